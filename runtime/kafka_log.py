@@ -1,0 +1,93 @@
+"""The log as a reader sees it: which log it is, where its partitions begin and end.
+
+The identity of the log (Kafka's cluster id) is part of every stored offset and cursor: the embedded broker
+keeps its log in memory, and a restarted one starts again at offset 0 under a new identity.
+
+The embedded broker is Kafka's protocol, not Kafka: its ListOffsets(LATEST) answers about the base offset of
+the last batch, so ends are read from a Fetch response instead, which is right on both and costs one round
+trip more.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import KafkaError
+
+from twin.errors import ServiceError
+
+# The embedded broker's long poll sleeps half of this before it looks again: latency is a setting.
+FETCH_MAX_WAIT_MS = 20
+
+CONNECT_TIMEOUT_S = 30.0
+HIGHWATER_TIMEOUT_S = 5.0
+_PAUSE_S = 0.1
+
+
+async def log_identity(bootstrap: str, timeout_s: float = CONNECT_TIMEOUT_S) -> str:
+    """Return the cluster id of the Kafka at `bootstrap`.
+
+    Raises ServiceError when it does not answer within `timeout_s`.
+    """
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + timeout_s
+    while True:
+        admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
+        try:
+            await admin.start()
+            cluster = await admin.describe_cluster()
+            return str(cluster["cluster_id"])
+        except (KafkaError, OSError) as error:
+            if loop.time() > deadline:
+                raise ServiceError(
+                    f"Kafka at {bootstrap} did not answer within {timeout_s:.0f} s ({error!r}); "
+                    "is it running and reachable?"
+                ) from error
+            await asyncio.sleep(_PAUSE_S)
+        finally:
+            await admin.close()
+
+
+def new_consumer(bootstrap: str, **options: object) -> AIOKafkaConsumer:
+    """Return a consumer without a group, set for low latency; the caller starts, assigns and stops it."""
+    return AIOKafkaConsumer(
+        bootstrap_servers=bootstrap,
+        enable_auto_commit=False,
+        auto_offset_reset="none",
+        fetch_max_wait_ms=FETCH_MAX_WAIT_MS,
+        **options,
+    )
+
+
+async def beginnings(
+    consumer: AIOKafkaConsumer, partitions: Iterable[TopicPartition]
+) -> dict[TopicPartition, int]:
+    """Return the first offset that the log still holds, for each partition."""
+    return dict(await consumer.beginning_offsets(list(partitions)))
+
+
+async def ends(bootstrap: str, partitions: Iterable[TopicPartition]) -> dict[TopicPartition, int]:
+    """Return the offset after the last record of each partition.
+
+    Raises ServiceError when the broker does not tell the end of each within `HIGHWATER_TIMEOUT_S`.
+    """
+    wanted = list(partitions)
+    consumer = new_consumer(bootstrap)
+    await consumer.start()
+    try:
+        reported = await consumer.end_offsets(wanted)
+        consumer.assign(wanted)
+        for partition in wanted:
+            consumer.seek(partition, reported[partition])
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + HIGHWATER_TIMEOUT_S
+        while any(consumer.highwater(partition) is None for partition in wanted):
+            if loop.time() > deadline:
+                raise ServiceError(f"Kafka at {bootstrap} did not tell the ends of {wanted}")
+            await consumer.getmany(timeout_ms=2 * FETCH_MAX_WAIT_MS)
+        return {one: max(reported[one], consumer.highwater(one)) for one in wanted}
+    finally:
+        await consumer.stop()

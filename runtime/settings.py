@@ -1,0 +1,37 @@
+"""Settings that several roles share. Each role's own settings extend these; `cli` reads them once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class RoleSettings(BaseSettings):
+    """What every role needs, from environment variables `LIVETWIN_*`."""
+
+    model_config = SettingsConfigDict(env_prefix="LIVETWIN_", frozen=True, extra="forbid")
+
+    city: str = Field(default="alkmaar", description="Id of the city that this process serves.")
+    kafka: str = Field(
+        default="127.0.0.1:9092", description="Kafka bootstrap servers, host:port, comma-separated."
+    )
+    partitions: int = Field(
+        default=4,
+        ge=1,
+        le=1024,
+        description="Partitions of the topics `observations` and `updates`; never changes.",
+    )
+    database: SecretStr = Field(
+        default=SecretStr("postgresql://livetwin@127.0.0.1:5432/livetwin"),
+        description="PostgreSQL connection URI.",
+    )
+    state_dir: Path = Field(
+        default=Path(".livetwin/state"),
+        description="Folder for what a role keeps between starts (model copy).",
+    )
+    metrics_port: int = Field(
+        default=0, ge=0, le=65535, description="Port of this role's /metrics on loopback; 0 switches it off."
+    )
+    log_level: str = Field(default="INFO", description="DEBUG, INFO, WARNING or ERROR.")

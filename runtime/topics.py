@@ -1,0 +1,55 @@
+"""The topics of the log: their names, and their creation."""
+
+from __future__ import annotations
+
+import asyncio
+
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.errors import KafkaError, TopicAlreadyExistsError
+
+from twin.errors import ServiceError
+
+OBSERVATIONS = "observations"
+UPDATES = "updates"
+QUARANTINE = "quarantine"
+
+CREATE_TIMEOUT_S = 30.0
+_PAUSE_S = 0.1
+
+
+def partition_counts(partitions: int) -> dict[str, int]:
+    """Return how many partitions each topic has; quarantine is rare and keeps one order."""
+    return {OBSERVATIONS: partitions, UPDATES: partitions, QUARANTINE: 1}
+
+
+async def create_topics(bootstrap: str, topics: dict[str, int], replication: int = 1) -> None:
+    """Create what is missing of `topics` (name → partitions); leave what exists.
+
+    Raises ServiceError when Kafka does not answer in time.
+    """
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + CREATE_TIMEOUT_S
+    while True:
+        admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
+        try:
+            await admin.start()
+            existing = set(await admin.list_topics())
+            missing = [
+                NewTopic(name=name, num_partitions=count, replication_factor=replication)
+                for name, count in topics.items()
+                if name not in existing
+            ]
+            if missing:
+                await admin.create_topics(missing)
+            return
+        except TopicAlreadyExistsError:
+            return
+        except (KafkaError, OSError) as error:
+            if loop.time() > deadline:
+                raise ServiceError(
+                    f"Kafka at {bootstrap} did not create the topics {', '.join(topics)} within "
+                    f"{CREATE_TIMEOUT_S:.0f} s ({error!r}); is it running and reachable?"
+                ) from error
+            await asyncio.sleep(_PAUSE_S)
+        finally:
+            await admin.close()

@@ -1,0 +1,71 @@
+"""Instants: integer microseconds since 1970-01-01T00:00:00 UTC.
+
+The core computes with integers, so that windows are half-open without rounding and two orders of the same
+additions agree. Aware datetimes appear at the edges only (wire, database, API).
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import TypeAlias
+
+Instant: TypeAlias = int
+"""Microseconds since the Unix epoch, UTC."""
+
+Duration: TypeAlias = int
+"""Microseconds."""
+
+SECOND: Duration = 1_000_000
+MINUTE: Duration = 60 * SECOND
+HOUR: Duration = 60 * MINUTE
+DAY: Duration = 24 * HOUR
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+
+# RFC 3339 allows years 0000–9999; datetime starts at year 1.
+INSTANT_MIN: Instant = (datetime.min.replace(tzinfo=UTC) - _EPOCH) // _MICROSECOND
+INSTANT_MAX: Instant = (datetime.max.replace(tzinfo=UTC) - _EPOCH) // _MICROSECOND
+
+
+def from_datetime(moment: datetime) -> Instant:
+    """Return the instant of an aware datetime; exact to the microsecond.
+
+    Raises ValueError for a naive datetime: which instant it means is anybody's guess.
+
+    >>> from_datetime(datetime(2026, 1, 1, tzinfo=UTC))
+    1767225600000000
+    """
+    if moment.tzinfo is None:
+        raise ValueError(f"datetime {moment.isoformat()} has no time zone; an instant needs one")
+    return (moment - _EPOCH) // _MICROSECOND
+
+
+def to_datetime(instant: Instant) -> datetime:
+    """Return the aware UTC datetime of an instant.
+
+    >>> to_datetime(1767225600000000).isoformat()
+    '2026-01-01T00:00:00+00:00'
+    """
+    return _EPOCH + timedelta(microseconds=instant)
+
+
+def parse_instant(text: str) -> Instant:
+    """Return the instant that an RFC 3339 / ISO 8601 text with an offset names.
+
+    More than six decimals of a second, as The Things Stack sends, are cut to microseconds.
+    Raises ValueError when the text is not a time, or has no offset.
+
+    >>> parse_instant("2026-01-01T01:00:00.123456789+01:00")
+    1767225600123456
+    """
+    return from_datetime(datetime.fromisoformat(text))
+
+
+def format_instant(instant: Instant) -> str:
+    """Return RFC 3339 in UTC with `Z`; decimals only when there are any.
+
+    >>> format_instant(1767225600000000), format_instant(1767225600250000)
+    ('2026-01-01T00:00:00Z', '2026-01-01T00:00:00.250000Z')
+    """
+    return to_datetime(instant).replace(tzinfo=None).isoformat() + "Z"

@@ -1,0 +1,34 @@
+"""Observations, and what becomes of one."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import NamedTuple
+
+from twin.instant import Instant
+
+
+class Observation(NamedTuple):
+    """One measured value of one datastream, in the canonical unit.
+
+    A named tuple, because hundreds of thousands pass per second. The key is
+    (datastream, phenomenon_time): the same key with the same value is a duplicate, with another value a
+    correction, of which the later received wins.
+    """
+
+    datastream: int
+    phenomenon_time: Instant  #: when it was true in the city
+    received_time: Instant  #: when we got it
+    value: float
+    flags: int = 0  #: `twin.quality.QualityFlag`
+
+
+class Outcome(StrEnum):
+    """What an observation did to the state of its datastream. Each ends in exactly one."""
+
+    ACCEPTED = "accepted"  #: newer than what was known: it is the state now
+    CORRECTION = "correction"  #: as old as the state, received later, another value: it is the state now
+    DUPLICATE = "duplicate"  #: same time, same value
+    SUPERSEDED = "superseded"  #: as old as the state, another value, received earlier: it lost
+    LATE = "late"  #: older than the state: history only
+    FUTURE = "future"  #: dated too far ahead of its reception: refused

@@ -1,0 +1,53 @@
+"""Quality of an observation: flags that say what is known about it, and the one word that sums them up."""
+
+from __future__ import annotations
+
+from enum import IntFlag
+from typing import Literal, TypeAlias
+
+QualityWord: TypeAlias = Literal["good", "estimated", "late", "suspect", "maintenance"]
+"""The vocabulary of the API, best first."""
+
+
+class QualityFlag(IntFlag):
+    """What is known about one observation. Stored as a small integer: never renumber a flag."""
+
+    NONE = 0
+    TIME_OF_RECEPTION = 1  #: the device sent no time; phenomenonTime is when we received it. Harmless.
+    ESTIMATED = 2  #: the device or a formula estimated the value
+    LATE = 4  #: received much later than it was measured
+    OUT_OF_RANGE = 8  #: outside the valid range of the observed property
+    SPIKE = 16
+    STUCK = 32
+    DRIFT = 64
+    MAINTENANCE = 128
+
+
+_SUSPECT = QualityFlag.OUT_OF_RANGE | QualityFlag.SPIKE | QualityFlag.STUCK | QualityFlag.DRIFT
+
+
+def quality_word(flags: int) -> QualityWord:
+    """Return the worst thing that the flags say, as the API's word.
+
+    >>> quality_word(QualityFlag.NONE), quality_word(QualityFlag.TIME_OF_RECEPTION)
+    ('good', 'good')
+    >>> quality_word(QualityFlag.LATE | QualityFlag.SPIKE)
+    'suspect'
+    """
+    if flags & QualityFlag.MAINTENANCE:
+        return "maintenance"
+    if flags & _SUSPECT:
+        return "suspect"
+    if flags & QualityFlag.LATE:
+        return "late"
+    if flags & QualityFlag.ESTIMATED:
+        return "estimated"
+    return "good"
+
+
+def takes_part(flags: int) -> bool:
+    """Whether a value of this quality may take part in the state of an entity.
+
+    Late and estimated values may: they are right, if not fresh or not measured; freshness is judged apart.
+    """
+    return not flags & (_SUSPECT | QualityFlag.MAINTENANCE)
