@@ -3,9 +3,9 @@
 ::
 
     TwinError
-    ├── CityError        a city folder is wrong; carries every fault at once
+    ├── CityError        a city folder is wrong; carries every fault at once (in cities.fault)
     ├── UnitError        two units do not convert into each other
-    ├── PayloadError     a message from a device cannot be used; carries a `Reason`
+    ├── PayloadError     a message from a device cannot be used; carries a `Reason` (in ingest.decoding)
     ├── MessageError     a record between two roles cannot be read (another version wrote it)
     └── ServiceError     a service that we need is missing or refuses; says what to do
 

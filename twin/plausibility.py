@@ -21,6 +21,7 @@ class Reason(StrEnum):
     NO_OBSERVATION = "no-observation"  #: decoded, but nothing in it is mapped to an observed property
     NOT_A_NUMBER = "not-a-number"  #: NaN, infinite, or no number at all
     OUT_OF_RANGE = "out-of-range"  #: physically impossible for the observed property
+    UNKNOWN_UNIT = "unknown-unit"  #: the payload names a unit that does not convert into the canonical one
     TIME_TOO_OLD = "time-too-old"  #: measured longer ago than is plausible
     TIME_IN_FUTURE = "time-in-future"  #: measured after it was received
     TIME_INVALID = "time-invalid"  #: not a time

@@ -1,0 +1,69 @@
+"""What a decoder is: the shape of what goes in, what comes out, and what it raises."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple, Protocol
+
+from twin.errors import TwinError
+from twin.instant import Instant
+from twin.plausibility import Reason
+
+
+class PayloadError(TwinError):
+    """A message cannot be decoded; `reason` labels it, `detail` says what was found and expected."""
+
+    def __init__(self, reason: Reason, detail: str) -> None:
+        super().__init__(f"{reason}: {detail}")
+        self.reason = reason
+        self.detail = detail
+
+
+class Reading(NamedTuple):
+    """One value as the device sent it, before units, mapping and judgement."""
+
+    field: str  #: name or dotted path
+    value: float
+    time: Instant | None = None  #: phenomenon time; None when the device sent none: then reception counts
+    unit: str | None = None  #: UCUM, where the payload itself names a unit; None: as the city declares it
+    flags: int = 0  #: `twin.quality.QualityFlag`
+
+
+class Decoded(NamedTuple):
+    """What one message holds: the device as the feed calls it, and its readings."""
+
+    device: str
+    readings: Sequence[Reading]
+
+
+class DecodingContext(NamedTuple):
+    """What a decoder may need to know beside the message."""
+
+    received_time: Instant
+    timezone: str  #: IANA name of the city's zone, for formats that send local time
+
+
+class Decode(Protocol):
+    """Decodes one message. Pure. Raises PayloadError when the message is not what the format says."""
+
+    def __call__(self, topic: str, payload: bytes, context: DecodingContext) -> Decoded:
+        """Return the device and its readings."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decoder:
+    """A payload format, as it is registered: one module in `ingest.decoders` defines one as `DECODER`."""
+
+    name: str
+    version: int  #: rises when the same payload decodes to something else
+    feeds: tuple[str, ...]  #: the `feed` of sensors.yaml that this decoder serves
+    filters: tuple[str, ...]  #: MQTT topic filters that it subscribes to
+    decode: Decode
+    #: other names of a field that a city folder may use (an OBIS code, a vendor's name) → the reading's name
+    aliases: Mapping[str, str] = field(default_factory=dict)
+    #: whether single readings of this feed are personal data
+    personal: bool = False
+    #: removes identifying data from a payload before it is kept in quarantine; None: nothing to remove
+    redact: Callable[[bytes], bytes] | None = None
