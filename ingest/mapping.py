@@ -1,0 +1,99 @@
+"""From what a feed calls a device and a field to the datastream, and from its unit to the canonical one."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from ingest.decoding import Decoder
+from twin.errors import UnitError
+from twin.messages import partition_of
+from twin.model import CityModel
+from twin.observed_property import ObservedProperty
+from twin.sensor import Datastream, Sensor
+from twin.units import Conversion, conversion
+
+# A device names one unit a field; the bound is for senders that make units up.
+UNITS_MAX = 100_000
+
+
+class Target(NamedTuple):
+    """A datastream that a field of a device feeds."""
+
+    datastream: Datastream
+    property: ObservedProperty
+    conversion: Conversion  #: from the unit that the city declares for the device
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """A device that the city knows: its sensor, the partition of its entity, and its fields."""
+
+    sensor: Sensor
+    partition: int
+    targets: Mapping[str, tuple[Target, ...]]
+
+
+class DeviceMap:
+    """Every device of the city, by feed and name; made anew with each version of the model."""
+
+    def __init__(self, model: CityModel, decoders: Mapping[str, Decoder], partitions: int) -> None:
+        self._devices: dict[tuple[str, str], Device] = {}
+        self._units: dict[tuple[int, str], Conversion | UnitError] = {}
+        aliases = {feed: decoder.aliases for decoder in decoders.values() for feed in decoder.feeds}
+        aliases |= {
+            feed.id: decoders[feed.decoder].aliases for feed in model.feeds if feed.decoder in decoders
+        }
+        by_sensor: defaultdict[str, list[Datastream]] = defaultdict(list)
+        for datastream in model.datastreams.values():
+            by_sensor[datastream.sensor].append(datastream)
+        for sensor in model.sensors.values():
+            names = aliases.get(sensor.feed, {})
+            targets: defaultdict[str, list[Target]] = defaultdict(list)
+            for datastream in by_sensor[sensor.id]:
+                targets[names.get(datastream.field, datastream.field)].append(
+                    Target(
+                        datastream,
+                        model.properties[datastream.property],
+                        Conversion(datastream.scale, datastream.offset),
+                    )
+                )
+            device = Device(
+                sensor,
+                partition_of(sensor.entity, partitions),
+                {field: tuple(found) for field, found in targets.items()},
+            )
+            self._devices[sensor.feed, sensor.device.lower()] = device
+
+    def find(self, feeds: tuple[str, ...], name: str) -> Device | None:
+        """Return the device that one of these feeds calls so; EUIs and ids differ in case between vendors."""
+        name = name.lower()
+        for feed in feeds:
+            device = self._devices.get((feed, name))
+            if device is not None:
+                return device
+        return None
+
+    def conversion(self, target: Target, unit: str | None) -> Conversion:
+        """Return how a value in `unit` becomes canonical; None is the unit that the city declares.
+
+        A unit that the payload names goes first to the declared unit, then by the datastream's own scale and
+        offset. Resolved once per datastream and unit. Raises UnitError.
+        """
+        datastream = target.datastream
+        if unit is None or unit == datastream.unit:
+            return target.conversion
+        key = datastream.id, unit
+        known = self._units.get(key)
+        if known is None:
+            try:
+                known = target.conversion.after(conversion(unit, datastream.unit))
+            except UnitError as error:
+                known = error
+            if len(self._units) < UNITS_MAX:
+                self._units[key] = known
+        if isinstance(known, UnitError):
+            raise known
+        return known

@@ -1,0 +1,47 @@
+"""What ingest counts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from prometheus_client import CollectorRegistry, Counter, Histogram
+
+from ingest.intake import Taken
+
+
+class IngestMetrics:
+    """Counters of the ingest role; label values are bounded (reasons, never sensor ids)."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.messages = Counter(
+            "livetwin_ingest_messages_total", "Messages received from MQTT.", registry=registry
+        )
+        self.acknowledged = Counter(
+            "livetwin_ingest_acknowledged_total",
+            "Messages acknowledged after Kafka confirmed.",
+            registry=registry,
+        )
+        self.observations = Counter(
+            "livetwin_ingest_observations_total", "Observations written to the log.", registry=registry
+        )
+        self.quarantined = Counter(
+            "livetwin_ingest_quarantined_total",
+            "Messages quarantined, by reason.",
+            ["reason"],
+            registry=registry,
+        )
+        self.batch = Histogram(
+            "livetwin_ingest_batch_messages",
+            "Messages in one batch to Kafka.",
+            buckets=(1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000),
+            registry=registry,
+        )
+
+    def count(self, batch: Sequence[Taken]) -> None:
+        """Count a confirmed batch."""
+        self.batch.observe(len(batch))
+        self.acknowledged.inc(len(batch))
+        self.observations.inc(sum(len(taken.observations) for taken in batch))
+        for taken in batch:
+            if taken.quarantined is not None:
+                self.quarantined.labels(taken.quarantined.reason).inc()

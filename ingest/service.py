@@ -1,0 +1,148 @@
+"""The ingest role: session → intake → Kafka → acknowledgement, one batch after the other.
+
+A batch is what arrived while the previous one was on its way, so a quiet system adds no delay and a busy one
+batches by itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Coroutine
+from typing import Any, Protocol
+
+from prometheus_client import CollectorRegistry
+
+from ingest.decoders import Routes, registry
+from ingest.intake import Intake, IntakeOptions
+from ingest.mapping import DeviceMap
+from ingest.metrics import IngestMetrics
+from ingest.pseudonym import Pseudonymiser
+from ingest.publisher import Publisher, new_producer
+from ingest.session import Message, MqttSession, SessionOptions
+from ingest.settings import IngestSettings
+from runtime.clock import Clock, system_clock
+from runtime.metrics import serve_metrics
+from runtime.readiness import notify_ready
+from twin.instant import DAY, SECOND
+from twin.model import CityModel
+from twin.plausibility import PlausibilityBounds
+
+log = logging.getLogger(__name__)
+
+# How long a stopping role still waits for Kafka to confirm what it took; the broker has it still.
+STOP_S_MAX = 5.0
+
+
+class ModelSource(Protocol):
+    """Where the city model comes from, and how it is followed."""
+
+    async def load(self) -> CityModel:
+        """Return the present model."""
+        ...
+
+    def watch(self) -> AsyncIterator[CityModel]:
+        """Yield each newer model."""
+        ...
+
+
+class Ingest:
+    """The loop of the role, and the model that it works by."""
+
+    def __init__(
+        self, settings: IngestSettings, model: CityModel, clock: Clock, metrics: IngestMetrics
+    ) -> None:
+        self._settings = settings
+        self._clock = clock
+        self._metrics = metrics
+        self._pseudonymise = Pseudonymiser(settings.pseudonym_key.get_secret_value().encode())
+        self._decoders = registry()
+        self._adopt(model)
+
+    async def run(self) -> None:
+        """Work until cancelled; what was taken from the session by then is confirmed and acknowledged."""
+        producer = new_producer(self._settings.kafka)
+        session = MqttSession(_session_options(self._settings), self._routes.filters, self._clock)
+        self._session = session
+        await producer.start()
+        try:
+            await session.open()
+            notify_ready()
+            publisher = Publisher(producer)
+            while True:
+                messages = await session.batch(self._settings.batch_messages_max)
+                await _to_the_end(self._handle(messages, publisher))
+        finally:
+            await session.close()
+            await producer.stop()
+
+    async def follow(self, models: ModelSource) -> None:
+        """Work by each newer model from the next batch on."""
+        async for model in models.watch():
+            before = set(self._routes.filters)
+            self._adopt(model)
+            if set(self._routes.filters) != before:
+                await self._session.resubscribe(self._routes.filters)
+            log.info("works by version %d of the city model", model.version)
+
+    def _adopt(self, model: CityModel) -> None:
+        settings = self._settings
+        self._routes = Routes(self._decoders, model.feeds)
+        self._intake = Intake(
+            routes=self._routes,
+            devices=DeviceMap(model, self._decoders, settings.partitions),
+            timezone=model.city.timezone,
+            options=IntakeOptions(
+                payload_bytes_max=settings.payload_bytes_max,
+                quarantine_bytes_max=settings.quarantine_bytes_max,
+                plausibility=PlausibilityBounds(
+                    future_max=settings.future_max_s * SECOND, past_max=settings.past_max_days * DAY
+                ),
+            ),
+            pseudonymise=self._pseudonymise,
+        )
+
+    async def _handle(self, messages: list[Message], publisher: Publisher) -> None:
+        self._metrics.messages.inc(len(messages))
+        taken = [self._intake.take(message) for message in messages]
+        await publisher.publish(taken)
+        self._session.acknowledge(messages)
+        self._metrics.count(taken)
+
+
+async def run(settings: IngestSettings, models: ModelSource) -> None:
+    """Run the ingest role until cancelled."""
+    metrics_registry = CollectorRegistry()
+    metrics = IngestMetrics(metrics_registry)
+    serve_metrics(metrics_registry, settings.metrics_port)
+    ingest = Ingest(settings, await models.load(), system_clock, metrics)
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(ingest.run(), name="ingest")
+        tasks.create_task(ingest.follow(models), name="model")
+
+
+async def _to_the_end(work: Coroutine[Any, Any, None]) -> None:
+    """Await work to its end even when cancelled meanwhile, then let the cancellation take its course."""
+    task = asyncio.create_task(work)
+    try:
+        await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait([task], timeout=STOP_S_MAX)
+        task.cancel()
+        raise
+
+
+def _session_options(settings: IngestSettings) -> SessionOptions:
+    password = settings.mqtt_password
+    return SessionOptions(
+        host=settings.mqtt_host,
+        port=settings.mqtt_port,
+        client_id=settings.mqtt_client_id,
+        username=settings.mqtt_username,
+        password=password.get_secret_value() if password is not None else None,
+        keepalive_s=settings.mqtt_keepalive_s,
+        session_expiry_s=settings.session_expiry_s,
+        receive_max=settings.receive_max,
+        buffer_bytes_max=settings.buffer_bytes_max,
+        share=settings.mqtt_share,
+    )

@@ -1,0 +1,229 @@
+"""The MQTT session: batches of messages in, acknowledgements of batches out.
+
+paho runs the protocol in a thread of its own (connect, subscribe, keep-alive, reconnect) and fills the
+waiting batch from its callback. Two bounds make back-pressure: MQTT 5's receive maximum stops the broker at
+so many unacknowledged QoS 1 messages; a full buffer stops the reading of the socket, which also holds QoS 0.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags, MQTTMessage
+from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
+from paho.mqtt.reasoncodes import ReasonCode
+from paho.mqtt.subscribeoptions import SubscribeOptions
+
+from runtime.clock import Clock
+from twin.instant import Instant
+
+log = logging.getLogger(__name__)
+
+RECONNECT_DELAY_S_MIN = 1
+RECONNECT_DELAY_S_MAX = 15
+
+# How long the reading thread waits for room before it looks whether it should stop.
+_ROOM_CHECK_S = 0.2
+
+
+class Message(NamedTuple):
+    """A message as received; `connection` and `packet` are needed to acknowledge it."""
+
+    topic: str
+    payload: bytes
+    received_time: Instant
+    qos: int
+    packet: int
+    connection: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionOptions:
+    """Where to connect, as whom, and within which bounds."""
+
+    host: str
+    port: int
+    client_id: str
+    username: str | None = None
+    password: str | None = None
+    keepalive_s: int
+    session_expiry_s: int
+    receive_max: int
+    buffer_bytes_max: int
+    share: str
+
+
+class MqttSession:
+    """A persistent MQTT 5 session on a shared subscription, acknowledged by hand.
+
+    A message that is not acknowledged is handed over again by the broker after a reconnect. An
+    acknowledgement of a message of an earlier connection is not sent: should the broker have lost the
+    session, that packet id names another message now.
+    """
+
+    def __init__(self, options: SessionOptions, filters: Sequence[str], clock: Clock) -> None:
+        self._options = options
+        self._filters = tuple(filters)
+        self._clock = clock
+        self._loop = asyncio.get_running_loop()
+        self._arrived = asyncio.Event()
+        self._subscribed = asyncio.Event()
+        self._waiting: list[Message] = []
+        self._bytes = 0  # received and not yet released
+        self._room = threading.Condition()
+        self._connection = 0
+        self._closing = False
+        self._woken = False
+        self._client = self._new_client()
+
+    async def open(self) -> None:
+        """Connect, retrying until the broker answers, and wait until the subscriptions are confirmed."""
+        self._client.connect_async(
+            self._options.host,
+            self._options.port,
+            keepalive=self._options.keepalive_s,
+            clean_start=False,
+            properties=self._connect_properties(),
+        )
+        self._client.loop_start()
+        await self._subscribed.wait()
+
+    async def batch(self, messages_max: int) -> list[Message]:
+        """Wait for messages; return those that are there, in the order of arrival, at most `messages_max`."""
+        while True:
+            with self._room:
+                self._woken = False
+                taken = self._waiting[:messages_max]
+                del self._waiting[: len(taken)]
+                if not self._waiting:
+                    self._arrived.clear()
+            if taken:
+                return taken
+            await self._arrived.wait()
+
+    def acknowledge(self, messages: Sequence[Message]) -> None:
+        """Acknowledge messages to the broker and make room for as many bytes."""
+        for message in messages:
+            if message.qos and message.connection == self._connection:
+                self._client.ack(message.packet, message.qos)
+        self.release(messages)
+
+    def release(self, messages: Sequence[Message]) -> None:
+        """Make room without an acknowledgement."""
+        with self._room:
+            self._bytes -= sum(len(message.payload) for message in messages)
+            self._room.notify_all()
+
+    async def resubscribe(self, filters: Sequence[str]) -> None:
+        """Subscribe to these filters from now on, and to no others."""
+        gone = [one for one in self._filters if one not in filters]
+        self._filters = tuple(filters)
+        if gone:
+            self._client.unsubscribe([self._shared(one) for one in gone])
+        self._subscribe(self._client)
+
+    async def close(self) -> None:
+        """Disconnect; the broker keeps the session with everything that is not acknowledged."""
+        self._closing = True
+        with self._room:
+            self._room.notify_all()
+        self._client.disconnect()
+        await asyncio.to_thread(self._client.loop_stop)
+
+    # -- paho's thread from here on ---------------------------------------------------------------------
+
+    def _new_client(self) -> Client:
+        client = Client(
+            callback_api_version=CallbackAPIVersion.VERSION2,
+            client_id=self._options.client_id,
+            protocol=MQTTProtocolVersion.MQTTv5,
+            manual_ack=True,
+        )
+        if self._options.username is not None:
+            client.username_pw_set(self._options.username, self._options.password)
+        client.reconnect_delay_set(RECONNECT_DELAY_S_MIN, RECONNECT_DELAY_S_MAX)
+        client.on_connect = self._on_connect
+        client.on_disconnect = self._on_disconnect
+        client.on_subscribe = self._on_subscribe
+        client.on_message = self._on_message
+        return client
+
+    def _connect_properties(self) -> Properties:
+        properties = Properties(PacketTypes.CONNECT)
+        properties.SessionExpiryInterval = self._options.session_expiry_s
+        properties.ReceiveMaximum = self._options.receive_max
+        return properties
+
+    def _shared(self, topic_filter: str) -> str:
+        return f"$share/{self._options.share}/{topic_filter}"
+
+    def _on_connect(
+        self, client: Client, _userdata: Any, flags: ConnectFlags, reason: ReasonCode, _properties: Any
+    ) -> None:
+        if reason.is_failure:
+            log.error("the MQTT broker refused the connection: %s", reason)
+            return
+        self._connection += 1
+        log.info(
+            "connected to the MQTT broker at %s:%d, session %s",
+            self._options.host,
+            self._options.port,
+            "continued" if flags.session_present else "new",
+        )
+        self._subscribe(client)
+
+    def _subscribe(self, client: Client) -> None:
+        options = SubscribeOptions(qos=1)
+        code, _ = client.subscribe([(self._shared(one), options) for one in self._filters])
+        if code is not MQTTErrorCode.MQTT_ERR_SUCCESS:
+            log.warning("subscribing failed (%s); it is tried again at the next connection", code.name)
+
+    def _on_subscribe(
+        self, _client: Client, _userdata: Any, _mid: int, reasons: list[ReasonCode], _properties: Any
+    ) -> None:
+        refused = [str(reason) for reason in reasons if reason.is_failure]
+        if refused:
+            log.error(
+                "the MQTT broker refused %d of %d subscriptions: %s", len(refused), len(reasons), refused
+            )
+            return
+        self._loop.call_soon_threadsafe(self._subscribed.set)
+
+    def _on_disconnect(
+        self, _client: Client, _userdata: Any, _flags: DisconnectFlags, reason: ReasonCode, _properties: Any
+    ) -> None:
+        if not self._closing:
+            log.warning("the connection to the MQTT broker ended (%s); reconnecting", reason)
+
+    def _on_message(self, _client: Client, _userdata: Any, received: MQTTMessage) -> None:
+        payload = received.payload
+        message = Message(
+            _topic_text(received), payload, self._clock(), received.qos, received.mid, self._connection
+        )
+        with self._room:
+            # One message larger than the whole buffer must still pass, alone.
+            while self._bytes and self._bytes + len(payload) > self._options.buffer_bytes_max:
+                if self._closing:
+                    return
+                self._room.wait(_ROOM_CHECK_S)
+            self._bytes += len(payload)
+            self._waiting.append(message)
+            wake = not self._woken
+            self._woken = True
+        if wake and not self._closing:
+            self._loop.call_soon_threadsafe(self._arrived.set)
+
+
+def _topic_text(received: MQTTMessage) -> str:
+    """Return the topic; paho decodes strictly, and a broker need not have checked."""
+    try:
+        return received.topic
+    except UnicodeDecodeError:
+        return bytes(received._topic).decode("utf-8", "backslashreplace")

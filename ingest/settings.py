@@ -1,0 +1,56 @@
+"""Settings of the ingest role."""
+
+from __future__ import annotations
+
+from pydantic import Field, SecretStr
+
+from runtime.settings import RoleSettings
+
+
+class IngestSettings(RoleSettings):
+    """Environment variables `LIVETWIN_*` of `livetwin ingest`."""
+
+    mqtt_host: str = Field(default="127.0.0.1", description="Host of the MQTT broker.")
+    mqtt_port: int = Field(default=1883, ge=1, le=65535, description="Port of the MQTT broker.")
+    mqtt_username: str | None = Field(default=None, description="User name at the MQTT broker.")
+    mqtt_password: SecretStr | None = Field(default=None, description="Password at the MQTT broker.")
+    mqtt_client_id: str = Field(
+        default="livetwin-ingest-0",
+        description="Fixed per replica: the broker keeps this session's messages for this id alone.",
+    )
+    mqtt_share: str = Field(
+        default="livetwin", description="Name of the shared subscription of all replicas."
+    )
+    mqtt_keepalive_s: int = Field(default=60, ge=5, le=3600, description="MQTT keep-alive, seconds.")
+    session_expiry_s: int = Field(
+        default=7 * 24 * 3600,
+        ge=60,
+        description="How long the broker keeps the session of an absent replica, s.",
+    )
+    receive_max: int = Field(
+        default=5_000,
+        ge=1,
+        le=65_535,
+        description="Messages unacknowledged at once; the broker waits beyond.",
+    )
+    buffer_bytes_max: int = Field(
+        default=32 * 1024 * 1024,
+        ge=1024,
+        description="Bytes unacknowledged at once; the socket is not read beyond.",
+    )
+    batch_messages_max: int = Field(default=2_000, ge=1, description="Messages of one batch to Kafka.")
+    payload_bytes_max: int = Field(
+        default=256 * 1024, ge=1024, description="Largest payload that is decoded."
+    )
+    quarantine_bytes_max: int = Field(
+        default=256 * 1024,
+        ge=0,
+        description="Bytes of a payload that quarantine keeps; the rest is only counted.",
+    )
+    future_max_s: int = Field(
+        default=300, ge=0, description="How far ahead a device's clock may be, seconds."
+    )
+    past_max_days: int = Field(default=366, ge=1, description="How old an observation may be, days.")
+    pseudonym_key: SecretStr = Field(
+        default=SecretStr("livetwin-development-key"), description="Secret of the pseudonyms of meter ids."
+    )

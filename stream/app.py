@@ -1,0 +1,139 @@
+"""The Faust app: topic, table, agent and their settings, around a `Worker`."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import faust
+from faust.types import TP
+from yarl import URL
+
+from runtime.topics import OBSERVATIONS, UPDATES
+from stream.faust_transport import Transport
+from stream.settings import StreamSettings
+from stream.worker import Confirmation, Worker
+
+log = logging.getLogger(__name__)
+
+# A buffered record holds up to 2,000 observations; a few are enough to keep the agent busy.
+BUFFER_RECORDS_MAX = 256
+
+COMMIT_INTERVAL_S = 0.5
+
+
+class FaustRecord:
+    """An event of Faust as the worker's record."""
+
+    __slots__ = ("_event", "offset", "partition", "value")
+
+    def __init__(self, event: Any) -> None:
+        self._event = event
+        self.partition: int = event.message.partition
+        self.offset: int = event.message.offset
+        self.value: bytes = event.value
+
+    def acknowledge(self) -> None:
+        """Let Faust commit this record's offset."""
+        self._event.ack()
+
+
+class FaustLog:
+    """Faust's app as the worker's transport."""
+
+    def __init__(self, app: Any, table: Any) -> None:
+        self._app = app
+        self._table = table
+
+    def owns(self, partition: int) -> bool:
+        """Whether the partition of `observations` is assigned to this process."""
+        return TP(OBSERVATIONS, partition) in self._app.consumer.assignment()
+
+    async def send_updates(self, partition: int, value: bytes) -> Confirmation:
+        """Send to the partition of `updates` with the same number."""
+        confirmation: Confirmation = await self._app.producer.send(
+            UPDATES, key=None, value=value, partition=partition, timestamp=None, headers=None
+        )
+        return confirmation
+
+    def write_checkpoint(self, partition: int, key: bytes, value: bytes) -> Confirmation:
+        """Write to the table: its changelog, in the source's partition, and its store."""
+        # Table[key] = value would take the partition from the event that is being processed; a checkpoint is
+        # written between events.
+        confirmation: Confirmation = self._table.send_changelog(partition, key, value)
+        self._table.data[key] = value
+        return confirmation
+
+    def read_checkpoint(self, key: bytes) -> bytes | None:
+        """Read from the table's store."""
+        value: bytes | None = self._table.data.get(key)
+        return value
+
+    async def seek_back(self, partition: int, offset: int) -> bool:
+        """Read again from an offset."""
+        reached: bool = await self._app.consumer.seek_back(partition, offset)
+        return reached
+
+
+def create_app(
+    settings: StreamSettings,
+    worker_of: Callable[[FaustLog], Worker],
+    on_ready: Callable[[], Awaitable[None]],
+    on_failure: Callable[[BaseException], None],
+) -> Any:
+    """Return a Faust app that feeds a worker; `on_ready` is called when reading begins after each assignment.
+
+    `on_failure` is called with what the worker raised; the app does nothing more then.
+    """
+    app = faust.App(
+        settings.group,
+        broker=[URL(f"kafka://{server}") for server in settings.kafka.split(",")],
+        store="memory://",
+        value_serializer="raw",
+        key_serializer="raw",
+        processing_guarantee="at_least_once",
+        topic_partitions=settings.partitions,
+        topic_replication_factor=1,
+        topic_disable_leader=True,
+        table_standby_replicas=0,
+        broker_session_timeout=settings.session_timeout_s,
+        broker_heartbeat_interval=settings.session_timeout_s / 4,
+        broker_rebalance_timeout=max(settings.session_timeout_s, 5.0),
+        broker_commit_interval=COMMIT_INTERVAL_S,
+        consumer_auto_offset_reset="earliest",
+        stream_buffer_maxsize=BUFFER_RECORDS_MAX,
+        stream_wait_empty=False,
+        producer_acks=-1,
+        producer_linger_ms=0,
+        web_enabled=False,
+        autodiscover=False,
+    )
+    table = app.Table("state", partitions=settings.partitions, key_type=bytes, value_type=bytes)
+    worker = worker_of(FaustLog(app, table))
+    app.transport = Transport.configured(
+        OBSERVATIONS, lambda partition: worker.position(partition) + 1, on_ready
+    )(app.conf.broker, app, loop=app.loop)
+
+    async def observe(stream: Any) -> None:
+        try:
+            async for event in stream.noack().events():
+                await worker.take(FaustRecord(event))
+        except asyncio.CancelledError:
+            raise
+        except BaseException as error:
+            on_failure(error)
+            raise
+
+    app.agent(app.topic(OBSERVATIONS, value_type=bytes, key_type=bytes), name="observe")(observe)
+    app.on_partitions_revoked.connect(_forgetting(worker), weak=False)
+    app.on_partitions_assigned.connect(_forgetting(worker), weak=False)
+    return app
+
+
+def _forgetting(worker: Worker) -> Callable[..., Awaitable[None]]:
+    async def forget(_app: Any, _partitions: Any, **_options: Any) -> None:
+        worker.forget()
+
+    return forget

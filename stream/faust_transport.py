@@ -1,0 +1,96 @@
+"""Faust's Kafka driver, corrected where it was measured to fall short. What leans on its insides is here.
+
+- Faust asks for fetches that wait 1.5 s; the embedded broker's long poll sleeps in halves of that. A wait of
+  20 ms brings an agent's p99 from 750 ms to 8 ms. Harmless on Apache Kafka, which answers when data is there.
+- The embedded broker reports about the base offset of the last batch as the end of a partition, so a
+  recovery would stop short. The true end is taken from a Fetch response, on every broker.
+- Faust starts reading at what it committed. In one of many two-worker rebalances it had committed past
+  records that nobody processed. Here the checkpoint's position decides instead.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from typing import Any
+
+from aiokafka import TopicPartition
+from faust.transport.drivers import aiokafka as driver
+from faust.types import TP
+
+from runtime.kafka_log import FETCH_MAX_WAIT_MS, ends
+
+
+class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
+    """The thread that talks to Kafka, with short fetches and true ends."""
+
+    def _create_worker_consumer(self, transport: Any) -> Any:
+        consumer = super()._create_worker_consumer(transport)
+        consumer._fetch_max_wait_ms = FETCH_MAX_WAIT_MS
+        return consumer
+
+    async def _highwaters(self, partitions: Iterable[Any]) -> Mapping[Any, int]:
+        wanted = list(partitions)
+        if not wanted:
+            return {}
+        servers = driver.server_list(self.transport.url, self.transport.default_port)
+        found = await ends(",".join(servers), [TopicPartition(one.topic, one.partition) for one in wanted])
+        return {one: found[TopicPartition(one.topic, one.partition)] for one in wanted}
+
+
+class Consumer(driver.Consumer):  # type: ignore[misc]
+    """The consumer, which starts where `start_of` says for the partitions of `positioned_topic`."""
+
+    #: the topic whose partitions are positioned by checkpoint
+    positioned_topic: str
+    #: the offset to read a partition from; 0 for the beginning
+    start_of: Callable[[int], int]
+    #: called each time that the assignment is positioned and reading begins
+    on_positioned: Callable[[], Awaitable[None]]
+
+    def _new_consumer_thread(self) -> ConsumerThread:
+        return ConsumerThread(self, loop=self.loop, beacon=self.beacon)
+
+    async def perform_seek(self) -> None:
+        """Seek to the committed offsets, and where a checkpoint knows better, to its position."""
+        await super().perform_seek()
+        mine = [tp for tp in self.assignment() if tp.topic == self.positioned_topic]
+        earliest = await self.earliest_offsets(*mine) if mine else {}
+        for tp in mine:
+            start = max(self.start_of(tp.partition), earliest.get(tp) or 0)
+            await self.seek(tp, start)
+            # Faust commits only what follows its idea of the committed offset without a gap.
+            self._committed_offset[tp] = start or None
+        await self.on_positioned()
+
+    async def seek_back(self, partition: int, offset: int) -> bool:
+        """Read a partition of the positioned topic again from `offset`; False when the log begins later."""
+        tp = TP(self.positioned_topic, partition)
+        if tp not in self.assignment():
+            return True
+        earliest = await self.earliest_offsets(tp)
+        if (earliest.get(tp) or 0) > offset:
+            return False
+        await self.seek(tp, offset)
+        return True
+
+
+class Transport(driver.Transport):  # type: ignore[misc]
+    """Faust's Kafka transport with the consumer above; `configure` makes the class for one app."""
+
+    Consumer = Consumer
+
+    @classmethod
+    def configured(
+        cls, topic: str, start_of: Callable[[int], int], on_positioned: Callable[[], Awaitable[None]]
+    ) -> type[Transport]:
+        """Return a transport class whose consumers are positioned by `start_of`."""
+        consumer = type(
+            "PositionedConsumer",
+            (Consumer,),
+            {
+                "positioned_topic": topic,
+                "start_of": staticmethod(start_of),
+                "on_positioned": staticmethod(on_positioned),
+            },
+        )
+        return type("PositionedTransport", (cls,), {"Consumer": consumer})

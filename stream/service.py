@@ -1,0 +1,156 @@
+"""The stream role: the app, its checkpoints, the model that it follows, and the log that it belongs to."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from typing import Any, Protocol
+
+from prometheus_client import CollectorRegistry
+
+from runtime.kafka_log import log_identity
+from runtime.metrics import serve_metrics
+from runtime.readiness import notify_ready
+from runtime.topics import create_topics, partition_counts
+from storage.database import connect
+from storage.state_store import read_state
+from stream.app import FaustLog, create_app
+from stream.metrics import StreamMetrics
+from stream.settings import StreamSettings
+from stream.worker import Worker
+from twin.entity_state import EntityState, rebuilt
+from twin.errors import ServiceError
+from twin.model import CityModel
+
+log = logging.getLogger(__name__)
+
+CHECKPOINT_LOOK_S = 0.1
+IDENTITY_LOOK_S = 1.0
+DATABASE_RETRY_S = 1.0
+STOP_S_MAX = 5.0
+
+
+class ModelSource(Protocol):
+    """Where the city model comes from, and how it is followed."""
+
+    async def load(self) -> CityModel:
+        """Return the present model."""
+        ...
+
+    def watch(self) -> AsyncIterator[CityModel]:
+        """Yield each newer model."""
+        ...
+
+
+async def run(settings: StreamSettings, models: ModelSource) -> None:
+    """Run the stream role until cancelled.
+
+    Raises ServiceError when the log was replaced by another one: the state in memory belongs to the old log,
+    so the process ends, and its supervisor starts it anew.
+    """
+    registry = CollectorRegistry()
+    metrics = StreamMetrics(registry)
+    serve_metrics(registry, settings.metrics_port)
+    await create_topics(settings.kafka, partition_counts(settings.partitions))
+    log_id = await log_identity(settings.kafka)
+    model = await models.load()
+    failure: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    workers: list[Worker] = []
+
+    async def seeds() -> dict[str, EntityState]:
+        return await _seeds(settings, log_id, workers[0].model)
+
+    def worker_of(faust_log: FaustLog) -> Worker:
+        worker = Worker(
+            settings=settings,
+            log_id=log_id,
+            model=model,
+            reload_model=models.load,
+            seeds=seeds,
+            transport=faust_log,
+            metrics=metrics,
+        )
+        workers.append(worker)
+        return worker
+
+    async def ready() -> None:
+        notify_ready()
+
+    def fail(error: BaseException) -> None:
+        if not failure.done():
+            failure.set_exception(error)
+
+    app = create_app(settings, worker_of, ready, fail)
+    await app.start()
+    tasks = [
+        asyncio.create_task(_checkpoints(workers[0]), name="checkpoints"),
+        asyncio.create_task(_follow(models, workers[0]), name="model"),
+        asyncio.create_task(_same_log(settings.kafka, log_id), name="log identity"),
+        asyncio.create_task(_crashed(app), name="faust"),
+    ]
+    try:
+        done, _ = await asyncio.wait([*tasks, failure], return_when=asyncio.FIRST_COMPLETED)
+        for one in done:
+            one.result()
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await _stop(app, workers[0])
+
+
+async def _stop(app: Any, worker: Worker) -> None:
+    try:
+        async with asyncio.timeout(STOP_S_MAX):
+            await worker.checkpoint_all()
+    except Exception as error:  # what is not covered by a checkpoint is replayed
+        log.warning("no checkpoint on the way out: %r", error)
+    await app.stop()
+
+
+async def _checkpoints(worker: Worker) -> None:
+    while True:
+        await asyncio.sleep(CHECKPOINT_LOOK_S)
+        await worker.checkpoint_due()
+
+
+async def _follow(models: ModelSource, worker: Worker) -> None:
+    async for model in models.watch():
+        worker.model = model
+        log.info("works by version %d of the city model", model.version)
+
+
+async def _same_log(bootstrap: str, log_id: str) -> None:
+    """Return never; raise ServiceError when another log answers."""
+    while True:
+        await asyncio.sleep(IDENTITY_LOOK_S)
+        try:
+            found = await log_identity(bootstrap, timeout_s=0)
+        except ServiceError:
+            continue  # away; Faust reconnects
+        if found != log_id:
+            raise ServiceError(f"the log {log_id} was replaced by {found}; starting anew from the database")
+
+
+async def _crashed(app: Any) -> None:
+    """Return never; raise what made Faust give up."""
+    await app._crashed.wait()
+    reason = app.crash_reason
+    raise ServiceError(f"Faust gave up: {reason!r}") from reason
+
+
+async def _seeds(settings: StreamSettings, log_id: str, model: CityModel) -> dict[str, EntityState]:
+    """Return the entities as the database knows them; wait for the database as long as it takes."""
+    told = False
+    while True:
+        try:
+            connection = await connect(settings.database.get_secret_value(), role="stream")
+            async with connection:
+                stored = await read_state(connection, log_id)
+            return rebuilt(stored.datastreams, stored.revisions, model)
+        except (ServiceError, OSError) as error:
+            if not told:
+                log.warning("a new log needs the state from the database, which is away (%s); waiting", error)
+            told = True
+            await asyncio.sleep(DATABASE_RETRY_S)

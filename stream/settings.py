@@ -1,0 +1,29 @@
+"""Settings of the stream role."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from runtime.settings import RoleSettings
+
+
+class StreamSettings(RoleSettings):
+    """Environment variables `LIVETWIN_*` of `livetwin stream`."""
+
+    group: str = Field(default="livetwin-stream", description="Consumer group, and prefix of the changelog.")
+    session_timeout_s: float = Field(
+        default=6.0,
+        ge=1.0,
+        description="Kafka group session, seconds. Apache Kafka allows 6 and more; a join to the embedded "
+        "broker takes half of it, so `livetwin up` sets 2.",
+    )
+    checkpoint_interval_s: float = Field(
+        default=2.0, gt=0, description="Most seconds between two checkpoints."
+    )
+    checkpoint_records_max: int = Field(
+        default=5_000, ge=1, description="Most records of a partition between two checkpoints."
+    )
+    buckets: int = Field(
+        default=16, ge=1, le=1024, description="Checkpoint entries of a partition; never changes for a group."
+    )
+    future_max_s: int = Field(default=300, ge=0, description="How far ahead of reception a time may be, s.")

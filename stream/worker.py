@@ -1,0 +1,298 @@
+"""The worker: takes records of its partitions in, tells the updates, and checkpoints."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from stream.metrics import StreamMetrics
+from stream.partition import NOWHERE, PartitionState
+from stream.settings import StreamSettings
+from twin.entity_state import EntityState
+from twin.errors import MessageError, TwinError
+from twin.instant import SECOND
+from twin.messages import OBSERVATIONS, UPDATES, VERSION, Update, UpdateBatch, partition_of
+from twin.model import CityModel
+from twin.observation import Observation, Outcome
+
+log = logging.getLogger(__name__)
+
+# A record of 1,000 updates of an area with 60 meters is about 450 kB, below Kafka's default of 1 MB.
+RECORD_UPDATES_MAX = 1_000
+
+# How often a hole is sought back before the process gives up and starts again from its checkpoint.
+SEEK_BACK_DELAY_S = 0.3
+SEEK_BACK_TRIES_MAX = 10
+
+Confirmation = Awaitable[Any]
+
+
+class Record(Protocol):
+    """An observation record, as the transport hands it over."""
+
+    partition: int
+    offset: int
+    value: bytes
+
+    def acknowledge(self) -> None:
+        """Tell the transport that the record need not come again."""
+        ...
+
+
+class Transport(Protocol):
+    """What the worker needs of Kafka, Faust's way."""
+
+    def owns(self, partition: int) -> bool:
+        """Whether the partition is assigned to this process now."""
+        ...
+
+    async def send_updates(self, partition: int, value: bytes) -> Confirmation:
+        """Send a record to `updates`; return what to await for its confirmation."""
+        ...
+
+    def write_checkpoint(self, partition: int, key: bytes, value: bytes) -> Confirmation:
+        """Write a table entry; return what to await for its confirmation."""
+        ...
+
+    def read_checkpoint(self, key: bytes) -> bytes | None:
+        """Return a table entry as it was recovered."""
+        ...
+
+    async def seek_back(self, partition: int, offset: int) -> bool:
+        """Read a partition again from an offset; return False when the log no longer reaches back."""
+        ...
+
+
+class HoleError(TwinError):
+    """Records are missing between two offsets, and seeking back did not bring them."""
+
+
+@dataclass(slots=True)
+class _Partition:
+    """A partition that this worker holds, with what the next checkpoint will cover."""
+
+    state: PartitionState
+    records: list[Record] = field(default_factory=list)
+    confirmations: list[Confirmation] = field(default_factory=list)
+    since: float = 0.0  #: loop time of the first record since the last checkpoint
+    checkpointing: asyncio.Lock = field(default_factory=asyncio.Lock)
+    hole_tries: int = 0
+    hole_time: float = 0.0
+
+
+Seeds = Callable[[], Awaitable[dict[str, EntityState]]]
+"""Returns the entities as the database knows them."""
+
+
+class Worker:
+    """Owns the state of the partitions that are assigned to this process.
+
+    `forget` is called at every rebalance: what is in memory is dropped then, and each partition is restored
+    from its checkpoint when its next record comes.
+    """
+
+    def __init__(
+        self,
+        *,
+        settings: StreamSettings,
+        log_id: str,
+        model: CityModel,
+        reload_model: Callable[[], Awaitable[CityModel]],
+        seeds: Seeds,
+        transport: Transport,
+        metrics: StreamMetrics,
+    ) -> None:
+        self._settings = settings
+        self._log_id = log_id
+        self.model = model
+        self._reload_model = reload_model
+        self._unknown_at_version = -1
+        self._seeds = seeds
+        self._transport = transport
+        self._metrics = metrics
+        self._partitions: dict[int, _Partition] = {}
+        self._generation = 0  # of the assignment
+        self._future_max = settings.future_max_s * SECOND
+
+    def forget(self) -> None:
+        """Drop every partition from memory; nothing of them is acknowledged any more."""
+        self._generation += 1
+        self._partitions.clear()
+        self._metrics.partitions.set(0)
+
+    def position(self, partition: int) -> int:
+        """Return the offset after which to read a partition, by its checkpoint; NOWHERE for the beginning."""
+        held = self._partitions.get(partition)
+        if held is not None:
+            return held.state.offset
+        state = self._restored(partition)
+        return state.offset if state is not None else NOWHERE
+
+    async def take(self, record: Record) -> None:
+        """Take in one record: apply it, send its updates, remember it for the checkpoint.
+
+        Raises HoleError when records before this one are missing and do not come.
+        """
+        held = self._partitions.get(record.partition) or await self._hold(record.partition)
+        if held is None:
+            return  # lost in a rebalance: its new owner takes the record
+        expected = held.state.offset + 1
+        if record.offset < expected:
+            held.records.append(record)  # a replay of what the state has already
+            return
+        if record.offset > expected and not await self._reaches(held, record, expected):
+            return
+        held.hole_tries = 0
+        if not held.records:
+            held.since = asyncio.get_running_loop().time()
+        try:
+            observations = OBSERVATIONS.decode(record.value).observations
+        except MessageError:
+            # The historian, which reads the same log, puts it into quarantine.
+            log.exception("record %d of partition %d is passed over", record.offset, record.partition)
+            self._metrics.unreadable.inc()
+            observations = ()
+        await self._know(observations)
+        applied = held.state.apply(record.offset, observations, self.model, self._future_max)
+        held.records.append(record)
+        for start in range(0, len(applied.updates), RECORD_UPDATES_MAX):
+            batch = UpdateBatch(VERSION, tuple(applied.updates[start : start + RECORD_UPDATES_MAX]))
+            held.confirmations.append(
+                await self._transport.send_updates(record.partition, UPDATES.encode(batch))
+            )
+        self._count(applied.updates, applied.outcomes, applied.unknown)
+        if len(held.records) >= self._settings.checkpoint_records_max:
+            await self._checkpoint(record.partition, held)
+
+    async def checkpoint_due(self) -> None:
+        """Checkpoint every partition whose oldest unacknowledged record is old enough."""
+        now = asyncio.get_running_loop().time()
+        for partition, held in list(self._partitions.items()):
+            if held.records and now - held.since >= self._settings.checkpoint_interval_s:
+                await self._checkpoint(partition, held)
+
+    async def checkpoint_all(self) -> None:
+        """Checkpoint every partition that has something to cover; on the way out."""
+        for partition, held in list(self._partitions.items()):
+            if held.records:
+                await self._checkpoint(partition, held)
+
+    async def _checkpoint(self, partition: int, held: _Partition) -> None:
+        async with held.checkpointing:
+            await self._write_checkpoint(partition, held)
+
+    async def _write_checkpoint(self, partition: int, held: _Partition) -> None:
+        loop = asyncio.get_running_loop()
+        started = loop.time()
+        # From here to the first await nothing else runs, so state and records belong together.
+        checkpoint = held.state.checkpoint()
+        records, held.records = held.records, []
+        confirmations, held.confirmations = held.confirmations, []
+        held.since = started
+        await asyncio.gather(*confirmations)
+        await asyncio.gather(
+            *(
+                self._transport.write_checkpoint(partition, _bucket_key(partition, number), value)
+                for number, value in checkpoint.buckets.items()
+            )
+        )
+        await self._transport.write_checkpoint(partition, _position_key(partition), checkpoint.position)
+        if self._partitions.get(partition) is not held:
+            return  # lost in a rebalance meanwhile: its new owner replays
+        for record in records:
+            record.acknowledge()
+        self._metrics.checkpoints.inc()
+        self._metrics.checkpoint_seconds.observe(loop.time() - started)
+
+    async def _hold(self, partition: int) -> _Partition | None:
+        if not self._transport.owns(partition):
+            return None
+        generation = self._generation
+        state = self._restored(partition)
+        fresh = state is None
+        if state is None:
+            entities = await self._seeds()
+            if generation != self._generation:
+                return None
+            mine = [
+                (name, entity)
+                for name, entity in entities.items()
+                if partition_of(name, self._settings.partitions) == partition
+            ]
+            state = PartitionState.seeded(self._log_id, self._settings.buckets, mine)
+            log.info("partition %d starts with %d entities of the database", partition, len(mine))
+        held = self._partitions[partition] = _Partition(state)
+        self._metrics.partitions.set(len(self._partitions))
+        if fresh:
+            # The database moves on with this log; a replay must start from the same seed.
+            await self._checkpoint(partition, held)
+        return held
+
+    def _restored(self, partition: int) -> PartitionState | None:
+        read = self._transport.read_checkpoint
+        return PartitionState.restored(
+            self._log_id,
+            self._settings.buckets,
+            read(_position_key(partition)),
+            lambda number: read(_bucket_key(partition, number)),
+        )
+
+    async def _reaches(self, held: _Partition, record: Record, expected: int) -> bool:
+        """Seek back to `expected`; return True when the log does not have it, so the record may be taken."""
+        now = asyncio.get_running_loop().time()
+        if held.hole_tries and now - held.hole_time < SEEK_BACK_DELAY_S:
+            return False
+        if held.hole_tries >= SEEK_BACK_TRIES_MAX:
+            raise HoleError(
+                f"partition {record.partition} of observations: found offset {record.offset}, expected "
+                f"{expected}, and seeking back {held.hole_tries} times did not bring it"
+            )
+        held.hole_tries += 1
+        held.hole_time = now
+        self._metrics.holes.inc()
+        log.warning(
+            "hole in partition %d: found offset %d, expected %d; seeking back",
+            record.partition,
+            record.offset,
+            expected,
+        )
+        if await self._transport.seek_back(record.partition, expected):
+            return False
+        log.error(
+            "the log no longer holds offsets %d to %d of partition %d",
+            expected,
+            record.offset - 1,
+            record.partition,
+        )
+        return True
+
+    async def _know(self, observations: tuple[Observation, ...]) -> None:
+        """Fetch the model once more when it lacks a datastream: ingest may have a newer one already."""
+        datastreams = self.model.datastreams
+        if all(one.datastream in datastreams for one in observations):
+            return
+        if self._unknown_at_version == self.model.version:
+            return
+        model = await self._reload_model()
+        if model.version > self.model.version:
+            self.model = model
+        self._unknown_at_version = self.model.version
+
+    def _count(self, updates: list[Update], outcomes: Counter[Outcome], unknown: int) -> None:
+        self._metrics.records.inc()
+        self._metrics.updates.inc(len(updates))
+        self._metrics.unknown.inc(unknown)
+        for outcome, count in outcomes.items():
+            self._metrics.observations.labels(outcome).inc(count)
+
+
+def _bucket_key(partition: int, number: int) -> bytes:
+    return b"%d/%d" % (partition, number)
+
+
+def _position_key(partition: int) -> bytes:
+    return b"%d/position" % partition
