@@ -1,0 +1,159 @@
+"""A city folder read as a whole: every file parsed, every item validated, everything cross-checked."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeVar
+
+from cities.entities import check_entities, planned
+from cities.fault import CityError, CityFault
+from cities.geometry import NETHERLANDS
+from cities.items import Items, near, read_items, read_only_item
+from cities.schema import FEEDS, CityItem, EntityItem, FeedItem, Item, PropertyItem, SensorItem
+from cities.sensors import check_sensors, planned_datastreams, planned_sensor
+from cities.yaml_lines import Document, load
+from twin.model import City, CityPlan, Feed
+from twin.observed_property import BUILT_IN, ObservedProperty
+
+ItemType = TypeVar("ItemType", bound=Item)
+
+REQUIRED_FILES = ("city.yaml", "entities.yaml", "sensors.yaml")
+OPTIONAL_FILES = ("properties.yaml", "feeds.yaml")
+# They belong to the alarms and are read there.
+OTHER_FILES = ("rules.yaml", "routes.yaml", "maintenance.yaml")
+
+
+def read_city(path: Path) -> CityPlan:
+    """Return what a city folder asks for. Raises CityError with every fault of the folder at once."""
+    reading = _Reading(path)
+    with _collector_paused():
+        plan = reading.plan()
+    if plan is None:
+        raise CityError(reading.faults)
+    return plan
+
+
+@contextmanager
+def _collector_paused() -> Iterator[None]:
+    """Pause the cyclic garbage collector: half a million living YAML nodes cost it more than the parsing."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
+
+
+@dataclass(slots=True)
+class _Reading:
+    """One reading of a folder, and the faults found so far."""
+
+    folder: Path
+    faults: list[CityFault] = field(default_factory=list)
+
+    def plan(self) -> CityPlan | None:
+        if not self.folder.is_dir():
+            self.faults.append(CityFault(str(self.folder), 1, "", "not a folder: expected a city folder"))
+            return None
+        self._check_names()
+        city = self._city()
+        properties = self._list("properties.yaml", "properties", PropertyItem, "name")
+        feeds = self._list("feeds.yaml", "feeds", FeedItem)
+        entities = self._list("entities.yaml", "entities", EntityItem)
+        sensors = self._list("sensors.yaml", "sensors", SensorItem)
+
+        _check_properties(properties)
+        _check_feeds(feeds)
+        in_netherlands = city is not None and city.timezone == "Europe/Amsterdam"
+        check_entities(entities, NETHERLANDS if in_netherlands else None)
+        known = dict(BUILT_IN)
+        known.update((one.item.name, _property(one.item)) for one in properties.placed)
+        check_sensors(
+            sensors, entities.ids if entities.document else None, known, frozenset(FEEDS) | feeds.ids
+        )
+        for items in (properties, feeds, entities, sensors):
+            self.faults.extend(items.faults)
+        if self.faults or city is None:
+            return None
+        own_feeds = {one.item.id: _feed(one.item) for one in feeds.placed}
+        return CityPlan(
+            city=City(id=city.id, name=city.name, timezone=city.timezone),
+            entities=tuple(planned(one.item) for one in entities.placed),
+            sensors=tuple(planned_sensor(one.item, own_feeds) for one in sensors.placed),
+            datastreams=tuple(
+                stream for one in sensors.placed for stream in planned_datastreams(one.item, known)
+            ),
+            properties=tuple(_property(one.item) for one in properties.placed),
+            feeds=tuple(own_feeds.values()),
+        )
+
+    def _check_names(self) -> None:
+        """Tell files that nobody would read: most often a slip of the pen."""
+        names = (*REQUIRED_FILES, *OPTIONAL_FILES, *OTHER_FILES)
+        for file in sorted(self.folder.iterdir()):
+            if file.suffix.lower() in (".yaml", ".yml") and file.name not in names:
+                message = f"unknown file{near(file.name, names)}: expected {', '.join(names)}"
+                self.faults.append(CityFault(str(file), 1, "", message))
+
+    def _document(self, name: str) -> Document | None:
+        path = self.folder / name
+        if not path.exists():
+            if name in REQUIRED_FILES:
+                self.faults.append(CityFault(str(path), 1, "", "file is missing"))
+            return None
+        document, faults = load(path)
+        self.faults.extend(faults)
+        return document
+
+    def _city(self) -> CityItem | None:
+        document = self._document("city.yaml")
+        if document is None:
+            return None
+        city, items = read_only_item(document, "city", CityItem)
+        self.faults.extend(items.faults)
+        return city
+
+    def _list(self, name: str, key: str, item_type: type[ItemType], label: str = "id") -> Items[ItemType]:
+        document = self._document(name)
+        return Items() if document is None else read_items(document, key, item_type, label)
+
+
+def _check_properties(items: Items[PropertyItem]) -> None:
+    for item, location in items.placed:
+        if item.name in BUILT_IN:
+            items.fault(
+                (*location, "name"), f"{item.name} is built in and cannot be redefined; choose another name"
+            )
+        if item.minimum >= item.maximum:
+            items.fault(
+                (*location, "maximum"), f"found {item.maximum:g}, expected more than {item.minimum:g}"
+            )
+
+
+def _check_feeds(items: Items[FeedItem]) -> None:
+    for item, location in items.placed:
+        if item.id in FEEDS:
+            items.fault(
+                (*location, "id"), f"{item.id} is built in and cannot be redefined; choose another id"
+            )
+        levels = item.filter.split("/")
+        if item.device_level is not None and item.device_level >= len(levels) and levels[-1] != "#":
+            items.fault(
+                (*location, "deviceLevel"),
+                f"found {item.device_level}, expected less than {len(levels)}: levels count from 0",
+            )
+    for index, message in items.duplicates("filter", lambda item: item.filter):
+        items.fault(("feeds", index, "filter"), message)
+
+
+def _property(item: PropertyItem) -> ObservedProperty:
+    return ObservedProperty(**item.model_dump())
+
+
+def _feed(item: FeedItem) -> Feed:
+    return Feed(**item.model_dump())

@@ -1,0 +1,150 @@
+"""A city model written as a city folder: the same model gives the same bytes, and reads back as it was."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from cities.duration import format_duration
+from cities.sensors import personal_by_feed, unit_conversion
+from twin.entity import Entity
+from twin.errors import UnitError
+from twin.model import CityModel, Feed
+from twin.observed_property import BUILT_IN, ObservedProperty
+from twin.sensor import Datastream, Sensor
+
+
+class _Flow(dict[str, Any]):
+    """A mapping that is written on one line."""
+
+
+class _Dumper(yaml.CSafeDumper):
+    """Writes blocks, `_Flow` on one line, and never an alias: `cities.yaml_lines` refuses them."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        return True
+
+
+_Dumper.add_representer(
+    _Flow,
+    lambda dumper, data: dumper.represent_mapping("tag:yaml.org,2002:map", data.items(), flow_style=True),
+)
+
+
+def write_city(model: CityModel, folder: Path) -> tuple[Path, ...]:
+    """Write the model's files into a folder, which is made if need be; return the files.
+
+    An earlier properties.yaml or feeds.yaml goes when the model has none; files of other features stay.
+    Raises OSError.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    city = model.city
+    own = [one for name, one in sorted(model.properties.items()) if name not in BUILT_IN]
+    feeds = sorted(model.feeds, key=lambda one: one.id)
+    files: dict[str, dict[str, Any]] = {
+        "city.yaml": {"city": {"id": city.id, "name": city.name, "timezone": city.timezone}},
+        "entities.yaml": {"entities": [_entity(one) for one in _tree(model.entities.values())]},
+        "sensors.yaml": {"sensors": list(_sensors(model))},
+        "properties.yaml": {"properties": [_property(one) for one in own]} if own else {},
+        "feeds.yaml": {"feeds": [_feed(one) for one in feeds]} if feeds else {},
+    }
+    written = []
+    for name, content in files.items():
+        path = folder / name
+        if content:
+            _write(path, content)
+            written.append(path)
+        else:
+            path.unlink(missing_ok=True)
+    return tuple(written)
+
+
+def _write(path: Path, content: dict[str, Any]) -> None:
+    text = yaml.dump(content, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=110, indent=2)
+    # Renamed into place, so that a reader or a crash never sees half a file.
+    part = path.with_name(path.name + ".part")
+    part.write_text(text, encoding="utf-8")
+    part.replace(path)
+
+
+def _tree(entities: Iterable[Entity]) -> Iterator[Entity]:
+    """Yield areas before what lies in them, siblings by id."""
+    descending = sorted(entities, key=lambda one: one.id, reverse=True)
+    known = {one.id for one in descending}
+    children: dict[str | None, list[Entity]] = {}
+    for entity in descending:
+        children.setdefault(entity.parent if entity.parent in known else None, []).append(entity)
+    waiting = children.get(None, [])
+    while waiting:
+        entity = waiting.pop()
+        yield entity
+        waiting.extend(children.get(entity.id, ()))
+
+
+def _entity(entity: Entity) -> dict[str, Any]:
+    item: dict[str, Any] = {"id": entity.id, "type": entity.type, "name": entity.name}
+    if entity.parent is not None:
+        item["parent"] = entity.parent
+    if entity.geometry is not None:
+        item["geometry"] = _Flow(entity.geometry)
+    if entity.attributes:
+        item["attributes"] = dict(entity.attributes)
+    if entity.relations:
+        item["relations"] = [_Flow(type=one.type, target=one.target) for one in entity.relations]
+    return item
+
+
+def _sensors(model: CityModel) -> Iterator[dict[str, Any]]:
+    streams: dict[str, list[Datastream]] = {}
+    for stream in sorted(model.datastreams.values(), key=lambda one: one.id):
+        streams.setdefault(stream.sensor, []).append(stream)
+    feeds = {one.id: one for one in model.feeds}
+    for sensor_id, sensor in sorted(model.sensors.items()):
+        item: dict[str, Any] = {
+            "id": sensor_id,
+            "feed": sensor.feed,
+            "device": sensor.device,
+            "entity": sensor.entity,
+            "interval": format_duration(sensor.interval),
+        }
+        if sensor.personal != personal_by_feed(sensor.feed, feeds):
+            item["personal"] = sensor.personal
+        item["observes"] = [_observed(one, sensor, model) for one in streams.get(sensor_id, ())]
+        yield item
+
+
+def _observed(stream: Datastream, sensor: Sensor, model: CityModel) -> _Flow:
+    item = _Flow(property=stream.property, field=stream.field, unit=stream.unit)
+    try:
+        own = unit_conversion(stream.unit, model.properties[stream.property].unit)
+    except UnitError:
+        own = None
+    if own is None or stream.scale != own.scale or (own.offset and stream.offset != own.offset):
+        item.update(scale=stream.scale, offset=stream.offset)
+    elif stream.offset != own.offset:
+        item["offset"] = stream.offset
+    if stream.interval != sensor.interval:
+        item["interval"] = format_duration(stream.interval)
+    return item
+
+
+def _property(one: ObservedProperty) -> dict[str, Any]:
+    return {
+        "name": one.name,
+        "unit": one.unit,
+        "theme": one.theme,
+        "minimum": one.minimum,
+        "maximum": one.maximum,
+        "combination": one.combination,
+        "aggregation": one.aggregation,
+    }
+
+
+def _feed(feed: Feed) -> dict[str, Any]:
+    item: dict[str, Any] = {"id": feed.id, "filter": feed.filter, "decoder": feed.decoder}
+    if feed.device_level is not None:
+        item["deviceLevel"] = feed.device_level
+    return item

@@ -1,0 +1,135 @@
+"""Laws of the city folder: whatever is written reads back, and no text makes the reader fail unprepared."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from cities.duration import format_duration, parse_duration
+from cities.fault import CityError
+from cities.folder import read_city
+from cities.schema import INTERVAL_MAX, INTERVAL_MIN
+from cities.write import write_city
+from twin.entity import Entity
+from twin.model import City, CityModel
+from twin.sensor import Datastream, Sensor
+
+numbers = st.floats(allow_nan=False, allow_infinity=False)
+names = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1, max_size=40)
+intervals = st.integers(INTERVAL_MIN, INTERVAL_MAX)
+attributes = st.dictionaries(
+    names, numbers | names | st.none() | st.lists(st.booleans(), max_size=3), max_size=4
+)
+
+
+@st.composite
+def models(draw: st.DrawFn) -> CityModel:
+    """Draw a city of one road and one sensor, with any names and conversions."""
+    sensor = Sensor(
+        id="s",
+        feed=draw(st.sampled_from(["ttn", "dsmr"])),
+        device=draw(names),
+        entity="e",
+        interval=draw(intervals),
+        personal=draw(st.booleans()),
+    )
+    streams = [
+        Datastream(
+            id=number,
+            sensor="s",
+            entity="e",
+            property=property,
+            field=draw(names),
+            unit=unit,
+            scale=draw(st.just(factor) | numbers.filter(bool)),
+            offset=draw(st.just(0.0) | numbers),
+            interval=draw(st.just(sensor.interval) | intervals),
+        )
+        for number, (property, unit, factor) in enumerate(
+            [("no2", "ug/m3", 1.0), ("water_level", "cm", 0.01), ("air_temperature", "[degF]", 5 / 9)], 1
+        )
+    ]
+    return CityModel(
+        version=1,
+        city=City(id="c", name=draw(names), timezone="UTC"),
+        entities={"e": Entity(id="e", type="Road", name=draw(names), attributes=draw(attributes))},
+        sensors={"s": sensor},
+        datastreams={one.id: one for one in streams},
+    )
+
+
+@settings(max_examples=60, deadline=None)
+@given(models())
+def test_every_model_reads_back_as_it_was_written(model: CityModel) -> None:
+    with tempfile.TemporaryDirectory() as name:
+        write_city(model, Path(name))
+        plan = read_city(Path(name))
+    assert plan.city == model.city
+    assert plan.entities == tuple(model.entities.values())
+    assert plan.sensors == tuple(model.sensors.values())
+    for read, written in zip(plan.datastreams, model.datastreams.values(), strict=True):
+        assert (read.sensor, read.property, read.field, read.unit) == (
+            written.sensor,
+            written.property,
+            written.field,
+            written.unit,
+        )
+        assert (read.scale, read.offset, read.interval) == (written.scale, written.offset, written.interval)
+
+
+fragments = st.lists(
+    st.sampled_from(
+        [
+            "entities:",
+            "\n",
+            "  ",
+            "- ",
+            "id: a",
+            "type: Road",
+            "parent: a",
+            "geometry: ",
+            "{",
+            "}",
+            "[",
+            "]",
+            "&x ",
+            "*x",
+            "!!set ",
+            "<<: ",
+            "? ",
+            "'",
+            "#",
+            "12",
+            ": ",
+            "relations:",
+            "\x07",
+            "é",
+            "~",
+        ]
+    ),
+    max_size=25,
+).map("".join)
+
+
+@settings(max_examples=150, deadline=None)
+@given(fragments)
+def test_any_text_is_a_city_or_a_city_error(text: str) -> None:
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        (folder / "city.yaml").write_text("city: {id: c, name: C, timezone: UTC}\n")
+        (folder / "sensors.yaml").write_text("sensors: []\n")
+        (folder / "entities.yaml").write_text(text, encoding="utf-8")
+        try:
+            read_city(folder)
+            faults = None
+        except CityError as error:
+            faults = error.faults
+    assert faults is None or (faults and all(fault.line >= 1 for fault in faults))
+
+
+@given(st.integers(0, 10 * INTERVAL_MAX))
+def test_every_duration_reads_back(duration: int) -> None:
+    assert parse_duration(format_duration(duration)) == duration

@@ -1,0 +1,111 @@
+"""The city that comes with LiveTwin: whole, rooted, drawn without crossing lines, on many feeds."""
+
+from __future__ import annotations
+
+from collections import Counter
+from itertools import combinations, pairwise
+
+import pytest
+
+from cities import default_city
+from cities.folder import read_city
+from cities.schema import FEEDS
+from twin.instant import MINUTE
+from twin.model import CityPlan
+
+
+@pytest.fixture(scope="module")
+def alkmaar() -> CityPlan:
+    return read_city(default_city())
+
+
+def test_alkmaar_has_many_sensors_on_many_feeds(alkmaar: CityPlan) -> None:
+    sensors = Counter(one.feed for one in alkmaar.sensors)
+    assert sensors.total() >= 150
+    assert sensors.keys() == set(FEEDS) - {"sparkplug", "sensorthings"}
+
+
+def test_everything_lies_in_the_municipality(alkmaar: CityPlan) -> None:
+    parents = {one.id: one.parent for one in alkmaar.entities}
+    assert [name for name, parent in parents.items() if parent is None] == ["alkmaar"]
+    for name in parents:
+        above = name
+        while (parent := parents[above]) is not None:
+            above = parent
+        assert above == "alkmaar"
+
+
+def test_the_examples_of_the_contract_exist(alkmaar: CityPlan) -> None:
+    overdie = next(one for one in alkmaar.entities if one.id == "alkmaar.overdie")
+    assert (overdie.type, overdie.parent) == ("Neighbourhood", "alkmaar.oost")
+    assert ("drainsTo", "alkmaar.schermerboezem") in {(one.type, one.target) for one in overdie.relations}
+    sensor = next(one for one in alkmaar.sensors if one.id == "aq-overdie-1")
+    assert (sensor.feed, sensor.device, sensor.interval) == ("ttn", "eui-a81758fffe0512ab", 10 * MINUTE)
+
+
+def test_each_transformer_area_has_twelve_households_whose_readings_are_personal(alkmaar: CityPlan) -> None:
+    areas = {one.id: one for one in alkmaar.entities if one.type == "TransformerArea"}
+    meters = Counter(one.entity for one in alkmaar.sensors if one.personal)
+    assert meters == dict.fromkeys(areas, 12)
+    assert len(areas) == 5
+    assert all(one.attributes["ratedPower"]["kVA"] > 0 for one in areas.values())
+
+
+def test_every_outline_is_a_simple_ring(alkmaar: CityPlan) -> None:
+    for entity in alkmaar.entities:
+        if entity.geometry is not None and entity.geometry["type"] == "Polygon":
+            for ring in entity.geometry["coordinates"]:
+                assert len(set(map(tuple, ring))) == len(ring) - 1, entity.id
+                assert not crossings(ring), entity.id
+
+
+def test_neighbourhoods_do_not_overlap(alkmaar: CityPlan) -> None:
+    rings = {
+        one.id: one.geometry["coordinates"][0]
+        for one in alkmaar.entities
+        if one.type == "Neighbourhood" and one.geometry is not None
+    }
+    for (left, left_ring), (right, right_ring) in combinations(rings.items(), 2):
+        for point in left_ring:
+            assert point in right_ring or not inside(point, right_ring), (left, right)
+
+
+def test_waters_roads_and_neighbourhoods_carry_what_rules_and_simulators_need(alkmaar: CityPlan) -> None:
+    needed = {
+        "Waterway": {"targetLevel"},
+        "Polder": {"targetLevel"},
+        "Road": {"freeFlowSpeed", "lanes", "capacity"},
+        "Neighbourhood": {"connections"},
+    }
+    for entity in alkmaar.entities:
+        assert needed.get(entity.type, set()) <= entity.attributes.keys(), entity.id
+
+
+Point = list[float]
+
+
+def turn(a: Point, b: Point, c: Point) -> float:
+    return (b[0] - a[0]) * (c[1] - a[1]) - (b[1] - a[1]) * (c[0] - a[0])
+
+
+def crossings(ring: list[Point]) -> list[tuple[int, int]]:
+    edges = list(pairwise(ring))
+    return [
+        (i, j)
+        for (i, (a, b)), (j, (c, d)) in combinations(enumerate(edges), 2)
+        if not {tuple(a), tuple(b)} & {tuple(c), tuple(d)}
+        and turn(a, b, c) * turn(a, b, d) <= 0
+        and turn(c, d, a) * turn(c, d, b) <= 0
+    ]
+
+
+def inside(point: Point, ring: list[Point]) -> bool:
+    x, y = point
+    return (
+        sum(
+            (a[1] > y) != (b[1] > y) and x < (b[0] - a[0]) * (y - a[1]) / (b[1] - a[1]) + a[0]
+            for a, b in pairwise(ring)
+        )
+        % 2
+        == 1
+    )

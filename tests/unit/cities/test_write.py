@@ -1,0 +1,91 @@
+"""A written city reads back as it was, and the same model gives the same bytes."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from cities import default_city
+from cities.folder import read_city
+from cities.write import write_city
+from tests.unit.cities.folders import SENSORS, write_folder
+from twin.model import CityModel, CityPlan, index_by_id
+from twin.observed_property import BUILT_IN
+
+
+def model_of(plan: CityPlan) -> CityModel:
+    return CityModel(
+        version=1,
+        city=plan.city,
+        entities={one.id: one for one in plan.entities},
+        sensors={one.id: one for one in plan.sensors},
+        datastreams=index_by_id(replace(one, id=number) for number, one in enumerate(plan.datastreams, 1)),
+        properties={**BUILT_IN, **{one.name: one for one in plan.properties}},
+        feeds=plan.feeds,
+    )
+
+
+def in_order(plan: CityPlan) -> CityPlan:
+    return replace(
+        plan,
+        entities=tuple(sorted(plan.entities, key=lambda one: one.id)),
+        sensors=tuple(sorted(plan.sensors, key=lambda one: one.id)),
+        datastreams=tuple(sorted(plan.datastreams, key=lambda one: one.sensor)),
+    )
+
+
+def test_alkmaar_reads_back_as_it_was(tmp_path: Path) -> None:
+    plan = read_city(default_city())
+    write_city(model_of(plan), tmp_path)
+    assert in_order(read_city(tmp_path)) == in_order(plan)
+
+
+def test_properties_feeds_scales_and_intervals_read_back_as_they_were(tmp_path: Path) -> None:
+    folder = write_folder(tmp_path / "in", sensors=SENSORS.replace("PT10M", "PT10M\n    personal: true"))
+    plan = read_city(folder)
+    written = write_city(model_of(plan), tmp_path / "out")
+    assert in_order(read_city(tmp_path / "out")) == in_order(plan)
+    assert [path.name for path in written] == [
+        "city.yaml",
+        "entities.yaml",
+        "sensors.yaml",
+        "properties.yaml",
+        "feeds.yaml",
+    ]
+
+
+@pytest.mark.parametrize(
+    "name", ["yes", "12", "1e3", "2026-01-01", "~", '\'t Zand: "oost" # 1', "Café\u2028✓"]
+)
+def test_names_that_yaml_could_take_for_something_else_stay_text(tmp_path: Path, name: str) -> None:
+    model = model_of(read_city(write_folder(tmp_path / "in")))
+    named = replace(model, city=replace(model.city, name=name))
+    write_city(named, tmp_path / "out")
+    assert read_city(tmp_path / "out").city.name == name
+
+
+def test_the_same_model_in_another_order_gives_the_same_bytes(tmp_path: Path) -> None:
+    model = model_of(read_city(default_city()))
+    turned = replace(
+        model,
+        entities=dict(reversed(list(model.entities.items()))),
+        sensors=dict(reversed(list(model.sensors.items()))),
+        datastreams=dict(reversed(list(model.datastreams.items()))),
+    )
+    one, two = write_city(model, tmp_path / "one"), write_city(turned, tmp_path / "two")
+    assert [path.read_bytes() for path in one] == [path.read_bytes() for path in two]
+
+
+def test_a_file_that_the_model_no_longer_needs_goes_and_those_of_the_alarms_stay(tmp_path: Path) -> None:
+    folder = write_folder(tmp_path)
+    (folder / "rules.yaml").write_text("rules: []\n")
+    model = model_of(read_city(folder))
+    write_city(replace(model, feeds=(), properties=BUILT_IN), folder)
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "city.yaml",
+        "entities.yaml",
+        "rules.yaml",
+        "sensors.yaml",
+    ]
