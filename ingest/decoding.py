@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, TypeAlias
 
 from twin.errors import TwinError
 from twin.instant import Instant
@@ -18,6 +18,10 @@ class PayloadError(TwinError):
         super().__init__(f"{reason}: {detail}")
         self.reason = reason
         self.detail = detail
+
+
+class RegistrationError(TwinError):
+    """Two decoders claim one name, feed or topic filter, or a feed names what does not exist."""
 
 
 class Reading(NamedTuple):
@@ -44,6 +48,13 @@ class DecodingContext(NamedTuple):
     timezone: str  #: IANA name of the city's zone, for formats that send local time
 
 
+Pseudonymise: TypeAlias = Callable[[str], str]
+"""Returns the pseudonym of an identifier: the same for the same one, and not to be turned back."""
+
+Redact: TypeAlias = Callable[[bytes, Pseudonymise], bytes]
+"""Returns a payload with its identifying data replaced. Never raises, whatever the bytes."""
+
+
 class Decode(Protocol):
     """Decodes one message. Pure. Raises PayloadError when the message is not what the format says."""
 
@@ -66,4 +77,4 @@ class Decoder:
     #: whether single readings of this feed are personal data
     personal: bool = False
     #: removes identifying data from a payload before it is kept in quarantine; None: nothing to remove
-    redact: Callable[[bytes], bytes] | None = None
+    redact: Redact | None = None

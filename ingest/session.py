@@ -57,7 +57,7 @@ class SessionOptions:
     session_expiry_s: int
     receive_max: int
     buffer_bytes_max: int
-    share: str
+    share: str  #: name of the shared subscription; empty: subscribe alone
 
 
 class MqttSession:
@@ -126,7 +126,7 @@ class MqttSession:
         gone = [one for one in self._filters if one not in filters]
         self._filters = tuple(filters)
         if gone:
-            self._client.unsubscribe([self._shared(one) for one in gone])
+            self._client.unsubscribe([self._subscription(one) for one in gone])
         self._subscribe(self._client)
 
     async def close(self) -> None:
@@ -156,13 +156,13 @@ class MqttSession:
         return client
 
     def _connect_properties(self) -> Properties:
-        properties = Properties(PacketTypes.CONNECT)
+        properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
         properties.SessionExpiryInterval = self._options.session_expiry_s
         properties.ReceiveMaximum = self._options.receive_max
         return properties
 
-    def _shared(self, topic_filter: str) -> str:
-        return f"$share/{self._options.share}/{topic_filter}"
+    def _subscription(self, topic_filter: str) -> str:
+        return f"$share/{self._options.share}/{topic_filter}" if self._options.share else topic_filter
 
     def _on_connect(
         self, client: Client, _userdata: Any, flags: ConnectFlags, reason: ReasonCode, _properties: Any
@@ -181,7 +181,7 @@ class MqttSession:
 
     def _subscribe(self, client: Client) -> None:
         options = SubscribeOptions(qos=1)
-        code, _ = client.subscribe([(self._shared(one), options) for one in self._filters])
+        code, _ = client.subscribe([(self._subscription(one), options) for one in self._filters])
         if code is not MQTTErrorCode.MQTT_ERR_SUCCESS:
             log.warning("subscribing failed (%s); it is tried again at the next connection", code.name)
 
@@ -203,7 +203,7 @@ class MqttSession:
             log.warning("the connection to the MQTT broker ended (%s); reconnecting", reason)
 
     def _on_message(self, _client: Client, _userdata: Any, received: MQTTMessage) -> None:
-        payload = received.payload
+        payload = bytes(received.payload)
         message = Message(
             _topic_text(received), payload, self._clock(), received.qos, received.mid, self._connection
         )

@@ -19,7 +19,9 @@ class IngestSettings(RoleSettings):
         description="Fixed per replica: the broker keeps this session's messages for this id alone.",
     )
     mqtt_share: str = Field(
-        default="livetwin", description="Name of the shared subscription of all replicas."
+        default="livetwin",
+        description="Name of the shared subscription of all replicas; empty for a single replica that "
+        "subscribes alone, which Mosquitto remembers over its own restart (it forgets shared ones).",
     )
     mqtt_keepalive_s: int = Field(default=60, ge=5, le=3600, description="MQTT keep-alive, seconds.")
     session_expiry_s: int = Field(

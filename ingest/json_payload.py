@@ -1,0 +1,131 @@
+"""JSON payloads: parsed within bounds, and the numbers in them found.
+
+Decided here once for every JSON format:
+
+- `NaN` and `Infinity` are not JSON (RFC 8259 §6): malformed. A number too large for a float is infinite,
+  and judged later like every value.
+- true is 1 and false is 0. Text that is written like a number is that number: bridges and firmwares send
+  such. Other text is NaN, which is refused only where a city maps the field: nothing is lost in silence.
+- null is no value. Of a key that occurs twice the last one counts.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import msgspec
+
+from ingest.decoding import PayloadError
+from twin.plausibility import Reason
+
+# Device payloads are two or three levels deep; a hundred channels are many.
+DEPTH_MAX = 8
+VALUES_MAX = 1_000
+PATH_CHARACTERS_MAX = 256
+
+_SHOWN_CHARACTERS_MAX = 80
+_DECIMAL = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
+
+_decode: Callable[[bytes], Any] = msgspec.json.Decoder().decode
+
+
+def parse_json(payload: bytes) -> Any:
+    """Return what the JSON text holds; raise PayloadError when it is none."""
+    try:
+        return _decode(payload)
+    except RecursionError as error:
+        raise PayloadError(Reason.MALFORMED, "the JSON is nested too deep to be read") from error
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise PayloadError(Reason.MALFORMED, f"expected JSON: {error}") from error
+
+
+def parse_object(payload: bytes) -> dict[str, Any]:
+    """Return the JSON object that the payload is; raise PayloadError when it is none."""
+    return as_object(parse_json(payload), "the payload")
+
+
+def as_object(value: Any, where: str) -> dict[str, Any]:
+    """Return the value if it is a JSON object; raise PayloadError when not."""
+    if not isinstance(value, dict):
+        raise PayloadError(Reason.MALFORMED, f"{where} is {shown(value)}, expected a JSON object")
+    return value
+
+
+def as_list(value: Any, where: str) -> list[Any]:
+    """Return the value if it is a JSON array; raise PayloadError when not."""
+    if not isinstance(value, list):
+        raise PayloadError(Reason.MALFORMED, f"{where} is {shown(value)}, expected a JSON array")
+    return value
+
+
+def shown(value: object) -> str:
+    """Return a value as an error message shows it: short, and without control characters.
+
+    >>> shown("x" * 100)[-5:]
+    'xxxx…'
+    """
+    if isinstance(value, int) and value.bit_length() > _SHOWN_CHARACTERS_MAX:
+        return "a huge integer"
+    if isinstance(value, dict | list):
+        return f"{'an object' if isinstance(value, dict) else 'an array'} of {len(value)}"
+    text = repr(value)
+    return text if len(text) <= _SHOWN_CHARACTERS_MAX else text[: _SHOWN_CHARACTERS_MAX - 1] + "…"
+
+
+def text_number(text: str) -> float:
+    """Return the number that a text spells in ASCII decimals, NaN when it spells none.
+
+    >>> text_number(" 12.35"), text_number("1_000"), text_number("nan")
+    (12.35, nan, nan)
+    """
+    text = text.strip()
+    return float(text) if _DECIMAL.fullmatch(text) else math.nan
+
+
+def number(value: Any) -> float:
+    """Return the float that a JSON scalar means by the rules of this module; null and the rest are NaN."""
+    if isinstance(value, float):
+        return value
+    if isinstance(value, int):
+        try:
+            return float(value)
+        except OverflowError:
+            return math.inf if value > 0 else -math.inf
+    return text_number(value) if isinstance(value, str) else math.nan
+
+
+def leaves(document: Mapping[str, Any], where: str) -> Iterator[tuple[str, float]]:
+    """Yield every scalar below a JSON object: its dotted path and its number; nulls are left out.
+
+    An element of an array is named by its index, from 0. Raises PayloadError when there are more than
+    `VALUES_MAX` of them, any deeper than `DEPTH_MAX`, or below a longer path than `PATH_CHARACTERS_MAX`.
+
+    >>> list(leaves({"air": {"pm2_5": 8}, "bins": [True]}, "the payload"))
+    [('air.pm2_5', 8.0), ('bins.0', 1.0)]
+    """
+    count = 0
+    waiting: list[tuple[str, Any, int]] = [(key, value, 1) for key, value in reversed(list(document.items()))]
+    while waiting:
+        path, value, depth = waiting.pop()
+        if isinstance(value, dict | list):
+            if depth >= DEPTH_MAX:
+                raise PayloadError(
+                    Reason.MALFORMED, f"{where} is nested deeper than {DEPTH_MAX} levels at {shown(path)}"
+                )
+            if len(value) > VALUES_MAX or len(path) > PATH_CHARACTERS_MAX:
+                raise PayloadError(
+                    Reason.MALFORMED,
+                    f"{where} has {len(value)} members at {shown(path)}; at most {VALUES_MAX} are read, "
+                    f"at paths of at most {PATH_CHARACTERS_MAX} characters",
+                )
+            members = value.items() if isinstance(value, dict) else enumerate(value)
+            below = [(f"{path}.{name}", member, depth + 1) for name, member in members]
+            waiting.extend(reversed(below))
+        elif value is not None:
+            count += 1
+            if count > VALUES_MAX:
+                raise PayloadError(Reason.MALFORMED, f"{where} holds more than {VALUES_MAX} values")
+            yield path, number(value)

@@ -1,0 +1,109 @@
+"""The frame of a DSMR P1 telegram: `/` header, lines, `!` checksum (DSMR P1 companion standard v5.0.2, §6.2).
+
+Decided here:
+
+- Lines end in CRLF. Gateways that read line by line and join with LF are common; a telegram without any CRLF
+  gets them back before its checksum is computed, since the meter computed it over them.
+- The checksum is compared as a number: one make prints it without leading zeros (`!B9F` for 0B9F).
+- White space and NULs around the telegram are ignored; anything else there means that it was cut wrongly.
+"""
+
+from __future__ import annotations
+
+import re
+import struct
+from collections.abc import Callable
+from functools import cache
+from typing import NamedTuple
+
+from ingest.decoding import PayloadError
+from twin.plausibility import Reason
+
+# A telegram of a v5 meter has one kilobyte; a text message may add two.
+TELEGRAM_BYTES_MAX = 16_384
+
+_FRAME = re.compile(rb"[\s\0]*+(/.*?\n!)([0-9A-Fa-f]{0,4})[\s\0]*", re.DOTALL)
+_POLYNOMIAL_REFLECTED = 0xA001  # x^16 + x^15 + x^2 + 1, least significant bit first
+
+
+class Frame(NamedTuple):
+    """A telegram taken apart."""
+
+    content: bytes  #: from `/` to `!`, both included, lines ending in CRLF
+    checksum: int | None  #: as printed; None when there is none (DSMR 2.2 and 3)
+
+    @property
+    def intact(self) -> bool:
+        """Whether the printed checksum is that of the content."""
+        return self.checksum is not None and self.checksum == crc16(self.content)
+
+
+def framed(payload: bytes) -> Frame:
+    """Return the frame of a telegram; raise PayloadError when it is not one whole telegram."""
+    if len(payload) > TELEGRAM_BYTES_MAX:
+        raise PayloadError(
+            Reason.TOO_LARGE, f"the telegram has {len(payload)} bytes, expected at most {TELEGRAM_BYTES_MAX}"
+        )
+    match = _FRAME.fullmatch(payload)
+    if match is None or b"\n!" in match[1][:-1]:
+        raise PayloadError(
+            Reason.MALFORMED,
+            f"expected one P1 telegram from '/' to '!' and its checksum, found {len(payload)} bytes "
+            f"{_defect(payload)}",
+        )
+    content = match[1] if b"\r\n" in match[1] else match[1].replace(b"\n", b"\r\n")
+    return Frame(content, int(match[2], 16) if match[2] else None)
+
+
+def _defect(payload: bytes) -> str:
+    # No bytes of it: the piece at the cut may be an equipment id.
+    if not payload.lstrip(b"\0 \t\r\n").startswith(b"/"):
+        return "that do not begin with '/'"
+    if b"\n!" not in payload:
+        return "without a line that begins with '!'"
+    return "with more after the checksum"
+
+
+def crc16(data: bytes) -> int:
+    """Return the CRC-16/ARC of the bytes (§6.2: polynomial x^16+x^15+x^2+1, initially 0, no final XOR).
+
+    >>> hex(crc16(b"123456789"))
+    '0xbb3d'
+    """
+    table = _table()
+    crc = 0
+    # Two bytes a step: the register has just as many.
+    for word in struct.unpack_from(f"<{len(data) // 2}H", data):
+        crc = table[crc ^ word]
+    if len(data) % 2:
+        crc = _step(crc ^ data[-1], 8)
+    return crc
+
+
+@cache
+def _table() -> tuple[int, ...]:
+    octets = [_step(octet, 8) for octet in range(256)]
+    firsts = [octets[word & 0xFF] ^ (word >> 8) for word in range(65_536)]
+    return tuple(octets[first & 0xFF] ^ (first >> 8) for first in firsts)
+
+
+def _step(register: int, bits: int) -> int:
+    for _ in range(bits):
+        register = (register >> 1) ^ (_POLYNOMIAL_REFLECTED if register & 1 else 0)
+    return register
+
+
+def rewritten(payload: bytes, rewrite: Callable[[bytes], bytes]) -> bytes:
+    """Return the payload after `rewrite`, with its checksum renewed if it was right before.
+
+    A wrong checksum stays as it was: it is what the message is kept for.
+    """
+    changed = rewrite(payload)
+    try:
+        if changed == payload or not framed(payload).intact:
+            return changed
+        renewed = crc16(framed(changed).content)
+    except PayloadError:
+        return changed
+    head, mark, tail = changed.rpartition(b"!")
+    return head + mark + b"%04X" % renewed + tail.lstrip(b"0123456789ABCDEFabcdef")

@@ -1,0 +1,91 @@
+"""Routes: which feed, and which decoder, an MQTT topic belongs to.
+
+Matching is that of MQTT 5.0 §4.7. Where several filters match a topic the most specific one wins: level by
+level a name before `+`, and `+` before `#`; a city's feed before a built-in one with the same filter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from functools import lru_cache
+from typing import NamedTuple
+
+from ingest.decoding import Decoder, RegistrationError
+from twin.model import Feed
+
+# A city has some ten thousand devices, each with one topic or two.
+TOPICS_CACHED_MAX = 65_536
+
+
+class Route(NamedTuple):
+    """Where a topic leads."""
+
+    feed: str  #: the city's feed, or the first of the decoder's own
+    decoder: Decoder
+    device_level: int | None  #: the topic level, from 0, that names the device; None: the decoder knows
+
+
+class Routes:
+    """The topic filters of the decoders, and of the feeds that the city adds."""
+
+    def __init__(self, decoders: Mapping[str, Decoder], feeds: Iterable[Feed] = ()) -> None:
+        """Raises RegistrationError for a wrong filter, an unknown decoder, or two feeds with one filter."""
+        routes: dict[str, Route] = {}
+        for feed in feeds:
+            decoder = decoders.get(feed.decoder)
+            if decoder is None:
+                raise RegistrationError(
+                    f"feed {feed.id!r}: there is no decoder {feed.decoder!r}; "
+                    f"known are {', '.join(sorted(decoders))}"
+                )
+            if feed.filter in routes:
+                raise RegistrationError(
+                    f"feed {feed.id!r}: filter {feed.filter!r} is that of feed {routes[feed.filter].feed!r}"
+                )
+            routes[feed.filter] = Route(feed.id, decoder, feed.device_level)
+        for decoder in decoders.values():
+            for one in decoder.filters:
+                routes.setdefault(one, Route(decoder.feeds[0], decoder, None))
+        compiled = [(_levels(filter), route) for filter, route in routes.items()]
+        self._routes = sorted(compiled, key=lambda one: [_rank(level) for level in one[0]])
+        self.filters: tuple[str, ...] = tuple(sorted(routes))
+        self._cached = lru_cache(maxsize=TOPICS_CACHED_MAX)(self._find)
+
+    def route(self, topic: str) -> Route | None:
+        """Return where a topic leads, None when no filter matches it or it lacks the device's level."""
+        return self._cached(topic)
+
+    def _find(self, topic: str) -> Route | None:
+        levels = topic.split("/")
+        for pattern, route in self._routes:
+            if _matches(pattern, levels):
+                lacks = route.device_level is not None and route.device_level >= len(levels)
+                return None if lacks else route
+        return None
+
+
+def _rank(level: str) -> int:
+    return 2 if level == "#" else 1 if level == "+" else 0
+
+
+def _levels(filter: str) -> tuple[str, ...]:
+    levels = tuple(filter.split("/"))
+    wild = any(("+" in level or "#" in level) and len(level) > 1 for level in levels)
+    if not filter or "\0" in filter or wild or "#" in levels[:-1]:
+        raise RegistrationError(
+            f"{filter!r} is no MQTT topic filter: + and # fill a whole level, and # is the last"
+        )
+    return levels
+
+
+def _matches(pattern: tuple[str, ...], levels: list[str]) -> bool:
+    if levels[0].startswith("$") and pattern[0] in ("+", "#"):
+        return False
+    if pattern[-1] == "#":
+        # `a/#` includes `a` itself.
+        if len(levels) < len(pattern) - 1:
+            return False
+        pattern = pattern[:-1]
+    elif len(levels) != len(pattern):
+        return False
+    return all(one in ("+", level) for one, level in zip(pattern, levels, strict=False))

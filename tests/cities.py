@@ -1,0 +1,46 @@
+"""A small city for tests: two entities, four datastreams."""
+
+from __future__ import annotations
+
+from twin.entity import Entity
+from twin.instant import MINUTE
+from twin.model import City, CityModel
+from twin.sensor import Datastream, Sensor
+
+
+def small_city(version: int = 1) -> CityModel:
+    """Return a model of a street with three microphones and a canal with one level sensor."""
+    entities = {
+        "town": Entity(id="town", type="Municipality", name="Town"),
+        "town.street": Entity(id="town.street", type="Road", name="Street", parent="town"),
+        "town.canal": Entity(id="town.canal", type="Waterway", name="Canal", parent="town"),
+    }
+    rows = [
+        (1, "noise-1", "town.street", "noise_level", "dB[A]"),
+        (2, "noise-2", "town.street", "noise_level", "dB[A]"),
+        (3, "noise-3", "town.street", "noise_level", "dB[A]"),
+        (4, "level-1", "town.canal", "water_level", "m"),
+    ]
+    return CityModel(
+        version=version,
+        city=City(id="town", name="Town", timezone="Europe/Amsterdam"),
+        entities=entities,
+        sensors={
+            sensor: Sensor(id=sensor, feed="native", device=sensor, entity=entity, interval=MINUTE)
+            for _, sensor, entity, _, _ in rows
+        },
+        datastreams={
+            number: Datastream(
+                id=number,
+                sensor=sensor,
+                entity=entity,
+                property=name,
+                field=name,
+                unit=unit,
+                scale=1.0,
+                offset=0.0,
+                interval=MINUTE,
+            )
+            for number, sensor, entity, name, unit in rows
+        },
+    )

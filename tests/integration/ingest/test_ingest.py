@@ -1,0 +1,151 @@
+"""The ingest role from a real Mosquitto to a real log: a message ends as observations or in quarantine."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+
+import pytest
+from aiokafka.structs import ConsumerRecord
+
+from ingest.service import run
+from ingest.settings import IngestSettings
+from tests.cities import small_city
+from tests.kafka_reader import read_until
+from tests.mqtt_publisher import publish
+from twin.instant import SECOND
+from twin.messages import OBSERVATIONS, QUARANTINE, QuarantinedMessage
+from twin.model import CityModel
+from twin.observation import Observation
+
+NOISE = "livetwin/town/noise-1/observations"
+
+
+class Model:
+    """The small city, unchanging."""
+
+    async def load(self) -> CityModel:
+        return small_city()
+
+    async def watch(self) -> AsyncIterator[CityModel]:
+        await asyncio.Event().wait()
+        yield small_city()
+
+
+@asynccontextmanager
+async def ingesting(mqtt: tuple[str, int], kafka: str, **settings: int) -> AsyncIterator[asyncio.Task[None]]:
+    options = IngestSettings(mqtt_host=mqtt[0], mqtt_port=mqtt[1], kafka=kafka, **settings)
+    task = asyncio.create_task(run(options, Model()))
+    try:
+        yield task
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+@asynccontextmanager
+async def session_made(mqtt: tuple[str, int], kafka: str) -> AsyncIterator[None]:
+    """Let ingest subscribe once, so that the broker keeps what is published from now on."""
+    async with ingesting(mqtt, kafka):
+        marker = native("2026-11-23T12:00:00Z", 1.0)
+        while True:
+            await asyncio.to_thread(publish, mqtt, [(NOISE, marker)])
+            try:
+                await read_until(kafka, "observations", 4, bool, timeout_s=0.5)
+            except AssertionError:
+                continue
+            break
+        yield
+
+
+def native(time: str, value: object) -> bytes:
+    return json.dumps({"time": time, "values": {"noise_level": value}}).encode()
+
+
+def all_observations(records: list[ConsumerRecord]) -> list[Observation]:
+    return [one for record in records for one in OBSERVATIONS.decode(record.value).observations]
+
+
+def at(second: int) -> str:
+    return datetime.fromtimestamp(1_795_000_000 + second, UTC).isoformat()
+
+
+async def test_a_value_arrives_in_the_canonical_unit_at_its_own_time(
+    mqtt: tuple[str, int], kafka: str
+) -> None:
+    async with session_made(mqtt, kafka):
+        pack = [{"bn": "level-1:", "n": "water_level", "u": "cm", "v": -47, "t": 1_795_000_060}]
+        topic = "livetwin/town/level-1/observations"
+        await asyncio.to_thread(publish, mqtt, [(topic, json.dumps(pack).encode())])
+
+        def level(records: list[ConsumerRecord]) -> list[Observation]:
+            return [one for one in all_observations(records) if one.datastream == 4]
+
+        records = await read_until(kafka, "observations", 4, lambda found: bool(level(found)))
+        (observation,) = level(records)
+        assert observation.value == -0.47
+        assert observation.phenomenon_time == 1_795_000_060 * SECOND
+
+
+async def test_nothing_is_lost_when_ingest_is_ended_again_and_again(
+    mqtt: tuple[str, int], kafka: str
+) -> None:
+    count = 3_000
+    async with session_made(mqtt, kafka):
+        pass
+    messages = [(NOISE, native(at(number), float(number % 100))) for number in range(count)]
+    publishing = asyncio.create_task(asyncio.to_thread(publish, mqtt, messages))
+
+    def times(records: list[ConsumerRecord]) -> set[int]:
+        return {one.phenomenon_time for one in all_observations(records)}
+
+    for goal in (500, 1_200, 2_000, count):
+        async with ingesting(mqtt, kafka, batch_messages_max=20):
+            await read_until(kafka, "observations", 4, lambda found, goal=goal: len(times(found)) > goal)
+    await publishing
+
+
+BAD = {
+    "truncated JSON": (b'{"time": "2026-11-23T12:00:00Z", "values": {"noise', "malformed"),
+    "binary garbage": (bytes(range(256)) * 3, "malformed"),
+    "invalid UTF-8": (b'{"time": "2026-11-23T12:00:00Z", "values": {"noise_\xff\xfe": 1}}', "malformed"),
+    "NaN": (b'{"time": "2026-11-23T12:00:00Z", "values": {"noise_level": NaN}}', "malformed"),
+    "text for a number": (native("2026-11-23T12:00:00Z", "loud"), "not-a-number"),
+    "year 1970": (native("1970-01-01T00:00:00Z", 50.0), "time-too-old"),
+    "year 2099": (native("2099-01-01T00:00:00Z", 50.0), "time-in-future"),
+    "no time at all": (native("yesterday", 50.0), "time-invalid"),
+    "impossible": (native("2026-11-23T12:00:00Z", 1e9), "out-of-range"),
+    "5 MB": (b"x" * 5_000_000, "too-large"),
+    "empty": (b"", "malformed"),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+async def test_bad_input_is_quarantined_with_its_reason_and_the_feed_goes_on(
+    name: str, mqtt: tuple[str, int], kafka: str
+) -> None:
+    payload, reason = BAD[name]
+    async with session_made(mqtt, kafka):
+        after = native(at(0), 61.0)
+        await asyncio.to_thread(publish, mqtt, [(NOISE, payload), (NOISE, after)])
+        (record,) = await read_until(kafka, "quarantine", 1, bool)
+        quarantined: QuarantinedMessage = QUARANTINE.decode(record.value)
+        assert quarantined.reason == reason
+        assert quarantined.topic == NOISE
+        assert quarantined.payload_bytes == len(payload)
+        assert quarantined.payload == payload[: len(quarantined.payload)]
+        assert quarantined.detail
+        await read_until(
+            kafka, "observations", 4, lambda found: any(one.value == 61.0 for one in all_observations(found))
+        )
+
+
+async def test_an_unknown_sensor_is_quarantined(mqtt: tuple[str, int], kafka: str) -> None:
+    async with session_made(mqtt, kafka):
+        topic = "livetwin/town/nobody/observations"
+        await asyncio.to_thread(publish, mqtt, [(topic, native(at(0), 50.0))])
+        (record,) = await read_until(kafka, "quarantine", 1, bool)
+        assert QUARANTINE.decode(record.value).reason == "unknown-sensor"

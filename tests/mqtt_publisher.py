@@ -1,0 +1,26 @@
+"""A device's side of MQTT for tests: publishes with QoS 1 and returns when the broker has acknowledged."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from paho.mqtt.client import Client
+from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
+
+PUBACK_TIMEOUT_S = 30.0
+
+
+def publish(address: tuple[str, int], messages: Iterable[tuple[str, bytes]], qos: int = 1) -> None:
+    """Publish messages in order over one connection; return when all are acknowledged (QoS 1) or sent (0)."""
+    client = Client(CallbackAPIVersion.VERSION2, protocol=MQTTProtocolVersion.MQTTv5)
+    client.max_inflight_messages_set(200)
+    client.max_queued_messages_set(0)
+    client.connect(*address)
+    client.loop_start()
+    try:
+        for sent in [client.publish(topic, payload, qos=qos) for topic, payload in messages]:
+            sent.wait_for_publish(PUBACK_TIMEOUT_S)
+            assert sent.is_published()
+    finally:
+        client.disconnect()
+        client.loop_stop()

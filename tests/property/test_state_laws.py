@@ -1,0 +1,88 @@
+"""The laws of event-time state: what holds for every set of observations in every order."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.cities import small_city
+from tests.strategies import observations
+from twin.datastream_state import classify
+from twin.entity_state import EntityState, combine
+from twin.instant import MINUTE
+from twin.observation import Observation, Outcome
+
+FUTURE_MAX = 5 * MINUTE
+MODEL = small_city()
+
+
+def final_states(arrivals: list[Observation]) -> dict[str, tuple[dict[int, Observation], list[object]]]:
+    """Return what is known of each entity after the observations arrived in this order."""
+    entities: dict[str, EntityState] = {}
+    for observation in arrivals:
+        entity = MODEL.datastreams[observation.datastream].entity
+        entities.setdefault(entity, EntityState()).observe(observation, MODEL, FUTURE_MAX)
+    return {
+        name: (
+            state.datastreams,
+            [state.property_state(one, MODEL) for one in ("noise_level", "water_level")],
+        )
+        for name, state in entities.items()
+    }
+
+
+@given(st.lists(observations, max_size=40), st.randoms(use_true_random=False))
+def test_any_order_of_arrival_ends_in_the_same_state(arrivals: list[Observation], dice) -> None:
+    shuffled = list(arrivals)
+    dice.shuffle(shuffled)
+    assert final_states(shuffled) == final_states(arrivals)
+
+
+@given(st.lists(observations, max_size=30), st.data())
+def test_arriving_twice_changes_nothing(arrivals: list[Observation], data) -> None:
+    again = data.draw(st.lists(st.sampled_from(arrivals), max_size=10)) if arrivals else []
+    assert final_states([*arrivals, *again]) == final_states(arrivals)
+
+
+@given(st.lists(observations.map(lambda o: o._replace(datastream=1)), min_size=1, max_size=30))
+def test_the_state_is_the_greatest_plausible_observation(arrivals: list[Observation]) -> None:
+    plausible = [o for o in arrivals if o.phenomenon_time - o.received_time <= FUTURE_MAX]
+    state = None
+    for observation in arrivals:
+        state, _ = classify(state, observation, FUTURE_MAX)
+    expected = max(
+        plausible, key=lambda o: (o.phenomenon_time, o.received_time, o.value, o.flags), default=None
+    )
+    assert state == expected
+
+
+@given(st.lists(observations, max_size=40))
+def test_each_observation_has_one_outcome_and_each_change_one_revision(arrivals: list[Observation]) -> None:
+    entities: dict[str, EntityState] = {}
+    outcomes: Counter[Outcome] = Counter()
+    revisions: dict[str, list[int]] = {}
+    for observation in arrivals:
+        entity = MODEL.datastreams[observation.datastream].entity
+        outcome, change = entities.setdefault(entity, EntityState()).observe(observation, MODEL, FUTURE_MAX)
+        outcomes[outcome] += 1
+        assert (change is not None) == (outcome in {Outcome.ACCEPTED, Outcome.CORRECTION})
+        if change is not None:
+            revisions.setdefault(change.entity, []).append(change.revision)
+    assert outcomes.total() == len(arrivals)
+    for told in revisions.values():
+        assert told == list(range(1, len(told) + 1))
+
+
+@given(st.lists(observations, min_size=1, max_size=12))
+def test_a_combination_is_within_its_parts_and_independent_of_their_order(
+    arrivals: list[Observation],
+) -> None:
+    parts = {o.datastream: o for o in arrivals}
+    states = [(o, MINUTE) for o in parts.values()]
+    for combination in ("mean", "max", "median"):
+        one, other = combine(combination, states), combine(combination, states[::-1])
+        assert one == other
+        values = [o.value for o in parts.values() if o.datastream in one.datastreams]
+        assert min(values) <= one.value <= max(values)

@@ -1,0 +1,198 @@
+"""The worker against a Kafka of a few lines: holes, replays, rebalances, a model that is behind."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+
+import pytest
+from prometheus_client import CollectorRegistry
+
+from stream.metrics import StreamMetrics
+from stream.settings import StreamSettings
+from stream.worker import SEEK_BACK_TRIES_MAX, Confirmation, HoleError, Worker
+from tests.cities import small_city
+from twin.entity_state import EntityState
+from twin.instant import MINUTE
+from twin.messages import UPDATES, encode_observations, partition_of
+from twin.model import CityModel
+from twin.observation import Observation
+
+PARTITION = partition_of("town.canal", 4)
+
+
+@dataclass
+class Record:
+    offset: int
+    value: bytes
+    partition: int = PARTITION
+    acknowledged: bool = False
+
+    def acknowledge(self) -> None:
+        self.acknowledged = True
+
+
+@dataclass
+class Log:
+    """Keeps what was sent and written; confirms at once, or when told to."""
+
+    owned: bool = True
+    first_offset: int = 0
+    confirm: bool = True
+    table: dict[bytes, bytes] = field(default_factory=dict)
+    updates: list[bytes] = field(default_factory=list)
+    seeks: list[int] = field(default_factory=list)
+    waiting: list[asyncio.Future[None]] = field(default_factory=list)
+
+    def owns(self, partition: int) -> bool:
+        return self.owned
+
+    async def send_updates(self, partition: int, value: bytes) -> Confirmation:
+        self.updates.append(value)
+        future = asyncio.get_running_loop().create_future()
+        if self.confirm:
+            future.set_result(None)
+        else:
+            self.waiting.append(future)
+        return future
+
+    def write_checkpoint(self, partition: int, key: bytes, value: bytes) -> Confirmation:
+        self.table[key] = value
+        future = asyncio.get_running_loop().create_future()
+        future.set_result(None)
+        return future
+
+    def read_checkpoint(self, key: bytes) -> bytes | None:
+        return self.table.get(key)
+
+    async def seek_back(self, partition: int, offset: int) -> bool:
+        self.seeks.append(offset)
+        return offset >= self.first_offset
+
+
+def record(offset: int, *, datastream: int = 4) -> Record:
+    time = offset * MINUTE
+    return Record(offset, encode_observations([Observation(datastream, time, time, float(offset))]))
+
+
+def worker(log: Log, *, model: CityModel | None = None, newer: CityModel | None = None) -> Worker:
+    model = model or small_city()
+
+    async def reload() -> CityModel:
+        return newer or model
+
+    async def seeds() -> dict[str, EntityState]:
+        return {}
+
+    return Worker(
+        settings=StreamSettings(),
+        log_id="log-1",
+        model=model,
+        reload_model=reload,
+        seeds=seeds,
+        transport=log,
+        metrics=StreamMetrics(CollectorRegistry()),
+    )
+
+
+def revisions(log: Log) -> list[int]:
+    return [update.revision for value in log.updates for update in UPDATES.decode(value).updates]
+
+
+async def test_a_record_is_acknowledged_by_the_checkpoint_that_covers_it() -> None:
+    log = Log()
+    one = worker(log)
+    taken = record(0)
+    await one.take(taken)
+    assert not taken.acknowledged
+    await one.checkpoint_all()
+    assert taken.acknowledged
+
+
+async def test_no_checkpoint_while_an_update_is_unconfirmed() -> None:
+    log = Log()
+    one = worker(log)
+    await one.take(record(0))
+    await one.checkpoint_all()
+    log.confirm = False
+    taken = record(1)
+    await one.take(taken)
+    before = dict(log.table)
+    writing = asyncio.create_task(one.checkpoint_all())
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    assert log.table == before
+    assert not taken.acknowledged
+    for future in log.waiting:
+        future.set_result(None)
+    await writing
+    assert taken.acknowledged
+    assert log.table != before
+
+
+async def test_a_hole_is_sought_back_and_closed() -> None:
+    log = Log()
+    one = worker(log)
+    await one.take(record(0))
+    await one.take(record(2))
+    assert log.seeks == [1]
+    for offset in (1, 2):
+        await one.take(record(offset))
+    assert revisions(log) == [1, 2, 3]
+
+
+async def test_a_hole_that_the_log_cannot_fill_is_passed_over() -> None:
+    log = Log(first_offset=5)
+    one = worker(log)
+    await one.take(record(5))
+    assert log.seeks == [0]
+    assert revisions(log) == [1]
+
+
+async def test_a_hole_that_stays_ends_the_worker(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("stream.worker.SEEK_BACK_DELAY_S", 0.0)
+    one = worker(Log())
+    for _ in range(SEEK_BACK_TRIES_MAX):
+        await one.take(record(7))
+    with pytest.raises(HoleError, match="found offset 7, expected 0"):
+        await one.take(record(7))
+
+
+async def test_after_a_rebalance_the_state_comes_from_the_checkpoint_and_revisions_repeat() -> None:
+    log = Log()
+    one = worker(log)
+    await one.take(record(0))
+    await one.checkpoint_all()
+    lost = record(1)
+    await one.take(lost)
+    one.forget()
+    assert one.position(PARTITION) == 0
+    await one.take(record(1))
+    assert revisions(log) == [1, 2, 2]
+    await one.checkpoint_all()
+    assert not lost.acknowledged
+
+
+async def test_a_partition_of_another_worker_is_left_alone() -> None:
+    log = Log(owned=False)
+    await worker(log).take(record(0))
+    assert not log.updates
+    assert not log.table
+
+
+async def test_a_record_that_cannot_be_read_does_not_stop_the_partition() -> None:
+    log = Log()
+    one = worker(log)
+    await one.take(Record(0, b"\xc1 not MessagePack"))
+    await one.take(record(1))
+    assert revisions(log) == [1]
+
+
+async def test_an_unknown_datastream_fetches_a_newer_model() -> None:
+    log = Log()
+    old = small_city()
+    bare = CityModel(version=0, city=old.city, entities=old.entities, sensors={}, datastreams={})
+    one = worker(log, model=bare, newer=old)
+    await one.take(record(0))
+    assert one.model.version == 1
+    assert revisions(log) == [1]
