@@ -1,0 +1,81 @@
+"""Sensor.Community (airRohr) firmware JSON.
+
+`{"sensordatavalues": [{"value_type": "SDS_P1", "value": "12.35"}, …]}`: values are strings. P1 is PM10 and
+P2 is PM2.5 (P0 is PM1); pressure is in Pa. There is no time in the payload: reception counts, which is what
+the firmware's own server does.
+
+A value is told under its own name (`SDS_P1`, or `P1` where the prefix was stripped) and under the name of our
+observed property (`pm10`). Where two sensors of a station measure the same (a DHT22 and a BME280 both have a
+temperature), the first in the payload has our name, and the other is reached by its own.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
+
+from ingest.decoding import Decoded, Decoder, DecodingContext, PayloadError, Reading
+from ingest.json_payload import VALUES_MAX, as_list, as_object, number, parse_object, shown
+from twin.plausibility import Reason
+from twin.quality import QualityFlag
+
+# What stands after the prefix of the sensor (SDS_, PMS_, HPM_, NPM_, SPS30_, BMP_, BMP280_, BME280_, DHT22_,
+# HTU21D_, SHT3X_, SCD30_, DS18B20_) → our name and the unit that the firmware sends it in.
+_QUANTITIES: Mapping[str, tuple[str, str]] = MappingProxyType(
+    {
+        "P0": ("pm1", "ug/m3"),
+        "P1": ("pm10", "ug/m3"),
+        "P2": ("pm2_5", "ug/m3"),
+        "temperature": ("air_temperature", "Cel"),
+        "humidity": ("relative_humidity", "%"),
+        "pressure": ("air_pressure", "Pa"),
+        "co2_ppm": ("co2", "ppm"),
+        "LAeq": ("noise_level", "dB[A]"),
+        "signal": ("signal_strength", "dB[mW]"),
+    }
+)
+# BMP_pressure_sealevel, SPS30_P4 and the like have no name of ours: only the whole rest counts.
+_PREFIXED = re.compile(r"(?:[A-Za-z0-9]+_)?(" + "|".join(_QUANTITIES) + ")")
+
+# A PPD42NS counts particles per 0.01 cubic foot, and calls that P1 and P2 as well.
+_PARTICLE_COUNTER = frozenset({"durP1", "ratioP1", "durP2", "ratioP2"})
+
+
+def decode(topic: str, payload: bytes, context: DecodingContext) -> Decoded:
+    """Return the readings of a station; the device is the last level of the topic, the chip id."""
+    document = parse_object(payload)
+    items = as_list(document.get("sensordatavalues"), "'sensordatavalues'")
+    if len(items) > VALUES_MAX:
+        raise PayloadError(
+            Reason.MALFORMED, f"'sensordatavalues' has {len(items)} members, at most {VALUES_MAX} are read"
+        )
+    own = dict(_value(item, f"'sensordatavalues' {index}") for index, item in enumerate(items))
+    if not own:
+        raise PayloadError(Reason.NO_OBSERVATION, "'sensordatavalues' is empty")
+    counts = not _PARTICLE_COUNTER.isdisjoint(own)
+    flags = int(QualityFlag.TIME_OF_RECEPTION)
+    readings: dict[str, Reading] = {}
+    for name, value in own.items():
+        match = _PREFIXED.fullmatch(name)
+        if match is None or (counts and name in ("P1", "P2")):
+            readings[name] = Reading(name, value, flags=flags)
+            continue
+        ours, unit = _QUANTITIES[match[1]]
+        readings[name] = Reading(name, value, unit=unit, flags=flags)
+        readings.setdefault(ours, Reading(ours, value, unit=unit, flags=flags))
+    return Decoded(topic.rsplit("/", 1)[-1], list(readings.values()))
+
+
+def _value(item: Any, where: str) -> tuple[str, float]:
+    member = as_object(item, where)
+    name = member.get("value_type")
+    if not isinstance(name, str) or not name:
+        raise PayloadError(Reason.MALFORMED, f"'value_type' of {where} is {shown(name)}, expected a name")
+    if "value" not in member:
+        raise PayloadError(Reason.MALFORMED, f"{where} ({shown(name)}) has no 'value'")
+    return name, number(member["value"])
+
+
+DECODER = Decoder(name="airrohr", version=1, feeds=("airrohr",), filters=("airrohr/+",), decode=decode)

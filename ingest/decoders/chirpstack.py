@@ -1,0 +1,70 @@
+"""ChirpStack v4 `up` events in JSON.
+
+The fields are those of `object`, by dotted path, and `signal_strength` and `snr` of the best gateway. The
+time is the event's own `time`; a gateway's `nsTime` or `gwTime` count only where it is missing. Events of an
+integration set to protobuf are not JSON and are refused as malformed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ingest.decoding import Decoded, Decoder, DecodingContext, PayloadError, Reading
+from ingest.json_payload import as_object, leaves, parse_object, shown
+from ingest.lorawan import radio_readings
+from ingest.payload_time import instant_of
+from twin.instant import Instant
+from twin.plausibility import Reason
+from twin.quality import QualityFlag
+
+
+def decode(topic: str, payload: bytes, context: DecodingContext) -> Decoded:
+    """Return the readings of an uplink event; the device is the devEui in lower case."""
+    event = parse_object(payload)
+    device = _device(event)
+    time = _time(event)
+    flags = int(QualityFlag.TIME_OF_RECEPTION if time is None else 0)
+    decoded = event.get("object")
+    if decoded is None and "data" in event:
+        raise PayloadError(
+            Reason.NO_OBSERVATION,
+            f"the event of {shown(device)} has 'data' but no 'object'; "
+            "set or repair the codec in its ChirpStack device profile",
+        )
+    readings = [
+        Reading(path, value, time, flags=flags)
+        for path, value in leaves(as_object({} if decoded is None else decoded, "'object'"), "'object'")
+    ]
+    known = [reading.field for reading in readings]
+    readings += radio_readings(event.get("rxInfo"), time, flags, known)
+    if not readings:
+        raise PayloadError(Reason.NO_OBSERVATION, f"the event of {shown(device)} holds no value")
+    return Decoded(device, readings)
+
+
+def _device(event: Mapping[str, Any]) -> str:
+    eui = as_object(event.get("deviceInfo"), "'deviceInfo'").get("devEui")
+    if not isinstance(eui, str) or not eui:
+        raise PayloadError(Reason.MALFORMED, f"'devEui' is {shown(eui)}, expected 16 hexadecimal digits")
+    return eui.lower()
+
+
+def _time(event: Mapping[str, Any]) -> Instant | None:
+    if event.get("time"):
+        return instant_of(event["time"], "'time'")
+    gateways = event.get("rxInfo")
+    for gateway in gateways if isinstance(gateways, list) else ():
+        for label in ("nsTime", "gwTime"):
+            if isinstance(gateway, dict) and gateway.get(label):
+                return instant_of(gateway[label], f"'rxInfo.{label}'")
+    return None
+
+
+DECODER = Decoder(
+    name="chirpstack",
+    version=1,
+    feeds=("chirpstack",),
+    filters=("application/+/device/+/event/up",),
+    decode=decode,
+)

@@ -1,0 +1,34 @@
+"""Any JSON object: every number in it is a field, named by its dotted path. For the feeds that a city adds.
+
+The time is the top-level member `time`, else `timestamp`; without both, reception counts. The device is the
+topic level that the feed names in `feeds.yaml`, else the last level.
+"""
+
+from __future__ import annotations
+
+from ingest.decoding import Decoded, Decoder, DecodingContext, PayloadError, Reading
+from ingest.json_payload import leaves, parse_object
+from ingest.payload_time import instant_of
+from twin.plausibility import Reason
+from twin.quality import QualityFlag
+
+_TIMES = ("time", "timestamp")
+
+
+def decode(topic: str, payload: bytes, context: DecodingContext) -> Decoded:
+    """Return the numbers of a JSON object."""
+    document = parse_object(payload)
+    time = None
+    for name in _TIMES:
+        if document.get(name) is not None:
+            time = instant_of(document[name], f"'{name}'")
+            break
+    flags = int(QualityFlag.TIME_OF_RECEPTION if time is None else 0)
+    values = {name: value for name, value in document.items() if name not in _TIMES}
+    readings = [Reading(path, value, time, flags=flags) for path, value in leaves(values, "the payload")]
+    if not readings:
+        raise PayloadError(Reason.NO_OBSERVATION, "the payload holds no value")
+    return Decoded(topic.rsplit("/", 1)[-1], readings)
+
+
+DECODER = Decoder(name="json_fields", version=1, feeds=(), filters=(), decode=decode)

@@ -1,0 +1,76 @@
+"""LiveTwin's own JSON: `{"time": "…", "values": {"pm2_5": 11.2}}`, one object or an array of them.
+
+`values` may be nested; a field is then named by its dotted path. Without `time`, or with null, the time of
+reception counts. The same topic carries SenML packs: an array whose first record has no `values` is one.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ingest.decoders import senml
+from ingest.decoding import Decoded, Decoder, DecodingContext, PayloadError, Reading
+from ingest.json_payload import VALUES_MAX, as_object, leaves, parse_json, shown
+from ingest.payload_time import instant_of
+from twin.plausibility import Reason
+from twin.quality import QualityFlag
+
+# livetwin/{city}/{sensorId}/observations
+_DEVICE_LEVEL = 2
+
+
+def device_of(topic: str) -> str:
+    """Return the sensor id in a topic; on a topic of another shape its last level."""
+    levels = topic.split("/")
+    return levels[_DEVICE_LEVEL] if len(levels) == _DEVICE_LEVEL + 2 else levels[-1]
+
+
+def decode(topic: str, payload: bytes, context: DecodingContext) -> Decoded:
+    """Return the readings of a native message or a SenML pack."""
+    document = parse_json(payload)
+    if isinstance(document, dict):
+        items = [document]
+    elif isinstance(document, list):
+        if document and senml.is_record(document[0]):
+            return Decoded(device_of(topic), senml.readings(document, context))
+        items = document
+    else:
+        raise PayloadError(
+            Reason.MALFORMED,
+            f'the payload is {shown(document)}, expected {{"time": …, "values": {{…}}}}, an array of such, '
+            "or a SenML pack",
+        )
+    if len(items) > VALUES_MAX:
+        raise PayloadError(
+            Reason.MALFORMED, f"the payload has {len(items)} items, at most {VALUES_MAX} are read"
+        )
+    readings: list[Reading] = []
+    for index, item in enumerate(items):
+        readings.extend(_readings(item, f"item {index}"))
+        if len(readings) > VALUES_MAX:
+            raise PayloadError(Reason.MALFORMED, f"the payload holds more than {VALUES_MAX} values")
+    if not readings:
+        raise PayloadError(Reason.NO_OBSERVATION, "the payload holds no value")
+    return Decoded(device_of(topic), readings)
+
+
+def _readings(item: Any, where: str) -> list[Reading]:
+    observed = as_object(item, where)
+    if "values" not in observed:
+        names = ", ".join(shown(name) for name in list(observed)[:5]) or "nothing"
+        raise PayloadError(Reason.MALFORMED, f"{where} has {names}, expected a member 'values'")
+    values = as_object(observed["values"], f"'values' of {where}")
+    time = instant_of(observed.get("time"), f"'time' of {where}")
+    flags = QualityFlag.TIME_OF_RECEPTION if time is None else 0
+    return [
+        Reading(path, value, time, flags=int(flags)) for path, value in leaves(values, f"'values' of {where}")
+    ]
+
+
+DECODER = Decoder(
+    name="native",
+    version=1,
+    feeds=("native", "senml"),
+    filters=("livetwin/+/+/observations",),
+    decode=decode,
+)

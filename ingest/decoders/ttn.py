@@ -1,0 +1,86 @@
+"""The Things Stack v3 uplinks, as its MQTT server publishes them.
+
+The fields are those of `decoded_payload`, by dotted path, and the `signal_strength` and `snr` of the best
+gateway.
+
+The time of an uplink is the network server's `received_at`: a synchronised clock, a second at most after the
+radio frame, always there, and the same in every delivery of the frame. The gateways' times (`settings.time`,
+`rx_metadata[].time`) are a gateway's idea of now, which may be absent or years off; they count only where the
+network server's is missing (a console simulation, a bridge that drops it), in that order, and before the
+application server's `received_at`, which a retried delivery moves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ingest.decoding import Decoded, Decoder, DecodingContext, PayloadError, Reading
+from ingest.json_payload import as_object, leaves, parse_object, shown
+from ingest.lorawan import radio_readings
+from ingest.payload_time import instant_of
+from twin.instant import Instant
+from twin.plausibility import Reason
+from twin.quality import QualityFlag
+
+
+def decode(topic: str, payload: bytes, context: DecodingContext) -> Decoded:
+    """Return the readings of an uplink."""
+    document = parse_object(payload)
+    uplink = as_object(document.get("uplink_message"), "'uplink_message'")
+    device = _device(document)
+    time = _time(document, uplink)
+    flags = int(QualityFlag.TIME_OF_RECEPTION if time is None else 0)
+    decoded = uplink.get("decoded_payload")
+    if decoded is None and "frm_payload" in uplink:
+        # Quarantined, so that it can be replayed once the formatter is repaired. A frame without a payload
+        # is no fault: it still tells how well the device is heard.
+        raise PayloadError(
+            Reason.NO_OBSERVATION,
+            f"the uplink of {shown(device)} has a payload but no 'decoded_payload'; "
+            "set or repair its payload formatter in The Things Stack",
+        )
+    readings = [
+        Reading(path, value, time, flags=flags)
+        for path, value in leaves(
+            as_object({} if decoded is None else decoded, "'decoded_payload'"), "'decoded_payload'"
+        )
+    ]
+    known = [reading.field for reading in readings]
+    readings += radio_readings(uplink.get("rx_metadata"), time, flags, known)
+    if not readings:
+        raise PayloadError(Reason.NO_OBSERVATION, f"the uplink of {shown(device)} holds no value")
+    return Decoded(device, readings)
+
+
+def _device(document: Mapping[str, Any]) -> str:
+    device = as_object(document.get("end_device_ids"), "'end_device_ids'").get("device_id")
+    if not isinstance(device, str) or not device:
+        raise PayloadError(Reason.MALFORMED, f"'device_id' is {shown(device)}, expected a device id")
+    return device
+
+
+def _time(document: Mapping[str, Any], uplink: Mapping[str, Any]) -> Instant | None:
+    settings = uplink.get("settings")
+    gateways = uplink.get("rx_metadata")
+    candidates: list[tuple[Any, str]] = [(uplink.get("received_at"), "'uplink_message.received_at'")]
+    if isinstance(settings, dict):
+        candidates.append((settings.get("time"), "'settings.time'"))
+    if isinstance(gateways, list):
+        candidates += [
+            (gateway.get("time"), "'rx_metadata.time'") for gateway in gateways if isinstance(gateway, dict)
+        ]
+    candidates.append((document.get("received_at"), "'received_at'"))
+    for value, where in candidates:
+        if value:
+            return instant_of(value, where)
+    return None
+
+
+DECODER = Decoder(
+    name="ttn",
+    version=1,
+    feeds=("ttn",),
+    filters=("v3/+/devices/+/up",),
+    decode=decode,
+)

@@ -1,0 +1,171 @@
+"""The registry of decoders, and the routing of topics to them."""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+from pathlib import Path
+
+import pytest
+
+from ingest import decoders
+from ingest.decoders import Routes, registered, registry
+from ingest.decoding import Decoder, RegistrationError
+from tests.payloads import TOPICS_AND_PAYLOADS
+from twin.model import Feed
+
+JSON_FIELDS = registry()["json_fields"]
+
+
+def feed(filter: str, *, id: str = "own", decoder: str = "json_fields", level: int | None = None) -> Feed:
+    return Feed(id=id, filter=filter, decoder=decoder, device_level=level)
+
+
+def decoder(name: str, *, feeds: tuple[str, ...] = (), filters: tuple[str, ...] = ()) -> Decoder:
+    return dataclasses.replace(JSON_FIELDS, name=name, feeds=feeds, filters=filters)
+
+
+def matches(filter: str, topic: str) -> bool:
+    return Routes({"json_fields": JSON_FIELDS}, [feed(filter)]).route(topic) is not None
+
+
+def test_every_format_of_the_contract_is_registered() -> None:
+    feeds = {one for found in registry().values() for one in found.feeds}
+    assert {"native", "senml", "ttn", "chirpstack", "dsmr", "homewizard", "airrohr"} <= feeds
+
+
+def test_meters_of_households_are_personal_and_can_be_redacted() -> None:
+    personal = {name for name, one in registry().items() if one.personal}
+    assert personal == {"dsmr", "homewizard"}
+    assert all(registry()[name].redact is not None for name in personal)
+
+
+def test_a_module_that_defines_a_decoder_is_all_that_a_new_format_needs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module = tmp_path / "newcomer.py"
+    module.write_text(
+        "import dataclasses\n"
+        "from ingest.decoders.json_fields import DECODER as MODEL\n"
+        "DECODER = dataclasses.replace(MODEL, name='newcomer', feeds=('n',), filters=('n/+',))\n"
+    )
+    monkeypatch.setattr(decoders, "__path__", [*decoders.__path__, str(tmp_path)])
+    try:
+        found = registry.__wrapped__()
+    finally:
+        sys.modules.pop("ingest.decoders.newcomer", None)
+    assert found.keys() - registry().keys() == {"newcomer"}
+    route = Routes(found).route("n/7")
+    assert route is not None
+    assert route.feed == "n"
+
+
+@pytest.mark.parametrize(
+    "both",
+    [
+        (decoder("a"), decoder("a")),
+        (decoder("a", feeds=("f",)), decoder("b", feeds=("f",))),
+        (decoder("a", feeds=("f",), filters=("x/#",)), decoder("b", feeds=("g",), filters=("x/#",))),
+        (decoder("a", filters=("x",)),),
+    ],
+    ids=["name", "feed", "filter", "no feed"],
+)
+def test_two_decoders_that_claim_the_same_are_an_error(both: tuple[Decoder, ...]) -> None:
+    with pytest.raises(RegistrationError, match=r"'[abf]'"):
+        registered(both)
+
+
+@pytest.mark.parametrize("name", [name for name in sorted(registry()) if registry()[name].filters])
+def test_a_topic_of_the_contract_leads_to_its_decoder(name: str) -> None:
+    topic, _ = TOPICS_AND_PAYLOADS[name]
+    route = Routes(registry()).route(topic)
+    assert route is not None
+    assert route == (name, registry()[name], None)
+
+
+@pytest.mark.parametrize(
+    "topic",
+    [
+        "v3/a@t/devices/d/join",
+        "v3/a@t/devices/d/down/queued",
+        "application/1/device/2/event/join",
+        "dsmr/gw",
+        "livetwin/alkmaar/x/observations/y",
+        "livetwin/alkmaar/x",
+        "",
+        "/",
+    ],
+)
+def test_another_topic_leads_nowhere(topic: str) -> None:
+    assert Routes(registry()).route(topic) is None
+
+
+# MQTT 5.0 §4.7.1 and §4.7.2, with the examples given there.
+@pytest.mark.parametrize(
+    ("filter", "topic", "expected"),
+    [
+        ("sport/tennis/player1/#", "sport/tennis/player1", True),
+        ("sport/tennis/player1/#", "sport/tennis/player1/score/wimbledon", True),
+        ("sport/#", "sport", True),
+        ("#", "any/thing", True),
+        ("sport/tennis/+", "sport/tennis/player1", True),
+        ("sport/tennis/+", "sport/tennis/player1/ranking", False),
+        ("sport/+", "sport", False),
+        ("sport/+", "sport/", True),
+        ("+/+", "/finance", True),
+        ("/+", "/finance", True),
+        ("+", "/finance", False),
+        ("+/tennis/#", "sport/tennis", True),
+        ("sport", "Sport", False),
+        ("#", "$SYS/uptime", False),
+        ("+/monitor/Clients", "$SYS/monitor/Clients", False),
+        ("$SYS/#", "$SYS/uptime", True),
+        ("$SYS/monitor/+", "$SYS/monitor/Clients", True),
+    ],
+)
+def test_filters_match_as_mqtt_says(filter: str, topic: str, expected: bool) -> None:
+    assert matches(filter, topic) is expected
+
+
+@pytest.mark.parametrize("filter", ["", "a+/b", "a/b#", "#/a", "a/#/b", "a/++", "a\0"])
+def test_what_is_no_filter_is_an_error(filter: str) -> None:
+    with pytest.raises(RegistrationError, match="filter"):
+        matches(filter, "a")
+
+
+def test_the_most_specific_filter_wins_and_a_citys_feed_before_a_built_in_one() -> None:
+    feeds = [
+        feed("#", id="all"),
+        feed("dsmr/+/telegram", id="meters"),
+        feed("dsmr/gw-7/telegram", id="one"),
+        feed("dsmr/#", id="rest"),
+    ]
+    routes = Routes(registry(), feeds)
+
+    def leads_to(topic: str) -> str:
+        route = routes.route(topic)
+        assert route is not None
+        return route.feed
+
+    assert leads_to("dsmr/gw-7/telegram") == "one"
+    assert leads_to("dsmr/gw-8/telegram") == "meters"
+    assert leads_to("dsmr/gw-8/other") == "rest"
+    assert leads_to("x") == "all"
+    assert leads_to("airrohr/1") == "airrohr"
+
+
+def test_a_citys_feed_names_the_level_of_its_device() -> None:
+    routes = Routes(registry(), [feed("kade/+/meting", level=1)])
+    assert routes.route("kade/3/meting") == ("own", JSON_FIELDS, 1)
+    assert "kade/+/meting" in routes.filters
+
+
+def test_a_topic_without_the_level_of_the_device_leads_nowhere() -> None:
+    assert Routes(registry(), [feed("kade/#", level=2)]).route("kade/3") is None
+
+
+def test_an_unknown_decoder_and_a_filter_used_twice_are_errors_that_say_so() -> None:
+    with pytest.raises(RegistrationError, match=r"no decoder 'xml'; known are .*json_fields"):
+        Routes(registry(), [feed("a", decoder="xml")])
+    with pytest.raises(RegistrationError, match=r"'two'.*'one'"):
+        Routes(registry(), [feed("a", id="one"), feed("a", id="two")])
