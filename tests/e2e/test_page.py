@@ -1,0 +1,107 @@
+"""The page in a real browser: what is published to MQTT is seen on the map's panel, live."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Protocol
+
+import pytest
+from playwright.sync_api import Page, expect, sync_playwright
+
+from runtime.clock import system_clock
+from twin.instant import format_instant
+
+CHROMIUM = "/usr/bin/chromium"
+# Headless without a graphics card: WebGL by software.
+FLAGS = [
+    "--no-sandbox",
+    "--disable-background-networking",
+    "--enable-unsafe-swiftshader",
+    "--use-gl=angle",
+    "--use-angle=swiftshader",
+]
+WAIT_MS = 30_000
+ENTITY, SENSOR = "alkmaar.overdie", "noise-overdie"
+
+pytestmark = [pytest.mark.browser, pytest.mark.embedded]
+
+
+class RunningSystem(Protocol):
+    http: str
+
+    def publish(self, topic: str, payload: bytes) -> None: ...
+
+
+@contextmanager
+def opened(url: str, width: int = 1280, height: int = 800) -> Iterator[tuple[Page, list[str]]]:
+    """Open the page; yield it with the list of errors that it writes."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        page = browser.new_page(viewport={"width": width, "height": height})
+        page.set_default_timeout(WAIT_MS)
+        errors: list[str] = []
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
+        page.goto(url)
+        try:
+            yield page, errors
+        finally:
+            browser.close()
+
+
+def publish_noise(system: RunningSystem, level: float) -> None:
+    payload = {"time": format_instant(system_clock()), "values": {"noise_level": level}}
+    system.publish(f"livetwin/alkmaar/{SENSOR}/observations", json.dumps(payload).encode())
+
+
+def wait_until_live(page: Page) -> None:
+    expect(page.locator("body")).to_have_attribute("data-connection", "live", timeout=WAIT_MS)
+    expect(page.locator("body")).to_have_attribute("data-map-idle", "true", timeout=WAIT_MS)
+
+
+def test_a_published_value_appears_on_the_open_page_with_its_unit(
+    running_system: RunningSystem, tmp_path: Path
+) -> None:
+    with opened(running_system.http) as (page, errors):
+        wait_until_live(page)
+        page.get_by_label("Find an entity").fill("overdie neighbourhood")
+        page.locator(f'[data-row="{ENTITY}"]').click()
+        value = page.locator(f'[data-entity="{ENTITY}"] [data-property=noise_level] [data-value]')
+        for level in (61.3, 64.8):
+            publish_noise(running_system, level)
+            expect(value).to_have_attribute("data-value", str(level), timeout=WAIT_MS)
+            expect(value).to_have_attribute("data-unit", "dB[A]")
+            expect(value).to_have_text(f"{level}\u202fdB(A)")
+        row = page.locator(f'[data-entity="{ENTITY}"] [data-property=noise_level]')
+        expect(row).to_have_attribute("data-freshness", "live")
+        expect(row).to_have_attribute("data-quality", "good")
+        page.screenshot(path=tmp_path / "page.png")
+        assert errors == []
+
+
+def test_the_page_lists_the_entities_of_the_city_and_names_it(running_system: RunningSystem) -> None:
+    with opened(running_system.http) as (page, errors):
+        wait_until_live(page)
+        expect(page.get_by_role("heading", level=1)).to_contain_text("Alkmaar")
+        everything = int(page.get_by_test_id("entity-count").get_attribute("data-count") or 0)
+        assert everything > 50
+        page.get_by_label("Find an entity").fill("road")
+        expect(page.get_by_test_id("entity-count")).not_to_have_attribute("data-count", str(everything))
+        assert errors == []
+
+
+def test_an_entity_is_chosen_and_left_without_a_mouse_on_a_phone(running_system: RunningSystem) -> None:
+    with opened(running_system.http, width=390, height=844) as (page, errors):
+        wait_until_live(page)
+        page.get_by_role("button", name="Themes and entities").press("Enter")
+        page.get_by_label("Find an entity").fill(ENTITY)
+        page.keyboard.press("ArrowDown")
+        page.keyboard.press("Enter")
+        detail = page.locator(f'[data-entity="{ENTITY}"]')
+        expect(detail.get_by_role("heading", level=2)).to_have_text("Overdie")
+        page.keyboard.press("Escape")
+        expect(detail).to_have_count(0)
+        assert errors == []

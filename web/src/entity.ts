@@ -1,0 +1,117 @@
+/** Entities: the things of the city, as `GET /v1/entities` tells them in GeoJSON. */
+
+import type { Geometry, Position } from "geojson";
+import { fetchJson } from "./problem";
+import { themesOf, type Theme } from "./theme";
+
+export interface Entity {
+  readonly id: string;
+  readonly type: string;
+  readonly name: string;
+  readonly parent: string | undefined;
+  readonly geometry: Geometry | undefined;
+  /** Of the properties that are observed on it; empty for a thing without sensors. */
+  readonly themes: readonly Theme[];
+}
+
+/** West, south, east, north in degrees. */
+export type Bounds = [number, number, number, number];
+
+/** Entities asked for in one page of answers. */
+const PAGE_SIZE = 500;
+/** Pages that are followed at most: 100,000 entities are more than a city has. */
+const PAGES_MAX = 200;
+
+interface Page {
+  features: readonly { id?: string | number; geometry: Geometry | null; properties: Record<string, unknown> | null }[];
+  _links?: { next?: { href: string } };
+}
+
+/** Fetches all entities, page after page. Raises Problem. */
+export async function fetchEntities(): Promise<Entity[]> {
+  const entities: Entity[] = [];
+  let url: string | undefined = `/v1/entities?limit=${PAGE_SIZE}`;
+  for (let page = 0; url !== undefined && page < PAGES_MAX; page += 1) {
+    const answer = (await fetchJson("The entities of the city", url, { accept: "application/geo+json" })) as Page;
+    for (const feature of answer.features) entities.push(entityOf(feature));
+    url = answer._links?.next?.href;
+  }
+  return entities;
+}
+
+/** Returns the words of a type: "MonitoringSite" is a "Monitoring site". */
+export function typeName(type: string): string {
+  const words = type.replace(/([a-z])([A-Z])/g, "$1 $2").toLowerCase();
+  return words.charAt(0).toUpperCase() + words.slice(1);
+}
+
+/** Returns the smallest bounds around the geometries, or undefined where there are none. */
+export function boundsOf(geometries: Iterable<Geometry | undefined>): Bounds | undefined {
+  const bounds: Bounds = [Infinity, Infinity, -Infinity, -Infinity];
+  for (const geometry of geometries) {
+    for (const [longitude, latitude] of positionsOf(geometry)) {
+      bounds[0] = Math.min(bounds[0], longitude!);
+      bounds[1] = Math.min(bounds[1], latitude!);
+      bounds[2] = Math.max(bounds[2], longitude!);
+      bounds[3] = Math.max(bounds[3], latitude!);
+    }
+  }
+  return bounds[0] <= bounds[2] ? bounds : undefined;
+}
+
+/** Returns the middle of the bounds: longitude, latitude. */
+export function centreOf(bounds: Bounds): [number, number] {
+  return [(bounds[0] + bounds[2]) / 2, (bounds[1] + bounds[3]) / 2];
+}
+
+/** Of the entities' centres this part may lie outside the first view, on each side. */
+const OUTSKIRTS = 0.03;
+
+/** Returns the bounds within which nearly all entities have their centre, without the far outskirts. */
+export function coreOf(entities: Iterable<Entity>): Bounds | undefined {
+  const centres: [number, number][] = [];
+  for (const { geometry } of entities) {
+    const bounds = boundsOf([geometry]);
+    if (bounds !== undefined) centres.push(centreOf(bounds));
+  }
+  if (centres.length === 0) return undefined;
+  const at = (axis: 0 | 1, part: number) => {
+    const sorted = centres.map((one) => one[axis]).sort((one, other) => one - other);
+    return sorted[Math.round(part * (sorted.length - 1))]!;
+  };
+  return [at(0, OUTSKIRTS), at(1, OUTSKIRTS), at(0, 1 - OUTSKIRTS), at(1, 1 - OUTSKIRTS)];
+}
+
+/** Returns the extent of a geometry in square degrees: of things on one spot, the smallest is meant. */
+export function extentOf(geometry: Geometry | undefined): number {
+  const bounds = boundsOf([geometry]);
+  return bounds === undefined ? 0 : (bounds[2] - bounds[0]) * (bounds[3] - bounds[1]);
+}
+
+function* positionsOf(geometry: Geometry | undefined): Generator<Position> {
+  if (geometry === undefined) return;
+  if (geometry.type === "GeometryCollection") {
+    for (const part of geometry.geometries) yield* positionsOf(part);
+    return;
+  }
+  const waiting: unknown[] = [geometry.coordinates];
+  while (waiting.length > 0) {
+    const next = waiting.pop() as unknown[];
+    if (typeof next[0] === "number") yield next as Position;
+    else waiting.push(...next);
+  }
+}
+
+function entityOf(feature: Page["features"][number]): Entity {
+  const properties = feature.properties ?? {};
+  const id = String(properties["id"] ?? feature.id ?? "");
+  const themes = properties["themes"];
+  return {
+    id,
+    type: String(properties["type"] ?? "Entity"),
+    name: String(properties["name"] ?? id),
+    parent: typeof properties["parent"] === "string" ? properties["parent"] : undefined,
+    geometry: feature.geometry ?? undefined,
+    themes: themesOf(Array.isArray(themes) ? themes.map(String) : []),
+  };
+}

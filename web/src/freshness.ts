@@ -1,0 +1,21 @@
+/** Freshness: whether a value still speaks for the present. The server decides; the page shows. */
+
+export const FRESHNESSES = ["live", "stale", "silent"] as const;
+
+export type Freshness = (typeof FRESHNESSES)[number];
+
+export const FRESHNESS_NAMES: Readonly<Record<Freshness, string>> = {
+  live: "Live",
+  stale: "Stale",
+  silent: "Silent",
+};
+
+/** Returns the freshest of them, or undefined for none: an entity is silent when nothing of it speaks. */
+export function freshest(all: Iterable<Freshness>): Freshness | undefined {
+  let best: number | undefined;
+  for (const one of all) {
+    const rank = FRESHNESSES.indexOf(one);
+    if (best === undefined || rank < best) best = rank;
+  }
+  return best === undefined ? undefined : FRESHNESSES[best];
+}

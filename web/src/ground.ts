@@ -1,0 +1,43 @@
+/** The ground: colours of what lies under the values, on a light and on a dark screen. */
+
+export type Scheme = "light" | "dark";
+
+export interface Ground {
+  beyond: string;
+  land: string;
+  polder: string;
+  water: string;
+  road: string;
+  border: string;
+  ink: string;
+  halo: string;
+  paper: string;
+  accent: string;
+}
+
+export const GROUNDS: Readonly<Record<Scheme, Ground>> = {
+  light: {
+    beyond: "#e4eaee",
+    land: "#f6f7f4",
+    polder: "#e7efdf",
+    water: "#a9cfe6",
+    road: "#d3d5d2",
+    border: "#b9c2c8",
+    ink: "#33424d",
+    halo: "#ffffff",
+    paper: "#ffffff",
+    accent: "#0b1f2e",
+  },
+  dark: {
+    beyond: "#0c1318",
+    land: "#151e25",
+    polder: "#16241f",
+    water: "#1d4763",
+    road: "#33404a",
+    border: "#3c4a55",
+    ink: "#c4d0d9",
+    halo: "#0c1318",
+    paper: "#10181e",
+    accent: "#ffffff",
+  },
+};

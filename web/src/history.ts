@@ -1,0 +1,78 @@
+/** History: the last day of one property, as means of ten minutes. */
+
+import { fetchJson } from "./problem";
+
+/** Times in epoch seconds, as the chart wants them; null where nothing was measured. */
+export interface Series {
+  times: number[];
+  values: (number | null)[];
+}
+
+export const DAY_S = 24 * 60 * 60;
+const INTERVAL_S = 600;
+
+interface Answer {
+  buckets?: readonly { start: string; mean?: number | null }[];
+}
+
+/** Fetches the means of the day before `now` (epoch milliseconds). Raises Problem. */
+export async function fetchDay(entityId: string, property: string, now: number, signal: AbortSignal): Promise<Series> {
+  const query = new URLSearchParams({
+    property,
+    start: new Date(now - DAY_S * 1000).toISOString(),
+    end: new Date(now).toISOString(),
+    interval: "PT10M",
+    aggregate: "mean",
+  });
+  const url = `/v1/entities/${encodeURIComponent(entityId)}/history?${query}`;
+  const series = seriesOf((await fetchJson("The last 24 hours", url, { signal })) as Answer);
+  // The middle of the bucket that is being filled may lie ahead; live values must still come after it.
+  series.times = series.times.map((time) => Math.min(time, now / 1000));
+  return series;
+}
+
+/** Returns the series of the buckets, with a null wherever buckets are missing between two. */
+export function seriesOf(answer: Answer): Series {
+  const series: Series = { times: [], values: [] };
+  for (const bucket of answer.buckets ?? []) {
+    const time = Date.parse(bucket.start) / 1000 + INTERVAL_S / 2;
+    const before = series.times.at(-1);
+    if (before !== undefined && time - before > 2 * INTERVAL_S) {
+      series.times.push(before + INTERVAL_S);
+      series.values.push(null);
+    }
+    series.times.push(time);
+    series.values.push(bucket.mean ?? null);
+  }
+  return series;
+}
+
+/** Adds a live value where it is newer than what is there, and drops what is older than a day. */
+export function append(series: Series, time: number, value: number): void {
+  const last = series.times.at(-1);
+  if (last !== undefined && time < last) return;
+  if (last === time) {
+    series.values[series.values.length - 1] = value;
+    return;
+  }
+  series.times.push(time);
+  series.values.push(value);
+  thin(series);
+  while (series.times[0]! < time - DAY_S) {
+    series.times.shift();
+    series.values.shift();
+  }
+}
+
+/** Live points in a chart at most: a sensor that reports each second must not fill the memory. */
+const POINTS_MAX = 2000;
+
+/** Drops every second point of the newer half once there are too many. */
+function thin(series: Series): void {
+  if (series.times.length <= POINTS_MAX) return;
+  const from = series.times.length / 2;
+  const keep = (_: unknown, index: number) => index < from || index % 2 === 0 || index === series.times.length - 1;
+  const values = series.values.filter(keep);
+  series.times = series.times.filter(keep);
+  series.values = values;
+}

@@ -1,0 +1,186 @@
+/** The map: the entities of the city with theme and freshness, where one can be chosen. */
+
+import {
+  AttributionControl,
+  GeoJSONSource,
+  Map as MapLibre,
+  NavigationControl,
+  ScaleControl,
+  setWorkerUrl,
+  type MapGeoJSONFeature,
+  type MapMouseEvent,
+} from "maplibre-gl";
+import workerUrl from "maplibre-gl/dist/maplibre-gl-worker.mjs?url";
+import type { Feature } from "geojson";
+import { CHOICE_LAYERS, SOURCE, styleFor } from "./cartography";
+import { boundsOf, centreOf, coreOf, extentOf, type Bounds, type Entity } from "./entity";
+import type { Freshness } from "./freshness";
+import type { Scheme } from "./ground";
+import type { PageSettings } from "./page";
+import { THEME_COLOURS, type Theme } from "./theme";
+
+/** How an entity is drawn now. */
+export interface Appearance {
+  readonly entity: Entity;
+  /** The theme that colours it; undefined while it is only background. */
+  readonly theme: Theme | undefined;
+  readonly freshness: Freshness | undefined;
+}
+
+/** Pixels at each side of the map that other parts of the page cover. */
+export interface Padding {
+  top: number;
+  bottom: number;
+  left: number;
+  right: number;
+}
+
+/** A pulse fades in these steps. */
+const PULSE_STEPS = [1, 0.6, 0.2];
+const PULSE_STEP_MS = 200;
+/** Entities that pulse at the same time; with more, everything would. */
+const PULSES_MAX = 150;
+
+export class CityMap {
+  readonly #map: MapLibre;
+  readonly #settings: PageSettings;
+  readonly #pulses = new Map<string, number>();
+  #appearances: readonly Appearance[] = [];
+  #scheme: Scheme;
+  #chosen: string | undefined;
+  #hovered: string | undefined;
+  #pulsing = false;
+
+  constructor(container: HTMLElement, settings: PageSettings, choose: (entityId: string | undefined) => void) {
+    setWorkerUrl(new URL(workerUrl, document.baseURI).href);
+    const dark = matchMedia("(prefers-color-scheme: dark)");
+    this.#settings = settings;
+    this.#scheme = dark.matches ? "dark" : "light";
+    this.#map = new MapLibre({
+      container,
+      style: styleFor(this.#scheme, settings),
+      attributionControl: false,
+      dragRotate: false,
+      pitchWithRotate: false,
+      maxPitch: 0,
+    });
+    this.#map.touchZoomRotate.disableRotation();
+    this.#map.addControl(new NavigationControl({ showCompass: false }), "bottom-right");
+    this.#map.addControl(new ScaleControl({ maxWidth: 120 }), "bottom-right");
+    if (settings.tiles !== undefined) this.#map.addControl(new AttributionControl({ compact: true }));
+    this.#map.on("load", () => this.#draw());
+    this.#map.on("idle", () => (document.body.dataset["mapIdle"] = "true"));
+    this.#map.on("click", (event) => choose(this.#at(event)?.id));
+    this.#map.on("mousemove", (event) => this.#hover(this.#at(event)));
+    this.#map.on("mouseout", () => this.#hover(undefined));
+    dark.addEventListener("change", () => this.#repaint(dark.matches ? "dark" : "light"));
+  }
+
+  /** Draws all entities anew; called when what is drawn of them changed, not for each value. */
+  show(appearances: readonly Appearance[]): void {
+    this.#appearances = appearances;
+    if (this.#map.getSource(SOURCE) !== undefined) this.#draw();
+  }
+
+  /** Shows where the city measures, beside the parts of the page that cover the map. */
+  fit(padding: Padding): void {
+    const bounds = coreOf(this.#appearances.filter((one) => one.theme !== undefined).map((one) => one.entity));
+    if (bounds !== undefined) this.#map.fitBounds(bounds, { padding, maxZoom: 15, animate: false });
+  }
+
+  /** Marks the entity as the chosen one and brings it into view where it is not. */
+  choose(entity: Entity | undefined, padding: Padding): void {
+    if (this.#chosen !== undefined) this.#setState(this.#chosen, { chosen: 0 });
+    this.#chosen = entity?.id;
+    if (entity === undefined) return;
+    this.#setState(entity.id, { chosen: 1 });
+    const bounds: Bounds | undefined = boundsOf([entity.geometry]);
+    if (bounds === undefined) return;
+    const centre = centreOf(bounds);
+    const { x, y } = this.#map.project(centre);
+    const { clientWidth: width, clientHeight: height } = this.#map.getContainer();
+    const { left, right, top, bottom } = padding;
+    if (x >= left && x <= width - right && y >= top && y <= height - bottom) return;
+    this.#map.easeTo({ center: centre, offset: [(left - right) / 2, (top - bottom) / 2] });
+  }
+
+  /** Lets an entity that changed light up for a moment. */
+  pulse(entityId: string): void {
+    if (!this.#pulses.has(entityId) && this.#pulses.size >= PULSES_MAX) return;
+    this.#pulses.set(entityId, 0);
+    if (!this.#pulsing) {
+      this.#pulsing = true;
+      this.#stepPulses();
+    }
+  }
+
+  #stepPulses(): void {
+    for (const [id, step] of this.#pulses) {
+      this.#setState(id, { pulse: PULSE_STEPS[step] ?? 0 });
+      if (step < PULSE_STEPS.length) this.#pulses.set(id, step + 1);
+      else this.#pulses.delete(id);
+    }
+    this.#pulsing = this.#pulses.size > 0;
+    if (this.#pulsing) setTimeout(() => requestAnimationFrame(() => this.#stepPulses()), PULSE_STEP_MS);
+  }
+
+  #draw(): void {
+    const source = this.#map.getSource(SOURCE);
+    if (!(source instanceof GeoJSONSource)) return;
+    document.body.dataset["mapIdle"] = "false";
+    const features = this.#appearances
+      .filter((one) => one.entity.geometry !== undefined)
+      .map((one) => this.#feature(one))
+      // Small areas lie upon large ones.
+      .sort((one, other) => extentOf(other.geometry) - extentOf(one.geometry));
+    void source.setData({ type: "FeatureCollection", features });
+    if (this.#chosen !== undefined) this.#setState(this.#chosen, { chosen: 1 });
+  }
+
+  #feature({ entity, theme, freshness }: Appearance): Feature {
+    return {
+      type: "Feature",
+      geometry: entity.geometry!,
+      properties: {
+        id: entity.id,
+        name: entity.name,
+        type: entity.type,
+        theme: theme ?? "",
+        colour: theme === undefined ? "" : THEME_COLOURS[this.#scheme][theme],
+        freshness: freshness ?? "",
+      },
+    };
+  }
+
+  /** Returns the uppermost feature at the pointer; of areas the smallest. */
+  #at(event: MapMouseEvent): { id: string; name: string } | undefined {
+    const found = this.#map.queryRenderedFeatures(event.point, { layers: [...CHOICE_LAYERS] });
+    const rank = (one: MapGeoJSONFeature) => CHOICE_LAYERS.indexOf(one.layer.id as (typeof CHOICE_LAYERS)[number]);
+    const best = found.sort(
+      (one, other) => rank(one) - rank(other) || extentOf(one.geometry) - extentOf(other.geometry),
+    )[0];
+    return best === undefined
+      ? undefined
+      : { id: String(best.properties["id"]), name: String(best.properties["name"]) };
+  }
+
+  #hover(feature: { id: string; name: string } | undefined): void {
+    if (feature?.id === this.#hovered) return;
+    if (this.#hovered !== undefined) this.#setState(this.#hovered, { hover: 0 });
+    this.#hovered = feature?.id;
+    if (feature !== undefined) this.#setState(feature.id, { hover: 1 });
+    const canvas = this.#map.getCanvas();
+    canvas.style.cursor = feature === undefined ? "" : "pointer";
+    canvas.title = feature?.name ?? "";
+  }
+
+  #repaint(scheme: Scheme): void {
+    this.#scheme = scheme;
+    this.#map.once("style.load", () => this.#draw());
+    this.#map.setStyle(styleFor(scheme, this.#settings), { diff: false });
+  }
+
+  #setState(id: string, state: Record<string, number>): void {
+    if (this.#map.getSource(SOURCE) !== undefined) this.#map.setFeatureState({ source: SOURCE, id }, state);
+  }
+}

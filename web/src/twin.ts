@@ -1,0 +1,142 @@
+/** The twin: what the page knows of the city now. Bounded by the entities and their properties. */
+
+import type { Entity } from "./entity";
+import { FRESHNESSES, freshest, type Freshness } from "./freshness";
+import { rankOf } from "./quantity";
+
+/** The value of one property of one entity. */
+export interface Value {
+  readonly value: number;
+  /** UCUM. */
+  readonly unit: string;
+  /** Epoch milliseconds. */
+  readonly phenomenonTime: number;
+  readonly quality: string;
+  readonly freshness: Freshness;
+  readonly revision: number;
+}
+
+export interface StateEvent extends Value {
+  readonly entityId: string;
+  readonly property: string;
+}
+
+export type Counts = Record<Freshness, number>;
+
+/** Values of entities that the model does not hold (yet) are kept up to this number. */
+const UNKNOWN_ENTITIES_MAX = 1000;
+
+export class Twin {
+  readonly entities = new Map<string, Entity>();
+  readonly #values = new Map<string, Map<string, Value>>();
+  /** Properties seen while a snapshot is told; undefined while none is. */
+  #snapshot: Set<string> | undefined;
+  #unknown = 0;
+
+  /** Takes the entities of the model in place of the former ones. */
+  load(entities: Iterable<Entity>): void {
+    this.entities.clear();
+    for (const entity of entities) this.entities.set(entity.id, entity);
+    this.#unknown = 0;
+    for (const id of this.#values.keys()) if (!this.entities.has(id)) this.#values.delete(id);
+  }
+
+  /** Takes in one value of a snapshot. What the whole snapshot does not name is forgotten at its end. */
+  tell(event: StateEvent): void {
+    this.#snapshot ??= new Set();
+    this.#snapshot.add(key(event.entityId, event.property));
+    this.#keep(event);
+  }
+
+  /** Ends a snapshot; returns the entities that lost a value. */
+  complete(): string[] {
+    const told = this.#snapshot ?? new Set<string>();
+    this.#snapshot = undefined;
+    const changed: string[] = [];
+    for (const [id, values] of this.#values) {
+      const before = values.size;
+      for (const property of values.keys()) if (!told.has(key(id, property))) values.delete(property);
+      if (values.size !== before) changed.push(id);
+      if (values.size === 0) this.#values.delete(id);
+    }
+    return changed;
+  }
+
+  /** Takes in a change; returns whether it is one: a repeated or older revision is not. */
+  change(event: StateEvent): boolean {
+    const known = this.#values.get(event.entityId)?.get(event.property);
+    if (known !== undefined && event.revision < known.revision) return false;
+    if (
+      known !== undefined &&
+      event.revision === known.revision &&
+      event.freshness === known.freshness &&
+      event.value === known.value
+    )
+      return false;
+    return this.#keep(event);
+  }
+
+  /** Returns the values of an entity by property, the ones people look for first. */
+  valuesOf(entityId: string): ReadonlyMap<string, Value> {
+    return this.#values.get(entityId) ?? NO_VALUES;
+  }
+
+  /** Returns how fresh an entity is; "silent" for one with sensors that never spoke, undefined without. */
+  freshnessOf(entity: Entity): Freshness | undefined {
+    const values = this.valuesOf(entity.id);
+    if (values.size > 0) return freshest([...values.values()].map((one) => one.freshness));
+    return entity.themes.length > 0 ? "silent" : undefined;
+  }
+
+  counts(): Counts {
+    const counts: Counts = { live: 0, stale: 0, silent: 0 };
+    for (const entity of this.entities.values()) {
+      const freshness = this.freshnessOf(entity);
+      if (freshness !== undefined) counts[freshness] += 1;
+    }
+    return counts;
+  }
+
+  #keep(event: StateEvent): boolean {
+    let values = this.#values.get(event.entityId);
+    if (values === undefined) {
+      if (!this.entities.has(event.entityId)) {
+        if (this.#unknown >= UNKNOWN_ENTITIES_MAX) return false;
+        this.#unknown += 1;
+      }
+      values = new Map();
+      this.#values.set(event.entityId, values);
+    }
+    const isNew = !values.has(event.property);
+    values.set(event.property, event);
+    if (isNew) {
+      const sorted = [...values].sort(([one], [other]) => rankOf(one) - rankOf(other));
+      this.#values.set(event.entityId, new Map(sorted));
+    }
+    return true;
+  }
+}
+
+/** Returns the event of a message's data, or undefined where it does not carry a value. */
+export function stateEventOf(data: Record<string, unknown>): StateEvent | undefined {
+  const { entityId, property, value, unit, phenomenonTime, quality, freshness, revision } = data;
+  if (typeof entityId !== "string" || typeof property !== "string" || typeof value !== "number") return undefined;
+  const time = Date.parse(String(phenomenonTime));
+  if (Number.isNaN(time)) return undefined;
+  return {
+    entityId,
+    property,
+    value,
+    unit: String(unit ?? "1"),
+    phenomenonTime: time,
+    quality: String(quality ?? "good"),
+    freshness: FRESHNESSES.find((one) => one === freshness) ?? "silent",
+    revision: Number(revision ?? 0),
+  };
+}
+
+const NO_VALUES: ReadonlyMap<string, Value> = new Map();
+
+function key(entityId: string, property: string): string {
+  return `${entityId}\n${property}`;
+}

@@ -1,0 +1,102 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { ageText } from "../src/age";
+import { append, seriesOf, type Series } from "../src/history";
+import { freshest } from "../src/freshness";
+import { numberText, propertyName, quantityText } from "../src/quantity";
+import { stateEventOf, Twin, type StateEvent } from "../src/twin";
+
+const event = (property: string, value: number, revision: number): StateEvent => ({
+  entityId: "alkmaar.overdie",
+  property,
+  value,
+  unit: "ug/m3",
+  phenomenonTime: 0,
+  quality: "good",
+  freshness: "live",
+  revision,
+});
+
+test("an older revision changes nothing, a newer one does", () => {
+  const twin = new Twin();
+  assert.ok(twin.change(event("no2", 20, 5)));
+  assert.ok(!twin.change(event("no2", 10, 4)));
+  assert.ok(!twin.change(event("no2", 20, 5)));
+  assert.ok(twin.change(event("no2", 30, 6)));
+  assert.equal(twin.valuesOf("alkmaar.overdie").get("no2")?.value, 30);
+});
+
+test("a value that ages keeps its revision and is shown", () => {
+  const twin = new Twin();
+  twin.change(event("no2", 20, 5));
+  assert.ok(twin.change({ ...event("no2", 20, 5), freshness: "stale" }));
+  assert.equal(twin.valuesOf("alkmaar.overdie").get("no2")?.freshness, "stale");
+});
+
+test("a whole snapshot forgets what it does not name, and may lower revisions", () => {
+  const twin = new Twin();
+  twin.change(event("no2", 20, 5));
+  twin.change(event("pm10", 9, 6));
+  twin.tell(event("no2", 21, 1));
+  assert.deepEqual(twin.complete(), ["alkmaar.overdie"]);
+  assert.deepEqual([...twin.valuesOf("alkmaar.overdie").keys()], ["no2"]);
+  assert.equal(twin.valuesOf("alkmaar.overdie").get("no2")?.revision, 1);
+});
+
+test("a message without a value is no state", () => {
+  assert.equal(stateEventOf({ complete: true }), undefined);
+  assert.equal(stateEventOf({ entityId: "a", property: "no2", value: 1, phenomenonTime: "soon" }), undefined);
+});
+
+test("values of entities that nobody knows stay bounded", () => {
+  const twin = new Twin();
+  for (let index = 0; index < 5000; index += 1) twin.change({ ...event("no2", 1, 1), entityId: `x${index}` });
+  let kept = 0;
+  for (let index = 0; index < 5000; index += 1) kept += twin.valuesOf(`x${index}`).size;
+  assert.equal(kept, 1000);
+});
+
+test("an entity is as fresh as its freshest value", () => {
+  assert.equal(freshest(["silent", "stale", "live"]), "live");
+  assert.equal(freshest(["silent", "stale"]), "stale");
+  assert.equal(freshest([]), undefined);
+});
+
+test("buckets become points, and missing ones a gap", () => {
+  const series = seriesOf({
+    buckets: [
+      { start: "2026-11-23T12:00:00Z", mean: 1 },
+      { start: "2026-11-23T12:10:00Z", mean: 2 },
+      { start: "2026-11-23T13:00:00Z", mean: 3 },
+    ],
+  });
+  assert.deepEqual(series.values, [1, 2, null, 3]);
+});
+
+test("live points are appended in order, a day and a bounded number of them", () => {
+  const series: Series = { times: [], values: [] };
+  for (let second = 0; second < 20_000; second += 1) append(series, second, second);
+  append(series, 5, 5);
+  assert.ok(series.times.length <= 2001);
+  assert.equal(series.times.at(-1), 19_999);
+  assert.deepEqual(series.times, [...series.times].sort((one, other) => one - other));
+  append(series, 200_000, 1);
+  assert.deepEqual(series.times, [200_000]);
+});
+
+test("quantities read as people write them", () => {
+  assert.equal(quantityText("pm2_5", 11.24, "ug/m3"), "11.2\u202fµg/m³");
+  assert.equal(quantityText("water_level", -0.474, "m"), "\u22120.47\u202fm");
+  assert.equal(quantityText("pump_state", 1, "1"), "On");
+  assert.equal(quantityText("vehicle_count", 1234, "1"), "1,234");
+  assert.equal(numberText(-0.0001), "0");
+  assert.equal(numberText(NaN), "–");
+  assert.equal(propertyName("energy_import_t1"), "Energy import tariff 1");
+});
+
+test("ages are short", () => {
+  assert.equal(ageText(1000, 900), "now");
+  assert.equal(ageText(0, 59_999), "59 s ago");
+  assert.equal(ageText(0, 3_600_000), "1 h ago");
+  assert.equal(ageText(0, 72 * 3_600_000), "3 d ago");
+});
