@@ -106,7 +106,11 @@ async def _stop(app: Any, worker: Worker) -> None:
             await worker.checkpoint_all()
     except Exception as error:  # what is not covered by a checkpoint is replayed
         log.warning("no checkpoint on the way out: %r", error)
-    await app.stop()
+    try:
+        async with asyncio.timeout(STOP_S_MAX):
+            await app.stop()
+    except TimeoutError:
+        log.warning("Faust does not stop; all that matters is in the checkpoint")
 
 
 async def _checkpoints(worker: Worker) -> None:

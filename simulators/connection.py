@@ -1,0 +1,126 @@
+"""An MQTT connection that many devices share, with a bound on what is not acknowledged."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from contextlib import suppress
+from typing import Any
+
+from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags
+from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode
+from paho.mqtt.properties import Properties
+from paho.mqtt.reasoncodes import ReasonCode
+
+from simulators.settings import SimulatorSettings
+from twin.errors import ServiceError
+
+log = logging.getLogger(__name__)
+
+RECONNECT_DELAY_S_MIN = 1
+RECONNECT_DELAY_S_MAX = 15
+_QOS = 1
+
+
+class Connection:
+    """Publishes with QoS 1.
+
+    paho's thread keeps the connection and sends again what was not acknowledged when it broke. `publish`
+    waits while `in_flight_max` messages are unacknowledged, so paho's own queue stays as short.
+    """
+
+    def __init__(self, settings: SimulatorSettings, number: int) -> None:
+        self._settings = settings
+        self._name = f"{settings.mqtt_host}:{settings.mqtt_port}, connection {number}"
+        self._loop = asyncio.get_running_loop()
+        self._room = asyncio.Semaphore(settings.in_flight_max)
+        self.connected = asyncio.Event()
+        self._settled = asyncio.Event()
+        self._settled.set()
+        self.sent = 0
+        self.acknowledged = 0
+        # No client id: the broker gives each connection its own, so any number of cities may speak to it.
+        self._client = client = Client(CallbackAPIVersion.VERSION2, client_id="", clean_session=True)
+        if settings.mqtt_username is not None:
+            password = settings.mqtt_password
+            client.username_pw_set(
+                settings.mqtt_username, None if password is None else password.get_secret_value()
+            )
+        client.max_inflight_messages_set(settings.in_flight_max)
+        client.reconnect_delay_set(RECONNECT_DELAY_S_MIN, RECONNECT_DELAY_S_MAX)
+        client.on_connect = self._on_connect
+        client.on_connect_fail = self._on_connect_fail
+        client.on_disconnect = self._on_disconnect
+        client.on_publish = self._on_publish
+
+    @property
+    def unacknowledged(self) -> int:
+        """How many messages were sent and not confirmed by the broker."""
+        return self.sent - self.acknowledged
+
+    def start(self) -> None:
+        """Connect, and connect again whenever the connection is lost, until `stop`."""
+        settings = self._settings
+        self._client.connect_async(settings.mqtt_host, settings.mqtt_port, settings.mqtt_keepalive_s)
+        self._client.loop_start()
+
+    async def publish(self, topic: str, payload: bytes) -> None:
+        """Hand a message to paho; wait while too many are unacknowledged.
+
+        Raises ServiceError when paho refuses it, which a broker that is away is no reason for.
+        """
+        await self._room.acquire()
+        info = self._client.publish(topic, payload, qos=_QOS)
+        if info.rc not in (MQTTErrorCode.MQTT_ERR_SUCCESS, MQTTErrorCode.MQTT_ERR_NO_CONN):
+            self._room.release()
+            raise ServiceError(f"MQTT at {self._name} refused a message to {topic}: {info.rc!r}")
+        self.sent += 1
+        self._settled.clear()
+
+    async def stop(self, timeout_s: float) -> None:
+        """Wait for outstanding acknowledgements, at most so long, then disconnect."""
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._settled.wait(), timeout_s)
+        self._client.disconnect()
+        # Joins paho's thread, which looks up from its socket once a second.
+        await asyncio.to_thread(self._client.loop_stop)
+
+    def _call(self, function: Any, *arguments: Any) -> None:
+        # paho's thread may outlive the loop by a moment.
+        if not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(function, *arguments)
+
+    def _on_connect(
+        self, client: Client, data: Any, flags: ConnectFlags, code: ReasonCode, properties: Properties | None
+    ) -> None:
+        if code.is_failure:
+            log.error("MQTT at %s refuses the connection: %s; check user name and password", self._name, code)
+            return
+        log.info("connected to MQTT at %s", self._name)
+        self._call(self.connected.set)
+
+    def _on_connect_fail(self, client: Client, data: Any) -> None:
+        log.warning("no MQTT broker answers at %s; trying again", self._name)
+
+    def _on_disconnect(
+        self,
+        client: Client,
+        data: Any,
+        flags: DisconnectFlags,
+        code: ReasonCode,
+        properties: Properties | None,
+    ) -> None:
+        if code.is_failure:
+            log.warning("lost MQTT at %s (%s); connecting again", self._name, code)
+        self._call(self.connected.clear)
+
+    def _on_publish(
+        self, client: Client, data: Any, packet: int, code: ReasonCode, properties: Properties | None
+    ) -> None:
+        self._call(self._acknowledge)
+
+    def _acknowledge(self) -> None:
+        self.acknowledged += 1
+        if not self.unacknowledged:
+            self._settled.set()
+        self._room.release()

@@ -1,0 +1,40 @@
+"""The JSON of the airRohr firmware (Sensor.Community): values are texts, and there is no time in it."""
+
+from __future__ import annotations
+
+import json
+
+from simulators.devices.device import Device, Message, expectations, wire_decimals
+from simulators.devices.lorawan import heard
+from simulators.truth.noise import unit
+from twin.instant import MINUTE, Instant
+
+SOFTWARE = "NRZ-2024-135"
+_INTERVAL_MS = 145_000
+# The firmware prints two decimals (airrohr-firmware: `add_Value2Json` of a float).
+_DECIMALS_MIN = 2
+
+
+def encode(device: Device, instant: Instant) -> Message:
+    """Return what the firmware posts to a custom API and a bridge hands on to MQTT."""
+    readings = device.measure(instant)
+    values = [
+        (one.datastream.field, f"{one.wire:.{max(_DECIMALS_MIN, wire_decimals(one.datastream))}f}")
+        for one in readings
+    ]
+    # How often its loop ran, and how many microseconds a loop took: its own health.
+    loops = 4_600_000 + int(unit(device.source("loops"), instant // MINUTE) * 400_000)
+    values += [
+        ("samples", str(loops)),
+        ("min_micro", "28"),
+        ("max_micro", "20143"),
+        ("interval", str(_INTERVAL_MS)),
+        ("signal", str(heard(device, instant)[1] // 2 - 20)),
+    ]
+    body = {
+        "esp8266id": device.sensor.device.removeprefix("esp8266-"),
+        "software_version": SOFTWARE,
+        "sensordatavalues": [{"value_type": name, "value": value} for name, value in values],
+    }
+    payload = json.dumps(body, separators=(",", ":")).encode()
+    return Message(f"airrohr/{device.sensor.device}", payload, expectations(readings, None))

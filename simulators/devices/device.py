@@ -1,0 +1,112 @@
+"""What a virtual device is, and what it says."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from math import ceil, log10
+from typing import Any, NamedTuple, TypeAlias
+
+from simulators.truth.city import CityTruth
+from simulators.truth.noise import stream
+from twin.instant import Instant
+from twin.observed_property import BUILT_IN
+from twin.sensor import Datastream, Sensor
+
+
+class Expectation(NamedTuple):
+    """What the twin should hold of one datastream after a message."""
+
+    datastream: Datastream
+    value: float  #: canonical
+    time: Instant | None  #: phenomenon time that the message tells; None: it tells none, reception counts
+
+
+class Message(NamedTuple):
+    """What a device publishes."""
+
+    topic: str
+    payload: bytes
+    expected: tuple[Expectation, ...]
+
+
+class Measured(NamedTuple):
+    """A truth as the sensor resolves it, on the wire and as the twin should hold it."""
+
+    datastream: Datastream
+    wire: float
+    canonical: float
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """A sensor of the city that speaks."""
+
+    city: str
+    sensor: Sensor
+    datastreams: tuple[Datastream, ...]
+    truth: CityTruth
+    encode: Encode
+
+    def message(self, instant: Instant) -> Message:
+        """Return what the device says at an instant; the same whenever it is asked."""
+        return self.encode(self, instant)
+
+    def measure(self, instant: Instant) -> list[Measured]:
+        """Return what each datastream measures at an instant."""
+        return [measured(one, self.truth.value(one, instant)) for one in self.datastreams]
+
+    def source(self, *names: str) -> int:
+        """Return a stream of noise of this device's own."""
+        return stream(self.truth.seed, "device", self.sensor.id, *names)
+
+
+Encode: TypeAlias = Callable[[Device, Instant], Message]
+"""Says in one wire format what a device measures at an instant."""
+
+# What a sensor of each canonical unit resolves, in that unit.
+_RESOLUTION = {
+    "1": 1.0, "1/h": 1.0, "%": 0.1, "A": 0.01, "Cel": 0.01, "V": 0.1, "dB[A]": 0.1, "dB[mW]": 1.0, "deg": 1.0,
+    "hPa": 0.1, "kW": 0.001, "kWh": 0.001, "km/h": 0.1, "m": 0.001, "m/s": 0.1, "m3": 0.001, "m3/s": 0.001,
+    "mm": 0.1, "ppm": 1.0, "ug/m3": 0.1,
+}  # fmt: skip
+_RESOLUTION_OTHER = 0.01
+
+
+def resolution(datastream: Datastream) -> float:
+    """Return what the sensor resolves, in the canonical unit."""
+    known = BUILT_IN.get(datastream.property)
+    return _RESOLUTION.get(known.unit, _RESOLUTION_OTHER) if known is not None else _RESOLUTION_OTHER
+
+
+def wire_decimals(datastream: Datastream) -> int:
+    """Return how many decimals the wire needs to keep the sensor's resolution in the device's unit."""
+    step = resolution(datastream) / abs(datastream.scale)
+    # The tolerance keeps 0.1 at one decimal although its logarithm is not exactly -1.
+    return max(0, ceil(-log10(step) - 1e-9))
+
+
+def measured(datastream: Datastream, truth: float) -> Measured:
+    """Return a truth as the wire carries it: the inverse of `canonical = offset + scale × value`, rounded."""
+    decimals = wire_decimals(datastream)
+    wire = round((truth - datastream.offset) / datastream.scale, decimals)
+    if not decimals:
+        wire = int(wire)
+    return Measured(datastream, wire, datastream.offset + datastream.scale * wire)
+
+
+def expectations(readings: list[Measured], time: Instant | None) -> tuple[Expectation, ...]:
+    """Return what the twin should hold after these readings, all measured at one time."""
+    return tuple(Expectation(one.datastream, one.canonical, time) for one in readings)
+
+
+def nested(readings: list[Measured]) -> dict[str, Any]:
+    """Return the wire values by field, dotted paths unfolded into objects."""
+    tree: dict[str, Any] = {}
+    for one in readings:
+        *path, name = one.datastream.field.split(".")
+        branch = tree
+        for step in path:
+            branch = branch.setdefault(step, {})
+        branch[name] = one.wire
+    return tree

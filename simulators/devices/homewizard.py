@@ -1,0 +1,129 @@
+"""HomeWizard P1 meter JSON: version 1 (`/api/v1/data`) and version 2 (`/api/measurement`).
+
+Power is the signed net in whole watts. Version 1 tells no time of its own, only that of the gas reading, as a
+number of local digits; version 2 tells local ISO times without an offset.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from simulators.devices.device import Device, Expectation, Message
+from simulators.devices.dsmr import shown
+from simulators.devices.lorawan import heard
+from simulators.devices.meter import equipment_id, local_digits
+from simulators.truth.calendar import utc_offset
+from simulators.truth.household import Household
+from simulators.truth.noise import unit
+from twin.instant import Instant, format_instant
+
+_P1_VERSION = 50
+_MODEL = "TWIN  5-1000"
+
+
+def version_of(device: Device) -> int:
+    """Return which version of the API the device speaks, 1 or 2."""
+    return 1 if unit(device.source("version"), 0) < 0.5 else 2
+
+
+def encode(device: Device, instant: Instant) -> Message:
+    """Return what the meter tells of the second of the instant."""
+    household = device.truth.household(device.sensor.id)
+    show = shown(household, instant, _P1_VERSION)
+    signs = [1 if power >= 0 else -1 for power in household.phase_power(show.time)]
+    values = dict(show.values)
+    for phase, sign in enumerate(signs, 1):
+        if f"current_l{phase}" in values:
+            values[f"current_l{phase}"] *= sign
+    first = version_of(device) == 1
+    body = (_version_1 if first else _version_2)(device, household, values, show.time, show.gas_time)
+    payload = json.dumps(body, separators=(",", ":")).encode()
+    time = None if first else show.time
+    expected = tuple(
+        Expectation(one, values[one.property], show.gas_time if one.property == "gas_volume" else time)
+        for one in device.datastreams
+        if one.property in values
+    )
+    return Message(f"homewizard/{device.sensor.device}/measurement", payload, expected)
+
+
+def _version_1(
+    device: Device, household: Household, values: Mapping[str, float], time: Instant, gas_time: Instant
+) -> dict[str, Any]:
+    phases = [phase for phase in (1, 2, 3) if f"current_l{phase}" in values]
+    powers = household.phase_power(time)
+    body: dict[str, Any] = {
+        "wifi_ssid": "Simulated",
+        "wifi_strength": min(100, 2 * (heard(device, time)[1] + 130)),
+        "smr_version": _P1_VERSION,
+        "meter_model": _MODEL,
+        "unique_id": equipment_id(device, "electricity", "E000"),
+        "active_tariff": 1 if household.low_tariff(time) else 2,
+        **{
+            f"total_power_{direction}{tariff}_kwh": values[f"energy_{direction}{tariff}"]
+            for direction in ("import", "export")
+            for tariff in ("", "_t1", "_t2")
+        },
+        "active_power_w": _watts(values),
+        **{f"active_power_l{phase}_w": round(powers[phase - 1] * 1000.0) for phase in phases},
+        **{f"active_voltage_l{phase}_v": values[f"voltage_l{phase}"] for phase in phases},
+        **{f"active_current_l{phase}_a": values[f"current_l{phase}"] for phase in phases},
+        "any_power_fail_count": 3,
+        "long_power_fail_count": 1,
+    }
+    if "gas_volume" in values:
+        name = equipment_id(device, "gas", "G000")
+        digits = int(local_digits(device.truth.timezone, gas_time))
+        volume = values["gas_volume"]
+        body |= {"total_gas_m3": volume, "gas_timestamp": digits, "gas_unique_id": name}
+        body["external"] = [
+            {"unique_id": name, "type": "gas_meter", "timestamp": digits, "value": volume, "unit": "m3"}
+        ]
+    return body
+
+
+def _version_2(
+    device: Device, household: Household, values: Mapping[str, float], time: Instant, gas_time: Instant
+) -> dict[str, Any]:
+    phases = [phase for phase in (1, 2, 3) if f"current_l{phase}" in values]
+    powers = household.phase_power(time)
+    zone = device.truth.timezone
+    body: dict[str, Any] = {
+        "protocol_version": _P1_VERSION,
+        "meter_model": _MODEL,
+        "unique_id": equipment_id(device, "electricity", "E000"),
+        "timestamp": _local_text(zone, time),
+        "tariff": 1 if household.low_tariff(time) else 2,
+        **{
+            f"energy_{direction}{tariff}_kwh": values[f"energy_{direction}{tariff}"]
+            for direction in ("import", "export")
+            for tariff in ("", "_t1", "_t2")
+        },
+        "power_w": _watts(values),
+        **{f"power_l{phase}_w": round(powers[phase - 1] * 1000.0) for phase in phases},
+        **{f"voltage_l{phase}_v": values[f"voltage_l{phase}"] for phase in phases},
+        "current_a": round(sum(abs(values[f"current_l{phase}"]) for phase in phases), 2),
+        **{f"current_l{phase}_a": values[f"current_l{phase}"] for phase in phases},
+        "any_power_fail_count": 3,
+        "long_power_fail_count": 1,
+    }
+    if "gas_volume" in values:
+        gas = {
+            "unique_id": equipment_id(device, "gas", "G000"),
+            "type": "gas_meter",
+            "timestamp": _local_text(zone, gas_time),
+            "value": values["gas_volume"],
+            "unit": "m3",
+        }
+        body["external"] = [gas]
+    return body
+
+
+def _watts(values: Mapping[str, float]) -> int:
+    return round((values["power_import"] - values["power_export"]) * 1000.0)
+
+
+def _local_text(timezone: str, instant: Instant) -> str:
+    return format_instant(instant + utc_offset(timezone, instant)).removesuffix("Z")

@@ -1,0 +1,49 @@
+"""SenML JSON packs (RFC 8428), with units of the SenML registry (RFC 8428 section 12.1, RFC 8798)."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from simulators.devices.device import Device, Message, expectations
+from twin.instant import SECOND, Instant
+from twin.sensor import Datastream
+
+VERSION = 10
+"""`bver`: the version of RFC 8428 (section 4.4)."""
+
+# UCUM code → SenML unit; others are left out, and the city folder says them.
+UNITS = {
+    "%": "%RH", "dB[mW]": "dBm",
+    "A": "A", "Cel": "Cel", "K": "K", "Pa": "Pa", "V": "V", "W": "W", "deg": "deg", "hPa": "hPa",
+    "kW": "kW", "kWh": "kWh", "km/h": "km/h", "m": "m", "m/s": "m/s", "m3": "m3", "m3/s": "m3/s", "mm": "mm",
+    "cm": "cm", "ppm": "ppm", "ug/m3": "ug/m3",
+}  # fmt: skip
+
+
+def encode(device: Device, instant: Instant) -> Message:
+    """Return a pack of one record a datastream; base name, time and version stand in the first."""
+    readings = device.measure(instant)
+    pack: list[dict[str, Any]] = []
+    for one in readings:
+        record: dict[str, Any] = {}
+        if not pack:
+            record.update(bn=f"urn:dev:livetwin:{device.sensor.id}:", bt=base_time(instant), bver=VERSION)
+        record["n"] = one.datastream.field
+        unit = senml_unit(one.datastream)
+        if unit is not None:
+            record["u"] = unit
+        record["v"] = one.wire
+        pack.append(record)
+    topic = f"livetwin/{device.city}/{device.sensor.id}/observations"
+    return Message(topic, json.dumps(pack, separators=(",", ":")).encode(), expectations(readings, instant))
+
+
+def senml_unit(datastream: Datastream) -> str | None:
+    """Return the unit in the registry's writing; a part of charge has one of its own."""
+    return "%EL" if datastream.property == "battery_level" else UNITS.get(datastream.unit)
+
+
+def base_time(instant: Instant) -> float | int:
+    """Return seconds since 1970; a double keeps the microsecond until the year 2255."""
+    return instant // SECOND if instant % SECOND == 0 else instant / SECOND

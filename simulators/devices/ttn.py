@@ -1,0 +1,80 @@
+"""The Things Stack v3 uplinks, as its MQTT server publishes them: JSON in which empty fields are left out."""
+
+from __future__ import annotations
+
+import json
+from base64 import b64encode
+from typing import Any
+
+from simulators.devices.device import Device, Message, expectations, nested
+from simulators.devices.lorawan import PORT, device_eui, frame, frame_counter, heard, hexadecimal, nanoseconds
+from simulators.truth.noise import unit
+from twin.instant import Instant
+
+TENANT = "ttn"
+# From the antenna to the network server.
+_GATEWAY_LAG_US = 120_000
+# To the application server, which publishes: less than the microsecond that the twin resolves.
+_APPLICATION_LAG_NS = 400
+
+
+def encode(device: Device, instant: Instant) -> Message:
+    """Return the uplink that the network server received at the instant."""
+    readings = device.measure(instant)
+    decoded = nested(readings)
+    eui = device_eui(device)
+    gateway, rssi, snr, factor, channel = heard(device, instant)
+    extra = int(unit(device.source("nanoseconds"), instant) * 600)
+    antenna = instant - _GATEWAY_LAG_US
+    counted = antenna & 0xFFFF_FFFF
+    application = f"{device.city}-sensors"
+    body = {
+        "end_device_ids": {
+            "device_id": device.sensor.device,
+            "application_ids": {"application_id": application},
+            "dev_eui": eui.upper(),
+            "join_eui": hexadecimal(8, "join", device.city).upper(),
+            "dev_addr": "260B" + hexadecimal(2, "address", eui).upper(),
+        },
+        "correlation_ids": [f"gs:uplink:{hexadecimal(13, eui, str(instant)).upper()}"],
+        "received_at": nanoseconds(instant, extra + _APPLICATION_LAG_NS) + "Z",
+        "uplink_message": without_empty(
+            {
+                "session_key_id": b64encode(bytes.fromhex(hexadecimal(16, "session", eui))).decode(),
+                "f_port": PORT,
+                "f_cnt": frame_counter(device, instant),
+                "frm_payload": b64encode(frame(readings)).decode(),
+                "decoded_payload": decoded,
+                "rx_metadata": [
+                    without_empty(
+                        {
+                            "gateway_ids": {"gateway_id": gateway, "eui": hexadecimal(8, gateway).upper()},
+                            "time": nanoseconds(antenna, extra) + "Z",
+                            "timestamp": counted,
+                            "rssi": rssi,
+                            "channel_rssi": rssi,
+                            "snr": snr,
+                        }
+                    )
+                ],
+                "settings": {
+                    "data_rate": {
+                        "lora": {"bandwidth": 125000, "spreading_factor": factor, "coding_rate": "4/5"}
+                    },
+                    "frequency": str(channel),
+                    "timestamp": counted,
+                    "time": nanoseconds(antenna, extra) + "Z",
+                },
+                "received_at": nanoseconds(instant, extra) + "Z",
+                "consumed_airtime": "0.061696s",
+                "network_ids": {"net_id": "000013", "tenant_id": TENANT, "cluster_id": "eu1"},
+            }
+        ),
+    }
+    topic = f"v3/{application}@{TENANT}/devices/{device.sensor.device}/up"
+    return Message(topic, json.dumps(body, separators=(",", ":")).encode(), expectations(readings, instant))
+
+
+def without_empty(fields: dict[str, Any]) -> dict[str, Any]:
+    """Return the fields that The Things Stack would send: none that is "", 0, false or empty."""
+    return {name: value for name, value in fields.items() if value not in ("", 0, False, {}, [], None)}

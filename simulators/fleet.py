@@ -1,0 +1,107 @@
+"""A made-up city of any number of devices over all feeds, for tests and benchmarks."""
+
+from __future__ import annotations
+
+from simulators.devices.lorawan import hexadecimal
+from twin.entity import Entity
+from twin.instant import MINUTE, SECOND, Duration
+from twin.model import City, CityPlan
+from twin.observed_property import BUILT_IN
+from twin.sensor import Datastream, Sensor
+from twin.units import conversion
+
+ENTITIES_MAX = 200
+"""Devices share entities beyond this many, as in a real city."""
+
+# feed → (kind of entity, interval, what its devices observe: property, field, unit)
+_KINDS: tuple[tuple[str, str, Duration, tuple[tuple[str, str, str], ...]], ...] = (
+    ("native", "Road", MINUTE, (("vehicle_count", "vehicles", "1"), ("vehicle_speed", "speed", "km/h"))),
+    ("senml", "Waterway", 5 * MINUTE, (("water_level", "level", "cm"), ("water_temperature", "temp", "Cel"))),
+    ("ttn", "Neighbourhood", 10 * MINUTE, (("pm2_5", "pm2_5", "ug/m3"), ("battery_level", "battery", "%"))),
+    ("chirpstack", "MonitoringSite", 10 * MINUTE, (("bicycle_count", "LTR", "1"),)),
+    (
+        "dsmr",
+        "TransformerArea",
+        10 * SECOND,
+        (
+            ("power_import", "power_import", "kW"),
+            ("power_export", "power_export", "kW"),
+            ("energy_import_t1", "energy_import_t1", "kWh"),
+            ("gas_volume", "gas_volume", "m3"),
+        ),
+    ),
+    (
+        "homewizard",
+        "TransformerArea",
+        10 * SECOND,
+        (("power_import", "power_import", "W"), ("energy_import", "energy_import", "kWh")),
+    ),
+    (
+        "airrohr",
+        "Neighbourhood",
+        145 * SECOND,
+        (
+            ("pm10", "SDS_P1", "ug/m3"),
+            ("pm2_5", "SDS_P2", "ug/m3"),
+            ("air_pressure", "BME280_pressure", "Pa"),
+        ),
+    ),
+)
+FEEDS = tuple(kind[0] for kind in _KINDS)
+
+
+def fleet(devices: int, *, city: str = "fleet", interval: Duration | None = None) -> CityPlan:
+    """Return a city with so many devices, over all feeds in turn; `interval` replaces every device's own."""
+    entities: dict[str, Entity] = {}
+    sensors: list[Sensor] = []
+    datastreams: list[Datastream] = []
+    for number in range(devices):
+        feed, kind, own_interval, observed = _KINDS[number % len(_KINDS)]
+        every = interval or own_interval
+        entity = f"{city}.{kind.lower()}-{number // len(_KINDS) % (ENTITIES_MAX // len(_KINDS))}"
+        entities.setdefault(entity, Entity(id=entity, type=kind, name=entity, parent=city))
+        sensor = f"{feed}-{number}"
+        sensors.append(
+            Sensor(
+                id=sensor,
+                feed=feed,
+                device=_device_name(feed, sensor),
+                entity=entity,
+                interval=every,
+                personal=feed in ("dsmr", "homewizard"),
+            )
+        )
+        datastreams += (_datastream(sensor, entity, one, every) for one in observed)
+    root = Entity(id=city, type="Municipality", name=city)
+    return CityPlan(
+        city=City(id=city, name=city, timezone="Europe/Amsterdam"),
+        entities=(root, *entities.values()),
+        sensors=tuple(sensors),
+        datastreams=tuple(datastreams),
+    )
+
+
+def _device_name(feed: str, sensor: str) -> str:
+    if feed == "ttn":
+        return f"eui-{hexadecimal(8, sensor)}"
+    if feed == "chirpstack":
+        return hexadecimal(8, sensor)
+    if feed == "airrohr":
+        return str(int(hexadecimal(3, sensor), 16))
+    return sensor
+
+
+def _datastream(sensor: str, entity: str, observed: tuple[str, str, str], interval: Duration) -> Datastream:
+    property, field, unit = observed
+    canonical = conversion(unit, BUILT_IN[property].unit)
+    return Datastream(
+        id=0,
+        sensor=sensor,
+        entity=entity,
+        property=property,
+        field=field,
+        unit=unit,
+        scale=canonical.scale,
+        offset=canonical.offset,
+        interval=interval,
+    )

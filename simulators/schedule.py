@@ -1,0 +1,57 @@
+"""When each device reports: its own phase in its interval, and once soon after the start."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterator, Sequence
+
+from simulators.devices.device import Device
+from simulators.truth.noise import unit
+from twin.instant import SECOND, Duration, Instant
+
+FIRST_WITHIN: Duration = 2 * SECOND
+"""Wall time after the start within which every device has reported once."""
+
+_MILLISECOND = SECOND // 1000
+
+
+def phase_of(device: Device) -> Duration:
+    """Return where in its interval a device reports, in whole milliseconds."""
+    interval = device.sensor.interval
+    return int(unit(device.source("phase"), 0) * interval) // _MILLISECOND * _MILLISECOND
+
+
+def regular_after(device: Device, instant: Instant) -> Instant:
+    """Return the first regular report of a device after an instant."""
+    interval = device.sensor.interval
+    phase = phase_of(device)
+    return (instant - phase) // interval * interval + interval + phase
+
+
+class Schedule:
+    """The reports of all devices in order of time; without end, without a gap."""
+
+    def __init__(self, devices: Sequence[Device], start: Instant, speed: float) -> None:
+        self._devices = devices
+        self._heap: list[tuple[Instant, int]] = []
+        for index, device in enumerate(devices):
+            window = min(device.sensor.interval, int(FIRST_WITHIN * max(1.0, speed)))
+            lead = int(unit(device.source("first report"), 0) * window) // _MILLISECOND * _MILLISECOND
+            self._heap.append((start + lead, index))
+        heapq.heapify(self._heap)
+
+    def next_instant(self) -> Instant | None:
+        """Return when the next report is due; None without devices."""
+        return self._heap[0][0] if self._heap else None
+
+    def until(self, end: Instant) -> Iterator[tuple[Instant, int, Device]]:
+        """Yield the reports that are due by `end`, with the device's number, oldest first.
+
+        A report is taken off only when the next one is asked for, so a caller that stops loses none.
+        """
+        heap = self._heap
+        while heap and heap[0][0] <= end:
+            instant, index = heap[0]
+            device = self._devices[index]
+            yield instant, index, device
+            heapq.heapreplace(heap, (regular_after(device, instant), index))

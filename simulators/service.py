@@ -1,0 +1,148 @@
+"""The simulate role: every device of the city speaks over MQTT, by the city's clock."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Sequence
+
+from runtime.clock import Clock, system_clock
+from runtime.readiness import notify_ready
+from simulators.city_clock import CityClock
+from simulators.connection import Connection
+from simulators.devices import devices_of
+from simulators.devices.device import Device
+from simulators.journal import Journal
+from simulators.schedule import Schedule
+from simulators.settings import SimulatorSettings
+from simulators.truth.city import CityTruth
+from twin.errors import ServiceError
+from twin.instant import format_instant
+from twin.model import CityPlan
+
+log = logging.getLogger(__name__)
+
+PROGRESS_EVERY_S = 10.0
+STOP_TIMEOUT_S = 5.0
+# Long enough to cost nothing, short enough that no reading is visibly late.
+_NAP_S_MIN, _NAP_S_MAX = 0.01, 0.25
+# Messages after which other tasks get their turn, however far the city is behind.
+_TURN_MESSAGES = 50
+
+
+async def run(settings: SimulatorSettings, plan: CityPlan, *, clock: Clock = system_clock) -> None:
+    """Let the city speak until cancelled; then wait for acknowledgements and write the journal.
+
+    Raises ServiceError when no sensor of the city can be simulated.
+    """
+    truth = CityTruth(settings.seed, plan)
+    devices, left_out = devices_of(plan, truth)
+    if not devices:
+        raise ServiceError(
+            f"city {plan.city.id!r} has no sensor that can be simulated; add some to sensors.yaml"
+        )
+    if left_out:
+        log.warning("%d sensors are not simulated: %s", len(left_out), ", ".join(left_out[:5]))
+    connections = [Connection(settings, number) for number in range(settings.connections)]
+    simulation = Simulation(settings, devices, connections, clock)
+    for connection in connections:
+        connection.start()
+    try:
+        await asyncio.gather(*(connection.connected.wait() for connection in connections))
+        await simulation.run()
+    finally:
+        await asyncio.gather(*(connection.stop(STOP_TIMEOUT_S) for connection in connections))
+        log.info("%s", simulation.progress())
+        if settings.journal is not None:
+            simulation.journal.write(settings.journal, unacknowledged=simulation.unacknowledged)
+
+
+class Simulation:
+    """The devices of a city, reporting by its clock through a few connections."""
+
+    def __init__(
+        self,
+        settings: SimulatorSettings,
+        devices: Sequence[Device],
+        connections: Sequence[Connection],
+        clock: Clock,
+    ) -> None:
+        self._settings = settings
+        self._devices = devices
+        self._connections = connections
+        self._now = clock
+        self._city: CityClock | None = None
+        self._pace = Pace(settings.rate_max)
+        self.journal = Journal()
+
+    @property
+    def unacknowledged(self) -> int:
+        """How many messages the broker has not confirmed."""
+        return sum(connection.unacknowledged for connection in self._connections)
+
+    @property
+    def sent(self) -> int:
+        """How many messages were sent."""
+        return self.journal.messages
+
+    def progress(self) -> str:
+        """Return one line that says how far the city is."""
+        where = "not started" if self._city is None else f"city time {format_instant(self._city.time)}"
+        return f"{where}, {self.sent} messages sent, {self.unacknowledged} not acknowledged"
+
+    async def run(self) -> None:
+        """Report, until cancelled. Readiness is told once every device has reported."""
+        loop = asyncio.get_running_loop()
+        now = self._now()
+        start = self._settings.start_instant(now)
+        self._city = city = CityClock(start, self._settings.speed, now)
+        schedule = Schedule(self._devices, start, self._settings.speed)
+        log.info(
+            "%d devices on %d connections, from %s at speed %g",
+            len(self._devices),
+            len(self._connections),
+            format_instant(start),
+            self._settings.speed,
+        )
+        told = loop.time()
+        ready = False
+        while True:
+            await self._report(schedule, city)
+            if not ready and len(self.journal.sensors) == len(self._devices):
+                ready = True
+                notify_ready()
+            if loop.time() - told >= PROGRESS_EVERY_S:
+                told = loop.time()
+                log.info("%s", self.progress())
+            await asyncio.sleep(self._nap(schedule, city))
+
+    async def _report(self, schedule: Schedule, city: CityClock) -> None:
+        for instant, index, device in schedule.until(city.tick(self._now())):
+            message = device.message(instant)
+            await self._pace.wait()
+            await self._connections[index % len(self._connections)].publish(message.topic, message.payload)
+            self.journal.record(device.sensor, instant, message)
+            if self.journal.messages % _TURN_MESSAGES == 0:
+                await asyncio.sleep(0)
+
+    def _nap(self, schedule: Schedule, city: CityClock) -> float:
+        due = schedule.next_instant()
+        if due is None:
+            return _NAP_S_MAX
+        return min(_NAP_S_MAX, max(_NAP_S_MIN, city.wait_s(due, self._now())))
+
+
+class Pace:
+    """Keeps messages at or below a rate; what was not used is not saved up."""
+
+    def __init__(self, rate: float) -> None:
+        self._gap_s = 1.0 / rate
+        self._next_s = 0.0
+
+    async def wait(self) -> None:
+        """Wait until the next message may go."""
+        now = asyncio.get_running_loop().time()
+        # A short burst is let through, so that a sleep is not needed for each message.
+        if self._next_s - now > _NAP_S_MIN:
+            await asyncio.sleep(self._next_s - now)
+        self._next_s = max(self._next_s, now) + self._gap_s

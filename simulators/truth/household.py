@@ -1,0 +1,197 @@
+"""Households: base load, solar panels, heat pump, gas; and what their meters have counted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import lru_cache
+from typing import NamedTuple
+
+from simulators.truth.calendar import along, hour_of_week
+from simulators.truth.noise import between, smooth, stream, unit
+from simulators.truth.register import KNOT, Parts, Registers
+from simulators.truth.weather import Weather
+from twin.instant import MINUTE, Instant
+
+# Mean electric load of a Dutch household by local hour, relative to its day's mean: an evening peak.
+_EVENING = (
+    0.62, 0.54, 0.50, 0.49, 0.50, 0.56, 0.74, 1.02, 1.05, 0.98, 0.94, 0.96,
+    1.02, 0.97, 0.93, 0.95, 1.10, 1.52, 1.74, 1.66, 1.52, 1.40, 1.14, 0.82,
+)  # fmt: skip
+_COOKING = (
+    0,
+    0,
+    0,
+    0,
+    0,
+    0,
+    0.02,
+    0.05,
+    0.03,
+    0,
+    0,
+    0.03,
+    0.05,
+    0.01,
+    0,
+    0,
+    0.06,
+    0.16,
+    0.12,
+    0.03,
+    0,
+    0,
+    0,
+    0,
+)
+_HEATING = (
+    0.35, 0.33, 0.33, 0.35, 0.45, 0.8, 1.5, 1.6, 1.3, 1.1, 1.0, 0.95,
+    0.95, 0.95, 1.0, 1.1, 1.3, 1.5, 1.5, 1.45, 1.35, 1.1, 0.7, 0.45,
+)  # fmt: skip
+_LOW_FROM_H, _LOW_UNTIL_H = 23, 7
+_FRIDAY_EVENING_H, _MONDAY_MORNING_H = 4 * 24 + 23, 7
+# A house needs no heating when it is this warm outside.
+_HEATING_LIMIT_CEL = 16.0
+# Knots of sky and air that all households share; a year and more.
+_SKY_KEPT_MAX = 40_000
+_NOMINAL_V = 230.0
+_APPLIANCES_MEAN_KW = 0.063
+
+
+class Equipment(NamedTuple):
+    """What a household has."""
+
+    base_kw: float
+    solar_kw: float  #: peak power of the panels, 0 without
+    heat_pump_kw_per_cel: float  #: 0 without: then it burns gas
+    gas_m3_h_per_cel: float
+    three_phases: bool
+
+
+def mean_equipment(source: int) -> Equipment:
+    """Return what one of many connections has on average: some panels, some heat pumps, no gas meter."""
+    return Equipment(
+        base_kw=between(source, -2, 0.28, 0.36),
+        solar_kw=between(source, -3, 0.9, 1.7),
+        heat_pump_kw_per_cel=between(source, -5, 0.012, 0.022),
+        gas_m3_h_per_cel=0.0,
+        three_phases=True,
+    )
+
+
+class Sky:
+    """The outside of all households at the quarter-hours, worked out once for all."""
+
+    def __init__(self, weather: Weather, zone: str) -> None:
+        @lru_cache(maxsize=_SKY_KEPT_MAX)
+        def at(knot: int) -> tuple[float, float, float]:
+            instant = knot * KNOT
+            return weather.sunshine(instant), weather.temperature(instant), hour_of_week(zone, instant)
+
+        self.at: Callable[[int], tuple[float, float, float]] = at
+
+    def low_tariff(self, knot: int) -> bool:
+        """Return whether the quarter that starts at this knot has the low tariff: nights and weekends."""
+        week_hour = self.at(knot)[2]
+        if week_hour >= _FRIDAY_EVENING_H or week_hour < _MONDAY_MORNING_H:
+            return True
+        hour = week_hour % 24.0
+        return hour >= _LOW_FROM_H or hour < _LOW_UNTIL_H
+
+
+def equipment_of(source: int, gas: bool) -> Equipment:
+    """Return what the household of this stream has; half have panels; heat is from gas or a pump."""
+    heat_pump = not gas and unit(source, -1) < 0.25
+    return Equipment(
+        base_kw=between(source, -2, 0.16, 0.48),
+        solar_kw=between(source, -3, 1.6, 5.8) if unit(source, -4) < 0.55 else 0.0,
+        heat_pump_kw_per_cel=between(source, -5, 0.045, 0.085) if heat_pump else 0.0,
+        gas_m3_h_per_cel=0.0 if heat_pump else between(source, -6, 0.012, 0.028),
+        three_phases=unit(source, -7) < 0.6,
+    )
+
+
+class Household:
+    """A meter and what is behind it; `size` connections of the same kind for a transformer."""
+
+    def __init__(self, seed: int, name: str, sky: Sky, size: float = 1.0, *, gas: bool = False) -> None:
+        self._source = source = stream(seed, "household", name)
+        self._sky = sky
+        self.size = size
+        self.equipment = mean_equipment(source) if size > 1.0 else equipment_of(source, gas)
+        self._second = between(source, -8, 0.1, 0.35) if self.equipment.three_phases else 0.0
+        self._third = between(source, -9, 0.1, 0.35) if self.equipment.three_phases else 0.0
+        start = Parts(*(size * between(source, -20 - n, low, high) for n, (low, high) in enumerate(
+            ((1500, 9000), (1400, 8000), (100, 1500), (200, 4000))
+        )))  # fmt: skip
+        if not self.equipment.solar_kw:
+            start = Parts(start.in_low, start.in_normal)
+        self._power = Registers(self._net_kw, sky.low_tariff, start)
+        self._gas = Registers(self._gas_m3_h, _never_low, Parts(in_normal=between(source, -30, 500, 9000)))
+
+    def _net_kw(self, knot: int) -> float:
+        sunshine, temperature, week_hour = self._sky.at(knot)
+        own = self.equipment
+        hour = week_hour % 24.0
+        sway = 0.25 if self.size <= 1.0 else 0.04
+        load = own.base_kw * along(_EVENING, hour) * (1.0 + sway * smooth(self._source, knot / 2.0))
+        # An oven, a wash or a kettle: short and high; of many homes the mean.
+        appliance = unit(self._source ^ 1, knot)
+        if self.size > 1.0:
+            load += _APPLIANCES_MEAN_KW
+        elif appliance > 0.93:
+            load += 1.8 * (appliance - 0.93) / 0.07
+        if own.heat_pump_kw_per_cel:
+            load += own.heat_pump_kw_per_cel * max(0.0, _HEATING_LIMIT_CEL - temperature)
+        return self.size * (load - 0.86 * own.solar_kw * sunshine)
+
+    def _gas_m3_h(self, knot: int) -> float:
+        own = self.equipment
+        if not own.gas_m3_h_per_cel:
+            return 0.0
+        _, temperature, week_hour = self._sky.at(knot)
+        hour = week_hour % 24.0
+        heat = own.gas_m3_h_per_cel * max(0.0, _HEATING_LIMIT_CEL - temperature) * along(_HEATING, hour)
+        return heat + along(_COOKING, hour)
+
+    @property
+    def has_gas(self) -> bool:
+        """Whether there is a gas meter."""
+        return self.equipment.gas_m3_h_per_cel > 0.0
+
+    def net_power(self, instant: Instant) -> float:
+        """Return the power from the grid in kW; negative while more is produced than used."""
+        return self._power.rate(instant)
+
+    def energy(self, instant: Instant) -> Parts:
+        """Return the meter's four registers, in kWh."""
+        return self._power.at(instant)
+
+    def gas(self, instant: Instant) -> float:
+        """Return the gas meter's register, in m3."""
+        return self._gas.at(instant).in_normal
+
+    def gas_flow(self, instant: Instant) -> float:
+        """Return the gas that is burnt, in m3/h."""
+        return self._gas.rate(instant)
+
+    def low_tariff(self, instant: Instant) -> bool:
+        """Return whether the low tariff (1) applies."""
+        return self._sky.low_tariff(instant // KNOT)
+
+    def phase_power(self, instant: Instant) -> tuple[float, float, float]:
+        """Return the net power of the three phases in kW; they add up to the whole."""
+        net = self.net_power(instant)
+        return net * (1.0 - self._second - self._third), net * self._second, net * self._third
+
+    def voltage(self, instant: Instant, phase: int) -> float:
+        """Return the voltage of a phase (1, 2 or 3): load lowers it, panels raise it."""
+        pull = self.phase_power(instant)[phase - 1] / max(1.0, self.size)
+        return _NOMINAL_V + 2.4 * smooth(self._source ^ (8 + phase), instant / (7 * MINUTE)) - 0.9 * pull
+
+    def current(self, instant: Instant, phase: int) -> float:
+        """Return the current of a phase in A, always positive as a Dutch meter shows it."""
+        return abs(self.phase_power(instant)[phase - 1]) * 1000.0 / self.voltage(instant, phase)
+
+
+def _never_low(knot: int) -> bool:
+    return False

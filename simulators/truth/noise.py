@@ -1,0 +1,45 @@
+"""Reproducible noise: numbers that look random and are functions of (stream, position).
+
+A stream is a 64-bit number drawn from the seed and the names of what the noise is for, so each thing has its
+own. Value noise between lattice points is smooth (C1), so what is made of it is continuous in time.
+"""
+
+from __future__ import annotations
+
+from hashlib import blake2b
+from math import floor
+
+_MASK = (1 << 64) - 1
+_SCALE = 2.0**-53
+
+
+def stream(seed: int, *names: str) -> int:
+    """Return the stream of the thing that `names` name."""
+    text = "\x1f".join((str(seed), *names)).encode()
+    return int.from_bytes(blake2b(text, digest_size=8).digest(), "big")
+
+
+def unit(source: int, position: int) -> float:
+    """Return a number in [0, 1) that depends on the stream and an integer position only.
+
+    The mixing function is the finaliser of SplitMix64 (Steele, Lea, Flood: Fast splittable pseudorandom
+    number generators, OOPSLA 2014).
+    """
+    mixed = (source + position * 0x9E3779B97F4A7C15) & _MASK
+    mixed = ((mixed ^ (mixed >> 30)) * 0xBF58476D1CE4E5B9) & _MASK
+    mixed = ((mixed ^ (mixed >> 27)) * 0x94D049BB133111EB) & _MASK
+    return ((mixed ^ (mixed >> 31)) >> 11) * _SCALE
+
+
+def between(source: int, position: int, low: float, high: float) -> float:
+    """Return a number in [low, high)."""
+    return low + (high - low) * unit(source, position)
+
+
+def smooth(source: int, position: float) -> float:
+    """Return smooth noise in [-1, 1] at a real position; its features are about one wide."""
+    cell = floor(position)
+    part = position - cell
+    left = unit(source, cell)
+    eased = part * part * (3.0 - 2.0 * part)
+    return 2.0 * (left + (unit(source, cell + 1) - left) * eased) - 1.0

@@ -1,0 +1,142 @@
+"""Registers: exact integrals of rates that are given at quarter-hours and linear between them.
+
+The quarter-hour is the settlement period of the Dutch grid, and tariffs change on whole quarters, so a knot
+never splits a tariff. A register at any instant = a start value + the whole days since `EPOCH` + the quarters
+of the day + the part of the quarter; the same additions in the same order whoever asks first, so two askers
+agree to the last bit and a register never falls.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from twin.instant import DAY, HOUR, MINUTE, Instant
+
+KNOT = 15 * MINUTE
+KNOTS_IN_DAY = DAY // KNOT
+EPOCH_DAY = 20_777
+"""The day at whose start every register has its start value: 2026-11-20, in days since 1970.
+
+A first look at a day far from it costs about half a millisecond for each day between, for each meter.
+"""
+
+# The tables of today, yesterday (gas is read late), and one to spare.
+_DAYS_KEPT_MAX = 4
+# Sums at the start of days; a year and a bit, then the oldest known is forgotten.
+_SUMS_KEPT_MAX = 400
+
+
+class Parts(NamedTuple):
+    """An amount, split by what is counted apart: in or out, low or normal tariff."""
+
+    in_low: float = 0.0
+    in_normal: float = 0.0
+    out_low: float = 0.0
+    out_normal: float = 0.0
+
+    def plus(self, other: Parts) -> Parts:
+        """Return the sum."""
+        a, b, c, d = self
+        return Parts(a + other[0], b + other[1], c + other[2], d + other[3])
+
+    def minus(self, other: Parts) -> Parts:
+        """Return the difference."""
+        a, b, c, d = self
+        return Parts(a - other[0], b - other[1], c - other[2], d - other[3])
+
+
+def split_area(left: float, right: float, width: float) -> tuple[float, float]:
+    """Return the area above and below zero of a line from `left` to `right` over `width`, both positive.
+
+    >>> split_area(1.0, 3.0, 2.0), split_area(2.0, -2.0, 1.0)
+    ((4.0, 0.0), (0.5, 0.5))
+    """
+    if left >= 0.0 and right >= 0.0:
+        return (left + right) * width / 2.0, 0.0
+    if left <= 0.0 and right <= 0.0:
+        return 0.0, -(left + right) * width / 2.0
+    crossing = width * left / (left - right)
+    first, second = left * crossing / 2.0, right * (width - crossing) / 2.0
+    return (first, -second) if left > 0.0 else (second, -first)
+
+
+class Registers:
+    """What a meter has counted: the integral over time of a rate per hour, by sign and tariff.
+
+    `rate(knot)` is the rate at quarter-hour number `knot` since 1970; `low(knot)` tells whether the low
+    tariff applies in the quarter that starts there.
+    """
+
+    def __init__(
+        self,
+        rate: Callable[[int], float],
+        low: Callable[[int], bool],
+        start: Parts = Parts(),  # noqa: B008
+    ) -> None:
+        self._rate = rate
+        self._low = low
+        self._days: dict[int, tuple[list[float], list[Parts]]] = {}
+        self._sums: dict[int, Parts] = {EPOCH_DAY: start}
+        self._start = start
+
+    def rate(self, instant: Instant) -> float:
+        """Return the rate per hour at an instant; negative is outward."""
+        day, within = divmod(instant, DAY)
+        knot, rest = divmod(within, KNOT)
+        rates, _ = self._day(day)
+        return rates[knot] + (rates[knot + 1] - rates[knot]) * (rest / KNOT)
+
+    def at(self, instant: Instant) -> Parts:
+        """Return what has been counted by an instant."""
+        day, within = divmod(instant, DAY)
+        knot, rest = divmod(within, KNOT)
+        rates, sums = self._day(day)
+        left = rates[knot]
+        right = left + (rates[knot + 1] - left) * (rest / KNOT)
+        part = self._parts(day * KNOTS_IN_DAY + knot, left, right, rest / HOUR)
+        return self._sum(day).plus(sums[knot].plus(part))
+
+    def _parts(self, knot: int, left: float, right: float, hours: float) -> Parts:
+        inward, outward = split_area(left, right, hours)
+        return Parts(inward, 0.0, outward, 0.0) if self._low(knot) else Parts(0.0, inward, 0.0, outward)
+
+    def _day(self, day: int) -> tuple[list[float], list[Parts]]:
+        found = self._days.get(day)
+        if found is None:
+            while len(self._days) >= _DAYS_KEPT_MAX:
+                del self._days[next(iter(self._days))]
+            found = self._days[day] = self._table(day)
+        return found
+
+    def _table(self, day: int) -> tuple[list[float], list[Parts]]:
+        first = day * KNOTS_IN_DAY
+        rates = [self._rate(first + n) for n in range(KNOTS_IN_DAY + 1)]
+        in_low = in_normal = out_low = out_normal = 0.0
+        sums = [Parts()]
+        for n in range(KNOTS_IN_DAY):
+            inward, outward = split_area(rates[n], rates[n + 1], KNOT / HOUR)
+            if self._low(first + n):
+                in_low, out_low = in_low + inward, out_low + outward
+            else:
+                in_normal, out_normal = in_normal + inward, out_normal + outward
+            sums.append(Parts(in_low, in_normal, out_low, out_normal))
+        return rates, sums
+
+    def _sum(self, day: int) -> Parts:
+        found = self._sums.get(day)
+        if found is not None:
+            return found
+        step = 1 if day > EPOCH_DAY else -1
+        # From the nearest known day on the way, else from the epoch: the additions are the same.
+        known = max((one for one in self._sums if 0 <= (one - EPOCH_DAY) * step <= abs(day - EPOCH_DAY)),
+                    key=lambda one: abs(one - EPOCH_DAY), default=EPOCH_DAY)  # fmt: skip
+        total = self._sums.get(known, self._start)
+        while known != day:
+            whole = self._day(known if step > 0 else known - 1)[1][-1]
+            total = total.plus(whole) if step > 0 else total.minus(whole)
+            known += step
+            while len(self._sums) >= _SUMS_KEPT_MAX:
+                del self._sums[next(iter(self._sums))]
+            self._sums[known] = total
+        return total

@@ -1,0 +1,117 @@
+"""Traffic: vehicles on a road by a fundamental diagram, bicycles and pedestrians by the clock and the sky.
+
+A road's density follows the week; speed and flow both follow from the density (Greenshields, A study of
+traffic capacity, 1935: v = v_free · (1 - k / k_jam), q = k · v), so they agree with each other, and a road
+that is fuller than half its jam density carries less, more slowly.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from math import floor
+from typing import Any
+
+from simulators.truth.calendar import along, hour_of_week
+from simulators.truth.noise import between, smooth, stream, unit
+from simulators.truth.weather import Weather
+from twin.instant import HOUR, MINUTE, Duration, Instant
+
+_JAM_PER_LANE_KM = 125.0
+_FREE_KMH = 50.0
+_LANES = 2.0
+
+# Relative demand at each whole local hour.
+_WEEKDAY = (
+    0.05, 0.03, 0.02, 0.02, 0.04, 0.14, 0.38, 0.82, 1.00, 0.66, 0.54, 0.55,
+    0.58, 0.58, 0.60, 0.72, 0.93, 1.00, 0.70, 0.48, 0.38, 0.31, 0.22, 0.12,
+)  # fmt: skip
+_SATURDAY = (
+    0.08, 0.05, 0.04, 0.03, 0.03, 0.05, 0.10, 0.18, 0.30, 0.44, 0.57, 0.66,
+    0.69, 0.70, 0.69, 0.66, 0.60, 0.52, 0.43, 0.35, 0.29, 0.25, 0.21, 0.15,
+)  # fmt: skip
+_SUNDAY = (
+    0.10, 0.07, 0.05, 0.03, 0.03, 0.03, 0.06, 0.10, 0.17, 0.27, 0.38, 0.46,
+    0.51, 0.54, 0.54, 0.52, 0.49, 0.43, 0.36, 0.30, 0.25, 0.19, 0.13, 0.08,
+)  # fmt: skip
+DEMAND = _WEEKDAY * 5 + _SATURDAY + _SUNDAY
+
+_SHOPPING = (
+    0.01, 0.01, 0.00, 0.00, 0.00, 0.01, 0.04, 0.12, 0.25, 0.42, 0.62, 0.80,
+    0.92, 1.00, 0.97, 0.90, 0.80, 0.62, 0.42, 0.34, 0.30, 0.22, 0.12, 0.05,
+)  # fmt: skip
+
+
+class Traffic:
+    """The traffic on one entity.
+
+    Its attributes `freeFlowSpeed` (km/h), `lanes` and `capacity` (vehicles/h, all lanes) count when present.
+    """
+
+    def __init__(
+        self, seed: int, entity: str, attributes: Mapping[str, Any], weather: Weather, zone: str
+    ) -> None:
+        self._weather = weather
+        self._zone = zone
+        self._source = source = stream(seed, "traffic", entity)
+        self._free_kmh = number(attributes, "freeFlowSpeed", _FREE_KMH) * between(source, -1, 0.95, 1.03)
+        jam = _JAM_PER_LANE_KM * number(attributes, "lanes", _LANES)
+        # The top of Greenshields' parabola: capacity = v_free · k_jam / 4.
+        self._jam = 4.0 * number(attributes, "capacity", jam * self._free_kmh / 4.0) / self._free_kmh
+        # Above one half the road is congested in the rush hour; most roads stay below.
+        self._peak = between(source, -2, 0.22, 0.56)
+        self._bicycles_h = between(source, -3, 90.0, 420.0)
+        self._walkers_h = between(source, -4, 60.0, 700.0)
+
+    def _fullness(self, instant: Instant) -> float:
+        demand = along(DEMAND, hour_of_week(self._zone, instant))
+        sway = 1.0 + 0.10 * smooth(self._source, instant / (25 * MINUTE))
+        sway += 0.05 * smooth(self._source ^ 1, instant / (4 * MINUTE))
+        return min(0.8, self._peak * demand * sway)
+
+    def speed(self, instant: Instant) -> float:
+        """Return the mean speed of the vehicles, in km/h."""
+        return self._free_kmh * (1.0 - self._fullness(instant))
+
+    def flow(self, instant: Instant) -> float:
+        """Return the vehicles per hour."""
+        full = self._fullness(instant)
+        return self._jam * full * self._free_kmh * (1.0 - full)
+
+    def load(self, instant: Instant) -> float:
+        """Return how busy the surroundings are, 0 to about 1."""
+        return self._fullness(instant) / self._peak
+
+    def bicycles(self, instant: Instant) -> float:
+        """Return the bicycles per hour: fewer in rain."""
+        demand = along(DEMAND, hour_of_week(self._zone, instant))
+        dry = 1.0 - 0.55 * min(1.0, self._weather.rain.rate(instant) / 2.0)
+        return (
+            self._bicycles_h * demand * dry * (1.0 + 0.12 * smooth(self._source ^ 2, instant / (20 * MINUTE)))
+        )
+
+    def pedestrians(self, instant: Instant) -> float:
+        """Return the pedestrians per hour: shoppers, kept in by rain."""
+        local_hour = hour_of_week(self._zone, instant) % 24.0
+        dry = 1.0 - 0.5 * min(1.0, self._weather.rain.rate(instant) / 2.0)
+        sway = 1.0 + 0.15 * smooth(self._source ^ 3, instant / (15 * MINUTE))
+        return self._walkers_h * along(_SHOPPING, local_hour) * dry * sway
+
+
+def passed(
+    rate: Callable[[Instant], float], instant: Instant, interval: Duration, source: int, share: float = 1.0
+) -> int:
+    """Return how many passed in the interval that ends at the instant, at a rate per hour.
+
+    Simpson's rule over four steps; a throw of the stream decides whether the fraction was one more.
+    """
+    step = interval // 4
+    start = instant - 4 * step
+    weights = zip((1, 4, 2, 4, 1), range(5), strict=True)
+    mean = sum(weight * rate(start + n * step) for weight, n in weights) / 12.0
+    return floor(share * mean * (interval / HOUR) + unit(source, instant))
+
+
+def number(attributes: Mapping[str, Any], name: str, default: float) -> float:
+    """Return a positive number among the attributes of an entity, else the default."""
+    value = attributes.get(name, default)
+    return float(value) if isinstance(value, int | float) and value > 0 else default

@@ -1,0 +1,67 @@
+"""A role as its own process in tests: started, ended politely or with kill -9, and waited for."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import secrets
+import signal
+import socket
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+END_TIMEOUT_S = 20.0
+READY_TIMEOUT_S = 60.0
+
+
+class RoleProcess:
+    """`python -m cli ROLE` with settings in the environment; its log is in `folder`."""
+
+    def __init__(self, role: str, settings: Mapping[str, str], folder: Path, name: str | None = None) -> None:
+        self._role = role
+        self._environment = {**os.environ, **{f"LIVETWIN_{key}": value for key, value in settings.items()}}
+        self.log = folder / f"{name or role}.log"
+        self._process: asyncio.subprocess.Process | None = None
+
+    async def start(self) -> None:
+        """Start it and return when it says that it is ready."""
+        address = f"@livetwin-test-{secrets.token_hex(8)}"
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listener, self.log.open("ab") as log:
+            listener.setblocking(False)
+            listener.bind("\0" + address[1:])
+            self._process = await asyncio.create_subprocess_exec(
+                sys.executable,
+                "-m",
+                "cli",
+                self._role,
+                env={**self._environment, "NOTIFY_SOCKET": address},
+                stdout=log,
+                stderr=log,
+            )
+            try:
+                async with asyncio.timeout(READY_TIMEOUT_S):
+                    await asyncio.get_running_loop().sock_recv(listener, 256)
+            except TimeoutError:
+                raise AssertionError(f"{self._role} is not ready\n{self.last_lines()}") from None
+
+    async def end(self, how: signal.Signals = signal.SIGTERM) -> None:
+        """Send a signal and wait until the process is gone."""
+        process, self._process = self._process, None
+        if process is None:
+            return
+        if process.returncode is None:
+            process.send_signal(how)
+        try:
+            async with asyncio.timeout(END_TIMEOUT_S):
+                await process.wait()
+        except TimeoutError:
+            process.kill()
+            raise AssertionError(f"{self._role} does not end\n{self.last_lines()}") from None
+
+    @property
+    def running(self) -> bool:
+        return self._process is not None and self._process.returncode is None
+
+    def last_lines(self) -> str:
+        return "\n".join(self.log.read_text().splitlines()[-20:])

@@ -1,0 +1,133 @@
+"""Truth → wire → decoder → mapping: ingest holds what the device says that the twin should hold."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from cities.folder import read_city
+from ingest.decoders import registry
+from ingest.decoding import DecodingContext
+from ingest.mapping import DeviceMap
+from simulators.devices import Device, devices_of
+from simulators.devices.device import Message
+from simulators.fleet import FEEDS, fleet
+from simulators.truth.city import CityTruth
+from twin.instant import HOUR, MINUTE, SECOND, Instant, parse_instant
+from twin.model import CityModel, CityPlan
+from twin.observed_property import BUILT_IN
+from twin.plausibility import PlausibilityBounds, judge
+
+ALKMAAR = Path(__file__).parents[3] / "cities" / "alkmaar"
+TUESDAY = parse_instant("2026-11-24T17:20:03.123+01:00")
+# The hour that the October night has twice: first in summer time, then in winter time.
+TWICE = (parse_instant("2026-10-25T00:31:07Z"), parse_instant("2026-10-25T01:31:07Z"))
+
+
+@cache
+def alkmaar() -> CityPlan:
+    return read_city(ALKMAAR)
+
+
+def model_of(plan: CityPlan) -> CityModel:
+    """The model that the database would make of a plan; ids are given in the plan's order."""
+    datastreams = [replace(one, id=number) for number, one in enumerate(plan.datastreams, 1)]
+    return CityModel(
+        version=1,
+        city=plan.city,
+        entities={one.id: one for one in plan.entities},
+        sensors={one.id: one for one in plan.sensors},
+        datastreams={one.id: one for one in datastreams},
+        properties=BUILT_IN | {one.name: one for one in plan.properties},
+        feeds=plan.feeds,
+    )
+
+
+def decoder_of(feed: str) -> str:
+    """Native and SenML share a topic, and so a decoder."""
+    return next(one.name for one in registry().values() if feed in one.feeds)
+
+
+def held(
+    devices: DeviceMap, feed: str, message: Message, received: Instant, timezone: str
+) -> Iterator[tuple[tuple[str, str, str], float, Instant]]:
+    """What the twin holds after a message: (sensor, property, field), canonical value, phenomenon time."""
+    decoder = registry()[decoder_of(feed)]
+    decoded = decoder.decode(message.topic, message.payload, DecodingContext(received, timezone))
+    device = devices.find(decoder.feeds, decoded.device)
+    assert device is not None, (feed, decoded.device)
+    for reading in decoded.readings:
+        for target in device.targets.get(reading.field, ()):
+            value = devices.conversion(target, reading.unit)(reading.value)
+            time = received if reading.time is None else reading.time
+            assert judge(target.property, value, time, received, PlausibilityBounds()) is None
+            one = target.datastream
+            yield (one.sensor, one.property, one.field), value, time
+
+
+def check(plan: CityPlan, instants: Sequence[Instant], seed: int = 1) -> int:
+    """Compare for every device at every instant; return how many values were compared."""
+    model = model_of(plan)
+    devices = DeviceMap(model, registry(), 4)
+    truth = CityTruth(seed, plan)
+    compared = 0
+    for device in devices_of(plan, truth)[0]:
+        for instant in instants:
+            compared += check_device(device, devices, instant, plan.city.timezone)
+    return compared
+
+
+def check_device(device: Device, devices: DeviceMap, instant: Instant, timezone: str) -> int:
+    message = device.message(instant)
+    received = instant + 40_000
+    found = {
+        key: (value, time)
+        for key, value, time in held(devices, device.sensor.feed, message, received, timezone)
+    }
+    wanted = {
+        (one.datastream.sensor, one.datastream.property, one.datastream.field): (
+            one.value,
+            received if one.time is None else one.time,
+        )
+        for one in message.expected
+    }
+    assert found.keys() == wanted.keys(), (device.sensor.id, message.payload)
+    for key, (value, time) in wanted.items():
+        assert found[key][0] == pytest.approx(value, rel=1e-9, abs=1e-9), key
+        assert found[key][1] == time, key
+    return len(wanted)
+
+
+def test_ingest_holds_what_every_sensor_of_alkmaar_measured() -> None:
+    plan = alkmaar()
+    assert check(plan, [TUESDAY]) == len(plan.datastreams)
+
+
+@pytest.mark.parametrize("feed", FEEDS)
+def test_ingest_holds_what_a_device_of_each_feed_measured_at_any_time(feed: str) -> None:
+    plan = fleet(len(FEEDS))
+    only = next(one for one in devices_of(plan, CityTruth(9, plan))[0] if one.sensor.feed == feed)
+    devices = DeviceMap(model_of(plan), registry(), 4)
+    for n in range(25):
+        instant = TUESDAY + n * (7 * HOUR + 13 * MINUTE + 7 * SECOND + 11_000)
+        assert check_device(only, devices, instant, plan.city.timezone) > 0
+
+
+@pytest.mark.parametrize("instant", TWICE)
+def test_meters_are_read_right_in_the_hour_that_an_autumn_night_has_twice(instant: Instant) -> None:
+    assert check(fleet(28), [instant]) > 0
+
+
+def test_a_truncated_reading_stays_within_the_devices_resolution_of_the_truth() -> None:
+    plan = fleet(14)
+    truth = CityTruth(1, plan)
+    for device in devices_of(plan, truth)[0]:
+        for one in device.message(TUESDAY).expected:
+            if one.datastream.property.endswith("_count"):
+                continue
+            true = truth.value(one.datastream, one.time or TUESDAY)
+            assert one.value == pytest.approx(true, abs=0.51 if one.datastream.unit == "1" else 0.06)
