@@ -1,0 +1,85 @@
+"""The application: routes, error handling and headers put together around one context."""
+
+from __future__ import annotations
+
+from fastapi import FastAPI
+from prometheus_client import CollectorRegistry
+from starlette.responses import Response
+from starlette.types import ASGIApp
+
+from api.context import Context
+from api.database import Database
+from api.faults import add_fault_handlers
+from api.feed import Feed, SeedSource
+from api.headers import API_VERSION, AnswerHeaders
+from api.hub import Hub
+from api.live_stream import LiveStreams
+from api.log_replay import LogReplay
+from api.metrics import ApiMetrics
+from api.paging import answer
+from api.routes import datastreams, entities, history, live, operations, page, quarantine
+from api.settings import ApiSettings
+from runtime.clock import Clock
+from twin.model import CityModel
+
+
+def create_context(
+    settings: ApiSettings,
+    model: CityModel,
+    clock: Clock,
+    registry: CollectorRegistry,
+    seeds: SeedSource | None = None,
+) -> Context:
+    """Return the parts of an api process, none of them started; `seeds` is the database by default."""
+    metrics = ApiMetrics(registry)
+    hub = Hub(model, clock, metrics, partitions=settings.partitions, ring_events_max=settings.ring_events_max)
+    database = Database(settings.database.get_secret_value(), settings.database_connections_max)
+    return Context(
+        settings=settings,
+        clock=clock,
+        metrics=metrics,
+        hub=hub,
+        feed=Feed(settings.kafka, settings.partitions, hub, seeds or database.seed, metrics),
+        streams=LiveStreams(
+            hub,
+            LogReplay(settings.kafka, settings.replays_max),
+            clock,
+            metrics,
+            subscribers_max=settings.subscribers_max,
+            queue_bytes_max=settings.subscriber_queue_bytes_max,
+        ),
+        database=database,
+    )
+
+
+def create_app(context: Context) -> ASGIApp:
+    """Return the application; whoever serves it starts and stops the parts of the context."""
+    app = FastAPI(
+        title="LiveTwin",
+        version=API_VERSION,
+        summary="The live state and history of a city.",
+        description="Follows the NLGov REST API Design Rules. Times are UTC; units are UCUM codes.",
+        openapi_url=None,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        license_info={"name": "EUPL-1.2", "identifier": "EUPL-1.2"},
+    )
+    app.state.context = context
+    add_fault_handlers(app)
+    for module in (entities, history, datastreams, live, quarantine, operations):
+        app.include_router(module.router)
+    app.include_router(operations.metrics_router)
+    app.include_router(page.router)
+
+    @app.get("/v1/openapi.json", include_in_schema=False)
+    async def openapi() -> Response:
+        """Return the description of this API (OpenAPI 3.1)."""
+        return answer(app.openapi())
+
+    static = context.settings.static_dir
+    if (static / "index.html").is_file():
+        app.mount("/", page.PageFiles(directory=static, html=True))
+    else:
+        app.include_router(page.unbuilt_router)
+    return AnswerHeaders(app, context.metrics, context.settings.tiles)

@@ -1,0 +1,40 @@
+"""What the routes work with: one record per process, kept on the application."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import cast
+
+from fastapi import Request
+
+from api.database import Database
+from api.feed import Feed
+from api.hub import Hub
+from api.live_stream import LiveStreams
+from api.metrics import ApiMetrics
+from api.settings import ApiSettings
+from runtime.clock import Clock
+from twin.model import CityModel
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Context:
+    """The parts of the running api."""
+
+    settings: ApiSettings
+    clock: Clock
+    metrics: ApiMetrics
+    hub: Hub
+    feed: Feed
+    streams: LiveStreams
+    database: Database
+
+    @property
+    def model(self) -> CityModel:
+        """The city model, as of now: ask once per request."""
+        return self.hub.model
+
+
+def context_of(request: Request) -> Context:
+    """Return the context of the application that a request came to."""
+    return cast(Context, request.app.state.context)

@@ -1,0 +1,62 @@
+"""Cursors: where in the log a subscriber has got to, as an opaque text.
+
+A cursor names the log and, for each partition of `updates`, the next record and how many of its updates are
+already told. It also says up to when ageing was told, because a value that turns stale is not on the log.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from typing import TypeAlias
+
+import msgspec
+
+from twin.instant import Instant
+
+Position: TypeAlias = tuple[int, int]
+"""Offset of the next record, and how many of its updates are told."""
+
+_VERSION = 1
+
+# 1,024 partitions of 14 bytes each, in base64, with room for the log's name.
+CURSOR_CHARACTERS_MAX = 24_000
+
+
+class CursorError(ValueError):
+    """A text is not a cursor that this API gave."""
+
+
+class Cursor(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """A place in one log."""
+
+    log: str
+    positions: tuple[Position, ...]  #: by partition
+    aged: Instant  #: every transition of freshness due until then is told
+    partial: bool = False  #: a snapshot was under way: whoever resumes here needs a new one
+    version: int = _VERSION
+
+
+_encoder = msgspec.msgpack.Encoder()
+_decoder = msgspec.msgpack.Decoder(Cursor)
+
+
+def encode_cursor(cursor: Cursor) -> str:
+    """Return a cursor as text of `A–Z a–z 0–9 - _`."""
+    return base64.urlsafe_b64encode(_encoder.encode(cursor)).rstrip(b"=").decode()
+
+
+def decode_cursor(text: str) -> Cursor:
+    """Return the cursor that a text holds; raise CursorError when it holds none."""
+    if len(text) > CURSOR_CHARACTERS_MAX:
+        raise CursorError(f"{len(text)} characters are more than a cursor has")
+    try:
+        data = base64.b64decode(text.encode("ascii") + b"=" * (-len(text) % 4), altchars=b"-_", validate=True)
+        cursor = _decoder.decode(data)
+    except (UnicodeEncodeError, binascii.Error, msgspec.MsgspecError) as error:
+        raise CursorError("not a cursor that this API gave") from error
+    if cursor.version != _VERSION:
+        raise CursorError(f"a cursor of version {cursor.version}, expected {_VERSION}")
+    if any(offset < 0 or index < 0 for offset, index in cursor.positions):
+        raise CursorError("a cursor with a position before the log")
+    return cursor

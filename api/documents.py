@@ -1,0 +1,169 @@
+"""Documents: entities, their state and their datastreams as the API writes them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from api.access import Role, may_see
+from api.view import LiveView, Value
+from cities.duration import format_duration
+from twin.entity import Entity
+from twin.freshness import Freshness, freshness
+from twin.instant import Instant, format_instant
+from twin.model import CityModel
+from twin.quality import quality_word
+from twin.sensor import Datastream
+
+Document = dict[str, Any]
+
+_ORDER: tuple[Freshness, ...] = ("live", "stale", "silent")
+
+
+def entity_freshness(entity: str, view: LiveView, now: Instant) -> Freshness | None:
+    """Return the freshness of an entity's freshest value: whether anything speaks for it at present.
+
+    `silent` when nothing was ever observed though it has datastreams; None when it has no datastreams.
+    """
+    known = view.entity(entity)
+    found = [_fresh(value, view, now) for value in known.properties.values()] if known is not None else []
+    words = {one for one in found if one is not None}
+    for word in _ORDER:
+        if word in words:
+            return word
+    return "silent" if view.model.datastreams_of(entity) else None
+
+
+def _fresh(value: Value, view: LiveView, now: Instant) -> Freshness | None:
+    interval = view.interval_of(value.update)
+    return None if interval is None else freshness(value.update.phenomenon_time, interval, now)
+
+
+def entity_document(entity: Entity, view: LiveView, now: Instant) -> Document:
+    """Return an entity."""
+    datastreams = view.model.datastreams_of(entity.id)
+    path = f"/v1/entities/{entity.id}"
+    return {
+        "id": entity.id,
+        "type": entity.type,
+        "name": entity.name,
+        "parent": entity.parent,
+        "geometry": entity.geometry,
+        "attributes": dict(entity.attributes),
+        "themes": sorted(view.model.themes_of(entity.id)),
+        "properties": sorted({one.property for one in datastreams}),
+        "interval": format_duration(min(one.interval for one in datastreams)) if datastreams else None,
+        "freshness": entity_freshness(entity.id, view, now),
+        "_links": {
+            "self": {"href": path},
+            "state": {"href": f"{path}/state"},
+            "relations": {"href": f"{path}/relations"},
+        },
+    }
+
+
+def feature(document: Document) -> Document:
+    """Return an entity's document as a GeoJSON feature (RFC 7946)."""
+    return {
+        "type": "Feature",
+        "id": document["id"],
+        "geometry": document["geometry"],
+        "properties": {name: value for name, value in document.items() if name != "geometry"},
+    }
+
+
+def state_document(entity: Entity, view: LiveView, now: Instant, role: Role) -> Document:
+    """Return the present state of an entity, from the live view."""
+    model = view.model
+    known = view.entity(entity.id)
+    properties: Document = {}
+    datastreams: list[Document] = []
+    if known is not None:
+        for name, value in sorted(known.properties.items()):
+            fresh = _fresh(value, view, now)
+            if fresh is not None:
+                properties[name] = _property(value, fresh, model, role)
+        for datastream in model.datastreams_of(entity.id):
+            observation = known.datastreams.get(datastream.id)
+            if observation is None or not may_see(role, datastream, model):
+                continue
+            datastreams.append(
+                {
+                    "id": datastream.id,
+                    "sensorId": datastream.sensor,
+                    "property": datastream.property,
+                    "value": observation.value,
+                    "unit": model.properties[datastream.property].unit,
+                    "phenomenonTime": format_instant(observation.phenomenon_time),
+                    "receivedTime": format_instant(observation.received_time),
+                    "quality": quality_word(observation.flags),
+                    "freshness": freshness(observation.phenomenon_time, datastream.interval, now),
+                }
+            )
+    return {
+        "entityId": entity.id,
+        "revision": known.revision if known is not None else 0,
+        "properties": properties,
+        "indicators": {},
+        "datastreams": datastreams,
+        "_links": {
+            "self": {"href": f"/v1/entities/{entity.id}/state"},
+            "entity": {"href": f"/v1/entities/{entity.id}"},
+        },
+    }
+
+
+def _property(value: Value, fresh: Freshness, model: CityModel, role: Role) -> Document:
+    update = value.update
+    behind = [model.datastreams[one] for one in update.datastreams if one in model.datastreams]
+    return {
+        "value": update.value,
+        "unit": model.properties[update.property].unit,
+        "phenomenonTime": format_instant(update.phenomenon_time),
+        "receivedTime": format_instant(update.received_time),
+        "quality": quality_word(update.flags),
+        "freshness": fresh,
+        "revision": update.revision,
+        "combination": model.properties[update.property].combination,
+        "sensorIds": sorted({one.sensor for one in behind if may_see(role, one, model)}),
+    }
+
+
+def relations_document(entity: Entity, model: CityModel) -> Document:
+    """Return what an entity is linked to, in both directions."""
+    outgoing = [(one.type, one.target) for one in entity.relations]
+    incoming = [
+        (one.type, other.id)
+        for other in model.entities.values()
+        for one in other.relations
+        if one.target == entity.id
+    ]
+    children = sorted(one.id for one in model.entities.values() if one.parent == entity.id)
+    return {
+        "entityId": entity.id,
+        "parent": entity.parent,
+        "children": children,
+        "outgoing": list(_linked(sorted(outgoing), model)),
+        "incoming": list(_linked(sorted(incoming), model)),
+        "_links": {"self": {"href": f"/v1/entities/{entity.id}/relations"}},
+    }
+
+
+def _linked(relations: Iterable[tuple[str, str]], model: CityModel) -> Iterable[Document]:
+    for kind, id in relations:
+        other = model.entities.get(id)
+        yield {"type": kind, "entityId": id, "name": other.name if other is not None else None}
+
+
+def datastream_document(datastream: Datastream, model: CityModel) -> Document:
+    """Return a datastream."""
+    known = model.properties.get(datastream.property)
+    return {
+        "id": datastream.id,
+        "sensorId": datastream.sensor,
+        "entityId": datastream.entity,
+        "property": datastream.property,
+        "unit": known.unit if known is not None else None,
+        "interval": format_duration(datastream.interval),
+        "_links": {"observations": {"href": f"/v1/datastreams/{datastream.id}/observations"}},
+    }

@@ -1,0 +1,100 @@
+"""Events of the live stream: their data, and how they are written as Server-Sent Events."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Literal, TypeAlias
+
+import msgspec
+
+from twin.freshness import Freshness
+from twin.instant import format_instant
+from twin.messages import Update
+from twin.model import CityModel
+from twin.quality import QualityWord, quality_word
+
+EventName: TypeAlias = Literal["snapshot", "state", "alarm", "gap"]
+
+KEEPALIVE = b": still here\n\n"
+
+
+class GapReason(StrEnum):
+    """Why a subscriber missed something and gets a snapshot instead."""
+
+    LOG_CHANGED = "log-changed"  #: the log that the cursor names is gone; there is a new one
+    LOG_TRUNCATED = "log-truncated"  #: the log no longer reaches back to the cursor
+    LOG_UNREADABLE = "log-unreadable"  #: the log could not be read again just now
+    CURSOR_AHEAD = "cursor-ahead"  #: the cursor points beyond the end of the log
+    TOO_SLOW = "too-slow"  #: the subscriber did not read as fast as events came
+
+
+GAP_DETAILS = {
+    GapReason.LOG_CHANGED: "The log that the cursor points into was replaced by a new one.",
+    GapReason.LOG_TRUNCATED: "The log no longer reaches back to the cursor.",
+    GapReason.LOG_UNREADABLE: "The log could not be read from the cursor on.",
+    GapReason.CURSOR_AHEAD: "The cursor points beyond the end of the log.",
+    GapReason.TOO_SLOW: "Events came faster than they were read.",
+}
+
+
+class StateData(msgspec.Struct, frozen=True, rename="camel", gc=False):
+    """What a state or snapshot event tells."""
+
+    entity_id: str
+    property: str
+    value: float
+    unit: str
+    phenomenon_time: str
+    received_time: str
+    quality: QualityWord
+    freshness: Freshness
+    revision: int
+
+
+class LastData(StateData, frozen=True, rename="camel", gc=False):
+    """The last event of a snapshot."""
+
+    complete: bool = True
+
+
+class _Complete(msgspec.Struct, frozen=True):
+    complete: bool = True
+
+
+class _Gap(msgspec.Struct, frozen=True):
+    reason: str
+    detail: str
+
+
+_encode = msgspec.json.Encoder().encode
+
+EMPTY_SNAPSHOT = _encode(_Complete())
+"""The data of the snapshot of nothing."""
+
+
+def state_data(update: Update, freshness: Freshness, model: CityModel, *, last: bool = False) -> bytes:
+    """Return the JSON of a value; `last` marks the end of a snapshot."""
+    kind = LastData if last else StateData
+    return _encode(
+        kind(
+            update.entity,
+            update.property,
+            update.value,
+            model.properties[update.property].unit,
+            format_instant(update.phenomenon_time),
+            format_instant(update.received_time),
+            quality_word(update.flags),
+            freshness,
+            update.revision,
+        )
+    )
+
+
+def gap_data(reason: GapReason) -> bytes:
+    """Return the JSON of a gap event."""
+    return _encode(_Gap(reason.value, GAP_DETAILS[reason]))
+
+
+def frame(event: EventName, cursor: str, data: bytes) -> bytes:
+    """Return one Server-Sent Event; `data` holds no line break."""
+    return b"id: %b\nevent: %b\ndata: %b\n\n" % (cursor.encode(), event.encode(), data)

@@ -1,0 +1,104 @@
+"""What every answer carries: API-Version, security headers and CORS; and the count of requests. Pure ASGI."""
+
+from __future__ import annotations
+
+import asyncio
+from urllib.parse import urlsplit
+
+from starlette.datastructures import MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from api.metrics import ApiMetrics
+
+API_VERSION = "1.0.0"
+
+_CORS = {
+    "Access-Control-Allow-Origin": "*",
+    "Access-Control-Expose-Headers": "API-Version, Link, Location, Retry-After",
+}
+_PREFLIGHT = {
+    "Access-Control-Allow-Methods": "GET, HEAD, OPTIONS",
+    "Access-Control-Allow-Headers": "Accept, Authorization, Content-Type, Last-Event-ID, Cache-Control",
+    "Access-Control-Max-Age": "86400",
+}
+
+
+def content_security_policy(tiles: str | None) -> str:
+    """Return the policy that lets the page work and nothing else; MapLibre draws in a blob worker.
+
+    >>> "https://tiles.example" in content_security_policy("https://tiles.example/{z}/{x}/{y}.png")
+    True
+    """
+    host = ""
+    if tiles:
+        parts = urlsplit(tiles)
+        host = f" {parts.scheme}://{parts.netloc}" if parts.netloc else ""
+    return "; ".join(
+        (
+            "default-src 'none'",
+            "script-src 'self'",
+            # MapLibre and charts set styles on elements.
+            "style-src 'self' 'unsafe-inline'",
+            f"img-src 'self' data: blob:{host}",
+            f"connect-src 'self'{host}",
+            "font-src 'self'",
+            "worker-src 'self' blob:",
+            "child-src blob:",
+            "manifest-src 'self'",
+            "base-uri 'none'",
+            "form-action 'none'",
+            "frame-ancestors 'none'",
+        )
+    )
+
+
+class AnswerHeaders:
+    """Middleware around the whole application."""
+
+    def __init__(self, app: ASGIApp, metrics: ApiMetrics, tiles: str | None) -> None:
+        self._app = app
+        self._metrics = metrics
+        self._headers = {
+            "API-Version": API_VERSION,
+            "Content-Security-Policy": content_security_policy(tiles),
+            "X-Content-Type-Options": "nosniff",
+            "X-Frame-Options": "DENY",
+            "Referrer-Policy": "no-referrer",
+            **_CORS,
+        }
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on, and complete the headers of its answer."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        clock = asyncio.get_running_loop().time
+        began = clock()
+
+        async def send_complete(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                for name, value in self._headers.items():
+                    headers[name] = value
+                headers.setdefault("Cache-Control", "no-store")
+                if scope["scheme"] == "https":
+                    headers["Strict-Transport-Security"] = "max-age=31536000"
+                self._count(scope, message["status"], clock() - began)
+            await send(message)
+
+        if scope["method"] == "OPTIONS":
+            await _preflight(send_complete)
+            return
+        await self._app(scope, receive, send_complete)
+
+    def _count(self, scope: Scope, status: int, seconds: float) -> None:
+        # The route's pattern, never the path: labels stay few whatever is asked for.
+        route = getattr(scope.get("route"), "path", "other")
+        self._metrics.requests.labels(route, str(status)).inc()
+        self._metrics.request_seconds.labels(route).observe(seconds)
+
+
+async def _preflight(send: Send) -> None:
+    headers = [(name.lower().encode(), value.encode()) for name, value in _PREFLIGHT.items()]
+    await send({"type": "http.response.start", "status": 204, "headers": headers})
+    await send({"type": "http.response.body", "body": b""})

@@ -1,0 +1,56 @@
+"""The metrics of the api role."""
+
+from __future__ import annotations
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+
+class ApiMetrics:
+    """What the api counts; served at /metrics."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.registry = registry
+        self.subscribers = Gauge(
+            "livetwin_api_subscribers", "Subscribers of the live stream.", registry=registry
+        )
+        self.refused = Counter(
+            "livetwin_api_subscribers_refused_total",
+            "Subscribers refused because there were too many.",
+            registry=registry,
+        )
+        self.events = Counter(
+            "livetwin_api_events_total", "Events offered to subscribers.", ["event"], registry=registry
+        )
+        self.gaps = Counter("livetwin_api_gaps_total", "Gaps told, by reason.", ["reason"], registry=registry)
+        self.resumes = Counter(
+            "livetwin_api_resumes_total", "Subscribers resumed, by source.", ["source"], registry=registry
+        )
+        self.updates = Counter(
+            "livetwin_api_updates_total",
+            "Updates read from the log, by outcome.",
+            ["outcome"],
+            registry=registry,
+        )
+        self.unreadable = Counter(
+            "livetwin_api_unreadable_records_total", "Records that could not be read.", registry=registry
+        )
+        self.view_size = Gauge("livetwin_api_view_values", "Values in the live view.", registry=registry)
+        self.feed_lag = Gauge(
+            "livetwin_api_feed_lag_records", "Records of `updates` not yet taken in.", registry=registry
+        )
+        self.reseeds = Counter(
+            "livetwin_api_reseeds_total",
+            "Times the view was seeded, by source.",
+            ["source"],
+            registry=registry,
+        )
+        self.requests = Counter(
+            "livetwin_api_requests_total", "Requests answered.", ["route", "status"], registry=registry
+        )
+        self.request_seconds = Histogram(
+            "livetwin_api_request_seconds",
+            "Time until the answer began.",
+            ["route"],
+            registry=registry,
+            buckets=(0.001, 0.005, 0.02, 0.1, 0.5, 2.0, 10.0),
+        )

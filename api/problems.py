@@ -1,0 +1,70 @@
+"""Problems: how an error is told (RFC 9457), with all faults of a request at once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+
+import msgspec
+from starlette.responses import Response
+
+MEDIA_TYPE = "application/problem+json"
+
+
+class Fault(msgspec.Struct, frozen=True, omit_defaults=True, rename={"place": "in"}):
+    """One thing that is wrong with a request."""
+
+    place: str  #: query, path, header or body
+    name: str  #: of the parameter or field
+    code: str  #: a stable word for programs
+    detail: str  #: what was found, what was expected, what to do
+
+
+class ProblemError(Exception):
+    """A request cannot be answered; becomes a problem document."""
+
+    def __init__(
+        self,
+        status: HTTPStatus,
+        detail: str,
+        *,
+        faults: Sequence[Fault] = (),
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(detail)
+        self.status = status
+        self.detail = detail
+        self.faults = tuple(faults)
+        self.headers = dict(headers or {})
+
+
+def bad_request(*faults: Fault) -> ProblemError:
+    """Return the problem of a request whose parameters are wrong."""
+    many = "1 fault" if len(faults) == 1 else f"{len(faults)} faults"
+    return ProblemError(
+        HTTPStatus.BAD_REQUEST, f"The request has {many}; `errors` lists each.", faults=faults
+    )
+
+
+def not_found(what: str) -> ProblemError:
+    """Return the problem of something that does not exist."""
+    return ProblemError(HTTPStatus.NOT_FOUND, what)
+
+
+def problem_response(problem: ProblemError, instance: str) -> Response:
+    """Return the answer that tells a problem; `instance` is the path that was asked for."""
+    document: dict[str, object] = {
+        "type": "about:blank",
+        "title": problem.status.phrase,
+        "status": problem.status.value,
+        "detail": problem.detail,
+        "instance": instance,
+    }
+    if problem.faults:
+        document["errors"] = problem.faults
+    return Response(
+        msgspec.json.encode(document),
+        status_code=problem.status.value,
+        headers=problem.headers,
+        media_type=MEDIA_TYPE,
+    )

@@ -1,0 +1,1 @@
+"""The endpoints, one module a resource. Each checks the request, asks, and writes the answer; no more."""

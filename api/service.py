@@ -1,0 +1,125 @@
+"""The api role: serves HTTP until it is cancelled, and keeps the live view fed and the city model current."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator, Generator
+from typing import Protocol
+
+import uvicorn
+from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
+
+from api.app import create_app, create_context
+from api.context import Context
+from api.settings import ApiSettings
+from runtime.clock import system_clock
+from runtime.metrics import serve_metrics
+from runtime.readiness import notify_ready
+from twin.errors import ServiceError
+from twin.model import CityModel
+
+log = logging.getLogger(__name__)
+
+# Streams end at once; a request that is under way has this long.
+SHUTDOWN_S = 3
+_PAUSE_S = 0.02
+
+
+class Models(Protocol):
+    """Where the city model comes from."""
+
+    async def load(self) -> CityModel:
+        """Return the model; raise ServiceError when there is none."""
+        ...
+
+    def watch(self) -> AsyncIterator[CityModel]:
+        """Yield each newer model."""
+        ...
+
+
+class _Server(uvicorn.Server):
+    """Leaves signals to the command line, which turns them into cancellation."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Generator[None]:
+        yield
+
+
+async def run(settings: ApiSettings, models: Models) -> None:
+    """Serve until cancelled. Raises ServiceError when there is no city model or the port is taken."""
+    registry = CollectorRegistry()
+    ProcessCollector(registry=registry)
+    PlatformCollector(registry=registry)
+    GCCollector(registry=registry)
+    context = create_context(settings, await models.load(), system_clock, registry)
+    serve_metrics(registry, settings.metrics_port)
+    await serve(context, models)
+
+
+async def serve(context: Context, models: Models) -> None:
+    """Serve a context until cancelled, then end every stream and every request."""
+    settings = context.settings
+    server = _Server(
+        uvicorn.Config(
+            create_app(context),
+            host=settings.host,
+            port=settings.port,
+            log_config=None,
+            access_log=False,
+            lifespan="off",
+            timeout_graceful_shutdown=SHUTDOWN_S,
+            server_header=False,
+            # Behind a reverse proxy on this machine the scheme is the proxy's.
+            proxy_headers=True,
+            forwarded_allow_ips="127.0.0.1",
+        )
+    )
+    await context.database.open()
+    serving = asyncio.create_task(_serve(server, settings))
+    others = [
+        asyncio.create_task(context.feed.run()),
+        asyncio.create_task(_follow_model(context, models)),
+        asyncio.create_task(_announce(context, server)),
+    ]
+    try:
+        running = {serving, *others}
+        while running:
+            done, running = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
+            if serving in done:
+                raise ServiceError(f"the HTTP server on {settings.host}:{settings.port} ended by itself")
+    finally:
+        context.streams.close()
+        server.should_exit = True
+        for task in others:
+            task.cancel()
+        await asyncio.gather(serving, *others, return_exceptions=True)
+        await context.database.close()
+
+
+async def _serve(server: uvicorn.Server, settings: ApiSettings) -> None:
+    try:
+        await server.serve()
+    except SystemExit as error:
+        # uvicorn exits when it cannot listen; it has logged why.
+        raise ServiceError(
+            f"the HTTP server cannot listen on {settings.host}:{settings.port}; "
+            "is the port taken? Choose another with LIVETWIN_PORT"
+        ) from error
+
+
+async def _follow_model(context: Context, models: Models) -> None:
+    async for model in models.watch():
+        context.hub.remodel(model)
+        log.info("the city model has version %d now", model.version)
+
+
+async def _announce(context: Context, server: uvicorn.Server) -> None:
+    await context.feed.ready.wait()
+    while not server.started:  # noqa: ASYNC110 - uvicorn has no event for it
+        await asyncio.sleep(_PAUSE_S)
+    notify_ready()
+    log.info("ready: http://%s:%d/", context.settings.host, context.settings.port)

@@ -1,0 +1,43 @@
+"""Settings of the api role."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import Field, SecretStr
+
+from runtime.settings import RoleSettings
+
+_BUILT_PAGE = Path(__file__).parent / "static"
+
+
+class ApiSettings(RoleSettings):
+    """What the api needs, from environment variables `LIVETWIN_*`."""
+
+    host: str = Field(default="127.0.0.1", description="Address that the HTTP server listens on.")
+    port: int = Field(
+        default=8080, ge=0, le=65535, description="Port of the HTTP server; 0 picks a free one."
+    )
+    operator_key: SecretStr | None = Field(
+        default=None, description="API key of the role operator; without one, everybody is anonymous."
+    )
+    static_dir: Path = Field(default=_BUILT_PAGE, description="Folder of the built page.")
+    tiles: str | None = Field(
+        default=None,
+        description="URL template ({z}, {x}, {y}) of raster background tiles for the page; none by default.",
+    )
+    # About 700 bytes an event: 50,000 are 35 MB and, at 2,000 events a second, reach 25 s back.
+    ring_events_max: int = Field(
+        default=50_000, ge=1, description="Events kept in memory for subscribers that resume."
+    )
+    # A state event is about 300 bytes: a subscriber may lag 3,500 events before it is resynchronised.
+    subscriber_queue_bytes_max: int = Field(
+        default=1_000_000, ge=1, description="Bytes that wait for one live subscriber before it gets a gap."
+    )
+    subscribers_max: int = Field(default=1_000, ge=1, description="Live subscribers at one time.")
+    replays_max: int = Field(
+        default=4, ge=1, description="Subscribers that re-read the log at one time; others get a gap."
+    )
+    database_connections_max: int = Field(
+        default=4, ge=1, description="Database connections of this process."
+    )

@@ -1,0 +1,252 @@
+"""An api on a real log, reached over real HTTP; its database is away unless a test gives one."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from typing import Any
+
+import httpx
+import pytest
+from aiokafka import AIOKafkaProducer
+from prometheus_client import CollectorRegistry
+
+from api.app import create_context
+from api.context import Context
+from api.service import serve
+from api.settings import ApiSettings
+from runtime import topics
+from runtime.clock import system_clock
+from twin.entity import Entity
+from twin.instant import MINUTE
+from twin.messages import UPDATES, VERSION, Update, UpdateBatch, partition_of
+from twin.model import City, CityModel, index_by_id
+from twin.observation import Observation
+from twin.sensor import Datastream, Sensor
+
+PARTITIONS = 4
+ENTITIES = [f"city.{number}" for number in range(8)]
+DEADLINE_S = 20.0
+
+
+class Models:
+    """A city model that never changes."""
+
+    def __init__(self, model: CityModel) -> None:
+        self._model = model
+
+    async def load(self) -> CityModel:
+        return self._model
+
+    async def watch(self) -> AsyncIterator[CityModel]:
+        await asyncio.Event().wait()
+        yield self._model
+
+
+@pytest.fixture
+def model() -> CityModel:
+    names = ["city", *ENTITIES]
+    observed = [(id, name) for id in ENTITIES for name in ("pm2_5", "no2")]
+    return CityModel(
+        version=1,
+        city=City(id="city", name="City", timezone="Europe/Amsterdam"),
+        entities={
+            id: Entity(
+                id=id,
+                type="Municipality" if id == "city" else "Neighbourhood",
+                name=id,
+                parent=None if id == "city" else "city",
+                geometry={"type": "Point", "coordinates": [4.7 + number / 100, 52.63]},
+            )
+            for number, id in enumerate(names)
+        },
+        sensors={
+            f"s-{id}": Sensor(
+                id=f"s-{id}",
+                feed="dsmr" if id == ENTITIES[-1] else "native",
+                device=id,
+                entity=id,
+                interval=10 * MINUTE,
+                personal=id == ENTITIES[-1],
+            )
+            for id in ENTITIES
+        },
+        datastreams=index_by_id(
+            Datastream(
+                id=number,
+                sensor=f"s-{id}",
+                entity=id,
+                property=name,
+                field=name,
+                unit="ug/m3",
+                scale=1,
+                offset=0,
+                interval=10 * MINUTE,
+            )
+            for number, (id, name) in enumerate(observed, 1)
+        ),
+    )
+
+
+class Log:
+    """Writes updates as the stream does: each entity in its partition, revisions rising by one."""
+
+    def __init__(self, producer: AIOKafkaProducer, model: CityModel) -> None:
+        self._producer = producer
+        self._model = model
+        self.revisions: dict[str, int] = {}
+
+    def update(self, entity: str, property: str = "pm2_5", value: float | None = None) -> Update:
+        self.revisions[entity] = revision = self.revisions.get(entity, 0) + 1
+        now = system_clock()
+        datastream = self._model.datastreams_of(entity, property)[0].id
+        value = float(revision) if value is None else value
+        observation = Observation(datastream, now, now, value, 0)
+        return Update(entity, property, revision, value, now, now, 0, (datastream,), observation)
+
+    async def write(self, updates: Sequence[Update]) -> None:
+        """Write one record; all updates are of entities of one partition."""
+        partition = partition_of(updates[0].entity, PARTITIONS)
+        record = UPDATES.encode(UpdateBatch(VERSION, tuple(updates)))
+        await self._producer.send_and_wait(topics.UPDATES, record, partition=partition)
+
+    async def tell(self, *entities: str) -> None:
+        """Write a record with one update for each entity."""
+        for entity in entities:
+            await self.write([self.update(entity)])
+
+
+@asynccontextmanager
+async def open_log(bootstrap: str, model: CityModel) -> AsyncIterator[Log]:
+    producer = AIOKafkaProducer(bootstrap_servers=bootstrap)
+    await producer.start()
+    try:
+        yield Log(producer, model)
+    finally:
+        await producer.stop()
+
+
+@pytest.fixture
+async def log(kafka: str, model: CityModel) -> AsyncIterator[Log]:
+    async with open_log(kafka, model) as opened:
+        yield opened
+
+
+class Events:
+    """Reads a stream of Server-Sent Events."""
+
+    def __init__(self, response: httpx.Response) -> None:
+        self._lines = response.aiter_lines()
+
+    async def next(self) -> tuple[str, str, dict[str, Any]]:
+        """Return id, name and data of the next event."""
+        fields: dict[str, str] = {}
+        async with asyncio.timeout(DEADLINE_S):
+            async for line in self._lines:
+                if not line and "data" in fields:
+                    return fields["id"], fields["event"], json.loads(fields["data"])
+                name, _, value = line.partition(": ")
+                if name:
+                    fields[name] = value
+        raise AssertionError("the stream ended")
+
+    async def snapshot(self) -> list[tuple[str, str, dict[str, Any]]]:
+        """Return the events of a snapshot."""
+        found = [await self.next()]
+        while not found[-1][2].get("complete"):
+            found.append(await self.next())
+        assert {name for _, name, _ in found} == {"snapshot"}
+        return found
+
+    async def ended(self) -> bool:
+        """Whether the stream ends, in time."""
+        async with asyncio.timeout(DEADLINE_S):
+            async for _ in self._lines:
+                pass
+        return True
+
+
+class Api:
+    """A running api."""
+
+    def __init__(self, context: Context, client: httpx.AsyncClient) -> None:
+        self.context = context
+        self.client = client
+
+    async def shows(self, values: int) -> None:
+        """Wait until the live view holds so many values."""
+        async with asyncio.timeout(DEADLINE_S):
+            while len(self.context.hub.view) < values:  # noqa: ASYNC110 - the view has no event for it
+                await asyncio.sleep(0.01)
+
+    @asynccontextmanager
+    async def follow(self, cursor: str | None = None, **query: str) -> AsyncIterator[Events]:
+        headers = {"Last-Event-ID": cursor} if cursor else {}
+        async with self.client.stream("GET", "/v1/live", params=query, headers=headers) as response:
+            assert response.status_code == 200, await response.aread()
+            yield Events(response)
+
+
+StartApi = Callable[..., AbstractAsyncContextManager[Api]]
+
+
+@pytest.fixture
+def start_api(model: CityModel, free_port: int) -> StartApi:
+    @asynccontextmanager
+    async def start(bootstrap: str, model: CityModel = model, **options: Any) -> AsyncIterator[Api]:
+        settings = ApiSettings(
+            **{
+                "city": "city",
+                "kafka": bootstrap,
+                "port": free_port,
+                "partitions": PARTITIONS,
+                # Port 9 is nobody's: a database that is away.
+                "database": "postgresql://nobody@127.0.0.1:9/none",
+                "operator_key": "sesame",
+                **options,
+            }
+        )
+        context = create_context(settings, model, system_clock, CollectorRegistry())
+        serving = asyncio.create_task(serve(context, Models(model)))
+        try:
+            ready = asyncio.create_task(context.feed.ready.wait())
+            async with asyncio.timeout(DEADLINE_S):
+                await asyncio.wait({serving, ready}, return_when=asyncio.FIRST_COMPLETED)
+            if serving.done():
+                serving.result()
+            base = f"http://127.0.0.1:{free_port}"
+            async with httpx.AsyncClient(base_url=base, timeout=DEADLINE_S) as client:
+                await _listening(free_port)
+                yield Api(context, client)
+        finally:
+            serving.cancel()
+            with suppress(asyncio.CancelledError):
+                await serving
+
+    return start
+
+
+async def _listening(port: int) -> None:
+    async with asyncio.timeout(DEADLINE_S):
+        while True:
+            with socket.socket() as probe:
+                probe.setblocking(False)
+                try:
+                    await asyncio.get_running_loop().sock_connect(probe, ("127.0.0.1", port))
+                    return
+                except OSError:
+                    await asyncio.sleep(0.01)
+
+
+@pytest.fixture
+async def api(start_api: StartApi, kafka: str) -> AsyncIterator[Api]:
+    async with start_api(kafka) as started:
+        yield started
+
+
+@pytest.fixture(name="open_log")
+def open_log_fixture(model: CityModel) -> Callable[[str], AbstractAsyncContextManager[Log]]:
+    return lambda bootstrap: open_log(bootstrap, model)

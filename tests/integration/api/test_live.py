@@ -1,0 +1,215 @@
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from api import live_stream
+from api.cursor import Cursor, encode_cursor
+from cli.embedded.kafka import EmbeddedKafka
+
+HOLD_S = 20.0
+
+
+def _revisions(events: list[tuple[str, str, dict[str, Any]]]) -> dict[str, list[int]]:
+    found: defaultdict[str, list[int]] = defaultdict(list)
+    for _, _, data in events:
+        found[data["entityId"]].append(data["revision"])
+    return dict(found)
+
+
+async def test_an_empty_match_is_one_complete_snapshot_event(api: Any) -> None:
+    async with api.follow(entity="nowhere") as events:
+        _, name, data = await events.next()
+    assert (name, data) == ("snapshot", {"complete": True})
+
+
+async def test_nothing_is_missed_between_snapshot_and_changes(api: Any, log: Any) -> None:
+    await log.tell("city.1")
+    await api.shows(1)
+    stop = asyncio.Event()
+
+    async def keep_writing() -> None:
+        while not stop.is_set():
+            await log.tell("city.1", "city.2", "city.3")
+
+    writing = asyncio.create_task(keep_writing())
+    try:
+        for _ in range(5):
+            async with api.follow() as events:
+                latest = {data["entityId"]: data["revision"] for _, _, data in await events.snapshot()}
+                for _ in range(40):
+                    _, name, data = await events.next()
+                    assert name == "state"
+                    assert data["revision"] == latest.get(data["entityId"], 0) + 1
+                    latest[data["entityId"]] = data["revision"]
+    finally:
+        stop.set()
+        await writing
+
+
+async def test_a_cursor_resumes_in_the_ring_at_any_event(api: Any, log: Any) -> None:
+    same_partition = log.update("city.1"), log.update("city.1"), log.update("city.1")
+    async with api.follow() as events:
+        await events.snapshot()
+        await log.write(same_partition)
+        await log.tell("city.2", "city.3")
+        told = [await events.next() for _ in range(5)]
+    for number, (cursor, _, _) in enumerate(told[:-1]):
+        async with api.follow(cursor) as events:
+            missed = [await events.next() for _ in range(4 - number)]
+        assert [data for _, _, data in missed] == [data for _, _, data in told[number + 1 :]]
+        assert {name for _, name, _ in missed} == {"state"}
+
+
+async def test_a_cursor_resumes_from_the_log_when_the_ring_is_short(
+    start_api: Any, kafka: str, log: Any
+) -> None:
+    async with start_api(kafka, ring_events_max=2) as api:
+        async with api.follow() as events:
+            await events.snapshot()
+            await log.write([log.update("city.1"), log.update("city.1")])
+            cursor, _, first = await events.next()
+        for _ in range(10):
+            await log.tell("city.1", "city.2")
+        async with api.follow(cursor) as events:
+            missed = [await events.next() for _ in range(21)]
+            await log.tell("city.2")
+            missed.append(await events.next())
+    assert first["revision"] == 1
+    assert _revisions(missed) == {"city.1": list(range(2, 13)), "city.2": list(range(1, 12))}
+
+
+async def test_a_cursor_outlives_a_restart_of_the_api(start_api: Any, kafka: str, log: Any) -> None:
+    async with start_api(kafka) as api, api.follow() as events:
+        await events.snapshot()
+        await log.tell("city.1", "city.2")
+        first = await events.next()
+    await log.tell("city.1", "city.1")
+    async with start_api(kafka) as api, api.follow(first[0]) as events:
+        missed = [await events.next() for _ in range(3)]
+    assert _revisions([first, *missed]) == {"city.1": [1, 2, 3], "city.2": [1]}
+
+
+async def test_updates_that_the_stream_told_again_after_a_crash_are_told_once(
+    start_api: Any, kafka: str, log: Any
+) -> None:
+    async with start_api(kafka, ring_events_max=1) as api:
+        updates = [log.update("city.1") for _ in range(5)]
+        async with api.follow() as events:
+            await events.snapshot()
+            for update in updates:
+                await log.write([update])
+            told = [await events.next() for _ in updates]
+        for update in updates:
+            await log.write([update])
+        await log.tell("city.1", "city.1")
+        async with api.follow(told[-1][0]) as events:
+            missed = [await events.next() for _ in range(2)]
+    assert _revisions(missed) == {"city.1": [6, 7]}
+
+
+async def test_a_new_log_is_a_gap_and_a_snapshot(
+    start_api: Any, kafka: str, log: Any, service_folder: Path, open_log: Any
+) -> None:
+    async with start_api(kafka) as api:
+        await log.tell("city.1")
+        async with api.follow() as events:
+            old, *_ = (await events.snapshot())[-1]
+    other = EmbeddedKafka(service_folder / "other")
+    await other.start()
+    try:
+        async with start_api(other.bootstrap) as api, open_log(other.bootstrap) as new_log:
+            await new_log.tell("city.2")
+            async with api.follow(old) as events:
+                _, name, data = await events.next()
+                assert (name, data["reason"]) == ("gap", "log-changed")
+                await events.snapshot()
+    finally:
+        await other.stop()
+
+
+async def test_a_slow_subscriber_gets_a_gap_and_a_snapshot_and_others_do_not(
+    start_api: Any, kafka: str, log: Any
+) -> None:
+    async with start_api(kafka, subscriber_queue_bytes_max=50_000) as api:  # noqa: SIM117 - in this order
+        async with api.follow() as slow, api.follow() as quick:
+            await slow.snapshot()
+            await quick.snapshot()
+            # More than the buffers of both sockets and the queue hold together.
+            total = 0
+            for _ in range(150):
+                await log.write([log.update("city.1") for _ in range(200)])
+                for _ in range(200):
+                    _, name, data = await quick.next()
+                    total += 1
+                    assert (name, data["revision"]) == ("state", total)
+            events = [await slow.next()]
+            while events[-1][1] != "gap":
+                events.append(await slow.next())
+            assert events[-1][2]["reason"] == "too-slow"
+            assert (await slow.snapshot())[-1][2]["revision"] == total
+            await log.tell("city.1")
+            assert (await slow.next())[2]["revision"] == total + 1
+
+
+async def test_streams_end_when_the_server_stops(start_api: Any, kafka: str) -> None:
+    async with start_api(kafka) as api, api.client.stream("GET", "/v1/live") as response:
+        api.context.streams.close()
+        async with asyncio.timeout(HOLD_S):
+            async for _ in response.aiter_bytes():
+                pass
+
+
+async def test_too_many_subscribers_are_refused(start_api: Any, kafka: str) -> None:
+    async with start_api(kafka, subscribers_max=1) as api, api.follow() as events:
+        await events.snapshot()
+        refused = await api.client.get("/v1/live")
+        assert refused.status_code == 503
+        assert refused.headers["content-type"] == "application/problem+json"
+        assert refused.headers["retry-after"]
+
+
+@pytest.mark.parametrize(
+    ("positions", "reason"), [(((9_999, 0),) * 4, "cursor-ahead"), (((0, 0),) * 3, "log-changed")]
+)
+async def test_a_cursor_that_points_nowhere_is_a_gap(
+    api: Any, monkeypatch: pytest.MonkeyPatch, positions: tuple[tuple[int, int], ...], reason: str
+) -> None:
+    monkeypatch.setattr(live_stream, "CATCH_UP_S", 0.1)
+    cursor = encode_cursor(Cursor(api.context.hub.log, positions, 0))
+    async with api.follow(cursor) as events:
+        _, name, data = await events.next()
+        assert (name, data["reason"]) == ("gap", reason)
+        await events.snapshot()
+
+
+async def test_an_interrupted_snapshot_is_sent_again(api: Any, log: Any) -> None:
+    await log.tell("city.1", "city.2")
+    await api.shows(2)
+    async with api.follow() as events:
+        first, _, data = await events.next()
+        assert "complete" not in data
+    async with api.follow(first) as events:
+        assert len(await events.snapshot()) == 2
+
+
+async def test_events_can_be_chosen(api: Any, log: Any) -> None:
+    await log.tell("city.1")
+    async with api.follow(events="state") as events:
+        while not api.context.hub._groups:  # noqa: ASYNC110 - the hub has no event for it
+            await asyncio.sleep(0)
+        await log.tell("city.2")
+        assert (await events.next())[1] == "state"
+
+
+async def test_a_silent_stream_is_kept_alive(api: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(live_stream, "KEEPALIVE_S", 0.05)
+    async with api.client.stream("GET", "/v1/live?entity=nowhere") as response:
+        async with asyncio.timeout(HOLD_S):
+            async for line in response.aiter_lines():
+                if line.startswith(":"):
+                    return

@@ -1,0 +1,212 @@
+"""What the api answers out of a real database, and what it does when database and log come and go."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+from cli.embedded.kafka import EmbeddedKafka
+from runtime import topics
+from runtime.kafka_log import log_identity
+from storage import observation_writer, update_writer
+from storage.database import Connection, connect
+from storage.model_store import apply, load
+from storage.positions import write_positions
+from storage.quarantine_writer import write_quarantined
+from twin.instant import DAY, MINUTE, format_instant, parse_instant
+from twin.messages import VERSION, QuarantinedMessage, Update, partition_of
+from twin.model import CityModel, CityPlan
+from twin.observation import Observation
+
+START = parse_instant("2026-10-24T00:00:00+02:00")
+
+
+class Stored(NamedTuple):
+    """A database that holds the city."""
+
+    dsn: str
+    model: CityModel
+    connection: Connection
+
+    def datastream(self, entity: str, property: str = "pm2_5") -> int:
+        return self.model.datastreams_of(entity, property)[0].id
+
+    async def remember(self, log_id: str, offsets: dict[int, int], *updates: Update) -> None:
+        """Store updates as the historian does."""
+        async with self.connection.transaction():
+            await update_writer.create_staging(self.connection)
+            await update_writer.write_property_states(self.connection, updates)
+            await update_writer.write_datastream_states(self.connection, [one.observation for one in updates])
+            positions = {(topics.UPDATES, partition): offset for partition, offset in offsets.items()}
+            await write_positions(self.connection, log_id, positions)
+        await self.connection.commit()
+
+
+@pytest.fixture
+async def stored(database: str, model: CityModel) -> AsyncIterator[Stored]:
+    async with await connect(database, role="test") as connection:
+        plan = CityPlan(
+            city=model.city,
+            entities=tuple(model.entities.values()),
+            sensors=tuple(model.sensors.values()),
+            datastreams=tuple(replace(one, id=0) for one in model.datastreams.values()),
+        )
+        await apply(connection, plan)
+        yield Stored(database, await load(connection, "city"), connection)
+
+
+@pytest.fixture
+async def readings(stored: Stored) -> list[Observation]:
+    """Two days of readings, ten minutes apart, over the night in which clocks go back."""
+    id, personal = stored.datastream("city.0"), stored.datastream("city.7")
+    times = range(START, START + 2 * DAY, 10 * MINUTE)
+    found = [
+        Observation(one, time, time, float(number))
+        for one in (id, personal)
+        for number, time in enumerate(times)
+    ]
+    async with stored.connection.transaction():
+        await observation_writer.create_staging(stored.connection)
+        await observation_writer.write_observations(stored.connection, found)
+    await stored.connection.commit()
+    return [one for one in found if one.datastream == id]
+
+
+async def test_raw_history_comes_in_pages_oldest_first(
+    start_api: Any, kafka: str, stored: Stored, readings: list[Observation]
+) -> None:
+    async with start_api(kafka, model=stored.model, database=stored.dsn) as api:
+        found = []
+        path = (
+            "/v1/entities/city.0/history?property=pm2_5&limit=100"
+            f"&start={format_instant(START)}&end={format_instant(START + 2 * DAY)}"
+        )
+        while path:
+            page = (await api.client.get(path)).json()
+            found += page["observations"]
+            path = page["_links"].get("next", {}).get("href")
+        assert [one["value"] for one in found] == [one.value for one in readings]
+        assert found[0] == {
+            "phenomenonTime": "2026-10-23T22:00:00Z",
+            "receivedTime": "2026-10-23T22:00:00Z",
+            "value": 0.0,
+            "quality": "good",
+            "sensorId": "s-city.0",
+        }
+
+
+async def test_local_days_have_25_hours_when_clocks_go_back(
+    start_api: Any, kafka: str, stored: Stored, readings: list[Observation]
+) -> None:
+    query = "property=pm2_5&start=2026-10-24T00:00:00%2B02:00&end=2026-10-26T00:00:00%2B01:00"
+    async with start_api(kafka, model=stored.model, database=stored.dsn) as api:
+        path = f"/v1/entities/city.0/history?{query}&interval=P1D&aggregate=mean,count,max"
+        document = (await api.client.get(path)).json()
+    assert document["interval"] == "P1D"
+    assert document["unit"] == "ug/m3"
+    assert [(one["start"], one["end"], one["count"]) for one in document["buckets"]] == [
+        ("2026-10-23T22:00:00Z", "2026-10-24T22:00:00Z", 144),
+        ("2026-10-24T22:00:00Z", "2026-10-25T23:00:00Z", 144),
+    ]
+    assert document["buckets"][0]["mean"] == pytest.approx(71.5)
+    assert document["buckets"][0]["max"] == 143
+    assert document["buckets"][0]["quality"] == "good"
+    assert "min" not in document["buckets"][0]
+
+
+async def test_a_household_has_aggregates_for_all_and_readings_for_operators(
+    start_api: Any, kafka: str, stored: Stored, readings: list[Observation]
+) -> None:
+    span = f"start={format_instant(START)}&end={format_instant(START + DAY)}"
+    path = f"/v1/entities/city.7/history?property=pm2_5&{span}"
+    readings_path = f"/v1/datastreams/{stored.datastream('city.7')}/observations?{span}"
+    key = {"Authorization": "Bearer sesame"}
+    async with start_api(kafka, model=stored.model, database=stored.dsn) as api:
+        assert (await api.client.get(path)).status_code == 403
+        assert (await api.client.get(readings_path)).status_code == 403
+        assert len((await api.client.get(f"{path}&interval=PT1H")).json()["buckets"]) == 24
+        assert len((await api.client.get(path, headers=key)).json()["observations"]) == 144
+        assert len((await api.client.get(readings_path, headers=key)).json()["items"]) == 144
+
+
+async def test_quarantined_messages_are_listed_newest_first(
+    start_api: Any, kafka: str, stored: Stored
+) -> None:
+    messages = [
+        QuarantinedMessage(
+            VERSION, f"id-{n}", feed, "a/b", START + n, "malformed", "not JSON", b"\x00\xff", 5, "ab"
+        )
+        for n, feed in enumerate(("native", "native", "dsmr"))
+    ]
+    async with stored.connection.transaction():
+        await write_quarantined(stored.connection, messages)
+    await stored.connection.commit()
+    async with start_api(kafka, model=stored.model, database=stored.dsn) as api:
+        first = (await api.client.get("/v1/quarantine?limit=2")).json()
+        second = (await api.client.get(first["_links"]["next"]["href"])).json()
+        key = {"Authorization": "Bearer sesame"}
+        unmasked = (await api.client.get("/v1/quarantine?feed=dsmr", headers=key)).json()["items"][0]
+    assert [one["id"] for one in first["items"] + second["items"]] == ["id-2", "id-1", "id-0"]
+    assert first["items"][0]["payload"] is None
+    assert base64.b64decode(unmasked["payload"]) == b"\x00\xff"
+    assert first["items"][1] == {
+        "id": "id-1",
+        "feed": "native",
+        "topic": "a/b",
+        "receivedTime": format_instant(START + 1),
+        "reason": "malformed",
+        "detail": "not JSON",
+        "payload": base64.b64encode(b"\x00\xff").decode(),
+        "payloadBytes": 5,
+        "payloadSha256": "ab",
+        "payloadTruncated": True,
+    }
+
+
+async def test_the_view_is_seeded_from_the_database_and_goes_on_from_its_positions(
+    start_api: Any, kafka: str, stored: Stored, log: Any
+) -> None:
+    await log.tell("city.1", "city.1", "city.1")
+    partition = partition_of("city.1", 4)
+    log.revisions["city.1"] = 1
+    second = log.update("city.1")
+    log.revisions["city.1"] = 3
+    await stored.remember(await log_identity(kafka), {partition: 2}, second)
+    async with start_api(kafka, model=stored.model, database=stored.dsn) as api:
+        assert (await api.client.get("/v1/health/ready")).json()["status"] == "ok"
+        async with api.follow(entity="city.1") as events:
+            assert [data["revision"] for _, _, data in await events.snapshot()] == [3]
+
+
+async def test_a_log_that_is_replaced_is_noticed_and_the_view_comes_back_from_the_database(
+    start_api: Any, stored: Stored, service_folder: Path, open_log: Any
+) -> None:
+    broker = EmbeddedKafka(service_folder)
+    await broker.start()
+    try:
+        async with start_api(broker.bootstrap, model=stored.model, database=stored.dsn) as api:
+            async with open_log(broker.bootstrap) as log, api.follow() as events:
+                await events.snapshot()
+                update = log.update("city.1")
+                await log.write([update])
+                assert (await events.next())[2]["revision"] == 1
+                revisions = log.revisions
+                await stored.remember(broker.cluster_id, {partition_of("city.1", 4): 1}, update)
+            async with api.follow() as events:
+                await events.snapshot()
+                await broker.stop()
+                await broker.start()
+                _, name, data = await events.next()
+                assert (name, data["reason"]) == ("gap", "log-changed")
+                assert [data["revision"] for _, _, data in await events.snapshot()] == [1]
+                async with open_log(broker.bootstrap) as log:
+                    log.revisions = revisions
+                    await log.tell("city.1")
+                assert (await events.next())[2]["revision"] == 2
+    finally:
+        await broker.stop()

@@ -1,0 +1,133 @@
+"""A small city to ask about."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from prometheus_client import CollectorRegistry
+
+from api.hub import Hub
+from api.metrics import ApiMetrics
+from api.view import Seed
+from twin.entity import Entity, Relation
+from twin.instant import MINUTE, Instant
+from twin.messages import Update
+from twin.model import City, CityModel, index_by_id
+from twin.observation import Observation
+from twin.sensor import Datastream, Sensor
+
+NOW: Instant = 1_795_435_200_000_000  # 2026-11-23T12:00:00Z
+
+
+class Clock:
+    """A clock that stands still until it is set."""
+
+    def __init__(self) -> None:
+        self.now = NOW
+
+    def __call__(self) -> Instant:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+def _entity(id: str, kind: str, parent: str | None, at: tuple[float, float]) -> Entity:
+    return Entity(
+        id=id,
+        type=kind,
+        name=id.rpartition(".")[2].title(),
+        parent=parent,
+        geometry={"type": "Point", "coordinates": list(at)},
+        relations=(Relation("drainsTo", "city.canal"),) if kind == "Neighbourhood" else (),
+    )
+
+
+def make_model(version: int = 1, interval: int = 10 * MINUTE) -> CityModel:
+    entities = [
+        _entity("city", "Municipality", None, (4.75, 52.63)),
+        _entity("city.east", "District", "city", (4.77, 52.63)),
+        _entity("city.east.hill", "Neighbourhood", "city.east", (4.78, 52.63)),
+        _entity("city.west", "District", "city", (4.72, 52.63)),
+        _entity("city.canal", "Waterway", "city", (4.74, 52.64)),
+        _entity("city.house", "TransformerArea", "city.west", (4.71, 52.62)),
+    ]
+    observed = [
+        ("aq-1", "ttn", "city.east.hill", "pm2_5", "ug/m3"),
+        ("aq-1", "ttn", "city.east.hill", "no2", "ug/m3"),
+        ("aq-2", "ttn", "city.east.hill", "pm2_5", "ug/m3"),
+        ("level-1", "senml", "city.canal", "water_level", "m"),
+        ("meter-1", "dsmr", "city.house", "power_import", "kW"),
+    ]
+    return CityModel(
+        version=version,
+        city=City(id="city", name="City", timezone="Europe/Amsterdam"),
+        entities={one.id: one for one in entities},
+        sensors={
+            sensor: Sensor(
+                id=sensor, feed=feed, device=sensor, entity=entity, interval=interval, personal=feed == "dsmr"
+            )
+            for sensor, feed, entity, _, _ in observed
+        },
+        datastreams=index_by_id(
+            Datastream(
+                id=number,
+                sensor=sensor,
+                entity=entity,
+                property=name,
+                field=name,
+                unit=unit,
+                scale=1,
+                offset=0,
+                interval=interval,
+            )
+            for number, (sensor, _, entity, name, unit) in enumerate(observed, 1)
+        ),
+    )
+
+
+@pytest.fixture
+def model() -> CityModel:
+    return make_model()
+
+
+@pytest.fixture
+def slower_model() -> CityModel:
+    """The same city, whose sensors report each hour."""
+    return make_model(version=2, interval=60 * MINUTE)
+
+
+UpdateMaker = Callable[..., Update]
+
+
+@pytest.fixture
+def make_update(model: CityModel) -> UpdateMaker:
+    def make(
+        datastream: int, revision: int, value: float = 1.0, measured: Instant = NOW, flags: int = 0
+    ) -> Update:
+        known = model.datastreams[datastream]
+        observation = Observation(datastream, measured, measured, value, flags)
+        return Update(
+            known.entity,
+            known.property,
+            revision,
+            value,
+            measured,
+            measured,
+            flags,
+            (datastream,),
+            observation,
+        )
+
+    return make
+
+
+@pytest.fixture
+def hub(model: CityModel, clock: Clock) -> Hub:
+    """A hub that follows the log `log-1` from its beginning; two partitions, a ring of eight events."""
+    made = Hub(model, clock, ApiMetrics(CollectorRegistry()), partitions=2, ring_events_max=8)
+    made.reset("log-1", Seed(), [0, 0])
+    return made
