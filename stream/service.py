@@ -74,8 +74,13 @@ async def run(settings: StreamSettings, models: ModelSource) -> None:
         workers.append(worker)
         return worker
 
+    told_ready = False
+
     async def ready() -> None:
-        notify_ready()
+        nonlocal told_ready
+        if not told_ready:  # every rebalance comes by here
+            told_ready = True
+            notify_ready()
 
     def fail(error: BaseException) -> None:
         if not failure.done():
