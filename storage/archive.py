@@ -1,0 +1,136 @@
+"""The historian's side of the database: stores batches, each once, however often the database goes away.
+
+What is given to `store` is kept in memory until it is committed. Whether a commit that the connection broke
+under was done, nobody knows: the batch is written again, and the merges make that no difference.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+import psycopg
+
+from storage import observation_writer, update_writer
+from storage.cancellation import raise_if_cancelled
+from storage.database import NOT_MIGRATED, UNAVAILABLE, Connection, connect
+from storage.historian_metrics import HistorianMetrics
+from storage.log_batch import LogBatch
+from storage.observation_writer import write_observations
+from storage.positions import Positions, forget_old_logs, positions, write_positions
+from storage.quarantine_writer import write_quarantined
+from storage.update_writer import write_datastream_states, write_property_states
+from twin.errors import ServiceError
+
+log = logging.getLogger(__name__)
+
+# The first try after a loss comes soon, since most are a restart; later ones spare a database in trouble.
+BACK_OFF_FIRST_S = 0.1
+BACK_OFF_MAX_S = 5.0
+
+T = TypeVar("T")
+
+
+class Archive:
+    """Writes to the database and waits for it where it is away. Owned by one task."""
+
+    def __init__(self, dsn: str, metrics: HistorianMetrics) -> None:
+        self._dsn = dsn
+        self._metrics = metrics
+        self._connection: Connection | None = None
+        self._away = False
+
+    async def positions(self, log_id: str) -> Positions:
+        """Return where to go on in a log; wait for the database as long as it takes."""
+
+        async def read(connection: Connection) -> Positions:
+            async with connection.transaction():
+                await forget_old_logs(connection, log_id)
+                return await positions(connection, log_id)
+
+        return await self._until_done(read)
+
+    async def store(self, batch: LogBatch) -> None:
+        """Write a batch and its positions in one transaction; return when it is committed."""
+        loop = asyncio.get_running_loop()
+
+        async def write(connection: Connection) -> observation_writer.Merged:
+            async with connection.transaction():
+                merged = observation_writer.Merged(0, 0)
+                if batch.observations:
+                    merged = await write_observations(connection, batch.observations.values())
+                if batch.updates:
+                    await write_property_states(connection, batch.updates.values())
+                    await write_datastream_states(connection, batch.states.values())
+                if batch.quarantined:
+                    await write_quarantined(connection, batch.quarantined.values())
+                await write_positions(connection, batch.log_id, batch.reached)
+            return merged
+
+        async def timed(connection: Connection) -> observation_writer.Merged:
+            begun = loop.time()
+            merged = await write(connection)
+            self._metrics.transaction_seconds.observe(loop.time() - begun)
+            return merged
+
+        self._count(batch, await self._until_done(timed))
+
+    async def close(self) -> None:
+        """Close the connection; what was not committed is not stored."""
+        if self._connection is not None:
+            await self._connection.close()
+            self._connection = None
+
+    async def _until_done(self, action: Callable[[Connection], Awaitable[T]]) -> T:
+        pause = BACK_OFF_FIRST_S
+        while True:
+            try:
+                if self._connection is None:
+                    self._connection = await self._connect()
+                result = await action(self._connection)
+            except UNAVAILABLE as error:
+                await self.close()
+                raise_if_cancelled()
+                if not self._away:
+                    log.warning("the database is away, its rows wait in memory and on the log: %s", error)
+                self._away = True
+                self._metrics.database_up.set(0)
+                await asyncio.sleep(pause)
+                pause = min(2 * pause, BACK_OFF_MAX_S)
+            except BaseException:
+                # Cancelled or broken in the middle of a transaction: the connection is of no more use.
+                await self.close()
+                raise
+            else:
+                if self._away:
+                    log.info("the database is back")
+                self._away = False
+                self._metrics.database_up.set(1)
+                return result
+
+    async def _connect(self) -> Connection:
+        connection = await connect(self._dsn, role="historian")
+        try:
+            async with connection.transaction():
+                await observation_writer.create_staging(connection)
+                await update_writer.create_staging(connection)
+        except psycopg.errors.UndefinedTable as error:
+            await connection.close()
+            raise ServiceError(NOT_MIGRATED) from error
+        except BaseException:
+            await connection.close()
+            raise
+        return connection
+
+    def _count(self, batch: LogBatch, merged: observation_writer.Merged) -> None:
+        metrics = self._metrics
+        stored = merged.new + merged.corrected
+        metrics.observations.labels("new").inc(merged.new)
+        metrics.observations.labels("corrected").inc(merged.corrected)
+        metrics.observations.labels("duplicate").inc(batch.observation_count - stored)
+        metrics.updates.inc(batch.update_count)
+        metrics.quarantined.inc(len(batch.quarantined))
+        metrics.unreadable.inc(batch.unreadable_count)
+        metrics.transaction_rows.observe(batch.rows)

@@ -1,0 +1,102 @@
+"""The historian: everything that is on the log, into the database, its offsets in the same transaction.
+
+At least once from the log and idempotent into the tables: each observation is there once, whatever crashed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from contextlib import suppress
+
+from runtime.kafka_log import log_identity
+from runtime.metrics import serve_metrics
+from runtime.readiness import notify_ready
+from runtime.topics import create_topics, partition_counts
+from storage.archive import Archive
+from storage.cancellation import raise_if_cancelled
+from storage.historian_metrics import HistorianMetrics
+from storage.log_reader import KAFKA_AWAY, LogReader
+from storage.settings import HistorianSettings
+from twin.errors import ServiceError
+
+log = logging.getLogger(__name__)
+
+IDENTITY_CHECK_S = 1.0
+RETRY_S = 0.5
+STOP_S = 1.0
+
+
+async def run(settings: HistorianSettings) -> None:
+    """Store what is on the log, until cancelled; waits for Kafka and for the database where one is away."""
+    metrics = HistorianMetrics()
+    serve_metrics(metrics.registry, settings.metrics_port)
+    archive = Archive(settings.database.get_secret_value(), metrics)
+    try:
+        while True:
+            log_id = await _identity(settings.kafka)
+            try:
+                await _follow(settings, archive, metrics, log_id)
+            except (*KAFKA_AWAY, ServiceError) as error:
+                raise_if_cancelled()
+                log.warning("Kafka went away, reading starts again where the database is: %r", error)
+                await asyncio.sleep(RETRY_S)
+    finally:
+        await archive.close()
+
+
+async def _identity(bootstrap: str) -> str:
+    """Return the log's identity; wait for Kafka as long as it takes."""
+    while True:
+        try:
+            return await log_identity(bootstrap)
+        except ServiceError as error:
+            raise_if_cancelled()
+            log.warning("%s", error)
+
+
+async def _follow(
+    settings: HistorianSettings, archive: Archive, metrics: HistorianMetrics, log_id: str
+) -> None:
+    """Store one log; return when another stands in its place.
+
+    Records that were read are stored before that, under the identity of the log they were read for.
+    """
+    await create_topics(settings.kafka, partition_counts(settings.partitions))
+    positions = await archive.positions(log_id)
+    reader = LogReader(settings, log_id, metrics)
+    stopping = asyncio.Event()
+    replaced = asyncio.create_task(_until_replaced(settings.kafka, log_id, stopping))
+    try:
+        await reader.start(positions)
+        metrics.logs.inc()
+        log.info("following log %s from %s", log_id, positions or "its beginning")
+        notify_ready()
+        while not replaced.done():
+            batch = await reader.take()
+            raise_if_cancelled()
+            if batch.reached:
+                await archive.store(batch)
+        log.warning("log %s was replaced by %s, which is read from its beginning", log_id, replaced.result())
+    finally:
+        # A look at the log that is cut off leaves its connections open: let it end, unless Kafka is away.
+        stopping.set()
+        await asyncio.wait([replaced], timeout=STOP_S)
+        replaced.cancel()
+        await asyncio.gather(replaced, return_exceptions=True)
+        await reader.stop()
+
+
+async def _until_replaced(bootstrap: str, log_id: str, stopping: asyncio.Event) -> str:
+    """Return the identity of the log that stands in the place of `log_id`, as soon as one does.
+
+    Returns the last one seen when `stopping` is set. A consumer without a group does not notice a new log: it
+    would wait for an offset that the new log reaches some day.
+    """
+    while True:
+        found = await _identity(bootstrap)
+        if found != log_id or stopping.is_set():
+            return found
+        with suppress(TimeoutError):
+            await asyncio.wait_for(stopping.wait(), IDENTITY_CHECK_S)
+            return found

@@ -1,0 +1,114 @@
+"""The historian's side of the log: reads every partition of every topic from given positions."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Mapping
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import KafkaError, OffsetOutOfRangeError
+
+from runtime.kafka_log import beginnings, new_consumer
+from runtime.topics import partition_counts
+from storage.historian_metrics import HistorianMetrics
+from storage.log_batch import LogBatch, LogRecord
+from storage.settings import HistorianSettings
+
+log = logging.getLogger(__name__)
+
+# How long to wait for a first record before looking whether the log is still the same.
+IDLE_MS = 200
+# Records taken at a time: how far a batch may go beyond its bounds.
+RECORDS_MAX = 100
+
+
+class LogReader:
+    """Reads one log; a batch is what came while the batch before it was stored. Owned by one task."""
+
+    def __init__(self, settings: HistorianSettings, log_id: str, metrics: HistorianMetrics) -> None:
+        self._settings = settings
+        self._log_id = log_id
+        self._metrics = metrics
+        self._consumer: AIOKafkaConsumer = new_consumer(settings.kafka)
+        self._next_take = 0.0
+
+    async def start(self, positions: Mapping[tuple[str, int], int]) -> None:
+        """Connect and go to the positions, or to the beginning where there is none.
+
+        Raises KafkaError or OSError when Kafka is away.
+        """
+        await self._consumer.start()
+        partitions = [
+            TopicPartition(topic, number)
+            for topic, count in partition_counts(self._settings.partitions).items()
+            for number in range(count)
+        ]
+        self._consumer.assign(partitions)
+        first = await beginnings(self._consumer, partitions)
+        for partition in partitions:
+            begin = first[partition]
+            wanted = positions.get((partition.topic, partition.partition), 0)
+            if wanted < begin and wanted > 0:
+                self._report_loss(partition, wanted, begin)
+            self._consumer.seek(partition, max(wanted, begin))
+
+    async def take(self) -> LogBatch:
+        """Return what is there, within the bounds; an empty batch when nothing came for `IDLE_MS`.
+
+        A first record after a silence is taken at once; in a trickle, the pause since the last batch passes
+        first. Raises KafkaError.
+        """
+        batch = LogBatch(self._log_id)
+        loop = asyncio.get_running_loop()
+        if await self._add(batch, IDLE_MS):
+            await asyncio.sleep(max(0.0, self._next_take - loop.time()))
+            while not self._is_full(batch) and await self._add(batch, 0):
+                pass
+            self._next_take = loop.time() + self._settings.historian_pause_ms / 1000
+        return batch
+
+    async def stop(self) -> None:
+        """Leave the log."""
+        await self._consumer.stop()
+
+    async def _add(self, batch: LogBatch, timeout_ms: int) -> bool:
+        try:
+            fetched = await self._consumer.getmany(timeout_ms=timeout_ms, max_records=RECORDS_MAX)
+        except OffsetOutOfRangeError as error:
+            await self._start_over(dict(error.args[0]))
+            return False
+        for partition, records in fetched.items():
+            for one in records:
+                batch.add(
+                    LogRecord(
+                        partition.topic, partition.partition, one.offset, one.timestamp, one.value or b""
+                    )
+                )
+        return bool(fetched)
+
+    def _is_full(self, batch: LogBatch) -> bool:
+        settings = self._settings
+        return batch.rows >= settings.historian_rows_max or batch.bytes >= settings.historian_bytes_max
+
+    async def _start_over(self, lost: Mapping[TopicPartition, int]) -> None:
+        """Go on where the log begins now: storing something again does no harm, leaving it out does."""
+        for partition, begin in (await beginnings(self._consumer, lost)).items():
+            self._report_loss(partition, lost[partition], begin)
+            self._consumer.seek(partition, begin)
+
+    def _report_loss(self, partition: TopicPartition, wanted: int, begin: int) -> None:
+        self._metrics.lost.inc(max(0, begin - wanted))
+        log.error(
+            "log %s: %s/%d no longer holds offset %d, it begins at %d; what lay between was never stored. "
+            "Keep the log longer than the database may be away",
+            self._log_id,
+            partition.topic,
+            partition.partition,
+            wanted,
+            begin,
+        )
+
+
+KAFKA_AWAY = (KafkaError, OSError)
+"""What is raised while Kafka is away."""

@@ -1,0 +1,68 @@
+"""The copy of the city model on disk: lets a role start while the database is away."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from twin.entity import Entity
+from twin.model import City, CityModel, Feed, index_by_id
+from twin.observed_property import ObservedProperty
+from twin.sensor import Datastream, Sensor
+
+LAYOUT = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Copy:
+    layout: int
+    version: int
+    city: City
+    entities: tuple[Entity, ...]
+    sensors: tuple[Sensor, ...]
+    datastreams: tuple[Datastream, ...]
+    properties: tuple[ObservedProperty, ...]
+    feeds: tuple[Feed, ...]
+
+
+def write_copy(path: Path, model: CityModel) -> None:
+    """Write a model as JSON; a reader sees the old file or the new one, never half of it.
+
+    Several roles may share the folder: each writes a file of its own and renames it. Raises OSError.
+    """
+    copy = _Copy(
+        layout=LAYOUT,
+        version=model.version,
+        city=model.city,
+        entities=tuple(model.entities.values()),
+        sensors=tuple(model.sensors.values()),
+        datastreams=tuple(model.datastreams.values()),
+        properties=tuple(model.properties.values()),
+        feeds=model.feeds,
+    )
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_suffix(f".{os.getpid()}.draft")
+    draft.write_bytes(msgspec.json.encode(copy))
+    draft.replace(path)
+
+
+def read_copy(path: Path) -> CityModel | None:
+    """Return the model of a copy; None when there is none or another version of the program wrote it."""
+    try:
+        copy = msgspec.json.decode(path.read_bytes(), type=_Copy)
+    except (FileNotFoundError, msgspec.MsgspecError):
+        return None
+    if copy.layout != LAYOUT:
+        return None
+    return CityModel(
+        version=copy.version,
+        city=copy.city,
+        entities={one.id: one for one in copy.entities},
+        sensors={one.id: one for one in copy.sensors},
+        datastreams=index_by_id(copy.datastreams),
+        properties={one.name: one for one in copy.properties},
+        feeds=copy.feeds,
+    )

@@ -1,0 +1,7 @@
+-- Store a quarantined message, unless it is there.
+-- quarantine_pkey.
+INSERT INTO quarantine (
+    id, feed, topic, received_time, reason, detail, payload, payload_bytes, payload_sha256
+)
+VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s)
+ON CONFLICT (id) DO NOTHING;

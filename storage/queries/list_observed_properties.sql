@@ -1,0 +1,5 @@
+-- Every observed property that the city defines, active or not, by name.
+-- observed_property_pkey gives the order; reads the whole table.
+SELECT name, unit, theme, minimum, maximum, combination, aggregation, active
+FROM observed_property
+ORDER BY name;

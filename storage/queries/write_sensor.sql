@@ -1,0 +1,10 @@
+-- Create or change a sensor; its interval comes in microseconds.
+-- sensor_pkey.
+INSERT INTO sensor (id, feed, device, entity_id, interval, personal, active)
+VALUES (
+    %(id)s, %(feed)s, %(device)s, %(entity)s, %(interval)s * interval '1 microsecond', %(personal)s,
+    %(active)s
+)
+ON CONFLICT (id) DO UPDATE
+SET feed = excluded.feed, device = excluded.device, entity_id = excluded.entity_id,
+    interval = excluded.interval, personal = excluded.personal, active = excluded.active;

@@ -1,0 +1,121 @@
+"""What the tests of the historian share: records, runs, and waiting until all is stored."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from contextlib import asynccontextmanager, suppress
+
+import psycopg
+from aiokafka import AIOKafkaProducer, TopicPartition
+from pydantic import SecretStr
+
+from runtime.kafka_log import ends, log_identity
+from runtime.topics import partition_counts
+from storage.database import connect
+from storage.historian import run
+from storage.positions import positions
+from storage.settings import HistorianSettings
+from twin.messages import encode_observations
+from twin.observation import Observation
+
+PARTITIONS = 4
+DEADLINE_S = 30.0
+TICK_S = 0.02
+START = 1_795_000_000_000_000
+
+
+def settings(kafka: str, database: str, **others: int) -> HistorianSettings:
+    """Settings with small pauses."""
+    return HistorianSettings(
+        kafka=kafka,
+        database=SecretStr(database),
+        partitions=PARTITIONS,
+        **{"historian_pause_ms": 10, **others},
+    )
+
+
+@asynccontextmanager
+async def historian(options: HistorianSettings) -> AsyncIterator[asyncio.Task[None]]:
+    """Run the historian; end it, as a crash would, at the end of the block. Its own failure is the test's."""
+    task = asyncio.create_task(run(options))
+    try:
+        yield task
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await asyncio.wait_for(task, DEADLINE_S)
+
+
+async def until(condition: Callable[[], Awaitable[bool]]) -> None:
+    """Return when the condition holds; fail after the deadline."""
+    async with asyncio.timeout(DEADLINE_S):
+        while not await condition():  # noqa: ASYNC110 - another process makes it true
+            await asyncio.sleep(TICK_S)
+
+
+async def until_stored(kafka: str, database: str) -> None:
+    """Return when the stored positions are at the ends of the log."""
+    log_id = await log_identity(kafka)
+    wanted = await ends(
+        kafka,
+        [
+            TopicPartition(topic, one)
+            for topic, count in partition_counts(PARTITIONS).items()
+            for one in range(count)
+        ],
+    )
+
+    async def stored() -> bool:
+        async with await connect(database, role="test") as connection:
+            reached = await positions(connection, log_id)
+        return all(reached.get((one.topic, one.partition), 0) >= end for one, end in wanted.items())
+
+    await until(stored)
+
+
+def series(count: int, datastreams: int = 7) -> list[Observation]:
+    """Distinct observations of several datastreams."""
+    return [
+        Observation(1 + n % datastreams, START + n * 1_000_000, START + n * 1_000_000 + 500, n / 4, n % 3)
+        for n in range(count)
+    ]
+
+
+async def produce(kafka: str, topic: str, records: Iterable[bytes]) -> None:
+    """Write records over the partitions of a topic and wait until the log has them."""
+    count = partition_counts(PARTITIONS)[topic]
+    producer = AIOKafkaProducer(bootstrap_servers=kafka)
+    await producer.start()
+    try:
+        sent = [
+            await producer.send(topic, value, partition=number % count)
+            for number, value in enumerate(records)
+        ]
+        await asyncio.gather(*sent)
+    finally:
+        await producer.stop()
+
+
+def in_records(observations: Sequence[Observation], size: int = 10) -> list[bytes]:
+    """Pack observations into records."""
+    return [
+        encode_observations(observations[begin : begin + size]) for begin in range(0, len(observations), size)
+    ]
+
+
+async def fetch(database: str, statement: str) -> list[tuple[object, ...]]:
+    """Return the rows of a query."""
+    async with await psycopg.AsyncConnection.connect(database) as connection:
+        return await (await connection.execute(statement)).fetchall()
+
+
+STORED = (
+    "SELECT datastream_id, (extract(epoch FROM phenomenon_time) * 1000000)::bigint,"
+    " (extract(epoch FROM received_time) * 1000000)::bigint, value, flags FROM observation ORDER BY 1, 2"
+)
+
+
+async def stored_observations(database: str) -> list[Observation]:
+    """Return every stored observation, by key."""
+    return [Observation._make(row) for row in await fetch(database, STORED)]

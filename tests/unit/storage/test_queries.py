@@ -1,0 +1,37 @@
+"""Every statement has a file, every file has a user, and each says what it is."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+import storage
+
+PACKAGE = Path(storage.__file__).parent
+FILES = sorted((PACKAGE / "queries").glob("*.sql"))
+SOURCES = [one.read_text() for one in PACKAGE.glob("*.py")]
+
+
+def used_names() -> set[str]:
+    called = re.compile(r"\bquery\(\s*\"(\w+)\"\s*\)")
+    named = re.compile(r"_query=\"(\w+)\"")
+    return {name for text in SOURCES for pattern in (called, named) for name in pattern.findall(text)}
+
+
+def test_every_name_in_use_is_a_file_and_every_file_is_in_use() -> None:
+    assert used_names() == {one.stem for one in FILES}
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_a_query_says_what_it_does_and_which_index_serves_it(path: Path) -> None:
+    what, index, *statement = path.read_text().splitlines()
+    assert re.fullmatch(r"-- [A-Z].+\.", what)
+    assert re.match(r"-- (No index: |[a-z_]+_(pkey|key|by|is|newest|state))", index), index
+    assert any(line and not line.startswith("--") for line in statement)
+
+
+def test_no_statement_hides_in_python() -> None:
+    hidden = re.compile(r"\"\s*(SELECT|INSERT|UPDATE|DELETE|CREATE|COPY|SET)\s")
+    assert not [text[:60] for text in SOURCES if hidden.search(text)]
