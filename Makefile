@@ -1,0 +1,52 @@
+# What a person types. `make demo` and `make test` work from a bare clone: they install what is missing.
+
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+
+BIN := .venv/bin
+PACKAGES := twin runtime ingest stream storage api cities simulators cli
+
+# More options for `livetwin up`: make demo ARGS="--port 8090 --mqtt-port 0"
+ARGS ?=
+# More options for pytest: make test TESTS="tests/unit -k decoders"
+TESTS ?=
+
+.PHONY: help setup setup-tests demo test check format bench clean
+
+help:
+	@echo 'make demo   set up what is missing, run the simulated city: http://localhost:8080/'
+	@echo 'make test   set up what is missing, run all tests'
+	@echo 'make check  format, lint, types, import layers'
+	@echo 'make bench  rate, loss and latency of the whole system'
+	@echo 'make setup  only set up; the programs are then in .venv/bin'
+	@echo 'make clean  remove what set-up and runs have made in this folder'
+
+setup:
+	@deploy/setup.sh
+
+setup-tests:
+	@deploy/setup.sh --tests
+
+demo: setup
+	@exec $(BIN)/livetwin up $(ARGS)
+
+# The doctests live beside the code that they explain.
+test: setup-tests
+	$(BIN)/pytest $(TESTS) $(if $(TESTS),,--doctest-modules tests $(PACKAGES))
+
+check: setup
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	cd web && npm run --silent check
+
+format: setup
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: setup
+	$(BIN)/python -m benchmarks $(ARGS)
+
+clean:
+	@deploy/clean.sh

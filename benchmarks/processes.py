@@ -1,0 +1,125 @@
+"""Processor time and memory of processes, with those that they started, read from Linux's /proc."""
+
+from __future__ import annotations
+
+import os
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import psutil
+
+_PROC = Path("/proc")
+_TICKS_A_SECOND = os.sysconf("SC_CLK_TCK")
+_PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
+
+# Of /proc/PID/stat, counted after the name in parentheses.
+_PARENT, _USER, _CHILDREN_SYSTEM = 1, 11, 14
+
+
+class _Process(NamedTuple):
+    parent: int
+    cpu_s: float  #: its own and that of its children that have ended
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Usage:
+    """What one part of the system used in a span of time."""
+
+    cpu_s: float
+    memory_bytes_max: int  #: greatest of the samples; memory that processes share counts once
+
+
+class Meter:
+    """Measures named groups of processes over one span, from `start` to `stop`, by samples between."""
+
+    def __init__(self, groups: Mapping[str, Sequence[int]]) -> None:
+        self._groups = {name: tuple(pids) for name, pids in groups.items()}
+        self._memory = dict.fromkeys(self._groups, 0)
+        self._cpu_before: dict[str, float] = {}
+        self._machine_before = 0.0
+
+    def start(self) -> None:
+        """Begin the span."""
+        self._machine_before = _machine_busy_s()
+        self._cpu_before = self.sample()
+
+    def sample(self) -> dict[str, float]:
+        """Look at all groups; return the processor time of each so far."""
+        table = _processes()
+        children = self._children(table)
+        members = {
+            name: _with_descendants([one for one in pids if one in table], children)
+            for name, pids in self._groups.items()
+        }
+        for name, pids in members.items():
+            self._memory[name] = max(self._memory[name], _memory_bytes(pids))
+        return {name: sum(table[pid].cpu_s for pid in pids) for name, pids in members.items()}
+
+    def stop(self) -> tuple[dict[str, Usage], float]:
+        """End the span; return the usage of each group, and the processor seconds of everything else.
+
+        Everything else are other programs and the kernel's own work; it is 0 at the least.
+        """
+        now = self.sample()
+        machine = _machine_busy_s() - self._machine_before
+        usage = {
+            name: Usage(
+                cpu_s=max(0.0, now[name] - self._cpu_before[name]), memory_bytes_max=self._memory[name]
+            )
+            for name in self._groups
+        }
+        return usage, max(0.0, machine - sum(one.cpu_s for one in usage.values()))
+
+    def _children(self, table: Mapping[int, _Process]) -> dict[int, list[int]]:
+        """Return the children of each process, without those that are in a group themselves."""
+        roots = {pid for pids in self._groups.values() for pid in pids}
+        children: defaultdict[int, list[int]] = defaultdict(list)
+        for pid, process in table.items():
+            if pid not in roots:
+                children[process.parent].append(pid)
+        return children
+
+
+def _processes() -> dict[int, _Process]:
+    """Return all processes of the machine."""
+    found = {}
+    for entry in _PROC.iterdir():
+        if entry.name.isdigit():
+            try:
+                fields = (entry / "stat").read_text().rpartition(")")[2].split()
+            except OSError:
+                continue  # it has just ended
+            ticks = sum(map(int, fields[_USER : _CHILDREN_SYSTEM + 1]))
+            found[int(entry.name)] = _Process(int(fields[_PARENT]), ticks / _TICKS_A_SECOND)
+    return found
+
+
+def _with_descendants(pids: Iterable[int], children: Mapping[int, list[int]]) -> set[int]:
+    found: set[int] = set()
+    waiting = list(pids)
+    while waiting:
+        pid = waiting.pop()
+        found.add(pid)
+        waiting.extend(children.get(pid, ()))
+    return found
+
+
+def _memory_bytes(pids: Iterable[int]) -> int:
+    """Return resident memory: what is each process's own, and once the largest part that is shared."""
+    own, shared = 0, [0]
+    for pid in pids:
+        try:
+            fields = (_PROC / str(pid) / "statm").read_text().split()
+        except OSError:
+            continue
+        own += int(fields[1]) - int(fields[2])
+        shared.append(int(fields[2]))
+    return (own + max(shared)) * _PAGE_BYTES
+
+
+def _machine_busy_s() -> float:
+    times = psutil.cpu_times()
+    return float(times.user + times.nice + times.system + times.irq + times.softirq)

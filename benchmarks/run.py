@@ -1,0 +1,213 @@
+"""One run: the system is started, seen idle, and loaded; when all is through, the balance is struck."""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from benchmarks.archive import Archive
+from benchmarks.balance import Balance, strike
+from benchmarks.city import sensor_of
+from benchmarks.companion import BenchmarkError, Companion
+from benchmarks.latency import Summary, summarise
+from benchmarks.load import LATE_S_MAX, PUBACK_TIMEOUT_S, LoadOptions, LoadResult, generate
+from benchmarks.machine import describe_machine
+from benchmarks.processes import Meter, Usage
+from benchmarks.sse_probe import ProbeOptions, ProbeResult, follow
+from benchmarks.system import HOST, BenchSystem
+
+READY_TIMEOUT_S = 60.0
+READ_TIMEOUT_S = 120.0
+
+IDLE_S = 3.0
+SAMPLE_S = 0.5
+_DRAIN_LOOK_S = 0.1
+
+# The rest is given up for lost when nothing more has come for so long.
+DRAIN_STILL_S = 10.0
+
+_SECOND_US = 1_000_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunOptions:
+    """What to measure."""
+
+    rate: int
+    seconds: int
+    connections: int
+    keep: bool
+
+    @property
+    def messages(self) -> int:
+        """How many messages are sent."""
+        return self.rate * self.seconds
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """What a run found."""
+
+    options: RunOptions
+    machine: dict[str, Any]
+    balance: Balance
+    rate: float  #: messages a second, from the first sent to the last acknowledged
+    late: Summary  #: how much later than due the generator sent
+    latency: Summary  #: publish → SSE
+    seconds: list[tuple[float, float, float]]  #: of each second of the run: p50, p99 and max of publish → SSE
+    told_after_s: float  #: from the last acknowledgement until all was told
+    stored_after_s: float  #: from the last acknowledgement until all was stored
+    usage: dict[str, Usage]  #: of each process, from the first message until all was through
+    usage_s: float
+    idle_cores: dict[str, float]  #: cores that each process used before the load
+    other_cores: float  #: that all other programs used meanwhile
+    records: dict[str, int]  #: of the log, by topic: a record holds a batch of observations or updates
+    table_bytes: int
+    index_bytes: int
+    event_bytes: int
+    restarted: list[str]  #: parts whose processes changed during the run
+    recycles: int  #: how often the embedded log was replaced during the run
+
+
+def measure(options: RunOptions, tell: Callable[[str], None]) -> Run:
+    """Do one run. Raises BenchmarkError when something cannot be measured."""
+    with BenchSystem(keep=options.keep) as system:
+        tell(f"system runs, {options.messages} messages follow, {options.rate} a second")
+        companions: list[Companion] = []
+        archive = Archive(str(system.ports["database"]))
+        try:
+            return _measure(options, system, archive, companions)
+        finally:
+            archive.close()
+            for companion in companions:
+                companion.end()
+
+
+def _measure(options: RunOptions, system: BenchSystem, archive: Archive, companions: list[Companion]) -> Run:
+    before = system.ports
+    probe = Companion(
+        "probe", follow, ProbeOptions(host=HOST, port=before["http"], key=before["operatorKey"])
+    )
+    companions.append(probe)
+    load = Companion(
+        "load generator",
+        generate,
+        LoadOptions(
+            host=HOST,
+            port=before["mqtt"],
+            rate=options.rate,
+            messages=options.messages,
+            connections=options.connections,
+        ),
+    )
+    companions.append(load)
+    for companion in companions:
+        companion.answer(READY_TIMEOUT_S)
+    groups = {**system.pids, "supervisor": [system.supervisor], **{one.name: [one.pid] for one in companions}}
+    idle, _, idle_s = _watched(groups, lambda _: load.has_answer(IDLE_S))
+    machine = {**describe_machine(system.data_dir), **archive.versions()}
+
+    through = _Through(options, load, probe, archive)
+    usage, other_s, usage_s = _watched(groups, through.push)
+    probe.tell("end")
+    seen: ProbeResult = probe.answer(READ_TIMEOUT_S)
+    stored = archive.read()
+    after = system.ports
+    sent = through.result
+    pairs = _pairs(sent, seen)
+    return Run(
+        options=options,
+        machine=machine,
+        balance=strike(sent, stored, seen),
+        rate=round(sum(sent.acknowledged) / sent.acknowledging_s, 1),
+        late=summarise(sent.late_us),
+        latency=summarise(arrived - published for published, arrived in pairs),
+        seconds=_by_second(pairs, sent.published[0]),
+        told_after_s=through.told_after_s,
+        stored_after_s=through.stored_after_s,
+        usage=usage,
+        usage_s=usage_s,
+        idle_cores={name: round(one.cpu_s / idle_s, 3) for name, one in idle.items()},
+        other_cores=round(other_s / usage_s, 3),
+        records=stored.records,
+        table_bytes=stored.table_bytes,
+        index_bytes=stored.index_bytes,
+        event_bytes=seen.bytes,
+        restarted=sorted(name for name, pids in after["pids"].items() if pids != before["pids"].get(name)),
+        recycles=after["recycles"] - before["recycles"],
+    )
+
+
+def _watched(
+    groups: dict[str, Any], work: Callable[[Meter], object]
+) -> tuple[dict[str, Usage], float, float]:
+    """Do some work; return what each group used, and in seconds what all else used and how long it took."""
+    meter = Meter(groups)
+    began = time.monotonic()
+    meter.start()
+    work(meter)
+    usage, other_s = meter.stop()
+    return usage, other_s, time.monotonic() - began
+
+
+class _Through:
+    """Puts the load on the system and waits until it is through."""
+
+    result: LoadResult
+    told_after_s = 0.0
+    stored_after_s = 0.0
+
+    def __init__(self, options: RunOptions, load: Companion, probe: Companion, archive: Archive) -> None:
+        self._options = options
+        self._load = load
+        self._probe = probe
+        self._archive = archive
+
+    def push(self, meter: Meter) -> None:
+        """Send everything; return when it was told and stored, or nothing more comes."""
+        deadline = time.monotonic() + self._options.seconds + LATE_S_MAX + PUBACK_TIMEOUT_S
+        self._load.tell("go")
+        while not self._load.has_answer(SAMPLE_S):
+            meter.sample()
+            if time.monotonic() > deadline:
+                raise BenchmarkError("the load generator does not end")
+        self.result = self._load.answer(0)
+        acknowledged = time.monotonic()
+        self._drain(self._told)
+        self.told_after_s = round(time.monotonic() - acknowledged, 2)
+        self._drain(self._archive.count)
+        self.stored_after_s = round(time.monotonic() - acknowledged, 2)
+
+    def _told(self) -> int:
+        self._probe.tell("count")
+        return int(self._probe.answer(READY_TIMEOUT_S))
+
+    def _drain(self, count: Callable[[], int]) -> None:
+        wanted = sum(self.result.acknowledged)
+        known, since = -1, time.monotonic()
+        while (now := count()) < wanted:
+            if now > known:
+                known, since = now, time.monotonic()
+            elif time.monotonic() - since > DRAIN_STILL_S:
+                return
+            self._load.has_answer(_DRAIN_LOOK_S)  # it says nothing more: this waits
+
+
+def _pairs(sent: LoadResult, seen: ProbeResult) -> list[tuple[int, int]]:
+    """Return (published, arrived) of the first event of each message, in the order of publishing."""
+    arrived: dict[tuple[int, int], int] = {}
+    for sensor, instant, arrival in zip(seen.sensors, seen.phenomenon, seen.arrived, strict=True):
+        arrived.setdefault((sensor, instant), arrival)
+    keys = ((sensor_of(number), instant) for number, instant in enumerate(sent.published))
+    return [(key[1], arrived[key]) for key in keys if key in arrived]
+
+
+def _by_second(pairs: list[tuple[int, int]], start: int) -> list[tuple[float, float, float]]:
+    seconds: defaultdict[int, list[int]] = defaultdict(list)
+    for published, arrived in pairs:
+        seconds[(published - start) // _SECOND_US].append(arrived - published)
+    summaries = [summarise(seconds[second]) for second in sorted(seconds)]
+    return [(one.p50, one.p99, one.max) for one in summaries]

@@ -1,0 +1,133 @@
+"""The system under load: `livetwin up` as a process of its own, on a data folder that goes afterwards."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from benchmarks.city import bench_city
+from benchmarks.companion import BenchmarkError
+from cities.write import write_city
+
+HOST = "127.0.0.1"
+
+START_TIMEOUT_S = 120.0
+STOP_TIMEOUT_S = 60.0
+
+_OUTPUT_SHOWN_LINES = 10
+
+
+class BenchSystem:
+    """The whole system on the benchmark's city, without simulated devices; ended when the block is left."""
+
+    def __init__(self, *, keep: bool = False) -> None:
+        self._keep = keep
+        self.folder = Path(tempfile.mkdtemp(prefix="livetwin-bench-"))
+        # Services run as accounts of their own when we are root, and must reach their data.
+        self.folder.chmod(0o755)
+        self.data_dir = self.folder / "data"
+        self._ports_file = self.folder / "ports.json"
+        self._output = self.folder / "up.output"
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> Self:
+        try:
+            self._start()
+        except BaseException:
+            self._end()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._end()
+
+    @property
+    def ports(self) -> dict[str, Any]:
+        """The ports file, as it is now."""
+        content: dict[str, Any] = json.loads(self._ports_file.read_text())
+        return content
+
+    @property
+    def pids(self) -> Mapping[str, Sequence[int]]:
+        """Process ids of the services and roles."""
+        pids: dict[str, Sequence[int]] = dict(self.ports["pids"])
+        return pids
+
+    @property
+    def supervisor(self) -> int:
+        """Process id of `livetwin up` itself."""
+        return int(self.ports["supervisor"])
+
+    def stop(self) -> None:
+        """End it. Raises BenchmarkError when it does not end well."""
+        process, self._process = self._process, None
+        if process is None:
+            return
+        process.send_signal(signal.SIGTERM)
+        try:
+            code = process.wait(STOP_TIMEOUT_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+            raise BenchmarkError(f"livetwin up did not end within {STOP_TIMEOUT_S:.0f} s") from None
+        if code != 0:
+            raise BenchmarkError(f"livetwin up ended with code {code}: {self._last_lines()}")
+
+    def _start(self) -> None:
+        city = self.folder / "city"
+        write_city(bench_city(), city)
+        command = [sys.executable, "-m", "cli", "up", f"--city={city}", f"--data-dir={self.data_dir}"]
+        with self._output.open("wb") as output:
+            self._process = subprocess.Popen(
+                [*command, "--port=0", "--mqtt-port=0", "--no-simulate", f"--ports-file={self._ports_file}"],
+                cwd=Path(__file__).parents[1],
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        deadline = time.monotonic() + START_TIMEOUT_S
+        while not self._ports_file.exists():
+            if self._ended_within(0.05):
+                raise BenchmarkError(f"livetwin up ended early: {self._last_lines()}")
+            if time.monotonic() > deadline:
+                raise BenchmarkError(
+                    f"livetwin up is not ready after {START_TIMEOUT_S:.0f} s: {self._last_lines()}"
+                )
+
+    def _ended_within(self, timeout_s: float) -> bool:
+        assert self._process is not None
+        try:
+            self._process.wait(timeout_s)
+        except subprocess.TimeoutExpired:
+            return False
+        return True
+
+    def _end(self) -> None:
+        try:
+            self.stop()
+        finally:
+            if self._keep:
+                print(f"data and logs stay in {self.folder}")
+            else:
+                self._remove()
+
+    def _remove(self) -> None:
+        # A service whose account cannot reach the data folder has its files elsewhere, behind a link.
+        for link in self.data_dir.glob("*"):
+            if link.is_symlink() and link.is_dir():
+                shutil.rmtree(link.resolve(), ignore_errors=True)
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _last_lines(self) -> str:
+        return " | ".join(self._output.read_text().splitlines()[-_OUTPUT_SHOWN_LINES:])

@@ -1,0 +1,40 @@
+"""`livetwin apply`."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import click
+
+from cities.folder import read_city
+from cli.running import read_settings
+from runtime.settings import RoleSettings
+from storage.database import connect
+from storage.migrate import migrate
+from storage.model_store import Applied, apply
+from twin.model import CityPlan
+
+
+async def apply_city(dsn: str, plan: CityPlan) -> Applied:
+    """Bring the schema, then the city, up to date."""
+    await migrate(dsn)
+    connection = await connect(dsn, role="apply")
+    async with connection:
+        return await apply(connection, plan)
+
+
+@click.command("apply")
+@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+def command(folder: Path) -> None:
+    """Bring a city folder into the database (LIVETWIN_DATABASE); running roles follow within 2 s."""
+    plan = read_city(folder)
+    settings = read_settings(RoleSettings)
+    applied = asyncio.run(apply_city(settings.database.get_secret_value(), plan))
+    if applied.changed:
+        click.echo(
+            f"{plan.city.name} is at version {applied.version}: {applied.created} created, "
+            f"{applied.updated} updated, {applied.retired} retired"
+        )
+    else:
+        click.echo(f"{plan.city.name} is at version {applied.version}: nothing to change")

@@ -1,0 +1,30 @@
+"""`livetwin export`."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import click
+
+from cities.write import write_city
+from cli.running import read_settings
+from runtime.settings import RoleSettings
+from storage.database import connect
+from storage.model_store import load
+from twin.model import CityModel
+
+
+async def _load(settings: RoleSettings) -> CityModel:
+    connection = await connect(settings.database.get_secret_value(), role="export")
+    async with connection:
+        return await load(connection, settings.city)
+
+
+@click.command("export")
+@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+def command(folder: Path) -> None:
+    """Write the city in the database (LIVETWIN_DATABASE, LIVETWIN_CITY) as a city folder."""
+    model = asyncio.run(_load(read_settings(RoleSettings)))
+    for path in write_city(model, folder):
+        click.echo(f"wrote {path}")

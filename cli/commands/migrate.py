@@ -1,0 +1,22 @@
+"""`livetwin migrate`."""
+
+from __future__ import annotations
+
+import asyncio
+
+import click
+
+from cli.running import read_settings
+from runtime.settings import RoleSettings
+from storage.migrate import migrate
+
+
+@click.command("migrate")
+def command() -> None:
+    """Bring the schema of the database (LIVETWIN_DATABASE) up to date."""
+    settings = read_settings(RoleSettings)
+    applied = asyncio.run(migrate(settings.database.get_secret_value()))
+    for name in applied:
+        click.echo(f"applied {name}")
+    if not applied:
+        click.echo("the schema is up to date")

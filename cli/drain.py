@@ -1,0 +1,80 @@
+"""Waiting until everything that is on the log is in the database; then the log may go."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+
+from aiokafka import TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import KafkaError
+
+from runtime.kafka_log import ends
+from runtime.topics import OBSERVATIONS, QUARANTINE, UPDATES, partition_counts
+from storage.database import connect
+from storage.positions import positions
+from twin.errors import ServiceError
+
+STREAM_GROUP = "livetwin-stream"
+_PAUSE_S = 0.1
+
+
+class Drain:
+    """Whether the stream and the historian have worked off one log."""
+
+    def __init__(self, bootstrap: str, dsn: str, partitions: int) -> None:
+        self._bootstrap = bootstrap
+        self._dsn = dsn
+        self._counts = partition_counts(partitions)
+
+    async def wait(self, log_id: str, timeout_s: float) -> None:
+        """Return when nothing on the log is left to do. Ingest must have stopped before.
+
+        The stream writes its updates before it commits the observations, so once those are committed the
+        ends of `updates` are final. Raises ServiceError when it takes longer than `timeout_s`, or a service
+        is away.
+        """
+        doing = "reading the ends of the log"
+        try:
+            async with asyncio.timeout(timeout_s):
+                received = await ends(self._bootstrap, self._of(OBSERVATIONS, QUARANTINE))
+                doing = "the stream to process all observations"
+                observed = {one: end for one, end in received.items() if one.topic == OBSERVATIONS}
+                await self._until_committed(observed)
+                doing = "the historian to store all records"
+                updated = await ends(self._bootstrap, self._of(UPDATES))
+                await self._until_stored(log_id, {**received, **updated})
+        except TimeoutError as error:
+            raise ServiceError(f"waited {timeout_s:.0f} s for {doing}") from error
+        except (KafkaError, OSError) as error:
+            raise ServiceError(f"while waiting for {doing}: {error!r}") from error
+
+    def _of(self, *topics: str) -> list[TopicPartition]:
+        return [TopicPartition(topic, number) for topic in topics for number in range(self._counts[topic])]
+
+    async def _until_committed(self, wanted: Mapping[TopicPartition, int]) -> None:
+        admin = AIOKafkaAdminClient(bootstrap_servers=self._bootstrap)
+        await admin.start()
+        try:
+            while True:
+                answer = await admin.list_consumer_group_offsets(STREAM_GROUP, partitions=list(wanted))
+                if _reached(wanted, {one: found.offset for one, found in answer.items()}):
+                    return
+                await asyncio.sleep(_PAUSE_S)
+        finally:
+            await admin.close()
+
+    async def _until_stored(self, log_id: str, wanted: Mapping[TopicPartition, int]) -> None:
+        connection = await connect(self._dsn, role="up")
+        async with connection:
+            while True:
+                stored = await positions(connection, log_id)
+                await connection.rollback()
+                if _reached(wanted, {TopicPartition(*one): offset for one, offset in stored.items()}):
+                    return
+                await asyncio.sleep(_PAUSE_S)
+
+
+def _reached(wanted: Mapping[TopicPartition, int], found: Mapping[TopicPartition, int]) -> bool:
+    # A group that has committed nothing is at -1; of an empty partition nothing is wanted.
+    return all(max(0, found.get(one, 0)) >= end for one, end in wanted.items())

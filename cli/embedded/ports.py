@@ -1,0 +1,99 @@
+"""TCP ports on loopback: a free one, who holds a taken one, and waiting until one answers."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import socket
+from pathlib import Path
+
+from cli.linux_process import command_of, process_ids
+from twin.errors import ServiceError
+
+LOOPBACK = "127.0.0.1"
+
+# Below Linux's ephemeral range (32768 and up), so that no outgoing connection takes the port in between.
+_FREE_FIRST, _FREE_LAST = 15_000, 32_000
+_FREE_TRIES_MAX = 200
+_CONNECT_PAUSE_S = 0.02
+_LISTENING = "0A"
+
+
+def free_port() -> int:
+    """Return a port that nothing listens on. Nothing reserves it: use it soon."""
+    for _ in range(_FREE_TRIES_MAX):
+        port = _FREE_FIRST + secrets.randbelow(_FREE_LAST - _FREE_FIRST)
+        if is_free(port):
+            return port
+    raise ServiceError(f"no free port on {LOOPBACK} between {_FREE_FIRST} and {_FREE_LAST}")
+
+
+def is_free(port: int) -> bool:
+    """Tell whether a server could listen on this port now."""
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((LOOPBACK, port))
+            probe.listen(1)
+        except OSError:
+            return False
+    return True
+
+
+def claim(port: int, service: str, option: str) -> int:
+    """Return the port to use: a free one for 0, else `port` itself.
+
+    Raises ServiceError, naming the holder where it can be seen, when `port` is taken.
+    """
+    if port == 0:
+        return free_port()
+    if not is_free(port):
+        holder = holder_of(port)
+        by = f" by {holder}" if holder else ""
+        raise ServiceError(
+            f"port {port} for {service} is taken{by}: end that, or choose another with {option} (0 picks one)"
+        )
+    return port
+
+
+def holder_of(port: int) -> str | None:
+    """Return `name (pid)` of the process that listens on a port, or None when it cannot be seen."""
+    sockets = _listening_sockets(port)
+    for pid in process_ids():
+        try:
+            descriptors = list(Path(f"/proc/{pid}/fd").iterdir())
+        except OSError:
+            continue
+        for descriptor in descriptors:
+            try:
+                if str(descriptor.readlink()) in sockets:
+                    return f"{command_of(pid)} (pid {pid})"
+            except OSError:
+                continue
+    return None
+
+
+async def wait_until_open(port: int) -> None:
+    """Return once something accepts connections on a port; the caller sets the deadline."""
+    while True:
+        try:
+            _, writer = await asyncio.open_connection(LOOPBACK, port)
+        except OSError:
+            await asyncio.sleep(_CONNECT_PAUSE_S)
+        else:
+            writer.close()
+            return
+
+
+def _listening_sockets(port: int) -> set[str]:
+    """Return `socket:[inode]` of each socket that listens on a port, as /proc names them."""
+    found = set()
+    for table in ("/proc/net/tcp", "/proc/net/tcp6"):
+        path = Path(table)
+        if not path.exists():
+            continue
+        for line in path.read_text().splitlines()[1:]:
+            fields = line.split()
+            if fields[3] == _LISTENING and int(fields[1].rpartition(":")[2], 16) == port:
+                found.add(f"socket:[{fields[9]}]")
+    return found

@@ -1,0 +1,135 @@
+"""What `livetwin doctor` looks at: programs, the city, and the services and roles that run."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import platform
+import shutil
+import sys
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from cities.fault import CityError
+from cities.folder import read_city
+from cli.embedded.kafka import broker_program
+from cli.embedded.mosquitto import find_mosquitto
+from cli.embedded.postgres import find_binary, require_timescale
+from cli.failure import lines_of
+from cli.http_probe import status_of
+from cli.linux_process import is_alive
+from cli.running import read_settings
+from ingest.settings import IngestSettings
+from runtime.kafka_log import log_identity
+from storage.database import connect
+from twin.errors import TwinError
+
+PYTHON_MIN = (3, 11)
+KAFKA_TIMEOUT_S = 5.0
+MQTT_TIMEOUT_S = 5.0
+
+_PAGE = Path(__file__).parent.parent / "api" / "static" / "index.html"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was looked at; `what` says what to do when it is not fine."""
+
+    fine: bool
+    what: str
+
+
+def examine_installation() -> list[Finding]:
+    """Return what of the programs is there; the embedded system needs all of them."""
+    return [
+        Finding(
+            sys.version_info >= PYTHON_MIN,
+            f"Python {platform.python_version()} (3.11 or later is needed)",
+        ),
+        _attempt("PostgreSQL 17", lambda: find_binary("postgres")),
+        _attempt("TimescaleDB", require_timescale),
+        _attempt("Mosquitto", find_mosquitto),
+        _attempt("Kafka-compatible broker", broker_program),
+        Finding(
+            shutil.which("setpriv") is not None,
+            "setpriv" if shutil.which("setpriv") else "setpriv is missing: apt-get install util-linux",
+        ),
+        Finding(
+            _PAGE.exists(), "the page is built" if _PAGE.exists() else "the page is not built: `make setup`"
+        ),
+    ]
+
+
+def examine_city(folder: Path) -> list[Finding]:
+    """Return whether a city folder is fine, or every fault in it."""
+    try:
+        plan = read_city(folder)
+    except CityError as error:
+        return [Finding(False, line) for line in lines_of(error)]
+    return [Finding(True, f"city {plan.city.name} ({folder})")]
+
+
+async def examine_running(data_dir: Path) -> list[Finding]:
+    """Return how the `livetwin up` of a data dir is, by its ports file."""
+    content = _ports_of(data_dir)
+    if content is None or not is_alive(content["supervisor"]):
+        return [Finding(True, f"no `livetwin up` runs in {data_dir}")]
+    findings = [
+        Finding(
+            bool(pids) and all(is_alive(pid) for pid in pids),
+            f"{name} runs" if pids else f"{name} does not run: see {data_dir / 'logs' / name}.log",
+        )
+        for name, pids in content["pids"].items()
+    ]
+    status = await status_of(content["http"], "/v1/health/ready")
+    return [*findings, Finding(status == 200, f"api on port {content['http']} answers {status}")]
+
+
+async def examine_settings() -> list[Finding]:
+    """Return whether the services that LIVETWIN_* names answer."""
+    settings = read_settings(IngestSettings)
+
+    async def database() -> None:
+        connection = await connect(settings.database.get_secret_value(), role="doctor")
+        await connection.close()
+
+    async def kafka() -> None:
+        await log_identity(settings.kafka, KAFKA_TIMEOUT_S)
+
+    async def mqtt() -> None:
+        async with asyncio.timeout(MQTT_TIMEOUT_S):
+            _, writer = await asyncio.open_connection(settings.mqtt_host, settings.mqtt_port)
+            writer.close()
+
+    mqtt_place = f"{settings.mqtt_host}:{settings.mqtt_port}"
+    return [
+        await _reach("the database (LIVETWIN_DATABASE)", database()),
+        await _reach(f"Kafka {settings.kafka} (LIVETWIN_KAFKA)", kafka()),
+        await _reach(f"MQTT {mqtt_place} (LIVETWIN_MQTT_HOST, LIVETWIN_MQTT_PORT)", mqtt()),
+    ]
+
+
+async def _reach(what: str, attempt: Coroutine[Any, Any, None]) -> Finding:
+    try:
+        await attempt
+    except (TwinError, OSError) as error:
+        return Finding(False, f"{what}: {'; '.join(lines_of(error)).removeprefix('error: ')}")
+    return Finding(True, f"{what} answers")
+
+
+def _attempt(what: str, find: Callable[[], object]) -> Finding:
+    try:
+        found = find()
+    except TwinError as error:
+        return Finding(False, str(error))
+    return Finding(True, what if found is None else f"{what} ({found})")
+
+
+def _ports_of(data_dir: Path) -> dict[str, Any] | None:
+    path = data_dir / "ports.json"
+    if not path.exists():
+        return None
+    content: dict[str, Any] = json.loads(path.read_text())
+    return content

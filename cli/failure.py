@@ -1,0 +1,78 @@
+"""Failures as a person reads them: one line each, saying what, where, and what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from pydantic import ValidationError
+from pydantic_settings import SettingsError
+
+from cities.fault import CityError
+from twin.errors import TwinError
+
+
+class ConfigurationError(TwinError):
+    """Settings of a role are wrong; one line for each."""
+
+    def __init__(self, faults: list[str]) -> None:
+        self.faults = faults
+        super().__init__("\n".join(faults))
+
+
+USAGE_ERRORS = (ConfigurationError,)
+
+
+def lines_of(error: BaseException) -> list[str]:
+    """Return what to tell about an error: a line for each thing that is wrong.
+
+    >>> lines_of(TwinError("a\\nb"))
+    ['error: a b']
+    >>> lines_of(KeyError("x"))
+    ["error: unexpected KeyError: 'x'; run it with --debug for the traceback, and report it"]
+    """
+    return [line for leaf in _leaves(error) for line in _told(leaf)]
+
+
+def settings_faults(error: ValidationError | SettingsError) -> list[str]:
+    """Return a line for each wrong setting: its variable, what was found, what is expected."""
+    if isinstance(error, SettingsError):
+        return [_one_line(str(error))]
+    return [
+        f"LIVETWIN_{'_'.join(str(part) for part in detail['loc']).upper()}: "
+        + (
+            "is missing"
+            if detail["type"] == "missing"
+            else f"found {detail['input']!r}, expected: {detail['msg']}"
+        )
+        for detail in error.errors(include_url=False)
+    ]
+
+
+def _leaves(error: BaseException) -> Iterator[BaseException]:
+    if isinstance(error, BaseExceptionGroup):
+        for inner in error.exceptions:
+            yield from _leaves(inner)
+    else:
+        yield error
+
+
+def _told(error: BaseException) -> list[str]:
+    match error:
+        case CityError():
+            return [str(fault) for fault in error.faults]
+        case ConfigurationError():
+            return [f"error: {fault}" for fault in error.faults]
+        case TwinError():
+            return [f"error: {_one_line(str(error))}"]
+        case OSError() if error.strerror:
+            name = f"{error.filename}: " if error.filename else ""
+            return [f"error: {name}{error.strerror}"]
+        case _:
+            return [
+                f"error: unexpected {type(error).__name__}: {_one_line(str(error))}; "
+                "run it with --debug for the traceback, and report it"
+            ]
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())

@@ -1,0 +1,76 @@
+"""Running a coroutine as a process: settings read once, log configured, signals turned into cancellation."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections.abc import Callable, Coroutine
+from typing import Any, TypeVar
+
+from pydantic import ValidationError
+from pydantic_settings import SettingsError
+
+from cli.failure import ConfigurationError, settings_faults
+from runtime.logs import configure_logging
+from runtime.settings import RoleSettings
+from storage.model_store import ModelSource
+
+Settings = TypeVar("Settings", bound=RoleSettings)
+LoopFactory = Callable[[], asyncio.AbstractEventLoop]
+
+EXIT_FORCED = 1
+
+
+def read_settings(settings_type: type[Settings]) -> Settings:
+    """Return settings from the environment. Raises ConfigurationError with every fault."""
+    try:
+        return settings_type()
+    except (ValidationError, SettingsError) as error:
+        raise ConfigurationError(settings_faults(error)) from error
+
+
+def model_source(settings: RoleSettings) -> ModelSource:
+    """Return where a role loads the city model from."""
+    return ModelSource(settings.database.get_secret_value(), settings.city, settings.state_dir)
+
+
+def run_role(
+    name: str,
+    settings: RoleSettings,
+    work: Callable[[], Coroutine[Any, Any, None]],
+    loop_factory: LoopFactory | None = None,
+) -> None:
+    """Run a role until a signal ends it."""
+    configure_logging(name, settings.log_level)
+    run_until_signal(work, loop_factory)
+
+
+def run_until_signal(
+    work: Callable[[], Coroutine[Any, Any, None]], loop_factory: LoopFactory | None = None
+) -> None:
+    """Run a coroutine; SIGINT and SIGTERM cancel it, a second SIGINT ends the process at once."""
+    with asyncio.Runner(loop_factory=loop_factory) as runner:
+        runner.run(_cancelled_by_signal(work))
+
+
+async def _cancelled_by_signal(work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    loop = asyncio.get_running_loop()
+    task = asyncio.ensure_future(work())
+    asked = False
+
+    def ask(which: signal.Signals) -> None:
+        nonlocal asked
+        if asked and which is signal.SIGINT:
+            os._exit(EXIT_FORCED)
+        if not asked:
+            asked = True
+            task.cancel()
+
+    for which in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(which, ask, which)
+    try:
+        await task
+    except asyncio.CancelledError:
+        if not asked:
+            raise

@@ -1,0 +1,78 @@
+"""What `livetwin up` was asked for, and the environment that its roles get."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+PARTITIONS = 4
+
+# Faust joins a group of the embedded broker after half of it.
+STREAM_SESSION_S = 2
+
+DEFAULT_DATA_DIR = Path(".livetwin")
+DEFAULT_LOG_MIB_MAX = 512
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UpOptions:
+    """The options of `livetwin up`; a port of 0 means any free one."""
+
+    city: Path
+    data_dir: Path
+    port: int
+    mqtt_port: int
+    kafka_port: int
+    postgres_port: int
+    simulate: bool
+    simulator: Mapping[str, str]  #: variables of the simulator: speed, seed, start of its clock
+    ports_file: Path | None
+    log_bytes_max: int
+    verbose: bool
+
+
+def role_environments(
+    *,
+    options: UpOptions,
+    city: str,
+    data_dir: Path,
+    kafka: str,
+    database: str,
+    mqtt_port: int,
+    http_port: int,
+    pseudonym_key: str,
+    operator_key: str,
+) -> dict[str, dict[str, str]]:
+    """Return the settings of each role as environment variables.
+
+    What the caller's environment says about LIVETWIN_* is passed on, except where the embedded system knows
+    better; a secret goes only to the role that needs it.
+    """
+    ours = {name: value for name, value in os.environ.items() if name.startswith("LIVETWIN_")}
+    shared = {
+        **ours,
+        "LIVETWIN_CITY": city,
+        "LIVETWIN_KAFKA": kafka,
+        "LIVETWIN_PARTITIONS": str(PARTITIONS),
+        "LIVETWIN_DATABASE": database,
+        "LIVETWIN_STATE_DIR": str(data_dir / "state"),
+    }
+    mqtt = {"LIVETWIN_MQTT_HOST": "127.0.0.1", "LIVETWIN_MQTT_PORT": str(mqtt_port)}
+    environments = {
+        "ingest": {
+            **shared,
+            **mqtt,
+            # Mosquitto 2.0 does not save shared subscriptions: after its restart, what devices send before
+            # ingest is back would have no subscriber. The only ingest subscribes alone, and that is saved.
+            "LIVETWIN_MQTT_SHARE": "",
+            "LIVETWIN_PSEUDONYM_KEY": pseudonym_key,
+        },
+        "stream": {**shared, "LIVETWIN_SESSION_TIMEOUT_S": str(STREAM_SESSION_S)},
+        "historian": shared,
+        "api": {**shared, "LIVETWIN_PORT": str(http_port), "LIVETWIN_OPERATOR_KEY": operator_key},
+    }
+    if options.simulate:
+        environments["simulate"] = {**shared, **mqtt, **options.simulator}
+    return environments

@@ -1,0 +1,21 @@
+#!/usr/bin/env bash
+# Removes what set-up and runs have made in this folder, the data of `livetwin up` among it.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+if [ -f .livetwin/lock ] && ! flock --nonblock .livetwin/lock true; then
+  echo "clean: error: livetwin up is running here (pid $(cat .livetwin/lock)): end it first" >&2
+  exit 1
+fi
+# Where a service could not reach this folder, its data lies elsewhere, behind a link.
+for service in postgres mosquitto kafka; do
+  if [ -L ".livetwin/$service" ]; then
+    target="$(readlink -f ".livetwin/$service")"
+    case "$target" in
+      /var/lib/livetwin/*) rm -rf "$target" && rmdir --ignore-fail-on-non-empty "$(dirname "$target")" ;;
+    esac
+  fi
+done
+rm -rf .livetwin .venv api/static web/node_modules web/build benchmarks/out
+rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,122 @@
+#!/usr/bin/env bash
+# Installs what is missing, and only that: Debian packages, the Python environment .venv, the page.
+#
+#   deploy/setup.sh          what `make demo` and `make check` need
+#   deploy/setup.sh --tests  and the browser that the tests drive
+#
+# Quick when nothing is missing. Root or sudo is needed only while a Debian package is missing.
+# PYTHON names the interpreter for .venv (python3 by default; 3.11 or later).
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+# Some build services start us without a home; pip and npm want one for their caches.
+if [ -z "${HOME:-}" ] || [ ! -w "${HOME}" ]; then
+  HOME="$(mktemp -d)"
+  export HOME
+  made_home="$HOME"
+fi
+made_policy=""
+clean_up() {
+  [ -z "${made_home:-}" ] || rm -rf "$made_home"
+  [ -z "$made_policy" ] || as_root rm -f "$made_policy"
+}
+trap clean_up EXIT
+
+say() { printf 'setup: %s\n' "$*"; }
+fail() {
+  printf 'setup: error: %s\n' "$*" >&2
+  exit 1
+}
+
+as_root() {
+  if [ "$(id -u)" -eq 0 ]; then "$@"; else sudo "$@"; fi
+}
+
+# --- Debian packages ----------------------------------------------------------------------------------------
+
+PYTHON="${PYTHON:-python3}"
+
+# A program that is there counts, wherever it came from.
+missing_packages() {
+  local path="$PATH:/usr/sbin:/usr/local/sbin"
+  "$PYTHON" -c 'import ensurepip, venv' 2>/dev/null || [ -x .venv/bin/python ] || echo python3-venv
+  PATH="$path" command -v setpriv >/dev/null || echo util-linux
+  PATH="$path" command -v mosquitto >/dev/null || echo mosquitto
+  PATH="$path" command -v mosquitto_pub >/dev/null || echo mosquitto-clients
+  [ -x /usr/lib/postgresql/17/bin/postgres ] || echo postgresql-17
+  [ -f /usr/share/postgresql/17/extension/timescaledb.control ] || echo postgresql-17-timescaledb
+  command -v node >/dev/null || echo nodejs
+  command -v npm >/dev/null || echo npm
+  if [ "${1:-}" = --tests ]; then
+    command -v chromium >/dev/null || echo chromium
+  fi
+}
+
+# Debian starts a service when it installs it, on the very port that ours wants. Ours are started by
+# `livetwin up`; those that come with the packages stay off. What was installed before is not touched.
+install_packages() {
+  say "installing $*"
+  command -v apt-get >/dev/null || fail "apt-get is missing: this needs Debian 13, or install by hand: $*"
+  if [ "$(id -u)" -ne 0 ] && ! command -v sudo >/dev/null; then
+    fail "root is needed once; run as root: apt-get install --no-install-recommends $*"
+  fi
+  if [ ! -e /usr/sbin/policy-rc.d ]; then
+    made_policy=/usr/sbin/policy-rc.d
+    printf '#!/bin/sh\nexit 101\n' | as_root tee "$made_policy" >/dev/null
+    as_root chmod 755 "$made_policy"
+  fi
+  as_root apt-get update -q || fail "apt-get update failed: is the Debian registry reachable?"
+  as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends \
+    -o Dpkg::Use-Pty=0 "$@" || fail "apt-get could not install $*: see its message above"
+  if command -v systemctl >/dev/null; then
+    local package service
+    for package in "$@"; do
+      case "$package" in
+        mosquitto) service=mosquitto ;;
+        postgresql-17) service=postgresql ;;
+        *) continue ;;
+      esac
+      as_root systemctl disable --quiet "$service" 2>/dev/null || true
+    done
+  fi
+}
+
+mapfile -t packages < <(missing_packages "${1:-}")
+[ ${#packages[@]} -eq 0 ] || install_packages "${packages[@]}"
+
+# --- Python -------------------------------------------------------------------------------------------------
+
+if ! .venv/bin/python -c 'import pip' 2>/dev/null; then
+  "$PYTHON" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null ||
+    fail "$PYTHON is not Python 3.11 or later: set PYTHON=/path/to/python3.11"
+  say "making the Python environment .venv with $("$PYTHON" --version)"
+  rm -rf .venv
+  "$PYTHON" -m venv .venv || fail "no environment: apt-get install python3-venv"
+fi
+# Where the checkout lies is part of it: an environment that was moved does not work.
+wanted="$(cat pyproject.toml constraints.txt <(pwd) | sha256sum)"
+if [ "$(cat .venv/livetwin-setup 2>/dev/null)" != "$wanted" ]; then
+  say "installing the Python packages"
+  .venv/bin/python -m pip install --quiet --disable-pip-version-check --no-warn-script-location \
+    --constraint constraints.txt --editable '.[embedded,dev]' ||
+    fail "pip could not install the packages: see its message above; is the Python registry reachable?"
+  printf '%s' "$wanted" >.venv/livetwin-setup
+fi
+
+# --- the page -----------------------------------------------------------------------------------------------
+
+if [ -f web/package.json ]; then
+  if [ ! -f web/node_modules/.livetwin-setup ] || [ web/package.json -nt web/node_modules/.livetwin-setup ]; then
+    say "installing the page's libraries"
+    (cd web && npm install --no-audit --no-fund --no-package-lock --loglevel=error) ||
+      fail "npm could not install the page's libraries: see its message above; is the npm registry reachable?"
+    touch web/node_modules/.livetwin-setup
+  fi
+  if [ ! -f api/static/index.html ] || [ -n "$(find web -path web/node_modules -prune -o -path web/build \
+    -prune -o -type f -newer api/static/index.html -print -quit)" ]; then
+    say "building the page"
+    (cd web && npm run --silent build) || fail "the page could not be built: see the message above"
+    # Even if the build copied a file with its time.
+    touch api/static/index.html
+  fi
+fi

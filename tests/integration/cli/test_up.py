@@ -1,0 +1,186 @@
+"""`livetwin up` as a user meets it: keeps its parts alive, goes on with its data, leaves nothing behind."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import threading
+import time
+import urllib.request
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+
+from cli.linux_process import is_alive, processes_of
+
+DEADLINE_S = 60
+ENTITY = "alkmaar.a9"
+TOPIC = "livetwin/alkmaar/traffic-a9-1/observations"
+BEFORE = datetime(2026, 11, 1, tzinfo=UTC)
+
+
+def wait_until(condition: Callable[[], bool], what: str) -> None:
+    """Return once the condition holds; fail, saying what was waited for, when it does not in time."""
+    deadline = time.monotonic() + DEADLINE_S
+    look = threading.Event()
+    while not condition():
+        assert time.monotonic() < deadline, f"not within {DEADLINE_S} s: {what}"
+        look.wait(0.05)
+
+
+def observation(number: int) -> bytes:
+    moment = BEFORE + timedelta(minutes=number)
+    return json.dumps({"time": moment.isoformat(), "values": {"vehicle_count": number}}).encode()
+
+
+def count_of(system: Any) -> float | None:
+    """Return the vehicle count that the api tells, None while there is none or the api is away."""
+    try:
+        with urllib.request.urlopen(f"{system.http}/v1/entities/{ENTITY}/state") as answer:
+            found = json.load(answer)["datastreams"]
+    except OSError:
+        return None
+    values = [
+        one["value"]
+        for one in found
+        if one["sensorId"] == "traffic-a9-1" and one["property"] == "vehicle_count"
+    ]
+    return values[0] if values else None
+
+
+def stored(system: Any) -> list[float]:
+    """Return the vehicle counts in the database, by time; one twice would be here twice."""
+    with psycopg.connect(system.postgres) as connection:
+        rows = connection.execute(
+            "SELECT value FROM observation JOIN datastream ON datastream.id = datastream_id "
+            "WHERE sensor_id = 'traffic-a9-1' AND property = 'vehicle_count' ORDER BY phenomenon_time"
+        ).fetchall()
+    return [row[0] for row in rows]
+
+
+def state_is_stored(system: Any) -> bool:
+    """Tell whether the database holds the state, which follows the observation through the log."""
+    with psycopg.connect(system.postgres) as connection:
+        row = connection.execute(
+            "SELECT 1 FROM property_state WHERE entity_id = %s AND property = 'vehicle_count'", (ENTITY,)
+        ).fetchone()
+    return row is not None
+
+
+def test_what_is_published_is_state_and_history(running_system: Any) -> None:
+    running_system.publish(TOPIC, observation(7))
+    wait_until(lambda: count_of(running_system) == 7, "the state follows")
+    wait_until(lambda: stored(running_system) == [7], "the history follows")
+
+
+def test_every_part_that_is_killed_comes_back(start_system: Callable[..., Any]) -> None:
+    system = start_system()
+    system.wait_ready()
+    before = system.ports["pids"]
+    for (pid,) in before.values():
+        os.kill(pid, signal.SIGKILL)
+
+    def all_back() -> bool:
+        pids = system.ports["pids"]
+        return all(pids[name] and pids[name] != before[name] and is_alive(pids[name][0]) for name in before)
+
+    wait_until(all_back, "every part runs again under a new process id")
+
+    def works() -> bool:
+        # A broker that is killed may lose its last second, a subscription made in it among the rest.
+        system.publish(TOPIC, observation(8))
+        return count_of(system) == 8
+
+    wait_until(works, "the whole path works again")
+    wait_until(lambda: stored(system) == [8], "the history, too")
+
+
+def test_a_killed_supervisor_leaves_nothing_and_the_next_one_continues(
+    start_system: Callable[..., Any], service_folder: Path
+) -> None:
+    first = start_system()
+    first.wait_ready()
+    first.publish(TOPIC, observation(1))
+    wait_until(lambda: count_of(first) == 1 and stored(first) == [1], "the observation is stored")
+    wait_until(lambda: state_is_stored(first), "and the state")
+    key = first.operator_key
+    first.stop(signal.SIGKILL)
+    wait_until(lambda: processes_of(service_folder) == [], "nothing of it runs")
+
+    second = start_system()
+    second.wait_ready()
+    assert second.operator_key == key
+    assert stored(second) == [1]
+    assert count_of(second) == 1
+    second.publish(TOPIC, observation(2))
+    wait_until(lambda: count_of(second) == 2 and stored(second) == [1, 2], "it goes on")
+
+
+def test_what_was_acknowledged_before_a_stop_is_there_afterwards(start_system: Callable[..., Any]) -> None:
+    first = start_system()
+    first.wait_ready()
+    first.publish_all([(TOPIC, observation(number)) for number in range(500)])
+    assert first.stop(signal.SIGINT) == 0
+    second = start_system()
+    second.wait_ready()
+    wait_until(lambda: stored(second) == list(range(500)), "every observation, once")
+    wait_until(lambda: count_of(second) == 499, "the newest is the state")
+
+
+def test_a_second_one_on_the_same_data_dir_is_refused(start_system: Callable[..., Any]) -> None:
+    first = start_system()
+    first.wait_ready()
+    second = start_system()
+    assert second.process.wait(DEADLINE_S) == 1
+    last = second.output.splitlines()[-1]
+    assert last.startswith("error: ")
+    assert str(first.process.pid) in last
+    assert "--data-dir" in last
+    assert first.process.poll() is None
+
+
+@pytest.mark.parametrize("option", ["--port", "--mqtt-port"])
+def test_a_taken_port_is_an_error_of_one_line(
+    option: str, start_system: Callable[..., Any], running_system: Any
+) -> None:
+    taken = running_system.ports["http"]
+    system = start_system(f"{option}={taken}")
+    assert system.process.wait(DEADLINE_S) == 1
+    errors = [line for line in system.output.splitlines() if line.startswith("error: ")]
+    assert len(errors) == 1
+    assert f"port {taken}" in errors[0]
+    assert f"(pid {running_system.ports['pids']['api'][0]})" in errors[0]
+    assert option in errors[0]
+    assert "Traceback" not in system.output
+
+
+def test_a_wrong_setting_of_a_role_is_told_by_its_variable(
+    start_system: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LIVETWIN_RECEIVE_MAX", "none")
+    system = start_system()
+    assert system.process.wait(DEADLINE_S) == 1
+    last = system.output.splitlines()[-1]
+    assert last.startswith("error: ingest does not start")
+    assert "LIVETWIN_RECEIVE_MAX" in last
+
+
+def test_the_devices_of_the_city_speak_when_asked(start_system: Callable[..., Any]) -> None:
+    system = start_system("--speed=60", simulate=True)
+    system.wait_ready()
+    wait_until(lambda: len(stored(system)) > 0, "the simulated city is stored")
+
+
+def test_ctrl_c_twice_ends_everything_at_once(start_system: Callable[..., Any], service_folder: Path) -> None:
+    system = start_system()
+    system.wait_ready()
+    os.kill(system.ports["pids"]["stream"][0], signal.SIGSTOP)
+    system.process.send_signal(signal.SIGINT)
+    wait_until(lambda: "stopping" in system.output, "it stops")
+    assert system.stop(signal.SIGINT) == 1
+    wait_until(lambda: processes_of(service_folder) == [], "nothing of it runs")

@@ -1,0 +1,158 @@
+"""Two stream workers that join, leave and are killed, twenty times: every record is accounted for."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import signal
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from aiokafka import AIOKafkaProducer, TopicPartition
+
+from ingest.publisher import new_producer
+from runtime.kafka_log import new_consumer
+from storage.database import connect
+from storage.model_store import apply, load
+from tests.noise_city import noise_city
+from tests.role_process import RoleProcess
+from twin.instant import SECOND
+from twin.messages import UPDATES, Update, encode_observations, partition_of
+from twin.model import CityModel
+from twin.observation import Observation
+
+PARTITIONS = 4
+STREETS = 16
+REBALANCES = 20
+SEED = 20261123
+CATCH_UP_S_MAX = 60.0
+
+
+@dataclass
+class Traffic:
+    """Writes observations all the while, reads every update, and keeps the account."""
+
+    model: CityModel
+    producer: AIOKafkaProducer
+    sent: int = 0
+    last: dict[str, Observation] = field(default_factory=dict)
+    told: dict[tuple[str, int], Update] = field(default_factory=dict)
+    contradictions: list[tuple[Update, Update]] = field(default_factory=list)
+    heard: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def write(self) -> None:
+        """Send one observation a record, about 200 records a second, each newer than the one before."""
+        datastreams = list(self.model.datastreams.values())
+        while True:
+            datastream = datastreams[self.sent % len(datastreams)]
+            time = self.sent * SECOND
+            observation = Observation(datastream.id, time, time, float(self.sent % 100))
+            partition = partition_of(datastream.entity, PARTITIONS)
+            await self.producer.send_and_wait(
+                "observations", encode_observations([observation]), partition=partition
+            )
+            self.sent += 1
+            self.last[datastream.entity] = observation
+            await asyncio.sleep(0.005)
+
+    async def read(self, bootstrap: str) -> None:
+        consumer = new_consumer(bootstrap)
+        await consumer.start()
+        try:
+            partitions = [TopicPartition("updates", number) for number in range(PARTITIONS)]
+            consumer.assign(partitions)
+            for one in partitions:
+                consumer.seek(one, 0)
+            while True:
+                for records in (await consumer.getmany(timeout_ms=500)).values():
+                    for record in records:
+                        self._hear(UPDATES.decode(record.value).updates)
+        finally:
+            await consumer.stop()
+
+    def _hear(self, updates: tuple[Update, ...]) -> None:
+        for update in updates:
+            known = self.told.setdefault((update.entity, update.revision), update)
+            if known != update:
+                self.contradictions.append((known, update))
+        self.heard.set()
+
+    async def caught_up(self, workers: list[RoleProcess]) -> None:
+        """Wait until everything that was sent until now has been told."""
+        goal = self.sent
+        try:
+            async with asyncio.timeout(CATCH_UP_S_MAX):
+                while len(self.told) < goal:
+                    self.heard.clear()
+                    await self.heard.wait()
+        except TimeoutError:
+            logs = "\n\n".join(worker.last_lines() for worker in workers)
+            raise AssertionError(
+                f"told {len(self.told)} of {goal} after {CATCH_UP_S_MAX} s\n{logs}"
+            ) from None
+
+
+@asynccontextmanager
+async def traffic(database: str, kafka: str) -> AsyncIterator[Traffic]:
+    async with await connect(database, role="test") as connection:
+        await apply(connection, noise_city(STREETS))
+        model = await load(connection, "town")
+    producer = new_producer(kafka)
+    await producer.start()
+    flow = Traffic(model, producer)
+    reading = asyncio.create_task(flow.read(kafka))
+    try:
+        yield flow
+    finally:
+        reading.cancel()
+        await asyncio.gather(reading, return_exceptions=True)
+        await producer.stop()
+
+
+async def test_no_record_is_lost_or_told_differently_over_twenty_rebalances(
+    database: str, kafka: str, service_folder: Path
+) -> None:
+    dice = random.Random(SEED)
+    workers = []
+    for name in ("a", "b"):
+        state_dir = service_folder / f"state-{name}"
+        state_dir.mkdir()
+        settings = {
+            "CITY": "town",
+            "KAFKA": kafka,
+            "DATABASE": database,
+            "STATE_DIR": str(state_dir),
+            "SESSION_TIMEOUT_S": "2",
+        }
+        workers.append(RoleProcess("stream", settings, service_folder, f"stream-{name}"))
+    async with traffic(database, kafka) as flow:
+        await workers[0].start()
+        writing = asyncio.create_task(flow.write())
+        try:
+            for _ in range(REBALANCES):
+                worker, other = dice.sample(workers, 2)
+                if not worker.running:
+                    await worker.start()
+                elif other.running:
+                    await worker.end(dice.choice([signal.SIGTERM, signal.SIGKILL]))
+                else:
+                    await other.start()
+                await flow.caught_up(workers)
+            writing.cancel()
+            await asyncio.gather(writing, return_exceptions=True)
+            await flow.caught_up(workers)
+        finally:
+            writing.cancel()
+            for worker in workers:
+                await worker.end()
+    assert flow.contradictions == []
+    by_entity: dict[str, list[int]] = {}
+    for entity, revision in flow.told:
+        by_entity.setdefault(entity, []).append(revision)
+    for entity, revisions in by_entity.items():
+        assert sorted(revisions) == list(range(1, len(revisions) + 1))
+        newest = flow.told[entity, len(revisions)]
+        assert newest.observation == flow.last[entity]
+    assert sum(len(revisions) for revisions in by_entity.values()) == flow.sent

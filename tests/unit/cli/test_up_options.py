@@ -1,0 +1,80 @@
+"""What each role is told by `livetwin up`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from api.settings import ApiSettings
+from cli.up_options import UpOptions, role_environments
+from ingest.settings import IngestSettings
+from runtime.settings import RoleSettings
+from simulators.settings import SimulatorSettings
+from storage.settings import HistorianSettings
+from stream.settings import StreamSettings
+
+SETTINGS: dict[str, type[RoleSettings]] = {
+    "ingest": IngestSettings,
+    "stream": StreamSettings,
+    "historian": HistorianSettings,
+    "api": ApiSettings,
+    "simulate": SimulatorSettings,
+}
+
+
+def environments(*, simulate: bool = True) -> dict[str, dict[str, str]]:
+    options = UpOptions(
+        city=Path("/city"),
+        data_dir=Path("/data"),
+        port=0,
+        mqtt_port=0,
+        kafka_port=0,
+        postgres_port=0,
+        simulate=simulate,
+        simulator={"LIVETWIN_SPEED": "60.0", "LIVETWIN_SEED": "7"},
+        ports_file=None,
+        log_bytes_max=1 << 30,
+        verbose=False,
+    )
+    return role_environments(
+        options=options,
+        city="alkmaar",
+        data_dir=Path("/data"),
+        kafka="127.0.0.1:19092",
+        database="postgresql://livetwin:secret@127.0.0.1:15432/livetwin",
+        mqtt_port=11883,
+        http_port=18080,
+        pseudonym_key="pseudonyms",
+        operator_key="operators",
+    )
+
+
+@pytest.mark.parametrize("role", SETTINGS)
+def test_every_variable_is_a_setting_that_the_role_knows(role: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    fields = SETTINGS[role].model_fields
+    for name, value in environments()[role].items():
+        assert name.removeprefix("LIVETWIN_").lower() in fields
+        monkeypatch.setenv(name, value)
+    settings = SETTINGS[role]()
+    assert settings.kafka == "127.0.0.1:19092"
+
+
+def test_a_secret_goes_only_to_the_role_that_needs_it() -> None:
+    holders = {
+        secret: {role for role, variables in environments().items() if secret in variables.values()}
+        for secret in ("pseudonyms", "operators")
+    }
+    assert holders == {"pseudonyms": {"ingest"}, "operators": {"api"}}
+
+
+def test_what_the_caller_sets_is_passed_on_unless_it_contradicts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LIVETWIN_LOG_LEVEL", "DEBUG")
+    monkeypatch.setenv("LIVETWIN_KAFKA", "elsewhere:9092")
+    api = environments()["api"]
+    assert api["LIVETWIN_LOG_LEVEL"] == "DEBUG"
+    assert api["LIVETWIN_KAFKA"] == "127.0.0.1:19092"
+
+
+def test_without_simulation_there_is_no_such_role() -> None:
+    assert "simulate" not in environments(simulate=False)
