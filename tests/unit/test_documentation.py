@@ -1,0 +1,275 @@
+"""The documentation says what the code does: settings, metrics, commands, links, and the examples run."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import re
+import shutil
+import tomllib
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import yaml
+from prometheus_client import CollectorRegistry
+from pydantic import SecretStr
+from pydantic.fields import FieldInfo
+
+from api.metrics import ApiMetrics
+from cities import default_city
+from cities.folder import read_city
+from cli.entry import COMMANDS
+from ingest.decoders import Routes, registered, registry
+from ingest.intake import Intake, IntakeOptions
+from ingest.mapping import DeviceMap
+from ingest.metrics import IngestMetrics
+from ingest.pseudonym import Pseudonymiser
+from ingest.session import Message
+from runtime.settings import RoleSettings
+from storage.historian_metrics import HistorianMetrics
+from stream.metrics import StreamMetrics
+from twin.instant import parse_instant
+from twin.model import CityModel, CityPlan
+from twin.plausibility import PlausibilityBounds
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGES = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")] + sorted(
+    (ROOT / "docs").rglob("*.md")
+)
+README_LINES_MAX = 220
+DECODER_LINES_MAX = 25
+
+# The heading of a package's settings in docs/configuration.md.
+HEADINGS = {
+    "runtime": "Every role",
+    "ingest": "`livetwin ingest`",
+    "stream": "`livetwin stream`",
+    "storage": "`livetwin historian`",
+    "api": "`livetwin api`",
+    "simulators": "`livetwin simulate`",
+}
+
+
+def page(name: str) -> str:
+    return (ROOT / name).read_text()
+
+
+# --- settings ---
+
+
+def settings_of(package: str) -> list[type[RoleSettings]]:
+    module = importlib.import_module(f"{package}.settings")
+    return [
+        one
+        for one in vars(module).values()
+        if isinstance(one, type) and issubclass(one, RoleSettings) and one.__module__ == module.__name__
+    ]
+
+
+def shown_default(default: object) -> str:
+    if isinstance(default, SecretStr):
+        return f"`{default.get_secret_value()}`"
+    if isinstance(default, Path):
+        return f"`{default.relative_to(ROOT) if default.is_absolute() else default}`"
+    return "none" if default is None else f"`{default}`"
+
+
+def shown_range(field: FieldInfo) -> str:
+    words = [
+        f"{word} {getattr(bound, name)}"
+        for bound in field.metadata
+        for name, word in (("ge", "from"), ("gt", "above"), ("le", "to"), ("lt", "below"))
+        if hasattr(bound, name)
+    ]
+    return " ".join(words)
+
+
+def settings_table(settings: type[RoleSettings]) -> str:
+    """Return the table of a class's own settings, as docs/configuration.md must have it."""
+    rows = ["| variable | default | allowed | meaning |", "|---|---|---|---|"]
+    for name, field in settings.model_fields.items():
+        if settings is RoleSettings or name not in RoleSettings.model_fields:
+            rows.append(
+                f"| `LIVETWIN_{name.upper()}` | {shown_default(field.default)} | {shown_range(field)} "
+                f"| {field.description} |"
+            )
+    return "\n".join(rows)
+
+
+def test_every_setting_with_its_default_is_in_the_configuration_page_and_nothing_else() -> None:
+    packages = {path.parent.name for path in ROOT.glob("*/settings.py")}
+    assert packages == HEADINGS.keys(), "give each package with settings a heading in HEADINGS"
+    text = page("docs/configuration.md")
+    expected: list[str] = []
+    for package, heading in HEADINGS.items():
+        section = text.partition(f"## {heading}\n")[2].partition("\n## ")[0]
+        for settings in settings_of(package):
+            table = settings_table(settings)
+            assert table in section, f"docs/configuration.md, section {heading}: put in this table:\n{table}"
+            expected += re.findall(r"^\| `(LIVETWIN_\w+)`", table, re.MULTILINE)
+    assert re.findall(r"^\| `(LIVETWIN_\w+)`", text, re.MULTILINE) == expected
+
+
+def test_pages_name_no_setting_that_does_not_exist() -> None:
+    known = {
+        f"LIVETWIN_{name.upper()}"
+        for package in HEADINGS
+        for settings in settings_of(package)
+        for name in settings.model_fields
+    }
+    named = {(path.name, one) for path in PAGES for one in re.findall(r"LIVETWIN_[A-Z]\w*", path.read_text())}
+    assert {(path, one) for path, one in named if one not in known} == set()
+
+
+# --- metrics ---
+
+
+def metric_names(collectors: CollectorRegistry) -> set[str]:
+    return {family.name + ("_total" if family.type == "counter" else "") for family in collectors.collect()}
+
+
+def test_every_metric_is_in_the_operations_page_and_nothing_else() -> None:
+    documented = [ROOT / one for one in ("ingest/metrics.py", "stream/metrics.py", "api/metrics.py")]
+    documented += [ROOT / "storage/historian_metrics.py", ROOT / "runtime/metrics.py"]
+    found = set(ROOT.glob("*/*metrics.py")) - set(documented)
+    assert not found, f"{found}: add the metrics of this module to this test and to docs/operations.md"
+    counted = HistorianMetrics().registry
+    names = metric_names(counted)
+    for metrics in (IngestMetrics, StreamMetrics, ApiMetrics):
+        counted = CollectorRegistry()
+        metrics(counted)
+        names |= metric_names(counted)
+    told = re.findall(r"^\| `(livetwin_\w+)`", page("docs/operations.md"), re.MULTILINE)
+    assert sorted(told) == sorted(names), "docs/operations.md must list each metric once, as a table row"
+
+
+# --- commands, links, versions ---
+
+
+def test_every_command_is_in_the_operations_page_and_no_page_names_another() -> None:
+    named = {
+        (path.name, word)
+        for path in PAGES
+        for word in re.findall(r"(?:`|\n|bin/)livetwin ([a-z-]+)", path.read_text())
+    }
+    assert {(path, word) for path, word in named if word not in COMMANDS} == set()
+    told = {word for path, word in named if path == "operations.md"}
+    assert COMMANDS.keys() - told == set(), "docs/operations.md must name every command"
+
+
+def test_links_between_pages_lead_somewhere() -> None:
+    broken = [
+        (str(path.relative_to(ROOT)), target)
+        for path in PAGES
+        for target in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", path.read_text())
+        if not target.startswith(("http://", "https://")) and not (path.parent / target).exists()
+    ]
+    assert broken == []
+
+
+def test_decisions_are_numbered_without_a_gap_and_listed() -> None:
+    decisions = sorted((ROOT / "docs/decisions").glob("*.md"))
+    assert [int(one.name[:4]) for one in decisions] == list(range(len(decisions)))
+    for path in decisions:
+        text = path.read_text()
+        assert re.match(rf"# {path.name[:4]} · \S", text), (
+            f"{path.name}: expected '# {path.name[:4]} · title'"
+        )
+        headings = re.findall(r"^## (.+)$", text, re.MULTILINE)
+        assert headings == ["Context", "Decision", "Consequences"], path.name
+        assert path.name in page("docs/architecture.md"), f"docs/architecture.md: list decisions/{path.name}"
+
+
+def test_the_version_is_the_same_everywhere() -> None:
+    version = tomllib.loads(page("pyproject.toml"))["project"]["version"]
+    newest = re.search(r"^## \[([0-9.]+)\]", page("CHANGELOG.md"), re.MULTILINE)
+    assert newest is not None
+    assert newest[1] == version, "the newest version in CHANGELOG.md is that of pyproject.toml"
+    assert yaml.safe_load(page("publiccode.yml"))["softwareVersion"] == version
+
+
+def test_publiccode_describes_the_software_in_both_languages() -> None:
+    content: dict[str, Any] = yaml.safe_load(page("publiccode.yml"))
+    assert content["publiccodeYmlVersion"] == "0.4"
+    assert content["legal"]["license"] == "EUPL-1.2"
+    assert content["maintenance"]["contacts"]
+    for language in ("en", "nl"):
+        described = content["description"][language]
+        assert len(described["shortDescription"]) <= 150
+        assert 150 <= len(described["longDescription"]) <= 10_000
+        assert described["features"]
+
+
+# --- the examples of the README ---
+
+
+def block(language: str, first_line: str) -> str:
+    """Return the code block of the README whose first line starts so."""
+    for found in re.findall(rf"```{language}\n(.*?)```", page("README.md"), re.DOTALL):
+        if found.startswith(first_line):
+            return str(found)
+    raise AssertionError(f"README.md has no {language} block that starts with {first_line!r}")
+
+
+def extended_city(folder: Path) -> CityPlan:
+    """Return Alkmaar with the sensors and the feed that the README adds."""
+    shutil.copytree(default_city(), folder)
+    with (folder / "sensors.yaml").open("a") as sensors:
+        sensors.write("\n" + block("yaml", "# sensors.yaml: one more item"))
+        sensors.write("\n" + block("yaml", "# sensors.yaml: its sensor"))
+    (folder / "feeds.yaml").write_text(block("yaml", "# feeds.yaml"))
+    return read_city(folder)
+
+
+def test_the_sensor_of_the_readme_can_be_added(tmp_path: Path) -> None:
+    before = read_city(default_city())
+    plan = extended_city(tmp_path / "alkmaar")
+    added = {one.id for one in plan.sensors} - {one.id for one in before.sensors}
+    assert {"aq-overdie-2", "rain-kooimeer"} == added
+    level = next(one for one in plan.datastreams if one.sensor == "rain-kooimeer")
+    assert level.property == "rainfall"
+
+
+def test_the_decoder_of_the_readme_is_all_that_its_format_needs(tmp_path: Path) -> None:
+    source = block("python", '"""Rain gauges')
+    assert len(source.splitlines()) <= DECODER_LINES_MAX
+    file = tmp_path / "pluvio.py"
+    file.write_text(source)
+    spec = importlib.util.spec_from_file_location("pluvio", file)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    decoders = registered([*registry().values(), module.DECODER])
+    plan = extended_city(tmp_path / "alkmaar")
+    model = CityModel(
+        version=1,
+        city=plan.city,
+        entities={one.id: one for one in plan.entities},
+        sensors={one.id: one for one in plan.sensors},
+        datastreams={number: replace(one, id=number) for number, one in enumerate(plan.datastreams, 1)},
+        feeds=plan.feeds,
+    )
+    intake = Intake(
+        routes=Routes(decoders, model.feeds),
+        devices=DeviceMap(model, decoders, 4),
+        timezone=model.city.timezone,
+        options=IntakeOptions(
+            payload_bytes_max=1024, quarantine_bytes_max=1024, plausibility=PlausibilityBounds()
+        ),
+        pseudonymise=Pseudonymiser(b"a key for this test alone"),
+    )
+    now = parse_instant("2026-11-23T12:00:01Z")
+    taken = intake.take(Message("pluvio/rg-7", b"2026-11-23T12:00:00Z;0.4", now, 1, 1, 1))
+    assert taken.quarantined is None
+    [observation] = taken.observations
+    assert model.datastreams[observation.datastream].sensor == "rain-kooimeer"
+    assert (observation.phenomenon_time, observation.value) == (parse_instant("2026-11-23T12:00:00Z"), 0.4)
+    refused = intake.take(Message("pluvio/rg-7", b"\xff;;", now, 1, 1, 1))
+    assert refused.quarantined is not None
+    assert refused.quarantined.reason == "malformed"
+
+
+def test_the_readme_stays_short() -> None:
+    assert len(page("README.md").splitlines()) <= README_LINES_MAX, "move details into docs/"
