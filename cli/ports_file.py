@@ -1,4 +1,4 @@
-"""The ports file of `livetwin up`: where everything is, for other programs; CONTRACT.md has its members."""
+"""The ports file of `livetwin up`: where everything is, for other programs; docs/operations.md has its members."""
 
 from __future__ import annotations
 

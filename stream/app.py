@@ -91,6 +91,7 @@ def create_app(
         settings.group,
         broker=[URL(f"kafka://{server}") for server in settings.kafka.split(",")],
         store="memory://",
+        datadir=str(settings.state_dir / "faust"),
         value_serializer="raw",
         key_serializer="raw",
         processing_guarantee="at_least_once",

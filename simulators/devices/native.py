@@ -9,7 +9,7 @@ from twin.instant import Instant, format_instant
 
 
 def encode(device: Device, instant: Instant) -> Message:
-    """Return one observation object, as CONTRACT.md has it."""
+    """Return one observation object."""
     readings = device.measure(instant)
     body = {"time": format_instant(instant), "values": nested(readings)}
     topic = f"livetwin/{device.city}/{device.sensor.id}/observations"

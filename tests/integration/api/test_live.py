@@ -1,3 +1,5 @@
+"""The live stream of a running api: snapshot, changes, resume, gap."""
+
 from __future__ import annotations
 
 import asyncio

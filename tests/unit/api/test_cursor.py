@@ -1,3 +1,5 @@
+"""Cursors: back as they were, and nonsense refused."""
+
 from __future__ import annotations
 
 import contextlib

@@ -1,3 +1,5 @@
+"""The hub: who is told what, and resuming from memory."""
+
 from __future__ import annotations
 
 import json

@@ -1,3 +1,5 @@
+"""The ring: what it gives back, and how far it reaches."""
+
 from __future__ import annotations
 
 from typing import Any

@@ -1,3 +1,5 @@
+"""Filters of entities and properties."""
+
 from __future__ import annotations
 
 import pytest

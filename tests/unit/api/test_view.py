@@ -1,3 +1,5 @@
+"""The live view: revisions, replays, seeds."""
+
 from __future__ import annotations
 
 from typing import Any
