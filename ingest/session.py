@@ -11,6 +11,7 @@ import asyncio
 import logging
 import threading
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -28,6 +29,9 @@ log = logging.getLogger(__name__)
 
 RECONNECT_DELAY_S_MIN = 1
 RECONNECT_DELAY_S_MAX = 15
+
+# How long a closing session waits for the broker to take its acknowledgements in.
+FLUSH_S_MAX = 2.0
 
 # How long the reading thread waits for room before it looks whether it should stop.
 _ROOM_CHECK_S = 0.2
@@ -134,8 +138,21 @@ class MqttSession:
         self._closing = True
         with self._room:
             self._room.notify_all()
+        await asyncio.to_thread(self._flush)
         self._client.disconnect()
         await asyncio.to_thread(self._client.loop_stop)
+
+    def _flush(self) -> None:
+        """Wait until the broker has taken every acknowledgement in, within a bound.
+
+        It reads in order, so its answer to a message of ours follows them. Without this a socket that closes
+        with messages unread resets the connection, and the acknowledgements still under way are lost with it.
+        """
+        if self._client.is_connected():
+            topic = f"livetwin/ingest/{self._options.client_id}/status"
+            sent = self._client.publish(topic, b"stopping", qos=1)
+            with suppress(RuntimeError, ValueError):
+                sent.wait_for_publish(FLUSH_S_MAX)
 
     # -- paho's thread from here on ---------------------------------------------------------------------
 

@@ -47,6 +47,17 @@ async def read_state(connection: Connection, log_id: str) -> StoredState:
     return StoredState(updates, datastreams, revisions, log_positions)
 
 
+async def read_unapplied(connection: Connection) -> list[Observation]:
+    """Return the newest observation of each datastream that history has and the stored state has not.
+
+    The historian may have stored an observation, and not yet the update that followed from it, when the log
+    that held the update was lost. Whoever starts on a new log applies these to the stored state first.
+    """
+    async with connection.transaction():
+        cursor = await connection.execute(query("list_unapplied_observations"))
+        return [_observation(*row) for row in await cursor.fetchall()]
+
+
 def _observation(
     datastream: int, phenomenon_time: datetime, received_time: datetime, value: float, flags: int
 ) -> Observation:

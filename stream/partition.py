@@ -175,6 +175,20 @@ class PartitionState:
         self.offset = max(self.offset, offset)
         return Applied(updates, outcomes, unknown)
 
+    def catch_up(
+        self, observations: Iterable[Observation], model: CityModel, future_max: Duration
+    ) -> list[Update]:
+        """Take in observations that were stored before this log began; return their updates."""
+        updates = []
+        for observation in observations:
+            entity = model.datastreams[observation.datastream].entity
+            bucket = self._bucket_of(entity)
+            state = bucket.entities.setdefault(entity, EntityState())
+            _, change = state.observe(observation, model, future_max)
+            if change is not None:
+                updates.append(Update.of(change))
+        return updates
+
     def checkpoint(self) -> Checkpoint:
         """Return what to write so that this state can be restored; marks every bucket as written."""
         entries: dict[int, bytes] = {}

@@ -14,12 +14,12 @@ from runtime.metrics import serve_metrics
 from runtime.readiness import notify_ready
 from runtime.topics import create_topics, partition_counts
 from storage.database import connect
-from storage.state_store import read_state
+from storage.state_store import read_state, read_unapplied
 from stream.app import FaustLog, create_app
 from stream.metrics import StreamMetrics
 from stream.settings import StreamSettings
-from stream.worker import Worker
-from twin.entity_state import EntityState, rebuilt
+from stream.worker import Seed, Worker
+from twin.entity_state import rebuilt
 from twin.errors import ServiceError
 from twin.model import CityModel
 
@@ -58,8 +58,8 @@ async def run(settings: StreamSettings, models: ModelSource) -> None:
     failure: asyncio.Future[None] = asyncio.get_running_loop().create_future()
     workers: list[Worker] = []
 
-    async def seeds() -> dict[str, EntityState]:
-        return await _seeds(settings, log_id, workers[0].model)
+    async def seeds() -> Seed:
+        return await _seed(settings, log_id, workers[0].model)
 
     def worker_of(faust_log: FaustLog) -> Worker:
         worker = Worker(
@@ -78,6 +78,7 @@ async def run(settings: StreamSettings, models: ModelSource) -> None:
 
     async def ready() -> None:
         nonlocal told_ready
+        workers[0].recovered()
         if not told_ready:  # every rebalance comes by here
             told_ready = True
             notify_ready()
@@ -121,6 +122,7 @@ async def _stop(app: Any, worker: Worker) -> None:
 async def _checkpoints(worker: Worker) -> None:
     while True:
         await asyncio.sleep(CHECKPOINT_LOOK_S)
+        await worker.hold_assigned()
         await worker.checkpoint_due()
 
 
@@ -149,15 +151,16 @@ async def _crashed(app: Any) -> None:
     raise ServiceError(f"Faust gave up: {reason!r}") from reason
 
 
-async def _seeds(settings: StreamSettings, log_id: str, model: CityModel) -> dict[str, EntityState]:
-    """Return the entities as the database knows them; wait for the database as long as it takes."""
+async def _seed(settings: StreamSettings, log_id: str, model: CityModel) -> Seed:
+    """Return what the database knows; wait for the database as long as it takes."""
     told = False
     while True:
         try:
             connection = await connect(settings.database.get_secret_value(), role="stream")
             async with connection:
                 stored = await read_state(connection, log_id)
-            return rebuilt(stored.datastreams, stored.revisions, model)
+                unapplied = await read_unapplied(connection)
+            return Seed(rebuilt(stored.datastreams, stored.revisions, model), unapplied)
         except (ServiceError, OSError) as error:
             if not told:
                 log.warning("a new log needs the state from the database, which is away (%s); waiting", error)

@@ -7,7 +7,7 @@ import logging
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from stream.metrics import StreamMetrics
 from stream.partition import NOWHERE, PartitionState
@@ -84,8 +84,14 @@ class _Partition:
     hole_time: float = 0.0
 
 
-Seeds = Callable[[], Awaitable[dict[str, EntityState]]]
-"""Returns the entities as the database knows them."""
+class Seed(NamedTuple):
+    """What the database knows when a log begins."""
+
+    entities: dict[str, EntityState]
+    unapplied: list[Observation]  #: newer than the entities' states: their updates went with the old log
+
+
+Seeds = Callable[[], Awaitable[Seed]]
 
 
 class Worker:
@@ -116,13 +122,28 @@ class Worker:
         self._metrics = metrics
         self._partitions: dict[int, _Partition] = {}
         self._generation = 0  # of the assignment
+        self._recovered = False
+        self._holding = asyncio.Lock()
         self._future_max = settings.future_max_s * SECOND
 
     def forget(self) -> None:
         """Drop every partition from memory; nothing of them is acknowledged any more."""
         self._generation += 1
+        self._recovered = False
         self._partitions.clear()
         self._metrics.partitions.set(0)
+
+    def recovered(self) -> None:
+        """Learn that the checkpoints of this assignment can be read from now on."""
+        self._recovered = True
+
+    async def hold_assigned(self) -> None:
+        """Take every assigned partition into memory, also those that no record comes to."""
+        for partition in range(self._settings.partitions):
+            if not self._recovered:
+                return
+            if partition not in self._partitions:
+                await self._hold(partition)
 
     def position(self, partition: int) -> int:
         """Return the offset after which to read a partition, by its checkpoint; NOWHERE for the beginning."""
@@ -159,12 +180,8 @@ class Worker:
         await self._know(observations)
         applied = held.state.apply(record.offset, observations, self.model, self._future_max)
         held.records.append(record)
-        for start in range(0, len(applied.updates), RECORD_UPDATES_MAX):
-            batch = UpdateBatch(VERSION, tuple(applied.updates[start : start + RECORD_UPDATES_MAX]))
-            held.confirmations.append(
-                await self._transport.send_updates(record.partition, UPDATES.encode(batch))
-            )
-        self._count(applied.updates, applied.outcomes, applied.unknown)
+        await self._tell(record.partition, held, applied.updates)
+        self._count(applied.outcomes, applied.unknown)
         if len(held.records) >= self._settings.checkpoint_records_max:
             await self._checkpoint(record.partition, held)
 
@@ -209,28 +226,49 @@ class Worker:
         self._metrics.checkpoint_seconds.observe(loop.time() - started)
 
     async def _hold(self, partition: int) -> _Partition | None:
-        if not self._transport.owns(partition):
-            return None
+        """Return a partition, taken into memory if need be; None when it is not assigned to this process."""
+        async with self._holding:
+            held = self._partitions.get(partition)
+            if held is None and self._transport.owns(partition):
+                held = await self._take_into_memory(partition)
+            return held
+
+    async def _take_into_memory(self, partition: int) -> _Partition | None:
         generation = self._generation
         state = self._restored(partition)
-        fresh = state is None
-        if state is None:
-            entities = await self._seeds()
-            if generation != self._generation:
-                return None
-            mine = [
-                (name, entity)
-                for name, entity in entities.items()
-                if partition_of(name, self._settings.partitions) == partition
-            ]
-            state = PartitionState.seeded(self._log_id, self._settings.buckets, mine)
-            log.info("partition %d starts with %d entities of the database", partition, len(mine))
+        if state is not None:
+            return self._held(partition, state)
+        seed = await self._seeds()
+        if generation != self._generation:
+            return None
+        mine = [(name, entity) for name, entity in seed.entities.items() if self._lives(name, partition)]
+        state = PartitionState.seeded(self._log_id, self._settings.buckets, mine)
+        log.info("partition %d starts with %d entities of the database", partition, len(mine))
+        held = self._held(partition, state)
+        unapplied = [
+            one
+            for one in seed.unapplied
+            if (datastream := self.model.datastreams.get(one.datastream)) is not None
+            and self._lives(datastream.entity, partition)
+        ]
+        await self._tell(partition, held, state.catch_up(unapplied, self.model, self._future_max))
+        # The database moves on with this log; a replay must start from the same seed.
+        await self._checkpoint(partition, held)
+        return held
+
+    def _held(self, partition: int, state: PartitionState) -> _Partition:
         held = self._partitions[partition] = _Partition(state)
         self._metrics.partitions.set(len(self._partitions))
-        if fresh:
-            # The database moves on with this log; a replay must start from the same seed.
-            await self._checkpoint(partition, held)
         return held
+
+    def _lives(self, entity: str, partition: int) -> bool:
+        return partition_of(entity, self._settings.partitions) == partition
+
+    async def _tell(self, partition: int, held: _Partition, updates: list[Update]) -> None:
+        for start in range(0, len(updates), RECORD_UPDATES_MAX):
+            batch = UpdateBatch(VERSION, tuple(updates[start : start + RECORD_UPDATES_MAX]))
+            held.confirmations.append(await self._transport.send_updates(partition, UPDATES.encode(batch)))
+        self._metrics.updates.inc(len(updates))
 
     def _restored(self, partition: int) -> PartitionState | None:
         read = self._transport.read_checkpoint
@@ -282,9 +320,8 @@ class Worker:
             self.model = model
         self._unknown_at_version = self.model.version
 
-    def _count(self, updates: list[Update], outcomes: Counter[Outcome], unknown: int) -> None:
+    def _count(self, outcomes: Counter[Outcome], unknown: int) -> None:
         self._metrics.records.inc()
-        self._metrics.updates.inc(len(updates))
         self._metrics.unknown.inc(unknown)
         for outcome, count in outcomes.items():
             self._metrics.observations.labels(outcome).inc(count)

@@ -63,15 +63,6 @@ def stored(system: Any) -> list[float]:
     return [row[0] for row in rows]
 
 
-def state_is_stored(system: Any) -> bool:
-    """Tell whether the database holds the state, which follows the observation through the log."""
-    with psycopg.connect(system.postgres) as connection:
-        row = connection.execute(
-            "SELECT 1 FROM property_state WHERE entity_id = %s AND property = 'vehicle_count'", (ENTITY,)
-        ).fetchone()
-    return row is not None
-
-
 def test_what_is_published_is_state_and_history(running_system: Any) -> None:
     running_system.publish(TOPIC, observation(7))
     wait_until(lambda: count_of(running_system) == 7, "the state follows")
@@ -107,7 +98,6 @@ def test_a_killed_supervisor_leaves_nothing_and_the_next_one_continues(
     first.wait_ready()
     first.publish(TOPIC, observation(1))
     wait_until(lambda: count_of(first) == 1 and stored(first) == [1], "the observation is stored")
-    wait_until(lambda: state_is_stored(first), "and the state")
     key = first.operator_key
     first.stop(signal.SIGKILL)
     wait_until(lambda: processes_of(service_folder) == [], "nothing of it runs")
@@ -116,7 +106,8 @@ def test_a_killed_supervisor_leaves_nothing_and_the_next_one_continues(
     second.wait_ready()
     assert second.operator_key == key
     assert stored(second) == [1]
-    assert count_of(second) == 1
+    # The state may have been lost with the log; the stream makes it again from history.
+    wait_until(lambda: count_of(second) == 1, "the state is there")
     second.publish(TOPIC, observation(2))
     wait_until(lambda: count_of(second) == 2 and stored(second) == [1, 2], "it goes on")
 

@@ -10,7 +10,7 @@ from prometheus_client import CollectorRegistry
 
 from stream.metrics import StreamMetrics
 from stream.settings import StreamSettings
-from stream.worker import SEEK_BACK_TRIES_MAX, Confirmation, HoleError, Worker
+from stream.worker import SEEK_BACK_TRIES_MAX, Confirmation, HoleError, Seed, Worker
 from tests.cities import small_city
 from twin.entity_state import EntityState
 from twin.instant import MINUTE
@@ -75,14 +75,20 @@ def record(offset: int, *, datastream: int = 4) -> Record:
     return Record(offset, encode_observations([Observation(datastream, time, time, float(offset))]))
 
 
-def worker(log: Log, *, model: CityModel | None = None, newer: CityModel | None = None) -> Worker:
+def worker(
+    log: Log,
+    *,
+    model: CityModel | None = None,
+    newer: CityModel | None = None,
+    seed: Seed = Seed({}, []),  # noqa: B008 - never changed
+) -> Worker:
     model = model or small_city()
 
     async def reload() -> CityModel:
         return newer or model
 
-    async def seeds() -> dict[str, EntityState]:
-        return {}
+    async def seeds() -> Seed:
+        return seed
 
     return Worker(
         settings=StreamSettings(),
@@ -196,3 +202,16 @@ async def test_an_unknown_datastream_fetches_a_newer_model() -> None:
     await one.take(record(0))
     assert one.model.version == 1
     assert revisions(log) == [1]
+
+
+async def test_what_history_has_and_the_state_has_not_is_told_when_a_log_begins() -> None:
+    log = Log()
+    known = EntityState(revision=7, datastreams={4: Observation(4, 0, 0, -0.5)})
+    ahead = Observation(4, MINUTE, MINUTE, -0.4)
+    one = worker(log, seed=Seed({"town.canal": known}, [ahead]))
+    await one.hold_assigned()
+    assert not log.updates  # not before the checkpoints can be read
+    one.recovered()
+    await one.hold_assigned()
+    (update,) = UPDATES.decode(log.updates[0]).updates
+    assert (update.entity, update.revision, update.value) == ("town.canal", 8, -0.4)
