@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import signal
 import sys
+from functools import partial
 from pathlib import Path
 
 import click
@@ -48,8 +50,10 @@ def main(*, rate: int, seconds: int, quick: bool, connections: int, keep: bool) 
     )
     if options.messages > MESSAGES_MAX:
         raise click.UsageError(f"{options.messages} messages asked for, at most {MESSAGES_MAX} are measured")
+    # A polite end from outside is like Ctrl-C: the system is ended, too.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        run = measure(options, print)
+        run = measure(options, partial(print, flush=True))
     except BenchmarkError as error:
         print(f"benchmark: error: {error}", file=sys.stderr)
         sys.exit(1)

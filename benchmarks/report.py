@@ -8,6 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from benchmarks.balance import Side
 from benchmarks.processes import Usage
 from benchmarks.run import Run
 from twin.instant import Instant, format_instant, to_datetime
@@ -36,8 +37,8 @@ def lines(run: Run) -> Iterator[str]:
         ("rate achieved", f"{run.rate}/s"),
         ("messages sent", balance.sent),
         ("acknowledged (PUBACK)", balance.acknowledged),
-        ("stored", f"{balance.stored.count}, all {run.stored_after_s} s after the last PUBACK"),
-        ("SSE events", f"{balance.told.count}, all {run.told_after_s} s after the last PUBACK"),
+        ("stored", _arrival(balance.stored, run.stored_after_s)),
+        ("SSE events", _arrival(balance.told, run.told_after_s)),
         ("lost", f"{balance.stored.lost} stored, {balance.told.lost} told"),
         ("duplicates", f"{balance.stored.duplicates} stored, {balance.told.duplicates} told"),
         ("quarantined", balance.quarantined),
@@ -52,7 +53,12 @@ def lines(run: Run) -> Iterator[str]:
     )
     yield ""
     yield f"{'milliseconds':<22}{'p50':>9}{'p90':>9}{'p99':>9}{'p99.9':>9}{'max':>9}"
-    for name, one in (("publish to SSE", run.latency), ("sent later than due", run.late)):
+    measured = (
+        ("publish to SSE", run.latency),
+        ("… after second 1", run.steady),
+        ("sent later than due", run.late),
+    )
+    for name, one in measured:
         yield f"{name:<22}{one.p50:>9}{one.p90:>9}{one.p99:>9}{one.p999:>9}{one.max:>9}"
     slowest = max(range(len(run.seconds)), key=lambda index: run.seconds[index][1], default=0)
     if run.seconds:
@@ -88,6 +94,7 @@ def document(run: Run, now: Instant, commit: str) -> dict[str, Any]:
         "balance": asdict(run.balance),
         "faults": run.balance.faults,
         "latencyMs": asdict(run.latency),
+        "steadyLatencyMs": asdict(run.steady),
         "lateMs": asdict(run.late),
         "secondsMs": run.seconds,
         "toldAfterS": run.told_after_s,
@@ -118,6 +125,11 @@ def document(run: Run, now: Instant, commit: str) -> dict[str, Any]:
 def _rows(*rows: tuple[str, object]) -> Iterator[str]:
     for name, value in rows:
         yield f"{name:<22}{value}"
+
+
+def _arrival(side: Side, after_s: float) -> str:
+    until = "given up after" if side.lost else "the last within"
+    return f"{side.count}, {until} {after_s} s of the last PUBACK"
 
 
 def _records(run: Run) -> str:
@@ -160,7 +172,10 @@ def _notes(run: Run) -> Iterator[str]:
     if run.rate < 0.99 * run.options.rate:
         yield "WARNING: the rate asked for was not reached."
     if run.restarted:
-        yield f"WARNING: restarted during the run: {', '.join(run.restarted)}."
+        yield (
+            f"WARNING: restarted during the run: {', '.join(run.restarted)}; "
+            "the supervisor's processor time holds theirs until then."
+        )
     if run.recycles:
         yield f"The embedded log was recycled {run.recycles} times during the run."
     faults = run.balance.faults

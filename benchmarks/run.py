@@ -57,6 +57,7 @@ class Run:
     rate: float  #: messages a second, from the first sent to the last acknowledged
     late: Summary  #: how much later than due the generator sent
     latency: Summary  #: publish → SSE
+    steady: Summary  #: the same without the first second, in which every part meets its first message
     seconds: list[tuple[float, float, float]]  #: of each second of the run: p50, p99 and max of publish → SSE
     told_after_s: float  #: from the last acknowledgement until all was told
     stored_after_s: float  #: from the last acknowledgement until all was stored
@@ -88,24 +89,7 @@ def measure(options: RunOptions, tell: Callable[[str], None]) -> Run:
 
 def _measure(options: RunOptions, system: BenchSystem, archive: Archive, companions: list[Companion]) -> Run:
     before = system.ports
-    probe = Companion(
-        "probe", follow, ProbeOptions(host=HOST, port=before["http"], key=before["operatorKey"])
-    )
-    companions.append(probe)
-    load = Companion(
-        "load generator",
-        generate,
-        LoadOptions(
-            host=HOST,
-            port=before["mqtt"],
-            rate=options.rate,
-            messages=options.messages,
-            connections=options.connections,
-        ),
-    )
-    companions.append(load)
-    for companion in companions:
-        companion.answer(READY_TIMEOUT_S)
+    probe, load = _companions(options, before, companions)
     groups = {**system.pids, "supervisor": [system.supervisor], **{one.name: [one.pid] for one in companions}}
     idle, _, idle_s = _watched(groups, lambda _: load.has_answer(IDLE_S))
     machine = {**describe_machine(system.data_dir), **archive.versions()}
@@ -125,6 +109,9 @@ def _measure(options: RunOptions, system: BenchSystem, archive: Archive, compani
         rate=round(sum(sent.acknowledged) / sent.acknowledging_s, 1),
         late=summarise(sent.late_us),
         latency=summarise(arrived - published for published, arrived in pairs),
+        steady=summarise(
+            arrived - published for published, arrived in pairs if published - sent.published[0] >= _SECOND_US
+        ),
         seconds=_by_second(pairs, sent.published[0]),
         told_after_s=through.told_after_s,
         stored_after_s=through.stored_after_s,
@@ -139,6 +126,29 @@ def _measure(options: RunOptions, system: BenchSystem, archive: Archive, compani
         restarted=sorted(name for name, pids in after["pids"].items() if pids != before["pids"].get(name)),
         recycles=after["recycles"] - before["recycles"],
     )
+
+
+def _companions(
+    options: RunOptions, ports: dict[str, Any], started: list[Companion]
+) -> tuple[Companion, Companion]:
+    """Start the probe and the load generator; both are in `started` as soon as they run."""
+    probe = Companion("probe", follow, ProbeOptions(host=HOST, port=ports["http"], key=ports["operatorKey"]))
+    started.append(probe)
+    load = Companion(
+        "load generator",
+        generate,
+        LoadOptions(
+            host=HOST,
+            port=ports["mqtt"],
+            rate=options.rate,
+            messages=options.messages,
+            connections=options.connections,
+        ),
+    )
+    started.append(load)
+    for companion in started:
+        companion.answer(READY_TIMEOUT_S)
+    return probe, load
 
 
 def _watched(

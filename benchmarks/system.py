@@ -27,11 +27,16 @@ _OUTPUT_SHOWN_LINES = 10
 
 
 class BenchSystem:
-    """The whole system on the benchmark's city, without simulated devices; ended when the block is left."""
+    """The whole system in a temporary folder of its own; ended when the block is left.
 
-    def __init__(self, *, keep: bool = False) -> None:
+    Without options it is the benchmark's city without simulated devices. `start` and `stop` may be called in
+    between: the next start goes on with the data.
+    """
+
+    def __init__(self, *, keep: bool = False, options: Sequence[str] | None = None) -> None:
         self._keep = keep
         self.folder = Path(tempfile.mkdtemp(prefix="livetwin-bench-"))
+        self._options = options
         # Services run as accounts of their own when we are root, and must reach their data.
         self.folder.chmod(0o755)
         self.data_dir = self.folder / "data"
@@ -40,8 +45,12 @@ class BenchSystem:
         self._process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:
+        if self._options is None:
+            city = self.folder / "city"
+            write_city(bench_city(), city)
+            self._options = [f"--city={city}", "--no-simulate"]
         try:
-            self._start()
+            self.start(self._options)
         except BaseException:
             self._end()
             raise
@@ -84,13 +93,15 @@ class BenchSystem:
         if code != 0:
             raise BenchmarkError(f"livetwin up ended with code {code}: {self._last_lines()}")
 
-    def _start(self) -> None:
-        city = self.folder / "city"
-        write_city(bench_city(), city)
-        command = [sys.executable, "-m", "cli", "up", f"--city={city}", f"--data-dir={self.data_dir}"]
-        with self._output.open("wb") as output:
+    def start(self, options: Sequence[str]) -> None:
+        """Start it on its data folder, and return when it is ready. Raises BenchmarkError."""
+        self._ports_file.unlink(missing_ok=True)
+        # So that a benchmark that is killed leaves no system behind.
+        dying = ["setpriv", "--pdeathsig=TERM", "--"]
+        command = [*dying, sys.executable, "-m", "cli", "up", f"--data-dir={self.data_dir}", *options]
+        with self._output.open("ab") as output:
             self._process = subprocess.Popen(
-                [*command, "--port=0", "--mqtt-port=0", "--no-simulate", f"--ports-file={self._ports_file}"],
+                [*command, "--port=0", "--mqtt-port=0", f"--ports-file={self._ports_file}"],
                 cwd=Path(__file__).parents[1],
                 stdout=output,
                 stderr=subprocess.STDOUT,

@@ -51,7 +51,7 @@ class LiveTwin(click.Group):
             name="livetwin",
             help="The live half of a city's digital twin: from sensor to trustworthy state.",
             params=[_debug_option()],
-            epilog="Settings of the roles are environment variables LIVETWIN_*; docs/configuration.md lists them.",
+            epilog="Settings of the roles are environment variables LIVETWIN_*: docs/configuration.md.",
         )
 
     def list_commands(self, ctx: click.Context) -> list[str]:

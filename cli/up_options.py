@@ -12,6 +12,9 @@ PARTITIONS = 4
 # Faust joins a group of the embedded broker after half of it.
 STREAM_SESSION_S = 2
 
+# A record costs the embedded broker half a millisecond and more, however much it holds.
+BATCH_PAUSE_MS = 20
+
 DEFAULT_DATA_DIR = Path(".livetwin")
 DEFAULT_LOG_MIB_MAX = 512
 
@@ -67,6 +70,7 @@ def role_environments(
             # Mosquitto 2.0 does not save shared subscriptions: after its restart, what devices send before
             # ingest is back would have no subscriber. The only ingest subscribes alone, and that is saved.
             "LIVETWIN_MQTT_SHARE": "",
+            "LIVETWIN_BATCH_PAUSE_MS": str(BATCH_PAUSE_MS),
             "LIVETWIN_PSEUDONYM_KEY": pseudonym_key,
         },
         "stream": {**shared, "LIVETWIN_SESSION_TIMEOUT_S": str(STREAM_SESSION_S)},

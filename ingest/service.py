@@ -30,6 +30,9 @@ from twin.plausibility import PlausibilityBounds
 
 log = logging.getLogger(__name__)
 
+# A batch of so many is a quiet moment, in which nothing waits for company.
+FEW_MESSAGES_MAX = 3
+
 # How long a stopping role still waits for Kafka to confirm what it took; the broker has it still.
 STOP_S_MAX = 5.0
 
@@ -69,9 +72,13 @@ class Ingest:
             await session.open()
             notify_ready()
             publisher = Publisher(producer)
+            loop = asyncio.get_running_loop()
             while True:
                 messages = await session.batch(self._settings.batch_messages_max)
+                taken = loop.time()
                 await _to_the_end(self._handle(messages, publisher))
+                if len(messages) > FEW_MESSAGES_MAX:
+                    await asyncio.sleep(self._settings.batch_pause_ms / 1000 - (loop.time() - taken))
         finally:
             await session.close()
             await producer.stop()

@@ -41,6 +41,13 @@ class IngestSettings(RoleSettings):
         description="Bytes unacknowledged at once; the socket is not read beyond.",
     )
     batch_messages_max: int = Field(default=2_000, ge=1, description="Messages of one batch to Kafka.")
+    batch_pause_ms: int = Field(
+        default=0,
+        ge=0,
+        le=1_000,
+        description="Least time between two batches while many messages come, milliseconds: a broker to "
+        "which a record is dear gets fewer and larger ones. A message alone never waits.",
+    )
     payload_bytes_max: int = Field(
         default=256 * 1024, ge=1024, description="Largest payload that is decoded."
     )

@@ -14,7 +14,8 @@ from yarl import URL
 from runtime.topics import OBSERVATIONS, UPDATES
 from stream.faust_transport import Transport
 from stream.settings import StreamSettings
-from stream.worker import Confirmation, Worker
+from stream.surroundings import Confirmation
+from stream.worker import Worker
 
 log = logging.getLogger(__name__)
 

@@ -6,20 +6,33 @@
   recovery would stop short. The true end is taken from a Fetch response, on every broker.
 - Faust takes offsets that it did not see for a gap in the log, and commits past them. `observations` has no
   gaps: what was not seen got lost on the way here, and is read again.
+- After a seek Faust goes on handing over what it had fetched before, takes its offsets for read, and drops in
+  silence what the seek was for when it comes. What is not yet the goal of a seek is passed over here.
 - Faust starts reading at what it committed. In one of many two-worker rebalances it had committed past
   records that nobody processed. Here the checkpoint's position decides instead.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping
-from typing import Any
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from time import monotonic
+from typing import Any, NamedTuple
 
 from aiokafka import TopicPartition
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
 from runtime.kafka_log import FETCH_MAX_WAIT_MS, ends
+
+# A goal that has not come by then is gone from the log; the worker then sees the hole, and judges it.
+GOAL_S_MAX = 5.0
+
+
+class _Goal(NamedTuple):
+    """The offset that a seek was for, and until when it is waited for."""
+
+    offset: int
+    deadline: float
 
 
 class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
@@ -49,6 +62,10 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
     #: called each time that the assignment is positioned and reading begins
     on_positioned: Callable[[], Awaitable[None]]
 
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._goals: dict[Any, _Goal] = {}
+
     def _new_consumer_thread(self) -> ConsumerThread:
         return ConsumerThread(self, loop=self.loop, beacon=self.beacon)
 
@@ -56,14 +73,27 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
         if tp.topic != self.positioned_topic:
             await super()._add_gap(tp, offset_from, offset_to)
 
+    async def getmany(self, timeout: float) -> AsyncIterator[tuple[Any, Any]]:  # noqa: ASYNC109 - Faust's
+        """Yield fetched messages; of a partition that was just sought, none before its goal has come."""
+        async for tp, message in super().getmany(timeout):
+            goal = self._goals.get(tp)
+            if goal is not None:
+                if message.offset != goal.offset and monotonic() < goal.deadline:
+                    continue
+                del self._goals[tp]
+                # A message that was under way during the seek may have moved this on.
+                self._read_offset[tp] = message.offset or None
+            yield tp, message
+
     async def perform_seek(self) -> None:
         """Seek to the committed offsets, and where a checkpoint knows better, to its position."""
+        self._goals.clear()
         await super().perform_seek()
         mine = [tp for tp in self.assignment() if tp.topic == self.positioned_topic]
         earliest = await self.earliest_offsets(*mine) if mine else {}
         for tp in mine:
             start = max(self.start_of(tp.partition), earliest.get(tp) or 0)
-            await self.seek(tp, start)
+            await self._seek_to(tp, start)
             # Faust commits only what follows its idea of the committed offset without a gap.
             self._committed_offset[tp] = start or None
         await self.on_positioned()
@@ -78,8 +108,12 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
         if first > offset:
             self._committed_offset[tp] = first  # else nothing would be committed any more
             return False
-        await self.seek(tp, offset)
+        await self._seek_to(tp, offset)
         return True
+
+    async def _seek_to(self, tp: Any, offset: int) -> None:
+        self._goals[tp] = _Goal(offset, monotonic() + GOAL_S_MAX)
+        await self.seek(tp, offset)
 
 
 class Transport(driver.Transport):  # type: ignore[misc]

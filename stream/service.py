@@ -18,7 +18,8 @@ from storage.state_store import read_state, read_unapplied
 from stream.app import FaustLog, create_app
 from stream.metrics import StreamMetrics
 from stream.settings import StreamSettings
-from stream.worker import Seed, Worker
+from stream.surroundings import Seed
+from stream.worker import Worker
 from twin.entity_state import rebuilt
 from twin.errors import ServiceError
 from twin.model import CityModel

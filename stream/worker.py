@@ -7,12 +7,11 @@ import logging
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, Protocol
 
 from stream.metrics import StreamMetrics
 from stream.partition import NOWHERE, PartitionState
 from stream.settings import StreamSettings
-from twin.entity_state import EntityState
+from stream.surroundings import Confirmation, Record, Seeds, Transport
 from twin.errors import MessageError, TwinError
 from twin.instant import SECOND
 from twin.messages import OBSERVATIONS, UPDATES, VERSION, Update, UpdateBatch, partition_of
@@ -27,44 +26,6 @@ RECORD_UPDATES_MAX = 1_000
 # How often a hole is sought back before the process gives up and starts again from its checkpoint.
 SEEK_BACK_DELAY_S = 0.3
 SEEK_BACK_TRIES_MAX = 10
-
-Confirmation = Awaitable[Any]
-
-
-class Record(Protocol):
-    """An observation record, as the transport hands it over."""
-
-    partition: int
-    offset: int
-    value: bytes
-
-    def acknowledge(self) -> None:
-        """Tell the transport that the record need not come again."""
-        ...
-
-
-class Transport(Protocol):
-    """What the worker needs of Kafka, Faust's way."""
-
-    def owns(self, partition: int) -> bool:
-        """Whether the partition is assigned to this process now."""
-        ...
-
-    async def send_updates(self, partition: int, value: bytes) -> Confirmation:
-        """Send a record to `updates`; return what to await for its confirmation."""
-        ...
-
-    def write_checkpoint(self, partition: int, key: bytes, value: bytes) -> Confirmation:
-        """Write a table entry; return what to await for its confirmation."""
-        ...
-
-    def read_checkpoint(self, key: bytes) -> bytes | None:
-        """Return a table entry as it was recovered."""
-        ...
-
-    async def seek_back(self, partition: int, offset: int) -> bool:
-        """Read a partition again from an offset; return False when the log no longer reaches back."""
-        ...
 
 
 class HoleError(TwinError):
@@ -82,16 +43,6 @@ class _Partition:
     checkpointing: asyncio.Lock = field(default_factory=asyncio.Lock)
     hole_tries: int = 0
     hole_time: float = 0.0
-
-
-class Seed(NamedTuple):
-    """What the database knows when a log begins."""
-
-    entities: dict[str, EntityState]
-    unapplied: list[Observation]  #: newer than the entities' states: their updates went with the old log
-
-
-Seeds = Callable[[], Awaitable[Seed]]
 
 
 class Worker:

@@ -31,6 +31,8 @@ autosave_interval 1
 
 # Mosquitto drops beyond these when a subscriber is slow: no limit. What waits while the log is recycled
 # or ingest is away waits here, and nowhere else.
+# A small packet does not wait for the acknowledgement of the one before.
+set_tcp_nodelay true
 max_inflight_messages 0
 max_queued_messages 0
 queue_qos0_messages true

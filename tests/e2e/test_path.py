@@ -199,7 +199,7 @@ def test_a_late_value_is_history_and_not_state(running_system: System) -> None:
 
 
 def test_a_cursor_brings_what_was_missed_and_nothing_twice(running_system: System) -> None:
-    entity, topic = "alkmaar.overdie", "livetwin/alkmaar/noise-overdie/observations"
+    entity, topic = "alkmaar.binnenstad", "livetwin/alkmaar/noise-binnenstad/observations"
     base = recent() - DAY
 
     def message(number: int) -> bytes:

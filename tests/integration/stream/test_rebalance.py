@@ -37,6 +37,7 @@ class Traffic:
     model: CityModel
     producer: AIOKafkaProducer
     sent: int = 0
+    enough: bool = False
     last: dict[str, Observation] = field(default_factory=dict)
     told: dict[tuple[str, int], Update] = field(default_factory=dict)
     contradictions: list[tuple[Update, Update]] = field(default_factory=list)
@@ -45,7 +46,7 @@ class Traffic:
     async def write(self) -> None:
         """Send one observation a record, about 200 records a second, each newer than the one before."""
         datastreams = list(self.model.datastreams.values())
-        while True:
+        while not self.enough:
             datastream = datastreams[self.sent % len(datastreams)]
             time = self.sent * SECOND
             observation = Observation(datastream.id, time, time, float(self.sent % 100))
@@ -140,8 +141,8 @@ async def test_no_record_is_lost_or_told_differently_over_twenty_rebalances(
                 else:
                     await other.start()
                 await flow.caught_up(workers)
-            writing.cancel()
-            await asyncio.gather(writing, return_exceptions=True)
+            flow.enough = True
+            await writing
             await flow.caught_up(workers)
         finally:
             writing.cancel()

@@ -10,7 +10,8 @@ from prometheus_client import CollectorRegistry
 
 from stream.metrics import StreamMetrics
 from stream.settings import StreamSettings
-from stream.worker import SEEK_BACK_TRIES_MAX, Confirmation, HoleError, Seed, Worker
+from stream.surroundings import Confirmation, Seed
+from stream.worker import SEEK_BACK_TRIES_MAX, HoleError, Worker
 from tests.cities import small_city
 from twin.entity_state import EntityState
 from twin.instant import MINUTE

@@ -1,0 +1,57 @@
+"""What the worker needs around it: records, a way to send and to remember, and what the database knows."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any, NamedTuple, Protocol
+
+from twin.entity_state import EntityState
+from twin.observation import Observation
+
+Confirmation = Awaitable[Any]
+
+
+class Record(Protocol):
+    """An observation record, as the transport hands it over."""
+
+    partition: int
+    offset: int
+    value: bytes
+
+    def acknowledge(self) -> None:
+        """Tell the transport that the record need not come again."""
+        ...
+
+
+class Transport(Protocol):
+    """What the worker needs of Kafka, Faust's way."""
+
+    def owns(self, partition: int) -> bool:
+        """Whether the partition is assigned to this process now."""
+        ...
+
+    async def send_updates(self, partition: int, value: bytes) -> Confirmation:
+        """Send a record to `updates`; return what to await for its confirmation."""
+        ...
+
+    def write_checkpoint(self, partition: int, key: bytes, value: bytes) -> Confirmation:
+        """Write a table entry; return what to await for its confirmation."""
+        ...
+
+    def read_checkpoint(self, key: bytes) -> bytes | None:
+        """Return a table entry as it was recovered."""
+        ...
+
+    async def seek_back(self, partition: int, offset: int) -> bool:
+        """Read a partition again from an offset; return False when the log no longer reaches back."""
+        ...
+
+
+class Seed(NamedTuple):
+    """What the database knows when a log begins."""
+
+    entities: dict[str, EntityState]
+    unapplied: list[Observation]  #: newer than the entities' states: their updates went with the old log
+
+
+Seeds = Callable[[], Awaitable[Seed]]
