@@ -16,7 +16,7 @@ STREAM_SESSION_S = 2
 BATCH_PAUSE_MS = 20
 
 DEFAULT_DATA_DIR = Path(".livetwin")
-DEFAULT_LOG_MIB_MAX = 512
+DEFAULT_LOG_MIB_MAX = 256
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
