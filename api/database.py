@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -25,7 +26,11 @@ CONNECT_TIMEOUT_S = 3
 STATEMENT_TIMEOUT_MS = 15_000
 WAITING_MAX = 64
 RETRY_AFTER_S = 5
-PROBE_WAIT_S = 0.5
+
+# A database that hangs accepts and says nothing: only a clock tells. It is looked at this often, and taken
+# for away when a look takes longer; requests are refused at once then instead of hanging with it.
+PROBE_INTERVAL_S = 1.0
+PROBE_WAIT_S = 1.0
 
 
 class Database:
@@ -33,6 +38,9 @@ class Database:
 
     def __init__(self, dsn: str, connections_max: int) -> None:
         self._dsn = dsn
+        self._answers: bool | None = None  # None until the first look
+        self._looked = asyncio.Event()
+        self._probing: asyncio.Task[None] | None = None
         self._pool: AsyncConnectionPool[Connection] = AsyncConnectionPool(
             dsn,
             min_size=0,
@@ -54,14 +62,20 @@ class Database:
     async def open(self) -> None:
         """Begin to lend; needs no database yet."""
         await self._pool.open(wait=False)
+        self._probing = asyncio.create_task(self._probe(), name="database probe")
 
     async def close(self) -> None:
         """Close every connection."""
+        if self._probing is not None:
+            self._probing.cancel()
+            await asyncio.gather(self._probing, return_exceptions=True)
         await self._pool.close()
 
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[Connection]:
         """Lend a connection; raise a problem (503) when the database is away or too busy."""
+        if self._answers is False:
+            raise _away()
         try:
             async with self._pool.connection() as connection:
                 yield connection
@@ -74,20 +88,39 @@ class Database:
             ) from error
         except (PoolTimeout, TooManyRequests, *UNAVAILABLE) as error:
             log.warning("the database did not answer a request: %s", error)
-            raise ProblemError(
-                HTTPStatus.SERVICE_UNAVAILABLE,
-                "The database does not answer just now; live state goes on without it. Try again later.",
-                headers={"Retry-After": str(RETRY_AFTER_S)},
-            ) from error
+            raise _away() from error
 
     async def answers(self) -> bool:
-        """Whether the database answers now."""
+        """Return whether the database answered when it was last looked at."""
+        await self._looked.wait()
+        return self._answers is True
+
+    async def _probe(self) -> None:
+        """Look at the database for ever."""
+        while True:
+            look = asyncio.create_task(self._look())
+            try:
+                await asyncio.wait([look], timeout=PROBE_WAIT_S)
+                self._told(answers=look.done() and look.result())
+                # A look that hangs ends when the database goes on, or its connection breaks.
+                self._told(answers=await look)
+            finally:
+                look.cancel()
+            await asyncio.sleep(PROBE_INTERVAL_S)
+
+    async def _look(self) -> bool:
         try:
             async with self._pool.connection(PROBE_WAIT_S):
-                pass
+                return True
         except (PoolTimeout, TooManyRequests, psycopg.Error):
             return False
-        return True
+
+    def _told(self, *, answers: bool) -> None:
+        if answers != self._answers:
+            level = logging.INFO if answers else logging.WARNING
+            log.log(level, "the database %s", "answers" if answers else "is away")
+        self._answers = answers
+        self._looked.set()
 
     async def seed(self, log_id: str) -> Seed:
         """Return the stored state and its positions in a log; raise ServiceError when that fails."""
@@ -106,3 +139,11 @@ class Database:
                 if topic == topics.UPDATES
             },
         )
+
+
+def _away() -> ProblemError:
+    return ProblemError(
+        HTTPStatus.SERVICE_UNAVAILABLE,
+        "The database does not answer just now; live state goes on without it. Try again later.",
+        headers={"Retry-After": str(RETRY_AFTER_S)},
+    )

@@ -81,10 +81,10 @@ class FaustLog:
 def create_app(
     settings: StreamSettings,
     worker_of: Callable[[FaustLog], Worker],
-    on_ready: Callable[[], Awaitable[None]],
+    on_positioned: Callable[[], Awaitable[None]],
     on_failure: Callable[[BaseException], None],
 ) -> Any:
-    """Return a Faust app that feeds a worker; `on_ready` is called when reading begins after each assignment.
+    """Return a Faust app that feeds a worker; `on_positioned` is called when reading begins.
 
     `on_failure` is called with what the worker raised; the app does nothing more then.
     """
@@ -115,7 +115,7 @@ def create_app(
     table = app.Table("state", partitions=settings.partitions, key_type=bytes, value_type=bytes)
     worker = worker_of(FaustLog(app, table))
     app.transport = Transport.configured(
-        OBSERVATIONS, lambda partition: worker.position(partition) + 1, on_ready
+        OBSERVATIONS, lambda partition: worker.position(partition) + 1, on_positioned
     )(app.conf.broker, app, loop=app.loop)
 
     async def observe(stream: Any) -> None:

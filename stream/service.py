@@ -75,20 +75,14 @@ async def run(settings: StreamSettings, models: ModelSource) -> None:
         workers.append(worker)
         return worker
 
-    told_ready = False
-
-    async def ready() -> None:
-        nonlocal told_ready
+    async def positioned() -> None:
         workers[0].recovered()
-        if not told_ready:  # every rebalance comes by here
-            told_ready = True
-            notify_ready()
 
     def fail(error: BaseException) -> None:
         if not failure.done():
             failure.set_exception(error)
 
-    app = create_app(settings, worker_of, ready, fail)
+    app = create_app(settings, worker_of, positioned, fail)
     await app.start()
     tasks = [
         asyncio.create_task(_checkpoints(workers[0]), name="checkpoints"),
@@ -121,9 +115,12 @@ async def _stop(app: Any, worker: Worker) -> None:
 
 
 async def _checkpoints(worker: Worker) -> None:
+    ready = False
     while True:
         await asyncio.sleep(CHECKPOINT_LOOK_S)
-        await worker.hold_assigned()
+        if await worker.hold_assigned() and not ready:
+            ready = True
+            notify_ready()
         await worker.checkpoint_due()
 
 

@@ -88,13 +88,17 @@ class Worker:
         """Learn that the checkpoints of this assignment can be read from now on."""
         self._recovered = True
 
-    async def hold_assigned(self) -> None:
-        """Take every assigned partition into memory, also those that no record comes to."""
+    async def hold_assigned(self) -> bool:
+        """Take every assigned partition into memory, also those that no record comes to.
+
+        Return whether that is done; it is not while the checkpoints cannot be read yet.
+        """
         for partition in range(self._settings.partitions):
             if not self._recovered:
-                return
+                return False
             if partition not in self._partitions:
                 await self._hold(partition)
+        return self._recovered
 
     def position(self, partition: int) -> int:
         """Return the offset after which to read a partition, by its checkpoint; NOWHERE for the beginning."""
