@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Generator
-from typing import Protocol
+from collections.abc import Generator
 
 import uvicorn
 from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
@@ -14,29 +13,17 @@ from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector,
 from api.app import create_app, create_context
 from api.context import Context
 from api.settings import ApiSettings
+from runtime.city_model import Models
 from runtime.clock import system_clock
 from runtime.metrics import serve_metrics
 from runtime.readiness import notify_ready
 from twin.errors import ServiceError
-from twin.model import CityModel
 
 log = logging.getLogger(__name__)
 
 # Streams end at once; a request that is under way has this long.
 SHUTDOWN_S = 3
 _PAUSE_S = 0.02
-
-
-class Models(Protocol):
-    """Where the city model comes from."""
-
-    async def load(self) -> CityModel:
-        """Return the model; raise ServiceError when there is none."""
-        ...
-
-    def watch(self) -> AsyncIterator[CityModel]:
-        """Yield each newer model."""
-        ...
 
 
 class _Server(uvicorn.Server):

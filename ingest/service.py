@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Coroutine
-from typing import Any, Protocol
+from collections.abc import Coroutine
+from typing import Any
 
 from prometheus_client import CollectorRegistry
 
@@ -21,6 +21,7 @@ from ingest.pseudonym import Pseudonymiser
 from ingest.publisher import Publisher, new_producer
 from ingest.session import Message, MqttSession, SessionOptions
 from ingest.settings import IngestSettings
+from runtime.city_model import Models
 from runtime.clock import Clock, system_clock
 from runtime.metrics import serve_metrics
 from runtime.readiness import notify_ready
@@ -35,18 +36,6 @@ FEW_MESSAGES_MAX = 3
 
 # How long a stopping role still waits for Kafka to confirm what it took; the broker has it still.
 STOP_S_MAX = 5.0
-
-
-class ModelSource(Protocol):
-    """Where the city model comes from, and how it is followed."""
-
-    async def load(self) -> CityModel:
-        """Return the present model."""
-        ...
-
-    def watch(self) -> AsyncIterator[CityModel]:
-        """Yield each newer model."""
-        ...
 
 
 class Ingest:
@@ -83,7 +72,7 @@ class Ingest:
             await session.close()
             await producer.stop()
 
-    async def follow(self, models: ModelSource) -> None:
+    async def follow(self, models: Models) -> None:
         """Work by each newer model from the next batch on."""
         async for model in models.watch():
             before = set(self._routes.filters)
@@ -117,7 +106,7 @@ class Ingest:
         self._metrics.count(taken)
 
 
-async def run(settings: IngestSettings, models: ModelSource) -> None:
+async def run(settings: IngestSettings, models: Models) -> None:
     """Run the ingest role until cancelled."""
     metrics_registry = CollectorRegistry()
     metrics = IngestMetrics(metrics_registry)

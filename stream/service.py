@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
-from typing import Any, Protocol
+from typing import Any
 
 from prometheus_client import CollectorRegistry
 
+from runtime.city_model import Models
 from runtime.kafka_log import log_identity
 from runtime.metrics import serve_metrics
 from runtime.readiness import notify_ready
@@ -32,19 +32,7 @@ DATABASE_RETRY_S = 1.0
 STOP_S_MAX = 5.0
 
 
-class ModelSource(Protocol):
-    """Where the city model comes from, and how it is followed."""
-
-    async def load(self) -> CityModel:
-        """Return the present model."""
-        ...
-
-    def watch(self) -> AsyncIterator[CityModel]:
-        """Yield each newer model."""
-        ...
-
-
-async def run(settings: StreamSettings, models: ModelSource) -> None:
+async def run(settings: StreamSettings, models: Models) -> None:
     """Run the stream role until cancelled.
 
     Raises ServiceError when the log was replaced by another one: the state in memory belongs to the old log,
@@ -124,7 +112,7 @@ async def _checkpoints(worker: Worker) -> None:
         await worker.checkpoint_due()
 
 
-async def _follow(models: ModelSource, worker: Worker) -> None:
+async def _follow(models: Models, worker: Worker) -> None:
     async for model in models.watch():
         worker.model = model
         log.info("works by version %d of the city model", model.version)
