@@ -16,7 +16,9 @@ if [ -z "${HOME:-}" ] || [ ! -w "${HOME}" ]; then
   made_home="$HOME"
 fi
 made_policy=""
+apt_log="$(mktemp)"
 clean_up() {
+  rm -f "$apt_log"
   [ -z "${made_home:-}" ] || rm -rf "$made_home"
   [ -z "$made_policy" ] || as_root rm -f "$made_policy"
 }
@@ -30,6 +32,13 @@ fail() {
 
 as_root() {
   if [ "$(id -u)" -eq 0 ]; then "$@"; else sudo "$@"; fi
+}
+
+# Hundreds of lines a newcomer need not read, unless it fails.
+quietly() {
+  "$@" >"$apt_log" 2>&1 && return
+  tail -n 40 "$apt_log" >&2
+  return 1
 }
 
 # --- Debian packages ----------------------------------------------------------------------------------------
@@ -55,19 +64,21 @@ missing_packages() {
 # Debian starts a service when it installs it, on the very port that ours wants. Ours are started by
 # `livetwin up`; those that come with the packages stay off. What was installed before is not touched.
 install_packages() {
-  say "installing $*"
   command -v apt-get >/dev/null || fail "apt-get is missing: this needs Debian 13, or install by hand: $*"
   if [ "$(id -u)" -ne 0 ] && ! command -v sudo >/dev/null; then
-    fail "root is needed once; run as root: apt-get install --no-install-recommends $*"
+    fail "root is needed once; run as root: apt-get update && apt-get install --no-install-recommends $*"
   fi
+  say "installing $* (a minute or so)"
   if [ ! -e /usr/sbin/policy-rc.d ]; then
     made_policy=/usr/sbin/policy-rc.d
     printf '#!/bin/sh\nexit 101\n' | as_root tee "$made_policy" >/dev/null
     as_root chmod 755 "$made_policy"
   fi
-  as_root apt-get update -q || fail "apt-get update failed: is the Debian registry reachable?"
-  as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends \
-    -o Dpkg::Use-Pty=0 "$@" || fail "apt-get could not install $*: see its message above"
+  quietly as_root apt-get update -q || fail "apt-get update failed: is the Debian registry reachable?"
+  # A fresh machine may be at its own upgrades: wait for those.
+  quietly as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends \
+    -o Dpkg::Use-Pty=0 -o DPkg::Lock::Timeout=300 "$@" ||
+    fail "apt-get could not install $*: see its message above"
   if command -v systemctl >/dev/null; then
     local package service
     for package in "$@"; do
@@ -108,14 +119,14 @@ fi
 if [ -f web/package.json ]; then
   if [ ! -f web/node_modules/.livetwin-setup ] || [ web/package.json -nt web/node_modules/.livetwin-setup ]; then
     say "installing the page's libraries"
-    (cd web && npm install --no-audit --no-fund --no-package-lock --loglevel=error) ||
+    (cd web && npm install --no-audit --no-fund --no-package-lock --no-progress --loglevel=error) ||
       fail "npm could not install the page's libraries: see its message above; is the npm registry reachable?"
     touch web/node_modules/.livetwin-setup
   fi
   if [ ! -f api/static/index.html ] || [ -n "$(find web -path web/node_modules -prune -o -path web/build \
     -prune -o -type f -newer api/static/index.html -print -quit)" ]; then
     say "building the page"
-    (cd web && npm run --silent build) || fail "the page could not be built: see the message above"
+    (cd web && npm run --silent build -- --logLevel warn) || fail "the page could not be built: see the message above"
     # Even if the build copied a file with its time.
     touch api/static/index.html
   fi
