@@ -16,8 +16,6 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
-from paho.mqtt.client import Client
-from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 from psycopg import sql
 
 from cli.embedded.kafka import EmbeddedKafka
@@ -27,13 +25,13 @@ from cli.embedded.postgres import EmbeddedPostgres
 from cli.linux_process import processes_of
 from runtime.topics import create_topics, partition_counts
 from storage.migrate import migrate
+from tests.mqtt_publisher import publish
 
 TEMPLATE = "livetwin_template"
 PARTITIONS = 4
 
 START_TIMEOUT_S = 90
 STOP_TIMEOUT_S = 60
-PUBLISH_TIMEOUT_S = 30
 
 
 def make_folder() -> Path:
@@ -193,19 +191,7 @@ class RunningSystem:
 
     def publish_all(self, messages: list[tuple[str, bytes | str]], qos: int = 1) -> None:
         """Publish messages in order and return when the broker acknowledged all of them."""
-        client = Client(CallbackAPIVersion.VERSION2, protocol=MQTTProtocolVersion.MQTTv5)
-        client.max_inflight_messages_set(1000)
-        client.max_queued_messages_set(0)
-        client.connect(*self.mqtt)
-        client.loop_start()
-        try:
-            sent = [client.publish(topic, payload, qos) for topic, payload in messages]
-            for one in sent:
-                one.wait_for_publish(PUBLISH_TIMEOUT_S)
-                assert one.is_published(), f"not acknowledged within {PUBLISH_TIMEOUT_S} s"
-        finally:
-            client.disconnect()
-            client.loop_stop()
+        publish(self.mqtt, messages, qos)
 
     def _ended_within(self, timeout_s: float) -> bool:
         try:

@@ -10,7 +10,7 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 PUBACK_TIMEOUT_S = 30.0
 
 
-def publish(address: tuple[str, int], messages: Iterable[tuple[str, bytes]], qos: int = 1) -> None:
+def publish(address: tuple[str, int], messages: Iterable[tuple[str, bytes | str]], qos: int = 1) -> None:
     """Publish messages in order over one connection; return when all are acknowledged (QoS 1) or sent (0)."""
     client = Client(CallbackAPIVersion.VERSION2, protocol=MQTTProtocolVersion.MQTTv5)
     client.max_inflight_messages_set(200)
