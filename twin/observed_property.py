@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Literal, TypeAlias
+
+from twin.instant import DAY, Duration
+from twin.quality_rules import DEFAULT_RULES, GOOD, QualityRules
 
 Combination: TypeAlias = Literal["mean", "sum", "max", "median", "circular_mean"]
 """How the datastreams of one property on one entity combine into the entity's value."""
@@ -13,8 +16,20 @@ Combination: TypeAlias = Literal["mean", "sum", "max", "median", "circular_mean"
 Aggregation: TypeAlias = Literal["mean", "sum", "max", "last", "counter", "circular_mean"]
 """How the property aggregates over time; a counter aggregates by its increase."""
 
+RollUp: TypeAlias = Literal["max", "mean", "sum", "min", "none"]
+"""How the values of entities become one of the area that they are in; `none`: they do not."""
+
 Theme: TypeAlias = Literal["environment", "mobility", "energy", "water", "climate", "device"]
 """The domains that the city puts side by side; `device` is the health of the sensor itself."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Retention:
+    """How long what is kept: single observations, then ever coarser aggregates. Aggregates of a day stay."""
+
+    raw: Duration = 90 * DAY
+    minute: Duration = 180 * DAY  #: aggregates of a minute and of ten minutes
+    hour: Duration = 5 * 366 * DAY
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,11 +48,17 @@ class ObservedProperty:
     maximum: float
     combination: Combination = "mean"
     aggregation: Aggregation = "mean"
+    quality: QualityRules = GOOD  #: when a plausible value is suspect all the same
+    retention: Retention = Retention()
+    roll_up: RollUp = "none"
+    wraps_at: float | None = None  #: a counter that starts again at 0 there (65536 with 16 bits)
 
 
 def _properties() -> dict[str, ObservedProperty]:
     def concentration(name: str, maximum: float) -> ObservedProperty:
-        return ObservedProperty(name=name, unit="ug/m3", theme="environment", minimum=-100, maximum=maximum)
+        return ObservedProperty(
+            name=name, unit="ug/m3", theme="environment", minimum=-100, maximum=maximum, roll_up="mean"
+        )
 
     def count(name: str) -> ObservedProperty:
         return ObservedProperty(
@@ -52,7 +73,13 @@ def _properties() -> dict[str, ObservedProperty]:
 
     def power(name: str) -> ObservedProperty:
         return ObservedProperty(
-            name=name, unit="kW", theme="energy", minimum=0, maximum=1_000_000, combination="sum"
+            name=name,
+            unit="kW",
+            theme="energy",
+            minimum=0,
+            maximum=1_000_000,
+            combination="sum",
+            roll_up="sum",
         )
 
     def counter(name: str, unit: str) -> ObservedProperty:
@@ -68,13 +95,25 @@ def _properties() -> dict[str, ObservedProperty]:
 
     known = [
         *(concentration(name, 5_000) for name in ("pm1", "pm2_5", "pm10", "no2", "o3", "so2")),
-        ObservedProperty(name="co2", unit="ppm", theme="environment", minimum=0, maximum=40_000),
-        ObservedProperty(name="air_temperature", unit="Cel", theme="climate", minimum=-60, maximum=70),
+        ObservedProperty(
+            name="co2", unit="ppm", theme="environment", minimum=0, maximum=40_000, roll_up="mean"
+        ),
+        ObservedProperty(
+            name="air_temperature", unit="Cel", theme="climate", minimum=-60, maximum=70, roll_up="mean"
+        ),
         ObservedProperty(name="water_temperature", unit="Cel", theme="water", minimum=-5, maximum=60),
-        ObservedProperty(name="relative_humidity", unit="%", theme="climate", minimum=0, maximum=105),
-        ObservedProperty(name="air_pressure", unit="hPa", theme="climate", minimum=800, maximum=1_150),
-        ObservedProperty(name="noise_level", unit="dB[A]", theme="environment", minimum=0, maximum=160),
-        ObservedProperty(name="wind_speed", unit="m/s", theme="climate", minimum=0, maximum=120),
+        ObservedProperty(
+            name="relative_humidity", unit="%", theme="climate", minimum=0, maximum=105, roll_up="mean"
+        ),
+        ObservedProperty(
+            name="air_pressure", unit="hPa", theme="climate", minimum=800, maximum=1_150, roll_up="mean"
+        ),
+        ObservedProperty(
+            name="noise_level", unit="dB[A]", theme="environment", minimum=0, maximum=160, roll_up="max"
+        ),
+        ObservedProperty(
+            name="wind_speed", unit="m/s", theme="climate", minimum=0, maximum=120, roll_up="mean"
+        ),
         ObservedProperty(
             name="wind_direction",
             unit="deg",
@@ -85,7 +124,13 @@ def _properties() -> dict[str, ObservedProperty]:
             aggregation="circular_mean",
         ),
         ObservedProperty(
-            name="rainfall", unit="mm", theme="climate", minimum=0, maximum=500, aggregation="sum"
+            name="rainfall",
+            unit="mm",
+            theme="climate",
+            minimum=0,
+            maximum=500,
+            aggregation="sum",
+            roll_up="mean",
         ),
         *(count(name) for name in ("vehicle_count", "bicycle_count", "pedestrian_count")),
         ObservedProperty(
@@ -139,7 +184,7 @@ def _properties() -> dict[str, ObservedProperty]:
             aggregation="last",
         ),
     ]
-    return {one.name: one for one in known}
+    return {one.name: replace(one, quality=DEFAULT_RULES.get(one.name, GOOD)) for one in known}
 
 
 BUILT_IN: Mapping[str, ObservedProperty] = MappingProxyType(_properties())

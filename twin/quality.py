@@ -21,9 +21,26 @@ class QualityFlag(IntFlag):
     STUCK = 32
     DRIFT = 64
     MAINTENANCE = 128
+    RATE_OF_CHANGE = 256  #: changed faster than the observed property can
+    CLOCK_SKEW = 512  #: dated after its reception, within what is believed
+    DISAGREES = 1024  #: far from what the other sensors of the same property say
 
 
-_SUSPECT = QualityFlag.OUT_OF_RANGE | QualityFlag.SPIKE | QualityFlag.STUCK | QualityFlag.DRIFT
+_SUSPECT = (
+    QualityFlag.OUT_OF_RANGE
+    | QualityFlag.SPIKE
+    | QualityFlag.STUCK
+    | QualityFlag.DRIFT
+    | QualityFlag.RATE_OF_CHANGE
+    | QualityFlag.DISAGREES
+)
+
+# Plain integers: the operators of an enumeration cost a microsecond each.
+UNUSABLE = int(_SUSPECT | QualityFlag.MAINTENANCE)
+"""Flags any of which keeps a value out of states and aggregates."""
+
+BY_TIMES = int(QualityFlag.LATE | QualityFlag.CLOCK_SKEW)
+"""Flags that follow from the two times of an observation alone: never stored, always computed."""
 
 
 def quality_word(flags: int) -> QualityWord:
@@ -40,7 +57,7 @@ def quality_word(flags: int) -> QualityWord:
         return "suspect"
     if flags & QualityFlag.LATE:
         return "late"
-    if flags & QualityFlag.ESTIMATED:
+    if flags & (QualityFlag.ESTIMATED | QualityFlag.CLOCK_SKEW):
         return "estimated"
     return "good"
 
@@ -50,4 +67,4 @@ def takes_part(flags: int) -> bool:
 
     Late and estimated values may: they are right, if not fresh or not measured; freshness is judged apart.
     """
-    return not flags & (_SUSPECT | QualityFlag.MAINTENANCE)
+    return not flags & UNUSABLE

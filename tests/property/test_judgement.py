@@ -1,0 +1,110 @@
+"""The laws of judgement: it depends on what was measured before, and on nothing else."""
+
+from __future__ import annotations
+
+from statistics import median
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from twin.instant import MINUTE
+from twin.judgement import CONTEXT_MAX, extend, judge_quality
+from twin.quality import QualityFlag
+from twin.quality_rules import DEFAULT_RULES, QualityRules, Spike, Stuck
+from twin.spike import MAD_SCALE, SPIKE_CONTEXT_MIN, is_spike
+
+RULES = QualityRules(
+    minimum=-50.0,
+    maximum=50.0,
+    rate_max=10.0 / 60,
+    spike=Spike(deviation_min=5.0),
+    stuck=Stuck(count=4, duration_min=2 * MINUTE),
+)
+
+# Few distinct values, so that runs, spikes and returns are common.
+levels = st.sampled_from([0.0, 0.0, 0.5, 1.0, 4.0, 9.0, 30.0, -30.0, 60.0])
+series = st.lists(st.tuples(st.integers(1, 6), levels), min_size=1, max_size=60).map(
+    lambda steps: [
+        (sum(step for step, _ in steps[: n + 1]) * MINUTE, value) for n, (_, value) in enumerate(steps)
+    ]
+)
+
+
+def judged(observations: list[tuple[int, float]], rules: QualityRules = RULES) -> list[int]:
+    """Return the flags of each observation, judged from those before it and received at once."""
+    run, found = None, []
+    for n, (time, value) in enumerate(observations):
+        run = extend(run, time, value)
+        context = observations[max(0, n - CONTEXT_MAX) : n]
+        found.append(judge_quality(context, run, time, time, value, rules, MINUTE))
+    return found
+
+
+@given(series, st.integers(0, 60))
+def test_what_comes_later_changes_no_judgement(observations: list[tuple[int, float]], cut: int) -> None:
+    assert judged(observations[:cut]) == judged(observations)[:cut]
+
+
+@given(series, st.integers(-(10**9), 10**9))
+def test_the_date_does_not_matter(observations: list[tuple[int, float]], shift: int) -> None:
+    moved = [(time + shift * MINUTE, value) for time, value in observations]
+    assert judged(moved) == judged(observations)
+
+
+@given(series, st.floats(-1e3, 1e3))
+def test_spikes_and_rates_do_not_depend_on_the_datum(
+    observations: list[tuple[int, float]], datum: float
+) -> None:
+    rules = QualityRules(rate_max=10.0 / 60, spike=Spike(deviation_min=4.7))
+    # Whole numbers of 1/64, so that the shift rounds nothing.
+    shift = round(datum * 64) / 64
+    moved = [(time, value + shift) for time, value in observations]
+    assert judged(moved, rules) == judged(observations, rules)
+
+
+@given(series)
+def test_a_run_counts_the_equal_values_that_end_it(observations: list[tuple[int, float]]) -> None:
+    run = None
+    for n, (time, value) in enumerate(observations):
+        run = extend(run, time, value)
+        first = n
+        while first and observations[first - 1][1] == value:
+            first -= 1
+        assert (run.value, run.count, run.start) == (value, n - first + 1, observations[first][0])
+
+
+@given(series)
+def test_what_is_called_a_spike_is_one_for_hampel_too(observations: list[tuple[int, float]]) -> None:
+    """The quick way through agrees with the definition; the second condition only spares values."""
+    spike = Spike(deviation_min=5.0)
+    for n, (time, value) in enumerate(observations):
+        recent = [
+            other
+            for moment, other in observations[max(0, n - spike.window) : n]
+            if moment >= time - spike.window * 4 * MINUTE
+        ]
+        hampel = False
+        if len(recent) >= SPIKE_CONTEXT_MIN:
+            middle = median(recent)
+            deviation = median(abs(other - middle) for other in recent)
+            hampel = abs(value - middle) > max(spike.threshold * MAD_SCALE * deviation, 5.0)
+        found = is_spike(observations[max(0, n - CONTEXT_MAX) : n], time, value, spike, MINUTE)
+        jumped = not recent or abs(value - recent[-1]) > spike.deviation_min
+        assert found <= hampel
+        if jumped:
+            assert found == hampel
+
+
+@given(st.sampled_from(sorted(DEFAULT_RULES)), st.lists(st.floats(-1e3, 1e3), min_size=1, max_size=40))
+def test_a_judge_adds_only_flags_of_its_own(name: str, values: list[float]) -> None:
+    own = (
+        QualityFlag.OUT_OF_RANGE
+        | QualityFlag.RATE_OF_CHANGE
+        | QualityFlag.SPIKE
+        | QualityFlag.STUCK
+        | QualityFlag.LATE
+        | QualityFlag.CLOCK_SKEW
+    )
+    for flags in judged([(n * MINUTE, value) for n, value in enumerate(values)], DEFAULT_RULES[name]):
+        assert flags & ~own == 0
+        assert type(flags) is int
