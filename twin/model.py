@@ -6,9 +6,11 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
+from twin.calibration import Calibration, Maintenance
 from twin.entity import Entity
 from twin.observed_property import BUILT_IN, ObservedProperty
 from twin.sensor import Datastream, Sensor
+from twin.terms import Terms
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,8 +48,15 @@ class CityModel:
     datastreams: Mapping[int, Datastream]
     properties: Mapping[str, ObservedProperty] = field(default_factory=lambda: BUILT_IN)
     feeds: tuple[Feed, ...] = ()
+    calibrations: tuple[Calibration, ...] = ()
+    maintenance: tuple[Maintenance, ...] = ()
     _by_entity: Mapping[str, tuple[Datastream, ...]] = field(init=False, repr=False, compare=False)
     _children: Mapping[str, tuple[str, ...]] = field(init=False, repr=False, compare=False)
+    _calibrations: Mapping[tuple[str, str], tuple[Calibration, ...]] = field(
+        init=False, repr=False, compare=False
+    )
+    _maintenance: Mapping[str, tuple[Maintenance, ...]] = field(init=False, repr=False, compare=False)
+    _terms: dict[int, Terms] = field(init=False, repr=False, compare=False, default_factory=dict)
 
     def __post_init__(self) -> None:
         by_entity: defaultdict[str, list[Datastream]] = defaultdict(list)
@@ -57,6 +66,14 @@ class CityModel:
         for entity in self.entities.values():
             if entity.parent is not None:
                 children[entity.parent].append(entity.id)
+        calibrations: defaultdict[tuple[str, str], list[Calibration]] = defaultdict(list)
+        for calibration in sorted(self.calibrations, key=lambda one: one.start):
+            calibrations[calibration.sensor, calibration.property].append(calibration)
+        maintenance: defaultdict[str, list[Maintenance]] = defaultdict(list)
+        for one in self.maintenance:
+            maintenance[one.sensor].append(one)
+        object.__setattr__(self, "_calibrations", {key: tuple(one) for key, one in calibrations.items()})
+        object.__setattr__(self, "_maintenance", {key: tuple(one) for key, one in maintenance.items()})
         object.__setattr__(self, "_by_entity", {key: tuple(value) for key, value in by_entity.items()})
         object.__setattr__(self, "_children", {key: tuple(value) for key, value in children.items()})
 
@@ -66,6 +83,32 @@ class CityModel:
         if property is None:
             return found
         return tuple(one for one in found if one.property == property)
+
+    def calibrations_of(self, datastream: Datastream) -> tuple[Calibration, ...]:
+        """Return the calibrations of a datastream, ordered by their start."""
+        return self._calibrations.get((datastream.sensor, datastream.property), ())
+
+    def maintenance_of(self, datastream: Datastream) -> tuple[Maintenance, ...]:
+        """Return when the sensor of a datastream was, is or will be worked on."""
+        return self._maintenance.get(datastream.sensor, ())
+
+    def terms(self, datastream: Datastream) -> Terms:
+        """Return by what the observations of a datastream are judged."""
+        terms = self._terms.get(datastream.id)
+        if terms is None:
+            sensor = self.sensors.get(datastream.sensor)
+            terms = self._terms[datastream.id] = Terms.of(
+                self.properties[datastream.property],
+                datastream.interval,
+                self.calibrations_of(datastream),
+                self.maintenance_of(datastream),
+                personal=sensor is not None and sensor.personal,
+            )
+        return terms
+
+    def is_personal(self, entity: str, property: str) -> bool:
+        """Whether a property of an entity is combined from personal data."""
+        return any(self.terms(one).personal for one in self.datastreams_of(entity, property))
 
     def within(self, area: str) -> Iterator[str]:
         """Yield the ids of the area itself and of everything below it."""
@@ -93,6 +136,8 @@ class CityPlan:
     datastreams: tuple[Datastream, ...]
     properties: tuple[ObservedProperty, ...] = ()  #: those that the city adds to the built-in ones
     feeds: tuple[Feed, ...] = ()
+    calibrations: tuple[Calibration, ...] = ()
+    maintenance: tuple[Maintenance, ...] = ()
 
 
 def index_by_id(datastreams: Iterable[Datastream]) -> dict[int, Datastream]:

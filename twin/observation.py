@@ -30,5 +30,6 @@ class Outcome(StrEnum):
     CORRECTION = "correction"  #: as old as the state, received later, another value: it is the state now
     DUPLICATE = "duplicate"  #: same time, same value
     SUPERSEDED = "superseded"  #: as old as the state, another value, received earlier: it lost
-    LATE = "late"  #: older than the state: history only
+    LATE = "late"  #: older than the state: part of its windows and of history
+    REPAIR = "repair"  #: too old for the windows in memory: history, from which they are made again
     FUTURE = "future"  #: dated too far ahead of its reception: refused

@@ -1,24 +1,27 @@
-"""The laws of event-time state: what holds for every set of observations in every order."""
+"""The laws of an entity's state: what holds for every set of observations in every order."""
 
 from __future__ import annotations
 
 from collections import Counter
+from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.cities import small_city
 from tests.strategies import observations
-from twin.datastream_state import classify
-from twin.entity_state import EntityState, combine
+from twin.combination import Part, combine
+from twin.entity_state import EntityState
 from twin.instant import MINUTE
 from twin.observation import Observation, Outcome
+from twin.quality import takes_part
 
 FUTURE_MAX = 5 * MINUTE
 MODEL = small_city()
+NOISE = MODEL.properties["noise_level"]
 
 
-def final_states(arrivals: list[Observation]) -> dict[str, tuple[dict[int, Observation], list[object]]]:
+def final_states(arrivals: list[Observation]) -> dict[str, Any]:
     """Return what is known of each entity after the observations arrived in this order."""
     entities: dict[str, EntityState] = {}
     for observation in arrivals:
@@ -26,10 +29,11 @@ def final_states(arrivals: list[Observation]) -> dict[str, tuple[dict[int, Obser
         entities.setdefault(entity, EntityState()).observe(observation, MODEL, FUTURE_MAX)
     return {
         name: (
-            state.datastreams,
+            {id: (one.newest, one.last_good) for id, one in state.datastreams.items()},
             [state.property_state(one, MODEL) for one in ("noise_level", "water_level")],
         )
         for name, state in entities.items()
+        if state.datastreams
     }
 
 
@@ -49,13 +53,16 @@ def test_arriving_twice_changes_nothing(arrivals: list[Observation], data) -> No
 @given(st.lists(observations.map(lambda o: o._replace(datastream=1)), min_size=1, max_size=30))
 def test_the_state_is_the_greatest_plausible_observation(arrivals: list[Observation]) -> None:
     plausible = [o for o in arrivals if o.phenomenon_time - o.received_time <= FUTURE_MAX]
-    state = None
+    state = EntityState()
     for observation in arrivals:
-        state, _ = classify(state, observation, FUTURE_MAX)
-    expected = max(
-        plausible, key=lambda o: (o.phenomenon_time, o.received_time, o.value, o.flags), default=None
-    )
-    assert state == expected
+        state.observe(observation, MODEL, FUTURE_MAX)
+    if not plausible:
+        assert not state.datastreams
+        return
+    expected = max(plausible, key=lambda o: (o.phenomenon_time, o.received_time, o.value, o.flags))
+    newest = state.datastreams[1].newest
+    assert newest[:4] == expected[:4]
+    assert newest.flags & expected.flags == expected.flags
 
 
 @given(st.lists(observations, max_size=40))
@@ -65,9 +72,13 @@ def test_each_observation_has_one_outcome_and_each_change_one_revision(arrivals:
     revisions: dict[str, list[int]] = {}
     for observation in arrivals:
         entity = MODEL.datastreams[observation.datastream].entity
-        outcome, change = entities.setdefault(entity, EntityState()).observe(observation, MODEL, FUTURE_MAX)
+        state = entities.setdefault(entity, EntityState())
+        outcome, _, change = state.observe(observation, MODEL, FUTURE_MAX)
         outcomes[outcome] += 1
-        assert (change is not None) == (outcome in {Outcome.ACCEPTED, Outcome.CORRECTION})
+        if outcome is Outcome.ACCEPTED:
+            assert change is not None
+        if outcome in {Outcome.SUPERSEDED, Outcome.FUTURE}:
+            assert change is None
         if change is not None:
             revisions.setdefault(change.entity, []).append(change.revision)
     assert outcomes.total() == len(arrivals)
@@ -79,10 +90,20 @@ def test_each_observation_has_one_outcome_and_each_change_one_revision(arrivals:
 def test_a_combination_is_within_its_parts_and_independent_of_their_order(
     arrivals: list[Observation],
 ) -> None:
-    parts = {o.datastream: o for o in arrivals}
-    states = [(o, MINUTE) for o in parts.values()]
-    for combination in ("mean", "max", "median"):
-        one, other = combine(combination, states), combine(combination, states[::-1])
-        assert one == other
-        values = [o.value for o in parts.values() if o.datastream in one.datastreams]
-        assert min(values) <= one.value <= max(values)
+    newest = {o.datastream: o for o in arrivals}
+    parts = [Part(o, None, MINUTE) for o in newest.values()]
+    one, other = combine(NOISE, parts), combine(NOISE, parts[::-1])
+    assert one == other
+    values = [o.value for o in newest.values() if o.datastream in one.datastreams]
+    assert min(values) <= one.value <= max(values)
+
+
+@given(st.lists(observations, min_size=1, max_size=12))
+def test_a_suspect_value_speaks_only_where_no_good_one_does(arrivals: list[Observation]) -> None:
+    newest = {o.datastream: o for o in arrivals}
+    state = combine(NOISE, [Part(o, None, MINUTE) for o in newest.values()])
+    speaking = [newest[one] for one in state.datastreams]
+    if takes_part(state.flags):
+        assert all(takes_part(one.flags) for one in speaking)
+    else:
+        assert len(speaking) == 1
