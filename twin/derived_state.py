@@ -1,0 +1,161 @@
+"""What is derived of an entity: its indicators, and the published values of its households.
+
+Computed at most once a second of log time, from what changed since.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
+
+import msgspec
+
+from twin.combination import PropertyState
+from twin.household_sum import WINDOW, HouseholdSum
+from twin.indicators.indicator import Indicator, IndicatorValue, Input, InputValue
+from twin.indicators.registry import REGISTRY
+from twin.instant import HOUR, MINUTE, Duration, Instant
+from twin.model import CityModel
+from twin.observed_property import ObservedProperty
+from twin.trail import Trail
+from twin.window import Aggregate
+
+_SIZES: Mapping[str, Duration] = {"ten_minutes": 10 * MINUTE, "hour": HOUR, "day": HOUR}
+
+# An input of an instant, remembered for slopes: an hour of values a minute apart, and some more.
+INSTANTS_MAX = 128
+
+
+class DerivedValue(NamedTuple):
+    """A derived value that is to be told."""
+
+    name: str
+    value: float
+    phenomenon_time: Instant
+    flags: int
+    datastreams: tuple[int, ...]  #: of the cohort, where it is of households
+    weight: int  #: how many sensors or connections are behind it
+    interval: Duration  #: how often it is made anew
+
+
+class DerivedState(msgspec.Struct, array_like=True):
+    """What the derived values of an entity are made from. Mutable; goes into a checkpoint."""
+
+    trails: dict[str, dict[Duration, Trail]] = msgspec.field(default_factory=dict)
+    instants: dict[str, list[InputValue]] = msgspec.field(default_factory=dict)  #: oldest first
+    households: dict[str, HouseholdSum] = msgspec.field(default_factory=dict)
+    told: dict[str, IndicatorValue] = msgspec.field(default_factory=dict)
+    changed: set[str] = msgspec.field(default_factory=set)  #: properties, since values were last derived
+
+    def measured(self, property: str, state: PropertyState, wanted: Wanted) -> None:
+        """Take in the new state of a property."""
+        history = wanted.instants.get(property)
+        if history is None:
+            return
+        self.changed.add(property)
+        value = InputValue(state.value, state.phenomenon_time, state.flags, len(state.datastreams))
+        known = self.instants.setdefault(property, [])
+        while known and known[-1].time >= value.time:
+            known.pop()  # corrected, or told again
+        known.append(value)
+        while len(known) > 1 and (value.time - known[0].time > history or len(known) > INSTANTS_MAX):
+            del known[0]
+
+    def closed(self, property: str, aggregate: Aggregate, wanted: Wanted) -> None:
+        """Take in a window of a property that is nobody's personal data."""
+        if (property, aggregate.size) not in wanted.windows:
+            return
+        trail = self.trails.setdefault(property, {}).setdefault(aggregate.size, Trail())
+        if trail.add(aggregate):
+            self.changed.add(property)
+
+    def closed_personal(self, property: ObservedProperty, aggregate: Aggregate, now: Instant) -> None:
+        """Take in a window of one household."""
+        # Power alone: a register's readings, or a mean, would be a second equation about the same homes.
+        if aggregate.size == WINDOW and property.roll_up == "sum" and property.aggregation == "mean":
+            household = self.households.setdefault(property.name, HouseholdSum())
+            household.add(aggregate, now)
+
+    def derive(self, model: CityModel, entity: str, wanted: Wanted, now: Instant) -> list[DerivedValue]:
+        """Return the values that are new at the log time `now`."""
+        found = self._published(model, entity, wanted, now)
+        if not self.changed:
+            return found
+        changed, self.changed = self.changed, set()
+        attributes = model.entities[entity].attributes if entity in model.entities else {}
+        for indicator in wanted.indicators:
+            if any(one.property in changed for one in indicator.inputs):
+                value = self._evaluated(indicator, attributes, model, wanted)
+                if value is not None and value != self.told.get(indicator.name):
+                    self.told[indicator.name] = value
+                    found.append(_derived(indicator, value))
+        return found
+
+    def _published(self, model: CityModel, entity: str, wanted: Wanted, now: Instant) -> list[DerivedValue]:
+        found = []
+        for name, household in self.households.items():
+            if not household.waiting:
+                continue
+            registered = len(model.datastreams_of(entity, name))
+            for one in household.publish(now, registered):
+                members = tuple(sorted(household.cohort.members())) if household.cohort is not None else ()
+                found.append(
+                    DerivedValue(name, one.value, one.window + WINDOW, one.flags, members, one.count, WINDOW)
+                )
+                if wanted.names(name):
+                    self.instants[name] = [InputValue(one.value, one.window, one.flags, one.count)]
+                    self.changed.add(name)
+        return found
+
+    def _evaluated(
+        self, indicator: Indicator, attributes: Mapping[str, Any], model: CityModel, wanted: Wanted
+    ) -> IndicatorValue | None:
+        inputs: dict[str, InputValue | list[InputValue]] = {}
+        for one in indicator.inputs:
+            if one.property in wanted.observed:
+                inputs[one.property] = self._values(one, model)
+        return indicator.evaluate(inputs, attributes) if any(inputs.values()) else None
+
+    def _values(self, one: Input, model: CityModel) -> list[InputValue]:
+        if one.averaging == "instant" or one.property in self.households:
+            return self.instants.get(one.property, [])
+        trail = self.trails.get(one.property, {}).get(_SIZES[one.averaging])
+        return trail.values(model.properties[one.property]) if trail is not None else []
+
+
+class Wanted(NamedTuple):
+    """Which inputs an entity must remember, for the indicators that it can have."""
+
+    observed: frozenset[str]  #: the properties that are observed on it
+    indicators: tuple[Indicator, ...]
+    instants: Mapping[str, Duration]  #: property → how far back
+    windows: frozenset[tuple[str, Duration]]  #: (property, size)
+
+    def names(self, property: str) -> bool:
+        """Whether any indicator is computed from a property."""
+        return any(one.property == property for indicator in self.indicators for one in indicator.inputs)
+
+
+def wanted_of(properties: Iterable[str], attributes: Mapping[str, Any]) -> Wanted:
+    """Return what an entity with these observed properties and attributes must remember."""
+    observed = frozenset(properties)
+    indicators = tuple(one for one in REGISTRY.values() if one.applies_to(observed, attributes))
+    inputs = [one for indicator in indicators for one in indicator.inputs if one.property in observed]
+    instants: dict[str, Duration] = {}
+    for one in inputs:
+        if one.averaging == "instant":
+            instants[one.property] = max(one.history, instants.get(one.property, 0))
+    return Wanted(
+        observed,
+        indicators,
+        instants,
+        frozenset((one.property, _SIZES[one.averaging]) for one in inputs if one.averaging != "instant"),
+    )
+
+
+def _derived(indicator: Indicator, value: IndicatorValue) -> DerivedValue:
+    windows = [_SIZES[one.averaging] for one in indicator.inputs if one.averaging != "instant"]
+    time = value.time + max(windows, default=0)  # a window speaks for its end
+    return DerivedValue(
+        indicator.name, value.value, time, value.flags, (), len(value.inputs), max(windows, default=0)
+    )

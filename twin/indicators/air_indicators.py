@@ -1,0 +1,72 @@
+"""The indicators of the air: the two indices, and the running means that thresholds are set in."""
+
+from __future__ import annotations
+
+from twin.indicators import eaqi, lki
+from twin.indicators.bilingual import Text
+from twin.indicators.indicator import Attributes, Given, Indicator, Input
+from twin.indicators.running_mean import EIGHT_HOURS, TimeMean, running_mean
+from twin.instant import DAY, Duration
+
+
+def _hour(given: Given) -> dict[str, float]:
+    return {name: values[-1].value for name, values in given.items()}
+
+
+def _lki(given: Given, attributes: Attributes) -> float:
+    return float(lki.lki(_hour(given)).published)
+
+
+def _eaqi(given: Given, attributes: Attributes) -> float:
+    return float(eaqi.eaqi(_hour(given)).level)
+
+
+def _running(name: str, property: str, length: Duration, title: Text) -> Indicator:
+    def formula(given: Given, attributes: Attributes) -> float | None:
+        hours = [TimeMean(one.time, one.value, one.coverage) for one in given[property]]
+        mean = running_mean(hours, hours[-1].start, length)
+        return None if mean is None else mean.mean
+
+    hours = length * 24 // DAY
+    return Indicator(
+        name=name,
+        unit="ug/m3",
+        theme="environment",
+        title=title,
+        inputs=(Input(property=property, averaging="hour", history=length),),
+        roll_up="mean",
+        formula=formula,
+        formula_text=f"mean of the valid hours among the last {hours}, at least {hours * 3 // 4} of them",
+        source="Directive 2008/50/EC, annexes VII (A, 2) and XI (A)",
+    )
+
+
+AIR: tuple[Indicator, ...] = (
+    Indicator(
+        name="lki",
+        unit="1",
+        theme="environment",
+        title=Text("Dutch air-quality index", "Luchtkwaliteitsindex (LKI)"),
+        inputs=tuple(Input(property=name, averaging="hour", need="optional") for name in lki.EDGES),
+        roll_up="max",
+        same_time=True,
+        formula=_lki,
+        formula_text="highest class of the hourly means, 1 to 11; one higher where two or more all agree",
+        source="RIVM report 2014-0050; luchtmeetnet.nl; edges 10/11 from R package con2lki",
+    ),
+    Indicator(
+        name="eaqi",
+        unit="1",
+        theme="environment",
+        title=Text("European air-quality index", "Europese luchtkwaliteitsindex (EAQI)"),
+        inputs=tuple(Input(property=name, averaging="hour", need="optional") for name in eaqi.EDGES),
+        roll_up="max",
+        same_time=True,
+        formula=_eaqi,
+        formula_text="highest level of the pollutants' hourly means, 1 to 6",
+        source="European Environment Agency, bands of 2024 (ETC-HE 2024/17)",
+    ),
+    _running("pm2_5_24h", "pm2_5", DAY, Text("PM2.5, running 24 hours", "PM2,5, lopend 24-uursgemiddelde")),
+    _running("pm10_24h", "pm10", DAY, Text("PM10, running 24 hours", "PM10, lopend 24-uursgemiddelde")),
+    _running("o3_8h", "o3", EIGHT_HOURS, Text("Ozone, running 8 hours", "Ozon, lopend 8-uursgemiddelde")),
+)

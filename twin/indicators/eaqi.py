@@ -1,0 +1,81 @@
+"""EAQI: the European air-quality index, 1 (good) to 6 (extremely poor), as in force since 2024.
+
+Source: European Environment Agency, airindex.eea.europa.eu, bands of ETC-HE report 2024/17, as listed in
+TheDave94/airwatch. All bands are of hourly means. This is not the classic set, in which particulate matter is
+judged by 24-hour means and which some public services still return.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import NamedTuple
+
+from twin.indicators.bilingual import Text
+
+# Upper edges of the levels 1 to 5, in µg/m3; what is above the last one has level 6.
+EDGES: Mapping[str, tuple[float, ...]] = MappingProxyType(
+    {
+        "pm2_5": (5, 15, 50, 90, 140),
+        "pm10": (15, 45, 120, 195, 270),
+        "no2": (10, 25, 60, 100, 150),
+        "o3": (60, 100, 120, 160, 180),
+        "so2": (20, 40, 125, 190, 275),
+    }
+)
+
+# The Dutch words are our translation.
+_WORDS = (
+    Text("good", "goed"),
+    Text("fair", "redelijk"),
+    Text("moderate", "matig"),
+    Text("poor", "slecht"),
+    Text("very poor", "zeer slecht"),
+    Text("extremely poor", "uiterst slecht"),
+)
+LEVEL_MAX = len(_WORDS)
+
+
+class Eaqi(NamedTuple):
+    """The index of one hour."""
+
+    level: int  #: 1 to 6
+    pollutants: tuple[str, ...]  #: those with that level, in the order of `EDGES`
+
+
+def sub_level(pollutant: str, concentration: float) -> int:
+    """Return the level, 1 to 6, of one hourly mean in µg/m3; an edge belongs to the better level.
+
+    Raises KeyError for another pollutant.
+
+    >>> sub_level("pm2_5", 5), sub_level("pm2_5", 5.1), sub_level("o3", -2), sub_level("so2", 276)
+    (1, 2, 1, 6)
+    """
+    return bisect_left(EDGES[pollutant], concentration) + 1
+
+
+def eaqi(hourly_means: Mapping[str, float]) -> Eaqi:
+    """Return the index from the hourly means (µg/m3) of at least one of `EDGES`' pollutants; the worst wins.
+
+    The agency publishes it only for stations that measure certain sets of pollutants; we tell which ones it
+    comes from instead. Raises ValueError when none is given.
+    """
+    levels = {name: sub_level(name, hourly_means[name]) for name in EDGES if name in hourly_means}
+    if not levels:
+        raise ValueError(
+            f"no pollutant of the EAQI among {sorted(hourly_means)}, expected any of {sorted(EDGES)}"
+        )
+    worst = max(levels.values())
+    return Eaqi(worst, tuple(name for name, level in levels.items() if level == worst))
+
+
+def word(level: int) -> Text:
+    """Return the words of a level, 1 to 6.
+
+    >>> word(2).english, word(6).dutch
+    ('fair', 'uiterst slecht')
+    """
+    if not 1 <= level <= LEVEL_MAX:
+        raise ValueError(f"EAQI level {level} does not exist, expected 1 to {LEVEL_MAX}")
+    return _WORDS[level - 1]

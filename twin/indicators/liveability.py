@@ -1,0 +1,153 @@
+"""The liveability card of a neighbourhood: its domains side by side, each with its score and source.
+
+A score is 100 at a value that is good, 0 at one that is bad, and straight between the two. There is no total
+on purpose: no published weighting of air against water against traffic was found, and inventing one would
+hide what the card is there to show. A domain without a value has no score; it is never filled in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+from twin.indicators.bilingual import Text
+from twin.indicators.indicator import IndicatorValue
+from twin.quality import takes_part
+
+Domain: TypeAlias = Literal["air", "noise", "mobility", "energy", "water", "climate"]
+
+
+@dataclass(frozen=True, slots=True)
+class Yardstick:
+    """What a domain is measured by."""
+
+    indicator: str  #: an indicator, or an observed property
+    unit: str  #: UCUM
+    good: float  #: from here on the score is 100
+    bad: float  #: from here on it is 0
+    explanation: Text
+    source: str
+
+    def score(self, value: float) -> float:
+        """Return the score, 0 to 100, of a value in `unit`."""
+        share = (value - self.bad) / (self.good - self.bad)
+        return 100.0 * min(1.0, max(0.0, share))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DomainScore:
+    """One line of the card; without a value, score and value are None and the first yardstick is told."""
+
+    domain: Domain
+    title: Text
+    score: float | None  #: 0 to 100
+    value: IndicatorValue | None
+    yardstick: Yardstick
+
+
+TITLES: Mapping[Domain, Text] = {
+    "air": Text("Air", "Lucht"),
+    "noise": Text("Noise", "Geluid"),
+    "mobility": Text("Mobility", "Mobiliteit"),
+    "energy": Text("Energy", "Energie"),
+    "water": Text("Water", "Water"),
+    "climate": Text("Heat", "Hitte"),
+}
+
+YARDSTICKS: Mapping[Domain, tuple[Yardstick, ...]] = {
+    "air": (
+        Yardstick(
+            "lki",
+            "1",
+            1,
+            11,
+            Text("100 at class 1, 0 at class 11", "100 bij klasse 1, 0 bij klasse 11"),
+            "RIVM report 2014-0050: lowest and highest class",
+        ),
+        Yardstick(
+            "eaqi",
+            "1",
+            1,
+            6,
+            Text("100 at level 1, 0 at level 6", "100 bij niveau 1, 0 bij niveau 6"),
+            "European Environment Agency: best and worst level of 2024",
+        ),
+    ),
+    "noise": (
+        Yardstick(
+            "noise_level",
+            "dB[A]",
+            53,
+            70,
+            Text("100 up to 53 dB(A), 0 from 70 dB(A)", "100 tot 53 dB(A), 0 vanaf 70 dB(A)"),
+            "WHO Environmental Noise Guidelines, 2018: 53 dB for road traffic (Lden, of a whole year), 70 dB "
+            "for all leisure noise",
+        ),
+    ),
+    "mobility": (
+        Yardstick(
+            "speed_ratio",
+            "1",
+            1.0,
+            0.0,
+            Text("100 at the free speed, 0 at a standstill", "100 bij vrije snelheid, 0 bij stilstand"),
+            "the ratio itself; free flow from 0.75 and congestion below 0.5: no published source found",
+        ),
+    ),
+    "energy": (
+        Yardstick(
+            "transformer_load",
+            "%",
+            80,
+            120,
+            Text("100 up to 80 % load, 0 from 120 %", "100 tot 80 % belasting, 0 vanaf 120 %"),
+            "customary levels of load; no published source found",
+        ),
+    ),
+    "water": (
+        Yardstick(
+            "freeboard_share",
+            "%",
+            100,
+            0,
+            Text("100 at the target level, 0 at the danger level", "100 op streefpeil, 0 op gevaarpeil"),
+            "the levels that the city's model gives the water",
+        ),
+    ),
+    "climate": (
+        Yardstick(
+            "air_temperature",
+            "Cel",
+            25,
+            35,
+            Text("100 up to 25 °C, 0 from 35 °C", "100 tot 25 °C, 0 vanaf 35 °C"),
+            "KNMI: a summer day reaches 25 °C, a tropical day 30 °C; for 35 °C no published source found. "
+            "Heat only: cold is not judged",
+        ),
+    ),
+}
+"""By domain what it is measured by; the first one that has a value is taken."""
+
+
+def liveability_card(values: Mapping[str, IndicatorValue]) -> tuple[DomainScore, ...]:
+    """Return the card of an area from its values by name of indicator or observed property.
+
+    Every domain has a line, in the order of `TITLES`. A value that is suspect or under maintenance gives no
+    score.
+    """
+    return tuple(_line(domain, title, values) for domain, title in TITLES.items())
+
+
+def _line(domain: Domain, title: Text, values: Mapping[str, IndicatorValue]) -> DomainScore:
+    for yardstick in YARDSTICKS[domain]:
+        value = values.get(yardstick.indicator)
+        if value is not None and takes_part(value.flags):
+            return DomainScore(
+                domain=domain,
+                title=title,
+                score=yardstick.score(value.value),
+                value=value,
+                yardstick=yardstick,
+            )
+    return DomainScore(domain=domain, title=title, score=None, value=None, yardstick=YARDSTICKS[domain][0])

@@ -1,0 +1,107 @@
+"""LKI: the Dutch air-quality index, 1 (good) to 11 (very bad), from hourly means.
+
+Source: RIVM report 2014-0050, with the table of the edges as two independent programs carry it
+(teusH/MySense, scripts/AirQualityIndex.py; R package con2lki 0.1.0, which also gives the edges between 10 and
+11). A concentration on an edge has the lower index: MySense rounds up what it interpolates, con2lki puts the
+edge into the higher index; for measured concentrations it makes no difference.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import NamedTuple
+
+from twin.indicators.bilingual import Text
+
+CLASS_MIN = 1
+CLASS_MAX = 11
+
+# Upper edges of the indices 1 to 10, in µg/m3; what is above the last one has index 11.
+EDGES: Mapping[str, tuple[float, ...]] = MappingProxyType(
+    {
+        "pm2_5": (10, 15, 20, 30, 40, 50, 70, 90, 100, 140),
+        "pm10": (10, 20, 30, 45, 60, 75, 100, 125, 150, 200),
+        "no2": (10, 20, 30, 45, 60, 75, 100, 125, 150, 200),
+        "o3": (15, 30, 40, 60, 80, 100, 140, 180, 200, 240),
+    }
+)
+
+# Last class of a word. The Dutch ones are the index's own (luchtmeetnet.nl), the English ones our
+# translation.
+_WORDS = (
+    (3, Text("good", "goed")),
+    (6, Text("moderate", "matig")),
+    (8, Text("insufficient", "onvoldoende")),
+    (10, Text("bad", "slecht")),
+    (CLASS_MAX, Text("very bad", "zeer slecht")),
+)
+
+
+class Lki(NamedTuple):
+    """The index of one hour."""
+
+    value: float  #: interpolated, 0 to 11
+    published: int  #: the class, 1 to 11
+    pollutants: tuple[str, ...]  #: those with the highest class, in the order of `EDGES`
+
+
+def sub_index(pollutant: str, concentration: float) -> float:
+    """Return the interpolated index, 0 to 11, of one hourly mean in µg/m3.
+
+    Reference monitors report negative hours, which are kept everywhere else; here they count as 0. Above the
+    last edge there is nothing to interpolate towards: the index is 11. Raises KeyError for another pollutant.
+
+    >>> sub_index("o3", 124), sub_index("pm10", 45), sub_index("pm10", -3), sub_index("pm2_5", 500)
+    (6.6, 4.0, 0.0, 11.0)
+    """
+    edges = EDGES[pollutant]
+    lower = 0.0
+    for index, upper in enumerate(edges):
+        if concentration <= upper:
+            return index + max(0.0, concentration - lower) / (upper - lower)
+        lower = upper
+    return float(CLASS_MAX)
+
+
+def class_of(value: float) -> int:
+    """Return the published class of an interpolated index: rounded up, 1 to 11.
+
+    >>> class_of(0.0), class_of(3.0), class_of(3.01), class_of(11.0)
+    (1, 3, 4, 11)
+    """
+    return min(CLASS_MAX, max(CLASS_MIN, math.ceil(value)))
+
+
+def lki(hourly_means: Mapping[str, float]) -> Lki:
+    """Return the index from the hourly means (µg/m3) of at least one of `EDGES`' pollutants.
+
+    The highest sub-index wins. Where all pollutants have the same class, the total is one higher
+    (luchtmeetnet.nl, "deze website"; con2lki). One pollutant alone always agrees with itself, so the rule is
+    applied to two or more; no published source was found for a station that measures only some.
+    Raises ValueError when none is given.
+    """
+    values = {name: sub_index(name, hourly_means[name]) for name in EDGES if name in hourly_means}
+    if not values:
+        raise ValueError(
+            f"no pollutant of the LKI among {sorted(hourly_means)}, expected any of {sorted(EDGES)}"
+        )
+    classes = {name: class_of(value) for name, value in values.items()}
+    value, index = max(values.values()), max(classes.values())
+    worst = tuple(name for name, one in classes.items() if one == index)
+    if len(worst) == len(classes) > 1:
+        value, index = min(float(CLASS_MAX), value + 1), min(CLASS_MAX, index + 1)
+    return Lki(value, index, worst)
+
+
+def word(index: int) -> Text:
+    """Return the words of a class, 1 to 11.
+
+    >>> word(7).dutch, word(11).english
+    ('onvoldoende', 'very bad')
+    """
+    for last, text in _WORDS:
+        if CLASS_MIN <= index <= last:
+            return text
+    raise ValueError(f"LKI class {index} does not exist, expected {CLASS_MIN} to {CLASS_MAX}")

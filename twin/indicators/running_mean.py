@@ -1,0 +1,74 @@
+"""Running means: the mean of the last 24 (or 8) hours at each hour, where enough of them were measured.
+
+Directive 2008/50/EC, annex I (running means of hourly values) and the 75 % of `twin.indicators.validity`: 18
+of 24 hours, 6 of 8. Hours that were not measured are left out of the mean; they are not filled in.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from twin.indicators.validity import is_valid
+from twin.instant import DAY, HOUR, Duration, Instant
+
+EIGHT_HOURS: Duration = 8 * HOUR
+HOURS_MAX = 100_000  #: in one series: eleven years
+
+
+class TimeMean(NamedTuple):
+    """A mean over a window of time: an hour, ten minutes, a day or a running window."""
+
+    start: Instant
+    mean: float
+    coverage: float = 1.0  #: measured share of the window, 0 to 1
+
+
+def running_mean(hours: Iterable[TimeMean], last: Instant, length: Duration = DAY) -> TimeMean | None:
+    """Return the mean of the hours from `last + HOUR - length` to the hour that starts at `last`, inclusive.
+
+    Only valid hours count; None where they are less than 75 % of the window. `coverage` is their share.
+    Of two means of one hour the later in the sequence counts: it is the amended one.
+    Raises ValueError when `length` is not a number of whole hours.
+    """
+    expected = _hours_in(length)
+    start = last + HOUR - length
+    known = {
+        hour.start: hour.mean for hour in hours if start <= hour.start <= last and is_valid(hour.coverage)
+    }
+    return _mean(start, list(known.values()), expected)
+
+
+def running_means(hours: Iterable[TimeMean], length: Duration = DAY) -> list[TimeMean]:
+    """Return the running mean at each valid hour that has one, in the order of time.
+
+    `start` is the start of the window: its last hour starts at `start + length - HOUR`.
+    Raises ValueError when `length` is not a number of whole hours or there are more than HOURS_MAX.
+    """
+    expected = _hours_in(length)
+    known = {hour.start: hour.mean for hour in hours if is_valid(hour.coverage)}
+    if len(known) > HOURS_MAX:
+        raise ValueError(f"{len(known)} hours, expected at most {HOURS_MAX}; ask for a shorter time")
+    found = []
+    for last in sorted(known):
+        start = last + HOUR - length
+        values = [known[hour] for hour in range(start, last + 1, HOUR) if hour in known]
+        mean = _mean(start, values, expected)
+        if mean is not None:
+            found.append(mean)
+    return found
+
+
+def _hours_in(length: Duration) -> int:
+    hours, rest = divmod(length, HOUR)
+    if rest or hours < 1:
+        raise ValueError(f"a window of {length} µs, expected a number of whole hours")
+    return hours
+
+
+def _mean(start: Instant, values: list[float], expected: int) -> TimeMean | None:
+    coverage = len(values) / expected
+    if not is_valid(coverage):
+        return None
+    return TimeMean(start, math.fsum(values) / len(values), coverage)

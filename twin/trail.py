@@ -1,0 +1,67 @@
+"""Trail: the last closed windows of one property of an entity, for the indicators that look back."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import msgspec
+
+from twin.combination import combined
+from twin.indicators.indicator import InputValue
+from twin.instant import HOUR, MINUTE, Duration, Instant
+from twin.observed_property import ObservedProperty
+from twin.window import Aggregate
+
+WINDOWS_MAX: dict[Duration, int] = {10 * MINUTE: 8, HOUR: 26}
+"""How many windows are remembered, by their size: a day of hours, and room for those still amended."""
+
+
+class WindowValue(NamedTuple):
+    """What one datastream came to in one window."""
+
+    value: float
+    flags: int
+    count: int  # type: ignore[assignment]  #: usable observations
+    coverage: float
+
+
+class Trail(msgspec.Struct, array_like=True):
+    """The newest windows of one property and size, by start, of each datastream of the entity. Mutable."""
+
+    windows: dict[Instant, dict[int, WindowValue]] = msgspec.field(default_factory=dict)
+
+    def add(self, aggregate: Aggregate) -> bool:
+        """Take in a window as it was told; return whether it says anything.
+
+        A window older than all that are remembered is passed over: what is kept is the newest of the set.
+        """
+        value = aggregate.total if aggregate.total is not None else aggregate.mean
+        if value is None:
+            return False
+        of_start = self.windows.get(aggregate.start)
+        if of_start is None:
+            if len(self.windows) >= WINDOWS_MAX[aggregate.size]:
+                oldest = min(self.windows)
+                if aggregate.start < oldest:
+                    return False
+                del self.windows[oldest]
+            of_start = self.windows[aggregate.start] = {}
+        coverage = aggregate.coverage
+        of_start[aggregate.datastream] = WindowValue(
+            value, aggregate.flags, aggregate.count, coverage if coverage is not None else 0.0
+        )
+        return True
+
+    def values(self, property: ObservedProperty) -> list[InputValue]:
+        """Return the entity's value in each window, oldest first: its datastreams combined.
+
+        Suspect observations are not in a window's value, so their flags do not follow it.
+        """
+        found = []
+        for start in sorted(self.windows):
+            parts = [one for _, one in sorted(self.windows[start].items()) if one.count]
+            if parts:
+                value = combined(property.combination, [one.value for one in parts])
+                coverage = sum(one.coverage for one in parts) / len(parts)
+                found.append(InputValue(value, start, 0, sum(one.count for one in parts), coverage))
+        return found
