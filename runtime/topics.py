@@ -11,15 +11,25 @@ from twin.errors import ServiceError
 
 OBSERVATIONS = "observations"
 UPDATES = "updates"
+AGGREGATES = "aggregates"  #: windows, judgements and repair requests of the entities of a partition
+AREA_INPUTS = "area-inputs"  #: what entities tell the areas of a partition; nobody stores it
 QUARANTINE = "quarantine"
+REPLAYS = "replays"  #: quarantined messages that ingest shall take once more; one partition
 
 CREATE_TIMEOUT_S = 30.0
 _PAUSE_S = 0.1
 
 
 def partition_counts(partitions: int) -> dict[str, int]:
-    """Return how many partitions each topic has; quarantine is rare and keeps one order."""
-    return {OBSERVATIONS: partitions, UPDATES: partitions, QUARANTINE: 1}
+    """Return how many partitions each topic has; what is rare keeps one order."""
+    return {
+        OBSERVATIONS: partitions,
+        UPDATES: partitions,
+        AGGREGATES: partitions,
+        AREA_INPUTS: partitions,
+        QUARANTINE: 1,
+        REPLAYS: 1,
+    }
 
 
 async def create_topics(bootstrap: str, topics: dict[str, int], replication: int = 1) -> None:

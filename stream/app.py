@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 import faust
 from faust.types import TP
 from yarl import URL
 
-from runtime.topics import OBSERVATIONS, UPDATES
 from stream.faust_transport import Transport
 from stream.settings import StreamSettings
 from stream.surroundings import Confirmation
@@ -48,14 +47,14 @@ class FaustLog:
         self._app = app
         self._table = table
 
-    def owns(self, partition: int) -> bool:
-        """Whether the partition of `observations` is assigned to this process."""
-        return TP(OBSERVATIONS, partition) in self._app.consumer.assignment()
+    def owns(self, topic: str, partition: int) -> bool:
+        """Whether the partition is assigned to this process."""
+        return TP(topic, partition) in self._app.consumer.assignment()
 
-    async def send_updates(self, partition: int, value: bytes) -> Confirmation:
-        """Send to the partition of `updates` with the same number."""
+    async def send(self, topic: str, partition: int, value: bytes) -> Confirmation:
+        """Send a record to a partition."""
         confirmation: Confirmation = await self._app.producer.send(
-            UPDATES, key=None, value=value, partition=partition, timestamp=None, headers=None
+            topic, key=None, value=value, partition=partition, timestamp=None, headers=None
         )
         return confirmation
 
@@ -72,21 +71,21 @@ class FaustLog:
         value: bytes | None = self._table.data.get(key)
         return value
 
-    async def seek_back(self, partition: int, offset: int) -> bool:
+    async def seek_back(self, topic: str, partition: int, offset: int) -> bool:
         """Read again from an offset."""
-        reached: bool = await self._app.consumer.seek_back(partition, offset)
+        reached: bool = await self._app.consumer.seek_back(topic, partition, offset)
         return reached
 
 
 def create_app(
     settings: StreamSettings,
-    worker_of: Callable[[FaustLog], Worker],
+    workers_of: Callable[[FaustLog], Mapping[str, Worker]],
     on_positioned: Callable[[], Awaitable[None]],
     on_failure: Callable[[BaseException], None],
 ) -> Any:
-    """Return a Faust app that feeds a worker; `on_positioned` is called when reading begins.
+    """Return a Faust app that feeds a worker for each topic; `on_positioned` is called when reading begins.
 
-    `on_failure` is called with what the worker raised; the app does nothing more then.
+    `on_failure` is called with what a worker raised; the app does nothing more then.
     """
     app = faust.App(
         settings.group,
@@ -113,12 +112,19 @@ def create_app(
         autodiscover=False,
     )
     table = app.Table("state", partitions=settings.partitions, key_type=bytes, value_type=bytes)
-    worker = worker_of(FaustLog(app, table))
+    workers = workers_of(FaustLog(app, table))
     app.transport = Transport.configured(
-        OBSERVATIONS, lambda partition: worker.position(partition) + 1, on_positioned
+        frozenset(workers), lambda topic, partition: workers[topic].position(partition) + 1, on_positioned
     )(app.conf.broker, app, loop=app.loop)
+    for topic, worker in workers.items():
+        app.agent(app.topic(topic, value_type=bytes, key_type=bytes), name=topic)(_taking(worker, on_failure))
+        app.on_partitions_revoked.connect(_forgetting(worker), weak=False)
+        app.on_partitions_assigned.connect(_forgetting(worker), weak=False)
+    return app
 
-    async def observe(stream: Any) -> None:
+
+def _taking(worker: Worker, on_failure: Callable[[BaseException], None]) -> Callable[[Any], Awaitable[None]]:
+    async def take(stream: Any) -> None:
         try:
             async for event in stream.noack().events():
                 await worker.take(FaustRecord(event))
@@ -128,10 +134,7 @@ def create_app(
             on_failure(error)
             raise
 
-    app.agent(app.topic(OBSERVATIONS, value_type=bytes, key_type=bytes), name="observe")(observe)
-    app.on_partitions_revoked.connect(_forgetting(worker), weak=False)
-    app.on_partitions_assigned.connect(_forgetting(worker), weak=False)
-    return app
+    return take
 
 
 def _forgetting(worker: Worker) -> Callable[..., Awaitable[None]]:

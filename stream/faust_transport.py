@@ -4,8 +4,8 @@
   20 ms brings an agent's p99 from 750 ms to 8 ms. Harmless on Apache Kafka, which answers when data is there.
 - The embedded broker reports about the base offset of the last batch as the end of a partition, so a
   recovery would stop short. The true end is taken from a Fetch response, on every broker.
-- Faust takes offsets that it did not see for a gap in the log, and commits past them. `observations` has no
-  gaps: what was not seen got lost on the way here, and is read again.
+- Faust takes offsets that it did not see for a gap in the log, and commits past them. The topics read here
+  have no gaps: what was not seen got lost on the way here, and is read again.
 - After a seek Faust goes on handing over what it had fetched before, takes its offsets for read, and drops in
   silence what the seek was for when it comes. What is not yet the goal of a seek is passed over here.
 - Faust starts reading at what it committed. In one of many two-worker rebalances it had committed past
@@ -53,12 +53,12 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
 
 
 class Consumer(driver.Consumer):  # type: ignore[misc]
-    """The consumer, which starts where `start_of` says for the partitions of `positioned_topic`."""
+    """The consumer, which starts where `start_of` says for the partitions of `positioned_topics`."""
 
-    #: the topic whose partitions are positioned by checkpoint
-    positioned_topic: str
-    #: the offset to read a partition from; 0 for the beginning
-    start_of: Callable[[int], int]
+    #: the topics whose partitions are positioned by checkpoint
+    positioned_topics: frozenset[str]
+    #: the offset to read a partition of a topic from; 0 for the beginning
+    start_of: Callable[[str, int], int]
     #: called each time that the assignment is positioned and reading begins
     on_positioned: Callable[[], Awaitable[None]]
 
@@ -70,7 +70,7 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
         return ConsumerThread(self, loop=self.loop, beacon=self.beacon)
 
     async def _add_gap(self, tp: Any, offset_from: int, offset_to: int) -> None:
-        if tp.topic != self.positioned_topic:
+        if tp.topic not in self.positioned_topics:
             await super()._add_gap(tp, offset_from, offset_to)
 
     async def getmany(self, timeout: float) -> AsyncIterator[tuple[Any, Any]]:  # noqa: ASYNC109 - Faust's
@@ -89,18 +89,18 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
         """Seek to the committed offsets, and where a checkpoint knows better, to its position."""
         self._goals.clear()
         await super().perform_seek()
-        mine = [tp for tp in self.assignment() if tp.topic == self.positioned_topic]
+        mine = [tp for tp in self.assignment() if tp.topic in self.positioned_topics]
         earliest = await self.earliest_offsets(*mine) if mine else {}
         for tp in mine:
-            start = max(self.start_of(tp.partition), earliest.get(tp) or 0)
+            start = max(self.start_of(tp.topic, tp.partition), earliest.get(tp) or 0)
             await self._seek_to(tp, start)
             # Faust commits only what follows its idea of the committed offset without a gap.
             self._committed_offset[tp] = start or None
         await self.on_positioned()
 
-    async def seek_back(self, partition: int, offset: int) -> bool:
-        """Read a partition of the positioned topic again from `offset`; False when the log begins later."""
-        tp = TP(self.positioned_topic, partition)
+    async def seek_back(self, topic: str, partition: int, offset: int) -> bool:
+        """Read a partition of a positioned topic again from `offset`; False when the log begins later."""
+        tp = TP(topic, partition)
         if tp not in self.assignment():
             return True
         earliest = await self.earliest_offsets(tp)
@@ -123,14 +123,17 @@ class Transport(driver.Transport):  # type: ignore[misc]
 
     @classmethod
     def configured(
-        cls, topic: str, start_of: Callable[[int], int], on_positioned: Callable[[], Awaitable[None]]
+        cls,
+        topics: frozenset[str],
+        start_of: Callable[[str, int], int],
+        on_positioned: Callable[[], Awaitable[None]],
     ) -> type[Transport]:
         """Return a transport class whose consumers are positioned by `start_of`."""
         consumer = type(
             "PositionedConsumer",
             (Consumer,),
             {
-                "positioned_topic": topic,
+                "positioned_topics": topics,
                 "start_of": staticmethod(start_of),
                 "on_positioned": staticmethod(on_positioned),
             },

@@ -10,7 +10,10 @@ class StreamMetrics:
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self.records = Counter(
-            "livetwin_stream_records_total", "Observation records applied.", registry=registry
+            "livetwin_stream_records_total",
+            "Records applied, by the topic that they came from.",
+            ["topic"],
+            registry=registry,
         )
         self.observations = Counter(
             "livetwin_stream_observations_total",
@@ -18,8 +21,11 @@ class StreamMetrics:
             ["outcome"],
             registry=registry,
         )
-        self.updates = Counter(
-            "livetwin_stream_updates_total", "Updates written to the log.", registry=registry
+        self.sent = Counter(
+            "livetwin_stream_sent_records_total",
+            "Records written to the log, by topic.",
+            ["topic"],
+            registry=registry,
         )
         self.unknown = Counter(
             "livetwin_stream_unknown_datastreams_total",
@@ -44,4 +50,6 @@ class StreamMetrics:
             "Time from a checkpoint's start until durable.",
             registry=registry,
         )
-        self.partitions = Gauge("livetwin_stream_partitions", "Partitions in memory.", registry=registry)
+        self.partitions = Gauge(
+            "livetwin_stream_partitions", "Partitions in memory, by topic.", ["topic"], registry=registry
+        )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Sequence
 from typing import Any
 
 from prometheus_client import CollectorRegistry
@@ -14,15 +15,18 @@ from runtime.metrics import serve_metrics
 from runtime.readiness import notify_ready
 from runtime.topics import create_topics, partition_counts
 from storage.database import connect
-from storage.state_store import read_state, read_unapplied
+from storage.knowledge import read_knowledge
 from stream.app import FaustLog, create_app
+from stream.areas import AreaStages
+from stream.entities import EntityStages
 from stream.metrics import StreamMetrics
+from stream.seeding import knowledge_of
 from stream.settings import StreamSettings
-from stream.surroundings import Seed
+from stream.stage import Knowledge, StageKind
 from stream.worker import Worker
-from twin.entity_state import rebuilt
+from twin.datastream_state import KEPT_MAX
 from twin.errors import ServiceError
-from twin.model import CityModel
+from twin.instant import SECOND
 
 log = logging.getLogger(__name__)
 
@@ -45,36 +49,37 @@ async def run(settings: StreamSettings, models: Models) -> None:
     log_id = await log_identity(settings.kafka)
     model = await models.load()
     failure: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-    workers: list[Worker] = []
+    workers: dict[str, Worker] = {}
 
-    async def seeds() -> Seed:
-        return await _seed(settings, log_id, workers[0].model)
+    async def seeds() -> Knowledge:
+        return await _knowledge(settings, log_id)
 
-    def worker_of(faust_log: FaustLog) -> Worker:
-        worker = Worker(
-            settings=settings,
-            log_id=log_id,
-            model=model,
-            reload_model=models.load,
-            seeds=seeds,
-            transport=faust_log,
-            metrics=metrics,
-        )
-        workers.append(worker)
-        return worker
+    def workers_of(faust_log: FaustLog) -> dict[str, Worker]:
+        for kind in _kinds(settings, log_id):
+            workers[kind.topic] = Worker(
+                settings=settings,
+                kind=kind,
+                model=model,
+                reload_model=models.load,
+                seeds=seeds,
+                transport=faust_log,
+                metrics=metrics,
+            )
+        return workers
 
     async def positioned() -> None:
-        workers[0].recovered()
+        for worker in workers.values():
+            worker.recovered()
 
     def fail(error: BaseException) -> None:
         if not failure.done():
             failure.set_exception(error)
 
-    app = create_app(settings, worker_of, positioned, fail)
+    app = create_app(settings, workers_of, positioned, fail)
     await app.start()
     tasks = [
-        asyncio.create_task(_checkpoints(workers[0]), name="checkpoints"),
-        asyncio.create_task(_follow(models, workers[0]), name="model"),
+        asyncio.create_task(_checkpoints(list(workers.values())), name="checkpoints"),
+        asyncio.create_task(_follow(models, list(workers.values())), name="model"),
         asyncio.create_task(_same_log(settings.kafka, log_id), name="log identity"),
         asyncio.create_task(_crashed(app), name="faust"),
     ]
@@ -86,13 +91,23 @@ async def run(settings: StreamSettings, models: Models) -> None:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        await _stop(app, workers[0])
+        await _stop(app, list(workers.values()))
 
 
-async def _stop(app: Any, worker: Worker) -> None:
+def _kinds(settings: StreamSettings, log_id: str) -> tuple[StageKind[Any], ...]:
+    """Return the stages in the order in which what is measured passes through them."""
+    future_max = settings.future_max_s * SECOND
+    return (
+        EntityStages(log_id, settings.partitions, settings.buckets, future_max),
+        AreaStages(log_id, settings.partitions, settings.buckets),
+    )
+
+
+async def _stop(app: Any, workers: Sequence[Worker]) -> None:
     try:
         async with asyncio.timeout(STOP_S_MAX):
-            await worker.checkpoint_all()
+            for worker in workers:
+                await worker.checkpoint_all()
     except Exception as error:  # what is not covered by a checkpoint is replayed
         log.warning("no checkpoint on the way out: %r", error)
     try:
@@ -102,19 +117,22 @@ async def _stop(app: Any, worker: Worker) -> None:
         log.warning("Faust does not stop; all that matters is in the checkpoint")
 
 
-async def _checkpoints(worker: Worker) -> None:
+async def _checkpoints(workers: Sequence[Worker]) -> None:
     ready = False
     while True:
         await asyncio.sleep(CHECKPOINT_LOOK_S)
-        if await worker.hold_assigned() and not ready:
+        held = [await worker.hold_assigned() for worker in workers]
+        if all(held) and not ready:
             ready = True
             notify_ready()
-        await worker.checkpoint_due()
+        for worker in workers:
+            await worker.checkpoint_due()
 
 
-async def _follow(models: Models, worker: Worker) -> None:
+async def _follow(models: Models, workers: Sequence[Worker]) -> None:
     async for model in models.watch():
-        worker.model = model
+        for worker in workers:
+            worker.model = model
         log.info("works by version %d of the city model", model.version)
 
 
@@ -137,16 +155,14 @@ async def _crashed(app: Any) -> None:
     raise ServiceError(f"Faust gave up: {reason!r}") from reason
 
 
-async def _seed(settings: StreamSettings, log_id: str, model: CityModel) -> Seed:
+async def _knowledge(settings: StreamSettings, log_id: str) -> Knowledge:
     """Return what the database knows; wait for the database as long as it takes."""
     told = False
     while True:
         try:
             connection = await connect(settings.database.get_secret_value(), role="stream")
             async with connection:
-                stored = await read_state(connection, log_id)
-                unapplied = await read_unapplied(connection)
-            return Seed(rebuilt(stored.datastreams, stored.revisions, model), unapplied)
+                return knowledge_of(await read_knowledge(connection, log_id, KEPT_MAX))
         except (ServiceError, OSError) as error:
             if not told:
                 log.warning("a new log needs the state from the database, which is away (%s); waiting", error)

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
-from twin.entity_state import EntityState
-from twin.observation import Observation
+from stream.stage import Knowledge
 
 Confirmation = Awaitable[Any]
 
@@ -26,12 +25,12 @@ class Record(Protocol):
 class Transport(Protocol):
     """What the worker needs of Kafka, Faust's way."""
 
-    def owns(self, partition: int) -> bool:
+    def owns(self, topic: str, partition: int) -> bool:
         """Whether the partition is assigned to this process now."""
         ...
 
-    async def send_updates(self, partition: int, value: bytes) -> Confirmation:
-        """Send a record to `updates`; return what to await for its confirmation."""
+    async def send(self, topic: str, partition: int, value: bytes) -> Confirmation:
+        """Send a record; return what to await for its confirmation."""
         ...
 
     def write_checkpoint(self, partition: int, key: bytes, value: bytes) -> Confirmation:
@@ -42,16 +41,10 @@ class Transport(Protocol):
         """Return a table entry as it was recovered."""
         ...
 
-    async def seek_back(self, partition: int, offset: int) -> bool:
+    async def seek_back(self, topic: str, partition: int, offset: int) -> bool:
         """Read a partition again from an offset; return False when the log no longer reaches back."""
         ...
 
 
-class Seed(NamedTuple):
-    """What the database knows when a log begins."""
-
-    entities: dict[str, EntityState]
-    unapplied: list[Observation]  #: newer than the entities' states: their updates went with the old log
-
-
-Seeds = Callable[[], Awaitable[Seed]]
+Seeds = Callable[[], Awaitable[Knowledge]]
+"""Asks the database what it knows, for as long as it takes."""

@@ -4,24 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
+from typing import Any
 
+from stream.buckets import NOWHERE
 from stream.metrics import StreamMetrics
-from stream.partition import NOWHERE, PartitionState
 from stream.settings import StreamSettings
+from stream.stage import Applied, Output, Stage, StageKind
 from stream.surroundings import Confirmation, Record, Seeds, Transport
 from twin.errors import MessageError, TwinError
-from twin.instant import SECOND
-from twin.messages import OBSERVATIONS, UPDATES, VERSION, Update, UpdateBatch, partition_of
 from twin.model import CityModel
-from twin.observation import Observation, Outcome
 
 log = logging.getLogger(__name__)
-
-# A record of 1,000 updates of an area with 60 meters is about 450 kB, below Kafka's default of 1 MB.
-RECORD_UPDATES_MAX = 1_000
 
 # How often a hole is sought back before the process gives up and starts again from its checkpoint.
 SEEK_BACK_DELAY_S = 0.3
@@ -36,7 +31,7 @@ class HoleError(TwinError):
 class _Partition:
     """A partition that this worker holds, with what the next checkpoint will cover."""
 
-    state: PartitionState
+    stage: Stage[Any]
     records: list[Record] = field(default_factory=list)
     confirmations: list[Confirmation] = field(default_factory=list)
     since: float = 0.0  #: loop time of the first record since the last checkpoint
@@ -46,7 +41,7 @@ class _Partition:
 
 
 class Worker:
-    """Owns the state of the partitions that are assigned to this process.
+    """Owns the stages of the partitions of one topic that are assigned to this process.
 
     `forget` is called at every rebalance: what is in memory is dropped then, and each partition is restored
     from its checkpoint when its next record comes.
@@ -56,7 +51,7 @@ class Worker:
         self,
         *,
         settings: StreamSettings,
-        log_id: str,
+        kind: StageKind[Any],
         model: CityModel,
         reload_model: Callable[[], Awaitable[CityModel]],
         seeds: Seeds,
@@ -64,7 +59,7 @@ class Worker:
         metrics: StreamMetrics,
     ) -> None:
         self._settings = settings
-        self._log_id = log_id
+        self._kind = kind
         self.model = model
         self._reload_model = reload_model
         self._unknown_at_version = -1
@@ -75,14 +70,13 @@ class Worker:
         self._generation = 0  # of the assignment
         self._recovered = False
         self._holding = asyncio.Lock()
-        self._future_max = settings.future_max_s * SECOND
 
     def forget(self) -> None:
         """Drop every partition from memory; nothing of them is acknowledged any more."""
         self._generation += 1
         self._recovered = False
         self._partitions.clear()
-        self._metrics.partitions.set(0)
+        self._metrics.partitions.labels(self._kind.topic).set(0)
 
     def recovered(self) -> None:
         """Learn that the checkpoints of this assignment can be read from now on."""
@@ -104,9 +98,9 @@ class Worker:
         """Return the offset after which to read a partition, by its checkpoint; NOWHERE for the beginning."""
         held = self._partitions.get(partition)
         if held is not None:
-            return held.state.offset
-        state = self._restored(partition)
-        return state.offset if state is not None else NOWHERE
+            return held.stage.offset
+        stage = self._restored(partition)
+        return stage.offset if stage is not None else NOWHERE
 
     async def take(self, record: Record) -> None:
         """Take in one record: apply it, send its updates, remember it for the checkpoint.
@@ -116,7 +110,7 @@ class Worker:
         held = self._partitions.get(record.partition) or await self._hold(record.partition)
         if held is None:
             return  # lost in a rebalance: its new owner takes the record
-        expected = held.state.offset + 1
+        expected = held.stage.offset + 1
         if record.offset < expected:
             held.records.append(record)  # a replay of what the state has already
             return
@@ -125,20 +119,24 @@ class Worker:
         held.hole_tries = 0
         if not held.records:
             held.since = asyncio.get_running_loop().time()
+        batch = self._read(record)
+        if batch is not None:
+            await self._know(batch)
+        applied = held.stage.apply(record.offset, batch, self.model)
+        held.records.append(record)
+        await self._send(held, applied.outputs)
+        self._count(applied)
+        if len(held.records) >= self._settings.checkpoint_records_max:
+            await self._checkpoint(record.partition, held)
+
+    def _read(self, record: Record) -> Any:
         try:
-            observations = OBSERVATIONS.decode(record.value).observations
+            return self._kind.read(record.value)
         except MessageError:
             # The historian, which reads the same log, puts it into quarantine.
             log.exception("record %d of partition %d is passed over", record.offset, record.partition)
             self._metrics.unreadable.inc()
-            observations = ()
-        await self._know(observations)
-        applied = held.state.apply(record.offset, observations, self.model, self._future_max)
-        held.records.append(record)
-        await self._tell(record.partition, held, applied.updates)
-        self._count(applied.outcomes, applied.unknown)
-        if len(held.records) >= self._settings.checkpoint_records_max:
-            await self._checkpoint(record.partition, held)
+            return None
 
     async def checkpoint_due(self) -> None:
         """Checkpoint every partition whose oldest unacknowledged record is old enough."""
@@ -161,18 +159,18 @@ class Worker:
         loop = asyncio.get_running_loop()
         started = loop.time()
         # From here to the first await nothing else runs, so state and records belong together.
-        checkpoint = held.state.checkpoint()
+        checkpoint = held.stage.checkpoint()
         records, held.records = held.records, []
         confirmations, held.confirmations = held.confirmations, []
         held.since = started
         await asyncio.gather(*confirmations)
         await asyncio.gather(
             *(
-                self._transport.write_checkpoint(partition, _bucket_key(partition, number), value)
+                self._transport.write_checkpoint(partition, self._bucket_key(partition, number), value)
                 for number, value in checkpoint.buckets.items()
             )
         )
-        await self._transport.write_checkpoint(partition, _position_key(partition), checkpoint.position)
+        await self._transport.write_checkpoint(partition, self._position_key(partition), checkpoint.position)
         if self._partitions.get(partition) is not held:
             return  # lost in a rebalance meanwhile: its new owner replays
         for record in records:
@@ -184,55 +182,49 @@ class Worker:
         """Return a partition, taken into memory if need be; None when it is not assigned to this process."""
         async with self._holding:
             held = self._partitions.get(partition)
-            if held is None and self._transport.owns(partition):
+            if held is None and self._transport.owns(self._kind.topic, partition):
                 held = await self._take_into_memory(partition)
             return held
 
     async def _take_into_memory(self, partition: int) -> _Partition | None:
         generation = self._generation
-        state = self._restored(partition)
-        if state is not None:
-            return self._held(partition, state)
-        seed = await self._seeds()
+        stage = self._restored(partition)
+        if stage is not None:
+            return self._held(partition, stage)
+        knowledge = await self._seeds()
         if generation != self._generation:
             return None
-        mine = [(name, entity) for name, entity in seed.entities.items() if self._lives(name, partition)]
-        state = PartitionState.seeded(self._log_id, self._settings.buckets, mine)
-        log.info("partition %d starts with %d entities of the database", partition, len(mine))
-        held = self._held(partition, state)
-        unapplied = [
-            one
-            for one in seed.unapplied
-            if (datastream := self.model.datastreams.get(one.datastream)) is not None
-            and self._lives(datastream.entity, partition)
-        ]
-        await self._tell(partition, held, state.catch_up(unapplied, self.model, self._future_max))
+        stage = self._kind.seeded(partition, knowledge, self.model)
+        log.info("partition %d of %s starts with what the database knows", partition, self._kind.topic)
+        held = self._held(partition, stage)
+        await self._send(held, stage.open(knowledge, self.model))
         # The database moves on with this log; a replay must start from the same seed.
         await self._checkpoint(partition, held)
         return held
 
-    def _held(self, partition: int, state: PartitionState) -> _Partition:
-        held = self._partitions[partition] = _Partition(state)
-        self._metrics.partitions.set(len(self._partitions))
+    def _held(self, partition: int, stage: Stage[Any]) -> _Partition:
+        held = self._partitions[partition] = _Partition(stage)
+        self._metrics.partitions.labels(self._kind.topic).set(len(self._partitions))
         return held
 
-    def _lives(self, entity: str, partition: int) -> bool:
-        return partition_of(entity, self._settings.partitions) == partition
+    async def _send(self, held: _Partition, outputs: Iterable[Output]) -> None:
+        for topic, partition, value in outputs:
+            held.confirmations.append(await self._transport.send(topic, partition, value))
+            self._metrics.sent.labels(topic).inc()
 
-    async def _tell(self, partition: int, held: _Partition, updates: list[Update]) -> None:
-        for start in range(0, len(updates), RECORD_UPDATES_MAX):
-            batch = UpdateBatch(VERSION, tuple(updates[start : start + RECORD_UPDATES_MAX]))
-            held.confirmations.append(await self._transport.send_updates(partition, UPDATES.encode(batch)))
-        self._metrics.updates.inc(len(updates))
-
-    def _restored(self, partition: int) -> PartitionState | None:
+    def _restored(self, partition: int) -> Stage[Any] | None:
         read = self._transport.read_checkpoint
-        return PartitionState.restored(
-            self._log_id,
-            self._settings.buckets,
-            read(_position_key(partition)),
-            lambda number: read(_bucket_key(partition, number)),
+        return self._kind.restored(
+            partition,
+            read(self._position_key(partition)),
+            lambda number: read(self._bucket_key(partition, number)),
         )
+
+    def _bucket_key(self, partition: int, number: int) -> bytes:
+        return f"{self._kind.topic}/{partition}/{number}".encode()
+
+    def _position_key(self, partition: int) -> bytes:
+        return f"{self._kind.topic}/{partition}/position".encode()
 
     async def _reaches(self, held: _Partition, record: Record, expected: int) -> bool:
         """Seek back to `expected`; return True when the log does not have it, so the record may be taken."""
@@ -241,19 +233,20 @@ class Worker:
             return False
         if held.hole_tries >= SEEK_BACK_TRIES_MAX:
             raise HoleError(
-                f"partition {record.partition} of observations: found offset {record.offset}, expected "
+                f"partition {record.partition} of {self._kind.topic}: found offset {record.offset}, expected "
                 f"{expected}, and seeking back {held.hole_tries} times did not bring it"
             )
         held.hole_tries += 1
         held.hole_time = now
         self._metrics.holes.inc()
         log.warning(
-            "hole in partition %d: found offset %d, expected %d; seeking back",
+            "hole in partition %d of %s: found offset %d, expected %d; seeking back",
             record.partition,
+            self._kind.topic,
             record.offset,
             expected,
         )
-        if await self._transport.seek_back(record.partition, expected):
+        if await self._transport.seek_back(self._kind.topic, record.partition, expected):
             return False
         log.error(
             "the log no longer holds offsets %d to %d of partition %d",
@@ -263,28 +256,17 @@ class Worker:
         )
         return True
 
-    async def _know(self, observations: tuple[Observation, ...]) -> None:
-        """Fetch the model once more when it lacks a datastream: ingest may have a newer one already."""
-        datastreams = self.model.datastreams
-        if all(one.datastream in datastreams for one in observations):
-            return
-        if self._unknown_at_version == self.model.version:
+    async def _know(self, batch: Any) -> None:
+        """Fetch the model once more when it lacks something: ingest may have a newer one already."""
+        if not self._kind.missing(batch, self.model) or self._unknown_at_version == self.model.version:
             return
         model = await self._reload_model()
         if model.version > self.model.version:
             self.model = model
         self._unknown_at_version = self.model.version
 
-    def _count(self, outcomes: Counter[Outcome], unknown: int) -> None:
-        self._metrics.records.inc()
-        self._metrics.unknown.inc(unknown)
-        for outcome, count in outcomes.items():
+    def _count(self, applied: Applied) -> None:
+        self._metrics.records.labels(self._kind.topic).inc()
+        self._metrics.unknown.inc(applied.unknown)
+        for outcome, count in applied.outcomes.items():
             self._metrics.observations.labels(outcome).inc(count)
-
-
-def _bucket_key(partition: int, number: int) -> bytes:
-    return b"%d/%d" % (partition, number)
-
-
-def _position_key(partition: int) -> bytes:
-    return b"%d/position" % partition

@@ -1,7 +1,8 @@
 -- Store a quarantined message, unless it is there.
 -- quarantine_pkey.
 INSERT INTO quarantine (
-    id, feed, topic, received_time, reason, detail, payload, payload_bytes, payload_sha256
+    id, feed, topic, received_time, reason, detail, payload, payload_bytes, payload_sha256, session, sequence,
+    observations, device, decoder, decoder_version
 )
-VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s)
+VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
 ON CONFLICT (id) DO NOTHING;

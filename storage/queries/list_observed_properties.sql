@@ -1,5 +1,6 @@
--- Every observed property that the city defines, active or not, by name.
+-- Every observed property that the city defines, or defines otherwise, active or not, by name.
 -- observed_property_pkey gives the order; reads the whole table.
-SELECT name, unit, theme, minimum, maximum, combination, aggregation, active
+SELECT name, unit, theme, minimum, maximum, combination, aggregation, quality, retention, roll_up,
+    wraps_at, active
 FROM observed_property
 ORDER BY name;

@@ -1,9 +1,12 @@
--- Quarantined messages before a position, newest first; feed and reason narrow it where they are given.
--- quarantine_newest, quarantine_newest_of_feed or quarantine_newest_of_reason.
-SELECT id, feed, topic, received_time, reason, detail, payload, payload_bytes, payload_sha256
+-- Quarantined messages before a position, newest first; feed, reason, device and resolved narrow it where they are given.
+-- quarantine_newest, quarantine_newest_of_feed, quarantine_newest_of_reason or quarantine_newest_of_device.
+SELECT id, feed, topic, received_time, reason, detail, payload, payload_bytes, payload_sha256, device, decoder,
+    decoder_version, observations, attempts, replay_requested_at, resolved_at
 FROM quarantine
 WHERE (%(feed)s::text IS NULL OR feed = %(feed)s)
     AND (%(reason)s::text IS NULL OR reason = %(reason)s)
+    AND (%(device)s::text IS NULL OR device = %(device)s)
+    AND (%(resolved)s::boolean IS NULL OR (resolved_at IS NOT NULL) = %(resolved)s)
     AND (received_time, id) < (coalesce(%(before_time)s, 'infinity'::timestamptz), coalesce(%(before_id)s, ''))
 ORDER BY received_time DESC, id DESC
 LIMIT %(limit)s;

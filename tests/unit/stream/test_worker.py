@@ -8,18 +8,21 @@ from dataclasses import dataclass, field
 import pytest
 from prometheus_client import CollectorRegistry
 
+from runtime import topics
+from stream.entities import EntityStages
 from stream.metrics import StreamMetrics
 from stream.settings import StreamSettings
-from stream.surroundings import Confirmation, Seed
+from stream.stage import Knowledge
+from stream.surroundings import Confirmation
 from stream.worker import SEEK_BACK_TRIES_MAX, HoleError, Worker
 from tests.cities import small_city
-from twin.entity_state import EntityState
 from twin.instant import MINUTE
 from twin.messages import UPDATES, encode_observations, partition_of
 from twin.model import CityModel
 from twin.observation import Observation
 
 PARTITION = partition_of("town.canal", 4)
+NOTHING = Knowledge([], frozenset(), [], [], {}, {}, {}, {})
 
 
 @dataclass
@@ -45,11 +48,12 @@ class Log:
     seeks: list[int] = field(default_factory=list)
     waiting: list[asyncio.Future[None]] = field(default_factory=list)
 
-    def owns(self, partition: int) -> bool:
+    def owns(self, topic: str, partition: int) -> bool:
         return self.owned
 
-    async def send_updates(self, partition: int, value: bytes) -> Confirmation:
-        self.updates.append(value)
+    async def send(self, topic: str, partition: int, value: bytes) -> Confirmation:
+        if topic == topics.UPDATES:
+            self.updates.append(value)
         future = asyncio.get_running_loop().create_future()
         if self.confirm:
             future.set_result(None)
@@ -66,14 +70,14 @@ class Log:
     def read_checkpoint(self, key: bytes) -> bytes | None:
         return self.table.get(key)
 
-    async def seek_back(self, partition: int, offset: int) -> bool:
+    async def seek_back(self, topic: str, partition: int, offset: int) -> bool:
         self.seeks.append(offset)
         return offset >= self.first_offset
 
 
 def record(offset: int, *, datastream: int = 4) -> Record:
     time = offset * MINUTE
-    return Record(offset, encode_observations([Observation(datastream, time, time, float(offset))]))
+    return Record(offset, encode_observations([Observation(datastream, time, time, offset / 100)], time))
 
 
 def worker(
@@ -81,19 +85,19 @@ def worker(
     *,
     model: CityModel | None = None,
     newer: CityModel | None = None,
-    seed: Seed = Seed({}, []),  # noqa: B008 - never changed
+    knowledge: Knowledge = NOTHING,
 ) -> Worker:
     model = model or small_city()
 
     async def reload() -> CityModel:
         return newer or model
 
-    async def seeds() -> Seed:
-        return seed
+    async def seeds() -> Knowledge:
+        return knowledge
 
     return Worker(
         settings=StreamSettings(),
-        log_id="log-1",
+        kind=EntityStages("log-1", 4, 4, 5 * MINUTE),
         model=model,
         reload_model=reload,
         seeds=seeds,
@@ -207,9 +211,13 @@ async def test_an_unknown_datastream_fetches_a_newer_model() -> None:
 
 async def test_what_history_has_and_the_state_has_not_is_told_when_a_log_begins() -> None:
     log = Log()
-    known = EntityState(revision=7, datastreams={4: Observation(4, 0, 0, -0.5)})
     ahead = Observation(4, MINUTE, MINUTE, -0.4)
-    one = worker(log, seed=Seed({"town.canal": known}, [ahead]))
+    knowledge = NOTHING._replace(
+        observations=[Observation(4, 0, 0, -0.5), ahead],
+        revisions={"town.canal": 7},
+        told={("town.canal", "water_level"): (-0.5, 0, 0)},
+    )
+    one = worker(log, knowledge=knowledge)
     await one.hold_assigned()
     assert not log.updates  # not before the checkpoints can be read
     one.recovered()

@@ -1,0 +1,13 @@
+-- The newest observations of each datastream in use, at most a number of each, oldest first.
+-- observation_key, read backwards for so many rows a datastream.
+SELECT newest.datastream_id, newest.phenomenon_time, newest.received_time, newest.value, newest.flags
+FROM datastream
+CROSS JOIN LATERAL (
+    SELECT datastream_id, phenomenon_time, received_time, value, flags
+    FROM observation
+    WHERE observation.datastream_id = datastream.id
+    ORDER BY phenomenon_time DESC
+    LIMIT %(limit)s
+) AS newest
+WHERE datastream.active
+ORDER BY newest.phenomenon_time, newest.datastream_id;

@@ -1,0 +1,14 @@
+-- The newest aggregates of ten minutes of each datastream in use, at most a number of each.
+-- aggregate_ten_minutes_key, read backwards for so many rows a datastream.
+SELECT newest.*
+FROM datastream
+CROSS JOIN LATERAL (
+    SELECT datastream_id, start, revision, count, suspect, expected, flags, minimum, maximum, mean, sum, first,
+        last, sketch
+    FROM aggregate_ten_minutes
+    WHERE aggregate_ten_minutes.datastream_id = datastream.id
+    ORDER BY start DESC
+    LIMIT %(limit)s
+) AS newest
+WHERE datastream.active
+ORDER BY newest.start, newest.datastream_id;

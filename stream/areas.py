@@ -1,0 +1,187 @@
+"""The second stage: what entities tell their areas becomes the values of areas, up to the city. Pure."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import msgspec
+
+from runtime import topics
+from stream.buckets import Buckets, Checkpoint
+from stream.stage import Applied, Knowledge, Output, chunks, log_time
+from twin.area_state import PREFIX, AreaState, RolledUp
+from twin.codec import VERSION
+from twin.instant import Instant
+from twin.messages import (
+    AREA_INPUTS,
+    UPDATES,
+    AreaInput,
+    AreaInputBatch,
+    Update,
+    UpdateBatch,
+    UpdateKind,
+    partition_of,
+)
+from twin.model import CityModel
+
+# A record of 1,000 inputs is about 150 kB, far below Kafka's default of 1 MB.
+RECORD_ITEMS_MAX = 1_000
+
+
+class AreaSnapshot(msgspec.Struct, array_like=True, frozen=True):
+    """An area in a checkpoint."""
+
+    area: str
+    state: AreaState
+
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(AreaSnapshot).decode
+
+
+class AreaKind:
+    """How areas are made, encoded and decoded."""
+
+    def new(self) -> AreaState:
+        """Return an area of which nothing is known."""
+        return AreaState()
+
+    def encode(self, name: str, content: AreaState) -> bytes:
+        """Return an area as MessagePack."""
+        return _encode(AreaSnapshot(name, content))
+
+    def decode(self, data: msgspec.Raw) -> tuple[str, AreaState]:
+        """Return the area that `encode` was given."""
+        one = _decode(data)
+        return one.area, one.state
+
+
+class AreaStage:
+    """The areas of one partition of `area-inputs`."""
+
+    def __init__(self, buckets: Buckets[AreaState], partitions: int, partition: int) -> None:
+        self._buckets = buckets
+        self._partitions = partitions
+        self._partition = partition
+
+    @property
+    def offset(self) -> int:
+        """Return the offset of the last applied record."""
+        return self._buckets.offset
+
+    def open(self, knowledge: Knowledge, model: CityModel) -> list[Output]:
+        """Return nothing: what entities tell their areas comes with the log."""
+        return []
+
+    def apply(self, offset: int, batch: AreaInputBatch | None, model: CityModel) -> Applied:
+        """Take in the record at `offset`; None is one that could not be read."""
+        if batch is None:
+            self._buckets.reach(offset, self._buckets.time)
+            return Applied([], Counter(), 0)
+        now = log_time(self._buckets.time, batch.time)
+        changed: defaultdict[str, set[str]] = defaultdict(set)
+        for one in batch.inputs:
+            if one.area not in model.entities or self._buckets.has_applied(one.area, offset):
+                continue
+            if self._buckets.content(one.area).take(one):
+                changed[one.area].add(one.name)
+        updates: list[Update] = []
+        inputs: list[AreaInput] = []
+        for area in sorted(changed):
+            state = self._buckets.content(area)
+            before = state.revision
+            values = state.roll_up(changed[area], model)
+            parent = model.entities[area].parent
+            for number, rolled in enumerate(values, start=before + 1):
+                updates.append(_update(area, number, rolled, now))
+                if parent is not None:
+                    inputs.append(_input(parent, area, rolled))
+        self._buckets.reach(offset, now)
+        outputs = [
+            Output(topics.UPDATES, self._partition, UPDATES.encode(UpdateBatch(VERSION, tuple(part))))
+            for part in chunks(updates, RECORD_ITEMS_MAX)
+        ]
+        return Applied(outputs + area_outputs(inputs, now, self._partitions), Counter(), 0)
+
+    def checkpoint(self) -> Checkpoint:
+        """Return what to write so that this state can be restored."""
+        return self._buckets.checkpoint()
+
+
+@dataclass(frozen=True, slots=True)
+class AreaStages:
+    """Makes the stage of each partition of `area-inputs`."""
+
+    log: str
+    partitions: int
+    buckets: int
+    topic: str = topics.AREA_INPUTS
+
+    def restored(
+        self, partition: int, position: bytes | None, bucket: Callable[[int], bytes | None]
+    ) -> AreaStage | None:
+        """Return the stage as a checkpoint of this log has it, or None when there is none."""
+        buckets = Buckets.restored(AreaKind(), self.log, self.buckets, position, bucket)
+        return AreaStage(buckets, self.partitions, partition) if buckets is not None else None
+
+    def seeded(self, partition: int, knowledge: Knowledge, model: CityModel) -> AreaStage:
+        """Return the stage at the beginning of a log: every entity tells its area again, with it."""
+        buckets = Buckets(AreaKind(), self.log, self.buckets)
+        buckets.seed(
+            (entity, AreaState(revision))
+            for entity, revision in knowledge.area_revisions.items()
+            if partition_of(entity, self.partitions) == partition
+        )
+        return AreaStage(buckets, self.partitions, partition)
+
+    def read(self, value: bytes) -> AreaInputBatch:
+        """Return what a record holds; raise MessageError when this version cannot read it."""
+        return AREA_INPUTS.decode(value)
+
+    def missing(self, batch: AreaInputBatch, model: CityModel) -> bool:
+        """Whether a record speaks of areas that the model does not know."""
+        return any(one.area not in model.entities for one in batch.inputs)
+
+
+def area_outputs(inputs: list[AreaInput], now: Instant, partitions: int) -> list[Output]:
+    """Return records that tell these inputs to their areas, in order."""
+    by_partition: defaultdict[int, list[AreaInput]] = defaultdict(list)
+    for one in inputs:
+        by_partition[partition_of(one.area, partitions)].append(one)
+    return [
+        Output(topics.AREA_INPUTS, partition, AREA_INPUTS.encode(AreaInputBatch(VERSION, now, tuple(part))))
+        for partition, found in sorted(by_partition.items())
+        for part in chunks(found, RECORD_ITEMS_MAX)
+    ]
+
+
+def _update(area: str, revision: int, rolled: RolledUp, now: Instant) -> Update:
+    return Update(
+        area,
+        PREFIX + rolled.name,
+        revision,
+        rolled.value,
+        rolled.phenomenon_time,
+        now,
+        rolled.flags,
+        (),
+        None,
+        UpdateKind.INDICATOR,
+        count=rolled.weight,
+        interval=max(0, rolled.valid_until - rolled.phenomenon_time),
+    )
+
+
+def _input(parent: str, area: str, rolled: RolledUp) -> AreaInput:
+    return AreaInput(
+        parent,
+        area,
+        rolled.name,
+        rolled.value,
+        rolled.phenomenon_time,
+        rolled.flags,
+        rolled.weight,
+        rolled.valid_until,
+    )

@@ -1,0 +1,279 @@
+"""The first stage: observations become the state of entities, their windows and derived values. Pure."""
+
+from __future__ import annotations
+
+import heapq
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from runtime import topics
+from stream.buckets import Buckets, Checkpoint
+from stream.entity_content import EntityContent, EntityKind
+from stream.seeding import seeded_contents, untold
+from stream.stage import Applied, Knowledge, Output, is_due, log_time
+from stream.told import Told, known_value
+from twin.datastream_state import DatastreamState
+from twin.derived_state import Wanted, wanted_of
+from twin.entity_state import Effect
+from twin.instant import Duration, Instant
+from twin.messages import OBSERVATIONS, Assessment, ObservationBatch, Repair, Update, partition_of
+from twin.model import CityModel
+from twin.observation import Observation, Outcome
+from twin.sensor import Datastream
+from twin.window import aggregate_of
+
+
+class EntityStage:
+    """The entities of one partition of `observations`."""
+
+    def __init__(self, buckets: Buckets[EntityContent], options: EntityStages, partition: int) -> None:
+        self._buckets = buckets
+        self._options = options
+        self._partition = partition
+        self._model: CityModel | None = None
+        self._wanted: dict[str, Wanted] = {}
+        self._awaited: set[str] = set()  # entities with something to tell at the next second
+        # When windows are told although nothing comes, by datastream; one entry of each.
+        self._due: list[tuple[Instant, str, int]] = []
+        self._scheduled: set[int] = set()
+
+    @property
+    def offset(self) -> int:
+        """Return the offset of the last applied record."""
+        return self._buckets.offset
+
+    def open(self, knowledge: Knowledge, model: CityModel) -> list[Output]:
+        """Return what was stored and not told, and have everything derived and told to areas again."""
+        told = Told()
+        for entity, content in self._buckets.items():
+            told.updates += untold(entity, content, knowledge, model)
+            content.changed.update(
+                known.property for id in content.state.datastreams if (known := model.datastreams.get(id))
+            )
+        mine = {id for _, content in self._buckets.items() for id in content.state.datastreams}
+        told.repairs += [one for one in knowledge.repairs if one.datastream in mine]
+        return told.outputs(self._partition, self._options.partitions, self._buckets.time, self.offset)
+
+    def apply(self, offset: int, batch: ObservationBatch | None, model: CityModel) -> Applied:
+        """Take in the record at `offset`; None is one that could not be read."""
+        before = self._buckets.time
+        if batch is None:
+            self._buckets.reach(offset, before)
+            return Applied([], Counter(), 0)
+        now = log_time(before, batch.time)
+        told = Told()
+        self._follow(model, now, told)
+        outcomes: Counter[Outcome] = Counter()
+        unknown = 0
+        for observation in batch.observations:
+            datastream = model.datastreams.get(observation.datastream)
+            if datastream is None:
+                unknown += 1
+            elif not self._buckets.has_applied(datastream.entity, offset):
+                outcomes[self._observe(observation, datastream, model, now, told)] += 1
+        if is_due(before, now):
+            self._tell(model, now, offset, told)
+        self._buckets.reach(offset, now)
+        outputs = told.outputs(self._partition, self._options.partitions, now, offset)
+        return Applied(outputs, outcomes, unknown)
+
+    def _observe(
+        self, observation: Observation, datastream: Datastream, model: CityModel, now: Instant, told: Told
+    ) -> Outcome:
+        content = self._buckets.content(datastream.entity)
+        content.model = model.version
+        effect = content.state.observe(observation, model, self._options.future_max)
+        if effect.outcome is Outcome.FUTURE:
+            return effect.outcome
+        if effect.outcome is Outcome.REPAIR:
+            told.repairs.append(Repair(datastream.id, observation.phenomenon_time))
+        content.observed.add(datastream.id)
+        self._awaited.add(datastream.entity)
+        self._take(content, datastream, effect, now, told)
+        return effect.outcome
+
+    def _take(
+        self, content: EntityContent, datastream: Datastream, effect: Effect, now: Instant, told: Told
+    ) -> None:
+        """Tell what an observation changed at once, and remember what is told at the next second."""
+        for judgement in effect.judgements:
+            told.assessments.append(
+                Assessment(datastream.id, judgement.phenomenon_time, judgement.flags, now)
+            )
+        if effect.change is None:
+            return
+        told.updates.append(Update.of(effect.change))
+        if effect.change.state is not None:
+            assert self._model is not None  # noqa: S101 - set with the first record
+            content.changed.add(datastream.property)
+            content.derived.measured(
+                datastream.property,
+                effect.change.state,
+                self._wanted_of(datastream.entity, self._model),
+            )
+
+    def _tell(self, model: CityModel, now: Instant, offset: int, told: Told) -> None:
+        """Tell windows and derived values of what was observed, and of what falls due."""
+        waiting = []
+        while self._due and self._due[0][0] <= now:
+            entry = heapq.heappop(self._due)
+            _, entity, id = entry
+            if self._buckets.has_applied(entity, offset):
+                waiting.append(entry)  # what it told then is told; what it has to tell comes later
+                continue
+            self._scheduled.discard(id)
+            content = self._buckets.of(entity).contents.get(entity)
+            if content is not None and id in content.state.datastreams:
+                content.observed.add(id)
+                self._awaited.add(entity)
+        for entry in waiting:
+            heapq.heappush(self._due, entry)
+        awaited, self._awaited = sorted(self._awaited), set()
+        for entity in awaited:
+            if self._buckets.has_applied(entity, offset):
+                self._awaited.add(entity)
+            else:
+                self._tell_entity(entity, model, now, told)
+
+    def _tell_entity(self, entity: str, model: CityModel, now: Instant, told: Told) -> None:
+        content = self._buckets.content(entity)
+        wanted = self._wanted_of(entity, model)
+        for id in sorted(content.observed):
+            datastream = model.datastreams.get(id)
+            if datastream is not None and id in content.state.datastreams:
+                self._tell_windows(content, datastream, model, now, told)
+        content.observed.clear()
+        for value in content.derived.derive(model, entity, wanted, now):
+            content.state.revision += 1
+            timed = value if value.interval else value._replace(interval=_interval_of(entity, model))
+            told.derived(entity, content.state.revision, timed, now)
+            told.area(model, entity, timed)
+        for property in sorted(content.changed):
+            state = content.state.property_state(property, model)
+            if state is not None:
+                interval = min(one.interval for one in model.datastreams_of(entity, property))
+                times = state.phenomenon_time, interval
+                weight = len(state.datastreams)
+                told.area(model, entity, known_value(property, state.value, times, state.flags, weight))
+        content.changed.clear()
+        if any(one.waiting for one in content.derived.households.values()):
+            self._awaited.add(entity)
+
+    def _tell_windows(
+        self, content: EntityContent, datastream: Datastream, model: CityModel, now: Instant, told: Told
+    ) -> None:
+        state = content.state.datastreams[datastream.id]
+        terms = model.terms(datastream)
+        for window, accumulator, lacking in state.tell_windows(now, terms):
+            aggregate = aggregate_of(
+                accumulator,
+                datastream=datastream.id,
+                size=window.size,
+                start=window.start,
+                revision=now,
+                interval=terms.interval,
+                kind=terms.aggregation,
+            )
+            told.aggregates.append(aggregate)
+            if lacking:
+                told.repairs.append(Repair(datastream.id, window.start))
+            if terms.personal:
+                property = model.properties[datastream.property]
+                content.derived.closed_personal(property, aggregate, now)
+            else:
+                wanted = self._wanted_of(datastream.entity, model)
+                content.derived.closed(datastream.property, aggregate, wanted)
+        self._schedule(datastream, state, model)
+
+    def _schedule(self, datastream: Datastream, state: DatastreamState, model: CityModel) -> None:
+        if datastream.id in self._scheduled:
+            return  # it is looked at then, and scheduled anew
+        due = state.due(model.terms(datastream))
+        if due is not None:
+            self._scheduled.add(datastream.id)
+            heapq.heappush(self._due, (due, datastream.entity, datastream.id))
+
+    def _follow(self, model: CityModel, now: Instant, told: Told) -> None:
+        """Go on with a model: what it judges otherwise than the one before is judged again."""
+        if self._model is not None and self._model.version == model.version:
+            return
+        before, self._model = self._model, model
+        self._wanted.clear()
+        for entity, content in list(self._buckets.items()):
+            if content.observed or content.changed or content.derived.changed:
+                self._awaited.add(entity)
+            if any(one.waiting for one in content.derived.households.values()):
+                self._awaited.add(entity)
+            known = content.model == model.version
+            for id, state in content.state.datastreams.items():
+                datastream = model.datastreams.get(id)
+                if datastream is None:
+                    continue
+                self._schedule(datastream, state, model)
+                if not known and not _same_terms(datastream, before, model):
+                    self._buckets.content(entity).observed.add(id)
+                    self._awaited.add(entity)
+                    effect = content.state.reassess(datastream, model)
+                    self._take(content, datastream, effect, now, told)
+            content.model = model.version
+
+    def _wanted_of(self, entity: str, model: CityModel) -> Wanted:
+        wanted = self._wanted.get(entity)
+        if wanted is None:
+            found = model.entities.get(entity)
+            attributes = found.attributes if found is not None else {}
+            properties = {one.property for one in model.datastreams_of(entity)}
+            wanted = self._wanted[entity] = wanted_of(properties, attributes)
+        return wanted
+
+    def checkpoint(self) -> Checkpoint:
+        """Return what to write so that this state can be restored."""
+        return self._buckets.checkpoint()
+
+
+@dataclass(frozen=True, slots=True)
+class EntityStages:
+    """Makes the stage of each partition of `observations`."""
+
+    log: str
+    partitions: int
+    buckets: int
+    future_max: Duration
+    topic: str = topics.OBSERVATIONS
+
+    def restored(
+        self, partition: int, position: bytes | None, bucket: Callable[[int], bytes | None]
+    ) -> EntityStage | None:
+        """Return the stage as a checkpoint of this log has it, or None when there is none."""
+        buckets = Buckets.restored(EntityKind(), self.log, self.buckets, position, bucket)
+        return EntityStage(buckets, self, partition) if buckets is not None else None
+
+    def seeded(self, partition: int, knowledge: Knowledge, model: CityModel) -> EntityStage:
+        """Return the stage at the beginning of a log, from what was stored."""
+        buckets = Buckets(EntityKind(), self.log, self.buckets)
+        contents = seeded_contents(knowledge, model, self.future_max)
+        buckets.seed(
+            (entity, content)
+            for entity, content in contents.items()
+            if partition_of(entity, self.partitions) == partition
+        )
+        return EntityStage(buckets, self, partition)
+
+    def read(self, value: bytes) -> ObservationBatch:
+        """Return what a record holds; raise MessageError when this version cannot read it."""
+        return OBSERVATIONS.decode(value)
+
+    def missing(self, batch: ObservationBatch, model: CityModel) -> bool:
+        """Whether a record holds observations of datastreams that the model does not know."""
+        datastreams = model.datastreams
+        return any(one.datastream not in datastreams for one in batch.observations)
+
+
+def _interval_of(entity: str, model: CityModel) -> Duration:
+    return min((one.interval for one in model.datastreams_of(entity)), default=0)
+
+
+def _same_terms(datastream: Datastream, before: CityModel | None, model: CityModel) -> bool:
+    known = before.datastreams.get(datastream.id) if before is not None else None
+    return known is not None and before is not None and before.terms(known) == model.terms(datastream)

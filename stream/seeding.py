@@ -1,0 +1,117 @@
+"""Seeding: the state of entities at the beginning of a log, made again from what was stored. Pure."""
+
+from __future__ import annotations
+
+from storage.knowledge import StoredKnowledge
+from stream.entity_content import EntityContent
+from stream.stage import Knowledge
+from twin.area_state import PREFIX
+from twin.cohort import Cohort, Past
+from twin.combination import PropertyState
+from twin.datastream_state import DatastreamState
+from twin.derived_state import wanted_of
+from twin.entity_state import Change
+from twin.household_sum import WINDOW, HouseholdSum
+from twin.instant import Duration, Instant
+from twin.messages import Repair, Update, UpdateKind
+from twin.model import CityModel
+from twin.sensor import Datastream
+
+
+def knowledge_of(stored: StoredKnowledge) -> Knowledge:
+    """Return what is stored as the stages start from it."""
+    areas: dict[str, int] = {}
+    told: dict[tuple[str, str], tuple[float, Instant, int]] = {}
+    cohorts: dict[tuple[str, str], Past] = {}
+    for update in stored.state.updates:
+        place = update.entity, update.property
+        if update.property.startswith(PREFIX):
+            areas[update.entity] = max(update.revision, areas.get(update.entity, 0))
+        elif update.kind is UpdateKind.INDICATOR and update.datastreams:
+            cohorts[place] = Past(update.datastreams, update.phenomenon_time - WINDOW)
+        else:
+            told[place] = update.value, update.phenomenon_time, update.flags
+    return Knowledge(
+        stored.observations,
+        stored.truncated,
+        stored.aggregates,
+        [Repair(datastream, hour) for datastream, hour in stored.hours],
+        stored.state.revisions,
+        areas,
+        told,
+        cohorts,
+    )
+
+
+def seeded_contents(knowledge: Knowledge, model: CityModel, future_max: Duration) -> dict[str, EntityContent]:
+    """Return every entity of which observations were stored, as they leave it.
+
+    Their windows count as told; those that the stored observations do not fill are repaired when they are.
+    """
+    contents: dict[str, EntityContent] = {}
+    for observation in knowledge.observations:
+        datastream = model.datastreams.get(observation.datastream)
+        if datastream is None:
+            continue
+        content = contents.setdefault(datastream.entity, EntityContent(model=model.version))
+        content.state.datastreams.setdefault(datastream.id, DatastreamState()).observe(
+            observation, model.terms(datastream), future_max
+        )
+    for entity, content in contents.items():
+        content.state.revision = knowledge.revisions.get(entity, 0)
+        for id, state in content.state.datastreams.items():
+            state.settle(model.terms(model.datastreams[id]), complete=id not in knowledge.truncated)
+    _remember_windows(contents, knowledge, model)
+    for (entity, property), past in knowledge.cohorts.items():
+        if entity in contents:
+            contents[entity].derived.households[property] = _household(past)
+    return contents
+
+
+def _remember_windows(contents: dict[str, EntityContent], knowledge: Knowledge, model: CityModel) -> None:
+    wanted = {
+        entity: wanted_of(
+            {one.property for one in model.datastreams_of(entity)}, model.entities[entity].attributes
+        )
+        for entity in contents
+        if entity in model.entities
+    }
+    for aggregate in knowledge.aggregates:
+        datastream = model.datastreams.get(aggregate.datastream)
+        if datastream is None or datastream.entity not in wanted or model.terms(datastream).personal:
+            continue
+        content = contents[datastream.entity]
+        content.derived.closed(datastream.property, aggregate, wanted[datastream.entity])
+
+
+def _household(past: Past) -> HouseholdSum:
+    """Return what must be remembered of the last published sum: over whom, and when."""
+    return HouseholdSum(Cohort(past.window, None, {}, (past,)))
+
+
+def untold(entity: str, content: EntityContent, knowledge: Knowledge, model: CityModel) -> list[Update]:
+    """Return updates of the properties whose state is not what was last told; each raises the revision.
+
+    The historian may have stored an observation, and not yet the update that followed from it, when the log
+    that held the update was lost.
+    """
+    updates = []
+    newest: dict[str, tuple[Datastream, DatastreamState]] = {}
+    for id, one in sorted(content.state.datastreams.items()):
+        datastream = model.datastreams[id]
+        known = newest.get(datastream.property)
+        if known is None or one.newest[1:] > known[1].newest[1:]:
+            newest[datastream.property] = datastream, one
+    for property, (datastream, one) in sorted(newest.items()):
+        if model.terms(datastream).personal:
+            continue
+        state = content.state.property_state(property, model)
+        if state is None or _is_told(state, knowledge.told.get((entity, property))):
+            continue
+        content.state.revision += 1
+        updates.append(Update.of(Change(entity, property, content.state.revision, state, one.newest)))
+    return updates
+
+
+def _is_told(state: PropertyState, told: tuple[float, int, int] | None) -> bool:
+    return told == (state.value, state.phenomenon_time, state.flags)

@@ -1,0 +1,119 @@
+"""A stage: what happens to the records of one topic. Pure: bytes in, records to send out."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from typing import NamedTuple, Protocol, TypeVar
+
+from stream.buckets import Checkpoint
+from twin.cohort import Past
+from twin.instant import SECOND, Instant
+from twin.messages import Repair
+from twin.model import CityModel
+from twin.observation import Observation, Outcome
+from twin.window import Aggregate
+
+
+class Output(NamedTuple):
+    """A record to send."""
+
+    topic: str
+    partition: int
+    value: bytes
+
+
+class Applied(NamedTuple):
+    """What one record did."""
+
+    outputs: list[Output]
+    outcomes: Counter[Outcome]
+    unknown: int  #: observations of datastreams that the model does not have
+
+
+K = TypeVar("K")
+B_contra = TypeVar("B_contra", contravariant=True)
+"""What the records of a topic hold."""
+
+
+class Stage(Protocol[B_contra]):
+    """The state of one partition of one topic, whose records hold a batch. Owned by one worker."""
+
+    @property
+    def offset(self) -> int:
+        """Return the offset of the last applied record."""
+        ...
+
+    def open(self, knowledge: Knowledge, model: CityModel) -> list[Output]:
+        """Return what is told at the beginning of a log, before its first record."""
+        ...
+
+    def apply(self, offset: int, batch: B_contra | None, model: CityModel) -> Applied:
+        """Take in the record at `offset`; None is one that could not be read."""
+        ...
+
+    def checkpoint(self) -> Checkpoint:
+        """Return what to write so that this state can be restored."""
+        ...
+
+
+class Knowledge(NamedTuple):
+    """What the database knows when a log begins."""
+
+    #: the newest of each datastream, as many as a state keeps, ascending by phenomenon time
+    observations: list[Observation]
+    truncated: frozenset[int]  #: datastreams that have older observations than these
+    aggregates: list[Aggregate]  #: the windows of ten minutes and of an hour that indicators look back to
+    repairs: list[Repair]  #: hours of which observations are stored, and no aggregate
+    revisions: dict[str, int]  #: entity → the last revision that was stored
+    area_revisions: dict[str, int]  #: the same, of rolled-up values
+    #: (entity, property) → value, phenomenon time and flags as they were last stored
+    told: dict[tuple[str, str], tuple[float, Instant, int]]
+    #: (entity, property) → the connections of the published sum that was last stored, and its window
+    cohorts: dict[tuple[str, str], Past]
+
+
+class StageKind(Protocol[K]):
+    """Makes the stages of one topic."""
+
+    @property
+    def topic(self) -> str:
+        """Return the topic whose records the stages take."""
+        ...
+
+    def restored(
+        self, partition: int, position: bytes | None, bucket: Callable[[int], bytes | None]
+    ) -> Stage[K] | None:
+        """Return the stage as a checkpoint of this log has it, or None when there is none."""
+        ...
+
+    def seeded(self, partition: int, knowledge: Knowledge, model: CityModel) -> Stage[K]:
+        """Return the stage at the beginning of a log."""
+        ...
+
+    def read(self, value: bytes) -> K:
+        """Return what a record holds; raise MessageError when this version cannot read it."""
+        ...
+
+    def missing(self, batch: K, model: CityModel) -> bool:
+        """Whether a record speaks of what the model does not know."""
+        ...
+
+
+def log_time(before: Instant, time: Instant) -> Instant:
+    """Return the log time of a record: strictly rising, whatever the clocks of those who write."""
+    return max(before + 1, time)
+
+
+def is_due(before: Instant, now: Instant) -> bool:
+    """Whether a second of log time began between two records: then windows and derived values are told."""
+    return now // SECOND != before // SECOND
+
+
+T = TypeVar("T")
+
+
+def chunks(items: list[T], size: int) -> Iterator[list[T]]:
+    """Yield parts of at most `size`."""
+    for start in range(0, len(items), size):
+        yield items[start : start + size]

@@ -1,0 +1,106 @@
+"""What one record makes the first stage tell, and the records that tell it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from runtime import topics
+from stream.areas import area_outputs
+from stream.stage import Output, chunks
+from twin.area_state import area_of, roll_up_of
+from twin.codec import VERSION
+from twin.derived_state import DerivedValue
+from twin.freshness import live_for
+from twin.instant import Duration, Instant
+from twin.messages import (
+    AGGREGATES,
+    UPDATES,
+    AggregateBatch,
+    AreaInput,
+    Assessment,
+    Repair,
+    Update,
+    UpdateBatch,
+    UpdateKind,
+)
+from twin.model import CityModel
+from twin.quality import takes_part
+from twin.window import Aggregate
+
+# A record of 1,000 updates of an area with 60 meters is about 450 kB, below Kafka's default of 1 MB.
+RECORD_ITEMS_MAX = 1_000
+
+
+@dataclass(slots=True)
+class Told:
+    """Updates, windows, judgements, and what areas are told; in order."""
+
+    updates: list[Update] = field(default_factory=list)
+    aggregates: list[Aggregate] = field(default_factory=list)
+    assessments: list[Assessment] = field(default_factory=list)
+    repairs: list[Repair] = field(default_factory=list)
+    inputs: list[AreaInput] = field(default_factory=list)
+
+    def derived(self, entity: str, revision: int, value: DerivedValue, now: Instant) -> None:
+        """Tell a derived value of an entity."""
+        self.updates.append(
+            Update(
+                entity,
+                value.name,
+                revision,
+                value.value,
+                value.phenomenon_time,
+                now,
+                value.flags,
+                value.datastreams,
+                None,
+                UpdateKind.INDICATOR,
+                count=value.weight,
+                interval=value.interval,
+            )
+        )
+
+    def area(self, model: CityModel, entity: str, value: DerivedValue) -> None:
+        """Tell a value of an entity to its area, where such values are rolled up; None when it is suspect."""
+        area = area_of(entity, model)
+        if area is None or roll_up_of(value.name, model) == "none":
+            return
+        self.inputs.append(
+            AreaInput(
+                area,
+                entity,
+                value.name,
+                value.value if takes_part(value.flags) else None,
+                value.phenomenon_time,
+                value.flags,
+                value.weight,
+                value.phenomenon_time + live_for(value.interval),
+            )
+        )
+
+    def outputs(self, partition: int, partitions: int, now: Instant, offset: int) -> list[Output]:
+        """Return the records; `offset` is that of the observations that all of it follows from."""
+        outputs = [
+            Output(topics.UPDATES, partition, UPDATES.encode(UpdateBatch(VERSION, tuple(part))))
+            for part in chunks(self.updates, RECORD_ITEMS_MAX)
+        ]
+        longest = max(len(self.aggregates), len(self.assessments), len(self.repairs))
+        for start in range(0, longest, RECORD_ITEMS_MAX):
+            part = slice(start, start + RECORD_ITEMS_MAX)
+            batch = AggregateBatch(
+                VERSION,
+                now,
+                offset,
+                tuple(self.aggregates[part]),
+                tuple(self.assessments[part]),
+                tuple(self.repairs[part]),
+            )
+            outputs.append(Output(topics.AGGREGATES, partition, AGGREGATES.encode(batch)))
+        return outputs + area_outputs(self.inputs, now, partitions)
+
+
+def known_value(
+    name: str, value: float, times: tuple[Instant, Duration], flags: int, weight: int
+) -> DerivedValue:
+    """Return a property's value in the shape of a derived one; `times`: phenomenon time and interval."""
+    return DerivedValue(name, value, times[0], flags, (), weight, times[1])

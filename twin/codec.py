@@ -1,0 +1,52 @@
+"""The encoding of records: MessagePack, behind the version of their layout."""
+
+from __future__ import annotations
+
+from typing import Generic, Protocol, TypeVar
+
+import msgspec
+
+from twin.errors import MessageError
+
+VERSION = 2
+"""Of the layout of all records; 2 since records tell which messages their observations came in."""
+
+
+class Record(Protocol):
+    """What every record has."""
+
+    @property
+    def version(self) -> int:
+        """Return the version of its layout."""
+        ...
+
+
+T = TypeVar("T", bound=Record)
+
+
+class Codec(Generic[T]):
+    """Encodes and decodes the records of one type."""
+
+    def __init__(self, record_type: type[T]) -> None:
+        self._type: type[T] = record_type
+        self._encoder = msgspec.msgpack.Encoder()
+        self._decoder: msgspec.msgpack.Decoder[T] = msgspec.msgpack.Decoder(record_type)
+
+    def encode(self, record: T) -> bytes:
+        """Return the record as bytes."""
+        return self._encoder.encode(record)
+
+    def decode(self, data: bytes) -> T:
+        """Return the record that the bytes hold; raise MessageError when this version cannot read them."""
+        try:
+            record: T = self._decoder.decode(data)
+        except msgspec.MsgspecError as error:
+            raise MessageError(
+                f"{self._type.__name__} of {len(data)} bytes cannot be read: {error}"
+            ) from error
+        if record.version != VERSION:
+            raise MessageError(
+                f"{self._type.__name__} has version {record.version}, this program reads version {VERSION}; "
+                "upgrade it, or drain the log before the upgrade"
+            )
+        return record
