@@ -85,11 +85,16 @@ class EntityState:
         return Effect(Outcome.CORRECTION, judgements, change)
 
     def property_state(self, property: str, model: CityModel) -> PropertyState | None:
-        """Return the combined state of a property, or None while nothing was observed."""
+        """Return the combined state of a property, or None while nothing was observed that may be combined.
+
+        What is personal never is: `twin.household_sum` publishes it, over enough connections.
+        """
         parts: list[Part] = []
         for id, state in self.datastreams.items():
             datastream = model.datastreams.get(id)
-            if datastream is not None and datastream.property == property:
+            if datastream is None or datastream.property != property:
+                continue
+            if not model.terms(datastream).personal:
                 parts.append(Part(state.newest, state.last_good, datastream.interval))
         return combine(model.properties[property], parts) if parts else None
 

@@ -1,0 +1,105 @@
+"""What the stage of entities tells of households: sums of enough of them, and nothing else."""
+
+from __future__ import annotations
+
+import math
+
+from stream.entities import EntityStage, EntityStages
+from stream.stage import Knowledge, Output
+from tests.household_city import household_city
+from twin.codec import VERSION
+from twin.cohort import CONNECTIONS_MIN, Past
+from twin.instant import MINUTE
+from twin.messages import AREA_INPUTS, UPDATES, AreaInput, ObservationBatch, Update, UpdateKind
+from twin.model import CityModel
+from twin.observation import Observation
+
+KIND = EntityStages("log-1", 1, 4, 5 * MINUTE)
+NOTHING = Knowledge([], frozenset(), [], [], {}, {}, {}, {})
+
+
+def decoded(outputs: list[Output]) -> tuple[list[Update], list[AreaInput]]:
+    updates: list[Update] = []
+    inputs: list[AreaInput] = []
+    for topic, _, value in outputs:
+        if topic == "updates":
+            updates += UPDATES.decode(value).updates
+        elif topic == "area-inputs":
+            inputs += AREA_INPUTS.decode(value).inputs
+    return updates, inputs
+
+
+def readings(model: CityModel, minute: int) -> tuple[Observation, ...]:
+    """Return a reading of each meter: its number in watts."""
+    time = minute * MINUTE
+    return tuple(Observation(id, time, time, id / 1000) for id in model.datastreams)
+
+
+def live(stage: EntityStage, model: CityModel, minutes: range) -> tuple[list[Update], list[AreaInput]]:
+    updates: list[Update] = []
+    inputs: list[AreaInput] = []
+    for minute in minutes:
+        batch = ObservationBatch(VERSION, readings(model, minute), minute * MINUTE)
+        told, to_areas = decoded(stage.apply(stage.offset + 1, batch, model).outputs)
+        updates += told
+        inputs += to_areas
+    return updates, inputs
+
+
+def test_a_single_household_is_told_as_its_datastream_and_never_as_a_value() -> None:
+    model = household_city(12)
+    updates, _ = live(KIND.seeded(0, NOTHING, model), model, range(5))
+    assert {one.kind for one in updates} == {UpdateKind.PERSONAL}
+    assert all(math.isnan(one.value) for one in updates)
+
+
+def test_enough_households_are_told_as_the_sum_of_a_closed_window() -> None:
+    model = household_city(12)
+    updates, inputs = live(KIND.seeded(0, NOTHING, model), model, range(12))
+    (published,) = [one for one in updates if one.kind is not UpdateKind.PERSONAL]
+    assert published.kind is UpdateKind.INDICATOR
+    assert published.observation is None
+    assert (published.property, published.phenomenon_time, published.count) == (
+        "power_import",
+        10 * MINUTE,
+        12,
+    )
+    assert math.isclose(published.value, sum(range(1, 13)) / 1000)
+    (to_area,) = inputs
+    assert (to_area.area, to_area.value, to_area.weight) == ("town.east", published.value, 12)
+
+
+def test_too_few_households_are_told_to_nobody() -> None:
+    model = household_city(CONNECTIONS_MIN - 1)
+    updates, inputs = live(KIND.seeded(0, NOTHING, model), model, range(45))
+    assert {one.kind for one in updates} == {UpdateKind.PERSONAL}
+    assert inputs == []
+
+
+def test_an_area_gets_no_sum_that_holds_too_few() -> None:
+    model = household_city(12, 3)
+    _, inputs = live(KIND.seeded(0, NOTHING, model), model, range(25))
+    assert {one.source for one in inputs} == {"town.transformer-0"}
+
+
+def test_the_beginning_of_a_log_tells_nothing_of_households() -> None:
+    model = household_city(12, 3)
+    stored = [one for minute in range(5) for one in readings(model, minute)]
+    knowledge = NOTHING._replace(observations=stored)
+    stage = KIND.seeded(0, knowledge, model)
+    assert stage.open(knowledge, model) == []
+    updates, inputs = live(stage, model, range(5, 7))
+    assert {one.kind for one in updates} == {UpdateKind.PERSONAL}
+    assert inputs == []
+
+
+def test_a_cohort_is_remembered_beyond_its_log() -> None:
+    """One who joins while the log is replaced would else be the difference between two sums."""
+    model = household_city(12)
+    members = tuple(range(1, 12))
+    knowledge = NOTHING._replace(cohorts={("town.transformer-0", "power_import"): Past(members, 0)})
+    stored = list(readings(model, 10))
+    stage = KIND.seeded(0, knowledge._replace(observations=stored), model)
+    updates, _ = live(stage, model, range(11, 25))
+    published = [one for one in updates if one.kind is UpdateKind.INDICATOR]
+    assert [one.datastreams for one in published] == [members]
