@@ -25,10 +25,12 @@ COMMANDS = {
     "historian": "Role: the log to the database.",
     "api": "Role: HTTP and the page.",
     "simulate": "Virtual devices that publish to MQTT.",
+    "replay": "Play recorded feeds to MQTT.",
     "migrate": "Bring the database schema up to date.",
     "check": "Validate a city folder; tells all faults at once.",
     "apply": "Bring a city folder into the database.",
     "export": "Write the city in the database as a city folder.",
+    "token": "API keys: create, revoke, list.",
     "doctor": "Tell what is installed, reachable and healthy, and what to do.",
 }
 
@@ -63,8 +65,9 @@ class LiveTwin(click.Group):
         if cmd_name not in COMMANDS:
             return None
         command: click.Command = importlib.import_module(f"cli.commands.{cmd_name}").command
-        if all(one.name != "debug" for one in command.params):
-            command.params.append(_debug_option())
+        for one in (command, *(command.commands.values() if isinstance(command, click.Group) else ())):
+            if all(option.name != "debug" for option in one.params):
+                one.params.append(_debug_option())
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

@@ -71,6 +71,8 @@ def role_environments(
             # ingest is back would have no subscriber. The only ingest subscribes alone, and that is saved.
             "LIVETWIN_MQTT_SHARE": "",
             "LIVETWIN_BATCH_PAUSE_MS": str(BATCH_PAUSE_MS),
+            # `livetwin replay` brings the time of a recording along; only programs here reach the broker.
+            "LIVETWIN_ACCEPT_REPLAY": "true",
             "LIVETWIN_PSEUDONYM_KEY": pseudonym_key,
         },
         "stream": {**shared, "LIVETWIN_SESSION_TIMEOUT_S": str(STREAM_SESSION_S)},

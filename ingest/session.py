@@ -23,7 +23,7 @@ from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from runtime.clock import Clock
-from twin.instant import Instant
+from twin.instant import Instant, parse_instant
 
 log = logging.getLogger(__name__)
 
@@ -32,6 +32,9 @@ RECONNECT_DELAY_S_MAX = 15
 
 # How long a closing session waits for the broker to take its acknowledgements in.
 FLUSH_S_MAX = 2.0
+
+REPLAY_TIME = "livetwin-replay-time"
+"""User property of a replayed message: the recording's own clock, ISO 8601 with an offset."""
 
 # How long the reading thread waits for room before it looks whether it should stop.
 _ROOM_CHECK_S = 0.2
@@ -62,6 +65,7 @@ class SessionOptions:
     receive_max: int
     buffer_bytes_max: int
     share: str  #: name of the shared subscription; empty: subscribe alone
+    accept_replay: bool = False  #: whether `REPLAY_TIME` is believed
 
 
 class MqttSession:
@@ -221,8 +225,11 @@ class MqttSession:
 
     def _on_message(self, _client: Client, _userdata: Any, received: MQTTMessage) -> None:
         payload = bytes(received.payload)
+        received_time = self._clock()
+        if self._options.accept_replay:
+            received_time = replay_time(received.properties, received_time)
         message = Message(
-            _topic_text(received), payload, self._clock(), received.qos, received.mid, self._connection
+            _topic_text(received), payload, received_time, received.qos, received.mid, self._connection
         )
         with self._room:
             # One message larger than the whole buffer must still pass, alone.
@@ -236,6 +243,21 @@ class MqttSession:
             self._woken = True
         if wake and not self._closing:
             self._loop.call_soon_threadsafe(self._arrived.set)
+
+
+def replay_time(properties: Properties | None, now: Instant) -> Instant:
+    """Return the time of reception that a replayed message brings along; `now` where it brings none.
+
+    A time that cannot be read counts as none, and one from the future is now.
+    """
+    # A property that the packet does not have is no attribute either.
+    for name, value in getattr(properties, "UserProperty", ()):
+        if name == REPLAY_TIME:
+            try:
+                return min(parse_instant(value), now)
+            except (ValueError, OverflowError):
+                return now
+    return now
 
 
 def _topic_text(received: MQTTMessage) -> str:

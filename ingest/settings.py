@@ -54,12 +54,29 @@ class IngestSettings(RoleSettings):
     quarantine_bytes_max: int = Field(
         default=256 * 1024,
         ge=0,
+        le=512 * 1024,
         description="Bytes of a payload that quarantine keeps; the rest is only counted.",
     )
     future_max_s: int = Field(
         default=300, ge=0, description="How far ahead a device's clock may be, seconds."
     )
     past_max_days: int = Field(default=366, ge=1, description="How old an observation may be, days.")
+    accept_replay: bool = Field(
+        default=False,
+        description="Whether a message's user property `livetwin-replay-time` is believed as its time of "
+        "reception (`livetwin replay`); never where others than you may publish.",
+    )
     pseudonym_key: SecretStr = Field(
         default=SecretStr("livetwin-development-key"), description="Secret of the pseudonyms of meter ids."
+    )
+    keep_payloads: bool = Field(
+        default=True,
+        description="Whether the payloads of usable messages are kept, redacted as in quarantine; their "
+        "hashes always are.",
+    )
+    tick_interval_s: float = Field(
+        default=1.0,
+        gt=0,
+        le=60,
+        description="How often the log is told the time where nothing else is written, seconds.",
     )

@@ -12,12 +12,15 @@ from simulators.city_clock import CityClock
 from simulators.connection import Connection
 from simulators.devices import devices_of
 from simulators.devices.device import Device
+from simulators.faults import PlannedFault, random_plan, read_plan
 from simulators.journal import Journal
+from simulators.outbox import Letter, Outbox
+from simulators.scenarios import scenario_of
 from simulators.schedule import Schedule
 from simulators.settings import SimulatorSettings
 from simulators.truth.city import CityTruth
 from twin.errors import ServiceError
-from twin.instant import format_instant
+from twin.instant import Instant, format_instant
 from twin.model import CityPlan
 
 log = logging.getLogger(__name__)
@@ -33,9 +36,11 @@ _TURN_MESSAGES = 50
 async def run(settings: SimulatorSettings, plan: CityPlan, *, clock: Clock = system_clock) -> None:
     """Let the city speak until cancelled; then wait for acknowledgements and write the journal.
 
-    Raises ServiceError when no sensor of the city can be simulated.
+    Raises ServiceError when no sensor of the city can be simulated, FaultPlanError for a bad fault plan.
     """
-    truth = CityTruth(settings.seed, plan)
+    start = settings.start_instant(clock())
+    scenario = scenario_of(settings.scenario, settings.seed, start)
+    truth = CityTruth(settings.seed, plan, scenario.happenings)
     devices, left_out = devices_of(plan, truth)
     if not devices:
         raise ServiceError(
@@ -43,8 +48,11 @@ async def run(settings: SimulatorSettings, plan: CityPlan, *, clock: Clock = sys
         )
     if left_out:
         log.warning("%d sensors are not simulated: %s", len(left_out), ", ".join(left_out[:5]))
+    faults = [*scenario.faults(devices), *_planned_faults(settings, devices, start)]
+    outbox = Outbox(devices, faults, settings.seed)
+    log.info("scenario %s; %d devices have faults", settings.scenario or "none", outbox.faulty)
     connections = [Connection(settings, number) for number in range(settings.connections)]
-    simulation = Simulation(settings, devices, connections, clock)
+    simulation = Simulation(settings, devices, outbox, connections, start=start, clock=clock)
     for connection in connections:
         connection.start()
     try:
@@ -57,6 +65,17 @@ async def run(settings: SimulatorSettings, plan: CityPlan, *, clock: Clock = sys
             simulation.journal.write(settings.journal, unacknowledged=simulation.unacknowledged)
 
 
+def _planned_faults(
+    settings: SimulatorSettings, devices: Sequence[Device], start: Instant
+) -> list[PlannedFault]:
+    faults: list[PlannedFault] = []
+    if settings.faults is not None:
+        faults += read_plan(settings.faults, start)
+    if settings.fault_seed is not None:
+        faults += random_plan(settings.fault_seed, [one.sensor.id for one in devices], start=start)
+    return faults
+
+
 class Simulation:
     """The devices of a city, reporting by its clock through a few connections."""
 
@@ -64,11 +83,17 @@ class Simulation:
         self,
         settings: SimulatorSettings,
         devices: Sequence[Device],
+        outbox: Outbox,
         connections: Sequence[Connection],
+        *,
+        start: Instant,
         clock: Clock,
     ) -> None:
         self._settings = settings
         self._devices = devices
+        self._outbox = outbox
+        self._start = start
+        self._reported: set[int] = set()
         self._connections = connections
         self._now = clock
         self._city: CityClock | None = None
@@ -91,10 +116,10 @@ class Simulation:
         return f"{where}, {self.sent} messages sent, {self.unacknowledged} not acknowledged"
 
     async def run(self) -> None:
-        """Report, until cancelled. Readiness is told once every device has reported."""
+        """Report, until cancelled. Readiness is told once every device has reported, or should have."""
         loop = asyncio.get_running_loop()
         now = self._now()
-        start = self._settings.start_instant(now)
+        start = self._start
         self._city = city = CityClock(start, self._settings.speed, now)
         schedule = Schedule(self._devices, start, self._settings.speed)
         log.info(
@@ -108,7 +133,7 @@ class Simulation:
         ready = False
         while True:
             await self._report(schedule, city)
-            if not ready and len(self.journal.sensors) == len(self._devices):
+            if not ready and len(self._reported) == len(self._devices):
                 ready = True
                 notify_ready()
             if loop.time() - told >= PROGRESS_EVERY_S:
@@ -117,19 +142,31 @@ class Simulation:
             await asyncio.sleep(self._nap(schedule, city))
 
     async def _report(self, schedule: Schedule, city: CityClock) -> None:
-        for instant, index, device in schedule.until(city.tick(self._now())):
-            message = device.message(instant)
+        until = city.tick(self._now())
+        for instant, index, device in schedule.until(until):
+            self._outbox.put(instant, index, device)
+            self._reported.add(index)
+            await self._send(instant)
+        await self._send(until)
+
+    async def _send(self, until: Instant) -> None:
+        for letter in self._outbox.until(until):
             await self._pace.wait()
-            await self._connections[index % len(self._connections)].publish(message.topic, message.payload)
-            self.journal.record(device.sensor, instant, message)
+            await self._publish(letter)
             if self.journal.messages % _TURN_MESSAGES == 0:
                 await asyncio.sleep(0)
 
+    async def _publish(self, letter: Letter) -> None:
+        message = letter.message
+        connection = self._connections[letter.device % len(self._connections)]
+        await connection.publish(message.topic, message.payload)
+        self.journal.record(self._devices[letter.device].sensor, letter.arrival, message)
+
     def _nap(self, schedule: Schedule, city: CityClock) -> float:
-        due = schedule.next_instant()
-        if due is None:
+        dues = [one for one in (schedule.next_instant(), self._outbox.next_instant()) if one is not None]
+        if not dues:
             return _NAP_S_MAX
-        return min(_NAP_S_MAX, max(_NAP_S_MIN, city.wait_s(due, self._now())))
+        return min(_NAP_S_MAX, max(_NAP_S_MIN, city.wait_s(min(dues), self._now())))
 
 
 class Pace:

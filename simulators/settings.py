@@ -7,6 +7,7 @@ from pathlib import Path
 from pydantic import Field, SecretStr, field_validator
 
 from runtime.settings import RoleSettings
+from simulators.scenarios import SCENARIOS
 from twin.instant import HOUR, Duration, Instant, parse_instant
 
 REPLAY_DEFAULT: Duration = 30 * HOUR
@@ -41,6 +42,15 @@ class SimulatorSettings(RoleSettings):
         description="Messages of one connection that are sent and not acknowledged; beyond, the city waits.",
     )
     rate_max: float = Field(default=5_000.0, gt=0, description="Messages per second, at most.")
+    scenario: str | None = Field(
+        default=None, description="What happens in the city; `livetwin simulate --help` lists them."
+    )
+    faults: Path | None = Field(
+        default=None, description="File with the faults of devices (YAML or JSON): docs/simulators.md."
+    )
+    fault_seed: int | None = Field(
+        default=None, description="Seed of faults for about half of the devices; none by default."
+    )
     journal: Path | None = Field(
         default=None,
         description="File for the account of what was sent, written at the end; none by default.",
@@ -52,6 +62,13 @@ class SimulatorSettings(RoleSettings):
         if start is not None:
             parse_instant(start)
         return start
+
+    @field_validator("scenario")
+    @classmethod
+    def _is_scenario(cls, scenario: str | None) -> str | None:
+        if scenario is not None and scenario not in SCENARIOS:
+            raise ValueError(f"expected one of {', '.join(SCENARIOS)}")
+        return scenario
 
     def start_instant(self, now: Instant) -> Instant:
         """Return when the city's clock starts; never later than now."""

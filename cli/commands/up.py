@@ -17,6 +17,7 @@ from cli.progress import Progress
 from cli.system import EmbeddedSystem
 from cli.up_options import DEFAULT_DATA_DIR, DEFAULT_LOG_MIB_MAX, UpOptions
 from runtime.logs import configure_logging
+from simulators.scenarios import SCENARIOS
 
 _PORT = click.IntRange(0, 65535)
 _STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -52,6 +53,13 @@ _EXIT_FORCED = 1
 @click.option(
     "--start", help="When the simulated clock starts, such as 2026-11-22T06:00:00Z; now by default."
 )
+@click.option("--scenario", type=click.Choice(list(SCENARIOS)), help="What happens in the simulated city.")
+@click.option(
+    "--faults",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="File with the faults of simulated devices.",
+)
+@click.option("--fault-seed", type=int, help="Seed of faults for about half of the simulated devices.")
 @click.option(
     "--ports-file",
     type=click.Path(path_type=Path, dir_okay=False),
@@ -77,12 +85,22 @@ def command(
     speed: float | None,
     seed: int | None,
     start: str | None,
+    scenario: str | None,
+    faults: Path | None,
+    fault_seed: int | None,
     ports_file: Path | None,
     log_mib_max: int,
     verbose: bool,
 ) -> None:
     """Run the whole system on this machine until Ctrl-C. A port of 0 means: any free one."""
-    asked = {"LIVETWIN_SPEED": speed, "LIVETWIN_SEED": seed, "LIVETWIN_START": start}
+    asked = {
+        "LIVETWIN_SPEED": speed,
+        "LIVETWIN_SEED": seed,
+        "LIVETWIN_START": start,
+        "LIVETWIN_SCENARIO": scenario,
+        "LIVETWIN_FAULTS": faults.absolute() if faults is not None else None,
+        "LIVETWIN_FAULT_SEED": fault_seed,
+    }
     options = UpOptions(
         city=(city or default_city()).absolute(),
         data_dir=data_dir,

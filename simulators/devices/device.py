@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from math import ceil, log10
 from typing import Any, NamedTuple, TypeAlias
@@ -47,6 +47,8 @@ class Device:
     datastreams: tuple[Datastream, ...]
     truth: CityTruth
     encode: Encode
+    #: canonical values that it tells instead of the truth: those of a fault
+    said: Mapping[Datastream, float] | None = None
 
     def message(self, instant: Instant) -> Message:
         """Return what the device says at an instant; the same whenever it is asked."""
@@ -54,7 +56,11 @@ class Device:
 
     def measure(self, instant: Instant) -> list[Measured]:
         """Return what each datastream measures at an instant."""
-        return [measured(one, self.truth.value(one, instant)) for one in self.datastreams]
+        said = self.said or {}
+        return [
+            measured(one, said[one] if one in said else self.truth.value(one, instant))
+            for one in self.datastreams
+        ]
 
     def source(self, *names: str) -> int:
         """Return a stream of noise of this device's own."""

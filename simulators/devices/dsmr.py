@@ -69,7 +69,7 @@ def encode(device: Device, instant: Instant) -> Message:
     """Return the telegram that the meter prints in the second of the instant."""
     version = version_of(device)
     household = device.truth.household(device.sensor.id)
-    show = shown(household, instant, version)
+    show = misread(device, shown(household, instant, version))
     lines = _lines(device, household, show, version)
     body = ("\r\n".join(lines) + "\r\n!").encode("ascii")
     payload = body + f"{crc16(body):04X}\r\n".encode("ascii")
@@ -102,6 +102,18 @@ def shown(household: Household, instant: Instant, version: int) -> Shown:
     if household.has_gas:
         values["gas_volume"] = truncated(household.gas(read))
     return Shown(time, read, values)
+
+
+def misread(device: Device, show: Shown) -> Shown:
+    """Return what a meter shows that has a fault; no object of a telegram has a sign."""
+    if device.said is None:
+        return show
+    said = {
+        one.property: round(max(0.0, value), 1 if one.property.startswith("voltage") else 3)
+        for one, value in device.said.items()
+        if one.property in show.values
+    }
+    return show._replace(values={**show.values, **said})
 
 
 def _lines(device: Device, household: Household, show: Shown, version: int) -> list[str]:

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from simulators.devices.device import Device, Expectation, Message
-from simulators.devices.dsmr import shown
+from simulators.devices.dsmr import misread, shown
 from simulators.devices.lorawan import heard
 from simulators.devices.meter import equipment_id, local_digits
 from simulators.truth.calendar import utc_offset
@@ -31,7 +31,7 @@ def version_of(device: Device) -> int:
 def encode(device: Device, instant: Instant) -> Message:
     """Return what the meter tells of the second of the instant."""
     household = device.truth.household(device.sensor.id)
-    show = shown(household, instant, _P1_VERSION)
+    show = misread(device, shown(household, instant, _P1_VERSION))
     signs = [1 if power >= 0 else -1 for power in household.phase_power(show.time)]
     values = dict(show.values)
     for phase, sign in enumerate(signs, 1):

@@ -19,6 +19,7 @@ class Air:
         self._source = source = stream(seed, "air", entity)
         self._region = stream(seed, "air", "region")
         self._roadside = between(source, -1, 0.5, 1.4)
+        self._smoke = between(source, -3, 0.85, 1.25)
         self._quiet_db = between(source, -2, 35.0, 43.0)
 
     def _stagnation(self, instant: Instant) -> float:
@@ -30,7 +31,8 @@ class Air:
         region = 7.0 + 5.0 * smooth(self._region, instant / (20 * HOUR))
         local = 9.0 * self._roadside * self._traffic.load(instant) * still
         own = 0.8 * smooth(self._source, instant / (12 * MINUTE))
-        return max(0.3, region * (0.5 + still) + local + own)
+        smoke = self._smoke * self._weather.happenings.smoke.at(instant)
+        return max(0.3, region * (0.5 + still) + local + own) + smoke
 
     def pm1(self, instant: Instant) -> float:
         """Return the finest dust, most of the fine dust."""

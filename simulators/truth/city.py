@@ -9,6 +9,7 @@ from typing import Any
 
 from simulators.truth.air import Air
 from simulators.truth.calendar import Place
+from simulators.truth.happenings import QUIET, Happenings
 from simulators.truth.household import Household, Sky
 from simulators.truth.noise import between, smooth, stream
 from simulators.truth.register import EPOCH_DAY
@@ -29,7 +30,7 @@ _TAP_M3_H = 0.012  # a household's mean use of water
 class CityTruth:
     """Everything that is the case in the city. Also the oracle of tests: what the twin should hold."""
 
-    def __init__(self, seed: int, plan: CityPlan) -> None:
+    def __init__(self, seed: int, plan: CityPlan, happenings: Happenings = QUIET) -> None:
         self.seed = seed
         self.timezone = plan.city.timezone
         self._entities = {entity.id: entity for entity in plan.entities}
@@ -38,7 +39,7 @@ class CityTruth:
         # A sensor that is said to observe gas must have a gas meter behind it.
         self._with_gas = {one.sensor for one in plan.datastreams if one.property == "gas_volume"}
         self.place = _place(plan)
-        self.weather = Weather(seed, self.place)
+        self.weather = Weather(seed, self.place, happenings)
         self._sky = Sky(self.weather, self.timezone)
         self._traffic: dict[str, Traffic] = {}
         self._air: dict[str, Air] = {}
@@ -150,6 +151,8 @@ def _weather() -> Iterator[tuple[str, _Question]]:
 def _energy() -> Iterator[tuple[str, _Question]]:
     yield "power_import", lambda city, one, now: max(0.0, city.household(one.sensor).net_power(now))
     yield "power_export", lambda city, one, now: max(0.0, -city.household(one.sensor).net_power(now))
+    # The power of a transformer keeps its sign; behind its sensor are all connections of the area.
+    yield "transformer_power", lambda city, one, now: city.household(one.sensor).net_power(now)
     yield "energy_import_t1", lambda city, one, now: city.household(one.sensor).energy(now).in_low
     yield "energy_import_t2", lambda city, one, now: city.household(one.sensor).energy(now).in_normal
     yield "energy_export_t1", lambda city, one, now: city.household(one.sensor).energy(now).out_low

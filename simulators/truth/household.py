@@ -88,6 +88,7 @@ class Sky:
             return weather.sunshine(instant), weather.temperature(instant), hour_of_week(zone, instant)
 
         self.at: Callable[[int], tuple[float, float, float]] = at
+        self.heating = weather.happenings.heating
 
     def low_tariff(self, knot: int) -> bool:
         """Return whether the quarter that starts at this knot has the low tariff: nights and weekends."""
@@ -141,7 +142,8 @@ class Household:
         elif appliance > 0.93:
             load += 1.8 * (appliance - 0.93) / 0.07
         if own.heat_pump_kw_per_cel:
-            load += own.heat_pump_kw_per_cel * max(0.0, _HEATING_LIMIT_CEL - temperature)
+            warmth = own.heat_pump_kw_per_cel * max(0.0, _HEATING_LIMIT_CEL - temperature)
+            load += warmth * (1.0 + self._sky.heating.at(knot * KNOT))
         return self.size * (load - 0.86 * own.solar_kw * sunshine)
 
     def _gas_m3_h(self, knot: int) -> float:

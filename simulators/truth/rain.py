@@ -42,10 +42,11 @@ class Shower(NamedTuple):
 
 
 class Rain:
-    """The rain over the city."""
+    """The rain over the city; `added` are showers beside those of the seed."""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, added: tuple[Shower, ...] = ()) -> None:
         self._source = stream(seed, "rain")
+        self._added = added
 
     def _shower(self, slot: int) -> Shower | None:
         source = self._source
@@ -60,7 +61,8 @@ class Rain:
     def showers(self, first: int, last: int) -> list[Shower]:
         """Return the showers of the slots `first` to `last`, both inclusive."""
         found = (self._shower(slot) for slot in range(first, last + 1))
-        return [shower for shower in found if shower is not None]
+        added = (shower for shower in self._added if first <= shower.start // _SLOT <= last)
+        return [*(shower for shower in found if shower is not None), *added]
 
     def rate(self, instant: Instant) -> float:
         """Return how hard it rains, in mm/h."""

@@ -63,7 +63,9 @@ class Traffic:
         self._walkers_h = between(source, -4, 60.0, 700.0)
 
     def _fullness(self, instant: Instant) -> float:
-        demand = along(DEMAND, hour_of_week(self._zone, instant))
+        demand = along(DEMAND, hour_of_week(self._zone, instant)) + self._weather.happenings.traffic.at(
+            instant
+        )
         sway = 1.0 + 0.10 * smooth(self._source, instant / (25 * MINUTE))
         sway += 0.05 * smooth(self._source ^ 1, instant / (4 * MINUTE))
         return min(0.8, self._peak * demand * sway)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from math import cos, pi
 
 from simulators.truth.calendar import Place, sun_elevation_sine, year_phase
+from simulators.truth.happenings import QUIET, Happenings
 from simulators.truth.noise import smooth, stream
 from simulators.truth.rain import Rain
 from twin.instant import DAY, HOUR, MINUTE, Instant
@@ -13,9 +14,10 @@ from twin.instant import DAY, HOUR, MINUTE, Instant
 class Weather:
     """Sky, air and wind as functions of the instant."""
 
-    def __init__(self, seed: int, place: Place) -> None:
+    def __init__(self, seed: int, place: Place, happenings: Happenings = QUIET) -> None:
         self.place = place
-        self.rain = Rain(seed)
+        self.happenings = happenings
+        self.rain = Rain(seed, happenings.showers)
         self._cloud = stream(seed, "cloud")
         self._warmth = stream(seed, "warmth")
         self._wind = stream(seed, "wind")
@@ -43,7 +45,7 @@ class Weather:
         swing = 3.6 - 2.4 * self.cloud(instant - 2 * HOUR)
         day = swing * cos(2.0 * pi * (solar_hour - 14.5) / 24.0)
         spell = 4.5 * smooth(self._warmth, instant / (60 * HOUR))
-        return self.season_temperature(instant) + day + spell
+        return self.season_temperature(instant) + day + spell - self.happenings.cold.at(instant)
 
     def wind_speed(self, instant: Instant) -> float:
         """Return the wind speed at 10 m, in m/s."""

@@ -6,6 +6,8 @@ import random
 
 import pytest
 
+from cities import default_city
+from cities.folder import read_city
 from simulators.fleet import fleet
 from simulators.truth.calendar import Place, sun_elevation
 from simulators.truth.city import SIMULATED, CityTruth
@@ -35,7 +37,8 @@ def home_with_panels() -> Household:
 
 
 def test_every_built_in_property_is_simulated() -> None:
-    assert set(BUILT_IN) == SIMULATED
+    # transformer_power is Alkmaar's own.
+    assert set(BUILT_IN) | {"transformer_power"} == SIMULATED
 
 
 def test_every_value_is_possible_at_every_hour_of_a_year() -> None:
@@ -71,7 +74,7 @@ def test_another_seed_is_another_city() -> None:
     assert len(differing) > len(EVERY_PROPERTY.datastreams) * 0.8
 
 
-@pytest.mark.parametrize("property", sorted(SIMULATED - STEPS - {"wind_direction", "battery_level"}))
+@pytest.mark.parametrize("property", sorted(set(BUILT_IN) - STEPS - {"wind_direction", "battery_level"}))
 def test_values_are_continuous_in_time(property: str) -> None:
     plan = city_of("native", observed(property))
     truth, (datastream,) = CityTruth(4, plan), plan.datastreams
@@ -81,6 +84,18 @@ def test_values_are_continuous_in_time(property: str) -> None:
         now = MONDAY + n * SECOND
         step = abs(truth.value(datastream, now + SECOND) - truth.value(datastream, now))
         assert step <= 0.03 * scale + 0.02 * BUILT_IN[property].unit.startswith("dB"), (property, n, step)
+
+
+def test_a_transformer_carries_the_power_of_its_area_in_either_direction() -> None:
+    plan = read_city(default_city())
+    truth = CityTruth(1, plan)
+    areas = {one.id: one.attributes for one in plan.entities if one.type == "TransformerArea"}
+    noon, evening = parse_instant("2026-06-21T11:40:00Z"), parse_instant("2026-12-21T17:00:00Z")
+    for one in plan.datastreams:
+        if one.property == "transformer_power":
+            rated = areas[one.entity]["ratedPower"]["kVA"]
+            assert 0.2 * rated < truth.value(one, evening) < rated
+            assert -rated < min(truth.value(one, noon + day * DAY) for day in range(30)) < 0
 
 
 def test_registers_are_the_integral_of_the_power() -> None:

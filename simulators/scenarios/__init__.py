@@ -1,0 +1,8 @@
+"""Days on which something happens: changes of the truth, and faults of devices, by seed and start."""
+
+from __future__ import annotations
+
+from simulators.scenarios.catalogue import SCENARIOS, scenario_of
+from simulators.scenarios.scenario import Scenario
+
+__all__ = ["SCENARIOS", "Scenario", "scenario_of"]

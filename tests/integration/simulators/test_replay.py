@@ -1,0 +1,138 @@
+"""Replay against a real Mosquitto: everything arrives, in order, and with the recording's clock."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from cli.embedded.mosquitto import EmbeddedMosquitto
+from cli.embedded.ports import free_port
+from ingest.session import Message, MqttSession, SessionOptions
+from runtime.clock import system_clock
+from simulators.replay import player, recordings
+from simulators.replay.player import play
+from simulators.replay.recording import Played, Recording, read_files, recording_of
+from simulators.replay.sample import ReadOptions
+from simulators.settings import SimulatorSettings
+from twin.errors import ServiceError
+from twin.instant import MINUTE, SECOND, parse_instant
+
+TIMEOUT_S = 30.0
+YEARS_AGO = parse_instant("2017-10-29T00:00:00Z")
+
+
+@asynccontextmanager
+async def ingesting(port: int, *, accept_replay: bool) -> AsyncIterator[MqttSession]:
+    options = SessionOptions(
+        host="127.0.0.1",
+        port=port,
+        client_id="ingest-0",
+        keepalive_s=10,
+        session_expiry_s=3_600,
+        receive_max=1_000,
+        buffer_bytes_max=10_000_000,
+        share="",
+        accept_replay=accept_replay,
+    )
+    session = MqttSession(options, ["livetwin/+/+/observations"], system_clock)
+    async with asyncio.timeout(TIMEOUT_S):
+        await session.open()
+        try:
+            yield session
+        finally:
+            await session.close()
+
+
+async def received(session: MqttSession, count: int) -> list[Message]:
+    found: list[Message] = []
+    while len(found) < count:
+        batch = await session.batch(1_000)
+        session.acknowledge(batch)
+        found += batch
+    return found
+
+
+def recorded(folder: Path) -> Recording:
+    path = folder / "water.xml"
+    path.write_text(recordings.water_level(1, start="2017-10-20", days=24).text)
+    contents = read_files([path], ReadOptions(sensor="wl-1", field="level"))
+    return recording_of(contents, city="alkmaar")
+
+
+def messages(count: int, every: int) -> list[Played]:
+    times = [YEARS_AGO + n * every for n in range(count)]
+    topic = "livetwin/alkmaar/wl-1/observations"
+    return [Played(time, time, topic, b"%d" % time, "wl-1") for time in times]
+
+
+async def test_a_recording_arrives_whole_in_order_and_at_its_own_time(
+    mqtt: tuple[str, int], tmp_path: Path
+) -> None:
+    recording = recorded(tmp_path)
+    settings = SimulatorSettings(mqtt_port=mqtt[1])
+    async with ingesting(mqtt[1], accept_replay=True) as session:
+        summary = await play(recording.messages, settings, speed=None, tell=print)
+        found = await received(session, len(recording.messages))
+    assert [one.payload for one in found] == [one.payload for one in recording.messages]
+    assert [one.received_time for one in found] == [one.time for one in recording.messages]
+    assert json.loads(found[0].payload)["values"].keys() == {"level"}
+    assert f"{len(found)} messages sent and acknowledged, from 2017-10-20T00:00:00Z" in summary
+    assert "no subscriber" not in summary
+
+
+async def test_ingest_that_accepts_no_replay_receives_it_now(mqtt: tuple[str, int]) -> None:
+    started = system_clock()
+    async with ingesting(mqtt[1], accept_replay=False) as session:
+        await play(messages(3, MINUTE), SimulatorSettings(mqtt_port=mqtt[1]), speed=None, tell=print)
+        found = await received(session, 3)
+    assert all(one.received_time >= started for one in found)
+
+
+async def test_the_timing_of_the_recording_is_divided_by_the_speed(mqtt: tuple[str, int]) -> None:
+    loop = asyncio.get_running_loop()
+    arrivals: list[float] = []
+    async with ingesting(mqtt[1], accept_replay=True) as session:
+        playing = asyncio.create_task(
+            play(messages(3, 30 * SECOND), SimulatorSettings(mqtt_port=mqtt[1]), speed=100.0, tell=print)
+        )
+        for _ in range(3):
+            await received(session, 1)
+            arrivals.append(loop.time())
+        await playing
+    assert 0.5 < arrivals[2] - arrivals[0] < 5.0
+
+
+async def test_a_broker_that_restarts_in_the_middle_gets_the_rest(service_folder: Path) -> None:
+    broker = EmbeddedMosquitto(service_folder, free_port())
+    await broker.start()
+    try:
+        settings = SimulatorSettings(mqtt_port=broker.port)
+        told: list[str] = []
+        playing = asyncio.create_task(
+            play(messages(200, SECOND // 100), settings, speed=1.0, tell=told.append)
+        )
+        async with ingesting(broker.port, accept_replay=True) as session:
+            found = {one.payload for one in await received(session, 50)}
+            await broker.stop()
+            await broker.start()
+            while len(found) < 200:
+                found |= {one.payload for one in await received(session, 1)}
+        assert "200 messages sent and acknowledged" in await playing
+    finally:
+        await broker.stop()
+
+
+async def test_who_hears_nothing_is_told(mqtt: tuple[str, int]) -> None:
+    summary = await play(messages(2, MINUTE), SimulatorSettings(mqtt_port=mqtt[1]), speed=None, tell=print)
+    assert "2 of them had no subscriber: does ingest run?" in summary
+
+
+async def test_a_broker_that_does_not_answer_is_told_with_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(player, "CONNECT_S_MAX", 0.1)
+    with pytest.raises(ServiceError, match="no MQTT broker answers at"):
+        await play(messages(1, MINUTE), SimulatorSettings(mqtt_port=free_port()), speed=None, tell=print)

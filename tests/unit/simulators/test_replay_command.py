@@ -1,0 +1,59 @@
+"""`livetwin replay` tells wrong usage and unreadable recordings in one line each."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from cli.entry import run
+
+GOOD = "time,sensor,pm2_5\n2026-01-05T08:00:00Z,aq-1,11.2\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["--speed", "0"], "expected 'max' or a number above 0"),
+        (["--speed", "fast"], "found 'fast'"),
+        (["--timezone", "Mars/Olympus"], "expected an IANA name such as Europe/Amsterdam"),
+        (["--map", "NL1"], "--map 'NL1': expected NAME=TARGET"),
+        (["--map", "=aq-1"], "expected NAME=TARGET"),
+        (["--field", "a", "--field", "b"], "--field 'b': expected NAME=TARGET"),
+        (["--shift", "then"], "--shift"),
+    ],
+)
+def test_wrong_usage_is_told_before_anything_is_sent(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], told: str
+) -> None:
+    path = tmp_path / "dust.csv"
+    path.write_text(GOOD)
+    assert run(["replay", str(path), *arguments]) == 2
+    assert told in " ".join(capsys.readouterr().err.split())
+
+
+def test_a_ports_file_of_something_else_is_wrong_usage(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "dust.csv"
+    path.write_text(GOOD)
+    ports = tmp_path / "ports.json"
+    ports.write_text(json.dumps({"http": 8080}))
+    assert run(["replay", str(path), "--ports-file", str(ports)]) == 2
+    assert "has no port 'mqtt'" in capsys.readouterr().err
+
+
+def test_an_unreadable_recording_is_one_line_with_file_and_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "dust.csv"
+    path.write_text(GOOD + "soon,aq-1,3\n")
+    assert run(["replay", str(path)]) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"error: {path}, line 3: the time is 'soon', expected one such as")
+
+
+def test_simulate_refuses_a_scenario_that_it_does_not_know(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["simulate", "--scenario", "flood"]) == 2
+    assert "rush-hour" in capsys.readouterr().err

@@ -1,0 +1,196 @@
+"""CSV recordings: the forms that are understood, what is kept, local times, and errors that help."""
+
+from __future__ import annotations
+
+import json
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+from simulators.replay.recording import format_of, read_files, recording_of
+from simulators.replay.sample import Contents, ReadOptions, RecordingError, Sample
+from twin.instant import HOUR, MINUTE, Instant, parse_instant
+
+EIGHT = parse_instant("2026-01-05T08:00:00Z")
+
+
+def read(folder: Path, text: str, **options: object) -> Contents:
+    path = folder / "recording.csv"
+    path.write_text(text, encoding="utf-8")
+    return read_files([path], ReadOptions(**options))  # type: ignore[arg-type]
+
+
+def samples(folder: Path, text: str, **options: object) -> list[Sample]:
+    return read(folder, text, **options).samples
+
+
+def test_a_long_table_names_property_and_value(tmp_path: Path) -> None:
+    text = (
+        "time,sensor,property,value\n2026-01-05T08:00:00Z,aq-1,pm2_5,11.2\n2026-01-05T08:00:00Z,aq-1,no2,31\n"
+    )
+    assert samples(tmp_path, text) == [
+        Sample(EIGHT, "aq-1", "pm2_5", 11.2),
+        Sample(EIGHT, "aq-1", "no2", 31.0),
+    ]
+
+
+def test_a_wide_table_has_a_column_for_each_field(tmp_path: Path) -> None:
+    text = "time,sensor,pm2_5,no2\n2026-01-05T08:00:00Z,aq-1,11.2,31\n"
+    assert [(one.field, one.value) for one in samples(tmp_path, text)] == [("pm2_5", 11.2), ("no2", 31.0)]
+
+
+@pytest.mark.parametrize(
+    ("text", "options"),
+    [
+        ("station,time,pm25\nNL1,2026-01-05T08:00:00Z,11.2\n", {"sensor": "aq-1", "field": "pm2_5"}),
+        ("station,time,pm25\nNL1,2026-01-05T08:00:00Z,11.2\n",
+         {"sensors": {"NL1": "aq-1"}, "fields": {"pm25": "pm2_5"}}),
+        ("timestamp,value\n2026-01-05T08:00:00Z,11.2\n", {"sensor": "aq-1", "field": "pm2_5"}),
+        ("Datum;Tijd;Waarde\n2026-01-05;09:00;11,2\n",
+         {"sensor": "aq-1", "field": "pm2_5", "timezone": "Europe/Amsterdam"}),
+        ("datum_tijd\tmeetpunt\tpm2_5\n05-01-2026 09:00\taq-1\t11,2\n", {"timezone": "Europe/Amsterdam"}),
+        ("location,city,utc,parameter,value,unit\naq-1,Alkmaar,2026-01-05T08:00:00Z,pm2_5,11.2,µg/m³\n", {}),
+        ("# made by hand\n\nwhen,who,junk,x\n1767600000,aq-1,word,11.2\n",
+         {"time_column": "when", "sensor_column": "who", "value_column": "x", "field": "pm2_5"}),
+        ("station_number,value,timestamp_measured,formula\naq-1,11.2,2026-01-05T09:00:00+01:00,pm2_5\n", {}),
+        ("time,sensor,pm2_5\n202601050800,aq-1,\"11,2\"\n", {"timezone": "UTC"}),
+        ("time,sensor,pm2_5\n1767600000000,aq-1,11.2\n", {}),
+        ("time,sensor,pm2_5\n2026/1/5 8:00,aq-1,11.2\n", {"timezone": "UTC"}),
+        ("AirQualityStation,AirPollutant,Concentration,DatetimeBegin\n"
+         "aq-1,pm2_5,11.2,2026-01-05 09:00:00 +01:00\n", {}),
+        ("time,sensor,pm2_5\n2026-01-05 08:00:00 UTC,aq-1,11.2\n", {}),
+        ("\ufefftime,sensor,no2,pm2_5\r\n2026-01-05T08:00:00Z,aq-1,3,11.2\r\n", {"field": "pm2_5"}),
+    ],
+)  # fmt: skip
+def test_public_forms_come_to_the_same(tmp_path: Path, text: str, options: dict[str, object]) -> None:
+    assert samples(tmp_path, text, **options) == [Sample(EIGHT, "aq-1", "pm2_5", 11.2)]
+
+
+def test_negative_values_and_repeated_times_are_kept_and_missing_ones_counted(tmp_path: Path) -> None:
+    rows = ["-15.8", "-15.8", "3.0", "", "NaN", "-", "x"]
+    text = "time,sensor,pm2_5\n" + "".join(f"2026-01-05T08:00:00Z,aq-1,{row}\n" for row in rows)
+    contents = read(tmp_path, text, missing=frozenset({"x"}))
+    assert [one.value for one in contents.samples] == [-15.8, -15.8, 3.0]
+    assert contents.left_out == {("aq-1", "missing"): 4}
+
+
+def night(*walls: str) -> str:
+    return "time,sensor,level\n" + "".join(f"2026-10-25 {wall},wl-1,0.5\n" for wall in walls)
+
+
+def hours(folder: Path, *walls: str) -> list[str]:
+    found = samples(folder, night(*walls), timezone="Europe/Amsterdam")
+    midnight = parse_instant("2026-10-25T00:00:00Z")
+    return [f"{(one.time - midnight) // HOUR}:{(one.time - midnight) % HOUR // MINUTE:02}" for one in found]
+
+
+def test_the_repeated_hour_is_told_apart_by_its_order(tmp_path: Path) -> None:
+    quarters = [f"0{hour}:{minute:02}" for hour in (2, 2, 3) for minute in (0, 15, 30, 45)]
+    expected = [f"{hour}:{minute:02}" for hour in (0, 1, 2) for minute in (0, 15, 30, 45)]
+    assert hours(tmp_path, *quarters) == expected
+    assert hours(tmp_path, *reversed(quarters)) == expected[::-1]
+
+
+def test_hourly_lines_are_two_hours_where_the_same_time_stands_twice(tmp_path: Path) -> None:
+    assert hours(tmp_path, "01:00", "02:00", "02:00", "03:00") == ["-1:00", "0:00", "1:00", "2:00"]
+
+
+def test_a_repeated_time_within_a_pass_is_a_repetition_and_no_second_pass(tmp_path: Path) -> None:
+    found = hours(tmp_path, "02:00", "02:15", "02:15", "02:30", "02:00", "02:15", "03:00")
+    assert found == ["0:00", "0:15", "0:15", "0:30", "1:00", "1:15", "2:00"]
+    assert hours(tmp_path, "02:00", "02:15", "02:15", "02:30") == ["0:00", "0:15", "0:15", "0:30"]
+
+
+def test_each_series_is_put_in_order_by_itself(tmp_path: Path) -> None:
+    walls = ["02:00", "02:30", "02:00", "02:30"]
+    rows = [f"2026-10-25 {wall},{sensor},0.5\n" for wall in walls for sensor in ("wl-1", "wl-2")]
+    found = samples(tmp_path, "time,sensor,level\n" + "".join(rows), timezone="Europe/Amsterdam")
+    for sensor in ("wl-1", "wl-2"):
+        times = [one.time for one in found if one.sensor == sensor]
+        assert [b - a for a, b in pairwise(times)] == [30 * MINUTE] * 3
+
+
+@pytest.mark.parametrize(
+    ("text", "options", "told"),
+    [
+        ("", {}, "found no line, expected a header"),
+        ("a,b\n1,2\n", {}, "line 1: found the columns ['a', 'b'], expected one of time, timestamp"),
+        ("time,pm2_5\n2026-01-05T08:00:00Z,1\n", {}, "none names the sensor; say it with --sensor ID"),
+        ("time,sensor\n2026-01-05T08:00:00Z,x\n", {}, "expected one with values"),
+        ("time,sensor,a,b\n2026-01-05T08:00:00Z,x,1,2\n", {"field": "c"}, "add --value-column NAME"),
+        ("time,sensor,a\n2026-01-05T08:00:00Z,x,1\n", {"value_column": "c"}, "expected 'c' among them"),
+        ("time,sensor,a\n2026-01-05 08:00,x,1\n", {}, "line 2: the time 2026-01-05 08:00:00 says no offset"),
+        ("time,sensor,a\nyesterday,x,1\n", {}, "line 2: the time is 'yesterday', expected one such as"),
+        ("time,sensor,a\n2026-01-05T08:00:00Z,x,high\n", {}, "line 2: a is 'high', expected a number"),
+        ("time,sensor,a\n2026-01-05T08:00:00Z,x,1\n2026-01-05T08:0", {}, "line 3: found 1 cells, expected 3"),
+        ("time,sensor,a\n2026-01-05T08:00:00Z,x,\"1\n", {}, "not CSV"),
+        ("time,sensor,a\n2026-01-05T08:00:00Z,x,\n", {}, "holds no value to send (1 are missing"),
+        ("time,sensor,property,value\n2026-01-05T08:00:00Z,x,a,1\n2026-01-05T08:00:00Z,x,b,1\n",
+         {"field": "c"}, "line 3: found the properties a, b and one --field for them all"),
+    ],
+)  # fmt: skip
+def test_a_faulty_file_says_where_what_and_what_to_do(
+    tmp_path: Path, text: str, options: dict[str, object], told: str
+) -> None:
+    with pytest.raises(RecordingError) as caught:
+        read(tmp_path, text, **options)
+    assert told in str(caught.value)
+
+
+def test_a_file_that_is_not_utf_8_says_how_to_convert_it(tmp_path: Path) -> None:
+    path = tmp_path / "old.csv"
+    path.write_bytes("time,sensor,température\n".encode("latin-1"))
+    with pytest.raises(RecordingError, match="not UTF-8; convert it"):
+        read_files([path], ReadOptions())
+
+
+def payloads(contents: Contents, **options: object) -> list[object]:
+    recording = recording_of(contents, city="alkmaar", **options)  # type: ignore[arg-type]
+    return [json.loads(one.payload) for one in recording.messages]
+
+
+def test_fields_of_one_time_share_a_message_and_a_repetition_is_received_later(tmp_path: Path) -> None:
+    text = (
+        "time,sensor,pm2_5,no2\n2026-01-05T09:00:00Z,aq-1,1,2\n2026-01-05T08:00:00Z,aq-1,3,4\n"
+        "2026-01-05T08:00:00Z,aq-2,5,6\n2026-01-05T08:00:00Z,aq-1,7,\n"
+    )
+    recording = recording_of(read(tmp_path, text), city="alkmaar")
+    assert [
+        (one.topic, json.loads(one.payload)["values"], one.received - EIGHT) for one in recording.messages
+    ] == [
+        ("livetwin/alkmaar/aq-1/observations", {"pm2_5": 3.0, "no2": 4.0}, 0),
+        ("livetwin/alkmaar/aq-1/observations", {"pm2_5": 7.0}, 1),
+        ("livetwin/alkmaar/aq-2/observations", {"pm2_5": 5.0, "no2": 6.0}, 0),
+        ("livetwin/alkmaar/aq-1/observations", {"pm2_5": 1.0, "no2": 2.0}, HOUR),
+    ]
+
+
+def test_a_recording_can_be_moved_so_that_it_ends_at_an_instant(tmp_path: Path) -> None:
+    text = "time,sensor,a\n2026-01-05T08:00:00Z,x,1\n2026-01-05T09:00:00Z,x,2\n"
+    end: Instant = parse_instant("2026-11-24T12:00:00Z")
+    contents = read(tmp_path, text)
+    assert payloads(contents, end=end) == [
+        {"time": "2026-11-24T11:00:00Z", "values": {"a": 1.0}},
+        {"time": "2026-11-24T12:00:00Z", "values": {"a": 2.0}},
+    ]
+
+
+def test_a_unit_that_is_said_goes_along_as_senml(tmp_path: Path) -> None:
+    contents = read(tmp_path, "time,sensor,level\n2026-01-05T08:00:00Z,wl-1,-143\n")
+    assert payloads(contents, unit="cm") == [[{"n": "level", "u": "cm", "v": -143.0, "t": 1767600000}]]
+
+
+@pytest.mark.parametrize(
+    ("name", "start", "expected"),
+    [
+        ("a.csv", "time,sensor", "csv"),
+        ("a.txt", '\ufeff  {"time":', "jsonl"),
+        ("a.csv", "<?xml", "fews-pi"),
+        ("a.jsonl", "", "jsonl"),
+    ],
+)
+def test_the_format_follows_from_the_content(tmp_path: Path, name: str, start: str, expected: str) -> None:
+    path = tmp_path / name
+    path.write_text(start, encoding="utf-8")
+    assert format_of(path) == expected
