@@ -1,10 +1,11 @@
-"""The intake: one MQTT message in, its observations and at most one quarantined message out."""
+"""The intake: one MQTT message in; out come its observations with their header, and at most one quarantined
+message."""
 
 from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -13,9 +14,10 @@ from ingest.decoding import Decoded, Decoder, DecodingContext, PayloadError, Rea
 from ingest.mapping import Device, DeviceMap, Target
 from ingest.pseudonym import Pseudonymiser
 from ingest.session import Message
+from twin.codec import VERSION
 from twin.errors import UnitError
 from twin.instant import Instant
-from twin.messages import VERSION, QuarantinedMessage, quarantine_id
+from twin.messages import MessageHeader, QuarantinedMessage, quarantine_id
 from twin.observation import Observation
 from twin.plausibility import PlausibilityBounds, Reason, Rejection, judge
 from twin.quality import QualityFlag
@@ -25,6 +27,16 @@ log = logging.getLogger(__name__)
 # A detail is read by a person; the payload beside it has the rest.
 DETAIL_REJECTIONS_MAX = 5
 DETAIL_CHARACTERS_MAX = 1_000
+
+# A message's observations stay in one record. No decoder reads more than some thousand values from a message;
+# ten thousand are 400 kB on the log and 100 ms of the stream processor.
+MESSAGE_OBSERVATIONS_MAX = 10_000
+
+# EUIs, chip ids and sensor ids have up to 64; what an unknown sender puts there has no bound of its own.
+DEVICE_CHARACTERS_MAX = 256
+
+# The sequence of a message that is taken once more: it was received, and counted, before.
+NOT_A_RECEPTION = -1
 
 # Canonical units need no more: a nanometre of water, a nanowatt-hour.
 _DECIMALS = 9
@@ -36,6 +48,18 @@ class Taken(NamedTuple):
     partition: int  #: of the observations' entity
     observations: list[Observation]
     quarantined: QuarantinedMessage | None
+    header: MessageHeader | None = None  #: None when there are no observations
+    payload: bytes = b""  #: redacted; empty where payloads are not kept
+
+
+class _Source(NamedTuple):
+    """What is known of where a message comes from."""
+
+    message: Message
+    sequence: int
+    feed: str = ""
+    decoder: Decoder | None = None
+    device: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,10 +69,14 @@ class IntakeOptions:
     payload_bytes_max: int
     quarantine_bytes_max: int
     plausibility: PlausibilityBounds
+    keep_payloads: bool = True  #: whether the payloads of usable messages go to the log
 
 
 class Intake:
-    """Decodes, maps, converts and judges; made anew with each version of the model."""
+    """Decodes, maps, converts and judges; made anew with each version of the model.
+
+    `session` names the run of ingest that numbers the messages.
+    """
 
     def __init__(
         self,
@@ -58,49 +86,73 @@ class Intake:
         timezone: str,
         options: IntakeOptions,
         pseudonymise: Pseudonymiser,
+        session: str = "",
     ) -> None:
         self._routes = routes
         self._devices = devices
         self._timezone = timezone
         self._options = options
         self._pseudonymise: Callable[[str], str] = pseudonymise
-        self._last_received: Instant = -1
-        self._number = 0
+        self._session = session
 
-    def take(self, message: Message) -> Taken:
+    def take(self, message: Message, sequence: int = NOT_A_RECEPTION) -> Taken:
         """Return what a message holds. Never raises: what cannot be used is quarantined with its reason."""
         route = self._routes.route(message.topic)
         if route is None:
             rejection = Rejection(Reason.UNKNOWN_TOPIC, f"no feed of the city listens to {message.topic!r}")
-            return self._refused(message, "", None, rejection)
+            return self._refused(_Source(message, sequence), rejection)
         feed, decoder, level = route
-        feeds = decoder.feeds if feed in decoder.feeds else (feed,)
+        told = None if level is None else message.topic.split("/")[level]
         try:
-            decoded = self._decode(message, decoder, level)
+            decoded = self._decode(message, decoder)
         except PayloadError as error:
-            return self._refused(message, feed, decoder, Rejection(error.reason, error.detail))
-        device = self._devices.find(feeds, decoded.device)
+            source = _Source(message, sequence, feed, decoder, (told or "")[:DEVICE_CHARACTERS_MAX])
+            return self._refused(source, Rejection(error.reason, error.detail))
+        name = decoded.device if told is None else told
+        source = _Source(message, sequence, feed, decoder, name[:DEVICE_CHARACTERS_MAX])
+        feeds = decoder.feeds if feed in decoder.feeds else (feed,)
+        device = self._devices.find(feeds, name)
         if device is None:
             rejection = Rejection(
                 Reason.UNKNOWN_SENSOR,
-                f"no sensor of feed {' or '.join(feeds)} has device {decoded.device!r}; "
-                "add it to sensors.yaml",
+                f"no sensor of feed {' or '.join(feeds)} has device {name!r}; add it to sensors.yaml",
             )
-            return self._refused(message, feed, decoder, rejection)
-        observations, rejections = self._judged(message, decoded, device)
-        if not observations and not rejections:
-            fields = ", ".join(sorted({reading.field for reading in decoded.readings})[:20]) or "nothing"
-            rejections = [
-                Rejection(
-                    Reason.NO_OBSERVATION,
-                    f"sensor {device.sensor.id} observes {', '.join(sorted(device.targets)) or 'nothing'}, "
-                    f"the message holds {fields}",
-                )
-            ]
-        quarantined = self._quarantined(message, feed, decoder, rejections) if rejections else None
-        return Taken(device.partition, observations, quarantined)
+            return self._refused(source, rejection)
+        return self._taken(source, decoded, device)
 
-    def _decode(self, message: Message, decoder: Decoder, level: int | None) -> Decoded:
+    def _taken(self, source: _Source, decoded: Decoded, device: Device) -> Taken:
+        observations, rejections = self._judged(source.message, decoded, device)
+        if not observations:
+            return self._refused(source, *(rejections or [_nothing_mapped(decoded, device)]))
+        if len(observations) > MESSAGE_OBSERVATIONS_MAX:
+            rejection = Rejection(
+                Reason.TOO_LARGE,
+                f"the message holds {len(observations)} observations, at most {MESSAGE_OBSERVATIONS_MAX} are "
+                "taken from one; send them in several",
+            )
+            return self._refused(source, rejection)
+        digest = hashlib.sha256(source.message.payload)
+        quarantined = None
+        if rejections:
+            quarantined = self._quarantined(source, rejections, digest.hexdigest(), len(observations))
+        header = _header(source, len(observations), digest.digest())
+        payload = b""
+        if self._options.keep_payloads:
+            payload = self.redacted(source.message.payload, source.decoder)
+        return Taken(device.partition, observations, quarantined, header, payload)
+
+    def redacted(self, payload: bytes, decoder: Decoder | None) -> bytes:
+        """Return a payload as it may be kept: without identifying data."""
+        if decoder is None or decoder.redact is None:
+            return payload
+        return decoder.redact(payload, self._pseudonymise)
+
+    def redacts(self, topic: str) -> bool:
+        """Return whether what is kept of a payload on this topic differs from what was received."""
+        route = self._routes.route(topic)
+        return route is not None and route.decoder.redact is not None
+
+    def _decode(self, message: Message, decoder: Decoder) -> Decoded:
         size = len(message.payload)
         if size > self._options.payload_bytes_max:
             raise PayloadError(
@@ -109,16 +161,13 @@ class Intake:
             )
         try:
             context = DecodingContext(message.received_time, self._timezone)
-            decoded = decoder.decode(message.topic, message.payload, context)
+            return decoder.decode(message.topic, message.payload, context)
         except PayloadError:
             raise
         except Exception as error:
             # A decoder raises nothing else; if one does, the message waits in quarantine for its repair.
             log.exception("decoder %s failed on a message of %d bytes", decoder.name, size)
             raise PayloadError(Reason.DECODER_FAILED, f"{decoder.name}: {error!r}") from error
-        if level is None:
-            return decoded
-        return decoded._replace(device=message.topic.split("/")[level])
 
     def _judged(
         self, message: Message, decoded: Decoded, device: Device
@@ -148,31 +197,59 @@ class Intake:
             return rejection
         return Observation(target.datastream.id, time, received, round(value, _DECIMALS), int(flags))
 
-    def _refused(self, message: Message, feed: str, decoder: Decoder | None, rejection: Rejection) -> Taken:
-        return Taken(0, [], self._quarantined(message, feed, decoder, [rejection]))
+    def _refused(self, source: _Source, *rejections: Rejection) -> Taken:
+        digest = hashlib.sha256(source.message.payload).hexdigest()
+        return Taken(0, [], self._quarantined(source, rejections, digest, 0))
 
     def _quarantined(
-        self, message: Message, feed: str, decoder: Decoder | None, rejections: list[Rejection]
+        self, source: _Source, rejections: Sequence[Rejection], digest: str, observations: int
     ) -> QuarantinedMessage:
+        message, decoder = source.message, source.decoder
         details = [one.detail for one in rejections[:DETAIL_REJECTIONS_MAX]]
         if len(rejections) > DETAIL_REJECTIONS_MAX:
             details.append(f"and {len(rejections) - DETAIL_REJECTIONS_MAX} more")
-        digest = hashlib.sha256(message.payload).hexdigest()
-        payload = message.payload[: self._options.quarantine_bytes_max]
-        if decoder is not None and decoder.redact is not None:
-            payload = decoder.redact(payload, self._pseudonymise)
-        if message.received_time != self._last_received:
-            self._last_received, self._number = message.received_time, 0
-        self._number += 1
+        bytes_max = self._options.quarantine_bytes_max
         return QuarantinedMessage(
             version=VERSION,
-            id=quarantine_id(message.topic, digest, message.received_time, self._number),
-            feed=feed,
+            id=quarantine_id(message.topic, digest, message.received_time, source.sequence),
+            feed=source.feed,
             topic=message.topic,
             received_time=message.received_time,
             reason=rejections[0].reason,
             detail="; ".join(details)[:DETAIL_CHARACTERS_MAX],
-            payload=payload,
+            # A pseudonym may be longer than what it stands for.
+            payload=self.redacted(message.payload[:bytes_max], decoder)[:bytes_max],
             payload_bytes=len(message.payload),
             payload_sha256=digest,
+            session=self._session,
+            sequence=source.sequence,
+            observations=observations,
+            device=source.device,
+            decoder=decoder.name if decoder is not None else "",
+            decoder_version=decoder.version if decoder is not None else 0,
         )
+
+
+def _header(source: _Source, observations: int, digest: bytes) -> MessageHeader:
+    message, sequence, feed, decoder, device = source
+    return MessageHeader(
+        sequence,
+        message.received_time,
+        message.topic,
+        feed,
+        device,
+        decoder.name if decoder is not None else "",
+        decoder.version if decoder is not None else 0,
+        observations,
+        len(message.payload),
+        digest,
+    )
+
+
+def _nothing_mapped(decoded: Decoded, device: Device) -> Rejection:
+    fields = ", ".join(sorted({reading.field for reading in decoded.readings})[:20]) or "nothing"
+    return Rejection(
+        Reason.NO_OBSERVATION,
+        f"sensor {device.sensor.id} observes {', '.join(sorted(device.targets)) or 'nothing'}, "
+        f"the message holds {fields}",
+    )

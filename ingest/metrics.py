@@ -30,12 +30,27 @@ class IngestMetrics:
             ["reason"],
             registry=registry,
         )
+        self.ticks = Counter(
+            "livetwin_ingest_ticks_total",
+            "Records that told only the time, to partitions where nothing happened.",
+            registry=registry,
+        )
+        self.replayed = Counter(
+            "livetwin_ingest_replayed_total",
+            "Quarantined messages taken once more, by what became of them.",
+            ["outcome"],
+            registry=registry,
+        )
         self.batch = Histogram(
             "livetwin_ingest_batch_messages",
             "Messages in one batch to Kafka.",
             buckets=(1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000),
             registry=registry,
         )
+
+    def count_replayed(self, outcome: str) -> None:
+        """Count a replayed message: `resolved`, `failed` or `unreadable`."""
+        self.replayed.labels(outcome).inc()
 
     def count(self, batch: Sequence[Taken]) -> None:
         """Count a confirmed batch."""

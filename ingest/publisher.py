@@ -1,28 +1,21 @@
-"""The way into Kafka: micro-batches by partition, confirmed before anybody is told."""
+"""The way into Kafka: records that are confirmed before anybody is told, and the ticks of the log."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
 from ingest.intake import Taken
-from runtime.topics import OBSERVATIONS, QUARANTINE
-from twin.messages import QUARANTINE as QUARANTINE_CODEC
-from twin.messages import encode_observations
-from twin.observation import Observation
+from ingest.records import LogRecord, RecordMaker
+from runtime.topics import OBSERVATIONS
 
 log = logging.getLogger(__name__)
 
-# A record of 2,000 observations is about 70 kB: far below Kafka's default limit of 1 MB a request, and the
-# most that the stream processor does between two looks at its heartbeat (2,000 × 10 us = 20 ms).
-RECORD_OBSERVATIONS_MAX = 2_000
-
-# Kafka's default message.max.bytes is 1 MiB; a quarantined payload is bounded by a setting below it.
+# Kafka's default message.max.bytes is 1 MiB; `ingest.records` and the settings of quarantine stay below it.
 REQUEST_BYTES_MAX = 1024 * 1024
 
 REQUEST_TIMEOUT_MS = 10_000
@@ -42,19 +35,23 @@ def new_producer(bootstrap: str) -> AIOKafkaProducer:
 
 
 class Publisher:
-    """Writes what became of a batch of messages to the log."""
+    """Writes what became of messages to the log, and the time to the partitions where nothing happens."""
 
-    def __init__(self, producer: AIOKafkaProducer) -> None:
+    def __init__(self, producer: AIOKafkaProducer, maker: RecordMaker, partitions: int) -> None:
         self._producer = producer
+        self._maker = maker
+        self._quiet = set(range(partitions))  # to which nothing was sent since the last tick
+        self._partitions = partitions
         self._failing = False
 
     async def publish(self, batch: Iterable[Taken]) -> None:
         """Return when Kafka confirmed every record of the batch; retry for as long as it takes.
 
         A retry sends the whole batch again. That is harmless: the same observation twice is a duplicate,
-        and a quarantined message has an id.
+        a message in a header has its number, and a quarantined one an id.
         """
-        records = list(_records(batch))
+        records = list(self._maker.records(batch))
+        self._quiet -= {record.partition for record in records if record.topic == OBSERVATIONS}
         delay = RETRY_DELAY_S_MIN
         while records:
             try:
@@ -73,7 +70,22 @@ class Publisher:
                 self._failing = False
                 return
 
-    async def _send(self, records: list[tuple[str, int, bytes]]) -> None:
+    async def tick(self) -> int:
+        """Tell the time to every partition to which nothing was sent since the last call; return how many.
+
+        While Kafka fails no tick is made. One that is not confirmed is not sent again: the next tells more.
+        """
+        if self._failing:
+            return 0
+        quiet, self._quiet = self._quiet, set(range(self._partitions))
+        try:
+            await self._send([self._maker.tick(partition) for partition in sorted(quiet)])
+        except (KafkaError, OSError) as error:
+            log.debug("a tick was not confirmed: %r", error)
+            return 0
+        return len(quiet)
+
+    async def _send(self, records: Sequence[LogRecord]) -> None:
         confirmations = [
             await self._producer.send(topic, value, partition=partition)
             for topic, partition, value in records
@@ -82,19 +94,3 @@ class Publisher:
         for result in results:
             if isinstance(result, BaseException):
                 raise result
-
-
-def _records(batch: Iterable[Taken]) -> Iterable[tuple[str, int, bytes]]:
-    by_partition: defaultdict[int, list[Observation]] = defaultdict(list)
-    for taken in batch:
-        if taken.observations:
-            by_partition[taken.partition].extend(taken.observations)
-        if taken.quarantined is not None:
-            yield QUARANTINE, 0, QUARANTINE_CODEC.encode(taken.quarantined)
-    for partition, observations in by_partition.items():
-        for start in range(0, len(observations), RECORD_OBSERVATIONS_MAX):
-            yield (
-                OBSERVATIONS,
-                partition,
-                encode_observations(observations[start : start + RECORD_OBSERVATIONS_MAX]),
-            )

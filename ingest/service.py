@@ -1,4 +1,5 @@
-"""The ingest role: session → intake → Kafka → acknowledgement, one batch after the other.
+"""The ingest role: session → intake → Kafka → acknowledgement, one batch after the other. Beside it run the
+ticks of the log and the replays of quarantined messages, for which no message waits.
 
 A batch is what arrived while the previous one was on its way, so a quiet system adds no delay and a busy one
 batches by itself.
@@ -8,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import uuid
 from collections.abc import Coroutine
 from typing import Any
 
@@ -19,6 +21,8 @@ from ingest.mapping import DeviceMap
 from ingest.metrics import IngestMetrics
 from ingest.pseudonym import Pseudonymiser
 from ingest.publisher import Publisher, new_producer
+from ingest.records import RecordMaker
+from ingest.replay import Replays
 from ingest.session import Message, MqttSession, SessionOptions
 from ingest.settings import IngestSettings
 from runtime.city_model import Models
@@ -39,14 +43,16 @@ STOP_S_MAX = 5.0
 
 
 class Ingest:
-    """The loop of the role, and the model that it works by."""
+    """The loops of the role, and the model that it works by. `name` is that of this run, in every record."""
 
     def __init__(
-        self, settings: IngestSettings, model: CityModel, clock: Clock, metrics: IngestMetrics
+        self, settings: IngestSettings, model: CityModel, clock: Clock, metrics: IngestMetrics, name: str
     ) -> None:
         self._settings = settings
         self._clock = clock
         self._metrics = metrics
+        self._name = name
+        self._received = 0  # messages of this run: the number of the next one
         self._pseudonymise = Pseudonymiser(settings.pseudonym_key.get_secret_value().encode())
         self._decoders = registry()
         self._adopt(model)
@@ -60,17 +66,30 @@ class Ingest:
         try:
             await session.open()
             notify_ready()
-            publisher = Publisher(producer)
-            loop = asyncio.get_running_loop()
-            while True:
-                messages = await session.batch(self._settings.batch_messages_max)
-                taken = loop.time()
-                await _to_the_end(self._handle(messages, publisher))
-                if len(messages) > FEW_MESSAGES_MAX:
-                    await asyncio.sleep(self._settings.batch_pause_ms / 1000 - (loop.time() - taken))
+            maker = RecordMaker(self._name, self._clock)
+            publisher = Publisher(producer, maker, self._settings.partitions)
+            replays = Replays(publisher, lambda: self._intake, self._clock, self._metrics.count_replayed)
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._take(session, publisher), name="messages")
+                tasks.create_task(self._tick(publisher), name="ticks")
+                tasks.create_task(replays.run(self._settings.kafka), name="replays")
         finally:
             await session.close()
             await producer.stop()
+
+    async def _take(self, session: MqttSession, publisher: Publisher) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            messages = await session.batch(self._settings.batch_messages_max)
+            taken = loop.time()
+            await _to_the_end(self._handle(messages, publisher))
+            if len(messages) > FEW_MESSAGES_MAX:
+                await asyncio.sleep(self._settings.batch_pause_ms / 1000 - (loop.time() - taken))
+
+    async def _tick(self, publisher: Publisher) -> None:
+        while True:
+            await asyncio.sleep(self._settings.tick_interval_s)
+            self._metrics.ticks.inc(await publisher.tick())
 
     async def follow(self, models: Models) -> None:
         """Work by each newer model from the next batch on."""
@@ -91,16 +110,21 @@ class Ingest:
             options=IntakeOptions(
                 payload_bytes_max=settings.payload_bytes_max,
                 quarantine_bytes_max=settings.quarantine_bytes_max,
+                keep_payloads=settings.keep_payloads,
                 plausibility=PlausibilityBounds(
                     future_max=settings.future_max_s * SECOND, past_max=settings.past_max_days * DAY
                 ),
             ),
             pseudonymise=self._pseudonymise,
+            session=self._name,
         )
 
     async def _handle(self, messages: list[Message], publisher: Publisher) -> None:
         self._metrics.messages.inc(len(messages))
-        taken = [self._intake.take(message) for message in messages]
+        taken = [
+            self._intake.take(message, number) for number, message in enumerate(messages, self._received)
+        ]
+        self._received += len(messages)
         await publisher.publish(taken)
         self._session.acknowledge(messages)
         self._metrics.count(taken)
@@ -111,7 +135,7 @@ async def run(settings: IngestSettings, models: Models) -> None:
     metrics_registry = CollectorRegistry()
     metrics = IngestMetrics(metrics_registry)
     serve_metrics(metrics_registry, settings.metrics_port)
-    ingest = Ingest(settings, await models.load(), system_clock, metrics)
+    ingest = Ingest(settings, await models.load(), system_clock, metrics, uuid.uuid4().hex)
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(ingest.run(), name="ingest")
         tasks.create_task(ingest.follow(models), name="model")
@@ -141,4 +165,5 @@ def _session_options(settings: IngestSettings) -> SessionOptions:
         receive_max=settings.receive_max,
         buffer_bytes_max=settings.buffer_bytes_max,
         share=settings.mqtt_share,
+        accept_replay=settings.accept_replay,
     )

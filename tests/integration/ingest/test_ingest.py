@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -11,39 +12,14 @@ from datetime import UTC, datetime
 import pytest
 from aiokafka.structs import ConsumerRecord
 
-from ingest.service import run
-from ingest.settings import IngestSettings
-from tests.cities import small_city
+from tests.integration.ingest.ingesting import all_messages, all_observations, batches, ingesting
 from tests.kafka_reader import read_until
 from tests.mqtt_publisher import publish
 from twin.instant import SECOND
-from twin.messages import OBSERVATIONS, QUARANTINE, QuarantinedMessage
-from twin.model import CityModel
+from twin.messages import QUARANTINE, QuarantinedMessage
 from twin.observation import Observation
 
 NOISE = "livetwin/town/noise-1/observations"
-
-
-class Model:
-    """The small city, unchanging."""
-
-    async def load(self) -> CityModel:
-        return small_city()
-
-    async def watch(self) -> AsyncIterator[CityModel]:
-        await asyncio.Event().wait()
-        yield small_city()
-
-
-@asynccontextmanager
-async def ingesting(mqtt: tuple[str, int], kafka: str, **settings: int) -> AsyncIterator[asyncio.Task[None]]:
-    options = IngestSettings(mqtt_host=mqtt[0], mqtt_port=mqtt[1], kafka=kafka, **settings)
-    task = asyncio.create_task(run(options, Model()))
-    try:
-        yield task
-    finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
 
 
 @asynccontextmanager
@@ -54,7 +30,9 @@ async def session_made(mqtt: tuple[str, int], kafka: str) -> AsyncIterator[None]
         while True:
             await asyncio.to_thread(publish, mqtt, [(NOISE, marker)])
             try:
-                await read_until(kafka, "observations", 4, bool, timeout_s=0.5)
+                await read_until(
+                    kafka, "observations", 4, lambda found: bool(all_observations(found)), timeout_s=0.5
+                )
             except AssertionError:
                 continue
             break
@@ -65,8 +43,8 @@ def native(time: str, value: object) -> bytes:
     return json.dumps({"time": time, "values": {"noise_level": value}}).encode()
 
 
-def all_observations(records: list[ConsumerRecord]) -> list[Observation]:
-    return [one for record in records for one in OBSERVATIONS.decode(record.value).observations]
+def at_us(second: int) -> int:
+    return (1_795_000_000 + second) * SECOND
 
 
 def at(second: int) -> str:
@@ -149,3 +127,59 @@ async def test_an_unknown_sensor_is_quarantined(mqtt: tuple[str, int], kafka: st
         await asyncio.to_thread(publish, mqtt, [(topic, native(at(0), 50.0))])
         (record,) = await read_until(kafka, "quarantine", 1, bool)
         assert QUARANTINE.decode(record.value).reason == "unknown-sensor"
+        assert QUARANTINE.decode(record.value).device == "nobody"
+
+
+async def test_every_observation_tells_its_message_and_messages_are_numbered_without_a_hole(
+    mqtt: tuple[str, int], kafka: str
+) -> None:
+    async with session_made(mqtt, kafka):
+        topics = [f"livetwin/town/noise-{number % 3 + 1}/observations" for number in range(200)]
+        sent = [(topic, native(at(number), float(number % 100))) for number, topic in enumerate(topics)]
+        sent[50] = (NOISE, b"{")
+        sent[51] = (NOISE, b"[" + native(at(51), 50.0) + b"," + native(at(51), "loud") + b"]")
+        await asyncio.to_thread(publish, mqtt, sent)
+        times = {at_us(number) for number in range(200) if number != 50}
+
+        def told(records: list[ConsumerRecord]) -> bool:
+            return times <= {one.phenomenon_time for one in all_observations(records)}
+
+        records = await read_until(kafka, "observations", 4, told)
+        quarantine = await read_until(kafka, "quarantine", 1, lambda found: len(found) >= 2)
+    messages = all_messages(records)
+    (refused, partly) = (QUARANTINE.decode(record.value) for record in quarantine)
+    assert len({session for session, _, _ in messages} | {refused.session, partly.session}) == 1
+    numbers = [header.sequence for _, header, _ in messages]
+    assert sorted([*numbers, refused.sequence]) == list(range(len(numbers) + 1))
+    assert partly.sequence in numbers
+    payloads = {payload for _, _, payload in messages}
+    assert payloads >= {payload for number, (_, payload) in enumerate(sent) if number != 50}
+    for _, header, payload in messages:
+        assert header.payload_sha256 == hashlib.sha256(payload).digest()
+    for partition in range(4):
+        clock = [one.time for one in batches([one for one in records if one.partition == partition])]
+        assert clock == sorted(set(clock))
+
+
+async def test_a_city_at_rest_is_told_the_time_in_every_partition(mqtt: tuple[str, int], kafka: str) -> None:
+    async with ingesting(mqtt, kafka, tick_interval_s=0.05):
+
+        def told(records: list[ConsumerRecord]) -> bool:
+            return all(sum(one.partition == number for one in records) >= 3 for number in range(4))
+
+        records = await read_until(kafka, "observations", 4, told)
+    assert all_observations(records) == []
+
+
+async def test_payloads_as_large_as_allowed_are_kept_in_records_that_the_log_takes(
+    mqtt: tuple[str, int], kafka: str
+) -> None:
+    async with session_made(mqtt, kafka):
+        sent = [(NOISE, native(at(number), 60.0).ljust(250_000)) for number in range(12)]
+        await asyncio.to_thread(publish, mqtt, sent)
+
+        def found(records: list[ConsumerRecord]) -> bool:
+            return len({payload for _, _, payload in all_messages(records)}) > len(sent)
+
+        records = await read_until(kafka, "observations", 4, found)
+        assert {payload for _, payload in sent} <= {payload for _, _, payload in all_messages(records)}

@@ -1,0 +1,143 @@
+"""What the intake tells of a message beside its observations."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import replace
+
+import pytest
+
+from ingest.decoders import registry
+from ingest.intake import DEVICE_CHARACTERS_MAX, MESSAGE_OBSERVATIONS_MAX, NOT_A_RECEPTION
+from tests.cities import small_city
+from tests.intake import NOISE, NOON, SESSION, intake_of, message, noise
+from tests.meter_city import meter_city
+from tests.payloads import DSMR_V5, RECEIVED
+from twin.messages import MessageHeader
+from twin.model import CityModel
+
+METER = "dsmr/gw-12/telegram"
+METER_ID = b"4530303632303030303132333435363738"
+
+
+def test_a_header_tells_where_the_observations_come_from() -> None:
+    payload = noise(61.5)
+    taken = intake_of().take(message(payload), 7)
+    assert taken.header == MessageHeader(
+        sequence=7,
+        received_time=NOON,
+        topic=NOISE,
+        feed="native",
+        device="noise-1",
+        decoder="native",
+        decoder_version=registry()["native"].version,
+        observations=1,
+        payload_bytes=len(payload),
+        payload_sha256=hashlib.sha256(payload).digest(),
+    )
+    assert taken.payload == payload
+    assert taken.quarantined is None
+
+
+def test_a_message_that_is_not_wholly_usable_has_one_number_in_both_places() -> None:
+    payload = b"[" + noise(61.5) + b"," + noise("loud") + b"]"
+    taken = intake_of().take(message(payload), 3)
+    assert taken.header is not None
+    assert taken.quarantined is not None
+    assert taken.header.observations == taken.quarantined.observations == len(taken.observations) == 1
+    assert taken.header.sequence == taken.quarantined.sequence == 3
+    assert taken.quarantined.session == SESSION
+    assert taken.quarantined.reason == "not-a-number"
+
+
+@pytest.mark.parametrize(
+    ("topic", "payload", "reason", "device", "decoder"),
+    [
+        (NOISE, b"{", "malformed", "", "native"),
+        ("livetwin/town/Nobody-9/observations", noise(1), "unknown-sensor", "Nobody-9", "native"),
+        ("nobody/listens", b"", "unknown-topic", "", ""),
+        (NOISE, b'{"values":{"other":1}}', "no-observation", "noise-1", "native"),
+        (NOISE, noise("loud"), "not-a-number", "noise-1", "native"),
+    ],
+)
+def test_a_refused_message_tells_its_number_and_what_is_known_of_its_device(
+    topic: str, payload: bytes, reason: str, device: str, decoder: str
+) -> None:
+    taken = intake_of().take(message(payload, topic), 11)
+    assert (taken.observations, taken.header, taken.payload) == ([], None, b"")
+    found = taken.quarantined
+    assert found is not None
+    assert (found.reason, found.device, found.decoder) == (reason, device, decoder)
+    assert found.decoder_version == (registry()[decoder].version if decoder else 0)
+    assert found.feed == ("native" if decoder else "")
+    assert (found.session, found.sequence, found.observations) == (SESSION, 11, 0)
+    assert found.payload == payload
+
+
+def test_an_unknown_device_with_an_endless_name_is_told_by_its_beginning() -> None:
+    taken = intake_of().take(message(noise(1), f"livetwin/town/{'x' * 9_000}/observations"), 0)
+    assert taken.quarantined is not None
+    assert taken.quarantined.device == "x" * DEVICE_CHARACTERS_MAX
+
+
+def test_two_receptions_of_one_payload_at_one_time_are_two_quarantined_messages() -> None:
+    intake = intake_of()
+    first, second, again = (intake.take(message(b"{"), number).quarantined for number in (0, 1, 1))
+    assert first is not None
+    assert second is not None
+    assert first.id != second.id
+    assert second == again
+
+
+def test_what_was_not_received_now_has_no_number() -> None:
+    header = intake_of().take(message(noise(1))).header
+    assert header is not None
+    assert header.sequence == NOT_A_RECEPTION
+
+
+def test_personal_payloads_are_kept_with_pseudonyms_and_hashed_as_they_came() -> None:
+    taken = intake_of(meter_city()).take(message(DSMR_V5, METER, RECEIVED), 0)
+    assert taken.header is not None
+    assert taken.header.payload_sha256 == hashlib.sha256(DSMR_V5).digest()
+    assert taken.header.payload_bytes == len(DSMR_V5)
+    assert METER_ID in DSMR_V5
+    assert METER_ID not in taken.payload
+    assert b"1-0:1.7.0(00.244*kW)" in taken.payload
+
+
+def test_payloads_can_be_left_out_and_their_hashes_stay() -> None:
+    taken = intake_of(keep_payloads=False).take(message(noise(1)), 0)
+    assert taken.payload == b""
+    assert taken.header is not None
+    assert taken.header.payload_sha256 == hashlib.sha256(noise(1)).digest()
+
+
+def test_quarantine_keeps_the_beginning_of_a_payload_redacted_and_within_its_bound() -> None:
+    taken = intake_of(meter_city(), quarantine_bytes_max=200).take(message(DSMR_V5[:-3], METER, RECEIVED), 0)
+    assert taken.quarantined is not None
+    assert taken.quarantined.payload_bytes == len(DSMR_V5) - 3
+    assert len(taken.quarantined.payload) <= 200
+    assert METER_ID not in taken.quarantined.payload
+
+
+def crowded(targets: int) -> CityModel:
+    """Return the small city with so many datastreams behind one field of one sensor."""
+    model = small_city()
+    first = model.datastreams[1]
+    return replace(model, datastreams={number: replace(first, id=number) for number in range(1, targets + 1)})
+
+
+def test_a_message_of_too_many_observations_is_refused_as_a_whole() -> None:
+    targets = 1_000
+    count = MESSAGE_OBSERVATIONS_MAX // targets
+    payload = b"[" + b",".join([noise(61.5)] * count) + b"]"
+    intake = intake_of(crowded(targets))
+    assert len(intake.take(message(payload), 0).observations) == MESSAGE_OBSERVATIONS_MAX
+    taken = intake.take(message(payload[:-1] + b"," + noise(61.5) + b"]"), 1)
+    assert taken.observations == []
+    assert taken.header is None
+    assert taken.quarantined is not None
+    assert taken.quarantined.reason == "too-large"
+    assert taken.quarantined.detail == (
+        "the message holds 11000 observations, at most 10000 are taken from one; send them in several"
+    )

@@ -1,0 +1,151 @@
+"""The publisher against a Kafka that fails when told to: messages wait for it, and ticks fill the silence."""
+
+from __future__ import annotations
+
+import asyncio
+
+from aiokafka.errors import KafkaConnectionError
+
+from ingest.publisher import Publisher
+from ingest.records import RecordMaker
+from tests.intake import SESSION, intake_of, message, noise
+from twin.messages import OBSERVATIONS, ObservationBatch
+
+PARTITIONS = 4
+
+
+class Kafka:
+    """Stands for aiokafka's producer: keeps what is sent, confirms it or fails, or leaves it open."""
+
+    def __init__(self) -> None:
+        self.sent: list[tuple[str, int, bytes]] = []
+        self.failing = False
+        self.open: asyncio.Future[None] | None = None
+
+    async def send(self, topic: str, value: bytes, partition: int) -> asyncio.Future[None]:
+        confirmation = asyncio.get_running_loop().create_future()
+        if self.failing:
+            confirmation.set_exception(KafkaConnectionError())
+            return confirmation
+        self.sent.append((topic, partition, value))
+        if self.open is not None:
+            return self.open
+        confirmation.set_result(None)
+        return confirmation
+
+    def batches(self) -> list[tuple[int, ObservationBatch]]:
+        return [
+            (partition, OBSERVATIONS.decode(value))
+            for topic, partition, value in self.sent
+            if topic == "observations"
+        ]
+
+    def ticks(self) -> list[int]:
+        return [partition for partition, batch in self.batches() if not batch.observations]
+
+
+class Clock:
+    """A clock that stands still until it is set."""
+
+    now = 1_000
+
+    def __call__(self) -> int:
+        return self.now
+
+
+def publisher_to(kafka: Kafka, clock: Clock) -> Publisher:
+    return Publisher(kafka, RecordMaker(SESSION, clock), PARTITIONS)
+
+
+TAKEN = intake_of().take(message(noise(61.5)), 0)
+REFUSED = intake_of().take(message(b"{"), 1)
+
+
+async def test_where_nothing_was_written_a_tick_tells_the_time() -> None:
+    kafka, clock = Kafka(), Clock()
+    publisher = publisher_to(kafka, clock)
+    assert await publisher.tick() == PARTITIONS
+    assert kafka.ticks() == [0, 1, 2, 3]
+    for _, tick in kafka.batches():
+        assert (tick.time, tick.headers, tick.payloads) == (1_000, b"", b"")
+
+
+async def test_a_partition_that_was_written_to_is_told_the_time_at_the_next_tick_but_one() -> None:
+    kafka, clock = Kafka(), Clock()
+    publisher = publisher_to(kafka, clock)
+    await publisher.publish([TAKEN, REFUSED])
+    kafka.sent.clear()
+    assert await publisher.tick() == PARTITIONS - 1
+    assert kafka.ticks() == [one for one in range(PARTITIONS) if one != TAKEN.partition]
+    kafka.sent.clear()
+    clock.now = 2_000
+    assert await publisher.tick() == PARTITIONS
+    assert {batch.time for _, batch in kafka.batches()} == {2_000}
+
+
+async def test_a_refused_message_is_no_sign_of_life_of_a_partition() -> None:
+    kafka = Kafka()
+    publisher = publisher_to(kafka, Clock())
+    await publisher.publish([REFUSED])
+    assert await publisher.tick() == PARTITIONS
+
+
+async def test_while_kafka_fails_messages_wait_and_there_is_no_tick() -> None:
+    kafka = Kafka()
+    publisher = publisher_to(kafka, Clock())
+    kafka.failing = True
+    publishing = asyncio.create_task(publisher.publish([TAKEN]))
+    for _ in range(10):
+        await asyncio.sleep(0)
+    assert not publishing.done()
+    kafka.failing = False
+    assert await publisher.tick() == 0
+    assert kafka.sent == []
+    async with asyncio.timeout(5):
+        await publishing
+    ((partition, batch),) = kafka.batches()
+    assert partition == TAKEN.partition
+    assert list(batch.observations) == TAKEN.observations
+    assert await publisher.tick() == PARTITIONS - 1
+
+
+async def test_a_tick_that_is_not_confirmed_is_made_up_for_by_the_next() -> None:
+    kafka = Kafka()
+    publisher = publisher_to(kafka, Clock())
+    kafka.failing = True
+    assert await publisher.tick() == 0
+    kafka.failing = False
+    assert await publisher.tick() == PARTITIONS
+
+
+async def test_no_message_waits_for_a_tick() -> None:
+    kafka = Kafka()
+    publisher = publisher_to(kafka, Clock())
+    kafka.open = asyncio.get_running_loop().create_future()
+    ticking = asyncio.create_task(publisher.tick())
+    await asyncio.sleep(0)
+    tick_confirmation, kafka.open = kafka.open, None
+    await publisher.publish([TAKEN])
+    assert not ticking.done()
+    tick_confirmation.set_result(None)
+    assert await ticking == PARTITIONS
+
+
+async def test_a_retry_sends_the_same_records_again() -> None:
+    kafka = Kafka()
+    publisher = publisher_to(kafka, Clock())
+    kafka.open = asyncio.get_running_loop().create_future()
+    publishing = asyncio.create_task(publisher.publish([TAKEN, REFUSED]))
+    await asyncio.sleep(0)
+    refusal, kafka.open = kafka.open, None
+    refusal.set_exception(KafkaConnectionError())
+    async with asyncio.timeout(5):
+        await publishing
+    assert len(kafka.sent) == 4
+    assert kafka.sent[:2] == kafka.sent[2:]
+
+
+async def test_nothing_to_write_is_written_at_once() -> None:
+    kafka = Kafka()
+    await publisher_to(kafka, Clock()).publish([])
+    assert kafka.sent == []
