@@ -9,22 +9,39 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
+from cities.corrections import (
+    check_calibrations,
+    check_maintenance,
+    planned_calibration,
+    planned_maintenance,
+)
 from cities.entities import check_entities, planned
 from cities.fault import CityError, CityFault
 from cities.geometry import NETHERLANDS
 from cities.items import Items, near, read_items, read_only_item
-from cities.schema import FEEDS, CityItem, EntityItem, FeedItem, Item, PropertyItem, SensorItem
+from cities.properties import check_properties, planned_properties
+from cities.schema import (
+    FEEDS,
+    CalibrationItem,
+    CityItem,
+    EntityItem,
+    FeedItem,
+    Item,
+    MaintenanceItem,
+    PropertyItem,
+    SensorItem,
+)
 from cities.sensors import check_sensors, planned_datastreams, planned_sensor
 from cities.yaml_lines import Document, load
 from twin.model import City, CityPlan, Feed
-from twin.observed_property import BUILT_IN, ObservedProperty
+from twin.observed_property import BUILT_IN
 
 ItemType = TypeVar("ItemType", bound=Item)
 
 REQUIRED_FILES = ("city.yaml", "entities.yaml", "sensors.yaml")
-OPTIONAL_FILES = ("properties.yaml", "feeds.yaml")
+OPTIONAL_FILES = ("properties.yaml", "feeds.yaml", "calibrations.yaml", "maintenance.yaml")
 # They belong to the alarms and are read there.
-OTHER_FILES = ("rules.yaml", "routes.yaml", "maintenance.yaml")
+OTHER_FILES = ("rules.yaml", "routes.yaml")
 
 
 def read_city(path: Path) -> CityPlan:
@@ -66,17 +83,21 @@ class _Reading:
         feeds = self._list("feeds.yaml", "feeds", FeedItem)
         entities = self._list("entities.yaml", "entities", EntityItem)
         sensors = self._list("sensors.yaml", "sensors", SensorItem)
+        calibrations = self._list("calibrations.yaml", "calibrations", CalibrationItem)
+        maintenance = self._list("maintenance.yaml", "maintenance", MaintenanceItem)
 
-        _check_properties(properties)
+        check_properties(properties)
         _check_feeds(feeds)
         in_netherlands = city is not None and city.timezone == "Europe/Amsterdam"
         check_entities(entities, NETHERLANDS if in_netherlands else None)
-        known = dict(BUILT_IN)
-        known.update((one.item.name, _property(one.item)) for one in properties.placed)
+        own_properties = planned_properties(properties)
+        known = {**BUILT_IN, **{one.name: one for one in own_properties}}
         check_sensors(
             sensors, entities.ids if entities.document else None, known, frozenset(FEEDS) | feeds.ids
         )
-        for items in (properties, feeds, entities, sensors):
+        check_calibrations(calibrations, sensors, known)
+        check_maintenance(maintenance, sensors)
+        for items in (properties, feeds, entities, sensors, calibrations, maintenance):
             self.faults.extend(items.faults)
         if self.faults or city is None:
             return None
@@ -88,8 +109,10 @@ class _Reading:
             datastreams=tuple(
                 stream for one in sensors.placed for stream in planned_datastreams(one.item, known)
             ),
-            properties=tuple(_property(one.item) for one in properties.placed),
+            properties=own_properties,
             feeds=tuple(own_feeds.values()),
+            calibrations=tuple(planned_calibration(one.item) for one in calibrations.placed),
+            maintenance=tuple(planned_maintenance(one.item) for one in maintenance.placed),
         )
 
     def _check_names(self) -> None:
@@ -123,18 +146,6 @@ class _Reading:
         return Items() if document is None else read_items(document, key, item_type, label)
 
 
-def _check_properties(items: Items[PropertyItem]) -> None:
-    for item, location in items.placed:
-        if item.name in BUILT_IN:
-            items.fault(
-                (*location, "name"), f"{item.name} is built in and cannot be redefined; choose another name"
-            )
-        if item.minimum >= item.maximum:
-            items.fault(
-                (*location, "maximum"), f"found {item.maximum:g}, expected more than {item.minimum:g}"
-            )
-
-
 def _check_feeds(items: Items[FeedItem]) -> None:
     for item, location in items.placed:
         if item.id in FEEDS:
@@ -149,10 +160,6 @@ def _check_feeds(items: Items[FeedItem]) -> None:
             )
     for index, message in items.duplicates("filter", lambda item: item.filter):
         items.fault(("feeds", index, "filter"), message)
-
-
-def _property(item: PropertyItem) -> ObservedProperty:
-    return ObservedProperty(**item.model_dump())
 
 
 def _feed(item: FeedItem) -> Feed:

@@ -5,17 +5,32 @@ Each item is validated on its own, so that a fault in one does not hide the faul
 
 from __future__ import annotations
 
-import re
 from typing import Annotated, Any, Literal
-from zoneinfo import available_timezones
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainValidator
+from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
-from cities.duration import parse_duration
 from cities.fault import found
-from twin.instant import DAY, SECOND, Duration
-from twin.observed_property import Aggregation, Combination, Theme
+from cities.values import (
+    CityId,
+    DecoderName,
+    EntityType,
+    Id,
+    Interval,
+    Kept,
+    Note,
+    Number,
+    Positive,
+    PropertyName,
+    Text,
+    Time,
+    Timezone,
+    TopicFilter,
+    Unit,
+)
+from twin.judgement import CONTEXT_MAX
+from twin.observed_property import Aggregation, Combination, RollUp, Theme
+from twin.spike import SPIKE_CONTEXT_MIN
 
 FEEDS = (
     "native",
@@ -32,66 +47,6 @@ FEEDS = (
 
 # A decoder's or feed's single readings that tell of a household.
 PERSONAL_FEEDS = frozenset({"dsmr", "homewizard"})
-
-# Nothing reports faster than a vibration sensor's summary; a value that is expected less than yearly is none.
-INTERVAL_MIN: Duration = SECOND // 100
-INTERVAL_MAX: Duration = 366 * DAY
-
-_ID = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,126}[A-Za-z0-9])?")
-_CITY_ID = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
-_PROPERTY_NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
-_ENTITY_TYPE = re.compile(r"[A-Z][A-Za-z0-9]{0,62}")
-_DECODER_NAME = re.compile(r"[a-z][a-z0-9_-]{0,62}")
-
-
-def _matching(pattern: re.Pattern[str], expected: str) -> AfterValidator:
-    def check(text: str) -> str:
-        if not pattern.fullmatch(text):
-            raise ValueError(f"expected {expected}")
-        return text
-
-    return AfterValidator(check)
-
-
-def _known_timezone(name: str) -> str:
-    if name not in available_timezones():
-        raise ValueError("expected an IANA time zone such as Europe/Amsterdam")
-    return name
-
-
-def _interval(value: object) -> Duration:
-    if not isinstance(value, str):
-        raise ValueError("expected an ISO 8601 duration such as PT10M")
-    duration = parse_duration(value)
-    if not INTERVAL_MIN <= duration <= INTERVAL_MAX:
-        raise ValueError("expected PT0.01S to P366D")
-    return duration
-
-
-def _topic_filter(text: str) -> str:
-    levels = text.split("/")
-    if "#" in levels[:-1] or any(len(level) > 1 and set(level) & {"+", "#"} for level in levels):
-        raise ValueError("expected an MQTT topic filter: + is a whole level, # the last one")
-    return text
-
-
-Text = Annotated[str, Field(min_length=1, max_length=200)]
-Id = Annotated[
-    str,
-    _matching(
-        _ID, "1 to 128 letters, digits, dots, hyphens or underscores, at both ends one of the first two"
-    ),
-]
-CityId = Annotated[str, _matching(_CITY_ID, "1 to 63 small letters, digits or hyphens")]
-PropertyName = Annotated[
-    str, _matching(_PROPERTY_NAME, "small letters, digits and underscores, such as pm2_5")
-]
-EntityType = Annotated[str, _matching(_ENTITY_TYPE, "a word in CamelCase such as PumpingStation")]
-DecoderName = Annotated[str, _matching(_DECODER_NAME, "small letters, digits, hyphens and underscores")]
-Timezone = Annotated[str, AfterValidator(_known_timezone)]
-TopicFilter = Annotated[Text, AfterValidator(_topic_filter)]
-Interval = Annotated[Duration, PlainValidator(_interval)]
-Number = Annotated[float, Field(allow_inf_nan=False)]
 
 
 class Item(BaseModel):
@@ -134,7 +89,7 @@ class ObserveItem(Item):
 
     property: PropertyName
     field: Text
-    unit: Annotated[str, Field(min_length=1, max_length=32)]
+    unit: Unit
     scale: Number | None = None
     offset: Number = 0.0
     interval: Interval | None = None
@@ -152,16 +107,81 @@ class SensorItem(Item):
     observes: Annotated[list[ObserveItem], Field(min_length=1)]
 
 
+class SpikeItem(Item):
+    """`spike` of a property's `quality`."""
+
+    window: Annotated[int, Field(ge=SPIKE_CONTEXT_MIN, le=CONTEXT_MAX)] = 13
+    threshold: Positive = 6.0
+    deviation_min: Positive
+
+
+class StuckItem(Item):
+    """`stuck` of a property's `quality`."""
+
+    count: Annotated[int, Field(ge=2)]
+    duration_min: Interval
+    except_values: list[Number] = Field(default_factory=list)
+
+
+class QualityItem(Item):
+    """`quality` of a property: a rule that is not named stays as it is, one that is null is off."""
+
+    minimum: Number | None = None
+    maximum: Number | None = None
+    rate_max: Positive | None = None
+    spike: SpikeItem | None = None
+    stuck: StuckItem | None = None
+    late_after: Interval = 0
+    skew_after: Interval = 0
+    disagreement: Positive | None = None
+
+
+class RetentionItem(Item):
+    """`retention` of a property: what is not named stays as it is."""
+
+    raw: Kept = 0
+    minute: Kept = 0
+    hour: Kept = 0
+
+
 class PropertyItem(Item):
-    """One of `properties` in properties.yaml."""
+    """One of `properties` in properties.yaml: one of the city's own, or what it says of a built-in one.
+
+    `cities.properties` checks which keys each of the two has.
+    """
 
     name: PropertyName
-    unit: Annotated[str, Field(min_length=1, max_length=32)]
-    theme: Theme
-    minimum: Number
-    maximum: Number
+    unit: Unit | None = None
+    theme: Theme | None = None
+    minimum: Number | None = None
+    maximum: Number | None = None
     combination: Combination = "mean"
     aggregation: Aggregation = "mean"
+    quality: QualityItem | None = None
+    retention: RetentionItem | None = None
+    roll_up: RollUp = "none"
+    wraps_at: Positive | None = None
+
+
+class CalibrationItem(Item):
+    """One of `calibrations` in calibrations.yaml."""
+
+    sensor: Id
+    property: PropertyName
+    start: Annotated[Time, Field(alias="from")]
+    until: Time | None = None
+    gain: Number = 1.0
+    offset: Number = 0.0
+    note: Note = ""
+
+
+class MaintenanceItem(Item):
+    """One of `maintenance` in maintenance.yaml."""
+
+    sensor: Id
+    start: Annotated[Time, Field(alias="from")]
+    until: Time | None = None
+    note: Note = ""
 
 
 class FeedItem(Item):
@@ -188,6 +208,10 @@ def explain(kind: str, value: object, context: dict[str, Any]) -> str:
             expected = f"expected at most {context['max_length']} characters"
         case "greater_than_equal":
             expected = f"expected at least {context['ge']}"
+        case "greater_than":
+            expected = f"expected more than {context['gt']:g}"
+        case "less_than_equal":
+            expected = f"expected at most {context['le']}"
         case _:
             expected = f"expected {_EXPECTED.get(kind, 'something else')}"
     return f"found {found(value)}, {expected}"

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import yaml
+from pydantic.alias_generators import to_camel
 
 from cities.duration import format_duration
+from cities.properties import base_of, differing, own_properties
 from cities.sensors import personal_by_feed, unit_conversion
+from twin.calibration import Calibration, Maintenance
 from twin.entity import Entity
 from twin.errors import UnitError
+from twin.instant import INSTANT_MAX, Instant, format_instant
 from twin.model import CityModel, Feed
 from twin.observed_property import BUILT_IN, ObservedProperty
+from twin.quality_rules import Spike, Stuck
 from twin.sensor import Datastream, Sensor
 
 
@@ -37,12 +43,14 @@ _Dumper.add_representer(
 def write_city(model: CityModel, folder: Path) -> tuple[Path, ...]:
     """Write the model's files into a folder, which is made if need be; return the files.
 
-    An earlier properties.yaml or feeds.yaml goes when the model has none; files of other features stay.
+    An earlier optional file goes when the model has nothing to write there; files of other features stay.
     Raises OSError.
     """
     folder.mkdir(parents=True, exist_ok=True)
     city = model.city
-    own = [one for name, one in sorted(model.properties.items()) if name not in BUILT_IN]
+    own = own_properties(model.properties)
+    calibrations = sorted(model.calibrations, key=lambda one: (one.sensor, one.property, one.start))
+    maintenance = sorted(model.maintenance, key=lambda one: (one.sensor, one.start))
     feeds = sorted(model.feeds, key=lambda one: one.id)
     files: dict[str, dict[str, Any]] = {
         "city.yaml": {"city": {"id": city.id, "name": city.name, "timezone": city.timezone}},
@@ -50,6 +58,12 @@ def write_city(model: CityModel, folder: Path) -> tuple[Path, ...]:
         "sensors.yaml": {"sensors": list(_sensors(model))},
         "properties.yaml": {"properties": [_property(one) for one in own]} if own else {},
         "feeds.yaml": {"feeds": [_feed(one) for one in feeds]} if feeds else {},
+        "calibrations.yaml": (
+            {"calibrations": [_calibration(one) for one in calibrations]} if calibrations else {}
+        ),
+        "maintenance.yaml": {"maintenance": [_maintenance(one) for one in maintenance]}
+        if maintenance
+        else {},
     }
     written = []
     for name, content in files.items():
@@ -132,15 +146,67 @@ def _observed(stream: Datastream, sensor: Sensor, model: CityModel) -> _Flow:
 
 
 def _property(one: ObservedProperty) -> dict[str, Any]:
-    return {
-        "name": one.name,
-        "unit": one.unit,
-        "theme": one.theme,
-        "minimum": one.minimum,
-        "maximum": one.maximum,
-        "combination": one.combination,
-        "aggregation": one.aggregation,
-    }
+    item: dict[str, Any] = {"name": one.name}
+    if one.name not in BUILT_IN:
+        item.update(
+            unit=one.unit,
+            theme=one.theme,
+            minimum=one.minimum,
+            maximum=one.maximum,
+            combination=one.combination,
+            aggregation=one.aggregation,
+        )
+    base = base_of(one)
+    for key in ("quality", "retention"):
+        named = differing(getattr(one, key), getattr(base, key))
+        if named:
+            item[key] = {to_camel(name): _rule(name, value) for name, value in named.items()}
+    if one.roll_up != base.roll_up:
+        item["rollUp"] = one.roll_up
+    if one.wraps_at != base.wraps_at:
+        item["wrapsAt"] = one.wraps_at
+    return item
+
+
+# Fields that are durations; all others are numbers, counts and lists of numbers.
+_DURATIONS = frozenset({"duration_min", "late_after", "skew_after", "raw", "minute", "hour"})
+
+
+def _rule(name: str, value: Any) -> Any:
+    match value:
+        case Spike() | Stuck():
+            return _Flow(
+                {to_camel(key): _rule(key, each) for key, each in asdict(value).items() if each != ()}
+            )
+        case tuple():
+            return list(value)
+        case _:
+            return format_duration(value) if name in _DURATIONS else value
+
+
+def _calibration(one: Calibration) -> dict[str, Any]:
+    item: dict[str, Any] = {"sensor": one.sensor, "property": one.property, **_times(one.start, one.end)}
+    if one.gain != 1.0:
+        item["gain"] = one.gain
+    if one.offset:
+        item["offset"] = one.offset
+    if one.note:
+        item["note"] = one.note
+    return item
+
+
+def _maintenance(one: Maintenance) -> dict[str, Any]:
+    item: dict[str, Any] = {"sensor": one.sensor, **_times(one.start, one.end)}
+    if one.note:
+        item["note"] = one.note
+    return item
+
+
+def _times(start: Instant, end: Instant) -> dict[str, str]:
+    times = {"from": format_instant(start)}
+    if end != INSTANT_MAX:
+        times["until"] = format_instant(end)
+    return times
 
 
 def _feed(feed: Feed) -> dict[str, Any]:

@@ -68,7 +68,9 @@ class Document:
             return str(location[0]), location[1:]
         items = self.data.get(location[0]) if isinstance(self.data, dict) else None
         item = items[location[1]] if isinstance(items, list) and location[1] < len(items) else None
-        name = item.get("id", item.get("name")) if isinstance(item, dict) else None
+        name = None
+        if isinstance(item, dict):
+            name = item.get("id", item.get("name", item.get("sensor")))
         label = f" {name}" if isinstance(name, str) else ""
         return f"{location[0]}[{location[1]}]{label}", location[2:]
 
@@ -157,7 +159,7 @@ class _Builder:
 
     def _scalar(self, node: yaml.ScalarNode) -> Any:
         tag = node.tag.removeprefix(_TAG)
-        if tag == "str":
+        if tag in ("str", "timestamp"):  # YAML 1.2 has no times: an unquoted one is the text that is written
             if "\0" in node.value:
                 return self._refuse(node, "text holds a NUL character, which no database takes")
             return node.value

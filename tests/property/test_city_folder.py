@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import tempfile
+from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 from hypothesis import given, settings
@@ -11,10 +13,14 @@ from hypothesis import strategies as st
 from cities.duration import format_duration, parse_duration
 from cities.fault import CityError
 from cities.folder import read_city
-from cities.schema import INTERVAL_MAX, INTERVAL_MIN
+from cities.values import INTERVAL_MAX, INTERVAL_MIN, RETENTION_MAX, RETENTION_MIN
 from cities.write import write_city
+from twin.calibration import Calibration, Maintenance
 from twin.entity import Entity
+from twin.instant import INSTANT_MAX
 from twin.model import City, CityModel
+from twin.observed_property import BUILT_IN, Retention
+from twin.quality_rules import QualityRules, Spike, Stuck
 from twin.sensor import Datastream, Sensor
 
 numbers = st.floats(allow_nan=False, allow_infinity=False)
@@ -23,6 +29,54 @@ intervals = st.integers(INTERVAL_MIN, INTERVAL_MAX)
 attributes = st.dictionaries(
     names, numbers | names | st.none() | st.lists(st.booleans(), max_size=3), max_size=4
 )
+
+
+positive = st.floats(0, exclude_min=True, allow_nan=False, allow_infinity=False)
+rules = st.builds(
+    QualityRules,
+    maximum=st.none() | numbers,
+    rate_max=st.none() | positive,
+    spike=st.none() | st.builds(Spike, window=st.integers(5, 31), threshold=positive, deviation_min=positive),
+    stuck=st.none()
+    | st.builds(
+        Stuck,
+        count=st.integers(2, 10**6),
+        duration_min=intervals,
+        except_values=st.lists(numbers, max_size=3).map(tuple),
+    ),
+    late_after=intervals,
+    skew_after=intervals,
+    disagreement=st.none() | positive,
+)
+retentions = st.lists(st.integers(RETENTION_MIN, RETENTION_MAX), min_size=3, max_size=3).map(
+    lambda three: Retention(**dict(zip(("raw", "minute", "hour"), sorted(three), strict=True)))
+)
+times = st.lists(st.integers(0, INSTANT_MAX), unique=True, max_size=5).map(sorted)
+
+
+@st.composite
+def corrections(draw: st.DrawFn) -> tuple[tuple[Calibration, ...], tuple[Maintenance, ...]]:
+    """Draw calibrations, each behind the one before, and maintenance, which may overlap."""
+    calibrated, worked_on = draw(times), draw(times)
+    return (
+        tuple(
+            Calibration(
+                sensor="s",
+                property="no2",
+                start=start,
+                end=end,
+                gain=draw(numbers.filter(bool)),
+                offset=draw(numbers),
+                note=draw(st.just("") | names),
+            )
+            for start, end in pairwise(calibrated)
+        ),
+        tuple(
+            Maintenance(sensor="s", start=start, end=draw(st.integers(start + 1, INSTANT_MAX)))
+            for start in worked_on
+            if start < INSTANT_MAX
+        ),
+    )
 
 
 @st.composite
@@ -52,12 +106,22 @@ def models(draw: st.DrawFn) -> CityModel:
             [("no2", "ug/m3", 1.0), ("water_level", "cm", 0.01), ("air_temperature", "[degF]", 5 / 9)], 1
         )
     ]
+    calibrations, maintenance = draw(corrections())
+    no2 = replace(
+        BUILT_IN["no2"],
+        quality=replace(draw(rules), minimum=None),
+        retention=draw(retentions),
+        roll_up=draw(st.sampled_from(["max", "mean", "none"])),
+    )
     return CityModel(
         version=1,
         city=City(id="c", name=draw(names), timezone="UTC"),
         entities={"e": Entity(id="e", type="Road", name=draw(names), attributes=draw(attributes))},
         sensors={"s": sensor},
         datastreams={one.id: one for one in streams},
+        properties={**BUILT_IN, "no2": no2},
+        calibrations=calibrations,
+        maintenance=maintenance,
     )
 
 
@@ -70,6 +134,8 @@ def test_every_model_reads_back_as_it_was_written(model: CityModel) -> None:
     assert plan.city == model.city
     assert plan.entities == tuple(model.entities.values())
     assert plan.sensors == tuple(model.sensors.values())
+    assert {**BUILT_IN, **{one.name: one for one in plan.properties}} == model.properties
+    assert (plan.calibrations, plan.maintenance) == (model.calibrations, model.maintenance)
     for read, written in zip(plan.datastreams, model.datastreams.values(), strict=True):
         assert (read.sensor, read.property, read.field, read.unit) == (
             written.sensor,

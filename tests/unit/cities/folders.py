@@ -3,6 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TypeAlias
+
+import pytest
+
+from cities.fault import CityError, CityFault
+from cities.folder import read_city
+
+FaultCase: TypeAlias = tuple[str, str, str, int, str]
+"""File, text in the small city, what stands there instead, line of the fault, part of its text."""
 
 CITY = "city: {id: delta, name: Delta, timezone: Europe/Amsterdam}\n"
 
@@ -49,11 +58,30 @@ properties:
     theme: water
     minimum: 0
     maximum: 4000
+    quality: {maximum: 1500, rateMax: 0.5, stuck: {count: 12, durationMin: PT6H, exceptValues: [0]}}
+  - name: water_level
+    quality:
+      lateAfter: PT3H
+      spike: null
+    retention: {raw: P30D, minute: P60D}
 """
 
 FEEDS = """\
 feeds:
   - {id: buoys, filter: buoys/+/json, decoder: json_fields, deviceLevel: 1}
+"""
+
+CALIBRATIONS = """\
+calibrations:
+  - {sensor: level-1, property: water_level, from: 2026-03-01T08:00+01:00, until: 2026-06-01T00Z, gain: 1.1}
+  - {sensor: level-1, property: water_level, from: "2026-06-01T02:00:00+02:00", offset: 0.02, note: re-hung}
+  - {sensor: air-1, property: pm2_5, from: 2026-03-01T08:00:00+01:00, gain: 0.9, offset: -1.5}
+"""
+
+MAINTENANCE = """\
+maintenance:
+  - {sensor: air-1, from: 2026-04-07T09:00:00+02:00, until: 2026-04-07T11:30:00+02:00, note: new filter}
+  - {sensor: level-1, from: 2026-11-01T00:00:00Z}
 """
 
 FILES = {
@@ -62,6 +90,8 @@ FILES = {
     "sensors.yaml": SENSORS,
     "properties.yaml": PROPERTIES,
     "feeds.yaml": FEEDS,
+    "calibrations.yaml": CALIBRATIONS,
+    "maintenance.yaml": MAINTENANCE,
 }
 
 
@@ -73,3 +103,21 @@ def write_folder(folder: Path, **changed: str | None) -> Path:
         if content is not None:
             (folder / name).write_text(content, encoding="utf-8")
     return folder
+
+
+def faults_of(folder: Path) -> tuple[CityFault, ...]:
+    """Return what is wrong with a folder; fail when nothing is."""
+    with pytest.raises(CityError) as caught:
+        read_city(folder)
+    return caught.value.faults
+
+
+def assert_told(folder: Path, case: FaultCase) -> None:
+    """Assert that the case's fault is told once, where it stands."""
+    name, old, new, line, text = case
+    file = f"{name}.yaml"
+    assert old in FILES[file]
+    write_folder(folder, **{name: FILES[file].replace(old, new, 1)})
+    told = [fault for fault in faults_of(folder) if text in str(fault)]
+    assert len(told) == 1, "\n".join(map(str, faults_of(folder)))
+    assert (told[0].file, told[0].line) == (str(folder / file), line)

@@ -10,7 +10,7 @@ import pytest
 from cities import default_city
 from cities.folder import read_city
 from cities.schema import FEEDS
-from twin.instant import MINUTE
+from twin.instant import DAY, MINUTE, SECOND
 from twin.model import CityPlan
 
 
@@ -43,12 +43,37 @@ def test_the_examples_of_the_contract_exist(alkmaar: CityPlan) -> None:
     assert (sensor.feed, sensor.device, sensor.interval) == ("ttn", "eui-a81758fffe0512ab", 10 * MINUTE)
 
 
-def test_each_transformer_area_has_twelve_households_whose_readings_are_personal(alkmaar: CityPlan) -> None:
+def test_each_transformer_area_but_one_has_households_enough_for_a_sum_that_tells_of_none(
+    alkmaar: CityPlan,
+) -> None:
     areas = {one.id: one for one in alkmaar.entities if one.type == "TransformerArea"}
     meters = Counter(one.entity for one in alkmaar.sensors if one.personal)
-    assert meters == dict.fromkeys(areas, 12)
-    assert len(areas) == 5
+    few = "alkmaar.transformer-stompetoren"
+    assert meters == {**dict.fromkeys(areas, 20), few: 7}
+    assert len(areas) == 6
     assert all(one.attributes["ratedPower"]["kVA"] > 0 for one in areas.values())
+
+
+def test_the_power_and_the_voltages_of_each_transformer_are_observed_and_not_personal(
+    alkmaar: CityPlan,
+) -> None:
+    sensors = {one.id: one for one in alkmaar.sensors}
+    for area in (one.id for one in alkmaar.entities if one.type == "TransformerArea"):
+        for name in ("transformer_power", "voltage_l1", "voltage_l2", "voltage_l3"):
+            observed = [one for one in alkmaar.datastreams if (one.entity, one.property) == (area, name)]
+            assert [sensors[one.sensor].personal for one in observed] == [False], (area, name)
+
+
+def test_the_city_sends_some_messages_a_second_and_not_many(alkmaar: CityPlan) -> None:
+    assert 3 < sum(SECOND / one.interval for one in alkmaar.sensors) < 7
+
+
+def test_readings_of_households_are_kept_for_days(alkmaar: CityPlan) -> None:
+    personal = {one.id for one in alkmaar.sensors if one.personal}
+    observed = {one.property for one in alkmaar.datastreams if one.sensor in personal}
+    kept = {one.name: one.retention for one in alkmaar.properties}
+    assert observed
+    assert all(kept[name].raw <= 7 * DAY and kept[name].minute <= 14 * DAY for name in observed)
 
 
 def test_every_outline_is_a_simple_ring(alkmaar: CityPlan) -> None:
@@ -72,9 +97,10 @@ def test_neighbourhoods_do_not_overlap(alkmaar: CityPlan) -> None:
 
 def test_waters_roads_and_neighbourhoods_carry_what_rules_and_simulators_need(alkmaar: CityPlan) -> None:
     needed = {
-        "Waterway": {"targetLevel"},
-        "Polder": {"targetLevel"},
-        "Road": {"freeFlowSpeed", "lanes", "capacity"},
+        "Waterway": {"targetLevel", "alertLevel", "dangerLevel", "freeboardMin"},
+        "Polder": {"targetLevel", "alertLevel", "dangerLevel", "freeboardMin"},
+        "Road": {"speedLimit", "freeFlowSpeed", "lanes", "capacity"},
+        "TransformerArea": {"connections", "ratedPower"},
         "Neighbourhood": {"connections"},
     }
     for entity in alkmaar.entities:

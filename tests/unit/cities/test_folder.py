@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import re
+import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from cities import default_city
 from cities.duration import format_duration, parse_duration
 from cities.folder import read_city
 from cities.geometry import geometry_faults
 from cities.schema import RelationItem
 from tests.unit.cities.folders import SENSORS, write_folder
+from twin.calibration import Calibration, Maintenance
 from twin.entity import RELATION_TYPES, Relation
-from twin.instant import DAY, MINUTE
+from twin.instant import DAY, HOUR, MINUTE, parse_instant
 from twin.model import City, CityPlan, Feed
+from twin.observed_property import BUILT_IN, Retention
+from twin.quality_rules import QualityRules, Stuck
 from twin.sensor import Datastream, Sensor
 
 
@@ -81,11 +88,75 @@ def test_a_city_may_observe_what_no_unit_table_knows(tmp_path: Path) -> None:
     text = SENSORS.replace(
         "property: pm2_5, field: pm2_5, unit: ug/m3", "property: turbidity, field: t, unit: NTU"
     )
-    assert read_city(write_folder(tmp_path, sensors=text)).datastreams[0].scale == 1
+    folder = write_folder(tmp_path, sensors=text, calibrations=None)
+    assert read_city(folder).datastreams[0].scale == 1
 
 
 def test_a_city_without_sensors_is_one(tmp_path: Path) -> None:
-    assert read_city(write_folder(tmp_path, sensors="sensors: []\n")).sensors == ()
+    folder = write_folder(tmp_path, sensors="sensors: []\n", calibrations=None, maintenance=None)
+    plan = read_city(folder)
+    assert (plan.sensors, plan.calibrations, plan.maintenance) == ((), (), ())
+
+
+def test_a_property_of_the_city_is_judged_by_its_own_rules(plan: CityPlan) -> None:
+    turbidity = plan.properties[0]
+    stuck = Stuck(count=12, duration_min=6 * HOUR, except_values=(0.0,))
+    assert turbidity.quality == QualityRules(maximum=1500, rate_max=0.5, stuck=stuck)
+    assert turbidity.retention == Retention()
+
+
+def test_what_a_city_does_not_say_of_a_built_in_property_stays(plan: CityPlan) -> None:
+    built_in = BUILT_IN["water_level"]
+    assert built_in.quality.spike is not None
+    assert plan.properties[1] == replace(
+        built_in,
+        quality=replace(built_in.quality, spike=None, late_after=3 * HOUR),
+        retention=replace(built_in.retention, raw=30 * DAY, minute=60 * DAY),
+    )
+
+
+def test_a_counter_of_the_city_may_start_again_at_0(tmp_path: Path) -> None:
+    text = """\
+properties:
+  - {name: cars, unit: "1", theme: mobility, minimum: 0, maximum: 65535, aggregation: counter, wrapsAt: 65536}
+  - {name: gas_volume, wrapsAt: 100000}
+"""
+    cars, gas = read_city(write_folder(tmp_path, properties=text)).properties
+    assert (cars.wraps_at, gas.wraps_at) == (65536, 100000)
+    assert replace(gas, wraps_at=None) == BUILT_IN["gas_volume"]
+
+
+def test_calibrations_and_maintenance_hold_from_and_until_a_time(plan: CityPlan) -> None:
+    march, june = parse_instant("2026-03-01T07:00:00Z"), parse_instant("2026-06-01T00:00:00Z")
+    assert plan.calibrations == (
+        Calibration(sensor="level-1", property="water_level", start=march, end=june, gain=1.1),
+        Calibration(sensor="level-1", property="water_level", start=june, offset=0.02, note="re-hung"),
+        Calibration(sensor="air-1", property="pm2_5", start=march, gain=0.9, offset=-1.5),
+    )
+    assert plan.maintenance == (
+        Maintenance(
+            sensor="air-1",
+            start=parse_instant("2026-04-07T07:00:00Z"),
+            end=parse_instant("2026-04-07T09:30:00Z"),
+            note="new filter",
+        ),
+        Maintenance(sensor="level-1", start=parse_instant("2026-11-01T00:00:00Z")),
+    )
+
+
+def test_the_examples_of_the_configuration_page_are_right(tmp_path: Path) -> None:
+    page = (Path(__file__).parents[3] / "docs" / "configuration.md").read_text(encoding="utf-8")
+    folder = tmp_path / "alkmaar"
+    shutil.copytree(default_city(), folder)
+    # The page's properties take the place of the city's own.
+    text = (folder / "sensors.yaml").read_text()
+    (folder / "sensors.yaml").write_text(text[: text.index("  - id: tr-")])
+    blocks = re.findall(r"```yaml\n# (\w+\.yaml)(.*?)```", page, re.DOTALL)
+    for name, text in blocks:
+        (folder / name).write_text("#" + text)
+    plan = read_city(folder)
+    assert {"properties.yaml", "calibrations.yaml", "maintenance.yaml"} <= {name for name, _ in blocks}
+    assert (len(plan.properties), len(plan.calibrations), len(plan.maintenance)) == (2, 1, 1)
 
 
 def test_the_relation_types_are_those_of_the_core() -> None:

@@ -6,19 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from cities.fault import CityError, CityFault
+from cities.fault import CityFault
 from cities.folder import read_city
-from tests.unit.cities.folders import ENTITIES, FILES, SENSORS, write_folder
+from tests.unit.cities.folders import ENTITIES, SENSORS, FaultCase, assert_told, faults_of, write_folder
 
-
-def faults_of(folder: Path) -> tuple[CityFault, ...]:
-    with pytest.raises(CityError) as caught:
-        read_city(folder)
-    return caught.value.faults
-
-
-# file, text in the small city, what stands there instead, line of the fault, part of its text
-CASES = [
+CASES: list[FaultCase] = [
     # city
     ("city", "delta,", "Delta City,", 1, "city: id: found 'Delta City', expected 1 to 63 small letters"),
     ("city", "Europe/Amsterdam", "Europe/Alkmaar", 1, "timezone: found 'Europe/Alkmaar', expected an IANA"),
@@ -37,9 +29,9 @@ CASES = [
     (
         "entities",
         "name: The Quay",
-        "name: 2026-01-01",
+        "name: !!binary UXVheQ==",
         7,
-        "of YAML type timestamp, expected text; put it in quotes",
+        "of YAML type binary, expected text; put it in quotes",
     ),
     ("entities", "connections: 120", "connections: .inf", 10, "expected a finite number"),
     ("entities", "connections: 120", "12: 120", 10, "key: found 12, expected text"),
@@ -164,6 +156,14 @@ CASES = [
     ("properties", "name: turbidity", "name: no2", 2, "no2 is built in and cannot be redefined"),
     ("properties", "theme: water", "theme: watr", 4, "(did you mean water?)"),
     ("properties", "maximum: 4000", "maximum: -1", 6, "maximum: found -1, expected more than 0"),
+    (
+        "properties",
+        "name: water_level",
+        "name: water_level\n    unit: cm\n    maximum: 3",
+        8,
+        "water_level is built in and cannot be redefined: found unit, maximum, expected only quality",
+    ),
+    ("properties", "    unit: NTU\n", "", 2, "properties[0] turbidity: unit: key is missing"),
     ("feeds", "id: buoys", "id: senml", 2, "senml is built in"),
     (
         "feeds",
@@ -177,14 +177,8 @@ CASES = [
 
 
 @pytest.mark.parametrize("case", CASES, ids=[case[4][:50] for case in CASES])
-def test_a_fault_is_told_with_its_file_and_line(tmp_path: Path, case: tuple[str, str, str, int, str]) -> None:
-    name, old, new, line, text = case
-    file = f"{name}.yaml"
-    assert old in FILES[file]
-    folder = write_folder(tmp_path, **{name: FILES[file].replace(old, new, 1)})
-    told = [fault for fault in faults_of(folder) if text in str(fault)]
-    assert len(told) == 1, "\n".join(map(str, faults_of(folder)))
-    assert (told[0].file, told[0].line) == (str(folder / file), line)
+def test_a_fault_is_told_with_its_file_and_line(tmp_path: Path, case: FaultCase) -> None:
+    assert_told(tmp_path, case)
 
 
 def test_all_faults_of_all_files_are_told_at_once_in_order(tmp_path: Path) -> None:
@@ -231,7 +225,7 @@ def test_an_empty_file_is_told(tmp_path: Path) -> None:
 
 def test_a_misspelt_file_name_is_told_and_files_of_the_alarms_are_left_alone(tmp_path: Path) -> None:
     folder = write_folder(tmp_path)
-    for name in ("rules.yaml", "routes.yaml", "maintenance.yaml", "roster.ics", "README.md"):
+    for name in ("rules.yaml", "routes.yaml", "roster.ics", "README.md"):
         (folder / name).write_text("][")
     assert read_city(folder).city.id == "delta"
     (folder / "sensor.yaml").write_text("sensors: []\n")
@@ -279,7 +273,7 @@ def test_a_fault_prints_as_file_line_subject_and_message() -> None:
 
 
 def test_what_yaml_refuses_is_told_once(tmp_path: Path) -> None:
-    folder = write_folder(tmp_path, entities=ENTITIES.replace("name: Canal", "name: 2026-01-01"))
+    folder = write_folder(tmp_path, entities=ENTITIES.replace("name: Canal", "name: !!set {}"))
     assert [fault.line for fault in faults_of(folder)] == [14]
 
 

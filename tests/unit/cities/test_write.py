@@ -11,8 +11,10 @@ from cities import default_city
 from cities.folder import read_city
 from cities.write import write_city
 from tests.unit.cities.folders import SENSORS, write_folder
+from twin.instant import DAY, SECOND
 from twin.model import CityModel, CityPlan, index_by_id
-from twin.observed_property import BUILT_IN
+from twin.observed_property import BUILT_IN, ObservedProperty, Retention
+from twin.quality_rules import GOOD, QualityRules, Spike, Stuck
 
 
 def model_of(plan: CityPlan) -> CityModel:
@@ -24,6 +26,8 @@ def model_of(plan: CityPlan) -> CityModel:
         datastreams=index_by_id(replace(one, id=number) for number, one in enumerate(plan.datastreams, 1)),
         properties={**BUILT_IN, **{one.name: one for one in plan.properties}},
         feeds=plan.feeds,
+        calibrations=plan.calibrations,
+        maintenance=plan.maintenance,
     )
 
 
@@ -33,6 +37,9 @@ def in_order(plan: CityPlan) -> CityPlan:
         entities=tuple(sorted(plan.entities, key=lambda one: one.id)),
         sensors=tuple(sorted(plan.sensors, key=lambda one: one.id)),
         datastreams=tuple(sorted(plan.datastreams, key=lambda one: one.sensor)),
+        properties=tuple(sorted(plan.properties, key=lambda one: one.name)),
+        calibrations=tuple(sorted(plan.calibrations, key=lambda one: (one.sensor, one.start))),
+        maintenance=tuple(sorted(plan.maintenance, key=lambda one: (one.sensor, one.start))),
     )
 
 
@@ -42,7 +49,7 @@ def test_alkmaar_reads_back_as_it_was(tmp_path: Path) -> None:
     assert in_order(read_city(tmp_path)) == in_order(plan)
 
 
-def test_properties_feeds_scales_and_intervals_read_back_as_they_were(tmp_path: Path) -> None:
+def test_everything_that_a_folder_may_hold_reads_back_as_it_was(tmp_path: Path) -> None:
     folder = write_folder(tmp_path / "in", sensors=SENSORS.replace("PT10M", "PT10M\n    personal: true"))
     plan = read_city(folder)
     written = write_city(model_of(plan), tmp_path / "out")
@@ -53,7 +60,40 @@ def test_properties_feeds_scales_and_intervals_read_back_as_they_were(tmp_path: 
         "sensors.yaml",
         "properties.yaml",
         "feeds.yaml",
+        "calibrations.yaml",
+        "maintenance.yaml",
     ]
+
+
+def test_rules_of_every_kind_read_back_as_they_were(tmp_path: Path) -> None:
+    own = ObservedProperty(
+        name="pulses",
+        unit="1",
+        theme="mobility",
+        minimum=0,
+        maximum=65535,
+        combination="sum",
+        aggregation="counter",
+        quality=QualityRules(
+            minimum=1e-7,
+            maximum=2e16,
+            rate_max=1 / 3,
+            spike=Spike(window=7, threshold=4.5, deviation_min=0.25),
+            stuck=Stuck(count=3, duration_min=90 * SECOND, except_values=(0.0, 99.9)),
+            late_after=DAY,
+            skew_after=SECOND // 2,
+            disagreement=3.0,
+        ),
+        retention=Retention(raw=DAY, minute=2 * DAY, hour=3 * DAY),
+        roll_up="sum",
+        wraps_at=65536.0,
+    )
+    # A city may take rules from built-in properties, too.
+    bare = [replace(one, quality=GOOD, retention=own.retention, roll_up="max") for one in BUILT_IN.values()]
+    model = model_of(read_city(write_folder(tmp_path / "in")))
+    ruled = replace(model, properties={one.name: one for one in (own, *bare)})
+    write_city(ruled, tmp_path / "out")
+    assert {one.name: one for one in read_city(tmp_path / "out").properties} == ruled.properties
 
 
 @pytest.mark.parametrize(
@@ -82,7 +122,8 @@ def test_a_file_that_the_model_no_longer_needs_goes_and_those_of_the_alarms_stay
     folder = write_folder(tmp_path)
     (folder / "rules.yaml").write_text("rules: []\n")
     model = model_of(read_city(folder))
-    write_city(replace(model, feeds=(), properties=BUILT_IN), folder)
+    bare = replace(model, feeds=(), properties=BUILT_IN, calibrations=(), maintenance=())
+    write_city(bare, folder)
     assert sorted(path.name for path in folder.iterdir()) == [
         "city.yaml",
         "entities.yaml",

@@ -1,0 +1,103 @@
+"""What a key of a city folder may hold: texts, names, durations, times and numbers, as pydantic types."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated
+from zoneinfo import available_timezones
+
+from pydantic import AfterValidator, Field, PlainValidator
+
+from cities.duration import parse_duration
+from twin.instant import DAY, INSTANT_MAX, SECOND, Duration, Instant, parse_instant
+
+# Nothing reports faster than a vibration sensor's summary; a value that is expected less than yearly is none.
+INTERVAL_MIN: Duration = SECOND // 100
+INTERVAL_MAX: Duration = 366 * DAY
+
+# Chunks of a day are what is dropped; a century is for ever.
+RETENTION_MIN: Duration = DAY
+RETENTION_MAX: Duration = 36_525 * DAY
+
+_ID = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,126}[A-Za-z0-9])?")
+_CITY_ID = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
+_PROPERTY_NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
+_ENTITY_TYPE = re.compile(r"[A-Z][A-Za-z0-9]{0,62}")
+_DECODER_NAME = re.compile(r"[a-z][a-z0-9_-]{0,62}")
+
+
+def _matching(pattern: re.Pattern[str], expected: str) -> AfterValidator:
+    def check(text: str) -> str:
+        if not pattern.fullmatch(text):
+            raise ValueError(f"expected {expected}")
+        return text
+
+    return AfterValidator(check)
+
+
+def _known_timezone(name: str) -> str:
+    if name not in available_timezones():
+        raise ValueError("expected an IANA time zone such as Europe/Amsterdam")
+    return name
+
+
+def _interval(value: object) -> Duration:
+    if not isinstance(value, str):
+        raise ValueError("expected an ISO 8601 duration such as PT10M")
+    duration = parse_duration(value)
+    if not INTERVAL_MIN <= duration <= INTERVAL_MAX:
+        raise ValueError("expected PT0.01S to P366D")
+    return duration
+
+
+def _retention(value: object) -> Duration:
+    if not isinstance(value, str):
+        raise ValueError("expected an ISO 8601 duration such as P90D")
+    duration = parse_duration(value)
+    if not RETENTION_MIN <= duration <= RETENTION_MAX:
+        raise ValueError("expected P1D to P36525D")
+    return duration
+
+
+def _time(value: object) -> Instant:
+    expected = "expected an ISO 8601 time with its zone such as 2026-03-01T08:00:00+01:00"
+    if not isinstance(value, str):
+        raise ValueError(expected)
+    try:
+        instant = parse_instant(value)
+    except ValueError as error:
+        raise ValueError(expected) from error
+    if not 0 <= instant < INSTANT_MAX:
+        raise ValueError("expected a time from 1970 to 9999")
+    return instant
+
+
+def _topic_filter(text: str) -> str:
+    levels = text.split("/")
+    if "#" in levels[:-1] or any(len(level) > 1 and set(level) & {"+", "#"} for level in levels):
+        raise ValueError("expected an MQTT topic filter: + is a whole level, # the last one")
+    return text
+
+
+Text = Annotated[str, Field(min_length=1, max_length=200)]
+Id = Annotated[
+    str,
+    _matching(
+        _ID, "1 to 128 letters, digits, dots, hyphens or underscores, at both ends one of the first two"
+    ),
+]
+CityId = Annotated[str, _matching(_CITY_ID, "1 to 63 small letters, digits or hyphens")]
+PropertyName = Annotated[
+    str, _matching(_PROPERTY_NAME, "small letters, digits and underscores, such as pm2_5")
+]
+EntityType = Annotated[str, _matching(_ENTITY_TYPE, "a word in CamelCase such as PumpingStation")]
+DecoderName = Annotated[str, _matching(_DECODER_NAME, "small letters, digits, hyphens and underscores")]
+Timezone = Annotated[str, AfterValidator(_known_timezone)]
+TopicFilter = Annotated[Text, AfterValidator(_topic_filter)]
+Interval = Annotated[Duration, PlainValidator(_interval)]
+Kept = Annotated[Duration, PlainValidator(_retention)]
+Time = Annotated[Instant, PlainValidator(_time)]
+Number = Annotated[float, Field(allow_inf_nan=False)]
+Positive = Annotated[float, Field(allow_inf_nan=False, gt=0)]
+Unit = Annotated[str, Field(min_length=1, max_length=32)]
+Note = Annotated[str, Field(max_length=1000)]
