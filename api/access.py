@@ -2,47 +2,77 @@
 
 from __future__ import annotations
 
-import hmac
 from http import HTTPStatus
-from typing import Literal, TypeAlias
+from typing import cast
 
 from fastapi import Request
+from starlette.requests import HTTPConnection
 
-from api.context import context_of
+from api.context import Context
 from api.problems import ProblemError
 from twin.model import CityModel
+from twin.role import Role, reaches, reads_personal
 from twin.sensor import Datastream
 
-Role: TypeAlias = Literal["anonymous", "operator"]
+__all__ = ["Role", "authenticate", "may_see", "require", "role_of"]
 
 _CHALLENGE = {"WWW-Authenticate": "Bearer"}
 
+# Longer than any key that was ever given out; what is longer is not worth a hash.
+KEY_LENGTH_MAX = 512
 
-def role_of(request: Request) -> Role:
-    """Return the role of whoever sent a request; raise a problem for a key that is not one."""
-    header = request.headers.get("authorization")
+
+async def authenticate(connection: HTTPConnection) -> None:
+    """Find out the role of whoever asks, for `role_of`; a dependency of every route that asks for it.
+
+    Raises a problem: 401 for a key that is none, 503 when the database that knows is away.
+    """
+    connection.state.role = await _role(connection)
+
+
+async def _role(connection: HTTPConnection) -> Role:
+    header = connection.headers.get("authorization")
     if header is None:
         return "anonymous"
     scheme, _, key = header.partition(" ")
     if scheme.lower() != "bearer":
         raise ProblemError(
             HTTPStatus.UNAUTHORIZED,
-            f"Authorization has the scheme {scheme!r}, expected 'Bearer' and an API key.",
+            f"Authorization has the scheme {scheme[:20]!r}, expected 'Bearer' and an API key.",
             headers=_CHALLENGE,
         )
-    known = context_of(request).settings.operator_key
-    if known is None or not hmac.compare_digest(known.get_secret_value().encode(), key.strip().encode()):
+    key = key.strip()
+    context = cast(Context, connection.app.state.context)
+    role = await context.keys.role(key) if 0 < len(key) <= KEY_LENGTH_MAX else None
+    if role is None:
         raise ProblemError(
             HTTPStatus.UNAUTHORIZED,
-            "The API key is not known here; leave the header out to ask as anybody may.",
+            "The API key is not known here, or was revoked; leave the header out to ask as anybody may.",
             headers=_CHALLENGE,
         )
-    return "operator"
+    return role
+
+
+def role_of(request: HTTPConnection) -> Role:
+    """Return the role of whoever sent a request that `authenticate` has looked at."""
+    return cast(Role, request.state.role)
+
+
+def require(request: Request, needed: Role) -> Role:
+    """Return the role of whoever asks; raise a problem (401, 403) unless it may do what `needed` may."""
+    role = role_of(request)
+    if reaches(role, needed):
+        return role
+    above = f"an API key of the role {needed}" + ("" if needed in ("admin", "metering") else " or above")
+    if role == "anonymous":
+        raise ProblemError(HTTPStatus.UNAUTHORIZED, f"This needs {above}.", headers=_CHALLENGE)
+    raise ProblemError(HTTPStatus.FORBIDDEN, f"This needs {above}; this key has the role {role}.")
 
 
 def may_see(role: Role, datastream: Datastream, model: CityModel) -> bool:
-    """Whether a role may see the single readings of a datastream."""
-    if role == "operator":
-        return True
+    """Whether a role may see the single readings of a datastream.
+
+    Those of a personal sensor are for `metering` alone: neither operator nor admin sees them.
+    """
     sensor = model.sensors.get(datastream.sensor)
-    return sensor is not None and not sensor.personal
+    return sensor is not None and (not sensor.personal or reads_personal(role))

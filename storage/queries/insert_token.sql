@@ -1,0 +1,6 @@
+-- Store an API key, unless one of that name is live; returns a row when it was stored.
+-- api_token_by_name.
+INSERT INTO api_token (name, role, token_sha256)
+VALUES (%(name)s, %(role)s, %(token_sha256)s)
+ON CONFLICT (name) WHERE revoked_at IS NULL DO NOTHING
+RETURNING id;

@@ -1,0 +1,85 @@
+"""`livetwin token`, as a person or a script calls it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from collections.abc import Awaitable, Callable
+from typing import NamedTuple
+
+import pytest
+
+from storage.database import connect
+from storage.token_store import PREFIX, digest, token_role
+
+
+class Ended(NamedTuple):
+    code: int | None
+    out: str
+    err: str
+
+
+Token = Callable[..., Awaitable[Ended]]
+
+
+@pytest.fixture
+def token(database: str) -> Token:
+    async def call(*arguments: str) -> Ended:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            "cli",
+            "token",
+            *arguments,
+            env={**os.environ, "LIVETWIN_DATABASE": database},
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        out, err = await process.communicate()
+        return Ended(process.returncode, out.decode(), err.decode())
+
+    return call
+
+
+async def test_create_prints_the_key_and_nothing_else(token: Token, database: str) -> None:
+    made = await token("create", "--role", "duty", "--name", "pager")
+    assert (made.code, made.err) == (0, "")
+    key = made.out.removesuffix("\n")
+    assert key.startswith(PREFIX)
+    assert len(key.split()) == 1
+    async with await connect(database, role="test") as connection:
+        assert await token_role(connection, digest(key)) == "duty"
+
+
+async def test_revoke_ends_a_key_and_list_shows_both_states(token: Token) -> None:
+    for name in ("pager", "page"):
+        assert (await token("create", "--role", "viewer", "--name", name)).code == 0
+    assert await token("revoke", "pager") == (0, "revoked pager\n", "")
+    assert (await token("revoke", "--name", "pager")).code == 1
+    first, second = (await token("list")).out.splitlines()
+    assert first.startswith("pager\tviewer\tcreated 20")
+    assert "\trevoked 20" in first
+    assert second.endswith("\tlive")
+    assert PREFIX not in first + second
+
+
+async def test_a_taken_name_is_an_error_of_one_line(token: Token) -> None:
+    await token("create", "--role", "viewer", "--name", "pager")
+    again = await token("create", "--role", "admin", "--name", "pager", "--debug")
+    assert again.code == 1
+    assert again.out == ""
+    assert again.err.splitlines()[-1].startswith("error: there is a live key named 'pager'")
+    again = await token("create", "--role", "admin", "--name", "pager")
+    assert len(again.err.splitlines()) == 1
+
+
+async def test_wrong_usage_is_told(token: Token) -> None:
+    for arguments in (
+        ("create", "--role", "root", "--name", "x"),
+        ("create", "--role", "viewer"),
+        ("revoke",),
+    ):
+        ended = await token(*arguments)
+        assert ended.code == 2, arguments
+        assert ended.out == ""
