@@ -1,7 +1,7 @@
 """The historian's side of the database: stores batches, each once, however often the database goes away.
 
 What is given to `store` is kept in memory until it is committed. Whether a commit that the connection broke
-under was done, nobody knows: the batch is written again, and the merges make that no difference.
+under was done, the stored positions tell: the ledger counts each record once.
 """
 
 from __future__ import annotations
@@ -13,15 +13,19 @@ from typing import TypeVar
 
 import psycopg
 
-from storage import observation_writer, update_writer
+from storage import aggregate_writer, observation_writer, update_writer
+from storage.aggregate_writer import request_repairs, write_aggregates, write_assessments
 from storage.cancellation import raise_if_cancelled
 from storage.database import NOT_MIGRATED, UNAVAILABLE, Connection, connect
-from storage.historian_metrics import HistorianMetrics
+from storage.historian_metrics import OUTCOMES, HistorianMetrics
+from storage.ledger_counts import LedgerCounts
+from storage.ledger_writer import add_to_ledger, count_messages
 from storage.log_batch import LogBatch
+from storage.message_writer import write_messages
 from storage.observation_writer import write_observations
 from storage.positions import Positions, forget_old_logs, positions, write_positions
-from storage.quarantine_writer import write_quarantined
-from storage.update_writer import write_datastream_states, write_property_states
+from storage.quarantine_writer import write_answers, write_quarantined
+from storage.update_writer import write_datastream_states, write_entity_values, write_property_states
 from twin.errors import ServiceError
 
 log = logging.getLogger(__name__)
@@ -55,27 +59,20 @@ class Archive:
     async def store(self, batch: LogBatch) -> None:
         """Write a batch and its positions in one transaction; return when it is committed."""
         loop = asyncio.get_running_loop()
+        again = False
 
-        async def write(connection: Connection) -> observation_writer.Merged:
-            async with connection.transaction():
-                merged = observation_writer.Merged(0, 0)
-                if batch.observations:
-                    merged = await write_observations(connection, batch.observations.values())
-                if batch.updates:
-                    await write_property_states(connection, batch.updates.values())
-                    await write_datastream_states(connection, batch.states.values())
-                if batch.quarantined:
-                    await write_quarantined(connection, batch.quarantined.values())
-                await write_positions(connection, batch.log_id, batch.reached)
-            return merged
-
-        async def timed(connection: Connection) -> observation_writer.Merged:
+        async def write(connection: Connection) -> LedgerCounts:
+            nonlocal again
             begun = loop.time()
-            merged = await write(connection)
+            async with connection.transaction():
+                if again and await _is_stored(connection, batch):
+                    return LedgerCounts()
+                again = True
+                counts = await _write(connection, batch)
             self._metrics.transaction_seconds.observe(loop.time() - begun)
-            return merged
+            return counts
 
-        self._count(batch, await self._until_done(timed))
+        self._count(batch, await self._until_done(write))
 
     async def close(self) -> None:
         """Close the connection; what was not committed is not stored."""
@@ -116,6 +113,7 @@ class Archive:
             async with connection.transaction():
                 await observation_writer.create_staging(connection)
                 await update_writer.create_staging(connection)
+                await aggregate_writer.create_staging(connection)
         except psycopg.errors.UndefinedTable as error:
             await connection.close()
             raise ServiceError(NOT_MIGRATED) from error
@@ -124,13 +122,51 @@ class Archive:
             raise
         return connection
 
-    def _count(self, batch: LogBatch, merged: observation_writer.Merged) -> None:
-        metrics = self._metrics
-        stored = merged.new + merged.corrected
-        metrics.observations.labels("new").inc(merged.new)
-        metrics.observations.labels("corrected").inc(merged.corrected)
-        metrics.observations.labels("duplicate").inc(batch.observation_count - stored)
+    def _count(self, batch: LogBatch, counts: LedgerCounts) -> None:
+        metrics, total = self._metrics, counts.total
+        for outcome in OUTCOMES:
+            metrics.observations.labels(outcome).inc(getattr(total, outcome))
+        metrics.messages.inc(total.received)
         metrics.updates.inc(batch.update_count)
+        metrics.derived.inc(batch.derived_count)
         metrics.quarantined.inc(len(batch.quarantined))
         metrics.unreadable.inc(batch.unreadable_count)
         metrics.transaction_rows.observe(batch.rows)
+
+
+async def _is_stored(connection: Connection, batch: LogBatch) -> bool:
+    """Return whether a commit that nobody heard of was done after all."""
+    stored = await positions(connection, batch.log_id)
+    return all(stored.get(partition) == offset for partition, offset in batch.reached.items())
+
+
+async def _write(connection: Connection, batch: LogBatch) -> LedgerCounts:
+    """Write a batch and its positions in the transaction that is open; return what it adds to the ledger."""
+    counts = LedgerCounts()
+    reception = batch.reception
+    if reception.firsts:
+        await write_observations(connection, reception, counts)
+    if reception.messages:
+        await count_messages(connection, reception, counts)
+    if reception.records:
+        await write_messages(connection, batch.log_id, reception.records)
+    if batch.updates:
+        await write_property_states(connection, batch.updates.values())
+    if batch.states:
+        await write_datastream_states(connection, batch.states.values())
+    if batch.entity_values:
+        await write_entity_values(connection, batch.entity_values.values())
+    if batch.aggregates:
+        await write_aggregates(connection, batch.aggregates.values())
+    if batch.assessments:
+        await write_assessments(connection, batch.assessments.values())
+    if batch.repairs:
+        await request_repairs(connection, batch.log_id, batch.repairs)
+    if batch.quarantined:
+        await write_quarantined(connection, batch.quarantined.values())
+    if batch.replayed:
+        await write_answers(connection, batch.replayed.values(), counts)
+    if counts:
+        await add_to_ledger(connection, counts)
+    await write_positions(connection, batch.log_id, batch.reached)
+    return counts

@@ -1,6 +1,7 @@
 """The historian: everything that is on the log, into the database, its offsets in the same transaction.
 
 At least once from the log and idempotent into the tables: each observation is there once, whatever crashed.
+Beside it runs the relay of replays: the outbox that it sends is in the database.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from storage.archive import Archive
 from storage.cancellation import raise_if_cancelled
 from storage.historian_metrics import HistorianMetrics
 from storage.log_reader import KAFKA_AWAY, LogReader
+from storage.replay_relay import relay
 from storage.settings import HistorianSettings
 from twin.errors import ServiceError
 
@@ -31,6 +33,12 @@ async def run(settings: HistorianSettings) -> None:
     """Store what is on the log, until cancelled; waits for Kafka and for the database where one is away."""
     metrics = HistorianMetrics()
     serve_metrics(metrics.registry, settings.metrics_port)
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(_store(settings, metrics), name="historian")
+        tasks.create_task(relay(settings, metrics), name="replays")
+
+
+async def _store(settings: HistorianSettings, metrics: HistorianMetrics) -> None:
     archive = Archive(settings.database.get_secret_value(), metrics)
     try:
         while True:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+OUTCOMES = ("new", "corrected", "superseded", "duplicate")
+"""What becomes of an observation; columns of the ledger."""
+
 
 class HistorianMetrics:
     """The historian's metrics, in a registry of its own."""
@@ -12,14 +15,29 @@ class HistorianMetrics:
         self.registry = CollectorRegistry()
         self.observations = Counter(
             "livetwin_historian_observations_total",
-            "Observations stored, by what became of them: new, corrected (another value for the same key, "
-            "received later), duplicate (the key was known and its value stays)",
+            "Observations taken in, by what became of them: new, corrected (another value for the same key, "
+            "received later), superseded (the same, received earlier), duplicate (the same value)",
             ["outcome"],
             registry=self.registry,
         )
-        for outcome in ("new", "corrected", "duplicate"):
+        for outcome in OUTCOMES:
             self.observations.labels(outcome)
+        self.messages = Counter(
+            "livetwin_historian_messages_total",
+            "Received messages that the ledger counted",
+            registry=self.registry,
+        )
         self.updates = Counter("livetwin_historian_updates_total", "Updates taken in", registry=self.registry)
+        self.derived = Counter(
+            "livetwin_historian_derived_total",
+            "Aggregates, judgements and repair requests taken in",
+            registry=self.registry,
+        )
+        self.replays = Counter(
+            "livetwin_historian_replays_total",
+            "Requests for the replay of a quarantined message sent to ingest",
+            registry=self.registry,
+        )
         self.quarantined = Counter(
             "livetwin_historian_quarantined_total", "Quarantined messages taken in", registry=self.registry
         )
@@ -28,6 +46,9 @@ class HistorianMetrics:
             "Records of the log that could not be read or not wholly stored; they are in quarantine",
             registry=self.registry,
         )
+        self._add_log_and_database()
+
+    def _add_log_and_database(self) -> None:
         self.lost = Counter(
             "livetwin_historian_lost_offsets_total",
             "Offsets that the log no longer held when the historian wanted them",
@@ -50,7 +71,7 @@ class HistorianMetrics:
         )
         self.transaction_rows = Histogram(
             "livetwin_historian_transaction_rows",
-            "Observations, updates and quarantined messages of one transaction",
+            "Observations, updates, derived rows and quarantined messages of one transaction",
             buckets=(1, 10, 100, 1_000, 10_000, 100_000),
             registry=self.registry,
         )

@@ -4,23 +4,24 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import NamedTuple, Protocol, TypeVar
 
 from runtime import topics
+from storage.reception import COUNT_MAX, DATASTREAM_MAX, FLAGS_MAX, ReceivedMessage, Reception, fits
 from twin import messages
+from twin.codec import VERSION
 from twin.errors import MessageError
-from twin.instant import INSTANT_MAX, INSTANT_MIN
-from twin.messages import QuarantinedMessage, Update
+from twin.instant import HOUR, INSTANT_MAX, INSTANT_MIN, Instant
+from twin.messages import Assessment, QuarantinedMessage, Update, UpdateKind
 from twin.observation import Observation
 from twin.plausibility import Reason
+from twin.window import SIZES, Aggregate, window_start
 
 # What of an unreadable record is kept: enough to see what it was.
 PAYLOAD_KEPT_BYTES_MAX = 64 * 1024
 
-# What the columns can hold: integer, smallint, bigint.
-DATASTREAM_MAX = 2**31 - 1
-FLAGS_MAX = 2**15 - 1
-COUNT_MAX = 2**63 - 1
+# What the column of a count can hold: integer.
+INTEGER_MAX = 2**31 - 1
 
 
 class LogRecord(NamedTuple):
@@ -33,84 +34,144 @@ class LogRecord(NamedTuple):
     value: bytes
 
 
+class ToldState(NamedTuple):
+    """A datastream state and the revision of its entity that it was told with."""
+
+    revision: int
+    observation: Observation
+
+
+class RepairRequest(NamedTuple):
+    """An hour of a datastream that is to be made again."""
+
+    partition: int
+    log_offset: int  #: in `observations`: what the repair is for lies at or before it
+    requested_at: Instant  #: log time
+
+
 @dataclass(slots=True)
 class LogBatch:
-    """The content of records of one log, collapsed: of each key only what the law of conflicts keeps.
+    """The content of records of one log, collapsed: of what is replaced as a whole only the newest.
 
     Collapsing here, not in SQL, is cheaper, and one statement may touch a row only once.
     """
 
     log_id: str
-    observations: dict[tuple[int, int], Observation] = field(default_factory=dict)
+    reception: Reception = field(default_factory=Reception)
     updates: dict[tuple[str, str], Update] = field(default_factory=dict)  #: newest revision of each property
-    states: dict[int, Observation] = field(default_factory=dict)  #: newest state of each datastream
+    states: dict[int, ToldState] = field(default_factory=dict)  #: newest of each datastream
+    #: newest revision of each derived value, by entity, name and time
+    entity_values: dict[tuple[str, str, Instant], Update] = field(default_factory=dict)
+    #: newest revision of each window, by size, datastream and start
+    aggregates: dict[tuple[int, int, Instant], Aggregate] = field(default_factory=dict)
+    assessments: dict[tuple[int, Instant], Assessment] = field(default_factory=dict)
+    repairs: dict[tuple[int, Instant], RepairRequest] = field(default_factory=dict)  #: by datastream and hour
     quarantined: dict[str, QuarantinedMessage] = field(default_factory=dict)
+    replayed: dict[str, QuarantinedMessage] = field(default_factory=dict)  #: answers, by the message replayed
     reached: dict[tuple[str, int], int] = field(default_factory=dict)  #: (topic, partition) → next offset
-    observation_count: int = 0  #: before collapsing, without those refused
     update_count: int = 0
+    derived_count: int = 0  #: aggregates, assessments and repair requests, before collapsing
     unreadable_count: int = 0
     bytes: int = 0
 
     @property
     def rows(self) -> int:
         """How much work the batch is."""
-        return self.observation_count + self.update_count + len(self.quarantined)
+        return (
+            self.reception.count
+            + self.update_count
+            + self.derived_count
+            + len(self.quarantined)
+            + len(self.replayed)
+        )
 
     def add(self, record: LogRecord) -> None:
         """Take in a record; one that cannot be read, or not wholly stored, is quarantined itself."""
         self.reached[record.topic, record.partition] = record.offset + 1
         self.bytes += len(record.value)
         try:
-            if record.topic == topics.OBSERVATIONS:
-                self._add_observations(record)
-            elif record.topic == topics.UPDATES:
-                self._add_updates(record)
-            else:
-                self._add_quarantined(record)
+            match record.topic:
+                case topics.OBSERVATIONS:
+                    faults = self._add_observations(record)
+                case topics.UPDATES:
+                    faults = self._add_updates(record)
+                case topics.AGGREGATES:
+                    faults = self._add_aggregates(record)
+                case _:
+                    faults = self._add_quarantined(record)
         except MessageError as error:
-            self._quarantine(record, str(error))
+            faults = [str(error)]
+        if faults:
+            self._quarantine(record, "; ".join(faults))
 
-    def _add_observations(self, record: LogRecord) -> None:
-        known = self.observations
-        refused = 0
-        taken = messages.OBSERVATIONS.decode(record.value).observations
-        for one in taken:
-            if not _fits(one):
-                refused += 1
-                continue
-            key = one[:2]
-            other = known.get(key)
-            # What is left of the tuple is the rank of `twin.datastream_state`: received, value, flags.
-            if other is None or one[2:] > other[2:]:
-                known[key] = one
-        self.observation_count += len(taken) - refused
-        if refused:
-            self._quarantine(record, f"{refused} of {len(taken)} observations have numbers beyond all bounds")
+    def _add_observations(self, record: LogRecord) -> list[str]:
+        batch = messages.OBSERVATIONS.decode(record.value)
+        return self.reception.add(batch, record.partition, record.offset)
 
-    def _add_updates(self, record: LogRecord) -> None:
+    def _add_updates(self, record: LogRecord) -> list[str]:
         refused = 0
         taken = messages.UPDATES.decode(record.value).updates
         for one in taken:
             if not _update_fits(one):
                 refused += 1
                 continue
-            newest = self.updates.get((one.entity, one.property))
-            if newest is None or one.revision > newest.revision:
-                self.updates[one.entity, one.property] = one
-            state = self.states.get(one.observation.datastream)
-            if state is None or one.observation[1:] > state[1:]:
-                self.states[one.observation.datastream] = one.observation
+            if one.kind is not UpdateKind.PERSONAL:
+                _keep_newest(self.updates, (one.entity, one.property), one)
+            if one.kind is UpdateKind.INDICATOR:
+                _keep_newest(self.entity_values, (one.entity, one.property, one.phenomenon_time), one)
+            if one.observation is not None:
+                state = ToldState(one.revision, one.observation)
+                _keep_newest(self.states, one.observation.datastream, state)
         self.update_count += len(taken) - refused
-        if refused:
-            self._quarantine(record, f"{refused} of {len(taken)} updates have numbers beyond all bounds")
+        return [f"{refused} of {len(taken)} updates have numbers beyond all bounds"] if refused else []
 
-    def _add_quarantined(self, record: LogRecord) -> None:
+    def _add_aggregates(self, record: LogRecord) -> list[str]:
+        batch = messages.AGGREGATES.decode(record.value)
+        if not (INSTANT_MIN <= batch.time <= INSTANT_MAX and 0 <= batch.offset <= COUNT_MAX):
+            raise MessageError("AggregateBatch has numbers beyond all bounds")
+        refused = 0
+        for one in batch.aggregates:
+            if _aggregate_fits(one):
+                _keep_newest(self.aggregates, (one.size, one.datastream, one.start), one)
+            else:
+                refused += 1
+        for told in batch.assessments:
+            if _assessment_fits(told):
+                _keep_newest(self.assessments, told[:2], told)
+            else:
+                refused += 1
+        for datastream, time in batch.repairs:
+            if 0 <= datastream <= DATASTREAM_MAX and INSTANT_MIN + HOUR <= time <= INSTANT_MAX:
+                hour = datastream, window_start(time, HOUR)
+                known = self.repairs.get(hour)
+                if known is None or batch.offset > known.log_offset:
+                    self.repairs[hour] = RepairRequest(record.partition, batch.offset, batch.time)
+            else:
+                refused += 1
+        count = len(batch.aggregates) + len(batch.assessments) + len(batch.repairs)
+        self.derived_count += count - refused
+        return [f"{refused} of {count} entries have numbers beyond all bounds"] if refused else []
+
+    def _add_quarantined(self, record: LogRecord) -> list[str]:
         message = messages.QUARANTINE.decode(record.value)
         if not (
-            INSTANT_MIN <= message.received_time <= INSTANT_MAX and 0 <= message.payload_bytes <= COUNT_MAX
+            INSTANT_MIN <= message.received_time <= INSTANT_MAX
+            and 0 <= message.payload_bytes <= COUNT_MAX
+            and -COUNT_MAX <= message.sequence <= COUNT_MAX
+            and 0 <= message.observations <= COUNT_MAX
+            and 0 <= message.decoder_version <= INTEGER_MAX
         ):
             raise MessageError("QuarantinedMessage has numbers beyond all bounds")
+        if message.replay_of:
+            self.replayed[message.replay_of] = message
+            return []
         self.quarantined.setdefault(message.id, message)
+        if message.session and message.sequence >= 0 and not message.observations:
+            # Where some of it could be used, its header in `observations` counts it.
+            source = self.reception.source(message.feed, message.received_time)
+            known = self.reception.messages[message.session]
+            known.setdefault(message.sequence, ReceivedMessage(source, False))
+        return []
 
     def _quarantine(self, record: LogRecord, detail: str) -> None:
         self.unreadable_count += 1
@@ -120,7 +181,7 @@ class LogBatch:
         # The log's identity and the offset are in the id: a replay of the record is the same message.
         identity = messages.quarantine_id(f"{self.log_id}/{place}", checksum, received_time, record.offset)
         self.quarantined[identity] = QuarantinedMessage(
-            version=messages.VERSION,
+            version=VERSION,
             id=identity,
             feed="",
             topic=place,
@@ -130,25 +191,58 @@ class LogBatch:
             payload=record.value[:PAYLOAD_KEPT_BYTES_MAX],
             payload_bytes=len(record.value),
             payload_sha256=checksum,
+            session="",
+            sequence=0,
+            observations=0,
         )
 
 
-def _fits(one: Observation) -> bool:
-    return (
-        0 <= one[0] <= DATASTREAM_MAX
-        and INSTANT_MIN <= one[1] <= INSTANT_MAX
-        and INSTANT_MIN <= one[2] <= INSTANT_MAX
-        and 0 <= one[4] <= FLAGS_MAX
-    )
+class _Revised(Protocol):
+    @property
+    def revision(self) -> int: ...
+
+
+K = TypeVar("K")
+R = TypeVar("R", bound=_Revised)
+
+
+def _keep_newest(known: dict[K, R], key: K, one: R) -> None:
+    other = known.get(key)
+    if other is None or one.revision > other.revision:
+        known[key] = one
 
 
 def _update_fits(one: Update) -> bool:
+    good = one.last_good
     return (
-        _fits(one.observation)
+        (one.observation is None or fits(one.observation))
         and 0 <= one.revision <= COUNT_MAX
         and INSTANT_MIN <= one.phenomenon_time <= INSTANT_MAX
         and INSTANT_MIN <= one.received_time <= INSTANT_MAX
         and 0 <= one.flags <= FLAGS_MAX
-        and all(0 <= datastream <= DATASTREAM_MAX for datastream in one.datastreams)
+        and 0 <= one.count <= INTEGER_MAX
+        and all(0 <= datastream <= DATASTREAM_MAX for datastream in one.datastreams + one.deviating)
+        and (good is None or INSTANT_MIN <= good.phenomenon_time <= INSTANT_MAX)
         and "\0" not in one.entity + one.property
+    )
+
+
+def _aggregate_fits(one: Aggregate) -> bool:
+    return (
+        one.size in SIZES
+        and 0 <= one.datastream <= DATASTREAM_MAX
+        and INSTANT_MIN <= one.start <= INSTANT_MAX
+        and 0 <= one.revision <= COUNT_MAX
+        and 0 <= one.count <= INTEGER_MAX
+        and 0 <= one.suspect <= INTEGER_MAX
+        and 0 <= one.flags <= FLAGS_MAX
+    )
+
+
+def _assessment_fits(one: Assessment) -> bool:
+    return (
+        0 <= one.datastream <= DATASTREAM_MAX
+        and INSTANT_MIN <= one.phenomenon_time <= INSTANT_MAX
+        and 0 <= one.flags <= FLAGS_MAX
+        and 0 <= one.revision <= COUNT_MAX
     )

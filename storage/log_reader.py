@@ -1,4 +1,4 @@
-"""The historian's side of the log: reads every partition of every topic from given positions."""
+"""The historian's side of the log: reads every partition of what is stored from given positions."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 
 from runtime.kafka_log import beginnings, new_consumer
-from runtime.topics import partition_counts
+from runtime.topics import AGGREGATES, OBSERVATIONS, QUARANTINE, UPDATES, partition_counts
 from storage.historian_metrics import HistorianMetrics
 from storage.log_batch import LogBatch, LogRecord
 from storage.settings import HistorianSettings
@@ -21,6 +21,15 @@ log = logging.getLogger(__name__)
 IDLE_MS = 200
 # Records taken at a time: how far a batch may go beyond its bounds.
 RECORDS_MAX = 100
+
+STORED = (OBSERVATIONS, UPDATES, AGGREGATES, QUARANTINE)
+"""The topics that the historian reads."""
+
+
+def stored_partitions(partitions: int) -> list[TopicPartition]:
+    """Return every partition that the historian reads; `partitions` is the number of those of an entity."""
+    counts = partition_counts(partitions)
+    return [TopicPartition(topic, number) for topic in STORED for number in range(counts[topic])]
 
 
 class LogReader:
@@ -39,11 +48,7 @@ class LogReader:
         Raises KafkaError or OSError when Kafka is away.
         """
         await self._consumer.start()
-        partitions = [
-            TopicPartition(topic, number)
-            for topic, count in partition_counts(self._settings.partitions).items()
-            for number in range(count)
-        ]
+        partitions = stored_partitions(self._settings.partitions)
         self._consumer.assign(partitions)
         first = await beginnings(self._consumer, partitions)
         for partition in partitions:

@@ -1,16 +1,25 @@
-"""Writes observations: binary COPY into a staging table, then one merge into the hypertable."""
+"""Writes observations: binary COPY into a staging table, one insert into the hypertable, and what conflicts.
+
+Most keys are new. Where a key is known, by the table or within the batch, its observations take their turns
+in the order of the log, each against what is stored then. So what became of each does not depend on where a
+transaction ended.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from struct import Struct
 from typing import NamedTuple
 
+import psycopg
+
 from storage.database import Connection
+from storage.ledger_counts import LedgerCounts
 from storage.queries import query
-from twin.instant import from_datetime
-from twin.observation import Observation
+from storage.reception import Arrival, Reception
+from twin.instant import Instant, from_datetime, to_datetime
+from twin.observation import Observation, Outcome
 
 # PostgreSQL's binary COPY (its documentation, COPY, "Binary Format"): a header, the rows, a trailer. A row is
 # its count of fields, then each field's length and bytes. One Struct packs a row without an object a value.
@@ -20,11 +29,11 @@ _ROW = Struct(">h iq iq id ii ih")
 _POSTGRES_EPOCH = from_datetime(datetime(2000, 1, 1, tzinfo=UTC))
 
 
-class Merged(NamedTuple):
-    """What became of the observations of one merge."""
+class Version(NamedTuple):
+    """A version of an observation that gave way."""
 
-    new: int
-    corrected: int
+    observation: Observation
+    superseded_time: Instant  #: received time of the one that it gave way to
 
 
 async def create_staging(connection: Connection) -> None:
@@ -32,23 +41,113 @@ async def create_staging(connection: Connection) -> None:
     await connection.execute(query("create_staged_observation"))
 
 
-async def write_observations(connection: Connection, observations: Iterable[Observation]) -> Merged:
-    """Merge observations, none twice, in the transaction that is open.
+async def write_observations(connection: Connection, reception: Reception, counts: LedgerCounts) -> None:
+    """Store observations in the transaction that is open, and count what became of each.
 
     The law is that of `twin.datastream_state`: of two with the same key the greater (received_time, value,
-    flags) stays. A duplicate that was received later moves the stored `received_time` on.
+    flags) stays. A duplicate that was received later moves the stored `received_time` on. What gives way is
+    kept as a version. Raises SerializationFailure when another writer stores the same keys at this moment.
     """
-    rows = list(map(_packed, observations))
+    conflicts = await _insert(connection, reception.firsts)
+    new = [0] * len(reception.sources)
+    for source in reception.first_sources:
+        new[source] += 1
+    replaced: list[Observation] = []
+    versions: list[Version] = []
+    stored = {key: (Observation._make((*key, *known)), True) for key, known in conflicts}
+    for key in reception.repeats.keys() - stored.keys():
+        stored[key] = (reception.firsts[reception.place(key)], False)
+    for key, (before, conflicting) in stored.items():
+        arrivals = reception.repeats.get(key, [])
+        if conflicting:
+            place = reception.place(key)
+            first = Arrival(reception.firsts[place], reception.first_sources[place])
+            new[first.source] -= 1
+            arrivals = [first, *arrivals]
+        after = _take_turns(before, arrivals, reception, versions, counts)
+        if after is not before:
+            replaced.append(after)
+    for source, count in enumerate(new):
+        if count:
+            row = counts[reception.sources[source]]
+            row.new += count
+            row.observations += count
+    if replaced:
+        await connection.execute(query("replace_observations"), _columns(replaced))
+    if versions:
+        await _keep(connection, versions)
+
+
+def meet(stored: Observation, arrived: Observation) -> tuple[Observation, Outcome]:
+    """Return which of two observations of one key stays, and what the one that arrived was.
+
+    >>> stored = Observation(1, 0, 10, 2.5)
+    >>> meet(stored, Observation(1, 0, 20, 2.5))[1], meet(stored, Observation(1, 0, 5, 7.0))[1]
+    (<Outcome.DUPLICATE: 'duplicate'>, <Outcome.SUPERSEDED: 'superseded'>)
+    """
+    wins = arrived[2:] > stored[2:]
+    if arrived[3:] == stored[3:]:
+        return (arrived if wins else stored), Outcome.DUPLICATE
+    return (arrived, Outcome.CORRECTION) if wins else (stored, Outcome.SUPERSEDED)
+
+
+def _take_turns(
+    stored: Observation,
+    arrivals: Iterable[Arrival],
+    reception: Reception,
+    versions: list[Version],
+    counts: LedgerCounts,
+) -> Observation:
+    for arrived, source in arrivals:
+        after, outcome = meet(stored, arrived)
+        row = counts[reception.sources[source]]
+        row.observations += 1
+        match outcome:
+            case Outcome.CORRECTION:
+                row.corrected += 1
+            case Outcome.SUPERSEDED:
+                row.superseded += 1
+            case _:
+                row.duplicate += 1
+        loser = stored if after is arrived else arrived
+        # Nobody ever knew a version that came in at the very moment of the one that it gives way to.
+        if loser.received_time < after.received_time:
+            versions.append(Version(loser, after.received_time))
+        stored = after
+    return stored
+
+
+async def _insert(
+    connection: Connection, observations: Sequence[Observation]
+) -> list[tuple[tuple[int, Instant], tuple[Instant, float, int]]]:
+    """Insert the observations whose key is new; return the other keys, and what is stored for them."""
     async with connection.cursor() as cursor:
         async with cursor.copy(query("copy_staged_observation")) as copy:
-            await copy.write(b"".join((_HEADER, *rows, _TRAILER)))
-        await cursor.execute(query("merge_observations"))
-        counts = await cursor.fetchone()
-        assert counts is not None  # noqa: S101 - an aggregate without GROUP BY has one row
-        merged = Merged(int(counts[0]), int(counts[1]))
-        if merged.new + merged.corrected < len(rows):
-            await cursor.execute(query("move_received_times"))
-    return merged
+            await copy.write(b"".join((_HEADER, *map(_packed, observations), _TRAILER)))
+        await cursor.execute(query("insert_observations"))
+        rows = await cursor.fetchall()
+    if any(received is None for _, _, received, _, _ in rows):
+        raise psycopg.errors.SerializationFailure("another writer stores the same observations")
+    return [
+        ((datastream, from_datetime(time)), (from_datetime(received), value, flags))
+        for datastream, time, received, value, flags in rows
+    ]
+
+
+async def _keep(connection: Connection, versions: Sequence[Version]) -> None:
+    columns = _columns([version.observation for version in versions])
+    superseded = [to_datetime(version.superseded_time) for version in versions]
+    await connection.execute(query("insert_superseded_observations"), (*columns, superseded))
+
+
+def _columns(observations: Sequence[Observation]) -> tuple[list[object], ...]:
+    return (
+        [one.datastream for one in observations],
+        [to_datetime(one.phenomenon_time) for one in observations],
+        [to_datetime(one.received_time) for one in observations],
+        [one.value for one in observations],
+        [one.flags for one in observations],
+    )
 
 
 def _packed(one: Observation) -> bytes:

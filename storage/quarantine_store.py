@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from storage.database import Connection
 from storage.queries import query
@@ -32,6 +32,13 @@ class QuarantinedRow(NamedTuple):
     payload: bytes  #: its beginning
     payload_bytes: int  #: length of the whole
     payload_sha256: str  #: of the whole, hex
+    device: str  #: what the feed calls it; empty where it could not be told
+    decoder: str
+    decoder_version: int
+    observations: int  #: that could be used all the same
+    attempts: int  #: replays that ingest answered
+    replay_requested_at: Instant | None  #: while a replay is asked for and not answered
+    resolved_at: Instant | None  #: when a replay went well
 
     @property
     def cursor(self) -> QuarantineCursor:
@@ -46,13 +53,20 @@ async def quarantined(
     limit: int,
     feed: str | None = None,
     reason: str | None = None,
+    device: str | None = None,
+    resolved: bool | None = None,
 ) -> list[QuarantinedRow]:
-    """Return at most `limit` (≤ `MESSAGES_MAX`) messages, newest first, from behind `before`."""
+    """Return at most `limit` (≤ `MESSAGES_MAX`) messages, newest first, from behind `before`.
+
+    `resolved` tells whether those that a replay put right are wanted, or only those; by default both.
+    """
     cursor = await connection.execute(
         query("list_quarantined"),
         {
             "feed": feed,
             "reason": reason,
+            "device": device,
+            "resolved": resolved,
             "before_time": to_datetime(before.received_time) if before is not None else None,
             "before_id": before.id if before is not None else None,
             "limit": max(0, min(limit, MESSAGES_MAX)),
@@ -61,5 +75,16 @@ async def quarantined(
     return [_row(*row) for row in await cursor.fetchall()]
 
 
-def _row(id: str, feed: str, topic: str, received_time: datetime, *rest: object) -> QuarantinedRow:
-    return QuarantinedRow._make((id, feed, topic, from_datetime(received_time), *rest))
+def _row(id: str, feed: str, topic: str, received_time: datetime, *others: Any) -> QuarantinedRow:
+    *rest, requested, resolved = others
+    return QuarantinedRow._make(
+        (
+            id,
+            feed,
+            topic,
+            from_datetime(received_time),
+            *rest,
+            from_datetime(requested) if requested is not None else None,
+            from_datetime(resolved) if resolved is not None else None,
+        )
+    )

@@ -1,12 +1,14 @@
-"""Writes quarantined messages."""
+"""Writes quarantined messages, and what became of them when they were replayed."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from storage.database import Connection
+from storage.ledger_counts import LedgerCounts, Source
 from storage.queries import query
-from twin.instant import to_datetime
+from storage.text_column import storable
+from twin.instant import from_datetime, to_datetime
 from twin.messages import QuarantinedMessage
 
 
@@ -17,21 +19,48 @@ async def write_quarantined(connection: Connection, messages: Iterable[Quarantin
             query("insert_quarantined"),
             [
                 (
-                    _text(one.id),
-                    _text(one.feed),
-                    _text(one.topic),
+                    storable(one.id),
+                    storable(one.feed),
+                    storable(one.topic),
                     to_datetime(one.received_time),
-                    _text(one.reason),
-                    _text(one.detail),
+                    storable(one.reason),
+                    storable(one.detail),
                     one.payload,
                     one.payload_bytes,
-                    _text(one.payload_sha256),
+                    storable(one.payload_sha256),
+                    storable(one.session),
+                    one.sequence,
+                    one.observations,
+                    storable(one.device),
+                    storable(one.decoder),
+                    one.decoder_version,
                 )
                 for one in messages
             ],
         )
 
 
-def _text(text: str) -> str:
-    """Return what a text column can hold: a topic or a detail may carry a NUL, PostgreSQL cannot."""
-    return text.replace("\0", "\N{SYMBOL FOR NULL}")
+async def write_answers(
+    connection: Connection, answers: Collection[QuarantinedMessage], counts: LedgerCounts
+) -> None:
+    """Write down what replays came to, at most one of each message, and count them where they were received.
+
+    An answer that nobody waits for any more is the second one to a request, and changes nothing.
+    """
+    cursor = await connection.execute(
+        query("answer_replays"),
+        (
+            [storable(one.replay_of) for one in answers],
+            [storable(one.reason) for one in answers],
+            [storable(one.detail) for one in answers],
+            [storable(one.feed) for one in answers],
+            [storable(one.device) for one in answers],
+            [storable(one.decoder) for one in answers],
+            [one.decoder_version for one in answers],
+            [one.observations for one in answers],
+        ),
+    )
+    for feed, received_time, resolved in await cursor.fetchall():
+        row = counts[Source.of(feed, from_datetime(received_time))]
+        row.replayed += 1
+        row.resolved += bool(resolved)

@@ -10,8 +10,9 @@ from typing import Any
 from storage.database import Connection
 from storage.positions import positions
 from storage.queries import query
+from twin.datastream_snapshot import LastGood
 from twin.instant import from_datetime
-from twin.messages import Update
+from twin.messages import Update, UpdateKind
 from twin.observation import Observation
 
 
@@ -28,7 +29,8 @@ class StoredState:
 async def read_state(connection: Connection, log_id: str) -> StoredState:
     """Return the stored state in one snapshot; `positions` are those in the log `log_id`, empty if it is new.
 
-    An update's `observation` is the newest datastream state among those that its value is combined from. The
+    An update's `observation` is the newest datastream state among those that its value is combined from; a
+    derived value has none. Of households there are datastream states and revisions, but no updates. The
     connection must not be in a transaction.
     """
     async with connection.transaction():
@@ -38,24 +40,14 @@ async def read_state(connection: Connection, log_id: str) -> StoredState:
             for row in await (await connection.execute(query("list_datastream_states"))).fetchall()
         ]
         rows = await (await connection.execute(query("list_property_states"))).fetchall()
+        told = await (await connection.execute(query("list_told_revisions"))).fetchall()
         log_positions = await positions(connection, log_id)
     by_id = {one.datastream: one for one in datastreams}
     updates = [_update(by_id, row) for row in rows]
-    revisions: dict[str, int] = {}
+    revisions: dict[str, int] = dict(told)
     for update in updates:
         revisions[update.entity] = max(update.revision, revisions.get(update.entity, 0))
     return StoredState(updates, datastreams, revisions, log_positions)
-
-
-async def read_unapplied(connection: Connection) -> list[Observation]:
-    """Return the newest observation of each datastream that history has and the stored state has not.
-
-    The historian may have stored an observation, and not yet the update that followed from it, when the log
-    that held the update was lost. Whoever starts on a new log applies these to the stored state first.
-    """
-    async with connection.transaction():
-        cursor = await connection.execute(query("list_unapplied_observations"))
-        return [_observation(*row) for row in await cursor.fetchall()]
 
 
 def _observation(
@@ -65,14 +57,30 @@ def _observation(
 
 
 def _update(states: Mapping[int, Observation], row: tuple[Any, ...]) -> Update:
-    entity, property, revision, value, phenomenon_time, received_time, flags, datastreams = row
+    entity, property, revision, value, phenomenon_time, received_time, flags, datastreams, *others = row
+    kind, good_value, good_time, deviating, count = others
     ids = tuple(datastreams)
     measured, received = from_datetime(phenomenon_time), from_datetime(received_time)
-    contributing = [states[one] for one in ids if one in states]
-    newest = max(
-        contributing,
-        key=lambda one: one[1:],
-        # Both tables are written together, so a contributor has a state; a restored backup may differ.
-        default=Observation(ids[0] if ids else 0, measured, received, value, flags),
+    newest = None
+    if kind != UpdateKind.INDICATOR:
+        newest = max(
+            (states[one] for one in ids if one in states),
+            key=lambda one: one[1:],
+            # Both tables are written together, so a contributor has a state; a restored backup may differ.
+            default=Observation(ids[0] if ids else 0, measured, received, value, flags),
+        )
+    return Update(
+        entity,
+        property,
+        revision,
+        value,
+        measured,
+        received,
+        flags,
+        ids,
+        newest,
+        UpdateKind(kind),
+        LastGood(good_value, from_datetime(good_time)) if good_time is not None else None,
+        tuple(deviating),
+        count,
     )
-    return Update(entity, property, revision, value, measured, received, flags, ids, newest)

@@ -5,19 +5,33 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager, suppress
+from hashlib import sha256
 
 import psycopg
-from aiokafka import AIOKafkaProducer, TopicPartition
+from aiokafka import AIOKafkaProducer
 from pydantic import SecretStr
 
 from runtime.kafka_log import ends, log_identity
 from runtime.topics import partition_counts
 from storage.database import connect
 from storage.historian import run
+from storage.log_reader import stored_partitions
 from storage.positions import positions
 from storage.settings import HistorianSettings
-from twin.messages import encode_observations
+from twin.codec import VERSION
+from twin.instant import Instant
+from twin.messages import (
+    OBSERVATIONS,
+    MessageHeader,
+    MessageHeaders,
+    ObservationBatch,
+    QuarantinedMessage,
+    encode_headers,
+    encode_observations,
+    encode_payloads,
+)
 from twin.observation import Observation
+from twin.plausibility import Reason
 
 PARTITIONS = 4
 DEADLINE_S = 30.0
@@ -57,14 +71,7 @@ async def until(condition: Callable[[], Awaitable[bool]]) -> None:
 async def until_stored(kafka: str, database: str) -> None:
     """Return when the stored positions are at the ends of the log."""
     log_id = await log_identity(kafka)
-    wanted = await ends(
-        kafka,
-        [
-            TopicPartition(topic, one)
-            for topic, count in partition_counts(PARTITIONS).items()
-            for one in range(count)
-        ],
-    )
+    wanted = await ends(kafka, stored_partitions(PARTITIONS))
 
     async def stored() -> bool:
         async with await connect(database, role="test") as connection:
@@ -100,8 +107,85 @@ async def produce(kafka: str, topic: str, records: Iterable[bytes]) -> None:
 def in_records(observations: Sequence[Observation], size: int = 10) -> list[bytes]:
     """Pack observations into records."""
     return [
-        encode_observations(observations[begin : begin + size]) for begin in range(0, len(observations), size)
+        encode_observations(observations[begin : begin + size], START)
+        for begin in range(0, len(observations), size)
     ]
+
+
+def with_headers(
+    observations: Sequence[Observation],
+    session: str,
+    first_sequence: int = 0,
+    *,
+    feed: str = "native",
+    payloads: bool = True,
+) -> bytes:
+    """Pack observations into one record, each a message of its own, received when the observation was.
+
+    Replays have no numbers: with a first one below 0 all are.
+    """
+    headers = tuple(
+        MessageHeader(
+            first_sequence + number if first_sequence >= 0 else -1,
+            one.received_time,
+            f"livetwin/alkmaar/s{one.datastream}/observations",
+            feed,
+            f"s{one.datastream}",
+            "native",
+            1,
+            1,
+            len(payload_of(one)),
+            sha256(payload_of(one)).digest(),
+        )
+        for number, one in enumerate(observations)
+    )
+    return OBSERVATIONS.encode(
+        ObservationBatch(
+            VERSION,
+            tuple(observations),
+            START,
+            encode_headers(MessageHeaders(session, headers)),
+            encode_payloads([payload_of(one) for one in observations]) if payloads else b"",
+        )
+    )
+
+
+def payload_of(observation: Observation) -> bytes:
+    """Return what the device sent."""
+    return f'{{"values": {{"x": {observation.value}}}}}'.encode()
+
+
+def quarantined(
+    number: int,
+    *,
+    session: str = "run",
+    feed: str = "ttn",
+    received_time: Instant = START,
+    observations: int = 0,
+    device: str = "d1",
+    replay_of: str = "",
+    reason: str = Reason.UNKNOWN_SENSOR,
+) -> QuarantinedMessage:
+    """A quarantined message, whose number in its session is that of its id."""
+    return QuarantinedMessage(
+        VERSION,
+        f"id{number}",
+        feed,
+        "a/b",
+        received_time,
+        reason,
+        "why",
+        b"payload",
+        7,
+        sha256(b"payload").hexdigest(),
+        session,
+        number,
+        observations,
+        device,
+        "ttn",
+        1,
+        replay_of,
+    )
 
 
 async def fetch(database: str, statement: str) -> list[tuple[object, ...]]:

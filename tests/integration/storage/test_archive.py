@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import count
+from typing import Any
 
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
@@ -10,13 +11,25 @@ from hypothesis import strategies as st
 
 from runtime import topics
 from storage.archive import Archive
-from storage.historian_metrics import HistorianMetrics
+from storage.database import connect
+from storage.historian_metrics import OUTCOMES, HistorianMetrics
+from storage.ledger_store import balance
 from storage.log_batch import LogBatch, LogRecord
 from tests.integration.storage.historian_runs import START, fetch, stored_observations
 from twin import messages
-from twin.datastream_state import classify
-from twin.messages import Update, UpdateBatch, encode_observations
+from twin.codec import VERSION
+from twin.instant import HOUR, MINUTE, to_datetime
+from twin.messages import (
+    AggregateBatch,
+    Assessment,
+    Repair,
+    Update,
+    UpdateBatch,
+    UpdateKind,
+    encode_observations,
+)
 from twin.observation import Observation
+from twin.window import Aggregate
 
 FRESH = count(1)
 
@@ -34,94 +47,188 @@ OBSERVATIONS = st.lists(
 )
 
 
-def batch_of(observations: list[Observation]) -> LogBatch:
+def observed(observations: list[Observation]) -> LogBatch:
     batch = LogBatch("log")
-    batch.add(LogRecord(topics.OBSERVATIONS, 0, 0, 0, encode_observations(observations)))
-    updates = tuple(
-        Update("e", str(one.datastream), 1, one.value, one.phenomenon_time, 0, 0, (), one)
-        for one in observations
-    )
-    batch.add(LogRecord(topics.UPDATES, 0, 0, 0, messages.UPDATES.encode(UpdateBatch(1, updates))))
+    batch.add(LogRecord(topics.OBSERVATIONS, 0, 0, 0, encode_observations(observations, START)))
     return batch
 
 
-def law(observations: list[Observation]) -> list[Observation]:
-    """Return what `twin.datastream_state` keeps for each phenomenon time."""
-    kept: dict[int, Observation | None] = {}
+def told(*updates: Update) -> LogBatch:
+    batch = LogBatch("log")
+    record = UpdateBatch(VERSION, updates)
+    batch.add(LogRecord(topics.UPDATES, 0, 0, 0, messages.UPDATES.encode(record)))
+    return batch
+
+
+def winners(observations: list[Observation]) -> list[Observation]:
+    """Return what the law keeps: of each key the greatest by (received time, value, flags)."""
+    kept: dict[tuple[int, ...], Observation] = {}
     for one in observations:
-        kept[one.phenomenon_time], _ = classify(kept.get(one.phenomenon_time), one, future_max=10)
-    return sorted(one for one in kept.values() if one is not None)
+        kept[one[:2]] = max(kept.get(one[:2], one), one)
+    return sorted(kept.values())
+
+
+def known_at(observations: list[Observation], time: int) -> dict[int, tuple[float, int]]:
+    """Return what the law would have kept of what was received up to a time."""
+    received = winners([one for one in observations if one.received_time <= time])
+    return {one.phenomenon_time: (one.value, one.flags) for one in received}
+
+
+VERSIONS = """
+SELECT datastream_id, (extract(epoch FROM phenomenon_time) * 1000000)::bigint,
+    (extract(epoch FROM received_time) * 1000000)::bigint, value, flags,
+    CASE WHEN isfinite(superseded_time) THEN (extract(epoch FROM superseded_time) * 1000000)::bigint END
+FROM (
+    SELECT *, 'infinity'::timestamptz AS superseded_time FROM observation
+    UNION ALL
+    SELECT phenomenon_time, received_time, value, datastream_id, flags, superseded_time
+    FROM superseded_observation
+) AS version
+WHERE superseded_time > received_time
+"""
+
+
+def stored_at(versions: list[tuple[Any, ...]], time: int) -> dict[int, tuple[float, int]]:
+    """Return what a question about a time finds: of the versions that held then, that received last."""
+    held = [one for one in versions if one[2] <= time and (one[5] is None or time < one[5])]
+    return {one[1]: one[3:5] for one in sorted(held, key=lambda one: one[2])}
 
 
 @hypothesis_settings(
-    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
-@given(batches=st.lists(OBSERVATIONS, min_size=1, max_size=4))
-async def test_tables_and_stream_agree_on_what_wins(database: str, batches: list[list[Observation]]) -> None:
-    datastream = next(FRESH)
-    archive = Archive(database, HistorianMetrics())
-    everything: list[Observation] = []
-    try:
-        for observations in batches:
-            mine = [one._replace(datastream=datastream) for one in observations]
-            everything += mine
-            await archive.store(batch_of(mine))
-    finally:
-        await archive.close()
-    stored = [one for one in await stored_observations(database) if one.datastream == datastream]
-    assert stored == law(everything)
-    assert await fetch(
-        database,
-        "SELECT (extract(epoch FROM phenomenon_time) * 1000000)::bigint,"
-        " (extract(epoch FROM received_time) * 1000000)::bigint, value, flags"
-        f" FROM datastream_state WHERE datastream_id = {datastream}",
-    ) == [law(everything)[-1][1:]]
+@given(batches=st.lists(OBSERVATIONS, min_size=1, max_size=4), data=st.data())
+async def test_the_tables_do_not_depend_on_order_nor_the_ledger_on_batches(
+    database: str, batches: list[list[Observation]], data: st.DataObject
+) -> None:
+    """One datastream gets the observations in batches, one alone, and one in another order."""
+    everything = [one for batch in batches for one in batch]
+    shuffled = data.draw(st.permutations(everything))
+    counted = []
+    for divided in (batches, [everything], [shuffled]):
+        datastream = next(FRESH)
+        metrics = HistorianMetrics()
+        archive = Archive(database, metrics)
+        try:
+            for observations in divided:
+                await archive.store(observed([one._replace(datastream=datastream) for one in observations]))
+        finally:
+            await archive.close()
+        counted.append([outcome_count(metrics, outcome) for outcome in OUTCOMES])
+        stored = [one for one in await stored_observations(database) if one.datastream == datastream]
+        assert stored == winners([one._replace(datastream=datastream) for one in everything])
+        versions = [one for one in await fetch(database, VERSIONS) if one[0] == datastream]
+        for time in range(START + 4, START + 10):
+            assert stored_at(versions, time) == known_at(everything, time)
+    assert counted[0] == counted[1]
+    assert all(sum(one) == len(everything) for one in counted)
+    async with await connect(database, role="test") as connection:
+        assert (await balance(connection)).balances
+
+
+def outcome_count(metrics: HistorianMetrics, outcome: str) -> float:
+    name = "livetwin_historian_observations_total"
+    return metrics.registry.get_sample_value(name, {"outcome": outcome}) or 0.0
 
 
 async def test_what_became_of_observations_is_counted(database: str) -> None:
     metrics = HistorianMetrics()
     archive = Archive(database, metrics)
     first = Observation(1, START, START + 5, 1.0)
+    later = first._replace(received_time=START + 6, value=2.0)
 
-    def counted() -> dict[str, float]:
-        def sample(outcome: str) -> float | None:
-            return metrics.registry.get_sample_value(
-                "livetwin_historian_observations_total", {"outcome": outcome}
-            )
-
-        return {outcome: sample(outcome) or 0.0 for outcome in ("new", "corrected", "duplicate")}
+    def counted() -> list[float]:
+        return [outcome_count(metrics, outcome) for outcome in OUTCOMES]
 
     try:
-        await archive.store(batch_of([first, first, first._replace(phenomenon_time=START + 1)]))
-        assert counted() == {"new": 2, "corrected": 0, "duplicate": 1}
-        await archive.store(
-            batch_of(
-                [first._replace(received_time=START + 6, value=2.0), first, Observation(2, START, START, 0.0)]
-            )
-        )
-        assert counted() == {"new": 3, "corrected": 1, "duplicate": 2}
-        await archive.store(batch_of([first]))
-        assert counted() == {"new": 3, "corrected": 1, "duplicate": 3}
+        await archive.store(observed([first, first, first._replace(phenomenon_time=START + 1)]))
+        assert counted() == [2, 0, 0, 1]
+        await archive.store(observed([later, first, Observation(2, START, START, 0.0)]))
+        assert counted() == [3, 1, 1, 1]
+        await archive.store(observed([later]))
+        assert counted() == [3, 1, 1, 2]
     finally:
         await archive.close()
 
 
 async def test_an_older_revision_changes_nothing(database: str) -> None:
     archive = Archive(database, HistorianMetrics())
-
-    def told(revision: int, value: float) -> LogBatch:
-        batch = LogBatch("log")
-        one = Observation(1, START, START, value)
-        record = UpdateBatch(1, (Update("e", "p", revision, value, START, START, 0, (1, 2), one),))
-        batch.add(LogRecord(topics.UPDATES, 0, revision, 0, messages.UPDATES.encode(record)))
-        return batch
-
+    # The judgement of a state changes without its times, and may find less than before.
+    states = {flags: Observation(1, START, START, 4.0, flags) for flags in (0, 16, 32)}
     try:
-        for revision, value in ((5, 1.0), (4, 2.0), (5, 3.0), (6, 0.5)):
-            await archive.store(told(revision, value))
+        for revision, value, flags in ((5, 1.0, 16), (4, 2.0, 32), (5, 3.0, 32), (6, 0.5, 0)):
+            await archive.store(
+                told(Update("e", "p", revision, value, START, START, 0, (1, 2), states[flags]))
+            )
     finally:
         await archive.close()
     assert await fetch(database, "SELECT revision, value, datastream_ids FROM property_state") == [
         (6, 0.5, [1, 2])
     ]
-    assert await fetch(database, "SELECT value FROM datastream_state") == [(3.0,)]
+    assert await fetch(database, "SELECT revision, flags FROM datastream_state") == [(6, 0)]
+
+
+async def test_derived_values_become_a_series_and_a_household_is_only_a_state(database: str) -> None:
+    archive = Archive(database, HistorianMetrics())
+
+    def indicator(revision: int, time: int, value: float) -> Update:
+        return Update(
+            "e", "eaqi", revision, value, time, time, 2, (), None, UpdateKind.INDICATOR, None, (), 12
+        )
+
+    personal = Observation(9, START, START, 230.0)
+    try:
+        await archive.store(told(indicator(1, START, 1.0), indicator(2, START + 5, 2.0)))
+        await archive.store(told(indicator(4, START, 3.0), indicator(1, START + 5, 9.0)))
+        await archive.store(
+            told(Update("home", "p", 1, float("nan"), START, START, 0, (9,), personal, UpdateKind.PERSONAL))
+        )
+    finally:
+        await archive.close()
+    columns = "entity_id, name, value, flags, count, revision"
+    assert await fetch(database, f"SELECT {columns} FROM entity_value ORDER BY phenomenon_time") == [
+        ("e", "eaqi", 3.0, 2, 12, 4),
+        ("e", "eaqi", 2.0, 2, 12, 2),
+    ]
+    assert await fetch(database, "SELECT entity_id, kind FROM property_state") == [("e", 1)]
+    assert await fetch(database, "SELECT datastream_id, value FROM datastream_state") == [(9, 230.0)]
+
+
+def window(size: int, revision: int, mean: float | None) -> Aggregate:
+    return Aggregate(7, size, 0, revision, 3, 1, 6.0, 16, 1.0, 4.0, mean, None, 1.0, 4.0, b"\x01")
+
+
+async def test_what_the_stream_derives_is_stored_where_its_revision_is_greater(database: str) -> None:
+    archive = Archive(database, HistorianMetrics())
+
+    async def derive(
+        revision: int, windows: tuple[Aggregate, ...], flags: int, repairs: tuple[Repair, ...] = ()
+    ) -> None:
+        batch = LogBatch("log")
+        found = (Assessment(7, START, flags, revision),)
+        record = AggregateBatch(VERSION, revision, revision * 10, windows, found, repairs)
+        value = messages.AGGREGATES.encode(record)
+        batch.add(LogRecord(topics.AGGREGATES, 2, revision, 0, value))
+        await archive.store(batch)
+
+    hour = START // HOUR * HOUR
+    try:
+        first = tuple(window(size, 5, 2.0) for size in (MINUTE, 10 * MINUTE, HOUR))
+        await derive(5, first, 16, (Repair(7, START),))
+        await derive(4, (window(MINUTE, 4, 9.0),), 32, (Repair(7, START), Repair(8, START)))
+        await derive(6, (window(HOUR, 6, None),), 0)
+    finally:
+        await archive.close()
+    columns = "revision, count, suspect, expected, flags, minimum, maximum, mean, sum, first, last, sketch"
+    kept = (5, 3, 1, 6.0, 16, 1.0, 4.0, 2.0, None, 1.0, 4.0, b"\x01")
+    assert await fetch(database, f"SELECT {columns} FROM aggregate_minute") == [kept]
+    assert await fetch(database, f"SELECT {columns} FROM aggregate_ten_minutes") == [kept]
+    assert await fetch(database, f"SELECT {columns} FROM aggregate_hour") == [
+        (6, *kept[1:7], None, *kept[8:])
+    ]
+    assert await fetch(database, "SELECT datastream_id, flags, revision FROM assessment") == [(7, 0, 6)]
+    requests = "SELECT datastream_id, log_id, partition, log_offset, start FROM repair_request ORDER BY 1"
+    assert await fetch(database, requests) == [
+        (7, "log", 2, 50, to_datetime(hour)),
+        (8, "log", 2, 40, to_datetime(hour)),
+    ]

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
+from msgspec.structs import replace
 
 from cli.embedded.kafka import EmbeddedKafka
 from cli.embedded.postgres import EmbeddedPostgres
@@ -18,10 +19,12 @@ from storage.database import connect
 from storage.migrate import migrate
 from storage.state_store import read_state
 from tests.integration.storage.historian_runs import (
+    START,
     fetch,
     historian,
     in_records,
     produce,
+    quarantined,
     series,
     settings,
     stored_observations,
@@ -29,7 +32,9 @@ from tests.integration.storage.historian_runs import (
     until_stored,
 )
 from twin import messages
-from twin.messages import QuarantinedMessage, Update, UpdateBatch
+from twin.codec import VERSION
+from twin.datastream_snapshot import LastGood
+from twin.messages import Update, UpdateBatch, UpdateKind
 from twin.observation import Observation
 from twin.plausibility import Reason
 
@@ -66,24 +71,14 @@ def updates_of(observations: list[Observation]) -> list[bytes]:
     for one in observations:
         revisions[one.datastream] = revisions.get(one.datastream, 0) + 1
         told = update(f"e{one.datastream}", revisions[one.datastream], one)
-        records.append(messages.UPDATES.encode(UpdateBatch(1, (told,))))
+        records.append(messages.UPDATES.encode(UpdateBatch(VERSION, (told,))))
     return records
 
 
 def refused(number: int) -> bytes:
+    message = quarantined(number, reason=Reason.MALFORMED, device="\0")
     return messages.QUARANTINE.encode(
-        QuarantinedMessage(
-            1,
-            f"id{number}",
-            "ttn",
-            "a/\0b",
-            5_000_000 + number,
-            Reason.MALFORMED,
-            "no\0 JSON",
-            b"\0{",
-            2,
-            "ff",
-        )
+        replace(message, topic="a/\0b", detail="no\0 JSON", payload=b"\0{", payload_bytes=2)
     )
 
 
@@ -94,7 +89,16 @@ async def contents(database: str) -> dict[str, list[tuple[object, ...]]]:
 async def test_every_topic_ends_in_its_table(kafka: str, database: str) -> None:
     observations = series(100)
     await produce(kafka, topics.OBSERVATIONS, in_records(observations))
-    await produce(kafka, topics.UPDATES, [updates_of(observations)[-1]])
+    newest = observations[-1]
+    last = replace(
+        update(f"e{newest.datastream}", len(observations) // 7 + 1, newest),
+        last_good=LastGood(4.5, START),
+        deviating=(9, 11),
+        count=3,
+    )
+    indicator = Update("e", "eaqi", 4, 2.0, START, START, 0, (1, 2), None, UpdateKind.INDICATOR, count=12)
+    told = messages.UPDATES.encode(UpdateBatch(VERSION, (last, indicator)))
+    await produce(kafka, topics.UPDATES, [told])
     await produce(kafka, topics.QUARANTINE, [refused(1), refused(2)])
     async with historian(settings(kafka, database)):
         await until_stored(kafka, database)
@@ -106,10 +110,9 @@ async def test_every_topic_ends_in_its_table(kafka: str, database: str) -> None:
     async with await connect(database, role="test") as connection:
         state = await read_state(connection, log_id)
         of_another_log = await read_state(connection, "another")
-    newest = observations[-1]
-    assert state.updates == [update(f"e{newest.datastream}", len(observations) // 7 + 1, newest)]
+    assert state.updates == [indicator, last]
     assert state.datastreams == [newest]
-    assert state.revisions == {f"e{newest.datastream}": len(observations) // 7 + 1}
+    assert state.revisions == {last.entity: last.revision, "e": 4}
     assert state.positions[topics.OBSERVATIONS, 0] == 3
     assert of_another_log.positions == {}
     assert of_another_log.updates == state.updates

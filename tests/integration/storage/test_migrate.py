@@ -7,7 +7,11 @@ import asyncio
 import psycopg
 import pytest
 
+from cli.embedded.postgres import EmbeddedPostgres
+from storage.database import connect
+from storage.ledger_store import balance
 from storage.migrate import MigrationError, migrate, migrations
+from storage.queries import query
 from twin.errors import ServiceError
 
 
@@ -23,6 +27,24 @@ async def test_every_migration_runs_twice(database: str) -> None:
     async with await psycopg.AsyncConnection.connect(database) as connection:
         for migration in migrations():
             await connection.execute(migration.statements)
+
+
+async def test_what_was_stored_before_there_was_a_ledger_is_in_the_balance(
+    postgres: EmbeddedPostgres,
+) -> None:
+    await postgres.create_database("without_ledger")
+    database = postgres.dsn("without_ledger")
+    async with await psycopg.AsyncConnection.connect(database) as connection:
+        await connection.execute(query("create_migration_table"))
+        for migration in migrations()[:5]:
+            await connection.execute(migration.statements)
+            await connection.execute(query("record_migration"), (migration.name, migration.checksum))
+        await connection.execute("INSERT INTO observation VALUES (now(), now(), 1.5, 1, 0)")
+    assert len(await migrate(database)) == len(migrations()) - 5
+    async with await connect(database, role="test") as connection:
+        found = await balance(connection)
+    assert (found.counts.new, found.stored) == (1, 1)
+    assert found.balances
 
 
 async def test_a_file_that_changed_after_it_was_applied_is_an_error(database: str) -> None:

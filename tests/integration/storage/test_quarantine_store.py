@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest_asyncio
 
 from storage.database import Connection, connect
 from storage.quarantine_store import QuarantinedRow, quarantined
 from storage.quarantine_writer import write_quarantined
-from twin.messages import VERSION, QuarantinedMessage
+from twin.codec import VERSION
+from twin.messages import QuarantinedMessage
 from twin.plausibility import Reason
 
 FEEDS = ("ttn", "dsmr", "")
@@ -31,6 +33,12 @@ async def connection(database: str) -> AsyncIterator[Connection]:
             b"\xff",
             1,
             "s",
+            "run",
+            n,
+            2,
+            f"d{n % 4}",
+            "json",
+            3,
         )
         for n in range(12)
     ]
@@ -41,7 +49,7 @@ async def connection(database: str) -> AsyncIterator[Connection]:
         yield connection
 
 
-async def all_pages(connection: Connection, **filters: str) -> list[QuarantinedRow]:
+async def all_pages(connection: Connection, **filters: Any) -> list[QuarantinedRow]:
     found: list[QuarantinedRow] = []
     before = None
     while page := await quarantined(connection, before=before, limit=5, **filters):
@@ -53,13 +61,25 @@ async def all_pages(connection: Connection, **filters: str) -> list[QuarantinedR
 async def test_pages_are_newest_first_without_loss_or_repetition(connection: Connection) -> None:
     found = await all_pages(connection)
     assert [one.id for one in found] == [f"id{n:02}" for n in reversed(range(12))]
-    assert found[0] == QuarantinedRow("id11", "", "a/b", 5_000_000, "checksum", "why", b"\xff", 1, "s")
+    assert found[0] == QuarantinedRow(
+        *("id11", "", "a/b", 5_000_000, "checksum", "why", b"\xff", 1, "s"),
+        *("d3", "json", 3, 2, 0, None, None),
+    )
 
 
 async def test_feed_and_reason_narrow_the_list(connection: Connection) -> None:
     assert [one.id for one in await all_pages(connection, feed="")] == ["id11", "id08", "id05", "id02"]
     both = await all_pages(connection, feed="dsmr", reason="malformed")
     assert [one.id for one in both] == ["id10", "id04"]
+
+
+async def test_what_a_replay_resolved_can_be_left_out(connection: Connection) -> None:
+    resolve = "UPDATE quarantine SET resolved_at = received_time WHERE device = 'd3' AND feed = ''"
+    await connection.execute(resolve)
+    (row,) = await all_pages(connection, resolved=True)
+    assert (row.id, row.resolved_at) == ("id11", 5_000_000)
+    assert len(await all_pages(connection, resolved=False)) == 11
+    assert [one.id for one in await all_pages(connection, device="d3", resolved=False)] == ["id07", "id03"]
 
 
 async def test_a_limit_beyond_reason_is_cut(connection: Connection) -> None:

@@ -1,17 +1,27 @@
-"""A batch keeps of each key what the law of conflicts keeps, and quarantines what it cannot read."""
+"""A batch keeps the newest of what is replaced as a whole, and quarantines what it cannot read."""
 
 from __future__ import annotations
 
-from hypothesis import given
-from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from runtime import topics
 from storage.log_batch import LogBatch, LogRecord
+from tests.integration.storage.historian_runs import quarantined, with_headers
 from twin import messages
-from twin.datastream_state import classify
-from twin.messages import Update, UpdateBatch, encode_observations
+from twin.codec import VERSION
+from twin.instant import HOUR, MINUTE
+from twin.messages import (
+    AggregateBatch,
+    Assessment,
+    Repair,
+    Update,
+    UpdateBatch,
+    UpdateKind,
+    encode_observations,
+)
 from twin.observation import Observation
 from twin.plausibility import Reason
+from twin.window import Aggregate
 
 ONE = Observation(1, 1_000, 2_000, 3.5)
 
@@ -20,53 +30,110 @@ def record(topic: str, offset: int, value: bytes) -> LogRecord:
     return LogRecord(topic, 0, offset, 1_700_000_000_000, value)
 
 
-def update(revision: int, observation: Observation, property: str = "pm10") -> Update:
-    return Update("a", property, revision, observation.value, 1, 2, 0, (observation.datastream,), observation)
+def batch_of(topic: str, *values: bytes) -> LogBatch:
+    batch = LogBatch("log")
+    for offset, value in enumerate(values):
+        batch.add(record(topic, offset, value))
+    return batch
 
 
-@given(
-    st.lists(
-        st.builds(
-            Observation,
-            st.just(1),
-            st.just(5),
-            st.integers(5, 8),
-            st.sampled_from([1.0, 2.0]),
-            st.integers(0, 1),
-        ),
-        min_size=1,
+def update(revision: int, observation: Observation | None, property: str = "pm10") -> Update:
+    return Update("a", property, revision, 7.0, 10, 12, 0, (7,), observation)
+
+
+def updates(*told: Update) -> bytes:
+    return messages.UPDATES.encode(UpdateBatch(VERSION, told))
+
+
+def aggregate(revision: int, size: int = MINUTE) -> Aggregate:
+    return Aggregate(7, size, 0, revision, 1, 0, 1.0, 0, 1.0, 1.0, 1.0, None, 1.0, 1.0, b"")
+
+
+def derived(
+    time: int,
+    offset: int,
+    aggregates: tuple[Aggregate, ...] = (),
+    assessments: tuple[Assessment, ...] = (),
+    repairs: tuple[Repair, ...] = (),
+) -> bytes:
+    return messages.AGGREGATES.encode(AggregateBatch(VERSION, time, offset, aggregates, assessments, repairs))
+
+
+def test_of_updates_the_newest_revision_and_the_state_told_last_stay() -> None:
+    # A state that is judged again has the times that it had.
+    before, after = Observation(7, 20, 21, 2.0, 16), Observation(7, 20, 21, 2.0, 0)
+    batch = batch_of(
+        topics.UPDATES, updates(update(3, after)), updates(update(1, before), update(4, None, "no2"))
     )
-)
-def test_a_batch_keeps_the_observation_that_would_be_the_state(observations: list[Observation]) -> None:
-    batch = LogBatch("log")
-    state = None
-    for offset, one in enumerate(observations):
-        batch.add(record(topics.OBSERVATIONS, offset, encode_observations([one])))
-        state, _ = classify(state, one, future_max=0)
-    assert list(batch.observations.values()) == [state]
-    assert batch.observation_count == len(observations)
-    assert batch.reached == {(topics.OBSERVATIONS, 0): len(observations)}
+    assert {key: one.revision for key, one in batch.updates.items()} == {("a", "pm10"): 3, ("a", "no2"): 4}
+    assert batch.states == {7: (3, after)}
 
 
-def test_of_updates_the_newest_revision_and_the_newest_state_stay() -> None:
-    older, newer = Observation(7, 10, 11, 1.0), Observation(7, 20, 21, 2.0)
-    batch = LogBatch("log")
-    for offset, updates in enumerate([(update(2, newer),), (update(1, older), update(3, older, "no2"))]):
-        batch.add(record(topics.UPDATES, offset, messages.UPDATES.encode(UpdateBatch(1, updates))))
-    assert {key: one.revision for key, one in batch.updates.items()} == {("a", "pm10"): 2, ("a", "no2"): 3}
-    assert batch.states == {7: newer}
+def test_a_derived_value_is_kept_as_a_series_and_a_household_s_only_as_its_state() -> None:
+    derived_values = [
+        replace(update(revision, None, "eaqi"), kind=UpdateKind.INDICATOR, phenomenon_time=time)
+        for revision, time in ((1, 100), (2, 200), (3, 200))
+    ]
+    personal = replace(update(9, ONE, "power_import"), kind=UpdateKind.PERSONAL)
+    batch = batch_of(topics.UPDATES, updates(*derived_values, personal))
+    assert {key: one.revision for key, one in batch.entity_values.items()} == {
+        ("a", "eaqi", 100): 1,
+        ("a", "eaqi", 200): 3,
+    }
+    assert batch.updates.keys() == {("a", "eaqi")}
+    assert batch.states == {1: (9, ONE)}
+
+
+def test_of_what_is_derived_the_newest_revision_stays_and_of_repairs_the_last_offset() -> None:
+    assessments = Assessment(7, 5, 16, 20), Assessment(7, 5, 0, 30)
+    batch = batch_of(
+        topics.AGGREGATES,
+        derived(20, 4, (aggregate(20), aggregate(20, HOUR)), assessments[:1], (Repair(7, HOUR + 5),)),
+        derived(30, 6, (aggregate(30),), assessments[1:], (Repair(7, HOUR + 9), Repair(7, 2 * HOUR))),
+    )
+    assert {key: one.revision for key, one in batch.aggregates.items()} == {
+        (MINUTE, 7, 0): 30,
+        (HOUR, 7, 0): 20,
+    }
+    assert batch.assessments == {(7, 5): assessments[1]}
+    assert batch.repairs == {(7, HOUR): (0, 6, 30), (7, 2 * HOUR): (0, 6, 30)}
+    assert batch.derived_count == 8
+
+
+def test_a_window_of_a_size_that_is_not_kept_is_quarantined_and_the_others_of_its_record_stay() -> None:
+    batch = batch_of(topics.AGGREGATES, derived(20, 4, (aggregate(20, 7), aggregate(20))))
+    assert batch.aggregates.keys() == {(MINUTE, 7, 0)}
+    assert "1 of 2 entries" in next(iter(batch.quarantined.values())).detail
+
+
+def test_a_message_counts_by_its_header_or_by_its_quarantine_and_never_by_both() -> None:
+    batch = batch_of(topics.OBSERVATIONS, with_headers([ONE], "run", 5))
+    for one in (quarantined(6), quarantined(5, observations=1), quarantined(7, session="")):
+        batch.add(record(topics.QUARANTINE, 0, messages.QUARANTINE.encode(one)))
+    counted = batch.reception.messages["run"]
+    assert {number: message.accepted for number, message in counted.items()} == {5: True, 6: False}
+    assert [key for key in batch.reception.messages if key != "run"] == []
+    assert len(batch.quarantined) == 3
+
+
+def test_the_answer_to_a_replay_is_no_message_of_its_own() -> None:
+    answer = quarantined(8, replay_of="id6", reason="")
+    batch = batch_of(topics.QUARANTINE, messages.QUARANTINE.encode(answer))
+    assert batch.replayed == {"id6": answer}
+    assert not batch.quarantined
+    assert not batch.reception.messages
 
 
 def test_a_record_that_cannot_be_read_is_quarantined_and_passed() -> None:
     batch = LogBatch("log")
     batch.add(record(topics.OBSERVATIONS, 4, b"\xc1 garbage"))
-    batch.add(record(topics.OBSERVATIONS, 5, encode_observations([ONE])))
+    batch.add(record(topics.OBSERVATIONS, 5, encode_observations([ONE], 0)))
     (message,) = batch.quarantined.values()
     assert message.reason == Reason.DECODER_FAILED
     assert message.topic == "log:observations/0"
     assert message.payload == b"\xc1 garbage"
     assert "offset 4 of log log" in message.detail
-    assert list(batch.observations.values()) == [ONE]
+    assert batch.reception.firsts == [ONE]
     assert batch.reached == {(topics.OBSERVATIONS, 0): 6}
 
 
@@ -81,13 +148,12 @@ def test_the_same_unreadable_record_has_the_same_id_again_and_another_one_has_an
 
 
 def test_an_observation_that_no_column_can_hold_is_quarantined_and_the_others_of_its_record_stay() -> None:
-    batch = LogBatch("log")
     impossible = [
         ONE._replace(datastream=2**31),
         ONE._replace(flags=2**15),
         ONE._replace(phenomenon_time=2**62),
     ]
-    batch.add(record(topics.OBSERVATIONS, 0, encode_observations([*impossible, ONE])))
-    assert list(batch.observations.values()) == [ONE]
+    batch = batch_of(topics.OBSERVATIONS, encode_observations([*impossible, ONE], 0))
+    assert batch.reception.firsts == [ONE]
     (message,) = batch.quarantined.values()
     assert "3 of 4 observations" in message.detail

@@ -1,0 +1,90 @@
+"""Writes what the stream derives: aggregates of windows, judgements, and requests for repairs."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+
+from storage.database import Connection
+from storage.log_batch import RepairRequest
+from storage.queries import query
+from twin.instant import HOUR, MINUTE, Duration, Instant, to_datetime
+from twin.messages import Assessment
+from twin.window import Aggregate
+
+_TYPES = (
+    *("int4", "int8", "timestamptz", "int8", "int4", "int4", "float8", "int2"),
+    *("float8", "float8", "float8", "float8", "float8", "float8", "bytea"),
+)
+
+
+def merge_query(size: Duration) -> bytes:
+    """Return the statement that merges staged aggregates of a size; raise KeyError for another size."""
+    return {
+        MINUTE: query("merge_aggregates_minute"),
+        10 * MINUTE: query("merge_aggregates_ten_minutes"),
+        HOUR: query("merge_aggregates_hour"),
+    }[size]
+
+
+async def create_staging(connection: Connection) -> None:
+    """Create the staging table of a connection; it is empty at the start of each transaction."""
+    await connection.execute(query("create_staged_aggregate"))
+
+
+async def write_aggregates(connection: Connection, aggregates: Collection[Aggregate]) -> None:
+    """Store aggregates, at most one of each window, where their revision is greater than the stored one."""
+    async with connection.cursor() as cursor:
+        async with cursor.copy(query("copy_staged_aggregate")) as copy:
+            copy.set_types(_TYPES)
+            for one in aggregates:
+                await copy.write_row(
+                    (
+                        one.datastream,
+                        one.size,
+                        to_datetime(one.start),
+                        one.revision,
+                        one.count,
+                        one.suspect,
+                        one.expected,
+                        one.flags,
+                        one.minimum,
+                        one.maximum,
+                        one.mean,
+                        one.total,
+                        one.first,
+                        one.last,
+                        one.sketch,
+                    )
+                )
+        for size in sorted({one.size for one in aggregates}):
+            await cursor.execute(merge_query(size), (size,))
+
+
+async def write_assessments(connection: Connection, assessments: Collection[Assessment]) -> None:
+    """Store judgements, at most one of each observation, where their revision is greater."""
+    await connection.execute(
+        query("merge_assessments"),
+        (
+            [one.datastream for one in assessments],
+            [to_datetime(one.phenomenon_time) for one in assessments],
+            [one.flags for one in assessments],
+            [one.revision for one in assessments],
+        ),
+    )
+
+
+async def request_repairs(
+    connection: Connection, log_id: str, requests: Mapping[tuple[int, Instant], RepairRequest]
+) -> None:
+    """Ask for hours of datastreams to be made again."""
+    await connection.execute(
+        query("request_repairs"),
+        (
+            log_id,
+            [datastream for datastream, _ in requests],
+            [to_datetime(hour) for _, hour in requests],
+            [one.partition for one in requests.values()],
+            [one.log_offset for one in requests.values()],
+            [to_datetime(one.requested_at) for one in requests.values()],
+        ),
+    )

@@ -1,0 +1,70 @@
+"""Counts of the ledger: what became of messages and observations, by feed and minute of reception."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import astuple, dataclass
+from typing import NamedTuple
+
+from twin.instant import MINUTE, Instant
+
+
+class Source(NamedTuple):
+    """What the ledger counts by."""
+
+    feed: str  #: empty when no feed knows the topic
+    minute: Instant
+
+    @classmethod
+    def of(cls, feed: str, received_time: Instant) -> Source:
+        """Return the source of what was received then."""
+        return cls(feed, received_time - received_time % MINUTE)
+
+
+@dataclass(slots=True)
+class Counts:
+    """A row of the ledger; what each means is in its migration."""
+
+    received: int = 0
+    accepted: int = 0
+    quarantined: int = 0
+    observations: int = 0
+    new: int = 0
+    corrected: int = 0
+    superseded: int = 0
+    duplicate: int = 0
+    replayed: int = 0
+    resolved: int = 0
+
+    def add(self, other: Counts) -> None:
+        """Add another row to this one."""
+        for name in self.__slots__:
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+
+    @property
+    def values(self) -> tuple[int, ...]:
+        """The counts in the order of their columns."""
+        return astuple(self)
+
+    @property
+    def balances(self) -> bool:
+        """Whether both equations hold."""
+        return (
+            self.received == self.accepted + self.quarantined
+            and self.observations == self.new + self.corrected + self.superseded + self.duplicate
+        )
+
+
+class LedgerCounts(defaultdict[Source, Counts]):
+    """What one transaction adds to the ledger."""
+
+    def __init__(self) -> None:
+        super().__init__(Counts)
+
+    @property
+    def total(self) -> Counts:
+        """The sum of all rows."""
+        total = Counts()
+        for counts in self.values():
+            total.add(counts)
+        return total

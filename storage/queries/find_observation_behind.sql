@@ -1,0 +1,12 @@
+-- The time of the n-th observation of a datastream from a time on, or of its last one; none when there is none.
+-- observation_key.
+SELECT max(phenomenon_time)
+FROM (
+    SELECT phenomenon_time
+    FROM observation
+    WHERE datastream_id = %(datastream)s
+        AND phenomenon_time >= %(start)s
+        AND phenomenon_time < %(end)s
+    ORDER BY phenomenon_time
+    LIMIT %(count)s
+) AS next;

@@ -1,0 +1,25 @@
+-- Store the staged observations whose key is not known, and return those whose key is, with what is stored.
+-- observation_key finds the key.
+-- The conflicts are few: one look into the index for each, whatever the planner thinks of a table it does not
+-- know. A key that another writer has just stored is returned without a stored version.
+WITH inserted AS (
+    INSERT INTO observation (phenomenon_time, received_time, value, datastream_id, flags)
+    SELECT phenomenon_time, received_time, value, datastream_id, flags
+    FROM staged_observation
+    ON CONFLICT (datastream_id, phenomenon_time) DO NOTHING
+    RETURNING datastream_id, phenomenon_time
+)
+SELECT conflict.datastream_id, conflict.phenomenon_time, stored.received_time, stored.value, stored.flags
+FROM (
+    SELECT staged.datastream_id, staged.phenomenon_time
+    FROM staged_observation AS staged
+    LEFT JOIN inserted USING (datastream_id, phenomenon_time)
+    WHERE inserted.datastream_id IS NULL
+) AS conflict
+LEFT JOIN LATERAL (
+    SELECT received_time, value, flags
+    FROM observation
+    WHERE observation.datastream_id = conflict.datastream_id
+        AND observation.phenomenon_time = conflict.phenomenon_time
+    LIMIT 1
+) AS stored ON true;

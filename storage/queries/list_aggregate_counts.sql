@@ -1,0 +1,5 @@
+-- How many observations the hours of a datastream hold, in a half-open range.
+-- aggregate_hour_key.
+SELECT start, count + suspect
+FROM aggregate_hour
+WHERE datastream_id = %(datastream)s AND start >= %(start)s AND start < %(end)s;

@@ -1,0 +1,10 @@
+-- Start and end of every bucket that a range touches.
+-- No index: reads no table.
+--
+-- zone is 'UTC' for elapsed time: there a day has 24 hours, and no hour comes twice.
+SELECT series.start,
+    (series.start AT TIME ZONE %(zone)s + %(interval)s::interval) AT TIME ZONE %(zone)s AS stop
+FROM generate_series(
+    time_bucket(%(interval)s::interval, %(start)s::timestamptz, %(zone)s),
+    %(end)s::timestamptz - interval '1 microsecond', %(interval)s::interval, %(zone)s
+) AS series (start);

@@ -1,0 +1,74 @@
+-- Aggregates in buckets as list_buckets has them, of the observations as they were known at a time.
+-- observation_key, superseded_observation_key and assessment_key, in the chunks that the range touches.
+--
+-- Of two versions that were known the one that was received last held. Of judgements only the newest is kept: one
+-- that was made again since counts as not yet made.
+WITH segment AS (
+    SELECT *
+    FROM unnest(
+        %(segment_datastreams)s::integer[], %(segment_starts)s::timestamptz[],
+        %(segment_ends)s::timestamptz[], %(gains)s::float8[], %(offsets)s::float8[],
+        %(late_after)s::bigint[]
+    ) AS one (datastream_id, start, stop, gain, "offset", late_after)
+), stored AS (
+    SELECT datastream_id, phenomenon_time, received_time, value, flags
+    FROM observation
+    WHERE datastream_id = ANY(%(datastreams)s::integer[])
+        AND phenomenon_time >= %(start)s
+        AND phenomenon_time < %(end)s
+        AND received_time <= %(known_at)s
+    UNION ALL
+    SELECT datastream_id, phenomenon_time, received_time, value, flags
+    FROM superseded_observation
+    WHERE datastream_id = ANY(%(datastreams)s::integer[])
+        AND phenomenon_time >= %(start)s
+        AND phenomenon_time < %(end)s
+        AND received_time <= %(known_at)s
+        AND superseded_time > %(known_at)s
+), version AS (
+    SELECT DISTINCT ON (datastream_id, phenomenon_time)
+        datastream_id, phenomenon_time, received_time, value, flags
+    FROM stored
+    ORDER BY datastream_id, phenomenon_time, received_time DESC
+), found AS (
+    SELECT datastream_id, phenomenon_time, flags
+    FROM assessment
+    WHERE datastream_id = ANY(%(datastreams)s::integer[])
+        AND phenomenon_time >= %(start)s
+        AND phenomenon_time < %(end)s
+        AND revision <= (extract(epoch FROM %(known_at)s::timestamptz) * 1000000)::bigint
+), judged AS (
+    SELECT version.datastream_id, version.phenomenon_time,
+        segment.gain * version.value + segment."offset" AS value,
+        version.flags | coalesce(found.flags, 0::smallint) | CASE
+            WHEN version.received_time
+                > version.phenomenon_time + segment.late_after * interval '1 microsecond'
+            THEN %(late)s::smallint
+            WHEN version.received_time < version.phenomenon_time - %(skew_after)s * interval '1 microsecond'
+            THEN %(skew)s::smallint
+            ELSE 0::smallint
+        END AS flags
+    FROM version
+    JOIN segment ON segment.datastream_id = version.datastream_id
+        AND version.phenomenon_time >= segment.start
+        AND version.phenomenon_time < segment.stop
+    LEFT JOIN found ON found.datastream_id = version.datastream_id
+        AND found.phenomenon_time = version.phenomenon_time
+), measured AS (
+    SELECT datastream_id, phenomenon_time, flags,
+        CASE WHEN flags & %(unusable)s::smallint = 0 THEN value END AS value,
+        CASE WHEN %(zone)s = 'UTC' THEN time_bucket(%(interval)s::interval, phenomenon_time)
+            ELSE time_bucket(%(interval)s::interval, phenomenon_time, %(zone)s)
+        END AS start
+    FROM judged
+)
+SELECT start, datastream_id, count(value), count(*) - count(value), bit_or(flags),
+    sum(value), min(value), max(value),
+    first(value, phenomenon_time) FILTER (WHERE value IS NOT NULL),
+    last(value, phenomenon_time) FILTER (WHERE value IS NOT NULL),
+    sum(sind(value)) FILTER (WHERE %(circular)s), sum(cosd(value)) FILTER (WHERE %(circular)s),
+    array_agg(value) FILTER (WHERE %(percentiles)s AND value IS NOT NULL),
+    NULL::float8 AS increase, NULL::bytea[] AS sketches
+FROM measured
+GROUP BY start, datastream_id
+ORDER BY start, datastream_id;

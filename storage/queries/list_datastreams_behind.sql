@@ -1,0 +1,7 @@
+-- The datastreams that ever observed a property of an entity, retired ones too, with their sensors, by id.
+-- datastream_by_entity_and_property and sensor_pkey.
+SELECT datastream.id, datastream.sensor_id, sensor.personal
+FROM datastream
+JOIN sensor ON sensor.id = datastream.sensor_id
+WHERE datastream.entity_id = %(entity)s AND datastream.property = %(property)s
+ORDER BY datastream.id;

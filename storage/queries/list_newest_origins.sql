@@ -1,0 +1,17 @@
+-- The newest observation of each datastream up to a time of its own, as list_origins has it, by datastream.
+-- observation_key and assessment_key, in the chunks before each time.
+SELECT asked.datastream_id, newest.phenomenon_time, newest.received_time, newest.value,
+    newest.flags | coalesce(found.flags, 0::smallint)
+FROM unnest(%(datastreams)s::integer[], %(times)s::timestamptz[]) AS asked (datastream_id, until)
+CROSS JOIN LATERAL (
+    SELECT phenomenon_time, received_time, value, flags
+    FROM observation
+    WHERE observation.datastream_id = asked.datastream_id
+        AND observation.phenomenon_time <= asked.until
+        AND observation.phenomenon_time > asked.until - %(reach)s * interval '1 microsecond'
+    ORDER BY phenomenon_time DESC
+    LIMIT 1
+) AS newest
+LEFT JOIN assessment AS found ON found.datastream_id = asked.datastream_id
+    AND found.phenomenon_time = newest.phenomenon_time
+ORDER BY asked.datastream_id;

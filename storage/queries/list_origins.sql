@@ -1,0 +1,14 @@
+-- Observations as they were sent, with what judgement found of them, in a half-open range, oldest first.
+-- observation_key and assessment_key, in the chunks that the range touches.
+SELECT observation.datastream_id, observation.phenomenon_time, observation.received_time, observation.value,
+    observation.flags | coalesce(found.flags, 0::smallint)
+FROM observation
+LEFT JOIN assessment AS found ON found.datastream_id = observation.datastream_id
+    AND found.phenomenon_time = observation.phenomenon_time
+    AND found.phenomenon_time >= %(start)s
+    AND found.phenomenon_time < %(end)s
+WHERE observation.datastream_id = ANY(%(datastreams)s::integer[])
+    AND observation.phenomenon_time >= %(start)s
+    AND observation.phenomenon_time < %(end)s
+ORDER BY observation.phenomenon_time, observation.datastream_id
+LIMIT %(limit)s;

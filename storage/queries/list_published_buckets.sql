@@ -1,0 +1,22 @@
+-- Published values of an entity in buckets, oldest first; the columns of list_buckets, datastream 0.
+-- entity_value_key, in the chunks that the range touches.
+WITH measured AS (
+    SELECT phenomenon_time, flags, CASE WHEN flags & %(unusable)s::smallint = 0 THEN value END AS value,
+        CASE WHEN %(zone)s = 'UTC' THEN time_bucket(%(interval)s::interval, phenomenon_time)
+            ELSE time_bucket(%(interval)s::interval, phenomenon_time, %(zone)s)
+        END AS start
+    FROM entity_value
+    WHERE entity_id = %(entity)s AND name = %(name)s
+        AND phenomenon_time >= %(start)s
+        AND phenomenon_time < %(end)s
+)
+SELECT start, 0, count(value), count(*) - count(value), bit_or(flags),
+    sum(value), min(value), max(value),
+    first(value, phenomenon_time) FILTER (WHERE value IS NOT NULL),
+    last(value, phenomenon_time) FILTER (WHERE value IS NOT NULL),
+    sum(sind(value)) FILTER (WHERE %(circular)s), sum(cosd(value)) FILTER (WHERE %(circular)s),
+    array_agg(value) FILTER (WHERE %(percentiles)s AND value IS NOT NULL),
+    NULL::float8 AS increase, NULL::bytea[] AS sketches
+FROM measured
+GROUP BY start
+ORDER BY start;

@@ -1,0 +1,10 @@
+-- Published values of an entity, of one name, in a half-open range behind a time, oldest first.
+-- entity_value_key, in the chunks that the range touches.
+SELECT phenomenon_time, value, flags, count, revision
+FROM entity_value
+WHERE entity_id = %(entity)s AND name = %(name)s
+    AND phenomenon_time >= %(start)s
+    AND phenomenon_time < %(end)s
+    AND phenomenon_time > %(after)s
+ORDER BY phenomenon_time
+LIMIT %(limit)s;

@@ -1,0 +1,5 @@
+-- What is stored of the judgement of a datastream's observations in a half-open range.
+-- assessment_key.
+SELECT phenomenon_time, flags, revision
+FROM assessment
+WHERE datastream_id = %(datastream)s AND phenomenon_time >= %(start)s AND phenomenon_time < %(end)s;

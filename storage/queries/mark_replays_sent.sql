@@ -1,0 +1,3 @@
+-- Remember that requests for a replay were sent.
+-- quarantine_pkey.
+UPDATE quarantine SET replay_sent_at = now() WHERE id = ANY(%s::text[]);

@@ -1,0 +1,9 @@
+-- Store assessments where their revision is greater.
+-- assessment_key.
+INSERT INTO assessment AS stored (datastream_id, phenomenon_time, flags, revision)
+SELECT datastream_id, phenomenon_time, flags, revision
+FROM unnest(%s::integer[], %s::timestamptz[], %s::smallint[], %s::bigint[])
+    AS told (datastream_id, phenomenon_time, flags, revision)
+ON CONFLICT (datastream_id, phenomenon_time) DO UPDATE
+SET flags = excluded.flags, revision = excluded.revision
+WHERE excluded.revision > stored.revision;

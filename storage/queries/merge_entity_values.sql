@@ -1,0 +1,10 @@
+-- Store derived values of entities where their revision is greater.
+-- entity_value_key.
+INSERT INTO entity_value AS stored (entity_id, name, phenomenon_time, value, flags, count, revision)
+SELECT entity_id, name, phenomenon_time, value, flags, count, revision
+FROM unnest(
+    %s::text[], %s::text[], %s::timestamptz[], %s::float8[], %s::smallint[], %s::integer[], %s::bigint[]
+) AS told (entity_id, name, phenomenon_time, value, flags, count, revision)
+ON CONFLICT (entity_id, name, phenomenon_time) DO UPDATE
+SET value = excluded.value, flags = excluded.flags, count = excluded.count, revision = excluded.revision
+WHERE excluded.revision > stored.revision;

@@ -1,0 +1,6 @@
+-- What a datastream observes and how often, and since when single observations are kept; also of a retired one.
+-- datastream_pkey and datastream_retention_pkey.
+SELECT datastream.property, (extract(epoch FROM datastream.interval) * 1000000)::bigint, kept.raw_from
+FROM datastream
+LEFT JOIN datastream_retention AS kept ON kept.datastream_id = datastream.id
+WHERE datastream.id = %s;

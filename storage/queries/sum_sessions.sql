@@ -1,0 +1,6 @@
+-- Of all runs of ingest, how many numbers are missing, and how many of these in no run's last batch.
+-- No index: reads the whole small table.
+SELECT coalesce(sum(upper(run) - lower(run)), 0)::bigint,
+    coalesce(sum(greatest(0, least(upper(run), upper(sequences) - %(unconfirmed)s) - lower(run))), 0)::bigint
+FROM ingest_session
+CROSS JOIN unnest(int8multirange(int8range(0, upper(sequences))) - sequences) AS missing (run);

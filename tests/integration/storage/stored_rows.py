@@ -1,0 +1,40 @@
+"""Rows put into the tables of the history as they are, without the historian."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from storage.aggregate_writer import create_staging, write_aggregates
+from storage.database import Connection
+from twin.instant import to_datetime
+from twin.observation import Observation
+from twin.window import Aggregate
+
+
+async def store(connection: Connection, observations: Iterable[Observation]) -> None:
+    """Store observations with keys that are new."""
+    async with connection.transaction(), connection.cursor() as cursor:
+        columns = "(datastream_id, phenomenon_time, received_time, value, flags)"
+        async with cursor.copy(f"COPY observation {columns} FROM STDIN (FORMAT BINARY)") as copy:
+            copy.set_types(("int4", "timestamptz", "timestamptz", "float8", "int2"))
+            for one in observations:
+                await copy.write_row((one[0], to_datetime(one[1]), to_datetime(one[2]), one[3], one[4]))
+
+
+async def assess(connection: Connection, found: Iterable[tuple[int, int, int, int]]) -> None:
+    """Store judgements: datastream, phenomenon time, flags, revision."""
+    async with connection.transaction(), connection.cursor() as cursor:
+        await cursor.executemany(
+            "INSERT INTO assessment (datastream_id, phenomenon_time, flags, revision) "
+            "VALUES (%s, %s, %s, %s)",
+            [(id, to_datetime(time), flags, revision) for id, time, flags, revision in found],
+        )
+
+
+async def store_aggregates(connection: Connection, aggregates: Iterable[Aggregate]) -> None:
+    """Store aggregates as the historian does."""
+    async with connection.transaction():
+        await create_staging(connection)
+        await write_aggregates(connection, list(aggregates))
+    async with connection.transaction():
+        await connection.execute("DROP TABLE staged_aggregate")
