@@ -8,12 +8,13 @@ from pathlib import Path
 
 import msgspec
 
+from twin.calibration import Calibration, Maintenance
 from twin.entity import Entity
 from twin.model import City, CityModel, Feed, index_by_id
 from twin.observed_property import ObservedProperty
 from twin.sensor import Datastream, Sensor
 
-LAYOUT = 1
+LAYOUT = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,6 +27,8 @@ class _Copy:
     datastreams: tuple[Datastream, ...]
     properties: tuple[ObservedProperty, ...]
     feeds: tuple[Feed, ...]
+    calibrations: tuple[Calibration, ...]
+    maintenance: tuple[Maintenance, ...]
 
 
 def write_copy(path: Path, model: CityModel) -> None:
@@ -42,6 +45,8 @@ def write_copy(path: Path, model: CityModel) -> None:
         datastreams=tuple(model.datastreams.values()),
         properties=tuple(model.properties.values()),
         feeds=model.feeds,
+        calibrations=model.calibrations,
+        maintenance=model.maintenance,
     )
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_suffix(f".{os.getpid()}.draft")
@@ -65,4 +70,6 @@ def read_copy(path: Path) -> CityModel | None:
         datastreams=index_by_id(copy.datastreams),
         properties={one.name: one for one in copy.properties},
         feeds=copy.feeds,
+        calibrations=copy.calibrations,
+        maintenance=copy.maintenance,
     )

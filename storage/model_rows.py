@@ -1,20 +1,25 @@
 """The rows of a city model: what a plan asks for and what a table holds, as plain values that compare.
 
-A row is a dict of JSON values, by column; intervals are microseconds. Plan and table make the same rows, so
-the difference between the two is a comparison, and the audit writes it down as it is.
+A row is a dict of JSON values, by column; intervals are microseconds, times are datetimes, and no time is
+none. Plan and table make the same rows, so the difference between the two is a comparison, and the audit
+writes it down as it is.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from datetime import datetime
 from typing import Any, Literal, NamedTuple, TypeAlias
 
 import msgspec
 
+from twin.calibration import Calibration, Maintenance
 from twin.entity import Entity, Relation
+from twin.instant import INSTANT_MAX, Instant, format_instant, from_datetime, to_datetime
 from twin.model import CityPlan, Feed
-from twin.observed_property import ObservedProperty
+from twin.observed_property import ObservedProperty, Retention
+from twin.quality_rules import GOOD, QualityRules
 from twin.sensor import Datastream, Sensor
 
 Row: TypeAlias = dict[str, Any]
@@ -29,6 +34,8 @@ class Table:
     key: tuple[str, ...]
     list_query: str
     write_query: str
+    #: where rows are never changed: retires a row, which stays as it was; a changed one is then written anew
+    retire_query: str | None = None
 
 
 ENTITY = Table(name="entity", key=("id",), list_query="list_entities", write_query="write_entity")
@@ -47,10 +54,25 @@ DATASTREAM = Table(
     write_query="write_datastream",
 )
 
-TABLES = (ENTITY, OBSERVED_PROPERTY, FEED, SENSOR, DATASTREAM)
+CALIBRATION = Table(
+    name="calibration",
+    key=("sensor", "property", "start"),
+    list_query="list_calibrations",
+    write_query="write_calibration",
+    retire_query="retire_calibration",
+)
+MAINTENANCE = Table(
+    name="maintenance",
+    key=("sensor", "start"),
+    list_query="list_maintenance",
+    write_query="write_maintenance",
+    retire_query="retire_maintenance",
+)
+
+TABLES = (ENTITY, OBSERVED_PROPERTY, FEED, SENSOR, DATASTREAM, CALIBRATION, MAINTENANCE)
 """In the order in which they refer to each other: what is referred to comes first."""
 
-JSON_COLUMNS = frozenset({"geometry", "attributes", "relations"})
+JSON_COLUMNS = frozenset({"geometry", "attributes", "relations", "quality", "retention"})
 
 
 class RowChange(NamedTuple):
@@ -67,11 +89,43 @@ def planned_rows(plan: CityPlan) -> dict[str, list[Row]]:
     """Return the rows that a plan asks for, by table."""
     return {
         ENTITY.name: [_plain(asdict(one)) for one in plan.entities],
-        OBSERVED_PROPERTY.name: [asdict(one) for one in plan.properties],
+        OBSERVED_PROPERTY.name: [_property_row(one) for one in plan.properties],
         FEED.name: [asdict(one) for one in plan.feeds],
         SENSOR.name: [asdict(one) for one in plan.sensors],
         DATASTREAM.name: [_without(asdict(one), "id") for one in plan.datastreams],
+        CALIBRATION.name: [_with_times(asdict(one)) for one in plan.calibrations],
+        MAINTENANCE.name: [_with_times(asdict(one)) for one in plan.maintenance],
     }
+
+
+def _property_row(one: ObservedProperty) -> Row:
+    """Return the row of a property; usual rules and retention are none, so that they follow the program."""
+    row = _plain(asdict(one))
+    if one.quality == GOOD:
+        row["quality"] = None
+    if one.retention == Retention():
+        row["retention"] = None
+    return row
+
+
+def _with_times(row: Row) -> Row:
+    end = None if row["end"] == INSTANT_MAX else to_datetime(row["end"])
+    return {**row, "start": to_datetime(row["start"]), "end": end}
+
+
+def concerned(table: Table, stored: Iterable[Row], planned: Mapping[str, Sequence[Row]]) -> list[Row]:
+    """Return the stored rows that a plan speaks of.
+
+    A plan says nothing of the calibrations of what is no longer observed, nor of the maintenance of a sensor
+    that is gone: theirs stay, since the history that they correct stays too.
+    """
+    if table is CALIBRATION:
+        observed = {(one["sensor"], one["property"]) for one in planned[DATASTREAM.name]}
+        return [one for one in stored if (one["sensor"], one["property"]) in observed]
+    if table is MAINTENANCE:
+        sensors = {one["id"] for one in planned[SENSOR.name]}
+        return [one for one in stored if one["sensor"] in sensors]
+    return list(stored)
 
 
 def changes(table: Table, stored: Iterable[Row], planned: Iterable[Row]) -> list[RowChange]:
@@ -109,7 +163,11 @@ def entity_of(row: Row) -> Entity:
 
 def property_of(row: Row) -> ObservedProperty:
     """Return the observed property that a row holds."""
-    return ObservedProperty(**_without(row, "active"))
+    known = _without(row, "active")
+    quality, retention = known["quality"], known["retention"]
+    known["quality"] = GOOD if quality is None else msgspec.convert(quality, QualityRules)
+    known["retention"] = Retention() if retention is None else msgspec.convert(retention, Retention)
+    return ObservedProperty(**known)
 
 
 def feed_of(row: Row) -> Feed:
@@ -127,6 +185,21 @@ def datastream_of(row: Row) -> Datastream:
     return Datastream(**_without(row, "active"))
 
 
+def calibration_of(row: Row) -> Calibration:
+    """Return the calibration that a row holds."""
+    return Calibration(**_with_instants(row))
+
+
+def maintenance_of(row: Row) -> Maintenance:
+    """Return the maintenance that a row holds."""
+    return Maintenance(**_with_instants(row))
+
+
+def _with_instants(row: Row) -> Row:
+    end: Instant = INSTANT_MAX if row["end"] is None else from_datetime(row["end"])
+    return {**_without(row, "active"), "start": from_datetime(row["start"]), "end": end}
+
+
 def parameters(row: Row) -> Row:
     """Return a row as query parameters: JSON columns as text."""
     return {
@@ -136,7 +209,11 @@ def parameters(row: Row) -> Row:
 
 
 def _key(table: Table, row: Row) -> str:
-    return "/".join(str(row[column]) for column in table.key)
+    return "/".join(_text(row[column]) for column in table.key)
+
+
+def _text(value: object) -> str:
+    return format_instant(from_datetime(value)) if isinstance(value, datetime) else str(value)
 
 
 def _without(row: Row, column: str) -> Row:

@@ -17,11 +17,13 @@ import psycopg
 from psycopg.rows import dict_row
 
 from storage import model_rows
+from storage.assignment import request_replays
 from storage.cancellation import raise_if_cancelled
 from storage.database import NOT_MIGRATED, UNAVAILABLE, Connection, connect
 from storage.model_copy import read_copy, write_copy
 from storage.model_rows import Row, RowChange, Table
 from storage.queries import query
+from storage.recompute_request import request_recompute
 from twin.errors import ServiceError
 from twin.model import City, CityModel, CityPlan, index_by_id
 from twin.observed_property import BUILT_IN
@@ -63,9 +65,12 @@ async def apply(connection: Connection, plan: CityPlan) -> Applied:
         found = _city_changes(stored_city, plan.city)
         planned = model_rows.planned_rows(plan)
         for table in model_rows.TABLES:
-            found += model_rows.changes(table, await _rows(connection, table), planned[table.name])
+            stored = model_rows.concerned(table, await _rows(connection, table), planned)
+            found += model_rows.changes(table, stored, planned[table.name])
         if found:
             await _write(connection, plan.city, before + 1, found)
+            await request_recompute(connection, found)
+            await request_replays(connection, found, planned[model_rows.SENSOR.name])
     actions = [change.action for change in found]
     return Applied(
         version=before + 1 if found else before,
@@ -92,6 +97,8 @@ async def load(connection: Connection, city: str) -> CityModel:
     entities = map(model_rows.entity_of, active["entity"])
     sensors = map(model_rows.sensor_of, active["sensor"])
     properties = map(model_rows.property_of, active["observed_property"])
+    calibrations = model_rows.concerned(model_rows.CALIBRATION, active["calibration"], active)
+    maintenance = model_rows.concerned(model_rows.MAINTENANCE, active["maintenance"], active)
     return CityModel(
         version=row["model_version"],
         city=City(id=row["id"], name=row["name"], timezone=row["timezone"]),
@@ -100,6 +107,8 @@ async def load(connection: Connection, city: str) -> CityModel:
         datastreams=index_by_id(map(model_rows.datastream_of, active["datastream"])),
         properties={**BUILT_IN, **{one.name: one for one in properties}},
         feeds=tuple(map(model_rows.feed_of, active["feed"])),
+        calibrations=tuple(map(model_rows.calibration_of, calibrations)),
+        maintenance=tuple(map(model_rows.maintenance_of, maintenance)),
     )
 
 
@@ -133,8 +142,14 @@ async def _write(connection: Connection, city: City, version: int, changes: list
             {"id": city.id, "name": city.name, "timezone": city.timezone, "model_version": version},
         )
         for table in model_rows.TABLES:
-            rows = [model_rows.parameters(one.row) for one in changes if one.table is table]
-            if rows:
+            concerned = [one for one in changes if one.table is table]
+            if table.retire_query is not None:
+                outdated = [one.row for one in concerned if one.action in ("update", "retire")]
+                if outdated:
+                    await cursor.executemany(query(table.retire_query), outdated)
+                concerned = [one for one in concerned if one.action != "retire"]
+            if concerned:
+                rows = [model_rows.parameters(one.row) for one in concerned]
                 await cursor.executemany(query(table.write_query), rows)
         await cursor.executemany(
             query("record_model_change"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from twin.calibration import Calibration, Maintenance
 from twin.entity import Entity, Relation
 from twin.instant import MINUTE
 from twin.model import City, CityPlan, Feed
@@ -25,7 +26,14 @@ def datastream(sensor: str, property: str, entity: str) -> Datastream:
     )
 
 
-def plan(*, sensor_at: str = "canal", entity_name: str = "Canal", with_second: bool = True) -> CityPlan:
+def plan(
+    *,
+    sensor_at: str = "canal",
+    entity_name: str = "Canal",
+    with_second: bool = True,
+    calibrations: tuple[Calibration, ...] = (),
+    maintenance: tuple[Maintenance, ...] = (),
+) -> CityPlan:
     """Two entities below the city, a sensor that may stand at either, and perhaps a second one."""
     sensors = [Sensor(id="s1", feed="native", device="s1", entity=sensor_at, interval=10 * MINUTE)]
     datastreams = [datastream("s1", "water_level", sensor_at), datastream("s1", "depth", sensor_at)]
@@ -54,4 +62,6 @@ def plan(*, sensor_at: str = "canal", entity_name: str = "Canal", with_second: b
         datastreams=tuple(datastreams),
         properties=(ObservedProperty(name="depth", unit="m", theme="water", minimum=0, maximum=1e3),),
         feeds=(Feed(id="own", filter="own/+/x", decoder="native", device_level=1),),
+        calibrations=calibrations,
+        maintenance=maintenance,
     )

@@ -1,0 +1,48 @@
+"""Devices that the model assigns anew: what they sent before waits in quarantine, and is tried again.
+
+An unknown device is in quarantine as `unknown-sensor`, a field that nobody observed as `no-observation`. When
+`livetwin apply` brings the sensor, or the field, those messages are asked for in the same transaction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from storage.database import Connection
+from storage.model_rows import DATASTREAM, SENSOR, Row, RowChange
+from storage.replay_outbox import request_replay_of_devices
+
+
+async def request_replays(
+    connection: Connection, changes: Iterable[RowChange], sensors: Sequence[Row]
+) -> None:
+    """Ask for the messages of devices that these changes make known; `sensors` are the rows of the plan."""
+    assigned = {
+        str(change.row["id"] if change.table is SENSOR else change.row["sensor"])
+        for change in changes
+        if _assigns(change)
+    }
+    devices = [
+        (str(one["feed"]), spelling)
+        for one in sensors
+        if one["id"] in assigned
+        for spelling in _spellings(str(one["device"]))
+    ]
+    if devices:
+        await request_replay_of_devices(connection, devices)
+
+
+def _spellings(device: str) -> set[str]:
+    """Return how a device may name itself: vendors write one EUI in either case, and ingest takes both."""
+    return {device, device.lower(), device.upper()}
+
+
+def _assigns(change: RowChange) -> bool:
+    if change.action in ("create", "revive"):
+        return change.table in (SENSOR, DATASTREAM)
+    if change.action != "update":
+        return False
+    changed = change.difference.keys()
+    return (change.table is SENSOR and not changed.isdisjoint({"feed", "device"})) or (
+        change.table is DATASTREAM and "field" in changed
+    )
