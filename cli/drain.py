@@ -10,7 +10,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
 from runtime.kafka_log import ends
-from runtime.topics import OBSERVATIONS, QUARANTINE, UPDATES, partition_counts
+from runtime.topics import AGGREGATES, AREA_INPUTS, OBSERVATIONS, QUARANTINE, UPDATES, partition_counts
 from storage.database import connect
 from storage.positions import positions
 from twin.errors import ServiceError
@@ -30,20 +30,24 @@ class Drain:
     async def wait(self, log_id: str, timeout_s: float) -> None:
         """Return when nothing on the log is left to do. Ingest must have stopped before.
 
-        The stream writes its updates before it commits the observations, so once those are committed the
-        ends of `updates` are final. Raises ServiceError when it takes longer than `timeout_s`, or a service
+        The stream writes all that follows from a record before it commits it. So once everything is
+        committed that it reads, also what areas told the areas above them meanwhile, the ends of what it
+        writes are final. Raises ServiceError when it takes longer than `timeout_s`, or a service
         is away.
         """
         doing = "reading the ends of the log"
         try:
             async with asyncio.timeout(timeout_s):
                 received = await ends(self._bootstrap, self._of(OBSERVATIONS, QUARANTINE))
-                doing = "the stream to process all observations"
-                observed = {one: end for one, end in received.items() if one.topic == OBSERVATIONS}
-                await self._until_committed(observed)
+                doing = "the stream to process everything"
+                await self._until_committed({one: received[one] for one in self._of(OBSERVATIONS)})
+                told: Mapping[TopicPartition, int] = {}
+                while (found := await ends(self._bootstrap, self._of(AREA_INPUTS))) != told:
+                    told = found
+                    await self._until_committed(told)
                 doing = "the historian to store all records"
-                updated = await ends(self._bootstrap, self._of(UPDATES))
-                await self._until_stored(log_id, {**received, **updated})
+                written = await ends(self._bootstrap, self._of(UPDATES, AGGREGATES))
+                await self._until_stored(log_id, {**received, **written})
         except TimeoutError as error:
             raise ServiceError(f"waited {timeout_s:.0f} s for {doing}") from error
         except (KafkaError, OSError) as error:

@@ -29,7 +29,7 @@ class StoredKnowledge:
     observations: list[Observation]  #: the newest of each datastream, ascending by phenomenon time
     truncated: frozenset[int]  #: datastreams that may have older ones
     aggregates: list[Aggregate]  #: the last of an hour and of ten minutes, ascending by start
-    hours: list[tuple[int, Instant]]  #: (datastream, start) of hours with observations and no aggregate
+    hours: list[tuple[int, Instant]]  #: (datastream, start) of hours with a closed window that was not told
     state: StoredState
 
 
@@ -47,7 +47,7 @@ async def read_knowledge(connection: Connection, log_id: str, observations_max: 
     counts = Counter(one.datastream for one in observations)
     hours = await _fetch(connection, "list_newest_hours", {"limit": HOURS_MAX})
     ten_minutes = await _fetch(connection, "list_newest_ten_minutes", {"limit": TEN_MINUTES_MAX})
-    without = await _fetch(connection, "list_hours_without_aggregate", {"limit": REPAIRS_MAX})
+    without = await _fetch(connection, "list_hours_to_repair", {"limit": REPAIRS_MAX})
     return StoredKnowledge(
         observations,
         frozenset(id for id, count in counts.items() if count >= observations_max),

@@ -86,7 +86,7 @@ def _remember_windows(contents: dict[str, EntityContent], knowledge: Knowledge, 
 
 def _household(past: Past) -> HouseholdSum:
     """Return what must be remembered of the last published sum: over whom, and when."""
-    return HouseholdSum(Cohort(past.window, None, {}, (past,)))
+    return HouseholdSum(Cohort.remembered(past))
 
 
 def untold(entity: str, content: EntityContent, knowledge: Knowledge, model: CityModel) -> list[Update]:

@@ -18,7 +18,9 @@ class StreamSettings(RoleSettings):
         "broker takes half of it, so `livetwin up` sets 2.",
     )
     checkpoint_interval_s: float = Field(
-        default=2.0, gt=0, description="Most seconds between two checkpoints."
+        default=20.0,
+        gt=0,
+        description="Most seconds between two checkpoints: what is replayed after a crash.",
     )
     checkpoint_records_max: int = Field(
         default=5_000, ge=1, description="Most records of a partition between two checkpoints."

@@ -64,7 +64,7 @@ class Knowledge(NamedTuple):
     observations: list[Observation]
     truncated: frozenset[int]  #: datastreams that have older observations than these
     aggregates: list[Aggregate]  #: the windows of ten minutes and of an hour that indicators look back to
-    repairs: list[Repair]  #: hours of which observations are stored, and no aggregate
+    repairs: list[Repair]  #: hours with closed windows of which no aggregate is stored
     revisions: dict[str, int]  #: entity → the last revision that was stored
     area_revisions: dict[str, int]  #: the same, of rolled-up values
     #: (entity, property) → value, phenomenon time and flags as they were last stored

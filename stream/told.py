@@ -84,7 +84,9 @@ class Told:
             Output(topics.UPDATES, partition, UPDATES.encode(UpdateBatch(VERSION, tuple(part))))
             for part in chunks(self.updates, RECORD_ITEMS_MAX)
         ]
-        longest = max(len(self.aggregates), len(self.assessments), len(self.repairs))
+        # Of one observation only the last judgement counts: all that is told here has one revision.
+        assessments = list({one[:2]: one for one in self.assessments}.values())
+        longest = max(len(self.aggregates), len(assessments), len(self.repairs))
         for start in range(0, longest, RECORD_ITEMS_MAX):
             part = slice(start, start + RECORD_ITEMS_MAX)
             batch = AggregateBatch(
@@ -92,7 +94,7 @@ class Told:
                 now,
                 offset,
                 tuple(self.aggregates[part]),
-                tuple(self.assessments[part]),
+                tuple(assessments[part]),
                 tuple(self.repairs[part]),
             )
             outputs.append(Output(topics.AGGREGATES, partition, AGGREGATES.encode(batch)))

@@ -22,6 +22,9 @@ log = logging.getLogger(__name__)
 SEEK_BACK_DELAY_S = 0.3
 SEEK_BACK_TRIES_MAX = 10
 
+# Longer than the interval of ticks.
+QUIET_S = 1.5
+
 
 class HoleError(TwinError):
     """Records are missing between two offsets, and seeking back did not bring them."""
@@ -35,6 +38,7 @@ class _Partition:
     records: list[Record] = field(default_factory=list)
     confirmations: list[Confirmation] = field(default_factory=list)
     since: float = 0.0  #: loop time of the first record since the last checkpoint
+    last: float = 0.0  #: loop time of the last record
     checkpointing: asyncio.Lock = field(default_factory=asyncio.Lock)
     hole_tries: int = 0
     hole_time: float = 0.0
@@ -117,8 +121,9 @@ class Worker:
         if record.offset > expected and not await self._reaches(held, record, expected):
             return
         held.hole_tries = 0
+        held.last = asyncio.get_running_loop().time()
         if not held.records:
-            held.since = asyncio.get_running_loop().time()
+            held.since = held.last
         batch = self._read(record)
         if batch is not None:
             await self._know(batch)
@@ -139,10 +144,16 @@ class Worker:
             return None
 
     async def checkpoint_due(self) -> None:
-        """Checkpoint every partition whose oldest unacknowledged record is old enough."""
+        """Checkpoint every partition whose oldest unacknowledged record is old, or to which none comes.
+
+        Ticks come each second, so a partition without records belongs to a system that is being stopped: who
+        waits for the log to be worked off need not wait for the interval.
+        """
         now = asyncio.get_running_loop().time()
         for partition, held in list(self._partitions.items()):
-            if held.records and now - held.since >= self._settings.checkpoint_interval_s:
+            if not held.records:
+                continue
+            if now - held.since >= self._settings.checkpoint_interval_s or now - held.last >= QUIET_S:
                 await self._checkpoint(partition, held)
 
     async def checkpoint_all(self) -> None:

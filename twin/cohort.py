@@ -52,8 +52,13 @@ class Published(msgspec.Struct, array_like=True, frozen=True):
 
     window: Instant  #: its start
     value: float  #: the sum, rounded to `DECIMALS`
-    count: int  #: connections that it is over
+    members: tuple[int, ...]  #: the connections that it is over, ascending; nobody outside may see which
     flags: int  #: `QualityFlag.ESTIMATED` when a member was silent and counts with its last value
+
+    @property
+    def count(self) -> int:
+        """How many connections it is over."""
+        return len(self.members)
 
 
 class Known(NamedTuple):
@@ -77,14 +82,18 @@ class Cohort(msgspec.Struct, array_like=True, frozen=True):
     forming_since: Instant | None  #: when there were first enough connections and no cohort yet
     known: dict[int, Known]  #: of the members of the newest cohort
     past: tuple[Past, ...]  #: those of the last `BREAK`, at most `COHORTS_MAX`, the newest last
+    #: up to this window no other connections are published over than those of `past`: there were cohorts that
+    #: are forgotten. None: all of them are known
+    fixed_until: Instant | None = None
+
+    @classmethod
+    def remembered(cls, last: Past) -> Cohort:
+        """Return what is left when only the last publication is known, not what was published before it."""
+        return cls(last.window, None, {}, (last,), last.window + BREAK)
 
     def members(self) -> frozenset[int]:
         """Return the connections of the newest cohort; none while there is no cohort."""
         return frozenset(self.past[-1].members) if self.past else frozenset()
-
-    def has_published(self, window: Instant) -> bool:
-        """Whether anything was published in the `BREAK` before a window."""
-        return any(window - one.window < BREAK for one in self.past)
 
 
 def step(
@@ -103,10 +112,16 @@ def step(
     since = _forming_since(cohort, past, present, window)
     if not past and (cohort is None and since is None):
         return None, None
+    fixed_until = cohort.fixed_until if cohort is not None else None
+    if fixed_until is not None and window >= fixed_until:
+        fixed_until = None
     patient = since is not None and len(present) < registered and window - since < FORMING_MAX
-    chosen = None if patient else _chosen(past, frozenset(present.keys() | known.keys()), present.keys())
+    chosen = None
+    if not patient:
+        wanted = frozenset(present.keys() | known.keys())
+        chosen = _chosen(past, wanted, present.keys(), 0 if fixed_until is not None else COHORTS_MAX)
     if chosen is None:
-        return Cohort(window, since, known, past), None
+        return Cohort(window, since, known, past, fixed_until), None
     # A member that was chosen speaks now or is known: `_chosen` takes from these alone.
     known = {one: Known(present[one], window) if one in present else known[one] for one in sorted(chosen)}
     members = tuple(known)
@@ -114,7 +129,7 @@ def step(
     silent = chosen - present.keys()
     value = round(math.fsum(one.value for one in known.values()), DECIMALS)
     flags = int(QualityFlag.ESTIMATED if silent else QualityFlag.NONE)
-    return Cohort(window, None, known, past), Published(window, value, len(chosen), flags)
+    return Cohort(window, None, known, past, fixed_until), Published(window, value, members, flags)
 
 
 def _known(
@@ -140,27 +155,34 @@ def _forming_since(
     return cohort.forming_since if cohort is not None and cohort.forming_since is not None else window
 
 
-def _chosen(past: tuple[Past, ...], wanted: frozenset[int], present: Set[int]) -> frozenset[int] | None:
+def _chosen(
+    past: tuple[Past, ...], wanted: frozenset[int], present: Set[int], cohorts_max: int
+) -> frozenset[int] | None:
     """Return the connections to publish over, or None when there are none that tell of nobody.
 
     Those who joined wait while the cohort holds, until they are enough. When a member has left for good,
     others are left out with it, those of the lowest ids, until the change is one of enough connections.
+    With `cohorts_max` cohorts in the past no other is formed.
     """
     earlier = [frozenset(one.members) for one in past]
     if earlier and earlier[-1] <= wanted:
-        return next((one for one in (wanted, earlier[-1]) if _may_follow(earlier, one, present)), None)
+        return next(
+            (one for one in (wanted, earlier[-1]) if _may_follow(earlier, one, present, cohorts_max)), None
+        )
     order = sorted(wanted)
     for benched in range(min(BENCHED_MAX, max(0, len(order) - CONNECTIONS_MIN)) + 1):
         candidate = wanted.difference(order[:benched])
-        if _may_follow(earlier, candidate, present):
+        if _may_follow(earlier, candidate, present, cohorts_max):
             return candidate
     return None
 
 
-def _may_follow(earlier: list[frozenset[int]], candidate: frozenset[int], present: Set[int]) -> bool:
+def _may_follow(
+    earlier: list[frozenset[int]], candidate: frozenset[int], present: Set[int], cohorts_max: int
+) -> bool:
     """Whether a sum over these connections may follow sums over the earlier ones."""
     if len(candidate & present) < CONNECTIONS_MIN:
         return False
     if candidate in earlier:
         return True
-    return len(earlier) < COHORTS_MAX and all(len(candidate ^ one) >= CONNECTIONS_MIN for one in earlier)
+    return len(earlier) < cohorts_max and all(len(candidate ^ one) >= CONNECTIONS_MIN for one in earlier)

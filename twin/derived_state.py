@@ -96,12 +96,11 @@ class DerivedState(msgspec.Struct, array_like=True):
         for name, household in self.households.items():
             if not household.waiting:
                 continue
-            registered = len(model.datastreams_of(entity, name))
-            for one in household.publish(now, registered):
-                members = tuple(sorted(household.cohort.members())) if household.cohort is not None else ()
-                found.append(
-                    DerivedValue(name, one.value, one.window + WINDOW, one.flags, members, one.count, WINDOW)
-                )
+            behind = model.datastreams_of(entity, name)
+            interval = max((datastream.interval for datastream in behind), default=0)
+            for one in household.publish(now, len(behind), interval):
+                end = one.window + WINDOW
+                found.append(DerivedValue(name, one.value, end, one.flags, one.members, one.count, WINDOW))
                 if wanted.names(name):
                     self.instants[name] = [InputValue(one.value, one.window, one.flags, one.count)]
                     self.changed.add(name)

@@ -2,7 +2,7 @@
 
 Everything here is a function of the *set* of observations, so any order of arrival ends in the same state;
 only the revision, which counts the changes that were told, depends on the order. Of households nothing is
-combined here: `twin.household_sums` publishes what may be told of them.
+combined here: `twin.household_sum` publishes what may be told of them.
 """
 
 from __future__ import annotations

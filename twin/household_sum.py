@@ -14,8 +14,8 @@ from twin.window import Aggregate
 
 WINDOW: Duration = 10 * MINUTE
 
-# How long a window waits for connections that have not closed it, by log time: telegrams come at least each
-# ten seconds, and a gateway that was away for longer has its readings carried by the cohort.
+# How much longer than its connections' interval a window waits, by log time, for those that have not closed it:
+# the next reading does. A gateway that is away for longer has its readings carried by the cohort.
 WAIT_MAX: Duration = 2 * MINUTE
 
 # Windows that wait at a time; with more, the oldest are complete as they are. A simulation that runs fast
@@ -46,13 +46,17 @@ class HouseholdSum(msgspec.Struct, array_like=True):
             waiting = self.waiting[aggregate.start] = Waiting(now, {})
         waiting.values[aggregate.datastream] = value
 
-    def publish(self, now: Instant, registered: int) -> list[Published]:
-        """Return what may be told of the windows that are complete, oldest first."""
+    def publish(self, now: Instant, registered: int, interval: Duration) -> list[Published]:
+        """Return what may be told of the windows that are complete, oldest first.
+
+        `registered` connections are known to the city model; the slowest reports each `interval`.
+        """
         published = []
         for start in sorted(self.waiting):
             one = self.waiting[start]
             waited = now - max(one.since, start + WINDOW)
-            if len(one.values) < registered and waited < WAIT_MAX and len(self.waiting) <= WAITING_MAX:
+            missing = len(one.values) < registered
+            if missing and waited < WAIT_MAX + interval and len(self.waiting) <= WAITING_MAX:
                 break  # a later window is not published before this one
             del self.waiting[start]
             self.cohort, told = step(self.cohort, one.values, start, registered)

@@ -16,8 +16,8 @@ from twin.quality import QualityFlag
 from twin.quality_rules import QualityRules
 from twin.spike import is_spike, median_of
 
-CONTEXT_MAX = 31
-"""How many preceding observations a judgement may look at: one less than a datastream's state keeps."""
+CONTEXT_MAX = 16
+"""How many preceding observations a judgement may look at; a checkpoint holds so many of each datastream."""
 
 GAP_INTERVALS_MAX = 4
 """Between two observations further apart than this no rate of change is judged."""

@@ -29,7 +29,7 @@ class Retention:
 
     raw: Duration = 90 * DAY
     minute: Duration = 180 * DAY  #: aggregates of a minute and of ten minutes
-    hour: Duration = 5 * 366 * DAY
+    hour: Duration = 20 * 366 * DAY
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
