@@ -2,7 +2,7 @@
 # Installs what is missing, and only that: Debian packages, the Python environment .venv, the page.
 #
 #   deploy/setup.sh          what `make demo` and `make check` need
-#   deploy/setup.sh --tests  and the browser that the tests drive
+#   deploy/setup.sh --tests  and what only the tests need: a browser, TimescaleDB's Community edition
 #
 # Quick when nothing is missing. Root or sudo is needed only while a Debian package is missing.
 # PYTHON names the interpreter for .venv (python3 by default; 3.11 or later).
@@ -130,4 +130,16 @@ if [ -f web/package.json ]; then
     # Even if the build copied a file with its time.
     touch api/static/index.html
   fi
+fi
+
+# --- the tests' own -----------------------------------------------------------------------------------------
+
+pglite=tests/pglite
+if [ "${1:-}" = --tests ] && { [ ! -f "$pglite/node_modules/.livetwin-setup" ] ||
+  [ "$pglite/package.json" -nt "$pglite/node_modules/.livetwin-setup" ]; }; then
+  say "installing TimescaleDB's Community edition for the tests"
+  # Without peers: the socket would bring another PostgreSQL along, of 27 MB.
+  (cd "$pglite" && npm install --legacy-peer-deps --no-audit --no-fund --no-package-lock --no-progress --loglevel=error) ||
+    fail "npm could not install $pglite: see its message above; is the npm registry reachable?"
+  touch "$pglite/node_modules/.livetwin-setup"
 fi

@@ -1,33 +1,49 @@
-"""Questions about the past: raw observations, and aggregates in buckets."""
+"""Questions about the past: single observations, and aggregates in buckets.
+
+Values are calibrated by what is in force for their phenomenon times, and carry all that is known of their
+quality. Only usable ones take part in aggregates.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple, TypeAlias
+from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-import psycopg
-
+from storage.bucket_assembly import Ask, Fill, Parts, assembled, take
 from storage.bucket_interval import BucketInterval, QueryError
+from storage.bucket_part import AGGREGATES, Aggregate, Bucket
+from storage.counter_history import READINGS_MAX, Reading, increases
 from storage.database import Connection
+from storage.history_reading import (
+    Placing,
+    bounded,
+    edges_of,
+    fetch,
+    kept_of,
+    read_span,
+    readings_before,
+    terms,
+)
+from storage.history_source import Kept, Question, Span, spans
 from storage.queries import query
-from twin.instant import INSTANT_MIN, Instant, from_datetime, to_datetime
-from twin.observed_property import Combination
+from twin.counter import RATE_MAX
+from twin.instant import INSTANT_MIN, Duration, Instant, from_datetime, to_datetime
+from twin.observed_property import Aggregation, Combination, ObservedProperty
+from twin.quality import UNUSABLE, takes_part
+from twin.quality_rules import GOOD, QualityRules
 
-Aggregate: TypeAlias = Literal["mean", "min", "max", "sum", "count", "first", "last", "p50", "p95"]
-AGGREGATES: tuple[Aggregate, ...] = ("mean", "min", "max", "sum", "count", "first", "last", "p50", "p95")
-Fill: TypeAlias = Literal["null", "none"]
+__all__ = ["AGGREGATES", "Aggregate", "Bucket", "Fill", "QueryError"]
 
 # A page of raw observations is at most 1 MB of JSON; a chart has some thousand pixels.
 OBSERVATIONS_MAX = 10_000
 BUCKETS_MAX = 10_000
-QUERY_SECONDS_MAX = 30
-DATASTREAMS_MAX = 1_000
+PARTS_MAX = 200_000
+"""Buckets times datastreams: each is a part that is held in memory, about 500 bytes."""
 
 
 class HistoricObservation(NamedTuple):
-    """An observation as it is stored."""
+    """An observation, calibrated, with all flags."""
 
     datastream: int
     phenomenon_time: Instant
@@ -43,18 +59,6 @@ class ObservationCursor(NamedTuple):
     datastream: int
 
 
-@dataclass(frozen=True, slots=True)
-class Bucket:
-    """The observations of one stretch of time, aggregated."""
-
-    start: Instant
-    end: Instant  #: exclusive; may lie beyond the range that was asked for, as `start` may before it
-    count: int  #: of observations within the bucket and the range
-    coverage: float | None  #: received / expected, 0 to 1; None where no datastream was known yet
-    flags: int  #: all flags that any of them has
-    values: dict[Aggregate, float | None]  #: one for each aggregate that was asked for; None without data
-
-
 async def datastream_ids(connection: Connection, entity: str, property: str) -> list[int]:
     """Return the datastreams that ever observed a property of an entity, retired ones too."""
     cursor = await connection.execute(query("list_datastream_ids"), (entity, property))
@@ -68,20 +72,25 @@ async def observations(  # noqa: PLR0917 - a question has so many parts
     end: Instant,
     limit: int,
     after: ObservationCursor | None = None,
+    *,
+    rules: QualityRules = GOOD,
+    known_at: Instant | None = None,
 ) -> list[HistoricObservation]:
     """Return at most `limit` (≤ `OBSERVATIONS_MAX`) observations with start ≤ phenomenon time < end.
 
     Oldest first, those of one time by datastream; `after` is the place of the last one of the page before.
+    `rules` are those of the property: they say what is late, and what is dated ahead. With `known_at` the
+    answer is what it would have been then.
+
     Raises QueryError when there are too many datastreams or the database takes too long.
     """
+    kept = await kept_of(connection, bounded(datastream_ids), known_at)
     place = after if after is not None else ObservationCursor(INSTANT_MIN, -1)
-    rows = await _fetch(
+    rows = await fetch(
         connection,
-        query("list_observations"),
+        query("list_observations" if known_at is None else "list_observations_known_at"),
         {
-            "datastreams": _bounded(datastream_ids),
-            "start": to_datetime(start),
-            "end": to_datetime(end),
+            **terms(kept, Span("raw", start, end), rules, known_at),
             "after_time": to_datetime(place.phenomenon_time),
             "after_datastream": place.datastream,
             "limit": max(0, min(limit, OBSERVATIONS_MAX)),
@@ -104,6 +113,9 @@ async def buckets(  # noqa: PLR0917 - a question has so many parts
     *,
     combination: Combination = "mean",
     fill: Fill = "none",
+    rules: ObservedProperty | None = None,
+    known_at: Instant | None = None,
+    day_zone: str | None = None,
 ) -> list[Bucket]:
     """Return aggregates of the observations with start ≤ phenomenon time < end, oldest bucket first.
 
@@ -115,69 +127,125 @@ async def buckets(  # noqa: PLR0917 - a question has so many parts
     Otherwise all observations count alike, whichever datastream they are of. The mean of a "circular_mean"
     is the mean direction, in degrees.
 
-    Raises QueryError for a time zone that does not exist, for more than `BUCKETS_MAX` buckets, and when the
-    database takes longer than `QUERY_SECONDS_MAX`.
+    `rules` is the observed property: what is late, and what aggregates mean. The sum of a counter is its
+    increase, by `twin.counter`, exact over resets and wraps; an increase belongs to the bucket of the later
+    reading. With `known_at` the answer is what it would have been then. `day_zone` is the city's time zone,
+    in which stored days begin.
+
+    Many observations, and those that are not kept singly any more, are answered from stored aggregates. The
+    answer is the same to rounding, except that percentiles are then within 1 % of a value between which they
+    lie, and mean directions are weighted by counts alone.
+
+    Raises QueryError for a time zone that does not exist, for more than `BUCKETS_MAX` buckets, for what is
+    not kept any more, and when the database takes too long.
     """
     wanted = list(aggregates)
+    zone = _checked(interval, start, end, timezone)
+    if end <= start:
+        return []
+    kept = await kept_of(connection, bounded(datastream_ids), known_at)
+    kind = _kind(rules, combination)
+    asked = Question(start, end, interval, zone, day_zone, known_at is not None, kind == "circular_mean")
+    placing = _placing(interval, zone, kind, wanted)
+    edges = await edges_of(connection, placing, start, end)
+    if len(edges) * len(kept) > PARTS_MAX:
+        raise QueryError(
+            f"{len(edges)} buckets of {len(kept)} datastreams: expected at most {PARTS_MAX} together; "
+            "ask for longer intervals or a shorter range"
+        )
+    quality = rules.quality if rules is not None else GOOD
+    found: Parts = {}
+    for span in spans(kept, asked):
+        take(found, await read_span(connection, span, placing, terms(kept, span, quality, known_at)))
+        if span.source == "raw" and rules is not None and kind == "counter" and "sum" in wanted:
+            readings = await _readings(connection, kept, span, known_at)
+            rate_max = RATE_MAX.get(rules.name)
+            counted = increases(readings, span, edges, wraps_at=rules.wraps_at, rate_max=rate_max)
+            for key, amount in counted.items():
+                found[key].increase += amount
+    ask = Ask(start, end, wanted, kind, combination, fill)
+    return assembled(edges, kept, found, ask)
+
+
+async def published_buckets(  # noqa: PLR0917 - a question has so many parts
+    connection: Connection,
+    entity: str,
+    name: str,
+    start: Instant,
+    end: Instant,
+    interval: BucketInterval,
+    aggregates: Iterable[Aggregate],
+    timezone: str,
+    *,
+    kind: Aggregation = "mean",
+    fill: Fill = "none",
+    expected: Duration = 0,
+) -> list[Bucket]:
+    """Return aggregates of the published values of an entity: of an indicator, a roll-up, households' sums.
+
+    As `buckets`, of the single series `name`; `expected` is the time between two values, 0 where there is
+    none, and coverage then not known.
+    """
+    wanted = list(aggregates)
+    zone = _checked(interval, start, end, timezone)
+    if end <= start:
+        return []
+    placing = _placing(interval, zone, kind, wanted)
+    edges = await edges_of(connection, placing, start, end)
+    found: Parts = {}
+    parameters: dict[str, Any] = {**placing, "entity": entity, "name": name, "unusable": UNUSABLE}
+    parameters |= {"start": to_datetime(start), "end": to_datetime(end)}
+    take(found, await fetch(connection, query("list_published_buckets"), parameters))
+    series = Kept(id=0, interval=expected, created=INSTANT_MIN, retired=None)
+    return assembled(edges, [series], found, Ask(start, end, wanted, kind, "mean", fill))
+
+
+async def _readings(
+    connection: Connection, kept: Sequence[Kept], span: Span, known_at: Instant | None
+) -> list[Reading]:
+    """Return the usable readings of registers in a span, and the newest few of each before it, in order."""
+    found = await readings_before(connection, kept, span.start, known_at)
+    after: ObservationCursor | None = None
+    ids = [one.id for one in kept]
+    while len(found) <= READINGS_MAX:
+        page = await observations(
+            connection, ids, span.start, span.end, OBSERVATIONS_MAX, after, known_at=known_at
+        )
+        found += [
+            Reading(one.datastream, one.phenomenon_time, one.value) for one in page if takes_part(one.flags)
+        ]
+        if len(page) < OBSERVATIONS_MAX:
+            return found
+        after = ObservationCursor(page[-1].phenomenon_time, page[-1].datastream)
+    raise QueryError(f"more than {READINGS_MAX} readings of registers; ask for a shorter range")
+
+
+def _kind(rules: ObservedProperty | None, combination: Combination) -> Aggregation:
+    if rules is not None:
+        return rules.aggregation
+    return "circular_mean" if combination == "circular_mean" else "mean"
+
+
+def _placing(
+    interval: BucketInterval, zone: str, kind: Aggregation, wanted: Collection[Aggregate]
+) -> Placing:
+    return {
+        "interval": interval.in_words,
+        "zone": zone,
+        "circular": kind == "circular_mean",
+        "percentiles": ("p50" in wanted or "p95" in wanted) and kind not in {"counter", "circular_mean"},
+    }
+
+
+def _checked(interval: BucketInterval, start: Instant, end: Instant, timezone: str) -> str:
+    """Return the zone of the buckets; raise QueryError for too many buckets, and for no zone."""
     if interval.count_max(start, end) > BUCKETS_MAX:
         raise QueryError(
             f"about {interval.count_max(start, end)} buckets: expected at most {BUCKETS_MAX}; "
             "ask for longer intervals or a shorter range"
         )
-    if end <= start:
-        return []
-    rows = await _fetch(
-        connection,
-        query("list_buckets"),
-        {
-            "datastreams": _bounded(datastream_ids),
-            "start": to_datetime(start),
-            "end": to_datetime(end),
-            "interval": interval.in_words,
-            "zone": _zone(timezone) if interval.is_calendar else "UTC",
-            "circular": combination == "circular_mean",
-            "adds_up": combination == "sum",
-            "percentiles": "p50" in wanted or "p95" in wanted,
-            "empty": fill == "null",
-        },
-    )
-    return [_bucket(row, wanted, circular=combination == "circular_mean") for row in rows]
-
-
-async def _fetch(
-    connection: Connection, statement: bytes, parameters: dict[str, object]
-) -> list[tuple[Any, ...]]:
-    try:
-        async with connection.transaction():
-            await connection.execute(query("set_statement_timeout"), (str(QUERY_SECONDS_MAX * 1000),))
-            return await (await connection.execute(statement, parameters)).fetchall()
-    except psycopg.errors.QueryCanceled as error:
-        raise QueryError(
-            f"the answer took longer than {QUERY_SECONDS_MAX} s; ask for a shorter range"
-        ) from error
-
-
-def _bucket(row: Sequence[Any], wanted: Iterable[Aggregate], *, circular: bool) -> Bucket:
-    start, end, count, coverage, flags, mean, *others = row
-    if circular and mean is not None:
-        mean %= 360.0
-    known = dict(
-        zip(("mean", "min", "max", "sum", "first", "last", "p50", "p95"), (mean, *others), strict=True)
-    )
-    known["count"] = float(count)
-    values: dict[Aggregate, float | None] = {one: known[one] for one in wanted}
-    return Bucket(from_datetime(start), from_datetime(end), count, coverage, flags, values)
-
-
-def _bounded(ids: Collection[int]) -> list[int]:
-    if len(ids) > DATASTREAMS_MAX:
-        raise QueryError(
-            f"{len(ids)} datastreams: expected at most {DATASTREAMS_MAX}; ask for fewer entities"
-        )
-    return sorted(set(ids))
-
-
-def _zone(timezone: str) -> str:
+    if not interval.is_calendar:
+        return "UTC"
     try:
         return ZoneInfo(timezone).key
     except (ZoneInfoNotFoundError, ValueError, OSError) as error:

@@ -10,6 +10,7 @@ from typing import NamedTuple
 import psycopg
 
 from storage.database import Connection, connect
+from storage.edition import apply_edition
 from storage.queries import query
 from twin.errors import TwinError
 
@@ -41,9 +42,10 @@ def migrations() -> list[Migration]:
 async def migrate(dsn: str) -> list[str]:
     """Bring the schema up to date and return the names of the migrations that were applied.
 
-    Each migration is one transaction; an advisory lock lets one process migrate at a time. Raises
-    ServiceError when the database cannot be reached, and MigrationError when a file that was applied has
-    changed, when the database is newer than this program, or when a migration fails.
+    Each migration is one transaction; an advisory lock lets one process migrate at a time. What only the
+    edition of TimescaleDB can do follows, see `storage.edition`. Raises ServiceError when the database cannot
+    be reached, and MigrationError when a file that was applied has changed, when the database is newer than
+    this program, or when a migration fails.
     """
     connection = await connect(dsn, role="migrate")
     async with connection:
@@ -54,6 +56,7 @@ async def migrate(dsn: str) -> list[str]:
         pending = await _pending(connection)
         for migration in pending:
             await _apply(connection, migration)
+        await apply_edition(connection)
     return [migration.name for migration in pending]
 
 

@@ -28,3 +28,25 @@ class HistorianSettings(RoleSettings):
         le=10_000,
         description="Least time between two transactions, so that a trickle does not cost a commit a record.",
     )
+    retention_interval_s: int = Field(
+        default=3_600, ge=60, le=7 * 86_400, description="Seconds between two runs of retention."
+    )
+    retention_personal_days: int = Field(
+        default=7,
+        ge=1,
+        le=36_600,
+        description="Days that single values of personal sensors are kept at most, and their aggregates of "
+        "minutes; a property's own retention may be shorter.",
+    )
+    retention_payload_days: int = Field(
+        default=7, ge=1, le=36_600, description="Days that the payloads of messages are kept."
+    )
+    retention_quarantine_days: int = Field(
+        default=30, ge=1, le=36_600, description="Days that quarantined messages are kept."
+    )
+    retention_rows_max: int = Field(
+        default=10_000,
+        ge=100,
+        le=1_000_000,
+        description="Quarantined messages that retention deletes in one transaction.",
+    )

@@ -9,7 +9,7 @@ order of the values nor that of the merges matters: not even in the encoding.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import chain
 from math import floor
 
@@ -112,18 +112,50 @@ class Sketch:
     @classmethod
     def decode(cls, data: bytes) -> Sketch:
         """Return the sketch that the bytes hold; raise MessageError when they hold none."""
+        return merged((data,))
+
+    @classmethod
+    def of_bins(cls, zeros: int, positive: Mapping[int, int], negative: Mapping[int, int]) -> Sketch:
+        """Return the sketch of counts by the keys of their bins."""
         sketch = cls()
-        if not data:
-            return sketch
-        try:
-            encoded = _DECODER.decode(data)
-        except msgspec.MsgspecError as error:
-            raise MessageError(f"sketch of {len(data)} bytes cannot be read: {error}") from error
-        if encoded.values:
-            sketch.extend(encoded.values)
-        else:
-            sketch._bins = _Bins.decoded(encoded)
+        sketch._bins = _Bins(zeros)
+        for store, counts in ((sketch._bins._positive, positive), (sketch._bins._negative, negative)):
+            for key, count in sorted(counts.items()):
+                store.add(key, count)
         return sketch
+
+
+def merged(encoded: Iterable[bytes]) -> Sketch:
+    """Return what many encoded sketches hold together; raise MessageError when one cannot be read.
+
+    The counts of equal bins are added before they go into a sketch: a year of hours in milliseconds.
+    """
+    values: list[float] = []
+    zeros = 0
+    positive: Counter[int] = Counter()
+    negative: Counter[int] = Counter()
+    for data in encoded:
+        one = _read(data)
+        values.extend(one.values)
+        zeros += one.zeros
+        for counts, steps in ((positive, one.positive), (negative, one.negative)):
+            key = 0
+            for step, count in zip(steps[::2], steps[1::2], strict=True):
+                key += step
+                counts[key] += count
+    sketch = Sketch(values)
+    if zeros or positive or negative:
+        sketch.merge(Sketch.of_bins(zeros, positive, negative))
+    return sketch
+
+
+def _read(data: bytes) -> _Encoded:
+    if not data:
+        return _Encoded()
+    try:
+        return _DECODER.decode(data)
+    except msgspec.MsgspecError as error:
+        raise MessageError(f"sketch of {len(data)} bytes cannot be read: {error}") from error
 
 
 class _Bins:
@@ -167,16 +199,6 @@ class _Bins:
             positive=tuple(chain.from_iterable(_steps(self._positive))),
             negative=tuple(chain.from_iterable(_steps(self._negative))),
         )
-
-    @classmethod
-    def decoded(cls, encoded: _Encoded) -> _Bins:
-        bins = cls(encoded.zeros)
-        for store, steps in ((bins._positive, encoded.positive), (bins._negative, encoded.negative)):
-            key = 0
-            for step, count in zip(steps[::2], steps[1::2], strict=True):
-                key += step
-                store.add(key, count)
-        return bins
 
 
 def _steps(store: CollapsingLowestDenseStore) -> Iterator[tuple[int, int]]:

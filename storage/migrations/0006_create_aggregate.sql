@@ -1,4 +1,4 @@
--- What the observations of a datastream come to in a minute, ten minutes, an hour and a UTC day: written by
+-- What the observations of a datastream come to in a minute, ten minutes, an hour and a local day: written by
 -- the stream and by repair, read instead of raw values. A row is replaced by one with a greater revision.
 -- Values are canonical and calibrated; NULL where no usable observation lies in the window, or where the
 -- figure means nothing for the property. Columns go from wide to narrow.

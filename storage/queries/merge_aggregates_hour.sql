@@ -1,4 +1,4 @@
--- Store the staged aggregates of this size where their revision is greater.
+-- Store the staged aggregates of this size where their revision is greater; in order, against deadlocks.
 -- aggregate_hour_key.
 INSERT INTO aggregate_hour AS stored (
     start, revision, expected, minimum, maximum, mean, sum, first, last, datastream_id, count, suspect, flags,
@@ -8,6 +8,7 @@ SELECT start, revision, expected, minimum, maximum, mean, sum, first, last, data
     flags, sketch
 FROM staged_aggregate
 WHERE size = %s
+ORDER BY datastream_id, start
 ON CONFLICT (datastream_id, start) DO UPDATE
 SET revision = excluded.revision, expected = excluded.expected, minimum = excluded.minimum,
     maximum = excluded.maximum, mean = excluded.mean, sum = excluded.sum, first = excluded.first,

@@ -15,8 +15,8 @@ from storage.bucket_interval import BucketInterval, QueryError
 from storage.database import Connection, connect
 from storage.history import Aggregate, Bucket, ObservationCursor
 from storage.model_store import apply, load
-from storage.observation_writer import create_staging, write_observations
 from tests.integration.storage.city_plan import plan
+from tests.integration.storage.stored_rows import store
 from twin.instant import DAY, HOUR, MINUTE, Instant, from_datetime, parse_instant
 from twin.observation import Observation
 
@@ -29,14 +29,6 @@ AUTUMN = parse_instant("2026-10-25T00:00:00+02:00")
 async def connection(database: str) -> AsyncIterator[Connection]:
     async with await connect(database, role="test") as connection:
         yield connection
-
-
-async def store(connection: Connection, observations: Iterable[Observation]) -> None:
-    async with connection.transaction():
-        await create_staging(connection)
-        await write_observations(connection, observations)
-    async with connection.transaction():
-        await connection.execute("DROP TABLE staged_observation")
 
 
 def each(

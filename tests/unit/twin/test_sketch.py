@@ -7,7 +7,7 @@ import random
 import pytest
 
 from twin.errors import MessageError
-from twin.sketch import BINS_MAX, RELATIVE_ACCURACY, VALUES_EXACT_MAX, Sketch
+from twin.sketch import BINS_MAX, RELATIVE_ACCURACY, VALUES_EXACT_MAX, Sketch, merged
 
 
 def test_nothing_has_no_percentile_and_no_bytes() -> None:
@@ -75,3 +75,12 @@ def test_a_percentile_is_asked_as_a_share(q: float) -> None:
 def test_bytes_that_are_no_sketch_are_refused(data: bytes) -> None:
     with pytest.raises(MessageError, match="sketch of"):
         Sketch.decode(data)
+
+
+def test_many_sketches_at_once_are_what_they_are_one_after_the_other() -> None:
+    dice = random.Random(7)
+    parts = [[dice.lognormvariate(1, 2) * dice.choice((-1, 0, 1)) for _ in range(n)] for n in (0, 3, 40, 500)]
+    one_by_one = Sketch()
+    for part in parts:
+        one_by_one.merge(Sketch(part))
+    assert merged(Sketch(part).encode() for part in parts).encode() == one_by_one.encode()
