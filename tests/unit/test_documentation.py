@@ -31,6 +31,7 @@ from storage.historian_metrics import HistorianMetrics
 from stream.metrics import StreamMetrics
 from twin.instant import parse_instant
 from twin.model import CityModel, CityPlan
+from twin.observed_property import BUILT_IN
 from twin.plausibility import PlausibilityBounds
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -249,6 +250,7 @@ def test_the_decoder_of_the_readme_is_all_that_its_format_needs(tmp_path: Path) 
         entities={one.id: one for one in plan.entities},
         sensors={one.id: one for one in plan.sensors},
         datastreams={number: replace(one, id=number) for number, one in enumerate(plan.datastreams, 1)},
+        properties={**BUILT_IN, **{one.name: one for one in plan.properties}},
         feeds=plan.feeds,
     )
     intake = Intake(

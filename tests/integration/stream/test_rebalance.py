@@ -49,10 +49,10 @@ class Traffic:
         while not self.enough:
             datastream = datastreams[self.sent % len(datastreams)]
             time = self.sent * SECOND
-            observation = Observation(datastream.id, time, time, float(self.sent % 100))
+            observation = Observation(datastream.id, time, time, float(20 + self.sent % 100))
             partition = partition_of(datastream.entity, PARTITIONS)
             await self.producer.send_and_wait(
-                "observations", encode_observations([observation]), partition=partition
+                "observations", encode_observations([observation], time), partition=partition
             )
             self.sent += 1
             self.last[datastream.entity] = observation
@@ -126,6 +126,7 @@ async def test_no_record_is_lost_or_told_differently_over_twenty_rebalances(
             "DATABASE": database,
             "STATE_DIR": str(state_dir),
             "SESSION_TIMEOUT_S": "2",
+            "CHECKPOINT_INTERVAL_S": "2",
         }
         workers.append(RoleProcess("stream", settings, service_folder, f"stream-{name}"))
     async with traffic(database, kafka) as flow:
