@@ -33,6 +33,7 @@ def assembled(
     ask: Ask,
 ) -> list[Bucket]:
     """Return the buckets between `edges` from the parts of datastreams, oldest first."""
+    since = _known_since(kept, found)
     result: list[Bucket] = []
     for start, end in edges:
         parts = [part for one in kept if (part := found.get((start, one.id))) is not None]
@@ -42,7 +43,7 @@ def assembled(
         got = wanted = 0.0
         for one in kept:
             part = found.get((start, one.id))
-            known = one.created is not None and one.created < end
+            known = one.id in since and since[one.id] < end
             if one.interval and (part or (known and (one.retired is None or one.retired > start))):
                 # What a datastream should have sent in the part of the bucket that was asked for.
                 expected = asked / one.interval
@@ -64,6 +65,19 @@ def assembled(
             )
         )
     return result
+
+
+def _known_since(kept: Sequence[Kept], found: Parts) -> dict[int, Instant]:
+    """Return since when each datastream should have sent something.
+
+    That is when the city learned of it, or its first value here: recordings are older than the city, and a
+    gap in them is a gap.
+    """
+    since = {one.id: one.created for one in kept if one.created is not None}
+    for start, id in found:
+        if id in since and start < since[id]:
+            since[id] = start
+    return since
 
 
 def take(found: Parts, rows: Iterable[Sequence[Any]]) -> None:

@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 from storage.bucket_interval import BucketInterval, QueryError
 from twin.calibration import Calibration, in_force
 from twin.instant import DAY, HOUR, INSTANT_MIN, MINUTE, Duration, Instant, format_instant, to_datetime
+from twin.window import sizes_for
 
 Source: TypeAlias = Literal["raw", "minute", "ten_minutes", "hour", "day"]
 
@@ -138,7 +139,7 @@ def _before(kept: Sequence[Kept], asked: Question, end: Instant) -> list[Span]:
         found.append(Span("day", _midnight(asked.start, asked.day_zone), begin))
     if begin < end:
         fine: tuple[Source, ...] = ("hour", "ten_minutes", "minute")
-        fitting = next((one for one in fine if _fitting(asked, one)), None)
+        fitting = next((one for one in fine if _fitting(asked, one) and _is_made(kept, one)), None)
         if fitting is None or (fitting != "hour" and begin < minute_from):
             raise QueryError(
                 f"before {format_instant(max(minute_from if fitting else end, begin))} single observations "
@@ -159,6 +160,11 @@ def _fitting(asked: Question, source: Source) -> bool:
     zone = ZoneInfo(asked.zone)
     offsets = (zone.utcoffset(to_datetime(one).astimezone(zone)) for one in (asked.start, asked.end))
     return all(one is not None and one.total_seconds() * 1_000_000 % size == 0 for one in offsets)
+
+
+def _is_made(kept: Sequence[Kept], source: Source) -> bool:
+    """Whether there are aggregates of this size: none are shorter than the sensor's interval."""
+    return all(SIZES[source] in sizes_for(one.interval) for one in kept)
 
 
 def _midnight(time: Instant, zone: str | None) -> Instant:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol, TypeVar
 
 from runtime import topics
+from storage.positions import TOLD
 from storage.reception import COUNT_MAX, DATASTREAM_MAX, FLAGS_MAX, ReceivedMessage, Reception, fits
 from twin import messages
 from twin.codec import VERSION
@@ -127,17 +128,19 @@ class LogBatch:
 
     def _add_aggregates(self, record: LogRecord) -> list[str]:
         batch = messages.AGGREGATES.decode(record.value)
-        if not (INSTANT_MIN <= batch.time <= INSTANT_MAX and 0 <= batch.offset <= COUNT_MAX):
+        if not (INSTANT_MIN <= batch.time <= INSTANT_MAX and -1 <= batch.offset <= COUNT_MAX):
             raise MessageError("AggregateBatch has numbers beyond all bounds")
+        told = TOLD, record.partition
+        self.reached[told] = max(batch.offset + 1, self.reached.get(told, 0))
         refused = 0
         for one in batch.aggregates:
             if _aggregate_fits(one):
                 _keep_newest(self.aggregates, (one.size, one.datastream, one.start), one)
             else:
                 refused += 1
-        for told in batch.assessments:
-            if _assessment_fits(told):
-                _keep_newest(self.assessments, told[:2], told)
+        for judged in batch.assessments:
+            if _assessment_fits(judged):
+                _keep_newest(self.assessments, judged[:2], judged)
             else:
                 refused += 1
         for datastream, time in batch.repairs:

@@ -8,6 +8,9 @@ from typing import TypeAlias
 from storage.database import Connection
 from storage.queries import query
 
+TOLD = "aggregates of observations"
+"""Where a topic stands else: how far in `observations` the aggregates reach that are stored, so to say."""
+
 Positions: TypeAlias = dict[tuple[str, int], int]
 """(topic, partition) → next offset."""
 

@@ -12,6 +12,7 @@ from runtime.topics import OBSERVATIONS
 from storage.aggregate_writer import create_staging
 from storage.cancellation import raise_if_cancelled
 from storage.database import UNAVAILABLE, Connection, connect
+from storage.positions import TOLD
 from storage.queries import query
 from storage.recomputation import recompute
 from storage.recompute import run_recomputes
@@ -79,7 +80,8 @@ async def repair(connection: Connection, properties: Mapping[str, ObservedProper
     """
     async with connection.transaction():
         cursor = await connection.execute(
-            query("list_ready_repairs"), {"topic": OBSERVATIONS, "limit": REQUESTS_MAX}
+            query("list_ready_repairs"),
+            {"topic": OBSERVATIONS, "told": TOLD, "limit": REQUESTS_MAX},
         )
         ready = [
             Request(datastream, from_datetime(start), log_id, offset, from_datetime(requested))

@@ -97,7 +97,7 @@ class AreaStage:
             for number, rolled in enumerate(values, start=before + 1):
                 updates.append(_update(area, number, rolled, now))
                 if parent is not None:
-                    inputs.append(_input(parent, area, rolled))
+                    inputs.append(_input(parent, area, rolled, number))
         self._buckets.reach(offset, now)
         outputs = [
             Output(topics.UPDATES, self._partition, UPDATES.encode(UpdateBatch(VERSION, tuple(part))))
@@ -174,7 +174,7 @@ def _update(area: str, revision: int, rolled: RolledUp, now: Instant) -> Update:
     )
 
 
-def _input(parent: str, area: str, rolled: RolledUp) -> AreaInput:
+def _input(parent: str, area: str, rolled: RolledUp, revision: int) -> AreaInput:
     return AreaInput(
         parent,
         area,
@@ -184,4 +184,5 @@ def _input(parent: str, area: str, rolled: RolledUp) -> AreaInput:
         rolled.flags,
         rolled.weight,
         rolled.valid_until,
+        revision,
     )

@@ -16,7 +16,7 @@ from stream.told import Told, known_value
 from twin.datastream_state import DatastreamState
 from twin.derived_state import Wanted, wanted_of
 from twin.entity_state import Effect
-from twin.instant import Duration, Instant
+from twin.instant import INSTANT_MAX, Duration, Instant
 from twin.messages import OBSERVATIONS, Assessment, ObservationBatch, Repair, Update, partition_of
 from twin.model import CityModel
 from twin.observation import Observation, Outcome
@@ -34,9 +34,10 @@ class EntityStage:
         self._model: CityModel | None = None
         self._wanted: dict[str, Wanted] = {}
         self._awaited: set[str] = set()  # entities with something to tell at the next second
-        # When windows are told although nothing comes, by datastream; one entry of each.
+        # When windows are told although nothing comes, and of each datastream the entry that counts, which is
+        # its earliest. The others are gone within the longest window; each silence of it leaves one.
         self._due: list[tuple[Instant, str, int]] = []
-        self._scheduled: set[int] = set()
+        self._scheduled: dict[int, Instant] = {}
 
     @property
     def offset(self) -> int:
@@ -118,11 +119,13 @@ class EntityStage:
         waiting = []
         while self._due and self._due[0][0] <= now:
             entry = heapq.heappop(self._due)
-            _, entity, id = entry
+            due, entity, id = entry
+            if self._scheduled.get(id) != due:
+                continue  # it was looked at earlier
             if self._buckets.has_applied(entity, offset):
                 waiting.append(entry)  # what it told then is told; what it has to tell comes later
                 continue
-            self._scheduled.discard(id)
+            del self._scheduled[id]
             content = self._buckets.of(entity).contents.get(entity)
             if content is not None and id in content.state.datastreams:
                 content.observed.add(id)
@@ -148,14 +151,15 @@ class EntityStage:
             content.state.revision += 1
             timed = value if value.interval else value._replace(interval=_interval_of(entity, model))
             told.derived(entity, content.state.revision, timed, now)
-            told.area(model, entity, timed)
+            told.area(model, entity, timed, content.state.revision)
         for property in sorted(content.changed):
             state = content.state.property_state(property, model)
             if state is not None:
                 interval = min(one.interval for one in model.datastreams_of(entity, property))
                 times = state.phenomenon_time, interval
                 weight = len(state.datastreams)
-                told.area(model, entity, known_value(property, state.value, times, state.flags, weight))
+                value = known_value(property, state.value, times, state.flags, weight)
+                told.area(model, entity, value, content.state.revision)
         content.changed.clear()
         if any(one.waiting for one in content.derived.households.values()):
             self._awaited.add(entity)
@@ -187,11 +191,11 @@ class EntityStage:
         self._schedule(datastream, state, model)
 
     def _schedule(self, datastream: Datastream, state: DatastreamState, model: CityModel) -> None:
-        if datastream.id in self._scheduled:
-            return  # it is looked at then, and scheduled anew
         due = state.due(model.terms(datastream))
-        if due is not None:
-            self._scheduled.add(datastream.id)
+        # An entry that is too early does no harm: it is looked at then, and scheduled anew. One that is too
+        # late would tell a window later than a worker does that starts from a checkpoint.
+        if due is not None and due < self._scheduled.get(datastream.id, INSTANT_MAX):
+            self._scheduled[datastream.id] = due
             heapq.heappush(self._due, (due, datastream.entity, datastream.id))
 
     def _follow(self, model: CityModel, now: Instant, told: Told) -> None:
@@ -215,6 +219,8 @@ class EntityStage:
                     self._buckets.content(entity).observed.add(id)
                     self._awaited.add(entity)
                     effect = content.state.reassess(datastream, model)
+                    # A replay may have told these windows by another model under the same revision.
+                    told.repairs += [Repair(id, hour) for hour in state.hours()]
                     self._take(content, datastream, effect, now, told)
             content.model = model.version
 

@@ -60,7 +60,7 @@ class Told:
             )
         )
 
-    def area(self, model: CityModel, entity: str, value: DerivedValue) -> None:
+    def area(self, model: CityModel, entity: str, value: DerivedValue, revision: int) -> None:
         """Tell a value of an entity to its area, where such values are rolled up; None when it is suspect."""
         area = area_of(entity, model)
         if area is None or roll_up_of(value.name, model) == "none":
@@ -75,6 +75,7 @@ class Told:
                 value.flags,
                 value.weight,
                 value.phenomenon_time + live_for(value.interval),
+                revision,
             )
         )
 

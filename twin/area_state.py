@@ -40,10 +40,10 @@ class AreaState(msgspec.Struct, array_like=True):
     told: dict[str, RolledUp] = msgspec.field(default_factory=dict)
 
     def take(self, input: AreaInput) -> bool:
-        """Take in an input; return whether it is news. One older than what is known changes nothing."""
+        """Take in an input; return whether it is news. One told before what is known changes nothing."""
         of_name = self.inputs.setdefault(input.name, {})
         known = of_name.get(input.source)
-        if known == input or (known is not None and input.phenomenon_time < known.phenomenon_time):
+        if known == input or (known is not None and input.revision < known.revision):
             return False
         of_name[input.source] = input
         return True

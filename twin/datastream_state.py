@@ -18,18 +18,17 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Iterator
 from operator import itemgetter
-from typing import NamedTuple
 
 from twin.counting import counted_up_to, counts_of
 from twin.datastream_snapshot import Folded, LastGood, Snapshot
 from twin.freshness import live_for
-from twin.instant import Duration, Instant
+from twin.instant import HOUR, Duration, Instant
 from twin.judgement import CONTEXT_MAX, Judgement, Run, extend, judge_quality, judge_times
-from twin.observation import Observation, Outcome
+from twin.observation import Observation, Observed, Outcome
 from twin.open_windows import OpenWindows, ToldWindow, WindowKey
 from twin.quality import BY_TIMES, QualityFlag, takes_part
 from twin.terms import Terms
-from twin.window import Accumulator
+from twin.window import Accumulator, window_start
 
 LATE_MAX = 32
 """How many observations may overtake one before it is too late for the windows in memory."""
@@ -37,13 +36,6 @@ LATE_MAX = 32
 KEPT_MAX = CONTEXT_MAX + LATE_MAX
 
 _phenomenon_time = itemgetter(1)
-
-
-class Observed(NamedTuple):
-    """What an observation did."""
-
-    outcome: Outcome
-    judgements: list[Judgement]  #: new ones, and those that changed
 
 
 _NONE: list[Judgement] = []
@@ -115,22 +107,14 @@ class DatastreamState:
         known = self._kept[place]
         wins = observation[2:] > known[2:]
         if observation.value == known.value and observation.flags == known.flags:
-            if wins:  # only the time of reception moves on, and what follows from it
-                received = observation.received_time
-                judged = self._judged[place]
-                flags = judged.flags & ~BY_TIMES | known.flags
-                flags |= judge_times(known.phenomenon_time, received, terms.rules, terms.interval)
-                self._kept[place] = observation
-                self._judged[place] = judged._replace(received_time=received, flags=flags)
-            return Observed(Outcome.DUPLICATE, _NONE)
+            return self._move(place, observation, terms) if wins else Observed(Outcome.DUPLICATE, _NONE)
         if not wins:
             return Observed(Outcome.SUPERSEDED, _NONE)
         time, newest = observation.phenomenon_time, self._kept[-1].phenomenon_time
         counted = self._counts(terms)
         self._kept[place] = observation
-        if place < self._folded_count:
+        if self._folded is not None and place < self._folded_count:
             # Folded already: later judgements see the correction, the windows need a repair.
-            assert self._folded is not None  # noqa: S101 - something was folded
             value = terms.calibrated(observation.value, time)
             self._judged[place] = observation._replace(value=value)
             self._points[place] = time, value
@@ -140,6 +124,22 @@ class DatastreamState:
         self._windows.touch(time, newest, terms.sizes)
         self._touch_counted(counted, terms)
         return Observed(Outcome.CORRECTION, judgements)
+
+    def _move(self, place: int, observation: Observation, terms: Terms) -> Observed:
+        """Move the time of reception of a known observation on, and with it what follows from its times."""
+        time, received = observation.phenomenon_time, observation.received_time
+        judged = self._judged[place]
+        flags = judged.flags & ~BY_TIMES | observation.flags
+        flags |= judge_times(time, received, terms.rules, terms.interval)
+        self._kept[place] = observation
+        self._judged[place] = judged._replace(received_time=received, flags=flags)
+        if flags == judged.flags:
+            return Observed(Outcome.DUPLICATE, _NONE)
+        if self._folded is not None and place < self._folded_count:
+            self._windows.lack(time, self._folded.time, terms.sizes)
+            return Observed(Outcome.REPAIR, _NONE)
+        self._windows.touch(time, self._kept[-1].phenomenon_time, terms.sizes)
+        return Observed(Outcome.DUPLICATE, _NONE)
 
     def reassess(self, terms: Terms) -> list[Judgement]:
         """Judge what is not folded by new terms; what was folded under others is lacking in its windows."""
@@ -163,8 +163,7 @@ class DatastreamState:
             self._judged[number] = after
             self._points[number] = after.phenomenon_time, after.value
             flags = after.flags & ~BY_TIMES
-            known = self._kept[number].flags if number == new else before.flags & ~BY_TIMES
-            if flags != known:
+            if flags != before.flags & ~BY_TIMES or (number == new and flags != self._kept[number].flags):
                 judgements.append(Judgement(after.phenomenon_time, flags))
             if number != new and (after.flags != before.flags or after.value != before.value):
                 self._windows.touch(after.phenomenon_time, newest, terms.sizes)
@@ -207,6 +206,10 @@ class DatastreamState:
             if takes_part(one.flags):
                 return LastGood(one.value, one.phenomenon_time)
         return self._folded.last_good if self._folded is not None else None
+
+    def hours(self) -> list[Instant]:
+        """Return the hours that the kept observations lie in, by their start."""
+        return sorted({window_start(time, HOUR) for time, _ in self._points})
 
     def due(self, terms: Terms) -> Instant | None:
         """Return the log time from which on a window is told although nothing closes it; None: none is."""

@@ -14,8 +14,8 @@ from twin.window import Aggregate
 
 WINDOW: Duration = 10 * MINUTE
 
-# How much longer than its connections' interval a window waits, by log time, for those that have not closed it:
-# the next reading does. A gateway that is away for longer has its readings carried by the cohort.
+# How much longer than its connections' interval a window waits, by log time, for those that have not closed
+# it: the next reading does. A gateway that is away for longer has its readings carried by the cohort.
 WAIT_MAX: Duration = 2 * MINUTE
 
 # Windows that wait at a time; with more, the oldest are complete as they are. A simulation that runs fast

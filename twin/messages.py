@@ -103,6 +103,9 @@ class AreaInput(NamedTuple):
     flags: int
     weight: int  #: connections or sensors behind the value
     valid_until: Instant  #: by event time: from then on it does not speak for the present any more
+    revision: (
+        int  #: of the source when it told this: a state may go back in time when its newest value is judged
+    )
 
 
 class AreaInputBatch(msgspec.Struct, array_like=True, frozen=True, gc=False):

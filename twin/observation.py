@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from twin.instant import Instant
+from twin.judgement import Judgement
 
 
 class Observation(NamedTuple):
@@ -33,3 +34,10 @@ class Outcome(StrEnum):
     LATE = "late"  #: older than the state: part of its windows and of history
     REPAIR = "repair"  #: too old for the windows in memory: history, from which they are made again
     FUTURE = "future"  #: dated too far ahead of its reception: refused
+
+
+class Observed(NamedTuple):
+    """What an observation did."""
+
+    outcome: Outcome
+    judgements: list[Judgement]  #: new ones, and those that changed

@@ -1,5 +1,5 @@
 -- The newest observation of each datastream up to a time of its own, as list_origins has it, by datastream.
--- observation_key and assessment_key, in the chunks before each time.
+-- observation_key and assessment_key, in the chunks between floor and ceiling.
 SELECT asked.datastream_id, newest.phenomenon_time, newest.received_time, newest.value,
     newest.flags | coalesce(found.flags, 0::smallint)
 FROM unnest(%(datastreams)s::integer[], %(times)s::timestamptz[]) AS asked (datastream_id, until)
@@ -8,10 +8,13 @@ CROSS JOIN LATERAL (
     FROM observation
     WHERE observation.datastream_id = asked.datastream_id
         AND observation.phenomenon_time <= asked.until
-        AND observation.phenomenon_time > asked.until - %(reach)s * interval '1 microsecond'
+        AND observation.phenomenon_time > %(floor)s
+        AND observation.phenomenon_time <= %(ceiling)s
     ORDER BY phenomenon_time DESC
     LIMIT 1
 ) AS newest
 LEFT JOIN assessment AS found ON found.datastream_id = asked.datastream_id
     AND found.phenomenon_time = newest.phenomenon_time
+    AND found.phenomenon_time > %(floor)s
+    AND found.phenomenon_time <= %(ceiling)s
 ORDER BY asked.datastream_id;

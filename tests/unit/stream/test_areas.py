@@ -34,7 +34,15 @@ MODEL = town()
 def told(area: str, source: str, name: str, value: float | None, **other: int) -> AreaInput:
     time = other.get("time", 10 * MINUTE)
     return AreaInput(
-        area, source, name, value, time, 0, other.get("weight", 1), other.get("until", time + 5 * MINUTE)
+        area,
+        source,
+        name,
+        value,
+        time,
+        0,
+        other.get("weight", 1),
+        other.get("until", time + 5 * MINUTE),
+        other.get("revision", time),
     )
 
 

@@ -103,3 +103,25 @@ def test_a_cohort_is_remembered_beyond_its_log() -> None:
     updates, _ = live(stage, model, range(11, 25))
     published = [one for one in updates if one.kind is UpdateKind.INDICATOR]
     assert [one.datastreams for one in published] == [members]
+
+
+def test_meters_that_fell_silent_once_have_their_next_window_told_as_early_as_after_a_restart() -> None:
+    """A window is told once: told at another time, it would be over other readings."""
+    model = household_city(12)
+    stage = KIND.seeded(0, NOTHING, model)
+    live(stage, model, range(5))
+    tick(stage, model, 25)  # the window of ten minutes is told early, that of the hour is not yet due
+    live(stage, model, range(30, 36))
+    checkpoint = stage.checkpoint()
+    restored = KIND.restored(0, checkpoint.position, checkpoint.buckets.get)
+    assert restored is not None
+    told = [[tick(one, model, minute) for minute in (41, 44, 47)] for one in (stage, restored)]
+    assert told[0] == told[1]
+    published = [one for updates in told[0] for one in updates if one.kind is UpdateKind.INDICATOR]
+    assert [(one.phenomenon_time, one.count) for one in published] == [(40 * MINUTE, 12)]
+
+
+def tick(stage: EntityStage, model: CityModel, minute: int) -> list[Update]:
+    """Let time pass; return what is told."""
+    batch = ObservationBatch(VERSION, (), minute * MINUTE)
+    return decoded(stage.apply(stage.offset + 1, batch, model).outputs)[0]
