@@ -31,7 +31,7 @@ from cities.schema import (
     PropertyItem,
     SensorItem,
 )
-from cities.sensors import check_sensors, planned_datastreams, planned_sensor
+from cities.sensors import check_mixed, check_sensors, planned_datastreams, planned_sensor
 from cities.yaml_lines import Document, load
 from twin.model import City, CityPlan, Feed
 from twin.observed_property import BUILT_IN
@@ -95,13 +95,14 @@ class _Reading:
         check_sensors(
             sensors, entities.ids if entities.document else None, known, frozenset(FEEDS) | feeds.ids
         )
+        own_feeds = {one.item.id: _feed(one.item) for one in feeds.placed}
+        check_mixed(sensors, own_feeds)
         check_calibrations(calibrations, sensors, known)
         check_maintenance(maintenance, sensors)
         for items in (properties, feeds, entities, sensors, calibrations, maintenance):
             self.faults.extend(items.faults)
         if self.faults or city is None:
             return None
-        own_feeds = {one.item.id: _feed(one.item) for one in feeds.placed}
         return CityPlan(
             city=City(id=city.id, name=city.name, timezone=city.timezone),
             entities=tuple(planned(one.item) for one in entities.placed),

@@ -11,10 +11,11 @@ The conversion law: canonical = offset + scale × value.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator, Mapping
 
 from cities.entities import References
-from cities.items import Items, near
+from cities.items import Items, Placed, near
 from cities.schema import PERSONAL_FEEDS, ObserveItem, SensorItem
 from twin.errors import UnitError
 from twin.model import Feed
@@ -49,6 +50,11 @@ def personal_by_feed(feed: str, feeds: Mapping[str, Feed]) -> bool:
     return feed in PERSONAL_FEEDS or (feed in feeds and feeds[feed].decoder in PERSONAL_FEEDS)
 
 
+def is_personal(item: SensorItem, feeds: Mapping[str, Feed]) -> bool:
+    """Whether the single readings of a sensor are personal data."""
+    return personal_by_feed(item.feed, feeds) if item.personal is None else item.personal
+
+
 def check_sensors(
     items: Items[SensorItem],
     entities: frozenset[str] | None,
@@ -73,6 +79,30 @@ def check_sensors(
             items.fault((*location, "observes", *place), message)
     for index, message in items.duplicates("device of this feed", _key):
         items.fault(("sensors", index, "device"), message)
+
+
+def check_mixed(items: Items[SensorItem], feeds: Mapping[str, Feed]) -> None:
+    """Add a fault for each property of an entity that personal and other sensors observe.
+
+    Such a property would have two values under one name: the published sum of the households, and the
+    combination of the others.
+    """
+    first: dict[tuple[str, str], dict[bool, Placed[SensorItem]]] = defaultdict(dict)
+    for placed in items.placed:
+        item, location = placed
+        personal = is_personal(item, feeds)
+        for number, observed in enumerate(item.observes):
+            known = first[item.entity, observed.property]
+            other = known.get(not personal)
+            if known.setdefault(personal, placed) is placed and other is not None and items.document:
+                line = items.document.line(other.location)
+                ours, theirs = ("personal", "not") if personal else ("not personal", "personal")
+                items.fault(
+                    (*location, "observes", number, "property"),
+                    f"{observed.property} of {item.entity} is {ours} here, and {theirs} in {other.item.id}, "
+                    f"line {line}: expected only personal sensors of a property on an entity, or none; "
+                    "observe it as another property or on another entity, or correct `personal`",
+                )
 
 
 def _key(item: SensorItem) -> tuple[str, str]:
@@ -110,14 +140,13 @@ def _observe_faults(
 
 def planned_sensor(item: SensorItem, feeds: Mapping[str, Feed]) -> Sensor:
     """Return the sensor that an item asks for."""
-    personal = personal_by_feed(item.feed, feeds) if item.personal is None else item.personal
     return Sensor(
         id=item.id,
         feed=item.feed,
         device=device_of(item),
         entity=item.entity,
         interval=item.interval,
-        personal=personal,
+        personal=is_personal(item, feeds),
     )
 
 

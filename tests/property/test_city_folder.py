@@ -36,7 +36,7 @@ rules = st.builds(
     QualityRules,
     maximum=st.none() | numbers,
     rate_max=st.none() | positive,
-    spike=st.none() | st.builds(Spike, window=st.integers(5, 31), threshold=positive, deviation_min=positive),
+    spike=st.none() | st.builds(Spike, window=st.integers(5, 16), threshold=positive, deviation_min=positive),
     stuck=st.none()
     | st.builds(
         Stuck,

@@ -1,242 +1,191 @@
-"""An attacker reads every published sum of households, knows who is in it, and subtracts."""
+"""An attacker reads all that entities and areas tell of a town, live, through restarts and lost logs."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from itertools import combinations
 from typing import NamedTuple
 
-import msgspec
-from hypothesis import given, settings
+from hypothesis import Phase, example, given, settings
 from hypothesis import strategies as st
 
-from twin.cohort import BREAK, CARRIED_MAX, CONNECTIONS_MIN, Cohort, Published, step
+from tests.household_city import deeper, household_city, with_meters
+from tests.household_run import PROPERTY, HouseholdRun
+from tests.privacy_risks import differencing_risks
+from twin.cohort import BREAK, CONNECTIONS_MIN
+from twin.freshness import live_for
+from twin.household_sum import WINDOW
 from twin.instant import MINUTE, Instant
-from twin.privacy_risks import differencing_risks
-from twin.quality import QualityFlag
-from twin.suppression import AreaSeries, Part, rolled_up, series_sizes
+from twin.messages import Update, UpdateKind
 
-WINDOW = 10 * MINUTE
-CONNECTIONS = 26
+COUNTS = (24, 13, 9)
+METERS = frozenset(range(1, sum(COUNTS) + 1))
+TOWN = deeper(household_city(*COUNTS), registers=14)
 
-# Windows follow each other, mostly; then an outage, a day, or more than carrying and break together.
-gaps = st.sampled_from([1, 1, 1, 1, 6, 40, 143, 144, 145, 300])
-# Who starts or stops to speak: one of them, a few, or as many as it takes to form a cohort anew.
-changes = st.one_of(
-    st.just(frozenset()),
-    st.frozensets(st.integers(0, CONNECTIONS - 1), min_size=1, max_size=2),
-    st.frozensets(st.integers(0, CONNECTIONS - 1), min_size=8, max_size=14),
-    # Nearly the same ones again: a cohort that would come nearly back to an earlier one.
-    st.sampled_from([frozenset(range(10)), frozenset(range(1, 11)), frozenset(range(2, 12))]),
-)
-histories = st.lists(st.tuples(gaps, changes), min_size=1, max_size=25)
-first_speakers = st.frozensets(st.integers(0, CONNECTIONS - 1), max_size=CONNECTIONS)
-
-
-def value_of(connection: int, window: Instant) -> float:
-    """A load that nobody else has at any time, to a watt."""
-    return ((connection + 1) * 7919 + window // WINDOW * 104_729) % 9_973 / 1000
-
-
-class Told(NamedTuple):
-    """What was published, and what the attacker must not find out: whose it is."""
-
-    published: Published
-    members: frozenset[int]
-    terms: frozenset[tuple[int, Instant]]  #: connection, and the window that its value is of
-
-
-def windows(
-    speakers: frozenset[int], history: list[tuple[int, frozenset[int]]]
-) -> Iterator[tuple[Instant, frozenset[int]]]:
-    """Yield each window with who speaks in it."""
-    window = 0
-    for gap, change in history:
-        window += gap * WINDOW
-        speakers ^= change
-        yield window, speakers
-
-
-def run(
-    speakers: frozenset[int], history: list[tuple[int, frozenset[int]]], registered: int
-) -> Iterator[tuple[Cohort | None, Told | None, dict[int, float]]]:
-    cohort: Cohort | None = None
-    for window, speaking in windows(speakers, history):
-        present = {one: value_of(one, window) for one in speaking}
-        cohort, published = step(cohort, present, window, registered)
-        told = None
-        if published is not None:
-            assert cohort is not None
-            terms = frozenset((one, cohort.known[one].window) for one in cohort.members())
-            told = Told(published, cohort.members(), terms)
-        yield cohort, told, present
-
-
-registered_counts = st.sampled_from([0, CONNECTIONS])
-
-
-@settings(max_examples=300)
-@given(first_speakers, histories, registered_counts)
-def test_sums_within_a_break_are_over_the_same_connections_or_differ_in_enough(
-    speakers: frozenset[int], history: list[tuple[int, frozenset[int]]], registered: int
-) -> None:
-    told = [one for _, one, _ in run(speakers, history, registered) if one is not None]
-    for one in told:
-        assert one.published.count == len(one.members) >= CONNECTIONS_MIN
-    for earlier, later in combinations(told, 2):
-        if later.published.window - earlier.published.window < BREAK:
-            difference = len(earlier.members ^ later.members)
-            assert difference == 0 or difference >= CONNECTIONS_MIN
-
-
-@settings(max_examples=200)
-@given(first_speakers, histories, registered_counts)
-def test_no_difference_of_two_sums_is_over_few_connections_even_when_many_were_silent(
-    speakers: frozenset[int], history: list[tuple[int, frozenset[int]]], registered: int
-) -> None:
-    told = [one for _, one, _ in run(speakers, history, registered) if one is not None]
-    for earlier, later in combinations(told, 2):
-        assert len({connection for connection, _ in earlier.terms ^ later.terms}) >= CONNECTIONS_MIN
-
-
-@settings(max_examples=200)
-@given(first_speakers, histories)
-def test_a_sum_is_that_of_its_members_each_with_a_value_of_at_most_a_day_ago(
-    speakers: frozenset[int], history: list[tuple[int, frozenset[int]]]
-) -> None:
-    for _, told, present in run(speakers, history, 0):
-        if told is None:
-            continue
-        published = told.published
-        assert all(0 <= published.window - window <= CARRIED_MAX for _, window in told.terms)
-        assert math.isclose(published.value, math.fsum(value_of(*one) for one in told.terms), abs_tol=5e-4)
-        assert bool(published.flags & QualityFlag.ESTIMATED) == (not told.members <= present.keys())
-
-
-@settings(max_examples=100)
-@given(first_speakers, histories, st.integers(0, 3))
-def test_a_window_is_published_once_and_a_checkpoint_changes_nothing(
-    speakers: frozenset[int], history: list[tuple[int, frozenset[int]]], back: int
-) -> None:
-    for cohort, told, present in run(speakers, history, 0):
-        restored = msgspec.msgpack.decode(msgspec.msgpack.encode(cohort), type=Cohort | None)
-        assert restored == cohort
-        if told is not None:
-            corrected = {one: value + 1 for one, value in present.items()}
-            again = step(cohort, corrected, told.published.window - back * WINDOW)
-            assert again == (cohort, None)
-
-
-# --- the tree ---
-
-AREAS = ("city", "north", "south", "n1", "n2", "n3", "s1", "s2")
-PARENTS: dict[str, str | None] = {
-    "city": None,
-    "north": "city",
-    "south": "city",
-    "n1": "north",
-    "n2": "north",
-    "n3": "north",
-    "s1": "south",
-    "s2": "south",
-}
-HOMES = 60
-
-homes = st.lists(st.sampled_from(AREAS), min_size=HOMES, max_size=HOMES)
 few_or_many = st.one_of(
-    st.frozensets(st.integers(0, HOMES - 1), max_size=3),
-    st.frozensets(st.integers(0, HOMES - 1), min_size=8, max_size=25),
+    st.just(frozenset[int]()),
+    st.frozensets(st.sampled_from(sorted(METERS)), max_size=3),
+    st.frozensets(st.sampled_from(sorted(METERS)), min_size=8, max_size=25),
 )
-tree_histories = st.lists(st.tuples(gaps, few_or_many, few_or_many), min_size=1, max_size=14)
+events = st.sampled_from(["", "", "", "late", "late", "restart", "replay", "log", "meters"])
+stage_gaps = st.sampled_from([1, 1, 1, 1, 1, 2, 6, 140, 144, 145])
 
 
-class AreaTold(NamedTuple):
-    """What an area published, and whose it is."""
+class Happening(NamedTuple):
+    """A window, and what goes wrong around it."""
 
-    area: str
-    published: Published
-    members: frozenset[int]
-
-
-def run_tree(
-    homes: list[str], history: list[tuple[int, frozenset[int], frozenset[int]]]
-) -> Iterator[list[AreaTold]]:
-    """Yield what the areas publish of each window, while connections come, go and fall silent."""
-    series: dict[str, AreaSeries] = {}
-    window, registered, silent = 0, frozenset(range(HOMES)), frozenset[int]()
-    for gap, moved, fallen in history:
-        window += gap * WINDOW
-        registered ^= moved
-        silent ^= fallen
-        own = {area: {one for one in registered if homes[one] == area} for area in AREAS}
-        sizes = series_sizes(PARENTS, {area: len(own[area]) for area in AREAS})
-        parts: dict[str, Part] = {}
-        members: dict[str, frozenset[int]] = {}
-        told = []
-        for area in reversed(AREAS):
-            children = [one for one in AREAS if PARENTS[one] == area]
-            readings = {one: value_of(one, window) for one in own[area] - silent}
-            series[area], parts[area] = rolled_up(
-                area,
-                series.get(area),
-                readings,
-                [parts[one] for one in children],
-                window,
-                size=sizes[area],
-            )
-            cohort = series[area].cohort
-            mine = cohort is not None and cohort.past and cohort.past[-1].window == window
-            below = [members[one] for one in children]
-            assert sum(map(len, below)) == len(frozenset().union(*below))
-            members[area] = frozenset().union(*below, cohort.members() if mine and cohort else ())
-            published = parts[area].published
-            assert (published is None) == (not members[area])
-            if published is not None:
-                assert published.count == len(members[area])
-                told.append(AreaTold(area, published, members[area]))
-        yield told
+    gap: int  #: windows since the one before
+    change: frozenset[int]  #: meters that begin or cease to speak
+    event: str
+    some: frozenset[int]  #: whom it is about
+    ticks: tuple[int, ...]  #: minutes after the window's end at which the clock goes on
 
 
-@settings(max_examples=150, deadline=None)
-@given(homes, tree_histories)
-def test_adding_and_subtracting_the_sums_of_a_window_leaves_nobody_alone(
-    homes: list[str], history: list[tuple[int, frozenset[int], frozenset[int]]]
+happenings = st.lists(
+    st.builds(
+        Happening,
+        stage_gaps,
+        few_or_many,
+        events,
+        few_or_many,
+        st.sampled_from([(), (1,), (1, 4, 8), (4, 8), (9,)]),
+    ),
+    min_size=1,
+    max_size=14,
+)
+
+
+def live(story: list[Happening], silent: frozenset[int]) -> HouseholdRun:
+    """Return what the stages tell of the town while this happens to it."""
+    run = HouseholdRun(TOWN)
+    speaking, registered, window = METERS - silent, METERS, 0
+    for number, one in enumerate(story, start=2):
+        before, window = window, window + one.gap * WINDOW
+        speaking ^= one.change
+        run.speak(speaking, window, window + WINDOW - MINUTE // 2, 0)
+        end = window + WINDOW
+        match one.event:
+            case "late":
+                run.speak(one.some, before, end, number)
+            case "restart":
+                run.restart(0)
+            case "replay":
+                run.restart(2)
+            case "log":
+                run.replace_log()
+            case "meters":
+                registered ^= one.some
+                run.remodel(with_meters(TOWN, registered, number), end)
+        for minutes in one.ticks:
+            run.wait(end + minutes * MINUTE)
+        run.save()
+    run.wait(window + 2 * WINDOW)
+    run.wait(window + 3 * WINDOW)
+    return run
+
+
+QUIET = Happening(1, frozenset(), "", frozenset(), (1, 4, 8))
+JOINED = frozenset(range(1, 12))
+# Eleven join; the log is lost, and with it the memory of the cohort before; but one of them cease to speak.
+NEARLY_BACK = [
+    *[QUIET] * 9,
+    *[QUIET._replace(change=JOINED), QUIET, QUIET._replace(change=JOINED - {1}, event="log"), QUIET, QUIET],
+]
+stories = given(happenings, few_or_many)
+# To shorten a story that fails takes longer than to read it.
+thorough = settings(max_examples=50, deadline=None, phases=[Phase.explicit, Phase.reuse, Phase.generate])
+
+
+@thorough
+@example(NEARLY_BACK, JOINED)
+@stories
+def test_what_entities_tell_is_over_enough_that_are_the_same_or_others_enough(
+    story: list[Happening], silent: frozenset[int]
 ) -> None:
-    for told in run_tree(homes, history):
-        areas = {one.area: one.members for one in told}
-        assert differencing_risks(areas) == []
-        # Connections that no published sum tells apart have equal columns in every equation, and so in every
-        # combination of equations: what is left of a combination is made of whole such groups.
-        groups: dict[frozenset[str], int] = {}
-        for connection in frozenset().union(*areas.values()):
-            within = frozenset(area for area, members in areas.items() if connection in members)
-            groups[within] = groups.get(within, 0) + 1
-        assert all(size >= CONNECTIONS_MIN for size in groups.values())
-
-
-@settings(max_examples=150, deadline=None)
-@given(homes, tree_histories)
-def test_no_two_sums_of_any_areas_and_windows_within_a_break_differ_in_few_connections(
-    homes: list[str], history: list[tuple[int, frozenset[int], frozenset[int]]]
-) -> None:
-    told = [one for window in run_tree(homes, history) for one in window]
+    told = live(story, silent).published
+    assert all(len(one.members) >= CONNECTIONS_MIN for one in told)
     for earlier, later in combinations(told, 2):
-        if abs(later.published.window - earlier.published.window) < BREAK:
+        if earlier.entity == later.entity and later.window - earlier.window < BREAK:
             difference = len(earlier.members ^ later.members)
             assert difference == 0 or difference >= CONNECTIONS_MIN
 
 
-@settings(max_examples=60, deadline=None)
-@given(homes, tree_histories)
-def test_a_parent_is_the_sum_of_its_children_and_a_rest_of_nobody_or_enough(
-    homes: list[str], history: list[tuple[int, frozenset[int], frozenset[int]]]
+@thorough
+@stories
+def test_no_combination_of_what_entities_tell_is_over_few_readings(
+    story: list[Happening], silent: frozenset[int]
 ) -> None:
-    for told in run_tree(homes, history):
-        by_area = {one.area: one for one in told}
-        for one in told:
-            children = [by_area[area] for area in AREAS if PARENTS[area] == one.area and area in by_area]
-            rest = one.published.count - sum(child.published.count for child in children)
-            value = one.published.value - math.fsum(child.published.value for child in children)
-            assert rest == 0 or rest >= CONNECTIONS_MIN
-            assert rest or math.isclose(value, 0, abs_tol=1e-6)
+    """Take any combination of sums, and of them an entity's newest.
+
+    It holds readings of ten that no older sum holds, as each window is told once and in order; the sums of
+    other entities hold none of them, as no connection is in two.
+    """
+    run = live(story, silent)
+    newest: dict[str, Instant] = {}
+    for one in run.published:
+        assert one.window > newest.get(one.entity, -WINDOW)
+        newest[one.entity] = one.window
+        assert len(one.spoke) >= CONNECTIONS_MIN
+        assert one.members <= {id for id in METERS if TOWN.datastreams[id].entity == one.entity}
+        readings = [run.sent[member, one.window] for member in one.members]
+        if not one.estimated and all(len(values) == 1 for values in readings):
+            assert math.isclose(one.value, math.fsum(map(min, readings)), abs_tol=6e-4)
+    for window in {one.window for one in run.published}:
+        assert (
+            differencing_risks({one.entity: one.members for one in run.published if one.window == window})
+            == []
+        )
+
+
+@thorough
+@stories
+def test_areas_tell_sums_of_what_was_told_and_nothing_else(
+    story: list[Happening], silent: frozenset[int]
+) -> None:
+    run = live(story, silent)
+    parents = {id: one.parent for id, one in TOWN.entities.items()}
+    known: dict[str, Update] = {}
+    for number, one in enumerate(run.updates):
+        if number in run.logs:
+            known.clear()  # with the log the areas forget, until their entities tell again
+        if one.kind != UpdateKind.INDICATOR:
+            continue
+        if one.property == f"area_{PROPERTY}":
+            assert (one.datastreams, one.deviating, one.observation, one.last_good) == ((), (), None, None)
+            below = [other for id, other in known.items() if parents[id] == one.entity]
+            moment = max(other.phenomenon_time for other in below)
+            counted = [other for other in below if _valid_until(other) >= moment]
+            assert math.isclose(one.value, math.fsum(other.value for other in counted), abs_tol=1e-9)
+            assert one.count == sum(other.count for other in counted) >= CONNECTIONS_MIN
+        known[one.entity] = one
+
+
+def _valid_until(update: Update) -> Instant:
+    """Return until when a value counts in the area above, as everybody may compute it."""
+    if update.property.startswith("area_"):
+        return update.phenomenon_time + update.interval
+    return update.phenomenon_time + live_for(update.interval)
+
+
+@thorough
+@stories
+def test_nothing_else_has_the_name_of_what_households_measure(
+    story: list[Happening], silent: frozenset[int]
+) -> None:
+    run = live(story, silent)
+    for one in run.updates:
+        if one.kind == UpdateKind.PERSONAL:
+            assert math.isnan(one.value)
+        else:
+            assert (one.kind, one.count >= CONNECTIONS_MIN) == (UpdateKind.INDICATOR, True)
+            assert one.property in (PROPERTY, f"area_{PROPERTY}")
+    told = {(one.entity, one.property.removeprefix("area_"), one.value) for one in run.updates}
+    assert all((one.source, one.name, one.value) in told for one in run.inputs)
+
+
+def test_a_story_without_mishaps_tells_every_window_of_the_areas_that_are_large_enough() -> None:
+    """What is checked above would hold of a stage that tells nothing."""
+    run = live([QUIET] * 6, frozenset())
+    assert [one.entity for one in run.published] == ["town.transformer-0", "town.transformer-1"] * 6
+    areas = {one.entity for one in run.updates if one.property == f"area_{PROPERTY}"}
+    assert areas == {"town", "town.east", "town.east.quay"}

@@ -41,7 +41,7 @@ CASES: list[FaultCase] = [
         "spike: null",
         "spike: {deviationMin: 1, window: 32}",
         11,
-        "quality.spike.window: found 32, expected at most 31",
+        "quality.spike.window: found 32, expected at most 16",
     ),
     ("properties", "raw: P30D", "raw: P61D", 12, "minute is kept for less time than raw, which is finer"),
     ("properties", "raw: P30D", "raw: PT1H", 12, "retention.raw: found 'PT1H', expected P1D to P36525D"),

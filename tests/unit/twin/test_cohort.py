@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from twin.cohort import BREAK, CARRIED_MAX, COHORTS_MAX, FORMING_MAX, Cohort, Published, step
+import msgspec
+
+from twin.cohort import BREAK, CARRIED_MAX, COHORTS_MAX, FORMING_MAX, Cohort, Past, Published, step
 from twin.instant import MINUTE, Instant
 from twin.quality import QualityFlag
 
@@ -42,7 +44,7 @@ def test_nine_connections_are_never_published() -> None:
 
 def test_ten_connections_are_published_as_their_sum() -> None:
     area = Area()
-    assert area.tell(range(10), value=0.3) == [Published(WINDOW, 3.0, 10, 0)]
+    assert area.tell(range(10), value=0.3) == [Published(WINDOW, 3.0, tuple(range(10)), 0)]
 
 
 def test_one_who_joins_waits_for_nine_more() -> None:
@@ -144,3 +146,21 @@ def test_just_less_than_a_day_does_not() -> None:
     area.window += BREAK - 2 * WINDOW
     assert area.counts([*range(11), 20]) == [12]
     assert CARRIED_MAX <= BREAK
+
+
+def test_of_a_cohort_that_others_may_have_gone_before_only_itself_is_published_for_a_day() -> None:
+    area = Area()
+    area.cohort = Cohort.remembered(Past(tuple(range(20)), 0))
+    assert area.counts(range(40), 3) == [20] * 3
+    assert area.counts(range(10, 40), 3) == [20] * 3
+    restored = msgspec.msgpack.decode(msgspec.msgpack.encode(area.cohort), type=Cohort)
+    assert restored == area.cohort
+    area.window = BREAK - WINDOW
+    assert area.counts(range(40)) == [40]
+
+
+def test_after_its_log_was_lost_a_cohort_with_a_silent_member_is_not_published() -> None:
+    area = Area()
+    area.cohort = Cohort.remembered(Past(tuple(range(20)), 0))
+    assert area.counts(range(19), 3) == [None] * 3
+    assert area.counts(range(20)) == [20]
