@@ -10,9 +10,10 @@ import msgspec
 
 from runtime import topics
 from stream.buckets import Buckets, Checkpoint
-from stream.stage import Applied, Knowledge, Output, chunks, log_time
+from stream.stage import Applied, Knowledge, Output, chunks, log_time, revision_base
 from twin.area_state import PREFIX, AreaState, RolledUp
 from twin.codec import VERSION
+from twin.freshness import interval_of
 from twin.instant import Instant
 from twin.messages import (
     AREA_INPUTS,
@@ -91,7 +92,7 @@ class AreaStage:
         inputs: list[AreaInput] = []
         for area in sorted(changed):
             state = self._buckets.content(area)
-            before = state.revision
+            before = state.revision = max(state.revision, revision_base(model))
             values = state.roll_up(changed[area], model)
             parent = model.entities[area].parent
             for number, rolled in enumerate(values, start=before + 1):
@@ -170,7 +171,7 @@ def _update(area: str, revision: int, rolled: RolledUp, now: Instant) -> Update:
         None,
         UpdateKind.INDICATOR,
         count=rolled.weight,
-        interval=max(0, rolled.valid_until - rolled.phenomenon_time),
+        interval=interval_of(rolled.valid_until - rolled.phenomenon_time),
     )
 
 

@@ -11,8 +11,16 @@ from runtime import topics
 from stream.buckets import Buckets, Checkpoint
 from stream.entity_content import EntityContent, EntityKind
 from stream.seeding import seeded_contents, untold
-from stream.stage import Applied, Knowledge, Output, is_due, log_time
-from stream.told import Told, known_value
+from stream.stage import (
+    Applied,
+    Knowledge,
+    Output,
+    is_due,
+    log_time,
+    revision_base,
+    window_revision,
+)
+from stream.told import Told, known_derived, known_value
 from twin.datastream_state import DatastreamState
 from twin.derived_state import Wanted, wanted_of
 from twin.entity_state import Effect
@@ -46,12 +54,16 @@ class EntityStage:
 
     def open(self, knowledge: Knowledge, model: CityModel) -> list[Output]:
         """Return what was stored and not told, and have everything derived and told to areas again."""
-        told = Told()
+        told = Told(window_revision(self._buckets.time, model))
         for entity, content in self._buckets.items():
             told.updates += untold(entity, content, knowledge, model)
             content.changed.update(
                 known.property for id in content.state.datastreams if (known := model.datastreams.get(id))
             )
+        contents = dict(self._buckets.items())
+        for update in knowledge.derived:
+            if update.entity in contents:
+                told.area(model, update.entity, known_derived(update), update.revision)
         mine = {id for _, content in self._buckets.items() for id in content.state.datastreams}
         told.repairs += [one for one in knowledge.repairs if one.datastream in mine]
         return told.outputs(self._partition, self._options.partitions, self._buckets.time, self.offset)
@@ -63,7 +75,7 @@ class EntityStage:
             self._buckets.reach(offset, before)
             return Applied([], Counter(), 0)
         now = log_time(before, batch.time)
-        told = Told()
+        told = Told(window_revision(now, model))
         self._follow(model, now, told)
         outcomes: Counter[Outcome] = Counter()
         unknown = 0
@@ -83,7 +95,9 @@ class EntityStage:
         self, observation: Observation, datastream: Datastream, model: CityModel, now: Instant, told: Told
     ) -> Outcome:
         content = self._buckets.content(datastream.entity)
-        content.model = model.version
+        if content.model != model.version:
+            content.model = model.version
+            content.state.revision = max(content.state.revision, revision_base(model))
         effect = content.state.observe(observation, model, self._options.future_max)
         if effect.outcome is Outcome.FUTURE:
             return effect.outcome
@@ -100,7 +114,7 @@ class EntityStage:
         """Tell what an observation changed at once, and remember what is told at the next second."""
         for judgement in effect.judgements:
             told.assessments.append(
-                Assessment(datastream.id, judgement.phenomenon_time, judgement.flags, now)
+                Assessment(datastream.id, judgement.phenomenon_time, judgement.flags, told.revision)
             )
         if effect.change is None:
             return
@@ -149,7 +163,7 @@ class EntityStage:
         content.observed.clear()
         for value in content.derived.derive(model, entity, wanted, now):
             content.state.revision += 1
-            timed = value if value.interval else value._replace(interval=_interval_of(entity, model))
+            timed = value if value.interval else value._replace(interval=model.interval_of(entity))
             told.derived(entity, content.state.revision, timed, now)
             told.area(model, entity, timed, content.state.revision)
         for property in sorted(content.changed):
@@ -175,7 +189,7 @@ class EntityStage:
                 datastream=datastream.id,
                 size=window.size,
                 start=window.start,
-                revision=now,
+                revision=told.revision,
                 interval=terms.interval,
                 kind=terms.aggregation,
             )
@@ -210,6 +224,9 @@ class EntityStage:
             if any(one.waiting for one in content.derived.households.values()):
                 self._awaited.add(entity)
             known = content.model == model.version
+            if not known:
+                content.model = model.version
+                content.state.revision = max(content.state.revision, revision_base(model))
             for id, state in content.state.datastreams.items():
                 datastream = model.datastreams.get(id)
                 if datastream is None:
@@ -222,7 +239,6 @@ class EntityStage:
                     # A replay may have told these windows by another model under the same revision.
                     told.repairs += [Repair(id, hour) for hour in state.hours()]
                     self._take(content, datastream, effect, now, told)
-            content.model = model.version
 
     def _wanted_of(self, entity: str, model: CityModel) -> Wanted:
         wanted = self._wanted.get(entity)
@@ -274,10 +290,6 @@ class EntityStages:
         """Whether a record holds observations of datastreams that the model does not know."""
         datastreams = model.datastreams
         return any(one.datastream not in datastreams for one in batch.observations)
-
-
-def _interval_of(entity: str, model: CityModel) -> Duration:
-    return min((one.interval for one in model.datastreams_of(entity)), default=0)
 
 
 def _same_terms(datastream: Datastream, before: CityModel | None, model: CityModel) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from storage.knowledge import StoredKnowledge
 from stream.entity_content import EntityContent
-from stream.stage import Knowledge
+from stream.stage import Knowledge, revision_base
 from twin.area_state import PREFIX
 from twin.cohort import Cohort, Past
 from twin.combination import PropertyState
@@ -15,7 +15,7 @@ from twin.household_sum import WINDOW, HouseholdSum
 from twin.instant import Duration, Instant
 from twin.messages import Repair, Update, UpdateKind
 from twin.model import CityModel
-from twin.sensor import Datastream
+from twin.observation import Observation
 
 
 def knowledge_of(stored: StoredKnowledge) -> Knowledge:
@@ -23,12 +23,15 @@ def knowledge_of(stored: StoredKnowledge) -> Knowledge:
     areas: dict[str, int] = {}
     told: dict[tuple[str, str], tuple[float, Instant, int]] = {}
     cohorts: dict[tuple[str, str], Past] = {}
+    derived: list[Update] = []
     for update in stored.state.updates:
         place = update.entity, update.property
         if update.property.startswith(PREFIX):
             areas[update.entity] = max(update.revision, areas.get(update.entity, 0))
-        elif update.kind is UpdateKind.INDICATOR and update.datastreams:
-            cohorts[place] = Past(update.datastreams, update.phenomenon_time - WINDOW)
+        elif update.kind is UpdateKind.INDICATOR:
+            derived.append(update)
+            if update.datastreams:
+                cohorts[place] = Past(update.datastreams, update.phenomenon_time - WINDOW)
         else:
             told[place] = update.value, update.phenomenon_time, update.flags
     return Knowledge(
@@ -39,6 +42,8 @@ def knowledge_of(stored: StoredKnowledge) -> Knowledge:
         stored.state.revisions,
         areas,
         told,
+        {one.datastream: _state(one) for one in stored.state.datastreams},
+        derived,
         cohorts,
     )
 
@@ -58,7 +63,7 @@ def seeded_contents(knowledge: Knowledge, model: CityModel, future_max: Duration
             observation, model.terms(datastream), future_max
         )
     for entity, content in contents.items():
-        content.state.revision = knowledge.revisions.get(entity, 0)
+        content.state.revision = max(knowledge.revisions.get(entity, 0), revision_base(model))
         for id, state in content.state.datastreams.items():
             state.settle(model.terms(model.datastreams[id]), complete=id not in knowledge.truncated)
     _remember_windows(contents, knowledge, model)
@@ -90,28 +95,29 @@ def _household(past: Past) -> HouseholdSum:
 
 
 def untold(entity: str, content: EntityContent, knowledge: Knowledge, model: CityModel) -> list[Update]:
-    """Return updates of the properties whose state is not what was last told; each raises the revision.
+    """Return updates of the datastreams and properties whose state is not what was last stored of them.
 
-    The historian may have stored an observation, and not yet the update that followed from it, when the log
-    that held the update was lost.
+    Each raises the revision. The historian may have stored an observation, and not yet the update that
+    followed from it, when the log that held the update was lost.
     """
-    updates = []
-    newest: dict[str, tuple[Datastream, DatastreamState]] = {}
+    updates: list[Update] = []
+    told: set[str] = set()
     for id, one in sorted(content.state.datastreams.items()):
-        datastream = model.datastreams[id]
-        known = newest.get(datastream.property)
-        if known is None or one.newest[1:] > known[1].newest[1:]:
-            newest[datastream.property] = datastream, one
-    for property, (datastream, one) in sorted(newest.items()):
-        if model.terms(datastream).personal:
+        property = model.datastreams[id].property
+        personal = model.terms(model.datastreams[id]).personal
+        state = None if personal else content.state.property_state(property, model)
+        known = state is None or property in told or _is_told(state, knowledge.told.get((entity, property)))
+        if known and knowledge.states.get(id) == _state(one.newest):
             continue
-        state = content.state.property_state(property, model)
-        if state is None or _is_told(state, knowledge.told.get((entity, property))):
-            continue
+        told.add(property)
         content.state.revision += 1
         updates.append(Update.of(Change(entity, property, content.state.revision, state, one.newest)))
     return updates
 
 
-def _is_told(state: PropertyState, told: tuple[float, int, int] | None) -> bool:
+def _state(observation: Observation) -> tuple[float, Instant, int]:
+    return observation.value, observation.phenomenon_time, observation.flags
+
+
+def _is_told(state: PropertyState, told: tuple[float, Instant, int] | None) -> bool:
     return told == (state.value, state.phenomenon_time, state.flags)

@@ -9,7 +9,7 @@ from typing import NamedTuple, Protocol, TypeVar
 from stream.buckets import Checkpoint
 from twin.cohort import Past
 from twin.instant import SECOND, Instant
-from twin.messages import Repair
+from twin.messages import Repair, Update
 from twin.model import CityModel
 from twin.observation import Observation, Outcome
 from twin.window import Aggregate
@@ -69,6 +69,9 @@ class Knowledge(NamedTuple):
     area_revisions: dict[str, int]  #: the same, of rolled-up values
     #: (entity, property) → value, phenomenon time and flags as they were last stored
     told: dict[tuple[str, str], tuple[float, Instant, int]]
+    #: datastream → value, phenomenon time and flags as they were last stored
+    states: dict[int, tuple[float, Instant, int]]
+    derived: list[Update]  #: derived values of entities as they were last stored
     #: (entity, property) → the connections of the published sum that was last stored, and its window
     cohorts: dict[tuple[str, str], Past]
 
@@ -103,6 +106,21 @@ class StageKind(Protocol[K]):
 def log_time(before: Instant, time: Instant) -> Instant:
     """Return the log time of a record: strictly rising, whatever the clocks of those who write."""
     return max(before + 1, time)
+
+
+def revision_base(model: CityModel) -> int:
+    """Return the revision above which everything is told by a model.
+
+    A crash soon after the model has changed replays records by the new one that were told by the old one
+    already. What is told then must outrank that: revisions of a later version are greater than all of an
+    earlier one, of which there are at most 4 billion for an entity.
+    """
+    return max(0, model.version - 1) << 32
+
+
+def window_revision(now: Instant, model: CityModel) -> int:
+    """Return the revision of windows and judgements that are told at a log time by a model."""
+    return now + max(0, model.version - 1)
 
 
 def is_due(before: Instant, now: Instant) -> bool:

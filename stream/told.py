@@ -9,7 +9,7 @@ from stream.areas import area_outputs
 from stream.stage import Output, chunks
 from twin.area_state import area_of, roll_up_of
 from twin.codec import VERSION
-from twin.derived_state import DerivedValue
+from twin.derived_state import DerivedValue, interval_of
 from twin.freshness import live_for
 from twin.instant import Duration, Instant
 from twin.messages import (
@@ -35,6 +35,7 @@ RECORD_ITEMS_MAX = 1_000
 class Told:
     """Updates, windows, judgements, and what areas are told; in order."""
 
+    revision: int  #: of windows and judgements
     updates: list[Update] = field(default_factory=list)
     aggregates: list[Aggregate] = field(default_factory=list)
     assessments: list[Assessment] = field(default_factory=list)
@@ -107,3 +108,16 @@ def known_value(
 ) -> DerivedValue:
     """Return a property's value in the shape of a derived one; `times`: phenomenon time and interval."""
     return DerivedValue(name, value, times[0], flags, (), weight, times[1])
+
+
+def known_derived(update: Update) -> DerivedValue:
+    """Return a derived value as it was stored."""
+    return DerivedValue(
+        update.property,
+        update.value,
+        update.phenomenon_time,
+        update.flags,
+        (),
+        update.count,
+        update.interval or interval_of(update.property),
+    )

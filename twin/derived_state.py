@@ -152,9 +152,15 @@ def wanted_of(properties: Iterable[str], attributes: Mapping[str, Any]) -> Wante
     )
 
 
+def interval_of(name: str) -> Duration:
+    """Return how often a derived value is made anew at least; 0: as often as what it is derived from."""
+    indicator = REGISTRY.get(name)
+    if indicator is None:
+        return WINDOW  # published by households
+    return max((_SIZES[one.averaging] for one in indicator.inputs if one.averaging != "instant"), default=0)
+
+
 def _derived(indicator: Indicator, value: IndicatorValue) -> DerivedValue:
-    windows = [_SIZES[one.averaging] for one in indicator.inputs if one.averaging != "instant"]
-    time = value.time + max(windows, default=0)  # a window speaks for its end
-    return DerivedValue(
-        indicator.name, value.value, time, value.flags, (), len(value.inputs), max(windows, default=0)
-    )
+    interval = interval_of(indicator.name)
+    time = value.time + interval  # a window speaks for its end
+    return DerivedValue(indicator.name, value.value, time, value.flags, (), len(value.inputs), interval)

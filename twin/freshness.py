@@ -21,6 +21,15 @@ def live_for(interval: Duration) -> Duration:
     return int(interval * LIVE_INTERVALS_MAX) + GRACE
 
 
+def interval_of(live: Duration) -> Duration:
+    """Return the expected interval of a value that is live for so long; the inverse of `live_for`.
+
+    >>> interval_of(live_for(600_000_000))
+    600000000
+    """
+    return max(0, int((live - GRACE) / LIVE_INTERVALS_MAX))
+
+
 def stale_for(interval: Duration) -> Duration:
     """Return how long after its measurement a value is at most stale, and silent thereafter."""
     return int(interval * STALE_INTERVALS_MAX) + GRACE

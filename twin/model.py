@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from twin.calibration import Calibration, Maintenance
 from twin.entity import Entity
+from twin.instant import Duration
 from twin.observed_property import BUILT_IN, ObservedProperty
 from twin.sensor import Datastream, Sensor
 from twin.terms import Terms
@@ -106,9 +107,9 @@ class CityModel:
             )
         return terms
 
-    def is_personal(self, entity: str, property: str) -> bool:
-        """Whether a property of an entity is combined from personal data."""
-        return any(self.terms(one).personal for one in self.datastreams_of(entity, property))
+    def interval_of(self, entity: str) -> Duration:
+        """Return how often the most frequent sensor of an entity should report; 0 where it has none."""
+        return min((one.interval for one in self.datastreams_of(entity)), default=0)
 
     def within(self, area: str) -> Iterator[str]:
         """Yield the ids of the area itself and of everything below it."""

@@ -11,7 +11,7 @@ from twin.instant import MINUTE
 from twin.messages import AREA_INPUTS, UPDATES, AreaInput, AreaInputBatch, Update
 from twin.model import CityModel
 
-NOTHING = Knowledge([], frozenset(), [], [], {}, {}, {}, {})
+NOTHING = Knowledge([], frozenset(), [], [], {}, {}, {}, {}, [], {})
 KIND = AreaStages("log-1", 1, 4)
 
 

@@ -23,7 +23,7 @@ MODEL = small_city()
 BUCKETS = 4
 # One partition, so that every entity of the small city lives in it.
 KIND = EntityStages("log-1", 1, BUCKETS, 5 * MINUTE)
-NOTHING = Knowledge([], frozenset(), [], [], {}, {}, {}, {})
+NOTHING = Knowledge([], frozenset(), [], [], {}, {}, {}, {}, [], {})
 Told = dict[tuple[Any, ...], Any]
 
 
@@ -151,7 +151,9 @@ def test_a_partition_without_a_checkpoint_has_none() -> None:
 def test_a_seeded_partition_starts_at_the_beginning_and_keeps_its_revisions() -> None:
     stored = [Observation(4, number * MINUTE, number * MINUTE, -0.5) for number in range(3)]
     told = {("town.canal", "water_level"): (-0.5, 2 * MINUTE, 0)}
-    knowledge = NOTHING._replace(observations=stored, revisions={"town.canal": 41}, told=told)
+    knowledge = NOTHING._replace(
+        observations=stored, revisions={"town.canal": 41}, told=told, states={4: (-0.5, 2 * MINUTE, 0)}
+    )
     stage = KIND.seeded(0, knowledge, MODEL)
     assert stage.offset == NOWHERE
     assert stage.open(knowledge, MODEL) == []

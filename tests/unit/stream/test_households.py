@@ -15,7 +15,7 @@ from twin.model import CityModel
 from twin.observation import Observation
 
 KIND = EntityStages("log-1", 1, 4, 5 * MINUTE)
-NOTHING = Knowledge([], frozenset(), [], [], {}, {}, {}, {})
+NOTHING = Knowledge([], frozenset(), [], [], {}, {}, {}, {}, [], {})
 
 
 def decoded(outputs: list[Output]) -> tuple[list[Update], list[AreaInput]]:
@@ -85,7 +85,8 @@ def test_an_area_gets_no_sum_that_holds_too_few() -> None:
 def test_the_beginning_of_a_log_tells_nothing_of_households() -> None:
     model = household_city(12, 3)
     stored = [one for minute in range(5) for one in readings(model, minute)]
-    knowledge = NOTHING._replace(observations=stored)
+    states = {one.datastream: (one.value, one.phenomenon_time, 0) for one in stored}
+    knowledge = NOTHING._replace(observations=stored, states=states)
     stage = KIND.seeded(0, knowledge, model)
     assert stage.open(knowledge, model) == []
     updates, inputs = live(stage, model, range(5, 7))

@@ -22,7 +22,7 @@ from twin.model import CityModel
 from twin.observation import Observation
 
 PARTITION = partition_of("town.canal", 4)
-NOTHING = Knowledge([], frozenset(), [], [], {}, {}, {}, {})
+NOTHING = Knowledge([], frozenset(), [], [], {}, {}, {}, {}, [], {})
 
 
 @dataclass
