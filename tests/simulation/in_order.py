@@ -1,0 +1,79 @@
+"""The same observations without any fault on the way: each in its turn, one log partition, no crash.
+
+What indicators come to over closed windows must be the same; those of instants look back at what was the
+newest value at some time, which is another one when values come late.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from runtime import topics
+from stream.stage import Knowledge
+from tests.simulation import oracle
+from tests.simulation.invariants import Ending
+from tests.simulation.model_database import ModelDatabase
+from tests.simulation.scenario import Scenario
+from tests.simulation.simulated_log import SimulatedLog
+from tests.simulation.simulated_stream import SimulatedStream
+from twin.indicators.registry import REGISTRY
+from twin.instant import MINUTE, Duration
+from twin.messages import AGGREGATES, UpdateKind, encode_observations
+
+ALL = 1_000_000
+NOTHING = Knowledge([], frozenset(), [], [], {}, {}, {}, {}, [], {})
+
+OVER_WINDOWS = frozenset(
+    name for name, one in REGISTRY.items() if all(input.averaging != "instant" for input in one.inputs)
+)
+
+
+def indicators_are_those_in_order(
+    ending: Ending, scenario: Scenario, log: SimulatedLog, last_ticks: Sequence[Duration]
+) -> Iterator[str]:
+    """An indicator over windows has the value that it has when everything comes in order.
+
+    Where something came too late for the windows in memory, history is repaired and the indicator is not.
+    """
+    model, plain = ending.model, _played(ending, scenario, last_ticks)
+    repaired = {model.datastreams[id].entity for id in _repaired(log)}
+    for key in plain.updates.keys() | ending.database.updates.keys():
+        if key[1] not in OVER_WINDOWS or key[0] in repaired:
+            continue
+        told, expected = ending.database.updates.get(key), plain.updates.get(key)
+        if told is None or expected is None:
+            if told is not expected:
+                yield f"indicator {key}: told {told}, in order {expected}"
+        elif told.kind is UpdateKind.INDICATOR and (told.value, told.phenomenon_time) != (
+            expected.value,
+            expected.phenomenon_time,
+        ):
+            yield f"indicator {key}: told {told}, in order {expected}"
+
+
+def _played(ending: Ending, scenario: Scenario, last_ticks: Sequence[Duration]) -> ModelDatabase:
+    log, database = SimulatedLog(0), ModelDatabase()
+    found = [one for ones in oracle.survivors(ending.written).values() for one in ones]
+    found.sort(key=lambda one: (one.phenomenon_time, one.datastream))
+    now = 0
+    for begin in range(0, len(found), 8):
+        part = found[begin : begin + 8]
+        now = part[-1].phenomenon_time
+        log.append(topics.OBSERVATIONS, 0, encode_observations(part, now))
+    for step in (MINUTE, *last_ticks):
+        now += step
+        log.append(topics.OBSERVATIONS, 0, encode_observations((), now))
+    stream = SimulatedStream(scenario.dice("in order"), log, 1, lambda: ending.model, lambda: NOTHING)
+    stream.finish()
+    database.store(log, topics.UPDATES, 0, ALL)
+    return database
+
+
+def _repaired(log: SimulatedLog) -> set[int]:
+    return {
+        repair.datastream
+        for topic, partition in log.places()
+        if topic == topics.AGGREGATES
+        for offset in range(log.end(topic, partition))
+        for repair in AGGREGATES.decode(log.read(topic, partition, offset)).repairs
+    }

@@ -1,0 +1,135 @@
+"""The oracle: what a set of observations comes to, slowly and in plain Python.
+
+It knows no arrival, no restart and no window that is open: it sorts the set and looks at each observation,
+and at each window, from the beginning. Of the system it uses the judgement of one observation and the
+increase between two readings, which have tests of their own.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from twin.combination import Part, PropertyState, combine
+from twin.counter import RATE_MAX, increase
+from twin.datastream_snapshot import LastGood
+from twin.instant import Duration, Instant
+from twin.judgement import CONTEXT_MAX, Run, judge_quality
+from twin.model import CityModel
+from twin.observation import Observation
+from twin.quality import takes_part
+from twin.sensor import Datastream
+from twin.window import SIZES
+
+
+class Window(NamedTuple):
+    """What a window must tell."""
+
+    count: int  # type: ignore[assignment]
+    suspect: int
+    flags: int
+    minimum: float | None
+    maximum: float | None
+    mean: float | None
+    total: float | None
+    first: float | None
+    last: float | None
+
+
+def survivors(written: Iterable[Observation]) -> dict[int, list[Observation]]:
+    """Return by datastream the observations that stay, of each time the greatest, by time."""
+    best: dict[tuple[int, Instant], Observation] = {}
+    for one in written:
+        best[one[:2]] = max(one, best.get(one[:2], one))
+    found: defaultdict[int, list[Observation]] = defaultdict(list)
+    for one in sorted(best.values()):
+        found[one.datastream].append(one)
+    return dict(found)
+
+
+def judged(observations: list[Observation], datastream: Datastream, model: CityModel) -> list[Observation]:
+    """Return the observations of a datastream calibrated, and with all their flags."""
+    rules = model.properties[datastream.property].quality
+    found: list[Observation] = []
+    points: list[tuple[Instant, float]] = []
+    run = Run(math.nan, 0, 0)
+    for one in observations:
+        value = one.value
+        for calibration in model.calibrations_of(datastream):
+            if calibration.start <= one.phenomenon_time < calibration.end:
+                value = calibration.gain * one.value + calibration.offset
+        same = run.value == value
+        run = Run(value, run.count + 1 if same else 1, run.start if same else one.phenomenon_time)
+        flags = one.flags | judge_quality(
+            points[-CONTEXT_MAX:], run, one.phenomenon_time, one.received_time, value, rules,
+            datastream.interval,
+        )  # fmt: skip
+        points.append((one.phenomenon_time, value))
+        found.append(one._replace(value=value, flags=flags))
+    return found
+
+
+def windows_of(
+    found: list[Observation], datastream: Datastream, model: CityModel
+) -> dict[tuple[Duration, Instant], Window]:
+    """Return what each window in which something was observed comes to, by size and start."""
+    kind = model.properties[datastream.property].aggregation
+    steps: dict[Instant, float] = {}
+    register: tuple[Instant, float] | None = None
+    for one in found:
+        if kind == "counter" and takes_part(one.flags):
+            reading = one.phenomenon_time, one.value
+            if register is not None:
+                counted = increase(register, reading, rate_max=RATE_MAX.get(datastream.property))
+                steps[one.phenomenon_time] = counted.amount
+                reading = one.phenomenon_time, counted.register
+            register = reading
+    windows: dict[tuple[Duration, Instant], Window] = {}
+    for size in SIZES:
+        if size < datastream.interval and size != SIZES[-1]:
+            continue
+        members: defaultdict[Instant, list[Observation]] = defaultdict(list)
+        for one in found:
+            members[one.phenomenon_time // size * size].append(one)
+        for start, ones in members.items():
+            windows[size, start] = _window(ones, kind, steps)
+    return windows
+
+
+def _window(ones: list[Observation], kind: str, steps: dict[Instant, float]) -> Window:
+    flags = 0
+    for one in ones:
+        flags |= one.flags
+    values = [one.value for one in ones if takes_part(one.flags)]
+    if not values:
+        return Window(0, len(ones), flags, None, None, None, None, None, None)
+    mean: float | None = math.fsum(values) / len(values)
+    total = None
+    low: float | None = min(values)
+    high: float | None = max(values)
+    if kind == "counter":
+        mean, total = None, math.fsum(steps.get(one.phenomenon_time, 0.0) for one in ones)
+    elif kind == "sum":
+        total = math.fsum(values)
+    elif kind == "circular_mean":
+        east = math.fsum(math.sin(math.radians(value)) for value in values)
+        north = math.fsum(math.cos(math.radians(value)) for value in values)
+        short = math.hypot(east, north) < 1e-9 * len(values)
+        mean, low, high = None if short else math.degrees(math.atan2(east, north)) % 360.0, None, None
+    return Window(len(values), len(ones) - len(values), flags, low, high, mean, total, values[0], values[-1])
+
+
+def property_state(
+    datastreams: Iterable[Datastream], found: dict[int, list[Observation]], model: CityModel
+) -> PropertyState | None:
+    """Return the state of a property that these datastreams observe, None while nothing was observed."""
+    parts, property = [], ""
+    for one in datastreams:
+        property = one.property
+        if one.id in found:
+            good = [obs for obs in found[one.id] if takes_part(obs.flags)]
+            last = LastGood(good[-1].value, good[-1].phenomenon_time) if good else None
+            parts.append(Part(found[one.id][-1], last, one.interval))
+    return combine(model.properties[property], parts) if parts else None

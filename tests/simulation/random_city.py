@@ -1,0 +1,202 @@
+"""A small random city: sensors of several kinds, two neighbourhoods of households, a tree of areas."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from random import Random
+from types import MappingProxyType
+from typing import NamedTuple
+
+from tests.simulation.scenario import Scenario
+from twin.calibration import Calibration
+from twin.cohort import CONNECTIONS_MIN
+from twin.entity import Entity
+from twin.instant import HOUR, MINUTE, SECOND, Duration, Instant, parse_instant
+from twin.model import City, CityModel
+from twin.sensor import Datastream, Sensor
+
+Process = Callable[[], float]
+"""Gives the true value at one report after the other."""
+
+# An ordinary day, the night on which clocks are set back, the turn of the year.
+BEGINNINGS = tuple(
+    map(parse_instant, ("2026-06-09T07:13:20Z", "2026-10-24T23:50:00Z", "2026-12-31T22:41:00Z"))
+)
+
+# A sensor does not report more often in a run than this: then runs stay small.
+REPORTS_MAX = 70
+
+
+class Truth(NamedTuple):
+    """What a device measures when nothing is wrong with it."""
+
+    first: Instant  #: of its reports
+    processes: Mapping[str, Process]  #: by field
+    tells_time: bool
+
+
+@dataclass(frozen=True, slots=True)
+class RandomCity:
+    """A city and what is true in it."""
+
+    model: CityModel
+    later: CityModel  #: the same city with another calibration, a version on
+    start: Instant
+    span: Duration
+    truths: Mapping[str, Truth]  #: by sensor
+
+
+def _walk(dice: Random, start: float, step: float, digits: int) -> Process:
+    value = start
+
+    def process() -> float:
+        nonlocal value
+        value += dice.uniform(-step, step)
+        return round(value, digits)
+
+    return process
+
+
+def _count(dice: Random, most: int) -> Process:
+    return lambda: float(dice.randrange(most))
+
+
+def _register(dice: Random, start: float, step: float) -> Process:
+    value = start
+
+    def process() -> float:
+        nonlocal value
+        value += dice.uniform(0.0, step)
+        return round(value, 3)
+
+    return process
+
+
+def _around(dice: Random) -> Process:
+    return lambda: float(dice.randrange(360))
+
+
+_KINDS: Mapping[str, tuple[str, Mapping[str, tuple[str, Callable[[Random], Process]]]]] = MappingProxyType(
+    {
+        "level": ("town.canal", {"water_level": ("m", lambda dice: _walk(dice, -0.6, 0.02, 3))}),
+        "count": ("town.east.street", {"vehicle_count": ("1", lambda dice: _count(dice, 30))}),
+        "meter": ("town.west.pump", {"energy_import": ("kWh", lambda dice: _register(dice, 900.0, 0.8))}),
+        "noise": ("town.east.street", {"noise_level": ("dB[A]", lambda dice: _walk(dice, 55.0, 4.0, 1))}),
+        "air": (
+            "town.east.air",
+            {
+                "pm2_5": ("ug/m3", lambda dice: _walk(dice, 12.0, 1.5, 1)),
+                "pm10": ("ug/m3", lambda dice: _walk(dice, 21.0, 2.0, 1)),
+                "no2": ("ug/m3", lambda dice: _walk(dice, 18.0, 1.0, 1)),
+            },
+        ),
+        "weather": (
+            "town.west.mast",
+            {
+                "air_temperature": ("Cel", lambda dice: _walk(dice, 9.0, 0.4, 1)),
+                "wind_direction": ("deg", _around),
+            },
+        ),
+    }
+)
+"""Kind → entity, and by field the unit and the process; what is observed is named as its field."""
+
+
+def random_city(scenario: Scenario) -> RandomCity:
+    """Return the city of a scenario."""
+    dice = scenario.dice("city")
+    start = dice.choice(BEGINNINGS) + dice.randrange(HOUR)
+    span = dice.choice((HOUR, 2 * HOUR, 3 * HOUR)) + dice.randrange(HOUR)
+    builder = _Builder(scenario, start, span)
+    kinds = [dice.choice(tuple(_KINDS)) for _ in range(dice.randint(3, 8))]
+    for number, kind in enumerate(kinds[: scenario.sensors]):
+        entity, fields = _KINDS[kind]
+        interval = dice.choice((30 * SECOND, MINUTE, MINUTE, 5 * MINUTE, 10 * MINUTE))
+        builder.add(f"{kind}-{number}", entity, fields, interval)
+    if scenario.households and dice.random() < 0.4:
+        few = dice.random() < 0.8
+        counts = dice.randint(CONNECTIONS_MIN, 13), dice.choice((2, 5, 9)) if few else dice.randint(10, 12)
+        for area, count in zip(("town.east", "town.west"), counts, strict=True):
+            for number in range(count):
+                fields = {"power_import": ("kW", lambda own: _walk(own, 5.0, 0.3, 3))}
+                builder.add(f"p1-{area[5:]}-{number}", area, fields, 10 * MINUTE, personal=True)
+    return builder.built(dice)
+
+
+class _Builder:
+    """Puts a city together."""
+
+    def __init__(self, scenario: Scenario, start: Instant, span: Duration) -> None:
+        self._scenario = scenario
+        self._start = start
+        self._span = span
+        self._sensors: dict[str, Sensor] = {}
+        self._datastreams: dict[int, Datastream] = {}
+        self._truths: dict[str, Truth] = {}
+
+    def add(
+        self,
+        id: str,
+        entity: str,
+        fields: Mapping[str, tuple[str, Callable[[Random], Process]]],
+        interval: Duration,
+        *,
+        personal: bool = False,
+    ) -> None:
+        """Add a sensor and its datastreams."""
+        dice = self._scenario.dice(f"truth of {id}")
+        interval = max(interval, self._span // REPORTS_MAX // SECOND * SECOND)
+        self._sensors[id] = Sensor(
+            id=id, feed="native", device=id, entity=entity, interval=interval, personal=personal
+        )
+        for name, (unit, _) in fields.items():
+            number = len(self._datastreams) + 1
+            self._datastreams[number] = Datastream(
+                id=number, sensor=id, entity=entity, property=name, field=name, unit=unit,
+                scale=1.0, offset=0.0, interval=interval,
+            )  # fmt: skip
+        processes = {name: make(dice) for name, (_, make) in fields.items()}
+        first = self._start + dice.randrange(interval)
+        self._truths[id] = Truth(first, processes, personal or dice.random() < 0.9)
+
+    def built(self, dice: Random) -> RandomCity:
+        """Return the city."""
+        sensors = [one for one in self._sensors.values() if not one.personal]
+        before = tuple(self._calibration(dice, one.id) for one in sensors if dice.random() < 0.2)
+        model = CityModel(
+            version=1,
+            city=City(id="town", name="Town", timezone="Europe/Amsterdam"),
+            entities={one.id: one for one in _entities()},
+            sensors=self._sensors,
+            datastreams=self._datastreams,
+            calibrations=before,
+        )
+        after = (*before, *(self._calibration(dice, dice.choice(sensors).id) for _ in sensors[:1]))
+        later = replace(model, version=2, calibrations=after)
+        return RandomCity(model, later, self._start, self._span, self._truths)
+
+    def _calibration(self, dice: Random, sensor: str) -> Calibration:
+        names = [one.property for one in self._datastreams.values() if one.sensor == sensor]
+        begin = self._start + dice.randrange(self._span)
+        return Calibration(
+            sensor=sensor, property=dice.choice(names), start=begin, end=begin + dice.randrange(2 * HOUR),
+            gain=dice.choice((0.5, 1.0, 2.0)), offset=dice.choice((0.0, 0.125, -1.0)),
+        )  # fmt: skip
+
+
+def _entities() -> tuple[Entity, ...]:
+    def entity(id: str, type: str, **attributes: float) -> Entity:
+        parent = id.rpartition(".")[0] or None
+        return Entity(id=id, type=type, name=id, parent=parent, attributes=attributes)
+
+    return (
+        entity("town", "Municipality"),
+        entity("town.east", "Neighbourhood"),
+        entity("town.west", "Neighbourhood"),
+        entity("town.east.street", "Road", lanes=1),
+        entity("town.east.air", "AirQualityStation"),
+        entity("town.west.mast", "WeatherStation"),
+        entity("town.west.pump", "PumpingStation"),
+        entity("town.canal", "Waterway", targetLevel=-0.6, dangerLevel=-0.2),
+    )

@@ -1,0 +1,39 @@
+"""Scenarios: of what a simulated run is made. Any part can be left out, to find what a failure needs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from random import Random
+
+SENSORS_MAX = 8
+MESSAGES_MAX = 320
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scenario:
+    """One run. The same scenario is the same run, in every process; what is cut leaves the rest as it was."""
+
+    seed: int
+    sensors: int = SENSORS_MAX  #: at most so many of the single sensors, the first ones
+    messages: int = MESSAGES_MAX  #: at most so many messages, the first ones that arrive
+    households: bool = True
+    faults: bool = True
+    garbage: bool = True
+    redelivery: bool = True  #: ingest crashes, and what it had not acknowledged comes again
+    crashes: bool = True  #: of the stream
+    log_loss: bool = True
+    new_model: bool = True  #: a calibration is changed while the city runs
+
+    def dice(self, purpose: str) -> Random:
+        """Return dice of their own for one purpose, so that a cut elsewhere does not change them."""
+        return Random(f"{self.seed}/{purpose}")
+
+    def shown(self) -> str:
+        """Return the options of `python -m tests.simulation` that play this scenario."""
+        options = [f"--seed {self.seed}"]
+        for one in fields(self):
+            value = getattr(self, one.name)
+            if one.name == "seed" or value == one.default:
+                continue
+            options.append(f"--without {one.name}" if value is False else f"--{one.name} {value}")
+        return " ".join(options)

@@ -1,0 +1,191 @@
+"""A city, its faults, ingest, the stream, the historian and a database, in virtual time in one process."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+
+from runtime import topics
+from stream.seeding import knowledge_of
+from stream.stage import Knowledge
+from tests.simulation import area_invariants, invariants, quality_invariants
+from tests.simulation.in_order import indicators_are_those_in_order
+from tests.simulation.invariants import Ending, Invariant
+from tests.simulation.model_database import ModelDatabase
+from tests.simulation.model_repair import recompute_changed, work_off
+from tests.simulation.random_city import random_city
+from tests.simulation.scenario import Scenario
+from tests.simulation.sending import messages_of, plan_of
+from tests.simulation.simulated_ingest import SimulatedIngest
+from tests.simulation.simulated_log import SimulatedLog
+from tests.simulation.simulated_stream import FUTURE_MAX, SimulatedStream
+from twin.instant import HOUR, MINUTE, SECOND, Instant
+from twin.model import CityModel
+
+STORED_TOPICS = (topics.OBSERVATIONS, topics.UPDATES, topics.AGGREGATES, topics.QUARANTINE)
+ALL = 1_000_000
+
+# At the end time goes on in these steps: windows are told early, and households are waited for no more.
+LAST_TICKS = (MINUTE, 5 * MINUTE, 30 * MINUTE, HOUR, 3 * HOUR, 3 * MINUTE, 3 * MINUTE, 3 * MINUTE)
+
+ALWAYS: tuple[Invariant, ...] = (
+    invariants.nothing_is_lost_or_made_up,
+    invariants.the_ledger_balances,
+)
+
+# A log that is lost takes along what it had told and nobody had stored. A part of that is repaired when the
+# next log begins; the rest comes with the next observations, which a run may not have.
+WITH_WHOLE_LOG: tuple[Invariant, ...] = (
+    invariants.judgements_are_those_of_the_set,
+    invariants.windows_are_those_of_the_set,
+    invariants.states_are_those_of_the_set,
+    area_invariants.areas_are_the_roll_up_of_their_children,
+    area_invariants.silent_sensors_are_known,
+    quality_invariants.what_is_out_of_range_is_flagged,
+)
+
+
+class SimulatedCity:
+    """One run of one scenario."""
+
+    def __init__(self, scenario: Scenario) -> None:
+        self._dice = scenario.dice("schedule")
+        self._scenario = scenario
+        self.city = random_city(scenario)
+        self._partitions = self._dice.randint(1, 3)
+        self._plan = plan_of(scenario, self.city)
+        self.messages = messages_of(scenario, self.city, self._plan)
+        self._ingest = SimulatedIngest(scenario, self.city.model, self._partitions)
+        self.database = ModelDatabase()
+        self.model: CityModel = self.city.model
+        self.logs = [SimulatedLog(1)]
+        self._stream = self._new_stream()
+        self._stream.hold_all()
+        self._loses_log = scenario.log_loss and self._dice.random() < 0.15
+        self._changes_model = scenario.new_model and self._dice.random() < 0.2
+
+    def _new_stream(self) -> SimulatedStream:
+        dice = self._scenario.dice(f"stream of log {len(self.logs)}")
+        return SimulatedStream(dice, self.logs[-1], self._partitions, lambda: self.model, self._knowledge)
+
+    def _knowledge(self) -> Knowledge:
+        return knowledge_of(self.database.knowledge(self.model))
+
+    def run(self) -> None:
+        """Play it to its end."""
+        dice, ingest, place = self._dice, self._ingest, 0
+        loss = dice.randrange(len(self.messages) + 1) if self._loses_log else ALL
+        change = dice.randrange(len(self.messages) + 1) if self._changes_model else ALL
+        while place < len(self.messages):
+            count = dice.choice((1, 2, 5, 20))
+            ingest.take(self.messages[place : place + count], self.logs[-1])
+            place += count
+            ingest.tick(self.logs[-1], dice.choice((SECOND, MINUTE, 10 * MINUTE)))
+            if place >= loss:
+                loss = ALL
+                self._lose_log()
+            if place >= change:
+                change = ALL
+                self._change_model()
+            self._go_on()
+        for step in LAST_TICKS:
+            ingest.now += step
+            ingest.tick(self.logs[-1], 0)
+            self._go_on()
+        self._finish()
+
+    def _go_on(self) -> None:
+        """Let the stream and the historian do some of their work."""
+        dice = self._dice
+        if dice.random() < 0.8:
+            self._stream.step()
+            self._stream.disturb()
+        if self._scenario.crashes and dice.random() < 0.04:
+            self._stream.crash()
+        if dice.random() < 0.5:
+            for topic, partition in self.logs[-1].places():
+                if topic in STORED_TOPICS and dice.random() < 0.5:
+                    self.database.store(self.logs[-1], topic, partition, dice.choice((1, 4, 20)))
+        if dice.random() < 0.1:
+            work_off(self.database, self.model)
+        if dice.random() < 0.2:
+            self._stream.reload()
+
+    def _lose_log(self) -> None:
+        """Lose everything on the log but observations and quarantined messages: those were stored."""
+        for topic, partition in self.logs[-1].places():
+            if topic in STORED_TOPICS:
+                stored = topic in (topics.OBSERVATIONS, topics.QUARANTINE)
+                self.database.store(
+                    self.logs[-1], topic, partition, ALL if stored else self._dice.randrange(ALL)
+                )
+        self.logs.append(SimulatedLog(len(self.logs) + 1))
+        self._stream = self._new_stream()
+
+    def _change_model(self) -> None:
+        before, self.model = self.model, self.city.later
+        self._store_all()
+        recompute_changed(self.database, before, self.model, self._ingest.now)
+
+    def _store_all(self) -> None:
+        for topic, partition in self.logs[-1].places():
+            if topic in STORED_TOPICS:
+                self.database.store(self.logs[-1], topic, partition, ALL)
+
+    def _finish(self) -> None:
+        self._stream.hold_all()
+        self._stream.reload()
+        # The log goes on, so whoever has learnt of a model applies it.
+        self._ingest.now += MINUTE
+        self._ingest.tick(self.logs[-1], 0)
+        self._stream.finish()
+        self._store_all()
+        while work_off(self.database, self.model):
+            pass
+
+    def broken(self) -> Iterator[str]:
+        """Yield what does not hold, in words."""
+        ending = Ending(
+            self.model,
+            self.database,
+            self._ingest.written,
+            len(self._ingest.received),
+            self._sent(),
+            self._ingest.now,
+        )
+        judged = ending.judged()
+        checked = ALWAYS if len(self.logs) > 1 else (*ALWAYS, *WITH_WHOLE_LOG)
+        for invariant in checked:
+            yield from invariant(ending, judged)
+        if len(self.logs) == 1:
+            yield from quality_invariants.spikes_are_flagged(ending, judged, self.messages, self._plan)
+            if self.model is self.city.model:
+                yield from indicators_are_those_in_order(ending, self._scenario, self.logs[0], LAST_TICKS)
+        for log in self.logs:
+            yield from area_invariants.revisions_tell_one_thing(log)
+        yield from area_invariants.sums_of_households_tell_of_nobody(self.logs, self.model)
+
+    def _sent(self) -> dict[tuple[int, Instant], set[float]]:
+        """Return by key the values of what was sent and can be believed, from what the devices did alone."""
+        ids = {(one.sensor, one.field): one for one in self.model.datastreams.values()}
+        sent: defaultdict[tuple[int, Instant], set[float]] = defaultdict(set)
+        for message in self.messages:
+            for reading in message.delivery.readings if message.delivery is not None else ():
+                datastream = ids[message.sensor, reading.field]
+                property = self.model.properties[datastream.property]
+                possible = property.minimum <= reading.value <= property.maximum
+                if reading.time is None or not possible:
+                    continue
+                if reading.time - message.arrival <= FUTURE_MAX:
+                    sent[datastream.id, reading.time].add(round(reading.value, 9))
+        for key, value in ((one[:2], one.value) for one in self._ingest.written):
+            if key in sent:  # believed only when it came a second time
+                sent[key].add(value)
+        return dict(sent)
+
+
+def failures_of(scenario: Scenario) -> list[str]:
+    """Play a scenario; return what is broken at its end, in words; empty when all holds."""
+    city = SimulatedCity(scenario)
+    city.run()
+    return list(city.broken())

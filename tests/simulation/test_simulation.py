@@ -1,0 +1,71 @@
+"""The deterministic simulation: whole cities with faults, crashes and restarts, run after run, by seed.
+
+`python -m tests.simulation --runs 10000 --jobs 2` plays many more than fit here.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+
+import pytest
+
+from tests.simulation.cutting import cut
+from tests.simulation.mutants import MUTANTS
+from tests.simulation.scenario import Scenario
+from tests.simulation.simulated_city import SimulatedCity, failures_of
+
+log = logging.getLogger(__name__)
+
+RUNS = int(os.environ.get("LIVETWIN_SIMULATION_RUNS", "160"))
+GROUPS = 8
+
+SEEDS_TO_FIND_MAX = 60
+"""In so many seeds each planted bug is found; `pytest -rP` shows how many it took."""
+
+
+@pytest.mark.parametrize("group", range(GROUPS))
+def test_no_invariant_is_broken(group: int) -> None:
+    for seed in range(group, RUNS, GROUPS):
+        scenario = Scenario(seed=seed)
+        broken = failures_of(scenario)
+        assert not broken, (
+            f"python -m tests.simulation {scenario.shown()} plays it again; {len(broken)} broken, first: "
+            f"{broken[0]}"
+        )
+
+
+@pytest.mark.parametrize("name", sorted(MUTANTS))
+def test_a_planted_bug_is_found(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = _first_seed_found(name, monkeypatch)
+    log.warning("%s: found after %d seeds", name, found + 1)
+
+
+def _first_seed_found(name: str, monkeypatch: pytest.MonkeyPatch) -> int:
+    """Return the first seed that a planted bug breaks, and that is whole without it."""
+    for seed in range(SEEDS_TO_FIND_MAX):
+        with monkeypatch.context() as patch:
+            MUTANTS[name](patch)
+            broken = failures_of(Scenario(seed=seed))
+        if broken and not failures_of(Scenario(seed=seed)):
+            return seed
+    raise AssertionError(f"{name} was not found in {SEEDS_TO_FIND_MAX} seeds")
+
+
+def test_a_run_is_the_same_run_each_time() -> None:
+    def told(seed: int) -> tuple[object, ...]:
+        city = SimulatedCity(Scenario(seed=seed))
+        city.run()
+        database = city.database
+        return database.observations, database.aggregates, repr(database.updates), database.ledger
+
+    assert told(3) == told(3)
+
+
+def test_a_broken_run_is_cut_down_and_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    seed = _first_seed_found("count_a_duplicate_twice", monkeypatch)
+    MUTANTS["count_a_duplicate_twice"](monkeypatch)
+    smallest = cut(Scenario(seed=seed), failures_of)
+    assert failures_of(smallest)
+    assert smallest.messages < Scenario(seed=seed).messages
+    assert f"--seed {seed}" in smallest.shown()
