@@ -2,25 +2,44 @@
 
 from __future__ import annotations
 
-from fastapi import FastAPI
+import asyncio
+
+from fastapi import Depends, FastAPI
 from prometheus_client import CollectorRegistry
 from starlette.responses import Response
 from starlette.types import ASGIApp
 
+from api.access import authenticate
+from api.books import Books
 from api.context import Context
 from api.database import Database
 from api.faults import add_fault_handlers
 from api.feed import Feed, SeedSource
 from api.headers import API_VERSION, AnswerHeaders
 from api.hub import Hub
+from api.keys import Keys
 from api.live_stream import LiveStreams
 from api.log_replay import LogReplay
 from api.metrics import ApiMetrics
 from api.paging import answer
-from api.routes import datastreams, entities, history, live, operations, page, quarantine
+from api.routes import (
+    datastreams,
+    entities,
+    history,
+    insights,
+    ledger,
+    live,
+    operations,
+    page,
+    provenance,
+    quarantine,
+)
 from api.settings import ApiSettings
 from runtime.clock import Clock
 from twin.model import CityModel
+
+# The most one may ask for takes seconds of a core; more at one time would keep live streams waiting.
+CORRELATIONS_MAX = 2
 
 
 def create_context(
@@ -49,6 +68,9 @@ def create_context(
             queue_bytes_max=settings.subscriber_queue_bytes_max,
         ),
         database=database,
+        keys=Keys(settings.operator_key, database.role_of_key),
+        books=Books(database),
+        correlations=asyncio.Semaphore(CORRELATIONS_MAX),
     )
 
 
@@ -67,8 +89,9 @@ def create_app(context: Context) -> ASGIApp:
     )
     app.state.context = context
     add_fault_handlers(app)
-    for module in (entities, history, datastreams, live, quarantine, operations):
-        app.include_router(module.router)
+    for module in (entities, history, provenance, datastreams, live, insights, ledger, quarantine):
+        app.include_router(module.router, dependencies=[Depends(authenticate)])
+    app.include_router(operations.router)
     app.include_router(operations.metrics_router)
     app.include_router(page.router)
 

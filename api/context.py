@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 from typing import cast
 
 from fastapi import Request
 
+from api.books import Books
 from api.database import Database
 from api.feed import Feed
 from api.hub import Hub
+from api.keys import Keys
 from api.live_stream import LiveStreams
 from api.metrics import ApiMetrics
 from api.settings import ApiSettings
@@ -28,6 +31,9 @@ class Context:
     feed: Feed
     streams: LiveStreams
     database: Database
+    keys: Keys
+    books: Books
+    correlations: asyncio.Semaphore  #: a place for each that may be computed at one time
 
     @property
     def model(self) -> CityModel:

@@ -16,7 +16,9 @@ from api.view import Seed
 from runtime import topics
 from storage.database import UNAVAILABLE, Connection, connect
 from storage.state_store import read_state
+from storage.token_store import token_role
 from twin.errors import ServiceError
+from twin.role import Role
 
 log = logging.getLogger(__name__)
 
@@ -90,6 +92,11 @@ class Database:
             log.warning("the database did not answer a request: %s", error)
             raise _away() from error
 
+    async def role_of_key(self, token_sha256: bytes) -> Role | None:
+        """Return the role of a live API key, by its hash; raise a problem (503) when the database is away."""
+        async with self.connection() as connection:
+            return await token_role(connection, token_sha256)
+
     async def answers(self) -> bool:
         """Return whether the database answered when it was last looked at."""
         await self._looked.wait()
@@ -132,7 +139,6 @@ class Database:
         return Seed(
             updates=tuple(stored.updates),
             datastreams=tuple(stored.datastreams),
-            revisions=stored.revisions,
             offsets={
                 partition: offset
                 for (topic, partition), offset in stored.positions.items()

@@ -6,13 +6,16 @@ from collections.abc import Iterable
 from typing import Any
 
 from api.access import Role, may_see
+from api.names import Named, named
 from api.view import LiveView, Value
 from cities.duration import format_duration
+from twin.area_state import AREA_TYPES
 from twin.entity import Entity
 from twin.freshness import Freshness, freshness
 from twin.instant import Instant, format_instant
+from twin.messages import Update
 from twin.model import CityModel
-from twin.quality import quality_word
+from twin.quality import QualityFlag, quality_word
 from twin.sensor import Datastream
 
 Document = dict[str, Any]
@@ -23,10 +26,16 @@ _ORDER: tuple[Freshness, ...] = ("live", "stale", "silent")
 def entity_freshness(entity: str, view: LiveView, now: Instant) -> Freshness | None:
     """Return the freshness of an entity's freshest value: whether anything speaks for it at present.
 
-    `silent` when nothing was ever observed though it has datastreams; None when it has no datastreams.
+    Where sensors observe it, what is rolled up over it does not make up for their silence. `silent` when
+    nothing was ever observed though it has datastreams; None when it has neither datastreams nor values.
     """
     known = view.entity(entity)
-    found = [_fresh(value, view, now) for value in known.properties.values()] if known is not None else []
+    own = {one.property for one in view.model.datastreams_of(entity)}
+    found = [
+        _fresh(value, view, now)
+        for name, value in (known.values.items() if known is not None else ())
+        if not own or name in own
+    ]
     words = {one for one in found if one is not None}
     for word in _ORDER:
         if word in words:
@@ -43,6 +52,7 @@ def entity_document(entity: Entity, view: LiveView, now: Instant) -> Document:
     """Return an entity."""
     datastreams = view.model.datastreams_of(entity.id)
     path = f"/v1/entities/{entity.id}"
+    card = {"liveability": {"href": f"{path}/liveability"}} if entity.type in AREA_TYPES else {}
     return {
         "id": entity.id,
         "type": entity.type,
@@ -58,6 +68,7 @@ def entity_document(entity: Entity, view: LiveView, now: Instant) -> Document:
             "self": {"href": path},
             "state": {"href": f"{path}/state"},
             "relations": {"href": f"{path}/relations"},
+            **card,
         },
     }
 
@@ -74,38 +85,22 @@ def feature(document: Document) -> Document:
 
 def state_document(entity: Entity, view: LiveView, now: Instant, role: Role) -> Document:
     """Return the present state of an entity, from the live view."""
-    model = view.model
     known = view.entity(entity.id)
     properties: Document = {}
-    datastreams: list[Document] = []
+    indicators: Document = {}
     if known is not None:
-        for name, value in sorted(known.properties.items()):
+        for name, value in sorted(known.values.items()):
             fresh = _fresh(value, view, now)
-            if fresh is not None:
-                properties[name] = _property(value, fresh, model, role)
-        for datastream in model.datastreams_of(entity.id):
-            observation = known.datastreams.get(datastream.id)
-            if observation is None or not may_see(role, datastream, model):
-                continue
-            datastreams.append(
-                {
-                    "id": datastream.id,
-                    "sensorId": datastream.sensor,
-                    "property": datastream.property,
-                    "value": observation.value,
-                    "unit": model.properties[datastream.property].unit,
-                    "phenomenonTime": format_instant(observation.phenomenon_time),
-                    "receivedTime": format_instant(observation.received_time),
-                    "quality": quality_word(observation.flags),
-                    "freshness": freshness(observation.phenomenon_time, datastream.interval, now),
-                }
-            )
+            what = named(name, view.model)
+            if fresh is not None and what is not None:
+                found = properties if what.observed else indicators
+                found[name] = value_document(value.update, what, fresh, view.model, role)
     return {
         "entityId": entity.id,
         "revision": known.revision if known is not None else 0,
         "properties": properties,
-        "indicators": {},
-        "datastreams": datastreams,
+        "indicators": indicators,
+        "datastreams": list(_datastreams(entity, view, now, role)),
         "_links": {
             "self": {"href": f"/v1/entities/{entity.id}/state"},
             "entity": {"href": f"/v1/entities/{entity.id}"},
@@ -113,20 +108,55 @@ def state_document(entity: Entity, view: LiveView, now: Instant, role: Role) -> 
     }
 
 
-def _property(value: Value, fresh: Freshness, model: CityModel, role: Role) -> Document:
-    update = value.update
-    behind = [model.datastreams[one] for one in update.datastreams if one in model.datastreams]
-    return {
+def value_document(update: Update, what: Named, fresh: Freshness, model: CityModel, role: Role) -> Document:
+    """Return the value of a property or an indicator."""
+    document: Document = {
         "value": update.value,
-        "unit": model.properties[update.property].unit,
+        "unit": what.unit,
         "phenomenonTime": format_instant(update.phenomenon_time),
         "receivedTime": format_instant(update.received_time),
         "quality": quality_word(update.flags),
         "freshness": fresh,
         "revision": update.revision,
-        "combination": model.properties[update.property].combination,
-        "sensorIds": sorted({one.sensor for one in behind if may_see(role, one, model)}),
+        "count": update.count,
     }
+    if update.last_good is not None:
+        value, time = update.last_good
+        document["lastGood"] = {"value": value, "phenomenonTime": format_instant(time)}
+    if what.observed:
+        document["combination"] = model.properties[what.name].combination
+        document["sensorIds"] = _sensors(update.datastreams, model, role)
+        document["deviatingSensorIds"] = _sensors(update.deviating, model, role)
+    return document
+
+
+def _sensors(datastreams: Iterable[int], model: CityModel, role: Role) -> list[str]:
+    """Return the sensors of datastreams, as far as a role may know them."""
+    found = (model.datastreams[one] for one in datastreams if one in model.datastreams)
+    return sorted({one.sensor for one in found if may_see(role, one, model)})
+
+
+def _datastreams(entity: Entity, view: LiveView, now: Instant, role: Role) -> Iterable[Document]:
+    known, model = view.entity(entity.id), view.model
+    if known is None:
+        return
+    deviating = {id for value in known.values.values() for id in value.update.deviating}
+    for datastream in model.datastreams_of(entity.id):
+        observation = known.datastreams.get(datastream.id)
+        if observation is None or not may_see(role, datastream, model):
+            continue
+        flags = observation.flags | (QualityFlag.DISAGREES if datastream.id in deviating else 0)
+        yield {
+            "id": datastream.id,
+            "sensorId": datastream.sensor,
+            "property": datastream.property,
+            "value": observation.value,
+            "unit": model.properties[datastream.property].unit,
+            "phenomenonTime": format_instant(observation.phenomenon_time),
+            "receivedTime": format_instant(observation.received_time),
+            "quality": quality_word(flags),
+            "freshness": freshness(observation.phenomenon_time, datastream.interval, now),
+        }
 
 
 def relations_document(entity: Entity, model: CityModel) -> Document:

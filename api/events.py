@@ -7,6 +7,7 @@ from typing import Literal, TypeAlias
 
 import msgspec
 
+from api.names import named
 from twin.freshness import Freshness
 from twin.instant import format_instant
 from twin.messages import Update
@@ -37,7 +38,14 @@ GAP_DETAILS = {
 }
 
 
-class StateData(msgspec.Struct, frozen=True, rename="camel", gc=False):
+class LastGoodData(msgspec.Struct, frozen=True, rename="camel", gc=False):
+    """The newest good value, beside one that is suspect."""
+
+    value: float
+    phenomenon_time: str
+
+
+class StateData(msgspec.Struct, frozen=True, rename="camel", gc=False, omit_defaults=True):
     """What a state or snapshot event tells."""
 
     entity_id: str
@@ -49,12 +57,14 @@ class StateData(msgspec.Struct, frozen=True, rename="camel", gc=False):
     quality: QualityWord
     freshness: Freshness
     revision: int
+    count: int = -1
+    last_good: LastGoodData | None = None
 
 
 class LastData(StateData, frozen=True, rename="camel", gc=False):
     """The last event of a snapshot."""
 
-    complete: bool = True
+    complete: bool | None = None  # said, as defaults are left out
 
 
 class _Complete(msgspec.Struct, frozen=True):
@@ -72,22 +82,26 @@ EMPTY_SNAPSHOT = _encode(_Complete())
 """The data of the snapshot of nothing."""
 
 
-def state_data(update: Update, freshness: Freshness, model: CityModel, *, last: bool = False) -> bytes:
-    """Return the JSON of a value; `last` marks the end of a snapshot."""
-    kind = LastData if last else StateData
-    return _encode(
-        kind(
-            update.entity,
-            update.property,
-            update.value,
-            model.properties[update.property].unit,
-            format_instant(update.phenomenon_time),
-            format_instant(update.received_time),
-            quality_word(update.flags),
-            freshness,
-            update.revision,
-        )
+def state_data(update: Update, freshness: Freshness, model: CityModel, *, last: bool = False) -> bytes | None:
+    """Return the JSON of a value; `last` marks the end of a snapshot. None where the name means nothing."""
+    what = named(update.property, model)
+    if what is None:
+        return None
+    good = update.last_good
+    members = (
+        update.entity,
+        update.property,
+        update.value,
+        what.unit,
+        format_instant(update.phenomenon_time),
+        format_instant(update.received_time),
+        quality_word(update.flags),
+        freshness,
+        update.revision,
+        update.count,
+        LastGoodData(good.value, format_instant(good.phenomenon_time)) if good is not None else None,
     )
+    return _encode(LastData(*members, complete=True) if last else StateData(*members))
 
 
 def gap_data(reason: GapReason) -> bytes:

@@ -45,7 +45,7 @@ _ENTITY = {
     "_links": {"self": {"href": "/v1/entities/alkmaar.overdie"}},
 }
 
-_VALUE = {
+VALUE = {
     "value": 11.2,
     "unit": "ug/m3",
     "phenomenonTime": "2026-11-23T12:00:00Z",
@@ -58,35 +58,62 @@ _EVENT = """id: lQHZ…
 event: state
 data: {"entityId":"alkmaar.overdie","property":"pm2_5","value":11.2,"unit":"ug/m3",\
 "phenomenonTime":"2026-11-23T12:00:00Z","receivedTime":"2026-11-23T12:00:01Z","quality":"good",\
-"freshness":"live","revision":7}
+"freshness":"live","revision":7,"count":1}
 
 """
 
 
-def _answer(description: str, example: object, media_type: str = "application/json") -> Responses:
-    return {200: {"description": description, "content": {media_type: {"example": example}}}, **_PROBLEM}
+def answer_example(
+    description: str, example: object, media_type: str = "application/json", status: int = 200
+) -> Responses:
+    """Return the description of an endpoint's answers: the one that it gives, and that of a wrong request."""
+    return {status: {"description": description, "content": {media_type: {"example": example}}}, **_PROBLEM}
 
 
-def _page(item: object, path: str) -> dict[str, object]:
+def page_example(item: object, path: str) -> dict[str, object]:
+    """Return a page with one item."""
     return {
         "items": [item],
         "_links": {"self": {"href": path}, "next": {"href": f"{path}?cursor=r2Fsa21hYXI"}},
     }
 
 
-ENTITIES = _answer("A page of entities.", _page(_ENTITY, "/v1/entities"))
-ENTITY = _answer("The entity.", _ENTITY)
-STATE = _answer(
+ENTITIES = answer_example("A page of entities.", page_example(_ENTITY, "/v1/entities"))
+ENTITY = answer_example("The entity.", _ENTITY)
+STATE = answer_example(
     "The state.",
     {
         "entityId": "alkmaar.overdie",
         "revision": 7,
-        "properties": {"pm2_5": {**_VALUE, "revision": 7, "sensorIds": ["aq-overdie-1"]}},
-        "indicators": {},
-        "datastreams": [{"id": 17, "sensorId": "aq-overdie-1", "property": "pm2_5", **_VALUE}],
+        "properties": {
+            "pm2_5": {
+                **VALUE,
+                "revision": 7,
+                "count": 1,
+                "combination": "mean",
+                "sensorIds": ["aq-overdie-1"],
+                "deviatingSensorIds": [],
+            },
+            "no2": {
+                **VALUE,
+                "value": 940.0,
+                "quality": "suspect",
+                "lastGood": {"value": 31.0, "phenomenonTime": "2026-11-23T11:50:00Z"},
+                "revision": 6,
+                "count": 1,
+                "combination": "mean",
+                "sensorIds": ["aq-overdie-1"],
+                "deviatingSensorIds": [],
+            },
+        },
+        "indicators": {
+            "lki": {**VALUE, "value": 3, "unit": "1", "revision": 5, "count": 2},
+            "area_pm2_5": {**VALUE, "revision": 41, "count": 3},
+        },
+        "datastreams": [{"id": 17, "sensorId": "aq-overdie-1", "property": "pm2_5", **VALUE}],
     },
 )
-RELATIONS = _answer(
+RELATIONS = answer_example(
     "The relations.",
     {
         "entityId": "alkmaar.overdie",
@@ -102,18 +129,20 @@ _OBSERVATION = {
     "value": 11.2,
     "quality": "good",
 }
-HISTORY = _answer(
+HISTORY = answer_example(
     "The history: `buckets` with an `interval`, `observations` without.",
     {
         "entityId": "alkmaar.overdie",
         "property": "pm2_5",
         "unit": "ug/m3",
+        "source": "observations",
         "interval": "PT1H",
         "buckets": [
             {
                 "start": "2026-11-23T11:00:00Z",
                 "end": "2026-11-23T12:00:00Z",
                 "count": 6,
+                "suspect": 0,
                 "coverage": 1.0,
                 "quality": "good",
                 "mean": 11.0,
@@ -123,9 +152,9 @@ HISTORY = _answer(
         "_links": {"self": {"href": "/v1/entities/alkmaar.overdie/history?property=pm2_5&interval=PT1H"}},
     },
 )
-DATASTREAMS = _answer(
+DATASTREAMS = answer_example(
     "A page of datastreams.",
-    _page(
+    page_example(
         {
             "id": 17,
             "sensorId": "aq-overdie-1",
@@ -137,28 +166,12 @@ DATASTREAMS = _answer(
         "/v1/datastreams",
     ),
 )
-OBSERVATIONS = _answer("A page of observations.", _page(_OBSERVATION, "/v1/datastreams/17/observations"))
-QUARANTINE = _answer(
-    "A page of quarantined messages.",
-    _page(
-        {
-            "id": "9a4ef3f1c2d35f6e0b6d7a81",
-            "feed": "native",
-            "topic": "livetwin/alkmaar/aq-overdie-1/observations",
-            "receivedTime": "2026-11-23T12:00:01Z",
-            "reason": "malformed",
-            "detail": "the payload is not JSON: it ends after 12 bytes",
-            "payload": "eyJ0aW1lIjog",
-            "payloadBytes": 9,
-            "payloadSha256": "0c2e…",
-            "payloadTruncated": False,
-        },
-        "/v1/quarantine",
-    ),
+OBSERVATIONS = answer_example(
+    "A page of observations.", page_example(_OBSERVATION, "/v1/datastreams/17/observations")
 )
-LIVE = _answer("Events, until either side ends.", _EVENT, "text/event-stream")
-ALIVE = _answer("It answers.", {"status": "ok"})
-READY = _answer(
+LIVE = answer_example("Events, until either side ends.", _EVENT, "text/event-stream")
+ALIVE = answer_example("It answers.", {"status": "ok"})
+READY = answer_example(
     "Ready, perhaps degraded.",
     {
         "status": "ok",

@@ -17,7 +17,7 @@ _CORS = {
     "Access-Control-Expose-Headers": "API-Version, Link, Location, Retry-After",
 }
 _PREFLIGHT = {
-    "Access-Control-Allow-Methods": "GET, HEAD, OPTIONS",
+    "Access-Control-Allow-Methods": "GET, HEAD, OPTIONS, POST",
     "Access-Control-Allow-Headers": "Accept, Authorization, Content-Type, Last-Event-ID, Cache-Control",
     "Access-Control-Max-Age": "86400",
 }

@@ -22,7 +22,7 @@ from api.view import LiveView, Seed, Value
 from runtime.clock import Clock
 from twin.freshness import Freshness
 from twin.instant import Instant
-from twin.messages import Update
+from twin.messages import Update, UpdateKind
 from twin.model import CityModel
 
 
@@ -113,7 +113,11 @@ class Hub:
         for index, update in enumerate(updates):
             value = self.view.apply(update, now)
             if value is None:
-                known += 1
+                # A household's is taken in all the same, and told to nobody here.
+                if update.kind == UpdateKind.PERSONAL:
+                    taken += 1
+                else:
+                    known += 1
                 continue
             taken += 1
             self._ring.append(Entry(partition, offset, index, update))
@@ -137,7 +141,9 @@ class Hub:
                 update = value.update
                 if id(value) in changed or not before[wanted].holds(update.entity, update.property):
                     assert value.freshness is not None  # noqa: S101 - `matching` yields what is shown
-                    chunks[wanted].append(frame("state", cursor, state_data(update, value.freshness, model)))
+                    data = state_data(update, value.freshness, model)
+                    if data is not None:
+                        chunks[wanted].append(frame("state", cursor, data))
         self._send(chunks)
 
     def sweep(self) -> None:
@@ -218,8 +224,10 @@ class Hub:
         for wanted, group in self._groups.items():
             if group.selection.holds(update.entity, update.property):
                 if encoded is None:
-                    place = cursor or encode_cursor(self.cursor())
-                    encoded = frame("state", place, state_data(update, freshness, self.model))
+                    data = state_data(update, freshness, self.model)
+                    if data is None:
+                        return
+                    encoded = frame("state", cursor or encode_cursor(self.cursor()), data)
                 chunks[wanted].append(encoded)
 
     def _tell_now(self, values: Iterable[Value]) -> None:

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
 from contextlib import aclosing, contextmanager, suppress
 from http import HTTPStatus
+from typing import TypeAlias
 
 from api.cursor import Cursor, Position, encode_cursor
 from api.events import (
@@ -25,7 +26,7 @@ from api.selection import Filter, resolve
 from api.subscriber import Subscriber
 from runtime.clock import Clock
 from twin.freshness import freshness
-from twin.messages import Update
+from twin.messages import Update, UpdateKind
 
 KEEPALIVE_S = 15.0
 
@@ -36,6 +37,9 @@ CHUNK_EVENTS = 200
 CATCH_UP_S = 5.0
 _PAUSE_S = 0.05
 _SEEDING_POLL_S = 0.5
+
+_Seen: TypeAlias = dict[tuple[str, str], int]
+"""By entity and property or indicator, the last revision that was told."""
 
 
 class LiveStreams:
@@ -155,9 +159,8 @@ class _Stream:
         for first in range(0, last + 1, CHUNK_EVENTS):
             frames = []
             for number, (update, fresh) in enumerate(snapshot.values[first : first + CHUNK_EVENTS], first):
-                model = self._hub.model
-                if update.property in model.properties:
-                    data = state_data(update, fresh, model, last=number == last)
+                data = state_data(update, fresh, self._hub.model, last=number == last)
+                if data is not None:
                     frames.append(frame("snapshot", end if number == last else partial, data))
                 elif number == last:
                     frames.append(frame("snapshot", end, EMPTY_SNAPSHOT))
@@ -167,7 +170,7 @@ class _Stream:
     async def _resume(self, cursor: Cursor) -> AsyncGenerator[bytes, None]:
         """Yield what was missed since a cursor, from ring or log; raise ReplayError where a gap is."""
         await self._catch_up(cursor)
-        seen: dict[str, int] = {}
+        seen: _Seen = {}
         source = "ring"
         while True:
             if cursor.log != self._hub.log:
@@ -203,18 +206,19 @@ class _Stream:
         ahead = cursor.log == self._hub.log
         raise ReplayError(GapReason.CURSOR_AHEAD if ahead else GapReason.LOG_CHANGED)
 
-    async def _replayed(
-        self, start: Cursor, target: Cursor, seen: dict[str, int]
-    ) -> AsyncGenerator[bytes, None]:
-        """Yield what the log tells between two cursors; `seen` keeps the revision of each entity."""
+    async def _replayed(self, start: Cursor, target: Cursor, seen: _Seen) -> AsyncGenerator[bytes, None]:
+        """Yield what the log tells between two cursors; `seen` keeps the revision of each value."""
         positions = list(start.positions)
         selection = resolve(self._subscriber.wanted, self._hub.model)
         async with aclosing(self._streams.replay.records(start.positions, target.positions)) as records:
             async for partition, offset, batch in records:
                 frames = []
                 for index, update in enumerate(batch.updates):
-                    known = seen.get(update.entity, 0)
-                    seen[update.entity] = max(known, update.revision)
+                    if update.kind == UpdateKind.PERSONAL:
+                        continue
+                    value = update.entity, update.property
+                    known = seen.get(value, 0)
+                    seen[value] = max(known, update.revision)
                     if (offset, index) < start.positions[partition] or update.revision <= known:
                         continue
                     positions[partition] = offset, index + 1
@@ -223,23 +227,25 @@ class _Stream:
                 if frames and "state" in self._events:
                     yield b"".join(frames)
 
-    async def _missed(self, missed: Missed, start: Cursor, seen: dict[str, int]) -> AsyncIterator[bytes]:
+    async def _missed(self, missed: Missed, start: Cursor, seen: _Seen) -> AsyncIterator[bytes]:
         if "state" not in self._events:
             return
         positions = list(start.positions)
         frames = []
         for number, entry in enumerate(missed.entries):
             positions[entry.partition] = entry.offset, entry.number + 1
-            if entry.update.revision > seen.get(entry.update.entity, 0):
-                frames.append(self._event(entry.update, start, positions))
+            update = entry.update
+            if update.revision > seen.get((update.entity, update.property), 0):
+                frames.append(self._event(update, start, positions))
             if number % CHUNK_EVENTS == CHUNK_EVENTS - 1:
                 yield b"".join(frames)
                 frames.clear()
                 await asyncio.sleep(0)
         place = encode_cursor(missed.cursor)
         for update, fresh in missed.aged:
-            if update.property in self._hub.model.properties:
-                frames.append(frame("state", place, state_data(update, fresh, self._hub.model)))
+            data = state_data(update, fresh, self._hub.model)
+            if data is not None:
+                frames.append(frame("state", place, data))
         yield b"".join(frames)
 
     def _event(self, update: Update, start: Cursor, positions: Sequence[Position]) -> bytes:
@@ -249,4 +255,5 @@ class _Stream:
             return b""
         fresh = freshness(update.phenomenon_time, interval, self._streams.clock())
         place = encode_cursor(Cursor(start.log, tuple(positions), start.aged))
-        return frame("state", place, state_data(update, fresh, self._hub.model))
+        data = state_data(update, fresh, self._hub.model)
+        return frame("state", place, data) if data is not None else b""

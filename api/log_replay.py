@@ -18,8 +18,8 @@ from twin.errors import MessageError, TwinError
 from twin.messages import UPDATES, UpdateBatch
 
 # After a crash the stream tells its last updates again. Reading a little before the cursor shows which
-# revisions the subscriber has seen. A checkpoint covers a few seconds, at most some tens of records a second.
-LOOKBACK_RECORDS = 500
+# revisions the subscriber has seen. A checkpoint covers 20 s, of some tens of records a second at most.
+LOOKBACK_RECORDS = 2_000
 
 RECORDS_MAX = 200
 PROGRESS_TIMEOUT_S = 5.0

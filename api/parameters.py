@@ -14,7 +14,9 @@ from api.geometry import Box, Position
 from api.selection import Filter
 from storage.bucket_interval import BucketInterval, QueryError
 from storage.history import Aggregate, Fill
+from storage.unassigned import DEVICES_MAX
 from twin.freshness import Freshness
+from twin.indicators.correlation import LAG_MAX, Method
 from twin.instant import Instant, parse_instant
 from twin.observed_property import Theme
 
@@ -145,7 +147,7 @@ class LiveParameters(Parameters):
     entity: Names = Field(default=[], description="Ids of entities.")
     type: Names = Field(default=[], description="Entity types.")
     parent: Names = Field(default=[], description="Ids of areas; everything below them.")
-    property: Names = Field(default=[], description="Observed properties.")
+    property: Names = Field(default=[], description="Observed properties, indicators and roll-ups.")
     theme: Annotated[list[Theme], BeforeValidator(_split)] = Field(default=[], description="Themes.")
     bbox: BoxText | None = Field(default=None, description="west,south,east,north; degrees, WGS 84.")
     events: Annotated[list[EventName], BeforeValidator(_split)] = Field(
@@ -182,14 +184,24 @@ class ObservationParameters(Parameters):
 
     start: TimeText | None = Field(default=None, description="Inclusive; 24 hours before `end` by default.")
     end: TimeText | None = Field(default=None, description="Exclusive; now by default.")
+    known_at: TimeText | None = Field(
+        default=None, description="Answer as it would have been at this time: without what came in later."
+    )
     cursor: Cursor = None
     limit: Annotated[int, Field(ge=1, le=OBSERVATIONS_LIMIT_MAX)] = OBSERVATIONS_LIMIT_DEFAULT
+
+    @property
+    def known(self) -> Instant | None:
+        """The time of which the knowledge is asked for; None for the present one."""
+        return parse_time(self.known_at) if self.known_at else None
 
 
 class HistoryParameters(ObservationParameters):
     """Which part of an entity's history: single readings, or buckets when an interval is given."""
 
-    property: str = Field(description="Observed property.")
+    property: str = Field(
+        description="Observed property, indicator (`lki`), or roll-up over the area (`area_pm2_5`)."
+    )
     interval: IntervalText | None = Field(
         default=None, description="Length of a bucket, ISO 8601: PT15M is elapsed time, P1D a local day."
     )
@@ -204,10 +216,61 @@ class HistoryParameters(ObservationParameters):
     )
 
 
-class QuarantineParameters(Parameters):
-    """Which quarantined messages, newest first."""
+class ProvenanceParameters(Parameters):
+    """Of which value."""
+
+    property: str = Field(
+        description="Observed property, indicator (`lki`), or roll-up over the area (`area_pm2_5`)."
+    )
+    time: TimeText | None = Field(default=None, description="Of the value at this time; now by default.")
+    start: TimeText | None = Field(default=None, description="Of the values from here on, with `end`.")
+    end: TimeText | None = Field(default=None, description="Exclusive.")
+
+
+class QuarantineFilter(Parameters):
+    """Which quarantined messages."""
 
     feed: str | None = None
     reason: str | None = Field(default=None, description="Such as malformed, checksum or out-of-range.")
+    device: str | None = Field(default=None, description="What the feed calls the device.")
+
+
+class QuarantineParameters(QuarantineFilter):
+    """Which quarantined messages, newest first."""
+
+    resolved: bool | None = Field(
+        default=None, description="Whether a replay has put it right; both by default."
+    )
     cursor: Cursor = None
     limit: Limit = LIMIT_DEFAULT
+
+
+class UnassignedParameters(Parameters):
+    """Which devices without a sensor, the one that was heard last first."""
+
+    feed: str | None = None
+    limit: Annotated[int, Field(ge=1, le=DEVICES_MAX)] = LIMIT_DEFAULT
+
+
+class LedgerParameters(Parameters):
+    """Which rows of the ledger, oldest first."""
+
+    start: TimeText | None = Field(default=None, description="Inclusive; an hour before `end` by default.")
+    end: TimeText | None = Field(default=None, description="Exclusive; now by default.")
+    feed: str | None = Field(default=None, description="One feed; empty for topics that no feed knows.")
+    cursor: Cursor = None
+    limit: Annotated[int, Field(ge=1, le=OBSERVATIONS_LIMIT_MAX)] = OBSERVATIONS_LIMIT_DEFAULT
+
+
+class CorrelationParameters(Parameters):
+    """Which two values of an area, over which hours."""
+
+    entity: str | None = Field(default=None, description="Id of the entity that `x` and `y` are of.")
+    x: str = Field(description="Property, indicator or roll-up; `entity:name` for one of another entity.")
+    y: str = Field(description="As `x`.")
+    start: TimeText | None = Field(default=None, description="Inclusive; 30 days before `end` by default.")
+    end: TimeText | None = Field(default=None, description="Exclusive; now by default. At most 366 days.")
+    lag: Annotated[
+        int, Field(ge=0, le=LAG_MAX, description="Hours by which y may follow x, or x follow y, at most.")
+    ] = 0
+    method: Method = "pearson"

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from api.geometry import Box, bounds
+from api.names import names_of
 from twin.entity import Entity
 from twin.model import CityModel
 
@@ -29,7 +30,7 @@ class Selection(NamedTuple):
     """A filter, resolved against one version of the model. Only what the model knows is ever selected."""
 
     entities: frozenset[str]
-    properties: frozenset[str]
+    properties: frozenset[str]  #: names of properties, indicators and roll-ups
 
     def holds(self, entity: str, property: str) -> bool:
         """Whether the property of the entity is asked for."""
@@ -42,7 +43,7 @@ def resolve(wanted: Filter, model: CityModel) -> Selection:
         entities=frozenset(entity.id for entity in select_entities(wanted, model)),
         properties=frozenset(
             one.name
-            for one in model.properties.values()
+            for one in names_of(model)
             if (not wanted.properties or one.name in wanted.properties)
             and (not wanted.themes or one.theme in wanted.themes)
         ),

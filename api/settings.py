@@ -19,7 +19,9 @@ class ApiSettings(RoleSettings):
         default=8080, ge=0, le=65535, description="Port of the HTTP server; 0 picks a free one."
     )
     operator_key: SecretStr | None = Field(
-        default=None, description="API key of the role operator; without one, everybody is anonymous."
+        default=None,
+        description="An API key of the role operator that needs no database; "
+        "others are made by `livetwin token`.",
     )
     static_dir: Path = Field(default=_BUILT_PAGE, description="Folder of the built page.")
     tiles: str | None = Field(

@@ -1,4 +1,8 @@
-"""The live view: the present value of every property of every entity, in memory. Pure; owned by the hub."""
+"""The live view: the present value of every property and indicator of every entity. Pure; owned by the hub.
+
+An entity has two sequences of revisions: one of what is observed on it and derived of it, one of what is
+rolled up over it as an area. So what is known is told from what is new by the revision of each single value.
+"""
 
 from __future__ import annotations
 
@@ -6,14 +10,20 @@ import heapq
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
+from api.names import named, usual_interval
 from api.selection import Selection
+from twin.area_state import PREFIX
 from twin.freshness import Freshness, freshness, live_for, stale_for
+from twin.household_sum import WINDOW
 from twin.instant import INSTANT_MAX, Duration, Instant
-from twin.messages import Update
+from twin.messages import Update, UpdateKind
 from twin.model import CityModel
 from twin.observation import Observation
 
 _NEVER: Instant = INSTANT_MAX
+
+# Each is about 300 bytes; a city has some thousand values.
+INTERVALS_MAX = 50_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,16 +32,15 @@ class Seed:
 
     updates: tuple[Update, ...] = ()
     datastreams: tuple[Observation, ...] = ()
-    revisions: dict[str, int] = field(default_factory=dict)  #: of each entity
     offsets: dict[int, int] = field(default_factory=dict)  #: next offset of each partition of `updates`
 
 
 @dataclass(slots=True, eq=False)
 class Value:
-    """The present value of one property of one entity."""
+    """The present value of one property or indicator of one entity."""
 
     update: Update
-    freshness: Freshness | None = None  #: as last told; None while the model does not know the property
+    freshness: Freshness | None = None  #: as last told; None while it is not to be shown
     due: Instant = _NEVER  #: when its freshness is looked at next
 
 
@@ -39,9 +48,10 @@ class Value:
 class EntityView:
     """What is known of one entity."""
 
-    revision: int = 0
-    properties: dict[str, Value] = field(default_factory=dict)
+    revision: int = 0  #: the last one of what is observed on it and derived of it
+    values: dict[str, Value] = field(default_factory=dict)
     datastreams: dict[int, Observation] = field(default_factory=dict)
+    told: dict[int, int] = field(default_factory=dict)  #: by datastream, the revision that told its state
 
 
 class LiveView:
@@ -51,7 +61,7 @@ class LiveView:
         self.model = model
         self._entities: dict[str, EntityView] = {}
         self._due: list[tuple[Instant, str, str]] = []
-        self._intervals: dict[tuple[int, ...], Duration] = {}
+        self._intervals: dict[tuple[str, str, tuple[int, ...]], Duration | None] = {}
         self._size = 0
 
     def __len__(self) -> int:
@@ -68,20 +78,15 @@ class LiveView:
         self._due.clear()
         self._size = 0
         self.merge(seed, now)
-        for entity, revision in seed.revisions.items():
-            view = self._entities.setdefault(entity, EntityView())
-            view.revision = max(view.revision, revision)
 
     def merge(self, seed: Seed, now: Instant) -> list[Value]:
-        """Take in what the database knows and this view does not; return the values that changed.
-
-        The revision of an entity stays that of the log, so that updates still to come are not dropped.
-        """
+        """Take in what the database knows and this view does not; return the values that changed."""
         changed = []
         for update in seed.updates:
             view = self._entities.setdefault(update.entity, EntityView())
-            value = view.properties.get(update.property)
+            value = view.values.get(update.property)
             if value is None or update.revision > value.update.revision:
+                _rise(view, update)
                 changed.append(self._put(view, update, now))
         for observation in seed.datastreams:
             datastream = self.model.datastreams.get(observation.datastream)
@@ -91,23 +96,27 @@ class LiveView:
         return changed
 
     def apply(self, update: Update, now: Instant) -> Value | None:
-        """Take in an update of the log; return its value, or None when it was known already."""
+        """Take in an update of the log; return its value, or None when there is nothing to tell.
+
+        That is so of what was known already, and of a household's: it changes the state of its datastream,
+        which `state_document` shows to those who may see it, and nothing else.
+        """
         view = self._entities.get(update.entity)
         if view is None:
             view = self._entities[update.entity] = EntityView()
-        if update.revision <= view.revision:
+        if update.kind == UpdateKind.PERSONAL:
+            _observe(view, update)
             return None
-        view.revision = update.revision
-        value = view.properties.get(update.property)
+        value = view.values.get(update.property)
         if value is not None and update.revision <= value.update.revision:
             return None
-        view.datastreams[update.observation.datastream] = update.observation
+        _observe(view, update)
         return self._put(view, update, now)
 
     def _put(self, view: EntityView, update: Update, now: Instant) -> Value:
-        value = view.properties.get(update.property)
+        value = view.values.get(update.property)
         if value is None:
-            value = view.properties[update.property] = Value(update)
+            value = view.values[update.property] = Value(update)
             self._size += 1
         value.update = update
         self._judge(value, now)
@@ -133,23 +142,35 @@ class LiveView:
             heapq.heappush(self._due, (due, update.entity, update.property))
 
     def interval_of(self, update: Update) -> Duration | None:
-        """Return the shortest expected interval of the datastreams behind a value.
+        """Return how often a value is made anew: as the update says, else as the sensors behind it report.
 
-        None when the model does not know the entity or the property: then the value is not shown.
+        None when the model does not know the entity, what the name stands for or any sensor behind it: then
+        the value is not shown. Neither is one that was combined from single personal readings; the stream
+        makes none, and one that an earlier version stored must not be told.
         """
+        key = update.entity, update.property, update.datastreams
+        if key not in self._intervals:
+            # Cohorts and combinations come and go; what is forgotten is found again.
+            if len(self._intervals) >= INTERVALS_MAX:
+                self._intervals.clear()
+            self._intervals[key] = self._usual(update)
+        known = self._intervals[key]
+        return update.interval or known if known is not None else None
+
+    def _usual(self, update: Update) -> Duration | None:
         model = self.model
-        if update.entity not in model.entities or update.property not in model.properties:
+        what = named(update.property, model)
+        if update.entity not in model.entities or what is None:
             return None
-        known = self._intervals.get(update.datastreams)
-        if known is None:
-            found = [
-                model.datastreams[one].interval for one in update.datastreams if one in model.datastreams
-            ]
-            found = found or [one.interval for one in model.datastreams_of(update.entity, update.property)]
-            if not found:
-                return None
-            known = self._intervals[update.datastreams] = min(found)
-        return known
+        behind = [model.datastreams[one] for one in update.datastreams if one in model.datastreams]
+        if update.kind == UpdateKind.OBSERVED and any(model.terms(one).personal for one in behind):
+            return None
+        if behind:
+            # The sum of households is made of windows, however often their meters report.
+            least = WINDOW if update.kind == UpdateKind.INDICATOR else 0
+            return max(least, min(one.interval for one in behind))
+        found = usual_interval(update.entity, what, model)
+        return update.interval or None if found is None else found
 
     def sweep(self, now: Instant) -> list[tuple[Instant, Value]]:
         """Age every value to `now`; return those whose freshness changed, by the instant at which it did."""
@@ -157,7 +178,7 @@ class LiveView:
         while self._due and self._due[0][0] <= now:
             due, entity, property = heapq.heappop(self._due)
             view = self._entities.get(entity)
-            value = view.properties.get(property) if view is not None else None
+            value = view.values.get(property) if view is not None else None
             if value is None or value.due != due:
                 continue
             before = value.freshness
@@ -191,19 +212,33 @@ class LiveView:
     def values(self) -> Iterator[Value]:
         """Yield every value, entity by entity."""
         for view in self._entities.values():
-            yield from view.properties.values()
+            yield from view.values.values()
 
     def matching(self, selection: Selection) -> Iterable[Value]:
         """Yield the values that are selected, entity by entity."""
         for entity, view in self._entities.items():
             if entity not in selection.entities:
                 continue
-            for property, value in view.properties.items():
+            for property, value in view.values.items():
                 if property in selection.properties and value.freshness is not None:
                     yield value
 
 
+def _observe(view: EntityView, update: Update) -> None:
+    """Take in the state of the datastream that an update tells, and its revision."""
+    _rise(view, update)
+    observation = update.observation
+    if observation is not None and update.revision > view.told.get(observation.datastream, 0):
+        view.told[observation.datastream] = update.revision
+        view.datastreams[observation.datastream] = observation
+
+
+def _rise(view: EntityView, update: Update) -> None:
+    if not update.property.startswith(PREFIX):
+        view.revision = max(view.revision, update.revision)
+
+
 def _keep_newest(view: EntityView, observation: Observation) -> None:
     known = view.datastreams.get(observation.datastream)
-    if known is None or observation[1:] > known[1:]:
+    if known is None or observation.phenomenon_time > known.phenomenon_time:
         view.datastreams[observation.datastream] = observation

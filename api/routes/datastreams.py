@@ -15,7 +15,7 @@ from api.documents import datastream_document
 from api.paging import answer, collection, page_cursor, page_key
 from api.parameters import DatastreamParameters, ObservationParameters
 from api.problems import ProblemError, not_found
-from api.readings import interval_asked, page_of_readings, reading_document
+from api.readings import Page, interval_asked, page_of_readings, reading_document
 
 router = APIRouter(prefix="/v1", tags=["datastreams"])
 
@@ -56,11 +56,11 @@ async def list_observations(
     if not may_see(role, datastream, model):
         raise ProblemError(
             HTTPStatus.FORBIDDEN,
-            "These readings are personal data: ask with an API key, or ask for the history of the entity "
-            "with an `interval`.",
+            "These readings are personal data: they need an API key of the role metering. Others may see "
+            "sums over enough connections, in the history of the area.",
         )
     start, end = interval_asked(wanted.start, wanted.end, context.clock())
-    page, following = await page_of_readings(
-        context, [id], start, end, limit=wanted.limit, cursor=wanted.cursor
-    )
+    asked = Page(start, end, wanted.limit, wanted.cursor, wanted.known)
+    rules = model.properties[datastream.property].quality
+    page, following = await page_of_readings(context, [id], asked, rules)
     return answer(collection(request, [reading_document(one, model) for one in page], following))

@@ -1,4 +1,4 @@
-"""The history of a property: single readings, or buckets of time."""
+"""The history of a property, an indicator or a roll-up: single values, or buckets of time."""
 
 from __future__ import annotations
 
@@ -11,62 +11,80 @@ from starlette.responses import Response
 from api import examples
 from api.access import Role, may_see, role_of
 from api.context import Context, context_of
+from api.names import Named
 from api.paging import answer, links
 from api.parameters import HistoryParameters
 from api.problems import Fault, ProblemError, bad_request
-from api.readings import interval_asked, page_of_readings, reading_document
+from api.readings import (
+    Page,
+    interval_asked,
+    page_of_published,
+    page_of_readings,
+    published_document,
+    reading_document,
+)
 from api.routes.entities import entity_named
+from api.series import Series, Wanted, buckets_of, name_of, series_of, unknown_past
 from storage.bucket_interval import BucketInterval
-from storage.history import BUCKETS_MAX, Aggregate, Bucket, buckets, datastream_ids
-from twin.instant import MINUTE, Duration, Instant, format_instant
+from storage.history import BUCKETS_MAX, Aggregate, Bucket
+from twin.instant import Instant, format_instant
 from twin.model import CityModel
-from twin.observed_property import ObservedProperty
 from twin.quality import quality_word
 
 router = APIRouter(prefix="/v1", tags=["entities"])
 
 _AGGREGATES: tuple[Aggregate, ...] = ("mean", "min", "max")
 
-# Shorter buckets of a household's meter would be its single readings by another name. A quarter of an hour is
-# what grid operators settle by.
-PERSONAL_INTERVAL_MIN: Duration = 15 * MINUTE
 
-
-@router.get("/entities/{id}/history", summary="The history of a property", responses=examples.HISTORY)
+@router.get("/entities/{id}/history", summary="The history of a value", responses=examples.HISTORY)
 async def get_history(request: Request, id: str, wanted: Annotated[HistoryParameters, Query()]) -> Response:
-    """Return single readings, oldest first, or one bucket for each `interval`."""
+    """Return single values, oldest first, or one bucket for each `interval`.
+
+    What households' meters measure is answered from published sums, for everybody alike; only the role
+    metering reads single readings. `source` tells which of the two was asked.
+    """
     role = role_of(request)
     context = context_of(request)
     entity = entity_named(context.model, id)
-    observed = _observed(wanted, context.model)
+    _check(wanted)
+    what = name_of(wanted.property, context.model)
     start, end = interval_asked(wanted.start, wanted.end, context.clock())
-    document: dict[str, Any] = {"entityId": entity.id, "property": observed.name, "unit": observed.unit}
-    if wanted.interval is None:
-        allowed = _allowed(entity.id, observed.name, context.model, role)
-        page, following = await page_of_readings(
-            context, allowed, start, end, limit=wanted.limit, cursor=wanted.cursor
-        )
-        document["observations"] = [reading_document(one, context.model) for one in page]
+    interval = BucketInterval.parse(wanted.interval) if wanted.interval else None
+    if interval is None:
+        _check_role(entity.id, what, context.model, role)
     else:
-        interval = BucketInterval.parse(wanted.interval)
-        if interval.shortest < PERSONAL_INTERVAL_MIN:
-            _allowed(entity.id, observed.name, context.model, role)
         _check_interval(interval, start, end)
-        found = await _buckets(context, entity.id, observed, wanted, (start, end))
+    async with context.database.connection() as connection:
+        series = await series_of(connection, entity.id, what)
+    document: dict[str, Any] = {"entityId": entity.id, "property": what.name, "unit": what.unit}
+    if wanted.known_at is not None:
+        document["knownAt"] = format_instant(wanted.known or 0)
+    following = None
+    if interval is None:
+        page = Page(start, end, wanted.limit, wanted.cursor, wanted.known)
+        single, following = await _single(context, series, page, role)
+        document |= single
+    else:
+        asked = Wanted(
+            start,
+            end,
+            interval,
+            wanted.aggregate or _AGGREGATES,
+            wanted.timezone or context.model.city.timezone,
+            wanted.fill or "none",
+            wanted.known,
+        )
+        async with context.database.connection() as connection:
+            found = await buckets_of(connection, series, asked, context.model)
+        document["source"] = "published" if series.published else "observations"
         document["interval"] = wanted.interval
-        document["buckets"] = [_bucket(one) for one in found]
-        following = None
+        document["buckets"] = [bucket_document(one) for one in found]
     return answer({**document, "_links": links(request, following)})
 
 
-def _observed(wanted: HistoryParameters, model: CityModel) -> ObservedProperty:
-    """Return the property asked for; raise a problem with everything that does not go together."""
+def _check(wanted: HistoryParameters) -> None:
+    """Raise a problem with everything that does not go together."""
     faults = []
-    observed = model.properties.get(wanted.property)
-    if observed is None:
-        faults.append(
-            Fault("query", "property", "unknown", f"{wanted.property!r} is no observed property of the city")
-        )
     of_buckets = {"aggregate": wanted.aggregate, "timezone": wanted.timezone, "fill": wanted.fill}
     if wanted.interval is None:
         faults += [
@@ -76,9 +94,8 @@ def _observed(wanted: HistoryParameters, model: CityModel) -> ObservedProperty:
         ]
     elif wanted.cursor is not None:
         faults.append(Fault("query", "cursor", "not-paged", "buckets have no pages: leave `cursor` out"))
-    if faults or observed is None:
+    if faults:
         raise bad_request(*faults)
-    return observed
 
 
 def _check_interval(interval: BucketInterval, start: Instant, end: Instant) -> None:
@@ -95,46 +112,49 @@ def _check_interval(interval: BucketInterval, start: Instant, end: Instant) -> N
         )
 
 
-def _allowed(entity: str, property: str, model: CityModel, role: Role) -> list[int]:
-    """Return the datastreams whose single readings may be seen; raise a problem when all are personal."""
-    known = model.datastreams_of(entity, property)
-    allowed = [one.id for one in known if may_see(role, one, model)]
-    if known and not allowed:
-        raise ProblemError(
-            HTTPStatus.FORBIDDEN,
-            "These readings are personal data: ask with an API key, or with an `interval` of at least "
-            f"PT{PERSONAL_INTERVAL_MIN // MINUTE}M.",
-        )
-    return allowed
+async def _single(
+    context: Context, series: Series, page: Page, role: Role
+) -> tuple[dict[str, Any], str | None]:
+    """Return the single values of a series that a role may see, and the cursor of the next page."""
+    name = series.what.name
+    if not series.what.observed:
+        if page.known_at is not None:
+            raise unknown_past(name)
+        values, following = await page_of_published(context, series.entity, name, page)
+        documents = [published_document(one) for one in values]
+        return {"source": "published", "observations": documents}, following
+    readable = series.readable(role)
+    if series.personal and not readable:
+        raise _personal()
+    rules = context.model.properties[name].quality
+    readings, following = await page_of_readings(context, readable, page, rules)
+    documents = [reading_document(one, context.model) for one in readings]
+    return {"source": "observations", "observations": documents}, following
 
 
-async def _buckets(
-    context: Context,
-    entity: str,
-    observed: ObservedProperty,
-    wanted: HistoryParameters,
-    span: tuple[Instant, Instant],
-) -> list[Bucket]:
-    assert wanted.interval is not None  # noqa: S101 - the caller has looked
-    async with context.database.connection() as connection:
-        return await buckets(
-            connection,
-            await datastream_ids(connection, entity, observed.name),
-            *span,
-            BucketInterval.parse(wanted.interval),
-            wanted.aggregate or _AGGREGATES,
-            wanted.timezone or context.model.city.timezone,
-            combination=observed.combination,
-            fill=wanted.fill or "none",
-        )
+def _check_role(entity: str, what: Named, model: CityModel, role: Role) -> None:
+    """Raise a problem when the model alone says that a role may see no single value."""
+    known = model.datastreams_of(entity, what.name) if what.observed else ()
+    if known and not any(may_see(role, one, model) for one in known):
+        raise _personal()
 
 
-def _bucket(bucket: Bucket) -> dict[str, Any]:
+def _personal() -> ProblemError:
+    return ProblemError(
+        HTTPStatus.FORBIDDEN,
+        "These readings are personal data: they need an API key of the role metering. Ask with an "
+        "`interval` for the sums over enough connections that are published, such as interval=PT10M.",
+    )
+
+
+def bucket_document(bucket: Bucket) -> dict[str, Any]:
+    """Return one bucket; `quality` is that of all its values, the suspect ones too."""
     return {
         "start": format_instant(bucket.start),
         "end": format_instant(bucket.end),
         "count": bucket.count,
+        "suspect": bucket.suspect,
         "coverage": bucket.coverage,
-        "quality": quality_word(bucket.flags) if bucket.count else None,
+        "quality": quality_word(bucket.flags) if bucket.count or bucket.suspect else None,
         **{name: value for name, value in bucket.values.items() if name != "count"},
     }

@@ -1,28 +1,38 @@
-"""Quarantined messages: what could not be used, why, and its bytes."""
+"""Quarantined messages: what could not be used, why, its bytes, and another try."""
 
 from __future__ import annotations
 
 import base64
+from http import HTTPStatus
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Path, Query, Request
 from starlette.responses import Response
 
-from api import examples
-from api.access import Role, role_of
-from api.context import context_of
+from api import reception_examples
+from api.access import Role, require, role_of
+from api.assigning import snippet
+from api.context import Context, context_of
 from api.paging import answer, collection, page_cursor, page_key
-from api.parameters import QuarantineParameters
+from api.parameters import NoParameters, QuarantineFilter, QuarantineParameters, UnassignedParameters
+from api.problems import Fault, ProblemError, bad_request, not_found
 from storage.quarantine_store import QuarantineCursor, QuarantinedRow, quarantined
+from storage.replay_outbox import REQUESTS_MAX, request_replay
+from storage.replay_state import replay_state
+from storage.unassigned import DEVICES_MAX, UnassignedDevice, unassigned_devices
 from twin.instant import format_instant
+from twin.model import CityModel
+from twin.role import reaches
 
 router = APIRouter(prefix="/v1", tags=["quarantine"])
 
-# Their payloads are a household's meter readings, with the meter's number in them.
+# Their payloads are a household's meter readings. An operator, who has a decoder to mend, sees those few
+# that broke it, with a pseudonym instead of the meter's number; readings that were understood are for
+# `metering` alone.
 _PERSONAL_FEEDS = frozenset({"dsmr", "homewizard"})
 
 
-@router.get("/quarantine", summary="Messages that could not be used", responses=examples.QUARANTINE)
+@router.get("/quarantine", summary="Messages that could not be used", responses=reception_examples.QUARANTINE)
 async def list_quarantined(request: Request, wanted: Annotated[QuarantineParameters, Query()]) -> Response:
     """List quarantined messages, newest first; payloads of personal feeds are null but for operators."""
     role = role_of(request)
@@ -30,25 +40,149 @@ async def list_quarantined(request: Request, wanted: Annotated[QuarantineParamet
     before = page_key(wanted.cursor, QuarantineCursor)
     async with context.database.connection() as connection:
         page = await quarantined(
-            connection, before=before, limit=wanted.limit, feed=wanted.feed, reason=wanted.reason
+            connection,
+            before=before,
+            limit=wanted.limit,
+            feed=wanted.feed,
+            reason=wanted.reason,
+            device=wanted.device,
+            resolved=wanted.resolved,
         )
     following = page_cursor(page[-1].cursor) if len(page) == wanted.limit else None
-    personal = _PERSONAL_FEEDS | {one.feed for one in context.model.sensors.values() if one.personal}
+    personal = _personal_feeds(context.model)
     items = [_document(row, role, row.feed in personal) for row in page]
     return answer(collection(request, items, following))
 
 
+@router.post(
+    "/quarantine/{id}/_replay",
+    summary="Try a quarantined message again",
+    status_code=HTTPStatus.ACCEPTED,
+    responses=reception_examples.REPLAY,
+)
+async def replay_one(
+    request: Request, id: Annotated[str, Path(max_length=64)], _: Annotated[NoParameters, Query()]
+) -> Response:
+    """Ask ingest to take one message once more; asking again while it is under way changes nothing."""
+    require(request, "operator")
+    async with context_of(request).database.connection() as connection:
+        state = await replay_state(connection, id)
+        if state is None:
+            raise not_found(f"There is no quarantined message {id!r}; /v1/quarantine lists them.")
+        if not state.replayable:
+            raise ProblemError(
+                HTTPStatus.CONFLICT,
+                "This is a record of the log that could not be read, no message that a device sent: ingest "
+                "cannot take it once more.",
+            )
+        pending = state.requested or state.resolved
+        requested = 0 if pending else await request_replay(connection, ids=[id])
+    word = "resolved" if state.resolved else "requested"
+    return _accepted({"id": id, "requested": requested, "replayState": word}, "/v1/quarantine?resolved=false")
+
+
+@router.post(
+    "/quarantine/_replay",
+    summary="Try quarantined messages again",
+    status_code=HTTPStatus.ACCEPTED,
+    responses=reception_examples.REPLAYS,
+)
+async def replay_many(request: Request, wanted: Annotated[QuarantineFilter, Query()]) -> Response:
+    """Ask ingest to take messages once more, oldest first, at most 10,000 at a time.
+
+    Those that a replay has put right are left out, so that asking again does no harm.
+    """
+    require(request, "operator")
+    if wanted.feed is None and wanted.reason is None and wanted.device is None:
+        raise bad_request(
+            Fault("query", "reason", "missing", "a replay of everything is never meant: give a feed, a "
+                  "reason or a device")
+        )  # fmt: skip
+    async with context_of(request).database.connection() as connection:
+        requested = await request_replay(
+            connection, feed=wanted.feed, reason=wanted.reason, device=wanted.device
+        )
+    document = {"requested": requested, "limit": REQUESTS_MAX}
+    return _accepted(document, "/v1/quarantine?resolved=false")
+
+
+@router.get(
+    "/unassigned-devices",
+    summary="Devices that no sensor is assigned to",
+    responses=reception_examples.UNASSIGNED,
+)
+async def list_unassigned(request: Request, wanted: Annotated[UnassignedParameters, Query()]) -> Response:
+    """List devices that send and are not known, the one that was heard last first, and how to assign them.
+
+    Whose they are nobody knows yet: their payloads are for operators.
+    """
+    role = role_of(request)
+    context = context_of(request)
+    async with context.database.connection() as connection:
+        found = await unassigned_devices(connection, DEVICES_MAX)
+    found = [one for one in found if wanted.feed is None or one.feed == wanted.feed]
+    items = [_device(one, context, role) for one in found[: wanted.limit]]
+    return answer(collection(request, items, None))
+
+
+def _accepted(document: dict[str, Any], href: str) -> Response:
+    response = answer({**document, "_links": {"quarantine": {"href": href}}})
+    response.status_code = HTTPStatus.ACCEPTED
+    return response
+
+
+def _personal_feeds(model: CityModel) -> frozenset[str]:
+    return _PERSONAL_FEEDS | {one.feed for one in model.sensors.values() if one.personal}
+
+
 def _document(row: QuarantinedRow, role: Role, personal: bool) -> dict[str, Any]:
-    hidden = personal and role == "anonymous"
+    hidden = personal and not reaches(role, "operator")
+    state = "resolved" if row.resolved_at else "requested" if row.replay_requested_at else "none"
     return {
         "id": row.id,
         "feed": row.feed,
+        "device": row.device or None,
         "topic": row.topic,
         "receivedTime": format_instant(row.received_time),
         "reason": row.reason,
         "detail": row.detail,
+        "decoder": row.decoder or None,
+        "decoderVersion": row.decoder_version or None,
+        "observations": row.observations,
+        "attempts": row.attempts,
+        "replayState": state,
+        "replayRequestedTime": _time(row.replay_requested_at),
+        "resolvedTime": _time(row.resolved_at),
         "payload": None if hidden else base64.b64encode(row.payload).decode(),
         "payloadBytes": row.payload_bytes,
         "payloadSha256": row.payload_sha256,
         "payloadTruncated": len(row.payload) < row.payload_bytes,
+    }
+
+
+def _time(instant: int | None) -> str | None:
+    return format_instant(instant) if instant is not None else None
+
+
+def _device(one: UnassignedDevice, context: Context, role: Role) -> dict[str, Any]:
+    hidden = not reaches(role, "operator")
+    return {
+        "feed": one.feed,
+        "device": one.device,
+        "count": one.count,
+        "firstReceivedTime": format_instant(one.first_received),
+        "lastReceivedTime": format_instant(one.last_received),
+        "messages": [
+            {
+                "topic": sent.topic,
+                "receivedTime": format_instant(sent.received_time),
+                "payload": None if hidden else base64.b64encode(sent.payload).decode(),
+            }
+            for sent in one.newest
+        ],
+        "assign": {
+            "how": "Put this into sensors.yaml of the city folder with what is in angle brackets filled in, "
+            "and run `livetwin apply`: what the device sent is then taken in, too.",
+            "sensorsYaml": snippet(one, context.model),
+        },
     }

@@ -93,6 +93,56 @@ def test_the_page_lists_the_entities_of_the_city_and_names_it(running_system: Ru
         assert errors == []
 
 
+def test_a_neighbourhood_shows_its_roll_ups_and_its_liveability(running_system: RunningSystem) -> None:
+    publish_noise(running_system, 61.5)
+    with opened(running_system.http) as (page, errors):
+        wait_until_live(page)
+        page.get_by_label("Find an entity").fill("overdie neighbourhood")
+        row, detail = page.locator(f'[data-row="{ENTITY}"]'), page.locator(f'[data-entity="{ENTITY}"]')
+        row.click()
+        rolled_up = detail.locator("[data-kind=area] [data-property=area_noise_level] [data-value]")
+        expect(rolled_up).to_have_attribute("data-value", "61.5", timeout=WAIT_MS)
+        page.keyboard.press("Escape")
+        row.click()
+        noise = detail.locator("[data-domain=noise]")
+        # 100 at 53 dB(A), 0 at 70 dB(A).
+        expect(noise).to_have_attribute("data-score", "50", timeout=WAIT_MS)
+        expect(noise).to_contain_text("61.5\u202fdB(A)")
+        expect(detail.locator("[data-domain=mobility]")).to_contain_text("No value")
+        assert errors == []
+
+
+def test_a_suspect_value_is_marked_and_the_last_good_one_stands_beside_it(
+    running_system: RunningSystem,
+) -> None:
+    entity = "alkmaar.transformer-oudorp"
+    with opened(running_system.http) as (page, errors):
+        wait_until_live(page)
+        page.get_by_label("Find an entity").fill(entity)
+        page.locator(f'[data-row="{entity}"]').click()
+        row = page.locator(f'[data-entity="{entity}"] [data-property=transformer_power]')
+        # Beyond what is possible for a transformer here, and not beyond what a message may say.
+        for power, quality in ((80.5, "good"), (1_500.0, "suspect")):
+            payload = {"time": format_instant(system_clock()), "values": {"power": power}}
+            running_system.publish("livetwin/alkmaar/tr-oudorp-1/observations", json.dumps(payload).encode())
+            expect(row).to_have_attribute("data-quality", quality, timeout=WAIT_MS)
+        expect(row.locator(".badge")).to_have_text("suspect")
+        expect(row.locator(".last-good")).to_contain_text("Last good 80.5\u202fkW")
+        assert errors == []
+
+
+def test_the_page_says_whether_the_books_balance(running_system: RunningSystem) -> None:
+    publish_noise(running_system, 60.0)
+    with opened(running_system.http) as (page, errors):
+        wait_until_live(page)
+        page.get_by_text("Data health").click()
+        health = page.locator("#health")
+        expect(health).to_have_attribute("data-balanced", "true", timeout=WAIT_MS)
+        expect(health).to_contain_text("The books balance")
+        expect(health.get_by_label("The ledger's equations")).to_contain_text("lost 0 = 0")
+        assert errors == []
+
+
 def test_an_entity_is_chosen_and_left_without_a_mouse_on_a_phone(running_system: RunningSystem) -> None:
     with opened(running_system.http, width=390, height=844) as (page, errors):
         wait_until_live(page)

@@ -6,8 +6,9 @@ import { byId, element, freshnessSign, setText } from "./element";
 import { typeName, type Entity } from "./entity";
 import { FRESHNESS_NAMES } from "./freshness";
 import { append, fetchDay, type Series } from "./history";
+import { isArea, LiveabilityCard } from "./liveability";
 import { sentenceOf } from "./problem";
-import { numberText, propertyName, quantityText } from "./quantity";
+import { kindOf, numberText, propertyName, quantityText, type Kind } from "./quantity";
 import type { Theme } from "./theme";
 import type { Value } from "./twin";
 
@@ -17,15 +18,23 @@ interface Row {
   readonly value: HTMLElement;
   readonly quality: HTMLElement;
   readonly age: HTMLTimeElement;
+  readonly good: HTMLElement;
   shown: Value;
 }
+
+const GROUPS: readonly (readonly [Kind, string])[] = [
+  ["observed", "Measured here"],
+  ["indicator", "Indicators"],
+  ["area", "Over the whole area"],
+];
 
 export class Detail {
   readonly #panel = byId("detail");
   readonly #close: () => void;
   readonly #timezone: string | undefined;
   readonly #rows = new Map<string, Row>();
-  #body = element("tbody");
+  readonly #groups = new Map<Kind, HTMLTableSectionElement>();
+  #card: LiveabilityCard | undefined;
   #empty = element("p", { class: "note" });
   #figure = element("figure", { class: "day" });
   #entity: Entity | undefined;
@@ -79,11 +88,12 @@ export class Detail {
       row.row.remove();
       this.#rows.delete(property);
     }
+    for (const group of this.#groups.values()) group.hidden = group.rows.length < 2;
     if (values.size > 0) setText(this.#empty, "");
     const first = [...this.#rows.keys()][0];
     if (this.#property === undefined && first !== undefined) void this.#draw(first, now);
     const charted = this.#property === undefined ? undefined : values.get(this.#property);
-    if (charted !== undefined && this.#series !== undefined) {
+    if (charted !== undefined && this.#series !== undefined && isUsable(charted)) {
       append(this.#series, charted.phenomenonTime / 1000, charted.value);
       this.#chart?.show(this.#series, now);
       this.#summarise();
@@ -92,13 +102,23 @@ export class Detail {
   }
 
   tick(now: number): void {
-    for (const { age, shown } of this.#rows.values()) setText(age, ageText(shown.phenomenonTime, now));
+    for (const [property, { age, good, shown }] of this.#rows) {
+      setText(age, ageText(shown.phenomenonTime, now));
+      if (shown.lastGood === undefined) continue;
+      const { value, phenomenonTime } = shown.lastGood;
+      setText(good, `Last good ${quantityText(property, value, shown.unit)}, ${ageText(phenomenonTime, now)}`);
+    }
+    this.#card?.tick(now);
   }
 
   #build(entity: Entity, area: string | undefined): void {
     const close = element("button", { type: "button", class: "close", "aria-label": "Close" }, "×");
     close.addEventListener("click", this.#close);
-    this.#body = element("tbody");
+    for (const [kind, title] of GROUPS) {
+      const heading = element("th", { scope: "rowgroup", colspan: "2" }, title);
+      this.#groups.set(kind, element("tbody", { "data-kind": kind }, element("tr", { class: "group" }, heading)));
+    }
+    this.#card = isArea(entity.type) ? new LiveabilityCard(entity.id) : undefined;
     this.#empty = element("p", { class: "note" });
     this.#figure = element("figure", { class: "day" });
     this.#figure.hidden = true;
@@ -111,8 +131,14 @@ export class Detail {
         element("p", { class: "kind" }, typeName(entity.type) + (area === undefined ? "" : ` in ${area}`)),
         close,
       ),
+      ...(this.#card === undefined ? [] : [this.#card.element]),
       this.#figure,
-      element("table", {}, element("thead", { class: "unseen" }, element("tr", {}, ...heads)), this.#body),
+      element(
+        "table",
+        {},
+        element("thead", { class: "unseen" }, element("tr", {}, ...heads)),
+        ...this.#groups.values(),
+      ),
       this.#empty,
       element("p", { class: "id" }, entity.id),
     );
@@ -132,8 +158,10 @@ export class Detail {
     row.row.dataset["quality"] = value.quality;
     row.quality.replaceChildren(
       freshnessSign(value.freshness),
-      `${FRESHNESS_NAMES[value.freshness]}, ${value.quality}`,
+      `${FRESHNESS_NAMES[value.freshness]}, `,
+      element("span", { class: `badge badge-${value.quality}` }, value.quality),
     );
+    row.good.hidden = value.lastGood === undefined;
     row.age.dateTime = new Date(value.phenomenonTime).toISOString();
     row.age.title = this.#clock(value.phenomenonTime);
     if (!isNew && before.value !== value.value) {
@@ -151,14 +179,15 @@ export class Detail {
     const shown = element("span", { class: "value" });
     const quality = element("span", { class: "quality" });
     const age = element("time");
+    const good = element("span", { class: "last-good" });
     const row = element(
       "tr",
       { "data-property": property },
-      element("th", { scope: "row" }, button, element("span", { class: "condition" }, quality, age)),
+      element("th", { scope: "row" }, button, element("span", { class: "condition" }, quality, age), good),
       element("td", {}, shown),
     );
-    this.#body.append(row);
-    const made: Row = { row, button, value: shown, quality, age, shown: value };
+    this.#groups.get(kindOf(property, this.#entity?.properties ?? []))!.append(row);
+    const made: Row = { row, button, value: shown, quality, age, good, shown: value };
     this.#rows.set(property, made);
     return made;
   }
@@ -191,7 +220,7 @@ export class Detail {
       summary.classList.add("failed");
     }
     if (request.signal.aborted) return;
-    append(series, row.shown.phenomenonTime / 1000, row.shown.value);
+    if (isUsable(row.shown)) append(series, row.shown.phenomenonTime / 1000, row.shown.value);
     this.#series = series;
     this.#chart = new Chart(plot, property, row.shown.unit, this.#timezone, (text) => setText(reading, text));
     this.#chart.show(series, Date.now());
@@ -204,6 +233,10 @@ export class Detail {
     const row = this.#property === undefined ? undefined : this.#rows.get(this.#property);
     if (summary === null || row === undefined || summary.classList.contains("failed")) return;
     const values = this.#series!.values.filter((one) => one !== null);
+    if (values.length === 0) {
+      setText(summary, "No good value in the last 24 hours.");
+      return;
+    }
     const mean = values.reduce((sum, one) => sum + one, 0) / values.length;
     const unit = quantityText("", NaN, row.shown.unit).replace("–", "");
     setText(
@@ -216,6 +249,9 @@ export class Detail {
   #forget(): void {
     this.#request?.abort();
     this.#chart?.destroy();
+    this.#card?.close();
+    this.#card = undefined;
+    this.#groups.clear();
     this.#rows.clear();
     this.#chart = undefined;
     this.#series = undefined;
@@ -229,4 +265,9 @@ export class Detail {
       ...(this.#timezone === undefined ? {} : { timeZone: this.#timezone }),
     }).format(time);
   }
+}
+
+/** Whether a value takes part in means, and so belongs into a chart of them. */
+function isUsable(value: Value): boolean {
+  return value.quality !== "suspect" && value.quality !== "maintenance";
 }

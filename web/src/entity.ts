@@ -12,6 +12,8 @@ export interface Entity {
   readonly geometry: Geometry | undefined;
   /** Of the properties that are observed on it; empty for a thing without sensors. */
   readonly themes: readonly Theme[];
+  /** Names of the properties that are observed on it: other values are derived. */
+  readonly properties: readonly string[];
 }
 
 /** West, south, east, north in degrees. */
@@ -106,6 +108,7 @@ function entityOf(feature: Page["features"][number]): Entity {
   const properties = feature.properties ?? {};
   const id = String(properties["id"] ?? feature.id ?? "");
   const themes = properties["themes"];
+  const observed = properties["properties"];
   return {
     id,
     type: String(properties["type"] ?? "Entity"),
@@ -113,5 +116,6 @@ function entityOf(feature: Page["features"][number]): Entity {
     parent: typeof properties["parent"] === "string" ? properties["parent"] : undefined,
     geometry: feature.geometry ?? undefined,
     themes: themesOf(Array.isArray(themes) ? themes.map(String) : []),
+    properties: Array.isArray(observed) ? observed.map(String) : [],
   };
 }

@@ -6,6 +6,7 @@ import { Detail } from "./detail";
 import { byId } from "./element";
 import { fetchEntities, type Entity } from "./entity";
 import { Finder } from "./finder";
+import { Health } from "./health";
 import { Live, type LiveListener } from "./live";
 import { CityMap, type Appearance, type Padding } from "./map";
 import { Overview } from "./overview";
@@ -42,6 +43,7 @@ class Page implements LiveListener {
     this.#map = new CityMap(byId("map"), settings, (id) => this.#choose(id));
     this.#detail = new Detail(settings.timezone, () => this.#choose(undefined));
     if (settings.city !== undefined) this.#overview.city(settings.city);
+    new Health();
   }
 
   async start(): Promise<void> {

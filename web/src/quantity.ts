@@ -4,6 +4,7 @@
 const UNIT_SIGNS: Readonly<Record<string, string>> = {
   "1": "",
   "1/h": "per hour",
+  "m/h": "m per hour",
   "ug/m3": "µg/m³",
   Cel: "°C",
   "dB[A]": "dB(A)",
@@ -24,8 +25,25 @@ const PROPERTY_NAMES: Readonly<Record<string, string>> = {
   vehicle_count: "Vehicles",
   bicycle_count: "Bicycles",
   pedestrian_count: "Pedestrians",
-  lki: "Air quality index",
+  lki: "Air quality index (LKI)",
+  eaqi: "European air quality index",
+  pm2_5_24h: "PM2.5, 24-hour mean",
+  pm10_24h: "PM10, 24-hour mean",
+  o3_8h: "Ozone, 8-hour mean",
+  intensity_capacity_ratio: "Intensity to capacity",
+  freeboard_share: "Freeboard left",
 };
+
+/** What the name of a value that is rolled up over an area begins with. */
+const AREA_PREFIX = "area_";
+
+export type Kind = "observed" | "indicator" | "area";
+
+/** Returns whether a value is observed on an entity, an indicator of it, or rolled up over it. */
+export function kindOf(property: string, observed: readonly string[]): Kind {
+  if (observed.includes(property)) return "observed";
+  return property.startsWith(AREA_PREFIX) ? "area" : "indicator";
+}
 
 /** What people look for first; the rest follows in the order in which it came, the device's health last. */
 const FIRST = ["pm2_5", "noise_level", "traffic_flow", "water_level", "power_import", "wind_speed", "air_temperature"];
@@ -44,6 +62,7 @@ export function unitSign(unit: string): string {
 
 /** Returns the name of an observed property in plain English. */
 export function propertyName(property: string): string {
+  if (property.startsWith(AREA_PREFIX)) return propertyName(property.slice(AREA_PREFIX.length));
   const known = PROPERTY_NAMES[property];
   if (known !== undefined) return known;
   const words = property.replace(/_l(\d)$/, " phase $1").replace(/_t(\d)$/, " tariff $1").replaceAll("_", " ");
@@ -60,6 +79,7 @@ export function numberText(value: number): string {
 
 /** Returns where a property stands among others: lower is sooner. */
 export function rankOf(property: string): number {
+  if (property.startsWith(AREA_PREFIX)) return 100 + rankOf(property.slice(AREA_PREFIX.length));
   const first = FIRST.indexOf(property);
   return first >= 0 ? first : FIRST.length + (LAST.includes(property) ? 1 : 0);
 }

@@ -14,6 +14,10 @@ export interface Value {
   readonly quality: string;
   readonly freshness: Freshness;
   readonly revision: number;
+  /** Sensors or connections behind it. */
+  readonly count: number;
+  /** The newest good value, beside one that is suspect. */
+  readonly lastGood: { readonly value: number; readonly phenomenonTime: number } | undefined;
 }
 
 export interface StateEvent extends Value {
@@ -81,11 +85,16 @@ export class Twin {
     return this.#values.get(entityId) ?? NO_VALUES;
   }
 
-  /** Returns how fresh an entity is; "silent" for one with sensors that never spoke, undefined without. */
+  /**
+   * Returns how fresh an entity is; "silent" for one with sensors that never spoke, undefined for one that has
+   * neither sensors nor values. What is rolled up over it does not make up for sensors that are silent.
+   */
   freshnessOf(entity: Entity): Freshness | undefined {
-    const values = this.valuesOf(entity.id);
-    if (values.size > 0) return freshest([...values.values()].map((one) => one.freshness));
-    return entity.themes.length > 0 ? "silent" : undefined;
+    const own = entity.properties.length > 0;
+    const speaking: Freshness[] = [];
+    for (const [property, value] of this.valuesOf(entity.id))
+      if (!own || entity.properties.includes(property)) speaking.push(value.freshness);
+    return freshest(speaking) ?? (own ? "silent" : undefined);
   }
 
   counts(): Counts {
@@ -119,7 +128,7 @@ export class Twin {
 
 /** Returns the event of a message's data, or undefined where it does not carry a value. */
 export function stateEventOf(data: Record<string, unknown>): StateEvent | undefined {
-  const { entityId, property, value, unit, phenomenonTime, quality, freshness, revision } = data;
+  const { entityId, property, value, unit, phenomenonTime, quality, freshness, revision, count, lastGood } = data;
   if (typeof entityId !== "string" || typeof property !== "string" || typeof value !== "number") return undefined;
   const time = Date.parse(String(phenomenonTime));
   if (Number.isNaN(time)) return undefined;
@@ -132,7 +141,16 @@ export function stateEventOf(data: Record<string, unknown>): StateEvent | undefi
     quality: String(quality ?? "good"),
     freshness: FRESHNESSES.find((one) => one === freshness) ?? "silent",
     revision: Number(revision ?? 0),
+    count: Number(count ?? 1),
+    lastGood: lastGoodOf(lastGood),
   };
+}
+
+function lastGoodOf(data: unknown): Value["lastGood"] {
+  if (typeof data !== "object" || data === null) return undefined;
+  const { value, phenomenonTime } = data as Record<string, unknown>;
+  const time = Date.parse(String(phenomenonTime));
+  return typeof value === "number" && !Number.isNaN(time) ? { value, phenomenonTime: time } : undefined;
 }
 
 const NO_VALUES: ReadonlyMap<string, Value> = new Map();

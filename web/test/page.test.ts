@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { ageText } from "../src/age";
+import type { Entity } from "../src/entity";
 import { append, seriesOf, type Series } from "../src/history";
 import { freshest } from "../src/freshness";
-import { numberText, propertyName, quantityText } from "../src/quantity";
+import { kindOf, numberText, propertyName, quantityText, rankOf } from "../src/quantity";
 import { stateEventOf, Twin, type StateEvent } from "../src/twin";
 
 const event = (property: string, value: number, revision: number): StateEvent => ({
@@ -15,6 +16,8 @@ const event = (property: string, value: number, revision: number): StateEvent =>
   quality: "good",
   freshness: "live",
   revision,
+  count: 1,
+  lastGood: undefined,
 });
 
 test("an older revision changes nothing, a newer one does", () => {
@@ -92,6 +95,37 @@ test("quantities read as people write them", () => {
   assert.equal(numberText(-0.0001), "0");
   assert.equal(numberText(NaN), "–");
   assert.equal(propertyName("energy_import_t1"), "Energy import tariff 1");
+});
+
+test("derived values are told apart from measured ones, and come after them", () => {
+  assert.equal(kindOf("pm2_5", ["pm2_5"]), "observed");
+  assert.equal(kindOf("lki", ["pm2_5"]), "indicator");
+  assert.equal(kindOf("area_pm2_5", ["pm2_5"]), "area");
+  assert.equal(propertyName("area_pm2_5"), "PM2.5");
+  const ranked = ["area_lki", "lki", "area_pm2_5", "battery_level", "pm2_5"].sort((a, b) => rankOf(a) - rankOf(b));
+  assert.deepEqual(ranked, ["pm2_5", "lki", "battery_level", "area_pm2_5", "area_lki"]);
+});
+
+test("a suspect value carries the last good one", () => {
+  const data = { entityId: "a", property: "no2", value: 900, phenomenonTime: "2026-11-23T12:00:00Z", quality: "suspect" };
+  const good = { value: 31, phenomenonTime: "2026-11-23T11:50:00Z" };
+  assert.equal(stateEventOf(data)?.lastGood, undefined);
+  assert.deepEqual(stateEventOf({ ...data, lastGood: good })?.lastGood, {
+    value: 31,
+    phenomenonTime: Date.parse(good.phenomenonTime),
+  });
+});
+
+test("what is rolled up over an area does not make up for its own silent sensors", () => {
+  const twin = new Twin();
+  const area = { id: "alkmaar.overdie", type: "Neighbourhood", name: "", parent: undefined, geometry: undefined, themes: [] };
+  const without: Entity = { ...area, properties: [] };
+  const withSensors: Entity = { ...area, themes: ["environment"], properties: ["no2"] };
+  assert.equal(twin.freshnessOf(without), undefined);
+  assert.equal(twin.freshnessOf(withSensors), "silent");
+  twin.change(event("area_no2", 20, 1));
+  assert.equal(twin.freshnessOf(without), "live");
+  assert.equal(twin.freshnessOf(withSensors), "silent");
 });
 
 test("ages are short", () => {

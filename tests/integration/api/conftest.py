@@ -7,6 +7,7 @@ import json
 import socket
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from dataclasses import replace
 from typing import Any
 
 import httpx
@@ -20,10 +21,14 @@ from api.service import serve
 from api.settings import ApiSettings
 from runtime import topics
 from runtime.clock import system_clock
+from storage.database import connect
+from storage.model_store import apply, load
+from tests.integration.api.stored_city import Stored
+from twin.codec import VERSION
 from twin.entity import Entity
 from twin.instant import MINUTE
-from twin.messages import UPDATES, VERSION, Update, UpdateBatch, partition_of
-from twin.model import City, CityModel, index_by_id
+from twin.messages import UPDATES, Update, UpdateBatch, partition_of
+from twin.model import City, CityModel, CityPlan, index_by_id
 from twin.observation import Observation
 from twin.sensor import Datastream, Sensor
 
@@ -250,3 +255,16 @@ async def api(start_api: StartApi, kafka: str) -> AsyncIterator[Api]:
 @pytest.fixture(name="open_log")
 def open_log_fixture(model: CityModel) -> Callable[[str], AbstractAsyncContextManager[Log]]:
     return lambda bootstrap: open_log(bootstrap, model)
+
+
+@pytest.fixture
+async def stored(database: str, model: CityModel) -> AsyncIterator[Stored]:
+    async with await connect(database, role="test") as connection:
+        plan = CityPlan(
+            city=model.city,
+            entities=tuple(model.entities.values()),
+            sensors=tuple(model.sensors.values()),
+            datastreams=tuple(replace(one, id=0) for one in model.datastreams.values()),
+        )
+        await apply(connection, plan)
+        yield Stored(database, await load(connection, "city"), connection)

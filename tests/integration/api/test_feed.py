@@ -43,7 +43,7 @@ async def test_a_feed_that_comes_back_to_the_same_log_goes_on_unnoticed(
         while told.count(b"event: state") < 2:
             told += await subscriber.next(DEADLINE_S) or b""
             assert subscriber.lost is None
-        assert b'"revision":2}' in told
-        assert b'"revision":3}' in told
+        assert b'"revision":2,' in told
+        assert b'"revision":3,' in told
     finally:
         await _stop(feeding)

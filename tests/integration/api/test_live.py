@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
+from math import nan
 from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from api import live_stream
 from api.cursor import Cursor, encode_cursor
 from cli.embedded.kafka import EmbeddedKafka
+from runtime.clock import system_clock
+from tests.integration.api.stored_city import published
+from twin.messages import Update, UpdateKind
 
 HOLD_S = 20.0
 
@@ -83,6 +88,35 @@ async def test_a_cursor_resumes_from_the_log_when_the_ring_is_short(
             missed.append(await events.next())
     assert first["revision"] == 1
     assert _revisions(missed) == {"city.1": list(range(2, 13)), "city.2": list(range(1, 12))}
+
+
+@pytest.mark.parametrize("ring_events_max", [1, 1_000])
+async def test_roll_ups_count_their_revisions_apart_and_households_are_never_told(
+    start_api: Any, kafka: str, log: Any, ring_events_max: int
+) -> None:
+    def roll_up(revision: int) -> Update:
+        return published("city.1", "area_pm2_5", revision, system_clock(), float(revision))
+
+    async with start_api(kafka, ring_events_max=ring_events_max) as api:
+        async with api.follow() as events:
+            await events.snapshot()
+            # What is observed is far ahead of what is rolled up.
+            for _ in range(20):
+                log.update("city.1")
+            await log.write([log.update("city.1"), roll_up(1)])
+            cursor, _, _ = await events.next()
+        personal = structs.replace(log.update("city.7"), value=nan, kind=UpdateKind.PERSONAL)
+        again = log.update("city.1"), roll_up(2)
+        await log.write(list(again))
+        await log.write([personal, published("city.7", "pm2_5", 2, system_clock(), 41.5)])
+        await log.write(list(again))
+        await log.write([roll_up(3)])
+        await log.tell("city.2")
+        async with api.follow(cursor) as events:
+            missed = [(await events.next())[2] for _ in range(6)]
+    told = [(one["property"], one["revision"]) for one in missed if one["entityId"] == "city.1"]
+    assert told == [("area_pm2_5", 1), ("pm2_5", 22), ("area_pm2_5", 2), ("area_pm2_5", 3)]
+    assert [one["value"] for one in missed if one["entityId"] == "city.7"] == [41.5]
 
 
 async def test_a_cursor_outlives_a_restart_of_the_api(start_api: Any, kafka: str, log: Any) -> None:

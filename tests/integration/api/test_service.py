@@ -85,7 +85,7 @@ async def test_a_view_that_started_without_the_database_takes_it_in_when_it_is_b
     async def seeds(log_id: str) -> Seed:
         if not back.is_set():
             raise ServiceError("the database is away")
-        return Seed(updates=stored, revisions={"city.2": 1, "city.3": 1})
+        return Seed(updates=stored)
 
     settings = ApiSettings(city="city", kafka=kafka, port=free_port, database=AWAY)
     context = create_context(settings, model, system_clock, CollectorRegistry(), seeds)

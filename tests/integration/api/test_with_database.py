@@ -3,61 +3,24 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import AsyncIterator
-from dataclasses import replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
 
 from cli.embedded.kafka import EmbeddedKafka
-from runtime import topics
 from runtime.kafka_log import log_identity
-from storage import observation_writer, update_writer
-from storage.database import Connection, connect
-from storage.model_store import apply, load
-from storage.positions import write_positions
+from storage import update_writer
 from storage.quarantine_writer import write_quarantined
+from storage.token_store import create_token
+from tests.integration.api.stored_city import Stored, published
+from tests.integration.storage.stored_rows import store
+from twin.codec import VERSION
 from twin.instant import DAY, MINUTE, format_instant, parse_instant
-from twin.messages import VERSION, QuarantinedMessage, Update, partition_of
-from twin.model import CityModel, CityPlan
+from twin.messages import QuarantinedMessage, partition_of
 from twin.observation import Observation
 
 START = parse_instant("2026-10-24T00:00:00+02:00")
-
-
-class Stored(NamedTuple):
-    """A database that holds the city."""
-
-    dsn: str
-    model: CityModel
-    connection: Connection
-
-    def datastream(self, entity: str, property: str = "pm2_5") -> int:
-        return self.model.datastreams_of(entity, property)[0].id
-
-    async def remember(self, log_id: str, offsets: dict[int, int], *updates: Update) -> None:
-        """Store updates as the historian does."""
-        async with self.connection.transaction():
-            await update_writer.create_staging(self.connection)
-            await update_writer.write_property_states(self.connection, updates)
-            await update_writer.write_datastream_states(self.connection, [one.observation for one in updates])
-            positions = {(topics.UPDATES, partition): offset for partition, offset in offsets.items()}
-            await write_positions(self.connection, log_id, positions)
-        await self.connection.commit()
-
-
-@pytest.fixture
-async def stored(database: str, model: CityModel) -> AsyncIterator[Stored]:
-    async with await connect(database, role="test") as connection:
-        plan = CityPlan(
-            city=model.city,
-            entities=tuple(model.entities.values()),
-            sensors=tuple(model.sensors.values()),
-            datastreams=tuple(replace(one, id=0) for one in model.datastreams.values()),
-        )
-        await apply(connection, plan)
-        yield Stored(database, await load(connection, "city"), connection)
 
 
 @pytest.fixture
@@ -70,9 +33,7 @@ async def readings(stored: Stored) -> list[Observation]:
         for one in (id, personal)
         for number, time in enumerate(times)
     ]
-    async with stored.connection.transaction():
-        await observation_writer.create_staging(stored.connection)
-        await observation_writer.write_observations(stored.connection, found)
+    await store(stored.connection, found)
     await stored.connection.commit()
     return [one for one in found if one.datastream == id]
 
@@ -119,19 +80,59 @@ async def test_local_days_have_25_hours_when_clocks_go_back(
     assert "min" not in document["buckets"][0]
 
 
-async def test_a_household_has_aggregates_for_all_and_readings_for_operators(
+async def test_a_household_has_published_values_for_all_and_readings_for_metering(
     start_api: Any, kafka: str, stored: Stored, readings: list[Observation]
 ) -> None:
+    sums = [
+        published("city.7", "pm2_5", number + 1, START + (number + 1) * 10 * MINUTE, 100.0 + number)
+        for number in range(12)
+    ]
+    async with stored.connection.transaction():
+        await update_writer.write_entity_values(stored.connection, sums)
+    await stored.connection.commit()
     span = f"start={format_instant(START)}&end={format_instant(START + DAY)}"
     path = f"/v1/entities/city.7/history?property=pm2_5&{span}"
     readings_path = f"/v1/datastreams/{stored.datastream('city.7')}/observations?{span}"
-    key = {"Authorization": "Bearer sesame"}
+    operator = {"Authorization": "Bearer sesame"}
+    key = {"Authorization": f"Bearer {await create_token(stored.connection, 'settlement', 'metering')}"}
     async with start_api(kafka, model=stored.model, database=stored.dsn) as api:
         assert (await api.client.get(path)).status_code == 403
         assert (await api.client.get(readings_path)).status_code == 403
-        assert len((await api.client.get(f"{path}&interval=PT1H")).json()["buckets"]) == 24
+        assert (await api.client.get(path, headers=operator)).status_code == 403
+        assert (await api.client.get(readings_path, headers=operator)).status_code == 403
+        for headers in ({}, operator, key):
+            answer = await api.client.get(f"{path}&interval=PT1H&aggregate=max,count", headers=headers)
+            document = answer.json()
+            assert document["source"] == "published"
+            assert sum(one["count"] for one in document["buckets"]) == 12
+            assert max(one["max"] for one in document["buckets"]) == 111.0
+        past = await api.client.get(f"{path}&interval=PT1H&knownAt={format_instant(START)}")
+        assert past.status_code == 400
+        assert past.json()["errors"][0]["name"] == "knownAt"
         assert len((await api.client.get(path, headers=key)).json()["observations"]) == 144
         assert len((await api.client.get(readings_path, headers=key)).json()["items"]) == 144
+
+
+MALFORMED = {
+    "id": "id-1",
+    "feed": "native",
+    "device": "d1",
+    "topic": "a/b",
+    "receivedTime": format_instant(START + 1),
+    "reason": "malformed",
+    "detail": "not JSON",
+    "decoder": None,
+    "decoderVersion": None,
+    "observations": 0,
+    "attempts": 0,
+    "replayState": "none",
+    "replayRequestedTime": None,
+    "resolvedTime": None,
+    "payload": base64.b64encode(b"\x00\xff").decode(),
+    "payloadBytes": 5,
+    "payloadSha256": "ab",
+    "payloadTruncated": True,
+}
 
 
 async def test_quarantined_messages_are_listed_newest_first(
@@ -139,7 +140,20 @@ async def test_quarantined_messages_are_listed_newest_first(
 ) -> None:
     messages = [
         QuarantinedMessage(
-            VERSION, f"id-{n}", feed, "a/b", START + n, "malformed", "not JSON", b"\x00\xff", 5, "ab"
+            VERSION,
+            f"id-{n}",
+            feed,
+            "a/b",
+            START + n,
+            "malformed",
+            "not JSON",
+            b"\x00\xff",
+            5,
+            "ab",
+            "run",
+            n,
+            0,
+            "d1",
         )
         for n, feed in enumerate(("native", "native", "dsmr"))
     ]
@@ -154,18 +168,7 @@ async def test_quarantined_messages_are_listed_newest_first(
     assert [one["id"] for one in first["items"] + second["items"]] == ["id-2", "id-1", "id-0"]
     assert first["items"][0]["payload"] is None
     assert base64.b64decode(unmasked["payload"]) == b"\x00\xff"
-    assert first["items"][1] == {
-        "id": "id-1",
-        "feed": "native",
-        "topic": "a/b",
-        "receivedTime": format_instant(START + 1),
-        "reason": "malformed",
-        "detail": "not JSON",
-        "payload": base64.b64encode(b"\x00\xff").decode(),
-        "payloadBytes": 5,
-        "payloadSha256": "ab",
-        "payloadTruncated": True,
-    }
+    assert first["items"][1] == MALFORMED
 
 
 async def test_the_view_is_seeded_from_the_database_and_goes_on_from_its_positions(

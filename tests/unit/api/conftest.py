@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from math import nan
+from pathlib import Path
+from typing import Any
 
+import httpx
 import pytest
+from msgspec import structs
 from prometheus_client import CollectorRegistry
 
+from api.app import create_app, create_context
+from api.context import Context
 from api.hub import Hub
 from api.metrics import ApiMetrics
+from api.settings import ApiSettings
 from api.view import Seed
 from twin.entity import Entity, Relation
 from twin.instant import MINUTE, Instant
-from twin.messages import Update
+from twin.messages import Update, UpdateKind
 from twin.model import City, CityModel, index_by_id
 from twin.observation import Observation
 from twin.sensor import Datastream, Sensor
@@ -126,8 +134,48 @@ def make_update(model: CityModel) -> UpdateMaker:
 
 
 @pytest.fixture
+def make_derived() -> UpdateMaker:
+    def make(
+        entity: str, name: str, revision: int, value: float = 1.0, datastreams: tuple[int, ...] = ()
+    ) -> Update:
+        return Update(
+            entity, name, revision, value, NOW, NOW, 0, datastreams, None, UpdateKind.INDICATOR, count=12
+        )
+
+    return make
+
+
+@pytest.fixture
 def hub(model: CityModel, clock: Clock) -> Hub:
     """A hub that follows the log `log-1` from its beginning; two partitions, a ring of eight events."""
     made = Hub(model, clock, ApiMetrics(CollectorRegistry()), partitions=2, ring_events_max=8)
     made.reset("log-1", Seed(), [0, 0])
     return made
+
+
+@pytest.fixture
+def parts(model: CityModel, clock: Any, make_update: Any, make_derived: Any, tmp_path: Path) -> Context:
+    settings = ApiSettings(
+        city="city",
+        partitions=2,
+        database="postgresql://nobody@127.0.0.1:9/none",
+        operator_key="sesame",
+        static_dir=tmp_path,
+        tiles="https://tiles.example/{z}/{x}/{y}.png",
+    )
+    made = create_context(settings, model, clock, CollectorRegistry())
+    made.hub.reset("log-1", Seed(), [0, 0])
+    made.hub.take(0, 0, [make_update(1, 1, 11.2), make_update(2, 2, 31.0)])
+    personal = structs.replace(make_update(5, 1, 0.4), value=nan, kind=UpdateKind.PERSONAL)
+    published = make_derived("city.house", "power_import", 2, 41.5, (5,))
+    made.hub.take(1, 0, [personal, published])
+    return made
+
+
+@pytest.fixture
+async def client(parts: Context) -> AsyncIterator[httpx.AsyncClient]:
+    transport = httpx.ASGITransport(create_app(parts))
+    async with httpx.AsyncClient(transport=transport, base_url="http://city.example") as client:
+        await parts.database.open()
+        yield client
+        await parts.database.close()

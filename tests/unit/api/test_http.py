@@ -2,47 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-from prometheus_client import CollectorRegistry
 
-from api.app import create_app, create_context
+from api.app import create_app
 from api.context import Context
-from api.settings import ApiSettings
-from api.view import Seed
+from api.documents import state_document
+from storage.token_store import PREFIX
 from twin.freshness import live_for
-from twin.instant import MINUTE
-from twin.model import CityModel
+from twin.instant import MINUTE, parse_instant
 
-
-@pytest.fixture
-def parts(model: CityModel, clock: Any, make_update: Any, tmp_path: Path) -> Context:
-    settings = ApiSettings(
-        city="city",
-        partitions=2,
-        database="postgresql://nobody@127.0.0.1:9/none",
-        operator_key="sesame",
-        static_dir=tmp_path,
-        tiles="https://tiles.example/{z}/{x}/{y}.png",
-    )
-    made = create_context(settings, model, clock, CollectorRegistry())
-    made.hub.reset("log-1", Seed(), [0, 0])
-    made.hub.take(0, 0, [make_update(1, 1, 11.2), make_update(2, 2, 31.0)])
-    made.hub.take(1, 0, [make_update(5, 1, 0.4)])
-    return made
-
-
-@pytest.fixture
-async def client(parts: Context) -> AsyncIterator[httpx.AsyncClient]:
-    transport = httpx.ASGITransport(create_app(parts))
-    async with httpx.AsyncClient(transport=transport, base_url="http://city.example") as client:
-        await parts.database.open()
-        yield client
-        await parts.database.close()
+NOW = parse_instant("2026-11-23T12:00:00Z")
 
 
 async def test_every_answer_names_the_version_and_is_secured(client: httpx.AsyncClient) -> None:
@@ -85,9 +57,28 @@ async def test_all_faults_of_a_request_are_told_at_once(client: httpx.AsyncClien
         ("/v1/datastreams/99/observations", 404),
         ("/v1/datastreams/5/observations", 403),
         ("/v1/entities/city.house/history?property=power_import", 403),
-        ("/v1/entities/city.house/history?property=power_import&interval=PT1S", 403),
         ("/v1/entities/city.canal/history?property=joy", 400),
-        ("/v1/entities/city.canal/history?property=water_level&knownAt=2026-01-01T00:00:00Z", 400),
+        ("/v1/entities/city.canal/history?property=area_wind_direction", 400),
+        ("/v1/entities/city.canal/history?property=water_level&knownAt=yesterday", 400),
+        ("/v1/entities/city.canal/provenance", 400),
+        ("/v1/entities/city.canal/provenance?property=joy", 400),
+        ("/v1/entities/city.canal/provenance?property=water_level&start=2026-01-01T00:00:00Z", 400),
+        (
+            "/v1/entities/city.canal/provenance?property=water_level&time=2026-01-01T00:00:00Z"
+            "&start=2026-01-01T00:00:00Z&end=2026-01-02T00:00:00Z",
+            400,
+        ),
+        ("/v1/entities/nowhere/provenance?property=water_level", 404),
+        ("/v1/entities/city.canal/liveability", 404),
+        ("/v1/insights/correlations?x=pm2_5", 400),
+        ("/v1/insights/correlations?x=pm2_5&y=no2", 400),
+        ("/v1/insights/correlations?entity=city&x=pm2_5&y=joy", 400),
+        ("/v1/insights/correlations?entity=city&x=pm2_5&y=no2&lag=169", 400),
+        ("/v1/insights/correlations?entity=city&x=pm2_5&y=no2&start=2020-01-01T00:00:00Z", 400),
+        ("/v1/insights/correlations?x=pm2_5&y=nowhere:no2&entity=city", 404),
+        ("/v1/ledger?start=2026-11-23T12:00:00Z&end=2026-11-23T11:00:00Z", 400),
+        ("/v1/ledger?start=2020-01-01T00:00:00Z", 400),
+        ("/v1/quarantine?resolved=perhaps", 400),
         ("/v1/entities/city.canal/history?property=water_level&aggregate=mean", 400),
         ("/v1/entities/city.canal/history?property=water_level&start=2026-01-01", 400),
         (
@@ -175,8 +166,10 @@ async def test_state_ages_while_nobody_measures(client: httpx.AsyncClient, clock
         "quality": "good",
         "freshness": "live",
         "revision": 1,
+        "count": 1,
         "combination": "mean",
         "sensorIds": ["aq-1"],
+        "deviatingSensorIds": [],
     }
     assert [one["id"] for one in state["datastreams"]] == [1, 2]
     clock.now += live_for(10 * MINUTE) + 1
@@ -184,16 +177,34 @@ async def test_state_ages_while_nobody_measures(client: httpx.AsyncClient, clock
     assert state["properties"]["pm2_5"]["freshness"] == "stale"
 
 
-async def test_a_household_is_shown_to_operators_only(client: httpx.AsyncClient) -> None:
-    state = (await client.get("/v1/entities/city.house/state")).json()
+@pytest.mark.parametrize("headers", [{}, {"Authorization": "Bearer sesame"}])
+async def test_a_household_is_shown_neither_to_anybody_nor_to_operators(
+    client: httpx.AsyncClient, headers: dict[str, str]
+) -> None:
+    state = (await client.get("/v1/entities/city.house/state", headers=headers)).json()
+    assert state["properties"]["power_import"]["value"] == 41.5
+    assert state["properties"]["power_import"]["count"] == 12
     assert state["properties"]["power_import"]["sensorIds"] == []
     assert state["datastreams"] == []
-    assert len((await client.get("/v1/datastreams")).json()["items"]) == 4
-    key = {"Authorization": "Bearer sesame"}
-    state = (await client.get("/v1/entities/city.house/state", headers=key)).json()
+    assert len((await client.get("/v1/datastreams", headers=headers)).json()["items"]) == 4
+    response = await client.get("/v1/datastreams/5/observations", headers=headers)
+    assert response.status_code == 403
+    assert "role metering" in response.json()["detail"]
+
+
+async def test_a_household_is_shown_to_the_role_metering(parts: Context, clock: Any) -> None:
+    entity = parts.model.entities["city.house"]
+    state = state_document(entity, parts.hub.view, clock(), "metering")
+    assert state["properties"]["power_import"]["value"] == 41.5
     assert state["properties"]["power_import"]["sensorIds"] == ["meter-1"]
-    assert [one["id"] for one in state["datastreams"]] == [5]
-    assert len((await client.get("/v1/datastreams", headers=key)).json()["items"]) == 5
+    assert [(one["id"], one["value"]) for one in state["datastreams"]] == [(5, 0.4)]
+
+
+async def test_a_key_that_only_the_database_can_tell_is_asked_to_come_back(client: httpx.AsyncClient) -> None:
+    response = await client.get("/v1/entities", headers={"Authorization": f"Bearer {PREFIX}unknown"})
+    assert response.status_code == 503
+    assert int(response.headers["retry-after"]) > 0
+    assert (await client.get("/v1/entities")).status_code == 200
 
 
 @pytest.mark.parametrize("value", ["Bearer wrong", "Basic sesame", "Bearer"])
@@ -242,9 +253,19 @@ async def test_the_built_page_is_served(parts: Context) -> None:
 async def test_the_description_has_examples_and_lists_every_endpoint(client: httpx.AsyncClient) -> None:
     document = (await client.get("/v1/openapi.json")).json()
     assert document["openapi"].startswith("3.1")
-    for path in ("/v1/entities", "/v1/entities/{id}/state", "/v1/live", "/v1/quarantine", "/v1/datastreams"):
-        content = document["paths"][path]["get"]["responses"]["200"]["content"]
-        assert any("example" in one for one in content.values())
+    paths = document["paths"]
+    assert {
+        "/v1/entities/{id}/provenance",
+        "/v1/entities/{id}/liveability",
+        "/v1/insights/correlations",
+        "/v1/ledger",
+        "/v1/unassigned-devices",
+    } <= paths.keys()
+    for path in paths.keys() - {"/metrics"}:
+        for described in paths[path].values():
+            responses = described["responses"]
+            content = (responses.get("200") or responses["202"])["content"]
+            assert any("example" in one for one in content.values()), path
     names = [one["name"] for one in document["paths"]["/v1/live"]["get"]["parameters"]]
     assert names == ["entity", "type", "parent", "property", "theme", "bbox", "events", "cursor"]
 

@@ -5,15 +5,22 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from msgspec import structs
+
 from api.cursor import Cursor, decode_cursor
 from api.events import GapReason
 from api.hub import Hub
 from api.selection import Filter
 from api.subscriber import Subscriber
 from api.view import Seed
+from twin.datastream_snapshot import LastGood
 from twin.freshness import live_for
-from twin.instant import MINUTE
+from twin.instant import MINUTE, parse_instant
+from twin.messages import UpdateKind
 from twin.model import CityModel
+from twin.quality import QualityFlag
+
+NOW = parse_instant("2026-11-23T12:00:00Z")
 
 EVERYTHING = Filter()
 WATER = Filter(themes=frozenset({"water"}))
@@ -59,7 +66,59 @@ async def test_a_subscriber_is_told_only_what_it_asked_for(hub: Hub, make_update
         "quality": "good",
         "freshness": "live",
         "revision": 1,
+        "count": 1,
     }
+
+
+async def test_what_is_suspect_is_told_with_the_last_good_value(hub: Hub, make_update: Any) -> None:
+    one = subscriber()
+    hub.join(one)
+    suspect = structs.replace(
+        make_update(1, 1, 900.0, flags=QualityFlag.SPIKE), last_good=LastGood(11.0, NOW - 10 * MINUTE)
+    )
+    hub.take(0, 0, [suspect])
+    ((_, data),) = await events(one)
+    assert (data["quality"], data["value"]) == ("suspect", 900.0)
+    assert data["lastGood"] == {"value": 11.0, "phenomenonTime": "2026-11-23T11:50:00Z"}
+
+
+async def test_indicators_and_roll_ups_are_told_with_their_unit_and_selected_by_theme(
+    hub: Hub, make_derived: Any, make_update: Any
+) -> None:
+    environment, lki = (
+        subscriber(Filter(themes=frozenset({"environment"}))),
+        subscriber(Filter(properties=frozenset({"lki"}))),
+    )
+    for one in (environment, lki):
+        hub.join(one)
+    hub.take(
+        0,
+        0,
+        [
+            make_derived("city.east.hill", "lki", 1, 3.0),
+            make_derived("city", "area_pm2_5", 1, 11.0),
+            make_derived("city.canal", "freeboard", 1, 0.3),
+            make_derived("city.canal", "nonsense", 2),
+        ],
+    )
+    told = [data for _, data in await events(environment)]
+    assert [(one["property"], one["unit"], one["count"]) for one in told] == [
+        ("lki", "1", 12),
+        ("area_pm2_5", "ug/m3", 12),
+    ]
+    assert [data["property"] for _, data in await events(lki)] == ["lki"]
+
+
+async def test_a_household_is_told_to_nobody_and_keeps_the_place_in_the_log(
+    hub: Hub, make_update: Any
+) -> None:
+    one = subscriber()
+    hub.join(one)
+    hub.take(1, 0, [structs.replace(make_update(5, 1, 0.4), kind=UpdateKind.PERSONAL), make_update(4, 1)])
+    told = await events(one)
+    assert [data["entityId"] for _, data in told] == ["city.canal"]
+    assert hub.positions[1] == (1, 0)
+    assert not hub.join(subscriber(Filter(entities=frozenset({"city.house"})))).values
 
 
 async def test_resuming_at_any_event_tells_exactly_the_rest(hub: Hub, make_update: Any) -> None:
@@ -103,7 +162,7 @@ async def test_a_new_log_loses_every_subscriber(hub: Hub, make_update: Any) -> N
     one = subscriber()
     hub.join(one)
     hub.take(0, 0, [make_update(1, 1)])
-    hub.reset("log-2", Seed(updates=(make_update(1, 1),), revisions={"city.east.hill": 1}), [0, 0])
+    hub.reset("log-2", Seed(updates=(make_update(1, 1),)), [0, 0])
     assert one.lost is GapReason.LOG_CHANGED
     snapshot = hub.join(one)
     assert snapshot.cursor.log == "log-2"

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from math import nan
 from typing import Any
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from msgspec import structs
 
 from api.view import LiveView, Seed
 from twin.freshness import live_for, stale_for
-from twin.instant import MINUTE, SECOND
+from twin.instant import HOUR, MINUTE, SECOND
+from twin.messages import UpdateKind
 from twin.model import CityModel
 
 NOW = 1_795_435_200_000_000
@@ -21,10 +24,10 @@ def test_a_revision_that_is_known_is_dropped(model: CityModel, make_update: Any)
     assert view.apply(make_update(1, 1, 10.0), NOW) is not None
     assert view.apply(make_update(2, 2, 20.0), NOW) is not None
     assert view.apply(make_update(1, 1, 11.0), NOW) is None
-    assert view.apply(make_update(1, 2, 12.0), NOW) is None
+    assert view.apply(make_update(2, 2, 12.0), NOW) is None
     known = view.entity("city.east.hill")
     assert known is not None
-    assert known.properties["pm2_5"].update.value == 10.0
+    assert known.values["pm2_5"].update.value == 10.0
     assert known.revision == 2
 
 
@@ -43,8 +46,9 @@ def test_replays_change_nothing(model: CityModel, make_update: Any, cuts: list[i
 
 def test_a_seeded_view_drops_what_the_seed_holds(model: CityModel, make_update: Any) -> None:
     view = LiveView(model)
-    view.reset(Seed(updates=(make_update(1, 7),), revisions={"city.east.hill": 9}), NOW)
+    view.reset(Seed(updates=(make_update(1, 7), make_update(2, 9))), NOW)
     assert view.apply(make_update(2, 9), NOW) is None
+    assert view.apply(make_update(1, 7), NOW) is None
     assert view.apply(make_update(2, 10), NOW) is not None
 
 
@@ -55,6 +59,54 @@ def test_merging_takes_what_is_newer_and_loses_no_update_to_come(model: CityMode
     assert [one.update.revision for one in changed] == [8]
     assert view.apply(make_update(1, 6, 6.0), NOW) is not None
     assert view.apply(make_update(2, 7, 7.0), NOW) is None
+
+
+def test_what_is_observed_on_an_area_and_what_is_rolled_up_over_it_count_apart(
+    model: CityModel, make_update: Any, make_derived: Any
+) -> None:
+    view = LiveView(model)
+    assert view.apply(make_update(1, 50), NOW) is not None
+    assert view.apply(make_derived("city.east.hill", "area_pm2_5", 1), NOW) is not None
+    assert view.apply(make_derived("city.east.hill", "area_pm2_5", 1), NOW) is None
+    assert view.apply(make_update(2, 51), NOW) is not None
+    known = view.entity("city.east.hill")
+    assert known is not None
+    assert known.revision == 51
+    assert known.datastreams.keys() == {1, 2}
+
+
+def test_a_household_changes_the_state_of_its_datastream_and_nothing_else(
+    model: CityModel, make_update: Any, make_derived: Any
+) -> None:
+    view = LiveView(model)
+    view.apply(make_derived("city.house", "power_import", 1, 41.5, (5,)), NOW)
+    for revision, value in ((2, 0.4), (3, 0.5), (2, 0.4)):
+        personal = structs.replace(make_update(5, revision, value), value=nan, kind=UpdateKind.PERSONAL)
+        assert view.apply(personal, NOW) is None
+    known = view.entity("city.house")
+    assert known is not None
+    assert known.datastreams[5].value == 0.5
+    assert known.values["power_import"].update.value == 41.5
+    assert len(view) == 1
+
+
+def test_a_value_that_was_combined_from_households_is_not_shown(model: CityModel, make_update: Any) -> None:
+    view = LiveView(model)
+    value = view.apply(make_update(5, 1, 0.4), NOW)
+    assert value is not None
+    assert value.freshness is None
+
+
+def test_an_indicator_is_as_fresh_as_it_is_made_often(model: CityModel, make_derived: Any) -> None:
+    view = LiveView(model)
+    told = make_derived("city.east.hill", "pm2_5_24h", 1)
+    assert view.interval_of(structs.replace(told, interval=2 * HOUR)) == 2 * HOUR
+    # What the database knows of it does not say: a mean of hours is made each hour.
+    assert view.interval_of(told) == HOUR
+    assert view.interval_of(make_derived("city.east.hill", "pm9_24h", 1)) is None
+    assert view.interval_of(make_derived("city", "area_pm2_5", 1)) == 10 * MINUTE
+    assert view.interval_of(make_derived("city.east.hill", "area_wind_direction", 1)) is None
+    assert view.interval_of(make_derived("city.house", "power_import", 1, 41.5, (5,))) == 10 * MINUTE
 
 
 def test_a_value_ages_from_live_to_stale_to_silent(model: CityModel, make_update: Any) -> None:

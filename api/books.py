@@ -1,0 +1,36 @@
+"""The books: whether everything that was ever received is accounted for, asked now and then."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+
+from api.database import Database
+from storage.ledger_store import Balance, Session, balance, sessions
+
+# It counts a table: a second for some ten million rows. Whoever asks more often gets the same answer.
+FRESH_S = 10.0
+
+SESSIONS_MAX = 20
+
+
+class Books:
+    """The last balance, made anew when it is asked for and no longer fresh."""
+
+    def __init__(self, database: Database, seconds: Callable[[], float] = time.monotonic) -> None:
+        self._database = database
+        self._seconds = seconds
+        self._looking = asyncio.Lock()
+        self._known: tuple[Balance, list[Session]] | None = None
+        self._since_s = 0.0
+
+    async def balance(self) -> tuple[Balance, list[Session]]:
+        """Return the balance and the newest runs of ingest; raise a problem when the database is away."""
+        async with self._looking:
+            if self._known is None or self._seconds() - self._since_s >= FRESH_S:
+                async with self._database.connection() as connection:
+                    # Between the two a run may go on: each is right by itself.
+                    self._known = await balance(connection), await sessions(connection, SESSIONS_MAX)
+                self._since_s = self._seconds()
+            return self._known

@@ -1,0 +1,57 @@
+"""A database that holds the city of these tests, and what is put into it."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from runtime import topics
+from storage import update_writer
+from storage.archive import Archive
+from storage.database import Connection
+from storage.historian_metrics import HistorianMetrics
+from storage.log_batch import LogBatch, LogRecord, ToldState
+from storage.positions import write_positions
+from twin.instant import Instant
+from twin.messages import Update, UpdateKind
+from twin.model import CityModel
+
+
+class Stored(NamedTuple):
+    """A database that holds the city."""
+
+    dsn: str
+    model: CityModel
+    connection: Connection
+
+    def datastream(self, entity: str, property: str = "pm2_5") -> int:
+        return self.model.datastreams_of(entity, property)[0].id
+
+    async def remember(self, log_id: str, offsets: dict[int, int], *updates: Update) -> None:
+        """Store updates as the historian does."""
+        async with self.connection.transaction():
+            await update_writer.create_staging(self.connection)
+            await update_writer.write_property_states(self.connection, updates)
+            states = [ToldState(one.revision, one.observation) for one in updates if one.observation]
+            await update_writer.write_datastream_states(self.connection, states)
+            positions = {(topics.UPDATES, partition): offset for partition, offset in offsets.items()}
+            await write_positions(self.connection, log_id, positions)
+        await self.connection.commit()
+
+
+def published(
+    entity: str, name: str, revision: int, time: Instant, value: float, *, count: int = 12
+) -> Update:
+    """Return the update that tells a derived value."""
+    return Update(entity, name, revision, value, time, time, 0, (), None, UpdateKind.INDICATOR, count=count)
+
+
+async def archive(stored: Stored, *records: tuple[str, int, bytes]) -> None:
+    """Store records of the log, each (topic, partition, value), as the historian does."""
+    batch = LogBatch("log")
+    for offset, (topic, partition, value) in enumerate(records):
+        batch.add(LogRecord(topic, partition, offset, 0, value))
+    historian = Archive(stored.dsn, HistorianMetrics())
+    try:
+        await historian.store(batch)
+    finally:
+        await historian.close()

@@ -1,0 +1,49 @@
+"""What the names of values stand for."""
+
+from __future__ import annotations
+
+import pytest
+
+from api.names import named, names_of, usual_interval
+from twin.indicators.registry import REGISTRY
+from twin.instant import HOUR, MINUTE
+from twin.model import CityModel
+
+
+def test_a_roll_up_has_the_unit_and_theme_of_what_is_rolled_up(model: CityModel) -> None:
+    for name, base, unit, theme in (
+        ("area_pm2_5", "pm2_5", "ug/m3", "environment"),
+        ("area_lki", "lki", "1", "environment"),
+        ("area_freeboard", "freeboard", "m", "water"),
+    ):
+        found = named(name, model)
+        assert found is not None
+        assert (found.base, found.unit, found.theme) == (base, unit, theme)
+        assert found.rolled_up
+        assert not found.observed
+
+
+@pytest.mark.parametrize("name", ["joy", "area_joy", "area_area_pm2_5", "area_wind_direction", "area_", ""])
+def test_what_is_not_rolled_up_has_no_roll_up(model: CityModel, name: str) -> None:
+    assert named(name, model) is None
+
+
+def test_every_name_is_told_once_and_found_again(model: CityModel) -> None:
+    found = list(names_of(model))
+    assert len({one.name for one in found}) == len(found)
+    assert all(named(one.name, model) == one for one in found)
+    assert {*model.properties, *REGISTRY} <= {one.name for one in found}
+
+
+def test_a_value_is_made_as_often_as_its_sensors_report_or_its_window_closes(model: CityModel) -> None:
+    for entity, name, expected in (
+        ("city.east.hill", "pm2_5", 10 * MINUTE),
+        ("city.east.hill", "lki", HOUR),
+        ("city", "area_lki", HOUR),
+        ("city", "area_no2", 10 * MINUTE),
+        ("city.canal", "lki", None),
+        ("city.canal", "area_no2", None),
+    ):
+        what = named(name, model)
+        assert what is not None
+        assert usual_interval(entity, what, model) == expected

@@ -1,0 +1,105 @@
+"""What the API says of how good a value is, without its services: state, indicators, the card, replays."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import httpx
+from msgspec import structs
+
+from api.context import Context
+from twin.datastream_snapshot import LastGood
+from twin.freshness import stale_for
+from twin.instant import HOUR, MINUTE, parse_instant
+from twin.quality import QualityFlag
+
+NOW = parse_instant("2026-11-23T12:00:00Z")
+
+
+async def test_state_says_what_is_suspect_and_who_deviates(
+    client: httpx.AsyncClient, parts: Context, make_update: Any
+) -> None:
+    suspect = structs.replace(
+        make_update(4, 1, 9.9, flags=QualityFlag.SPIKE), last_good=LastGood(-0.5, NOW - 10 * MINUTE)
+    )
+    deviating = structs.replace(make_update(3, 3, 80.0), datastreams=(1,), value=11.2, deviating=(3,))
+    parts.hub.take(0, 1, [suspect, deviating])
+    level = (await client.get("/v1/entities/city.canal/state")).json()["properties"]["water_level"]
+    assert (level["quality"], level["value"]) == ("suspect", 9.9)
+    assert level["lastGood"] == {"value": -0.5, "phenomenonTime": "2026-11-23T11:50:00Z"}
+    hill = (await client.get("/v1/entities/city.east.hill/state")).json()
+    assert hill["properties"]["pm2_5"]["deviatingSensorIds"] == ["aq-2"]
+    assert hill["properties"]["pm2_5"]["sensorIds"] == ["aq-1"]
+    assert {one["id"]: one["quality"] for one in hill["datastreams"]} == {1: "good", 2: "good", 3: "suspect"}
+
+
+async def test_indicators_and_roll_ups_stand_beside_properties(
+    client: httpx.AsyncClient, parts: Context, make_derived: Any
+) -> None:
+    parts.hub.take(
+        0,
+        1,
+        [make_derived("city.east", "lki", 1, 3.0), make_derived("city.east", "area_pm2_5", 1, 11.0)],
+    )
+    # No sensor of the district itself can make an index: it is not shown.
+    state = (await client.get("/v1/entities/city.east/state")).json()
+    assert state["properties"] == {}
+    assert state["indicators"] == {
+        "area_pm2_5": {
+            "value": 11.0,
+            "unit": "ug/m3",
+            "phenomenonTime": "2026-11-23T12:00:00Z",
+            "receivedTime": "2026-11-23T12:00:00Z",
+            "quality": "good",
+            "freshness": "live",
+            "revision": 1,
+            "count": 12,
+        }
+    }
+
+
+async def test_the_liveability_card_has_a_line_for_each_domain_and_no_total(
+    client: httpx.AsyncClient, parts: Context, make_derived: Any, clock: Any
+) -> None:
+    parts.hub.take(0, 1, [make_derived("city.east.hill", "area_lki", 1, 3.0)])
+    card = (await client.get("/v1/entities/city.east.hill/liveability")).json()
+    assert [one["domain"] for one in card["domains"]] == [
+        *("air", "noise", "mobility", "energy", "water", "climate")
+    ]
+    air, noise, *_ = card["domains"]
+    assert (air["score"], air["value"], air["property"], air["freshness"]) == (80.0, 3.0, "area_lki", "live")
+    assert air["title"] == {"en": "Air", "nl": "Lucht"}
+    assert "RIVM" in air["source"]
+    assert (noise["score"], noise["value"], noise["freshness"]) == (None, None, None)
+    clock.now += stale_for(HOUR) + 1
+    air, *_ = (await client.get("/v1/entities/city.east.hill/liveability")).json()["domains"]
+    assert (air["score"], air["value"], air["freshness"]) == (None, 3.0, "silent")
+
+
+async def test_a_replay_is_for_operators_and_never_of_everything(
+    client: httpx.AsyncClient, parts: Context
+) -> None:
+    assert not await parts.database.answers()
+    operator = {"Authorization": "Bearer sesame"}
+    for path in ("/v1/quarantine/abc/_replay", "/v1/quarantine/_replay?feed=ttn"):
+        assert (await client.post(path)).status_code == 401
+        assert (await client.post(path, headers=operator)).status_code == 503
+    response = await client.post("/v1/quarantine/_replay", headers=operator)
+    assert response.status_code == 400
+    assert "a feed, a reason or a device" in response.json()["errors"][0]["detail"]
+
+
+async def test_what_needs_the_database_asks_to_come_back(client: httpx.AsyncClient, parts: Context) -> None:
+    assert not await parts.database.answers()
+    for path in (
+        "/v1/ledger",
+        "/v1/quarantine",
+        "/v1/unassigned-devices",
+        "/v1/entities/city.canal/provenance?property=water_level",
+        "/v1/insights/correlations?entity=city.east.hill&x=pm2_5&y=city.canal:water_level&lag=3",
+        "/v1/entities/city.house/history?property=power_import&interval=PT1M",
+        "/v1/entities/city.canal/history?property=freeboard",
+    ):
+        response = await client.get(path)
+        assert response.status_code == 503
+        assert int(response.headers["retry-after"]) > 0
