@@ -35,6 +35,7 @@ class _Partition:
     """A partition that this worker holds, with what the next checkpoint will cover."""
 
     stage: Stage[Any]
+    model: CityModel  #: by which it works
     records: list[Record] = field(default_factory=list)
     confirmations: list[Confirmation] = field(default_factory=list)
     since: float = 0.0  #: loop time of the first record since the last checkpoint
@@ -127,12 +128,25 @@ class Worker:
         batch = self._read(record)
         if batch is not None:
             await self._know(batch)
-        applied = held.stage.apply(record.offset, batch, self.model)
+        if held.model is not self.model and not await self._adopt(record.partition, held):
+            return
+        applied = held.stage.apply(record.offset, batch, held.model)
         held.records.append(record)
         await self._send(held, applied.outputs)
         self._count(applied)
         if len(held.records) >= self._settings.checkpoint_records_max:
             await self._checkpoint(record.partition, held)
+
+    async def _adopt(self, partition: int, held: _Partition) -> bool:
+        """Let a partition go on with the present model; return False when it was lost meanwhile.
+
+        First comes a checkpoint: a replay that went back over the change would tell other things than were
+        told, under the same revisions.
+        """
+        model = self.model
+        await self._checkpoint(partition, held)
+        held.model = model
+        return self._partitions.get(partition) is held
 
     def _read(self, record: Record) -> Any:
         try:
@@ -198,23 +212,23 @@ class Worker:
             return held
 
     async def _take_into_memory(self, partition: int) -> _Partition | None:
-        generation = self._generation
+        generation, model = self._generation, self.model
         stage = self._restored(partition)
         if stage is not None:
-            return self._held(partition, stage)
+            return self._held(partition, stage, model)
         knowledge = await self._seeds()
         if generation != self._generation:
             return None
-        stage = self._kind.seeded(partition, knowledge, self.model)
+        stage = self._kind.seeded(partition, knowledge, model)
         log.info("partition %d of %s starts with what the database knows", partition, self._kind.topic)
-        held = self._held(partition, stage)
-        await self._send(held, stage.open(knowledge, self.model))
+        held = self._held(partition, stage, model)
+        await self._send(held, stage.open(knowledge, model))
         # The database moves on with this log; a replay must start from the same seed.
         await self._checkpoint(partition, held)
         return held
 
-    def _held(self, partition: int, stage: Stage[Any]) -> _Partition:
-        held = self._partitions[partition] = _Partition(stage)
+    def _held(self, partition: int, stage: Stage[Any], model: CityModel) -> _Partition:
+        held = self._partitions[partition] = _Partition(stage, model)
         self._metrics.partitions.labels(self._kind.topic).set(len(self._partitions))
         return held
 

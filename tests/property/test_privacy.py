@@ -163,8 +163,6 @@ def test_areas_tell_sums_of_what_was_told_and_nothing_else(
 
 def _valid_until(update: Update) -> Instant:
     """Return until when a value counts in the area above, as everybody may compute it."""
-    if update.property.startswith("area_"):
-        return update.phenomenon_time + update.interval
     return update.phenomenon_time + live_for(update.interval)
 
 

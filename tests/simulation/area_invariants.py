@@ -54,8 +54,6 @@ def _area_told(update: Update, model: CityModel) -> str | None:
 
 
 def _valid_for(update: Update, model: CityModel) -> int:
-    if update.property.startswith(PREFIX):
-        return update.interval
     if update.kind is UpdateKind.INDICATOR:
         return live_for(update.interval)
     return live_for(min(one.interval for one in model.datastreams_of(update.entity, update.property)))

@@ -56,6 +56,7 @@ class SimulatedStream:
         self.model = models()
         self.places = [(topic, number) for topic in self._kinds for number in range(partitions)]
         self._stages: dict[Place, Stage[Any]] = {}
+        self._models: dict[Place, CityModel] = {}  # by which each stage works
         self._tables: defaultdict[Place, _Table] = defaultdict(_Table)
         self._unsent: defaultdict[Place, deque[Output]] = defaultdict(deque)
         self.crashes = 0
@@ -69,11 +70,15 @@ class SimulatedStream:
             batch = kind.read(self._log.read(*place, offset))
             if kind.missing(batch, self.model):
                 self.reload()
+            if self._models[place] is not self.model:
+                self.checkpoint(place)  # no replay goes back over a change of the model
+                self._models[place] = self.model
             self._unsent[place].extend(stage.apply(offset, batch, self.model).outputs)
         return count
 
     def _hold(self, place: Place) -> Stage[Any]:
         kind, table = self._kinds[place[0]], self._tables[place]
+        self._models[place] = self.model
         stage = kind.restored(place[1], table.position, table.buckets.get)
         if stage is None:
             knowledge = self._seeds()
