@@ -33,6 +33,7 @@ from api.routes import (
     page,
     provenance,
     quarantine,
+    unassigned,
 )
 from api.settings import ApiSettings
 from runtime.clock import Clock
@@ -89,7 +90,17 @@ def create_app(context: Context) -> ASGIApp:
     )
     app.state.context = context
     add_fault_handlers(app)
-    for module in (entities, history, provenance, datastreams, live, insights, ledger, quarantine):
+    for module in (
+        entities,
+        history,
+        provenance,
+        datastreams,
+        live,
+        insights,
+        ledger,
+        quarantine,
+        unassigned,
+    ):
         app.include_router(module.router, dependencies=[Depends(authenticate)])
     app.include_router(operations.router)
     app.include_router(operations.metrics_router)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from api.examples import answer_example, page_example
 
 QUARANTINE = answer_example(
@@ -106,4 +108,31 @@ UNASSIGNED = answer_example(
         },
         "/v1/unassigned-devices",
     ),
+)
+ASSIGN_BODY: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "application/json": {
+                "schema": {"type": "object"},
+                "example": {
+                    "id": "aq-overdie-2",
+                    "feed": "native",
+                    "device": "aq-overdie-2",
+                    "entity": "alkmaar.overdie",
+                    "interval": "PT10M",
+                    "observes": [{"property": "pm2_5", "field": "pm2_5", "unit": "ug/m3"}],
+                },
+            }
+        },
+    }
+}
+ASSIGNED = answer_example(
+    "The sensor was added; what its device sent before is taken in now.",
+    {
+        "sensorId": "aq-overdie-2",
+        "modelVersion": 8,
+        "_links": {"quarantine": {"href": "/v1/quarantine?resolved=false"}},
+    },
+    status=201,
 )

@@ -24,7 +24,7 @@ from storage.model_copy import read_copy, write_copy
 from storage.model_rows import Row, RowChange, Table
 from storage.queries import query
 from storage.recompute_request import request_recompute
-from twin.errors import ServiceError
+from twin.errors import ServiceError, TwinError
 from twin.model import City, CityModel, CityPlan, index_by_id
 from twin.observed_property import BUILT_IN
 
@@ -48,10 +48,16 @@ class Applied:
         return bool(self.created or self.updated or self.retired)
 
 
-async def apply(connection: Connection, plan: CityPlan) -> Applied:
+class OutdatedError(TwinError):
+    """The model has changed since the plan was made from it."""
+
+
+async def apply(connection: Connection, plan: CityPlan, *, based_on: int | None = None) -> Applied:
     """Make the database hold a plan, in one transaction; the version rises only if something changed.
 
-    Raises ServiceError when the database already serves another city.
+    `based_on` is the version of the model that the plan was made from, if it was made from one: then
+    OutdatedError is raised when that is not the present version. Raises ServiceError when the database
+    already serves another city.
     """
     async with connection.transaction():
         await connection.execute(query("lock_model"))
@@ -62,6 +68,8 @@ async def apply(connection: Connection, plan: CityPlan) -> Applied:
                 "one database serves one city: use another database (or data directory)"
             )
         before = stored_city["model_version"] if stored_city is not None else 0
+        if based_on is not None and based_on != before:
+            raise OutdatedError(f"the model has version {before}, the change was made to version {based_on}")
         found = _city_changes(stored_city, plan.city)
         planned = model_rows.planned_rows(plan)
         for table in model_rows.TABLES:

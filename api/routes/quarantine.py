@@ -11,15 +11,13 @@ from starlette.responses import Response
 
 from api import reception_examples
 from api.access import Role, require, role_of
-from api.assigning import snippet
-from api.context import Context, context_of
+from api.context import context_of
 from api.paging import answer, collection, page_cursor, page_key
-from api.parameters import NoParameters, QuarantineFilter, QuarantineParameters, UnassignedParameters
+from api.parameters import NoParameters, QuarantineFilter, QuarantineParameters
 from api.problems import Fault, ProblemError, bad_request, not_found
 from storage.quarantine_store import QuarantineCursor, QuarantinedRow, quarantined
 from storage.replay_outbox import REQUESTS_MAX, request_replay
 from storage.replay_state import replay_state
-from storage.unassigned import DEVICES_MAX, UnassignedDevice, unassigned_devices
 from twin.instant import format_instant
 from twin.model import CityModel
 from twin.role import reaches
@@ -106,25 +104,6 @@ async def replay_many(request: Request, wanted: Annotated[QuarantineFilter, Quer
     return _accepted(document, "/v1/quarantine?resolved=false")
 
 
-@router.get(
-    "/unassigned-devices",
-    summary="Devices that no sensor is assigned to",
-    responses=reception_examples.UNASSIGNED,
-)
-async def list_unassigned(request: Request, wanted: Annotated[UnassignedParameters, Query()]) -> Response:
-    """List devices that send and are not known, the one that was heard last first, and how to assign them.
-
-    Whose they are nobody knows yet: their payloads are for operators.
-    """
-    role = role_of(request)
-    context = context_of(request)
-    async with context.database.connection() as connection:
-        found = await unassigned_devices(connection, DEVICES_MAX)
-    found = [one for one in found if wanted.feed is None or one.feed == wanted.feed]
-    items = [_device(one, context, role) for one in found[: wanted.limit]]
-    return answer(collection(request, items, None))
-
-
 def _accepted(document: dict[str, Any], href: str) -> Response:
     response = answer({**document, "_links": {"quarantine": {"href": href}}})
     response.status_code = HTTPStatus.ACCEPTED
@@ -162,27 +141,3 @@ def _document(row: QuarantinedRow, role: Role, personal: bool) -> dict[str, Any]
 
 def _time(instant: int | None) -> str | None:
     return format_instant(instant) if instant is not None else None
-
-
-def _device(one: UnassignedDevice, context: Context, role: Role) -> dict[str, Any]:
-    hidden = not reaches(role, "operator")
-    return {
-        "feed": one.feed,
-        "device": one.device,
-        "count": one.count,
-        "firstReceivedTime": format_instant(one.first_received),
-        "lastReceivedTime": format_instant(one.last_received),
-        "messages": [
-            {
-                "topic": sent.topic,
-                "receivedTime": format_instant(sent.received_time),
-                "payload": None if hidden else base64.b64encode(sent.payload).decode(),
-            }
-            for sent in one.newest
-        ],
-        "assign": {
-            "how": "Put this into sensors.yaml of the city folder with what is in angle brackets filled in, "
-            "and run `livetwin apply`: what the device sent is then taken in, too.",
-            "sensorsYaml": snippet(one, context.model),
-        },
-    }

@@ -1,0 +1,37 @@
+"""Extending a city by one sensor: by the checks that its folder would go through."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import yaml
+
+from cities.fault import CityError, CityFault
+from cities.folder import read_city
+from cities.write import write_city
+from twin.model import CityModel, CityPlan
+
+SENSORS = "sensors.yaml"
+
+
+def with_sensor(model: CityModel, item: Mapping[str, Any]) -> CityPlan:
+    """Return the plan of the city with one sensor more; `item` is what sensors.yaml would say of it.
+
+    Writes the city into a temporary folder and reads it again, so it blocks for a moment. Raises CityError
+    with every fault that the sensor brings, `file` being `sensors.yaml`.
+    """
+    with TemporaryDirectory(prefix="livetwin-city-") as name:
+        folder = Path(name)
+        write_city(model, folder)
+        path = folder / SENSORS
+        listed = yaml.safe_load(path.read_text(encoding="utf-8")) if path.exists() else {"sensors": []}
+        listed["sensors"].append(dict(item))
+        path.write_text(yaml.safe_dump(listed, sort_keys=False, allow_unicode=True), encoding="utf-8")
+        try:
+            return read_city(folder)
+        except CityError as error:
+            faults = (CityFault(SENSORS, one.line, one.subject, one.message) for one in error.faults)
+            raise CityError(faults) from None
