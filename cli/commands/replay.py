@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -10,12 +11,13 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import click
 
+from cli.recorded_sensors import city_in, without_place
 from cli.running import read_settings, run_until_signal
 from runtime.clock import system_clock
 from runtime.logs import configure_logging
 from simulators.replay.player import play
 from simulators.replay.recording import Recording, read_files, recording_of
-from simulators.replay.sample import ReadOptions
+from simulators.replay.sample import Contents, ReadOptions
 from simulators.settings import SimulatorSettings
 
 
@@ -68,11 +70,12 @@ class _Zone(click.ParamType):
 @click.option(
     "--ports-file",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="Ports file of `livetwin up`, for the port of its broker.",
+    help="Ports file of `livetwin up`, for its broker and its city.",
 )
 def command(files: Sequence[Path], speed: float, **options: Any) -> None:
     """Play recorded feeds to MQTT: CSV, JSON lines or FEWS PI XML (docs/simulators.md)."""
-    settings = _settings(options)
+    ports = _ports(options["ports_file"])
+    settings = _settings(options, ports)
     fields, field = _names("--field", options["fields"], alone=True)
     read = ReadOptions(
         sensor=options["sensor"],
@@ -83,14 +86,27 @@ def command(files: Sequence[Path], speed: float, **options: Any) -> None:
         missing=frozenset(options["missing"]),
         **{name: options[name] for name in ("time_column", "sensor_column", "value_column")},
     )
+    contents = read_files(files, read)
     recording = recording_of(
-        read_files(files, read),
-        city=settings.city,
+        contents,
+        city=options["city"] or _known_city(contents, ports) or settings.city,
         unit=options["unit"],
         end=system_clock() if options["shift"] else None,
     )
     configure_logging("replay", "WARNING")
     run_until_signal(lambda: _play(recording, settings, speed or None))
+    if "database" not in ports:
+        click.echo("What the city does not know of it is in quarantine: GET /v1/quarantine tells.")
+
+
+def _known_city(contents: Contents, ports: Mapping[str, Any]) -> str | None:
+    """Return the city that runs with this ports file, None without one; tell what it does not know."""
+    if "database" not in ports:
+        return None
+    model = asyncio.run(city_in(ports["database"]))
+    for line in without_place(contents.samples, model):
+        click.echo(f"warning: {line}", err=True)
+    return model.city.id
 
 
 async def _play(recording: Recording, settings: SimulatorSettings, speed: float | None) -> None:
@@ -114,22 +130,24 @@ def _names(option: str, words: Sequence[str], *, alone: bool = False) -> tuple[d
     return pairs, whole
 
 
-def _settings(options: Mapping[str, Any]) -> SimulatorSettings:
+def _settings(options: Mapping[str, Any], ports: Mapping[str, Any]) -> SimulatorSettings:
     """Return the settings from the environment, with what the command line says in their place."""
     changed = {
         "mqtt_host": options["mqtt_host"],
-        "mqtt_port": options["mqtt_port"] or _port(options["ports_file"]),
+        "mqtt_port": options["mqtt_port"] or ports.get("mqtt"),
         "city": options["city"],
     }
     settings = read_settings(SimulatorSettings)
     return settings.model_copy(update={name: value for name, value in changed.items() if value})
 
 
-def _port(path: Path | None) -> int | None:
+def _ports(path: Path | None) -> dict[str, Any]:
+    """Return what a ports file says; nothing without one."""
     if path is None:
-        return None
+        return {}
     try:
-        return int(json.loads(path.read_bytes())["mqtt"])
+        ports: dict[str, Any] = json.loads(path.read_bytes())
+        return {**ports, "mqtt": int(ports["mqtt"])}
     except (ValueError, KeyError, TypeError) as error:
         raise click.UsageError(
             f"{path} has no port 'mqtt': is it the ports file of `livetwin up`?"

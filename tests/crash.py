@@ -1,0 +1,36 @@
+"""What crash tests share: processes killed and connections cut at random, and a look at what they wrote."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+from typing import Any
+
+from tests.connection_cutter import cut
+
+VICTIMS = ("ingest", "stream", "historian")
+
+System = Any
+
+
+def strike(system: System, dice: random.Random) -> str:
+    """Kill a process with -9, or cut one's connections to Kafka; return what was done, empty for nothing."""
+    ports = system.ports
+    for victim in dice.sample(VICTIMS, len(VICTIMS)):
+        try:
+            for pid in ports["pids"].get(victim, []):
+                if dice.random() < 0.5:
+                    os.kill(pid, signal.SIGKILL)
+                    return f"{victim} killed"
+                if count := cut(pid, ports["kafka"]):
+                    return f"{count} connections of {victim} cut"
+        except (ProcessLookupError, FileNotFoundError):
+            continue  # it has just ended, and starts again
+    return ""
+
+
+def last_lines(system: System) -> str:
+    """Return the end of each log, for whoever reads of the failure."""
+    logs = sorted(system.data_dir.glob("logs/*.log"))
+    return "\n".join(f"== {log.name}\n" + "\n".join(log.read_text().splitlines()[-15:]) for log in logs)

@@ -1,0 +1,289 @@
+"""kill -9 of the stream worker in the middle of windows: what is told is what an uninterrupted run tells."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import signal
+from collections.abc import AsyncIterator, Awaitable, Iterable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from aiokafka import AIOKafkaProducer, TopicPartition
+
+from cli.embedded.kafka import EmbeddedKafka
+from ingest.publisher import new_producer
+from runtime.kafka_log import new_consumer
+from runtime.topics import AGGREGATES, OBSERVATIONS, UPDATES, create_topics, partition_counts
+from storage.database import connect
+from storage.model_store import apply, load
+from tests.busy_city import NOISY, SLOTS, Part, busy_city, closing, traffic
+from tests.role_process import RoleProcess
+from twin import messages
+from twin.area_state import PREFIX
+from twin.instant import HOUR, Duration, Instant
+from twin.messages import Assessment, Repair, Update
+from twin.model import CityModel
+from twin.window import Aggregate
+
+PARTITIONS = 4
+SEED = 20261124
+KILLS = 3
+AHEAD = SLOTS // 6  # slots that wait in the log when the worker is killed
+CHECKPOINT_RECORDS = "23"  # so that each kill leaves something to restore, and something to replay
+TOLD_S_MAX = 60.0
+
+
+@dataclass
+class Told:
+    """Everything that a run told; what was told twice must say the same."""
+
+    aggregates: dict[tuple[int, Duration, Instant, int], Aggregate] = field(default_factory=dict)
+    assessments: dict[tuple[int, Instant, int], Assessment] = field(default_factory=dict)
+    repairs: set[tuple[int, int, Repair]] = field(default_factory=set)  #: partition, offset, repair
+    updates: dict[tuple[str, int], Update] = field(default_factory=dict)
+    areas: dict[tuple[str, str], Update] = field(default_factory=dict)  #: the last of each rolled-up value
+    contradictions: list[tuple[object, object]] = field(default_factory=list)
+    again: int = 0  #: windows that were told once more as they were, by a replay
+    reached: dict[int, Instant] = field(default_factory=dict)  #: log time that each partition has told
+    heard: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def take(self, topic: str, partition: int, value: bytes) -> None:
+        if topic == UPDATES:
+            for update in messages.UPDATES.decode(value).updates:
+                self._take_update(update)
+        else:
+            batch = messages.AGGREGATES.decode(value)
+            for one in batch.aggregates:
+                key = one.datastream, one.size, one.start, one.revision
+                self.again += key in self.aggregates
+                self._agree(self.aggregates.setdefault(key, one), one)
+            for told in batch.assessments:
+                known = self.assessments.setdefault(
+                    (told.datastream, told.phenomenon_time, told.revision), told
+                )
+                self._agree(known, told)
+            self.repairs.update((partition, batch.offset, one) for one in batch.repairs)
+            self.reached[partition] = max(batch.time, self.reached.get(partition, batch.time))
+        self.heard.set()
+
+    def _take_update(self, update: Update) -> None:
+        if not update.property.startswith(PREFIX):
+            known = self.updates.setdefault((update.entity, update.revision), update)
+            # A household's update has no value: NaN is not itself.
+            self._agree(repr(known), repr(update))
+            return
+        last = self.areas.get((update.entity, update.property))
+        if last is None or update.revision > last.revision:
+            self.areas[update.entity, update.property] = update
+
+    def _agree(self, known: object, one: object) -> None:
+        if known != one:
+            self.contradictions.append((known, one))
+
+    def last_windows(self) -> dict[tuple[int, Duration, Instant], Aggregate]:
+        """Return the highest revision of each window."""
+        return {key[:3]: one for key, one in sorted(self.aggregates.items(), key=lambda item: item[0])}
+
+    def last_assessments(self) -> dict[tuple[int, Instant], int]:
+        """Return the flags that were told last of each observation."""
+        return {key[:2]: one.flags for key, one in sorted(self.assessments.items())}
+
+    def last_states(self) -> dict[tuple[str, str], str]:
+        """Return what was told last of each property of each entity, without its revision."""
+        found = {}
+        for _, one in sorted(self.updates.items(), key=lambda item: item[0]):
+            found[one.entity, one.property] = repr((one.value, *_content(one)))
+        return found
+
+    def last_areas(self) -> dict[tuple[str, str], tuple[object, ...]]:
+        """Return the last rolled-up values; they are made of several partitions, in any order."""
+        return {
+            key: (one.value, one.phenomenon_time, one.flags, one.count, one.interval)
+            for key, one in self.areas.items()
+        }
+
+
+def _content(one: Update) -> tuple[object, ...]:
+    return (
+        one.phenomenon_time,
+        one.received_time,
+        one.flags,
+        one.datastreams,
+        one.observation,
+        one.kind,
+        one.last_good,
+        one.deviating,
+        one.count,
+        one.interval,
+    )
+
+
+@dataclass
+class Run:
+    """One log, one worker, and what it tells."""
+
+    producer: AIOKafkaProducer
+    worker: RoleProcess
+    told: Told
+
+    async def write(self, slots: Iterable[Sequence[Part]]) -> None:
+        """Write records in their order and wait until the log has them."""
+        sent: list[Awaitable[object]] = []
+        for slot in slots:
+            for partition, _, record in slot:
+                sent.append(await self.producer.send(OBSERVATIONS, record, partition=partition))
+        await asyncio.gather(*sent)
+
+    async def until_told(self, time: Instant, partitions: Sequence[int] = range(PARTITIONS)) -> None:
+        """Return when what follows from the records up to a log time was told on these partitions."""
+        told = self.told
+        try:
+            async with asyncio.timeout(TOLD_S_MAX):
+                while any(told.reached.get(one, 0) < time for one in partitions):
+                    told.heard.clear()
+                    await told.heard.wait()
+        except TimeoutError:
+            raise AssertionError(
+                f"told until {told.reached}, not {time}\n{self.worker.last_lines()}"
+            ) from None
+
+    async def until_rolled_up(self, time: Instant) -> None:
+        """Return when district and town know the last measurement of every microphone.
+
+        What else the areas are told comes in the same records.
+        """
+        told = self.told
+        wanted = [(area, "area_noise_level") for area in ("town", "town.east")]
+        async with asyncio.timeout(TOLD_S_MAX):
+            while any(
+                (one := told.areas.get(key)) is None or (one.phenomenon_time, one.count) != (time, NOISY)
+                for key in wanted
+            ):
+                told.heard.clear()
+                await told.heard.wait()
+
+    async def kill(self) -> None:
+        await self.worker.end(signal.SIGKILL)
+        await self.worker.start()
+
+
+@asynccontextmanager
+async def running(database: str, folder: Path) -> AsyncIterator[Run]:
+    """Start a log and a worker with no memory of another run."""
+    broker = EmbeddedKafka(folder)
+    await broker.start()
+    settings = {
+        "CITY": "town",
+        "KAFKA": broker.bootstrap,
+        "DATABASE": database,
+        "STATE_DIR": str(folder),
+        "SESSION_TIMEOUT_S": "1",
+        "CHECKPOINT_RECORDS_MAX": CHECKPOINT_RECORDS,
+    }
+    worker = RoleProcess("stream", settings, folder)
+    producer = new_producer(broker.bootstrap)
+    told = Told()
+    try:
+        await create_topics(broker.bootstrap, partition_counts(PARTITIONS))
+        await producer.start()
+        reading = asyncio.create_task(_read(broker.bootstrap, told))
+        try:
+            await worker.start()
+            yield Run(producer, worker, told)
+        finally:
+            await worker.end()
+            reading.cancel()
+            await asyncio.gather(reading, return_exceptions=True)
+            await producer.stop()
+    finally:
+        await broker.stop()
+
+
+async def _read(bootstrap: str, told: Told) -> None:
+    consumer = new_consumer(bootstrap)
+    await consumer.start()
+    try:
+        wanted = [TopicPartition(topic, n) for topic in (AGGREGATES, UPDATES) for n in range(PARTITIONS)]
+        consumer.assign(wanted)
+        for one in wanted:
+            consumer.seek(one, 0)
+        while True:
+            for place, records in (await consumer.getmany(timeout_ms=500)).items():
+                for record in records:
+                    told.take(place.topic, place.partition, record.value)
+    finally:
+        await consumer.stop()
+
+
+async def uninterrupted(run: Run, slots: list[list[Part]], ends: Sequence[list[Part]]) -> None:
+    await run.write(slots)
+    for end in ends:
+        await run.write([end])
+        await run.until_told(end[0].time)
+    await run.until_rolled_up(ends[-1][0].time)
+
+
+async def interrupted(
+    run: Run, slots: list[list[Part]], ends: Sequence[list[Part]], dice: random.Random
+) -> None:
+    """Kill when a random slot was told and many more wait, and once more when all was told."""
+    written = 0
+    for blow in sorted(dice.sample(range(SLOTS // 20, SLOTS - 2 * AHEAD), KILLS)):
+        await run.write(slots[written : blow + AHEAD])
+        written = max(written, blow + AHEAD)
+        await run.until_told(slots[blow][0].time, [dice.randrange(PARTITIONS)])
+        await run.kill()
+    await run.write(slots[written:])
+    for end in ends:
+        await run.write([end])
+        await run.until_told(end[0].time)
+        if end is not ends[-1]:
+            await run.kill()
+    await run.until_rolled_up(ends[-1][0].time)
+
+
+async def test_a_worker_killed_in_the_middle_of_windows_tells_what_an_uninterrupted_one_tells(
+    database: str, service_folder: Path
+) -> None:
+    async with await connect(database, role="test") as connection:
+        await apply(connection, busy_city())
+        model = await load(connection, "town")
+    slots = traffic(model, SEED, PARTITIONS)
+    last = slots[-1][0].time
+    ends = [closing(model, last + hours * HOUR, PARTITIONS) for hours in (2, 4)]
+    for name in ("whole", "killed"):
+        (service_folder / name).mkdir(mode=0o755)
+    async with running(database, service_folder / "whole") as run:
+        await uninterrupted(run, slots, ends)
+        whole = run.told
+    async with running(database, service_folder / "killed") as run:
+        await interrupted(run, slots, ends, random.Random(SEED))
+        killed = run.told
+    assert killed.again > 0, "no kill came in the middle: nothing was told twice"
+    assert (whole.contradictions, killed.contradictions) == ([], [])
+    assert killed.last_windows() == whole.last_windows()
+    assert killed.last_assessments() == whole.last_assessments()
+    assert killed.last_states() == whole.last_states()
+    assert killed.last_areas() == whole.last_areas()
+    # More than the promise: log time is the same, so is every revision on the way.
+    assert killed.aggregates == whole.aggregates
+    assert killed.assessments == whole.assessments
+    assert killed.repairs == whole.repairs
+    assert {key: repr(one) for key, one in killed.updates.items()} == {
+        key: repr(one) for key, one in whole.updates.items()
+    }
+    _check_that_it_was_worth_it(whole, model)
+
+
+def _check_that_it_was_worth_it(told: Told, model: CityModel) -> None:
+    """What the town sends makes every kind of trouble."""
+    last = told.last_windows()
+    assert {size for _, size, _ in last} == {HOUR // 60, HOUR // 6, HOUR}
+    assert len(told.aggregates) > len(last) + 100, "hardly any window was amended"
+    assert any(one.suspect for one in last.values())
+    assert {model.datastreams[one.datastream].property for _, _, one in told.repairs} >= {"noise_level"}
+    assert len(told.assessments) > len(told.last_assessments()) > 20
+    assert {"area_pm2_5", "area_noise_level", "area_power_import"} <= {name for _, name in told.areas}
+    assert {"lki", "power_import"} <= {one.property for one in told.updates.values()}

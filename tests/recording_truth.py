@@ -1,0 +1,121 @@
+"""What a replayed recording must come to, computed from what its maker knows of each line.
+
+It shares nothing with what is tested, down to sums.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from typing import NamedTuple
+from zoneinfo import ZoneInfo
+
+from simulators.replay.recordings import AMSTERDAM, Entry, KnownRecording
+from twin.instant import DAY, HOUR, Duration, Instant, from_datetime, to_datetime
+
+
+class Value(NamedTuple):
+    """What the truth says of one stored value."""
+
+    time: Instant
+    value: float
+    usable: bool
+
+
+class Expected(NamedTuple):
+    """What a bucket must tell."""
+
+    count: int
+    suspect: int
+    coverage: float
+    mean: float | None
+    low: float | None
+    high: float | None
+    first: float | None
+    last: float | None
+
+
+class Series(NamedTuple):
+    """One sensor's recordings, and what history must make of them."""
+
+    entity: str
+    property: str
+    interval: Duration
+    values: list[Value]
+
+    @property
+    def span(self) -> tuple[Instant, Instant]:
+        """Whole local days around all values."""
+        begin, end = self.values[0].time, self.values[-1].time
+        return begin - begin % DAY - DAY, end - end % DAY + 2 * DAY
+
+
+def truth(*recordings: KnownRecording) -> list[Value]:
+    """Return what is stored of recordings: of one time the last line, with whether it is to be used."""
+    last: dict[Instant, Entry] = {}
+    for recording in recordings:
+        for one in recording.sent():
+            last[one.time] = one
+    assert all(one.why in {"", "false zero", "stuck"} for one in last.values())
+    known = [Value(one.time, one.value or 0.0, not one.why) for _, one in sorted(last.items())]
+    return [forgiven(one, last[one.time], known) for one in known]
+
+
+def forgiven(one: Value, entry: Entry, known: list[Value]) -> Value:
+    """Return the value as the best judge of its past can see it.
+
+    A stretch is known to be stuck when equal values have lasted for a whole day: nobody can tell before, and
+    water in a polder does stand still for hours. So the first day of it counts as usable, though it is not
+    true; from then on every value is suspect.
+    """
+    if entry.why != "stuck":
+        return one
+    run = one.time
+    for other in reversed([value for value in known if value.time < one.time]):
+        if other.value != one.value:
+            break
+        run = other.time
+    return one._replace(usable=one.time - run < DAY)
+
+
+def expected(values: Iterable[Value], length: Duration, interval: Duration) -> Expected:
+    """Return what the bucket of these values must tell."""
+    found = list(values)
+    good = [one.value for one in found if one.usable]
+    coverage = len(good) / (length / interval)
+    if not good:
+        return Expected(0, len(found), coverage, None, None, None, None, None)
+    mean = math.fsum(good) / len(good)
+    return Expected(
+        len(good), len(found) - len(good), coverage, mean, min(good), max(good), good[0], good[-1]
+    )
+
+
+def by_hour(series: Series) -> dict[tuple[Instant, Instant], Expected]:
+    hours: defaultdict[Instant, list[Value]] = defaultdict(list)
+    for one in series.values:
+        hours[one.time - one.time % HOUR].append(one)
+    return {(start, start + HOUR): expected(values, HOUR, series.interval) for start, values in hours.items()}
+
+
+def by_local_day(series: Series) -> dict[tuple[Instant, Instant], Expected]:
+    zone = ZoneInfo(AMSTERDAM)
+    days: defaultdict[datetime, list[Value]] = defaultdict(list)
+    for one in series.values:
+        local = to_datetime(one.time).astimezone(zone)
+        days[datetime(local.year, local.month, local.day)].append(one)  # noqa: DTZ001 - a date
+    found = {}
+    for day, values in days.items():
+        start = from_datetime(day.replace(tzinfo=zone))
+        end = from_datetime((day + timedelta(days=1)).replace(tzinfo=zone))
+        found[start, end] = expected(values, end - start, series.interval)
+    return found
+
+
+def the_same(told: Expected, wanted: Expected) -> bool:
+    return all(
+        one == other if one is None or other is None else math.isclose(one, other, rel_tol=1e-9, abs_tol=1e-9)
+        for one, other in zip(told, wanted, strict=True)
+    )
