@@ -28,7 +28,7 @@ from storage.history_reading import (
 from storage.history_source import Kept, Question, Span, spans
 from storage.queries import query
 from twin.counter import RATE_MAX
-from twin.instant import INSTANT_MIN, Duration, Instant, from_datetime, to_datetime
+from twin.instant import INSTANT_MIN, Duration, Instant, format_instant, from_datetime, to_datetime
 from twin.observed_property import Aggregation, Combination, ObservedProperty
 from twin.quality import UNUSABLE, takes_part
 from twin.quality_rules import GOOD, QualityRules
@@ -82,9 +82,16 @@ async def observations(  # noqa: PLR0917 - a question has so many parts
     `rules` are those of the property: they say what is late, and what is dated ahead. With `known_at` the
     answer is what it would have been then.
 
-    Raises QueryError when there are too many datastreams or the database takes too long.
+    Raises QueryError when there are too many datastreams, when some of what is asked for was removed by
+    retention, or when the database takes too long.
     """
     kept = await kept_of(connection, bounded(datastream_ids), known_at)
+    raw_from = max((one.raw_from for one in kept), default=INSTANT_MIN)
+    if start < raw_from:
+        raise QueryError(
+            f"single observations before {format_instant(raw_from)} are gone: ask from then on, or for "
+            "buckets with an interval of whole hours"
+        )
     place = after if after is not None else ObservationCursor(INSTANT_MIN, -1)
     rows = await fetch(
         connection,

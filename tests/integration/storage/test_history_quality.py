@@ -235,8 +235,8 @@ async def test_published_values_are_a_history_of_their_own(connection: Connectio
         await cursor.executemany(
             "INSERT INTO entity_value (entity_id, name, phenomenon_time, value, flags, count, revision) "
             "VALUES ('overdie', %s, %s, %s, %s, 12, 1)",
-            [("power_import", to_datetime(AUTUMN + n * 10 * MINUTE), float(n), 0) for n in range(4)]
-            + [("power_import", to_datetime(AUTUMN + 40 * MINUTE), 1e6, SPIKE)]
+            [("power_import", to_datetime(AUTUMN + (n + 1) * 10 * MINUTE), float(n), 0) for n in range(4)]
+            + [("power_import", to_datetime(AUTUMN + 50 * MINUTE), 1e6, SPIKE)]
             + [("lki", to_datetime(AUTUMN), 3.0, 0)],
         )
     (bucket,) = await history.published_buckets(

@@ -13,7 +13,7 @@ import pytest_asyncio
 from pydantic import SecretStr
 
 from storage import history
-from storage.bucket_interval import BucketInterval
+from storage.bucket_interval import BucketInterval, QueryError
 from storage.database import Connection, connect
 from storage.model_store import apply, load
 from storage.queries import query
@@ -71,6 +71,18 @@ async def oldest(connection: Connection, id: int) -> Instant:
         connection, "SELECT min(phenomenon_time) FROM observation WHERE datastream_id = %s", id
     )
     return from_datetime(found)
+
+
+async def test_single_values_that_are_gone_are_not_told_as_if_there_had_been_none(
+    connection: Connection,
+) -> None:
+    model, ids = await city(connection, water_level=Retention(raw=10 * DAY))
+    await store(connection, each(ids["water_level"]))
+    assert await retain(connection, model, SETTINGS, NOW) is not None
+    kept_from = NOW - NOW % HOUR - 10 * DAY
+    with pytest.raises(QueryError, match=r"before 2026-10-26T10:00:00Z are gone"):
+        await history.observations(connection, [ids["water_level"]], kept_from - DAY, NOW, 10)
+    assert len(await history.observations(connection, [ids["water_level"]], kept_from, NOW, 10)) == 10
 
 
 async def test_each_property_is_kept_as_long_as_it_says(connection: Connection) -> None:
