@@ -11,6 +11,8 @@ from storage.bucket_interval import BucketInterval
 from storage.database import Connection
 from storage.history import Aggregate, Bucket, Fill, buckets, published_buckets
 from storage.provenance import datastreams_behind
+from twin.area_state import PREFIX
+from twin.derived_state import is_over_windows
 from twin.household_sum import WINDOW
 from twin.instant import HOUR, Instant
 from twin.model import CityModel
@@ -101,6 +103,7 @@ async def buckets_of(
         kind="circular_mean" if series.what.aggregation == "circular_mean" else "mean",
         fill=wanted.fill,
         expected=usual or 0,
+        at_end=bool(series.personal) or is_over_windows(series.what.name.removeprefix(PREFIX)),
     )
 
 

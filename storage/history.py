@@ -7,6 +7,7 @@ quality. Only usable ones take part in aggregates.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
+from datetime import timedelta
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -187,11 +188,13 @@ async def published_buckets(  # noqa: PLR0917 - a question has so many parts
     kind: Aggregation = "mean",
     fill: Fill = "none",
     expected: Duration = 0,
+    at_end: bool = False,
 ) -> list[Bucket]:
     """Return aggregates of the published values of an entity: of an indicator, a roll-up, households' sums.
 
     As `buckets`, of the single series `name`; `expected` is the time between two values, 0 where there is
-    none, and coverage then not known.
+    none, and coverage then not known. With `at_end` a value is dated to the end of the window that it speaks
+    for, and belongs to the bucket that ends with it.
     """
     wanted = list(aggregates)
     zone = _checked(interval, start, end, timezone)
@@ -201,7 +204,9 @@ async def published_buckets(  # noqa: PLR0917 - a question has so many parts
     edges = await edges_of(connection, placing, start, end)
     found: Parts = {}
     parameters: dict[str, Any] = {**placing, "entity": entity, "name": name, "unusable": UNUSABLE}
-    parameters |= {"start": to_datetime(start), "end": to_datetime(end)}
+    back = 1 if at_end else 0  # microseconds
+    parameters |= {"start": to_datetime(start + back), "end": to_datetime(end + back)}
+    parameters["back"] = timedelta(microseconds=back)
     take(found, await fetch(connection, query("list_published_buckets"), parameters))
     series = Kept(id=0, interval=expected, created=INSTANT_MIN, retired=None)
     return assembled(edges, [series], found, Ask(start, end, wanted, kind, "mean", fill))

@@ -160,6 +160,11 @@ def interval_of(name: str) -> Duration:
     return max((_SIZES[one.averaging] for one in indicator.inputs if one.averaging != "instant"), default=0)
 
 
+def is_over_windows(name: str) -> bool:
+    """Whether a derived value is made of closed windows, and dated to the end of the last one."""
+    return name in REGISTRY and interval_of(name) > 0
+
+
 def _derived(indicator: Indicator, value: IndicatorValue) -> DerivedValue:
     interval = interval_of(indicator.name)
     time = value.time + interval  # a window speaks for its end

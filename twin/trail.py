@@ -8,6 +8,7 @@ import msgspec
 
 from twin.combination import combined
 from twin.indicators.indicator import InputValue
+from twin.indicators.validity import is_valid
 from twin.instant import HOUR, MINUTE, Duration, Instant
 from twin.observed_property import ObservedProperty
 from twin.window import Aggregate
@@ -31,14 +32,15 @@ class Trail(msgspec.Struct, array_like=True):
     windows: dict[Instant, dict[int, WindowValue]] = msgspec.field(default_factory=dict)
 
     def add(self, aggregate: Aggregate) -> bool:
-        """Take in a window as it was told; return whether it says anything.
+        """Take in a window as it was told; return whether it says anything new.
 
-        A window older than all that are remembered is passed over: what is kept is the newest of the set.
+        A window older than all that are remembered is passed over: what is kept is the newest of the set. One
+        that has no value any more, because all in it was judged again, is forgotten.
         """
         value = aggregate.total if aggregate.total is not None else aggregate.mean
-        if value is None:
-            return False
         of_start = self.windows.get(aggregate.start)
+        if value is None:
+            return of_start is not None and of_start.pop(aggregate.datastream, None) is not None
         if of_start is None:
             if len(self.windows) >= WINDOWS_MAX[aggregate.size]:
                 oldest = min(self.windows)
@@ -55,11 +57,15 @@ class Trail(msgspec.Struct, array_like=True):
     def values(self, property: ObservedProperty) -> list[InputValue]:
         """Return the entity's value in each window, oldest first: its datastreams combined.
 
-        Suspect observations are not in a window's value, so their flags do not follow it.
+        Suspect observations are not in a window's value, so their flags do not follow it. A datastream that
+        did not measure enough of a window is left out: it neither enters the value nor takes the coverage of
+        the others away. Only a sum needs all of its parts, and has their mean coverage.
         """
         found = []
+        is_sum = property.combination == "sum"
         for start in sorted(self.windows):
-            parts = [one for _, one in sorted(self.windows[start].items()) if one.count]
+            all_parts = [one for _, one in sorted(self.windows[start].items()) if one.count]
+            parts = [one for one in all_parts if is_sum or is_valid(one.coverage)]
             if parts:
                 value = combined(property.combination, [one.value for one in parts])
                 coverage = sum(one.coverage for one in parts) / len(parts)

@@ -1,15 +1,15 @@
 -- Published values of an entity in buckets, oldest first; the columns of list_buckets, datastream 0.
 -- entity_value_key, in the chunks that the range touches.
--- A derived value is dated to the end of what it speaks for, so it belongs to the bucket that ends with it.
+-- What is dated to the end of its window belongs to the bucket that ends with it: back is then a microsecond.
 WITH measured AS (
     SELECT phenomenon_time, flags, CASE WHEN flags & %(unusable)s::smallint = 0 THEN value END AS value,
-        CASE WHEN %(zone)s = 'UTC' THEN time_bucket(%(interval)s::interval, phenomenon_time - interval '1 us')
-            ELSE time_bucket(%(interval)s::interval, phenomenon_time - interval '1 us', %(zone)s)
+        CASE WHEN %(zone)s = 'UTC' THEN time_bucket(%(interval)s::interval, phenomenon_time - %(back)s)
+            ELSE time_bucket(%(interval)s::interval, phenomenon_time - %(back)s, %(zone)s)
         END AS start
     FROM entity_value
     WHERE entity_id = %(entity)s AND name = %(name)s
-        AND phenomenon_time > %(start)s
-        AND phenomenon_time <= %(end)s
+        AND phenomenon_time >= %(start)s
+        AND phenomenon_time < %(end)s
 )
 SELECT start, 0, count(value), count(*) - count(value), bit_or(flags),
     sum(value), min(value), max(value),

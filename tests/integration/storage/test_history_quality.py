@@ -249,6 +249,7 @@ async def test_published_values_are_a_history_of_their_own(connection: Connectio
         history.AGGREGATES,
         AMSTERDAM,
         expected=10 * MINUTE,
+        at_end=True,
     )
     assert (bucket.count, bucket.suspect, bucket.coverage) == (4, 1, pytest.approx(4 / 6))
     assert bucket.values["mean"] == 1.5
