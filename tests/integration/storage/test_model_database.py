@@ -36,7 +36,7 @@ def plan_of(model: CityModel) -> CityPlan:
 
 
 # Seed 11 has replays after crashes that tell of much earlier observations.
-@pytest.mark.parametrize("seed", (0, 11))
+@pytest.mark.parametrize("seed", [0, 11])
 async def test_the_same_log_makes_the_same_tables_and_repairs(database: str, seed: int) -> None:
     scenario = Scenario(seed=seed, new_model=False, log_loss=False)
     city = SimulatedCity(scenario)
