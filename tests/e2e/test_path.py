@@ -172,7 +172,7 @@ def new_key(system: System, role: str) -> str:
     """Return a new API key of a role, made as a person would."""
     made = subprocess.run(
         [sys.executable, "-m", "cli", "token", "create", "--role", role, "--name", f"test-{role}"],
-        env={**os.environ, "LIVETWIN_DATABASE": system.database},
+        env={**os.environ, "LIVETWIN_DATABASE": system.postgres},
         check=True,
         capture_output=True,
         text=True,
