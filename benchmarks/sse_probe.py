@@ -148,12 +148,15 @@ def _raise_if_failed(stream: _Stream) -> None:
 def _read(pieces: list[tuple[Instant, bytes]]) -> ProbeResult:
     decode = msgspec.json.Decoder(_State).decode
     sensors = {(entity_name(index), property_name(index)): index for index in range(SENSORS)}
+    observed = {property for _, property in sensors}
     result = ProbeResult()
     for arrived, piece in pieces:
         result.bytes += len(piece)
         for kind, data in _events(piece):
             if kind == b"state":
                 state = decode(data)
+                if state.property not in observed:
+                    continue  # derived: a roll-up, an indicator
                 result.arrived.append(arrived)
                 result.phenomenon.append(parse_instant(state.phenomenon_time))
                 result.sensors.append(sensors.get((state.entity_id, state.property), -1))
