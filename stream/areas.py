@@ -10,25 +10,20 @@ import msgspec
 
 from runtime import topics
 from stream.buckets import Buckets, Checkpoint
-from stream.stage import Applied, Knowledge, Output, chunks, log_time, revision_base
+from stream.stage import Applied, Knowledge, Output, chunks, log_time, revision_base, update_outputs
 from twin.area_state import PREFIX, AreaState, RolledUp
 from twin.codec import VERSION
 from twin.freshness import interval_of
 from twin.instant import Instant
 from twin.messages import (
     AREA_INPUTS,
-    UPDATES,
     AreaInput,
     AreaInputBatch,
     Update,
-    UpdateBatch,
     UpdateKind,
     partition_of,
 )
 from twin.model import CityModel
-
-# A record of 1,000 inputs is about 150 kB, far below Kafka's default of 1 MB.
-RECORD_ITEMS_MAX = 1_000
 
 
 class AreaSnapshot(msgspec.Struct, array_like=True, frozen=True):
@@ -100,10 +95,7 @@ class AreaStage:
                 if parent is not None:
                     inputs.append(_input(parent, area, rolled, number))
         self._buckets.reach(offset, now)
-        outputs = [
-            Output(topics.UPDATES, self._partition, UPDATES.encode(UpdateBatch(VERSION, tuple(part))))
-            for part in chunks(updates, RECORD_ITEMS_MAX)
-        ]
+        outputs = update_outputs(updates, self._partition)
         return Applied(outputs + area_outputs(inputs, now, self._partitions), Counter(), 0)
 
     def checkpoint(self) -> Checkpoint:
@@ -154,7 +146,7 @@ def area_outputs(inputs: list[AreaInput], now: Instant, partitions: int) -> list
     return [
         Output(topics.AREA_INPUTS, partition, AREA_INPUTS.encode(AreaInputBatch(VERSION, now, tuple(part))))
         for partition, found in sorted(by_partition.items())
-        for part in chunks(found, RECORD_ITEMS_MAX)
+        for part in chunks(found)
     ]
 
 

@@ -76,7 +76,7 @@ class EntityStage:
             return Applied([], Counter(), 0)
         now = log_time(before, batch.time)
         told = Told(window_revision(now, model))
-        self._follow(model, now, told)
+        self._follow(model, told)
         outcomes: Counter[Outcome] = Counter()
         unknown = 0
         for observation in batch.observations:
@@ -84,7 +84,7 @@ class EntityStage:
             if datastream is None:
                 unknown += 1
             elif not self._buckets.has_applied(datastream.entity, offset):
-                outcomes[self._observe(observation, datastream, model, now, told)] += 1
+                outcomes[self._observe(observation, datastream, model, told)] += 1
         if is_due(before, now):
             self._tell(model, now, offset, told)
         self._buckets.reach(offset, now)
@@ -92,12 +92,10 @@ class EntityStage:
         return Applied(outputs, outcomes, unknown)
 
     def _observe(
-        self, observation: Observation, datastream: Datastream, model: CityModel, now: Instant, told: Told
+        self, observation: Observation, datastream: Datastream, model: CityModel, told: Told
     ) -> Outcome:
         content = self._buckets.content(datastream.entity)
-        if content.model != model.version:
-            content.model = model.version
-            content.state.revision = max(content.state.revision, revision_base(model))
+        _work_by(content, model)
         effect = content.state.observe(observation, model, self._options.future_max)
         if effect.outcome is Outcome.FUTURE:
             return effect.outcome
@@ -105,11 +103,11 @@ class EntityStage:
             told.repairs.append(Repair(datastream.id, observation.phenomenon_time))
         content.observed.add(datastream.id)
         self._awaited.add(datastream.entity)
-        self._take(content, datastream, effect, now, told)
+        self._take(content, datastream, effect, model, told)
         return effect.outcome
 
     def _take(
-        self, content: EntityContent, datastream: Datastream, effect: Effect, now: Instant, told: Told
+        self, content: EntityContent, datastream: Datastream, effect: Effect, model: CityModel, told: Told
     ) -> None:
         """Tell what an observation changed at once, and remember what is told at the next second."""
         for judgement in effect.judgements:
@@ -120,13 +118,9 @@ class EntityStage:
             return
         told.updates.append(Update.of(effect.change))
         if effect.change.state is not None:
-            assert self._model is not None  # noqa: S101 - set with the first record
             content.changed.add(datastream.property)
-            content.derived.measured(
-                datastream.property,
-                effect.change.state,
-                self._wanted_of(datastream.entity, self._model),
-            )
+            wanted = self._wanted_of(datastream.entity, model)
+            content.derived.measured(datastream.property, effect.change.state, wanted)
 
     def _tell(self, model: CityModel, now: Instant, offset: int, told: Told) -> None:
         """Tell windows and derived values of what was observed, and of what falls due."""
@@ -212,7 +206,7 @@ class EntityStage:
             self._scheduled[datastream.id] = due
             heapq.heappush(self._due, (due, datastream.entity, datastream.id))
 
-    def _follow(self, model: CityModel, now: Instant, told: Told) -> None:
+    def _follow(self, model: CityModel, told: Told) -> None:
         """Go on with a model: what it judges otherwise than the one before is judged again."""
         if self._model is not None and self._model.version == model.version:
             return
@@ -224,9 +218,7 @@ class EntityStage:
             if any(one.waiting for one in content.derived.households.values()):
                 self._awaited.add(entity)
             known = content.model == model.version
-            if not known:
-                content.model = model.version
-                content.state.revision = max(content.state.revision, revision_base(model))
+            _work_by(content, model)
             for id, state in content.state.datastreams.items():
                 datastream = model.datastreams.get(id)
                 if datastream is None:
@@ -238,7 +230,7 @@ class EntityStage:
                     effect = content.state.reassess(datastream, model)
                     # A replay may have told these windows by another model under the same revision.
                     told.repairs += [Repair(id, hour) for hour in state.hours()]
-                    self._take(content, datastream, effect, now, told)
+                    self._take(content, datastream, effect, model, told)
 
     def _wanted_of(self, entity: str, model: CityModel) -> Wanted:
         wanted = self._wanted.get(entity)
@@ -274,12 +266,14 @@ class EntityStages:
     def seeded(self, partition: int, knowledge: Knowledge, model: CityModel) -> EntityStage:
         """Return the stage at the beginning of a log, from what was stored."""
         buckets = Buckets(EntityKind(), self.log, self.buckets)
-        contents = seeded_contents(knowledge, model, self.future_max)
-        buckets.seed(
-            (entity, content)
-            for entity, content in contents.items()
-            if partition_of(entity, self.partitions) == partition
-        )
+        mine = [
+            one
+            for one in knowledge.observations
+            if (known := model.datastreams.get(one.datastream)) is not None
+            and partition_of(known.entity, self.partitions) == partition
+        ]
+        contents = seeded_contents(knowledge._replace(observations=mine), model, self.future_max)
+        buckets.seed(contents.items())
         return EntityStage(buckets, self, partition)
 
     def read(self, value: bytes) -> ObservationBatch:
@@ -290,6 +284,13 @@ class EntityStages:
         """Whether a record holds observations of datastreams that the model does not know."""
         datastreams = model.datastreams
         return any(one.datastream not in datastreams for one in batch.observations)
+
+
+def _work_by(content: EntityContent, model: CityModel) -> None:
+    """Have what is told of an entity from now on outrank what an earlier model told."""
+    if content.model != model.version:
+        content.model = model.version
+        content.state.revision = max(content.state.revision, revision_base(model))
 
 
 def _same_terms(datastream: Datastream, before: CityModel | None, model: CityModel) -> bool:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from runtime import topics
 from stream.areas import area_outputs
-from stream.stage import Output, chunks
+from stream.stage import RECORD_ITEMS_MAX, Output, update_outputs
 from twin.area_state import area_of, roll_up_of
 from twin.codec import VERSION
 from twin.derived_state import DerivedValue, interval_of
@@ -14,21 +14,16 @@ from twin.freshness import live_for
 from twin.instant import Duration, Instant
 from twin.messages import (
     AGGREGATES,
-    UPDATES,
     AggregateBatch,
     AreaInput,
     Assessment,
     Repair,
     Update,
-    UpdateBatch,
     UpdateKind,
 )
 from twin.model import CityModel
 from twin.quality import takes_part
 from twin.window import Aggregate
-
-# A record of 1,000 updates of an area with 60 meters is about 450 kB, below Kafka's default of 1 MB.
-RECORD_ITEMS_MAX = 1_000
 
 
 @dataclass(slots=True)
@@ -82,10 +77,7 @@ class Told:
 
     def outputs(self, partition: int, partitions: int, now: Instant, offset: int) -> list[Output]:
         """Return the records; `offset` is that of the observations that all of it follows from."""
-        outputs = [
-            Output(topics.UPDATES, partition, UPDATES.encode(UpdateBatch(VERSION, tuple(part))))
-            for part in chunks(self.updates, RECORD_ITEMS_MAX)
-        ]
+        outputs = update_outputs(self.updates, partition)
         # Of one observation only the last judgement counts: all that is told here has one revision.
         assessments = list({one[:2]: one for one in self.assessments}.values())
         longest = max(len(self.aggregates), len(assessments), len(self.repairs))
