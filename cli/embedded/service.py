@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+from abc import ABC, abstractmethod
 from pathlib import Path
 
 from cli.child import STOP_TIMEOUT_S, Child
@@ -14,7 +15,7 @@ from twin.errors import ServiceError
 START_TIMEOUT_S = 30.0
 
 
-class EmbeddedService:
+class EmbeddedService(ABC):
     """One service of the embedded system; subclasses say how it is prepared, started and found ready.
 
     `port` 0 is replaced by a free port at the first start, and kept for the later ones.
@@ -79,11 +80,11 @@ class EmbeddedService:
             await self._child.stop(self.stop_signal, self.stop_timeout_s)
             self._child = None
 
-    async def _prepare(self) -> None:
-        raise NotImplementedError
+    @abstractmethod
+    async def _prepare(self) -> None: ...
 
-    def _launch(self) -> Child:
-        raise NotImplementedError
+    @abstractmethod
+    def _launch(self) -> Child: ...
 
-    async def _until_ready(self) -> None:
-        raise NotImplementedError
+    @abstractmethod
+    async def _until_ready(self) -> None: ...
