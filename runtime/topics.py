@@ -13,6 +13,10 @@ OBSERVATIONS = "observations"
 UPDATES = "updates"
 AGGREGATES = "aggregates"  #: windows, judgements and repair requests of the entities of a partition
 AREA_INPUTS = "area-inputs"  #: what entities tell the areas of a partition; nobody stores it
+ALARM_INPUTS = "alarm-inputs"  #: what alarms follow from, commands too; nobody stores it
+ALARMS = "alarms"  #: what happened to the alarms of the entities of a partition, and to incidents
+DUTY_COMMANDS = "duty-commands"  #: what people want of the duty loop; one partition
+NOTIFICATIONS = "notifications"  #: what became of messages to people; one partition
 QUARANTINE = "quarantine"
 REPLAYS = "replays"  #: quarantined messages that ingest shall take once more; one partition
 
@@ -27,6 +31,10 @@ def partition_counts(partitions: int) -> dict[str, int]:
         UPDATES: partitions,
         AGGREGATES: partitions,
         AREA_INPUTS: partitions,
+        ALARM_INPUTS: partitions,
+        ALARMS: partitions,
+        DUTY_COMMANDS: 1,
+        NOTIFICATIONS: 1,
         QUARANTINE: 1,
         REPLAYS: 1,
     }

@@ -6,7 +6,9 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
+from twin.alarms.rule import Rule
 from twin.calibration import Calibration, Maintenance
+from twin.duty import NO_DUTY, DutyPlan
 from twin.entity import Entity
 from twin.instant import Duration
 from twin.observed_property import BUILT_IN, ObservedProperty
@@ -51,6 +53,8 @@ class CityModel:
     feeds: tuple[Feed, ...] = ()
     calibrations: tuple[Calibration, ...] = ()
     maintenance: tuple[Maintenance, ...] = ()
+    rules: Mapping[str, Rule] = field(default_factory=dict)
+    duty: DutyPlan = NO_DUTY
     _by_entity: Mapping[str, tuple[Datastream, ...]] = field(init=False, repr=False, compare=False)
     _children: Mapping[str, tuple[str, ...]] = field(init=False, repr=False, compare=False)
     _calibrations: Mapping[tuple[str, str], tuple[Calibration, ...]] = field(
@@ -139,6 +143,8 @@ class CityPlan:
     feeds: tuple[Feed, ...] = ()
     calibrations: tuple[Calibration, ...] = ()
     maintenance: tuple[Maintenance, ...] = ()
+    rules: tuple[Rule, ...] = ()
+    duty: DutyPlan = NO_DUTY
 
 
 def index_by_id(datastreams: Iterable[Datastream]) -> dict[int, Datastream]:

@@ -36,3 +36,5 @@ class Sensor:
     entity: str
     interval: Duration
     personal: bool = False  #: whether its single readings are personal data (a household's meter)
+    gateway: str = ""  #: id of the entity that hands on what it sends; empty: not known
+    power: str = ""  #: id of the entity that it is powered by; empty: its own battery, or not known

@@ -1,0 +1,63 @@
+"""Links that acknowledge: signed, for one incident and one contact, valid until a time."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+from dataclasses import dataclass
+
+from twin.instant import SECOND, Instant
+
+_SIGNATURE_BYTES = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """What a valid link says."""
+
+    incident: str
+    contact: str
+    expires: Instant
+
+
+@dataclass(frozen=True, slots=True)
+class LinkRefusal:
+    """Why a link says nothing."""
+
+    reason: str
+
+
+def sign(key: bytes, link: Link) -> str:
+    """Return the token of a link, fit for a URL; the expiry is cut to whole seconds."""
+    content = "\0".join((link.incident, link.contact, str(link.expires // SECOND))).encode()
+    return _text(_signature(key, content) + content)
+
+
+def verify(key: bytes, token: str, now: Instant) -> Link | LinkRefusal:
+    """Return what a token says, or why it is refused.
+
+    >>> token = sign(b"key", Link("high-water~alkmaar~1", "anna", 60 * SECOND))
+    >>> verify(b"key", token, 59 * SECOND)
+    Link(incident='high-water~alkmaar~1', contact='anna', expires=60000000)
+    >>> verify(b"key", token, 61 * SECOND), verify(b"other", token, 0)
+    (LinkRefusal(reason='the link has expired'), LinkRefusal(reason='the link is not one of ours'))
+    """
+    try:
+        data = base64.urlsafe_b64decode(token + "=" * (-len(token) % 4))
+        found, content = data[:_SIGNATURE_BYTES], data[_SIGNATURE_BYTES:]
+        if not hmac.compare_digest(found, _signature(key, content)):
+            return LinkRefusal("the link is not one of ours")
+        incident, contact, expires = content.decode().split("\0")
+        link = Link(incident, contact, int(expires) * SECOND)
+    except ValueError:
+        return LinkRefusal("the link is not one of ours")
+    return link if now <= link.expires else LinkRefusal("the link has expired")
+
+
+def _signature(key: bytes, content: bytes) -> bytes:
+    return hmac.new(key, b"acknowledge\0" + content, hashlib.sha256).digest()[:_SIGNATURE_BYTES]
+
+
+def _text(data: bytes) -> str:
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
