@@ -6,7 +6,6 @@ from typing import Any
 from urllib.parse import urlencode
 
 from api.documents import value_document
-from api.names import Named, named, window_of
 from api.origins import Tracer
 from api.provenance import (
     PUBLISHED_MAX,
@@ -27,6 +26,7 @@ from twin.indicators.indicator import Input
 from twin.indicators.registry import REGISTRY
 from twin.instant import Instant, format_instant, parse_instant
 from twin.model import CityModel
+from twin.names import Named, named, window_of
 from twin.observed_property import Aggregation
 from twin.quality import quality_word
 

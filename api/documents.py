@@ -6,7 +6,6 @@ from collections.abc import Iterable
 from typing import Any
 
 from api.access import Role, may_see
-from api.names import Named, named
 from api.view import LiveView, Value
 from cities.duration import format_duration
 from twin.area_state import AREA_TYPES
@@ -15,6 +14,7 @@ from twin.freshness import Freshness, freshness
 from twin.instant import Instant, format_instant
 from twin.messages import Update
 from twin.model import CityModel
+from twin.names import Named, named
 from twin.quality import QualityFlag, quality_word
 from twin.sensor import Datastream
 

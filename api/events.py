@@ -7,11 +7,11 @@ from typing import Literal, TypeAlias
 
 import msgspec
 
-from api.names import named
 from twin.freshness import Freshness
 from twin.instant import format_instant
 from twin.messages import Update
 from twin.model import CityModel
+from twin.names import named
 from twin.quality import QualityWord, quality_word
 
 EventName: TypeAlias = Literal["snapshot", "state", "alarm", "gap"]

@@ -8,7 +8,6 @@ from typing import Any, NamedTuple
 from api.access import Role
 from api.context import Context
 from api.documents import value_document
-from api.names import Named
 from api.origins import TRACED_MAX, Traced, Tracer
 from storage.database import Connection
 from storage.provenance import (
@@ -26,6 +25,7 @@ from twin.freshness import freshness
 from twin.household_sum import WINDOW
 from twin.instant import Instant, format_instant, parse_instant
 from twin.model import CityModel
+from twin.names import Named
 from twin.quality import quality_word, takes_part
 from twin.role import reads_personal
 

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from api.geometry import Box, bounds
-from api.names import names_of
 from twin.entity import Entity
 from twin.model import CityModel
+from twin.names import names_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

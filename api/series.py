@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from api.names import Named, named, usual_interval
 from api.problems import Fault, bad_request
 from storage.bucket_interval import BucketInterval
 from storage.database import Connection
@@ -16,6 +15,7 @@ from twin.derived_state import is_over_windows
 from twin.household_sum import WINDOW
 from twin.instant import HOUR, Instant
 from twin.model import CityModel
+from twin.names import Named, named, usual_interval
 from twin.role import Role, reads_personal
 
 _HOURLY = BucketInterval(elapsed=HOUR)

@@ -10,7 +10,6 @@ import heapq
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
-from api.names import named, usual_interval
 from api.selection import Selection
 from twin.area_state import PREFIX
 from twin.freshness import Freshness, freshness, live_for, stale_for
@@ -18,6 +17,7 @@ from twin.household_sum import WINDOW
 from twin.instant import INSTANT_MAX, Duration, Instant
 from twin.messages import Update, UpdateKind
 from twin.model import CityModel
+from twin.names import named, usual_interval
 from twin.observation import Observation
 
 _NEVER: Instant = INSTANT_MAX

@@ -11,7 +11,6 @@ from starlette.responses import Response
 from api import examples
 from api.access import Role, may_see, role_of
 from api.context import Context, context_of
-from api.names import Named
 from api.paging import answer, links
 from api.parameters import HistoryParameters
 from api.problems import Fault, ProblemError, bad_request
@@ -29,6 +28,7 @@ from storage.bucket_interval import BucketInterval
 from storage.history import BUCKETS_MAX, Aggregate, Bucket
 from twin.instant import Instant, format_instant
 from twin.model import CityModel
+from twin.names import Named
 from twin.quality import quality_word
 
 router = APIRouter(prefix="/v1", tags=["entities"])

@@ -13,7 +13,6 @@ from api import insight_examples
 from api.access import role_of
 from api.context import Context, context_of
 from api.liveability import card_document
-from api.names import Named
 from api.paging import answer, links
 from api.parameters import CorrelationParameters, NoParameters, parse_time
 from api.problems import Fault, ProblemError, bad_request, not_found
@@ -22,6 +21,7 @@ from api.series import hourly_means, name_of, series_of
 from twin.area_state import AREA_TYPES
 from twin.indicators.correlation import CONFIDENCE, Correlation, LagCorrelation, correlate
 from twin.instant import DAY, HOUR, Duration, Instant, format_instant
+from twin.names import Named
 
 router = APIRouter(prefix="/v1", tags=["insights"])
 

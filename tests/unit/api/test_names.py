@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from api.names import named, names_of, usual_interval
 from twin.indicators.registry import REGISTRY
 from twin.instant import HOUR, MINUTE
 from twin.model import CityModel
+from twin.names import named, names_of, usual_interval
 
 
 def test_a_roll_up_has_the_unit_and_theme_of_what_is_rolled_up(model: CityModel) -> None:
