@@ -4,13 +4,24 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import msgspec
 
 from runtime import topics
+from stream.alarm_feed import AlarmFeed
 from stream.buckets import Buckets, Checkpoint
-from stream.stage import Applied, Knowledge, Output, chunks, log_time, revision_base, update_outputs
+from stream.model_bindings import ModelBindings
+from stream.stage import (
+    Applied,
+    Knowledge,
+    Output,
+    chunks,
+    log_time,
+    revision_base,
+    update_outputs,
+    window_revision,
+)
 from twin.area_state import PREFIX, AreaState, RolledUp
 from twin.codec import VERSION
 from twin.freshness import interval_of
@@ -57,9 +68,10 @@ class AreaKind:
 class AreaStage:
     """The areas of one partition of `area-inputs`."""
 
-    def __init__(self, buckets: Buckets[AreaState], partitions: int, partition: int) -> None:
+    def __init__(self, buckets: Buckets[AreaState], options: AreaStages, partition: int) -> None:
         self._buckets = buckets
-        self._partitions = partitions
+        self._options = options
+        self._partitions = options.partitions
         self._partition = partition
 
     @property
@@ -95,8 +107,14 @@ class AreaStage:
                 if parent is not None:
                     inputs.append(_input(parent, area, rolled, number))
         self._buckets.reach(offset, now)
-        outputs = update_outputs(updates, self._partition)
-        return Applied(outputs + area_outputs(inputs, now, self._partitions), Counter(), 0)
+        outputs = update_outputs(updates, self._partition) + area_outputs(inputs, now, self._partitions)
+        return Applied(outputs + self._alarm_inputs(updates, model, now), Counter(), 0)
+
+    def _alarm_inputs(self, updates: list[Update], model: CityModel, now: Instant) -> list[Output]:
+        feed = AlarmFeed(*self._options.bindings.of(model), window_revision(now, model))
+        for update in updates:
+            feed.rolled_up(update)
+        return feed.outputs(self._partition, self._partitions, now, clock=False)
 
     def checkpoint(self) -> Checkpoint:
         """Return what to write so that this state can be restored."""
@@ -110,6 +128,7 @@ class AreaStages:
     log: str
     partitions: int
     buckets: int
+    bindings: ModelBindings = field(default_factory=ModelBindings)
     topic: str = topics.AREA_INPUTS
 
     def restored(
@@ -117,7 +136,7 @@ class AreaStages:
     ) -> AreaStage | None:
         """Return the stage as a checkpoint of this log has it, or None when there is none."""
         buckets = Buckets.restored(AreaKind(), self.log, self.buckets, position, bucket)
-        return AreaStage(buckets, self.partitions, partition) if buckets is not None else None
+        return AreaStage(buckets, self, partition) if buckets is not None else None
 
     def seeded(self, partition: int, knowledge: Knowledge, model: CityModel) -> AreaStage:
         """Return the stage at the beginning of a log: every entity tells its area again, with it."""
@@ -127,7 +146,7 @@ class AreaStages:
             for entity, revision in knowledge.area_revisions.items()
             if partition_of(entity, self.partitions) == partition
         )
-        return AreaStage(buckets, self.partitions, partition)
+        return AreaStage(buckets, self, partition)
 
     def read(self, value: bytes) -> AreaInputBatch:
         """Return what a record holds; raise MessageError when this version cannot read it."""

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import heapq
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from runtime import topics
+from stream.agenda import Agenda
+from stream.alarm_feed import AlarmFeed
 from stream.buckets import Buckets, Checkpoint
 from stream.entity_content import EntityContent, EntityKind
+from stream.model_bindings import ModelBindings
 from stream.seeding import seeded_contents, untold
 from stream.stage import (
     Applied,
@@ -24,7 +26,7 @@ from stream.told import Told, known_derived, known_value
 from twin.datastream_state import DatastreamState
 from twin.derived_state import Wanted, wanted_of
 from twin.entity_state import Effect
-from twin.instant import INSTANT_MAX, Duration, Instant
+from twin.instant import INSTANT_MIN, Duration, Instant
 from twin.messages import OBSERVATIONS, Assessment, ObservationBatch, Repair, Update, partition_of
 from twin.model import CityModel
 from twin.observation import Observation, Outcome
@@ -40,12 +42,10 @@ class EntityStage:
         self._options = options
         self._partition = partition
         self._model: CityModel | None = None
+        self._alarms: AlarmFeed | None = None
         self._wanted: dict[str, Wanted] = {}
         self._awaited: set[str] = set()  # entities with something to tell at the next second
-        # When windows are told although nothing comes, and of each datastream the entry that counts, which is
-        # its earliest. The others are gone within the longest window; each silence of it leaves one.
-        self._due: list[tuple[Instant, str, int]] = []
-        self._scheduled: dict[int, Instant] = {}
+        self._agenda: Agenda[tuple[str, int]] = Agenda()  # datastreams whose windows are told when none comes
 
     @property
     def offset(self) -> int:
@@ -55,18 +55,23 @@ class EntityStage:
     def open(self, knowledge: Knowledge, model: CityModel) -> list[Output]:
         """Return what was stored and not told, and have everything derived and told to areas again."""
         told = Told(window_revision(self._buckets.time, model))
+        feed = self._feed_by(model, told)
         for entity, content in self._buckets.items():
             told.updates += untold(entity, content, knowledge, model)
-            content.changed.update(
-                known.property for id in content.state.datastreams if (known := model.datastreams.get(id))
-            )
+            known = [one for id in content.state.datastreams if (one := model.datastreams.get(id))]
+            content.changed.update(one.property for one in known)
+            for property in sorted({one.property for one in known}):
+                feed.observed(entity, property, content.state, INSTANT_MIN)
+            for one in known:
+                _hear(feed, one, content, model, self._buckets.time)
         contents = dict(self._buckets.items())
         for update in knowledge.derived:
             if update.entity in contents:
                 told.area(model, update.entity, known_derived(update), update.revision)
+                feed.derived(update.entity, known_derived(update))
         mine = {id for _, content in self._buckets.items() for id in content.state.datastreams}
         told.repairs += [one for one in knowledge.repairs if one.datastream in mine]
-        return told.outputs(self._partition, self._options.partitions, self._buckets.time, self.offset)
+        return self._outputs(told, self._buckets.time, self.offset, clock=False)
 
     def apply(self, offset: int, batch: ObservationBatch | None, model: CityModel) -> Applied:
         """Take in the record at `offset`; None is one that could not be read."""
@@ -76,6 +81,7 @@ class EntityStage:
             return Applied([], Counter(), 0)
         now = log_time(before, batch.time)
         told = Told(window_revision(now, model))
+        self._feed_by(model, told)
         self._follow(model, told)
         outcomes: Counter[Outcome] = Counter()
         unknown = 0
@@ -88,8 +94,20 @@ class EntityStage:
         if is_due(before, now):
             self._tell(model, now, offset, told)
         self._buckets.reach(offset, now)
-        outputs = told.outputs(self._partition, self._options.partitions, now, offset)
-        return Applied(outputs, outcomes, unknown)
+        return Applied(self._outputs(told, now, offset, clock=is_due(before, now)), outcomes, unknown)
+
+    def _feed_by(self, model: CityModel, told: Told) -> AlarmFeed:
+        if self._alarms is None or self._alarms.model is not model:
+            self._alarms = AlarmFeed(*self._options.bindings.of(model))
+        self._alarms.revision = told.revision
+        return self._alarms
+
+    def _outputs(self, told: Told, now: Instant, offset: int, *, clock: bool) -> list[Output]:
+        partition, partitions = self._partition, self._options.partitions
+        outputs = told.outputs(partition, partitions, now, offset)
+        if self._alarms is not None:
+            outputs += self._alarms.outputs(partition, partitions, now, clock=clock)
+        return outputs
 
     def _observe(
         self, observation: Observation, datastream: Datastream, model: CityModel, told: Told
@@ -104,7 +122,20 @@ class EntityStage:
         content.observed.add(datastream.id)
         self._awaited.add(datastream.entity)
         self._take(content, datastream, effect, model, told)
+        since = min((one.phenomenon_time for one in effect.judgements), default=observation.phenomenon_time)
+        self._points(content, datastream, effect.outcome, min(since, observation.phenomenon_time))
         return effect.outcome
+
+    def _points(
+        self, content: EntityContent, datastream: Datastream, outcome: Outcome, since: Instant
+    ) -> None:
+        """Tell the stage of alarms what the property was from a time on, unless it is what it was."""
+        if self._alarms is not None and outcome not in (
+            Outcome.DUPLICATE,
+            Outcome.SUPERSEDED,
+            Outcome.FUTURE,
+        ):
+            self._alarms.observed(datastream.entity, datastream.property, content.state, since)
 
     def _take(
         self, content: EntityContent, datastream: Datastream, effect: Effect, model: CityModel, told: Told
@@ -125,21 +156,18 @@ class EntityStage:
     def _tell(self, model: CityModel, now: Instant, offset: int, told: Told) -> None:
         """Tell windows and derived values of what was observed, and of what falls due."""
         waiting = []
-        while self._due and self._due[0][0] <= now:
-            entry = heapq.heappop(self._due)
-            due, entity, id = entry
-            if self._scheduled.get(id) != due:
-                continue  # it was looked at earlier
+        for due, (entity, id) in self._agenda.take_due(now):
             if self._buckets.has_applied(entity, offset):
-                waiting.append(entry)  # what it told then is told; what it has to tell comes later
+                waiting.append(
+                    (due, (entity, id))
+                )  # what it told then is told; what it has to tell comes later
                 continue
-            del self._scheduled[id]
             content = self._buckets.of(entity).contents.get(entity)
             if content is not None and id in content.state.datastreams:
                 content.observed.add(id)
                 self._awaited.add(entity)
-        for entry in waiting:
-            heapq.heappush(self._due, entry)
+        for due, key in waiting:
+            self._agenda.schedule(key, due)
         awaited, self._awaited = sorted(self._awaited), set()
         for entity in awaited:
             if self._buckets.has_applied(entity, offset):
@@ -154,12 +182,16 @@ class EntityStage:
             datastream = model.datastreams.get(id)
             if datastream is not None and id in content.state.datastreams:
                 self._tell_windows(content, datastream, model, now, told)
+                if self._alarms is not None:
+                    _hear(self._alarms, datastream, content, model, now)
         content.observed.clear()
         for value in content.derived.derive(model, entity, wanted, now):
             content.state.revision += 1
             timed = value if value.interval else value._replace(interval=model.interval_of(entity))
             told.derived(entity, content.state.revision, timed, now)
             told.area(model, entity, timed, content.state.revision)
+            if self._alarms is not None:
+                self._alarms.derived(entity, timed)
         for property in sorted(content.changed):
             state = content.state.property_state(property, model)
             if state is not None:
@@ -196,15 +228,12 @@ class EntityStage:
             else:
                 wanted = self._wanted_of(datastream.entity, model)
                 content.derived.closed(datastream.property, aggregate, wanted)
+                if self._alarms is not None:
+                    self._alarms.closed(datastream.entity, datastream.property, aggregate, content.derived)
         self._schedule(datastream, state, model)
 
     def _schedule(self, datastream: Datastream, state: DatastreamState, model: CityModel) -> None:
-        due = state.due(model.terms(datastream))
-        # An entry that is too early does no harm: it is looked at then, and scheduled anew. One that is too
-        # late would tell a window later than a worker does that starts from a checkpoint.
-        if due is not None and due < self._scheduled.get(datastream.id, INSTANT_MAX):
-            self._scheduled[datastream.id] = due
-            heapq.heappush(self._due, (due, datastream.entity, datastream.id))
+        self._agenda.schedule((datastream.entity, datastream.id), state.due(model.terms(datastream)))
 
     def _follow(self, model: CityModel, told: Told) -> None:
         """Go on with a model: what it judges otherwise than the one before is judged again."""
@@ -231,6 +260,7 @@ class EntityStage:
                     # A replay may have told these windows by another model under the same revision.
                     told.repairs += [Repair(id, hour) for hour in state.hours()]
                     self._take(content, datastream, effect, model, told)
+                    self._points(content, datastream, effect.outcome, INSTANT_MIN)
 
     def _wanted_of(self, entity: str, model: CityModel) -> Wanted:
         wanted = self._wanted.get(entity)
@@ -238,7 +268,8 @@ class EntityStage:
             found = model.entities.get(entity)
             attributes = found.attributes if found is not None else {}
             properties = {one.property for one in model.datastreams_of(entity)}
-            wanted = self._wanted[entity] = wanted_of(properties, attributes)
+            windows = self._alarms.windows_of(entity) if self._alarms is not None else ()
+            wanted = self._wanted[entity] = wanted_of(properties, attributes, windows)
         return wanted
 
     def checkpoint(self) -> Checkpoint:
@@ -254,6 +285,7 @@ class EntityStages:
     partitions: int
     buckets: int
     future_max: Duration
+    bindings: ModelBindings = field(default_factory=ModelBindings)
     topic: str = topics.OBSERVATIONS
 
     def restored(
@@ -291,6 +323,14 @@ def _work_by(content: EntityContent, model: CityModel) -> None:
     if content.model != model.version:
         content.model = model.version
         content.state.revision = max(content.state.revision, revision_base(model))
+
+
+def _hear(
+    feed: AlarmFeed, datastream: Datastream, content: EntityContent, model: CityModel, now: Instant
+) -> None:
+    sensor = model.sensors.get(datastream.sensor)
+    if sensor is not None:
+        feed.heard(datastream.entity, sensor, content.state.datastreams[datastream.id].newest, now)
 
 
 def _same_terms(datastream: Datastream, before: CityModel | None, model: CityModel) -> bool:

@@ -16,10 +16,12 @@ from runtime.readiness import notify_ready
 from runtime.topics import create_topics, partition_counts
 from storage.database import connect
 from storage.knowledge import read_knowledge
+from stream.alarms import AlarmStages
 from stream.app import FaustLog, create_app
 from stream.areas import AreaStages
 from stream.entities import EntityStages
 from stream.metrics import StreamMetrics
+from stream.model_bindings import ModelBindings
 from stream.seeding import knowledge_of
 from stream.settings import StreamSettings
 from stream.stage import Knowledge, StageKind
@@ -97,9 +99,11 @@ async def run(settings: StreamSettings, models: Models) -> None:
 def _kinds(settings: StreamSettings, log_id: str) -> tuple[StageKind[Any], ...]:
     """Return the stages in the order in which what is measured passes through them."""
     future_max = settings.future_max_s * SECOND
+    bindings = ModelBindings()
     return (
-        EntityStages(log_id, settings.partitions, settings.buckets, future_max),
-        AreaStages(log_id, settings.partitions, settings.buckets),
+        EntityStages(log_id, settings.partitions, settings.buckets, future_max, bindings),
+        AreaStages(log_id, settings.partitions, settings.buckets, bindings),
+        AlarmStages(log_id, settings.partitions, settings.buckets, bindings),
     )
 
 

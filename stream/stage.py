@@ -8,6 +8,7 @@ from typing import NamedTuple, Protocol, TypeVar
 
 from runtime import topics
 from stream.buckets import Checkpoint
+from twin.alarms.messages import AlarmEvent, IncidentEvent
 from twin.codec import VERSION
 from twin.cohort import Past
 from twin.instant import SECOND, Instant
@@ -76,6 +77,10 @@ class Knowledge(NamedTuple):
     derived: list[Update]  #: derived values of entities as they were last stored
     #: (entity, property) → the connections of the published sum that was last stored, and its window
     cohorts: dict[tuple[str, str], Past]
+    alarms: Sequence[AlarmEvent] = ()  #: each alarm as it was last stored
+    incidents: Sequence[
+        IncidentEvent
+    ] = ()  #: the last incident of each cause and area, as it was last stored
 
 
 class StageKind(Protocol[K]):

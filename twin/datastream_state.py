@@ -15,7 +15,7 @@ makes its windows again from everything that was stored.
 
 from __future__ import annotations
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 from operator import itemgetter
 
@@ -64,6 +64,17 @@ class DatastreamState:
     def last_good(self) -> LastGood | None:
         """Return the newest value that takes part, or None."""
         return self._last_good_before(len(self._judged))
+
+    def judged_since(self, time: Instant) -> list[Observation]:
+        """Return what is kept of observations from a phenomenon time on, calibrated and judged, ascending."""
+        if self._judged and self._judged[-1].phenomenon_time < time:
+            return []
+        return self._judged[bisect_left(self._kept, time, key=_phenomenon_time) :]
+
+    def judged_at(self, time: Instant) -> Observation | None:
+        """Return the newest observation up to a phenomenon time, of those that are kept."""
+        place = bisect_right(self._kept, time, key=_phenomenon_time)
+        return self._judged[place - 1] if place else None
 
     def observe(self, observation: Observation, terms: Terms, future_max: Duration) -> Observed:
         """Take in one observation."""

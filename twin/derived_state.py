@@ -20,7 +20,7 @@ from twin.observed_property import ObservedProperty
 from twin.trail import Trail
 from twin.window import Aggregate
 
-_SIZES: Mapping[str, Duration] = {"ten_minutes": 10 * MINUTE, "hour": HOUR, "day": HOUR}
+_SIZES: Mapping[str, Duration] = {"minute": MINUTE, "ten_minutes": 10 * MINUTE, "hour": HOUR, "day": HOUR}
 
 # An input of an instant, remembered for slopes: an hour of values a minute apart, and some more.
 INSTANTS_MAX = 128
@@ -135,8 +135,15 @@ class Wanted(NamedTuple):
         return any(one.property == property for indicator in self.indicators for one in indicator.inputs)
 
 
-def wanted_of(properties: Iterable[str], attributes: Mapping[str, Any]) -> Wanted:
-    """Return what an entity with these observed properties and attributes must remember."""
+def wanted_of(
+    properties: Iterable[str],
+    attributes: Mapping[str, Any],
+    windows: Iterable[tuple[str, Duration]] = (),
+) -> Wanted:
+    """Return what an entity with these observed properties and attributes must remember.
+
+    `windows` names what rules look at beside the indicators: property and size.
+    """
     observed = frozenset(properties)
     indicators = tuple(one for one in REGISTRY.values() if one.applies_to(observed, attributes))
     inputs = [one for indicator in indicators for one in indicator.inputs if one.property in observed]
@@ -148,7 +155,8 @@ def wanted_of(properties: Iterable[str], attributes: Mapping[str, Any]) -> Wante
         observed,
         indicators,
         instants,
-        frozenset((one.property, _SIZES[one.averaging]) for one in inputs if one.averaging != "instant"),
+        frozenset((one.property, _SIZES[one.averaging]) for one in inputs if one.averaging != "instant")
+        | frozenset(one for one in windows if one[0] in observed),
     )
 
 

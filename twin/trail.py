@@ -13,7 +13,7 @@ from twin.instant import HOUR, MINUTE, Duration, Instant
 from twin.observed_property import ObservedProperty
 from twin.window import Aggregate
 
-WINDOWS_MAX: dict[Duration, int] = {10 * MINUTE: 8, HOUR: 26}
+WINDOWS_MAX: dict[Duration, int] = {MINUTE: 8, 10 * MINUTE: 8, HOUR: 26}
 """How many windows are remembered, by their size: a day of hours, and room for those still amended."""
 
 
@@ -24,6 +24,8 @@ class WindowValue(NamedTuple):
     flags: int
     count: int  # type: ignore[assignment]  #: usable observations
     coverage: float
+    minimum: float | None = None
+    maximum: float | None = None
 
 
 class Trail(msgspec.Struct, array_like=True):
@@ -50,7 +52,12 @@ class Trail(msgspec.Struct, array_like=True):
             of_start = self.windows[aggregate.start] = {}
         coverage = aggregate.coverage
         of_start[aggregate.datastream] = WindowValue(
-            value, aggregate.flags, aggregate.count, coverage if coverage is not None else 0.0
+            value,
+            aggregate.flags,
+            aggregate.count,
+            coverage if coverage is not None else 0.0,
+            aggregate.minimum,
+            aggregate.maximum,
         )
         return True
 
@@ -62,12 +69,19 @@ class Trail(msgspec.Struct, array_like=True):
         the others away. Only a sum needs all of its parts, and has their mean coverage.
         """
         found = []
-        is_sum = property.combination == "sum"
         for start in sorted(self.windows):
-            all_parts = [one for _, one in sorted(self.windows[start].items()) if one.count]
-            parts = [one for one in all_parts if is_sum or is_valid(one.coverage)]
+            parts = [one for _, one in self.parts(start, property)]
             if parts:
                 value = combined(property.combination, [one.value for one in parts])
                 coverage = sum(one.coverage for one in parts) / len(parts)
                 found.append(InputValue(value, start, 0, sum(one.count for one in parts), coverage))
         return found
+
+    def parts(self, start: Instant, property: ObservedProperty) -> list[tuple[int, WindowValue]]:
+        """Return the datastreams that count in a window, with what they came to, by id."""
+        is_sum = property.combination == "sum"
+        return [
+            (id, one)
+            for id, one in sorted(self.windows.get(start, {}).items())
+            if one.count and (is_sum or is_valid(one.coverage))
+        ]

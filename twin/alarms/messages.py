@@ -36,9 +36,11 @@ class Heard(NamedTuple):
 
 
 class Carried(NamedTuple):
-    """Something came through a gateway, a power supply or a feed."""
+    """What a sensor told came through a gateway, a power supply or a feed."""
 
+    entity: str  #: whose alarm it is when nothing comes any more
     supply: str  #: `gateway:ID`, `power:ID`, `feed:ID`
+    sensor: str
     received_time: Instant
 
 

@@ -13,6 +13,7 @@ from stream.entities import EntityStage, EntityStages
 from stream.stage import Knowledge, Output
 from tests.cities import small_city
 from tests.strategies import observations
+from twin.alarms.messages import ALARM_INPUTS
 from twin.codec import VERSION
 from twin.instant import HOUR, MINUTE, SECOND
 from twin.messages import AGGREGATES, AREA_INPUTS, UPDATES, ObservationBatch, Repair, UpdateKind, partition_of
@@ -68,6 +69,8 @@ def decoded(outputs: list[Output]) -> Told:
                 told["judgement", *judged] = judged
             for repair in record.repairs:
                 told["repair", *repair, record.time] = repair
+        elif topic == topics.ALARM_INPUTS:
+            told["tick", ALARM_INPUTS.decode(value).time] = value
         else:
             record_of_areas = AREA_INPUTS.decode(value)
             for one_input in record_of_areas.inputs:

@@ -1,0 +1,89 @@
+"""The rules of an entity that look at values: their courses, and the alarms that follow them. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from stream.alarm_desk import AlarmDesk
+from twin.alarms.alarm import Alarm
+from twin.alarms.binding import BoundRule, Subject
+from twin.alarms.course import Change, Course
+from twin.alarms.explanation import explain
+from twin.alarms.following import follow
+from twin.alarms.messages import AlarmEvent, Points, alarm_id
+from twin.alarms.severity import Severity
+from twin.instant import INSTANT_MIN, Instant
+
+
+class AlarmCourses:
+    """The courses of one entity at one moment."""
+
+    def __init__(self, desk: AlarmDesk, rules: Subject) -> None:
+        self._desk = desk
+        self._rules = rules
+        self._content = desk.content
+
+    def take(self, points: Points) -> list[AlarmEvent]:
+        """Take in points of a series that the entity's rules look at."""
+        events: list[AlarmEvent] = []
+        for bound, operand in self._rules.by_series.get(points.series, ()):
+            if not bound.fault:
+                course = self._course(bound)
+                change = course.take(operand, points.points, bound, self._desk.moment.now)
+                events += self._follow(bound, course, change)
+        return events
+
+    def pass_time(self, bound: BoundRule) -> list[AlarmEvent]:
+        """Evaluate what falls due although no point came."""
+        course = self._content.courses.get(bound.rule.id)
+        if course is None or course.rule_version != bound.rule.version:
+            return []
+        return self._follow(bound, course, course.advance(bound, self._desk.moment.now))
+
+    def dues(self, bound: BoundRule) -> Iterator[Instant]:
+        """Yield the log time at which something falls due if no point comes."""
+        course = self._content.courses.get(bound.rule.id)
+        due = course.due(bound) if course is not None else None
+        if due is not None:
+            yield max(due, self._desk.moment.now)
+
+    def _course(self, bound: BoundRule) -> Course:
+        course = self._content.courses.get(bound.rule.id)
+        if course is None:
+            course = self._content.courses[bound.rule.id] = Course.begun(bound)
+            alarm = self._content.alarms.get(alarm_id(bound.rule.id, self._desk.entity))
+            if alarm is not None:
+                # Of a log that was lost: what led to the alarm, or ended it, is not evaluated again.
+                course.resume(bound, int(alarm.severity) if alarm.active else 0, _last_change(alarm))
+        return course
+
+    def _follow(self, bound: BoundRule, course: Course, change: Change | None) -> list[AlarmEvent]:
+        events = self._desk.errs(bound, course.error)
+        if change is not None:
+            alarm, model = self._desk.alarm(bound.rule), self._desk.model
+            events += follow(alarm, change, lambda shift: explain(shift, bound, model), self._desk.moment)
+        return events
+
+    def renew(self, bound: BoundRule) -> list[AlarmEvent]:
+        """Judge what is kept by another version of a rule."""
+        known = self._content.courses.get(bound.rule.id)
+        events = self._desk.errs(bound, bound.fault)
+        if known is None or known.rule_version == bound.rule.version:
+            return events
+        course = self._content.courses[bound.rule.id] = known.renewed(bound)
+        alarm = self._desk.alarm(bound.rule)
+        severity = Severity(course.severity(bound))
+        text = f"by version {bound.rule.version} of the rule"
+        if not severity:
+            return events + alarm.end(None, self._desk.moment.at(self._desk.moment.now, text=text))
+        if not course.shifts:
+            return events
+        said = explain(course.shifts[-1], bound, self._desk.model)
+        cause = self._desk.moment.at(course.shifts[-1].time, text=text)
+        if alarm.active:
+            return events + alarm.change(severity, said, cause)
+        return events + alarm.raise_(severity, said, cause)
+
+
+def _last_change(alarm: Alarm) -> Instant:
+    return max(alarm.raised_time or INSTANT_MIN, alarm.returned_time or INSTANT_MIN)

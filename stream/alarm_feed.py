@@ -1,0 +1,141 @@
+"""What the stages of entities and areas tell that of alarms: points that rules look at, and signs of life.
+
+Nothing of an entity is told that no rule looks at. What is told twice, after a crash, has the same revision
+and changes nothing.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+
+from runtime import topics
+from stream.stage import Output, chunks
+from twin.alarms.binding import Bindings
+from twin.alarms.messages import ALARM_INPUTS, AlarmInputBatch, Carried, Heard, Points
+from twin.alarms.observed_points import property_points
+from twin.alarms.operand import SIZES, Point, Series
+from twin.alarms.supply import Supplies, supplies_of
+from twin.alarms.window_points import derived_point, window_point
+from twin.codec import VERSION
+from twin.derived_state import DerivedState, DerivedValue
+from twin.entity_state import EntityState
+from twin.instant import SECOND, Duration, Instant
+from twin.messages import Update, partition_of
+from twin.model import CityModel
+from twin.observation import Observation
+from twin.sensor import Sensor
+from twin.window import Aggregate
+
+HEARD_EVERY: Duration = 10 * SECOND
+"""A sensor that speaks more often is told to be alive no more often than that."""
+
+
+@dataclass(slots=True)
+class AlarmFeed:
+    """Collects what one record makes a stage tell the stage of alarms; emptied by `outputs`."""
+
+    bindings: Bindings
+    supplies: Supplies
+    revision: int = 0
+    _points: dict[Series, dict[Instant, Point]] = field(default_factory=dict)
+    _heard: list[Heard] = field(default_factory=list)
+    _carried: list[Carried] = field(default_factory=list)
+    _told_at: dict[tuple[str, str], Instant] = field(default_factory=dict)  # not state: it spares records
+
+    @property
+    def model(self) -> CityModel:
+        """The model whose rules it is for."""
+        return self.bindings.model
+
+    def windows_of(self, entity: str) -> list[tuple[str, Duration]]:
+        """Return the windows that rules look at, by property and size."""
+        return [
+            (one.name, SIZES[one.over]) for one in self.bindings.series_of(entity) if one.over != "instant"
+        ]
+
+    def observed(self, entity: str, property: str, state: EntityState, since: Instant) -> None:
+        """Tell what a property was at each time from a phenomenon time on."""
+        series = Series(entity, property, "instant", "value")
+        if self.bindings.is_listened_to(series):
+            self._add(series, property_points(state, property, since, self.model))
+
+    def closed(self, entity: str, property: str, aggregate: Aggregate, derived: DerivedState) -> None:
+        """Tell a closed window."""
+        trail = derived.trails.get(property, {}).get(aggregate.size)
+        if trail is None:
+            return
+        for series in self.bindings.windows_of(entity, property, aggregate.size):
+            point = window_point(series, aggregate, trail, self.model.properties[property])
+            if point is not None:
+                self._add(series, [point])
+
+    def derived(self, entity: str, value: DerivedValue) -> None:
+        """Tell a derived value of an entity."""
+        series = Series(entity, value.name, "instant", "value")
+        if self.bindings.is_listened_to(series):
+            self._add(
+                series, [derived_point(value.value, value.phenomenon_time, value.flags, value.interval)]
+            )
+
+    def rolled_up(self, update: Update) -> None:
+        """Tell a value of an area."""
+        series = Series(update.entity, update.property, "instant", "value")
+        if self.bindings.is_listened_to(series):
+            point = derived_point(update.value, update.phenomenon_time, update.flags, update.interval)
+            self._add(series, [point])
+
+    def heard(self, entity: str, sensor: Sensor, newest: Observation, now: Instant) -> None:
+        """Tell that a sensor spoke, where a rule listens for that."""
+        key = entity, sensor.id
+        every = min(HEARD_EVERY, sensor.interval // 2)
+        if not self.bindings.listens or now - self._told_at.get(key, -every) < every:
+            return
+        self._told_at[key] = now
+        self._heard.append(Heard(entity, sensor.id, newest.received_time, newest.phenomenon_time))
+        for supply in supplies_of(sensor):
+            owner = self.supplies.entity_of(supply)
+            if owner:
+                self._carried.append(Carried(owner, supply, sensor.id, newest.received_time))
+
+    def _add(self, series: Series, points: list[Point]) -> None:
+        if points:
+            known = self._points.setdefault(series, {})
+            known.update((one.time, one) for one in points)
+
+    def outputs(self, partition: int, partitions: int, now: Instant, *, clock: bool) -> list[Output]:
+        """Return the records, and forget what is in them; with `clock`, one tells the time at least."""
+        content: defaultdict[int, _Content] = defaultdict(_Content)
+        for series, found in self._points.items():
+            points = Points(series, self.revision, tuple(found[time] for time in sorted(found)))
+            for number in {partition_of(one, partitions) for one in self.bindings.listeners(series)}:
+                content[number].points.append(points)
+        for heard in self._heard:
+            content[partition_of(heard.entity, partitions)].heard.append(heard)
+        for carried in self._carried:
+            content[partition_of(carried.entity, partitions)].carried.append(carried)
+        self._points, self._heard, self._carried = {}, [], []
+        outputs = [
+            Output(topics.ALARM_INPUTS, number, ALARM_INPUTS.encode(batch))
+            for number in sorted(content)
+            for batch in content[number].batches(now)
+        ]
+        if clock:
+            tick = AlarmInputBatch(VERSION, now, True)
+            outputs.append(Output(topics.ALARM_INPUTS, partition, ALARM_INPUTS.encode(tick)))
+        return outputs
+
+
+@dataclass(slots=True)
+class _Content:
+    """What one partition is told."""
+
+    points: list[Points] = field(default_factory=list)
+    heard: list[Heard] = field(default_factory=list)
+    carried: list[Carried] = field(default_factory=list)
+
+    def batches(self, now: Instant) -> list[AlarmInputBatch]:
+        found = [AlarmInputBatch(VERSION, now, False, points=tuple(part)) for part in chunks(self.points)]
+        found += [AlarmInputBatch(VERSION, now, False, heard=tuple(part)) for part in chunks(self.heard)]
+        found += [AlarmInputBatch(VERSION, now, False, carried=tuple(part)) for part in chunks(self.carried)]
+        return found

@@ -1,0 +1,92 @@
+"""The rules of an entity about what does not come: silent sensors, and supplies that are out. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from stream.alarm_desk import AlarmDesk
+from twin.alarms.alarm import Alarm, Explanation
+from twin.alarms.messages import AlarmEvent, Out
+from twin.alarms.rule import Outage, Rule, Silence
+from twin.alarms.severity import Severity
+from twin.alarms.silence import SensorLife, sensors_of, silent_from
+from twin.alarms.silence_sentence import outage_sentence, silence_sentence
+from twin.instant import Instant
+from twin.sensor import Sensor
+
+
+class AlarmListening:
+    """What one entity listens for at one moment."""
+
+    def __init__(self, desk: AlarmDesk) -> None:
+        self._desk = desk
+        self._content = desk.content
+        self._supplies = desk.around.supplies
+        self.outs: list[Out] = []  #: supplies that are out, or work again, since now
+
+    def _sensors(self, silence: Silence) -> Iterator[tuple[Sensor, SensorLife, Instant]]:
+        """Yield the sensors that were heard once, and the log time from which on each is silent.
+
+        Nobody misses a sensor that was never heard; and that a home's meter is silent is nobody's business.
+        """
+        for sensor in sensors_of(self._desk.entity, silence, self._desk.model):
+            life = self._content.lives.get(sensor.id)
+            if life is not None and not sensor.personal:
+                yield sensor, life, silent_from(silence, sensor, life, self._desk.around.resumed)
+
+    def listen(self, rule: Rule, silence: Silence) -> list[AlarmEvent]:
+        """Raise the alarms of sensors that are silent now, and let those return that were heard."""
+        events: list[AlarmEvent] = []
+        for sensor, life, due in self._sensors(silence):
+            alarm = self._desk.alarm(rule, sensor.id)
+            heard = life.received_time
+            if alarm.active and alarm.raised_time is not None and heard > alarm.raised_time:
+                severity, time = 0, heard
+            elif not alarm.active and due <= self._desk.moment.now:
+                severity, time = int(silence.severity), due
+            else:
+                continue
+            words = silence_sentence(rule.title, self._desk.name, sensor.id, heard, returned=not severity)
+            events += self._desk.suppressed(alarm)
+            events += self._desk.turn(alarm, severity, Explanation((), *words), time)
+        return events
+
+    def watch(self, rule: Rule, outage: Outage) -> list[AlarmEvent]:
+        """Raise the alarms of supplies that are out now, and let those return that carried something."""
+        events: list[AlarmEvent] = []
+        for supply, due, last in self._supplies_of(outage):
+            # Of feeds, the city's, there are several alarms of one entity.
+            alarm = self._desk.alarm(rule, supply.replace(":", "-") if outage.supply == "feed" else "")
+            # An outage ends with the next message, not with a change of what is expected.
+            if alarm.active and alarm.raised_time is not None and last > alarm.raised_time:
+                events += self._out(alarm, rule, supply, None, last)
+            elif not alarm.active and due is not None and due <= self._desk.moment.now:
+                events += self._out(alarm, rule, supply, outage.severity, due)
+        return events
+
+    def _supplies_of(self, outage: Outage) -> Iterator[tuple[str, Instant | None, Instant]]:
+        """Yield supply, the log time from which on it is out, and when something last came through it."""
+        for supply in self._supplies.of_entity(self._desk.entity, outage):
+            life = self._content.supplies.get(supply)
+            if life is not None:
+                carried = self._supplies.carried(supply)
+                yield supply, life.out_from(outage, carried, self._desk.around.resumed), life.last
+
+    def _out(
+        self, alarm: Alarm, rule: Rule, supply: str, severity: Severity | None, time: Instant
+    ) -> list[AlarmEvent]:
+        last = self._content.supplies[supply].last
+        what = supply, len(self._supplies.carried(supply))
+        words = outage_sentence(rule.title, self._desk.name, what, last, returned=severity is None)
+        since = last if severity is not None else None
+        self.outs.append(Out(supply, since, alarm.id, self._desk.moment.revision))
+        events = self._desk.suppressed(alarm)
+        return events + self._desk.turn(alarm, severity or 0, Explanation((), *words), time)
+
+    def dues(self, condition: Silence | Outage) -> Iterator[Instant]:
+        """Yield the log times, after now, at which something is missed if nothing comes."""
+        if isinstance(condition, Silence):
+            dues: Iterator[Instant | None] = (due for _, _, due in self._sensors(condition))
+        else:
+            dues = (due for _, due, _ in self._supplies_of(condition))
+        yield from (due for due in dues if due is not None and due > self._desk.moment.now)

@@ -1,0 +1,104 @@
+"""The alarms of one entity: evaluated from what came, and from what did not. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from stream.alarm_content import AlarmContent
+from stream.alarm_courses import AlarmCourses
+from stream.alarm_desk import AlarmDesk, Surroundings
+from stream.alarm_listening import AlarmListening
+from twin.alarms.alarm import Alarm
+from twin.alarms.messages import AlarmEvent, Out, Points
+from twin.alarms.rule import Outage, Rule, Silence
+from twin.alarms.rule_error import RULE_ERROR
+from twin.alarms.state_machine import AlarmState, Refused, Trigger
+from twin.instant import Instant
+
+
+class AlarmSubject:
+    """One entity at one moment."""
+
+    def __init__(self, entity: str, content: AlarmContent, around: Surroundings) -> None:
+        self._content = content
+        self._desk = AlarmDesk(entity, content, around)
+        self._rules = around.bindings.subject(entity)
+        self._courses = AlarmCourses(self._desk, self._rules)
+        self._listening = AlarmListening(self._desk)
+
+    @property
+    def outs(self) -> list[Out]:
+        """The supplies that are out, or work again, since now."""
+        return self._listening.outs
+
+    def take(self, points: Points) -> list[AlarmEvent]:
+        """Take in points of a series that the entity's rules look at."""
+        return self._courses.take(points)
+
+    def pass_time(self) -> list[AlarmEvent]:
+        """Evaluate what follows from the present moment alone."""
+        events: list[AlarmEvent] = []
+        for bound in self._rules.rules.values():
+            match bound.rule.condition:
+                case Silence() as silence:
+                    events += self._listening.listen(bound.rule, silence)
+                case Outage() as outage:
+                    events += self._listening.watch(bound.rule, outage)
+                case _:
+                    events += self._courses.pass_time(bound)
+        for alarm in list(self._content.alarms.values()):
+            events += self._desk.keep_aside(alarm)
+        return events
+
+    def due(self) -> Instant | None:
+        """Return the log time at which something may change if nothing comes; None: nothing can."""
+        return min(self._dues(), default=None)
+
+    def _dues(self) -> Iterator[Instant]:
+        for bound in self._rules.rules.values():
+            condition = bound.rule.condition
+            if isinstance(condition, Silence | Outage):
+                yield from self._listening.dues(condition)
+            else:
+                yield from self._courses.dues(bound)
+        for alarm in self._content.alarms.values():
+            yield from self._desk.aside_until(alarm)
+
+    def renew(self) -> list[AlarmEvent]:
+        """Go on with the rules of another model: what they judge otherwise is judged again."""
+        events: list[AlarmEvent] = []
+        for bound in self._rules.rules.values():
+            events += self._courses.renew(bound)
+        for alarm in list(self._content.alarms.values()):
+            known = self._rules.rules.get(alarm.sensor if alarm.rule == RULE_ERROR else alarm.rule)
+            if known is None:
+                events += self._withdraw(alarm)
+            elif alarm.rule != RULE_ERROR:
+                events += self._serve(alarm, known.rule)
+        courses = self._content.courses
+        self._content.courses = {id: one for id, one in courses.items() if id in self._rules.rules}
+        self._content.model = self._desk.model.version
+        return events
+
+    def _withdraw(self, alarm: Alarm) -> list[AlarmEvent]:
+        """Let an alarm go whose rule does not concern the entity any more."""
+        cause = self._desk.moment.at(self._desk.moment.now, text="no rule is about it any more")
+        events = []
+        for trigger in (Trigger.RESTORE, Trigger.UNSUPPRESS, Trigger.UNSHELVE, Trigger.RETRACT):
+            found = alarm.pull(trigger, "retracted", cause)
+            events += [found] if isinstance(found, AlarmEvent) else []
+        del self._content.alarms[alarm.id]
+        return events
+
+    def _serve(self, alarm: Alarm, rule: Rule) -> list[AlarmEvent]:
+        """Take the alarms of a rule that is switched off out of service, and back."""
+        is_out = alarm.state == AlarmState.OUT_OF_SERVICE
+        if rule.enabled != is_out:
+            return []
+        word = "on" if rule.enabled else "off"
+        cause = self._desk.moment.at(self._desk.moment.now, text=f"the rule is switched {word}")
+        if rule.enabled:
+            found = alarm.pull(Trigger.RESTORE, "restored", cause)
+        else:
+            found = alarm.pull(Trigger.REMOVE, "removed", cause)
+        return [] if isinstance(found, Refused) else [found]

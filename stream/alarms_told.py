@@ -1,0 +1,75 @@
+"""What one record makes the stage of alarms tell, and the records that tell it."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from runtime import topics
+from stream.stage import RECORD_ITEMS_MAX, Output, chunks
+from twin.alarms.alarm import Moment
+from twin.alarms.messages import (
+    ALARM_INPUTS,
+    ALARMS,
+    AlarmBatch,
+    AlarmEvent,
+    AlarmInputBatch,
+    Answer,
+    IncidentEvent,
+    Joined,
+    Member,
+    Out,
+)
+from twin.codec import VERSION
+from twin.messages import partition_of
+
+
+@dataclass(slots=True)
+class AlarmsTold:
+    """Alarms, incidents and answers, in order; and what other partitions are told."""
+
+    moment: Moment
+    alarms: list[AlarmEvent] = field(default_factory=list)
+    incidents: list[IncidentEvent] = field(default_factory=list)
+    answers: list[Answer] = field(default_factory=list)
+    joined: dict[str, Joined] = field(default_factory=dict)  #: by alarm: what it is at the end
+    outs: list[Out] = field(default_factory=list)
+
+    def add(self, events: Iterable[AlarmEvent]) -> None:
+        """Tell what happened to alarms, and tell it to their incidents."""
+        for one in events:
+            self.alarms.append(one)
+            member = Member(one.alarm, one.revision, one.state, one.active, int(one.severity), one.time)
+            self.joined[one.alarm] = Joined(one.area, one.cause, one.theme, member)
+
+    def outputs(self, partition: int, partitions: int) -> list[Output]:
+        """Return the records."""
+        now = self.moment.now
+        outputs = []
+        for start in range(
+            0, max(len(self.alarms), len(self.incidents), len(self.answers)), RECORD_ITEMS_MAX
+        ):
+            part = slice(start, start + RECORD_ITEMS_MAX)
+            batch = AlarmBatch(
+                VERSION,
+                now,
+                tuple(self.alarms[part]),
+                tuple(self.incidents[part]),
+                tuple(self.answers[part]),
+            )
+            outputs.append(Output(topics.ALARMS, partition, ALARMS.encode(batch)))
+        by_area: defaultdict[int, list[Joined]] = defaultdict(list)
+        for _, one in sorted(self.joined.items()):
+            by_area[partition_of(one.area, partitions)].append(one)
+        inputs = [
+            (number, AlarmInputBatch(VERSION, now, False, joined=tuple(found)))
+            for number in sorted(by_area)
+            for found in chunks(by_area[number])
+        ]
+        if self.outs:
+            everybody = AlarmInputBatch(VERSION, now, False, outs=tuple(self.outs))
+            inputs += [(number, everybody) for number in range(partitions)]
+        return outputs + [
+            Output(topics.ALARM_INPUTS, number, ALARM_INPUTS.encode(batch)) for number, batch in inputs
+        ]

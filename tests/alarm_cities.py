@@ -1,0 +1,101 @@
+"""Small cities with rules, and points for them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from twin.alarms.binding import Bindings, BoundRule
+from twin.alarms.operand import Operand, Point
+from twin.alarms.rule import Level, Rule, Selection, Text, Threshold
+from twin.alarms.severity import Severity
+from twin.entity import Entity, Relation
+from twin.instant import MINUTE, Instant
+from twin.model import City, CityModel
+from twin.sensor import Datastream, Sensor
+
+INTERVAL = MINUTE
+LIVE = 3 * MINUTE
+
+
+def alarm_city(
+    rules: Iterable[Rule] = (), *, version: int = 1, entities: Iterable[Entity] = (), **changes: Any
+) -> CityModel:
+    """Return a town with a canal, a polder that drains to it, and a level gauge on each."""
+    places = [
+        Entity(id="town", type="Municipality", name="Town"),
+        Entity(id="town.east", type="District", name="East", parent="town"),
+        Entity(
+            id="canal",
+            type="Waterway",
+            name="Canal",
+            parent="town.east",
+            attributes={"targetLevel": -0.5, "alertLevel": -0.35, "dangerLevel": -0.2},
+        ),
+        Entity(
+            id="polder",
+            type="Polder",
+            name="Polder",
+            parent="town.east",
+            attributes={"targetLevel": -2.0},
+            relations=(Relation("drainsTo", "canal"),),
+        ),
+        *entities,
+    ]
+    sensors = [
+        Sensor(id=f"gauge-{one}", feed="native", device=f"gauge-{one}", entity=one, interval=INTERVAL)
+        for one in ("canal", "polder")
+    ]
+    datastreams = [
+        Datastream(
+            id=number,
+            sensor=f"gauge-{entity}",
+            entity=entity,
+            property="water_level",
+            field="level",
+            unit="m",
+            scale=1.0,
+            offset=0.0,
+            interval=INTERVAL,
+        )
+        for number, entity in ((1, "canal"), (2, "polder"))
+    ]
+    return CityModel(
+        version=version,
+        city=City(id="town", name="Town", timezone="Europe/Amsterdam"),
+        entities={one.id: one for one in places},
+        sensors={one.id: one for one in sensors},
+        datastreams={one.id: one for one in datastreams},
+        rules={one.id: one for one in rules},
+        **changes,
+    )
+
+
+def high_water(**changes: Any) -> Rule:
+    """Return a rule about water above its target: minor from 10 cm, major from 20 cm, clear 2 cm below."""
+    condition = Threshold(
+        operand=Operand("water_level"),
+        direction="above",
+        levels=(Level(Severity.MINOR, 0.10, 0.08), Level(Severity.MAJOR, 0.20, 0.18)),
+        relative_to="targetLevel",
+    )
+    known: dict[str, Any] = {
+        "id": "high-water",
+        "version": 1,
+        "title": Text("High water", "Hoog water"),
+        "theme": "water",
+        "condition": condition,
+        "select": Selection(types=("Waterway", "Polder")),
+        "incident_area": "Municipality",
+    }
+    return Rule(**{**known, **changes})
+
+
+def bound(rule: Rule, entity: str = "canal") -> BoundRule:
+    """Return a rule on an entity of the town."""
+    return Bindings(alarm_city([rule])).subject(entity).rules[rule.id]
+
+
+def point(time: Instant, value: float, flags: int = 0, live: int = LIVE) -> Point:
+    """Return a point that holds for three minutes."""
+    return Point(time, value, flags, time + live)

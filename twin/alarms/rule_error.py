@@ -1,0 +1,22 @@
+"""The alarm of a rule that fails: what cannot be evaluated must be seen, never pass for silence."""
+
+from __future__ import annotations
+
+from twin.alarms.rule import Rule, Silence, Text
+from twin.alarms.severity import Severity
+
+RULE_ERROR = "rule-error"
+"""The rule that every city has: one alarm for each rule that fails on an entity."""
+
+
+def rule_error(rule: Rule) -> Rule:
+    """Return the rule by which the failure of another one is told; all are one incident of the city."""
+    return Rule(
+        id=RULE_ERROR,
+        version=rule.version,
+        title=Text("Rule fails", "Regel faalt"),
+        theme=rule.theme,
+        condition=Silence(severity=Severity.MAJOR),  # never evaluated: what fails says so itself
+        cause=RULE_ERROR,
+        incident_area="Municipality",
+    )
