@@ -27,10 +27,12 @@ class AlarmCourses:
         """Take in points of a series that the entity's rules look at."""
         events: list[AlarmEvent] = []
         for bound, operand in self._rules.by_series.get(points.series, ()):
-            if not bound.fault:
-                course = self._course(bound)
-                change = course.take(operand, points.points, bound, self._desk.moment.now)
-                events += self._follow(bound, course, change)
+            if bound.fault:
+                events += self._desk.errs(bound, bound.fault)
+                continue
+            course = self._course(bound)
+            change = course.take(operand, points.points, bound, self._desk.moment.now)
+            events += self._follow(bound, course, change)
         return events
 
     def pass_time(self, bound: BoundRule) -> list[AlarmEvent]:

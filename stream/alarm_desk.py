@@ -99,7 +99,7 @@ class AlarmDesk:
         if sensor is not None:
             for supply in supplies_of(sensor):
                 out = self.around.outs.get(supply)
-                if out is not None and out.alarm != alarm.id:
+                if out is not None and out.since is not None and out.alarm != alarm.id:
                     return out.alarm
             if any(one.sensor == sensor.id and one.start <= now < one.end for one in self.model.maintenance):
                 return "maintenance"

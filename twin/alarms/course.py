@@ -42,6 +42,7 @@ class Change(NamedTuple):
     """What new points, or time, made of a course: the shifts since the base, before and after."""
 
     base: int  #: severity before the first of them
+    reached: Instant  #: time of the newest point before: what shifts earlier than that came late
     before: Sequence[Shift]
     after: Sequence[Shift]
 
@@ -81,6 +82,7 @@ class Course(msgspec.Struct, array_like=True):
     def take(self, operand: int, points: Sequence[Point], bound: BoundRule, now: Instant) -> Change | None:
         """Take in points of an operand, oldest first, at log time `now`; return what they change, or None."""
         base, before = self.base.severity(bound.terms), tuple(self.shifts)
+        reached = self.kept[-1].time if self.kept else self.horizon
         again = False
         taken = 0
         for point in points:
@@ -107,7 +109,7 @@ class Course(msgspec.Struct, array_like=True):
             self.shifts.extend(self.tip.advance(self.frontier, bound.terms))
         after = tuple(self.shifts)
         self._shorten(bound)
-        return Change(base, before, after) if after != before else None
+        return Change(base, reached, before, after) if after != before else None
 
     def advance(self, bound: BoundRule, now: Instant) -> Change | None:
         """Let the clock of the log come to `now`; return what fell due, or None."""
@@ -122,7 +124,7 @@ class Course(msgspec.Struct, array_like=True):
             return None
         before = tuple(self.shifts)
         self.shifts.extend(found)
-        return Change(self.base.severity(bound.terms), before, tuple(self.shifts))
+        return Change(self.base.severity(bound.terms), self.kept[-1].time, before, tuple(self.shifts))
 
     def due(self, bound: BoundRule) -> Instant | None:
         """Return the log time at which something falls due if no point comes; None: nothing does."""

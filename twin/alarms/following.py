@@ -35,7 +35,7 @@ def follow(alarm: Alarm, change: Change, explain: Explain, moment: Moment) -> li
         return [
             event
             for one in change.after[len(known) :]
-            for event in _shift(alarm, one, explain, moment, late=False)
+            for event in _shift(alarm, one, explain, moment, late=one.time <= change.reached)
         ]
     return _rewrite(alarm, change, explain, moment)
 

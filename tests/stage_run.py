@@ -1,0 +1,122 @@
+"""All stages of a small log in memory, without crashes: what a test puts on it, and what comes of it."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import Any
+
+from runtime import topics
+from stream.alarms import AlarmStages
+from stream.areas import AreaStages
+from stream.entities import EntityStages
+from stream.model_bindings import ModelBindings
+from stream.stage import Knowledge, Output, Stage, StageKind
+from twin.alarms.messages import (
+    ALARM_INPUTS,
+    ALARMS,
+    AlarmEvent,
+    AlarmInputBatch,
+    Answer,
+    Command,
+    IncidentEvent,
+)
+from twin.codec import VERSION
+from twin.instant import MINUTE, SECOND, Instant
+from twin.messages import OBSERVATIONS, ObservationBatch, partition_of
+from twin.model import CityModel
+from twin.observation import Observation
+
+NOTHING = Knowledge([], frozenset(), [], [], {}, {}, {}, {}, [], {})
+
+
+class StageRun:
+    """Stages of every topic and partition, and the records that they wrote."""
+
+    def __init__(
+        self, model: CityModel, *, partitions: int = 2, knowledge: Knowledge = NOTHING, log: str = "log-1"
+    ) -> None:
+        self.model = model
+        self.partitions = partitions
+        self.records: defaultdict[tuple[str, int], list[bytes]] = defaultdict(list)
+        bindings = ModelBindings()
+        kinds: Sequence[StageKind[Any]] = (
+            EntityStages(log, partitions, 4, 5 * MINUTE, bindings),
+            AreaStages(log, partitions, 4, bindings),
+            AlarmStages(log, partitions, 4, bindings),
+        )
+        self.kinds = {kind.topic: kind for kind in kinds}
+        self.stages: dict[tuple[str, int], Stage[Any]] = {}
+        for kind in kinds:
+            for number in range(partitions):
+                stage = self.stages[kind.topic, number] = kind.seeded(number, knowledge, model)
+                self._append(stage.open(knowledge, model))
+        self.time: Instant = 0
+
+    def _append(self, outputs: Sequence[Output]) -> None:
+        for topic, partition, value in outputs:
+            self.records[topic, partition].append(value)
+
+    def observe(self, *observations: Observation, now: Instant | None = None) -> None:
+        """Put observations on the log, at their time of reception or `now`, and work everything off."""
+        self.time = max(self.time, now or max(one.received_time for one in observations))
+        by_partition: defaultdict[int, list[Observation]] = defaultdict(list)
+        for one in observations:
+            entity = self.model.datastreams[one.datastream].entity
+            by_partition[partition_of(entity, self.partitions)].append(one)
+        for number, found in by_partition.items():
+            batch = ObservationBatch(VERSION, tuple(found), self.time)
+            self.records[topics.OBSERVATIONS, number].append(OBSERVATIONS.encode(batch))
+        self.work()
+
+    def pass_time(self, until: Instant, step: int = SECOND) -> None:
+        """Let ticks come until an instant."""
+        while self.time < until:
+            self.time = min(until, self.time + step)
+            for number in range(self.partitions):
+                tick = ObservationBatch(VERSION, (), self.time)
+                self.records[topics.OBSERVATIONS, number].append(OBSERVATIONS.encode(tick))
+            self.work()
+
+    def command(self, command: Command) -> None:
+        """Put a command on the log."""
+        batch = AlarmInputBatch(VERSION, self.time, False, commands=(command,))
+        place = topics.ALARM_INPUTS, partition_of(command.entity, self.partitions)
+        self.records[place].append(ALARM_INPUTS.encode(batch))
+        self.work()
+
+    def work(self) -> None:
+        """Work off what is on the log."""
+        busy = True
+        while busy:
+            busy = False
+            for (topic, number), stage in self.stages.items():
+                records = self.records[topic, number]
+                while stage.offset + 1 < len(records):
+                    busy = True
+                    offset = stage.offset + 1
+                    batch = self.kinds[topic].read(records[offset])
+                    self._append(stage.apply(offset, batch, self.model).outputs)
+
+    @property
+    def alarms(self) -> list[AlarmEvent]:
+        """What happened to alarms, in order of revision."""
+        return sorted((one for batch in self._told() for one in batch.alarms), key=lambda one: one.revision)
+
+    @property
+    def incidents(self) -> list[IncidentEvent]:
+        """What happened to incidents, in order of revision."""
+        found = (one for batch in self._told() for one in batch.incidents)
+        return sorted(found, key=lambda one: one.revision)
+
+    @property
+    def answers(self) -> list[Answer]:
+        """What became of commands."""
+        return [one for batch in self._told() for one in batch.answers]
+
+    def _told(self) -> list[Any]:
+        return [
+            ALARMS.decode(value)
+            for number in range(self.partitions)
+            for value in self.records[topics.ALARMS, number]
+        ]

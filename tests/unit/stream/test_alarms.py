@@ -1,0 +1,388 @@
+"""The stage of alarms, fed by the other stages: values, silences, outages, late data, people."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from tests.alarm_cities import alarm_city, high_water
+from tests.stage_run import NOTHING, StageRun
+from twin.alarms.messages import Command
+from twin.alarms.operand import Operand
+from twin.alarms.rule import Expression, Level, Outage, Rule, Selection, Silence, Text, Threshold
+from twin.alarms.severity import Severity
+from twin.calibration import Maintenance
+from twin.entity import Entity
+from twin.instant import HOUR, MINUTE, SECOND
+from twin.model import CityModel
+from twin.observation import Observation
+from twin.sensor import Sensor
+
+START = 1_767_225_600_000_000
+CANAL, POLDER = 1, 2
+ALARM = "high-water~canal"
+
+
+def level(
+    minutes: float, value: float, datastream: int = CANAL, received: float | None = None
+) -> Observation:
+    time = START + int(minutes * MINUTE)
+    arrived = time if received is None else START + int(received * MINUTE)
+    return Observation(datastream, time, arrived + SECOND, value, 0)
+
+
+def kinds(run: StageRun, alarm: str = ALARM) -> list[str]:
+    return [one.kind for one in run.alarms if one.alarm == alarm]
+
+
+def command(run: StageRun, action: str, **changes: Any) -> Command:
+    known = {
+        "id": f"{action}-{len(run.answers)}",
+        "alarm": ALARM,
+        "entity": "canal",
+        "action": action,
+        "actor": "operator",
+        "time": run.time,
+    }
+    return Command(**{**known, **changes})
+
+
+def test_an_alarm_is_raised_worsens_eases_and_returns() -> None:
+    run = StageRun(alarm_city([high_water()]))
+    for minutes, value in enumerate((-0.5, -0.39, -0.29, -0.39, -0.5)):
+        run.observe(level(minutes, value))
+    assert kinds(run) == ["raised", "worsened", "eased", "returned"]
+    raised = run.alarms[0]
+    assert (raised.state, raised.active, raised.severity) == ("unacknowledged", True, Severity.MINOR)
+    assert (raised.time, raised.rule_version, raised.area) == (START + MINUTE, 1, "town")
+    operand = raised.operands[0]
+    assert (operand.name, operand.value, operand.unit, operand.threshold) == ("water_level", -0.39, "m", -0.4)
+    assert operand.sources == ((CANAL, START + MINUTE),)
+    assert raised.sentence_en == (
+        "High water, Canal: water_level is -0.39 m, at or above -0.4 m, at 2026-01-01T00:01:00Z."
+    )
+    assert raised.sentence_nl.startswith("Hoog water, Canal: water_level is -0.39 m, op of boven -0.4 m")
+    assert run.alarms[-1].state == "returned-unacknowledged"
+
+
+def test_alarms_of_one_cause_and_area_are_one_incident_until_the_last_returns() -> None:
+    run = StageRun(alarm_city([high_water()]))
+    run.observe(level(0, -0.3), level(0, -1.8, POLDER))
+    run.observe(level(1, -0.6))
+    run.observe(level(2, -2.0, POLDER))
+    assert {one.incident for one in run.incidents} == {"high-water~town~1"}
+    assert [one.open for one in run.incidents] == [True, True, True, False]
+    assert {one.alarm for one in run.incidents[-1].members} == {ALARM, "high-water~polder"}
+    run.observe(level(10, -0.3))
+    assert run.incidents[-1].open, "what comes back within a quarter of an hour is the same incident"
+    assert run.incidents[-1].incident == "high-water~town~1"
+    run.observe(level(11, -0.6))
+    run.observe(level(60, -0.3))
+    assert run.incidents[-1].incident == "high-water~town~2"
+
+
+def test_an_acknowledged_alarm_is_normal_again_when_it_returns() -> None:
+    run = StageRun(alarm_city([high_water()]))
+    run.observe(level(0, -0.3))
+    run.command(command(run, "acknowledge"))
+    run.observe(level(1, -0.6))
+    assert [(one.kind, one.state) for one in run.alarms] == [
+        ("raised", "unacknowledged"),
+        ("acknowledged", "acknowledged"),
+        ("returned", "normal"),
+    ]
+    assert run.alarms[1].acknowledged_by == "operator"
+    assert [one.refusal for one in run.answers] == [""]
+
+
+def test_what_is_not_possible_is_refused_with_its_reason() -> None:
+    run = StageRun(alarm_city([high_water()]))
+    run.command(command(run, "acknowledge"))
+    run.observe(level(0, -0.3))
+    run.command(command(run, "acknowledge", occurrence=7))
+    run.command(command(run, "explode"))
+    run.command(command(run, "shelve"))
+    run.command(command(run, "reset"))
+    found = [one.refusal for one in run.answers]
+    assert found[0] == f"there is no alarm {ALARM}, or it was never raised"
+    assert found[1] == "the command is for occurrence 7, the present one is 1"
+    assert found[2].startswith("found action 'explode', expected one of acknowledge")
+    assert found[3] == "shelving needs a time in the future until which it lasts"
+    assert found[4] == "reset is not possible while the alarm is unacknowledged"
+
+
+def test_a_command_that_comes_twice_is_done_once() -> None:
+    run = StageRun(alarm_city([high_water()]))
+    run.observe(level(0, -0.3))
+    one = command(run, "acknowledge")
+    run.command(one)
+    run.command(one)
+    assert len(run.answers) == 1
+
+
+def test_a_shelved_alarm_comes_back_when_its_time_is_over() -> None:
+    run = StageRun(alarm_city([high_water()]))
+    run.observe(level(0, -0.3))
+    run.command(command(run, "shelve", until=START + 10 * MINUTE))
+    run.observe(level(1, -0.29))
+    assert not run.incidents[-1].open
+    run.pass_time(START + 9 * MINUTE, 10 * SECOND)
+    assert kinds(run) == ["raised", "shelved"]
+    run.pass_time(START + 10 * MINUTE + SECOND, 10 * SECOND)
+    assert [(one.kind, one.state) for one in run.alarms][-1] == ("unshelved", "unacknowledged")
+    assert run.incidents[-1].open
+
+
+def test_a_delay_ends_by_the_clock_when_nothing_comes() -> None:
+    run = StageRun(alarm_city([high_water(on_delay=2 * MINUTE)]))
+    run.observe(level(0, -0.3))
+    run.pass_time(START + 5 * MINUTE)
+    assert [(one.kind, one.time) for one in run.alarms] == [("raised", START + 2 * MINUTE)]
+    assert run.alarms[0].told_time <= START + 2 * MINUTE + 3 * SECOND
+
+
+def test_a_late_observation_that_shows_a_past_alarm_is_told_as_late() -> None:
+    run = StageRun(alarm_city([high_water()]))
+    run.observe(level(0, -0.5))
+    run.observe(level(2, -0.5))
+    run.observe(level(1, -0.3, received=3))
+    assert [(one.kind, one.time, one.late) for one in run.alarms] == [
+        ("raised", START + MINUTE, True),
+        ("returned", START + 2 * MINUTE, True),
+    ]
+    assert run.alarms[-1].state == "returned-unacknowledged"
+
+
+def test_a_correction_takes_back_what_was_wrong() -> None:
+    run = StageRun(alarm_city([high_water()]))
+    run.observe(level(0, -0.5))
+    run.observe(level(1, 1.0))
+    run.observe(level(1, -0.5, received=2))
+    assert kinds(run)[-1] == "retracted"
+    assert run.alarms[-1].state == "normal"
+    assert not run.incidents[-1].open
+
+
+def test_a_late_observation_moves_the_beginning() -> None:
+    run = StageRun(alarm_city([high_water()]))
+    run.observe(level(0, -0.5))
+    run.observe(level(4, -0.3))
+    run.observe(level(2, -0.3, received=5))
+    assert [(one.kind, one.raised_time) for one in run.alarms] == [
+        ("raised", START + 4 * MINUTE),
+        ("reassessed", START + 2 * MINUTE),
+    ]
+
+
+SILENT = Rule(
+    id="silent",
+    version=1,
+    title=Text("Sensor silent", "Sensor stil"),
+    theme="device",
+    condition=Silence(severity=Severity.MINOR),
+)
+
+
+def test_a_sensor_that_says_nothing_raises_an_alarm_until_it_is_heard() -> None:
+    run = StageRun(alarm_city([SILENT]))
+    run.observe(level(0, -0.5))
+    run.pass_time(START + 10 * MINUTE, 10 * SECOND)
+    assert run.alarms == []
+    run.pass_time(START + 12 * MINUTE, 10 * SECOND)
+    raised = run.alarms[-1]
+    assert (raised.alarm, raised.time) == ("silent~canal~gauge-canal", START + 10 * MINUTE + 31 * SECOND)
+    assert "nothing new from gauge-canal since 2026-01-01T00:00:01Z" in raised.sentence_en
+    run.observe(level(13, -0.5))
+    run.pass_time(START + 14 * MINUTE)
+    assert (run.alarms[-1].kind, run.alarms[-1].time) == ("returned", START + 13 * MINUTE + SECOND)
+
+
+def test_a_sensor_that_was_never_heard_is_not_missed() -> None:
+    run = StageRun(alarm_city([SILENT]))
+    run.observe(level(0, -0.5))
+    run.pass_time(START + HOUR, 10 * SECOND)
+    assert {one.entity for one in run.alarms} == {"canal"}
+
+
+def test_while_nobody_could_be_heard_nobody_is_silent() -> None:
+    run = StageRun(alarm_city([SILENT]))
+    run.observe(level(0, -0.5))
+    run.pass_time(START + MINUTE)
+    run.time = START + 3 * HOUR  # no tick came for hours: ingest was away
+    run.pass_time(START + 3 * HOUR + 5 * MINUTE, 10 * SECOND)
+    assert run.alarms == []
+    run.pass_time(START + 3 * HOUR + 12 * MINUTE, 10 * SECOND)
+    assert kinds(run, "silent~canal~gauge-canal") == ["raised"]
+
+
+def test_maintenance_suppresses_a_silence_by_design() -> None:
+    work = Maintenance(sensor="gauge-canal", start=START, end=START + 30 * MINUTE)
+    run = StageRun(alarm_city([SILENT], maintenance=(work,)))
+    run.observe(level(0, -0.5))
+    run.pass_time(START + 20 * MINUTE, 10 * SECOND)
+    assert [(one.kind, one.state) for one in run.alarms] == [
+        ("suppressed", "suppressed-by-design"),
+        ("raised", "suppressed-by-design"),
+    ]
+    assert run.incidents == []
+    run.pass_time(START + 31 * MINUTE, 10 * SECOND)
+    assert (run.alarms[-1].kind, run.alarms[-1].state) == ("unsuppressed", "unacknowledged")
+
+
+OUT = Rule(
+    id="gateway-out",
+    version=1,
+    title=Text("Gateway out", "Gateway uit"),
+    theme="device",
+    condition=Outage(supply="gateway", severity=Severity.MAJOR, reports_missed=4, sensors_min=3),
+    select=Selection(types=("Gateway",)),
+)
+
+
+def gateway_city(count: int = 6) -> CityModel:
+    """Return a town whose gateway hands on what gauges say."""
+    entities = [Entity(id="gateway", type="Gateway", name="Gateway", parent="town.east")]
+    entities += [
+        Entity(id=f"ditch-{n}", type="Waterway", name=f"Ditch {n}", parent="town") for n in range(count)
+    ]
+    city = alarm_city([OUT, SILENT], entities=entities)
+    places = {f"s{n}": f"ditch-{n}" for n in range(count)}
+    sensors = {
+        id: Sensor(id=id, feed="ttn", device=id, entity=place, interval=10 * MINUTE, gateway="gateway")
+        for id, place in places.items()
+    }
+    datastreams = {
+        100 + n: replace(city.datastreams[CANAL], id=100 + n, sensor=id, entity=place, interval=10 * MINUTE)
+        for n, (id, place) in enumerate(places.items())
+    }
+    return replace(city, sensors={**city.sensors, **sensors}, datastreams={**city.datastreams, **datastreams})
+
+
+@pytest.mark.parametrize("together", [False, True])
+def test_an_outage_is_one_alarm_and_inhibits_the_silences_behind_it(together: bool) -> None:
+    run = StageRun(gateway_city())
+    for minutes in range(60):
+        speaking = [level(minutes, 0, 100 + n) for n in range(6) if minutes % 10 == (0 if together else n)]
+        run.observe(*speaking, now=START + minutes * MINUTE) if speaking else run.pass_time(
+            START + minutes * MINUTE, MINUTE // 6
+        )
+        run.pass_time(START + minutes * MINUTE + 50 * SECOND, 10 * SECOND)
+    assert run.alarms == []
+    run.pass_time(START + 4 * HOUR, 10 * SECOND)
+    active = [one.alarm for one in run.alarms if one.kind == "raised" and one.state == "unacknowledged"]
+    assert active == ["gateway-out~gateway"]
+    out = run.alarms[0]
+    assert START + 60 * MINUTE < out.time < START + 75 * MINUTE
+    silent = {one.alarm for one in run.alarms if one.kind == "raised"} - set(active)
+    assert silent == {f"silent~ditch-{n}~s{n}" for n in range(6)}
+    assert len({one.incident for one in run.incidents if one.open}) == 1
+    run.observe(*(level(250, 0, 100 + n) for n in range(5)))
+    run.pass_time(START + 252 * MINUTE)
+    newest = {one.alarm: one for one in run.alarms}
+    assert newest["gateway-out~gateway"].kind == "returned"
+    assert newest["silent~ditch-0~s0"].state == "normal"
+    assert newest["silent~ditch-5~s5"].state == "unacknowledged", "this one is still silent, by itself"
+
+
+def test_sensors_that_fall_silent_one_by_one_are_no_outage() -> None:
+    run = StageRun(gateway_city())
+    for minutes in range(0, 400, 10):
+        alive = [n for n in range(6) if minutes < 60 + 50 * n]
+        if alive:
+            run.observe(*(level(minutes, 0, 100 + n) for n in alive))
+        run.pass_time(START + minutes * MINUTE + 9 * MINUTE, 30 * SECOND)
+    assert not [one for one in run.alarms if one.rule == "gateway-out" and one.time < START + 310 * MINUTE]
+
+
+def test_a_rule_over_related_entities_and_roll_ups_is_evaluated_where_its_entity_lives() -> None:
+    operands = (Operand("water_level", whose="drainsTo"), Operand("water_level"))
+    condition = Expression(
+        source="drainsTo.water_level > -0.4 && water_level > -1.9", operands=operands, severity=Severity.MAJOR
+    )
+    both = high_water(id="both", condition=condition, select=Selection(types=("Polder",)))
+    run = StageRun(alarm_city([both]), partitions=4)
+    run.observe(level(0, -0.3), level(0, -1.8, POLDER))
+    run.observe(level(1, -0.5))
+    assert kinds(run, "both~polder") == ["raised", "returned"]
+    assert [one.entity for one in run.alarms[0].operands] == ["canal", "polder"]
+
+
+def test_a_rule_that_fails_is_an_alarm_and_no_silence() -> None:
+    condition = Expression(
+        source="1.0 / water_level > 1.0", operands=(Operand("water_level"),), severity=Severity.MAJOR
+    )
+    run = StageRun(alarm_city([high_water(id="odd", condition=condition)]))
+    run.observe(level(0, 0.0))
+    raised = run.alarms[0]
+    assert (raised.alarm, raised.kind) == ("rule-error~canal~odd", "raised")
+    assert "division by zero" in raised.sentence_en
+    assert run.incidents[-1].incident == "rule-error~town~1"
+    run.observe(level(1, 0.5))
+    assert kinds(run, "rule-error~canal~odd") == ["raised", "returned"]
+    assert kinds(run, "odd~canal") == ["raised"]
+
+
+def test_a_rule_that_cannot_be_bound_is_an_alarm_when_it_comes() -> None:
+    run = StageRun(alarm_city([]))
+    run.observe(level(0, -0.5))
+    condition = Threshold(
+        operand=Operand("water_level"),
+        direction="above",
+        levels=(Level(Severity.MINOR, 1, 0),),
+        share_of="targetLevel",
+        relative_to="nothing",
+    )
+    run.model = alarm_city([high_water(id="odd", condition=condition)], version=2)
+    run.observe(level(1, -0.5))
+    assert kinds(run, "rule-error~canal~odd") == ["raised"]
+
+
+def test_a_rule_that_changes_judges_again_and_one_that_goes_takes_its_alarms_along() -> None:
+    run = StageRun(alarm_city([high_water()]))
+    run.observe(level(0, -0.45))
+    assert run.alarms == []
+    condition = Threshold(
+        operand=Operand("water_level"),
+        direction="above",
+        levels=(Level(Severity.WARNING, 0.05, 0.0),),
+        relative_to="targetLevel",
+    )
+    run.model = alarm_city([high_water(version=2, condition=condition)], version=2)
+    run.observe(level(1, -0.45))
+    assert (run.alarms[-1].kind, run.alarms[-1].rule_version) == ("raised", 2)
+    run.model = alarm_city([], version=3)
+    run.observe(level(2, -0.45))
+    assert (run.alarms[-1].kind, run.alarms[-1].state) == ("retracted", "normal")
+
+
+def test_a_rule_that_is_switched_off_takes_its_alarms_out_of_service() -> None:
+    run = StageRun(alarm_city([high_water()]))
+    run.observe(level(0, -0.3))
+    run.model = alarm_city([high_water(version=2, enabled=False)], version=2)
+    run.observe(level(1, -0.3))
+    assert run.alarms[-1].state == "out-of-service"
+    run.model = alarm_city([high_water(version=3)], version=3)
+    run.observe(level(2, -0.3))
+    assert run.alarms[-1].state == "unacknowledged"
+
+
+def test_an_alarm_goes_on_where_it_was_when_the_log_is_lost() -> None:
+    run = StageRun(alarm_city([high_water()]))
+    observed = [level(0, -0.5), level(1, -0.3), level(2, -0.41)]
+    for one in observed:
+        run.observe(one)
+    run.command(command(run, "acknowledge"))
+    newest = {one.alarm: one for one in run.alarms}
+    incidents = {one.cause: one for one in run.incidents}
+    stored = NOTHING._replace(
+        observations=observed, alarms=tuple(newest.values()), incidents=tuple(incidents.values())
+    )
+    after = StageRun(alarm_city([high_water()]), knowledge=stored, log="log-2")
+    after.observe(level(3, -0.41))
+    assert after.alarms == [], "between clear and raised it goes on"
+    after.observe(level(4, -0.5))
+    assert [(one.kind, one.state, one.occurrence) for one in after.alarms] == [("returned", "normal", 1)]
+    assert after.alarms[0].revision > run.alarms[-1].revision
+    assert after.incidents[-1].incident == "high-water~town~1"
