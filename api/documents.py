@@ -8,8 +8,7 @@ from typing import Any
 from api.access import Role, may_see
 from api.view import LiveView, Value
 from cities.duration import format_duration
-from twin.area_state import AREA_TYPES
-from twin.entity import Entity
+from twin.entity import AREA_TYPES, Entity
 from twin.freshness import Freshness, freshness
 from twin.instant import Instant, format_instant
 from twin.messages import Update
@@ -127,6 +126,9 @@ def value_document(update: Update, what: Named, fresh: Freshness, model: CityMod
         document["combination"] = model.properties[what.name].combination
         document["sensorIds"] = _sensors(update.datastreams, model, role)
         document["deviatingSensorIds"] = _sensors(update.deviating, model, role)
+    if what.rolled_up:
+        behind = (model.datastreams[one] for one in update.deviating if one in model.datastreams)
+        document["deviatingEntityIds"] = sorted({one.entity for one in behind})
     return document
 
 
@@ -140,7 +142,9 @@ def _datastreams(entity: Entity, view: LiveView, now: Instant, role: Role) -> It
     known, model = view.entity(entity.id), view.model
     if known is None:
         return
-    deviating = {id for value in known.values.values() for id in value.update.deviating}
+    updates = [value.update for value in known.values.values()]
+    deviating = {id for one in updates for id in one.deviating}
+    deviating |= {id for one in updates if one.flags & QualityFlag.DISAGREES for id in one.datastreams}
     for datastream in model.datastreams_of(entity.id):
         observation = known.datastreams.get(datastream.id)
         if observation is None or not may_see(role, datastream, model):

@@ -108,7 +108,7 @@ STATE = answer_example(
         },
         "indicators": {
             "lki": {**VALUE, "value": 3, "unit": "1", "revision": 5, "count": 2},
-            "area_pm2_5": {**VALUE, "revision": 41, "count": 3},
+            "area_pm2_5": {**VALUE, "revision": 41, "count": 3, "deviatingEntityIds": []},
         },
         "datastreams": [{"id": 17, "sensorId": "aq-overdie-1", "property": "pm2_5", **VALUE}],
     },

@@ -31,23 +31,21 @@ class Drain:
         """Return when nothing on the log is left to do. Ingest must have stopped before.
 
         The stream writes all that follows from a record before it commits it. So once everything is
-        committed that it reads, also what areas told the areas above them meanwhile, the ends of what it
-        writes are final. Raises ServiceError when it takes longer than `timeout_s`, or a service
-        is away.
+        committed that it reads, also what areas told the areas above them and their entities meanwhile, the
+        ends of what it writes are final. Raises ServiceError when it takes longer than `timeout_s`, or a
+        service is away.
         """
         doing = "reading the ends of the log"
         try:
             async with asyncio.timeout(timeout_s):
-                received = await ends(self._bootstrap, self._of(OBSERVATIONS, QUARANTINE))
                 doing = "the stream to process everything"
-                await self._until_committed({one: received[one] for one in self._of(OBSERVATIONS)})
                 told: Mapping[TopicPartition, int] = {}
-                while (found := await ends(self._bootstrap, self._of(AREA_INPUTS))) != told:
+                while (found := await ends(self._bootstrap, self._of(OBSERVATIONS, AREA_INPUTS))) != told:
                     told = found
                     await self._until_committed(told)
                 doing = "the historian to store all records"
-                written = await ends(self._bootstrap, self._of(UPDATES, AGGREGATES))
-                await self._until_stored(log_id, {**received, **written})
+                stored = self._of(OBSERVATIONS, QUARANTINE, UPDATES, AGGREGATES)
+                await self._until_stored(log_id, await ends(self._bootstrap, stored))
         except TimeoutError as error:
             raise ServiceError(f"waited {timeout_s:.0f} s for {doing}") from error
         except (KafkaError, OSError) as error:

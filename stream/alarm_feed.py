@@ -20,11 +20,11 @@ from twin.alarms.window_points import derived_point, window_point
 from twin.codec import VERSION
 from twin.derived_state import DerivedState, DerivedValue
 from twin.entity_state import EntityState
-from twin.instant import SECOND, Duration, Instant
+from twin.instant import INSTANT_MIN, SECOND, Duration, Instant
 from twin.messages import Update, partition_of
 from twin.model import CityModel
 from twin.observation import Observation
-from twin.sensor import Sensor
+from twin.sensor import Datastream
 from twin.window import Aggregate
 
 HEARD_EVERY: Duration = 10 * SECOND
@@ -85,18 +85,29 @@ class AlarmFeed:
             point = derived_point(update.value, update.phenomenon_time, update.flags, update.interval)
             self._add(series, [point])
 
-    def heard(self, entity: str, sensor: Sensor, newest: Observation, now: Instant) -> None:
+    def heard(self, datastream: Datastream, newest: Observation, now: Instant) -> None:
         """Tell that a sensor spoke, where a rule listens for that."""
-        key = entity, sensor.id
+        sensor = self.model.sensors.get(datastream.sensor)
+        if sensor is None or not self.bindings.listens:
+            return
+        key = datastream.entity, sensor.id
         every = min(HEARD_EVERY, sensor.interval // 2)
-        if not self.bindings.listens or now - self._told_at.get(key, -every) < every:
+        if now - self._told_at.get(key, now - every) < every:
             return
         self._told_at[key] = now
-        self._heard.append(Heard(entity, sensor.id, newest.received_time, newest.phenomenon_time))
+        self._heard.append(Heard(*key, newest.received_time, newest.phenomenon_time))
         for supply in supplies_of(sensor):
             owner = self.supplies.entity_of(supply)
             if owner:
                 self._carried.append(Carried(owner, supply, sensor.id, newest.received_time))
+
+    def retell(self, entity: str, state: EntityState, now: Instant) -> None:
+        """Tell all that is kept of an entity, at the beginning of a log."""
+        known = [one for id in state.datastreams if (one := self.model.datastreams.get(id)) is not None]
+        for property in sorted({one.property for one in known}):
+            self.observed(entity, property, state, INSTANT_MIN)
+        for datastream in known:
+            self.heard(datastream, state.datastreams[datastream.id].newest, now)
 
     def _add(self, series: Series, points: list[Point]) -> None:
         if points:

@@ -1,4 +1,7 @@
-"""The second stage: what entities tell their areas becomes the values of areas, up to the city. Pure."""
+"""The second stage: what entities tell their areas becomes the values of areas, up to the city. Pure.
+
+What neighbours find out about an entity goes back to it as a verdict on its own log, `observations`.
+"""
 
 from __future__ import annotations
 
@@ -24,6 +27,7 @@ from stream.stage import (
 )
 from twin.area_state import PREFIX, AreaState, RolledUp
 from twin.codec import VERSION
+from twin.datastream_snapshot import LastGood
 from twin.freshness import interval_of
 from twin.instant import Instant
 from twin.messages import (
@@ -32,9 +36,12 @@ from twin.messages import (
     AreaInputBatch,
     Update,
     UpdateKind,
+    encode_verdicts,
     partition_of,
 )
 from twin.model import CityModel
+from twin.quality import QualityFlag, takes_part
+from twin.verdict import Verdict
 
 
 class AreaSnapshot(msgspec.Struct, array_like=True, frozen=True):
@@ -97,17 +104,22 @@ class AreaStage:
                 changed[one.area].add(one.name)
         updates: list[Update] = []
         inputs: list[AreaInput] = []
+        verdicts: list[Verdict] = []
         for area in sorted(changed):
             state = self._buckets.content(area)
             before = state.revision = max(state.revision, revision_base(model))
-            values = state.roll_up(changed[area], model)
+            news = state.tell(area, changed[area], model, window_revision(now, model))
+            verdicts += news.verdicts
+            inputs += news.passed_on
             parent = model.entities[area].parent
-            for number, rolled in enumerate(values, start=before + 1):
-                updates.append(_update(area, number, rolled, now))
+            for number, rolled in enumerate(news.values, start=before + 1):
+                updates.append(_update(area, number, rolled, now, model))
                 if parent is not None:
                     inputs.append(_input(parent, area, rolled, number))
         self._buckets.reach(offset, now)
-        outputs = update_outputs(updates, self._partition) + area_outputs(inputs, now, self._partitions)
+        outputs = update_outputs(updates, self._partition)
+        outputs += area_outputs(inputs, now, self._partitions)
+        outputs += verdict_outputs(verdicts, now, self._partitions)
         return Applied(outputs + self._alarm_inputs(updates, model, now), Counter(), 0)
 
     def _alarm_inputs(self, updates: list[Update], model: CityModel, now: Instant) -> list[Output]:
@@ -169,7 +181,19 @@ def area_outputs(inputs: list[AreaInput], now: Instant, partitions: int) -> list
     ]
 
 
-def _update(area: str, revision: int, rolled: RolledUp, now: Instant) -> Update:
+def verdict_outputs(verdicts: list[Verdict], now: Instant, partitions: int) -> list[Output]:
+    """Return observation records that tell these verdicts to their entities, in order."""
+    by_partition: defaultdict[int, list[Verdict]] = defaultdict(list)
+    for one in verdicts:
+        by_partition[partition_of(one.entity, partitions)].append(one)
+    return [
+        Output(topics.OBSERVATIONS, partition, encode_verdicts(part, now))
+        for partition, found in sorted(by_partition.items())
+        for part in chunks(found)
+    ]
+
+
+def _update(area: str, revision: int, rolled: RolledUp, now: Instant, model: CityModel) -> Update:
     return Update(
         area,
         PREFIX + rolled.name,
@@ -181,9 +205,23 @@ def _update(area: str, revision: int, rolled: RolledUp, now: Instant) -> Update:
         (),
         None,
         UpdateKind.INDICATOR,
+        last_good=_last_good(rolled),
+        deviating=tuple(
+            one.id for entity in rolled.left_out for one in model.datastreams_of(entity, rolled.name)
+        ),
         count=rolled.weight,
         interval=interval_of(rolled.valid_until - rolled.phenomenon_time),
     )
+
+
+def _last_good(rolled: RolledUp) -> LastGood | None:
+    """Return what stands beside a value whose inputs failed: itself, as far as it is known to have been good.
+
+    Where the area above had to judge, the value may be one that the verdict came too late for.
+    """
+    if takes_part(rolled.flags) or rolled.flags & int(QualityFlag.DISAGREES):
+        return None
+    return LastGood(rolled.value, rolled.phenomenon_time)
 
 
 def _input(parent: str, area: str, rolled: RolledUp, revision: int) -> AreaInput:
@@ -191,7 +229,7 @@ def _input(parent: str, area: str, rolled: RolledUp, revision: int) -> AreaInput
         parent,
         area,
         rolled.name,
-        rolled.value,
+        rolled.value if takes_part(rolled.flags) else None,
         rolled.phenomenon_time,
         rolled.flags,
         rolled.weight,

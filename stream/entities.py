@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-from runtime import topics
 from stream.agenda import Agenda
 from stream.alarm_feed import AlarmFeed
 from stream.buckets import Buckets, Checkpoint
-from stream.entity_content import EntityContent, EntityKind
+from stream.entity_content import EntityContent, same_terms, work_by
 from stream.model_bindings import ModelBindings
-from stream.seeding import seeded_contents, untold
+from stream.seeding import untold
 from stream.stage import (
     Applied,
     Knowledge,
     Output,
     is_due,
     log_time,
-    revision_base,
     window_revision,
 )
 from stream.told import Told, known_derived, known_value
@@ -27,17 +24,27 @@ from twin.datastream_state import DatastreamState
 from twin.derived_state import Wanted, wanted_of
 from twin.entity_state import Effect
 from twin.instant import INSTANT_MIN, Duration, Instant
-from twin.messages import OBSERVATIONS, Assessment, ObservationBatch, Repair, Update, partition_of
+from twin.messages import Assessment, ObservationBatch, Repair, Update
 from twin.model import CityModel
 from twin.observation import Observation, Outcome
 from twin.sensor import Datastream
+from twin.verdict import Verdict
 from twin.window import aggregate_of
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EntityOptions:
+    """What the stages of entities have in common."""
+
+    partitions: int
+    future_max: Duration
+    bindings: ModelBindings
 
 
 class EntityStage:
     """The entities of one partition of `observations`."""
 
-    def __init__(self, buckets: Buckets[EntityContent], options: EntityStages, partition: int) -> None:
+    def __init__(self, buckets: Buckets[EntityContent], options: EntityOptions, partition: int) -> None:
         self._buckets = buckets
         self._options = options
         self._partition = partition
@@ -60,10 +67,7 @@ class EntityStage:
             told.updates += untold(entity, content, knowledge, model)
             known = [one for id in content.state.datastreams if (one := model.datastreams.get(id))]
             content.changed.update(one.property for one in known)
-            for property in sorted({one.property for one in known}):
-                feed.observed(entity, property, content.state, INSTANT_MIN)
-            for one in known:
-                _hear(feed, one, content, model, self._buckets.time)
+            feed.retell(entity, content.state, self._buckets.time)
         contents = dict(self._buckets.items())
         for update in knowledge.derived:
             if update.entity in contents:
@@ -91,6 +95,9 @@ class EntityStage:
                 unknown += 1
             elif not self._buckets.has_applied(datastream.entity, offset):
                 outcomes[self._observe(observation, datastream, model, told)] += 1
+        for verdict in batch.verdicts:
+            if not self._buckets.has_applied(verdict.entity, offset):
+                self._hear(verdict, model, told)
         if is_due(before, now):
             self._tell(model, now, offset, told)
         self._buckets.reach(offset, now)
@@ -113,7 +120,7 @@ class EntityStage:
         self, observation: Observation, datastream: Datastream, model: CityModel, told: Told
     ) -> Outcome:
         content = self._buckets.content(datastream.entity)
-        _work_by(content, model)
+        work_by(content, model)
         effect = content.state.observe(observation, model, self._options.future_max)
         if effect.outcome is Outcome.FUTURE:
             return effect.outcome
@@ -136,6 +143,16 @@ class EntityStage:
             Outcome.FUTURE,
         ):
             self._alarms.observed(datastream.entity, datastream.property, content.state, since)
+
+    def _hear(self, verdict: Verdict, model: CityModel, told: Told) -> None:
+        """Take in what neighbours say of an entity."""
+        content = self._buckets.content(verdict.entity)
+        work_by(content, model)
+        change = content.state.hear(verdict, model)
+        if change is not None:
+            self._awaited.add(verdict.entity)
+            datastream = model.datastreams[change.observation.datastream]
+            self._take(content, datastream, Effect(Outcome.DUPLICATE, [], change), model, told)
 
     def _take(
         self, content: EntityContent, datastream: Datastream, effect: Effect, model: CityModel, told: Told
@@ -183,7 +200,7 @@ class EntityStage:
             if datastream is not None and id in content.state.datastreams:
                 self._tell_windows(content, datastream, model, now, told)
                 if self._alarms is not None:
-                    _hear(self._alarms, datastream, content, model, now)
+                    self._alarms.heard(datastream, content.state.datastreams[id].newest, now)
         content.observed.clear()
         for value in content.derived.derive(model, entity, wanted, now):
             content.state.revision += 1
@@ -247,13 +264,13 @@ class EntityStage:
             if any(one.waiting for one in content.derived.households.values()):
                 self._awaited.add(entity)
             known = content.model == model.version
-            _work_by(content, model)
+            work_by(content, model)
             for id, state in content.state.datastreams.items():
                 datastream = model.datastreams.get(id)
                 if datastream is None:
                     continue
                 self._schedule(datastream, state, model)
-                if not known and not _same_terms(datastream, before, model):
+                if not known and not same_terms(datastream, before, model):
                     self._buckets.content(entity).observed.add(id)
                     self._awaited.add(entity)
                     effect = content.state.reassess(datastream, model)
@@ -275,64 +292,3 @@ class EntityStage:
     def checkpoint(self) -> Checkpoint:
         """Return what to write so that this state can be restored."""
         return self._buckets.checkpoint()
-
-
-@dataclass(frozen=True, slots=True)
-class EntityStages:
-    """Makes the stage of each partition of `observations`."""
-
-    log: str
-    partitions: int
-    buckets: int
-    future_max: Duration
-    bindings: ModelBindings = field(default_factory=ModelBindings)
-    topic: str = topics.OBSERVATIONS
-
-    def restored(
-        self, partition: int, position: bytes | None, bucket: Callable[[int], bytes | None]
-    ) -> EntityStage | None:
-        """Return the stage as a checkpoint of this log has it, or None when there is none."""
-        buckets = Buckets.restored(EntityKind(), self.log, self.buckets, position, bucket)
-        return EntityStage(buckets, self, partition) if buckets is not None else None
-
-    def seeded(self, partition: int, knowledge: Knowledge, model: CityModel) -> EntityStage:
-        """Return the stage at the beginning of a log, from what was stored."""
-        buckets = Buckets(EntityKind(), self.log, self.buckets)
-        mine = [
-            one
-            for one in knowledge.observations
-            if (known := model.datastreams.get(one.datastream)) is not None
-            and partition_of(known.entity, self.partitions) == partition
-        ]
-        contents = seeded_contents(knowledge._replace(observations=mine), model, self.future_max)
-        buckets.seed(contents.items())
-        return EntityStage(buckets, self, partition)
-
-    def read(self, value: bytes) -> ObservationBatch:
-        """Return what a record holds; raise MessageError when this version cannot read it."""
-        return OBSERVATIONS.decode(value)
-
-    def missing(self, batch: ObservationBatch, model: CityModel) -> bool:
-        """Whether a record holds observations of datastreams that the model does not know."""
-        datastreams = model.datastreams
-        return any(one.datastream not in datastreams for one in batch.observations)
-
-
-def _work_by(content: EntityContent, model: CityModel) -> None:
-    """Have what is told of an entity from now on outrank what an earlier model told."""
-    if content.model != model.version:
-        content.model = model.version
-        content.state.revision = max(content.state.revision, revision_base(model))
-
-
-def _hear(
-    feed: AlarmFeed, datastream: Datastream, content: EntityContent, model: CityModel, now: Instant
-) -> None:
-    sensor = model.sensors.get(datastream.sensor)
-    if sensor is not None:
-        feed.heard(datastream.entity, sensor, content.state.datastreams[datastream.id].newest, now)
-
-
-def _same_terms(datastream: Datastream, before: CityModel | None, model: CityModel) -> bool:
-    known = before.datastreams.get(datastream.id) if before is not None else None
-    return known is not None and before is not None and before.terms(known) == model.terms(datastream)

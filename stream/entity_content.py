@@ -6,10 +6,14 @@ from dataclasses import dataclass, field
 
 import msgspec
 
+from stream.stage import revision_base
 from twin.datastream_snapshot import Snapshot
 from twin.datastream_state import DatastreamState
 from twin.derived_state import DerivedState
 from twin.entity_state import EntityState
+from twin.model import CityModel
+from twin.sensor import Datastream
+from twin.verdict import Verdict
 
 
 @dataclass(slots=True)
@@ -24,6 +28,19 @@ class EntityContent:
     model: int = 0  #: version of the model that its observations were judged by; 0: of none yet
 
 
+def work_by(content: EntityContent, model: CityModel) -> None:
+    """Have what is told of an entity from now on outrank what an earlier model told."""
+    if content.model != model.version:
+        content.model = model.version
+        content.state.revision = max(content.state.revision, revision_base(model))
+
+
+def same_terms(datastream: Datastream, before: CityModel | None, model: CityModel) -> bool:
+    """Whether a datastream is judged by a model as it was by the one before."""
+    known = before.datastreams.get(datastream.id) if before is not None else None
+    return known is not None and before is not None and before.terms(known) == model.terms(datastream)
+
+
 class EntitySnapshot(msgspec.Struct, array_like=True, frozen=True):
     """An entity in a checkpoint."""
 
@@ -34,6 +51,7 @@ class EntitySnapshot(msgspec.Struct, array_like=True, frozen=True):
     observed: tuple[int, ...]
     changed: tuple[str, ...]
     model: int
+    verdicts: dict[str, dict[str, Verdict]] = {}
 
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -58,6 +76,7 @@ class EntityKind:
                 tuple(sorted(content.observed)),
                 tuple(sorted(content.changed)),
                 content.model,
+                content.state.verdicts,
             )
         )
 
@@ -65,5 +84,5 @@ class EntityKind:
         """Return the entity that `encode` was given."""
         one = _decode(data)
         datastreams = {id: DatastreamState.restored(state) for id, state in one.datastreams.items()}
-        state = EntityState(one.revision, datastreams)
+        state = EntityState(one.revision, datastreams, one.verdicts)
         return one.entity, EntityContent(state, one.derived, set(one.observed), set(one.changed), one.model)

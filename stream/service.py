@@ -19,7 +19,7 @@ from storage.knowledge import read_knowledge
 from stream.alarms import AlarmStages
 from stream.app import FaustLog, create_app
 from stream.areas import AreaStages
-from stream.entities import EntityStages
+from stream.entity_stages import EntityStages
 from stream.metrics import StreamMetrics
 from stream.model_bindings import ModelBindings
 from stream.seeding import knowledge_of

@@ -22,7 +22,7 @@ from twin.messages import (
     UpdateKind,
 )
 from twin.model import CityModel
-from twin.quality import takes_part
+from twin.quality import QualityFlag, takes_part
 from twin.window import Aggregate
 
 
@@ -57,16 +57,21 @@ class Told:
         )
 
     def area(self, model: CityModel, entity: str, value: DerivedValue, revision: int) -> None:
-        """Tell a value of an entity to its area, where such values are rolled up; None when it is suspect."""
+        """Tell a value of an entity to its area, where such values are rolled up; None when it is suspect.
+
+        One that is suspect by the verdict of its neighbours alone stays a value to them, with the flag: what
+        they say of it must not depend on what they said before.
+        """
         area = area_of(entity, model)
         if area is None or roll_up_of(value.name, model) == "none":
             return
+        own = value.flags & ~int(QualityFlag.DISAGREES) if value.name in model.properties else value.flags
         self.inputs.append(
             AreaInput(
                 area,
                 entity,
                 value.name,
-                value.value if takes_part(value.flags) else None,
+                value.value if takes_part(own) else None,
                 value.phenomenon_time,
                 value.flags,
                 value.weight,

@@ -13,7 +13,8 @@ from storage.knowledge import StoredKnowledge
 from storage.state_store import StoredState
 from stream.areas import AreaStage, AreaStages
 from stream.buckets import Checkpoint
-from stream.entities import EntityStage, EntityStages
+from stream.entities import EntityStage
+from stream.entity_stages import EntityStages
 from stream.seeding import knowledge_of
 from stream.stage import Output
 from tests.household_city import REGISTERS

@@ -9,7 +9,7 @@ from typing import Any
 from runtime import topics
 from stream.alarms import AlarmStages
 from stream.areas import AreaStages
-from stream.entities import EntityStages
+from stream.entity_stages import EntityStages
 from stream.model_bindings import ModelBindings
 from stream.stage import Knowledge, Output, Stage, StageKind
 from twin.alarms.messages import (

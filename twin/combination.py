@@ -15,7 +15,7 @@ from twin.observed_property import Combination, ObservedProperty
 from twin.quality import takes_part
 
 PEERS_MIN = 3
-"""So many sensors must speak before one of them can be outvoted."""
+"""So many sensors, or neighbours, must speak before one of them can be outvoted."""
 
 
 class Part(NamedTuple):
@@ -55,7 +55,8 @@ def combine(property: ObservedProperty, parts: Sequence[Part]) -> PropertyState:
         return _suspect(parts)
     deviating: tuple[int, ...] = ()
     if property.quality.disagreement is not None and len(good) >= PEERS_MIN:
-        deviating = _deviating(good, property.quality.disagreement)
+        far = far_from_the_others([one.value for one in good], property.quality.disagreement)
+        deviating = tuple(good[place].datastream for place in far)
         good = [one for one in good if one.datastream not in deviating]
     flags = 0
     for one in good:
@@ -79,11 +80,15 @@ def _suspect(parts: Sequence[Part]) -> PropertyState:
     )
 
 
-def _deviating(good: Sequence[Observation], disagreement: float) -> tuple[int, ...]:
-    """Return those that are further from the median of all than may be; none if that were half or more."""
-    middle = median(one.value for one in good)
-    found = tuple(one.datastream for one in good if abs(one.value - middle) > disagreement)
-    return found if 2 * len(found) < len(good) else ()
+def far_from_the_others(values: Sequence[float], limit: float) -> tuple[int, ...]:
+    """Return the places of those further than `limit` from the median of all; none if that were half or more.
+
+    >>> far_from_the_others([20.0, 21.0, 40.0], 8.0), far_from_the_others([20.0, 40.0], 8.0)
+    ((2,), ())
+    """
+    middle = median(values)
+    found = tuple(place for place, value in enumerate(values) if abs(value - middle) > limit)
+    return found if 2 * len(found) < len(values) else ()
 
 
 def combined(combination: Combination, values: Sequence[float]) -> float:

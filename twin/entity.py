@@ -12,6 +12,10 @@ Geometry: TypeAlias = Mapping[str, Any]
 RELATION_TYPES = ("locatedIn", "feeds", "drainsTo", "adjacentTo")
 
 
+AREA_TYPES = frozenset({"Municipality", "District", "Neighbourhood"})
+"""Entities of these types are areas: what is measured on them is told by themselves, to themselves."""
+
+
 @dataclass(frozen=True, slots=True)
 class Relation:
     """A directed, typed link from one entity to another."""

@@ -1,8 +1,8 @@
 """The state of an entity: its datastreams combined into one value for each observed property.
 
 Everything here is a function of the *set* of observations, so any order of arrival ends in the same state;
-only the revision, which counts the changes that were told, depends on the order. Of households nothing is
-combined here: `twin.household_sum` publishes what may be told of them.
+only the revision, which counts the changes that were told, depends on the order. What neighbours say comes
+in as verdicts. Of households nothing is combined here: `twin.household_sum` publishes what may be told.
 """
 
 from __future__ import annotations
@@ -16,7 +16,9 @@ from twin.instant import Duration
 from twin.judgement import Judgement
 from twin.model import CityModel
 from twin.observation import Observation, Outcome
+from twin.quality import QualityFlag, takes_part
 from twin.sensor import Datastream
+from twin.verdict import Verdict, heeded
 
 
 class Change(NamedTuple):
@@ -43,6 +45,7 @@ class EntityState:
 
     revision: int = 0
     datastreams: dict[int, DatastreamState] = field(default_factory=dict)
+    verdicts: dict[str, dict[str, Verdict]] = field(default_factory=dict)  #: by property and area
 
     def observe(self, observation: Observation, model: CityModel, future_max: Duration) -> Effect:
         """Take in one observation. Raises KeyError when the model does not know the datastream."""
@@ -84,10 +87,28 @@ class EntityState:
         change = Change(datastream.entity, datastream.property, self.revision, combined, now)
         return Effect(Outcome.CORRECTION, judgements, change)
 
+    def hear(self, verdict: Verdict, model: CityModel) -> Change | None:
+        """Take in a verdict of neighbours; return what it changed. One that is known changes nothing."""
+        of_property = self.verdicts.setdefault(verdict.property, {})
+        known = of_property.get(verdict.area)
+        if known is not None and verdict.revision <= known.revision:
+            return None
+        before = self.property_state(verdict.property, model)
+        of_property[verdict.area] = verdict
+        state = self.property_state(verdict.property, model)
+        if state is None or state == before:
+            return None
+        self.revision += 1
+        newest = max(
+            (self.datastreams[id].newest for id in state.datastreams), key=lambda one: one.phenomenon_time
+        )
+        return Change(verdict.entity, verdict.property, self.revision, state, newest)
+
     def property_state(self, property: str, model: CityModel) -> PropertyState | None:
         """Return the combined state of a property, or None while nothing was observed that may be combined.
 
-        What is personal never is: `twin.household_sum` publishes it, over enough connections.
+        What is personal never is: `twin.household_sum` publishes it, over enough connections. One that
+        neighbours have outvoted is suspect.
         """
         parts: list[Part] = []
         for id, state in self.datastreams.items():
@@ -96,7 +117,14 @@ class EntityState:
                 continue
             if not model.terms(datastream).personal:
                 parts.append(Part(state.newest, state.last_good, datastream.interval))
-        return combine(model.properties[property], parts) if parts else None
+        if not parts:
+            return None
+        combined = combine(model.properties[property], parts)
+        verdict = heeded(self.verdicts.get(property, {}).values(), model)
+        if verdict is None or not takes_part(combined.flags):
+            return combined
+        flags = combined.flags | int(QualityFlag.DISAGREES)
+        return combined._replace(flags=flags, last_good=verdict.last_good)
 
 
 def _told(observation: Observation) -> tuple[int, float, int]:

@@ -21,6 +21,7 @@ from twin.entity_state import Change
 from twin.errors import MessageError
 from twin.instant import Duration, Instant
 from twin.observation import Observation
+from twin.verdict import Verdict
 from twin.window import Aggregate
 
 
@@ -36,6 +37,9 @@ class ObservationBatch(msgspec.Struct, array_like=True, frozen=True, gc=False):
     time: Instant  #: when ingest made the record: the log's clock
     headers: bytes = b""  #: `MESSAGE_HEADERS`; empty in a tick
     payloads: bytes = b""  #: `PAYLOADS`: one for each header, in order; empty where they are not kept
+    verdicts: tuple[
+        Verdict, ...
+    ] = ()  #: of neighbours; the stage of areas writes them, in records of their own
 
 
 class MessageHeader(msgspec.Struct, array_like=True, frozen=True, gc=False):
@@ -100,8 +104,8 @@ class AreaInput(NamedTuple):
     name: str  #: of the property or indicator
     value: float | None  #: None: it has nothing to tell any more
     phenomenon_time: Instant
-    flags: int
-    weight: int  #: connections or sensors behind the value
+    flags: int  #: DISAGREES beside a value: neighbours have outvoted it
+    weight: int  #: connections or sensors behind the value; 0: passed on for judgement by neighbours alone
     valid_until: Instant  #: by event time: from then on it does not speak for the present any more
     revision: (
         int  #: of the source when it told this: a state may go back in time when its newest value is judged
@@ -143,7 +147,8 @@ class Update(msgspec.Struct, array_like=True, frozen=True, gc=False):
     observation: Observation | None
     kind: UpdateKind = UpdateKind.OBSERVED
     last_good: LastGood | None = None  #: beside a value that is suspect
-    deviating: tuple[int, ...] = ()  #: ids of datastreams that disagree with the others and take no part
+    #: ids of datastreams that disagree with the others and take no part; of an area, those of its entities
+    deviating: tuple[int, ...] = ()
     count: int = 1  #: of datastreams or connections behind the value
     interval: Duration = 0  #: how often an indicator is made anew; 0: as often as its datastreams report
 
@@ -230,6 +235,11 @@ AREA_INPUTS: Codec[AreaInputBatch] = Codec(AreaInputBatch)
 def encode_observations(observations: Sequence[Observation], time: Instant) -> bytes:
     """Return an observation record that knows nothing of messages as bytes."""
     return OBSERVATIONS.encode(ObservationBatch(VERSION, tuple(observations), time))
+
+
+def encode_verdicts(verdicts: Sequence[Verdict], time: Instant) -> bytes:
+    """Return a record on `observations` that holds nothing but verdicts as bytes."""
+    return OBSERVATIONS.encode(ObservationBatch(VERSION, (), time, verdicts=tuple(verdicts)))
 
 
 _encode = msgspec.msgpack.Encoder().encode

@@ -9,8 +9,9 @@ from collections.abc import Iterator, Sequence
 from runtime import topics
 from tests.simulation.invariants import Ending, Judged
 from tests.simulation.simulated_log import SimulatedLog
-from twin.area_state import AREA_TYPES, PREFIX, roll_up_of
+from twin.area_state import PREFIX, roll_up_of
 from twin.cohort import BREAK, CONNECTIONS_MIN
+from twin.entity import AREA_TYPES
 from twin.freshness import freshness, live_for
 from twin.instant import Instant
 from twin.messages import AGGREGATES, UPDATES, Update, UpdateKind
@@ -26,7 +27,7 @@ def areas_are_the_roll_up_of_their_children(ending: Ending, judged: Judged) -> I
         area = _area_told(update, ending.model)
         if area is None or roll_up_of(name, ending.model) == "none":
             continue
-        if not takes_part(update.flags) and not update.property.startswith(PREFIX):
+        if not takes_part(update.flags):
             continue
         time = update.phenomenon_time
         inputs[area, name].append((update.value, update.count, time, time + _valid_for(update, ending.model)))
@@ -39,8 +40,9 @@ def areas_are_the_roll_up_of_their_children(ending: Ending, judged: Judged) -> I
         one = told.get((area, name))
         expected = _rolled_up(inputs.get((area, name), []), roll_up_of(name, ending.model))
         if expected is None:
-            continue  # all are suspect now: the last value stands, and grows old
-        if one is None:
+            if one is not None and takes_part(one.flags):
+                yield f"area {area}: {name} is told as good, and nothing below it is"
+        elif one is None:
             yield f"area {area} tells no {name}, expected {expected}"
         elif not math.isclose(one.value, expected, rel_tol=1e-9, abs_tol=1e-9):
             yield f"area {area}: {name} is {one.value}, its children come to {expected}"

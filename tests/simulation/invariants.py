@@ -6,13 +6,13 @@ import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from tests.simulation import oracle
+from tests.simulation import neighbour_oracle, oracle
 from tests.simulation.model_database import ModelDatabase
 from tests.simulation.oracle import Window
 from twin.instant import Instant
 from twin.model import CityModel
 from twin.observation import Observation
-from twin.quality import BY_TIMES
+from twin.quality import BY_TIMES, QualityFlag
 from twin.window import Aggregate
 
 
@@ -118,6 +118,7 @@ def states_are_those_of_the_set(ending: Ending, judged: Judged) -> Iterator[str]
         if told is None or told.observation[:2] != found[-1][:2] or told.observation[3:] != found[-1][3:]:
             yield f"state of datastream {id}: told {told}, expected {found[-1]}"
     places = {(one.entity, one.property) for one in model.datastreams.values()}
+    outvoted = neighbour_oracle.outvoted(judged, model, database.updates)
     for entity, property in sorted(places):
         update = database.updates.get((entity, property))
         if any(model.terms(one).personal for one in model.datastreams_of(entity, property)):
@@ -127,7 +128,14 @@ def states_are_those_of_the_set(ending: Ending, judged: Judged) -> Iterator[str]
             if state is not None or update is not None:
                 yield f"state of {entity} {property}: told {update}, expected {state}"
             continue
-        for name in ("value", "phenomenon_time", "flags", "datastreams", "last_good", "deviating"):
+        names = ["value", "phenomenon_time", "flags", "datastreams", "deviating"]
+        if (entity, property) in outvoted:
+            state = state._replace(flags=state.flags | QualityFlag.DISAGREES)
+        else:
+            names.append(
+                "last_good"
+            )  # beside one that is outvoted: what was good before the neighbours spoke
+        for name in names:
             if getattr(update, name) != getattr(state, name):
                 yield (
                     f"state of {entity} {property}: {name} is {getattr(update, name)}, "

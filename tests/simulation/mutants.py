@@ -13,6 +13,7 @@ from tests.simulation.model_database import ModelDatabase
 from twin import cohort
 from twin.datastream_state import DatastreamState
 from twin.instant import HOUR
+from twin.neighbours import Judged, Neighbours
 from twin.observation import Observation, Observed, Outcome
 from twin.open_windows import OpenWindows
 
@@ -75,6 +76,22 @@ def publish_a_cohort_of_nine(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(cohort, "CONNECTIONS_MIN", 9)
 
 
+def never_withdraw_a_verdict(patch: pytest.MonkeyPatch) -> None:
+    """Who was outvoted once stays so."""
+    judge = Neighbours.judge
+
+    def mutated(self: Neighbours, *given: Any) -> Judged:
+        found = judge(self, *given)
+        return found._replace(verdicts=[one for one in found.verdicts if one.deviates])
+
+    patch.setattr(Neighbours, "judge", mutated)
+
+
+def ask_nobody_above(patch: pytest.MonkeyPatch) -> None:
+    """An area in which too few speak passes nothing on."""
+    patch.setattr(Neighbours, "_pass_on", lambda *given: [])
+
+
 MUTANTS: Mapping[str, Mutant] = MappingProxyType(
     {
         one.__name__: one
@@ -84,6 +101,8 @@ MUTANTS: Mapping[str, Mutant] = MappingProxyType(
             close_a_window_without_its_late_part,
             forget_a_bucket_of_a_checkpoint,
             publish_a_cohort_of_nine,
+            never_withdraw_a_verdict,
+            ask_nobody_above,
         )
     }
 )

@@ -103,6 +103,11 @@ _KINDS: Mapping[str, tuple[str, Mapping[str, tuple[str, Callable[[Random], Proce
 """Kind → entity, and by field the unit and the process; what is observed is named as its field."""
 
 
+NEIGHBOURLY = "air_temperature"
+
+_POSTS = ("town.east.street", "town.east.air", "town.east", "town.west.mast", "town.west.pump", "town.canal")
+
+
 def random_city(scenario: Scenario) -> RandomCity:
     """Return the city of a scenario."""
     dice = scenario.dice("city")
@@ -114,6 +119,7 @@ def random_city(scenario: Scenario) -> RandomCity:
         entity, fields = _KINDS[kind]
         interval = dice.choice((30 * SECOND, MINUTE, MINUTE, 5 * MINUTE, 10 * MINUTE))
         builder.add(f"{kind}-{number}", entity, fields, interval)
+    _add_neighbours(scenario, builder)
     if scenario.households and dice.random() < 0.4:
         few = dice.random() < 0.8
         counts = dice.randint(CONNECTIONS_MIN, 13), dice.choice((2, 5, 9)) if few else dice.randint(10, 12)
@@ -122,6 +128,21 @@ def random_city(scenario: Scenario) -> RandomCity:
                 fields = {"power_import": ("kW", lambda own: _walk(own, 5.0, 0.3, 3))}
                 builder.add(f"p1-{area[5:]}-{number}", area, fields, 10 * MINUTE, personal=True)
     return builder.built(dice)
+
+
+def _add_neighbours(scenario: Scenario, builder: _Builder) -> None:
+    """Add thermometers here and there in town; a few measure something else than the others."""
+    dice = scenario.dice("neighbours")
+    if not scenario.neighbours or dice.random() < 0.5:
+        return
+    for number in range(dice.randint(3, 7)):
+        fields = {NEIGHBOURLY: ("Cel", _beside(dice.choice((0.0, 0.0, 0.0, 0.0, 20.0))))}
+        interval = dice.choice((MINUTE, 5 * MINUTE, 10 * MINUTE))
+        builder.add(f"post-{number}", dice.choice(_POSTS), fields, interval)
+
+
+def _beside(offset: float) -> Callable[[Random], Process]:
+    return lambda dice: _walk(dice, 9.0 + offset, 0.4, 1)
 
 
 class _Builder:

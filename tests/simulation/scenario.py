@@ -17,6 +17,7 @@ class Scenario:
     sensors: int = SENSORS_MAX  #: at most so many of the single sensors, the first ones
     messages: int = MESSAGES_MAX  #: at most so many messages, the first ones that arrive
     households: bool = True
+    neighbours: bool = True  #: thermometers that are compared with each other
     faults: bool = True
     garbage: bool = True
     redelivery: bool = True  #: ingest crashes, and what it had not acknowledged comes again

@@ -28,6 +28,9 @@ ALL = 1_000_000
 # At the end time goes on in these steps: windows are told early, and households are waited for no more.
 LAST_TICKS = (MINUTE, 5 * MINUTE, 30 * MINUTE, HOUR, 3 * HOUR, 3 * MINUTE, 3 * MINUTE, 3 * MINUTE)
 
+# A verdict of the town changes an area, that a voice in the town, and that may change a verdict.
+LAST_ROUNDS = 6
+
 ALWAYS: tuple[Invariant, ...] = (
     invariants.nothing_is_lost_or_made_up,
     invariants.the_ledger_balances,
@@ -135,10 +138,11 @@ class SimulatedCity:
     def _finish(self) -> None:
         self._stream.hold_all()
         self._stream.reload()
-        # The log goes on, so whoever has learnt of a model applies it.
-        self._ingest.now += MINUTE
-        self._ingest.tick(self.logs[-1], 0)
-        self._stream.finish()
+        # The log goes on, so whoever has learnt of a model applies it, and of a verdict tells its area.
+        for _ in range(LAST_ROUNDS):
+            self._ingest.now += MINUTE
+            self._ingest.tick(self.logs[-1], 0)
+            self._stream.finish()
         self._store_all()
         while work_off(self.database, self.model):
             pass

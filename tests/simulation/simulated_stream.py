@@ -13,7 +13,7 @@ from typing import Any
 
 from runtime import topics
 from stream.areas import AreaStages
-from stream.entities import EntityStages
+from stream.entity_stages import EntityStages
 from stream.stage import Knowledge, Output, Stage, StageKind
 from tests.simulation.simulated_log import SimulatedLog
 from twin.instant import MINUTE

@@ -15,9 +15,9 @@ from twin.alarms.expression import ExpressionError, Program
 from twin.alarms.operand import SIZES, Operand, Series
 from twin.alarms.progress import Crossing, Terms
 from twin.alarms.rule import Deviation, Expression, Outage, Rule, Selection, Silence, Threshold, operands_of
-from twin.area_state import AREA_TYPES, PREFIX
+from twin.area_state import PREFIX
 from twin.derived_state import wanted_of
-from twin.entity import Entity
+from twin.entity import AREA_TYPES, Entity
 from twin.instant import Duration
 from twin.model import CityModel
 

@@ -54,8 +54,31 @@ async def test_indicators_and_roll_ups_stand_beside_properties(
             "freshness": "live",
             "revision": 1,
             "count": 12,
+            "deviatingEntityIds": [],
         }
     }
+
+
+async def test_who_is_outvoted_by_neighbours_is_suspect_and_named_by_the_area(
+    client: httpx.AsyncClient, parts: Context, make_update: Any, make_derived: Any
+) -> None:
+    outvoted = structs.replace(
+        make_update(3, 2, 80.0, flags=QualityFlag.DISAGREES),
+        datastreams=(1, 3),
+        last_good=LastGood(11.0, NOW - 10 * MINUTE),
+    )
+    area = structs.replace(make_derived("city.east", "area_pm2_5", 1, 11.0), deviating=(1, 3))
+    parts.hub.take(0, 1, [make_update(1, 1, 79.0), outvoted, area])
+    hill = (await client.get("/v1/entities/city.east.hill/state")).json()
+    value = hill["properties"]["pm2_5"]
+    assert (value["quality"], value["value"], value["lastGood"]["value"]) == ("suspect", 80.0, 11.0)
+    assert {one["id"]: one["quality"] for one in hill["datastreams"]} == {
+        1: "suspect",
+        2: "good",
+        3: "suspect",
+    }
+    east = (await client.get("/v1/entities/city.east/state")).json()["indicators"]["area_pm2_5"]
+    assert (east["quality"], east["deviatingEntityIds"]) == ("good", ["city.east.hill"])
 
 
 async def test_the_liveability_card_has_a_line_for_each_domain_and_no_total(

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from runtime import topics
 from stream.buckets import NOWHERE, Checkpoint
-from stream.entities import EntityStage, EntityStages
+from stream.entities import EntityStage
+from stream.entity_stages import EntityStages
 from stream.stage import Knowledge, Output
 from tests.cities import small_city
 from tests.strategies import observations

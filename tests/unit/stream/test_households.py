@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 
-from stream.entities import EntityStage, EntityStages
+from stream.entities import EntityStage
+from stream.entity_stages import EntityStages
 from stream.stage import Knowledge, Output
 from tests.household_city import household_city
 from twin.codec import VERSION

@@ -9,7 +9,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from runtime import topics
-from stream.entities import EntityStages
+from stream.entity_stages import EntityStages
 from stream.metrics import StreamMetrics
 from stream.settings import StreamSettings
 from stream.stage import Knowledge

@@ -1,0 +1,63 @@
+"""Makes the stages of `observations`: restored from a checkpoint, or seeded from what was stored. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from runtime import topics
+from stream.buckets import Buckets
+from stream.entities import EntityOptions, EntityStage
+from stream.entity_content import EntityKind
+from stream.model_bindings import ModelBindings
+from stream.seeding import seeded_contents
+from stream.stage import Knowledge
+from twin.instant import Duration
+from twin.messages import OBSERVATIONS, ObservationBatch, partition_of
+from twin.model import CityModel
+
+
+@dataclass(frozen=True, slots=True)
+class EntityStages:
+    """Makes the stage of each partition of `observations`."""
+
+    log: str
+    partitions: int
+    buckets: int
+    future_max: Duration
+    bindings: ModelBindings = field(default_factory=ModelBindings)
+    topic: str = topics.OBSERVATIONS
+
+    @property
+    def options(self) -> EntityOptions:
+        """What the stages have in common."""
+        return EntityOptions(partitions=self.partitions, future_max=self.future_max, bindings=self.bindings)
+
+    def restored(
+        self, partition: int, position: bytes | None, bucket: Callable[[int], bytes | None]
+    ) -> EntityStage | None:
+        """Return the stage as a checkpoint of this log has it, or None when there is none."""
+        buckets = Buckets.restored(EntityKind(), self.log, self.buckets, position, bucket)
+        return EntityStage(buckets, self.options, partition) if buckets is not None else None
+
+    def seeded(self, partition: int, knowledge: Knowledge, model: CityModel) -> EntityStage:
+        """Return the stage at the beginning of a log, from what was stored."""
+        buckets = Buckets(EntityKind(), self.log, self.buckets)
+        mine = [
+            one
+            for one in knowledge.observations
+            if (known := model.datastreams.get(one.datastream)) is not None
+            and partition_of(known.entity, self.partitions) == partition
+        ]
+        contents = seeded_contents(knowledge._replace(observations=mine), model, self.future_max)
+        buckets.seed(contents.items())
+        return EntityStage(buckets, self.options, partition)
+
+    def read(self, value: bytes) -> ObservationBatch:
+        """Return what a record holds; raise MessageError when this version cannot read it."""
+        return OBSERVATIONS.decode(value)
+
+    def missing(self, batch: ObservationBatch, model: CityModel) -> bool:
+        """Whether a record holds observations of datastreams that the model does not know."""
+        datastreams = model.datastreams
+        return any(one.datastream not in datastreams for one in batch.observations)

@@ -1,0 +1,120 @@
+"""A town of thermometers for tests, and its two stages of the stream as one."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+
+from runtime import topics
+from stream.areas import AreaStage, AreaStages
+from stream.entities import EntityStage
+from stream.entity_stages import EntityStages
+from stream.stage import Knowledge
+from twin.codec import VERSION
+from twin.entity import Entity
+from twin.instant import MINUTE, SECOND, Instant
+from twin.messages import AREA_INPUTS, OBSERVATIONS, UPDATES, AreaInputBatch, ObservationBatch, Update
+from twin.model import City, CityModel
+from twin.observation import Observation
+from twin.sensor import Datastream, Sensor
+from twin.verdict import Verdict
+
+NOTHING = Knowledge([], frozenset(), [], [], {}, {}, {}, {}, [], {})
+NAME = "air_temperature"
+ROLLED_UP = "area_air_temperature"
+
+# North judges its own four posts; the two of South and the one of the town itself need each other.
+POSTS = (
+    "town.north.a",
+    "town.north.b",
+    "town.north.c",
+    "town.north.d",
+    "town.south.e",
+    "town.south.f",
+    "town.g",
+)
+
+
+def town(version: int = 1) -> CityModel:
+    """Return the model: one thermometer on each post, of a minute each; their ids are 1 to 7."""
+
+    def entity(id: str, type: str) -> Entity:
+        return Entity(id=id, type=type, name=id, parent=id.rpartition(".")[0] or None)
+
+    areas = (
+        entity("town", "Municipality"),
+        entity("town.north", "District"),
+        entity("town.south", "District"),
+    )
+    posts = [entity(id, "WeatherStation") for id in POSTS]
+    return CityModel(
+        version=version,
+        city=City(id="town", name="Town", timezone="Europe/Amsterdam"),
+        entities={one.id: one for one in (*areas, *posts)},
+        sensors={id: Sensor(id=id, feed="native", device=id, entity=id, interval=MINUTE) for id in POSTS},
+        datastreams={
+            number: Datastream(
+                id=number, sensor=id, entity=id, property=NAME, field=NAME, unit="Cel",
+                scale=1.0, offset=0.0, interval=MINUTE,
+            )
+            for number, id in enumerate(POSTS, start=1)
+        },
+    )  # fmt: skip
+
+
+MODEL = town()
+
+
+@dataclass
+class Stages:
+    """Both stages, of one partition each, with a log between them; time passes by the minute."""
+
+    entities: EntityStage = field(
+        default_factory=lambda: EntityStages("log-1", 1, 4, 5 * MINUTE).seeded(0, NOTHING, MODEL)
+    )
+    areas: AreaStage = field(default_factory=lambda: AreaStages("log-1", 1, 4).seeded(0, NOTHING, MODEL))
+    updates: list[Update] = field(default_factory=list)
+    verdicts: list[Verdict] = field(default_factory=list)
+    time: Instant = 0
+    _waiting: deque[ObservationBatch | AreaInputBatch] = field(default_factory=deque)
+
+    def report(self, values: dict[str, float]) -> None:
+        """Let posts report at the next minute, and time go on until everything that follows is told."""
+        self.time += MINUTE
+        found = [
+            Observation(POSTS.index(post) + 1, self.time, self.time, value, 0)
+            for post, value in values.items()
+        ]
+        self.take(found)
+
+    def take(self, found: list[Observation]) -> None:
+        """Take observations in, and the ticks of some seconds after them."""
+        self._play(ObservationBatch(VERSION, tuple(found), self.time))
+        for second in range(1, 6):
+            self._play(ObservationBatch(VERSION, (), self.time + second * SECOND))
+
+    def _play(self, batch: ObservationBatch) -> None:
+        self._waiting.append(batch)
+        while self._waiting:
+            one = self._waiting.popleft()
+            if isinstance(one, ObservationBatch):
+                self.verdicts += one.verdicts
+                outputs = self.entities.apply(self.entities.offset + 1, one, MODEL).outputs
+            else:
+                outputs = self.areas.apply(self.areas.offset + 1, one, MODEL).outputs
+            for topic, _, value in outputs:
+                if topic == topics.UPDATES:
+                    self.updates += UPDATES.decode(value).updates
+                elif topic == topics.AREA_INPUTS:
+                    self._waiting.append(AREA_INPUTS.decode(value))
+                elif topic == topics.OBSERVATIONS:
+                    self._waiting.append(OBSERVATIONS.decode(value))
+
+    def state(self, entity: str, property: str = NAME) -> Update:
+        """Return what was told last of a value."""
+        return [one for one in self.updates if (one.entity, one.property) == (entity, property)][-1]
+
+    def suspect(self) -> set[str]:
+        """Return the posts whose last told value is not good."""
+        last = {one.entity: one for one in self.updates if one.property == NAME}
+        return {entity for entity, one in last.items() if one.flags}

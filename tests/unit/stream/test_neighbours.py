@@ -1,0 +1,118 @@
+"""Neighbours over both stages: who is outvoted is told by its own entity, and takes no part in its areas."""
+
+from __future__ import annotations
+
+from stream.areas import AreaStages
+from stream.entity_stages import EntityStages
+from tests.neighbour_town import MODEL, POSTS, ROLLED_UP, Stages
+from twin.datastream_snapshot import LastGood
+from twin.instant import MINUTE
+from twin.quality import QualityFlag
+
+DISAGREES = int(QualityFlag.DISAGREES)
+NORTH = {"town.north.a": 20.0, "town.north.b": 20.5, "town.north.c": 19.5}
+
+
+def test_an_outvoted_value_is_suspect_beside_its_last_good_one_and_takes_no_part() -> None:
+    stages = Stages()
+    stages.report({**NORTH, "town.north.d": 21.0})
+    stages.report({**NORTH, "town.north.d": 35.0})
+    state = stages.state("town.north.d")
+    assert (state.value, state.flags) == (35.0, DISAGREES)
+    assert state.last_good == LastGood(21.0, MINUTE)
+    area = stages.state("town.north", ROLLED_UP)
+    assert (area.value, area.count, area.deviating, area.flags) == (20.0, 3, (4,), 0)
+    assert stages.suspect() == {"town.north.d"}
+
+
+def test_a_verdict_is_told_once_stands_over_new_values_and_is_withdrawn() -> None:
+    stages = Stages()
+    stages.report({**NORTH, "town.north.d": 35.0})
+    stages.report({**NORTH, "town.north.d": 36.0})
+    assert [(one.entity, one.deviates) for one in stages.verdicts] == [("town.north.d", True)]
+    told = [one.flags for one in stages.updates if one.entity == "town.north.d" and one.value == 36.0]
+    assert told == [DISAGREES], "a new value of a post that stands corrected is not told as good first"
+    stages.report({**NORTH, "town.north.d": 21.0})
+    assert [one.deviates for one in stages.verdicts] == [True, False]
+    assert (stages.state("town.north.d").flags, stages.state("town.north.d").last_good) == (0, None)
+    area = stages.state("town.north", ROLLED_UP)
+    assert (area.value, area.count, area.deviating) == (20.25, 4, ())
+
+
+def test_where_too_few_speak_the_area_above_judges() -> None:
+    stages = Stages()
+    stages.report({**NORTH, "town.south.e": 20.0, "town.south.f": 35.0, "town.g": 21.0})
+    assert stages.suspect() == {"town.south.f"}
+    south = stages.state("town.south", ROLLED_UP)
+    assert (south.value, south.count, south.deviating) == (20.0, 1, (6,))
+    assert {one.area for one in stages.verdicts} == {"town"}
+
+
+def test_an_area_in_which_nobody_is_believed_says_so_and_counts_nowhere() -> None:
+    stages = Stages()
+    stages.report({**NORTH, "town.south.f": 22.0, "town.g": 21.0})
+    assert stages.state("town", ROLLED_UP).count == 5
+    stages.report({**NORTH, "town.south.f": 35.0, "town.g": 21.0})
+    south = stages.state("town.south", ROLLED_UP)
+    assert (south.flags, south.last_good) == (DISAGREES, None)
+    assert (stages.state("town", ROLLED_UP).count, stages.state("town", ROLLED_UP).flags) == (4, 0)
+    stages.report({**NORTH, "town.south.f": 23.0, "town.g": 21.0})
+    assert (stages.state("town.south", ROLLED_UP).value, stages.state("town.south", ROLLED_UP).flags) == (
+        23.0,
+        0,
+    )
+    assert stages.state("town", ROLLED_UP).count == 5
+
+
+def test_two_alone_do_not_outvote_each_other() -> None:
+    stages = Stages()
+    stages.report({"town.south.e": 5.0, "town.south.f": 35.0})
+    assert (stages.suspect(), stages.verdicts) == (set(), [])
+    assert stages.state("town", ROLLED_UP).value == 20.0
+
+
+def test_who_has_fallen_silent_is_no_neighbour_any_more() -> None:
+    stages = Stages()
+    stages.report({**NORTH, "town.north.d": 35.0})
+    stages.time += 10 * MINUTE
+    stages.report({"town.north.d": 36.0})
+    assert stages.suspect() == set()
+    assert [one.deviates for one in stages.verdicts] == [True, False]
+
+
+def test_what_is_restored_from_a_checkpoint_knows_its_verdicts() -> None:
+    stages = Stages()
+    stages.report({**NORTH, "town.north.d": 21.0, "town.south.f": 3.0})
+    stages.report({**NORTH, "town.north.d": 35.0})
+    entities, areas = stages.entities.checkpoint(), stages.areas.checkpoint()
+    restored = EntityStages("log-1", 1, 4, 5 * MINUTE).restored(0, entities.position, entities.buckets.get)
+    areas_restored = AreaStages("log-1", 1, 4).restored(0, areas.position, areas.buckets.get)
+    assert restored is not None
+    assert areas_restored is not None
+    again = Stages(restored, areas_restored, time=stages.time)
+    again.report({**NORTH, "town.north.d": 36.0})
+    assert again.verdicts == []
+    assert (again.state("town.north.d").flags, again.state("town.north.d").last_good) == (
+        DISAGREES,
+        LastGood(21.0, MINUTE),
+    )
+
+
+def test_what_is_told_twice_is_heard_once() -> None:
+    stages = Stages()
+    stages.report({**NORTH, "town.north.d": 35.0})
+    (verdict,) = stages.verdicts
+    stages.report(NORTH)
+    content = stages.entities._buckets.content("town.north.d")
+    assert content.state.hear(verdict, MODEL) is None
+    withdrawn = verdict._replace(deviates=False, revision=verdict.revision - 1)
+    assert content.state.hear(withdrawn, MODEL) is None
+    assert content.state.property_state("air_temperature", MODEL).flags == DISAGREES
+
+
+def test_a_verdict_of_an_area_that_an_entity_has_left_is_not_heeded() -> None:
+    stages = Stages()
+    stages.report({**NORTH, "town.north.d": 35.0})
+    (verdict,) = stages.verdicts
+    content = stages.entities._buckets.content("town.north.a")
+    assert content.state.hear(verdict._replace(entity=POSTS[0], area="town.south"), MODEL) is None
