@@ -118,7 +118,8 @@ class LogBatch:
                 continue
             if one.kind is not UpdateKind.PERSONAL:
                 _keep_newest(self.updates, (one.entity, one.property), one)
-            if one.kind is UpdateKind.INDICATOR:
+            # With the last good value beside it, it is that value, told again as its inputs failed since.
+            if one.kind is UpdateKind.INDICATOR and one.last_good is None:
                 _keep_newest(self.entity_values, (one.entity, one.property, one.phenomenon_time), one)
             if one.observation is not None:
                 state = ToldState(one.revision, one.observation)

@@ -9,9 +9,10 @@ from twin.area_state import PREFIX
 from twin.cohort import Cohort, Past
 from twin.combination import PropertyState
 from twin.datastream_state import DatastreamState
-from twin.derived_state import wanted_of
+from twin.derived_state import remembered, wanted_of
 from twin.entity_state import Change
 from twin.household_sum import WINDOW, HouseholdSum
+from twin.indicators.registry import REGISTRY
 from twin.instant import Duration, Instant
 from twin.messages import Repair, Update, UpdateKind
 from twin.model import CityModel
@@ -67,6 +68,10 @@ def seeded_contents(knowledge: Knowledge, model: CityModel, future_max: Duration
         for id, state in content.state.datastreams.items():
             state.settle(model.terms(model.datastreams[id]), complete=id not in knowledge.truncated)
     _remember_windows(contents, knowledge, model)
+    for update in knowledge.derived:
+        if update.entity in contents and update.property in REGISTRY:
+            last = remembered(update.property, update.value, update.phenomenon_time, update.flags)
+            contents[update.entity].derived.told[update.property] = last
     for (entity, property), past in knowledge.cohorts.items():
         if entity in contents:
             contents[entity].derived.households[property] = _household(past)

@@ -51,6 +51,7 @@ class Told:
                 value.datastreams,
                 None,
                 UpdateKind.INDICATOR,
+                last_good=value.last_good,
                 count=value.weight,
                 interval=value.interval,
             )

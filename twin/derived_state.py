@@ -1,23 +1,26 @@
 """What is derived of an entity: its indicators, and the published values of its households.
 
-Computed at most once a second of log time, from what changed since.
+Computed at most once a second of log time, from what changed since. An indicator whose inputs fail is told
+again with their flags.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
 
 from twin.combination import PropertyState
+from twin.datastream_snapshot import LastGood
 from twin.household_sum import WINDOW, HouseholdSum
 from twin.indicators.indicator import Indicator, IndicatorValue, Input, InputValue
 from twin.indicators.registry import REGISTRY
 from twin.instant import HOUR, MINUTE, Duration, Instant
 from twin.model import CityModel
 from twin.observed_property import ObservedProperty
-from twin.trail import Trail
+from twin.quality import UNUSABLE, takes_part
+from twin.trail import Trail, WindowEnd
 from twin.window import Aggregate
 
 _SIZES: Mapping[str, Duration] = {"minute": MINUTE, "ten_minutes": 10 * MINUTE, "hour": HOUR, "day": HOUR}
@@ -36,6 +39,7 @@ class DerivedValue(NamedTuple):
     datastreams: tuple[int, ...]  #: of the cohort, where it is of households
     weight: int  #: how many sensors or connections are behind it
     interval: Duration  #: how often it is made anew
+    last_good: LastGood | None = None  #: the value itself, where its inputs have failed since
 
 
 class DerivedState(msgspec.Struct, array_like=True):
@@ -85,10 +89,10 @@ class DerivedState(msgspec.Struct, array_like=True):
         attributes = model.entities[entity].attributes if entity in model.entities else {}
         for indicator in wanted.indicators:
             if any(one.property in changed for one in indicator.inputs):
-                value = self._evaluated(indicator, attributes, model, wanted)
+                value, failed_at = self._evaluated(indicator, attributes, model, wanted)
                 if value is not None and value != self.told.get(indicator.name):
                     self.told[indicator.name] = value
-                    found.append(_derived(indicator, value))
+                    found.append(_derived(indicator, value, failed_at))
         return found
 
     def _published(self, model: CityModel, entity: str, wanted: Wanted, now: Instant) -> list[DerivedValue]:
@@ -108,12 +112,43 @@ class DerivedState(msgspec.Struct, array_like=True):
 
     def _evaluated(
         self, indicator: Indicator, attributes: Mapping[str, Any], model: CityModel, wanted: Wanted
-    ) -> IndicatorValue | None:
-        inputs: dict[str, InputValue | list[InputValue]] = {}
+    ) -> tuple[IndicatorValue | None, Instant | None]:
+        """Return the value of an indicator, and since when the inputs have failed that it cannot do without.
+
+        It is the last one then, with the flags of those inputs: nothing newer can be made, and no clock has
+        to pass before that is told.
+        """
+        inputs: dict[str, Sequence[InputValue]] = {}
+        failed: dict[str, WindowEnd] = {}
         for one in indicator.inputs:
             if one.property in wanted.observed:
                 inputs[one.property] = self._values(one, model)
-        return indicator.evaluate(inputs, attributes) if any(inputs.values()) else None
+                failure = self._failure(one, model)
+                if failure is not None:
+                    failed[one.property] = failure
+        value = indicator.evaluate(inputs, attributes) if any(inputs.values()) else None
+        if not failed or indicator.evaluate({**inputs, **dict.fromkeys(failed, ())}, attributes) is not None:
+            return value, None
+        last = value or self.told.get(indicator.name)
+        if last is None:
+            return None, None
+        flags = last.flags & ~UNUSABLE
+        for failure in failed.values():
+            flags |= failure.failed
+        return last._replace(flags=flags), min(one.start for one in failed.values())
+
+    def _failure(self, one: Input, model: CityModel) -> WindowEnd | None:
+        """Return the newest value or window of an input where it is not good, None where it is."""
+        if one.property in self.households:
+            return None
+        if one.averaging != "instant":
+            size = _SIZES[one.averaging]
+            trail = self.trails.get(one.property, {}).get(size)
+            return trail.failure(model.properties[one.property], size) if trail is not None else None
+        known = self.instants.get(one.property)
+        if not known or takes_part(known[-1].flags):
+            return None
+        return WindowEnd(known[-1].time, known[-1].flags & UNUSABLE)
 
     def _values(self, one: Input, model: CityModel) -> list[InputValue]:
         if one.averaging == "instant" or one.property in self.households:
@@ -168,12 +203,18 @@ def interval_of(name: str) -> Duration:
     return max((_SIZES[one.averaging] for one in indicator.inputs if one.averaging != "instant"), default=0)
 
 
+def remembered(name: str, value: float, time: Instant, flags: int) -> IndicatorValue:
+    """Return an indicator as it was stored. From what it was computed is not, so any that is new differs."""
+    return IndicatorValue(value, time - interval_of(name), flags, ())
+
+
 def is_over_windows(name: str) -> bool:
     """Whether a derived value is made of closed windows, and dated to the end of the last one."""
     return name in REGISTRY and interval_of(name) > 0
 
 
-def _derived(indicator: Indicator, value: IndicatorValue) -> DerivedValue:
+def _derived(indicator: Indicator, value: IndicatorValue, failed_at: Instant | None) -> DerivedValue:
     interval = interval_of(indicator.name)
     time = value.time + interval  # a window speaks for its end
-    return DerivedValue(indicator.name, value.value, time, value.flags, (), len(value.inputs), interval)
+    good = LastGood(value.value, time) if failed_at is not None and failed_at > value.time else None
+    return DerivedValue(indicator.name, value.value, time, value.flags, (), len(value.inputs), interval, good)

@@ -11,6 +11,7 @@ from twin.indicators.indicator import InputValue
 from twin.indicators.validity import is_valid
 from twin.instant import HOUR, MINUTE, Duration, Instant
 from twin.observed_property import ObservedProperty
+from twin.quality import UNUSABLE
 from twin.window import Aggregate
 
 WINDOWS_MAX: dict[Duration, int] = {MINUTE: 8, 10 * MINUTE: 8, HOUR: 26}
@@ -28,10 +29,20 @@ class WindowValue(NamedTuple):
     maximum: float | None = None
 
 
+class WindowEnd(NamedTuple):
+    """The newest window of one datastream, whether it has a value or not."""
+
+    start: Instant
+    failed: (
+        int  #: the flags that kept it from being measured enough; 0: it is, or nothing is known against it
+    )
+
+
 class Trail(msgspec.Struct, array_like=True):
     """The newest windows of one property and size, by start, of each datastream of the entity. Mutable."""
 
     windows: dict[Instant, dict[int, WindowValue]] = msgspec.field(default_factory=dict)
+    ends: dict[int, WindowEnd] = msgspec.field(default_factory=dict)  #: by datastream
 
     def add(self, aggregate: Aggregate) -> bool:
         """Take in a window as it was told; return whether it says anything new.
@@ -39,15 +50,17 @@ class Trail(msgspec.Struct, array_like=True):
         A window older than all that are remembered is passed over: what is kept is the newest of the set. One
         that has no value any more, because all in it was judged again, is forgotten.
         """
+        turned = self._note_end(aggregate)
         value = aggregate.total if aggregate.total is not None else aggregate.mean
         of_start = self.windows.get(aggregate.start)
         if value is None:
-            return of_start is not None and of_start.pop(aggregate.datastream, None) is not None
+            forgotten = of_start is not None and of_start.pop(aggregate.datastream, None) is not None
+            return forgotten or turned
         if of_start is None:
             if len(self.windows) >= WINDOWS_MAX[aggregate.size]:
                 oldest = min(self.windows)
                 if aggregate.start < oldest:
-                    return False
+                    return turned
                 del self.windows[oldest]
             of_start = self.windows[aggregate.start] = {}
         coverage = aggregate.coverage
@@ -60,6 +73,36 @@ class Trail(msgspec.Struct, array_like=True):
             aggregate.maximum,
         )
         return True
+
+    def _note_end(self, aggregate: Aggregate) -> bool:
+        """Remember the newest window of a datastream; return whether one failed, or no longer does."""
+        known = self.ends.get(aggregate.datastream)
+        if known is not None and aggregate.start < known.start:
+            return False
+        end = WindowEnd(
+            aggregate.start, 0 if is_valid(aggregate.coverage or 0.0) else aggregate.flags & UNUSABLE
+        )
+        self.ends[aggregate.datastream] = end
+        return end != known and bool(end.failed or (known is not None and known.failed))
+
+    def failure(self, property: ObservedProperty, size: Duration) -> WindowEnd | None:
+        """Return what the entity's newest window of this size failed by, or None where it has a value.
+
+        One sensor that has not failed speaks for the others, also while its window is not closed yet; a sum
+        needs all of them.
+        """
+        newest = max((one.start for one in self.ends.values()), default=0)
+        recent = [one for one in self.ends.values() if one.start >= newest - size]
+        is_failed = any if property.combination == "sum" else all
+        if not recent or not is_failed(one.failed for one in recent):
+            return None
+        values = self.values(property)
+        if values and values[-1].time >= newest and is_valid(values[-1].coverage):
+            return None
+        flags = 0
+        for one in recent:
+            flags |= one.failed
+        return WindowEnd(newest, flags)
 
     def values(self, property: ObservedProperty) -> list[InputValue]:
         """Return the entity's value in each window, oldest first: its datastreams combined.

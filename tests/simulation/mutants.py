@@ -12,6 +12,7 @@ from stream.buckets import Buckets, Checkpoint
 from tests.simulation.model_database import ModelDatabase
 from twin import cohort
 from twin.datastream_state import DatastreamState
+from twin.derived_state import DerivedState
 from twin.instant import HOUR
 from twin.neighbours import Judged, Neighbours
 from twin.observation import Observation, Observed, Outcome
@@ -92,6 +93,11 @@ def ask_nobody_above(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Neighbours, "_pass_on", lambda *given: [])
 
 
+def hide_that_an_input_failed(patch: pytest.MonkeyPatch) -> None:
+    """An indicator keeps its last value as if nothing had happened."""
+    patch.setattr(DerivedState, "_failure", lambda *given: None)
+
+
 MUTANTS: Mapping[str, Mutant] = MappingProxyType(
     {
         one.__name__: one
@@ -103,6 +109,7 @@ MUTANTS: Mapping[str, Mutant] = MappingProxyType(
             publish_a_cohort_of_nine,
             never_withdraw_a_verdict,
             ask_nobody_above,
+            hide_that_an_input_failed,
         )
     }
 )

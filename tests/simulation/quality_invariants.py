@@ -12,6 +12,7 @@ from simulators.faults.fault import Place
 from simulators.faults.sensor import Spike
 from tests.simulation.invariants import Ending, Judged
 from tests.simulation.sending import Sent
+from twin.indicators.registry import REGISTRY
 from twin.observation import Observation
 from twin.quality import QualityFlag, takes_part
 from twin.sensor import Datastream
@@ -36,6 +37,19 @@ def what_is_out_of_range_is_flagged(ending: Ending, judged: Judged) -> Iterator[
             flagged = told is not None and bool(told.flags & QualityFlag.OUT_OF_RANGE)
             if flagged != (not low <= one.value <= high):
                 yield f"observation {one[:2]}: {one.value} of {low} to {high}, told {told}"
+
+
+def indicators_say_that_their_inputs_failed(ending: Ending, judged: Judged) -> Iterator[str]:
+    """An indicator of one present value is suspect when that value is, and only then."""
+    for (entity, name), told in sorted(ending.database.updates.items()):
+        indicator = REGISTRY.get(name)
+        if indicator is None or len(indicator.inputs) != 1:
+            continue
+        (one,) = indicator.inputs
+        if one.averaging == "instant" and not one.history:
+            input = ending.database.updates[entity, one.property]
+            if takes_part(told.flags) != takes_part(input.flags):
+                yield f"indicator {name} of {entity} is told with {told.flags}, its input with {input.flags}"
 
 
 def spikes_are_flagged(

@@ -45,6 +45,7 @@ WITH_WHOLE_LOG: tuple[Invariant, ...] = (
     area_invariants.areas_are_the_roll_up_of_their_children,
     area_invariants.silent_sensors_are_known,
     quality_invariants.what_is_out_of_range_is_flagged,
+    quality_invariants.indicators_say_that_their_inputs_failed,
 )
 
 

@@ -9,6 +9,7 @@ from storage.log_batch import LogBatch, LogRecord
 from tests.integration.storage.historian_runs import quarantined, with_headers
 from twin import messages
 from twin.codec import VERSION
+from twin.datastream_snapshot import LastGood
 from twin.instant import HOUR, MINUTE
 from twin.messages import (
     AggregateBatch,
@@ -82,6 +83,14 @@ def test_a_derived_value_is_kept_as_a_series_and_a_household_s_only_as_its_state
     }
     assert batch.updates.keys() == {("a", "eaqi")}
     assert batch.states == {1: (9, ONE)}
+
+
+def test_a_derived_value_that_is_told_again_as_its_inputs_failed_since_leaves_its_series_as_it_was() -> None:
+    good = replace(update(1, None, "lki"), kind=UpdateKind.INDICATOR)
+    failed = replace(good, revision=2, flags=32, last_good=LastGood(good.value, good.phenomenon_time))
+    batch = batch_of(topics.UPDATES, updates(good), updates(failed))
+    assert batch.updates["a", "lki"] == failed
+    assert list(batch.entity_values.values()) == [good]
 
 
 def test_of_what_is_derived_the_newest_revision_stays_and_of_repairs_the_last_offset() -> None:
