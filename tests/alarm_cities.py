@@ -25,26 +25,7 @@ def alarm_city(
     rules: Iterable[Rule] = (), *, version: int = 1, entities: Iterable[Entity] = (), **changes: Any
 ) -> CityModel:
     """Return a town with a canal, a polder that drains to it, and a level gauge on each."""
-    places = [
-        Entity(id="town", type="Municipality", name="Town"),
-        Entity(id="town.east", type="District", name="East", parent="town"),
-        Entity(
-            id="canal",
-            type="Waterway",
-            name="Canal",
-            parent="town.east",
-            attributes={"targetLevel": -0.5, "alertLevel": -0.35, "dangerLevel": -0.2},
-        ),
-        Entity(
-            id="polder",
-            type="Polder",
-            name="Polder",
-            parent="town.east",
-            attributes={"targetLevel": -2.0},
-            relations=(Relation("drainsTo", "canal"),),
-        ),
-        *entities,
-    ]
+    places = [*_places(), *entities]
     sensors = [
         Sensor(id=f"gauge-{one}", feed="native", device=f"gauge-{one}", entity=one, interval=INTERVAL)
         for one in ("canal", "polder")
@@ -74,6 +55,28 @@ def alarm_city(
         properties={**BUILT_IN, "water_level": replace(BUILT_IN["water_level"], quality=GOOD)},
         **changes,
     )
+
+
+def _places() -> list[Entity]:
+    return [
+        Entity(id="town", type="Municipality", name="Town"),
+        Entity(id="town.east", type="District", name="East", parent="town"),
+        Entity(
+            id="canal",
+            type="Waterway",
+            name="Canal",
+            parent="town.east",
+            attributes={"targetLevel": -0.5, "alertLevel": -0.35, "dangerLevel": -0.2},
+        ),
+        Entity(
+            id="polder",
+            type="Polder",
+            name="Polder",
+            parent="town.east",
+            attributes={"targetLevel": -2.0},
+            relations=(Relation("drainsTo", "canal"),),
+        ),
+    ]
 
 
 def high_water(**changes: Any) -> Rule:

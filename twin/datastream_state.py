@@ -15,8 +15,8 @@ makes its windows again from everything that was stored.
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
-from collections.abc import Iterator
+from bisect import bisect_left
+from collections.abc import Iterator, Sequence
 from operator import itemgetter
 
 from twin.counting import counted_up_to, counts_of
@@ -65,16 +65,10 @@ class DatastreamState:
         """Return the newest value that takes part, or None."""
         return self._last_good_before(len(self._judged))
 
-    def judged_since(self, time: Instant) -> list[Observation]:
-        """Return what is kept of observations from a phenomenon time on, calibrated and judged, ascending."""
-        if self._judged and self._judged[-1].phenomenon_time < time:
-            return []
-        return self._judged[bisect_left(self._kept, time, key=_phenomenon_time) :]
-
-    def judged_at(self, time: Instant) -> Observation | None:
-        """Return the newest observation up to a phenomenon time, of those that are kept."""
-        place = bisect_right(self._kept, time, key=_phenomenon_time)
-        return self._judged[place - 1] if place else None
+    @property
+    def judged(self) -> Sequence[Observation]:
+        """Return what is kept, calibrated and judged, ascending by phenomenon time; not to be changed."""
+        return self._judged
 
     def observe(self, observation: Observation, terms: Terms, future_max: Duration) -> Observed:
         """Take in one observation."""

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
+from collections.abc import Sequence
+from operator import attrgetter
+
 from twin.alarms.operand import Point, Source
 from twin.combination import Part, combine
 from twin.datastream_state import DatastreamState
@@ -9,7 +13,10 @@ from twin.entity_state import EntityState
 from twin.freshness import live_for
 from twin.instant import Instant
 from twin.model import CityModel
+from twin.observation import Observation
 from twin.sensor import Datastream
+
+_time = attrgetter("phenomenon_time")
 
 
 def property_points(state: EntityState, property: str, since: Instant, model: CityModel) -> list[Point]:
@@ -28,13 +35,13 @@ def property_points(state: EntityState, property: str, since: Instant, model: Ci
     ]
     if len(parts) == 1:
         return _of_one(*parts[0], since)
-    times = sorted({one.phenomenon_time for _, known in parts for one in known.judged_since(since)})
+    times = sorted({one.phenomenon_time for _, known in parts for one in _since(known, since)})
     points = []
     for time in times:
         spoke = [
             Part(newest, None, datastream.interval)
             for datastream, known in parts
-            if (newest := known.judged_at(time)) is not None
+            if (newest := _at(known, time)) is not None
         ]
         combined = combine(model.properties[property], spoke)
         taken = {one.newest.datastream: one for one in spoke}
@@ -55,5 +62,19 @@ def _of_one(datastream: Datastream, state: DatastreamState, since: Instant) -> l
             one.phenomenon_time + live,
             (Source(one.datastream, one.phenomenon_time),),
         )
-        for one in state.judged_since(since)
+        for one in _since(state, since)
     ]
+
+
+def _since(state: DatastreamState, time: Instant) -> Sequence[Observation]:
+    judged = state.judged
+    # Most often it is the newest alone.
+    if len(judged) > 1 and judged[-2].phenomenon_time >= time:
+        return judged[bisect_left(judged, time, key=_time) :]
+    return judged[-1:] if judged and judged[-1].phenomenon_time >= time else ()
+
+
+def _at(state: DatastreamState, time: Instant) -> Observation | None:
+    """Return the newest observation up to a phenomenon time, of those that are kept."""
+    place = bisect_right(state.judged, time, key=_time)
+    return state.judged[place - 1] if place else None

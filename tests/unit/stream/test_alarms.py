@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
-
-import pytest
 
 from tests.alarm_cities import alarm_city, high_water
 from tests.stage_run import NOTHING, StageRun
 from twin.alarms.messages import Command
 from twin.alarms.operand import Operand
-from twin.alarms.rule import Expression, Level, Outage, Rule, Selection, Silence, Text, Threshold
+from twin.alarms.rule import Expression, Level, Selection, Threshold
 from twin.alarms.severity import Severity
-from twin.calibration import Maintenance
-from twin.entity import Entity
-from twin.instant import HOUR, MINUTE, SECOND
-from twin.model import CityModel
+from twin.instant import MINUTE, SECOND
 from twin.observation import Observation
-from twin.sensor import Sensor
 
 START = 1_767_225_600_000_000
 CANAL, POLDER = 1, 2
@@ -174,126 +167,6 @@ def test_a_late_observation_moves_the_beginning() -> None:
         ("raised", START + 4 * MINUTE),
         ("reassessed", START + 2 * MINUTE),
     ]
-
-
-SILENT = Rule(
-    id="silent",
-    version=1,
-    title=Text("Sensor silent", "Sensor stil"),
-    theme="device",
-    condition=Silence(severity=Severity.MINOR),
-)
-
-
-def test_a_sensor_that_says_nothing_raises_an_alarm_until_it_is_heard() -> None:
-    run = StageRun(alarm_city([SILENT]))
-    run.observe(level(0, -0.5))
-    run.pass_time(START + 10 * MINUTE, 10 * SECOND)
-    assert run.alarms == []
-    run.pass_time(START + 12 * MINUTE, 10 * SECOND)
-    raised = run.alarms[-1]
-    assert (raised.alarm, raised.time) == ("silent~canal~gauge-canal", START + 10 * MINUTE + 31 * SECOND)
-    assert "nothing new from gauge-canal since 2026-01-01T00:00:01Z" in raised.sentence_en
-    run.observe(level(13, -0.5))
-    run.pass_time(START + 14 * MINUTE)
-    assert (run.alarms[-1].kind, run.alarms[-1].time) == ("returned", START + 13 * MINUTE + SECOND)
-
-
-def test_a_sensor_that_was_never_heard_is_not_missed() -> None:
-    run = StageRun(alarm_city([SILENT]))
-    run.observe(level(0, -0.5))
-    run.pass_time(START + HOUR, 10 * SECOND)
-    assert {one.entity for one in run.alarms} == {"canal"}
-
-
-def test_while_nobody_could_be_heard_nobody_is_silent() -> None:
-    run = StageRun(alarm_city([SILENT]))
-    run.observe(level(0, -0.5))
-    run.pass_time(START + MINUTE)
-    run.time = START + 3 * HOUR  # no tick came for hours: ingest was away
-    run.pass_time(START + 3 * HOUR + 5 * MINUTE, 10 * SECOND)
-    assert run.alarms == []
-    run.pass_time(START + 3 * HOUR + 12 * MINUTE, 10 * SECOND)
-    assert kinds(run, "silent~canal~gauge-canal") == ["raised"]
-
-
-def test_maintenance_suppresses_a_silence_by_design() -> None:
-    work = Maintenance(sensor="gauge-canal", start=START, end=START + 30 * MINUTE)
-    run = StageRun(alarm_city([SILENT], maintenance=(work,)))
-    run.observe(level(0, -0.5))
-    run.pass_time(START + 20 * MINUTE, 10 * SECOND)
-    assert [(one.kind, one.state) for one in run.alarms] == [
-        ("suppressed", "suppressed-by-design"),
-        ("raised", "suppressed-by-design"),
-    ]
-    assert run.incidents == []
-    run.pass_time(START + 31 * MINUTE, 10 * SECOND)
-    assert (run.alarms[-1].kind, run.alarms[-1].state) == ("unsuppressed", "unacknowledged")
-
-
-OUT = Rule(
-    id="gateway-out",
-    version=1,
-    title=Text("Gateway out", "Gateway uit"),
-    theme="device",
-    condition=Outage(supply="gateway", severity=Severity.MAJOR, reports_missed=4, sensors_min=3),
-    select=Selection(types=("Gateway",)),
-)
-
-
-def gateway_city(count: int = 6) -> CityModel:
-    """Return a town whose gateway hands on what gauges say."""
-    entities = [Entity(id="gateway", type="Gateway", name="Gateway", parent="town.east")]
-    entities += [
-        Entity(id=f"ditch-{n}", type="Waterway", name=f"Ditch {n}", parent="town") for n in range(count)
-    ]
-    city = alarm_city([OUT, SILENT], entities=entities)
-    places = {f"s{n}": f"ditch-{n}" for n in range(count)}
-    sensors = {
-        id: Sensor(id=id, feed="ttn", device=id, entity=place, interval=10 * MINUTE, gateway="gateway")
-        for id, place in places.items()
-    }
-    datastreams = {
-        100 + n: replace(city.datastreams[CANAL], id=100 + n, sensor=id, entity=place, interval=10 * MINUTE)
-        for n, (id, place) in enumerate(places.items())
-    }
-    return replace(city, sensors={**city.sensors, **sensors}, datastreams={**city.datastreams, **datastreams})
-
-
-@pytest.mark.parametrize("together", [False, True])
-def test_an_outage_is_one_alarm_and_inhibits_the_silences_behind_it(together: bool) -> None:
-    run = StageRun(gateway_city())
-    for minutes in range(60):
-        speaking = [level(minutes, 0, 100 + n) for n in range(6) if minutes % 10 == (0 if together else n)]
-        run.observe(*speaking, now=START + minutes * MINUTE) if speaking else run.pass_time(
-            START + minutes * MINUTE, MINUTE // 6
-        )
-        run.pass_time(START + minutes * MINUTE + 50 * SECOND, 10 * SECOND)
-    assert run.alarms == []
-    run.pass_time(START + 4 * HOUR, 10 * SECOND)
-    active = [one.alarm for one in run.alarms if one.kind == "raised" and one.state == "unacknowledged"]
-    assert active == ["gateway-out~gateway"]
-    out = run.alarms[0]
-    assert START + 60 * MINUTE < out.time < START + 75 * MINUTE
-    silent = {one.alarm for one in run.alarms if one.kind == "raised"} - set(active)
-    assert silent == {f"silent~ditch-{n}~s{n}" for n in range(6)}
-    assert len({one.incident for one in run.incidents if one.open}) == 1
-    run.observe(*(level(250, 0, 100 + n) for n in range(5)))
-    run.pass_time(START + 252 * MINUTE)
-    newest = {one.alarm: one for one in run.alarms}
-    assert newest["gateway-out~gateway"].kind == "returned"
-    assert newest["silent~ditch-0~s0"].state == "normal"
-    assert newest["silent~ditch-5~s5"].state == "unacknowledged", "this one is still silent, by itself"
-
-
-def test_sensors_that_fall_silent_one_by_one_are_no_outage() -> None:
-    run = StageRun(gateway_city())
-    for minutes in range(0, 400, 10):
-        alive = [n for n in range(6) if minutes < 60 + 50 * n]
-        if alive:
-            run.observe(*(level(minutes, 0, 100 + n) for n in alive))
-        run.pass_time(START + minutes * MINUTE + 9 * MINUTE, 30 * SECOND)
-    assert not [one for one in run.alarms if one.rule == "gateway-out" and one.time < START + 310 * MINUTE]
 
 
 def test_a_rule_over_related_entities_and_roll_ups_is_evaluated_where_its_entity_lives() -> None:
