@@ -41,6 +41,7 @@ class AlarmFeed:
     _points: dict[Series, dict[Instant, Point]] = field(default_factory=dict)
     _heard: list[Heard] = field(default_factory=list)
     _carried: list[Carried] = field(default_factory=list)
+    _begun: Instant = INSTANT_MIN
     _told_at: dict[tuple[str, str], Instant] = field(default_factory=dict)  # not state: it spares records
 
     @property
@@ -101,13 +102,15 @@ class AlarmFeed:
             if owner:
                 self._carried.append(Carried(owner, supply, sensor.id, newest.received_time))
 
-    def retell(self, entity: str, state: EntityState, now: Instant) -> None:
+    def retell(self, entity: str, state: EntityState) -> None:
         """Tell all that is kept of an entity, at the beginning of a log."""
         known = [one for id in state.datastreams if (one := self.model.datastreams.get(id)) is not None]
         for property in sorted({one.property for one in known}):
             self.observed(entity, property, state, INSTANT_MIN)
         for datastream in known:
-            self.heard(datastream, state.datastreams[datastream.id].newest, now)
+            newest = state.datastreams[datastream.id].newest
+            self._begun = max(self._begun, newest.received_time)
+            self.heard(datastream, newest, newest.received_time)
 
     def _add(self, series: Series, points: list[Point]) -> None:
         if points:
@@ -125,6 +128,8 @@ class AlarmFeed:
             content[partition_of(heard.entity, partitions)].heard.append(heard)
         for carried in self._carried:
             content[partition_of(carried.entity, partitions)].carried.append(carried)
+        if now == INSTANT_MIN:  # the beginning of a log: no record has told the time yet
+            now = self._begun
         self._points, self._heard, self._carried = {}, [], []
         outputs = [
             Output(topics.ALARM_INPUTS, number, ALARM_INPUTS.encode(batch))

@@ -20,7 +20,7 @@ from stream.alarm_subject import AlarmSubject
 from stream.alarms_told import AlarmsTold
 from stream.buckets import Buckets, Checkpoint
 from stream.model_bindings import ModelBindings
-from stream.stage import Applied, Knowledge, Output, log_time, window_revision
+from stream.stage import Applied, Knowledge, Output, alarm_revision, log_time
 from twin.alarms.alarm import Alarm, Moment
 from twin.alarms.incident import Incident
 from twin.alarms.messages import (
@@ -37,7 +37,7 @@ from twin.alarms.messages import (
 from twin.alarms.silence import SensorLife
 from twin.alarms.state_machine import Refused
 from twin.alarms.supply import SupplyLife
-from twin.instant import SECOND, Duration, Instant
+from twin.instant import INSTANT_MIN, SECOND, Duration, Instant
 from twin.messages import partition_of
 from twin.model import CityModel
 
@@ -71,8 +71,8 @@ class AlarmStage:
         if batch is None:
             self._buckets.reach(offset, before)
             return Applied([], Counter(), 0)
-        now = log_time(before, batch.time) if batch.clock else before + 1
-        work = _Work(self, offset, model, AlarmsTold(Moment(now, window_revision(now, model))))
+        now = log_time(before, batch.time) if batch.clock or before == INSTANT_MIN else before + 1
+        work = _Work(self, offset, model, AlarmsTold(Moment(now, alarm_revision(now, model))))
         self._follow(model, now)
         work.renew(self._outdated)
         work.take(batch)

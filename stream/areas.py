@@ -19,6 +19,7 @@ from stream.stage import (
     Applied,
     Knowledge,
     Output,
+    alarm_revision,
     chunks,
     log_time,
     revision_base,
@@ -123,7 +124,7 @@ class AreaStage:
         return Applied(outputs + self._alarm_inputs(updates, model, now), Counter(), 0)
 
     def _alarm_inputs(self, updates: list[Update], model: CityModel, now: Instant) -> list[Output]:
-        feed = AlarmFeed(*self._options.bindings.of(model), window_revision(now, model))
+        feed = AlarmFeed(*self._options.bindings.of(model), alarm_revision(now, model))
         for update in updates:
             feed.rolled_up(update)
         return feed.outputs(self._partition, self._partitions, now, clock=False)

@@ -15,6 +15,7 @@ from stream.stage import (
     Applied,
     Knowledge,
     Output,
+    alarm_revision,
     is_due,
     log_time,
     window_revision,
@@ -62,12 +63,12 @@ class EntityStage:
     def open(self, knowledge: Knowledge, model: CityModel) -> list[Output]:
         """Return what was stored and not told, and have everything derived and told to areas again."""
         told = Told(window_revision(self._buckets.time, model))
-        feed = self._feed_by(model, told)
+        feed = self._feed_by(model, self._buckets.time)
         for entity, content in self._buckets.items():
             told.updates += untold(entity, content, knowledge, model)
             known = [one for id in content.state.datastreams if (one := model.datastreams.get(id))]
             content.changed.update(one.property for one in known)
-            feed.retell(entity, content.state, self._buckets.time)
+            feed.retell(entity, content.state)
         contents = dict(self._buckets.items())
         for update in knowledge.derived:
             if update.entity in contents:
@@ -85,7 +86,7 @@ class EntityStage:
             return Applied([], Counter(), 0)
         now = log_time(before, batch.time)
         told = Told(window_revision(now, model))
-        self._feed_by(model, told)
+        self._feed_by(model, now)
         self._follow(model, told)
         outcomes: Counter[Outcome] = Counter()
         unknown = 0
@@ -103,10 +104,10 @@ class EntityStage:
         self._buckets.reach(offset, now)
         return Applied(self._outputs(told, now, offset, clock=is_due(before, now)), outcomes, unknown)
 
-    def _feed_by(self, model: CityModel, told: Told) -> AlarmFeed:
+    def _feed_by(self, model: CityModel, now: Instant) -> AlarmFeed:
         if self._alarms is None or self._alarms.model is not model:
             self._alarms = AlarmFeed(*self._options.bindings.of(model))
-        self._alarms.revision = told.revision
+        self._alarms.revision = alarm_revision(now, model)
         return self._alarms
 
     def _outputs(self, told: Told, now: Instant, offset: int, *, clock: bool) -> list[Output]:

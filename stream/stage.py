@@ -11,7 +11,7 @@ from stream.buckets import Checkpoint
 from twin.alarms.messages import AlarmEvent, IncidentEvent
 from twin.codec import VERSION
 from twin.cohort import Past
-from twin.instant import SECOND, Instant
+from twin.instant import DAY, SECOND, Instant
 from twin.messages import UPDATES, Repair, Update, UpdateBatch
 from twin.model import CityModel
 from twin.observation import Observation, Outcome
@@ -128,6 +128,19 @@ def revision_base(model: CityModel) -> int:
 def window_revision(now: Instant, model: CityModel) -> int:
     """Return the revision of windows and judgements that are told at a log time by a model."""
     return now + max(0, model.version - 1)
+
+
+# More than what is replayed after a crash can span, also while a long outage is being caught up with.
+_VERSION_STEP = 2 * DAY
+
+
+def alarm_revision(now: Instant, model: CityModel) -> int:
+    """Return the least revision of what is told of alarms at a log time by a model.
+
+    Records of alarms follow each other by a microsecond. So that a replay by a later model outranks all that
+    was told by the earlier one, and does not share revisions with it, versions are days apart.
+    """
+    return now + max(0, model.version - 1) * _VERSION_STEP
 
 
 def is_due(before: Instant, now: Instant) -> bool:

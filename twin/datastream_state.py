@@ -37,7 +37,6 @@ KEPT_MAX = CONTEXT_MAX + LATE_MAX
 
 _phenomenon_time = itemgetter(1)
 
-
 _NONE: list[Judgement] = []
 
 

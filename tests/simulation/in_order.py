@@ -40,7 +40,7 @@ def indicators_are_those_in_order(
     not of the set.
     """
     model, plain = ending.model, _played(ending, scenario, last_ticks)
-    repaired = {model.datastreams[id].entity for id in _repaired(log)}
+    repaired = {model.datastreams[id].entity for id in repaired_datastreams(log)}
     given = _given(ending)
     for key in plain.updates.keys() | ending.database.updates.keys():
         if key not in given or key[0] in repaired:
@@ -88,7 +88,7 @@ def _played(ending: Ending, scenario: Scenario, last_ticks: Sequence[Duration]) 
     return database
 
 
-def _repaired(log: SimulatedLog) -> set[int]:
+def repaired_datastreams(log: SimulatedLog) -> set[int]:
     return {
         repair.datastream
         for topic, partition in log.places()

@@ -8,6 +8,7 @@ from random import Random
 from types import MappingProxyType
 from typing import NamedTuple
 
+from tests.simulation.random_rules import random_rules
 from tests.simulation.scenario import Scenario
 from twin.calibration import Calibration
 from twin.cohort import CONNECTIONS_MIN
@@ -192,6 +193,7 @@ class _Builder:
             sensors=self._sensors,
             datastreams=self._datastreams,
             calibrations=before,
+            rules=random_rules(self._scenario),
         )
         after = (*before, *(self._calibration(dice, dice.choice(sensors).id) for _ in sensors[:1]))
         later = replace(model, version=2, calibrations=after)

@@ -22,6 +22,7 @@ class Scenario:
     garbage: bool = True
     redelivery: bool = True  #: ingest crashes, and what it had not acknowledged comes again
     crashes: bool = True  #: of the stream
+    alarms: bool = True
     log_loss: bool = True
     new_model: bool = True  #: a calibration is changed while the city runs
 

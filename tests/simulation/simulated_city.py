@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from runtime import topics
 from stream.seeding import knowledge_of
 from stream.stage import Knowledge
-from tests.simulation import area_invariants, invariants, quality_invariants
+from tests.simulation import alarm_invariants, area_invariants, invariants, quality_invariants
 from tests.simulation.in_order import indicators_are_those_in_order
 from tests.simulation.invariants import Ending, Invariant
 from tests.simulation.model_database import ModelDatabase
@@ -166,8 +166,12 @@ class SimulatedCity:
             yield from quality_invariants.spikes_are_flagged(ending, judged, self.messages, self._plan)
             if self.model is self.city.model:
                 yield from indicators_are_those_in_order(ending, self._scenario, self.logs[0], LAST_TICKS)
+            if self.model is self.city.model:
+                yield from alarm_invariants.alarms_are_where_the_rules_are(ending, judged, self.logs[0])
+            yield from alarm_invariants.incidents_are_open_while_an_alarm_speaks(self.logs[0])
         for log in self.logs:
             yield from area_invariants.revisions_tell_one_thing(log)
+            yield from alarm_invariants.revisions_of_alarms_tell_one_thing(log)
         yield from area_invariants.sums_of_households_tell_of_nobody(self.logs, self.model)
 
     def _sent(self) -> dict[tuple[int, Instant], set[float]]:

@@ -12,8 +12,10 @@ from random import Random
 from typing import Any
 
 from runtime import topics
+from stream.alarms import AlarmStages
 from stream.areas import AreaStages
 from stream.entity_stages import EntityStages
+from stream.model_bindings import ModelBindings
 from stream.stage import Knowledge, Output, Stage, StageKind
 from tests.simulation.simulated_log import SimulatedLog
 from twin.instant import MINUTE
@@ -47,9 +49,11 @@ class SimulatedStream:
     ) -> None:
         self._dice = dice
         self._log = log
+        bindings = ModelBindings()
         self._kinds: dict[str, StageKind[Any]] = {
-            topics.OBSERVATIONS: EntityStages(log.identity, partitions, BUCKETS, FUTURE_MAX),
-            topics.AREA_INPUTS: AreaStages(log.identity, partitions, BUCKETS),
+            topics.OBSERVATIONS: EntityStages(log.identity, partitions, BUCKETS, FUTURE_MAX, bindings),
+            topics.AREA_INPUTS: AreaStages(log.identity, partitions, BUCKETS, bindings),
+            topics.ALARM_INPUTS: AlarmStages(log.identity, partitions, BUCKETS, bindings),
         }
         self._load = models
         self._seeds = seeds

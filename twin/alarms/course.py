@@ -116,12 +116,11 @@ class Course(msgspec.Struct, array_like=True):
         if not self.kept:
             return None
         frontier = self.kept[-1].time + max(0, now - self.arrived)
-        if frontier <= self.frontier:
-            return None
-        self.frontier = frontier
-        found = self.tip.advance(frontier, bound.terms)
+        found = self.tip.advance(frontier, bound.terms) if frontier > self.frontier else None
         if not found:
             return None
+        # Only what falls due moves the frontier: to look at it once more, after a restart, changes nothing.
+        self.frontier = frontier
         before = tuple(self.shifts)
         self.shifts.extend(found)
         return Change(self.base.severity(bound.terms), self.kept[-1].time, before, tuple(self.shifts))
