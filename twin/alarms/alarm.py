@@ -100,6 +100,14 @@ class Alarm(msgspec.Struct, array_like=True):
         self.explanation = explanation
         return _told(self.pull(Trigger.RAISE, "raised", cause))
 
+    def reopen(self, severity: Severity, explanation: Explanation | None, cause: Cause) -> list[AlarmEvent]:
+        """Let the last occurrence go on, since `cause.time`: that it was over was wrong."""
+        self.severity, self.worst = severity, max(self.worst, severity)
+        self.raised_time, self.returned_time = cause.time, None
+        if explanation is not None:
+            self.explanation = explanation
+        return _told(self.pull(Trigger.RAISE, "raised", cause))
+
     def change(self, severity: Severity, explanation: Explanation, cause: Cause) -> list[AlarmEvent]:
         """Let an occurrence go on at another severity; only one worse than ever is news for who knew."""
         if not self.active or severity == self.severity:

@@ -65,6 +65,8 @@ def _rewrite(alarm: Alarm, change: Change, explain: Explain, moment: Moment) -> 
         rest = [one for one in after if not _is_told(alarm, one, change)]
         if not rest:
             return _past(alarm, after, change, moment)
+        if rest[0].end == INSTANT_MAX and _is_last(alarm, rest[0]):
+            return _go_on(alarm, rest[0], change, explain, moment)
     for episode in rest:
         for shift in episode.shifts:
             events += _shift(alarm, shift, explain, moment, late=True)
@@ -112,6 +114,24 @@ def _is_told(alarm: Alarm, episode: Episode, change: Change) -> bool:
         # One that has ended before and goes on now is news.
         return episode.end != INSTANT_MAX
     return episode.start == INSTANT_MIN or episode.end <= _instant(alarm.raised_time)
+
+
+def _is_last(alarm: Alarm, episode: Episode) -> bool:
+    """Whether an episode is what the last occurrence, which is over, stands for."""
+    if alarm.raised_time is None or alarm.returned_time is None:
+        return False
+    return episode.meets(alarm.raised_time, alarm.returned_time)
+
+
+def _go_on(
+    alarm: Alarm, episode: Episode, change: Change, explain: Explain, moment: Moment
+) -> list[AlarmEvent]:
+    """Take back that an occurrence was over."""
+    assert alarm.raised_time is not None  # noqa: S101 - it is the last occurrence's
+    start = alarm.raised_time if episode.start == INSTANT_MIN else episode.start
+    shift = episode.shifts[-1] if episode.shifts else None
+    severity = Severity(shift.severity if shift is not None else change.base)
+    return alarm.reopen(severity, explain(shift) if shift is not None else None, moment.at(start, late=True))
 
 
 def _end_of(

@@ -33,7 +33,8 @@ def test_a_sensor_that_says_nothing_raises_an_alarm_until_it_is_heard() -> None:
     assert run.alarms == []
     run.pass_time(START + 12 * MINUTE, 10 * SECOND)
     raised = run.alarms[-1]
-    assert (raised.alarm, raised.time) == ("silent~canal~gauge-canal", START + 10 * MINUTE + 31 * SECOND)
+    assert raised.alarm == "silent~canal~gauge-canal"
+    assert abs(raised.time - (START + 10 * MINUTE + 31 * SECOND)) < SECOND
     assert "nothing new from gauge-canal since 2026-01-01T00:00:01Z" in raised.sentence_en
     run.observe(level(13, -0.5))
     run.pass_time(START + 14 * MINUTE)
