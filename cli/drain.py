@@ -10,7 +10,17 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
 from runtime.kafka_log import ends
-from runtime.topics import AGGREGATES, AREA_INPUTS, OBSERVATIONS, QUARANTINE, UPDATES, partition_counts
+from runtime.topics import (
+    AGGREGATES,
+    ALARM_INPUTS,
+    ALARMS,
+    AREA_INPUTS,
+    NOTIFICATIONS,
+    OBSERVATIONS,
+    QUARANTINE,
+    UPDATES,
+    partition_counts,
+)
 from storage.database import connect
 from storage.positions import positions
 from twin.errors import ServiceError
@@ -31,20 +41,20 @@ class Drain:
         """Return when nothing on the log is left to do. Ingest must have stopped before.
 
         The stream writes all that follows from a record before it commits it. So once everything is
-        committed that it reads, also what areas told the areas above them and their entities meanwhile, the
-        ends of what it writes are final. Raises ServiceError when it takes longer than `timeout_s`, or a
-        service is away.
+        committed that it reads, also what its stages told each other meanwhile, the ends of what it writes
+        are final. Raises ServiceError when it takes longer than `timeout_s`, or a service is away.
         """
         doing = "reading the ends of the log"
         try:
             async with asyncio.timeout(timeout_s):
                 doing = "the stream to process everything"
+                read = self._of(OBSERVATIONS, AREA_INPUTS, ALARM_INPUTS)
                 told: Mapping[TopicPartition, int] = {}
-                while (found := await ends(self._bootstrap, self._of(OBSERVATIONS, AREA_INPUTS))) != told:
+                while (found := await ends(self._bootstrap, read)) != told:
                     told = found
                     await self._until_committed(told)
                 doing = "the historian to store all records"
-                stored = self._of(OBSERVATIONS, QUARANTINE, UPDATES, AGGREGATES)
+                stored = self._of(OBSERVATIONS, QUARANTINE, UPDATES, AGGREGATES, ALARMS, NOTIFICATIONS)
                 await self._until_stored(log_id, await ends(self._bootstrap, stored))
         except TimeoutError as error:
             raise ServiceError(f"waited {timeout_s:.0f} s for {doing}") from error

@@ -15,6 +15,7 @@ import psycopg
 
 from storage import aggregate_writer, observation_writer, update_writer
 from storage.aggregate_writer import request_repairs, write_aggregates, write_assessments
+from storage.alarm_writer import write_alarms
 from storage.cancellation import raise_if_cancelled
 from storage.database import NOT_MIGRATED, UNAVAILABLE, Connection, connect
 from storage.historian_metrics import OUTCOMES, HistorianMetrics
@@ -129,6 +130,8 @@ class Archive:
         metrics.messages.inc(total.received)
         metrics.updates.inc(batch.update_count)
         metrics.derived.inc(batch.derived_count)
+        metrics.alarms.inc(batch.alarms.alarm_count)
+        metrics.notifications.inc(len(batch.alarms.notifications))
         metrics.quarantined.inc(len(batch.quarantined))
         metrics.unreadable.inc(batch.unreadable_count)
         metrics.transaction_rows.observe(batch.rows)
@@ -162,6 +165,7 @@ async def _write(connection: Connection, batch: LogBatch) -> LedgerCounts:
         await write_assessments(connection, batch.assessments.values())
     if batch.repairs:
         await request_repairs(connection, batch.log_id, batch.repairs)
+    await write_alarms(connection, batch.alarms)
     if batch.quarantined:
         await write_quarantined(connection, batch.quarantined.values())
     if batch.replayed:

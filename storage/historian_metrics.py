@@ -33,6 +33,16 @@ class HistorianMetrics:
             "Aggregates, judgements and repair requests taken in",
             registry=self.registry,
         )
+        self.alarms = Counter(
+            "livetwin_historian_alarm_events_total",
+            "Events of alarms and incidents taken in",
+            registry=self.registry,
+        )
+        self.notifications = Counter(
+            "livetwin_historian_notifications_total",
+            "Events of messages to people taken in",
+            registry=self.registry,
+        )
         self.replays = Counter(
             "livetwin_historian_replays_total",
             "Requests for the replay of a quarantined message sent to ingest",
@@ -71,7 +81,7 @@ class HistorianMetrics:
         )
         self.transaction_rows = Histogram(
             "livetwin_historian_transaction_rows",
-            "Observations, updates, derived rows and quarantined messages of one transaction",
+            "Observations, updates, derived rows, alarms and quarantined messages of one transaction",
             buckets=(1, 10, 100, 1_000, 10_000, 100_000),
             registry=self.registry,
         )

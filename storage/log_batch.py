@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol, TypeVar
 
 from runtime import topics
+from storage.alarm_batch import INTEGER_MAX, AlarmsTold
 from storage.positions import TOLD
 from storage.reception import COUNT_MAX, DATASTREAM_MAX, FLAGS_MAX, ReceivedMessage, Reception, fits
 from twin import messages
@@ -20,9 +21,6 @@ from twin.window import SIZES, Aggregate, window_start
 
 # What of an unreadable record is kept: enough to see what it was.
 PAYLOAD_KEPT_BYTES_MAX = 64 * 1024
-
-# What the column of a count can hold: integer.
-INTEGER_MAX = 2**31 - 1
 
 
 class LogRecord(NamedTuple):
@@ -67,6 +65,7 @@ class LogBatch:
     aggregates: dict[tuple[int, int, Instant], Aggregate] = field(default_factory=dict)
     assessments: dict[tuple[int, Instant], Assessment] = field(default_factory=dict)
     repairs: dict[tuple[int, Instant], RepairRequest] = field(default_factory=dict)  #: by datastream and hour
+    alarms: AlarmsTold = field(default_factory=AlarmsTold)
     quarantined: dict[str, QuarantinedMessage] = field(default_factory=dict)
     replayed: dict[str, QuarantinedMessage] = field(default_factory=dict)  #: answers, by the message replayed
     reached: dict[tuple[str, int], int] = field(default_factory=dict)  #: (topic, partition) → next offset
@@ -82,6 +81,7 @@ class LogBatch:
             self.reception.count
             + self.update_count
             + self.derived_count
+            + self.alarms.count
             + len(self.quarantined)
             + len(self.replayed)
         )
@@ -98,6 +98,10 @@ class LogBatch:
                     faults = self._add_updates(record)
                 case topics.AGGREGATES:
                     faults = self._add_aggregates(record)
+                case topics.ALARMS:
+                    faults = self.alarms.add_alarms(record.value)
+                case topics.NOTIFICATIONS:
+                    faults = self.alarms.add_notification(record.value)
                 case _:
                     faults = self._add_quarantined(record)
         except MessageError as error:

@@ -10,7 +10,15 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 
 from runtime.kafka_log import beginnings, new_consumer
-from runtime.topics import AGGREGATES, OBSERVATIONS, QUARANTINE, UPDATES, partition_counts
+from runtime.topics import (
+    AGGREGATES,
+    ALARMS,
+    NOTIFICATIONS,
+    OBSERVATIONS,
+    QUARANTINE,
+    UPDATES,
+    partition_counts,
+)
 from storage.historian_metrics import HistorianMetrics
 from storage.log_batch import LogBatch, LogRecord
 from storage.settings import HistorianSettings
@@ -22,7 +30,7 @@ IDLE_MS = 200
 # Records taken at a time: how far a batch may go beyond its bounds.
 RECORDS_MAX = 100
 
-STORED = (OBSERVATIONS, UPDATES, AGGREGATES, QUARANTINE)
+STORED = (OBSERVATIONS, UPDATES, AGGREGATES, ALARMS, NOTIFICATIONS, QUARANTINE)
 """The topics that the historian reads."""
 
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from storage.alarm_retention import remove_alarms
 from storage.cancellation import raise_if_cancelled
 from storage.database import UNAVAILABLE, Connection, connect
 from storage.downsampling import make_days, make_hours, next_observation
@@ -44,6 +45,7 @@ class Removed:
     hours: int = 0  #: of datastreams, after days were made of them
     messages: int = 0  #: of quarantine
     payloads: int = 0  #: records whose payloads were forgotten
+    alarms: int = 0  #: events of alarms and incidents, and messages to people
 
     def __add__(self, other: Removed) -> Removed:
         return Removed(**{name: getattr(self, name) + getattr(other, name) for name in self.__slots__})
@@ -90,7 +92,9 @@ async def retain(
         removed = await _drop_chunks(connection, cuts)
         for one in cuts:
             removed += await _remove_rows(connection, one, model.city.timezone)
-        return removed + await _remove_messages(connection, settings, cuts, now)
+        removed += await _remove_messages(connection, settings, cuts, now)
+        end = now - settings.retention_alarm_days * DAY
+        return removed + Removed(alarms=await remove_alarms(connection, end, settings.retention_rows_max))
     finally:
         await _value(connection, "unlock_retention")
 

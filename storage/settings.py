@@ -44,9 +44,15 @@ class HistorianSettings(RoleSettings):
     retention_quarantine_days: int = Field(
         default=30, ge=1, le=36_600, description="Days that quarantined messages are kept."
     )
+    retention_alarm_days: int = Field(
+        default=1_095,
+        ge=1,
+        le=36_600,
+        description="Days that events of alarms, closed incidents and messages to people are kept.",
+    )
     retention_rows_max: int = Field(
         default=10_000,
         ge=100,
         le=1_000_000,
-        description="Quarantined messages that retention deletes in one transaction.",
+        description="Quarantined messages, or events of alarms, that retention deletes in one transaction.",
     )

@@ -89,6 +89,14 @@ async def token_role(connection: Connection, token_sha256: bytes) -> Role | None
     return role
 
 
+async def token_name(connection: Connection, token_sha256: bytes) -> str | None:
+    """Return the name of a live key by its hash, or None when there is none."""
+    async with _transaction(connection):
+        cursor = await connection.execute(query("find_token_name"), {"token_sha256": token_sha256})
+        row = await cursor.fetchone()
+    return str(row[0]) if row is not None else None
+
+
 @asynccontextmanager
 async def _transaction(connection: Connection) -> AsyncIterator[None]:
     try:

@@ -1,0 +1,91 @@
+"""Alarms, incidents and messages to people as rows: columns in the order of the fields of their structs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from storage.text_column import storable
+from twin.alarms.messages import AlarmEvent, IncidentEvent, Member, OperandValue
+from twin.alarms.severity import Severity
+from twin.codec import VERSION
+from twin.duty import NotificationEvent
+from twin.instant import from_datetime, to_datetime
+
+# Where a column is not named as its field.
+_COLUMNS = {"alarm": "alarm_id", "entity": "entity_id", "incident": "incident_id"}
+
+_ALARM = AlarmEvent.__struct_fields__
+_INCIDENT = IncidentEvent.__struct_fields__
+_NOTIFICATION = NotificationEvent.__struct_fields__[1:]  #: without the version of the layout
+
+_operands = msgspec.json.Decoder(tuple[OperandValue, ...]).decode
+_members = msgspec.json.Decoder(tuple[Member, ...]).decode
+
+
+def rows_json(rows: Sequence[dict[str, Any]]) -> str:
+    """Return rows as the JSON array that a statement takes them from."""
+    return msgspec.json.encode(rows).decode()
+
+
+def alarm_row(event: AlarmEvent) -> dict[str, Any]:
+    """Return an event of an alarm by its columns."""
+    return _row(event, _ALARM)
+
+
+def incident_row(event: IncidentEvent) -> dict[str, Any]:
+    """Return an event of an incident by its columns."""
+    return _row(event, _INCIDENT)
+
+
+def notification_row(event: NotificationEvent) -> dict[str, Any]:
+    """Return an event of a message to somebody by its columns."""
+    row = _row(event, _NOTIFICATION)
+    row["notification_id"] = row.pop("notification")
+    return row
+
+
+def alarm_of(row: Sequence[Any]) -> AlarmEvent:
+    """Return the event that a row holds."""
+    values = _values(_ALARM, row)
+    values["operands"] = _operands(values["operands"])
+    values["severity"] = Severity(values["severity"])
+    return AlarmEvent(**values)
+
+
+def incident_of(row: Sequence[Any]) -> IncidentEvent:
+    """Return the event that a row holds."""
+    values = _values(_INCIDENT, row)
+    values["members"] = _members(values["members"])
+    values["severity"] = Severity(values["severity"])
+    return IncidentEvent(**values)
+
+
+def notification_of(row: Sequence[Any]) -> NotificationEvent:
+    """Return the event that a row holds."""
+    return NotificationEvent(version=VERSION, **_values(_NOTIFICATION, row))
+
+
+def _is_time(field: str) -> bool:
+    return field == "time" or field.endswith("_time") or field == "shelved_until"
+
+
+def _row(event: msgspec.Struct, fields: Sequence[str]) -> dict[str, Any]:
+    row: dict[str, Any] = {}
+    for field in fields:
+        value = getattr(event, field)
+        if isinstance(value, str):
+            value = storable(value)
+        elif value is not None and _is_time(field):
+            value = to_datetime(value)
+        row[_COLUMNS.get(field, field)] = value
+    return row
+
+
+def _values(fields: Sequence[str], row: Sequence[Any]) -> dict[str, Any]:
+    return {
+        field: from_datetime(value) if value is not None and _is_time(field) else value
+        for field, value in zip(fields, row, strict=True)
+    }

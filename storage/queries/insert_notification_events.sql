@@ -1,0 +1,11 @@
+-- Store what happened to message to somebodys, as a JSON array of rows; what is known stays.
+-- notification_event_pkey.
+INSERT INTO notification_event (
+    notification_id, revision, incident_id, kind, round, step, contact, channel, outcome, attempt, time,
+    due_time, title, detail
+)
+SELECT
+    notification_id, revision, incident_id, kind, round, step, contact, channel, outcome, attempt, time,
+    due_time, title, detail
+FROM jsonb_populate_recordset(NULL::notification_event, %(rows)s::jsonb)
+ON CONFLICT (notification_id, revision) DO NOTHING;

@@ -1,0 +1,13 @@
+-- Messages to people before a position, newest first; incident, contact and outcome narrow it where given.
+-- notification_newest or notification_newest_of_incident.
+SELECT
+    notification_id, revision, incident_id, kind, round, step, contact, channel, outcome, attempt, time,
+    due_time, title, detail
+FROM notification
+WHERE (%(incident)s::text IS NULL OR incident_id = %(incident)s)
+    AND (%(contact)s::text IS NULL OR contact = %(contact)s)
+    AND (%(outcomes)s::text[] IS NULL OR outcome = ANY(%(outcomes)s))
+    AND (due_time, notification_id)
+        < (coalesce(%(before_time)s, 'infinity'::timestamptz), coalesce(%(before_id)s, ''))
+ORDER BY due_time DESC, notification_id DESC
+LIMIT %(limit)s;

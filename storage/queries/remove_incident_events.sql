@@ -1,0 +1,6 @@
+-- Delete what happened to incidents before a time, at most so many.
+-- incident_event_by_time.
+DELETE FROM incident_event
+WHERE (incident_id, revision) IN (
+    SELECT incident_id, revision FROM incident_event WHERE told_time < %(end)s ORDER BY told_time LIMIT %(limit)s
+);

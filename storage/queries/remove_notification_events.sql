@@ -1,0 +1,6 @@
+-- Delete what happened to notifications before a time, at most so many.
+-- notification_event_by_time.
+DELETE FROM notification_event
+WHERE (notification_id, revision) IN (
+    SELECT notification_id, revision FROM notification_event WHERE time < %(end)s ORDER BY time LIMIT %(limit)s
+);

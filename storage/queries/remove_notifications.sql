@@ -1,0 +1,6 @@
+-- Delete messages to people that were due before a time, at most so many.
+-- notification_newest.
+DELETE FROM notification
+WHERE notification_id IN (
+    SELECT notification_id FROM notification WHERE due_time < %(end)s ORDER BY due_time LIMIT %(limit)s
+);
