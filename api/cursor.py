@@ -1,7 +1,8 @@
 """Cursors: where in the log a subscriber has got to, as an opaque text.
 
-A cursor names the log and, for each partition of `updates`, the next record and how many of its updates are
-already told. It also says up to when ageing was told, because a value that turns stale is not on the log.
+A cursor names the log and, for each lane (`api.lanes`: partitions of `updates`, then of `alarms`), the next
+record and how much of it is already told. It also says up to when ageing was told, because a value that
+turns stale is not on the log.
 """
 
 from __future__ import annotations
@@ -15,12 +16,12 @@ import msgspec
 from twin.instant import Instant
 
 Position: TypeAlias = tuple[int, int]
-"""Offset of the next record, and how many of its updates are told."""
+"""Offset of the next record, and how many of its updates, or events of alarms, are told."""
 
 _VERSION = 1
 
-# 1,024 partitions of 14 bytes each, in base64, with room for the log's name.
-CURSOR_CHARACTERS_MAX = 24_000
+# 2,048 lanes of 14 bytes each, in base64, with room for the log's name.
+CURSOR_CHARACTERS_MAX = 40_000
 
 
 class CursorError(ValueError):
@@ -31,7 +32,7 @@ class Cursor(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """A place in one log."""
 
     log: str
-    positions: tuple[Position, ...]  #: by partition
+    positions: tuple[Position, ...]  #: by lane
     aged: Instant  #: every transition of freshness due until then is told
     partial: bool = False  #: a snapshot was under way: whoever resumes here needs a new one
     version: int = _VERSION

@@ -13,10 +13,11 @@ from psycopg_pool import AsyncConnectionPool, PoolTimeout, TooManyRequests
 
 from api.problems import ProblemError
 from api.view import Seed
-from runtime import topics
+from runtime.topics import ALARMS, UPDATES
+from storage.alarm_knowledge import read_alarms, read_incidents
 from storage.database import UNAVAILABLE, Connection, connect
-from storage.state_store import read_state
-from storage.token_store import token_role
+from storage.state_store import snapshot, state_in
+from storage.token_store import token_name, token_role
 from twin.errors import ServiceError
 from twin.role import Role
 
@@ -97,6 +98,11 @@ class Database:
         async with self.connection() as connection:
             return await token_role(connection, token_sha256)
 
+    async def name_of_key(self, token_sha256: bytes) -> str | None:
+        """Return the name of a live API key, by its hash; raise a problem (503) when the database is away."""
+        async with self.connection() as connection:
+            return await token_name(connection, token_sha256)
+
     async def answers(self) -> bool:
         """Return whether the database answered when it was last looked at."""
         await self._looked.wait()
@@ -132,17 +138,20 @@ class Database:
     async def seed(self, log_id: str) -> Seed:
         """Return the stored state and its positions in a log; raise ServiceError when that fails."""
         try:
-            async with await connect(self._dsn, role="api") as connection:
-                stored = await read_state(connection, log_id)
+            # One moment: what the positions do not cover must not be in what is read.
+            async with await connect(self._dsn, role="api") as connection, snapshot(connection):
+                stored = await state_in(connection, log_id)
+                alarms = await read_alarms(connection)
+                incidents = await read_incidents(connection)
         except psycopg.Error as error:
             raise ServiceError(f"the stored state cannot be read: {error}") from error
         return Seed(
             updates=tuple(stored.updates),
             datastreams=tuple(stored.datastreams),
+            alarms=tuple(alarms),
+            incidents=tuple(incidents),
             offsets={
-                partition: offset
-                for (topic, partition), offset in stored.positions.items()
-                if topic == topics.UPDATES
+                place: offset for place, offset in stored.positions.items() if place[0] in (UPDATES, ALARMS)
             },
         )
 

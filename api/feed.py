@@ -1,4 +1,4 @@
-"""The feed: follows `updates` on the log into the hub, and notices when the log is another one.
+"""The feed: follows `updates` and `alarms` on the log into the hub, and notices when the log is another one.
 
 A groupless consumer that is connected to a restarted, emptied log waits for ever at its old position; so the
 identity of the log is compared about every second.
@@ -8,17 +8,20 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 
 from api.hub import Hub
+from api.lanes import lanes
 from api.metrics import ApiMetrics
 from api.view import Seed
-from runtime import topics
 from runtime.kafka_log import beginnings, ends, log_identity, new_consumer
+from runtime.topics import ALARMS as ALARM_TOPIC
 from runtime.topics import create_topics, partition_counts
+from twin.alarms.messages import ALARMS, AlarmBatch
 from twin.errors import MessageError, ServiceError
 from twin.messages import UPDATES
 
@@ -48,13 +51,22 @@ class Feed:
     """Keeps the hub fed from the log; one task for the life of the process."""
 
     def __init__(
-        self, bootstrap: str, partitions: int, hub: Hub, seeds: SeedSource, metrics: ApiMetrics
+        self,
+        bootstrap: str,
+        partitions: int,
+        hub: Hub,
+        seeds: SeedSource,
+        metrics: ApiMetrics,
+        *,
+        hear: Callable[[AlarmBatch], None] = lambda _: None,
     ) -> None:
         self.ready = asyncio.Event()  #: set once the view has caught up with the log for the first time
         self.connected = False  #: whether the log answers
         self._bootstrap = bootstrap
-        self._partitions = [TopicPartition(topics.UPDATES, number) for number in range(partitions)]
+        self._count = partitions
+        self._lanes = {one: lane for lane, one in enumerate(lanes(partitions))}
         self._hub = hub
+        self._hear = hear  #: told every record of `alarms` once the hub has it
         self._seeds = seeds
         self._metrics = metrics
         self._truncated = False  #: whether the log lost records that the view has not seen
@@ -83,7 +95,7 @@ class Feed:
     async def _follow_one_log(self) -> None:
         """Seed the view and follow the log until its identity changes, or it no longer reaches back."""
         identity = await log_identity(self._bootstrap)
-        await create_topics(self._bootstrap, partition_counts(len(self._partitions)))
+        await create_topics(self._bootstrap, partition_counts(self._count))
         consumer = new_consumer(self._bootstrap, max_poll_records=RECORDS_MAX)
         merging: asyncio.Task[None] | None = None
         try:
@@ -105,7 +117,8 @@ class Feed:
     async def _go_on(self, consumer: Any) -> bool:
         """Read on where the view is, unnoticed by whoever follows it; False when the log begins later."""
         wanted = [offset for offset, _ in self._hub.positions]
-        return await self._start_at(consumer, dict(enumerate(wanted))) == wanted
+        places = {(one.topic, one.partition): wanted[lane] for one, lane in self._lanes.items()}
+        return await self._start_at(consumer, places) == wanted
 
     async def _reset(self, consumer: Any, identity: str) -> None:
         """Begin anew with what the database knows."""
@@ -114,8 +127,14 @@ class Feed:
         self._hub.reset(identity, seed or Seed(), offsets)
         self._truncated, self._whole = False, seed is not None
         self._metrics.reseeds.labels("database" if self._whole else "log").inc()
-        values = len(self._hub.view)
-        log.info("the live view follows log %s from %s with %d values", identity, offsets, values)
+        values, alarms = len(self._hub.view), len(self._hub.alarms)
+        log.info(
+            "the live view follows log %s from %s with %d values and %d alarms",
+            identity,
+            offsets,
+            values,
+            alarms,
+        )
 
     async def _seed(self, identity: str) -> Seed | None:
         """Return what the database knows; None when it is away and nothing was shown yet.
@@ -151,49 +170,57 @@ class Feed:
             log.info("the live view has %d values, now that the database is back", len(self._hub.view))
             return
 
-    async def _start_at(self, consumer: Any, wanted: dict[int, int]) -> list[int]:
-        """Make a consumer read on from the wanted offset of each partition, or from the log's beginning."""
-        first = await beginnings(consumer, self._partitions)
-        offsets = [max(first[one], wanted.get(one.partition, 0)) for one in self._partitions]
-        consumer.assign(self._partitions)
-        for one in self._partitions:
-            consumer.seek(one, offsets[one.partition])
+    async def _start_at(self, consumer: Any, wanted: Mapping[tuple[str, int], int]) -> list[int]:
+        """Make a consumer read on from the wanted offset of each lane, or from the log's beginning.
+
+        Returns the offsets by lane.
+        """
+        first = await beginnings(consumer, self._lanes)
+        offsets = [max(first[one], wanted.get((one.topic, one.partition), 0)) for one in self._lanes]
+        consumer.assign(list(self._lanes))
+        for one, lane in self._lanes.items():
+            consumer.seek(one, offsets[lane])
         return offsets
 
     async def _follow(self, consumer: Any, identity: str) -> None:
-        caught_up = await ends(self._bootstrap, self._partitions)
+        caught_up = await ends(self._bootstrap, self._lanes)
         changed = asyncio.create_task(self._changed(identity))
         try:
             while not changed.done():
                 fetched = await consumer.getmany(timeout_ms=_POLL_MS)
                 for partition, records in fetched.items():
                     for record in records:
-                        self._take(partition.partition, record.offset, record.value)
+                        self._take(partition, record.offset, record.value)
                     await asyncio.sleep(0)
                 self._measure_lag(consumer)
                 if not self.ready.is_set() and all(
-                    self._hub.positions[one.partition][0] >= end for one, end in caught_up.items()
+                    self._hub.positions[self._lanes[one]][0] >= end for one, end in caught_up.items()
                 ):
                     self.ready.set()
             log.warning("log %s was replaced by %s", identity, changed.result())
         finally:
             changed.cancel()
 
-    def _take(self, partition: int, offset: int, value: bytes) -> None:
+    def _take(self, partition: TopicPartition, offset: int, value: bytes) -> None:
+        lane = self._lanes[partition]
         try:
-            updates = UPDATES.decode(value).updates
+            if partition.topic == ALARM_TOPIC:
+                batch = ALARMS.decode(value)
+                self._hub.take_alarms(lane, offset, batch)
+                self._hear(batch)
+            else:
+                self._hub.take(lane, offset, UPDATES.decode(value).updates)
         except MessageError as error:
             self._metrics.unreadable.inc()
-            log.error("record %d of updates-%d: %s", offset, partition, error)
-            updates = ()
-        self._hub.take(partition, offset, updates)
+            log.error("record %d of %s-%d: %s", offset, partition.topic, partition.partition, error)
+            self._hub.take(lane, offset, ())
 
     def _measure_lag(self, consumer: Any) -> None:
         lag = 0
-        for one in self._partitions:
+        for one, lane in self._lanes.items():
             end = consumer.highwater(one)
             if end is not None:
-                lag += max(0, end - self._hub.positions[one.partition][0])
+                lag += max(0, end - self._hub.positions[lane][0])
         self._metrics.feed_lag.set(lag)
 
     async def _changed(self, identity: str) -> str:

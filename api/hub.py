@@ -1,4 +1,4 @@
-"""The hub: takes updates into the live view and tells every subscriber what it asked for.
+"""The hub: takes updates and alarms into the live view and tells every subscriber what it asked for.
 
 Everything here happens in single steps of the event loop: no update can slip between the copy of the view
 that a subscriber gets and the moment from which it is told the changes. The hub never waits for a subscriber.
@@ -10,43 +10,23 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
+from api.alarm_events import alarm_data
+from api.alarm_view import AlarmView
 from api.cursor import Cursor, Position, encode_cursor
-from api.events import GapReason, frame, state_data
+from api.events import EventName, GapReason, frame, state_data
+from api.lanes import lanes
 from api.metrics import ApiMetrics
 from api.ring import Entry, Ring
 from api.selection import Filter, Selection, resolve
+from api.snapshot import Missed, Shown, Snapshot
 from api.subscriber import Subscriber
 from api.view import LiveView, Seed, Value
 from runtime.clock import Clock
-from twin.freshness import Freshness
+from twin.alarms.messages import AlarmBatch, AlarmEvent
 from twin.instant import Instant
 from twin.messages import Update, UpdateKind
 from twin.model import CityModel
-
-
-class Shown(NamedTuple):
-    """A value as it is at one moment."""
-
-    update: Update
-    freshness: Freshness
-
-
-class Snapshot(NamedTuple):
-    """Everything that a subscriber asked for, as it was in the step in which it joined."""
-
-    values: list[Shown]
-    cursor: Cursor
-
-
-class Missed(NamedTuple):
-    """What a subscriber that resumes has missed: updates, then values that aged meanwhile."""
-
-    entries: list[Entry]
-    aged: list[Shown]
-    selection: Selection
-    cursor: Cursor
 
 
 @dataclass(slots=True, eq=False)
@@ -64,9 +44,10 @@ class Hub:
         self, model: CityModel, clock: Clock, metrics: ApiMetrics, *, partitions: int, ring_events_max: int
     ) -> None:
         self.view = LiveView(model)
+        self.alarms = AlarmView()
         self.log = ""  #: identity of the log that the view follows; empty until it is seeded
         self.seeded = asyncio.Event()  #: set once there is something to show
-        self.positions: list[Position] = [(0, 0)] * partitions
+        self.positions: list[Position] = [(0, 0)] * len(lanes(partitions))  #: by lane
         self._clock = clock
         self._metrics = metrics
         self._ring = Ring(ring_events_max)
@@ -86,15 +67,16 @@ class Hub:
     # --- what the feed does ---
 
     def reset(self, log: str, seed: Seed, offsets: Sequence[int]) -> None:
-        """Replace the view by what the database knows at `offsets`; every subscriber gets a gap."""
+        """Replace the view by what the database knows at `offsets`, by lane; every subscriber gets a gap."""
         reason = GapReason.LOG_TRUNCATED if log == self.log else GapReason.LOG_CHANGED
         self._aged = self._clock()
         self.view.reset(seed, self._aged)
+        self.alarms.reset(seed.alarms, seed.incidents)
         self.log = log
         self.seeded.set()
         self.positions = [(offset, 0) for offset in offsets]
         self._ring.reset(self.positions)
-        self._metrics.view_size.set(len(self.view))
+        self._measure()
         groups, self._groups = self._groups, {}
         for group in groups.values():
             for member in group.members:
@@ -103,10 +85,11 @@ class Hub:
     def merge(self, seed: Seed) -> None:
         """Take in what the database knows beyond the view, and tell it as changes."""
         self._tell_now(self.view.merge(seed, self._clock()))
-        self._metrics.view_size.set(len(self.view))
+        self._tell_alarms(self.alarms.merge(seed.alarms, seed.incidents))
+        self._measure()
 
-    def take(self, partition: int, offset: int, updates: Iterable[Update]) -> None:
-        """Take in one record of the log."""
+    def take(self, lane: int, offset: int, updates: Iterable[Update]) -> None:
+        """Take in one record of `updates`."""
         now = self._clock()
         chunks: defaultdict[Filter, list[bytes]] = defaultdict(list)
         known = taken = 0
@@ -120,14 +103,31 @@ class Hub:
                     known += 1
                 continue
             taken += 1
-            self._ring.append(Entry(partition, offset, index, update))
-            self.positions[partition] = offset, index + 1
+            self._ring.append(Entry(lane, offset, index, update))
+            self.positions[lane] = offset, index + 1
             self._collect(value, None, chunks)
-        self.positions[partition] = offset + 1, 0
+        self.positions[lane] = offset + 1, 0
         self._metrics.updates.labels("taken").inc(taken)
         self._metrics.updates.labels("known").inc(known)
-        self._metrics.view_size.set(len(self.view))
+        self._measure()
         self._send(chunks)
+
+    def take_alarms(self, lane: int, offset: int, batch: AlarmBatch) -> None:
+        """Take in one record of `alarms`."""
+        # Incidents first: who asks because of an alarm is told the incident that it belongs to.
+        for incident in batch.incidents:
+            self.alarms.apply_incident(incident)
+        chunks: defaultdict[Filter, list[bytes]] = defaultdict(list)
+        for index, event in enumerate(batch.alarms):
+            news = self.alarms.apply(event)
+            self._metrics.alarms.labels("taken" if news else "known").inc()
+            if news:
+                self._ring.append(Entry(lane, offset, index, event))
+                self.positions[lane] = offset, index + 1
+                self._collect_alarm(event, chunks)
+        self.positions[lane] = offset + 1, 0
+        self._measure()
+        self._send(chunks, "alarm")
 
     def remodel(self, model: CityModel) -> None:
         """Go on with another model; tell what now looks different or is newly selected."""
@@ -145,6 +145,18 @@ class Hub:
                     if data is not None:
                         chunks[wanted].append(frame("state", cursor, data))
         self._send(chunks)
+        self._send(self._newly_selected(before, cursor), "alarm")
+
+    def _newly_selected(self, before: dict[Filter, Selection], cursor: str) -> dict[Filter, list[bytes]]:
+        """Return the events of alarms that stand and are selected now and were not before."""
+        chunks: defaultdict[Filter, list[bytes]] = defaultdict(list)
+        for event in self.alarms.standing():
+            for wanted, group in self._groups.items():
+                if group.selection.holds_alarm(event) and not before[wanted].holds_alarm(event):
+                    data = alarm_data(event, self.model)
+                    if data is not None:
+                        chunks[wanted].append(frame("alarm", cursor, data))
+        return chunks
 
     def sweep(self) -> None:
         """Tell every value that aged since the last sweep."""
@@ -172,7 +184,8 @@ class Hub:
             for value in self.view.matching(group.selection)
             if value.freshness is not None
         ]
-        return Snapshot(values, self.cursor())
+        alarms = [one for one in self.alarms.standing() if group.selection.holds_alarm(one)]
+        return Snapshot(values, alarms, self.cursor())
 
     def resume(self, subscriber: Subscriber, cursor: Cursor) -> Missed | None:
         """Begin to tell a subscriber the changes, and return what it missed since its cursor.
@@ -184,8 +197,8 @@ class Hub:
         if entries is None:
             return None
         selection = self._attach(subscriber).selection
-        entries = [one for one in entries if selection.holds(one.update.entity, one.update.property)]
-        told = {(one.update.entity, one.update.property) for one in entries}
+        entries = [one for one in entries if selection.holds_told(one.told)]
+        told = {(one.told.entity, one.told.property) for one in entries if isinstance(one.told, Update)}
         aged = [
             Shown(value.update, value.freshness)
             for value in self.view.matching(selection)
@@ -230,6 +243,25 @@ class Hub:
                     encoded = frame("state", cursor or encode_cursor(self.cursor()), data)
                 chunks[wanted].append(encoded)
 
+    def _collect_alarm(self, event: AlarmEvent, chunks: defaultdict[Filter, list[bytes]]) -> None:
+        """Add the event of an alarm to the chunk of each group that asks for it; encode it once."""
+        asking = [one for one, group in self._groups.items() if group.selection.holds_alarm(event)]
+        data = alarm_data(event, self.model) if asking else None
+        if data is not None:
+            encoded = frame("alarm", encode_cursor(self.cursor()), data)
+            for wanted in asking:
+                chunks[wanted].append(encoded)
+
+    def _tell_alarms(self, events: Iterable[AlarmEvent]) -> None:
+        chunks: defaultdict[Filter, list[bytes]] = defaultdict(list)
+        for event in events:
+            self._collect_alarm(event, chunks)
+        self._send(chunks, "alarm")
+
+    def _measure(self) -> None:
+        self._metrics.view_size.set(len(self.view))
+        self._metrics.view_alarms.set(len(self.alarms))
+
     def _tell_now(self, values: Iterable[Value]) -> None:
         cursor = encode_cursor(self.cursor())
         chunks: defaultdict[Filter, list[bytes]] = defaultdict(list)
@@ -237,10 +269,10 @@ class Hub:
             self._collect(value, cursor, chunks)
         self._send(chunks)
 
-    def _send(self, chunks: dict[Filter, list[bytes]]) -> None:
+    def _send(self, chunks: dict[Filter, list[bytes]], event: EventName = "state") -> None:
         for wanted, frames in chunks.items():
             members = self._groups[wanted].members
             chunk = b"".join(frames)
-            self._metrics.events.labels("state").inc(len(frames) * len(members))
+            self._metrics.events.labels(event).inc(len(frames) * len(members))
             for member in [one for one in members if not one.offer(chunk)]:
                 self.leave(member)

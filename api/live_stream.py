@@ -8,6 +8,7 @@ from contextlib import aclosing, contextmanager, suppress
 from http import HTTPStatus
 from typing import TypeAlias
 
+from api.alarm_events import alarm_data
 from api.cursor import Cursor, Position, encode_cursor
 from api.events import (
     EMPTY_SNAPSHOT,
@@ -18,13 +19,15 @@ from api.events import (
     gap_data,
     state_data,
 )
-from api.hub import Hub, Missed, Snapshot
+from api.hub import Hub
 from api.log_replay import LogReplay, ReplayError
 from api.metrics import ApiMetrics
 from api.problems import ProblemError
-from api.selection import Filter, resolve
+from api.selection import CHANGES, Filter, resolve
+from api.snapshot import Missed, Shown, Snapshot
 from api.subscriber import Subscriber
 from runtime.clock import Clock
+from twin.alarms.messages import AlarmEvent
 from twin.freshness import freshness
 from twin.messages import Update, UpdateKind
 
@@ -39,7 +42,7 @@ _PAUSE_S = 0.05
 _SEEDING_POLL_S = 0.5
 
 _Seen: TypeAlias = dict[tuple[str, str], int]
-"""By entity and property or indicator, the last revision that was told."""
+"""By entity and property or indicator, or by nothing and alarm, the last revision that was told."""
 
 
 class LiveStreams:
@@ -136,7 +139,7 @@ class _Stream:
                 if waiting is None:
                     if subscriber.lost is None and not subscriber.closed:
                         yield KEEPALIVE
-                elif "state" in self._events:
+                elif CHANGES & self._events:
                     yield waiting
             lost = subscriber.lost
         except ReplayError as error:
@@ -151,15 +154,19 @@ class _Stream:
         place = snapshot.cursor
         end = encode_cursor(place)
         partial = encode_cursor(Cursor(place.log, place.positions, place.aged, partial=True))
-        if not snapshot.values:
+        shown: list[AlarmEvent | Shown] = [*snapshot.alarms, *snapshot.values]
+        if not shown:
             yield frame("snapshot", end, EMPTY_SNAPSHOT)
             return
-        last = len(snapshot.values) - 1
+        last = len(shown) - 1
         self._streams.metrics.events.labels("snapshot").inc(last + 1)
         for first in range(0, last + 1, CHUNK_EVENTS):
             frames = []
-            for number, (update, fresh) in enumerate(snapshot.values[first : first + CHUNK_EVENTS], first):
-                data = state_data(update, fresh, self._hub.model, last=number == last)
+            for number, one in enumerate(shown[first : first + CHUNK_EVENTS], first):
+                if isinstance(one, AlarmEvent):
+                    data = alarm_data(one, self._hub.model, last=number == last)
+                else:
+                    data = state_data(one.update, one.freshness, self._hub.model, last=number == last)
                 if data is not None:
                     frames.append(frame("snapshot", end if number == last else partial, data))
                 elif number == last:
@@ -211,32 +218,30 @@ class _Stream:
         positions = list(start.positions)
         selection = resolve(self._subscriber.wanted, self._hub.model)
         async with aclosing(self._streams.replay.records(start.positions, target.positions)) as records:
-            async for partition, offset, batch in records:
+            async for lane, offset, told in records:
                 frames = []
-                for index, update in enumerate(batch.updates):
-                    if update.kind == UpdateKind.PERSONAL:
+                for index, one in enumerate(told):
+                    if isinstance(one, Update) and one.kind == UpdateKind.PERSONAL:
                         continue
-                    value = update.entity, update.property
-                    known = seen.get(value, 0)
-                    seen[value] = max(known, update.revision)
-                    if (offset, index) < start.positions[partition] or update.revision <= known:
+                    known = seen.get(_name(one), 0)
+                    seen[_name(one)] = max(known, one.revision)
+                    if (offset, index) < start.positions[lane] or one.revision <= known:
                         continue
-                    positions[partition] = offset, index + 1
-                    if selection.holds(update.entity, update.property):
-                        frames.append(self._event(update, start, positions))
-                if frames and "state" in self._events:
+                    positions[lane] = offset, index + 1
+                    if selection.holds_told(one):
+                        frames.append(self._event(one, start, positions))
+                if frames and CHANGES & self._events:
                     yield b"".join(frames)
 
     async def _missed(self, missed: Missed, start: Cursor, seen: _Seen) -> AsyncIterator[bytes]:
-        if "state" not in self._events:
+        if not CHANGES & self._events:
             return
         positions = list(start.positions)
         frames = []
         for number, entry in enumerate(missed.entries):
-            positions[entry.partition] = entry.offset, entry.number + 1
-            update = entry.update
-            if update.revision > seen.get((update.entity, update.property), 0):
-                frames.append(self._event(update, start, positions))
+            positions[entry.lane] = entry.offset, entry.number + 1
+            if entry.told.revision > seen.get(_name(entry.told), 0):
+                frames.append(self._event(entry.told, start, positions))
             if number % CHUNK_EVENTS == CHUNK_EVENTS - 1:
                 yield b"".join(frames)
                 frames.clear()
@@ -248,12 +253,19 @@ class _Stream:
                 frames.append(frame("state", place, data))
         yield b"".join(frames)
 
-    def _event(self, update: Update, start: Cursor, positions: Sequence[Position]) -> bytes:
-        """Return the event of an update that was missed, as fresh as it is now; nothing if unknown by now."""
-        interval = self._hub.view.interval_of(update)
+    def _event(self, told: Update | AlarmEvent, start: Cursor, positions: Sequence[Position]) -> bytes:
+        """Return the event of what was missed, as fresh as it is now; nothing if unknown by now."""
+        place = encode_cursor(Cursor(start.log, tuple(positions), start.aged))
+        if isinstance(told, AlarmEvent):
+            data = alarm_data(told, self._hub.model)
+            return frame("alarm", place, data) if data is not None else b""
+        interval = self._hub.view.interval_of(told)
         if interval is None:
             return b""
-        fresh = freshness(update.phenomenon_time, interval, self._streams.clock())
-        place = encode_cursor(Cursor(start.log, tuple(positions), start.aged))
-        data = state_data(update, fresh, self._hub.model)
+        fresh = freshness(told.phenomenon_time, interval, self._streams.clock())
+        data = state_data(told, fresh, self._hub.model)
         return frame("state", place, data) if data is not None else b""
+
+
+def _name(told: Update | AlarmEvent) -> tuple[str, str]:
+    return ("", told.alarm) if isinstance(told, AlarmEvent) else (told.entity, told.property)

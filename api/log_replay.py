@@ -1,4 +1,4 @@
-"""Reading a stretch of `updates` again, for a subscriber whose cursor is older than the ring."""
+"""Reading a stretch of `updates` and `alarms` again, for a subscriber whose cursor is older than the ring."""
 
 from __future__ import annotations
 
@@ -12,10 +12,12 @@ from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 
 from api.cursor import Position
 from api.events import GapReason
-from runtime import topics
+from api.lanes import lanes
 from runtime.kafka_log import beginnings, new_consumer
+from runtime.topics import ALARMS as ALARM_TOPIC
+from twin.alarms.messages import ALARMS, AlarmEvent
 from twin.errors import MessageError, TwinError
-from twin.messages import UPDATES, UpdateBatch
+from twin.messages import UPDATES, Update
 
 # After a crash the stream tells its last updates again. Reading a little before the cursor shows which
 # revisions the subscriber has seen. A checkpoint covers 20 s, of some tens of records a second at most.
@@ -35,11 +37,11 @@ class ReplayError(TwinError):
 
 
 class Record(NamedTuple):
-    """One record of `updates`."""
+    """One record of `updates` or `alarms`."""
 
-    partition: int
+    lane: int
     offset: int
-    batch: UpdateBatch
+    told: Sequence[Update | AlarmEvent]
 
 
 class LogReplay:
@@ -52,13 +54,14 @@ class LogReplay:
     async def records(
         self, start: Sequence[Position], end: Sequence[Position]
     ) -> AsyncGenerator[Record, None]:
-        """Yield the records from a little before `start` up to `end`, in order within each partition.
+        """Yield the records from a little before `start` up to `end`, by lane, in order within each lane.
 
         Raises ReplayError when the log begins after `start` or stops answering.
         """
+        order = lanes(len(start) // 2)
         wanted = {
-            TopicPartition(topics.UPDATES, partition): (first[0], last[0])
-            for partition, (first, last) in enumerate(zip(start, end, strict=True))
+            one: (first[0], last[0])
+            for one, first, last in zip(order, start, end, strict=True)
             if first[0] < last[0]
         }
         if not wanted:
@@ -66,13 +69,17 @@ class LogReplay:
         if self._free.locked():
             raise ReplayError(GapReason.LOG_UNREADABLE)
         end_of = {one: last for one, (_, last) in wanted.items()}
+        lane_of = {one: lane for lane, one in enumerate(order)}
         async with (
             self._free,
             self._consumer(wanted) as consumer,
             aclosing(_read(consumer, end_of)) as found,
         ):
-            async for record in found:
-                yield record
+            async for one, offset, value in found:
+                try:
+                    yield Record(lane_of[one], offset, _told(one.topic, value))
+                except MessageError:
+                    continue  # the feed has counted it
 
     @asynccontextmanager
     async def _consumer(self, wanted: dict[TopicPartition, tuple[int, int]]) -> AsyncIterator[Any]:
@@ -99,7 +106,13 @@ class LogReplay:
             await consumer.stop()
 
 
-async def _read(consumer: Any, remaining: dict[TopicPartition, int]) -> AsyncGenerator[Record, None]:
+def _told(topic: str, value: bytes) -> Sequence[Update | AlarmEvent]:
+    return ALARMS.decode(value).alarms if topic == ALARM_TOPIC else UPDATES.decode(value).updates
+
+
+async def _read(
+    consumer: Any, remaining: dict[TopicPartition, int]
+) -> AsyncGenerator[tuple[TopicPartition, int, bytes], None]:
     loop = asyncio.get_running_loop()
     deadline = loop.time() + PROGRESS_TIMEOUT_S
     while remaining:
@@ -110,10 +123,7 @@ async def _read(consumer: Any, remaining: dict[TopicPartition, int]) -> AsyncGen
             for record in records:
                 if one not in remaining or record.offset >= remaining[one]:
                     break
-                try:
-                    yield Record(one.partition, record.offset, UPDATES.decode(record.value))
-                except MessageError:
-                    continue  # the feed has counted it
+                yield one, record.offset, record.value
         for one in [one for one, end in remaining.items() if await consumer.position(one) >= end]:
             del remaining[one]
             consumer.pause(one)

@@ -36,13 +36,34 @@ class ApiMetrics:
         )
         self.view_size = Gauge("livetwin_api_view_values", "Values in the live view.", registry=registry)
         self.feed_lag = Gauge(
-            "livetwin_api_feed_lag_records", "Records of `updates` not yet taken in.", registry=registry
+            "livetwin_api_feed_lag_records",
+            "Records of `updates` and `alarms` not yet taken in.",
+            registry=registry,
         )
         self.reseeds = Counter(
             "livetwin_api_reseeds_total",
             "Times the view was seeded, by source.",
             ["source"],
             registry=registry,
+        )
+        self._add_alarms_and_requests()
+
+    def _add_alarms_and_requests(self) -> None:
+        registry = self.registry
+        self.alarms = Counter(
+            "livetwin_api_alarm_events_total",
+            "Events of alarms read from the log, by outcome.",
+            ["outcome"],
+            registry=registry,
+        )
+        self.commands = Counter(
+            "livetwin_api_alarm_commands_total",
+            "Commands to alarms, by what became of them.",
+            ["outcome"],
+            registry=registry,
+        )
+        self.view_alarms = Gauge(
+            "livetwin_api_view_alarms", "Alarms in the live view, normal ones too.", registry=registry
         )
         self.requests = Counter(
             "livetwin_api_requests_total", "Requests answered.", ["route", "status"], registry=registry

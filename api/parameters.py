@@ -11,7 +11,7 @@ from pydantic.alias_generators import to_camel
 
 from api.events import EventName
 from api.geometry import Box, Position
-from api.selection import Filter
+from api.selection import CHANGES, Filter
 from storage.bucket_interval import BucketInterval, QueryError
 from storage.history import Aggregate, Fill
 from storage.unassigned import DEVICES_MAX
@@ -166,6 +166,7 @@ class LiveParameters(Parameters):
             properties=frozenset(self.property),
             themes=frozenset(self.theme),
             bbox=parse_box(self.bbox) if self.bbox else None,
+            changes=CHANGES.intersection(self.events) or CHANGES,
         )
 
 

@@ -1,4 +1,4 @@
-"""The newest updates of the log, kept in memory for subscribers that resume. Bounded by their number."""
+"""The newest updates and alarms of the log, kept in memory for subscribers that resume; bounded in number."""
 
 from __future__ import annotations
 
@@ -7,20 +7,21 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from api.cursor import Position
+from twin.alarms.messages import AlarmEvent
 from twin.messages import Update
 
 
 class Entry(NamedTuple):
-    """An update that was told, and where it stands."""
+    """What was told, and where it stands."""
 
-    partition: int
+    lane: int  #: `api.lanes`
     offset: int
-    number: int  #: of the update in its record
-    update: Update
+    number: int  #: in its record
+    told: Update | AlarmEvent
 
 
 class Ring:
-    """The last `events_max` updates, in the order in which they were told."""
+    """The last `events_max` of them, in the order in which they were told."""
 
     def __init__(self, events_max: int) -> None:
         self._events_max = events_max
@@ -40,10 +41,10 @@ class Ring:
         self._entries.append(entry)
         if len(self._entries) > self._events_max:
             oldest = self._entries.popleft()
-            self._floor[oldest.partition] = oldest.offset, oldest.number + 1
+            self._floor[oldest.lane] = oldest.offset, oldest.number + 1
 
     def since(self, positions: Sequence[Position]) -> list[Entry] | None:
         """Return the entries from `positions` on, or None when the ring does not reach back so far."""
         if any(position < floor for position, floor in zip(positions, self._floor, strict=True)):
             return None
-        return [one for one in self._entries if (one.offset, one.number) >= positions[one.partition]]
+        return [one for one in self._entries if (one.offset, one.number) >= positions[one.lane]]

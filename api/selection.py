@@ -1,14 +1,21 @@
-"""Selections: which entities and properties a reader asks for. Pure."""
+"""Selections: which entities, properties and alarms a reader asks for. Pure."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Literal, NamedTuple, TypeAlias
 
 from api.geometry import Box, bounds
+from twin.alarms.messages import AlarmEvent
 from twin.entity import Entity
+from twin.messages import Update
 from twin.model import CityModel
 from twin.names import names_of
+
+Change: TypeAlias = Literal["state", "alarm"]
+"""What the live stream tells: values of properties, and alarms."""
+
+CHANGES: frozenset[Change] = frozenset({"state", "alarm"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -16,6 +23,7 @@ class Filter:
     """What a reader asks for; an empty set or None asks for everything. Unknown names match nothing.
 
     Within one filter any of the names may match; all filters must. A `parent` stands for everything below it.
+    Of alarms the properties are those that their operands name, and the theme is that of their rule.
     """
 
     entities: frozenset[str] = frozenset()
@@ -24,17 +32,35 @@ class Filter:
     properties: frozenset[str] = frozenset()
     themes: frozenset[str] = frozenset()
     bbox: Box | None = None
+    changes: frozenset[Change] = CHANGES
 
 
 class Selection(NamedTuple):
     """A filter, resolved against one version of the model. Only what the model knows is ever selected."""
 
     entities: frozenset[str]
-    properties: frozenset[str]  #: names of properties, indicators and roll-ups
+    properties: frozenset[str]  #: of properties, indicators and roll-ups; none where no state is asked for
+    wanted: Filter = Filter()
 
     def holds(self, entity: str, property: str) -> bool:
         """Whether the property of the entity is asked for."""
         return property in self.properties and entity in self.entities
+
+    def holds_alarm(self, event: AlarmEvent) -> bool:
+        """Whether the alarm is asked for."""
+        wanted = self.wanted
+        return (
+            "alarm" in wanted.changes
+            and event.entity in self.entities
+            and (not wanted.themes or event.theme in wanted.themes)
+            and (not wanted.properties or any(one.name in wanted.properties for one in event.operands))
+        )
+
+    def holds_told(self, told: Update | AlarmEvent) -> bool:
+        """Whether what the log told is asked for."""
+        if isinstance(told, AlarmEvent):
+            return self.holds_alarm(told)
+        return self.holds(told.entity, told.property)
 
 
 def resolve(wanted: Filter, model: CityModel) -> Selection:
@@ -44,9 +70,11 @@ def resolve(wanted: Filter, model: CityModel) -> Selection:
         properties=frozenset(
             one.name
             for one in names_of(model)
-            if (not wanted.properties or one.name in wanted.properties)
+            if "state" in wanted.changes
+            and (not wanted.properties or one.name in wanted.properties)
             and (not wanted.themes or one.theme in wanted.themes)
         ),
+        wanted=wanted,
     )
 
 

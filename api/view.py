@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from api.selection import Selection
+from twin.alarms.messages import AlarmEvent, IncidentEvent
 from twin.area_state import PREFIX
 from twin.freshness import Freshness, freshness, live_for, stale_for
 from twin.household_sum import WINDOW
@@ -32,7 +33,10 @@ class Seed:
 
     updates: tuple[Update, ...] = ()
     datastreams: tuple[Observation, ...] = ()
-    offsets: dict[int, int] = field(default_factory=dict)  #: next offset of each partition of `updates`
+    alarms: tuple[AlarmEvent, ...] = ()
+    incidents: tuple[IncidentEvent, ...] = ()
+    #: next offset of each partition of `updates` and `alarms`, by topic and partition
+    offsets: dict[tuple[str, int], int] = field(default_factory=dict)
 
 
 @dataclass(slots=True, eq=False)

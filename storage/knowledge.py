@@ -7,9 +7,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from storage.alarm_knowledge import read_alarms, read_incidents
 from storage.database import Connection
 from storage.queries import query
 from storage.state_store import StoredState, read_state
+from twin.alarms.messages import AlarmEvent, IncidentEvent
 from twin.instant import HOUR, MINUTE, Duration, Instant, from_datetime
 from twin.observation import Observation
 from twin.window import Aggregate
@@ -31,6 +33,8 @@ class StoredKnowledge:
     aggregates: list[Aggregate]  #: the last of an hour and of ten minutes, ascending by start
     hours: list[tuple[int, Instant]]  #: (datastream, start) of hours with a closed window that was not told
     state: StoredState
+    alarms: list[AlarmEvent]  #: the newest event of each alarm
+    incidents: list[IncidentEvent]  #: the last incident of each cause and area, as it was last
 
 
 async def read_knowledge(connection: Connection, log_id: str, observations_max: int) -> StoredKnowledge:
@@ -54,6 +58,8 @@ async def read_knowledge(connection: Connection, log_id: str, observations_max: 
         [*_aggregates(hours, HOUR), *_aggregates(ten_minutes, 10 * MINUTE)],
         [(datastream, from_datetime(start)) for datastream, start in without],
         state,
+        await read_alarms(connection),
+        await read_incidents(connection),
     )
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -33,15 +34,27 @@ async def read_state(connection: Connection, log_id: str) -> StoredState:
     derived value has none. Of households there are datastream states and revisions, but no updates. The
     connection must not be in a transaction.
     """
+    async with snapshot(connection):
+        return await state_in(connection, log_id)
+
+
+@asynccontextmanager
+async def snapshot(connection: Connection) -> AsyncIterator[None]:
+    """Make everything that is read within belong to one moment; no transaction may be open."""
     async with connection.transaction():
         await connection.execute(query("begin_snapshot"))
-        datastreams = [
-            _observation(*row)
-            for row in await (await connection.execute(query("list_datastream_states"))).fetchall()
-        ]
-        rows = await (await connection.execute(query("list_property_states"))).fetchall()
-        told = await (await connection.execute(query("list_told_revisions"))).fetchall()
-        log_positions = await positions(connection, log_id)
+        yield
+
+
+async def state_in(connection: Connection, log_id: str) -> StoredState:
+    """Return what `read_state` does, within a snapshot."""
+    datastreams = [
+        _observation(*row)
+        for row in await (await connection.execute(query("list_datastream_states"))).fetchall()
+    ]
+    rows = await (await connection.execute(query("list_property_states"))).fetchall()
+    told = await (await connection.execute(query("list_told_revisions"))).fetchall()
+    log_positions = await positions(connection, log_id)
     by_id = {one.datastream: one for one in datastreams}
     updates = [_update(by_id, row) for row in rows]
     revisions: dict[str, int] = dict(told)

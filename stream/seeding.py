@@ -46,6 +46,8 @@ def knowledge_of(stored: StoredKnowledge) -> Knowledge:
         {one.datastream: _state(one) for one in stored.state.datastreams},
         derived,
         cohorts,
+        stored.alarms,
+        stored.incidents,
     )
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import NamedTuple
 
 from twin.alarms.severity import Severity
@@ -49,7 +50,8 @@ class Transition(NamedTuple):
     occurrence: int
 
 
-class Flood(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Flood:
     """A time in which more came than one operator can work on."""
 
     start: Instant
@@ -58,7 +60,8 @@ class Flood(NamedTuple):
     peak: float  #: the most to one operator in ten minutes
 
 
-class Repeated(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Repeated:
     """An alarm, and how often it did something."""
 
     alarm: str
@@ -67,7 +70,8 @@ class Repeated(NamedTuple):
     share: float = 0.0  #: of all that were told, 0 to 1
 
 
-class Statistics(NamedTuple):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Statistics:
     """What is known of a time."""
 
     annunciated: int  #: alarms that were told

@@ -210,7 +210,7 @@ async def test_too_many_subscribers_are_refused(start_api: Any, kafka: str) -> N
 
 
 @pytest.mark.parametrize(
-    ("positions", "reason"), [(((9_999, 0),) * 4, "cursor-ahead"), (((0, 0),) * 3, "log-changed")]
+    ("positions", "reason"), [(((9_999, 0),) * 8, "cursor-ahead"), (((0, 0),) * 4, "log-changed")]
 )
 async def test_a_cursor_that_points_nowhere_is_a_gap(
     api: Any, monkeypatch: pytest.MonkeyPatch, positions: tuple[tuple[int, int], ...], reason: str

@@ -149,7 +149,7 @@ def make_derived() -> UpdateMaker:
 def hub(model: CityModel, clock: Clock) -> Hub:
     """A hub that follows the log `log-1` from its beginning; two partitions, a ring of eight events."""
     made = Hub(model, clock, ApiMetrics(CollectorRegistry()), partitions=2, ring_events_max=8)
-    made.reset("log-1", Seed(), [0, 0])
+    made.reset("log-1", Seed(), [0] * 4)
     return made
 
 
@@ -164,7 +164,7 @@ def parts(model: CityModel, clock: Any, make_update: Any, make_derived: Any, tmp
         tiles="https://tiles.example/{z}/{x}/{y}.png",
     )
     made = create_context(settings, model, clock, CollectorRegistry())
-    made.hub.reset("log-1", Seed(), [0, 0])
+    made.hub.reset("log-1", Seed(), [0] * 4)
     made.hub.take(0, 0, [make_update(1, 1, 11.2), make_update(2, 2, 31.0)])
     personal = structs.replace(make_update(5, 1, 0.4), value=nan, kind=UpdateKind.PERSONAL)
     published = make_derived("city.house", "power_import", 2, 41.5, (5,))

@@ -132,7 +132,7 @@ async def test_resuming_at_any_event_tells_exactly_the_rest(hub: Hub, make_updat
     for number, (cursor, _) in enumerate(told):
         missed = hub.resume(subscriber(), decode_cursor(cursor))
         assert missed is not None
-        assert [(entry.update.entity, entry.update.revision) for entry in missed.entries] == [
+        assert [(entry.told.entity, entry.told.revision) for entry in missed.entries] == [
             (data["entityId"], data["revision"]) for _, data in told[number + 1 :]
         ]
 
@@ -162,7 +162,7 @@ async def test_a_new_log_loses_every_subscriber(hub: Hub, make_update: Any) -> N
     one = subscriber()
     hub.join(one)
     hub.take(0, 0, [make_update(1, 1)])
-    hub.reset("log-2", Seed(updates=(make_update(1, 1),)), [0, 0])
+    hub.reset("log-2", Seed(updates=(make_update(1, 1),)), [0] * 4)
     assert one.lost is GapReason.LOG_CHANGED
     snapshot = hub.join(one)
     assert snapshot.cursor.log == "log-2"
@@ -207,5 +207,5 @@ async def test_a_model_that_learns_an_entity_shows_its_values(
 
 
 async def test_a_process_that_is_behind_a_cursor_says_so(hub: Hub) -> None:
-    assert not hub.reached(Cursor("log-1", ((3, 0), (0, 0)), 0))
-    assert hub.reached(Cursor("log-1", ((0, 0), (0, 0)), 0))
+    assert not hub.reached(Cursor("log-1", ((3, 0), *((0, 0),) * 3), 0))
+    assert hub.reached(Cursor("log-1", ((0, 0),) * 4, 0))

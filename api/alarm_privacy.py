@@ -1,0 +1,49 @@
+"""What of an alarm is shown to whom: no single household (decision 0009), and no people to just anybody."""
+
+from __future__ import annotations
+
+from twin.alarms.messages import AlarmEvent, OperandValue
+from twin.alarms.operand import Source
+from twin.cohort import CONNECTIONS_MIN
+from twin.model import CityModel
+from twin.role import Role, reaches, reads_personal
+
+
+def may_see_alarm(role: Role, event: AlarmEvent, model: CityModel) -> bool:
+    """Whether a role may know of an alarm at all.
+
+    That a meter is silent says that somebody may be away: it is for those who look after meters.
+    """
+    sensor = model.sensors.get(event.sensor)
+    return sensor is None or not sensor.personal or reaches(role, "operator") or reads_personal(role)
+
+
+def may_see_people(role: Role) -> bool:
+    """Whether a role may see who did something to an alarm, and what they wrote."""
+    return reaches(role, "viewer")
+
+
+def may_see_value(role: Role, operand: OperandValue, model: CityModel) -> bool:
+    """Whether a role may see the value of an operand: not where it is of few households."""
+    personal = {one.datastream for one in operand.sources if _is_personal(one, model)}
+    return not personal or len(personal) >= CONNECTIONS_MIN or reads_personal(role)
+
+
+def may_see_sentence(role: Role, event: AlarmEvent, model: CityModel) -> bool:
+    """Whether a role may read the sentence of an alarm, which says the values of its operands."""
+    return all(may_see_value(role, one, model) for one in event.operands)
+
+
+def visible_sources(role: Role, operand: OperandValue, model: CityModel) -> list[Source]:
+    """Return the observations behind an operand that a role may see; none of what the model does not know."""
+    return [
+        one
+        for one in operand.sources
+        if one.datastream in model.datastreams and (not _is_personal(one, model) or reads_personal(role))
+    ]
+
+
+def _is_personal(source: Source, model: CityModel) -> bool:
+    datastream = model.datastreams.get(source.datastream)
+    sensor = model.sensors.get(datastream.sensor) if datastream is not None else None
+    return sensor is not None and sensor.personal
