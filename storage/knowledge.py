@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,8 +33,8 @@ class StoredKnowledge:
     aggregates: list[Aggregate]  #: the last of an hour and of ten minutes, ascending by start
     hours: list[tuple[int, Instant]]  #: (datastream, start) of hours with a closed window that was not told
     state: StoredState
-    alarms: list[AlarmEvent]  #: the newest event of each alarm
-    incidents: list[IncidentEvent]  #: the last incident of each cause and area, as it was last
+    alarms: Sequence[AlarmEvent] = ()  #: the newest event of each alarm
+    incidents: Sequence[IncidentEvent] = ()  #: the last incident of each cause and area, as it was last
 
 
 async def read_knowledge(connection: Connection, log_id: str, observations_max: int) -> StoredKnowledge:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable
+from typing import TypeVar
 
 from runtime import topics
 from storage.knowledge import HOURS_MAX, TEN_MINUTES_MAX, StoredKnowledge
@@ -14,6 +15,7 @@ from storage.ledger_counts import Counts
 from storage.log_batch import LogBatch, LogRecord, RepairRequest, ToldState
 from storage.state_store import StoredState
 from tests.simulation.simulated_log import SimulatedLog
+from twin.alarms.messages import AlarmEvent, IncidentEvent
 from twin.datastream_state import KEPT_MAX
 from twin.instant import HOUR, MINUTE, Duration, Instant
 from twin.messages import AGGREGATES, Assessment, Update
@@ -38,6 +40,8 @@ class ModelDatabase:
         self.assessments: dict[Key, Assessment] = {}
         self.repairs: dict[Key, tuple[str, RepairRequest]] = {}
         self.quarantined: set[str] = set()
+        self.alarms: dict[str, AlarmEvent] = {}
+        self.incidents: dict[tuple[str, str], IncidentEvent] = {}
         self.ledger = Counts()
         self._sequences: defaultdict[str, set[int]] = defaultdict(set)
         self._positions: dict[tuple[str, str, int], int] = {}
@@ -88,6 +92,11 @@ class ModelDatabase:
             if known is None or known[0] != batch.log_id or request.log_offset > known[1].log_offset:
                 self.repairs[hour] = batch.log_id, request
         self.quarantined |= batch.quarantined.keys()
+        _merge(self.alarms, {one.alarm: one for one in _by_revision(batch.alarms.alarms.values())})
+        _merge(
+            self.incidents,
+            {(one.cause, one.area): one for one in _by_revision(batch.alarms.incidents.values())},
+        )
 
     def _receive(self, arrived: Observation) -> None:
         stored = self.observations.get(arrived[:2])
@@ -157,7 +166,8 @@ class ModelDatabase:
         state = StoredState(
             list(self.updates.values()), [one.observation for one in self.states.values()], revisions, {}
         )
-        return StoredKnowledge(newest, frozenset(truncated), aggregates, hours, state)
+        alarms, incidents = tuple(self.alarms.values()), tuple(self.incidents.values())
+        return StoredKnowledge(newest, frozenset(truncated), aggregates, hours, state, alarms, incidents)
 
     def _newest_aggregates(self, ids: Iterable[int], size: Duration, limit: int) -> list[Aggregate]:
         found: list[Aggregate] = []
@@ -174,6 +184,13 @@ class ModelDatabase:
         begin = max(starts) + shortest if starts else times[0]
         end = window_start(times[-1], shortest)
         return [(id, hour) for hour in sorted({one - one % HOUR for one in times if begin <= one < end})]
+
+
+R = TypeVar("R", AlarmEvent, IncidentEvent)
+
+
+def _by_revision(events: Iterable[R]) -> list[R]:
+    return sorted(events, key=lambda one: one.revision)
 
 
 def _merge(stored: dict, told: dict) -> None:  # type: ignore[type-arg]

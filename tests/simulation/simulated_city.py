@@ -22,7 +22,13 @@ from tests.simulation.simulated_stream import FUTURE_MAX, SimulatedStream
 from twin.instant import HOUR, MINUTE, SECOND, Instant
 from twin.model import CityModel
 
-STORED_TOPICS = (topics.OBSERVATIONS, topics.UPDATES, topics.AGGREGATES, topics.QUARANTINE)
+STORED_TOPICS = (
+    topics.OBSERVATIONS,
+    topics.UPDATES,
+    topics.AGGREGATES,
+    topics.ALARMS,
+    topics.QUARANTINE,
+)
 ALL = 1_000_000
 
 # At the end time goes on in these steps: windows are told early, and households are waited for no more.
