@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 from benchmarks.balance import Side
 from benchmarks.processes import Usage
 from benchmarks.run import Run
-from twin.instant import Instant, format_instant, to_datetime
 
 SCHEMA = 1
 
@@ -70,20 +67,10 @@ def lines(run: Run) -> Iterator[str]:
     yield from _notes(run)
 
 
-def save(run: Run, folder: Path, now: Instant, commit: str) -> Path:
-    """Write the run into a folder as JSON; return the file."""
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"{to_datetime(now):%Y%m%dT%H%M%SZ}.json"
-    path.write_text(json.dumps(document(run, now, commit), indent=2) + "\n")
-    return path
-
-
-def document(run: Run, now: Instant, commit: str) -> dict[str, Any]:
+def document(run: Run) -> dict[str, Any]:
     """Return the run as JSON holds it: raw numbers, and those for each message beside them."""
     return {
         "schema": SCHEMA,
-        "time": format_instant(now // 1_000_000 * 1_000_000),
-        "commit": commit,
         "machine": run.machine,
         "asked": {
             "rate": run.options.rate,

@@ -1,0 +1,24 @@
+"""Results of a case as JSON, for a comparison."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from benchmarks.machine import describe_code
+from runtime.clock import system_clock
+from twin.instant import SECOND, format_instant, to_datetime
+
+CHECKOUT = Path(__file__).parents[1]
+OUT = Path(__file__).parent / "out"
+
+
+def keep(case: str, document: dict[str, Any]) -> None:
+    """Write what a case found into `benchmarks/out`, with the time and the commit; say where."""
+    now = system_clock()
+    OUT.mkdir(parents=True, exist_ok=True)
+    path = OUT / f"{to_datetime(now):%Y%m%dT%H%M%SZ}-{case}.json"
+    head = {"case": case, "time": format_instant(now // SECOND * SECOND), "commit": describe_code(CHECKOUT)}
+    path.write_text(json.dumps({**head, **document}, indent=2) + "\n")
+    print(f"numbers are in {path.relative_to(CHECKOUT)}")
