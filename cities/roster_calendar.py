@@ -1,0 +1,135 @@
+"""Rosters as iCalendar (RFC 5545): what is wrong with one, and who is named when.
+
+Recurrence, exceptions, moved occurrences and time zones are `icalendar`'s and `recurring_ical_events`'. A
+duration is nominal: a week from Monday 08:00 ends on Monday 08:00, also where the clock was put back between.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from datetime import UTC, date, datetime, time, tzinfo
+from functools import lru_cache
+from typing import Any, NamedTuple
+from zoneinfo import ZoneInfo
+
+import icalendar
+import recurring_ical_events
+
+from cities.roster_event import event_faults, named_by
+from twin.duty import Contact
+from twin.instant import DAY, Instant, from_datetime, to_datetime
+
+# A year of shifts of a team of ten, each an event of its own, is 400 kB.
+CALENDAR_BYTES_MAX = 1024 * 1024
+EVENTS_MAX = 1_000
+
+# Occurrences are made and kept by spans that start at whole multiples of this.
+_SPAN = 28 * DAY
+_CALENDARS_MAX = 64
+_SPANS_MAX = 256
+
+
+class CalendarFault(NamedTuple):
+    """One thing that is wrong with a calendar."""
+
+    line: int  #: counted from 1
+    message: str
+
+
+class Duty(NamedTuple):
+    """One occurrence of an event: `start` ≤ t < `end`."""
+
+    start: Instant
+    end: Instant
+    named: tuple[str, ...]  #: what may be a contact, in the order in which it counts
+
+
+def calendar_faults(text: str, contacts: Iterable[Contact]) -> list[CalendarFault]:
+    """Return everything that is wrong with a calendar whose events name `contacts`."""
+    if len(text.encode()) > CALENDAR_BYTES_MAX:
+        return [CalendarFault(1, f"found a larger calendar, expected at most {CALENDAR_BYTES_MAX} bytes")]
+    try:
+        calendar = icalendar.Calendar.from_ical(text)
+    except (ValueError, IndexError, KeyError) as error:
+        return [CalendarFault(1, f"found no iCalendar (RFC 5545): {_short(error)}")]
+    if calendar.name != "VCALENDAR":
+        return [CalendarFault(1, f"found {calendar.name}, expected BEGIN:VCALENDAR")]
+    events = calendar.walk("VEVENT")
+    if len(events) > EVENTS_MAX:
+        return [CalendarFault(1, f"found {len(events)} events, expected at most {EVENTS_MAX}")]
+    zone, zone_fault = _zone(calendar)
+    known = contact_names(contacts)
+    faults = [CalendarFault(1, zone_fault)] if zone_fault else []
+    for event, line in zip(events, _event_lines(text), strict=False):
+        messages = [*event_faults(event, has_zone=zone is not None)]
+        named = named_by(event)
+        if not named:
+            messages.append("names nobody: expected ATTENDEE or SUMMARY with a contact's id or name")
+        elif not any(one.casefold() in known for one in named):
+            messages.append(f"names {named[0]!r}, expected a contact by id, name or address")
+        faults += [CalendarFault(line, message) for message in messages]
+    if not faults:
+        try:
+            duties(text, 0, _SPAN)
+        except Exception as error:  # the libraries raise anything at what they cannot repeat
+            faults.append(CalendarFault(1, f"found events that cannot be repeated: {_short(error)}"))
+    return faults
+
+
+def duties(text: str, start: Instant, end: Instant) -> tuple[Duty, ...]:
+    """Return the occurrences that overlap a time, by start; of a calendar without faults."""
+    found = {
+        one for span in range(start // _SPAN, (end - 1) // _SPAN + 1) for one in _duties_of_span(text, span)
+    }
+    return tuple(sorted(one for one in found if one.start < end and one.end > start))
+
+
+def contact_names(contacts: Iterable[Contact]) -> dict[str, str]:
+    """Return contact ids by all that an event may call them, in small letters; ids count before names."""
+    listed = tuple(contacts)
+    names = {address.casefold(): one.id for one in listed for address in one.addresses.values()}
+    names |= {one.name.casefold(): one.id for one in listed}
+    return names | {one.id.casefold(): one.id for one in listed}
+
+
+@lru_cache(maxsize=_CALENDARS_MAX)
+def _calendar(text: str) -> tuple[Any, tzinfo]:
+    calendar = icalendar.Calendar.from_ical(text)
+    return recurring_ical_events.of(calendar), _zone(calendar)[0] or UTC
+
+
+@lru_cache(maxsize=_SPANS_MAX)
+def _duties_of_span(text: str, span: int) -> tuple[Duty, ...]:
+    query, zone = _calendar(text)
+    # A day more on both sides: days without a time are not those of UTC.
+    occurrences = query.between(to_datetime(span * _SPAN - DAY), to_datetime((span + 1) * _SPAN + DAY))
+    return tuple(
+        Duty(_instant(one["DTSTART"].dt, zone), _instant(one["DTEND"].dt, zone), named_by(one))
+        for one in occurrences
+        if str(one.get("STATUS", "")).upper() != "CANCELLED"
+    )
+
+
+def _instant(moment: date, zone: tzinfo) -> Instant:
+    if not isinstance(moment, datetime):
+        moment = datetime.combine(moment, time())
+    return from_datetime(moment if moment.tzinfo is not None else moment.replace(tzinfo=zone))
+
+
+def _zone(calendar: icalendar.Calendar) -> tuple[tzinfo | None, str]:
+    """Return the zone of times that name none, and what is wrong with it."""
+    name = str(calendar.get("X-WR-TIMEZONE", ""))
+    try:
+        return (ZoneInfo(name), "") if name else (None, "")
+    except (ValueError, OSError, KeyError):
+        return None, f"X-WR-TIMEZONE: found {name!r}, expected an IANA time zone such as Europe/Amsterdam"
+
+
+def _event_lines(text: str) -> Iterator[int]:
+    for number, line in enumerate(text.splitlines(), start=1):
+        if line.strip().upper() == "BEGIN:VEVENT":
+            yield number
+
+
+def _short(error: Exception) -> str:
+    return " ".join(str(error).split())[:200] or type(error).__name__
