@@ -6,7 +6,7 @@ import json
 
 from twin.entity import Entity
 from twin.instant import SECOND, Instant, format_instant
-from twin.model import City, CityModel, CityPlan
+from twin.model import City, CityPlan
 from twin.sensor import Datastream, Sensor
 
 
@@ -34,17 +34,6 @@ def noise_city(streets: int, city: str = "town") -> CityPlan:
             )
             for name in names
         ),
-    )
-
-
-def as_model(plan: CityPlan) -> CityModel:
-    """Return a plan as a model, to write it as a city folder; ids are those of the order."""
-    return CityModel(
-        version=1,
-        city=plan.city,
-        entities={one.id: one for one in plan.entities},
-        sensors={one.id: one for one in plan.sensors},
-        datastreams=dict(enumerate(plan.datastreams, 1)),
     )
 
 

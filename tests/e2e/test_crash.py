@@ -15,9 +15,10 @@ import pytest
 from cities.write import write_city
 from storage.database import connect
 from storage.ledger_store import balance
+from tests.cities import model_of
 from tests.crash import last_lines, strike
 from tests.mqtt_publisher import publish
-from tests.noise_city import as_model, noise_city, noise_message
+from tests.noise_city import noise_city, noise_message
 from twin.instant import SECOND, Instant, format_instant
 
 pytestmark = pytest.mark.embedded
@@ -130,7 +131,7 @@ async def test_twenty_thousand_observations_survive_random_kills(
     start_system: Callable[..., System], tmp_path: Path
 ) -> None:
     folder = tmp_path / "town"
-    write_city(as_model(noise_city(STREETS)), folder)
+    write_city(model_of(noise_city(STREETS)), folder)
     system = start_system(f"--city={folder}")
     await asyncio.to_thread(system.wait_ready)
     told: list[str] = []

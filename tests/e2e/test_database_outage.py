@@ -14,8 +14,9 @@ import psycopg
 import pytest
 
 from cities.write import write_city
+from tests.cities import model_of
 from tests.mqtt_publisher import publish
-from tests.noise_city import as_model, noise_city, noise_message
+from tests.noise_city import noise_city, noise_message
 from tests.waiting import wait_until
 from twin.instant import SECOND, Instant, format_instant
 
@@ -66,7 +67,7 @@ def test_the_live_path_does_not_wait_for_the_database(
     start_system: Callable[..., System], tmp_path: Path
 ) -> None:
     folder = tmp_path / "town"
-    write_city(as_model(noise_city(STREETS)), folder)
+    write_city(model_of(noise_city(STREETS)), folder)
     system = start_system(f"--city={folder}")
     system.wait_ready()
     publish(system.mqtt, [observation(number) for number in range(BEFORE)])

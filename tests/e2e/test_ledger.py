@@ -15,9 +15,10 @@ import pytest
 from cities.write import write_city
 from storage.database import connect
 from storage.ledger_store import Balance, balance, ledger
+from tests.cities import model_of
 from tests.crash import last_lines, strike
 from tests.mqtt_publisher import publish
-from tests.noise_city import as_model, noise_city, noise_message, sensor_of
+from tests.noise_city import noise_city, noise_message, sensor_of
 from tests.payloads import DSMR_V5
 from twin.instant import DAY, SECOND, Instant, format_instant, parse_instant, to_datetime
 
@@ -132,7 +133,7 @@ async def test_the_books_balance_after_crashes_with_one_percent_garbage(
     start_system: Callable[..., System], tmp_path: Path
 ) -> None:
     folder = tmp_path / "town"
-    write_city(as_model(noise_city(STREETS)), folder)
+    write_city(model_of(noise_city(STREETS)), folder)
     system = start_system(f"--city={folder}")
     await asyncio.to_thread(system.wait_ready)
     dice = random.Random(SEED)

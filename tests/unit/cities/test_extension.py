@@ -8,7 +8,8 @@ import pytest
 
 from cities.extension import with_sensor
 from cities.fault import CityError
-from tests.noise_city import as_model, noise_city
+from tests.cities import model_of
+from tests.noise_city import noise_city
 from twin.model import CityModel
 
 ITEM = {
@@ -23,7 +24,7 @@ ITEM = {
 @pytest.fixture
 def model() -> CityModel:
     plan = noise_city(2)
-    return as_model(replace(plan, entities=plan.entities))
+    return model_of(replace(plan, entities=plan.entities))
 
 
 def test_a_sensor_is_added_by_the_rules_of_the_folder(model: CityModel) -> None:

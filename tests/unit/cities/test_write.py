@@ -10,25 +10,12 @@ import pytest
 from cities import default_city
 from cities.folder import read_city
 from cities.write import write_city
+from tests.cities import model_of
 from tests.unit.cities.folders import SENSORS, write_folder
 from twin.instant import DAY, SECOND
-from twin.model import CityModel, CityPlan, index_by_id
+from twin.model import CityPlan
 from twin.observed_property import BUILT_IN, ObservedProperty, Retention
 from twin.quality_rules import GOOD, QualityRules, Spike, Stuck
-
-
-def model_of(plan: CityPlan) -> CityModel:
-    return CityModel(
-        version=1,
-        city=plan.city,
-        entities={one.id: one for one in plan.entities},
-        sensors={one.id: one for one in plan.sensors},
-        datastreams=index_by_id(replace(one, id=number) for number, one in enumerate(plan.datastreams, 1)),
-        properties={**BUILT_IN, **{one.name: one for one in plan.properties}},
-        feeds=plan.feeds,
-        calibrations=plan.calibrations,
-        maintenance=plan.maintenance,
-    )
 
 
 def in_order(plan: CityPlan) -> CityPlan:
