@@ -14,7 +14,7 @@ from twin.model import CityModel
 from twin.role import Role, reaches, reads_personal
 from twin.sensor import Datastream
 
-__all__ = ["Role", "authenticate", "may_see", "require", "role_of"]
+__all__ = ["Role", "actor_of", "authenticate", "may_see", "require", "role_of"]
 
 _CHALLENGE = {"WWW-Authenticate": "Bearer"}
 
@@ -34,14 +34,13 @@ async def _role(connection: HTTPConnection) -> Role:
     header = connection.headers.get("authorization")
     if header is None:
         return "anonymous"
-    scheme, _, key = header.partition(" ")
+    scheme, key = _credentials(header)
     if scheme.lower() != "bearer":
         raise ProblemError(
             HTTPStatus.UNAUTHORIZED,
             f"Authorization has the scheme {scheme[:20]!r}, expected 'Bearer' and an API key.",
             headers=_CHALLENGE,
         )
-    key = key.strip()
     context = cast(Context, connection.app.state.context)
     role = await context.keys.role(key) if 0 < len(key) <= KEY_LENGTH_MAX else None
     if role is None:
@@ -51,6 +50,17 @@ async def _role(connection: HTTPConnection) -> Role:
             headers=_CHALLENGE,
         )
     return role
+
+
+def _credentials(header: str) -> tuple[str, str]:
+    scheme, _, key = header.partition(" ")
+    return scheme, key.strip()
+
+
+async def actor_of(request: HTTPConnection) -> str:
+    """Return by what name somebody acts who sent a key that `authenticate` has found good."""
+    _, key = _credentials(request.headers.get("authorization", ""))
+    return await cast(Context, request.app.state.context).keys.name(key)
 
 
 def role_of(request: HTTPConnection) -> Role:

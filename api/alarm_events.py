@@ -9,6 +9,7 @@ from twin.alarms.messages import AlarmEvent
 from twin.instant import Instant, format_instant
 from twin.model import CityModel
 from twin.quality import quality_word
+from twin.role import Role
 
 
 class Sentence(msgspec.Struct, frozen=True, gc=False):
@@ -98,7 +99,7 @@ def alarm_data(event: AlarmEvent, model: CityModel, *, last: bool = False) -> by
             suppressed_by=event.suppressed_by or None,
             cause=event.cause,
             area=event.area,
-            sentence=public_sentence(event, model),
+            sentence=sentence_of("anonymous", event, model),
             operands=[
                 OperandData(
                     name=one.name,
@@ -115,9 +116,9 @@ def alarm_data(event: AlarmEvent, model: CityModel, *, last: bool = False) -> by
     )
 
 
-def public_sentence(event: AlarmEvent, model: CityModel) -> Sentence:
-    """Return what a person can read of an alarm; without its values where they are of few households."""
-    if may_see_sentence("anonymous", event, model):
+def sentence_of(role: Role, event: AlarmEvent, model: CityModel) -> Sentence:
+    """Return what a role can read of an alarm; without its values where they are of few households."""
+    if may_see_sentence(role, event, model):
         return Sentence(event.sentence_en, event.sentence_nl)
     return title_of(event, model)
 

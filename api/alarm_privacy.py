@@ -12,10 +12,12 @@ from twin.role import Role, reaches, reads_personal
 def may_see_alarm(role: Role, event: AlarmEvent, model: CityModel) -> bool:
     """Whether a role may know of an alarm at all.
 
-    That a meter is silent says that somebody may be away: it is for those who look after meters.
+    That a meter is silent says that somebody may be away: it is for those who look after meters. Whose a
+    sensor was that the model knows no more nobody can say.
     """
     sensor = model.sensors.get(event.sensor)
-    return sensor is None or not sensor.personal or reaches(role, "operator") or reads_personal(role)
+    public = not event.sensor or (sensor is not None and not sensor.personal)
+    return public or reaches(role, "operator") or reads_personal(role)
 
 
 def may_see_people(role: Role) -> bool:

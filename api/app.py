@@ -11,6 +11,7 @@ from starlette.types import ASGIApp
 
 from api.access import authenticate
 from api.books import Books
+from api.command_desk import CommandDesk
 from api.context import Context
 from api.database import Database
 from api.faults import add_fault_handlers
@@ -23,6 +24,8 @@ from api.log_replay import LogReplay
 from api.metrics import ApiMetrics
 from api.paging import answer
 from api.routes import (
+    alarm_commands,
+    alarms,
     datastreams,
     entities,
     history,
@@ -54,12 +57,14 @@ def create_context(
     metrics = ApiMetrics(registry)
     hub = Hub(model, clock, metrics, partitions=settings.partitions, ring_events_max=settings.ring_events_max)
     database = Database(settings.database.get_secret_value(), settings.database_connections_max)
+    desk = CommandDesk(settings.kafka, settings.partitions, metrics, database.command_was_done)
     return Context(
         settings=settings,
         clock=clock,
         metrics=metrics,
         hub=hub,
-        feed=Feed(settings.kafka, settings.partitions, hub, seeds or database.seed, metrics),
+        feed=Feed(settings.kafka, settings.partitions, hub, seeds or database.seed, metrics, hear=desk.hear),
+        desk=desk,
         streams=LiveStreams(
             hub,
             LogReplay(settings.kafka, settings.replays_max),
@@ -69,7 +74,7 @@ def create_context(
             queue_bytes_max=settings.subscriber_queue_bytes_max,
         ),
         database=database,
-        keys=Keys(settings.operator_key, database.role_of_key),
+        keys=Keys(settings.operator_key, database.role_of_key, database.name_of_key),
         books=Books(database),
         correlations=asyncio.Semaphore(CORRELATIONS_MAX),
     )
@@ -91,6 +96,8 @@ def create_app(context: Context) -> ASGIApp:
     app.state.context = context
     add_fault_handlers(app)
     for module in (
+        alarms,
+        alarm_commands,
         entities,
         history,
         provenance,

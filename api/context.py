@@ -9,6 +9,7 @@ from typing import cast
 from fastapi import Request
 
 from api.books import Books
+from api.command_desk import CommandDesk
 from api.database import Database
 from api.feed import Feed
 from api.hub import Hub
@@ -29,6 +30,7 @@ class Context:
     metrics: ApiMetrics
     hub: Hub
     feed: Feed
+    desk: CommandDesk
     streams: LiveStreams
     database: Database
     keys: Keys

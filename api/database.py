@@ -15,6 +15,7 @@ from api.problems import ProblemError
 from api.view import Seed
 from runtime.topics import ALARMS, UPDATES
 from storage.alarm_knowledge import read_alarms, read_incidents
+from storage.alarm_store import was_done
 from storage.database import UNAVAILABLE, Connection, connect
 from storage.state_store import snapshot, state_in
 from storage.token_store import token_name, token_role
@@ -102,6 +103,14 @@ class Database:
         """Return the name of a live API key, by its hash; raise a problem (503) when the database is away."""
         async with self.connection() as connection:
             return await token_name(connection, token_sha256)
+
+    async def command_was_done(self, alarm: str, command: str) -> bool:
+        """Return whether it is stored that a command changed an alarm; False while the database is away."""
+        try:
+            async with self.connection() as connection:
+                return await was_done(connection, alarm, command)
+        except ProblemError:
+            return False
 
     async def answers(self) -> bool:
         """Return whether the database answered when it was last looked at."""

@@ -9,7 +9,7 @@ from typing import Any, cast
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
@@ -60,6 +60,13 @@ async def _on_invalid(request: Request, error: Exception) -> Response:
     return problem_response(bad_request(*(_fault(one, known) for one in errors)), request.url.path)
 
 
+def faults_of_body(error: ValidationError, known: list[str]) -> list[Fault]:
+    """Return what is wrong with a body that has the members `known`."""
+    return [
+        _fault({**one, "loc": ("body", *one["loc"])}, known) for one in error.errors(include_context=False)
+    ]
+
+
 async def _on_fault_of_ours(request: Request, error: Exception) -> Response:
     log.error("%s %s failed", request.method, request.url.path, exc_info=error)
     problem = ProblemError(
@@ -85,7 +92,8 @@ def _fault(error: dict[str, Any], known: list[str]) -> Fault:
     if error["type"] == "extra_forbidden":
         near = get_close_matches(name, known, n=1)
         hint = f"; did you mean {near[0]!r}?" if near else f"; known are {', '.join(known) or 'none'}"
-        return Fault(place, name, "unknown", f"the parameter {name!r} is unknown{hint}")
+        what = "member" if place == "body" else "parameter"
+        return Fault(place, name, "unknown", f"the {what} {name!r} is unknown{hint}")
     message = str(error["msg"]).removeprefix("Value error, ")
     found = error.get("input")
     said = f"found {str(found)[:100]!r}: " if error["type"] != "missing" else ""

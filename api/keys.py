@@ -28,6 +28,12 @@ RETRY_AFTER_S = 5
 Lookup = Callable[[bytes], Awaitable[Role | None]]
 """Returns the role of a live key by its SHA-256; raises a ProblemError while the database is away."""
 
+NameLookup = Callable[[bytes], Awaitable[str | None]]
+"""Returns the name of a live key by its SHA-256; raises a ProblemError while the database is away."""
+
+OPERATOR = "operator"
+"""The name of the key in the settings."""
+
 
 class _Known(NamedTuple):
     role: Role
@@ -51,10 +57,12 @@ class Keys:
         self,
         operator_key: SecretStr | None,
         lookup: Lookup,
+        name: NameLookup,
         seconds: Callable[[], float] = time.monotonic,
     ) -> None:
         self._operator = digest(operator_key.get_secret_value()) if operator_key is not None else None
         self._lookup = lookup
+        self._name = name
         self._seconds = seconds
         self._known: OrderedDict[bytes, _Known] = OrderedDict()
         self._looking: dict[bytes, _Looking] = {}
@@ -80,6 +88,18 @@ class Keys:
             if known is None:
                 raise
             return known.role
+
+    async def name(self, key: str) -> str:
+        """Return by what name whoever has a key acts; the begin of its hash where nobody can say the name."""
+        hashed = digest(key)
+        if self._operator is not None and hmac.compare_digest(hashed, self._operator):
+            return OPERATOR
+        try:
+            async with asyncio.timeout(LOOKUP_S):
+                found = await self._name(hashed)
+        except (ProblemError, TimeoutError):
+            found = None
+        return found or f"key {hashed.hex()[:8]}"
 
     async def _look(self, hashed: bytes) -> Role | None:
         looking = self._looking.get(hashed)

@@ -12,12 +12,13 @@ from pydantic.alias_generators import to_camel
 from api.events import EventName
 from api.geometry import Box, Position
 from api.selection import CHANGES, Filter
+from cities.duration import parse_duration
 from storage.bucket_interval import BucketInterval, QueryError
 from storage.history import Aggregate, Fill
 from storage.unassigned import DEVICES_MAX
 from twin.freshness import Freshness
 from twin.indicators.correlation import LAG_MAX, Method
-from twin.instant import Instant, parse_instant
+from twin.instant import DAY, Duration, Instant, parse_instant
 from twin.observed_property import Theme
 
 LIMIT_DEFAULT = 100
@@ -27,9 +28,10 @@ OBSERVATIONS_LIMIT_MAX = 10_000
 NAMES_MAX = 500
 RADIUS_DEFAULT_M = 1_000.0
 RADIUS_MAX_M = 100_000.0
+DURATION_MAX: Duration = 366 * DAY
 
 
-def _split(value: Any) -> Any:
+def split_names(value: Any) -> Any:
     """Names may be repeated, and separated by commas."""
     texts = [value] if isinstance(value, str) else value
     return [name.strip() for text in texts for name in str(text).split(",") if name.strip()]
@@ -87,17 +89,25 @@ def _interval(text: str) -> BucketInterval:
         raise ValueError(str(error)) from error
 
 
+def _duration(text: str) -> Duration:
+    found = parse_duration(text)
+    if not 0 < found <= DURATION_MAX:
+        raise ValueError("expected a duration of more than nothing and at most a year")
+    return found
+
+
 def _zone(name: str) -> ZoneInfo:
     if name not in available_timezones():
         raise ValueError("expected an IANA time zone, such as Europe/Amsterdam")
     return ZoneInfo(name)
 
 
-Names = Annotated[list[str], BeforeValidator(_split), Field(max_length=NAMES_MAX)]
+Names = Annotated[list[str], BeforeValidator(split_names), Field(max_length=NAMES_MAX)]
 BoxText = Annotated[str, _checked(parse_box)]
 PositionText = Annotated[str, _checked(parse_position)]
 TimeText = Annotated[str, _checked(parse_time)]
 IntervalText = Annotated[str, _checked(_interval)]
+DurationText = Annotated[str, _checked(_duration)]
 ZoneText = Annotated[str, _checked(_zone)]
 Limit = Annotated[int, Field(ge=1, le=LIMIT_MAX, description="Items a page.")]
 Cursor = Annotated[str | None, Field(description="From `_links.next`; opaque.")]
@@ -118,14 +128,16 @@ class EntityParameters(Parameters):
 
     type: Names = Field(default=[], description="Entity types, any of them.")
     parent: Names = Field(default=[], description="Ids of areas; everything below them.")
-    theme: Annotated[list[Theme], BeforeValidator(_split)] = Field(default=[], description="Themes, any.")
+    theme: Annotated[list[Theme], BeforeValidator(split_names)] = Field(
+        default=[], description="Themes, any."
+    )
     bbox: BoxText | None = Field(default=None, description="west,south,east,north; degrees, WGS 84.")
     near: PositionText | None = Field(default=None, description="longitude,latitude; with `radius`.")
     radius: float | None = Field(
         default=None, gt=0, le=RADIUS_MAX_M, description="Metres around `near`; 1000 by default."
     )
     q: str | None = Field(default=None, max_length=200, description="Part of the id or the name.")
-    freshness: Annotated[list[Freshness], BeforeValidator(_split)] = Field(
+    freshness: Annotated[list[Freshness], BeforeValidator(split_names)] = Field(
         default=[], description="Freshness of the entity, which is that of its freshest value."
     )
     cursor: Cursor = None
@@ -148,9 +160,9 @@ class LiveParameters(Parameters):
     type: Names = Field(default=[], description="Entity types.")
     parent: Names = Field(default=[], description="Ids of areas; everything below them.")
     property: Names = Field(default=[], description="Observed properties, indicators and roll-ups.")
-    theme: Annotated[list[Theme], BeforeValidator(_split)] = Field(default=[], description="Themes.")
+    theme: Annotated[list[Theme], BeforeValidator(split_names)] = Field(default=[], description="Themes.")
     bbox: BoxText | None = Field(default=None, description="west,south,east,north; degrees, WGS 84.")
-    events: Annotated[list[EventName], BeforeValidator(_split)] = Field(
+    events: Annotated[list[EventName], BeforeValidator(split_names)] = Field(
         default=[], description="Events to send; all by default. A gap is always told."
     )
     cursor: str | None = Field(
@@ -206,7 +218,7 @@ class HistoryParameters(ObservationParameters):
     interval: IntervalText | None = Field(
         default=None, description="Length of a bucket, ISO 8601: PT15M is elapsed time, P1D a local day."
     )
-    aggregate: Annotated[list[Aggregate], BeforeValidator(_split)] = Field(
+    aggregate: Annotated[list[Aggregate], BeforeValidator(split_names)] = Field(
         default=[], description="What each bucket tells; mean, min and max by default. Needs `interval`."
     )
     timezone: ZoneText | None = Field(

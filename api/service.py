@@ -84,6 +84,7 @@ async def serve(context: Context, models: Models) -> None:
         for task in others:
             task.cancel()
         await asyncio.gather(serving, *others, return_exceptions=True)
+        await context.desk.close()
         await context.database.close()
 
 

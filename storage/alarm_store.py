@@ -37,6 +37,12 @@ async def alarm_events(
     return [alarm_of(row) for row in rows]
 
 
+async def was_done(connection: Connection, alarm: str, command: str) -> bool:
+    """Return whether a command changed an alarm, as far as is stored."""
+    asked = {"alarm": alarm, "command": command}
+    return await (await connection.execute(query("find_command"), asked)).fetchone() is not None
+
+
 async def transitions(connection: Connection, start: Instant, end: Instant) -> list[Transition]:
     """Return how alarms went in [start, end) of log time, in order, at most `TRANSITIONS_MAX`."""
     asked = {"start": to_datetime(start), "end": to_datetime(end), "limit": TRANSITIONS_MAX}

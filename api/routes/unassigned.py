@@ -7,13 +7,13 @@ import base64
 from http import HTTPStatus
 from typing import Annotated, Any
 
-import msgspec
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
 from api import reception_examples
 from api.access import Role, require, role_of
 from api.assigning import snippet
+from api.body import json_body
 from api.context import Context, context_of
 from api.paging import answer, collection
 from api.parameters import NoParameters, UnassignedParameters
@@ -26,9 +26,6 @@ from twin.instant import format_instant
 from twin.role import reaches
 
 router = APIRouter(prefix="/v1", tags=["quarantine"])
-
-BODY_BYTES_MAX = 64 * 1024
-"""A sensor with a hundred datastreams is described in 10 kB."""
 
 
 @router.get(
@@ -65,7 +62,7 @@ async def assign(request: Request, _: Annotated[NoParameters, Query()]) -> Respo
     require(request, "admin")
     context = context_of(request)
     model = context.model
-    item = await _item(request)
+    item = await json_body(request, "like an item of sensors.yaml")
     try:
         plan = await asyncio.to_thread(with_sensor, model, item)
     except CityError as error:
@@ -88,23 +85,6 @@ async def assign(request: Request, _: Annotated[NoParameters, Query()]) -> Respo
     )
     response.status_code = HTTPStatus.CREATED
     return response
-
-
-async def _item(request: Request) -> dict[str, Any]:
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > BODY_BYTES_MAX:
-            raise ProblemError(
-                HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"The body has more than {BODY_BYTES_MAX} bytes."
-            )
-    try:
-        item: dict[str, Any] = msgspec.json.decode(bytes(body), type=dict[str, Any])
-    except msgspec.MsgspecError as error:
-        raise bad_request(
-            Fault("body", "", "malformed", f"expected a JSON object like an item of sensors.yaml: {error}")
-        ) from None
-    return item
 
 
 def _device(one: UnassignedDevice, context: Context, role: Role) -> dict[str, Any]:

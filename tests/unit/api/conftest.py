@@ -158,6 +158,7 @@ def parts(model: CityModel, clock: Any, make_update: Any, make_derived: Any, tmp
     settings = ApiSettings(
         city="city",
         partitions=2,
+        kafka="127.0.0.1:9",
         database="postgresql://nobody@127.0.0.1:9/none",
         operator_key="sesame",
         static_dir=tmp_path,

@@ -21,6 +21,7 @@ class Stored:
 
     def __init__(self) -> None:
         self.roles: dict[bytes, Role] = {}
+        self.names: dict[bytes, str] = {}
         self.away = False
         self.asked = 0
         self.goes_on = asyncio.Event()
@@ -35,6 +36,11 @@ class Stored:
         if self.away:
             raise ProblemError(HTTPStatus.SERVICE_UNAVAILABLE, "away")
         return self.roles.get(hashed)
+
+    async def name(self, hashed: bytes) -> str | None:
+        if self.away:
+            raise ProblemError(HTTPStatus.SERVICE_UNAVAILABLE, "away")
+        return self.names.get(hashed)
 
 
 class Seconds:
@@ -59,13 +65,20 @@ def seconds() -> Seconds:
 
 @pytest.fixture
 def keys(stored: Stored, seconds: Seconds) -> Keys:
-    return Keys(SecretStr("sesame"), stored.role, seconds)
+    return Keys(SecretStr("sesame"), stored.role, stored.name, seconds)
 
 
 async def test_the_key_of_the_settings_is_an_operator_without_a_database(keys: Keys, stored: Stored) -> None:
     stored.away = True
     assert await keys.role("sesame") == "operator"
     assert stored.asked == 0
+
+
+async def test_who_acts_has_the_name_of_the_key_or_the_begin_of_its_hash(keys: Keys, stored: Stored) -> None:
+    stored.names[digest(KEY)] = "duty desk"
+    assert [await keys.name(one) for one in (KEY, "sesame")] == ["duty desk", "operator"]
+    stored.away = True
+    assert await keys.name(KEY) == f"key {digest(KEY).hex()[:8]}"
 
 
 async def test_a_key_that_cannot_be_ours_is_refused_without_a_database(keys: Keys, stored: Stored) -> None:

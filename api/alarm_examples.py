@@ -1,0 +1,143 @@
+"""Examples of answers about alarms, for /v1/openapi.json."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from api.examples import Responses, answer_example, page_example
+
+_SENTENCE = {
+    "en": "High water, Singelgracht: water_level is -0.25 m, at or above -0.3 m, at 2026-11-23T12:00:00Z.",
+    "nl": "Hoog water, Singelgracht: water_level is -0.25 m, op of boven -0.3 m, om 2026-11-23T12:00:00Z.",
+}
+_STANDING = {
+    "rule": "high-water",
+    "ruleVersion": 3,
+    "entityId": "alkmaar.singelgracht",
+    "sensorId": None,
+    "theme": "water",
+    "state": "unacknowledged",
+    "active": True,
+    "acknowledged": False,
+    "severity": "major",
+    "occurrence": 2,
+    "raisedTime": "2026-11-23T12:00:00Z",
+    "returnedTime": None,
+    "acknowledgedTime": None,
+    "acknowledgedBy": None,
+    "shelvedUntil": None,
+    "suppressedBy": None,
+    "assignee": None,
+    "cause": "high-water",
+    "area": "alkmaar",
+    "sentence": _SENTENCE,
+    "explanation": {
+        "rule": "high-water",
+        "ruleVersion": 3,
+        "operands": [
+            {
+                "name": "water_level",
+                "entityId": "alkmaar.singelgracht",
+                "value": -0.25,
+                "unit": "m",
+                "quality": "good",
+                "time": "2026-11-23T12:00:00Z",
+                "window": None,
+                "threshold": -0.3,
+                "observations": [
+                    {
+                        "datastreamId": 17,
+                        "sensorId": "wl-singelgracht-1",
+                        "property": "water_level",
+                        "phenomenonTime": "2026-11-23T12:00:00Z",
+                        "_links": {
+                            "provenance": {
+                                "href": "/v1/entities/alkmaar.singelgracht/provenance?property=water_level"
+                                "&time=2026-11-23T12%3A00%3A00Z"
+                            }
+                        },
+                    }
+                ],
+            }
+        ],
+    },
+}
+ALARM_EXAMPLE: dict[str, Any] = {
+    "id": "high-water~alkmaar.singelgracht",
+    "revision": 17,
+    "time": "2026-11-23T12:00:00Z",
+    "title": {"en": "High water", "nl": "Hoog water"},
+    "guidance": {"en": "Check the pumping station.", "nl": "Controleer het gemaal."},
+    "entityName": "Singelgracht",
+    "incidentId": "high-water~alkmaar~4",
+    **_STANDING,
+    "_links": {
+        "self": {"href": "/v1/alarms/high-water~alkmaar.singelgracht"},
+        "events": {"href": "/v1/alarms/high-water~alkmaar.singelgracht/events"},
+        "entity": {"href": "/v1/entities/alkmaar.singelgracht"},
+        "incident": {"href": "/v1/incidents/high-water~alkmaar~4"},
+    },
+}
+ALARMS = answer_example("A page of alarms.", page_example(ALARM_EXAMPLE, "/v1/alarms"))
+ALARM = answer_example("The alarm.", ALARM_EXAMPLE)
+ALARM_EVENTS = answer_example(
+    "A page of what happened to it.",
+    page_example(
+        {
+            "alarmId": "high-water~alkmaar.singelgracht",
+            "revision": 17,
+            "kind": "raised",
+            "time": "2026-11-23T12:00:00Z",
+            "toldTime": "2026-11-23T12:00:01Z",
+            "late": False,
+            "actor": None,
+            "text": None,
+            **_STANDING,
+        },
+        "/v1/alarms/high-water~alkmaar.singelgracht/events",
+    ),
+)
+_DONE = {**ALARM_EXAMPLE, "state": "acknowledged", "acknowledged": True, "acknowledgedBy": "duty desk"}
+
+
+def problem_example(status: int, description: str, title: str, detail: str) -> Responses:
+    """Return the description of a problem that an endpoint may answer with."""
+    problem = {"type": "about:blank", "title": title, "status": status, "detail": detail}
+    return {
+        status: {
+            "description": description,
+            "content": {"application/problem+json": {"example": problem}},
+        }
+    }
+
+
+def body_example(example: dict[str, Any], *, required: bool = True) -> dict[str, Any]:
+    """Return the description of a JSON body."""
+    content = {"application/json": {"schema": {"type": "object"}, "example": example}}
+    return {"requestBody": {"required": required, "content": content}}
+
+
+COMMAND: Responses = {
+    **answer_example("Done: the alarm as it is then.", _DONE),
+    202: {
+        "description": "On the log, and not answered within 5 s; the alarm's events will tell.",
+        "content": {
+            "application/json": {
+                "example": {
+                    "commandId": "5f0c…",
+                    "detail": "The command is on the log; nobody has said yet what became of it.",
+                }
+            }
+        },
+    },
+    **problem_example(
+        409,
+        "Refused: not possible in the state that the alarm is in.",
+        "Conflict",
+        "The alarm is what it was: acknowledge is not possible while the alarm is normal.",
+    ),
+}
+COMMENTED_BODY = body_example({"comment": "Pump 2 is being started."}, required=False)
+SHELVE_BODY = body_example({"until": "2026-11-23T18:00:00Z", "comment": "Works on the quay."})
+ASSIGN_BODY = body_example({"assignee": "Duty officer water"})
+COMMENT_BODY = body_example({"text": "The contractor is on its way."})

@@ -1,0 +1,64 @@
+"""Bodies of requests: JSON of a bounded size, checked as a whole."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import Any, TypeVar
+
+import msgspec
+from fastapi import Request
+from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic.alias_generators import to_camel
+
+from api.faults import faults_of_body
+from api.problems import Fault, ProblemError, bad_request
+
+BODY_BYTES_MAX = 64 * 1024
+"""A sensor with a hundred datastreams is described in 10 kB."""
+
+
+class Body(BaseModel):
+    """Base of all bodies; what is not declared is a fault."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, alias_generator=to_camel, populate_by_name=True)
+
+
+B = TypeVar("B", bound=Body)
+
+
+async def json_body(request: Request, expected: str) -> dict[str, Any]:
+    """Return the JSON object in the body of a request; `expected` says to a person what it is.
+
+    Raises a problem when it is something else, or longer than `BODY_BYTES_MAX`.
+    """
+    data = await _read(request)
+    try:
+        item: dict[str, Any] = msgspec.json.decode(data, type=dict[str, Any])
+    except msgspec.MsgspecError as error:
+        raise bad_request(
+            Fault("body", "", "malformed", f"expected a JSON object {expected}: {error}")
+        ) from None
+    return item
+
+
+async def body_of(request: Request, kind: type[B]) -> B:
+    """Return the body of a request; none is one without members. Raises a problem with all its faults."""
+    data = await _read(request)
+    try:
+        return kind.model_validate(msgspec.json.decode(data, type=dict[str, Any]) if data.strip() else {})
+    except msgspec.MsgspecError as error:
+        raise bad_request(Fault("body", "", "malformed", f"expected a JSON object: {error}")) from None
+    except ValidationError as error:
+        known = [field.alias or name for name, field in kind.model_fields.items()]
+        raise bad_request(*faults_of_body(error, known)) from None
+
+
+async def _read(request: Request) -> bytes:
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > BODY_BYTES_MAX:
+            raise ProblemError(
+                HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"The body has more than {BODY_BYTES_MAX} bytes."
+            )
+    return bytes(body)

@@ -1,0 +1,173 @@
+"""The desk for commands: puts what people want onto the log, and waits for what the stage of alarms answers.
+
+Commands are idempotent by their id: the stage takes each once, so that a repeated request does no harm. It
+answers only the first; what it answered then is remembered here, and where this process was not there to hear
+it, the events that are stored tell it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import logging
+import uuid
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable
+from http import HTTPStatus
+from typing import Literal, NamedTuple, TypeAlias
+
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError
+
+from api.metrics import ApiMetrics
+from api.problems import ProblemError
+from runtime.topics import ALARM_INPUTS as ALARM_INPUTS_TOPIC
+from runtime.topics import DUTY_COMMANDS as DUTY_COMMANDS_TOPIC
+from twin.alarms.messages import ALARM_INPUTS, AlarmBatch, AlarmInputBatch, Command
+from twin.codec import VERSION
+from twin.duty import DUTY_COMMANDS, DutyCommand, DutyCommandBatch
+from twin.messages import partition_of
+
+log = logging.getLogger(__name__)
+
+# The stage answers within some tens of milliseconds; while a worker is replaced it takes seconds, and whoever
+# asks is told to look again.
+ANSWER_WAIT_S = 5.0
+CONFIRM_WAIT_S = 5.0
+REQUEST_TIMEOUT_MS = 4_000
+RETRY_AFTER_S = 5
+
+# Answers of the last commands, some 200 bytes each.
+ANSWERS_MAX = 10_000
+# Commands that wait for an answer at one time; each holds a request open.
+WAITING_MAX = 1_000
+
+Outcome: TypeAlias = Literal["done", "refused", "unanswered"]
+
+
+class Reply(NamedTuple):
+    """What became of a command."""
+
+    outcome: Outcome
+    refusal: str = ""  #: why it was refused
+
+
+DoneBefore = Callable[[str, str], Awaitable[bool]]
+"""Whether it is stored that a command (its alarm, its id) was done; False where nobody can say."""
+
+
+def command_id(actor: str, about: str, action: str, key: str) -> str:
+    """Return the id of a command: the same for the same action with the same Idempotency-Key, else a new one.
+
+    >>> command_id("operator", "high-water~canal", "comment", "1")
+    'bcbc434d82ed0c255ae0f97cece70323'
+    """
+    if not key:
+        return uuid.uuid4().hex
+    return hashlib.sha256("\0".join((actor, about, action, key)).encode()).hexdigest()[:32]
+
+
+class CommandDesk:
+    """Sends commands of this process, and hears the answers to everybody's."""
+
+    def __init__(self, bootstrap: str, partitions: int, metrics: ApiMetrics, done_before: DoneBefore) -> None:
+        self._bootstrap = bootstrap
+        self._partitions = partitions
+        self._metrics = metrics
+        self._done_before = done_before
+        self._producer: AIOKafkaProducer | None = None
+        self._starting = asyncio.Lock()
+        self._waiting: dict[str, asyncio.Future[Reply]] = {}
+        self._answered: OrderedDict[str, Reply] = OrderedDict()
+
+    def hear(self, batch: AlarmBatch) -> None:
+        """Take in the answers of a record of `alarms`."""
+        for answer in batch.answers:
+            reply = Reply("refused", answer.refusal) if answer.refusal else Reply("done")
+            self._answered[answer.command] = reply
+            waiting = self._waiting.get(answer.command)
+            if waiting is not None and not waiting.done():
+                waiting.set_result(reply)
+        while len(self._answered) > ANSWERS_MAX:
+            self._answered.popitem(last=False)
+
+    async def command(self, command: Command) -> Reply:
+        """Give a command to the alarm's stage, and return what became of it, or that nobody has said so yet.
+
+        Raises a problem (503) when the log does not confirm it: then it may be sent again, with the same id.
+        """
+        known = self._answered.get(command.id)
+        if known is not None:
+            return known
+        if len(self._waiting) >= WAITING_MAX:
+            raise _busy()
+        waiting = self._waiting.setdefault(command.id, asyncio.get_running_loop().create_future())
+        try:
+            batch = AlarmInputBatch(VERSION, command.time, False, commands=(command,))
+            partition = partition_of(command.entity, self._partitions)
+            await self._send(ALARM_INPUTS_TOPIC, ALARM_INPUTS.encode(batch), partition)
+            reply = await self._answer(waiting, command)
+        finally:
+            self._waiting.pop(command.id, None)
+        self._metrics.commands.labels(reply.outcome).inc()
+        return reply
+
+    async def duty_command(self, command: DutyCommand) -> None:
+        """Give a command to the duty loop, which takes it up in its own time; raise as `command`."""
+        batch = DutyCommandBatch(VERSION, (command,))
+        await self._send(DUTY_COMMANDS_TOPIC, DUTY_COMMANDS.encode(batch), 0)
+
+    async def close(self) -> None:
+        """Send nothing more."""
+        producer, self._producer = self._producer, None
+        if producer is not None:
+            await producer.stop()
+
+    async def _answer(self, waiting: asyncio.Future[Reply], command: Command) -> Reply:
+        await asyncio.wait({waiting}, timeout=ANSWER_WAIT_S)
+        known = waiting.result() if waiting.done() else self._answered.get(command.id)
+        if known is not None:
+            return known
+        if await self._done_before(command.alarm, command.id):
+            return Reply("done")
+        return Reply("unanswered")
+
+    async def _send(self, topic: str, value: bytes, partition: int) -> None:
+        try:
+            async with asyncio.timeout(CONFIRM_WAIT_S):
+                producer = await self._started()
+                await producer.send_and_wait(topic, value, partition=partition)
+        except (KafkaError, OSError, TimeoutError) as error:
+            self._metrics.commands.labels("unsent").inc()
+            log.warning("a command was not confirmed by the log: %r", error)
+            raise ProblemError(
+                HTTPStatus.SERVICE_UNAVAILABLE,
+                "The log does not confirm the command just now; whether it was taken is not certain. Send it "
+                "again with the same Idempotency-Key: it is done once.",
+                headers={"Retry-After": str(RETRY_AFTER_S)},
+            ) from error
+
+    async def _started(self) -> AIOKafkaProducer:
+        async with self._starting:
+            if self._producer is None:
+                producer = AIOKafkaProducer(
+                    bootstrap_servers=self._bootstrap,
+                    acks="all",
+                    linger_ms=0,
+                    request_timeout_ms=REQUEST_TIMEOUT_MS,
+                )
+                try:
+                    await producer.start()
+                except BaseException:
+                    await producer.stop()
+                    raise
+                self._producer = producer
+            return self._producer
+
+
+def _busy() -> ProblemError:
+    return ProblemError(
+        HTTPStatus.SERVICE_UNAVAILABLE,
+        f"{WAITING_MAX} commands wait for an answer already; try again later.",
+        headers={"Retry-After": str(RETRY_AFTER_S)},
+    )

@@ -1,0 +1,195 @@
+"""What operators do with alarms: a command on the log each, and the request waits for what became of it."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import Annotated
+
+from fastapi import APIRouter, Header, Query, Request
+from starlette.responses import Response
+
+from api import alarm_examples
+from api.access import actor_of, require
+from api.alarm_documents import alarm_document, alarm_path
+from api.alarm_lookup import alarm_named
+from api.alarm_parameters import SHELVE_MAX, AssignBody, CommandBody, CommentBody, ShelveBody
+from api.body import body_of
+from api.command_desk import command_id
+from api.context import context_of
+from api.paging import answer
+from api.parameters import NoParameters
+from api.problems import Fault, ProblemError, bad_request
+from api.routes.alarms import AlarmId
+from twin.alarms.messages import Command
+from twin.instant import Instant, format_instant
+
+router = APIRouter(prefix="/v1", tags=["alarms"])
+
+IDEMPOTENCY_KEY_CHARACTERS_MAX = 200
+IdempotencyKey = Annotated[
+    str,
+    Header(
+        alias="Idempotency-Key",
+        max_length=IDEMPOTENCY_KEY_CHARACTERS_MAX,
+        description="Of your choice: the same action of the same alarm with the same key is done once.",
+    ),
+]
+Nothing = Annotated[NoParameters, Query()]
+
+
+@router.post(
+    "/alarms/{id}/_acknowledge",
+    summary="Say that somebody knows of an alarm",
+    responses=alarm_examples.COMMAND,
+    openapi_extra=alarm_examples.COMMENTED_BODY,
+)
+async def acknowledge(request: Request, id: AlarmId, _: Nothing, key: IdempotencyKey = "") -> Response:
+    """Acknowledge an alarm; an `occurrence` makes sure that it is the one that was looked at."""
+    require(request, "operator")
+    body = await body_of(request, CommandBody)
+    return await _command(request, id, "acknowledge", key, text=body.comment, occurrence=body.occurrence)
+
+
+@router.post(
+    "/alarms/{id}/_shelve",
+    summary="Set an alarm aside for a while",
+    responses=alarm_examples.COMMAND,
+    openapi_extra=alarm_examples.SHELVE_BODY,
+)
+async def shelve(request: Request, id: AlarmId, _: Nothing, key: IdempotencyKey = "") -> Response:
+    """Set an alarm aside until a time at most seven days away; it comes back by itself."""
+    require(request, "operator")
+    body = await body_of(request, ShelveBody)
+    now = context_of(request).clock()
+    until = body.end(now)
+    if not now < until <= now + SHELVE_MAX:
+        raise bad_request(
+            Fault(
+                "body",
+                "until",
+                "range",
+                f"found {format_instant(until)}, expected a time after now and at most 7 days away; what "
+                "nobody wants to hear for longer goes out of service with _remove",
+            )
+        )
+    return await _command(
+        request, id, "shelve", key, text=body.comment, occurrence=body.occurrence, until=until
+    )
+
+
+@router.post(
+    "/alarms/{id}/_assign",
+    summary="Give an alarm to somebody",
+    responses=alarm_examples.COMMAND,
+    openapi_extra=alarm_examples.ASSIGN_BODY,
+)
+async def assign(request: Request, id: AlarmId, _: Nothing, key: IdempotencyKey = "") -> Response:
+    """Say who looks after an alarm."""
+    require(request, "operator")
+    body = await body_of(request, AssignBody)
+    return await _command(request, id, "assign", key, text=body.assignee, occurrence=body.occurrence)
+
+
+@router.post(
+    "/alarms/{id}/_comment",
+    summary="Write something down with an alarm",
+    responses=alarm_examples.COMMAND,
+    openapi_extra=alarm_examples.COMMENT_BODY,
+)
+async def comment(request: Request, id: AlarmId, _: Nothing, key: IdempotencyKey = "") -> Response:
+    """Keep a comment among what happened to an alarm."""
+    require(request, "operator")
+    body = await body_of(request, CommentBody)
+    return await _command(request, id, "comment", key, text=body.text, occurrence=body.occurrence)
+
+
+async def _plain(request: Request, id: str, action: str, key: str) -> Response:
+    require(request, "operator")
+    body = await body_of(request, CommandBody)
+    return await _command(request, id, action, key, text=body.comment, occurrence=body.occurrence)
+
+
+@router.post(
+    "/alarms/{id}/_unshelve",
+    summary="Take a shelved alarm up again",
+    responses=alarm_examples.COMMAND,
+    openapi_extra=alarm_examples.COMMENTED_BODY,
+)
+async def unshelve(request: Request, id: AlarmId, _: Nothing, key: IdempotencyKey = "") -> Response:
+    """Take an alarm up again before its time is over."""
+    return await _plain(request, id, "unshelve", key)
+
+
+@router.post(
+    "/alarms/{id}/_reset",
+    summary="Reset a latched alarm",
+    responses=alarm_examples.COMMAND,
+    openapi_extra=alarm_examples.COMMENTED_BODY,
+)
+async def reset(request: Request, id: AlarmId, _: Nothing, key: IdempotencyKey = "") -> Response:
+    """Let a latching alarm go whose condition does not hold any more."""
+    return await _plain(request, id, "reset", key)
+
+
+@router.post(
+    "/alarms/{id}/_remove",
+    summary="Take an alarm out of service",
+    responses=alarm_examples.COMMAND,
+    openapi_extra=alarm_examples.COMMENTED_BODY,
+)
+async def remove(request: Request, id: AlarmId, _: Nothing, key: IdempotencyKey = "") -> Response:
+    """Take an alarm out of service until further notice."""
+    return await _plain(request, id, "remove", key)
+
+
+@router.post(
+    "/alarms/{id}/_restore",
+    summary="Put an alarm back into service",
+    responses=alarm_examples.COMMAND,
+    openapi_extra=alarm_examples.COMMENTED_BODY,
+)
+async def restore(request: Request, id: AlarmId, _: Nothing, key: IdempotencyKey = "") -> Response:
+    """Put an alarm back into service; it is then what the process is."""
+    return await _plain(request, id, "restore", key)
+
+
+async def _command(
+    request: Request,
+    id: str,
+    action: str,
+    key: str,
+    *,
+    text: str,
+    occurrence: int,
+    until: Instant | None = None,
+) -> Response:
+    role = require(request, "operator")
+    context = context_of(request)
+    event = alarm_named(context, id, role)
+    actor = await actor_of(request)
+    command = Command(
+        command_id(actor, id, action, key),
+        id,
+        event.entity,
+        action,
+        actor,
+        context.clock(),
+        occurrence,
+        until,
+        text,
+    )
+    reply = await context.desk.command(command)
+    if reply.outcome == "refused":
+        raise ProblemError(HTTPStatus.CONFLICT, f"The alarm is what it was: {reply.refusal}.")
+    if reply.outcome == "unanswered":
+        response = answer(
+            {
+                "commandId": command.id,
+                "detail": "The command is on the log; nobody has said yet what became of it.",
+                "_links": {"alarm": {"href": alarm_path(id)}, "events": {"href": f"{alarm_path(id)}/events"}},
+            }
+        )
+        response.status_code = HTTPStatus.ACCEPTED
+        return response
+    now = alarm_named(context, id, role)
+    return answer(alarm_document(now, context.hub.alarms.incident_of(id), context.model, role))

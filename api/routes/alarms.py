@@ -1,0 +1,70 @@
+"""Alarms: what stands, what each follows from, and everything that happened to it."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Query, Request
+from starlette.responses import Response
+
+from api import alarm_examples
+from api.access import role_of
+from api.alarm_documents import alarm_document, event_document
+from api.alarm_lookup import alarm_named, place_of, wanted_alarms
+from api.alarm_parameters import AlarmEventParameters, AlarmParameters
+from api.context import context_of
+from api.paging import answer, collection, page_cursor, page_key
+from api.parameters import NoParameters
+from storage.alarm_store import Place, alarm_events
+
+router = APIRouter(prefix="/v1", tags=["alarms"])
+
+AlarmId = Annotated[str, Path(max_length=600, description="`rule~entity`, or `rule~entity~sensor`.")]
+
+
+@router.get("/alarms", summary="The alarms of the city", responses=alarm_examples.ALARMS)
+async def list_alarms(request: Request, wanted: Annotated[AlarmParameters, Query()]) -> Response:
+    """List alarms as they are now, the one that was raised last first; normal ones too, unless filtered.
+
+    Answered from memory, whether or not the database is there.
+    """
+    role = role_of(request)
+    context = context_of(request)
+    view, model = context.hub.alarms, context.model
+    before = page_key(wanted.cursor, Place)
+    found = sorted(wanted_alarms(wanted, view, model, role), key=place_of, reverse=True)
+    found = [one for one in found if before is None or place_of(one) < before]
+    page = found[: wanted.limit]
+    following = page_cursor(place_of(page[-1])) if len(found) > len(page) else None
+    items = [alarm_document(one, view.incident_of(one.alarm), model, role) for one in page]
+    return answer(collection(request, items, following))
+
+
+@router.get("/alarms/{id}", summary="One alarm", responses=alarm_examples.ALARM)
+async def get_alarm(request: Request, id: AlarmId, _: Annotated[NoParameters, Query()]) -> Response:
+    """Return an alarm as it is now, with what it follows from: values, windows, observations, sentences."""
+    role = role_of(request)
+    context = context_of(request)
+    event = alarm_named(context, id, role)
+    return answer(alarm_document(event, context.hub.alarms.incident_of(id), context.model, role))
+
+
+@router.get("/alarms/{id}/events", summary="What happened to an alarm", responses=alarm_examples.ALARM_EVENTS)
+async def list_events(
+    request: Request, id: AlarmId, wanted: Annotated[AlarmEventParameters, Query()]
+) -> Response:
+    """List every transition of an alarm, newest first, each with what it followed from.
+
+    Who did something and what people wrote is told to viewers and above.
+    """
+    role = role_of(request)
+    context = context_of(request)
+    newest = alarm_named(context, id, role)
+    before = page_key(wanted.cursor, int)
+    async with context.database.connection() as connection:
+        page = await alarm_events(connection, id, before=before, limit=wanted.limit)
+    following = page_cursor(page[-1].revision) if len(page) == wanted.limit else None
+    if before is None and (not page or page[0].revision < newest.revision):
+        page.insert(0, newest)  # It was told a moment ago and is not stored yet.
+    items = [event_document(one, context.model, role) for one in page]
+    return answer(collection(request, items, following))

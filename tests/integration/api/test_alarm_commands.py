@@ -1,0 +1,196 @@
+"""Commands of operators: over HTTP onto the log, through the stage of alarms, and back."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from typing import Any
+
+import httpx
+import pytest
+from aiokafka import AIOKafkaProducer, TopicPartition
+
+from api import command_desk
+from runtime import topics
+from runtime.kafka_log import new_consumer
+from stream.alarms import AlarmStages
+from tests.alarm_cities import high_water
+from tests.alarm_events import alarm_event, alarm_record, incident_event, operand
+from tests.integration.api.conftest import PARTITIONS
+from tests.integration.api.stored_city import Stored, archive
+from tests.stage_run import NOTHING
+from twin.alarms.messages import AlarmEvent
+from twin.alarms.operand import Operand
+from twin.alarms.rule import Level, Selection, Threshold
+from twin.alarms.severity import Severity
+from twin.messages import partition_of
+from twin.model import CityModel
+
+RAISED = alarm_event(
+    entity="city.1", theme="environment", operands=(operand("city.1", datastream=1, name="pm2_5"),)
+)
+OTHER = alarm_event(
+    entity="city.2", theme="environment", operands=(operand("city.2", datastream=3, name="pm2_5"),)
+)
+PATH = f"/v1/alarms/{RAISED.alarm}"
+KEY = {"Authorization": "Bearer sesame"}
+DEADLINE_S = 20.0
+
+RULE = high_water(
+    theme="environment",
+    select=Selection(types=("Neighbourhood",)),
+    condition=Threshold(
+        operand=Operand("pm2_5"), direction="above", levels=(Level(Severity.MAJOR, -0.3, -0.4),)
+    ),
+)
+
+StartStage = Callable[[], AbstractAsyncContextManager[None]]
+
+
+@pytest.fixture
+def model(model: CityModel) -> CityModel:
+    return dataclasses.replace(model, rules={RULE.id: RULE})
+
+
+@pytest.fixture
+def start_stage(kafka: str, model: CityModel) -> StartStage:
+    """Start the stage of alarms of every partition on the log, with two alarms that it knows."""
+
+    @asynccontextmanager
+    async def start() -> AsyncIterator[None]:
+        kind = AlarmStages("log", PARTITIONS, 4)
+        knowledge = NOTHING._replace(alarms=[RAISED, OTHER], incidents=[incident_event(RAISED, OTHER)])
+        stages = [kind.seeded(number, knowledge, model) for number in range(PARTITIONS)]
+        consumer, producer = new_consumer(kafka), AIOKafkaProducer(bootstrap_servers=kafka)
+        await consumer.start()
+        await producer.start()
+
+        async def work() -> None:
+            while True:
+                fetched = await consumer.getmany(timeout_ms=20)
+                for place, records in fetched.items():
+                    for record in records:
+                        batch = kind.read(record.value)
+                        applied = stages[place.partition].apply(record.offset, batch, model)
+                        for topic, partition, value in applied.outputs:
+                            await producer.send_and_wait(topic, value, partition=partition)
+
+        places = [TopicPartition(topics.ALARM_INPUTS, number) for number in range(PARTITIONS)]
+        consumer.assign(places)
+        for one in places:
+            consumer.seek(one, 0)
+        working = asyncio.create_task(work())
+        try:
+            yield
+        finally:
+            working.cancel()
+            with suppress(asyncio.CancelledError):
+                await working
+            await consumer.stop()
+            await producer.stop()
+
+    return start
+
+
+async def tell(kafka: str, *alarms: AlarmEvent) -> None:
+    producer = AIOKafkaProducer(bootstrap_servers=kafka)
+    await producer.start()
+    try:
+        for one in alarms:
+            await producer.send_and_wait(
+                topics.ALARMS,
+                alarm_record(one, incidents=(incident_event(RAISED, OTHER),)),
+                partition=partition_of(one.entity, PARTITIONS),
+            )
+    finally:
+        await producer.stop()
+
+
+async def shown(client: httpx.AsyncClient, path: str, holds: Callable[[Any], bool]) -> Any:
+    """Return what a path shows as soon as it holds."""
+    async with asyncio.timeout(DEADLINE_S):
+        while True:
+            response = await client.get(path, headers=KEY)
+            if response.status_code == 200 and holds(response.json()):
+                return response.json()
+            await asyncio.sleep(0.02)
+
+
+async def test_what_operators_do_goes_over_the_log_and_back(
+    api: Any, kafka: str, start_stage: StartStage
+) -> None:
+    client = api.client
+    await tell(kafka, RAISED, OTHER)
+    await shown(client, "/v1/alarms", lambda found: len(found["items"]) == 2)
+    async with start_stage():
+        done = await client.post(f"{PATH}/_acknowledge", json={"comment": "seen"}, headers=KEY)
+        assert done.status_code == 200, done.text
+        assert done.json()["state"] == "acknowledged"
+        assert done.json()["acknowledgedBy"] == "operator"
+        again = await client.post(f"{PATH}/_acknowledge", headers=KEY)
+        assert again.status_code == 409
+        assert "acknowledge is not possible while the alarm is acknowledged" in again.json()["detail"]
+
+        for action, body, expected in (
+            ("_assign", {"assignee": "Duty officer water"}, ("assignee", "Duty officer water")),
+            ("_shelve", {"duration": "PT1H"}, ("state", "shelved")),
+            ("_unshelve", None, ("state", "unacknowledged")),
+            ("_comment", {"text": "on my way"}, ("state", "unacknowledged")),
+            ("_remove", None, ("state", "out-of-service")),
+            ("_restore", None, ("state", "unacknowledged")),
+        ):
+            response = await client.post(f"{PATH}/{action}", json=body, headers=KEY)
+            assert response.status_code == 200, response.text
+            name, value = expected
+            assert response.json()[name] == value
+        assert (await client.post(f"{PATH}/_reset", headers=KEY)).status_code == 409
+        wrong = await client.post(f"{PATH}/_acknowledge", json={"occurrence": 7}, headers=KEY)
+        assert wrong.status_code == 409
+
+
+async def test_the_same_key_does_it_once(api: Any, kafka: str, start_stage: StartStage) -> None:
+    await tell(kafka, RAISED)
+    await shown(api.client, "/v1/alarms", lambda found: len(found["items"]) == 1)
+    headers = {**KEY, "Idempotency-Key": "once"}
+    async with start_stage():
+        answers = await asyncio.gather(
+            *(api.client.post(f"{PATH}/_comment", json={"text": "hello"}, headers=headers) for _ in range(3))
+        )
+        later = await api.client.post(f"{PATH}/_comment", json={"text": "hello"}, headers=headers)
+    assert [one.status_code for one in (*answers, later)] == [200] * 4
+    assert {one.json()["revision"] for one in (*answers, later)} == {later.json()["revision"]}
+
+
+async def test_without_the_stage_a_command_is_accepted_and_done_when_it_is_back(
+    api: Any, kafka: str, start_stage: StartStage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await tell(kafka, RAISED)
+    await shown(api.client, PATH, lambda found: found["state"] == "unacknowledged")
+    monkeypatch.setattr(command_desk, "ANSWER_WAIT_S", 0.1)
+    response = await api.client.post(f"{PATH}/_acknowledge", headers=KEY)
+    assert response.status_code == 202
+    assert response.json()["_links"]["alarm"]["href"] == PATH
+    async with start_stage():
+        await shown(api.client, PATH, lambda found: found["state"] == "acknowledged")
+
+
+async def test_events_come_from_the_database_and_the_newest_from_memory(
+    start_api: Any, kafka: str, stored: Stored
+) -> None:
+    await archive(stored, (topics.ALARMS, 0, alarm_record(RAISED)))
+    newer = alarm_event(entity="city.1", revision=2, kind="commented", actor="anna", text="hello")
+    async with start_api(kafka, database=stored.dsn) as api:
+        await tell(kafka, newer)
+        await shown(api.client, PATH, lambda found: found["revision"] == 2)
+        found = (await api.client.get(f"{PATH}/events", headers=KEY)).json()["items"]
+        assert [(one["revision"], one["kind"], one["actor"], one["text"]) for one in found] == [
+            (2, "commented", "anna", "hello"),
+            (1, "raised", None, None),
+        ]
+        assert found[1]["explanation"]["operands"][0]["value"] == -0.25
+        public = (await api.client.get(f"{PATH}/events")).json()["items"]
+        assert (public[0]["actor"], public[0]["text"]) == (None, None)
+        page = (await api.client.get(f"{PATH}/events?limit=1", headers=KEY)).json()
+        assert page["_links"]["next"]["href"]
