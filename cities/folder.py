@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -20,6 +20,9 @@ from cities.fault import CityError, CityFault
 from cities.geometry import NETHERLANDS
 from cities.items import Items, near, read_items, read_only_item
 from cities.properties import check_properties, planned_properties
+from cities.rule_context import RuleContext
+from cities.rule_schema import RuleItem
+from cities.rules import check_rules
 from cities.schema import (
     FEEDS,
     CalibrationItem,
@@ -39,9 +42,9 @@ from twin.observed_property import BUILT_IN
 ItemType = TypeVar("ItemType", bound=Item)
 
 REQUIRED_FILES = ("city.yaml", "entities.yaml", "sensors.yaml")
-OPTIONAL_FILES = ("properties.yaml", "feeds.yaml", "calibrations.yaml", "maintenance.yaml")
-# They belong to the alarms and are read there.
-OTHER_FILES = ("rules.yaml", "routes.yaml")
+OPTIONAL_FILES = ("properties.yaml", "feeds.yaml", "calibrations.yaml", "maintenance.yaml", "rules.yaml")
+# It belongs to the alarms and is read there.
+OTHER_FILES = ("routes.yaml",)
 
 
 def read_city(path: Path) -> CityPlan:
@@ -85,6 +88,7 @@ class _Reading:
         sensors = self._list("sensors.yaml", "sensors", SensorItem)
         calibrations = self._list("calibrations.yaml", "calibrations", CalibrationItem)
         maintenance = self._list("maintenance.yaml", "maintenance", MaintenanceItem)
+        rules = self._list("rules.yaml", "rules", RuleItem)
 
         check_properties(properties)
         _check_feeds(feeds)
@@ -101,20 +105,24 @@ class _Reading:
         check_maintenance(maintenance, sensors)
         for items in (properties, feeds, entities, sensors, calibrations, maintenance):
             self.faults.extend(items.faults)
-        if self.faults or city is None:
-            return None
-        return CityPlan(
-            city=City(id=city.id, name=city.name, timezone=city.timezone),
-            entities=tuple(planned(one.item) for one in entities.placed),
-            sensors=tuple(planned_sensor(one.item, own_feeds) for one in sensors.placed),
-            datastreams=tuple(
-                stream for one in sensors.placed for stream in planned_datastreams(one.item, known)
-            ),
-            properties=own_properties,
-            feeds=tuple(own_feeds.values()),
-            calibrations=tuple(planned_calibration(one.item) for one in calibrations.placed),
-            maintenance=tuple(planned_maintenance(one.item) for one in maintenance.placed),
-        )
+        plan = None
+        if city is not None and not self.faults:
+            plan = CityPlan(
+                city=City(id=city.id, name=city.name, timezone=city.timezone),
+                entities=tuple(planned(one.item) for one in entities.placed),
+                sensors=tuple(planned_sensor(one.item, own_feeds) for one in sensors.placed),
+                datastreams=tuple(
+                    stream for one in sensors.placed for stream in planned_datastreams(one.item, known)
+                ),
+                properties=own_properties,
+                feeds=tuple(own_feeds.values()),
+                calibrations=tuple(planned_calibration(one.item) for one in calibrations.placed),
+                maintenance=tuple(planned_maintenance(one.item) for one in maintenance.placed),
+            )
+        ids = entities.ids if entities.document else None
+        own_rules = check_rules(rules, RuleContext.of_folder(plan, known, ids))
+        self.faults.extend(rules.faults)
+        return replace(plan, rules=own_rules) if plan is not None and not self.faults else None
 
     def _check_names(self) -> None:
         """Tell files that nobody would read: most often a slip of the pen."""

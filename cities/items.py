@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from difflib import get_close_matches
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
@@ -15,6 +15,13 @@ from cities.schema import Item, explain
 from cities.yaml_lines import REFUSED, Document, Location
 
 ItemType = TypeVar("ItemType", bound=Item)
+
+
+class FaultSink(Protocol):
+    """Takes what is wrong in a document, with its place there."""
+
+    def fault(self, location: Location, message: str) -> None:
+        """Note a fault at a place in the document."""
 
 
 class Placed(NamedTuple, Generic[ItemType]):
@@ -102,7 +109,7 @@ def _only_key(items: Items[ItemType], key: str) -> Any:
 
 
 def validated(
-    items: Items[ItemType], location: tuple[str | int, ...], entry: Any, item_type: type[ItemType]
+    faults: FaultSink, location: tuple[str | int, ...], entry: Any, item_type: type[ItemType]
 ) -> ItemType | None:
     """Return the entry as an item; None, and its faults, when it is none."""
     try:
@@ -110,7 +117,7 @@ def validated(
     except ValidationError as error:
         for detail in error.errors(include_url=False):
             if detail["input"] is not REFUSED:
-                items.fault((*location, *detail["loc"]), _message(detail, item_type))
+                faults.fault((*location, *detail["loc"]), _message(detail, item_type))
     return None
 
 

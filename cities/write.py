@@ -12,7 +12,9 @@ from pydantic.alias_generators import to_camel
 
 from cities.duration import format_duration
 from cities.properties import base_of, differing, own_properties
+from cities.rule_writing import rule_document
 from cities.sensors import personal_by_feed, unit_conversion
+from twin.alarms.rule import Rule
 from twin.calibration import Calibration, Maintenance
 from twin.entity import Entity
 from twin.errors import UnitError
@@ -52,6 +54,7 @@ def write_city(model: CityModel, folder: Path) -> tuple[Path, ...]:
     calibrations = sorted(model.calibrations, key=lambda one: (one.sensor, one.property, one.start))
     maintenance = sorted(model.maintenance, key=lambda one: (one.sensor, one.start))
     feeds = sorted(model.feeds, key=lambda one: one.id)
+    rules = sorted(model.rules.values(), key=lambda one: one.id)
     files: dict[str, dict[str, Any]] = {
         "city.yaml": {"city": {"id": city.id, "name": city.name, "timezone": city.timezone}},
         "entities.yaml": {"entities": [_entity(one) for one in _tree(model.entities.values())]},
@@ -64,6 +67,7 @@ def write_city(model: CityModel, folder: Path) -> tuple[Path, ...]:
         "maintenance.yaml": {"maintenance": [_maintenance(one) for one in maintenance]}
         if maintenance
         else {},
+        "rules.yaml": {"rules": [_rule_item(one, model) for one in rules]} if rules else {},
     }
     written = []
     for name, content in files.items():
@@ -199,6 +203,13 @@ def _maintenance(one: Maintenance) -> dict[str, Any]:
     item: dict[str, Any] = {"sensor": one.sensor, **_times(one.start, one.end)}
     if one.note:
         item["note"] = one.note
+    return item
+
+
+def _rule_item(rule: Rule, model: CityModel) -> dict[str, Any]:
+    item = rule_document(rule, model)
+    for key in ("title", "select"):
+        item[key] = _Flow(item[key])
     return item
 
 

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from twin.entity import Entity
 from twin.instant import MINUTE
-from twin.model import City, CityModel, CityPlan, index_by_id
-from twin.observed_property import BUILT_IN
+from twin.model import City, CityModel, CityPlan
 from twin.sensor import Datastream, Sensor
 
 
@@ -51,16 +48,4 @@ def small_city(version: int = 1) -> CityModel:
 
 def model_of(plan: CityPlan) -> CityModel:
     """Return a plan as the model that it becomes; ids of datastreams are in the order of the plan."""
-    return CityModel(
-        version=1,
-        city=plan.city,
-        entities={one.id: one for one in plan.entities},
-        sensors={one.id: one for one in plan.sensors},
-        datastreams=index_by_id(replace(one, id=number) for number, one in enumerate(plan.datastreams, 1)),
-        properties={**BUILT_IN, **{one.name: one for one in plan.properties}},
-        feeds=plan.feeds,
-        calibrations=plan.calibrations,
-        maintenance=plan.maintenance,
-        rules={one.id: one for one in plan.rules},
-        duty=plan.duty,
-    )
+    return plan.model(1)

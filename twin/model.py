@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from twin.alarms.rule import Rule
 from twin.calibration import Calibration, Maintenance
@@ -145,6 +145,23 @@ class CityPlan:
     maintenance: tuple[Maintenance, ...] = ()
     rules: tuple[Rule, ...] = ()
     duty: DutyPlan = NO_DUTY
+
+    def model(self, version: int) -> CityModel:
+        """Return the model that the plan becomes in an empty database."""
+        numbered = (replace(one, id=number) for number, one in enumerate(self.datastreams, 1))
+        return CityModel(
+            version=version,
+            city=self.city,
+            entities={one.id: one for one in self.entities},
+            sensors={one.id: one for one in self.sensors},
+            datastreams=index_by_id(numbered),
+            properties={**BUILT_IN, **{one.name: one for one in self.properties}},
+            feeds=self.feeds,
+            calibrations=self.calibrations,
+            maintenance=self.maintenance,
+            rules={one.id: one for one in self.rules},
+            duty=self.duty,
+        )
 
 
 def index_by_id(datastreams: Iterable[Datastream]) -> dict[int, Datastream]:

@@ -140,9 +140,10 @@ class Bindings:
         keys += [("relation", f"{one.type} {one.target}") for one in entity.relations]
         keys += [("within", area) for area in self.ancestors(entity)]
         found = {rule.id: rule for key in keys for rule in self._candidates.get(key, ())}
-        return [found[id] for id in sorted(found) if self._selects(found[id].select, entity)]
+        return [found[id] for id in sorted(found) if self.selects(found[id].select, entity)]
 
-    def _selects(self, select: Selection, entity: Entity) -> bool:
+    def selects(self, select: Selection, entity: Entity) -> bool:
+        """Return whether a rule with this selection is for an entity."""
         return (
             (not select.types or entity.type in select.types)
             and (not select.entities or entity.id in select.entities)

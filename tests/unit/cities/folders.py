@@ -84,6 +84,32 @@ maintenance:
   - {sensor: level-1, from: 2026-11-01T00:00:00Z}
 """
 
+RULES = """\
+rules:
+  - id: high-water
+    title: {en: High water, nl: Hoog water}
+    theme: water
+    select: {types: [Waterway]}
+    when:
+      value: water_level
+      unit: cm
+      above: {minor: 10, major: 20}
+      deadband: 2
+    onDelay: PT10M
+    schedule:
+      - {days: [sat, sun], from: "22:00", until: "06:00"}
+  - id: bad-air
+    title: {en: Bad air, nl: Vuile lucht}
+    theme: environment
+    select: {within: [delta]}
+    when: {value: pm2_5, over: PT1H, above: 50, severity: minor, clear: 45}
+  - id: warm-and-dirty
+    title: {en: Warm and dirty, nl: Warm en vuil}
+    theme: environment
+    select: {entities: [delta.quay]}
+    when: {expression: air_temperature > 30 && pm2_5 > 25, severity: warning, over: {pm2_5: PT10M}}
+"""
+
 FILES = {
     "city.yaml": CITY,
     "entities.yaml": ENTITIES,
@@ -92,6 +118,7 @@ FILES = {
     "feeds.yaml": FEEDS,
     "calibrations.yaml": CALIBRATIONS,
     "maintenance.yaml": MAINTENANCE,
+    "rules.yaml": RULES,
 }
 
 

@@ -88,12 +88,12 @@ def test_a_city_may_observe_what_no_unit_table_knows(tmp_path: Path) -> None:
     text = SENSORS.replace(
         "property: pm2_5, field: pm2_5, unit: ug/m3", "property: turbidity, field: t, unit: NTU"
     )
-    folder = write_folder(tmp_path, sensors=text, calibrations=None)
+    folder = write_folder(tmp_path, sensors=text, calibrations=None, rules=None)
     assert read_city(folder).datastreams[0].scale == 1
 
 
 def test_a_city_without_sensors_is_one(tmp_path: Path) -> None:
-    folder = write_folder(tmp_path, sensors="sensors: []\n", calibrations=None, maintenance=None)
+    folder = write_folder(tmp_path, sensors="sensors: []\n", calibrations=None, maintenance=None, rules=None)
     plan = read_city(folder)
     assert (plan.sensors, plan.calibrations, plan.maintenance) == ((), (), ())
 

@@ -27,6 +27,7 @@ def in_order(plan: CityPlan) -> CityPlan:
         properties=tuple(sorted(plan.properties, key=lambda one: one.name)),
         calibrations=tuple(sorted(plan.calibrations, key=lambda one: (one.sensor, one.start))),
         maintenance=tuple(sorted(plan.maintenance, key=lambda one: (one.sensor, one.start))),
+        rules=tuple(sorted(plan.rules, key=lambda one: one.id)),
     )
 
 
@@ -49,6 +50,7 @@ def test_everything_that_a_folder_may_hold_reads_back_as_it_was(tmp_path: Path) 
         "feeds.yaml",
         "calibrations.yaml",
         "maintenance.yaml",
+        "rules.yaml",
     ]
 
 
@@ -107,13 +109,13 @@ def test_the_same_model_in_another_order_gives_the_same_bytes(tmp_path: Path) ->
 
 def test_a_file_that_the_model_no_longer_needs_goes_and_those_of_the_alarms_stay(tmp_path: Path) -> None:
     folder = write_folder(tmp_path)
-    (folder / "rules.yaml").write_text("rules: []\n")
+    (folder / "routes.yaml").write_text("routes: []\n")
     model = model_of(read_city(folder))
-    bare = replace(model, feeds=(), properties=BUILT_IN, calibrations=(), maintenance=())
+    bare = replace(model, feeds=(), properties=BUILT_IN, calibrations=(), maintenance=(), rules={})
     write_city(bare, folder)
     assert sorted(path.name for path in folder.iterdir()) == [
         "city.yaml",
         "entities.yaml",
-        "rules.yaml",
+        "routes.yaml",
         "sensors.yaml",
     ]
