@@ -4,7 +4,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 
 BIN := .venv/bin
-PACKAGES := twin runtime ingest stream alerting storage api cities simulators cli
+PACKAGES := twin runtime ingest stream alerting storage api outlets cities simulators cli
 
 # More options for `livetwin up`: make demo ARGS="--port 8090 --mqtt-port 0"
 ARGS ?=

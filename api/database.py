@@ -146,23 +146,28 @@ class Database:
 
     async def seed(self, log_id: str) -> Seed:
         """Return the stored state and its positions in a log; raise ServiceError when that fails."""
-        try:
-            # One moment: what the positions do not cover must not be in what is read.
-            async with await connect(self._dsn, role="api") as connection, snapshot(connection):
-                stored = await state_in(connection, log_id)
-                alarms = await read_alarms(connection)
-                incidents = await read_incidents(connection)
-        except psycopg.Error as error:
-            raise ServiceError(f"the stored state cannot be read: {error}") from error
-        return Seed(
-            updates=tuple(stored.updates),
-            datastreams=tuple(stored.datastreams),
-            alarms=tuple(alarms),
-            incidents=tuple(incidents),
-            offsets={
-                place: offset for place, offset in stored.positions.items() if place[0] in (UPDATES, ALARMS)
-            },
-        )
+        return await stored_seed(self._dsn, log_id)
+
+
+async def stored_seed(dsn: str, log_id: str, *, role: str = "api") -> Seed:
+    """Return the stored state and its positions in a log; raise ServiceError when that fails."""
+    try:
+        # One moment: what the positions do not cover must not be in what is read.
+        async with await connect(dsn, role=role) as connection, snapshot(connection):
+            stored = await state_in(connection, log_id)
+            alarms = await read_alarms(connection)
+            incidents = await read_incidents(connection)
+    except psycopg.Error as error:
+        raise ServiceError(f"the stored state cannot be read: {error}") from error
+    return Seed(
+        updates=tuple(stored.updates),
+        datastreams=tuple(stored.datastreams),
+        alarms=tuple(alarms),
+        incidents=tuple(incidents),
+        offsets={
+            place: offset for place, offset in stored.positions.items() if place[0] in (UPDATES, ALARMS)
+        },
+    )
 
 
 def _away() -> ProblemError:

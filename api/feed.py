@@ -62,6 +62,7 @@ class Feed:
     ) -> None:
         self.ready = asyncio.Event()  #: set once the view has caught up with the log for the first time
         self.connected = False  #: whether the log answers
+        self.whole = True  #: whether the view holds what the database knew
         self._bootstrap = bootstrap
         self._count = partitions
         self._lanes = {one: lane for lane, one in enumerate(lanes(partitions))}
@@ -70,7 +71,6 @@ class Feed:
         self._seeds = seeds
         self._metrics = metrics
         self._truncated = False  #: whether the log lost records that the view has not seen
-        self._whole = True  #: whether the view holds what the database knew
 
     async def run(self) -> None:
         """Feed the hub until cancelled; outlives every outage of log and database."""
@@ -103,7 +103,7 @@ class Feed:
             if self._hub.log != identity or self._truncated or not await self._go_on(consumer):
                 await self._reset(consumer, identity)
             self.connected = True
-            if not self._whole:
+            if not self.whole:
                 merging = asyncio.create_task(self._merge_later(identity))
             await self._follow(consumer, identity)
         except OffsetOutOfRangeError:
@@ -125,8 +125,8 @@ class Feed:
         seed = await self._seed(identity)
         offsets = await self._start_at(consumer, seed.offsets if seed is not None else {})
         self._hub.reset(identity, seed or Seed(), offsets)
-        self._truncated, self._whole = False, seed is not None
-        self._metrics.reseeds.labels("database" if self._whole else "log").inc()
+        self._truncated, self.whole = False, seed is not None
+        self._metrics.reseeds.labels("database" if self.whole else "log").inc()
         values, alarms = len(self._hub.view), len(self._hub.alarms)
         log.info(
             "the live view follows log %s from %s with %d values and %d alarms",
@@ -166,7 +166,7 @@ class Feed:
             except ServiceError:
                 continue
             self._hub.merge(seed)
-            self._whole = True
+            self.whole = True
             log.info("the live view has %d values, now that the database is back", len(self._hub.view))
             return
 

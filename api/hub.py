@@ -22,6 +22,7 @@ from api.selection import Filter, Selection, resolve
 from api.snapshot import Missed, Shown, Snapshot
 from api.subscriber import Subscriber
 from api.view import LiveView, Seed, Value
+from api.watcher import Watcher
 from runtime.clock import Clock
 from twin.alarms.messages import AlarmBatch, AlarmEvent
 from twin.instant import Instant
@@ -41,7 +42,14 @@ class Hub:
     """Owns the live view, the ring and the subscribers of this process."""
 
     def __init__(
-        self, model: CityModel, clock: Clock, metrics: ApiMetrics, *, partitions: int, ring_events_max: int
+        self,
+        model: CityModel,
+        clock: Clock,
+        metrics: ApiMetrics,
+        *,
+        partitions: int,
+        ring_events_max: int,
+        watcher: Watcher | None = None,
     ) -> None:
         self.view = LiveView(model)
         self.alarms = AlarmView()
@@ -54,6 +62,7 @@ class Hub:
         self._ring.reset(self.positions)
         self._aged: Instant = clock()
         self._groups: dict[Filter, _Group] = {}
+        self._watcher = watcher
 
     @property
     def model(self) -> CityModel:
@@ -81,12 +90,16 @@ class Hub:
         for group in groups.values():
             for member in group.members:
                 member.lose(reason)
+        if self._watcher is not None:
+            self._watcher.everything()
 
     def merge(self, seed: Seed) -> None:
         """Take in what the database knows beyond the view, and tell it as changes."""
         self._tell_now(self.view.merge(seed, self._clock()))
         self._tell_alarms(self.alarms.merge(seed.alarms, seed.incidents))
         self._measure()
+        if self._watcher is not None:
+            self._watcher.everything()
 
     def take(self, lane: int, offset: int, updates: Iterable[Update]) -> None:
         """Take in one record of `updates`."""
@@ -146,6 +159,8 @@ class Hub:
                         chunks[wanted].append(frame("state", cursor, data))
         self._send(chunks)
         self._send(self._newly_selected(before, cursor), "alarm")
+        if self._watcher is not None:
+            self._watcher.everything()
 
     def _newly_selected(self, before: dict[Filter, Selection], cursor: str) -> dict[Filter, list[bytes]]:
         """Return the events of alarms that stand and are selected now and were not before."""
@@ -232,6 +247,8 @@ class Hub:
         """Add the event that tells a value to the chunk of each group that asks for it; encode it once."""
         encoded: bytes | None = None
         update, freshness = value.update, value.freshness
+        if self._watcher is not None:
+            self._watcher.entity(update.entity)
         if freshness is None:
             return
         for wanted, group in self._groups.items():
@@ -245,6 +262,8 @@ class Hub:
 
     def _collect_alarm(self, event: AlarmEvent, chunks: defaultdict[Filter, list[bytes]]) -> None:
         """Add the event of an alarm to the chunk of each group that asks for it; encode it once."""
+        if self._watcher is not None:
+            self._watcher.alarm(event.alarm)
         asking = [one for one, group in self._groups.items() if group.selection.holds_alarm(event)]
         data = alarm_data(event, self.model) if asking else None
         if data is not None:

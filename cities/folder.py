@@ -36,6 +36,7 @@ from cities.schema import (
 )
 from cities.sensors import check_mixed, check_sensors, planned_datastreams, planned_sensor
 from cities.yaml_lines import Document, load
+from runtime.outlet_topics import may_match_output
 from twin.model import City, CityPlan, Feed
 from twin.observed_property import BUILT_IN
 
@@ -166,6 +167,11 @@ def _check_feeds(items: Items[FeedItem]) -> None:
             items.fault(
                 (*location, "deviceLevel"),
                 f"found {item.device_level}, expected less than {len(levels)}: levels count from 0",
+            )
+        if may_match_output(item.filter):
+            items.fault(
+                (*location, "filter"),
+                f"{item.filter} matches what LiveTwin itself sends; choose a narrower filter",
             )
     for index, message in items.duplicates("filter", lambda item: item.filter):
         items.fault(("feeds", index, "filter"), message)

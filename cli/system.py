@@ -37,7 +37,7 @@ READY_TIMEOUT_S = 60.0
 DRAIN_AT_END_S = 10.0
 
 # Writers before readers, so that little is left to do when the log goes.
-STOP_ORDER = ("simulate", "ingest", "stream", "historian", "api")
+STOP_ORDER = ("simulate", "ingest", "stream", "historian", "outlets", "api")
 
 
 class EmbeddedSystem:

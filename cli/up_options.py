@@ -77,6 +77,7 @@ def role_environments(
         },
         "stream": {**shared, "LIVETWIN_SESSION_TIMEOUT_S": str(STREAM_SESSION_S)},
         "historian": shared,
+        "outlets": {**shared, **mqtt},
         "api": {**shared, "LIVETWIN_PORT": str(http_port), "LIVETWIN_OPERATOR_KEY": operator_key},
     }
     if options.simulate:

@@ -10,7 +10,13 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 PUBACK_TIMEOUT_S = 30.0
 
 
-def publish(address: tuple[str, int], messages: Iterable[tuple[str, bytes | str]], qos: int = 1) -> None:
+def publish(
+    address: tuple[str, int],
+    messages: Iterable[tuple[str, bytes | str]],
+    qos: int = 1,
+    *,
+    retain: bool = False,
+) -> None:
     """Publish messages in order over one connection; return when all are acknowledged (QoS 1) or sent (0)."""
     client = Client(CallbackAPIVersion.VERSION2, protocol=MQTTProtocolVersion.MQTTv5)
     client.max_inflight_messages_set(200)
@@ -18,7 +24,7 @@ def publish(address: tuple[str, int], messages: Iterable[tuple[str, bytes | str]
     client.connect(*address)
     client.loop_start()
     try:
-        for sent in [client.publish(topic, payload, qos=qos) for topic, payload in messages]:
+        for sent in [client.publish(topic, payload, qos=qos, retain=retain) for topic, payload in messages]:
             sent.wait_for_publish(PUBACK_TIMEOUT_S)
             assert sent.is_published()
     finally:

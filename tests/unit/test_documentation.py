@@ -26,6 +26,7 @@ from ingest.mapping import DeviceMap
 from ingest.metrics import IngestMetrics
 from ingest.pseudonym import Pseudonymiser
 from ingest.session import Message
+from outlets.metrics import OutletMetrics
 from runtime.settings import RoleSettings
 from storage.historian_metrics import HistorianMetrics
 from stream.metrics import StreamMetrics
@@ -48,6 +49,7 @@ HEADINGS = {
     "stream": "`livetwin stream`",
     "storage": "`livetwin historian`",
     "api": "`livetwin api`",
+    "outlets": "`livetwin outlets`",
     "simulators": "`livetwin simulate`",
 }
 
@@ -131,13 +133,16 @@ def metric_names(collectors: CollectorRegistry) -> set[str]:
 
 
 def test_every_metric_is_in_the_operations_page_and_nothing_else() -> None:
-    documented = [ROOT / one for one in ("ingest/metrics.py", "stream/metrics.py", "api/metrics.py")]
+    documented = [
+        ROOT / one
+        for one in ("ingest/metrics.py", "stream/metrics.py", "api/metrics.py", "outlets/metrics.py")
+    ]
     documented += [ROOT / "storage/historian_metrics.py", ROOT / "runtime/metrics.py"]
     found = set(ROOT.glob("*/*metrics.py")) - set(documented)
     assert not found, f"{found}: add the metrics of this module to this test and to docs/operations.md"
     counted = HistorianMetrics().registry
     names = metric_names(counted)
-    for metrics in (IngestMetrics, StreamMetrics, ApiMetrics):
+    for metrics in (IngestMetrics, StreamMetrics, ApiMetrics, OutletMetrics):
         counted = CollectorRegistry()
         metrics(counted)
         names |= metric_names(counted)

@@ -172,6 +172,7 @@ CASES: list[FaultCase] = [
         2,
         "filter: found 'buoys/#/json', expected an MQTT topic filter",
     ),
+    ("feeds", "buoys/+/json", "+/+/entities/+/state", 2, "matches what LiveTwin itself sends"),
     ("feeds", "deviceLevel: 1", "deviceLevel: 3", 2, "deviceLevel: found 3, expected less than 3"),
 ]
 

@@ -9,6 +9,7 @@ import pytest
 from api.settings import ApiSettings
 from cli.up_options import UpOptions, role_environments
 from ingest.settings import IngestSettings
+from outlets.settings import OutletSettings
 from runtime.settings import RoleSettings
 from simulators.settings import SimulatorSettings
 from storage.settings import HistorianSettings
@@ -18,6 +19,7 @@ SETTINGS: dict[str, type[RoleSettings]] = {
     "ingest": IngestSettings,
     "stream": StreamSettings,
     "historian": HistorianSettings,
+    "outlets": OutletSettings,
     "api": ApiSettings,
     "simulate": SimulatorSettings,
 }

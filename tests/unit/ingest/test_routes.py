@@ -11,6 +11,7 @@ import pytest
 from ingest import decoders
 from ingest.decoders import Routes, registered, registry
 from ingest.decoding import Decoder, RegistrationError
+from runtime.outlet_topics import Topics, may_match_output
 from tests.payloads import TOPICS_AND_PAYLOADS
 from twin.model import Feed
 
@@ -32,6 +33,13 @@ def matches(filter: str, topic: str) -> bool:
 def test_every_format_of_the_contract_is_registered() -> None:
     feeds = {one for found in registry().values() for one in found.feeds}
     assert {"native", "senml", "ttn", "chirpstack", "dsmr", "homewizard", "airrohr"} <= feeds
+
+
+def test_what_outlets_send_is_no_input() -> None:
+    routes, topics = Routes(registry()), Topics("alkmaar")
+    for topic in (topics.of_entity("alkmaar.overdie"), topics.of_alarm("high~alkmaar.singel"), topics.marker):
+        assert routes.route(topic) is None
+    assert [one for one in routes.filters if may_match_output(one)] == []
 
 
 def test_meters_of_households_are_personal_and_can_be_redacted() -> None:

@@ -1,0 +1,21 @@
+"""Watchers: whoever keeps something in step with the live view without following each of its events."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+
+class Watcher(Protocol):
+    """Is told what changed, not what it is now: it looks into the view when it comes to it. Never waits."""
+
+    def entity(self, id: str) -> None:
+        """Note that a value of an entity changed, or its freshness."""
+        ...
+
+    def alarm(self, id: str) -> None:
+        """Note that something happened to an alarm."""
+        ...
+
+    def everything(self) -> None:
+        """Note that anything may have changed: the view was seeded anew, or the city model is another one."""
+        ...

@@ -1,0 +1,27 @@
+"""Settings of the outlets role."""
+
+from __future__ import annotations
+
+from pydantic import Field, SecretStr
+
+from runtime.settings import RoleSettings
+
+
+class OutletSettings(RoleSettings):
+    """Environment variables `LIVETWIN_*` of `livetwin outlets`."""
+
+    mqtt_host: str = Field(default="127.0.0.1", description="Host of the MQTT broker.")
+    mqtt_port: int = Field(default=1883, ge=1, le=65535, description="Port of the MQTT broker.")
+    mqtt_username: str | None = Field(default=None, description="User name at the MQTT broker.")
+    mqtt_password: SecretStr | None = Field(default=None, description="Password at the MQTT broker.")
+    mqtt_keepalive_s: int = Field(default=60, ge=5, le=3600, description="MQTT keep-alive, seconds.")
+    outlet_period_s: float = Field(
+        default=1.0,
+        ge=0.05,
+        le=3600,
+        description="Least time between two states of one entity on MQTT, seconds; the newest is sent.",
+    )
+    # A state is about a kilobyte and costs the embedded broker as much as a message of a device.
+    outlet_messages_per_s_max: int = Field(
+        default=500, ge=1, description="Messages sent to the MQTT broker each second, at most."
+    )
