@@ -15,6 +15,7 @@ from cities.corrections import (
     planned_calibration,
     planned_maintenance,
 )
+from cities.duty import read_duty
 from cities.entities import check_entities, planned
 from cities.fault import CityError, CityFault
 from cities.geometry import NETHERLANDS
@@ -37,6 +38,7 @@ from cities.schema import (
 from cities.sensors import check_mixed, check_sensors, planned_datastreams, planned_sensor
 from cities.yaml_lines import Document, load
 from runtime.outlet_topics import may_match_output
+from twin.duty import NO_DUTY, DutyPlan
 from twin.model import City, CityPlan, Feed
 from twin.observed_property import BUILT_IN
 
@@ -44,8 +46,7 @@ ItemType = TypeVar("ItemType", bound=Item)
 
 REQUIRED_FILES = ("city.yaml", "entities.yaml", "sensors.yaml")
 OPTIONAL_FILES = ("properties.yaml", "feeds.yaml", "calibrations.yaml", "maintenance.yaml", "rules.yaml")
-# It belongs to the alarms and is read there.
-OTHER_FILES = ("routes.yaml",)
+DUTY_FILE = "routes.yaml"
 
 
 def read_city(path: Path) -> CityPlan:
@@ -123,11 +124,12 @@ class _Reading:
         ids = entities.ids if entities.document else None
         own_rules = check_rules(rules, RuleContext.of_folder(plan, known, ids))
         self.faults.extend(rules.faults)
-        return replace(plan, rules=own_rules) if plan is not None and not self.faults else None
+        duty = self._duty(ids)
+        return replace(plan, rules=own_rules, duty=duty) if plan is not None and not self.faults else None
 
     def _check_names(self) -> None:
         """Tell files that nobody would read: most often a slip of the pen."""
-        names = (*REQUIRED_FILES, *OPTIONAL_FILES, *OTHER_FILES)
+        names = (*REQUIRED_FILES, *OPTIONAL_FILES, DUTY_FILE)
         for file in sorted(self.folder.iterdir()):
             if file.suffix.lower() in (".yaml", ".yml") and file.name not in names:
                 message = f"unknown file{near(file.name, names)}: expected {', '.join(names)}"
@@ -150,6 +152,14 @@ class _Reading:
         city, items = read_only_item(document, "city", CityItem)
         self.faults.extend(items.faults)
         return city
+
+    def _duty(self, areas: frozenset[str] | None) -> DutyPlan:
+        document = self._document(DUTY_FILE)
+        if document is None:
+            return NO_DUTY
+        duty, faults = read_duty(document, self.folder, areas)
+        self.faults.extend(faults)
+        return duty
 
     def _list(self, name: str, key: str, item_type: type[ItemType], label: str = "id") -> Items[ItemType]:
         document = self._document(name)

@@ -61,25 +61,40 @@ class Items(Generic[ItemType]):
 def read_items(document: Document, key: str, item_type: type[ItemType], name: str = "id") -> Items[ItemType]:
     """Return the items of a file that holds one list under `key`; their `name` is unique."""
     items: Items[ItemType] = Items(document)
-    entries = _only_key(items, key)
+    _take_entries(items, key, _only_key(items, key), item_type, name)
+    return items
+
+
+def read_section(
+    document: Document, key: str, item_type: type[ItemType], name: str = "id"
+) -> Items[ItemType]:
+    """Return the items of one of the lists of a file that holds several; none where the file lacks it."""
+    items: Items[ItemType] = Items(document)
+    if isinstance(document.data, dict):
+        _take_entries(items, key, document.data.get(key), item_type, name)
+    return items
+
+
+def _take_entries(
+    items: Items[ItemType], key: str, entries: Any, item_type: type[ItemType], name: str
+) -> None:
     if not isinstance(entries, list):
-        if entries is not None:
+        if entries is not None and entries is not REFUSED:
             items.fault((key,), f"found {found(entries)}, expected a list")
-        return items
+        return
     first: dict[str, int] = {}
     for index, entry in enumerate(entries):
         location = (key, index)
         if isinstance(entry, dict):
             items.entries.append((entry, location))
             label = entry.get(name)
-            if isinstance(label, str) and first.setdefault(label, index) != index:
-                line = document.line((key, first[label]))
+            if isinstance(label, str) and first.setdefault(label, index) != index and items.document:
+                line = items.document.line((key, first[label]))
                 items.fault((*location, name), f"{name} is used twice: first in line {line}")
         item = validated(items, location, entry, item_type)
         if item is not None:
             items.placed.append(Placed(item, location))
     items.ids = frozenset(first)
-    return items
 
 
 def read_only_item(

@@ -10,6 +10,7 @@ from typing import Any
 import yaml
 from pydantic.alias_generators import to_camel
 
+from cities import write_duty
 from cities.duration import format_duration
 from cities.properties import base_of, differing, own_properties
 from cities.rule_writing import rule_document
@@ -68,6 +69,7 @@ def write_city(model: CityModel, folder: Path) -> tuple[Path, ...]:
         if maintenance
         else {},
         "rules.yaml": {"rules": [_rule_item(one, model) for one in rules]} if rules else {},
+        "routes.yaml": write_duty.routes(model.duty),
     }
     written = []
     for name, content in files.items():
@@ -77,14 +79,25 @@ def write_city(model: CityModel, folder: Path) -> tuple[Path, ...]:
             written.append(path)
         else:
             path.unlink(missing_ok=True)
+    rosters = write_duty.rosters(model.duty)
+    for name, text in rosters.items():
+        _write_text(folder / name, text)
+        written.append(folder / name)
+    for path in folder.glob("roster*.ics"):
+        if path.name not in rosters:
+            path.unlink()
     return tuple(written)
 
 
 def _write(path: Path, content: dict[str, Any]) -> None:
     text = yaml.dump(content, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=110, indent=2)
+    _write_text(path, text)
+
+
+def _write_text(path: Path, text: str) -> None:
     # Renamed into place, so that a reader or a crash never sees half a file.
     part = path.with_name(path.name + ".part")
-    part.write_text(text, encoding="utf-8")
+    part.write_bytes(text.encode())
     part.replace(path)
 
 

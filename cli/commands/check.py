@@ -2,19 +2,40 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
 
+from alerting.roster import shifts
 from cities.folder import read_city
+from runtime.clock import system_clock
+from twin.duty import DutyPlan
+from twin.instant import DAY, Duration, Instant, format_instant
+
+ROSTER_AHEAD: Duration = 28 * DAY
+"""How far ahead a roster should have no gap."""
 
 
 @click.command("check")
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
 def command(folder: Path) -> None:
-    """Validate a city folder; tell every fault with its file and line."""
+    """Validate a city folder; tell every fault with its file and line, and gaps in rosters."""
     plan = read_city(folder)
+    for warning in roster_warnings(plan.duty, system_clock()):
+        click.echo(f"{folder}: warning: {warning}", err=True)
     click.echo(
         f"{folder}: {plan.city.name} is fine: {len(plan.entities)} entities, {len(plan.sensors)} sensors, "
         f"{len(plan.datastreams)} datastreams"
     )
+
+
+def roster_warnings(plan: DutyPlan, now: Instant) -> Iterator[str]:
+    """Yield each time in the four weeks from now at which nobody of a team is on call."""
+    for team in plan.teams:
+        for shift in shifts(plan, team.id, now, now + ROSTER_AHEAD):
+            if shift.contact is None:
+                yield (
+                    f"nobody of team {team.id} is on call from {format_instant(shift.start)} until "
+                    f"{format_instant(shift.end)}"
+                )

@@ -226,7 +226,7 @@ def test_an_empty_file_is_told(tmp_path: Path) -> None:
 
 def test_a_misspelt_file_name_is_told_and_files_of_the_alarms_are_left_alone(tmp_path: Path) -> None:
     folder = write_folder(tmp_path)
-    for name in ("routes.yaml", "roster.ics", "README.md"):
+    for name in ("roster.ics", "README.md"):
         (folder / name).write_text("][")
     assert read_city(folder).city.id == "delta"
     (folder / "sensor.yaml").write_text("sensors: []\n")

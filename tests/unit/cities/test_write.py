@@ -107,15 +107,15 @@ def test_the_same_model_in_another_order_gives_the_same_bytes(tmp_path: Path) ->
     assert [path.read_bytes() for path in one] == [path.read_bytes() for path in two]
 
 
-def test_a_file_that_the_model_no_longer_needs_goes_and_those_of_the_alarms_stay(tmp_path: Path) -> None:
+def test_a_file_that_the_model_no_longer_needs_goes_and_others_stay(tmp_path: Path) -> None:
     folder = write_folder(tmp_path)
-    (folder / "routes.yaml").write_text("routes: []\n")
+    (folder / "README.md").write_text("Delta\n")
     model = model_of(read_city(folder))
     bare = replace(model, feeds=(), properties=BUILT_IN, calibrations=(), maintenance=(), rules={})
     write_city(bare, folder)
     assert sorted(path.name for path in folder.iterdir()) == [
+        "README.md",
         "city.yaml",
         "entities.yaml",
-        "routes.yaml",
         "sensors.yaml",
     ]

@@ -1,0 +1,82 @@
+"""A duty plan is read from routes.yaml and its rosters, and written back as it was."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from alerting.roster import on_call
+from cities import default_city
+from cities.folder import read_city
+from cities.write import write_city
+from tests.cities import model_of
+from tests.rosters import at
+from tests.unit.cities.duty_folder import ROSTER, write_duty_folder
+from tests.unit.cities.folders import write_folder
+from twin.alarms.schedule import Interval
+from twin.alarms.severity import Severity
+from twin.duty import NO_DUTY, Channel, Route, Step
+from twin.instant import HOUR, MINUTE, SECOND
+
+
+def test_a_plan_is_read_with_its_roster(tmp_path: Path) -> None:
+    plan = read_city(write_duty_folder(tmp_path)).duty
+    assert plan.channels[0] == Channel(id="log", url="livetwin://log")
+    assert plan.contacts[0].addresses == {"mail": "${WATER_MAIL}"}
+    assert [one.language for one in plan.contacts] == ["nl", "en", "nl"]
+    assert (plan.teams[0].members, plan.teams[0].calendar) == (("water", "roads"), ROSTER)
+    assert plan.teams[1].calendar == ""
+    urgent, calm = plan.policies
+    assert urgent.steps[0] == Step(notify="on-call", channels=("mail", "log"), wait=5 * MINUTE)
+    assert urgent.steps[1] == Step(notify="contact", channels=("log",), wait=10 * MINUTE, contact="lead")
+    assert (urgent.group_wait, urgent.group_interval, urgent.repeat) == (10 * SECOND, 5 * MINUTE, 2)
+    assert (urgent.remind, calm.remind) == (4 * HOUR, 0)
+    assert plan.routes[0] == Route(
+        severities=(Severity.MAJOR, Severity.CRITICAL),
+        themes=("water",),
+        within=("delta.quay",),
+        team="operations",
+        policy="urgent",
+    )
+    assert plan.routes[2] == Route(team="leads", policy="calm")
+    assert plan.watchdog == ("mail", "${WATCHDOG_MAIL}")
+
+
+def test_a_night_of_quiet_hours_is_two_intervals(tmp_path: Path) -> None:
+    (quiet,) = read_city(write_duty_folder(tmp_path)).duty.quiet_hours
+    assert quiet.up_to is Severity.WARNING
+    assert quiet.intervals == (
+        Interval((4, 6), 22 * 60 + 30, 24 * 60),
+        Interval((0, 5), 0, 7 * 60),
+        Interval((5,), 0, 24 * 60),
+    )
+
+
+def test_a_folder_without_routes_has_no_plan(tmp_path: Path) -> None:
+    assert read_city(write_folder(tmp_path)).duty == NO_DUTY
+
+
+def test_a_plan_is_written_as_it_was_read(tmp_path: Path) -> None:
+    plan = read_city(write_duty_folder(tmp_path / "in"))
+    written = write_city(model_of(plan), tmp_path / "out")
+    assert {"routes.yaml", "roster-operations.ics"} <= {path.name for path in written}
+    assert read_city(tmp_path / "out").duty == plan.duty
+    assert (tmp_path / "out" / "roster-operations.ics").read_bytes() == ROSTER.encode()
+
+
+def test_writing_a_city_takes_away_rosters_that_it_no_longer_has(tmp_path: Path) -> None:
+    model = model_of(read_city(write_folder(tmp_path / "in")))
+    write_duty_folder(tmp_path / "out")
+    write_city(model, tmp_path / "out")
+    assert not list((tmp_path / "out").glob("ro*"))
+
+
+def test_the_duty_officers_of_alkmaar_take_turns_by_the_week() -> None:
+    plan = read_city(default_city()).duty
+    before, after = at("2026-10-26T07:59:59+01:00"), at("2026-10-26T08:00:00+01:00")
+    assert [on_call(plan, "water", time) for time in (before, after)] == ["water-second", "water"]
+    assert on_call(plan, "water", at("2026-12-25T12:00:00+01:00")) == "lead"
+    assert on_call(plan, "roads", at("2026-12-25T12:00:00+01:00")) == "roads"
+
+
+def test_nothing_of_the_example_leaves_the_machine() -> None:
+    assert {one.url for one in read_city(default_city()).duty.channels} == {"livetwin://log"}

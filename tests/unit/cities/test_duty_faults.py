@@ -1,0 +1,160 @@
+"""Faults in routes.yaml and in rosters are told all at once, each where it stands."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.rosters import WEEKS, ZONE, calendar
+from tests.unit.cities.duty_folder import ROUTES, write_duty_folder
+from tests.unit.cities.folders import faults_of, write_folder
+
+# What stands in routes.yaml, what stands there instead, line of the fault, part of its text.
+CASES = [
+    ("watchdog:", "watchdogs:", 27, "unknown key (did you mean watchdog?)"),
+    ("quietHours:", "quiethours:", 21, "quiethours: unknown key (did you mean quietHours?)"),
+    ("members: [water, roads]", "members: [water, road]", 11, "teams[0] operations: "
+     "members[1]: found 'road', expected the id of a contact of this city (did you mean roads?)"),
+    ("team: leads", "team: lead", 26, "team: found 'lead', expected the id of a team"),
+    ("policy: calm", "policy: clam", 26, "found 'clam', expected the id of a policy"),
+    ("channels: [mail, log]", "channels: [sms, log]", 18, "steps[0].channels[0]: found 'sms', expected"),
+    ("{mail: roads@", "{sms: 1, mail: roads@", 8, "addresses.sms: found 'sms', expected the id of a channel"),
+    ("watchdog: {channel: mail", "watchdog: {channel: post", 27, "watchdog: channel: found 'post', expected"),
+    (', address: "${WATCHDOG_MAIL}"', "", 27, "address: key is missing: this channel needs an address"),
+    ("delta.quay", "delta.kay", 24, "within[0]: found 'delta.kay', expected the id of an entity"),
+    ("themes: [water]", "themes: [wader]", 24, "themes[0]: found 'wader', expected one of 'environ"),
+    ("severities: [major,", "severities: [mayor,", 24, "(did you mean major?)"),
+    ("upTo: warning", "upTo: cleared", 22, "upTo: found 'cleared', expected one of 'warning', 'minor'"),
+    ('from: "22:30"', "from: 22:30", 22, "times[0].from: found 1350, expected a time of day in quotes"),
+    ('from: "22:30"', 'from: "24:30"', 22, "from: found '24:30', expected a time of day in quotes"),
+    ("contact: lead, ", "", 19, "steps[1].contact: key is missing"),
+    ("notify: team,", "notify: team, contact: lead,", 20, "expected it with notify: contact only"),
+    ("contact: lead, channels: [log]", "contact: lead, channels: [mail]", 19,
+     "steps[1].channels[0]: tells 'lead' over 'mail', expected an address there"),
+    ('addresses: {mail: "${WATER_MAIL}"}', "language: en", 18, "tells 'water' over 'mail', expected"),
+    ("repeat: 2", "repeat: 21", 16, "repeat: found 21, expected at most 20"),
+    ("steps: [{notify: team, channels: [log], wait: PT1H}]", "steps: []", 20, "steps: found a list of 0"),
+    ("wait: PT1H}", "wait: P1D}, {notify: team, channels: [log], wait: P1D}", 20,
+     "repeat: found 3, with which the steps take P8D, expected at most P7D"),
+    ("wait: PT5M", "wait: PT1S", 18, "wait: found 'PT1S', expected PT10S to P1D"),
+    ("remind: PT0S", "remind: PT1S", 20, "remind: found 'PT1S', expected PT5M to P7D, or PT0S for never"),
+    ("- {causes: [flood], ", "- {", 26, "never counts: everything that fits it fits the route in line 25"),
+    ("id: roads, name: Duty officer roads and air", "id: roads, name: duty officer water", 8,
+     "name: name is used twice: first in line 5"),
+    ("{id: lead,", "{id: water,", 9, "id: id is used twice: first in line 5"),
+    ("roster: roster-operations.ics", "roster: ../roster.ics", 11, "expected the name of a file"),
+    ("livetwin://log", "livetwin://nowhere", 2, "expected livetwin://log: there is no"),
+    ("livetwin://log", "https://example.org/hook", 2, "found the scheme 'https', expected one that ap"),
+    ("livetwin://log", "mailtoo://example.org", 2, "expected one that apprise knows (did you mean mailto?)"),
+    ("livetwin://log", "log", 2, "found no scheme, expected an apprise URL"),
+    ("${MAIL_PASSWORD}", "hunter2", 3, "url: holds a secret in clear (password), expected its name, such as "
+     "${MAILTOS_PASSWORD}"),
+    ("livetwin://log", "tgram://123456789:abcdefg/5", 2, "holds a secret in clear (bot_token)"),
+    ("livetwin://log", "json://example.org?+Authorization=abc", 2, "holds a secret in clear (Authorization)"),
+    ("livetwin://log", "slack://T1JJ3T3L2/A1BRTD4JD/TIiajkdnlazkcOXrIdevi7FQ", 2, "holds a secret in clear"),
+    ("${MAIL_PASSWORD}", "${mail_password}", 3, "nor a secret's name such as ${MAIL_PASSWORD}"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("case", CASES, ids=[one[3][:50] for one in CASES])
+def test_a_fault_is_told_where_it_stands(tmp_path: Path, case: tuple[str, str, int, str]) -> None:
+    old, new, line, text = case
+    assert old in ROUTES
+    folder = write_duty_folder(tmp_path, ROUTES.replace(old, new, 1))
+    told = [fault for fault in faults_of(folder) if text in str(fault)]
+    assert len(told) == 1, "\n".join(map(str, faults_of(folder)))
+    assert (told[0].file, told[0].line) == (str(folder / "routes.yaml"), line)
+
+
+def test_a_secret_that_is_refused_is_not_repeated(tmp_path: Path) -> None:
+    for secret in ("hunter2", "$hunter2", "{hunter2}"):
+        folder = write_duty_folder(tmp_path, ROUTES.replace("${MAIL_PASSWORD}", secret))
+        assert "hunter2" not in "\n".join(map(str, faults_of(folder)))
+
+
+def test_all_faults_are_told_at_once(tmp_path: Path) -> None:
+    routes = (
+        ROUTES.replace("log, url", "log, urls")
+        .replace("team: leads", "team: x")
+        .replace("repeat: 2", "repeat: 99")
+    )
+    folder = write_duty_folder(tmp_path, routes, roster="nothing")
+    (folder / "sensors.yaml").write_text("sensors: [1]\n")
+    lines = {(Path(one.file).name, one.line) for one in faults_of(folder)}
+    assert {("routes.yaml", 2), ("routes.yaml", 26), ("routes.yaml", 16), ("sensors.yaml", 1)} <= lines
+    assert ("roster-operations.ics", 1) in lines
+
+
+START, END = f"DTSTART;{ZONE}:20260105T080000", f"DTEND;{ZONE}:20260106T080000"
+GOOD = ("UID:1", START, END, "SUMMARY:water")
+
+
+def event(**changed: str) -> str:
+    """Return a calendar of one event in which lines are others; line 5 begins the event."""
+    lines = {"uid": GOOD[0], "start": GOOD[1], "end": GOOD[2], "who": GOOD[3], **changed}
+    return calendar(tuple(line for line in lines.values() if line))
+
+
+ROSTER_CASES = [
+    ("", 1, "found no iCalendar (RFC 5545)"),
+    ("routes: []\n", 1, "found no iCalendar (RFC 5545)"),
+    (calendar(GOOD).replace("END:VCALENDAR\r\n", ""), 1, "found no iCalendar (RFC 5545)"),
+    (calendar(GOOD) * 2, 1, "found no iCalendar (RFC 5545)"),
+    (event(uid=""), 4, "UID is missing"),
+    (event(start=""), 4, "DTSTART is missing"),
+    (event(end=""), 4, "DTEND is missing: a duty has an end"),
+    (event(start="DTSTART:tomorrow"), 4, "DTSTART: "),
+    (event(start=f"{START}\r\n{START}"), 4, "DTSTART: found it more than once"),
+    (event(start="DTSTART:20260105T080000", end="DTEND:20260106T080000"), 4, "found no known time zone"),
+    (event(start="DTSTART;VALUE=DATE:20260105", end=""), 4, "found no known time zone"),
+    (event(start="DTSTART;TZID=Mars:20260105T080000", end="DURATION:P1D"), 4, "found no known time zone"),
+    (event(end="DTEND:20260106T080000"), 4, "DTEND: expected it written as DTSTART is"),
+    (event(end=f"DTEND;{ZONE}:20260105T080000"), 4, "expected later than DTSTART"),
+    (event(end=f"{END}\r\nDURATION:P1D"), 4, "found DTEND and DURATION, expected one of them"),
+    (event(start=f"DTSTART;{ZONE}:19000105T080000"), 4, "found the year 1900, expected 1970 or later"),
+    (event(rule="RRULE:FREQ=FORTNIGHTLY"), 4, "RRULE: "),
+    (event(rule="RRULE:FREQ=HOURLY"), 4, "RRULE: found FREQ=HOURLY, expected one of DAILY, WEEKLY"),
+    (event(rule="RRULE:FREQ=DAILY;BYMINUTE=1,2,3"), 4, "found BYMINUTE, expected at most one duty a day"),
+    (event(who="SUMMARY:Anybody"), 4, "names 'Anybody', expected a contact by id, name or address"),
+    (event(who="ATTENDEE:mailto:nobody@example.org"), 4, "names 'nobody@example.org', expected a contact"),
+    (event(who=""), 4, "names nobody: expected ATTENDEE or SUMMARY"),
+    (calendar(GOOD, head=("X-WR-TIMEZONE:Mars",)), 1, "X-WR-TIMEZONE: found 'Mars', expected an IANA"),
+    (calendar(*[GOOD] * 1001), 1, "found 1001 events, expected at most 1000"),
+    (calendar(*WEEKS, (*GOOD[:3], "SUMMARY:x")), 20, "names 'x', expected a contact"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "case", ROSTER_CASES, ids=[f"{one[2][:40]}-{n}" for n, one in enumerate(ROSTER_CASES)]
+)
+def test_a_fault_in_a_roster_is_told_where_its_event_begins(
+    tmp_path: Path, case: tuple[str, int, str]
+) -> None:
+    text, line, message = case
+    folder = write_duty_folder(tmp_path, roster=text)
+    told = [fault for fault in faults_of(folder) if message in str(fault)]
+    assert len(told) == 1, "\n".join(map(str, faults_of(folder)))
+    assert (told[0].file, told[0].line) == (str(folder / "roster-operations.ics"), line)
+
+
+def test_a_roster_that_is_missing_is_told_at_the_team(tmp_path: Path) -> None:
+    folder = write_duty_folder(tmp_path, roster=None)
+    (fault,) = faults_of(folder)
+    assert (fault.line, fault.message) == (
+        11, "roster: found no file roster-operations.ics, expected it beside routes.yaml"
+    )  # fmt: skip
+
+
+def test_a_roster_of_no_team_is_told(tmp_path: Path) -> None:
+    folder = write_duty_folder(tmp_path)
+    (folder / "roster-old.ics").write_text("")
+    assert [fault.message for fault in faults_of(folder)] == ["no team of routes.yaml has this roster"]
+
+
+def test_a_plan_that_is_no_mapping_is_told(tmp_path: Path) -> None:
+    folder = write_folder(tmp_path)
+    (folder / "routes.yaml").write_text("- 1\n")
+    assert "found a list of 1, expected a mapping with the keys channels, contacts" in str(
+        faults_of(folder)[0]
+    )
