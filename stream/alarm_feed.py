@@ -15,20 +15,18 @@ from twin.alarms.binding import Bindings
 from twin.alarms.messages import ALARM_INPUTS, AlarmInputBatch, Carried, Heard, Points
 from twin.alarms.observed_points import property_points
 from twin.alarms.operand import SIZES, Point, Series
+from twin.alarms.silence import heard_every
 from twin.alarms.supply import Supplies, supplies_of
 from twin.alarms.window_points import derived_point, window_point
 from twin.codec import VERSION
 from twin.derived_state import DerivedState, DerivedValue
 from twin.entity_state import EntityState
-from twin.instant import INSTANT_MIN, SECOND, Duration, Instant
+from twin.instant import INSTANT_MIN, Duration, Instant
 from twin.messages import Update, partition_of
 from twin.model import CityModel
 from twin.observation import Observation
 from twin.sensor import Datastream
 from twin.window import Aggregate
-
-HEARD_EVERY: Duration = 10 * SECOND
-"""A sensor that speaks more often is told to be alive no more often than that."""
 
 
 @dataclass(slots=True)
@@ -42,7 +40,8 @@ class AlarmFeed:
     _heard: list[Heard] = field(default_factory=list)
     _carried: list[Carried] = field(default_factory=list)
     _begun: Instant = INSTANT_MIN
-    _told_at: dict[tuple[str, str], Instant] = field(default_factory=dict)  # not state: it spares records
+    # When what was told last, by entity and sensor. Not state: it spares records.
+    _told: dict[tuple[str, str], tuple[Instant, Instant]] = field(default_factory=dict)
 
     @property
     def model(self) -> CityModel:
@@ -92,10 +91,11 @@ class AlarmFeed:
         if sensor is None or not self.bindings.listens:
             return
         key = datastream.entity, sensor.id
-        every = min(HEARD_EVERY, sensor.interval // 2)
-        if now - self._told_at.get(key, now - every) < every:
+        told_at, known = self._told.get(key, (INSTANT_MIN, INSTANT_MIN))
+        # Windows fall due between two messages: old news must not keep the next message from being told.
+        if newest.phenomenon_time <= known or now - told_at < heard_every(sensor):
             return
-        self._told_at[key] = now
+        self._told[key] = now, newest.phenomenon_time
         self._heard.append(Heard(*key, newest.received_time, newest.phenomenon_time))
         for supply in supplies_of(sensor):
             owner = self.supplies.entity_of(supply)

@@ -25,6 +25,7 @@ from twin.alarms.operand import Point
 from twin.alarms.progress import Progress, Shift
 from twin.alarms.usual import Usual
 from twin.instant import INSTANT_MIN, Instant
+from twin.quality import takes_part
 
 KEPT_MAX = 32
 """How many points may overtake one before it is too late to be evaluated."""
@@ -193,7 +194,7 @@ class Course(msgspec.Struct, array_like=True):
             group, self.kept = self.kept[:count], self.kept[count:]
             self._step(self.base, self.base_sight, group, bound, [])
             self.base.advance(time, bound.terms)
-            if bound.learns:
+            if bound.learns and takes_part(group[0].point.flags):
                 self.usual.add(time, group[0].point.value, bound.timezone)
         self.shifts = [one for one in self.shifts if one.time > self.horizon]
         self.error = error

@@ -21,7 +21,8 @@ RECENT_MAX = 64
 RATE_POINTS_MIN = 3
 """With fewer, the last digit of one of them is the rate."""
 
-_WORTH: Mapping[QualityWord, float] = {"good": 0.0, "estimated": 1.0, "late": 2.0, "suspect": 3.0}
+WORTH: Mapping[QualityWord, float] = {"good": 0.0, "estimated": 1.0, "late": 2.0, "suspect": 3.0}
+"""What is judged where a rule asks how good a value is."""
 
 
 class Sight(msgspec.Struct, array_like=True):
@@ -83,7 +84,7 @@ def _transformed(
         case Deviation(measure=measure):
             return _away(point, measure, usual, bound.timezone)
         case Worth():
-            return _WORTH.get(quality_word(point.flags))
+            return WORTH.get(quality_word(point.flags))
 
 
 def _away(point: Point, measure: str, usual: Usual, timezone: str) -> float | None:

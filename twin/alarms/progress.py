@@ -157,13 +157,21 @@ def _due(level: LevelProgress, terms: Terms) -> Instant | None:
 def quiet_range(terms: Terms, progress: Progress) -> tuple[float, float] | None:
     """Return (low, high): judged values strictly between change nothing now; None: any value may.
 
-    So a run over stored history may pass over them, as long as they follow each other.
+    So a run over stored history may pass over them, as long as they follow each other. Where something is
+    held, that is true of values that count: one that does not ends it.
     """
-    settled = all(not level.held and level.since is None and level.bits == 0 for level in progress.levels)
-    if not settled:
-        return None
-    mildest = terms.crossings[0].raised
-    return (float("-inf"), mildest) if terms.above else (mildest, float("inf"))
+    low, high = float("-inf"), float("inf")
+    for crossing, level in zip(terms.crossings, progress.levels, strict=True):
+        if level.since is not None or level.bits:
+            return None
+        # Of n-of-m any value beyond is remembered, also by a level that is held.
+        met = [crossing.clear] if level.held else []
+        passed = [crossing.raised] if not level.held or terms.of > 1 else []
+        if terms.above:
+            low, high = max([low, *met]), min([high, *passed])
+        else:
+            low, high = max([low, *passed]), min([high, *met])
+    return low, high
 
 
 def severities(shifts: Sequence[Shift]) -> list[tuple[Instant, int]]:

@@ -8,9 +8,12 @@ import msgspec
 
 from twin.alarms.rule import Silence
 from twin.freshness import GRACE
-from twin.instant import INSTANT_MIN, Instant
+from twin.instant import INSTANT_MIN, SECOND, Duration, Instant
 from twin.model import CityModel
 from twin.sensor import Sensor
+
+HEARD_EVERY: Duration = 10 * SECOND
+"""A sensor that speaks more often is told to be alive no more often than that."""
 
 
 class SensorLife(msgspec.Struct, array_like=True):
@@ -26,6 +29,11 @@ class SensorLife(msgspec.Struct, array_like=True):
         self.phenomenon_time = phenomenon_time
         self.received_time = max(self.received_time, received_time)
         return True
+
+
+def heard_every(sensor: Sensor) -> Duration:
+    """Return how much log time lies at least between two signs of life that are told of a sensor."""
+    return min(HEARD_EVERY, sensor.interval // 2)
 
 
 def silent_from(condition: Silence, sensor: Sensor, life: SensorLife, resumed: Instant) -> Instant:

@@ -44,6 +44,13 @@ class Usual(msgspec.Struct, array_like=True):
         self.total += value
         self.count += 1
 
+    def remember(self, hour: int, mean: float, timezone: str) -> None:
+        """Take in the mean of an hour that is over, in hours since the epoch; hours do not go back."""
+        self._close(timezone)
+        self.hour, self.total, self.count = hour, mean, 1
+        self._close(timezone)
+        self.count = 0
+
     def expected(self, time: Instant, timezone: str) -> Expected | None:
         """Return what is usual at a time, or None while too few weeks are known."""
         known = self.means.get(hour_of_week(time, timezone), [])

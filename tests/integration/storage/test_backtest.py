@@ -1,0 +1,167 @@
+"""Back-tests over what the historian stored of a live run: the same rules, the same firings."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+
+from runtime import topics
+from storage.archive import Archive
+from storage.backtest import backtest
+from storage.database import connect
+from storage.historian_metrics import HistorianMetrics
+from storage.log_batch import LogBatch, LogRecord
+from tests.alarm_cities import alarm_city, high_water
+from tests.stage_run import StageRun
+from twin.alarms.expression import Program
+from twin.alarms.firing import Firing, firings_of
+from twin.alarms.operand import Operand
+from twin.alarms.rule import (
+    Expression,
+    Level,
+    Outage,
+    Rate,
+    Rule,
+    Selection,
+    Silence,
+    Text,
+    Threshold,
+    Times,
+    Worth,
+)
+from twin.alarms.schedule import Interval, Schedule
+from twin.alarms.severity import Severity
+from twin.instant import HOUR, MINUTE, SECOND, Instant
+from twin.observation import Observation
+from twin.quality import QualityFlag
+
+START: Instant = 1_767_571_200_000_000  # Monday 5 January 2026, 00:00 UTC
+MINUTES = 6 * 60
+END: Instant = START + MINUTES * MINUTE + HOUR // 2
+SILENT = range(200, 240)  # minutes through which the polder tells nothing
+
+
+def level(*levels: Level, **changes: object) -> Threshold:
+    known: dict[str, object] = {
+        "operand": Operand("water_level"),
+        "direction": "above",
+        "levels": levels,
+        "relative_to": "targetLevel",
+    }
+    return Threshold(**{**known, **changes})  # type: ignore[arg-type]
+
+
+def minor(raised: float, clear: float) -> Level:
+    return Level(Severity.MINOR, raised, clear)
+
+
+DRAINS = "water_level > -1.9 && drainsTo.water_level > -0.45"
+
+RULES = [
+    high_water(),
+    high_water(id="delayed", on_delay=3 * MINUTE, off_delay=4 * MINUTE),
+    high_water(id="low", condition=level(minor(-0.1, -0.08), direction="below")),
+    high_water(id="often", condition=level(minor(0.1, 0.05), times=Times(3, 5))),
+    high_water(
+        id="rising",
+        condition=level(minor(0.4, 0.2), relative_to="", transform=Rate(HOUR, 15 * MINUTE)),
+    ),
+    high_water(id="mean", condition=level(minor(0.05, 0.0), operand=Operand("water_level", "ten_minutes"))),
+    high_water(
+        id="peak",
+        condition=level(minor(0.1, 0.05), operand=Operand("water_level", "ten_minutes", "maximum")),
+        off_delay=10 * MINUTE,
+    ),
+    high_water(
+        id="poor", condition=level(minor(1.0, 0.0), relative_to="", transform=Worth()), on_delay=MINUTE
+    ),
+    high_water(id="any", quality="any"),
+    high_water(id="at-night", schedule=Schedule((Interval(tuple(range(7)), 2 * 60, 4 * 60),))),
+    high_water(
+        id="both",
+        condition=Expression(
+            source=DRAINS, operands=tuple(Program(DRAINS).operands), severity=Severity.MAJOR
+        ),
+        select=Selection(types=("Polder",)),
+        on_delay=2 * MINUTE,
+    ),
+    Rule(
+        id="silent",
+        version=1,
+        title=Text("Silent", "Stil"),
+        theme="water",
+        condition=Silence(severity=Severity.WARNING, intervals=5),
+    ),
+    Rule(
+        id="out",
+        version=1,
+        title=Text("Out", "Weg"),
+        theme="water",
+        condition=Outage(supply="feed", severity=Severity.MAJOR, reports_missed=1, sensors_min=1),
+    ),
+]
+MODEL = alarm_city(RULES)
+
+
+def measured() -> Iterator[list[Observation]]:
+    """Yield what two gauges that wander tell each minute: some late, some bad, one silent for a while."""
+    dice = random.Random(7)
+    levels = {1: -0.5, 2: -2.0}
+    rest = {1: -0.45, 2: -1.92}
+    waiting: list[Observation] = []
+    for minute in range(MINUTES):
+        time = START + minute * MINUTE
+        now: list[Observation] = []
+        later: list[Observation] = []
+        for id, value in levels.items():
+            levels[id] = value + dice.gauss(0.02 * (rest[id] - value), 0.03)
+            flags = dice.choices((0, int(QualityFlag.ESTIMATED), int(QualityFlag.SPIKE)), (90, 5, 5))[0]
+            one = Observation(id, time, time + 5 * SECOND, round(levels[id], 3), flags)
+            if id == 2 and minute in SILENT:
+                continue
+            (later if dice.random() < 0.1 else now).append(one)
+        yield now + [one._replace(received_time=time + 5 * SECOND) for one in waiting]
+        waiting = later
+
+
+def lived() -> StageRun:
+    """Return the live run: every minute comes, and where it matters the clock ticks without a pause."""
+    run = StageRun(MODEL)
+    for minute, found in enumerate(measured()):
+        now = START + minute * MINUTE + 5 * SECOND
+        if SILENT.start - 5 <= minute <= SILENT.stop or minute >= MINUTES - 5:
+            run.pass_time(now - 5 * SECOND, 5 * SECOND)
+        run.observe(*found, now=now)
+    run.pass_time(END, 5 * SECOND)
+    return run
+
+
+async def stored(run: StageRun, database: str) -> None:
+    """Store all that a run has told."""
+    batch = LogBatch("log-1")
+    for topic in (topics.OBSERVATIONS, topics.UPDATES, topics.AGGREGATES, topics.ALARMS):
+        for number in range(run.partitions):
+            for offset, value in enumerate(run.records[topic, number]):
+                batch.add(LogRecord(topic, number, offset, 0, value))
+    archive = Archive(database, HistorianMetrics())
+    try:
+        await archive.store(batch)
+    finally:
+        await archive.close()
+
+
+def told(firings: list[Firing]) -> list[tuple[str, Instant, Instant | None, str]]:
+    return sorted((one.alarm, one.raised, one.returned, one.severity.word) for one in firings)
+
+
+async def test_a_back_test_finds_what_the_live_run_told(database: str) -> None:
+    run = lived()
+    await stored(run, database)
+    async with await connect(database, role="test") as connection:
+        found = await backtest(connection, RULES, MODEL, (START, END), Severity.WARNING)
+    live = firings_of(run.alarms)
+    for rule, findings in zip(RULES, found, strict=True):
+        mine = [one for one in live if one.alarm.startswith(f"{rule.id}~")]
+        assert mine, f"{rule.id} tells nothing: the data are no test of it"
+        assert told(list(findings.firings)) == told(mine), rule.id
+        assert not findings.errors

@@ -1,0 +1,199 @@
+"""Back-test: what a rule would have raised over stored history.
+
+The evaluator is the one that runs live; only where the points come from differs. What history cannot know:
+what people did to alarms, what was set aside by an outage or by maintenance, and when nothing could be
+received at all.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import chain
+from typing import NamedTuple
+
+from twin.alarms.binding import Bindings
+from twin.alarms.column import EMPTY, Column
+from twin.alarms.firing import Firing
+from twin.alarms.listening_replay import ListeningReplay
+from twin.alarms.nights import Night, nights
+from twin.alarms.operand import Series
+from twin.alarms.replay import Replay
+from twin.alarms.rule import Outage, Rule, Silence
+from twin.alarms.severity import Severity
+from twin.alarms.statistics import Statistics, Transition, statistics
+from twin.alarms.stretch import Needs, SeriesHistory, Stretch
+from twin.alarms.supply import Supplies
+from twin.alarms.usual import Usual
+from twin.alarms.usual_history import hourly_needs, usual_of
+from twin.errors import TwinError
+from twin.instant import Duration, Instant
+from twin.model import CityModel
+
+FIRINGS_MAX = 100_000
+"""A rule that fires more often is wrong: to count further takes memory and tells nothing."""
+
+
+class TooManyFiringsError(TwinError):
+    """A rule fires so often that nobody needs to know how often exactly."""
+
+
+class EntityFindings(NamedTuple):
+    """What a rule says of one entity."""
+
+    entity: str
+    firings: int
+    active: Duration  #: for how long something was wrong, within the time asked for
+    longest: Duration
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Findings:
+    """What a rule says of a time."""
+
+    rule: Rule
+    start: Instant
+    end: Instant
+    entities: int  #: that the rule is for
+    firings: tuple[Firing, ...]  #: that the time has part in, oldest first
+    by_entity: tuple[EntityFindings, ...]  #: those with firings, most active first
+    statistics: Statistics
+    nights: tuple[Night, ...]
+    errors: Mapping[str, str]  #: by entity, why the rule could not be evaluated on it
+
+
+class Backtest:
+    """One rule over history, stretch after stretch."""
+
+    def __init__(self, rule: Rule, model: CityModel) -> None:
+        self.rule = rule
+        self._model = model
+        bindings = Bindings(replace(model, rules={rule.id: rule}))
+        bound = [one for id in sorted(model.entities) for one in bindings.subject(id).rules.values()]
+        self._replays: list[Replay] = []
+        self._listening: list[ListeningReplay] = []
+        if isinstance(rule.condition, Silence | Outage):
+            supplies = Supplies(model)
+            self._listening = [ListeningReplay(one, model, supplies) for one in bound]
+        else:
+            self._replays = [Replay.begun(one, model) for one in bound]
+
+    @property
+    def series(self) -> frozenset[Series]:
+        """The series that the rule looks at."""
+        return frozenset(one for replay in self._replays for one in replay.bound.series)
+
+    @property
+    def listened(self) -> frozenset[int]:
+        """The datastreams that the rule listens to."""
+        return frozenset(id for one in self._listening for id in one.datastreams())
+
+    @property
+    def learned(self) -> frozenset[Series]:
+        """The series of which must be known what was usual before."""
+        return frozenset(replay.bound.series[0] for replay in self._replays if replay.bound.learns)
+
+    def remember(self, usual: Mapping[Series, Usual]) -> None:
+        """Know what was usual before history begins."""
+        for replay in self._replays:
+            if replay.bound.learns and replay.bound.series[0] in usual:
+                replay.course.usual = usual[replay.bound.series[0]].copy()
+
+    def take(self, columns: Mapping[Series, Column], stretch: Stretch) -> None:
+        """Take in the next stretch; raise TooManyFiringsError where the rule fires all the time."""
+        for replay in self._replays:
+            replay.take([columns.get(one, EMPTY) for one in replay.bound.series])
+        for listening in self._listening:
+            listening.take(stretch.readings)
+        fired = sum(replay.alarm.occurrence for replay in self._replays)
+        if fired > FIRINGS_MAX:
+            raise TooManyFiringsError(
+                f"rule {self.rule.id} fires more than {FIRINGS_MAX:,} times; raise its delays or the "
+                "distance between its thresholds, or ask for a shorter time"
+            )
+
+    def findings(self, start: Instant, end: Instant, least: Severity) -> Findings:
+        """Let time come to the end; return what there was from `start` on, nights by a least severity."""
+        every: list[Replay | ListeningReplay] = [*self._replays, *self._listening]
+        for one in every:
+            one.end(end)
+        found = [
+            firing
+            for one in every
+            for firing in one.firings()
+            if firing.raised < end and (firing.returned is None or firing.returned > start)
+        ]
+        found.sort(key=lambda one: (one.raised, one.alarm))
+        told = sorted(
+            (one for one in self._transitions(found) if start <= one.told_time < end),
+            key=lambda one: (one.told_time, one.alarm, one.occurrence),
+        )
+        return Findings(
+            rule=self.rule,
+            start=start,
+            end=end,
+            entities=len(every),
+            firings=tuple(found),
+            by_entity=_by_entity(found, start, end),
+            statistics=statistics(told, start, end),
+            nights=tuple(nights(told, start, end, self._model.city.timezone, least)),
+            errors={one.bound.entity: one.error for one in every if one.error},
+        )
+
+    def _transitions(self, listened: list[Firing]) -> list[Transition]:
+        found = [
+            Transition(one.alarm, one.rule, one.kind, one.time, one.time, one.severity, one.occurrence)
+            for one in chain.from_iterable(replay.events for replay in self._replays)
+        ]
+        if self._listening:
+            for number, one in enumerate(listened):
+                rest = one.severity, number
+                found.append(Transition(one.alarm, self.rule.id, "raised", one.raised, one.raised, *rest))
+                if one.returned is not None:
+                    over = one.returned
+                    found.append(Transition(one.alarm, self.rule.id, "returned", over, over, *rest))
+        return found
+
+
+class History:
+    """Stored history as several back-tests look at it: what they share is read, and made points, once."""
+
+    def __init__(self, tests: Sequence[Backtest], model: CityModel) -> None:
+        self._tests = tests
+        self._model = model
+        self._series = SeriesHistory(frozenset().union(*(one.series for one in tests)), model)
+        self._learned = frozenset().union(*(one.learned for one in tests))
+
+    @property
+    def needs(self) -> Needs:
+        """What of history they look at."""
+        return self._series.needs | Needs(frozenset().union(*(one.listened for one in self._tests)))
+
+    @property
+    def needs_before(self) -> Needs:
+        """What of the `WEEKS_MAX` weeks before must be read, for `remember`."""
+        return hourly_needs(self._learned, self._model)
+
+    def remember(self, before: Stretch) -> None:
+        """Let every test know what was usual before."""
+        usual = usual_of(self._learned, before, self._model)
+        for one in self._tests:
+            one.remember(usual)
+
+    def take(self, stretch: Stretch) -> None:
+        """Let every test go on over the next stretch; raises TooManyFiringsError."""
+        columns = self._series.columns(stretch)
+        for one in self._tests:
+            one.take(columns, stretch)
+
+
+def _by_entity(firings: list[Firing], start: Instant, end: Instant) -> tuple[EntityFindings, ...]:
+    by_entity: defaultdict[str, list[Firing]] = defaultdict(list)
+    for one in firings:
+        by_entity[one.entity].append(one)
+    found = []
+    for entity, those in by_entity.items():
+        lasted = [min(one.returned or end, end) - max(one.raised, start) for one in those]
+        found.append(EntityFindings(entity, len(those), sum(lasted), max(lasted)))
+    return tuple(sorted(found, key=lambda one: (-one.active, one.entity)))

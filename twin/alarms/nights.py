@@ -1,0 +1,53 @@
+"""Nights: how often a rule would have woken somebody."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from datetime import date, timedelta
+from typing import NamedTuple
+from zoneinfo import ZoneInfo
+
+from twin.alarms.severity import Severity
+from twin.alarms.statistics import Transition
+from twin.instant import Instant, to_datetime
+
+BEGINS = 22
+ENDS = 7
+"""Local hours: whoever is on call sleeps in between."""
+
+
+class Night(NamedTuple):
+    """A night, by the date of its evening, and how many alarms were told in it."""
+
+    evening: date
+    alarms: int
+
+
+def nights(
+    transitions: Iterable[Transition], start: Instant, end: Instant, timezone: str, least: Severity
+) -> list[Night]:
+    """Return every night that start ≤ t < end has part in, with the alarms of at least a severity told in it.
+
+    An alarm is told when it is raised, and again when it is worse than it was.
+    """
+    zone = ZoneInfo(timezone)
+    counts = Counter(
+        evening
+        for one in transitions
+        if one.kind in ("raised", "worsened") and one.severity >= least and start <= one.told_time < end
+        if (evening := _evening(one.told_time, zone)) is not None
+    )
+    first = to_datetime(start).astimezone(zone)
+    last = to_datetime(end - 1).astimezone(zone)
+    day = first.date() - timedelta(days=first.hour < ENDS)
+    final = last.date() - timedelta(days=last.hour < BEGINS)
+    evenings = (day + timedelta(days=number) for number in range((final - day).days + 1))
+    return [Night(one, counts[one]) for one in evenings]
+
+
+def _evening(time: Instant, zone: ZoneInfo) -> date | None:
+    local = to_datetime(time).astimezone(zone)
+    if local.hour >= BEGINS:
+        return local.date()
+    return local.date() - timedelta(days=1) if local.hour < ENDS else None

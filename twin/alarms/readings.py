@@ -1,0 +1,111 @@
+"""Readings: the stored observations of one datastream over a stretch of time, and the column they make."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+
+import numpy as np
+
+from twin.alarms.column import EMPTY, Column, Flags, Instants, Values
+from twin.alarms.operand import Point, Source
+from twin.calibration import Calibration, in_force
+from twin.combination import Part, combine
+from twin.freshness import live_for
+from twin.observation import Observation
+from twin.observed_property import ObservedProperty
+from twin.quality import QualityFlag
+from twin.sensor import Datastream
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Readings:
+    """Calibrated and judged, ascending in phenomenon time, each time once."""
+
+    times: Instants
+    received: Instants
+    values: Values
+    flags: Flags
+
+
+def calibrated(times: Instants, values: Values, calibrations: Sequence[Calibration]) -> Values:
+    """Return raw values as they are after calibration; `calibrations` are ordered by their start."""
+    if not calibrations or not len(times):
+        return values
+    edges = {edge for one in calibrations for edge in (one.start, one.end)}
+    first, end = int(times[0]), int(times[-1]) + 1
+    marks = [first, *sorted(edge for edge in edges if first < edge < end), end]
+    found = values.copy()
+    for start, stop in pairwise(marks):
+        one = in_force(calibrations, start)
+        if one is not None:
+            part = slice(*np.searchsorted(times, (start, stop)))
+            found[part] = one.gain * found[part] + one.offset
+    return found
+
+
+def flags_by_times(times: Instants, received: Instants, property: ObservedProperty, interval: int) -> Flags:
+    """Return LATE and CLOCK_SKEW where they hold: `twin.judgement.judge_times` of many."""
+    lag = received - times
+    late = np.where(lag > property.quality.late_after + interval, int(QualityFlag.LATE), 0)
+    skew = np.where(-lag > property.quality.skew_after, int(QualityFlag.CLOCK_SKEW), 0)
+    return np.where(late != 0, late, skew).astype(np.int64)
+
+
+@dataclass(slots=True)
+class Observed:
+    """A property of an entity, stretch after stretch: what `twin.alarms.observed_points` tells of it live."""
+
+    property: ObservedProperty
+    datastreams: Sequence[Datastream]  #: those that are nobody's personal data
+    _newest: dict[int, Observation] = field(default_factory=dict)
+
+    def column(self, readings: Mapping[int, Readings]) -> Column:
+        """Return the points of the next stretch; `readings` are those of its datastreams, by id."""
+        if len(self.datastreams) == 1:
+            found = readings.get(self.datastreams[0].id)
+            return _of_one(self.datastreams[0], found) if found is not None else EMPTY
+        return self._combined(readings)
+
+    def _combined(self, readings: Mapping[int, Readings]) -> Column:
+        by_id = {one.id: one for one in self.datastreams}
+        rows = sorted(
+            Observation(id, *row)
+            for id, one in readings.items()
+            if id in by_id
+            for row in zip(
+                one.times.tolist(),
+                one.received.tolist(),
+                one.values.tolist(),
+                one.flags.tolist(),
+                strict=True,
+            )
+        )
+        rows.sort(key=lambda one: one.phenomenon_time)
+        points = []
+        for number, row in enumerate(rows):
+            self._newest[row.datastream] = row
+            last = number + 1 == len(rows) or rows[number + 1].phenomenon_time != row.phenomenon_time
+            if last:
+                points.append(self._point(row.phenomenon_time, by_id))
+        return Column.of(points)
+
+    def _point(self, time: int, by_id: Mapping[int, Datastream]) -> Point:
+        parts = [Part(one, None, by_id[id].interval) for id, one in sorted(self._newest.items())]
+        combined = combine(self.property, parts)
+        behind = [(self._newest[id], by_id[id].interval) for id in combined.datastreams]
+        valid = max(one.phenomenon_time + live_for(interval) for one, interval in behind)
+        sources = tuple(Source(one.datastream, one.phenomenon_time) for one, _ in behind)
+        return Point(time, combined.value, combined.flags, valid, sources)
+
+
+def _of_one(datastream: Datastream, readings: Readings) -> Column:
+    live, id = live_for(datastream.interval), datastream.id
+    times, values, flags = readings.times, readings.values, readings.flags
+
+    def point(place: int) -> Point:
+        time = int(times[place])
+        return Point(time, float(values[place]), int(flags[place]), time + live, (Source(id, time),))
+
+    return Column(times, values, flags, point)
