@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -21,11 +22,11 @@ def with_sensor(model: CityModel, item: Mapping[str, Any]) -> CityPlan:
     """Return the plan of the city with one sensor more; `item` is what sensors.yaml would say of it.
 
     Writes the city into a temporary folder and reads it again, so it blocks for a moment. Raises CityError
-    with every fault that the sensor brings, `file` being `sensors.yaml`.
+    with every fault that the sensor brings, `file` being `sensors.yaml`. The plan says nothing of rules.
     """
     with TemporaryDirectory(prefix="livetwin-city-") as name:
         folder = Path(name)
-        write_city(model, folder)
+        write_city(replace(model, rules={}), folder)
         path = folder / SENSORS
         listed = yaml.safe_load(path.read_text(encoding="utf-8")) if path.exists() else {"sensors": []}
         listed["sensors"].append(dict(item))

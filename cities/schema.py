@@ -104,6 +104,8 @@ class SensorItem(Item):
     entity: Id
     interval: Interval
     personal: bool | None = None
+    gateway: Id | None = None
+    power: Id | None = None
     observes: Annotated[list[ObserveItem], Field(min_length=1)]
 
 

@@ -67,14 +67,16 @@ def check_sensors(
     """
     references = None if entities is None else References("id of an entity", entities)
     for entry, location in items.entries:
-        feed, entity = entry.get("feed"), entry.get("entity")
+        feed = entry.get("feed")
         if isinstance(feed, str) and feed not in feeds:
             expected = f"expected one of {', '.join(sorted(feeds))}{near(feed, feeds)}"
             items.fault((*location, "feed"), f"found {feed!r}, {expected}")
         elif "device" not in entry and feed not in ("native", "senml"):
             items.fault((*location, "device"), "key is missing")
-        if references is not None and isinstance(entity, str) and (message := references.fault(entity)):
-            items.fault((*location, "entity"), message)
+        for key in ("entity", "gateway", "power"):
+            id = entry.get(key)
+            if references is not None and isinstance(id, str) and (message := references.fault(id)):
+                items.fault((*location, key), message)
         for place, message in _observe_faults(entry.get("observes"), properties):
             items.fault((*location, "observes", *place), message)
     for index, message in items.duplicates("device of this feed", _key):
@@ -147,6 +149,8 @@ def planned_sensor(item: SensorItem, feeds: Mapping[str, Feed]) -> Sensor:
         entity=item.entity,
         interval=item.interval,
         personal=is_personal(item, feeds),
+        gateway=item.gateway or "",
+        power=item.power or "",
     )
 
 

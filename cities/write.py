@@ -143,6 +143,10 @@ def _sensors(model: CityModel) -> Iterator[dict[str, Any]]:
         }
         if sensor.personal != personal_by_feed(sensor.feed, feeds):
             item["personal"] = sensor.personal
+        if sensor.gateway:
+            item["gateway"] = sensor.gateway
+        if sensor.power:
+            item["power"] = sensor.power
         item["observes"] = [_observed(one, sensor, model) for one in streams.get(sensor_id, ())]
         yield item
 

@@ -8,13 +8,14 @@ from pathlib import Path
 
 import msgspec
 
+from twin.alarms.rule import Rule
 from twin.calibration import Calibration, Maintenance
 from twin.entity import Entity
 from twin.model import City, CityModel, Feed, index_by_id
 from twin.observed_property import ObservedProperty
 from twin.sensor import Datastream, Sensor
 
-LAYOUT = 2
+LAYOUT = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +30,7 @@ class _Copy:
     feeds: tuple[Feed, ...]
     calibrations: tuple[Calibration, ...]
     maintenance: tuple[Maintenance, ...]
+    rules: tuple[Rule, ...]
 
 
 def write_copy(path: Path, model: CityModel) -> None:
@@ -47,6 +49,7 @@ def write_copy(path: Path, model: CityModel) -> None:
         feeds=model.feeds,
         calibrations=model.calibrations,
         maintenance=model.maintenance,
+        rules=tuple(model.rules.values()),
     )
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_suffix(f".{os.getpid()}.draft")
@@ -72,4 +75,5 @@ def read_copy(path: Path) -> CityModel | None:
         feeds=copy.feeds,
         calibrations=copy.calibrations,
         maintenance=copy.maintenance,
+        rules={one.id: one for one in copy.rules},
     )

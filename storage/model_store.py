@@ -24,6 +24,8 @@ from storage.model_copy import read_copy, write_copy
 from storage.model_rows import Row, RowChange, Table
 from storage.queries import query
 from storage.recompute_request import request_recompute
+from storage.rule_store import rule_versions, rules_in_force, write_rules
+from storage.rule_version import folder_changes
 from twin.errors import ServiceError, TwinError
 from twin.model import City, CityModel, CityPlan, index_by_id
 from twin.observed_property import BUILT_IN
@@ -56,8 +58,8 @@ async def apply(connection: Connection, plan: CityPlan, *, based_on: int | None 
     """Make the database hold a plan, in one transaction; the version rises only if something changed.
 
     `based_on` is the version of the model that the plan was made from, if it was made from one: then
-    OutdatedError is raised when that is not the present version. Raises ServiceError when the database
-    already serves another city.
+    OutdatedError is raised when that is not the present version, and rules stay as they are. Raises
+    ServiceError when the database already serves another city.
     """
     async with connection.transaction():
         await connection.execute(query("lock_model"))
@@ -75,13 +77,19 @@ async def apply(connection: Connection, plan: CityPlan, *, based_on: int | None 
         for table in model_rows.TABLES:
             stored = model_rows.concerned(table, await _rows(connection, table), planned)
             found += model_rows.changes(table, stored, planned[table.name])
-        if found:
-            await _write(connection, plan.city, before + 1, found)
+        # What was made from the model is no word of the folder on rules.
+        rules = [] if based_on is not None else folder_changes(await rule_versions(connection), plan.rules)
+        actions = [change.action for change in found] + [
+            one.action for one in rules if one.action is not None
+        ]
+        version = before + 1 if actions else before
+        if actions:
+            await _write(connection, plan.city, version, found)
             await request_recompute(connection, found)
             await request_replays(connection, found, planned[model_rows.SENSOR.name])
-    actions = [change.action for change in found]
+        await write_rules(connection, rules, version)
     return Applied(
-        version=before + 1 if found else before,
+        version=version,
         created=actions.count("create") + actions.count("revive"),
         updated=actions.count("update"),
         retired=actions.count("retire"),
@@ -102,6 +110,7 @@ async def load(connection: Connection, city: str) -> CityModel:
             table.name: [one for one in await _rows(connection, table) if one["active"]]
             for table in model_rows.TABLES
         }
+        rules = await rules_in_force(connection)
     entities = map(model_rows.entity_of, active["entity"])
     sensors = map(model_rows.sensor_of, active["sensor"])
     properties = map(model_rows.property_of, active["observed_property"])
@@ -117,6 +126,7 @@ async def load(connection: Connection, city: str) -> CityModel:
         feeds=tuple(map(model_rows.feed_of, active["feed"])),
         calibrations=tuple(map(model_rows.calibration_of, calibrations)),
         maintenance=tuple(map(model_rows.maintenance_of, maintenance)),
+        rules=rules,
     )
 
 

@@ -1,10 +1,11 @@
 -- Create or change a sensor; its interval comes in microseconds.
 -- sensor_pkey.
-INSERT INTO sensor (id, feed, device, entity_id, interval, personal, active)
+INSERT INTO sensor (id, feed, device, entity_id, interval, personal, gateway, power, active)
 VALUES (
     %(id)s, %(feed)s, %(device)s, %(entity)s, %(interval)s * interval '1 microsecond', %(personal)s,
-    %(active)s
+    %(gateway)s, %(power)s, %(active)s
 )
 ON CONFLICT (id) DO UPDATE
 SET feed = excluded.feed, device = excluded.device, entity_id = excluded.entity_id,
-    interval = excluded.interval, personal = excluded.personal, active = excluded.active;
+    interval = excluded.interval, personal = excluded.personal, gateway = excluded.gateway,
+    power = excluded.power, active = excluded.active;

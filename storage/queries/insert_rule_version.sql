@@ -1,0 +1,7 @@
+-- Write a version of a rule down; without a name it was changed by whoever is connected.
+-- No index: an append.
+INSERT INTO rule (id, version, content, deleted, origin, changed_by, model_version, folder_digest)
+VALUES (
+    %(id)s, %(version)s, %(content)s::jsonb, %(deleted)s, %(origin)s,
+    coalesce(%(changed_by)s, session_user), %(model_version)s, %(folder_digest)s
+);
