@@ -113,10 +113,11 @@ async def test_a_broker_that_restarts_in_the_middle_gets_the_rest(service_folder
     try:
         settings = SimulatorSettings(mqtt_port=broker.port)
         told: list[str] = []
-        playing = asyncio.create_task(
-            play(messages(200, SECOND // 100), settings, speed=1.0, tell=told.append)
-        )
         async with ingesting(broker.port, accept_replay=True) as session:
+            # Only now: what is published before anybody has subscribed is nobody's.
+            playing = asyncio.create_task(
+                play(messages(200, SECOND // 100), settings, speed=1.0, tell=told.append)
+            )
             found = {one.payload for one in await received(session, 50)}
             await broker.stop()
             await broker.start()
