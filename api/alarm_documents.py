@@ -13,7 +13,6 @@ from api.alarm_view import AlarmView
 from twin.alarms.messages import AlarmEvent, IncidentEvent, OperandValue
 from twin.alarms.operand import Source
 from twin.alarms.rule import Text
-from twin.alarms.severity import Severity
 from twin.instant import format_instant
 from twin.model import CityModel
 from twin.quality import quality_word
@@ -147,8 +146,8 @@ def _said(text: Text) -> Document:
     return {"en": text.en, "nl": text.nl}
 
 
-def incident_document(event: IncidentEvent, model: CityModel, members: int) -> Document:
-    """Return an incident; `members` is how many of its alarms the one who asks may see."""
+def incident_document(event: IncidentEvent, model: CityModel) -> Document:
+    """Return an incident."""
     area = model.entities.get(event.area)
     return {
         "id": event.incident,
@@ -162,28 +161,16 @@ def incident_document(event: IncidentEvent, model: CityModel, members: int) -> D
         "severity": event.severity.word,
         "openedTime": format_instant(event.opened_time),
         "closedTime": instant_text(event.closed_time),
-        "members": members,
         "_links": {
             "self": {"href": incident_path(event.incident)},
+            "area": {"href": f"/v1/entities/{quote(event.area)}"},
             "notifications": {"href": f"/v1/notifications?{urlencode({'incident': event.incident})}"},
         },
     }
 
 
 def member_documents(
-    event: IncidentEvent, alarms: Iterable[AlarmEvent], view: AlarmView, model: CityModel, role: Role
+    alarms: Iterable[AlarmEvent], view: AlarmView, model: CityModel, role: Role
 ) -> list[Document]:
-    """Return the alarms of an incident as they are now, with what they were to the incident."""
-    members = {one.alarm: one for one in event.members}
-    return [
-        {
-            **alarm_document(one, view.incident_of(one.alarm), model, role),
-            "member": {
-                "state": members[one.alarm].state,
-                "active": members[one.alarm].active,
-                "severity": Severity(members[one.alarm].severity).word,
-                "time": format_instant(members[one.alarm].time),
-            },
-        }
-        for one in alarms
-    ]
+    """Return the alarms of an incident as they are now."""
+    return [alarm_document(one, view.incident_of(one.alarm), model, role) for one in alarms]

@@ -141,3 +141,101 @@ COMMENTED_BODY = body_example({"comment": "Pump 2 is being started."}, required=
 SHELVE_BODY = body_example({"until": "2026-11-23T18:00:00Z", "comment": "Works on the quay."})
 ASSIGN_BODY = body_example({"assignee": "Duty officer water"})
 COMMENT_BODY = body_example({"text": "The contractor is on its way."})
+ASSIGN_INCIDENT_BODY = body_example({"assignee": "duty-officer-water"})
+
+_INCIDENT = {
+    "id": "high-water~alkmaar~4",
+    "revision": 3,
+    "time": "2026-11-23T12:00:00Z",
+    "cause": "high-water",
+    "area": "alkmaar",
+    "areaName": "Alkmaar",
+    "theme": "water",
+    "open": True,
+    "severity": "major",
+    "openedTime": "2026-11-23T12:00:00Z",
+    "closedTime": None,
+    "_links": {
+        "self": {"href": "/v1/incidents/high-water~alkmaar~4"},
+        "area": {"href": "/v1/entities/alkmaar"},
+        "notifications": {"href": "/v1/notifications?incident=high-water~alkmaar~4"},
+    },
+}
+INCIDENTS = answer_example("A page of incidents.", page_example(_INCIDENT, "/v1/incidents"))
+INCIDENT = answer_example("The incident.", {**_INCIDENT, "alarms": [ALARM_EXAMPLE]})
+INCIDENT_ACKNOWLEDGED = answer_example(
+    "What became of each of its alarms; 202 when not all have answered within 5 s.",
+    {
+        **_INCIDENT,
+        "alarms": [_DONE],
+        "acknowledged": ["high-water~alkmaar.singelgracht"],
+        "refused": [],
+        "unanswered": [],
+    },
+)
+DUTY_COMMAND = {
+    **answer_example(
+        "The duty loop has it.",
+        {"commandId": "5f0c…", "_links": {"incident": {"href": "/v1/incidents/high-water~alkmaar~4"}}},
+        status=202,
+    ),
+    **problem_example(
+        409, "The incident is closed.", "Conflict", "The incident is closed: nobody is told of it any more."
+    ),
+}
+NOTIFICATIONS = answer_example(
+    "A page of messages.",
+    page_example(
+        {
+            "id": "high-water~alkmaar~4~0~0~duty-officer-water~mail",
+            "incidentId": "high-water~alkmaar~4",
+            "kind": "alarm",
+            "round": 0,
+            "step": 0,
+            "contact": "duty-officer-water",
+            "contactName": "Duty officer water",
+            "channel": "mail",
+            "outcome": "sent",
+            "attempt": 1,
+            "time": "2026-11-23T12:00:06Z",
+            "dueTime": "2026-11-23T12:00:05Z",
+            "title": "High water, Singelgracht",
+            "detail": None,
+            "_links": {"incident": {"href": "/v1/incidents/high-water~alkmaar~4"}},
+        },
+        "/v1/notifications",
+    ),
+)
+STATISTICS = answer_example(
+    "The statistics.",
+    {
+        "start": "2026-11-22T12:00:00Z",
+        "end": "2026-11-23T12:00:00Z",
+        "annunciated": 31,
+        "perOperatorTenMinutes": {
+            "average": 0.22,
+            "peak": 12,
+            "peakTime": "2026-11-23T03:10:00Z",
+            "rating": "acceptable",
+        },
+        "floods": [{"start": "2026-11-23T03:10:00Z", "end": "2026-11-23T03:24:00Z", "count": 14, "peak": 12}],
+        "floodedShare": 0.01,
+        "chattering": [],
+        "fleeting": [{"alarmId": "high-water~alkmaar.singelgracht", "rule": "high-water", "count": 2}],
+        "badActors": [
+            {
+                "alarmId": "high-water~alkmaar.singelgracht",
+                "rule": "high-water",
+                "count": 9,
+                "share": 0.29,
+            }
+        ],
+        "bySeverity": {"warning": 4, "minor": 12, "major": 15, "critical": 0},
+        "acknowledged": 28,
+        "acknowledgeDelay": {"p50": "PT2M", "p95": "PT14M"},
+        "standing": 3,
+        "stale": [],
+        "operators": 1,
+        "truncated": False,
+    },
+)

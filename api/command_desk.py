@@ -11,8 +11,8 @@ import asyncio
 import hashlib
 import logging
 import uuid
-from collections import OrderedDict
-from collections.abc import Awaitable, Callable
+from collections import OrderedDict, defaultdict
+from collections.abc import Awaitable, Callable, Sequence
 from http import HTTPStatus
 from typing import Literal, NamedTuple, TypeAlias
 
@@ -39,8 +39,10 @@ RETRY_AFTER_S = 5
 
 # Answers of the last commands, some 200 bytes each.
 ANSWERS_MAX = 10_000
-# Commands that wait for an answer at one time; each holds a request open.
-WAITING_MAX = 1_000
+# Commands that wait for an answer at one time.
+WAITING_MAX = 2_000
+# A command is at most some 3 kB; a record is less than 1 MiB.
+RECORD_COMMANDS_MAX = 100
 
 Outcome: TypeAlias = Literal["done", "refused", "unanswered"]
 
@@ -50,6 +52,12 @@ class Reply(NamedTuple):
 
     outcome: Outcome
     refusal: str = ""  #: why it was refused
+
+
+class _Record(NamedTuple):
+    topic: str
+    partition: int
+    value: bytes
 
 
 DoneBefore = Callable[[str, str], Awaitable[bool]]
@@ -77,45 +85,53 @@ class CommandDesk:
         self._done_before = done_before
         self._producer: AIOKafkaProducer | None = None
         self._starting = asyncio.Lock()
-        self._waiting: dict[str, asyncio.Future[Reply]] = {}
+        self._waiting: dict[str, asyncio.Future[None]] = {}
         self._answered: OrderedDict[str, Reply] = OrderedDict()
 
     def hear(self, batch: AlarmBatch) -> None:
         """Take in the answers of a record of `alarms`."""
         for answer in batch.answers:
-            reply = Reply("refused", answer.refusal) if answer.refusal else Reply("done")
-            self._answered[answer.command] = reply
+            self._answered[answer.command] = (
+                Reply("refused", answer.refusal) if answer.refusal else Reply("done")
+            )
             waiting = self._waiting.get(answer.command)
             if waiting is not None and not waiting.done():
-                waiting.set_result(reply)
+                waiting.set_result(None)
         while len(self._answered) > ANSWERS_MAX:
             self._answered.popitem(last=False)
 
     async def command(self, command: Command) -> Reply:
-        """Give a command to the alarm's stage, and return what became of it, or that nobody has said so yet.
-
-        Raises a problem (503) when the log does not confirm it: then it may be sent again, with the same id.
-        """
-        known = self._answered.get(command.id)
-        if known is not None:
-            return known
-        if len(self._waiting) >= WAITING_MAX:
-            raise _busy()
-        waiting = self._waiting.setdefault(command.id, asyncio.get_running_loop().create_future())
-        try:
-            batch = AlarmInputBatch(VERSION, command.time, False, commands=(command,))
-            partition = partition_of(command.entity, self._partitions)
-            await self._send(ALARM_INPUTS_TOPIC, ALARM_INPUTS.encode(batch), partition)
-            reply = await self._answer(waiting, command)
-        finally:
-            self._waiting.pop(command.id, None)
-        self._metrics.commands.labels(reply.outcome).inc()
+        """Give a command to the alarm's stage, and return what became of it; raise as `commands`."""
+        [reply] = await self.commands([command])
         return reply
+
+    async def commands(self, commands: Sequence[Command]) -> list[Reply]:
+        """Give commands to the stages of their alarms, and return what became of each, in the same order.
+
+        Of some nobody may have said so in time. Raises a problem (503) when the log does not confirm them:
+        then they may be sent again, with the same ids.
+        """
+        wanted = [one for one in commands if one.id not in self._answered]
+        if len(self._waiting) + len(wanted) > WAITING_MAX:
+            raise _busy()
+        new = asyncio.get_running_loop().create_future
+        waiting = {one.id: self._waiting.setdefault(one.id, new()) for one in wanted}
+        try:
+            await self._send(self._records(wanted))
+            if waiting:
+                await asyncio.wait(waiting.values(), timeout=ANSWER_WAIT_S)
+            replies = [await self._reply(one) for one in commands]
+        finally:
+            for id in waiting:
+                self._waiting.pop(id, None)
+        for one in replies:
+            self._metrics.commands.labels(one.outcome).inc()
+        return replies
 
     async def duty_command(self, command: DutyCommand) -> None:
         """Give a command to the duty loop, which takes it up in its own time; raise as `command`."""
         batch = DutyCommandBatch(VERSION, (command,))
-        await self._send(DUTY_COMMANDS_TOPIC, DUTY_COMMANDS.encode(batch), 0)
+        await self._send([_Record(DUTY_COMMANDS_TOPIC, 0, DUTY_COMMANDS.encode(batch))])
 
     async def close(self) -> None:
         """Send nothing more."""
@@ -123,20 +139,32 @@ class CommandDesk:
         if producer is not None:
             await producer.stop()
 
-    async def _answer(self, waiting: asyncio.Future[Reply], command: Command) -> Reply:
-        await asyncio.wait({waiting}, timeout=ANSWER_WAIT_S)
-        known = waiting.result() if waiting.done() else self._answered.get(command.id)
+    def _records(self, commands: Sequence[Command]) -> list[_Record]:
+        records = []
+        by_partition: defaultdict[int, list[Command]] = defaultdict(list)
+        for one in commands:
+            by_partition[partition_of(one.entity, self._partitions)].append(one)
+        for partition, found in by_partition.items():
+            for start in range(0, len(found), RECORD_COMMANDS_MAX):
+                part = tuple(found[start : start + RECORD_COMMANDS_MAX])
+                batch = AlarmInputBatch(VERSION, part[-1].time, False, commands=part)
+                records.append(_Record(ALARM_INPUTS_TOPIC, partition, ALARM_INPUTS.encode(batch)))
+        return records
+
+    async def _reply(self, command: Command) -> Reply:
+        known = self._answered.get(command.id)
         if known is not None:
             return known
         if await self._done_before(command.alarm, command.id):
             return Reply("done")
         return Reply("unanswered")
 
-    async def _send(self, topic: str, value: bytes, partition: int) -> None:
+    async def _send(self, records: Sequence[_Record]) -> None:
         try:
             async with asyncio.timeout(CONFIRM_WAIT_S):
-                producer = await self._started()
-                await producer.send_and_wait(topic, value, partition=partition)
+                for topic, partition, value in records:
+                    producer = await self._started()
+                    await producer.send_and_wait(topic, value, partition=partition)
         except (KafkaError, OSError, TimeoutError) as error:
             self._metrics.commands.labels("unsent").inc()
             log.warning("a command was not confirmed by the log: %r", error)

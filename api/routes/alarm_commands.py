@@ -12,16 +12,16 @@ from api import alarm_examples
 from api.access import actor_of, require
 from api.alarm_documents import alarm_document, alarm_path
 from api.alarm_lookup import alarm_named
-from api.alarm_parameters import SHELVE_MAX, AssignBody, CommandBody, CommentBody, ShelveBody
+from api.alarm_parameters import SHELVE_MAX, AlarmAssignBody, AlarmCommentBody, AlarmRemarkBody, ShelveBody
 from api.body import body_of
 from api.command_desk import command_id
 from api.context import context_of
 from api.paging import answer
 from api.parameters import NoParameters
-from api.problems import Fault, ProblemError, bad_request
+from api.problems import ProblemError
 from api.routes.alarms import AlarmId
 from twin.alarms.messages import Command
-from twin.instant import Instant, format_instant
+from twin.instant import Instant
 
 router = APIRouter(prefix="/v1", tags=["alarms"])
 
@@ -46,7 +46,7 @@ Nothing = Annotated[NoParameters, Query()]
 async def acknowledge(request: Request, id: AlarmId, _: Nothing, key: IdempotencyKey = "") -> Response:
     """Acknowledge an alarm; an `occurrence` makes sure that it is the one that was looked at."""
     require(request, "operator")
-    body = await body_of(request, CommandBody)
+    body = await body_of(request, AlarmRemarkBody)
     return await _command(request, id, "acknowledge", key, text=body.comment, occurrence=body.occurrence)
 
 
@@ -60,18 +60,11 @@ async def shelve(request: Request, id: AlarmId, _: Nothing, key: IdempotencyKey 
     """Set an alarm aside until a time at most seven days away; it comes back by itself."""
     require(request, "operator")
     body = await body_of(request, ShelveBody)
-    now = context_of(request).clock()
-    until = body.end(now)
-    if not now < until <= now + SHELVE_MAX:
-        raise bad_request(
-            Fault(
-                "body",
-                "until",
-                "range",
-                f"found {format_instant(until)}, expected a time after now and at most 7 days away; what "
-                "nobody wants to hear for longer goes out of service with _remove",
-            )
-        )
+    until = body.end(
+        context_of(request).clock(),
+        SHELVE_MAX,
+        "what nobody wants to hear for longer is taken out of service",
+    )
     return await _command(
         request, id, "shelve", key, text=body.comment, occurrence=body.occurrence, until=until
     )
@@ -86,7 +79,7 @@ async def shelve(request: Request, id: AlarmId, _: Nothing, key: IdempotencyKey 
 async def assign(request: Request, id: AlarmId, _: Nothing, key: IdempotencyKey = "") -> Response:
     """Say who looks after an alarm."""
     require(request, "operator")
-    body = await body_of(request, AssignBody)
+    body = await body_of(request, AlarmAssignBody)
     return await _command(request, id, "assign", key, text=body.assignee, occurrence=body.occurrence)
 
 
@@ -99,13 +92,13 @@ async def assign(request: Request, id: AlarmId, _: Nothing, key: IdempotencyKey 
 async def comment(request: Request, id: AlarmId, _: Nothing, key: IdempotencyKey = "") -> Response:
     """Keep a comment among what happened to an alarm."""
     require(request, "operator")
-    body = await body_of(request, CommentBody)
+    body = await body_of(request, AlarmCommentBody)
     return await _command(request, id, "comment", key, text=body.text, occurrence=body.occurrence)
 
 
 async def _plain(request: Request, id: str, action: str, key: str) -> Response:
     require(request, "operator")
-    body = await body_of(request, CommandBody)
+    body = await body_of(request, AlarmRemarkBody)
     return await _command(request, id, action, key, text=body.comment, occurrence=body.occurrence)
 
 

@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Request
 from starlette.responses import Response
 
 from api import alarm_examples
-from api.access import role_of
+from api.access import require, role_of
 from api.alarm_documents import alarm_document, event_document
 from api.alarm_lookup import alarm_named, place_of, wanted_alarms
-from api.alarm_parameters import AlarmEventParameters, AlarmParameters
+from api.alarm_parameters import AlarmEventParameters, AlarmParameters, StatisticsParameters
+from api.alarm_statistics import statistics_document
 from api.context import context_of
 from api.paging import answer, collection, page_cursor, page_key
-from api.parameters import NoParameters
-from storage.alarm_store import Place, alarm_events
+from api.parameters import NoParameters, parse_time
+from api.problems import Fault, bad_request
+from storage.alarm_store import TRANSITIONS_MAX, Place, alarm_events, transitions
+from twin.alarms.statistics import statistics
+from twin.instant import DAY, Duration
 
 router = APIRouter(prefix="/v1", tags=["alarms"])
+
+STATISTICS_MAX: Duration = 31 * DAY
 
 AlarmId = Annotated[str, Path(max_length=600, description="`rule~entity`, or `rule~entity~sensor`.")]
 
@@ -38,6 +45,30 @@ async def list_alarms(request: Request, wanted: Annotated[AlarmParameters, Query
     following = page_cursor(place_of(page[-1])) if len(found) > len(page) else None
     items = [alarm_document(one, view.incident_of(one.alarm), model, role) for one in page]
     return answer(collection(request, items, following))
+
+
+@router.get(
+    "/alarms/_statistics",
+    summary="The health of the alarm system",
+    responses=alarm_examples.STATISTICS,
+)
+async def get_statistics(request: Request, wanted: Annotated[StatisticsParameters, Query()]) -> Response:
+    """Return how many alarms operators got and which are a nuisance, after EEMUA 191 and ISA-18.2."""
+    require(request, "operator")
+    context = context_of(request)
+    now = context.clock()
+    end = parse_time(wanted.end) if wanted.end else now
+    start = parse_time(wanted.start) if wanted.start else end - DAY
+    if not start < end <= start + STATISTICS_MAX:
+        raise bad_request(
+            Fault("query", "end", "range", "expected an `end` after `start`, at most 31 days later")
+        )
+    async with context.database.connection() as connection:
+        found = await transitions(connection, start, end)
+    counted = await asyncio.to_thread(statistics, found, start, end, wanted.operators)
+    document = statistics_document(counted, context.hub.alarms.standing(), start, end, now)
+    truncated = len(found) == TRANSITIONS_MAX
+    return answer({**document, "operators": wanted.operators, "truncated": truncated})
 
 
 @router.get("/alarms/{id}", summary="One alarm", responses=alarm_examples.ALARM)

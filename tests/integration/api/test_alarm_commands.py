@@ -146,6 +146,11 @@ async def test_what_operators_do_goes_over_the_log_and_back(
             name, value = expected
             assert response.json()[name] == value
         assert (await client.post(f"{PATH}/_reset", headers=KEY)).status_code == 409
+        incident = f"/v1/incidents/{incident_event(RAISED, OTHER).incident}"
+        all_at_once = await client.post(f"{incident}/_acknowledge", headers=KEY)
+        assert all_at_once.status_code == 200, all_at_once.text
+        assert sorted(all_at_once.json()["acknowledged"]) == [RAISED.alarm, OTHER.alarm]
+        assert {one["state"] for one in all_at_once.json()["alarms"]} == {"acknowledged"}
         wrong = await client.post(f"{PATH}/_acknowledge", json={"occurrence": 7}, headers=KEY)
         assert wrong.status_code == 409
 

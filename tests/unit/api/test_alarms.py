@@ -211,8 +211,8 @@ async def test_a_command_that_the_log_does_not_confirm_may_be_sent_again(client:
     ("action", "body", "status", "said"),
     [
         ("_shelve", {}, 400, "either `until` or `duration`"),
-        ("_shelve", {"until": "2026-11-23T11:00:00Z"}, 400, "at most 7 days"),
-        ("_shelve", {"until": "2026-12-01T12:00:00Z"}, 400, "at most 7 days"),
+        ("_shelve", {"until": "2026-11-23T11:00:00Z"}, 400, "at most P7D away"),
+        ("_shelve", {"until": "2026-12-01T12:00:00Z"}, 400, "at most P7D away"),
         ("_shelve", {"until": "later"}, 400, "RFC 3339"),
         ("_shelve", {"duration": "P1M"}, 400, "exact duration"),
         ("_shelve", {"duration": "PT1H", "until": "2026-11-23T13:00:00Z"}, 400, "either"),

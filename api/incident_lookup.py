@@ -1,0 +1,87 @@
+"""Which incidents somebody asks for, and may see: what is stored, and what is newer in memory."""
+
+from __future__ import annotations
+
+from api.access import Role
+from api.alarm_lookup import visible_members
+from api.alarm_parameters import IncidentParameters
+from api.alarm_privacy import may_see_alarm
+from api.context import Context
+from api.problems import not_found
+from storage.alarm_store import Place, find_incident, incidents
+from twin.alarms.messages import AlarmEvent, IncidentEvent
+from twin.alarms.severity import severity_of
+
+
+def place_of_incident(event: IncidentEvent) -> Place:
+    """Return where an incident is in the list of incidents: by when it was opened."""
+    return Place(event.opened_time, event.incident)
+
+
+async def incident_named(context: Context, id: str, role: Role) -> tuple[IncidentEvent, list[AlarmEvent]]:
+    """Return an incident and those of its alarms that a role may know of, as they are now.
+
+    Raises a problem: 404 when there is no such incident for that role, 503 when only the database could know.
+    """
+    event = context.hub.alarms.incident(id)
+    if event is None:
+        async with context.database.connection() as connection:
+            event = await find_incident(connection, id)
+    members = visible_members(event, context, role) if event is not None else []
+    if event is None or not members:
+        raise not_found(f"There is no incident {id!r}; /v1/incidents lists them.")
+    return event, members
+
+
+async def wanted_incidents(
+    context: Context, wanted: IncidentParameters, before: Place | None
+) -> tuple[list[IncidentEvent], Place | None]:
+    """Return a page of incidents, the one that was opened last first, and where the next one begins.
+
+    Those that are open come from memory. Raises a problem (503) when closed ones are asked for and the
+    database is away.
+    """
+    found = {
+        one.incident: one
+        for one in context.hub.alarms.open_incidents()
+        if _is_wanted(one, wanted) and (before is None or place_of_incident(one) < before)
+    }
+    stored: list[IncidentEvent] = []
+    if wanted.open is not True:
+        async with context.database.connection() as connection:
+            stored = await incidents(
+                connection,
+                before=before,
+                limit=wanted.limit,
+                open=wanted.open,
+                themes=wanted.theme,
+                severities=[severity_of(one) for one in wanted.severity],
+                causes=wanted.cause,
+                areas=wanted.area,
+            )
+    for one in stored:
+        newer = context.hub.alarms.incident(one.incident)
+        event = newer if newer is not None and newer.revision > one.revision else one
+        if _is_wanted(event, wanted):
+            found[one.incident] = event
+    page = sorted(found.values(), key=place_of_incident, reverse=True)[: wanted.limit]
+    if len(found) > len(page):
+        return page, place_of_incident(page[-1])
+    # What is newer in memory may be wanted no more; the next page begins behind it all the same.
+    return page, place_of_incident(stored[-1]) if len(stored) == wanted.limit else None
+
+
+def is_visible(event: IncidentEvent, context: Context, role: Role) -> bool:
+    """Whether a role may know of any of the alarms of an incident."""
+    alarms = (context.hub.alarms.alarm(one.alarm) for one in event.members)
+    return any(one is not None and may_see_alarm(role, one, context.model) for one in alarms)
+
+
+def _is_wanted(event: IncidentEvent, wanted: IncidentParameters) -> bool:
+    return (
+        wanted.open in (None, event.open)
+        and (not wanted.theme or event.theme in wanted.theme)
+        and (not wanted.severity or event.severity.word in wanted.severity)
+        and (not wanted.cause or event.cause in wanted.cause)
+        and (not wanted.area or event.area in wanted.area)
+    )
