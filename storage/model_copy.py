@@ -10,12 +10,13 @@ import msgspec
 
 from twin.alarms.rule import Rule
 from twin.calibration import Calibration, Maintenance
+from twin.duty import DutyPlan
 from twin.entity import Entity
 from twin.model import City, CityModel, Feed, index_by_id
 from twin.observed_property import ObservedProperty
 from twin.sensor import Datastream, Sensor
 
-LAYOUT = 3
+LAYOUT = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +32,7 @@ class _Copy:
     calibrations: tuple[Calibration, ...]
     maintenance: tuple[Maintenance, ...]
     rules: tuple[Rule, ...]
+    duty: DutyPlan
 
 
 def write_copy(path: Path, model: CityModel) -> None:
@@ -50,6 +52,7 @@ def write_copy(path: Path, model: CityModel) -> None:
         calibrations=model.calibrations,
         maintenance=model.maintenance,
         rules=tuple(model.rules.values()),
+        duty=model.duty,
     )
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_suffix(f".{os.getpid()}.draft")
@@ -76,4 +79,5 @@ def read_copy(path: Path) -> CityModel | None:
         calibrations=copy.calibrations,
         maintenance=copy.maintenance,
         rules={one.id: one for one in copy.rules},
+        duty=copy.duty,
     )

@@ -15,6 +15,7 @@ from typing import Any, Literal, NamedTuple, TypeAlias
 import msgspec
 
 from twin.calibration import Calibration, Maintenance
+from twin.duty import NO_DUTY, DutyPlan, Override, encode_duty
 from twin.entity import Entity, Relation
 from twin.instant import INSTANT_MAX, Instant, format_instant, from_datetime, to_datetime
 from twin.model import CityPlan, Feed
@@ -69,10 +70,18 @@ MAINTENANCE = Table(
     retire_query="retire_maintenance",
 )
 
-TABLES = (ENTITY, OBSERVED_PROPERTY, FEED, SENSOR, DATASTREAM, CALIBRATION, MAINTENANCE)
+DUTY_PLAN = Table(
+    name="duty_plan",
+    key=("city",),
+    list_query="list_duty_plans",
+    write_query="write_duty_plan",
+    retire_query="retire_duty_plan",
+)
+
+TABLES = (ENTITY, OBSERVED_PROPERTY, FEED, SENSOR, DATASTREAM, CALIBRATION, MAINTENANCE, DUTY_PLAN)
 """In the order in which they refer to each other: what is referred to comes first."""
 
-JSON_COLUMNS = frozenset({"geometry", "attributes", "relations", "quality", "retention"})
+JSON_COLUMNS = frozenset({"geometry", "attributes", "relations", "quality", "retention", "plan"})
 
 
 class RowChange(NamedTuple):
@@ -95,7 +104,16 @@ def planned_rows(plan: CityPlan) -> dict[str, list[Row]]:
         DATASTREAM.name: [_without(asdict(one), "id") for one in plan.datastreams],
         CALIBRATION.name: [_with_times(asdict(one)) for one in plan.calibrations],
         MAINTENANCE.name: [_with_times(asdict(one)) for one in plan.maintenance],
+        DUTY_PLAN.name: _duty_rows(plan),
     }
+
+
+def _duty_rows(plan: CityPlan) -> list[Row]:
+    """Return the row of the duty plan, if there is one; overrides are rows of their own, elsewhere."""
+    duty = msgspec.structs.replace(plan.duty, overrides=())
+    if duty == NO_DUTY:
+        return []
+    return [{"city": plan.city.id, "plan": msgspec.json.decode(encode_duty(duty))}]
 
 
 def _property_row(one: ObservedProperty) -> Row:
@@ -193,6 +211,12 @@ def calibration_of(row: Row) -> Calibration:
 def maintenance_of(row: Row) -> Maintenance:
     """Return the maintenance that a row holds."""
     return Maintenance(**_with_instants(row))
+
+
+def duty_of(row: Row, overrides: tuple[Override, ...]) -> DutyPlan:
+    """Return the duty plan that a row holds, with overrides, which count in their order."""
+    plan = msgspec.convert(row["plan"], DutyPlan)
+    return msgspec.structs.replace(plan, overrides=overrides)
 
 
 def _with_instants(row: Row) -> Row:

@@ -20,12 +20,14 @@ from storage import model_rows
 from storage.assignment import request_replays
 from storage.cancellation import raise_if_cancelled
 from storage.database import NOT_MIGRATED, UNAVAILABLE, Connection, connect
+from storage.duty_store import overrides
 from storage.model_copy import read_copy, write_copy
 from storage.model_rows import Row, RowChange, Table
 from storage.queries import query
 from storage.recompute_request import request_recompute
 from storage.rule_store import rule_versions, rules_in_force, write_rules
 from storage.rule_version import folder_changes
+from twin.duty import NO_DUTY, DutyPlan
 from twin.errors import ServiceError, TwinError
 from twin.model import City, CityModel, CityPlan, index_by_id
 from twin.observed_property import BUILT_IN
@@ -111,6 +113,7 @@ async def load(connection: Connection, city: str) -> CityModel:
             for table in model_rows.TABLES
         }
         rules = await rules_in_force(connection)
+        duty = await _duty(connection, active[model_rows.DUTY_PLAN.name])
     entities = map(model_rows.entity_of, active["entity"])
     sensors = map(model_rows.sensor_of, active["sensor"])
     properties = map(model_rows.property_of, active["observed_property"])
@@ -127,7 +130,15 @@ async def load(connection: Connection, city: str) -> CityModel:
         calibrations=tuple(map(model_rows.calibration_of, calibrations)),
         maintenance=tuple(map(model_rows.maintenance_of, maintenance)),
         rules=rules,
+        duty=duty,
     )
+
+
+async def _duty(connection: Connection, rows: list[Row]) -> DutyPlan:
+    if not rows:
+        return NO_DUTY
+    made = await overrides(connection)
+    return model_rows.duty_of(rows[0], tuple(one.override for one in made))
 
 
 async def _city(connection: Connection) -> Row | None:

@@ -1,0 +1,5 @@
+-- Withdraw an override; returns no row when there is none of that id, or when it was withdrawn before.
+-- duty_override_id_key.
+UPDATE duty_override SET withdrawn_at = now(), withdrawn_by = %(by)s
+WHERE id = %(id)s AND withdrawn_at IS NULL
+RETURNING id, team, contact, start, "end", note, made_by, made_at, withdrawn_by, withdrawn_at;
