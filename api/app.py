@@ -38,6 +38,7 @@ from api.routes import (
     page,
     provenance,
     quarantine,
+    rules,
     unassigned,
 )
 from api.settings import ApiSettings
@@ -110,6 +111,7 @@ def create_app(context: Context) -> ASGIApp:
         insights,
         ledger,
         quarantine,
+        rules,
         unassigned,
     ):
         app.include_router(module.router, dependencies=[Depends(authenticate)])

@@ -14,11 +14,12 @@ API_VERSION = "1.0.0"
 
 _CORS = {
     "Access-Control-Allow-Origin": "*",
-    "Access-Control-Expose-Headers": "API-Version, Link, Location, Retry-After",
+    "Access-Control-Expose-Headers": "API-Version, ETag, Link, Location, Retry-After",
 }
 _PREFLIGHT = {
-    "Access-Control-Allow-Methods": "GET, HEAD, OPTIONS, POST",
-    "Access-Control-Allow-Headers": "Accept, Authorization, Content-Type, Last-Event-ID, Cache-Control",
+    "Access-Control-Allow-Methods": "GET, HEAD, OPTIONS, POST, PUT, DELETE",
+    "Access-Control-Allow-Headers": "Accept, Authorization, Cache-Control, Content-Type, If-Match, "
+    "If-None-Match, Last-Event-ID",
     "Access-Control-Max-Age": "86400",
 }
 

@@ -264,6 +264,8 @@ async def test_the_description_has_examples_and_lists_every_endpoint(client: htt
     for path in paths.keys() - {"/metrics"}:
         for described in paths[path].values():
             responses = described["responses"]
+            if "204" in responses:
+                continue  # there is nothing to show
             content = next(responses[one] for one in ("200", "201", "202") if one in responses)["content"]
             assert any("example" in one for one in content.values()), path
     names = [one["name"] for one in document["paths"]["/v1/live"]["get"]["parameters"]]
