@@ -17,7 +17,7 @@ help:
 	@echo 'make demo   set up what is missing, run the simulated city: http://localhost:8080/'
 	@echo 'make test   set up what is missing, run all tests'
 	@echo 'make check  format, lint, types, import layers'
-	@echo 'make bench  rate, loss and latency of the whole system, what rules cost; ARGS=rules for one case'
+	@echo 'make bench  rate, loss and latency of the whole system, and more; ARGS=history for one case'
 	@echo 'make setup  only set up; the programs are then in .venv/bin'
 	@echo 'make clean  remove what set-up and runs have made in this folder'
 

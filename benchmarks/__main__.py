@@ -8,10 +8,11 @@ import sys
 import click
 
 from benchmarks.companion import BenchmarkError
+from benchmarks.history_case import history
 from benchmarks.rules_case import rules
 from benchmarks.system_case import system
 
-CASES = (system, rules)
+CASES = (system, rules, history)
 
 
 @click.group(invoke_without_command=True)

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from itertools import chain
 from typing import Any, Literal, NamedTuple, TypeAlias
 
-from storage.bucket_part import Aggregate, Bucket, Part, combined
+import numpy as np
+
+from storage.bucket_part import Aggregate, Bucket, Figures, Part, added, figures_of
 from storage.history_source import Kept
-from twin.instant import Instant, from_datetime
-from twin.observed_property import Aggregation, Combination
+from twin.instant import INSTANT_MAX, Instant, from_datetime
+from twin.observed_property import Aggregation
 
 Fill: TypeAlias = Literal["null", "none"]
 Parts: TypeAlias = dict[tuple[Instant, int], Part]
-"""By start of the bucket and datastream."""
+"""By start of the bucket and series: a datastream where they stay apart, otherwise 0 for all of them."""
 
 
 class Ask(NamedTuple):
@@ -22,7 +25,6 @@ class Ask(NamedTuple):
     end: Instant
     wanted: list[Aggregate]
     kind: Aggregation
-    combination: Combination
     fill: Fill
 
 
@@ -32,60 +34,105 @@ def assembled(
     found: Parts,
     ask: Ask,
 ) -> list[Bucket]:
-    """Return the buckets between `edges` from the parts of datastreams, oldest first."""
-    since = _known_since(kept, found)
+    """Return the buckets between `edges` from the parts of datastreams, oldest first.
+
+    Where datastreams stay apart, aggregates are computed for each and these are added.
+    """
+    coverages = _coverages(edges, kept, found, ask)
+    figures = figures_of(list(found.values()), ask.wanted, ask.kind)
+    by_bucket: dict[Instant, list[tuple[Part, Figures]]] = {}
+    for ((start, _), part), one in zip(found.items(), figures, strict=True):
+        by_bucket.setdefault(start, []).append((part, one))
+    nothing: Figures = dict.fromkeys(ask.wanted)
     result: list[Bucket] = []
-    for start, end in edges:
-        parts = [part for one in kept if (part := found.get((start, one.id))) is not None]
-        if not parts and ask.fill == "none":
+    for (start, end), coverage in zip(edges, coverages, strict=True):
+        here = by_bucket.get(start)
+        if here is None:
+            if ask.fill != "none":
+                values = {**nothing, "count": 0.0} if "count" in nothing else nothing.copy()
+                result.append(Bucket(start, end, 0, coverage, 0, values))
             continue
-        asked = min(end, ask.end) - max(start, ask.start)
-        got = wanted = 0.0
-        for one in kept:
-            part = found.get((start, one.id))
-            known = one.id in since and since[one.id] < end
-            if one.interval and (part or (known and (one.retired is None or one.retired > start))):
-                # What a datastream should have sent in the part of the bucket that was asked for.
-                expected = asked / one.interval
-                wanted += expected
-                got += min(part.count, expected) if part else 0.0
         flags = 0
-        for part in parts:
+        for part, _ in here:
             flags |= part.flags
-        figures = combined(parts, ask.wanted, ask.kind, ask.combination)
         result.append(
             Bucket(
                 start,
                 end,
-                sum(one.count for one in parts),
-                got / wanted if wanted else None,
+                sum(part.count for part, _ in here),
+                coverage,
                 flags,
-                figures,
-                sum(one.suspect for one in parts),
+                here[0][1] if len(here) == 1 else added([one for _, one in here], ask.wanted),
+                sum(part.suspect for part, _ in here),
             )
         )
     return result
 
 
-def _known_since(kept: Sequence[Kept], found: Parts) -> dict[int, Instant]:
+def _coverages(
+    edges: Sequence[tuple[Instant, Instant]], kept: Sequence[Kept], found: Parts, ask: Ask
+) -> list[float | None]:
+    """Return for each bucket how much came of what its datastreams should have sent, None of no datastream.
+
+    Computed in a table of buckets and datastreams. What a datastream should have sent is counted for the part
+    of the bucket that was asked for, from when it is known; see `_known_since`.
+    """
+    starts, ends = (np.array(column, np.int64) for column in zip(*edges, strict=True))
+    rows, columns, counts = _counted(starts, kept, found)
+    there = np.zeros((len(edges), len(kept)), bool)
+    there[rows, columns] = True
+    came = np.zeros(there.shape)
+    np.add.at(came, (rows, columns), counts)
+    since = _known_since(kept, starts, there)
+    retired = np.array([INSTANT_MAX if one.retired is None else one.retired for one in kept], np.int64)
+    interval = np.array([one.interval for one in kept], np.int64)
+    should = there | ((since < ends[:, None]) & (retired > starts[:, None]))
+    should &= interval > 0
+    asked = np.minimum(ends, ask.end) - np.maximum(starts, ask.start)
+    expected = np.where(should, asked[:, None] / np.maximum(interval, 1), 0.0)
+    wanted = expected.sum(axis=1)
+    got = np.minimum(came, expected).sum(axis=1)
+    return [one / of if of else None for one, of in zip(got.tolist(), wanted.tolist(), strict=True)]
+
+
+def _counted(starts: Any, kept: Sequence[Kept], found: Parts) -> tuple[Any, Any, Any]:
+    """Return row, column and count of all that is in parts; a place may be there twice."""
+    begin = np.fromiter((start for start, _ in found), np.int64, len(found))
+    sizes = [len(part.datastreams) for part in found.values()]
+    ids = np.fromiter(chain.from_iterable(part.datastreams for part in found.values()), np.int64)
+    counts = np.fromiter(chain.from_iterable(part.counts for part in found.values()), np.int64)
+    rows = np.repeat(np.searchsorted(starts, begin), sizes)
+    return rows, np.searchsorted([one.id for one in kept], ids), counts
+
+
+def _known_since(kept: Sequence[Kept], starts: Any, there: Any) -> Any:
     """Return since when each datastream should have sent something.
 
     That is when the city learned of it, or its first value here: recordings are older than the city, and a
-    gap in them is a gap.
+    gap in them is a gap. One that the city does not know never should.
     """
-    since = {one.id: one.created for one in kept if one.created is not None}
-    for start, id in found:
-        if id in since and start < since[id]:
-            since[id] = start
-    return since
+    created = np.array([INSTANT_MAX if one.created is None else one.created for one in kept], np.int64)
+    first = np.where(there.any(axis=0), starts[there.argmax(axis=0)], INSTANT_MAX)
+    return np.where(created == INSTANT_MAX, created, np.minimum(created, first))
 
 
 def take(found: Parts, rows: Iterable[Sequence[Any]]) -> None:
-    """Add the rows of `list_buckets` and its like, which come after those taken so far, to parts."""
-    for start, datastream, *figures in rows:
+    """Add the rows of `list_buckets` and its like, of a span behind those taken so far, to parts."""
+    for start, series, *figures in rows:
         part = Part.of(figures)
-        key = from_datetime(start), datastream
+        key = from_datetime(start), series
         if key in found:
             found[key].add(part)
         else:
             found[key] = part
+
+
+def pooled(found: Parts) -> Parts:
+    """Return parts with those of all datastreams of a bucket as one, the lowest datastream first."""
+    pools: Parts = {}
+    for (start, _), part in sorted(found.items(), key=lambda one: one[0]):
+        if (pool := pools.get((start, 0))) is not None:
+            pool.add(part)
+        else:
+            pools[start, 0] = part
+    return pools

@@ -1,16 +1,17 @@
-"""Parts of a bucket: what one datastream has in it, from one source, and what all parts come to."""
+"""Parts of a bucket: what datastreams have in it, from one source, and what all parts come to."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from math import floor
 from typing import Any, Literal, TypeAlias
 
+import numpy as np
+
 from twin.instant import Instant
-from twin.observed_property import Aggregation, Combination
-from twin.sketch import Sketch, merged
+from twin.observed_property import Aggregation
+from twin.percentiles import Pool, percentiles
 
 Aggregate: TypeAlias = Literal["mean", "min", "max", "sum", "count", "first", "last", "p50", "p95"]
 AGGREGATES: tuple[Aggregate, ...] = ("mean", "min", "max", "sum", "count", "first", "last", "p50", "p95")
@@ -35,9 +36,13 @@ class Bucket:
 
 @dataclass(slots=True)
 class Part:
-    """What the usable observations of one datastream come to; mutable while parts are brought together."""
+    """What the observations of datastreams come to; mutable while parts are brought together.
 
-    count: int = 0
+    What was not asked for is as if there were none of it.
+    """
+
+    datastreams: list[int]  #: that have observations, unusable ones too; one may be there for each source
+    counts: list[int]  #: of usable observations, of each of them
     suspect: int = 0
     flags: int = 0
     total: float = 0.0
@@ -48,29 +53,40 @@ class Part:
     sine: float = 0.0
     cosine: float = 0.0
     increase: float = 0.0
-    values: list[float] = field(default_factory=list)  #: single ones, where percentiles are asked for
-    sketch: Sketch | None = None  #: of those that are stored as aggregates
+    values: bytes = b""  #: single ones, each a float in the order of the network, where percentiles are asked
+    sketches: list[tuple[bytes, int]] = field(default_factory=list)  #: one after the other, and how many
 
     @classmethod
     def of(cls, row: Sequence[Any]) -> Part:
-        """Return the part that a row of `list_buckets` and its like holds, without bucket and datastream."""
-        count, suspect, flags, total, low, high, first, last, sine, cosine, values, increase, sketches = row
-        part = cls(count=count, suspect=suspect, flags=flags)
-        if count:
-            part.first, part.last = first, last
-            part.total = total or 0.0
-            part.minimum = low if low is not None else math.inf
-            part.maximum = high if high is not None else -math.inf
-            part.sine, part.cosine = sine or 0.0, cosine or 0.0
-            part.increase = increase or 0.0
-        part.values = values or []
-        if sketches:
-            part.sketch = merged(sketches)
-        return part
+        """Return the part that a row of `list_buckets` and its like holds, without bucket and series."""
+        datastreams, counts, suspect, flags, total, low, high, first, last = row[:9]
+        sine, cosine, values, increase, sketches, sketch_count = row[9:]
+        return cls(
+            datastreams,
+            counts,
+            suspect,
+            flags,
+            total or 0.0,
+            math.inf if low is None else low,
+            -math.inf if high is None else high,
+            first,
+            last,
+            sine or 0.0,
+            cosine or 0.0,
+            increase or 0.0,
+            values or b"",
+            [(sketches, sketch_count)] if sketch_count else [],
+        )
+
+    @property
+    def count(self) -> int:
+        """How many usable observations there are."""
+        return sum(self.counts)
 
     def add(self, later: Part) -> None:
         """Take in the part of the same bucket that comes after this one."""
-        self.count += later.count
+        self.datastreams = self.datastreams + later.datastreams
+        self.counts = self.counts + later.counts
         self.suspect += later.suspect
         self.flags |= later.flags
         self.total += later.total
@@ -81,74 +97,56 @@ class Part:
         self.sine += later.sine
         self.cosine += later.cosine
         self.increase += later.increase
-        self.values = self.values + later.values
-        if later.sketch is not None:
-            self.sketch = self.sketch or Sketch()
-            self.sketch.merge(later.sketch)
+        self.values += later.values
+        self.sketches = self.sketches + later.sketches
 
     def figures(self, wanted: Iterable[Aggregate], kind: Aggregation) -> Figures:
-        """Return aggregates, None where there is none.
+        """Return aggregates, None where there is none; of percentiles there is none here.
 
         On a circle only the mean direction, the first and the last mean something; of a register the sum is
-        its increase, and neither mean nor percentiles mean anything.
+        its increase, and a mean means nothing.
         """
-        known: Figures = {"count": float(self.count)}
-        if self.count:
-            known |= {"first": self.first, "last": self.last}
+        count = self.count
+        known: Figures = {"count": float(count)}
+        if count:
+            known["first"], known["last"] = self.first, self.last
             if kind == "circular_mean":
                 known["mean"] = math.degrees(math.atan2(self.sine, self.cosine)) % 360.0
             else:
-                known |= {"min": self.minimum, "max": self.maximum}
+                known["min"], known["max"] = self.minimum, self.maximum
                 known["sum"] = self.increase if kind == "counter" else self.total
                 if kind != "counter":
-                    known["mean"] = self.total / self.count
-        return {
-            one: known.get(one) if one not in PERCENTILES else self._percentile(one, kind) for one in wanted
-        }
-
-    def _percentile(self, name: Aggregate, kind: Aggregation) -> float | None:
-        if kind in {"counter", "circular_mean"} or not (self.values or self.sketch):
-            return None
-        if self.sketch is None:
-            return interpolated(sorted(self.values), PERCENTILES[name])
-        whole = Sketch(self.values)
-        whole.merge(self.sketch)
-        return whole.quantile(PERCENTILES[name])
+                    known["mean"] = self.total / count
+        return {one: known.get(one) for one in wanted}
 
 
-def interpolated(ascending: Sequence[float], share: float) -> float:
-    """Return a percentile, between the two nearest values where it lies between them.
+def figures_of(parts: Sequence[Part], wanted: Sequence[Aggregate], kind: Aggregation) -> list[Figures]:
+    """Return the aggregates of parts, percentiles too where they mean something, None where there are none.
 
-    Definition 7 of Hyndman & Fan, Sample quantiles in statistical packages, The American Statistician 50,
-    1996; PostgreSQL's percentile_cont is the same.
-
-    >>> interpolated([1.0, 2.0, 4.0], 0.75)
-    3.0
+    They mean nothing of a register's readings, nor on a circle. Raises MessageError when a stored sketch
+    cannot be read.
     """
-    place = share * (len(ascending) - 1)
-    below = floor(place)
-    above = min(below + 1, len(ascending) - 1)
-    return ascending[below] + (place - below) * (ascending[above] - ascending[below])
+    found = [part.figures(wanted, kind) for part in parts]
+    names = [name for name in wanted if name in PERCENTILES]
+    if names and kind not in {"counter", "circular_mean"}:
+        pools = [
+            Pool(
+                np.frombuffer(part.values, ">f8").astype(np.float64),
+                b"".join(data for data, _ in part.sketches),
+                sum(count for _, count in part.sketches),
+            )
+            for part in parts
+        ]
+        shares = [PERCENTILES[name] for name in names]
+        for figures, values in zip(found, percentiles(pools, shares), strict=True):
+            figures.update(zip(names, values, strict=True))
+    return found
 
 
-def combined(
-    parts: Sequence[Part], wanted: Sequence[Aggregate], kind: Aggregation, combination: Combination
-) -> Figures:
-    """Return the aggregates of a bucket from the parts of its datastreams, which stay as they are.
-
-    Where datastreams add up ("sum"), each aggregate is computed for each and these are added. Otherwise all
-    values count alike, whichever datastream they are of; only increases of registers are always added.
-    """
-    if len(parts) == 1:
-        return parts[0].figures(wanted, kind)
-    if combination != "sum":
-        pool = Part()
-        for one in parts:
-            pool.add(one)
-        return pool.figures(wanted, kind)
-    each = [one.figures(wanted, kind) for one in parts]
-    added: Figures = {}
+def added(parts: Sequence[Mapping[Aggregate, float | None]], wanted: Sequence[Aggregate]) -> Figures:
+    """Return the sums of the aggregates of several parts, None where no part has any."""
+    figures: Figures = {}
     for name in wanted:
-        found = [value for one in each if (value := one[name]) is not None]
-        added[name] = sum(found) if found else None
-    return added
+        found = [value for one in parts if (value := one[name]) is not None]
+        figures[name] = sum(found) if found else None
+    return figures

@@ -15,6 +15,7 @@ from storage.queries import query
 from storage.recomputation import recompute
 from twin.instant import DAY, HOUR, Instant, from_datetime, to_datetime
 from twin.observed_property import ObservedProperty
+from twin.sketch import merged
 
 PIECE = 7 * DAY
 """What is looked through at a time for hours without an aggregate."""
@@ -69,7 +70,11 @@ async def make_days(
         "source": "hour",
         "interval": "1 days",
         "zone": zone,
+        "apart": False,
         "circular": circular,
+        "totals": True,
+        "extremes": True,
+        "ends": True,
         "percentiles": True,
     }
     parts = {row[0]: Part.of(row[2:]) for row in await _rows(connection, "list_aggregate_buckets", asked)}
@@ -93,11 +98,16 @@ async def make_days(
                 "sum": figures["sum"] if adds_up else None,
                 "first": figures["first"],
                 "last": figures["last"],
-                "sketch": part.sketch.encode() if part.sketch is not None else b"",
+                "sketch": _sketch(part),
             },
         )
     await connection.execute(query("remove_hours"), asked)
     return end
+
+
+def _sketch(part: Part) -> bytes:
+    encoded = b"".join(data for data, _ in part.sketches)
+    return merged(encoded, sum(count for _, count in part.sketches)).encode()
 
 
 async def next_observation(

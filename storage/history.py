@@ -11,17 +11,20 @@ from datetime import timedelta
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from storage.bucket_assembly import Ask, Fill, Parts, assembled, take
+from storage.bucket_assembly import Ask, Fill, Parts, assembled, pooled, take
 from storage.bucket_interval import BucketInterval, QueryError
 from storage.bucket_part import AGGREGATES, Aggregate, Bucket
 from storage.counter_history import READINGS_MAX, Reading, increases
 from storage.database import Connection
 from storage.history_reading import (
     Placing,
+    asking,
     bounded,
+    checked_span,
     edges_of,
     fetch,
-    kept_of,
+    placing_of,
+    read_kept,
     read_span,
     readings_before,
     terms,
@@ -86,9 +89,24 @@ async def observations(  # noqa: PLR0917 - a question has so many parts
     Raises QueryError when there are too many datastreams, when some of what is asked for was removed by
     retention, or when the database takes too long.
     """
-    kept = await kept_of(connection, bounded(datastream_ids), known_at)
+    async with asking(connection):
+        return await _observations(
+            connection, datastream_ids, Span("raw", start, end), limit, after, rules, known_at
+        )
+
+
+async def _observations(  # noqa: PLR0917 - as `observations`
+    connection: Connection,
+    datastream_ids: Collection[int],
+    span: Span,
+    limit: int,
+    after: ObservationCursor | None,
+    rules: QualityRules,
+    known_at: Instant | None,
+) -> list[HistoricObservation]:
+    kept = await read_kept(connection, bounded(datastream_ids), known_at)
     raw_from = max((one.raw_from for one in kept), default=INSTANT_MIN)
-    if start < raw_from:
+    if span.start < raw_from:
         raise QueryError(
             f"single observations before {format_instant(raw_from)} are gone: ask from then on, or for "
             "buckets with an interval of whole hours"
@@ -98,7 +116,7 @@ async def observations(  # noqa: PLR0917 - a question has so many parts
         connection,
         query("list_observations" if known_at is None else "list_observations_known_at"),
         {
-            **terms(kept, Span("raw", start, end), rules, known_at),
+            **terms(kept, span, rules, known_at),
             "after_time": to_datetime(place.phenomenon_time),
             "after_datastream": place.datastream,
             "limit": max(0, min(limit, OBSERVATIONS_MAX)),
@@ -151,28 +169,51 @@ async def buckets(  # noqa: PLR0917 - a question has so many parts
     zone = _checked(interval, start, end, timezone)
     if end <= start:
         return []
-    kept = await kept_of(connection, bounded(datastream_ids), known_at)
     kind = _kind(rules, combination)
-    asked = Question(start, end, interval, zone, day_zone, known_at is not None, kind == "circular_mean")
-    placing = _placing(interval, zone, kind, wanted)
-    edges = await edges_of(connection, placing, start, end)
-    if len(edges) * len(kept) > PARTS_MAX:
-        raise QueryError(
-            f"{len(edges)} buckets of {len(kept)} datastreams: expected at most {PARTS_MAX} together; "
-            "ask for longer intervals or a shorter range"
-        )
-    quality = rules.quality if rules is not None else GOOD
+    async with asking(connection):
+        kept = await read_kept(connection, bounded(datastream_ids), known_at)
+        asked = Question(start, end, interval, zone, day_zone, known_at is not None, kind == "circular_mean")
+        # The first of all is that of the first datastream, whenever it was, and so is the last.
+        apart = len(kept) > 1 and (combination == "sum" or "first" in wanted or "last" in wanted)
+        placing = placing_of(interval, zone, kind, wanted, apart=apart)
+        edges = await edges_of(connection, placing, start, end)
+        if len(edges) * len(kept) > PARTS_MAX:
+            raise QueryError(
+                f"{len(edges)} buckets of {len(kept)} datastreams: expected at most {PARTS_MAX} together; "
+                "ask for longer intervals or a shorter range"
+            )
+        found = await _parts(connection, kept, asked, placing, edges, rules, known_at)
+    parts = found if combination == "sum" else pooled(found)
+    return assembled(edges, kept, parts, Ask(start, end, wanted, kind, fill))
+
+
+async def _parts(  # noqa: PLR0917 - a question has so many parts
+    connection: Connection,
+    kept: Sequence[Kept],
+    asked: Question,
+    placing: Placing,
+    edges: Sequence[tuple[Instant, Instant]],
+    rules: ObservedProperty | None,
+    known_at: Instant | None,
+) -> Parts:
+    """Return what the spans of a question hold."""
     found: Parts = {}
-    for span in spans(kept, asked):
+    quality = rules.quality if rules is not None else GOOD
+    for planned in spans(kept, asked):
+        span = await checked_span(connection, kept, planned)
         take(found, await read_span(connection, span, placing, terms(kept, span, quality, known_at)))
-        if span.source == "raw" and rules is not None and kind == "counter" and "sum" in wanted:
+        if (
+            span.source == "raw"
+            and rules is not None
+            and rules.aggregation == "counter"
+            and placing["totals"]
+        ):
             readings = await _readings(connection, kept, span, known_at)
             rate_max = RATE_MAX.get(rules.name)
             counted = increases(readings, span, edges, wraps_at=rules.wraps_at, rate_max=rate_max)
-            for key, amount in counted.items():
-                found[key].increase += amount
-    ask = Ask(start, end, wanted, kind, combination, fill)
-    return assembled(edges, kept, found, ask)
+            for (begin, id), amount in counted.items():
+                found[begin, id if placing["apart"] else 0].increase += amount
+    return found
 
 
 async def published_buckets(  # noqa: PLR0917 - a question has so many parts
@@ -200,16 +241,17 @@ async def published_buckets(  # noqa: PLR0917 - a question has so many parts
     zone = _checked(interval, start, end, timezone)
     if end <= start:
         return []
-    placing = _placing(interval, zone, kind, wanted)
-    edges = await edges_of(connection, placing, start, end)
+    placing = placing_of(interval, zone, kind, wanted)
     found: Parts = {}
     parameters: dict[str, Any] = {**placing, "entity": entity, "name": name, "unusable": UNUSABLE}
     back = 1 if at_end else 0  # microseconds
     parameters |= {"start": to_datetime(start + back), "end": to_datetime(end + back)}
     parameters["back"] = timedelta(microseconds=back)
-    take(found, await fetch(connection, query("list_published_buckets"), parameters))
+    async with asking(connection):
+        edges = await edges_of(connection, placing, start, end)
+        take(found, await fetch(connection, query("list_published_buckets"), parameters))
     series = Kept(id=0, interval=expected, created=INSTANT_MIN, retired=None)
-    return assembled(edges, [series], found, Ask(start, end, wanted, kind, "mean", fill))
+    return assembled(edges, [series], found, Ask(start, end, wanted, kind, fill))
 
 
 async def _readings(
@@ -220,9 +262,7 @@ async def _readings(
     after: ObservationCursor | None = None
     ids = [one.id for one in kept]
     while len(found) <= READINGS_MAX:
-        page = await observations(
-            connection, ids, span.start, span.end, OBSERVATIONS_MAX, after, known_at=known_at
-        )
+        page = await _observations(connection, ids, span, OBSERVATIONS_MAX, after, GOOD, known_at)
         found += [
             Reading(one.datastream, one.phenomenon_time, one.value) for one in page if takes_part(one.flags)
         ]
@@ -236,17 +276,6 @@ def _kind(rules: ObservedProperty | None, combination: Combination) -> Aggregati
     if rules is not None:
         return rules.aggregation
     return "circular_mean" if combination == "circular_mean" else "mean"
-
-
-def _placing(
-    interval: BucketInterval, zone: str, kind: Aggregation, wanted: Collection[Aggregate]
-) -> Placing:
-    return {
-        "interval": interval.in_words,
-        "zone": zone,
-        "circular": kind == "circular_mean",
-        "percentiles": ("p50" in wanted or "p95" in wanted) and kind not in {"counter", "circular_mean"},
-    }
 
 
 def _checked(interval: BucketInterval, start: Instant, end: Instant, timezone: str) -> str:

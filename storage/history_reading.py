@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import AsyncIterator, Collection, Iterable, Sequence
+from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import Any, TypedDict
 
 import psycopg
 
-from storage.bucket_interval import QueryError
+from storage.bucket_interval import BucketInterval, QueryError
+from storage.bucket_part import Aggregate
 from storage.counter_history import Reading
 from storage.database import Connection
 from storage.history_source import Kept, Segment, Span, segments
 from storage.queries import query
 from twin.calibration import Calibration, in_force
 from twin.instant import INSTANT_MAX, INSTANT_MIN, Instant, from_datetime, to_datetime
+from twin.observed_property import Aggregation
 from twin.quality import UNUSABLE, QualityFlag, takes_part
 from twin.quality_rules import QualityRules
 
@@ -31,25 +34,60 @@ class Placing(TypedDict):
 
     interval: str
     zone: str
+    apart: bool  #: each datastream by itself
+    #: What is computed.
     circular: bool
+    totals: bool
+    extremes: bool
+    ends: bool
     percentiles: bool
+
+
+def placing_of(
+    interval: BucketInterval,
+    zone: str,
+    kind: Aggregation,
+    wanted: Collection[Aggregate],
+    *,
+    apart: bool = False,
+) -> Placing:
+    """Return how observations are put into buckets, and what is computed for the wanted aggregates."""
+    return {
+        "interval": interval.in_words,
+        "zone": zone,
+        "apart": apart,
+        "circular": kind == "circular_mean",
+        "totals": "sum" in wanted or ("mean" in wanted and kind != "counter"),
+        "extremes": "min" in wanted or "max" in wanted,
+        "ends": "first" in wanted or "last" in wanted,
+        "percentiles": ("p50" in wanted or "p95" in wanted) and kind not in {"counter", "circular_mean"},
+    }
+
+
+@asynccontextmanager
+async def asking(connection: Connection) -> AsyncIterator[None]:
+    """One transaction for all that a question reads.
+
+    Raises QueryError when a statement takes longer than `QUERY_SECONDS_MAX`.
+    """
+    try:
+        async with connection.transaction():
+            await connection.execute(query("set_statement_timeout"), (str(QUERY_SECONDS_MAX * 1000),))
+            await connection.execute(query("set_history_memory"))
+            yield
+    except psycopg.errors.QueryCanceled as error:
+        raise QueryError(
+            f"the answer took longer than {QUERY_SECONDS_MAX} s; ask for a shorter range"
+        ) from error
 
 
 async def fetch(
     connection: Connection, statement: bytes, parameters: dict[str, Any]
 ) -> list[tuple[Any, ...]]:
-    """Return the rows of a question; raise QueryError when it takes longer than `QUERY_SECONDS_MAX`."""
-    try:
-        async with connection.transaction():
-            await connection.execute(query("set_statement_timeout"), (str(QUERY_SECONDS_MAX * 1000),))
-            await connection.execute(query("set_history_memory"))
-            async with connection.cursor(binary=True) as cursor:
-                await cursor.execute(statement, parameters)
-                return await cursor.fetchall()
-    except psycopg.errors.QueryCanceled as error:
-        raise QueryError(
-            f"the answer took longer than {QUERY_SECONDS_MAX} s; ask for a shorter range"
-        ) from error
+    """Return the rows of a statement, within `asking`."""
+    async with connection.cursor(binary=True) as cursor:
+        await cursor.execute(statement, parameters)
+        return await cursor.fetchall()
 
 
 def bounded(ids: Collection[int]) -> list[int]:
@@ -72,6 +110,12 @@ def by_datastream(rows: Iterable[Sequence[Any]]) -> dict[int, list[Calibration]]
 
 
 async def kept_of(connection: Connection, ids: Sequence[int], known_at: Instant | None) -> list[Kept]:
+    """Return what is kept of datastreams; a question of its own."""
+    async with asking(connection):
+        return await read_kept(connection, ids, known_at)
+
+
+async def read_kept(connection: Connection, ids: Sequence[int], known_at: Instant | None) -> list[Kept]:
     """Return what is kept of datastreams, with the calibrations that are known, or were at `known_at`."""
     parameters = {
         "datastreams": list(ids),
@@ -137,6 +181,23 @@ async def edges_of(
     parameters = {**placing, "start": to_datetime(start), "end": to_datetime(end)}
     rows = await fetch(connection, query("list_bucket_edges"), parameters)
     return [(from_datetime(begin), from_datetime(stop)) for begin, stop in rows]
+
+
+async def checked_span(connection: Connection, kept: Sequence[Kept], span: Span) -> Span:
+    """Return a span as it can be read: single observations where there are not as many in short aggregates.
+
+    Those shorter than an hour are not made while a sensor reports more seldom, and its interval may change.
+    """
+    if span.source not in {"minute", "ten_minutes"} or span.start < max(one.raw_from for one in kept):
+        return span
+    parameters = {
+        "datastreams": [one.id for one in kept],
+        "start": to_datetime(span.start),
+        "end": to_datetime(span.end),
+        "source": span.source,
+    }
+    ((whole,),) = await fetch(connection, query("compare_aggregates"), parameters)
+    return span if whole else span._replace(source="raw")
 
 
 async def read_span(

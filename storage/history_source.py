@@ -21,6 +21,9 @@ Source: TypeAlias = Literal["raw", "minute", "ten_minutes", "hour", "day"]
 
 SIZES: dict[Source, Duration] = {"minute": MINUTE, "ten_minutes": 10 * MINUTE, "hour": HOUR, "day": DAY}
 
+SHORT: tuple[Source, ...] = ("hour", "ten_minutes", "minute")
+"""The sizes that the stream makes, coarsest first."""
+
 RAW_EXPECTED_MAX = 10_000
 """More observations than this are answered from aggregates where the interval allows: reading single ones
 takes about 1 µs each on a quiet machine, and several on a busy one."""
@@ -107,7 +110,6 @@ def spans(kept: Sequence[Kept], asked: Question) -> list[Span]:
     if asked.start >= raw_from and (few or asked.as_known or asked.exact):
         return [Span("raw", asked.start, asked.end)]
     complete_to = min((one.complete_to for one in kept), default=INSTANT_MIN)
-    size = _fitting(asked, "hour")
     found: list[Span] = []
     begin = asked.start
     if begin < raw_from:
@@ -116,8 +118,9 @@ def spans(kept: Sequence[Kept], asked: Question) -> list[Span]:
     # From here single observations are there; aggregates are only faster.
     first, last = begin + -begin % HOUR, min(asked.end, complete_to)
     last -= last % HOUR
-    if size and not few and not asked.exact and first < last:
-        found += [Span("raw", begin, first), Span("hour", first, last), Span("raw", last, asked.end)]
+    source = None if few or asked.exact else _shorter(kept, asked, expected)
+    if source is not None and first < last:
+        found += [Span("raw", begin, first), Span(source, first, last), Span("raw", last, asked.end)]
     else:
         found.append(Span("raw", begin, asked.end))
     return [one for one in found if one.start < one.end]
@@ -138,8 +141,7 @@ def _before(kept: Sequence[Kept], asked: Question, end: Instant) -> list[Span]:
         begin = min(hour_from, end)
         found.append(Span("day", _midnight(asked.start, asked.day_zone), begin))
     if begin < end:
-        fine: tuple[Source, ...] = ("hour", "ten_minutes", "minute")
-        fitting = next((one for one in fine if _fitting(asked, one) and _is_made(kept, one)), None)
+        fitting = next((one for one in SHORT if _fitting(asked, one) and _is_made(kept, one)), None)
         if fitting is None or (fitting != "hour" and begin < minute_from):
             raise QueryError(
                 f"before {format_instant(max(minute_from if fitting else end, begin))} single observations "
@@ -148,6 +150,16 @@ def _before(kept: Sequence[Kept], asked: Question, end: Instant) -> list[Span]:
         # What was dropped ends on the hour, so that this is a whole number of aggregates.
         found.append(Span(fitting, begin - begin % SIZES[fitting], end + -end % HOUR))
     return found
+
+
+def _shorter(kept: Sequence[Kept], asked: Question, expected: int) -> Source | None:
+    """Return the coarsest aggregates that fit: hours, or shorter ones that are at most half as many."""
+    for source in SHORT:
+        if _fitting(asked, source):
+            rows = len(kept) * ((asked.end - asked.start) // SIZES[source])
+            fewer = 2 * rows <= expected and _is_made(kept, source)
+            return source if source == "hour" or fewer else None
+    return None
 
 
 def _fitting(asked: Question, source: Source) -> bool:

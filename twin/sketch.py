@@ -29,10 +29,11 @@ BINS_MAX = 1_024
 VALUES_EXACT_MAX = 32
 """Up to so many values are kept as they are: a minute's and most ten minutes' percentiles are exact."""
 
-_MAPPING = LogarithmicMapping(RELATIVE_ACCURACY)
+MAPPING = LogarithmicMapping(RELATIVE_ACCURACY)
+"""From values to the keys of their bins, and back."""
 
 
-class _Encoded(msgspec.Struct, array_like=True, frozen=True):
+class Encoded(msgspec.Struct, array_like=True, frozen=True):
     """Either the values, ascending, or the bins that are not empty: (step from the bin before, count, …)."""
 
     values: tuple[float, ...] = ()
@@ -42,7 +43,10 @@ class _Encoded(msgspec.Struct, array_like=True, frozen=True):
 
 
 _ENCODER = msgspec.msgpack.Encoder()
-_DECODER = msgspec.msgpack.Decoder(_Encoded)
+_DECODER = msgspec.msgpack.Decoder(list[Encoded])
+
+# How MessagePack begins an array whose length follows in four bytes.
+_ARRAY = b"\xdd"
 
 
 class Sketch:
@@ -107,12 +111,12 @@ class Sketch:
             return _ENCODER.encode(self._bins.encoded())
         # Adding zero makes minus zero zero: the two are equal, but not as bytes.
         values = tuple(sorted(value + 0.0 for value in self._values))
-        return _ENCODER.encode(_Encoded(values=values)) if values else b""
+        return _ENCODER.encode(Encoded(values=values)) if values else b""
 
     @classmethod
     def decode(cls, data: bytes) -> Sketch:
         """Return the sketch that the bytes hold; raise MessageError when they hold none."""
-        return merged((data,))
+        return merged(data, 1 if data else 0)
 
     @classmethod
     def of_bins(cls, zeros: int, positive: Mapping[int, int], negative: Mapping[int, int]) -> Sketch:
@@ -125,8 +129,8 @@ class Sketch:
         return sketch
 
 
-def merged(encoded: Iterable[bytes]) -> Sketch:
-    """Return what many encoded sketches hold together; raise MessageError when one cannot be read.
+def merged(data: bytes, count: int) -> Sketch:
+    """Return what `count` encoded sketches hold together; raise MessageError when they cannot be read.
 
     The counts of equal bins are added before they go into a sketch: a year of hours in milliseconds.
     """
@@ -134,28 +138,29 @@ def merged(encoded: Iterable[bytes]) -> Sketch:
     zeros = 0
     positive: Counter[int] = Counter()
     negative: Counter[int] = Counter()
-    for data in encoded:
-        one = _read(data)
+    for one in read(data, count):
         values.extend(one.values)
         zeros += one.zeros
         for counts, steps in ((positive, one.positive), (negative, one.negative)):
             key = 0
-            for step, count in zip(steps[::2], steps[1::2], strict=True):
+            for step, times in zip(steps[::2], steps[1::2], strict=True):
                 key += step
-                counts[key] += count
+                counts[key] += times
     sketch = Sketch(values)
     if zeros or positive or negative:
         sketch.merge(Sketch.of_bins(zeros, positive, negative))
     return sketch
 
 
-def _read(data: bytes) -> _Encoded:
-    if not data:
-        return _Encoded()
+def read(data: bytes, count: int) -> list[Encoded]:
+    """Return `count` encoded sketches that stand one after the other, none of them empty.
+
+    Raises MessageError when they cannot be read.
+    """
     try:
-        return _DECODER.decode(data)
+        return _DECODER.decode(_ARRAY + count.to_bytes(4) + data)
     except msgspec.MsgspecError as error:
-        raise MessageError(f"sketch of {len(data)} bytes cannot be read: {error}") from error
+        raise MessageError(f"{len(data)} bytes of {count} sketches cannot be read: {error}") from error
 
 
 class _Bins:
@@ -173,7 +178,7 @@ class _Bins:
         return int(self._positive.count + self._negative.count) + self._zeros
 
     def add(self, values: Iterable[float]) -> None:
-        key, smallest = _MAPPING.key, _MAPPING.min_possible
+        key, smallest = MAPPING.key, MAPPING.min_possible
         # A sensor has few distinct values: its resolution sees to that.
         for value, times in Counter(values).items():
             if value > smallest:
@@ -189,12 +194,12 @@ class _Bins:
         self._zeros += other._zeros
 
     def quantile(self, q: float) -> float | None:
-        library = BaseDDSketch(_MAPPING, self._positive, self._negative, float(self._zeros))
+        library = BaseDDSketch(MAPPING, self._positive, self._negative, float(self._zeros))
         found: float | None = library.get_quantile_value(q)
         return found
 
-    def encoded(self) -> _Encoded:
-        return _Encoded(
+    def encoded(self) -> Encoded:
+        return Encoded(
             zeros=self._zeros,
             positive=tuple(chain.from_iterable(_steps(self._positive))),
             negative=tuple(chain.from_iterable(_steps(self._negative))),

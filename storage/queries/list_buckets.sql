@@ -1,6 +1,7 @@
--- Aggregates of observations in buckets, of each datastream by itself, oldest first.
+-- Aggregates of observations in buckets, in any order; of each datastream by itself where they stay apart.
 -- observation_key and assessment_key, in the chunks that the range touches.
 --
+-- Only what is asked for is computed. Single values are told as bytes, each a float8 in the order of the network.
 -- A segment is a stretch of a datastream that one calibration is in force for. Values that do not take part are
 -- counted beside; that a value is late or dated ahead follows from its two times.
 WITH segment AS (
@@ -46,14 +47,23 @@ WITH segment AS (
             ELSE time_bucket(%(interval)s::interval, phenomenon_time, %(zone)s)
         END AS start
     FROM judged
+), part AS (
+    SELECT start, datastream_id, count(value) AS count, count(*) - count(value) AS suspect,
+        bit_or(flags) AS flags, sum(value) FILTER (WHERE %(totals)s) AS total,
+        min(value) FILTER (WHERE %(extremes)s) AS minimum, max(value) FILTER (WHERE %(extremes)s) AS maximum,
+        first(value, phenomenon_time) FILTER (WHERE %(ends)s AND value IS NOT NULL) AS first,
+        last(value, phenomenon_time) FILTER (WHERE %(ends)s AND value IS NOT NULL) AS last,
+        sum(sind(value)) FILTER (WHERE %(circular)s) AS sine,
+        sum(cosd(value)) FILTER (WHERE %(circular)s) AS cosine,
+        string_agg(float8send(value), '') FILTER (WHERE %(percentiles)s AND value IS NOT NULL) AS values
+    FROM measured
+    GROUP BY start, datastream_id
 )
-SELECT start, datastream_id, count(value), count(*) - count(value), bit_or(flags),
-    sum(value), min(value), max(value),
-    first(value, phenomenon_time) FILTER (WHERE value IS NOT NULL),
-    last(value, phenomenon_time) FILTER (WHERE value IS NOT NULL),
-    sum(sind(value)) FILTER (WHERE %(circular)s), sum(cosd(value)) FILTER (WHERE %(circular)s),
-    array_agg(value) FILTER (WHERE %(percentiles)s AND value IS NOT NULL),
-    NULL::float8 AS increase, NULL::bytea[] AS sketches
-FROM measured
-GROUP BY start, datastream_id
-ORDER BY start, datastream_id;
+SELECT start, CASE WHEN %(apart)s THEN datastream_id ELSE 0 END AS series,
+    array_agg(datastream_id), array_agg(count), sum(suspect)::bigint, bit_or(flags),
+    sum(total), min(minimum), max(maximum),
+    first(first, datastream_id) FILTER (WHERE count > 0), last(last, datastream_id) FILTER (WHERE count > 0),
+    sum(sine), sum(cosine), string_agg(values, ''),
+    NULL::float8 AS increase, NULL::bytea AS sketches, 0 AS sketch_count
+FROM part
+GROUP BY start, series;

@@ -1,4 +1,4 @@
--- Published values of an entity in buckets, oldest first; the columns of list_buckets, datastream 0.
+-- Published values of an entity in buckets, in any order; the columns of list_buckets, datastream 0.
 -- entity_value_key, in the chunks that the range touches.
 -- What is dated to the end of its window belongs to the bucket that ends with it: back is then a microsecond.
 WITH measured AS (
@@ -11,13 +11,12 @@ WITH measured AS (
         AND phenomenon_time >= %(start)s
         AND phenomenon_time < %(end)s
 )
-SELECT start, 0, count(value), count(*) - count(value), bit_or(flags),
+SELECT start, 0, ARRAY[0], ARRAY[count(value)], count(*) - count(value), bit_or(flags),
     sum(value), min(value), max(value),
     first(value, phenomenon_time) FILTER (WHERE value IS NOT NULL),
     last(value, phenomenon_time) FILTER (WHERE value IS NOT NULL),
     sum(sind(value)) FILTER (WHERE %(circular)s), sum(cosd(value)) FILTER (WHERE %(circular)s),
-    array_agg(value) FILTER (WHERE %(percentiles)s AND value IS NOT NULL),
-    NULL::float8 AS increase, NULL::bytea[] AS sketches
+    string_agg(float8send(value), '') FILTER (WHERE %(percentiles)s AND value IS NOT NULL),
+    NULL::float8 AS increase, NULL::bytea AS sketches, 0 AS sketch_count
 FROM measured
-GROUP BY start
-ORDER BY start;
+GROUP BY start;

@@ -111,8 +111,8 @@ async def test_a_range_touches_the_chunks_of_its_days(
     bucketed = {
         "interval": "3600000000 microseconds",
         "zone": "UTC",
-        "circular": False,
-        "percentiles": False,
+        "apart": False,
+        **dict.fromkeys(("circular", "totals", "extremes", "ends", "percentiles"), False),
     }
     for name, others in (("list_observations", raw), ("list_buckets", bucketed)):
         nodes = await plan_of(connection, name, {**span(start, start + days * DAY), **others})

@@ -1,0 +1,63 @@
+"""Percentiles of many pools at once are those of each pool by itself, one sketch after the other."""
+
+from __future__ import annotations
+
+from random import Random
+
+import numpy as np
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from twin.percentiles import Pool, percentiles
+from twin.sketch import VALUES_EXACT_MAX, Sketch
+
+SHARES = (0.0, 0.05, 0.5, 0.95, 1.0)
+
+# A sensor's few values, both signs and zero; and so far apart that bins are full.
+near = st.integers(-400, 400).map(lambda tenths: tenths / 10)
+far = st.floats(-1e300, 1e300)
+some = st.builds(
+    lambda values, times: values * times,
+    st.lists(near, max_size=40) | st.lists(far, max_size=40),
+    st.sampled_from([1, 1, 7]),
+)
+pool = st.tuples(some, st.lists(some, max_size=4))
+Parts = tuple[list[float], list[list[float]]]
+
+
+def pool_of(values: list[float], parts: list[list[float]]) -> Pool:
+    encoded = [data for part in parts if (data := Sketch(part).encode())]
+    return Pool(np.array(values, np.float64), b"".join(encoded), len(encoded))
+
+
+def one_by_one(values: list[float], parts: list[list[float]]) -> list[float | None]:
+    sketch = Sketch(values)
+    for part in parts:
+        sketch.merge(Sketch.decode(Sketch(part).encode()))
+    return [sketch.quantile(share) for share in SHARES]
+
+
+@given(st.lists(pool, max_size=6))
+@example([([10.0**n for n in range(-300, 300, 5)], [[-(10.0**n) for n in range(-300, 300, 5)]])])
+@example([([], [[float(n) for n in range(VALUES_EXACT_MAX)]]), ([1.0], [[float(n) for n in range(32)]])])
+@example([([], [[0.0] * 40]), ([], []), ([], [[-0.0, 5e-324]])])
+def test_pools_are_answered_together_as_one_by_one(pools: list[Parts]) -> None:
+    found = percentiles([pool_of(*one) for one in pools], SHARES)
+    for told, (values, parts) in zip(found, pools, strict=True):
+        if any(parts):
+            assert told == one_by_one(values, parts)
+        elif values:
+            assert told == pytest.approx(np.quantile(values, SHARES).tolist())
+        else:
+            assert told == [None] * len(SHARES)
+
+
+@given(some, st.lists(some, min_size=1, max_size=4), st.randoms(use_true_random=False))
+def test_the_order_of_sketches_and_values_does_not_matter(
+    values: list[float], parts: list[list[float]], dice: Random
+) -> None:
+    forth = percentiles([pool_of(values, parts)], SHARES)
+    dice.shuffle(values)
+    dice.shuffle(parts)
+    assert percentiles([pool_of(values, parts)], SHARES) == forth
