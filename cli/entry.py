@@ -24,6 +24,7 @@ COMMANDS = {
     "stream": "Role: observations to state.",
     "historian": "Role: the log to the database.",
     "api": "Role: HTTP and the page.",
+    "alerting": "Role: alarms to people on duty.",
     "outlets": "Role: MQTT out.",
     "simulate": "Virtual devices that publish to MQTT.",
     "replay": "Play recorded feeds to MQTT.",

@@ -9,6 +9,7 @@ from collections.abc import Coroutine, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+from alerting.secrets import secrets_of
 from cities.folder import read_city
 from cli.commands.apply import apply_city
 from cli.data_dir import DataDir
@@ -37,7 +38,7 @@ READY_TIMEOUT_S = 60.0
 DRAIN_AT_END_S = 10.0
 
 # Writers before readers, so that little is left to do when the log goes.
-STOP_ORDER = ("simulate", "ingest", "stream", "historian", "outlets", "api")
+STOP_ORDER = ("simulate", "ingest", "stream", "historian", "alerting", "outlets", "api")
 
 
 class EmbeddedSystem:
@@ -170,6 +171,8 @@ class EmbeddedSystem:
             http_port=self.http_port,
             pseudonym_key=self._data_dir.secret("pseudonym.key"),
             operator_key=self._operator_key,
+            link_key=self._data_dir.secret("link.key"),
+            channel_secrets=secrets_of(plan.duty),
         )
         for name, environment in environments.items():
             self.roles[name] = Role(

@@ -47,11 +47,13 @@ def role_environments(
     http_port: int,
     pseudonym_key: str,
     operator_key: str,
+    link_key: str,
+    channel_secrets: frozenset[str],
 ) -> dict[str, dict[str, str]]:
     """Return the settings of each role as environment variables.
 
     What the caller's environment says about LIVETWIN_* is passed on, except where the embedded system knows
-    better; a secret goes only to the role that needs it.
+    better; a secret goes only to the role that needs it, and so do the variables that the duty plan names.
     """
     ours = {name: value for name, value in os.environ.items() if name.startswith("LIVETWIN_")}
     shared = {
@@ -77,6 +79,12 @@ def role_environments(
         },
         "stream": {**shared, "LIVETWIN_SESSION_TIMEOUT_S": str(STREAM_SESSION_S)},
         "historian": shared,
+        "alerting": {
+            **{name: os.environ[name] for name in sorted(channel_secrets) if name in os.environ},
+            **shared,
+            "LIVETWIN_BASE_URL": ours.get("LIVETWIN_BASE_URL", f"http://localhost:{http_port}"),
+            "LIVETWIN_LINK_KEY": link_key,
+        },
         "outlets": {**shared, **mqtt},
         "api": {**shared, "LIVETWIN_PORT": str(http_port), "LIVETWIN_OPERATOR_KEY": operator_key},
     }

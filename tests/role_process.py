@@ -8,7 +8,7 @@ import secrets
 import signal
 import socket
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 END_TIMEOUT_S = 20.0
@@ -18,8 +18,16 @@ READY_TIMEOUT_S = 60.0
 class RoleProcess:
     """`python -m cli ROLE` with settings in the environment; its log is in `folder`."""
 
-    def __init__(self, role: str, settings: Mapping[str, str], folder: Path, name: str | None = None) -> None:
+    def __init__(
+        self,
+        role: str,
+        settings: Mapping[str, str],
+        folder: Path,
+        name: str | None = None,
+        command: Sequence[str] | None = None,
+    ) -> None:
         self._role = role
+        self._command = command if command is not None else ("-m", "cli", role)
         self._environment = {**os.environ, **{f"LIVETWIN_{key}": value for key, value in settings.items()}}
         self.log = folder / f"{name or role}.log"
         self._process: asyncio.subprocess.Process | None = None
@@ -32,9 +40,7 @@ class RoleProcess:
             listener.bind("\0" + address[1:])
             self._process = await asyncio.create_subprocess_exec(
                 sys.executable,
-                "-m",
-                "cli",
-                self._role,
+                *self._command,
                 env={**self._environment, "NOTIFY_SOCKET": address},
                 stdout=log,
                 stderr=log,
@@ -58,6 +64,11 @@ class RoleProcess:
         except TimeoutError:
             process.kill()
             raise AssertionError(f"{self._role} does not end\n{self.last_lines()}") from None
+
+    def kill(self) -> None:
+        """Kill it with -9, from whatever thread; `end` is due then, too."""
+        if self._process is not None and self._process.returncode is None:
+            os.kill(self._process.pid, signal.SIGKILL)
 
     @property
     def running(self) -> bool:

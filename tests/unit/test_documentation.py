@@ -16,6 +16,7 @@ from prometheus_client import CollectorRegistry
 from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 
+from alerting.metrics import AlertingMetrics
 from api.metrics import ApiMetrics
 from cities import default_city
 from cities.folder import read_city
@@ -49,6 +50,7 @@ HEADINGS = {
     "stream": "`livetwin stream`",
     "storage": "`livetwin historian`",
     "api": "`livetwin api`",
+    "alerting": "`livetwin alerting`",
     "outlets": "`livetwin outlets`",
     "simulators": "`livetwin simulate`",
 }
@@ -135,14 +137,20 @@ def metric_names(collectors: CollectorRegistry) -> set[str]:
 def test_every_metric_is_in_the_operations_page_and_nothing_else() -> None:
     documented = [
         ROOT / one
-        for one in ("ingest/metrics.py", "stream/metrics.py", "api/metrics.py", "outlets/metrics.py")
+        for one in (
+            "ingest/metrics.py",
+            "stream/metrics.py",
+            "api/metrics.py",
+            "outlets/metrics.py",
+            "alerting/metrics.py",
+        )
     ]
     documented += [ROOT / "storage/historian_metrics.py", ROOT / "runtime/metrics.py"]
     found = set(ROOT.glob("*/*metrics.py")) - set(documented)
     assert not found, f"{found}: add the metrics of this module to this test and to docs/operations.md"
     counted = HistorianMetrics().registry
     names = metric_names(counted)
-    for metrics in (IngestMetrics, StreamMetrics, ApiMetrics, OutletMetrics):
+    for metrics in (IngestMetrics, StreamMetrics, ApiMetrics, OutletMetrics, AlertingMetrics):
         counted = CollectorRegistry()
         metrics(counted)
         names |= metric_names(counted)

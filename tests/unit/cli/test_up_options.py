@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from alerting.settings import AlertingSettings
 from api.settings import ApiSettings
 from cli.up_options import UpOptions, role_environments
 from ingest.settings import IngestSettings
@@ -19,6 +20,7 @@ SETTINGS: dict[str, type[RoleSettings]] = {
     "ingest": IngestSettings,
     "stream": StreamSettings,
     "historian": HistorianSettings,
+    "alerting": AlertingSettings,
     "outlets": OutletSettings,
     "api": ApiSettings,
     "simulate": SimulatorSettings,
@@ -49,6 +51,8 @@ def environments(*, simulate: bool = True) -> dict[str, dict[str, str]]:
         http_port=18080,
         pseudonym_key="pseudonyms",
         operator_key="operators",
+        link_key="links",
+        channel_secrets=frozenset({"WATER_MAIL"}),
     )
 
 
@@ -65,9 +69,9 @@ def test_every_variable_is_a_setting_that_the_role_knows(role: str, monkeypatch:
 def test_a_secret_goes_only_to_the_role_that_needs_it() -> None:
     holders = {
         secret: {role for role, variables in environments().items() if secret in variables.values()}
-        for secret in ("pseudonyms", "operators")
+        for secret in ("pseudonyms", "operators", "links")
     }
-    assert holders == {"pseudonyms": {"ingest"}, "operators": {"api"}}
+    assert holders == {"pseudonyms": {"ingest"}, "operators": {"api"}, "links": {"alerting"}}
 
 
 def test_what_the_caller_sets_is_passed_on_unless_it_contradicts(monkeypatch: pytest.MonkeyPatch) -> None:

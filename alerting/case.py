@@ -1,0 +1,147 @@
+"""A case: an incident as the duty loop knows it, whom it has told of it, and what it does next."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Literal, NamedTuple, TypeAlias
+
+import msgspec
+
+from twin.alarms.incident import speaks
+from twin.alarms.messages import IncidentEvent, Member
+from twin.alarms.severity import Severity
+from twin.alarms.state_machine import AlarmState
+from twin.duty import DutyCommand
+from twin.instant import Instant
+
+COMMENTS_MAX = 5
+"""The newest comments, which messages carry."""
+
+COMMANDS_MAX = 64
+"""So many commands are remembered for each case: a second delivery of one does nothing."""
+
+Kind: TypeAlias = Literal["alarm", "change", "reminder", "recovery", "watchdog"]
+
+
+class Phase(StrEnum):
+    """Where a case is."""
+
+    UNROUTED = "unrouted"  #: no route fits: nobody is told
+    ESCALATING = "escalating"  #: one step after the other, until somebody acknowledges
+    UNANSWERED = "unanswered"  #: all rounds are over: reminders
+    ACKNOWLEDGED = "acknowledged"  #: somebody knows: reminders
+    CLOSED = "closed"  #: those who were told are told that it is over
+
+
+class Told(NamedTuple):
+    """Somebody was, or may have been, told over a channel."""
+
+    contact: str
+    channel: str
+
+
+class Remark(NamedTuple):
+    """What somebody wrote."""
+
+    actor: str
+    time: Instant
+    text: str
+
+
+class Case(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything the loop remembers of an incident. `step` makes the next one of it."""
+
+    incident: IncidentEvent
+    phase: Phase
+    due: Instant | None  #: when the phase goes on
+    # The escalation, of which there is a new one when what was acknowledged is not any more.
+    escalation: int = 1  #: counts them
+    kind: Kind = "alarm"  #: of its messages
+    severity: Severity = Severity.CLEARED  #: the worst that it was told for; routes go by it
+    round: int = 0
+    step: int = 0  #: the next one
+    waiting: tuple[str, ...] = ()  #: messages of the step before that have no outcome yet
+    step_reached: bool = False  #: whether that step has reached somebody
+    reached: bool = False  #: whether the escalation has
+    # What is new, for those who were told.
+    known: tuple[str, ...] = ()  #: alarms that messages have spoken of
+    change_due: Instant | None = None
+    tellings: int = 0  #: changes, reminders and recoveries: each has a number
+    last_told: Instant | None = None
+    told: tuple[Told, ...] = ()  #: since the incident was last over
+    # What people want.
+    snoozed_until: Instant | None = None
+    snoozed_severity: Severity = Severity.CLEARED  #: what is worse than that is told all the same
+    assignee: str = ""
+    remarks: tuple[Remark, ...] = ()
+    commands: tuple[str, ...] = ()
+    resume: tuple[Phase, Instant | None] | None = None  #: of a closed one: where it was
+    returns: int = 0  #: how often it came back after it was over
+
+    @property
+    def id(self) -> str:
+        """The incident's id."""
+        return self.incident.incident
+
+    @property
+    def speaking(self) -> tuple[Member, ...]:
+        """The alarms that keep it open."""
+        return tuple(one for one in self.incident.members if speaks(one))
+
+    @property
+    def answered(self) -> bool:
+        """Whether somebody has acknowledged all of its active alarms."""
+        return all(one.state == AlarmState.ACKNOWLEDGED for one in self.speaking)
+
+
+class Send(NamedTuple):
+    """A contact is to be told over a channel."""
+
+    notification: str
+    incident: str
+    kind: Kind
+    round: int
+    step: int
+    contact: str
+    channel: str
+    due_time: Instant
+
+
+class Unreachable(NamedTuple):
+    """A step has nobody to tell."""
+
+    incident: str
+    step: int
+    reason: str
+
+
+Decision: TypeAlias = Send | Unreachable
+
+
+class Outcome(NamedTuple):
+    """How it ended with a message."""
+
+    notification: str
+    kind: Kind
+    contact: str
+    channel: str
+    #: `sent`; `given-up`; `doubtful`: the process died while it was handed over
+    result: Literal["sent", "given-up", "doubtful"]
+
+
+class Tick(NamedTuple):
+    """Time has passed, or the plan is another."""
+
+
+TICK = Tick()
+
+Happening: TypeAlias = IncidentEvent | DutyCommand | Outcome | Tick
+
+
+def notification_id(case: Case, step: int, to: Told, tag: str = "") -> str:
+    """Return the id of a message: the same message has the same id, whoever computes it when.
+
+    `incident~round~step~contact~channel`, and behind it what tells apart those that are not of the first
+    escalation of the incident: kind and number.
+    """
+    return "~".join((case.id, str(case.round), str(step), to.contact, to.channel, *([tag] if tag else [])))

@@ -1,0 +1,39 @@
+"""What the alerting role counts."""
+
+from __future__ import annotations
+
+from prometheus_client import CollectorRegistry, Counter, Gauge
+
+
+class AlertingMetrics:
+    """Counters of the alerting role; labels are outcomes and phases, never people."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.tries = Counter(
+            "livetwin_alerting_tries_total",
+            "Tries to send a message, by outcome.",
+            ["outcome"],
+            registry=registry,
+        )
+        self.doubtful = Counter(
+            "livetwin_alerting_doubtful_total",
+            "Messages that were being handed over when the process died.",
+            registry=registry,
+        )
+        self.unreachable = Counter(
+            "livetwin_alerting_unreachable_steps_total", "Steps that had nobody to tell.", registry=registry
+        )
+        self.unreadable = Counter(
+            "livetwin_alerting_unreadable_records_total",
+            "Records of the log that this version cannot read.",
+            registry=registry,
+        )
+        self.incidents = Gauge(
+            "livetwin_alerting_incidents",
+            "Incidents that are not over, by phase.",
+            ["phase"],
+            registry=registry,
+        )
+        self.waiting = Gauge(
+            "livetwin_alerting_waiting_messages", "Messages without an outcome yet.", registry=registry
+        )

@@ -1,0 +1,121 @@
+"""The post: tries to send messages, each in a thread of its own, bounded for each channel.
+
+A channel that hangs keeps its own threads, not those of others. A try that does not end in time has failed;
+its thread goes on to count against its channel until it ends.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from alerting.channel import Channels, Letter, Receipt
+from alerting.desk import TryResult
+from alerting.links import Link, sign
+from alerting.message import Message
+from alerting.wording import Wording
+from twin.duty import Channel, DutyPlan
+from twin.instant import HOUR, Duration, Instant
+
+THREADS_MAX = 4
+"""Tries of one channel at one time."""
+
+STOP_S_MAX = 5.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PostOptions:
+    """How messages are sent."""
+
+    base_url: str  #: of the links
+    link_key: bytes
+    link_valid: Duration = 72 * HOUR
+    try_timeout_s: float
+
+
+class Post:
+    """Sends messages and tells `ended` how each try ended; owned by the task that calls it."""
+
+    def __init__(self, channels: Channels, options: PostOptions, ended: Callable[[TryResult], None]) -> None:
+        self._channels = channels
+        self._options = options
+        self._ended = ended
+        self._busy: Counter[str] = Counter()
+        self._tries: set[asyncio.Task[None]] = set()
+
+    def room(self, channel: str) -> int:
+        """Return how many tries of a channel may begin."""
+        return THREADS_MAX - self._busy[channel]
+
+    def begin(self, message: Message, plan: DutyPlan, now: Instant) -> None:
+        """Begin a try. What the journal says of the message must be on the disk."""
+        task = asyncio.create_task(self._try(message, plan, now), name=f"message {message.id}")
+        self._tries.add(task)
+        task.add_done_callback(self._tries.discard)
+
+    async def close(self) -> None:
+        """Wait a while for the tries under way; those that do not end are doubtful at the next start."""
+        if self._tries:
+            await asyncio.wait(self._tries, timeout=STOP_S_MAX)
+        for one in list(self._tries):
+            one.cancel()
+
+    async def _try(self, message: Message, plan: DutyPlan, now: Instant) -> None:
+        channel = next((one for one in plan.channels if one.id == message.send.channel), None)
+        if channel is None:
+            reason = f"channel {message.send.channel} is not in the duty plan any more"
+            self._ended(TryResult(message.id, False, reason, final=True))
+            return
+        receipt = await self._hand_over(channel, self._letter(message, plan, now))
+        self._ended(TryResult(message.id, receipt.sent, receipt.detail, receipt.final))
+
+    async def _hand_over(self, channel: Channel, letter: Letter) -> Receipt:
+        loop = asyncio.get_running_loop()
+        done: asyncio.Future[Receipt] = loop.create_future()
+
+        def finish(receipt: Receipt) -> None:
+            self._busy[channel.id] -= 1
+            if not done.done():
+                done.set_result(receipt)
+
+        def work() -> None:
+            receipt = self._channels.send(channel, letter)
+            try:
+                loop.call_soon_threadsafe(finish, receipt)
+            except RuntimeError:
+                return  # the loop has ended: nobody waits for it any more
+
+        self._busy[channel.id] += 1
+        # A daemon: a try that hangs must not keep the process from ending.
+        threading.Thread(target=work, name=f"channel {channel.id}", daemon=True).start()
+        timeout_s = self._options.try_timeout_s
+        try:
+            return await asyncio.wait_for(asyncio.shield(done), timeout_s)
+        except TimeoutError:
+            return Receipt(False, f"no answer within {timeout_s:g} s")
+
+    def _letter(self, message: Message, plan: DutyPlan, now: Instant) -> Letter:
+        send, said = message.send, message.wording
+        contact = next((one for one in plan.contacts if one.id == send.contact), None)
+        return Letter(
+            notification=message.id,
+            incident=send.incident,
+            kind=send.kind,
+            contact=send.contact,
+            address=contact.addresses.get(send.channel, "") if contact is not None else "",
+            title=said.title,
+            body=said.body,
+            short=said.short,
+            severity=said.severity,
+            link=self._link(message, said, now),
+        )
+
+    def _link(self, message: Message, said: Wording, now: Instant) -> str:
+        if not said.answer_label:
+            return ""
+        link = Link(message.send.incident, message.send.contact, now + self._options.link_valid)
+        token = sign(self._options.link_key, link)
+        return f"{said.answer_label}: {self._options.base_url.rstrip('/')}/v1/duty/acknowledge/{token}"

@@ -1,0 +1,63 @@
+"""Secrets of channels: put in where an URL names them, and taken out of whatever is told of a failure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from urllib.parse import quote
+
+from twin.duty import DutyPlan, encode_duty
+
+_NAMED = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
+_USER_INFO = re.compile(r"://[^/\s@]+@")
+_QUERY = re.compile(r"\?[^\s'\"]+")
+
+
+def secrets_of(plan: DutyPlan) -> frozenset[str]:
+    """Return the names of the variables that a plan's channels and addresses name."""
+    return frozenset(_NAMED.findall(encode_duty(plan).decode()))
+
+
+class MissingSecretError(Exception):
+    """An URL names a secret that the environment does not have; the message is its name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Secrets:
+    """The environment, as the process was started with it."""
+
+    values: Mapping[str, str] = field(repr=False)
+
+    def fill(self, template: str) -> str:
+        """Return an URL with its secrets.
+
+        A value is quoted, so that it may hold any character, unless it is the beginning of the URL: then it
+        is an URL itself. Raises MissingSecretError.
+
+        >>> Secrets({"PASSWORD": "a/b", "HOOK": "json://host/x"}).fill("mailto://me:${PASSWORD}@host")
+        'mailto://me:a%2Fb@host'
+        >>> Secrets({"HOOK": "json://host/x"}).fill("${HOOK}")
+        'json://host/x'
+        """
+
+        def value(found: re.Match[str]) -> str:
+            secret = self.values.get(found[1], "")
+            if not secret:
+                raise MissingSecretError(found[1])
+            return secret if found.start() == 0 else quote(secret, safe="")
+
+        return _NAMED.sub(value, template)
+
+    def redact(self, text: str, template: str) -> str:
+        """Return a text without the secrets that a template names, nor what looks like one.
+
+        >>> Secrets({"KEY": "s3cret"}).redact("no s3cret at https://me:pw@host/?token=1", "json://${KEY}@host")
+        'no ${KEY} at https://…@host/?…'
+        """
+        for name in _NAMED.findall(template):
+            secret = self.values.get(name, "")
+            for shown in (secret, quote(secret, safe="")):
+                if shown:
+                    text = text.replace(shown, f"${{{name}}}")
+        return _QUERY.sub("?…", _USER_INFO.sub("://…@", text))

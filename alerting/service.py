@@ -1,0 +1,276 @@
+"""The alerting role: one task that owns the desk and the journal; around it those who read, send and tell.
+
+The order is always the same: something happens, the desk decides, the journal has it on disk, and only then
+is something done. So a process that dies at any moment has done nothing that it does not know of when it is
+back, but for a message that was just being handed over.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import Counter, deque
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager, suppress
+
+from prometheus_client import CollectorRegistry
+
+from alerting.case import Phase
+from alerting.channel import Channels
+from alerting.desk import Desk, TryResult
+from alerting.duty_log import INBOX_MAX, Arrival, CaughtUp, DutyLog, LogBegun, Read
+from alerting.journal import Journal
+from alerting.metrics import AlertingMetrics
+from alerting.post import Post, PostOptions
+from alerting.secrets import Secrets
+from alerting.settings import AlertingSettings
+from alerting.teller import tell
+from runtime.city_model import Models
+from runtime.clock import Clock, system_clock
+from runtime.metrics import serve_metrics
+from runtime.readiness import notify_ready
+from runtime.topics import ALARMS as ALARM_TOPIC
+from storage.alarm_knowledge import read_alarms, read_incidents
+from storage.database import UNAVAILABLE, connect
+from twin.alarms.messages import ALARMS, AlarmBatch
+from twin.codec import VERSION
+from twin.duty import DUTY_COMMANDS
+from twin.errors import MessageError
+from twin.instant import HOUR, SECOND
+from twin.model import CityModel
+
+log = logging.getLogger(__name__)
+
+LOOK_S_MAX = 1.0
+"""The loop looks what is due at least so often: a clock that is set does not make it oversleep."""
+
+ROOM_S = 0.5
+"""How long messages wait that found no thread of their channel free, before it is looked again."""
+
+CATCH_UP_S_MAX = 30.0
+"""So long what is due waits for the log to be read up to where it was at the start, and no longer: with the
+log away, what is known is told."""
+
+PRUNE_EVERY = HOUR
+
+
+class Alerting:
+    """The owner of desk and journal."""
+
+    def __init__(
+        self,
+        settings: AlertingSettings,
+        journal: Journal,
+        model: CityModel,
+        *,
+        secrets: Secrets,
+        clock: Clock,
+        metrics: AlertingMetrics,
+    ) -> None:
+        self._settings = settings
+        self._journal = journal
+        self._clock = clock
+        self._metrics = metrics
+        self._arrivals: asyncio.Queue[Arrival] = asyncio.Queue(INBOX_MAX)
+        self._others: deque[TryResult | CityModel] = deque()
+        self._happened = asyncio.Event()
+        self._written = asyncio.Event()
+        self._caught_up = False
+        self._full = False  # whether messages wait for threads of their channel
+        self._next_prune = 0
+        self._counted = 0
+        self.desk = Desk(journal.read(), model)
+        self._channels = Channels(secrets)
+        self._post = Post(
+            self._channels,
+            PostOptions(
+                base_url=settings.base_url,
+                link_key=settings.link_key.get_secret_value().encode(),
+                link_valid=settings.link_hours * HOUR,
+                try_timeout_s=settings.try_timeout_s,
+            ),
+            self._happen,
+        )
+
+    async def run(self, models: Models) -> None:
+        """Work until cancelled."""
+        doubtful = self.desk.resolve_doubtful(self._clock())
+        if doubtful:
+            log.warning(
+                "%d messages were being handed over when the process ended: taken for tried", doubtful
+            )
+            self._metrics.doubtful.inc(doubtful)
+        self._write()
+        reader = DutyLog(
+            self._settings.kafka,
+            self._settings.partitions,
+            self._arrive,
+            lambda: self.desk.log,
+            self.desk.position,
+        )
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(reader.run(), name="log")
+                tasks.create_task(tell(self._settings.kafka, self._journal, self._written), name="teller")
+                tasks.create_task(self._follow(models), name="model")
+                tasks.create_task(self._work(), name="loop")
+        finally:
+            await self._post.close()
+            self._take_others()
+            self._write()
+            self._channels.close()
+
+    async def _follow(self, models: Models) -> None:
+        async for model in models.watch():
+            self._happen(model)
+
+    async def _work(self) -> None:
+        loop = asyncio.get_running_loop()
+        patience = loop.time() + CATCH_UP_S_MAX
+        while True:
+            await self._take_what_is_there()
+            if not self._caught_up and loop.time() >= patience:
+                log.warning("the log is not read up to its end; what is known is told")
+                self._begin()
+            if self._caught_up:
+                self._do_what_is_due()
+            self._write()
+            self._count()
+
+    def _begin(self) -> None:
+        if not self._caught_up:
+            self._caught_up = True
+            notify_ready()
+
+    async def _arrive(self, arrival: Arrival) -> None:
+        await self._arrivals.put(arrival)
+        self._happened.set()
+
+    def _happen(self, other: TryResult | CityModel) -> None:
+        self._others.append(other)
+        self._happened.set()
+
+    async def _take_what_is_there(self) -> None:
+        """Wait for something to happen or fall due; take in what has happened."""
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._happened.wait(), self._pause_s())
+        self._happened.clear()
+        self._take_others()
+        for _ in range(self._arrivals.qsize()):
+            await self._take_arrival(self._arrivals.get_nowait())
+
+    def _take_others(self) -> None:
+        while self._others:
+            self._take_other(self._others.popleft())
+
+    def _pause_s(self) -> float:
+        due = self.desk.next_due() if self._caught_up else None
+        if due is None:
+            return LOOK_S_MAX
+        return min(LOOK_S_MAX, max(ROOM_S if self._full else 0.0, (due - self._clock()) / SECOND))
+
+    async def _take_arrival(self, arrival: Arrival) -> None:
+        match arrival:
+            case Read():
+                self._take_record(arrival)
+            case LogBegun(log_id):
+                if log_id != self.desk.log:
+                    # What was told on the log before and not read is in the database by now.
+                    log.info("the log is another one, %s: its positions begin anew", log_id)
+                    self.desk.begin_log(log_id)
+                    await self._take_stored()
+            case CaughtUp():
+                self._begin()
+
+    def _take_record(self, record: Read) -> None:
+        now = self._clock()
+        try:
+            if record.place[0] == ALARM_TOPIC:
+                self.desk.hear(ALARMS.decode(record.value), now)
+            else:
+                for command in DUTY_COMMANDS.decode(record.value).commands:
+                    self.desk.obey(command, now)
+        except MessageError as error:
+            self._metrics.unreadable.inc()
+            log.error("%s/%d offset %d is left out: %s", *record.place, record.offset, error)
+        self.desk.reach(record.place, record.offset + 1)
+
+    async def _take_stored(self) -> None:
+        """Take in what the database knows of alarms, should it be there."""
+        try:
+            async with await connect(self._settings.database.get_secret_value(), role="alerting") as stored:
+                alarms, incidents = await read_alarms(stored), await read_incidents(stored)
+        except UNAVAILABLE as error:
+            log.warning("what was told on another log is not looked up: %s", error)
+            return
+        self.desk.hear(AlarmBatch(VERSION, self._clock(), tuple(alarms), tuple(incidents)), self._clock())
+
+    def _take_other(self, other: TryResult | CityModel) -> None:
+        now = self._clock()
+        match other:
+            case TryResult():
+                outcome = self.desk.end_try(other, now)
+                self._metrics.tries.labels(outcome).inc()
+                if not other.sent:
+                    log.warning("message %s: %s (%s)", other.id, outcome, other.detail)
+            case CityModel():
+                self.desk.work_by(other, now)
+                log.info("works by version %d of the city model", other.version)
+
+    def _do_what_is_due(self) -> None:
+        now = self._clock()
+        self.desk.pass_time(now)
+        if now >= self._next_prune:
+            self._next_prune = now + PRUNE_EVERY
+            self.desk.prune(now)
+        begun = []
+        taken = Counter[str]()
+        self._full = False
+        for message in self.desk.sendable(now):
+            channel = message.send.channel
+            if taken[channel] < self._post.room(channel):
+                taken[channel] += 1
+                begun.append(self.desk.begin_try(message, now))
+            else:
+                self._full = True
+        self._write()
+        for message in begun:
+            self._post.begin(message, self.desk.model.duty, now)
+
+    def _write(self) -> None:
+        change = self.desk.take_change()
+        if not change.is_empty:
+            self._journal.write(change)
+            self._written.set()
+
+    def _count(self) -> None:
+        phases = Counter(case.phase for case in self.desk.cases)
+        for phase in Phase:
+            if phase is not Phase.CLOSED:
+                self._metrics.incidents.labels(phase.value).set(phases[phase])
+        self._metrics.waiting.set(self.desk.waiting_messages)
+        self._metrics.unreachable.inc(self.desk.unreachable - self._counted)
+        self._counted = self.desk.unreachable
+
+
+@asynccontextmanager
+async def opened(settings: AlertingSettings) -> AsyncIterator[Journal]:
+    """Open the journal of a city's duty loop, and close it."""
+    journal = Journal(settings.state_dir / f"alerting-{settings.city}.sqlite")
+    try:
+        yield journal
+    finally:
+        journal.close()
+
+
+async def run(settings: AlertingSettings, models: Models, environment: Mapping[str, str]) -> None:
+    """Run the alerting role until cancelled; secrets of channels come from `environment`."""
+    registry = CollectorRegistry()
+    metrics = AlertingMetrics(registry)
+    serve_metrics(registry, settings.metrics_port)
+    async with opened(settings) as journal:
+        model = await models.load()
+        alerting = Alerting(
+            settings, journal, model, secrets=Secrets(environment), clock=system_clock, metrics=metrics
+        )
+        await alerting.run(models)

@@ -1,0 +1,18 @@
+"""`livetwin alerting`."""
+
+from __future__ import annotations
+
+import os
+
+import click
+
+from alerting.service import run
+from alerting.settings import AlertingSettings
+from cli.running import model_source, read_settings, run_role
+
+
+@click.command("alerting")
+def command() -> None:
+    """Run the alerting role: alarms to people on duty. Settings: LIVETWIN_*."""
+    settings = read_settings(AlertingSettings)
+    run_role("alerting", settings, lambda: run(settings, model_source(settings), dict(os.environ)))

@@ -1,0 +1,168 @@
+"""The duty loop is killed at random moments, and right before and after messages are handed over."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import signal
+import threading
+from collections import Counter
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import pytest
+from aiokafka import AIOKafkaProducer, TopicPartition
+from aiokafka.structs import ConsumerRecord
+from msgspec.structs import replace
+
+from runtime.kafka_log import ends
+from runtime.topics import ALARMS, NOTIFICATIONS
+from tests.alarm_events import acknowledged, alarm_record
+from tests.duty_run import POLICY, alarm, duty_plan, incident
+from tests.kafka_reader import read_until
+from tests.receivers import Behaviour, MailServer, Webhook
+from tests.role_process import RoleProcess
+from twin.alarms.messages import AlarmEvent
+from twin.duty import NOTIFICATIONS as NOTIFICATIONS_CODEC
+from twin.duty import Channel, NotificationEvent, Step, encode_duty
+from twin.instant import SECOND
+
+INCIDENTS = 5
+KILLS = 7
+DEADLINE_S = 90.0
+
+SWIFT = replace(
+    POLICY,
+    steps=(
+        Step(notify="on-call", channels=("mail", "hook"), wait=2 * SECOND),
+        Step(notify="next", channels=("mail", "hook"), wait=2 * SECOND),
+        Step(notify="team", channels=("hook",), wait=2 * SECOND),
+    ),
+    group_wait=SECOND // 10,
+    group_interval=SECOND,
+    repeat=0,
+)
+
+
+class Moments:
+    """Kills the role at moments that are drawn: when something is received, answered, or just like that."""
+
+    def __init__(self, seed: int) -> None:
+        self.dice = random.Random(seed)
+        self.victim: RoleProcess | None = None
+        self.kills = 0
+        self._lock = threading.Lock()
+
+    def perhaps(self, _: str = "") -> None:
+        with self._lock:
+            if self.kills < KILLS and self.victim is not None and self.dice.random() < 0.25:
+                self.kills += 1
+                self.victim.kill()
+
+    def behaviour(self, _: str) -> Behaviour:
+        with self._lock:
+            return self.dice.choices(("accept", "refuse", "hang", "drop"), (6, 2, 1, 1))[0]  # type: ignore[return-value]
+
+
+def events() -> list[AlarmEvent]:
+    return [alarm("canal", rule=f"rule-{number}") for number in range(INCIDENTS)]
+
+
+async def send(bootstrap: str, *alarms: AlarmEvent, revision: int = 1) -> None:
+    producer = AIOKafkaProducer(bootstrap_servers=bootstrap, acks="all")
+    await producer.start()
+    try:
+        for one in alarms:
+            record = alarm_record(one, incidents=(incident(one, revision=revision),))
+            await producer.send_and_wait(ALARMS, record, partition=0)
+    finally:
+        await producer.stop()
+
+
+def newest(records: list[ConsumerRecord]) -> list[NotificationEvent]:
+    """Return what became of each message."""
+    told = sorted((NOTIFICATIONS_CODEC.decode(one.value) for one in records), key=lambda one: one.revision)
+    return list({one.notification: one for one in told}.values())
+
+
+def causes(told: list[NotificationEvent], *outcomes: str) -> set[str]:
+    """Return the causes of the incidents of which a message has one of the outcomes."""
+    return {one.incident.split("~")[0] for one in told if one.outcome in outcomes}
+
+
+def reaches(end: int, records: list[ConsumerRecord]) -> bool:
+    return len(records) >= end
+
+
+async def told_until(
+    bootstrap: str, holds: Callable[[list[NotificationEvent]], bool]
+) -> list[NotificationEvent]:
+    """Return what became of each message by now, as soon as a condition holds of it."""
+    place = TopicPartition(NOTIFICATIONS, 0)
+    async with asyncio.timeout(DEADLINE_S):
+        while True:
+            end = (await ends(bootstrap, [place]))[place]
+            records = await read_until(bootstrap, NOTIFICATIONS, 1, partial(reaches, end))
+            told = newest(records)
+            if holds(told):
+                return told
+            await asyncio.sleep(0.2)
+
+
+async def until(holds: Callable[[], bool], role: RoleProcess, moments: Moments) -> None:
+    """Wait for a condition; start the role again whenever it was killed."""
+    async with asyncio.timeout(DEADLINE_S):
+        while not holds():
+            if not role.running:
+                await role.end(signal.SIGKILL)
+                await role.start()
+            await asyncio.sleep(0.05)
+            if moments.dice.random() < 0.02:
+                moments.perhaps()
+
+
+@pytest.mark.embedded
+@pytest.mark.parametrize("seed", [1, 2])
+async def test_no_incident_is_forgotten_and_nobody_is_told_twice_for_a_step(
+    kafka: str, tmp_path: Path, seed: int
+) -> None:
+    moments = Moments(seed)
+    mails = MailServer(moments.perhaps)
+    hook = Webhook(moments.behaviour, moments.perhaps, moments.perhaps)
+    mails.start()
+    hook.start()
+    plan = duty_plan(
+        SWIFT, channels=(Channel(id="mail", url=mails.url), Channel(id="hook", url=hook.url + "?rto=1"))
+    )
+    contacts = tuple(
+        replace(one, addresses={"mail": f"{one.id}@town.example", "hook": one.id}) for one in plan.contacts
+    )
+    path = tmp_path / "plan.json"
+    path.write_bytes(encode_duty(replace(plan, contacts=contacts)))
+    settings = {"CITY": "town", "KAFKA": kafka, "STATE_DIR": str(tmp_path), "TRY_TIMEOUT_S": "2"}
+    role = RoleProcess("alerting", settings, tmp_path, command=("-m", "tests.alerting_process", str(path)))
+    wanted = {one.cause for one in events()}
+    try:
+        await role.start()
+        moments.victim = role
+        await send(kafka, *events())
+        await send(kafka, *events())  # what is told again does nothing
+
+        await until(lambda: moments.kills >= KILLS, role, moments)
+        if not role.running:
+            await role.end(signal.SIGKILL)
+            await role.start()
+        await told_until(kafka, lambda told: causes(told, "sent") == wanted)
+        await send(kafka, *(acknowledged(one) for one in events()), revision=2)
+        told = await told_until(kafka, lambda told: not causes(told, "sending", "failed"))
+    finally:
+        await role.end()
+        mails.stop()
+        hook.stop()
+    received = Counter(one.notification for one in mails.mails)
+    received.update(one.notification for one in hook.accepted)
+    assert {id: count for id, count in received.items() if count > 1} == {}, "told twice for a step"
+    sent = {one.notification for one in told if one.outcome == "sent"}
+    assert sent <= received.keys(), "told as sent, and never received"
+    assert {one.split("~")[0] for one in sent} == wanted, "an incident was forgotten"

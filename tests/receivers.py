@@ -1,0 +1,136 @@
+"""Those who receive messages in tests: a real SMTP server, and a webhook that misbehaves as it is told."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable
+from email import message_from_bytes
+from email.message import Message
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, Literal, NamedTuple
+
+from aiosmtpd.controller import Controller
+
+from alerting.channel import IDEMPOTENCY_HEADER, MAIL_HEADER
+from cli.embedded.ports import free_port
+
+Behaviour = Literal["accept", "refuse", "hang", "drop"]
+
+
+class Mail(NamedTuple):
+    """A mail that was taken."""
+
+    notification: str
+    to: str
+    content: Message
+
+
+class MailServer:
+    """Takes every mail that `refuses` lets through; `received` is called before the answer goes out."""
+
+    def __init__(self, received: Callable[[str], None] = lambda _: None) -> None:
+        self.mails: list[Mail] = []
+        self._received = received
+        self._controller = Controller(self, hostname="127.0.0.1", port=free_port())
+
+    async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:
+        """Take a mail."""
+        content = message_from_bytes(envelope.content)
+        notification = str(content[MAIL_HEADER])
+        self.mails.append(Mail(notification, envelope.rcpt_tos[0], content))
+        self._received(notification)
+        return "250 OK"
+
+    def start(self) -> None:
+        """Listen on a free port."""
+        self._controller.start()
+
+    def stop(self) -> None:
+        """Listen no more."""
+        self._controller.stop()
+
+    @property
+    def url(self) -> str:
+        """Of a channel."""
+        return (
+            f"mailto://127.0.0.1:{self._controller.port}?smtp=127.0.0.1&from=duty@town.example&to={{address}}"
+        )
+
+
+class Post(NamedTuple):
+    """A request to the webhook."""
+
+    notification: str
+    path: str
+    content: dict[str, Any]
+    behaviour: Behaviour
+
+
+class Webhook:
+    """Behaves to each request as `behaves` says; `received` is called before the answer goes out."""
+
+    def __init__(
+        self,
+        behaves: Callable[[str], Behaviour] = lambda _: "accept",
+        received: Callable[[str], None] = lambda _: None,
+        answered: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        self.posts: list[Post] = []
+        self.behaves = behaves
+        self._received = received
+        self._answered = answered
+        self._over = threading.Event()
+        outer = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                outer._take(self)
+
+            def log_message(self, format: str, *args: Any) -> None:
+                return
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server.daemon_threads = True
+        self._server.block_on_close = False
+        self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
+
+    def start(self) -> None:
+        """Listen."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Listen no more, and let go of those who hang."""
+        self._over.set()
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+    @property
+    def url(self) -> str:
+        """Of a channel."""
+        return f"json://127.0.0.1:{self._server.server_address[1]}/{{address}}"
+
+    @property
+    def accepted(self) -> list[Post]:
+        """The requests that were taken."""
+        return [one for one in self.posts if one.behaviour == "accept"]
+
+    def _take(self, request: BaseHTTPRequestHandler) -> None:
+        content = json.loads(request.rfile.read(int(request.headers["Content-Length"])))
+        notification = request.headers[IDEMPOTENCY_HEADER]
+        behaviour = self.behaves(notification)
+        self.posts.append(Post(notification, request.path, content, behaviour))
+        self._received(notification)
+        if behaviour == "hang":
+            self._over.wait()
+        if behaviour in ("hang", "drop"):
+            request.close_connection = True
+            return
+        request.send_response(200 if behaviour == "accept" else 500)
+        request.send_header("Content-Length", "0")
+        try:
+            request.end_headers()
+        except OSError:
+            return  # it was killed meanwhile
+        self._answered(notification)

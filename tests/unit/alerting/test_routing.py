@@ -1,0 +1,64 @@
+"""Which incidents go where, and when nobody is disturbed."""
+
+from __future__ import annotations
+
+import pytest
+from msgspec.structs import replace
+
+from tests.duty_run import NOON, DutyRun, alarm, duty_plan, told
+from twin.alarms.schedule import Interval
+from twin.alarms.severity import Severity
+from twin.duty import QuietHours, Route, Team
+from twin.instant import HOUR, MINUTE
+
+NIGHT = QuietHours(
+    up_to=Severity.MINOR,
+    intervals=(Interval(tuple(range(7)), 22 * 60), Interval(tuple(range(7)), 0, 7 * 60)),
+)
+
+
+@pytest.mark.parametrize(
+    ("severity", "minute"),
+    [
+        (Severity.WARNING, 19 * 60),  # 07:00 on the next day
+        (Severity.MINOR, 19 * 60),
+        (Severity.MAJOR, 11 * 60 + 5 / 60),
+    ],
+)
+def test_quiet_hours_hold_back_what_is_not_bad_enough(severity: Severity, minute: float) -> None:
+    run = DutyRun(duty_plan(quiet_hours=(NIGHT,)), start=NOON + 11 * HOUR)
+    run.hear(alarm(severity=severity))
+    run.pass_(12 * HOUR)
+    assert run.sent[0].minute == minute
+
+
+def test_routes_choose_by_severity_theme_area_and_cause_and_the_first_counts() -> None:
+    roads = Team(id="roads", name="Roads", members=("third",))
+    plan = duty_plan()
+    table = [
+        (Route(severities=(Severity.CRITICAL,), team="roads", policy="usual"), "first"),
+        (Route(severities=(Severity.MAJOR,), team="roads", policy="usual"), "third"),
+        (Route(themes=("traffic",), team="roads", policy="usual"), "first"),
+        (Route(themes=("water",), team="roads", policy="usual"), "third"),
+        (Route(within=("polder",), team="roads", policy="usual"), "first"),
+        (Route(within=("canal",), team="roads", policy="usual"), "third"),
+        (Route(within=("town",), team="roads", policy="usual"), "third"),
+        (Route(causes=("flood",), team="roads", policy="usual"), "first"),
+        (Route(causes=("high-water",), team="roads", policy="usual"), "third"),
+        (Route(team="nobody", policy="usual"), "first"),
+    ]
+    for route, contact in table:
+        run = DutyRun(replace(plan, teams=(*plan.teams, roads), routes=(route, *plan.routes)))
+        run.hear(alarm())
+        run.pass_(MINUTE)
+        assert run.sent[0].contact == contact, route
+
+
+def test_without_a_route_nobody_is_told_until_the_plan_has_one() -> None:
+    run = DutyRun(duty_plan(routes=()))
+    run.hear(alarm())
+    run.pass_(HOUR)
+    assert run.events == []
+    run.work_by(duty_plan())
+    run.pass_(MINUTE)
+    assert told(run.sent) == [("alarm", "first")] * 2
