@@ -27,6 +27,7 @@ from api.routes import (
     alarm_commands,
     alarms,
     datastreams,
+    duty,
     entities,
     history,
     incidents,
@@ -113,6 +114,7 @@ def create_app(context: Context) -> ASGIApp:
         quarantine,
         rules,
         unassigned,
+        duty,
     ):
         app.include_router(module.router, dependencies=[Depends(authenticate)])
     app.include_router(operations.router)

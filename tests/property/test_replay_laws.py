@@ -1,4 +1,4 @@
-"""The law of a replay: it is the course of its points, wherever history is cut and whatever is passed over."""
+"""The law of a replay: it is the course of its points, however history is cut and whatever is passed over."""
 
 from __future__ import annotations
 

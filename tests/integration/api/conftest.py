@@ -22,7 +22,7 @@ from api.settings import ApiSettings
 from runtime import topics
 from runtime.clock import system_clock
 from storage.database import connect
-from storage.model_store import apply, load
+from storage.model_store import ModelSource, apply, load
 from tests.integration.api.stored_city import Stored
 from twin.codec import VERSION
 from twin.entity import Entity
@@ -201,7 +201,9 @@ StartApi = Callable[..., AbstractAsyncContextManager[Api]]
 @pytest.fixture
 def start_api(model: CityModel, free_port: int) -> StartApi:
     @asynccontextmanager
-    async def start(bootstrap: str, model: CityModel = model, **options: Any) -> AsyncIterator[Api]:
+    async def start(
+        bootstrap: str, model: CityModel = model, models: Models | ModelSource | None = None, **options: Any
+    ) -> AsyncIterator[Api]:
         settings = ApiSettings(
             **{
                 "city": "city",
@@ -215,7 +217,7 @@ def start_api(model: CityModel, free_port: int) -> StartApi:
             }
         )
         context = create_context(settings, model, system_clock, CollectorRegistry())
-        serving = asyncio.create_task(serve(context, Models(model)))
+        serving = asyncio.create_task(serve(context, models or Models(model)))
         try:
             ready = asyncio.create_task(context.feed.ready.wait())
             async with asyncio.timeout(DEADLINE_S):

@@ -1,0 +1,114 @@
+"""Overrides over HTTP, in a real database: made, seen by every role, withdrawn, and on record afterwards."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from runtime.clock import system_clock
+from storage.database import connect
+from storage.model_store import ModelSource, apply, load
+from storage.token_store import create_token
+from tests.rosters import plan_of
+from twin.instant import HOUR, format_instant
+from twin.model import CityModel, CityPlan
+from twin.role import Role
+
+DEADLINE_S = 20.0
+
+
+class Fixture:
+    """A running api that follows its database, and keys."""
+
+    def __init__(self, client: httpx.AsyncClient, keys: dict[Role, str]) -> None:
+        self.client = client
+        self._keys = keys
+
+    async def ask(self, method: str, path: str, role: Role, **more: Any) -> httpx.Response:
+        headers = {"Authorization": f"Bearer {self._keys[role]}"}
+        return await self.client.request(method, path, headers=headers, **more)
+
+    async def on_call(self, role: Role = "viewer") -> dict[str, Any]:
+        (item,) = (await self.ask("GET", "/v1/duty/on-call", role)).json()["items"]
+        return {"contact": item["contact"]["id"], "source": item["source"]}
+
+    async def wait_for(self, contact: str, source: str) -> None:
+        """Return once this contact is on call."""
+        async with asyncio.timeout(DEADLINE_S):
+            while await self.on_call() != {"contact": contact, "source": source}:  # noqa: ASYNC110 - no event
+                await asyncio.sleep(0.02)
+
+
+@pytest.fixture
+async def duty(
+    start_api: Any, kafka: str, database: str, model: CityModel, tmp_path: Path
+) -> AsyncIterator[Fixture]:
+    async with await connect(database, role="test") as connection:
+        plan = CityPlan(
+            city=model.city,
+            entities=tuple(model.entities.values()),
+            sensors=tuple(model.sensors.values()),
+            datastreams=tuple(replace(one, id=0) for one in model.datastreams.values()),
+            duty=plan_of(""),
+        )
+        await apply(connection, plan)
+        city = await load(connection, "city")
+        roles: tuple[Role, ...] = ("viewer", "duty")
+        keys = {role: await create_token(connection, f"desk of {role}", role) for role in roles}
+    source = ModelSource(database, "city", tmp_path)
+    async with start_api(kafka, model=city, database=database, models=source) as api:
+        yield Fixture(api.client, keys)
+
+
+def body(contact: str = "lead", **more: str) -> dict[str, str]:
+    return {
+        "teamId": "operations",
+        "contactId": contact,
+        "end": format_instant(system_clock() + HOUR),
+        **more,
+    }
+
+
+async def test_an_override_counts_until_it_is_withdrawn_and_stays_on_record(duty: Fixture) -> None:
+    assert await duty.on_call() == {"contact": "water", "source": "default"}
+    made = await duty.ask("POST", "/v1/duty/overrides", "duty", json=body(note="Swapped."))
+    assert made.status_code == 201
+    path = made.headers["location"]
+    assert path == made.json()["_links"]["self"]["href"]
+    await duty.wait_for("lead", "override")
+    assert [one["id"] for one in (await duty.ask("GET", "/v1/duty/overrides", "viewer")).json()["items"]] == [
+        made.json()["id"]
+    ]
+    assert (await duty.ask("DELETE", path, "viewer")).status_code == 403
+    for _ in range(2):
+        assert (await duty.ask("DELETE", path, "duty")).status_code == 204
+    await duty.wait_for("water", "default")
+    assert (await duty.ask("GET", "/v1/duty/overrides", "viewer")).json()["items"] == []
+    record = (await duty.ask("GET", path, "duty")).json()
+    assert (record["madeBy"], record["withdrawnBy"]) == ("desk of duty", "desk of duty")
+    assert record["note"] == "Swapped."
+    assert record["withdrawnTime"] >= record["madeTime"]
+
+
+async def test_why_and_by_whom_is_for_those_who_have_duty(duty: Fixture) -> None:
+    made = await duty.ask("POST", "/v1/duty/overrides", "duty", json=body(note="Ill."))
+    seen = (await duty.ask("GET", made.headers["location"], "viewer")).json()
+    assert (seen["note"], seen["madeBy"], seen["contactId"]) == (None, None, "lead")
+
+
+async def test_the_last_override_that_was_made_counts(duty: Fixture) -> None:
+    for contact in ("lead", "roads"):
+        await duty.ask("POST", "/v1/duty/overrides", "duty", json=body(contact))
+    await duty.wait_for("roads", "override")
+
+
+async def test_an_override_that_there_is_not_is_told(duty: Fixture) -> None:
+    for method in ("GET", "DELETE"):
+        response = await duty.ask(method, "/v1/duty/overrides/nothing", "duty")
+        assert (response.status_code, response.headers["content-type"]) == (404, "application/problem+json")
