@@ -9,6 +9,9 @@ from dataclasses import dataclass
 
 from twin.instant import SECOND, Instant
 
+LINK_PATH = "/v1/acknowledge/"
+"""The path of a link begins so; its token follows."""
+
 _SIGNATURE_BYTES = 20
 
 
@@ -26,6 +29,7 @@ class LinkRefusal:
     """Why a link says nothing."""
 
     reason: str
+    expired: bool = False  #: it was one of ours
 
 
 def sign(key: bytes, link: Link) -> str:
@@ -40,8 +44,10 @@ def verify(key: bytes, token: str, now: Instant) -> Link | LinkRefusal:
     >>> token = sign(b"key", Link("high-water~alkmaar~1", "anna", 60 * SECOND))
     >>> verify(b"key", token, 59 * SECOND)
     Link(incident='high-water~alkmaar~1', contact='anna', expires=60000000)
-    >>> verify(b"key", token, 61 * SECOND), verify(b"other", token, 0)
-    (LinkRefusal(reason='the link has expired'), LinkRefusal(reason='the link is not one of ours'))
+    >>> verify(b"key", token, 61 * SECOND)
+    LinkRefusal(reason='the link has expired', expired=True)
+    >>> verify(b"other", token, 0)
+    LinkRefusal(reason='the link is not one of ours', expired=False)
     """
     try:
         data = base64.urlsafe_b64decode(token + "=" * (-len(token) % 4))
@@ -52,7 +58,7 @@ def verify(key: bytes, token: str, now: Instant) -> Link | LinkRefusal:
         link = Link(incident, contact, int(expires) * SECOND)
     except ValueError:
         return LinkRefusal("the link is not one of ours")
-    return link if now <= link.expires else LinkRefusal("the link has expired")
+    return link if now <= link.expires else LinkRefusal("the link has expired", expired=True)
 
 
 def _signature(key: bytes, content: bytes) -> bytes:

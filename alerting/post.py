@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from alerting.channel import Channels, Letter, Receipt
 from alerting.desk import TryResult
-from alerting.links import Link, sign
+from alerting.links import LINK_PATH, Link, sign
 from alerting.message import Message
 from alerting.wording import Wording
 from twin.duty import Channel, DutyPlan
@@ -118,4 +118,4 @@ class Post:
             return ""
         link = Link(message.send.incident, message.send.contact, now + self._options.link_valid)
         token = sign(self._options.link_key, link)
-        return f"{said.answer_label}: {self._options.base_url.rstrip('/')}/v1/duty/acknowledge/{token}"
+        return f"{said.answer_label}: {self._options.base_url.rstrip('/')}{LINK_PATH}{token}"

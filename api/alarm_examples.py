@@ -239,3 +239,8 @@ STATISTICS = answer_example(
         "truncated": False,
     },
 )
+ACKNOWLEDGE_PAGE: Responses = {
+    **answer_example("A small page.", "<!doctype html><title>Acknowledge – LiveTwin</title>…", "text/html"),
+    **problem_example(404, "Not a link of ours.", "Not Found", "The link is not one of ours; …"),
+    **problem_example(410, "The link has expired.", "Gone", "The link has expired; …"),
+}

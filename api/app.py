@@ -24,6 +24,7 @@ from api.log_replay import LogReplay
 from api.metrics import ApiMetrics
 from api.paging import answer
 from api.routes import (
+    acknowledge,
     alarm_commands,
     alarms,
     datastreams,
@@ -117,6 +118,7 @@ def create_app(context: Context) -> ASGIApp:
         duty,
     ):
         app.include_router(module.router, dependencies=[Depends(authenticate)])
+    app.include_router(acknowledge.router)
     app.include_router(operations.router)
     app.include_router(operations.metrics_router)
     app.include_router(page.router)

@@ -18,8 +18,8 @@ _CORS = {
 }
 _PREFLIGHT = {
     "Access-Control-Allow-Methods": "GET, HEAD, OPTIONS, POST, PUT, DELETE",
-    "Access-Control-Allow-Headers": "Accept, Authorization, Cache-Control, Content-Type, If-Match, "
-    "If-None-Match, Last-Event-ID",
+    "Access-Control-Allow-Headers": "Accept, Authorization, Cache-Control, Content-Type, Idempotency-Key, "
+    "If-Match, If-None-Match, Last-Event-ID",
     "Access-Control-Max-Age": "86400",
 }
 
@@ -80,7 +80,7 @@ class AnswerHeaders:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
                 for name, value in self._headers.items():
-                    headers[name] = value
+                    headers.setdefault(name, value)
                 headers.setdefault("Cache-Control", "no-store")
                 if scope["scheme"] == "https":
                     headers["Strict-Transport-Security"] = "max-age=31536000"

@@ -23,6 +23,11 @@ class ApiSettings(RoleSettings):
         description="An API key of the role operator that needs no database; "
         "others are made by `livetwin token`.",
     )
+    link_key: SecretStr | None = Field(
+        default=None,
+        description="Secret by which links that acknowledge are signed, the same as alerting's; "
+        "without one no link is good.",
+    )
     static_dir: Path = Field(default=_BUILT_PAGE, description="Folder of the built page.")
     tiles: str | None = Field(
         default=None,

@@ -27,7 +27,7 @@ from cli.progress import Progress
 from cli.recycle import LogKeeper
 from cli.role import Role
 from cli.service_keeper import keep_service
-from cli.up_options import PARTITIONS, UpOptions, role_environments
+from cli.up_options import PARTITIONS, Secrets, UpOptions, role_environments
 from runtime.topics import create_topics, partition_counts
 from twin.errors import ServiceError, TwinError
 from twin.model import CityPlan
@@ -169,10 +169,12 @@ class EmbeddedSystem:
             database=self.postgres.dsn(),
             mqtt_port=self.mosquitto.port,
             http_port=self.http_port,
-            pseudonym_key=self._data_dir.secret("pseudonym.key"),
-            operator_key=self._operator_key,
-            link_key=self._data_dir.secret("link.key"),
-            channel_secrets=secrets_of(plan.duty),
+            secrets=Secrets(
+                pseudonym_key=self._data_dir.secret("pseudonym.key"),
+                operator_key=self._operator_key,
+                link_key=self._data_dir.secret("link.key"),
+                channels=secrets_of(plan.duty),
+            ),
         )
         for name, environment in environments.items():
             self.roles[name] = Role(

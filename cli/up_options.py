@@ -36,6 +36,16 @@ class UpOptions:
     verbose: bool
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Secrets:
+    """The keys of an embedded system, and which variables of the caller hold those of the duty plan."""
+
+    pseudonym_key: str
+    operator_key: str
+    link_key: str
+    channels: frozenset[str]  #: names of variables
+
+
 def role_environments(
     *,
     options: UpOptions,
@@ -45,10 +55,7 @@ def role_environments(
     database: str,
     mqtt_port: int,
     http_port: int,
-    pseudonym_key: str,
-    operator_key: str,
-    link_key: str,
-    channel_secrets: frozenset[str],
+    secrets: Secrets,
 ) -> dict[str, dict[str, str]]:
     """Return the settings of each role as environment variables.
 
@@ -65,6 +72,8 @@ def role_environments(
         "LIVETWIN_STATE_DIR": str(data_dir / "state"),
     }
     mqtt = {"LIVETWIN_MQTT_HOST": "127.0.0.1", "LIVETWIN_MQTT_PORT": str(mqtt_port)}
+    http = {"LIVETWIN_PORT": str(http_port), "LIVETWIN_OPERATOR_KEY": secrets.operator_key}
+    links = {"LIVETWIN_LINK_KEY": secrets.link_key}
     environments = {
         "ingest": {
             **shared,
@@ -75,18 +84,18 @@ def role_environments(
             "LIVETWIN_BATCH_PAUSE_MS": str(BATCH_PAUSE_MS),
             # `livetwin replay` brings the time of a recording along; only programs here reach the broker.
             "LIVETWIN_ACCEPT_REPLAY": "true",
-            "LIVETWIN_PSEUDONYM_KEY": pseudonym_key,
+            "LIVETWIN_PSEUDONYM_KEY": secrets.pseudonym_key,
         },
         "stream": {**shared, "LIVETWIN_SESSION_TIMEOUT_S": str(STREAM_SESSION_S)},
         "historian": shared,
         "alerting": {
-            **{name: os.environ[name] for name in sorted(channel_secrets) if name in os.environ},
+            **{name: os.environ[name] for name in sorted(secrets.channels) if name in os.environ},
             **shared,
+            **links,
             "LIVETWIN_BASE_URL": ours.get("LIVETWIN_BASE_URL", f"http://localhost:{http_port}"),
-            "LIVETWIN_LINK_KEY": link_key,
         },
         "outlets": {**shared, **mqtt},
-        "api": {**shared, "LIVETWIN_PORT": str(http_port), "LIVETWIN_OPERATOR_KEY": operator_key},
+        "api": {**shared, **links, **http},
     }
     if options.simulate:
         environments["simulate"] = {**shared, **mqtt, **options.simulator}

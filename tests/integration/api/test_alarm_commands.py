@@ -12,8 +12,10 @@ import httpx
 import pytest
 from aiokafka import AIOKafkaProducer, TopicPartition
 
+from alerting.links import Link, sign
 from api import command_desk
 from runtime import topics
+from runtime.clock import system_clock
 from runtime.kafka_log import new_consumer
 from stream.alarms import AlarmStages
 from tests.alarm_cities import high_water
@@ -25,6 +27,7 @@ from twin.alarms.messages import AlarmEvent
 from twin.alarms.operand import Operand
 from twin.alarms.rule import Level, Selection, Threshold
 from twin.alarms.severity import Severity
+from twin.instant import HOUR
 from twin.messages import partition_of
 from twin.model import CityModel
 
@@ -199,3 +202,26 @@ async def test_events_come_from_the_database_and_the_newest_from_memory(
         assert (public[0]["actor"], public[0]["text"]) == (None, None)
         page = (await api.client.get(f"{PATH}/events?limit=1", headers=KEY)).json()
         assert page["_links"]["next"]["href"]
+
+
+async def test_a_link_acknowledges_by_its_button_alone(
+    start_api: Any, kafka: str, start_stage: StartStage
+) -> None:
+    async with start_api(kafka, link_key="links") as api, start_stage():
+        await tell(kafka, RAISED, OTHER)
+        await shown(api.client, "/v1/alarms", lambda found: len(found["items"]) == 2)
+        incident = incident_event(RAISED, OTHER).incident
+        token = sign(b"links", Link(incident, "duty-officer-water", system_clock() + HOUR))
+        path = f"/v1/acknowledge/{token}"
+        looked = await api.client.get(path)
+        assert looked.status_code == 200
+        assert "<button>" in looked.text
+        assert (await api.client.get(PATH)).json()["state"] == "unacknowledged"
+        pressed = await api.client.post(path)
+        assert pressed.status_code == 200
+        assert "Er staat nu dat u ervan weet" in pressed.text
+        alarm = (await api.client.get(PATH, headers=KEY)).json()
+        assert (alarm["state"], alarm["acknowledgedBy"]) == ("acknowledged", "duty-officer-water")
+        again = await api.client.post(path)
+        assert "Er wacht niets meer" in again.text
+        assert "<button>" not in again.text

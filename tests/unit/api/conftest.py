@@ -161,6 +161,7 @@ def parts(model: CityModel, clock: Any, make_update: Any, make_derived: Any, tmp
         kafka="127.0.0.1:9",
         database="postgresql://nobody@127.0.0.1:9/none",
         operator_key="sesame",
+        link_key="links",
         static_dir=tmp_path,
         tiles="https://tiles.example/{z}/{x}/{y}.png",
     )

@@ -8,7 +8,7 @@ import pytest
 
 from alerting.settings import AlertingSettings
 from api.settings import ApiSettings
-from cli.up_options import UpOptions, role_environments
+from cli.up_options import Secrets, UpOptions, role_environments
 from ingest.settings import IngestSettings
 from outlets.settings import OutletSettings
 from runtime.settings import RoleSettings
@@ -49,10 +49,12 @@ def environments(*, simulate: bool = True) -> dict[str, dict[str, str]]:
         database="postgresql://livetwin:secret@127.0.0.1:15432/livetwin",
         mqtt_port=11883,
         http_port=18080,
-        pseudonym_key="pseudonyms",
-        operator_key="operators",
-        link_key="links",
-        channel_secrets=frozenset({"WATER_MAIL"}),
+        secrets=Secrets(
+            pseudonym_key="pseudonyms",
+            operator_key="operators",
+            link_key="links",
+            channels=frozenset({"WATER_MAIL"}),
+        ),
     )
 
 
@@ -71,7 +73,7 @@ def test_a_secret_goes_only_to_the_role_that_needs_it() -> None:
         secret: {role for role, variables in environments().items() if secret in variables.values()}
         for secret in ("pseudonyms", "operators", "links")
     }
-    assert holders == {"pseudonyms": {"ingest"}, "operators": {"api"}, "links": {"alerting"}}
+    assert holders == {"pseudonyms": {"ingest"}, "operators": {"api"}, "links": {"alerting", "api"}}
 
 
 def test_what_the_caller_sets_is_passed_on_unless_it_contradicts(monkeypatch: pytest.MonkeyPatch) -> None:
