@@ -34,6 +34,8 @@ def channel_faults(url: str) -> Iterator[str]:
             # What it is, is not told: it may be a password.
             yield f"has a $ or brace that is neither {ADDRESS} nor a secret's name such as ${{MAIL_PASSWORD}}"
             return
+    if _SECRET.fullmatch(url):
+        return  # The whole URL is a secret; the alerting role tells if it is no good.
     scheme, separator, rest = url.partition("://")
     if not separator:
         yield f"found no scheme, expected an apprise URL such as mailtos://… or {LOG_URL}"

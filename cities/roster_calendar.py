@@ -6,8 +6,8 @@ duration is nominal: a week from Monday 08:00 ends on Monday 08:00, also where t
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from datetime import UTC, date, datetime, time, tzinfo
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from functools import lru_cache
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 import icalendar
 import recurring_ical_events
 
-from cities.roster_event import event_faults, named_by
+from cities.roster_event import Event, event_faults, named_by
 from twin.duty import Contact
 from twin.instant import DAY, Instant, from_datetime, to_datetime
 
@@ -25,6 +25,8 @@ EVENTS_MAX = 1_000
 
 # Occurrences are made and kept by spans that start at whole multiples of this.
 _SPAN = 28 * DAY
+# Leap days come at least each eight years.
+_REPEATS_YEARS = 8
 _CALENDARS_MAX = 64
 _SPANS_MAX = 256
 
@@ -68,12 +70,33 @@ def calendar_faults(text: str, contacts: Iterable[Contact]) -> list[CalendarFaul
         elif not any(one.casefold() in known for one in named):
             messages.append(f"names {named[0]!r}, expected a contact by id, name or address")
         faults += [CalendarFault(line, message) for message in messages]
-    if not faults:
-        try:
-            duties(text, 0, _SPAN)
-        except Exception as error:  # the libraries raise anything at what they cannot repeat
-            faults.append(CalendarFault(1, f"found events that cannot be repeated: {_short(error)}"))
-    return faults
+    return faults or list(_recurrence_faults(text, events))
+
+
+def _recurrence_faults(text: str, events: Sequence[Event]) -> Iterator[CalendarFault]:
+    try:
+        for event, line in zip(events, _event_lines(text), strict=False):
+            if "RRULE" in event and not _repeats(event):
+                message = f"RRULE: found no repetition within {_REPEATS_YEARS} years, expected one"
+                yield CalendarFault(line, message)
+                return
+        duties(text, 0, _SPAN)
+    except Exception as error:  # the libraries raise anything at what they cannot repeat
+        yield CalendarFault(1, f"found events that cannot be repeated: {_short(error)}")
+
+
+def _repeats(event: Event) -> bool:
+    """Whether a rule without an end soon repeats its event: one that never does is searched to year 9999."""
+    rule = dict(event["RRULE"])
+    if "UNTIL" in rule or rule.pop("COUNT", None) == [1]:
+        return True
+    start = event["DTSTART"].dt
+    end = start + timedelta(days=_REPEATS_YEARS * 366)
+    alone = icalendar.Event({name: event[name] for name in ("UID", "DTSTART", "DTEND") if name in event})
+    alone["RRULE"] = icalendar.vRecur({**rule, "UNTIL": [end]})
+    calendar = icalendar.Calendar()
+    calendar.add_component(alone)
+    return len(recurring_ical_events.of(calendar).between(start, end)) > 1
 
 
 def duties(text: str, start: Instant, end: Instant) -> tuple[Duty, ...]:

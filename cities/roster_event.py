@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import date, datetime, timedelta
 from typing import Any, TypeAlias
 
 Event: TypeAlias = Any
@@ -13,6 +13,7 @@ YEAR_MIN = 1970
 
 _ONCE = ("UID", "DTSTART", "DTEND", "DURATION", "RRULE", "RECURRENCE-ID", "SUMMARY")
 _FREQUENCIES = ("DAILY", "WEEKLY", "MONTHLY", "YEARLY")
+_KINDS = {date: "date, with or without a time", timedelta: "duration such as PT12H"}
 _TOO_OFTEN = ("BYHOUR", "BYMINUTE", "BYSECOND")
 
 
@@ -51,6 +52,10 @@ def event_faults(event: Event, *, has_zone: bool) -> Iterator[str]:
 
 
 def _time_faults(event: Event, has_zone: bool) -> Iterator[str]:
+    for name, kind in (("DTSTART", date), ("DTEND", date), ("DURATION", timedelta)):
+        if name in event and not isinstance(event[name].dt, kind):
+            yield f"{name}: found another kind of value, expected a {_KINDS[kind]}"
+            return
     start = event["DTSTART"].dt
     timed = isinstance(start, datetime)
     if start.year < YEAR_MIN:
@@ -80,6 +85,8 @@ def _rule_faults(rule: Any) -> Iterator[str]:
     frequency = "".join(rule.get("FREQ", [])).upper()
     if frequency not in _FREQUENCIES:
         yield f"RRULE: found FREQ={frequency}, expected one of {', '.join(_FREQUENCIES)}"
+    if any(one < 1 for one in rule.get("INTERVAL", [])):
+        yield "RRULE: found an INTERVAL below 1, expected 1 or more"
     for part in _TOO_OFTEN:
         if part in rule:
             yield f"RRULE: found {part}, expected at most one duty a day; write an event for each hand-over"

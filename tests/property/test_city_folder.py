@@ -13,11 +13,13 @@ from hypothesis import strategies as st
 from cities.duration import format_duration, parse_duration
 from cities.fault import CityError
 from cities.folder import read_city
+from cities.roster_calendar import calendar_faults, duties
 from cities.values import INTERVAL_MAX, INTERVAL_MIN, RETENTION_MAX, RETENTION_MIN
 from cities.write import write_city
 from twin.calibration import Calibration, Maintenance
+from twin.duty import Contact
 from twin.entity import Entity
-from twin.instant import INSTANT_MAX
+from twin.instant import DAY, INSTANT_MAX, parse_instant
 from twin.model import City, CityModel
 from twin.observed_property import BUILT_IN, Retention
 from twin.quality_rules import QualityRules, Spike, Stuck
@@ -199,3 +201,64 @@ def test_any_text_is_a_city_or_a_city_error(text: str) -> None:
 @given(st.integers(0, 10 * INTERVAL_MAX))
 def test_every_duration_reads_back(duration: int) -> None:
     assert parse_duration(format_duration(duration)) == duration
+
+
+roster_lines = st.sampled_from(
+    [
+        *(
+            "BEGIN:VCALENDAR",
+            "END:VCALENDAR",
+            "BEGIN:VEVENT",
+            "END:VEVENT",
+            "VERSION:2.0",
+            "X-WR-TIMEZONE:UTC",
+        ),
+        *(
+            "UID:1",
+            "UID:2",
+            "DTSTART:20260105T080000Z",
+            "DTSTART;VALUE=DATE:20260105",
+            "DTSTART:99991231T235959Z",
+        ),
+        *(
+            "DTEND:20260106T080000Z",
+            "DTEND;VALUE=DATE:20260106",
+            "DURATION:P1D",
+            "DURATION:-P1D",
+            "DURATION:P0D",
+        ),
+        *(
+            "RRULE:FREQ=DAILY",
+            "RRULE:FREQ=DAILY;INTERVAL=0",
+            "RRULE:FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=30",
+            "RRULE:",
+        ),
+        *("EXDATE:20260107T080000Z", "RDATE:20260301T080000Z", "RECURRENCE-ID:20260106T080000Z"),
+        *(
+            "SUMMARY:water",
+            "ATTENDEE:mailto:",
+            "ATTENDEE;CN=water:x",
+            " folded",
+            "nonsense",
+            ":",
+            ";=:",
+            "\0",
+        ),
+    ]
+)
+event_lines = st.lists(roster_lines, max_size=8).map(
+    lambda some: ["BEGIN:VCALENDAR", "BEGIN:VEVENT", *some, "END:VEVENT", "END:VCALENDAR"]
+)
+
+
+ROSTER_START = parse_instant("2025-12-20T00:00:00Z")
+
+
+@settings(max_examples=200)
+@given(event_lines | st.lists(roster_lines, max_size=12), st.sampled_from(["\n", "\r\n"]))
+def test_any_calendar_has_faults_or_tells_who_is_named(lines: list[str], end: str) -> None:
+    text = end.join(lines)
+    if not calendar_faults(text, [Contact(id="water", name="Water")]):
+        assert all(
+            one.start < one.end and one.named for one in duties(text, ROSTER_START, ROSTER_START + 60 * DAY)
+        )

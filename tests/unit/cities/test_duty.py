@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from shutil import copytree, ignore_patterns
 
 from alerting.roster import on_call
 from cities import default_city
@@ -80,3 +81,16 @@ def test_the_duty_officers_of_alkmaar_take_turns_by_the_week() -> None:
 
 def test_nothing_of_the_example_leaves_the_machine() -> None:
     assert {one.url for one in read_city(default_city()).duty.channels} == {"livetwin://log"}
+
+
+def test_the_example_in_the_documentation_is_a_plan(tmp_path: Path) -> None:
+    page = (Path(__file__).resolve().parents[3] / "docs" / "duty.md").read_text()
+    plan = page.partition("```yaml\n")[2].partition("```")[0]
+    event = page[page.index("BEGIN:VEVENT") :].partition("```")[0]
+    folder = tmp_path / "alkmaar"
+    copytree(default_city(), folder, ignore=ignore_patterns("roster*"))
+    (folder / "routes.yaml").write_text(plan)
+    (folder / "roster-water.ics").write_text(f"BEGIN:VCALENDAR\nVERSION:2.0\n{event}END:VCALENDAR\n")
+    duty = read_city(folder).duty
+    assert on_call(duty, "water", at("2026-01-06T00:00:00Z")) == "water"
+    assert on_call(duty, "water", at("2026-01-13T00:00:00Z")) is None
