@@ -13,7 +13,9 @@ from twin.instant import MINUTE, Instant, format_instant
 # The uplink channels that every EU868 end device has (LoRaWAN Regional Parameters, EU863-870).
 CHANNELS_HZ = (868_100_000, 868_300_000, 868_500_000)
 PORT = 2
+# They hear the devices of a city that does not say what does.
 GATEWAYS = ("livetwin-gw-noord", "livetwin-gw-zuid", "livetwin-gw-oost")
+FEEDS = ("ttn", "chirpstack")
 # Joined on 1 January 2026; frames are counted from there.
 JOINED: Instant = 1_767_225_600_000_000
 _EUI = re.compile(r"(?:eui-)?([0-9a-fA-F]{16})")
@@ -46,10 +48,18 @@ def frame(readings: list[Measured]) -> bytes:
     )
 
 
+def gateway_of(device: Device) -> str:
+    """Return the gateway that hears a device: the one that the city names, else one of `GATEWAYS`."""
+    return device.sensor.gateway or GATEWAYS[int(unit(device.source("radio"), -1) * len(GATEWAYS))]
+
+
 def heard(device: Device, instant: Instant) -> tuple[str, int, float, int, int]:
-    """Return how a gateway heard the frame: name, RSSI (dBm), SNR (dB), spreading factor, Hz."""
+    """Return how a gateway heard the frame: name, RSSI (dBm), SNR (dB), spreading factor, Hz.
+
+    The name is the gateway's id as network servers allow it: `alkmaar-gateway-noord`.
+    """
     source = device.source("radio")
-    gateway = GATEWAYS[int(unit(source, -1) * len(GATEWAYS))]
+    gateway = re.sub(r"[^a-z0-9]+", "-", gateway_of(device).lower())
     rssi = round(-96.0 + 14.0 * smooth(source, instant / (50 * MINUTE)))
     snr = round(4.0 + 6.0 * smooth(source ^ 1, instant / (50 * MINUTE)), 1)
     factor = 7 + int(unit(source, -2) * 3)

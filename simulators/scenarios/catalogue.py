@@ -9,7 +9,6 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import NamedTuple
 
-from simulators.devices.lorawan import GATEWAYS
 from simulators.faults.way import Dropout
 from simulators.scenarios.scenario import Scenario
 from simulators.truth.happenings import Happenings, Pulse
@@ -57,9 +56,8 @@ def _heat_pumps(seed: int, start: Instant) -> Scenario:
 
 def _gateway_outage(seed: int, start: Instant) -> Scenario:
     """One LoRaWAN gateway goes silent after five minutes, for 45; its devices keep nothing."""
-    gateway = GATEWAYS[int(unit(stream(seed, "gateway outage"), 0) * len(GATEWAYS))]
     fault = Dropout(start=start + 5 * MINUTE, length=45 * MINUTE)
-    return Scenario(gateway=gateway, gateway_fault=fault)
+    return Scenario(gateway_fault=fault, gateway_draw=unit(stream(seed, "gateway outage"), 0))
 
 
 SCENARIOS: Mapping[str, Entry] = MappingProxyType(

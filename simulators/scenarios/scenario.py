@@ -6,12 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from simulators.devices.device import Device
-from simulators.devices.lorawan import heard
+from simulators.devices.lorawan import FEEDS, gateway_of
 from simulators.faults.fault import Fault
 from simulators.faults.plan import PlannedFault
 from simulators.truth.happenings import QUIET, Happenings
-
-_LORAWAN = ("ttn", "chirpstack")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,16 +17,17 @@ class Scenario:
     """What happens to the city, and to a gateway."""
 
     happenings: Happenings = QUIET
-    gateway: str = ""  #: the LoRaWAN gateway whose devices have `gateway_fault`
-    gateway_fault: Fault | None = None
+    gateway_fault: Fault | None = None  #: of all devices that one LoRaWAN gateway hears
+    gateway_draw: float = 0.0  #: which of the city's gateways that is: 0 to 1, over their names in order
 
     def faults(self, devices: Sequence[Device]) -> list[PlannedFault]:
         """Return the faults that the scenario gives to devices."""
         fault = self.gateway_fault
         if fault is None:
             return []
-        return [
-            PlannedFault(device.sensor.id, fault)
-            for device in devices
-            if device.sensor.feed in _LORAWAN and heard(device, fault.start)[0] == self.gateway
-        ]
+        heard_by = {one.sensor.id: gateway_of(one) for one in devices if one.sensor.feed in FEEDS}
+        gateways = sorted(set(heard_by.values()))
+        if not gateways:
+            return []
+        silent = gateways[int(self.gateway_draw * len(gateways))]
+        return [PlannedFault(sensor, fault) for sensor, gateway in heard_by.items() if gateway == silent]

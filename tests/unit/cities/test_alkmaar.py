@@ -10,7 +10,9 @@ import pytest
 from cities import default_city
 from cities.folder import read_city
 from cities.schema import FEEDS
-from twin.instant import DAY, MINUTE, SECOND
+from twin.alarms.binding import Bindings
+from twin.alarms.rule import Deviation, Expression, Outage, Silence, Threshold, Worth
+from twin.instant import DAY, INSTANT_MAX, INSTANT_MIN, MINUTE, SECOND, parse_instant
 from twin.model import CityPlan
 
 
@@ -105,6 +107,44 @@ def test_waters_roads_and_neighbourhoods_carry_what_rules_and_simulators_need(al
     }
     for entity in alkmaar.entities:
         assert needed.get(entity.type, set()) <= entity.attributes.keys(), entity.id
+
+
+def test_each_lorawan_device_is_heard_by_a_gateway_of_the_city(alkmaar: CityPlan) -> None:
+    gateways = Counter(one.gateway for one in alkmaar.sensors if one.feed in ("ttn", "chirpstack"))
+    assert gateways.keys() == {one.id for one in alkmaar.entities if one.type == "Gateway"}
+    assert min(gateways.values()) >= 10
+
+
+def test_every_rule_can_be_evaluated_wherever_it_holds_and_says_what_to_do(alkmaar: CityPlan) -> None:
+    model = alkmaar.model(1)
+    bindings = Bindings(model)
+    bound = [one for id in model.entities for one in bindings.subject(id).rules.values()]
+    assert [(one.rule.id, one.fault) for one in bound if one.fault] == []
+    assert {one.rule.id for one in bound} == model.rules.keys()
+    assert [one.id for one in alkmaar.rules if one.guidance is None] == []
+
+
+def test_the_rules_are_of_every_theme_and_kind(alkmaar: CityPlan) -> None:
+    themes = {one.theme for one in alkmaar.rules}
+    assert themes == {"environment", "mobility", "energy", "water", "climate", "device"}
+    kinds = {type(one.condition) for one in alkmaar.rules}
+    transforms = {type(getattr(one.condition, "transform", None)) for one in alkmaar.rules}
+    assert kinds == {Threshold, Expression, Silence, Outage}
+    assert {Deviation, Worth} < transforms
+    assert {one.condition.supply for one in alkmaar.rules if isinstance(one.condition, Outage)} == {
+        "gateway",
+        "power",
+        "feed",
+    }
+
+
+def test_the_old_air_directive_gives_way_to_the_new_one_at_a_local_midnight(alkmaar: CityPlan) -> None:
+    old = [one for one in alkmaar.rules if one.id.endswith("-2008")]
+    new = [one for one in alkmaar.rules if one.id.endswith("-2024")]
+    assert (len(old), len(new)) == (3, 6)
+    midnight = parse_instant("2026-12-12T00:00:00+01:00")
+    assert {(one.start, one.end) for one in old} == {(INSTANT_MIN, midnight)}
+    assert {(one.start, one.end) for one in new} == {(midnight, INSTANT_MAX)}
 
 
 Point = list[float]

@@ -83,6 +83,18 @@ def test_a_gateway_outage_silences_its_lorawan_devices_and_no_others() -> None:
     assert len(silenced) > len(lorawan) // 6
 
 
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_gateway_outage_in_alkmaar_is_of_one_gateway_that_the_city_names(seed: int) -> None:
+    plan = read_city(Path(__file__).parents[3] / "cities" / "alkmaar")
+    devices = devices_of(plan, CityTruth(seed, plan))[0]
+    silenced = {one.device for one in scenario_of("gateway-outage", seed, EVENING).faults(devices)}
+    gateways = {one.sensor.gateway for one in devices if one.sensor.id in silenced}
+    assert len(gateways) == 1
+    (gateway,) = gateways
+    assert gateway in {one.id for one in plan.entities if one.type == "Gateway"}
+    assert silenced == {one.id for one in plan.sensors if one.gateway == gateway}
+
+
 @pytest.mark.parametrize("name", SCENARIOS)
 def test_a_scenario_is_over_after_some_days_and_was_not_before_its_start(name: str) -> None:
     city, usual = truth(name, 3), truth(None, 3)

@@ -1,0 +1,58 @@
+"""The page for authors of rules says what is so: its examples are rules, its tables have every key."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from cities import default_city
+from cities.folder import read_city
+from cities.rule_schema import RuleItem, ValueItem
+from cities.rules import read_rule
+from tests.unit.cities.folders import write_folder
+from twin.alarms.rule import Rule
+from twin.model import CityModel
+
+PAGE = (Path(__file__).parents[3] / "docs" / "rules.md").read_text(encoding="utf-8")
+BLOCKS = [yaml.safe_load(text) for text in re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)]
+
+
+@pytest.fixture(scope="module")
+def alkmaar() -> CityModel:
+    return read_city(default_city()).model(1)
+
+
+def test_the_first_example_is_the_rule_of_alkmaar(alkmaar: CityModel) -> None:
+    (item,) = BLOCKS[0]["rules"]
+    found = read_rule(item, alkmaar)
+    assert isinstance(found, Rule)
+    assert found.condition == alkmaar.rules["high-water"].condition
+
+
+@pytest.mark.parametrize("block", BLOCKS[1:], ids=lambda block: next(iter(block["when"])))
+def test_each_condition_is_one(block: dict[str, Any], alkmaar: CityModel) -> None:
+    outage = block["when"].get("outage")
+    selected = {"types": ["Gateway"]} if outage else {"within": ["alkmaar"]}
+    rule = {
+        "id": "example",
+        "title": {"en": "Example", "nl": "Voorbeeld"},
+        "theme": "water",
+        "select": selected,
+        **block,
+    }
+    assert isinstance(read_rule(rule, alkmaar), Rule)
+
+
+def test_the_tables_have_every_key() -> None:
+    told = set(re.findall(r"`(\w+)`", "".join(re.findall(r"^\| (.*?) \|", PAGE, re.MULTILINE))))
+    for kind in (RuleItem, ValueItem):
+        keys = {one.alias or name for name, one in kind.model_fields.items()}
+        assert keys - told - {"value", "severity"} == set()
+
+
+def test_a_folder_without_rules_has_none(tmp_path: Path) -> None:
+    assert read_city(write_folder(tmp_path, rules=None)).rules == ()
