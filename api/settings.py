@@ -7,6 +7,7 @@ from pathlib import Path
 from pydantic import Field, SecretStr
 
 from runtime.settings import RoleSettings
+from runtime.sink_address import SinkNetworks
 
 _BUILT_PAGE = Path(__file__).parent / "static"
 
@@ -48,3 +49,4 @@ class ApiSettings(RoleSettings):
     database_connections_max: int = Field(
         default=4, ge=1, description="Database connections of this process."
     )
+    sink_networks: SinkNetworks = ""
