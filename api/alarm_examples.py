@@ -244,3 +244,11 @@ ACKNOWLEDGE_PAGE: Responses = {
     **problem_example(404, "Not a link of ours.", "Not Found", "The link is not one of ours; …"),
     **problem_example(410, "The link has expired.", "Gone", "The link has expired; …"),
 }
+_CAP = """<?xml version='1.0' encoding='utf-8'?>
+<alert xmlns="urn:oasis:names:tc:emergency:cap:1.2">
+<identifier>high-water~alkmaar.singelgracht.2.17</identifier>
+<sender>livetwin.alkmaar</sender><sent>2026-11-23T12:00:01-00:00</sent><status>Exercise</status>
+<msgType>Alert</msgType><source>LiveTwin</source><scope>Public</scope><code>livetwin:alkmaar</code>
+<info><language>en-GB</language><category>Met</category><event>High water</event>…</info></alert>
+"""
+CAP = answer_example("The alert.", _CAP, "application/cap+xml")

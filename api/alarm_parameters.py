@@ -75,6 +75,23 @@ class AlarmParameters(Parameters):
         )
 
 
+class CapParameters(Parameters):
+    """Which alarms in force."""
+
+    alarm: str | None = Field(default=None, max_length=600, description="Id of one alarm, in force or not.")
+    severity: Severities = Field(default=[], description="Severities, any of them.")
+    theme: Annotated[list[Theme], BeforeValidator(split_names)] = Field(
+        default=[], description="Themes of the rule, any of them."
+    )
+    parent: Names = Field(default=[], description="Ids of areas; everything below them.")
+
+    def filter(self) -> Filter:
+        """Return the part that the model answers."""
+        return Filter(
+            parents=frozenset(self.parent), themes=frozenset(self.theme), changes=frozenset({"alarm"})
+        )
+
+
 class AlarmEventParameters(Parameters):
     """Which page of what happened to an alarm, newest first."""
 

@@ -27,6 +27,7 @@ from api.routes import (
     acknowledge,
     alarm_commands,
     alarms,
+    cap,
     datastreams,
     duty,
     entities,
@@ -104,6 +105,7 @@ def create_app(context: Context) -> ASGIApp:
     app.state.context = context
     add_fault_handlers(app)
     for module in (
+        cap,
         alarms,
         alarm_commands,
         incidents,

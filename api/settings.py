@@ -6,6 +6,7 @@ from pathlib import Path
 
 from pydantic import Field, SecretStr
 
+from api.cap import CapStatus
 from runtime.settings import RoleSettings
 from runtime.sink_address import SinkNetworks
 
@@ -28,6 +29,17 @@ class ApiSettings(RoleSettings):
         default=None,
         description="Secret by which links that acknowledge are signed, the same as alerting's; "
         "without one no link is good.",
+    )
+    cap_status: CapStatus = Field(
+        default="Exercise",
+        description="Status of CAP alerts: `Actual` once the public shall act on them, else "
+        "`Exercise` or `Test`.",
+    )
+    cap_sender: str | None = Field(
+        default=None,
+        pattern=r"^[^\s,<&]+$",
+        description="Sender of CAP alerts, unique in the world, such as a domain of the city; "
+        "livetwin.CITY by default.",
     )
     static_dir: Path = Field(default=_BUILT_PAGE, description="Folder of the built page.")
     tiles: str | None = Field(

@@ -20,6 +20,7 @@ from runtime.kafka_log import new_consumer
 from stream.alarms import AlarmStages
 from tests.alarm_cities import high_water
 from tests.alarm_events import alarm_event, alarm_record, incident_event, operand
+from tests.cap_rules import read_cap, texts
 from tests.integration.api.conftest import PARTITIONS
 from tests.integration.api.stored_city import Stored, archive
 from tests.stage_run import NOTHING
@@ -200,6 +201,8 @@ async def test_events_come_from_the_database_and_the_newest_from_memory(
         assert found[1]["explanation"]["operands"][0]["value"] == -0.25
         public = (await api.client.get(f"{PATH}/events")).json()["items"]
         assert (public[0]["actor"], public[0]["text"]) == (None, None)
+        alert = read_cap((await api.client.get(f"{PATH}/cap")).content)
+        assert texts(alert, "identifier") == [f"{RAISED.alarm}.1.1"], "a comment is no news to the public"
         page = (await api.client.get(f"{PATH}/events?limit=1", headers=KEY)).json()
         assert page["_links"]["next"]["href"]
 
