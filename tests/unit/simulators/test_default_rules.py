@@ -1,0 +1,151 @@
+"""The rules of Alkmaar are silent on an ordinary day of the simulated city, and each scenario raises its own.
+
+What sensors would tell is taken from the truth, every ten minutes; the rules are evaluated as on history.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from itertools import chain
+from statistics import fmean
+from typing import NamedTuple
+
+import pytest
+
+from cities import default_city
+from cities.folder import read_city
+from simulators.scenarios.catalogue import scenario_of
+from simulators.truth.city import CityTruth
+from twin.alarms.binding import Bindings, BoundRule
+from twin.alarms.column import Column
+from twin.alarms.operand import SIZES, Point, Series
+from twin.alarms.replay import Replay
+from twin.alarms.rule import Deviation, Expression, Threshold, Worth
+from twin.alarms.severity import Severity
+from twin.indicators.indicator import InputValue
+from twin.indicators.registry import REGISTRY
+from twin.instant import DAY, HOUR, MINUTE, Instant, parse_instant
+from twin.model import CityModel
+
+EVENING = parse_instant("2026-11-24T17:00:00+01:00")
+STEP = 10 * MINUTE
+LIVE = 3 * STEP
+WINDOWS = {"instant": STEP, "ten_minutes": STEP, "hour": HOUR, "day": HOUR}
+
+CASES: list[tuple[str | None, dict[str, Severity]]] = [
+    (None, {}),
+    ("rush-hour", {"congestion": Severity.MINOR}),
+    (
+        "cloudburst",
+        {"high-water": Severity.CRITICAL, "rising-water": Severity.MINOR, "heavy-rain": Severity.MINOR},
+    ),
+    ("new-year", {"bad-air": Severity.MAJOR}),
+    ("heat-pumps", {"transformer-load": Severity.MINOR}),
+]
+
+
+@cache
+def alkmaar() -> CityModel:
+    return read_city(default_city()).model(1)
+
+
+class Day(NamedTuple):
+    """A day of the simulated city, as its sensors tell it."""
+
+    truth: CityTruth
+    start: Instant
+    values: dict[tuple[str, str, Instant], float]
+    known: dict[Series, list[Point]]
+
+    def value(self, entity: str, property: str, time: Instant) -> float:
+        """Return the mean of the entity's sensors at a time; of rain, what fell until then."""
+        key = entity, property, time
+        if key not in self.values:
+            streams = alkmaar().datastreams_of(entity, property)
+            told = [
+                self.truth.value(one, time) * (STEP / one.interval if property == "rainfall" else 1)
+                for one in streams
+            ]
+            total = alkmaar().properties[property].combination == "sum"
+            self.values[key] = sum(told) if total else fmean(told)
+        return self.values[key]
+
+    def window(self, entity: str, property: str, start: Instant, size: int) -> float:
+        """Return the value of a window: its mean, of rain its sum."""
+        parts = [self.value(entity, property, time) for time in range(start + STEP, start + size + 1, STEP)]
+        return sum(parts) if alkmaar().properties[property].aggregation == "sum" else fmean(parts)
+
+    def points(self, series: Series) -> list[Point]:
+        """Return the points of a series over the day."""
+        if series not in self.known:
+            self.known[series] = self._points(series)
+        return self.known[series]
+
+    def _points(self, series: Series) -> list[Point]:
+        size = SIZES[series.over] or STEP
+        if series.name in REGISTRY:
+            size = max(WINDOWS[one.averaging] for one in REGISTRY[series.name].inputs)
+        times = range(self.start - self.start % size + size, self.start + DAY, size)
+        if series.name in alkmaar().properties:
+            return [
+                Point(time, self.window(series.entity, series.name, time - size, size), 0, time + size + LIVE)
+                for time in times
+            ]
+        derived = ((time, self.indicator(series, time)) for time in times)
+        return [Point(time, value, 0, time + size + LIVE) for time, value in derived if value is not None]
+
+    def indicator(self, series: Series, time: Instant) -> float | None:
+        """Return an indicator as it is at a time."""
+        indicator, entity = REGISTRY[series.name], alkmaar().entities[series.entity]
+        inputs = {}
+        has = [one for one in indicator.inputs if alkmaar().datastreams_of(entity.id, one.property)]
+        for one in [one for one in has if one.need == "sole"] or has:
+            size = WINDOWS[one.averaging]
+            last = time - time % size
+            starts = range(last - max(one.history, size), last, size)
+            inputs[one.property] = [
+                InputValue(
+                    self.window(entity.id, one.property, start, size),
+                    start + size if one.averaging == "instant" else start,
+                )
+                for start in starts
+            ]
+        found = indicator.evaluate(inputs, entity.attributes)
+        return found.value if found is not None else None
+
+    def worst(self, bound: BoundRule) -> Severity:
+        """Return how bad a rule says that the day was."""
+        replay = Replay.begun(bound, alkmaar())
+        columns = [self.points(series) for series in bound.series]
+        if len(columns) > 1:
+            together = sorted(set.intersection(*({one.time for one in each} for each in columns)))
+            columns = [[one for one in each if one.time in together] for each in columns]
+        replay.take([Column.of(each) for each in columns])
+        replay.end(self.start + DAY)
+        assert replay.error == ""
+        return max((one.severity for one in replay.firings()), default=Severity.CLEARED)
+
+
+def judged_by_value(bound: BoundRule) -> bool:
+    condition = bound.rule.condition
+    if isinstance(condition, Threshold):
+        # What is usual takes weeks to learn, and the truth is never suspect.
+        return not isinstance(condition.transform, Deviation | Worth)
+    return isinstance(condition, Expression)
+
+
+@pytest.mark.parametrize(("name", "expected"), CASES, ids=lambda one: str(one) if not one else None)
+def test_a_day_raises_what_it_is_about_and_nothing_else(
+    name: str | None, expected: dict[str, Severity]
+) -> None:
+    model = alkmaar()
+    bindings = Bindings(model)
+    start = EVENING
+    day = Day(CityTruth(1, read_city(default_city()), scenario_of(name, 1, start).happenings), start, {}, {})
+    found: dict[str, Severity] = {}
+    for bound in chain.from_iterable(bindings.subject(id).rules.values() for id in model.entities):
+        if judged_by_value(bound):
+            worst = day.worst(bound)
+            if worst:
+                found[bound.rule.id] = max(worst, found.get(bound.rule.id, worst))
+    assert found == expected
