@@ -18,7 +18,6 @@ from api.live_stream import LiveStreams
 from api.metrics import ApiMetrics
 from api.settings import ApiSettings
 from runtime.clock import Clock
-from runtime.sink_address import SinkRules
 from twin.model import CityModel
 
 
@@ -36,7 +35,6 @@ class Context:
     database: Database
     keys: Keys
     books: Books
-    sinks: SinkRules
     correlations: asyncio.Semaphore  #: a place for each that may be computed at one time
 
     @property

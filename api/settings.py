@@ -8,7 +8,6 @@ from pydantic import Field, SecretStr
 
 from api.cap import CapStatus
 from runtime.settings import RoleSettings
-from runtime.sink_address import SinkNetworks
 
 _BUILT_PAGE = Path(__file__).parent / "static"
 
@@ -61,4 +60,3 @@ class ApiSettings(RoleSettings):
     database_connections_max: int = Field(
         default=4, ge=1, description="Database connections of this process."
     )
-    sink_networks: SinkNetworks = ""

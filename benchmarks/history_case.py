@@ -21,6 +21,7 @@ import click
 from benchmarks.companion import BenchmarkError
 from benchmarks.machine import describe_machine
 from benchmarks.past import PROPERTY, SITES, Site, past_city, write_past
+from benchmarks.processes import Meter
 from benchmarks.results import keep
 from benchmarks.system import HOST, BenchSystem
 from cities.write import write_city
@@ -70,6 +71,7 @@ class Answers(NamedTuple):
     p50_ms: float
     p95_ms: float
     max_ms: float
+    cpu_ms: float  #: of api and database for each answer: also on a busy machine what it costs
 
 
 def questions(end: Instant) -> Iterator[Question]:
@@ -81,12 +83,15 @@ def questions(end: Instant) -> Iterator[Question]:
                 yield Question(site, start, end, interval, aggregate)
 
 
-def ask(port: int, question: Question, rounds: int) -> Answers:
+def ask(system: BenchSystem, question: Question, rounds: int) -> Answers:
     """Ask a question again and again. Raises BenchmarkError when it is not answered."""
-    connection = HTTPConnection(HOST, port, timeout=TIMEOUT_S)
+    connection = HTTPConnection(HOST, system.ports["http"], timeout=TIMEOUT_S)
+    meter = Meter({name: system.pids[name] for name in ("api", "postgres")})
     durations: list[float] = []
     try:
-        for _ in range(WARM_UP + rounds):
+        for number in range(WARM_UP + rounds):
+            if number == WARM_UP:
+                meter.start()
             began = time.perf_counter()
             connection.request("GET", question.path)
             response = connection.getresponse()
@@ -96,6 +101,7 @@ def ask(port: int, question: Question, rounds: int) -> Answers:
                 raise BenchmarkError(f"{question.path} was answered {response.status}: {body[:300]!r}")
     finally:
         connection.close()
+    usage, _ = meter.stop()
     found = json.loads(body)["buckets"]
     ordered = sorted(one * 1000 for one in durations[WARM_UP:])
     return Answers(
@@ -105,6 +111,7 @@ def ask(port: int, question: Question, rounds: int) -> Answers:
         round(_rank(ordered, 0.5), 1),
         round(_rank(ordered, 0.95), 1),
         round(ordered[-1], 1),
+        round(sum(one.cpu_s for one in usage.values()) * 1000 / rounds, 1),
     )
 
 
@@ -116,14 +123,14 @@ def lines(found: Sequence[Answers]) -> Iterator[str]:
     """Yield the report, line by line."""
     yield (
         f"{'milliseconds':<34}{'aggregate':<10}{'observations':>13}{'buckets':>9}"
-        f"{'p50':>8}{'p95':>8}{'max':>8}"
+        f"{'p50':>8}{'p95':>8}{'max':>8}{'CPU':>8}"
     )
     for one in found:
         site = one.question.site
         span = f"{site.sensors} × {site.days} days of {site.interval // MINUTE} min, {one.question.interval}"
         yield (
             f"{span:<34}{one.question.aggregate:<10}{one.observations:>13}{one.buckets:>9}"
-            f"{one.p50_ms:>8}{one.p95_ms:>8}{one.max_ms:>8}"
+            f"{one.p50_ms:>8}{one.p95_ms:>8}{one.max_ms:>8}{one.cpu_ms:>8}"
         )
 
 
@@ -144,6 +151,7 @@ def document(found: Sequence[Answers], machine: dict[str, Any]) -> dict[str, Any
                 "p50Ms": one.p50_ms,
                 "p95Ms": one.p95_ms,
                 "maxMs": one.max_ms,
+                "cpuMs": one.cpu_ms,
             }
             for one in found
         ],
@@ -164,7 +172,7 @@ def measure(rounds: int, *, keeps: bool) -> tuple[list[Answers], dict[str, Any]]
             machine = describe_machine(system.data_dir)
             end = system_clock() // HOUR * HOUR
             asyncio.run(_fill(str(system.ports["database"]), end))
-            return [ask(system.ports["http"], one, rounds) for one in questions(end)], machine
+            return [ask(system, one, rounds) for one in questions(end)], machine
 
 
 @click.command()

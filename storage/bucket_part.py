@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
@@ -19,6 +19,8 @@ AGGREGATES: tuple[Aggregate, ...] = ("mean", "min", "max", "sum", "count", "firs
 Figures: TypeAlias = dict[Aggregate, float | None]
 
 PERCENTILES: dict[Aggregate, float] = {"p50": 0.5, "p95": 0.95}
+
+_NOTHING = np.empty(0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +56,8 @@ class Part:
     cosine: float = 0.0
     increase: float = 0.0
     values: bytes = b""  #: single ones, each a float in the order of the network, where percentiles are asked
-    sketches: list[tuple[bytes, int]] = field(default_factory=list)  #: one after the other, and how many
+    sketches: bytes = b""  #: of what is stored as aggregates, one after the other
+    sketch_count: int = 0
 
     @classmethod
     def of(cls, row: Sequence[Any]) -> Part:
@@ -75,7 +78,8 @@ class Part:
             cosine or 0.0,
             increase or 0.0,
             values or b"",
-            [(sketches, sketch_count)] if sketch_count else [],
+            sketches or b"",
+            sketch_count or 0,
         )
 
     @property
@@ -98,7 +102,8 @@ class Part:
         self.cosine += later.cosine
         self.increase += later.increase
         self.values += later.values
-        self.sketches = self.sketches + later.sketches
+        self.sketches += later.sketches
+        self.sketch_count += later.sketch_count
 
     def figures(self, wanted: Iterable[Aggregate], kind: Aggregation) -> Figures:
         """Return aggregates, None where there is none; of percentiles there is none here.
@@ -131,9 +136,9 @@ def figures_of(parts: Sequence[Part], wanted: Sequence[Aggregate], kind: Aggrega
     if names and kind not in {"counter", "circular_mean"}:
         pools = [
             Pool(
-                np.frombuffer(part.values, ">f8").astype(np.float64),
-                b"".join(data for data, _ in part.sketches),
-                sum(count for _, count in part.sketches),
+                np.frombuffer(part.values, ">f8").astype(np.float64) if part.values else _NOTHING,
+                part.sketches,
+                part.sketch_count,
             )
             for part in parts
         ]

@@ -98,16 +98,11 @@ async def make_days(
                 "sum": figures["sum"] if adds_up else None,
                 "first": figures["first"],
                 "last": figures["last"],
-                "sketch": _sketch(part),
+                "sketch": merged(part.sketches, part.sketch_count).encode(),
             },
         )
     await connection.execute(query("remove_hours"), asked)
     return end
-
-
-def _sketch(part: Part) -> bytes:
-    encoded = b"".join(data for data, _ in part.sketches)
-    return merged(encoded, sum(count for _, count in part.sketches)).encode()
 
 
 async def next_observation(

@@ -21,6 +21,7 @@ HOUR: Duration = 60 * MINUTE
 DAY: Duration = 24 * HOUR
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_EPOCH_NAIVE = datetime(1970, 1, 1)  # noqa: DTZ001 - only to write it out, with the Z that it lacks
 _MICROSECOND = timedelta(microseconds=1)
 
 # RFC 3339 allows years 0000–9999; datetime starts at year 1.
@@ -68,4 +69,4 @@ def format_instant(instant: Instant) -> str:
     >>> format_instant(1767225600000000), format_instant(1767225600250000)
     ('2026-01-01T00:00:00Z', '2026-01-01T00:00:00.250000Z')
     """
-    return to_datetime(instant).replace(tzinfo=None).isoformat() + "Z"
+    return (_EPOCH_NAIVE + timedelta(microseconds=instant)).isoformat() + "Z"

@@ -117,7 +117,8 @@ def _ranked(pools: Sequence[Pool], shares: Sequence[float]) -> list[_Floats]:
         column = np.full(len(pools), np.nan)
         there = few & (totals > 0)
         column[there] = ascending[(first + rank)[there]]
-        column[~few] = _values_at(bins, np.flatnonzero(~few), rank[~few])
+        if not few.all():
+            column[~few] = _values_at(bins, np.flatnonzero(~few), rank[~few])
         found.append(column)
     return found
 
@@ -170,7 +171,7 @@ def _joined(*parts: _Bins) -> _Bins:
     return _Bins(owners[order], places[order], counts[order])
 
 
-def _values_at(bins: _Bins, pools: _Integers, ranks: _Integers) -> list[float]:
+def _values_at(bins: _Bins, pools: _Integers, ranks: _Integers) -> _Floats:
     """Return the values of ranks in pools that have bins."""
     reached = np.cumsum(bins.counts)
     first = np.searchsorted(bins.owners, pools)
@@ -180,7 +181,8 @@ def _values_at(bins: _Bins, pools: _Integers, ranks: _Integers) -> list[float]:
     # Beyond so many bins those next to zero share the last one.
     places = np.where(places > 0, np.maximum(places, bins.places[last] - BINS_MAX + 1), places)
     places = np.where(places < 0, np.minimum(places, bins.places[first] + BINS_MAX - 1), places)
-    return [_value(place) for place in places.tolist()]
+    distinct, which = np.unique(places, return_inverse=True)
+    return np.array([_value(place) for place in distinct.tolist()])[which]
 
 
 def _value(place: int) -> float:

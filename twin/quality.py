@@ -26,7 +26,8 @@ class QualityFlag(IntFlag):
     DISAGREES = 1024  #: far from what the other sensors of the same property say
 
 
-_SUSPECT = (
+# Plain integers: the operators of an enumeration cost a microsecond each.
+_SUSPECT = int(
     QualityFlag.OUT_OF_RANGE
     | QualityFlag.SPIKE
     | QualityFlag.STUCK
@@ -34,9 +35,11 @@ _SUSPECT = (
     | QualityFlag.RATE_OF_CHANGE
     | QualityFlag.DISAGREES
 )
+_MAINTENANCE = int(QualityFlag.MAINTENANCE)
+_LATE = int(QualityFlag.LATE)
+_UNCERTAIN = int(QualityFlag.ESTIMATED | QualityFlag.CLOCK_SKEW)
 
-# Plain integers: the operators of an enumeration cost a microsecond each.
-UNUSABLE = int(_SUSPECT | QualityFlag.MAINTENANCE)
+UNUSABLE = _SUSPECT | _MAINTENANCE
 """Flags any of which keeps a value out of states and aggregates."""
 
 BY_TIMES = int(QualityFlag.LATE | QualityFlag.CLOCK_SKEW)
@@ -51,13 +54,14 @@ def quality_word(flags: int) -> QualityWord:
     >>> quality_word(QualityFlag.LATE | QualityFlag.SPIKE)
     'suspect'
     """
-    if flags & QualityFlag.MAINTENANCE:
+    flags = int(flags)
+    if flags & _MAINTENANCE:
         return "maintenance"
     if flags & _SUSPECT:
         return "suspect"
-    if flags & QualityFlag.LATE:
+    if flags & _LATE:
         return "late"
-    if flags & (QualityFlag.ESTIMATED | QualityFlag.CLOCK_SKEW):
+    if flags & _UNCERTAIN:
         return "estimated"
     return "good"
 

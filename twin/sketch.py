@@ -33,7 +33,7 @@ MAPPING = LogarithmicMapping(RELATIVE_ACCURACY)
 """From values to the keys of their bins, and back."""
 
 
-class Encoded(msgspec.Struct, array_like=True, frozen=True):
+class Encoded(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """Either the values, ascending, or the bins that are not empty: (step from the bin before, count, …)."""
 
     values: tuple[float, ...] = ()

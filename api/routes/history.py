@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from http import HTTPStatus
 from typing import Annotated, Any
 
@@ -26,7 +27,7 @@ from api.routes.entities import entity_named
 from api.series import Series, Wanted, buckets_of, name_of, series_of, unknown_past
 from storage.bucket_interval import BucketInterval
 from storage.history import BUCKETS_MAX, Aggregate, Bucket
-from twin.instant import Instant, format_instant
+from twin.instant import INSTANT_MIN, Instant, format_instant
 from twin.model import CityModel
 from twin.names import Named
 from twin.quality import quality_word
@@ -78,7 +79,7 @@ async def get_history(request: Request, id: str, wanted: Annotated[HistoryParame
             found = await buckets_of(connection, series, asked, context.model)
         document["source"] = "published" if series.published else "observations"
         document["interval"] = wanted.interval
-        document["buckets"] = [bucket_document(one) for one in found]
+        document["buckets"] = list(bucket_documents(found))
     return answer({**document, "_links": links(request, following)})
 
 
@@ -147,14 +148,23 @@ def _personal() -> ProblemError:
     )
 
 
-def bucket_document(bucket: Bucket) -> dict[str, Any]:
-    """Return one bucket; `quality` is that of all its values, the suspect ones too."""
-    return {
-        "start": format_instant(bucket.start),
-        "end": format_instant(bucket.end),
-        "count": bucket.count,
-        "suspect": bucket.suspect,
-        "coverage": bucket.coverage,
-        "quality": quality_word(bucket.flags) if bucket.count or bucket.suspect else None,
-        **{name: value for name, value in bucket.values.items() if name != "count"},
-    }
+def bucket_documents(buckets: Iterable[Bucket]) -> Iterator[dict[str, Any]]:
+    """Yield buckets; `quality` is that of all values of a bucket, the suspect ones too."""
+    end, end_text = INSTANT_MIN, ""
+    for one in buckets:
+        # One begins where the one before ends, most times.
+        start_text = end_text if one.start == end else format_instant(one.start)
+        end, end_text = one.end, format_instant(one.end)
+        quality = quality_word(one.flags) if one.count or one.suspect else None
+        document: dict[str, Any] = {
+            "start": start_text,
+            "end": end_text,
+            "count": one.count,
+            "suspect": one.suspect,
+            "coverage": one.coverage,
+            "quality": quality,
+        }
+        for name, value in one.values.items():
+            if name != "count":
+                document[name] = value
+        yield document
