@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
-import secrets
 import shutil
 import signal
 import subprocess
@@ -16,7 +16,6 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
-from psycopg import sql
 
 from cli.embedded.kafka import EmbeddedKafka
 from cli.embedded.mosquitto import EmbeddedMosquitto
@@ -26,6 +25,7 @@ from cli.linux_process import processes_of
 from runtime.topics import create_topics, partition_counts
 from storage.migrate import migrate
 from tests.mqtt_publisher import publish
+from tests.spare_databases import SpareDatabases
 
 TEMPLATE = "livetwin_template"
 PARTITIONS = 4
@@ -77,17 +77,18 @@ async def postgres() -> AsyncIterator[EmbeddedPostgres]:
         shutil.rmtree(folder)
 
 
+@pytest.fixture(scope="session")
+def spare_databases(postgres: EmbeddedPostgres) -> Iterator[SpareDatabases]:
+    with SpareDatabases(postgres.dsn("postgres"), TEMPLATE) as databases:
+        yield databases
+
+
 @pytest_asyncio.fixture
-async def database(postgres: EmbeddedPostgres) -> AsyncIterator[str]:
+async def database(postgres: EmbeddedPostgres, spare_databases: SpareDatabases) -> AsyncIterator[str]:
     """The connection URI of a fresh, migrated database."""
-    name = f"test_{secrets.token_hex(6)}"
-    async with await postgres.administer() as connection:
-        await connection.execute(
-            sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), sql.Identifier(TEMPLATE))
-        )
+    name = await asyncio.wrap_future(spare_databases.take())
     yield postgres.dsn(name)
-    async with await postgres.administer() as connection:
-        await connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+    spare_databases.give_back(name)
 
 
 @pytest_asyncio.fixture
