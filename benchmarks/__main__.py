@@ -7,12 +7,13 @@ import sys
 
 import click
 
+from benchmarks.backtest_case import backtest
 from benchmarks.companion import BenchmarkError
 from benchmarks.history_case import history
 from benchmarks.rules_case import rules
 from benchmarks.system_case import system
 
-CASES = (system, rules, history)
+CASES = (system, rules, history, backtest)
 
 
 @click.group(invoke_without_command=True)
