@@ -10,6 +10,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp
 
 from api.access import authenticate
+from api.backtest_queue import BacktestQueue
 from api.books import Books
 from api.command_desk import CommandDesk
 from api.context import Context
@@ -27,6 +28,7 @@ from api.routes import (
     acknowledge,
     alarm_commands,
     alarms,
+    backtests,
     cap,
     datastreams,
     duty,
@@ -83,6 +85,7 @@ def create_context(
         keys=Keys(settings.operator_key, database.role_of_key, database.name_of_key),
         books=Books(database),
         correlations=asyncio.Semaphore(CORRELATIONS_MAX),
+        backtests=BacktestQueue(),
     )
 
 
@@ -116,6 +119,7 @@ def create_app(context: Context) -> ASGIApp:
         ledger,
         quarantine,
         rules,
+        backtests,
         unassigned,
         duty,
     ):

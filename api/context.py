@@ -8,6 +8,7 @@ from typing import cast
 
 from fastapi import Request
 
+from api.backtest_queue import BacktestQueue
 from api.books import Books
 from api.command_desk import CommandDesk
 from api.database import Database
@@ -35,6 +36,7 @@ class Context:
     database: Database
     keys: Keys
     books: Books
+    backtests: BacktestQueue
     correlations: asyncio.Semaphore  #: a place for each that may be computed at one time
 
     @property

@@ -32,6 +32,7 @@ COMMANDS = {
     "check": "Validate a city folder; tells all faults at once.",
     "apply": "Bring a city folder into the database.",
     "export": "Write the city in the database as a city folder.",
+    "backtest": "Tell what a rule would have raised over stored history.",
     "token": "API keys: create, revoke, list.",
     "doctor": "Tell what is installed, reachable and healthy, and what to do.",
 }
