@@ -8,25 +8,20 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Literal
 
 from alerting.case import TICK, Case, Happening, Outcome, Phase, Send, Unreachable
 from alerting.escalation import begun, due_at, is_wanted, step
 from alerting.journal import Change, Memory, Place
 from alerting.message import DOUBTFUL, Message, Standing
+from alerting.second_way import TOLD_EVERY, watchdog_message
 from alerting.telling import Around
+from alerting.tries import TRIES_MAX, TryResult, back_off
 from alerting.wording import wording
 from twin.alarms.messages import AlarmBatch, AlarmEvent
 from twin.duty import DutyCommand
-from twin.instant import DAY, MINUTE, SECOND, Duration, Instant
+from twin.instant import DAY, Duration, Instant
 from twin.model import CityModel
-
-TRIES_MAX = 8
-"""Tries of one message; the last one is about five minutes after the first."""
-
-BACK_OFF_FIRST: Duration = 2 * SECOND
-BACK_OFF_MAX: Duration = 2 * MINUTE
 
 KEPT: Duration = 7 * DAY
 """So long a closed case and an ended message are remembered: what is told of them again does nothing."""
@@ -36,16 +31,6 @@ ALARM_KEPT: Duration = DAY
 
 STEPS_AT_ONCE_MAX = 100
 """So many steps of one case are taken at one time; the rest waits for the next look."""
-
-
-@dataclass(frozen=True, slots=True)
-class TryResult:
-    """How a try to send a message ended."""
-
-    id: str
-    sent: bool
-    detail: str  #: why not, without secrets
-    final: bool = False  #: whether another try would end alike
 
 
 class Desk:
@@ -190,6 +175,27 @@ class Desk:
             self._end(message, now, "given-up", DOUBTFUL, doubtful=True)
         return len(doubtful)
 
+    def tell_outage(self, since: Instant, now: Instant) -> None:
+        """Tell the second way that the way to here is closed; again after a while."""
+        known = self._memory.outage
+        since, told = known if known is not None else (since, 0)
+        if now < since + told * TOLD_EVERY:
+            return
+        self._memory.outage = self._change.outage = (since, told + 1)
+        message = watchdog_message(self.model, "closed", since, told, now)
+        if message is not None:
+            self._keep(message)
+
+    def end_outage(self, now: Instant) -> None:
+        """Tell the second way, where it was told, that the way to here is open again."""
+        if self._memory.outage is None:
+            return
+        since, told = self._memory.outage
+        self._memory.outage, self._change.outage = None, (0, 0)
+        message = watchdog_message(self.model, "open", since, told, now)
+        if message is not None:
+            self._keep(message)
+
     def prune(self, now: Instant) -> None:
         """Forget what is long over."""
         memory, change = self._memory, self._change
@@ -277,12 +283,3 @@ class Desk:
             how: Literal["sent", "given-up", "doubtful"] = "doubtful" if doubtful else outcome
             result = Outcome(message.id, send.kind, send.contact, send.channel, how)
             self._step(case, result, Around(self.model, now))
-
-
-def back_off(attempt: int) -> Duration:
-    """Return how long to wait after a failed try; `attempt` counts from 1.
-
-    >>> [back_off(attempt) // SECOND for attempt in range(1, TRIES_MAX)]
-    [2, 4, 8, 16, 32, 64, 120]
-    """
-    return min(BACK_OFF_MAX, BACK_OFF_FIRST << (attempt - 1))

@@ -48,6 +48,7 @@ T = TypeVar("T")
 class Memory:
     """What is in the journal, as far as the loop works by it."""
 
+    outage: tuple[Instant, int] | None = None  #: the way is closed since, and how often that was told
     log: str = ""  #: identity of the log that the positions are of
     positions: dict[Place, int] = field(default_factory=dict)  #: the next offset to read
     cases: dict[str, Case] = field(default_factory=dict)
@@ -60,6 +61,7 @@ class Change:
     """What one transaction writes."""
 
     log: str | None = None  #: another log: positions of the one before are forgotten
+    outage: tuple[Instant, int] | None = None  #: as in `Memory`; (0, 0): over
     positions: dict[Place, int] = field(default_factory=dict)
     cases: dict[str, Case] = field(default_factory=dict)
     alarms: dict[str, AlarmEvent] = field(default_factory=dict)
@@ -105,7 +107,9 @@ class Journal:
     def read(self) -> Memory:
         """Return what is remembered."""
         rows = self._database.execute
+        since, told = map(int, (self._fact("outage") or "0 0").split())
         return Memory(
+            outage=(since, told) if told else None,
             log=self._fact("log"),
             positions={
                 (topic, number): at
@@ -124,6 +128,8 @@ class Journal:
             if change.log is not None:
                 run("DELETE FROM position")
                 self._set_fact("log", change.log)
+            if change.outage is not None:
+                self._set_fact("outage", "{} {}".format(*change.outage))
             many(
                 "INSERT OR REPLACE INTO position (topic, partition, next) VALUES (?, ?, ?)",
                 [(*place, at) for place, at in change.positions.items()],

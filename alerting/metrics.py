@@ -28,6 +28,20 @@ class AlertingMetrics:
             "Records of the log that this version cannot read.",
             registry=registry,
         )
+        self.path_open = Gauge(
+            "livetwin_alerting_path_open",
+            "1 while probes come through from MQTT to the duty loop on every partition.",
+            registry=registry,
+        )
+        self.probe = Gauge(
+            "livetwin_alerting_probe_seconds", "How long the last probe was on its way.", registry=registry
+        )
+        self.heartbeats = Counter(
+            "livetwin_alerting_heartbeats_total",
+            "Heartbeats to the dead-man's switch outside, by outcome.",
+            ["outcome"],
+            registry=registry,
+        )
         self.incidents = Gauge(
             "livetwin_alerting_incidents",
             "Incidents that are not over, by phase.",

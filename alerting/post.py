@@ -13,9 +13,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from alerting.channel import Channels, Letter, Receipt
-from alerting.desk import TryResult
 from alerting.links import LINK_PATH, Link, sign
 from alerting.message import Message
+from alerting.tries import TryResult
 from alerting.wording import Wording
 from twin.duty import Channel, DutyPlan
 from twin.instant import HOUR, Duration, Instant
@@ -99,13 +99,12 @@ class Post:
 
     def _letter(self, message: Message, plan: DutyPlan, now: Instant) -> Letter:
         send, said = message.send, message.wording
-        contact = next((one for one in plan.contacts if one.id == send.contact), None)
         return Letter(
             notification=message.id,
             incident=send.incident,
             kind=send.kind,
             contact=send.contact,
-            address=contact.addresses.get(send.channel, "") if contact is not None else "",
+            address=_address(message, plan),
             title=said.title,
             body=said.body,
             short=said.short,
@@ -119,3 +118,12 @@ class Post:
         link = Link(message.send.incident, message.send.contact, now + self._options.link_valid)
         token = sign(self._options.link_key, link)
         return f"{said.answer_label}: {self._options.base_url.rstrip('/')}{LINK_PATH}{token}"
+
+
+def _address(message: Message, plan: DutyPlan) -> str:
+    """Return where the contact is reached now: a plan that was put right counts for what waits, too."""
+    send = message.send
+    if send.kind == "watchdog" and plan.watchdog is not None:
+        return plan.watchdog[1]
+    contact = next((one for one in plan.contacts if one.id == send.contact), None)
+    return contact.addresses.get(send.channel, "") if contact is not None else ""

@@ -17,14 +17,18 @@ from prometheus_client import CollectorRegistry
 
 from alerting.case import Phase
 from alerting.channel import Channels
-from alerting.desk import Desk, TryResult
+from alerting.desk import Desk
 from alerting.duty_log import INBOX_MAX, Arrival, CaughtUp, DutyLog, LogBegun, Read
 from alerting.journal import Journal
+from alerting.lookout import Lookout
 from alerting.metrics import AlertingMetrics
-from alerting.post import Post, PostOptions
+from alerting.options import broker_address, lookout_options, post_options
+from alerting.post import Post
+from alerting.prober import Prober
 from alerting.secrets import Secrets
 from alerting.settings import AlertingSettings
 from alerting.teller import tell
+from alerting.tries import TryResult
 from runtime.city_model import Models
 from runtime.clock import Clock, system_clock
 from runtime.metrics import serve_metrics
@@ -83,13 +87,16 @@ class Alerting:
         self._channels = Channels(secrets)
         self._post = Post(
             self._channels,
-            PostOptions(
-                base_url=settings.base_url,
-                link_key=settings.link_key.get_secret_value().encode(),
-                link_valid=settings.link_hours * HOUR,
-                try_timeout_s=settings.try_timeout_s,
-            ),
+            post_options(settings),
             self._happen,
+        )
+
+        self._lookout = Lookout(
+            lookout_options(settings),
+            self.desk,
+            Prober(broker_address(settings), settings.city),
+            clock=clock,
+            metrics=metrics,
         )
 
     async def run(self, models: Models) -> None:
@@ -113,6 +120,7 @@ class Alerting:
                 tasks.create_task(reader.run(), name="log")
                 tasks.create_task(tell(self._settings.kafka, self._journal, self._written), name="teller")
                 tasks.create_task(self._follow(models), name="model")
+                tasks.create_task(self._lookout.run(), name="lookout")
                 tasks.create_task(self._work(), name="loop")
         finally:
             await self._post.close()
@@ -133,6 +141,7 @@ class Alerting:
                 log.warning("the log is not read up to its end; what is known is told")
                 self._begin()
             if self._caught_up:
+                self._lookout.look()
                 self._do_what_is_due()
             self._write()
             self._count()
@@ -186,7 +195,9 @@ class Alerting:
         now = self._clock()
         try:
             if record.place[0] == ALARM_TOPIC:
-                self.desk.hear(ALARMS.decode(record.value), now)
+                batch = ALARMS.decode(record.value)
+                self.desk.hear(batch, now)
+                self._lookout.hear(record.place[1], batch)
             else:
                 for command in DUTY_COMMANDS.decode(record.value).commands:
                     self.desk.obey(command, now)

@@ -19,6 +19,29 @@ class AlertingSettings(RoleSettings):
         description="Secret by which links that acknowledge are signed; the api needs the same.",
     )
     link_hours: int = Field(default=72, ge=1, le=720, description="Hours that such a link is good.")
+    mqtt_host: str = Field(
+        default="127.0.0.1", description="Host of the MQTT broker that the watchdog's probes are sent to."
+    )
+    mqtt_port: int = Field(default=1883, ge=1, le=65535, description="Port of the MQTT broker.")
+    mqtt_username: str | None = Field(default=None, description="User name at the MQTT broker.")
+    mqtt_password: SecretStr | None = Field(default=None, description="Password at the MQTT broker.")
+    watchdog_interval_s: float = Field(
+        default=60.0, gt=0, le=3600, description="Seconds between two probes of the watchdog."
+    )
+    watchdog_patience_s: float = Field(
+        default=180.0,
+        gt=0,
+        le=86_400,
+        description="Seconds without a probe on some partition after which the way is taken for closed.",
+    )
+    heartbeat_url: SecretStr | None = Field(
+        default=None,
+        description="URL that is asked for (GET) while the way is open: a dead-man's switch outside that "
+        "raises an alarm when it is not asked for; none by default.",
+    )
+    heartbeat_interval_s: float = Field(
+        default=60.0, gt=0, le=3600, description="Seconds between two heartbeats."
+    )
     try_timeout_s: float = Field(
         default=20.0, gt=0, le=300, description="Seconds after which a try to send a message has failed."
     )

@@ -91,6 +91,7 @@ def role_environments(
         "alerting": {
             **{name: os.environ[name] for name in sorted(secrets.channels) if name in os.environ},
             **shared,
+            **mqtt,
             **links,
             "LIVETWIN_BASE_URL": ours.get("LIVETWIN_BASE_URL", f"http://localhost:{http_port}"),
         },

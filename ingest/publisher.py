@@ -12,6 +12,7 @@ from aiokafka.errors import KafkaError
 from ingest.intake import Taken
 from ingest.records import LogRecord, RecordMaker
 from runtime.topics import OBSERVATIONS
+from twin.probe import Probe
 
 log = logging.getLogger(__name__)
 
@@ -50,7 +51,16 @@ class Publisher:
         A retry sends the whole batch again. That is harmless: the same observation twice is a duplicate,
         a message in a header has its number, and a quarantined one an id.
         """
-        records = list(self._maker.records(batch))
+        await self._until_confirmed(list(self._maker.records(batch)))
+
+    async def pass_on(self, probes: Sequence[Probe]) -> None:
+        """Return when Kafka confirmed that probes came by, on every partition; retry as for messages."""
+        if probes:
+            await self._until_confirmed(
+                [self._maker.probes(probes, partition) for partition in range(self._partitions)]
+            )
+
+    async def _until_confirmed(self, records: list[LogRecord]) -> None:
         self._quiet -= {record.partition for record in records if record.topic == OBSERVATIONS}
         delay = RETRY_DELAY_S_MIN
         while records:

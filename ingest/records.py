@@ -6,7 +6,7 @@ A record's time is the clock of this process when the record was made, and rises
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from ingest.intake import Taken
@@ -22,6 +22,7 @@ from twin.messages import (
     encode_headers,
     encode_payloads,
 )
+from twin.probe import Probe
 
 # The most that the stream processor does between two looks at its heartbeat (2,000 × 10 us = 20 ms). A
 # message that holds more is a record of its own; `MESSAGE_OBSERVATIONS_MAX` of them fit without its payload.
@@ -67,6 +68,11 @@ class RecordMaker:
     def tick(self, partition: int) -> LogRecord:
         """Return a record that tells only the time."""
         batch = ObservationBatch(VERSION, (), self._time(partition))
+        return LogRecord(OBSERVATIONS, partition, OBSERVATIONS_CODEC.encode(batch))
+
+    def probes(self, probes: Sequence[Probe], partition: int) -> LogRecord:
+        """Return a record that tells nothing but that probes came by."""
+        batch = ObservationBatch(VERSION, (), self._time(partition), probes=tuple(probes))
         return LogRecord(OBSERVATIONS, partition, OBSERVATIONS_CODEC.encode(batch))
 
     def _record(self, partition: int, part: list[Taken]) -> LogRecord:

@@ -19,6 +19,7 @@ from ingest.decoders import Routes, registry
 from ingest.intake import Intake, IntakeOptions
 from ingest.mapping import DeviceMap
 from ingest.metrics import IngestMetrics
+from ingest.probes import divide
 from ingest.pseudonym import Pseudonymiser
 from ingest.publisher import Publisher, new_producer
 from ingest.records import RecordMaker
@@ -102,6 +103,7 @@ class Ingest:
 
     def _adopt(self, model: CityModel) -> None:
         settings = self._settings
+        self._timezone = model.city.timezone
         self._routes = Routes(self._decoders, model.feeds)
         self._intake = Intake(
             routes=self._routes,
@@ -120,12 +122,14 @@ class Ingest:
         )
 
     async def _handle(self, messages: list[Message], publisher: Publisher) -> None:
-        self._metrics.messages.inc(len(messages))
+        received, probes = divide(messages, self._timezone)
+        self._metrics.messages.inc(len(received))
         taken = [
-            self._intake.take(message, number) for number, message in enumerate(messages, self._received)
+            self._intake.take(message, number) for number, message in enumerate(received, self._received)
         ]
-        self._received += len(messages)
+        self._received += len(received)
         await publisher.publish(taken)
+        await publisher.pass_on(probes)
         self._session.acknowledge(messages)
         self._metrics.count(taken)
 

@@ -25,6 +25,7 @@ from twin.instant import INSTANT_MIN, Duration, Instant
 from twin.messages import Update, partition_of
 from twin.model import CityModel
 from twin.observation import Observation
+from twin.probe import Probe
 from twin.sensor import Datastream
 from twin.window import Aggregate
 
@@ -36,6 +37,7 @@ class AlarmFeed:
     bindings: Bindings
     supplies: Supplies
     revision: int = 0
+    probes: list[Probe] = field(default_factory=list)  #: that came by, to be passed on behind all else
     _points: dict[Series, dict[Instant, Point]] = field(default_factory=dict)
     _heard: list[Heard] = field(default_factory=list)
     _carried: list[Carried] = field(default_factory=list)
@@ -130,6 +132,7 @@ class AlarmFeed:
             content[partition_of(carried.entity, partitions)].carried.append(carried)
         if now == INSTANT_MIN:  # the beginning of a log: no record has told the time yet
             now = self._begun
+        probes, self.probes = tuple(self.probes), []
         self._points, self._heard, self._carried = {}, [], []
         outputs = [
             Output(topics.ALARM_INPUTS, number, ALARM_INPUTS.encode(batch))
@@ -139,6 +142,9 @@ class AlarmFeed:
         if clock:
             tick = AlarmInputBatch(VERSION, now, True)
             outputs.append(Output(topics.ALARM_INPUTS, partition, ALARM_INPUTS.encode(tick)))
+        if probes:
+            passed_on = AlarmInputBatch(VERSION, now, False, probes=probes)
+            outputs.append(Output(topics.ALARM_INPUTS, partition, ALARM_INPUTS.encode(passed_on)))
         return outputs
 
 

@@ -144,6 +144,7 @@ class _Work:
             self._take_joined(joined)
         for command in batch.commands:
             self._take_command(command)
+        self.told.probes += batch.probes
 
     def _take_points(self, points: Points) -> None:
         partition, partitions = self._stage._partition, self._stage._options.partitions

@@ -23,6 +23,7 @@ from twin.alarms.messages import (
 )
 from twin.codec import VERSION
 from twin.messages import partition_of
+from twin.probe import Probe
 
 
 @dataclass(slots=True)
@@ -35,6 +36,7 @@ class AlarmsTold:
     answers: list[Answer] = field(default_factory=list)
     joined: dict[str, Joined] = field(default_factory=dict)  #: by alarm: what it is at the end
     outs: list[Out] = field(default_factory=list)
+    probes: list[Probe] = field(default_factory=list)
 
     def add(self, events: Iterable[AlarmEvent]) -> None:
         """Tell what happened to alarms, and tell it to their incidents."""
@@ -47,9 +49,8 @@ class AlarmsTold:
         """Return the records."""
         now = self.moment.now
         outputs = []
-        for start in range(
-            0, max(len(self.alarms), len(self.incidents), len(self.answers)), RECORD_ITEMS_MAX
-        ):
+        count = max(len(self.alarms), len(self.incidents), len(self.answers), len(self.probes))
+        for start in range(0, count, RECORD_ITEMS_MAX):
             part = slice(start, start + RECORD_ITEMS_MAX)
             batch = AlarmBatch(
                 VERSION,
@@ -57,6 +58,7 @@ class AlarmsTold:
                 tuple(self.alarms[part]),
                 tuple(self.incidents[part]),
                 tuple(self.answers[part]),
+                tuple(self.probes[part]),
             )
             outputs.append(Output(topics.ALARMS, partition, ALARMS.encode(batch)))
         by_area: defaultdict[int, list[Joined]] = defaultdict(list)

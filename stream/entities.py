@@ -86,7 +86,7 @@ class EntityStage:
             return Applied([], Counter(), 0)
         now = log_time(before, batch.time)
         told = Told(window_revision(now, model))
-        self._feed_by(model, now)
+        self._feed_by(model, now).probes += batch.probes
         self._follow(model, told)
         outcomes: Counter[Outcome] = Counter()
         unknown = 0

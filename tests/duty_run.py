@@ -6,9 +6,10 @@ from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
 from alerting.case import Case
-from alerting.desk import Desk, TryResult
+from alerting.desk import Desk
 from alerting.journal import Change, Memory
 from alerting.message import Message
+from alerting.tries import TryResult
 from tests.alarm_cities import alarm_city
 from tests.alarm_events import alarm_event, incident_event
 from twin.alarms.messages import AlarmBatch, AlarmEvent, IncidentEvent

@@ -77,6 +77,7 @@ class Webhook:
         answered: Callable[[str], None] = lambda _: None,
     ) -> None:
         self.posts: list[Post] = []
+        self.gets: list[str] = []  #: paths that were asked for
         self.behaves = behaves
         self._received = received
         self._answered = answered
@@ -86,6 +87,11 @@ class Webhook:
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
                 outer._take(self)
+
+            def do_GET(self) -> None:
+                outer.gets.append(self.path)
+                self.send_response(204)
+                self.end_headers()
 
             def log_message(self, format: str, *args: Any) -> None:
                 return
@@ -109,7 +115,12 @@ class Webhook:
     @property
     def url(self) -> str:
         """Of a channel."""
-        return f"json://127.0.0.1:{self._server.server_address[1]}/{{address}}"
+        return f"json://{self.place}/{{address}}"
+
+    @property
+    def place(self) -> str:
+        """Host and port."""
+        return f"127.0.0.1:{self._server.server_address[1]}"
 
     @property
     def accepted(self) -> list[Post]:

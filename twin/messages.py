@@ -21,6 +21,7 @@ from twin.entity_state import Change
 from twin.errors import MessageError
 from twin.instant import Duration, Instant
 from twin.observation import Observation
+from twin.probe import Probe
 from twin.verdict import Verdict
 from twin.window import Aggregate
 
@@ -40,6 +41,7 @@ class ObservationBatch(msgspec.Struct, array_like=True, frozen=True, gc=False):
     verdicts: tuple[
         Verdict, ...
     ] = ()  #: of neighbours; the stage of areas writes them, in records of their own
+    probes: tuple[Probe, ...] = ()
 
 
 class MessageHeader(msgspec.Struct, array_like=True, frozen=True, gc=False):

@@ -15,6 +15,7 @@ from twin.alarms.operand import Over, Point, Series, Source, Statistic
 from twin.alarms.severity import Severity
 from twin.codec import Codec
 from twin.instant import Duration, Instant
+from twin.probe import Probe
 
 
 class Points(NamedTuple):
@@ -101,6 +102,7 @@ class AlarmInputBatch(msgspec.Struct, array_like=True, frozen=True, gc=False):
     outs: tuple[Out, ...] = ()
     joined: tuple[Joined, ...] = ()
     commands: tuple[Command, ...] = ()
+    probes: tuple[Probe, ...] = ()
 
 
 class OperandValue(NamedTuple):
@@ -190,6 +192,7 @@ class AlarmBatch(msgspec.Struct, array_like=True, frozen=True, gc=False):
     alarms: tuple[AlarmEvent, ...] = ()
     incidents: tuple[IncidentEvent, ...] = ()
     answers: tuple[Answer, ...] = ()
+    probes: tuple[Probe, ...] = ()
 
 
 SOURCES_MAX = 16

@@ -29,7 +29,7 @@ from twin.duty import Channel, NotificationEvent, Step, encode_duty
 from twin.instant import SECOND
 
 INCIDENTS = 5
-KILLS = 7
+KILLS = 5
 DEADLINE_S = 90.0
 
 SWIFT = replace(

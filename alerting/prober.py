@@ -1,0 +1,68 @@
+"""Sends probes: the synthetic sensor's side of MQTT."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+from paho.mqtt.client import Client
+from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
+
+from twin.instant import Instant, format_instant
+from twin.probe import PROBE_PROPERTY, probe_topic
+
+log = logging.getLogger(__name__)
+
+KEEPALIVE_S = 30
+RECONNECT_S_MAX = 15
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BrokerAddress:
+    """Where the broker is, and as whom to speak to it."""
+
+    host: str
+    port: int
+    username: str | None = None
+    password: str | None = None
+
+
+class Prober:
+    """A connection to the broker that is made again whenever it is lost. What cannot be sent is not sent."""
+
+    def __init__(self, address: BrokerAddress, city: str) -> None:
+        self._topic = probe_topic(city)
+        self._address = address
+        self._client = client = Client(CallbackAPIVersion.VERSION2, protocol=MQTTProtocolVersion.MQTTv5)
+        if address.username is not None:
+            client.username_pw_set(address.username, address.password)
+        client.reconnect_delay_set(1, RECONNECT_S_MAX)
+        client.on_connect_fail = self._on_connect_fail
+        client.on_disconnect = self._on_disconnect
+
+    def start(self) -> None:
+        """Connect, in a thread of paho's own."""
+        self._client.connect_async(self._address.host, self._address.port, KEEPALIVE_S)
+        self._client.loop_start()
+
+    def send(self, now: Instant) -> bool:
+        """Send a probe; return whether there was a connection for it."""
+        if not self._client.is_connected():
+            return False
+        payload = msgspec.json.encode({"time": format_instant(now), "values": {PROBE_PROPERTY: 1}})
+        self._client.publish(self._topic, payload, qos=1)
+        return True
+
+    def stop(self) -> None:
+        """Disconnect; waits for paho's thread, which looks up once a second."""
+        self._client.disconnect()
+        self._client.loop_stop()
+
+    def _on_connect_fail(self, client: Client, data: Any) -> None:
+        log.warning("no MQTT broker answers at %s:%d: no probes", self._address.host, self._address.port)
+
+    def _on_disconnect(self, client: Client, data: Any, flags: Any, code: Any, properties: Any) -> None:
+        if code.is_failure:
+            log.warning("lost the MQTT broker (%s): no probes", code)

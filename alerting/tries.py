@@ -1,0 +1,32 @@
+"""Tries to send a message: how one ended, how many there are, and how long apart they are."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from twin.instant import MINUTE, SECOND, Duration
+
+TRIES_MAX = 8
+"""Tries of one message; the last one is about five minutes after the first."""
+
+BACK_OFF_FIRST: Duration = 2 * SECOND
+BACK_OFF_MAX: Duration = 2 * MINUTE
+
+
+@dataclass(frozen=True, slots=True)
+class TryResult:
+    """How a try to send a message ended."""
+
+    id: str
+    sent: bool
+    detail: str  #: why not, without secrets
+    final: bool = False  #: whether another try would end alike
+
+
+def back_off(attempt: int) -> Duration:
+    """Return how long to wait after a failed try; `attempt` counts from 1.
+
+    >>> [back_off(attempt) // SECOND for attempt in range(1, TRIES_MAX)]
+    [2, 4, 8, 16, 32, 64, 120]
+    """
+    return min(BACK_OFF_MAX, BACK_OFF_FIRST << (attempt - 1))

@@ -1,0 +1,108 @@
+"""Probes go the whole way; when they do not, the second way is told and the heartbeat stops."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from aiokafka import TopicPartition
+
+from runtime.kafka_log import ends
+from runtime.topics import NOTIFICATIONS, OBSERVATIONS, QUARANTINE
+from storage.database import connect
+from storage.model_store import apply
+from tests.conftest import PARTITIONS
+from tests.kafka_reader import read_until
+from tests.noise_city import noise_city
+from tests.receivers import Webhook
+from tests.role_process import RoleProcess
+from tests.waiting import wait_until
+from twin.duty import NOTIFICATIONS as NOTIFICATIONS_CODEC
+from twin.duty import Channel, DutyPlan
+from twin.messages import OBSERVATIONS as OBSERVATIONS_CODEC
+
+DEADLINE_S = 60.0
+
+CLOSED, OPEN = "Town: no alarm gets through", "Town: alarms get through again"
+
+
+async def until(holds: Callable[[], bool], what: Callable[[], object]) -> None:
+    await asyncio.to_thread(wait_until, holds, what, DEADLINE_S)
+
+
+def watched_roles(
+    kafka: str, database: str, mqtt: tuple[str, int], folder: Path, hook: Webhook
+) -> dict[str, RoleProcess]:
+    settings = {
+        "CITY": "town",
+        "KAFKA": kafka,
+        "DATABASE": database,
+        "STATE_DIR": str(folder),
+        "MQTT_HOST": mqtt[0],
+        "MQTT_PORT": str(mqtt[1]),
+    }
+    watching = {
+        "WATCHDOG_INTERVAL_S": "0.5",
+        "WATCHDOG_PATIENCE_S": "4",
+        "HEARTBEAT_URL": f"http://{hook.place}/heartbeat",
+        "HEARTBEAT_INTERVAL_S": "0.2",
+    }
+    return {
+        name: RoleProcess(name, {**settings, **changes}, folder)
+        for name, changes in (
+            ("ingest", {}),
+            ("stream", {"SESSION_TIMEOUT_S": "2"}),
+            ("alerting", watching),
+        )
+    }
+
+
+async def assert_probes_are_no_data(kafka: str) -> None:
+    told = await read_until(kafka, NOTIFICATIONS, 1, lambda found: len(found) >= 4)
+    assert {NOTIFICATIONS_CODEC.decode(one.value).kind for one in told} == {"watchdog"}
+    records = await read_until(kafka, OBSERVATIONS, PARTITIONS, lambda found: len(found) > 10)
+    batches = [OBSERVATIONS_CODEC.decode(one.value) for one in records]
+    assert any(one.probes for one in batches)
+    assert not any(one.observations or one.headers for one in batches), (
+        "a probe is no observation of the city"
+    )
+    refused = TopicPartition(QUARANTINE, 0)
+    assert (await ends(kafka, [refused]))[refused] == 0
+
+
+@pytest.mark.embedded
+async def test_a_closed_way_is_told_by_the_second_one_and_the_heartbeat_stops(
+    database: str, kafka: str, mqtt: tuple[str, int], service_folder: Path
+) -> None:
+    hook = Webhook()
+    hook.start()
+    duty = DutyPlan(channels=(Channel(id="hook", url=hook.url),), watchdog=("hook", "operations"))
+    async with await connect(database, role="test") as connection:
+        await apply(connection, replace(noise_city(2), duty=duty))
+    roles = watched_roles(kafka, database, mqtt, service_folder, hook)
+
+    def titles() -> list[str]:
+        return [one.content["title"] for one in hook.accepted]
+
+    try:
+        for role in roles.values():
+            await role.start()
+        await until(lambda: bool(hook.gets), roles["alerting"].last_lines)
+        assert titles() == []
+        await roles["stream"].end(signal.SIGKILL)
+        await until(lambda: titles() == [CLOSED], titles)
+        beats = len(hook.gets)
+        await roles["alerting"].end(signal.SIGKILL)
+        await roles["alerting"].start()
+        await roles["stream"].start()
+        await until(lambda: titles() == [CLOSED, OPEN], titles)
+        await until(lambda: len(hook.gets) > beats, lambda: hook.gets)
+    finally:
+        for role in roles.values():
+            await role.end()
+        hook.stop()
+    await assert_probes_are_no_data(kafka)

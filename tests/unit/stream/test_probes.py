@@ -1,0 +1,41 @@
+"""Probes go through the stages behind everything that came before them, and change nothing."""
+
+from __future__ import annotations
+
+from runtime.topics import ALARMS, OBSERVATIONS
+from tests.alarm_cities import alarm_city
+from tests.stage_run import StageRun
+from twin.alarms.messages import ALARMS as ALARMS_CODEC
+from twin.codec import VERSION
+from twin.instant import SECOND, parse_instant
+from twin.messages import OBSERVATIONS as OBSERVATIONS_CODEC
+from twin.messages import ObservationBatch
+from twin.probe import Probe
+
+NOON = parse_instant("2026-11-23T12:00:00Z")
+
+
+def test_a_probe_comes_out_on_the_partition_on_which_it_came_in() -> None:
+    run = StageRun(alarm_city())
+    run.time = NOON
+    run.pass_time(NOON + SECOND)
+    batch = ObservationBatch(VERSION, (), NOON + 2 * SECOND, probes=(Probe(NOON),))
+    run.records[OBSERVATIONS, 1].append(OBSERVATIONS_CODEC.encode(batch))
+    run.work()
+    told = {
+        number: [one for value in run.records[ALARMS, number] for one in ALARMS_CODEC.decode(value).probes]
+        for number in range(run.partitions)
+    }
+    assert told == {0: [], 1: [Probe(NOON)]}
+    assert run.alarms == run.incidents == []
+
+
+def test_a_probe_is_passed_on_once() -> None:
+    run = StageRun(alarm_city())
+    batch = ObservationBatch(VERSION, (), NOON, probes=(Probe(NOON),))
+    run.records[OBSERVATIONS, 0].append(OBSERVATIONS_CODEC.encode(batch))
+    run.work()
+    run.time = NOON
+    run.pass_time(NOON + 5 * SECOND)
+    told = [one for value in run.records[ALARMS, 0] for one in ALARMS_CODEC.decode(value).probes]
+    assert told == [Probe(NOON)]
