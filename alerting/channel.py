@@ -51,6 +51,7 @@ class Receipt:
     sent: bool
     detail: str = ""  #: why not, without secrets
     final: bool = False  #: another try would end alike
+    doubtful: bool = False  #: it may have got there all the same
 
 
 class Channels:

@@ -157,6 +157,9 @@ class Desk:
         if not self._wanted(message):
             self._end(message, now, "withdrawn", result.detail)
             return "withdrawn"
+        if result.doubtful:
+            self._end(message, now, "given-up", result.detail, doubtful=True)
+            return "given-up"
         if result.final or message.attempt >= TRIES_MAX:
             self._end(message, now, "given-up", result.detail)
             return "given-up"

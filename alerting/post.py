@@ -1,7 +1,8 @@
 """The post: tries to send messages, each in a thread of its own, bounded for each channel.
 
-A channel that hangs keeps its own threads, not those of others. A try that does not end in time has failed;
-its thread goes on to count against its channel until it ends.
+A channel that hangs keeps its own threads, not those of others. A try that does not end in time is doubtful:
+it is not made again, since the message may get there yet, and its thread counts against its channel
+until it ends.
 """
 
 from __future__ import annotations
@@ -70,7 +71,9 @@ class Post:
             self._ended(TryResult(message.id, False, reason, final=True))
             return
         receipt = await self._hand_over(channel, self._letter(message, plan, now))
-        self._ended(TryResult(message.id, receipt.sent, receipt.detail, receipt.final))
+        self._ended(
+            TryResult(message.id, receipt.sent, receipt.detail, receipt.final, doubtful=receipt.doubtful)
+        )
 
     async def _hand_over(self, channel: Channel, letter: Letter) -> Receipt:
         loop = asyncio.get_running_loop()
@@ -95,7 +98,7 @@ class Post:
         try:
             return await asyncio.wait_for(asyncio.shield(done), timeout_s)
         except TimeoutError:
-            return Receipt(False, f"no answer within {timeout_s:g} s")
+            return Receipt(False, f"no answer within {timeout_s:g} s", doubtful=True)
 
     def _letter(self, message: Message, plan: DutyPlan, now: Instant) -> Letter:
         send, said = message.send, message.wording

@@ -43,5 +43,5 @@ class AlertingSettings(RoleSettings):
         default=60.0, gt=0, le=3600, description="Seconds between two heartbeats."
     )
     try_timeout_s: float = Field(
-        default=20.0, gt=0, le=300, description="Seconds after which a try to send a message has failed."
+        default=20.0, gt=0, le=300, description="Seconds after which a try to send a message is given up."
     )

@@ -21,6 +21,7 @@ class TryResult:
     sent: bool
     detail: str  #: why not, without secrets
     final: bool = False  #: whether another try would end alike
+    doubtful: bool = False  #: whether the message may have got there all the same
 
 
 def back_off(attempt: int) -> Duration:

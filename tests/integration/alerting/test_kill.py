@@ -7,7 +7,8 @@ import random
 import signal
 import threading
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
 
@@ -25,11 +26,11 @@ from tests.receivers import Behaviour, MailServer, Webhook
 from tests.role_process import RoleProcess
 from twin.alarms.messages import AlarmEvent
 from twin.duty import NOTIFICATIONS as NOTIFICATIONS_CODEC
-from twin.duty import Channel, NotificationEvent, Step, encode_duty
+from twin.duty import Channel, DutyPlan, NotificationEvent, Step, encode_duty
 from twin.instant import SECOND
 
-INCIDENTS = 5
-KILLS = 5
+INCIDENTS = 4
+KILLS = 4
 DEADLINE_S = 90.0
 
 SWIFT = replace(
@@ -103,23 +104,45 @@ async def told_until(
     async with asyncio.timeout(DEADLINE_S):
         while True:
             end = (await ends(bootstrap, [place]))[place]
-            records = await read_until(bootstrap, NOTIFICATIONS, 1, partial(reaches, end))
-            told = newest(records)
-            if holds(told):
-                return told
+            if end:
+                told = newest(await read_until(bootstrap, NOTIFICATIONS, 1, partial(reaches, end)))
+                if holds(told):
+                    return told
             await asyncio.sleep(0.2)
 
 
-async def until(holds: Callable[[], bool], role: RoleProcess, moments: Moments) -> None:
-    """Wait for a condition; start the role again whenever it was killed."""
-    async with asyncio.timeout(DEADLINE_S):
-        while not holds():
+@asynccontextmanager
+async def kept(role: RoleProcess, moments: Moments) -> AsyncIterator[None]:
+    """Start a role again whenever it was killed; it is not killed before it is ready."""
+
+    async def keep() -> None:
+        while True:
             if not role.running:
+                moments.victim = None
                 await role.end(signal.SIGKILL)
                 await role.start()
+                moments.victim = role
             await asyncio.sleep(0.05)
             if moments.dice.random() < 0.02:
                 moments.perhaps()
+
+    keeping = asyncio.create_task(keep())
+    try:
+        yield
+    finally:
+        keeping.cancel()
+        await asyncio.gather(keeping, return_exceptions=True)
+        await role.end()
+
+
+def plan_of(mails: MailServer, hook: Webhook) -> DutyPlan:
+    """Return a plan that escalates each two seconds over both."""
+    channels = (Channel(id="mail", url=mails.url), Channel(id="hook", url=hook.url + "?rto=1"))
+    plan = duty_plan(SWIFT, channels=channels)
+    contacts = tuple(
+        replace(one, addresses={"mail": f"{one.id}@town.example", "hook": one.id}) for one in plan.contacts
+    )
+    return replace(plan, contacts=contacts)
 
 
 @pytest.mark.embedded
@@ -132,32 +155,19 @@ async def test_no_incident_is_forgotten_and_nobody_is_told_twice_for_a_step(
     hook = Webhook(moments.behaviour, moments.perhaps, moments.perhaps)
     mails.start()
     hook.start()
-    plan = duty_plan(
-        SWIFT, channels=(Channel(id="mail", url=mails.url), Channel(id="hook", url=hook.url + "?rto=1"))
-    )
-    contacts = tuple(
-        replace(one, addresses={"mail": f"{one.id}@town.example", "hook": one.id}) for one in plan.contacts
-    )
     path = tmp_path / "plan.json"
-    path.write_bytes(encode_duty(replace(plan, contacts=contacts)))
-    settings = {"CITY": "town", "KAFKA": kafka, "STATE_DIR": str(tmp_path), "TRY_TIMEOUT_S": "2"}
+    path.write_bytes(encode_duty(plan_of(mails, hook)))
+    settings = {"CITY": "town", "KAFKA": kafka, "STATE_DIR": str(tmp_path), "TRY_TIMEOUT_S": "30"}
     role = RoleProcess("alerting", settings, tmp_path, command=("-m", "tests.alerting_process", str(path)))
     wanted = {one.cause for one in events()}
     try:
-        await role.start()
-        moments.victim = role
-        await send(kafka, *events())
-        await send(kafka, *events())  # what is told again does nothing
-
-        await until(lambda: moments.kills >= KILLS, role, moments)
-        if not role.running:
-            await role.end(signal.SIGKILL)
-            await role.start()
-        await told_until(kafka, lambda told: causes(told, "sent") == wanted)
-        await send(kafka, *(acknowledged(one) for one in events()), revision=2)
-        told = await told_until(kafka, lambda told: not causes(told, "sending", "failed"))
+        async with kept(role, moments):
+            await send(kafka, *events())
+            await send(kafka, *events())  # what is told again does nothing
+            await told_until(kafka, lambda told: moments.kills >= KILLS and causes(told, "sent") == wanted)
+            await send(kafka, *(acknowledged(one) for one in events()), revision=2)
+            told = await told_until(kafka, lambda told: not causes(told, "sending", "failed"))
     finally:
-        await role.end()
         mails.stop()
         hook.stop()
     received = Counter(one.notification for one in mails.mails)
