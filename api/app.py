@@ -44,10 +44,12 @@ from api.routes import (
     provenance,
     quarantine,
     rules,
+    subscriptions,
     unassigned,
 )
 from api.settings import ApiSettings
 from runtime.clock import Clock
+from runtime.sink_address import SinkRules, networks
 from twin.model import CityModel
 
 # The most one may ask for takes seconds of a core; more at one time would keep live streams waiting.
@@ -84,6 +86,7 @@ def create_context(
         database=database,
         keys=Keys(settings.operator_key, database.role_of_key, database.name_of_key),
         books=Books(database),
+        sinks=SinkRules(networks(settings.sink_networks)),
         correlations=asyncio.Semaphore(CORRELATIONS_MAX),
         backtests=BacktestQueue(),
     )
@@ -120,6 +123,7 @@ def create_app(context: Context) -> ASGIApp:
         quarantine,
         rules,
         backtests,
+        subscriptions,
         unassigned,
         duty,
     ):

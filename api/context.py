@@ -19,6 +19,7 @@ from api.live_stream import LiveStreams
 from api.metrics import ApiMetrics
 from api.settings import ApiSettings
 from runtime.clock import Clock
+from runtime.sink_address import SinkRules
 from twin.model import CityModel
 
 
@@ -37,6 +38,7 @@ class Context:
     keys: Keys
     books: Books
     backtests: BacktestQueue
+    sinks: SinkRules
     correlations: asyncio.Semaphore  #: a place for each that may be computed at one time
 
     @property

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Literal, TypeAlias
+from typing import Literal, NamedTuple, TypeAlias, cast
 
 import msgspec
 
@@ -17,6 +17,14 @@ from twin.quality import QualityWord, quality_word
 EventName: TypeAlias = Literal["snapshot", "state", "alarm", "gap"]
 
 KEEPALIVE = b": still here\n\n"
+
+
+class Event(NamedTuple):
+    """One event of the live stream."""
+
+    cursor: str
+    name: EventName
+    data: bytes  #: JSON
 
 
 class GapReason(StrEnum):
@@ -112,3 +120,17 @@ def gap_data(reason: GapReason) -> bytes:
 def frame(event: EventName, cursor: str, data: bytes) -> bytes:
     """Return one Server-Sent Event; `data` holds no line break."""
     return b"id: %b\nevent: %b\ndata: %b\n\n" % (cursor.encode(), event.encode(), data)
+
+
+def events_in(chunk: bytes) -> list[Event]:
+    """Return the events in what `frame` wrote; comments are left out.
+
+    >>> events_in(frame("state", "c1", b"{}") + KEEPALIVE)
+    [Event(cursor='c1', name='state', data=b'{}')]
+    """
+    found = []
+    for block in chunk.split(b"\n\n"):
+        if block.startswith(b"id: "):
+            cursor, name, data = (line.partition(b": ")[2] for line in block.split(b"\n"))
+            found.append(Event(cursor.decode(), cast(EventName, name.decode()), data))
+    return found

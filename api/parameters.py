@@ -123,7 +123,14 @@ class NoParameters(Parameters):
     """An endpoint without parameters."""
 
 
-class EntityParameters(Parameters):
+class PageParameters(Parameters):
+    """Which page."""
+
+    cursor: Cursor = None
+    limit: Limit = LIMIT_DEFAULT
+
+
+class EntityParameters(PageParameters):
     """Which entities."""
 
     type: Names = Field(default=[], description="Entity types, any of them.")
@@ -140,8 +147,6 @@ class EntityParameters(Parameters):
     freshness: Annotated[list[Freshness], BeforeValidator(split_names)] = Field(
         default=[], description="Freshness of the entity, which is that of its freshest value."
     )
-    cursor: Cursor = None
-    limit: Limit = LIMIT_DEFAULT
 
     def filter(self) -> Filter:
         """Return the part that the model alone answers."""
@@ -153,7 +158,7 @@ class EntityParameters(Parameters):
         )
 
 
-class LiveParameters(Parameters):
+class LiveFilter(Parameters):
     """Which events; each filter may be repeated and hold several names, separated by commas."""
 
     entity: Names = Field(default=[], description="Ids of entities.")
@@ -182,14 +187,20 @@ class LiveParameters(Parameters):
         )
 
 
-class DatastreamParameters(Parameters):
+class LiveParameters(LiveFilter):
+    """Which events, and from where on."""
+
+    cursor: str | None = Field(
+        default=None, description="`id` of the last event seen; the header Last-Event-ID goes before it."
+    )
+
+
+class DatastreamParameters(PageParameters):
     """Which datastreams."""
 
     entity: Names = Field(default=[], description="Ids of entities.")
     sensor: Names = Field(default=[], description="Ids of sensors.")
     property: Names = Field(default=[], description="Observed properties.")
-    cursor: Cursor = None
-    limit: Limit = LIMIT_DEFAULT
 
 
 class ObservationParameters(Parameters):

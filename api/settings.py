@@ -8,6 +8,7 @@ from pydantic import Field, SecretStr
 
 from api.cap import CapStatus
 from runtime.settings import RoleSettings
+from runtime.sink_address import SinkNetworks
 
 _BUILT_PAGE = Path(__file__).parent / "static"
 
@@ -60,3 +61,4 @@ class ApiSettings(RoleSettings):
     database_connections_max: int = Field(
         default=4, ge=1, description="Database connections of this process."
     )
+    sink_networks: SinkNetworks = ""

@@ -25,7 +25,7 @@ COMMANDS = {
     "historian": "Role: the log to the database.",
     "api": "Role: HTTP and the page.",
     "alerting": "Role: alarms to people on duty.",
-    "outlets": "Role: MQTT out.",
+    "outlets": "Role: MQTT out and webhooks.",
     "simulate": "Virtual devices that publish to MQTT.",
     "replay": "Play recorded feeds to MQTT.",
     "migrate": "Bring the database schema up to date.",

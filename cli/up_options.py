@@ -18,6 +18,12 @@ BATCH_PAUSE_MS = 20
 DEFAULT_DATA_DIR = Path(".livetwin")
 DEFAULT_LOG_MIB_MAX = 256
 
+_INGEST = {
+    "LIVETWIN_BATCH_PAUSE_MS": str(BATCH_PAUSE_MS),
+    # `livetwin replay` brings the time of a recording along; only programs here reach the broker.
+    "LIVETWIN_ACCEPT_REPLAY": "true",
+}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UpOptions:
@@ -74,6 +80,8 @@ def role_environments(
     mqtt = {"LIVETWIN_MQTT_HOST": "127.0.0.1", "LIVETWIN_MQTT_PORT": str(mqtt_port)}
     http = {"LIVETWIN_PORT": str(http_port), "LIVETWIN_OPERATOR_KEY": secrets.operator_key}
     links = {"LIVETWIN_LINK_KEY": secrets.link_key}
+    # Receivers of webhooks on this machine, too: everything else of the system is here.
+    sinks = {"LIVETWIN_SINK_NETWORKS": ours.get("LIVETWIN_SINK_NETWORKS", "127.0.0.0/8,::1/128")}
     environments = {
         "ingest": {
             **shared,
@@ -81,9 +89,7 @@ def role_environments(
             # Mosquitto 2.0 does not save shared subscriptions: after its restart, what devices send before
             # ingest is back would have no subscriber. The only ingest subscribes alone, and that is saved.
             "LIVETWIN_MQTT_SHARE": "",
-            "LIVETWIN_BATCH_PAUSE_MS": str(BATCH_PAUSE_MS),
-            # `livetwin replay` brings the time of a recording along; only programs here reach the broker.
-            "LIVETWIN_ACCEPT_REPLAY": "true",
+            **_INGEST,
             "LIVETWIN_PSEUDONYM_KEY": secrets.pseudonym_key,
         },
         "stream": {**shared, "LIVETWIN_SESSION_TIMEOUT_S": str(STREAM_SESSION_S)},
@@ -95,8 +101,8 @@ def role_environments(
             **links,
             "LIVETWIN_BASE_URL": ours.get("LIVETWIN_BASE_URL", f"http://localhost:{http_port}"),
         },
-        "outlets": {**shared, **mqtt},
-        "api": {**shared, **links, **http},
+        "outlets": {**shared, **mqtt, **sinks},
+        "api": {**shared, **sinks, **links, **http},
     }
     if options.simulate:
         environments["simulate"] = {**shared, **mqtt, **options.simulator}

@@ -23,3 +23,18 @@ class OutletMetrics:
             "Entities and alarms that changed and are not told yet.",
             registry=registry,
         )
+        self.webhooks = Gauge(
+            "livetwin_outlets_webhooks", "Webhooks that are delivered to.", registry=registry
+        )
+        self.webhooks_failing = Gauge(
+            "livetwin_outlets_webhooks_failing", "Webhooks whose last try failed.", registry=registry
+        )
+        self.webhook_messages = Counter(
+            "livetwin_outlets_webhook_messages_total",
+            "Tries to deliver a message, by what became of them; and messages given up.",
+            ["result"],
+            registry=registry,
+        )
+        self.webhook_events = Counter(
+            "livetwin_outlets_webhook_events_total", "Events delivered by webhooks.", registry=registry
+        )

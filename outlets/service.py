@@ -1,31 +1,48 @@
-"""The outlets role: follows the log into a live view of its own, and tells it over MQTT."""
+"""The outlets role: follows the log into a live view of its own, and tells it over MQTT and by webhooks."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import secrets
+from random import Random
 
 from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
 
 from api.database import stored_seed
 from api.feed import Feed
 from api.hub import Hub
+from api.live_stream import LiveStreams
+from api.log_replay import LogReplay
 from api.metrics import ApiMetrics
+from outlets.book import Book
 from outlets.broker import BrokerOptions
+from outlets.delivery import Means
 from outlets.metrics import OutletMetrics
 from outlets.mqtt_out import MqttOut
 from outlets.outbox import Outbox
+from outlets.retry import RetryPolicy
+from outlets.sender import Sender
 from outlets.settings import OutletSettings
+from outlets.webhooks import Webhooks
 from runtime.city_model import Models
 from runtime.clock import system_clock
 from runtime.metrics import serve_metrics
 from runtime.readiness import notify_ready
+from runtime.sink_address import SinkRules, networks
+from storage.webhook_store import WEBHOOKS_MAX
 from twin.model import CityModel
 
 log = logging.getLogger(__name__)
 
 # About 700 bytes an event: 35 MB, from which webhooks go on that were late for a moment.
 RING_EVENTS_MAX = 50_000
+
+# What waits for one webhook while a message is under way; beyond that it goes on from the log.
+QUEUE_BYTES_MAX = 1_000_000
+
+# Webhooks that read the log again at one time; others wait for their turn.
+REPLAYS_MAX = 8
 
 
 async def run(settings: OutletSettings, models: Models) -> None:
@@ -60,15 +77,8 @@ async def serve(
         lambda log_id: stored_seed(dsn, log_id, role="outlets"),
         view_metrics,
     )
-    password = settings.mqtt_password
     mqtt = MqttOut(
-        BrokerOptions(
-            host=settings.mqtt_host,
-            port=settings.mqtt_port,
-            username=settings.mqtt_username,
-            password=None if password is None else password.get_secret_value(),
-            keepalive_s=settings.mqtt_keepalive_s,
-        ),
+        _broker(settings),
         feed=feed,
         hub=hub,
         outbox=outbox,
@@ -77,11 +87,63 @@ async def serve(
         period_s=settings.outlet_period_s,
         messages_per_s_max=settings.outlet_messages_per_s_max,
     )
-    async with asyncio.TaskGroup() as tasks:
+    streams = LiveStreams(
+        hub,
+        LogReplay(settings.kafka, REPLAYS_MAX),
+        system_clock,
+        view_metrics,
+        subscribers_max=WEBHOOKS_MAX,
+        queue_bytes_max=QUEUE_BYTES_MAX,
+    )
+    rules = SinkRules(networks(settings.sink_networks))
+    async with (
+        Sender(rules, system_clock, settings.webhook_timeout_s) as sender,
+        asyncio.TaskGroup() as tasks,
+    ):
+        webhooks = _webhooks(settings, streams, sender, metrics)
         tasks.create_task(feed.run(), name="feed")
         tasks.create_task(mqtt.run(), name="mqtt")
+        tasks.create_task(_deliver(feed, webhooks), name="webhooks")
         tasks.create_task(_follow_model(hub, models), name="model")
         tasks.create_task(_announce(feed), name="ready")
+
+
+def _broker(settings: OutletSettings) -> BrokerOptions:
+    password = settings.mqtt_password
+    return BrokerOptions(
+        host=settings.mqtt_host,
+        port=settings.mqtt_port,
+        username=settings.mqtt_username,
+        password=None if password is None else password.get_secret_value(),
+        keepalive_s=settings.mqtt_keepalive_s,
+    )
+
+
+def _webhooks(
+    settings: OutletSettings, streams: LiveStreams, sender: Sender, metrics: OutletMetrics
+) -> Webhooks:
+    book = Book(settings.database.get_secret_value())
+    means = Means(
+        streams=streams,
+        sender=sender,
+        policy=RetryPolicy(
+            first_s=settings.webhook_retry_first_s,
+            max_s=settings.webhook_retry_max_s,
+            tries_max=settings.webhook_tries_max,
+            age_max_s=settings.webhook_age_max_s,
+        ),
+        dice=Random(secrets.randbits(64)),  # noqa: S311 - it spreads pauses, and hides nothing
+        clock=system_clock,
+        metrics=metrics,
+        bury=book.bury,
+    )
+    return Webhooks(book, means)
+
+
+async def _deliver(feed: Feed, webhooks: Webhooks) -> None:
+    # A place in the log that the view has not reached yet must not look like one that is not there.
+    await feed.ready.wait()
+    await webhooks.run()
 
 
 async def _follow_model(hub: Hub, models: Models) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pydantic import Field, SecretStr
 
 from runtime.settings import RoleSettings
+from runtime.sink_address import SinkNetworks
 
 
 class OutletSettings(RoleSettings):
@@ -24,4 +25,23 @@ class OutletSettings(RoleSettings):
     # A state is about a kilobyte and costs the embedded broker as much as a message of a device.
     outlet_messages_per_s_max: int = Field(
         default=500, ge=1, description="Messages sent to the MQTT broker each second, at most."
+    )
+    sink_networks: SinkNetworks = ""
+    webhook_timeout_s: float = Field(
+        default=10.0, gt=0, le=120, description="Time that a receiver has to answer, seconds."
+    )
+    webhook_retry_first_s: float = Field(
+        default=1.0,
+        gt=0,
+        le=3600,
+        description="Pause after the first failure, seconds; it doubles each time.",
+    )
+    webhook_retry_max_s: float = Field(
+        default=3_600.0, gt=0, description="Longest pause between two tries, seconds."
+    )
+    webhook_tries_max: int = Field(
+        default=30, ge=1, description="Tries after which a message becomes a dead letter."
+    )
+    webhook_age_max_s: float = Field(
+        default=86_400.0, gt=0, description="Time after which a message becomes a dead letter, seconds."
     )

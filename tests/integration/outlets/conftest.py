@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
+from pathlib import Path
 from typing import Any
 
 import pytest
 from prometheus_client import CollectorRegistry
 
+from cli.embedded.kafka import EmbeddedKafka
 from outlets.service import serve
 from outlets.settings import OutletSettings
+from runtime.topics import create_topics, partition_counts
 from tests.integration.api.conftest import (
     PARTITIONS,
     Models,
@@ -22,6 +25,7 @@ from tests.integration.api.conftest import (
     start_api,
     stored,
 )
+from tests.integration.outlets.hooks import LOOPBACK, QUICK, Hooks
 from twin.model import CityModel
 
 __all__ = ["api", "log", "model", "open_log_fixture", "start_api", "stored"]
@@ -60,3 +64,35 @@ def start_outlets(model: CityModel) -> StartOutlets:
                 await serving
 
     return start
+
+
+@pytest.fixture
+async def second_kafka(service_folder: Path) -> AsyncIterator[str]:
+    """The bootstrap address of another log."""
+    folder = service_folder / "second"
+    folder.mkdir(mode=0o755)
+    broker = EmbeddedKafka(folder)
+    await broker.start()
+    try:
+        await create_topics(broker.bootstrap, partition_counts(PARTITIONS))
+        yield broker.bootstrap
+    finally:
+        await broker.stop()
+
+
+@pytest.fixture
+async def hooks(
+    start_api: Any, start_outlets: Any, kafka: str, mqtt: tuple[str, int], stored: Any
+) -> AsyncIterator[Hooks]:
+    @asynccontextmanager
+    async def start(kafka: str = kafka, **options: Any) -> AsyncIterator[CollectorRegistry]:
+        async with start_outlets(
+            kafka, mqtt, stored.model, database=stored.dsn, **{**QUICK, **options}
+        ) as counted:
+            yield counted
+
+    async with (
+        start_api(kafka, stored.model, database=stored.dsn, sink_networks=LOOPBACK) as api,
+        AsyncExitStack() as outlets,
+    ):
+        yield Hooks(api, outlets, start)

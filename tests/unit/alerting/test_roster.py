@@ -96,6 +96,26 @@ def test_days_without_a_time_are_those_of_the_calendars_zone() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ("DTSTART:20260101T000000Z", "DURATION:PT1H"),
+        ("DTSTART:20260101T230000Z", "DURATION:PT1H"),
+        ("DTSTART;VALUE=DATE:20260101",),
+    ],
+)
+def test_no_day_of_many_months_is_lost(lines: tuple[str, ...]) -> None:
+    event = ("UID:day", *lines, "RRULE:FREQ=DAILY;COUNT=200", "SUMMARY:water")
+    plan = plan_of(calendar(event, head=("X-WR-TIMEZONE:Pacific/Kiritimati",)))
+    found = shifts(plan, TEAM, at("2025-12-30T00:00:00Z"), at("2026-08-01T00:00:00Z"))
+    on_duty = [one for one in found if one.contact is not None]
+    length = 24 if "DATE" in lines[0] else 1
+    assert sum(one.end - one.start for one in on_duty) == 200 * length * HOUR
+    for one in on_duty:
+        for time in range(one.start, one.end, HOUR):
+            assert on_call(plan, TEAM, time) == "water"
+
+
 def test_an_override_counts_before_the_calendar_and_the_last_one_made_before_others() -> None:
     plan = plan_of(
         calendar(*WEEKS),

@@ -1,0 +1,60 @@
+"""The database as outlets use it: one connection, made anew after an outage."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+
+import psycopg
+
+from storage import webhook_store
+from storage.database import Connection, connect
+from storage.webhook_store import DeadLetter, Progress, Webhook
+from twin.errors import ServiceError
+
+# A database that hangs accepts and says nothing.
+TIMEOUT_S = 10.0
+
+
+class Book:
+    """What is written about webhooks. Every method raises ServiceError while the database is away."""
+
+    def __init__(self, dsn: str) -> None:
+        self._dsn = dsn
+        self._one = asyncio.Lock()
+        self._connection: Connection | None = None
+
+    async def webhooks(self) -> list[Webhook]:
+        """Return all webhooks."""
+        async with self._connected() as connection:
+            return await webhook_store.webhooks(connection)
+
+    async def advance(self, moved: Sequence[tuple[str, int, Progress]]) -> None:
+        """Store how far webhooks are, by id and edition."""
+        async with self._connected() as connection:
+            await webhook_store.advance_webhooks(connection, moved)
+
+    async def bury(self, id: str, letter: DeadLetter) -> None:
+        """Keep what could not be delivered."""
+        async with self._connected() as connection:
+            await webhook_store.bury(connection, id, letter)
+
+    async def close(self) -> None:
+        """Close the connection."""
+        if self._connection is not None:
+            await self._connection.close()
+
+    @asynccontextmanager
+    async def _connected(self) -> AsyncIterator[Connection]:
+        async with self._one:
+            if self._connection is None:
+                self._connection = await connect(self._dsn, role="outlets")
+                await self._connection.set_autocommit(True)
+            try:
+                async with asyncio.timeout(TIMEOUT_S):
+                    yield self._connection
+            except (psycopg.OperationalError, TimeoutError) as error:
+                broken, self._connection = self._connection, None
+                await broken.close()
+                raise ServiceError(f"the database does not answer: {error!r}") from error

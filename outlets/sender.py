@@ -1,0 +1,112 @@
+"""Sending one message to one receiver, signed, within a bound of time, to a checked address."""
+
+from __future__ import annotations
+
+import socket
+from http import HTTPStatus
+from types import TracebackType
+from typing import Literal, NamedTuple
+
+import aiohttp
+from aiohttp.abc import AbstractResolver, ResolveResult
+
+from outlets.cloud_event import Message
+from outlets.signature import sign
+from runtime.clock import Clock
+from runtime.sink_address import SinkError, SinkRules, literal
+from twin.instant import SECOND
+
+ERROR_CHARACTERS_MAX = 300
+"""Of what is kept about a failure."""
+
+
+class Outcome(NamedTuple):
+    """What became of one try."""
+
+    result: Literal["delivered", "failed", "gone"]
+    detail: str = ""
+    asked_s: float | None = None  #: how long the receiver wants to be left alone
+
+
+class Sender:
+    """An HTTP client for all webhooks. It follows no redirect, keeps no cookie and reads no answer."""
+
+    def __init__(self, rules: SinkRules, clock: Clock, timeout_s: float) -> None:
+        self._rules = rules
+        self._clock = clock
+        self._timeout_s = timeout_s
+        self._session = aiohttp.ClientSession(
+            # One request a webhook at a time: their number is the bound, and nobody waits for another.
+            connector=aiohttp.TCPConnector(limit=0, resolver=_Resolver(rules)),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            timeout=aiohttp.ClientTimeout(total=timeout_s),
+            auto_decompress=False,
+        )
+
+    async def __aenter__(self) -> Sender:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._session.close()
+
+    async def send(self, url: str, secret: bytes, message: Message) -> Outcome:
+        """Try once; never raises for what a receiver, or the way to it, does."""
+        seconds = self._clock() // SECOND
+        headers = {
+            "Content-Type": message.content_type,
+            "User-Agent": "livetwin",
+            "webhook-id": message.id,
+            "webhook-timestamp": str(seconds),
+            "webhook-signature": sign(secret, message.id, seconds, message.body),
+        }
+        try:
+            self._rules.check_url(url)  # They may have changed since it was made.
+            async with self._session.post(
+                url, data=message.body, headers=headers, allow_redirects=False
+            ) as response:
+                return _outcome(response)
+        except TimeoutError:
+            return Outcome("failed", f"no answer within {self._timeout_s:g} s")
+        except (aiohttp.ClientError, OSError, SinkError) as error:
+            return Outcome("failed", (str(error) or repr(error))[:ERROR_CHARACTERS_MAX])
+
+
+class _Resolver(AbstractResolver):
+    """Looks names up, and refuses those whose addresses may not be connected to."""
+
+    def __init__(self, rules: SinkRules) -> None:
+        self._rules = rules
+        self._resolver = aiohttp.ThreadedResolver()
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
+    ) -> list[ResolveResult]:
+        """Return the addresses of a name. Raises OSError when one of them may not be connected to."""
+        found = await self._resolver.resolve(host, port, family)
+        for one in found:
+            address = literal(one["host"])
+            try:
+                if address is None:
+                    raise SinkError(f"{one['host']} is no address")
+                self._rules.check_address(address)
+            except SinkError as error:
+                raise OSError(str(error)) from None
+        return found
+
+    async def close(self) -> None:
+        """Nothing to close."""
+
+
+def _outcome(response: aiohttp.ClientResponse) -> Outcome:
+    if response.ok and response.status < HTTPStatus.MULTIPLE_CHOICES:
+        return Outcome("delivered")
+    if response.status == HTTPStatus.GONE:
+        return Outcome("gone", "the receiver answered 410 Gone")
+    asked = response.headers.get("Retry-After", "")
+    return Outcome(
+        "failed",
+        f"the receiver answered {response.status}",
+        float(asked) if asked.isdecimal() and len(asked) < 10 else None,
+    )

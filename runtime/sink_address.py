@@ -1,0 +1,122 @@
+"""Where we may send: addresses of receivers that people name, kept away from what only we can reach.
+
+Whoever may make a webhook would otherwise have us ask services behind the firewall. So a receiver is on the
+public internet, or in a network that the settings name; a name is looked up when we connect, and what is
+connected to is the address that was checked.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from typing import Annotated, TypeAlias
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, Field
+
+from twin.errors import TwinError
+
+Address: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
+Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+URL_CHARACTERS_MAX = 2_000
+
+# RFC 6052: an IPv4 address inside an IPv6 one, which a translator on the way takes out.
+_TRANSLATED = ipaddress.IPv6Network("64:ff9b::/96")
+
+
+class SinkError(TwinError):
+    """We may not send there; says what was found and what is expected."""
+
+
+def networks(text: str) -> tuple[Network, ...]:
+    """Return the networks of a comma-separated list; raise ValueError when one is none.
+
+    >>> networks("10.1.0.0/16, ::1/128")
+    (IPv4Network('10.1.0.0/16'), IPv6Network('::1/128'))
+    """
+    return tuple(ipaddress.ip_network(one.strip()) for one in text.split(",") if one.strip())
+
+
+def _checked(text: str) -> str:
+    networks(text)
+    return text
+
+
+SinkNetworks: TypeAlias = Annotated[
+    str,
+    AfterValidator(_checked),
+    Field(
+        description="Networks beside the public internet that webhooks may be sent to; comma-separated, such "
+        "as `10.1.0.0/16`."
+    ),
+]
+"""A setting: what `networks` reads."""
+
+
+class SinkRules:
+    """What receivers may be: HTTPS on the public internet, and whatever is in `allowed` networks.
+
+    Plain HTTP is for receivers on this machine alone.
+    """
+
+    def __init__(self, allowed: tuple[Network, ...] = ()) -> None:
+        self._allowed = allowed
+
+    def check_url(self, url: str) -> None:
+        """Raise SinkError when a URL may not be sent to, as far as it says so itself."""
+        if len(url) > URL_CHARACTERS_MAX or not url.isascii() or not url.isprintable() or " " in url:
+            raise SinkError(
+                f"expected at most {URL_CHARACTERS_MAX} ASCII characters without spaces or line breaks"
+            )
+        try:
+            parts = urlsplit(url)
+            host, port = parts.hostname, parts.port
+        except ValueError as error:
+            raise SinkError(f"expected a URL such as https://example.org/hook: {error}") from None
+        if not host or port == 0:
+            raise SinkError("expected a URL with a host, such as https://example.org/hook")
+        if parts.username is not None or parts.fragment:
+            raise SinkError("expected a URL without user, password and fragment; a signature says who sends")
+        address = literal(host)
+        if parts.scheme != "https" and not (
+            parts.scheme == "http" and address is not None and address.is_loopback
+        ):
+            raise SinkError(
+                f"found the scheme {parts.scheme!r}, expected https; http is for this machine alone"
+            )
+        if address is not None:
+            self.check_address(address)
+
+    def check_address(self, address: Address) -> None:
+        """Raise SinkError when an address may not be connected to."""
+        real = _unwrapped(address)
+        if any(real in network for network in self._allowed if network.version == real.version):
+            return
+        if not real.is_global or real.is_multicast:
+            raise SinkError(
+                f"{address} is not on the public internet; LIVETWIN_SINK_NETWORKS names the networks beside "
+                "it that may be sent to"
+            )
+
+
+def literal(host: str) -> Address | None:
+    """Return the address that a host is without being looked up; None when it is a name.
+
+    >>> literal("[::1]".strip("[]")), literal("localhost"), literal("example.org")
+    (IPv6Address('::1'), IPv4Address('127.0.0.1'), None)
+    """
+    if host.lower() == "localhost":
+        return ipaddress.IPv4Address("127.0.0.1")
+    try:
+        return ipaddress.ip_address(host)
+    except ValueError:
+        return None
+
+
+def _unwrapped(address: Address) -> Address:
+    """Return the IPv4 address inside an IPv6 one, if there is one: that is where packets end."""
+    if isinstance(address, ipaddress.IPv4Address):
+        return address
+    if address in _TRANSLATED:
+        return ipaddress.IPv4Address(int(address) & 0xFFFF_FFFF)
+    return address.ipv4_mapped or address.sixtofour or address

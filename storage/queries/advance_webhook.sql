@@ -1,0 +1,6 @@
+-- Store how far a webhook is, unless it was resumed meanwhile.
+-- webhook_pkey.
+UPDATE webhook SET
+    state = %(state)s, reason = %(reason)s, cursor = %(cursor)s, failures = %(failures)s,
+    failing_since = %(failing_since)s, last_error = %(last_error)s, delivered_at = %(delivered_at)s
+WHERE id = %(id)s AND edition = %(edition)s;

@@ -1,0 +1,60 @@
+"""Subscriptions over HTTP: made, refused and ended."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.integration.outlets.hooks import KEY, Hooks, came
+from tests.receiver import receiving
+
+
+async def test_a_webhook_that_was_deleted_is_sent_nothing(hooks: Hooks, log: Any) -> None:
+    async with receiving() as deleted, receiving() as receiver:
+        gone = await hooks.subscribe(deleted.url)
+        await hooks.subscribe(receiver.url)
+        await hooks.start_outlets()
+        await log.tell("city.1")
+        await came(deleted, lambda one: len(one.taken) == 1)
+        path = f"/v1/subscriptions/{gone['id']}"
+        assert (await hooks.client.delete(path, headers=KEY)).status_code == 204
+        assert (await hooks.client.delete(path, headers=KEY)).status_code == 404
+        assert [one["url"] for one in (await hooks.get(""))["items"]] == [receiver.url]
+        await hooks.counts("livetwin_outlets_webhooks", 1)
+        await log.tell("city.1")
+        await came(receiver, lambda one: len(one.taken) == 2)
+    assert len(deleted.tries) == 1
+
+
+@pytest.mark.parametrize(
+    ("body", "names"),
+    [
+        ({}, ["url"]),
+        ({"url": "http://example.org/"}, ["url"]),
+        ({"url": "https://192.168.1.1/"}, ["url"]),
+        (
+            {"url": "https://example.org/", "mode": "twice", "filter": {"tpye": ["Road"]}},
+            ["filter.tpye", "mode"],
+        ),
+        ({"url": "https://example.org/", "filter": {"events": ["alarms"]}}, ["filter.events.0"]),
+    ],
+)
+async def test_a_wrong_subscription_is_refused_with_all_its_faults(
+    hooks: Hooks, body: dict[str, Any], names: list[str]
+) -> None:
+    answer = await hooks.client.post("/v1/subscriptions", json=body, headers=KEY)
+    assert answer.status_code == 400
+    assert sorted(one["name"] for one in answer.json()["errors"]) == names
+
+
+async def test_webhooks_are_for_operators(hooks: Hooks) -> None:
+    for path in ("", "/abc", "/abc/dead-letters"):
+        assert (await hooks.client.get(f"/v1/subscriptions{path}")).status_code == 401
+    assert (await hooks.client.post("/v1/subscriptions", json={})).status_code == 401
+    for path in ("/abc", "/abc/dead-letters"):
+        assert (await hooks.client.get(f"/v1/subscriptions{path}", headers=KEY)).status_code == 404
+    answer = await hooks.client.post("/v1/subscriptions/abc/_resume", json={"cursor": "?"}, headers=KEY)
+    assert answer.status_code == 400
+    answer = await hooks.client.post("/v1/subscriptions/abc/_resume", headers=KEY)
+    assert answer.status_code == 404

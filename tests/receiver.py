@@ -1,0 +1,75 @@
+"""A receiver of webhooks in tests: an HTTP server that does with each message as it is told."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any, NamedTuple
+
+from aiohttp import web
+
+HANG = 0
+"""A status that never comes."""
+
+
+class Delivered(NamedTuple):
+    """One message, as it came."""
+
+    status: int  #: what was answered
+    headers: dict[str, str]
+    body: bytes
+
+    @property
+    def events(self) -> list[dict[str, Any]]:
+        found = json.loads(self.body)
+        return found if isinstance(found, list) else [found]
+
+
+class Receiver:
+    """Answers the statuses of `script`, one after the other, and then 204."""
+
+    def __init__(self, *script: int) -> None:
+        self.url = ""
+        self.script = list(script)
+        self.tries: list[Delivered] = []
+        self.changed = asyncio.Condition()
+
+    @property
+    def taken(self) -> list[dict[str, Any]]:
+        """The events that were taken, in the order in which they came."""
+        return [event for one in self.tries if one.status == 204 for event in one.events]
+
+    def ids(self) -> list[str]:
+        """Return the ids of the events that were taken."""
+        return [one["id"] for one in self.taken]
+
+    async def handle(self, request: web.Request) -> web.Response:
+        body = await request.read()
+        async with self.changed:
+            status = self.script.pop(0) if self.script else 204
+            headers = {name.lower(): value for name, value in request.headers.items()}
+            self.tries.append(Delivered(status, headers, body))
+            self.changed.notify_all()
+        if status == HANG:
+            await asyncio.Event().wait()
+        return web.Response(status=status)
+
+
+@asynccontextmanager
+async def receiving(*script: int) -> AsyncIterator[Receiver]:
+    """Run a receiver on a free port."""
+    receiver = Receiver(*script)
+    application = web.Application()
+    application.router.add_post("/hook", receiver.handle)
+    runner = web.AppRunner(application, access_log=None, shutdown_timeout=0.1)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    port = runner.addresses[0][1]
+    receiver.url = f"http://127.0.0.1:{port}/hook"
+    try:
+        yield receiver
+    finally:
+        await runner.cleanup()
