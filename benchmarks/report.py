@@ -13,7 +13,7 @@ from benchmarks.run import Run
 SCHEMA = 1
 
 # In the order in which a message passes them; what is not listed follows.
-_ORDER = ("mosquitto", "ingest", "kafka", "stream", "api", "historian", "postgres")
+_ORDER = ("mosquitto", "ingest", "kafka", "stream", "api", "outlets", "historian", "postgres")
 _OURS = ("load generator", "probe")
 
 _MIB = 1 << 20

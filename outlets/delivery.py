@@ -84,7 +84,7 @@ class Delivery:
     async def _deliver(self) -> Message | None:
         """Deliver what comes until a message fails: return that. None when reading must begin anew."""
         streams, start = self._means.streams, self.progress.cursor
-        cursor = decode_cursor(start) if start else None
+        cursor = decode_cursor(self._place(start)) if start else None
         with streams.seat(self._wanted) as subscriber:
             async with aclosing(streams.frames(subscriber, self._events, cursor)) as chunks:
                 async for chunk in chunks:
@@ -109,18 +109,19 @@ class Delivery:
         city, after = self._hub.model.city.id, self.progress.cursor
         found = []
         for event in events:
-            found.append(cloud_event(event._replace(cursor=self._place(event)), city, after))
+            found.append(cloud_event(event._replace(cursor=self._place(event.cursor)), city, after))
             after = event.cursor
         return found
 
-    def _place(self, event: Event) -> str:
-        """Return where to go on behind an event.
+    def _place(self, cursor: str) -> str:
+        """Return where to go on from a cursor.
 
         Behind a gap that is a snapshot; who does not want one goes on with what changed after the gap.
         """
-        if event.name != "gap" or "snapshot" in self._events:
-            return event.cursor
-        return encode_cursor(msgspec.structs.replace(decode_cursor(event.cursor), partial=False))
+        if "snapshot" in self._events:
+            return cursor
+        place = decode_cursor(cursor)
+        return encode_cursor(msgspec.structs.replace(place, partial=False)) if place.partial else cursor
 
     async def _insist(self, due: Message) -> None:
         """Try a message that failed until it is delivered or dead, or its receiver is gone."""

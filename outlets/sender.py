@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import socket
 from http import HTTPStatus
 from types import TracebackType
@@ -92,7 +93,7 @@ class _Resolver(AbstractResolver):
                     raise SinkError(f"{one['host']} is no address")
                 self._rules.check_address(address)
             except SinkError as error:
-                raise OSError(str(error)) from None
+                raise OSError(errno.EACCES, str(error)) from None
         return found
 
     async def close(self) -> None:

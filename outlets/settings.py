@@ -22,9 +22,9 @@ class OutletSettings(RoleSettings):
         le=3600,
         description="Least time between two states of one entity on MQTT, seconds; the newest is sent.",
     )
-    # A state is about a kilobyte and costs the embedded broker as much as a message of a device.
+    # A state is about a kilobyte and takes some tenths of a millisecond to write and send.
     outlet_messages_per_s_max: int = Field(
-        default=500, ge=1, description="Messages sent to the MQTT broker each second, at most."
+        default=200, ge=1, description="Messages sent to the MQTT broker each second, at most."
     )
     sink_networks: SinkNetworks = ""
     webhook_timeout_s: float = Field(

@@ -35,6 +35,9 @@ class Receiver:
         self.script = list(script)
         self.tries: list[Delivered] = []
         self.changed = asyncio.Condition()
+        self.headers: dict[str, str] = {}  #: of its answers
+        self.open = asyncio.Event()  #: it answers nobody while this is not set
+        self.open.set()
 
     @property
     def taken(self) -> list[dict[str, Any]]:
@@ -54,7 +57,8 @@ class Receiver:
             self.changed.notify_all()
         if status == HANG:
             await asyncio.Event().wait()
-        return web.Response(status=status)
+        await self.open.wait()
+        return web.Response(status=status, headers=self.headers)
 
 
 @asynccontextmanager

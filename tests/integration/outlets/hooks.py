@@ -61,10 +61,10 @@ class Hooks:
             raise AssertionError(found) from None
         return found
 
-    async def counts(self, name: str, value: float) -> None:
+    async def counts(self, name: str, value: float, **labels: str) -> None:
         """Wait until a metric of the outlets has a value."""
         async with asyncio.timeout(DEADLINE_S):
-            while self.counted.get_sample_value(name) != value:  # noqa: ASYNC110 - a metric has no event
+            while self.counted.get_sample_value(name, labels) != value:  # noqa: ASYNC110 - a metric has no event
                 await asyncio.sleep(0.02)
 
 

@@ -158,6 +158,23 @@ async def test_a_role_that_was_killed_loses_nothing(
     assert once == states("city.1", *range(1, 42))
 
 
+async def test_it_goes_on_while_the_database_is_away(hooks: Hooks, stored: Any, log: Any) -> None:
+    async with receiving() as receiver:
+        made = await hooks.subscribe(receiver.url)
+        await hooks.start_outlets()
+        await log.tell("city.1")
+        await came(receiver, lambda one: len(one.taken) == 1)
+        for _ in range(3):
+            await stored.connection.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                "WHERE application_name = 'livetwin-outlets' AND datname = current_database()"
+            )
+            await log.tell("city.1")
+        await came(receiver, lambda one: len(one.taken) == 4)
+        await hooks.until(made["id"], lambda one: one["cursor"] == receiver.taken[-1]["cursor"])
+    assert receiver.ids() == states("city.1", 1, 2, 3, 4)
+
+
 async def test_a_log_that_does_not_reach_back_is_told_and_what_follows_is_not_lost(
     hooks: Hooks, second_kafka: str, log: Any, open_log: Any
 ) -> None:
@@ -167,10 +184,14 @@ async def test_a_log_that_does_not_reach_back_is_told_and_what_follows_is_not_lo
         await log.tell("city.1")
         await came(receiver, lambda one: len(one.taken) == 1)
         await hooks.stop_outlets()
+        receiver.open.clear()
         async with open_log(second_kafka) as other:
             await hooks.start_outlets(kafka=second_kafka)
-            await came(receiver, lambda one: len(one.taken) == 2)
+            await came(receiver, lambda one: len(one.tries) == 2)
             await other.tell("city.2", "city.2")
+            # What changes while the receiver takes its time over the gap must reach it all the same.
+            await hooks.counts("livetwin_api_updates_total", 2, outcome="taken")
+            receiver.open.set()
             await came(receiver, lambda one: len(one.taken) == 4)
     gap = receiver.taken[1]
     assert (gap["type"], gap["data"]["reason"]) == ("livetwin.gap", "log-changed")
