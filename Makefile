@@ -11,7 +11,7 @@ ARGS ?=
 # More options for pytest: make test TESTS="tests/unit -k decoders"
 TESTS ?=
 
-.PHONY: help setup setup-tests demo test check format bench clean
+.PHONY: help setup setup-tests demo test test-core test-services check format bench clean
 
 help:
 	@echo 'make demo   set up what is missing, run the simulated city: http://localhost:8080/'
@@ -30,9 +30,21 @@ setup-tests:
 demo: setup
 	@exec $(BIN)/livetwin up $(ARGS)
 
-# The doctests live beside the code that they explain.
+# All tests are two runs at once: what needs services mostly waits for them, the rest computes. Each is shown
+# when it has ended.
 test: setup-tests
-	$(BIN)/pytest $(TESTS) $(if $(TESTS),,--doctest-modules tests $(PACKAGES))
+ifeq ($(TESTS),)
+	@$(MAKE) --no-print-directory --jobs=2 --output-sync test-core test-services
+else
+	$(BIN)/pytest $(TESTS)
+endif
+
+# The doctests live beside the code that they explain.
+test-core:
+	$(BIN)/pytest -p no:cacheprovider --ignore=tests/integration --ignore=tests/e2e --doctest-modules tests $(PACKAGES)
+
+test-services:
+	$(BIN)/pytest tests/integration tests/e2e
 
 check: setup
 	$(BIN)/ruff format --check .

@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
+from hypothesis import settings
 
 from cli.embedded.kafka import EmbeddedKafka
 from cli.embedded.mosquitto import EmbeddedMosquitto
@@ -26,6 +27,10 @@ from runtime.topics import create_topics, partition_counts
 from storage.migrate import migrate
 from tests.mqtt_publisher import publish
 from tests.spare_databases import SpareDatabases
+
+# How long an example takes is the machine's business, and that of what else runs on it.
+settings.register_profile("livetwin", deadline=None)
+settings.load_profile("livetwin")
 
 TEMPLATE = "livetwin_template"
 PARTITIONS = 4

@@ -127,7 +127,7 @@ def models(draw: st.DrawFn) -> CityModel:
     )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(models())
 def test_every_model_reads_back_as_it_was_written(model: CityModel) -> None:
     with tempfile.TemporaryDirectory() as name:
@@ -182,7 +182,7 @@ fragments = st.lists(
 ).map("".join)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(fragments)
 def test_any_text_is_a_city_or_a_city_error(text: str) -> None:
     with tempfile.TemporaryDirectory() as name:

@@ -124,21 +124,21 @@ def test_the_valid_payload_is_decoded(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", DECODERS)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(payload=st.binary(max_size=300) | st.text(max_size=200).map(lambda text: text.encode("utf-8")))
 def test_arbitrary_bytes_raise_nothing_but_a_payload_error(name: str, payload: bytes) -> None:
     check(name, payload)
 
 
 @pytest.mark.parametrize("name", DECODERS)
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(payload=st.sampled_from(VALID), seed=st.integers(0, 2**32))
 def test_a_mutated_payload_raises_nothing_but_a_payload_error(name: str, payload: bytes, seed: int) -> None:
     check(name, mutated(payload, seed))
 
 
 @pytest.mark.parametrize("name", DECODERS)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(seed=st.integers(0, 2**32))
 def test_a_decoders_own_payload_mutated_raises_nothing_but_a_payload_error(name: str, seed: int) -> None:
     check(name, mutated(TOPICS_AND_PAYLOADS[name][1], seed))
@@ -149,7 +149,7 @@ def test_a_decoders_own_payload_mutated_raises_nothing_but_a_payload_error(name:
     [(name, payload) for name, (_, payload) in TOPICS_AND_PAYLOADS.items() if name != "dsmr"]
     + [("homewizard", HOMEWIZARD_V2)],
 )
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(seed=st.integers(0, 2**32))
 def test_json_of_another_shape_raises_nothing_but_a_payload_error(
     name: str, payload: bytes, seed: int
@@ -157,7 +157,7 @@ def test_json_of_another_shape_raises_nothing_but_a_payload_error(
     check(name, restructured(payload, seed))
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 @given(payload=st.sampled_from([DSMR_V5, DSMR_V4_UNPADDED, DSMR_V2]), seed=st.integers(0, 2**32))
 def test_a_wrong_line_under_a_right_checksum_raises_nothing_but_a_payload_error(
     payload: bytes, seed: int
@@ -166,7 +166,7 @@ def test_a_wrong_line_under_a_right_checksum_raises_nothing_but_a_payload_error(
 
 
 @pytest.mark.parametrize("name", [name for name in DECODERS if registry()[name].redact is not None])
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(payload=st.binary(max_size=300) | st.sampled_from(VALID), seed=st.integers(0, 2**32))
 def test_redaction_never_raises_and_can_be_repeated(name: str, payload: bytes, seed: int) -> None:
     redact = registry()[name].redact

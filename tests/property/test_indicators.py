@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from twin.indicators import eaqi, lki
@@ -47,7 +47,6 @@ points = st.dictionaries(
 ).map(lambda found: list(found.items()))
 
 
-@settings(deadline=None)
 @given(st.sampled_from(sorted(lki.EDGES)), concentrations, concentrations)
 def test_dirtier_air_never_has_a_better_sub_index(pollutant: str, one: float, other: float) -> None:
     low, high = sorted((one, other))
@@ -55,7 +54,6 @@ def test_dirtier_air_never_has_a_better_sub_index(pollutant: str, one: float, ot
     assert eaqi.sub_level(pollutant, low) <= eaqi.sub_level(pollutant, high)
 
 
-@settings(deadline=None)
 @given(hour_means)
 def test_the_lki_is_the_worst_class_or_one_more(means: dict[str, float]) -> None:
     found = lki.lki(means)
@@ -66,7 +64,6 @@ def test_the_lki_is_the_worst_class_or_one_more(means: dict[str, float]) -> None
     assert set(found.pollutants) <= set(means)
 
 
-@settings(deadline=None)
 @given(hours, st.integers(0, 40), st.sampled_from([8 * HOUR, DAY]))
 def test_a_running_mean_lies_between_the_hours_it_is_of(
     means: list[TimeMean], last: int, length: int
@@ -78,14 +75,12 @@ def test_a_running_mean_lies_between_the_hours_it_is_of(
         assert found.coverage >= 0.75
 
 
-@settings(deadline=None)
 @given(hours, st.sampled_from([8 * HOUR, DAY]))
 def test_the_series_of_running_means_is_each_of_them(means: list[TimeMean], length: int) -> None:
     for one in running_means(means, length):
         assert running_mean(means, one.start + length - HOUR, length) == one
 
 
-@settings(deadline=None)
 @given(points, st.floats(-2, 2))
 def test_the_rate_of_rise_knows_no_datum_and_no_order(pairs: list[tuple[int, float]], datum: float) -> None:
     rate = rate_of_rise(pairs)
@@ -95,7 +90,6 @@ def test_the_rate_of_rise_knows_no_datum_and_no_order(pairs: list[tuple[int, flo
         assert math.isclose(rate, moved, abs_tol=1e-6)
 
 
-@settings(deadline=None)
 @given(st.floats(0, 1e5), st.floats(0, 1e5), st.floats(1, 1e4), st.floats(0.1, 1))
 def test_power_has_the_same_load_in_both_directions(
     taken: float, fed_in: float, rated: float, factor: float
@@ -105,13 +99,11 @@ def test_power_has_the_same_load_in_both_directions(
     assert share is None or 0 <= share <= 100
 
 
-@settings(deadline=None)
 @given(st.sampled_from([one for several in YARDSTICKS.values() for one in several]), st.floats(-1e6, 1e6))
 def test_a_score_is_0_to_100(yardstick: Yardstick, value: float) -> None:
     assert 0 <= yardstick.score(value) <= 100
 
 
-@settings(deadline=None)
 @given(series, series, methods, st.integers(0, 4))
 def test_correlation_is_symmetric_bounded_and_inside_its_interval(
     first: dict[int, float], second: dict[int, float], method: Method, lag_max: int
@@ -124,7 +116,6 @@ def test_correlation_is_symmetric_bounded_and_inside_its_interval(
         assert one.effective_pairs <= one.pairs
 
 
-@settings(deadline=None)
 @given(
     st.sampled_from(sorted(REGISTRY)),
     st.lists(

@@ -93,7 +93,7 @@ NEARLY_BACK = [
 ]
 stories = given(happenings, few_or_many)
 # To shorten a story that fails takes longer than to read it.
-thorough = settings(max_examples=50, deadline=None, phases=[Phase.explicit, Phase.reuse, Phase.generate])
+thorough = settings(max_examples=50, phases=[Phase.explicit, Phase.reuse, Phase.generate])
 
 
 @thorough
