@@ -50,6 +50,10 @@ class AlarmDesk:
         alarm = self.content.alarms.get(id)
         if alarm is None:
             alarm = self.content.alarms[id] = Alarm(id, rule.id, self.entity, sensor)
+            if not rule.enabled:
+                alarm.state = (
+                    AlarmState.OUT_OF_SERVICE
+                )  # Nobody has heard of it, so there is nothing to tell.
         alarm.describe(rule, self._area(rule))
         return alarm
 

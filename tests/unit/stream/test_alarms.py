@@ -241,6 +241,16 @@ def test_a_rule_that_is_switched_off_takes_its_alarms_out_of_service() -> None:
     assert run.alarms[-1].state == "unacknowledged"
 
 
+def test_a_rule_that_was_never_switched_on_raises_alarms_out_of_service_alone() -> None:
+    run = StageRun(alarm_city([high_water(enabled=False)]))
+    run.observe(level(0, -0.3))
+    assert {one.state for one in run.alarms} == {"out-of-service"}
+    assert run.incidents == []
+    run.model = alarm_city([high_water(version=2)], version=2)
+    run.observe(level(1, -0.3))
+    assert (run.alarms[-1].kind, run.alarms[-1].state) == ("restored", "unacknowledged")
+
+
 def test_an_alarm_goes_on_where_it_was_when_the_log_is_lost() -> None:
     run = StageRun(alarm_city([high_water()]))
     observed = [level(0, -0.5), level(1, -0.3), level(2, -0.41)]
