@@ -73,17 +73,21 @@ class AlarmFeed:
                 self._add(series, [point])
 
     def derived(self, entity: str, value: DerivedValue) -> None:
-        """Tell a derived value of an entity."""
+        """Tell a derived value of an entity.
+
+        One that is told again because its inputs have failed since was right at its time: it stands until it
+        speaks for the present no more, and no alarm is taken back.
+        """
         series = Series(entity, value.name, "instant", "value")
-        if self.bindings.is_listened_to(series):
+        if value.last_good is None and self.bindings.is_listened_to(series):
             self._add(
                 series, [derived_point(value.value, value.phenomenon_time, value.flags, value.interval)]
             )
 
     def rolled_up(self, update: Update) -> None:
-        """Tell a value of an area."""
+        """Tell a value of an area, as `derived` does."""
         series = Series(update.entity, update.property, "instant", "value")
-        if self.bindings.is_listened_to(series):
+        if update.last_good is None and self.bindings.is_listened_to(series):
             point = derived_point(update.value, update.phenomenon_time, update.flags, update.interval)
             self._add(series, [point])
 
