@@ -21,6 +21,9 @@ log = logging.getLogger(__name__)
 
 LOG_URL = "livetwin://log"
 
+LIBRARIES = ("apprise", "urllib3")
+"""They log URLs with everything in them."""
+
 IDEMPOTENCY_HEADER = "Idempotency-Key"
 """Of webhooks: a receiver that knows the id of a notification drops it (IETF draft of that name)."""
 
@@ -60,10 +63,12 @@ class Channels:
     def __init__(self, secrets: Secrets) -> None:
         self._secrets = secrets
         self._overheard = _Overheard()
-        # What apprise logs may hold secrets; the reason that it gives for a failure goes by way of `Receipt`.
-        library = logging.getLogger("apprise")
-        library.propagate = False
-        library.addHandler(self._overheard)
+        # What these log may hold secrets; the reason that they give for a failure goes by way of `Receipt`.
+        for name in LIBRARIES:
+            library = logging.getLogger(name)
+            library.setLevel(logging.WARNING)
+            library.propagate = False
+            library.addHandler(self._overheard)
         self._asset = apprise.AppriseAsset(
             app_id="LiveTwin",
             app_desc="LiveTwin",
@@ -74,8 +79,9 @@ class Channels:
         )
 
     def close(self) -> None:
-        """Listen to apprise no more."""
-        logging.getLogger("apprise").removeHandler(self._overheard)
+        """Listen to the libraries no more."""
+        for name in LIBRARIES:
+            logging.getLogger(name).removeHandler(self._overheard)
 
     def send(self, channel: Channel, letter: Letter) -> Receipt:
         """Hand a letter over and return how it ended; whatever goes wrong is a receipt, too."""

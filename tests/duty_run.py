@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from alerting.case import Case
 from alerting.desk import Desk
-from alerting.journal import Change, Memory
+from alerting.journal import Change, Journal, Memory
 from alerting.message import Message
 from alerting.tries import TryResult
 from tests.alarm_cities import alarm_city
@@ -112,8 +113,11 @@ class DutyRun:
         plan: DutyPlan | None = None,
         delivers: Callable[[Message], bool | None] = lambda _: True,
         start: Instant = NOON,
+        journal: Path | None = None,
     ) -> None:
         self.now = start
+        self._path = journal
+        self._journal = Journal(journal) if journal is not None else None
         self.memory = Memory()
         self.desk = Desk(self.memory, duty_city(plan))
         self.delivers = delivers
@@ -152,6 +156,15 @@ class DutyRun:
         self.desk.work_by(duty_city(plan, version), self.now)
         self._settle()
 
+    def restart(self) -> None:
+        """Begin again with what the journal has kept."""
+        assert self._path is not None
+        assert self._journal is not None
+        self._journal.close()
+        self._journal = Journal(self._path)
+        self.memory = self._journal.read()
+        self.desk = Desk(self.memory, self.desk.model)
+
     def case(self, incident: str = INCIDENT) -> Case:
         """Return a case."""
         return self.memory.cases[incident]
@@ -177,6 +190,8 @@ class DutyRun:
             self._settle()
 
     def _keep(self, change: Change) -> None:
+        if self._journal is not None:
+            self._journal.write(change)
         self.events += change.events
         self.messages.update(change.messages)
 

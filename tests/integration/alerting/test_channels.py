@@ -1,0 +1,176 @@
+"""Messages handed over to a real SMTP server and to a webhook that refuses, drops and hangs."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Iterator
+
+import pytest
+from msgspec.structs import replace
+
+from alerting.channel import Channels, Letter
+from alerting.links import LINK_PATH, Link, verify
+from alerting.message import Message
+from alerting.post import THREADS_MAX, Post, PostOptions
+from alerting.secrets import Secrets
+from alerting.tries import TryResult
+from tests.duty_run import INCIDENT, NOON, DutyRun, alarm, duty_plan
+from tests.receivers import MailServer, Webhook
+from twin.alarms.severity import Severity
+from twin.duty import Channel, DutyPlan
+from twin.instant import MINUTE
+
+KEY = b"key of links"
+DEADLINE_S = 30.0
+
+
+@pytest.fixture
+def mails() -> Iterator[MailServer]:
+    server = MailServer()
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def hook() -> Iterator[Webhook]:
+    server = Webhook()
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def channels() -> Iterator[Channels]:
+    found = Channels(Secrets({"TOKEN": "s3cret/t0ken", "OPERATIONS": "operations@town.example"}))
+    yield found
+    found.close()
+
+
+def letter(**changes: object) -> Letter:
+    known: dict[str, object] = {
+        "notification": f"{INCIDENT}~0~0~first~mail",
+        "incident": INCIDENT,
+        "kind": "alarm",
+        "contact": "first",
+        "address": "first@town.example",
+        "title": "MAJOR · High water, Canal",
+        "body": "Water level is −0.25 m",
+        "short": "MAJOR",
+        "severity": Severity.MAJOR,
+        "link": "",
+    }
+    return Letter(**{**known, **changes})  # type: ignore[arg-type]
+
+
+def messages(plan: DutyPlan) -> list[Message]:
+    """Return what the first step sends."""
+    run = DutyRun(plan, delivers=lambda _: None)
+    run.hear(alarm())
+    run.pass_(MINUTE)
+    return list(run.messages.values())
+
+
+def plan_over(**urls: str) -> DutyPlan:
+    return duty_plan(channels=tuple(Channel(id=id, url=url) for id, url in urls.items()))
+
+
+async def deliver(channels: Channels, plan: DutyPlan, found: list[Message]) -> list[TryResult]:
+    ended: asyncio.Queue[TryResult] = asyncio.Queue()
+    options = PostOptions(base_url="https://twin.example/", link_key=KEY, try_timeout_s=DEADLINE_S)
+    post = Post(channels, options, ended.put_nowait)
+    for message in found:
+        post.begin(message, plan, NOON)
+    return [await asyncio.wait_for(ended.get(), DEADLINE_S) for _ in found]
+
+
+async def test_a_mail_says_what_where_since_when_and_has_a_link_that_acknowledges(
+    mails: MailServer, channels: Channels
+) -> None:
+    plan = plan_over(mail=mails.url)
+    ended = await deliver(channels, plan, messages(plan))
+    assert [one.sent for one in ended] == [True]
+    (mail,) = mails.mails
+    assert mail.notification == f"{INCIDENT}~0~0~first~mail"
+    assert mail.to == "first@town.example"
+    texts = [
+        part.get_payload(decode=True).decode()  # type: ignore[union-attr]
+        for part in mail.content.walk()
+        if part.get_content_type() == "text/plain"
+    ]
+    for words in (
+        "High water, Canal",
+        "since 23-11-2026 13:00",
+        "Water level is −0.25 m, above −0.30 m.",
+        "East",
+    ):
+        assert words in texts[0]
+    token = texts[0].split(f"https://twin.example{LINK_PATH}")[1].split()[0]
+    assert verify(KEY, token, NOON) == Link(INCIDENT, "first", NOON + 72 * 60 * MINUTE)
+
+
+async def test_a_webhook_that_hangs_holds_up_nobody_else(
+    mails: MailServer, hook: Webhook, channels: Channels
+) -> None:
+    hook.behaves = lambda _: "hang"
+    plan = plan_over(mail=mails.url, sms=hook.url + "?rto=30")
+    found = messages(plan)
+    over_hook = next(one for one in found if one.send.channel == "sms")
+    ended: list[TryResult] = []
+    arrived = asyncio.Event()
+
+    def end(result: TryResult) -> None:
+        ended.append(result)
+        arrived.set()
+
+    post = Post(channels, PostOptions(base_url="", link_key=KEY, try_timeout_s=DEADLINE_S), end)
+    for number in range(THREADS_MAX):
+        send = over_hook.send._replace(notification=f"{over_hook.id}-{number}")
+        post.begin(replace(over_hook, send=send), plan, NOON)
+    post.begin(next(one for one in found if one.send.channel == "mail"), plan, NOON)
+    await asyncio.wait_for(arrived.wait(), DEADLINE_S)
+    assert [one.sent for one in ended] == [True]
+    assert post.room("sms") == 0
+    assert post.room("mail") == THREADS_MAX
+    hook.stop()  # lets those go that hang
+    await post.close()
+    assert [one.sent for one in ended] == [True] + [False] * THREADS_MAX
+
+
+@pytest.mark.parametrize("behaviour", ["refuse", "drop"])
+def test_a_failure_says_why_and_keeps_the_secret(
+    hook: Webhook, channels: Channels, behaviour: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    hook.behaves = lambda _: behaviour  # type: ignore[return-value, assignment]
+    caplog.set_level(logging.DEBUG)
+    url = f"json://duty:${{TOKEN}}@{hook.place}/${{TOKEN}}/{{address}}?+Key=${{TOKEN}}"
+    receipt = channels.send(Channel(id="hook", url=url), letter(address="${OPERATIONS}"))
+    assert hook.posts[0].path == "/s3cret%2Ft0ken/operations@town.example"
+    assert not receipt.sent
+    assert not receipt.final
+    assert receipt.detail
+    for text in (receipt.detail, caplog.text):
+        assert "s3cret" not in text
+        assert "operations@town.example" not in text
+
+
+def test_a_channel_whose_secret_is_missing_is_given_up_at_once(channels: Channels) -> None:
+    receipt = channels.send(Channel(id="hook", url="json://${NOWHERE}@127.0.0.1:1/"), letter())
+    assert receipt.final
+    assert "NOWHERE" in receipt.detail
+
+
+def test_an_url_that_apprise_does_not_know_is_given_up_at_once(channels: Channels) -> None:
+    receipt = channels.send(Channel(id="hook", url="carrier-pigeon://loft"), letter())
+    assert receipt.final
+
+
+def test_the_log_gets_the_message_and_not_the_link(
+    channels: Channels, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    told = letter(link="Acknowledge: https://twin.example/v1/acknowledge/token")
+    assert channels.send(Channel(id="log", url="livetwin://log"), told).sent
+    assert "High water" in caplog.text
+    assert "token" not in caplog.text
