@@ -6,9 +6,12 @@ import random
 from collections.abc import Iterator
 from dataclasses import replace
 
+import pytest
+
 from runtime import topics
 from storage.archive import Archive
 from storage.backtest import backtest
+from storage.bucket_interval import QueryError
 from storage.database import connect
 from storage.historian_metrics import HistorianMetrics
 from storage.log_batch import LogBatch, LogRecord
@@ -18,6 +21,7 @@ from twin.alarms.expression import Program
 from twin.alarms.firing import Firing, firings_of
 from twin.alarms.operand import Operand
 from twin.alarms.rule import (
+    Deviation,
     Expression,
     Level,
     Outage,
@@ -33,10 +37,13 @@ from twin.alarms.rule import (
 from twin.alarms.schedule import Interval, Schedule
 from twin.alarms.severity import Severity
 from twin.calibration import Calibration
-from twin.instant import HOUR, MINUTE, SECOND, Instant
+from twin.codec import VERSION
+from twin.instant import DAY, HOUR, MINUTE, SECOND, Instant, to_datetime
+from twin.messages import AGGREGATES, OBSERVATIONS, AggregateBatch, ObservationBatch
 from twin.model import CityModel
 from twin.observation import Observation
 from twin.quality import QualityFlag
+from twin.window import Aggregate
 
 START: Instant = 1_767_571_200_000_000  # Monday 5 January 2026, 00:00 UTC
 MINUTES = 6 * 60
@@ -213,3 +220,53 @@ async def test_a_back_test_finds_what_the_live_run_told(database: str) -> None:
 
 async def test_so_it_does_of_what_is_combined_calibrated_and_derived(database: str) -> None:
     await found_is_told(crowded(), database)
+
+
+async def test_what_was_usual_is_known_from_the_weeks_before(database: str) -> None:
+    rule = high_water(
+        id="odd",
+        condition=level(minor(0.2, 0.1), relative_to="", transform=Deviation("absolute")),
+        select=Selection(entities=("canal",)),
+    )
+    model = alarm_city([rule])
+    aggregates = tuple(
+        Aggregate(1, HOUR, START - hours * HOUR, 1, 60, 0, 60.0, 0, -0.6, -0.4, -0.5, None, -0.5, -0.5, b"")
+        for hours in range(1, 4 * 7 * 24)
+    )
+    found = tuple(
+        Observation(1, START + minute * MINUTE, START + minute * MINUTE, -0.5 + 0.25 * (20 <= minute < 30))
+        for minute in range(60)
+    )
+    batch = LogBatch("log-1")
+    told_before = AggregateBatch(VERSION, START, 0, aggregates, (), ())
+    batch.add(LogRecord(topics.AGGREGATES, 0, 0, 0, AGGREGATES.encode(told_before)))
+    observed = ObservationBatch(VERSION, found, START)
+    batch.add(LogRecord(topics.OBSERVATIONS, 0, 0, 0, OBSERVATIONS.encode(observed)))
+    archive = Archive(database, HistorianMetrics())
+    await archive.store(batch)
+    await archive.close()
+    async with await connect(database, role="test") as connection:
+        (findings,) = await backtest(connection, [rule], model, (START, START + HOUR), Severity.WARNING)
+        assert told(list(findings.firings)) == [
+            ("odd~canal", START + 20 * MINUTE, START + 30 * MINUTE, "minor")
+        ]
+        # Of a time before which too few weeks are known, nothing is odd.
+        await connection.execute(
+            "DELETE FROM aggregate_hour WHERE start < %s", (to_datetime(START - 15 * DAY),)
+        )
+        (findings,) = await backtest(connection, [rule], model, (START, START + HOUR), Severity.WARNING)
+        assert findings.firings == ()
+
+
+async def test_too_much_history_is_refused_before_it_is_read(database: str) -> None:
+    model = crowded()
+    many = {id: replace(model.datastreams[1], id=id, interval=SECOND) for id in range(1, 40)}
+    async with await connect(database, role="test") as connection:
+        with pytest.raises(QueryError, match="at most 20,000,000 are looked at"):
+            await backtest(
+                connection,
+                [high_water()],
+                replace(model, datastreams=many),
+                (START - 30 * DAY, START),
+                Severity.WARNING,
+            )
