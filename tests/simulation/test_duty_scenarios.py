@@ -1,0 +1,124 @@
+"""Alkmaar's own rules and duty plan in the scenarios that matter most, in virtual time, with kills.
+
+One incident each; the officer on call is told at once, the next one when nobody answers, and all of them when
+it is over; nobody is told the same twice. What the stages of the stream do when they crash is for
+`tests.simulation` to find out; all of it with real processes is in `tests/e2e/test_duty.py`.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from alerting.message import Message
+from alerting.roster import on_call
+from tests.scenario_run import ScenarioRun
+from tests.simulation.simulated_duty import SimulatedDuty
+from twin.alarms.messages import IncidentEvent
+from twin.instant import HOUR, MINUTE, SECOND, Duration, Instant, parse_instant
+from twin.sensor import Sensor
+
+START = parse_instant("2026-11-24T09:00:00Z")
+TOLD_WITHIN: Duration = 10 * SECOND
+"""From the event time at which an alarm was raised until a message is handed to the channel."""
+
+SEEDS = (1, 2)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_cloudburst_is_one_incident_and_is_told_at_once(seed: int, tmp_path: Path) -> None:
+    run = ScenarioRun("cloudburst", seed, START, _measures_water)
+    with closing(SimulatedDuty(run.model, tmp_path / "journal", Random(seed))) as duty:
+        _play(run, duty, run.until(START + 75 * MINUTE))
+        assert _incidents(run) == ["high-water~alkmaar~1"]
+        _is_told_in_time(run, duty)
+        _is_escalated(duty)
+        _nobody_is_told_twice(duty)
+
+
+def test_a_cloudburst_is_closed_when_the_water_is_back_and_all_who_were_told_hear_it(tmp_path: Path) -> None:
+    run = ScenarioRun("cloudburst", 1, START, _of("wl-schermerboezem-c1", "wl-bierkade-1"))
+    with closing(SimulatedDuty(run.model, tmp_path / "journal", Random(5))) as duty:
+        _play(run, duty, run.until(START + 2 * HOUR, 8 * SECOND))
+        # Days of water that goes down slowly. Silence counts anew with such steps, and is not asked for here.
+        _play(run, duty, run.until(START + 90 * HOUR, MINUTE))
+        assert _incidents(run) == ["high-water~alkmaar~1"]
+        assert not run.stages.incidents[-1].open
+        _is_told_to_be_over(duty)
+        _nobody_is_told_twice(duty)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_gateway_outage_is_one_incident_from_its_first_message_to_its_last(
+    seed: int, tmp_path: Path
+) -> None:
+    run = ScenarioRun("gateway-outage", seed, START, lambda sensor: sensor.gateway != "")
+    with closing(SimulatedDuty(run.model, tmp_path / "journal", Random(seed))) as duty:
+        _play(run, duty, run.until(START + 55 * MINUTE))
+        assert len(_incidents(run)) == 1
+        raised = {one.alarm for one in run.stages.alarms if one.state == "unacknowledged"}
+        assert [one.split("~")[0] for one in raised] == ["gateway-outage"], "its sensors are quiet"
+        assert not run.stages.incidents[-1].open
+        _is_told_in_time(run, duty)
+        _is_escalated(duty)
+        _is_told_to_be_over(duty)
+        _nobody_is_told_twice(duty)
+
+
+def _play(run: ScenarioRun, duty: SimulatedDuty, steps: Iterable[Instant]) -> None:
+    for now in steps:
+        duty.follow(run.stages, now)
+
+
+def _measures_water(sensor: Sensor) -> bool:
+    return sensor.id.startswith("wl-")
+
+
+def _of(*sensors: str) -> Callable[[Sensor], bool]:
+    return lambda sensor: sensor.id in sensors
+
+
+def _incidents(run: ScenarioRun) -> list[str]:
+    return sorted({one.incident for one in run.stages.incidents})
+
+
+def _first(events: Iterable[IncidentEvent]) -> IncidentEvent:
+    return min(events, key=lambda one: one.revision)
+
+
+def _is_told_in_time(run: ScenarioRun, duty: SimulatedDuty) -> None:
+    incident = _first(run.stages.incidents)
+    raised = next(one for one in run.stages.alarms if one.alarm == incident.members[0].alarm)
+    assert raised.raised_time is not None
+    at, message = duty.handed[0]
+    assert message.send.incident == incident.incident
+    assert at - raised.raised_time <= TOLD_WITHIN
+    teams = [one.id for one in run.model.duty.teams]
+    assert message.send.contact in {on_call(run.model.duty, team, at) for team in teams}
+
+
+def _is_escalated(duty: SimulatedDuty) -> None:
+    """Nobody acknowledges, so a second step is told after the first, however often the loop is killed."""
+    steps = [one.send.step for _, one in duty.handed if one.send.kind != "recovery"]
+    assert steps[0] == 0
+    assert max(steps) >= 1
+
+
+def _is_told_to_be_over(duty: SimulatedDuty) -> None:
+    over = {(one.send.contact, one.send.channel) for one in _of_kind(duty, "recovery")}
+    assert over == {(one.send.contact, one.send.channel) for _, one in duty.handed}
+
+
+def _of_kind(duty: SimulatedDuty, kind: str) -> Iterator[Message]:
+    return (one for _, one in duty.handed if one.send.kind == kind)
+
+
+def _nobody_is_told_twice(duty: SimulatedDuty) -> None:
+    assert duty.kills > 0, "the loop was never killed: this seed shows nothing"
+    told = Counter(one.id for _, one in duty.handed)
+    assert [id for id, count in told.items() if count > 1] == []
