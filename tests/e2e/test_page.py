@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -31,6 +32,9 @@ pytestmark = [pytest.mark.browser, pytest.mark.embedded]
 
 class RunningSystem(Protocol):
     http: str
+
+    @property
+    def operator_key(self) -> str: ...
 
     def publish(self, topic: str, payload: bytes) -> None: ...
 
@@ -140,6 +144,52 @@ def test_the_page_says_whether_the_books_balance(running_system: RunningSystem) 
         expect(health).to_have_attribute("data-balanced", "true", timeout=WAIT_MS)
         expect(health).to_contain_text("The books balance")
         expect(health.get_by_label("The ledger's equations")).to_contain_text("lost 0 = 0")
+        assert errors == []
+
+
+def publish_flood(system: RunningSystem, top: float) -> None:
+    """Let the water of a polder rise by so many metres above its target within an hour, each 5 minutes."""
+    target, count = -3.8, 13
+    rising = [min(1.0, number / (count - 3)) for number in range(count)]
+    values = [
+        {"v": round(target + top * part, 3), "t": -300 * (count - 1 - at)} for at, part in enumerate(rising)
+    ]
+    pack = [{"bn": "level", "bu": "m", **values[0]}, *values[1:]]
+    system.publish("livetwin/alkmaar/gauge-polder-starnmeer/observations", json.dumps(pack).encode())
+
+
+def test_an_alarm_appears_explains_itself_and_is_acknowledged_without_a_mouse(
+    running_system: RunningSystem,
+) -> None:
+    alarm = "high-water~alkmaar.polder-starnmeer"
+    with opened(running_system.http) as (page, errors):
+        wait_until_live(page)
+        publish_flood(running_system, 0.27)
+        expect(page.locator("#alarm-news")).to_contain_text("Major alarm: High water", timeout=WAIT_MS)
+        expect(page.get_by_test_id("alarm-count")).to_contain_text("new")
+        expect(page.locator("#map")).not_to_have_attribute("data-alarms", "0")
+        page.get_by_role("button", name="Alarms").press("Enter")
+        row = page.locator(f'[data-alarm="{alarm}"]')
+        expect(row).to_contain_text("Polder Starnmeer")
+        row.press("Enter")
+        card = page.locator(f'[data-shown="{alarm}"]')
+        expect(card).to_contain_text("high-water, version")
+        expect(card.get_by_role("link", name="where it comes from")).to_have_attribute(
+            "href", re.compile("^/v1/entities/alkmaar.polder-starnmeer/provenance")
+        )
+        page.get_by_label("API key of an operator").fill(running_system.operator_key)
+        page.keyboard.press("Enter")
+        card.get_by_role("button", name="Acknowledge").press("Enter")
+        expect(card).to_have_attribute("data-state", "acknowledged", timeout=WAIT_MS)
+        expect(row).to_contain_text("Acknowledged by operator", timeout=WAIT_MS)
+        page.get_by_label("Comment").fill("The pump runs")
+        page.keyboard.press("Enter")
+        expect(card.locator(".events")).to_contain_text(
+            "commented by operator: The pump runs", timeout=WAIT_MS
+        )
+        page.keyboard.press("Escape")
+        expect(card).to_have_count(0)
+        expect(row).to_be_focused()
         assert errors == []
 
 

@@ -108,7 +108,8 @@ def _sentence(language: str, said: _Said) -> str:
     what = _compared(words, said)
     delay = rule.on_delay if shift.severity else rule.off_delay
     lasting = f" {words['for']} {duration_words(delay)}" if delay else ""
-    when = f"{words['since']} {format_instant(shift.time)}"
+    # Whole seconds: nobody reads further, and the event has the time as it is.
+    when = f"{words['since']} {format_instant(shift.time - shift.time % SECOND)}"
     return f"{_in(rule.title, language)}, {said.name}{ending}: {what}{lasting}, {when}."
 
 

@@ -6,13 +6,18 @@ import type {
   LayerSpecification,
   StyleSpecification,
 } from "maplibre-gl";
+import { SEVERITIES, SEVERITY_COLOURS } from "./alarm";
 import { GROUNDS, type Ground, type Scheme } from "./ground";
 import type { PageSettings } from "./page";
 
 export const SOURCE = "city";
 
 /** Layers whose features can be chosen, the uppermost first. */
-export const CHOICE_LAYERS = ["site", "line-hit", "area"] as const;
+export const CHOICE_LAYERS = ["alarm", "site", "line-hit", "area"] as const;
+
+/** Marks of alarms: a point for each entity that has one. */
+export const ALARM_SOURCE = "alarms";
+export const ALARM_LAYER: (typeof CHOICE_LAYERS)[number] = "alarm";
 
 /** Drawn by the browser itself: the map library renders glyphs locally where no glyph address is set. */
 const FONT = ["sans-serif"];
@@ -34,6 +39,7 @@ export function styleFor(scheme: Scheme, settings: PageSettings): StyleSpecifica
     version: 8,
     sources: {
       [SOURCE]: { type: "geojson", data: { type: "FeatureCollection", features: [] }, promoteId: "id" },
+      [ALARM_SOURCE]: { type: "geojson", data: { type: "FeatureCollection", features: [] } },
     },
     layers: [
       { id: "beyond", type: "background", paint: { "background-color": ground.beyond } },
@@ -43,6 +49,7 @@ export function styleFor(scheme: Scheme, settings: PageSettings): StyleSpecifica
       ...lineLayers(ground),
       ...siteLayers(ground),
       ...labelLayers(ground),
+      ...alarmLayers(scheme, ground),
     ],
   };
   if (settings.tiles !== undefined) {
@@ -233,6 +240,50 @@ function siteLayers(ground: Ground): LayerSpecification[] {
         "circle-color": ["get", "colour"],
         "circle-radius": ["interpolate", ["linear"], ["zoom"], 11, byFreshness(5.6, 2.4, 0), 16, byFreshness(10, 4.4, 0)],
       },
+    },
+  ];
+}
+
+/** An alarm is a badge with an exclamation mark beside its entity; what waits for somebody has a halo. */
+function alarmLayers(scheme: Scheme, ground: Ground): LayerSpecification[] {
+  const colours = SEVERITY_COLOURS[scheme];
+  const pairs = SEVERITIES.flatMap((one) => [one, colours[one]]);
+  const colour = ["match", ["get", "severity"], ...pairs, colours.warning] as unknown as ExpressionSpecification;
+  const shift: [number, number] = [0, -13];
+  return [
+    {
+      id: "alarm-halo",
+      type: "circle",
+      source: ALARM_SOURCE,
+      filter: ["==", ["get", "waits"], true],
+      paint: { "circle-color": colour, "circle-radius": 17, "circle-opacity": 0.3, "circle-translate": shift },
+    },
+    {
+      id: ALARM_LAYER,
+      type: "circle",
+      source: ALARM_SOURCE,
+      layout: { "circle-sort-key": ["get", "rank"] },
+      paint: {
+        "circle-color": colour,
+        "circle-radius": 10,
+        "circle-stroke-color": ground.paper,
+        "circle-stroke-width": 2,
+        "circle-translate": shift,
+      },
+    },
+    {
+      id: "alarm-mark",
+      type: "symbol",
+      source: ALARM_SOURCE,
+      layout: {
+        "text-field": "!",
+        "text-font": FONT,
+        "text-size": 15,
+        "text-allow-overlap": true,
+        "text-ignore-placement": true,
+        "symbol-sort-key": ["get", "rank"],
+      },
+      paint: { "text-color": ground.paper, "text-translate": shift, "text-halo-color": ground.paper, "text-halo-width": 0.6 },
     },
   ];
 }

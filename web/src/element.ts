@@ -35,6 +35,14 @@ export function freshnessSign(freshness: string): SVGSVGElement {
   return sign;
 }
 
+/** Returns the sign of a severity: a triangle, fuller the worse it is, in the severity's colour. */
+export function severitySign(severity: string): SVGSVGElement {
+  const sign = svg("svg", { viewBox: "0 0 16 16", class: `sign severity-${severity}`, "aria-hidden": "true" });
+  sign.append(svg("path", { d: "M8 1.5 15.2 14.5H0.8Z", class: "hull" }));
+  sign.append(svg("path", { d: "M8 6v4M8 12v0.6", class: "mark" }));
+  return sign;
+}
+
 function svg<K extends keyof SVGElementTagNameMap>(tag: K, attributes: Attributes): SVGElementTagNameMap[K] {
   const made = document.createElementNS("http://www.w3.org/2000/svg", tag);
   for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);

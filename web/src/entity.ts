@@ -66,6 +66,13 @@ export function centreOf(bounds: Bounds): [number, number] {
   return [(bounds[0] + bounds[2]) / 2, (bounds[1] + bounds[3]) / 2];
 }
 
+/** Returns where a mark of a geometry stands: on a line its middle, else the centre; undefined where there is none. */
+export function anchorOf(geometry: Geometry | undefined): Position | undefined {
+  if (geometry?.type === "LineString") return geometry.coordinates[Math.floor(geometry.coordinates.length / 2)];
+  const bounds = boundsOf([geometry]);
+  return bounds === undefined ? undefined : centreOf(bounds);
+}
+
 /** Of the entities' centres this part may lie outside the first view, on each side. */
 const OUTSKIRTS = 0.03;
 

@@ -1,5 +1,6 @@
 /** The live connection: `GET /v1/live` as typed calls, reconnecting for as long as the page is open. */
 
+import { alarmOf, type Alarm } from "./alarm";
 import { stateEventOf, type StateEvent } from "./twin";
 
 export type Connection = "connecting" | "live" | "reconnecting";
@@ -8,9 +9,12 @@ export interface LiveListener {
   connection(state: Connection): void;
   /** One value of a snapshot. */
   told(event: StateEvent): void;
+  /** One alarm of a snapshot. */
+  toldAlarm(alarm: Alarm): void;
   /** The snapshot is whole: what it did not name does not exist. */
   complete(): void;
   changed(event: StateEvent): void;
+  changedAlarm(alarm: Alarm): void;
   /** Events were missed; a snapshot follows. */
   gap(): void;
 }
@@ -43,6 +47,10 @@ export class Live {
       const event = stateEventOf(this.#read(message));
       if (event !== undefined) this.#listener.changed(event);
     });
+    source.addEventListener("alarm", (message) => {
+      const alarm = alarmOf(this.#read(message));
+      if (alarm !== undefined) this.#listener.changedAlarm(alarm);
+    });
     source.addEventListener("gap", (message) => {
       this.#read(message);
       this.#listener.gap();
@@ -58,7 +66,9 @@ export class Live {
 
   #snapshot(message: MessageEvent<string>): void {
     const data = this.#read(message);
-    const event = stateEventOf(data);
+    const alarm = alarmOf(data);
+    const event = alarm === undefined ? stateEventOf(data) : undefined;
+    if (alarm !== undefined) this.#listener.toldAlarm(alarm);
     if (event !== undefined) this.#listener.told(event);
     if (data["complete"] === true) {
       this.#listener.complete();

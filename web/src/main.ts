@@ -2,6 +2,8 @@
 
 import "maplibre-gl/dist/maplibre-gl.css";
 import "./style.css";
+import type { Alarm } from "./alarm";
+import { AlarmDesk, type DeskListener } from "./alarmDesk";
 import { Detail } from "./detail";
 import { byId } from "./element";
 import { fetchEntities, type Entity } from "./entity";
@@ -21,13 +23,14 @@ const LAYOUT_EVERY_MS = 500;
 const RELOAD_EVERY_MS = 10_000;
 const RETRY_AFTER_MS = 3000;
 
-class Page implements LiveListener {
+class Page implements LiveListener, DeskListener {
   readonly #twin = new Twin();
   readonly #overview = new Overview(() => this.#layOut());
   readonly #finder = new Finder((id) => this.#choose(id));
   readonly #live = new Live(this);
   readonly #map: CityMap;
   readonly #detail: Detail;
+  readonly #desk: AlarmDesk;
   readonly #still = matchMedia("(prefers-reduced-motion: reduce)");
   /** Entities whose values changed since the last frame. */
   readonly #changed = new Set<string>();
@@ -40,7 +43,11 @@ class Page implements LiveListener {
   #reloaded = 0;
 
   constructor(settings: PageSettings) {
-    this.#map = new CityMap(byId("map"), settings, (id) => this.#choose(id));
+    this.#map = new CityMap(byId("map"), settings, {
+      choose: (id) => this.#choose(id),
+      chooseAlarm: (id) => this.#desk.chooseOf(id),
+    });
+    this.#desk = new AlarmDesk(this, (id) => this.#twin.entities.get(id)?.name ?? id, settings.timezone);
     this.#detail = new Detail(settings.timezone, () => this.#choose(undefined));
     if (settings.city !== undefined) this.#overview.city(settings.city);
     new Health();
@@ -54,6 +61,7 @@ class Page implements LiveListener {
     setInterval(() => {
       this.#overview.tick(Date.now());
       this.#detail.tick(Date.now());
+      this.#desk.tick(Date.now());
     }, 1000);
   }
 
@@ -66,7 +74,12 @@ class Page implements LiveListener {
     this.#touch(event.entityId);
   }
 
+  toldAlarm(alarm: Alarm): void {
+    this.#desk.told(alarm);
+  }
+
   complete(): void {
+    this.#desk.complete();
     for (const id of this.#twin.complete()) this.#touch(id);
     this.#layoutDue = true;
     this.#frame();
@@ -76,6 +89,25 @@ class Page implements LiveListener {
     if (!this.#twin.change(event)) return;
     this.#touch(event.entityId);
     if (!this.#still.matches) this.#pulsing.add(event.entityId);
+  }
+
+  changedAlarm(alarm: Alarm): void {
+    this.#desk.changed(alarm);
+    this.#overview.event(Date.now());
+  }
+
+  show(entityId: string): void {
+    this.#choose(entityId);
+  }
+
+  opened(alarm: Alarm | undefined): void {
+    if (alarm !== undefined && this.#chosen !== undefined) this.#close();
+    const entity = alarm === undefined ? undefined : this.#twin.entities.get(alarm.entityId);
+    if (alarm !== undefined || this.#chosen === undefined) this.#map.choose(entity, paddingOfMap());
+  }
+
+  draw(worst: ReadonlyMap<string, Alarm>): void {
+    this.#map.showAlarms(worst);
   }
 
   gap(): void {
@@ -156,6 +188,7 @@ class Page implements LiveListener {
     if (id === undefined && this.#chosen !== undefined)
       document.querySelector<HTMLElement>(`[data-row="${CSS.escape(this.#chosen)}"]`)?.focus();
     const entity = id === undefined ? undefined : this.#twin.entities.get(id);
+    if (entity !== undefined) this.#desk.leave();
     this.#chosen = entity?.id;
     this.#finder.choose(entity?.id);
     if (entity !== undefined) this.#overview.explore(false);
@@ -165,11 +198,19 @@ class Page implements LiveListener {
     this.#map.choose(entity, paddingOfMap());
   }
 
+  /** Closes the detail; something else takes its place. */
+  #close(): void {
+    this.#chosen = undefined;
+    this.#finder.choose(undefined);
+    this.#detail.open(undefined, undefined, undefined, this.#twin.valuesOf(""), Date.now());
+  }
+
   /** Fetches the model, for as long as it takes. */
   async #load(): Promise<void> {
     for (;;) {
       try {
         this.#twin.load(await fetchEntities());
+        this.#desk.refresh();
         this.#overview.problem(undefined);
         break;
       } catch (error) {
@@ -194,7 +235,8 @@ function paddingOfMap(): Padding {
   const edge = 36;
   const padding = { top: edge, bottom: edge, left: edge, right: edge };
   const overview = byId("overview").getBoundingClientRect();
-  const detail = byId("detail").getBoundingClientRect();
+  const side = byId("alarm").hidden ? byId("detail") : byId("alarm");
+  const detail = side.getBoundingClientRect();
   if (overview.width < innerWidth / 2) {
     padding.left += overview.right;
     padding.right += detail.width === 0 ? 0 : innerWidth - detail.left;

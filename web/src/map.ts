@@ -12,8 +12,9 @@ import {
 } from "maplibre-gl";
 import workerUrl from "maplibre-gl/dist/maplibre-gl-worker.mjs?url";
 import type { Feature } from "geojson";
-import { CHOICE_LAYERS, SOURCE, styleFor } from "./cartography";
-import { boundsOf, centreOf, coreOf, extentOf, type Bounds, type Entity } from "./entity";
+import { SEVERITIES, SEVERITY_NAMES, waits, type Alarm } from "./alarm";
+import { ALARM_LAYER, ALARM_SOURCE, CHOICE_LAYERS, SOURCE, styleFor } from "./cartography";
+import { anchorOf, boundsOf, centreOf, coreOf, extentOf, type Bounds, type Entity } from "./entity";
 import type { Freshness } from "./freshness";
 import type { Scheme } from "./ground";
 import type { PageSettings } from "./page";
@@ -35,6 +36,20 @@ export interface Padding {
   right: number;
 }
 
+/** What lies under the pointer: an entity, or the mark of its alarm. */
+interface Found {
+  readonly id: string;
+  readonly name: string;
+  readonly alarm: boolean;
+}
+
+/** What somebody does on the map. */
+export interface MapListener {
+  choose(entityId: string | undefined): void;
+  /** The mark of an alarm was pressed, on this entity. */
+  chooseAlarm(entityId: string): void;
+}
+
 /** A pulse fades in these steps. */
 const PULSE_STEPS = [1, 0.6, 0.2];
 const PULSE_STEP_MS = 200;
@@ -46,12 +61,13 @@ export class CityMap {
   readonly #settings: PageSettings;
   readonly #pulses = new Map<string, number>();
   #appearances: readonly Appearance[] = [];
+  #alarms: ReadonlyMap<string, Alarm> = new Map();
   #scheme: Scheme;
   #chosen: string | undefined;
   #hovered: string | undefined;
   #pulsing = false;
 
-  constructor(container: HTMLElement, settings: PageSettings, choose: (entityId: string | undefined) => void) {
+  constructor(container: HTMLElement, settings: PageSettings, listener: MapListener) {
     setWorkerUrl(new URL(workerUrl, document.baseURI).href);
     const dark = matchMedia("(prefers-color-scheme: dark)");
     this.#settings = settings;
@@ -70,7 +86,11 @@ export class CityMap {
     if (settings.tiles !== undefined) this.#map.addControl(new AttributionControl({ compact: true }));
     this.#map.on("load", () => this.#draw());
     this.#map.on("idle", () => (document.body.dataset["mapIdle"] = "true"));
-    this.#map.on("click", (event) => choose(this.#at(event)?.id));
+    this.#map.on("click", (event) => {
+      const found = this.#at(event);
+      if (found?.alarm === true) listener.chooseAlarm(found.id);
+      else listener.choose(found?.id);
+    });
     this.#map.on("mousemove", (event) => this.#hover(this.#at(event)));
     this.#map.on("mouseout", () => this.#hover(undefined));
     dark.addEventListener("change", () => this.#repaint(dark.matches ? "dark" : "light"));
@@ -80,6 +100,12 @@ export class CityMap {
   show(appearances: readonly Appearance[]): void {
     this.#appearances = appearances;
     if (this.#map.getSource(SOURCE) !== undefined) this.#draw();
+  }
+
+  /** Marks the entities that have an alarm, each with its most urgent one. */
+  showAlarms(alarms: ReadonlyMap<string, Alarm>): void {
+    this.#alarms = alarms;
+    this.#drawAlarms();
   }
 
   /** Shows where the city measures, beside the parts of the page that cover the map. */
@@ -135,6 +161,31 @@ export class CityMap {
       .sort((one, other) => extentOf(other.geometry) - extentOf(one.geometry));
     void source.setData({ type: "FeatureCollection", features });
     if (this.#chosen !== undefined) this.#setState(this.#chosen, { chosen: 1 });
+    this.#drawAlarms();
+  }
+
+  #drawAlarms(): void {
+    const source = this.#map.getSource(ALARM_SOURCE);
+    if (!(source instanceof GeoJSONSource)) return;
+    const features: Feature[] = [];
+    for (const { entity } of this.#appearances) {
+      const alarm = this.#alarms.get(entity.id);
+      const anchor = anchorOf(entity.geometry);
+      if (alarm === undefined || anchor === undefined) continue;
+      features.push({
+        type: "Feature",
+        geometry: { type: "Point", coordinates: anchor },
+        properties: {
+          id: entity.id,
+          name: `${entity.name}: ${SEVERITY_NAMES[alarm.severity].toLowerCase()} alarm`,
+          severity: alarm.severity,
+          rank: SEVERITIES.length - SEVERITIES.indexOf(alarm.severity),
+          waits: waits(alarm),
+        },
+      });
+    }
+    void source.setData({ type: "FeatureCollection", features });
+    this.#map.getContainer().dataset["alarms"] = String(features.length);
   }
 
   #feature({ entity, theme, freshness }: Appearance): Feature {
@@ -153,7 +204,7 @@ export class CityMap {
   }
 
   /** Returns the uppermost feature at the pointer; of areas the smallest. */
-  #at(event: MapMouseEvent): { id: string; name: string } | undefined {
+  #at(event: MapMouseEvent): Found | undefined {
     const found = this.#map.queryRenderedFeatures(event.point, { layers: [...CHOICE_LAYERS] });
     const rank = (one: MapGeoJSONFeature) => CHOICE_LAYERS.indexOf(one.layer.id as (typeof CHOICE_LAYERS)[number]);
     const best = found.sort(
@@ -161,17 +212,21 @@ export class CityMap {
     )[0];
     return best === undefined
       ? undefined
-      : { id: String(best.properties["id"]), name: String(best.properties["name"]) };
+      : {
+          id: String(best.properties["id"]),
+          name: String(best.properties["name"]),
+          alarm: best.layer.id === ALARM_LAYER,
+        };
   }
 
-  #hover(feature: { id: string; name: string } | undefined): void {
+  #hover(feature: Found | undefined): void {
+    const canvas = this.#map.getCanvas();
+    canvas.title = feature?.name ?? "";
     if (feature?.id === this.#hovered) return;
     if (this.#hovered !== undefined) this.#setState(this.#hovered, { hover: 0 });
     this.#hovered = feature?.id;
     if (feature !== undefined) this.#setState(feature.id, { hover: 1 });
-    const canvas = this.#map.getCanvas();
     canvas.style.cursor = feature === undefined ? "" : "pointer";
-    canvas.title = feature?.name ?? "";
   }
 
   #repaint(scheme: Scheme): void {

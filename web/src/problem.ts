@@ -19,9 +19,9 @@ export class Problem extends Error {}
 export async function fetchJson(
   what: string,
   url: string,
-  options: { accept?: string; signal?: AbortSignal } = {},
+  options: { accept?: string; signal?: AbortSignal; headers?: Record<string, string> } = {},
 ): Promise<unknown> {
-  const request: RequestInit = { headers: { Accept: options.accept ?? "application/json" } };
+  const request: RequestInit = { headers: { Accept: options.accept ?? "application/json", ...options.headers } };
   if (options.signal !== undefined) request.signal = options.signal;
   let response: Response;
   try {
@@ -32,6 +32,24 @@ export async function fetchJson(
   }
   if (!response.ok) throw new Problem(`${what} could not be fetched: ${await reasonOf(response)}.`);
   return response.json();
+}
+
+/** Sends JSON; returns the status of the answer, and raises Problem with a sentence that names `what` when it fails. */
+export async function sendJson(
+  what: string,
+  url: string,
+  body: unknown,
+  headers: Record<string, string>,
+): Promise<number> {
+  let response: Response;
+  try {
+    const given = { ...headers, Accept: "application/json", "Content-Type": "application/json" };
+    response = await fetch(url, { method: "POST", headers: given, body: JSON.stringify(body) });
+  } catch {
+    throw new Problem(`${what} could not be done: the server does not answer.`);
+  }
+  if (!response.ok) throw new Problem(`${what} could not be done: ${await reasonOf(response)}.`);
+  return response.status;
 }
 
 /** Returns the sentence of a Problem; anything else is a fault of ours and is raised again. */

@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { ageText } from "../src/age";
+import { alarmOf, causeName, type Alarm } from "../src/alarm";
+import { Alarms } from "../src/alarms";
 import type { Entity } from "../src/entity";
 import { append, seriesOf, type Series } from "../src/history";
 import { freshest } from "../src/freshness";
@@ -133,4 +135,62 @@ test("ages are short", () => {
   assert.equal(ageText(0, 59_999), "59 s ago");
   assert.equal(ageText(0, 3_600_000), "1 h ago");
   assert.equal(ageText(0, 72 * 3_600_000), "3 d ago");
+});
+
+const alarm = (id: string, revision: number, changes: Partial<Alarm> = {}): Alarm => ({
+  id,
+  revision,
+  entityId: "alkmaar.canal",
+  severity: "major",
+  state: "unacknowledged",
+  active: true,
+  raisedTime: 0,
+  shelvedUntil: undefined,
+  cause: "high-water",
+  area: "alkmaar",
+  sentence: { en: "High water.", nl: "Hoog water." },
+  ...changes,
+});
+
+test("an alarm is news once, and again when it comes back", () => {
+  const alarms = new Alarms();
+  assert.equal(alarms.change(alarm("a", 1)), "news");
+  assert.equal(alarms.change(alarm("a", 1)), undefined);
+  assert.equal(alarms.change(alarm("a", 2, { state: "acknowledged" })), "changed");
+  assert.equal(alarms.change(alarm("a", 3, { state: "normal", active: false })), "changed");
+  assert.equal(alarms.change(alarm("a", 2, { state: "acknowledged" })), undefined);
+  assert.deepEqual(alarms.standing(), []);
+  assert.equal(alarms.change(alarm("a", 4)), "news");
+  assert.equal(alarms.change(alarm("a", 5, { severity: "critical" })), "news");
+  assert.equal(alarms.change(alarm("a", 6)), "changed");
+});
+
+test("what a snapshot does not name stands no more", () => {
+  const alarms = new Alarms();
+  alarms.change(alarm("a", 1));
+  alarms.change(alarm("b", 1));
+  alarms.tell(alarm("b", 2));
+  alarms.complete();
+  assert.deepEqual(alarms.standing().map((one) => one.id), ["b"]);
+  alarms.complete();
+  assert.deepEqual(alarms.standing(), []);
+});
+
+test("what waits comes first, then the worst, and what is set aside last", () => {
+  const alarms = new Alarms();
+  alarms.change(alarm("known", 1, { state: "acknowledged", severity: "critical" }));
+  alarms.change(alarm("mild", 1, { severity: "warning" }));
+  alarms.change(alarm("bad", 1, { severity: "critical", entityId: "alkmaar.road" }));
+  alarms.change(alarm("aside", 1, { state: "shelved", severity: "critical", entityId: "alkmaar.shed" }));
+  assert.deepEqual(alarms.standing().map((one) => one.id), ["bad", "mild", "known", "aside"]);
+  const worst = [...alarms.worstByEntity()].map(([entity, one]) => [entity, one.id]);
+  assert.deepEqual(worst, [["alkmaar.road", "bad"], ["alkmaar.canal", "mild"]]);
+});
+
+test("a message tells an alarm when it has one", () => {
+  assert.equal(alarmOf({ entityId: "a", property: "no2", value: 1 }), undefined);
+  const told = alarmOf({ alarmId: "a~b", severity: "minor", sentence: { en: "x", nl: "y" }, raisedTime: "2026-01-01T00:00:00Z" });
+  assert.equal(told?.id, "a~b");
+  assert.equal(told?.raisedTime, Date.parse("2026-01-01T00:00:00Z"));
+  assert.equal(causeName("high-water"), "High water");
 });

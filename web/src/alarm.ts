@@ -1,0 +1,120 @@
+/** An alarm as the live stream and `GET /v1/alarms` tell it. */
+
+/** Worst first. */
+export const SEVERITIES = ["critical", "major", "minor", "warning"] as const;
+
+export type Severity = (typeof SEVERITIES)[number];
+
+export const SEVERITY_NAMES: Readonly<Record<Severity, string>> = {
+  critical: "Critical",
+  major: "Major",
+  minor: "Minor",
+  warning: "Warning",
+};
+
+/** Colours on a light and on a dark map; a word or a place in the list always says the same. */
+export const SEVERITY_COLOURS: Readonly<Record<"light" | "dark", Readonly<Record<Severity, string>>>> = {
+  light: { critical: "#8f1239", major: "#c81e1e", minor: "#b45309", warning: "#4d5d69" },
+  dark: { critical: "#ff5d8f", major: "#ff8a80", minor: "#fbb040", warning: "#aebcc7" },
+};
+
+/** States after ISA-18.2, in words for people. */
+const STATE_NAMES: Readonly<Record<string, string>> = {
+  normal: "Normal again",
+  unacknowledged: "New",
+  acknowledged: "Acknowledged",
+  "returned-unacknowledged": "Over, not acknowledged",
+  "latched-unacknowledged": "Over, kept until it is reset",
+  "latched-acknowledged": "Over, kept until it is reset",
+  shelved: "Shelved",
+  "suppressed-by-design": "Suppressed",
+  "out-of-service": "Out of service",
+};
+
+const WAITING: ReadonlySet<string> = new Set([
+  "unacknowledged",
+  "returned-unacknowledged",
+  "latched-unacknowledged",
+]);
+const ASIDE: ReadonlySet<string> = new Set(["shelved", "suppressed-by-design", "out-of-service"]);
+
+export interface Sentence {
+  readonly en: string;
+  readonly nl: string;
+}
+
+export interface Alarm {
+  readonly id: string;
+  readonly revision: number;
+  readonly entityId: string;
+  readonly severity: Severity;
+  readonly state: string;
+  readonly active: boolean;
+  /** Epoch milliseconds. */
+  readonly raisedTime: number | undefined;
+  readonly shelvedUntil: number | undefined;
+  /** Alarms of one cause and one area are one incident. */
+  readonly cause: string;
+  readonly area: string;
+  readonly sentence: Sentence;
+}
+
+/** Returns the alarm that an event or a document tells, or undefined where it tells none. */
+export function alarmOf(data: Record<string, unknown>): Alarm | undefined {
+  const id = data["alarmId"] ?? data["id"];
+  const sentence = data["sentence"];
+  const severity = SEVERITIES.find((one) => one === data["severity"]);
+  if (typeof id !== "string" || typeof sentence !== "object" || sentence === null) return undefined;
+  if (severity === undefined) return undefined;
+  const { en, nl } = sentence as Record<string, unknown>;
+  return {
+    id,
+    revision: Number(data["revision"] ?? 0),
+    entityId: String(data["entityId"] ?? ""),
+    severity,
+    state: String(data["state"] ?? "normal"),
+    active: data["active"] === true,
+    raisedTime: timeOf(data["raisedTime"]),
+    shelvedUntil: timeOf(data["shelvedUntil"]),
+    cause: String(data["cause"] ?? ""),
+    area: String(data["area"] ?? ""),
+    sentence: { en: String(en ?? id), nl: String(nl ?? en ?? id) },
+  };
+}
+
+export function stateName(state: string): string {
+  return STATE_NAMES[state] ?? state;
+}
+
+/** Whether it waits for somebody to say that they know. */
+export function waits(alarm: Alarm): boolean {
+  return WAITING.has(alarm.state);
+}
+
+/** Whether somebody or something has set it aside: it is nobody's present concern. */
+export function isAside(alarm: Alarm): boolean {
+  return ASIDE.has(alarm.state);
+}
+
+/** Orders alarms: what waits first, then the worst, then the newest; what is set aside comes last. */
+export function byUrgency(one: Alarm, other: Alarm): number {
+  return (
+    Number(isAside(one)) - Number(isAside(other)) ||
+    Number(waits(other)) - Number(waits(one)) ||
+    SEVERITIES.indexOf(one.severity) - SEVERITIES.indexOf(other.severity) ||
+    (other.raisedTime ?? 0) - (one.raisedTime ?? 0) ||
+    one.id.localeCompare(other.id)
+  );
+}
+
+/** Returns a cause as words: "high-water" is "High water". */
+export function causeName(cause: string): string {
+  const words = cause.replaceAll("-", " ");
+  return words.charAt(0).toUpperCase() + words.slice(1);
+}
+
+/** Returns epoch milliseconds of a time, or undefined. */
+export function timeOf(text: unknown): number | undefined {
+  const time = typeof text === "string" ? Date.parse(text) : NaN;
+  return Number.isNaN(time) ? undefined : time;
+}
