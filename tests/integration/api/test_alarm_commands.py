@@ -14,6 +14,7 @@ from aiokafka import AIOKafkaProducer, TopicPartition
 
 from alerting.links import Link, sign
 from api import command_desk
+from api.command_desk import command_id
 from runtime import topics
 from runtime.clock import system_clock
 from runtime.kafka_log import new_consumer
@@ -205,6 +206,20 @@ async def test_events_come_from_the_database_and_the_newest_from_memory(
         assert texts(alert, "identifier") == [f"{RAISED.alarm}.1.1"], "a comment is no news to the public"
         page = (await api.client.get(f"{PATH}/events?limit=1", headers=KEY)).json()
         assert page["_links"]["next"]["href"]
+
+
+async def test_what_another_process_had_done_is_known_from_what_is_stored(
+    start_api: Any, kafka: str, stored: Stored, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(command_desk, "ANSWER_WAIT_S", 0.1)
+    done = command_id("operator", RAISED.alarm, "comment", "k")
+    event = alarm_event(entity="city.1", revision=2, kind="commented", actor="operator", command=done)
+    await archive(stored, (topics.ALARMS, 0, alarm_record(RAISED, event)))
+    async with start_api(kafka, database=stored.dsn) as api:
+        for key, status in (("k", 200), ("other", 202)):
+            headers = {**KEY, "Idempotency-Key": key}
+            response = await api.client.post(f"{PATH}/_comment", json={"text": "hello"}, headers=headers)
+            assert response.status_code == status, response.text
 
 
 async def test_a_link_acknowledges_by_its_button_alone(
