@@ -7,8 +7,8 @@ from typing import Any
 from api.examples import Responses, answer_example, page_example
 
 _SENTENCE = {
-    "en": "High water, Singelgracht: water_level is -0.25 m, at or above -0.3 m, at 2026-11-23T12:00:00Z.",
-    "nl": "Hoog water, Singelgracht: water_level is -0.25 m, op of boven -0.3 m, om 2026-11-23T12:00:00Z.",
+    "en": "High water, Singel: water level is -0.25 m, at or above -0.3 m, at 13:00 on 23 November 2026.",
+    "nl": "Hoog water, Singel: waterstand is -0,25 m, op of boven -0,3 m, op 23 november 2026 om 13:00.",
 }
 _STANDING = {
     "rule": "high-water",
@@ -68,7 +68,7 @@ ALARM_EXAMPLE: dict[str, Any] = {
     "time": "2026-11-23T12:00:00Z",
     "title": {"en": "High water", "nl": "Hoog water"},
     "guidance": {"en": "Check the pumping station.", "nl": "Controleer het gemaal."},
-    "entityName": "Singelgracht",
+    "entityName": "Singel",
     "incidentId": "high-water~alkmaar~4",
     **_STANDING,
     "_links": {
@@ -199,7 +199,7 @@ NOTIFICATIONS = answer_example(
             "attempt": 1,
             "time": "2026-11-23T12:00:06Z",
             "dueTime": "2026-11-23T12:00:05Z",
-            "title": "High water, Singelgracht",
+            "title": "High water, Singel",
             "detail": None,
             "_links": {"incident": {"href": "/v1/incidents/high-water~alkmaar~4"}},
         },

@@ -17,8 +17,8 @@ _FIRING: dict[str, Any] = {
     "severity": "minor",
     "peak": -2.02,
     "sentence": {
-        "en": "High water, Schermer: water_level is -2.05 m, at or above -2.05 m for 10 min, at …",
-        "nl": "Hoog water, Schermer: water_level is -2.05 m, op of boven -2.05 m gedurende 10 min, om …",
+        "en": "High water, Schermer: water level is -2.05 m, at or above -2.05 m for 10 min, at …",
+        "nl": "Hoog water, Schermer: waterstand is -2,05 m, op of boven -2,05 m gedurende 10 min, op …",
     },
 }
 _DOCUMENT: dict[str, Any] = {

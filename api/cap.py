@@ -14,13 +14,13 @@ from xml.etree.ElementTree import Element, SubElement, tostring
 from api.alarm_events import Sentence, sentence_of, title_of
 from api.alarm_privacy import may_see_alarm, may_see_value
 from api.cap_area import circle, geometry_of, polygons
-from twin.alarms.explanation import number
 from twin.alarms.messages import AlarmEvent
 from twin.alarms.severity import Severity
 from twin.alarms.state_machine import AlarmState
 from twin.instant import SECOND, Instant, to_datetime
 from twin.model import CityModel
 from twin.quality import quality_word
+from twin.wording import number
 
 NAMESPACE = "urn:oasis:names:tc:emergency:cap:1.2"
 MEDIA_TYPE = "application/cap+xml"

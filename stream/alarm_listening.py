@@ -46,7 +46,8 @@ class AlarmListening:
                 severity, time = int(silence.severity), due
             else:
                 continue
-            words = silence_sentence(rule.title, self._desk.name, sensor.id, heard, returned=not severity)
+            since = heard, self._desk.model.city.timezone
+            words = silence_sentence(rule.title, self._desk.name, sensor.id, since, returned=not severity)
             events += self._desk.suppressed(alarm)
             events += self._desk.turn(alarm, severity, Explanation((), *words), time)
         return events
@@ -77,7 +78,8 @@ class AlarmListening:
     ) -> list[AlarmEvent]:
         last = self._content.supplies[supply].last
         what = supply, len(self._supplies.carried(supply))
-        words = outage_sentence(rule.title, self._desk.name, what, last, returned=severity is None)
+        when = last, self._desk.model.city.timezone
+        words = outage_sentence(rule.title, self._desk.name, what, when, returned=severity is None)
         since = last if severity is not None else None
         self.outs.append(Out(supply, since, alarm.id, self._desk.moment.revision))
         events = self._desk.suppressed(alarm)

@@ -10,10 +10,10 @@ from twin.alarms.messages import SOURCES_MAX, OperandValue
 from twin.alarms.operand import SIZES, Point, Series
 from twin.alarms.progress import Shift
 from twin.alarms.rule import Deviation, Rate, Text, Threshold, Worth
-from twin.instant import HOUR, MINUTE, SECOND, Duration, format_instant
 from twin.model import CityModel
 from twin.names import named
 from twin.quality import quality_word
+from twin.wording import Language, duration_words, label, local_time, quantity
 
 
 def explain(shift: Shift, bound: BoundRule, model: CityModel) -> Explanation:
@@ -66,7 +66,7 @@ def _crossing(shift: Shift, bound: BoundRule) -> float | None:
     return bound.terms.crossings[0].clear
 
 
-_WORDS = {
+_WORDS: dict[Language, dict[str, str]] = {
     "en": {
         "above": "at or above",
         "below": "at or below",
@@ -82,6 +82,9 @@ _WORDS = {
         "deviation": "differs from what is usual by",
         "quality": "has quality",
         "off": "not judged at this time",
+        "per": "a",
+        "minimum": "least",
+        "maximum": "greatest",
     },
     "nl": {
         "above": "op of boven",
@@ -91,74 +94,65 @@ _WORDS = {
         "is": "is",
         "for": "gedurende",
         "normal": "weer normaal",
-        "since": "om",
+        "since": "op",
         "true": "geldt",
         "false": "geldt niet meer",
         "rate": "verandert met",
         "deviation": "wijkt van het gebruikelijke af met",
         "quality": "heeft kwaliteit",
         "off": "op dit moment niet beoordeeld",
+        "per": "per",
+        "minimum": "laagste",
+        "maximum": "hoogste",
     },
 }
 
 
-def _sentence(language: str, said: _Said) -> str:
+def _sentence(language: Language, said: _Said) -> str:
     words, rule, shift = _WORDS[language], said.bound.rule, said.shift
     ending = f" ({words['normal']})" if not shift.severity else ""
-    what = _compared(words, said)
+    what = _compared(language, said)
     delay = rule.on_delay if shift.severity else rule.off_delay
     lasting = f" {words['for']} {duration_words(delay)}" if delay else ""
-    # Whole seconds: nobody reads further, and the event has the time as it is.
-    when = f"{words['since']} {format_instant(shift.time - shift.time % SECOND)}"
+    when = f"{words['since']} {local_time(shift.time, said.bound.timezone, language)}"
     return f"{_in(rule.title, language)}, {said.name}{ending}: {what}{lasting}, {when}."
 
 
-def _compared(words: dict[str, str], said: _Said) -> str:
+def _compared(language: Language, said: _Said) -> str:
+    words = _WORDS[language]
     condition, shift, operands = said.bound.rule.condition, said.shift, said.operands
     if shift.judged.value is None:
         return words["off"]
     if not isinstance(condition, Threshold):
-        values = ", ".join(f"{one.name} {number(one.value)} {one.unit}" for one in operands)
+        values = ", ".join(
+            f"{_what(one, language)} {quantity(one.value, one.unit, language)}" for one in operands
+        )
         return f"{getattr(condition, 'source', '')} {words['true' if shift.severity else 'false']} ({values})"
     one = operands[0]
-    verb, value, unit = words["is"], shift.judged.value, one.unit
+    verb, value, unit, per = words["is"], shift.judged.value, one.unit, ""
     match condition.transform:
-        case Rate(per=per):
-            verb, unit = words["rate"], f"{one.unit}/{duration_words(per)}"
+        case Rate(per=length):
+            verb, per = words["rate"], f" {words['per']} {duration_words(length).removeprefix('1 ')}"
         case Deviation(measure=measure):
             verb = words["deviation"]
             unit = {"absolute": one.unit, "percent": "%", "spread": "MAD"}[measure]
         case Worth():
-            return f"{one.name} {words['quality']} {quality_word(one.flags)}"
+            return f"{_what(one, language)} {words['quality']} {quality_word(one.flags)}"
         case None:
             pass
-    unit = "" if unit == "1" else f" {unit}"
     place = words[condition.direction if shift.severity else f"again_{condition.direction}"]
-    limit = f", {place} {number(said.crossing)}{unit}" if said.crossing is not None else ""
-    return f"{one.name} {verb} {number(value)}{unit}{limit}"
+    limit = f", {place} {quantity(said.crossing, unit, language)}{per}" if said.crossing is not None else ""
+    return f"{_what(one, language)} {verb} {quantity(value, unit, language)}{per}{limit}"
 
 
-def _in(text: Text, language: str) -> str:
+def _what(operand: OperandValue, language: Language) -> str:
+    """Return what is judged: the value, or what a closed window says of it."""
+    name = label(operand.name, language)
+    if operand.over == "instant":
+        return name
+    statistic = f"{_WORDS[language][operand.statistic]} " if operand.statistic != "value" else ""
+    return f"{statistic}{name} ({duration_words(operand.window)})"
+
+
+def _in(text: Text, language: Language) -> str:
     return text.nl if language == "nl" else text.en
-
-
-def number(value: float) -> str:
-    """Return a number as people write it: four digits that count.
-
-    >>> number(0.123456), number(1234.5), number(-0.0), number(7.0)
-    ('0.1235', '1234', '0', '7')
-    """
-    text = f"{value:.4g}" if abs(value) < 1000 else f"{value:.0f}"
-    return "0" if text == "-0" else text
-
-
-def duration_words(duration: Duration) -> str:
-    """Return a duration as people write it.
-
-    >>> [duration_words(one) for one in (HOUR, 90 * MINUTE, 30 * SECOND)]
-    ['1 h', '90 min', '30 s']
-    """
-    for size, word in ((HOUR, "h"), (MINUTE, "min")):
-        if duration and duration % size == 0:
-            return f"{duration // size} {word}"
-    return f"{duration / SECOND:g} s"

@@ -102,7 +102,9 @@ class ListeningReplay:
         limit = silent_from(silence, sensor, SensorLife(received_time=0), INSTANT_MIN)
         for place in np.flatnonzero(following - heard > limit).tolist():
             last = int(heard[place])
-            words = silence_sentence(self.bound.rule.title, self._name(), sensor.id, last, returned=False)
+            words = silence_sentence(
+                self.bound.rule.title, self._name(), sensor.id, (last, self.bound.timezone), returned=False
+            )
             yield self._firing(
                 sensor.id,
                 silent_from(silence, sensor, SensorLife(last, last), INSTANT_MIN),
@@ -126,7 +128,9 @@ class ListeningReplay:
             due = life.out_from(outage, carried, INSTANT_MIN)
             if due is not None and due < until:
                 what = supply, len(carried)
-                words = outage_sentence(self.bound.rule.title, self._name(), what, last, returned=False)
+                words = outage_sentence(
+                    self.bound.rule.title, self._name(), what, (last, self.bound.timezone), returned=False
+                )
                 over = until if place + 1 < len(everything) else None
                 yield self._firing(
                     supply.replace(":", "-") if outage.supply == "feed" else "", due, over, words

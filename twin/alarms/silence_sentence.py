@@ -3,41 +3,58 @@
 from __future__ import annotations
 
 from twin.alarms.rule import Text
-from twin.instant import Instant, format_instant
+from twin.instant import Instant
+from twin.wording import local_time
 
 
 def silence_sentence(
-    title: Text, name: str, sensor: str, since: Instant, *, returned: bool
+    title: Text, name: str, sensor: str, since: tuple[Instant, str], *, returned: bool
 ) -> tuple[str, str]:
-    """Return in English and Dutch that a sensor is silent, or speaks again.
+    """Return in English and Dutch that a sensor is silent, or speaks again; `since` has the time zone.
 
-    >>> silence_sentence(Text("Silent", "Stil"), "Overdie", "aq-1", 0, returned=False)[1]
-    'Stil, Overdie: niets nieuws van aq-1 sinds 1970-01-01T00:00:00Z.'
+    >>> when = 0, "Europe/Amsterdam"
+    >>> silence_sentence(Text("Silent", "Stil"), "Overdie", "aq-1", when, returned=False)[1]
+    'Stil, Overdie: niets nieuws van aq-1 sinds 1 januari 1970 om 01:00.'
     """
-    when = format_instant(since)
+    en, nl = local_time(*since, "en"), local_time(*since, "nl")
     if returned:
         return (
-            f"{title.en}, {name} (normal again): {sensor} was heard at {when}.",
-            f"{title.nl}, {name} (weer normaal): {sensor} is gehoord om {when}.",
+            f"{title.en}, {name} (normal again): {sensor} was heard at {en}.",
+            f"{title.nl}, {name} (weer normaal): {sensor} is gehoord op {nl}.",
         )
     return (
-        f"{title.en}, {name}: nothing new from {sensor} since {when}.",
-        f"{title.nl}, {name}: niets nieuws van {sensor} sinds {when}.",
+        f"{title.en}, {name}: nothing new from {sensor} since {en}.",
+        f"{title.nl}, {name}: niets nieuws van {sensor} sinds {nl}.",
     )
 
 
 def outage_sentence(
-    title: Text, name: str, supply: tuple[str, int], since: Instant, *, returned: bool
+    title: Text, name: str, supply: tuple[str, int], since: tuple[Instant, str], *, returned: bool
 ) -> tuple[str, str]:
-    """Return in English and Dutch that nothing comes through a supply (name, count of sensors), or again."""
-    id, count = supply
-    when = format_instant(since)
+    """Return in English and Dutch that nothing comes through a supply (name, count of sensors), or again.
+
+    >>> when = 0, "Europe/Amsterdam"
+    >>> outage_sentence(Text("Out", "Uit"), "Mast", ("gateway:mast", 9), when, returned=False)[0]
+    'Out, Mast: nothing from any of its 9 sensors since 01:00 on 1 January 1970.'
+    >>> outage_sentence(Text("Out", "Uit"), "Town", ("feed:ttn", 9), when, returned=False)[1]
+    'Uit, Town: niets van de 9 sensoren van feed ttn sinds 1 januari 1970 om 01:00.'
+    """
+    kind, _, id = supply[0].partition(":")
+    count = supply[1]
+    en, nl = local_time(*since, "en"), local_time(*since, "nl")
+    is_feed = kind == "feed"
     if returned:
+        feed_en, feed_nl = (f" of feed {id}", f" van feed {id}") if is_feed else ("", "")
         return (
-            f"{title.en}, {name} (normal again): something came through {id} at {when}.",
-            f"{title.nl}, {name} (weer normaal): er kwam iets door {id} om {when}.",
+            f"{title.en}, {name} (normal again): something came from its sensors{feed_en} at {en}.",
+            f"{title.nl}, {name} (weer normaal): er kwam iets van zijn sensoren{feed_nl} op {nl}.",
         )
+    of_en, of_nl = (
+        (f"the {count} sensors of feed {id}", f"de {count} sensoren van feed {id}")
+        if is_feed
+        else (f"its {count} sensors", f"zijn {count} sensoren")
+    )
     return (
-        f"{title.en}, {name}: nothing from any of the {count} sensors of {id} since {when}.",
-        f"{title.nl}, {name}: niets van de {count} sensoren van {id} sinds {when}.",
+        f"{title.en}, {name}: nothing from any of {of_en} since {en}.",
+        f"{title.nl}, {name}: niets van {of_nl} sinds {nl}.",
     )

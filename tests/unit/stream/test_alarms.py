@@ -54,9 +54,9 @@ def test_an_alarm_is_raised_worsens_eases_and_returns() -> None:
     assert (operand.name, operand.value, operand.unit, operand.threshold) == ("water_level", -0.39, "m", -0.4)
     assert operand.sources == ((CANAL, START + MINUTE),)
     assert raised.sentence_en == (
-        "High water, Canal: water_level is -0.39 m, at or above -0.4 m, at 2026-01-01T00:01:00Z."
+        "High water, Canal: water level is -0.39 m, at or above -0.4 m, at 01:01 on 1 January 2026."
     )
-    assert raised.sentence_nl.startswith("Hoog water, Canal: water_level is -0.39 m, op of boven -0.4 m")
+    assert raised.sentence_nl.startswith("Hoog water, Canal: waterstand is -0,39 m, op of boven -0,4 m")
     assert run.alarms[-1].state == "returned-unacknowledged"
 
 
