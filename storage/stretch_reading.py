@@ -124,6 +124,13 @@ def _instants(packed: bytes) -> Instants:
     return np.frombuffer(packed, ">i8").astype(np.int64) + _POSTGRES_EPOCH
 
 
+_WINDOWS: dict[Over, str] = {
+    "minute": "list_windows_minute",
+    "ten_minutes": "list_windows_ten_minutes",
+    "hour": "list_windows_hour",
+}
+
+
 async def _windows(
     connection: Connection, wanted: frozenset[tuple[Over, int]], start: Instant, end: Instant
 ) -> dict[tuple[Over, int], list[Aggregate]]:
@@ -135,7 +142,7 @@ async def _windows(
             "start": to_datetime(start - size),
             "end": to_datetime(end - size),
         }
-        for row in await fetch(connection, query(f"list_windows_{over}"), asked):
+        for row in await fetch(connection, query(_WINDOWS[over]), asked):
             # Rules look at neither the first value of a window nor the last, and at no percentile.
             known = (row[0], size, from_datetime(row[1]), *row[2:], None, None, b"")
             found[over, row[0]].append(msgspec.convert(known, Aggregate))

@@ -1,5 +1,4 @@
--- Observations of datastreams in a half-open range, as they were stored, in no order: one row a datastream, each
--- column of it one string of the binary values.
+-- Observations of datastreams in a half-open range, in no order: a row each, its columns strings of binary values.
 -- observation_key, or chunks as a whole where most of their datastreams are asked for.
 --
 -- A client then has arrays without an object, or a message, a row: 4.3 million rows are read in seconds.
