@@ -20,6 +20,9 @@ COMMENTS_MAX = 5
 COMMANDS_MAX = 64
 """So many commands are remembered for each case: a second delivery of one does nothing."""
 
+REPEATS_MAX = 3
+"""So often a recovery that may not have got there is told again: what kills the process comes to an end."""
+
 Kind: TypeAlias = Literal["alarm", "change", "reminder", "recovery", "watchdog"]
 
 
@@ -66,9 +69,12 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
     # What is new, for those who were told.
     known: tuple[str, ...] = ()  #: alarms that messages have spoken of
     change_due: Instant | None = None
+    changes: int = 0  #: told in this escalation; they come ever more rarely
     tellings: int = 0  #: changes, reminders and recoveries: each has a number
     last_told: Instant | None = None
     told: tuple[Told, ...] = ()  #: since the incident was last over
+    abreast: tuple[Told, ...] = ()  #: those of them who know already what a change is due for
+    repeats: int = 0  #: how often a recovery that may not have got there was told again
     # What people want.
     snoozed_until: Instant | None = None
     snoozed_severity: Severity = Severity.CLEARED  #: what is worse than that is told all the same

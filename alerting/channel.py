@@ -13,7 +13,7 @@ from apprise.common import NotifyFormat, NotifyType, PersistentStoreMode
 
 from alerting.case import Kind
 from alerting.secrets import MissingSecretError, Secrets
-from alerting.wording import SHORT_CHARACTERS_MAX
+from alerting.short_text import SHORT_CHARACTERS_MAX
 from twin.alarms.severity import Severity
 from twin.duty import Channel
 

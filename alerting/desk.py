@@ -16,6 +16,7 @@ from alerting.journal import Change, Memory, Place
 from alerting.message import DOUBTFUL, Message, Standing
 from alerting.second_way import TOLD_EVERY, watchdog_message
 from alerting.telling import Around
+from alerting.topic import topic_of
 from alerting.tries import TRIES_MAX, TryResult, back_off
 from alerting.wording import wording
 from twin.alarms.messages import AlarmBatch, AlarmEvent
@@ -223,7 +224,7 @@ class Desk:
         for one in decisions:
             match one:
                 case Send():
-                    self._compose(after, one)
+                    self._compose(case, after, one)
                 case Unreachable():
                     self.unreachable += 1
         for id in sorted(self._by_incident[case.id]):
@@ -231,10 +232,11 @@ class Desk:
             if message.standing is Standing.WAITING and not self._wanted(message):
                 self._end(message, around.now, "withdrawn")
 
-    def _compose(self, case: Case, send: Send) -> None:
+    def _compose(self, before: Case, case: Case, send: Send) -> None:
         contacts = {one.id: one for one in self.model.duty.contacts}
         language = contacts[send.contact].language if send.contact in contacts else "nl"
-        said = wording(case, send.kind, language, self._alarms_of(case), self.model)
+        topic = topic_of(send.kind, case, before)
+        said = wording(topic, language, self._alarms_of(case), self.model)
         self._keep(Message(send=send, wording=said, due=send.due_time))
 
     def _alarms_of(self, case: Case) -> dict[str, AlarmEvent]:

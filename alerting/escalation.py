@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from alerting.case import (
     COMMANDS_MAX,
     COMMENTS_MAX,
+    REPEATS_MAX,
     Case,
     Happening,
     Kind,
@@ -27,7 +28,10 @@ from alerting.telling import (
     Around,
     Done,
     later,
+    news,
+    news_due,
     policy_of,
+    tell_change,
     tell_news,
     tell_recovery,
     tell_reminder,
@@ -110,7 +114,9 @@ def _placed(case: Case, around: Around) -> Case:
 def _heard(case: Case, incident: IncidentEvent, around: Around) -> Done:
     if not incident.open:
         return _closed(replace(case, incident=incident), around)
-    case = replace(case, incident=incident)
+    before, case = news(case), replace(case, incident=incident)
+    if not set(news(case)) <= set(before):
+        case = replace(case, abreast=())
     if case.phase is Phase.CLOSED:
         case = _reopened(case, around)
     if case.snoozed_until is not None and incident.severity > case.snoozed_severity:
@@ -120,7 +126,7 @@ def _heard(case: Case, incident: IncidentEvent, around: Around) -> Done:
             return case, ()
         remind = policy_of(case, around.model).remind
         case = replace(case, phase=Phase.ACKNOWLEDGED, due=later(around, remind), change_due=None)
-        return replace(case, waiting=()), ()
+        return replace(case, waiting=(), abreast=()), ()
     return _unanswered(case, around), ()
 
 
@@ -131,17 +137,17 @@ def _closed(case: Case, around: Around) -> Done:
     policy = policy_of(case, around.model)
     pause = policy.group_interval if case.returns else policy.group_wait
     due = around.now + pause if case.told or case.waiting else None
-    case = replace(
-        case, phase=Phase.CLOSED, resume=(case.phase, case.due), due=due, change_due=None, waiting=()
-    )
+    resume = (case.phase, case.due)
+    case = replace(case, phase=Phase.CLOSED, resume=resume, due=due, change_due=None, waiting=(), abreast=())
     return case, ()
 
 
 def _reopened(case: Case, around: Around) -> Case:
     """Go on where it was when nobody has been told yet that it was over; else begin anew."""
-    case = replace(case, returns=case.returns + 1)
+    case = replace(case, returns=case.returns + 1, repeats=0)
     if case.due is None or case.resume is None:
-        return _begin(replace(case, resume=None, told=(), severity=Severity.CLEARED), around, urgent=False)
+        # Who may not have heard that it was over stays among those who were told.
+        return _begin(replace(case, resume=None, severity=Severity.CLEARED), around, urgent=True)
     phase, due = case.resume
     soonest = around.now + policy_of(case, around.model).group_wait
     return replace(case, phase=phase, due=max(due, soonest) if due is not None else None, resume=None)
@@ -156,21 +162,26 @@ def _unanswered(case: Case, around: Around) -> Case:
         case Phase.ACKNOWLEDGED:
             return _begin(case, around, urgent=worse)
         case Phase.ESCALATING | Phase.UNANSWERED if case.last_told is not None:
+            if worse and case.phase is Phase.ESCALATING and case.round == case.step == 0:
+                # An escalation that is about to begin: what goes on getting worse must not put it off.
+                soon = around.now + policy_of(case, around.model).group_wait
+                return replace(case, due=min(soon, case.due) if case.due is not None else soon)
             if worse:
                 return _begin(case, around, urgent=True)
-            if case.told and _news(case) and case.change_due is None:
-                return replace(case, change_due=_news_due(case, around))
+            if case.told and news(case) and case.change_due is None:
+                return replace(case, change_due=news_due(case, around))
     return case
 
 
 def _begin(case: Case, around: Around, *, urgent: bool) -> Case:
     """Begin a new escalation; what is urgent waits for what comes with it, and for nothing else."""
-    policy = policy_of(case, around.model)
     first = case.last_told is None
+    case = replace(case, changes=0)
+    soon = around.now + policy_of(case, around.model).group_wait
     return replace(
         case,
         phase=Phase.ESCALATING,
-        due=around.now + policy.group_wait if first or urgent else _news_due(case, around),
+        due=soon if first or urgent else news_due(case, around),
         escalation=case.escalation + (0 if first else 1),
         kind="alarm" if first else "change",
         round=0,
@@ -179,17 +190,8 @@ def _begin(case: Case, around: Around, *, urgent: bool) -> Case:
         step_reached=False,
         reached=False,
         change_due=None,
+        abreast=(),
     )
-
-
-def _news(case: Case) -> bool:
-    return any(one.alarm not in case.known for one in case.speaking)
-
-
-def _news_due(case: Case, around: Around) -> Instant:
-    policy = policy_of(case, around.model)
-    soonest = around.now + policy.group_wait
-    return max(soonest, case.last_told + policy.group_interval) if case.last_told is not None else soonest
 
 
 # -- people ---------------------------------------------------------------------------------------------
@@ -219,6 +221,8 @@ def _commanded(case: Case, command: DutyCommand, around: Around) -> Done:
 def _ended(case: Case, outcome: Outcome, around: Around) -> Case:
     mine = outcome.notification in case.waiting
     case = replace(case, waiting=tuple(one for one in case.waiting if one != outcome.notification))
+    if outcome.kind == "recovery" and outcome.result == "doubtful":
+        return _told_again(case, outcome, around)
     if outcome.result != "given-up" and outcome.kind != "recovery":
         told = Told(outcome.contact, outcome.channel)
         if told not in case.told:
@@ -233,6 +237,19 @@ def _ended(case: Case, outcome: Outcome, around: Around) -> Case:
     # that nothing goes round and round while all ways are down.
     more = case.step < len(policy_of(case, around.model).steps)
     return replace(case, due=around.now) if more else case
+
+
+def _told_again(case: Case, outcome: Outcome, around: Around) -> Case:
+    """Have somebody told again, as another message, that it is over: better twice than never."""
+    told = Told(outcome.contact, outcome.channel)
+    if told not in case.told:
+        case = replace(case, told=(*case.told, told))
+    if case.phase is not Phase.CLOSED or case.due is not None:
+        return case
+    if case.repeats >= REPEATS_MAX:
+        return replace(case, told=())
+    due = around.now + policy_of(case, around.model).group_wait
+    return replace(case, due=due, repeats=case.repeats + 1)
 
 
 # -- time -----------------------------------------------------------------------------------------------
@@ -250,6 +267,6 @@ def _passed(case: Case, around: Around) -> Done:
     if way is None:
         return replace(case, phase=Phase.UNROUTED, due=None, change_due=None), ()
     if case.due is None or case.due > around.now:
-        return tell_news(replace(case, change_due=None), list(case.told), "change", around)
+        return tell_change(case, around)
     tell = tell_step if case.phase is Phase.ESCALATING else tell_reminder
     return tell(case, way, around)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from typing import Literal
-from zoneinfo import ZoneInfo
 
 from alerting.case import Send
 from alerting.message import Message
 from alerting.wording import Wording
+from alerting.words import time_text
 from twin.alarms.severity import Severity
-from twin.instant import HOUR, Duration, Instant, to_datetime
+from twin.instant import HOUR, Duration, Instant
 from twin.model import CityModel
 
 CONTACT = "watchdog"
@@ -40,7 +40,7 @@ def watchdog_message(
         return None
     channel, _ = model.duty.watchdog
     title, english, dutch = _CLOSED if what == "closed" else _OPEN
-    time = f"{to_datetime(since).astimezone(ZoneInfo(model.city.timezone)):%d-%m-%Y %H:%M}"
+    time = time_text(since, model)
     title = title.format(city=model.city.name)
     said = Wording(
         title=title,

@@ -9,11 +9,15 @@ from msgspec.structs import replace
 from alerting.case import Case, Decision, Kind, Phase, Send, Told, Unreachable, notification_id
 from alerting.routing import Way, recipients, way_of
 from twin.duty import Policy
-from twin.instant import Duration, Instant
+from twin.instant import HOUR, Duration, Instant
 from twin.model import CityModel
 
 UNKNOWN_POLICY = Policy(id="", steps=())
 """By its times a case goes whose route is gone: it still has to tell that it is over."""
+
+
+NEWS_PAUSE_MAX: Duration = HOUR
+"""News of an incident that grows comes after `groupInterval`, then after ever twice as long, up to this."""
 
 
 class Around(NamedTuple):
@@ -58,7 +62,7 @@ def tell_step(case: Case, way: Way, around: Around) -> Done:
         if to:
             tag = "" if case.escalation == 1 else f"{case.kind}-{case.escalation}"
             sends = _sends(case, to, _What(case.kind, number, tag), around)
-            case = _spoken(case, around)
+            case = _told_apart(case, to, around)
             waiting = tuple(one.notification for one in sends)
             return replace(case, waiting=waiting, step_reached=False), (*decisions, *sends)
         reason = f"nobody to tell by step {number + 1} of policy {way.policy.id}"
@@ -76,9 +80,16 @@ def tell_reminder(case: Case, way: Way, around: Around) -> Done:
 
 def tell_recovery(case: Case, around: Around) -> Done:
     """Tell those who were told that it is over."""
-    case = replace(case, due=None)
+    case = replace(case, due=None, resume=None)
     done, decisions = tell_news(case, list(case.told), "recovery", around)
     return replace(done, told=()), decisions
+
+
+def tell_change(case: Case, around: Around) -> Done:
+    """Tell those who were told, and not by a step meanwhile, what is new; nothing when that is over again."""
+    to = [one for one in case.told if one not in case.abreast] if news(case) else []
+    done, decisions = tell_news(case, to, "change", around)
+    return (replace(done, changes=case.changes + 1) if to else caught_up(case)), decisions
 
 
 def tell_news(case: Case, to: list[Told], kind: Kind, around: Around) -> Done:
@@ -88,7 +99,38 @@ def tell_news(case: Case, to: list[Told], kind: Kind, around: Around) -> Done:
     number = max(0, case.step - 1)
     case = replace(case, tellings=case.tellings + 1)
     tag = f"{'news' if kind == 'change' else kind}-{case.tellings}"
-    return _spoken(case, around), _sends(case, to, _What(kind, number, tag), around)
+    after = _told_apart(case, to, around) if kind == "reminder" else _spoken(case, around)
+    return after, _sends(case, to, _What(kind, number, tag), around)
+
+
+def news(case: Case) -> tuple[str, ...]:
+    """Return the alarms that no message has spoken of."""
+    return tuple(one.alarm for one in case.speaking if one.alarm not in case.known)
+
+
+def news_due(case: Case, around: Around) -> Instant:
+    """Return when news may be told: soon, but not too soon after the last message."""
+    policy = policy_of(case, around.model)
+    soonest = around.now + policy.group_wait
+    if case.last_told is None:
+        return soonest
+    pause = policy.group_interval << case.changes
+    return max(soonest, case.last_told + min(pause, max(policy.group_interval, NEWS_PAUSE_MAX)))
+
+
+def caught_up(case: Case) -> Case:
+    """Return a case that has nothing new for those who were told."""
+    known = tuple(one.alarm for one in case.incident.members)
+    return replace(case, known=known, change_due=None, abreast=())
+
+
+def _told_apart(case: Case, to: list[Told], around: Around) -> Case:
+    """Remember what a step or reminder has spoken of: whom it does not go to hears the news yet."""
+    abreast = tuple(dict.fromkeys((*case.abreast, *to)))
+    if case.change_due is None or set(case.told) <= set(abreast):
+        return _spoken(case, around)
+    severity = max(case.severity, case.incident.severity)
+    return replace(case, last_told=around.now, severity=severity, abreast=abreast)
 
 
 def _sends(case: Case, to: list[Told], what: _What, around: Around) -> tuple[Send, ...]:
@@ -109,10 +151,5 @@ def _sends(case: Case, to: list[Told], what: _What, around: Around) -> tuple[Sen
 
 def _spoken(case: Case, around: Around) -> Case:
     """Remember what a message has spoken of."""
-    return replace(
-        case,
-        last_told=around.now,
-        known=tuple(one.alarm for one in case.incident.members),
-        severity=max(case.severity, case.incident.severity),
-        change_due=None,
-    )
+    severity = max(case.severity, case.incident.severity)
+    return replace(caught_up(case), last_told=around.now, severity=severity)

@@ -102,7 +102,7 @@ async def test_a_mail_says_what_where_since_when_and_has_a_link_that_acknowledge
     for words in (
         "High water, Canal",
         "since 23-11-2026 13:00",
-        "Water level is −0.25 m, above −0.30 m.",
+        "-0.25 m, at or above -0.3 m",
         "East",
     ):
         assert words in texts[0]

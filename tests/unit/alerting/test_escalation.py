@@ -152,6 +152,18 @@ def test_what_gets_worse_is_told_at_once() -> None:
     assert run.sent[-1] == Sent(1 + 5 / 60, "change", "first", "sms")
 
 
+def test_what_goes_on_getting_worse_is_not_put_off() -> None:
+    run = DutyRun()
+    run.hear(alarm(severity=Severity.MINOR))
+    run.pass_(MINUTE)
+    for number in range(2, 20):
+        run.hear(alarm(revision=number, severity=Severity.CRITICAL), revision=number)
+        run.pass_(2 * SECOND)
+    changes = [one for one in run.sent if one.kind == "change"]
+    assert changes[0].minute == 1 + 5 / 60
+    assert len(changes) == 2
+
+
 def test_an_incident_that_flaps_is_told_over_once_and_then_goes_on_escalating() -> None:
     run = DutyRun()
     for number in range(60):

@@ -1,0 +1,72 @@
+"""What a message is about: the alarms in it, and what it says that the message before did not. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Literal, NamedTuple, TypeAlias
+
+from alerting.case import Case, Kind
+from twin.alarms.messages import Member
+from twin.alarms.severity import Severity
+from twin.alarms.state_machine import AlarmState
+
+Turn: TypeAlias = Literal["", "new", "worse", "again", "reminder", "repeated"]
+"""What the title says before the name; empty: the name alone. The names of `alerting.words`."""
+
+
+class Topic(NamedTuple):
+    """What a message is about."""
+
+    case: Case
+    kind: Kind
+    turn: Turn
+    news: tuple[Member, ...]  #: what was not said before, the worst first; empty: nothing, or all of it
+    rest: tuple[Member, ...]  #: what else stands, the worst first
+    was: Severity  #: of `worse`: how bad it was said to be
+
+    @property
+    def members(self) -> tuple[Member, ...]:
+        """All alarms of the message in its order."""
+        return (*self.news, *self.rest)
+
+    @property
+    def titled(self) -> tuple[Member, ...]:
+        """The alarms that its title is about."""
+        return self.news if self.news and self.turn else _ordered(self.members)
+
+
+def topic_of(kind: Kind, case: Case, before: Case) -> Topic:
+    """Return what a message about a case is about; `before` is the case before it was decided on."""
+    if kind == "recovery":
+        members = _ordered(case.incident.members)
+        return Topic(case, kind, "repeated" if before.repeats else "", (), members, before.severity)
+    turn, fresh = _turn(kind, case, before)
+    news = _ordered(one for one in case.speaking if one.alarm in fresh)
+    rest = _ordered(one for one in case.speaking if one.alarm not in fresh)
+    if not rest:
+        news, rest = (), news
+    return Topic(case, kind, turn, news, rest, before.severity)
+
+
+def _turn(kind: Kind, case: Case, before: Case) -> tuple[Turn, set[str]]:
+    """Return what the title says first, and the alarms that are new, worse, or speak again."""
+    was = before.severity
+    unknown = {one.alarm for one in case.speaking if one.alarm not in before.known}
+    if kind != "change":
+        # A step may be told to somebody to whom all of it is new: the title is about the worst.
+        return "reminder" if kind == "reminder" else "", unknown if before.known else set()
+    if was is Severity.CLEARED:
+        return "again", set()
+    if case.incident.severity > was:
+        return "worse", {one.alarm for one in case.speaking if one.severity > was} | unknown
+    if unknown:
+        return "new", unknown
+    if before.round == before.step == 0:
+        unanswered = {one.alarm for one in case.speaking if one.state == AlarmState.UNACKNOWLEDGED}
+        return "again", unanswered
+    return "", set()
+
+
+def _ordered(members: Iterable[Member]) -> tuple[Member, ...]:
+    """Return the worst first, and of those the one that began first."""
+    return tuple(sorted(members, key=lambda one: (-one.severity, one.time, one.alarm)))

@@ -1,0 +1,110 @@
+"""The words of messages in both languages, with times and durations as people write them. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from zoneinfo import ZoneInfo
+
+from twin.instant import DAY, HOUR, MINUTE, Duration, Instant, to_datetime
+from twin.model import CityModel
+from twin.wording import Language
+
+_SEVERITY: dict[Language, tuple[str, ...]] = {
+    "en": ("cleared", "warning", "minor", "major", "critical"),
+    "nl": ("hersteld", "waarschuwing", "klein", "groot", "kritiek"),
+}
+
+_WORDS: dict[Language, dict[str, str]] = {
+    "en": {
+        "new": "New: ",
+        "worse": "Worse ({was} → {now}): ",
+        "again": "Again: ",
+        "reminder": "Still: ",
+        "repeated": "Perhaps told before: ",
+        "aside": "SET ASIDE",
+        "since": "since {time}",
+        "lasting": " ({duration})",
+        "over": "over since {time}, after {duration}",
+        "set aside": "set aside since {time}, after {duration}",
+        "alarms": "{count} alarms",
+        "and more": " and {count} more",
+        "more alarm": "and 1 more alarm",
+        "more alarms": "and {count} more alarms",
+        "above": "at or above {limit}",
+        "below": "at or below {limit}",
+        "heading new": "New:",
+        "heading earlier": "Earlier:",
+        "shelved": "shelved",
+        "suppressed-by-design": "suppressed",
+        "out-of-service": "out of service",
+        "area": "Area: {place}",
+        "remark": "Comment by {actor}: {text}",
+        "answer": "Acknowledge",
+    },
+    "nl": {
+        "new": "Nieuw: ",
+        "worse": "Erger ({was} → {now}): ",
+        "again": "Opnieuw: ",
+        "reminder": "Nog steeds: ",
+        "repeated": "Misschien al gemeld: ",
+        "aside": "OPZIJGEZET",
+        "since": "sinds {time}",
+        "lasting": " ({duration})",
+        "over": "voorbij sinds {time}, na {duration}",
+        "set aside": "opzijgezet sinds {time}, na {duration}",
+        "alarms": "{count} alarmen",
+        "and more": " en nog {count}",
+        "more alarm": "en nog 1 alarm",
+        "more alarms": "en nog {count} alarmen",
+        "above": "op of boven {limit}",
+        "below": "op of onder {limit}",
+        "heading new": "Nieuw:",
+        "heading earlier": "Eerder:",
+        "shelved": "uitgesteld",
+        "suppressed-by-design": "onderdrukt",
+        "out-of-service": "buiten dienst",
+        "area": "Gebied: {place}",
+        "remark": "Opmerking van {actor}: {text}",
+        "answer": "Bevestigen",
+    },
+}
+
+_UNITS: dict[Language, tuple[tuple[Duration, str], ...]] = {
+    "en": ((DAY, "d"), (HOUR, "h"), (MINUTE, "min")),
+    "nl": ((DAY, "d"), (HOUR, "u"), (MINUTE, "min")),
+}
+
+
+def words_of(language: Language) -> Mapping[str, str]:
+    """Return the words of a language, with the names of what goes into them."""
+    return MappingProxyType(_WORDS[language])
+
+
+def severity_word(severity: int, language: Language) -> str:
+    """Return how bad it is, in one word.
+
+    >>> severity_word(3, "nl")
+    'groot'
+    """
+    return _SEVERITY[language][severity]
+
+
+def duration_text(duration: Duration, language: Language) -> str:
+    """Return a duration in its two largest units; less than a minute is one.
+
+    >>> [duration_text(one * MINUTE, "nl") for one in (0, 62, 120, 1500, 2885)]
+    ['1 min', '1 u 2 min', '2 u', '1 d 1 u', '2 d']
+    """
+    left = max(duration, MINUTE)
+    counts = []
+    for size, word in _UNITS[language]:
+        counts.append((left // size, word))
+        left %= size
+    first = next(number for number, (count, _) in enumerate(counts) if count)
+    return " ".join(f"{count} {word}" for count, word in counts[first : first + 2] if count)
+
+
+def time_text(time: Instant, model: CityModel) -> str:
+    """Return an instant in the time of the city, to the minute."""
+    return f"{to_datetime(time).astimezone(ZoneInfo(model.city.timezone)):%d-%m-%Y %H:%M}"
