@@ -1,13 +1,15 @@
 """The case `backtest`: what a back-test costs over a month of stored history.
 
-A database of its own is filled with 30 days of one-minute values of 100 entities; then each kind of rule is
-tested over all of it, as the api does, reading included. Values follow the day and wander; a value beyond the
-threshold is there on most days.
+A database of its own is filled with 30 days of one-minute values of 100 entities, and with the hourly means
+of the weeks before; then each kind of rule is tested over all of it, as the api does, reading included.
+Values have a resolution of 0.1, follow the day and wander; every few days one of an entity is beyond the
+threshold.
 """
 
 from __future__ import annotations
 
 import asyncio
+import math
 import shutil
 import tempfile
 import time
@@ -25,24 +27,26 @@ from cli.embedded.postgres import EmbeddedPostgres
 from storage.backtest import backtest as run_backtest
 from storage.database import Connection, connect
 from storage.migrate import migrate
+from twin.alarms.expression import Program
 from twin.alarms.operand import Operand
-from twin.alarms.rule import Condition, Deviation, Expression, Level, Rate, Rule, Text, Threshold
+from twin.alarms.rule import Condition, Deviation, Expression, Level, Rate, Rule, Text, Threshold, Times
 from twin.alarms.severity import Severity
-from twin.entity import Entity
-from twin.instant import DAY, HOUR, MINUTE, SECOND, Instant
+from twin.entity import Entity, Relation
+from twin.instant import DAY, HOUR, MINUTE, SECOND, Instant, to_datetime
 from twin.model import City, CityModel
 from twin.sensor import Datastream, Sensor
 
 ENTITIES = 100
 DAYS = 30
 START: Instant = 1_764_547_200 * SECOND  # 2025-12-01T00:00:00Z
-KINDS = ("threshold", "expression", "rate", "deviation")
+KINDS = ("threshold", "n of m", "expression", "two operands", "rate", "deviation")
+WEEKS_BEFORE = 6  # of hourly means, for what is usual
 
 
 @click.command()
 @click.option("--entities", type=click.IntRange(1, 1_000), default=ENTITIES, show_default=True)
 @click.option("--days", type=click.IntRange(1, 366), default=DAYS, show_default=True)
-@click.option("--kind", type=click.Choice(KINDS), multiple=True, default=KINDS[:1])
+@click.option("--kind", type=click.Choice(KINDS), multiple=True, default=KINDS)
 def backtest(*, entities: int, days: int, kind: tuple[str, ...]) -> None:
     """Test rules over stored one-minute values; print what that takes."""
     machine = describe_machine(OUT.parent)
@@ -57,7 +61,9 @@ async def _measure(entities: int, days: int, kinds: tuple[str, ...]) -> dict[str
         began = time.monotonic()
         for day in range(days):
             await _fill(connection, entities, day)
+        await _fill_hours(connection, entities)
         await connection.execute("ANALYZE observation")
+        await connection.execute("ANALYZE aggregate_hour")
         await connection.commit()
         rows = entities * days * 1440
         print(f"{rows:,} values of {entities} entities are stored after {time.monotonic() - began:.0f} s")
@@ -124,6 +130,19 @@ async def _fill(connection: Connection, entities: int, day: int) -> None:
     await connection.commit()
 
 
+async def _fill_hours(connection: Connection, entities: int) -> None:
+    """Store what was usual before the first day."""
+    rows = [
+        (id, to_datetime(START - hours * HOUR), 12 + 6 * math.sin((-hours % 24 + 0.5) / 24 * 2 * math.pi))
+        for id in range(1, entities + 1)
+        for hours in range(WEEKS_BEFORE * 7 * 24, 0, -1)
+    ]
+    async with connection.cursor() as cursor, cursor.copy(_COPY_HOURS) as copy:
+        for id, start, mean in rows:
+            await copy.write_row((id, start, 1, 60, 0, 60.0, 0, mean, mean, mean, mean, mean, b""))
+    await connection.commit()
+
+
 # A row of PostgreSQL's binary COPY: how many fields, then the length and the bytes of each.
 _HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 _ROW = np.dtype(
@@ -144,12 +163,25 @@ _COPY = """COPY observation (datastream_id, phenomenon_time, received_time, valu
 FROM STDIN (FORMAT BINARY)"""
 
 
+_BOTH = "pm2_5 > 25.0 && pm2_5 > 2.0 * isNextTo.pm2_5"
+
+_COPY_HOURS = """COPY aggregate_hour (datastream_id, start, revision, count, suspect,
+    expected, flags, minimum, maximum, mean, first, last, sketch) FROM STDIN"""
+
+
 def _rule(kind: str) -> Rule:
     operand = Operand("pm2_5")
     levels = (Level(Severity.WARNING, 25.0, 20.0), Level(Severity.MINOR, 35.0, 30.0))
     conditions: dict[str, Condition] = {
         "threshold": Threshold(operand=operand, direction="above", levels=levels),
         "expression": Expression(source="pm2_5 > 25.0", operands=(operand,), severity=Severity.MINOR),
+        "n of m": Threshold(
+            operand=operand,
+            direction="above",
+            levels=(Level(Severity.MINOR, 25.0, 20.0),),
+            times=Times(7, 10),
+        ),
+        "two operands": Expression(source=_BOTH, operands=Program(_BOTH).operands, severity=Severity.MINOR),
         "rate": Threshold(
             operand=operand,
             direction="above",
@@ -176,7 +208,13 @@ def _rule(kind: str) -> Rule:
 
 def _city(entities: int) -> CityModel:
     sites = [
-        Entity(id=f"site-{n}", type="MonitoringSite", name=f"Site {n}", parent="city")
+        Entity(
+            id=f"site-{n}",
+            type="MonitoringSite",
+            name=f"Site {n}",
+            parent="city",
+            relations=(Relation("isNextTo", f"site-{n % entities + 1}"),),
+        )
         for n in range(1, entities + 1)
     ]
     sensors = [

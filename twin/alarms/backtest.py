@@ -25,6 +25,7 @@ from twin.alarms.severity import Severity
 from twin.alarms.statistics import Statistics, Transition, statistics
 from twin.alarms.stretch import Needs, SeriesHistory, Stretch
 from twin.alarms.supply import Supplies
+from twin.alarms.truth_screen import Truths
 from twin.alarms.usual import Usual
 from twin.alarms.usual_history import hourly_needs, usual_of
 from twin.errors import TwinError
@@ -77,7 +78,8 @@ class Backtest:
             supplies = Supplies(model)
             self._listening = [ListeningReplay(one, model, supplies) for one in bound]
         else:
-            self._replays = [Replay.begun(one, model) for one in bound]
+            truths = Truths()
+            self._replays = [Replay.begun(one, model, truths) for one in bound]
 
     @property
     def series(self) -> frozenset[Series]:

@@ -23,6 +23,7 @@ class Column:
     times: Instants
     values: Values
     flags: Flags
+    valid_until: Instants
     point: Callable[[int], Point]  #: the point at a place
 
     def __len__(self) -> int:
@@ -35,6 +36,7 @@ class Column:
             np.array([one.time for one in points], np.int64),
             np.array([one.value for one in points], np.float64),
             np.array([one.flags for one in points], np.int64),
+            np.array([one.valid_until for one in points], np.int64),
             points.__getitem__,
         )
 

@@ -11,7 +11,7 @@ from twin.alarms.binding import BoundRule
 from twin.alarms.operand import Point
 from twin.alarms.progress import Judged
 from twin.alarms.rule import Deviation, Expression, Rate, Threshold, Worth
-from twin.alarms.usual import Usual
+from twin.alarms.usual import Expected, Usual
 from twin.instant import Instant
 from twin.quality import QualityWord, quality_word, takes_part
 
@@ -91,9 +91,14 @@ def _away(point: Point, measure: str, usual: Usual, timezone: str) -> float | No
     expected = usual.expected(point.time, timezone)
     if expected is None:
         return None
-    units = {"absolute": 1.0, "percent": abs(expected.value) / 100.0, "spread": expected.spread}
-    unit = units[measure]
+    unit = unit_of(measure, expected)
     return (point.value - expected.value) / unit if unit > 0 else None
+
+
+def unit_of(measure: str, expected: Expected) -> float:
+    """Return what a deviation is told in; where it is not above 0, none is."""
+    units = {"absolute": 1.0, "percent": abs(expected.value) / 100.0, "spread": expected.spread}
+    return units[measure]
 
 
 def _slope(point: Point, span: int, recent: list[tuple[Instant, float]]) -> float | None:

@@ -161,12 +161,14 @@ def quiet_range(terms: Terms, progress: Progress) -> tuple[float, float] | None:
     held, that is true of values that count: one that does not ends it.
     """
     low, high = float("-inf"), float("inf")
+    every = (1 << terms.of) - 1
     for crossing, level in zip(terms.crossings, progress.levels, strict=True):
-        if level.since is not None or level.bits:
+        if level.since is not None or level.bits not in (0, every):
             return None
-        # Of n-of-m any value beyond is remembered, also by a level that is held.
-        met = [crossing.clear] if level.held else []
-        passed = [crossing.raised] if not level.held or terms.of > 1 else []
+        # Of n-of-m any value beyond is remembered, also by a level that is held; where all of the last were
+        # beyond, one that is not.
+        met = [crossing.raised if level.bits else crossing.clear] if level.held else []
+        passed = [crossing.raised] if not level.held or (terms.of > 1 and not level.bits) else []
         if terms.above:
             low, high = max([low, *met]), min([high, *passed])
         else:

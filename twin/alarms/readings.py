@@ -108,4 +108,4 @@ def _of_one(datastream: Datastream, readings: Readings) -> Column:
         time = int(times[place])
         return Point(time, float(values[place]), int(flags[place]), time + live, (Source(id, time),))
 
-    return Column(times, values, flags, point)
+    return Column(times, values, flags, times + live, point)

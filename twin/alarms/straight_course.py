@@ -1,23 +1,45 @@
 """The course of a rule over points that come in order: history, which is there as a whole.
 
-What `twin.alarms.course` comes to for the same points, without what it keeps for those that come late.
+What `twin.alarms.course` comes to for the same points, without what it keeps for those that come late. What
+is usual is learned by whoever has the history (`twin.alarms.deviation_screen`).
 """
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import numpy as np
 
 from twin.alarms.binding import BoundRule
-from twin.alarms.course import KEPT_MAX
+from twin.alarms.column import EMPTY, Column, Flags, Instants, Values
 from twin.alarms.expression import ExpressionError
 from twin.alarms.judging import Sight, judge
 from twin.alarms.operand import Point
 from twin.alarms.progress import Progress, Shift
 from twin.alarms.usual import Usual
 from twin.instant import Instant
-from twin.quality import takes_part
+
+
+class Lessons(NamedTuple):
+    """Points that something is learned from, ascending in time."""
+
+    times: Instants
+    values: Values
+    flags: Flags
+
+    def followed_by(self, column: Column) -> Lessons:
+        """Return these, and then the points of a column."""
+        return Lessons(
+            np.concatenate([self.times, column.times]),
+            np.concatenate([self.values, column.values]),
+            np.concatenate([self.flags, column.flags]),
+        )
+
+    def part(self, places: slice) -> Lessons:
+        """Return those at some places."""
+        return Lessons(self.times[places], self.values[places], self.flags[places])
 
 
 @dataclass(slots=True)
@@ -29,8 +51,8 @@ class StraightCourse:
     sight: Sight
     usual: Usual = field(default_factory=Usual)
     error: str = ""  #: why the newest points could not be judged
-    # Live, what is usual is learned from points that may not change any more.
-    _waiting: deque[Point] = field(default_factory=deque)
+    #: the last points, of which is not learned yet what is usual
+    waiting: Lessons = field(default_factory=lambda: Lessons(EMPTY.times, EMPTY.values, EMPTY.flags))
 
     @classmethod
     def begun(cls, bound: BoundRule) -> StraightCourse:
@@ -47,16 +69,7 @@ class StraightCourse:
         except ExpressionError as error:
             judged, self.error = None, str(error)
         shifts = self.progress.step(judged, terms) if judged is not None else []
-        if self.bound.learns:
-            self._learn(points[0])
         return shifts + self.progress.advance(time, terms)
-
-    def _learn(self, point: Point) -> None:
-        self._waiting.append(point)
-        if len(self._waiting) > KEPT_MAX:
-            one = self._waiting.popleft()
-            if takes_part(one.flags):
-                self.usual.add(one.time, one.value, self.bound.timezone)
 
     def advance(self, frontier: Instant) -> list[Shift]:
         """Let time pass without a point; return what fell due."""

@@ -47,9 +47,14 @@ class Usual(msgspec.Struct, array_like=True):
     def remember(self, hour: int, mean: float, timezone: str) -> None:
         """Take in the mean of an hour that is over, in hours since the epoch; hours do not go back."""
         self._close(timezone)
-        self.hour, self.total, self.count = hour, mean, 1
-        self._close(timezone)
-        self.count = 0
+        self.hour, self.total, self.count = hour, 0.0, 0
+        self.keep(hour, mean, timezone)
+
+    def keep(self, hour: int, mean: float, timezone: str) -> None:
+        """Take in the mean of an hour, and leave alone what is being summed."""
+        of_hour = self.means.setdefault(hour_of_week(hour * HOUR, timezone), [])
+        of_hour.append(mean)
+        del of_hour[:-WEEKS_MAX]
 
     def expected(self, time: Instant, timezone: str) -> Expected | None:
         """Return what is usual at a time, or None while too few weeks are known."""
@@ -61,9 +66,7 @@ class Usual(msgspec.Struct, array_like=True):
 
     def _close(self, timezone: str) -> None:
         if self.count:
-            of_hour = self.means.setdefault(hour_of_week(self.hour * HOUR, timezone), [])
-            of_hour.append(self.total / self.count)
-            del of_hour[:-WEEKS_MAX]
+            self.keep(self.hour, self.total / self.count, timezone)
 
     def copy(self) -> Usual:
         """Return one that knows the same, and learns by itself."""
