@@ -9,11 +9,12 @@ import click
 
 from benchmarks.backtest_case import backtest
 from benchmarks.companion import BenchmarkError
+from benchmarks.duty_case import duty
 from benchmarks.history_case import history
 from benchmarks.rules_case import rules
 from benchmarks.system_case import system
 
-CASES = (system, rules, history, backtest)
+CASES = (system, duty, rules, history, backtest)
 
 
 @click.group(invoke_without_command=True)

@@ -6,6 +6,7 @@ that of the observation, and an event can be traced back to the message that cau
 
 from __future__ import annotations
 
+from benchmarks.traffic import Traffic
 from twin.entity import Entity
 from twin.instant import HOUR
 from twin.model import City, CityModel
@@ -90,3 +91,8 @@ def _datastream(index: int) -> Datastream:
         offset=0.0,
         interval=_INTERVAL,
     )
+
+
+TRAFFIC = Traffic(
+    city=CITY, sensors=SENSORS, sensor_name=sensor_name, property_name=property_name, value_of=value_of
+)

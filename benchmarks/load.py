@@ -16,7 +16,6 @@ from dataclasses import dataclass
 from functools import partial
 from typing import cast
 
-from benchmarks.city import CITY, property_name, sensor_name, sensor_of, value_of
 from benchmarks.companion import Channel
 from benchmarks.mqtt_wire import (
     CONNACK,
@@ -29,6 +28,7 @@ from benchmarks.mqtt_wire import (
     receive_max,
     topic_field,
 )
+from benchmarks.traffic import Traffic
 from runtime.clock import system_clock
 from twin.instant import format_instant
 
@@ -45,6 +45,7 @@ _SUCCESS = 0
 class LoadOptions:
     """What to send where."""
 
+    traffic: Traffic
     host: str
     port: int
     rate: int  #: messages a second
@@ -178,14 +179,14 @@ def _itself(device: _Device) -> _Device:
 
 
 async def _send(devices: list[_Device], options: LoadOptions, acknowledged: bytearray) -> LoadResult:
-    topics = _Topics()
+    topics = _Topics(options.traffic)
     published = array("q")
     late = array("q")
     last = 0
     begin = time.monotonic()
     for number in range(options.messages):
         # A sensor keeps its connection, so that its messages stay in order.
-        device = devices[sensor_of(number) % len(devices)]
+        device = devices[options.traffic.sensor_of(number) % len(devices)]
         due = begin + number / options.rate
         if (ahead := due - time.monotonic()) > 0:
             await asyncio.sleep(ahead)
@@ -216,17 +217,19 @@ async def _send(devices: list[_Device], options: LoadOptions, acknowledged: byte
 class _Topics:
     """What of a message is the same each time, made once for each sensor."""
 
-    def __init__(self) -> None:
+    def __init__(self, traffic: Traffic) -> None:
+        self._traffic = traffic
         self._known: dict[int, tuple[bytes, str]] = {}
 
     def message(self, number: int, instant: int) -> tuple[bytes, bytes]:
         """Return topic field and payload of a message."""
-        sensor = sensor_of(number)
+        traffic = self._traffic
+        sensor = traffic.sensor_of(number)
         if sensor not in self._known:
-            topic = f"livetwin/{CITY}/{sensor_name(sensor)}/observations"
-            self._known[sensor] = topic_field(topic), property_name(sensor)
+            topic = f"livetwin/{traffic.city}/{traffic.sensor_name(sensor)}/observations"
+            self._known[sensor] = topic_field(topic), traffic.property_name(sensor)
         topic_bytes, field = self._known[sensor]
         return (
             topic_bytes,
-            f'{{"time":"{format_instant(instant)}","values":{{"{field}":{value_of(number)}}}}}'.encode(),
+            f'{{"time":"{format_instant(instant)}","values":{{"{field}":{traffic.value_of(number)}}}}}'.encode(),
         )

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+import time
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -81,6 +82,18 @@ class Meter:
             if pid not in roots:
                 children[process.parent].append(pid)
         return children
+
+
+def watched(
+    groups: Mapping[str, Sequence[int]], work: Callable[[Meter], object]
+) -> tuple[dict[str, Usage], float, float]:
+    """Do some work; return what each group used, and in seconds what all else used and how long it took."""
+    meter = Meter(groups)
+    began = time.monotonic()
+    meter.start()
+    work(meter)
+    usage, other_s = meter.stop()
+    return usage, other_s, time.monotonic() - began
 
 
 def _processes() -> dict[int, _Process]:

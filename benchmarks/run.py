@@ -10,12 +10,12 @@ from typing import Any
 
 from benchmarks.archive import Archive
 from benchmarks.balance import Balance, strike
-from benchmarks.city import sensor_of
+from benchmarks.city import TRAFFIC, sensor_of
 from benchmarks.companion import BenchmarkError, Companion
 from benchmarks.latency import Summary, summarise
 from benchmarks.load import LATE_S_MAX, PUBACK_TIMEOUT_S, LoadOptions, LoadResult, generate
 from benchmarks.machine import describe_machine
-from benchmarks.processes import Meter, Usage
+from benchmarks.processes import Meter, Usage, watched
 from benchmarks.sse_probe import ProbeOptions, ProbeResult, follow
 from benchmarks.system import HOST, BenchSystem
 
@@ -91,11 +91,11 @@ def _measure(options: RunOptions, system: BenchSystem, archive: Archive, compani
     before = system.ports
     probe, load = _companions(options, before, companions)
     groups = {**system.pids, "supervisor": [system.supervisor], **{one.name: [one.pid] for one in companions}}
-    idle, _, idle_s = _watched(groups, lambda _: load.has_answer(IDLE_S))
+    idle, _, idle_s = watched(groups, lambda _: load.has_answer(IDLE_S))
     machine = {**describe_machine(system.data_dir), **archive.versions()}
 
     through = _Through(options, load, probe, archive)
-    usage, other_s, usage_s = _watched(groups, through.push)
+    usage, other_s, usage_s = watched(groups, through.push)
     probe.tell("end")
     seen: ProbeResult = probe.answer(READ_TIMEOUT_S)
     stored = archive.read()
@@ -138,6 +138,7 @@ def _companions(
         "load generator",
         generate,
         LoadOptions(
+            traffic=TRAFFIC,
             host=HOST,
             port=ports["mqtt"],
             rate=options.rate,
@@ -149,18 +150,6 @@ def _companions(
     for companion in started:
         companion.answer(READY_TIMEOUT_S)
     return probe, load
-
-
-def _watched(
-    groups: dict[str, Any], work: Callable[[Meter], object]
-) -> tuple[dict[str, Usage], float, float]:
-    """Do some work; return what each group used, and in seconds what all else used and how long it took."""
-    meter = Meter(groups)
-    began = time.monotonic()
-    meter.start()
-    work(meter)
-    usage, other_s = meter.stop()
-    return usage, other_s, time.monotonic() - began
 
 
 class _Through:

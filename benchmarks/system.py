@@ -17,6 +17,7 @@ from typing import Any, Self
 from benchmarks.city import bench_city
 from benchmarks.companion import BenchmarkError
 from cities.write import write_city
+from twin.model import CityModel
 
 HOST = "127.0.0.1"
 
@@ -29,12 +30,15 @@ _OUTPUT_SHOWN_LINES = 10
 class BenchSystem:
     """The whole system in a temporary folder of its own; ended when the block is left.
 
-    Without options it is the benchmark's city without simulated devices. `start` and `stop` may be called in
-    between: the next start goes on with the data.
+    Without options it is a city without simulated devices: the one given, or that of the case `system`.
+    `start` and `stop` may be called in between: the next start goes on with the data.
     """
 
-    def __init__(self, *, keep: bool = False, options: Sequence[str] | None = None) -> None:
+    def __init__(
+        self, *, keep: bool = False, options: Sequence[str] | None = None, city: CityModel | None = None
+    ) -> None:
         self._keep = keep
+        self._city = city
         self.folder = Path(tempfile.mkdtemp(prefix="livetwin-bench-"))
         self._options = options
         # Services run as accounts of their own when we are root, and must reach their data.
@@ -47,7 +51,7 @@ class BenchSystem:
     def __enter__(self) -> Self:
         if self._options is None:
             city = self.folder / "city"
-            write_city(bench_city(), city)
+            write_city(self._city or bench_city(), city)
             self._options = [f"--city={city}", "--no-simulate"]
         try:
             self.start(self._options)

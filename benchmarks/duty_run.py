@@ -1,0 +1,221 @@
+"""One run of the case `duty`: the system is loaded; what should have been told is held against what was."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import psycopg
+
+from benchmarks.companion import BenchmarkError, Companion
+from benchmarks.duty_city import TRAFFIC, duty_city, notification_of, raising
+from benchmarks.latency import Summary, summarise
+from benchmarks.load import LATE_S_MAX, PUBACK_TIMEOUT_S, LoadOptions, LoadResult, generate
+from benchmarks.machine import describe_machine
+from benchmarks.processes import Meter, Usage, watched
+from benchmarks.receiver import Received, receive
+from benchmarks.system import HOST, BenchSystem
+from twin.instant import from_datetime
+
+CONNECTIONS = 4
+READY_TIMEOUT_S = 60.0
+SAMPLE_S = 0.5
+
+# What has not come is given up for lost when nothing more has come for so long.
+STILL_S = 10.0
+_LOOK_S = 0.1
+
+_TOLD = """
+SELECT notification_id, due_time, time FROM notification_event
+WHERE kind = 'alarm' AND outcome = 'sending' AND attempt = 1
+"""
+_AGAIN = "SELECT count(*) FROM notification_event WHERE outcome = 'sending' AND attempt > 1"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DutyOptions:
+    """What to measure."""
+
+    rate: int
+    seconds: int
+    keep: bool
+
+    @property
+    def messages(self) -> int:
+        """How many messages are sent."""
+        return self.rate * self.seconds
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tally:
+    """What should have been told, and what was."""
+
+    raised: int  #: alarms that acknowledged messages should have raised
+    lost: int  #: of these, those that nobody was told of
+    duplicates: int  #: messages of any kind that came twice
+    unasked: int  #: messages about alarms that should not be
+    recoveries: int  #: messages that it is over
+    again: int  #: tries that followed a failed one
+
+    @property
+    def faults(self) -> list[str]:
+        """What is wrong, in words."""
+        found = {
+            "alarms not told": self.lost,
+            "messages told twice": self.duplicates,
+            "messages that nothing should have caused": self.unasked,
+        }
+        return [f"{count} {what}" for what, count in found.items() if count]
+
+
+class Told(NamedTuple):
+    """When the duty loop did something about an alarm."""
+
+    decided: int
+    sending: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DutyRun:
+    """What a run found."""
+
+    options: DutyOptions
+    machine: dict[str, Any]
+    rate: float  #: messages a second, from the first sent to the last acknowledged
+    late: Summary  #: how much later than due the generator sent
+    balance: Tally
+    latency: Summary  #: publish → receiver
+    decided: Summary  #: publish → the duty loop's decision
+    sending: Summary  #: publish → `sending` on `notifications`
+    slowest: list[tuple[float, str]]  #: milliseconds of the slowest, and their notifications
+    usage: dict[str, Usage]  #: of each process, from the first message until all was told
+    usage_s: float
+    other_cores: float  #: that all other programs used meanwhile
+    restarted: list[str] = field(default_factory=list)  #: parts whose processes changed during the run
+
+
+def measure(options: DutyOptions, tell: Callable[[str], None]) -> DutyRun:
+    """Do one run. Raises BenchmarkError when something cannot be measured."""
+    companions = [Companion("receiver", receive, HOST)]
+    try:
+        port = companions[0].answer(READY_TIMEOUT_S)
+        with BenchSystem(keep=options.keep, city=duty_city(port)) as system:
+            tell(f"system runs, {options.messages} messages follow, {options.rate} a second")
+            return _measure(options, system, companions)
+    finally:
+        for companion in companions:
+            companion.end()
+
+
+def _measure(options: DutyOptions, system: BenchSystem, companions: list[Companion]) -> DutyRun:
+    ports = system.ports
+    machine = describe_machine(system.data_dir)
+    target = LoadOptions(
+        traffic=TRAFFIC,
+        host=HOST,
+        port=ports["mqtt"],
+        rate=options.rate,
+        messages=options.messages,
+        connections=CONNECTIONS,
+    )
+    companions.append(Companion("load generator", generate, target))
+    receiver, load = companions
+    load.answer(READY_TIMEOUT_S)
+    groups = {**system.pids, "supervisor": [system.supervisor], **{one.name: [one.pid] for one in companions}}
+    through = _Through(options, load, receiver)
+    usage, other_s, usage_s = watched(groups, through.push)
+    told, again = _stored(str(ports["database"]), len(through.published), load)
+    receiver.tell("end")
+    received: Received = receiver.answer(READY_TIMEOUT_S)
+    published, sent = through.published, through.result
+    arrived = dict(zip(reversed(received.notifications), reversed(received.arrived), strict=True))
+    delays = {id: arrived[id] - at for id, at in published.items() if id in arrived}
+    after = system.pids
+    return DutyRun(
+        options=options,
+        machine=machine,
+        rate=round(sum(sent.acknowledged) / sent.acknowledging_s, 1),
+        late=summarise(sent.late_us),
+        balance=_strike(published, received.notifications, again),
+        latency=summarise(delays.values()),
+        decided=summarise(told[id].decided - at for id, at in published.items() if id in told),
+        sending=summarise(told[id].sending - at for id, at in published.items() if id in told),
+        slowest=sorted(((round(us / 1000, 1), id) for id, us in delays.items()), reverse=True)[:5],
+        usage=usage,
+        usage_s=usage_s,
+        other_cores=round(other_s / usage_s, 3),
+        restarted=sorted(name for name, pids in after.items() if pids != ports["pids"].get(name)),
+    )
+
+
+class _Through:
+    """Puts the load on the system and waits until everybody was told."""
+
+    result: LoadResult
+    published: dict[str, int]  #: notification → when the message was published that it is about
+
+    def __init__(self, options: DutyOptions, load: Companion, receiver: Companion) -> None:
+        self._options = options
+        self._load = load
+        self._receiver = receiver
+
+    def push(self, meter: Meter) -> None:
+        """Send everything; return when nothing more is to come, or comes."""
+        deadline = time.monotonic() + self._options.seconds + LATE_S_MAX + PUBACK_TIMEOUT_S
+        self._load.tell("go")
+        while not self._load.has_answer(SAMPLE_S):
+            meter.sample()
+            if time.monotonic() > deadline:
+                raise BenchmarkError("the load generator does not end")
+        self.result = sent = self._load.answer(0)
+        self.published = {
+            notification_of(area): sent.published[number]
+            for area, number in raising(self._options.messages).items()
+            if sent.acknowledged[number]
+        }
+        _settle(self._count, len(self.published), self._load)
+
+    def _count(self) -> int:
+        self._receiver.tell("count")
+        return int(self._receiver.answer(READY_TIMEOUT_S))
+
+
+def _settle(count: Callable[[], int], wanted: int, silent: Companion) -> None:
+    """Wait until there are so many, or nothing more comes; `silent` says nothing meanwhile."""
+    known, since = -1, time.monotonic()
+    while (now := count()) < wanted:
+        if now > known:
+            known, since = now, time.monotonic()
+        elif time.monotonic() - since > STILL_S:
+            return
+        silent.has_answer(_LOOK_S)
+
+
+def _stored(dsn: str, wanted: int, silent: Companion) -> tuple[dict[str, Told], int]:
+    """Return what the duty loop did when, and how many tries followed a failed one."""
+    with psycopg.connect(dsn, autocommit=True, application_name="livetwin-benchmark") as database:
+
+        def read() -> dict[str, Told]:
+            rows = database.execute(_TOLD).fetchall()
+            return {id: Told(from_datetime(due), from_datetime(at)) for id, due, at in rows}
+
+        _settle(lambda: len(read()), wanted, silent)
+        again = database.execute(_AGAIN).fetchone()
+        assert again is not None
+        return read(), int(again[0])
+
+
+def _strike(published: Mapping[str, int], came: Iterable[str], again: int) -> Tally:
+    counted = Counter(came)
+    over = {id for id in counted if id not in published and "~recovery-" in id}
+    return Tally(
+        raised=len(published),
+        lost=sum(id not in counted for id in published),
+        duplicates=sum(count - 1 for count in counted.values()),
+        unasked=sum(id not in published and id not in over for id in counted),
+        recoveries=len(over),
+        again=again,
+    )
