@@ -55,7 +55,7 @@ class Desk:
 
     @property
     def log(self) -> str:
-        """The identity of the log that positions are of."""
+        """The identity of the log that positions are of; empty: it is to be read from its beginning."""
         return self._memory.log
 
     def position(self, place: Place) -> int:
@@ -78,10 +78,15 @@ class Desk:
 
     # -- what happens -----------------------------------------------------------------------------------
 
-    def begin_log(self, log: str) -> None:
-        """Take positions of another log from now on."""
-        self._memory.log, self._memory.positions = log, {}
-        self._change.log, self._change.positions = log, {}
+    def begin_log(self) -> None:
+        """Take positions of another log from now on; until it is named, a restart begins it anew."""
+        self._memory.log, self._memory.positions = "", {}
+        self._change.log, self._change.positions = "", {}
+
+    def name_log(self, log: str) -> None:
+        """Say which log positions are of: what was told on the one before is known."""
+        self._memory.log = self._change.log = log
+        self._change.positions = dict(self._memory.positions)
 
     def reach(self, place: Place, next_offset: int) -> None:
         """Remember how far the log was read."""

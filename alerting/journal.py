@@ -60,7 +60,7 @@ class Memory:
 class Change:
     """What one transaction writes."""
 
-    log: str | None = None  #: another log: positions of the one before are forgotten
+    log: str | None = None  #: another log: of positions only those of this change remain
     outage: tuple[Instant, int] | None = None  #: as in `Memory`; (0, 0): over
     positions: dict[Place, int] = field(default_factory=dict)
     cases: dict[str, Case] = field(default_factory=dict)

@@ -27,6 +27,7 @@ from alerting.post import Post
 from alerting.prober import Prober
 from alerting.secrets import Secrets
 from alerting.settings import AlertingSettings
+from alerting.stored import read_stored
 from alerting.teller import tell
 from alerting.tries import TryResult
 from runtime.city_model import Models
@@ -34,10 +35,7 @@ from runtime.clock import Clock, system_clock
 from runtime.metrics import serve_metrics
 from runtime.readiness import notify_ready
 from runtime.topics import ALARMS as ALARM_TOPIC
-from storage.alarm_knowledge import read_alarms, read_incidents
-from storage.database import UNAVAILABLE, connect
-from twin.alarms.messages import ALARMS, AlarmBatch
-from twin.codec import VERSION
+from twin.alarms.messages import ALARMS
 from twin.duty import DUTY_COMMANDS
 from twin.errors import MessageError
 from twin.instant import HOUR, SECOND
@@ -54,6 +52,9 @@ ROOM_S = 0.5
 CATCH_UP_S_MAX = 30.0
 """So long what is due waits for the log to be read up to where it was at the start, and no longer: with the
 log away, what is known is told."""
+
+STORED_RETRY_S = 10.0
+"""While the database is away, it is asked so often what was told on a log that is gone."""
 
 PRUNE_EVERY = HOUR
 
@@ -81,6 +82,8 @@ class Alerting:
         self._written = asyncio.Event()
         self._caught_up = False
         self._full = False  # whether messages wait for threads of their channel
+        self._unnamed = ""  # the log that is read, until what was told on the one before is known
+        self._next_stored = 0.0
         self._next_prune = 0
         self._counted = 0
         self.desk = Desk(journal.read(), model)
@@ -137,6 +140,8 @@ class Alerting:
         patience = loop.time() + CATCH_UP_S_MAX
         while True:
             await self._take_what_is_there()
+            if self._unnamed and loop.time() >= self._next_stored:
+                await self._take_stored()
             if not self._caught_up and loop.time() >= patience:
                 log.warning("the log is not read up to its end; what is known is told")
                 self._begin()
@@ -186,8 +191,11 @@ class Alerting:
                 if log_id != self.desk.log:
                     # What was told on the log before and not read is in the database by now.
                     log.info("the log is another one, %s: its positions begin anew", log_id)
-                    self.desk.begin_log(log_id)
+                    self.desk.begin_log()
+                    self._unnamed = log_id
                     await self._take_stored()
+                    if self._unnamed:
+                        log.warning("what was told on another log is not known: the database is away")
             case CaughtUp():
                 self._begin()
 
@@ -207,14 +215,15 @@ class Alerting:
         self.desk.reach(record.place, record.offset + 1)
 
     async def _take_stored(self) -> None:
-        """Take in what the database knows of alarms, should it be there."""
-        try:
-            async with await connect(self._settings.database.get_secret_value(), role="alerting") as stored:
-                alarms, incidents = await read_alarms(stored), await read_incidents(stored)
-        except UNAVAILABLE as error:
-            log.warning("what was told on another log is not looked up: %s", error)
-            return
-        self.desk.hear(AlarmBatch(VERSION, self._clock(), tuple(alarms), tuple(incidents)), self._clock())
+        """Take in what the database knows of alarms; should it be away, this is done again."""
+        held = [case.id for case in self.desk.cases if case.phase is not Phase.CLOSED]
+        database = self._settings.database.get_secret_value()
+        batch = await read_stored(database, held, self._clock())
+        self._next_stored = asyncio.get_running_loop().time() + STORED_RETRY_S
+        if batch is not None:
+            self.desk.hear(batch, self._clock())
+            self.desk.name_log(self._unnamed)
+            self._unnamed = ""
 
     def _take_other(self, other: TryResult | CityModel) -> None:
         now = self._clock()

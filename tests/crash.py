@@ -9,7 +9,7 @@ from typing import Any
 
 from tests.connection_cutter import cut
 
-VICTIMS = ("ingest", "stream", "historian")
+VICTIMS = ("ingest", "stream", "historian", "alerting", "outlets")
 
 System = Any
 

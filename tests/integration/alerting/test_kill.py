@@ -7,31 +7,24 @@ import random
 import signal
 import threading
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from functools import partial
 from pathlib import Path
 
 import pytest
-from aiokafka import AIOKafkaProducer, TopicPartition
-from aiokafka.structs import ConsumerRecord
 from msgspec.structs import replace
 
-from runtime.kafka_log import ends
-from runtime.topics import ALARMS, NOTIFICATIONS
-from tests.alarm_events import acknowledged, alarm_record
-from tests.duty_run import POLICY, alarm, duty_plan, incident
-from tests.kafka_reader import read_until
+from tests.alarm_events import acknowledged
+from tests.alarm_log import send_alarms, told_until
+from tests.duty_run import POLICY, alarm, duty_plan
 from tests.receivers import Behaviour, MailServer, Webhook
 from tests.role_process import RoleProcess
 from twin.alarms.messages import AlarmEvent
-from twin.duty import NOTIFICATIONS as NOTIFICATIONS_CODEC
 from twin.duty import Channel, DutyPlan, NotificationEvent, Step, encode_duty
 from twin.instant import SECOND
 
 INCIDENTS = 4
 KILLS = 4
-DEADLINE_S = 90.0
 
 SWIFT = replace(
     POLICY,
@@ -70,45 +63,9 @@ def events() -> list[AlarmEvent]:
     return [alarm("canal", rule=f"rule-{number}") for number in range(INCIDENTS)]
 
 
-async def send(bootstrap: str, *alarms: AlarmEvent, revision: int = 1) -> None:
-    producer = AIOKafkaProducer(bootstrap_servers=bootstrap, acks="all")
-    await producer.start()
-    try:
-        for one in alarms:
-            record = alarm_record(one, incidents=(incident(one, revision=revision),))
-            await producer.send_and_wait(ALARMS, record, partition=0)
-    finally:
-        await producer.stop()
-
-
-def newest(records: list[ConsumerRecord]) -> list[NotificationEvent]:
-    """Return what became of each message."""
-    told = sorted((NOTIFICATIONS_CODEC.decode(one.value) for one in records), key=lambda one: one.revision)
-    return list({one.notification: one for one in told}.values())
-
-
 def causes(told: list[NotificationEvent], *outcomes: str) -> set[str]:
     """Return the causes of the incidents of which a message has one of the outcomes."""
     return {one.incident.split("~")[0] for one in told if one.outcome in outcomes}
-
-
-def reaches(end: int, records: list[ConsumerRecord]) -> bool:
-    return len(records) >= end
-
-
-async def told_until(
-    bootstrap: str, holds: Callable[[list[NotificationEvent]], bool]
-) -> list[NotificationEvent]:
-    """Return what became of each message by now, as soon as a condition holds of it."""
-    place = TopicPartition(NOTIFICATIONS, 0)
-    async with asyncio.timeout(DEADLINE_S):
-        while True:
-            end = (await ends(bootstrap, [place]))[place]
-            if end:
-                told = newest(await read_until(bootstrap, NOTIFICATIONS, 1, partial(reaches, end)))
-                if holds(told):
-                    return told
-            await asyncio.sleep(0.2)
 
 
 @asynccontextmanager
@@ -162,10 +119,10 @@ async def test_no_incident_is_forgotten_and_nobody_is_told_twice_for_a_step(
     wanted = {one.cause for one in events()}
     try:
         async with kept(role, moments):
-            await send(kafka, *events())
-            await send(kafka, *events())  # what is told again does nothing
+            await send_alarms(kafka, *events())
+            await send_alarms(kafka, *events())  # what is told again does nothing
             await told_until(kafka, lambda told: moments.kills >= KILLS and causes(told, "sent") == wanted)
-            await send(kafka, *(acknowledged(one) for one in events()), revision=2)
+            await send_alarms(kafka, *(acknowledged(one) for one in events()), revision=2)
             told = await told_until(kafka, lambda told: not causes(told, "sending", "failed"))
     finally:
         mails.stop()

@@ -1,0 +1,221 @@
+"""The log is away, or another one stands in its place: escalation goes on, and nobody is told twice."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sqlite3
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, closing
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+from msgspec.structs import replace
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+
+from cli.embedded.kafka import EmbeddedKafka
+from runtime.topics import NOTIFICATIONS, create_topics, partition_counts
+from storage.alarm_batch import AlarmsTold
+from storage.alarm_writer import write_alarms
+from storage.database import connect
+from tests.alarm_events import returned
+from tests.alarm_log import send_alarms, told_until
+from tests.conftest import PARTITIONS
+from tests.duty_run import POLICY, alarm, duty_plan, incident
+from tests.kafka_reader import read_until
+from tests.receivers import Webhook
+from tests.role_process import RoleProcess
+from tests.waiting import wait_until
+from twin.alarms.messages import AlarmEvent, IncidentEvent
+from twin.duty import NOTIFICATIONS as NOTIFICATIONS_CODEC
+from twin.duty import Channel, DutyPlan, NotificationEvent, Policy, Step, encode_duty
+from twin.instant import HOUR, SECOND
+
+DEADLINE_S = 60.0
+
+ONCE = replace(
+    POLICY, steps=(Step(notify="on-call", channels=("hook",), wait=HOUR),), group_wait=SECOND // 10
+)
+"""Tells the officer on call, and then nobody for an hour."""
+
+SWIFT = replace(
+    ONCE,
+    steps=tuple(
+        Step(notify=notify, channels=("hook",), wait=2 * SECOND) for notify in ("on-call", "next", "team")
+    ),
+    repeat=0,
+)
+
+FLOOD, FIRE, STORM, FROST = (alarm("canal", rule=rule) for rule in ("flood", "fire", "storm", "frost"))
+
+
+@pytest_asyncio.fixture
+async def broker(service_folder: Path) -> AsyncIterator[EmbeddedKafka]:
+    """A log that tests stop and start again."""
+    found = EmbeddedKafka(service_folder)
+    await found.start()
+    try:
+        await create_topics(found.bootstrap, partition_counts(PARTITIONS))
+        yield found
+    finally:
+        for pid in found.pids:
+            os.kill(pid, signal.SIGCONT)
+        await found.stop()
+
+
+@pytest.fixture
+def hook() -> Iterator[Webhook]:
+    found = Webhook()
+    found.start()
+    yield found
+    found.stop()
+
+
+def role_of(broker: EmbeddedKafka, folder: Path, hook: Webhook, policy: Policy, **more: str) -> RoleProcess:
+    plan = duty_plan(policy, channels=(Channel(id="hook", url=hook.url),))
+    contacts = tuple(replace(one, addresses={"hook": one.id}) for one in plan.contacts)
+    return run_by(replace(plan, contacts=contacts), broker, folder, more)
+
+
+def run_by(plan: DutyPlan, broker: EmbeddedKafka, folder: Path, more: dict[str, str]) -> RoleProcess:
+    path = folder / "plan.json"
+    path.write_bytes(encode_duty(plan))
+    settings = {"CITY": "town", "KAFKA": broker.bootstrap, "STATE_DIR": str(folder), **more}
+    return RoleProcess("alerting", settings, folder, command=("-m", "tests.alerting_process", str(path)))
+
+
+async def until(holds: Callable[[], bool], what: Callable[[], object]) -> None:
+    await asyncio.to_thread(wait_until, holds, what, DEADLINE_S)
+
+
+def received(hook: Webhook) -> list[tuple[str, str]]:
+    """Return cause and contact of what was received."""
+    return [(one.notification.split("~")[0], one.path.strip("/")) for one in hook.accepted]
+
+
+def untold(folder: Path) -> int:
+    """Return how many records the journal holds that are not on the log."""
+    with closing(sqlite3.connect(folder / "alerting-town.sqlite")) as journal:
+        (count,) = journal.execute("SELECT count(*) FROM untold").fetchone()
+        return int(count)
+
+
+def sent(told: list[NotificationEvent]) -> set[str]:
+    return {one.notification for one in told if one.outcome == "sent"}
+
+
+def nobody_was_told_twice(hook: Webhook) -> None:
+    counted = Counter(one.notification for one in hook.accepted)
+    assert {id: count for id, count in counted.items() if count > 1} == {}
+
+
+async def store(database: str, alarms: list[AlarmEvent], incidents: list[IncidentEvent]) -> None:
+    """Have the database know what was told on a log that is gone."""
+    batch = AlarmsTold()
+    batch.alarms = {(one.alarm, one.revision): one for one in alarms}
+    batch.incidents = {(one.incident, one.revision): one for one in incidents}
+    async with await connect(database, role="test") as connection:
+        await write_alarms(connection, batch)
+        await connection.commit()
+
+
+@pytest.mark.embedded
+async def test_escalation_goes_on_without_the_log_and_is_told_on_it_afterwards(
+    broker: EmbeddedKafka, tmp_path: Path, hook: Webhook
+) -> None:
+    role = role_of(broker, tmp_path, hook, SWIFT)
+    await role.start()
+    try:
+        await send_alarms(broker.bootstrap, FLOOD)
+        await until(lambda: ("flood", "first") in received(hook), role.last_lines)
+        os.kill(broker.child.pid, signal.SIGSTOP)
+        await until(lambda: ("flood", "third") in received(hook), role.last_lines)
+        assert untold(tmp_path) > 0, "the log was not away"
+        os.kill(broker.child.pid, signal.SIGCONT)
+        ids = {one.notification for one in hook.accepted}
+        await told_until(broker.bootstrap, lambda told: sent(told) == ids)
+        await until(lambda: untold(tmp_path) == 0, role.last_lines)
+        await send_alarms(broker.bootstrap, FIRE)
+        await until(lambda: ("fire", "first") in received(hook), role.last_lines)
+    finally:
+        await role.end()
+    nobody_was_told_twice(hook)
+    # A record may be on the log twice, and says the same then.
+    records = await read_until(broker.bootstrap, NOTIFICATIONS, 1, lambda found: len(found) >= 2 * len(ids))
+    events = {NOTIFICATIONS_CODEC.decode(one.value) for one in records}
+    assert len({(one.notification, one.revision) for one in events}) == len(events)
+
+
+@pytest.mark.embedded
+async def test_another_log_repeats_nothing_and_loses_nothing(
+    broker: EmbeddedKafka, database: str, tmp_path: Path, hook: Webhook
+) -> None:
+    role = role_of(broker, tmp_path, hook, ONCE, DATABASE=database)
+    await role.start()
+    try:
+        await send_alarms(broker.bootstrap, FLOOD, FIRE)
+        await until(lambda: len(hook.accepted) == 2, role.last_lines)
+        await broker.stop()
+        # Told on the log that is gone, and never read: the flood is over, and there was another one after it.
+        over, again = returned(FLOOD), replace(FLOOD, revision=3)
+        closed, opened = incident(over, revision=2), incident(again, number=2, revision=1)
+        await store(database, [over, again, FIRE, STORM], [closed, opened, incident(FIRE), incident(STORM)])
+        await broker.start()
+        await send_alarms(broker.bootstrap, FIRE, FROST)  # its stage tells on the new log what stands
+        wanted = ["fire", "flood", "flood", "flood", "frost", "storm"]
+        await until(lambda: sorted(cause for cause, _ in received(hook)) == wanted, lambda: received(hook))
+        ids = {one.notification for one in hook.accepted}
+        assert {one.split("~", 6)[6] for one in ids if one.startswith("flood~town.east~1~")} == {
+            "hook",
+            "hook~recovery-1",
+        }
+        await told_until(broker.bootstrap, lambda told: len(sent(told)) == 4)
+    finally:
+        await role.end()
+    nobody_was_told_twice(hook)
+
+
+@asynccontextmanager
+async def opened_way(database: str, port: int) -> AsyncIterator[None]:
+    """Let connections to a port get to the database."""
+    there = conninfo_to_dict(database)
+
+    async def carry(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with closing(writer):
+            while data := await reader.read(65_536):
+                writer.write(data)
+                await writer.drain()
+
+    async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        to_read, to_write = await asyncio.open_connection(there["host"], there["port"])
+        await asyncio.gather(carry(reader, to_write), carry(to_read, writer))
+
+    async with await asyncio.start_server(connected, "127.0.0.1", port):
+        yield
+
+
+@pytest.mark.embedded
+@pytest.mark.parametrize("restarted", [True, False])
+async def test_what_the_database_cannot_tell_of_another_log_it_is_asked_again(
+    broker: EmbeddedKafka, database: str, tmp_path: Path, hook: Webhook, free_port: int, *, restarted: bool
+) -> None:
+    way = make_conninfo(database, host="127.0.0.1", port=free_port, sslmode="disable")
+    role = role_of(broker, tmp_path, hook, ONCE, DATABASE=way)
+    await role.start()
+    try:
+        await send_alarms(broker.bootstrap, FLOOD)
+        await until(lambda: len(hook.accepted) == 1, role.last_lines)
+        if restarted:
+            await role.end(signal.SIGKILL)
+        await store(database, [returned(FLOOD)], [incident(returned(FLOOD), revision=2)])
+        async with opened_way(database, free_port):
+            if restarted:
+                await role.start()
+            await until(lambda: len(hook.accepted) == 2, role.last_lines)
+    finally:
+        await role.end()
+    assert hook.accepted[-1].content["title"].startswith("CLEARED · flood")
+    nobody_was_told_twice(hook)
