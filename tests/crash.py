@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 import signal
+from pathlib import Path
 from typing import Any
 
 from tests.connection_cutter import cut
@@ -28,6 +29,12 @@ def strike(system: System, dice: random.Random) -> str:
         except (ProcessLookupError, FileNotFoundError):
             continue  # it has just ended, and starts again
     return ""
+
+
+def all_run(system: System) -> bool:
+    """Whether every victim is back."""
+    pids = system.ports["pids"]
+    return all(any(Path(f"/proc/{pid}").exists() for pid in pids.get(one, [])) for one in VICTIMS)
 
 
 def last_lines(system: System) -> str:

@@ -16,9 +16,10 @@ from cities.write import write_city
 from storage.database import connect
 from storage.ledger_store import balance
 from tests.cities import model_of
-from tests.crash import last_lines, strike
+from tests.crash import all_run, last_lines, strike
 from tests.mqtt_publisher import publish
 from tests.noise_city import noise_city, noise_message
+from tests.waiting import wait_until
 from twin.instant import SECOND, Instant, format_instant
 
 pytestmark = pytest.mark.embedded
@@ -27,7 +28,7 @@ SEED = 20261124
 STREETS = 40
 OBSERVATIONS = 20_000
 CHUNK = 500
-BLOWS = 12
+BLOWS = 16
 SETTLE_S_MAX = 120.0
 LOOK_S = 0.2
 START: Instant = 1_795_000_000 * SECOND
@@ -142,6 +143,7 @@ async def test_twenty_thousand_observations_survive_random_kills(
     except AssertionError as error:
         raise AssertionError(f"{error}; {'; '.join(told)}\n{last_lines(system)}") from None
     assert len(told) >= BLOWS // 2, told
+    await asyncio.to_thread(wait_until, lambda: all_run(system), lambda: last_lines(system))
     await check_the_books(system)
 
 
