@@ -27,6 +27,7 @@ from outlets.settings import OutletSettings
 from outlets.webhooks import Webhooks
 from runtime.city_model import Models
 from runtime.clock import system_clock
+from runtime.kafka_log import UNHURRIED_WAIT_MS
 from runtime.metrics import serve_metrics
 from runtime.readiness import notify_ready
 from runtime.sink_address import SinkRules, networks
@@ -55,6 +56,11 @@ async def run(settings: OutletSettings, models: Models) -> None:
     await serve(settings, await models.load(), models, registry)
 
 
+def _sender(settings: OutletSettings) -> Sender:
+    rules = SinkRules(networks(settings.sink_networks))
+    return Sender(rules, system_clock, settings.webhook_timeout_s)
+
+
 async def serve(
     settings: OutletSettings, model: CityModel, models: Models, registry: CollectorRegistry
 ) -> None:
@@ -76,6 +82,7 @@ async def serve(
         hub,
         lambda log_id: stored_seed(dsn, log_id, role="outlets"),
         view_metrics,
+        wait_ms=UNHURRIED_WAIT_MS,
     )
     mqtt = MqttOut(
         _broker(settings),
@@ -95,9 +102,8 @@ async def serve(
         subscribers_max=WEBHOOKS_MAX,
         queue_bytes_max=QUEUE_BYTES_MAX,
     )
-    rules = SinkRules(networks(settings.sink_networks))
     async with (
-        Sender(rules, system_clock, settings.webhook_timeout_s) as sender,
+        _sender(settings) as sender,
         asyncio.TaskGroup() as tasks,
     ):
         webhooks = _webhooks(settings, streams, sender, metrics)

@@ -22,6 +22,9 @@ from twin.errors import ServiceError
 # The embedded broker's long poll sleeps half of this before it looks again: latency is a setting.
 FETCH_MAX_WAIT_MS = 20
 
+UNHURRIED_WAIT_MS = 100
+"""Of readers that nobody waits for: each look costs the embedded broker, and the reader, processor time."""
+
 CONNECT_TIMEOUT_S = 30.0
 HIGHWATER_TIMEOUT_S = 5.0
 _PAUSE_S = 0.1
@@ -51,13 +54,16 @@ async def log_identity(bootstrap: str, timeout_s: float = CONNECT_TIMEOUT_S) -> 
             await admin.close()
 
 
-def new_consumer(bootstrap: str, **options: object) -> AIOKafkaConsumer:
-    """Return a consumer without a group, set for low latency; the caller starts, assigns and stops it."""
+def new_consumer(bootstrap: str, *, wait_ms: int = FETCH_MAX_WAIT_MS, **options: object) -> AIOKafkaConsumer:
+    """Return a consumer without a group, set for low latency; the caller starts, assigns and stops it.
+
+    `wait_ms` is how long the broker holds a fetch while there is nothing.
+    """
     return AIOKafkaConsumer(
         bootstrap_servers=bootstrap,
         enable_auto_commit=False,
         auto_offset_reset="none",
-        fetch_max_wait_ms=FETCH_MAX_WAIT_MS,
+        fetch_max_wait_ms=wait_ms,
         **options,
     )
 
