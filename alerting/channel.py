@@ -10,6 +10,7 @@ from urllib.parse import quote
 
 import apprise
 from apprise.common import NotifyFormat, NotifyType, PersistentStoreMode
+from apprise.plugins import N_MGR
 
 from alerting.case import Kind
 from alerting.secrets import MissingSecretError, Secrets
@@ -69,6 +70,8 @@ class Channels:
             library.setLevel(logging.WARNING)
             library.propagate = False
             library.addHandler(self._overheard)
+        # Else the first message waits until all ways that apprise knows are loaded.
+        N_MGR.load_modules()
         self._asset = apprise.AppriseAsset(
             app_id="LiveTwin",
             app_desc="LiveTwin",

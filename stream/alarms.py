@@ -178,6 +178,8 @@ class _Work:
         if self._is_done(PARTITION):
             return
         found = [one for one in outs if self._is_new(one)]
+        if not found:
+            return  # as with nearly every record: to look through all entities is for the few
         known = self._buckets.content(PARTITION).outs
         for one in found:
             known[one.supply] = one
