@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from stream.alarm_content import AlarmContent
 from stream.alarm_desk import AlarmDesk
 from twin.alarms.alarm import Alarm
 from twin.alarms.binding import BoundRule, Subject
@@ -52,11 +53,7 @@ class AlarmCourses:
     def _course(self, bound: BoundRule) -> Course:
         course = self._content.courses.get(bound.rule.id)
         if course is None:
-            course = self._content.courses[bound.rule.id] = Course.begun(bound)
-            alarm = self._content.alarms.get(alarm_id(bound.rule.id, self._desk.entity))
-            if alarm is not None:
-                # Of a log that was lost: what led to the alarm, or ended it, is not evaluated again.
-                course.resume(bound, int(alarm.severity) if alarm.active else 0, _last_change(alarm))
+            course = begin_course(bound, self._content)
         return course
 
     def _follow(self, bound: BoundRule, course: Course, change: Change | None) -> list[AlarmEvent]:
@@ -85,6 +82,16 @@ class AlarmCourses:
         if alarm.active:
             return events + alarm.change(severity, said, cause)
         return events + alarm.raise_(severity, said, cause)
+
+
+def begin_course(bound: BoundRule, content: AlarmContent) -> Course:
+    """Begin the course of a rule on an entity, by what is known of its alarm."""
+    course = content.courses[bound.rule.id] = Course.begun(bound)
+    alarm = content.alarms.get(alarm_id(bound.rule.id, bound.entity))
+    if alarm is not None:
+        # Of a log that was lost: what led to the alarm, or ended it, is not evaluated again.
+        course.resume(bound, int(alarm.severity) if alarm.active else 0, _last_change(alarm))
+    return course
 
 
 def _last_change(alarm: Alarm) -> Instant:

@@ -16,12 +16,13 @@ from stream.agenda import Agenda
 from stream.alarm_commands import obey
 from stream.alarm_content import PARTITION, AlarmContent, AlarmKind
 from stream.alarm_desk import Surroundings
+from stream.alarm_seeding import seeded_contents
 from stream.alarm_subject import AlarmSubject
 from stream.alarms_told import AlarmsTold
 from stream.buckets import Buckets, Checkpoint
 from stream.model_bindings import ModelBindings
 from stream.stage import Applied, Knowledge, Output, alarm_revision, log_time
-from twin.alarms.alarm import Alarm, Moment
+from twin.alarms.alarm import Moment
 from twin.alarms.incident import Incident
 from twin.alarms.messages import (
     ALARM_INPUTS,
@@ -262,16 +263,11 @@ class AlarmStages:
         return AlarmStage(buckets, self, partition) if buckets is not None else None
 
     def seeded(self, partition: int, knowledge: Knowledge, model: CityModel) -> AlarmStage:
-        """Return the stage at the beginning of a log: with the alarms and incidents that were stored."""
-        contents: dict[str, AlarmContent] = {}
-        for event in knowledge.alarms:
-            if partition_of(event.entity, self.partitions) == partition:
-                content = contents.setdefault(event.entity, AlarmContent())
-                content.alarms[event.alarm] = Alarm.remembered(event)
-        for incident in knowledge.incidents:
-            if partition_of(incident.area, self.partitions) == partition:
-                content = contents.setdefault(incident.area, AlarmContent())
-                content.incidents[incident.cause] = Incident.remembered(incident)
+        """Return the stage at the beginning of a log: with what was stored of alarms, and what was usual."""
+        bindings, _ = self.bindings.of(model)
+        contents = seeded_contents(
+            knowledge, bindings, lambda one: partition_of(one, self.partitions) == partition
+        )
         buckets = Buckets(AlarmKind(), self.log, self.buckets)
         buckets.seed(sorted(contents.items()))
         return AlarmStage(buckets, self, partition)

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 from prometheus_client import CollectorRegistry
 
+from runtime import topics
 from runtime.city_model import Models
 from runtime.kafka_log import log_identity
 from runtime.metrics import serve_metrics
 from runtime.readiness import notify_ready
 from runtime.topics import create_topics, partition_counts
-from storage.database import connect
+from storage.database import Connection, connect
 from storage.knowledge import read_knowledge
+from storage.usual_knowledge import read_usual
 from stream.alarms import AlarmStages
 from stream.app import FaustLog, create_app
 from stream.areas import AreaStages
@@ -26,9 +28,12 @@ from stream.seeding import knowledge_of
 from stream.settings import StreamSettings
 from stream.stage import Knowledge, StageKind
 from stream.worker import Worker
+from twin.alarms.operand import Series
+from twin.alarms.usual import Usual
 from twin.datastream_state import KEPT_MAX
 from twin.errors import ServiceError
 from twin.instant import SECOND
+from twin.model import CityModel
 
 log = logging.getLogger(__name__)
 
@@ -53,8 +58,7 @@ async def run(settings: StreamSettings, models: Models) -> None:
     failure: asyncio.Future[None] = asyncio.get_running_loop().create_future()
     workers: dict[str, Worker] = {}
 
-    async def seeds() -> Knowledge:
-        return await _knowledge(settings, log_id)
+    seeds = _Seeds(settings, log_id, model)
 
     def workers_of(faust_log: FaustLog) -> dict[str, Worker]:
         for kind in _kinds(settings, log_id):
@@ -63,7 +67,7 @@ async def run(settings: StreamSettings, models: Models) -> None:
                 kind=kind,
                 model=model,
                 reload_model=models.load,
-                seeds=seeds,
+                seeds=seeds.with_usual if kind.topic == topics.ALARM_INPUTS else seeds.without,
                 transport=faust_log,
                 metrics=metrics,
             )
@@ -159,16 +163,43 @@ async def _crashed(app: Any) -> None:
     raise ServiceError(f"Faust gave up: {reason!r}") from reason
 
 
-async def _knowledge(settings: StreamSettings, log_id: str) -> Knowledge:
-    """Return what the database knows; wait for the database as long as it takes."""
-    told = False
-    while True:
-        try:
-            connection = await connect(settings.database.get_secret_value(), role="stream")
-            async with connection:
-                return knowledge_of(await read_knowledge(connection, log_id, KEPT_MAX))
-        except (ServiceError, OSError) as error:
-            if not told:
-                log.warning("a new log needs the state from the database, which is away (%s); waiting", error)
-            told = True
-            await asyncio.sleep(DATABASE_RETRY_S)
+class _Seeds:
+    """What the database knows at the beginning of a log; waits for the database as long as it takes."""
+
+    def __init__(self, settings: StreamSettings, log_id: str, model: CityModel) -> None:
+        self._settings = settings
+        self._log_id = log_id
+        self._model = model
+        self._usual: Mapping[Series, Usual] | None = None  # read once, for all partitions
+
+    async def without(self) -> Knowledge:
+        """Return what is known but for what was usual."""
+        return await self._read(self._known)
+
+    async def with_usual(self) -> Knowledge:
+        """Return what is known, with what was usual."""
+        return await self._read(self._known_with_usual)
+
+    async def _known(self, connection: Connection) -> Knowledge:
+        return knowledge_of(await read_knowledge(connection, self._log_id, KEPT_MAX))
+
+    async def _known_with_usual(self, connection: Connection) -> Knowledge:
+        knowledge = await self._known(connection)
+        if self._usual is None:
+            self._usual = await read_usual(connection, self._model, knowledge.observations)
+        return knowledge._replace(usual=self._usual)
+
+    async def _read(self, known: Callable[[Connection], Awaitable[Knowledge]]) -> Knowledge:
+        told = False
+        while True:
+            try:
+                connection = await connect(self._settings.database.get_secret_value(), role="stream")
+                async with connection:
+                    return await known(connection)
+            except (ServiceError, OSError) as error:
+                if not told:
+                    log.warning(
+                        "a new log needs the state from the database, which is away (%s); waiting", error
+                    )
+                told = True
+                await asyncio.sleep(DATABASE_RETRY_S)

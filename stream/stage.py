@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import NamedTuple, Protocol, TypeVar
 
 from runtime import topics
 from stream.buckets import Checkpoint
 from twin.alarms.messages import AlarmEvent, IncidentEvent
+from twin.alarms.operand import Series
+from twin.alarms.usual import Usual
 from twin.codec import VERSION
 from twin.cohort import Past
 from twin.instant import DAY, SECOND, Instant
@@ -81,6 +84,7 @@ class Knowledge(NamedTuple):
     incidents: Sequence[
         IncidentEvent
     ] = ()  #: the last incident of each cause and area, as it was last stored
+    usual: Mapping[Series, Usual] = MappingProxyType({})  #: of the series that rules learn from
 
 
 class StageKind(Protocol[K]):

@@ -72,7 +72,7 @@ class DeviationScreen(ValueScreen):
 
 def _learn(usual: Usual, lessons: Lessons) -> list[tuple[int, int, float]]:
     """Let what is usual go on summing; return (place, hour, mean) of each hour that was over there."""
-    places = np.flatnonzero((lessons.flags & UNUSABLE) == 0)
+    places = np.flatnonzero(((lessons.flags & UNUSABLE) == 0) & (lessons.times // HOUR > usual.known))
     if not len(places):
         return []
     hours = lessons.times[places] // HOUR

@@ -20,6 +20,9 @@ WEEKS_MIN = 3
 MAD_SCALE = 1.4826
 
 
+_NEVER = -(2**62)
+
+
 class Expected(NamedTuple):
     """What is usual: median and scaled median absolute deviation of the hourly means, canonical unit."""
 
@@ -31,18 +34,25 @@ class Usual(msgspec.Struct, array_like=True):
     """The hourly means of the last weeks by local hour of the week. Mutable; goes into a checkpoint."""
 
     means: dict[int, list[float]] = msgspec.field(default_factory=dict)  #: oldest first
-    hour: int = -(2**62)  #: the hour that is being summed, in hours since the epoch
+    hour: int = _NEVER  #: the hour that is being summed, in hours since the epoch
     total: float = 0.0
     count: int = 0
 
     def add(self, time: Instant, value: float, timezone: str) -> None:
-        """Take in a value; times do not go back."""
+        """Take in a value; times do not go back. An hour that is remembered stays as it is."""
         hour = time // HOUR
+        if hour <= self.known:
+            return
         if hour != self.hour:
             self._close(timezone)
             self.hour, self.total, self.count = hour, 0.0, 0
         self.total += value
         self.count += 1
+
+    @property
+    def known(self) -> int:
+        """Return the hour up to which its means are those remembered, in hours since the epoch."""
+        return self.hour if not self.count else _NEVER
 
     def remember(self, hour: int, mean: float, timezone: str) -> None:
         """Take in the mean of an hour that is over, in hours since the epoch; hours do not go back."""

@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from statistics import fmean
 
+from twin.alarms.binding import Bindings
 from twin.alarms.operand import SIZES, Series
 from twin.alarms.stretch import Needs, Stretch, datastreams_behind
 from twin.alarms.usual import WEEKS_MAX, Usual
@@ -14,6 +15,19 @@ from twin.instant import DAY, HOUR, Duration
 from twin.model import CityModel
 
 LOOKED_BACK: Duration = WEEKS_MAX * 7 * DAY
+
+
+def learned_series(model: CityModel) -> list[Series]:
+    """Return the series of which the rules of a model learn what is usual, in order."""
+    bindings = Bindings(model)
+    return sorted(
+        {
+            bound.series[0]
+            for entity in model.entities
+            for bound in bindings.subject(entity).rules.values()
+            if bound.learns
+        }
+    )
 
 
 def hourly_needs(learned: Iterable[Series], model: CityModel) -> Needs:

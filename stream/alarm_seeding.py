@@ -1,0 +1,46 @@
+"""Seeding the stage of alarms: what it knows at the beginning of a log, made of what was stored. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from stream.alarm_content import AlarmContent
+from stream.alarm_courses import begin_course
+from stream.stage import Knowledge
+from twin.alarms.alarm import Alarm
+from twin.alarms.binding import Bindings
+from twin.alarms.incident import Incident
+
+
+def seeded_contents(
+    knowledge: Knowledge, bindings: Bindings, is_mine: Callable[[str], bool]
+) -> dict[str, AlarmContent]:
+    """Return the entities of a partition of which something is known, as they begin."""
+    contents: dict[str, AlarmContent] = {}
+    for event in knowledge.alarms:
+        if is_mine(event.entity):
+            content = contents.setdefault(event.entity, AlarmContent())
+            content.alarms[event.alarm] = Alarm.remembered(event)
+    for incident in knowledge.incidents:
+        if is_mine(incident.area):
+            content = contents.setdefault(incident.area, AlarmContent())
+            content.incidents[incident.cause] = Incident.remembered(incident)
+    if knowledge.usual:
+        _remember_usual(contents, knowledge, bindings, is_mine)
+    return contents
+
+
+def _remember_usual(
+    contents: dict[str, AlarmContent],
+    knowledge: Knowledge,
+    bindings: Bindings,
+    is_mine: Callable[[str], bool],
+) -> None:
+    """Let the courses of rules that learn begin with what was usual."""
+    for entity in filter(is_mine, bindings.model.entities):
+        for bound in bindings.subject(entity).rules.values():
+            known = knowledge.usual.get(bound.series[0]) if bound.learns else None
+            if known is not None:
+                content = contents.setdefault(entity, AlarmContent())
+                content.model = bindings.model.version
+                begin_course(bound, content).usual = known.copy()
