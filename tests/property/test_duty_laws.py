@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from alerting.case import Phase
+from alerting.case import REPEATS_MAX, Phase
 from alerting.message import Message
 from tests.alarm_events import acknowledged, returned
 from tests.duty_run import INCIDENT, DutyRun, alarm, incident
@@ -36,6 +36,10 @@ happenings = st.lists(
     min_size=1,
     max_size=25,
 )
+
+
+fates = st.lists(st.sampled_from((True, None)), max_size=20)
+"""Of messages: sent, or handed over by a process that dies of it."""
 
 
 class Story:
@@ -70,8 +74,11 @@ class Story:
 
 def play(
     run: DutyRun, story: list[Happening], *, between: Callable[[list[AlarmBatch]], None] = lambda _: None
-) -> None:
-    """Play a story; `between` is done after each thing that happens, with all that was told so far."""
+) -> Story:
+    """Play a story, and return who can go on telling it.
+
+    `between` is done after each thing that happens, with all that was told so far.
+    """
     teller, told = Story(), []
     for number, (what, entity, pause) in enumerate(story):
         if what == "snooze":
@@ -83,6 +90,7 @@ def play(
             run.take(batch)
         between(told)
         run.pass_(pause)
+    return teller
 
 
 @given(happenings, st.data())
@@ -128,6 +136,31 @@ def test_nobody_is_told_twice_for_a_step_and_what_is_open_is_never_forgotten(
     told = {(one.contact, one.channel) for one in run.events if one.kind != "recovery"}
     recovered = {(one.contact, one.channel) for one in run.events if one.kind == "recovery"}
     assert recovered <= told, "somebody who was never told hears that it is over"
+
+
+@given(happenings, fates, fates)
+@settings(max_examples=100, deadline=None)
+def test_whoever_was_told_hears_in_the_end_that_it_is_over(
+    story: list[Happening], recoveries: list[bool | None], others: list[bool | None]
+) -> None:
+    def delivers(message: Message) -> bool | None:
+        waiting = recoveries if message.send.kind == "recovery" else others
+        return waiting.pop() if waiting else True
+
+    run = DutyRun(delivers=delivers)
+    teller = play(run, story)
+    for entity in ENTITIES:
+        if (batch := teller.tell("return", entity)) is not None:
+            run.take(batch)
+    # The process dies again and again, also of what it tells then.
+    for _ in range(REPEATS_MAX):
+        run.pass_(12 * HOUR)
+        run.desk.resolve_doubtful(run.now)
+    recoveries.clear()
+    others.clear()
+    run.pass_(12 * HOUR)
+    last = {(one.contact, one.channel): one.kind for one in run.events if one.outcome == "sent"}
+    assert set(last.values()) <= {"recovery"}
 
 
 @given(happenings)

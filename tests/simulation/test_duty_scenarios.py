@@ -38,6 +38,7 @@ def test_a_cloudburst_is_one_incident_and_is_told_at_once(seed: int, tmp_path: P
         assert _incidents(run) == ["high-water~alkmaar~1"]
         _is_told_in_time(run, duty)
         _is_escalated(duty)
+        _is_bearable(duty)
         _nobody_is_told_twice(duty)
 
 
@@ -107,6 +108,15 @@ def _is_escalated(duty: SimulatedDuty) -> None:
     steps = [one.send.step for _, one in duty.handed if one.send.kind != "recovery"]
     assert steps[0] == 0
     assert max(steps) >= 1
+
+
+def _is_bearable(duty: SimulatedDuty) -> None:
+    """Nobody gets more than one message in ten minutes on average (EEMUA 191), nor one title twice."""
+    first, last = duty.handed[0][0], duty.handed[-1][0]
+    for contact in {one.send.contact for _, one in duty.handed}:
+        titles = [one.wording.title for _, one in duty.handed if one.send.contact == contact]
+        assert len(titles) <= 1 + (last - first) / (10 * MINUTE)
+        assert len(set(titles)) == len(titles), titles
 
 
 def _is_told_to_be_over(duty: SimulatedDuty) -> None:
