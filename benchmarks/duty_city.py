@@ -32,7 +32,8 @@ CHANNEL = "webhook"
 SPREAD = 50
 """One site in so many is loud for the first time in the same cycle; the last ones are in cycle SPREAD."""
 
-LOUD_CYCLES = 5
+LOUD_CYCLES = 20
+"""What is over before anybody was told is not told: a shorter noise would count as lost, not as late."""
 
 _LOUD_DB, _LIMIT_DB, _OVER_DB = 90.0, 80.0, 75.0
 _QUIET_DB_MIN = 40.0
