@@ -11,7 +11,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-END_TIMEOUT_S = 20.0
+END_TIMEOUT_S = 60.0
 READY_TIMEOUT_S = 60.0
 
 
