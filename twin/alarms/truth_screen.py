@@ -32,20 +32,16 @@ class Truths:
     def of(self, bound: BoundRule, operands: Sequence[Values]) -> Values:
         """Return 1 where the rule's expression is true of the operands' values, 0 where not, else NaN."""
         rows = np.ascontiguousarray(np.column_stack(operands))
-        codes = np.zeros(len(rows), np.int64)
-        for values in operands:
-            # The same bits are the same value; 0.0 and -0.0 are two.
-            kinds, where = np.unique(np.ascontiguousarray(values).view(np.int64), return_inverse=True)
-            _, codes = np.unique(codes * len(kinds) + where, return_inverse=True)
-        _, places, where = np.unique(codes, return_index=True, return_inverse=True)
-        found: Values = np.array([self._one(bound, rows[place]) for place in places], np.float64)
-        return found[where]
+        # The same bits are the same values.
+        data, size, known = rows.tobytes(), rows.itemsize * len(operands), self._known
+        truths: list[float] = []
+        for place in range(len(rows)):
+            key = data[place * size : (place + 1) * size]
+            truth = known.get(key)
+            truths.append(truth if truth is not None else self._evaluated(bound, rows[place], key))
+        return np.array(truths, np.float64)
 
-    def _one(self, bound: BoundRule, row: Values) -> float:
-        key = row.tobytes()
-        known = self._known.get(key)
-        if known is not None:
-            return known
+    def _evaluated(self, bound: BoundRule, row: Values, key: bytes) -> float:
         try:
             truth = float(bound.evaluate(row.tolist()))
         except ExpressionError:
