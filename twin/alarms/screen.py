@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import TypeAlias
 
 import numpy as np
@@ -20,8 +21,9 @@ from twin.alarms.judging import WORTH
 from twin.alarms.operand import Point
 from twin.alarms.progress import quiet_range
 from twin.alarms.rule import Threshold, Worth
+from twin.alarms.schedule import Schedule
 from twin.alarms.straight_course import StraightCourse
-from twin.instant import INSTANT_MAX, INSTANT_MIN, MINUTE
+from twin.instant import HOUR, INSTANT_MAX, INSTANT_MIN, MINUTE
 from twin.quality import UNUSABLE, quality_word
 
 Mask: TypeAlias = NDArray[np.bool_]
@@ -140,7 +142,12 @@ def _counts(bound: BoundRule, times: Instants) -> Mask | None:
     found: Mask = (times >= rule.start) & (times < rule.end)
     if rule.schedule is None:
         return found
-    # Intervals are of whole minutes.
-    minutes, where = np.unique(times // MINUTE, return_inverse=True)
-    holds = [rule.schedule.holds(int(one) * MINUTE, bound.timezone) for one in minutes]
-    return found & np.array(holds, np.bool_)[where]
+    hours, where = np.unique(times // HOUR, return_inverse=True)
+    holds = np.array([_minutes(rule.schedule, int(one), bound.timezone) for one in hours], np.bool_)
+    return found & holds[where, times % HOUR // MINUTE]
+
+
+@lru_cache(maxsize=4_096)
+def _minutes(schedule: Schedule, hour: int, timezone: str) -> tuple[bool, ...]:
+    """Return in which minutes of an hour, of those since the epoch, a schedule holds."""
+    return tuple(schedule.holds(time, timezone) for time in range(hour * HOUR, (hour + 1) * HOUR, MINUTE))
