@@ -7,11 +7,11 @@ from typing import Any
 
 from api.alarm_events import instant_text
 from cities.duration import format_duration
-from twin.alarms.backtest import Findings
-from twin.alarms.difference import Difference
-from twin.alarms.firing import Firing
 from twin.alarms.severity import Severity
 from twin.alarms.statistics import Repeated
+from twin.backtest.backtest import Findings
+from twin.backtest.difference import Difference
+from twin.backtest.firing import Firing
 from twin.instant import Instant, format_instant
 
 Document = dict[str, Any]

@@ -15,10 +15,10 @@ from storage.bucket_interval import QueryError
 from storage.database import Connection
 from storage.history_reading import fetch
 from storage.queries import query
-from twin.alarms.column import Instants, Values
 from twin.alarms.operand import SIZES, Over
-from twin.alarms.readings import Readings, calibrated, flags_by_times
-from twin.alarms.stretch import Needs, Stretch
+from twin.backtest.column import Instants, Values
+from twin.backtest.readings import Readings, calibrated, flags_by_times
+from twin.backtest.stretch import Needs, Stretch
 from twin.instant import DAY, HOUR, Duration, Instant, format_instant, from_datetime, to_datetime
 from twin.model import CityModel
 from twin.window import Aggregate

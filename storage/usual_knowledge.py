@@ -10,7 +10,7 @@ from storage.database import Connection
 from storage.stretch_reading import read_stretch
 from twin.alarms.operand import Series
 from twin.alarms.usual import Usual
-from twin.alarms.usual_history import LOOKED_BACK, hourly_needs, learned_series, usual_of
+from twin.backtest.usual_history import LOOKED_BACK, hourly_needs, learned_series, usual_of
 from twin.instant import HOUR
 from twin.model import CityModel
 from twin.observation import Observation

@@ -25,10 +25,10 @@ from cities.rules import read_rule
 from storage.backtest import backtest
 from storage.database import Connection
 from storage.rule_store import rule_versions, versions_of
-from twin.alarms.backtest import TooManyFiringsError
-from twin.alarms.difference import difference
 from twin.alarms.rule import Rule
 from twin.alarms.severity import severity_of
+from twin.backtest.backtest import TooManyFiringsError
+from twin.backtest.difference import difference
 from twin.model import CityModel
 
 router = APIRouter(prefix="/v1", tags=["rules"])

@@ -16,10 +16,10 @@ from runtime.settings import RoleSettings
 from storage.backtest import backtest
 from storage.database import connect
 from storage.model_store import load
-from twin.alarms.backtest import Findings
-from twin.alarms.difference import Difference, difference
 from twin.alarms.rule import Rule
 from twin.alarms.severity import SEVERITY_WORDS, severity_of
+from twin.backtest.backtest import Findings
+from twin.backtest.difference import Difference, difference
 from twin.errors import TwinError
 from twin.instant import Instant, parse_instant
 from twin.model import CityModel

@@ -14,17 +14,17 @@ from hypothesis import strategies as st
 
 from tests.alarm_cities import INTERVAL, LIVE, alarm_city, bound, high_water, point
 from twin.alarms.binding import BoundRule
-from twin.alarms.column import Column
 from twin.alarms.course import KEPT_MAX, Change, Course
 from twin.alarms.expression import Program
 from twin.alarms.following import episodes
 from twin.alarms.operand import Operand, Point
 from twin.alarms.progress import Shift
-from twin.alarms.replay import Replay
 from twin.alarms.rule import Deviation, Expression, Level, Rate, Rule, Selection, Threshold, Times, Worth
 from twin.alarms.schedule import Interval, Schedule
 from twin.alarms.severity import Severity
 from twin.alarms.usual import Usual
+from twin.backtest.column import Column
+from twin.backtest.replay import Replay
 from twin.instant import DAY, HOUR, INSTANT_MAX, MINUTE, Instant
 from twin.quality import QualityFlag
 

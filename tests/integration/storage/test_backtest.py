@@ -18,7 +18,6 @@ from storage.log_batch import LogBatch, LogRecord
 from tests.alarm_cities import alarm_city, high_water
 from tests.stage_run import StageRun
 from twin.alarms.expression import Program
-from twin.alarms.firing import Firing, firings_of
 from twin.alarms.operand import Operand
 from twin.alarms.rule import (
     Deviation,
@@ -36,6 +35,7 @@ from twin.alarms.rule import (
 )
 from twin.alarms.schedule import Interval, Schedule
 from twin.alarms.severity import Severity
+from twin.backtest.firing import Firing, firings_of
 from twin.calibration import Calibration
 from twin.codec import VERSION
 from twin.instant import DAY, HOUR, MINUTE, SECOND, Instant, to_datetime

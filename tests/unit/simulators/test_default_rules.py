@@ -17,11 +17,11 @@ from cities.folder import read_city
 from simulators.scenarios.catalogue import scenario_of
 from simulators.truth.city import CityTruth
 from twin.alarms.binding import Bindings, BoundRule
-from twin.alarms.column import Column
 from twin.alarms.operand import SIZES, Point, Series
-from twin.alarms.replay import Replay
 from twin.alarms.rule import Deviation, Expression, Threshold, Worth
 from twin.alarms.severity import Severity
+from twin.backtest.column import Column
+from twin.backtest.replay import Replay
 from twin.indicators.indicator import InputValue
 from twin.indicators.registry import REGISTRY
 from twin.instant import DAY, HOUR, MINUTE, Instant, parse_instant

@@ -14,20 +14,20 @@ from itertools import chain
 from typing import NamedTuple
 
 from twin.alarms.binding import Bindings
-from twin.alarms.column import EMPTY, Column
-from twin.alarms.firing import Firing
-from twin.alarms.listening_replay import ListeningReplay
-from twin.alarms.nights import Night, nights
 from twin.alarms.operand import Series
-from twin.alarms.replay import Replay
 from twin.alarms.rule import Outage, Rule, Silence
 from twin.alarms.severity import Severity
 from twin.alarms.statistics import Statistics, Transition, statistics
-from twin.alarms.stretch import Needs, SeriesHistory, Stretch
 from twin.alarms.supply import Supplies
-from twin.alarms.truth_screen import Truths
 from twin.alarms.usual import Usual
-from twin.alarms.usual_history import hourly_needs, usual_of
+from twin.backtest.column import EMPTY, Column
+from twin.backtest.firing import Firing
+from twin.backtest.listening_replay import ListeningReplay
+from twin.backtest.nights import Night, nights
+from twin.backtest.replay import Replay
+from twin.backtest.stretch import Needs, SeriesHistory, Stretch
+from twin.backtest.truth_screen import Truths
+from twin.backtest.usual_history import hourly_needs, usual_of
 from twin.errors import TwinError
 from twin.instant import Duration, Instant
 from twin.model import CityModel

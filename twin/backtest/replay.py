@@ -2,7 +2,7 @@
 
 Stretch after stretch, in event time, the points of the rule's operands are judged as on the live log, and an
 `Alarm` follows. Where the rule is quiet, points that cannot change it are passed over without being made
-(`twin.alarms.screen`).
+(`twin.backtest.screen`).
 """
 
 from __future__ import annotations
@@ -14,20 +14,20 @@ import numpy as np
 
 from twin.alarms.alarm import Alarm, Moment
 from twin.alarms.binding import BoundRule
-from twin.alarms.column import Column
 from twin.alarms.course import Change
-from twin.alarms.deviation_screen import DeviationScreen
 from twin.alarms.explanation import explain
-from twin.alarms.firing import Firing, firings_of
 from twin.alarms.following import follow
 from twin.alarms.messages import AlarmEvent, alarm_id
 from twin.alarms.operand import Point
 from twin.alarms.progress import Shift
-from twin.alarms.rate_screen import RateScreen
 from twin.alarms.rule import Deviation, Expression, Rate, Threshold
-from twin.alarms.screen import Screen, ValueScreen, usable
-from twin.alarms.straight_course import StraightCourse
-from twin.alarms.truth_screen import Truths, TruthScreen
+from twin.backtest.column import Column
+from twin.backtest.deviation_screen import DeviationScreen
+from twin.backtest.firing import Firing, firings_of
+from twin.backtest.rate_screen import RateScreen
+from twin.backtest.screen import Screen, ValueScreen, usable
+from twin.backtest.straight_course import StraightCourse
+from twin.backtest.truth_screen import Truths, TruthScreen
 from twin.instant import INSTANT_MAX, INSTANT_MIN, Instant
 from twin.model import CityModel
 

@@ -16,13 +16,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twin.alarms.binding import BoundRule
-from twin.alarms.column import Column, Instants, Values
 from twin.alarms.judging import WORTH
 from twin.alarms.operand import Point
 from twin.alarms.progress import quiet_range
 from twin.alarms.rule import Threshold, Worth
 from twin.alarms.schedule import Schedule
-from twin.alarms.straight_course import StraightCourse
+from twin.backtest.column import Column, Instants, Values
+from twin.backtest.straight_course import StraightCourse
 from twin.instant import HOUR, INSTANT_MAX, INSTANT_MIN, MINUTE
 from twin.quality import UNUSABLE, quality_word
 

@@ -6,11 +6,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 
-from twin.alarms.column import EMPTY, Column
 from twin.alarms.operand import Over, Point, Series
-from twin.alarms.readings import Observed, Readings
 from twin.alarms.window_points import derived_point, window_point
 from twin.area_state import PREFIX
+from twin.backtest.column import EMPTY, Column
+from twin.backtest.readings import Observed, Readings
 from twin.derived_state import interval_of
 from twin.instant import Duration, Instant
 from twin.model import CityModel

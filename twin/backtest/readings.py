@@ -8,8 +8,8 @@ from itertools import pairwise
 
 import numpy as np
 
-from twin.alarms.column import EMPTY, Column, Flags, Instants, Values
 from twin.alarms.operand import Point, Source
+from twin.backtest.column import EMPTY, Column, Flags, Instants, Values
 from twin.calibration import Calibration, in_force
 from twin.combination import Part, combine
 from twin.freshness import live_for

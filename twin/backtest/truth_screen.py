@@ -12,11 +12,11 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from twin.alarms.binding import BoundRule
-from twin.alarms.column import Column, Instants, Values
 from twin.alarms.expression import ExpressionError
 from twin.alarms.operand import Point
-from twin.alarms.screen import Mask, Places, Screen, usable
-from twin.alarms.straight_course import StraightCourse
+from twin.backtest.column import Column, Instants, Values
+from twin.backtest.screen import Mask, Places, Screen, usable
+from twin.backtest.straight_course import StraightCourse
 from twin.instant import INSTANT_MIN
 
 TRUTHS_MAX = 200_000

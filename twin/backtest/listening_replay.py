@@ -13,14 +13,14 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from twin.alarms.binding import BoundRule
-from twin.alarms.column import Instants
-from twin.alarms.firing import Firing
 from twin.alarms.messages import alarm_id
-from twin.alarms.readings import Readings
 from twin.alarms.rule import Outage, Silence
 from twin.alarms.silence import SensorLife, heard_every, sensors_of, silent_from
 from twin.alarms.silence_sentence import outage_sentence, silence_sentence
 from twin.alarms.supply import Supplies, SupplyLife
+from twin.backtest.column import Instants
+from twin.backtest.firing import Firing
+from twin.backtest.readings import Readings
 from twin.freshness import GRACE
 from twin.instant import INSTANT_MIN, Instant
 from twin.model import CityModel

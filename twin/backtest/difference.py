@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from twin.alarms.firing import Firing
+from twin.backtest.firing import Firing
 from twin.instant import INSTANT_MAX, Instant
 
 

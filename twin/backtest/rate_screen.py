@@ -11,12 +11,12 @@ from collections.abc import Mapping
 import numpy as np
 
 from twin.alarms.binding import BoundRule
-from twin.alarms.column import Column
 from twin.alarms.judging import RATE_POINTS_MIN, RECENT_MAX
 from twin.alarms.operand import Point
 from twin.alarms.rule import Rate
-from twin.alarms.screen import Mask, Places, Screen, usable
-from twin.alarms.straight_course import StraightCourse
+from twin.backtest.column import Column
+from twin.backtest.screen import Mask, Places, Screen, usable
+from twin.backtest.straight_course import StraightCourse
 
 _MARGIN = 1e-9  # of a bound; a slope is rounded five times, each by 1e-16 of it
 

@@ -8,8 +8,8 @@ from statistics import fmean
 
 from twin.alarms.binding import Bindings
 from twin.alarms.operand import SIZES, Series
-from twin.alarms.stretch import Needs, Stretch, datastreams_behind
 from twin.alarms.usual import WEEKS_MAX, Usual
+from twin.backtest.stretch import Needs, Stretch, datastreams_behind
 from twin.combination import combined
 from twin.instant import DAY, HOUR, Duration
 from twin.model import CityModel

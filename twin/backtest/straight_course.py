@@ -1,7 +1,7 @@
 """The course of a rule over points that come in order: history, which is there as a whole.
 
 What `twin.alarms.course` comes to for the same points, without what it keeps for those that come late. What
-is usual is learned by whoever has the history (`twin.alarms.deviation_screen`).
+is usual is learned by whoever has the history (`twin.backtest.deviation_screen`).
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from typing import NamedTuple
 import numpy as np
 
 from twin.alarms.binding import BoundRule
-from twin.alarms.column import EMPTY, Column, Flags, Instants, Values
 from twin.alarms.expression import ExpressionError
 from twin.alarms.judging import Sight, judge
 from twin.alarms.operand import Point
 from twin.alarms.progress import Progress, Shift
 from twin.alarms.usual import Usual
+from twin.backtest.column import EMPTY, Column, Flags, Instants, Values
 from twin.instant import Instant
 
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 
 from twin.alarms.binding import BoundRule
-from twin.alarms.column import Column, Values
 from twin.alarms.course import KEPT_MAX
 from twin.alarms.judging import unit_of
 from twin.alarms.rule import Deviation
-from twin.alarms.screen import Mask, ValueScreen, usable
-from twin.alarms.straight_course import Lessons, StraightCourse
 from twin.alarms.usual import Usual
+from twin.backtest.column import Column, Values
+from twin.backtest.screen import Mask, ValueScreen, usable
+from twin.backtest.straight_course import Lessons, StraightCourse
 from twin.instant import HOUR
 from twin.quality import UNUSABLE
 
