@@ -11,7 +11,7 @@ from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 
 from alerting.journal import Place
-from runtime.kafka_log import UNHURRIED_WAIT_MS, beginnings, ends, log_identity, new_consumer
+from runtime.kafka_log import UNHURRIED, beginnings, ends, log_identity, new_consumer
 from runtime.topics import ALARMS, DUTY_COMMANDS, create_topics, partition_counts
 from twin.errors import ServiceError
 
@@ -96,7 +96,7 @@ class DutyLog:
             self._log = identity
             await self._arrive(LogBegun(identity))
         goal = await ends(self._bootstrap, partitions)
-        consumer = new_consumer(self._bootstrap, wait_ms=UNHURRIED_WAIT_MS, max_poll_records=RECORDS_MAX)
+        consumer = new_consumer(self._bootstrap, pace=UNHURRIED, max_poll_records=RECORDS_MAX)
         await consumer.start()
         try:
             consumer.assign(partitions)

@@ -18,7 +18,7 @@ from api.hub import Hub
 from api.lanes import lanes
 from api.metrics import ApiMetrics
 from api.view import Seed
-from runtime.kafka_log import FETCH_MAX_WAIT_MS, beginnings, ends, log_identity, new_consumer
+from runtime.kafka_log import PROMPT, Pace, beginnings, ends, log_identity, new_consumer
 from runtime.topics import ALARMS as ALARM_TOPIC
 from runtime.topics import create_topics, partition_counts
 from twin.alarms.messages import ALARMS, AlarmBatch
@@ -59,13 +59,13 @@ class Feed:
         metrics: ApiMetrics,
         *,
         hear: Callable[[AlarmBatch], None] = lambda _: None,
-        wait_ms: int = FETCH_MAX_WAIT_MS,
+        pace: Pace = PROMPT,
     ) -> None:
         self.ready = asyncio.Event()  #: set once the view has caught up with the log for the first time
         self.connected = False  #: whether the log answers
         self.whole = True  #: whether the view holds what the database knew
         self._bootstrap = bootstrap
-        self._wait_ms = wait_ms
+        self._pace = pace
         self._count = partitions
         self._lanes = {one: lane for lane, one in enumerate(lanes(partitions))}
         self._hub = hub
@@ -98,7 +98,7 @@ class Feed:
         """Seed the view and follow the log until its identity changes, or it no longer reaches back."""
         identity = await log_identity(self._bootstrap)
         await create_topics(self._bootstrap, partition_counts(self._count))
-        consumer = new_consumer(self._bootstrap, wait_ms=self._wait_ms, max_poll_records=RECORDS_MAX)
+        consumer = new_consumer(self._bootstrap, pace=self._pace, max_poll_records=RECORDS_MAX)
         merging: asyncio.Task[None] | None = None
         try:
             await consumer.start()

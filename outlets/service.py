@@ -27,7 +27,7 @@ from outlets.settings import OutletSettings
 from outlets.webhooks import Webhooks
 from runtime.city_model import Models
 from runtime.clock import system_clock
-from runtime.kafka_log import UNHURRIED_WAIT_MS
+from runtime.kafka_log import UNHURRIED
 from runtime.metrics import serve_metrics
 from runtime.readiness import notify_ready
 from runtime.sink_address import SinkRules, networks
@@ -82,7 +82,7 @@ async def serve(
         hub,
         lambda log_id: stored_seed(dsn, log_id, role="outlets"),
         view_metrics,
-        wait_ms=UNHURRIED_WAIT_MS,
+        pace=UNHURRIED,
     )
     mqtt = MqttOut(
         _broker(settings),

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable
+from typing import NamedTuple
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
@@ -22,8 +23,19 @@ from twin.errors import ServiceError
 # The embedded broker's long poll sleeps half of this before it looks again: latency is a setting.
 FETCH_MAX_WAIT_MS = 20
 
-UNHURRIED_WAIT_MS = 100
-"""Of readers that nobody waits for: each look costs the embedded broker, and the reader, processor time."""
+
+class Pace(NamedTuple):
+    """When the broker answers a fetch: as soon as it has so many bytes, or after a while."""
+
+    wait_ms: int
+    bytes_min: int = 1
+
+
+PROMPT = Pace(FETCH_MAX_WAIT_MS)
+"""Each record at once: for whoever is on the way from a sensor to a screen."""
+
+UNHURRIED = Pace(100, 1 << 16)
+"""Up to a tenth of a second later, many records at a time: each fetch costs the broker and the reader."""
 
 CONNECT_TIMEOUT_S = 30.0
 HIGHWATER_TIMEOUT_S = 5.0
@@ -54,16 +66,14 @@ async def log_identity(bootstrap: str, timeout_s: float = CONNECT_TIMEOUT_S) -> 
             await admin.close()
 
 
-def new_consumer(bootstrap: str, *, wait_ms: int = FETCH_MAX_WAIT_MS, **options: object) -> AIOKafkaConsumer:
-    """Return a consumer without a group, set for low latency; the caller starts, assigns and stops it.
-
-    `wait_ms` is how long the broker holds a fetch while there is nothing.
-    """
+def new_consumer(bootstrap: str, *, pace: Pace = PROMPT, **options: object) -> AIOKafkaConsumer:
+    """Return a consumer without a group; the caller starts, assigns and stops it."""
     return AIOKafkaConsumer(
         bootstrap_servers=bootstrap,
         enable_auto_commit=False,
         auto_offset_reset="none",
-        fetch_max_wait_ms=wait_ms,
+        fetch_max_wait_ms=pace.wait_ms,
+        fetch_min_bytes=pace.bytes_min,
         **options,
     )
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 
-from runtime.kafka_log import UNHURRIED_WAIT_MS, beginnings, new_consumer
+from runtime.kafka_log import UNHURRIED, beginnings, new_consumer
 from runtime.topics import (
     AGGREGATES,
     ALARMS,
@@ -47,7 +47,7 @@ class LogReader:
         self._settings = settings
         self._log_id = log_id
         self._metrics = metrics
-        self._consumer: AIOKafkaConsumer = new_consumer(settings.kafka, wait_ms=UNHURRIED_WAIT_MS)
+        self._consumer: AIOKafkaConsumer = new_consumer(settings.kafka, pace=UNHURRIED)
         self._next_take = 0.0
 
     async def start(self, positions: Mapping[tuple[str, int], int]) -> None:
