@@ -68,7 +68,8 @@ async def backtest_rule(request: Request, _: Annotated[NoParameters, Query()]) -
     require(request, "operator")
     context = context_of(request)
     asked = await body_of(request, BacktestBody)
-    start, end = parse_time(asked.start), parse_time(asked.end)
+    # What stands now has lasted until now, not until an end that is yet to come.
+    start, end = parse_time(asked.start), min(parse_time(asked.end), context.clock())
     least = severity_of(asked.severity)
     model = context.model
     async with context.backtests.turn(), context.database.connection() as connection:

@@ -12,6 +12,7 @@ from api.backtest_documents import backtest_document
 from cities.rule_file import read_rule_file
 from cli.backtest_table import backtest_lines
 from cli.running import read_settings
+from runtime.clock import system_clock
 from runtime.settings import RoleSettings
 from storage.backtest import backtest
 from storage.database import connect
@@ -72,7 +73,8 @@ def command(
             known = model.rules.get(asked.id)
             differs = known is not None and known.content() != asked.content()
             rules = [asked, known] if differs and known is not None else [asked]
-            return await backtest(connection, rules, model, (start, end), least), known is not None
+            span = start, min(end, system_clock())  # what stands now has lasted until now
+            return await backtest(connection, rules, model, span, least), known is not None
 
     found, is_known = asyncio.run(run())
     compared: tuple[Findings, Difference] | None = None
