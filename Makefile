@@ -11,7 +11,7 @@ ARGS ?=
 # More options for pytest: make test TESTS="tests/unit -k decoders"
 TESTS ?=
 
-.PHONY: help setup setup-tests demo test test-core test-services check format bench clean
+.PHONY: help setup setup-tests demo test test-core test-services test-systems check format bench clean
 
 help:
 	@echo 'make demo   set up what is missing, run the simulated city: http://localhost:8080/'
@@ -30,11 +30,11 @@ setup-tests:
 demo: setup
 	@exec $(BIN)/livetwin up $(ARGS)
 
-# All tests are two runs at once: what needs services mostly waits for them, the rest computes. Each is shown
-# when it has ended.
+# All tests are three runs at once: what needs services, or the whole system, mostly waits, the rest computes. Each
+# is shown when it has ended.
 test: setup-tests
 ifeq ($(TESTS),)
-	@$(MAKE) --no-print-directory --jobs=2 --output-sync test-core test-services
+	@$(MAKE) --no-print-directory --jobs=3 --output-sync test-core test-services test-systems
 else
 	$(BIN)/pytest $(TESTS)
 endif
@@ -43,8 +43,14 @@ endif
 test-core:
 	$(BIN)/pytest -p no:cacheprovider --ignore=tests/integration --ignore=tests/e2e --doctest-modules tests $(PACKAGES)
 
+# Tests that start whole systems, or several workers of a role, and kill them.
+SYSTEMS := tests/integration/cli tests/integration/stream tests/e2e
+
 test-services:
-	$(BIN)/pytest tests/integration tests/e2e
+	$(BIN)/pytest -p no:cacheprovider tests/integration $(SYSTEMS:%=--ignore=%)
+
+test-systems:
+	$(BIN)/pytest -p no:cacheprovider $(SYSTEMS)
 
 check: setup
 	$(BIN)/ruff format --check .
