@@ -24,15 +24,20 @@ class AlarmCourses:
         self._rules = rules
         self._content = desk.content
 
-    def take(self, points: Points) -> list[AlarmEvent]:
-        """Take in points of a series that the entity's rules look at."""
+    def take(self, points: Points, told_time: Instant) -> list[AlarmEvent]:
+        """Take in points of a series that the entity's rules look at, as told at a log time.
+
+        The clock of the partition follows with the next tick. Counted from before that, the time since they
+        came would hold the pause that they ended.
+        """
         events: list[AlarmEvent] = []
         for bound, operand in self._rules.by_series.get(points.series, ()):
             if bound.fault:
                 events += self._desk.errs(bound, bound.fault)
                 continue
             course = self._course(bound)
-            change = course.take(operand, points.points, bound, self._desk.moment.now)
+            came = max(told_time, self._desk.moment.now)
+            change = course.take(operand, points.points, bound, came)
             events += self._follow(bound, course, change)
         return events
 

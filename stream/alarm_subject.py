@@ -31,9 +31,9 @@ class AlarmSubject:
         """The supplies that are out, or work again, since now."""
         return self._listening.outs
 
-    def take(self, points: Points) -> list[AlarmEvent]:
-        """Take in points of a series that the entity's rules look at."""
-        return self._courses.take(points)
+    def take(self, points: Points, told_time: Instant) -> list[AlarmEvent]:
+        """Take in points of a series that the entity's rules look at, as told at a log time."""
+        return self._courses.take(points, told_time)
 
     def pass_time(self) -> list[AlarmEvent]:
         """Evaluate what follows from the present moment alone."""

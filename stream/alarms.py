@@ -137,7 +137,7 @@ class _Work:
     def take(self, batch: AlarmInputBatch) -> None:
         """Take in what a record holds."""
         for points in batch.points:
-            self._take_points(points)
+            self._take_points(points, batch.time)
         self._take_heard(batch.heard)
         self._take_carried(batch.carried)
         self._take_outs(batch.outs)
@@ -147,14 +147,14 @@ class _Work:
             self._take_command(command)
         self.told.probes += batch.probes
 
-    def _take_points(self, points: Points) -> None:
+    def _take_points(self, points: Points, told_time: Instant) -> None:
         partition, partitions = self._stage._partition, self._stage._options.partitions
         for entity in self._bindings.listeners(points.series):
             if partition_of(entity, partitions) != partition or self._is_done(entity):
                 continue
             if self._content(entity).is_news(points.series, points.revision):
                 subject = self._subject(entity)
-                self.told.add(subject.take(points))
+                self.told.add(subject.take(points, told_time))
                 self._tell(entity, subject)
 
     def _take_heard(self, heard: Iterable[Heard]) -> None:

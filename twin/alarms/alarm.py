@@ -108,14 +108,15 @@ class Alarm(msgspec.Struct, array_like=True):
             self.explanation = explanation
         return _told(self.pull(Trigger.RAISE, "raised", cause))
 
-    def change(self, severity: Severity, explanation: Explanation, cause: Cause) -> list[AlarmEvent]:
+    def change(self, severity: Severity, explanation: Explanation | None, cause: Cause) -> list[AlarmEvent]:
         """Let an occurrence go on at another severity; only one worse than ever is news for who knew."""
         if not self.active or severity == self.severity:
             return []
         kind = "worsened" if severity > self.severity else "eased"
         trigger = Trigger.WORSEN if severity > self.worst else Trigger.EASE
         self.severity, self.worst = severity, max(self.worst, severity)
-        self.explanation = explanation
+        if explanation is not None:
+            self.explanation = explanation
         if trigger is Trigger.WORSEN:
             self.acknowledged_time, self.acknowledged_by = None, ""
         return _told(self.pull(trigger, kind, cause))

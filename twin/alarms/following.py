@@ -86,8 +86,10 @@ def _adjust(
     if episode.end != INSTANT_MAX:
         return events + _end_of(alarm, episode, change, explain, moment)
     if episode.shifts:
-        events += _shift(alarm, episode.shifts[-1], explain, moment, late=True)
-    return events
+        return events + _shift(alarm, episode.shifts[-1], explain, moment, late=True)
+    # Nothing is left of what had changed since the base: it is as bad as it was then.
+    when = change.before[0].time if change.before else moment.now
+    return events + alarm.change(Severity(change.base), None, moment.at(when, late=True))
 
 
 def _past(alarm: Alarm, after: Sequence[Episode], change: Change, moment: Moment) -> list[AlarmEvent]:

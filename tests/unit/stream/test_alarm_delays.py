@@ -1,0 +1,38 @@
+"""The stage of alarms where time itself matters: pauses of the clock, and delays that late points undo."""
+
+from __future__ import annotations
+
+from msgspec import structs
+
+from tests.alarm_cities import alarm_city, high_water
+from tests.stage_run import StageRun
+from tests.unit.stream.test_alarms import START, kinds, level
+from twin.instant import MINUTE, SECOND
+
+
+def test_a_pause_that_a_point_ends_does_not_count_towards_a_delay() -> None:
+    rule = structs.replace(high_water(), off_delay=4 * MINUTE + 30 * SECOND)
+    run = StageRun(alarm_city([rule]))
+    run.observe(level(0, -0.2))
+    run.observe(level(1, -0.5))
+    run.observe(level(3.5, -0.5))  # no tick since: the clock comes here with this point
+    assert kinds(run) == ["raised"]
+    run.pass_time(START + 6 * MINUTE)
+    assert kinds(run) == ["raised", "returned"]
+    assert run.alarms[-1].time == START + 5 * MINUTE + 30 * SECOND
+
+
+def test_what_eased_too_soon_is_as_bad_again_when_a_late_point_says_so() -> None:
+    rule = structs.replace(high_water(), off_delay=2 * MINUTE)
+    run = StageRun(alarm_city([rule]))
+    run.observe(level(0, -0.2))
+    for number in range(40):  # the base has taken it by then
+        run.observe(level(1 + number / 10, -0.2))
+    run.observe(level(5, -0.35))
+    run.observe(level(7, -0.35))
+    worst = run.alarms[0].severity
+    assert kinds(run) == ["raised", "eased"]
+    run.observe(level(6, -0.2, received=7.1))
+    assert kinds(run) == ["raised", "eased", "worsened"]
+    assert run.alarms[-1].severity == worst
+    assert run.alarms[-1].late
