@@ -22,7 +22,7 @@ from runtime import topics
 from stream.alarms import AlarmStages
 from stream.entity_stages import EntityStages
 from stream.model_bindings import ModelBindings
-from stream.stage import Knowledge, Stage
+from stream.stage import NOTHING, Stage
 from twin.alarms.messages import ALARM_INPUTS, AlarmInputBatch
 from twin.alarms.operand import Operand
 from twin.alarms.rule import Expression, Level, Rule, Selection, Text, Threshold
@@ -40,7 +40,6 @@ RULES = (2, 10, 100, 1_000)
 ROUNDS = 3
 BATCH = 500
 START: Instant = 1_764_547_200 * SECOND  # 2025-12-01T00:00:00Z
-NOTHING = Knowledge([], frozenset(), [], [], {}, {}, {}, {}, [], {})
 
 
 @click.command()

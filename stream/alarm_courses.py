@@ -30,13 +30,13 @@ class AlarmCourses:
         The clock of the partition follows with the next tick. Counted from before that, the time since they
         came would hold the pause that they ended.
         """
+        came = max(told_time, self._desk.moment.now)
         events: list[AlarmEvent] = []
         for bound, operand in self._rules.by_series.get(points.series, ()):
             if bound.fault:
                 events += self._desk.errs(bound, bound.fault)
                 continue
             course = self._course(bound)
-            came = max(told_time, self._desk.moment.now)
             change = course.take(operand, points.points, bound, came)
             events += self._follow(bound, course, change)
         return events

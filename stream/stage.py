@@ -87,6 +87,10 @@ class Knowledge(NamedTuple):
     usual: Mapping[Series, Usual] = MappingProxyType({})  #: of the series that rules learn from
 
 
+NOTHING = Knowledge([], frozenset(), [], [], {}, {}, {}, {}, [], {})
+"""What a database knows that nothing was ever stored in. Nobody changes what is in it."""
+
+
 class StageKind(Protocol[K]):
     """Makes the stages of one topic."""
 

@@ -9,7 +9,7 @@ from runtime import topics
 from stream.areas import AreaStage, AreaStages
 from stream.entities import EntityStage
 from stream.entity_stages import EntityStages
-from stream.stage import Knowledge
+from stream.stage import NOTHING
 from twin.codec import VERSION
 from twin.entity import Entity
 from twin.instant import MINUTE, SECOND, Instant
@@ -19,7 +19,6 @@ from twin.observation import Observation
 from twin.sensor import Datastream, Sensor
 from twin.verdict import Verdict
 
-NOTHING = Knowledge([], frozenset(), [], [], {}, {}, {}, {}, [], {})
 NAME = "air_temperature"
 ROLLED_UP = "area_air_temperature"
 

@@ -11,7 +11,7 @@ from stream.alarms import AlarmStages
 from stream.areas import AreaStages
 from stream.entity_stages import EntityStages
 from stream.model_bindings import ModelBindings
-from stream.stage import Knowledge, Output, Stage, StageKind
+from stream.stage import NOTHING, Knowledge, Output, Stage, StageKind
 from twin.alarms.messages import (
     ALARM_INPUTS,
     ALARMS,
@@ -26,8 +26,6 @@ from twin.instant import MINUTE, SECOND, Instant
 from twin.messages import OBSERVATIONS, ObservationBatch, partition_of
 from twin.model import CityModel
 from twin.observation import Observation
-
-NOTHING = Knowledge([], frozenset(), [], [], {}, {}, {}, {}, [], {})
 
 
 class StageRun:

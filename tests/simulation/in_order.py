@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from runtime import topics
-from stream.stage import Knowledge
+from stream.stage import NOTHING
 from tests.simulation import oracle
 from tests.simulation.invariants import Ending
 from tests.simulation.model_database import ModelDatabase
@@ -22,7 +22,6 @@ from twin.instant import MINUTE, Duration
 from twin.messages import AGGREGATES, UpdateKind, encode_observations
 
 ALL = 1_000_000
-NOTHING = Knowledge([], frozenset(), [], [], {}, {}, {}, {}, [], {})
 
 OVER_WINDOWS = frozenset(
     name for name, one in REGISTRY.items() if all(input.averaging != "instant" for input in one.inputs)

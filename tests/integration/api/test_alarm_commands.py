@@ -19,12 +19,12 @@ from runtime import topics
 from runtime.clock import system_clock
 from runtime.kafka_log import new_consumer
 from stream.alarms import AlarmStages
+from stream.stage import NOTHING
 from tests.alarm_cities import high_water
 from tests.alarm_events import alarm_event, alarm_record, incident_event, operand
 from tests.cap_rules import read_cap, texts
 from tests.integration.api.conftest import PARTITIONS
 from tests.integration.api.stored_city import Stored, archive
-from tests.stage_run import NOTHING
 from twin.alarms.messages import AlarmEvent
 from twin.alarms.operand import Operand
 from twin.alarms.rule import Level, Selection, Threshold

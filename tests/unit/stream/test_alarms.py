@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from stream.stage import NOTHING
 from tests.alarm_cities import alarm_city, high_water
-from tests.stage_run import NOTHING, StageRun
+from tests.stage_run import StageRun
 from twin.alarms.messages import Command
 from twin.alarms.operand import Operand
 from twin.alarms.rule import Expression, Level, Selection, Threshold

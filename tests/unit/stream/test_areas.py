@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from stream.areas import AreaStage, AreaStages
-from stream.stage import Knowledge
+from stream.stage import NOTHING
 from tests.cities import small_city
 from twin.codec import VERSION
 from twin.entity import Entity
@@ -11,7 +11,6 @@ from twin.instant import MINUTE
 from twin.messages import AREA_INPUTS, UPDATES, AreaInput, AreaInputBatch, Update
 from twin.model import CityModel
 
-NOTHING = Knowledge([], frozenset(), [], [], {}, {}, {}, {}, [], {})
 KIND = AreaStages("log-1", 1, 4)
 
 

@@ -11,7 +11,7 @@ from runtime import topics
 from stream.buckets import NOWHERE, Checkpoint
 from stream.entities import EntityStage
 from stream.entity_stages import EntityStages
-from stream.stage import Knowledge, Output
+from stream.stage import NOTHING, Output
 from tests.cities import small_city
 from tests.strategies import observations
 from twin.alarms.messages import ALARM_INPUTS
@@ -25,7 +25,6 @@ MODEL = small_city()
 BUCKETS = 4
 # One partition, so that every entity of the small city lives in it.
 KIND = EntityStages("log-1", 1, BUCKETS, 5 * MINUTE)
-NOTHING = Knowledge([], frozenset(), [], [], {}, {}, {}, {}, [], {})
 Told = dict[tuple[Any, ...], Any]
 
 

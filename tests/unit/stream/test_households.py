@@ -6,7 +6,7 @@ import math
 
 from stream.entities import EntityStage
 from stream.entity_stages import EntityStages
-from stream.stage import Knowledge, Output
+from stream.stage import NOTHING, Output
 from tests.household_city import household_city
 from twin.codec import VERSION
 from twin.cohort import CONNECTIONS_MIN, Past
@@ -16,7 +16,6 @@ from twin.model import CityModel
 from twin.observation import Observation
 
 KIND = EntityStages("log-1", 1, 4, 5 * MINUTE)
-NOTHING = Knowledge([], frozenset(), [], [], {}, {}, {}, {}, [], {})
 
 
 def decoded(outputs: list[Output]) -> tuple[list[Update], list[AreaInput]]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from stream.stage import NOTHING
 from tests.alarm_cities import alarm_city, high_water
-from tests.stage_run import NOTHING, StageRun
+from tests.stage_run import StageRun
 from tests.unit.stream.test_alarms import START, kinds, level
 from twin.alarms.operand import Operand, Series
 from twin.alarms.rule import Deviation, Level, Threshold

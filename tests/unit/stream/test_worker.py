@@ -12,7 +12,7 @@ from runtime import topics
 from stream.entity_stages import EntityStages
 from stream.metrics import StreamMetrics
 from stream.settings import StreamSettings
-from stream.stage import Knowledge
+from stream.stage import NOTHING, Knowledge
 from stream.surroundings import Confirmation
 from stream.worker import SEEK_BACK_TRIES_MAX, HoleError, Worker
 from tests.cities import small_city
@@ -22,7 +22,6 @@ from twin.model import CityModel
 from twin.observation import Observation
 
 PARTITION = partition_of("town.canal", 4)
-NOTHING = Knowledge([], frozenset(), [], [], {}, {}, {}, {}, [], {})
 
 
 @dataclass
