@@ -7,14 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from html import escape
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
+from alerting.words import severity_word
 from api.incident_actions import waits
 from twin.alarms.messages import AlarmEvent
 from twin.instant import Instant, to_datetime
-
-Language = Literal["en", "nl"]
+from twin.wording import Language
 
 # Only this page may send a form, and only to where it came from.
 CONTENT_SECURITY_POLICY = "; ".join(
@@ -54,11 +54,6 @@ _WORDS: dict[Language, dict[str, str]] = {
         "page": "Naar de pagina",
         "bad": "Deze link kan niet worden gebruikt",
     },
-}
-
-_SEVERITIES: dict[Language, dict[str, str]] = {
-    "en": {"warning": "warning", "minor": "minor", "major": "major", "critical": "critical"},
-    "nl": {"warning": "waarschuwing", "minor": "klein", "major": "groot", "critical": "kritiek"},
 }
 
 _STYLE = (
@@ -112,7 +107,7 @@ def refusal_page(reason: str, language: Language) -> str:
 def _item(event: AlarmEvent, language: Language, zone: ZoneInfo) -> str:
     words = _WORDS[language]
     sentence = event.sentence_nl if language == "nl" else event.sentence_en
-    severity = _SEVERITIES[language].get(event.severity.word, event.severity.word)
+    severity = severity_word(event.severity, language)
     since = f"{words['since']} {_time(event.raised_time, zone)}" if event.raised_time is not None else ""
     by = f"; {words['by']} {event.acknowledged_by}" if event.acknowledged_by else ""
     return f"<li><b>{escape(severity)}</b> {escape(sentence)}<br><small>{escape(since + by)}</small></li>"

@@ -11,7 +11,7 @@ from starlette.responses import HTMLResponse, Response
 
 from alerting.links import LINK_PATH, Link, LinkRefusal, verify
 from api import alarm_examples
-from api.acknowledge_page import CONTENT_SECURITY_POLICY, Language, Told, incident_page, refusal_page
+from api.acknowledge_page import CONTENT_SECURITY_POLICY, Told, incident_page, refusal_page
 from api.context import Context, context_of
 from api.incident_actions import acknowledge_all, waits
 from api.incident_lookup import incident_named
@@ -20,6 +20,7 @@ from api.problems import ProblemError, problem_response
 from twin.alarms.messages import AlarmEvent
 from twin.duty import Contact
 from twin.role import Role
+from twin.wording import Language
 
 router = APIRouter(tags=["duty"])
 
