@@ -13,9 +13,10 @@ from twin.alarms.rule import Rule
 from twin.alarms.rule_error import RULE_ERROR, rule_error
 from twin.alarms.severity import Severity
 from twin.alarms.state_machine import AlarmState
-from twin.alarms.supply import Supplies, supplies_of
+from twin.alarms.supply import Supplies, missed_from, supplies_of
 from twin.instant import Instant
 from twin.model import CityModel
+from twin.sensor import Sensor
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,22 +102,40 @@ class AlarmDesk:
         sensor = self.model.sensors.get(alarm.sensor)
         now = self.moment.now
         if sensor is not None:
-            for supply in supplies_of(sensor):
-                out = self.around.outs.get(supply)
-                if out is not None and out.since is not None and out.alarm != alarm.id:
+            for out in self._outs_of(sensor):
+                if out.alarm != alarm.id and (
+                    out.since is not None or now < self._awaited_until(sensor, out)
+                ):
                     return out.alarm
             if any(one.sensor == sensor.id and one.start <= now < one.end for one in self.model.maintenance):
                 return "maintenance"
         return ""
 
+    def _outs_of(self, sensor: Sensor) -> Iterator[Out]:
+        """Yield what is known of the supplies of a sensor that are or were out."""
+        outs = self.around.outs
+        yield from (outs[supply] for supply in supplies_of(sensor) if supply in outs)
+
+    def _awaited_until(self, sensor: Sensor, out: Out) -> Instant:
+        """Return until when a sensor may keep silent whose supply works again: until it misses a report.
+
+        Those of a gateway that comes back report one after the other, not with it.
+        """
+        life = self.content.lives.get(sensor.id)
+        is_heard = life is not None and life.received_time >= out.last
+        return out.last if is_heard else missed_from(out.last, sensor)
+
     def aside_until(self, alarm: Alarm) -> Iterator[Instant]:
         """Yield when an alarm may be set aside, or taken up again, by time alone."""
         if alarm.shelved_until is not None:
             yield alarm.shelved_until
-        if alarm.sensor:
+        sensor = self.model.sensors.get(alarm.sensor)
+        if sensor is not None:
+            times = [self._awaited_until(sensor, out) for out in self._outs_of(sensor) if out.since is None]
             for one in self.model.maintenance:
                 if one.sensor == alarm.sensor:
-                    yield from (time for time in (one.start, one.end) if time > self.moment.now)
+                    times += (one.start, one.end)
+            yield from (time for time in times if time > self.moment.now)
 
     def keep_aside(self, alarm: Alarm) -> list[AlarmEvent]:
         """End what sets an alarm aside, or begin it, as time goes by."""

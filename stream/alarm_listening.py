@@ -11,6 +11,7 @@ from twin.alarms.rule import Outage, Rule, Silence
 from twin.alarms.severity import Severity
 from twin.alarms.silence import SensorLife, sensors_of, silent_from
 from twin.alarms.silence_sentence import outage_sentence, silence_sentence
+from twin.alarms.supply import sensor_part
 from twin.instant import Instant
 from twin.sensor import Sensor
 
@@ -48,8 +49,7 @@ class AlarmListening:
                 continue
             since = heard, self._desk.model.city.timezone
             words = silence_sentence(rule.title, self._desk.name, sensor.id, since, returned=not severity)
-            events += self._desk.suppressed(alarm)
-            events += self._desk.turn(alarm, severity, Explanation((), *words), time)
+            events += self._turn(alarm, severity, words, time)
         return events
 
     def watch(self, rule: Rule, outage: Outage) -> list[AlarmEvent]:
@@ -57,7 +57,7 @@ class AlarmListening:
         events: list[AlarmEvent] = []
         for supply, due, last in self._supplies_of(outage):
             # Of feeds, the city's, there are several alarms of one entity.
-            alarm = self._desk.alarm(rule, supply.replace(":", "-") if outage.supply == "feed" else "")
+            alarm = self._desk.alarm(rule, sensor_part(outage, supply))
             # An outage ends with the next message, not with a change of what is expected.
             if alarm.active and alarm.raised_time is not None and last > alarm.raised_time:
                 events += self._out(alarm, rule, supply, None, last)
@@ -81,9 +81,15 @@ class AlarmListening:
         when = last, self._desk.model.city.timezone
         words = outage_sentence(rule.title, self._desk.name, what, when, returned=severity is None)
         since = last if severity is not None else None
-        self.outs.append(Out(supply, since, alarm.id, self._desk.moment.revision))
-        events = self._desk.suppressed(alarm)
-        return events + self._desk.turn(alarm, severity or 0, Explanation((), *words), time)
+        self.outs.append(Out(supply, since, alarm.id, self._desk.moment.revision, last))
+        return self._turn(alarm, severity or 0, words, time)
+
+    def _turn(self, alarm: Alarm, severity: int, words: tuple[str, str], time: Instant) -> list[AlarmEvent]:
+        """Raise an alarm, or with severity 0 let it return; what is set aside is not told in between."""
+        said = Explanation((), *words)
+        if severity:
+            return [*self._desk.suppressed(alarm), *self._desk.turn(alarm, severity, said, time)]
+        return [*self._desk.turn(alarm, 0, said, time), *self._desk.suppressed(alarm)]
 
     def dues(self, condition: Silence | Outage) -> Iterator[Instant]:
         """Yield the log times, after now, at which something is missed if nothing comes."""

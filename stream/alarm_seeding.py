@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from stream.alarm_content import AlarmContent
+from stream.alarm_content import PARTITION, AlarmContent
 from stream.alarm_courses import begin_course
 from stream.stage import Knowledge
 from twin.alarms.alarm import Alarm
 from twin.alarms.binding import Bindings
 from twin.alarms.incident import Incident
+from twin.alarms.messages import Out
+from twin.alarms.rule import Outage
+from twin.alarms.supply import supply_of
+from twin.model import CityModel
 
 
 def seeded_contents(
@@ -25,9 +29,22 @@ def seeded_contents(
         if is_mine(incident.area):
             content = contents.setdefault(incident.area, AlarmContent())
             content.incidents[incident.cause] = Incident.remembered(incident)
+    contents[PARTITION] = AlarmContent(outs=_outs(knowledge, bindings.model))
     if knowledge.usual:
         _remember_usual(contents, knowledge, bindings, is_mine)
     return contents
+
+
+def _outs(knowledge: Knowledge, model: CityModel) -> dict[str, Out]:
+    """Return the supplies that are out, by their alarms: every partition knows them."""
+    found: dict[str, Out] = {}
+    for event in knowledge.alarms:
+        rule = model.rules.get(event.rule)
+        if event.active and rule is not None and isinstance(rule.condition, Outage):
+            supply = supply_of(rule.condition, event.entity, event.sensor)
+            since = event.raised_time if event.raised_time is not None else event.time
+            found[supply] = Out(supply, since, event.alarm, event.revision, since)
+    return found
 
 
 def _remember_usual(

@@ -14,7 +14,7 @@ import msgspec
 from twin.alarms.operand import Over, Point, Series, Source, Statistic
 from twin.alarms.severity import Severity
 from twin.codec import Codec
-from twin.instant import Duration, Instant
+from twin.instant import INSTANT_MIN, Duration, Instant
 from twin.probe import Probe
 
 
@@ -52,6 +52,7 @@ class Out(NamedTuple):
     since: Instant | None  #: None: it works
     alarm: str  #: that says so
     revision: int
+    last: Instant = INSTANT_MIN  #: time of reception of what came through last
 
 
 class Member(NamedTuple):

@@ -53,14 +53,37 @@ class SupplyLife(msgspec.Struct, array_like=True):
                 continue
             expected = max(heard, resumed) + sensor.interval
             if expected > last:
-                missed.append(max(heard, resumed) + int(MISSED_AFTER * sensor.interval) + GRACE)
+                missed.append(missed_from(max(heard, resumed), sensor))
         needed = max(condition.sensors_min, min(int(condition.reports_missed), len(missed)))
         return sorted(missed)[needed - 1] if len(missed) >= needed else None
+
+
+def missed_from(since: Instant, sensor: Sensor) -> Instant:
+    """Return the time from which on a sensor has missed a report, if nothing came since another."""
+    return since + int(MISSED_AFTER * sensor.interval) + GRACE
 
 
 def supply_name(kind: str, id: str) -> str:
     """Return how a supply is called: `gateway:alkmaar.gateway-noord`, `feed:ttn`."""
     return f"{kind}:{id}"
+
+
+def sensor_part(condition: Outage, supply: str) -> str:
+    """Return what tells the alarm of a supply from others of its entity: of feeds the city has several.
+
+    >>> from twin.alarms.severity import Severity
+    >>> outage = Outage(supply="feed", severity=Severity.MAJOR)
+    >>> sensor_part(outage, "feed:ttn"), supply_of(outage, "alkmaar", "feed-ttn")
+    ('feed-ttn', 'feed:ttn')
+    """
+    return supply.replace(":", "-", 1) if condition.supply == CITY_FEEDS else ""
+
+
+def supply_of(condition: Outage, entity: str, sensor: str) -> str:
+    """Return the supply that an alarm is about, by its entity and `sensor_part`."""
+    if condition.supply == CITY_FEEDS:
+        return sensor.replace("-", ":", 1)
+    return supply_name(condition.supply, entity)
 
 
 def supplies_of(sensor: Sensor) -> tuple[str, ...]:

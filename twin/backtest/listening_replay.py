@@ -17,7 +17,7 @@ from twin.alarms.messages import alarm_id
 from twin.alarms.rule import Outage, Silence
 from twin.alarms.silence import SensorLife, heard_every, sensors_of, silent_from
 from twin.alarms.silence_sentence import outage_sentence, silence_sentence
-from twin.alarms.supply import Supplies, SupplyLife
+from twin.alarms.supply import Supplies, SupplyLife, sensor_part
 from twin.backtest.column import Instants
 from twin.backtest.firing import Firing
 from twin.backtest.readings import Readings
@@ -132,9 +132,7 @@ class ListeningReplay:
                     self.bound.rule.title, self._name(), what, (last, self.bound.timezone), returned=False
                 )
                 over = until if place + 1 < len(everything) else None
-                yield self._firing(
-                    supply.replace(":", "-") if outage.supply == "feed" else "", due, over, words
-                )
+                yield self._firing(sensor_part(outage, supply), due, over, words)
 
     def _firing(
         self, sensor: str, raised: Instant, returned: Instant | None, words: tuple[str, str]

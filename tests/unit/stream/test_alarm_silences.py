@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from stream.stage import NOTHING
 from tests.alarm_cities import alarm_city
 from tests.stage_run import StageRun
 from tests.unit.stream.test_alarms import CANAL, START, kinds, level
@@ -125,7 +126,50 @@ def test_an_outage_is_one_alarm_and_inhibits_the_silences_behind_it(together: bo
     newest = {one.alarm: one for one in run.alarms}
     assert newest["gateway-out~gateway"].kind == "returned"
     assert newest["silent~ditch-0~s0"].state == "normal"
+    assert newest["silent~ditch-5~s5"].state == "suppressed-by-design", "its report may still be coming"
+    assert not any(one.open for one in {one.incident: one for one in run.incidents}.values())
+    run.observe(*(level(260, 0, 100 + n) for n in range(5)))
+    run.pass_time(START + 267 * MINUTE)
+    newest = {one.alarm: one for one in run.alarms}
     assert newest["silent~ditch-5~s5"].state == "unacknowledged", "this one is still silent, by itself"
+
+
+def in_the_dark() -> StageRun:
+    """Return a run in which nothing has come through the gateway for hours."""
+    run = StageRun(gateway_city())
+    for n in range(6):
+        run.observe(level(n, 0, 100 + n))
+        run.pass_time(START + n * MINUTE + 50 * SECOND, 10 * SECOND)
+    run.pass_time(START + 4 * HOUR, 10 * SECOND)
+    assert [one.alarm for one in run.alarms if one.state == "unacknowledged"] == ["gateway-out~gateway"]
+    return run
+
+
+def test_sensors_that_report_one_after_the_other_behind_a_gateway_that_is_back_are_quiet() -> None:
+    run = in_the_dark()
+    for n in range(6):
+        run.observe(level(241 + n, 0, 100 + n))
+        run.pass_time(START + (241 + n) * MINUTE + 50 * SECOND, 10 * SECOND)
+    run.pass_time(START + 249 * MINUTE, 10 * SECOND)
+    assert {one.alarm for one in run.alarms if one.state == "unacknowledged"} == {"gateway-out~gateway"}
+    newest = {one.alarm: one for one in run.alarms}
+    assert {newest[f"silent~ditch-{n}~s{n}"].state for n in range(6)} == {"normal"}
+    assert {one.cause for one in run.incidents} == {"gateway-out"}
+
+
+def test_an_outage_goes_on_to_inhibit_on_a_new_log() -> None:
+    before = in_the_dark()
+    newest = {one.alarm: one for one in before.alarms}
+    incidents = {one.incident: one for one in before.incidents}
+    knowledge = NOTHING._replace(alarms=list(newest.values()), incidents=list(incidents.values()))
+    run = StageRun(gateway_city(), knowledge=knowledge, log="log-2")
+    run.time = before.time
+    run.pass_time(before.time + HOUR, 10 * SECOND)
+    assert run.alarms == []
+    run.observe(level(310, 0, 100))
+    run.pass_time(START + 312 * MINUTE, 10 * SECOND)
+    assert kinds(run, "gateway-out~gateway") == ["returned"]
+    assert {one.alarm for one in run.alarms if one.state == "unacknowledged"} == set()
 
 
 def test_sensors_that_fall_silent_one_by_one_are_no_outage() -> None:
