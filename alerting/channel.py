@@ -15,6 +15,7 @@ from apprise.plugins import N_MGR
 from alerting.case import Kind
 from alerting.secrets import MissingSecretError, Secrets
 from alerting.short_text import SHORT_CHARACTERS_MAX
+from runtime.secret_files import SecretFileError
 from twin.alarms.severity import Severity
 from twin.duty import Channel
 
@@ -99,6 +100,8 @@ class Channels:
             return Receipt(
                 False, f"channel {channel.id} needs the environment variable {error}, which is not set", True
             )
+        except SecretFileError as error:
+            return Receipt(False, f"channel {channel.id}: {error}")
         self._overheard.begin()
         try:
             plugin = apprise.Apprise.instantiate(url, asset=self._asset)

@@ -25,7 +25,7 @@ class MissingSecretError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Secrets:
-    """The environment, as the process was started with it."""
+    """The environment, as the process was started with it, and the files that it names."""
 
     values: Mapping[str, str] = field(repr=False)
 
@@ -33,7 +33,7 @@ class Secrets:
         """Return an URL with its secrets.
 
         A value is quoted, so that it may hold any character, unless it is the beginning of the URL: then it
-        is an URL itself. Raises MissingSecretError.
+        is an URL itself. Raises MissingSecretError, and SecretFileError when a secret's file is no good.
 
         >>> Secrets({"PASSWORD": "a/b", "HOOK": "json://host/x"}).fill("mailto://me:${PASSWORD}@host")
         'mailto://me:a%2Fb@host'

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 from pydantic_settings import SettingsError
 
 from cities.fault import CityError
@@ -33,19 +34,25 @@ def lines_of(error: BaseException) -> list[str]:
     return [line for leaf in _leaves(error) for line in _told(leaf)]
 
 
-def settings_faults(error: ValidationError | SettingsError) -> list[str]:
-    """Return a line for each wrong setting: its variable, what was found, what is expected."""
+def settings_faults(error: ValidationError | SettingsError, secrets: Collection[str] = ()) -> list[str]:
+    """Return a line for each wrong setting: its variable, what was found, what is expected.
+
+    Of `secrets` is not told what was found.
+    """
     if isinstance(error, SettingsError):
         return [_one_line(str(error))]
-    return [
-        f"LIVETWIN_{'_'.join(str(part) for part in detail['loc']).upper()}: "
-        + (
-            "is missing"
-            if detail["type"] == "missing"
-            else f"found {detail['input']!r}, expected: {detail['msg']}"
-        )
-        for detail in error.errors(include_url=False)
-    ]
+    return [_setting_fault(detail, secrets) for detail in error.errors(include_url=False)]
+
+
+def _setting_fault(detail: ErrorDetails, secrets: Collection[str]) -> str:
+    if not detail["loc"]:
+        return detail["msg"].removeprefix("Value error, ")
+    variable = f"LIVETWIN_{'_'.join(str(part) for part in detail['loc']).upper()}"
+    if detail["type"] == "missing":
+        return f"{variable}: is missing"
+    if detail["loc"][0] in secrets:
+        return f"{variable}: expected: {detail['msg'].removeprefix('Value error, ')}"
+    return f"{variable}: found {detail['input']!r}, expected: {detail['msg']}"
 
 
 def _leaves(error: BaseException) -> Iterator[BaseException]:

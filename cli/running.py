@@ -13,6 +13,7 @@ from pydantic_settings import SettingsError
 
 from cli.failure import ConfigurationError, settings_faults
 from runtime.logs import configure_logging
+from runtime.secret_files import SecretFileError, is_secret
 from runtime.settings import RoleSettings
 from storage.model_store import ModelSource
 
@@ -23,11 +24,14 @@ EXIT_FORCED = 1
 
 
 def read_settings(settings_type: type[Settings]) -> Settings:
-    """Return settings from the environment. Raises ConfigurationError with every fault."""
+    """Return settings from the environment and its files. Raises ConfigurationError with every fault."""
+    secrets = {name for name, field in settings_type.model_fields.items() if is_secret(field)}
     try:
         return settings_type()
+    except SecretFileError as error:
+        raise ConfigurationError(list(error.faults)) from error
     except (ValidationError, SettingsError) as error:
-        raise ConfigurationError(settings_faults(error)) from error
+        raise ConfigurationError(settings_faults(error, secrets)) from error
 
 
 def model_source(settings: RoleSettings) -> ModelSource:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+
+from runtime.secret_files import SUFFIX
 
 PARTITIONS = 4
 
@@ -17,6 +19,14 @@ BATCH_PAUSE_MS = 20
 
 DEFAULT_DATA_DIR = Path(".livetwin")
 DEFAULT_LOG_MIB_MAX = 256
+
+# Of secrets that are the embedded system's own.
+_FILES_UNUSED = {
+    "LIVETWIN_DATABASE_FILE",
+    "LIVETWIN_LINK_KEY_FILE",
+    "LIVETWIN_OPERATOR_KEY_FILE",
+    "LIVETWIN_PSEUDONYM_KEY_FILE",
+}
 
 _INGEST = {
     "LIVETWIN_BATCH_PAUSE_MS": str(BATCH_PAUSE_MS),
@@ -68,7 +78,7 @@ def role_environments(
     What the caller's environment says about LIVETWIN_* is passed on, except where the embedded system knows
     better; a secret goes only to the role that needs it, and so do the variables that the duty plan names.
     """
-    ours = {name: value for name, value in os.environ.items() if name.startswith("LIVETWIN_")}
+    ours = _passed_on()
     shared = {
         **ours,
         "LIVETWIN_CITY": city,
@@ -95,7 +105,7 @@ def role_environments(
         "stream": {**shared, "LIVETWIN_SESSION_TIMEOUT_S": str(STREAM_SESSION_S)},
         "historian": shared,
         "alerting": {
-            **{name: os.environ[name] for name in sorted(secrets.channels) if name in os.environ},
+            **_of_channels(secrets.channels),
             **shared,
             **mqtt,
             **links,
@@ -107,3 +117,16 @@ def role_environments(
     if options.simulate:
         environments["simulate"] = {**shared, **mqtt, **options.simulator}
     return environments
+
+
+def _passed_on() -> dict[str, str]:
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if name.startswith("LIVETWIN_") and name not in _FILES_UNUSED
+    }
+
+
+def _of_channels(names: Iterable[str]) -> dict[str, str]:
+    both = [one for name in sorted(names) for one in (name, name + SUFFIX)]
+    return {name: os.environ[name] for name in both if name in os.environ}

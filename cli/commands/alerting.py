@@ -9,10 +9,12 @@ import click
 from alerting.service import run
 from alerting.settings import AlertingSettings
 from cli.running import model_source, read_settings, run_role
+from runtime.secret_files import SecretVariables
 
 
 @click.command("alerting")
 def command() -> None:
     """Run the alerting role: alarms to people on duty. Settings: LIVETWIN_*."""
     settings = read_settings(AlertingSettings)
-    run_role("alerting", settings, lambda: run(settings, model_source(settings), dict(os.environ)))
+    secrets = SecretVariables(dict(os.environ))
+    run_role("alerting", settings, lambda: run(settings, model_source(settings), secrets))

@@ -5,9 +5,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import re
-import shutil
 import tomllib
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,30 +16,18 @@ from pydantic.fields import FieldInfo
 
 from alerting.metrics import AlertingMetrics
 from api.metrics import ApiMetrics
-from cities import default_city
-from cities.folder import read_city
 from cli.entry import COMMANDS
-from ingest.decoders import Routes, registered, registry
-from ingest.intake import Intake, IntakeOptions
-from ingest.mapping import DeviceMap
 from ingest.metrics import IngestMetrics
-from ingest.pseudonym import Pseudonymiser
-from ingest.session import Message
 from outlets.metrics import OutletMetrics
+from runtime.secret_files import SUFFIX, is_secret
 from runtime.settings import RoleSettings
 from storage.historian_metrics import HistorianMetrics
 from stream.metrics import StreamMetrics
-from twin.instant import parse_instant
-from twin.model import CityModel, CityPlan
-from twin.observed_property import BUILT_IN
-from twin.plausibility import PlausibilityBounds
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")] + sorted(
     (ROOT / "docs").rglob("*.md")
 )
-README_LINES_MAX = 220
-DECODER_LINES_MAX = 25
 
 # The heading of a package's settings in docs/configuration.md.
 HEADINGS = {
@@ -116,12 +102,31 @@ def test_every_setting_with_its_default_is_in_the_configuration_page_and_nothing
     assert re.findall(r"^\| `(LIVETWIN_\w+)`", text, re.MULTILINE) == expected
 
 
+def test_every_secret_is_named_as_one() -> None:
+    secrets = {
+        f"LIVETWIN_{name.upper()}"
+        for package in HEADINGS
+        for settings in settings_of(package)
+        for name, field in settings.model_fields.items()
+        if is_secret(field)
+    }
+    section = page("docs/configuration.md").partition("## Secrets\n")[2].partition("\n**Each")[0]
+    assert set(re.findall(r"`(LIVETWIN_\w+)`", section)) == secrets
+
+
 def test_pages_name_no_setting_that_does_not_exist() -> None:
     known = {
         f"LIVETWIN_{name.upper()}"
         for package in HEADINGS
         for settings in settings_of(package)
         for name in settings.model_fields
+    }
+    known |= {
+        f"LIVETWIN_{name.upper()}{SUFFIX}"
+        for package in HEADINGS
+        for settings in settings_of(package)
+        for name, field in settings.model_fields.items()
+        if is_secret(field)
     }
     named = {(path.name, one) for path in PAGES for one in re.findall(r"LIVETWIN_[A-Z]\w*", path.read_text())}
     assert {(path, one) for path, one in named if one not in known} == set()
@@ -213,78 +218,3 @@ def test_publiccode_describes_the_software_in_both_languages() -> None:
         assert len(described["shortDescription"]) <= 150
         assert 150 <= len(described["longDescription"]) <= 10_000
         assert described["features"]
-
-
-# --- the examples of the README ---
-
-
-def block(language: str, first_line: str) -> str:
-    """Return the code block of the README whose first line starts so."""
-    for found in re.findall(rf"```{language}\n(.*?)```", page("README.md"), re.DOTALL):
-        if found.startswith(first_line):
-            return str(found)
-    raise AssertionError(f"README.md has no {language} block that starts with {first_line!r}")
-
-
-def extended_city(folder: Path) -> CityPlan:
-    """Return Alkmaar with the sensors and the feed that the README adds."""
-    shutil.copytree(default_city(), folder)
-    with (folder / "sensors.yaml").open("a") as sensors:
-        sensors.write("\n" + block("yaml", "# sensors.yaml: one more item"))
-        sensors.write("\n" + block("yaml", "# sensors.yaml: its sensor"))
-    (folder / "feeds.yaml").write_text(block("yaml", "# feeds.yaml"))
-    return read_city(folder)
-
-
-def test_the_sensor_of_the_readme_can_be_added(tmp_path: Path) -> None:
-    before = read_city(default_city())
-    plan = extended_city(tmp_path / "alkmaar")
-    added = {one.id for one in plan.sensors} - {one.id for one in before.sensors}
-    assert {"aq-overdie-2", "rain-kooimeer"} == added
-    level = next(one for one in plan.datastreams if one.sensor == "rain-kooimeer")
-    assert level.property == "rainfall"
-
-
-def test_the_decoder_of_the_readme_is_all_that_its_format_needs(tmp_path: Path) -> None:
-    source = block("python", '"""Rain gauges')
-    assert len(source.splitlines()) <= DECODER_LINES_MAX
-    file = tmp_path / "pluvio.py"
-    file.write_text(source)
-    spec = importlib.util.spec_from_file_location("pluvio", file)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    decoders = registered([*registry().values(), module.DECODER])
-    plan = extended_city(tmp_path / "alkmaar")
-    model = CityModel(
-        version=1,
-        city=plan.city,
-        entities={one.id: one for one in plan.entities},
-        sensors={one.id: one for one in plan.sensors},
-        datastreams={number: replace(one, id=number) for number, one in enumerate(plan.datastreams, 1)},
-        properties={**BUILT_IN, **{one.name: one for one in plan.properties}},
-        feeds=plan.feeds,
-    )
-    intake = Intake(
-        routes=Routes(decoders, model.feeds),
-        devices=DeviceMap(model, decoders, 4),
-        timezone=model.city.timezone,
-        options=IntakeOptions(
-            payload_bytes_max=1024, quarantine_bytes_max=1024, plausibility=PlausibilityBounds()
-        ),
-        pseudonymise=Pseudonymiser(b"a key for this test alone"),
-    )
-    now = parse_instant("2026-11-23T12:00:01Z")
-    taken = intake.take(Message("pluvio/rg-7", b"2026-11-23T12:00:00Z;0.4", now, 1, 1, 1))
-    assert taken.quarantined is None
-    [observation] = taken.observations
-    assert model.datastreams[observation.datastream].sensor == "rain-kooimeer"
-    assert (observation.phenomenon_time, observation.value) == (parse_instant("2026-11-23T12:00:00Z"), 0.4)
-    refused = intake.take(Message("pluvio/rg-7", b"\xff;;", now, 1, 1, 1))
-    assert refused.quarantined is not None
-    assert refused.quarantined.reason == "malformed"
-
-
-def test_the_readme_stays_short() -> None:
-    assert len(page("README.md").splitlines()) <= README_LINES_MAX, "move details into docs/"

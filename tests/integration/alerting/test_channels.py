@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from msgspec.structs import replace
@@ -15,6 +16,7 @@ from alerting.message import Message
 from alerting.post import THREADS_MAX, Post, PostOptions
 from alerting.secrets import Secrets
 from alerting.tries import TryResult
+from runtime.secret_files import SecretVariables
 from tests.duty_run import INCIDENT, NOON, DutyRun, alarm, duty_plan
 from tests.receivers import MailServer, Webhook
 from twin.alarms.severity import Severity
@@ -174,3 +176,14 @@ def test_the_log_gets_the_message_and_not_the_link(
     assert channels.send(Channel(id="log", url="livetwin://log"), told).sent
     assert "High water" in caplog.text
     assert "token" not in caplog.text
+
+
+async def test_a_secret_whose_file_is_missing_is_told_and_the_message_may_be_tried_again(
+    tmp_path: Path,
+) -> None:
+    channels = Channels(Secrets(SecretVariables({"HOOK_FILE": str(tmp_path / "none")})))
+    plan = plan_over(mail="${HOOK}")
+    [ended] = await deliver(channels, plan, messages(plan))
+    channels.close()
+    assert (ended.sent, ended.final) == (False, False)
+    assert "channel mail: HOOK_FILE: " in ended.detail

@@ -84,5 +84,25 @@ def test_what_the_caller_sets_is_passed_on_unless_it_contradicts(monkeypatch: py
     assert api["LIVETWIN_KAFKA"] == "127.0.0.1:19092"
 
 
+def test_variables_of_channels_reach_alerting_with_the_files_of_their_secrets(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("WATER_MAIL_FILE", "/secrets/mail")
+    monkeypatch.setenv("OTHER_FILE", "/secrets/other")
+    holders = {role for role, variables in environments().items() if "WATER_MAIL_FILE" in variables}
+    assert holders == {"alerting"}
+    assert "OTHER_FILE" not in environments()["alerting"]
+
+
+def test_files_of_secrets_that_the_system_makes_itself_are_not_passed_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("LIVETWIN_DATABASE_FILE", "/secrets/database")
+    monkeypatch.setenv("LIVETWIN_MQTT_PASSWORD_FILE", "/secrets/mqtt")
+    ingest = environments()["ingest"]
+    assert "LIVETWIN_DATABASE_FILE" not in ingest
+    assert ingest["LIVETWIN_MQTT_PASSWORD_FILE"] == "/secrets/mqtt"
+
+
 def test_without_simulation_there_is_no_such_role() -> None:
     assert "simulate" not in environments(simulate=False)

@@ -1,0 +1,141 @@
+"""A secret may come from a file, and is shown nowhere."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+import pytest
+
+from alerting.secrets import Secrets
+from alerting.settings import AlertingSettings
+from api.settings import ApiSettings
+from cli.failure import ConfigurationError, lines_of
+from cli.running import read_settings
+from ingest.settings import IngestSettings
+from outlets.settings import OutletSettings
+from runtime.secret_files import SECRET_BYTES_MAX, SecretFileError, SecretVariables, is_secret
+from runtime.settings import RoleSettings
+from simulators.settings import SimulatorSettings
+from storage.settings import HistorianSettings
+from stream.settings import StreamSettings
+
+SETTINGS = (
+    AlertingSettings,
+    ApiSettings,
+    HistorianSettings,
+    IngestSettings,
+    OutletSettings,
+    SimulatorSettings,
+    StreamSettings,
+)
+SECRETS = [
+    (settings, name)
+    for settings in SETTINGS
+    for name, field in settings.model_fields.items()
+    if is_secret(field)
+]
+URI = "postgresql://livetwin:s3cret@db/livetwin?sslmode=verify-full&sslrootcert=/etc/livetwin/ca.pem"
+
+
+def secret_file(folder: Path, content: str | bytes, mode: int = 0o400) -> Path:
+    path = folder / "secret"
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    path.chmod(mode)
+    return path
+
+
+@pytest.mark.parametrize(("settings", "name"), SECRETS)
+def test_every_secret_may_come_from_a_file_and_is_not_shown(
+    settings: type[RoleSettings], name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    secret = URI if name == "database" else "s3cret"
+    monkeypatch.setenv(f"LIVETWIN_{name.upper()}_FILE", str(secret_file(tmp_path, secret + "\n")))
+    found = read_settings(settings)
+    assert getattr(found, name).get_secret_value() == secret
+    assert "s3cret" not in f"{found!r} {found!s} {found.model_dump()} {found.model_dump_json()}"
+
+
+def test_the_database_uri_keeps_its_tls_options_and_is_taken_from_a_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LIVETWIN_DATABASE_FILE", str(secret_file(tmp_path, URI)))
+    assert read_settings(HistorianSettings).database.get_secret_value() == URI
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        (b"", "is empty"),
+        (b"\n", "is empty"),
+        (b"\xff\xfe", "is not text"),
+        (b"x" * (SECRET_BYTES_MAX + 1), "more than 65536 bytes"),
+    ],
+)
+def test_a_file_that_holds_no_secret_is_told_with_its_variable(
+    content: bytes, expected: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = secret_file(tmp_path, content)
+    monkeypatch.setenv("LIVETWIN_LINK_KEY_FILE", str(path))
+    with pytest.raises(ConfigurationError) as caught:
+        read_settings(ApiSettings)
+    [line] = lines_of(caught.value)
+    assert line.startswith(f"error: LIVETWIN_LINK_KEY_FILE: {path}")
+    assert expected in line
+
+
+def test_every_file_that_is_missing_is_told_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LIVETWIN_LINK_KEY_FILE", str(tmp_path / "none"))
+    monkeypatch.setenv("LIVETWIN_OPERATOR_KEY_FILE", str(tmp_path))
+    with pytest.raises(ConfigurationError) as caught:
+        read_settings(ApiSettings)
+    told = lines_of(caught.value)
+    assert sorted(line.split(":")[1].strip() for line in told) == [
+        "LIVETWIN_LINK_KEY_FILE",
+        "LIVETWIN_OPERATOR_KEY_FILE",
+    ]
+    assert any("No such file" in line for line in told)
+
+
+def test_a_secret_that_is_given_twice_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LIVETWIN_LINK_KEY_FILE", str(secret_file(tmp_path, "one")))
+    monkeypatch.setenv("LIVETWIN_LINK_KEY", "another")
+    with pytest.raises(ConfigurationError, match="LIVETWIN_LINK_KEY and LIVETWIN_LINK_KEY_FILE are both set"):
+        read_settings(ApiSettings)
+
+
+@pytest.mark.parametrize(("mode", "warned"), [(0o400, False), (0o440, False), (0o444, True)])
+def test_a_file_that_everybody_may_read_is_warned_of(
+    mode: int, warned: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = secret_file(tmp_path, "s3cret", mode)
+    monkeypatch.setenv("LIVETWIN_LINK_KEY_FILE", str(path))
+    with caplog.at_level(logging.WARNING):
+        read_settings(ApiSettings)
+    assert (f"LIVETWIN_LINK_KEY_FILE: everybody on this machine may read {path}" in caplog.text) is warned
+    assert "s3cret" not in caplog.text
+
+
+def test_a_connection_uri_that_cannot_be_read_is_told_without_its_password(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("LIVETWIN_DATABASE", "host=db password=s3cret and more")
+    with pytest.raises(ConfigurationError) as caught:
+        read_settings(RoleSettings)
+    [line] = lines_of(caught.value)
+    assert line.startswith("error: LIVETWIN_DATABASE: expected: postgresql://USER:PASSWORD@HOST")
+    assert "s3cret" not in line
+
+
+def test_variables_that_a_duty_plan_names_may_have_files(tmp_path: Path) -> None:
+    path = secret_file(tmp_path, "a/b\n")
+    secrets = Secrets(SecretVariables({"PLAIN": "x", "HOOK_FILE": str(path)}))
+    assert secrets.fill("mailto://${PLAIN}:${HOOK}@host") == "mailto://x:a%2Fb@host"
+    path.unlink()  # what was handed out is still known, so that it can be taken out of what is told
+    assert secrets.redact("no a/b here", "json://${HOOK}") == "no ${HOOK} here"
+
+
+def test_a_missing_file_of_a_variable_is_told(tmp_path: Path) -> None:
+    variables = SecretVariables({"HOOK_FILE": str(tmp_path / "none")})
+    with pytest.raises(SecretFileError, match=r"^HOOK_FILE: .* cannot be read \(No such file"):
+        Secrets(variables).fill("${HOOK}")
