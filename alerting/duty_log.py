@@ -11,6 +11,7 @@ from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 
 from alerting.journal import Place
+from runtime.kafka_access import Kafka
 from runtime.kafka_log import UNHURRIED, beginnings, ends, log_identity, new_consumer
 from runtime.topics import ALARMS, DUTY_COMMANDS, create_topics, partition_counts
 from twin.errors import ServiceError
@@ -55,13 +56,13 @@ class DutyLog:
 
     def __init__(
         self,
-        bootstrap: str,
+        kafka: Kafka,
         partitions: int,
         arrive: Callable[[Arrival], Awaitable[None]],
         known_log: Callable[[], str],
         position: Callable[[Place], int],
     ) -> None:
-        self._bootstrap = bootstrap
+        self._kafka = kafka
         self._count = partitions
         self._arrive = arrive
         self._known_log = known_log
@@ -74,7 +75,7 @@ class DutyLog:
         away = False
         while True:
             try:
-                identity = await log_identity(self._bootstrap)
+                identity = await log_identity(self._kafka)
                 away = False
                 await self._follow(identity)
             except (KafkaError, OSError, ServiceError) as error:
@@ -85,7 +86,7 @@ class DutyLog:
 
     async def _follow(self, identity: str) -> None:
         """Read one log until another stands in its place."""
-        await create_topics(self._bootstrap, partition_counts(self._count))
+        await create_topics(self._kafka, partition_counts(self._count))
         partitions = [TopicPartition(ALARMS, number) for number in range(self._count)]
         partitions.append(TopicPartition(DUTY_COMMANDS, 0))
         if identity != self._log:
@@ -95,8 +96,8 @@ class DutyLog:
                 self._read = {place: self._position(place) for place in self._read}
             self._log = identity
             await self._arrive(LogBegun(identity))
-        goal = await ends(self._bootstrap, partitions)
-        consumer = new_consumer(self._bootstrap, pace=UNHURRIED, max_poll_records=RECORDS_MAX)
+        goal = await ends(self._kafka, partitions)
+        consumer = new_consumer(self._kafka, pace=UNHURRIED, max_poll_records=RECORDS_MAX)
         await consumer.start()
         try:
             consumer.assign(partitions)
@@ -123,7 +124,7 @@ class DutyLog:
                     await self._arrive(Read(place, one.offset, one.value or b""))
                     self._read[place] = one.offset + 1
             if loop.time() >= look:
-                if await log_identity(self._bootstrap) != identity:
+                if await log_identity(self._kafka) != identity:
                     log.warning("log %s was replaced by another", identity)
                     return
                 look = loop.time() + IDENTITY_CHECK_S

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from alerting.lookout import LookoutOptions
 from alerting.post import PostOptions
-from alerting.prober import BrokerAddress
 from alerting.settings import AlertingSettings
 from twin.instant import HOUR, SECOND
 
@@ -28,15 +27,4 @@ def lookout_options(settings: AlertingSettings) -> LookoutOptions:
         patience=int(settings.watchdog_patience_s * SECOND),
         heartbeat_url=url.get_secret_value() if url is not None else "",
         heartbeat_s=settings.heartbeat_interval_s,
-    )
-
-
-def broker_address(settings: AlertingSettings) -> BrokerAddress:
-    """Return where probes are sent."""
-    password = settings.mqtt_password
-    return BrokerAddress(
-        host=settings.mqtt_host,
-        port=settings.mqtt_port,
-        username=settings.mqtt_username,
-        password=password.get_secret_value() if password is not None else None,
     )

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
 from typing import Any
 
 import msgspec
 from paho.mqtt.client import Client
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
+from runtime.mqtt_access import MqttAccess, connect_failure
 from twin.instant import Instant, format_instant
 from twin.probe import PROBE_PROPERTY, probe_topic
 
@@ -19,32 +19,21 @@ KEEPALIVE_S = 30
 RECONNECT_S_MAX = 15
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BrokerAddress:
-    """Where the broker is, and as whom to speak to it."""
-
-    host: str
-    port: int
-    username: str | None = None
-    password: str | None = None
-
-
 class Prober:
     """A connection to the broker that is made again whenever it is lost. What cannot be sent is not sent."""
 
-    def __init__(self, address: BrokerAddress, city: str) -> None:
+    def __init__(self, broker: MqttAccess, city: str) -> None:
         self._topic = probe_topic(city)
-        self._address = address
+        self._broker = broker
         self._client = client = Client(CallbackAPIVersion.VERSION2, protocol=MQTTProtocolVersion.MQTTv5)
-        if address.username is not None:
-            client.username_pw_set(address.username, address.password)
+        broker.equip(client)
         client.reconnect_delay_set(1, RECONNECT_S_MAX)
         client.on_connect_fail = self._on_connect_fail
         client.on_disconnect = self._on_disconnect
 
     def start(self) -> None:
         """Connect, in a thread of paho's own."""
-        self._client.connect_async(self._address.host, self._address.port, KEEPALIVE_S)
+        self._client.connect_async(self._broker.host, self._broker.port, KEEPALIVE_S)
         self._client.loop_start()
 
     def send(self, now: Instant) -> bool:
@@ -61,7 +50,7 @@ class Prober:
         self._client.loop_stop()
 
     def _on_connect_fail(self, client: Client, data: Any) -> None:
-        log.warning("no MQTT broker answers at %s:%d: no probes", self._address.host, self._address.port)
+        log.warning("no MQTT broker at %s (%s): no probes", self._broker.place, connect_failure())
 
     def _on_disconnect(self, client: Client, data: Any, flags: Any, code: Any, properties: Any) -> None:
         if code.is_failure:

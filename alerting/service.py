@@ -22,7 +22,7 @@ from alerting.duty_log import INBOX_MAX, Arrival, CaughtUp, DutyLog, LogBegun, R
 from alerting.journal import Journal
 from alerting.lookout import Lookout
 from alerting.metrics import AlertingMetrics
-from alerting.options import broker_address, lookout_options, post_options
+from alerting.options import lookout_options, post_options
 from alerting.post import Post
 from alerting.prober import Prober
 from alerting.secrets import Secrets
@@ -97,7 +97,7 @@ class Alerting:
         self._lookout = Lookout(
             lookout_options(settings),
             self.desk,
-            Prober(broker_address(settings), settings.city),
+            Prober(settings.mqtt_access(), settings.city),
             clock=clock,
             metrics=metrics,
         )
@@ -111,8 +111,9 @@ class Alerting:
             )
             self._metrics.doubtful.inc(doubtful)
         self._write()
+        kafka = self._settings.kafka_access()
         reader = DutyLog(
-            self._settings.kafka,
+            kafka,
             self._settings.partitions,
             self._arrive,
             lambda: self.desk.log,
@@ -121,7 +122,7 @@ class Alerting:
         try:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(reader.run(), name="log")
-                tasks.create_task(tell(self._settings.kafka, self._journal, self._written), name="teller")
+                tasks.create_task(tell(kafka, self._journal, self._written), name="teller")
                 tasks.create_task(self._follow(models), name="model")
                 tasks.create_task(self._lookout.run(), name="lookout")
                 tasks.create_task(self._work(), name="loop")

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pydantic import Field, SecretStr
 
-from runtime.settings import RoleSettings
+from runtime.mqtt_access import MqttSettings
 
 
-class AlertingSettings(RoleSettings):
+class AlertingSettings(MqttSettings):
     """Environment variables `LIVETWIN_*` of `livetwin alerting`."""
 
     base_url: str = Field(
@@ -19,12 +19,6 @@ class AlertingSettings(RoleSettings):
         description="Secret by which links that acknowledge are signed; the api needs the same.",
     )
     link_hours: int = Field(default=72, ge=1, le=720, description="Hours that such a link is good.")
-    mqtt_host: str = Field(
-        default="127.0.0.1", description="Host of the MQTT broker that the watchdog's probes are sent to."
-    )
-    mqtt_port: int = Field(default=1883, ge=1, le=65535, description="Port of the MQTT broker.")
-    mqtt_username: str | None = Field(default=None, description="User name at the MQTT broker.")
-    mqtt_password: SecretStr | None = Field(default=None, description="Password at the MQTT broker.")
     watchdog_interval_s: float = Field(
         default=60.0, gt=0, le=3600, description="Seconds between two probes of the watchdog."
     )

@@ -9,6 +9,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
 from alerting.journal import Journal
+from runtime.kafka_access import Kafka, client_options
 from runtime.topics import NOTIFICATIONS
 
 log = logging.getLogger(__name__)
@@ -18,7 +19,7 @@ RETRY_S = 1.0
 REQUEST_TIMEOUT_MS = 10_000
 
 
-async def tell(bootstrap: str, journal: Journal, written: asyncio.Event) -> None:
+async def tell(kafka: Kafka, journal: Journal, written: asyncio.Event) -> None:
     """Send records in order, at least once, until cancelled; `written` is set when there are new ones.
 
     The historian knows each by its id and revision, so one that is sent again after a crash does nothing.
@@ -26,7 +27,7 @@ async def tell(bootstrap: str, journal: Journal, written: asyncio.Event) -> None
     away = False
     while True:
         producer = AIOKafkaProducer(
-            bootstrap_servers=bootstrap, acks="all", request_timeout_ms=REQUEST_TIMEOUT_MS
+            **client_options(kafka), acks="all", request_timeout_ms=REQUEST_TIMEOUT_MS
         )
         try:
             await producer.start()

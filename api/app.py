@@ -67,17 +67,18 @@ def create_context(
     metrics = ApiMetrics(registry)
     hub = Hub(model, clock, metrics, partitions=settings.partitions, ring_events_max=settings.ring_events_max)
     database = Database(settings.database.get_secret_value(), settings.database_connections_max)
-    desk = CommandDesk(settings.kafka, settings.partitions, metrics, database.command_was_done)
+    kafka = settings.kafka_access()
+    desk = CommandDesk(kafka, settings.partitions, metrics, database.command_was_done)
     return Context(
         settings=settings,
         clock=clock,
         metrics=metrics,
         hub=hub,
-        feed=Feed(settings.kafka, settings.partitions, hub, seeds or database.seed, metrics, hear=desk.hear),
+        feed=Feed(kafka, settings.partitions, hub, seeds or database.seed, metrics, hear=desk.hear),
         desk=desk,
         streams=LiveStreams(
             hub,
-            LogReplay(settings.kafka, settings.replays_max),
+            LogReplay(kafka, settings.replays_max),
             clock,
             metrics,
             subscribers_max=settings.subscribers_max,

@@ -21,6 +21,7 @@ from aiokafka.errors import KafkaError
 
 from api.metrics import ApiMetrics
 from api.problems import ProblemError
+from runtime.kafka_access import Kafka, client_options
 from runtime.topics import ALARM_INPUTS as ALARM_INPUTS_TOPIC
 from runtime.topics import DUTY_COMMANDS as DUTY_COMMANDS_TOPIC
 from twin.alarms.messages import ALARM_INPUTS, AlarmBatch, AlarmInputBatch, Command
@@ -78,8 +79,8 @@ def command_id(actor: str, about: str, action: str, key: str) -> str:
 class CommandDesk:
     """Sends commands of this process, and hears the answers to everybody's."""
 
-    def __init__(self, bootstrap: str, partitions: int, metrics: ApiMetrics, done_before: DoneBefore) -> None:
-        self._bootstrap = bootstrap
+    def __init__(self, kafka: Kafka, partitions: int, metrics: ApiMetrics, done_before: DoneBefore) -> None:
+        self._kafka = kafka
         self._partitions = partitions
         self._metrics = metrics
         self._done_before = done_before
@@ -179,7 +180,7 @@ class CommandDesk:
         async with self._starting:
             if self._producer is None:
                 producer = AIOKafkaProducer(
-                    bootstrap_servers=self._bootstrap,
+                    **client_options(self._kafka),
                     acks="all",
                     linger_ms=0,
                     request_timeout_ms=REQUEST_TIMEOUT_MS,

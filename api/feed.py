@@ -18,6 +18,7 @@ from api.hub import Hub
 from api.lanes import lanes
 from api.metrics import ApiMetrics
 from api.view import Seed
+from runtime.kafka_access import Kafka
 from runtime.kafka_log import PROMPT, Pace, beginnings, ends, log_identity, new_consumer
 from runtime.topics import ALARMS as ALARM_TOPIC
 from runtime.topics import create_topics, partition_counts
@@ -52,7 +53,7 @@ class Feed:
 
     def __init__(
         self,
-        bootstrap: str,
+        kafka: Kafka,
         partitions: int,
         hub: Hub,
         seeds: SeedSource,
@@ -64,7 +65,7 @@ class Feed:
         self.ready = asyncio.Event()  #: set once the view has caught up with the log for the first time
         self.connected = False  #: whether the log answers
         self.whole = True  #: whether the view holds what the database knew
-        self._bootstrap = bootstrap
+        self._kafka = kafka
         self._pace = pace
         self._count = partitions
         self._lanes = {one: lane for lane, one in enumerate(lanes(partitions))}
@@ -96,9 +97,9 @@ class Feed:
 
     async def _follow_one_log(self) -> None:
         """Seed the view and follow the log until its identity changes, or it no longer reaches back."""
-        identity = await log_identity(self._bootstrap)
-        await create_topics(self._bootstrap, partition_counts(self._count))
-        consumer = new_consumer(self._bootstrap, pace=self._pace, max_poll_records=RECORDS_MAX)
+        identity = await log_identity(self._kafka)
+        await create_topics(self._kafka, partition_counts(self._count))
+        consumer = new_consumer(self._kafka, pace=self._pace, max_poll_records=RECORDS_MAX)
         merging: asyncio.Task[None] | None = None
         try:
             await consumer.start()
@@ -154,7 +155,7 @@ class Feed:
                 log.warning("the live view cannot be seeded: %s; trying again in %.1f s", error, pause)
             await asyncio.sleep(pause)
             pause = min(2 * pause, RETRY_MAX_S)
-            if await log_identity(self._bootstrap) != identity:
+            if await log_identity(self._kafka) != identity:
                 raise ServiceError("the log changed again while the live view was seeded")
 
     async def _merge_later(self, identity: str) -> None:
@@ -185,7 +186,7 @@ class Feed:
         return offsets
 
     async def _follow(self, consumer: Any, identity: str) -> None:
-        caught_up = await ends(self._bootstrap, self._lanes)
+        caught_up = await ends(self._kafka, self._lanes)
         changed = asyncio.create_task(self._changed(identity))
         try:
             while not changed.done():
@@ -230,7 +231,7 @@ class Feed:
         while True:
             await asyncio.sleep(IDENTITY_CHECK_S)
             try:
-                found = await log_identity(self._bootstrap, IDENTITY_TIMEOUT_S)
+                found = await log_identity(self._kafka, IDENTITY_TIMEOUT_S)
             except ServiceError as error:
                 if self.connected:
                     log.warning("%s", error)

@@ -13,6 +13,7 @@ from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 from api.cursor import Position
 from api.events import GapReason
 from api.lanes import lanes
+from runtime.kafka_access import Kafka
 from runtime.kafka_log import beginnings, new_consumer
 from runtime.topics import ALARMS as ALARM_TOPIC
 from twin.alarms.messages import ALARMS, AlarmEvent
@@ -47,8 +48,8 @@ class Record(NamedTuple):
 class LogReplay:
     """Reads the log again with a consumer of its own, a few at a time."""
 
-    def __init__(self, bootstrap: str, replays_max: int) -> None:
-        self._bootstrap = bootstrap
+    def __init__(self, kafka: Kafka, replays_max: int) -> None:
+        self._kafka = kafka
         self._free = asyncio.Semaphore(replays_max)
 
     async def records(
@@ -83,7 +84,7 @@ class LogReplay:
 
     @asynccontextmanager
     async def _consumer(self, wanted: dict[TopicPartition, tuple[int, int]]) -> AsyncIterator[Any]:
-        consumer = new_consumer(self._bootstrap)
+        consumer = new_consumer(self._kafka)
         try:
             async with asyncio.timeout(PROGRESS_TIMEOUT_S):
                 await consumer.start()

@@ -9,6 +9,7 @@ from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
+from runtime.kafka_access import Kafka, client_options
 from runtime.kafka_log import ends
 from runtime.topics import (
     AGGREGATES,
@@ -32,8 +33,8 @@ _PAUSE_S = 0.1
 class Drain:
     """Whether the stream and the historian have worked off one log."""
 
-    def __init__(self, bootstrap: str, dsn: str, partitions: int) -> None:
-        self._bootstrap = bootstrap
+    def __init__(self, kafka: Kafka, dsn: str, partitions: int) -> None:
+        self._kafka = kafka
         self._dsn = dsn
         self._counts = partition_counts(partitions)
 
@@ -50,12 +51,12 @@ class Drain:
                 doing = "the stream to process everything"
                 read = self._of(OBSERVATIONS, AREA_INPUTS, ALARM_INPUTS)
                 told: Mapping[TopicPartition, int] = {}
-                while (found := await ends(self._bootstrap, read)) != told:
+                while (found := await ends(self._kafka, read)) != told:
                     told = found
                     await self._until_committed(told)
                 doing = "the historian to store all records"
                 stored = self._of(OBSERVATIONS, QUARANTINE, UPDATES, AGGREGATES, ALARMS, NOTIFICATIONS)
-                await self._until_stored(log_id, await ends(self._bootstrap, stored))
+                await self._until_stored(log_id, await ends(self._kafka, stored))
         except TimeoutError as error:
             raise ServiceError(f"waited {timeout_s:.0f} s for {doing}") from error
         except (KafkaError, OSError) as error:
@@ -65,7 +66,7 @@ class Drain:
         return [TopicPartition(topic, number) for topic in topics for number in range(self._counts[topic])]
 
     async def _until_committed(self, wanted: Mapping[TopicPartition, int]) -> None:
-        admin = AIOKafkaAdminClient(bootstrap_servers=self._bootstrap)
+        admin = AIOKafkaAdminClient(**client_options(self._kafka))
         await admin.start()
         try:
             while True:

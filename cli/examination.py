@@ -96,11 +96,12 @@ async def examine_settings() -> list[Finding]:
         await connection.close()
 
     async def kafka() -> None:
-        await log_identity(settings.kafka, KAFKA_TIMEOUT_S)
+        await log_identity(settings.kafka_access(), KAFKA_TIMEOUT_S)
 
     async def mqtt() -> None:
         async with asyncio.timeout(MQTT_TIMEOUT_S):
-            _, writer = await asyncio.open_connection(settings.mqtt_host, settings.mqtt_port)
+            access = settings.mqtt_access()
+            _, writer = await asyncio.open_connection(access.host, access.port, ssl=access.tls)
             writer.close()
 
     mqtt_place = f"{settings.mqtt_host}:{settings.mqtt_port}"

@@ -28,6 +28,9 @@ _FILES_UNUSED = {
     "LIVETWIN_PSEUDONYM_KEY_FILE",
 }
 
+# Its broker and its log are on loopback, and do not speak TLS.
+_NO_TLS = ("LIVETWIN_MQTT_TLS", "LIVETWIN_KAFKA_")
+
 _INGEST = {
     "LIVETWIN_BATCH_PAUSE_MS": str(BATCH_PAUSE_MS),
     # `livetwin replay` brings the time of a recording along; only programs here reach the broker.
@@ -123,7 +126,7 @@ def _passed_on() -> dict[str, str]:
     return {
         name: value
         for name, value in os.environ.items()
-        if name.startswith("LIVETWIN_") and name not in _FILES_UNUSED
+        if name.startswith("LIVETWIN_") and name not in _FILES_UNUSED and not name.startswith(_NO_TLS)
     }
 
 

@@ -11,6 +11,7 @@ from aiokafka.errors import KafkaError
 
 from ingest.intake import Taken
 from ingest.records import LogRecord, RecordMaker
+from runtime.kafka_access import Kafka, client_options
 from runtime.topics import OBSERVATIONS
 from twin.probe import Probe
 
@@ -24,10 +25,10 @@ RETRY_DELAY_S_MIN = 0.1
 RETRY_DELAY_S_MAX = 5.0
 
 
-def new_producer(bootstrap: str) -> AIOKafkaProducer:
+def new_producer(kafka: Kafka) -> AIOKafkaProducer:
     """Return a producer that confirms when every in-sync replica has the record, and does not linger."""
     return AIOKafkaProducer(
-        bootstrap_servers=bootstrap,
+        **client_options(kafka),
         acks="all",
         linger_ms=0,
         max_request_size=REQUEST_BYTES_MAX,

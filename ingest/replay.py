@@ -23,6 +23,7 @@ from ingest.intake import DETAIL_CHARACTERS_MAX, Intake, Taken
 from ingest.publisher import Publisher
 from ingest.session import Message
 from runtime.clock import Clock
+from runtime.kafka_access import Kafka, client_options
 from runtime.topics import REPLAYS, create_topics
 from twin.errors import MessageError, ServiceError
 from twin.instant import SECOND, Duration, Instant
@@ -59,13 +60,13 @@ class Request(NamedTuple):
     number: int  #: of the request, so that every try has an id of its own
 
 
-def new_consumer(bootstrap: str) -> AIOKafkaConsumer:
+def new_consumer(kafka: Kafka) -> AIOKafkaConsumer:
     """Return the consumer of requests: the group remembers the place; nobody joins it.
 
     A join takes seconds, also from a process that is asked to end meanwhile.
     """
     consumer = AIOKafkaConsumer(
-        bootstrap_servers=bootstrap,
+        **client_options(kafka),
         group_id=GROUP,
         enable_auto_commit=False,
         auto_offset_reset="earliest",
@@ -87,18 +88,18 @@ class Replays:
         self._clock = clock
         self._count = count
 
-    async def run(self, bootstrap: str) -> None:
+    async def run(self, kafka: Kafka) -> None:
         """Serve requests; while Kafka does not answer, try again and again. Live messages never wait."""
         while True:
             try:
-                await create_topics(bootstrap, {REPLAYS: 1})
-                await self._follow(bootstrap)
+                await create_topics(kafka, {REPLAYS: 1})
+                await self._follow(kafka)
             except (KafkaError, OSError, ServiceError) as error:
                 log.warning("replays wait for Kafka: %r", error)
             await asyncio.sleep(RETRY_DELAY_S)
 
-    async def _follow(self, bootstrap: str) -> None:
-        consumer = new_consumer(bootstrap)
+    async def _follow(self, kafka: Kafka) -> None:
+        consumer = new_consumer(kafka)
         try:
             await consumer.start()
             while True:

@@ -60,7 +60,8 @@ class Ingest:
 
     async def run(self) -> None:
         """Work until cancelled; what was taken from the session by then is confirmed and acknowledged."""
-        producer = new_producer(self._settings.kafka)
+        kafka = self._settings.kafka_access()
+        producer = new_producer(kafka)
         session = MqttSession(_session_options(self._settings), self._routes.filters, self._clock)
         self._session = session
         await producer.start()
@@ -73,7 +74,7 @@ class Ingest:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._take(session, publisher), name="messages")
                 tasks.create_task(self._tick(publisher), name="ticks")
-                tasks.create_task(replays.run(self._settings.kafka), name="replays")
+                tasks.create_task(replays.run(kafka), name="replays")
         finally:
             await session.close()
             await producer.stop()
@@ -157,13 +158,14 @@ async def _to_the_end(work: Coroutine[Any, Any, None]) -> None:
 
 
 def _session_options(settings: IngestSettings) -> SessionOptions:
-    password = settings.mqtt_password
+    access = settings.mqtt_access()
     return SessionOptions(
-        host=settings.mqtt_host,
-        port=settings.mqtt_port,
+        host=access.host,
+        port=access.port,
         client_id=settings.mqtt_client_id,
-        username=settings.mqtt_username,
-        password=password.get_secret_value() if password is not None else None,
+        username=access.username,
+        password=access.password,
+        tls=access.tls,
         keepalive_s=settings.mqtt_keepalive_s,
         session_expiry_s=settings.session_expiry_s,
         receive_max=settings.receive_max,

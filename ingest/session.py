@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import ssl
 import threading
 from collections.abc import Sequence
 from contextlib import suppress
@@ -23,6 +24,7 @@ from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from runtime.clock import Clock
+from runtime.mqtt_access import connect_failure
 from twin.instant import Instant, parse_instant
 
 log = logging.getLogger(__name__)
@@ -60,6 +62,7 @@ class SessionOptions:
     client_id: str
     username: str | None = None
     password: str | None = None
+    tls: ssl.SSLContext | None = None
     keepalive_s: int
     session_expiry_s: int
     receive_max: int
@@ -169,8 +172,11 @@ class MqttSession:
         )
         if self._options.username is not None:
             client.username_pw_set(self._options.username, self._options.password)
+        if self._options.tls is not None:
+            client.tls_set_context(self._options.tls)
         client.reconnect_delay_set(RECONNECT_DELAY_S_MIN, RECONNECT_DELAY_S_MAX)
         client.on_connect = self._on_connect
+        client.on_connect_fail = self._on_connect_fail
         client.on_disconnect = self._on_disconnect
         client.on_subscribe = self._on_subscribe
         client.on_message = self._on_message
@@ -199,6 +205,14 @@ class MqttSession:
             "continued" if flags.session_present else "new",
         )
         self._subscribe(client)
+
+    def _on_connect_fail(self, _client: Client, _userdata: Any) -> None:
+        log.warning(
+            "no MQTT broker at %s:%d (%s); trying again",
+            self._options.host,
+            self._options.port,
+            connect_failure(),
+        )
 
     def _subscribe(self, client: Client) -> None:
         options = SubscribeOptions(qos=1)

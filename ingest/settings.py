@@ -4,16 +4,12 @@ from __future__ import annotations
 
 from pydantic import Field, SecretStr
 
-from runtime.settings import RoleSettings
+from runtime.mqtt_access import MqttSettings
 
 
-class IngestSettings(RoleSettings):
+class IngestSettings(MqttSettings):
     """Environment variables `LIVETWIN_*` of `livetwin ingest`."""
 
-    mqtt_host: str = Field(default="127.0.0.1", description="Host of the MQTT broker.")
-    mqtt_port: int = Field(default=1883, ge=1, le=65535, description="Port of the MQTT broker.")
-    mqtt_username: str | None = Field(default=None, description="User name at the MQTT broker.")
-    mqtt_password: SecretStr | None = Field(default=None, description="Password at the MQTT broker.")
     mqtt_client_id: str = Field(
         default="livetwin-ingest-0",
         description="Fixed per replica: the broker keeps this session's messages for this id alone.",

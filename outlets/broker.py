@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import logging
 import secrets
+import ssl
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -40,6 +41,7 @@ class BrokerOptions:
     port: int
     username: str | None = None
     password: str | None = None
+    tls: ssl.SSLContext | None = None
     keepalive_s: int = 60
 
     @property
@@ -87,6 +89,8 @@ class Broker:
         )
         if options.username is not None:
             client.username_pw_set(options.username, options.password)
+        if options.tls is not None:
+            client.tls_set_context(options.tls)
         client.max_inflight_messages_set(IN_FLIGHT_MAX)
         client.on_connect = self._on_connect
         client.on_disconnect = self._on_disconnect

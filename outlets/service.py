@@ -77,7 +77,7 @@ async def serve(
         watcher=outbox,
     )
     feed = Feed(
-        settings.kafka,
+        settings.kafka_access(),
         settings.partitions,
         hub,
         lambda log_id: stored_seed(dsn, log_id, role="outlets"),
@@ -96,7 +96,7 @@ async def serve(
     )
     streams = LiveStreams(
         hub,
-        LogReplay(settings.kafka, REPLAYS_MAX),
+        LogReplay(settings.kafka_access(), REPLAYS_MAX),
         system_clock,
         view_metrics,
         subscribers_max=WEBHOOKS_MAX,
@@ -115,12 +115,13 @@ async def serve(
 
 
 def _broker(settings: OutletSettings) -> BrokerOptions:
-    password = settings.mqtt_password
+    access = settings.mqtt_access()
     return BrokerOptions(
-        host=settings.mqtt_host,
-        port=settings.mqtt_port,
-        username=settings.mqtt_username,
-        password=None if password is None else password.get_secret_value(),
+        host=access.host,
+        port=access.port,
+        username=access.username,
+        password=access.password,
+        tls=access.tls,
         keepalive_s=settings.mqtt_keepalive_s,
     )
 

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from pydantic import Field, SecretStr
+from pydantic import Field
 
-from runtime.settings import RoleSettings
+from runtime.mqtt_access import MqttSettings
 from runtime.sink_address import SinkNetworks
 
 
-class OutletSettings(RoleSettings):
+class OutletSettings(MqttSettings):
     """Environment variables `LIVETWIN_*` of `livetwin outlets`."""
 
-    mqtt_host: str = Field(default="127.0.0.1", description="Host of the MQTT broker.")
-    mqtt_port: int = Field(default=1883, ge=1, le=65535, description="Port of the MQTT broker.")
-    mqtt_username: str | None = Field(default=None, description="User name at the MQTT broker.")
-    mqtt_password: SecretStr | None = Field(default=None, description="Password at the MQTT broker.")
     mqtt_keepalive_s: int = Field(default=60, ge=5, le=3600, description="MQTT keep-alive, seconds.")
     outlet_period_s: float = Field(
         default=1.0,

@@ -18,6 +18,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
+from runtime.kafka_access import Kafka, client_options
 from twin.errors import ServiceError
 
 # The embedded broker's long poll sleeps half of this before it looks again: latency is a setting.
@@ -42,15 +43,15 @@ HIGHWATER_TIMEOUT_S = 5.0
 _PAUSE_S = 0.1
 
 
-async def log_identity(bootstrap: str, timeout_s: float = CONNECT_TIMEOUT_S) -> str:
-    """Return the cluster id of the Kafka at `bootstrap`.
+async def log_identity(kafka: Kafka, timeout_s: float = CONNECT_TIMEOUT_S) -> str:
+    """Return the cluster id of the Kafka at `kafka`.
 
     Raises ServiceError when it does not answer within `timeout_s`.
     """
     loop = asyncio.get_running_loop()
     deadline = loop.time() + timeout_s
     while True:
-        admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
+        admin = AIOKafkaAdminClient(**client_options(kafka))
         try:
             await admin.start()
             cluster = await admin.describe_cluster()
@@ -58,7 +59,7 @@ async def log_identity(bootstrap: str, timeout_s: float = CONNECT_TIMEOUT_S) -> 
         except (KafkaError, OSError) as error:
             if loop.time() > deadline:
                 raise ServiceError(
-                    f"Kafka at {bootstrap} did not answer within {timeout_s:.0f} s ({error!r}); "
+                    f"Kafka at {kafka} did not answer within {timeout_s:.0f} s ({error!r}); "
                     "is it running and reachable?"
                 ) from error
             await asyncio.sleep(_PAUSE_S)
@@ -66,10 +67,10 @@ async def log_identity(bootstrap: str, timeout_s: float = CONNECT_TIMEOUT_S) -> 
             await admin.close()
 
 
-def new_consumer(bootstrap: str, *, pace: Pace = PROMPT, **options: object) -> AIOKafkaConsumer:
+def new_consumer(kafka: Kafka, *, pace: Pace = PROMPT, **options: object) -> AIOKafkaConsumer:
     """Return a consumer without a group; the caller starts, assigns and stops it."""
     return AIOKafkaConsumer(
-        bootstrap_servers=bootstrap,
+        **client_options(kafka),
         enable_auto_commit=False,
         auto_offset_reset="none",
         fetch_max_wait_ms=pace.wait_ms,
@@ -85,13 +86,13 @@ async def beginnings(
     return dict(await consumer.beginning_offsets(list(partitions)))
 
 
-async def ends(bootstrap: str, partitions: Iterable[TopicPartition]) -> dict[TopicPartition, int]:
+async def ends(kafka: Kafka, partitions: Iterable[TopicPartition]) -> dict[TopicPartition, int]:
     """Return the offset after the last record of each partition.
 
     Raises ServiceError when the broker does not tell the end of each within `HIGHWATER_TIMEOUT_S`.
     """
     wanted = list(partitions)
-    consumer = new_consumer(bootstrap)
+    consumer = new_consumer(kafka)
     await consumer.start()
     try:
         reported = await consumer.end_offsets(wanted)
@@ -102,7 +103,7 @@ async def ends(bootstrap: str, partitions: Iterable[TopicPartition]) -> dict[Top
         deadline = loop.time() + HIGHWATER_TIMEOUT_S
         while any(consumer.highwater(partition) is None for partition in wanted):
             if loop.time() > deadline:
-                raise ServiceError(f"Kafka at {bootstrap} did not tell the ends of {wanted}")
+                raise ServiceError(f"Kafka at {kafka} did not tell the ends of {wanted}")
             await consumer.getmany(timeout_ms=2 * FETCH_MAX_WAIT_MS)
         return {one: max(reported[one], consumer.highwater(one)) for one in wanted}
     finally:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Self
 
 from psycopg import ProgrammingError
 from psycopg.conninfo import conninfo_to_dict
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from runtime.kafka_access import KafkaAccess, Mechanism, Protocol
 from runtime.secret_files import SecretFiles
+from runtime.tls import TlsFiles
 
 
 class RoleSettings(BaseSettings):
@@ -21,6 +24,27 @@ class RoleSettings(BaseSettings):
     kafka: str = Field(
         default="127.0.0.1:9092", description="Kafka bootstrap servers, host:port, comma-separated."
     )
+    kafka_protocol: Protocol = Field(
+        default="PLAINTEXT",
+        description="How Kafka is spoken to: `PLAINTEXT`, `SSL` (TLS 1.2 and later) or `SASL_SSL` (a "
+        "password, too). Certificates and host names of the brokers are always checked.",
+    )
+    kafka_ca: Path | None = Field(
+        default=None,
+        description="File of the authorities (PEM) that may have signed the brokers' certificates; those of "
+        "the system by default.",
+    )
+    kafka_cert: Path | None = Field(
+        default=None, description="File of our own certificate (PEM), where Kafka wants one."
+    )
+    kafka_key: Path | None = Field(
+        default=None, description="File of the key of our certificate (PEM), not encrypted."
+    )
+    kafka_mechanism: Mechanism = Field(
+        default="SCRAM-SHA-512", description="How `SASL_SSL` proves the password: this, or `SCRAM-SHA-256`."
+    )
+    kafka_username: str | None = Field(default=None, description="User name at Kafka, for `SASL_SSL`.")
+    kafka_password: SecretStr | None = Field(default=None, description="Password at Kafka, for `SASL_SSL`.")
     partitions: int = Field(
         default=4,
         ge=1,
@@ -51,6 +75,43 @@ class RoleSettings(BaseSettings):
                 "postgresql://USER:PASSWORD@HOST:PORT/NAME, with special characters of the password as %XX"
             ) from None
         return database
+
+    @model_validator(mode="after")
+    def _kafka_access_is_whole(self) -> Self:
+        files = ("kafka_ca", "kafka_cert", "kafka_key")
+        account = ("kafka_username", "kafka_password")
+        wanted = {"PLAINTEXT": (), "SSL": files, "SASL_SSL": (*files, *account)}[self.kafka_protocol]
+        for one in (*files, *account):
+            if getattr(self, one) is not None and one not in wanted:
+                raise ValueError(
+                    f"LIVETWIN_{one.upper()} is set, and LIVETWIN_KAFKA_PROTOCOL is {self.kafka_protocol}: "
+                    f"expected {'SSL or ' if one in files else ''}SASL_SSL"
+                )
+        if self.kafka_protocol == "SASL_SSL" and (self.kafka_username is None or self.kafka_password is None):
+            raise ValueError(
+                "LIVETWIN_KAFKA_PROTOCOL is SASL_SSL: set LIVETWIN_KAFKA_USERNAME and LIVETWIN_KAFKA_PASSWORD"
+            )
+        if self.kafka_key and not self.kafka_cert:
+            raise ValueError("LIVETWIN_KAFKA_KEY is set, and LIVETWIN_KAFKA_CERT is not: set both")
+        return self
+
+    def kafka_access(self) -> KafkaAccess:
+        """Return what connections to Kafka are made with. Raises TlsError when files cannot be used."""
+        files = TlsFiles(
+            authorities=self.kafka_ca,
+            certificate=self.kafka_cert,
+            key=self.kafka_key,
+            names=("LIVETWIN_KAFKA_CA", "LIVETWIN_KAFKA_CERT", "LIVETWIN_KAFKA_KEY"),
+        )
+        password = self.kafka_password
+        return KafkaAccess(
+            servers=self.kafka,
+            protocol=self.kafka_protocol,
+            tls=None if self.kafka_protocol == "PLAINTEXT" else files.context(),
+            mechanism=self.kafka_mechanism,
+            username=self.kafka_username,
+            password=None if password is None else password.get_secret_value(),
+        )
 
     @classmethod
     def settings_customise_sources(

@@ -7,6 +7,7 @@ import asyncio
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import KafkaError, TopicAlreadyExistsError
 
+from runtime.kafka_access import Kafka, client_options
 from twin.errors import ServiceError
 
 OBSERVATIONS = "observations"
@@ -40,7 +41,7 @@ def partition_counts(partitions: int) -> dict[str, int]:
     }
 
 
-async def create_topics(bootstrap: str, topics: dict[str, int], replication: int = 1) -> None:
+async def create_topics(kafka: Kafka, topics: dict[str, int], replication: int = 1) -> None:
     """Create what is missing of `topics` (name → partitions); leave what exists.
 
     Raises ServiceError when Kafka does not answer in time.
@@ -48,7 +49,7 @@ async def create_topics(bootstrap: str, topics: dict[str, int], replication: int
     loop = asyncio.get_running_loop()
     deadline = loop.time() + CREATE_TIMEOUT_S
     while True:
-        admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
+        admin = AIOKafkaAdminClient(**client_options(kafka))
         try:
             await admin.start()
             existing = set(await admin.list_topics())
@@ -65,7 +66,7 @@ async def create_topics(bootstrap: str, topics: dict[str, int], replication: int
         except (KafkaError, OSError) as error:
             if loop.time() > deadline:
                 raise ServiceError(
-                    f"Kafka at {bootstrap} did not create the topics {', '.join(topics)} within "
+                    f"Kafka at {kafka} did not create the topics {', '.join(topics)} within "
                     f"{CREATE_TIMEOUT_S:.0f} s ({error!r}); is it running and reachable?"
                 ) from error
             await asyncio.sleep(_PAUSE_S)

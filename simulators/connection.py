@@ -12,6 +12,7 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersi
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
+from runtime.mqtt_access import connect_failure
 from simulators.settings import SimulatorSettings
 from twin.errors import ServiceError
 
@@ -38,7 +39,8 @@ class Connection:
         protocol: MQTTProtocolVersion = MQTTProtocolVersion.MQTTv311,
     ) -> None:
         self._settings = settings
-        self._name = f"{settings.mqtt_host}:{settings.mqtt_port}, connection {number}"
+        self._broker = settings.mqtt_access()
+        self._name = f"{self._broker.place}, connection {number}"
         self._loop = asyncio.get_running_loop()
         self._room = asyncio.Semaphore(settings.in_flight_max)
         self.connected = asyncio.Event()
@@ -55,11 +57,7 @@ class Connection:
             clean_session=None if protocol is MQTTProtocolVersion.MQTTv5 else True,
             protocol=protocol,
         )
-        if settings.mqtt_username is not None:
-            password = settings.mqtt_password
-            client.username_pw_set(
-                settings.mqtt_username, None if password is None else password.get_secret_value()
-            )
+        self._broker.equip(client)
         client.max_inflight_messages_set(settings.in_flight_max)
         client.reconnect_delay_set(RECONNECT_DELAY_S_MIN, RECONNECT_DELAY_S_MAX)
         client.on_connect = self._on_connect
@@ -74,8 +72,8 @@ class Connection:
 
     def start(self) -> None:
         """Connect, and connect again whenever the connection is lost, until `stop`."""
-        settings = self._settings
-        self._client.connect_async(settings.mqtt_host, settings.mqtt_port, settings.mqtt_keepalive_s)
+        broker = self._broker
+        self._client.connect_async(broker.host, broker.port, self._settings.mqtt_keepalive_s)
         self._client.loop_start()
 
     async def publish(self, topic: str, payload: bytes, properties: Properties | None = None) -> None:
@@ -125,7 +123,7 @@ class Connection:
         self.connected.set()
 
     def _on_connect_fail(self, client: Client, data: Any) -> None:
-        log.warning("no MQTT broker answers at %s; trying again", self._name)
+        log.warning("no MQTT broker at %s (%s); trying again", self._name, connect_failure())
 
     def _on_disconnect(
         self,

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field, field_validator
 
-from runtime.settings import RoleSettings
+from runtime.mqtt_access import MqttSettings
 from simulators.scenarios import SCENARIOS
 from twin.instant import HOUR, Duration, Instant, parse_instant
 
@@ -14,13 +14,9 @@ REPLAY_DEFAULT: Duration = 30 * HOUR
 """How long ago a city that is sped up starts when nobody says."""
 
 
-class SimulatorSettings(RoleSettings):
+class SimulatorSettings(MqttSettings):
     """Environment variables `LIVETWIN_*` of `livetwin simulate`."""
 
-    mqtt_host: str = Field(default="127.0.0.1", description="Host of the MQTT broker.")
-    mqtt_port: int = Field(default=1883, ge=1, le=65535, description="Port of the MQTT broker.")
-    mqtt_username: str | None = Field(default=None, description="User name at the MQTT broker.")
-    mqtt_password: SecretStr | None = Field(default=None, description="Password at the MQTT broker.")
     mqtt_keepalive_s: int = Field(default=60, ge=5, le=3600, description="MQTT keep-alive, seconds.")
     seed: int = Field(default=1, description="Seed of the city: the same seed tells the same truth.")
     speed: float = Field(

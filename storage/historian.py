@@ -10,6 +10,7 @@ import asyncio
 import logging
 from contextlib import suppress
 
+from runtime.kafka_access import Kafka
 from runtime.kafka_log import log_identity
 from runtime.metrics import serve_metrics
 from runtime.readiness import notify_ready
@@ -42,7 +43,7 @@ async def _store(settings: HistorianSettings, metrics: HistorianMetrics) -> None
     archive = Archive(settings.database.get_secret_value(), metrics)
     try:
         while True:
-            log_id = await _identity(settings.kafka)
+            log_id = await _identity(settings.kafka_access())
             try:
                 await _follow(settings, archive, metrics, log_id)
             except (*KAFKA_AWAY, ServiceError) as error:
@@ -53,11 +54,11 @@ async def _store(settings: HistorianSettings, metrics: HistorianMetrics) -> None
         await archive.close()
 
 
-async def _identity(bootstrap: str) -> str:
+async def _identity(kafka: Kafka) -> str:
     """Return the log's identity; wait for Kafka as long as it takes."""
     while True:
         try:
-            return await log_identity(bootstrap)
+            return await log_identity(kafka)
         except ServiceError as error:
             raise_if_cancelled()
             log.warning("%s", error)
@@ -70,11 +71,12 @@ async def _follow(
 
     Records that were read are stored before that, under the identity of the log they were read for.
     """
-    await create_topics(settings.kafka, partition_counts(settings.partitions))
+    kafka = settings.kafka_access()
+    await create_topics(kafka, partition_counts(settings.partitions))
     positions = await archive.positions(log_id)
     reader = LogReader(settings, log_id, metrics)
     stopping = asyncio.Event()
-    replaced = asyncio.create_task(_until_replaced(settings.kafka, log_id, stopping))
+    replaced = asyncio.create_task(_until_replaced(kafka, log_id, stopping))
     try:
         await reader.start(positions)
         metrics.logs.inc()
@@ -95,14 +97,14 @@ async def _follow(
         await reader.stop()
 
 
-async def _until_replaced(bootstrap: str, log_id: str, stopping: asyncio.Event) -> str:
+async def _until_replaced(kafka: Kafka, log_id: str, stopping: asyncio.Event) -> str:
     """Return the identity of the log that stands in the place of `log_id`, as soon as one does.
 
     Returns the last one seen when `stopping` is set. A consumer without a group does not notice a new log: it
     would wait for an offset that the new log reaches some day.
     """
     while True:
-        found = await _identity(bootstrap)
+        found = await _identity(kafka)
         if found != log_id or stopping.is_set():
             return found
         with suppress(TimeoutError):

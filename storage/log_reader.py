@@ -47,7 +47,7 @@ class LogReader:
         self._settings = settings
         self._log_id = log_id
         self._metrics = metrics
-        self._consumer: AIOKafkaConsumer = new_consumer(settings.kafka, pace=UNHURRIED)
+        self._consumer: AIOKafkaConsumer = new_consumer(settings.kafka_access(), pace=UNHURRIED)
         self._next_take = 0.0
 
     async def start(self, positions: Mapping[tuple[str, int], int]) -> None:

@@ -9,6 +9,7 @@ import psycopg
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
+from runtime.kafka_access import Kafka, client_options
 from runtime.topics import REPLAYS
 from storage.cancellation import raise_if_cancelled
 from storage.database import UNAVAILABLE, Connection, connect
@@ -33,7 +34,7 @@ async def relay(settings: HistorianSettings, metrics: HistorianMetrics) -> None:
     while True:
         try:
             async with await connect(settings.database.get_secret_value(), role="replays") as connection:
-                await _follow(connection, settings.kafka, metrics)
+                await _follow(connection, settings.kafka_access(), metrics)
         except (*UNAVAILABLE, *_NOT_MIGRATED, KafkaError, OSError) as error:
             raise_if_cancelled()
             if not away:
@@ -42,23 +43,23 @@ async def relay(settings: HistorianSettings, metrics: HistorianMetrics) -> None:
         await asyncio.sleep(RETRY_S)
 
 
-async def _follow(connection: Connection, bootstrap: str, metrics: HistorianMetrics) -> None:
+async def _follow(connection: Connection, kafka: Kafka, metrics: HistorianMetrics) -> None:
     while True:
         sent = SENT_MAX
         while sent == SENT_MAX:
-            sent = await _send(connection, bootstrap)
+            sent = await _send(connection, kafka)
             metrics.replays.inc(sent)
         await asyncio.sleep(LOOK_S)
 
 
-async def _send(connection: Connection, bootstrap: str) -> int:
+async def _send(connection: Connection, kafka: Kafka) -> int:
     """Send the next requests and remember it when Kafka has confirmed them; return how many."""
     async with connection.transaction():
         requests = await take_requests(connection)
         if requests:
             # Requests are rare: no producer waits for them all day, and complains while Kafka is away.
             producer = AIOKafkaProducer(
-                bootstrap_servers=bootstrap, acks="all", max_request_size=REQUEST_BYTES_MAX
+                **client_options(kafka), acks="all", max_request_size=REQUEST_BYTES_MAX
             )
             await producer.start()
             try:

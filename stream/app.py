@@ -8,9 +8,12 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 import faust
+from faust.auth import SASLCredentials, SSLCredentials
 from faust.types import TP
+from faust.types.auth import CredentialsT
 from yarl import URL
 
+from runtime.kafka_access import KafkaAccess
 from stream.faust_transport import Transport
 from stream.settings import StreamSettings
 from stream.surroundings import Confirmation
@@ -79,6 +82,7 @@ class FaustLog:
 
 def create_app(
     settings: StreamSettings,
+    kafka: KafkaAccess,
     workers_of: Callable[[FaustLog], Mapping[str, Worker]],
     on_positioned: Callable[[], Awaitable[None]],
     on_failure: Callable[[BaseException], None],
@@ -89,7 +93,8 @@ def create_app(
     """
     app = faust.App(
         settings.group,
-        broker=[URL(f"kafka://{server}") for server in settings.kafka.split(",")],
+        broker=[URL(f"kafka://{server}") for server in kafka.servers.split(",")],
+        broker_credentials=_credentials(kafka),
         store="memory://",
         datadir=str(settings.state_dir / "faust"),
         value_serializer="raw",
@@ -114,13 +119,27 @@ def create_app(
     table = app.Table("state", partitions=settings.partitions, key_type=bytes, value_type=bytes)
     workers = workers_of(FaustLog(app, table))
     app.transport = Transport.configured(
-        frozenset(workers), lambda topic, partition: workers[topic].position(partition) + 1, on_positioned
+        kafka,
+        frozenset(workers),
+        lambda topic, partition: workers[topic].position(partition) + 1,
+        on_positioned,
     )(app.conf.broker, app, loop=app.loop)
     for topic, worker in workers.items():
         app.agent(app.topic(topic, value_type=bytes, key_type=bytes), name=topic)(_taking(worker, on_failure))
         app.on_partitions_revoked.connect(_forgetting(worker), weak=False)
         app.on_partitions_assigned.connect(_forgetting(worker), weak=False)
     return app
+
+
+def _credentials(kafka: KafkaAccess) -> CredentialsT | None:
+    if kafka.protocol == "SASL_SSL":
+        return SASLCredentials(
+            username=kafka.username,
+            password=kafka.password,
+            ssl_context=kafka.tls,
+            mechanism=kafka.mechanism,
+        )
+    return SSLCredentials(kafka.tls) if kafka.protocol == "SSL" else None
 
 
 def _taking(worker: Worker, on_failure: Callable[[BaseException], None]) -> Callable[[Any], Awaitable[None]]:

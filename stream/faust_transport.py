@@ -22,6 +22,7 @@ from aiokafka import TopicPartition
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
+from runtime.kafka_access import Kafka
 from runtime.kafka_log import FETCH_MAX_WAIT_MS, ends
 
 # A goal that has not come by then is gone from the log; the worker then sees the hole, and judges it.
@@ -47,14 +48,16 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
         wanted = list(partitions)
         if not wanted:
             return {}
-        servers = driver.server_list(self.transport.url, self.transport.default_port)
-        found = await ends(",".join(servers), [TopicPartition(one.topic, one.partition) for one in wanted])
+        kafka = self.consumer.kafka
+        found = await ends(kafka, [TopicPartition(one.topic, one.partition) for one in wanted])
         return {one: found[TopicPartition(one.topic, one.partition)] for one in wanted}
 
 
 class Consumer(driver.Consumer):  # type: ignore[misc]
     """The consumer, which starts where `start_of` says for the partitions of `positioned_topics`."""
 
+    #: where the log is
+    kafka: Kafka
     #: the topics whose partitions are positioned by checkpoint
     positioned_topics: frozenset[str]
     #: the offset to read a partition of a topic from; 0 for the beginning
@@ -124,6 +127,7 @@ class Transport(driver.Transport):  # type: ignore[misc]
     @classmethod
     def configured(
         cls,
+        kafka: Kafka,
         topics: frozenset[str],
         start_of: Callable[[str, int], int],
         on_positioned: Callable[[], Awaitable[None]],
@@ -133,6 +137,7 @@ class Transport(driver.Transport):  # type: ignore[misc]
             "PositionedConsumer",
             (Consumer,),
             {
+                "kafka": kafka,
                 "positioned_topics": topics,
                 "start_of": staticmethod(start_of),
                 "on_positioned": staticmethod(on_positioned),

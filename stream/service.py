@@ -11,6 +11,7 @@ from prometheus_client import CollectorRegistry
 
 from runtime import topics
 from runtime.city_model import Models
+from runtime.kafka_access import Kafka
 from runtime.kafka_log import log_identity
 from runtime.metrics import serve_metrics
 from runtime.readiness import notify_ready
@@ -52,8 +53,9 @@ async def run(settings: StreamSettings, models: Models) -> None:
     registry = CollectorRegistry()
     metrics = StreamMetrics(registry)
     serve_metrics(registry, settings.metrics_port)
-    await create_topics(settings.kafka, partition_counts(settings.partitions))
-    log_id = await log_identity(settings.kafka)
+    kafka = settings.kafka_access()
+    await create_topics(kafka, partition_counts(settings.partitions))
+    log_id = await log_identity(kafka)
     model = await models.load()
     failure: asyncio.Future[None] = asyncio.get_running_loop().create_future()
     workers: dict[str, Worker] = {}
@@ -81,12 +83,12 @@ async def run(settings: StreamSettings, models: Models) -> None:
         if not failure.done():
             failure.set_exception(error)
 
-    app = create_app(settings, workers_of, positioned, fail)
+    app = create_app(settings, kafka, workers_of, positioned, fail)
     await app.start()
     tasks = [
         asyncio.create_task(_checkpoints(list(workers.values())), name="checkpoints"),
         asyncio.create_task(_follow(models, list(workers.values())), name="model"),
-        asyncio.create_task(_same_log(settings.kafka, log_id), name="log identity"),
+        asyncio.create_task(_same_log(kafka, log_id), name="log identity"),
         asyncio.create_task(_crashed(app), name="faust"),
     ]
     try:
@@ -144,12 +146,12 @@ async def _follow(models: Models, workers: Sequence[Worker]) -> None:
         log.info("works by version %d of the city model", model.version)
 
 
-async def _same_log(bootstrap: str, log_id: str) -> None:
+async def _same_log(kafka: Kafka, log_id: str) -> None:
     """Return never; raise ServiceError when another log answers."""
     while True:
         await asyncio.sleep(IDENTITY_LOOK_S)
         try:
-            found = await log_identity(bootstrap, timeout_s=0)
+            found = await log_identity(kafka, timeout_s=0)
         except ServiceError:
             continue  # away; Faust reconnects
         if found != log_id:

@@ -35,6 +35,11 @@ class EmbeddedKafka(EmbeddedService):
         return f"{LOOPBACK}:{self.port}"
 
     @property
+    def advertised(self) -> str:
+        """The address that the broker tells clients."""
+        return self.bootstrap
+
+    @property
     def resident_bytes(self) -> int:
         """Memory that the broker, and so the log, holds."""
         return self.child.resident_bytes
@@ -45,15 +50,14 @@ class EmbeddedKafka(EmbeddedService):
         self.cluster_id = f"livetwin-{secrets.token_hex(8)}"
 
     def _launch(self) -> Child:
-        url = f"tcp://{self.bootstrap}"
         return Child.start(
             self.name,
             [
                 self._program,
                 "broker",
                 f"--kafka-cluster-id={self.cluster_id}",
-                f"--listener-url={url}",
-                f"--advertised-listener-url={url}",
+                f"--listener-url=tcp://{self.bootstrap}",
+                f"--advertised-listener-url=tcp://{self.advertised}",
                 "--storage-engine=memory://tansu/",
                 "--silent",
             ],

@@ -79,9 +79,13 @@ def test_a_secret_goes_only_to_the_role_that_needs_it() -> None:
 def test_what_the_caller_sets_is_passed_on_unless_it_contradicts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LIVETWIN_LOG_LEVEL", "DEBUG")
     monkeypatch.setenv("LIVETWIN_KAFKA", "elsewhere:9092")
+    monkeypatch.setenv("LIVETWIN_KAFKA_PROTOCOL", "SSL")
+    monkeypatch.setenv("LIVETWIN_MQTT_TLS", "true")
     api = environments()["api"]
     assert api["LIVETWIN_LOG_LEVEL"] == "DEBUG"
     assert api["LIVETWIN_KAFKA"] == "127.0.0.1:19092"
+    ingest = environments()["ingest"]
+    assert not {"LIVETWIN_KAFKA_PROTOCOL", "LIVETWIN_MQTT_TLS"} & ingest.keys()
 
 
 def test_variables_of_channels_reach_alerting_with_the_files_of_their_secrets(

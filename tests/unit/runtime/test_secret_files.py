@@ -51,6 +51,9 @@ def test_every_secret_may_come_from_a_file_and_is_not_shown(
 ) -> None:
     secret = URI if name == "database" else "s3cret"
     monkeypatch.setenv(f"LIVETWIN_{name.upper()}_FILE", str(secret_file(tmp_path, secret + "\n")))
+    if name == "kafka_password":
+        monkeypatch.setenv("LIVETWIN_KAFKA_PROTOCOL", "SASL_SSL")
+        monkeypatch.setenv("LIVETWIN_KAFKA_USERNAME", "livetwin")
     found = read_settings(settings)
     assert getattr(found, name).get_secret_value() == secret
     assert "s3cret" not in f"{found!r} {found!s} {found.model_dump()} {found.model_dump_json()}"

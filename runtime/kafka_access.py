@@ -1,0 +1,52 @@
+"""Where Kafka is, as whom we speak to it, and over which TLS."""
+
+from __future__ import annotations
+
+import ssl
+from dataclasses import dataclass, field
+from typing import Any, Literal, TypeAlias
+
+Protocol: TypeAlias = Literal["PLAINTEXT", "SSL", "SASL_SSL"]
+"""Without protection, over TLS, or over TLS with a password. A password without TLS is not offered."""
+
+Mechanism: TypeAlias = Literal["SCRAM-SHA-512", "SCRAM-SHA-256"]
+"""How the password is proven; neither sends it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KafkaAccess:
+    """Kafka's bootstrap servers, and what they know us by."""
+
+    servers: str  #: host:port, comma-separated
+    protocol: Protocol = "PLAINTEXT"
+    tls: ssl.SSLContext | None = None
+    mechanism: Mechanism = "SCRAM-SHA-512"
+    username: str | None = None
+    password: str | None = field(default=None, repr=False)
+
+    def __str__(self) -> str:
+        return self.servers
+
+
+Kafka: TypeAlias = KafkaAccess | str
+"""An address alone is Kafka without protection, such as the embedded one."""
+
+
+def client_options(kafka: Kafka) -> dict[str, Any]:
+    """Return the options of aiokafka's clients.
+
+    >>> client_options("127.0.0.1:9092")
+    {'bootstrap_servers': '127.0.0.1:9092'}
+    """
+    if isinstance(kafka, str):
+        return {"bootstrap_servers": kafka}
+    options: dict[str, Any] = {"bootstrap_servers": kafka.servers, "security_protocol": kafka.protocol}
+    if kafka.tls is not None:
+        options["ssl_context"] = kafka.tls
+    if kafka.protocol == "SASL_SSL":
+        options |= {
+            "sasl_mechanism": kafka.mechanism,
+            "sasl_plain_username": kafka.username,
+            "sasl_plain_password": kafka.password,
+        }
+    return options

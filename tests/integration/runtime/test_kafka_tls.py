@@ -1,0 +1,109 @@
+"""Kafka over TLS: with the right authority, host name, certificate and password, and with no others."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from aiokafka import TopicPartition
+
+from ingest.publisher import new_producer
+from runtime.kafka_access import KafkaAccess
+from runtime.kafka_log import ends, log_identity, new_consumer
+from runtime.settings import RoleSettings
+from runtime.topics import create_topics
+from tests.authority import Authority
+from tests.secure_kafka import secure_kafka
+from twin.errors import ServiceError
+
+PASSWORDS = {"livetwin-ingest": "s3cret"}
+PARTITION = TopicPartition("observations", 0)
+
+
+@pytest.fixture
+def authority(service_folder: Path) -> Iterator[Authority]:
+    return Authority(service_folder)
+
+
+def access(bootstrap: str, authority: Authority, protocol: str = "SSL", **settings: object) -> KafkaAccess:
+    found = {"kafka": bootstrap, "kafka_protocol": protocol, "kafka_ca": authority.file, **settings}
+    return RoleSettings.model_validate(found).kafka_access()
+
+
+async def write_and_read(kafka: KafkaAccess) -> None:
+    await create_topics(kafka, {PARTITION.topic: 1})
+    producer = new_producer(kafka)
+    await producer.start()
+    await producer.send_and_wait(PARTITION.topic, b"one", partition=0)
+    await producer.stop()
+    assert await ends(kafka, [PARTITION]) == {PARTITION: 1}
+    consumer = new_consumer(kafka)
+    await consumer.start()
+    consumer.assign([PARTITION])
+    consumer.seek(PARTITION, 0)
+    record = await consumer.getone()
+    await consumer.stop()
+    assert record.value == b"one"
+
+
+async def refused(kafka: KafkaAccess) -> str:
+    """Return what is told about a Kafka that cannot be used."""
+    with pytest.raises(ServiceError) as caught:
+        await log_identity(kafka, timeout_s=0)
+    return str(caught.value)
+
+
+async def test_records_go_and_come_over_tls(service_folder: Path, authority: Authority) -> None:
+    async with secure_kafka(service_folder, authority.issue("kafka", "localhost", "127.0.0.1")) as kafka:
+        await write_and_read(access(kafka.bootstrap, authority))
+
+
+async def test_a_broker_of_another_authority_is_not_spoken_to(
+    service_folder: Path, authority: Authority, caplog: pytest.LogCaptureFixture
+) -> None:
+    stranger = Authority(service_folder, "stranger")
+    async with secure_kafka(service_folder, stranger.issue("kafka", "localhost", "127.0.0.1")) as kafka:
+        await refused(access(kafka.bootstrap, authority))
+        assert "CERTIFICATE_VERIFY_FAILED" in caplog.text
+        # The authorities of the system do not know it either.
+        await refused(access(kafka.bootstrap, authority, kafka_ca=None))
+
+
+async def test_a_broker_of_another_name_is_not_spoken_to(
+    service_folder: Path, authority: Authority, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with secure_kafka(service_folder, authority.issue("kafka", "kafka.example")) as kafka:
+        await refused(access(kafka.bootstrap, authority))
+        assert "Hostname mismatch" in caplog.text
+
+
+async def test_without_tls_nobody_is_served(service_folder: Path, authority: Authority) -> None:
+    async with secure_kafka(service_folder, authority.issue("kafka", "localhost")) as kafka:
+        assert kafka.bootstrap in await refused(KafkaAccess(servers=kafka.bootstrap))
+
+
+async def test_a_broker_that_wants_a_certificate_gets_ours(
+    service_folder: Path, authority: Authority
+) -> None:
+    server, client = authority.issue("kafka", "localhost", "127.0.0.1"), authority.issue("ingest")
+    async with secure_kafka(service_folder, server, client_authority=authority.file) as kafka:
+        await refused(access(kafka.bootstrap, authority))
+        files = {"kafka_cert": client.certificate, "kafka_key": client.key}
+        await write_and_read(access(kafka.bootstrap, authority, **files))
+
+
+async def test_a_password_is_proven_and_a_wrong_one_refused(
+    service_folder: Path, authority: Authority, caplog: pytest.LogCaptureFixture
+) -> None:
+    server = authority.issue("kafka", "localhost", "127.0.0.1")
+    account = {"kafka_username": "livetwin-ingest", "kafka_password": "s3cret"}
+    async with secure_kafka(service_folder, server, passwords=PASSWORDS) as kafka:
+        await write_and_read(access(kafka.bootstrap, authority, "SASL_SSL", **account))
+        assert set(kafka.authenticated) == {"livetwin-ingest"}
+        count = len(kafka.authenticated)
+        wrong = {**account, "kafka_password": "wr0ng"}
+        told = await refused(access(kafka.bootstrap, authority, "SASL_SSL", **wrong))
+        await refused(access(kafka.bootstrap, authority))
+        assert len(kafka.authenticated) == count
+        assert "wr0ng" not in told + caplog.text
