@@ -1,23 +1,26 @@
-"""The balance: each message that was acknowledged must be stored once, and told once, with its own value."""
+"""The balance: each reading that was acknowledged must be stored once, and told once, with its own value."""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable
 from dataclasses import dataclass
 
-from benchmarks.archive import Stored
-from benchmarks.city import sensor_name, sensor_of, value_of
-from benchmarks.load import LoadResult
-from benchmarks.sse_probe import ProbeResult
+import numpy as np
+from numpy.typing import NDArray
 
-Key = tuple[str | None, int]
-"""Sensor and phenomenon instant: what tells a message from every other."""
+from benchmarks.archive import Stored
+from benchmarks.live_events import LiveEvents
+from benchmarks.load import LoadResult
+from benchmarks.traffic import Numbers, Traffic
+
+_STEPS_BITS = 40
+"""A key is a datastream and the microseconds since the first message, up to twelve days."""
+
+_NEVER_SENT = -1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Side:
-    """One side of the balance against what was acknowledged."""
+    """One side of the balance against what was acknowledged, in readings."""
 
     count: int  #: rows or events
     lost: int  #: acknowledged, but not here
@@ -30,9 +33,10 @@ class Side:
 class Balance:
     """Both sides."""
 
-    sent: int
-    acknowledged: int
+    sent: int  #: messages
+    acknowledged: int  #: messages
     unheard: int  #: acknowledged by a broker that knew no subscriber
+    readings: int  #: in the acknowledged messages
     quarantined: int
     stored: Side
     told: Side
@@ -55,37 +59,56 @@ class Balance:
         return [f"{count} {what}" for what, count in counts.items() if count]
 
 
-def strike(load: LoadResult, stored: Stored, probe: ProbeResult) -> Balance:
+class Readings:
+    """The readings that were sent, found by what tells one from every other: datastream and instant."""
+
+    def __init__(self, traffic: Traffic, load: LoadResult) -> None:
+        messages = np.flatnonzero(load.published)
+        numbers = (messages[:, None] * traffic.pack + np.arange(traffic.pack)).ravel()
+        self.published: Numbers = np.repeat(load.published[messages], traffic.pack)
+        self.acknowledged: NDArray[np.bool_] = np.repeat(load.acknowledged[messages], traffic.pack)
+        self.values: NDArray[np.float64] = traffic.tenths_of(numbers) / 10
+        self._start = int(self.published.min()) if len(messages) else 0
+        keys = self._keys(numbers % traffic.datastreams, self.published)
+        self._order = np.argsort(keys)
+        self._sorted = keys[self._order]
+
+    def find(self, datastreams: Numbers, instants: Numbers) -> Numbers:
+        """Return the place of each in the arrays of this record, or -1 where nothing like it was sent."""
+        if not len(self._sorted):
+            return np.full(len(datastreams), _NEVER_SENT, np.int64)
+        keys = self._keys(datastreams, instants)
+        at = np.minimum(np.searchsorted(self._sorted, keys), len(self._sorted) - 1)
+        is_sent = (self._sorted[at] == keys) & (datastreams >= 0) & (instants >= self._start)
+        return np.where(is_sent, self._order[at], _NEVER_SENT)
+
+    def side(self, datastreams: Numbers, instants: Numbers, values: NDArray[np.float64]) -> Side:
+        """Hold what is stored, or told, against what was sent."""
+        places = self.find(datastreams, instants)
+        is_sent = places >= 0
+        seen = np.bincount(places[is_sent], minlength=len(self.values))
+        others = self._keys(datastreams[~is_sent], instants[~is_sent])
+        return Side(
+            count=len(datastreams),
+            lost=int(np.count_nonzero(self.acknowledged & (seen == 0))),
+            duplicates=int((seen[seen > 1] - 1).sum()) + len(others) - len(np.unique(others)),
+            altered=int(np.count_nonzero(self.values[places[is_sent]] != values[is_sent])),
+            unexpected=len(np.unique(others)),
+        )
+
+    def _keys(self, datastreams: Numbers, instants: Numbers) -> Numbers:
+        return (datastreams << _STEPS_BITS) + (instants - self._start)
+
+
+def strike(readings: Readings, load: LoadResult, stored: Stored, events: LiveEvents) -> Balance:
     """Return the balance of a run."""
-    sent: dict[Key, int] = {
-        (sensor_name(sensor_of(number)), instant): number for number, instant in enumerate(load.published)
-    }
-    told = (
-        ((sensor_name(sensor) if sensor >= 0 else None, instant), value)
-        for sensor, instant, value in zip(probe.sensors, probe.phenomenon, probe.values, strict=True)
-    )
     return Balance(
-        sent=len(load.published),
-        acknowledged=sum(load.acknowledged),
+        sent=int(np.count_nonzero(load.published)),
+        acknowledged=int(np.count_nonzero(load.acknowledged)),
         unheard=load.unheard,
+        readings=int(np.count_nonzero(readings.acknowledged)),
         quarantined=sum(stored.quarantined.values()),
-        stored=_side((((sensor, time), value) for sensor, time, value in stored.rows), sent, load),
-        told=_side(told, sent, load),
-        gaps=len(probe.gaps),
-    )
-
-
-def _side(found: Iterable[tuple[Key, float]], sent: dict[Key, int], load: LoadResult) -> Side:
-    seen: Counter[Key] = Counter()
-    altered = 0
-    for key, value in found:
-        seen[key] += 1
-        number = sent.get(key)
-        altered += number is not None and value != value_of(number)
-    return Side(
-        count=seen.total(),
-        lost=sum(load.acknowledged[number] and key not in seen for key, number in sent.items()),
-        duplicates=sum(count - 1 for count in seen.values()),
-        altered=altered,
-        unexpected=sum(key not in sent for key in seen),
+        stored=readings.side(stored.datastreams, stored.times, stored.values),
+        told=readings.side(events.datastreams, events.phenomenon, events.values),
+        gaps=len(events.gaps),
     )

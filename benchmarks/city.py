@@ -1,4 +1,5 @@
-"""The city of the benchmark: four properties on each entity, each from a sensor of its own.
+"""The city of the benchmark: entities with one or several properties, each from a sensor of its own, or all
+of an entity from one sensor that sends packs.
 
 One datastream for each property of an entity: so every observation is one update, whose phenomenon time is
 that of the observation, and an event can be traced back to the message that caused it.
@@ -6,93 +7,146 @@ that of the observation, and an event can be traced back to the message that cau
 
 from __future__ import annotations
 
-from benchmarks.traffic import Traffic
+from dataclasses import dataclass
+
+import numpy as np
+
+from benchmarks.traffic import Numbers, Traffic
+from twin.alarms.operand import Operand
+from twin.alarms.rule import Expression, Level, Rule, Selection, Text, Threshold
+from twin.alarms.severity import Severity
 from twin.entity import Entity
 from twin.instant import HOUR
 from twin.model import City, CityModel
 from twin.sensor import Datastream, Sensor
 
 CITY = "bench"
-ENTITIES = 500
 
-#: with canonical units; `value_of` is plausible for all of them
+#: with canonical units; every value is plausible for all of them, and no indicator is made of them alone
 PROPERTIES = (
     ("noise_level", "dB[A]"),
     ("air_temperature", "Cel"),
     ("relative_humidity", "%"),
     ("co2", "ppm"),
+    ("pm1", "ug/m3"),
+    ("wind_speed", "m/s"),
+    ("battery_level", "%"),
+    ("bicycle_count", "1"),
+    ("pedestrian_count", "1"),
+    ("water_flow", "m3/s"),
 )
-SENSORS = ENTITIES * len(PROPERTIES)
 
 # Far longer than a run: no value ages, so an event that comes twice is a fault.
 _INTERVAL = HOUR
 
-_VALUE_MIN = 20.0
-_VALUE_STEPS = 400
+_TENTHS_MIN = 200
+_TENTHS_STEPS = 400
+
+# No value is so high: the rules are evaluated, and raise nothing.
+_NEVER = 100.0
+_RULES_OF_ALL = 10
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BenchCity:
+    """A city with so many datastreams; datastream n is the n-th of entity n // `each`."""
+
+    datastreams: int = 2_000
+    each: int = 4  #: datastreams of an entity, at most as many as there are PROPERTIES
+    packs: bool = False  #: whether a sensor sends all readings of its entity in one SenML pack
+    rules: int = 0  #: that are evaluated all the time and never raise an alarm
+
+    @property
+    def pack(self) -> int:
+        """How many readings a message has."""
+        return self.each if self.packs else 1
+
+    @property
+    def sensors(self) -> int:
+        """How many sensors speak."""
+        return self.datastreams // self.pack
+
+    @property
+    def traffic(self) -> Traffic:
+        """What they say."""
+        return Traffic(
+            city=CITY,
+            sensors=self.sensors,
+            pack=self.pack,
+            sensor_name=sensor_name,
+            property_name=self.property_name,
+            tenths_of=self.tenths_of,
+        )
+
+    def entity_name(self, datastream: int) -> str:
+        """Return the id of the entity that a datastream is of."""
+        return f"{CITY}.site-{datastream // self.each:05d}"
+
+    def property_name(self, datastream: int) -> str:
+        """Return what a datastream observes; its field has the same name."""
+        return PROPERTIES[datastream % self.each][0]
+
+    def tenths_of(self, readings: Numbers) -> Numbers:
+        """Return ten times the values of readings; those of a datastream rise by 1, and begin again."""
+        cycle, datastream = np.divmod(readings, self.datastreams)
+        return _TENTHS_MIN + (datastream + cycle) % _TENTHS_STEPS
+
+    def model(self) -> CityModel:
+        """Return the city; the ids of its datastreams are replaced when it is applied."""
+        sites = sorted({self.entity_name(index) for index in range(self.datastreams)})
+        entities = [
+            Entity(id=CITY, type="Municipality", name="Benchmark"),
+            *(Entity(id=one, type="MonitoringSite", name=one, parent=CITY) for one in sites),
+        ]
+        return CityModel(
+            version=0,
+            city=City(id=CITY, name="Benchmark", timezone="Europe/Amsterdam"),
+            entities={one.id: one for one in entities},
+            sensors={sensor_name(index): self._sensor(index) for index in range(self.sensors)},
+            datastreams={index + 1: self._datastream(index) for index in range(self.datastreams)},
+            rules={one.id: one for one in map(self._rule, range(self.rules))},
+        )
+
+    def _sensor(self, index: int) -> Sensor:
+        name = sensor_name(index)
+        entity = self.entity_name(index * self.pack)
+        return Sensor(id=name, feed="native", device=name, entity=entity, interval=_INTERVAL)
+
+    def _datastream(self, index: int) -> Datastream:
+        observed, unit = PROPERTIES[index % self.each]
+        return Datastream(
+            id=index + 1,
+            sensor=sensor_name(index // self.pack),
+            entity=self.entity_name(index),
+            property=observed,
+            field=observed,
+            unit=unit,
+            scale=1.0,
+            offset=0.0,
+            interval=_INTERVAL,
+        )
+
+    def _rule(self, index: int) -> Rule:
+        """Return a rule: the first ones of all entities, the others of one each."""
+        name = self.property_name(index)
+        condition: Threshold | Expression = Threshold(
+            operand=Operand(name), direction="above", levels=(Level(Severity.MAJOR, _NEVER, _NEVER),)
+        )
+        if index % 3 == 0:
+            source = f"{name} > {_NEVER}"
+            condition = Expression(source=source, operands=(Operand(name),), severity=Severity.MAJOR)
+        selection = Selection(types=("MonitoringSite",))
+        if index >= _RULES_OF_ALL:
+            selection = Selection(entities=(self.entity_name(index * self.each % self.datastreams),))
+        return Rule(
+            id=f"rule-{index}",
+            title=Text(f"Rule {index}", f"Regel {index}"),
+            theme="environment",
+            condition=condition,
+            select=selection,
+        )
 
 
 def sensor_name(index: int) -> str:
-    """Return the id of the sensor with an index from 0 to SENSORS - 1."""
-    return f"sensor-{index:04d}"
-
-
-def entity_name(index: int) -> str:
-    """Return the id of the entity that the sensor with an index observes."""
-    return f"{CITY}.site-{index // len(PROPERTIES):03d}"
-
-
-def property_name(index: int) -> str:
-    """Return what the sensor with an index observes; its field has the same name."""
-    return PROPERTIES[index % len(PROPERTIES)][0]
-
-
-def sensor_of(sequence: int) -> int:
-    """Return the index of the sensor that sends the message with a number: each in turn."""
-    return sequence % SENSORS
-
-
-def value_of(sequence: int) -> float:
-    """Return the value in the message with a number; a sensor's next message has another one."""
-    return round(_VALUE_MIN + (sequence + sequence // SENSORS) % _VALUE_STEPS / 10, 1)
-
-
-def bench_city() -> CityModel:
-    """Return the model; the ids of its datastreams are replaced when it is applied."""
-    root = Entity(id=CITY, type="Municipality", name="Benchmark")
-    sites = {entity_name(index) for index in range(SENSORS)}
-    entities = [
-        root,
-        *(Entity(id=one, type="MonitoringSite", name=one, parent=CITY) for one in sorted(sites)),
-    ]
-    return CityModel(
-        version=0,
-        city=City(id=CITY, name="Benchmark", timezone="Europe/Amsterdam"),
-        entities={one.id: one for one in entities},
-        sensors={sensor_name(index): _sensor(index) for index in range(SENSORS)},
-        datastreams={index + 1: _datastream(index) for index in range(SENSORS)},
-    )
-
-
-def _sensor(index: int) -> Sensor:
-    name = sensor_name(index)
-    return Sensor(id=name, feed="native", device=name, entity=entity_name(index), interval=_INTERVAL)
-
-
-def _datastream(index: int) -> Datastream:
-    observed, unit = PROPERTIES[index % len(PROPERTIES)]
-    return Datastream(
-        id=index + 1,
-        sensor=sensor_name(index),
-        entity=entity_name(index),
-        property=observed,
-        field=observed,
-        unit=unit,
-        scale=1.0,
-        offset=0.0,
-        interval=_INTERVAL,
-    )
-
-
-TRAFFIC = Traffic(
-    city=CITY, sensors=SENSORS, sensor_name=sensor_name, property_name=property_name, value_of=value_of
-)
+    """Return the id of a sensor."""
+    return f"sensor-{index:05d}"

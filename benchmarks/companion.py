@@ -44,7 +44,15 @@ class Channel:
             loop.remove_reader(self._connection.fileno())
             # uvloop's reader has made it non-blocking, which a large answer does not survive.
             os.set_blocking(self._connection.fileno(), True)
+        return self.take()
+
+    def take(self) -> str:
+        """Return the word that has come, or wait for it; raises EOFError when the parent is gone."""
         return str(self._connection.recv())
+
+    def fileno(self) -> int:
+        """Return what is readable once there is a word, for `select`."""
+        return self._connection.fileno()
 
 
 Work = Callable[..., Coroutine[Any, Any, None]]

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from benchmarks.traffic import Traffic
+import numpy as np
+
+from benchmarks.traffic import Numbers, Traffic
 from twin.alarms.operand import Operand
 from twin.alarms.rule import Expression, Level, Rule, Selection, Text, Threshold
 from twin.alarms.severity import Severity
@@ -35,8 +37,8 @@ SPREAD = 50
 LOUD_CYCLES = 20
 """What is over before anybody was told is not told: a shorter noise would count as lost, not as late."""
 
-_LOUD_DB, _LIMIT_DB, _OVER_DB = 90.0, 80.0, 75.0
-_QUIET_DB_MIN = 40.0
+_LIMIT_DB, _OVER_DB = 80.0, 75.0
+_LOUD_TENTHS, _QUIET_TENTHS_MIN = 900, 400
 _QUIET_STEPS = 200
 _NEVER_DB = 130.0
 
@@ -64,12 +66,12 @@ def property_name(_: int) -> str:
     return PROPERTY
 
 
-def value_of(number: int) -> float:
-    """Return the noise in the message with a number, in dB[A]."""
-    cycle, site = divmod(number, SITES)
-    first = _first_loud_cycle(site)
-    loudness = _LOUD_DB if first <= cycle < first + LOUD_CYCLES else _QUIET_DB_MIN
-    return round(loudness + (number + cycle) % _QUIET_STEPS / 10, 1)
+def tenths_of(numbers: Numbers) -> Numbers:
+    """Return ten times the noise in messages with these numbers, in dB[A]."""
+    cycle, site = np.divmod(numbers, SITES)
+    first = 1 + site % SPREAD
+    is_loud = (first <= cycle) & (cycle < first + LOUD_CYCLES)
+    return np.where(is_loud, _LOUD_TENTHS, _QUIET_TENTHS_MIN) + (numbers + cycle) % _QUIET_STEPS
 
 
 def raising(messages: int) -> dict[str, int]:
@@ -176,5 +178,5 @@ TRAFFIC = Traffic(
     sensors=SITES,
     sensor_name=sensor_name,
     property_name=property_name,
-    value_of=value_of,
+    tenths_of=tenths_of,
 )

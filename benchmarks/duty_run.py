@@ -137,7 +137,7 @@ def _measure(options: DutyOptions, system: BenchSystem, companions: list[Compani
     return DutyRun(
         options=options,
         machine=machine,
-        rate=round(sum(sent.acknowledged) / sent.acknowledging_s, 1),
+        rate=round(int(sent.acknowledged.sum()) / sent.acknowledging_s, 1),
         late=summarise(sent.late_us),
         balance=_strike(published, received.notifications, again),
         latency=summarise(delays.values()),
@@ -172,7 +172,7 @@ class _Through:
                 raise BenchmarkError("the load generator does not end")
         self.result = sent = self._load.answer(0)
         self.published = {
-            notification_of(area): sent.published[number]
+            notification_of(area): int(sent.published[number])
             for area, number in raising(self._options.messages).items()
             if sent.acknowledged[number]
         }

@@ -6,6 +6,10 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+import numpy as np
+
+from benchmarks.traffic import Numbers
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Summary:
@@ -19,14 +23,15 @@ class Summary:
     max: float
 
 
-def summarise(durations_us: Iterable[int]) -> Summary:
+def summarise(durations_us: Iterable[int] | Numbers) -> Summary:
     """Return the summary of durations in microseconds."""
-    ordered = sorted(durations_us)
+    given = durations_us if isinstance(durations_us, np.ndarray) else np.fromiter(durations_us, np.int64)
+    ordered = np.sort(given)
 
     def rank(fraction: float) -> float:
-        if not ordered:
+        if not len(ordered):
             return 0.0
-        return round(ordered[math.ceil(fraction * len(ordered)) - 1] / 1000, 2)
+        return round(int(ordered[math.ceil(fraction * len(ordered)) - 1]) / 1000, 2)
 
     return Summary(
         count=len(ordered), p50=rank(0.5), p90=rank(0.9), p99=rank(0.99), p999=rank(0.999), max=rank(1.0)

@@ -1,44 +1,45 @@
-"""The load: single-reading messages at a steady rate over a few connections, each one acknowledged.
+"""The load: messages at a steady rate, or as fast as the broker acknowledges, over a few connections.
 
-Message n is due at n / rate after the start, whatever became of those before it: a slow broker makes messages
-late, which is reported, not rare. The time in a message is the instant at which it was handed to the socket;
-no two messages have the same.
+Every few milliseconds, a tick, what is due by then is made and sent at once for each connection, which speaks
+for sensors that follow each other, so that a tick's messages are for one connection or two. Message n
+is due at n / rate after the start, whatever became of those before it: a slow broker makes messages late,
+which is reported, not rare. The time in a message is that of its tick, taken before the packets are made; a
+sensor that speaks twice in a tick says one microsecond more the second time, so that no two messages of a
+sensor say the same.
 """
 
 from __future__ import annotations
 
-import asyncio
-import socket
+import select
 import time
-from array import array
-from contextlib import suppress
 from dataclasses import dataclass
-from functools import partial
-from typing import cast
+
+import numpy as np
+from numpy.typing import NDArray
 
 from benchmarks.companion import Channel
-from benchmarks.mqtt_wire import (
-    CONNACK,
-    DISCONNECT_PACKET,
-    PUBACK,
-    RECEIVE_MAX_DEFAULT,
-    PacketReader,
-    connect_packet,
-    publish_packet,
-    receive_max,
-    topic_field,
-)
-from benchmarks.traffic import Traffic
+from benchmarks.lane import Lane
+from benchmarks.packets import Packets
+from benchmarks.traffic import Numbers, Traffic
 from runtime.clock import system_clock
-from twin.instant import format_instant
+from twin.instant import Instant
 
-CONNECT_TIMEOUT_S = 10.0
 PUBACK_TIMEOUT_S = 30.0
 
 # Later than this, the load stops: the broker does not take the rate at all.
 LATE_S_MAX = 30.0
 
-_SUCCESS = 0
+TICK_S = 0.003
+TICKS_A_READ = 4
+"""Acknowledgements are read every so many ticks, as each look costs as much as some messages."""
+
+IN_FLIGHT_MAX = 4_000
+"""Unacknowledged messages on a connection, at most; the broker may allow less."""
+
+FLAT_OUT = 0
+"""The rate that means: as fast as the broker acknowledges."""
+
+_SECOND_US = 1_000_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,188 +49,141 @@ class LoadOptions:
     traffic: Traffic
     host: str
     port: int
-    rate: int  #: messages a second
+    rate: float  #: messages a second, or FLAT_OUT
     messages: int
-    connections: int
+    connections: int  #: divides the number of sensors: a sensor keeps its connection, and so its order
+    seconds_max: float = float("inf")  #: after which nothing more is sent
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoadResult:
     """What was sent. Of all arrays, element n belongs to message n."""
 
-    published: array[int]  #: publish instants
-    acknowledged: bytes  #: 1 where the broker acknowledged
-    late_us: array[int]  #: how much later than due
+    published: Numbers  #: publish instants; 0 where it was not sent
+    acknowledged: NDArray[np.bool_]
+    late_us: Numbers  #: how much later than due; of those sent
     unheard: int  #: acknowledged, but the broker knew no subscriber, or refused
     sending_s: float  #: from the first message to the last
     acknowledging_s: float  #: from the first message to the last acknowledgement
-
-
-class _Device(asyncio.Protocol):
-    """One connection to the broker."""
-
-    def __init__(self, name: str, acknowledged: bytearray) -> None:
-        self.connected: asyncio.Future[int] = asyncio.get_running_loop().create_future()
-        self.room = asyncio.Event()
-        self.unheard = 0
-        self.waiting: dict[int, int] = {}  # packet id → message
-        self.last_acknowledged = 0.0
-        self._empty = asyncio.Event()
-        self._name = name
-        self._acknowledged = acknowledged
-        self._reader = PacketReader()
-        self._receive_max = RECEIVE_MAX_DEFAULT
-        self._packet_id = 0
-        self._paused = False
-        self._transport: asyncio.Transport | None = None
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        transport = cast(asyncio.Transport, transport)  # uvloop's is none by name
-        transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self._transport = transport
-        transport.write(connect_packet(self._name))
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._transport = None
-        self.room.set()
-        self._empty.set()
-        if not self.connected.done():
-            self.connected.set_exception(ConnectionError("the MQTT broker closed the connection"))
-
-    def data_received(self, data: bytes) -> None:
-        for kind, content in self._reader.feed(data):
-            if kind == PUBACK:
-                self._take_acknowledgement(content)
-            elif kind == CONNACK:
-                self._receive_max = receive_max(content)
-                self.room.set()
-                self.connected.set_result(self._receive_max)
-
-    def pause_writing(self) -> None:
-        self._paused = True
-        self.room.clear()
-
-    def resume_writing(self) -> None:
-        self._paused = False
-        self._look_for_room()
-
-    def publish(self, message: int, topic: bytes, payload: bytes) -> None:
-        """Send a message; call only when there is room."""
-        if self._transport is None:
-            raise ConnectionError("the MQTT broker closed the connection")
-        self._packet_id = self._packet_id % 65_535 + 1
-        while self._packet_id in self.waiting:
-            self._packet_id = self._packet_id % 65_535 + 1
-        self.waiting[self._packet_id] = message
-        self._transport.write(publish_packet(topic, self._packet_id, payload))
-        if len(self.waiting) >= self._receive_max:
-            self.room.clear()
-
-    async def drained(self) -> None:
-        """Return once every message is acknowledged."""
-        while self.waiting and self._transport is not None:
-            self._empty.clear()
-            await self._empty.wait()
-
-    def close(self) -> None:
-        """Say goodbye."""
-        if self._transport is not None:
-            self._transport.write(DISCONNECT_PACKET)
-            self._transport.close()
-
-    def _take_acknowledgement(self, content: bytes) -> None:
-        message = self.waiting.pop(int.from_bytes(content[:2], "big"))
-        if len(content) > 2 and content[2] != _SUCCESS:
-            self.unheard += 1
-        self._acknowledged[message] = 1
-        self.last_acknowledged = time.monotonic()
-        self._look_for_room()
-        if not self.waiting:
-            self._empty.set()
-
-    def _look_for_room(self) -> None:
-        if not self._paused and len(self.waiting) < self._receive_max:
-            self.room.set()
+    cpu_s: float  #: processor time of the generator meanwhile
 
 
 async def generate(channel: Channel, options: LoadOptions) -> None:
-    """Connect, say "ready", send at the word "go", answer with the LoadResult, and stay until told to end."""
-    acknowledged = bytearray(options.messages)
-    devices = await _connect(options, acknowledged)
+    """Connect, say "ready", send at the word "go", answer with the LoadResult, and stay until told to end.
+
+    Any word while it sends ends the sending.
+    """
+    load = _Load(channel, options)
     channel.send("ready")
     await channel.word()
-    channel.send(await _send(devices, options, acknowledged))
-    for device in devices:
-        device.close()
+    channel.send(load.run())
+    load.close()
     await channel.word()
 
 
-async def _connect(options: LoadOptions, acknowledged: bytearray) -> list[_Device]:
-    loop = asyncio.get_running_loop()
-    devices = [_Device(f"benchmark-{number}", acknowledged) for number in range(options.connections)]
-    async with asyncio.timeout(CONNECT_TIMEOUT_S):
-        for device in devices:
-            await loop.create_connection(partial(_itself, device), options.host, options.port)
-            await device.connected
-    return devices
+class _Load:
+    def __init__(self, channel: Channel, options: LoadOptions) -> None:
+        if options.traffic.sensors % options.connections:
+            raise ValueError(
+                f"{options.traffic.sensors} sensors do not spread over {options.connections} connections: "
+                "expected a number that divides them"
+            )
+        self._channel = channel
+        self._options = options
+        self._packets = Packets(options.traffic)
+        self._sensors_each = options.traffic.sensors // options.connections
+        self._published: Numbers = np.zeros(options.messages, np.int64)
+        self._late: Numbers = np.zeros(options.messages, np.int64)
+        self._acknowledged = np.zeros(options.messages, np.bool_)
+        self._last = 0
+        self._is_sending = True
+        self._lanes = [
+            Lane(
+                options.host,
+                options.port,
+                index=number,
+                sensors_each=self._sensors_each,
+                sensors=options.traffic.sensors,
+                in_flight_max=IN_FLIGHT_MAX,
+            )
+            for number in range(options.connections)
+        ]
 
-
-def _itself(device: _Device) -> _Device:
-    return device
-
-
-async def _send(devices: list[_Device], options: LoadOptions, acknowledged: bytearray) -> LoadResult:
-    topics = _Topics(options.traffic)
-    published = array("q")
-    late = array("q")
-    last = 0
-    begin = time.monotonic()
-    for number in range(options.messages):
-        # A sensor keeps its connection, so that its messages stay in order.
-        device = devices[options.traffic.sensor_of(number) % len(devices)]
-        due = begin + number / options.rate
-        if (ahead := due - time.monotonic()) > 0:
-            await asyncio.sleep(ahead)
-        if not device.room.is_set():
-            async with asyncio.timeout(LATE_S_MAX):
-                await device.room.wait()
-        last = max(last + 1, system_clock())
-        published.append(last)
-        late.append(max(0, int((time.monotonic() - due) * 1_000_000)))
-        device.publish(number, *topics.message(number, last))
-        if late[-1] > LATE_S_MAX * 1_000_000:
-            raise TimeoutError(f"message {number} is {LATE_S_MAX:.0f} s late: the broker does not keep up")
-    sent = time.monotonic()
-    with suppress(TimeoutError):
-        async with asyncio.timeout(PUBACK_TIMEOUT_S):
-            for device in devices:
-                await device.drained()
-    return LoadResult(
-        published=published,
-        acknowledged=bytes(acknowledged),
-        late_us=late,
-        unheard=sum(device.unheard for device in devices),
-        sending_s=sent - begin,
-        acknowledging_s=max(device.last_acknowledged for device in devices) - begin,
-    )
-
-
-class _Topics:
-    """What of a message is the same each time, made once for each sensor."""
-
-    def __init__(self, traffic: Traffic) -> None:
-        self._traffic = traffic
-        self._known: dict[int, tuple[bytes, str]] = {}
-
-    def message(self, number: int, instant: int) -> tuple[bytes, bytes]:
-        """Return topic field and payload of a message."""
-        traffic = self._traffic
-        sensor = traffic.sensor_of(number)
-        if sensor not in self._known:
-            topic = f"livetwin/{traffic.city}/{traffic.sensor_name(sensor)}/observations"
-            self._known[sensor] = topic_field(topic), traffic.property_name(sensor)
-        topic_bytes, field = self._known[sensor]
-        return (
-            topic_bytes,
-            f'{{"time":"{format_instant(instant)}","values":{{"{field}":{traffic.value_of(number)}}}}}'.encode(),
+    def run(self) -> LoadResult:
+        """Send everything and wait for the acknowledgements; those that do not come in time are left out."""
+        cpu = time.process_time()
+        begin = sent = now = time.monotonic()
+        ticks = 0
+        while self._is_sending or (self._is_waiting() and now - sent < PUBACK_TIMEOUT_S):
+            self._hear(ticks % TICKS_A_READ == 0 or not self._is_sending)
+            if self._is_sending:
+                self._send(now - begin)
+                sent = now
+            now = self._tick(now)
+            ticks += 1
+        return LoadResult(
+            published=self._published,
+            acknowledged=self._acknowledged,
+            late_us=self._late[self._published > 0],
+            unheard=sum(lane.unheard for lane in self._lanes),
+            sending_s=sent - begin,
+            acknowledging_s=max(lane.last_acknowledged for lane in self._lanes) - begin,
+            cpu_s=time.process_time() - cpu,
         )
+
+    def close(self) -> None:
+        """Say goodbye to the broker."""
+        for lane in self._lanes:
+            lane.close()
+
+    def _hear(self, reads: bool) -> None:
+        """Send what the broker did not take before; take its acknowledgements."""
+        for lane in self._lanes:
+            lane.push()
+            if reads:
+                lane.read(self._acknowledged)
+
+    def _is_waiting(self) -> bool:
+        return any(lane.acknowledged < lane.sent for lane in self._lanes)
+
+    def _tick(self, last: float) -> float:
+        """Wait until a tick is over; return when it was."""
+        blocked = [lane for lane in self._lanes if lane.is_blocked]
+        ahead = max(0.0, last + TICK_S - time.monotonic())
+        if select.select([self._channel], blocked, [], ahead)[0]:
+            self._channel.take()
+            self._is_sending = False
+        return time.monotonic()
+
+    def _send(self, elapsed_s: float) -> None:
+        """Send what is due."""
+        options = self._options
+        due = options.messages
+        if options.rate != FLAT_OUT:
+            due = min(due, int(elapsed_s * options.rate) + 1)
+        now = system_clock()
+        for lane in self._lanes:
+            numbers = lane.next(due)
+            if len(numbers):
+                self._note(numbers, elapsed_s, now)
+                packet_ids = lane.packet_ids(len(numbers))
+                lane.send(
+                    numbers, packet_ids, self._packets.make(numbers, packet_ids, self._published[numbers])
+                )
+        all_sent = sum(lane.sent for lane in self._lanes) >= options.messages
+        self._is_sending = not all_sent and elapsed_s < options.seconds_max
+
+    def _note(self, numbers: Numbers, elapsed_s: float, now: Instant) -> None:
+        """Note when the messages of a lane are published, and how late."""
+        instants = max(now, self._last + 1) + np.arange(len(numbers)) // self._sensors_each
+        self._last = int(instants[-1])
+        self._published[numbers] = instants
+        if (rate := self._options.rate) == FLAT_OUT:
+            return
+        late = np.maximum(0, elapsed_s * _SECOND_US - numbers * (_SECOND_US / rate)).astype(np.int64)
+        self._late[numbers] = late
+        latest = int(late.argmax())
+        if late[latest] > LATE_S_MAX * _SECOND_US:
+            raise TimeoutError(
+                f"message {numbers[latest]} is {LATE_S_MAX:.0f} s late: the broker does not keep up"
+            )

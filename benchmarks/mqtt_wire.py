@@ -60,17 +60,17 @@ class PacketReader:
     """Cuts what comes from the broker into packets."""
 
     def __init__(self) -> None:
-        self._rest = b""
+        self.rest = b""  #: the beginning of a packet whose end has not come yet
 
     def feed(self, data: bytes) -> Iterator[tuple[int, bytes]]:
         """Yield type (upper four bits) and content of each packet that is complete."""
-        data = self._rest + data
+        data = self.rest + data
         at = 0
         while (header := _header(data, at)) is not None and header[0] + header[1] <= len(data):
             start, length = header
             yield data[at] & 0xF0, data[start : start + length]
             at = start + length
-        self._rest = data[at:]
+        self.rest = data[at:]
 
 
 def _header(data: bytes, at: int) -> tuple[int, int] | None:

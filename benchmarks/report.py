@@ -76,6 +76,7 @@ def document(run: Run) -> dict[str, Any]:
             "rate": run.options.rate,
             "seconds": run.options.seconds,
             "connections": run.options.connections,
+            "city": asdict(run.options.city),
         },
         "rate": run.rate,
         "balance": asdict(run.balance),

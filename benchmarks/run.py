@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import time
-from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from benchmarks.archive import Archive
-from benchmarks.balance import Balance, strike
-from benchmarks.city import TRAFFIC, sensor_of
+from benchmarks.balance import Balance, Readings, strike
+from benchmarks.city import BenchCity
 from benchmarks.companion import BenchmarkError, Companion
 from benchmarks.latency import Summary, summarise
+from benchmarks.live_events import LiveEvents
 from benchmarks.load import LATE_S_MAX, PUBACK_TIMEOUT_S, LoadOptions, LoadResult, generate
 from benchmarks.machine import describe_machine
 from benchmarks.processes import Meter, Usage, watched
-from benchmarks.sse_probe import ProbeOptions, ProbeResult, follow
+from benchmarks.profile import profiled
+from benchmarks.sse_probe import ProbeOptions, follow
 from benchmarks.system import HOST, BenchSystem
+from benchmarks.traffic import Numbers
 
 READY_TIMEOUT_S = 60.0
 READ_TIMEOUT_S = 120.0
@@ -39,7 +43,9 @@ class RunOptions:
     rate: int
     seconds: int
     connections: int
+    city: BenchCity
     keep: bool
+    profile: str | None = None  #: a role to record with py-spy
 
     @property
     def messages(self) -> int:
@@ -75,7 +81,7 @@ class Run:
 
 def measure(options: RunOptions, tell: Callable[[str], None]) -> Run:
     """Do one run. Raises BenchmarkError when something cannot be measured."""
-    with BenchSystem(keep=options.keep) as system:
+    with BenchSystem(keep=options.keep, city=options.city.model()) as system:
         tell(f"system runs, {options.messages} messages follow, {options.rate} a second")
         companions: list[Companion] = []
         archive = Archive(str(system.ports["database"]))
@@ -95,24 +101,25 @@ def _measure(options: RunOptions, system: BenchSystem, archive: Archive, compani
     machine = {**describe_machine(system.data_dir), **archive.versions()}
 
     through = _Through(options, load, probe, archive)
-    usage, other_s, usage_s = watched(groups, through.push)
+    with profiled(options.profile, system.pids.get(options.profile or "", ())):
+        usage, other_s, usage_s = watched(groups, through.push)
     probe.tell("end")
-    seen: ProbeResult = probe.answer(READ_TIMEOUT_S)
-    stored = archive.read()
+    seen: LiveEvents = probe.answer(READ_TIMEOUT_S)
+    stored = archive.read(options.city)
     after = system.ports
     sent = through.result
-    pairs = _pairs(sent, seen)
+    readings = Readings(options.city.traffic, sent)
+    published, delays = _delays(readings, seen)
+    start = int(published.min()) if len(published) else 0
     return Run(
         options=options,
         machine=machine,
-        balance=strike(sent, stored, seen),
-        rate=round(sum(sent.acknowledged) / sent.acknowledging_s, 1),
+        balance=strike(readings, sent, stored, seen),
+        rate=round(int(sent.acknowledged.sum()) / sent.acknowledging_s, 1),
         late=summarise(sent.late_us),
-        latency=summarise(arrived - published for published, arrived in pairs),
-        steady=summarise(
-            arrived - published for published, arrived in pairs if published - sent.published[0] >= _SECOND_US
-        ),
-        seconds=_by_second(pairs, sent.published[0]),
+        latency=summarise(delays),
+        steady=summarise(delays[published - start >= _SECOND_US]),
+        seconds=_by_second(published - start, delays),
         told_after_s=through.told_after_s,
         stored_after_s=through.stored_after_s,
         usage=usage,
@@ -132,13 +139,14 @@ def _companions(
     options: RunOptions, ports: dict[str, Any], started: list[Companion]
 ) -> tuple[Companion, Companion]:
     """Start the probe and the load generator; both are in `started` as soon as they run."""
-    probe = Companion("probe", follow, ProbeOptions(host=HOST, port=ports["http"], key=ports["operatorKey"]))
+    follows = ProbeOptions(host=HOST, port=ports["http"], key=ports["operatorKey"], city=options.city)
+    probe = Companion("probe", follow, follows)
     started.append(probe)
     load = Companion(
         "load generator",
         generate,
         LoadOptions(
-            traffic=TRAFFIC,
+            traffic=options.city.traffic,
             host=HOST,
             port=ports["mqtt"],
             rate=options.rate,
@@ -185,7 +193,7 @@ class _Through:
         return int(self._probe.answer(READY_TIMEOUT_S))
 
     def _drain(self, count: Callable[[], int]) -> None:
-        wanted = sum(self.result.acknowledged)
+        wanted = int(self.result.acknowledged.sum()) * self._options.city.pack
         known, since = -1, time.monotonic()
         while (now := count()) < wanted:
             if now > known:
@@ -195,18 +203,17 @@ class _Through:
             self._load.has_answer(_DRAIN_LOOK_S)  # it says nothing more: this waits
 
 
-def _pairs(sent: LoadResult, seen: ProbeResult) -> list[tuple[int, int]]:
-    """Return (published, arrived) of the first event of each message, in the order of publishing."""
-    arrived: dict[tuple[int, int], int] = {}
-    for sensor, instant, arrival in zip(seen.sensors, seen.phenomenon, seen.arrived, strict=True):
-        arrived.setdefault((sensor, instant), arrival)
-    keys = ((sensor_of(number), instant) for number, instant in enumerate(sent.published))
-    return [(key[1], arrived[key]) for key in keys if key in arrived]
+def _delays(readings: Readings, seen: LiveEvents) -> tuple[Numbers, Numbers]:
+    """Return when each reading that was told was published, and how long its first event took."""
+    places = readings.find(seen.datastreams, seen.phenomenon)
+    known = np.flatnonzero(places >= 0)
+    first = known[np.unique(places[known], return_index=True)[1]]
+    published = readings.published[places[first]]
+    return published, seen.arrived[first] - published
 
 
-def _by_second(pairs: list[tuple[int, int]], start: int) -> list[tuple[float, float, float]]:
-    seconds: defaultdict[int, list[int]] = defaultdict(list)
-    for published, arrived in pairs:
-        seconds[(published - start) // _SECOND_US].append(arrived - published)
-    summaries = [summarise(seconds[second]) for second in sorted(seconds)]
+def _by_second(since_start: Numbers, delays: Numbers) -> list[tuple[float, float, float]]:
+    """Return p50, p99 and max of each second."""
+    seconds = since_start // _SECOND_US
+    summaries = [summarise(delays[seconds == second]) for second in np.unique(seconds)]
     return [(one.p50, one.p99, one.max) for one in summaries]

@@ -1,34 +1,37 @@
 """The probe: follows everything on /v1/live as an operator, and notes when each event arrived.
 
-While the load runs it only receives, undoes HTTP's chunks (in C, httptools) and looks for the ends of events;
-it reads the events when the load is over. So it follows the whole city for little processor time.
+While the load runs it only receives, undoes HTTP's chunks (in C, httptools), looks for the ends of events and
+writes them to a file; it reads the events when the load is over. So it follows the whole city for little
+processor time, and its memory does not grow with the run.
 """
 
 from __future__ import annotations
 
 import asyncio
+import tempfile
 from array import array
-from collections.abc import Iterator
-from dataclasses import dataclass, field
-from typing import cast
+from dataclasses import dataclass
+from typing import IO, cast
 
 import httptools
-import msgspec
 
-from benchmarks.city import SENSORS, entity_name, property_name
+from benchmarks.city import CITY, BenchCity
 from benchmarks.companion import Channel
+from benchmarks.live_events import LiveEvents, read_events
 from runtime.clock import system_clock
-from twin.instant import Instant, parse_instant
+from twin.instant import Instant
 
 CONNECT_TIMEOUT_S = 10.0
-SNAPSHOT_TIMEOUT_S = 30.0
+SNAPSHOT_TIMEOUT_S = 120.0
 
-# An event has about 400 bytes; this holds the largest run with room to spare.
-KEPT_BYTES_MAX = 2 << 30
+# An event has about 400 bytes; this holds ten million of them.
+KEPT_BYTES_MAX = 4 << 30
 
 _EVENT_END = b"\n\n"
 _SNAPSHOT_END = b'"complete":true'
-_STATE = b"event: state\n"
+
+# In each event about a datastream, and in no event about the city as a whole.
+_ABOUT_SITE = f'"entityId":"{CITY}.site-'.encode()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,40 +41,49 @@ class ProbeOptions:
     host: str
     port: int
     key: str
+    city: BenchCity
 
 
-@dataclass(slots=True, kw_only=True)
-class ProbeResult:
-    """What was seen; element n of the arrays belongs to the n-th state event."""
+class Spool:
+    """Pieces of the stream on disk, each of whole events, with the instants at which they were complete."""
 
-    arrived: array[int] = field(default_factory=lambda: array("q"))
-    phenomenon: array[int] = field(default_factory=lambda: array("q"))
-    sensors: array[int] = field(default_factory=lambda: array("l"))  #: index in the city; -1 if unknown
-    values: array[float] = field(default_factory=lambda: array("d"))
-    gaps: list[str] = field(default_factory=list)  #: the data of each gap event
-    bytes: int = 0
+    def __init__(self) -> None:
+        self.bytes = 0
+        self._file: IO[bytes] = tempfile.TemporaryFile(buffering=1 << 20)  # noqa: SIM115  # `read` closes it
+        self._lengths = array("q")
+        self._arrived = array("q")
 
+    def add(self, arrived: Instant, piece: bytes) -> None:
+        """Keep a piece."""
+        self._file.write(piece)
+        self._lengths.append(len(piece))
+        self._arrived.append(arrived)
+        self.bytes += len(piece)
 
-class _State(msgspec.Struct, rename="camel"):
-    entity_id: str
-    property: str
-    value: float
-    phenomenon_time: str
+    def read(self, city: BenchCity) -> LiveEvents:
+        """Read all events; the pieces are gone afterwards."""
+        self._file.seek(0)
+        with self._file:
+            pieces = (
+                (arrived, self._file.read(length))
+                for arrived, length in zip(self._arrived, self._lengths, strict=True)
+            )
+            return read_events(pieces, city)
 
 
 class _Stream(asyncio.Protocol):
-    """One connection to /v1/live; `pieces` are whole events with the instant at which the last byte came."""
+    """One connection to /v1/live."""
 
     def __init__(self, options: ProbeOptions) -> None:
-        self.pieces: list[tuple[Instant, bytes]] = []
-        self.states = 0
+        self.spool = Spool()
+        self.told = 0
         self.snapshot = asyncio.Event()
         self.failure: str | None = None
         self._options = options
         self._parser = httptools.HttpResponseParser(self)
         self._rest = b""
-        self._kept = 0
         self._now: Instant = 0
+        self._is_over = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)  # uvloop's is none by name
@@ -85,6 +97,8 @@ class _Stream(asyncio.Protocol):
         self._fail(f"the api closed the live stream ({exc})")
 
     def data_received(self, data: bytes) -> None:
+        if self._is_over:
+            return
         self._now = system_clock()
         self._parser.feed_data(data)
 
@@ -102,14 +116,21 @@ class _Stream(asyncio.Protocol):
             return
         self._rest = body[end:]
         piece = body[:end]
-        self.pieces.append((self._now, piece))
-        self.states += piece.count(_STATE)
-        self._kept += len(piece)
-        if not self.snapshot.is_set() and _SNAPSHOT_END in piece:
+        self.spool.add(self._now, piece)
+        if self.snapshot.is_set():
+            self.told += piece.count(_ABOUT_SITE)
+        elif (snapshot_end := piece.find(_SNAPSHOT_END)) >= 0:
+            self.told = piece.count(_ABOUT_SITE, piece.index(_EVENT_END, snapshot_end))
             self.snapshot.set()
-        if self._kept > KEPT_BYTES_MAX:
+        if self.spool.bytes > KEPT_BYTES_MAX:
             self._fail(f"more than {KEPT_BYTES_MAX} bytes of events")
             self._transport.abort()
+
+    def end(self) -> LiveEvents:
+        """Listen no more; return what was told."""
+        self._is_over = True
+        self._transport.abort()
+        return self.spool.read(self._options.city)
 
     def _fail(self, reason: str) -> None:
         self.failure = self.failure or reason
@@ -119,7 +140,7 @@ class _Stream(asyncio.Protocol):
 async def follow(channel: Channel, options: ProbeOptions) -> None:
     """Follow the stream and say "ready" once the snapshot is there.
 
-    Answers each "count" with the number of state events so far, and "end" with the ProbeResult.
+    Answers each "count" with how many readings were told so far, and "end" with the LiveEvents.
     """
     loop = asyncio.get_running_loop()
     async with asyncio.timeout(CONNECT_TIMEOUT_S):
@@ -133,48 +154,13 @@ async def follow(channel: Channel, options: ProbeOptions) -> None:
     channel.send("ready")
     while (word := await channel.word()) == "count":
         _raise_if_failed(stream)
-        channel.send(stream.states)
+        channel.send(stream.told)
     assert word == "end", word
     _raise_if_failed(stream)
-    channel.send(_read(stream.pieces))
+    channel.send(stream.end())
     await channel.word()
 
 
 def _raise_if_failed(stream: _Stream) -> None:
     if stream.failure is not None:
         raise ConnectionError(stream.failure)
-
-
-def _read(pieces: list[tuple[Instant, bytes]]) -> ProbeResult:
-    decode = msgspec.json.Decoder(_State).decode
-    sensors = {(entity_name(index), property_name(index)): index for index in range(SENSORS)}
-    observed = {property for _, property in sensors}
-    result = ProbeResult()
-    for arrived, piece in pieces:
-        result.bytes += len(piece)
-        for kind, data in _events(piece):
-            if kind == b"state":
-                state = decode(data)
-                if state.property not in observed:
-                    continue  # derived: a roll-up, an indicator
-                result.arrived.append(arrived)
-                result.phenomenon.append(parse_instant(state.phenomenon_time))
-                result.sensors.append(sensors.get((state.entity_id, state.property), -1))
-                result.values.append(state.value)
-            elif kind == b"gap":
-                result.gaps.append(data.decode())
-    return result
-
-
-def _events(piece: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """Yield kind and data of each event in a piece; comments have none."""
-    for event in piece.split(_EVENT_END):
-        kind = data = b""
-        for line in event.split(b"\n"):
-            name, _, value = line.partition(b": ")
-            if name == b"event":
-                kind = value
-            elif name == b"data":
-                data = value
-        if kind:
-            yield kind, data

@@ -14,7 +14,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from benchmarks.city import bench_city
+from benchmarks.city import BenchCity
 from benchmarks.companion import BenchmarkError
 from cities.write import write_city
 from twin.model import CityModel
@@ -51,7 +51,7 @@ class BenchSystem:
     def __enter__(self) -> Self:
         if self._options is None:
             city = self.folder / "city"
-            write_city(self._city or bench_city(), city)
+            write_city(self._city or BenchCity().model(), city)
             self._options = [f"--city={city}", "--no-simulate"]
         try:
             self.start(self._options)

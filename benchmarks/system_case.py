@@ -1,4 +1,4 @@
-"""The case `system`: single-reading messages through the whole of it."""
+"""The case `system`: messages through the whole of it, at one rate."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from functools import partial
 
 import click
 
+from benchmarks.city import PROPERTIES, BenchCity
 from benchmarks.report import document, lines
 from benchmarks.results import keep
 from benchmarks.run import RunOptions, measure
@@ -16,13 +17,13 @@ SECONDS = 60
 QUICK_SECONDS = 5
 CONNECTIONS = 4
 
-# All that was published and seen is held in memory until the balance is struck: about 1 kB a message.
-MESSAGES_MAX = 2_000_000
+# All that was published and seen is held in memory when the balance is struck: about 200 bytes a reading.
+READINGS_MAX = 20_000_000
 
 
 @click.command()
 @click.option(
-    "--rate", type=click.IntRange(1, 50_000), default=RATE, show_default=True, help="Messages a second."
+    "--rate", type=click.IntRange(1, 100_000), default=RATE, show_default=True, help="Messages a second."
 )
 @click.option(
     "--seconds", type=click.IntRange(1, 3600), default=SECONDS, show_default=True, help="How long to send."
@@ -35,14 +36,56 @@ MESSAGES_MAX = 2_000_000
     show_default=True,
     help="MQTT connections.",
 )
+@click.option(
+    "--datastreams",
+    type=click.IntRange(20, 100_000),
+    default=2_000,
+    show_default=True,
+    help="Datastreams of the city.",
+)
+@click.option(
+    "--each",
+    type=click.IntRange(1, len(PROPERTIES)),
+    default=4,
+    show_default=True,
+    help="Datastreams of an entity.",
+)
+@click.option("--packs", is_flag=True, help="One sensor an entity, which sends SenML packs of all readings.")
+@click.option("--rules", type=click.IntRange(0, 1000), default=0, show_default=True, help="Active rules.")
+@click.option("--profile", metavar="ROLE", help="Record this role with py-spy, if that is installed.")
 @click.option("--keep", "keeps", is_flag=True, help="Leave the data and the logs where they are.")
-def system(*, rate: int, seconds: int, quick: bool, connections: int, keeps: bool) -> None:
-    """Put single-reading messages on the whole system, all on this machine; print rate, loss and latency."""
+def system(
+    *,
+    rate: int,
+    seconds: int,
+    quick: bool,
+    connections: int,
+    datastreams: int,
+    each: int,
+    packs: bool,
+    rules: int,
+    profile: str | None,
+    keeps: bool,
+) -> None:
+    """Put messages on the whole system, all on this machine; print rate, loss and latency."""
+    city = BenchCity(datastreams=datastreams, each=each, packs=packs, rules=rules)
+    if datastreams % each or city.sensors % connections:
+        raise click.UsageError(
+            f"{datastreams} datastreams, {each} an entity, from {city.sensors} sensors over {connections} "
+            "connections: expected numbers that divide"
+        )
     options = RunOptions(
-        rate=rate, seconds=QUICK_SECONDS if quick else seconds, connections=connections, keep=keeps
+        rate=rate,
+        seconds=QUICK_SECONDS if quick else seconds,
+        connections=connections,
+        city=city,
+        profile=profile,
+        keep=keeps,
     )
-    if options.messages > MESSAGES_MAX:
-        raise click.UsageError(f"{options.messages} messages asked for, at most {MESSAGES_MAX} are measured")
+    if options.messages * city.pack > READINGS_MAX:
+        raise click.UsageError(
+            f"{options.messages * city.pack} readings asked for, at most {READINGS_MAX} are measured"
+        )
     run = measure(options, partial(print, flush=True))
     for line in lines(run):
         print(line)

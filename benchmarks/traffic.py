@@ -1,21 +1,41 @@
-"""What the load generator sends: the sensors of a city, each in turn."""
+"""What the load generator sends: the sensors of a city, each in turn, one or several readings a message."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+Numbers: TypeAlias = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Traffic:
-    """Messages of one reading each; the functions are a module's own, so that another process finds them."""
+    """Message n is of sensor n % `sensors`; its readings are numbers n × `pack` and following.
+
+    So reading r is of datastream r % (`sensors` × `pack`). The functions are a module's own, or methods of a
+    record, so that another process finds them.
+    """
 
     city: str
     sensors: int
-    sensor_name: Callable[[int], str]  #: id of the sensor with an index from 0 to `sensors` - 1
-    property_name: Callable[[int], str]  #: what it observes; its field has the same name
-    value_of: Callable[[int], float]  #: in the message with a number
+    pack: int = 1  #: readings in a message; with more than one it is a SenML pack
+    sensor_name: Callable[[int], str]  #: id of the sensor with an index, always of the same length
+    property_name: Callable[[int], str]  #: what a datastream observes; its field has the same name
+    tenths_of: Callable[[Numbers], Numbers]  #: ten times the values of readings with these numbers, 0 to 9999
+
+    @property
+    def datastreams(self) -> int:
+        """How many datastreams speak."""
+        return self.sensors * self.pack
 
     def sensor_of(self, number: int) -> int:
         """Return the index of the sensor that sends the message with a number."""
         return number % self.sensors
+
+    def value_of(self, reading: int) -> float:
+        """Return the value of the reading with a number."""
+        return int(self.tenths_of(np.array([reading]))[0]) / 10

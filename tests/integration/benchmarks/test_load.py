@@ -1,0 +1,73 @@
+"""The load generator against the real broker: what it says it sent is what a subscriber hears."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from benchmarks.city import BenchCity
+from benchmarks.companion import Companion
+from benchmarks.load import FLAT_OUT, LoadOptions, LoadResult, generate
+from tests.mqtt_watcher import Told, Watcher, watching
+from tests.waiting import wait_until
+from twin.instant import parse_instant
+
+CITY = BenchCity(datastreams=80)
+MESSAGES = 3_001
+ANSWER_S = 60.0
+
+
+def send(broker: tuple[str, int], rate: float) -> LoadResult:
+    host, port = broker
+    options = LoadOptions(
+        traffic=CITY.traffic, host=host, port=port, rate=rate, messages=MESSAGES, connections=4
+    )
+    companion = Companion("load generator", generate, options)
+    try:
+        companion.answer(ANSWER_S)
+        companion.tell("go")
+        sent: LoadResult = companion.answer(ANSWER_S)
+    finally:
+        companion.end()
+    return sent
+
+
+def heard(watcher: Watcher) -> dict[tuple[str, int], float]:
+    def one(told: Told) -> tuple[tuple[str, int], float]:
+        (value,) = told.content["values"].values()
+        return (told.topic, parse_instant(told.content["time"])), value
+
+    return dict(map(one, watcher.told))
+
+
+@pytest.mark.embedded
+@pytest.mark.parametrize("rate", [FLAT_OUT, 20_000], ids=["flat out", "paced"])
+async def test_every_message_is_heard_once_with_its_instant_and_value(
+    mqtt: tuple[str, int], rate: float
+) -> None:
+    def run() -> tuple[LoadResult, Watcher]:
+        with watching(mqtt, "livetwin/#") as watcher:
+            sent = send(mqtt, rate)
+            wait_until(lambda: len(watcher.told) >= MESSAGES, lambda: f"{len(watcher.told)} came")
+            return sent, watcher
+
+    sent, watcher = await asyncio.to_thread(run)
+    traffic = CITY.traffic
+    assert sent.acknowledged.all()
+    assert sent.unheard == 0
+    assert len(watcher.told) == MESSAGES
+    assert heard(watcher) == {
+        (
+            f"livetwin/bench/{traffic.sensor_name(traffic.sensor_of(number))}/observations",
+            int(instant),
+        ): traffic.value_of(number)
+        for number, instant in enumerate(sent.published)
+    }
+
+
+@pytest.mark.embedded
+async def test_a_message_that_nobody_hears_is_counted(mqtt: tuple[str, int]) -> None:
+    sent = await asyncio.to_thread(send, mqtt, FLAT_OUT)
+    assert sent.acknowledged.all()
+    assert sent.unheard == MESSAGES
