@@ -13,6 +13,7 @@ from typing import Any
 import click
 
 from cli.failure import USAGE_ERRORS, lines_of
+from runtime.logs import tell_failure
 
 EXIT_FAILED = 1
 EXIT_USAGE = 2
@@ -100,9 +101,17 @@ def run(arguments: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return EXIT_FAILED
     except Exception as error:
-        if debug:
-            traceback.print_exception(error)
-        for line in lines_of(error):
-            print(line, file=sys.stderr)
+        _tell(error, debug=debug)
         return EXIT_USAGE if isinstance(error, USAGE_ERRORS) else EXIT_FAILED
     return result if isinstance(result, int) else 0
+
+
+def _tell(error: Exception, *, debug: bool) -> None:
+    """Tell a failure: on the log of a role that speaks JSON, else to whoever typed the command."""
+    lines = lines_of(error)
+    if tell_failure("; ".join(lines), error if debug else None):
+        return
+    if debug:
+        traceback.print_exception(error)
+    for line in lines:
+        print(line, file=sys.stderr)

@@ -11,6 +11,7 @@ from pathlib import Path
 import cli
 from cli.child import Child
 from cli.notifications import Notifications
+from runtime.logs import message_of
 from twin.errors import ServiceError
 
 log = logging.getLogger(__name__)
@@ -101,7 +102,7 @@ class Role:
             self._forget(child)
             failures = 1 if loop.time() - started > STABLE_S else failures + 1
             if not self._was_ready and (code == EXIT_USAGE or failures >= START_TRIES_MAX):
-                words = "".join(child.last_lines(1)).removeprefix("error: ") or "(nothing)"
+                words = message_of("".join(child.last_lines(1))).removeprefix("error: ") or "(nothing)"
                 raise ServiceError(
                     f"{self.name} does not start ({_told(code)}); {child.log} ends with: {words}"
                 )

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from pydantic_settings import SettingsError
 
 from cli.failure import ConfigurationError, settings_faults
-from runtime.logs import configure_logging
+from runtime.logs import configure_logging, secrets_in
 from runtime.secret_files import SecretFileError, is_secret
 from runtime.settings import RoleSettings
 from storage.model_store import ModelSource
@@ -46,7 +46,7 @@ def run_role(
     loop_factory: LoopFactory | None = None,
 ) -> None:
     """Run a role until a signal ends it."""
-    configure_logging(name, settings.log_level)
+    configure_logging(name, settings.log_level, settings.log_format, secrets_in(settings))
     run_until_signal(work, loop_factory)
 
 

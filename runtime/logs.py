@@ -1,20 +1,158 @@
-"""The log lines of a process: one a line, with time, role and level, to standard error."""
+"""The log lines of a process: one an event, to standard error, for people or for programs.
+
+Everything that logs in this process goes the same way: our modules, uvicorn, Faust, paho, aiokafka, and the
+warnings of Python itself.
+"""
 
 from __future__ import annotations
 
+import json
 import logging
+import re
+import threading
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
+from typing import Literal, TypeAlias
+from urllib.parse import quote
+
+from pydantic import BaseModel, SecretStr
+
+LogFormat: TypeAlias = Literal["human", "json"]
 
 # What these libraries tell at INFO is their own business; their warnings are ours.
-_CHATTY = ("aiokafka", "faust", "mode", "uvicorn.access", "asyncio", "httpx")
+_CHATTY = ("aiokafka", "asyncio", "faust", "httpx", "mode", "opentelemetry", "paho", "uvicorn.access")
+
+# A shorter secret is a word that may stand in any line; the settings ask for more of those that matter.
+SECRET_CHARACTERS_MIN = 8
+
+HIDDEN = "***"
+
+_USER_INFO = re.compile(r'(://[^/\s:@"]*:)[^/\s@"]+@')
+_BEARER = re.compile(r"(?i)\b(bearer\s+)[\w.~+/=-]{8,}")
+
+# What a record has of its own; all else came with `extra`.
+_OWN = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 
 
-def configure_logging(role: str, level: str) -> None:
-    """Send this process's log to standard error."""
-    logging.basicConfig(
-        level=level,
-        format=f"%(asctime)s {role:<9} %(levelname)-7s %(name)s: %(message)s",
-        datefmt="%Y-%m-%dT%H:%M:%S",
-        force=True,
-    )
+class Redaction:
+    """Takes secrets out of texts: those of the process, passwords in URLs, and keys of requests.
+
+    >>> Redaction(["correct horse"])("at postgresql://me:pw@db/x with correct horse; Bearer abcdefgh")
+    'at postgresql://me:***@db/x with ***; Bearer ***'
+    """
+
+    def __init__(self, secrets: Iterable[str] = ()) -> None:
+        self._secrets = sorted(
+            {
+                shown
+                for secret in secrets
+                if len(secret) >= SECRET_CHARACTERS_MIN
+                for shown in (secret, quote(secret, safe=""), json.dumps(secret, ensure_ascii=False)[1:-1])
+            },
+            key=len,
+            reverse=True,
+        )
+
+    def __call__(self, text: str) -> str:
+        """Return a text without secrets."""
+        text = _USER_INFO.sub(rf"\g<1>{HIDDEN}@", text)
+        for secret in self._secrets:
+            text = text.replace(secret, HIDDEN)
+        return _BEARER.sub(rf"\g<1>{HIDDEN}", text)
+
+
+class HumanLines(logging.Formatter):
+    """`time role level logger: message`, and the lines of a traceback below."""
+
+    def __init__(self, role: str, redact: Redaction) -> None:
+        super().__init__(f"%(asctime)s {role:<9} %(levelname)-7s %(name)s: %(message)s")
+        self._redact = redact
+
+    def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:  # noqa: N802
+        """Return when it happened, UTC."""
+        return _time(record)
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the line."""
+        return self._redact(super().format(record))
+
+
+class JsonLines(logging.Formatter):
+    """One JSON object a line: time, level, role, logger, message, what came with `extra`, the exception."""
+
+    def __init__(self, role: str, redact: Redaction) -> None:
+        super().__init__()
+        self._role = role
+        self._redact = redact
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the line. `template` is the message before its values were put in: what to group by."""
+        line = {name: value for name, value in vars(record).items() if name not in _OWN}
+        line |= {
+            "time": _time(record),
+            "level": record.levelname,
+            "role": self._role,
+            "logger": record.name,
+            "message": record.getMessage(),
+        }
+        if record.args:
+            line["template"] = str(record.msg)
+        if record.exc_info:
+            line["exception"] = self.formatException(record.exc_info)
+        if record.stack_info:
+            line["stack"] = record.stack_info
+        return self._redact(json.dumps(line, default=str, ensure_ascii=False))
+
+
+def configure_logging(role: str, level: str, style: LogFormat = "human", secrets: Iterable[str] = ()) -> None:
+    """Send this process's log to standard error; no line holds one of `secrets`."""
+    redact = Redaction(secrets)
+    handler = logging.StreamHandler()
+    handler.setFormatter(JsonLines(role, redact) if style == "json" else HumanLines(role, redact))
+    logging.basicConfig(level=level, handlers=[handler], force=True)
+    logging.captureWarnings(True)
+    threading.excepthook = _tell_thread
     for name in _CHATTY:
         logging.getLogger(name).setLevel(logging.WARNING)
+
+
+def secrets_in(settings: BaseModel) -> Iterator[str]:
+    """Yield the secrets among the settings of a process."""
+    for name in type(settings).model_fields:
+        value = getattr(settings, name)
+        if isinstance(value, SecretStr):
+            yield value.get_secret_value()
+
+
+def tell_failure(line: str, error: BaseException | None = None) -> bool:
+    """Log why this process ends, with the traceback of `error` if given; False where lines are for people.
+
+    There, the command line tells it in its own words.
+    """
+    if not any(isinstance(one.formatter, JsonLines) for one in logging.getLogger().handlers):
+        return False
+    logging.getLogger("livetwin").critical("%s", line, exc_info=error)
+    return True
+
+
+def message_of(line: str) -> str:
+    """Return what a line of a log says, in either format.
+
+    >>> message_of('{"level": "ERROR", "message": "no"}'), message_of("error: no")
+    ('no', 'error: no')
+    """
+    try:
+        return str(json.loads(line)["message"])
+    except (ValueError, TypeError, KeyError):
+        return line
+
+
+def _tell_thread(failed: threading.ExceptHookArgs) -> None:
+    name = failed.thread.name if failed.thread is not None else "?"
+    error = failed.exc_value
+    logging.getLogger("livetwin").error("thread %s ended with an error", name, exc_info=error)
+
+
+def _time(record: logging.LogRecord) -> str:
+    """Return when a record was made: RFC 3339, UTC, milliseconds."""
+    return datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")[:-6] + "Z"

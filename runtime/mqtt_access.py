@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import ssl
 import sys
 from dataclasses import dataclass, field
@@ -32,6 +33,7 @@ class MqttAccess:
 
     def equip(self, client: Client) -> None:
         """Give a client, before it connects, what it needs."""
+        client.enable_logger(logging.getLogger("paho"))
         if self.username is not None:
             client.username_pw_set(self.username, self.password)
         if self.tls is not None:

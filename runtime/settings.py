@@ -11,9 +11,9 @@ from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from runtime.kafka_access import KafkaAccess, Mechanism, Protocol
+from runtime.logs import LogFormat
 from runtime.secret_files import SecretFiles
 from runtime.tls import TlsFiles
-
 
 class RoleSettings(BaseSettings):
     """What every role needs, from environment variables `LIVETWIN_*`; secrets also from files."""
@@ -63,6 +63,9 @@ class RoleSettings(BaseSettings):
         default=0, ge=0, le=65535, description="Port of this role's /metrics on loopback; 0 switches it off."
     )
     log_level: str = Field(default="INFO", description="DEBUG, INFO, WARNING or ERROR.")
+    log_format: LogFormat = Field(
+        default="human", description="`human`: lines for people; `json`: an object a line, for programs."
+    )
 
     @field_validator("database")
     @classmethod

@@ -14,9 +14,11 @@ from cities import default_city
 from cli.data_dir import DataDir
 from cli.log_files import follow_logs
 from cli.progress import Progress
+from cli.running import read_settings
 from cli.system import EmbeddedSystem
 from cli.up_options import DEFAULT_DATA_DIR, DEFAULT_LOG_MIB_MAX, UpOptions
 from runtime.logs import configure_logging
+from runtime.settings import RoleSettings
 from simulators.scenarios import SCENARIOS
 
 _PORT = click.IntRange(0, 65535)
@@ -120,7 +122,7 @@ def command(
 async def _up(options: UpOptions) -> None:
     """Run the system until a signal; the first asks it to end, a second SIGINT ends everything by force."""
     held = DataDir(options.data_dir)
-    configure_logging("up", "INFO")
+    configure_logging("up", "INFO", read_settings(RoleSettings).log_format)
     _log_to(held.path / "logs" / "up.log", terminal=options.verbose)
     progress = Progress()
     system = EmbeddedSystem(options, held, progress)

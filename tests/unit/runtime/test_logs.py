@@ -1,0 +1,120 @@
+"""Every line of a process's log has the format that was asked for, and none holds a secret."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ingest.settings import IngestSettings
+from runtime.logs import HumanLines, JsonLines, Redaction, secrets_in
+
+ROOT = Path(__file__).resolve().parents[3]
+
+# What goes wrong in each way that ends on standard error. A process of its own: logging belongs to all of it.
+PROGRAM = """
+import logging, threading, warnings
+from runtime.logs import configure_logging, tell_failure
+configure_logging("ingest", "INFO", {style!r}, ["correct horse"])
+log = logging.getLogger("ingest.publisher")
+log.warning("Kafka does not confirm (%r)", 7, extra={{"topic": "observations"}})
+for name in ("uvicorn.error", "faust.app", "mode.service", "paho", "aiokafka.consumer", "asyncio"):
+    logging.getLogger(name).warning("from %s", name)
+logging.getLogger("aiokafka").info("chatter")
+warnings.warn("something is old", stacklevel=1)
+try:
+    raise ValueError("no correct horse\\nat postgresql://me:battery@db/x")
+except ValueError:
+    logging.getLogger("ingest.intake").exception("failed")
+thread = threading.Thread(target=lambda: 1 / 0, name="reader")
+thread.start()
+thread.join()
+tell_failure("the end")
+"""
+
+
+def lines_of(style: str) -> list[str]:
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM.format(style=style)],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )
+    assert done.stdout == ""
+    return done.stderr.splitlines()
+
+
+def test_in_json_every_line_is_an_object_whoever_wrote_it() -> None:
+    lines: list[dict[str, Any]] = [json.loads(line) for line in lines_of("json")]
+    for line in lines:
+        assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", line["time"])
+        assert line["role"] == "ingest"
+    first = lines[0]
+    assert (first["level"], first["logger"]) == ("WARNING", "ingest.publisher")
+    assert first["message"] == "Kafka does not confirm (7)"
+    assert first["template"] == "Kafka does not confirm (%r)"
+    assert first["topic"] == "observations"
+    assert [line["logger"] for line in lines[1:]] == [
+        *("uvicorn.error", "faust.app", "mode.service", "paho", "aiokafka.consumer", "asyncio"),
+        *("py.warnings", "ingest.intake", "livetwin", "livetwin"),
+    ]
+    caught, thread, last = lines[-3:]
+    assert caught["exception"].startswith("Traceback")
+    assert "ValueError: no ***" in caught["exception"]
+    assert "ZeroDivisionError" in thread["exception"]
+    assert (last["level"], last["message"]) == ("CRITICAL", "the end")
+
+
+def test_for_people_a_line_has_time_role_level_and_logger() -> None:
+    lines = lines_of("human")
+    assert re.fullmatch(
+        r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z "
+        r"ingest    WARNING ingest\.publisher: Kafka does not confirm \(7\)",
+        lines[0],
+    )
+    assert sum("WARNING" in line for line in lines) == 8
+    assert "ZeroDivisionError: division by zero" in lines
+    assert not any("the end" in line for line in lines)
+
+
+@pytest.mark.parametrize("style", ["human", "json"])
+def test_no_line_holds_a_secret(style: str) -> None:
+    text = "\n".join(lines_of(style))
+    assert "***" in text
+    for secret in ("correct horse", "battery"):
+        assert secret not in text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "the key s3cr3t-key was refused",
+        "GET /?key=a%2Fb%20c%22d%5Ce failed",
+        'the key a/b c"d\\e was refused',
+        "mqtt://me:anything@broker:1883",
+        "Authorization: Bearer abcdef123456",
+    ],
+)
+def test_secrets_are_taken_out_in_every_spelling(text: str) -> None:
+    redact = Redaction(["s3cr3t-key", 'a/b c"d\\e'])
+    record = logging.makeLogRecord({"msg": "%s", "args": (text,), "detail": text, "levelname": "INFO"})
+    told = json.loads(JsonLines("api", redact).format(record))
+    for shown in (told["message"], told["detail"], HumanLines("api", redact).format(record)):
+        assert "***" in shown
+        for secret in ("s3cr3t", "a/b", "a%2Fb", "anything", "abcdef"):
+            assert secret not in shown
+
+
+def test_what_a_setting_hides_is_a_secret(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LIVETWIN_MQTT_PASSWORD", "swordfish")
+    monkeypatch.setenv("LIVETWIN_DATABASE", "postgresql://me:pw@db/x")
+    found = set(secrets_in(IngestSettings()))
+    assert {"swordfish", "postgresql://me:pw@db/x"} <= found
