@@ -48,8 +48,10 @@ from api.routes import (
     unassigned,
 )
 from api.settings import ApiSettings
+from api.traces import ApiTraces
 from runtime.clock import Clock
 from runtime.sink_address import SinkRules, networks
+from runtime.tracing import Tracer
 from twin.model import CityModel
 
 # The most one may ask for takes seconds of a core; more at one time would keep live streams waiting.
@@ -61,7 +63,9 @@ def create_context(
     model: CityModel,
     clock: Clock,
     registry: CollectorRegistry,
+    *,
     seeds: SeedSource | None = None,
+    tracer: Tracer | None = None,
 ) -> Context:
     """Return the parts of an api process, none of them started; `seeds` is the database by default."""
     metrics = ApiMetrics(registry)
@@ -74,7 +78,15 @@ def create_context(
         clock=clock,
         metrics=metrics,
         hub=hub,
-        feed=Feed(kafka, settings.partitions, hub, seeds or database.seed, metrics, hear=desk.hear),
+        feed=Feed(
+            kafka,
+            settings.partitions,
+            hub,
+            seeds or database.seed,
+            metrics,
+            hear=desk.hear,
+            traces=ApiTraces(tracer, clock, hub) if tracer is not None else None,
+        ),
         desk=desk,
         streams=LiveStreams(
             hub,

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, Protocol
 
 from aiokafka import TopicPartition
@@ -17,6 +18,7 @@ from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 from api.hub import Hub
 from api.lanes import lanes
 from api.metrics import ApiMetrics
+from api.traces import ApiTraces
 from api.view import Seed
 from runtime.kafka_access import Kafka
 from runtime.kafka_log import PROMPT, Pace, beginnings, ends, log_identity, new_consumer
@@ -61,6 +63,7 @@ class Feed:
         *,
         hear: Callable[[AlarmBatch], None] = lambda _: None,
         pace: Pace = PROMPT,
+        traces: ApiTraces | None = None,
     ) -> None:
         self.ready = asyncio.Event()  #: set once the view has caught up with the log for the first time
         self.connected = False  #: whether the log answers
@@ -73,6 +76,7 @@ class Feed:
         self._hear = hear  #: told every record of `alarms` once the hub has it
         self._seeds = seeds
         self._metrics = metrics
+        self._traces = traces
         self._truncated = False  #: whether the log lost records that the view has not seen
 
     async def run(self) -> None:
@@ -193,7 +197,11 @@ class Feed:
                 fetched = await consumer.getmany(timeout_ms=_POLL_MS)
                 for partition, records in fetched.items():
                     for record in records:
-                        self._take(partition, record.offset, record.value)
+                        if self._traces is None:
+                            self._take(partition, record.offset, record.value)
+                        else:
+                            take = partial(self._take, partition, record.offset, record.value)
+                            self._traces.take(partition.topic, record.headers, take)
                     await asyncio.sleep(0)
                 self._measure_lag(consumer)
                 if not self.ready.is_set() and all(

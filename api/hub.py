@@ -63,6 +63,7 @@ class Hub:
         self._aged: Instant = clock()
         self._groups: dict[Filter, _Group] = {}
         self._watcher = watcher
+        self.told: Subscriber | None = None  #: one of those that were told something last
 
     @property
     def model(self) -> CityModel:
@@ -291,6 +292,7 @@ class Hub:
     def _send(self, chunks: dict[Filter, list[bytes]], event: EventName = "state") -> None:
         for wanted, frames in chunks.items():
             members = self._groups[wanted].members
+            self.told = next(iter(members), self.told)
             chunk = b"".join(frames)
             self._metrics.events.labels(event).inc(len(frames) * len(members))
             for member in [one for one in members if not one.offer(chunk)]:

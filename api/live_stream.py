@@ -141,6 +141,7 @@ class _Stream:
                         yield KEEPALIVE
                 elif CHANGES & self._events:
                     yield waiting
+                    subscriber.sent()
             lost = subscriber.lost
         except ReplayError as error:
             lost = error.reason

@@ -18,6 +18,7 @@ from runtime.city_model import Models
 from runtime.clock import system_clock
 from runtime.metrics import serve_metrics
 from runtime.readiness import notify_ready
+from runtime.tracing import Tracer
 from twin.errors import ServiceError
 
 log = logging.getLogger(__name__)
@@ -35,13 +36,13 @@ class _Server(uvicorn.Server):
         yield
 
 
-async def run(settings: ApiSettings, models: Models) -> None:
+async def run(settings: ApiSettings, models: Models, tracer: Tracer | None = None) -> None:
     """Serve until cancelled. Raises ServiceError when there is no city model or the port is taken."""
     registry = CollectorRegistry()
     ProcessCollector(registry=registry)
     PlatformCollector(registry=registry)
     GCCollector(registry=registry)
-    context = create_context(settings, await models.load(), system_clock, registry)
+    context = create_context(settings, await models.load(), system_clock, registry, tracer=tracer)
     serve_metrics(registry, settings.metrics_port)
     # What is there by now stays. Looking through it whenever many objects are made, as for a long answer,
     # cost a fifth of the answer's processor time.

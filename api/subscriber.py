@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Callable
 
 from api.events import GapReason
 from api.selection import Filter
@@ -24,6 +25,17 @@ class Subscriber:
         self._queue: deque[bytes] = deque()
         self._bytes = 0
         self._something = asyncio.Event()
+        self._on_sent: Callable[[], None] | None = None
+
+    def on_sent(self, tell: Callable[[], None]) -> None:
+        """Have `tell` called once what waits now is with the connection; it replaces an earlier one."""
+        self._on_sent = tell
+
+    def sent(self) -> None:
+        """Learn that what `next` returned is with the connection."""
+        if self._on_sent is not None:
+            tell, self._on_sent = self._on_sent, None
+            tell()
 
     def offer(self, chunk: bytes) -> bool:
         """Queue events for the peer; return False when that lost the subscriber."""

@@ -78,8 +78,9 @@ def role_environments(
 ) -> dict[str, dict[str, str]]:
     """Return the settings of each role as environment variables.
 
-    What the caller's environment says about LIVETWIN_* is passed on, except where the embedded system knows
-    better; a secret goes only to the role that needs it, and so do the variables that the duty plan names.
+    What the caller's environment says about LIVETWIN_* and OTEL_* is passed on, except where the embedded
+    system knows better; a secret goes only to the role that needs it, and so do the variables that the duty
+    plan names.
     """
     ours = _passed_on()
     shared = {
@@ -126,7 +127,9 @@ def _passed_on() -> dict[str, str]:
     return {
         name: value
         for name, value in os.environ.items()
-        if name.startswith("LIVETWIN_") and name not in _FILES_UNUSED and not name.startswith(_NO_TLS)
+        if name.startswith(("LIVETWIN_", "OTEL_"))
+        and name not in _FILES_UNUSED
+        and not name.startswith(_NO_TLS)
     }
 
 

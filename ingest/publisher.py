@@ -11,6 +11,7 @@ from aiokafka.errors import KafkaError
 
 from ingest.intake import Taken
 from ingest.records import LogRecord, RecordMaker
+from ingest.traces import BatchTrace
 from runtime.kafka_access import Kafka, client_options
 from runtime.topics import OBSERVATIONS
 from twin.probe import Probe
@@ -46,13 +47,13 @@ class Publisher:
         self._partitions = partitions
         self._failing = False
 
-    async def publish(self, batch: Iterable[Taken]) -> None:
+    async def publish(self, batch: Iterable[Taken], trace: BatchTrace | None = None) -> None:
         """Return when Kafka confirmed every record of the batch; retry for as long as it takes.
 
         A retry sends the whole batch again. That is harmless: the same observation twice is a duplicate,
         a message in a header has its number, and a quarantined one an id.
         """
-        await self._until_confirmed(list(self._maker.records(batch)))
+        await self._until_confirmed(list(self._maker.records(batch, trace)))
 
     async def pass_on(self, probes: Sequence[Probe]) -> None:
         """Return when Kafka confirmed that probes came by, on every partition; retry as for messages."""
@@ -98,8 +99,13 @@ class Publisher:
 
     async def _send(self, records: Sequence[LogRecord]) -> None:
         confirmations = [
-            await self._producer.send(topic, value, partition=partition)
-            for topic, partition, value in records
+            await self._producer.send(
+                one.topic,
+                one.value,
+                partition=one.partition,
+                **({"headers": one.headers} if one.headers else {}),
+            )
+            for one in records
         ]
         results = await asyncio.gather(*confirmations, return_exceptions=True)
         for result in results:

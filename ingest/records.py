@@ -10,8 +10,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from ingest.intake import Taken
+from ingest.traces import BatchTrace
 from runtime.clock import Clock
 from runtime.topics import OBSERVATIONS, QUARANTINE
+from runtime.tracing import Headers
 from twin.codec import VERSION
 from twin.instant import Instant
 from twin.messages import OBSERVATIONS as OBSERVATIONS_CODEC
@@ -43,6 +45,7 @@ class LogRecord(NamedTuple):
     topic: str
     partition: int
     value: bytes
+    headers: Headers = ()  #: of a record that carries a followed message
 
 
 class RecordMaker:
@@ -53,17 +56,19 @@ class RecordMaker:
         self._clock = clock
         self._times: defaultdict[int, Instant] = defaultdict(int)
 
-    def records(self, batch: Iterable[Taken]) -> Iterator[LogRecord]:
+    def records(self, batch: Iterable[Taken], trace: BatchTrace | None = None) -> Iterator[LogRecord]:
         """Yield the records that carry all of a batch; in each partition in the order of the batch."""
         by_partition: defaultdict[int, list[Taken]] = defaultdict(list)
         for taken in batch:
             if taken.observations:
                 by_partition[taken.partition].append(taken)
             if taken.quarantined is not None:
-                yield LogRecord(QUARANTINE, 0, QUARANTINE_CODEC.encode(taken.quarantined))
+                refused = taken.quarantined
+                followed = trace.headers(QUARANTINE, 0, [refused.sequence]) if trace is not None else ()
+                yield LogRecord(QUARANTINE, 0, QUARANTINE_CODEC.encode(refused), followed)
         for partition, messages in by_partition.items():
             for part in _parts(messages):
-                yield self._record(partition, part)
+                yield self._record(partition, part, trace)
 
     def tick(self, partition: int) -> LogRecord:
         """Return a record that tells only the time."""
@@ -75,7 +80,7 @@ class RecordMaker:
         batch = ObservationBatch(VERSION, (), self._time(partition), probes=tuple(probes))
         return LogRecord(OBSERVATIONS, partition, OBSERVATIONS_CODEC.encode(batch))
 
-    def _record(self, partition: int, part: list[Taken]) -> LogRecord:
+    def _record(self, partition: int, part: list[Taken], trace: BatchTrace | None) -> LogRecord:
         headers = tuple(taken.header for taken in part if taken.header is not None)
         payloads = [taken.payload for taken in part]
         batch = ObservationBatch(
@@ -85,7 +90,10 @@ class RecordMaker:
             encode_headers(MessageHeaders(self._session, headers)),
             encode_payloads(payloads) if any(payloads) else b"",
         )
-        return LogRecord(OBSERVATIONS, partition, OBSERVATIONS_CODEC.encode(batch))
+        followed: Headers = ()
+        if trace is not None:
+            followed = trace.headers(OBSERVATIONS, partition, [one.sequence for one in headers])
+        return LogRecord(OBSERVATIONS, partition, OBSERVATIONS_CODEC.encode(batch), followed)
 
     def _time(self, partition: int) -> Instant:
         time = self._times[partition] = max(self._clock(), self._times[partition] + 1)

@@ -26,10 +26,12 @@ from ingest.records import RecordMaker
 from ingest.replay import Replays
 from ingest.session import Message, MqttSession, SessionOptions
 from ingest.settings import IngestSettings
+from ingest.traces import IngestTraces
 from runtime.city_model import Models
 from runtime.clock import Clock, system_clock
 from runtime.metrics import serve_metrics
 from runtime.readiness import notify_ready
+from runtime.tracing import Tracer
 from twin.instant import DAY, SECOND
 from twin.model import CityModel
 from twin.plausibility import PlausibilityBounds
@@ -47,7 +49,14 @@ class Ingest:
     """The loops of the role, and the model that it works by. `name` is that of this run, in every record."""
 
     def __init__(
-        self, settings: IngestSettings, model: CityModel, clock: Clock, metrics: IngestMetrics, name: str
+        self,
+        settings: IngestSettings,
+        model: CityModel,
+        clock: Clock,
+        metrics: IngestMetrics,
+        name: str,
+        *,
+        tracer: Tracer | None = None,
     ) -> None:
         self._settings = settings
         self._clock = clock
@@ -56,6 +65,9 @@ class Ingest:
         self._received = 0  # messages of this run: the number of the next one
         self._pseudonymise = Pseudonymiser(settings.pseudonym_key.get_secret_value().encode())
         self._decoders = registry()
+        self._traces = None
+        if tracer is not None:
+            self._traces = IngestTraces(tracer, name, settings.trace_ratio, clock)
         self._adopt(model)
 
     async def run(self) -> None:
@@ -125,22 +137,27 @@ class Ingest:
     async def _handle(self, messages: list[Message], publisher: Publisher) -> None:
         received, probes = divide(messages, self._timezone)
         self._metrics.messages.inc(len(received))
+        trace = self._traces.received(received, self._received) if self._traces is not None else None
         taken = [
             self._intake.take(message, number) for number, message in enumerate(received, self._received)
         ]
         self._received += len(received)
-        await publisher.publish(taken)
+        if trace is not None:
+            trace.decoded()
+        await publisher.publish(taken, trace)
+        if trace is not None:
+            trace.confirmed()
         await publisher.pass_on(probes)
         self._session.acknowledge(messages)
         self._metrics.count(taken)
 
 
-async def run(settings: IngestSettings, models: Models) -> None:
+async def run(settings: IngestSettings, models: Models, tracer: Tracer | None = None) -> None:
     """Run the ingest role until cancelled."""
     metrics_registry = CollectorRegistry()
     metrics = IngestMetrics(metrics_registry)
     serve_metrics(metrics_registry, settings.metrics_port)
-    ingest = Ingest(settings, await models.load(), system_clock, metrics, uuid.uuid4().hex)
+    ingest = Ingest(settings, await models.load(), system_clock, metrics, uuid.uuid4().hex, tracer=tracer)
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(ingest.run(), name="ingest")
         tasks.create_task(ingest.follow(models), name="model")

@@ -15,6 +15,7 @@ from runtime.logs import LogFormat
 from runtime.secret_files import SecretFiles
 from runtime.tls import TlsFiles
 
+
 class RoleSettings(BaseSettings):
     """What every role needs, from environment variables `LIVETWIN_*`; secrets also from files."""
 
@@ -65,6 +66,13 @@ class RoleSettings(BaseSettings):
     log_level: str = Field(default="INFO", description="DEBUG, INFO, WARNING or ERROR.")
     log_format: LogFormat = Field(
         default="human", description="`human`: lines for people; `json`: an object a line, for programs."
+    )
+    trace_ratio: float = Field(
+        default=0.0,
+        ge=0,
+        le=1,
+        description="Share of the messages that are followed from MQTT to the live stream, by OpenTelemetry; "
+        "the same for every role. 0 switches it off.",
     )
 
     @field_validator("database")

@@ -10,14 +10,17 @@ import asyncio
 import logging
 from contextlib import suppress
 
+from runtime.clock import system_clock
 from runtime.kafka_access import Kafka
 from runtime.kafka_log import log_identity
 from runtime.metrics import serve_metrics
 from runtime.readiness import notify_ready
 from runtime.topics import create_topics, partition_counts
+from runtime.tracing import BatchSpans, Tracer
 from storage.archive import Archive
 from storage.cancellation import raise_if_cancelled
 from storage.historian_metrics import HistorianMetrics
+from storage.log_batch import LogBatch
 from storage.log_reader import KAFKA_AWAY, LogReader
 from storage.replay_relay import relay
 from storage.settings import HistorianSettings
@@ -29,23 +32,26 @@ IDENTITY_CHECK_S = 1.0
 RETRY_S = 0.5
 STOP_S = 1.0
 
+# A transaction with more followed messages than this tells of the first ones.
+FOLLOWED_MAX = 32
 
-async def run(settings: HistorianSettings) -> None:
+
+async def run(settings: HistorianSettings, tracer: Tracer | None = None) -> None:
     """Store what is on the log, until cancelled; waits for Kafka and for the database where one is away."""
     metrics = HistorianMetrics()
     serve_metrics(metrics.registry, settings.metrics_port)
     async with asyncio.TaskGroup() as tasks:
-        tasks.create_task(_store(settings, metrics), name="historian")
+        tasks.create_task(_store(settings, metrics, tracer), name="historian")
         tasks.create_task(relay(settings, metrics), name="replays")
 
 
-async def _store(settings: HistorianSettings, metrics: HistorianMetrics) -> None:
+async def _store(settings: HistorianSettings, metrics: HistorianMetrics, tracer: Tracer | None) -> None:
     archive = Archive(settings.database.get_secret_value(), metrics)
     try:
         while True:
             log_id = await _identity(settings.kafka_access())
             try:
-                await _follow(settings, archive, metrics, log_id)
+                await _follow(settings, archive, metrics, log_id, tracer)
             except (*KAFKA_AWAY, ServiceError) as error:
                 raise_if_cancelled()
                 log.warning("Kafka went away, reading starts again where the database is: %r", error)
@@ -65,7 +71,11 @@ async def _identity(kafka: Kafka) -> str:
 
 
 async def _follow(
-    settings: HistorianSettings, archive: Archive, metrics: HistorianMetrics, log_id: str
+    settings: HistorianSettings,
+    archive: Archive,
+    metrics: HistorianMetrics,
+    log_id: str,
+    tracer: Tracer | None,
 ) -> None:
     """Store one log; return when another stands in its place.
 
@@ -74,7 +84,7 @@ async def _follow(
     kafka = settings.kafka_access()
     await create_topics(kafka, partition_counts(settings.partitions))
     positions = await archive.positions(log_id)
-    reader = LogReader(settings, log_id, metrics)
+    reader = LogReader(settings, log_id, metrics, follows=tracer is not None)
     stopping = asyncio.Event()
     replaced = asyncio.create_task(_until_replaced(kafka, log_id, stopping))
     try:
@@ -86,7 +96,7 @@ async def _follow(
             batch = await reader.take()
             raise_if_cancelled()
             if batch.reached:
-                await archive.store(batch)
+                await _stored(archive, batch, tracer)
         log.warning("log %s was replaced by %s, which is read from its beginning", log_id, replaced.result())
     finally:
         # A look at the log that is cut off leaves its connections open: let it end, unless Kafka is away.
@@ -95,6 +105,20 @@ async def _follow(
         replaced.cancel()
         await asyncio.gather(replaced, return_exceptions=True)
         await reader.stop()
+
+
+async def _stored(archive: Archive, batch: LogBatch, tracer: Tracer | None) -> None:
+    """Store a batch; tell how long that took in the trace of each followed message that it carries."""
+    if tracer is None or not batch.followed:
+        await archive.store(batch)
+        return
+    # One message is in several records; its trace needs one commit.
+    parents = list({one.trace: one for one in batch.followed}.values())[:FOLLOWED_MAX]
+    spans = BatchSpans(
+        tracer, "commit", "consumer", system_clock(), parents, attributes={"db.system": "postgresql"}
+    )
+    await archive.store(batch)
+    spans.end(system_clock(), {"livetwin.rows": batch.rows})
 
 
 async def _until_replaced(kafka: Kafka, log_id: str, stopping: asyncio.Event) -> str:

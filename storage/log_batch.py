@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol, TypeVar
 
 from runtime import topics
+from runtime.tracing import Context
 from storage.alarm_batch import INTEGER_MAX, AlarmsTold
 from storage.positions import TOLD
 from storage.reception import COUNT_MAX, DATASTREAM_MAX, FLAGS_MAX, ReceivedMessage, Reception, fits
@@ -73,6 +74,7 @@ class LogBatch:
     derived_count: int = 0  #: aggregates, assessments and repair requests, before collapsing
     unreadable_count: int = 0
     bytes: int = 0
+    followed: list[Context] = field(default_factory=list)  #: of its records that carry a followed message
 
     @property
     def rows(self) -> int:

@@ -19,6 +19,7 @@ from runtime.topics import (
     UPDATES,
     partition_counts,
 )
+from runtime.tracing import context_of
 from storage.historian_metrics import HistorianMetrics
 from storage.log_batch import LogBatch, LogRecord
 from storage.settings import HistorianSettings
@@ -43,12 +44,15 @@ def stored_partitions(partitions: int) -> list[TopicPartition]:
 class LogReader:
     """Reads one log; a batch is what came while the batch before it was stored. Owned by one task."""
 
-    def __init__(self, settings: HistorianSettings, log_id: str, metrics: HistorianMetrics) -> None:
+    def __init__(
+        self, settings: HistorianSettings, log_id: str, metrics: HistorianMetrics, *, follows: bool = False
+    ) -> None:
         self._settings = settings
         self._log_id = log_id
         self._metrics = metrics
         self._consumer: AIOKafkaConsumer = new_consumer(settings.kafka_access(), pace=UNHURRIED)
         self._next_take = 0.0
+        self._follows = follows  #: whether the headers of records are looked at
 
     async def start(self, positions: Mapping[tuple[str, int], int]) -> None:
         """Connect and go to the positions, or to the beginning where there is none.
@@ -98,6 +102,8 @@ class LogReader:
                         partition.topic, partition.partition, one.offset, one.timestamp, one.value or b""
                     )
                 )
+            if self._follows:
+                batch.followed += [found for one in records if (found := context_of(one.headers)) is not None]
         return bool(fetched)
 
     def _is_full(self, batch: LogBatch) -> bool:

@@ -14,6 +14,7 @@ from faust.types.auth import CredentialsT
 from yarl import URL
 
 from runtime.kafka_access import KafkaAccess
+from runtime.tracing import Headers
 from stream.faust_transport import Transport
 from stream.settings import StreamSettings
 from stream.surroundings import Confirmation
@@ -38,6 +39,12 @@ class FaustRecord:
         self.offset: int = event.message.offset
         self.value: bytes = event.value
 
+    @property
+    def headers(self) -> Headers:
+        """Return the headers that Kafka has beside the value."""
+        headers: Headers = self._event.message.headers or ()
+        return headers
+
     def acknowledge(self) -> None:
         """Let Faust commit this record's offset."""
         self._event.ack()
@@ -54,10 +61,10 @@ class FaustLog:
         """Whether the partition is assigned to this process."""
         return TP(topic, partition) in self._app.consumer.assignment()
 
-    async def send(self, topic: str, partition: int, value: bytes) -> Confirmation:
+    async def send(self, topic: str, partition: int, value: bytes, headers: Headers = ()) -> Confirmation:
         """Send a record to a partition."""
         confirmation: Confirmation = await self._app.producer.send(
-            topic, key=None, value=value, partition=partition, timestamp=None, headers=None
+            topic, key=None, value=value, partition=partition, timestamp=None, headers=headers or None
         )
         return confirmation
 

@@ -11,11 +11,13 @@ from prometheus_client import CollectorRegistry
 
 from runtime import topics
 from runtime.city_model import Models
+from runtime.clock import system_clock
 from runtime.kafka_access import Kafka
 from runtime.kafka_log import log_identity
 from runtime.metrics import serve_metrics
 from runtime.readiness import notify_ready
 from runtime.topics import create_topics, partition_counts
+from runtime.tracing import Tracer
 from storage.database import Connection, connect
 from storage.knowledge import read_knowledge
 from storage.usual_knowledge import read_usual
@@ -28,6 +30,7 @@ from stream.model_bindings import ModelBindings
 from stream.seeding import knowledge_of
 from stream.settings import StreamSettings
 from stream.stage import Knowledge, StageKind
+from stream.traces import StreamTraces
 from stream.worker import Worker
 from twin.alarms.operand import Series
 from twin.alarms.usual import Usual
@@ -44,7 +47,7 @@ DATABASE_RETRY_S = 1.0
 STOP_S_MAX = 5.0
 
 
-async def run(settings: StreamSettings, models: Models) -> None:
+async def run(settings: StreamSettings, models: Models, tracer: Tracer | None = None) -> None:
     """Run the stream role until cancelled.
 
     Raises ServiceError when the log was replaced by another one: the state in memory belongs to the old log,
@@ -61,6 +64,7 @@ async def run(settings: StreamSettings, models: Models) -> None:
     workers: dict[str, Worker] = {}
 
     seeds = _Seeds(settings, log_id, model)
+    traces = StreamTraces(tracer, system_clock) if tracer is not None else None
 
     def workers_of(faust_log: FaustLog) -> dict[str, Worker]:
         for kind in _kinds(settings, log_id):
@@ -72,6 +76,7 @@ async def run(settings: StreamSettings, models: Models) -> None:
                 seeds=seeds.with_usual if kind.topic == topics.ALARM_INPUTS else seeds.without,
                 transport=faust_log,
                 metrics=metrics,
+                traces=traces,
             )
         return workers
 

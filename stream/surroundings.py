@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Any, Protocol
 
+from runtime.tracing import Headers
 from stream.stage import Knowledge
 
 Confirmation = Awaitable[Any]
@@ -16,6 +17,11 @@ class Record(Protocol):
     partition: int
     offset: int
     value: bytes
+
+    @property
+    def headers(self) -> Headers:
+        """Return the headers that the record was sent with."""
+        ...
 
     def acknowledge(self) -> None:
         """Tell the transport that the record need not come again."""
@@ -29,7 +35,7 @@ class Transport(Protocol):
         """Whether the partition is assigned to this process now."""
         ...
 
-    async def send(self, topic: str, partition: int, value: bytes) -> Confirmation:
+    async def send(self, topic: str, partition: int, value: bytes, headers: Headers = ()) -> Confirmation:
         """Send a record; return what to await for its confirmation."""
         ...
 

@@ -6,13 +6,15 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
+from runtime.tracing import Headers
 from stream.buckets import NOWHERE
 from stream.metrics import StreamMetrics
 from stream.settings import StreamSettings
 from stream.stage import Applied, Output, Stage, StageKind
 from stream.surroundings import Confirmation, Record, Seeds, Transport
+from stream.traces import StreamTraces
 from twin.errors import MessageError, TwinError
 from twin.model import CityModel
 
@@ -62,6 +64,7 @@ class Worker:
         seeds: Seeds,
         transport: Transport,
         metrics: StreamMetrics,
+        traces: StreamTraces | None = None,
     ) -> None:
         self._settings = settings
         self._kind = kind
@@ -71,6 +74,7 @@ class Worker:
         self._seeds = seeds
         self._transport = transport
         self._metrics = metrics
+        self._traces = traces
         self._partitions: dict[int, _Partition] = {}
         self._generation = 0  # of the assignment
         self._recovered = False
@@ -130,9 +134,12 @@ class Worker:
             await self._know(batch)
         if held.model is not self.model and not await self._adopt(record.partition, held):
             return
+        trace = self._traces.taken(self._kind.topic, record) if self._traces is not None else None
         applied = held.stage.apply(record.offset, batch, held.model)
         held.records.append(record)
-        await self._send(held, applied.outputs)
+        await self._send(held, applied.outputs, trace.headers if trace is not None else ())
+        if trace is not None:
+            trace.end(len(applied.outputs))
         self._count(applied)
         if len(held.records) >= self._settings.checkpoint_records_max:
             await self._checkpoint(record.partition, held)
@@ -191,11 +198,13 @@ class Worker:
         await asyncio.gather(*confirmations)
         await asyncio.gather(
             *(
-                self._transport.write_checkpoint(partition, self._bucket_key(partition, number), value)
+                self._transport.write_checkpoint(partition, self._key(partition, number), value)
                 for number, value in checkpoint.buckets.items()
             )
         )
-        await self._transport.write_checkpoint(partition, self._position_key(partition), checkpoint.position)
+        await self._transport.write_checkpoint(
+            partition, self._key(partition, "position"), checkpoint.position
+        )
         if self._partitions.get(partition) is not held:
             return  # lost in a rebalance meanwhile: its new owner replays
         for record in records:
@@ -232,24 +241,21 @@ class Worker:
         self._metrics.partitions.labels(self._kind.topic).set(len(self._partitions))
         return held
 
-    async def _send(self, held: _Partition, outputs: Iterable[Output]) -> None:
+    async def _send(self, held: _Partition, outputs: Iterable[Output], headers: Headers = ()) -> None:
         for topic, partition, value in outputs:
-            held.confirmations.append(await self._transport.send(topic, partition, value))
+            held.confirmations.append(await self._transport.send(topic, partition, value, headers))
             self._metrics.sent.labels(topic).inc()
 
     def _restored(self, partition: int) -> Stage[Any] | None:
         read = self._transport.read_checkpoint
         return self._kind.restored(
             partition,
-            read(self._position_key(partition)),
-            lambda number: read(self._bucket_key(partition, number)),
+            read(self._key(partition, "position")),
+            lambda number: read(self._key(partition, number)),
         )
 
-    def _bucket_key(self, partition: int, number: int) -> bytes:
-        return f"{self._kind.topic}/{partition}/{number}".encode()
-
-    def _position_key(self, partition: int) -> bytes:
-        return f"{self._kind.topic}/{partition}/position".encode()
+    def _key(self, partition: int, part: int | Literal["position"]) -> bytes:
+        return f"{self._kind.topic}/{partition}/{part}".encode()
 
     async def _reaches(self, held: _Partition, record: Record, expected: int) -> bool:
         """Seek back to `expected`; return True when the log does not have it, so the record may be taken."""
@@ -273,12 +279,8 @@ class Worker:
         )
         if await self._transport.seek_back(self._kind.topic, record.partition, expected):
             return False
-        log.error(
-            "the log no longer holds offsets %d to %d of partition %d",
-            expected,
-            record.offset - 1,
-            record.partition,
-        )
+        gone = expected, record.offset - 1, record.partition
+        log.error("the log no longer holds offsets %d to %d of partition %d", *gone)
         return True
 
     async def _know(self, batch: Any) -> None:

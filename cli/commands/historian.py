@@ -9,6 +9,7 @@ import uvloop
 
 from cli.running import model_source, read_settings, run_role
 from runtime.clock import system_clock
+from runtime.tracing import Tracer, tracing
 from storage.historian import run
 from storage.settings import HistorianSettings
 from storage.upkeep import run_upkeep
@@ -18,10 +19,11 @@ from storage.upkeep import run_upkeep
 def command() -> None:
     """Run the historian role: the log to the database, and its upkeep. Settings: LIVETWIN_*."""
     settings = read_settings(HistorianSettings)
-    run_role("historian", settings, lambda: _run(settings), uvloop.new_event_loop)
+    with tracing("historian", settings.trace_ratio) as tracer:
+        run_role("historian", settings, lambda: _run(settings, tracer), uvloop.new_event_loop)
 
 
-async def _run(settings: HistorianSettings) -> None:
+async def _run(settings: HistorianSettings, tracer: Tracer | None) -> None:
     async with asyncio.TaskGroup() as tasks:
-        tasks.create_task(run(settings), name="historian")
+        tasks.create_task(run(settings, tracer), name="historian")
         tasks.create_task(run_upkeep(settings, model_source(settings), system_clock), name="upkeep")

@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from cli.running import model_source, read_settings, run_role
+from runtime.tracing import tracing
 from stream.service import run
 from stream.settings import StreamSettings
 
@@ -20,7 +21,8 @@ LEAVE_S_MAX = 2.0
 def command() -> None:
     """Run the stream role: observations to state. Settings: LIVETWIN_*."""
     settings = read_settings(StreamSettings)
-    run_role("stream", settings, lambda: _and_leave(run(settings, model_source(settings))))
+    with tracing("stream", settings.trace_ratio) as tracer:
+        run_role("stream", settings, lambda: _and_leave(run(settings, model_source(settings), tracer)))
 
 
 async def _and_leave(work: Coroutine[Any, Any, None]) -> None:

@@ -88,7 +88,7 @@ async def test_a_view_that_started_without_the_database_takes_it_in_when_it_is_b
         return Seed(updates=stored)
 
     settings = ApiSettings(city="city", kafka=kafka, port=free_port, database=AWAY)
-    context = create_context(settings, model, system_clock, CollectorRegistry(), seeds)
+    context = create_context(settings, model, system_clock, CollectorRegistry(), seeds=seeds)
     serving = asyncio.create_task(serve(context, _Models(model)))
     try:
         await _get(f"http://127.0.0.1:{free_port}/v1/health/ready")

@@ -9,6 +9,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from runtime import topics
+from runtime.tracing import Headers
 from stream.entity_stages import EntityStages
 from stream.metrics import StreamMetrics
 from stream.settings import StreamSettings
@@ -30,6 +31,7 @@ class Record:
     value: bytes
     partition: int = PARTITION
     acknowledged: bool = False
+    headers: Headers = ()
 
     def acknowledge(self) -> None:
         self.acknowledged = True
@@ -50,7 +52,7 @@ class Log:
     def owns(self, topic: str, partition: int) -> bool:
         return self.owned
 
-    async def send(self, topic: str, partition: int, value: bytes) -> Confirmation:
+    async def send(self, topic: str, partition: int, value: bytes, headers: Headers = ()) -> Confirmation:
         if topic == topics.UPDATES:
             self.updates.append(value)
         future = asyncio.get_running_loop().create_future()
