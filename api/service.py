@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import gc
 import logging
 from collections.abc import Generator
 
@@ -16,6 +15,7 @@ from api.context import Context
 from api.settings import ApiSettings
 from runtime.city_model import Models
 from runtime.clock import system_clock
+from runtime.collector import calm_collector
 from runtime.metrics import serve_metrics
 from runtime.readiness import notify_ready
 from runtime.tracing import Tracer
@@ -44,10 +44,8 @@ async def run(settings: ApiSettings, models: Models, tracer: Tracer | None = Non
     GCCollector(registry=registry)
     context = create_context(settings, await models.load(), system_clock, registry, tracer=tracer)
     serve_metrics(registry, settings.metrics_port)
-    # What is there by now stays. Looking through it whenever many objects are made, as for a long answer,
-    # cost a fifth of the answer's processor time.
-    gc.collect()
-    gc.freeze()
+    # The routes and the model are there by now, and stay.
+    calm_collector()
     await serve(context, models)
 
 

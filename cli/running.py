@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from pydantic_settings import SettingsError
 
 from cli.failure import ConfigurationError, settings_faults
+from runtime.collector import calm_collector
 from runtime.logs import configure_logging, secrets_in
 from runtime.secret_files import SecretFileError, is_secret
 from runtime.settings import RoleSettings
@@ -47,6 +48,7 @@ def run_role(
 ) -> None:
     """Run a role until a signal ends it."""
     configure_logging(name, settings.log_level, settings.log_format, secrets_in(settings))
+    calm_collector()
     run_until_signal(work, loop_factory)
 
 

@@ -58,8 +58,8 @@ class AlarmFeed:
 
     def observed(self, entity: str, property: str, state: EntityState, since: Instant) -> None:
         """Tell what a property was at each time from a phenomenon time on."""
-        series = Series(entity, property, "instant", "value")
-        if self.bindings.is_listened_to(series):
+        series = self.bindings.listened_to(entity, property)
+        if series is not None:
             self._add(series, property_points(state, property, since, self.model))
 
     def closed(self, entity: str, property: str, aggregate: Aggregate, derived: DerivedState) -> None:
@@ -78,16 +78,16 @@ class AlarmFeed:
         One that is told again because its inputs have failed since was right at its time: it stands until it
         speaks for the present no more, and no alarm is taken back.
         """
-        series = Series(entity, value.name, "instant", "value")
-        if value.last_good is None and self.bindings.is_listened_to(series):
+        series = self.bindings.listened_to(entity, value.name)
+        if value.last_good is None and series is not None:
             self._add(
                 series, [derived_point(value.value, value.phenomenon_time, value.flags, value.interval)]
             )
 
     def rolled_up(self, update: Update) -> None:
         """Tell a value of an area, as `derived` does."""
-        series = Series(update.entity, update.property, "instant", "value")
-        if update.last_good is None and self.bindings.is_listened_to(series):
+        series = self.bindings.listened_to(update.entity, update.property)
+        if update.last_good is None and series is not None:
             point = derived_point(update.value, update.phenomenon_time, update.flags, update.interval)
             self._add(series, [point])
 

@@ -94,6 +94,8 @@ class Buckets(Generic[S]):
         self._log = log
         self._buckets: list[Bucket[S]] = [Bucket(offset) for _ in range(count)]
         self._written = [offset] * count
+        self._by_name: dict[str, Bucket[S]] = {}
+        self._complete_max = offset  # of all buckets: what comes later is no replay
         self.offset = offset  #: last applied
         self.time = time  #: log time of the last applied record
 
@@ -150,13 +152,18 @@ class Buckets(Generic[S]):
             bucket.offset = snapshot.offset
         else:
             bucket.offset = max(snapshot.offset, position.offset)
+        self._complete_max = max(self._complete_max, bucket.offset)
         self._written[number] = snapshot.offset
         return True
 
     def of(self, name: str) -> Bucket[S]:
         """Return the bucket that a name is in."""
-        # The low bits chose the partition; the high ones are still evenly spread within it.
-        return self._buckets[(crc32(name.encode()) >> 16) % len(self._buckets)]
+        bucket = self._by_name.get(name)
+        if bucket is None:
+            # The low bits chose the partition; the high ones are still evenly spread within it.
+            place = (crc32(name.encode()) >> 16) % len(self._buckets)
+            bucket = self._by_name[name] = self._buckets[place]
+        return bucket
 
     def content(self, name: str) -> S:
         """Return what is kept under a name, made if there is nothing; the next checkpoint will have it."""
@@ -172,7 +179,7 @@ class Buckets(Generic[S]):
 
         Its outputs were durable before the checkpoint was.
         """
-        return offset <= self.of(name).offset
+        return offset <= self._complete_max and offset <= self.of(name).offset
 
     def items(self) -> Iterator[tuple[str, S]]:
         """Yield every name and its content."""

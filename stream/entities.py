@@ -24,13 +24,13 @@ from stream.told import Told, known_derived, known_value
 from twin.datastream_state import DatastreamState
 from twin.derived_state import Wanted, wanted_of
 from twin.entity_state import Effect
-from twin.instant import INSTANT_MIN, Duration, Instant
+from twin.instant import HOUR, INSTANT_MIN, Duration, Instant
 from twin.messages import Assessment, ObservationBatch, Repair, Update
 from twin.model import CityModel
 from twin.observation import Observation, Outcome
 from twin.sensor import Datastream
 from twin.verdict import Verdict
-from twin.window import aggregate_of
+from twin.window import aggregate_of, window_start
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -276,7 +276,8 @@ class EntityStage:
                     self._awaited.add(entity)
                     effect = content.state.reassess(datastream, model)
                     # A replay may have told these windows by another model under the same revision.
-                    told.repairs += [Repair(id, hour) for hour in state.hours()]
+                    hours = {window_start(one.phenomenon_time, HOUR) for one in state.judged}
+                    told.repairs += [Repair(id, hour) for hour in sorted(hours)]
                     self._take(content, datastream, effect, model, told)
                     self._points(content, datastream, effect.outcome, INSTANT_MIN)
 

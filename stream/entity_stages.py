@@ -59,5 +59,4 @@ class EntityStages:
 
     def missing(self, batch: ObservationBatch, model: CityModel) -> bool:
         """Whether a record holds observations of datastreams that the model does not know."""
-        datastreams = model.datastreams
-        return any(one.datastream not in datastreams for one in batch.observations)
+        return not {one.datastream for one in batch.observations} <= model.datastreams.keys()

@@ -45,6 +45,8 @@ def combine(property: ObservedProperty, parts: Sequence[Part]) -> PropertyState:
     would make the state depend on when it is computed. Where none is good, the newest speaks alone: its
     flags say what it is worth, and the last good value stands beside it.
     """
+    if len(parts) == 1:
+        return _alone(parts[0])
     newest = max(part.newest.phenomenon_time for part in parts)
     good = sorted(
         part.newest
@@ -69,6 +71,12 @@ def combine(property: ObservedProperty, parts: Sequence[Part]) -> PropertyState:
         datastreams=tuple(one.datastream for one in good),
         deviating=deviating,
     )
+
+
+def _alone(part: Part) -> PropertyState:
+    """Return what `combine` makes of one part: most properties are measured by one sensor."""
+    id, time, received, value, flags = part.newest
+    return PropertyState(value, time, received, flags, (id,), None if takes_part(flags) else part.last_good)
 
 
 def _suspect(parts: Sequence[Part]) -> PropertyState:

@@ -20,15 +20,15 @@ from collections.abc import Iterator, Sequence
 from operator import itemgetter
 
 from twin.counting import counted_up_to, counts_of
-from twin.datastream_snapshot import Folded, LastGood, Snapshot
+from twin.datastream_snapshot import Folded, LastGood, Snapshot, folded_after, last_good_among
 from twin.freshness import live_for
-from twin.instant import HOUR, Duration, Instant
+from twin.instant import Duration, Instant
 from twin.judgement import CONTEXT_MAX, Judgement, Run, extend, judge_quality, judge_times
 from twin.observation import Observation, Observed, Outcome
 from twin.open_windows import OpenWindows, ToldWindow, WindowKey
 from twin.quality import BY_TIMES, QualityFlag, takes_part
 from twin.terms import Terms
-from twin.window import Accumulator, window_start
+from twin.window import Accumulator
 
 LATE_MAX = 32
 """How many observations may overtake one before it is too late for the windows in memory."""
@@ -43,7 +43,17 @@ _NONE: list[Judgement] = []
 class DatastreamState:
     """What is known of one datastream. Mutable, owned by one partition of one worker."""
 
-    __slots__ = ("_folded", "_folded_count", "_judged", "_kept", "_points", "_run", "_windows")
+    __slots__ = (
+        "_folded",
+        "_folded_count",
+        "_good",
+        "_judged",
+        "_kept",
+        "_points",
+        "_run",
+        "_sought",
+        "_windows",
+    )
 
     def __init__(self) -> None:
         self._kept: list[Observation] = []  # as sent, ascending
@@ -52,6 +62,8 @@ class DatastreamState:
         self._folded_count = 0  # how many of the first ones are folded
         self._folded: Folded | None = None
         self._run: Run | None = None  # that ends with the newest
+        self._good: LastGood | None = None  # the last good one, if it was sought
+        self._sought = True
         self._windows = OpenWindows()
 
     @property
@@ -62,7 +74,10 @@ class DatastreamState:
     @property
     def last_good(self) -> LastGood | None:
         """Return the newest value that takes part, or None."""
-        return self._last_good_before(len(self._judged))
+        if not self._sought:
+            self._good = last_good_among(self._judged[self._folded_count :], self._folded)
+            self._sought = True
+        return self._good
 
     @property
     def judged(self) -> Sequence[Observation]:
@@ -101,6 +116,8 @@ class DatastreamState:
         kept.append(observation)
         one, self._run = self._judge(len(kept) - 1, self._run, terms)
         judged.append(one)
+        if takes_part(one.flags):
+            self._good, self._sought = LastGood(one.value, one.phenomenon_time), True
         self._points.append((one.phenomenon_time, one.value))
         self._shorten(terms)
         flags = one.flags & ~BY_TIMES
@@ -132,6 +149,7 @@ class DatastreamState:
     def _move(self, place: int, observation: Observation, terms: Terms) -> Observed:
         """Move the time of reception of a known observation on, and with it what follows from its times."""
         time, received = observation.phenomenon_time, observation.received_time
+        self._sought = False
         judged = self._judged[place]
         flags = judged.flags & ~BY_TIMES | observation.flags
         flags |= judge_times(time, received, terms.rules, terms.interval)
@@ -157,9 +175,8 @@ class DatastreamState:
     def _judge_from(self, place: int, terms: Terms, new: int | None) -> list[Judgement]:
         """Judge the observations from a place on again; return what changed, the new one's if it tells."""
         judgements = []
-        run = self._folded.run if self._folded is not None else None
-        for time, value in self._points[self._folded_count : place]:
-            run = extend(run, time, value)
+        self._sought = False
+        run = self._run_before(place)
         newest = self._kept[-1].phenomenon_time
         for number in range(place, len(self._kept)):
             before = self._judged[number]
@@ -173,6 +190,13 @@ class DatastreamState:
                 self._windows.touch(after.phenomenon_time, newest, terms.sizes)
         self._run = run
         return judgements
+
+    def _run_before(self, place: int) -> Run | None:
+        """Return the run that ends with the observation before a place that is not folded."""
+        run = self._folded.run if self._folded is not None else None
+        for time, value in self._points[self._folded_count : place]:
+            run = extend(run, time, value)
+        return run
 
     def _judge(self, place: int, run: Run | None, terms: Terms) -> tuple[Observation, Run]:
         """Return an observation calibrated and judged, and the run that ends with it, from the one before."""
@@ -193,27 +217,14 @@ class DatastreamState:
         if len(self._kept) - self._folded_count <= LATE_MAX:
             return
         place = self._folded_count
-        one = self._judged[place]
-        before = self._folded
-        good = self._last_good_before(place + 1)
+        one, before = self._judged[place], self._folded
         counted, register = counted_up_to(before.register if before is not None else None, one, terms)
         self._windows.fold(one, terms.aggregation, counted, terms.sizes)
-        run = extend(before.run if before is not None else None, one.phenomenon_time, one.value)
-        self._folded = Folded(one.phenomenon_time, run, good, register)
+        self._folded = folded_after(before, one, register)
         if place < CONTEXT_MAX:
             self._folded_count += 1
         else:
             del self._kept[0], self._judged[0], self._points[0]
-
-    def _last_good_before(self, place: int) -> LastGood | None:
-        for one in reversed(self._judged[self._folded_count : place]):
-            if takes_part(one.flags):
-                return LastGood(one.value, one.phenomenon_time)
-        return self._folded.last_good if self._folded is not None else None
-
-    def hours(self) -> list[Instant]:
-        """Return the hours that the kept observations lie in, by their start."""
-        return sorted({window_start(time, HOUR) for time, _ in self._points})
 
     def due(self, terms: Terms) -> Instant | None:
         """Return the log time from which on a window is told although nothing closes it; None: none is."""
@@ -238,16 +249,12 @@ class DatastreamState:
 
     def _content(self, window: WindowKey, terms: Terms) -> Accumulator:
         content = self._windows.begun(window)
-        kind = terms.aggregation
         begin = max(self._folded_count, bisect_left(self._kept, window.start, key=_phenomenon_time))
         end = bisect_left(self._kept, window.start + window.size, key=_phenomenon_time)
-        if kind != "counter":
-            for one in self._judged[begin:end]:
-                content.add(one.phenomenon_time, one.value, one.flags, kind)
-            return content
         counts = self._counts(terms)
         for one in self._judged[begin:end]:
-            content.add(one.phenomenon_time, one.value, one.flags, kind, counts[one.phenomenon_time])
+            time = one.phenomenon_time
+            content.add(time, one.value, one.flags, terms.aggregation, counts.get(time, 0.0))
         return content
 
     def _counts(self, terms: Terms) -> dict[Instant, float]:
@@ -274,27 +281,18 @@ class DatastreamState:
 
     def snapshot(self) -> Snapshot:
         """Return what `restored` makes this state of again. Shares the windows: encode it at once."""
-        changed = tuple(
-            (place, after.value, after.flags)
-            for place, (before, after) in enumerate(zip(self._kept, self._judged, strict=True))
-            if after is not before
-        )
-        return Snapshot(tuple(self._kept), changed, self._folded_count, self._folded, self._windows)
+        return Snapshot.of(self._kept, self._judged, self._folded_count, self._folded, self._windows)
 
     @classmethod
     def restored(cls, snapshot: Snapshot) -> DatastreamState:
         """Return the state that a snapshot was made of."""
         state = cls()
         state._kept = list(snapshot.kept)
-        state._judged = list(snapshot.kept)
-        for place, value, flags in snapshot.judged:
-            state._judged[place] = state._judged[place]._replace(value=value, flags=flags)
+        state._judged = snapshot.judged_observations()
+        state._points = [(one.phenomenon_time, one.value) for one in state._judged]
         state._folded_count = snapshot.folded_count
         state._folded = snapshot.folded
         state._windows = snapshot.windows
-        state._points = [(one.phenomenon_time, one.value) for one in state._judged]
-        run = snapshot.folded.run if snapshot.folded is not None else None
-        for time, value in state._points[state._folded_count :]:
-            run = extend(run, time, value)
-        state._run = run
+        state._run = state._run_before(len(state._points))
+        state._sought = False
         return state

@@ -46,6 +46,11 @@ class EntityState:
     revision: int = 0
     datastreams: dict[int, DatastreamState] = field(default_factory=dict)
     verdicts: dict[str, dict[str, Verdict]] = field(default_factory=dict)  #: by property and area
+    #: the datastreams of each property, looked up once for each model
+    _members: dict[str, list[tuple[DatastreamState, Duration]]] = field(
+        init=False, repr=False, compare=False, default_factory=dict
+    )
+    _members_model: CityModel | None = field(init=False, repr=False, compare=False, default=None)
 
     def observe(self, observation: Observation, model: CityModel, future_max: Duration) -> Effect:
         """Take in one observation. Raises KeyError when the model does not know the datastream."""
@@ -53,17 +58,24 @@ class EntityState:
         terms = model.terms(datastream)
         state = self.datastreams.get(datastream.id)
         if state is None:
-            state = DatastreamState()
             newest = good = None
+            state = DatastreamState()
+            outcome, judgements = state.observe(observation, terms, future_max)
+            if outcome is Outcome.FUTURE:
+                return Effect(outcome, judgements, None)
+            self.datastreams[datastream.id] = state
+            self._members = {}
         else:
             newest, good = state.newest, state.last_good
-        outcome, judgements = state.observe(observation, terms, future_max)
-        if outcome is Outcome.FUTURE:
-            return Effect(outcome, judgements, None)
-        self.datastreams[datastream.id] = state
+            outcome, judgements = state.observe(observation, terms, future_max)
         now = state.newest
-        # The time of reception alone is no news.
-        if newest is not None and _told(newest) == _told(now) and good == state.last_good:
+        # The time of reception alone is no news. What is newer always is.
+        if (
+            outcome is not Outcome.ACCEPTED
+            and newest is not None
+            and _told(newest) == _told(now)
+            and good == state.last_good
+        ):
             return Effect(outcome, judgements, None)
         self.revision += 1
         combined = None if terms.personal else self.property_state(datastream.property, model)
@@ -110,21 +122,36 @@ class EntityState:
         What is personal never is: `twin.household_sum` publishes it, over enough connections. One that
         neighbours have outvoted is suspect.
         """
-        parts: list[Part] = []
-        for id, state in self.datastreams.items():
-            datastream = model.datastreams.get(id)
-            if datastream is None or datastream.property != property:
-                continue
-            if not model.terms(datastream).personal:
-                parts.append(Part(state.newest, state.last_good, datastream.interval))
-        if not parts:
+        members = self._members_of(property, model)
+        if not members:
             return None
-        combined = combine(model.properties[property], parts)
-        verdict = heeded(self.verdicts.get(property, {}).values(), model)
-        if verdict is None or not takes_part(combined.flags):
+        combined = combine(
+            model.properties[property],
+            [Part(state.newest, state.last_good, interval) for state, interval in members],
+        )
+        verdicts = self.verdicts.get(property)
+        if not verdicts or not takes_part(combined.flags):
+            return combined
+        verdict = heeded(verdicts.values(), model)
+        if verdict is None:
             return combined
         flags = combined.flags | int(QualityFlag.DISAGREES)
         return combined._replace(flags=flags, last_good=verdict.last_good)
+
+    def _members_of(self, property: str, model: CityModel) -> list[tuple[DatastreamState, Duration]]:
+        """Return the datastreams of a property that may be combined, with their intervals."""
+        if self._members_model is not model:
+            self._members_model, self._members = model, {}
+        found = self._members.get(property)
+        if found is None:
+            found = self._members[property] = [
+                (state, datastream.interval)
+                for id, state in self.datastreams.items()
+                if (datastream := model.datastreams.get(id)) is not None
+                and datastream.property == property
+                and not model.terms(datastream).personal
+            ]
+        return found
 
 
 def _told(observation: Observation) -> tuple[int, float, int]:

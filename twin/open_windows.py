@@ -7,7 +7,7 @@ that reaches this state can change it then, and it is forgotten as soon as it is
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -63,8 +63,11 @@ class OpenWindows(msgspec.Struct, array_like=True):
         else:
             self.lacking.discard(window)
 
-    def close(self, before: Instant, time: Instant, sizes: Iterable[Duration]) -> None:
+    def close(self, before: Instant, time: Instant, sizes: Sequence[Duration]) -> None:
         """Learn that the newest observation, of `before`, was followed by one of `time`."""
+        # Each window lies in one of the next size: where the smallest goes on, they all do.
+        if not self.early and sizes and time < window_start(before, sizes[0]) + sizes[0]:
+            return
         for size in sizes:
             start = window_start(before, size)
             window = WindowKey(size, start)

@@ -70,6 +70,7 @@ class Bindings:
     _windows: dict[str, dict[tuple[str, Duration], tuple[Series, ...]]] = field(
         init=False, default_factory=dict
     )
+    _instants: dict[tuple[str, str], Series | None] = field(init=False, default_factory=dict)
     _listens: bool = field(init=False)
 
     def __post_init__(self) -> None:
@@ -96,11 +97,14 @@ class Bindings:
             found.add(series.entity)
         return sorted(found)
 
-    def is_listened_to(self, series: Series) -> bool:
-        """Whether any rule looks at a series."""
-        return series in self.subject(series.entity).by_series or series in self._abroad.get(
-            series.entity, {}
-        )
+    def listened_to(self, entity: str, name: str) -> Series | None:
+        """Return the series of a property or derived value as it is now; None when no rule looks at it."""
+        key = entity, name
+        if key not in self._instants:
+            series = Series(entity, name, "instant", "value")
+            listened = series in self.subject(entity).by_series or series in self._abroad.get(entity, {})
+            self._instants[key] = series if listened else None
+        return self._instants[key]
 
     @property
     def listens(self) -> bool:
