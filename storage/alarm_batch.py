@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from math import isfinite
 from typing import Protocol, TypeVar
 
-from storage.reception import COUNT_MAX, FLAGS_MAX
+from storage.bounds import COUNT_MAX, FLAGS_MAX
 from twin.alarms.messages import ALARMS, AlarmEvent, IncidentEvent
 from twin.duty import NOTIFICATIONS, NotificationEvent
 from twin.errors import MessageError

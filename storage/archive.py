@@ -23,6 +23,7 @@ from storage.ledger_counts import LedgerCounts
 from storage.ledger_writer import add_to_ledger, count_messages
 from storage.log_batch import LogBatch
 from storage.message_writer import write_messages
+from storage.newest_times import NewestTimes
 from storage.observation_writer import write_observations
 from storage.positions import TOLD, Positions, forget_old_logs, positions, write_positions
 from storage.quarantine_writer import write_answers, write_quarantined
@@ -45,6 +46,7 @@ class Archive:
         self._dsn = dsn
         self._metrics = metrics
         self._connection: Connection | None = None
+        self._newest = NewestTimes()
         self._away = False
 
     async def positions(self, log_id: str) -> Positions:
@@ -69,7 +71,7 @@ class Archive:
                 if again and await _is_stored(connection, batch):
                     return LedgerCounts()
                 again = True
-                counts = await _write(connection, batch)
+                counts = await _write(connection, batch, self._newest)
             self._metrics.transaction_seconds.observe(loop.time() - begun)
             return counts
 
@@ -143,12 +145,12 @@ async def _is_stored(connection: Connection, batch: LogBatch) -> bool:
     return all(stored.get(place) == offset for place, offset in batch.reached.items() if place[0] != TOLD)
 
 
-async def _write(connection: Connection, batch: LogBatch) -> LedgerCounts:
+async def _write(connection: Connection, batch: LogBatch, newest: NewestTimes) -> LedgerCounts:
     """Write a batch and its positions in the transaction that is open; return what it adds to the ledger."""
     counts = LedgerCounts()
     reception = batch.reception
     if reception.firsts:
-        await write_observations(connection, reception, counts)
+        await write_observations(connection, reception, counts, newest)
     if reception.messages:
         await count_messages(connection, reception, counts)
     if reception.records:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
+
+import numpy as np
+from numpy.typing import NDArray
 
 from storage.database import Connection
 from storage.ledger_counts import LedgerCounts
 from storage.queries import query
-from storage.reception import ReceivedMessage, Reception
+from storage.received_messages import Once
+from storage.reception import Reception
 from storage.text_column import storable
 from twin.instant import to_datetime
 
@@ -18,18 +22,13 @@ async def count_messages(connection: Connection, reception: Reception, counts: L
     A publisher that does not know whether a record was written writes it again; the messages in it were
     received once.
     """
-    for session, messages in reception.messages.items():
-        if not messages:
-            continue
-        runs = _runs(messages)
-        starts, stops = [start for start, _ in runs], [stop for _, stop in runs]
+    for session, received in reception.messages.items():
+        messages = received.once()
+        starts, stops = _runs(messages.sequences)
         name = storable(session)
         cursor = await connection.execute(query("list_known_sequences"), (name, starts, stops))
-        known: set[int] = set()
-        for start, stop in await cursor.fetchall():
-            known.update(range(start, stop))
-        _count(messages, known, reception, counts)
-        minutes = [reception.sources[one.source].minute for one in messages.values()]
+        _count(messages, await cursor.fetchall(), reception, counts)
+        minutes = [reception.sources[one].minute for one in np.unique(messages.sources)]
         first, last = to_datetime(min(minutes)), to_datetime(max(minutes))
         await connection.execute(query("add_sequences"), (name, first, last, starts, stops))
 
@@ -43,17 +42,16 @@ async def add_to_ledger(connection: Connection, counts: LedgerCounts) -> None:
 
 
 def _count(
-    messages: Mapping[int, ReceivedMessage], known: set[int], reception: Reception, counts: LedgerCounts
+    messages: Once, known: Iterable[tuple[int, int]], reception: Reception, counts: LedgerCounts
 ) -> None:
-    accepted = [0] * len(reception.sources)
-    quarantined = [0] * len(reception.sources)
-    for sequence, message in messages.items():
-        if sequence in known:
-            continue
-        if message.accepted:
-            accepted[message.source] += 1
-        else:
-            quarantined[message.source] += 1
+    """Count messages; `known` are runs of numbers that were counted before."""
+    fresh = np.ones(len(messages.sequences), np.bool_)
+    for start, stop in known:
+        first, last = np.searchsorted(messages.sequences, (start, stop))
+        fresh[first:last] = False
+    size = len(reception.sources)
+    accepted = np.bincount(messages.sources[fresh & messages.accepted], minlength=size).tolist()
+    quarantined = np.bincount(messages.sources[fresh & ~messages.accepted], minlength=size).tolist()
     for number, source in enumerate(reception.sources):
         if accepted[number] or quarantined[number]:
             row = counts[source]
@@ -62,16 +60,13 @@ def _count(
             row.quarantined += quarantined[number]
 
 
-def _runs(sequences: Iterable[int]) -> list[tuple[int, int]]:
-    """Return numbers as half-open runs.
+def _runs(sequences: NDArray[np.int64]) -> tuple[list[int], list[int]]:
+    """Return rising numbers as half-open runs: where they start, and where they stop.
 
-    >>> _runs({3, 1, 2, 7})
-    [(1, 4), (7, 8)]
+    >>> _runs(np.array([1, 2, 3, 7]))
+    ([1, 7], [4, 8])
     """
-    runs: list[tuple[int, int]] = []
-    for one in sorted(sequences):
-        if runs and runs[-1][1] == one:
-            runs[-1] = runs[-1][0], one + 1
-        else:
-            runs.append((one, one + 1))
-    return runs
+    breaks = np.flatnonzero(np.diff(sequences) != 1) + 1
+    starts = sequences[np.concatenate(([0], breaks))]
+    stops = sequences[np.concatenate((breaks - 1, [-1]))] + 1
+    return starts.tolist(), stops.tolist()

@@ -9,8 +9,10 @@ from typing import NamedTuple, Protocol, TypeVar
 from runtime import topics
 from runtime.tracing import Context
 from storage.alarm_batch import INTEGER_MAX, AlarmsTold
+from storage.bounds import COUNT_MAX, DATASTREAM_MAX, FLAGS_MAX
+from storage.observation_rows import fits
 from storage.positions import TOLD
-from storage.reception import COUNT_MAX, DATASTREAM_MAX, FLAGS_MAX, ReceivedMessage, Reception, fits
+from storage.reception import Reception
 from twin import messages
 from twin.codec import VERSION
 from twin.errors import MessageError
@@ -179,8 +181,7 @@ class LogBatch:
         if message.session and message.sequence >= 0 and not message.observations:
             # Where some of it could be used, its header in `observations` counts it.
             source = self.reception.source(message.feed, message.received_time)
-            known = self.reception.messages[message.session]
-            known.setdefault(message.sequence, ReceivedMessage(source, False))
+            self.reception.messages[message.session].add([message.sequence], [source], accepted=False)
         return []
 
     def _quarantine(self, record: LogRecord, detail: str) -> None:

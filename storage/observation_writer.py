@@ -1,32 +1,26 @@
-"""Writes observations: binary COPY into a staging table, one insert into the hypertable, and what conflicts.
+"""Writes observations: by binary COPY into the hypertable, or by way of staging where they may conflict.
 
-Most keys are new. Where a key is known, by the table or within the batch, its observations take their turns
-in the order of the log, each against what is stored then. So what became of each does not depend on where a
-transaction ended.
+What is newer than all that is stored of its datastream cannot. Where a key is known, by the table or within
+the batch, its observations take their turns in the order of the log, each against what is stored then. So
+what became of each does not depend on where a transaction ended.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime
-from struct import Struct
 from typing import NamedTuple
 
+import numpy as np
 import psycopg
 
 from storage.database import Connection
 from storage.ledger_counts import LedgerCounts
+from storage.newest_times import NewestTimes
+from storage.observation_rows import Rows, copied, datastreams_of, joined, times_of
 from storage.queries import query
 from storage.reception import Arrival, Reception
 from twin.instant import Instant, from_datetime, to_datetime
 from twin.observation import Observation, Outcome
-
-# PostgreSQL's binary COPY (its documentation, COPY, "Binary Format"): a header, the rows, a trailer. A row is
-# its count of fields, then each field's length and bytes. One Struct packs a row without an object a value.
-_HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)
-_TRAILER = b"\xff\xff"
-_ROW = Struct(">h iq iq id ii ih")
-_POSTGRES_EPOCH = from_datetime(datetime(2000, 1, 1, tzinfo=UTC))
 
 
 class Version(NamedTuple):
@@ -41,26 +35,26 @@ async def create_staging(connection: Connection) -> None:
     await connection.execute(query("create_staged_observation"))
 
 
-async def write_observations(connection: Connection, reception: Reception, counts: LedgerCounts) -> None:
+async def write_observations(
+    connection: Connection, reception: Reception, counts: LedgerCounts, newest: NewestTimes
+) -> None:
     """Store observations in the transaction that is open, and count what became of each.
 
     The law is that of `twin.datastream_state`: of two with the same key the greater (received_time, value,
     flags) stays. A duplicate that was received later moves the stored `received_time` on. What gives way is
     kept as a version. Raises SerializationFailure when another writer stores the same keys at this moment.
     """
-    conflicts = await _insert(connection, reception.firsts)
-    new = [0] * len(reception.sources)
-    for source in reception.first_sources:
-        new[source] += 1
+    conflicts = await _insert(connection, joined(reception.rows), newest)
+    new = np.bincount(reception.first_sources, minlength=len(reception.sources)).tolist()
     replaced: list[Observation] = []
     versions: list[Version] = []
     stored = {key: (Observation._make((*key, *known)), True) for key, known in conflicts}
     for key in reception.repeats.keys() - stored.keys():
-        stored[key] = (reception.firsts[reception.place(key)], False)
+        stored[key] = (reception.firsts[_place(reception, key)], False)
     for key, (before, conflicting) in stored.items():
         arrivals = reception.repeats.get(key, [])
         if conflicting:
-            place = reception.place(key)
+            place = _place(reception, key)
             first = Arrival(reception.firsts[place], reception.first_sources[place])
             new[first.source] -= 1
             arrivals = [first, *arrivals]
@@ -117,20 +111,50 @@ def _take_turns(
     return stored
 
 
+def _place(reception: Reception, key: tuple[int, Instant]) -> int:
+    place = reception.place(key)
+    assert place is not None  # noqa: S101 - a conflict or a repeat has a first one
+    return place
+
+
 async def _insert(
-    connection: Connection, observations: Sequence[Observation]
+    connection: Connection, rows: Rows, newest: NewestTimes
 ) -> list[tuple[tuple[int, Instant], tuple[Instant, float, int]]]:
     """Insert the observations whose key is new; return the other keys, and what is stored for them."""
+    datastreams, times = datastreams_of(rows), times_of(rows)
+    await newest.learn(connection, datastreams, times)
+    newer = newest.are_newer(datastreams, times)
+    newest.rise(datastreams, times)
+    if newer.any():
+        try:
+            async with (
+                connection.transaction(),
+                connection.cursor() as cursor,
+                cursor.copy(query("copy_observation")) as copy,
+            ):
+                await copy.write(copied(rows[newer]))
+        except psycopg.errors.UniqueViolation:
+            # Another writer was faster. The savepoint is undone; all of them are compared.
+            newest.forget()
+        else:
+            rows = rows[~newer]
+    return await _compare(connection, rows) if len(rows) else []
+
+
+async def _compare(
+    connection: Connection, rows: Rows
+) -> list[tuple[tuple[int, Instant], tuple[Instant, float, int]]]:
+    """Insert the observations whose key is new, whatever is stored; return as `_insert` does."""
     async with connection.cursor() as cursor:
         async with cursor.copy(query("copy_staged_observation")) as copy:
-            await copy.write(b"".join((_HEADER, *map(_packed, observations), _TRAILER)))
+            await copy.write(copied(rows))
         await cursor.execute(query("insert_observations"))
-        rows = await cursor.fetchall()
-    if any(received is None for _, _, received, _, _ in rows):
+        found = await cursor.fetchall()
+    if any(received is None for _, _, received, _, _ in found):
         raise psycopg.errors.SerializationFailure("another writer stores the same observations")
     return [
         ((datastream, from_datetime(time)), (from_datetime(received), value, flags))
-        for datastream, time, received, value, flags in rows
+        for datastream, time, received, value, flags in found
     ]
 
 
@@ -147,20 +171,4 @@ def _columns(observations: Sequence[Observation]) -> tuple[list[object], ...]:
         [to_datetime(one.received_time) for one in observations],
         [one.value for one in observations],
         [one.flags for one in observations],
-    )
-
-
-def _packed(one: Observation) -> bytes:
-    return _ROW.pack(
-        5,
-        8,
-        one[1] - _POSTGRES_EPOCH,
-        8,
-        one[2] - _POSTGRES_EPOCH,
-        8,
-        one[3],
-        4,
-        one[0],
-        2,
-        one[4],
     )

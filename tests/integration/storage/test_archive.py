@@ -101,19 +101,24 @@ def stored_at(versions: list[tuple[Any, ...]], time: int) -> dict[int, tuple[flo
 async def test_the_tables_do_not_depend_on_order_nor_the_ledger_on_batches(
     database: str, batches: list[list[Observation]], data: st.DataObject
 ) -> None:
-    """One datastream gets the observations in batches, one alone, and one in another order."""
+    """One datastream gets the observations in batches, one alone, and one in another order.
+
+    Two writers take turns: neither knows what the other has stored.
+    """
     everything = [one for batch in batches for one in batch]
     shuffled = data.draw(st.permutations(everything))
     counted = []
     for divided in (batches, [everything], [shuffled]):
         datastream = next(FRESH)
         metrics = HistorianMetrics()
-        archive = Archive(database, metrics)
+        archives = Archive(database, metrics), Archive(database, metrics)
         try:
-            for observations in divided:
-                await archive.store(observed([one._replace(datastream=datastream) for one in observations]))
+            for number, observations in enumerate(divided):
+                told_here = [one._replace(datastream=datastream) for one in observations]
+                await archives[number % 2].store(observed(told_here))
         finally:
-            await archive.close()
+            for archive in archives:
+                await archive.close()
         counted.append([outcome_count(metrics, outcome) for outcome in OUTCOMES])
         stored = [one for one in await stored_observations(database) if one.datastream == datastream]
         assert stored == winners([one._replace(datastream=datastream) for one in everything])

@@ -1,0 +1,60 @@
+"""Rows of observations are what psycopg packs, and none is made that a column cannot hold."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from storage.bounds import DATASTREAM_MAX, FLAGS_MAX
+from storage.observation_rows import copied, datastreams_of, fits, joined, rows_of, times_of
+from tests.copy_rows import binary_copy
+from twin.instant import INSTANT_MAX, INSTANT_MIN, to_datetime
+from twin.observation import Observation
+
+TYPES = ("timestamptz", "timestamptz", "float8", "int4", "int2")
+
+INSTANTS = st.integers(INSTANT_MIN, INSTANT_MAX)
+OBSERVATIONS = st.lists(
+    st.builds(
+        Observation,
+        st.integers(0, DATASTREAM_MAX),
+        INSTANTS,
+        INSTANTS,
+        st.floats(allow_nan=False),
+        st.integers(0, FLAGS_MAX),
+    ),
+    max_size=5,
+)
+
+
+@given(first=OBSERVATIONS, second=OBSERVATIONS)
+def test_rows_are_those_that_psycopg_packs(first: list[Observation], second: list[Observation]) -> None:
+    parts = [rows_of(first), rows_of(second)]
+    rows = joined([one for one in parts if one is not None])
+    whole = [(to_datetime(one[1]), to_datetime(one[2]), one[3], one[0], one[4]) for one in first + second]
+    assert copied(rows) == binary_copy(TYPES, whole)
+    assert datastreams_of(rows).tolist() == [one.datastream for one in first + second]
+    assert times_of(rows).tolist() == [one.phenomenon_time for one in first + second]
+
+
+ONE = Observation(1, 2, 3, 4.0, 5)
+
+
+@pytest.mark.parametrize(
+    "beyond",
+    [
+        ONE._replace(datastream=-1),
+        ONE._replace(datastream=DATASTREAM_MAX + 1),
+        ONE._replace(phenomenon_time=INSTANT_MIN - 1),
+        ONE._replace(phenomenon_time=2**64 - 1),
+        ONE._replace(received_time=INSTANT_MAX + 1),
+        ONE._replace(received_time=-(2**63)),
+        ONE._replace(flags=-1),
+        ONE._replace(flags=FLAGS_MAX + 1),
+    ],
+)
+def test_no_rows_are_made_where_one_does_not_fit(beyond: Observation) -> None:
+    assert fits(ONE)
+    assert not fits(beyond)
+    assert rows_of([ONE, beyond]) is None
