@@ -12,8 +12,8 @@ from typing import NamedTuple
 from ingest.decoders import Routes
 from ingest.decoding import Decoded, Decoder, DecodingContext, PayloadError, Reading
 from ingest.mapping import Device, DeviceMap, Target
+from ingest.message import Message
 from ingest.pseudonym import Pseudonymiser
-from ingest.session import Message
 from twin.codec import VERSION
 from twin.errors import UnitError
 from twin.instant import Instant

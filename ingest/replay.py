@@ -20,8 +20,8 @@ from aiokafka.structs import ConsumerRecord
 from msgspec.structs import replace
 
 from ingest.intake import DETAIL_CHARACTERS_MAX, Intake, Taken
+from ingest.message import Message
 from ingest.publisher import Publisher
-from ingest.session import Message
 from runtime.clock import Clock
 from runtime.kafka_access import Kafka, client_options
 from runtime.topics import REPLAYS, create_topics

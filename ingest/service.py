@@ -18,13 +18,14 @@ from prometheus_client import CollectorRegistry
 from ingest.decoders import Routes, registry
 from ingest.intake import Intake, IntakeOptions
 from ingest.mapping import DeviceMap
+from ingest.message import Message
 from ingest.metrics import IngestMetrics
 from ingest.probes import divide
 from ingest.pseudonym import Pseudonymiser
 from ingest.publisher import Publisher, new_producer
 from ingest.records import RecordMaker
 from ingest.replay import Replays
-from ingest.session import Message, MqttSession, SessionOptions
+from ingest.session import MqttSession, SessionOptions
 from ingest.settings import IngestSettings
 from ingest.traces import IngestTraces
 from runtime.city_model import Models

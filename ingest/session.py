@@ -1,8 +1,9 @@
 """The MQTT session: batches of messages in, acknowledgements of batches out.
 
 paho runs the protocol in a thread of its own (connect, subscribe, keep-alive, reconnect) and fills the
-waiting batch from its callback. Two bounds make back-pressure: MQTT 5's receive maximum stops the broker at
-so many unacknowledged QoS 1 messages; a full buffer stops the reading of the socket, which also holds QoS 0.
+waiting batch; `ingest.bulk_reading` reads where this version of paho lets it. Two bounds make back-pressure:
+MQTT 5's receive maximum stops the broker at so many unacknowledged QoS 1 messages; a full buffer stops the
+reading of the socket, which also holds QoS 0.
 """
 
 from __future__ import annotations
@@ -11,11 +12,12 @@ import asyncio
 import logging
 import ssl
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
+import mqtt5
 from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags, MQTTMessage
 from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
 from paho.mqtt.packettypes import PacketTypes
@@ -23,9 +25,11 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
+from ingest.bulk_reading import BulkClient, new_client
+from ingest.message import Message, replay_time
 from runtime.clock import Clock
 from runtime.mqtt_access import connect_failure
-from twin.instant import Instant, parse_instant
+from twin.instant import Instant
 
 log = logging.getLogger(__name__)
 
@@ -35,22 +39,8 @@ RECONNECT_DELAY_S_MAX = 15
 # How long a closing session waits for the broker to take its acknowledgements in.
 FLUSH_S_MAX = 2.0
 
-REPLAY_TIME = "livetwin-replay-time"
-"""User property of a replayed message: the recording's own clock, ISO 8601 with an offset."""
-
 # How long the reading thread waits for room before it looks whether it should stop.
 _ROOM_CHECK_S = 0.2
-
-
-class Message(NamedTuple):
-    """A message as received; `connection` and `packet` are needed to acknowledge it."""
-
-    topic: str
-    payload: bytes
-    received_time: Instant
-    qos: int
-    packet: int
-    connection: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,7 +58,7 @@ class SessionOptions:
     receive_max: int
     buffer_bytes_max: int
     share: str  #: name of the shared subscription; empty: subscribe alone
-    accept_replay: bool = False  #: whether `REPLAY_TIME` is believed
+    accept_replay: bool = False  #: whether `ingest.message.REPLAY_TIME` is believed
 
 
 class MqttSession:
@@ -117,13 +107,18 @@ class MqttSession:
                     self._arrived.clear()
             if taken:
                 return taken
+            if isinstance(self._client, BulkClient):
+                self._client.ask()
             await self._arrived.wait()
 
     def acknowledge(self, messages: Sequence[Message]) -> None:
         """Acknowledge messages to the broker and make room for as many bytes."""
-        for message in messages:
-            if message.qos and message.connection == self._connection:
-                self._client.ack(message.packet, message.qos)
+        present = [one for one in messages if one.qos and one.connection == self._connection]
+        if isinstance(self._client, BulkClient):
+            self._client.acknowledge([one.packet for one in present if one.qos == 1])
+            present = [one for one in present if one.qos != 1]
+        for message in present:
+            self._client.ack(message.packet, message.qos)
         self.release(messages)
 
     def release(self, messages: Sequence[Message]) -> None:
@@ -164,7 +159,8 @@ class MqttSession:
     # -- paho's thread from here on ---------------------------------------------------------------------
 
     def _new_client(self) -> Client:
-        client = Client(
+        client = new_client(
+            self._on_batch,
             callback_api_version=CallbackAPIVersion.VERSION2,
             client_id=self._options.client_id,
             protocol=MQTTProtocolVersion.MQTTv5,
@@ -234,44 +230,58 @@ class MqttSession:
     def _on_disconnect(
         self, _client: Client, _userdata: Any, _flags: DisconnectFlags, reason: ReasonCode, _properties: Any
     ) -> None:
+        self._connection += 1  # what came over it is not acknowledged any more
         if not self._closing:
             log.warning("the connection to the MQTT broker ended (%s); reconnecting", reason)
 
     def _on_message(self, _client: Client, _userdata: Any, received: MQTTMessage) -> None:
-        payload = bytes(received.payload)
-        received_time = self._clock()
-        if self._options.accept_replay:
-            received_time = replay_time(received.properties, received_time)
+        # A property that the packet does not have is no attribute either.
+        told = getattr(received.properties, "UserProperty", ())
         message = Message(
-            _topic_text(received), payload, received_time, received.qos, received.mid, self._connection
+            _topic_text(received),
+            bytes(received.payload),
+            self._received_time(self._clock(), told),
+            received.qos,
+            received.mid,
+            self._connection,
         )
+        self._hand_over([message])
+
+    def _on_batch(self, packets: list[mqtt5.PublishPacket]) -> None:
+        now, connection = self._clock(), self._connection
+        messages = []
+        for packet in packets:
+            time = self._received_time(now, packet.user_properties)
+            number = packet.packet_id  # None: QoS 0
+            qos = 0 if number is None else 1
+            messages.append(Message(packet.topic, packet.payload, time, qos, number or 0, connection))
+        self._hand_over(messages)
+
+    def _received_time(self, now: Instant, user_properties: Iterable[tuple[str, str]]) -> Instant:
+        return replay_time(user_properties, now) if self._options.accept_replay else now
+
+    def _hand_over(self, messages: list[Message]) -> None:
+        """Add messages to those that wait; where they do not fit, one by one as there is room."""
+        size = sum([len(message.payload) for message in messages])
         with self._room:
-            # One message larger than the whole buffer must still pass, alone.
-            while self._bytes and self._bytes + len(payload) > self._options.buffer_bytes_max:
-                if self._closing:
-                    return
-                self._room.wait(_ROOM_CHECK_S)
-            self._bytes += len(payload)
-            self._waiting.append(message)
-            wake = not self._woken
-            self._woken = True
-        if wake and not self._closing:
+            if self._bytes + size <= self._options.buffer_bytes_max:
+                self._add(messages, size)
+                return
+            for message in messages:
+                size = len(message.payload)
+                # One message larger than the whole buffer must still pass, alone.
+                while self._bytes and self._bytes + size > self._options.buffer_bytes_max:
+                    if self._closing:
+                        return
+                    self._room.wait(_ROOM_CHECK_S)
+                self._add([message], size)
+
+    def _add(self, messages: list[Message], size: int) -> None:
+        self._bytes += size
+        self._waiting += messages
+        if not self._woken and not self._closing:
             self._loop.call_soon_threadsafe(self._arrived.set)
-
-
-def replay_time(properties: Properties | None, now: Instant) -> Instant:
-    """Return the time of reception that a replayed message brings along; `now` where it brings none.
-
-    A time that cannot be read counts as none, and one from the future is now.
-    """
-    # A property that the packet does not have is no attribute either.
-    for name, value in getattr(properties, "UserProperty", ()):
-        if name == REPLAY_TIME:
-            try:
-                return min(parse_instant(value), now)
-            except (ValueError, OverflowError):
-                return now
-    return now
+        self._woken = True
 
 
 def _topic_text(received: MQTTMessage) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from ingest.session import Message
+from ingest.message import Message
 from runtime.clock import Clock
 from runtime.tracing import BatchSpans, Headers, Sampler, Span, Tracer, trace_of
 

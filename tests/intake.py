@@ -8,8 +8,8 @@ from typing import Any
 from ingest.decoders import Routes, registry
 from ingest.intake import Intake, IntakeOptions
 from ingest.mapping import DeviceMap
+from ingest.message import Message
 from ingest.pseudonym import Pseudonymiser
-from ingest.session import Message
 from tests.cities import small_city
 from twin.instant import Instant, parse_instant
 from twin.model import CityModel

@@ -9,7 +9,7 @@ from cities.folder import read_city
 from ingest.decoders import Routes, registry
 from ingest.intake import Intake, IntakeOptions
 from ingest.mapping import DeviceMap
-from ingest.session import Message
+from ingest.message import Message
 from simulators.devices import devices_of
 from simulators.outbox import Outbox
 from simulators.scenarios import scenario_of

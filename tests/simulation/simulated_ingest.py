@@ -12,8 +12,8 @@ from random import Random
 from ingest.decoders import Routes, registry
 from ingest.intake import Intake, IntakeOptions, Taken
 from ingest.mapping import DeviceMap
+from ingest.message import Message
 from ingest.records import LogRecord, RecordMaker
-from ingest.session import Message
 from runtime.topics import OBSERVATIONS, QUARANTINE
 from tests.simulation.scenario import Scenario
 from tests.simulation.sending import Sent

@@ -13,8 +13,8 @@ from cities.folder import read_city
 from ingest.decoders import Routes, registered, registry
 from ingest.intake import Intake, IntakeOptions
 from ingest.mapping import DeviceMap
+from ingest.message import Message
 from ingest.pseudonym import Pseudonymiser
-from ingest.session import Message
 from twin.instant import parse_instant
 from twin.model import CityModel, CityPlan
 from twin.observed_property import BUILT_IN

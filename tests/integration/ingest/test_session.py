@@ -3,62 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 
+import pytest
+
 from cli.embedded.mosquitto import EmbeddedMosquitto
-from ingest.session import Message, MqttSession, SessionOptions
-from runtime.clock import system_clock
+from ingest.message import Message
+from tests.integration.ingest.sessions import TOPIC, numbered, numbers, opened, received
 from tests.mqtt_publisher import publish
 
-FILTER = "livetwin/+/+/observations"
-TOPIC = "livetwin/town/noise-1/observations"
-
-
-def numbered(first: int, last: int) -> list[tuple[str, bytes]]:
-    return [(TOPIC, b"%d" % number) for number in range(first, last + 1)]
-
-
-def numbers(messages: list[Message]) -> list[int]:
-    return [int(message.payload) for message in messages]
-
-
-@asynccontextmanager
-async def opened(
-    address: tuple[str, int],
-    *,
-    receive_max: int = 5_000,
-    buffer_bytes_max: int = 1_000_000,
-    share: str = "livetwin",
-) -> AsyncIterator[MqttSession]:
-    options = SessionOptions(
-        host=address[0],
-        port=address[1],
-        client_id="ingest-0",
-        keepalive_s=10,
-        session_expiry_s=3_600,
-        receive_max=receive_max,
-        buffer_bytes_max=buffer_bytes_max,
-        share=share,
-    )
-    session = MqttSession(options, [FILTER], system_clock)
-    async with asyncio.timeout(30):
-        await session.open()
-        try:
-            yield session
-        finally:
-            await session.close()
-
-
-async def received(session: MqttSession, count: int, *, acknowledge: bool = True) -> list[Message]:
-    found: list[Message] = []
-    while len(found) < count:
-        batch = await session.batch(1_000)
-        found += batch
-        if acknowledge:
-            session.acknowledge(batch)
-    return found
+# Whatever reads them, the same messages come in and the same acknowledgements go out.
+pytestmark = pytest.mark.usefixtures("reading")
 
 
 async def test_what_is_not_acknowledged_comes_again_and_what_is_does_not(mqtt: tuple[str, int]) -> None:
@@ -122,3 +77,24 @@ async def test_a_restarted_broker_continues_the_session(service_folder: Path) ->
             assert again <= set(range(1, 61))
     finally:
         await broker.stop()
+
+
+async def test_messages_of_every_quality_of_service_and_size_come_whole_and_in_order(
+    mqtt: tuple[str, int],
+) -> None:
+    """The largest is many times what is read at once; QoS 2 is granted as QoS 1."""
+    sizes = (0, 1, 127, 128, 70_000, 9, 3 << 20)
+    sent = [(TOPIC, bytes([65 + number]) * size) for number, size in enumerate(sizes)]
+    async with opened(mqtt, buffer_bytes_max=8 << 20) as session:
+        for qos in (0, 1, 2):
+            await asyncio.to_thread(publish, mqtt, sent, qos)
+            messages = await received(session, len(sent))
+            assert [(message.topic, message.payload) for message in messages] == sent
+            assert {message.qos for message in messages} == {min(qos, 1)}
+
+
+async def test_a_retained_message_is_received_like_any_other(mqtt: tuple[str, int]) -> None:
+    """Without a share, to which none are sent."""
+    await asyncio.to_thread(publish, mqtt, numbered(7, 7), retain=True)
+    async with opened(mqtt, share="") as session:
+        assert numbers(await received(session, 1)) == [7]

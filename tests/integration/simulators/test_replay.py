@@ -12,7 +12,8 @@ import pytest
 
 from cli.embedded.mosquitto import EmbeddedMosquitto
 from cli.embedded.ports import free_port
-from ingest.session import Message, MqttSession, SessionOptions
+from ingest.message import Message
+from ingest.session import MqttSession, SessionOptions
 from runtime.clock import system_clock
 from simulators.replay import player, recordings
 from simulators.replay.player import play

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from paho.mqtt.packettypes import PacketTypes
-from paho.mqtt.properties import Properties
 
-from ingest.session import REPLAY_TIME, replay_time
+from ingest.message import REPLAY_TIME, replay_time
 from simulators.replay import player
 from tests.intake import intake_of, message, noise
 from twin.instant import HOUR, format_instant, parse_instant
@@ -14,30 +12,22 @@ from twin.instant import HOUR, format_instant, parse_instant
 NOW = parse_instant("2026-11-24T12:00:00Z")
 
 
-def properties(*pairs: tuple[str, str]) -> Properties:
-    found = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]
-    if pairs:
-        found.UserProperty = list(pairs)
-    return found
-
-
 def test_a_replayed_message_is_received_when_its_recording_says() -> None:
-    told = properties(("other", "x"), (REPLAY_TIME, "2017-10-29T01:45:00Z"))
+    told = [("other", "x"), (REPLAY_TIME, "2017-10-29T01:45:00Z")]
     assert replay_time(told, NOW) == parse_instant("2017-10-29T01:45:00Z")
 
 
 @pytest.mark.parametrize(
     "told",
     [
-        None,
-        properties(),
-        properties(("other", "2017-10-29T01:45:00Z")),
-        properties((REPLAY_TIME, "yesterday")),
-        properties((REPLAY_TIME, "2017-10-29T01:45:00")),
-        properties((REPLAY_TIME, format_instant(NOW + HOUR))),
+        [],
+        [("other", "2017-10-29T01:45:00Z")],
+        [(REPLAY_TIME, "yesterday")],
+        [(REPLAY_TIME, "2017-10-29T01:45:00")],
+        [(REPLAY_TIME, format_instant(NOW + HOUR))],
     ],
 )
-def test_a_message_that_brings_no_time_that_can_be_is_received_now(told: Properties | None) -> None:
+def test_a_message_that_brings_no_time_that_can_be_is_received_now(told: list[tuple[str, str]]) -> None:
     assert replay_time(told, NOW) == NOW
 
 
@@ -47,7 +37,7 @@ def test_replay_and_ingest_mean_the_same_property() -> None:
 
 def test_a_recording_of_years_ago_passes_where_its_time_is_believed_and_nowhere_else() -> None:
     payload = noise(48.5, time="2017-10-29T01:45:00Z")
-    then = replay_time(properties((REPLAY_TIME, "2017-10-29T01:45:00Z")), NOW)
+    then = replay_time([(REPLAY_TIME, "2017-10-29T01:45:00Z")], NOW)
     taken = intake_of().take(message(payload, received=then))
     assert taken.quarantined is None
     assert [one.phenomenon_time for one in taken.observations] == [then]

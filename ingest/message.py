@@ -1,0 +1,36 @@
+"""A message as MQTT delivered it, and the time of reception that a replayed one brings along."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from twin.instant import Instant, parse_instant
+
+REPLAY_TIME = "livetwin-replay-time"
+"""User property of a replayed message: the recording's own clock, ISO 8601 with an offset."""
+
+
+class Message(NamedTuple):
+    """A message as received; `connection` and `packet` are needed to acknowledge it."""
+
+    topic: str
+    payload: bytes
+    received_time: Instant
+    qos: int
+    packet: int
+    connection: int
+
+
+def replay_time(user_properties: Iterable[tuple[str, str]], now: Instant) -> Instant:
+    """Return the time of reception that a replayed message brings along; `now` where it brings none.
+
+    A time that cannot be read counts as none, and one from the future is now.
+    """
+    for name, value in user_properties:
+        if name == REPLAY_TIME:
+            try:
+                return min(parse_instant(value), now)
+            except (ValueError, OverflowError):
+                return now
+    return now

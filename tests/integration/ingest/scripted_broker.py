@@ -1,0 +1,86 @@
+"""A broker that sends what a test tells it to, byte for byte, and remembers what it was sent."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import TypeAlias
+
+import mqtt5
+
+
+class Connection:
+    """One connection of a client, which has subscribed by now."""
+
+    def __init__(self, number: int, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.number = number  #: from 1
+        self._reader = reader
+        self._writer = writer
+        self._unread = b""
+
+    async def send(self, data: bytes) -> None:
+        self._writer.write(data)
+        await self._writer.drain()
+
+    async def packet(self) -> object:
+        """Return the next packet of the client; raise ConnectionError when it has gone."""
+        while True:
+            try:
+                packet, length = mqtt5.read(memoryview(self._unread))
+            except IndexError:
+                data = await self._reader.read(65_536)
+                if not data:
+                    raise ConnectionError("the client closed the connection") from None
+                self._unread += data
+            else:
+                self._unread = self._unread[length:]
+                return packet
+
+    async def acknowledged(self, count: int) -> list[int]:
+        """Return the packet ids of the next acknowledgements."""
+        packets = [await self.packet() for _ in range(count)]
+        assert all(isinstance(one, mqtt5.PubAckPacket) for one in packets), packets
+        return [one.packet_id for one in packets]
+
+    async def gone(self) -> None:
+        """Return when the client has closed the connection; acknowledge what it publishes until then."""
+        try:
+            while True:
+                packet = await self.packet()
+                if isinstance(packet, mqtt5.PublishPacket):
+                    await self.send(mqtt5.PubAckPacket(packet.packet_id).write())
+        except ConnectionError:
+            return
+
+
+Script: TypeAlias = Callable[[Connection], Awaitable[None]]
+
+
+@asynccontextmanager
+async def scripted(script: Script) -> AsyncIterator[tuple[str, int]]:
+    """Serve clients by a script until the block ends; a connection ends with its script."""
+    connections: list[Connection] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        connection = Connection(len(connections) + 1, reader, writer)
+        connections.append(connection)
+        try:
+            await connection.packet()
+            await connection.send(mqtt5.ConnAckPacket(session_present=connection.number > 1).write())
+            subscribe = await connection.packet()
+            assert isinstance(subscribe, mqtt5.SubscribePacket)
+            granted = mqtt5.SubAckReasonCode.GRANTED_QOS_AT_LEAST_ONCE
+            reasons = [granted for _ in subscribe.topic_filters]
+            await connection.send(mqtt5.SubAckPacket(subscribe.packet_id, reasons).write())
+            await script(connection)
+        except ConnectionError:
+            pass
+        finally:
+            writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    try:
+        yield server.sockets[0].getsockname()[:2]
+    finally:
+        server.close()
