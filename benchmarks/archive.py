@@ -3,21 +3,31 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, LiteralString
+from typing import Any, LiteralString, NamedTuple
 
 import numpy as np
 import psycopg
 from numpy.typing import NDArray
+from psycopg.sql import SQL, Literal
 
 from benchmarks.city import BenchCity
 from benchmarks.live_events import UNKNOWN
 from benchmarks.traffic import Numbers
+from twin.instant import Instant, to_datetime
 
-_COUNT = "SELECT count(*) FROM observation"
+_COUNT = "SELECT count(*) FROM observation WHERE phenomenon_time >= %s"
+
+# What PostgreSQL itself counts, a second later: asked for often, counting rows would be a load of its own.
+_INSERTED = """
+SELECT coalesce(sum(s.n_tup_ins), 0)::bigint
+FROM show_chunks('observation') AS chunk JOIN pg_stat_user_tables s ON s.relid = chunk
+"""
 
 # Fixed widths: so the binary rows are an array as they are.
 _STORED = """
-COPY (SELECT datastream_id::bigint, phenomenon_time, value::float8 FROM observation) TO STDOUT (FORMAT BINARY)
+COPY (
+    SELECT datastream_id::bigint, phenomenon_time, value::float8 FROM observation WHERE phenomenon_time >= {}
+) TO STDOUT (FORMAT BINARY)
 """
 _ROW = np.dtype(
     [
@@ -39,7 +49,10 @@ _DATASTREAMS = "SELECT id, entity_id, property FROM datastream"
 _QUARANTINED = "SELECT reason, count(*) FROM quarantine GROUP BY reason ORDER BY reason"
 
 _SIZE = """
-SELECT coalesce(sum(table_bytes), 0)::bigint, coalesce(sum(index_bytes), 0)::bigint
+SELECT
+    coalesce(sum(table_bytes), 0)::bigint,
+    coalesce(sum(index_bytes), 0)::bigint,
+    pg_database_size(current_database())
 FROM hypertable_detailed_size('observation')
 """
 
@@ -51,9 +64,21 @@ SELECT current_setting('server_version'), extversion FROM pg_extension WHERE ext
 """
 
 
+class Size(NamedTuple):
+    """Bytes."""
+
+    table: int  #: the rows of `observation`
+    indexes: int  #: of `observation`
+    database: int  #: everything
+
+    def since(self, before: Size) -> Size:
+        """Return what has been added."""
+        return Size(*(now - then for now, then in zip(self, before, strict=True)))
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stored:
-    """The content of the hypertable `observation` and of `quarantine`.
+    """What the hypertable `observation` has from an instant on, and `quarantine` as a whole.
 
     Of all arrays, element n belongs to row n.
     """
@@ -62,46 +87,63 @@ class Stored:
     times: Numbers  #: phenomenon instants
     values: NDArray[np.float64]
     quarantined: dict[str, int]  #: messages by reason
-    records: dict[str, int]  #: of the log, by topic
-    table_bytes: int
-    index_bytes: int
 
 
 class Archive:
     """A connection to the system's database, for looking only."""
 
     def __init__(self, dsn: str) -> None:
-        self._connection = psycopg.connect(dsn, autocommit=True, application_name="livetwin-benchmark")
+        self._connection = psycopg.connect(
+            dsn,
+            autocommit=True,
+            application_name="livetwin-benchmark",
+            # So that what looking costs is all in one process, which is not counted as the system's.
+            options="-c max_parallel_workers_per_gather=0",
+        )
 
-    def count(self) -> int:
-        """Return how many observations are stored now."""
-        return int(self._one(_COUNT)[0])
+    @property
+    def backend(self) -> int:
+        """The process of the server that serves this connection."""
+        return self._connection.info.backend_pid
+
+    def count(self, since: Instant) -> int:
+        """Return how many observations are stored now, of phenomenon times from an instant on."""
+        return int(self._one(_COUNT, to_datetime(since))[0])
+
+    def inserted(self) -> int:
+        """Return about how many observations have ever been stored, as of a second ago."""
+        return int(self._one(_INSERTED)[0])
+
+    def size(self) -> Size:
+        """Return how large it is."""
+        return Size(*map(int, self._one(_SIZE)))
 
     def versions(self) -> dict[str, str]:
         """Return the versions of PostgreSQL and TimescaleDB."""
         postgres, timescale = self._one(_VERSIONS)
         return {"postgresql": str(postgres), "timescaledb": str(timescale)}
 
-    def read(self, city: BenchCity) -> Stored:
-        """Return everything that was stored."""
-        table, index = self._one(_SIZE)
-        rows = self._rows()
+    def read(self, city: BenchCity, since: Instant) -> Stored:
+        """Return what was stored."""
+        rows = self._rows(since)
         return Stored(
             datastreams=self._indexes(city)[rows["id"].astype(np.int64)],
             times=rows["time"].astype(np.int64) + _2000_US,
             values=rows["value"].astype(np.float64),
             quarantined={reason: int(count) for reason, count in self._connection.execute(_QUARANTINED)},
-            records={topic: int(count) for topic, count in self._connection.execute(_RECORDS)},
-            table_bytes=int(table),
-            index_bytes=int(index),
         )
+
+    def records(self) -> dict[str, int]:
+        """Return how many records of the log were read, by topic."""
+        return {topic: int(count) for topic, count in self._connection.execute(_RECORDS)}
 
     def close(self) -> None:
         """Disconnect."""
         self._connection.close()
 
-    def _rows(self) -> NDArray[np.void]:
-        with self._connection.cursor() as cursor, cursor.copy(_STORED) as copy:
+    def _rows(self, since: Instant) -> NDArray[np.void]:
+        query = SQL(_STORED).format(Literal(to_datetime(since)))
+        with self._connection.cursor() as cursor, cursor.copy(query) as copy:
             data = b"".join(bytes(block) for block in copy)
         return np.frombuffer(data[_HEADER_BYTES:-_TRAILER_BYTES], _ROW)
 
@@ -116,7 +158,7 @@ class Archive:
             indexes[id] = known.get((entity, property), UNKNOWN)
         return indexes
 
-    def _one(self, query: LiteralString) -> tuple[Any, ...]:
-        row = self._connection.execute(query).fetchone()
+    def _one(self, query: LiteralString, *values: object) -> tuple[Any, ...]:
+        row = self._connection.execute(query, values).fetchone()
         assert row is not None
         return row

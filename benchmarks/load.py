@@ -17,6 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.backlog import Backlog
 from benchmarks.companion import Channel
 from benchmarks.lane import Lane
 from benchmarks.packets import Packets
@@ -53,6 +54,7 @@ class LoadOptions:
     messages: int
     connections: int  #: divides the number of sensors: a sensor keeps its connection, and so its order
     seconds_max: float = float("inf")  #: after which nothing more is sent
+    backlog: Backlog | None = None  #: that is not to grow
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,6 +163,8 @@ class _Load:
         due = options.messages
         if options.rate != FLAT_OUT:
             due = min(due, int(elapsed_s * options.rate) + 1)
+        if options.backlog is not None:
+            due = min(due, options.backlog.messages_max(options.traffic.pack))
         now = system_clock()
         for lane in self._lanes:
             numbers = lane.next(due)

@@ -14,7 +14,6 @@ import psutil
 
 _PROC = Path("/proc")
 _TICKS_A_SECOND = os.sysconf("SC_CLK_TCK")
-_PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 
 # Of /proc/PID/stat, counted after the name in parentheses.
 _PARENT, _USER, _CHILDREN_SYSTEM = 1, 11, 14
@@ -30,7 +29,7 @@ class Usage:
     """What one part of the system used in a span of time."""
 
     cpu_s: float
-    memory_bytes_max: int  #: greatest of the samples; memory that processes share counts once
+    memory_bytes_max: int  #: greatest of the samples, each process with its part of what is shared
 
 
 class Meter:
@@ -121,16 +120,16 @@ def _with_descendants(pids: Iterable[int], children: Mapping[int, list[int]]) ->
 
 
 def _memory_bytes(pids: Iterable[int]) -> int:
-    """Return resident memory: what is each process's own, and once the largest part that is shared."""
-    own, shared = 0, [0]
+    """Return proportional memory: of a page that processes share, each has its part."""
+    total = 0
     for pid in pids:
         try:
-            fields = (_PROC / str(pid) / "statm").read_text().split()
+            rollup = (_PROC / str(pid) / "smaps_rollup").read_text()
         except OSError:
             continue
-        own += int(fields[1]) - int(fields[2])
-        shared.append(int(fields[2]))
-    return (own + max(shared)) * _PAGE_BYTES
+        # The first line is about addresses; then "Rss: 1234 kB", "Pss: 1234 kB" and so on.
+        total += next((int(line.split()[1]) for line in rollup.splitlines() if line.startswith("Pss:")), 0)
+    return total << 10
 
 
 def _machine_busy_s() -> float:

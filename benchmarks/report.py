@@ -14,7 +14,7 @@ SCHEMA = 1
 
 # In the order in which a message passes them; what is not listed follows.
 _ORDER = ("mosquitto", "ingest", "kafka", "stream", "api", "outlets", "historian", "postgres")
-_OURS = ("load generator", "probe")
+_OURS = ("load generator", "probe", "reader")
 
 _MIB = 1 << 20
 
@@ -30,7 +30,7 @@ def lines(run: Run) -> Iterator[str]:
     )
     yield ""
     yield from _rows(
-        ("rate asked", f"{run.options.rate}/s for {run.options.seconds} s"),
+        ("rate asked", f"{run.options.rate or 'flat out'}/s for {run.options.seconds} s"),
         ("rate achieved", f"{run.rate}/s"),
         ("messages sent", balance.sent),
         ("acknowledged (PUBACK)", balance.acknowledged),
@@ -42,9 +42,9 @@ def lines(run: Run) -> Iterator[str]:
         ("log records", _records(run)),
         (
             "bytes an observation",
-            f"{_ratio(run.table_bytes + run.index_bytes, balance.stored.count):.0f} in the database "
-            f"({_ratio(run.table_bytes, balance.stored.count):.0f} rows, "
-            f"{_ratio(run.index_bytes, balance.stored.count):.0f} index), "
+            f"{_ratio(run.added.database, balance.stored.count):.0f} in the database "
+            f"({_ratio(run.added.table, balance.stored.count):.0f} rows of observations, "
+            f"{_ratio(run.added.indexes, balance.stored.count):.0f} their index), "
             f"{_ratio(run.event_bytes, balance.told.count):.0f} on the live stream",
         ),
     )
@@ -88,8 +88,9 @@ def document(run: Run) -> dict[str, Any]:
         "toldAfterS": run.told_after_s,
         "storedAfterS": run.stored_after_s,
         "bytesPerObservation": {
-            "table": round(_ratio(run.table_bytes, run.balance.stored.count), 1),
-            "index": round(_ratio(run.index_bytes, run.balance.stored.count), 1),
+            "table": round(_ratio(run.added.table, run.balance.stored.count), 1),
+            "index": round(_ratio(run.added.indexes, run.balance.stored.count), 1),
+            "database": round(_ratio(run.added.database, run.balance.stored.count), 1),
             "event": round(_ratio(run.event_bytes, run.balance.told.count), 1),
         },
         "records": run.records,
@@ -151,13 +152,13 @@ def _process_row(run: Run, name: str, usage: Usage, idle_cores: float) -> str:
 def _notes(run: Run) -> Iterator[str]:
     yield (
         "The probe follows all events. CPU is counted from the first message until all was stored; "
-        "peak memory counts shared pages once."
+        "memory is proportional: of a page that processes share, each has its part."
     )
     yield (
         f"Other programs used {run.other_cores:.2f} cores meanwhile "
         f"(load {run.machine['loadBefore']} before)."
     )
-    if run.rate < 0.99 * run.options.rate:
+    if run.rate < 0.99 * (run.options.rate or 0):
         yield "WARNING: the rate asked for was not reached."
     if run.restarted:
         yield (

@@ -2,36 +2,36 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from benchmarks.archive import Archive
+from benchmarks.archive import Archive, Size
+from benchmarks.backlog import Backlog
 from benchmarks.balance import Balance, Readings, strike
 from benchmarks.city import BenchCity
-from benchmarks.companion import BenchmarkError, Companion
+from benchmarks.companion import Companion
 from benchmarks.latency import Summary, summarise
 from benchmarks.live_events import LiveEvents
-from benchmarks.load import LATE_S_MAX, PUBACK_TIMEOUT_S, LoadOptions, LoadResult, generate
+from benchmarks.load import FLAT_OUT, LoadOptions, generate
 from benchmarks.machine import describe_machine
-from benchmarks.processes import Meter, Usage, watched
+from benchmarks.processes import Usage, watched
 from benchmarks.profile import profiled
 from benchmarks.sse_probe import ProbeOptions, follow
 from benchmarks.system import HOST, BenchSystem
+from benchmarks.through import Pushed, Through
 from benchmarks.traffic import Numbers
+from runtime.clock import system_clock
 
-READY_TIMEOUT_S = 60.0
+READY_TIMEOUT_S = 150.0
 READ_TIMEOUT_S = 120.0
 
-IDLE_S = 3.0
-SAMPLE_S = 0.5
-_DRAIN_LOOK_S = 0.1
+IDLE_S = 2.0
 
-# The rest is given up for lost when nothing more has come for so long.
-DRAIN_STILL_S = 10.0
+FLAT_OUT_RATE_MAX = 60_000
+"""More messages a second are not expected of any system."""
 
 _SECOND_US = 1_000_000
 
@@ -40,7 +40,7 @@ _SECOND_US = 1_000_000
 class RunOptions:
     """What to measure."""
 
-    rate: int
+    rate: int  #: messages a second; FLAT_OUT: as fast as the system takes them
     seconds: int
     connections: int
     city: BenchCity
@@ -50,7 +50,7 @@ class RunOptions:
     @property
     def messages(self) -> int:
         """How many messages are sent."""
-        return self.rate * self.seconds
+        return (self.rate or FLAT_OUT_RATE_MAX) * self.seconds
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,42 +72,53 @@ class Run:
     idle_cores: dict[str, float]  #: cores that each process used before the load
     other_cores: float  #: that all other programs used meanwhile
     records: dict[str, int]  #: of the log, by topic: a record holds a batch of observations or updates
-    table_bytes: int
-    index_bytes: int
+    added: Size  #: to the database
     event_bytes: int
     restarted: list[str]  #: parts whose processes changed during the run
     recycles: int  #: how often the embedded log was replaced during the run
 
 
 def measure(options: RunOptions, tell: Callable[[str], None]) -> Run:
-    """Do one run. Raises BenchmarkError when something cannot be measured."""
+    """Start a system and do one run. Raises BenchmarkError when something cannot be measured."""
     with BenchSystem(keep=options.keep, city=options.city.model()) as system:
         tell(f"system runs, {options.messages} messages follow, {options.rate} a second")
-        companions: list[Companion] = []
-        archive = Archive(str(system.ports["database"]))
-        try:
-            return _measure(options, system, archive, companions)
-        finally:
-            archive.close()
-            for companion in companions:
-                companion.end()
+        return put_through(options, system)
+
+
+def put_through(options: RunOptions, system: BenchSystem) -> Run:
+    """Do one run on a system that runs. Raises BenchmarkError when something cannot be measured."""
+    companions: list[Companion] = []
+    archive = Archive(str(system.ports["database"]))
+    try:
+        return _measure(options, system, archive, companions)
+    finally:
+        archive.close()
+        for companion in companions:
+            companion.end()
 
 
 def _measure(options: RunOptions, system: BenchSystem, archive: Archive, companions: list[Companion]) -> Run:
-    before = system.ports
-    probe, load = _companions(options, before, companions)
-    groups = {**system.pids, "supervisor": [system.supervisor], **{one.name: [one.pid] for one in companions}}
+    backlog = Backlog()
+    since, before = system_clock(), system.ports
+    probe, load = _companions(options, before, backlog, companions)
+    groups = {
+        **system.pids,
+        "supervisor": [system.supervisor],
+        **{one.name: [one.pid] for one in companions},
+        "reader": [archive.backend],
+    }
     idle, _, idle_s = watched(groups, lambda _: load.has_answer(IDLE_S))
     machine = {**describe_machine(system.data_dir), **archive.versions()}
-
-    through = _Through(options, load, probe, archive)
+    size, records = archive.size(), archive.records()
+    through = Through(load, archive, backlog, since=since, seconds=options.seconds, pack=options.city.pack)
+    pushed: list[Pushed] = []
     with profiled(options.profile, system.pids.get(options.profile or "", ())):
-        usage, other_s, usage_s = watched(groups, through.push)
+        usage, other_s, usage_s = watched(groups, lambda meter: pushed.append(through.push(meter)))
+    (sent, told_after_s, stored_after_s) = pushed[0]
     probe.tell("end")
     seen: LiveEvents = probe.answer(READ_TIMEOUT_S)
-    stored = archive.read(options.city)
+    stored = archive.read(options.city, since)
     after = system.ports
-    sent = through.result
     readings = Readings(options.city.traffic, sent)
     published, delays = _delays(readings, seen)
     start = int(published.min()) if len(published) else 0
@@ -120,15 +131,14 @@ def _measure(options: RunOptions, system: BenchSystem, archive: Archive, compani
         latency=summarise(delays),
         steady=summarise(delays[published - start >= _SECOND_US]),
         seconds=_by_second(published - start, delays),
-        told_after_s=through.told_after_s,
-        stored_after_s=through.stored_after_s,
+        told_after_s=told_after_s,
+        stored_after_s=stored_after_s,
         usage=usage,
         usage_s=usage_s,
         idle_cores={name: round(one.cpu_s / idle_s, 3) for name, one in idle.items()},
         other_cores=round(other_s / usage_s, 3),
-        records=stored.records,
-        table_bytes=stored.table_bytes,
-        index_bytes=stored.index_bytes,
+        records={name: count - records.get(name, 0) for name, count in archive.records().items()},
+        added=archive.size().since(size),
         event_bytes=seen.bytes,
         restarted=sorted(name for name, pids in after["pids"].items() if pids != before["pids"].get(name)),
         recycles=after["recycles"] - before["recycles"],
@@ -136,10 +146,12 @@ def _measure(options: RunOptions, system: BenchSystem, archive: Archive, compani
 
 
 def _companions(
-    options: RunOptions, ports: dict[str, Any], started: list[Companion]
+    options: RunOptions, ports: dict[str, Any], backlog: Backlog, started: list[Companion]
 ) -> tuple[Companion, Companion]:
     """Start the probe and the load generator; both are in `started` as soon as they run."""
-    follows = ProbeOptions(host=HOST, port=ports["http"], key=ports["operatorKey"], city=options.city)
+    follows = ProbeOptions(
+        host=HOST, port=ports["http"], key=ports["operatorKey"], city=options.city, backlog=backlog
+    )
     probe = Companion("probe", follow, follows)
     started.append(probe)
     load = Companion(
@@ -152,55 +164,14 @@ def _companions(
             rate=options.rate,
             messages=options.messages,
             connections=options.connections,
+            seconds_max=options.seconds if options.rate == FLAT_OUT else float("inf"),
+            backlog=backlog if options.rate == FLAT_OUT else None,
         ),
     )
     started.append(load)
     for companion in started:
         companion.answer(READY_TIMEOUT_S)
     return probe, load
-
-
-class _Through:
-    """Puts the load on the system and waits until it is through."""
-
-    result: LoadResult
-    told_after_s = 0.0
-    stored_after_s = 0.0
-
-    def __init__(self, options: RunOptions, load: Companion, probe: Companion, archive: Archive) -> None:
-        self._options = options
-        self._load = load
-        self._probe = probe
-        self._archive = archive
-
-    def push(self, meter: Meter) -> None:
-        """Send everything; return when it was told and stored, or nothing more comes."""
-        deadline = time.monotonic() + self._options.seconds + LATE_S_MAX + PUBACK_TIMEOUT_S
-        self._load.tell("go")
-        while not self._load.has_answer(SAMPLE_S):
-            meter.sample()
-            if time.monotonic() > deadline:
-                raise BenchmarkError("the load generator does not end")
-        self.result = self._load.answer(0)
-        acknowledged = time.monotonic()
-        self._drain(self._told)
-        self.told_after_s = round(time.monotonic() - acknowledged, 2)
-        self._drain(self._archive.count)
-        self.stored_after_s = round(time.monotonic() - acknowledged, 2)
-
-    def _told(self) -> int:
-        self._probe.tell("count")
-        return int(self._probe.answer(READY_TIMEOUT_S))
-
-    def _drain(self, count: Callable[[], int]) -> None:
-        wanted = int(self.result.acknowledged.sum()) * self._options.city.pack
-        known, since = -1, time.monotonic()
-        while (now := count()) < wanted:
-            if now > known:
-                known, since = now, time.monotonic()
-            elif time.monotonic() - since > DRAIN_STILL_S:
-                return
-            self._load.has_answer(_DRAIN_LOOK_S)  # it says nothing more: this waits
 
 
 def _delays(readings: Readings, seen: LiveEvents) -> tuple[Numbers, Numbers]:

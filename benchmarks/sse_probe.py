@@ -15,6 +15,7 @@ from typing import IO, cast
 
 import httptools
 
+from benchmarks.backlog import Backlog
 from benchmarks.city import CITY, BenchCity
 from benchmarks.companion import Channel
 from benchmarks.live_events import LiveEvents, read_events
@@ -42,6 +43,7 @@ class ProbeOptions:
     port: int
     key: str
     city: BenchCity
+    backlog: Backlog
 
 
 class Spool:
@@ -76,7 +78,6 @@ class _Stream(asyncio.Protocol):
 
     def __init__(self, options: ProbeOptions) -> None:
         self.spool = Spool()
-        self.told = 0
         self.snapshot = asyncio.Event()
         self.failure: str | None = None
         self._options = options
@@ -117,10 +118,11 @@ class _Stream(asyncio.Protocol):
         self._rest = body[end:]
         piece = body[:end]
         self.spool.add(self._now, piece)
+        told = self._options.backlog.told
         if self.snapshot.is_set():
-            self.told += piece.count(_ABOUT_SITE)
+            told.value += piece.count(_ABOUT_SITE)
         elif (snapshot_end := piece.find(_SNAPSHOT_END)) >= 0:
-            self.told = piece.count(_ABOUT_SITE, piece.index(_EVENT_END, snapshot_end))
+            told.value = piece.count(_ABOUT_SITE, piece.index(_EVENT_END, snapshot_end))
             self.snapshot.set()
         if self.spool.bytes > KEPT_BYTES_MAX:
             self._fail(f"more than {KEPT_BYTES_MAX} bytes of events")
@@ -140,7 +142,8 @@ class _Stream(asyncio.Protocol):
 async def follow(channel: Channel, options: ProbeOptions) -> None:
     """Follow the stream and say "ready" once the snapshot is there.
 
-    Answers each "count" with how many readings were told so far, and "end" with the LiveEvents.
+    At the word "end" it answers with the LiveEvents, or fails if the stream did; the backlog knows how many
+    readings were told so far.
     """
     loop = asyncio.get_running_loop()
     async with asyncio.timeout(CONNECT_TIMEOUT_S):
@@ -152,10 +155,7 @@ async def follow(channel: Channel, options: ProbeOptions) -> None:
         raise TimeoutError(f"the live stream has no snapshot after {SNAPSHOT_TIMEOUT_S:.0f} s") from error
     _raise_if_failed(stream)
     channel.send("ready")
-    while (word := await channel.word()) == "count":
-        _raise_if_failed(stream)
-        channel.send(stream.told)
-    assert word == "end", word
+    await channel.word()
     _raise_if_failed(stream)
     channel.send(stream.end())
     await channel.word()

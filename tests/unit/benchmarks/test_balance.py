@@ -41,7 +41,7 @@ def rows() -> dict[str, Any]:
 
 
 def struck(sent: LoadResult, rows: dict[str, Any]) -> Balance:
-    stored = Stored(**rows, quarantined={}, records={}, table_bytes=0, index_bytes=0)
+    stored = Stored(**rows, quarantined={})
     events = LiveEvents(
         arrived=rows["times"] + 1000,
         phenomenon=rows["times"],
