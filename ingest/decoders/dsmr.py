@@ -214,15 +214,19 @@ def _time_of(reading: Reading) -> Instant:
     return 0 if reading.time is None else reading.time
 
 
-# Equipment ids (hex of ASCII), supply point ids, logical device name, and texts to the customer.
-_IDENTIFYING = re.compile(rb"([0-9]-[0-9]:(?:96\.1\.[012]|96\.13\.[0-3]|0\.0\.0|42\.0\.0)\()([^()\r\n]+)")
+# Equipment ids (hex of ASCII), supply point ids, logical device name, and texts to the customer. And whatever is
+# too long to be a number or a time: an id whose reference was cut off or garbled on the way.
+_IDENTIFYING = re.compile(
+    rb"([0-9]-[0-9]:(?:96\.1\.[012]|96\.13\.[0-3]|0\.0\.0|42\.0\.0)\()([^()\r\n]+)|[0-9A-Za-z]{14,}+"
+)
 
 
 def redact(payload: bytes, pseudonymise: Pseudonymise) -> bytes:
     """Return the telegram with pseudonyms for ids and texts; a checksum that was right stays right."""
 
     def replaced(match: re.Match[bytes]) -> bytes:
-        return match[1] + pseudonymise(match[2].decode("latin-1")).encode("ascii")
+        before, identifier = (match[1], match[2]) if match[2] is not None else (b"", match[0])
+        return before + pseudonymise(identifier.decode("latin-1")).encode("ascii")
 
     return rewritten(payload, lambda one: _IDENTIFYING.sub(replaced, one))
 

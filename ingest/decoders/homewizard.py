@@ -192,7 +192,9 @@ def _time(value: Any, where: str, context: DecodingContext, *, external: bool = 
 
 
 _IDENTIFYING = re.compile(
-    rb'("(?:gas_unique_id|unique_id|wifi_ssid|serial)"\s*+:\s*+)("(?:[^"\\]|\\.)*+"?|[0-9][^,}\s]*+)',
+    rb'("(?:gas_unique_id|unique_id|wifi_ssid|serial)"\s*+:\s*+)("(?:[^"\\]|\\.)*+"?|[0-9][^,}\s]*+)'
+    # An id by another name, or cut off from it: no name, unit or time is so long without a break.
+    rb"|(?<![0-9])(?<![0-9]\.)[0-9A-Za-z]{14,}+",
     re.DOTALL,
 )
 
@@ -201,11 +203,26 @@ def redact(payload: bytes, pseudonymise: Pseudonymise) -> bytes:
     """Return the JSON with meter ids and the network's name replaced by pseudonyms, cut off or not."""
 
     def replaced(match: re.Match[bytes]) -> bytes:
+        if match[2] is None:
+            return pseudonymise(match[0].decode("ascii")).encode("ascii")
         found = match[2].strip(b'"')
         pseudonym = pseudonymise(found.decode("latin-1")).encode("ascii") if found else b""
         return match[1] + b'"' + pseudonym + b'"'
 
-    return _IDENTIFYING.sub(replaced, payload)
+    return _IDENTIFYING.sub(replaced, _unescaped(payload))
+
+
+def _unescaped(payload: bytes) -> bytes:
+    """Return JSON in which letters and digits stand as they are, so that no name and no id hides in escapes."""
+    return _ESCAPE.sub(_letter, payload) if b"\\u00" in payload else payload
+
+
+_ESCAPE = re.compile(rb"\\(?:u00([3-7][0-9A-Fa-f])|.)", re.DOTALL)
+
+
+def _letter(match: re.Match[bytes]) -> bytes:
+    letter = bytes((int(match[1], 16),)) if match[1] else b""
+    return letter if letter.isalnum() or letter == b"_" else match[0]
 
 
 DECODER = Decoder(

@@ -217,6 +217,15 @@ def test_redaction_finds_an_id_that_is_cut_off() -> None:
     assert b"4530" not in DECODER.redact(cut, PSEUDONYMISE)
 
 
+@pytest.mark.parametrize("before", [b"0-0:96.1.1*", b"0-0:96.9.1(", b"1(", b""])
+def test_redaction_finds_an_id_whose_reference_was_cut_off_or_garbled(before: bytes) -> None:
+    assert DECODER.redact is not None
+    line = before + b"4530303632303030303132333435363738)\r\n1-0:1.8.1(002310.125*kWh)\r\n!3305\r\n"
+    redacted = DECODER.redact(line, PSEUDONYMISE)
+    assert b"4530" not in redacted
+    assert b"1-0:1.8.1(002310.125*kWh)" in redacted
+
+
 def test_the_checksum_is_that_of_dsmr_parser_for_even_and_odd_lengths() -> None:
     for length in range(64):
         text = "/ISk5!"[: length % 7] + "a" * length

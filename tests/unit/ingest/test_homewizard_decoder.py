@@ -154,6 +154,9 @@ def test_redaction_removes_ids_and_the_networks_name_and_keeps_the_json(payload:
         b'{"unique_id" : "4530303633\\"45", "power_w": }',
         b'"gas_unique_id":4530303633,',
         b'\xff\xfe"unique_id":"4530303633"',
+        b'{"unique\\u005fid":"\\u0034530303633"}',
+        b'{"meter":"4530303633303030313233"}',
+        b'0303633","x":"94530303633303030313233"}',
     ],
 )
 def test_redaction_works_on_json_that_is_cut_off_or_broken(payload: bytes) -> None:

@@ -1,0 +1,236 @@
+"""What devices send: a target for each decoder, one for the way from a topic to the log, and one for redaction.
+
+Payloads are those of the virtual devices of Alkmaar and those of `tests/payloads.py`.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import defaultdict
+from functools import cache, partial
+
+from cities import default_city
+from cities.folder import read_city
+from ingest.decoders import Routes, registry
+from ingest.decoding import Decoded, PayloadError, Reading
+from ingest.intake import Intake, Taken
+from ingest.p1_telegram import crc16
+from ingest.records import RecordMaker
+from ingest.session import Message
+from simulators.devices import devices_of
+from simulators.truth.city import CityTruth
+from storage.text_column import storable
+from tests.fuzz.engine import Target
+from tests.intake import intake_of
+from tests.payloads import (
+    CONTEXT,
+    DSMR_V2,
+    DSMR_V4_UNPADDED,
+    DSMR_V5,
+    HOMEWIZARD_V1,
+    HOMEWIZARD_V2,
+    RECEIVED,
+    TOPICS_AND_PAYLOADS,
+)
+from twin.instant import INSTANT_MAX, INSTANT_MIN
+from twin.messages import OBSERVATIONS, QUARANTINE
+from twin.model import CityModel
+from twin.plausibility import Reason
+
+PAYLOAD_BYTES_MAX = 256 * 1024
+
+# Member names, units and references: what a mutation needs to get past the first look.
+_WORD = re.compile(rb"[A-Za-z0-9_.:\-]{2,40}")
+_WORDS_MAX = 400
+
+# Of an identifier no piece survives that is so long: a shorter one names a make, or nothing.
+IDENTIFYING_CHARACTERS = 14
+PERSONAL = {
+    "dsmr": (DSMR_V5, DSMR_V4_UNPADDED),
+    "homewizard": (HOMEWIZARD_V1, HOMEWIZARD_V2),
+}
+_FRACTION = re.compile(rb"[0-9]\.[0-9]+")
+_IDENTIFIER = re.compile(rb"(?:45|47|57|48)[0-9A-F]{8,}")
+
+
+@cache
+def alkmaar() -> CityModel:
+    """Return the model of the city that comes with LiveTwin."""
+    return read_city(default_city()).model(1)
+
+
+@cache
+def messages() -> dict[str, tuple[tuple[str, bytes], ...]]:
+    """Return topics and payloads of each feed: of devices that the city knows first."""
+    plan = read_city(default_city())
+    devices, _ = devices_of(plan, CityTruth(1, plan))
+    found: defaultdict[str, list[tuple[str, bytes]]] = defaultdict(list)
+    for device in devices:
+        if len(found[device.sensor.feed]) < 3:
+            message = device.message(RECEIVED)
+            found[device.sensor.feed].append((message.topic, message.payload))
+    for name, one in TOPICS_AND_PAYLOADS.items():
+        found[name].append(one)
+    found["dsmr"] += [("dsmr/gw-12/telegram", one) for one in (DSMR_V2, DSMR_V4_UNPADDED)]
+    found["homewizard"].append(("homewizard/gw-12/measurement", HOMEWIZARD_V2))
+    return {name: tuple(some) for name, some in found.items()}
+
+
+def words_of(payloads: tuple[bytes, ...]) -> tuple[bytes, ...]:
+    """Return the words that payloads are made of."""
+    words = {word: None for payload in payloads for word in _WORD.findall(payload)}
+    return tuple(words)[:_WORDS_MAX]
+
+
+def decoder_targets() -> list[Target]:
+    """Return a target for each decoder there is; one that has no valid payload here is a fault."""
+    return [
+        Target(
+            name=f"decoder-{name}",
+            run=partial(decode, name),
+            seeds=(payloads := tuple(payload for _, payload in messages()[name])),
+            words=words_of(payloads),
+        )
+        for name in sorted(registry())
+    ]
+
+
+def decode(name: str, payload: bytes) -> str:
+    """Decode a payload twice: the same readings, or the same refusal, and nothing else is raised."""
+    outcome = _decoded(name, payload)
+    assert _decoded(name, payload) == outcome
+    if name == "dsmr" and b"\n!" in payload:
+        # Under its own checksum, so that the lines are read.
+        content = payload.partition(b"\n!")[0] + b"\n!"
+        _decoded(name, content + b"%04X\r\n" % crc16(content.replace(b"\n", b"\r\n")))
+    return outcome
+
+
+def _decoded(name: str, payload: bytes) -> str:
+    topic = messages()[name][0][0]
+    try:
+        decoded = registry()[name].decode(topic, payload, CONTEXT)
+    except PayloadError as refused:
+        assert refused.detail
+        assert len(refused.detail) < 2_000, f"a detail of {len(refused.detail)} characters"
+        refused.detail.encode()
+        return f"{refused.reason}: {refused.detail}"
+    check_decoded(decoded)
+    finite = [one for one in decoded.readings if math.isfinite(one.value)]
+    return f"{len(decoded.readings).bit_length()} readings, {len(finite).bit_length()} finite"
+
+
+def check_decoded(decoded: Decoded) -> None:
+    """Assert that what a decoder returned is of the shape that the intake relies on."""
+    assert decoded.readings
+    decoded.device.encode()
+    for reading in decoded.readings:
+        assert isinstance(reading, Reading)
+        assert type(reading.field) is str
+        assert type(reading.value) is float
+        assert type(reading.flags) is int
+        assert reading.unit is None or type(reading.unit) is str
+        assert reading.time is None or INSTANT_MIN <= reading.time <= INSTANT_MAX
+
+
+def intake_target() -> Target:
+    """Return the target of the whole way: a topic, a line break, and a payload."""
+    seeds = tuple(topic.encode() + b"\n" + payload for some in messages().values() for topic, payload in some)
+    return Target(name="intake", run=take, seeds=seeds, words=words_of(seeds))
+
+
+@cache
+def _intake() -> Intake:
+    return intake_of(alkmaar(), payload_bytes_max=PAYLOAD_BYTES_MAX, quarantine_bytes_max=PAYLOAD_BYTES_MAX)
+
+
+def take(data: bytes) -> str:
+    """Take a message twice: the same becomes of it, and the log can carry it."""
+    topic, _, payload = data.partition(b"\n")
+    message = Message(topic.decode("utf-8", "backslashreplace"), payload, RECEIVED, 1, 1, 1)
+    taken = _intake().take(message, 0)
+    assert repr(_intake().take(message, 0)) == repr(taken)
+    _check_taken(taken)
+    _check_records(taken)
+    quarantined = taken.quarantined
+    what = "usable" if quarantined is None else f"{quarantined.reason}: {quarantined.detail}"
+    return f"{min(len(taken.observations), 3)} {what}"
+
+
+def _check_taken(taken: Taken) -> None:
+    assert taken.observations or taken.quarantined
+    for one in taken.observations:
+        bounds = alkmaar().properties[alkmaar().datastreams[one.datastream].property]
+        assert bounds.minimum <= one.value <= bounds.maximum
+        assert type(one.flags) is int
+    if taken.quarantined is not None:
+        assert taken.quarantined.reason != Reason.DECODER_FAILED, taken.quarantined.detail
+        assert taken.quarantined.detail
+        for text in (taken.quarantined.topic, taken.quarantined.device, taken.quarantined.detail):
+            assert "\0" not in storable(text)
+            text.encode()
+
+
+def _check_records(taken: Taken) -> None:
+    for record in RecordMaker("run-1", lambda: RECEIVED).records([taken]):
+        assert len(record.value) <= 1_000_000
+        codec = QUARANTINE if record.topic == "quarantine" else OBSERVATIONS
+        assert codec.encode(codec.decode(record.value)) == record.value  # type: ignore[attr-defined]
+
+
+def topic_target() -> Target:
+    """Return the target of topics alone."""
+    seeds = tuple(topic.encode() for some in messages().values() for topic, _ in some)
+    return Target(name="topic", run=_route, seeds=seeds, words=(b"+", b"#", b"$SYS", b"$share", b"//", b"/"))
+
+
+@cache
+def _routes() -> Routes:
+    return Routes(registry(), alkmaar().feeds)
+
+
+def _route(data: bytes) -> str:
+    route = _routes().route(data.decode("utf-8", "backslashreplace"))
+    return route.feed if route is not None else "none"
+
+
+def redaction_targets() -> list[Target]:
+    """Return a target for each feed of personal data."""
+    assert {name for name, one in registry().items() if one.redact is not None} == set(PERSONAL)
+    return [
+        Target(name=f"redaction-{name}", run=partial(redact, name), seeds=seeds, words=words_of(seeds))
+        for name, seeds in PERSONAL.items()
+    ]
+
+
+@cache
+def identifying_pieces(name: str) -> frozenset[bytes]:
+    """Return every piece of the identifiers of the seeds that is long enough to name somebody."""
+    found = [one for seed in PERSONAL[name] for one in _IDENTIFIER.findall(seed)]
+    return frozenset(
+        one[start : start + IDENTIFYING_CHARACTERS]
+        for one in found
+        for start in range(len(one) - IDENTIFYING_CHARACTERS + 1)
+    )
+
+
+def redact(name: str, payload: bytes) -> str:
+    """Redact a payload: nothing is raised, and no piece of an identifier is left."""
+    decoder = registry()[name]
+    assert decoder.redact is not None
+    redacted = decoder.redact(payload, _pseudonym)
+    assert decoder.redact(payload, _pseudonym) == redacted
+    # What follows a decimal point is a number, whatever its digits are.
+    read = _FRACTION.sub(b"", redacted)
+    left = [one for one in identifying_pieces(name) if one in read]
+    assert not left, f"{left[0]!r} is left in {redacted!r}"
+    # It may be redacted once more, when it is replayed.
+    assert isinstance(decoder.redact(redacted, _pseudonym), bytes)
+    return _decoded(name, redacted)
+
+
+def _pseudonym(identifier: str) -> str:
+    """Return a text that nobody takes for an identifier, whatever it stands for."""
+    identifier.encode("utf-8", "surrogatepass")
+    return "abcdefghijklmnop"
