@@ -10,14 +10,18 @@ PACKAGES := twin runtime ingest stream alerting storage api outlets cities simul
 ARGS ?=
 # More options for pytest: make test TESTS="tests/unit -k decoders"
 TESTS ?=
+# How long `make fuzz` goes on, and the seed that makes a run again.
+SECONDS ?= 600
+SEED ?=
 
-.PHONY: help setup setup-tests demo test test-core test-services test-systems check format bench clean
+.PHONY: help setup setup-tests demo test test-core test-services test-systems check format bench fuzz clean
 
 help:
 	@echo 'make demo   set up what is missing, run the simulated city: http://localhost:8080/'
 	@echo 'make test   set up what is missing, run all tests'
 	@echo 'make check  format, lint, types, import layers'
 	@echo 'make bench  rate, loss and latency of the whole system, and more; ARGS=history for one case'
+	@echo 'make fuzz   inputs of others, mutated, for SECONDS=600; SEED=N makes a run again'
 	@echo 'make setup  only set up; the programs are then in .venv/bin'
 	@echo 'make clean  remove what set-up and runs have made in this folder'
 
@@ -65,6 +69,9 @@ format: setup
 
 bench: setup
 	$(BIN)/python -m benchmarks $(ARGS)
+
+fuzz: setup-tests
+	$(BIN)/python -m tests.fuzz --seconds $(SECONDS) $(if $(SEED),--seed $(SEED))
 
 clean:
 	@deploy/clean.sh

@@ -19,6 +19,7 @@ import msgspec
 from alerting.case import Case
 from alerting.message import Message
 from twin.alarms.messages import AlarmEvent
+from twin.codec import UNREADABLE
 from twin.duty import NOTIFICATIONS, NotificationEvent
 from twin.errors import ServiceError
 from twin.instant import Instant
@@ -177,7 +178,7 @@ class Journal:
         decode = msgspec.msgpack.Decoder(kind).decode
         try:
             return {id: decode(content) for id, content in self._database.execute(statement)}
-        except msgspec.MsgspecError as error:
+        except UNREADABLE as error:
             raise ServiceError(
                 f"the journal at {self._path} holds what this program cannot read ({error}): upgrade it, "
                 "or go back to the one that wrote it"

@@ -12,6 +12,7 @@ from pydantic.alias_generators import to_camel
 
 from api.faults import faults_of_body
 from api.problems import Fault, ProblemError, bad_request
+from twin.codec import UNREADABLE
 
 BODY_BYTES_MAX = 64 * 1024
 """A sensor with a hundred datastreams is described in 10 kB."""
@@ -31,26 +32,28 @@ async def json_body(request: Request, expected: str) -> dict[str, Any]:
 
     Raises a problem when it is something else, or longer than `BODY_BYTES_MAX`.
     """
-    data = await _read(request)
-    try:
-        item: dict[str, Any] = msgspec.json.decode(data, type=dict[str, Any])
-    except msgspec.MsgspecError as error:
-        raise bad_request(
-            Fault("body", "", "malformed", f"expected a JSON object {expected}: {error}")
-        ) from None
-    return item
+    return _object(await _read(request), f"expected a JSON object {expected}")
 
 
 async def body_of(request: Request, kind: type[B]) -> B:
     """Return the body of a request; none is one without members. Raises a problem with all its faults."""
     data = await _read(request)
+    item = _object(data, "expected a JSON object") if data.strip() else {}
     try:
-        return kind.model_validate(msgspec.json.decode(data, type=dict[str, Any]) if data.strip() else {})
-    except msgspec.MsgspecError as error:
-        raise bad_request(Fault("body", "", "malformed", f"expected a JSON object: {error}")) from None
+        return kind.model_validate(item)
     except ValidationError as error:
         known = [field.alias or name for name, field in kind.model_fields.items()]
         raise bad_request(*faults_of_body(error, known)) from None
+
+
+def _object(data: bytes, expected: str) -> dict[str, Any]:
+    try:
+        if b"\\u0000" in data:
+            raise bad_request(Fault("body", "", "nul", "found \\u0000: no text holds that character"))
+        item: dict[str, Any] = msgspec.json.decode(data, type=dict[str, Any])
+    except UNREADABLE as error:
+        raise bad_request(Fault("body", "", "malformed", f"{expected}: {error}")) from None
+    return item
 
 
 async def _read(request: Request) -> bytes:

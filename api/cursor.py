@@ -13,6 +13,7 @@ from typing import TypeAlias
 
 import msgspec
 
+from twin.codec import UNREADABLE
 from twin.instant import Instant
 
 Position: TypeAlias = tuple[int, int]
@@ -54,7 +55,7 @@ def decode_cursor(text: str) -> Cursor:
     try:
         data = base64.b64decode(text.encode("ascii") + b"=" * (-len(text) % 4), altchars=b"-_", validate=True)
         cursor = _decoder.decode(data)
-    except (UnicodeEncodeError, binascii.Error, msgspec.MsgspecError) as error:
+    except (UnicodeEncodeError, binascii.Error, *UNREADABLE) as error:
         raise CursorError("not a cursor that this API gave") from error
     if cursor.version != _VERSION:
         raise CursorError(f"a cursor of version {cursor.version}, expected {_VERSION}")

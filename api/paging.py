@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 from collections.abc import Sequence
 from typing import TypeVar
 from urllib.parse import urlencode
@@ -13,6 +12,8 @@ from fastapi import Request
 from starlette.responses import Response
 
 from api.problems import Fault, bad_request
+from twin.codec import UNREADABLE
+from twin.instant import INSTANT_MAX, INSTANT_MIN
 
 T = TypeVar("T")
 
@@ -33,13 +34,24 @@ def page_key(cursor: str | None, kind: type[T]) -> T | None:
         return None
     try:
         data = base64.urlsafe_b64decode(cursor.encode("ascii") + b"=" * (-len(cursor) % 4))
-        return msgspec.msgpack.decode(data, type=kind)
-    except (UnicodeEncodeError, binascii.Error, msgspec.MsgspecError) as error:
+        key = msgspec.msgpack.decode(data, type=kind)
+        _check(key)
+    except (ValueError, *UNREADABLE) as error:
         raise bad_request(
             Fault(
                 "query", "cursor", "cursor", "not a cursor that this collection gave; leave it out to start"
             )
         ) from error
+    return key
+
+
+def _check(key: object) -> None:
+    """Raise ValueError for a key that no item has: a number beyond every time and id, or a NUL."""
+    for part in key if isinstance(key, tuple) else (key,):
+        if isinstance(part, int) and not INSTANT_MIN <= part <= INSTANT_MAX:
+            raise ValueError("a number that no item has")
+        if isinstance(part, str) and "\0" in part:
+            raise ValueError("a text that no item has")
 
 
 def links(request: Request, following: str | None) -> dict[str, dict[str, str]]:

@@ -8,6 +8,9 @@ from http import HTTPStatus
 import msgspec
 from starlette.responses import Response
 
+FAULTS_MAX = 100
+"""So many are listed: a query of 10,000 wrong names is wrong enough."""
+
 MEDIA_TYPE = "application/problem+json"
 
 
@@ -41,8 +44,11 @@ class ProblemError(Exception):
 def bad_request(*faults: Fault) -> ProblemError:
     """Return the problem of a request whose parameters are wrong."""
     many = "1 fault" if len(faults) == 1 else f"{len(faults)} faults"
+    each = "each" if len(faults) <= FAULTS_MAX else f"the first {FAULTS_MAX}"
     return ProblemError(
-        HTTPStatus.BAD_REQUEST, f"The request has {many}; `errors` lists each.", faults=faults
+        HTTPStatus.BAD_REQUEST,
+        f"The request has {many}; `errors` lists {each}.",
+        faults=faults[:FAULTS_MAX],
     )
 
 

@@ -10,6 +10,7 @@ import msgspec
 
 from twin.alarms.rule import Rule
 from twin.calibration import Calibration, Maintenance
+from twin.codec import UNREADABLE
 from twin.duty import DutyPlan
 from twin.entity import Entity
 from twin.model import City, CityModel, Feed, index_by_id
@@ -64,7 +65,7 @@ def read_copy(path: Path) -> CityModel | None:
     """Return the model of a copy; None when there is none or another version of the program wrote it."""
     try:
         copy = msgspec.json.decode(path.read_bytes(), type=_Copy)
-    except (FileNotFoundError, msgspec.MsgspecError):
+    except (FileNotFoundError, *UNREADABLE):
         return None
     if copy.layout != LAYOUT:
         return None

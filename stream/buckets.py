@@ -14,7 +14,7 @@ from zlib import crc32
 
 import msgspec
 
-from twin.codec import VERSION
+from twin.codec import UNREADABLE, VERSION
 from twin.errors import MessageError
 from twin.instant import INSTANT_MIN, Instant
 
@@ -132,7 +132,7 @@ class Buckets(Generic[S]):
                 )
             buckets = cls(kind, log, count, found.offset, found.time)
             complete = all(buckets._restore(number, found, bucket(number)) for number in range(count))
-        except msgspec.MsgspecError as error:
+        except UNREADABLE as error:
             raise MessageError(f"the checkpoint cannot be read: {error}") from error
         return buckets if complete else None
 

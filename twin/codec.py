@@ -23,6 +23,10 @@ class Record(Protocol):
 
 T = TypeVar("T", bound=Record)
 
+UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+"""What msgspec raises at bytes that it cannot read: text that is no UTF-8 and nesting without end are no
+`MsgspecError`s."""
+
 
 class Codec(Generic[T]):
     """Encodes and decodes the records of one type."""
@@ -40,7 +44,7 @@ class Codec(Generic[T]):
         """Return the record that the bytes hold; raise MessageError when this version cannot read them."""
         try:
             record: T = self._decoder.decode(data)
-        except msgspec.MsgspecError as error:
+        except UNREADABLE as error:
             raise MessageError(
                 f"{self._type.__name__} of {len(data)} bytes cannot be read: {error}"
             ) from error

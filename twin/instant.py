@@ -55,12 +55,16 @@ def parse_instant(text: str) -> Instant:
     """Return the instant that an RFC 3339 / ISO 8601 text with an offset names.
 
     More than six decimals of a second, as The Things Stack sends, are cut to microseconds.
-    Raises ValueError when the text is not a time, or has no offset.
+    Raises ValueError when the text is not a time, has no offset, or when that carries it out of the years 1
+    to 9999: it could not be written again.
 
     >>> parse_instant("2026-01-01T01:00:00.123456789+01:00")
     1767225600123456
     """
-    return from_datetime(datetime.fromisoformat(text))
+    instant = from_datetime(datetime.fromisoformat(text))
+    if not INSTANT_MIN <= instant <= INSTANT_MAX:
+        raise ValueError(f"{text} lies outside the years 1 to 9999 UTC")
+    return instant
 
 
 def format_instant(instant: Instant) -> str:

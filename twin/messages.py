@@ -15,7 +15,7 @@ from zlib import crc32
 
 import msgspec
 
-from twin.codec import VERSION, Codec
+from twin.codec import UNREADABLE, VERSION, Codec
 from twin.datastream_snapshot import LastGood
 from twin.entity_state import Change
 from twin.errors import MessageError
@@ -258,7 +258,7 @@ def decode_headers(data: bytes) -> MessageHeaders:
     """Return what `encode_headers` was given; raise MessageError when the bytes are not that."""
     try:
         return _decode_headers(data)
-    except msgspec.MsgspecError as error:
+    except UNREADABLE as error:
         raise MessageError(f"message headers of {len(data)} bytes cannot be read: {error}") from error
 
 
@@ -271,7 +271,7 @@ def decode_payloads(data: bytes) -> tuple[bytes, ...]:
     """Return what `encode_payloads` was given; raise MessageError when the bytes are not that."""
     try:
         return _decode_payloads(data)
-    except msgspec.MsgspecError as error:
+    except UNREADABLE as error:
         raise MessageError(f"payloads of {len(data)} bytes cannot be read: {error}") from error
 
 

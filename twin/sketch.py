@@ -18,6 +18,7 @@ from ddsketch.ddsketch import BaseDDSketch
 from ddsketch.mapping import LogarithmicMapping
 from ddsketch.store import CollapsingLowestDenseStore
 
+from twin.codec import UNREADABLE
 from twin.errors import MessageError
 
 RELATIVE_ACCURACY = 0.01
@@ -159,7 +160,7 @@ def read(data: bytes, count: int) -> list[Encoded]:
     """
     try:
         return _DECODER.decode(_ARRAY + count.to_bytes(4) + data)
-    except msgspec.MsgspecError as error:
+    except UNREADABLE as error:
         raise MessageError(f"{len(data)} bytes of {count} sketches cannot be read: {error}") from error
 
 

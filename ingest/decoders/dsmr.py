@@ -29,6 +29,8 @@ from dsmr_parser.parsers import CosemParser, MBusParser, ValueParser
 
 from ingest.decoding import Decoded, Decoder, DecodingContext, PayloadError, Pseudonymise, Reading
 from ingest.json_payload import shown
+from ingest.long_run import PATTERN as LONG_RUN
+from ingest.long_run import has_long_run
 from ingest.p1_objects import ALIASES, MBUS_TYPES, OBJECTS, SUMS
 from ingest.p1_telegram import framed, rewritten
 from ingest.payload_time import local_instant
@@ -214,21 +216,24 @@ def _time_of(reading: Reading) -> Instant:
     return 0 if reading.time is None else reading.time
 
 
-# Equipment ids (hex of ASCII), supply point ids, logical device name, and texts to the customer. And whatever is
-# too long to be a number or a time: an id whose reference was cut off or garbled on the way.
-_IDENTIFYING = re.compile(
-    rb"([0-9]-[0-9]:(?:96\.1\.[012]|96\.13\.[0-3]|0\.0\.0|42\.0\.0)\()([^()\r\n]+)|[0-9A-Za-z]{14,}+"
-)
+# Equipment ids (hex of ASCII), supply point ids, logical device name, and texts to the customer.
+_IDENTIFYING = rb"([0-9]-[0-9]:(?:96\.1\.[012]|96\.13\.[0-3]|0\.0\.0|42\.0\.0)\()([^()\r\n]+)"
+_NAMED = re.compile(_IDENTIFYING)
+_NAMED_OR_LONG = re.compile(_IDENTIFYING + b"|" + LONG_RUN)
 
 
 def redact(payload: bytes, pseudonymise: Pseudonymise) -> bytes:
-    """Return the telegram with pseudonyms for ids and texts; a checksum that was right stays right."""
+    """Return the telegram with pseudonyms for ids and texts; a checksum that was right stays right.
+
+    An id whose reference was cut off or garbled on the way is one, too.
+    """
 
     def replaced(match: re.Match[bytes]) -> bytes:
         before, identifier = (match[1], match[2]) if match[2] is not None else (b"", match[0])
         return before + pseudonymise(identifier.decode("latin-1")).encode("ascii")
 
-    return rewritten(payload, lambda one: _IDENTIFYING.sub(replaced, one))
+    pattern = _NAMED_OR_LONG if has_long_run(_NAMED.sub(b"", payload)) else _NAMED
+    return rewritten(payload, lambda one: pattern.sub(replaced, one))
 
 
 DECODER = Decoder(

@@ -24,6 +24,8 @@ from typing import Any
 from ingest import p1_objects
 from ingest.decoding import Decoded, Decoder, DecodingContext, PayloadError, Pseudonymise, Reading
 from ingest.json_payload import VALUES_MAX, as_list, as_object, number, parse_object, shown
+from ingest.long_run import PATTERN as LONG_RUN
+from ingest.long_run import has_long_run
 from ingest.payload_time import local_instant, offset_instant
 from twin.instant import Instant, from_datetime
 from twin.plausibility import Reason
@@ -191,16 +193,19 @@ def _time(value: Any, where: str, context: DecodingContext, *, external: bool = 
     return None if external and instant < _EXTERNAL_TIME_MIN else instant
 
 
-_IDENTIFYING = re.compile(
+_IDENTIFYING = (
     rb'("(?:gas_unique_id|unique_id|wifi_ssid|serial)"\s*+:\s*+)("(?:[^"\\]|\\.)*+"?|[0-9][^,}\s]*+)'
-    # An id by another name, or cut off from it: no name, unit or time is so long without a break.
-    rb"|(?<![0-9])(?<![0-9]\.)[0-9A-Za-z]{14,}+",
-    re.DOTALL,
 )
+_NAMED = re.compile(_IDENTIFYING, re.DOTALL)
+# What follows a decimal point is a number.
+_NAMED_OR_LONG = re.compile(_IDENTIFYING + rb"|(?<![0-9])(?<![0-9]\.)" + LONG_RUN, re.DOTALL)
 
 
 def redact(payload: bytes, pseudonymise: Pseudonymise) -> bytes:
-    """Return the JSON with meter ids and the network's name replaced by pseudonyms, cut off or not."""
+    """Return the JSON with meter ids and the network's name replaced by pseudonyms, cut off or not.
+
+    An id by another name, or whose name was cut off, is one, too.
+    """
 
     def replaced(match: re.Match[bytes]) -> bytes:
         if match[2] is None:
@@ -209,11 +214,13 @@ def redact(payload: bytes, pseudonymise: Pseudonymise) -> bytes:
         pseudonym = pseudonymise(found.decode("latin-1")).encode("ascii") if found else b""
         return match[1] + b'"' + pseudonym + b'"'
 
-    return _IDENTIFYING.sub(replaced, _unescaped(payload))
+    payload = _unescaped(payload)
+    pattern = _NAMED_OR_LONG if has_long_run(_NAMED.sub(b"", payload)) else _NAMED
+    return pattern.sub(replaced, payload)
 
 
 def _unescaped(payload: bytes) -> bytes:
-    """Return JSON in which letters and digits stand as they are, so that no name and no id hides in escapes."""
+    """Return JSON in which letters and digits stand as they are: no name and no id hides in escapes."""
     return _ESCAPE.sub(_letter, payload) if b"\\u00" in payload else payload
 
 

@@ -1,7 +1,7 @@
 """Fuzzing for as long as one likes: `python -m tests.fuzz --seconds 600 [--seed N] [--only NAME]`.
 
-Prints the seed, and for each target how many inputs it took and how many outcomes they had. What breaks a law is
-written to `--out`, from where it goes to `tests/fuzz/fixtures/` once it is mended.
+Prints the seed, and for each target how many inputs it took and how many outcomes they had. What breaks a law
+is written to `--out`, from where it goes to `tests/fuzz/fixtures/` once it is mended.
 """
 
 from __future__ import annotations
@@ -26,7 +26,9 @@ def main() -> int:
     logging.disable(logging.CRITICAL)
     chosen = [one for one in targets() if arguments.only in one.name]
     if not chosen:
-        click.echo(f"no target has {arguments.only!r} in its name; there are {', '.join(t.name for t in targets())}")
+        click.echo(
+            f"no target has {arguments.only!r} in its name; there are {', '.join(t.name for t in targets())}"
+        )
         return 2
     click.echo(f"seed {arguments.seed}, {len(chosen)} targets, {arguments.seconds:.0f} s")
     share = arguments.seconds / len(chosen)

@@ -1,4 +1,4 @@
-"""What devices send: a target for each decoder, one for the way from a topic to the log, and one for redaction.
+"""What devices send: a target for each decoder, for the way from a topic to the log, and for redaction.
 
 Payloads are those of the virtual devices of Alkmaar and those of `tests/payloads.py`.
 """
@@ -112,13 +112,16 @@ def _decoded(name: str, payload: bytes) -> str:
     try:
         decoded = registry()[name].decode(topic, payload, CONTEXT)
     except PayloadError as refused:
-        assert refused.detail
-        assert len(refused.detail) < 2_000, f"a detail of {len(refused.detail)} characters"
-        refused.detail.encode()
-        return f"{refused.reason}: {refused.detail}"
+        return _checked_refusal(refused.reason, refused.detail)
     check_decoded(decoded)
     finite = [one for one in decoded.readings if math.isfinite(one.value)]
     return f"{len(decoded.readings).bit_length()} readings, {len(finite).bit_length()} finite"
+
+
+def _checked_refusal(reason: Reason, detail: str) -> str:
+    assert 0 < len(detail) < 2_000, f"a detail of {len(detail)} characters"
+    detail.encode()
+    return f"{reason}: {detail}"
 
 
 def check_decoded(decoded: Decoded) -> None:

@@ -28,7 +28,7 @@ CPU_S_MAX = 5.0
 """Processor time of one input. The largest takes some milliseconds; what takes seconds does not end."""
 
 SHRINK_RUNS_MAX = 400
-_DIGITS = re.compile(r"[0-9A-F]*[0-9][0-9A-F]*")
+_DIGITS = re.compile(r"\b[0-9A-F]{4}\b|[0-9]+")
 _QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"")
 
 

@@ -1,4 +1,4 @@
-"""Mutations: what becomes of a valid input on a broken gateway, or under the hands of somebody who means harm.
+"""Mutations: what becomes of a valid input on a broken gateway, or in the hands of somebody who means harm.
 
 Everything follows from the `random.Random` that is passed. Three kinds: of bytes, of lines, and of the nodes
 of a JSON document, where a node may turn into text that no JSON library would write.
@@ -17,9 +17,12 @@ SIZE_MAX = 256 * 1024
 ODD_TEXTS = (
     b"null", b"true", b"NaN", b"-Infinity", b"1e999", b"-1e-999", b"-0", b"0x10", b"1_000", b"+1", b".5",
     b'""', b'"nan"', b"[]", b"{}", b"9" * 400, b"9" * 10_000, b"[" * 3_000, b'{"a":' * 3_000, b"(" * 3_000,
-    b'"\\ud800"', b'"\\ud800\\udc00"', b'"\\u0000"', b"\0", b"%00", b"\xff", b"\xc0\x80", b"\xed\xa0\x80", b"\xef\xbb\xbf",
-    b"\xe2\x80\xae", b"\r\n", b"\n", b"\r", b"\t", b"\x1b[2J", b"(", b")", b"*", b"!", b"/", b"#", b"+", b"$", b"'", b'"', b"\\",
-    b"..", b"../../etc/passwd", b"<!--", b"<![CDATA[", b"&amp;", b"&x;", b"--", b";", b":", b",", b"=", b"&", b"?", b" ",
+    b'"\\ud800"', b'"\\ud800\\udc00"', b'"\\u0000"', b"\0", b"%00", b"\xff", b"\xc0\x80", b"\xed\xa0\x80",
+    b"\xef\xbb\xbf",
+    b"\xe2\x80\xae", b"\r\n", b"\n", b"\r", b"\t", b"\x1b[2J", b"(", b")", b"*", b"!", b"/", b"#", b"+",
+    b"$", b"'", b'"', b"\\",
+    b"..", b"../../etc/passwd", b"<!--", b"<![CDATA[", b"&amp;", b"&x;", b"--", b";", b":", b",", b"=",
+    b"&", b"?", b" ",
     b"-1", b"0", b"1", b"2147483648", b"9223372036854775807", b"9223372036854775808", b"18446744073709551616",
     b"1970-01-01T00:00:00Z", b"0001-01-01T00:00:00Z", b"9999-12-31T23:59:59Z", b"9999-12-31T23:59:59-23:59",
     b"2026-02-30T25:61:61Z", b"P1Y", b"P999999999D", b"PT0S", b"2026-10-25T02:30:00", b"632525252525S",
@@ -28,9 +31,11 @@ ODD_TEXTS = (
 
 ODD_VALUES: tuple[Any, ...] = (
     None, True, False, 0, -1, -0.0, 0.5, 1e308, 2**28, 2**31, 2**63, 2**64, 10**40, 10**400, -(10**18),
-    1792888200, 1792888200123, 700101010000, "", " ", "nan", "-7.5", "1e999", "\0", "\ud800", "é" * 300, "x" * 70_000,
+    1792888200, 1792888200123, 700101010000, "", " ", "nan", "-7.5", "1e999", "\0", "\ud800", "é" * 300,
+    "x" * 70_000,
     "\u202egnp", "🌊", "m3", "urn:dev:", "area.rainfall", "2026-10-25T02:30:00", "2026-10-25T02:30:00+02:00",
-    "0001-01-01T00:00:00", "9999-12-31T23:59:59-23:59", "PT10M", "P1D", "alkmaar", "../..", [], [[]], {}, {"v": 1},
+    "0001-01-01T00:00:00", "9999-12-31T23:59:59-23:59", "PT10M", "P1D", "alkmaar", "../..", [], [[]], {},
+    {"v": 1},
     {"values": []}, {"time": []}, {"id": "a"}, [0, 0], [4.75, 52.63],
 )  # fmt: skip
 """What may stand in the place of any node of a document."""
@@ -44,7 +49,9 @@ class Raw(str):
 
 RAW_NODES = tuple(
     Raw(one)
-    for one in ("1e999", "-1e999", "9" * 10_000, "NaN", "Infinity", "01", "0." + "3" * 5_000, '"\\ud800"', '"\\u0000"')
+    for one in (
+        "1e999", "-1e999", "9" * 10_000, "NaN", "Infinity", "01", "0." + "3" * 5_000, '"\\ud800"', '"\\u0000"'
+    )
 )  # fmt: skip
 
 
@@ -80,27 +87,25 @@ def _span(data: bytes, dice: random.Random) -> tuple[int, int]:
 
 def _of_bytes(data: bytes, dice: random.Random, others: Sequence[bytes], words: Sequence[bytes]) -> bytes:
     start, end = _span(data, dice)
+    new = b""
     match dice.randrange(7):
         case 0:
             return data[:start] if dice.random() < 0.5 else data[start:]
         case 1:
-            return data[:start] + data[end:]
+            new = data[start:end] * dice.choice((2, 2, 3, 50, 2_000))
         case 2:
-            times = dice.choice((2, 2, 3, 50, 2_000))
-            return data[:start] + data[start:end] * times + data[end:]
-        case 3:
-            return data[:start] + dice.randbytes(end - start) + data[end:]
-        case 4 if data:
-            place = dice.randrange(len(data))
-            flipped = data[place] ^ (1 << dice.randrange(8))
-            return data[:place] + bytes((flipped,)) + data[place + 1 :]
-        case 5:
+            new = dice.randbytes(end - start)
+        case 3 if data:
+            start = dice.randrange(len(data))
+            end = start + 1
+            new = bytes((data[start] ^ (1 << dice.randrange(8)),))
+        case 4:
             other = dice.choice(others)
             first, last = _span(other, dice)
-            return data[:start] + other[first : last + dice.choice((0, 100, 10_000))] + data[end:]
-        case _:
+            new = other[first : last + dice.choice((0, 100, 10_000))]
+        case 5:
             new = dice.choice(words if words and dice.random() < 0.5 else ODD_TEXTS)
-            return data[:start] + new + data[end:]
+    return data[:start] + new + data[end:]
 
 
 def _of_tokens(data: bytes, dice: random.Random, others: Sequence[bytes], words: Sequence[bytes]) -> bytes:
@@ -197,4 +202,13 @@ def _new(node: Any, dice: random.Random) -> Any:
             return Pairs(new.items()) if isinstance(new, dict) else new
 
 
-_KINDS: tuple[Mutation, ...] = (_of_bytes, _of_bytes, _of_tokens, _of_tokens, _of_lines, _of_nodes, _of_nodes, _of_nodes)
+_KINDS: tuple[Mutation, ...] = (
+    _of_bytes,
+    _of_bytes,
+    _of_tokens,
+    _of_tokens,
+    _of_lines,
+    _of_nodes,
+    _of_nodes,
+    _of_nodes,
+)

@@ -1,4 +1,4 @@
-"""Every input of others, within the time of a test run; `python -m tests.fuzz` goes on for as long as it is told."""
+"""Every input of others, for some seconds; `python -m tests.fuzz` goes on for as long as it is told."""
 
 from __future__ import annotations
 
@@ -34,7 +34,6 @@ def test_what_once_broke_a_law_breaks_it_no_more(target: Target) -> None:
 
 def test_nothing_breaks_a_law(target: Target, tmp_path: pytest.TempPathFactory) -> None:
     report = fuzz(target, SEED, inputs=INPUTS)
-    print(f"{target.name}: seed {SEED}, {report.inputs} inputs, {len(report.outcomes)} outcomes")
     assert report.crash is None, (
         f"{report.crash}; FUZZ_SEED={SEED} does it again. Mend it, and copy {kept(report.crash, tmp_path)} "
         f"to tests/fuzz/fixtures/{target.name}/"

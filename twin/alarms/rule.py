@@ -13,6 +13,7 @@ import msgspec
 from twin.alarms.operand import Operand
 from twin.alarms.schedule import Schedule
 from twin.alarms.severity import Severity
+from twin.codec import UNREADABLE
 from twin.errors import MessageError
 from twin.instant import INSTANT_MAX, INSTANT_MIN, Duration, Instant
 from twin.observed_property import Theme
@@ -162,7 +163,7 @@ def decode_rule(data: bytes | str) -> Rule:
     """Return what `encode_rule` was given; raise MessageError when this version cannot read it."""
     try:
         return _decode(data)
-    except msgspec.MsgspecError as error:
+    except UNREADABLE as error:
         raise MessageError(f"a rule of {len(data)} bytes cannot be read: {error}") from error
 
 

@@ -1,0 +1,233 @@
+"""What anybody may ask of the API: a target for each family of paths that it describes.
+
+An input is a request as text: method and target, headers, an empty line, a body. It goes to the application
+as the server would hand it over. The law: an answer below 500, or 503 where the database is asked, which is
+away here; every refusal a problem document that names its faults.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import MutableMapping
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote_from_bytes, unquote, urlencode
+
+from fastapi import FastAPI
+from prometheus_client import CollectorRegistry
+from starlette.types import ASGIApp
+
+from api.app import create_app, create_context
+from api.context import Context
+from api.keys import Keys
+from api.paging import page_cursor
+from api.settings import ApiSettings
+from api.view import Seed
+from storage.token_store import PREFIX
+from tests.cities import small_city
+from tests.fuzz.device_targets import words_of
+from tests.fuzz.engine import Target
+from tests.payloads import RECEIVED
+from twin.role import Role
+
+KEY = f"{PREFIX}fuzz"
+HEAD_BYTES_MAX = 32 * 1024
+ANSWER_S_MAX = 20.0
+"""How long an answer may take: a request that waits for what never comes is a fault, too."""
+
+METHODS = ("get", "post", "put", "delete")
+
+# What parameters are called, and something that they may be.
+_EXAMPLES: dict[str, str] = {
+    "id": "town.street", "entity": "town.street", "property": "noise_level", "start": "2026-10-24T00:00:00Z",
+    "end": "2026-10-25T00:00:00Z", "interval": "PT1H", "aggregate": "mean,p95",
+    "timezone": "Europe/Amsterdam",
+    "fill": "null", "knownAt": "2026-10-24T12:00:00Z", "limit": "10", "bbox": "4.70,52.60,4.80,52.67",
+    "near": "4.75,52.63", "radius": "500", "q": "str", "theme": "water", "type": "Road",
+    "parent": "town", "freshness": "live", "events": "state,gap", "time": "2026-10-24T12:00:00Z",
+    "feed": "ttn",
+    "reason": "malformed", "device": "kade", "resolved": "true", "x": "noise_level", "y": "noise_level",
+    "lag": "24",
+    "method": "pearson", "severity": "major", "state": "unacknowledged", "active": "true", "open": "true",
+    "since": "2026-10-24T12:00:00Z", "rule": "high-water", "cause": "rain", "area": "town",
+    "alarm": "a~town.street",
+    "at": "2026-10-24T12:00:00Z", "team": "operations", "incident": "rain~town~1", "contact": "anna",
+    "outcome": "sent", "token": "AAAA", "acknowledged": "false", "sensor": "noise-1",
+}  # fmt: skip
+_WORDS = (
+    b"GET ", b"POST ", b"PUT ", b"DELETE ", b"HEAD ", b"OPTIONS ", b"%00", b"%2F", b"%ff", b"%F0%9F%8C%8A",
+    b"%0a", b"&",
+    b"?", b"=", b"//", b"/..", b"?cursor=", b"&limit=", b"Last-Event-ID: ", b"If-Match: ", b"If-None-Match: ",
+    b"Accept: application/geo+json", b"Accept: text/html", b"Idempotency-Key: ", b"Authorization: Bearer ",
+    *(b"&cursor=" + page_cursor(key).encode() for key in ("town", 17, (RECEIVED, "a"), (RECEIVED, 1), 2**63,
+    "\0")),
+    b"Content-Length: 99999999", b"Transfer-Encoding: chunked", b"Expect: 100-continue", b"Host: ",
+    b"X-Forwarded-For: ",
+)  # fmt: skip
+
+
+async def _role(hashed: bytes) -> Role | None:
+    return "admin"
+
+
+async def _name(hashed: bytes) -> str | None:
+    return "fuzz"
+
+
+class Asked:
+    """An application, and the loop that it runs in."""
+
+    def __init__(self) -> None:
+        settings = ApiSettings(
+            city="town",
+            partitions=2,
+            kafka="127.0.0.1:9",
+            database="postgresql://nobody@127.0.0.1:9/none",
+            link_key="links",
+            static_dir=Path(__file__).parent,
+        )
+        made = create_context(settings, small_city(), lambda: RECEIVED, CollectorRegistry())
+        made.hub.reset("log-1", Seed(), [0] * 4)
+        self.context: Context = replace(made, keys=Keys(None, _role, _name))
+        self.app: ASGIApp = create_app(self.context)
+        self._runner = asyncio.Runner()
+        self._runner.run(self.context.database.open())
+
+    def ask(self, data: bytes) -> str:
+        """Send a request; return its status and the codes of its faults."""
+        return self._runner.run(asyncio.wait_for(asked(self.app, data), ANSWER_S_MAX))
+
+    @property
+    def description(self) -> dict[str, Any]:
+        """What the API says of itself."""
+        application = self.app
+        while not isinstance(application, FastAPI):
+            application = application._app  # type: ignore[attr-defined]
+        return application.openapi()
+
+
+@cache
+def here() -> Asked:
+    """Return the application without a database."""
+    return Asked()
+
+
+async def asked(app: ASGIApp, data: bytes) -> str:
+    """Send a request to an application, and check its answer."""
+    scope, body = scope_of(data)
+    received = [{"type": "http.request", "body": body, "more_body": False}]
+    status, headers, answer = 0, {}, bytearray()
+
+    async def receive() -> MutableMapping[str, Any]:
+        # Whoever asks for a stream leaves it at once.
+        return received.pop() if received else {"type": "http.disconnect"}
+
+    async def send(message: MutableMapping[str, Any]) -> None:
+        nonlocal status, headers
+        if message["type"] == "http.response.start":
+            status, headers = message["status"], dict(message["headers"])
+        else:
+            answer.extend(message.get("body", b""))
+
+    await app(scope, receive, send)
+    return checked(scope, status, headers, bytes(answer))
+
+
+def checked(scope: dict[str, Any], status: int, headers: dict[bytes, bytes], answer: bytes) -> str:
+    """Assert that an answer keeps the law; return what it was."""
+    asked_for = f"{scope['method']} {scope['path'][:200]!r}"
+    assert 200 <= status < 500 or status == 503, f"{asked_for} was answered {status}: {answer[:300]!r}"
+    assert b"Traceback" not in answer
+    for name, value in headers.items():
+        assert not {0, 10, 13} & {*name, *value}, f"a header of {asked_for} holds a line break: {value!r}"
+    if status < 400 or scope["method"] == "HEAD":
+        return str(status)
+    if headers[b"content-type"].startswith(b"text/html"):
+        return f"{status} page"
+    if scope["path"] == "/v1/health/ready":
+        return f"{status} health"
+    assert headers[b"content-type"] == b"application/problem+json", f"{asked_for}: {headers}"
+    problem = json.loads(answer)
+    assert problem["status"] == status
+    assert problem["detail"]
+    faults = problem.get("errors", ())
+    assert all(one["detail"] and one["code"] and one["in"] for one in faults)
+    assert len(answer) < 1_000_000, f"{asked_for}: a problem of {len(answer)} bytes"
+    return f"{status} {' '.join(sorted({one['code'] for one in faults}))}"
+
+
+def scope_of(data: bytes) -> tuple[dict[str, Any], bytes]:
+    """Return a request as the server hands it over; what no server would let through is mended."""
+    head, _, body = data.partition(b"\n\n")
+    head = head[:HEAD_BYTES_MAX]
+    first, *lines = head.split(b"\n")
+    method, _, target = first.partition(b" ")
+    path, _, query = quote_from_bytes(target, safe="%/?&=;:@,+$!*'()~[]").partition("?")
+    headers = [
+        (name.strip().lower(), value.strip())
+        for name, colon, value in (line.partition(b":") for line in lines)
+        if colon and name.strip() and not {0, 10, 13} & {*name, *value}
+    ]
+    path = path if path.startswith("/") else "/" + path
+    return {
+        "type": "http",
+        "asgi": {"version": "3.0", "spec_version": "2.3"},
+        "http_version": "1.1",
+        "method": method.decode("ascii", "replace").upper() or "GET",
+        "scheme": "http",
+        "root_path": "",
+        "path": unquote(path),
+        "raw_path": path.encode(),
+        "query_string": query.encode(),
+        "headers": headers,
+        "server": ("city.example", 80),
+        "client": ("203.0.113.7", 40_000),
+        "state": {},
+    }, body
+
+
+def http_targets() -> list[Target]:
+    """Return a target for each family of paths."""
+    families: dict[str, list[bytes]] = {}
+    for path, operations in here().description["paths"].items():
+        family = path.split("/")[2] if path.startswith("/v1/") else "other"
+        families.setdefault(family, []).extend(
+            one
+            for method in METHODS
+            if method in operations
+            for one in _requests(path, method, operations[method])
+        )
+    return [
+        Target(
+            name=f"http-{family}",
+            run=here().ask,
+            seeds=tuple(seeds),
+            words=(*_WORDS, *words_of(tuple(seeds))),
+        )
+        for family, seeds in sorted(families.items())
+    ]
+
+
+def _requests(path: str, method: str, operation: dict[str, Any]) -> list[bytes]:
+    """Return valid requests of an operation: bare, with every parameter, with each example body."""
+    query = {}
+    for one in operation.get("parameters", ()):
+        example = _EXAMPLES.get(one["name"], "1")
+        if one["in"] == "path":
+            path = path.replace("{" + one["name"] + "}", example)
+        elif one["in"] == "query" and one["name"] != "cursor":
+            query[one["name"]] = example
+    bare = f"{method.upper()} {path}"
+    key = f"\nAuthorization: Bearer {KEY}\nAccept: application/json"
+    made = [bare + key, f"{bare}?{urlencode(query)}{key}"]
+    made += [f"{bare}{key}\n\n{json.dumps(body)}" for body in _bodies(operation)]
+    return [one.encode() for one in made]
+
+
+def _bodies(operation: dict[str, Any]) -> list[Any]:
+    content = operation.get("requestBody", {}).get("content", {}).get("application/json", {})
+    named = [one["value"] for one in content.get("examples", {}).values()]
+    return named + ([content["example"]] if "example" in content else [])
