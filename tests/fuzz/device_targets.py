@@ -39,6 +39,7 @@ from twin.model import CityModel
 from twin.plausibility import Reason
 
 PAYLOAD_BYTES_MAX = 256 * 1024
+TOPIC_BYTES_MAX = 65_535  # MQTT 5.0 §1.5.4
 
 # Member names, units and references: what a mutation needs to get past the first look.
 _WORD = re.compile(rb"[A-Za-z0-9_.:\-]{2,40}")
@@ -151,7 +152,8 @@ def _intake() -> Intake:
 def take(data: bytes) -> str:
     """Take a message twice: the same becomes of it, and the log can carry it."""
     topic, _, payload = data.partition(b"\n")
-    message = Message(topic.decode("utf-8", "backslashreplace"), payload, RECEIVED, 1, 1, 1)
+    text = topic[:TOPIC_BYTES_MAX].decode("utf-8", "backslashreplace")
+    message = Message(text, payload, RECEIVED, 1, 1, 1)
     taken = _intake().take(message, 0)
     assert repr(_intake().take(message, 0)) == repr(taken)
     _check_taken(taken)
