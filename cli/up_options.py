@@ -14,9 +14,6 @@ PARTITIONS = 4
 # Faust joins a group of the embedded broker after half of it.
 STREAM_SESSION_S = 2
 
-# A record costs the embedded broker half a millisecond and more, however much it holds.
-BATCH_PAUSE_MS = 20
-
 DEFAULT_DATA_DIR = Path(".livetwin")
 DEFAULT_LOG_MIB_MAX = 256
 
@@ -32,7 +29,6 @@ _FILES_UNUSED = {
 _NO_TLS = ("LIVETWIN_MQTT_TLS", "LIVETWIN_KAFKA_")
 
 _INGEST = {
-    "LIVETWIN_BATCH_PAUSE_MS": str(BATCH_PAUSE_MS),
     # `livetwin replay` brings the time of a recording along; only programs here reach the broker.
     "LIVETWIN_ACCEPT_REPLAY": "true",
 }

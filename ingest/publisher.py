@@ -33,6 +33,8 @@ def new_producer(kafka: Kafka) -> AIOKafkaProducer:
         acks="all",
         linger_ms=0,
         max_request_size=REQUEST_BYTES_MAX,
+        # Of two records for one partition the second would wait for the confirmation of the first.
+        max_batch_size=REQUEST_BYTES_MAX,
         request_timeout_ms=REQUEST_TIMEOUT_MS,
     )
 

@@ -20,6 +20,7 @@ from ingest.intake import Intake, IntakeOptions
 from ingest.mapping import DeviceMap
 from ingest.message import Message
 from ingest.metrics import IngestMetrics
+from ingest.pacing import batch_interval_s
 from ingest.probes import divide
 from ingest.pseudonym import Pseudonymiser
 from ingest.publisher import Publisher, new_producer
@@ -38,9 +39,6 @@ from twin.model import CityModel
 from twin.plausibility import PlausibilityBounds
 
 log = logging.getLogger(__name__)
-
-# A batch of so many is a quiet moment, in which nothing waits for company.
-FEW_MESSAGES_MAX = 3
 
 # How long a stopping role still waits for Kafka to confirm what it took; the broker has it still.
 STOP_S_MAX = 5.0
@@ -98,8 +96,9 @@ class Ingest:
             messages = await session.batch(self._settings.batch_messages_max)
             taken = loop.time()
             await _to_the_end(self._handle(messages, publisher))
-            if len(messages) > FEW_MESSAGES_MAX:
-                await asyncio.sleep(self._settings.batch_pause_ms / 1000 - (loop.time() - taken))
+            least, most = self._settings.batch_interval_ms, self._settings.batch_interval_max_ms
+            interval = batch_interval_s(len(messages), least / 1000, most / 1000)
+            await asyncio.sleep(interval - (loop.time() - taken))
 
     async def _tick(self, publisher: Publisher) -> None:
         while True:

@@ -37,12 +37,19 @@ class IngestSettings(MqttSettings):
         description="Bytes unacknowledged at once; the socket is not read beyond.",
     )
     batch_messages_max: int = Field(default=2_000, ge=1, description="Messages of one batch to Kafka.")
-    batch_pause_ms: int = Field(
-        default=0,
+    batch_interval_ms: int = Field(
+        default=10,
         ge=0,
         le=1_000,
-        description="Least time between two batches while many messages come, milliseconds: a broker to "
-        "which a record is dear gets fewer and larger ones. A message alone never waits.",
+        description="Time between two batches of a few messages, milliseconds; up to three messages wait "
+        "for nobody.",
+    )
+    batch_interval_max_ms: int = Field(
+        default=40,
+        ge=0,
+        le=1_000,
+        description="Time between two batches of many hundred messages, milliseconds: each record is dear to "
+        "all that read it, so many messages come in few.",
     )
     payload_bytes_max: int = Field(
         default=256 * 1024, ge=1024, description="Largest payload that is decoded."

@@ -27,6 +27,10 @@ BUFFER_RECORDS_MAX = 256
 
 COMMIT_INTERVAL_S = 0.5
 
+# What is sent to one partition while a request is on its way. Faust's 16 KiB are five records of updates, and
+# the sixth waits for the answer.
+BATCH_BYTES_MAX = 512 * 1024
+
 
 class FaustRecord:
     """An event of Faust as the worker's record."""
@@ -120,6 +124,7 @@ def create_app(
         stream_wait_empty=False,
         producer_acks=-1,
         producer_linger_ms=0,
+        producer_max_batch_size=BATCH_BYTES_MAX,
         web_enabled=False,
         autodiscover=False,
     )
