@@ -288,7 +288,7 @@ async def run(settings: AlertingSettings, models: Models, environment: Mapping[s
     """Run the alerting role until cancelled; secrets of channels come from `environment`."""
     registry = CollectorRegistry()
     metrics = AlertingMetrics(registry)
-    serve_metrics(registry, settings.metrics_port)
+    serve_metrics(registry, settings.metrics_host, settings.metrics_port)
     async with opened(settings) as journal:
         model = await models.load()
         alerting = Alerting(

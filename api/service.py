@@ -43,7 +43,7 @@ async def run(settings: ApiSettings, models: Models, tracer: Tracer | None = Non
     PlatformCollector(registry=registry)
     GCCollector(registry=registry)
     context = create_context(settings, await models.load(), system_clock, registry, tracer=tracer)
-    serve_metrics(registry, settings.metrics_port)
+    serve_metrics(registry, settings.metrics_host, settings.metrics_port)
     # The routes and the model are there by now, and stay.
     calm_collector()
     await serve(context, models)

@@ -156,7 +156,7 @@ async def run(settings: IngestSettings, models: Models, tracer: Tracer | None = 
     """Run the ingest role until cancelled."""
     metrics_registry = CollectorRegistry()
     metrics = IngestMetrics(metrics_registry)
-    serve_metrics(metrics_registry, settings.metrics_port)
+    serve_metrics(metrics_registry, settings.metrics_host, settings.metrics_port)
     ingest = Ingest(settings, await models.load(), system_clock, metrics, uuid.uuid4().hex, tracer=tracer)
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(ingest.run(), name="ingest")

@@ -52,7 +52,7 @@ async def run(settings: OutletSettings, models: Models) -> None:
     ProcessCollector(registry=registry)
     PlatformCollector(registry=registry)
     GCCollector(registry=registry)
-    serve_metrics(registry, settings.metrics_port)
+    serve_metrics(registry, settings.metrics_host, settings.metrics_port)
     await serve(settings, await models.load(), models, registry)
 
 

@@ -60,8 +60,11 @@ class RoleSettings(BaseSettings):
         default=Path(".livetwin/state"),
         description="Folder for what a role keeps between starts (model copy).",
     )
+    metrics_host: str = Field(
+        default="127.0.0.1", description="Address that this role's /metrics listens on."
+    )
     metrics_port: int = Field(
-        default=0, ge=0, le=65535, description="Port of this role's /metrics on loopback; 0 switches it off."
+        default=0, ge=0, le=65535, description="Port of this role's /metrics; 0 switches it off."
     )
     log_level: str = Field(default="INFO", description="DEBUG, INFO, WARNING or ERROR.")
     log_format: LogFormat = Field(

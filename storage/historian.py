@@ -39,7 +39,7 @@ FOLLOWED_MAX = 32
 async def run(settings: HistorianSettings, tracer: Tracer | None = None) -> None:
     """Store what is on the log, until cancelled; waits for Kafka and for the database where one is away."""
     metrics = HistorianMetrics()
-    serve_metrics(metrics.registry, settings.metrics_port)
+    serve_metrics(metrics.registry, settings.metrics_host, settings.metrics_port)
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(_store(settings, metrics, tracer), name="historian")
         tasks.create_task(relay(settings, metrics), name="replays")

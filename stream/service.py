@@ -55,7 +55,7 @@ async def run(settings: StreamSettings, models: Models, tracer: Tracer | None = 
     """
     registry = CollectorRegistry()
     metrics = StreamMetrics(registry)
-    serve_metrics(registry, settings.metrics_port)
+    serve_metrics(registry, settings.metrics_host, settings.metrics_port)
     kafka = settings.kafka_access()
     await create_topics(kafka, partition_counts(settings.partitions))
     log_id = await log_identity(kafka)
