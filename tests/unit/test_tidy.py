@@ -35,7 +35,7 @@ REGISTRY_HOSTS = re.compile(
             "registry_yarnpkg",
             "deb_debian",
             "security_debian_org",
-            "docker_io",
+            "docker_io/",  # without a slash it is the engine's package in Debian
             "ghcr_io",
             "quay_io",
         )

@@ -1,0 +1,157 @@
+"""The compose file fits the programs: every role, settings and secrets that exist, bounds, pinned images."""
+
+from __future__ import annotations
+
+import importlib
+import re
+import stat
+import subprocess
+from pathlib import Path
+from typing import Any
+
+from cli.entry import COMMANDS
+from runtime.secret_files import SUFFIX, is_secret
+from runtime.settings import RoleSettings
+from tests.compose_file import ROOT, VARIABLE, compose_file
+
+ROLES = {name for name, told in COMMANDS.items() if told.startswith("Role:")}
+IMAGE_GROUP = 10001
+SETTINGS = {
+    "migrate": "runtime.settings",
+    "city": "runtime.settings",
+    "historian": "storage.settings",
+    "simulate": "simulators.settings",
+}
+
+
+def services() -> dict[str, dict[str, Any]]:
+    found: dict[str, dict[str, Any]] = compose_file()["services"]
+    return found
+
+
+def ours() -> dict[str, dict[str, Any]]:
+    """Return the services that run LiveTwin's image."""
+    return {name: one for name, one in services().items() if "build" in one}
+
+
+def settings_of(service: str) -> type[RoleSettings]:
+    module = importlib.import_module(SETTINGS.get(service, f"{service}.settings"))
+    [found] = [
+        one
+        for one in vars(module).values()
+        if isinstance(one, type) and issubclass(one, RoleSettings) and one.__module__ == module.__name__
+    ]
+    return found
+
+
+def test_every_role_is_a_service_of_one_image() -> None:
+    assert services().keys() >= ROLES
+    assert ours().keys() == ROLES | {"migrate", "city", "simulate"}
+    assert len({one["image"] for one in ours().values()}) == 1
+
+
+def test_every_service_is_bounded_and_unprivileged() -> None:
+    for name, one in services().items():
+        limits = one["deploy"]["resources"]["limits"]
+        assert limits.keys() == {"cpus", "memory", "pids"}, name
+        assert one["logging"]["options"].keys() == {"max-size", "max-file"}, name
+        assert one["cap_drop"] == ["ALL"], name
+        assert one["security_opt"] == ["no-new-privileges:true"], name
+        assert not one.get("privileged", False), name
+    for name, one in ours().items():
+        assert one["read_only"] is True, name
+
+
+def test_what_stays_up_says_how_it_is() -> None:
+    watched = {name for name, one in services().items() if "healthcheck" in one}
+    assert watched == ROLES | {"mosquitto", "kafka", "timescaledb"}
+
+
+def test_profiles_are_what_they_say() -> None:
+    profiles = {name: one["profiles"] for name, one in services().items() if "profiles" in one}
+    assert profiles == {
+        "simulate": ["demo"],
+        "prometheus": ["monitoring"],
+        "alertmanager": ["monitoring"],
+        "grafana": ["monitoring"],
+    }
+
+
+def test_environments_have_settings_of_the_role_alone() -> None:
+    for name, one in ours().items():
+        fields = settings_of(name).model_fields
+        known = {f"LIVETWIN_{field.upper()}" for field in fields}
+        known |= {f"LIVETWIN_{field.upper()}{SUFFIX}" for field, about in fields.items() if is_secret(about)}
+        # What every role shares is told to all that run the image.
+        known |= {"LIVETWIN_MQTT_HOST"}
+        assert one["environment"].keys() <= known, f"{name}: {one['environment'].keys() - known}"
+
+
+def test_a_secret_goes_to_those_that_read_it() -> None:
+    for name, one in services().items():
+        read = set(re.findall(r"/run/secrets/(\w+)", str([one.get("environment"), one.get("command")])))
+        read |= set(re.findall(r"/run/secrets/(\w+)", str(one.get("healthcheck"))))
+        assert set(one.get("secrets", [])) == read, name
+
+
+def test_ports_are_published_on_loopback_unless_told_otherwise() -> None:
+    published = {name: one["ports"] for name, one in services().items() if "ports" in one}
+    assert published.keys() == {"mosquitto", "api", "prometheus", "alertmanager", "grafana"}
+    for name, [port] in published.items():
+        assert VARIABLE.sub(r"\2", port).startswith("127.0.0.1:"), name
+
+
+def test_images_of_others_are_settings_with_a_version() -> None:
+    for name, one in services().items():
+        if name in ours():
+            continue
+        [(variable, default)] = VARIABLE.findall(one["image"])
+        assert variable == f"LIVETWIN_IMAGE_{name.upper()}"
+        assert re.fullmatch(r"[\w/-]+:v?\d+\.[\w.-]+", default), f"{name}: {default} names no version"
+
+
+def test_every_variable_is_in_the_example_with_its_default() -> None:
+    text = (ROOT / "docker-compose.yml").read_text()
+    used = dict(VARIABLE.findall(text))
+    assert set(re.findall(r"\$\{(\w+)", text)) == used.keys(), "give each variable a default"
+    told = dict(re.findall(r"^#(LIVETWIN_\w+)=(.*)$", (ROOT / ".env.example").read_text(), re.MULTILINE))
+    assert told == used
+
+
+def make_secrets(folder: Path) -> str:
+    done = subprocess.run(
+        [ROOT / "deploy/make-secrets.sh", folder], check=True, capture_output=True, text=True
+    )
+    return done.stdout
+
+
+def test_the_script_makes_every_secret_once(tmp_path: Path) -> None:
+    folder = tmp_path / "secrets"
+    make_secrets(folder)
+    named = {Path(one["file"]).name for one in compose_file()["secrets"].values()}
+    made = {path.name: path.read_text() for path in folder.iterdir()}
+    assert made.keys() == named
+    assert all(secret.strip() for secret in made.values())
+    assert len(set(made.values())) == len(made)
+    (folder / "link_key").unlink()
+    assert make_secrets(folder) == f"made {folder}/link_key\n"
+    again = {path.name: path.read_text() for path in folder.iterdir()}
+    assert {name for name in made if made[name] != again[name]} == {"link_key"}
+    assert made["database_password"].strip() in made["database_url"]
+
+
+def test_only_the_owner_may_enter_the_folder_of_secrets(tmp_path: Path) -> None:
+    folder = tmp_path / "secrets"
+    make_secrets(folder)
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    text = (ROOT / "deploy/image/Dockerfile").read_text()
+    assert f"--uid {IMAGE_GROUP} --user-group" in text
+    assert f"GROUP={IMAGE_GROUP} " in (ROOT / "deploy/make-secrets.sh").read_text()
+
+
+def test_secrets_are_kept_out_of_git_and_of_the_image() -> None:
+    ignored = (ROOT / ".gitignore").read_text().splitlines()
+    assert {"/deploy/secrets/", "/.env", "/livetwin.env"} <= set(ignored)
+    sent = (ROOT / ".dockerignore").read_text().splitlines()
+    assert sent[1] == "*", "what is sent to the engine is named, one by one"
+    assert not {one for one in sent if one.startswith("!") and ("secret" in one or "env" in one)}

@@ -1,0 +1,84 @@
+"""What watches the system asks for metrics that it has, and for roles that there are."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+import yaml
+from prometheus_client import CollectorRegistry
+
+from alerting.metrics import AlertingMetrics
+from api.metrics import ApiMetrics
+from ingest.metrics import IngestMetrics
+from outlets.metrics import OutletMetrics
+from storage.historian_metrics import HistorianMetrics
+from stream.metrics import StreamMetrics
+from tests.compose_file import ROOT, compose_file
+from tests.unit.deploy.test_compose_file import ROLES
+
+MONITORING = ROOT / "deploy/monitoring"
+PARTS = {"histogram": ("_bucket", "_sum", "_count"), "counter": ("_total",), "gauge": ("",)}
+
+
+def sample_names() -> set[str]:
+    """Return the name of every sample that some role has."""
+    registries = [HistorianMetrics().registry]
+    for metrics in (IngestMetrics, StreamMetrics, ApiMetrics, OutletMetrics, AlertingMetrics):
+        registry = CollectorRegistry()
+        metrics(registry)
+        registries.append(registry)
+    return {
+        family.name + part
+        for registry in registries
+        for family in registry.collect()
+        for part in PARTS[family.type]
+    }
+
+
+def dashboard() -> dict[str, Any]:
+    content: dict[str, Any] = json.loads((MONITORING / "grafana/dashboards/livetwin.json").read_text())
+    return content
+
+
+def expressions() -> list[str]:
+    return [target["expr"] for panel in dashboard()["panels"] for target in panel.get("targets", [])]
+
+
+def test_the_dashboard_asks_for_metrics_that_there_are() -> None:
+    asked = {name for expression in expressions() for name in re.findall(r"livetwin_\w+", expression)}
+    assert len(asked) > 20
+    assert asked - sample_names() == set()
+
+
+def test_panels_have_an_id_of_their_own_and_do_not_overlap() -> None:
+    panels = dashboard()["panels"]
+    assert len({panel["id"] for panel in panels}) == len(panels)
+    taken: set[tuple[int, int]] = set()
+    for panel in panels:
+        place = panel["gridPos"]
+        assert place["x"] + place["w"] <= 24, panel["title"]
+        cells = {
+            (x, y)
+            for x in range(place["x"], place["x"] + place["w"])
+            for y in range(place["y"], place["y"] + place["h"])
+        }
+        assert not cells & taken, panel["title"]
+        taken |= cells
+
+
+def test_every_role_is_scraped_at_the_port_of_its_metrics() -> None:
+    configuration = yaml.safe_load((MONITORING / "prometheus.yml").read_text())
+    [job] = [one for one in configuration["scrape_configs"] if one["job_name"] == "livetwin"]
+    assert {one["labels"]["role"]: one["targets"] for one in job["static_configs"]} == {
+        role: [f"{role}:9100"] for role in ROLES
+    }
+    assert "LIVETWIN_METRICS_PORT=9100" in (ROOT / "deploy/image/Dockerfile").read_text()
+
+
+def test_files_that_the_compose_file_mounts_are_there() -> None:
+    for name, one in compose_file()["services"].items():
+        for volume in one.get("volumes", []):
+            if volume.startswith("./"):
+                assert (ROOT / volume.split(":")[0]).exists(), f"{name}: {volume}"
