@@ -45,7 +45,7 @@ endif
 
 # The doctests live beside the code that they explain.
 test-core:
-	$(BIN)/pytest -p no:cacheprovider --ignore=tests/integration --ignore=tests/e2e --doctest-modules tests $(PACKAGES)
+	$(BIN)/pytest -p no:cacheprovider --ignore=tests/integration --ignore=tests/e2e --ignore=tests/docker --doctest-modules tests $(PACKAGES)
 
 # Tests that start whole systems, or several workers of a role, and kill them.
 SYSTEMS := tests/integration/cli tests/integration/stream tests/e2e

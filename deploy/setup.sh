@@ -3,6 +3,7 @@
 #
 #   deploy/setup.sh          what `make demo` and `make check` need
 #   deploy/setup.sh --tests  and what only the tests need: a browser, TimescaleDB's Community edition
+#   deploy/setup.sh --docker and what only the tests with containers need: a Docker engine
 #
 # Quick when nothing is missing. Root or sudo is needed only while a Debian package is missing.
 # PYTHON names the interpreter for .venv (python3 by default; 3.11 or later).
@@ -58,6 +59,14 @@ missing_packages() {
   command -v npm >/dev/null || echo npm
   if [ "${1:-}" = --tests ]; then
     command -v chromium >/dev/null || echo chromium
+  fi
+  if [ "${1:-}" = --docker ]; then
+    PATH="$path" command -v dockerd >/dev/null || docker info >/dev/null 2>&1 || echo docker.io
+    PATH="$path" command -v iptables >/dev/null || docker info >/dev/null 2>&1 || echo iptables
+    command -v docker >/dev/null || echo docker-cli
+    docker compose version >/dev/null 2>&1 || echo docker-compose
+    docker buildx version >/dev/null 2>&1 || echo docker-buildx
+    PATH="$path" command -v debootstrap >/dev/null || echo debootstrap
   fi
 }
 

@@ -1,4 +1,4 @@
-"""Fixtures: the embedded services, fresh for each test. A missing service fails the test; nothing skips."""
+"""Fixtures: the services, fresh for each test. A missing service fails the test; nothing skips."""
 
 from __future__ import annotations
 
@@ -18,14 +18,12 @@ import pytest
 import pytest_asyncio
 from hypothesis import settings
 
-from cli.embedded.kafka import EmbeddedKafka
-from cli.embedded.mosquitto import EmbeddedMosquitto
 from cli.embedded.ports import free_port as find_free_port
-from cli.embedded.postgres import EmbeddedPostgres
 from cli.linux_process import processes_of
 from runtime.topics import create_topics, partition_counts
 from storage.migrate import migrate
 from tests.mqtt_publisher import publish
+from tests.service_source import PostgresServer, ServiceSource, service_source
 from tests.spare_databases import SpareDatabases
 
 # How long an example takes is the machine's business, and that of what else runs on it.
@@ -59,37 +57,40 @@ def free_port() -> int:
     return find_free_port()
 
 
+@pytest.fixture(scope="session")
+def services() -> ServiceSource:
+    return service_source()
+
+
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def postgres() -> AsyncIterator[EmbeddedPostgres]:
+async def postgres(services: ServiceSource) -> AsyncIterator[PostgresServer]:
     """One PostgreSQL for the whole run, with a migrated template database."""
     folder = make_folder()
-    cluster = EmbeddedPostgres(folder)
-    await cluster.start()
     try:
-        await cluster.create_database(TEMPLATE)
-        await migrate(cluster.dsn(TEMPLATE))
-        async with await cluster.administer() as connection:
-            # TimescaleDB's own workers would connect to it, and a database in use cannot be copied.
-            await connection.execute(
-                f"ALTER DATABASE {TEMPLATE} WITH IS_TEMPLATE true ALLOW_CONNECTIONS false"
-            )
-            await connection.execute(
-                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", (TEMPLATE,)
-            )
-        yield cluster
+        async with services.postgres(folder) as server:
+            await server.create_database(TEMPLATE)
+            await migrate(server.dsn(TEMPLATE))
+            async with await server.administer() as connection:
+                # TimescaleDB's own workers would connect to it, and a database in use cannot be copied.
+                await connection.execute(
+                    f"ALTER DATABASE {TEMPLATE} WITH IS_TEMPLATE true ALLOW_CONNECTIONS false"
+                )
+                await connection.execute(
+                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", (TEMPLATE,)
+                )
+            yield server
     finally:
-        await cluster.stop()
         shutil.rmtree(folder)
 
 
 @pytest.fixture(scope="session")
-def spare_databases(postgres: EmbeddedPostgres) -> Iterator[SpareDatabases]:
+def spare_databases(postgres: PostgresServer) -> Iterator[SpareDatabases]:
     with SpareDatabases(postgres.dsn("postgres"), TEMPLATE) as databases:
         yield databases
 
 
 @pytest_asyncio.fixture
-async def database(postgres: EmbeddedPostgres, spare_databases: SpareDatabases) -> AsyncIterator[str]:
+async def database(postgres: PostgresServer, spare_databases: SpareDatabases) -> AsyncIterator[str]:
     """The connection URI of a fresh, migrated database."""
     name = await asyncio.wrap_future(spare_databases.take())
     yield postgres.dsn(name)
@@ -97,26 +98,18 @@ async def database(postgres: EmbeddedPostgres, spare_databases: SpareDatabases) 
 
 
 @pytest_asyncio.fixture
-async def kafka(service_folder: Path) -> AsyncIterator[str]:
+async def kafka(services: ServiceSource, service_folder: Path) -> AsyncIterator[str]:
     """The bootstrap address of a fresh log that holds our topics."""
-    broker = EmbeddedKafka(service_folder)
-    await broker.start()
-    try:
-        await create_topics(broker.bootstrap, partition_counts(PARTITIONS))
-        yield broker.bootstrap
-    finally:
-        await broker.stop()
+    async with services.kafka(service_folder) as bootstrap:
+        await create_topics(bootstrap, partition_counts(PARTITIONS))
+        yield bootstrap
 
 
 @pytest_asyncio.fixture
-async def mqtt(service_folder: Path) -> AsyncIterator[tuple[str, int]]:
+async def mqtt(services: ServiceSource, service_folder: Path) -> AsyncIterator[tuple[str, int]]:
     """Host and port of a fresh Mosquitto."""
-    broker = EmbeddedMosquitto(service_folder)
-    await broker.start()
-    try:
-        yield "127.0.0.1", broker.port
-    finally:
-        await broker.stop()
+    async with services.mosquitto(service_folder) as address:
+        yield address
 
 
 class RunningSystem:

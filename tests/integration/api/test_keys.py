@@ -11,10 +11,10 @@ import httpx
 import pytest
 from psycopg import conninfo, sql
 
-from cli.embedded.postgres import EmbeddedPostgres
 from storage.database import connect
 from storage.model_store import apply, load
 from storage.token_store import PREFIX, create_token, revoke_token
+from tests.service_source import PostgresServer
 from twin.model import CityModel, CityPlan
 from twin.role import GRANTABLE, Role
 
@@ -97,7 +97,7 @@ async def test_a_key_that_nobody_made_is_refused(client: httpx.AsyncClient) -> N
 
 
 async def test_a_key_in_use_outlives_the_database_and_comes_back_under_its_control(
-    client: httpx.AsyncClient, postgres: EmbeddedPostgres, database: str, keys: dict[Role, str]
+    client: httpx.AsyncClient, postgres: PostgresServer, database: str, keys: dict[Role, str]
 ) -> None:
     async def ask() -> httpx.Response:
         return await client.get("/v1/entities", headers=bearer(keys["operator"]))

@@ -7,11 +7,11 @@ import asyncio
 import psycopg
 import pytest
 
-from cli.embedded.postgres import EmbeddedPostgres
 from storage.database import connect
 from storage.ledger_store import balance
 from storage.migrate import MigrationError, migrate, migrations
 from storage.queries import query
+from tests.service_source import PostgresServer
 from twin.errors import ServiceError
 
 
@@ -30,7 +30,7 @@ async def test_every_migration_runs_twice(database: str) -> None:
 
 
 async def test_what_was_stored_before_there_was_a_ledger_is_in_the_balance(
-    postgres: EmbeddedPostgres,
+    postgres: PostgresServer,
 ) -> None:
     await postgres.create_database("without_ledger")
     database = postgres.dsn("without_ledger")
