@@ -34,6 +34,7 @@ COMMANDS = {
     "apply": "Bring a city folder into the database.",
     "export": "Write the city in the database as a city folder.",
     "backtest": "Tell what a rule would have raised over stored history.",
+    "credentials": "Accounts and topics of devices and roles at the MQTT broker.",
     "token": "API keys: create, revoke, list.",
     "doctor": "Tell what is installed, reachable and healthy, and what to do.",
 }

@@ -72,6 +72,8 @@ class Decoder:
     feeds: tuple[str, ...]  #: the `feed` of sensors.yaml that this decoder serves
     filters: tuple[str, ...]  #: MQTT topic filters that it subscribes to
     decode: Decode
+    #: the topic of one device, with `{device}` (and `{city}`) in it; empty: others publish for devices
+    device_topic: str = ""
     #: other names of a field that a city folder may use (an OBIS code, a vendor's name) → the reading's name
     aliases: Mapping[str, str] = field(default_factory=dict)
     #: whether single readings of this feed are personal data

@@ -78,4 +78,11 @@ def _value(item: Any, where: str) -> tuple[str, float]:
     return name, number(member["value"])
 
 
-DECODER = Decoder(name="airrohr", version=1, feeds=("airrohr",), filters=("airrohr/+",), decode=decode)
+DECODER = Decoder(
+    name="airrohr",
+    version=1,
+    feeds=("airrohr",),
+    filters=("airrohr/+",),
+    decode=decode,
+    device_topic="airrohr/{device}",
+)

@@ -242,6 +242,7 @@ DECODER = Decoder(
     feeds=("dsmr",),
     filters=("dsmr/+/telegram",),
     decode=decode,
+    device_topic="dsmr/{device}/telegram",
     aliases=ALIASES,
     personal=True,
     redact=redact,

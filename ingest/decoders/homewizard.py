@@ -238,6 +238,7 @@ DECODER = Decoder(
     feeds=("homewizard",),
     filters=("homewizard/+/measurement",),
     decode=decode,
+    device_topic="homewizard/{device}/measurement",
     aliases=ALIASES,
     personal=True,
     redact=redact,

@@ -73,4 +73,5 @@ DECODER = Decoder(
     feeds=("native", "senml"),
     filters=("livetwin/+/+/observations",),
     decode=decode,
+    device_topic="livetwin/{city}/{device}/observations",
 )

@@ -1,0 +1,87 @@
+"""Mosquitto's files of passwords and of access control."""
+
+from __future__ import annotations
+
+import base64
+import grp
+import hashlib
+import os
+import secrets
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from pathlib import Path
+
+from ingest.broker_accounts import BrokerAccount
+from twin.errors import TwinError
+
+PASSWORD_BYTES = 18
+"""Of randomness, 144 bits: what is made here is not guessed, so the hash need not be slow."""
+
+# As mosquitto_passwd(1) does: the broker computes it in its only thread each time that a device connects.
+_ITERATIONS = 101
+_SALT_BYTES = 12
+_GROUP = "mosquitto"
+_MODE = 0o640
+
+
+class PasswordFileError(TwinError):
+    """A password file is not what Mosquitto writes."""
+
+
+def new_password() -> str:
+    """Return a password that nobody guesses."""
+    return secrets.token_urlsafe(PASSWORD_BYTES)
+
+
+def hashed(password: str) -> str:
+    """Return what Mosquitto keeps of a password: `$7$`, PBKDF2 with SHA-512 and a salt of its own."""
+    salt = secrets.token_bytes(_SALT_BYTES)
+    digest = hashlib.pbkdf2_hmac("sha512", password.encode(), salt, _ITERATIONS)
+    return f"$7${_ITERATIONS}${base64.b64encode(salt).decode()}${base64.b64encode(digest).decode()}"
+
+
+def read_passwords(path: Path) -> dict[str, str]:
+    """Return the hash of each account, nothing where there is no file. Raises PasswordFileError."""
+    found: dict[str, str] = {}
+    with suppress(FileNotFoundError):
+        for number, line in enumerate(path.read_text().splitlines(), 1):
+            name, colon, digest = line.partition(":")
+            if not colon or not digest.startswith("$"):
+                raise PasswordFileError(f"{path}:{number}: expected NAME:$7$…, as mosquitto_passwd writes it")
+            found[name] = digest
+    return found
+
+
+def password_file(hashes: Mapping[str, str]) -> str:
+    """Return the content of a password file."""
+    return "".join(f"{name}:{digest}\n" for name, digest in hashes.items())
+
+
+def acl_file(accounts: Iterable[BrokerAccount]) -> str:
+    """Return the content of an access control file: what is not allowed here is refused."""
+    lines = ["# Written by `livetwin credentials`; changes made here are lost.", ""]
+    for account in accounts:
+        lines.append(f"user {account.name}")
+        lines += [f"topic {'readwrite' if one in account.reads else 'write'} {one}" for one in account.writes]
+        lines += [f"topic read {one}" for one in account.reads if one not in account.writes]
+        lines.append("")
+    return "\n".join(lines)
+
+
+def write_for_broker(path: Path, content: str) -> None:
+    """Replace a file as a whole; the broker's group may read it, where we may give it away."""
+    fresh = path.with_name(f".{path.name}.new")
+    fresh.unlink(missing_ok=True)
+    with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _MODE), "w") as file:
+        file.write(content)
+    if os.geteuid() == 0:
+        with suppress(KeyError):
+            os.chown(fresh, 0, grp.getgrnam(_GROUP).gr_gid)
+    fresh.replace(path)
+
+
+def write_secret(path: Path, secret: str) -> None:
+    """Write a secret that only its owner may read."""
+    path.unlink(missing_ok=True)
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o400), "w") as file:
+        file.write(secret + "\n")

@@ -1,0 +1,112 @@
+"""Each device may publish on its own topics, and every topic that a device uses is one of its account."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import cache
+
+import pytest
+
+from cities import default_city
+from cities.folder import read_city
+from ingest.broker_accounts import AccountError, BrokerAccount, broker_accounts
+from ingest.decoders import registry
+from ingest.routes import Routes
+from runtime.outlet_topics import Topics
+from simulators.devices import devices_of
+from simulators.fleet import FEEDS, fleet
+from simulators.truth.city import CityTruth
+from twin.instant import parse_instant
+from twin.model import CityPlan, Feed
+from twin.probe import probe_topic
+
+NOON = parse_instant("2026-11-23T12:00:00Z")
+
+
+def accounts_of(plan: CityPlan, *, simulator: bool = False) -> dict[str, BrokerAccount]:
+    return {one.name: one for one in broker_accounts(plan, registry(), simulator=simulator)}
+
+
+@cache
+def _routes(filters: tuple[str, ...]) -> Routes:
+    feeds = [Feed(id=str(number), filter=one, decoder="native") for number, one in enumerate(filters)]
+    return Routes({"native": replace(registry()["native"], filters=())}, feeds)
+
+
+def allows(filters: tuple[str, ...], topic: str) -> bool:
+    return _routes(filters).route(topic) is not None
+
+
+def plan_with_feed(filter: str, device_level: int | None, device: str = "rg-7") -> CityPlan:
+    plan = fleet(1)
+    feed = Feed(id="rain", filter=filter, decoder="json_fields", device_level=device_level)
+    return replace(plan, feeds=(feed,), sensors=(replace(plan.sensors[0], feed="rain", device=device),))
+
+
+@pytest.mark.parametrize("plan", [read_city(default_city()), fleet(3 * len(FEEDS))], ids=["Alkmaar", "fleet"])
+def test_every_device_may_publish_what_it_does_and_no_other_device_may(plan: CityPlan) -> None:
+    accounts = accounts_of(plan, simulator=True)
+    devices, _ = devices_of(plan, CityTruth(1, plan))
+    assert {one.sensor.feed for one in devices} == set(FEEDS)
+    for device in devices:
+        topic = device.message(NOON).topic
+        able = {name for name, account in accounts.items() if allows(account.writes, topic)}
+        own = device.sensor.id if device.sensor.id in accounts else f"livetwin-feed-{device.sensor.feed}"
+        assert able == {own, "livetwin-simulate"}, topic
+
+
+def test_devices_read_nothing_and_ingest_writes_nothing() -> None:
+    plan = read_city(default_city())
+    accounts = accounts_of(plan)
+    readers = {name for name, account in accounts.items() if account.reads}
+    assert readers == {"livetwin-ingest", "livetwin-outlets", "livetwin-reader"}
+    assert accounts["livetwin-ingest"].writes == ()
+    assert accounts["livetwin-reader"].writes == ()
+
+
+def test_only_outlets_writes_what_is_told_and_only_alerting_probes() -> None:
+    plan = read_city(default_city())
+    accounts = accounts_of(plan)
+    outputs = Topics(plan.city.id)
+    for topic, writer in (
+        (outputs.of_entity("alkmaar.overdie"), "livetwin-outlets"),
+        (outputs.of_alarm("high-water~alkmaar.singel"), "livetwin-outlets"),
+        (probe_topic(plan.city.id), "livetwin-alerting"),
+    ):
+        assert {name for name, account in accounts.items() if allows(account.writes, topic)} == {writer}
+
+
+@pytest.mark.parametrize(
+    ("filter", "level", "granted"),
+    [
+        ("pluvio/+", 1, "pluvio/rg-7"),
+        ("+/rain/+/up", 0, "rg-7/rain/+/up"),
+        ("pluvio/#", 1, "pluvio/rg-7/#"),
+        ("pluvio/#", 2, "pluvio/+/rg-7/#"),
+        ("a{b}/+", 1, "a{b}/rg-7"),
+    ],
+)
+def test_a_device_of_a_feed_of_the_city_gets_the_topics_that_name_it(
+    filter: str, level: int, granted: str
+) -> None:
+    plan = plan_with_feed(filter, level)
+    assert accounts_of(plan)[plan.sensors[0].id].writes == (granted,)
+
+
+def test_a_feed_whose_topic_names_no_device_has_one_account() -> None:
+    plan = plan_with_feed("pluvio/all", None)
+    assert accounts_of(plan)["livetwin-feed-rain"].writes == ("pluvio/all",)
+    assert plan.sensors[0].id not in accounts_of(plan)
+
+
+@pytest.mark.parametrize("device", ["+", "#", "a/b", "a\nuser b", ""])
+def test_a_device_whose_name_would_open_topics_of_others_is_refused(device: str) -> None:
+    with pytest.raises(AccountError, match="cannot be a level of a topic"):
+        accounts_of(plan_with_feed("pluvio/+", 1, device))
+
+
+def test_a_sensor_cannot_take_the_name_of_a_role() -> None:
+    plan = fleet(1)
+    plan = replace(plan, sensors=(replace(plan.sensors[0], id="livetwin-ingest"),))
+    with pytest.raises(AccountError, match="livetwin-ingest"):
+        accounts_of(plan)
