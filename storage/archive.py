@@ -130,7 +130,7 @@ class Archive:
         for outcome in OUTCOMES:
             metrics.observations.labels(outcome).inc(getattr(total, outcome))
         metrics.messages.inc(total.received)
-        metrics.updates.inc(batch.update_count)
+        metrics.updates.inc(batch.told.count)
         metrics.derived.inc(batch.derived_count)
         metrics.alarms.inc(batch.alarms.alarm_count)
         metrics.notifications.inc(len(batch.alarms.notifications))
@@ -155,12 +155,13 @@ async def _write(connection: Connection, batch: LogBatch, newest: NewestTimes) -
         await count_messages(connection, reception, counts)
     if reception.records:
         await write_messages(connection, batch.log_id, reception.records)
-    if batch.updates:
-        await write_property_states(connection, batch.updates.values())
-    if batch.states:
-        await write_datastream_states(connection, batch.states.values())
-    if batch.entity_values:
-        await write_entity_values(connection, batch.entity_values.values())
+    told = batch.told
+    if told.updates:
+        await write_property_states(connection, told.updates.values())
+    if told.states:
+        await write_datastream_states(connection, told.states.values())
+    if told.entity_values:
+        await write_entity_values(connection, told.entity_values.values())
     if batch.aggregates:
         await write_aggregates(connection, batch.aggregates.values())
     if batch.assessments:

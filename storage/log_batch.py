@@ -10,15 +10,14 @@ from runtime import topics
 from runtime.tracing import Context
 from storage.alarm_batch import INTEGER_MAX, AlarmsTold
 from storage.bounds import COUNT_MAX, DATASTREAM_MAX, FLAGS_MAX
-from storage.observation_rows import fits
 from storage.positions import TOLD
 from storage.reception import Reception
+from storage.updates_told import UpdatesTold
 from twin import messages
 from twin.codec import VERSION
 from twin.errors import MessageError
 from twin.instant import HOUR, INSTANT_MAX, INSTANT_MIN, Instant
-from twin.messages import Assessment, QuarantinedMessage, Update, UpdateKind
-from twin.observation import Observation
+from twin.messages import Assessment, QuarantinedMessage
 from twin.plausibility import Reason
 from twin.window import SIZES, Aggregate, window_start
 
@@ -34,13 +33,6 @@ class LogRecord(NamedTuple):
     offset: int
     timestamp_ms: int  #: when it was written, since the epoch
     value: bytes
-
-
-class ToldState(NamedTuple):
-    """A datastream state and the revision of its entity that it was told with."""
-
-    revision: int
-    observation: Observation
 
 
 class RepairRequest(NamedTuple):
@@ -60,10 +52,7 @@ class LogBatch:
 
     log_id: str
     reception: Reception = field(default_factory=Reception)
-    updates: dict[tuple[str, str], Update] = field(default_factory=dict)  #: newest revision of each property
-    states: dict[int, ToldState] = field(default_factory=dict)  #: newest of each datastream
-    #: newest revision of each derived value, by entity, name and time
-    entity_values: dict[tuple[str, str, Instant], Update] = field(default_factory=dict)
+    told: UpdatesTold = field(default_factory=UpdatesTold)  #: of `updates`, perhaps from batches before, too
     #: newest revision of each window, by size, datastream and start
     aggregates: dict[tuple[int, int, Instant], Aggregate] = field(default_factory=dict)
     assessments: dict[tuple[int, Instant], Assessment] = field(default_factory=dict)
@@ -71,8 +60,8 @@ class LogBatch:
     alarms: AlarmsTold = field(default_factory=AlarmsTold)
     quarantined: dict[str, QuarantinedMessage] = field(default_factory=dict)
     replayed: dict[str, QuarantinedMessage] = field(default_factory=dict)  #: answers, by the message replayed
-    reached: dict[tuple[str, int], int] = field(default_factory=dict)  #: (topic, partition) → next offset
-    update_count: int = 0
+    #: (topic, partition) → next offset; those of `updates` are with what they told
+    passed: dict[tuple[str, int], int] = field(default_factory=dict)
     derived_count: int = 0  #: aggregates, assessments and repair requests, before collapsing
     unreadable_count: int = 0
     bytes: int = 0
@@ -80,26 +69,31 @@ class LogBatch:
 
     @property
     def rows(self) -> int:
-        """How much work the batch is."""
+        """How much work the batch is, without the updates."""
         return (
             self.reception.count
-            + self.update_count
             + self.derived_count
             + self.alarms.count
             + len(self.quarantined)
             + len(self.replayed)
         )
 
+    @property
+    def reached(self) -> dict[tuple[str, int], int]:
+        """The first offset of each partition that is not in the batch, of those that it goes on in."""
+        return self.passed | self.told.reached
+
     def add(self, record: LogRecord) -> None:
         """Take in a record; one that cannot be read, or not wholly stored, is quarantined itself."""
-        self.reached[record.topic, record.partition] = record.offset + 1
+        passed = self.told.reached if record.topic == topics.UPDATES else self.passed
+        passed[record.topic, record.partition] = record.offset + 1
         self.bytes += len(record.value)
         try:
             match record.topic:
                 case topics.OBSERVATIONS:
                     faults = self._add_observations(record)
                 case topics.UPDATES:
-                    faults = self._add_updates(record)
+                    faults = self.told.add(record.value)
                 case topics.AGGREGATES:
                     faults = self._add_aggregates(record)
                 case topics.ALARMS:
@@ -117,30 +111,12 @@ class LogBatch:
         batch = messages.OBSERVATIONS.decode(record.value)
         return self.reception.add(batch, record.partition, record.offset)
 
-    def _add_updates(self, record: LogRecord) -> list[str]:
-        refused = 0
-        taken = messages.UPDATES.decode(record.value).updates
-        for one in taken:
-            if not _update_fits(one):
-                refused += 1
-                continue
-            if one.kind is not UpdateKind.PERSONAL:
-                _keep_newest(self.updates, (one.entity, one.property), one)
-            # With the last good value beside it, it is that value, told again as its inputs failed since.
-            if one.kind is UpdateKind.INDICATOR and one.last_good is None:
-                _keep_newest(self.entity_values, (one.entity, one.property, one.phenomenon_time), one)
-            if one.observation is not None:
-                state = ToldState(one.revision, one.observation)
-                _keep_newest(self.states, one.observation.datastream, state)
-        self.update_count += len(taken) - refused
-        return [f"{refused} of {len(taken)} updates have numbers beyond all bounds"] if refused else []
-
     def _add_aggregates(self, record: LogRecord) -> list[str]:
         batch = messages.AGGREGATES.decode(record.value)
         if not (INSTANT_MIN <= batch.time <= INSTANT_MAX and -1 <= batch.offset <= COUNT_MAX):
             raise MessageError("AggregateBatch has numbers beyond all bounds")
         told = TOLD, record.partition
-        self.reached[told] = max(batch.offset + 1, self.reached.get(told, 0))
+        self.passed[told] = max(batch.offset + 1, self.passed.get(told, 0))
         refused = 0
         for one in batch.aggregates:
             if _aggregate_fits(one):
@@ -221,21 +197,6 @@ def _keep_newest(known: dict[K, R], key: K, one: R) -> None:
     other = known.get(key)
     if other is None or one.revision > other.revision:
         known[key] = one
-
-
-def _update_fits(one: Update) -> bool:
-    good = one.last_good
-    return (
-        (one.observation is None or fits(one.observation))
-        and 0 <= one.revision <= COUNT_MAX
-        and INSTANT_MIN <= one.phenomenon_time <= INSTANT_MAX
-        and INSTANT_MIN <= one.received_time <= INSTANT_MAX
-        and 0 <= one.flags <= FLAGS_MAX
-        and 0 <= one.count <= INTEGER_MAX
-        and all(0 <= datastream <= DATASTREAM_MAX for datastream in one.datastreams + one.deviating)
-        and (good is None or INSTANT_MIN <= good.phenomenon_time <= INSTANT_MAX)
-        and "\0" not in one.entity + one.property
-    )
 
 
 def _aggregate_fits(one: Aggregate) -> bool:

@@ -12,7 +12,7 @@ from typing import TypeVar
 from runtime import topics
 from storage.knowledge import HOURS_MAX, TEN_MINUTES_MAX, StoredKnowledge
 from storage.ledger_counts import Counts
-from storage.log_batch import LogBatch, LogRecord, RepairRequest, ToldState
+from storage.log_batch import LogBatch, LogRecord, RepairRequest
 from storage.state_store import StoredState
 from tests.simulation.simulated_log import SimulatedLog
 from twin.alarms.messages import AlarmEvent, IncidentEvent
@@ -34,7 +34,7 @@ class ModelDatabase:
     def __init__(self) -> None:
         self.observations: dict[Key, Observation] = {}
         self.updates: dict[tuple[str, str], Update] = {}
-        self.states: dict[int, ToldState] = {}
+        self.states: dict[int, Update] = {}
         self.entity_values: dict[tuple[str, str, Instant], Update] = {}
         self.aggregates: dict[WindowId, Aggregate] = {}
         self.assessments: dict[Key, Assessment] = {}
@@ -76,15 +76,16 @@ class ModelDatabase:
             for repeat in batch.reception.repeats.get(one[:2], ()):
                 self._receive(repeat.observation)
         for session, messages in batch.reception.messages.items():
-            for sequence, message in messages.items():
+            sequences, _, accepted = messages.once()
+            for sequence, was_accepted in zip(sequences.tolist(), accepted.tolist(), strict=True):
                 if sequence not in self._sequences[session]:
                     self._sequences[session].add(sequence)
                     self.ledger.received += 1
-                    self.ledger.accepted += message.accepted
-                    self.ledger.quarantined += not message.accepted
-        _merge(self.updates, batch.updates)
-        _merge(self.states, batch.states)
-        _merge(self.entity_values, batch.entity_values)
+                    self.ledger.accepted += was_accepted
+                    self.ledger.quarantined += not was_accepted
+        _merge(self.updates, batch.told.updates)
+        _merge(self.states, batch.told.states)
+        _merge(self.entity_values, batch.told.entity_values)
         self.merge_aggregates(batch.aggregates.values())
         self.merge_assessments(batch.assessments.values())
         for hour, request in batch.repairs.items():
@@ -163,9 +164,8 @@ class ModelDatabase:
             revisions[entity] = max(told.revision, revisions.get(entity, 0))
         for update in self.updates.values():
             revisions[update.entity] = max(update.revision, revisions.get(update.entity, 0))
-        state = StoredState(
-            list(self.updates.values()), [one.observation for one in self.states.values()], revisions, {}
-        )
+        states = [one.observation for one in self.states.values() if one.observation is not None]
+        state = StoredState(list(self.updates.values()), states, revisions, {})
         alarms, incidents = tuple(self.alarms.values()), tuple(self.incidents.values())
         return StoredKnowledge(newest, frozenset(truncated), aggregates, hours, state, alarms, incidents)
 

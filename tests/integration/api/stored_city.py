@@ -9,7 +9,7 @@ from storage import update_writer
 from storage.archive import Archive
 from storage.database import Connection
 from storage.historian_metrics import HistorianMetrics
-from storage.log_batch import LogBatch, LogRecord, ToldState
+from storage.log_batch import LogBatch, LogRecord
 from storage.positions import write_positions
 from twin.instant import Instant
 from twin.messages import Update, UpdateKind
@@ -31,7 +31,7 @@ class Stored(NamedTuple):
         async with self.connection.transaction():
             await update_writer.create_staging(self.connection)
             await update_writer.write_property_states(self.connection, updates)
-            states = [ToldState(one.revision, one.observation) for one in updates if one.observation]
+            states = [one for one in updates if one.observation]
             await update_writer.write_datastream_states(self.connection, states)
             positions = {(topics.UPDATES, partition): offset for partition, offset in offsets.items()}
             await write_positions(self.connection, log_id, positions)

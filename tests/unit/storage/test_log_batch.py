@@ -42,6 +42,10 @@ def update(revision: int, observation: Observation | None, property: str = "pm10
     return Update("a", property, revision, 7.0, 10, 12, 0, (7,), observation)
 
 
+def states_of(batch: LogBatch) -> dict[int, tuple[int, Observation | None]]:
+    return {id: (one.revision, one.observation) for id, one in batch.told.states.items()}
+
+
 def updates(*told: Update) -> bytes:
     return messages.UPDATES.encode(UpdateBatch(VERSION, told))
 
@@ -66,8 +70,11 @@ def test_of_updates_the_newest_revision_and_the_state_told_last_stay() -> None:
     batch = batch_of(
         topics.UPDATES, updates(update(3, after)), updates(update(1, before), update(4, None, "no2"))
     )
-    assert {key: one.revision for key, one in batch.updates.items()} == {("a", "pm10"): 3, ("a", "no2"): 4}
-    assert batch.states == {7: (3, after)}
+    assert {key: one.revision for key, one in batch.told.updates.items()} == {
+        ("a", "pm10"): 3,
+        ("a", "no2"): 4,
+    }
+    assert states_of(batch) == {7: (3, after)}
 
 
 def test_a_derived_value_is_kept_as_a_series_and_a_household_s_only_as_its_state() -> None:
@@ -77,20 +84,20 @@ def test_a_derived_value_is_kept_as_a_series_and_a_household_s_only_as_its_state
     ]
     personal = replace(update(9, ONE, "power_import"), kind=UpdateKind.PERSONAL)
     batch = batch_of(topics.UPDATES, updates(*derived_values, personal))
-    assert {key: one.revision for key, one in batch.entity_values.items()} == {
+    assert {key: one.revision for key, one in batch.told.entity_values.items()} == {
         ("a", "eaqi", 100): 1,
         ("a", "eaqi", 200): 3,
     }
-    assert batch.updates.keys() == {("a", "eaqi")}
-    assert batch.states == {1: (9, ONE)}
+    assert batch.told.updates.keys() == {("a", "eaqi")}
+    assert states_of(batch) == {1: (9, ONE)}
 
 
 def test_a_derived_value_that_is_told_again_as_its_inputs_failed_since_leaves_its_series_as_it_was() -> None:
     good = replace(update(1, None, "lki"), kind=UpdateKind.INDICATOR)
     failed = replace(good, revision=2, flags=32, last_good=LastGood(good.value, good.phenomenon_time))
     batch = batch_of(topics.UPDATES, updates(good), updates(failed))
-    assert batch.updates["a", "lki"] == failed
-    assert list(batch.entity_values.values()) == [good]
+    assert (batch.told.updates["a", "lki"].revision, failed.revision) == (2, 2)
+    assert [one.revision for one in batch.told.entity_values.values()] == [good.revision]
 
 
 def test_of_what_is_derived_the_newest_revision_stays_and_of_repairs_the_last_offset() -> None:

@@ -1,0 +1,19 @@
+-- Store many staged updates where their revision is greater; for few, merge_property_states costs less.
+-- No index: a join with the whole table.
+-- Of two writers that lock rows in different orders one is ended, and tries again.
+MERGE INTO property_state AS stored
+USING staged_property_state AS staged
+ON staged.entity_id = stored.entity_id AND staged.property = stored.property
+WHEN MATCHED AND staged.revision > stored.revision THEN UPDATE SET
+    revision = staged.revision, value = staged.value, phenomenon_time = staged.phenomenon_time,
+    received_time = staged.received_time, flags = staged.flags, datastream_ids = staged.datastream_ids,
+    kind = staged.kind, last_good_value = staged.last_good_value, last_good_time = staged.last_good_time,
+    deviating = staged.deviating, count = staged.count
+WHEN NOT MATCHED THEN INSERT (
+    entity_id, property, revision, value, phenomenon_time, received_time, flags, datastream_ids, kind,
+    last_good_value, last_good_time, deviating, count
+) VALUES (
+    staged.entity_id, staged.property, staged.revision, staged.value, staged.phenomenon_time,
+    staged.received_time, staged.flags, staged.datastream_ids, staged.kind, staged.last_good_value,
+    staged.last_good_time, staged.deviating, staged.count
+);

@@ -1,0 +1,73 @@
+"""Rows of states are what psycopg packs."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from storage.alarm_batch import INTEGER_MAX
+from storage.bounds import COUNT_MAX, DATASTREAM_MAX, FLAGS_MAX
+from storage.state_rows import datastream_rows, property_rows
+from tests.copy_rows import binary_copy
+from twin.datastream_snapshot import LastGood
+from twin.instant import INSTANT_MAX, INSTANT_MIN, to_datetime
+from twin.messages import Update, UpdateKind
+from twin.observation import Observation
+
+PROPERTY = (
+    *("text", "text", "int8", "float8", "timestamptz", "timestamptz", "int2", "int4[]"),
+    *("int2", "float8", "timestamptz", "int4[]", "int4"),
+)
+DATASTREAM = ("int4", "timestamptz", "timestamptz", "float8", "int2", "int8")
+
+INSTANTS = st.integers(INSTANT_MIN, INSTANT_MAX)
+FLAGS = st.integers(0, FLAGS_MAX)
+IDS = st.lists(st.integers(0, DATASTREAM_MAX), max_size=3).map(tuple)
+VALUES = st.floats(allow_nan=False)
+NAMES = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=6)
+UPDATES = st.lists(
+    st.builds(
+        Update,
+        entity=NAMES,
+        property=NAMES,
+        revision=st.integers(0, COUNT_MAX),
+        value=VALUES,
+        phenomenon_time=INSTANTS,
+        received_time=INSTANTS,
+        flags=FLAGS,
+        datastreams=IDS,
+        observation=st.builds(Observation, st.integers(0, DATASTREAM_MAX), INSTANTS, INSTANTS, VALUES, FLAGS),
+        kind=st.sampled_from(UpdateKind),
+        last_good=st.none() | st.builds(LastGood, VALUES, INSTANTS),
+        deviating=IDS,
+        count=st.integers(0, INTEGER_MAX),
+        interval=st.just(0),
+    ),
+    max_size=4,
+)
+
+
+@given(updates=UPDATES)
+def test_rows_of_properties_are_those_that_psycopg_packs(updates: list[Update]) -> None:
+    rows = [
+        (
+            *(one.entity, one.property, one.revision, one.value),
+            *(to_datetime(one.phenomenon_time), to_datetime(one.received_time)),
+            *(one.flags, list(one.datastreams), int(one.kind)),
+            one.last_good.value if one.last_good is not None else None,
+            to_datetime(one.last_good.phenomenon_time) if one.last_good is not None else None,
+            *(list(one.deviating), one.count),
+        )
+        for one in updates
+    ]
+    assert property_rows(updates) == binary_copy(PROPERTY, rows)
+
+
+@given(updates=UPDATES)
+def test_rows_of_datastreams_are_those_that_psycopg_packs(updates: list[Update]) -> None:
+    rows = []
+    for one in updates:
+        assert one.observation is not None
+        datastream, measured, received, value, flags = one.observation
+        rows.append((datastream, to_datetime(measured), to_datetime(received), value, flags, one.revision))
+    assert datastream_rows(updates) == binary_copy(DATASTREAM, rows)
