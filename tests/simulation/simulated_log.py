@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Sequence
 
 
 class SimulatedLog:
@@ -12,8 +13,10 @@ class SimulatedLog:
         self.identity = f"log-{number}"
         self._records: defaultdict[tuple[str, int], list[bytes]] = defaultdict(list)
 
-    def append(self, topic: str, partition: int, value: bytes) -> None:
-        """Write a record."""
+    def append(
+        self, topic: str, partition: int, value: bytes, _headers: Sequence[tuple[str, bytes]] = ()
+    ) -> None:
+        """Write a record; nothing here reads its headers."""
         self._records[topic, partition].append(value)
 
     def end(self, topic: str, partition: int) -> int:
