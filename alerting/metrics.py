@@ -48,6 +48,11 @@ class AlertingMetrics:
             ["phase"],
             registry=registry,
         )
+        self.disk_free = Gauge(
+            "livetwin_alerting_disk_free_bytes",
+            "Room on the disk of the journal.",
+            registry=registry,
+        )
         self.waiting = Gauge(
             "livetwin_alerting_waiting_messages", "Messages without an outcome yet.", registry=registry
         )

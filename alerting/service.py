@@ -9,11 +9,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import shutil
 from collections import Counter, deque
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
-
-from prometheus_client import CollectorRegistry
 
 from alerting.case import Phase
 from alerting.channel import Channels
@@ -32,7 +31,7 @@ from alerting.teller import tell
 from alerting.tries import TryResult
 from runtime.city_model import Models
 from runtime.clock import Clock, system_clock
-from runtime.metrics import serve_metrics
+from runtime.metrics import new_registry, serve_metrics
 from runtime.readiness import notify_ready
 from runtime.topics import ALARMS as ALARM_TOPIC
 from twin.alarms.messages import ALARMS
@@ -286,10 +285,11 @@ async def opened(settings: AlertingSettings) -> AsyncIterator[Journal]:
 
 async def run(settings: AlertingSettings, models: Models, environment: Mapping[str, str]) -> None:
     """Run the alerting role until cancelled; secrets of channels come from `environment`."""
-    registry = CollectorRegistry()
+    registry = new_registry("alerting")
     metrics = AlertingMetrics(registry)
     serve_metrics(registry, settings.metrics_host, settings.metrics_port)
     async with opened(settings) as journal:
+        metrics.disk_free.set_function(lambda: shutil.disk_usage(settings.state_dir).free)
         model = await models.load()
         alerting = Alerting(
             settings, journal, model, secrets=Secrets(environment), clock=system_clock, metrics=metrics

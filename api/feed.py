@@ -77,6 +77,7 @@ class Feed:
         self._seeds = seeds
         self._metrics = metrics
         self._traces = traces
+        metrics.log_up.set_function(lambda: float(self.connected))
         self._truncated = False  #: whether the log lost records that the view has not seen
 
     async def run(self) -> None:

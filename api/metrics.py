@@ -40,6 +40,7 @@ class ApiMetrics:
             "Records of `updates` and `alarms` not yet taken in.",
             registry=registry,
         )
+        self.log_up = Gauge("livetwin_api_log_up", "1 while the log answers.", registry=registry)
         self.reseeds = Counter(
             "livetwin_api_reseeds_total",
             "Times the view was seeded, by source.",

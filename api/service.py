@@ -8,7 +8,6 @@ import logging
 from collections.abc import Generator
 
 import uvicorn
-from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
 
 from api.app import create_app, create_context
 from api.context import Context
@@ -16,7 +15,7 @@ from api.settings import ApiSettings
 from runtime.city_model import Models
 from runtime.clock import system_clock
 from runtime.collector import calm_collector
-from runtime.metrics import serve_metrics
+from runtime.metrics import new_registry, serve_metrics
 from runtime.readiness import notify_ready
 from runtime.tracing import Tracer
 from twin.errors import ServiceError
@@ -38,10 +37,7 @@ class _Server(uvicorn.Server):
 
 async def run(settings: ApiSettings, models: Models, tracer: Tracer | None = None) -> None:
     """Serve until cancelled. Raises ServiceError when there is no city model or the port is taken."""
-    registry = CollectorRegistry()
-    ProcessCollector(registry=registry)
-    PlatformCollector(registry=registry)
-    GCCollector(registry=registry)
+    registry = new_registry("api")
     context = create_context(settings, await models.load(), system_clock, registry, tracer=tracer)
     serve_metrics(registry, settings.metrics_host, settings.metrics_port)
     # The routes and the model are there by now, and stay.

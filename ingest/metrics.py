@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from prometheus_client import CollectorRegistry, Counter, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from ingest.intake import Taken
 
@@ -40,6 +40,12 @@ class IngestMetrics:
             "Quarantined messages taken once more, by what became of them.",
             ["outcome"],
             registry=registry,
+        )
+        self.mqtt_connected = Gauge(
+            "livetwin_ingest_mqtt_connected", "1 while the MQTT broker is reached.", registry=registry
+        )
+        self.kafka_up = Gauge(
+            "livetwin_ingest_kafka_up", "1 while Kafka confirms what is written.", registry=registry
         )
         self.batch = Histogram(
             "livetwin_ingest_batch_messages",

@@ -84,6 +84,11 @@ class Publisher:
                 self._failing = False
                 return
 
+    @property
+    def confirms(self) -> bool:
+        """Whether Kafka confirmed what was sent last."""
+        return not self._failing
+
     async def tick(self) -> int:
         """Tell the time to every partition to which nothing was sent since the last call; return how many.
 

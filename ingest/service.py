@@ -13,8 +13,6 @@ import uuid
 from collections.abc import Coroutine
 from typing import Any
 
-from prometheus_client import CollectorRegistry
-
 from ingest.decoders import Routes, registry
 from ingest.intake import Intake, IntakeOptions
 from ingest.mapping import DeviceMap
@@ -31,7 +29,7 @@ from ingest.settings import IngestSettings
 from ingest.traces import IngestTraces
 from runtime.city_model import Models
 from runtime.clock import Clock, system_clock
-from runtime.metrics import serve_metrics
+from runtime.metrics import new_registry, serve_metrics
 from runtime.readiness import notify_ready
 from runtime.tracing import Tracer
 from twin.instant import DAY, SECOND
@@ -75,12 +73,14 @@ class Ingest:
         producer = new_producer(kafka)
         session = MqttSession(_session_options(self._settings), self._routes.filters, self._clock)
         self._session = session
+        self._metrics.mqtt_connected.set_function(lambda: float(session.connected))
         await producer.start()
         try:
             await session.open()
             notify_ready()
             maker = RecordMaker(self._name, self._clock)
             publisher = Publisher(producer, maker, self._settings.partitions)
+            self._metrics.kafka_up.set_function(lambda: float(publisher.confirms))
             replays = Replays(publisher, lambda: self._intake, self._clock, self._metrics.count_replayed)
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._take(session, publisher), name="messages")
@@ -154,7 +154,7 @@ class Ingest:
 
 async def run(settings: IngestSettings, models: Models, tracer: Tracer | None = None) -> None:
     """Run the ingest role until cancelled."""
-    metrics_registry = CollectorRegistry()
+    metrics_registry = new_registry("ingest")
     metrics = IngestMetrics(metrics_registry)
     serve_metrics(metrics_registry, settings.metrics_host, settings.metrics_port)
     ingest = Ingest(settings, await models.load(), system_clock, metrics, uuid.uuid4().hex, tracer=tracer)

@@ -127,6 +127,11 @@ class MqttSession:
             self._bytes -= sum(len(message.payload) for message in messages)
             self._room.notify_all()
 
+    @property
+    def connected(self) -> bool:
+        """Whether the broker is reached."""
+        return self._client.is_connected()
+
     async def resubscribe(self, filters: Sequence[str]) -> None:
         """Subscribe to these filters from now on, and to no others."""
         gone = [one for one in self._filters if one not in filters]

@@ -7,7 +7,7 @@ import logging
 import secrets
 from random import Random
 
-from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
+from prometheus_client import CollectorRegistry
 
 from api.database import stored_seed
 from api.feed import Feed
@@ -28,7 +28,7 @@ from outlets.webhooks import Webhooks
 from runtime.city_model import Models
 from runtime.clock import system_clock
 from runtime.kafka_log import UNHURRIED
-from runtime.metrics import serve_metrics
+from runtime.metrics import new_registry, serve_metrics
 from runtime.readiness import notify_ready
 from runtime.sink_address import SinkRules, networks
 from storage.webhook_store import WEBHOOKS_MAX
@@ -48,10 +48,7 @@ REPLAYS_MAX = 8
 
 async def run(settings: OutletSettings, models: Models) -> None:
     """Work until cancelled. Raises ServiceError when there is no city model."""
-    registry = CollectorRegistry()
-    ProcessCollector(registry=registry)
-    PlatformCollector(registry=registry)
-    GCCollector(registry=registry)
+    registry = new_registry("outlets")
     serve_metrics(registry, settings.metrics_host, settings.metrics_port)
     await serve(settings, await models.load(), models, registry)
 

@@ -1,12 +1,45 @@
-"""The metrics endpoint of a role: Prometheus text over HTTP."""
+"""The metrics of a role: what every role tells, and the endpoint that serves it (Prometheus text)."""
 
 from __future__ import annotations
 
 import logging
+from importlib.metadata import version
 
-from prometheus_client import CollectorRegistry, start_http_server
+from prometheus_client import (
+    CollectorRegistry,
+    Gauge,
+    GCCollector,
+    PlatformCollector,
+    ProcessCollector,
+    start_http_server,
+)
+
+from twin.codec import VERSION
 
 log = logging.getLogger(__name__)
+
+
+class RoleMetrics:
+    """What every role tells beside its own."""
+
+    def __init__(self, registry: CollectorRegistry, role: str) -> None:
+        self.build = Gauge(
+            "livetwin_build_info",
+            "1, with the role, its version, and the version of records that it reads and writes.",
+            ["role", "version", "records"],
+            registry=registry,
+        )
+        self.build.labels(role, version("livetwin"), str(VERSION)).set(1)
+
+
+def new_registry(role: str) -> CollectorRegistry:
+    """Return the registry of a process, with what every role tells: process, Python, and build."""
+    registry = CollectorRegistry()
+    ProcessCollector(registry=registry)
+    PlatformCollector(registry=registry)
+    GCCollector(registry=registry)
+    RoleMetrics(registry, role)
+    return registry
 
 
 def serve_metrics(registry: CollectorRegistry, host: str, port: int) -> None:

@@ -13,11 +13,12 @@ from contextlib import suppress
 from runtime.clock import system_clock
 from runtime.kafka_access import Kafka
 from runtime.kafka_log import log_identity
-from runtime.metrics import serve_metrics
+from runtime.metrics import new_registry, serve_metrics
 from runtime.readiness import notify_ready
 from runtime.topics import create_topics, partition_counts
 from runtime.tracing import BatchSpans, Tracer
 from storage.archive import Archive
+from storage.audit import run_audits
 from storage.cancellation import raise_if_cancelled
 from storage.historian_metrics import HistorianMetrics
 from storage.log_batch import LogBatch
@@ -25,6 +26,7 @@ from storage.log_reader import KAFKA_AWAY, LogReader
 from storage.replay_relay import relay
 from storage.settings import HistorianSettings
 from twin.errors import ServiceError
+from twin.instant import Instant
 
 log = logging.getLogger(__name__)
 
@@ -38,11 +40,12 @@ FOLLOWED_MAX = 32
 
 async def run(settings: HistorianSettings, tracer: Tracer | None = None) -> None:
     """Store what is on the log, until cancelled; waits for Kafka and for the database where one is away."""
-    metrics = HistorianMetrics()
+    metrics = HistorianMetrics(new_registry("historian"))
     serve_metrics(metrics.registry, settings.metrics_host, settings.metrics_port)
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(_store(settings, metrics, tracer), name="historian")
         tasks.create_task(relay(settings, metrics), name="replays")
+        tasks.create_task(run_audits(settings, metrics, system_clock), name="audits")
 
 
 async def _store(settings: HistorianSettings, metrics: HistorianMetrics, tracer: Tracer | None) -> None:
@@ -96,7 +99,12 @@ async def _follow(
             batch = await reader.take()
             raise_if_cancelled()
             if batch.reached:
+                metrics.waits_since(_instant(batch.oldest_ms))
                 await _stored(archive, batch, tracer)
+            lag = reader.lag()
+            metrics.lag.set(lag)
+            # What comes next is no older than what was stored last, or nearly so.
+            metrics.waits_since(_instant(batch.newest_ms) if lag else None)
         log.warning("log %s was replaced by %s, which is read from its beginning", log_id, replaced.result())
     finally:
         # A look at the log that is cut off leaves its connections open: let it end, unless Kafka is away.
@@ -105,6 +113,10 @@ async def _follow(
         replaced.cancel()
         await asyncio.gather(replaced, return_exceptions=True)
         await reader.stop()
+
+
+def _instant(ms: int | None) -> Instant | None:
+    return None if ms is None else ms * 1_000
 
 
 async def _stored(archive: Archive, batch: LogBatch, tracer: Tracer | None) -> None:

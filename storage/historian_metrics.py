@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import math
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+from runtime.clock import Clock, system_clock
+from twin.instant import SECOND, Instant
 
 OUTCOMES = ("new", "corrected", "superseded", "duplicate")
 """What becomes of an observation; columns of the ledger."""
 
 
 class HistorianMetrics:
-    """The historian's metrics, in a registry of its own."""
+    """The historian's metrics, in a registry of its own unless it is given one."""
 
-    def __init__(self) -> None:
-        self.registry = CollectorRegistry()
+    def __init__(self, registry: CollectorRegistry | None = None, clock: Clock = system_clock) -> None:
+        self.registry = registry if registry is not None else CollectorRegistry()
+        self._clock = clock
+        self._unstored_since: Instant | None = None
         self.observations = Counter(
             "livetwin_historian_observations_total",
             "Observations taken in, by what became of them: new, corrected (another value for the same key, "
@@ -57,6 +64,7 @@ class HistorianMetrics:
             registry=self.registry,
         )
         self._add_log_and_database()
+        self._add_backlog_and_books()
 
     def _add_log_and_database(self) -> None:
         self.lost = Counter(
@@ -85,3 +93,46 @@ class HistorianMetrics:
             buckets=(1, 10, 100, 1_000, 10_000, 100_000),
             registry=self.registry,
         )
+
+    def _add_backlog_and_books(self) -> None:
+        self.lag = Gauge(
+            "livetwin_historian_lag_records",
+            "Records of the log that are not stored, as of the last fetch",
+            registry=self.registry,
+        )
+        unstored = Gauge(
+            "livetwin_historian_unstored_seconds",
+            "How long the oldest record that is not stored has been waiting",
+            registry=self.registry,
+        )
+        unstored.set_function(self._unstored_s)
+        self.balances = Gauge(
+            "livetwin_historian_ledger_balances",
+            "1 when the last audit found every message and observation accounted for, else 0",
+            registry=self.registry,
+        )
+        self.lost_messages = Gauge(
+            "livetwin_historian_ledger_lost_messages",
+            "Messages that were acknowledged and are not in the ledger, by the last audit",
+            registry=self.registry,
+        )
+        self.database_bytes = Gauge(
+            "livetwin_historian_database_bytes",
+            "Size of the database, by the last audit",
+            registry=self.registry,
+        )
+        self.audit_time = Gauge(
+            "livetwin_historian_audit_timestamp_seconds",
+            "When the last audit was done, since the epoch",
+            registry=self.registry,
+        )
+        for unknown in (self.balances, self.lost_messages, self.database_bytes, self.audit_time):
+            unknown.set(math.nan)  # until the first audit
+
+    def waits_since(self, oldest: Instant | None) -> None:
+        """Note when the oldest record was written that is not stored; None: there is none."""
+        self._unstored_since = oldest
+
+    def _unstored_s(self) -> float:
+        since = self._unstored_since
+        return 0.0 if since is None else max(0.0, (self._clock() - since) / SECOND)

@@ -65,6 +65,8 @@ class LogBatch:
     derived_count: int = 0  #: aggregates, assessments and repair requests, before collapsing
     unreadable_count: int = 0
     bytes: int = 0
+    oldest_ms: int | None = None  #: when the oldest and the newest of its records were written
+    newest_ms: int | None = None
     followed: list[Context] = field(default_factory=list)  #: of its records that carry a followed message
 
     @property

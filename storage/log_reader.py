@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError, OffsetOutOfRangeError
@@ -52,6 +53,7 @@ class LogReader:
         self._metrics = metrics
         self._consumer: AIOKafkaConsumer = new_consumer(settings.kafka_access(), pace=UNHURRIED)
         self._next_take = 0.0
+        self._next: dict[TopicPartition, int] = {}  #: the next offset to take
         self._follows = follows  #: whether the headers of records are looked at
 
     async def start(self, positions: Mapping[tuple[str, int], int]) -> None:
@@ -69,6 +71,7 @@ class LogReader:
             if wanted < begin and wanted > 0:
                 self._report_loss(partition, wanted, begin)
             self._consumer.seek(partition, max(wanted, begin))
+            self._next[partition] = max(wanted, begin)
 
     async def take(self) -> LogBatch:
         """Return what is there, within the bounds; an empty batch when nothing came for `IDLE_MS`.
@@ -102,9 +105,21 @@ class LogReader:
                         partition.topic, partition.partition, one.offset, one.timestamp, one.value or b""
                     )
                 )
+            self._note(batch, partition, records)
             if self._follows:
                 batch.followed += [found for one in records if (found := context_of(one.headers)) is not None]
         return bool(fetched)
+
+    def _note(self, batch: LogBatch, partition: TopicPartition, records: Sequence[Any]) -> None:
+        first, last = records[0], records[-1]
+        self._next[partition] = last.offset + 1
+        batch.oldest_ms = min(first.timestamp, batch.oldest_ms or first.timestamp)
+        batch.newest_ms = max(last.timestamp, batch.newest_ms or 0)
+
+    def lag(self) -> int:
+        """Return how many records the log was known to hold beyond those that were taken."""
+        ends = {one: self._consumer.highwater(one) for one in self._next}
+        return sum(max(0, end - self._next[one]) for one, end in ends.items() if end is not None)
 
     def _is_full(self, batch: LogBatch) -> bool:
         settings = self._settings

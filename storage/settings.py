@@ -28,6 +28,12 @@ class HistorianSettings(RoleSettings):
         le=10_000,
         description="Least time between two transactions, so that a trickle does not cost a commit a record.",
     )
+    audit_interval_s: int = Field(
+        default=3_600,
+        ge=60,
+        le=7 * 86_400,
+        description="Seconds between two audits, which compare the ledger with the tables.",
+    )
     retention_interval_s: int = Field(
         default=3_600, ge=60, le=7 * 86_400, description="Seconds between two runs of retention."
     )

@@ -50,6 +50,15 @@ class StreamMetrics:
             "Time from a checkpoint's start until durable.",
             registry=registry,
         )
+        self._add_places(registry)
+
+    def _add_places(self, registry: CollectorRegistry) -> None:
+        self.lag = Gauge(
+            "livetwin_stream_lag_records",
+            "Records of the partitions of this process that are not applied, by topic.",
+            ["topic"],
+            registry=registry,
+        )
         self.partitions = Gauge(
             "livetwin_stream_partitions", "Partitions in memory, by topic.", ["topic"], registry=registry
         )

@@ -7,14 +7,12 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
-from prometheus_client import CollectorRegistry
-
 from runtime import topics
 from runtime.city_model import Models
 from runtime.clock import system_clock
 from runtime.kafka_access import Kafka
 from runtime.kafka_log import log_identity
-from runtime.metrics import serve_metrics
+from runtime.metrics import new_registry, serve_metrics
 from runtime.readiness import notify_ready
 from runtime.topics import create_topics, partition_counts
 from runtime.tracing import Tracer
@@ -25,6 +23,7 @@ from stream.alarms import AlarmStages
 from stream.app import FaustLog, create_app
 from stream.areas import AreaStages
 from stream.entity_stages import EntityStages
+from stream.lag import measure_lag
 from stream.metrics import StreamMetrics
 from stream.model_bindings import ModelBindings
 from stream.seeding import knowledge_of
@@ -53,7 +52,7 @@ async def run(settings: StreamSettings, models: Models, tracer: Tracer | None = 
     Raises ServiceError when the log was replaced by another one: the state in memory belongs to the old log,
     so the process ends, and its supervisor starts it anew.
     """
-    registry = CollectorRegistry()
+    registry = new_registry("stream")
     metrics = StreamMetrics(registry)
     serve_metrics(registry, settings.metrics_host, settings.metrics_port)
     kafka = settings.kafka_access()
@@ -95,6 +94,7 @@ async def run(settings: StreamSettings, models: Models, tracer: Tracer | None = 
         asyncio.create_task(_follow(models, list(workers.values())), name="model"),
         asyncio.create_task(_same_log(kafka, log_id), name="log identity"),
         asyncio.create_task(_crashed(app), name="faust"),
+        asyncio.create_task(measure_lag(app, workers, metrics), name="lag"),
     ]
     try:
         done, _ = await asyncio.wait([*tasks, failure], return_when=asyncio.FIRST_COMPLETED)

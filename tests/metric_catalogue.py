@@ -1,0 +1,63 @@
+"""Every metric of every role, as the code registers it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from prometheus_client import CollectorRegistry
+
+from alerting.metrics import AlertingMetrics
+from api.metrics import ApiMetrics
+from ingest.metrics import IngestMetrics
+from outlets.metrics import OutletMetrics
+from runtime.metrics import RoleMetrics
+from storage.historian_metrics import HistorianMetrics
+from stream.metrics import StreamMetrics
+
+
+class Metric(NamedTuple):
+    """What a metric is."""
+
+    type: str
+    labels: tuple[str, ...]
+
+
+MAKERS: dict[str, tuple[Callable[[CollectorRegistry], object], ...]] = {
+    "ingest": (IngestMetrics,),
+    "stream": (StreamMetrics,),
+    "historian": (HistorianMetrics,),
+    "api": (ApiMetrics,),
+    "alerting": (AlertingMetrics,),
+    "outlets": (OutletMetrics, ApiMetrics),
+}
+"""What makes the metrics of each role, beside those that every role has."""
+
+MODULES = {
+    "alerting/metrics.py",
+    "api/metrics.py",
+    "ingest/metrics.py",
+    "outlets/metrics.py",
+    "runtime/metrics.py",
+    "storage/historian_metrics.py",
+    "stream/metrics.py",
+}
+"""The modules that register them."""
+
+
+def metrics_of(role: str) -> dict[str, Metric]:
+    """Return the metrics of one role by the names that a scrape has."""
+    registry = CollectorRegistry()
+    RoleMetrics(registry, role)
+    for make in MAKERS[role]:
+        make(registry)
+    collectors: list[Any] = list(registry._collector_to_names)
+    return {
+        one._name + ("_total" if one._type == "counter" else ""): Metric(one._type, tuple(one._labelnames))
+        for one in collectors
+    }
+
+
+def all_metrics() -> dict[str, Metric]:
+    """Return the metrics of all roles."""
+    return {name: metric for role in MAKERS for name, metric in metrics_of(role).items()}
