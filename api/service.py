@@ -48,21 +48,7 @@ async def run(settings: ApiSettings, models: Models, tracer: Tracer | None = Non
 async def serve(context: Context, models: Models) -> None:
     """Serve a context until cancelled, then end every stream and every request."""
     settings = context.settings
-    server = _Server(
-        uvicorn.Config(
-            create_app(context),
-            host=settings.host,
-            port=settings.port,
-            log_config=None,
-            access_log=False,
-            lifespan="off",
-            timeout_graceful_shutdown=SHUTDOWN_S,
-            server_header=False,
-            # Behind a reverse proxy on this machine the scheme is the proxy's.
-            proxy_headers=True,
-            forwarded_allow_ips="127.0.0.1",
-        )
-    )
+    server = _Server(_configuration(context))
     await context.database.open()
     serving = asyncio.create_task(_serve(server, settings))
     others = [
@@ -88,6 +74,30 @@ async def serve(context: Context, models: Models) -> None:
         await context.database.close()
 
 
+def _configuration(context: Context) -> uvicorn.Config:
+    settings = context.settings
+    tls = settings.tls()
+    configuration = uvicorn.Config(
+        create_app(context),
+        host=settings.host,
+        port=settings.port,
+        ssl_certfile=settings.tls_cert,
+        ssl_keyfile=settings.tls_key,
+        log_config=None,
+        access_log=False,
+        lifespan="off",
+        timeout_graceful_shutdown=SHUTDOWN_S,
+        server_header=False,
+        # Behind a reverse proxy on this machine the scheme is the proxy's.
+        proxy_headers=True,
+        forwarded_allow_ips="127.0.0.1",
+    )
+    configuration.load()
+    if tls is not None:
+        configuration.ssl = tls
+    return configuration
+
+
 async def _serve(server: uvicorn.Server, settings: ApiSettings) -> None:
     try:
         await server.serve()
@@ -110,4 +120,5 @@ async def _announce(context: Context, server: uvicorn.Server) -> None:
     while not server.started:  # noqa: ASYNC110 - uvicorn has no event for it
         await asyncio.sleep(_PAUSE_S)
     notify_ready()
-    log.info("ready: http://%s:%d/", context.settings.host, context.settings.port)
+    scheme = "http" if context.settings.tls_cert is None else "https"
+    log.info("ready: %s://%s:%d/", scheme, context.settings.host, context.settings.port)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import ssl
 from pathlib import Path
+from typing import Self
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, model_validator
 
 from api.cap import CapStatus
 from runtime.settings import RoleSettings
 from runtime.sink_address import SinkNetworks
+from runtime.tls import server_context
 
 _BUILT_PAGE = Path(__file__).parent / "static"
 
@@ -19,6 +22,14 @@ class ApiSettings(RoleSettings):
     host: str = Field(default="127.0.0.1", description="Address that the HTTP server listens on.")
     port: int = Field(
         default=8080, ge=0, le=65535, description="Port of the HTTP server; 0 picks a free one."
+    )
+    tls_cert: Path | None = Field(
+        default=None,
+        description="File of the server's certificate (PEM) with its chain: HTTPS (TLS 1.2 and later) is "
+        "served then, and nothing else; a renewed one is read at the next start.",
+    )
+    tls_key: Path | None = Field(
+        default=None, description="File of the key of the certificate (PEM), not encrypted."
     )
     operator_key: SecretStr | None = Field(
         default=None,
@@ -62,3 +73,15 @@ class ApiSettings(RoleSettings):
         default=4, ge=1, description="Database connections of this process."
     )
     sink_networks: SinkNetworks = ""
+
+    @model_validator(mode="after")
+    def _key_has_its_certificate(self) -> Self:
+        if self.tls_key and not self.tls_cert:
+            raise ValueError("LIVETWIN_TLS_KEY is set, and LIVETWIN_TLS_CERT is not: set both")
+        return self
+
+    def tls(self) -> ssl.SSLContext | None:
+        """Return what HTTPS is served with, None for HTTP. Raises TlsError when files cannot be used."""
+        if self.tls_cert is None:
+            return None
+        return server_context(self.tls_cert, self.tls_key, ("LIVETWIN_TLS_CERT", "LIVETWIN_TLS_KEY"))

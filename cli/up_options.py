@@ -25,8 +25,8 @@ _FILES_UNUSED = {
     "LIVETWIN_PSEUDONYM_KEY_FILE",
 }
 
-# Its broker and its log are on loopback, and do not speak TLS.
-_NO_TLS = ("LIVETWIN_MQTT_TLS", "LIVETWIN_KAFKA_")
+# Its broker, its log and its api are on loopback, and do not speak TLS.
+_NO_TLS = ("LIVETWIN_MQTT_TLS", "LIVETWIN_KAFKA_", "LIVETWIN_TLS_")
 
 _INGEST = {
     # `livetwin replay` brings the time of a recording along; only programs here reach the broker.

@@ -1,4 +1,4 @@
-"""TLS of our clients: who is trusted, and who we are. Certificate and host name are always checked."""
+"""TLS: who our clients trust, and who we are. Certificate and host name of servers are always checked."""
 
 from __future__ import annotations
 
@@ -36,15 +36,27 @@ class TlsFiles:
             ) from error
         context.minimum_version = VERSION_MIN
         if self.certificate is not None:
-            try:
-                # Without a password OpenSSL would ask for one on the terminal.
-                context.load_cert_chain(self.certificate, self.key, password="")
-            except OSError as error:
-                raise TlsError(
-                    f"{certificate}, {key}: {self.certificate} and {self.key or 'its key'} cannot be used "
-                    f"({_reason(error)}): expected a certificate and an unencrypted key, PEM"
-                ) from error
+            _show(context, self.certificate, self.key, (certificate, key))
         return context
+
+
+def server_context(certificate: Path, key: Path | None, names: tuple[str, str]) -> ssl.SSLContext:
+    """Return what a server shows; `names` are the settings of the files. Raises TlsError."""
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.minimum_version = VERSION_MIN
+    _show(context, certificate, key, names)
+    return context
+
+
+def _show(context: ssl.SSLContext, certificate: Path, key: Path | None, names: tuple[str, str]) -> None:
+    try:
+        # Without a password OpenSSL would ask for one on the terminal.
+        context.load_cert_chain(certificate, key, password="")
+    except OSError as error:
+        raise TlsError(
+            f"{', '.join(names)}: {certificate} and {key or 'its key'} cannot be used ({_reason(error)}): "
+            "expected a certificate and an unencrypted key, PEM"
+        ) from error
 
 
 def _reason(error: OSError) -> str:

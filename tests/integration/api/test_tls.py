@@ -1,0 +1,123 @@
+"""HTTPS of the api itself: by certificate, told to browsers as the only way, and never by old versions."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import ssl
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import pytest_asyncio
+
+from api.service import run
+from api.settings import ApiSettings
+from runtime.tls import TlsError
+from tests.authority import Authority
+from twin.model import CityModel
+
+AWAY = "postgresql://nobody@127.0.0.1:9/none"
+DEADLINE_S = 20.0
+PATH = "/v1/health/live"
+
+
+class _Models:
+    def __init__(self, model: CityModel) -> None:
+        self._model = model
+
+    async def load(self) -> CityModel:
+        return self._model
+
+    async def watch(self) -> Any:
+        await asyncio.Event().wait()
+        yield self._model
+
+
+@pytest.fixture
+def authority(tmp_path: Path) -> Authority:
+    return Authority(tmp_path)
+
+
+@pytest_asyncio.fixture
+async def served(kafka: str, model: CityModel, free_port: int, authority: Authority) -> AsyncIterator[int]:
+    """The port of an api that serves HTTPS."""
+    identity = authority.issue("api", "localhost")
+    settings = ApiSettings(
+        city="city",
+        kafka=kafka,
+        port=free_port,
+        database=AWAY,
+        tls_cert=identity.certificate,
+        tls_key=identity.key,
+    )
+    role = asyncio.create_task(run(settings, _Models(model)))
+    trusted = ssl.create_default_context(cafile=authority.file)
+    async with asyncio.timeout(DEADLINE_S), httpx.AsyncClient(verify=trusted) as client:
+        while not await _ready(client, free_port):  # noqa: ASYNC110 - over HTTP there is no event
+            await asyncio.sleep(0.02)
+    yield free_port
+    role.cancel()
+    with suppress(asyncio.CancelledError):
+        await role
+
+
+async def _ready(client: httpx.AsyncClient, port: int) -> bool:
+    with suppress(httpx.TransportError):
+        return (await client.get(f"https://localhost:{port}/v1/health/ready")).status_code == 200
+    return False
+
+
+async def test_https_is_served_and_told_to_browsers_as_the_only_way(
+    served: int, authority: Authority
+) -> None:
+    trusted = ssl.create_default_context(cafile=authority.file)
+    async with httpx.AsyncClient(verify=trusted) as client:
+        response = await client.get(f"https://localhost:{served}{PATH}")
+        stream = client.stream("GET", f"https://localhost:{served}/v1/live")
+        async with stream as live:
+            assert (await anext(live.aiter_lines())).startswith("id: ")
+    assert response.status_code == 200
+    assert response.headers["strict-transport-security"] == "max-age=31536000"
+
+
+async def test_who_does_not_know_the_authority_does_not_get_through(served: int) -> None:
+    async with httpx.AsyncClient() as client:
+        with pytest.raises(httpx.ConnectError, match="CERTIFICATE_VERIFY_FAILED"):
+            await client.get(f"https://localhost:{served}{PATH}")
+
+
+async def test_http_is_not_answered(served: int) -> None:
+    async with httpx.AsyncClient() as client:
+        with pytest.raises(httpx.RemoteProtocolError):
+            await client.get(f"http://localhost:{served}{PATH}")
+
+
+@pytest.mark.filterwarnings("ignore:ssl.TLSVersion.TLSv1_1 is deprecated:DeprecationWarning")
+async def test_old_versions_of_tls_are_refused(served: int) -> None:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    context.set_ciphers("ALL:@SECLEVEL=0")  # else it is our own OpenSSL that refuses
+
+    def spoken(version: ssl.TLSVersion) -> str | None:
+        context.minimum_version = context.maximum_version = version
+        with (
+            socket.create_connection(("localhost", served)) as plain,
+            context.wrap_socket(plain) as secure,
+        ):
+            return secure.version()
+
+    assert await asyncio.to_thread(spoken, ssl.TLSVersion.TLSv1_2) == "TLSv1.2"
+    with pytest.raises(ssl.SSLError):
+        await asyncio.to_thread(spoken, ssl.TLSVersion.TLSv1_1)
+
+
+async def test_a_certificate_that_cannot_be_used_is_an_error_that_names_its_setting(
+    kafka: str, model: CityModel, tmp_path: Path
+) -> None:
+    settings = ApiSettings(city="city", kafka=kafka, database=AWAY, tls_cert=tmp_path / "none.crt")
+    with pytest.raises(TlsError, match=r"LIVETWIN_TLS_CERT, LIVETWIN_TLS_KEY: .*No such file"):
+        await run(settings, _Models(model))
