@@ -14,6 +14,9 @@ PARTITIONS = 4
 # Faust joins a group of the embedded broker after half of it.
 STREAM_SESSION_S = 2
 
+# As many as may wait to be stored: at ten thousand messages a second, a second's.
+_RECEIVE_STORED_MAX = "10000"
+
 DEFAULT_DATA_DIR = Path(".livetwin")
 DEFAULT_LOG_MIB_MAX = 256
 
@@ -46,6 +49,7 @@ class UpOptions:
     postgres_port: int
     simulate: bool
     simulator: Mapping[str, str]  #: variables of the simulator: speed, seed, start of its clock
+    acknowledge: str | None  #: `logged` or `stored`; None: as the environment says
     ports_file: Path | None
     log_bytes_max: int
     verbose: bool
@@ -99,7 +103,7 @@ def role_environments(
             # Mosquitto 2.0 does not save shared subscriptions: after its restart, what devices send before
             # ingest is back would have no subscriber. The only ingest subscribes alone, and that is saved.
             "LIVETWIN_MQTT_SHARE": "",
-            **_INGEST,
+            **_of_ingest(options.acknowledge, ours),
             "LIVETWIN_PSEUDONYM_KEY": secrets.pseudonym_key,
         },
         "stream": {**shared, "LIVETWIN_SESSION_TIMEOUT_S": str(STREAM_SESSION_S)},
@@ -132,3 +136,11 @@ def _passed_on() -> dict[str, str]:
 def _of_channels(names: Iterable[str]) -> dict[str, str]:
     both = [one for name in sorted(names) for one in (name, name + SUFFIX)]
     return {name: os.environ[name] for name in both if name in os.environ}
+
+
+def _of_ingest(acknowledge: str | None, ours: Mapping[str, str]) -> dict[str, str]:
+    how = acknowledge or ours.get("LIVETWIN_ACKNOWLEDGE")
+    if how != "stored":
+        return {**_INGEST, **({"LIVETWIN_ACKNOWLEDGE": how} if how is not None else {})}
+    waiting = ours.get("LIVETWIN_RECEIVE_MAX", _RECEIVE_STORED_MAX)
+    return {**_INGEST, "LIVETWIN_ACKNOWLEDGE": how, "LIVETWIN_RECEIVE_MAX": waiting}

@@ -18,7 +18,7 @@ class IngestMetrics:
         )
         self.acknowledged = Counter(
             "livetwin_ingest_acknowledged_total",
-            "Messages acknowledged after Kafka confirmed.",
+            "Messages acknowledged to the MQTT broker.",
             registry=registry,
         )
         self.observations = Counter(
@@ -61,7 +61,6 @@ class IngestMetrics:
     def count(self, batch: Sequence[Taken]) -> None:
         """Count a confirmed batch."""
         self.batch.observe(len(batch))
-        self.acknowledged.inc(len(batch))
         self.observations.inc(sum(len(taken.observations) for taken in batch))
         for taken in batch:
             if taken.quarantined is not None:

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
+from ingest.acknowledgement import Ends
 from ingest.intake import Taken
 from ingest.records import LogRecord, RecordMaker
 from ingest.traces import BatchTrace
@@ -49,13 +50,13 @@ class Publisher:
         self._partitions = partitions
         self._failing = False
 
-    async def publish(self, batch: Iterable[Taken], trace: BatchTrace | None = None) -> None:
-        """Return when Kafka confirmed every record of the batch; retry for as long as it takes.
+    async def publish(self, batch: Iterable[Taken], trace: BatchTrace | None = None) -> Ends:
+        """Return when Kafka confirmed every record of the batch, and where; retry for as long as it takes.
 
         A retry sends the whole batch again. That is harmless: the same observation twice is a duplicate,
         a message in a header has its number, and a quarantined one an id.
         """
-        await self._until_confirmed(list(self._maker.records(batch, trace)))
+        return await self._until_confirmed(list(self._maker.records(batch, trace)))
 
     async def pass_on(self, probes: Sequence[Probe]) -> None:
         """Return when Kafka confirmed that probes came by, on every partition; retry as for messages."""
@@ -64,12 +65,12 @@ class Publisher:
                 [self._maker.probes(probes, partition) for partition in range(self._partitions)]
             )
 
-    async def _until_confirmed(self, records: list[LogRecord]) -> None:
+    async def _until_confirmed(self, records: list[LogRecord]) -> Ends:
         self._quiet -= {record.partition for record in records if record.topic == OBSERVATIONS}
         delay = RETRY_DELAY_S_MIN
         while records:
             try:
-                await self._send(records)
+                ends = await self._send(records)
             except (KafkaError, OSError) as error:
                 if not self._failing:
                     log.warning(
@@ -82,7 +83,8 @@ class Publisher:
                 if self._failing:
                     log.info("Kafka confirms again")
                 self._failing = False
-                return
+                return ends
+        return {}
 
     @property
     def confirms(self) -> bool:
@@ -104,7 +106,7 @@ class Publisher:
             return 0
         return len(quiet)
 
-    async def _send(self, records: Sequence[LogRecord]) -> None:
+    async def _send(self, records: Sequence[LogRecord]) -> Ends:
         confirmations = [
             await self._producer.send(
                 one.topic,
@@ -115,6 +117,10 @@ class Publisher:
             for one in records
         ]
         results = await asyncio.gather(*confirmations, return_exceptions=True)
+        ends: dict[tuple[str, int], int] = {}
         for result in results:
             if isinstance(result, BaseException):
                 raise result
+            place = result.topic, result.partition
+            ends[place] = max(result.offset + 1, ends.get(place, 0))
+        return ends

@@ -1,5 +1,5 @@
-"""The ingest role: session → intake → Kafka → acknowledgement, one batch after the other. Beside it run the
-ticks of the log and the replays of quarantined messages, for which no message waits.
+"""The ingest role: session → intake → Kafka, one batch after the other, and its acknowledgement. Beside it
+run the ticks of the log and the replays of quarantined messages, for which no message waits.
 
 A batch is what arrived while the previous one was on its way, so a quiet system adds no delay and a busy one
 batches by itself.
@@ -11,8 +11,9 @@ import asyncio
 import logging
 import uuid
 from collections.abc import Coroutine
-from typing import Any
+from typing import Any, Literal
 
+from ingest.acknowledgement import Acknowledgement, WhenLogged, WhenStored
 from ingest.decoders import Routes, registry
 from ingest.intake import Intake, IntakeOptions
 from ingest.mapping import DeviceMap
@@ -29,6 +30,8 @@ from ingest.settings import IngestSettings
 from ingest.traces import IngestTraces
 from runtime.city_model import Models
 from runtime.clock import Clock, system_clock
+from runtime.kafka_access import Kafka
+from runtime.kafka_log import log_identity
 from runtime.metrics import new_registry, serve_metrics
 from runtime.readiness import notify_ready
 from runtime.tracing import Tracer
@@ -74,6 +77,7 @@ class Ingest:
         session = MqttSession(_session_options(self._settings), self._routes.filters, self._clock)
         self._session = session
         self._metrics.mqtt_connected.set_function(lambda: float(session.connected))
+        acknowledgement = await _acknowledgement(self._settings.acknowledge, kafka)
         await producer.start()
         try:
             await session.open()
@@ -83,19 +87,22 @@ class Ingest:
             self._metrics.kafka_up.set_function(lambda: float(publisher.confirms))
             replays = Replays(publisher, lambda: self._intake, self._clock, self._metrics.count_replayed)
             async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(self._take(session, publisher), name="messages")
+                tasks.create_task(self._take(session, publisher, acknowledgement), name="messages")
+                tasks.create_task(acknowledgement.run(), name="acknowledgement")
                 tasks.create_task(self._tick(publisher), name="ticks")
                 tasks.create_task(replays.run(kafka), name="replays")
         finally:
             await session.close()
             await producer.stop()
 
-    async def _take(self, session: MqttSession, publisher: Publisher) -> None:
+    async def _take(
+        self, session: MqttSession, publisher: Publisher, acknowledgement: Acknowledgement
+    ) -> None:
         loop = asyncio.get_running_loop()
         while True:
             messages = await session.batch(self._settings.batch_messages_max)
             taken = loop.time()
-            await _to_the_end(self._handle(messages, publisher))
+            await _to_the_end(self._handle(messages, publisher, acknowledgement))
             least, most = self._settings.batch_interval_ms, self._settings.batch_interval_max_ms
             interval = batch_interval_s(len(messages), least / 1000, most / 1000)
             await asyncio.sleep(interval - (loop.time() - taken))
@@ -134,7 +141,13 @@ class Ingest:
             session=self._name,
         )
 
-    async def _handle(self, messages: list[Message], publisher: Publisher) -> None:
+    async def _handle(
+        self, messages: list[Message], publisher: Publisher, acknowledgement: Acknowledgement
+    ) -> None:
+        def acknowledge() -> None:
+            self._session.acknowledge(messages)
+            self._metrics.acknowledged.inc(len(received))
+
         received, probes = divide(messages, self._timezone)
         self._metrics.messages.inc(len(received))
         trace = self._traces.received(received, self._received) if self._traces is not None else None
@@ -144,11 +157,12 @@ class Ingest:
         self._received += len(received)
         if trace is not None:
             trace.decoded()
-        await publisher.publish(taken, trace)
+        batch = acknowledgement.begin(acknowledge)
+        ends = await publisher.publish(taken, trace)
         if trace is not None:
             trace.confirmed()
         await publisher.pass_on(probes)
-        self._session.acknowledge(messages)
+        batch.logged(ends)
         self._metrics.count(taken)
 
 
@@ -172,6 +186,12 @@ async def _to_the_end(work: Coroutine[Any, Any, None]) -> None:
         await asyncio.wait([task], timeout=STOP_S_MAX)
         task.cancel()
         raise
+
+
+async def _acknowledgement(when: Literal["logged", "stored"], kafka: Kafka) -> Acknowledgement:
+    if when == "logged":
+        return WhenLogged()
+    return WhenStored(kafka, await log_identity(kafka))
 
 
 def _session_options(settings: IngestSettings) -> SessionOptions:

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
-from pydantic import Field, SecretStr
+from typing import Literal
+
+from pydantic import Field, SecretStr, ValidationInfo, field_validator
 
 from runtime.mqtt_access import MqttSettings
+
+RECEIVE_STORED_MAX = 10_000
+"""How many messages may wait to be stored: `storage.ledger_store.UNCONFIRMED_MAX`. Beyond, the ledger would
+count those that a log took with it as lost, although the broker hands them over again."""
 
 
 class IngestSettings(MqttSettings):
@@ -24,6 +30,11 @@ class IngestSettings(MqttSettings):
         default=7 * 24 * 3600,
         ge=60,
         description="How long the broker keeps the session of an absent replica, s.",
+    )
+    acknowledge: Literal["logged", "stored"] = Field(
+        default="logged",
+        description="When a message is acknowledged: `logged`, after Kafka confirmed it, or `stored`, after "
+        f"the historian committed it; then `LIVETWIN_RECEIVE_MAX` is at most {RECEIVE_STORED_MAX}.",
     )
     receive_max: int = Field(
         default=5_000,
@@ -83,3 +94,10 @@ class IngestSettings(MqttSettings):
         le=60,
         description="How often the log is told the time where nothing else is written, seconds.",
     )
+
+    @field_validator("receive_max")
+    @classmethod
+    def _bounded_waiting(cls, receive_max: int, others: ValidationInfo) -> int:
+        if others.data.get("acknowledge") == "stored" and receive_max > RECEIVE_STORED_MAX:
+            raise ValueError(f"at most {RECEIVE_STORED_MAX} with LIVETWIN_ACKNOWLEDGE=stored")
+        return receive_max

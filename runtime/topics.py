@@ -20,6 +20,7 @@ DUTY_COMMANDS = "duty-commands"  #: what people want of the duty loop; one parti
 NOTIFICATIONS = "notifications"  #: what became of messages to people; one partition
 QUARANTINE = "quarantine"
 REPLAYS = "replays"  #: quarantined messages that ingest shall take once more; one partition
+STORED = "stored"  #: how far the historian has stored the log; one partition
 
 CREATE_TIMEOUT_S = 30.0
 _PAUSE_S = 0.1
@@ -38,6 +39,7 @@ def partition_counts(partitions: int) -> dict[str, int]:
         NOTIFICATIONS: 1,
         QUARANTINE: 1,
         REPLAYS: 1,
+        STORED: 1,
     }
 
 

@@ -1,7 +1,7 @@
 """The historian: everything that is on the log, into the database, its offsets in the same transaction.
 
 At least once from the log and idempotent into the tables: each observation is there once, whatever crashed.
-Beside it runs the relay of replays: the outbox that it sends is in the database.
+Beside it run the relay of replays, whose outbox is in the database, and the announcer of what is stored.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from runtime.metrics import new_registry, serve_metrics
 from runtime.readiness import notify_ready
 from runtime.topics import create_topics, partition_counts
 from runtime.tracing import BatchSpans, Tracer
+from storage.announcement import Announcer
 from storage.archive import Archive
 from storage.audit import run_audits
 from storage.cancellation import raise_if_cancelled
@@ -41,20 +42,24 @@ FOLLOWED_MAX = 32
 async def run(settings: HistorianSettings, tracer: Tracer | None = None) -> None:
     """Store what is on the log, until cancelled; waits for Kafka and for the database where one is away."""
     metrics = HistorianMetrics(new_registry("historian"))
+    announcer = Announcer(settings.kafka_access())
     serve_metrics(metrics.registry, settings.metrics_host, settings.metrics_port)
     async with asyncio.TaskGroup() as tasks:
-        tasks.create_task(_store(settings, metrics, tracer), name="historian")
+        tasks.create_task(_store(settings, metrics, announcer, tracer), name="historian")
+        tasks.create_task(announcer.run(), name="stored positions")
         tasks.create_task(relay(settings, metrics), name="replays")
         tasks.create_task(run_audits(settings, metrics, system_clock), name="audits")
 
 
-async def _store(settings: HistorianSettings, metrics: HistorianMetrics, tracer: Tracer | None) -> None:
+async def _store(
+    settings: HistorianSettings, metrics: HistorianMetrics, announcer: Announcer, tracer: Tracer | None
+) -> None:
     archive = Archive(settings.database.get_secret_value(), metrics)
     try:
         while True:
             log_id = await _identity(settings.kafka_access())
             try:
-                await _follow(settings, archive, metrics, log_id, tracer)
+                await _follow(settings, archive, metrics, announcer, log_id=log_id, tracer=tracer)
             except (*KAFKA_AWAY, ServiceError) as error:
                 raise_if_cancelled()
                 log.warning("Kafka went away, reading starts again where the database is: %r", error)
@@ -77,6 +82,8 @@ async def _follow(
     settings: HistorianSettings,
     archive: Archive,
     metrics: HistorianMetrics,
+    announcer: Announcer,
+    *,
     log_id: str,
     tracer: Tracer | None,
 ) -> None:
@@ -87,6 +94,7 @@ async def _follow(
     kafka = settings.kafka_access()
     await create_topics(kafka, partition_counts(settings.partitions))
     positions = await archive.positions(log_id)
+    announcer.follow(log_id, positions)
     reader = LogReader(settings, log_id, metrics, follows=tracer is not None)
     stopping = asyncio.Event()
     replaced = asyncio.create_task(_until_replaced(kafka, log_id, stopping))
@@ -101,6 +109,7 @@ async def _follow(
             if batch.reached:
                 metrics.waits_since(_instant(batch.oldest_ms))
                 await _stored(archive, batch, tracer)
+                announcer.stored(batch.reached)
             lag = reader.lag()
             metrics.lag.set(lag)
             # What comes next is no older than what was stored last, or nearly so.

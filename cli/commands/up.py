@@ -63,6 +63,12 @@ _EXIT_FORCED = 1
 )
 @click.option("--fault-seed", type=int, help="Seed of faults for about half of the simulated devices.")
 @click.option(
+    "--acknowledge",
+    type=click.Choice(["logged", "stored"]),
+    help="When a message is acknowledged to the MQTT broker: once it is on the log (the default), or once it "
+    "is in the database, so that even a killed log loses nothing.",
+)
+@click.option(
     "--ports-file",
     type=click.Path(path_type=Path, dir_okay=False),
     help="File to write ports and process ids to.",
@@ -90,6 +96,7 @@ def command(
     scenario: str | None,
     faults: Path | None,
     fault_seed: int | None,
+    acknowledge: str | None,
     ports_file: Path | None,
     log_mib_max: int,
     verbose: bool,
@@ -112,6 +119,7 @@ def command(
         postgres_port=postgres_port,
         simulate=simulate,
         simulator={name: str(value) for name, value in asked.items() if value is not None},
+        acknowledge=acknowledge,
         ports_file=ports_file.absolute() if ports_file is not None else None,
         log_bytes_max=log_mib_max << 20,
         verbose=verbose,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -11,6 +12,8 @@ from aiokafka.structs import ConsumerRecord
 from ingest.service import run
 from ingest.settings import IngestSettings
 from tests.cities import small_city
+from tests.kafka_reader import read_until
+from tests.mqtt_publisher import publish
 from twin.messages import (
     OBSERVATIONS,
     MessageHeader,
@@ -20,6 +23,8 @@ from twin.messages import (
 )
 from twin.model import CityModel
 from twin.observation import Observation
+
+NOISE = "livetwin/town/noise-1/observations"
 
 
 class Model:
@@ -71,3 +76,27 @@ def all_messages(records: list[ConsumerRecord]) -> list[tuple[str, MessageHeader
             for header, payload in zip(headers.messages, payloads, strict=True):
                 found.append((headers.session, header, payload))
     return found
+
+
+def native(time: str, value: object) -> bytes:
+    return json.dumps({"time": time, "values": {"noise_level": value}}).encode()
+
+
+MARKER = native("2026-11-23T12:00:00Z", 1.0)
+"""What `session_made` publishes."""
+
+
+@asynccontextmanager
+async def session_made(mqtt: tuple[str, int], kafka: str) -> AsyncIterator[None]:
+    """Let ingest subscribe once, so that the broker keeps what is published from now on."""
+    async with ingesting(mqtt, kafka):
+        while True:
+            await asyncio.to_thread(publish, mqtt, [(NOISE, MARKER)])
+            try:
+                await read_until(
+                    kafka, "observations", 4, lambda found: bool(all_observations(found)), timeout_s=0.5
+                )
+            except AssertionError:
+                continue
+            break
+        yield

@@ -5,42 +5,25 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 
 import pytest
 from aiokafka.structs import ConsumerRecord
 
-from tests.integration.ingest.ingesting import all_messages, all_observations, batches, ingesting
+from tests.integration.ingest.ingesting import (
+    NOISE,
+    all_messages,
+    all_observations,
+    batches,
+    ingesting,
+    native,
+    session_made,
+)
 from tests.kafka_reader import read_until
 from tests.mqtt_publisher import publish
 from twin.instant import SECOND
 from twin.messages import QUARANTINE, QuarantinedMessage
 from twin.observation import Observation
-
-NOISE = "livetwin/town/noise-1/observations"
-
-
-@asynccontextmanager
-async def session_made(mqtt: tuple[str, int], kafka: str) -> AsyncIterator[None]:
-    """Let ingest subscribe once, so that the broker keeps what is published from now on."""
-    async with ingesting(mqtt, kafka):
-        marker = native("2026-11-23T12:00:00Z", 1.0)
-        while True:
-            await asyncio.to_thread(publish, mqtt, [(NOISE, marker)])
-            try:
-                await read_until(
-                    kafka, "observations", 4, lambda found: bool(all_observations(found)), timeout_s=0.5
-                )
-            except AssertionError:
-                continue
-            break
-        yield
-
-
-def native(time: str, value: object) -> bytes:
-    return json.dumps({"time": time, "values": {"noise_level": value}}).encode()
 
 
 def at_us(second: int) -> int:

@@ -9,7 +9,7 @@ import pytest
 from alerting.settings import AlertingSettings
 from api.settings import ApiSettings
 from cli.up_options import Secrets, UpOptions, role_environments
-from ingest.settings import IngestSettings
+from ingest.settings import RECEIVE_STORED_MAX, IngestSettings
 from outlets.settings import OutletSettings
 from runtime.settings import RoleSettings
 from simulators.settings import SimulatorSettings
@@ -27,7 +27,7 @@ SETTINGS: dict[str, type[RoleSettings]] = {
 }
 
 
-def environments(*, simulate: bool = True) -> dict[str, dict[str, str]]:
+def environments(*, simulate: bool = True, acknowledge: str | None = None) -> dict[str, dict[str, str]]:
     options = UpOptions(
         city=Path("/city"),
         data_dir=Path("/data"),
@@ -37,6 +37,7 @@ def environments(*, simulate: bool = True) -> dict[str, dict[str, str]]:
         postgres_port=0,
         simulate=simulate,
         simulator={"LIVETWIN_SPEED": "60.0", "LIVETWIN_SEED": "7"},
+        acknowledge=acknowledge,
         ports_file=None,
         log_bytes_max=1 << 30,
         verbose=False,
@@ -110,3 +111,13 @@ def test_files_of_secrets_that_the_system_makes_itself_are_not_passed_on(
 
 def test_without_simulation_there_is_no_such_role() -> None:
     assert "simulate" not in environments(simulate=False)
+
+
+def test_messages_are_acknowledged_as_asked_else_as_the_caller_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "LIVETWIN_ACKNOWLEDGE" not in environments()["ingest"]
+    monkeypatch.setenv("LIVETWIN_ACKNOWLEDGE", "stored")
+    assert environments()["ingest"]["LIVETWIN_RECEIVE_MAX"] == str(RECEIVE_STORED_MAX)
+    assert environments(acknowledge="logged")["ingest"]["LIVETWIN_ACKNOWLEDGE"] == "logged"
+    monkeypatch.setenv("LIVETWIN_RECEIVE_MAX", "100")
+    asked = environments(acknowledge="stored")["ingest"]
+    assert (asked["LIVETWIN_ACKNOWLEDGE"], asked["LIVETWIN_RECEIVE_MAX"]) == ("stored", "100")

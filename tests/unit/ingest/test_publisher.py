@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import NamedTuple
 
 from aiokafka.errors import KafkaConnectionError
 
@@ -14,15 +15,23 @@ from twin.messages import OBSERVATIONS, ObservationBatch
 PARTITIONS = 4
 
 
+class Place(NamedTuple):
+    """Where a record was written."""
+
+    topic: str
+    partition: int
+    offset: int
+
+
 class Kafka:
     """Stands for aiokafka's producer: keeps what is sent, confirms it or fails, or leaves it open."""
 
     def __init__(self) -> None:
         self.sent: list[tuple[str, int, bytes]] = []
         self.failing = False
-        self.open: asyncio.Future[None] | None = None
+        self.open: asyncio.Future[Place] | None = None
 
-    async def send(self, topic: str, value: bytes, partition: int) -> asyncio.Future[None]:
+    async def send(self, topic: str, value: bytes, partition: int) -> asyncio.Future[Place]:
         confirmation = asyncio.get_running_loop().create_future()
         if self.failing:
             confirmation.set_exception(KafkaConnectionError())
@@ -30,7 +39,7 @@ class Kafka:
         self.sent.append((topic, partition, value))
         if self.open is not None:
             return self.open
-        confirmation.set_result(None)
+        confirmation.set_result(Place(topic, partition, len(self.sent) - 1))
         return confirmation
 
     def batches(self) -> list[tuple[int, ObservationBatch]]:
@@ -127,7 +136,7 @@ async def test_no_message_waits_for_a_tick() -> None:
     tick_confirmation, kafka.open = kafka.open, None
     await publisher.publish([TAKEN])
     assert not ticking.done()
-    tick_confirmation.set_result(None)
+    tick_confirmation.set_result(Place("observations", 0, 0))
     assert await ticking == PARTITIONS
 
 
@@ -147,5 +156,11 @@ async def test_a_retry_sends_the_same_records_again() -> None:
 
 async def test_nothing_to_write_is_written_at_once() -> None:
     kafka = Kafka()
-    await publisher_to(kafka, Clock()).publish([])
+    assert await publisher_to(kafka, Clock()).publish([]) == {}
     assert kafka.sent == []
+
+
+async def test_who_publishes_learns_where_everything_ends() -> None:
+    kafka = Kafka()
+    ends = await publisher_to(kafka, Clock()).publish([TAKEN, REFUSED])
+    assert ends == {(topic, partition): offset + 1 for offset, (topic, partition, _) in enumerate(kafka.sent)}

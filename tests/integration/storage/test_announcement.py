@@ -1,0 +1,42 @@
+"""The historian tells on the log how far it is stored, and after a restart, too."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from aiokafka.structs import ConsumerRecord
+
+from runtime import topics
+from runtime.kafka_log import log_identity
+from tests.integration.storage.historian_runs import (
+    historian,
+    in_records,
+    produce,
+    quarantined,
+    series,
+    settings,
+    stored_observations,
+)
+from tests.kafka_reader import read_until
+from twin.messages import QUARANTINE
+from twin.stored_positions import STORED_POSITIONS
+
+
+async def test_how_far_the_log_is_stored_is_told_on_it_and_told_again_after_a_restart(
+    kafka: str, database: str
+) -> None:
+    await produce(kafka, topics.OBSERVATIONS, in_records(series(400)))
+    await produce(kafka, topics.QUARANTINE, [QUARANTINE.encode(quarantined(1))])
+    wanted = {("observations", number): 10 for number in range(4)} | {("quarantine", 0): 1}
+    log_id = await log_identity(kafka)
+
+    def told(found: list[ConsumerRecord], times: int) -> bool:
+        words = [STORED_POSITIONS.decode(record.value) for record in found]
+        assert {word.log for word in words} <= {log_id}
+        whole = [{(topic, one): end for topic, one, end in word.positions} == wanted for word in words]
+        return whole.count(True) >= times
+
+    for times in (1, 2):
+        async with historian(settings(kafka, database)):
+            await read_until(kafka, topics.STORED, 1, partial(told, times=times))
+            assert len(await stored_observations(database)) == 400

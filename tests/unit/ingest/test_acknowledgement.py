@@ -1,0 +1,114 @@
+"""When a batch is acknowledged: at once when it is logged, or in order when it is stored in that very log."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from ingest.acknowledgement import LogReplacedError, Unstored, WhenLogged
+from ingest.settings import RECEIVE_STORED_MAX, IngestSettings
+from storage.ledger_store import UNCONFIRMED_MAX
+from twin.codec import VERSION
+from twin.stored_positions import StoredPositions
+
+FIRST, SECOND, REFUSED = ("observations", 0), ("observations", 1), ("quarantine", 0)
+
+
+def word(positions: dict[tuple[str, int], int], log: str = "log-1") -> StoredPositions:
+    return StoredPositions(VERSION, log, tuple((*place, offset) for place, offset in positions.items()))
+
+
+def noting(done: list[str], name: str) -> Callable[[], None]:
+    return lambda: done.append(name)
+
+
+def test_what_is_logged_is_acknowledged_at_once() -> None:
+    done: list[str] = []
+    WhenLogged().begin(noting(done, "a")).logged({FIRST: 7})
+    assert done == ["a"]
+
+
+def test_a_batch_waits_until_each_of_its_records_is_stored() -> None:
+    done: list[str] = []
+    unstored = Unstored("log-1")
+    unstored.begin(noting(done, "a")).logged({FIRST: 7, REFUSED: 2})
+    unstored.hear(word({FIRST: 7, REFUSED: 1}))
+    assert done == []
+    unstored.hear(word({REFUSED: 2}))
+    assert done == ["a"]
+
+
+def test_a_batch_waits_for_those_before_it() -> None:
+    done: list[str] = []
+    unstored = Unstored("log-1")
+    unstored.begin(noting(done, "a")).logged({FIRST: 7})
+    unstored.begin(noting(done, "b")).logged({SECOND: 3})
+    unstored.begin(noting(done, "nothing on the log")).logged({})
+    unstored.hear(word({SECOND: 9}))
+    assert done == []
+    unstored.hear(word({FIRST: 7}))
+    assert done == ["a", "b", "nothing on the log"]
+    assert len(unstored) == 0
+
+
+def test_the_historian_may_be_faster_than_the_confirmation() -> None:
+    done: list[str] = []
+    unstored = Unstored("log-1")
+    batch = unstored.begin(noting(done, "a"))
+    unstored.hear(word({FIRST: 7}))
+    batch.logged({FIRST: 7})
+    assert done == ["a"]
+
+
+def test_a_word_on_another_log_says_nothing() -> None:
+    done: list[str] = []
+    unstored = Unstored("log-1")
+    unstored.begin(noting(done, "a")).logged({FIRST: 7})
+    unstored.hear(word({FIRST: 99}, log="log-2"))
+    assert done == []
+
+
+def test_an_offset_below_what_was_stored_before_is_of_another_log() -> None:
+    done: list[str] = []
+    unstored = Unstored("log-1")
+    unstored.hear(word({FIRST: 1_000}))
+    batch = unstored.begin(noting(done, "a"))
+    with pytest.raises(LogReplacedError, match="hands it over again"):
+        batch.logged({FIRST: 4})
+    assert done == []
+
+
+@given(st.lists(st.tuples(st.sampled_from([FIRST, SECOND, REFUSED]), st.booleans()), max_size=40))
+def test_acknowledged_is_a_beginning_of_what_was_logged_and_all_of_it_is_stored(
+    steps: list[tuple[tuple[str, int], bool]],
+) -> None:
+    """Each step logs a record, or tells that everything that is logged in a place is stored."""
+    unstored = Unstored("log-1")
+    done: list[str] = []
+    logged: list[tuple[tuple[str, int], int]] = []
+    ends = dict.fromkeys([FIRST, SECOND, REFUSED], 0)
+    stored = dict(ends)
+    for place, telling in steps:
+        if telling:
+            stored[place] = ends[place]
+            unstored.hear(word(stored))
+        else:
+            ends[place] += 1
+            logged.append((place, ends[place]))
+            unstored.begin(noting(done, str(len(logged) - 1))).logged({place: ends[place]})
+        assert done == [str(number) for number in range(len(done))]
+        assert all(stored[where] >= end for where, end in logged[: len(done)])
+        following = logged[len(done) :]
+        assert not following or stored[following[0][0]] < following[0][1]
+
+
+def test_no_more_may_wait_to_be_stored_than_the_ledger_can_tell_from_lost_ones() -> None:
+    assert RECEIVE_STORED_MAX == UNCONFIRMED_MAX
+    assert IngestSettings(acknowledge="logged", receive_max=RECEIVE_STORED_MAX + 1)
+    assert IngestSettings(acknowledge="stored", receive_max=RECEIVE_STORED_MAX)
+    with pytest.raises(ValidationError, match="LIVETWIN_ACKNOWLEDGE=stored"):
+        IngestSettings(acknowledge="stored", receive_max=RECEIVE_STORED_MAX + 1)
