@@ -12,11 +12,12 @@ from benchmarks.companion import BenchmarkError
 from benchmarks.duty_case import duty
 from benchmarks.generator_case import generator
 from benchmarks.history_case import history
+from benchmarks.ingest_case import ingest
 from benchmarks.rules_case import rules
 from benchmarks.sinks_case import sinks
 from benchmarks.system_case import system
 
-CASES = (generator, system, duty, rules, history, backtest, sinks)
+CASES = (generator, system, ingest, duty, rules, history, backtest, sinks)
 
 
 @click.group(invoke_without_command=True)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple, Protocol, TypeAlias
+from typing import Protocol, TypeAlias
+
+import msgspec
 
 from twin.errors import TwinError
 from twin.instant import Instant
@@ -24,8 +26,11 @@ class RegistrationError(TwinError):
     """Two decoders claim one name, feed or topic filter, or a feed names what does not exist."""
 
 
-class Reading(NamedTuple):
-    """One value as the device sent it, before units, mapping and judgement."""
+class Reading(msgspec.Struct, frozen=True, gc=False):
+    """One value as the device sent it, before units, mapping and judgement.
+
+    A struct, because hundreds of thousands pass per second: it is made several times as fast as a tuple.
+    """
 
     field: str  #: name or dotted path
     value: float
@@ -34,14 +39,14 @@ class Reading(NamedTuple):
     flags: int = 0  #: `twin.quality.QualityFlag`
 
 
-class Decoded(NamedTuple):
+class Decoded(msgspec.Struct, frozen=True, gc=False):
     """What one message holds: the device as the feed calls it, and its readings."""
 
     device: str
     readings: Sequence[Reading]
 
 
-class DecodingContext(NamedTuple):
+class DecodingContext(msgspec.Struct, frozen=True, gc=False):
     """What a decoder may need to know beside the message."""
 
     received_time: Instant

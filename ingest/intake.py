@@ -7,16 +7,16 @@ import hashlib
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+
+import msgspec
 
 from ingest.decoders import Routes
-from ingest.decoding import Decoded, Decoder, DecodingContext, PayloadError, Reading
-from ingest.mapping import Device, DeviceMap, Target
+from ingest.decoding import Decoded, Decoder, DecodingContext, PayloadError
+from ingest.mapping import Device, DeviceMap
 from ingest.message import Message
 from ingest.pseudonym import Pseudonymiser
 from twin.codec import VERSION
 from twin.errors import UnitError
-from twin.instant import Instant
 from twin.messages import MessageHeader, QuarantinedMessage, quarantine_id
 from twin.observation import Observation
 from twin.plausibility import PlausibilityBounds, Reason, Rejection, judge
@@ -38,11 +38,13 @@ DEVICE_CHARACTERS_MAX = 256
 # The sequence of a message that is taken once more: it was received, and counted, before.
 NOT_A_RECEPTION = -1
 
+_TIME_OF_RECEPTION = int(QualityFlag.TIME_OF_RECEPTION)
+
 # Canonical units need no more: a nanometre of water, a nanowatt-hour.
 _DECIMALS = 9
 
 
-class Taken(NamedTuple):
+class Taken(msgspec.Struct, frozen=True, gc=False):
     """What became of one message."""
 
     partition: int  #: of the observations' entity
@@ -52,7 +54,7 @@ class Taken(NamedTuple):
     payload: bytes = b""  #: redacted; empty where payloads are not kept
 
 
-class _Source(NamedTuple):
+class _Source(msgspec.Struct, frozen=True, gc=False):
     """What is known of where a message comes from."""
 
     message: Message
@@ -172,30 +174,31 @@ class Intake:
     def _judged(
         self, message: Message, decoded: Decoded, device: Device
     ) -> tuple[list[Observation], list[Rejection]]:
+        received, bounds = message.received_time, self._options.plausibility
+        earliest, latest = received - bounds.past_max, received + bounds.future_max
         observations: list[Observation] = []
         rejections: list[Rejection] = []
         for reading in decoded.readings:
             for target in device.targets.get(reading.field, ()):
-                result = self._observation(message.received_time, reading, target)
-                if isinstance(result, Rejection):
-                    rejections.append(result)
+                scale, offset = target.conversion
+                if reading.unit is not None:
+                    try:
+                        scale, offset = self._devices.conversion(target, reading.unit)
+                    except UnitError as error:
+                        rejections.append(Rejection(Reason.UNKNOWN_UNIT, f"{target.property.name}: {error}"))
+                        continue
+                value = offset + scale * reading.value
+                time, flags = reading.time, reading.flags
+                if time is None:
+                    time, flags = received, flags | _TIME_OF_RECEPTION
+                plausible = target.minimum <= value <= target.maximum and earliest <= time <= latest
+                rejection = None if plausible else judge(target.property, value, time, received, bounds)
+                if rejection is not None:
+                    rejections.append(rejection)
                 else:
-                    observations.append(result)
+                    value = round(value, _DECIMALS)
+                    observations.append(Observation(target.id, time, received, value, flags))
         return observations, rejections
-
-    def _observation(self, received: Instant, reading: Reading, target: Target) -> Observation | Rejection:
-        try:
-            convert = self._devices.conversion(target, reading.unit)
-        except UnitError as error:
-            return Rejection(Reason.UNKNOWN_UNIT, f"{target.property.name}: {error}")
-        value = convert.offset + convert.scale * reading.value
-        time, flags = reading.time, reading.flags
-        if time is None:
-            time, flags = received, flags | QualityFlag.TIME_OF_RECEPTION
-        rejection = judge(target.property, value, time, received, self._options.plausibility)
-        if rejection is not None:
-            return rejection
-        return Observation(target.datastream.id, time, received, round(value, _DECIMALS), int(flags))
 
     def _refused(self, source: _Source, *rejections: Rejection) -> Taken:
         digest = hashlib.sha256(source.message.payload).hexdigest()
@@ -231,9 +234,9 @@ class Intake:
 
 
 def _header(source: _Source, observations: int, digest: bytes) -> MessageHeader:
-    message, sequence, feed, decoder, device = source
+    message, feed, decoder, device = source.message, source.feed, source.decoder, source.device
     return MessageHeader(
-        sequence,
+        source.sequence,
         message.received_time,
         message.topic,
         feed,

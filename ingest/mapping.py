@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import NamedTuple
 
 from ingest.decoding import Decoder
@@ -15,16 +17,22 @@ from twin.observed_property import ObservedProperty
 from twin.sensor import Datastream, Sensor
 from twin.units import Conversion, conversion
 
+# A city has some ten thousand devices; the bound is for senders that make names up.
+DEVICES_CACHED_MAX = 65_536
+
 # A device names one unit a field; the bound is for senders that make units up.
 UNITS_MAX = 100_000
 
 
 class Target(NamedTuple):
-    """A datastream that a field of a device feeds."""
+    """A datastream that a field of a device feeds, with what every value needs at hand."""
 
     datastream: Datastream
     property: ObservedProperty
     conversion: Conversion  #: from the unit that the city declares for the device
+    id: int  #: of the datastream
+    minimum: float  #: of the property; finite, as every value must be
+    maximum: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +49,7 @@ class DeviceMap:
 
     def __init__(self, model: CityModel, decoders: Mapping[str, Decoder], partitions: int) -> None:
         self._devices: dict[tuple[str, str], Device] = {}
+        self._cached = lru_cache(maxsize=DEVICES_CACHED_MAX)(self._find)
         self._units: dict[tuple[int, str], Conversion | UnitError] = {}
         aliases = {feed: decoder.aliases for decoder in decoders.values() for feed in decoder.feeds}
         aliases |= {
@@ -54,11 +63,7 @@ class DeviceMap:
             targets: defaultdict[str, list[Target]] = defaultdict(list)
             for datastream in by_sensor[sensor.id]:
                 targets[names.get(datastream.field, datastream.field)].append(
-                    Target(
-                        datastream,
-                        model.properties[datastream.property],
-                        Conversion(datastream.scale, datastream.offset),
-                    )
+                    _target(datastream, model.properties[datastream.property])
                 )
             device = Device(
                 sensor,
@@ -69,6 +74,9 @@ class DeviceMap:
 
     def find(self, feeds: tuple[str, ...], name: str) -> Device | None:
         """Return the device that one of these feeds calls so; EUIs and ids differ in case between vendors."""
+        return self._cached(feeds, name)
+
+    def _find(self, feeds: tuple[str, ...], name: str) -> Device | None:
         name = name.lower()
         for feed in feeds:
             device = self._devices.get((feed, name))
@@ -97,3 +105,14 @@ class DeviceMap:
         if isinstance(known, UnitError):
             raise known
         return known
+
+
+def _target(datastream: Datastream, observed: ObservedProperty) -> Target:
+    return Target(
+        datastream,
+        observed,
+        Conversion(datastream.scale, datastream.offset),
+        datastream.id,
+        max(observed.minimum, -sys.float_info.max),
+        min(observed.maximum, sys.float_info.max),
+    )

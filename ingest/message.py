@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import NamedTuple
+
+import msgspec
 
 from twin.instant import Instant, parse_instant
 
@@ -11,7 +12,7 @@ REPLAY_TIME = "livetwin-replay-time"
 """User property of a replayed message: the recording's own clock, ISO 8601 with an offset."""
 
 
-class Message(NamedTuple):
+class Message(msgspec.Struct, frozen=True, gc=False):
     """A message as received; `connection` and `packet` are needed to acknowledge it."""
 
     topic: str

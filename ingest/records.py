@@ -9,6 +9,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
+from msgspec.structs import replace
+
 from ingest.intake import Taken
 from ingest.traces import BatchTrace
 from runtime.clock import Clock
@@ -109,7 +111,7 @@ def _parts(messages: Iterable[Taken]) -> Iterator[list[Taken]]:
         if bytes_max > RECORD_BYTES_MAX:
             # The hash in the header still tells which payload it was.
             bytes_max -= len(taken.payload)
-            taken = taken._replace(payload=b"")  # noqa: PLW2901
+            taken = replace(taken, payload=b"")  # noqa: PLW2901
         count = len(taken.observations)
         if part and (observations + count > RECORD_OBSERVATIONS_MAX or size + bytes_max > RECORD_BYTES_MAX):
             yield part

@@ -26,6 +26,7 @@ from typing import Any, NamedTuple
 
 from dsmr_parser.exceptions import ParseError
 from dsmr_parser.parsers import CosemParser, MBusParser, ValueParser
+from msgspec.structs import replace
 
 from ingest.decoding import Decoded, Decoder, DecodingContext, PayloadError, Pseudonymise, Reading
 from ingest.json_payload import shown
@@ -207,7 +208,7 @@ def _mbus_readings(slots: dict[str, _Slot]) -> list[Reading]:
         name = MBUS_TYPES.get(type) if type is not None else None
         if name is not None and (name not in newest or _time_of(reading) > _time_of(newest[name])):
             newest[name] = reading
-    return [reading._replace(field=name) for name, reading in newest.items()] + [
+    return [replace(reading, field=name) for name, reading in newest.items()] + [
         reading for reading, _ in living
     ]
 

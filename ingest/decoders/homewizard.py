@@ -21,6 +21,8 @@ from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Any
 
+from msgspec.structs import replace
+
 from ingest import p1_objects
 from ingest.decoding import Decoded, Decoder, DecodingContext, PayloadError, Pseudonymise, Reading
 from ingest.json_payload import VALUES_MAX, as_list, as_object, number, parse_object, shown
@@ -130,7 +132,7 @@ def _external_readings(document: Mapping[str, Any], context: DecodingContext) ->
         _keep_newest(readings, reading)
         ours = _EXTERNAL.get(reading.field.removeprefix("external."))
         if ours is not None:
-            _keep_newest(readings, reading._replace(field=ours))
+            _keep_newest(readings, replace(reading, field=ours))
     value, when = (document.get(name) for name in _GAS)
     if value is not None:
         time = _time(when, "'gas_timestamp'", context, external=True)

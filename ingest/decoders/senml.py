@@ -14,7 +14,11 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any, NamedTuple
+
+import msgspec
+from msgspec import UNSET, UnsetType
 
 from ingest.decoding import Decoded, Decoder, DecodingContext, PayloadError, Reading
 from ingest.json_payload import VALUES_MAX, as_list, as_object, parse_json, shown
@@ -24,6 +28,8 @@ from twin.quality import QualityFlag
 
 VERSION_MAX = 10  # §4.4: the version that RFC 8428 defines
 _ABSOLUTE_TIME_MIN = 2**28  # seconds, §4.5.3
+_SECONDS_MAX = INSTANT_MAX // SECOND
+_TIME_OF_RECEPTION = int(QualityFlag.TIME_OF_RECEPTION)
 
 _LABELS = frozenset({"bn", "bt", "bu", "bv", "bs", "bver", "n", "u", "v", "vs", "vb", "vd", "s", "t", "ut"})
 _VALUES = ("v", "vb", "vs", "vd")
@@ -43,12 +49,29 @@ _UCUM = {
 }
 
 
+class _Plain(msgspec.Struct, forbid_unknown_fields=True, gc=False):
+    """A record as devices commonly send it; what it does not describe may be right all the same."""
+
+    v: float
+    n: str = ""
+    t: int | float = 0
+    u: str = ""
+    bn: str | UnsetType = UNSET
+    bt: int | float | UnsetType = UNSET
+    bu: str = ""
+
+
+_decode_plain = msgspec.json.Decoder(list[_Plain]).decode
+
+_NAMES_CACHED_MAX = 4_096
+
+
 class _Base(NamedTuple):
     """The base fields in force (§4.1)."""
 
     name: str = ""
     time: float = 0
-    unit: str | None = None
+    unit: str = ""
     value: float = 0
     version: int = VERSION_MAX
 
@@ -60,8 +83,43 @@ def is_record(item: Any) -> bool:
 
 def decode(topic: str, payload: bytes, context: DecodingContext) -> Decoded:
     """Return the readings of a SenML pack; the device is the last level of the topic."""
-    pack = as_list(parse_json(payload), "the SenML pack")
-    return Decoded(topic.rsplit("/", 1)[-1], readings(pack, context))
+    plain = plain_readings(payload, context)
+    if plain is None:
+        plain = readings(as_list(parse_json(payload), "the SenML pack"), context)
+    return Decoded(topic.rsplit("/", 1)[-1], plain)
+
+
+def plain_readings(payload: bytes, context: DecodingContext) -> list[Reading] | None:
+    """Return what `readings` returns of a pack of numbers with names, times and units and nothing else.
+
+    None is the answer to everything else, right or wrong.
+    """
+    try:
+        pack = _decode_plain(payload)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return None
+    if not 0 < len(pack) <= VALUES_MAX:
+        return None
+    base: str = ""
+    base_time: float = 0
+    base_unit = ""
+    seconds: float = 0
+    time, flags = _resolved_time(seconds, context.received_time)
+    resolved: list[Reading] = []
+    for record in pack:
+        base = base if record.bn is UNSET else record.bn
+        base_time = base_time if record.bt is UNSET else record.bt
+        base_unit = record.bu or base_unit
+        name, unit = base + record.n, record.u or base_unit
+        if not _is_name(name) or abs(base_time) > _SECONDS_MAX or abs(record.t) > _SECONDS_MAX:
+            return None
+        if (told := base_time + record.t) != seconds:
+            seconds = told
+            time, flags = _resolved_time(seconds, context.received_time)
+        if time is not None and not INSTANT_MIN <= time <= INSTANT_MAX:
+            return None
+        resolved.append(Reading(name, 0.0 + record.v, time, _UCUM.get(unit, unit) or None, flags))
+    return _with_last_parts(resolved)
 
 
 def readings(pack: Sequence[Any], context: DecodingContext) -> list[Reading]:
@@ -118,7 +176,7 @@ def _reading(base: _Base, record: Mapping[str, Any], received: Instant, where: s
             f"{where} has {' and '.join(present) or 'no value'}, expected exactly one of v, vb, vs, vd",
         )
     name = base.name + _text(record, "n", "", where)
-    if len(name) > _NAME_CHARACTERS_MAX or not _NAME.fullmatch(name):
+    if not _is_name(name):
         raise PayloadError(
             Reason.MALFORMED,
             f"the name of {where} is {shown(name)}, expected letters, digits and -:./_ (RFC 8428 §4.5.1)",
@@ -135,29 +193,42 @@ def _reading(base: _Base, record: Mapping[str, Any], received: Instant, where: s
         value = float(record["vb"])
     else:
         return None
-    time, flags = _resolved_time(seconds, received, where)
-    return Reading(name, value, time, _UCUM.get(unit, unit) if unit else None, int(flags))
-
-
-def _resolved_time(seconds: float, received: Instant, where: str) -> tuple[Instant | None, QualityFlag]:
-    if seconds == 0:
-        return None, QualityFlag.TIME_OF_RECEPTION
-    relative = seconds < _ABSOLUTE_TIME_MIN
-    instant = round(seconds * SECOND) + (received if relative else 0)
-    if not INSTANT_MIN <= instant <= INSTANT_MAX:
+    time, flags = _resolved_time(seconds, received)
+    if time is not None and not INSTANT_MIN <= time <= INSTANT_MAX:
         raise PayloadError(Reason.TIME_INVALID, f"the time of {where} is {shown(seconds)} seconds")
-    return instant, QualityFlag.TIME_OF_RECEPTION if relative else QualityFlag.NONE
+    return Reading(name, value, time, _UCUM.get(unit, unit) or None, flags)
+
+
+def _resolved_time(seconds: float, received: Instant) -> tuple[Instant | None, int]:
+    """Return the instant that seconds mean, which may be one that cannot be written, and its flags."""
+    if seconds == 0:
+        return None, _TIME_OF_RECEPTION
+    if seconds < _ABSOLUTE_TIME_MIN:
+        return round(seconds * SECOND) + received, _TIME_OF_RECEPTION
+    return round(seconds * SECOND), 0
+
+
+@lru_cache(maxsize=_NAMES_CACHED_MAX)
+def _is_name(name: str) -> bool:
+    return len(name) <= _NAME_CHARACTERS_MAX and _NAME.fullmatch(name) is not None
+
+
+@lru_cache(maxsize=_NAMES_CACHED_MAX)
+def _last_part(name: str) -> str:
+    return _NAME_PARTS.split(name)[-1]
 
 
 def _with_last_parts(resolved: list[Reading]) -> list[Reading]:
-    names: dict[str, str | None] = {}
-    for reading in resolved:
-        last = _NAME_PARTS.split(reading.field)[-1]
-        names[last] = reading.field if names.get(last, reading.field) == reading.field else None
-    own = {reading.field for reading in resolved}
-    short = {name: last for last, name in names.items() if name is not None and last and last not in own}
+    names = {reading.field for reading in resolved}
+    owners: dict[str, str | None] = {}
+    for name in names:
+        last = _last_part(name)
+        owners[last] = None if last in owners else name
+    short = {name: last for last, name in owners.items() if name is not None and last and last not in names}
     return resolved + [
-        reading._replace(field=short[reading.field]) for reading in resolved if reading.field in short
+        Reading(short[one.field], one.value, one.time, one.unit, one.flags)
+        for one in resolved
+        if one.field in short
     ]
 
 
@@ -180,7 +251,7 @@ def _numeric(record: Mapping[str, Any], label: str, default: float, where: str) 
 
 def _time(record: Mapping[str, Any], label: str, default: float, where: str) -> float:
     value = record.get(label, default)
-    if isinstance(value, bool) or not isinstance(value, int | float) or abs(value) > INSTANT_MAX // SECOND:
+    if isinstance(value, bool) or not isinstance(value, int | float) or abs(value) > _SECONDS_MAX:
         raise PayloadError(
             Reason.TIME_INVALID, f"'{label}' of {where} is {shown(value)}, expected seconds since 1970"
         )
