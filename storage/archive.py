@@ -134,7 +134,7 @@ class Archive:
         metrics.derived.inc(batch.derived_count)
         metrics.alarms.inc(batch.alarms.alarm_count)
         metrics.notifications.inc(len(batch.alarms.notifications))
-        metrics.quarantined.inc(len(batch.quarantined))
+        metrics.quarantined.inc(len(batch.quarantined) + len(batch.told.unreadable))
         metrics.unreadable.inc(batch.unreadable_count)
         metrics.transaction_rows.observe(batch.rows)
 
@@ -169,8 +169,9 @@ async def _write(connection: Connection, batch: LogBatch, newest: NewestTimes) -
     if batch.repairs:
         await request_repairs(connection, batch.log_id, batch.repairs)
     await write_alarms(connection, batch.alarms)
-    if batch.quarantined:
-        await write_quarantined(connection, batch.quarantined.values())
+    quarantined = batch.quarantined | told.unreadable
+    if quarantined:
+        await write_quarantined(connection, quarantined.values())
     if batch.replayed:
         await write_answers(connection, batch.replayed.values(), counts)
     if counts:

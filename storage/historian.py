@@ -89,7 +89,8 @@ async def _follow(
 ) -> None:
     """Store one log; return when another stands in its place.
 
-    Records that were read are stored before that, under the identity of the log they were read for.
+    Records that were read are stored before that, under the identity of the log they were read for. So are
+    updates that are held when Kafka goes away: it may come back empty.
     """
     kafka = settings.kafka_access()
     await create_topics(kafka, partition_counts(settings.partitions))
@@ -114,7 +115,12 @@ async def _follow(
             metrics.lag.set(lag)
             # What comes next is no older than what was stored last, or nearly so.
             metrics.waits_since(_instant(batch.newest_ms) if lag else None)
+        await _store_rest(archive, reader)
         log.warning("log %s was replaced by %s, which is read from its beginning", log_id, replaced.result())
+    except KAFKA_AWAY:
+        raise_if_cancelled()
+        await _store_rest(archive, reader)
+        raise
     finally:
         # A look at the log that is cut off leaves its connections open: let it end, unless Kafka is away.
         stopping.set()
@@ -126,6 +132,12 @@ async def _follow(
 
 def _instant(ms: int | None) -> Instant | None:
     return None if ms is None else ms * 1_000
+
+
+async def _store_rest(archive: Archive, reader: LogReader) -> None:
+    rest = reader.rest()
+    if rest.reached:
+        await archive.store(rest)
 
 
 async def _stored(archive: Archive, batch: LogBatch, tracer: Tracer | None) -> None:

@@ -169,7 +169,8 @@ class LogBatch:
         place = f"log:{record.topic}/{record.partition}"
         # The log's identity and the offset are in the id: a replay of the record is the same message.
         identity = messages.quarantine_id(f"{self.log_id}/{place}", checksum, received_time, record.offset)
-        self.quarantined[identity] = QuarantinedMessage(
+        held = record.topic == topics.UPDATES
+        (self.told.unreadable if held else self.quarantined)[identity] = QuarantinedMessage(
             version=VERSION,
             id=identity,
             feed="",

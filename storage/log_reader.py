@@ -24,6 +24,7 @@ from runtime.tracing import context_of
 from storage.historian_metrics import HistorianMetrics
 from storage.log_batch import LogBatch, LogRecord
 from storage.settings import HistorianSettings
+from storage.updates_told import UpdatesTold
 
 log = logging.getLogger(__name__)
 
@@ -31,6 +32,11 @@ log = logging.getLogger(__name__)
 IDLE_MS = 200
 # Records taken at a time: how far a batch may go beyond its bounds.
 RECORDS_MAX = 100
+
+# What 500 updates a second make between two transactions are 80 rows: they are not held.
+HELD_ROWS_MIN = 500
+# Each update is two of them, and about 600 bytes: 30 MB.
+HELD_ROWS_MAX = 100_000
 
 STORED = (OBSERVATIONS, UPDATES, AGGREGATES, ALARMS, NOTIFICATIONS, QUARANTINE)
 """The topics that the historian reads."""
@@ -54,6 +60,8 @@ class LogReader:
         self._consumer: AIOKafkaConsumer = new_consumer(settings.kafka_access(), pace=UNHURRIED)
         self._next_take = 0.0
         self._next: dict[TopicPartition, int] = {}  #: the next offset to take
+        self._held = UpdatesTold()
+        self._held_since = 0.0
         self._follows = follows  #: whether the headers of records are looked at
 
     async def start(self, positions: Mapping[tuple[str, int], int]) -> None:
@@ -77,16 +85,34 @@ class LogReader:
         """Return what is there, within the bounds; an empty batch when nothing came for `IDLE_MS`.
 
         A first record after a silence is taken at once; in a trickle, the pause since the last batch passes
-        first. Raises KafkaError.
+        first. Many updates are held until they are old, or nothing comes: so each state is written once,
+        however often it changed meanwhile. Raises KafkaError.
         """
-        batch = LogBatch(self._log_id)
+        batch = LogBatch(self._log_id, told=self._held)
         loop = asyncio.get_running_loop()
         if await self._add(batch, IDLE_MS):
             await asyncio.sleep(max(0.0, self._next_take - loop.time()))
             while not self._is_full(batch) and await self._add(batch, 0):
                 pass
             self._next_take = loop.time() + self._settings.historian_pause_ms / 1000
+            if self._holds(batch.told, loop.time()):
+                batch.told = UpdatesTold()
+                return batch
+        self._held, self._held_since = UpdatesTold(), loop.time()
         return batch
+
+    def rest(self) -> LogBatch:
+        """Return what is held: reading ends here."""
+        batch = LogBatch(self._log_id, told=self._held)
+        self._held = UpdatesTold()
+        return batch
+
+    def _holds(self, told: UpdatesTold, now: float) -> bool:
+        """Whether updates wait for others; few are written at once, since there is little to save."""
+        return (
+            HELD_ROWS_MIN <= told.rows < HELD_ROWS_MAX
+            and now < self._held_since + self._settings.historian_hold_ms / 1000
+        )
 
     async def stop(self) -> None:
         """Leave the log."""
@@ -123,7 +149,11 @@ class LogReader:
 
     def _is_full(self, batch: LogBatch) -> bool:
         settings = self._settings
-        return batch.rows >= settings.historian_rows_max or batch.bytes >= settings.historian_bytes_max
+        return (
+            batch.rows >= settings.historian_rows_max
+            or batch.bytes >= settings.historian_bytes_max
+            or batch.told.rows >= HELD_ROWS_MAX
+        )
 
     async def _start_over(self, lost: Mapping[TopicPartition, int]) -> None:
         """Go on where the log begins now: storing something again does no harm, leaving it out does."""

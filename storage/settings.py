@@ -14,7 +14,7 @@ class HistorianSettings(RoleSettings):
         default=20_000,
         ge=1,
         le=1_000_000,
-        description="Observations and updates in one transaction; the last record may go beyond.",
+        description="Observations in one transaction; the last record may go beyond.",
     )
     historian_bytes_max: int = Field(
         default=8 * 1024 * 1024,
@@ -27,6 +27,13 @@ class HistorianSettings(RoleSettings):
         ge=0,
         le=10_000,
         description="Least time between two transactions, so that a trickle does not cost a commit a record.",
+    )
+    historian_hold_ms: int = Field(
+        default=3_000,
+        ge=0,
+        le=60_000,
+        description="Longest time that states wait to be written together while many change; "
+        "observations do not wait.",
     )
     audit_interval_s: int = Field(
         default=3_600,

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from storage.bounded_update import decode_updates
 from twin.instant import Instant
-from twin.messages import Update, UpdateKind
+from twin.messages import QuarantinedMessage, Update, UpdateKind
 
 
 @dataclass(slots=True)
@@ -23,6 +23,8 @@ class UpdatesTold:
     #: newest revision of each derived value, by entity, name and time
     entity_values: dict[tuple[str, str, Instant], Update] = field(default_factory=dict)
     reached: dict[tuple[str, int], int] = field(default_factory=dict)  #: (topic, partition) → next offset
+    #: records of `updates` that could not be read, or not wholly
+    unreadable: dict[str, QuarantinedMessage] = field(default_factory=dict)
     count: int = 0  #: of updates, before collapsing
 
     @property

@@ -15,6 +15,7 @@ from cli.embedded.kafka import EmbeddedKafka
 from cli.embedded.postgres import EmbeddedPostgres
 from runtime import topics
 from runtime.kafka_log import log_identity
+from storage import log_reader
 from storage.database import connect
 from storage.migrate import migrate
 from storage.state_store import read_state
@@ -118,16 +119,20 @@ async def test_every_topic_ends_in_its_table(kafka: str, database: str) -> None:
     assert of_another_log.updates == state.updates
 
 
-@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize(("seed", "hold_ms"), [(1, 0), (2, 60_000)])
 async def test_nothing_is_lost_or_doubled_over_crashes_at_any_moment(
-    kafka: str, database: str, seed: int
+    kafka: str, database: str, seed: int, hold_ms: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(log_reader, "HELD_ROWS_MIN", 1)
     dice = random.Random(seed)
     observations = series(8_000)
     await produce(kafka, topics.OBSERVATIONS, in_records(observations, 5))
     await produce(kafka, topics.UPDATES, updates_of(observations[:300]))
     # Small batches and pauses, so that a crash falls between transactions and inside of them.
-    options = settings(kafka, database, historian_rows_max=50, historian_pause_ms=40)
+    # States that are held are written when nothing comes any more, and are read again after a crash.
+    options = settings(
+        kafka, database, historian_rows_max=50, historian_pause_ms=40, historian_hold_ms=hold_ms
+    )
     stored = 0
 
     async def has_progressed() -> bool:
@@ -144,7 +149,8 @@ async def test_nothing_is_lost_or_doubled_over_crashes_at_any_moment(
     async with historian(options):
         await until_stored(kafka, database)
     assert await stored_observations(database) == sorted(observations)
-    assert len(await fetch(database, "SELECT * FROM datastream_state")) == 7
+    states = await fetch(database, "SELECT datastream_id, value FROM datastream_state ORDER BY 1")
+    assert states == sorted({one.datastream: one.value for one in observations[:300]}.items())
 
 
 async def test_a_crash_between_rows_and_positions_leaves_neither(kafka: str, database: str) -> None:

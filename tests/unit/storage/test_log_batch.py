@@ -160,7 +160,7 @@ def test_the_same_unreadable_record_has_the_same_id_again_and_another_one_has_an
     def ids(log_id: str, offset: int) -> set[str]:
         batch = LogBatch(log_id)
         batch.add(record(topics.UPDATES, offset, b"?"))
-        return set(batch.quarantined)
+        return set(batch.told.unreadable)
 
     assert ids("a", 1) == ids("a", 1)
     assert len(ids("a", 1) | ids("a", 2) | ids("b", 1)) == 3
