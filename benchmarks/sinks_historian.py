@@ -16,13 +16,16 @@ from benchmarks.sinks_load import Load, Step, steps
 from benchmarks.stages import Stages, cpu_of
 from cli.embedded.postgres import EmbeddedPostgres
 from cli.linux_process import processes_of
+from runtime.collector import calm_collector
 from storage import archive as archive_module
 from storage.archive import Archive
 from storage.historian_metrics import HistorianMetrics
 from storage.log_batch import LogBatch
 from storage.migrate import migrate
+from storage.updates_told import UpdatesTold
 
 LOG = "bench-log"
+HOLD_S = 3
 
 WRITES = (
     "write_observations",
@@ -54,7 +57,7 @@ async def measure(load: Load, count: int, transaction: int) -> HistorianCost:
     try:
         await cluster.create_database()
         await migrate(cluster.dsn())
-        return await _store(cluster, done, load.record, transaction)
+        return await _store(cluster, done, load, transaction)
     finally:
         await cluster.stop()
         shutil.rmtree(folder, ignore_errors=True)
@@ -68,17 +71,20 @@ def _folder() -> Path:
 
 
 async def _store(
-    cluster: EmbeddedPostgres, done: Sequence[Step], record: int, transaction: int
+    cluster: EmbeddedPostgres, done: Sequence[Step], load: Load, transaction: int
 ) -> HistorianCost:
+    """Store it all; states wait for so long as the historian lets them wait in log time."""
     archive = Archive(cluster.dsn(), HistorianMetrics())
     await archive.positions(LOG)
     server = processes_of(cluster.data_dir)
     stages = Stages(server)
     stages.watch(archive_module, WRITES)
     wal = _place_of_wal(cluster.dsn())
+    held, hold = UpdatesTold(), HOLD_S * load.rate // load.record
+    calm_collector()
     begun, own, others = time.perf_counter(), time.process_time_ns(), cpu_of(server)
     for first in range(0, len(done), transaction):
-        batch = LogBatch(LOG)
+        batch = LogBatch(LOG, told=held)
         with stages.stage("take in observations"):
             for step in done[first : first + transaction]:
                 batch.add(step.observations)
@@ -87,9 +93,13 @@ async def _store(
                 batch.add(step.updates)
                 if step.aggregates is not None:
                     batch.add(step.aggregates)
+        if first // hold == (first + transaction) // hold and first + transaction < len(done):
+            batch.told = UpdatesTold()
+        else:
+            held = UpdatesTold()
         with stages.stage("transaction in all"):
             await archive.store(batch)
-    messages = len(done) * record
+    messages = len(done) * load.record
     rate = messages / (time.perf_counter() - begun)
     found = {name: _each(cost.own, cost.others, messages) for name, cost in stages.costs.items()}
     found["in all"] = _each(time.process_time_ns() - own, cpu_of(server) - others, messages)

@@ -1,0 +1,36 @@
+"""Rows of message records are what psycopg packs."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from storage.message_writer import message_rows
+from storage.reception import MessageRecord
+from tests.copy_rows import binary_copy
+from twin.instant import INSTANT_MAX, INSTANT_MIN, to_datetime
+
+TYPES = ("text", "int4", "int8", "timestamptz", "timestamptz", "bytea", "bytea", "bytea")
+INSTANTS = st.integers(INSTANT_MIN, INSTANT_MAX)
+RECORDS = st.lists(
+    st.builds(
+        MessageRecord,
+        st.integers(0, 2**31 - 1),
+        st.integers(0, 2**63 - 1),
+        INSTANTS,
+        INSTANTS,
+        st.binary(max_size=9),
+        st.binary(max_size=9),
+        st.binary(max_size=9),
+    ),
+    max_size=4,
+)
+
+
+@given(log_id=st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"])), records=RECORDS)
+def test_rows_of_messages_are_those_that_psycopg_packs(log_id: str, records: list[MessageRecord]) -> None:
+    rows = [
+        (log_id, *one[:2], to_datetime(one[2]), to_datetime(one[3]), *one[4:6], one.payloads or None)
+        for one in records
+    ]
+    assert message_rows(log_id, records) == binary_copy(TYPES, rows)
