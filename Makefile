@@ -14,12 +14,13 @@ TESTS ?=
 SECONDS ?= 600
 SEED ?=
 
-.PHONY: help setup setup-tests demo test test-core test-services test-systems check format bench fuzz clean
+.PHONY: help setup setup-tests demo test test-core test-services test-systems check audit format bench fuzz clean
 
 help:
 	@echo 'make demo   set up what is missing, run the simulated city: http://localhost:8080/'
 	@echo 'make test   set up what is missing, run all tests'
 	@echo 'make check  format, lint, types, import layers'
+	@echo 'make audit  ask the advisory services about known weaknesses of dependencies'
 	@echo 'make bench  rate, loss and latency of the whole system, and more; ARGS=history for one case'
 	@echo 'make fuzz   inputs of others, mutated, for SECONDS=600; SEED=N makes a run again'
 	@echo 'make setup  only set up; the programs are then in .venv/bin'
@@ -62,6 +63,9 @@ check: setup
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	cd web && npm run --silent check
+
+audit:
+	@deploy/audit.sh
 
 format: setup
 	$(BIN)/ruff format .
