@@ -31,12 +31,16 @@ secret() {
   printf 'made %s\n' "$folder/$name"
 }
 
-for name in mqtt_password devices_password pseudonym_key operator_key link_key; do
+for name in pseudonym_key operator_key link_key; do
   secret ours "$name" "$(random)"
 done
 for name in database_password grafana_password; do
   secret theirs "$name" "$(random)"
 done
 secret ours database_url "postgresql://livetwin:$(cat "$folder/database_password")@timescaledb:5432/livetwin"
-secret theirs mqtt_passwords "$(printf 'livetwin:%s\ndevices:%s' \
-  "$(cat "$folder/mqtt_password")" "$(cat "$folder/devices_password")")"
+
+# Where `docker compose run --rm credentials` writes, which runs as LiveTwin's user.
+for place in accounts mqtt; do
+  mkdir -p "$folder/$place"
+  chown "$GROUP:$GROUP" "$folder/$place" 2>/dev/null && chmod 750 "$folder/$place" || chmod 777 "$folder/$place"
+done

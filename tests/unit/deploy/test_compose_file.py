@@ -9,7 +9,11 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+from cities import default_city
+from cities.folder import read_city
 from cli.entry import COMMANDS
+from ingest.broker_accounts import OURS, broker_accounts
+from ingest.decoders import registry
 from runtime.secret_files import SUFFIX, is_secret
 from runtime.settings import RoleSettings
 from tests.compose_file import ROOT, VARIABLE, compose_file
@@ -46,7 +50,7 @@ def settings_of(service: str) -> type[RoleSettings]:
 
 def test_every_role_is_a_service_of_one_image() -> None:
     assert services().keys() >= ROLES
-    assert ours().keys() == ROLES | {"migrate", "city", "simulate"}
+    assert ours().keys() == ROLES | {"migrate", "city", "simulate", "credentials"}
     assert len({one["image"] for one in ours().values()}) == 1
 
 
@@ -70,6 +74,7 @@ def test_what_stays_up_says_how_it_is() -> None:
 def test_profiles_are_what_they_say() -> None:
     profiles = {name: one["profiles"] for name, one in services().items() if "profiles" in one}
     assert profiles == {
+        "credentials": ["by-hand"],
         "simulate": ["demo"],
         "prometheus": ["monitoring"],
         "alertmanager": ["monitoring"],
@@ -79,6 +84,8 @@ def test_profiles_are_what_they_say() -> None:
 
 def test_environments_have_settings_of_the_role_alone() -> None:
     for name, one in ours().items():
+        if "environment" not in one:
+            continue
         fields = settings_of(name).model_fields
         known = {f"LIVETWIN_{field.upper()}" for field in fields}
         known |= {f"LIVETWIN_{field.upper()}{SUFFIX}" for field, about in fields.items() if is_secret(about)}
@@ -97,8 +104,9 @@ def test_a_secret_goes_to_those_that_read_it() -> None:
 def test_ports_are_published_on_loopback_unless_told_otherwise() -> None:
     published = {name: one["ports"] for name, one in services().items() if "ports" in one}
     assert published.keys() == {"mosquitto", "api", "prometheus", "alertmanager", "grafana"}
-    for name, [port] in published.items():
-        assert VARIABLE.sub(r"\2", port).startswith("127.0.0.1:"), name
+    for name, ports in published.items():
+        for port in ports:
+            assert VARIABLE.sub(r"\2", port).startswith("127.0.0.1:"), name
 
 
 def test_images_of_others_are_settings_with_a_version() -> None:
@@ -128,14 +136,15 @@ def make_secrets(folder: Path) -> str:
 def test_the_script_makes_every_secret_once(tmp_path: Path) -> None:
     folder = tmp_path / "secrets"
     make_secrets(folder)
-    named = {Path(one["file"]).name for one in compose_file()["secrets"].values()}
-    made = {path.name: path.read_text() for path in folder.iterdir()}
-    assert made.keys() == named
+    named = {VARIABLE.sub("", one["file"])[1:] for one in compose_file()["secrets"].values()}
+    made = {path.name: path.read_text() for path in folder.iterdir() if path.is_file()}
+    # Those of the broker are made by `livetwin credentials`.
+    assert made.keys() == {name for name in named if not name.startswith("mqtt/")}
     assert all(secret.strip() for secret in made.values())
     assert len(set(made.values())) == len(made)
     (folder / "link_key").unlink()
     assert make_secrets(folder) == f"made {folder}/link_key\n"
-    again = {path.name: path.read_text() for path in folder.iterdir()}
+    again = {path.name: path.read_text() for path in folder.iterdir() if path.is_file()}
     assert {name for name in made if made[name] != again[name]} == {"link_key"}
     assert made["database_password"].strip() in made["database_url"]
 
@@ -147,6 +156,17 @@ def test_only_the_owner_may_enter_the_folder_of_secrets(tmp_path: Path) -> None:
     text = (ROOT / "deploy/image/Dockerfile").read_text()
     assert f"--uid {IMAGE_GROUP} --user-group" in text
     assert f"GROUP={IMAGE_GROUP} " in (ROOT / "deploy/make-secrets.sh").read_text()
+
+
+def test_roles_have_the_accounts_that_the_broker_knows() -> None:
+    accounts = {one.name for one in broker_accounts(read_city(default_city()), registry(), simulator=True)}
+    for name, one in ours().items():
+        environment = one.get("environment", {})
+        if "LIVETWIN_MQTT_USERNAME" in environment:
+            assert environment["LIVETWIN_MQTT_USERNAME"] == f"{OURS}{name}"
+            assert f"{OURS}{name}" in accounts
+            [secret] = [secret for secret in one["secrets"] if secret.startswith("mqtt_")]
+            assert compose_file()["secrets"][secret]["file"].endswith(f"/mqtt/mqtt-{name}")
 
 
 def test_secrets_are_kept_out_of_git_and_of_the_image() -> None:
