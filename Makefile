@@ -14,11 +14,12 @@ TESTS ?=
 SECONDS ?= 600
 SEED ?=
 
-.PHONY: help setup setup-tests demo test test-core test-services test-systems check audit format bench fuzz clean
+.PHONY: help setup setup-tests demo test test-core test-services test-systems test-docker check audit format bench fuzz clean
 
 help:
 	@echo 'make demo   set up what is missing, run the simulated city: http://localhost:8080/'
 	@echo 'make test   set up what is missing, run all tests'
+	@echo 'make test-docker  the tests with containers; starts a Docker engine where none runs'
 	@echo 'make check  format, lint, types, import layers'
 	@echo 'make audit  ask the advisory services about known weaknesses of dependencies'
 	@echo 'make bench  rate, loss and latency of the whole system, and more; ARGS=history for one case'
@@ -56,6 +57,11 @@ test-services:
 
 test-systems:
 	$(BIN)/pytest -p no:cacheprovider $(SYSTEMS)
+
+# Storage, roles and outlets with their services in containers, and the compose file as an operator runs it.
+# IMAGES=official pulls the services' images instead of building them.
+test-docker: setup-tests
+	@deploy/with-docker.sh tests/docker/run.sh
 
 check: setup
 	$(BIN)/ruff format --check .

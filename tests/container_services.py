@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+import os
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import psycopg
 from aiokafka.admin import AIOKafkaAdminClient
@@ -67,11 +69,10 @@ class ContainerServices:
         """PostgreSQL with TimescaleDB, once it takes connections from outside."""
         port = free_port()
         container = (
-            DockerContainer(image_of("timescaledb"), shm_size="256m")
+            container_of("timescaledb", shm_size="256m")
             .with_env("POSTGRES_USER", USER)
             .with_env("POSTGRES_PASSWORD", PASSWORD)
             .with_env("TIMESCALEDB_TELEMETRY", "off")
-            .with_bind_ports(5432, (LOOPBACK, port))
             .with_command("postgres -c max_connections=50 -c max_worker_processes=16 -c timezone=UTC")
         )
         server = ContainerPostgres(port)
@@ -83,7 +84,7 @@ class ContainerServices:
                 return False
             return True
 
-        async with running(container, is_ready):
+        async with running(container, {5432: port}, is_ready):
             yield server
 
     @asynccontextmanager
@@ -91,22 +92,18 @@ class ContainerServices:
         """Kafka with one node. It tells its clients where it is reached: its port is chosen before."""
         port = free_port()
         bootstrap = f"{LOOPBACK}:{port}"
-        container = (
-            DockerContainer(image_of("kafka"))
-            .with_bind_ports(9092, (LOOPBACK, port))
-            .with_envs(
-                KAFKA_NODE_ID="1",
-                KAFKA_PROCESS_ROLES="broker,controller",
-                KAFKA_LISTENERS="PLAINTEXT://:9092,CONTROLLER://:9093",
-                KAFKA_ADVERTISED_LISTENERS=f"PLAINTEXT://{bootstrap}",
-                KAFKA_LISTENER_SECURITY_PROTOCOL_MAP="PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
-                KAFKA_CONTROLLER_LISTENER_NAMES="CONTROLLER",
-                KAFKA_CONTROLLER_QUORUM_VOTERS="1@localhost:9093",
-                KAFKA_OFFSETS_TOPIC_REPLICATION_FACTOR="1",
-                KAFKA_TRANSACTION_STATE_LOG_REPLICATION_FACTOR="1",
-                KAFKA_TRANSACTION_STATE_LOG_MIN_ISR="1",
-                KAFKA_GROUP_INITIAL_REBALANCE_DELAY_MS="0",
-            )
+        container = container_of("kafka").with_envs(
+            KAFKA_NODE_ID="1",
+            KAFKA_PROCESS_ROLES="broker,controller",
+            KAFKA_LISTENERS="PLAINTEXT://:9092,CONTROLLER://:9093",
+            KAFKA_ADVERTISED_LISTENERS=f"PLAINTEXT://{bootstrap}",
+            KAFKA_LISTENER_SECURITY_PROTOCOL_MAP="PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
+            KAFKA_CONTROLLER_LISTENER_NAMES="CONTROLLER",
+            KAFKA_CONTROLLER_QUORUM_VOTERS="1@localhost:9093",
+            KAFKA_OFFSETS_TOPIC_REPLICATION_FACTOR="1",
+            KAFKA_TRANSACTION_STATE_LOG_REPLICATION_FACTOR="1",
+            KAFKA_TRANSACTION_STATE_LOG_MIN_ISR="1",
+            KAFKA_GROUP_INITIAL_REBALANCE_DELAY_MS="0",
         )
 
         async def is_ready() -> bool:
@@ -121,7 +118,7 @@ class ContainerServices:
                 await admin.close()
             return True
 
-        async with running(container, is_ready):
+        async with running(container, {9092: port}, is_ready):
             yield bootstrap
 
     @asynccontextmanager
@@ -130,20 +127,31 @@ class ContainerServices:
         port = free_port()
         configuration = folder / "mosquitto.conf"
         configuration.write_text(_MOSQUITTO)
-        container = (
-            DockerContainer(image_of("mosquitto"))
-            .with_bind_ports(1883, (LOOPBACK, port))
-            .with_volume_mapping(str(configuration), "/mosquitto/config/mosquitto.conf", "ro")
+        container = container_of("mosquitto").with_volume_mapping(
+            str(configuration), "/mosquitto/config/mosquitto.conf", "ro"
         )
-        async with running(container, lambda: answers_mqtt(port)):
+        async with running(container, {1883: port}, lambda: answers_mqtt(port)):
             yield LOOPBACK, port
 
 
+def container_of(service: str, **options: Any) -> DockerContainer:
+    """Return a container, not started yet, that says which run of tests it belongs to."""
+    return DockerContainer(
+        image_of(service), labels={"livetwin.test": os.environ.get("TEST_RUN", "")}, **options
+    )
+
+
 @asynccontextmanager
-async def running(container: DockerContainer, is_ready: Callable[[], Awaitable[bool]]) -> AsyncIterator[None]:
-    """Run a container, from when it is ready; fail with its last words when it does not get so in time."""
-    await asyncio.to_thread(container.start)
+async def running(
+    container: DockerContainer, ports: Mapping[int, int], is_ready: Callable[[], Awaitable[bool]]
+) -> AsyncIterator[None]:
+    """Run a container, from when it is ready; fail with its last words when it does not get so in time.
+
+    `ports` of it are those of loopback, and of no other address, as testcontainers' own option would have it.
+    """
+    container.ports = {str(inside): (LOOPBACK, outside) for inside, outside in ports.items()}
     try:
+        await asyncio.to_thread(container.start)
         try:
             async with asyncio.timeout(START_TIMEOUT_S):
                 while not await is_ready():  # noqa: ASYNC110 (nothing tells us)

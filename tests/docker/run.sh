@@ -1,0 +1,38 @@
+#!/usr/bin/env bash
+# The tests with containers; `make test-docker` calls it with an engine at hand (deploy/with-docker.sh).
+#
+#   IMAGES=official   pulls the images that docker-compose.yml names, instead of building the services' from
+#                     Debian's packages
+#   TESTS=…           what to run, for pytest
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/../.."
+
+export LIVETWIN_IMAGE=livetwin:test
+case "${IMAGES:-built}" in
+  built)
+    tests/docker/build-images.sh
+    for service in mosquitto kafka timescaledb prometheus alertmanager; do
+      export "LIVETWIN_IMAGE_${service^^}=livetwin-test:$service"
+    done
+    # It sweeps up behind tests, and is an image that cannot be built here; we sweep ourselves.
+    export TESTCONTAINERS_RYUK_DISABLED=true
+    ;;
+  official) tests/docker/build-images.sh livetwin ;;
+  *)
+    echo "docker: error: IMAGES: found $IMAGES, expected built or official" >&2
+    exit 2
+    ;;
+esac
+
+TEST_RUN="$(head -c 8 /dev/urandom | od -An -tx1 | tr -d ' \n')"
+export TEST_RUN
+sweep() {
+  docker ps --all --quiet --filter "label=livetwin.test=$TEST_RUN" | xargs -r docker rm --force --volumes >/dev/null
+}
+trap sweep EXIT
+
+# What integration tests ask of a service, asked of those in containers; and the compose file.
+TESTS="${TESTS:-tests/integration/storage tests/integration/ingest tests/integration/stream tests/integration/alerting \
+  tests/integration/outlets tests/integration/simulators tests/docker}"
+# shellcheck disable=SC2086 # words of their own
+TEST_SERVICES=containers .venv/bin/pytest -p no:cacheprovider $TESTS

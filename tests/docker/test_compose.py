@@ -1,0 +1,148 @@
+"""The compose file as an operator runs it: it gets ready, values flow, it is closed, and heals."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+
+from runtime.clock import system_clock
+from tests.docker.compose_project import ROLES, ComposeProject
+from tests.docker.conftest import Running
+from tests.waiting import wait_until
+from twin.instant import SECOND
+
+# A role that was killed starts anew, reads the log and is asked how it is.
+BACK_S = 120.0
+LIVE_S = 60.0
+
+
+def live(project: ComposeProject, **query: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield kind and content of each event of the live stream, until its time is over."""
+    over = threading.Event()
+    timer = threading.Timer(LIVE_S, over.set)
+    timer.start()
+    try:
+        with httpx.stream("GET", f"{project.http}/v1/live", params=query, timeout=LIVE_S) as answer:
+            kind = ""
+            for line in answer.iter_lines():
+                if line.startswith("event: "):
+                    kind = line.removeprefix("event: ")
+                if line.startswith("data: "):
+                    yield kind, json.loads(line.removeprefix("data: "))
+                assert not over.is_set(), f"nothing that was waited for in {LIVE_S:.0f} s of {query}"
+    finally:
+        timer.cancel()
+
+
+def test_the_system_is_ready(running: Running) -> None:
+    def answer() -> httpx.Response:
+        return httpx.get(f"{running.project.http}/v1/health/ready")
+
+    wait_until(lambda: answer().status_code == 200, lambda: answer().text, BACK_S)
+    assert answer().json()["status"] == "ok"
+    page = httpx.get(f"{running.project.http}/")
+    assert page.status_code == 200
+    assert "<title>" in page.text
+
+
+def balance(project: ComposeProject) -> dict[str, Any]:
+    answer = httpx.get(f"{project.http}/v1/ledger", params={"limit": 1}).raise_for_status()
+    found: dict[str, Any] = answer.json()["balance"]
+    return found
+
+
+def test_what_simulated_devices_measure_is_told_live_and_stored(running: Running) -> None:
+    event = next(data for kind, data in live(running.project) if kind == "state")
+    assert event["entityId"].startswith("alkmaar.")
+    wait_until(lambda: balance(running.project)["stored"] > 0, lambda: balance(running.project))
+    assert balance(running.project)["lost"] == 0
+
+
+def test_a_device_speaks_tls_with_a_password_of_its_own(running: Running) -> None:
+    project = running.project
+    host, port = project.mqtts
+    heard = live(project, entity="alkmaar.overdie", property="wind_speed")
+    assert next(heard)[0] == "snapshot"
+    record = {
+        "bn": "weather-overdie:",
+        "bt": system_clock() // SECOND,
+        "n": "wind_speed",
+        "u": "km/h",
+        "v": 18.9,
+    }
+    command = ["mosquitto_pub", "-h", host, "-p", str(port), "-q", "1", "-V", "mqttv5"]
+    command += ["--cafile", project.secrets / "accounts/server.crt", "-u", "weather-overdie"]
+    command += ["-t", "livetwin/alkmaar/weather-overdie/observations", "-m", json.dumps([record])]
+    refused = subprocess.run([*command, "-P", "wrong"], check=False, capture_output=True, text=True)
+    assert refused.returncode != 0
+    subprocess.run([*command, "-P", running.devices["weather-overdie"]], check=True)
+    value = next(data for kind, data in heard if kind == "state" and data["value"] == pytest.approx(5.25))
+    assert value["unit"] == "m/s"
+
+
+@pytest.mark.parametrize("service", [*ROLES, "simulate", "mosquitto", "timescaledb"])
+def test_a_container_is_not_root_and_writes_only_where_it_may(running: Running, service: str) -> None:
+    project = running.project
+    found = project.inspect(service)
+    assert found["HostConfig"]["ReadonlyRootfs"] is True
+    assert found["HostConfig"]["CapDrop"] == ["ALL"]
+    assert found["HostConfig"]["Privileged"] is False
+    assert found["HostConfig"]["Memory"] > 0
+    assert found["HostConfig"]["NanoCpus"] > 0
+    assert project.inside(service, "id", "-u").stdout.strip() not in ("", "0")
+    refused = project.inside(service, "sh", "-c", "echo x >/etc/livetwin-test")
+    assert refused.returncode != 0
+    assert "Read-only file system" in refused.stderr
+    allowed = project.inside(service, "sh", "-c", "echo x >/tmp/livetwin-test")
+    assert allowed.returncode == 0, allowed.stderr
+
+
+def test_the_image_can_install_and_compile_nothing(running: Running) -> None:
+    for program in ("pip", "gcc", "cc", "make", "npm", "node", "git"):
+        assert running.project.inside("api", "sh", "-c", f"command -v {program}").stdout == ""
+    without = running.project.inside("api", "/opt/livetwin/bin/python", "-c", "import pip")
+    assert "No module named 'pip'" in without.stderr
+
+
+def test_secrets_are_in_no_environment_and_no_log(running: Running) -> None:
+    project = running.project
+    known = {
+        path.read_text().strip()
+        for path in (*project.secrets.iterdir(), *(project.secrets / "mqtt").iterdir())
+        if path.is_file()
+    }
+    assert len(known) >= 8
+    for service in [*ROLES, "simulate", "mosquitto", "timescaledb", "kafka"]:
+        told = json.dumps(project.inspect(service)["Config"]) + project.compose("logs", "--no-color", service)
+        assert not [secret for secret in known if secret in told], service
+
+
+@pytest.mark.parametrize("role", ["ingest", "stream"])
+def test_a_role_that_is_killed_comes_back_and_values_go_on(running: Running, role: str) -> None:
+    project = running.project
+    before = project.inspect(role)["RestartCount"]
+    # The first process of the container is the engine's init; the role is its child.
+    killed = project.inside(role, "bash", "-c", "kill -KILL $(cat /proc/1/task/1/children)")
+    assert killed.returncode in (0, 137), killed.stderr
+    wait_until(
+        lambda: project.inspect(role)["RestartCount"] == before + 1 and project.health(role) == "healthy",
+        lambda: json.dumps(project.inspect(role)["State"]),
+        BACK_S,
+    )
+    first = next(data for kind, data in live(project) if kind == "state")
+    assert first["quality"] in ("good", "estimated", "suspect")
+
+
+def test_everything_is_ended_and_started_again_and_what_was_stored_is_there(running: Running) -> None:
+    project = running.project
+    before = balance(project)["stored"]
+    assert before > 0
+    project.compose("down", "--timeout", "20")
+    project.up()
+    assert balance(project)["stored"] >= before
