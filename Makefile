@@ -22,7 +22,7 @@ help:
 	@echo 'make test-docker  the tests with containers; starts a Docker engine where none runs'
 	@echo 'make check  format, lint, types, import layers'
 	@echo 'make audit  ask the advisory services about known weaknesses of dependencies'
-	@echo 'make bench  rate, loss and latency of the whole system, and more; ARGS=history for one case'
+	@echo 'make bench  how fast, how late, for how much, beside the raw limits; ARGS=reach for one case'
 	@echo 'make fuzz   inputs of others, mutated, for SECONDS=600; SEED=N makes a run again'
 	@echo 'make setup  only set up; the programs are then in .venv/bin'
 	@echo 'make clean  remove what set-up and runs have made in this folder'

@@ -27,9 +27,11 @@ def _shared() -> Any:
 class Backlog:
     """Readings of one run that were told and stored so far; each is written by one process."""
 
+    told_max: int = TOLD_MAX
+    stored_max: int = STORED_MAX
     told: Any = field(default_factory=_shared)
     stored: Any = field(default_factory=_shared)
 
     def messages_max(self, pack: int) -> int:
         """Return how many messages may have been sent by now."""
-        return min(int(self.told.value) + TOLD_MAX, int(self.stored.value) + STORED_MAX) // pack
+        return min(int(self.told.value) + self.told_max, int(self.stored.value) + self.stored_max) // pack

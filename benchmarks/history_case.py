@@ -10,7 +10,7 @@ import json
 import math
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -37,6 +37,7 @@ WARM_UP = 2
 TIMEOUT_S = 60.0
 
 INTERVALS = ("P1M", "P1W", "P1D", "PT1H", "PT30M", "PT15M")
+SPANS = ((1, "PT15M"), (7, "PT1H"), (70, "P1D"))
 AGGREGATES = ("mean", "p50,p95")
 
 
@@ -81,6 +82,14 @@ def questions(end: Instant) -> Iterator[Question]:
         for interval in INTERVALS:
             for aggregate in AGGREGATES:
                 yield Question(site, start, end, interval, aggregate)
+
+
+def questions_by_span(end: Instant) -> Iterator[Question]:
+    """Yield a question about the last day, week and more of one datastream, in the buckets of a chart."""
+    for days, interval in SPANS:
+        start = end - days * DAY
+        for aggregate in AGGREGATES:
+            yield Question(SITES[0], start, end, interval, aggregate)
 
 
 def ask(system: BenchSystem, question: Question, rounds: int) -> Answers:
@@ -163,7 +172,9 @@ async def _fill(dsn: str, end: Instant) -> None:
         await write_past(connection, end)
 
 
-def measure(rounds: int, *, keeps: bool) -> tuple[list[Answers], dict[str, Any]]:
+def measure(
+    rounds: int, *, keeps: bool, asks: Callable[[Instant], Iterator[Question]] = questions
+) -> tuple[list[Answers], dict[str, Any]]:
     """Start a system, give it a past, ask. Raises BenchmarkError when something cannot be measured."""
     with tempfile.TemporaryDirectory(prefix="livetwin-past-") as folder:
         Path(folder).chmod(0o755)
@@ -172,7 +183,7 @@ def measure(rounds: int, *, keeps: bool) -> tuple[list[Answers], dict[str, Any]]
             machine = describe_machine(system.data_dir)
             end = system_clock() // HOUR * HOUR
             asyncio.run(_fill(str(system.ports["database"]), end))
-            return [ask(system, one, rounds) for one in questions(end)], machine
+            return [ask(system, one, rounds) for one in asks(end)], machine
 
 
 @click.command()

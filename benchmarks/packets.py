@@ -23,6 +23,7 @@ Rows = NDArray[np.uint8]
 _TIME, _VALUE = "\x01", "\x02"
 _VALUE_WIDTH = 5
 _PACKET_ID = 0x0303
+_ID_AND_PROPERTIES_BYTES = 3
 
 _TENTHS = 10_000
 
@@ -41,6 +42,7 @@ class Packets:
         self._rows: Rows = np.frombuffer(b"".join(templates), np.uint8).reshape(-1, self.packet_bytes).copy()
         first = templates[0]
         self._id_at = first.index(_PACKET_ID.to_bytes(2, "big"))
+        self.payload_bytes = self.packet_bytes - self._id_at - _ID_AND_PROPERTIES_BYTES
         self._time_at = first.index(_TIME.encode(), self._id_at)
         self._values_at = [
             at

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import asdict
 from typing import Any
 
@@ -14,7 +14,7 @@ SCHEMA = 1
 
 # In the order in which a message passes them; what is not listed follows.
 _ORDER = ("mosquitto", "ingest", "kafka", "stream", "api", "outlets", "historian", "postgres")
-_OURS = ("load generator", "probe", "reader")
+MEASURERS = ("load generator", "probe", "reader")
 
 _MIB = 1 << 20
 
@@ -79,6 +79,7 @@ def document(run: Run) -> dict[str, Any]:
             "city": asdict(run.options.city),
         },
         "rate": run.rate,
+        "toldRate": run.told_rate,
         "balance": asdict(run.balance),
         "faults": run.balance.faults,
         "latencyMs": asdict(run.latency),
@@ -130,15 +131,21 @@ def _records(run: Run) -> str:
     return ", ".join(each)
 
 
+def in_order(names: Collection[str]) -> list[str]:
+    """Return parts in the order in which a message passes them, those that measure last."""
+    known = [one for one in _ORDER if one in names]
+    others = [one for one in names if one not in (*_ORDER, *MEASURERS)]
+    return [*known, *others, *(one for one in MEASURERS if one in names)]
+
+
 def _process_table(run: Run) -> Iterator[str]:
     yield f"{'process':<22}{'CPU s/1000':>11}{'cores':>8}{'idle':>8}{'peak MiB':>10}"
-    names = [*(one for one in _ORDER if one in run.usage)]
-    names += [one for one in run.usage if one not in (*_ORDER, *_OURS)]
+    names = [one for one in in_order(run.usage) if one not in MEASURERS]
     for name in names:
         yield _process_row(run, name, run.usage[name], run.idle_cores[name])
     idle = sum(run.idle_cores[name] for name in names)
     yield _process_row(run, "the system", _system(run), idle)
-    for name in _OURS:
+    for name in MEASURERS:
         yield _process_row(run, name, run.usage[name], run.idle_cores[name])
 
 
@@ -176,7 +183,7 @@ def _per_1000(run: Run, usage: Usage) -> float:
 
 
 def _system(run: Run) -> Usage:
-    return _sum([one for name, one in run.usage.items() if name not in _OURS])
+    return _sum([one for name, one in run.usage.items() if name not in MEASURERS])
 
 
 def _all(run: Run) -> Usage:

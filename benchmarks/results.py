@@ -16,9 +16,13 @@ OUT = Path(__file__).parent / "out"
 
 def keep(case: str, document: dict[str, Any]) -> None:
     """Write what a case found into `benchmarks/out`, with the time and the commit; say where."""
-    now = system_clock()
     OUT.mkdir(parents=True, exist_ok=True)
-    path = OUT / f"{to_datetime(now):%Y%m%dT%H%M%SZ}-{case}.json"
-    head = {"case": case, "time": format_instant(now // SECOND * SECOND), "commit": describe_code(CHECKOUT)}
-    path.write_text(json.dumps({**head, **document}, indent=2) + "\n")
+    path = OUT / f"{to_datetime(system_clock()):%Y%m%dT%H%M%SZ}-{case}.json"
+    path.write_text(json.dumps({**head(case), **document}, indent=2) + "\n")
     print(f"numbers are in {path.relative_to(CHECKOUT)}")
+
+
+def head(case: str) -> dict[str, str]:
+    """Return what every document begins with."""
+    now = system_clock() // SECOND * SECOND
+    return {"case": case, "time": format_instant(now), "commit": describe_code(CHECKOUT)}

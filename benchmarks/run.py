@@ -29,6 +29,7 @@ READY_TIMEOUT_S = 150.0
 READ_TIMEOUT_S = 120.0
 
 IDLE_S = 2.0
+WARM_UP_US = 2_000_000
 
 FLAT_OUT_RATE_MAX = 60_000
 """More messages a second are not expected of any system."""
@@ -61,6 +62,7 @@ class Run:
     machine: dict[str, Any]
     balance: Balance
     rate: float  #: messages a second, from the first sent to the last acknowledged
+    told_rate: float  #: readings a second that were told while messages were sent, without the first seconds
     late: Summary  #: how much later than due the generator sent
     latency: Summary  #: publish → SSE
     steady: Summary  #: the same without the first second, in which every part meets its first message
@@ -127,6 +129,7 @@ def _measure(options: RunOptions, system: BenchSystem, archive: Archive, compani
         machine=machine,
         balance=strike(readings, sent, stored, seen),
         rate=round(int(sent.acknowledged.sum()) / sent.acknowledging_s, 1),
+        told_rate=_told_rate(published, delays),
         late=summarise(sent.late_us),
         latency=summarise(delays),
         steady=summarise(delays[published - start >= _SECOND_US]),
@@ -181,6 +184,15 @@ def _delays(readings: Readings, seen: LiveEvents) -> tuple[Numbers, Numbers]:
     first = known[np.unique(places[known], return_index=True)[1]]
     published = readings.published[places[first]]
     return published, seen.arrived[first] - published
+
+
+def _told_rate(published: Numbers, delays: Numbers) -> float:
+    if not len(published):
+        return 0.0
+    begin, end = int(published.min()) + WARM_UP_US, int(published.max())
+    arrived = published + delays
+    count = int(np.count_nonzero((arrived >= begin) & (arrived < end)))
+    return round(count / ((end - begin) / _SECOND_US), 1) if end > begin else 0.0
 
 
 def _by_second(since_start: Numbers, delays: Numbers) -> list[tuple[float, float, float]]:

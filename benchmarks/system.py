@@ -47,6 +47,7 @@ class BenchSystem:
         self._ports_file = self.folder / "ports.json"
         self._output = self.folder / "up.output"
         self._process: subprocess.Popen[bytes] | None = None
+        self.started_in_s = 0.0  #: how long the last start took
 
     def __enter__(self) -> Self:
         if self._options is None:
@@ -97,6 +98,12 @@ class BenchSystem:
         if code != 0:
             raise BenchmarkError(f"livetwin up ended with code {code}: {self._last_lines()}")
 
+    def restart(self) -> None:
+        """End it, and start it again as it was started before. Raises BenchmarkError."""
+        assert self._options is not None
+        self.stop()
+        self.start(self._options)
+
     def start(self, options: Sequence[str]) -> None:
         """Start it on its data folder, and return when it is ready. Raises BenchmarkError."""
         self._ports_file.unlink(missing_ok=True)
@@ -111,7 +118,8 @@ class BenchSystem:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
-        deadline = time.monotonic() + START_TIMEOUT_S
+        began = time.monotonic()
+        deadline = began + START_TIMEOUT_S
         while not self._ports_file.exists():
             if self._ended_within(0.05):
                 raise BenchmarkError(f"livetwin up ended early: {self._last_lines()}")
@@ -119,6 +127,7 @@ class BenchSystem:
                 raise BenchmarkError(
                     f"livetwin up is not ready after {START_TIMEOUT_S:.0f} s: {self._last_lines()}"
                 )
+        self.started_in_s = round(time.monotonic() - began, 2)
 
     def _ended_within(self, timeout_s: float) -> bool:
         assert self._process is not None

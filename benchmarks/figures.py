@@ -1,0 +1,74 @@
+"""The figures of a benchmark run, each with its unit and what is better: kept, compared and printed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, Literal, NamedTuple
+
+Better = Literal["more", "less"]
+
+SAME_WITHIN = 0.1
+"""Less than this is not told as a change: two runs on a quiet machine differ by as much."""
+
+
+class Figure(NamedTuple):
+    """One number."""
+
+    name: str  #: what it is, for people; no two of a run are the same
+    value: float
+    unit: str
+    better: Better
+
+
+def as_json(figures: Iterable[Figure]) -> list[dict[str, Any]]:
+    """Return figures as JSON holds them."""
+    return [one._asdict() for one in figures]
+
+
+def from_json(document: Iterable[Mapping[str, Any]]) -> list[Figure]:
+    """Return the figures of a document."""
+    return [Figure(**one) for one in document]
+
+
+def compared(now: Iterable[Figure], then: Iterable[Figure]) -> Iterator[str]:
+    """Yield a line for each figure: what it is, what it was, and by how much it is better or worse."""
+    before = {one.name: one for one in then}
+    yield f"{'':<58}{'now':>12}{'last':>12}  change"
+    for one in now:
+        last = before.pop(one.name, None)
+        was = shown(last.value) if last else "-"
+        name = f"{one.name}, {one.unit}"
+        yield f"{name:<58}{shown(one.value):>12}{was:>12}  {_change(one, last)}".rstrip()
+    for one in before.values():
+        yield f"{one.name + ', ' + one.unit:<58}{'-':>12}{shown(one.value):>12}"
+
+
+def shown(value: float) -> str:
+    """Return a number with three significant digits, whole from 100 on.
+
+    >>> shown(25300.0), shown(12.34), shown(0.02345), shown(0)
+    ('25,300', '12.3', '0.0235', '0')
+    """
+    if value == 0:
+        return "0"
+    if abs(value) >= 100:
+        return f"{value:,.0f}"
+    text = f"{value:.3g}"
+    return text if "e" not in text else f"{value:.6f}"
+
+
+def _change(now: Figure, last: Figure | None) -> str:
+    if last is None:
+        return "new"
+    if last.value == now.value:
+        return ""
+    if last.value == 0 or now.value == 0:
+        return _word(now, last)
+    ratio = now.value / last.value
+    if abs(ratio - 1) < SAME_WITHIN:
+        return f"{ratio - 1:+.0%}"
+    return f"{ratio - 1:+.0%} {_word(now, last)}"
+
+
+def _word(now: Figure, last: Figure) -> str:
+    return "better" if (now.value > last.value) == (now.better == "more") else "WORSE"

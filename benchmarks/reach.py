@@ -1,0 +1,105 @@
+"""How far the system reaches: the highest rate that it keeps up with, and how late it is below that."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+
+from benchmarks.companion import BenchmarkError
+from benchmarks.load import FLAT_OUT
+from benchmarks.run import Run, RunOptions, put_through
+from benchmarks.system import BenchSystem
+
+TRIES_MAX = 6
+"""Steady rates that are tried, at most."""
+
+DOWN, UP = 0.94, 1.08
+"""The next rate to try, of the one before; or of what was told when it fell behind, if that is less."""
+
+SHARES = (0.1, 0.5, 0.8)
+"""Of the rate that it keeps up with: at these, delays are measured."""
+
+TOLD_AFTER_S_MAX = 1.0
+STORED_AFTER_S_MAX = 5.0
+"""All must be through so soon after the last message: what is later has piled up during the run."""
+
+_RATE_STEP = 100
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reach:
+    """What was found."""
+
+    flat_out: Run  #: as fast as things were told and stored
+    tried: list[Run]  #: at steady rates
+    highest: Run  #: of these, the one at the highest rate that the system kept up with
+    below: dict[float, Run]  #: by share of that rate
+
+    @property
+    def runs(self) -> Iterator[Run]:
+        """All of them, in the order of measuring."""
+        yield self.flat_out
+        yield from self.tried
+        yield from self.below.values()
+
+
+def measure_reach(options: RunOptions, system: BenchSystem, tell: Callable[[str], None]) -> Reach:
+    """Find the rate, then measure below it, on a system that runs.
+
+    `options` say for how long and with what; their rate is not used. Raises BenchmarkError when the system
+    keeps up with none of the rates that were tried.
+    """
+
+    def put(rate: float) -> Run:
+        return put_through(replace(options, rate=round(rate)), system)
+
+    tell(f"flat out for {options.seconds} s")
+    flat_out = put(FLAT_OUT)
+    start = flat_out.told_rate / options.city.pack
+    tell(f"{start:.0f} messages/s were told, flat out; {_told(flat_out)}")
+    tried, highest = _search(put, start, tell)
+    below = {}
+    for share in SHARES:
+        below[share] = put(highest.options.rate * share)
+        tell(f"{share:.0%} of it, {below[share].options.rate} messages/s: {_told(below[share])}")
+    return Reach(flat_out=flat_out, tried=tried, highest=highest, below=below)
+
+
+def _search(put: Callable[[float], Run], rate: float, tell: Callable[[str], None]) -> tuple[list[Run], Run]:
+    """Try rates from one on: down until the system keeps up, or up until it does not."""
+    tried: list[Run] = []
+    highest: Run | None = None
+    for _ in range(TRIES_MAX):
+        run = put(max(_RATE_STEP, rate // _RATE_STEP * _RATE_STEP))
+        tried.append(run)
+        tell(f"{run.options.rate} messages/s: {'kept up' if keeps_up(run) else 'fell behind'}; {_told(run)}")
+        if keeps_up(run):
+            highest = run
+            if len(tried) > 1 and not keeps_up(tried[-2]):
+                break  # what is above has been tried
+            rate = run.options.rate * UP
+        elif highest is not None:
+            break
+        else:
+            rate = DOWN * min(run.options.rate, run.told_rate / run.options.city.pack)
+    if highest is None:
+        rates = ", ".join(str(one.options.rate) for one in tried)
+        raise BenchmarkError(f"the system keeps up with none of {rates} messages/s")
+    return tried, highest
+
+
+def keeps_up(run: Run) -> bool:
+    """Whether everything of a run was through soon, and nothing was lost."""
+    return (
+        not run.balance.faults
+        and run.told_after_s <= TOLD_AFTER_S_MAX
+        and run.stored_after_s <= STORED_AFTER_S_MAX
+    )
+
+
+def _told(run: Run) -> str:
+    latency = run.steady
+    return (
+        f"p50 {latency.p50:.0f} ms, p99 {latency.p99:.0f} ms, all told after {run.told_after_s:.1f} s, "
+        f"stored after {run.stored_after_s:.1f} s, {'; '.join(run.balance.faults) or 'nothing lost'}"
+    )

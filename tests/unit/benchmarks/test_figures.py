@@ -1,0 +1,69 @@
+"""Figures are kept, compared and shown as they are."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from benchmarks import last
+from benchmarks.figures import Figure, as_json, compared, from_json
+from benchmarks.table import BEGIN, END, put, tables
+
+RATE = Figure("sustained", 20_000.0, "messages/s", "more")
+DELAY = Figure("publish to SSE: p99", 40.0, "ms", "less")
+
+
+def lines(now: list[Figure], then: list[Figure]) -> list[str]:
+    return list(compared(now, then))[1:]
+
+
+def test_figures_survive_json() -> None:
+    assert from_json(json.loads(json.dumps(as_json([RATE, DELAY])))) == [RATE, DELAY]
+
+
+@pytest.mark.parametrize(
+    ("now", "then", "end"),
+    [
+        (RATE._replace(value=25_000.0), RATE, "+25% better"),
+        (RATE._replace(value=15_000.0), RATE, "-25% WORSE"),
+        (DELAY._replace(value=80.0), DELAY, "+100% WORSE"),
+        (DELAY._replace(value=10.0), DELAY, "-75% better"),
+        (DELAY._replace(value=41.0), DELAY, "+2%"),
+        (DELAY, DELAY._replace(value=0.0), "WORSE"),
+        (DELAY._replace(value=0.0), DELAY, "better"),
+    ],
+)
+def test_a_change_says_how_much_and_whether_it_is_for_the_better(now: Figure, then: Figure, end: str) -> None:
+    [line] = lines([now], [then])
+    assert line.endswith(end)
+
+
+def test_what_is_new_and_what_is_gone_is_told() -> None:
+    new, gone = lines([RATE], [DELAY])
+    assert new.startswith("sustained, messages/s")
+    assert new.endswith("new")
+    assert gone.startswith("publish to SSE: p99, ms")
+    assert "40" in gone
+
+
+def test_the_last_run_is_found_by_the_machine_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(last, "RESULTS", tmp_path)
+    monkeypatch.setattr(last, "CHECKOUT", tmp_path)
+    machine = {"cpu": "Intel(R) Xeon(R) CPU @ 2.20GHz", "cores": 2}
+    assert last.last_figures(machine) == []
+    last.keep_as_last({"machine": machine, "figures": as_json([RATE])})
+    assert [path.name for path in tmp_path.iterdir()] == ["2-cores-intel-xeon-cpu-2-20ghz.json"]
+    assert last.last_figures(machine) == [RATE]
+    assert last.last_figures({**machine, "cores": 4}) == []
+
+
+def test_the_pages_show_the_last_committed_run() -> None:
+    for path, table in tables().items():
+        page = path.read_text()
+        assert put(page, table) == page, "run `python -m benchmarks table --write`"
+
+
+def test_a_table_replaces_the_one_before() -> None:
+    assert put(f"a\n{BEGIN}\nold\n{END}\nb\n", "new") == f"a\n{BEGIN}\nnew\n{END}\nb\n"
