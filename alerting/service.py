@@ -285,7 +285,7 @@ async def opened(settings: AlertingSettings) -> AsyncIterator[Journal]:
 
 async def run(settings: AlertingSettings, models: Models, environment: Mapping[str, str]) -> None:
     """Run the alerting role until cancelled; secrets of channels come from `environment`."""
-    registry = new_registry("alerting")
+    registry = new_registry()
     metrics = AlertingMetrics(registry)
     serve_metrics(registry, settings.metrics_host, settings.metrics_port)
     async with opened(settings) as journal:

@@ -37,7 +37,7 @@ class _Server(uvicorn.Server):
 
 async def run(settings: ApiSettings, models: Models, tracer: Tracer | None = None) -> None:
     """Serve until cancelled. Raises ServiceError when there is no city model or the port is taken."""
-    registry = new_registry("api")
+    registry = new_registry()
     context = create_context(settings, await models.load(), system_clock, registry, tracer=tracer)
     serve_metrics(registry, settings.metrics_host, settings.metrics_port)
     # The routes and the model are there by now, and stay.

@@ -25,6 +25,7 @@ def ports_content(
     recycles: int,
     supervisor: int,
     pids: Mapping[str, Sequence[int]],
+    metrics: Mapping[str, int],
 ) -> dict[str, Any]:
     """Return what the file holds."""
     return {
@@ -34,5 +35,6 @@ def ports_content(
         "dataDir": str(data_dir),
         "recycles": recycles,
         "supervisor": supervisor,
+        "metrics": dict(metrics),
         "pids": {name: list(ids) for name, ids in pids.items()},
     }

@@ -16,7 +16,7 @@ from cli.data_dir import DataDir
 from cli.drain import Drain
 from cli.embedded.kafka import EmbeddedKafka
 from cli.embedded.mosquitto import EmbeddedMosquitto
-from cli.embedded.ports import claim
+from cli.embedded.ports import LOOPBACK, claim
 from cli.embedded.postgres import EmbeddedPostgres
 from cli.embedded.service import EmbeddedService
 from cli.http_probe import wait_until_ok
@@ -27,7 +27,9 @@ from cli.progress import Progress
 from cli.recycle import LogKeeper
 from cli.role import Role
 from cli.service_keeper import keep_service
+from cli.up_metrics import UP, Kept, UpMetrics, metrics_ports
 from cli.up_options import PARTITIONS, Secrets, UpOptions, role_environments
+from runtime.metrics import new_registry, serve_metrics
 from runtime.topics import create_topics, partition_counts
 from twin.errors import ServiceError, TwinError
 from twin.model import CityPlan
@@ -56,6 +58,7 @@ class EmbeddedSystem:
         self.http_port = options.port
         self._operator_key = data_dir.secret("operator.key")
         self._keeper: LogKeeper | None = None
+        self._metrics_ports: dict[str, int] = {}
         self._ready = False
         self._notifications = Notifications()
 
@@ -123,6 +126,7 @@ class EmbeddedSystem:
             data_dir=self._data_dir.path,
             recycles=self._keeper.recycles if self._keeper is not None else 0,
             supervisor=os.getpid(),
+            metrics=self._metrics_ports,
             pids={
                 **{one.name: one.pids for one in self._services()},
                 **{one.name: one.pids for one in self.roles.values()},
@@ -176,7 +180,12 @@ class EmbeddedSystem:
                 channels=secrets_of(plan.duty),
             ),
         )
+        self._metrics_ports = metrics_ports(
+            self._options.metrics_port, (name for name in environments if name != "simulate")
+        )
         for name, environment in environments.items():
+            # Else each would want the one port that the environment of `up` names.
+            environment["LIVETWIN_METRICS_PORT"] = str(self._metrics_ports.get(name, 0))
             self.roles[name] = Role(
                 name,
                 # A log file may hold tracebacks; the terminal may not.
@@ -194,6 +203,19 @@ class EmbeddedSystem:
             bytes_max=self._options.log_bytes_max,
             changed=self.changed,
         )
+        if self._metrics_ports:
+            self._serve_metrics(self._keeper)
+
+    def _serve_metrics(self, keeper: LogKeeper) -> None:
+        registry = new_registry()
+        metrics = UpMetrics(registry)
+        kept: list[Kept] = [*self._services(), *self.roles.values()]
+        for one in kept:
+            metrics.watch(one)
+        metrics.log_bytes.set_function(lambda: self.kafka.resident_bytes if self.kafka.pids else 0)
+        metrics.log_bytes_max.set(self._options.log_bytes_max)
+        metrics.recycles.set_function(lambda: keeper.recycles)
+        serve_metrics(registry, LOOPBACK, self._metrics_ports[UP])
 
     async def _start_roles(self) -> None:
         roles = dict(self.roles)

@@ -53,6 +53,7 @@ class UpOptions:
     ports_file: Path | None
     log_bytes_max: int
     verbose: bool
+    metrics_port: int | None = None  #: of `up`, its roles have those that follow; None: no metrics
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

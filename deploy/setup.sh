@@ -2,7 +2,8 @@
 # Installs what is missing, and only that: Debian packages, the Python environment .venv, the page.
 #
 #   deploy/setup.sh          what `make demo` and `make check` need
-#   deploy/setup.sh --tests  and what only the tests need: a browser, TimescaleDB's Community edition
+#   deploy/setup.sh --tests  and what only the tests need: a browser, Prometheus' promtool,
+#                            TimescaleDB's Community edition
 #   deploy/setup.sh --docker and what only the tests with containers need: a Docker engine
 #
 # Quick when nothing is missing. Root or sudo is needed only while a Debian package is missing.
@@ -59,6 +60,7 @@ missing_packages() {
   command -v npm >/dev/null || echo npm
   if [ "${1:-}" = --tests ]; then
     command -v chromium >/dev/null || echo chromium
+    command -v promtool >/dev/null || echo promtool
   fi
   if [ "${1:-}" = --docker ]; then
     PATH="$path" command -v dockerd >/dev/null || docker info >/dev/null 2>&1 || echo docker.io

@@ -168,7 +168,7 @@ class Ingest:
 
 async def run(settings: IngestSettings, models: Models, tracer: Tracer | None = None) -> None:
     """Run the ingest role until cancelled."""
-    metrics_registry = new_registry("ingest")
+    metrics_registry = new_registry()
     metrics = IngestMetrics(metrics_registry)
     serve_metrics(metrics_registry, settings.metrics_host, settings.metrics_port)
     ingest = Ingest(settings, await models.load(), system_clock, metrics, uuid.uuid4().hex, tracer=tracer)

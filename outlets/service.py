@@ -48,7 +48,7 @@ REPLAYS_MAX = 8
 
 async def run(settings: OutletSettings, models: Models) -> None:
     """Work until cancelled. Raises ServiceError when there is no city model."""
-    registry = new_registry("outlets")
+    registry = new_registry()
     serve_metrics(registry, settings.metrics_host, settings.metrics_port)
     await serve(settings, await models.load(), models, registry)
 

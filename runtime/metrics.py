@@ -22,23 +22,23 @@ log = logging.getLogger(__name__)
 class RoleMetrics:
     """What every role tells beside its own."""
 
-    def __init__(self, registry: CollectorRegistry, role: str) -> None:
+    def __init__(self, registry: CollectorRegistry) -> None:
         self.build = Gauge(
             "livetwin_build_info",
-            "1, with the role, its version, and the version of records that it reads and writes.",
-            ["role", "version", "records"],
+            "1, with the version that runs, and the version of records that it reads and writes.",
+            ["version", "records"],
             registry=registry,
         )
-        self.build.labels(role, version("livetwin"), str(VERSION)).set(1)
+        self.build.labels(version("livetwin"), str(VERSION)).set(1)
 
 
-def new_registry(role: str) -> CollectorRegistry:
+def new_registry() -> CollectorRegistry:
     """Return the registry of a process, with what every role tells: process, Python, and build."""
     registry = CollectorRegistry()
     ProcessCollector(registry=registry)
     PlatformCollector(registry=registry)
     GCCollector(registry=registry)
-    RoleMetrics(registry, role)
+    RoleMetrics(registry)
     return registry
 
 

@@ -41,7 +41,7 @@ FOLLOWED_MAX = 32
 
 async def run(settings: HistorianSettings, tracer: Tracer | None = None) -> None:
     """Store what is on the log, until cancelled; waits for Kafka and for the database where one is away."""
-    metrics = HistorianMetrics(new_registry("historian"))
+    metrics = HistorianMetrics(new_registry())
     announcer = Announcer(settings.kafka_access())
     serve_metrics(metrics.registry, settings.metrics_host, settings.metrics_port)
     async with asyncio.TaskGroup() as tasks:

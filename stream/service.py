@@ -52,7 +52,7 @@ async def run(settings: StreamSettings, models: Models, tracer: Tracer | None = 
     Raises ServiceError when the log was replaced by another one: the state in memory belongs to the old log,
     so the process ends, and its supervisor starts it anew.
     """
-    registry = new_registry("stream")
+    registry = new_registry()
     metrics = StreamMetrics(registry)
     serve_metrics(registry, settings.metrics_host, settings.metrics_port)
     kafka = settings.kafka_access()

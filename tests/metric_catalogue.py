@@ -9,6 +9,7 @@ from prometheus_client import CollectorRegistry
 
 from alerting.metrics import AlertingMetrics
 from api.metrics import ApiMetrics
+from cli.up_metrics import UpMetrics
 from ingest.metrics import IngestMetrics
 from outlets.metrics import OutletMetrics
 from runtime.metrics import RoleMetrics
@@ -30,12 +31,14 @@ MAKERS: dict[str, tuple[Callable[[CollectorRegistry], object], ...]] = {
     "api": (ApiMetrics,),
     "alerting": (AlertingMetrics,),
     "outlets": (OutletMetrics, ApiMetrics),
+    "up": (UpMetrics,),
 }
-"""What makes the metrics of each role, beside those that every role has."""
+"""What makes the metrics of each role and of `livetwin up`, beside those that every role has."""
 
 MODULES = {
     "alerting/metrics.py",
     "api/metrics.py",
+    "cli/up_metrics.py",
     "ingest/metrics.py",
     "outlets/metrics.py",
     "runtime/metrics.py",
@@ -48,7 +51,7 @@ MODULES = {
 def metrics_of(role: str) -> dict[str, Metric]:
     """Return the metrics of one role by the names that a scrape has."""
     registry = CollectorRegistry()
-    RoleMetrics(registry, role)
+    RoleMetrics(registry)
     for make in MAKERS[role]:
         make(registry)
     collectors: list[Any] = list(registry._collector_to_names)

@@ -80,6 +80,11 @@ _EXIT_FORCED = 1
     show_default=True,
     help="Memory of the Kafka-compatible broker, in MiB, at which its log is recycled.",
 )
+@click.option(
+    "--metrics-port",
+    type=_PORT,
+    help="Port of /metrics; the roles have those that follow. 0: free ones. None by default.",
+)
 @click.option("-v", "--verbose", is_flag=True, help="Show the logs of everything on the terminal.")
 def command(
     *,
@@ -99,6 +104,7 @@ def command(
     acknowledge: str | None,
     ports_file: Path | None,
     log_mib_max: int,
+    metrics_port: int | None,
     verbose: bool,
 ) -> None:
     """Run the whole system on this machine until Ctrl-C. A port of 0 means: any free one."""
@@ -123,6 +129,7 @@ def command(
         ports_file=ports_file.absolute() if ports_file is not None else None,
         log_bytes_max=log_mib_max << 20,
         verbose=verbose,
+        metrics_port=metrics_port,
     )
     asyncio.run(_up(options))
 

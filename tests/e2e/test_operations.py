@@ -1,8 +1,9 @@
-"""One message is followed through every role, from MQTT to the live stream, by a collector of traces."""
+"""What operators see of a running system: traces of messages, metrics of every role, logs for programs."""
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 
 from runtime.clock import system_clock
 from runtime.tracing import trace_of
+from tests.metric_catalogue import MAKERS, metrics_of
 from tests.otlp_receiver import Collector, SentSpan, collecting
 from tests.waiting import WAIT_S, wait_until
 from twin.instant import SECOND, format_instant
@@ -59,14 +61,40 @@ def receptions(collector: Collector) -> list[SentSpan]:
     return [one for one in list(collector.spans) if one.attributes.get("messaging.destination.name") == TOPIC]
 
 
-def test_a_message_is_seen_in_every_role_in_one_trace(
+def scraped(port: int) -> dict[str, str]:
+    """Return the metrics that a port serves, and their types."""
+    text = httpx.get(f"http://127.0.0.1:{port}/metrics").raise_for_status().text
+    return dict(re.findall(r"^# TYPE (livetwin_\w+) (\w+)$", text, re.MULTILINE))
+
+
+def check_metrics(system: Any) -> None:
+    """Each role serves its metrics, all of them and with their types, and the supervisor serves its own."""
+    ports = system.ports["metrics"]
+    assert ports.keys() == MAKERS.keys()
+    for role, port in ports.items():
+        found = {name: kind for name, kind in scraped(port).items() if not name.endswith("_created")}
+        assert found == {name: one.type for name, one in metrics_of(role).items()}, role
+    wanted = ["livetwin_ingest_mqtt_connected 1.0", "livetwin_ingest_kafka_up 1.0"]
+    text = httpx.get(f"http://127.0.0.1:{ports['ingest']}/metrics").text
+    assert [line for line in wanted if line not in text.splitlines()] == []
+
+
+def check_logs(system: Any) -> None:
+    """Every line of every role is an object that names it."""
+    for role in MAKERS:
+        lines = (system.data_dir / "logs" / f"{role}.log").read_text().splitlines()
+        assert {json.loads(line)["role"] for line in lines} == {role}
+
+
+def test_a_running_system_tells_what_it_does(
     start_system: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with collecting() as collector:
+        monkeypatch.setenv("LIVETWIN_LOG_FORMAT", "json")
         monkeypatch.setenv("LIVETWIN_TRACE_RATIO", "1")
         monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", collector.endpoint)
         monkeypatch.setenv("OTEL_BSP_SCHEDULE_DELAY", "100")
-        system = start_system()
+        system = start_system("--metrics-port=0")
         system.wait_ready()
         send_and_hear(system, 61.5)
         wait_until(lambda: bool(receptions(collector)), lambda: collector.spans)
@@ -90,3 +118,5 @@ def test_a_message_is_seen_in_every_role_in_one_trace(
         commits = [one for one in seen() if one.name == "commit"]
         assert {one.service for one in commits} == {"livetwin-historian"}
         assert {one.parent for one in commits} <= {one.span for one in seen()}
+        check_metrics(system)
+        check_logs(system)

@@ -1,0 +1,19 @@
+"""Prometheus' own tool takes the alert rules, and they come when they must."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+MONITORING = Path(__file__).resolve().parents[3] / "deploy/monitoring"
+
+
+@pytest.mark.parametrize("command", ["check rules alerts.yml", "test rules test-alerts.yml"])
+def test_promtool_is_content(command: str) -> None:
+    done = subprocess.run(
+        ["promtool", *command.split()], cwd=MONITORING, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "SUCCESS" in done.stdout + done.stderr
