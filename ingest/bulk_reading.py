@@ -57,21 +57,23 @@ class BulkClient(Client):
     def __init__(self, on_batch: Callable[[list[mqtt5.PublishPacket]], None], **options: Any) -> None:
         super().__init__(**options)
         self._on_batch = on_batch
-        self._asked = threading.Event()
-        self._asked.set()
+        self._asked = True
+        self._stirred = threading.Event()  # by what ends or interrupts a rest
         self._unread = bytearray()  # received, and not yet understood; begins with a packet
         self._needed = 1  # bytes of it before its first packet can be complete
         self._given: bytes | None = None  # the rest of a packet that paho is reading from here
 
     def ask(self) -> None:
         """Ask for the next batch."""
-        self._asked.set()
+        self._asked = True
+        self._stirred.set()
 
     def acknowledge(self, packets: Iterable[int]) -> None:
         """Acknowledge messages of QoS 1 by their packet ids, in this order and in one write."""
         data = b"".join([mqtt5.PubAckPacket(packet).write() for packet in packets])
         if data:
             self._packet_queue(MessageType.PUBACK, data, 0, 1)
+            self._stirred.set()
 
     def reconnect(self) -> MQTTErrorCode:
         """Connect anew; what the former connection left half-read is forgotten, and comes again."""
@@ -81,14 +83,22 @@ class BulkClient(Client):
 
     def loop_read(self, max_packets: int = 1) -> MQTTErrorCode:
         """Read all that has arrived, within `READ_BYTES_MAX`."""
-        self._asked.wait(UNASKED_S_MAX)
-        if self._sock is None:
-            return MQTTErrorCode.MQTT_ERR_NO_CONN
+        code = self._rest()
+        if code or self._sock is None:
+            return code or MQTTErrorCode.MQTT_ERR_NO_CONN
         try:
             self._receive()
         except OSError:
             return self._loop_rc_handle(MQTTErrorCode.MQTT_ERR_CONN_LOST)
         return self._understand() if len(self._unread) >= self._needed else MQTTErrorCode.MQTT_ERR_SUCCESS
+
+    def _rest(self) -> MQTTErrorCode:
+        """Wait until asked; what is to be written meanwhile does not wait."""
+        while not self._asked and self._stirred.wait(UNASKED_S_MAX):
+            self._stirred.clear()
+            if self.want_write() and (code := self.loop_write()):
+                return code
+        return MQTTErrorCode.MQTT_ERR_SUCCESS
 
     def _receive(self) -> None:
         """Add to what is unread. Raises OSError when the connection has ended and nothing more came by it."""
@@ -114,7 +124,7 @@ class BulkClient(Client):
             messages, length = _messages(self._unread)
             del self._unread[:length]
             if messages:
-                self._asked.clear()
+                self._asked = False
                 self._on_batch(messages)
             end = _packet_end(self._unread)
             if end is None or end > len(self._unread):

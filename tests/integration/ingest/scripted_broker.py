@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import TypeAlias
@@ -58,7 +59,7 @@ Script: TypeAlias = Callable[[Connection], Awaitable[None]]
 
 
 @asynccontextmanager
-async def scripted(script: Script) -> AsyncIterator[tuple[str, int]]:
+async def scripted(script: Script, tls: ssl.SSLContext | None = None) -> AsyncIterator[tuple[str, int]]:
     """Serve clients by a script until the block ends; a connection ends with its script."""
     connections: list[Connection] = []
 
@@ -79,7 +80,7 @@ async def scripted(script: Script) -> AsyncIterator[tuple[str, int]]:
         finally:
             writer.close()
 
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=tls)
     try:
         yield server.sockets[0].getsockname()[:2]
     finally:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -29,6 +30,7 @@ async def opened(
     receive_max: int = 5_000,
     buffer_bytes_max: int = 1_000_000,
     share: str = "livetwin",
+    tls: ssl.SSLContext | None = None,
 ) -> AsyncIterator[MqttSession]:
     options = SessionOptions(
         host=address[0],
@@ -39,6 +41,7 @@ async def opened(
         receive_max=receive_max,
         buffer_bytes_max=buffer_bytes_max,
         share=share,
+        tls=tls,
     )
     session = MqttSession(options, [FILTER], system_clock)
     async with asyncio.timeout(30):

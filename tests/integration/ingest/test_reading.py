@@ -3,21 +3,29 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
+from pathlib import Path
 
 import mqtt5
 import pytest
 
+from tests.authority import Authority
 from tests.integration.ingest.scripted_broker import Connection, scripted
 from tests.integration.ingest.sessions import TOPIC, numbers, opened, received
 
-pytestmark = pytest.mark.usefixtures("reading")
+pytestmark = pytest.mark.usefixtures("reading", "quick_reconnecting")
 
 
-def publish(number: int, qos: int = 1, *, duplicate: bool = False) -> bytes:
+@pytest.fixture
+def quick_reconnecting(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ingest.session.RECONNECT_DELAY_S_MIN", 0.01)
+
+
+def publish(number: int, qos: int = 1, *, duplicate: bool = False, size: int = 0) -> bytes:
     """Return PUBLISH of a message that is its number, as is its packet id."""
     return mqtt5.PublishPacket(
         TOPIC,
-        b"%d" % number,
+        (b"%d" % number).ljust(size),
         qos=mqtt5.QoS(qos),
         packet_id=number if qos else None,
         duplicate=duplicate,
@@ -45,6 +53,28 @@ async def test_packets_in_pieces_are_received_whole_and_acknowledged_in_order() 
 
     async with scripted(script) as address, opened(address) as session:
         assert numbers(await received(session, 8)) == [1, 2, 300, 4] * 2
+        await done.wait()
+
+
+async def test_over_tls_too_all_that_has_arrived_is_read(tmp_path: Path) -> None:
+    """A read gives one record of TLS, of 16 KiB at most; here are dozens of them, and a message of many."""
+    authority = Authority(tmp_path)
+    identity = authority.issue("broker", "127.0.0.1")
+    server = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    server.load_cert_chain(*identity)
+    done = asyncio.Event()
+
+    async def script(connection: Connection) -> None:
+        await connection.send(b"".join(map(publish, range(1, 5_000))) + publish(5_000, size=900_000))
+        assert await connection.acknowledged(5_000) == list(range(1, 5_001))
+        done.set()
+        await connection.gone()
+
+    client = ssl.create_default_context(cafile=str(authority.file))
+    async with scripted(script, server) as address, opened(address, tls=client) as session:
+        messages = await received(session, 5_000)
+        assert numbers(messages) == list(range(1, 5_001))
+        assert len(messages[-1].payload) == 900_000
         await done.wait()
 
 
