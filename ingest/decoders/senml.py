@@ -63,7 +63,8 @@ class _Plain(msgspec.Struct, forbid_unknown_fields=True, gc=False):
 
 _decode_plain = msgspec.json.Decoder(list[_Plain]).decode
 
-_NAMES_CACHED_MAX = 4_096
+# A city has some thousand devices that send packs, of ten names each.
+_NAMES_CACHED_MAX = 32_768
 
 
 class _Base(NamedTuple):
@@ -111,7 +112,7 @@ def plain_readings(payload: bytes, context: DecodingContext) -> list[Reading] | 
         base_time = base_time if record.bt is UNSET else record.bt
         base_unit = record.bu or base_unit
         name, unit = base + record.n, record.u or base_unit
-        if not _is_name(name) or abs(base_time) > _SECONDS_MAX or abs(record.t) > _SECONDS_MAX:
+        if _last_part(name) is None or abs(base_time) > _SECONDS_MAX or abs(record.t) > _SECONDS_MAX:
             return None
         if (told := base_time + record.t) != seconds:
             seconds = told
@@ -176,7 +177,7 @@ def _reading(base: _Base, record: Mapping[str, Any], received: Instant, where: s
             f"{where} has {' and '.join(present) or 'no value'}, expected exactly one of v, vb, vs, vd",
         )
     name = base.name + _text(record, "n", "", where)
-    if not _is_name(name):
+    if _last_part(name) is None:
         raise PayloadError(
             Reason.MALFORMED,
             f"the name of {where} is {shown(name)}, expected letters, digits and -:./_ (RFC 8428 §4.5.1)",
@@ -209,12 +210,10 @@ def _resolved_time(seconds: float, received: Instant) -> tuple[Instant | None, i
 
 
 @lru_cache(maxsize=_NAMES_CACHED_MAX)
-def _is_name(name: str) -> bool:
-    return len(name) <= _NAME_CHARACTERS_MAX and _NAME.fullmatch(name) is not None
-
-
-@lru_cache(maxsize=_NAMES_CACHED_MAX)
-def _last_part(name: str) -> str:
+def _last_part(name: str) -> str | None:
+    """Return the last part of a resolved name; None when it is no name."""
+    if len(name) > _NAME_CHARACTERS_MAX or not _NAME.fullmatch(name):
+        return None
     return _NAME_PARTS.split(name)[-1]
 
 
@@ -222,7 +221,7 @@ def _with_last_parts(resolved: list[Reading]) -> list[Reading]:
     names = {reading.field for reading in resolved}
     owners: dict[str, str | None] = {}
     for name in names:
-        last = _last_part(name)
+        last = _last_part(name) or ""
         owners[last] = None if last in owners else name
     short = {name: last for last, name in owners.items() if name is not None and last and last not in names}
     return resolved + [
