@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import signal
 from collections.abc import Callable, Mapping
 
 from cli.drain import Drain
@@ -60,7 +61,8 @@ class LogKeeper:
             code = await self._ended_within(LOOK_S)
             if code is not None:
                 log.warning("kafka ended (code %d); it starts again, with an empty log", code)
-                await self._replace()
+                # They would wait for it, and what they have not done is done again from the start.
+                await self._replace(signal.SIGKILL)
             elif self._kafka.resident_bytes > self._bytes_max and loop.time() >= self._not_before:
                 await self.recycle()
 
@@ -92,9 +94,9 @@ class LogKeeper:
         )
         return True
 
-    async def _replace(self) -> None:
+    async def _replace(self, which: signal.Signals = signal.SIGTERM) -> None:
         """Start an empty log, and those that read and write it."""
-        await asyncio.gather(*(role.stop() for role in self._roles))
+        await asyncio.gather(*(role.stop(which) for role in self._roles))
         await self._kafka.stop()
         while True:
             try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import signal
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -81,14 +82,14 @@ class Role:
         finally:
             ready.cancel()
 
-    async def stop(self) -> None:
-        """End it within a bound, and keep it so."""
+    async def stop(self, which: signal.Signals = signal.SIGTERM) -> None:
+        """End it within a bound, and keep it so; SIGKILL where there is nothing to wait for."""
         keeping, self._keeping = self._keeping, None
         if keeping is not None:
             keeping.cancel()
             await asyncio.gather(keeping, return_exceptions=True)
         if self._child is not None:
-            await self._child.stop()
+            await self._child.stop(which)
             self._forget(self._child)
 
     async def _keep(self) -> None:

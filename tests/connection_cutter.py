@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import os
 import socket
+from collections.abc import Iterator
 from pathlib import Path
 
 # pidfd_getfd(2): the same number on every architecture.
@@ -18,9 +19,17 @@ def cut(pid: int, remote_port: int) -> int:
     The process finds them ended, as when the other side or the network had gone. Needs the right to trace
     the process: its own child, or root.
     """
+    count = 0
+    for connection in sockets_to(pid, remote_port):
+        connection.shutdown(socket.SHUT_RDWR)
+        count += 1
+    return count
+
+
+def sockets_to(pid: int, remote_port: int) -> Iterator[socket.socket]:
+    """Yield each of the process's connections to a port on this machine, one after the other."""
     wanted = _inodes(remote_port)
     libc = ctypes.CDLL(None, use_errno=True)
-    cut_count = 0
     pidfd = os.pidfd_open(pid)
     try:
         for entry in Path(f"/proc/{pid}/fd").iterdir():
@@ -34,11 +43,9 @@ def cut(pid: int, remote_port: int) -> int:
             if number < 0:
                 raise OSError(ctypes.get_errno(), f"no access to connection {entry.name} of process {pid}")
             with socket.socket(fileno=number) as connection:
-                connection.shutdown(socket.SHUT_RDWR)
-            cut_count += 1
+                yield connection
     finally:
         os.close(pidfd)
-    return cut_count
 
 
 def _inodes(remote_port: int) -> set[str]:

@@ -1,0 +1,1 @@
+"""A seeded trial of the whole system: faults under load, then the balance of everything acknowledged."""

@@ -1,0 +1,56 @@
+"""`python -m tests.chaos [SCENARIO…]`: exit code 1 when something that was promised does not hold."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+from typing import Any
+
+import click
+
+from tests.chaos.reckoning import Reckoning
+from tests.chaos.scenarios import SCENARIOS
+from tests.chaos.town import Town
+from tests.chaos.trial import Options, conduct
+
+
+@click.command()
+@click.argument("names", nargs=-1, type=click.Choice(list(SCENARIOS)))
+@click.option("--messages", type=click.IntRange(1_000), default=20_000, show_default=True)
+@click.option("--seed", type=int, default=20261126, show_default=True)
+@click.option("--acknowledge", type=click.Choice(["logged", "stored"]), default="logged", show_default=True)
+@click.option(
+    "--rate", type=click.IntRange(1, 50_000), default=500, show_default=True, help="Messages a second."
+)
+@click.option("--connections", type=click.IntRange(1, 10_000), default=20, show_default=True)
+@click.option(
+    "--blows", type=click.IntRange(0), default=10, show_default=True, help="How often something is killed."
+)
+@click.option(
+    "--seconds", type=float, default=20.0, show_default=True, help="How long something is away, or slow."
+)
+@click.option("--keep", is_flag=True, help="Keep data and logs.")
+def main(names: tuple[str, ...], *, keep: bool, **options: Any) -> None:
+    """Try what goes wrong, and strike the balance; without names, everything that can be tried."""
+    # A polite end from outside is like Ctrl-C: the system that was started is ended, too.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    asked = Options(**options)
+    failed = [name for name in names or SCENARIOS if _try(name, asked, keep).faults]
+    if failed:
+        print(f"not as promised: {', '.join(failed)}")
+        sys.exit(1)
+
+
+def _try(name: str, options: Options, keep: bool) -> Reckoning:
+    print(f"== {name}, acknowledged when {options.acknowledge}, seed {options.seed}", flush=True)
+    with Town(f"--acknowledge={options.acknowledge}", keep=keep) as town:
+        return asyncio.run(conduct(town, options, SCENARIOS[name], _say))
+
+
+def _say(line: str) -> None:
+    print(f"   {line}", flush=True)
+
+
+if __name__ == "__main__":
+    main()

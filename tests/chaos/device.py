@@ -1,0 +1,167 @@
+"""A device behind one connection: sends with QoS 1, keeps what is not acknowledged, and sends it again."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections import deque
+from collections.abc import Callable
+
+from benchmarks.mqtt_wire import (
+    CONNACK,
+    DISCONNECT_PACKET,
+    PUBACK,
+    RECEIVE_MAX_DEFAULT,
+    PacketReader,
+    connect_packet,
+    publish_packet,
+    receive_max,
+)
+from tests.chaos.plan import Parcel
+
+CONNECT_TIMEOUT_S = 10.0
+RECONNECT_DELAY_S = 0.2
+
+# A connection on which something waits for an answer and nothing comes is given up, as it may be half open.
+SILENCE_S_MAX = 10.0
+_LOOK_S = 1.0
+
+_DUP = 0x08
+_SUCCESS = 0
+
+Content = Callable[[Parcel], tuple[bytes, bytes]]
+
+
+class Device(asyncio.Protocol):
+    """One connection, made again whenever it ends; tells of each parcel taken, and whether anybody heard it.
+
+    Packet ids go on over connections, and what is sent again is marked as such, as by a device that keeps its
+    own account of what the broker has taken.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        address: tuple[str, int],
+        content: Content,
+        acknowledged: Callable[[Parcel, bool], None],
+    ) -> None:
+        self.connections = 0
+        self.repeats = 0  #: parcels sent again
+        self.outbox: deque[Parcel] = deque()
+        self._name = name
+        self._address = address
+        self._content = content
+        self._acknowledged = acknowledged
+        self._waiting: dict[int, Parcel] = {}  # by packet id, oldest first
+        self._packet_id = 0
+        self._reader = PacketReader()
+        self._receive_max = RECEIVE_MAX_DEFAULT
+        self._transport: asyncio.Transport | None = None
+        self._open = False  # the broker has said that it takes messages
+        self._paused = False
+        self._heard = 0.0
+        self._ended = asyncio.Event()
+
+    @property
+    def unfinished(self) -> int:
+        """How many parcels are not acknowledged yet."""
+        return len(self.outbox) + len(self._waiting)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it is connected."""
+        return self._open
+
+    async def keep(self) -> None:
+        """Stay connected until cancelled."""
+        loop = asyncio.get_running_loop()
+        while True:
+            self._ended.clear()
+            self._reader = PacketReader()
+            try:
+                async with asyncio.timeout(CONNECT_TIMEOUT_S):
+                    await loop.create_connection(lambda: self, *self._address)
+                await self._until_ended(loop)
+            except (OSError, TimeoutError):
+                pass
+            finally:
+                self.abort()
+            await asyncio.sleep(RECONNECT_DELAY_S)
+
+    async def _until_ended(self, loop: asyncio.AbstractEventLoop) -> None:
+        while not self._ended.is_set():
+            try:
+                await asyncio.wait_for(self._ended.wait(), _LOOK_S)
+            except TimeoutError:
+                silent = loop.time() - self._heard > SILENCE_S_MAX
+                if silent and (self._waiting or not self._open):
+                    return
+
+    def flush(self) -> None:
+        """Send what there is room for."""
+        while self.outbox and self._open and not self._paused and len(self._waiting) < self._receive_max:
+            parcel = self.outbox.popleft()
+            self._packet_id = self._packet_id % 65_535 + 1
+            while self._packet_id in self._waiting:
+                self._packet_id = self._packet_id % 65_535 + 1
+            self._waiting[self._packet_id] = parcel
+            self._send(self._packet_id, parcel)
+
+    def abort(self) -> None:
+        """End the connection without a word."""
+        if self._transport is not None:
+            self._transport.abort()
+        self._transport, self._open = None, False
+
+    def close(self) -> None:
+        """Say goodbye."""
+        if self._transport is not None:
+            self._transport.write(DISCONNECT_PACKET)
+            self._transport.close()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._transport = transport
+        self._paused = False
+        self._heard = asyncio.get_running_loop().time()
+        transport.write(connect_packet(self._name))
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._transport, self._open = None, False
+        self._ended.set()
+
+    def data_received(self, data: bytes) -> None:
+        self._heard = asyncio.get_running_loop().time()
+        for kind, content in self._reader.feed(data):
+            if kind == PUBACK:
+                self._take_acknowledgement(content)
+            elif kind == CONNACK:
+                self._receive_max = receive_max(content)
+                self._open = True
+                self.connections += 1
+                self._send_again()
+        self.flush()
+
+    def pause_writing(self) -> None:
+        self._paused = True
+
+    def resume_writing(self) -> None:
+        self._paused = False
+        self.flush()
+
+    def _take_acknowledgement(self, content: bytes) -> None:
+        parcel = self._waiting.pop(int.from_bytes(content[:2], "big"), None)
+        if parcel is not None:
+            self._acknowledged(parcel, len(content) <= 2 or content[2] == _SUCCESS)
+
+    def _send_again(self) -> None:
+        self.repeats += len(self._waiting)
+        for packet_id, parcel in self._waiting.items():
+            self._send(packet_id, parcel, _DUP)
+
+    def _send(self, packet_id: int, parcel: Parcel, flags: int = 0) -> None:
+        assert self._transport is not None
+        packet = publish_packet(self._content(parcel)[0], packet_id, self._content(parcel)[1])
+        self._transport.write(bytes([packet[0] | flags]) + packet[1:] if flags else packet)

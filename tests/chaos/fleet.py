@@ -1,0 +1,105 @@
+"""The devices of a trial: a plan sent at a steady rate over some connections, until all is acknowledged."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Sequence
+
+from tests.chaos.device import Device
+from tests.chaos.plan import Kind, Parcel, Plan, street_of
+from tests.chaos.town import LOADED
+
+_TICK_S = 0.01
+
+
+class Fleet:
+    """Sends a plan. Whatever becomes of it, what is due is due: behind an outage comes what has gathered."""
+
+    def __init__(self, plan: Plan, address: tuple[str, int], *, rate: int, connections: int) -> None:
+        self.plan = plan
+        self.sent = 0  #: observations that have been given to a device
+        self.sent_max = plan.messages  #: where to wait until this is raised
+        self.canaries: list[int] = []
+        self.acknowledged = bytearray(plan.messages)  #: 1 where the broker has acknowledged an observation
+        self.counts: Counter[Kind] = Counter()  #: parcels acknowledged
+        self.unheard = 0  #: parcels that a broker took which knew nobody who wants them
+        self._rate = rate
+        self._devices = [
+            Device(f"chaos-{number}", address, plan.content, self._acknowledge)
+            for number in range(connections)
+        ]
+        self._keeping: list[asyncio.Task[None]] = []
+
+    @property
+    def devices(self) -> Sequence[Device]:
+        """The devices, for whoever disturbs them."""
+        return self._devices
+
+    @property
+    def unfinished(self) -> int:
+        """How many parcels are not acknowledged yet."""
+        return sum(device.unfinished for device in self._devices)
+
+    @property
+    def repeats(self) -> int:
+        """How many parcels were sent again."""
+        return sum(device.repeats for device in self._devices)
+
+    async def connect(self) -> None:
+        """Connect every device."""
+        self._keeping = [asyncio.create_task(device.keep()) for device in self._devices]
+        while not all(device.is_open for device in self._devices):  # noqa: ASYNC110 - the broker makes it true
+            await asyncio.sleep(_TICK_S)
+
+    async def send(self) -> None:
+        """Send the whole plan; return when each parcel is acknowledged."""
+        loop = asyncio.get_running_loop()
+        begin = loop.time()
+        for count, parcel in enumerate(self.plan.parcels(), 1):
+            if self.sent >= self.sent_max:
+                begin += await self._held(loop)
+            self._device_of(street_of(parcel.number)).outbox.append(parcel)
+            self.sent += parcel.kind is Kind.OBSERVATION
+            if (ahead := begin + count / self._rate - loop.time()) > 0:
+                self._flush()
+                await asyncio.sleep(max(ahead, _TICK_S))
+        self._flush()
+        while self.unfinished:  # noqa: ASYNC110 - the broker makes it true
+            await asyncio.sleep(_TICK_S)
+
+    async def _held(self, loop: asyncio.AbstractEventLoop) -> float:
+        """Wait for leave to go on; return how long that took."""
+        since = loop.time()
+        self._flush()
+        while self.sent >= self.sent_max:  # noqa: ASYNC110 - a scenario raises it
+            await asyncio.sleep(_TICK_S)
+        return loop.time() - since
+
+    def canary(self, instant: int) -> None:
+        """Send an observation of the canary's street, behind what is waiting."""
+        self.canaries.append(instant)
+        device = self._device_of(LOADED)
+        device.outbox.append(Parcel(Kind.CANARY, instant))
+        device.flush()
+
+    async def close(self) -> None:
+        """Disconnect all."""
+        for device in self._devices:
+            device.close()
+        for task in self._keeping:
+            task.cancel()
+        await asyncio.gather(*self._keeping, return_exceptions=True)
+
+    def _device_of(self, street: int) -> Device:
+        return self._devices[street % len(self._devices)]
+
+    def _flush(self) -> None:
+        for device in self._devices:
+            device.flush()
+
+    def _acknowledge(self, parcel: Parcel, heard: bool) -> None:
+        self.counts[parcel.kind] += 1
+        self.unheard += not heard
+        if parcel.kind in (Kind.OBSERVATION, Kind.AGAIN):
+            self.acknowledged[parcel.number] = 1

@@ -1,0 +1,56 @@
+"""Kills: every process in turn, and then at random, under load."""
+
+from __future__ import annotations
+
+import asyncio
+
+from tests.chaos.processes import ROLES, kill
+from tests.chaos.trial import Trial
+
+# Under `logged` a killed log takes with it what the historian has not stored: at a rate that it keeps up
+# with, what came in since its last transaction.
+LOGGED_UNSTORED_S = 5
+
+
+async def random_kills(trial: Trial) -> None:
+    """Kill roles and the database with -9; under `stored` the log, too."""
+    victims = [*ROLES, "postgres", *(["kafka"] if trial.options.acknowledge == "stored" else [])]
+    dice = trial.dice
+    order = dice.sample(victims, len(victims))
+    while len(order) < trial.options.blows:
+        order.append(dice.choice(victims))
+    places = sorted(dice.uniform(0.03, 0.95) for _ in range(trial.options.blows))
+    for place, (share, victim) in enumerate(zip(places, order, strict=False)):
+        await trial.until_sent(share)
+        # Should recovery take longer than the way to the next blow, the load waits there.
+        following = places[place + 1] if place + 1 < len(places) else 1.0
+        trial.fleet.sent_max = max(trial.count(following), trial.fleet.sent + 1)
+        await strike(trial, victim)
+    trial.fleet.sent_max = trial.options.messages
+
+
+async def strike(trial: Trial, victim: str) -> None:
+    """Kill one process and wait until the system is whole again."""
+    since = asyncio.get_running_loop().time()
+    pids = trial.town.pids.get(victim, ())
+    for pid in pids:
+        kill(pid)
+        await trial.watch.restarted(victim, pid)
+    await trial.recovered(f"{victim} killed" if pids else f"{victim} was away already", since)
+
+
+async def killed_log(trial: Trial) -> None:
+    """Kill the embedded log: under `logged` what was not stored may be lost, and no more."""
+    await trial.until_sent(0.5)
+    if trial.options.acknowledge == "logged":
+        trial.bound = trial.options.rate * LOGGED_UNSTORED_S
+        trial.say(f"promised: at most {LOGGED_UNSTORED_S} s of messages are lost, {trial.bound}")
+    await strike(trial, "kafka")
+
+
+async def killed_supervisor(trial: Trial) -> None:
+    """Kill `livetwin up` itself, which ends all that it had started, and start it again on the same data."""
+    await trial.until_sent(0.5)
+    since = asyncio.get_running_loop().time()
+    await asyncio.to_thread(trial.town.restart)
+    await trial.recovered("the supervisor killed, and started again", since)

@@ -1,0 +1,111 @@
+"""How long a fault lasts for those who rely on the system: until a canary sent after it is seen, and stored.
+
+Seen is over HTTP, by whoever asks for the state; stored is in the database.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+import httpx
+import psycopg
+
+from runtime.clock import Clock
+from tests.chaos.fleet import Fleet
+from tests.chaos.town import LOADED, PROPERTY, Town, sensor, street
+from twin.instant import Instant, format_instant, to_datetime
+
+RECOVERY_S_MAX = 180.0
+_LOOK_S = 0.05
+_ANSWER_S_MAX = 5.0
+
+_STORED = """
+SELECT EXISTS (
+    SELECT FROM observation o JOIN datastream d ON d.id = o.datastream_id
+    WHERE d.sensor_id = %s AND o.phenomenon_time = %s
+)
+"""
+
+
+class NotRecoveredError(AssertionError):
+    """The system did not come back in time."""
+
+
+@dataclass(frozen=True)
+class Recovery:
+    """Seconds from a moment until things are as they should be."""
+
+    live: float  #: a canary is the state of its street
+    stored: float  #: it is in the database
+
+    def __str__(self) -> str:
+        return f"live after {self.live:.1f} s, stored after {self.stored:.1f} s"
+
+
+class Watch:
+    """Looks at the system from outside, as a reader of its API and of its history does."""
+
+    def __init__(self, town: Town, fleet: Fleet, clock: Clock) -> None:
+        self._town = town
+        self._fleet = fleet
+        self._clock = clock
+
+    async def recovery(self, since: float) -> Recovery:
+        """Send a canary and return how long after `since` (loop time) it was seen and stored."""
+        instant = self.send()
+        async with asyncio.TaskGroup() as tasks:
+            live = tasks.create_task(self.live(instant, since))
+            stored = tasks.create_task(self.stored(instant, since))
+        return Recovery(live.result(), stored.result())
+
+    def send(self) -> Instant:
+        """Send a canary, and return which."""
+        instant = self._clock()
+        self._fleet.canary(instant)
+        return instant
+
+    async def live(self, instant: Instant, since: float) -> float:
+        """Return how long after `since` a canary, or one sent later, was seen."""
+        return await _until(lambda: self._is_live(instant), since, "live")
+
+    async def stored(self, instant: Instant, since: float) -> float:
+        """Return how long after `since` a canary was stored."""
+        return await _until(lambda: self._is_stored(instant), since, "stored")
+
+    async def restarted(self, name: str, gone: int) -> None:
+        """Return when another process stands in the place of the one that is gone."""
+        async with asyncio.timeout(RECOVERY_S_MAX):
+            while set(self._town.pids.get(name, ())) <= {gone}:  # noqa: ASYNC110 - the supervisor ends it
+                await asyncio.sleep(_LOOK_S)
+
+    async def _is_live(self, instant: Instant) -> bool:
+        try:
+            async with httpx.AsyncClient(base_url=self._town.http, timeout=_ANSWER_S_MAX) as client:
+                answer = (await client.get(f"/v1/entities/{street(LOADED)}/state")).raise_for_status().json()
+        except (httpx.HTTPError, FileNotFoundError):
+            return False
+        told = answer["properties"].get(PROPERTY, {}).get("phenomenonTime", "")
+        return bool(told >= format_instant(instant))
+
+    async def _is_stored(self, instant: Instant) -> bool:
+        try:
+            async with (
+                asyncio.timeout(_ANSWER_S_MAX),
+                await psycopg.AsyncConnection.connect(self._town.database) as connection,
+            ):
+                found = await connection.execute(_STORED, (sensor(LOADED), to_datetime(instant)))
+                row = await found.fetchone()
+        except (psycopg.Error, TimeoutError, FileNotFoundError):
+            return False
+        return row is not None and bool(row[0])
+
+
+async def _until(holds: Callable[[], Awaitable[bool]], since: float, what: str) -> float:
+    loop = asyncio.get_running_loop()
+    while not await holds():
+        if loop.time() - since > RECOVERY_S_MAX:
+            raise NotRecoveredError(f"a canary is not {what} {RECOVERY_S_MAX:.0f} s after the fault")
+        await asyncio.sleep(_LOOK_S)
+    return loop.time() - since
