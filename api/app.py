@@ -69,7 +69,7 @@ def create_context(
 ) -> Context:
     """Return the parts of an api process, none of them started; `seeds` is the database by default."""
     metrics = ApiMetrics(registry)
-    hub = Hub(model, clock, metrics, partitions=settings.partitions, ring_events_max=settings.ring_events_max)
+    hub = _hub(settings, model, clock, metrics)
     database = Database(settings.database.get_secret_value(), settings.database_connections_max)
     kafka = settings.kafka_access()
     desk = CommandDesk(kafka, settings.partitions, metrics, database.command_was_done)
@@ -102,6 +102,17 @@ def create_context(
         sinks=SinkRules(networks(settings.sink_networks)),
         correlations=asyncio.Semaphore(CORRELATIONS_MAX),
         backtests=BacktestQueue(),
+    )
+
+
+def _hub(settings: ApiSettings, model: CityModel, clock: Clock, metrics: ApiMetrics) -> Hub:
+    return Hub(
+        model,
+        clock,
+        metrics,
+        partitions=settings.partitions,
+        ring_events_max=settings.ring_events_max,
+        ring_bytes_max=settings.ring_bytes_max,
     )
 
 

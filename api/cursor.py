@@ -19,6 +19,9 @@ from twin.instant import Instant
 Position: TypeAlias = tuple[int, int]
 """Offset of the next record, and how many of its updates, or events of alarms, are told."""
 
+CursorText: TypeAlias = tuple[bytes, bytes, bytes]
+"""The text of a cursor in three parts."""
+
 _VERSION = 1
 
 # 2,048 lanes of 14 bytes each, in base64, with room for the log's name.
@@ -62,3 +65,37 @@ def decode_cursor(text: str) -> Cursor:
     if any(offset < 0 or index < 0 for offset, index in cursor.positions):
         raise CursorError("a cursor with a position before the log")
     return cursor
+
+
+class PlaceTexts:
+    """The cursors behind each of the updates of one record: they differ in one number.
+
+    The text around it is made once. Base64 writes three bytes at a time, so only the bytes that share a group
+    with the number are written for each. The number always takes four bytes, which reads the same.
+    """
+
+    def __init__(self, cursor: Cursor, lane: int, offset: int) -> None:
+        positions = list(cursor.positions)
+        whole = []
+        for told in (_FOUR_BYTES, _FOUR_BYTES | 0xFFFF):
+            positions[lane] = offset, told
+            whole.append(_encoder.encode(msgspec.structs.replace(cursor, positions=tuple(positions))))
+        differing = next(place for place, pair in enumerate(zip(*whole, strict=True)) if pair[0] != pair[1])
+        begin, end = differing - 2, differing + 2
+        first, last = begin - begin % 3, end + -end % 3
+        encoded = whole[0]
+        self._before, self._behind = encoded[first:begin], encoded[end:last]
+        self._head = _text(encoded[:first])
+        self._tail = _text(encoded[last:]).rstrip(b"=")
+
+    def behind(self, told: int) -> CursorText:
+        """Return the text of the cursor when so many are told, in three parts."""
+        return self._head, _text(self._before + told.to_bytes(4) + self._behind), self._tail
+
+
+_FOUR_BYTES = 0x10000
+_URL_SAFE = bytes.maketrans(b"+/", b"-_")
+
+
+def _text(data: bytes) -> bytes:
+    return binascii.b2a_base64(data, newline=False).translate(_URL_SAFE)

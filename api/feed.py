@@ -218,10 +218,10 @@ class Feed:
         try:
             if partition.topic == ALARM_TOPIC:
                 batch = ALARMS.decode(value)
-                self._hub.take_alarms(lane, offset, batch)
+                self._hub.take_alarms(lane, offset, batch, value)
                 self._hear(batch)
             else:
-                self._hub.take(lane, offset, UPDATES.decode(value).updates)
+                self._hub.take(lane, offset, UPDATES.decode(value).updates, value)
         except MessageError as error:
             self._metrics.unreadable.inc()
             log.error("record %d of %s-%d: %s", offset, partition.topic, partition.partition, error)

@@ -7,35 +7,30 @@ that a subscriber gets and the moment from which it is told the changes. The hub
 from __future__ import annotations
 
 import asyncio
-from collections import defaultdict
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 
 from api.alarm_events import alarm_data
 from api.alarm_view import AlarmView
-from api.cursor import Cursor, Position, encode_cursor
-from api.events import EventName, GapReason, frame, state_data
+from api.cursor import Cursor, PlaceTexts, Position, encode_cursor
+from api.events import GapReason, frame, state_data
+from api.fan_out import FanOut
 from api.lanes import lanes
 from api.metrics import ApiMetrics
-from api.ring import Entry, Ring
-from api.selection import Filter, Selection, resolve
+from api.ring import Kept, Ring
+from api.selection import resolve
 from api.snapshot import Missed, Shown, Snapshot
 from api.subscriber import Subscriber
 from api.view import LiveView, Seed, Value
 from api.watcher import Watcher
 from runtime.clock import Clock
-from twin.alarms.messages import AlarmBatch, AlarmEvent
+from twin.alarms.messages import ALARMS, AlarmBatch, AlarmEvent
+from twin.codec import VERSION
 from twin.instant import Instant
-from twin.messages import Update, UpdateKind
+from twin.messages import UPDATES, Update, UpdateBatch, UpdateKind
 from twin.model import CityModel
 
-
-@dataclass(slots=True, eq=False)
-class _Group:
-    """The subscribers that ask for the same; they share every encoded event."""
-
-    selection: Selection
-    members: set[Subscriber] = field(default_factory=set)
+RING_BYTES_MAX = 16 * 1024 * 1024
+"""An update is about a hundred bytes: 150,000 of them."""
 
 
 class Hub:
@@ -49,6 +44,7 @@ class Hub:
         *,
         partitions: int,
         ring_events_max: int,
+        ring_bytes_max: int = RING_BYTES_MAX,
         watcher: Watcher | None = None,
     ) -> None:
         self.view = LiveView(model)
@@ -58,12 +54,11 @@ class Hub:
         self.positions: list[Position] = [(0, 0)] * len(lanes(partitions))  #: by lane
         self._clock = clock
         self._metrics = metrics
-        self._ring = Ring(ring_events_max)
+        self._ring = Ring(ring_events_max, ring_bytes_max)
         self._ring.reset(self.positions)
         self._aged: Instant = clock()
-        self._groups: dict[Filter, _Group] = {}
+        self.fan_out = FanOut(metrics)
         self._watcher = watcher
-        self.told: Subscriber | None = None  #: one of those that were told something last
 
     @property
     def model(self) -> CityModel:
@@ -87,69 +82,77 @@ class Hub:
         self.positions = [(offset, 0) for offset in offsets]
         self._ring.reset(self.positions)
         self._measure()
-        groups, self._groups = self._groups, {}
-        for group in groups.values():
-            for member in group.members:
-                member.lose(reason)
+        self.fan_out.lose(reason)
         if self._watcher is not None:
             self._watcher.everything()
 
     def merge(self, seed: Seed) -> None:
         """Take in what the database knows beyond the view, and tell it as changes."""
-        self._tell_now(self.view.merge(seed, self._clock()))
-        self._tell_alarms(self.alarms.merge(seed.alarms, seed.incidents))
+        cursor = encode_cursor(self.cursor())
+        for value in self.view.merge(seed, self._clock()):
+            self._tell(value, cursor)
+        self.fan_out.send()
+        for event in self.alarms.merge(seed.alarms, seed.incidents):
+            self._tell_alarm(event)
+        self.fan_out.send("alarm")
         self._measure()
         if self._watcher is not None:
             self._watcher.everything()
 
-    def take(self, lane: int, offset: int, updates: Iterable[Update]) -> None:
-        """Take in one record of `updates`."""
-        now = self._clock()
-        chunks: defaultdict[Filter, list[bytes]] = defaultdict(list)
-        known = taken = 0
-        for index, update in enumerate(updates):
-            value = self.view.apply(update, now)
+    def take(self, lane: int, offset: int, updates: Sequence[Update], record: bytes | None = None) -> None:
+        """Take in one record of `updates`; `record` is how it lies on the log, encoded anew by default."""
+        now, apply, tell, model = self._clock(), self.view.apply, self.fan_out.tell, self.model
+        texts = PlaceTexts(self.cursor(), lane, offset) if self.fan_out.groups else None
+        watcher = self._watcher
+        news: list[int] = []
+        known = 0
+        for number, update in enumerate(updates):
+            value = apply(update, now)
             if value is None:
                 # A household's is taken in all the same, and told to nobody here.
-                if update.kind == UpdateKind.PERSONAL:
-                    taken += 1
-                else:
-                    known += 1
+                known += update.kind != UpdateKind.PERSONAL
                 continue
-            taken += 1
-            self._ring.append(Entry(lane, offset, index, update))
-            self.positions[lane] = offset, index + 1
-            self._collect(value, None, chunks)
+            news.append(number)
+            if watcher is not None:
+                watcher.entity(update.entity)
+            if texts is not None:
+                tell(value, texts.behind(number + 1), model)
         self.positions[lane] = offset + 1, 0
-        self._metrics.updates.labels("taken").inc(taken)
-        self._metrics.updates.labels("known").inc(known)
+        if news:
+            kept = UPDATES.encode(UpdateBatch(VERSION, tuple(updates))) if record is None else record
+            self._ring.append(Kept(lane, offset, kept, _numbers(news, len(updates)), alarms=False))
+        self._metrics.taken.inc(len(updates) - known)
+        self._metrics.known.inc(known)
         self._measure()
-        self._send(chunks)
+        self.fan_out.send()
 
-    def take_alarms(self, lane: int, offset: int, batch: AlarmBatch) -> None:
-        """Take in one record of `alarms`."""
+    def take_alarms(self, lane: int, offset: int, batch: AlarmBatch, record: bytes | None = None) -> None:
+        """Take in one record of `alarms`; `record` as `take` has it."""
         # Incidents first: who asks because of an alarm is told the incident that it belongs to.
         for incident in batch.incidents:
             self.alarms.apply_incident(incident)
-        chunks: defaultdict[Filter, list[bytes]] = defaultdict(list)
-        for index, event in enumerate(batch.alarms):
-            news = self.alarms.apply(event)
-            self._metrics.alarms.labels("taken" if news else "known").inc()
-            if news:
-                self._ring.append(Entry(lane, offset, index, event))
-                self.positions[lane] = offset, index + 1
-                self._collect_alarm(event, chunks)
+        news: list[int] = []
+        for number, event in enumerate(batch.alarms):
+            is_news = self.alarms.apply(event)
+            self._metrics.alarms.labels("taken" if is_news else "known").inc()
+            if is_news:
+                news.append(number)
+                self.positions[lane] = offset, number + 1
+                self._tell_alarm(event)
         self.positions[lane] = offset + 1, 0
+        if news:
+            kept = ALARMS.encode(batch) if record is None else record
+            self._ring.append(Kept(lane, offset, kept, news, alarms=True))
         self._measure()
-        self._send(chunks, "alarm")
+        self.fan_out.send("alarm")
 
     def remodel(self, model: CityModel) -> None:
         """Go on with another model; tell what now looks different or is newly selected."""
-        before = {wanted: group.selection for wanted, group in self._groups.items()}
+        groups = self.fan_out.groups
+        before = {wanted: group.selection for wanted, group in groups.items()}
         changed = {id(value) for value in self.view.remodel(model, self._clock())}
-        chunks: defaultdict[Filter, list[bytes]] = defaultdict(list)
         cursor = encode_cursor(self.cursor())
-        for wanted, group in self._groups.items():
+        for wanted, group in groups.items():
             group.selection = resolve(wanted, model)
             for value in self.view.matching(group.selection):
                 update = value.update
@@ -157,22 +160,17 @@ class Hub:
                     assert value.freshness is not None  # noqa: S101 - `matching` yields what is shown
                     data = state_data(update, value.freshness, model)
                     if data is not None:
-                        chunks[wanted].append(frame("state", cursor, data))
-        self._send(chunks)
-        self._send(self._newly_selected(before, cursor), "alarm")
+                        group.events.append(frame("state", cursor, data))
+        self.fan_out.send()
+        for event in self.alarms.standing():
+            for wanted, group in groups.items():
+                if group.selection.holds_alarm(event) and not before[wanted].holds_alarm(event):
+                    data = alarm_data(event, model)
+                    if data is not None:
+                        group.events.append(frame("alarm", cursor, data))
+        self.fan_out.send("alarm")
         if self._watcher is not None:
             self._watcher.everything()
-
-    def _newly_selected(self, before: dict[Filter, Selection], cursor: str) -> dict[Filter, list[bytes]]:
-        """Return the events of alarms that stand and are selected now and were not before."""
-        chunks: defaultdict[Filter, list[bytes]] = defaultdict(list)
-        for event in self.alarms.standing():
-            for wanted, group in self._groups.items():
-                if group.selection.holds_alarm(event) and not before[wanted].holds_alarm(event):
-                    data = alarm_data(event, self.model)
-                    if data is not None:
-                        chunks[wanted].append(frame("alarm", cursor, data))
-        return chunks
 
     def sweep(self) -> None:
         """Tell every value that aged since the last sweep."""
@@ -180,21 +178,20 @@ class Hub:
         if now <= self._aged:
             return
         aged = self.view.sweep(now)
-        chunks: defaultdict[Filter, list[bytes]] = defaultdict(list)
         for number, (due, value) in enumerate(aged):
             # A cursor says "told until": several values that age at one instant are told only with the last.
             if number + 1 == len(aged) or aged[number + 1][0] > due:
                 self._aged = max(self._aged, due)
-            self._collect(value, None, chunks)
+            self._tell(value, encode_cursor(self.cursor()))
         self._aged = now
-        self._send(chunks)
+        self.fan_out.send()
 
     # --- what subscribers do ---
 
     def join(self, subscriber: Subscriber) -> Snapshot:
         """Begin to tell a subscriber the changes, and return what is true before the first of them."""
         self.sweep()
-        group = self._attach(subscriber)
+        group = self.fan_out.join(subscriber, self.model)
         values = [
             Shown(value.update, value.freshness)
             for value in self.view.matching(group.selection)
@@ -212,7 +209,7 @@ class Hub:
         entries = self._ring.since(cursor.positions)
         if entries is None:
             return None
-        selection = self._attach(subscriber).selection
+        selection = self.fan_out.join(subscriber, self.model).selection
         entries = [one for one in entries if selection.holds_told(one.told)]
         told = {(one.told.entity, one.told.property) for one in entries if isinstance(one.told, Update)}
         aged = [
@@ -226,74 +223,28 @@ class Hub:
 
     def leave(self, subscriber: Subscriber) -> None:
         """Tell a subscriber nothing more."""
-        group = self._groups.get(subscriber.wanted)
-        if group is not None:
-            group.members.discard(subscriber)
-            if not group.members:
-                del self._groups[subscriber.wanted]
+        self.fan_out.leave(subscriber)
 
     def reached(self, cursor: Cursor) -> bool:
         """Whether the view is at least as far as a cursor."""
         return all(here >= there for here, there in zip(self.positions, cursor.positions, strict=True))
 
-    def _attach(self, subscriber: Subscriber) -> _Group:
-        subscriber.renew()
-        group = self._groups.get(subscriber.wanted)
-        if group is None:
-            group = self._groups[subscriber.wanted] = _Group(resolve(subscriber.wanted, self.model))
-        group.members.add(subscriber)
-        return group
-
-    def _collect(self, value: Value, cursor: str | None, chunks: defaultdict[Filter, list[bytes]]) -> None:
-        """Add the event that tells a value to the chunk of each group that asks for it; encode it once."""
-        encoded: bytes | None = None
-        update, freshness = value.update, value.freshness
+    def _tell(self, value: Value, cursor: str) -> None:
         if self._watcher is not None:
-            self._watcher.entity(update.entity)
-        if freshness is None:
-            return
-        for wanted, group in self._groups.items():
-            if group.selection.holds(update.entity, update.property):
-                if encoded is None:
-                    data = state_data(update, freshness, self.model)
-                    if data is None:
-                        return
-                    encoded = frame("state", cursor or encode_cursor(self.cursor()), data)
-                chunks[wanted].append(encoded)
+            self._watcher.entity(value.update.entity)
+        self.fan_out.tell(value, (cursor.encode(), b"", b""), self.model)
 
-    def _collect_alarm(self, event: AlarmEvent, chunks: defaultdict[Filter, list[bytes]]) -> None:
-        """Add the event of an alarm to the chunk of each group that asks for it; encode it once."""
+    def _tell_alarm(self, event: AlarmEvent) -> None:
         if self._watcher is not None:
             self._watcher.alarm(event.alarm)
-        asking = [one for one, group in self._groups.items() if group.selection.holds_alarm(event)]
-        data = alarm_data(event, self.model) if asking else None
-        if data is not None:
-            encoded = frame("alarm", encode_cursor(self.cursor()), data)
-            for wanted in asking:
-                chunks[wanted].append(encoded)
-
-    def _tell_alarms(self, events: Iterable[AlarmEvent]) -> None:
-        chunks: defaultdict[Filter, list[bytes]] = defaultdict(list)
-        for event in events:
-            self._collect_alarm(event, chunks)
-        self._send(chunks, "alarm")
+        if self.fan_out.groups:
+            self.fan_out.tell_alarm(event, encode_cursor(self.cursor()), self.model)
 
     def _measure(self) -> None:
         self._metrics.view_size.set(len(self.view))
         self._metrics.view_alarms.set(len(self.alarms))
 
-    def _tell_now(self, values: Iterable[Value]) -> None:
-        cursor = encode_cursor(self.cursor())
-        chunks: defaultdict[Filter, list[bytes]] = defaultdict(list)
-        for value in values:
-            self._collect(value, cursor, chunks)
-        self._send(chunks)
 
-    def _send(self, chunks: dict[Filter, list[bytes]], event: EventName = "state") -> None:
-        for wanted, frames in chunks.items():
-            members = self._groups[wanted].members
-            self.told = next(iter(members), self.told)
-            chunk = b"".join(frames)
-            self._metrics.events.labels(event).inc(len(frames) * len(members))
-            for member in [one for one in members if not one.offer(chunk)]:
-                self.leave(member)
+def _numbers(news: Sequence[int], count: int) -> Sequence[int]:
+    """Return numbers, as a range where they are all of so many: that takes no room."""
+    return range(count) if len(news) == count else news

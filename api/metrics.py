@@ -31,6 +31,7 @@ class ApiMetrics:
             ["outcome"],
             registry=registry,
         )
+        self.taken, self.known = self.updates.labels("taken"), self.updates.labels("known")
         self.unreadable = Counter(
             "livetwin_api_unreadable_records_total", "Records that could not be read.", registry=registry
         )

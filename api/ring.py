@@ -1,4 +1,8 @@
-"""The newest updates and alarms of the log, kept in memory for subscribers that resume; bounded in number."""
+"""The newest records of the log, kept in memory for subscribers that resume; bounded in events and in bytes.
+
+Records are kept as they lie on the log, a hundred bytes an update instead of six hundred, and are read again
+when somebody resumes.
+"""
 
 from __future__ import annotations
 
@@ -7,8 +11,8 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from api.cursor import Position
-from twin.alarms.messages import AlarmEvent
-from twin.messages import Update
+from twin.alarms.messages import ALARMS, AlarmEvent
+from twin.messages import UPDATES, Update
 
 
 class Entry(NamedTuple):
@@ -20,31 +24,63 @@ class Entry(NamedTuple):
     told: Update | AlarmEvent
 
 
-class Ring:
-    """The last `events_max` of them, in the order in which they were told."""
+class Kept(NamedTuple):
+    """A record of the log, and what of it was news."""
 
-    def __init__(self, events_max: int) -> None:
+    lane: int
+    offset: int
+    record: bytes
+    numbers: Sequence[int]  #: of the updates, or events of alarms, that were told; rising, not empty
+    alarms: bool  #: whether it is one of `alarms`
+
+
+class Ring:
+    """The last records, of at most `events_max` events and `bytes_max` bytes, in the order of telling."""
+
+    def __init__(self, events_max: int, bytes_max: int) -> None:
         self._events_max = events_max
-        self._entries: deque[Entry] = deque()
+        self._bytes_max = bytes_max
+        self._kept: deque[Kept] = deque()
+        self._events = self._bytes = 0
         self._floor: list[Position] = []
 
     def __len__(self) -> int:
-        return len(self._entries)
+        """Return how many events it holds."""
+        return self._events
 
     def reset(self, floor: Sequence[Position]) -> None:
         """Forget everything; from now on the ring reaches back to `floor`."""
-        self._entries.clear()
+        self._kept.clear()
+        self._events = self._bytes = 0
         self._floor = list(floor)
 
-    def append(self, entry: Entry) -> None:
-        """Keep an entry, and drop the oldest when there are too many."""
-        self._entries.append(entry)
-        if len(self._entries) > self._events_max:
-            oldest = self._entries.popleft()
-            self._floor[oldest.lane] = oldest.offset, oldest.number + 1
+    def append(self, kept: Kept) -> None:
+        """Keep a record, and drop the oldest when there is too much."""
+        self._kept.append(kept)
+        self._events += len(kept.numbers)
+        self._bytes += len(kept.record)
+        while self._events > self._events_max or self._bytes > self._bytes_max:
+            oldest = self._kept.popleft()
+            self._events -= len(oldest.numbers)
+            self._bytes -= len(oldest.record)
+            self._floor[oldest.lane] = oldest.offset + 1, 0
 
     def since(self, positions: Sequence[Position]) -> list[Entry] | None:
-        """Return the entries from `positions` on, or None when the ring does not reach back so far."""
+        """Return what was told from `positions` on, or None when the ring does not reach back so far."""
         if any(position < floor for position, floor in zip(positions, self._floor, strict=True)):
             return None
-        return [one for one in self._entries if (one.offset, one.number) >= positions[one.lane]]
+        found: list[Entry] = []
+        for kept in self._kept:
+            place = positions[kept.lane]
+            if (kept.offset, kept.numbers[-1]) >= place:
+                told = _told(kept)
+                found += [
+                    Entry(kept.lane, kept.offset, number, told[number])
+                    for number in kept.numbers
+                    if (kept.offset, number) >= place
+                ]
+        return found
+
+
+def _told(kept: Kept) -> Sequence[Update | AlarmEvent]:
+    return ALARMS.decode(kept.record).alarms if kept.alarms else UPDATES.decode(kept.record).updates

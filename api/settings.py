@@ -9,6 +9,7 @@ from typing import Self
 from pydantic import Field, SecretStr, model_validator
 
 from api.cap import CapStatus
+from api.hub import RING_BYTES_MAX
 from runtime.settings import RoleSettings
 from runtime.sink_address import SinkNetworks
 from runtime.tls import server_context
@@ -57,9 +58,12 @@ class ApiSettings(RoleSettings):
         default=None,
         description="URL template ({z}, {x}, {y}) of raster background tiles for the page; none by default.",
     )
-    # About 700 bytes an event: 50,000 are 35 MB and, at 2,000 events a second, reach 25 s back.
+    # About 100 bytes an event: 150,000 are 15 MB and, at 25,000 events a second, reach 6 s back.
     ring_events_max: int = Field(
-        default=50_000, ge=1, description="Events kept in memory for subscribers that resume."
+        default=150_000, ge=1, description="Events kept in memory for subscribers that resume."
+    )
+    ring_bytes_max: int = Field(
+        default=RING_BYTES_MAX, ge=1, description="Bytes of the log kept in memory for them."
     )
     # A state event is about 300 bytes: a subscriber may lag 3,500 events before it is resynchronised.
     subscriber_queue_bytes_max: int = Field(

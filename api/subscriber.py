@@ -73,7 +73,8 @@ class Subscriber:
         """Return what waits, as one chunk; None after `timeout_s` of silence, or when lost or closed."""
         if not self._queue and self.lost is None and not self.closed:
             try:
-                await asyncio.wait_for(self._something.wait(), timeout_s)
+                async with asyncio.timeout(timeout_s):
+                    await self._something.wait()
             except TimeoutError:
                 return None
         self._something.clear()

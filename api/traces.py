@@ -33,10 +33,10 @@ class ApiTraces:
             parent,
             attributes={"messaging.system": "kafka", "messaging.destination.name": topic},
         )
-        self._hub.told = None
+        self._hub.fan_out.told = None
         take()
         fan_out.end(self._clock())
-        told = self._hub.told
+        told = self._hub.fan_out.told
         if told is not None:
             send = self._tracer.begin("sse send", "producer", self._clock(), fan_out.context)
             told.on_sent(lambda: send.end(self._clock()))

@@ -10,6 +10,7 @@ import heapq
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
+from api.event_text import Lasting
 from api.selection import Selection
 from twin.alarms.messages import AlarmEvent, IncidentEvent
 from twin.area_state import PREFIX
@@ -46,6 +47,8 @@ class Value:
     update: Update
     freshness: Freshness | None = None  #: as last told; None while it is not to be shown
     due: Instant = _NEVER  #: when its freshness is looked at next
+    live: Duration = 0  #: how long it is live after its measurement; 0 while it is not to be shown
+    lasting: Lasting | None = None  #: what stays the same in its events, once one was written
 
 
 @dataclass(slots=True)
@@ -112,10 +115,29 @@ class LiveView:
             _observe(view, update)
             return None
         value = view.values.get(update.property)
-        if value is not None and update.revision <= value.update.revision:
+        if value is None:
+            _observe(view, update)
+            return self._put(view, update, now)
+        before = value.update
+        if update.revision <= before.revision:
             return None
         _observe(view, update)
-        return self._put(view, update, now)
+        value.update = update
+        due = update.phenomenon_time + value.live + 1
+        # As nearly always: made of the same as before, and live.
+        if (
+            now < due
+            and value.live
+            and update.datastreams == before.datastreams
+            and update.interval == before.interval
+            and update.kind is before.kind
+        ):
+            value.freshness = "live"
+            if due < value.due:
+                self._look_at(value, due)
+        else:
+            self._judge(value, now)
+        return value
 
     def _put(self, view: EntityView, update: Update, now: Instant) -> Value:
         value = view.values.get(update.property)
@@ -131,19 +153,23 @@ class LiveView:
         update = value.update
         interval = self.interval_of(update)
         if interval is None:
-            value.freshness, value.due = None, _NEVER
+            value.freshness, value.due, value.live = None, _NEVER, 0
             return
+        value.live = live_for(interval)
         value.freshness = freshness(update.phenomenon_time, interval, now)
         if value.freshness == "silent":
             value.due = _NEVER
             return
-        lasts = live_for(interval) if value.freshness == "live" else stale_for(interval)
+        lasts = value.live if value.freshness == "live" else stale_for(interval)
         due = update.phenomenon_time + lasts + 1
         # A value that was renewed is still in the heap for its old instant, and is looked at then: one entry
         # a value keeps the heap as small as the view.
         if due < value.due:
-            value.due = due
-            heapq.heappush(self._due, (due, update.entity, update.property))
+            self._look_at(value, due)
+
+    def _look_at(self, value: Value, due: Instant) -> None:
+        value.due = due
+        heapq.heappush(self._due, (due, value.update.entity, value.update.property))
 
     def interval_of(self, update: Update) -> Duration | None:
         """Return how often a value is made anew: as the update says, else as the sensors behind it report.
@@ -207,7 +233,7 @@ class LiveView:
         self._due.clear()
         changed = []
         for value in self.values():
-            before, value.due = value.freshness, _NEVER
+            before, value.due, value.lasting = value.freshness, _NEVER, None
             self._judge(value, now)
             if value.freshness != before and value.freshness is not None:
                 changed.append(value)
@@ -238,8 +264,8 @@ def _observe(view: EntityView, update: Update) -> None:
 
 
 def _rise(view: EntityView, update: Update) -> None:
-    if not update.property.startswith(PREFIX):
-        view.revision = max(view.revision, update.revision)
+    if update.revision > view.revision and not update.property.startswith(PREFIX):
+        view.revision = update.revision
 
 
 def _keep_newest(view: EntityView, observation: Observation) -> None:

@@ -36,7 +36,7 @@ from twin.model import CityModel
 
 log = logging.getLogger(__name__)
 
-# About 700 bytes an event: 35 MB, from which webhooks go on that were late for a moment.
+# About 100 bytes an event: 5 MB, from which webhooks go on that were late for a moment.
 RING_EVENTS_MAX = 50_000
 
 # What waits for one webhook while a message is under way; beyond that it goes on from the log.

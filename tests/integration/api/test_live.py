@@ -236,7 +236,7 @@ async def test_an_interrupted_snapshot_is_sent_again(api: Any, log: Any) -> None
 async def test_events_can_be_chosen(api: Any, log: Any) -> None:
     await log.tell("city.1")
     async with api.follow(events="state") as events:
-        while not api.context.hub._groups:  # noqa: ASYNC110 - the hub has no event for it
+        while not api.context.hub.fan_out.groups:  # noqa: ASYNC110 - the hub has no event for it
             await asyncio.sleep(0)
         await log.tell("city.2")
         assert (await events.next())[1] == "state"

@@ -1,0 +1,80 @@
+"""State events are written in parts, and are what they are when they are written whole."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+from msgspec import structs
+
+from api.cursor import Cursor, PlaceTexts, decode_cursor
+from api.event_text import instant_text, lasting, state_event
+from api.events import frame, state_data
+from tests.unit.api.conftest import NOW, make_model
+from twin.datastream_snapshot import LastGood
+from twin.freshness import Freshness
+from twin.instant import INSTANT_MAX, INSTANT_MIN, format_instant
+from twin.messages import Update
+
+MODEL = make_model()
+INSTANTS = st.integers(INSTANT_MIN, INSTANT_MAX)
+FRESHNESS: list[Freshness] = ["live", "stale", "silent"]
+
+
+@given(
+    value=st.floats(),
+    times=st.tuples(INSTANTS, INSTANTS),
+    flags=st.integers(0, 2**11 - 1),
+    revision=st.integers(0, 2**63 - 2),
+    count=st.integers(-1, 100),
+    freshness=st.sampled_from(FRESHNESS),
+    last_good=st.none() | st.builds(LastGood, st.floats(), INSTANTS),
+)
+def test_an_event_in_parts_is_the_event_as_a_whole(  # noqa: PLR0917 - drawn, not called
+    value: float,
+    times: tuple[int, int],
+    flags: int,
+    revision: int,
+    count: int,
+    freshness: Freshness,
+    last_good: LastGood | None,
+) -> None:
+    known = Update('city."hill"', "area_pm2_5", 0, 0.0, NOW, NOW, 0, (1,), None)
+    parts = lasting(known, MODEL)
+    assert parts is not None
+    told = structs.replace(
+        known,
+        value=value,
+        phenomenon_time=times[0],
+        received_time=times[1],
+        flags=flags,
+        revision=revision,
+        count=count,
+        last_good=last_good,
+    )
+    whole = state_data(told, freshness, MODEL)
+    assert whole is not None
+    assert state_event((b"a", b"b", b"c"), parts, told, freshness, MODEL) == frame("state", "abc", whole)
+
+
+def test_what_means_nothing_has_no_event() -> None:
+    assert lasting(Update("city", "nonsense", 1, 0.0, NOW, NOW, 0, (), None), MODEL) is None
+
+
+@given(INSTANTS)
+def test_the_text_of_an_instant_is_that_of_the_core(instant: int) -> None:
+    assert instant_text(instant) == format_instant(instant).encode()
+
+
+@given(
+    log=st.text(max_size=20),
+    positions=st.lists(st.tuples(st.integers(0, 2**63), st.integers(0, 2**31)), min_size=1, max_size=5),
+    aged=INSTANTS,
+    place=st.tuples(st.integers(0, 4), st.integers(0, 2**63), st.integers(0, 2**32 - 1)),
+)
+def test_the_text_of_a_place_in_a_record_is_that_of_its_cursor(
+    log: str, positions: list[tuple[int, int]], aged: int, place: tuple[int, int, int]
+) -> None:
+    lane, offset, told = place[0] % len(positions), place[1], place[2]
+    found = b"".join(PlaceTexts(Cursor(log, tuple(positions), aged), lane, offset).behind(told))
+    positions[lane] = offset, told
+    assert decode_cursor(found.decode()) == Cursor(log, tuple(positions), aged)
