@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import sys
+import time
 
 import click
 
@@ -34,8 +35,10 @@ def main(context: click.Context) -> None:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     if context.invoked_subcommand is None:
         for case in CASES:
-            print(f"\n== {case.name}")
+            print(f"\n== {case.name}", flush=True)
+            began = time.monotonic()
             context.invoke(case)
+            print(f"== {case.name} took {(time.monotonic() - began) / 60:.1f} minutes", flush=True)
 
 
 for _case in (*CASES, *ASKED_FOR):
