@@ -35,6 +35,7 @@ def checked(service: str, *command: str) -> str:
 def test_prometheus_finds_no_fault_in_its_files() -> None:
     said = checked("prometheus", "promtool", "check", "config", "/files/prometheus.yml")
     assert "SUCCESS: /files/prometheus.yml is valid" in said
+    assert "SUCCESS: 1 rule files found" in said
 
 
 def test_alertmanager_finds_no_fault_in_its_file() -> None:

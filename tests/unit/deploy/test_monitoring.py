@@ -7,34 +7,18 @@ import re
 from typing import Any
 
 import yaml
-from prometheus_client import CollectorRegistry
 
-from alerting.metrics import AlertingMetrics
-from api.metrics import ApiMetrics
-from ingest.metrics import IngestMetrics
-from outlets.metrics import OutletMetrics
-from storage.historian_metrics import HistorianMetrics
-from stream.metrics import StreamMetrics
 from tests.compose_file import ROOT, compose_file
+from tests.metric_catalogue import all_metrics
 from tests.unit.deploy.test_compose_file import ROLES
 
 MONITORING = ROOT / "deploy/monitoring"
-PARTS = {"histogram": ("_bucket", "_sum", "_count"), "counter": ("_total",), "gauge": ("",)}
+PARTS = {"histogram": ("_bucket", "_sum", "_count"), "counter": ("",), "gauge": ("",)}
 
 
 def sample_names() -> set[str]:
     """Return the name of every sample that some role has."""
-    registries = [HistorianMetrics().registry]
-    for metrics in (IngestMetrics, StreamMetrics, ApiMetrics, OutletMetrics, AlertingMetrics):
-        registry = CollectorRegistry()
-        metrics(registry)
-        registries.append(registry)
-    return {
-        family.name + part
-        for registry in registries
-        for family in registry.collect()
-        for part in PARTS[family.type]
-    }
+    return {name + part for name, metric in all_metrics().items() for part in PARTS[metric.type]}
 
 
 def dashboard() -> dict[str, Any]:
@@ -50,6 +34,17 @@ def test_the_dashboard_asks_for_metrics_that_there_are() -> None:
     asked = {name for expression in expressions() for name in re.findall(r"livetwin_\w+", expression)}
     assert len(asked) > 20
     assert asked - sample_names() == set()
+
+
+def test_the_dashboard_groups_by_labels_that_the_metrics_have() -> None:
+    metrics = all_metrics()
+    for expression in expressions():
+        name = re.search(r"livetwin_\w+", expression)
+        grouped = re.search(r"by \(([^)]*)\)", expression)
+        if name is not None and grouped is not None:
+            metric = metrics[re.sub(r"_bucket$", "", name[0])]
+            asked = {label.strip() for label in grouped[1].split(",")}
+            assert asked <= {*metric.labels, "role", "le"}, expression
 
 
 def test_panels_have_an_id_of_their_own_and_do_not_overlap() -> None:
