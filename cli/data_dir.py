@@ -12,6 +12,9 @@ from pathlib import Path
 from cli.linux_process import command_of, is_alive, processes_of
 from twin.errors import ServiceError
 
+KEY_FILES = ("link.key", "operator.key", "pseudonym.key")
+"""The secrets of a data dir that a backup must have; the password of the database is made anew."""
+
 LEFTOVER_TIMEOUT_S = 15.0
 _PAUSE_S = 0.05
 

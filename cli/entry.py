@@ -35,6 +35,8 @@ COMMANDS = {
     "export": "Write the city in the database as a city folder.",
     "backtest": "Tell what a rule would have raised over stored history.",
     "credentials": "Accounts and topics of devices and roles at the MQTT broker.",
+    "backup": "Write database, journal and keys to a file.",
+    "restore": "Bring back what a backup holds.",
     "token": "API keys: create, revoke, list.",
     "doctor": "Tell what is installed, reachable and healthy, and what to do.",
 }

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -86,6 +88,22 @@ def check_logs(system: Any) -> None:
         assert {json.loads(line)["role"] for line in lines} == {role}
 
 
+def check_backup(system: Any) -> None:
+    """What a running system holds is in one file, and in a new data dir again."""
+    file, restored = system.data_dir / "city.backup", system.data_dir / "restored"
+    livetwin = [sys.executable, "-m", "cli"]
+    subprocess.run([*livetwin, "backup", f"--data-dir={system.data_dir}", file], check=True)
+    subprocess.run([*livetwin, "restore", f"--data-dir={restored}", file], check=True)
+    for name in ("link.key", "operator.key", "pseudonym.key"):
+        assert (restored / name).read_text() == (system.data_dir / name).read_text()
+    assert (restored / "state/alerting-alkmaar.sqlite").exists()
+    again = subprocess.run(
+        [*livetwin, "restore", f"--data-dir={restored}", file], capture_output=True, text=True, check=False
+    )
+    assert again.returncode == 1
+    assert "nothing is overwritten" in again.stderr
+
+
 def test_a_running_system_tells_what_it_does(
     start_system: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -120,3 +138,4 @@ def test_a_running_system_tells_what_it_does(
         assert {one.parent for one in commits} <= {one.span for one in seen()}
         check_metrics(system)
         check_logs(system)
+        check_backup(system)

@@ -1,0 +1,117 @@
+"""The file of a backup: a ZIP archive that its owner alone may read, written in one go.
+
+Members are not compressed, since the dump is already. Each has its length and hash in the manifest, which is
+written last: a file without one is not whole.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+
+import msgspec
+
+from cli.backup.manifest import BackupError, Manifest, Member, decode_manifest
+
+MANIFEST = "manifest.json"
+DATABASE = "database.dump"
+KEYS = "keys/"
+JOURNALS = "journals/"
+
+_CHUNK_BYTES = 1 << 20
+_FILE_NAME = re.compile(r"[a-z0-9][a-z0-9_.-]*")
+
+
+class BackupWriter:
+    """A file that is being written; `finish` makes it whole."""
+
+    def __init__(self, archive: zipfile.ZipFile) -> None:
+        self._archive = archive
+        self.members: dict[str, Member] = {}
+
+    def add(self, name: str, source: IO[bytes]) -> None:
+        """Add a member, read to the end of `source`."""
+        digest, size = hashlib.sha256(), 0
+        with self._archive.open(name, "w", force_zip64=True) as target:
+            while chunk := source.read(_CHUNK_BYTES):
+                digest.update(chunk)
+                size += len(chunk)
+                target.write(chunk)
+        self.members[name] = Member(size, digest.hexdigest())
+
+    def finish(self, manifest: Manifest) -> None:
+        """Say what the file holds."""
+        self._archive.writestr(MANIFEST, msgspec.json.format(msgspec.json.encode(manifest)))
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[BackupWriter]:
+    """Yield a new file, which has its name only once it is whole. Raises BackupError when there is one."""
+    if path.exists():
+        raise BackupError(f"{path} exists already: choose another name, or move it away")
+    incomplete = path.with_name(path.name + ".incomplete")
+    incomplete.unlink(missing_ok=True)
+    try:
+        with os.fdopen(os.open(incomplete, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600), "w+b") as file:
+            with zipfile.ZipFile(file, "w") as archive:
+                yield BackupWriter(archive)
+            file.flush()
+            os.fsync(file.fileno())
+        incomplete.rename(path)
+    finally:
+        incomplete.unlink(missing_ok=True)
+
+
+class BackupReader:
+    """A whole file."""
+
+    def __init__(self, archive: zipfile.ZipFile, manifest: Manifest) -> None:
+        self._archive = archive
+        self.manifest = manifest
+
+    def names(self, folder: str) -> list[str]:
+        """Return the names of the members in a folder. Raises BackupError when one leads elsewhere."""
+        names = [name.removeprefix(folder) for name in self.manifest.members if name.startswith(folder)]
+        for name in names:
+            if not _FILE_NAME.fullmatch(name):
+                raise BackupError(f"the backup holds a file with the name {name!r}, which none has")
+        return names
+
+    def open(self, name: str) -> IO[bytes]:
+        """Return a member to read from."""
+        return self._archive.open(name)
+
+    def check(self) -> None:
+        """Raise BackupError when a member is not what was written."""
+        for name, member in self.manifest.members.items():
+            digest, size = hashlib.sha256(), 0
+            try:
+                with self.open(name) as source:
+                    while chunk := source.read(_CHUNK_BYTES):
+                        digest.update(chunk)
+                        size += len(chunk)
+            except (KeyError, zipfile.BadZipFile) as error:
+                raise BackupError(f"the backup is damaged: {error}") from error
+            if (size, digest.hexdigest()) != (member.bytes, member.sha256):
+                raise BackupError(f"the backup is damaged: {name} is not what was written")
+
+
+@contextmanager
+def reading(path: Path) -> Iterator[BackupReader]:
+    """Yield a file that this program can restore. Raises BackupError when it is none, or not whole."""
+    try:
+        archive = zipfile.ZipFile(path)
+    except zipfile.BadZipFile as error:
+        raise BackupError(f"{path} is not a whole backup: {error}") from error
+    with archive:
+        if MANIFEST not in archive.namelist():
+            raise BackupError(f"{path} is not a whole backup: it has no {MANIFEST}")
+        reader = BackupReader(archive, decode_manifest(archive.read(MANIFEST)))
+        reader.check()
+        yield reader

@@ -1,0 +1,100 @@
+"""`livetwin backup`: database, journal and keys in one file, while everything runs."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.metadata
+import json
+import sqlite3
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+
+import click
+
+from cli.backup.dump import dumping
+from cli.backup.file import DATABASE, JOURNALS, KEYS, BackupWriter, writing
+from cli.backup.manifest import LAYOUT, BackupError, Manifest
+from cli.data_dir import KEY_FILES
+from cli.running import read_settings
+from runtime.clock import system_clock
+from runtime.settings import RoleSettings
+from storage.database import connect
+from storage.transfer import Facts, read_facts
+from twin.instant import SECOND, format_instant
+
+
+@click.command("backup")
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@click.option(
+    "--data-dir",
+    type=click.Path(path_type=Path, file_okay=False, exists=True),
+    help="Data dir of a running `livetwin up`; else LIVETWIN_DATABASE and LIVETWIN_STATE_DIR, without keys.",
+)
+def command(*, file: Path, data_dir: Path | None) -> None:
+    """Write database, journal of the duty loop and keys to FILE; it must not exist yet.
+
+    The file holds secrets and personal data: encrypt it, and keep it elsewhere.
+    """
+    if data_dir is None:
+        settings = read_settings(RoleSettings)
+        _back_up(file, settings.database.get_secret_value(), settings.state_dir, ())
+    else:
+        keys = [one for name in KEY_FILES if (one := data_dir / name).exists()]
+        _back_up(file, _database_of(data_dir), data_dir / "state", keys)
+
+
+def _database_of(data_dir: Path) -> str:
+    try:
+        return str(json.loads((data_dir / "ports.json").read_text())["database"])
+    except FileNotFoundError as error:
+        raise BackupError(
+            f"no `livetwin up` runs in {data_dir}: start it, or copy the folder, which then is whole"
+        ) from error
+
+
+def _back_up(file: Path, dsn: str, state_dir: Path, keys: Iterable[Path]) -> None:
+    time = format_instant(system_clock() // SECOND * SECOND)
+    facts = asyncio.run(_facts(dsn))
+    with writing(file) as backup:
+        for key in keys:
+            with key.open("rb") as source:
+                backup.add(KEYS + key.name, source)
+        # Before the database: what a journal lacks is told once more; what only it knew would never be told.
+        for journal in sorted(state_dir.glob("alerting-*.sqlite")):
+            _add_journal(backup, journal)
+        with dumping(dsn) as dump:
+            backup.add(DATABASE, dump)
+        backup.finish(
+            Manifest(
+                layout=LAYOUT,
+                version=importlib.metadata.version("livetwin"),
+                time=time,
+                migration=facts.migration,
+                timescale=facts.timescale,
+                edition=facts.edition,
+                members=backup.members,
+            )
+        )
+    mib = backup.members[DATABASE].bytes / (1 << 20)
+    others = [name for name in backup.members if name != DATABASE]
+    click.echo(f"{file} holds the database ({mib:.1f} MiB){''.join(', ' + name for name in others)}")
+
+
+async def _facts(dsn: str) -> Facts:
+    async with await connect(dsn, role="backup") as connection:
+        return await read_facts(connection)
+
+
+def _add_journal(backup: BackupWriter, journal: Path) -> None:
+    """Add a copy of a journal as it is at one moment; the duty loop goes on meanwhile."""
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(folder) / journal.name
+        source, target = sqlite3.connect(f"file:{journal}?mode=ro", uri=True), sqlite3.connect(copy)
+        try:
+            source.backup(target)
+        finally:
+            source.close()
+            target.close()
+        with copy.open("rb") as file:
+            backup.add(JOURNALS + journal.name, file)

@@ -1,0 +1,95 @@
+"""`livetwin restore`: a backup into a new data dir, or into an empty database."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+from pathlib import Path
+
+import click
+
+from cli.backup.dump import restore_dump
+from cli.backup.file import DATABASE, JOURNALS, KEYS, BackupReader, reading
+from cli.backup.manifest import BackupError
+from cli.data_dir import KEY_FILES, DataDir
+from cli.embedded.postgres import EmbeddedPostgres
+from cli.running import read_settings
+from runtime.settings import RoleSettings
+from storage.database import connect
+from storage.migrate import migrate
+from storage.transfer import Facts, finish_restore, prepare_restore
+
+
+@click.command("restore")
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False, exists=True))
+@click.option(
+    "--data-dir",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="New data dir for `livetwin up`; else LIVETWIN_DATABASE, an empty one, and LIVETWIN_STATE_DIR.",
+)
+def command(*, file: Path, data_dir: Path | None) -> None:
+    """Bring back what `livetwin backup` wrote to FILE. Nothing is overwritten."""
+    with reading(file) as backup:
+        if data_dir is None:
+            settings = read_settings(RoleSettings)
+            _restore_journals(backup, settings.state_dir)
+            asyncio.run(_fill(backup, settings.database.get_secret_value()))
+        else:
+            _restore_data_dir(backup, data_dir)
+        click.echo(f"restored the backup of {backup.manifest.time}")
+
+
+def _restore_data_dir(backup: BackupReader, path: Path) -> None:
+    present = sorted(one.name for one in path.iterdir()) if path.exists() else []
+    if present:
+        raise BackupError(f"{path} holds {present[0]} already: choose a new folder; nothing is overwritten")
+    data_dir = DataDir(path)
+    try:
+        for name in backup.names(KEYS):
+            if name not in KEY_FILES:
+                raise BackupError(f"the backup holds a key that this program does not know: {name!r}")
+            _restore_file(backup, KEYS + name, data_dir.path / name)
+        _restore_journals(backup, data_dir.path / "state")
+        asyncio.run(_fill_embedded(backup, data_dir.path))
+    finally:
+        data_dir.release()
+
+
+def _restore_journals(backup: BackupReader, state_dir: Path) -> None:
+    names = backup.names(JOURNALS)
+    for name in names:
+        if (state_dir / name).exists():
+            raise BackupError(f"{state_dir / name} exists already: choose another LIVETWIN_STATE_DIR")
+    for name in names:
+        _restore_file(backup, JOURNALS + name, state_dir / name)
+
+
+def _restore_file(backup: BackupReader, name: str, path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.touch(mode=0o600)
+    with backup.open(name) as source, path.open("wb") as target:
+        shutil.copyfileobj(source, target)
+
+
+async def _fill_embedded(backup: BackupReader, data_dir: Path) -> None:
+    postgres = EmbeddedPostgres(data_dir)
+    await postgres.start()
+    try:
+        await postgres.create_database()
+        await _fill(backup, postgres.dsn())
+    finally:
+        await postgres.stop()
+
+
+async def _fill(backup: BackupReader, dsn: str) -> None:
+    manifest = backup.manifest
+    facts = Facts(manifest.migration, manifest.timescale, manifest.edition)
+    async with await connect(dsn, role="restore") as connection:
+        await connection.set_autocommit(True)
+        await prepare_restore(connection, facts)
+    with backup.open(DATABASE) as dump:
+        await asyncio.to_thread(restore_dump, dsn, dump)
+    async with await connect(dsn, role="restore") as connection:
+        await connection.set_autocommit(True)
+        await finish_restore(connection)
+    await migrate(dsn)

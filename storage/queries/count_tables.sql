@@ -1,0 +1,5 @@
+-- How many tables a database has that no extension made.
+-- No index: a catalog.
+SELECT count(*) FROM pg_class
+WHERE relkind IN ('r', 'p') AND relnamespace = 'public'::regnamespace
+    AND NOT EXISTS (SELECT FROM pg_depend WHERE objid = pg_class.oid AND deptype = 'e');
