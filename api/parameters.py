@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Annotated, Any
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic.alias_generators import to_camel
@@ -13,6 +13,7 @@ from api.events import EventName
 from api.geometry import Box, Position
 from api.selection import CHANGES, Filter
 from cities.duration import parse_duration
+from cities.timezones import timezones
 from storage.bucket_interval import BucketInterval, QueryError
 from storage.history import Aggregate, Fill
 from storage.unassigned import DEVICES_MAX
@@ -97,7 +98,7 @@ def _duration(text: str) -> Duration:
 
 
 def _zone(name: str) -> ZoneInfo:
-    if name not in available_timezones():
+    if name not in timezones():
         raise ValueError("expected an IANA time zone, such as Europe/Amsterdam")
     return ZoneInfo(name)
 

@@ -17,9 +17,18 @@ class CityFault:
     subject: str  #: the item, such as `entities[3] alkmaar.overdie`; empty for the file itself
     message: str  #: what is wrong: found …, expected …
 
+    def __post_init__(self) -> None:
+        # Names and keys stand in both as they were found, however long they are.
+        object.__setattr__(self, "subject", _cut(self.subject, _SUBJECT_MAX))
+        object.__setattr__(self, "message", _cut(self.message, _MESSAGE_MAX))
+
     def __str__(self) -> str:
         subject = f"{self.subject}: " if self.subject else ""
         return f"{self.file}:{self.line}: {subject}{self.message}"
+
+
+def _cut(text: str, characters_max: int) -> str:
+    return text if len(text) <= characters_max else text[: characters_max - 1] + "…"
 
 
 class CityError(TwinError):
@@ -52,3 +61,5 @@ def found(value: object) -> str:
 
 
 _TEXT_MAX = 60
+_SUBJECT_MAX = 200
+_MESSAGE_MAX = 2_000

@@ -22,12 +22,17 @@ from twin.instant import DAY, Instant, from_datetime, to_datetime
 # A year of shifts of a team of ten, each an event of its own, is 400 kB.
 CALENDAR_BYTES_MAX = 1024 * 1024
 EVENTS_MAX = 1_000
+# Of those, events with a rule: each is at most one duty a day, and all of a span are made at once.
+REPEATING_MAX = 100
+# Dates that are listed one by one, and dates that are left out.
+DATES_MAX = 1_000
 
 # Occurrences are made and kept by spans that start at whole multiples of this.
 _SPAN = 28 * DAY
 # Leap days come at least each eight years.
 _REPEATS_YEARS = 8
 _CALENDARS_MAX = 64
+_MESSAGE_MAX = 1_000
 _SPANS_MAX = 256
 
 
@@ -52,13 +57,16 @@ def calendar_faults(text: str, contacts: Iterable[Contact]) -> list[CalendarFaul
         return [CalendarFault(1, f"found a larger calendar, expected at most {CALENDAR_BYTES_MAX} bytes")]
     try:
         calendar = icalendar.Calendar.from_ical(text)
-    except (ValueError, IndexError, KeyError) as error:
+    except Exception as error:  # the library raises anything at what it cannot read
         return [CalendarFault(1, f"found no iCalendar (RFC 5545): {_short(error)}")]
     if calendar.name != "VCALENDAR":
         return [CalendarFault(1, f"found {calendar.name}, expected BEGIN:VCALENDAR")]
     events = calendar.walk("VEVENT")
     if len(events) > EVENTS_MAX:
         return [CalendarFault(1, f"found {len(events)} events, expected at most {EVENTS_MAX}")]
+    many = list(_too_many(events))
+    if many:
+        return [CalendarFault(1, one) for one in many]
     zone, zone_fault = _zone(calendar)
     known = contact_names(contacts)
     faults = [CalendarFault(1, zone_fault)] if zone_fault else []
@@ -69,8 +77,24 @@ def calendar_faults(text: str, contacts: Iterable[Contact]) -> list[CalendarFaul
             messages.append("names nobody: expected ATTENDEE or SUMMARY with a contact's id or name")
         elif not any(one.casefold() in known for one in named):
             messages.append(f"names {named[0]!r}, expected a contact by id, name or address")
-        faults += [CalendarFault(line, message) for message in messages]
+        faults += [CalendarFault(line, message[:_MESSAGE_MAX]) for message in messages]
     return faults or list(_recurrence_faults(text, events))
+
+
+def _too_many(events: Sequence[Event]) -> Iterator[str]:
+    events = [one for one in events if not one.errors]  # those tell their own
+    repeating = sum("RRULE" in one for one in events)
+    if repeating > REPEATING_MAX:
+        yield f"found {repeating} events with an RRULE, expected at most {REPEATING_MAX}"
+    for name in ("RDATE", "EXDATE"):
+        dates = sum(_dates(one.get(name, [])) for one in events)
+        if dates > DATES_MAX:
+            yield f"found {dates} dates in {name}, expected at most {DATES_MAX} in all events"
+
+
+def _dates(value: Any) -> int:
+    lists = value if isinstance(value, list) else [value]
+    return sum(len(getattr(one, "dts", ())) for one in lists)
 
 
 def _recurrence_faults(text: str, events: Sequence[Event]) -> Iterator[CalendarFault]:
@@ -91,12 +115,16 @@ def _repeats(event: Event) -> bool:
     if "UNTIL" in rule or rule.pop("COUNT", None) == [1]:
         return True
     start = event["DTSTART"].dt
-    end = start + timedelta(days=_REPEATS_YEARS * 366)
     alone = icalendar.Event({name: event[name] for name in ("UID", "DTSTART", "DTEND") if name in event})
-    alone["RRULE"] = icalendar.vRecur({**rule, "UNTIL": [end]})
-    calendar = icalendar.Calendar()
-    calendar.add_component(alone)
-    return len(recurring_ical_events.of(calendar).between(start, end)) > 1
+    # A month first: a rule for each day has three thousand duties in eight years, and two are enough.
+    for days in (32, _REPEATS_YEARS * 366):
+        end = start + timedelta(days=days)
+        alone["RRULE"] = icalendar.vRecur({**rule, "UNTIL": [end]})
+        calendar = icalendar.Calendar()
+        calendar.add_component(alone)
+        if len(recurring_ical_events.of(calendar).between(start, end)) > 1:
+            return True
+    return False
 
 
 def duties(text: str, start: Instant, end: Instant) -> tuple[Duty, ...]:

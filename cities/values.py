@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from typing import Annotated
-from zoneinfo import available_timezones
 
 from pydantic import AfterValidator, Field, PlainValidator
 
 from cities.duration import parse_duration
+from cities.timezones import timezones
 from twin.instant import DAY, INSTANT_MAX, SECOND, Duration, Instant, parse_instant
 
 # Nothing reports faster than a vibration sensor's summary; a value that is expected less than yearly is none.
@@ -36,7 +36,7 @@ def _matching(pattern: re.Pattern[str], expected: str) -> AfterValidator:
 
 
 def _known_timezone(name: str) -> str:
-    if name not in available_timezones():
+    if name not in timezones():
         raise ValueError("expected an IANA time zone such as Europe/Amsterdam")
     return name
 

@@ -25,6 +25,10 @@ FILE_BYTES_MAX = 64 * 1024 * 1024
 DEPTH_MAX = 32
 INTEGER_MAX = 2**63 - 1
 
+_TOO_DEEP = f"nested too deeply: expected at most {DEPTH_MAX} levels"
+# So few characters do not nest deep enough to do harm.
+_COMPOSED_CHARACTERS_MAX = 10_000
+
 _TAG = "tag:yaml.org,2002:"
 _CONSTRUCTOR = yaml.constructor.SafeConstructor()
 
@@ -93,6 +97,7 @@ def load(path: Path) -> tuple[Document | None, list[CityFault]]:
             CityFault(file, line, "", f"text is not UTF-8: found byte 0x{content[error.start]:02x}")
         ]
     try:
+        _check_depth(text)
         root = yaml.compose(text, Loader=yaml.CSafeLoader)
     except yaml.MarkedYAMLError as error:
         return None, [_syntax_fault(file, error)]
@@ -102,6 +107,23 @@ def load(path: Path) -> tuple[Document | None, list[CityFault]]:
     builder = _Builder(file)
     data = builder.build(root, 0) if root is not None else None
     return Document(file, data, root), builder.faults
+
+
+def _check_depth(text: str) -> None:
+    """Raise a MarkedYAMLError where a text is nested too deeply.
+
+    The composer calls itself for each level, in C: some ten thousand of them end the process.
+    """
+    if len(text) <= _COMPOSED_CHARACTERS_MAX:
+        return
+    depth = 0
+    for event in yaml.parse(text, Loader=yaml.CSafeLoader):
+        if isinstance(event, yaml.CollectionStartEvent):
+            depth += 1
+            if depth > DEPTH_MAX:
+                raise yaml.MarkedYAMLError(problem=_TOO_DEEP, problem_mark=event.start_mark)
+        elif isinstance(event, yaml.CollectionEndEvent):
+            depth -= 1
 
 
 def _syntax_fault(file: str, error: yaml.MarkedYAMLError) -> CityFault:
@@ -136,7 +158,7 @@ class _Builder:
         if isinstance(node, yaml.ScalarNode):
             return self._scalar(node)
         if depth >= DEPTH_MAX:
-            return self._refuse(node, f"nested too deeply: expected at most {DEPTH_MAX} levels")
+            return self._refuse(node, _TOO_DEEP)
         if isinstance(node, yaml.SequenceNode):
             return [self.build(item, depth + 1, node) for item in node.value]
         return self._mapping(node, depth)

@@ -56,6 +56,8 @@ class _Reader:
             self._parser.Parse(data, True)
         except expat.ExpatError as error:
             raise fault(self._path, error.lineno, f"not well-formed XML: {error}") from error
+        except (LookupError, ValueError) as error:
+            raise fault(self._path, 1, f"the declared encoding is none that is read: {error}") from error
 
     def _fault(self, text: str) -> RecordingError:
         return fault(self._path, self._parser.CurrentLineNumber, text)

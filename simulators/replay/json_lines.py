@@ -28,6 +28,8 @@ def read(path: Path, options: ReadOptions, contents: Contents) -> None:
                 contents.check_room(path)
                 try:
                     _add(json.loads(line), options, contents)
+                except RecursionError as error:
+                    raise fault(path, number, "the JSON is nested too deep to be read") from error
                 except ValueError as error:  # of JSON, of UTF-8, and ours
                     raise fault(path, number, str(error)) from error
 

@@ -18,15 +18,18 @@ from pathlib import Path
 from types import FrameType
 from typing import NamedTuple
 
-from tests.fuzz.mutation import mutated
+from tests.fuzz.mutation import SIZE_MAX, mutated
 
 FIXTURES = Path(__file__).parent / "fixtures"
 """A folder for each target, and in it what once broke a law."""
 
 POOL_MAX = 400
+PARENT_BYTES_MAX = 8 * 1024
+"""A larger input is tried, and no other is made of it: a thousand small ones take its time."""
 CPU_S_MAX = 5.0
 """Processor time of one input. The largest takes some milliseconds; what takes seconds does not end."""
 
+MESSAGE_CHARACTERS_MAX = 5_000
 SHRINK_RUNS_MAX = 400
 _DIGITS = re.compile(r"\b[0-9A-F]{4}\b|[0-9]+")
 _QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"")
@@ -44,6 +47,7 @@ class Target:
     run: Callable[[bytes], str]
     seeds: tuple[bytes, ...]  #: valid inputs
     words: tuple[bytes, ...] = ()  #: what the format knows
+    size_max: int = SIZE_MAX  #: of the largest input that is worth its time
 
     def fixtures(self) -> list[Path]:
         """Return the inputs that once broke a law of this target."""
@@ -96,7 +100,7 @@ def fuzz(target: Target, seed: int, *, inputs: int, seconds: float = float("inf"
             break
         seen = report.outcomes.setdefault(outcome, 0)
         report.outcomes[outcome] = seen + 1
-        if not seen:
+        if not seen and len(data) <= PARENT_BYTES_MAX:
             if len(pool) < POOL_MAX:
                 pool.append(data)
             else:
@@ -117,6 +121,14 @@ def shape(outcome: str) -> str:
     "malformed: ' has 0 members"
     """
     return _DIGITS.sub("0", _QUOTED.sub("'", outcome))[:120]
+
+
+def said(error: Exception) -> str:
+    """Return what an error tells a person, which is something, and no book."""
+    text = str(error)
+    assert 0 < len(text) <= MESSAGE_CHARACTERS_MAX, f"a message of {len(text)} characters"
+    text.encode()
+    return text
 
 
 @contextlib.contextmanager

@@ -203,6 +203,7 @@ def http_targets() -> list[Target]:
     return [
         Target(
             name=f"http-{family}",
+            size_max=HEAD_BYTES_MAX,
             run=here().ask,
             seeds=tuple(seeds),
             words=(*_WORDS, *words_of(tuple(seeds))),

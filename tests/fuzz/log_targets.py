@@ -1,0 +1,190 @@
+"""What lies on the log, and what comes back in cursors and links: records of another version, or of nobody.
+
+A valid record is made from the type of the record alone, so that a codec that is added is a target, too.
+"""
+
+from __future__ import annotations
+
+import enum
+import random
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import msgspec
+from msgspec import inspect as types
+
+from alerting.links import Link, LinkRefusal, sign, verify
+from api.cursor import Cursor, CursorError, decode_cursor, encode_cursor
+from runtime import topics
+from storage.log_batch import LogBatch, LogRecord
+from tests.fuzz.engine import Target, said
+from tests.payloads import RECEIVED
+from twin import duty, messages
+from twin.alarms import messages as alarm_messages
+from twin.alarms.rule import Rule, decode_rule, encode_rule
+from twin.codec import VERSION, Codec
+from twin.errors import MessageError
+from twin.sketch import read
+
+_STORED: dict[str, Codec[Any]] = {
+    topics.OBSERVATIONS: messages.OBSERVATIONS,
+    topics.UPDATES: messages.UPDATES,
+    topics.AGGREGATES: messages.AGGREGATES,
+    topics.ALARMS: alarm_messages.ALARMS,
+    topics.NOTIFICATIONS: duty.NOTIFICATIONS,
+    topics.QUARANTINE: messages.QUARANTINE,
+}
+_WORDS = (
+    b"\xc0", b"\xc1", b"\xc2", b"\xd9\xff", b"\xdb\xff\xff\xff\xff", b"\xdd\xff\xff\xff\xff",
+    b"\xdf\xff\xff\xff\xff",
+    b"\xc6\xff\xff\xff\xff", b"\xcf\xff\xff\xff\xff\xff\xff\xff\xff", b"\xd3\x80\x00\x00\x00\x00\x00\x00\x00",
+    b"\xcb\x7f\xf0\x00\x00\x00\x00\x00\x00", b"\xcb\x7f\xf8\x00\x00\x00\x00\x00\x00", b"\xa1\xff",
+    b"\x91" * 2_000, b"\x81" * 2_000,
+    b"\xc7\xff\xff", b"\xd7\xff", b"\xa0", b"\x90", b"\x00", b"\x02", b"\xff",
+)  # fmt: skip
+EXAMPLES = 6
+
+
+def log_targets() -> list[Target]:
+    """Return a target for each codec, for each topic that is stored, and for what comes back from outside."""
+    codecs = {
+        f"{module.__name__.rpartition('.')[0].rpartition('.')[2]}-{name.lower()}": one
+        for module in (messages, alarm_messages, duty)
+        for name, one in vars(module).items()
+        if isinstance(one, Codec)
+    }
+    made = [
+        Target(name=f"record-{name}", run=partial(_decode, codec), seeds=_records(codec._type), words=_WORDS)
+        for name, codec in codecs.items()
+    ]
+    made += [
+        Target(name=f"stored-{topic}", run=partial(_store, topic), seeds=_records(codec._type), words=_WORDS)
+        for topic, codec in _STORED.items()
+    ]
+    headers = _records(messages.MessageHeaders)
+    return [
+        *made,
+        Target(
+            name="record-headers", run=partial(_read, messages.decode_headers), seeds=headers, words=_WORDS
+        ),
+        Target(
+            name="record-payloads",
+            run=partial(_read, messages.decode_payloads),
+            seeds=(b"\x92\xc4\x01a\xc4\x00",),
+        ),
+        Target(
+            name="record-sketches", run=partial(_read, partial(read, count=2)), seeds=headers, words=_WORDS
+        ),
+        Target(name="record-rule", run=partial(_read, decode_rule), seeds=_rules()),
+        Target(
+            name="live-cursor",
+            run=_cursor,
+            seeds=(encode_cursor(Cursor("log", ((1, 2),), RECEIVED)).encode(),),
+        ),
+        Target(name="link", run=_verify, seeds=(sign(b"key", Link("a~b~1", "anna", RECEIVED)).encode(),)),
+    ]
+
+
+def _records(kind: type[Any]) -> tuple[bytes, ...]:
+    dice = random.Random(kind.__name__)
+    return tuple(msgspec.msgpack.encode(example(types.type_info(kind), dice)) for _ in range(EXAMPLES))
+
+
+def _rules() -> tuple[bytes, ...]:
+    dice = random.Random("rules")
+    found = [example(types.type_info(Rule), dice) for _ in range(EXAMPLES)]
+    return tuple(encode_rule(msgspec.convert(one, Rule)) for one in found)
+
+
+def example(info: types.Type, dice: random.Random) -> Any:  # noqa: PLR0911 - one for each kind of type
+    """Return something of a type, as the encoder has it."""
+    match info:
+        case types.StructType(array_like=True, fields=fields):
+            return [_field(one.name, one.type, dice) for one in fields]
+        case types.StructType(fields=fields, tag=tag, tag_field=tag_field):
+            tagged = {tag_field: tag} if tag_field else {}
+            return tagged | {one.encode_name: _field(one.name, one.type, dice) for one in fields}
+        case types.NamedTupleType(fields=fields):
+            return [_field(one.name, one.type, dice) for one in fields]
+        case types.DataclassType(fields=fields):
+            return {one.encode_name: _field(one.name, one.type, dice) for one in fields}
+        case types.TupleType(item_types=items):
+            return [example(one, dice) for one in items]
+        case types.VarTupleType(item_type=item) | types.ListType(item_type=item):
+            return [example(item, dice) for _ in range(dice.choice((0, 1, 2)))]
+        case types.DictType(key_type=key, value_type=value):
+            return {example(key, dice): example(value, dice)}
+        case types.UnionType(types=some):
+            return example(dice.choice(some), dice)
+        case types.EnumType(cls=cls):
+            chosen: enum.Enum = dice.choice(list(cls))
+            return chosen.value
+        case types.LiteralType(values=values):
+            return dice.choice(values)
+        case _:
+            return _scalar(info, dice)
+
+
+def _field(name: str, info: types.Type, dice: random.Random) -> Any:
+    return VERSION if name == "version" else RECEIVED if name.endswith("time") else example(info, dice)
+
+
+def _scalar(info: types.Type, dice: random.Random) -> Any:
+    match info:
+        case types.IntType():
+            return dice.choice((0, 1, 7, 60_000_000))
+        case types.FloatType():
+            return dice.choice((0.0, 11.25, -1.5))
+        case types.StrType():
+            return dice.choice(("alkmaar.overdie", "pm2_5", ""))
+        case types.BytesType():
+            return b"\x00" * 32
+        case types.BoolType():
+            return dice.random() < 0.5
+        case types.NoneType():
+            return None
+        case _:
+            raise NotImplementedError(f"no example of {info}")
+
+
+def _decode(codec: Codec[Any], data: bytes) -> str:
+    """Decode a record: what is read can be written and read again; what cannot is a MessageError."""
+    try:
+        record = codec.decode(data)
+    except MessageError as error:
+        return said(error)
+    assert repr(codec.decode(codec.encode(record))) == repr(record)
+    return "read"
+
+
+def _read(decode: Callable[[bytes], Any], data: bytes) -> str:
+    try:
+        decode(data)
+    except MessageError as error:
+        return said(error)
+    return "read"
+
+
+def _store(topic: str, data: bytes) -> str:
+    """Take a record as the historian does: nothing stops it, and what it cannot read it quarantines."""
+    batch = LogBatch("log-1")
+    batch.add(LogRecord(topic, 0, 7, 1_795_435_200_000, data))
+    assert batch.reached[topic, 0] == 8
+    details = [one.detail for one in batch.quarantined.values() if one.topic.startswith("log:")]
+    return details[0] if details else "stored"
+
+
+def _cursor(data: bytes) -> str:
+    try:
+        cursor = decode_cursor(data.decode("latin-1"))
+    except CursorError as error:
+        return str(error)
+    assert decode_cursor(encode_cursor(cursor)) == cursor
+    return "read"
+
+
+def _verify(data: bytes) -> str:
+    """Read a link: only one that we signed says anything."""
+    found = verify(b"key", data.decode("latin-1"), RECEIVED)
+    return found.reason if isinstance(found, LinkRefusal) else "good"

@@ -1,0 +1,49 @@
+"""Rosters that would be a thousand duties a day, or never end: refused, or soon over."""
+
+from __future__ import annotations
+
+import pytest
+
+from cities.roster_calendar import DATES_MAX, REPEATING_MAX, calendar_faults
+from tests.rosters import LEAD, ROADS, WATER, calendar
+
+CONTACTS = (WATER, ROADS, LEAD)
+DAY = ("DTSTART:20260105T080000Z", "DTEND:20260105T200000Z", "SUMMARY:water")
+
+
+def messages(*events: tuple[str, ...]) -> list[str]:
+    return [one.message for one in calendar_faults(calendar(*events), CONTACTS)]
+
+
+@pytest.mark.parametrize(
+    ("rule", "told"),
+    [
+        ("FREQ=SECONDLY", "found FREQ=SECONDLY"),
+        ("FREQ=MINUTELY;INTERVAL=5", "found FREQ=MINUTELY"),
+        ("FREQ=DAILY;BYSECOND=1,2,3", "found BYSECOND"),
+        ("FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=30", "found no repetition"),
+    ],
+)
+def test_a_rule_is_refused_that_repeats_too_often_or_never(rule: str, told: str) -> None:
+    assert told in messages(("UID:a", *DAY, f"RRULE:{rule}"))[0]
+
+
+def test_a_rule_without_an_end_is_taken() -> None:
+    assert messages(("UID:a", *DAY, "RRULE:FREQ=DAILY")) == []
+    assert messages(("UID:a", *DAY, "RRULE:FREQ=DAILY;COUNT=1000000000")) == []
+
+
+def test_events_that_repeat_are_bounded_in_number() -> None:
+    events = [(f"UID:{number}", *DAY, "RRULE:FREQ=DAILY;COUNT=2") for number in range(REPEATING_MAX + 1)]
+    assert messages(*events) == [
+        f"found {REPEATING_MAX + 1} events with an RRULE, expected at most {REPEATING_MAX}"
+    ]
+
+
+@pytest.mark.parametrize("name", ["RDATE", "EXDATE"])
+def test_dates_that_are_listed_are_bounded_in_number(name: str) -> None:
+    dates = ",".join(["20260105T080000Z"] * (DATES_MAX // 2 + 1))
+    events = [(f"UID:{number}", *DAY, f"{name}:{dates}") for number in range(2)]
+    assert messages(*events) == [
+        f"found {DATES_MAX + 2} dates in {name}, expected at most {DATES_MAX} in all events"
+    ]
