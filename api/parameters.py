@@ -16,7 +16,6 @@ from cities.duration import parse_duration
 from cities.timezones import timezones
 from storage.bucket_interval import BucketInterval, QueryError
 from storage.history import Aggregate, Fill
-from storage.unassigned import DEVICES_MAX
 from twin.freshness import Freshness
 from twin.indicators.correlation import LAG_MAX, Method
 from twin.instant import DAY, Duration, Instant, parse_instant
@@ -250,41 +249,6 @@ class ProvenanceParameters(Parameters):
     time: TimeText | None = Field(default=None, description="Of the value at this time; now by default.")
     start: TimeText | None = Field(default=None, description="Of the values from here on, with `end`.")
     end: TimeText | None = Field(default=None, description="Exclusive.")
-
-
-class QuarantineFilter(Parameters):
-    """Which quarantined messages."""
-
-    feed: str | None = None
-    reason: str | None = Field(default=None, description="Such as malformed, checksum or out-of-range.")
-    device: str | None = Field(default=None, description="What the feed calls the device.")
-
-
-class QuarantineParameters(QuarantineFilter):
-    """Which quarantined messages, newest first."""
-
-    resolved: bool | None = Field(
-        default=None, description="Whether a replay has put it right; both by default."
-    )
-    cursor: Cursor = None
-    limit: Limit = LIMIT_DEFAULT
-
-
-class UnassignedParameters(Parameters):
-    """Which devices without a sensor, the one that was heard last first."""
-
-    feed: str | None = None
-    limit: Annotated[int, Field(ge=1, le=DEVICES_MAX)] = LIMIT_DEFAULT
-
-
-class LedgerParameters(Parameters):
-    """Which rows of the ledger, oldest first."""
-
-    start: TimeText | None = Field(default=None, description="Inclusive; an hour before `end` by default.")
-    end: TimeText | None = Field(default=None, description="Exclusive; now by default.")
-    feed: str | None = Field(default=None, description="One feed; empty for topics that no feed knows.")
-    cursor: Cursor = None
-    limit: Annotated[int, Field(ge=1, le=OBSERVATIONS_LIMIT_MAX)] = OBSERVATIONS_LIMIT_DEFAULT
 
 
 class CorrelationParameters(Parameters):

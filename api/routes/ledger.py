@@ -11,8 +11,9 @@ from api import reception_examples
 from api.access import role_of
 from api.context import context_of
 from api.paging import answer, links, page_cursor, page_key
-from api.parameters import LedgerParameters, parse_time
+from api.parameters import parse_time
 from api.problems import Fault, bad_request
+from api.reception_parameters import LedgerParameters
 from storage.ledger_counts import Counts
 from storage.ledger_store import ROWS_MAX, Balance, LedgerRow, Session, ledger
 from twin.instant import DAY, HOUR, Duration, Instant, format_instant

@@ -13,8 +13,9 @@ from api import reception_examples
 from api.access import Role, require, role_of
 from api.context import context_of
 from api.paging import answer, collection, page_cursor, page_key
-from api.parameters import NoParameters, QuarantineFilter, QuarantineParameters
+from api.parameters import NoParameters
 from api.problems import Fault, ProblemError, bad_request, not_found
+from api.reception_parameters import QuarantineFilter, QuarantineParameters
 from storage.quarantine_store import QuarantineCursor, QuarantinedRow, quarantined
 from storage.replay_outbox import REQUESTS_MAX, request_replay
 from storage.replay_state import replay_state

@@ -16,8 +16,9 @@ from api.assigning import snippet
 from api.body import json_body
 from api.context import Context, context_of
 from api.paging import answer, collection
-from api.parameters import NoParameters, UnassignedParameters
+from api.parameters import NoParameters
 from api.problems import Fault, ProblemError, bad_request
+from api.reception_parameters import UnassignedParameters
 from cities.extension import with_sensor
 from cities.fault import CityError
 from storage.model_store import OutdatedError, apply
