@@ -24,8 +24,9 @@ class RecordingError(TwinError):
 
 
 def fault(path: Path, line: int, text: str) -> RecordingError:
-    """Return the error about a line of a file."""
-    return RecordingError(f"{path}, line {line}: {text}")
+    """Return the error about a line of a file; names of columns stand in it as they were found, cut off."""
+    told = text if len(text) <= _TOLD_MAX else text[: _TOLD_MAX - 1] + "…"
+    return RecordingError(f"{path}, line {line}: {told}")
 
 
 def shown(found: object) -> str:
@@ -35,6 +36,7 @@ def shown(found: object) -> str:
 
 
 _SHOWN_MAX = 60
+_TOLD_MAX = 1_000
 
 
 class Sample(NamedTuple):
