@@ -15,7 +15,7 @@ from storage.alarm_batch import INTEGER_MAX
 from storage.bounds import COUNT_MAX, DATASTREAM_MAX, FLAGS_MAX
 from storage.observation_rows import fits
 from twin import messages
-from twin.codec import VERSION
+from twin.codec import UNREADABLE, VERSION
 from twin.instant import INSTANT_MAX, INSTANT_MIN
 from twin.messages import Update
 
@@ -70,7 +70,7 @@ def decode_updates(data: bytes) -> tuple[Sequence[Update], int]:
     """
     try:
         batch = _decode(data)
-    except msgspec.MsgspecError:
+    except UNREADABLE:
         batch = None
     if batch is not None and batch.version == VERSION:
         return batch.updates, 0
