@@ -6,6 +6,7 @@ import asyncio
 import os
 import shutil
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 LOG_BYTES_MAX = 4 << 20
@@ -17,9 +18,17 @@ _LAST_BYTES = 64 << 10
 
 
 def rotate(log: Path, bytes_max: int = LOG_BYTES_MAX) -> None:
-    """Move what a log holds aside when it is too long; its writers append, so they go on at the start."""
+    """Move what a log holds aside when it is too long; its writers append, so they go on at the start.
+
+    Where there is no room for a copy, there is none.
+    """
     if log.exists() and log.stat().st_size > bytes_max:
-        shutil.copyfile(log, log.with_suffix(log.suffix + ".1"))
+        aside = log.with_suffix(log.suffix + ".1")
+        try:
+            shutil.copyfile(log, aside)
+        except OSError:
+            with suppress(OSError):
+                aside.unlink()
         os.truncate(log, 0)
 
 

@@ -103,7 +103,7 @@ class LogKeeper:
                 await self._kafka.start()
                 await create_topics(self._kafka.bootstrap, partition_counts(self._partitions))
                 break
-            except TwinError as error:
+            except (TwinError, OSError) as error:
                 log.warning("%s; tried again in %.0f s", error, RESTART_RETRY_S)
                 await self._kafka.stop()
                 await asyncio.sleep(RESTART_RETRY_S)

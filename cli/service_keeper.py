@@ -26,7 +26,7 @@ async def keep_service(service: EmbeddedService, changed: Callable[[], None]) ->
             try:
                 await service.start()
                 break
-            except TwinError as error:
+            except (TwinError, OSError) as error:
                 delay = min(BACK_OFF_MAX_S, 2 * delay)
                 log.warning("%s; tried again in %.1f s", error, delay)
         changed()

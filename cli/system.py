@@ -22,7 +22,7 @@ from cli.embedded.service import EmbeddedService
 from cli.http_probe import wait_until_ok
 from cli.log_files import rotate_logs
 from cli.notifications import Notifications
-from cli.ports_file import ports_content, write_ports_file
+from cli.ports_file import PortsFiles, ports_content
 from cli.progress import Progress
 from cli.recycle import LogKeeper
 from cli.role import Role
@@ -59,6 +59,9 @@ class EmbeddedSystem:
         self._operator_key = data_dir.secret("operator.key")
         self._keeper: LogKeeper | None = None
         self._metrics_ports: dict[str, int] = {}
+        asked = options.ports_file
+        # Where asked, and where `livetwin doctor` looks.
+        self._ports_files = PortsFiles(path / "ports.json", *([asked] if asked is not None else []))
         self._ready = False
         self._notifications = Notifications()
 
@@ -67,8 +70,7 @@ class EmbeddedSystem:
 
         Raises CityError or ServiceError; `stop` is due then, too.
         """
-        for path in self._ports_files():
-            path.unlink(missing_ok=True)  # of a run that was killed
+        self._ports_files.remove()  # of a run that was killed
         plan = read_city(self._options.city)
         ended = await self._data_dir.end_leftovers()
         if ended:
@@ -107,8 +109,7 @@ class EmbeddedSystem:
                 await self.roles[name].stop()
         await asyncio.gather(*(service.stop() for service in self._services()))
         self._notifications.close()
-        for path in self._ports_files():
-            path.unlink(missing_ok=True)
+        self._ports_files.remove()
 
     def changed(self) -> None:
         """Bring the ports file up to date; there is none before the system is ready."""
@@ -132,8 +133,7 @@ class EmbeddedSystem:
                 **{one.name: one.pids for one in self.roles.values()},
             },
         )
-        for path in self._ports_files():
-            write_ports_file(path, content)
+        self._ports_files.write(content)
 
     def summary(self) -> Iterator[str]:
         """Yield what a person wants to know once it runs."""
@@ -150,11 +150,6 @@ class EmbeddedSystem:
     def logs(self) -> Path:
         """The folder of all logs."""
         return self._data_dir.path / "logs"
-
-    def _ports_files(self) -> list[Path]:
-        """Return where ports and process ids are written: where asked, and where `livetwin doctor` looks."""
-        asked = self._options.ports_file
-        return [self._data_dir.path / "ports.json", *([asked] if asked is not None else [])]
 
     def _services(self) -> tuple[EmbeddedService, ...]:
         return (self.postgres, self.mosquitto, self.kafka)

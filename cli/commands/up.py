@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import resource
 import signal
 from pathlib import Path
 
@@ -24,6 +25,9 @@ from simulators.scenarios import SCENARIOS
 _PORT = click.IntRange(0, 65535)
 _STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _EXIT_FORCED = 1
+
+# More than one broker on one machine serves; a shell gives a thousand or so unless it is asked.
+OPEN_FILES_MAX = 65_536
 
 
 @click.command("up")
@@ -136,6 +140,7 @@ def command(
 
 async def _up(options: UpOptions) -> None:
     """Run the system until a signal; the first asks it to end, a second SIGINT ends everything by force."""
+    _raise_open_files()
     held = DataDir(options.data_dir)
     configure_logging("up", "INFO", read_settings(RoleSettings).log_format)
     _log_to(held.path / "logs" / "up.log", terminal=options.verbose)
@@ -185,6 +190,13 @@ async def _run(system: EmbeddedSystem, options: UpOptions, progress: Progress) -
             following.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await following
+
+
+def _raise_open_files() -> None:
+    """Let us and our children have as many open files as we may: a connection to a device is one."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = OPEN_FILES_MAX if most == resource.RLIM_INFINITY else min(most, OPEN_FILES_MAX)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, most))
 
 
 def _log_to(path: Path, *, terminal: bool) -> None:

@@ -5,25 +5,26 @@ from __future__ import annotations
 import asyncio
 import signal
 import sys
+from contextlib import nullcontext
 from typing import Any
 
 import click
 
+from tests.chaos.disk import small_disk
 from tests.chaos.reckoning import Reckoning
-from tests.chaos.scenarios import SCENARIOS
+from tests.chaos.scenarios import CASES
 from tests.chaos.town import Town
 from tests.chaos.trial import Options, conduct
 
 
 @click.command()
-@click.argument("names", nargs=-1, type=click.Choice(list(SCENARIOS)))
+@click.argument("names", nargs=-1, type=click.Choice(list(CASES)))
 @click.option("--messages", type=click.IntRange(1_000), default=20_000, show_default=True)
 @click.option("--seed", type=int, default=20261126, show_default=True)
 @click.option("--acknowledge", type=click.Choice(["logged", "stored"]), default="logged", show_default=True)
 @click.option(
     "--rate", type=click.IntRange(1, 50_000), default=500, show_default=True, help="Messages a second."
 )
-@click.option("--connections", type=click.IntRange(1, 10_000), default=20, show_default=True)
 @click.option(
     "--blows", type=click.IntRange(0), default=10, show_default=True, help="How often something is killed."
 )
@@ -36,7 +37,7 @@ def main(names: tuple[str, ...], *, keep: bool, **options: Any) -> None:
     # A polite end from outside is like Ctrl-C: the system that was started is ended, too.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     asked = Options(**options)
-    failed = [name for name in names or SCENARIOS if _try(name, asked, keep).faults]
+    failed = [name for name in names or CASES if _try(name, asked, keep).faults]
     if failed:
         print(f"not as promised: {', '.join(failed)}")
         sys.exit(1)
@@ -44,8 +45,12 @@ def main(names: tuple[str, ...], *, keep: bool, **options: Any) -> None:
 
 def _try(name: str, options: Options, keep: bool) -> Reckoning:
     print(f"== {name}, acknowledged when {options.acknowledge}, seed {options.seed}", flush=True)
-    with Town(f"--acknowledge={options.acknowledge}", keep=keep) as town:
-        return asyncio.run(conduct(town, options, SCENARIOS[name], _say))
+    case = CASES[name]
+    with (
+        small_disk() if case.small_disk else nullcontext() as folder,
+        Town(f"--acknowledge={options.acknowledge}", folder=folder, keep=keep) as town,
+    ):
+        return asyncio.run(conduct(town, case, options, _say))
 
 
 def _say(line: str) -> None:

@@ -18,13 +18,14 @@ from benchmarks.mqtt_wire import (
     receive_max,
 )
 from tests.chaos.plan import Parcel
+from tests.chaos.processes import deafen
 
 CONNECT_TIMEOUT_S = 10.0
 RECONNECT_DELAY_S = 0.2
 
 # A connection on which something waits for an answer and nothing comes is given up, as it may be half open.
 SILENCE_S_MAX = 10.0
-_LOOK_S = 1.0
+_LOOK_S = 3.0
 
 _DUP = 0x08
 _SUCCESS = 0
@@ -62,11 +63,6 @@ class Device(asyncio.Protocol):
         self._paused = False
         self._heard = 0.0
         self._ended = asyncio.Event()
-
-    @property
-    def unfinished(self) -> int:
-        """How many parcels are not acknowledged yet."""
-        return len(self.outbox) + len(self._waiting)
 
     @property
     def is_open(self) -> bool:
@@ -113,6 +109,11 @@ class Device(asyncio.Protocol):
         if self._transport is not None:
             self._transport.abort()
         self._transport, self._open = None, False
+
+    def deafen(self) -> None:
+        """Let nothing arrive on the connection any more, not even its end."""
+        if self._transport is not None:
+            deafen(self._transport.get_extra_info("socket"))
 
     def close(self) -> None:
         """Say goodbye."""

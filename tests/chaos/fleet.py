@@ -7,8 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from tests.chaos.device import Device
-from tests.chaos.plan import Kind, Parcel, Plan, street_of
-from tests.chaos.town import LOADED
+from tests.chaos.plan import Kind, Parcel, Plan
 
 _TICK_S = 0.01
 
@@ -23,6 +22,7 @@ class Fleet:
         self.canaries: list[int] = []
         self.acknowledged = bytearray(plan.messages)  #: 1 where the broker has acknowledged an observation
         self.counts: Counter[Kind] = Counter()  #: parcels acknowledged
+        self.unfinished = 0  #: parcels that are not acknowledged yet
         self.unheard = 0  #: parcels that a broker took which knew nobody who wants them
         self._rate = rate
         self._devices = [
@@ -35,11 +35,6 @@ class Fleet:
     def devices(self) -> Sequence[Device]:
         """The devices, for whoever disturbs them."""
         return self._devices
-
-    @property
-    def unfinished(self) -> int:
-        """How many parcels are not acknowledged yet."""
-        return sum(device.unfinished for device in self._devices)
 
     @property
     def repeats(self) -> int:
@@ -59,29 +54,24 @@ class Fleet:
         for count, parcel in enumerate(self.plan.parcels(), 1):
             if self.sent >= self.sent_max:
                 begin += await self._held(loop)
-            self._device_of(street_of(parcel.number)).outbox.append(parcel)
+            self._post(parcel.number, parcel)
             self.sent += parcel.kind is Kind.OBSERVATION
             if (ahead := begin + count / self._rate - loop.time()) > 0:
-                self._flush()
                 await asyncio.sleep(max(ahead, _TICK_S))
-        self._flush()
         while self.unfinished:  # noqa: ASYNC110 - the broker makes it true
             await asyncio.sleep(_TICK_S)
 
     async def _held(self, loop: asyncio.AbstractEventLoop) -> float:
         """Wait for leave to go on; return how long that took."""
         since = loop.time()
-        self._flush()
         while self.sent >= self.sent_max:  # noqa: ASYNC110 - a scenario raises it
             await asyncio.sleep(_TICK_S)
         return loop.time() - since
 
     def canary(self, instant: int) -> None:
-        """Send an observation of the canary's street, behind what is waiting."""
+        """Send an observation of the canary's street."""
         self.canaries.append(instant)
-        device = self._device_of(LOADED)
-        device.outbox.append(Parcel(Kind.CANARY, instant))
-        device.flush()
+        self._post(len(self.canaries), Parcel(Kind.CANARY, instant))
 
     async def close(self) -> None:
         """Disconnect all."""
@@ -91,14 +81,14 @@ class Fleet:
             task.cancel()
         await asyncio.gather(*self._keeping, return_exceptions=True)
 
-    def _device_of(self, street: int) -> Device:
-        return self._devices[street % len(self._devices)]
-
-    def _flush(self) -> None:
-        for device in self._devices:
-            device.flush()
+    def _post(self, number: int, parcel: Parcel) -> None:
+        self.unfinished += 1
+        device = self._devices[number % len(self._devices)]
+        device.outbox.append(parcel)
+        device.flush()
 
     def _acknowledge(self, parcel: Parcel, heard: bool) -> None:
+        self.unfinished -= 1
         self.counts[parcel.kind] += 1
         self.unheard += not heard
         if parcel.kind in (Kind.OBSERVATION, Kind.AGAIN):

@@ -81,6 +81,13 @@ async def slowed(pids: Sequence[int]) -> AsyncIterator[None]:
         await asyncio.gather(task, return_exceptions=True)
 
 
+def deafen(connection: socket.socket) -> None:
+    """Let nothing reach this end of a connection any more."""
+    program = ctypes.create_string_buffer(_DROP_ALL)
+    header = struct.pack("HxxxxxxP", 1, ctypes.addressof(program))
+    connection.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, header)
+
+
 def half_open(pid: int, remote_port: int) -> int:
     """Let nothing reach a process any more over its connections to a port; return how many there were.
 
@@ -88,8 +95,6 @@ def half_open(pid: int, remote_port: int) -> int:
     """
     count = 0
     for connection in sockets_to(pid, remote_port):
-        program = ctypes.create_string_buffer(_DROP_ALL)
-        header = struct.pack("HxxxxxxP", 1, ctypes.addressof(program))
-        connection.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, header)
+        deafen(connection)
         count += 1
     return count

@@ -2,11 +2,29 @@
 
 from __future__ import annotations
 
+from tests.chaos.disk import full_disk
 from tests.chaos.kills import killed_log, killed_supervisor, random_kills
-from tests.chaos.trial import Scenario
+from tests.chaos.outages import (
+    broker_away,
+    broker_restarts,
+    database_away,
+    database_slow,
+    half_open_connections,
+    log_away,
+)
+from tests.chaos.storm import DEVICES, storm
+from tests.chaos.trial import Case
 
-SCENARIOS: dict[str, Scenario] = {
-    "kills": random_kills,
-    "killed-log": killed_log,
-    "killed-supervisor": killed_supervisor,
+CASES = {
+    "kills": Case(random_kills),
+    "killed-log": Case(killed_log),
+    "killed-supervisor": Case(killed_supervisor),
+    "database-away": Case(database_away),
+    "database-slow": Case(database_slow),
+    "log-away": Case(log_away),
+    "broker-away": Case(broker_away),
+    "broker-restarts": Case(broker_restarts),
+    "half-open": Case(half_open_connections),
+    "full-disk": Case(full_disk, small_disk=True),
+    "storm": Case(storm, connections=DEVICES),
 }

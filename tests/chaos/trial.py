@@ -29,7 +29,6 @@ class Options:
     seed: int
     acknowledge: str  #: `logged` or `stored`
     rate: int  #: messages a second
-    connections: int
     blows: int  #: how often something is killed, where that is up to chance
     seconds: float  #: how long something is away, where it comes back by itself
 
@@ -66,18 +65,27 @@ class Trial:
 Scenario = Callable[[Trial], Coroutine[Any, Any, None]]
 
 
-async def conduct(town: Town, options: Options, scenario: Scenario, say: Callable[[str], None]) -> Reckoning:
+@dataclass(frozen=True)
+class Case:
+    """A scenario, and what it needs."""
+
+    scenario: Scenario
+    connections: int = 20
+    small_disk: bool = False
+
+
+async def conduct(town: Town, case: Case, options: Options, say: Callable[[str], None]) -> Reckoning:
     """Send everything while the scenario takes its course, and strike the balance."""
     step = SECOND // options.rate
     plan = Plan(options.messages, options.seed, _whole(system_clock() - _HEAD_START), step)
-    fleet = Fleet(plan, town.mqtt, rate=options.rate, connections=options.connections)
+    fleet = Fleet(plan, town.mqtt, rate=options.rate, connections=case.connections)
     watch = Watch(town, fleet, system_clock)
     trial = Trial(options, town, fleet, watch, random.Random(options.seed), say)
     await fleet.connect()
     try:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(fleet.send())
-            tasks.create_task(scenario(trial))
+            tasks.create_task(case.scenario(trial))
         await trial.recovered("everything is acknowledged", asyncio.get_running_loop().time())
         found = await reckon(town, fleet, bound=trial.bound)
     finally:

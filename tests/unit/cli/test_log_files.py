@@ -17,6 +17,14 @@ def test_a_log_that_is_too_long_is_moved_aside_and_its_writer_goes_on(tmp_path: 
     assert (tmp_path / "role.log.1").read_bytes() == b"x" * 100
 
 
+def test_a_log_that_cannot_be_moved_aside_is_bounded_all_the_same(tmp_path: Path) -> None:
+    log = tmp_path / "role.log"
+    log.write_bytes(b"x" * 100)
+    (tmp_path / "role.log.1").mkdir()
+    rotate(log, bytes_max=99)
+    assert log.read_bytes() == b""
+
+
 def test_a_short_log_stays(tmp_path: Path) -> None:
     log = tmp_path / "role.log"
     log.write_text("short\n")
