@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from http import HTTPStatus
 from typing import Any, TypeVar
 
@@ -16,6 +17,9 @@ from twin.codec import UNREADABLE
 
 BODY_BYTES_MAX = 64 * 1024
 """A sensor with a hundred datastreams is described in 10 kB."""
+
+BODY_S_MAX = 10.0
+"""From the head of a request until its body is there."""
 
 
 class Body(BaseModel):
@@ -58,10 +62,16 @@ def _object(data: bytes, expected: str) -> dict[str, Any]:
 
 async def _read(request: Request) -> bytes:
     body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > BODY_BYTES_MAX:
-            raise ProblemError(
-                HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"The body has more than {BODY_BYTES_MAX} bytes."
-            )
+    try:
+        async with asyncio.timeout(BODY_S_MAX):
+            async for chunk in request.stream():
+                body += chunk
+                if len(body) > BODY_BYTES_MAX:
+                    raise ProblemError(
+                        HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"The body has more than {BODY_BYTES_MAX} bytes."
+                    )
+    except TimeoutError:
+        raise ProblemError(
+            HTTPStatus.REQUEST_TIMEOUT, f"The body did not arrive within {BODY_S_MAX:g} s."
+        ) from None
     return bytes(body)

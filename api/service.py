@@ -11,6 +11,7 @@ import uvicorn
 
 from api.app import create_app, create_context
 from api.context import Context
+from api.http_protocol import BoundedHttp
 from api.settings import ApiSettings
 from runtime.city_model import Models
 from runtime.clock import system_clock
@@ -81,6 +82,7 @@ def _configuration(context: Context) -> uvicorn.Config:
         create_app(context),
         host=settings.host,
         port=settings.port,
+        http=BoundedHttp.with_connections(settings.connections_max),
         ssl_certfile=settings.tls_cert,
         ssl_keyfile=settings.tls_key,
         log_config=None,

@@ -58,6 +58,9 @@ class ApiSettings(RoleSettings):
         default=None,
         description="URL template ({z}, {x}, {y}) of raster background tiles for the page; none by default.",
     )
+    connections_max: int = Field(
+        default=5_000, ge=1, description="HTTP connections at one time; a further one is closed."
+    )
     # About 100 bytes an event: 150,000 are 15 MB and, at 25,000 events a second, reach 6 s back.
     ring_events_max: int = Field(
         default=150_000, ge=1, description="Events kept in memory for subscribers that resume."

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import signal
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
-from pydantic import ValidationError
+from pydantic import SecretStr, ValidationError
 from pydantic_settings import SettingsError
 
 from cli.failure import ConfigurationError, settings_faults
@@ -17,6 +18,8 @@ from runtime.logs import configure_logging, secrets_in
 from runtime.secret_files import SecretFileError, is_secret
 from runtime.settings import RoleSettings
 from storage.model_store import ModelSource
+
+log = logging.getLogger(__name__)
 
 Settings = TypeVar("Settings", bound=RoleSettings)
 LoopFactory = Callable[[], asyncio.AbstractEventLoop]
@@ -40,6 +43,17 @@ def model_source(settings: RoleSettings) -> ModelSource:
     return ModelSource(settings.database.get_secret_value(), settings.city, settings.state_dir)
 
 
+def keys_of_development(settings: RoleSettings) -> list[str]:
+    """Return the variables of keys that nobody chose: their default is in the source."""
+    return [
+        f"LIVETWIN_{name.upper()}"
+        for name, field in type(settings).model_fields.items()
+        if name.endswith("_key")
+        and isinstance(field.default, SecretStr)
+        and getattr(settings, name) == field.default
+    ]
+
+
 def run_role(
     name: str,
     settings: RoleSettings,
@@ -48,6 +62,8 @@ def run_role(
 ) -> None:
     """Run a role until a signal ends it."""
     configure_logging(name, settings.log_level, settings.log_format, secrets_in(settings))
+    for variable in keys_of_development(settings):
+        log.warning("%s is the key of development, which everybody knows: set one of your own", variable)
     calm_collector()
     run_until_signal(work, loop_factory)
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from alerting.settings import AlertingSettings
 from cities.fault import CityError, CityFault
 from cli.entry import run
 from cli.failure import ConfigurationError, lines_of
-from cli.running import read_settings
+from cli.running import keys_of_development, read_settings
 from ingest.settings import IngestSettings
 from twin.errors import ServiceError
 
@@ -58,3 +59,9 @@ def test_help_and_version_are_fine(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["--help"]) == 0
     assert run(["--version"]) == 0
     assert "simulate" in capsys.readouterr().out
+
+
+def test_keys_that_nobody_chose_are_told() -> None:
+    assert keys_of_development(IngestSettings()) == ["LIVETWIN_PSEUDONYM_KEY"]
+    assert keys_of_development(AlertingSettings()) == ["LIVETWIN_LINK_KEY"]
+    assert keys_of_development(IngestSettings(pseudonym_key="chosen by the city")) == []
