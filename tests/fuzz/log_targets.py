@@ -171,7 +171,8 @@ def _store(topic: str, data: bytes) -> str:
     batch = LogBatch("log-1")
     batch.add(LogRecord(topic, 0, 7, 1_795_435_200_000, data))
     assert batch.reached[topic, 0] == 8
-    details = [one.detail for one in batch.quarantined.values() if one.topic.startswith("log:")]
+    refused = (*batch.quarantined.values(), *batch.told.unreadable.values())
+    details = [one.detail for one in refused if one.topic.startswith("log:")]
     return details[0] if details else "stored"
 
 
