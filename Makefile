@@ -61,6 +61,7 @@ test-systems:
 # Storage, roles and outlets with their services in containers, and the compose file as an operator runs it.
 # IMAGES=official pulls the services' images instead of building them.
 test-docker: setup-tests
+	@deploy/setup.sh --docker
 	@deploy/with-docker.sh tests/docker/run.sh
 
 check: setup

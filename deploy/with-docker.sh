@@ -3,8 +3,8 @@
 #
 #   deploy/with-docker.sh COMMAND…
 #
-# Installs Debian's engine where there is none. An engine needs a bridge, a firewall and a file system in layers,
-# and not every machine has all three: what it starts with is tried out, and said. Images stay for the next time.
+# An engine needs a bridge, a firewall and a file system in layers, and not every machine has all three: what it starts
+# with is tried out, and said. Images stay for the next time. `deploy/setup.sh --docker` installs one.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -78,13 +78,15 @@ start_some_engine() {
   fail "no engine can be had on this machine: the last one's messages are above. The tests with containers need one"
 }
 
-deploy/setup.sh --docker
 if answers; then
   say "using the engine that runs: $(docker info --format '{{.ServerVersion}}, {{.Driver}}')"
 else
+  command -v dockerd >/dev/null || fail "no engine answers, and none is installed: deploy/setup.sh --docker"
   [ "$(id -u)" -eq 0 ] || fail "no engine answers, and only root can start one: start it, or run this as root"
   runtime="$(mktemp -d)"
   trap clean_up EXIT
   start_some_engine
+  # Nobody else is on it: the command may remove what an earlier run left behind.
+  export STARTED_ENGINE=yes
 fi
 "$@"

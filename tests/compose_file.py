@@ -26,3 +26,8 @@ def image_of(service: str) -> str:
     """Return the image of a service: what the environment says, else the file's default."""
     image: str = compose_file()["services"][service]["image"]
     return VARIABLE.sub(lambda found: os.environ.get(found[1]) or found[2], image)
+
+
+def run_name() -> str:
+    """Return what the names of containers, volumes and networks of this run of tests begin with."""
+    return f"livetwin-test-{os.environ.get('TEST_RUN', '0')}"

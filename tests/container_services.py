@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import os
+import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -16,7 +16,7 @@ from psycopg import sql
 from testcontainers.core.container import DockerContainer
 
 from cli.embedded.ports import LOOPBACK, free_port
-from tests.compose_file import image_of
+from tests.compose_file import image_of, run_name
 
 PASSWORD = "of-tests-alone"
 USER = "livetwin"
@@ -24,6 +24,9 @@ USER = "livetwin"
 # An official Kafka takes some 10 s, and the machine may have its hands full.
 START_TIMEOUT_S = 120.0
 _PAUSE_S = 0.05
+
+# No test cuts its power: what is thrown away afterwards need not be on the disk.
+_POSTGRES = "-c max_connections=50 -c max_worker_processes=16 -c timezone=UTC -c fsync=off"
 
 _MOSQUITTO = """\
 listener 1883
@@ -73,7 +76,7 @@ class ContainerServices:
             .with_env("POSTGRES_USER", USER)
             .with_env("POSTGRES_PASSWORD", PASSWORD)
             .with_env("TIMESCALEDB_TELEMETRY", "off")
-            .with_command("postgres -c max_connections=50 -c max_worker_processes=16 -c timezone=UTC")
+            .with_command(["postgres", *_POSTGRES.split()])
         )
         server = ContainerPostgres(port)
 
@@ -135,10 +138,8 @@ class ContainerServices:
 
 
 def container_of(service: str, **options: Any) -> DockerContainer:
-    """Return a container, not started yet, that says which run of tests it belongs to."""
-    return DockerContainer(
-        image_of(service), labels={"livetwin.test": os.environ.get("TEST_RUN", "")}, **options
-    )
+    """Return a container, not started yet; its name tells what made it, for who sweeps up."""
+    return DockerContainer(image_of(service), name=f"{run_name()}-{secrets.token_hex(4)}", **options)
 
 
 @asynccontextmanager

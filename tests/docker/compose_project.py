@@ -11,7 +11,7 @@ from typing import Any
 
 from cli.embedded.ports import LOOPBACK, free_port
 from cli.entry import COMMANDS
-from tests.compose_file import ROOT
+from tests.compose_file import ROOT, run_name
 
 ROLES = [name for name, told in COMMANDS.items() if told.startswith("Role:")]
 
@@ -23,7 +23,7 @@ class ComposeProject:
     """`docker compose` as an operator would call it."""
 
     def __init__(self, folder: Path) -> None:
-        self.name = f"livetwin-test-{secrets.token_hex(4)}"
+        self.name = f"{run_name()}-{secrets.token_hex(4)}"
         self.secrets = folder / "secrets"
         self.http = f"http://{LOOPBACK}:{(http := free_port())}"
         self.mqtt = (LOOPBACK, free_port())
@@ -54,7 +54,11 @@ class ComposeProject:
 
     def up(self) -> None:
         """Start services, roles and simulated devices; return when all are healthy."""
-        self.compose("up", "--detach", "--no-build", "--wait", "simulate", *ROLES)
+        try:
+            self.compose("up", "--detach", "--no-build", "--wait", "simulate", *ROLES)
+        except AssertionError as error:
+            error.add_note(self.compose("ps", "--all") + self.compose("logs", "--no-color", "--tail", "20"))
+            raise
 
     def inspect(self, service: str) -> dict[str, Any]:
         """Return what the engine knows of a service's container."""

@@ -24,12 +24,18 @@ case "${IMAGES:-built}" in
     ;;
 esac
 
+# Removes what tests made: of one run, or of every one. A run that was killed could not, and its containers start again
+# with the engine.
+sweep() {
+  local mine="name=^/?livetwin-test-${1:-}"
+  docker container ls --all --quiet --filter "$mine" | xargs -r docker container rm --force --volumes >/dev/null
+  docker volume ls --quiet --filter "$mine" | xargs -r docker volume rm >/dev/null
+  docker network ls --quiet --filter "$mine" | xargs -r docker network rm >/dev/null
+}
+[ -z "${STARTED_ENGINE:-}" ] || sweep
 TEST_RUN="$(head -c 8 /dev/urandom | od -An -tx1 | tr -d ' \n')"
 export TEST_RUN
-sweep() {
-  docker ps --all --quiet --filter "label=livetwin.test=$TEST_RUN" | xargs -r docker rm --force --volumes >/dev/null
-}
-trap sweep EXIT
+trap 'sweep "$TEST_RUN"' EXIT
 
 # What integration tests ask of a service, asked of those in containers; and the compose file.
 TESTS="${TESTS:-tests/integration/storage tests/integration/ingest tests/integration/stream tests/integration/alerting \
