@@ -14,7 +14,6 @@ from typing import Any
 
 from cities.fault import CityError
 from cities.folder import read_city
-from cli.embedded.kafka import broker_program
 from cli.embedded.mosquitto import find_mosquitto
 from cli.embedded.postgres import find_binary, require_timescale
 from cli.failure import lines_of
@@ -51,7 +50,6 @@ def examine_installation() -> list[Finding]:
         _attempt("PostgreSQL 17", lambda: find_binary("postgres")),
         _attempt("TimescaleDB", require_timescale),
         _attempt("Mosquitto", find_mosquitto),
-        _attempt("Kafka-compatible broker", broker_program),
         Finding(
             shutil.which("setpriv") is not None,
             "setpriv" if shutil.which("setpriv") else "setpriv is missing: apt-get install util-linux",

@@ -11,7 +11,7 @@ from runtime.secret_files import SUFFIX
 
 PARTITIONS = 4
 
-# Faust joins a group of the embedded broker after half of it.
+# A worker that dies is missed after so long.
 STREAM_SESSION_S = 2
 
 # As many as may wait to be stored: at ten thousand messages a second, a second's.

@@ -120,7 +120,7 @@ wanted="$(cat pyproject.toml constraints.txt <(pwd) | sha256sum)"
 if [ "$(cat .venv/livetwin-setup 2>/dev/null)" != "$wanted" ]; then
   say "installing the Python packages"
   .venv/bin/python -m pip install --quiet --disable-pip-version-check --no-warn-script-location \
-    --constraint constraints.txt --editable '.[embedded,tracing,dev]' ||
+    --constraint constraints.txt --editable '.[tracing,dev]' ||
     fail "pip could not install the packages: see its message above; is the Python registry reachable?"
   printf '%s' "$wanted" >.venv/livetwin-setup
 fi

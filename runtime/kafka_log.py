@@ -3,9 +3,9 @@
 The identity of the log (Kafka's cluster id) is part of every stored offset and cursor: the embedded broker
 keeps its log in memory, and a restarted one starts again at offset 0 under a new identity.
 
-The embedded broker is Kafka's protocol, not Kafka: its ListOffsets(LATEST) answers about the base offset of
-the last batch, so ends are read from a Fetch response instead, which is right on both and costs one round
-trip more.
+Not every broker that speaks Kafka's protocol tells the end of a partition: Tansu's ListOffsets(LATEST)
+answers about the base offset of the last batch. So ends are read from a Fetch response, which is right
+everywhere and costs one round trip more.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from aiokafka.errors import KafkaError
 from runtime.kafka_access import Kafka, client_options
 from twin.errors import ServiceError
 
-# The embedded broker's long poll sleeps half of this before it looks again: latency is a setting.
-FETCH_MAX_WAIT_MS = 20
+FETCH_MAX_WAIT_MS = 200
+"""A fetch is answered when there is something, or after so long. Its consumer waits as long."""
 
 
 class Pace(NamedTuple):
@@ -37,6 +37,8 @@ PROMPT = Pace(FETCH_MAX_WAIT_MS)
 
 UNHURRIED = Pace(100, 1 << 16)
 """Up to a tenth of a second later, many records at a time: each fetch costs the broker and the reader."""
+
+_AT_ONCE = Pace(20)  # whether there is something or not: for whoever asks where the end is
 
 CONNECT_TIMEOUT_S = 30.0
 HIGHWATER_TIMEOUT_S = 5.0
@@ -92,7 +94,7 @@ async def ends(kafka: Kafka, partitions: Iterable[TopicPartition]) -> dict[Topic
     Raises ServiceError when the broker does not tell the end of each within `HIGHWATER_TIMEOUT_S`.
     """
     wanted = list(partitions)
-    consumer = new_consumer(kafka)
+    consumer = new_consumer(kafka, pace=_AT_ONCE)
     await consumer.start()
     try:
         reported = await consumer.end_offsets(wanted)
@@ -104,7 +106,7 @@ async def ends(kafka: Kafka, partitions: Iterable[TopicPartition]) -> dict[Topic
         while any(consumer.highwater(partition) is None for partition in wanted):
             if loop.time() > deadline:
                 raise ServiceError(f"Kafka at {kafka} did not tell the ends of {wanted}")
-            await consumer.getmany(timeout_ms=2 * FETCH_MAX_WAIT_MS)
+            await consumer.getmany(timeout_ms=2 * _AT_ONCE.wait_ms)
         return {one: max(reported[one], consumer.highwater(one)) for one in wanted}
     finally:
         await consumer.stop()

@@ -1,8 +1,8 @@
 """Faust's Kafka driver, corrected where it was measured to fall short. What leans on its insides is here.
 
-- Faust asks for fetches that wait 1.5 s; the embedded broker's long poll sleeps in halves of that. A wait of
-  20 ms brings an agent's p99 from 750 ms to 8 ms. Harmless on Apache Kafka, which answers when data is there.
-- The embedded broker reports about the base offset of the last batch as the end of a partition, so a
+- Faust asks for fetches that wait 1.5 s; until one is answered the consumer cannot seek, and some brokers
+  (Tansu) look again only after half of it. Here they wait as everywhere.
+- Tansu reports about the base offset of the last batch as the end of a partition, so a
   recovery would stop short. The true end is taken from a Fetch response, on every broker.
 - Faust takes offsets that it did not see for a gap in the log, and commits past them. The topics read here
   have no gaps: what was not seen got lost on the way here, and is read again.

@@ -14,8 +14,8 @@ class StreamSettings(RoleSettings):
     session_timeout_s: float = Field(
         default=6.0,
         ge=1.0,
-        description="Kafka group session, seconds. Apache Kafka allows 6 and more; a join to the embedded "
-        "broker takes half of it, so `livetwin up` sets 2.",
+        description="Kafka group session, seconds: a worker that dies is missed after so long. Apache Kafka "
+        "allows 6 and more; `livetwin up` sets 2.",
     )
     checkpoint_interval_s: float = Field(
         default=20.0,

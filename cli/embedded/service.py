@@ -22,7 +22,7 @@ class EmbeddedService(ABC):
     """
 
     name: str
-    account_name: str
+    account_name: str | None  #: of whom it runs where we are root; None: it is a program of ours
     port_option: str
     stop_signal = signal.SIGTERM
     stop_timeout_s = STOP_TIMEOUT_S
@@ -30,7 +30,9 @@ class EmbeddedService(ABC):
     def __init__(self, data_dir: Path, port: int = 0) -> None:
         self.data_dir = data_dir.resolve()
         self.port = port
-        self.account: Account | None = service_account(self.account_name, self.data_dir / self.name)
+        self.account: Account | None = None
+        if self.account_name is not None:
+            self.account = service_account(self.account_name, self.data_dir / self.name)
         self._child: Child | None = None
 
     @property

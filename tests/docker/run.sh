@@ -38,7 +38,7 @@ export TEST_RUN
 trap 'sweep "$TEST_RUN"' EXIT
 
 # What integration tests ask of a service, asked of those in containers; and the compose file.
-TESTS="${TESTS:-tests/integration/storage tests/integration/ingest tests/integration/stream tests/integration/alerting \
+TESTS="${TESTS:-tests/integration/runtime tests/integration/storage tests/integration/ingest tests/integration/stream tests/integration/alerting \
   tests/integration/outlets tests/integration/simulators tests/docker}"
 # shellcheck disable=SC2086 # words of their own
 TEST_SERVICES=containers .venv/bin/pytest -p no:cacheprovider $TESTS

@@ -164,6 +164,7 @@ async def test_another_log_repeats_nothing_and_loses_nothing(
         closed, opened = incident(over, revision=2), incident(again, number=2, revision=1)
         await store(database, [over, again, FIRE, STORM], [closed, opened, incident(FIRE), incident(STORM)])
         await broker.start()
+        await create_topics(broker.bootstrap, partition_counts(PARTITIONS))
         await send_alarms(broker.bootstrap, FIRE, FROST)  # its stage tells on the new log what stands
         wanted = ["fire", "flood", "flood", "flood", "frost", "storm"]
         await until(lambda: sorted(cause for cause, _ in received(hook)) == wanted, lambda: received(hook))

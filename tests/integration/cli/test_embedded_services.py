@@ -38,7 +38,7 @@ async def test_a_service_starts_and_leaves_nothing_when_stopped(
     assert processes_of(service_folder) == []
 
 
-@pytest.mark.parametrize("service_type", [EmbeddedPostgres, EmbeddedMosquitto, EmbeddedKafka])
+@pytest.mark.parametrize("service_type", [EmbeddedPostgres, EmbeddedMosquitto])
 async def test_a_service_of_root_runs_as_somebody_else(
     service_type: type[EmbeddedService], service_folder: Path
 ) -> None:

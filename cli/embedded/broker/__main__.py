@@ -1,0 +1,40 @@
+"""`python -m cli.embedded.broker`: run the broker on loopback until ended."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+
+import click
+import uvloop
+
+from cli.embedded.broker.requests import Requests
+from cli.embedded.broker.server import serve
+from cli.embedded.ports import LOOPBACK
+from runtime.collector import calm_collector
+
+
+@click.command()
+@click.option("--port", type=click.IntRange(1, 65_535), required=True)
+@click.option("--cluster-id", required=True)
+@click.option("--advertised", required=True, help="HOST:PORT that clients are told to use.")
+def main(port: int, cluster_id: str, advertised: str) -> None:
+    """Run the embedded broker."""
+    logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s")
+    calm_collector()
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(_run(port, Requests(cluster_id, advertised)))
+
+
+async def _run(port: int, requests: Requests) -> None:
+    ended = asyncio.Event()
+    for which in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(which, ended.set)
+    server = await serve(requests, LOOPBACK, port)
+    await ended.wait()
+    server.close()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,171 @@
+"""What the system asks of a broker of Kafka's protocol, whichever it is: ours, or the one in a container."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+
+import pytest
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.errors import OffsetOutOfRangeError
+from aiokafka.structs import OffsetAndMetadata
+
+from runtime.kafka_log import beginnings, ends, log_identity, new_consumer
+from runtime.topics import create_topics
+
+DEADLINE_S = 60.0
+SESSION_MS = 6_000
+PARTITIONS = 4
+
+
+@pytest.fixture
+def topic() -> str:
+    """A name that no other test has."""
+    return f"contract-{uuid.uuid4().hex}"
+
+
+@asynccontextmanager
+async def producing(kafka: str) -> AsyncIterator[AIOKafkaProducer]:
+    producer = AIOKafkaProducer(bootstrap_servers=kafka, acks="all")
+    await producer.start()
+    try:
+        yield producer
+    finally:
+        await producer.stop()
+
+
+@asynccontextmanager
+async def reading(kafka: str, place: TopicPartition, offset: int) -> AsyncIterator[AIOKafkaConsumer]:
+    consumer = new_consumer(kafka)
+    await consumer.start()
+    try:
+        consumer.assign([place])
+        consumer.seek(place, offset)
+        yield consumer
+    finally:
+        await consumer.stop()
+
+
+async def read(consumer: AIOKafkaConsumer, count: int) -> list[tuple[int, bytes]]:
+    found: list[tuple[int, bytes]] = []
+    async with asyncio.timeout(DEADLINE_S):
+        while len(found) < count:
+            one = await consumer.getone()
+            found.append((one.offset, one.value))
+    return found
+
+
+async def test_what_was_confirmed_is_read_in_order_from_any_offset(kafka: str, topic: str) -> None:
+    await create_topics(kafka, {topic: 1})
+    place = TopicPartition(topic, 0)
+    values = [f"{number}".encode() * (1 + number % 50) for number in range(300)]
+    async with producing(kafka) as producer:
+        for begin in range(0, len(values), 7):  # batches of several records
+            sent = [await producer.send(topic, one, partition=0) for one in values[begin : begin + 7]]
+            confirmed = await asyncio.gather(*sent)
+            assert [one.offset for one in confirmed] == list(range(begin, min(begin + 7, len(values))))
+    for offset in (0, 3, 150, 299):
+        async with reading(kafka, place, offset) as consumer:
+            assert await read(consumer, len(values) - offset) == list(enumerate(values))[offset:]
+
+
+async def test_a_waiting_reader_gets_what_comes(kafka: str, topic: str) -> None:
+    await create_topics(kafka, {topic: 1})
+    async with producing(kafka) as producer, reading(kafka, TopicPartition(topic, 0), 0) as consumer:
+        for number in range(20):
+            waiting = asyncio.ensure_future(read(consumer, 1))
+            await producer.send_and_wait(topic, b"%d" % number, partition=0)
+            assert await waiting == [(number, b"%d" % number)]
+
+
+async def test_partitions_are_apart(kafka: str, topic: str) -> None:
+    await create_topics(kafka, {topic: PARTITIONS})
+    places = [TopicPartition(topic, number) for number in range(PARTITIONS)]
+    async with producing(kafka) as producer:
+        for number in range(PARTITIONS):
+            for _ in range(number):
+                await producer.send_and_wait(topic, b"%d" % number, partition=number)
+        assert await producer.partitions_for(topic) == set(range(PARTITIONS))
+    assert await ends(kafka, places) == {place: place.partition for place in places}
+    async with reading(kafka, places[3], 0) as consumer:
+        assert await beginnings(consumer, places) == dict.fromkeys(places, 0)
+        assert await read(consumer, 3) == [(0, b"3"), (1, b"3"), (2, b"3")]
+
+
+async def test_an_offset_that_is_not_there_is_told(kafka: str, topic: str) -> None:
+    await create_topics(kafka, {topic: 1})
+    place = TopicPartition(topic, 0)
+    async with producing(kafka) as producer:
+        await producer.send_and_wait(topic, b"only", partition=0)
+    async with reading(kafka, place, 1_000) as consumer:
+        with pytest.raises(OffsetOutOfRangeError):
+            async with asyncio.timeout(DEADLINE_S):
+                await consumer.getone()
+
+
+async def test_the_log_has_one_name_and_a_topic_is_made_once(kafka: str, topic: str) -> None:
+    assert await log_identity(kafka) == await log_identity(kafka) != ""
+    await create_topics(kafka, {topic: 2})
+    await create_topics(kafka, {topic: 2})
+    async with producing(kafka) as producer:
+        assert await producer.partitions_for(topic) == {0, 1}
+
+
+async def test_a_group_shares_partitions_and_the_survivor_takes_all(kafka: str, topic: str) -> None:
+    await create_topics(kafka, {topic: PARTITIONS})
+    everything = {TopicPartition(topic, number) for number in range(PARTITIONS)}
+    async with AsyncExitStack() as stack:
+        first, second = [await stack.enter_async_context(member(kafka, topic)) for _ in range(2)]
+        await until(
+            lambda: (
+                bool(first.assignment())
+                and bool(second.assignment())
+                and first.assignment() | second.assignment() == everything
+                and not first.assignment() & second.assignment()
+            )
+        )
+        await second.stop()
+        await until(lambda: first.assignment() == everything)
+
+
+async def test_a_group_goes_on_where_it_was(kafka: str, topic: str) -> None:
+    await create_topics(kafka, {topic: 1})
+    place = TopicPartition(topic, 0)
+    async with producing(kafka) as producer:
+        for number in range(5):
+            await producer.send_and_wait(topic, b"%d" % number, partition=0)
+    async with member(kafka, topic) as consumer:
+        assert await read(consumer, 2) == [(0, b"0"), (1, b"1")]
+        await consumer.commit({place: OffsetAndMetadata(2, "")})
+    async with member(kafka, topic) as consumer:
+        assert await read(consumer, 3) == [(2, b"2"), (3, b"3"), (4, b"4")]
+        assert await consumer.committed(place) == 2
+
+
+@asynccontextmanager
+async def member(kafka: str, topic: str) -> AsyncIterator[AIOKafkaConsumer]:
+    """A member of the topic's group."""
+    consumer = AIOKafkaConsumer(
+        topic,
+        bootstrap_servers=kafka,
+        group_id=f"{topic}-group",
+        enable_auto_commit=False,
+        auto_offset_reset="earliest",
+        session_timeout_ms=SESSION_MS,
+        heartbeat_interval_ms=SESSION_MS // 6,
+    )
+    await consumer.start()
+    try:
+        yield consumer
+    finally:
+        await consumer.stop()
+
+
+async def until(holds: Callable[[], bool]) -> None:
+    async with asyncio.timeout(DEADLINE_S):
+        while True:
+            if holds():
+                return
+            await asyncio.sleep(0.05)
