@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
+import time
 from pathlib import Path
 
 import click
@@ -25,12 +26,14 @@ from ingest.decoders import Routes, registry
 from ingest.intake import Intake, IntakeOptions
 from ingest.mapping import DeviceMap
 from ingest.metrics import IngestMetrics
+from ingest.pacing import batch_interval_s
 from ingest.probes import divide
 from ingest.pseudonym import Pseudonymiser
 from ingest.records import RecordMaker
 from ingest.session import MqttSession, SessionOptions
 from ingest.settings import IngestSettings
 from runtime.clock import system_clock
+from runtime.collector import calm_collector
 from twin.model import CityModel
 from twin.plausibility import PlausibilityBounds
 
@@ -77,11 +80,14 @@ async def _measure(
     metrics, stages = IngestMetrics(CollectorRegistry()), Stages()
     session = MqttSession(_options(port, settings), [f"livetwin/{model.city.id}/#"], system_clock)
     await session.open()
+    least_s, most_s = settings.batch_interval_ms / 1_000, settings.batch_interval_max_ms / 1_000
     count = batches = 0
+    calm_collector()
     broker.tell("go")
     while count < messages:
         with stages.stage("receive"):
             batch = await session.batch(settings.batch_messages_max)
+        begun = time.monotonic()
         with stages.stage("probes"):
             received, _ = divide(batch, model.city.timezone)
         with stages.stage("take"):
@@ -96,6 +102,9 @@ async def _measure(
             metrics.count(taken)
         count += len(batch)
         batches += 1
+        with stages.stage("rest"):
+            interval_s = batch_interval_s(len(batch), least_s, most_s)
+            await asyncio.sleep(interval_s - (time.monotonic() - begun))
     while not broker.has_answer(0):
         with stages.stage("receive"):
             await asyncio.sleep(0.01)

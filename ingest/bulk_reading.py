@@ -15,7 +15,7 @@ import logging
 import threading
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from typing import Any
+from typing import Any, TypeAlias
 
 import mqtt5
 from paho.mqtt.client import Client, time_func
@@ -28,7 +28,10 @@ READ_BYTES_MAX = 256 * 1024
 
 # How long what has arrived is left unread while nobody asks for it, so that it is taken together. Then it is
 # read all the same: it may hold what nobody asks for here, such as the confirmation of a subscription.
-UNASKED_S_MAX = 0.05
+UNASKED_S_MAX = 0.2
+
+OnBatch: TypeAlias = Callable[[list[mqtt5.PublishPacket]], None]
+"""Takes messages of QoS 0 and 1, in the order of their arrival."""
 
 _PRIVATE_NAMES = (
     "_sock",
@@ -54,7 +57,7 @@ class BulkClient(Client):
     in paho's thread.
     """
 
-    def __init__(self, on_batch: Callable[[list[mqtt5.PublishPacket]], None], **options: Any) -> None:
+    def __init__(self, on_batch: OnBatch, **options: Any) -> None:
         super().__init__(**options)
         self._on_batch = on_batch
         self._asked = True
@@ -143,9 +146,21 @@ class BulkClient(Client):
         return data
 
 
-def new_client(on_batch: Callable[[list[mqtt5.PublishPacket]], None], **options: Any) -> Client:
-    """Return a client that reads in bulk; one of paho's own, with a warning, where that cannot be."""
-    client = Client(**options)
+class OneByOneClient(Client):
+    """A paho client that reads as paho does: messages come to `on_message`."""
+
+    def ask(self) -> None:
+        """Do nothing: what arrives is read at once."""
+
+    def acknowledge(self, packets: Iterable[int]) -> None:
+        """Acknowledge messages of QoS 1 by their packet ids, in this order."""
+        for packet in packets:
+            self.ack(packet, 1)
+
+
+def new_client(on_batch: OnBatch, **options: Any) -> BulkClient | OneByOneClient:
+    """Return a client that reads in bulk; one that does not, with a warning, where that cannot be."""
+    client = OneByOneClient(**options)
     missing = [name for name in _PRIVATE_NAMES if not hasattr(client, name)]
     if not missing:
         return BulkClient(on_batch, **options)

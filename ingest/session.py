@@ -25,7 +25,7 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
-from ingest.bulk_reading import BulkClient, new_client
+from ingest.bulk_reading import BulkClient, OneByOneClient, new_client
 from ingest.message import Message, replay_time
 from runtime.clock import Clock
 from runtime.mqtt_access import connect_failure
@@ -107,18 +107,16 @@ class MqttSession:
                     self._arrived.clear()
             if taken:
                 return taken
-            if isinstance(self._client, BulkClient):
-                self._client.ask()
+            self._client.ask()
             await self._arrived.wait()
 
     def acknowledge(self, messages: Sequence[Message]) -> None:
         """Acknowledge messages to the broker and make room for as many bytes."""
         present = [one for one in messages if one.qos and one.connection == self._connection]
-        if isinstance(self._client, BulkClient):
-            self._client.acknowledge([one.packet for one in present if one.qos == 1])
-            present = [one for one in present if one.qos != 1]
+        self._client.acknowledge([one.packet for one in present if one.qos == 1])
         for message in present:
-            self._client.ack(message.packet, message.qos)
+            if message.qos != 1:
+                self._client.ack(message.packet, message.qos)
         self.release(messages)
 
     def release(self, messages: Sequence[Message]) -> None:
@@ -145,6 +143,7 @@ class MqttSession:
         self._closing = True
         with self._room:
             self._room.notify_all()
+        self._client.ask()
         await asyncio.to_thread(self._flush)
         self._client.disconnect()
         await asyncio.to_thread(self._client.loop_stop)
@@ -163,7 +162,7 @@ class MqttSession:
 
     # -- paho's thread from here on ---------------------------------------------------------------------
 
-    def _new_client(self) -> Client:
+    def _new_client(self) -> BulkClient | OneByOneClient:
         client = new_client(
             self._on_batch,
             callback_api_version=CallbackAPIVersion.VERSION2,

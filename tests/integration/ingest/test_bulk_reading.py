@@ -1,0 +1,63 @@
+"""The rest that reading in bulk takes: what arrives meanwhile is one batch, and what is to be written does
+not wait. Here it lasts until it is asked to end.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+import mqtt5
+import pytest
+
+from ingest import bulk_reading
+from tests.integration.ingest.scripted_broker import Connection, scripted
+from tests.integration.ingest.sessions import TOPIC, numbers, opened
+
+
+@pytest.fixture(autouse=True)
+def long_rest(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bulk_reading, "UNASKED_S_MAX", 60.0)
+
+
+def publish(number: int) -> bytes:
+    return mqtt5.PublishPacket(TOPIC, b"%d" % number, qos=mqtt5.QoS(1), packet_id=number).write()
+
+
+async def test_what_arrives_while_a_batch_is_worked_on_is_the_next_batch() -> None:
+    arrived, taken = asyncio.Event(), asyncio.Event()
+
+    async def script(connection: Connection) -> None:
+        await connection.send(publish(1))
+        await taken.wait()
+        for number in range(2, 101):
+            await connection.send(publish(number))
+        arrived.set()
+        await connection.gone()
+
+    async with scripted(script) as address, opened(address) as session:
+        assert numbers(await session.batch(1_000)) == [1]
+        taken.set()
+        await arrived.wait()
+        assert numbers(await session.batch(1_000)) == list(range(2, 101))
+
+
+async def test_acknowledgements_are_written_while_reading_rests() -> None:
+    async def script(connection: Connection) -> None:
+        await connection.send(publish(1))
+        await taken.wait()
+        await connection.send(publish(2))
+        sent.set()
+        acknowledged.extend(await connection.acknowledged(1))
+        written.set()
+        await connection.gone()
+
+    taken, sent, written = asyncio.Event(), asyncio.Event(), asyncio.Event()
+    acknowledged: list[int] = []
+    async with scripted(script) as address, opened(address) as session:
+        first = await session.batch(1_000)
+        taken.set()
+        await sent.wait()
+        session.acknowledge(first)
+        await written.wait()
+        assert acknowledged == [1]
+        assert numbers(await session.batch(1_000)) == [2]
