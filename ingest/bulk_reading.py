@@ -59,7 +59,7 @@ class BulkClient(Client):
 
     def __init__(self, on_batch: OnBatch, **options: Any) -> None:
         super().__init__(**options)
-        self._on_batch = on_batch
+        self.on_batch = on_batch
         self._asked = True
         self._stirred = threading.Event()  # by what ends or interrupts a rest
         self._unread = bytearray()  # received, and not yet understood; begins with a packet
@@ -128,7 +128,7 @@ class BulkClient(Client):
             del self._unread[:length]
             if messages:
                 self._asked = False
-                self._on_batch(messages)
+                self.on_batch(messages)
             end = _packet_end(self._unread)
             if end is None or end > len(self._unread):
                 self._needed = end or len(self._unread) + 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 import msgspec
+from paho.mqtt.client import MQTTMessage
 
 from twin.instant import Instant, parse_instant
 
@@ -35,3 +36,11 @@ def replay_time(user_properties: Iterable[tuple[str, str]], now: Instant) -> Ins
             except (ValueError, OverflowError):
                 return now
     return now
+
+
+def topic_text(received: MQTTMessage) -> str:
+    """Return the topic; paho decodes strictly, and a broker need not have checked."""
+    try:
+        return received.topic
+    except UnicodeDecodeError:
+        return bytes(received._topic).decode("utf-8", "backslashreplace")

@@ -26,7 +26,7 @@ from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from ingest.bulk_reading import BulkClient, OneByOneClient, new_client
-from ingest.message import Message, replay_time
+from ingest.message import Message, replay_time, topic_text
 from runtime.clock import Clock
 from runtime.mqtt_access import connect_failure
 from twin.instant import Instant
@@ -38,6 +38,8 @@ RECONNECT_DELAY_S_MAX = 15
 
 # How long a closing session waits for the broker to take its acknowledgements in.
 FLUSH_S_MAX = 2.0
+
+_CALLBACKS = ("on_batch", "on_connect", "on_connect_fail", "on_disconnect", "on_message", "on_subscribe")
 
 # How long the reading thread waits for room before it looks whether it should stop.
 _ROOM_CHECK_S = 0.2
@@ -147,6 +149,10 @@ class MqttSession:
         await asyncio.to_thread(self._flush)
         self._client.disconnect()
         await asyncio.to_thread(self._client.loop_stop)
+        # Each leads back to this session. Without them the client goes when the session does, and closes its
+        # sockets; in a cycle the collector may come to the sockets first.
+        for name in _CALLBACKS:
+            setattr(self._client, name, None)
 
     def _flush(self) -> None:
         """Wait until the broker has taken every acknowledgement in, within a bound.
@@ -242,7 +248,7 @@ class MqttSession:
         # A property that the packet does not have is no attribute either.
         told = getattr(received.properties, "UserProperty", ())
         message = Message(
-            _topic_text(received),
+            topic_text(received),
             bytes(received.payload),
             self._received_time(self._clock(), told),
             received.qos,
@@ -286,11 +292,3 @@ class MqttSession:
         if not self._woken and not self._closing:
             self._loop.call_soon_threadsafe(self._arrived.set)
         self._woken = True
-
-
-def _topic_text(received: MQTTMessage) -> str:
-    """Return the topic; paho decodes strictly, and a broker need not have checked."""
-    try:
-        return received.topic
-    except UnicodeDecodeError:
-        return bytes(received._topic).decode("utf-8", "backslashreplace")
