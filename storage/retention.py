@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -32,6 +32,9 @@ SETTLED = 2 * HOUR
 
 PIECE = DAY
 """What is deleted of a datastream in one transaction: at a value a second 86,400 rows."""
+
+TOGETHER_MAX = 1_000
+"""Datastreams that are looked through in one statement: some milliseconds."""
 
 BACK_OFF_S = 5.0
 
@@ -88,10 +91,12 @@ async def retain(
     if not await _value(connection, "lock_retention"):
         return None
     try:
-        cuts = [one async for one in _all_cuts(connection, model, settings, now)]
+        cuts = await _all_cuts(connection, model, settings, now)
         removed = await _drop_chunks(connection, cuts)
+        passed = await _passed(connection, cuts)
         for one in cuts:
-            removed += await _remove_rows(connection, one, model.city.timezone)
+            if one.id in passed:
+                removed += await _remove_rows(connection, one, model.city.timezone)
         removed += await _remove_messages(connection, settings, cuts, now)
         end = now - settings.retention_alarm_days * DAY
         return removed + Removed(alarms=await remove_alarms(connection, end, settings.retention_rows_max))
@@ -101,27 +106,57 @@ async def retain(
 
 async def _all_cuts(
     connection: Connection, model: CityModel, settings: HistorianSettings, now: Instant
-) -> Any:
-    """Make the hours that lack, and yield what may go then."""
-    for id, name, personal, complete_to in await _rows(connection, "list_retained_datastreams"):
-        property = model.properties.get(name)
-        if property is None:
-            continue  # of a property that is retired: nobody knows how to make hours; it goes with its chunks
-        settled = now - now % HOUR - SETTLED
-        since = from_datetime(complete_to) if complete_to is not None else INSTANT_MIN
-        if since < settled:
-            await make_hours(connection, model.properties, id, since, settled)
-            await _write(connection, id, complete_to=settled)
-        (kept,) = await kept_of(connection, [id], None)
-        await connection.commit()
-        yield cuts_of(
+) -> list[Cuts]:
+    """Make the hours that lack, and return what may go then."""
+    settled = now - now % HOUR - SETTLED
+    # Of a property that is retired nobody knows how to make hours: it goes with its chunks.
+    rows = [one for one in await _rows(connection, "list_retained_datastreams") if one[1] in model.properties]
+    since = {
+        id: from_datetime(complete_to) if complete_to is not None else INSTANT_MIN
+        for id, _, _, complete_to in rows
+    }
+    await _make_hours(connection, model, {id: one for id, one in since.items() if one < settled}, settled)
+    complete_to = {one.id: one.complete_to for one in await kept_of(connection, list(since), None)}
+    await connection.commit()
+    return [
+        cuts_of(
             id,
-            property,
+            model.properties[name],
             now=now,
             personal_max=settings.retention_personal_days * DAY if personal else None,
-            complete_to=kept.complete_to,
+            complete_to=complete_to[id],
             zone=model.city.timezone,
         )
+        for id, name, personal, _ in rows
+    ]
+
+
+async def _make_hours(
+    connection: Connection, model: CityModel, since: Mapping[int, Instant], settled: Instant
+) -> None:
+    """Make the hours that lack of datastreams, each from a time of its own until `settled`."""
+    for first in range(0, len(since), TOGETHER_MAX):
+        ids = list(since)[first : first + TOGETHER_MAX]
+        starts = [to_datetime(since[id]) for id in ids]
+        asked = {"datastreams": ids, "starts": starts, "end": to_datetime(settled)}
+        for (id,) in await _rows(connection, "list_datastreams_observed", asked):
+            await make_hours(connection, model.properties, id, since[id], settled)
+        await _write(connection, *ids, complete_to=settled)
+
+
+async def _passed(connection: Connection, cuts: Sequence[Cuts]) -> set[int]:
+    """Return the datastreams of which there is something to remove."""
+    found: set[int] = set()
+    for first in range(0, len(cuts), TOGETHER_MAX):
+        portion = cuts[first : first + TOGETHER_MAX]
+        asked = {
+            "datastreams": [one.id for one in portion],
+            "raws": [to_datetime(one.raw) for one in portion],
+            "minutes": [to_datetime(one.minute) for one in portion],
+            "hours": [to_datetime(one.hour) for one in portion],
+        }
+        found.update(id for (id,) in await _rows(connection, "list_datastreams_passed", asked))
+    return found
 
 
 def cuts_of(

@@ -1,0 +1,9 @@
+-- Those of some datastreams of which an observation is stored from a time of its own on, and before another.
+-- observation_key, one step for each datastream.
+SELECT asked.id
+FROM unnest(%(datastreams)s::integer[], %(starts)s::timestamptz[]) AS asked (id, start)
+WHERE EXISTS (
+    SELECT FROM observation
+    WHERE datastream_id = asked.id AND phenomenon_time >= asked.start AND phenomenon_time < %(end)s
+)
+ORDER BY asked.id;
