@@ -6,8 +6,7 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import cel
-
+from twin.alarms.cel_engine import cel
 from twin.alarms.expression_syntax import ExpressionError, Name, parse
 from twin.alarms.operand import Operand, Over
 from twin.alarms.rule import Expression
