@@ -11,6 +11,8 @@ from cities import default_city
 from cities.folder import read_city
 from ingest.broker_accounts import AccountError, BrokerAccount, broker_accounts
 from ingest.decoders import registry
+from ingest.decoding import DecodingContext
+from ingest.mapping import DeviceMap
 from ingest.routes import Routes
 from runtime.outlet_topics import Topics
 from simulators.devices import devices_of
@@ -53,6 +55,27 @@ def test_every_device_may_publish_what_it_does_and_no_other_device_may(plan: Cit
         able = {name for name, account in accounts.items() if allows(account.writes, topic)}
         own = device.sensor.id if device.sensor.id in accounts else f"livetwin-feed-{device.sensor.feed}"
         assert able == {own, "livetwin-simulate"}, topic
+
+
+def test_a_device_speaks_for_itself_whatever_its_payload_says() -> None:
+    plan = fleet(2 * len(FEEDS))
+    model = plan.model(1)
+    accounts, decoders = accounts_of(plan), registry()
+    routes, known = Routes(decoders), DeviceMap(model, decoders, 4)
+    messages = {one.sensor.id: one.message(NOON) for one in devices_of(plan, CityTruth(1, plan))[0]}
+    context = DecodingContext(NOON, plan.city.timezone)
+    own = [one for one in plan.sensors if one.id in accounts]
+    assert {one.feed for one in own} == set(FEEDS) - {"ttn", "chirpstack"}
+    for sensor in own:
+        for other in plan.sensors:
+            if other.feed == sensor.feed:
+                topic = messages[sensor.id].topic
+                route = routes.route(topic)
+                assert route is not None
+                decoded = route.decoder.decode(topic, messages[other.id].payload, context)
+                device = known.find(route.decoder.feeds, decoded.device)
+                assert device is not None
+                assert device.sensor.id == sensor.id
 
 
 def test_devices_read_nothing_and_ingest_writes_nothing() -> None:
