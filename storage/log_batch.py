@@ -21,8 +21,9 @@ from twin.messages import Assessment, QuarantinedMessage
 from twin.plausibility import Reason
 from twin.window import SIZES, Aggregate, window_start
 
-# What of an unreadable record is kept: enough to see what it was.
-PAYLOAD_KEPT_BYTES_MAX = 64 * 1024
+# What of an unreadable record is kept: all of it, so that the version that wrote it can read it still.
+# `ingest.publisher.REQUEST_BYTES_MAX` bounds records.
+PAYLOAD_KEPT_BYTES_MAX = 1024 * 1024
 
 
 class LogRecord(NamedTuple):

@@ -14,6 +14,7 @@ from twin.instant import HOUR, MINUTE
 from twin.messages import (
     AggregateBatch,
     Assessment,
+    ObservationBatch,
     Repair,
     Update,
     UpdateBatch,
@@ -154,6 +155,17 @@ def test_a_record_that_cannot_be_read_is_quarantined_and_passed() -> None:
     assert "offset 4 of log log" in message.detail
     assert batch.reception.firsts == [ONE]
     assert batch.reached == {(topics.OBSERVATIONS, 0): 6}
+
+
+def test_a_record_of_another_version_is_kept_whole_and_can_be_read_by_it() -> None:
+    many = tuple(ONE._replace(phenomenon_time=number) for number in range(2_000))
+    later = messages.OBSERVATIONS.encode(ObservationBatch(VERSION + 1, many, 5, b"", bytes(700_000)))
+    batch = batch_of(topics.OBSERVATIONS, later, encode_observations([ONE], 0))
+    (message,) = batch.quarantined.values()
+    assert message.payload == later
+    assert f"has version {VERSION + 1}" in message.detail
+    assert "offset 0 of log log" in message.detail
+    assert batch.reception.firsts == [ONE]
 
 
 def test_the_same_unreadable_record_has_the_same_id_again_and_another_one_has_another() -> None:

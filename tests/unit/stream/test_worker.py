@@ -17,8 +17,9 @@ from stream.stage import NOTHING, Knowledge
 from stream.surroundings import Confirmation
 from stream.worker import SEEK_BACK_TRIES_MAX, HoleError, Worker
 from tests.cities import small_city
+from twin.codec import VERSION
 from twin.instant import MINUTE
-from twin.messages import UPDATES, encode_observations, partition_of
+from twin.messages import OBSERVATIONS, UPDATES, ObservationBatch, encode_observations, partition_of
 from twin.model import CityModel
 from twin.observation import Observation
 
@@ -196,7 +197,8 @@ async def test_a_record_that_cannot_be_read_does_not_stop_the_partition() -> Non
     log = Log()
     one = worker(log)
     await one.take(Record(0, b"\xc1 not MessagePack"))
-    await one.take(record(1))
+    await one.take(Record(1, OBSERVATIONS.encode(ObservationBatch(VERSION + 1, (), 0))))
+    await one.take(record(2))
     assert revisions(log) == [1]
 
 
