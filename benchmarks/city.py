@@ -39,8 +39,11 @@ PROPERTIES = (
 # Far longer than a run: no value ages, so an event that comes twice is a fault.
 _INTERVAL = HOUR
 
+# Values rise and fall slowly, and all places have nearly the same: what jumps, or differs from neighbours,
+# is judged suspect later, and told once more.
 _TENTHS_MIN = 200
-_TENTHS_STEPS = 400
+_TENTHS_RISE = 300
+_TENTHS_APART = 20
 
 # No value is so high: the rules are evaluated, and raise nothing.
 _NEVER = 100.0
@@ -87,9 +90,10 @@ class BenchCity:
         return PROPERTIES[datastream % self.each][0]
 
     def tenths_of(self, readings: Numbers) -> Numbers:
-        """Return ten times the values of readings; those of a datastream rise by 1, and begin again."""
+        """Return ten times the values of readings; those of a datastream rise by 1, then fall by 1."""
         cycle, datastream = np.divmod(readings, self.datastreams)
-        return _TENTHS_MIN + (datastream + cycle) % _TENTHS_STEPS
+        rise = _TENTHS_RISE - np.abs(cycle % (2 * _TENTHS_RISE) - _TENTHS_RISE)
+        return _TENTHS_MIN + rise + datastream % _TENTHS_APART
 
     def model(self) -> CityModel:
         """Return the city; the ids of its datastreams are replaced when it is applied."""
