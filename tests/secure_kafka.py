@@ -109,20 +109,26 @@ class TlsProxy:
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         inner_reader, inner_writer = await asyncio.open_connection("127.0.0.1", self._target)
-        backward = asyncio.create_task(_copy(inner_reader, writer))
+        backward: asyncio.Task[None] | None = None
         try:
-            if not self._passwords or await self._admit(reader, writer, inner_writer):
+            if not self._passwords or await self._admit(reader, writer, inner_reader, inner_writer):
+                backward = asyncio.create_task(_copy(inner_reader, writer))
                 await _copy(reader, inner_writer)
         finally:
-            backward.cancel()
-            await asyncio.gather(backward, return_exceptions=True)
+            if backward is not None:
+                backward.cancel()
+                await asyncio.gather(backward, return_exceptions=True)
             for one in (inner_writer, writer):
                 one.close()
                 with suppress(OSError):
                     await one.wait_closed()
 
     async def _admit(
-        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, inner: asyncio.StreamWriter
+        self,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        inner_reader: asyncio.StreamReader,
+        inner_writer: asyncio.StreamWriter,
     ) -> bool:
         """Return whether the client has proven a password; the connection is of no more use where not."""
         scram = Scram(self._passwords)
@@ -132,7 +138,8 @@ class TlsProxy:
             api, version, correlation, name_size = struct.unpack_from(">hhih", request)
             body = request[10 + max(0, name_size) :]
             if api == _API_VERSIONS:
-                inner.write(size + request)
+                inner_writer.write(size + request)
+                writer.write(await _versions(inner_reader, version))
             elif api == _SASL_HANDSHAKE:
                 _tell(writer, correlation, struct.pack(">hi", 0, 1) + _string("SCRAM-SHA-512"))
             elif api == _SASL_AUTHENTICATE:
@@ -148,6 +155,17 @@ class TlsProxy:
                 return False
         self.authenticated.append(scram._user)
         return True
+
+
+async def _versions(reader: asyncio.StreamReader, version: int) -> bytes:
+    """Return the broker's answer to ApiVersions with what the proxy adds to it."""
+    size = int.from_bytes(await reader.readexactly(4))
+    answer = await reader.readexactly(size)
+    assert version == 0, "version 0 has correlation, error, and for each api: key, least, greatest"
+    correlation, error, count = struct.unpack_from(">ihi", answer)
+    ours = struct.pack(">6h", _SASL_HANDSHAKE, 0, 1, _SASL_AUTHENTICATE, 0, 1)
+    body = struct.pack(">ihi", correlation, error, count + 2) + answer[10:] + ours
+    return struct.pack(">i", len(body)) + body
 
 
 def _tell(writer: asyncio.StreamWriter, correlation: int, body: bytes) -> None:
