@@ -9,6 +9,7 @@ from fastapi import Request
 from starlette.requests import HTTPConnection
 
 from api.context import Context
+from api.keys import KEY_LENGTH_MAX
 from api.problems import ProblemError
 from twin.model import CityModel
 from twin.role import Role, reaches, reads_personal
@@ -17,9 +18,6 @@ from twin.sensor import Datastream
 __all__ = ["Role", "actor_of", "authenticate", "may_see", "require", "role_of"]
 
 _CHALLENGE = {"WWW-Authenticate": "Bearer"}
-
-# Longer than any key that was ever given out; what is longer is not worth a hash.
-KEY_LENGTH_MAX = 512
 
 
 async def authenticate(connection: HTTPConnection) -> None:

@@ -10,6 +10,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp
 
 from api.access import authenticate
+from api.allowance import Allowances
 from api.backtest_queue import BacktestQueue
 from api.books import Books
 from api.command_desk import CommandDesk
@@ -17,6 +18,7 @@ from api.context import Context
 from api.database import Database
 from api.faults import add_fault_handlers
 from api.feed import Feed, SeedSource
+from api.gate import Gate
 from api.headers import API_VERSION, AnswerHeaders
 from api.hub import Hub
 from api.keys import Keys
@@ -94,6 +96,7 @@ def create_context(
             clock,
             metrics,
             subscribers_max=settings.subscribers_max,
+            client_subscribers_max=settings.client_subscribers_max,
             queue_bytes_max=settings.subscriber_queue_bytes_max,
         ),
         database=database,
@@ -167,4 +170,11 @@ def create_app(context: Context) -> ASGIApp:
         app.mount("/", page.PageFiles(directory=static, html=True))
     else:
         app.include_router(page.unbuilt_router)
-    return AnswerHeaders(app, context.metrics, context.settings.tiles)
+    gate = Gate(app, context.keys, context.metrics, _allowances(context.settings))
+    return AnswerHeaders(gate, context.metrics, context.settings.tiles)
+
+
+def _allowances(settings: ApiSettings) -> Allowances | None:
+    if not settings.client_requests_per_s:
+        return None
+    return Allowances(settings.client_requests_per_s, settings.client_requests_burst)

@@ -33,7 +33,7 @@ class EventStreamResponse(Response):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send the stream; raises a problem when there is no room, before anything is sent."""
-        with self._streams.seat(self._wanted) as subscriber:
+        with self._streams.seat(self._wanted, scope["state"].get("client", "")) as subscriber:
             sending = asyncio.create_task(self._send(send, subscriber))
             leaving = asyncio.create_task(_left(receive))
             try:

@@ -14,7 +14,8 @@ API_VERSION = "1.0.0"
 
 _CORS = {
     "Access-Control-Allow-Origin": "*",
-    "Access-Control-Expose-Headers": "API-Version, ETag, Link, Location, Retry-After",
+    "Access-Control-Expose-Headers": "API-Version, ETag, Link, Location, RateLimit, RateLimit-Policy, "
+    "Retry-After",
 }
 _PREFLIGHT = {
     "Access-Control-Allow-Methods": "GET, HEAD, OPTIONS, POST, PUT, DELETE",

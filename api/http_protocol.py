@@ -10,13 +10,25 @@ import asyncio
 from http import HTTPStatus
 from typing import Any
 
+import msgspec
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-HEAD_BYTES_MAX = 64 * 1024
-"""Of the request line and the headers: a cursor, the longest that we read, has 40,000 characters at most."""
+from api.headers import API_VERSION
+from api.problems import MEDIA_TYPE, ProblemError, problem_document
+
+HEAD_BYTES_MAX = 128 * 1024
+"""Of the request line and the headers: a browser that resumes sends two cursors of 40,000 characters at most,
+one in the query and one in Last-Event-ID. The gate (`api.gate`) bounds each."""
 
 HEAD_S_MAX = 10.0
 """From the connection, or the begin of a further request on it, until the head is there."""
+
+
+_DETAILS = {
+    HTTPStatus.BAD_REQUEST: "That is no HTTP request.",
+    HTTPStatus.REQUEST_TIMEOUT: f"The head was not there after {HEAD_S_MAX:g} s; send the request again.",
+    HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE: f"The head has more than {HEAD_BYTES_MAX} bytes.",
+}
 
 
 class BoundedHttp(HttpToolsProtocol):
@@ -28,6 +40,7 @@ class BoundedHttp(HttpToolsProtocol):
         super().__init__(*arguments, **options)
         self._head_bytes = 0
         self._head_late: asyncio.TimerHandle | None = None
+        self._begun = False  # whether a request began in the data that is looked at
 
     @classmethod
     def with_connections(cls, connections_max: int) -> type[BoundedHttp]:
@@ -49,7 +62,14 @@ class BoundedHttp(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Read on; end a connection whose head is too large."""
+        if self.transport.is_closing():
+            return
+        self._begun = False
         super().data_received(data)
+        between = self.cycle is not None and self.cycle.response_complete and not self._begun
+        if between and self._head_late is None:
+            # Line breaks between requests are no request yet, and no silence either.
+            self._expect_head()
         if self._head_late is not None:
             self._head_bytes += len(data)
             if self._head_bytes > HEAD_BYTES_MAX:
@@ -58,6 +78,7 @@ class BoundedHttp(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         """Wait for the head of a request whose first byte is there."""
         super().on_message_begin()
+        self._begun = True
         if self._head_late is None:
             self._expect_head()
 
@@ -75,9 +96,20 @@ class BoundedHttp(HttpToolsProtocol):
             self._head_late.cancel()
             self._head_late = None
 
+    def send_400_response(self, msg: str) -> None:
+        """Answer what is no HTTP."""
+        self._refuse(HTTPStatus.BAD_REQUEST)
+
     def _refuse(self, status: HTTPStatus) -> None:
+        """Answer with a problem, unless an answer is under way, and close."""
         self._have_head()
-        if not self.transport.is_closing():
-            line = f"HTTP/1.1 {status.value} {status.phrase}\r\n"
-            self.transport.write(f"{line}connection: close\r\ncontent-length: 0\r\n\r\n".encode())
-            self.transport.close()
+        if self.transport.is_closing():
+            return
+        if self.cycle is None or self.cycle.response_complete:
+            body = msgspec.json.encode(problem_document(ProblemError(status, _DETAILS[status]), ""))
+            head = (
+                f"HTTP/1.1 {status.value} {status.phrase}\r\ncontent-type: {MEDIA_TYPE}\r\n"
+                f"content-length: {len(body)}\r\napi-version: {API_VERSION}\r\nconnection: close\r\n\r\n"
+            )
+            self.transport.write(head.encode() + body)
+        self.transport.close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
 from contextlib import aclosing, contextmanager, suppress
 from http import HTTPStatus
@@ -56,6 +57,7 @@ class LiveStreams:
         metrics: ApiMetrics,
         *,
         subscribers_max: int,
+        client_subscribers_max: int | None = None,
         queue_bytes_max: int,
     ) -> None:
         self.hub = hub
@@ -63,6 +65,8 @@ class LiveStreams:
         self.clock = clock
         self.metrics = metrics
         self._subscribers_max = subscribers_max
+        self._client_subscribers_max = client_subscribers_max
+        self._clients: Counter[str] = Counter()
         self._queue_bytes_max = queue_bytes_max
         self._subscribers: set[Subscriber] = set()
         self._closed = False
@@ -74,8 +78,11 @@ class LiveStreams:
             subscriber.close()
 
     @contextmanager
-    def seat(self, wanted: Filter) -> Iterator[Subscriber]:
-        """Hold a place among the subscribers; raise a problem when there is none."""
+    def seat(self, wanted: Filter, client: str = "") -> Iterator[Subscriber]:
+        """Hold a place among the subscribers; raise a problem when there is none, or none for this client.
+
+        Without a name for the client its own number is not bounded.
+        """
         if self._closed or len(self._subscribers) >= self._subscribers_max:
             self.metrics.refused.inc()
             raise ProblemError(
@@ -84,7 +91,16 @@ class LiveStreams:
                 "are served; try again later.",
                 headers={"Retry-After": "10"},
             )
+        if client and self._clients[client] >= (self._client_subscribers_max or self._subscribers_max):
+            self.metrics.limited.labels("subscribers").inc()
+            raise ProblemError(
+                HTTPStatus.TOO_MANY_REQUESTS,
+                f"This client has {self._clients[client]} live subscribers, as many as one may have; close "
+                "some, or ask one for more: a filter takes many names.",
+                headers={"Retry-After": "10"},
+            )
         subscriber = Subscriber(wanted, self._queue_bytes_max)
+        self._clients[client] += 1
         self._subscribers.add(subscriber)
         self.metrics.subscribers.set(len(self._subscribers))
         try:
@@ -92,6 +108,9 @@ class LiveStreams:
         finally:
             self.hub.leave(subscriber)
             self._subscribers.discard(subscriber)
+            self._clients[client] -= 1
+            if not self._clients[client]:
+                del self._clients[client]
             self.metrics.subscribers.set(len(self._subscribers))
 
     async def frames(

@@ -70,6 +70,12 @@ class ApiMetrics:
         self.requests = Counter(
             "livetwin_api_requests_total", "Requests answered.", ["route", "status"], registry=registry
         )
+        self.limited = Counter(
+            "livetwin_api_limited_total",
+            "Requests refused by a limit of their client.",
+            ["limit"],
+            registry=registry,
+        )
         self.request_seconds = Histogram(
             "livetwin_api_request_seconds",
             "Time until the answer began.",

@@ -57,8 +57,8 @@ def not_found(what: str) -> ProblemError:
     return ProblemError(HTTPStatus.NOT_FOUND, what)
 
 
-def problem_response(problem: ProblemError, instance: str) -> Response:
-    """Return the answer that tells a problem; `instance` is the path that was asked for."""
+def problem_document(problem: ProblemError, instance: str) -> dict[str, object]:
+    """Return a problem as it is told; `instance` is the path that was asked for."""
     document: dict[str, object] = {
         "type": "about:blank",
         "title": problem.status.phrase,
@@ -68,8 +68,13 @@ def problem_response(problem: ProblemError, instance: str) -> Response:
     }
     if problem.faults:
         document["errors"] = problem.faults
+    return document
+
+
+def problem_response(problem: ProblemError, instance: str) -> Response:
+    """Return the answer that tells a problem; `instance` is the path that was asked for."""
     return Response(
-        msgspec.json.encode(document),
+        msgspec.json.encode(problem_document(problem, instance)),
         status_code=problem.status.value,
         headers=problem.headers,
         media_type=MEDIA_TYPE,

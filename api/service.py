@@ -83,6 +83,8 @@ def _configuration(context: Context) -> uvicorn.Config:
         host=settings.host,
         port=settings.port,
         http=BoundedHttp.with_connections(settings.connections_max),
+        # There is no WebSocket: events come as Server-Sent Events.
+        ws="none",
         ssl_certfile=settings.tls_cert,
         ssl_keyfile=settings.tls_key,
         log_config=None,

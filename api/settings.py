@@ -73,6 +73,17 @@ class ApiSettings(RoleSettings):
         default=1_000_000, ge=1, description="Bytes that wait for one live subscriber before it gets a gap."
     )
     subscribers_max: int = Field(default=1_000, ge=1, description="Live subscribers at one time.")
+    client_subscribers_max: int = Field(
+        default=500, ge=1, description="Live subscribers of one client: an address or an API key."
+    )
+    client_requests_per_s: float = Field(
+        default=500,
+        ge=0,
+        description="Requests a second that one client may make in the long run; 0: as many as it likes.",
+    )
+    client_requests_burst: int = Field(
+        default=5_000, ge=1, description="Requests that one client may make at once."
+    )
     replays_max: int = Field(
         default=4, ge=1, description="Subscribers that re-read the log at one time; others get a gap."
     )

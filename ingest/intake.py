@@ -35,6 +35,9 @@ MESSAGE_OBSERVATIONS_MAX = 10_000
 # EUIs, chip ids and sensor ids have up to 64; what an unknown sender puts there has no bound of its own.
 DEVICE_CHARACTERS_MAX = 256
 
+# MQTT allows 65,535 bytes; topics are remembered, and written beside every value.
+TOPIC_CHARACTERS_MAX = 512
+
 # The sequence of a message that is taken once more: it was received, and counted, before.
 NOT_A_RECEPTION = -1
 
@@ -160,6 +163,11 @@ class Intake:
             raise PayloadError(
                 Reason.TOO_LARGE,
                 f"the payload has {size} bytes, at most {self._options.payload_bytes_max} are decoded",
+            )
+        if len(message.topic) > TOPIC_CHARACTERS_MAX:
+            raise PayloadError(
+                Reason.TOO_LARGE,
+                f"the topic has {len(message.topic)} characters, at most {TOPIC_CHARACTERS_MAX} are read",
             )
         try:
             context = DecodingContext(message.received_time, self._timezone)

@@ -15,13 +15,13 @@ from twin.messages import partition_of
 from twin.model import CityModel
 from twin.observed_property import ObservedProperty
 from twin.sensor import Datastream, Sensor
-from twin.units import Conversion, conversion
+from twin.units import Conversion, conversion, known_units
 
 # A city has some ten thousand devices; the bound is for senders that make names up.
 DEVICES_CACHED_MAX = 65_536
-
-# A device names one unit a field; the bound is for senders that make units up.
-UNITS_MAX = 100_000
+# EUIs, chip ids and sensor ids have up to 64; what a payload names may be as long as the payload.
+DEVICE_CACHED_CHARACTERS_MAX = 256
+_SHOWN_CHARACTERS = 40
 
 
 class Target(NamedTuple):
@@ -74,6 +74,8 @@ class DeviceMap:
 
     def find(self, feeds: tuple[str, ...], name: str) -> Device | None:
         """Return the device that one of these feeds calls so; EUIs and ids differ in case between vendors."""
+        if len(name) > DEVICE_CACHED_CHARACTERS_MAX:
+            return self._find(feeds, name)
         return self._cached(feeds, name)
 
     def _find(self, feeds: tuple[str, ...], name: str) -> Device | None:
@@ -88,7 +90,8 @@ class DeviceMap:
         """Return how a value in `unit` becomes canonical; None is the unit that the city declares.
 
         A unit that the payload names goes first to the declared unit, then by the datastream's own scale and
-        offset. Resolved once per datastream and unit. Raises UnitError.
+        offset. Resolved once per datastream and unit that there is; what is made up is not remembered. Raises
+        UnitError.
         """
         datastream = target.datastream
         if unit is None or unit == datastream.unit:
@@ -96,12 +99,13 @@ class DeviceMap:
         key = datastream.id, unit
         known = self._units.get(key)
         if known is None:
+            if unit not in known_units():
+                raise UnitError(f"unit {unit[:_SHOWN_CHARACTERS]!r} is unknown")
             try:
                 known = target.conversion.after(conversion(unit, datastream.unit))
             except UnitError as error:
                 known = error
-            if len(self._units) < UNITS_MAX:
-                self._units[key] = known
+            self._units[key] = known
         if isinstance(known, UnitError):
             raise known
         return known

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import msgspec
 from paho.mqtt.client import MQTTMessage
@@ -11,6 +11,9 @@ from twin.instant import Instant, parse_instant
 
 REPLAY_TIME = "livetwin-replay-time"
 """User property of a replayed message: the recording's own clock, ISO 8601 with an offset."""
+
+MESSAGE_BYTES = 256
+"""Of a message beside its topic and its payload: without it a flood of empty messages would be none."""
 
 
 class Message(msgspec.Struct, frozen=True, gc=False):
@@ -22,6 +25,11 @@ class Message(msgspec.Struct, frozen=True, gc=False):
     qos: int
     packet: int
     connection: int
+
+
+def held_bytes(messages: Sequence[Message]) -> int:
+    """Return how many bytes of memory messages take, about."""
+    return MESSAGE_BYTES * len(messages) + sum([len(one.payload) + len(one.topic) for one in messages])
 
 
 def replay_time(user_properties: Iterable[tuple[str, str]], now: Instant) -> Instant:

@@ -15,6 +15,8 @@ from twin.model import Feed
 
 # A city has some ten thousand devices, each with one topic or two.
 TOPICS_CACHED_MAX = 65_536
+# MQTT allows 65,535 bytes; four gigabytes of topics that somebody makes up are not kept.
+TOPIC_CACHED_CHARACTERS_MAX = 256
 
 
 class Route(NamedTuple):
@@ -53,7 +55,7 @@ class Routes:
 
     def route(self, topic: str) -> Route | None:
         """Return where a topic leads, None when no filter matches it or it lacks the device's level."""
-        return self._cached(topic)
+        return self._cached(topic) if len(topic) <= TOPIC_CACHED_CHARACTERS_MAX else self._find(topic)
 
     def _find(self, topic: str) -> Route | None:
         levels = topic.split("/")

@@ -26,7 +26,7 @@ from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from ingest.bulk_reading import BulkClient, OneByOneClient, new_client
-from ingest.message import Message, replay_time, topic_text
+from ingest.message import Message, held_bytes, replay_time, topic_text
 from runtime.clock import Clock
 from runtime.mqtt_access import connect_failure
 from twin.instant import Instant
@@ -124,7 +124,7 @@ class MqttSession:
     def release(self, messages: Sequence[Message]) -> None:
         """Make room without an acknowledgement."""
         with self._room:
-            self._bytes -= sum(len(message.payload) for message in messages)
+            self._bytes -= held_bytes(messages)
             self._room.notify_all()
 
     @property
@@ -272,13 +272,13 @@ class MqttSession:
 
     def _hand_over(self, messages: list[Message]) -> None:
         """Add messages to those that wait; where they do not fit, one by one as there is room."""
-        size = sum([len(message.payload) for message in messages])
+        size = held_bytes(messages)
         with self._room:
             if self._bytes + size <= self._options.buffer_bytes_max:
                 self._add(messages, size)
                 return
             for message in messages:
-                size = len(message.payload)
+                size = held_bytes([message])
                 # One message larger than the whole buffer must still pass, alone.
                 while self._bytes and self._bytes + size > self._options.buffer_bytes_max:
                     if self._closing:

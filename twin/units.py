@@ -108,6 +108,7 @@ def _registry() -> pint.UnitRegistry[float]:
     return registry
 
 
+@cache
 def known_units() -> frozenset[str]:
     """Return every unit code that a datastream may name."""
     return frozenset(_PINT) | _LEVELS | frozenset(_LEVEL_SYNONYMS)

@@ -209,12 +209,14 @@ def _resolved_time(seconds: float, received: Instant) -> tuple[Instant | None, i
     return round(seconds * SECOND), 0
 
 
-@lru_cache(maxsize=_NAMES_CACHED_MAX)
 def _last_part(name: str) -> str | None:
     """Return the last part of a resolved name; None when it is no name."""
-    if len(name) > _NAME_CHARACTERS_MAX or not _NAME.fullmatch(name):
-        return None
-    return _NAME_PARTS.split(name)[-1]
+    return _known_last_part(name) if len(name) <= _NAME_CHARACTERS_MAX else None
+
+
+@lru_cache(maxsize=_NAMES_CACHED_MAX)
+def _known_last_part(name: str) -> str | None:
+    return _NAME_PARTS.split(name)[-1] if _NAME.fullmatch(name) else None
 
 
 def _with_last_parts(resolved: list[Reading]) -> list[Reading]:

@@ -34,7 +34,7 @@ from tests.payloads import RECEIVED
 from twin.role import Role
 
 KEY = f"{PREFIX}fuzz"
-HEAD_BYTES_MAX = 32 * 1024
+HEAD_BYTES_MAX = 64 * 1024
 ANSWER_S_MAX = 20.0
 """How long an answer may take: a request that waits for what never comes is a fault, too."""
 
@@ -87,6 +87,7 @@ class Asked:
             kafka="127.0.0.1:9",
             database="postgresql://nobody@127.0.0.1:9/none",
             link_key="links",
+            client_requests_per_s=0,
             static_dir=Path(__file__).parent,
         )
         made = create_context(settings, small_city(), lambda: RECEIVED, CollectorRegistry())

@@ -1,0 +1,79 @@
+"""What a sender makes up is not remembered: topics, devices, names and units as long as a message."""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+
+from ingest.decoders import Routes, registry
+from ingest.decoders.senml import _known_last_part
+from ingest.intake import TOPIC_CHARACTERS_MAX
+from ingest.mapping import DEVICE_CACHED_CHARACTERS_MAX, DeviceMap
+from ingest.message import MESSAGE_BYTES, Message, held_bytes
+from ingest.routes import TOPIC_CACHED_CHARACTERS_MAX
+from tests.cities import small_city
+from tests.intake import NOISE, NOON, intake_of, message
+from tests.meter_city import meter_city
+from tests.payloads import DSMR_V5
+from twin.errors import UnitError
+
+
+def test_a_topic_that_is_too_long_is_refused() -> None:
+    topic = f"livetwin/town/{'a' * TOPIC_CHARACTERS_MAX}/observations"
+    taken = intake_of().take(message(b'{"values":{"noise_level":50}}', topic), 0)
+    assert taken.quarantined is not None
+    assert taken.quarantined.reason == "too-large"
+    assert f"at most {TOPIC_CHARACTERS_MAX}" in taken.quarantined.detail
+
+
+def test_what_is_kept_under_a_topic_that_is_too_long_is_redacted_all_the_same() -> None:
+    topic = f"dsmr/{'a' * TOPIC_CHARACTERS_MAX}/telegram"
+    taken = intake_of(meter_city()).take(message(DSMR_V5, topic), 0)
+    assert taken.quarantined is not None
+    assert b"4530303632" not in taken.quarantined.payload
+
+
+def test_long_topics_are_routed_and_not_remembered() -> None:
+    routes = Routes(registry())
+    long = f"livetwin/town/{'a' * TOPIC_CACHED_CHARACTERS_MAX}/observations"
+    found = routes.route(long)
+    assert found is not None
+    assert found.feed == "native"
+    assert routes._cached.cache_info().currsize == 0
+    routes.route(NOISE)
+    assert routes._cached.cache_info().currsize == 1
+
+
+def test_long_names_of_devices_are_looked_for_and_not_remembered() -> None:
+    devices = DeviceMap(small_city(), registry(), 4)
+    assert devices.find(("native",), "a" * (DEVICE_CACHED_CHARACTERS_MAX + 1)) is None
+    assert devices._cached.cache_info().currsize == 0
+    assert devices.find(("native",), "NOISE-1") is not None
+    assert devices._cached.cache_info().currsize == 1
+
+
+def test_units_that_are_made_up_are_refused_and_not_remembered() -> None:
+    devices = DeviceMap(small_city(), registry(), 4)
+    device = devices.find(("native",), "level-1")
+    assert device is not None
+    [target] = device.targets["water_level"]
+    for number in range(100):
+        with pytest.raises(UnitError, match="is unknown") as refused:
+            devices.conversion(target, "u" * 10_000 + str(number))
+        assert len(str(refused.value)) < 100
+    assert devices.conversion(target, "cm").scale == 0.01
+    assert len(devices._units) == 1
+
+
+def test_long_names_in_a_pack_are_not_remembered() -> None:
+    before = _known_last_part.cache_info().currsize
+    pack = b'[{"n":"%s","v":1}]' % (b"a" * 100_000)
+    assert intake_of(payload_bytes_max=200_000).take(message(pack), 0).observations == []
+    assert _known_last_part.cache_info().currsize == before
+
+
+def test_a_flood_of_empty_messages_takes_room() -> None:
+    empty = Message("t" * 60_000, b"", NOON, 0, 0, 1)
+    assert held_bytes([empty] * 3) == 3 * (60_000 + MESSAGE_BYTES)
+    assert sys.getsizeof(empty) + sys.getsizeof("") + sys.getsizeof(b"") <= MESSAGE_BYTES
