@@ -11,8 +11,8 @@ from tests.fuzz.targets import targets
 
 # The same inputs in each run unless somebody asks for others: a test tells about the change, not about luck.
 SEED = int(os.environ.get("FUZZ_SEED", "1"))
-INPUTS = 300
-SECONDS = 0.25
+INPUTS = 200
+SECONDS = 0.15
 """Of one target. A slower machine sees fewer inputs of the same sequence."""
 
 # What nests, what repeats, and what an expression that looks for its end runs over.
