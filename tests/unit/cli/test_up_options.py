@@ -8,6 +8,7 @@ import pytest
 
 from alerting.settings import AlertingSettings
 from api.settings import ApiSettings
+from cli.up_metrics import metrics_ports
 from cli.up_options import Secrets, UpOptions, role_environments
 from ingest.settings import RECEIVE_STORED_MAX, IngestSettings
 from outlets.settings import OutletSettings
@@ -87,6 +88,22 @@ def test_what_the_caller_sets_is_passed_on_unless_it_contradicts(monkeypatch: py
     assert api["LIVETWIN_KAFKA"] == "127.0.0.1:19092"
     ingest = environments()["ingest"]
     assert not {"LIVETWIN_KAFKA_PROTOCOL", "LIVETWIN_MQTT_TLS"} & ingest.keys()
+
+
+def test_where_traces_go_is_passed_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LIVETWIN_TRACE_RATIO", "0.25")
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:4318")
+    for role in ("ingest", "stream", "historian", "api"):
+        assert environments()[role]["LIVETWIN_TRACE_RATIO"] == "0.25"
+        assert environments()[role]["OTEL_EXPORTER_OTLP_ENDPOINT"] == "http://127.0.0.1:4318"
+
+
+def test_metrics_are_on_consecutive_ports_where_they_are_asked_for(free_port: int) -> None:
+    assert metrics_ports(None, ["ingest", "api"]) == {}
+    assert metrics_ports(free_port, ["ingest"])["up"] == free_port
+    found = metrics_ports(0, ["ingest", "api"])
+    assert list(found) == ["up", "ingest", "api"]
+    assert len(set(found.values())) == 3
 
 
 def test_variables_of_channels_reach_alerting_with_the_files_of_their_secrets(
