@@ -25,7 +25,12 @@ class IngestSettings(MqttSettings):
         description="Name of the shared subscription of all replicas; empty for a single replica that "
         "subscribes alone, which Mosquitto remembers over its own restart (it forgets shared ones).",
     )
-    mqtt_keepalive_s: int = Field(default=60, ge=5, le=3600, description="MQTT keep-alive, seconds.")
+    mqtt_keepalive_s: int = Field(
+        default=15,
+        ge=5,
+        le=3600,
+        description="MQTT keep-alive, seconds; a half-open connection is given up within twice as long.",
+    )
     session_expiry_s: int = Field(
         default=7 * 24 * 3600,
         ge=60,

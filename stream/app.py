@@ -27,6 +27,13 @@ BUFFER_RECORDS_MAX = 256
 
 COMMIT_INTERVAL_S = 0.5
 
+# On a connection that is half open no answer comes, nor its end: so long until it is given up. Faust's own
+# bounds are 90 s and 20 minutes.
+REQUEST_S_MAX = 15.0
+# A record that is not confirmed by then fails, and the process starts again from its checkpoint: longer than
+# Kafka takes to elect other leaders.
+SEND_S_MAX = 60.0
+
 # What is sent to one partition while a request is on its way. Faust's 16 KiB are five records of updates, and
 # the sixth waits for the answer.
 BATCH_BYTES_MAX = 512 * 1024
@@ -119,6 +126,8 @@ def create_app(
         broker_heartbeat_interval=settings.session_timeout_s / 4,
         broker_rebalance_timeout=max(settings.session_timeout_s, 5.0),
         broker_commit_interval=COMMIT_INTERVAL_S,
+        broker_request_timeout=max(2 * settings.session_timeout_s, REQUEST_S_MAX),
+        producer_request_timeout=SEND_S_MAX,
         consumer_auto_offset_reset="earliest",
         stream_buffer_maxsize=BUFFER_RECORDS_MAX,
         stream_wait_empty=False,

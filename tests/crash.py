@@ -31,6 +31,12 @@ def strike(system: System, dice: random.Random) -> str:
     return ""
 
 
+def kill_log(system: System) -> None:
+    """Kill the embedded log with -9: what it held is gone."""
+    (pid,) = system.ports["pids"]["kafka"]
+    os.kill(pid, signal.SIGKILL)
+
+
 def all_run(system: System) -> bool:
     """Whether every victim is back."""
     pids = system.ports["pids"]

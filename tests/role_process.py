@@ -71,6 +71,11 @@ class RoleProcess:
             os.kill(self._process.pid, signal.SIGKILL)
 
     @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
+
+    @property
     def running(self) -> bool:
         return self._process is not None and self._process.returncode is None
 

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import subprocess
 import sys
-from contextlib import nullcontext
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from functools import partial
 from typing import Any
 
 import click
 
 from tests.chaos.disk import small_disk
+from tests.chaos.rabbitmq import rabbitmq
 from tests.chaos.reckoning import Reckoning
 from tests.chaos.scenarios import CASES
 from tests.chaos.town import Town
-from tests.chaos.trial import Options, conduct
+from tests.chaos.trial import Broker, Options, conduct
 
 
 @click.command()
@@ -31,16 +35,43 @@ from tests.chaos.trial import Options, conduct
 @click.option(
     "--seconds", type=float, default=20.0, show_default=True, help="How long something is away, or slow."
 )
+@click.option(
+    "--broker",
+    help="An MQTT 5 broker with durable sessions instead of the embedded Mosquitto: its HOST:PORT, or "
+    "`rabbitmq` to start Debian's.",
+)
+@click.option(
+    "--broker-restart", help="Command that kills the broker at HOST:PORT with -9 and brings it back."
+)
 @click.option("--keep", is_flag=True, help="Keep data and logs.")
-def main(names: tuple[str, ...], *, keep: bool, **options: Any) -> None:
+def main(
+    names: tuple[str, ...], *, broker: str | None, broker_restart: str | None, keep: bool, **options: Any
+) -> None:
     """Try what goes wrong, and strike the balance; without names, everything that can be tried."""
     # A polite end from outside is like Ctrl-C: the system that was started is ended, too.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    asked = Options(**options)
-    failed = [name for name in names or CASES if _try(name, asked, keep).faults]
+    with _broker(broker, broker_restart) as durable:
+        asked = Options(**options, broker=durable)
+        failed = [name for name in names or CASES if _try(name, asked, keep).faults]
     if failed:
         print(f"not as promised: {', '.join(failed)}")
         sys.exit(1)
+
+
+@contextmanager
+def _broker(asked: str | None, restart: str | None) -> Iterator[Broker | None]:
+    if asked is None:
+        yield None
+    elif asked == "rabbitmq":
+        with rabbitmq() as own:
+            yield Broker(own.address, own.restart)
+    else:
+        host, _, port = asked.rpartition(":")
+        if not host or not port.isdecimal():
+            raise click.BadParameter(f"found {asked!r}, expected HOST:PORT or rabbitmq")
+        if restart is None:
+            raise click.BadParameter("--broker HOST:PORT needs --broker-restart")
+        yield Broker((host, int(port)), partial(subprocess.run, restart, shell=True, check=True))
 
 
 def _try(name: str, options: Options, keep: bool) -> Reckoning:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from array import array
 from collections import Counter
 from collections.abc import Sequence
 
@@ -20,7 +21,8 @@ class Fleet:
         self.sent = 0  #: observations that have been given to a device
         self.sent_max = plan.messages  #: where to wait until this is raised
         self.canaries: list[int] = []
-        self.acknowledged = bytearray(plan.messages)  #: 1 where the broker has acknowledged an observation
+        #: when the broker acknowledged each observation, loop time; 0 where it has not
+        self.acknowledged_at = array("d", bytes(8 * plan.messages))
         self.counts: Counter[Kind] = Counter()  #: parcels acknowledged
         self.unfinished = 0  #: parcels that are not acknowledged yet
         self.unheard = 0  #: parcels that a broker took which knew nobody who wants them
@@ -92,4 +94,6 @@ class Fleet:
         self.counts[parcel.kind] += 1
         self.unheard += not heard
         if parcel.kind in (Kind.OBSERVATION, Kind.AGAIN):
-            self.acknowledged[parcel.number] = 1
+            # The first time: what is sent twice was promised then.
+            known = self.acknowledged_at[parcel.number]
+            self.acknowledged_at[parcel.number] = known or asyncio.get_running_loop().time()

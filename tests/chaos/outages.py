@@ -67,13 +67,18 @@ async def broker_restarts(trial: Trial) -> None:
 
 async def half_open_connections(trial: Trial) -> None:
     """Let connections go half open, one kind after the other: nothing arrives, and nobody is told."""
-    await trial.until_sent(0.1)
     loop = asyncio.get_running_loop()
+    await trial.until_sent(0.1)
+    trial.fleet.sent_max = trial.count(0.2)
     since = loop.time()
     for device in trial.fleet.devices:
         device.deafen()
     await trial.recovered("connections of all devices half open", since)
-    for role, service in CUT:
+    for step, (role, service) in enumerate(CUT, 2):
+        await trial.until_sent(step / 10)
+        # Should recovery take longer than the way to the next cut, the load waits there.
+        trial.fleet.sent_max = trial.count((step + 1) / 10)
         since = loop.time()
         count = sum(half_open(pid, trial.town.ports[service]) for pid in trial.town.pids[role])
         await trial.recovered(f"{count} connections of {role} to {service} half open", since)
+    trial.fleet.sent_max = trial.options.messages

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tests.chaos.broker_loss import killed_broker
 from tests.chaos.disk import full_disk
 from tests.chaos.kills import killed_log, killed_supervisor, random_kills
 from tests.chaos.outages import (
@@ -24,6 +25,7 @@ CASES = {
     "log-away": Case(log_away),
     "broker-away": Case(broker_away),
     "broker-restarts": Case(broker_restarts),
+    "killed-broker": Case(killed_broker),
     "half-open": Case(half_open_connections),
     "full-disk": Case(full_disk, small_disk=True),
     "storm": Case(storm, connections=DEVICES),

@@ -1,0 +1,89 @@
+"""Steps of the clock of ingest, forwards and back: nothing is lost, and the time of the log only rises."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+import uuid
+
+from aiokafka import TopicPartition
+from aiokafka.structs import ConsumerRecord
+from prometheus_client import CollectorRegistry
+
+from ingest.metrics import IngestMetrics
+from ingest.service import Ingest
+from ingest.settings import IngestSettings
+from runtime.clock import system_clock
+from runtime.kafka_log import ends
+from storage.database import connect
+from storage.ledger_store import balance
+from tests.cities import small_city
+from tests.integration.ingest.ingesting import NOISE, all_messages, batches, session_made
+from tests.integration.storage.historian_runs import fetch, historian, settings, until_stored
+from tests.kafka_reader import read_until
+from tests.mqtt_publisher import publish
+from twin.instant import DAY, HOUR, SECOND, Duration, Instant, format_instant
+
+COUNT = 600
+EACH = 50
+SEED = 20261126
+START: Instant = 1_795_000_000 * SECOND
+
+# A step back of 30 days puts what devices say far into the future: it is quarantined, and can be replayed.
+STEPS: tuple[Duration, ...] = (0, HOUR, -HOUR, 200 * SECOND, -SECOND, 30 * DAY, -30 * DAY)
+
+
+class SteppedClock:
+    """The clock of the machine, and what somebody does to it."""
+
+    step: Duration = 0
+
+    def __call__(self) -> Instant:
+        return system_clock() + self.step
+
+
+def payload(number: int) -> bytes:
+    told = {"time": format_instant(START + number * SECOND), "values": {"noise_level": 40 + number % 50}}
+    return json.dumps(told).encode()
+
+
+async def test_whatever_the_clock_does_each_message_is_stored_or_in_quarantine(
+    mqtt: tuple[str, int], kafka: str, database: str
+) -> None:
+    async with session_made(mqtt, kafka):
+        pass
+    begin = await ends(kafka, [TopicPartition("observations", partition) for partition in range(4)])
+    clock, dice = SteppedClock(), random.Random(SEED)
+    options = IngestSettings(mqtt_host=mqtt[0], mqtt_port=mqtt[1], kafka=kafka)
+    metrics = IngestMetrics(CollectorRegistry())
+    ingest = Ingest(options, small_city(), clock, metrics, uuid.uuid4().hex)
+    running = asyncio.create_task(ingest.run())
+    sent = [payload(number) for number in range(COUNT)]
+    try:
+        for first in range(0, COUNT, EACH):
+            clock.step = dice.choice(STEPS)
+            await asyncio.to_thread(publish, mqtt, [(NOISE, one) for one in sent[first : first + EACH]])
+        clock.step = 0
+        await asyncio.to_thread(publish, mqtt, [(NOISE, payload(COUNT))])
+        records = await read_until(kafka, "observations", 4, has_last)
+    finally:
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+    for partition, first in begin.items():
+        ours = [one for one in records if one.partition == partition.partition and one.offset >= first]
+        times = [one.time for one in batches(ours)]
+        assert times == sorted(set(times))
+    async with historian(settings(kafka, database)):
+        await until_stored(kafka, database)
+    async with await connect(database, role="test") as connection:
+        books = await balance(connection)
+    (refused,) = (await fetch(database, "SELECT count(*) FROM quarantine WHERE reason = 'time-in-future'"))[0]
+    assert books.balances, books
+    assert books.counts.new == books.stored
+    assert books.stored + refused == COUNT + 2, books  # the last one, and the marker of the session
+    assert 0 < refused < COUNT
+
+
+def has_last(records: list[ConsumerRecord]) -> bool:
+    return any(kept == payload(COUNT) for _, _, kept in all_messages(records))
