@@ -130,7 +130,8 @@ def test_a_rotated_password_is_refused_from_then_on(broker: SecureMosquitto) -> 
 
 
 def test_without_tls_the_broker_does_not_answer(broker: SecureMosquitto) -> None:
-    with pytest.raises((OSError, RuntimeError)):
+    # Whether it hangs up or says nothing, the message does not arrive.
+    with pytest.raises((OSError, RuntimeError, AssertionError)):
         publish((HOST, broker.port), [(TOPIC, "{}")])
 
 
