@@ -16,7 +16,7 @@ from api.view import Seed
 from runtime.topics import ALARMS, UPDATES
 from storage.alarm_knowledge import read_alarms, read_incidents
 from storage.alarm_store import was_done
-from storage.database import OPTIONS, UNAVAILABLE, Connection, connect
+from storage.database import LIVENESS, OPTIONS, UNAVAILABLE, Connection, connect
 from storage.state_store import snapshot, state_in
 from storage.token_store import token_name, token_role
 from twin.errors import ServiceError
@@ -59,6 +59,7 @@ class Database:
                 "autocommit": True,
                 "application_name": "livetwin-api",
                 "connect_timeout": CONNECT_TIMEOUT_S,
+                **LIVENESS,
                 "options": f"{OPTIONS} -c statement_timeout={STATEMENT_TIMEOUT_MS}",
             },
         )

@@ -27,6 +27,14 @@ KEEPALIVE_S = 5
 KEEPALIVES_MAX = 3
 UNACKNOWLEDGED_MS_MAX = 20_000
 
+LIVENESS: dict[str, int] = {
+    "tcp_user_timeout": UNACKNOWLEDGED_MS_MAX,
+    "keepalives_idle": KEEPALIVE_S,
+    "keepalives_interval": KEEPALIVE_S,
+    "keepalives_count": KEEPALIVES_MAX,
+}
+"""Options of a connection that is given up when nothing comes back."""
+
 
 async def connect(dsn: str, *, role: str) -> Connection:
     """Return a new connection that opens a transaction with its first statement and speaks UTC.
@@ -39,11 +47,8 @@ async def connect(dsn: str, *, role: str) -> Connection:
             autocommit=False,
             application_name=f"livetwin-{role}",
             connect_timeout=CONNECT_TIMEOUT_S,
-            tcp_user_timeout=UNACKNOWLEDGED_MS_MAX,
             options=OPTIONS,
-            keepalives_idle=KEEPALIVE_S,
-            keepalives_interval=KEEPALIVE_S,
-            keepalives_count=KEEPALIVES_MAX,
+            **LIVENESS,  # type: ignore[arg-type]  # what libpq takes is not typed
         )
     except psycopg.Error as error:
         raise ServiceError(

@@ -80,5 +80,8 @@ async def half_open_connections(trial: Trial) -> None:
         trial.fleet.sent_max = trial.count((step + 1) / 10)
         since = loop.time()
         count = sum(half_open(pid, trial.town.ports[service]) for pid in trial.town.pids[role])
-        await trial.recovered(f"{count} connections of {role} to {service} half open", since)
+        what = f"{count} connections of {role} to {service} half open"
+        await trial.recovered(what, since)
+        if (role, service) == ("api", "postgres"):
+            trial.say(f"{what}: it answers from the database after {await trial.watch.asked(since):.1f} s")
     trial.fleet.sent_max = trial.options.messages

@@ -74,6 +74,10 @@ class Watch:
         """Return how long after `since` a canary was stored."""
         return await _until(lambda: self._is_stored(instant), since, "stored")
 
+    async def asked(self, since: float) -> float:
+        """Return how long after `since` the API answers from the database."""
+        return await _until(self._answers, since, "told from the database")
+
     async def restarted(self, name: str, gone: int) -> None:
         """Return when another process stands in the place of the one that is gone."""
         async with asyncio.timeout(RECOVERY_S_MAX):
@@ -88,6 +92,13 @@ class Watch:
             return False
         told = answer["properties"].get(PROPERTY, {}).get("phenomenonTime", "")
         return bool(told >= format_instant(instant))
+
+    async def _answers(self) -> bool:
+        try:
+            async with httpx.AsyncClient(base_url=self._town.http, timeout=_ANSWER_S_MAX) as client:
+                return (await client.get("/v1/ledger")).is_success
+        except (httpx.HTTPError, FileNotFoundError):
+            return False
 
     async def _is_stored(self, instant: Instant) -> bool:
         try:
