@@ -12,18 +12,17 @@ import msgspec
 from api.cursor import CursorText
 from api.events import state_data
 from twin.freshness import Freshness
-from twin.instant import SECOND, Instant, format_instant
+from twin.instant import format_instant
 from twin.messages import Update
 from twin.model import CityModel
 from twin.names import named
 from twin.quality import quality_word
 
-# The seconds in which values of a city were measured and received lately; 100 bytes each.
-SECONDS_MAX = 10_000
+# Flags have some hundred combinations; what a device invents has no more room than this.
+WORDS_MAX = 10_000
 
 _encode = msgspec.json.Encoder().encode
 
-_seconds: dict[int, bytes] = {}
 _words: dict[tuple[int, Freshness], bytes] = {}
 
 
@@ -61,9 +60,9 @@ def state_event(
             parts.begin,
             _encode(update.value),
             parts.unit,
-            instant_text(update.phenomenon_time),
+            format_instant(update.phenomenon_time).encode(),
             b'","receivedTime":"',
-            instant_text(update.received_time),
+            format_instant(update.received_time).encode(),
             words,
             b"%d}\n\n" % update.revision
             if update.count == -1
@@ -72,27 +71,12 @@ def state_event(
     )
 
 
-def instant_text(instant: Instant) -> bytes:
-    """Return what `format_instant` does, as bytes.
-
-    >>> instant_text(1767225600000000), instant_text(-250000)
-    (b'2026-01-01T00:00:00Z', b'1969-12-31T23:59:59.750000Z')
-    """
-    second, rest = divmod(instant, SECOND)
-    text = _seconds.get(second)
-    if text is None:
-        if len(_seconds) >= SECONDS_MAX:
-            _seconds.clear()
-        text = _seconds[second] = format_instant(second * SECOND)[:-1].encode()
-    return b"%b.%06dZ" % (text, rest) if rest else text + b"Z"
-
-
 def _written(flags: int, freshness: Freshness) -> bytes:
-    """Return how good and how fresh a value is, up to its revision; flags have some hundred combinations."""
+    """Return how good and how fresh a value is, up to its revision."""
     text = b'","quality":"%b","freshness":"%b","revision":' % (
         quality_word(flags).encode(),
         freshness.encode(),
     )
-    if len(_words) < SECONDS_MAX:
+    if len(_words) < WORDS_MAX:
         _words[flags, freshness] = text
     return text

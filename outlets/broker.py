@@ -124,7 +124,10 @@ class Broker:
 
     async def publish(self, topic: str, payload: bytes, *, retain: bool) -> None:
         """Send a message with QoS 1; wait while too many are not confirmed. Raises BrokerLostError."""
-        await self._unless_lost(self._loop.create_task(self._room.acquire()))
+        if self._room.locked():
+            await self._unless_lost(self._loop.create_task(self._room.acquire()))
+        else:
+            await self._room.acquire()  # at once: there is room
         sent = self._client.publish(topic, payload, qos=1, retain=retain)
         if sent.rc is not MQTTErrorCode.MQTT_ERR_SUCCESS:
             raise BrokerLostError(f"MQTT at {self._options.place} took no message to {topic}: {sent.rc.name}")

@@ -7,6 +7,7 @@ additions agree. Aware datetimes appear at the edges only (wire, database, API).
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import TypeAlias
 
 Instant: TypeAlias = int
@@ -73,4 +74,11 @@ def format_instant(instant: Instant) -> str:
     >>> format_instant(1767225600000000), format_instant(1767225600250000)
     ('2026-01-01T00:00:00Z', '2026-01-01T00:00:00.250000Z')
     """
-    return (_EPOCH_NAIVE + timedelta(microseconds=instant)).isoformat() + "Z"
+    second, rest = divmod(instant, SECOND)
+    text = _text_of(second)
+    return f"{text}.{rest:06d}Z" if rest else text + "Z"
+
+
+@lru_cache(maxsize=10_000)  # What is told of a city lies in few seconds; 100 bytes each.
+def _text_of(second: int) -> str:
+    return (_EPOCH_NAIVE + timedelta(seconds=second)).isoformat()

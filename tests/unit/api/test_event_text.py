@@ -7,12 +7,12 @@ from hypothesis import strategies as st
 from msgspec import structs
 
 from api.cursor import Cursor, PlaceTexts, decode_cursor
-from api.event_text import instant_text, lasting, state_event
+from api.event_text import lasting, state_event
 from api.events import frame, state_data
 from tests.unit.api.conftest import NOW, make_model
 from twin.datastream_snapshot import LastGood
 from twin.freshness import Freshness
-from twin.instant import INSTANT_MAX, INSTANT_MIN, format_instant
+from twin.instant import INSTANT_MAX, INSTANT_MIN
 from twin.messages import Update
 
 MODEL = make_model()
@@ -58,11 +58,6 @@ def test_an_event_in_parts_is_the_event_as_a_whole(  # noqa: PLR0917 - drawn, no
 
 def test_what_means_nothing_has_no_event() -> None:
     assert lasting(Update("city", "nonsense", 1, 0.0, NOW, NOW, 0, (), None), MODEL) is None
-
-
-@given(INSTANTS)
-def test_the_text_of_an_instant_is_that_of_the_core(instant: int) -> None:
-    assert instant_text(instant) == format_instant(instant).encode()
 
 
 @given(
