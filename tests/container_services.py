@@ -10,8 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
-from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.errors import KafkaError
 from psycopg import sql
 from testcontainers.core.container import DockerContainer
 
@@ -27,6 +25,12 @@ _PAUSE_S = 0.05
 
 # No test cuts its power: what is thrown away afterwards need not be on the disk.
 _POSTGRES = "-c max_connections=50 -c max_worker_processes=16 -c timezone=UTC -c fsync=off"
+
+# ApiVersions in its version 0, correlation id 1, no client id.
+_API_VERSIONS = bytes.fromhex("0000000a 0012 0000 00000001 ffff")
+
+# MQTT 3.1.1, clean session, keep-alive 60 s, client id `?`.
+_CONNECT = b"\x10\x0d\x00\x04MQTT\x04\x02\x00\x3c\x00\x01?"
 
 _MOSQUITTO = """\
 listener 1883
@@ -109,19 +113,7 @@ class ContainerServices:
             KAFKA_GROUP_INITIAL_REBALANCE_DELAY_MS="0",
         )
 
-        async def is_ready() -> bool:
-            # The port of a container is open before the program behind it is.
-            admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
-            try:
-                await admin.start()
-                await admin.list_topics()
-            except (KafkaError, OSError):
-                return False
-            finally:
-                await admin.close()
-            return True
-
-        async with running(container, {9092: port}, is_ready):
+        async with running(container, {9092: port}, lambda: answers(port, _API_VERSIONS)):
             yield bootstrap
 
     @asynccontextmanager
@@ -133,7 +125,7 @@ class ContainerServices:
         container = container_of("mosquitto").with_volume_mapping(
             str(configuration), "/mosquitto/config/mosquitto.conf", "ro"
         )
-        async with running(container, {1883: port}, lambda: answers_mqtt(port)):
+        async with running(container, {1883: port}, lambda: answers(port, _CONNECT)):
             yield LOOPBACK, port
 
 
@@ -167,14 +159,13 @@ async def running(
         await asyncio.to_thread(container.stop)
 
 
-async def answers_mqtt(port: int) -> bool:
-    """Whether a broker answers a connect. That the port is open says little: the engine itself opens it."""
+async def answers(port: int, request: bytes) -> bool:
+    """Whether something answers a request. That the port is open says little: the engine itself opens it."""
     try:
         reader, writer = await asyncio.open_connection(LOOPBACK, port)
         try:
-            # MQTT 3.1.1, clean session, keep-alive 60 s, client id `?`.
-            writer.write(b"\x10\x0d\x00\x04MQTT\x04\x02\x00\x3c\x00\x01?")
-            return await reader.read(1) == b"\x20"
+            writer.write(request)
+            return await reader.read(1) != b""
         finally:
             writer.close()
     except OSError:

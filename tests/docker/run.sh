@@ -7,6 +7,9 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 
+# It changes files of the embedded cluster.
+left_out=(--ignore=tests/integration/stream/test_path_over_tls.py)
+
 export LIVETWIN_IMAGE=livetwin:test
 case "${IMAGES:-built}" in
   built)
@@ -16,6 +19,8 @@ case "${IMAGES:-built}" in
     done
     # It sweeps up behind tests, and is an image that cannot be built here; we sweep ourselves.
     export TESTCONTAINERS_RYUK_DISABLED=true
+    # Tansu says nothing of an offset that it does not have, where Kafka and our own broker do.
+    left_out+=(--deselect tests/integration/runtime/test_broker_contract.py::test_an_offset_that_is_not_there_is_told)
     ;;
   official) tests/docker/build-images.sh livetwin ;;
   *)
@@ -37,8 +42,8 @@ TEST_RUN="$(head -c 8 /dev/urandom | od -An -tx1 | tr -d ' \n')"
 export TEST_RUN
 trap 'sweep "$TEST_RUN"' EXIT
 
-# What integration tests ask of a service, asked of those in containers; and the compose file.
-TESTS="${TESTS:-tests/integration/runtime tests/integration/storage tests/integration/ingest tests/integration/stream tests/integration/alerting \
-  tests/integration/outlets tests/integration/simulators tests/docker}"
+# The compose file, and what integration tests ask of a service, asked of those in containers.
+TESTS="${TESTS:-tests/docker tests/integration/runtime tests/integration/ingest tests/integration/stream \
+  tests/integration/alerting tests/integration/outlets tests/integration/simulators tests/integration/storage}"
 # shellcheck disable=SC2086 # words of their own
-TEST_SERVICES=containers .venv/bin/pytest -p no:cacheprovider $TESTS
+TEST_SERVICES=containers .venv/bin/pytest -p no:cacheprovider "${left_out[@]}" $TESTS
