@@ -114,6 +114,12 @@ def configure_logging(role: str, level: str, style: LogFormat = "human", secrets
     threading.excepthook = _tell_thread
     for name in _CHATTY:
         logging.getLogger(name).setLevel(logging.WARNING)
+    logging.getLogger("paho").addFilter(_is_news)
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    """Whether a record of paho is worth a line: that it works on a connection that has just ended is not."""
+    return not record.getMessage().startswith("Client is not connected.")
 
 
 def secrets_in(settings: BaseModel) -> Iterator[str]:

@@ -8,12 +8,15 @@
   have no gaps: what was not seen got lost on the way here, and is read again.
 - After a seek Faust goes on handing over what it had fetched before, takes its offsets for read, and drops in
   silence what the seek was for when it comes. What is not yet the goal of a seek is passed over here.
+- Where a partition is lost while its records are taken over, aiokafka raises KeyError, and Faust gives up.
+  Here those records are not taken, and holes are sought back.
 - Faust starts reading at what it committed. In one of many two-worker rebalances it had committed past
   records that nobody processed. Here the checkpoint's position decides instead.
 """
 
 from __future__ import annotations
 
+import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from time import monotonic
 from typing import Any, NamedTuple
@@ -24,6 +27,8 @@ from faust.types import TP
 
 from runtime.kafka_access import Kafka
 from runtime.kafka_log import FETCH_MAX_WAIT_MS, ends
+
+log = logging.getLogger(__name__)
 
 # A goal that has not come by then is gone from the log; the worker then sees the hole, and judges it.
 GOAL_S_MAX = 5.0
@@ -43,6 +48,14 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
         consumer = super()._create_worker_consumer(transport)
         consumer._fetch_max_wait_ms = FETCH_MAX_WAIT_MS
         return consumer
+
+    async def _fetch_records(self, *args: Any, **options: Any) -> Any:
+        try:
+            return await super()._fetch_records(*args, **options)
+        except KeyError as error:
+            # Dropped by a rebalance in the other thread meanwhile; what else was taken here is a hole now.
+            log.warning("fetched records of %s are gone", error)
+            return {}
 
     async def _highwaters(self, partitions: Iterable[Any]) -> Mapping[Any, int]:
         wanted = list(partitions)

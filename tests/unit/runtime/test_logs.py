@@ -118,3 +118,18 @@ def test_what_a_setting_hides_is_a_secret(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setenv("LIVETWIN_DATABASE", "postgresql://me:pw@db/x")
     found = set(secrets_in(IngestSettings()))
     assert {"swordfish", "postgresql://me:pw@db/x"} <= found
+
+
+def test_paho_is_not_heard_on_a_connection_that_has_just_ended() -> None:
+    program = """
+import logging
+from runtime.logs import configure_logging
+configure_logging("ingest", "INFO")
+logging.getLogger("paho").error("Client is not connected. Socket: None). Last known Connection State: X")
+logging.getLogger("paho").error("Caught exception in on_message: boom")
+"""
+    lines = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    ).stderr.splitlines()
+    assert len(lines) == 1
+    assert lines[0].endswith("Caught exception in on_message: boom")
