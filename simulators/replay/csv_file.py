@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from simulators.replay.csv_table import Columns, Table
-from simulators.replay.sample import Contents, ReadOptions, RecordingError, Sample, fault, shown
+from simulators.replay.sample import Contents, ReadOptions, RecordingError, Sample, fault, listed, shown
 from simulators.replay.wall_time import parse_time, resolve
 from twin.instant import Instant
 
@@ -47,7 +47,7 @@ def read(path: Path, options: ReadOptions, contents: Contents) -> None:
 def _check_named(path: Path, columns: Columns, options: ReadOptions) -> None:
     if columns.sensor is None and options.sensor is None:
         raise RecordingError(
-            f"{path}: found the columns {', '.join(columns.names)}, and none names the sensor; "
+            f"{path}: found the columns {listed(columns.names)}, and none names the sensor; "
             "say it with --sensor ID, or its column with --sensor-column NAME"
         )
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
 
-from simulators.replay.sample import ReadOptions, RecordingError, fault, shown
+from simulators.replay.sample import ReadOptions, RecordingError, fault, listed, shown
 
 _SEPARATORS = ";\t,|"
 
@@ -133,7 +133,7 @@ class Table:
         if len(free) > 1:
             raise RecordingError(
                 f"{self.path}: --field {self._options.field} is one name, and the columns "
-                f"{', '.join(names[index] for index in free)} are several; add --value-column NAME"
+                f"{listed(names[index] for index in free)} are several; add --value-column NAME"
             )
         return free
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from dataclasses import field as field_with
 from pathlib import Path
@@ -33,6 +33,12 @@ def shown(found: object) -> str:
     """Return what was found as an error shows it: short, and on one line."""
     text = repr(found)
     return text if len(text) <= _SHOWN_MAX else text[: _SHOWN_MAX - 1] + "…"
+
+
+def listed(names: Iterable[str]) -> str:
+    """Return the names of columns as an error lists them, cut off where they are many or long."""
+    text = ", ".join(names)
+    return text if len(text) <= _TOLD_MAX else text[: _TOLD_MAX - 1] + "…"
 
 
 _SHOWN_MAX = 60
