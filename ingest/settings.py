@@ -54,7 +54,7 @@ class IngestSettings(MqttSettings):
     )
     batch_messages_max: int = Field(default=2_000, ge=1, description="Messages of one batch to Kafka.")
     batch_interval_ms: int = Field(
-        default=10,
+        default=20,
         ge=0,
         le=1_000,
         description="Time between two batches of a few messages, milliseconds; up to three messages wait "

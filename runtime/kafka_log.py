@@ -21,7 +21,7 @@ from aiokafka.errors import KafkaError
 from runtime.kafka_access import Kafka, client_options
 from twin.errors import ServiceError
 
-FETCH_MAX_WAIT_MS = 200
+FETCH_MAX_WAIT_MS = 20
 """A fetch is answered when there is something, or after so long. Its consumer waits as long."""
 
 
