@@ -2,7 +2,7 @@
 
 Each record costs everyone behind it about as much as twenty observations, so many small batches are dear; yet
 each millisecond that a message waits is seen by whoever follows it. So a few messages wait for nobody, some
-hundred a second come in batches of twenty milliseconds, and the more there are, the longer the next ones gather.
+hundred a second come in batches of twenty milliseconds, and the more there are, the longer the next gather.
 """
 
 from __future__ import annotations
