@@ -173,7 +173,9 @@ async def test_another_log_repeats_nothing_and_loses_nothing(
             "hook",
             "hook~recovery-1",
         }
-        await told_until(broker.bootstrap, lambda told: len(sent(told)) == 4)
+        # What became of the first two is on the log that is gone, or, told too late for it, on this one.
+        since = {one.notification for one in hook.accepted[2:]}
+        await told_until(broker.bootstrap, lambda told: sent(told) >= since)
     finally:
         await role.end()
     nobody_was_told_twice(hook)

@@ -57,7 +57,8 @@ async def test_the_reader_knows_what_the_log_holds_beyond_what_it_took(kafka: st
     reader = LogReader(settings(kafka, database, historian_rows_max=1), await log_identity(kafka), metrics)
     try:
         await reader.start({})
-        first = await reader.take()
+        while not (first := await reader.take()).reached:
+            pass  # a broker with much to do answers after the reader looked
         taken = first.reached[topics.NOTIFICATIONS, 0]
         assert 0 < taken < 300
         assert reader.lag() == 300 - taken
