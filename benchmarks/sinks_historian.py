@@ -28,14 +28,14 @@ LOG = "bench-log"
 HOLD_S = 3
 
 WRITES = (
+    "move_positions",
     "write_observations",
-    "count_messages",
     "write_messages",
     "write_property_states",
     "write_datastream_states",
     "write_aggregates",
+    "count_messages",
     "add_to_ledger",
-    "write_positions",
 )
 
 

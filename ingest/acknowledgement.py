@@ -194,7 +194,7 @@ class WhenStored:
             except OffsetOutOfRangeError:
                 await _to_the_last(consumer, place)
                 continue
-            for record in fetched.get(place, ())[-1:]:
+            for record in fetched.get(place, ()):
                 try:
                     self._unstored.hear(STORED_POSITIONS.decode(record.value or b""))
                 except MessageError as error:
@@ -202,6 +202,6 @@ class WhenStored:
 
 
 async def _to_the_last(consumer: AIOKafkaConsumer, place: TopicPartition) -> None:
-    """Go before the last word: it says all that those before it do."""
+    """Go before the last word: what those before it say each historian says again."""
     end = (await consumer.end_offsets([place]))[place]
     consumer.seek(place, max(end - 1, (await beginnings(consumer, [place]))[place]))

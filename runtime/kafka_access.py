@@ -1,4 +1,4 @@
-"""Where Kafka is, as whom we speak to it, and over which TLS."""
+"""Where Kafka is, as whom we speak to it, over which TLS, and how many copies it shall keep."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ class KafkaAccess:
     mechanism: Mechanism = "SCRAM-SHA-512"
     username: str | None = None
     password: str | None = field(default=None, repr=False)
+    replicas: int = 1  #: of each topic that we create
 
     def __str__(self) -> str:
         return self.servers

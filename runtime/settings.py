@@ -46,6 +46,13 @@ class RoleSettings(BaseSettings):
     )
     kafka_username: str | None = Field(default=None, description="User name at Kafka, for `SASL_SSL`.")
     kafka_password: SecretStr | None = Field(default=None, description="Password at Kafka, for `SASL_SSL`.")
+    kafka_replicas: int = Field(
+        default=1,
+        ge=1,
+        le=32_767,
+        description="Replicas of each topic that this process creates, at most as many as there are brokers; "
+        "topics that exist stay as they are. A cluster has 3.",
+    )
     partitions: int = Field(
         default=4,
         ge=1,
@@ -125,6 +132,7 @@ class RoleSettings(BaseSettings):
             mechanism=self.kafka_mechanism,
             username=self.kafka_username,
             password=None if password is None else password.get_secret_value(),
+            replicas=self.kafka_replicas,
         )
 
     @classmethod

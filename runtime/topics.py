@@ -43,11 +43,14 @@ def partition_counts(partitions: int) -> dict[str, int]:
     }
 
 
-async def create_topics(kafka: Kafka, topics: dict[str, int], replication: int = 1) -> None:
-    """Create what is missing of `topics` (name → partitions); leave what exists.
+async def create_topics(kafka: Kafka, topics: dict[str, int]) -> None:
+    """Create what is missing of `topics` (name → partitions), with as many replicas as `kafka` says.
+
+    What exists stays as it is.
 
     Raises ServiceError when Kafka does not answer in time.
     """
+    replicas = 1 if isinstance(kafka, str) else kafka.replicas
     loop = asyncio.get_running_loop()
     deadline = loop.time() + CREATE_TIMEOUT_S
     while True:
@@ -56,7 +59,7 @@ async def create_topics(kafka: Kafka, topics: dict[str, int], replication: int =
             await admin.start()
             existing = set(await admin.list_topics())
             missing = [
-                NewTopic(name=name, num_partitions=count, replication_factor=replication)
+                NewTopic(name=name, num_partitions=count, replication_factor=replicas)
                 for name, count in topics.items()
                 if name not in existing
             ]

@@ -1,7 +1,8 @@
 """The historian's word on the log of how far it is stored, for whoever acknowledges only what is.
 
-Only the newest matters, so what comes while one is on its way is told in one, and nobody waits for it. One
-that is lost is made up for by the next: the ticks of ingest are stored, too, so one comes about every second.
+Each historian speaks of its share. Only the newest matters, so what comes while one is on its way is told
+in one, and nobody waits for it. One that is lost is made up for by the next: the ticks of ingest are stored,
+too, so one comes about every second.
 """
 
 from __future__ import annotations

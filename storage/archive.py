@@ -1,7 +1,8 @@
 """The historian's side of the database: stores batches, each once, however often the database goes away.
 
 What is given to `store` is kept in memory until it is committed. Whether a commit that the connection broke
-under was done, the stored positions tell: the ledger counts each record once.
+under was done, the stored positions tell: the ledger counts each record once. They tell, too, whether another
+historian stores the same partitions: a transaction moves them from where this one left them, or is undone.
 """
 
 from __future__ import annotations
@@ -25,10 +26,10 @@ from storage.log_batch import LogBatch
 from storage.message_writer import write_messages
 from storage.newest_times import NewestTimes
 from storage.observation_writer import write_observations
-from storage.positions import TOLD, Positions, forget_old_logs, positions, write_positions
+from storage.positions import TOLD, Positions, forget_old_logs, move_positions, positions
 from storage.quarantine_writer import write_answers, write_quarantined
 from storage.update_writer import write_datastream_states, write_entity_values, write_property_states
-from twin.errors import ServiceError
+from twin.errors import ServiceError, TwinError
 
 log = logging.getLogger(__name__)
 
@@ -39,6 +40,10 @@ BACK_OFF_MAX_S = 5.0
 T = TypeVar("T")
 
 
+class OvertakenError(TwinError):
+    """The positions were moved by somebody else: what was read from them on must not be stored."""
+
+
 class Archive:
     """Writes to the database and waits for it where it is away. Owned by one task."""
 
@@ -47,6 +52,7 @@ class Archive:
         self._metrics = metrics
         self._connection: Connection | None = None
         self._newest = NewestTimes()
+        self._known: Positions = {}  # where the positions are, as far as this process moved or read them
         self._away = False
 
     async def positions(self, log_id: str) -> Positions:
@@ -57,10 +63,15 @@ class Archive:
                 await forget_old_logs(connection, log_id)
                 return await positions(connection, log_id)
 
-        return await self._until_done(read)
+        self._known = await self._until_done(read)
+        self._newest.forget()  # of partitions that another has stored meanwhile
+        return dict(self._known)
 
     async def store(self, batch: LogBatch) -> None:
-        """Write a batch and its positions in one transaction; return when it is committed."""
+        """Write a batch and its positions in one transaction; return when it is committed.
+
+        Raises OvertakenError when the positions are not where `positions` and the batches since left them.
+        """
         loop = asyncio.get_running_loop()
         again = False
 
@@ -71,11 +82,14 @@ class Archive:
                 if again and await _is_stored(connection, batch):
                     return LedgerCounts()
                 again = True
+                if not await move_positions(connection, batch.log_id, self._known, batch.reached):
+                    raise OvertakenError(f"another process stores the log {batch.log_id}, too")
                 counts = await _write(connection, batch, self._newest)
             self._metrics.transaction_seconds.observe(loop.time() - begun)
             return counts
 
         self._count(batch, await self._until_done(write))
+        self._known |= batch.reached
 
     async def close(self) -> None:
         """Close the connection; what was not committed is not stored."""
@@ -146,13 +160,14 @@ async def _is_stored(connection: Connection, batch: LogBatch) -> bool:
 
 
 async def _write(connection: Connection, batch: LogBatch, newest: NewestTimes) -> LedgerCounts:
-    """Write a batch and its positions in the transaction that is open; return what it adds to the ledger."""
+    """Write a batch in the transaction that is open; return what it adds to the ledger.
+
+    What several historians write to the same rows comes last: they wait for each other there.
+    """
     counts = LedgerCounts()
     reception = batch.reception
     if reception.firsts:
         await write_observations(connection, reception, counts, newest)
-    if reception.messages:
-        await count_messages(connection, reception, counts)
     if reception.records:
         await write_messages(connection, batch.log_id, reception.records)
     told = batch.told
@@ -174,7 +189,8 @@ async def _write(connection: Connection, batch: LogBatch, newest: NewestTimes) -
         await write_quarantined(connection, quarantined.values())
     if batch.replayed:
         await write_answers(connection, batch.replayed.values(), counts)
+    if reception.messages:
+        await count_messages(connection, reception, counts)
     if counts:
         await add_to_ledger(connection, counts)
-    await write_positions(connection, batch.log_id, batch.reached)
     return counts

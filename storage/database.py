@@ -20,7 +20,7 @@ CONNECT_TIMEOUT_S = 5
 
 # Plans are made for the values at hand: a range of time then leaves out its chunks, and a filter that is not
 # given falls away; that is worth more than the planning. Compiling a query takes longer than ours run.
-OPTIONS = "-c timezone=UTC -c plan_cache_mode=force_custom_plan -c jit=off"
+_PLANNING = "-c plan_cache_mode=force_custom_plan -c jit=off"
 
 # A server that vanished without a word (pulled cable) is noticed after 5 + 3 × 5 s instead of two hours.
 KEEPALIVE_S = 5
@@ -34,6 +34,15 @@ LIVENESS: dict[str, int] = {
     "keepalives_count": KEEPALIVES_MAX,
 }
 """Options of a connection that is given up when nothing comes back."""
+
+# The server notices a client that vanished as soon, and ends one that hangs while others wait for its locks.
+IDLE_IN_TRANSACTION_S_MAX = 60
+
+OPTIONS = (
+    f"-c timezone=UTC {_PLANNING} -c idle_in_transaction_session_timeout={IDLE_IN_TRANSACTION_S_MAX}s "
+    f"-c tcp_keepalives_idle={KEEPALIVE_S} -c tcp_keepalives_interval={KEEPALIVE_S} "
+    f"-c tcp_keepalives_count={KEEPALIVES_MAX} -c tcp_user_timeout={UNACKNOWLEDGED_MS_MAX}"
+)
 
 
 async def connect(dsn: str, *, role: str) -> Connection:

@@ -1,7 +1,8 @@
 """The historian: everything that is on the log, into the database, its offsets in the same transaction.
 
 At least once from the log and idempotent into the tables: each observation is there once, whatever crashed.
-Beside it run the relay of replays, whose outbox is in the database, and the announcer of what is stored.
+Several divide the partitions. Beside it run the relay of replays, whose outbox is in the database, and the
+announcer of what is stored.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from runtime.readiness import notify_ready
 from runtime.topics import create_topics, partition_counts
 from runtime.tracing import BatchSpans, Tracer
 from storage.announcement import Announcer
-from storage.archive import Archive
+from storage.archive import Archive, OvertakenError
 from storage.audit import run_audits
 from storage.cancellation import raise_if_cancelled
 from storage.historian_metrics import HistorianMetrics
@@ -26,6 +27,7 @@ from storage.log_batch import LogBatch
 from storage.log_reader import KAFKA_AWAY, LogReader
 from storage.replay_relay import relay
 from storage.settings import HistorianSettings
+from storage.share import Shares
 from twin.errors import ServiceError
 from twin.instant import Instant
 
@@ -43,23 +45,32 @@ async def run(settings: HistorianSettings, tracer: Tracer | None = None) -> None
     """Store what is on the log, until cancelled; waits for Kafka and for the database where one is away."""
     metrics = HistorianMetrics(new_registry())
     announcer = Announcer(settings.kafka_access())
+    shares = Shares(settings.database.get_secret_value(), settings.city)
     serve_metrics(metrics.registry, settings.metrics_host, settings.metrics_port)
     async with asyncio.TaskGroup() as tasks:
-        tasks.create_task(_store(settings, metrics, announcer, tracer), name="historian")
+        tasks.create_task(_store(settings, metrics, announcer, shares, tracer), name="historian")
+        tasks.create_task(shares.run(), name="share")
         tasks.create_task(announcer.run(), name="stored positions")
         tasks.create_task(relay(settings, metrics), name="replays")
         tasks.create_task(run_audits(settings, metrics, system_clock), name="audits")
 
 
 async def _store(
-    settings: HistorianSettings, metrics: HistorianMetrics, announcer: Announcer, tracer: Tracer | None
+    settings: HistorianSettings,
+    metrics: HistorianMetrics,
+    announcer: Announcer,
+    shares: Shares,
+    tracer: Tracer | None,
 ) -> None:
     archive = Archive(settings.database.get_secret_value(), metrics)
     try:
         while True:
             log_id = await _identity(settings.kafka_access())
             try:
-                await _follow(settings, archive, metrics, announcer, log_id=log_id, tracer=tracer)
+                await _follow(settings, archive, metrics, announcer, shares, log_id=log_id, tracer=tracer)
+            except OvertakenError as error:
+                log.info("%s; reading starts again where the database is", error)
+                await asyncio.sleep(RETRY_S)
             except (*KAFKA_AWAY, ServiceError) as error:
                 raise_if_cancelled()
                 log.warning("Kafka went away, reading starts again where the database is: %r", error)
@@ -83,20 +94,24 @@ async def _follow(
     archive: Archive,
     metrics: HistorianMetrics,
     announcer: Announcer,
+    shares: Shares,
     *,
     log_id: str,
     tracer: Tracer | None,
 ) -> None:
-    """Store one log; return when another stands in its place.
+    """Store our share of one log; return when another log stands in its place, or the share is another.
+
+    Raises OvertakenError when somebody else stores the same partitions.
 
     Records that were read are stored before that, under the identity of the log they were read for. So are
     updates that are held when Kafka goes away: it may come back empty.
     """
     kafka = settings.kafka_access()
     await create_topics(kafka, partition_counts(settings.partitions))
-    positions = await archive.positions(log_id)
+    share = await shares.present()
+    positions = share.part(await archive.positions(log_id))
     announcer.follow(log_id, positions)
-    reader = LogReader(settings, log_id, metrics, follows=tracer is not None)
+    reader = LogReader(settings, log_id, metrics, share, follows=tracer is not None)
     stopping = asyncio.Event()
     replaced = asyncio.create_task(_until_replaced(kafka, log_id, stopping))
     try:
@@ -104,7 +119,7 @@ async def _follow(
         metrics.logs.inc()
         log.info("following log %s from %s", log_id, positions or "its beginning")
         notify_ready()
-        while not replaced.done():
+        while not replaced.done() and share == await shares.present():
             batch = await reader.take()
             raise_if_cancelled()
             if batch.reached:
@@ -116,7 +131,8 @@ async def _follow(
             # What comes next is no older than what was stored last, or nearly so.
             metrics.waits_since(_instant(batch.newest_ms) if lag else None)
         await _store_rest(archive, reader)
-        log.warning("log %s was replaced by %s, which is read from its beginning", log_id, replaced.result())
+        if replaced.done():
+            log.warning("log %s was replaced by %s", log_id, replaced.result())
     except KAFKA_AWAY:
         raise_if_cancelled()
         await _store_rest(archive, reader)

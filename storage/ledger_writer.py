@@ -20,10 +20,10 @@ async def count_messages(connection: Connection, reception: Reception, counts: L
     """Count each message once, by its number in its session, and remember the numbers.
 
     A publisher that does not know whether a record was written writes it again; the messages in it were
-    received once.
+    received once. Sessions come in order, so that two writers do not deadlock.
     """
-    for session, received in reception.messages.items():
-        messages = received.once()
+    for session in sorted(reception.messages):
+        messages = reception.messages[session].once()
         starts, stops = _runs(messages.sequences)
         name = storable(session)
         cursor = await connection.execute(query("list_known_sequences"), (name, starts, stops))

@@ -1,4 +1,4 @@
-"""The historian's side of the log: reads every partition of what is stored from given positions."""
+"""The historian's side of the log: reads the partitions of its share from given positions."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ from runtime.tracing import context_of
 from storage.historian_metrics import HistorianMetrics
 from storage.log_batch import LogBatch, LogRecord
 from storage.settings import HistorianSettings
+from storage.share import WHOLE, Share
 from storage.updates_told import UpdatesTold
 
 log = logging.getLogger(__name__)
@@ -42,21 +43,33 @@ STORED = (OBSERVATIONS, UPDATES, AGGREGATES, ALARMS, NOTIFICATIONS, QUARANTINE)
 """The topics that the historian reads."""
 
 
-def stored_partitions(partitions: int) -> list[TopicPartition]:
-    """Return every partition that the historian reads; `partitions` is the number of those of an entity."""
+def stored_partitions(partitions: int, share: Share = WHOLE) -> list[TopicPartition]:
+    """Return the partitions that a historian reads; `partitions` is the number of those of an entity."""
     counts = partition_counts(partitions)
-    return [TopicPartition(topic, number) for topic in STORED for number in range(counts[topic])]
+    return [
+        TopicPartition(topic, number)
+        for topic in STORED
+        for number in range(counts[topic])
+        if share.has(number)
+    ]
 
 
 class LogReader:
     """Reads one log; a batch is what came while the batch before it was stored. Owned by one task."""
 
     def __init__(
-        self, settings: HistorianSettings, log_id: str, metrics: HistorianMetrics, *, follows: bool = False
+        self,
+        settings: HistorianSettings,
+        log_id: str,
+        metrics: HistorianMetrics,
+        share: Share,
+        *,
+        follows: bool = False,
     ) -> None:
         self._settings = settings
         self._log_id = log_id
         self._metrics = metrics
+        self._partitions = stored_partitions(settings.partitions, share)
         self._consumer: AIOKafkaConsumer = new_consumer(settings.kafka_access(), pace=UNHURRIED)
         self._next_take = 0.0
         self._next: dict[TopicPartition, int] = {}  #: the next offset to take
@@ -70,10 +83,11 @@ class LogReader:
         Raises KafkaError or OSError when Kafka is away.
         """
         await self._consumer.start()
-        partitions = stored_partitions(self._settings.partitions)
-        self._consumer.assign(partitions)
-        first = await beginnings(self._consumer, partitions)
-        for partition in partitions:
+        if not self._partitions:
+            return
+        self._consumer.assign(self._partitions)
+        first = await beginnings(self._consumer, self._partitions)
+        for partition in self._partitions:
             begin = first[partition]
             wanted = positions.get((partition.topic, partition.partition), 0)
             if wanted < begin and wanted > 0:
@@ -119,6 +133,9 @@ class LogReader:
         await self._consumer.stop()
 
     async def _add(self, batch: LogBatch, timeout_ms: int) -> bool:
+        if not self._partitions:  # there are more historians than partitions
+            await asyncio.sleep(timeout_ms / 1000)
+            return False
         try:
             fetched = await self._consumer.getmany(timeout_ms=timeout_ms, max_records=RECORDS_MAX)
         except OffsetOutOfRangeError as error:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TypeAlias
 
+import psycopg
+
 from storage.database import Connection
 from storage.queries import query
 
@@ -21,19 +23,35 @@ async def positions(connection: Connection, log_id: str) -> Positions:
     return {(str(topic), int(partition)): int(offset) for topic, partition, offset in rows}
 
 
-async def write_positions(
-    connection: Connection, log_id: str, reached: Mapping[tuple[str, int], int]
-) -> None:
-    """Store how far the reader is, in the transaction that is open."""
-    await connection.execute(
-        query("write_positions"),
-        (
-            log_id,
-            [topic for topic, _ in reached],
-            [partition for _, partition in reached],
-            list(reached.values()),
-        ),
-    )
+async def move_positions(
+    connection: Connection,
+    log_id: str,
+    before: Mapping[tuple[str, int], int],
+    reached: Mapping[tuple[str, int], int],
+) -> bool:
+    """Move positions in the transaction that is open; return whether each was where it was `before`.
+
+    One that has no place before must not be there yet. Until the transaction ends nobody else moves them: of
+    two that store the same records the second waits for the first, and then finds them moved. Where the
+    answer is no, the transaction must be undone.
+
+    Raises SerializationFailure when another writer stores a first position at this moment.
+    """
+    try:
+        cursor = await connection.execute(
+            query("move_positions"),
+            (
+                [topic for topic, _ in reached],
+                [partition for _, partition in reached],
+                [before.get(place) for place in reached],
+                list(reached.values()),
+                log_id,
+                log_id,
+            ),
+        )
+    except psycopg.errors.UniqueViolation as error:
+        raise psycopg.errors.SerializationFailure("another writer begins with the same log") from error
+    return cursor.rowcount == len(reached)
 
 
 async def forget_old_logs(connection: Connection, log_id: str) -> None:

@@ -43,7 +43,7 @@ class Request(NamedTuple):
 
 
 async def run_repairs(dsn: str, model: Callable[[], CityModel], clock: Callable[[], Instant]) -> None:
-    """Work off what is asked for, until cancelled; waits for the database where it is away.
+    """Work off what is asked for, until cancelled, one process at a time; wait for the database.
 
     `model` returns the city model as it is now; its observed properties are what is looked at.
     """
@@ -54,6 +54,7 @@ async def run_repairs(dsn: str, model: Callable[[], CityModel], clock: Callable[
             async with connection:
                 await prepare(connection)
                 pause = PAUSE_S
+                await _until_locked(connection)
                 while True:
                     properties = model().properties
                     done = await repair(connection, properties)
@@ -65,6 +66,16 @@ async def run_repairs(dsn: str, model: Callable[[], CityModel], clock: Callable[
             log.warning("the database is away, repairs wait: %s", error)
             await asyncio.sleep(pause)
             pause = min(2 * pause, BACK_OFF_MAX_S)
+
+
+async def _until_locked(connection: Connection) -> None:
+    """Return once no other process works on repairs; none does until this session ends."""
+    while True:
+        async with connection.transaction():
+            row = await (await connection.execute(query("lock_repairs"))).fetchone()
+        if row is not None and row[0]:
+            return
+        await asyncio.sleep(PAUSE_S)
 
 
 async def prepare(connection: Connection) -> None:

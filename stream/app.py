@@ -119,7 +119,7 @@ def create_app(
         key_serializer="raw",
         processing_guarantee="at_least_once",
         topic_partitions=settings.partitions,
-        topic_replication_factor=1,
+        topic_replication_factor=kafka.replicas,
         topic_disable_leader=True,
         table_standby_replicas=0,
         broker_session_timeout=settings.session_timeout_s,

@@ -10,7 +10,7 @@ from storage.archive import Archive
 from storage.database import Connection
 from storage.historian_metrics import HistorianMetrics
 from storage.log_batch import LogBatch, LogRecord
-from storage.positions import write_positions
+from storage.positions import move_positions, positions
 from twin.instant import Instant
 from twin.messages import Update, UpdateKind
 from twin.model import CityModel
@@ -33,8 +33,9 @@ class Stored(NamedTuple):
             await update_writer.write_property_states(self.connection, updates)
             states = [one for one in updates if one.observation]
             await update_writer.write_datastream_states(self.connection, states)
-            positions = {(topics.UPDATES, partition): offset for partition, offset in offsets.items()}
-            await write_positions(self.connection, log_id, positions)
+            reached = {(topics.UPDATES, partition): offset for partition, offset in offsets.items()}
+            before = await positions(self.connection, log_id)
+            assert await move_positions(self.connection, log_id, before, reached)
         await self.connection.commit()
 
 
@@ -52,6 +53,7 @@ async def archive(stored: Stored, *records: tuple[str, int, bytes]) -> None:
         batch.add(LogRecord(topic, partition, offset, 0, value))
     historian = Archive(stored.dsn, HistorianMetrics())
     try:
+        await historian.positions("log")
         await historian.store(batch)
     finally:
         await historian.close()

@@ -13,7 +13,7 @@ import pytest_asyncio
 
 from storage.database import Connection, connect
 from storage.model_store import apply, load
-from storage.positions import write_positions
+from storage.positions import move_positions, positions
 from storage.recomputation import recompute, remade
 from storage.recompute import run_recomputes
 from storage.repair import prepare, repair, run_repairs
@@ -134,7 +134,8 @@ async def test_a_late_observation_changes_what_is_behind_it_too(connection: Conn
 
 async def write(connection: Connection, log: str, offset: int) -> None:
     async with connection.transaction():
-        await write_positions(connection, log, {("observations", 2): offset})
+        before = await positions(connection, log)
+        assert await move_positions(connection, log, before, {("observations", 2): offset})
 
 
 async def test_a_repair_waits_until_its_observations_are_stored(connection: Connection) -> None:

@@ -119,6 +119,7 @@ async def test_history_of_the_first_release_goes_on(first_release: str) -> None:
     batch = LogBatch("log")
     batch.add(LogRecord(topics.OBSERVATIONS, 0, HOURS, 0, with_headers([known, new], "run")))
     archive = Archive(first_release, HistorianMetrics())
+    await archive.positions("log")
     await archive.store(batch)
     await archive.close()
     async with await connect(first_release, role="test") as connection:

@@ -1,0 +1,3 @@
+-- Take the lock of repairs for this session, unless another has it.
+-- No index: an advisory lock.
+SELECT pg_try_advisory_lock(hashtextextended('livetwin.repairs', 0));

@@ -1,0 +1,131 @@
+"""Several historians divide the log, and whatever becomes of them each record is stored once."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+
+import pytest
+
+from runtime import topics
+from storage.archive import Archive, OvertakenError
+from storage.database import connect
+from storage.historian_metrics import HistorianMetrics
+from storage.ledger_store import balance
+from storage.log_batch import LogBatch, LogRecord
+from storage.share import Share, Shares
+from tests.integration.storage.historian_runs import (
+    fetch,
+    historian,
+    produce,
+    quarantined,
+    series,
+    settings,
+    stored_observations,
+    until,
+    until_stored,
+    with_headers,
+)
+from twin.messages import QUARANTINE
+
+COUNT = 6_000
+RECORD = 2
+
+
+def observed(first: int, partition: int = 0) -> LogBatch:
+    """Return a batch of one record, a message with an observation at each of three offsets."""
+    batch = LogBatch("log")
+    for offset in range(first, first + 3):
+        value = with_headers([series(offset + 1)[offset]], "run", offset)
+        batch.add(LogRecord(topics.OBSERVATIONS, partition, offset, 0, value))
+    return batch
+
+
+async def test_of_two_that_store_the_same_records_one_does(database: str) -> None:
+    archives = [Archive(database, HistorianMetrics()) for _ in range(2)]
+    try:
+        for one in archives:
+            await one.positions("log")
+        first, second = archives
+        await first.store(observed(0))
+        with pytest.raises(OvertakenError):
+            await second.store(observed(0))
+        assert await second.positions("log") == {("observations", 0): 3}
+        await second.store(observed(3))
+        with pytest.raises(OvertakenError):
+            await first.store(observed(3))
+        for one in archives:
+            await one.positions("log")
+        # Of two that do it at one time the later one may find that all of it is there.
+        done = await asyncio.gather(*(one.store(observed(6)) for one in archives), return_exceptions=True)
+        assert set(map(type, done)) <= {type(None), OvertakenError}
+    finally:
+        for one in archives:
+            await one.close()
+    assert len(await stored_observations(database)) == 9
+    async with await connect(database, role="test") as connection:
+        found = await balance(connection)
+    assert (found.counts.received, found.counts.observations, found.balances) == (9, 9, True)
+
+
+@asynccontextmanager
+async def taking_part(database: str, city: str = "alkmaar") -> AsyncIterator[Shares]:
+    shares = Shares(database, city)
+    task = asyncio.create_task(shares.run())
+    try:
+        yield shares
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+
+
+async def test_whoever_takes_part_has_a_share_of_its_own_and_another_city_has_none(database: str) -> None:
+    async with AsyncExitStack() as stack:
+        others = await stack.enter_async_context(taking_part(database, "another"))
+        three = [await stack.enter_async_context(taking_part(database)) for _ in range(3)]
+
+        async def divided() -> bool:
+            return {await one.present() for one in three} == {Share(number, 3) for number in range(3)}
+
+        await until(divided)
+        async with taking_part(database) as late:
+            four = [*three, late]
+
+            async def divided_again() -> bool:
+                return {await one.present() for one in four} == {Share(number, 4) for number in range(4)}
+
+            await until(divided_again)
+        await until(divided)
+        assert await others.present() == Share(0, 1)
+
+
+async def test_nothing_is_lost_or_doubled_while_historians_come_and_go(kafka: str, database: str) -> None:
+    """One, two, three, two others, one; each goes as a crash would. More than partitions does no harm."""
+    observations = series(COUNT)
+    records = [with_headers(observations[n : n + RECORD], "run", n) for n in range(0, COUNT, RECORD)]
+    await produce(kafka, topics.OBSERVATIONS, records)
+    await produce(kafka, topics.QUARANTINE, [QUARANTINE.encode(quarantined(COUNT + n)) for n in range(20)])
+    # Small batches and pauses, so that historians come and go between transactions and inside of them.
+    options = settings(kafka, database, historian_rows_max=50, historian_pause_ms=30)
+    stored = 0
+
+    async def has_progressed() -> bool:
+        return len(await fetch(database, "SELECT 1 FROM observation")) > stored + 300
+
+    for together in (1, 2, 3, 2, 5):
+        async with AsyncExitStack() as stack:
+            for _ in range(together):
+                await stack.enter_async_context(historian(options))
+            await until(has_progressed)
+        stored = len(await fetch(database, "SELECT 1 FROM observation"))
+        assert stored < COUNT, "the historians were through before they had to divide anything"
+    async with historian(options), historian(options):
+        await until_stored(kafka, database)
+    assert await stored_observations(database) == sorted(observations)
+    async with await connect(database, role="test") as connection:
+        found = await balance(connection)
+    counts = found.counts
+    assert (counts.received, counts.accepted, counts.quarantined) == (COUNT + 20, COUNT, 20)
+    assert (counts.observations, counts.new, found.missing, found.balances) == (COUNT, COUNT, 0, True)
