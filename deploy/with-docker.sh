@@ -8,6 +8,7 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
+ANSWER_TIMEOUT_S=20
 START_TIMEOUT_S=60
 STOP_TIMEOUT_S=30
 
@@ -17,25 +18,28 @@ fail() {
   exit 1
 }
 
-answers() { docker info >/dev/null 2>&1; }
+# A socket may be there behind which nobody answers.
+answers() { timeout "$ANSWER_TIMEOUT_S" docker info >/dev/null 2>&1; }
 
 engine=""
 runtime=""
 
+# Whether a process has ended within a time.
+ended_within() {
+  local waited=0
+  while kill -0 "$1" 2>/dev/null; do
+    [ "$waited" -lt $(($2 * 10)) ] || return 1
+    waited=$((waited + 1))
+    sleep 0.1
+  done
+}
+
 # Ends what we started, by its process id, and nothing else.
 end_engine() {
-  if [ -n "$engine" ] && kill -0 "$engine" 2>/dev/null; then
-    kill "$engine"
-    local waited=0
-    while kill -0 "$engine" 2>/dev/null; do
-      if [ "$waited" -ge $((STOP_TIMEOUT_S * 10)) ]; then
-        say "the engine (pid $engine) does not end by itself: it is killed"
-        kill -KILL "$engine"
-      fi
-      waited=$((waited + 1))
-      sleep 0.1
-    done
-    wait "$engine" 2>/dev/null || true
+  if [ -n "$engine" ] && kill "$engine" 2>/dev/null && ! ended_within "$engine" "$STOP_TIMEOUT_S"; then
+    say "the engine (pid $engine) does not end by itself: it is killed, and what keeps its containers"
+    kill -KILL "$engine" "$(cat "$runtime/exec/containerd/containerd.pid" 2>/dev/null)" 2>/dev/null || true
+    ended_within "$engine" "$STOP_TIMEOUT_S" || say "the engine (pid $engine) does not end at all"
   fi
   engine=""
 }

@@ -78,12 +78,19 @@ class EmbeddedServices:
             await broker.stop()
 
 
-def service_source() -> ServiceSource:
-    """Return where services come from, as the environment says."""
+def in_containers() -> bool:
+    """Whether services are in containers, as the environment says; they are embedded otherwise."""
     wanted = os.environ.get(VARIABLE, "embedded")
-    if wanted == "embedded":
+    assert wanted in ("embedded", "containers"), (
+        f"{VARIABLE}: found {wanted!r}, expected embedded or containers"
+    )
+    return wanted == "containers"
+
+
+def service_source() -> ServiceSource:
+    """Return where services come from."""
+    if not in_containers():
         return EmbeddedServices()
-    assert wanted == "containers", f"{VARIABLE}: found {wanted!r}, expected embedded or containers"
     # Only here: without containers nobody needs the library.
     from tests.container_services import ContainerServices  # noqa: PLC0415
 

@@ -11,6 +11,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 
 BASE=debian:trixie-slim
 PULL_TIMEOUT_S=60
+BUILD_TIMEOUT_S=1200
 
 folder="$(mktemp -d)"
 trap 'rm -rf "$folder"' EXIT
@@ -22,7 +23,8 @@ import_base() {
   local mirror
   mirror="$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' 'Codename: trixie' | head -n 1)"
   say "$BASE cannot be pulled: making it with debootstrap"
-  debootstrap --variant=minbase trixie "$folder/tree" ${mirror:+"$mirror"} >"$folder/debootstrap.log" || {
+  timeout "$BUILD_TIMEOUT_S" debootstrap --variant=minbase trixie "$folder/tree" ${mirror:+"$mirror"} \
+    >"$folder/debootstrap.log" || {
     tail -n 20 "$folder/debootstrap.log" >&2
     exit 1
   }
@@ -52,8 +54,8 @@ build() {
   shift
   say "building $tag"
   # On the host's network: an engine without a firewall of its own leads no container outside.
-  docker buildx build --load --quiet --network host --build-arg "BASE_IMAGE=$BASE" "${secrets[@]}" --tag "$tag" "$@" . \
-    >"$folder/build.log" 2>&1 || {
+  timeout "$BUILD_TIMEOUT_S" docker buildx build --load --quiet --network host --build-arg "BASE_IMAGE=$BASE" \
+    "${secrets[@]}" --tag "$tag" "$@" . >"$folder/build.log" 2>&1 || {
     tail -n 60 "$folder/build.log" >&2
     exit 1
   }

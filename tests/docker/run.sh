@@ -7,6 +7,9 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 
+# Twice what it took on two cores. Then it is interrupted, and tells where.
+TESTS_TIMEOUT_S=2400
+
 # It changes files of the embedded cluster.
 left_out=(--ignore=tests/integration/stream/test_path_over_tls.py)
 
@@ -42,8 +45,10 @@ TEST_RUN="$(head -c 8 /dev/urandom | od -An -tx1 | tr -d ' \n')"
 export TEST_RUN
 trap 'sweep "$TEST_RUN"' EXIT
 
-# The compose file, and what integration tests ask of a service, asked of those in containers.
+# The compose file, and what integration tests ask of a service, asked of those in containers (of those tests that
+# have one: tests/integration/conftest.py).
 TESTS="${TESTS:-tests/docker tests/integration/runtime tests/integration/ingest tests/integration/stream \
   tests/integration/alerting tests/integration/outlets tests/integration/simulators tests/integration/storage}"
 # shellcheck disable=SC2086 # words of their own
-TEST_SERVICES=containers .venv/bin/pytest -p no:cacheprovider "${left_out[@]}" $TESTS
+TEST_SERVICES=containers timeout --foreground --signal=INT --kill-after=60 "$TESTS_TIMEOUT_S" \
+  .venv/bin/pytest -p no:cacheprovider "${left_out[@]}" $TESTS
