@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from api.access import Role, may_see
@@ -13,7 +13,7 @@ from twin.freshness import Freshness, freshness
 from twin.instant import Instant, format_instant
 from twin.messages import Update
 from twin.model import CityModel
-from twin.names import Named, named
+from twin.names import Named
 from twin.quality import QualityFlag, quality_word
 from twin.sensor import Datastream
 
@@ -46,6 +46,8 @@ def entity_freshness(entity: str, view: LiveView, now: Instant) -> Freshness | N
 
 
 def _fresh(value: Value, view: LiveView, now: Instant) -> Freshness | None:
+    if value.live and now - value.update.phenomenon_time <= value.live:
+        return "live"  # As nearly always.
     interval = view.interval_of(value.update)
     return None if interval is None else freshness(value.update.phenomenon_time, interval, now)
 
@@ -93,7 +95,7 @@ def state_document(entity: Entity, view: LiveView, now: Instant, role: Role) -> 
     if known is not None:
         for name, value in sorted(known.values.items()):
             fresh = _fresh(value, view, now)
-            what = named(name, view.model)
+            what = view.named(name)
             if fresh is not None and what is not None:
                 found = properties if what.observed else indicators
                 found[name] = value_document(value.update, what, fresh, view.model, role)
@@ -135,10 +137,11 @@ def value_document(update: Update, what: Named, fresh: Freshness, model: CityMod
     return document
 
 
-def _sensors(datastreams: Iterable[int], model: CityModel, role: Role) -> list[str]:
+def _sensors(datastreams: Sequence[int], model: CityModel, role: Role) -> list[str]:
     """Return the sensors of datastreams, as far as a role may know them."""
-    found = (model.datastreams[one] for one in datastreams if one in model.datastreams)
-    return sorted({one.sensor for one in found if may_see(role, one, model)})
+    known = model.datastreams
+    found = [known[one] for one in datastreams if one in known]
+    return sorted({one.sensor for one in found if may_see(role, one, model)}) if found else []
 
 
 def _datastreams(entity: Entity, view: LiveView, now: Instant, role: Role) -> Iterable[Document]:

@@ -19,7 +19,7 @@ from twin.household_sum import WINDOW
 from twin.instant import INSTANT_MAX, Duration, Instant
 from twin.messages import Update, UpdateKind
 from twin.model import CityModel
-from twin.names import named, usual_interval
+from twin.names import Named, named, usual_interval
 from twin.observation import Observation
 
 _NEVER: Instant = INSTANT_MAX
@@ -69,6 +69,7 @@ class LiveView:
         self._entities: dict[str, EntityView] = {}
         self._due: list[tuple[Instant, str, str]] = []
         self._intervals: dict[tuple[str, str, tuple[int, ...]], Duration | None] = {}
+        self._names: dict[str, Named | None] = {}
         self._size = 0
 
     def __len__(self) -> int:
@@ -171,6 +172,14 @@ class LiveView:
         value.due = due
         heapq.heappush(self._due, (due, value.update.entity, value.update.property))
 
+    def named(self, name: str) -> Named | None:
+        """Return what the name of a value stands for, or None when it stands for nothing."""
+        try:
+            return self._names[name]
+        except KeyError:
+            found = self._names[name] = named(name, self.model)
+            return found
+
     def interval_of(self, update: Update) -> Duration | None:
         """Return how often a value is made anew: as the update says, else as the sensors behind it report.
 
@@ -230,6 +239,7 @@ class LiveView:
         """Go on with another model; return the values whose freshness it changed."""
         self.model = model
         self._intervals.clear()
+        self._names.clear()
         self._due.clear()
         changed = []
         for value in self.values():

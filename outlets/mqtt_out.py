@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
+from collections.abc import Iterator
+from typing import NamedTuple
 
 import msgspec
 
@@ -27,7 +29,20 @@ RETRY_MAX_S = 15.0
 # A datastream beside others may age without a change of the value that they combine to.
 REFRESH_S = 60.0
 
+# Under load so much is sent at once: both ends wake for each write. An alarm waits for no longer than that.
+PORTION_S = 0.1
+
+# Entities and alarms looked at between two breaths of the event loop: 100 us each.
+LOOKS_MAX = 100
+
 _encode = msgspec.json.Encoder().encode
+
+
+class _Message(NamedTuple):
+    kind: str
+    topic: str
+    payload: bytes
+    retain: bool
 
 
 class MqttOut:
@@ -58,10 +73,11 @@ class MqttOut:
         self._metrics = metrics
         self._period_s = period_s
         self._pause_s = 1 / messages_per_s_max
+        self._portion_max = max(1, int(messages_per_s_max * PORTION_S))
         self._held: dict[str, bytes] = {}  #: digest of what the broker retains, by topic
+        self._alarms: deque[str] = deque()  #: to be told before any entity
         self._round: deque[str] = deque()  #: entities to be told before any is told again
         self._due = 0.0  #: when the next round may begin, by the clock of the event loop
-        self._next = 0.0  #: when the next message may be sent
 
     async def run(self) -> None:
         """Work until cancelled; outlives every outage of the broker."""
@@ -86,6 +102,7 @@ class MqttOut:
         topics = Topics(self._hub.model.city.id)
         self._held = await broker.retained(topics.filters, topics.marker)
         log.info("the MQTT broker retains %d messages of this city", len(self._held))
+        self._alarms.clear()
         self._round.clear()
         self._outbox.everything()
         telling = [
@@ -113,17 +130,34 @@ class MqttOut:
         while True:
             if outbox.take_everything():
                 self._look_at_everything(topics)
-            for id in outbox.take_alarms():
-                await self._tell_alarm(broker, topics.of_alarm(id), id)
-            self._metrics.mqtt_waiting.set(len(outbox) + len(self._round))
-            if self._round:
-                id = self._round.popleft()
-                await self._tell_entity(broker, topics.of_entity(id), id)
-            elif outbox.entities_wait and loop.time() >= self._due:
-                self._round.extend(outbox.take_entities())
-                self._due = loop.time() + self._period_s
+            now = loop.time()
+            portion = self._portion(topics, now)
+            self._metrics.mqtt_waiting.set(len(outbox) + len(self._alarms) + len(self._round))
+            for one in portion:
+                await broker.publish(one.topic, one.payload, retain=one.retain)
+                self._metrics.mqtt_messages.labels(one.kind).inc()
+            if portion or self._alarms or self._round:
+                await asyncio.sleep(now + len(portion) * self._pause_s - loop.time())
             else:
                 await outbox.wait(self._due - loop.time() if outbox.entities_wait else None)
+
+    def _portion(self, topics: Topics, now: float) -> list[_Message]:
+        """Return what is to be sent next: of alarms, then of entities, as far as they are not told yet."""
+        found: list[_Message] = []
+        self._alarms.extend(self._outbox.take_alarms())
+        for _ in range(LOOKS_MAX):
+            if len(found) >= self._portion_max:
+                break
+            if self._alarms:
+                found += self._of_alarm(topics, self._alarms.popleft())
+            elif self._round:
+                found += self._of_entity(topics, self._round.popleft())
+            elif self._outbox.entities_wait and now >= self._due:
+                self._round.extend(self._outbox.take_entities())
+                self._due = now + self._period_s
+            else:
+                break
+        return found
 
     def _look_at_everything(self, topics: Topics) -> None:
         """Note every name that should be retained, or is."""
@@ -138,44 +172,35 @@ class MqttOut:
             else:
                 self._outbox.entity(id)
 
-    async def _tell_entity(self, broker: Broker, topic: str, id: str) -> None:
-        view = self._hub.view
+    def _of_entity(self, topics: Topics, id: str) -> Iterator[_Message]:
+        topic, view = topics.of_entity(id), self._hub.view
         entity = view.model.entities.get(id)
         if entity is None:
-            await self._retain(broker, "state", topic, b"")
+            yield from self._retain("state", topic, b"")
         elif view.entity(id) is not None:
             state = state_document(entity, view, self._clock(), "anonymous")
-            await self._retain(broker, "state", topic, _encode(state))
+            yield from self._retain("state", topic, _encode(state))
 
-    async def _tell_alarm(self, broker: Broker, topic: str, id: str) -> None:
-        event = self._hub.alarms.alarm(id)
+    def _of_alarm(self, topics: Topics, id: str) -> Iterator[_Message]:
+        topic, event = topics.of_alarm(id), self._hub.alarms.alarm(id)
         if event is None and not self._feed.whole:
             return  # It may stand, for all that is known without the database.
         payload = alarm_data(event, self._hub.model) if event is not None else None
         if event is not None and payload is not None and event.state != AlarmState.NORMAL:
-            await self._retain(broker, "alarm", topic, payload)
+            yield from self._retain("alarm", topic, payload)
             return
         if payload is not None and topic in self._held:
             # Who listens is told how it ended; then nothing is retained any more.
-            await self._send(broker, "alarm", topic, payload, retain=False)
-        await self._retain(broker, "alarm", topic, b"")
+            yield _Message("alarm", topic, payload, retain=False)
+        yield from self._retain("alarm", topic, b"")
 
-    async def _retain(self, broker: Broker, kind: str, topic: str, payload: bytes) -> None:
-        """Make the broker retain a payload, or nothing when it is empty, unless it does already."""
+    def _retain(self, kind: str, topic: str, payload: bytes) -> Iterator[_Message]:
+        """Yield what makes the broker retain a payload, nothing where it is empty, unless it does already."""
         known = digest(payload) if payload else None
         if self._held.get(topic) == known:
             return
-        await self._send(broker, kind, topic, payload, retain=True)
+        yield _Message(kind, topic, payload, retain=True)
         if known is None:
             self._held.pop(topic, None)
         else:
             self._held[topic] = known
-
-    async def _send(self, broker: Broker, kind: str, topic: str, payload: bytes, *, retain: bool) -> None:
-        loop = asyncio.get_running_loop()
-        self._next = max(self._next, loop.time())
-        if self._next > loop.time():
-            await asyncio.sleep(self._next - loop.time())
-        self._next += self._pause_s
-        await broker.publish(topic, payload, retain=retain)
-        self._metrics.mqtt_messages.labels(kind).inc()

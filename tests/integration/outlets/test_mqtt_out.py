@@ -89,6 +89,21 @@ async def test_an_entity_is_told_at_most_once_a_period_and_then_as_it_is(
             await until(watcher, lambda: revision(watcher, "city.1") == 21)
 
 
+async def test_an_alarm_does_not_wait_for_states_that_wait_their_turn(
+    kafka: str, mqtt: tuple[str, int], log: Any, start_outlets: Any
+) -> None:
+    entities = [f"city.{number}" for number in range(1, 7)]
+    await log.tell(*entities)
+    async with start_outlets(kafka, mqtt, outlet_messages_per_s_max=2):
+        with watching(mqtt, *RETAINED) as watcher:
+            await until(watcher, lambda: bool(watcher.told))
+            await tell(kafka, RAISED)
+            await until(watcher, lambda: all(revision(watcher, one) for one in entities))
+            states = [one.topic for one in watcher.told if one.topic != ALARM]
+            assert sorted(states) == sorted(map(topic_of, entities)), "each once"
+            assert watcher.told[-1].topic != ALARM
+
+
 async def test_an_alarm_is_retained_until_it_is_normal(
     api: Any, kafka: str, mqtt: tuple[str, int], start_outlets: Any
 ) -> None:

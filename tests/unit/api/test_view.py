@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from math import nan
 from typing import Any
 
@@ -9,8 +10,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from msgspec import structs
 
+from api.documents import state_document
 from api.view import LiveView, Seed
-from twin.freshness import live_for, stale_for
+from twin.freshness import freshness, live_for, stale_for
 from twin.instant import HOUR, MINUTE, SECOND
 from twin.messages import UpdateKind
 from twin.model import CityModel
@@ -119,6 +121,25 @@ def test_a_value_ages_from_live_to_stale_to_silent(model: CityModel, make_update
     assert view.sweep(NOW + STALE) == []
     assert view.sweep(NOW + STALE + SECOND) == [(NOW + STALE + 1, value)]
     assert value.freshness == "silent"
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(age=st.integers(-HOUR, STALE + HOUR) | st.sampled_from([LIVE, LIVE + 1, STALE, STALE + 1]))
+def test_a_state_is_as_fresh_as_its_age_says(model: CityModel, make_update: Any, age: int) -> None:
+    view = LiveView(model)
+    view.apply(make_update(1, 1), NOW)
+    # Between two sweeps too: the view has not noticed yet.
+    state = state_document(model.entities["city.east.hill"], view, NOW + age, "anonymous")
+    assert state["properties"]["pm2_5"]["freshness"] == freshness(NOW, 10 * MINUTE, NOW + age)
+
+
+def test_a_name_stands_for_what_the_model_of_now_says(model: CityModel) -> None:
+    view = LiveView(model)
+    known = view.named("pm2_5")
+    assert known is not None
+    assert known.unit == "ug/m3"
+    view.remodel(replace(model, properties={}), NOW)
+    assert view.named("pm2_5") is None
 
 
 def test_a_value_that_is_renewed_ages_later(model: CityModel, make_update: Any) -> None:
