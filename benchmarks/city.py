@@ -7,6 +7,7 @@ that of the observation, and an event can be traced back to the message that cau
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -44,6 +45,10 @@ _INTERVAL = HOUR
 _TENTHS_MIN = 200
 _TENTHS_RISE = 300
 _TENTHS_APART = 20
+
+# A Dutch city of 100,000 has about 15 districts (wijken) and 80 neighbourhoods (buurten).
+_SITES_OF_A_NEIGHBOURHOOD = 20
+_NEIGHBOURHOODS_OF_A_DISTRICT = 5
 
 # No value is so high: the rules are evaluated, and raise nothing.
 _NEVER = 100.0
@@ -97,11 +102,7 @@ class BenchCity:
 
     def model(self) -> CityModel:
         """Return the city; the ids of its datastreams are replaced when it is applied."""
-        sites = sorted({self.entity_name(index) for index in range(self.datastreams)})
-        entities = [
-            Entity(id=CITY, type="Municipality", name="Benchmark"),
-            *(Entity(id=one, type="MonitoringSite", name=one, parent=CITY) for one in sites),
-        ]
+        entities = [Entity(id=CITY, type="Municipality", name="Benchmark"), *self._areas(), *self._sites()]
         return CityModel(
             version=0,
             city=City(id=CITY, name="Benchmark", timezone="Europe/Amsterdam"),
@@ -110,6 +111,25 @@ class BenchCity:
             datastreams={index + 1: self._datastream(index) for index in range(self.datastreams)},
             rules={one.id: one for one in map(self._rule, range(self.rules))},
         )
+
+    @property
+    def _entities(self) -> int:
+        return -(-self.datastreams // self.each)
+
+    def _areas(self) -> Iterator[Entity]:
+        neighbourhoods = -(-self._entities // _SITES_OF_A_NEIGHBOURHOOD)
+        for index in range(-(-neighbourhoods // _NEIGHBOURHOODS_OF_A_DISTRICT)):
+            yield Entity(id=_district_name(index), type="District", name=f"District {index}", parent=CITY)
+        for index in range(neighbourhoods):
+            parent = _district_name(index // _NEIGHBOURHOODS_OF_A_DISTRICT)
+            name = f"Neighbourhood {index}"
+            yield Entity(id=_neighbourhood_name(index), type="Neighbourhood", name=name, parent=parent)
+
+    def _sites(self) -> Iterator[Entity]:
+        for index in range(self._entities):
+            site = self.entity_name(index * self.each)
+            parent = _neighbourhood_name(index // _SITES_OF_A_NEIGHBOURHOOD)
+            yield Entity(id=site, type="MonitoringSite", name=site, parent=parent)
 
     def _sensor(self, index: int) -> Sensor:
         name = sensor_name(index)
@@ -149,6 +169,14 @@ class BenchCity:
             condition=condition,
             select=selection,
         )
+
+
+def _district_name(index: int) -> str:
+    return f"{CITY}.district-{index:02d}"
+
+
+def _neighbourhood_name(index: int) -> str:
+    return f"{CITY}.neighbourhood-{index:03d}"
 
 
 def sensor_name(index: int) -> str:

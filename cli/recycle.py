@@ -1,8 +1,9 @@
-"""The embedded log, kept bounded and alive: drained and replaced when it is too long, replaced when it dies.
+"""The embedded log, kept bounded and alive: trimmed, replaced when that is not enough, and when it dies.
 
-The embedded broker has no retention. Past a set memory its log is *recycled*: ingest stops (what devices send
-waits in Mosquitto), the stream and the historian work off what is there, the broker starts empty under a new
-identity, state comes back from the database, and subscribers of the api get a gap and a snapshot.
+The embedded broker has no retention. Past half of a set memory what everybody has read is dropped. Where that
+does not help, because the database is away or slow, the log is *recycled* past the whole: ingest stops (what
+devices send waits in Mosquitto), the stream and the historian work off what is there, the broker starts empty
+under a new identity, state comes back from the database, and subscribers of the api get a gap and a snapshot.
 """
 
 from __future__ import annotations
@@ -15,15 +16,17 @@ from collections.abc import Callable, Mapping
 from cli.drain import Drain
 from cli.embedded.kafka import EmbeddedKafka
 from cli.role import Role
+from cli.trimming import Trimmer
 from runtime.topics import create_topics, partition_counts
 from twin.errors import TwinError
 
 log = logging.getLogger(__name__)
 
 LOOK_S = 1.0
+TRIM_LOOK_S = 5.0
 DRAIN_TIMEOUT_S = 60.0
 RETRY_S = 60.0
-"""How long a recycle that could not drain is put off: the database may be away."""
+"""How long a recycle that could not drain, or a trim, is put off: the database may be away."""
 
 RESTART_RETRY_S = 1.0
 
@@ -39,6 +42,7 @@ class LogKeeper:
         kafka: EmbeddedKafka,
         roles: Mapping[str, Role],
         drain: Drain,
+        trimmer: Trimmer,
         *,
         partitions: int,
         bytes_max: int,
@@ -49,6 +53,8 @@ class LogKeeper:
         self._roles = [roles[name] for name in READERS_AND_WRITERS]
         self._ingest = roles["ingest"]
         self._drain = drain
+        self._trimmer = trimmer
+        self._next_trim = 0.0
         self._partitions = partitions
         self._bytes_max = bytes_max
         self._changed = changed
@@ -65,6 +71,18 @@ class LogKeeper:
                 await self._replace(signal.SIGKILL)
             elif self._kafka.resident_bytes > self._bytes_max and loop.time() >= self._not_before:
                 await self.recycle()
+            elif loop.time() >= self._next_trim:
+                await self._trim()
+
+    async def _trim(self) -> None:
+        loop = asyncio.get_running_loop()
+        trims = self._kafka.resident_bytes > self._bytes_max // 2
+        try:
+            await self._trimmer.look(self._kafka.cluster_id, trims=trims)
+            self._next_trim = loop.time() + TRIM_LOOK_S
+        except TwinError as error:
+            log.warning("%s; tried again in %.0f s", error, RETRY_S)
+            self._next_trim = loop.time() + RETRY_S
 
     async def recycle(self) -> bool:
         """Drain the log and start an empty one; tell whether that was done.

@@ -27,8 +27,10 @@ from cli.progress import Progress
 from cli.recycle import LogKeeper
 from cli.role import Role
 from cli.service_keeper import keep_service
+from cli.trimming import Trimmer
 from cli.up_metrics import UP, Kept, UpMetrics, metrics_ports
 from cli.up_options import PARTITIONS, Secrets, UpOptions, role_environments
+from runtime.clock import system_clock
 from runtime.metrics import new_registry, serve_metrics
 from runtime.topics import create_topics, partition_counts
 from twin.errors import ServiceError, TwinError
@@ -194,6 +196,7 @@ class EmbeddedSystem:
             self.kafka,
             self.roles,
             Drain(self.kafka.bootstrap, self.postgres.dsn(), PARTITIONS),
+            Trimmer(self.kafka.bootstrap, self.postgres.dsn(), PARTITIONS, system_clock),
             partitions=PARTITIONS,
             bytes_max=self._options.log_bytes_max,
             changed=self.changed,

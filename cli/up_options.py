@@ -9,7 +9,11 @@ from pathlib import Path
 
 from runtime.secret_files import SUFFIX
 
-PARTITIONS = 4
+# Partitions divide work among processes, and here each role is one: more would only cost records.
+PARTITIONS = 1
+
+# While an entry of a checkpoint is encoded the stream rests: so many small entries, spread over time.
+BUCKETS = 64
 
 # A worker that dies is missed after so long.
 STREAM_SESSION_S = 2
@@ -107,7 +111,7 @@ def role_environments(
             **_of_ingest(options.acknowledge, ours),
             "LIVETWIN_PSEUDONYM_KEY": secrets.pseudonym_key,
         },
-        "stream": {**shared, "LIVETWIN_SESSION_TIMEOUT_S": str(STREAM_SESSION_S)},
+        "stream": {**shared, **_OF_STREAM},
         "historian": shared,
         "alerting": {
             **_of_channels(secrets.channels),
@@ -122,6 +126,9 @@ def role_environments(
     if options.simulate:
         environments["simulate"] = {**shared, **mqtt, **options.simulator}
     return environments
+
+
+_OF_STREAM = {"LIVETWIN_SESSION_TIMEOUT_S": str(STREAM_SESSION_S), "LIVETWIN_BUCKETS": str(BUCKETS)}
 
 
 def _passed_on() -> dict[str, str]:

@@ -8,7 +8,7 @@ by the time of those that do not.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
 from runtime import topics
@@ -19,7 +19,7 @@ from stream.alarm_desk import Surroundings
 from stream.alarm_seeding import seeded_contents
 from stream.alarm_subject import AlarmSubject
 from stream.alarms_told import AlarmsTold
-from stream.buckets import Buckets, Checkpoint
+from stream.buckets import Buckets, Entry
 from stream.model_bindings import ModelBindings
 from stream.stage import Applied, Knowledge, Output, alarm_revision, log_time
 from twin.alarms.alarm import Moment
@@ -91,9 +91,9 @@ class AlarmStage:
             if entity != PARTITION and content.model != model.version:
                 self._outdated.add(entity)
 
-    def checkpoint(self) -> Checkpoint:
-        """Return what to write so that this state can be restored."""
-        return self._buckets.checkpoint()
+    def entries(self) -> Iterator[Entry]:
+        """Yield the entries of a checkpoint, as `Buckets.entries` does."""
+        return self._buckets.entries()
 
 
 class _Work:

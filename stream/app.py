@@ -38,6 +38,10 @@ SEND_S_MAX = 60.0
 # the sixth waits for the answer.
 BATCH_BYTES_MAX = 512 * 1024
 
+# An entry of a checkpoint is one record: a bucket with 5,000 datastreams, or an area that 100,000 tell
+# something. Kafka's own bound is a megabyte.
+CHECKPOINT_BYTES_MAX = 16 * 1024 * 1024
+
 
 class FaustRecord:
     """An event of Faust as the worker's record."""
@@ -109,7 +113,30 @@ def create_app(
 
     `on_failure` is called with what a worker raised; the app does nothing more then.
     """
-    app = faust.App(
+    app = _new_app(settings, kafka)
+    table = app.Table(
+        "state",
+        partitions=settings.partitions,
+        key_type=bytes,
+        value_type=bytes,
+        extra_topic_configs={"max.message.bytes": CHECKPOINT_BYTES_MAX},
+    )
+    workers = workers_of(FaustLog(app, table))
+    app.transport = Transport.configured(
+        kafka,
+        frozenset(workers),
+        lambda topic, partition: workers[topic].position(partition) + 1,
+        on_positioned,
+    )(app.conf.broker, app, loop=app.loop)
+    for topic, worker in workers.items():
+        app.agent(app.topic(topic, value_type=bytes, key_type=bytes), name=topic)(_taking(worker, on_failure))
+        app.on_partitions_revoked.connect(_forgetting(worker), weak=False)
+        app.on_partitions_assigned.connect(_forgetting(worker), weak=False)
+    return app
+
+
+def _new_app(settings: StreamSettings, kafka: KafkaAccess) -> Any:
+    return faust.App(
         settings.group,
         broker=[URL(f"kafka://{server}") for server in kafka.servers.split(",")],
         broker_credentials=_credentials(kafka),
@@ -134,22 +161,10 @@ def create_app(
         producer_acks=-1,
         producer_linger_ms=0,
         producer_max_batch_size=BATCH_BYTES_MAX,
+        producer_max_request_size=CHECKPOINT_BYTES_MAX,
         web_enabled=False,
         autodiscover=False,
     )
-    table = app.Table("state", partitions=settings.partitions, key_type=bytes, value_type=bytes)
-    workers = workers_of(FaustLog(app, table))
-    app.transport = Transport.configured(
-        kafka,
-        frozenset(workers),
-        lambda topic, partition: workers[topic].position(partition) + 1,
-        on_positioned,
-    )(app.conf.broker, app, loop=app.loop)
-    for topic, worker in workers.items():
-        app.agent(app.topic(topic, value_type=bytes, key_type=bytes), name=topic)(_taking(worker, on_failure))
-        app.on_partitions_revoked.connect(_forgetting(worker), weak=False)
-        app.on_partitions_assigned.connect(_forgetting(worker), weak=False)
-    return app
 
 
 def _credentials(kafka: KafkaAccess) -> CredentialsT | None:

@@ -6,14 +6,15 @@ What neighbours find out about an entity goes back to it as a verdict on its own
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from operator import attrgetter
 
 import msgspec
 
 from runtime import topics
 from stream.alarm_feed import AlarmFeed
-from stream.buckets import Buckets, Checkpoint
+from stream.buckets import Buckets, Entry
 from stream.model_bindings import ModelBindings
 from stream.stage import (
     Applied,
@@ -54,6 +55,8 @@ class AreaSnapshot(msgspec.Struct, array_like=True, frozen=True):
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(AreaSnapshot).decode
+
+_AREA_AND_NAME = attrgetter("area", "name")
 
 
 class AreaKind:
@@ -129,9 +132,9 @@ class AreaStage:
             feed.rolled_up(update)
         return feed.outputs(self._partition, self._partitions, now, clock=False)
 
-    def checkpoint(self) -> Checkpoint:
-        """Return what to write so that this state can be restored."""
-        return self._buckets.checkpoint()
+    def entries(self) -> Iterator[Entry]:
+        """Yield the entries of a checkpoint, as `Buckets.entries` does."""
+        return self._buckets.entries()
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,9 +174,13 @@ class AreaStages:
 
 
 def area_outputs(inputs: list[AreaInput], now: Instant, partitions: int) -> list[Output]:
-    """Return records that tell these inputs to their areas, in order."""
+    """Return records that tell these inputs to their areas; those of one area and name together, in order.
+
+    An area judges all that it was told by a name as soon as one record tells it something: so a name that is
+    spread over many records would be judged many times.
+    """
     by_partition: defaultdict[int, list[AreaInput]] = defaultdict(list)
-    for one in inputs:
+    for one in sorted(inputs, key=_AREA_AND_NAME):
         by_partition[partition_of(one.area, partitions)].append(one)
     return [
         Output(topics.AREA_INPUTS, partition, AREA_INPUTS.encode(AreaInputBatch(VERSION, now, tuple(part))))

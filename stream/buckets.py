@@ -1,9 +1,9 @@
 """Buckets: what a partition keeps by name, and what a checkpoint of it holds. Pure.
 
-A checkpoint writes the buckets that changed. Each bucket carries the offset up to which it is complete; the
-position of the partition, written last, lists them. A checkpoint that was torn, or overwritten by a worker
-that had lost the partition without knowing it yet, is recognised by that list, and the replay starts early
-enough.
+A checkpoint writes the buckets that changed, all at once or little by little. Each bucket carries the offset
+up to which it is complete; the position of the partition, written last, lists them. A checkpoint that was
+torn, or overwritten by a worker that had lost the partition without knowing it yet, is recognised by that
+list, and the replay starts early enough.
 """
 
 from __future__ import annotations
@@ -42,11 +42,11 @@ class Position(msgspec.Struct, array_like=True, frozen=True):
     buckets: tuple[int, ...]
 
 
-class Checkpoint(NamedTuple):
-    """The entries to write, buckets first, the position last."""
+class Entry(NamedTuple):
+    """One entry of a checkpoint."""
 
-    buckets: dict[int, bytes]
-    position: bytes
+    bucket: int | None  #: its number; None: it is the position
+    value: bytes
 
 
 S = TypeVar("S")
@@ -191,18 +191,23 @@ class Buckets(Generic[S]):
         self.offset = max(self.offset, offset)
         self.time = max(self.time, time)
 
-    def checkpoint(self) -> Checkpoint:
-        """Return what to write so that these contents can be restored; marks every bucket as written."""
-        entries: dict[int, bytes] = {}
+    def entries(self) -> Iterator[Entry]:
+        """Yield what to write so that these contents can be restored: changed buckets, and last the position.
+
+        Records may be applied between two entries. So each bucket is complete up to the moment at which it is
+        yielded, and all of them at least up to the first: that is where the position stands, and a replay
+        meets buckets that know some of its records already. What was told until an entry was yielded must be
+        durable before it is written. A bucket counts as written when it is yielded.
+        """
+        offset, time = self.offset, self.time
         for number, bucket in enumerate(self._buckets):
             if bucket.dirty:
-                bucket.dirty = False
-                self._written[number] = self.offset
-                contents = tuple(
-                    msgspec.Raw(self._kind.encode(name, content)) for name, content in bucket.contents.items()
-                )
-                entries[number] = _encode(
-                    BucketSnapshot(VERSION, self._log, self.offset, self.time, contents)
-                )
-        position = Position(VERSION, self._log, self.offset, self.time, tuple(self._written))
-        return Checkpoint(entries, _encode(position))
+                yield Entry(number, self._encoded(number, bucket))
+        yield Entry(None, _encode(Position(VERSION, self._log, offset, time, tuple(self._written))))
+
+    def _encoded(self, number: int, bucket: Bucket[S]) -> bytes:
+        bucket.dirty = False
+        self._written[number] = self.offset
+        encode = self._kind.encode
+        contents = tuple(msgspec.Raw(encode(name, content)) for name, content in bucket.contents.items())
+        return _encode(BucketSnapshot(VERSION, self._log, self.offset, self.time, contents))

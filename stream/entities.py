@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from stream.agenda import Agenda
 from stream.alarm_feed import AlarmFeed
-from stream.buckets import Buckets, Checkpoint
+from stream.buckets import Buckets, Entry
 from stream.entity_content import EntityContent, same_terms, work_by
 from stream.model_bindings import ModelBindings
 from stream.seeding import untold
@@ -291,6 +292,6 @@ class EntityStage:
             wanted = self._wanted[entity] = wanted_of(properties, attributes, windows)
         return wanted
 
-    def checkpoint(self) -> Checkpoint:
-        """Return what to write so that this state can be restored."""
-        return self._buckets.checkpoint()
+    def entries(self) -> Iterator[Entry]:
+        """Yield the entries of a checkpoint, as `Buckets.entries` does."""
+        return self._buckets.entries()

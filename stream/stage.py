@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import NamedTuple, Protocol, TypeVar
 
 from runtime import topics
-from stream.buckets import Checkpoint
+from stream.buckets import Entry
 from twin.alarms.messages import AlarmEvent, IncidentEvent
 from twin.alarms.operand import Series
 from twin.alarms.usual import Usual
@@ -58,8 +58,8 @@ class Stage(Protocol[B_contra]):
         """Take in the record at `offset`; None is one that could not be read."""
         ...
 
-    def checkpoint(self) -> Checkpoint:
-        """Return what to write so that this state can be restored."""
+    def entries(self) -> Iterator[Entry]:
+        """Yield the entries of a checkpoint; records may be applied between two of them."""
         ...
 
 

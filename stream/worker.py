@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterable
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 from runtime.tracing import Headers
 from stream.buckets import NOWHERE
+from stream.checkpoints import Checkpoints
 from stream.metrics import StreamMetrics
 from stream.settings import StreamSettings
 from stream.stage import Applied, Output, Stage, StageKind
@@ -24,9 +26,6 @@ log = logging.getLogger(__name__)
 SEEK_BACK_DELAY_S = 0.3
 SEEK_BACK_TRIES_MAX = 10
 
-# Longer than the interval of ticks.
-QUIET_S = 1.5
-
 
 class HoleError(TwinError):
     """Records are missing between two offsets, and seeking back did not bring them."""
@@ -34,15 +33,11 @@ class HoleError(TwinError):
 
 @dataclass(slots=True)
 class _Partition:
-    """A partition that this worker holds, with what the next checkpoint will cover."""
+    """A partition that this worker holds."""
 
     stage: Stage[Any]
     model: CityModel  #: by which it works
-    records: list[Record] = field(default_factory=list)
-    confirmations: list[Confirmation] = field(default_factory=list)
-    since: float = 0.0  #: loop time of the first record since the last checkpoint
-    last: float = 0.0  #: loop time of the last record
-    checkpointing: asyncio.Lock = field(default_factory=asyncio.Lock)
+    checkpoints: Checkpoints
     hole_tries: int = 0
     hole_time: float = 0.0
 
@@ -84,6 +79,8 @@ class Worker:
         """Drop every partition from memory; nothing of them is acknowledged any more."""
         self._generation += 1
         self._recovered = False
+        for held in self._partitions.values():
+            held.checkpoints.lose()
         self._partitions.clear()
         self._metrics.partitions.labels(self._kind.topic).set(0)
 
@@ -121,28 +118,26 @@ class Worker:
             return  # lost in a rebalance: its new owner takes the record
         expected = held.stage.offset + 1
         if record.offset < expected:
-            held.records.append(record)  # a replay of what the state has already
+            held.checkpoints.cover(record)  # a replay of what the state has already
             return
         if record.offset > expected and not await self._reaches(held, record, expected):
             return
         held.hole_tries = 0
-        held.last = asyncio.get_running_loop().time()
-        if not held.records:
-            held.since = held.last
         batch = self._read(record)
         if batch is not None:
             await self._know(batch)
         if held.model is not self.model and not await self._adopt(record.partition, held):
             return
         trace = self._traces.taken(self._kind.topic, record) if self._traces is not None else None
-        applied = held.stage.apply(record.offset, batch, held.model)
-        held.records.append(record)
-        await self._send(held, applied.outputs, trace.headers if trace is not None else ())
+        async with held.checkpoints.settled:
+            applied = held.stage.apply(record.offset, batch, held.model)
+            held.checkpoints.cover(record)
+            await self._send(held, applied.outputs, trace.headers if trace is not None else ())
         if trace is not None:
             trace.end(len(applied.outputs))
         self._count(applied)
-        if len(held.records) >= self._settings.checkpoint_records_max:
-            await self._checkpoint(record.partition, held)
+        if held.checkpoints.waiting >= self._settings.checkpoint_records_max:
+            await held.checkpoints.write_now()
 
     async def _adopt(self, partition: int, held: _Partition) -> bool:
         """Let a partition go on with the present model; return False when it was lost meanwhile.
@@ -151,7 +146,7 @@ class Worker:
         told, under the same revisions.
         """
         model = self.model
-        await self._checkpoint(partition, held)
+        await held.checkpoints.write_now()
         held.model = model
         return self._partitions.get(partition) is held
 
@@ -165,52 +160,14 @@ class Worker:
             return None
 
     async def checkpoint_due(self) -> None:
-        """Checkpoint every partition whose oldest unacknowledged record is old, or to which none comes.
-
-        Ticks come each second, so a partition without records belongs to a system that is being stopped: who
-        waits for the log to be worked off need not wait for the interval.
-        """
-        now = asyncio.get_running_loop().time()
-        for partition, held in list(self._partitions.items()):
-            if not held.records:
-                continue
-            if now - held.since >= self._settings.checkpoint_interval_s or now - held.last >= QUIET_S:
-                await self._checkpoint(partition, held)
+        """Begin the checkpoints that are due, or finish them where no record comes any more."""
+        for held in list(self._partitions.values()):
+            await held.checkpoints.write_if_due()
 
     async def checkpoint_all(self) -> None:
         """Checkpoint every partition that has something to cover; on the way out."""
-        for partition, held in list(self._partitions.items()):
-            if held.records:
-                await self._checkpoint(partition, held)
-
-    async def _checkpoint(self, partition: int, held: _Partition) -> None:
-        async with held.checkpointing:
-            await self._write_checkpoint(partition, held)
-
-    async def _write_checkpoint(self, partition: int, held: _Partition) -> None:
-        loop = asyncio.get_running_loop()
-        started = loop.time()
-        # From here to the first await nothing else runs, so state and records belong together.
-        checkpoint = held.stage.checkpoint()
-        records, held.records = held.records, []
-        confirmations, held.confirmations = held.confirmations, []
-        held.since = started
-        await asyncio.gather(*confirmations)
-        await asyncio.gather(
-            *(
-                self._transport.write_checkpoint(partition, self._key(partition, number), value)
-                for number, value in checkpoint.buckets.items()
-            )
-        )
-        await self._transport.write_checkpoint(
-            partition, self._key(partition, "position"), checkpoint.position
-        )
-        if self._partitions.get(partition) is not held:
-            return  # lost in a rebalance meanwhile: its new owner replays
-        for record in records:
-            record.acknowledge()
-        self._metrics.checkpoints.inc()
-        self._metrics.checkpoint_seconds.observe(loop.time() - started)
+        for held in list(self._partitions.values()):
+            await held.checkpoints.write_now()
 
     async def _hold(self, partition: int) -> _Partition | None:
         """Return a partition, taken into memory if need be; None when it is not assigned to this process."""
@@ -233,29 +190,39 @@ class Worker:
         held = self._held(partition, stage, model)
         await self._send(held, stage.open(knowledge, model))
         # The database moves on with this log; a replay must start from the same seed.
-        await self._checkpoint(partition, held)
+        await held.checkpoints.write_now(first=True)
         return held
 
     def _held(self, partition: int, stage: Stage[Any], model: CityModel) -> _Partition:
-        held = self._partitions[partition] = _Partition(stage, model)
+        checkpoints = Checkpoints(
+            stage,
+            partial(self._write, partition),
+            self._metrics,
+            interval_s=self._settings.checkpoint_interval_s,
+            buckets=self._settings.buckets,
+        )
+        held = self._partitions[partition] = _Partition(stage, model, checkpoints)
         self._metrics.partitions.labels(self._kind.topic).set(len(self._partitions))
         return held
 
     async def _send(self, held: _Partition, outputs: Iterable[Output], headers: Headers = ()) -> None:
         for topic, partition, value in outputs:
-            held.confirmations.append(await self._transport.send(topic, partition, value, headers))
+            held.checkpoints.await_first(await self._transport.send(topic, partition, value, headers))
             self._metrics.sent.labels(topic).inc()
 
     def _restored(self, partition: int) -> Stage[Any] | None:
         read = self._transport.read_checkpoint
         return self._kind.restored(
             partition,
-            read(self._key(partition, "position")),
+            read(self._key(partition, None)),
             lambda number: read(self._key(partition, number)),
         )
 
-    def _key(self, partition: int, part: int | Literal["position"]) -> bytes:
-        return f"{self._kind.topic}/{partition}/{part}".encode()
+    def _write(self, partition: int, bucket: int | None, value: bytes) -> Confirmation:
+        return self._transport.write_checkpoint(partition, self._key(partition, bucket), value)
+
+    def _key(self, partition: int, bucket: int | None) -> bytes:
+        return f"{self._kind.topic}/{partition}/{'position' if bucket is None else bucket}".encode()
 
     async def _reaches(self, held: _Partition, record: Record, expected: int) -> bool:
         """Seek back to `expected`; return True when the log does not have it, so the record may be taken."""

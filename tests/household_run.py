@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass, field
 from itertools import count
 from typing import NamedTuple
 
@@ -12,11 +11,11 @@ import msgspec
 from storage.knowledge import StoredKnowledge
 from storage.state_store import StoredState
 from stream.areas import AreaStage, AreaStages
-from stream.buckets import Checkpoint
 from stream.entities import EntityStage
 from stream.entity_stages import EntityStages
 from stream.seeding import knowledge_of
 from stream.stage import Output
+from tests.changelog import Changelog
 from tests.household_city import REGISTERS
 from twin.codec import VERSION
 from twin.household_sum import WINDOW
@@ -42,17 +41,6 @@ class PublishedSum(NamedTuple):
     spoke: frozenset[int]  #: members that had sent a reading of the window
 
 
-@dataclass
-class Saved:
-    """A checkpoint as the table of it has it."""
-
-    position: bytes = b""
-    buckets: dict[int, bytes] = field(default_factory=dict)
-
-    def with_written(self, checkpoint: Checkpoint) -> Saved:
-        return Saved(checkpoint.position, {**self.buckets, **checkpoint.buckets})
-
-
 class HouseholdRun:
     """One town, from its first record on."""
 
@@ -67,7 +55,7 @@ class HouseholdRun:
         self._told: dict[tuple[str, str, int], Update] = {}
         self._entities: EntityStage
         self._areas: AreaStage
-        self._saved: list[Saved]
+        self._saved: list[Changelog]
         self._begin()
 
     # --- what happens ---
@@ -92,7 +80,7 @@ class HouseholdRun:
 
     def save(self) -> None:
         """Write a checkpoint; one that was written before may be what a restart finds."""
-        self._saved.append(self._saved[-1].with_written(self._entities.checkpoint()))
+        self._saved.append(self._saved[-1].copy().write(self._entities.entries()))
         del self._saved[:-3]
 
     def restart(self, back: int) -> None:
@@ -100,14 +88,12 @@ class HouseholdRun:
         saved = self._saved[max(-len(self._saved), -1 - back)]
         if not saved.position:
             return
-        found = self._kind.restored(0, saved.position, saved.buckets.get)
+        found = saved.restored(self._kind)
         assert found is not None
         self._entities = found
         for offset in range(found.offset + 1, len(self._log)):
             self._take(self._entities.apply(offset, self._log[offset], self.model).outputs)
-        written = self._areas.checkpoint()
-        areas = self._area_kind.restored(0, written.position, {**self._area_buckets, **written.buckets}.get)
-        self._area_buckets |= written.buckets
+        areas = self._saved_areas.write(self._areas.entries()).restored(self._area_kind)
         assert areas is not None
         self._areas = areas
 
@@ -133,8 +119,8 @@ class HouseholdRun:
         self._entities = self._kind.seeded(0, knowledge, self.model)
         self._areas = self._area_kind.seeded(0, knowledge, self.model)
         self._log: list[ObservationBatch] = []
-        self._saved = [Saved()]
-        self._area_buckets: dict[int, bytes] = {}
+        self._saved = [Changelog()]
+        self._saved_areas = Changelog()
         self._take(self._entities.open(knowledge, self.model))
 
     def _stored(self) -> StoredKnowledge:

@@ -8,6 +8,7 @@ from collections.abc import Coroutine
 from typing import Any
 
 import click
+import uvloop
 
 from cli.running import model_source, read_settings, run_role
 from runtime.tracing import tracing
@@ -22,7 +23,12 @@ def command() -> None:
     """Run the stream role: observations to state. Settings: LIVETWIN_*."""
     settings = read_settings(StreamSettings)
     with tracing("stream", settings.trace_ratio) as tracer:
-        run_role("stream", settings, lambda: _and_leave(run(settings, model_source(settings), tracer)))
+        run_role(
+            "stream",
+            settings,
+            lambda: _and_leave(run(settings, model_source(settings), tracer)),
+            uvloop.new_event_loop,
+        )
 
 
 async def _and_leave(work: Coroutine[Any, Any, None]) -> None:

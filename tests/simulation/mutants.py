@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from types import MappingProxyType
 from typing import Any
 
 import pytest
 
-from stream.buckets import Buckets, Checkpoint
+from stream.buckets import Buckets, Entry
 from tests.simulation.model_database import ModelDatabase
 from twin import cohort
 from twin.datastream_state import DatastreamState
@@ -63,13 +63,13 @@ def close_a_window_without_its_late_part(patch: pytest.MonkeyPatch) -> None:
 
 def forget_a_bucket_of_a_checkpoint(patch: pytest.MonkeyPatch) -> None:
     """A bucket that changed is not written with the others."""
-    checkpoint = Buckets.checkpoint
+    entries = Buckets.entries
 
-    def mutated(self: Buckets[Any]) -> Checkpoint:
+    def mutated(self: Buckets[Any]) -> Iterator[Entry]:
         self._buckets[-1].dirty = False
-        return checkpoint(self)
+        return entries(self)
 
-    patch.setattr(Buckets, "checkpoint", mutated)
+    patch.setattr(Buckets, "entries", mutated)
 
 
 def publish_a_cohort_of_nine(patch: pytest.MonkeyPatch) -> None:

@@ -7,16 +7,18 @@ it before a checkpoint is written. A crash leaves some of it, and perhaps a chec
 from __future__ import annotations
 
 from collections import defaultdict, deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from random import Random
 from typing import Any
 
 from runtime import topics
 from stream.alarms import AlarmStages
 from stream.areas import AreaStages
+from stream.buckets import Entry
 from stream.entity_stages import EntityStages
 from stream.model_bindings import ModelBindings
 from stream.stage import Knowledge, Output, Stage, StageKind
+from tests.changelog import Changelog
 from tests.simulation.simulated_log import SimulatedLog
 from twin.instant import MINUTE
 from twin.model import CityModel
@@ -26,14 +28,6 @@ FUTURE_MAX = 5 * MINUTE
 
 Place = tuple[str, int]
 """A topic and a partition."""
-
-
-class _Table:
-    """The changelog of one stage: the last write of each entry."""
-
-    def __init__(self) -> None:
-        self.buckets: dict[int, bytes] = {}
-        self.position: bytes | None = None
 
 
 class SimulatedStream:
@@ -61,7 +55,8 @@ class SimulatedStream:
         self.places = [(topic, number) for topic in self._kinds for number in range(partitions)]
         self._stages: dict[Place, Stage[Any]] = {}
         self._models: dict[Place, CityModel] = {}  # by which each stage works
-        self._tables: defaultdict[Place, _Table] = defaultdict(_Table)
+        self._tables: defaultdict[Place, Changelog] = defaultdict(Changelog)
+        self._begun: dict[Place, Iterator[Entry]] = {}  # checkpoints
         self._unsent: defaultdict[Place, deque[Output]] = defaultdict(deque)
         self.crashes = 0
 
@@ -81,9 +76,9 @@ class SimulatedStream:
         return count
 
     def _hold(self, place: Place) -> Stage[Any]:
-        kind, table = self._kinds[place[0]], self._tables[place]
+        kind = self._kinds[place[0]]
         self._models[place] = self.model
-        stage = kind.restored(place[1], table.position, table.buckets.get)
+        stage = self._tables[place].restored(kind, place[1])
         if stage is None:
             knowledge = self._seeds()
             stage = kind.seeded(place[1], knowledge, self.model)
@@ -119,13 +114,21 @@ class SimulatedStream:
     def checkpoint(self, place: Place, *, torn: bool = False) -> None:
         """Write a checkpoint, when everything that it covers was sent; or only some of its entries."""
         self.send(place)
-        table, written = self._tables[place], self._stages[place].checkpoint()
-        entries = list(written.buckets.items())
+        self._begun.pop(place, None)
+        entries = list(self._stages[place].entries())
         if torn:
-            entries = self._dice.sample(entries, self._dice.randrange(len(entries) + 1))
-        table.buckets.update(entries)
-        if not torn:
-            table.position = written.position
+            buckets = [one for one in entries if one.bucket is not None]
+            entries = self._dice.sample(buckets, self._dice.randrange(len(buckets) + 1))
+        self._tables[place].write(entries)
+
+    def checkpoint_a_little(self, place: Place) -> None:
+        """Write the next entry of a checkpoint that is spread over time; perhaps it begins with that."""
+        self.send(place)
+        entries = self._begun.setdefault(place, self._stages[place].entries())
+        entry = next(entries)
+        self._tables[place].write([entry])
+        if entry.bucket is None:
+            del self._begun[place]
 
     def crash(self) -> None:
         """Lose some stages, or all; some have sent a part of what they wanted to, some tear a checkpoint."""
@@ -137,6 +140,7 @@ class SimulatedStream:
                 self.checkpoint(place, torn=True)
             self.send(place, 0.0)
             self._unsent[place].clear()
+            self._begun.pop(place, None)
             del self._stages[place]
         if len(lost) == len(held):
             self.reload()
@@ -145,8 +149,10 @@ class SimulatedStream:
         """Let something happen that a running stream does by itself: send, or checkpoint a partition."""
         for place in list(self._stages):
             fate = self._dice.random()
-            if fate < 0.15:
+            if fate < 0.1:
                 self.checkpoint(place)
+            elif fate < 0.25:
+                self.checkpoint_a_little(place)
             elif fate < 0.6:
                 self.send(place, self._dice.choice((0.0, 1.0)))
 

@@ -26,7 +26,7 @@ class BatchError(TwinError):
 
 
 class PartitionLog:
-    """Batches of records by their offsets. Nothing is dropped but by `trim`."""
+    """Batches of records by their offsets, which may have holes. Nothing is dropped but by `trim`."""
 
     def __init__(self) -> None:
         self.start = 0  #: the first offset that is still here
@@ -82,6 +82,10 @@ class PartitionLog:
         self.bytes -= sum(map(len, self._batches[:count]))
         del self._batches[:count], self._ends[:count], self._newest[:count]
         self.start = max(self.start, min(offset, self.end))
+
+    def _drop(self, place: int) -> None:
+        self.bytes -= len(self._batches[place])
+        del self._batches[place], self._ends[place], self._newest[place]
 
     def wake(self, event: asyncio.Event) -> None:
         """Set an event at each append from now on."""

@@ -81,9 +81,10 @@ class Requests:
 
     async def _create_topics(self, request: Any, _client: str) -> Any:
         results: list[tuple[str, int, str | None]] = []
-        for name, partitions, *_ in request.create_topic_requests:
+        for name, partitions, _replication, _replicas, settings in request.create_topic_requests:
+            compacted = "compact" in dict(settings).get("cleanup.policy", "")
             try:
-                made = request.validate_only or self._topics.create(name, partitions)
+                made = request.validate_only or self._topics.create(name, partitions, compacted=compacted)
                 results.append((name, 0 if made else TOPIC_EXISTS, None))
             except ValueError as error:
                 results.append((name, INVALID_PARTITIONS, str(error)))

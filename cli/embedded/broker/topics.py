@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from cli.embedded.broker.compacted import CompactedLog
 from cli.embedded.broker.partition import PartitionLog
 
 PARTITIONS_MAX = 1_024
@@ -16,7 +17,7 @@ class Topics:
     def __init__(self) -> None:
         self._by_name: dict[str, list[PartitionLog]] = {}
 
-    def create(self, name: str, partitions: int) -> bool:
+    def create(self, name: str, partitions: int, *, compacted: bool = False) -> bool:
         """Make a topic; return False when it is there already. Raises ValueError beyond the bounds."""
         if name in self._by_name:
             return False
@@ -25,7 +26,8 @@ class Topics:
                 f"topic {name} with {partitions} partitions: 1 to {PARTITIONS_MAX} are possible, and "
                 f"{TOPICS_MAX} topics"
             )
-        self._by_name[name] = [PartitionLog() for _ in range(partitions)]
+        kind = CompactedLog if compacted else PartitionLog
+        self._by_name[name] = [kind() for _ in range(partitions)]
         return True
 
     def delete(self, name: str) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from stream.areas import AreaStage, AreaStages
 from stream.stage import NOTHING
+from tests.changelog import Changelog
 from tests.cities import small_city
 from twin.codec import VERSION
 from twin.entity import Entity
@@ -116,8 +117,7 @@ def test_a_restored_stage_goes_on_where_it_was() -> None:
     stage = KIND.seeded(0, NOTHING._replace(area_revisions={"town": 7}), MODEL)
     before = play(stage, [told("town", "town.street", "noise_level", 60.0)])
     assert [one.revision for one in before] == [8]
-    checkpoint = stage.checkpoint()
-    again = KIND.restored(0, checkpoint.position, checkpoint.buckets.get)
+    again = Changelog().write(stage.entries()).restored(KIND)
     assert again is not None
     after = play(again, [told("town", "town.street", "noise_level", 70.0, time=11 * MINUTE)])
     assert [(one.revision, one.value) for one in after] == [(9, 70.0)]

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from itertools import islice
 from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from runtime import topics
-from stream.buckets import NOWHERE, Checkpoint
+from stream.buckets import NOWHERE, Entry
 from stream.entities import EntityStage
 from stream.entity_stages import EntityStages
 from stream.stage import NOTHING, Output
+from tests.changelog import Changelog
 from tests.cities import small_city
 from tests.strategies import observations
 from twin.alarms.messages import ALARM_INPUTS
@@ -26,24 +29,6 @@ BUCKETS = 4
 # One partition, so that every entity of the small city lives in it.
 KIND = EntityStages("log-1", 1, BUCKETS, 5 * MINUTE)
 Told = dict[tuple[Any, ...], Any]
-
-
-class Store:
-    """What a changelog holds: the last write of each entry."""
-
-    def __init__(self) -> None:
-        self.buckets: dict[int, bytes] = {}
-        self.position: bytes | None = None
-
-    def write(self, checkpoint: Checkpoint, *, buckets: int | None = None, position: bool = True) -> None:
-        """Write a checkpoint, or only its first `buckets` entries, as a crash would leave it."""
-        for number, value in list(checkpoint.buckets.items())[:buckets]:
-            self.buckets[number] = value
-        if position:
-            self.position = checkpoint.position
-
-    def restore(self, kind: EntityStages = KIND) -> EntityStage | None:
-        return kind.restored(0, self.position, self.buckets.get)
 
 
 def fresh() -> EntityStage:
@@ -91,24 +76,29 @@ records_strategy = st.lists(st.lists(observations, min_size=0, max_size=5), min_
 @given(records_strategy, st.data())
 def test_a_crash_anywhere_replays_to_the_same_records(records: list[list[Observation]], data) -> None:
     whole = play(fresh(), records, 0, len(records))
-    store, stage = Store(), fresh()
-    store.write(stage.checkpoint())
+    store, stage = Changelog(), fresh()
+    store.write(stage.entries())
     told: Told = {}
     done = 0
+    begun: Iterator[Entry] | None = None
     while done < len(records):
         stop = data.draw(st.integers(done + 1, len(records)))
         for key, one in play(stage, records, done, stop).items():
             assert told.setdefault(key, one) == one
         done = stop
-        kind = data.draw(st.sampled_from(["checkpoint", "torn", "crash"]))
+        kind = data.draw(st.sampled_from(["checkpoint", "a part of one", "crash"]))
         if kind == "checkpoint":
-            store.write(stage.checkpoint())
-        elif kind == "torn":
-            store.write(stage.checkpoint(), buckets=data.draw(st.integers(0, BUCKETS)), position=False)
-        if kind != "checkpoint":
-            restored = store.restore()
+            store.write(stage.entries())
+        elif kind == "a part of one":
+            begun = begun or stage.entries()
+            part = list(islice(begun, data.draw(st.integers(0, BUCKETS + 1))))
+            store.write(part)
+            if any(entry.bucket is None for entry in part):
+                begun = None
+        else:
+            restored = store.restored(KIND)
             assert restored is not None
-            stage, done = restored, restored.offset + 1
+            stage, done, begun = restored, restored.offset + 1, None
     assert told == whole
 
 
@@ -118,22 +108,17 @@ def test_a_worker_that_lost_the_partition_cannot_lose_a_record(
 ) -> None:
     """Two owners at once, the old one behind, their entries reaching the changelog in any mixture."""
     whole = play(fresh(), records, 0, len(records))
-    store, old = Store(), fresh()
-    store.write(old.checkpoint())
+    store, old = Changelog(), fresh()
+    store.write(old.entries())
     middle = data.draw(st.integers(0, len(records)))
     told = play(old, records, 0, middle)
-    new = store.restore()
+    new = store.restored(KIND)
     assert new is not None
     told |= play(new, records, 0, len(records))
-    entries = list(old.checkpoint().buckets.items())
-    late = old.checkpoint().position
-    store.write(new.checkpoint())
-    for number, value in data.draw(st.permutations(entries)) if entries else []:
-        if data.draw(st.booleans()):
-            store.buckets[number] = value
-    if data.draw(st.booleans()):
-        store.position = late
-    restored = store.restore()
+    late = list(old.entries())
+    store.write(new.entries())
+    store.write(entry for entry in data.draw(st.permutations(late)) if data.draw(st.booleans()))
+    restored = store.restored(KIND)
     assert restored is not None
     for key, one in play(restored, records, restored.offset + 1, len(records)).items():
         assert whole[key] == one
@@ -141,14 +126,14 @@ def test_a_worker_that_lost_the_partition_cannot_lose_a_record(
 
 
 def test_a_checkpoint_of_another_log_is_not_taken() -> None:
-    store, stage = Store(), fresh()
+    stage = fresh()
     play(stage, [[Observation(1, 0, 0, 1.0)]], 0, 1)
-    store.write(stage.checkpoint())
-    assert store.restore(EntityStages("log-2", 1, BUCKETS, 5 * MINUTE)) is None
+    another = EntityStages("log-2", 1, BUCKETS, 5 * MINUTE)
+    assert Changelog().write(stage.entries()).restored(another) is None
 
 
 def test_a_partition_without_a_checkpoint_has_none() -> None:
-    assert Store().restore() is None
+    assert Changelog().restored(KIND) is None
 
 
 def test_a_seeded_partition_starts_at_the_beginning_and_keeps_its_revisions() -> None:

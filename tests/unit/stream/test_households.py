@@ -7,6 +7,7 @@ import math
 from stream.entities import EntityStage
 from stream.entity_stages import EntityStages
 from stream.stage import NOTHING, Output
+from tests.changelog import Changelog
 from tests.household_city import household_city
 from twin.codec import VERSION
 from twin.cohort import CONNECTIONS_MIN, Past
@@ -113,8 +114,7 @@ def test_meters_that_fell_silent_once_have_their_next_window_told_as_early_as_af
     live(stage, model, range(5))
     tick(stage, model, 25)  # the window of ten minutes is told early, that of the hour is not yet due
     live(stage, model, range(30, 36))
-    checkpoint = stage.checkpoint()
-    restored = KIND.restored(0, checkpoint.position, checkpoint.buckets.get)
+    restored = Changelog().write(stage.entries()).restored(KIND)
     assert restored is not None
     told = [[tick(one, model, minute) for minute in (41, 44, 47)] for one in (stage, restored)]
     assert told[0] == told[1]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from stream.areas import AreaStages
 from stream.entity_stages import EntityStages
+from tests.changelog import Changelog
 from tests.neighbour_town import MODEL, POSTS, ROLLED_UP, Stages
 from twin.datastream_snapshot import LastGood
 from twin.instant import MINUTE
@@ -84,9 +85,8 @@ def test_what_is_restored_from_a_checkpoint_knows_its_verdicts() -> None:
     stages = Stages()
     stages.report({**NORTH, "town.north.d": 21.0, "town.south.f": 3.0})
     stages.report({**NORTH, "town.north.d": 35.0})
-    entities, areas = stages.entities.checkpoint(), stages.areas.checkpoint()
-    restored = EntityStages("log-1", 1, 4, 5 * MINUTE).restored(0, entities.position, entities.buckets.get)
-    areas_restored = AreaStages("log-1", 1, 4).restored(0, areas.position, areas.buckets.get)
+    restored = Changelog().write(stages.entities.entries()).restored(EntityStages("log-1", 1, 4, 5 * MINUTE))
+    areas_restored = Changelog().write(stages.areas.entries()).restored(AreaStages("log-1", 1, 4))
     assert restored is not None
     assert areas_restored is not None
     again = Stages(restored, areas_restored, time=stages.time)

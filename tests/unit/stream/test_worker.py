@@ -49,11 +49,16 @@ class Log:
     updates: list[bytes] = field(default_factory=list)
     seeks: list[int] = field(default_factory=list)
     waiting: list[asyncio.Future[None]] = field(default_factory=list)
+    sends: asyncio.Event = field(default_factory=asyncio.Event)  #: while it is not set, sending takes long
+
+    def __post_init__(self) -> None:
+        self.sends.set()
 
     def owns(self, topic: str, partition: int) -> bool:
         return self.owned
 
     async def send(self, topic: str, partition: int, value: bytes, headers: Headers = ()) -> Confirmation:
+        await self.sends.wait()
         if topic == topics.UPDATES:
             self.updates.append(value)
         future = asyncio.get_running_loop().create_future()
@@ -88,6 +93,7 @@ def worker(
     model: CityModel | None = None,
     newer: CityModel | None = None,
     knowledge: Knowledge = NOTHING,
+    settings: StreamSettings | None = None,
 ) -> Worker:
     model = model or small_city()
 
@@ -98,7 +104,7 @@ def worker(
         return knowledge
 
     return Worker(
-        settings=StreamSettings(),
+        settings=settings or StreamSettings(),
         kind=EntityStages("log-1", 4, 4, 5 * MINUTE),
         model=model,
         reload_model=reload,
@@ -140,6 +146,45 @@ async def test_no_checkpoint_while_an_update_is_unconfirmed() -> None:
         future.set_result(None)
     await writing
     assert taken.acknowledged
+    assert log.table != before
+
+
+async def test_a_checkpoint_that_is_due_is_spread_and_covers_what_came_before_it() -> None:
+    log = Log()
+    one = worker(log, settings=StreamSettings(checkpoint_interval_s=1e-3))
+    await one.take(record(0))
+    await one.checkpoint_all()
+    first, second = record(1), record(2)
+    await one.take(first)
+    position = dict(log.table)
+    while log.table == position:  # until the first entry of the next one is written
+        await asyncio.sleep(0)
+        await one.checkpoint_due()
+    await one.take(second)
+    while not first.acknowledged:  # noqa: ASYNC110 - the loop turns until the writer is done
+        await asyncio.sleep(0)
+    assert not second.acknowledged
+    one.forget()
+    one.recovered()
+    assert one.position(PARTITION) == 1
+
+
+async def test_no_entry_of_a_checkpoint_has_a_record_whose_updates_are_half_sent() -> None:
+    log = Log()
+    one = worker(log)
+    await one.take(record(0))
+    await one.checkpoint_all()
+    await one.take(record(1))
+    log.sends.clear()
+    taking = asyncio.create_task(one.take(record(2)))
+    await asyncio.sleep(0)
+    before = dict(log.table)
+    writing = asyncio.create_task(one.checkpoint_all())
+    for _ in range(20):
+        await asyncio.sleep(0)
+    assert log.table == before
+    log.sends.set()
+    await asyncio.gather(taking, writing)
     assert log.table != before
 
 

@@ -1,0 +1,105 @@
+"""What of the embedded log may go: what all that read it for good have read, and is no longer young."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Iterator, Mapping
+from typing import TypeAlias
+
+from aiokafka import TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
+from aiokafka.errors import KafkaError
+
+from cli.drain import STREAM_GROUP
+from runtime.clock import Clock
+from runtime.kafka_access import Kafka, client_options
+from runtime.topics import (
+    AGGREGATES,
+    ALARM_INPUTS,
+    AREA_INPUTS,
+    OBSERVATIONS,
+    QUARANTINE,
+    UPDATES,
+    partition_counts,
+)
+from storage.database import UNAVAILABLE, connect
+from storage.positions import positions
+from twin.errors import ServiceError
+from twin.instant import SECOND, Duration, Instant
+
+KEPT: Duration = 20 * SECOND
+"""What was read by then goes no sooner: a subscriber that comes back goes on from it."""
+
+TIMEOUT_S = 5.0
+
+READ_BY_STREAM = frozenset({OBSERVATIONS, AREA_INPUTS, ALARM_INPUTS})
+STORED = frozenset({OBSERVATIONS, UPDATES, AGGREGATES, QUARANTINE})
+"""What the historian stores. Alarms, commands and messages to people are few, and stay."""
+
+_Read: TypeAlias = dict[TopicPartition, int]
+
+
+class Trimmer:
+    """Drops from one broker what the stream has committed and the historian has stored."""
+
+    def __init__(self, kafka: Kafka, dsn: str, partitions: int, clock: Clock) -> None:
+        self._kafka = kafka
+        self._dsn = dsn
+        self._clock = clock
+        counts = partition_counts(partitions)
+        self._places = [
+            TopicPartition(topic, number)
+            for topic in sorted(READ_BY_STREAM | STORED)
+            for number in range(counts[topic])
+        ]
+        self._log = ""
+        self._seen: deque[tuple[Instant, _Read]] = deque()  # so many looks as `KEPT` has
+        self._due: _Read = {}
+
+    async def look(self, log_id: str, *, trims: bool) -> None:
+        """Note how far the log is read; with `trims`, drop what was read `KEPT` ago.
+
+        Raises ServiceError when a service is away.
+        """
+        if log_id != self._log:
+            self._log = log_id
+            self._seen.clear()
+            self._due = {}
+        admin = AIOKafkaAdminClient(**client_options(self._kafka))
+        try:
+            async with asyncio.timeout(TIMEOUT_S):
+                await self._look(admin, log_id, trims=trims)
+        except (KafkaError, OSError, *UNAVAILABLE) as error:
+            raise ServiceError(f"the log cannot be trimmed: {error!r}") from error
+        finally:
+            await admin.close()
+
+    async def _look(self, admin: AIOKafkaAdminClient, log_id: str, *, trims: bool) -> None:
+        await admin.start()
+        now = self._clock()
+        self._seen.append((now, await self._read(admin, log_id)))
+        while self._seen[0][0] <= now - KEPT:
+            _, self._due = self._seen.popleft()
+        if trims and self._due:
+            await admin.delete_records({one: RecordsToDelete(at) for one, at in self._due.items()})
+            self._due = {}
+
+    async def _read(self, admin: AIOKafkaAdminClient, log_id: str) -> _Read:
+        mine = [one for one in self._places if one.topic in READ_BY_STREAM]
+        committed = await admin.list_consumer_group_offsets(STREAM_GROUP, partitions=mine)
+        async with await connect(self._dsn, role="up") as connection:
+            stored = await positions(connection, log_id)
+        return dict(self._least({one: found.offset for one, found in committed.items()}, stored))
+
+    def _least(
+        self, committed: Mapping[TopicPartition, int], stored: Mapping[tuple[str, int], int]
+    ) -> Iterator[tuple[TopicPartition, int]]:
+        for one in self._places:
+            read = []
+            if one.topic in READ_BY_STREAM:
+                read.append(committed.get(one, 0))
+            if one.topic in STORED:
+                read.append(stored.get((one.topic, one.partition), 0))
+            if min(read) > 0:
+                yield one, min(read)

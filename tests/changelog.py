@@ -1,0 +1,38 @@
+"""What a table's topic holds of a stage's checkpoints, for tests of the stages."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TypeVar
+
+from stream.buckets import Entry
+from stream.stage import Stage, StageKind
+
+K = TypeVar("K")
+
+
+class Changelog:
+    """The last write of each entry of one partition."""
+
+    def __init__(self) -> None:
+        self.buckets: dict[int, bytes] = {}
+        self.position: bytes | None = None
+
+    def write(self, entries: Iterable[Entry]) -> Changelog:
+        """Write a checkpoint, or some entries of one."""
+        for entry in entries:
+            if entry.bucket is None:
+                self.position = entry.value
+            else:
+                self.buckets[entry.bucket] = entry.value
+        return self
+
+    def copy(self) -> Changelog:
+        """Return one that goes its own way from here."""
+        found = Changelog()
+        found.buckets, found.position = dict(self.buckets), self.position
+        return found
+
+    def restored(self, kind: StageKind[K], partition: int = 0) -> Stage[K] | None:
+        """Return the stage that a worker finds here."""
+        return kind.restored(partition, self.position, self.buckets.get)

@@ -1,0 +1,74 @@
+"""A compacted partition: the newest record of each key is there, where it was, and little else."""
+
+from __future__ import annotations
+
+from aiokafka.record.default_records import DefaultRecordBatchBuilder
+from aiokafka.record.memory_records import MemoryRecords
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cli.embedded.broker.compacted import CompactedLog
+
+KEYS = st.sampled_from([b"a", b"b", b"c", None])
+
+
+def batch(keys: list[bytes | None]) -> bytes:
+    """Return a batch as a producer sends it: its first offset is 0."""
+    builder = DefaultRecordBatchBuilder(
+        magic=2,
+        compression_type=0,
+        is_transactional=False,
+        producer_id=-1,
+        producer_epoch=-1,
+        base_sequence=-1,
+        batch_size=1 << 20,
+    )
+    for offset, key in enumerate(keys):
+        builder.append(offset, timestamp=0, key=key, value=b"value", headers=[])
+    return bytes(builder.build())
+
+
+def records(data: bytes) -> list[tuple[int, bytes | None]]:
+    """Return (offset, key) of what a reader gets, its checksums checked."""
+    found = []
+    reading = MemoryRecords(data)
+    while (one := reading.next_batch()) is not None:
+        assert one.validate_crc()
+        found += [(record.offset, record.key) for record in one]
+    return found
+
+
+@given(st.lists(st.lists(KEYS, min_size=1, max_size=4), max_size=12), st.data())
+def test_batches_of_which_every_key_came_again_are_gone_and_no_others(
+    batches: list[list[bytes | None]], data: st.DataObject
+) -> None:
+    log, offset = CompactedLog(), 0
+    sent: list[list[tuple[int, bytes | None]]] = []
+    for keys in batches:
+        assert log.append(batch(keys)) == offset
+        sent.append(list(enumerate(keys, start=offset)))
+        offset += len(keys)
+    newest = {key: at for one in sent for at, key in one}
+    kept = [one for one in sent if any(one[0][0] <= newest[key] <= one[-1][0] for _, key in one)]
+    assert records(log.read(0, 1 << 20)) == [record for one in kept for record in one]
+    assert (log.start, log.end) == (0, offset)
+    begin = data.draw(st.integers(0, offset))
+    read = [one for one in records(log.read(begin, 1 << 20)) if one[0] >= begin]
+    assert read == [record for one in kept for record in one if record[0] >= begin]
+
+
+def test_bytes_are_those_of_what_is_kept() -> None:
+    log = CompactedLog()
+    for _ in range(100):
+        log.append(batch([b"a", b"b"]) + batch([b"c"]))
+    assert log.bytes == len(log.read(0, 1 << 20)) == len(batch([b"a", b"b"]) + batch([b"c"]))
+
+
+def test_what_is_trimmed_is_superseded_no_more() -> None:
+    log = CompactedLog()
+    log.append(batch([b"a"]))
+    log.append(batch([b"b"]))
+    log.trim(1)
+    log.append(batch([b"a"]))
+    assert records(log.read(1, 1 << 20)) == [(1, b"b"), (2, b"a")]
+    assert log.start == 1
