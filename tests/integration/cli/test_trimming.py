@@ -9,7 +9,7 @@ from cli.trimming import KEPT, Trimmer
 from runtime import topics
 from runtime.kafka_log import beginnings, log_identity, new_consumer
 from storage.database import connect
-from storage.positions import write_positions
+from storage.positions import move_positions
 from tests.conftest import PARTITIONS
 from twin.instant import SECOND, Instant
 
@@ -45,8 +45,8 @@ async def commit(kafka: str, offsets: dict[TopicPartition, int]) -> None:
 async def store(database: str, log_id: str, offsets: dict[TopicPartition, int]) -> None:
     """Be as far as the historian is."""
     async with await connect(database, role="test") as connection:
-        await write_positions(
-            connection, log_id, {(one.topic, one.partition): at for one, at in offsets.items()}
+        assert await move_positions(
+            connection, log_id, {}, {(one.topic, one.partition): at for one, at in offsets.items()}
         )
         await connection.commit()
 
