@@ -50,7 +50,7 @@ test-core:
 	$(BIN)/pytest -p no:cacheprovider --ignore=tests/integration --ignore=tests/e2e --ignore=tests/docker --doctest-modules tests $(PACKAGES)
 
 # Tests that start whole systems, or several workers of a role, and kill them.
-SYSTEMS := tests/integration/cli tests/integration/stream tests/e2e
+SYSTEMS := tests/integration/cli tests/integration/scale tests/integration/stream tests/e2e
 
 test-services:
 	$(BIN)/pytest -p no:cacheprovider tests/integration $(SYSTEMS:%=--ignore=%)

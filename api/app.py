@@ -93,7 +93,6 @@ def create_context(
         streams=LiveStreams(
             hub,
             LogReplay(kafka, settings.replays_max),
-            clock,
             metrics,
             subscribers_max=settings.subscribers_max,
             client_subscribers_max=settings.client_subscribers_max,

@@ -18,7 +18,7 @@ from api.lanes import lanes
 from api.metrics import ApiMetrics
 from api.ring import Kept, Ring
 from api.selection import resolve
-from api.snapshot import Missed, Shown, Snapshot
+from api.snapshot import Aged, Missed, Shown, Snapshot
 from api.subscriber import Subscriber
 from api.view import LiveView, Seed, Value
 from api.watcher import Watcher
@@ -101,7 +101,9 @@ class Hub:
 
     def take(self, lane: int, offset: int, updates: Sequence[Update], record: bytes | None = None) -> None:
         """Take in one record of `updates`; `record` is how it lies on the log, encoded anew by default."""
-        now, apply, tell, model = self._clock(), self.view.apply, self.fan_out.tell, self.model
+        # What is told is as fresh as it is now, so its cursor must say that ageing is told until now.
+        now = self.sweep()
+        apply, tell, model = self.view.apply, self.fan_out.tell, self.model
         texts = PlaceTexts(self.cursor(), lane, offset) if self.fan_out.groups else None
         watcher = self._watcher
         news: list[int] = []
@@ -172,11 +174,11 @@ class Hub:
         if self._watcher is not None:
             self._watcher.everything()
 
-    def sweep(self) -> None:
-        """Tell every value that aged since the last sweep."""
+    def sweep(self) -> Instant:
+        """Tell every value that aged since the last sweep; return until when ageing is told: now."""
         now = self._clock()
         if now <= self._aged:
-            return
+            return self._aged
         aged = self.view.sweep(now)
         for number, (due, value) in enumerate(aged):
             # A cursor says "told until": several values that age at one instant are told only with the last.
@@ -184,7 +186,9 @@ class Hub:
                 self._aged = max(self._aged, due)
             self._tell(value, encode_cursor(self.cursor()))
         self._aged = now
-        self.fan_out.send()
+        if aged:
+            self.fan_out.send()
+        return now
 
     # --- what subscribers do ---
 
@@ -213,13 +217,14 @@ class Hub:
         entries = [one for one in entries if selection.holds_told(one.told)]
         told = {(one.told.entity, one.told.property) for one in entries if isinstance(one.told, Update)}
         aged = [
-            Shown(value.update, value.freshness)
+            Aged(due, value.update, value.freshness)
             for value in self.view.matching(selection)
             if value.freshness is not None
             and (value.update.entity, value.update.property) not in told
-            and self.view.aged_since(value, cursor.aged, self._aged)
+            and (due := self.view.aged_at(value, cursor.aged, self._aged)) is not None
         ]
-        return Missed(entries, aged, selection, self.cursor())
+        aged.sort(key=lambda one: one.due)
+        return Missed(aged, entries, selection, self.cursor())
 
     def leave(self, subscriber: Subscriber) -> None:
         """Tell a subscriber nothing more."""

@@ -7,10 +7,11 @@ from collections import Counter
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
 from contextlib import aclosing, contextmanager, suppress
 from http import HTTPStatus
+from itertools import chain, islice
 from typing import TypeAlias
 
 from api.alarm_events import alarm_data
-from api.cursor import Cursor, Position, encode_cursor
+from api.cursor import Cursor, encode_cursor
 from api.events import (
     EMPTY_SNAPSHOT,
     KEEPALIVE,
@@ -25,9 +26,8 @@ from api.log_replay import LogReplay, ReplayError
 from api.metrics import ApiMetrics
 from api.problems import ProblemError
 from api.selection import CHANGES, Filter, resolve
-from api.snapshot import Missed, Shown, Snapshot
+from api.snapshot import Aged, Missed, Shown, Snapshot
 from api.subscriber import Subscriber
-from runtime.clock import Clock
 from twin.alarms.messages import AlarmEvent
 from twin.freshness import freshness
 from twin.messages import Update, UpdateKind
@@ -53,7 +53,6 @@ class LiveStreams:
         self,
         hub: Hub,
         replay: LogReplay,
-        clock: Clock,
         metrics: ApiMetrics,
         *,
         subscribers_max: int,
@@ -62,7 +61,6 @@ class LiveStreams:
     ) -> None:
         self.hub = hub
         self.replay = replay
-        self.clock = clock
         self.metrics = metrics
         self._subscribers_max = subscribers_max
         self._client_subscribers_max = client_subscribers_max
@@ -249,42 +247,45 @@ class _Stream:
                         continue
                     positions[lane] = offset, index + 1
                     if selection.holds_told(one):
-                        frames.append(self._event(one, start, positions))
+                        frames.append(self._event(one, Cursor(start.log, tuple(positions), start.aged)))
                 if frames and CHANGES & self._events:
                     yield b"".join(frames)
 
     async def _missed(self, missed: Missed, start: Cursor, seen: _Seen) -> AsyncIterator[bytes]:
         if not CHANGES & self._events:
             return
+        events = chain(self._aged(missed.aged, start), self._entries(missed, start, seen))
+        while chunk := list(islice(events, CHUNK_EVENTS)):
+            yield b"".join(chunk)
+            await asyncio.sleep(0)
+
+    def _aged(self, aged: Sequence[Aged], start: Cursor) -> Iterator[bytes]:
+        """Yield the events of what aged; of several that did so at one instant, the last one says so."""
+        until = start.aged
+        for number, one in enumerate(aged):
+            if number + 1 == len(aged) or aged[number + 1].due > one.due:
+                until = one.due
+            data = state_data(one.update, one.freshness, self._hub.model)
+            if data is not None:
+                yield frame("state", encode_cursor(Cursor(start.log, start.positions, until)), data)
+
+    def _entries(self, missed: Missed, start: Cursor, seen: _Seen) -> Iterator[bytes]:
         positions = list(start.positions)
-        frames = []
-        for number, entry in enumerate(missed.entries):
+        for entry in missed.entries:
             positions[entry.lane] = entry.offset, entry.number + 1
             if entry.told.revision > seen.get(_name(entry.told), 0):
-                frames.append(self._event(entry.told, start, positions))
-            if number % CHUNK_EVENTS == CHUNK_EVENTS - 1:
-                yield b"".join(frames)
-                frames.clear()
-                await asyncio.sleep(0)
-        place = encode_cursor(missed.cursor)
-        for update, fresh in missed.aged:
-            data = state_data(update, fresh, self._hub.model)
-            if data is not None:
-                frames.append(frame("state", place, data))
-        yield b"".join(frames)
+                yield self._event(entry.told, Cursor(start.log, tuple(positions), missed.cursor.aged))
 
-    def _event(self, told: Update | AlarmEvent, start: Cursor, positions: Sequence[Position]) -> bytes:
-        """Return the event of what was missed, as fresh as it is now; nothing if unknown by now."""
-        place = encode_cursor(Cursor(start.log, tuple(positions), start.aged))
+    def _event(self, told: Update | AlarmEvent, behind: Cursor) -> bytes:
+        """Return the event of what was missed, as fresh as it was then; nothing if unknown by now."""
         if isinstance(told, AlarmEvent):
             data = alarm_data(told, self._hub.model)
-            return frame("alarm", place, data) if data is not None else b""
+            return frame("alarm", encode_cursor(behind), data) if data is not None else b""
         interval = self._hub.view.interval_of(told)
         if interval is None:
             return b""
-        fresh = freshness(told.phenomenon_time, interval, self._streams.clock())
-        data = state_data(told, fresh, self._hub.model)
-        return frame("state", place, data) if data is not None else b""
+        data = state_data(told, freshness(told.phenomenon_time, interval, behind.aged), self._hub.model)
+        return frame("state", encode_cursor(behind), data) if data is not None else b""
 
 
 def _name(told: Update | AlarmEvent) -> tuple[str, str]:

@@ -9,12 +9,21 @@ from api.ring import Entry
 from api.selection import Selection
 from twin.alarms.messages import AlarmEvent
 from twin.freshness import Freshness
+from twin.instant import Instant
 from twin.messages import Update
 
 
 class Shown(NamedTuple):
     """A value as it is at one moment."""
 
+    update: Update
+    freshness: Freshness
+
+
+class Aged(NamedTuple):
+    """A value that is less fresh than it was, by age alone."""
+
+    due: Instant  #: when it became so
     update: Update
     freshness: Freshness
 
@@ -28,9 +37,9 @@ class Snapshot(NamedTuple):
 
 
 class Missed(NamedTuple):
-    """What a subscriber that resumes has missed: what the log told, then values that aged meanwhile."""
+    """What a subscriber that resumes has missed: values that aged meanwhile, then what the log told."""
 
+    aged: list[Aged]  #: in that order; of what the log told since there is none
     entries: list[Entry]
-    aged: list[Shown]
     selection: Selection
     cursor: Cursor

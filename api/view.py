@@ -227,13 +227,16 @@ class LiveView:
                 aged.append((due, value))
         return aged
 
-    def aged_since(self, value: Value, since: Instant, now: Instant) -> bool:
-        """Whether a value's freshness changed after `since` and until `now` by age alone."""
+    def aged_at(self, value: Value, since: Instant, now: Instant) -> Instant | None:
+        """Return when a value's freshness last changed by age alone, after `since` and until `now`."""
         interval = self.interval_of(value.update)
         if interval is None:
-            return False
-        measured = value.update.phenomenon_time
-        return freshness(measured, interval, since) != freshness(measured, interval, now)
+            return None
+        for lasts in (stale_for(interval), live_for(interval)):
+            due = value.update.phenomenon_time + lasts + 1
+            if since < due <= now:
+                return due
+        return None
 
     def remodel(self, model: CityModel, now: Instant) -> list[Value]:
         """Go on with another model; return the values whose freshness it changed."""

@@ -61,7 +61,6 @@ async def measure(load: Load, count: int, subscribers: int) -> dict[str, float]:
     streams = LiveStreams(
         hub,
         LogReplay("", 1),
-        lambda: now,
         metrics,
         subscribers_max=subscribers,
         queue_bytes_max=QUEUE_BYTES_MAX,

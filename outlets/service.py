@@ -94,7 +94,6 @@ async def serve(
     streams = LiveStreams(
         hub,
         LogReplay(settings.kafka_access(), REPLAYS_MAX),
-        system_clock,
         view_metrics,
         subscribers_max=WEBHOOKS_MAX,
         queue_bytes_max=QUEUE_BYTES_MAX,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+from contextlib import suppress
 
 
 def notify_ready() -> None:
@@ -13,5 +14,8 @@ def notify_ready() -> None:
         return
     if address.startswith("@"):
         address = "\0" + address[1:]
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
+    with (
+        socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender,
+        suppress(ConnectionRefusedError, FileNotFoundError),  # it listened once
+    ):
         sender.sendto(f"READY=1\nMAINPID={os.getpid()}".encode(), address)

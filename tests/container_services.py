@@ -111,6 +111,7 @@ class ContainerServices:
             KAFKA_TRANSACTION_STATE_LOG_REPLICATION_FACTOR="1",
             KAFKA_TRANSACTION_STATE_LOG_MIN_ISR="1",
             KAFKA_GROUP_INITIAL_REBALANCE_DELAY_MS="0",
+            KAFKA_GROUP_MIN_SESSION_TIMEOUT_MS="1000",
         )
 
         async with running(container, {9092: port}, lambda: answers(port, _API_VERSIONS)):

@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 import httpx
 import psycopg
 
 from tests.chaos.fleet import Fleet
 from tests.chaos.plan import Kind, Plan, street_of, value_of
-from tests.chaos.town import LOADED, PROPERTY, Town, sensor, street
+from tests.chaos.town import LOADED, PROPERTY, sensor, street
 from twin.instant import format_instant, from_datetime
 
 Span: TypeAlias = tuple[float, float]
@@ -30,6 +30,18 @@ _ALL = """
 SELECT d.sensor_id, o.phenomenon_time, o.value
 FROM observation o LEFT JOIN datastream d ON d.id = o.datastream_id
 """
+
+
+class Place(Protocol):
+    """Where a system is reached."""
+
+    @property
+    def http(self) -> str:
+        """Base URL of the API."""
+
+    @property
+    def database(self) -> str:
+        """Connection URI."""
 
 
 @dataclass
@@ -60,7 +72,7 @@ class Reckoning:
         yield "NOT AS PROMISED: " + "; ".join(self.faults) if self.faults else "all as promised"
 
 
-async def reckon(town: Town, fleet: Fleet, excused: Span | None) -> Reckoning:
+async def reckon(town: Place, fleet: Fleet, excused: Span | None) -> Reckoning:
     """Wait until all is stored, or nothing more comes, and strike the balance."""
     plan, found = fleet.plan, Reckoning()
     found.acknowledged = sum(time > 0 for time in fleet.acknowledged_at)

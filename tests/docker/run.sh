@@ -48,7 +48,8 @@ trap 'sweep "$TEST_RUN"' EXIT
 # The compose file, and what integration tests ask of a service, asked of those in containers (of those tests that
 # have one: tests/integration/conftest.py).
 TESTS="${TESTS:-tests/docker tests/integration/runtime tests/integration/ingest tests/integration/stream \
-  tests/integration/alerting tests/integration/outlets tests/integration/simulators tests/integration/storage}"
+  tests/integration/alerting tests/integration/outlets tests/integration/simulators tests/integration/storage \
+  tests/integration/scale}"
 # shellcheck disable=SC2086 # words of their own
 TEST_SERVICES=containers timeout --foreground --signal=INT --kill-after=60 "$TESTS_TIMEOUT_S" \
   .venv/bin/pytest -p no:cacheprovider "${left_out[@]}" $TESTS

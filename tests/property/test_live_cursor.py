@@ -16,14 +16,18 @@ from api.cursor import decode_cursor
 from api.events import state_data
 from api.hub import Hub
 from api.lanes import lanes
+from api.live_stream import LiveStreams, _Stream
+from api.log_replay import LogReplay
 from api.metrics import ApiMetrics
-from api.selection import Filter
+from api.selection import CHANGES, Filter
 from api.subscriber import Subscriber
 from api.view import Seed
 from tests.alarm_events import NOON, alarm_event
 from tests.cities import small_city
 from twin.alarms.messages import AlarmBatch, AlarmEvent
 from twin.codec import VERSION
+from twin.freshness import freshness
+from twin.instant import HOUR, SECOND, Instant
 from twin.messages import Update
 from twin.observation import Observation
 
@@ -60,11 +64,11 @@ FILTERS = st.sampled_from(
 )
 
 
-def update(which: int, revision: int) -> Update:
+def update(which: int, revision: int, time: Instant = NOON) -> Update:
     datastream, entity = PLACES[which]
     name = MODEL.datastreams[datastream].property
-    measured = Observation(datastream, NOON, NOON, float(revision), 0)
-    return Update(entity, name, revision, float(revision), NOON, NOON, 0, (datastream,), measured)
+    measured = Observation(datastream, time, time, float(revision), 0)
+    return Update(entity, name, revision, float(revision), time, time, 0, (datastream,), measured)
 
 
 def alarm(which: int, revision: int) -> AlarmEvent:
@@ -125,3 +129,91 @@ def test_resuming_at_any_event_tells_the_rest_and_a_snapshot_what_is(
             assert data["revision"] > known.get(data["alarmId"], 0)
             known[data["alarmId"]] = data["revision"]
     assert known == {one.alarm: one.revision for one in hub.join(Subscriber(wanted, 1_000_000)).alarms}
+
+
+AGES = ("live", "stale", "silent")
+STEPS = st.lists(
+    st.one_of(
+        st.tuples(st.just("measured"), st.integers(0, 1), st.integers(0, 200)),
+        st.tuples(st.just("pass"), st.integers(1, 200), st.none()),
+        st.tuples(st.just("sweep"), st.integers(0, 1), st.none()),
+        st.tuples(st.just("visit"), st.integers(0, 1), st.integers(1, 3)),
+    ),
+    max_size=30,
+)
+
+
+class Wanderer:
+    """A client of two replicas that leaves each when it likes, in the middle of what it missed, too."""
+
+    def __init__(self, now: Instant) -> None:
+        self.now = now
+        self.hubs = [
+            Hub(
+                MODEL,
+                lambda: self.now,
+                ApiMetrics(CollectorRegistry()),
+                partitions=PARTITIONS,
+                ring_events_max=1_000,
+            )
+            for _ in range(2)
+        ]
+        for hub in self.hubs:
+            hub.reset("log", Seed(), [0] * len(lanes(PARTITIONS)))
+        self.cursor = self.hubs[0].cursor()
+        self._seat: tuple[Hub, Subscriber] | None = None
+        self.told: dict[str, list[tuple[int, int]]] = {}  #: by entity, revision and age
+
+    async def visit(self, which: int, events_max: int) -> None:
+        """Take so many events more where it is, then so many of those that were missed at a replica; stay."""
+        if self._seat is not None:
+            self._take(await self._seat[1].next(0) or b"", events_max)
+            self._seat[0].leave(self._seat[1])
+        hub = self.hubs[which]
+        streams = LiveStreams(
+            hub, LogReplay("127.0.0.1:9", 1), hub._metrics, subscribers_max=9, queue_bytes_max=1_000_000
+        )
+        subscriber = Subscriber(Filter(), 1_000_000)
+        missed = _Stream(streams, subscriber, CHANGES)._resume(self.cursor)
+        whole = self._take(b"".join([chunk async for chunk in missed]), events_max)
+        self._seat = (hub, subscriber) if whole else None
+
+    def _take(self, chunk: bytes, events_max: int) -> bool:
+        """Take so many events; return whether these were all."""
+        events = chunk.decode().split("\n\n")[:-1]
+        for event in events[:events_max]:
+            fields = dict(line.split(": ", 1) for line in event.split("\n"))
+            data = json.loads(fields["data"])
+            self.cursor = decode_cursor(fields["id"])
+            age = AGES.index(data["freshness"])
+            self.told.setdefault(data["entityId"], []).append((data["revision"], age))
+        return len(events) <= events_max
+
+
+@given(STEPS)
+def test_a_client_of_two_replicas_is_told_every_value_once_at_each_age(
+    steps: list[tuple[str, int, int | None]],
+) -> None:
+    client, offset, revisions, newest = Wanderer(NOON), 0, [0, 0], [NOON - HOUR, NOON - HOUR]
+    for what, first, second in steps:
+        match what:
+            case "measured":
+                revisions[first] += 1
+                newest[first] = max(newest[first] + SECOND, client.now - (second or 0) * SECOND)
+                for hub in client.hubs:
+                    hub.take(0, offset, [update(first, revisions[first], newest[first])])
+                offset += 1
+            case "pass":
+                client.now += first * SECOND
+            case "sweep":
+                client.hubs[first].sweep()
+            case _:
+                asyncio.run(client.visit(first, second or 1))
+    asyncio.run(client.visit(0, 1_000))
+    for number, (datastream, entity) in enumerate(PLACES):
+        told = client.told.get(entity, [])
+        assert told == sorted(set(told))
+        assert {revision for revision, _ in told} == set(range(1, revisions[number] + 1))
+        if told:
+            fresh = freshness(newest[number], MODEL.datastreams[datastream].interval, client.now)
+            assert told[-1] == (revisions[number], AGES.index(fresh))

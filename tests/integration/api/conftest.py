@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import socket
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
@@ -23,6 +22,7 @@ from runtime import topics
 from runtime.clock import system_clock
 from storage.database import connect
 from storage.model_store import ModelSource, apply, load
+from tests.event_reader import Events
 from tests.integration.api.stored_city import Stored
 from twin.codec import VERSION
 from twin.entity import Entity
@@ -138,40 +138,6 @@ async def open_log(bootstrap: str, model: CityModel) -> AsyncIterator[Log]:
 async def log(kafka: str, model: CityModel) -> AsyncIterator[Log]:
     async with open_log(kafka, model) as opened:
         yield opened
-
-
-class Events:
-    """Reads a stream of Server-Sent Events."""
-
-    def __init__(self, response: httpx.Response) -> None:
-        self._lines = response.aiter_lines()
-
-    async def next(self) -> tuple[str, str, dict[str, Any]]:
-        """Return id, name and data of the next event."""
-        fields: dict[str, str] = {}
-        async with asyncio.timeout(DEADLINE_S):
-            async for line in self._lines:
-                if not line and "data" in fields:
-                    return fields["id"], fields["event"], json.loads(fields["data"])
-                name, _, value = line.partition(": ")
-                if name:
-                    fields[name] = value
-        raise AssertionError("the stream ended")
-
-    async def snapshot(self) -> list[tuple[str, str, dict[str, Any]]]:
-        """Return the events of a snapshot."""
-        found = [await self.next()]
-        while not found[-1][2].get("complete"):
-            found.append(await self.next())
-        assert {name for _, name, _ in found} == {"snapshot"}
-        return found
-
-    async def ended(self) -> bool:
-        """Whether the stream ends, in time."""
-        async with asyncio.timeout(DEADLINE_S):
-            async for _ in self._lines:
-                pass
-        return True
 
 
 class Api:

@@ -15,7 +15,6 @@ def streams(parts: Context, total: int = 10, of_one: int | None = 2) -> LiveStre
     return LiveStreams(
         parts.hub,
         LogReplay("127.0.0.1:9", 1),
-        parts.clock,
         parts.metrics,
         subscribers_max=total,
         client_subscribers_max=of_one,

@@ -1,0 +1,45 @@
+"""Reads the live stream of a running api."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Any
+
+import httpx
+
+DEADLINE_S = 20.0
+
+
+class Events:
+    """Reads a stream of Server-Sent Events."""
+
+    def __init__(self, response: httpx.Response) -> None:
+        self._lines = response.aiter_lines()
+
+    async def next(self) -> tuple[str, str, dict[str, Any]]:
+        """Return id, name and data of the next event."""
+        fields: dict[str, str] = {}
+        async with asyncio.timeout(DEADLINE_S):
+            async for line in self._lines:
+                if not line and "data" in fields:
+                    return fields["id"], fields["event"], json.loads(fields["data"])
+                name, _, value = line.partition(": ")
+                if name:
+                    fields[name] = value
+        raise AssertionError("the stream ended")
+
+    async def snapshot(self) -> list[tuple[str, str, dict[str, Any]]]:
+        """Return the events of a snapshot."""
+        found = [await self.next()]
+        while not found[-1][2].get("complete"):
+            found.append(await self.next())
+        assert {name for _, name, _ in found} == {"snapshot"}
+        return found
+
+    async def ended(self) -> bool:
+        """Whether the stream ends, in time."""
+        async with asyncio.timeout(DEADLINE_S):
+            async for _ in self._lines:
+                pass
+        return True
