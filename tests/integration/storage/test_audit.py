@@ -14,6 +14,7 @@ from storage.database import connect
 from storage.historian_metrics import HistorianMetrics
 from storage.log_batch import LogBatch, LogRecord
 from storage.log_reader import LogReader
+from storage.share import WHOLE
 from tests.integration.storage.historian_runs import (
     START,
     in_records,
@@ -54,7 +55,8 @@ async def test_the_audit_tells_whether_the_ledger_balances(database: str) -> Non
 async def test_the_reader_knows_what_the_log_holds_beyond_what_it_took(kafka: str, database: str) -> None:
     await produce(kafka, topics.NOTIFICATIONS, in_records(series(300), size=1))
     metrics = HistorianMetrics()
-    reader = LogReader(settings(kafka, database, historian_rows_max=1), await log_identity(kafka), metrics)
+    small = settings(kafka, database, historian_rows_max=1)
+    reader = LogReader(small, await log_identity(kafka), metrics, WHOLE)
     try:
         await reader.start({})
         while not (first := await reader.take()).reached:

@@ -32,6 +32,7 @@ async def store(database: str, *records: bytes) -> None:
     for offset, value in enumerate(records):
         batch.add(LogRecord(topics.OBSERVATIONS, PARTITION, offset, 0, value))
     try:
+        await archive.positions(batch.log_id)
         await archive.store(batch)
     finally:
         await archive.close()

@@ -47,6 +47,7 @@ async def store(database: str, *messages: QuarantinedMessage) -> None:
     for offset, one in enumerate(messages):
         batch.add(LogRecord(topics.QUARANTINE, 0, offset, 0, QUARANTINE.encode(one)))
     try:
+        await archive.positions(batch.log_id)
         await archive.store(batch)
     finally:
         await archive.close()
