@@ -10,6 +10,7 @@ import fcntl
 import os
 import sqlite3
 from collections.abc import Iterable, Mapping
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeAlias, TypeVar
@@ -79,31 +80,41 @@ class Change:
         return self == Change()
 
 
+def _open(path: Path, opened: ExitStack) -> sqlite3.Connection:
+    """Return the database, whose lock is held; `opened` closes both. Raises OSError, sqlite3.Error."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lock = os.open(path.with_suffix(".lock"), os.O_RDWR | os.O_CREAT, 0o600)
+    opened.callback(os.close, lock)
+    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    path.touch(mode=0o600)
+    database = opened.enter_context(closing(sqlite3.connect(path, isolation_level=None)))
+    database.execute("PRAGMA journal_mode = WAL")
+    database.execute("PRAGMA synchronous = FULL")
+    database.executescript(_SCHEMA)
+    return database
+
+
 class Journal:
     """The file. Raises ServiceError when it cannot be opened, or another process has it."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            self._lock = os.open(path.with_suffix(".lock"), os.O_RDWR | os.O_CREAT, 0o600)
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            path.touch(mode=0o600)
-            self._database = sqlite3.connect(path, isolation_level=None)
-            self._database.execute("PRAGMA journal_mode = WAL")
-            self._database.execute("PRAGMA synchronous = FULL")
-            self._database.executescript(_SCHEMA)
-        except (OSError, sqlite3.Error) as error:
-            raise ServiceError(
-                f"the journal of the duty loop at {path} cannot be opened ({error}): one `alerting` at a "
-                "time has it, on a disk that can be written; LIVETWIN_STATE_DIR says where it is"
-            ) from error
-        found = self._fact("layout")
-        if found not in ("", str(LAYOUT)):
-            raise ServiceError(
-                f"the journal at {path} has layout {found}, this program reads {LAYOUT}: upgrade the program"
-            )
-        self._set_fact("layout", str(LAYOUT))
+        with ExitStack() as opened:
+            try:
+                self._database = _open(path, opened)
+            except (OSError, sqlite3.Error) as error:
+                raise ServiceError(
+                    f"the journal of the duty loop at {path} cannot be opened ({error}): one `alerting` at a "
+                    "time has it, on a disk that can be written; LIVETWIN_STATE_DIR says where it is"
+                ) from error
+            found = self._fact("layout")
+            if found not in ("", str(LAYOUT)):
+                raise ServiceError(
+                    f"the journal at {path} has layout {found}, this program reads {LAYOUT}: upgrade the "
+                    "program"
+                )
+            self._set_fact("layout", str(LAYOUT))
+            self._opened = opened.pop_all()
 
     def read(self) -> Memory:
         """Return what is remembered."""
@@ -165,8 +176,7 @@ class Journal:
 
     def close(self) -> None:
         """Let another process have it."""
-        self._database.close()
-        os.close(self._lock)
+        self._opened.close()
 
     def _put(self, table: str, contents: Mapping[str, msgspec.Struct]) -> None:
         self._database.executemany(

@@ -14,6 +14,7 @@ from pydantic.alias_generators import to_camel
 from api.faults import faults_of_body
 from api.problems import Fault, ProblemError, bad_request
 from twin.codec import UNREADABLE
+from twin.nesting import NestingError, check_levels
 
 BODY_BYTES_MAX = 64 * 1024
 """A sensor with a hundred datastreams is described in 10 kB."""
@@ -54,8 +55,9 @@ def _object(data: bytes, expected: str) -> dict[str, Any]:
     try:
         if b"\\u0000" in data:
             raise bad_request(Fault("body", "", "nul", "found \\u0000: no text holds that character"))
+        check_levels(data)
         item: dict[str, Any] = msgspec.json.decode(data, type=dict[str, Any])
-    except UNREADABLE as error:
+    except (NestingError, *UNREADABLE) as error:
         raise bad_request(Fault("body", "", "malformed", f"{expected}: {error}")) from None
     return item
 

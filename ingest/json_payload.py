@@ -19,6 +19,7 @@ from typing import Any
 import msgspec
 
 from ingest.decoding import PayloadError
+from twin.nesting import NestingError, check_levels
 from twin.plausibility import Reason
 
 # Device payloads are two or three levels deep; a hundred channels are many.
@@ -35,9 +36,10 @@ _decode: Callable[[bytes], Any] = msgspec.json.Decoder().decode
 def parse_json(payload: bytes) -> Any:
     """Return what the JSON text holds; raise PayloadError when it is none."""
     try:
+        check_levels(payload)
         return _decode(payload)
-    except RecursionError as error:
-        raise PayloadError(Reason.MALFORMED, "the JSON is nested too deep to be read") from error
+    except NestingError as error:
+        raise PayloadError(Reason.MALFORMED, str(error)) from error
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise PayloadError(Reason.MALFORMED, f"expected JSON: {error}") from error
 

@@ -165,6 +165,11 @@ class DutyRun:
         self.memory = self._journal.read()
         self.desk = Desk(self.memory, self.desk.model)
 
+    def close(self) -> None:
+        """Let go of the journal."""
+        if self._journal is not None:
+            self._journal.close()
+
     def case(self, incident: str = INCIDENT) -> Case:
         """Return a case."""
         return self.memory.cases[incident]

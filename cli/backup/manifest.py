@@ -5,7 +5,9 @@ from __future__ import annotations
 import msgspec
 
 from storage.migrate import migrations
+from twin.codec import UNREADABLE
 from twin.errors import TwinError
+from twin.nesting import NestingError, check_levels
 
 LAYOUT = 1
 """Of the file: which members it has, and what they hold."""
@@ -37,11 +39,12 @@ class Manifest(msgspec.Struct, frozen=True):
 def decode_manifest(data: bytes) -> Manifest:
     """Return a manifest. Raises BackupError when it is none, or this program is too old for it."""
     try:
+        check_levels(data)
         layout = msgspec.json.decode(data, type=dict)["layout"]
         if layout != LAYOUT:
             raise BackupError(f"the backup has layout {layout}, this program reads {LAYOUT}: upgrade it")
         found = msgspec.json.decode(data, type=Manifest)
-    except (msgspec.MsgspecError, KeyError) as error:
+    except (NestingError, KeyError, *UNREADABLE) as error:
         raise BackupError(f"the manifest of the backup cannot be read: {error}") from error
     if found.migration not in {one.name for one in migrations()}:
         raise BackupError(

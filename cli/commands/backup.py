@@ -8,6 +8,7 @@ import json
 import sqlite3
 import tempfile
 from collections.abc import Iterable
+from contextlib import closing
 from pathlib import Path
 
 import click
@@ -90,11 +91,10 @@ def _add_journal(backup: BackupWriter, journal: Path) -> None:
     """Add a copy of a journal as it is at one moment; the duty loop goes on meanwhile."""
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder) / journal.name
-        source, target = sqlite3.connect(f"file:{journal}?mode=ro", uri=True), sqlite3.connect(copy)
-        try:
+        with (
+            closing(sqlite3.connect(f"file:{journal}?mode=ro", uri=True)) as source,
+            closing(sqlite3.connect(copy)) as target,
+        ):
             source.backup(target)
-        finally:
-            source.close()
-            target.close()
         with copy.open("rb") as file:
             backup.add(JOURNALS + journal.name, file)

@@ -16,6 +16,7 @@ from typing import Any
 from simulators.replay.sample import Contents, RawMessage, ReadOptions, Sample, fault, shown
 from simulators.replay.wall_time import parse_time
 from twin.instant import Instant
+from twin.nesting import NestingError, check_levels
 
 _EXPECTED = '{"time", "topic", "payload"} or {"time", "sensor", "values"}'
 
@@ -27,10 +28,9 @@ def read(path: Path, options: ReadOptions, contents: Contents) -> None:
             if line.strip():
                 contents.check_room(path)
                 try:
-                    _add(json.loads(line), options, contents)
-                except RecursionError as error:
-                    raise fault(path, number, "the JSON is nested too deep to be read") from error
-                except ValueError as error:  # of JSON, of UTF-8, and ours
+                    check_levels(line)
+                    _add(json.loads(line.decode("utf-8-sig")), options, contents)
+                except (NestingError, ValueError) as error:  # of JSON, of UTF-8, and ours
                     raise fault(path, number, str(error)) from error
 
 

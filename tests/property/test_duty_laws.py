@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections import Counter
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from random import Random
 from typing import TypeAlias
@@ -168,7 +169,9 @@ def test_whoever_was_told_hears_in_the_end_that_it_is_over(
 def test_a_restart_at_any_moment_goes_on_alike(story: list[Happening]) -> None:
     whole = DutyRun()
     play(whole, story)
-    with tempfile.TemporaryDirectory() as folder:
-        cut = DutyRun(journal=Path(folder) / "duty.sqlite")
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        closing(DutyRun(journal=Path(folder) / "duty.sqlite")) as cut,
+    ):
         play(cut, story, between=lambda _: cut.restart())
     assert cut.events == whole.events

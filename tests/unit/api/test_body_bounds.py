@@ -30,8 +30,8 @@ async def test_a_body_has_a_bound(client: httpx.AsyncClient) -> None:
 @pytest.mark.parametrize(
     ("content", "code", "told"),
     [
-        (b'{"url":' + b"[" * 5_000, "malformed", "recursion"),
-        (b'{"url":' + b'{"a":' * 5_000, "malformed", "recursion"),
+        (b'{"url":' + b"[" * 5_000, "malformed", "nested 5001 levels deep, at most 64"),
+        (b'{"url":' + b'{"a":' * 64 + b"1" + b"}" * 65, "malformed", "nested 65 levels deep, at most 64"),
         (b'{"url":"\xff"}', "malformed", "utf-8"),
         (b'{"url":"\\ud800"}', "malformed", ""),
         (b'{"url":"a\\u0000b"}', "nul", "no text holds"),

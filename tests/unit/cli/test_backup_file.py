@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from cli.backup.file import KEYS, reading, writing
-from cli.backup.manifest import LAYOUT, BackupError, Manifest
+from cli.backup.manifest import LAYOUT, BackupError, Manifest, decode_manifest
 from storage.migrate import migrations
 
 CONTENT = b"every observation" * 1_000
@@ -103,3 +103,12 @@ def test_the_manifest_is_readable_by_people(tmp_path: Path) -> None:
     with reading(path) as backup:
         shown = msgspec.json.format(msgspec.json.encode(backup.manifest)).decode()
     assert shown.encode() in path.read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("data", "told"),
+    [(b'{"layout":' + b"[" * 5_000, "5001 levels deep"), (b'{"layout":"\xff"}', "utf-8"), (b"[]", "object")],
+)
+def test_a_manifest_that_is_none_is_refused(data: bytes, told: str) -> None:
+    with pytest.raises(BackupError, match=f"cannot be read.*{told}"):
+        decode_manifest(data)

@@ -122,6 +122,11 @@ def test_recorded_messages_are_played_as_they_were(tmp_path: Path) -> None:
     ]
 
 
+def test_a_byte_order_mark_is_no_fault(tmp_path: Path) -> None:
+    line = '{"time": 1509237900, "sensor": "a", "values": {"b": 1}}'
+    assert read(tmp_path, "\ufeff" + line).samples == read(tmp_path, line).samples
+
+
 def test_samples_by_sensor_may_nest_their_values(tmp_path: Path) -> None:
     line = {
         "time": "2017-10-29T00:45:00Z",
@@ -148,6 +153,7 @@ def test_samples_by_sensor_may_nest_their_values(tmp_path: Path) -> None:
             '{"time": 1509237900, "topic": "a", "payload": "=x"}',
             "payload is '=x', expected JSON or the base64",
         ),
+        ('{"time": ' + "[" * 5_000, "nested 5001 levels deep, at most 64 are read"),
     ],
 )
 def test_a_faulty_line_says_where_what_and_what_is_expected(tmp_path: Path, line: str, told: str) -> None:

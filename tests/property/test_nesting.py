@@ -1,0 +1,81 @@
+"""How deep JSON is nested is told from its text as a decoder would find it."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from twin.codec import UNREADABLE
+from twin.nesting import LEVELS_MAX, NestingError, check_levels, levels
+
+texts = st.text(st.sampled_from('[]{}",:\\a1 é'), max_size=20)
+documents = st.recursive(
+    st.none() | st.integers() | texts,
+    lambda below: st.lists(below, max_size=4) | st.dictionaries(texts, below, max_size=4),
+    max_leaves=30,
+)
+fragments = st.lists(
+    st.sampled_from([b"[", b"{", b"]", b"}", b'"', b"\\", b"\\\\", b'\\"', b"a", b":", b",", b"\n", b"\xff"]),
+    max_size=60,
+).map(b"".join)
+
+
+def slowly(text: bytes) -> int:
+    """Return the levels, looking at one byte after the other."""
+    deepest = level = 0
+    in_string = escaped = False
+    for byte in text:
+        one = bytes((byte,))
+        if escaped:
+            escaped = False
+        elif in_string:
+            escaped, in_string = one == b"\\", one != b'"'
+        elif one == b'"':
+            in_string = True
+        elif one in (b"[", b"{"):
+            level += 1
+            deepest = max(deepest, level)
+        elif one in (b"]", b"}"):
+            level -= 1
+    return deepest
+
+
+def levels_of(document: Any) -> int:
+    match document:
+        case dict():
+            return 1 + max(map(levels_of, document.values()), default=0)
+        case list():
+            return 1 + max(map(levels_of, document), default=0)
+        case _:
+            return 0
+
+
+@given(documents, st.booleans())
+def test_a_document_has_as_many_levels_as_its_text(document: Any, ascii_only: bool) -> None:
+    assert levels(json.dumps(document, ensure_ascii=ascii_only).encode()) == levels_of(document)
+
+
+@given(fragments)
+@example(b'"\\')
+@example(b"]]][")
+def test_any_bytes_have_the_levels_that_are_found_one_by_one(text: bytes) -> None:
+    assert levels(text) == slowly(text)
+
+
+@given(st.binary(max_size=200) | fragments, st.integers(0, LEVELS_MAX + 5), texts)
+def test_what_can_be_read_is_refused_beyond_the_bound_only(tail: bytes, depth: int, key: str) -> None:
+    text = b"".join([b'{"a":' + json.dumps([key]).encode() + b',"b":['] * depth) + tail
+    try:
+        document = msgspec.json.decode(text + b"]}" * depth)
+    except UNREADABLE:
+        return
+    if levels_of(document) <= LEVELS_MAX:
+        check_levels(text)
+    else:
+        with pytest.raises(NestingError, match=f"{levels_of(document)} levels deep, at most {LEVELS_MAX}"):
+            check_levels(text)
