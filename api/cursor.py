@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import struct
 from typing import TypeAlias
 
 import msgspec
@@ -18,9 +19,6 @@ from twin.instant import Instant
 
 Position: TypeAlias = tuple[int, int]
 """Offset of the next record, and how many of its updates, or events of alarms, are told."""
-
-CursorText: TypeAlias = tuple[bytes, bytes, bytes]
-"""The text of a cursor in three parts."""
 
 _VERSION = 1
 
@@ -71,10 +69,11 @@ class PlaceTexts:
     """The cursors behind each of the updates of one record: they differ in one number.
 
     The text around it is made once. Base64 writes three bytes at a time, so only the bytes that share a group
-    with the number are written for each. The number always takes four bytes, which reads the same.
+    with the number are written for each, of all at once. The number always takes four bytes, which reads the
+    same.
     """
 
-    def __init__(self, cursor: Cursor, lane: int, offset: int) -> None:
+    def __init__(self, cursor: Cursor, lane: int, offset: int, count: int) -> None:
         positions = list(cursor.positions)
         whole = []
         for told in (_FOUR_BYTES, _FOUR_BYTES | 0xFFFF):
@@ -84,18 +83,20 @@ class PlaceTexts:
         begin, end = differing - 2, differing + 2
         first, last = begin - begin % 3, end + -end % 3
         encoded = whole[0]
-        self._before, self._behind = encoded[first:begin], encoded[end:last]
-        self._head = _text(encoded[:first])
-        self._tail = _text(encoded[last:]).rstrip(b"=")
-
-    def behind(self, told: int) -> CursorText:
-        """Return the text of the cursor when so many are told, in three parts."""
-        return self._head, _text(self._before + told.to_bytes(4) + self._behind), self._tail
+        self.head = _text(encoded[:first])
+        self.tail = _text(encoded[last:]).rstrip(b"=")
+        groups = bytearray(encoded[first:last] * count)
+        told_counts = struct.pack(f">{count}I", *range(1, count + 1))
+        for byte in range(4):
+            groups[begin - first + byte :: last - first] = told_counts[byte::4]
+        text, size = _text(groups), (last - first) // 3 * 4
+        #: what stands between head and tail when one update is told, when two are, and so on
+        self.counts = [text[at : at + size] for at in range(0, len(text), size)]
 
 
 _FOUR_BYTES = 0x10000
 _URL_SAFE = bytes.maketrans(b"+/", b"-_")
 
 
-def _text(data: bytes) -> bytes:
+def _text(data: bytes | bytearray) -> bytes:
     return binascii.b2a_base64(data, newline=False).translate(_URL_SAFE)

@@ -5,14 +5,16 @@ It is what `api.events.state_data` and `api.events.frame` write, byte for byte, 
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Callable
+from functools import lru_cache
+from typing import NamedTuple, TypeAlias
 
 import msgspec
 
-from api.cursor import CursorText
+from api.cursor import PlaceTexts
 from api.events import state_data
 from twin.freshness import Freshness
-from twin.instant import format_instant
+from twin.instant import SECOND, Instant, format_instant
 from twin.messages import Update
 from twin.model import CityModel
 from twin.names import named
@@ -21,9 +23,29 @@ from twin.quality import quality_word
 # Flags have some hundred combinations; what a device invents has no more room than this.
 WORDS_MAX = 10_000
 
+_BEHIND_CURSOR = b"\nevent: state\ndata: "
+
+# As nearly always: received at no full second, with a count.
+_END = b'","receivedTime":"%b.%06dZ%b%d,"count":%d}\n\n'
+
 _encode = msgspec.json.Encoder().encode
 
 _words: dict[tuple[int, Freshness], bytes] = {}
+
+
+Head: TypeAlias = tuple[bytes, bytes, bytes]
+"""What stands before the data of an event, in three parts: the middle one differs within a record."""
+
+
+def head(cursor: str) -> Head:
+    """Return what stands before the data of a state event."""
+    return b"id: ", cursor.encode(), _BEHIND_CURSOR
+
+
+def heads(places: PlaceTexts) -> Callable[[int], Head]:
+    """Return what stands before the data of each state event of one record, by how many were told before."""
+    begin, counts, end = b"id: " + places.head, places.counts, places.tail + _BEHIND_CURSOR
+    return lambda number: (begin, counts[number], end)
 
 
 class Lasting(NamedTuple):
@@ -44,31 +66,29 @@ def lasting(update: Update, model: CityModel) -> Lasting | None:
     )
 
 
-def state_event(
-    cursor: CursorText, parts: Lasting, update: Update, freshness: Freshness, model: CityModel
-) -> bytes:
+def state_event(head: Head, parts: Lasting, update: Update, freshness: Freshness, model: CityModel) -> bytes:
     """Return the event that tells a value, as Server-Sent Events have it."""
-    if update.last_good is not None:
+    before, number, behind = head
+    begin, unit = parts
+    second, rest = divmod(update.received_time, SECOND)
+    if rest == 0 or update.count < 0 or update.last_good is not None:
         data = state_data(update, freshness, model)
-        return b"".join((b"id: ", *cursor, b"\nevent: state\ndata: ", data or b"{}", b"\n\n"))
+        return b"".join((before, number, behind, data or b"{}", b"\n\n"))
     words = _words.get((update.flags, freshness)) or _written(update.flags, freshness)
-    return b"".join(
-        (
-            b"id: ",
-            *cursor,
-            b"\nevent: state\ndata: ",
-            parts.begin,
-            _encode(update.value),
-            parts.unit,
-            format_instant(update.phenomenon_time).encode(),
-            b'","receivedTime":"',
-            format_instant(update.received_time).encode(),
-            words,
-            b"%d}\n\n" % update.revision
-            if update.count == -1
-            else b'%d,"count":%d}\n\n' % (update.revision, update.count),
-        )
-    )
+    end = _END % (_second(second), rest, words, update.revision, update.count)
+    value, measured = _encode(update.value), _instant(update.phenomenon_time)
+    return b"".join((before, number, behind, begin, value, unit, measured, end))
+
+
+def _instant(instant: Instant) -> bytes:
+    """Return what `format_instant` does, as bytes."""
+    second, rest = divmod(instant, SECOND)
+    return b"%b.%06dZ" % (_second(second), rest) if rest else _second(second) + b"Z"
+
+
+@lru_cache(maxsize=10_000)
+def _second(second: int) -> bytes:
+    return format_instant(second * SECOND)[:-1].encode()
 
 
 def _written(flags: int, freshness: Freshness) -> bytes:

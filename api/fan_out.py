@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from api.alarm_events import alarm_data
-from api.cursor import CursorText
-from api.event_text import lasting, state_event
+from api.event_text import Head, lasting, state_event
 from api.events import EventName, GapReason, frame
 from api.metrics import ApiMetrics
 from api.selection import Filter, Selection, resolve
@@ -57,7 +56,7 @@ class FanOut:
             for member in group.members:
                 member.lose(reason)
 
-    def tell(self, value: Value, cursor: CursorText, model: CityModel) -> None:
+    def tell(self, value: Value, head: Head, model: CityModel) -> None:
         """Add the event that tells a value to each group that asks for it."""
         update, freshness = value.update, value.freshness
         if freshness is None:
@@ -71,7 +70,7 @@ class FanOut:
                         parts = value.lasting = lasting(update, model)
                         if parts is None:
                             return
-                    event = state_event(cursor, parts, update, freshness, model)
+                    event = state_event(head, parts, update, freshness, model)
                 group.events.append(event)
 
     def tell_alarm(self, alarm: AlarmEvent, cursor: str, model: CityModel) -> None:

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from api.alarm_events import alarm_data
 from api.alarm_view import AlarmView
 from api.cursor import Cursor, PlaceTexts, Position, encode_cursor
+from api.event_text import head, heads
 from api.events import GapReason, frame, state_data
 from api.fan_out import FanOut
 from api.lanes import lanes
@@ -104,21 +105,22 @@ class Hub:
         # What is told is as fresh as it is now, so its cursor must say that ageing is told until now.
         now = self.sweep()
         apply, tell, model = self.view.apply, self.fan_out.tell, self.model
-        texts = PlaceTexts(self.cursor(), lane, offset) if self.fan_out.groups else None
-        watcher = self._watcher
+        before = None
+        if self.fan_out.groups and updates:
+            before = heads(PlaceTexts(self.cursor(), lane, offset, len(updates)))
         news: list[int] = []
         known = 0
         for number, update in enumerate(updates):
             value = apply(update, now)
             if value is None:
                 # A household's is taken in all the same, and told to nobody here.
-                known += update.kind != UpdateKind.PERSONAL
+                known += update.kind is not UpdateKind.PERSONAL
                 continue
             news.append(number)
-            if watcher is not None:
-                watcher.entity(update.entity)
-            if texts is not None:
-                tell(value, texts.behind(number + 1), model)
+            if before is not None:
+                tell(value, before(number), model)
+        if self._watcher is not None:
+            self._watcher.entities(updates[number].entity for number in news)
         self.positions[lane] = offset + 1, 0
         if news:
             kept = UPDATES.encode(UpdateBatch(VERSION, tuple(updates))) if record is None else record
@@ -236,8 +238,8 @@ class Hub:
 
     def _tell(self, value: Value, cursor: str) -> None:
         if self._watcher is not None:
-            self._watcher.entity(value.update.entity)
-        self.fan_out.tell(value, (cursor.encode(), b"", b""), self.model)
+            self._watcher.entities((value.update.entity,))
+        self.fan_out.tell(value, head(cursor), self.model)
 
     def _tell_alarm(self, event: AlarmEvent) -> None:
         if self._watcher is not None:

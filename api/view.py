@@ -24,6 +24,9 @@ from twin.observation import Observation
 
 _NEVER: Instant = INSTANT_MAX
 
+# A member is looked up in its enumeration at a cost that counts here.
+_PERSONAL = UpdateKind.PERSONAL
+
 # Each is about 300 bytes; a city has some thousand values.
 INTERVALS_MAX = 50_000
 
@@ -55,10 +58,15 @@ class Value:
 class EntityView:
     """What is known of one entity."""
 
-    revision: int = 0  #: the last one of what is observed on it and derived of it
     values: dict[str, Value] = field(default_factory=dict)
     datastreams: dict[int, Observation] = field(default_factory=dict)
     told: dict[int, int] = field(default_factory=dict)  #: by datastream, the revision that told its state
+
+    @property
+    def revision(self) -> int:
+        """The last revision of what is observed on it and derived of it; 0 where there is none."""
+        own = (one.update.revision for name, one in self.values.items() if not name.startswith(PREFIX))
+        return max((*own, *self.told.values()), default=0)
 
 
 class LiveView:
@@ -94,7 +102,6 @@ class LiveView:
             view = self._entities.setdefault(update.entity, EntityView())
             value = view.values.get(update.property)
             if value is None or update.revision > value.update.revision:
-                _rise(view, update)
                 changed.append(self._put(view, update, now))
         for observation in seed.datastreams:
             datastream = self.model.datastreams.get(observation.datastream)
@@ -112,17 +119,19 @@ class LiveView:
         view = self._entities.get(update.entity)
         if view is None:
             view = self._entities[update.entity] = EntityView()
-        if update.kind == UpdateKind.PERSONAL:
-            _observe(view, update)
-            return None
         value = view.values.get(update.property)
+        revision = update.revision
+        if value is not None and revision <= value.update.revision and update.kind is not _PERSONAL:
+            return None
+        observation = update.observation
+        if observation is not None and revision > view.told.get(observation.datastream, 0):
+            view.told[observation.datastream] = revision
+            view.datastreams[observation.datastream] = observation
+        if update.kind is _PERSONAL:
+            return None
         if value is None:
-            _observe(view, update)
             return self._put(view, update, now)
         before = value.update
-        if update.revision <= before.revision:
-            return None
-        _observe(view, update)
         value.update = update
         due = update.phenomenon_time + value.live + 1
         # As nearly always: made of the same as before, and live.
@@ -265,20 +274,6 @@ class LiveView:
             for property, value in view.values.items():
                 if property in selection.properties and value.freshness is not None:
                     yield value
-
-
-def _observe(view: EntityView, update: Update) -> None:
-    """Take in the state of the datastream that an update tells, and its revision."""
-    _rise(view, update)
-    observation = update.observation
-    if observation is not None and update.revision > view.told.get(observation.datastream, 0):
-        view.told[observation.datastream] = update.revision
-        view.datastreams[observation.datastream] = observation
-
-
-def _rise(view: EntityView, update: Update) -> None:
-    if update.revision > view.revision and not update.property.startswith(PREFIX):
-        view.revision = update.revision
 
 
 def _keep_newest(view: EntityView, observation: Observation) -> None:

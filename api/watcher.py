@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Protocol
 
 
 class Watcher(Protocol):
     """Is told what changed, not what it is now: it looks into the view when it comes to it. Never waits."""
 
-    def entity(self, id: str) -> None:
-        """Note that a value of an entity changed, or its freshness."""
+    def entities(self, ids: Iterable[str]) -> None:
+        """Note that values of entities changed, or their freshness."""
         ...
 
     def alarm(self, id: str) -> None:

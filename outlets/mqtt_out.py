@@ -161,8 +161,7 @@ class MqttOut:
 
     def _look_at_everything(self, topics: Topics) -> None:
         """Note every name that should be retained, or is."""
-        for id in self._hub.model.entities:
-            self._outbox.entity(id)
+        self._outbox.entities(self._hub.model.entities)
         for event in self._hub.alarms.standing():
             self._outbox.alarm(event.alarm)
         for topic in self._held:
@@ -170,7 +169,7 @@ class MqttOut:
             if kind == "alarm":
                 self._outbox.alarm(id)
             else:
-                self._outbox.entity(id)
+                self._outbox.entities((id,))
 
     def _of_entity(self, topics: Topics, id: str) -> Iterator[_Message]:
         topic, view = topics.of_entity(id), self._hub.view

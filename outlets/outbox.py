@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
 from contextlib import suppress
 
 
@@ -24,10 +25,11 @@ class Outbox:
         """Whether an entity changed."""
         return bool(self._entities)
 
-    def entity(self, id: str) -> None:
-        """Note that an entity changed."""
-        self._entities[id] = None
-        self._something.set()
+    def entities(self, ids: Iterable[str]) -> None:
+        """Note that entities changed."""
+        self._entities.update(dict.fromkeys(ids))
+        if self._entities:
+            self._something.set()
 
     def alarm(self, id: str) -> None:
         """Note that something happened to an alarm."""

@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from msgspec import structs
 
 from api.cursor import Cursor, PlaceTexts, decode_cursor
-from api.event_text import lasting, state_event
-from api.events import frame, state_data
+from api.event_text import head, heads, lasting, state_event
+from api.events import events_in, frame, state_data
 from tests.unit.api.conftest import NOW, make_model
 from twin.datastream_snapshot import LastGood
 from twin.freshness import Freshness
@@ -53,7 +53,7 @@ def test_an_event_in_parts_is_the_event_as_a_whole(  # noqa: PLR0917 - drawn, no
     )
     whole = state_data(told, freshness, MODEL)
     assert whole is not None
-    assert state_event((b"a", b"b", b"c"), parts, told, freshness, MODEL) == frame("state", "abc", whole)
+    assert state_event(head("abc"), parts, told, freshness, MODEL) == frame("state", "abc", whole)
 
 
 def test_what_means_nothing_has_no_event() -> None:
@@ -64,12 +64,17 @@ def test_what_means_nothing_has_no_event() -> None:
     log=st.text(max_size=20),
     positions=st.lists(st.tuples(st.integers(0, 2**63), st.integers(0, 2**31)), min_size=1, max_size=5),
     aged=INSTANTS,
-    place=st.tuples(st.integers(0, 4), st.integers(0, 2**63), st.integers(0, 2**32 - 1)),
+    place=st.tuples(st.integers(0, 4), st.integers(0, 2**63)),
+    count=st.integers(1, 300) | st.just(70_000),
 )
-def test_the_text_of_a_place_in_a_record_is_that_of_its_cursor(
-    log: str, positions: list[tuple[int, int]], aged: int, place: tuple[int, int, int]
+def test_the_events_of_a_record_have_the_cursors_behind_each(
+    log: str, positions: list[tuple[int, int]], aged: int, place: tuple[int, int], count: int
 ) -> None:
-    lane, offset, told = place[0] % len(positions), place[1], place[2]
-    found = b"".join(PlaceTexts(Cursor(log, tuple(positions), aged), lane, offset).behind(told))
-    positions[lane] = offset, told
-    assert decode_cursor(found.decode()) == Cursor(log, tuple(positions), aged)
+    lane, offset = place[0] % len(positions), place[1]
+    before = heads(PlaceTexts(Cursor(log, tuple(positions), aged), lane, offset, count))
+    for number in {0, 1, 254, 255, 256, 65_535, count - 1}:
+        if number < count:
+            (found,) = events_in(b"".join((*before(number), b"{}\n\n")))
+            positions[lane] = offset, number + 1
+            assert decode_cursor(found.cursor) == Cursor(log, tuple(positions), aged)
+            assert (found.name, found.data) == ("state", b"{}")

@@ -7,11 +7,11 @@ from outlets.outbox import Outbox
 
 async def test_a_name_waits_once_and_the_first_goes_first() -> None:
     outbox = Outbox()
-    for name in ("b", "a", "b", "a"):
-        outbox.entity(name)
+    outbox.entities(["b", "a", "b"])
+    outbox.entities(["c", "a"])
     outbox.alarm("x")
-    assert len(outbox) == 3
-    assert (outbox.take_entities(), outbox.take_entities()) == (["b", "a"], [])
+    assert len(outbox) == 4
+    assert (outbox.take_entities(), outbox.take_entities()) == (["b", "a", "c"], [])
     assert (outbox.take_alarms(), outbox.take_alarms()) == (["x"], [])
     assert not outbox.entities_wait
 
