@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from socket import gethostname
 
 import msgspec
 
@@ -39,7 +40,8 @@ class _Copy:
 def write_copy(path: Path, model: CityModel) -> None:
     """Write a model as JSON; a reader sees the old file or the new one, never half of it.
 
-    Several roles may share the folder: each writes a file of its own and renames it. Raises OSError.
+    Several processes, in containers too, may share the folder: each writes a file of its own and renames it.
+    Raises OSError.
     """
     copy = _Copy(
         layout=LAYOUT,
@@ -56,7 +58,7 @@ def write_copy(path: Path, model: CityModel) -> None:
         duty=model.duty,
     )
     path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_suffix(f".{os.getpid()}.draft")
+    draft = path.with_suffix(f".{gethostname()}-{os.getpid()}.draft")
     draft.write_bytes(msgspec.json.encode(copy))
     draft.replace(path)
 
