@@ -29,6 +29,9 @@ class Agenda(Generic[K]):
             self._scheduled[key] = due
             heapq.heappush(self._due, (due, key))
 
+    def __contains__(self, key: K) -> bool:
+        return key in self._scheduled
+
     def take_due(self, now: Instant) -> Iterator[tuple[Instant, K]]:
         """Yield what is due at a log time, earliest first; it is not scheduled any more."""
         while self._due and self._due[0][0] <= now:

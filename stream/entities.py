@@ -11,6 +11,7 @@ from stream.alarm_feed import AlarmFeed
 from stream.buckets import Buckets, Entry
 from stream.entity_content import EntityContent, same_terms, work_by
 from stream.model_bindings import ModelBindings
+from stream.roll_ups import RollUps
 from stream.seeding import untold
 from stream.stage import (
     Applied,
@@ -21,7 +22,7 @@ from stream.stage import (
     log_time,
     window_revision,
 )
-from stream.told import Told, known_derived, known_value
+from stream.told import Told, known_derived
 from twin.datastream_state import DatastreamState
 from twin.derived_state import Wanted, wanted_of
 from twin.entity_state import Effect
@@ -53,6 +54,7 @@ class EntityStage:
         self._model: CityModel | None = None
         self._alarms: AlarmFeed | None = None
         self._wanted: dict[str, Wanted] = {}
+        self._roll_ups = RollUps()
         self._awaited: set[str] = set()  # entities with something to tell at the next second
         self._agenda: Agenda[tuple[str, int]] = Agenda()  # datastreams whose windows are told when none comes
 
@@ -131,8 +133,10 @@ class EntityStage:
         content.observed.add(datastream.id)
         self._awaited.add(datastream.entity)
         self._take(content, datastream, effect, model, told)
-        since = min((one.phenomenon_time for one in effect.judgements), default=observation.phenomenon_time)
-        self._points(content, datastream, effect.outcome, min(since, observation.phenomenon_time))
+        since = observation.phenomenon_time
+        if effect.judgements:
+            since = min(since, *(one.phenomenon_time for one in effect.judgements))
+        self._points(content, datastream, effect.outcome, since)
         return effect.outcome
 
     def _points(
@@ -212,13 +216,10 @@ class EntityStage:
             if self._alarms is not None:
                 self._alarms.derived(entity, timed)
         for property in sorted(content.changed):
-            state = content.state.property_state(property, model)
-            if state is not None:
-                interval = min(one.interval for one in model.datastreams_of(entity, property))
-                times = state.phenomenon_time, interval
-                weight = len(state.datastreams)
-                value = known_value(property, state.value, times, state.flags, weight)
-                told.area(model, entity, value, content.state.revision)
+            roll_up = self._roll_ups.of(entity, property, model)
+            state = content.state.property_state(property, model) if roll_up is not None else None
+            if roll_up is not None and state is not None:
+                told.observed(roll_up, entity, property, state, content.state.revision)
         content.changed.clear()
         if any(one.waiting for one in content.derived.households.values()):
             self._awaited.add(entity)
@@ -228,6 +229,8 @@ class EntityStage:
     ) -> None:
         state = content.state.datastreams[datastream.id]
         terms = model.terms(datastream)
+        if state.is_quiet(now, terms) and (datastream.entity, datastream.id) in self._agenda:
+            return
         for window, accumulator, lacking in state.tell_windows(now, terms):
             aggregate = aggregate_of(
                 accumulator,

@@ -6,12 +6,14 @@ from dataclasses import dataclass, field
 
 from runtime import topics
 from stream.areas import area_outputs
+from stream.roll_ups import RollUp
 from stream.stage import RECORD_ITEMS_MAX, Output, update_outputs
 from twin.area_state import area_of, roll_up_of
 from twin.codec import VERSION
+from twin.combination import PropertyState
 from twin.derived_state import DerivedValue, interval_of
 from twin.freshness import live_for
-from twin.instant import Duration, Instant
+from twin.instant import Instant
 from twin.messages import (
     AGGREGATES,
     AggregateBatch,
@@ -24,6 +26,8 @@ from twin.messages import (
 from twin.model import CityModel
 from twin.quality import QualityFlag, takes_part
 from twin.window import Aggregate
+
+_DISAGREES = int(QualityFlag.DISAGREES)
 
 
 @dataclass(slots=True)
@@ -66,7 +70,7 @@ class Told:
         area = area_of(entity, model)
         if area is None or roll_up_of(value.name, model) == "none":
             return
-        own = value.flags & ~int(QualityFlag.DISAGREES) if value.name in model.properties else value.flags
+        own = value.flags & ~_DISAGREES if value.name in model.properties else value.flags
         self.inputs.append(
             AreaInput(
                 area,
@@ -77,6 +81,25 @@ class Told:
                 value.flags,
                 value.weight,
                 value.phenomenon_time + live_for(value.interval),
+                revision,
+            )
+        )
+
+    def observed(
+        self, roll_up: RollUp, entity: str, property: str, state: PropertyState, revision: int
+    ) -> None:
+        """Tell an observed value of an entity to its area, as `area` does."""
+        time, flags = state.phenomenon_time, state.flags
+        self.inputs.append(
+            AreaInput(
+                roll_up.area,
+                entity,
+                property,
+                state.value if takes_part(flags & ~_DISAGREES) else None,
+                time,
+                flags,
+                len(state.datastreams),
+                time + roll_up.live_for,
                 revision,
             )
         )
@@ -99,13 +122,6 @@ class Told:
             )
             outputs.append(Output(topics.AGGREGATES, partition, AGGREGATES.encode(batch)))
         return outputs + area_outputs(self.inputs, now, partitions)
-
-
-def known_value(
-    name: str, value: float, times: tuple[Instant, Duration], flags: int, weight: int
-) -> DerivedValue:
-    """Return a property's value in the shape of a derived one; `times`: phenomenon time and interval."""
-    return DerivedValue(name, value, times[0], flags, (), weight, times[1])
 
 
 def known_derived(update: Update) -> DerivedValue:

@@ -17,16 +17,16 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
-from operator import itemgetter
 
 from twin.counting import counted_up_to, counts_of
 from twin.datastream_snapshot import Folded, LastGood, Snapshot, folded_after, last_good_among
 from twin.freshness import live_for
 from twin.instant import Duration, Instant
-from twin.judgement import CONTEXT_MAX, Judgement, Run, extend, judge_quality, judge_times
-from twin.observation import Observation, Observed, Outcome
+from twin.judgement import CONTEXT_MAX, Judgement, Run, extend, extend_over, judge_quality, judge_times
+from twin.observation import BY_TIME, Observation, Observed, Outcome
 from twin.open_windows import OpenWindows, ToldWindow, WindowKey
 from twin.quality import BY_TIMES, QualityFlag, takes_part
+from twin.quiet import Quiet, quiet_until
 from twin.terms import Terms
 from twin.window import Accumulator
 
@@ -34,8 +34,6 @@ LATE_MAX = 32
 """How many observations may overtake one before it is too late for the windows in memory."""
 
 KEPT_MAX = CONTEXT_MAX + LATE_MAX
-
-_phenomenon_time = itemgetter(1)
 
 _NONE: list[Judgement] = []
 
@@ -50,6 +48,7 @@ class DatastreamState:
         "_judged",
         "_kept",
         "_points",
+        "_quiet",
         "_run",
         "_sought",
         "_windows",
@@ -65,6 +64,7 @@ class DatastreamState:
         self._good: LastGood | None = None  # the last good one, if it was sought
         self._sought = True
         self._windows = OpenWindows()
+        self._quiet: Quiet | None = None
 
     @property
     def newest(self) -> Observation:
@@ -92,7 +92,7 @@ class DatastreamState:
         kept = self._kept
         if not kept or time > kept[-1].phenomenon_time:
             return Observed(Outcome.ACCEPTED, self._append(observation, terms))
-        place = bisect_left(kept, time, key=_phenomenon_time)
+        place = bisect_left(kept, time, key=BY_TIME)
         if kept[place].phenomenon_time == time:
             return self._meet(place, observation, terms)
         if self._folded is not None and time < self._folded.time:
@@ -194,9 +194,7 @@ class DatastreamState:
     def _run_before(self, place: int) -> Run | None:
         """Return the run that ends with the observation before a place that is not folded."""
         run = self._folded.run if self._folded is not None else None
-        for time, value in self._points[self._folded_count : place]:
-            run = extend(run, time, value)
-        return run
+        return extend_over(run, self._points[self._folded_count : place])
 
     def _judge(self, place: int, run: Run | None, terms: Terms) -> tuple[Observation, Run]:
         """Return an observation calibrated and judged, and the run that ends with it, from the one before."""
@@ -228,16 +226,20 @@ class DatastreamState:
 
     def due(self, terms: Terms) -> Instant | None:
         """Return the log time from which on a window is told although nothing closes it; None: none is."""
-        if not self._kept:
-            return None
-        return self._windows.due(self._kept[-1].phenomenon_time, live_for(terms.interval), terms.sizes)
+        if self._kept:
+            self._quiet = quiet_until(self._windows, self._kept[-1].phenomenon_time, terms)
+        return self._quiet.due if self._quiet is not None else None
+
+    def is_quiet(self, now: Instant, terms: Terms) -> bool:
+        """Whether no window is to be told, and `due` would answer as last time; quick, and mostly so."""
+        quiet = self._quiet
+        return quiet is not None and quiet.holds(self._windows, self._kept[-1].phenomenon_time, now, terms)
 
     def tell_windows(self, now: Instant, terms: Terms) -> Iterator[ToldWindow]:
         """Yield each window that is to be told at the log time `now`, oldest first."""
-        if not self._kept:
-            return
         windows = self._windows
-        windows.tell_early(self._kept[-1].phenomenon_time, now, live_for(terms.interval), terms.sizes)
+        if self._kept:
+            windows.tell_early(self._kept[-1].phenomenon_time, now, live_for(terms.interval), terms.sizes)
         if not windows.changed:
             return
         waiting, windows.changed = sorted(windows.changed, key=lambda one: (one[1], one[0])), {}
@@ -249,8 +251,8 @@ class DatastreamState:
 
     def _content(self, window: WindowKey, terms: Terms) -> Accumulator:
         content = self._windows.begun(window)
-        begin = max(self._folded_count, bisect_left(self._kept, window.start, key=_phenomenon_time))
-        end = bisect_left(self._kept, window.start + window.size, key=_phenomenon_time)
+        begin = max(self._folded_count, bisect_left(self._kept, window.start, key=BY_TIME))
+        end = bisect_left(self._kept, window.start + window.size, key=BY_TIME)
         counts = self._counts(terms)
         for one in self._judged[begin:end]:
             time = one.phenomenon_time

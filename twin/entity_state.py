@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from twin.combination import Part, PropertyState, combine
+from twin.combination import Part, PropertyState, alone, combine
 from twin.datastream_state import DatastreamState
 from twin.instant import Duration
 from twin.judgement import Judgement
@@ -18,6 +18,7 @@ from twin.model import CityModel
 from twin.observation import Observation, Outcome
 from twin.quality import QualityFlag, takes_part
 from twin.sensor import Datastream
+from twin.terms import Terms
 from twin.verdict import Verdict, heeded
 
 
@@ -58,32 +59,30 @@ class EntityState:
         terms = model.terms(datastream)
         state = self.datastreams.get(datastream.id)
         if state is None:
-            newest = good = None
             state = DatastreamState()
             outcome, judgements = state.observe(observation, terms, future_max)
             if outcome is Outcome.FUTURE:
                 return Effect(outcome, judgements, None)
             self.datastreams[datastream.id] = state
             self._members = {}
+        elif observation.phenomenon_time > state.newest.phenomenon_time:  # always news
+            outcome, judgements = state.observe(observation, terms, future_max)
+            if outcome is Outcome.FUTURE:
+                return Effect(outcome, judgements, None)
         else:
             newest, good = state.newest, state.last_good
             outcome, judgements = state.observe(observation, terms, future_max)
-        now = state.newest
-        # The time of reception alone is no news. What is newer always is.
-        if (
-            outcome is not Outcome.ACCEPTED
-            and newest is not None
-            and _told(newest) == _told(now)
-            and good == state.last_good
-        ):
-            return Effect(outcome, judgements, None)
+            # The time of reception alone is no news.
+            if _told(newest) == _told(state.newest) and good == state.last_good:
+                return Effect(outcome, judgements, None)
+        return Effect(outcome, judgements, self._changed(datastream, state, terms, model))
+
+    def _changed(
+        self, datastream: Datastream, state: DatastreamState, terms: Terms, model: CityModel
+    ) -> Change:
         self.revision += 1
         combined = None if terms.personal else self.property_state(datastream.property, model)
-        return Effect(
-            outcome,
-            judgements,
-            Change(datastream.entity, datastream.property, self.revision, combined, now),
-        )
+        return Change(datastream.entity, datastream.property, self.revision, combined, state.newest)
 
     def reassess(self, datastream: Datastream, model: CityModel) -> Effect:
         """Judge a known datastream again by the model's present terms."""
@@ -91,13 +90,9 @@ class EntityState:
         terms = model.terms(datastream)
         newest, good = state.newest, state.last_good
         judgements = state.reassess(terms)
-        now = state.newest
-        if _told(newest) == _told(now) and good == state.last_good:
+        if _told(newest) == _told(state.newest) and good == state.last_good:
             return Effect(Outcome.DUPLICATE, judgements, None)
-        self.revision += 1
-        combined = None if terms.personal else self.property_state(datastream.property, model)
-        change = Change(datastream.entity, datastream.property, self.revision, combined, now)
-        return Effect(Outcome.CORRECTION, judgements, change)
+        return Effect(Outcome.CORRECTION, judgements, self._changed(datastream, state, terms, model))
 
     def hear(self, verdict: Verdict, model: CityModel) -> Change | None:
         """Take in a verdict of neighbours; return what it changed. One that is known changes nothing."""
@@ -125,10 +120,15 @@ class EntityState:
         members = self._members_of(property, model)
         if not members:
             return None
-        combined = combine(
-            model.properties[property],
-            [Part(state.newest, state.last_good, interval) for state, interval in members],
-        )
+        if len(members) == 1:  # as of most properties
+            state, _ = members[0]
+            newest = state.newest
+            combined = alone(newest, None if takes_part(newest.flags) else state.last_good)
+        else:
+            combined = combine(
+                model.properties[property],
+                [Part(state.newest, state.last_good, interval) for state, interval in members],
+            )
         verdicts = self.verdicts.get(property)
         if not verdicts or not takes_part(combined.flags):
             return combined

@@ -6,7 +6,7 @@ observation that arrives between two others changes the judgement of the later o
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -63,6 +63,13 @@ def extend(run: Run | None, time: Instant, value: float) -> Run:
     if run is not None and run.value == value:
         return Run(value, run.count + 1, run.start)
     return Run(value, 1, time)
+
+
+def extend_over(run: Run | None, points: Iterable[tuple[Instant, float]]) -> Run | None:
+    """Return the run that ends at the last of these observations; they follow the one that `run` ends at."""
+    for time, value in points:
+        run = extend(run, time, value)
+    return run
 
 
 def judge_quality(  # noqa: PLR0917 - called for each observation; keywords would cost it a tenth

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from operator import itemgetter
 from typing import NamedTuple
 
 from twin.instant import Instant
@@ -22,6 +23,10 @@ class Observation(NamedTuple):
     received_time: Instant  #: when we got it
     value: float
     flags: int = 0  #: `twin.quality.QualityFlag`
+
+
+BY_TIME = itemgetter(1)
+"""The phenomenon time of an observation, as a key to sort and search by."""
 
 
 class Outcome(StrEnum):

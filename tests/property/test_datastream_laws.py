@@ -6,7 +6,7 @@ from random import Random
 from typing import Any
 
 import msgspec
-from hypothesis import given, settings
+from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
 from twin.datastream_snapshot import Snapshot
@@ -120,6 +120,26 @@ def test_each_usable_observation_is_in_one_window_of_each_size(
         of_size = [one for window, one in windows.items() if window.size == size]
         assert sum(one.count + one.suspect for one in of_size) == len(arrivals)
         assert {one.start for one in of_size} == {window_start(one[1], size) for one in arrivals}
+
+
+@given(series(), st.sampled_from(PROPERTIES), st.randoms(use_true_random=False))
+def test_a_quiet_state_has_nothing_to_tell_and_is_due_when_it_was(
+    arrivals: list[Observation], name: str, dice: Random
+) -> None:
+    terms, state, quiet = terms_of(name), DatastreamState(), 0
+    due = None
+    for one in disturbed(arrivals, dice, 10):
+        state.observe(one, terms, FUTURE_MAX)
+        now = one.received_time + dice.choice((0, 0, MINUTE, 5 * MINUTE, HOUR))
+        if state.is_quiet(now, terms):
+            quiet += 1
+            told = list(state.tell_windows(now, terms))
+            assert (told, state.due(terms)) == ([], due)
+            assert not state.is_quiet(now, terms_of(name)), "by other terms it may be otherwise"
+        elif dice.random() < 0.8:
+            list(state.tell_windows(now, terms))
+            due = state.due(terms)
+    event(f"quiet: {quiet > 0}")
 
 
 @given(st.randoms(use_true_random=False))
