@@ -7,8 +7,8 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 
-# Twice what it took on two cores. Then it is interrupted, and tells where.
-TESTS_TIMEOUT_S=2400
+# Five times what they took on two cores. Then they are interrupted, and tell where.
+TESTS_TIMEOUT_S=3000
 
 # It changes files of the embedded cluster.
 left_out=(--ignore=tests/integration/stream/test_path_over_tls.py)
