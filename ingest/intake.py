@@ -15,6 +15,7 @@ from ingest.decoding import Decoded, Decoder, DecodingContext, PayloadError
 from ingest.mapping import Device, DeviceMap
 from ingest.message import Message
 from ingest.pseudonym import Pseudonymiser
+from ingest.routes import TOPIC_CACHED_CHARACTERS_MAX, TOPICS_CACHED_MAX
 from twin.codec import VERSION
 from twin.errors import UnitError
 from twin.messages import MessageHeader, QuarantinedMessage, quarantine_id
@@ -57,6 +58,17 @@ class Taken(msgspec.Struct, frozen=True, gc=False):
     payload: bytes = b""  #: redacted; empty where payloads are not kept
 
 
+class _Origin(msgspec.Struct):
+    """What the topic of a message tells, and the device that last spoke on it."""
+
+    feed: str
+    decoder: Decoder
+    feeds: tuple[str, ...]  #: of sensors.yaml that the device may belong to
+    told: str | None  #: the device's name, where the topic tells it
+    name: str = ""
+    device: Device | None = None
+
+
 class _Source(msgspec.Struct, frozen=True, gc=False):
     """What is known of where a message comes from."""
 
@@ -95,6 +107,7 @@ class Intake:
     ) -> None:
         self._routes = routes
         self._devices = devices
+        self._origins: dict[str, _Origin] = {}
         self._timezone = timezone
         self._options = options
         self._pseudonymise: Callable[[str], str] = pseudonymise
@@ -102,12 +115,11 @@ class Intake:
 
     def take(self, message: Message, sequence: int = NOT_A_RECEPTION) -> Taken:
         """Return what a message holds. Never raises: what cannot be used is quarantined with its reason."""
-        route = self._routes.route(message.topic)
-        if route is None:
+        origin = self._origins.get(message.topic) or self._origin(message.topic)
+        if origin is None:
             rejection = Rejection(Reason.UNKNOWN_TOPIC, f"no feed of the city listens to {message.topic!r}")
             return self._refused(_Source(message, sequence), rejection)
-        feed, decoder, level = route
-        told = None if level is None else message.topic.split("/")[level]
+        feed, decoder, told = origin.feed, origin.decoder, origin.told
         try:
             decoded = self._decode(message, decoder)
         except PayloadError as error:
@@ -115,15 +127,32 @@ class Intake:
             return self._refused(source, Rejection(error.reason, error.detail))
         name = decoded.device if told is None else told
         source = _Source(message, sequence, feed, decoder, name[:DEVICE_CHARACTERS_MAX])
-        feeds = decoder.feeds if feed in decoder.feeds else (feed,)
-        device = self._devices.find(feeds, name)
+        device = origin.device
+        if name != origin.name:
+            device = self._devices.find(origin.feeds, name)
+            if len(name) <= DEVICE_CHARACTERS_MAX:
+                origin.name, origin.device = name, device
         if device is None:
             rejection = Rejection(
                 Reason.UNKNOWN_SENSOR,
-                f"no sensor of feed {' or '.join(feeds)} has device {name!r}; add it to sensors.yaml",
+                f"no sensor of feed {' or '.join(origin.feeds)} has device {name!r}; add it to sensors.yaml",
             )
             return self._refused(source, rejection)
         return self._taken(source, decoded, device)
+
+    def _origin(self, topic: str) -> _Origin | None:
+        route = self._routes.route(topic)
+        if route is None:
+            return None
+        feed, decoder, level = route
+        feeds = decoder.feeds if feed in decoder.feeds else (feed,)
+        told = None if level is None else topic.split("/")[level]
+        origin = _Origin(feed, decoder, feeds, told)
+        if len(topic) <= TOPIC_CACHED_CHARACTERS_MAX:
+            if len(self._origins) >= TOPICS_CACHED_MAX:
+                self._origins.clear()
+            self._origins[topic] = origin
+        return origin
 
     def _taken(self, source: _Source, decoded: Decoded, device: Device) -> Taken:
         observations, rejections = self._judged(source.message, decoded, device)

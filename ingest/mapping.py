@@ -6,7 +6,6 @@ import sys
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import NamedTuple
 
 from ingest.decoding import Decoder
@@ -17,10 +16,6 @@ from twin.observed_property import ObservedProperty
 from twin.sensor import Datastream, Sensor
 from twin.units import Conversion, conversion, known_units
 
-# A city has some ten thousand devices; the bound is for senders that make names up.
-DEVICES_CACHED_MAX = 65_536
-# EUIs, chip ids and sensor ids have up to 64; what a payload names may be as long as the payload.
-DEVICE_CACHED_CHARACTERS_MAX = 256
 _SHOWN_CHARACTERS = 40
 
 
@@ -49,7 +44,6 @@ class DeviceMap:
 
     def __init__(self, model: CityModel, decoders: Mapping[str, Decoder], partitions: int) -> None:
         self._devices: dict[tuple[str, str], Device] = {}
-        self._cached = lru_cache(maxsize=DEVICES_CACHED_MAX)(self._find)
         self._units: dict[tuple[int, str], Conversion | UnitError] = {}
         aliases = {feed: decoder.aliases for decoder in decoders.values() for feed in decoder.feeds}
         aliases |= {
@@ -74,11 +68,6 @@ class DeviceMap:
 
     def find(self, feeds: tuple[str, ...], name: str) -> Device | None:
         """Return the device that one of these feeds calls so; EUIs and ids differ in case between vendors."""
-        if len(name) > DEVICE_CACHED_CHARACTERS_MAX:
-            return self._find(feeds, name)
-        return self._cached(feeds, name)
-
-    def _find(self, feeds: tuple[str, ...], name: str) -> Device | None:
         name = name.lower()
         for feed in feeds:
             device = self._devices.get((feed, name))

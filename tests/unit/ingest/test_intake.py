@@ -14,7 +14,7 @@ from tests.intake import NOISE, NOON, SESSION, intake_of, message, noise
 from tests.meter_city import meter_city
 from tests.payloads import DSMR_V5, RECEIVED
 from twin.messages import MessageHeader
-from twin.model import CityModel
+from twin.model import CityModel, Feed
 
 METER = "dsmr/gw-12/telegram"
 METER_ID = b"4530303632303030303132333435363738"
@@ -141,3 +141,29 @@ def test_a_message_of_too_many_observations_is_refused_as_a_whole() -> None:
     assert taken.quarantined.detail == (
         "the message holds 11000 observations, at most 10000 are taken from one; send them in several"
     )
+
+
+def uplink(device: str) -> bytes:
+    return (
+        b'{"end_device_ids":{"device_id":"%s"},"uplink_message":{"decoded_payload":{"noise_level":55}}}'
+        % device.encode()
+    )
+
+
+def test_devices_that_share_a_topic_are_told_apart_by_their_payloads() -> None:
+    model = small_city()
+    sensors = {one.id: replace(one, feed="lora") for one in model.sensors.values()}
+    feed = Feed(id="lora", filter="lora/up", decoder="ttn")
+    intake = intake_of(replace(model, sensors=sensors, feeds=(feed,)))
+    names = ["noise-1", "noise-2", "noise-1", "noise-9", "noise-2"]
+    taken = [intake.take(message(uplink(name), "lora/up"), number) for number, name in enumerate(names)]
+    assert [one.header.device if one.header else None for one in taken] == [*names[:3], None, names[4]]
+    assert taken[0].observations == taken[2].observations != taken[1].observations
+
+
+def test_more_topics_than_are_remembered_are_taken_like_any_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ingest.intake.TOPICS_CACHED_MAX", 2)
+    intake = intake_of()
+    topics = [f"livetwin/town/noise-{number}/observations" for number in (1, 2, 3, 1, 3)]
+    found = [intake.take(message(noise(50.0), topic)).header for topic in topics]
+    assert [header.topic if header else None for header in found] == topics

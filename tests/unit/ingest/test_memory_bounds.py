@@ -9,11 +9,11 @@ import pytest
 from ingest.decoders import Routes, registry
 from ingest.decoders.senml import _known_last_part
 from ingest.intake import TOPIC_CHARACTERS_MAX
-from ingest.mapping import DEVICE_CACHED_CHARACTERS_MAX, DeviceMap
+from ingest.mapping import DeviceMap
 from ingest.message import MESSAGE_BYTES, Message, held_bytes
 from ingest.routes import TOPIC_CACHED_CHARACTERS_MAX
 from tests.cities import small_city
-from tests.intake import NOISE, NOON, intake_of, message
+from tests.intake import NOISE, NOON, intake_of, message, noise
 from tests.meter_city import meter_city
 from tests.payloads import DSMR_V5
 from twin.errors import UnitError
@@ -45,12 +45,12 @@ def test_long_topics_are_routed_and_not_remembered() -> None:
     assert routes._cached.cache_info().currsize == 1
 
 
-def test_long_names_of_devices_are_looked_for_and_not_remembered() -> None:
-    devices = DeviceMap(small_city(), registry(), 4)
-    assert devices.find(("native",), "a" * (DEVICE_CACHED_CHARACTERS_MAX + 1)) is None
-    assert devices._cached.cache_info().currsize == 0
-    assert devices.find(("native",), "NOISE-1") is not None
-    assert devices._cached.cache_info().currsize == 1
+def test_long_topics_and_names_of_devices_are_taken_and_not_remembered() -> None:
+    intake = intake_of()
+    long = f"livetwin/town/{'a' * TOPIC_CACHED_CHARACTERS_MAX}/observations"
+    for topic in (long, NOISE):
+        intake.take(message(noise(50.0), topic), 0)
+    assert list(intake._origins) == [NOISE]
 
 
 def test_units_that_are_made_up_are_refused_and_not_remembered() -> None:
