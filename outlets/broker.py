@@ -1,4 +1,8 @@
-"""The MQTT broker as an outlet uses it: messages out, each confirmed, and a look at what it retains."""
+"""The MQTT broker as an outlet uses it: messages out, each confirmed, and a look at what it retains.
+
+Packets are written and read by `mqtt5` on the event loop: a client with a thread of its own wakes it, and is
+woken, for each message and for each confirmation, at a hundred times the cost of the packet.
+"""
 
 from __future__ import annotations
 
@@ -10,12 +14,9 @@ import ssl
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
-from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags, MQTTMessage
-from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
-from paho.mqtt.properties import Properties
-from paho.mqtt.reasoncodes import ReasonCode
+import mqtt5
 
 from twin.errors import ServiceError
 
@@ -25,8 +26,11 @@ CONNECT_TIMEOUT_S = 10.0
 RETAINED_TIMEOUT_S = 30.0
 IN_FLIGHT_MAX = 100
 """Messages that are not confirmed yet; the broker may want fewer."""
+PACKET_BYTES_MAX = 16 * 1024 * 1024
+"""Of what the broker sends; it withholds a retained message that is larger."""
 
-_NO_SUBSCRIBER = 0x10  # MQTT 5, 3.4.2.1
+_PACKET_IDS = 65_535
+_TAKEN = (mqtt5.PubAckReasonCode.SUCCESS, mqtt5.PubAckReasonCode.NO_MATCHING_SUBSCRIBERS)
 
 
 class BrokerLostError(ServiceError):
@@ -63,58 +67,62 @@ async def connected(options: BrokerOptions) -> AsyncIterator[Broker]:
         await broker.connect()
         yield broker
     finally:
-        await broker.close()
+        broker.close()
 
 
-class Broker:
+class Broker(asyncio.Protocol):
     """One connection. What was not confirmed when it is lost is for whoever sent it to send again."""
 
     def __init__(self, options: BrokerOptions) -> None:
         self._options = options
         self._loop = asyncio.get_running_loop()
+        self._transport: asyncio.Transport | None = None
         self._welcome: asyncio.Future[int] = self._loop.create_future()  #: messages the broker wants at once
         self._lost: asyncio.Future[str] = self._loop.create_future()  #: why the connection ended
         self._room = asyncio.Semaphore(IN_FLIGHT_MAX)
+        self._unread = bytearray()  # begins with a packet
+        self._unsent: list[bytes] = []  # packets that go out together
+        self._packet = 0  # id of the last packet that is confirmed
         self._unconfirmed: dict[int, str] = {}  #: topic of each packet
         self._refused: set[str] = set()
         self._settled = asyncio.Event()
         self._settled.set()
         self._retained: dict[str, bytes] = {}
-        self._marker = ""
+        self._marker = b""
         self._seen = asyncio.Event()
-        self._client = client = Client(
-            CallbackAPIVersion.VERSION2,
-            protocol=MQTTProtocolVersion.MQTTv5,
-            reconnect_on_failure=False,
-        )
-        if options.username is not None:
-            client.username_pw_set(options.username, options.password)
-        if options.tls is not None:
-            client.tls_set_context(options.tls)
-        client.max_inflight_messages_set(IN_FLIGHT_MAX)
-        client.on_connect = self._on_connect
-        client.on_disconnect = self._on_disconnect
-        client.on_publish = self._on_publish
-        client.on_message = self._on_message
+        self._keepalive: asyncio.TimerHandle | None = None
+        self._asked = False  # whether the broker owes a sign of life
 
     async def connect(self) -> None:
         """Connect. Raises BrokerLostError."""
-        place = self._options.place
+        options = self._options
         try:
             async with asyncio.timeout(CONNECT_TIMEOUT_S):
-                await asyncio.to_thread(
-                    self._client.connect, self._options.host, self._options.port, self._options.keepalive_s
+                await self._loop.create_connection(lambda: self, options.host, options.port, ssl=options.tls)
+                password = options.password
+                self._write(
+                    mqtt5.ConnectPacket(
+                        "",
+                        username=options.username,
+                        password=password.encode() if password is not None else None,
+                        clean_start=True,
+                        keep_alive=options.keepalive_s,
+                        max_packet_size=PACKET_BYTES_MAX,
+                    )
                 )
-                self._client.loop_start()
                 await self._unless_lost(self._welcome)
         except (OSError, TimeoutError) as error:
-            raise BrokerLostError(f"no MQTT broker answers at {place} ({error!r})") from error
+            raise BrokerLostError(f"no MQTT broker answers at {options.place} ({error!r})") from error
         self._room = asyncio.Semaphore(min(IN_FLIGHT_MAX, self._welcome.result()))
 
-    async def close(self) -> None:
+    def close(self) -> None:
         """Disconnect; what is not confirmed may be lost."""
-        self._client.disconnect()
-        await asyncio.to_thread(self._client.loop_stop)
+        if self._keepalive is not None:
+            self._keepalive.cancel()
+        if self._transport is not None:
+            self._write(mqtt5.DisconnectPacket())
+            self._flush()
+            self._transport.close()
         self._lost.cancel()
         self._welcome.cancel()
 
@@ -123,16 +131,22 @@ class Broker:
         return await asyncio.shield(self._lost)
 
     async def publish(self, topic: str, payload: bytes, *, retain: bool) -> None:
-        """Send a message with QoS 1; wait while too many are not confirmed. Raises BrokerLostError."""
+        """Send a message with QoS 1; wait while too many are not confirmed. Raises BrokerLostError.
+
+        What is sent without a break of the event loop goes out in one write.
+        """
         if self._room.locked():
             await self._unless_lost(self._loop.create_task(self._room.acquire()))
         else:
             await self._room.acquire()  # at once: there is room
-        sent = self._client.publish(topic, payload, qos=1, retain=retain)
-        if sent.rc is not MQTTErrorCode.MQTT_ERR_SUCCESS:
-            raise BrokerLostError(f"MQTT at {self._options.place} took no message to {topic}: {sent.rc.name}")
-        self._unconfirmed[sent.mid] = topic
+        if self._lost.done():
+            raise BrokerLostError(f"lost MQTT at {self._options.place}: {self._lost.result()}")
+        packet = self._next_packet()
+        self._unconfirmed[packet] = topic
         self._settled.clear()
+        self._write(
+            mqtt5.PublishPacket(topic, payload, qos=mqtt5.QoS.AT_LEAST_ONCE, retain=retain, packet_id=packet)
+        )
 
     async def settle(self) -> None:
         """Return when everything that was sent is confirmed. Raises BrokerLostError."""
@@ -144,19 +158,27 @@ class Broker:
         It hands them over when it is asked to subscribe, and before anything that is sent later: a message
         of ours to `marker_topic` is the end of them. Raises BrokerLostError.
         """
-        self._marker = secrets.token_hex(8)
-        wanted = [(marker_topic, 0), *((one, 0) for one in filters)]
-        self._client.subscribe(wanted)
-        self._client.publish(marker_topic, self._marker.encode())
+        self._marker = secrets.token_hex(8).encode()
+        wanted = [marker_topic, *filters]
+        self._write(
+            mqtt5.SubscribePacket(
+                self._next_packet(),
+                [
+                    mqtt5.TopicFilter(one, max_qos=mqtt5.QoS.AT_MOST_ONCE, retain_as_published=False)
+                    for one in wanted
+                ],
+            )
+        )
+        self._write(mqtt5.PublishPacket(marker_topic, self._marker))
         try:
             async with asyncio.timeout(RETAINED_TIMEOUT_S):
                 await self._unless_lost(self._loop.create_task(self._seen.wait()))
         except TimeoutError as error:
             raise BrokerLostError(
                 f"MQTT at {self._options.place} did not tell within {RETAINED_TIMEOUT_S:.0f} s what it "
-                f"retains; may this user read {', '.join(topic for topic, _ in wanted)}?"
+                f"retains; may this user read {', '.join(wanted)}?"
             ) from error
-        self._client.unsubscribe([topic for topic, _ in wanted])
+        self._write(mqtt5.UnsubscribePacket(self._next_packet(), wanted))
         return self._retained
 
     async def _unless_lost(self, waited: asyncio.Future[Any]) -> None:
@@ -168,54 +190,107 @@ class Broker:
             if not waited.done() and waited is not self._welcome:
                 waited.cancel()
 
-    # -- paho's thread from here on ---------------------------------------------------------------------
+    def _next_packet(self) -> int:
+        while True:
+            self._packet = self._packet % _PACKET_IDS + 1
+            if self._packet not in self._unconfirmed:
+                return self._packet
 
-    def _call(self, function: Any, *arguments: Any) -> None:
-        # paho's thread may outlive the loop by a moment.
-        if not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(function, *arguments)
+    def _write(self, packet: mqtt5.Packet) -> None:
+        if not self._unsent:
+            self._loop.call_soon(self._flush)
+        self._unsent.append(packet.write())
 
-    def _on_connect(
-        self, _client: Client, _data: Any, _flags: ConnectFlags, reason: ReasonCode, properties: Any
-    ) -> None:
-        if reason.is_failure:
-            self._call(self._lose, f"it refuses the connection ({reason})")
-        else:
-            self._call(self._welcomed, getattr(properties, "ReceiveMaximum", IN_FLIGHT_MAX))
-
-    def _on_disconnect(
-        self, _client: Client, _data: Any, _flags: DisconnectFlags, reason: ReasonCode, _properties: Any
-    ) -> None:
-        self._call(self._lose, str(reason))
-
-    def _on_publish(
-        self, _client: Client, _data: Any, packet: int, reason: ReasonCode, _properties: Properties | None
-    ) -> None:
-        self._call(self._confirm, packet, reason)
-
-    def _on_message(self, _client: Client, _data: Any, message: MQTTMessage) -> None:
-        if message.payload == self._marker.encode():
-            self._call(self._seen.set)
-        elif message.retain:
-            self._retained[message.topic] = digest(bytes(message.payload))
-
-    # -- the event loop again ---------------------------------------------------------------------------
-
-    def _welcomed(self, receive_max: int) -> None:
-        if not self._welcome.done():
-            self._welcome.set_result(receive_max)
+    def _flush(self) -> None:
+        unsent, self._unsent = self._unsent, []
+        if unsent and self._transport is not None and not self._transport.is_closing():
+            self._transport.writelines(unsent)
 
     def _lose(self, why: str) -> None:
         if not self._lost.done():
             self._lost.set_result(why)
+        if self._transport is not None:
+            self._transport.close()
 
-    def _confirm(self, packet: int, reason: ReasonCode) -> None:
-        topic = self._unconfirmed.pop(packet, None)
+    def _look_alive(self, period_s: float) -> None:
+        """Ask for a sign of life, as the broker wants one of us; without an answer to the last it is lost."""
+        if self._asked:
+            self._lose("it has stopped to answer")
+            return
+        self._asked = True
+        self._write(mqtt5.PingReqPacket())
+        self._keepalive = self._loop.call_later(period_s, self._look_alive, period_s)
+
+    # -- what the transport calls -----------------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Have a connection."""
+        self._transport = cast(asyncio.Transport, transport)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Have it no more."""
+        self._lose(repr(exc) if exc is not None else "the connection ended")
+
+    def data_received(self, data: bytes) -> None:
+        """Take in what has come, packet by packet."""
+        self._asked = False
+        self._unread += data
+        at = 0
+        try:
+            with memoryview(self._unread) as view:
+                while at < len(view):
+                    with view[at:] as rest:
+                        packet, length = mqtt5.read(rest)
+                    at += length
+                    self._take(packet)
+        except IndexError:
+            pass  # The rest of a packet is still to come.
+        except ValueError as error:
+            self._lose(f"it sent what is no MQTT: {error}")
+        del self._unread[:at]
+
+    def _take(self, packet: mqtt5.Packet) -> None:
+        match packet:
+            case mqtt5.PubAckPacket():
+                self._confirm(packet)
+            case mqtt5.PublishPacket():
+                if packet.payload == self._marker:
+                    self._seen.set()
+                elif packet.retain:
+                    self._retained[packet.topic] = digest(packet.payload)
+            case mqtt5.ConnAckPacket():
+                self._welcomed(packet)
+            case mqtt5.DisconnectPacket():
+                self._lose(_words(packet.reason_code))
+
+    def _welcomed(self, packet: mqtt5.ConnAckPacket) -> None:
+        if packet.reason_code != mqtt5.ConnAckReasonCode.SUCCESS:
+            self._lose(f"it refuses the connection ({_words(packet.reason_code)})")
+        elif not self._welcome.done():
+            self._welcome.set_result(packet.receive_max)
+            wanted = packet.server_keep_alive
+            keepalive_s = self._options.keepalive_s if wanted is None else wanted
+            if keepalive_s:
+                # Twice in that time: the broker hears of us early enough, and we know soon when it is gone.
+                self._keepalive = self._loop.call_later(keepalive_s / 2, self._look_alive, keepalive_s / 2)
+
+    def _confirm(self, packet: mqtt5.PubAckPacket) -> None:
+        topic = self._unconfirmed.pop(packet.packet_id, None)
         if topic is None:
-            return  # The marker: it has QoS 0.
-        if reason.is_failure and reason.value != _NO_SUBSCRIBER and topic not in self._refused:
+            return
+        if packet.reason_code not in _TAKEN and topic not in self._refused:
             self._refused.add(topic)
+            reason = _words(packet.reason_code)
             log.error("MQTT at %s refuses messages to %s: %s", self._options.place, topic, reason)
         self._room.release()
         if not self._unconfirmed:
             self._settled.set()
+
+
+def _words(reason: mqtt5.ConnAckReasonCode | mqtt5.DisconnectReasonCode | mqtt5.PubAckReasonCode) -> str:
+    """Return a reason as people read it.
+
+    >>> _words(mqtt5.ConnAckReasonCode.NOT_AUTHORIZED)
+    'not authorized'
+    """
+    return reason.name.lower().replace("_", " ")
