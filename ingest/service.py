@@ -16,6 +16,7 @@ from typing import Any, Literal
 from ingest.acknowledgement import Acknowledgement, WhenLogged, WhenStored
 from ingest.decoders import Routes, registry
 from ingest.intake import Intake, IntakeOptions
+from ingest.last_session import LastSession
 from ingest.mapping import DeviceMap
 from ingest.message import Message
 from ingest.metrics import IngestMetrics
@@ -46,7 +47,10 @@ STOP_S_MAX = 5.0
 
 
 class Ingest:
-    """The loops of the role, and the model that it works by. `name` is that of this run, in every record."""
+    """The loops of the role, and the model that it works by. `name` is that of this run, in every record.
+
+    One that `retires` takes what the broker keeps for it, and ends.
+    """
 
     def __init__(
         self,
@@ -57,8 +61,10 @@ class Ingest:
         name: str,
         *,
         tracer: Tracer | None = None,
+        retires: bool = False,
     ) -> None:
         self._settings = settings
+        self._session_type = LastSession if retires else MqttSession
         self._clock = clock
         self._metrics = metrics
         self._name = name
@@ -71,10 +77,10 @@ class Ingest:
         self._adopt(model)
 
     async def run(self) -> None:
-        """Work until cancelled; what was taken from the session by then is confirmed and acknowledged."""
+        """Work until cancelled, or retired; what was taken by then is confirmed and acknowledged."""
         kafka = self._settings.kafka_access()
         producer = new_producer(kafka)
-        session = MqttSession(_session_options(self._settings), self._routes.filters, self._clock)
+        session = self._session_type(_session_options(self._settings), self._routes.filters, self._clock)
         self._session = session
         self._metrics.mqtt_connected.set_function(lambda: float(session.connected))
         acknowledgement = await _acknowledgement(self._settings.acknowledge, kafka)
@@ -87,10 +93,16 @@ class Ingest:
             self._metrics.kafka_up.set_function(lambda: float(publisher.confirms))
             replays = Replays(publisher, lambda: self._intake, self._clock, self._metrics.count_replayed)
             async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(self._take(session, publisher, acknowledgement), name="messages")
-                tasks.create_task(acknowledgement.run(), name="acknowledgement")
-                tasks.create_task(self._tick(publisher), name="ticks")
-                tasks.create_task(replays.run(kafka), name="replays")
+                loops = [
+                    tasks.create_task(self._take(session, publisher, acknowledgement), name="messages"),
+                    tasks.create_task(acknowledgement.run(), name="acknowledgement"),
+                    tasks.create_task(self._tick(publisher), name="ticks"),
+                    tasks.create_task(replays.run(kafka), name="replays"),
+                ]
+                if isinstance(session, LastSession):
+                    await session.worked_off()
+                    for one in loops:
+                        one.cancel()
         finally:
             await session.close()
             await producer.stop()
@@ -166,15 +178,21 @@ class Ingest:
         self._metrics.count(taken)
 
 
-async def run(settings: IngestSettings, models: Models, tracer: Tracer | None = None) -> None:
-    """Run the ingest role until cancelled."""
+async def run(
+    settings: IngestSettings, models: Models, tracer: Tracer | None = None, *, retires: bool = False
+) -> None:
+    """Run the ingest role until cancelled, or until there is nothing left for one that retires."""
     metrics_registry = new_registry()
     metrics = IngestMetrics(metrics_registry)
     serve_metrics(metrics_registry, settings.metrics_host, settings.metrics_port)
-    ingest = Ingest(settings, await models.load(), system_clock, metrics, uuid.uuid4().hex, tracer=tracer)
+    name = uuid.uuid4().hex
+    ingest = Ingest(
+        settings, await models.load(), system_clock, metrics, name, tracer=tracer, retires=retires
+    )
     async with asyncio.TaskGroup() as tasks:
-        tasks.create_task(ingest.run(), name="ingest")
-        tasks.create_task(ingest.follow(models), name="model")
+        following = tasks.create_task(ingest.follow(models), name="model")
+        await ingest.run()
+        following.cancel()
 
 
 async def _to_the_end(work: Coroutine[Any, Any, None]) -> None:

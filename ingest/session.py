@@ -39,7 +39,7 @@ RECONNECT_DELAY_S_MAX = 15
 # How long a closing session waits for the broker to take its acknowledgements in.
 FLUSH_S_MAX = 2.0
 
-_CALLBACKS = ("on_batch", "on_connect", "on_connect_fail", "on_disconnect", "on_message", "on_subscribe")
+_EVENTS = ("batch", "connect", "connect_fail", "disconnect", "message", "subscribe", "unsubscribe")
 
 # How long the reading thread waits for room before it looks whether it should stop.
 _ROOM_CHECK_S = 0.2
@@ -147,12 +147,15 @@ class MqttSession:
             self._room.notify_all()
         self._client.ask()
         await asyncio.to_thread(self._flush)
-        self._client.disconnect()
+        self._client.disconnect(properties=self._goodbye())
         await asyncio.to_thread(self._client.loop_stop)
         # Each leads back to this session. Without them the client goes when the session does, and closes its
         # sockets; in a cycle the collector may come to the sockets first.
-        for name in _CALLBACKS:
-            setattr(self._client, name, None)
+        for name in _EVENTS:
+            setattr(self._client, f"on_{name}", None)
+
+    def _goodbye(self) -> Properties | None:
+        return None
 
     def _flush(self) -> None:
         """Wait until the broker has taken every acknowledgement in, within a bound.

@@ -12,10 +12,19 @@ from runtime.tracing import tracing
 
 
 @click.command("ingest")
-def command() -> None:
+@click.option(
+    "--retire",
+    is_flag=True,
+    help="Take what the broker keeps for this LIVETWIN_MQTT_CLIENT_ID and nothing new, end its session, and "
+    "end: for a replica that is not to come back.",
+)
+def command(*, retire: bool) -> None:
     """Run the ingest role: MQTT to the log. Settings: LIVETWIN_*."""
     settings = read_settings(IngestSettings)
     with tracing("ingest", settings.trace_ratio) as tracer:
         run_role(
-            "ingest", settings, lambda: run(settings, model_source(settings), tracer), uvloop.new_event_loop
+            "ingest",
+            settings,
+            lambda: run(settings, model_source(settings), tracer, retires=retire),
+            uvloop.new_event_loop,
         )

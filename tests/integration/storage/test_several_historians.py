@@ -6,7 +6,9 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 
+import psycopg
 import pytest
+from psycopg.conninfo import conninfo_to_dict
 
 from runtime import topics
 from storage.archive import Archive, OvertakenError
@@ -14,6 +16,7 @@ from storage.database import connect
 from storage.historian_metrics import HistorianMetrics
 from storage.ledger_store import balance
 from storage.log_batch import LogBatch, LogRecord
+from storage.queries import query
 from storage.share import Share, Shares
 from tests.integration.storage.historian_runs import (
     fetch,
@@ -27,6 +30,8 @@ from tests.integration.storage.historian_runs import (
     until_stored,
     with_headers,
 )
+from tests.service_source import PostgresServer
+from tests.spare_databases import SpareDatabases
 from twin.messages import QUARANTINE
 
 COUNT = 6_000
@@ -99,6 +104,65 @@ async def test_whoever_takes_part_has_a_share_of_its_own_and_another_city_has_no
             await until(divided_again)
         await until(divided)
         assert await others.present() == Share(0, 1)
+
+
+async def test_one_that_says_nothing_for_long_takes_part_no_more(database: str) -> None:
+    """It hangs, or its host has vanished: its session stays, until the database ends it."""
+    async with await connect(database, role="test") as silent:
+        async with silent.transaction():
+            await silent.execute(query("join_historians"), ("1s", "alkmaar"))
+        async with taking_part(database) as other:
+            seen = []
+
+            async def is_alone() -> bool:
+                seen.append(await other.present())
+                return seen[-1] == Share(0, 1)
+
+            await until(is_alone)
+        assert seen[0].of == 2
+        with suppress(psycopg.OperationalError):
+            await silent.rollback()
+
+
+async def swap(server: PostgresServer, one: str, other: str) -> None:
+    """Give each of two databases the other's name, while whoever uses them is thrown out and kept out."""
+    first, second = (conninfo_to_dict(dsn)["dbname"] for dsn in (one, other))
+    names = [str(first), str(second)]
+    async with await server.administer() as connection:
+        for name in names:
+            await connection.execute(f"ALTER DATABASE {name} WITH ALLOW_CONNECTIONS false")
+        ended = "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = ANY(%s)"
+        await (await connection.execute(ended, (names,))).fetchall()
+        for old, new in ((names[0], "swapped"), (names[1], names[0]), ("swapped", names[1])):
+            await connection.execute(f"ALTER DATABASE {old} RENAME TO {new}")
+        for name in names:
+            await connection.execute(f"ALTER DATABASE {name} WITH ALLOW_CONNECTIONS true")
+
+
+async def test_a_standby_that_lagged_behind_is_gone_on_with_from_where_it_is(
+    kafka: str, database: str, postgres: PostgresServer, spare_databases: SpareDatabases
+) -> None:
+    name = await asyncio.wrap_future(spare_databases.take())
+    standby = postgres.dsn(name)
+    observations = series(900)
+    records = [with_headers(observations[n : n + RECORD], "run", n) for n in range(0, 900, RECORD)]
+    options = settings(kafka, database, historian_rows_max=50)
+    try:
+        await produce(kafka, topics.OBSERVATIONS, records[:200])
+        async with historian(settings(kafka, standby)):
+            await until_stored(kafka, standby)
+        await produce(kafka, topics.OBSERVATIONS, records[200:400])
+        async with historian(options), historian(options):
+            await until_stored(kafka, database)
+            await swap(postgres, database, standby)
+            await produce(kafka, topics.OBSERVATIONS, records[400:])
+            await until_stored(kafka, database)
+    finally:
+        spare_databases.give_back(name)
+    assert await stored_observations(database) == sorted(observations)
+    async with await connect(database, role="test") as connection:
+        found = await balance(connection)
+    assert (found.counts.received, found.counts.new, found.missing, found.balances) == (900, 900, 0, True)
 
 
 async def test_nothing_is_lost_or_doubled_while_historians_come_and_go(kafka: str, database: str) -> None:
