@@ -19,6 +19,9 @@ DOWN, UP = 0.94, 1.08
 SHARES = (0.1, 0.5, 0.8)
 """Of the rate that it keeps up with: at these, delays are measured."""
 
+RATES_WITH_RULES = (500, 1000)
+"""Messages a second at which delays are measured with rules that look at every reading."""
+
 TOLD_SOON_S = 1.0
 """When all is told so soon after the last message, nothing has piled up."""
 
@@ -47,6 +50,32 @@ class Reach:
         yield self.flat_out
         yield from self.tried
         yield from self.below.values()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WithRules:
+    """What was found in a city in which a rule looks at every reading."""
+
+    flat_out: Run
+    at: dict[int, Run]  #: by rate
+
+    @property
+    def runs(self) -> Iterator[Run]:
+        """All of them, in the order of measuring."""
+        yield from self.at.values()
+        yield self.flat_out
+
+
+def measure_with_rules(options: RunOptions, system: BenchSystem, tell: Callable[[str], None]) -> WithRules:
+    """Measure delays at few messages, and what comes through flat out, in a city that has rules."""
+    at = {}
+    for rate in RATES_WITH_RULES:
+        at[rate] = put_through(replace(options, rate=rate), system)
+        tell(f"{rate} messages/s, {options.city.rules} rules: {_told(at[rate])}")
+    flat_out = put_through(replace(options, rate=FLAT_OUT), system)
+    rate = flat_out.told_rate / options.city.pack
+    tell(f"{rate:.0f} messages/s were told, flat out, {options.city.rules} rules; {_told(flat_out)}")
+    return WithRules(flat_out=flat_out, at=at)
 
 
 def measure_reach(options: RunOptions, system: BenchSystem, tell: Callable[[str], None]) -> Reach:

@@ -6,7 +6,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import partial
 from typing import Any
 
@@ -20,7 +20,7 @@ from benchmarks.history_case import Answers, questions_by_span
 from benchmarks.last import keep_as_last, last_figures
 from benchmarks.machine import describe_machine
 from benchmarks.raw_limits import copy_limit, generator_limit, subscriber_limit
-from benchmarks.reach import measure_reach
+from benchmarks.reach import WithRules, measure_reach, measure_with_rules
 from benchmarks.reach_figures import Measured, figures
 from benchmarks.recovery import PARTS, Recovery, recovery
 from benchmarks.report import document as run_document
@@ -45,14 +45,20 @@ tell = partial(print, flush=True)
 @click.option("--datastreams", type=click.IntRange(20, 100_000), default=10_000, show_default=True)
 @click.option("--each", type=click.IntRange(1, len(PROPERTIES)), default=10, show_default=True)
 @click.option("--packs", is_flag=True, help="One sensor an entity, which sends SenML packs of all readings.")
-@click.option("--rules", type=click.IntRange(0, 1000), default=100, show_default=True, help="Active rules.")
+@click.option(
+    "--rules",
+    type=click.IntRange(10, 1000),
+    default=100,
+    show_default=True,
+    help="Rules of the city in which delays with rules are measured.",
+)
 @click.option("--keep", "keeps", is_flag=True, help="Leave the data and the logs where they are.")
 @click.option("--last", "is_last", is_flag=True, help="Keep the figures as those to compare with next time.")
 def reach(
     *, quick: bool, datastreams: int, each: int, packs: bool, rules: int, keeps: bool, is_last: bool
 ) -> None:
     """Find the highest rate without loss, and what it costs; print a table, compare it with the last one."""
-    city = BenchCity(datastreams=datastreams, each=each, packs=packs, rules=rules)
+    city = BenchCity(datastreams=datastreams, each=each, packs=packs)
     if datastreams % each or city.sensors % CONNECTIONS:
         raise click.UsageError(
             f"{datastreams} datastreams, {each} an entity, from {city.sensors} sensors over {CONNECTIONS} "
@@ -61,7 +67,7 @@ def reach(
     options = RunOptions(
         rate=0, seconds=QUICK_SECONDS if quick else SECONDS, connections=CONNECTIONS, city=city, keep=keeps
     )
-    bench = _Bench(options, QUICK_HISTORY_ROUNDS if quick else HISTORY_ROUNDS)
+    bench = _Bench(options, rules, QUICK_HISTORY_ROUNDS if quick else HISTORY_ROUNDS)
     measured, machine = bench.measure()
     found = list(figures(measured))
     document = _document(measured, found, machine, bench.durations)
@@ -83,10 +89,11 @@ def reach(
 class _Bench:
     """Measures one thing after the other, and notes how long each took; what fails late spoils nothing."""
 
-    def __init__(self, options: RunOptions, rounds: int) -> None:
+    def __init__(self, options: RunOptions, rules: int, rounds: int) -> None:
         self.durations: dict[str, float] = {}  #: seconds
         self.problems: list[str] = []
         self._options = options
+        self._rules = rules
         self._rounds = rounds
 
     def measure(self) -> tuple[Measured, dict[str, Any]]:
@@ -111,6 +118,8 @@ class _Bench:
                 for part in PARTS:
                     with self._noted():
                         recovered[part] = recovery(system, city, part)
+        with self._part("with rules"):
+            with_rules = self._with_rules()
         with self._part("history"), self._noted():
             history, _ = history_case.measure(self._rounds, keeps=False, asks=questions_by_span)
         measured = Measured(
@@ -118,11 +127,17 @@ class _Bench:
             subscriber=subscriber,
             copy=copy,
             reach=found,
+            with_rules=with_rules,
             starts_s=starts,
             recoveries=recovered,
             history=history,
         )
         return measured, machine
+
+    def _with_rules(self) -> WithRules:
+        options = replace(self._options, city=replace(self._options.city, rules=self._rules))
+        with BenchSystem(keep=options.keep, city=options.city.model()) as system:
+            return measure_with_rules(options, system, tell)
 
     @contextmanager
     def _part(self, what: str) -> Iterator[None]:
@@ -154,6 +169,6 @@ def _document(
             "subscriber": asdict(measured.subscriber),
             "copy": asdict(measured.copy),
         },
-        "runs": [run_document(one) for one in measured.reach.runs],
+        "runs": [run_document(one) for one in (*measured.reach.runs, *measured.with_rules.runs)],
         "recoveries": {name: asdict(one) for name, one in measured.recoveries.items()},
     }

@@ -9,7 +9,7 @@ from benchmarks.figures import Figure
 from benchmarks.history_case import Answers
 from benchmarks.latency import Summary
 from benchmarks.raw_limits import Limit
-from benchmarks.reach import Reach
+from benchmarks.reach import Reach, WithRules
 from benchmarks.recovery import Recovery
 from benchmarks.report import MEASURERS, in_order
 from benchmarks.run import Run
@@ -25,6 +25,7 @@ class Measured:
     subscriber: Limit
     copy: Limit
     reach: Reach
+    with_rules: WithRules
     starts_s: Mapping[str, float]  #: by what was there before
     recoveries: Mapping[str, Recovery]
     history: Sequence[Answers]
@@ -32,7 +33,7 @@ class Measured:
     @property
     def faults(self) -> list[str]:
         """What was lost at a rate that the system should keep up with, in words."""
-        runs = [self.reach.highest, *self.reach.below.values()]
+        runs = [self.reach.highest, *self.reach.below.values(), *self.with_rules.at.values()]
         return [f"{fault} at {run.options.rate}/s" for run in runs for fault in run.balance.faults]
 
 
@@ -41,6 +42,15 @@ def figures(measured: Measured) -> Iterator[Figure]:
     yield from _rates(measured)
     for share, run in measured.reach.below.items():
         yield from _delays(f"publish to SSE at {share:.0%}", run.latency)
+    rules = measured.with_rules.flat_out.options.city.rules
+    for rate, run in measured.with_rules.at.items():
+        yield from _delays(f"publish to SSE at {rate}/s with {rules} rules", run.latency)
+    yield Figure(
+        f"flat out with {rules} rules, one of which looks at each reading",
+        measured.with_rules.flat_out.told_rate / measured.with_rules.flat_out.options.city.pack,
+        "messages/s",
+        "more",
+    )
     yield from _costs(measured.reach.highest)
     yield from _memory(list(measured.reach.runs))
     yield from _disk(measured.reach.highest)
