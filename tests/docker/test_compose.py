@@ -18,8 +18,14 @@ from tests.waiting import wait_until
 from twin.instant import SECOND
 
 # A role that was killed starts anew, reads the log and is asked how it is.
-BACK_S = 120.0
-LIVE_S = 60.0
+BACK_S = 180.0
+LIVE_S = 180.0
+
+
+def balance(project: ComposeProject) -> dict[str, Any]:
+    answer = httpx.get(f"{project.http}/v1/ledger", params={"limit": 1}, timeout=LIVE_S)
+    found: dict[str, Any] = answer.raise_for_status().json()["balance"]
+    return found
 
 
 def live(project: ComposeProject, **query: str) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -30,37 +36,36 @@ def live(project: ComposeProject, **query: str) -> Iterator[tuple[str, dict[str,
     try:
         with httpx.stream("GET", f"{project.http}/v1/live", params=query, timeout=LIVE_S) as answer:
             kind = ""
+            told: list[str] = []
             for line in answer.iter_lines():
                 if line.startswith("event: "):
                     kind = line.removeprefix("event: ")
                 if line.startswith("data: "):
+                    told.append(f"{kind} {line.removeprefix('data: ')}")
                     yield kind, json.loads(line.removeprefix("data: "))
-                assert not over.is_set(), f"nothing that was waited for in {LIVE_S:.0f} s of {query}"
+                assert not over.is_set(), (
+                    f"{query}: not what was waited for in {LIVE_S:.0f} s: {told[-5:]}, {balance(project)}, "
+                    + project.compose("logs", "--no-color", "--tail", "10")
+                )
     finally:
         timer.cancel()
 
 
 def test_the_system_is_ready(running: Running) -> None:
     def answer() -> httpx.Response:
-        return httpx.get(f"{running.project.http}/v1/health/ready")
+        return httpx.get(f"{running.project.http}/v1/health/ready", timeout=LIVE_S)
 
     wait_until(lambda: answer().status_code == 200, lambda: answer().text, BACK_S)
     assert answer().json()["status"] == "ok"
-    page = httpx.get(f"{running.project.http}/")
+    page = httpx.get(f"{running.project.http}/", timeout=LIVE_S)
     assert page.status_code == 200
     assert "<title>" in page.text
-
-
-def balance(project: ComposeProject) -> dict[str, Any]:
-    answer = httpx.get(f"{project.http}/v1/ledger", params={"limit": 1}).raise_for_status()
-    found: dict[str, Any] = answer.json()["balance"]
-    return found
 
 
 def test_what_simulated_devices_measure_is_told_live_and_stored(running: Running) -> None:
     event = next(data for kind, data in live(running.project) if kind == "state")
     assert event["entityId"].startswith("alkmaar.")
-    wait_until(lambda: balance(running.project)["stored"] > 0, lambda: balance(running.project))
+    wait_until(lambda: balance(running.project)["stored"] > 0, lambda: balance(running.project), LIVE_S)
     assert balance(running.project)["lost"] == 0
 
 

@@ -15,7 +15,7 @@ from tests.waiting import wait_until
 MONITORING = ROOT / "deploy/monitoring"
 
 # Prometheus asks each role every 15 s.
-SCRAPED_S = 60.0
+SCRAPED_S = 180.0
 
 
 def checked(service: str, *command: str) -> str:
@@ -71,6 +71,7 @@ def test_prometheus_reaches_every_role(running: Running) -> None:
     wait_until(
         lambda: httpx.get(f"{project.alertmanager}/-/ready").status_code == 200,
         lambda: project.compose("logs", "alertmanager"),
+        SCRAPED_S,
     )
     asked = httpx.get(
         f"{project.prometheus}/api/v1/query", params={"query": "livetwin_ingest_messages_total"}
