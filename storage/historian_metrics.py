@@ -74,7 +74,7 @@ class HistorianMetrics:
         )
         self.logs = Counter(
             "livetwin_historian_logs_total",
-            "Logs followed: one at start, one for each new log identity",
+            "Times that reading began: at the start, for a new log, for another share of it, after an outage",
             registry=self.registry,
         )
         self.database_up = Gauge(
