@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Mapping, Sequence
+from math import ceil
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -34,6 +35,9 @@ IDLE_MS = 200
 # Records taken at a time: how far a batch may go beyond its bounds.
 RECORDS_MAX = 100
 
+# From so many rows in a batch on the longest pause is kept.
+MANY_ROWS = 2_000
+
 # What 500 updates a second make between two transactions are 80 rows: they are not held.
 HELD_ROWS_MIN = 500
 # Each update is two of them, and about 600 bytes: 30 MB.
@@ -54,6 +58,13 @@ def stored_partitions(partitions: int, share: Share = WHOLE) -> list[TopicPartit
     ]
 
 
+def pause_s(rows: int, settings: HistorianSettings) -> float:
+    """Return the time from the end of a batch of so many rows to that of the next, seconds."""
+    least, most = settings.historian_pause_ms, settings.historian_pause_max_ms
+    share = min(1.0, rows / MANY_ROWS)
+    return (least + share * max(0, most - least)) / 1000
+
+
 class LogReader:
     """Reads one log; a batch is what came while the batch before it was stored. Owned by one task."""
 
@@ -71,7 +82,8 @@ class LogReader:
         self._metrics = metrics
         self._partitions = stored_partitions(settings.partitions, share)
         self._consumer: AIOKafkaConsumer = new_consumer(settings.kafka_access(), pace=UNHURRIED)
-        self._next_take = 0.0
+        self._least_pause = 0.0  #: until when no batch is handed over
+        self._next_take = 0.0  #: until when one that is not full gathers
         self._next: dict[TopicPartition, int] = {}  #: the next offset to take
         self._held = UpdatesTold()
         self._held_since = 0.0
@@ -98,17 +110,21 @@ class LogReader:
     async def take(self) -> LogBatch:
         """Return what is there, within the bounds; an empty batch when nothing came for `IDLE_MS`.
 
-        A first record after a silence is taken at once; in a trickle, the pause since the last batch passes
+        A first record after a silence is taken at once; otherwise the pause since the last batch passes
         first. Many updates are held until they are old, or nothing comes: so each state is written once,
         however often it changed meanwhile. Raises KafkaError.
         """
         batch = LogBatch(self._log_id, told=self._held)
         loop = asyncio.get_running_loop()
         if await self._add(batch, IDLE_MS):
-            await asyncio.sleep(max(0.0, self._next_take - loop.time()))
+            # Taking goes on meanwhile: of a partition nothing is fetched before what was fetched is taken.
+            while not self._is_full(batch) and (left_s := self._next_take - loop.time()) > 0:
+                await self._add(batch, ceil(1000 * left_s))
             while not self._is_full(batch) and await self._add(batch, 0):
                 pass
-            self._next_take = loop.time() + self._settings.historian_pause_ms / 1000
+            await asyncio.sleep(max(0.0, self._least_pause - loop.time()))
+            self._least_pause = loop.time() + self._settings.historian_pause_ms / 1000
+            self._next_take = loop.time() + pause_s(batch.rows, self._settings)
             if self._holds(batch.told, loop.time()):
                 batch.told = UpdatesTold()
                 return batch

@@ -28,6 +28,13 @@ class HistorianSettings(RoleSettings):
         le=10_000,
         description="Least time between two transactions, so that a trickle does not cost a commit a record.",
     )
+    historian_pause_max_ms: int = Field(
+        default=300,
+        ge=0,
+        le=10_000,
+        description="Time between two transactions while much comes, unless one is full before: a large one "
+        "costs less for each observation.",
+    )
     historian_hold_ms: int = Field(
         default=3_000,
         ge=0,
