@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 from storage.database import Connection
 from storage.log_batch import RepairRequest
 from storage.queries import query
-from twin.instant import HOUR, MINUTE, Duration, Instant, to_datetime
+from twin.instant import HOUR, MINUTE, Duration, Instant, format_instant, to_datetime
 from twin.messages import Assessment
 from twin.window import Aggregate
 
@@ -65,12 +65,21 @@ async def write_assessments(connection: Connection, assessments: Collection[Asse
     await connection.execute(
         query("merge_assessments"),
         (
-            [one.datastream for one in assessments],
-            [to_datetime(one.phenomenon_time) for one in assessments],
-            [one.flags for one in assessments],
-            [one.revision for one in assessments],
+            _array(str(one.datastream) for one in assessments),
+            _array(format_instant(one.phenomenon_time) for one in assessments),
+            _array(str(one.flags) for one in assessments),
+            _array(str(one.revision) for one in assessments),
         ),
     )
+
+
+def _array(elements: Iterable[str]) -> str:
+    """Return numbers or times as the text of an array: lists take psycopg six times as long.
+
+    >>> _array(["1", "2"])
+    '{1,2}'
+    """
+    return f"{{{','.join(elements)}}}"
 
 
 async def request_repairs(

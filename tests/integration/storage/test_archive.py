@@ -10,6 +10,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from runtime import topics
+from storage.aggregate_writer import write_assessments
 from storage.archive import Archive
 from storage.database import connect
 from storage.historian_metrics import OUTCOMES, HistorianMetrics
@@ -18,7 +19,7 @@ from storage.log_batch import LogBatch, LogRecord
 from tests.integration.storage.historian_runs import START, fetch, stored_observations
 from twin import messages
 from twin.codec import VERSION
-from twin.instant import HOUR, MINUTE, to_datetime
+from twin.instant import HOUR, INSTANT_MAX, INSTANT_MIN, MINUTE, from_datetime, to_datetime
 from twin.messages import (
     AggregateBatch,
     Assessment,
@@ -199,6 +200,19 @@ async def test_derived_values_become_a_series_and_a_household_is_only_a_state(da
     ]
     assert await fetch(database, "SELECT entity_id, kind FROM property_state") == [("e", 1)]
     assert await fetch(database, "SELECT datastream_id, value FROM datastream_state") == [(9, 230.0)]
+
+
+async def test_judgements_of_any_time_are_stored_as_they_are(database: str) -> None:
+    times = (INSTANT_MIN, -1, START, START + 1, INSTANT_MAX)
+    found = [
+        Assessment(2**31 - 1 - number, time, 2**15 - 1 - number, 2**63 - 1 - number)
+        for number, time in enumerate(times)
+    ]
+    async with await connect(database, role="test") as connection:
+        await write_assessments(connection, found)
+    columns = "datastream_id, phenomenon_time, flags, revision"
+    rows = await fetch(database, f"SELECT {columns} FROM assessment ORDER BY phenomenon_time")
+    assert [Assessment(id, from_datetime(time), *others) for id, time, *others in rows] == found
 
 
 def window(size: int, revision: int, mean: float | None) -> Aggregate:
