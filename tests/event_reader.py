@@ -8,7 +8,7 @@ from typing import Any
 
 import httpx
 
-DEADLINE_S = 20.0
+DEADLINE_S = 60.0
 
 
 class Events:

@@ -10,7 +10,7 @@ from aiokafka.structs import ConsumerRecord
 
 from runtime.kafka_log import new_consumer
 
-READ_TIMEOUT_S = 30.0
+READ_TIMEOUT_S = 120.0
 
 
 async def read_until(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 
-WAIT_S = 20.0
+WAIT_S = 60.0
 _LOOK_S = 0.05
 
 

@@ -44,7 +44,7 @@ async def opened(
         tls=tls,
     )
     session = MqttSession(options, [FILTER], system_clock)
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         await session.open()
         try:
             yield session

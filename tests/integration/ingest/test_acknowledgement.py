@@ -30,7 +30,7 @@ from twin.codec import VERSION
 from twin.stored_positions import STORED_POSITIONS, StoredPositions
 
 COUNT = 40
-DEADLINE_S = 20
+DEADLINE_S = 60
 LOOK_S = 0.02
 
 

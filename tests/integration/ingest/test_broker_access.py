@@ -139,7 +139,7 @@ async def test_ingest_reads_what_devices_publish_over_tls_and_may_publish_nothin
     broker: SecureMosquitto,
 ) -> None:
     session = session_with(access(broker, "ingest"))
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         await session.open()
         with device(broker, SENSOR) as one:
             assert await asyncio.to_thread(one.publish, TOPIC, b'{"values": {}}') == ACCEPTED
@@ -157,7 +157,7 @@ async def test_outlets_write_over_tls_what_readers_read_and_readers_write_nothin
     topics = Topics("town")
     with device(broker, "livetwin-reader") as reader:
         reader.subscribe(*topics.filters, "#")
-        async with asyncio.timeout(30), connected(outlet_options(access(broker, "outlets"))) as outlet:
+        async with asyncio.timeout(60), connected(outlet_options(access(broker, "outlets"))) as outlet:
             assert await outlet.retained(topics.filters, topics.marker) == {}
             await outlet.publish(topics.of_entity("town.street-0"), b"{}", retain=True)
             await outlet.settle()
@@ -179,7 +179,7 @@ async def test_probes_and_simulated_devices_speak_tls(broker: SecureMosquitto) -
         mqtt_password=broker.passwords[SENSOR],
     )
     connection = Connection(settings, 1)
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         await session.open()
         prober.start()
         connection.start()

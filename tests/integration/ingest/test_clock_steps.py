@@ -26,7 +26,7 @@ from tests.mqtt_publisher import publish
 from twin.instant import DAY, HOUR, SECOND, Duration, Instant, format_instant
 
 EACH = 50
-DEADLINE_S = 20
+DEADLINE_S = 60
 LOOK_S = 0.01
 SEED = 20261126
 START: Instant = 1_795_000_000 * SECOND

@@ -11,7 +11,7 @@ from tests.kafka_reader import read_until
 from tests.mqtt_publisher import publish
 
 SHARE = "town"
-DEADLINE_S = 30.0
+DEADLINE_S = 60.0
 
 
 async def retire(mqtt: tuple[str, int], kafka: str, name: str) -> None:

@@ -11,7 +11,7 @@ from prometheus_client import CollectorRegistry
 
 from tests.receiver import Receiver
 
-DEADLINE_S = 30.0
+DEADLINE_S = 60.0
 LOOPBACK = "127.0.0.0/8"
 KEY = {"Authorization": "Bearer sesame"}
 QUICK = {"sink_networks": LOOPBACK, "webhook_retry_first_s": 0.05, "webhook_retry_max_s": 0.2}

@@ -23,7 +23,7 @@ from simulators.settings import SimulatorSettings
 from twin.errors import ServiceError
 from twin.instant import MINUTE, SECOND, parse_instant
 
-TIMEOUT_S = 30.0
+TIMEOUT_S = 60.0
 YEARS_AGO = parse_instant("2017-10-29T00:00:00Z")
 
 

@@ -24,7 +24,7 @@ from simulators.settings import SimulatorSettings
 from twin.instant import HOUR, SECOND, format_instant
 from twin.model import CityPlan
 
-TIMEOUT_S = 20.0
+TIMEOUT_S = 60.0
 # Feeds whose messages tell their time, so that no two of a device are alike.
 TIMED = ("native", "senml", "ttn", "chirpstack")
 

@@ -34,7 +34,7 @@ from twin.observation import Observation
 from twin.plausibility import Reason
 
 PARTITIONS = 4
-DEADLINE_S = 30.0
+DEADLINE_S = 60.0
 TICK_S = 0.02
 START = 1_795_000_000_000_000
 
