@@ -45,15 +45,19 @@ else
 	$(BIN)/pytest $(TESTS)
 endif
 
+# Tests that start whole systems, or several workers of a role, and kill them.
+SYSTEMS := tests/integration/cli tests/integration/stream tests/e2e
+# Those of the database run with what computes, so that the three runs end at about the same time.
+DATABASE := tests/integration/storage
+
+SERVICES := $(filter-out $(DATABASE) $(SYSTEMS),$(wildcard tests/integration/*))
+
 # The doctests live beside the code that they explain.
 test-core:
-	$(BIN)/pytest -p no:cacheprovider --ignore=tests/integration --ignore=tests/e2e --ignore=tests/docker --doctest-modules tests $(PACKAGES)
-
-# Tests that start whole systems, or several workers of a role, and kill them.
-SYSTEMS := tests/integration/cli tests/integration/scale tests/integration/stream tests/e2e
+	$(BIN)/pytest -p no:cacheprovider $(patsubst %,--ignore=%,$(SERVICES) $(SYSTEMS) tests/docker) --doctest-modules tests $(PACKAGES)
 
 test-services:
-	$(BIN)/pytest -p no:cacheprovider tests/integration $(SYSTEMS:%=--ignore=%)
+	$(BIN)/pytest -p no:cacheprovider tests/integration $(patsubst %,--ignore=%,$(DATABASE) $(SYSTEMS))
 
 test-systems:
 	$(BIN)/pytest -p no:cacheprovider $(SYSTEMS)

@@ -17,6 +17,7 @@ def publish(
     qos: int = 1,
     *,
     retain: bool = False,
+    timeout_s: float = ANSWER_TIMEOUT_S,
 ) -> None:
     """Publish messages in order over one connection; return when all are acknowledged (QoS 1) or sent (0)."""
     client = Client(CallbackAPIVersion.VERSION2, protocol=MQTTProtocolVersion.MQTTv5)
@@ -29,9 +30,9 @@ def publish(
     try:
         # A socket that closes with an answer unread resets the connection, and what is under way is lost.
         # With QoS 0 this is the only answer.
-        assert connected.wait(ANSWER_TIMEOUT_S)
+        assert connected.wait(timeout_s)
         for sent in [client.publish(topic, payload, qos=qos, retain=retain) for topic, payload in messages]:
-            sent.wait_for_publish(ANSWER_TIMEOUT_S)
+            sent.wait_for_publish(timeout_s)
             assert sent.is_published()
     finally:
         client.disconnect()

@@ -90,7 +90,7 @@ def aggregate(content: Accumulator, size: int, start: int, terms: Terms) -> Any:
 
 
 @given(series(), st.sampled_from(PROPERTIES), st.randoms(use_true_random=False))
-@settings(max_examples=600)
+@settings(max_examples=300)
 def test_any_order_within_reach_tells_the_same_windows_and_judgements(
     arrivals: list[Observation], name: str, dice: Random
 ) -> None:
