@@ -46,8 +46,16 @@ DATABASE_RETRY_S = 1.0
 STOP_S_MAX = 5.0
 
 
-async def run(settings: StreamSettings, models: Models, tracer: Tracer | None = None) -> None:
+async def run(
+    settings: StreamSettings,
+    models: Models,
+    tracer: Tracer | None = None,
+    leave: Callable[[int], None] = lambda _: None,
+) -> None:
     """Run the stream role until cancelled.
+
+    `leave` is called with an exit code once all that matters is done: Faust is asked to stop then, and may
+    never do so.
 
     Raises ServiceError when the log was replaced by another one: the state in memory belongs to the old log,
     so the process ends, and its supervisor starts it anew.
@@ -88,23 +96,30 @@ async def run(settings: StreamSettings, models: Models, tracer: Tracer | None = 
             failure.set_exception(error)
 
     app = create_app(settings, kafka, workers_of, positioned, fail)
-    await app.start()
-    tasks = [
-        asyncio.create_task(_checkpoints(list(workers.values())), name="checkpoints"),
-        asyncio.create_task(_follow(models, list(workers.values())), name="model"),
-        asyncio.create_task(_same_log(kafka, log_id), name="log identity"),
-        asyncio.create_task(_crashed(app), name="faust"),
-        asyncio.create_task(measure_lag(app, workers, metrics), name="lag"),
-    ]
+    tasks: list[asyncio.Task[None]] = []
+    code = 1
     try:
+        await app.start()
+        tasks += [
+            asyncio.create_task(_checkpoints(list(workers.values())), name="checkpoints"),
+            asyncio.create_task(_follow(models, list(workers.values())), name="model"),
+            asyncio.create_task(_same_log(kafka, log_id), name="log identity"),
+            asyncio.create_task(_crashed(app), name="faust"),
+            asyncio.create_task(measure_lag(app, workers, metrics), name="lag"),
+        ]
         done, _ = await asyncio.wait([*tasks, failure], return_when=asyncio.FIRST_COMPLETED)
         for one in done:
             one.result()
+    except asyncio.CancelledError:
+        code = 0
+        raise
     finally:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        await _stop(app, list(workers.values()))
+        await _checkpoint_on_the_way_out(list(workers.values()))
+        leave(code)
+        await app.stop()
 
 
 def _kinds(settings: StreamSettings, log_id: str) -> tuple[StageKind[Any], ...]:
@@ -118,18 +133,13 @@ def _kinds(settings: StreamSettings, log_id: str) -> tuple[StageKind[Any], ...]:
     )
 
 
-async def _stop(app: Any, workers: Sequence[Worker]) -> None:
+async def _checkpoint_on_the_way_out(workers: Sequence[Worker]) -> None:
     try:
         async with asyncio.timeout(STOP_S_MAX):
             for worker in workers:
                 await worker.checkpoint_all()
     except Exception as error:  # what is not covered by a checkpoint is replayed
         log.warning("no checkpoint on the way out: %r", error)
-    try:
-        async with asyncio.timeout(STOP_S_MAX):
-            await app.stop()
-    except TimeoutError:
-        log.warning("Faust does not stop; all that matters is in the checkpoint")
 
 
 async def _checkpoints(workers: Sequence[Worker]) -> None:

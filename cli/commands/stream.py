@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Coroutine
-from typing import Any
 
 import click
 import uvloop
@@ -15,7 +13,7 @@ from runtime.tracing import tracing
 from stream.service import run
 from stream.settings import StreamSettings
 
-LEAVE_S_MAX = 2.0
+LEAVE_S_MAX = 5.0
 
 
 @click.command("stream")
@@ -26,24 +24,17 @@ def command() -> None:
         run_role(
             "stream",
             settings,
-            lambda: _and_leave(run(settings, model_source(settings), tracer)),
+            lambda: run(settings, model_source(settings), tracer, _leave),
             uvloop.new_event_loop,
         )
 
 
-async def _and_leave(work: Coroutine[Any, Any, None]) -> None:
-    """Do the work, then see to it that the process ends.
+def _leave(code: int) -> None:
+    """End the process soon, however Faust stops; by then what matters is in the checkpoint, or is replayed.
 
-    Stopped in the middle of a rebalance, Faust leaves tasks and threads that wait for each other for ever. By
-    then the checkpoint is written, or the records that it lacks are replayed.
+    Stopped in the middle of a rebalance, Faust leaves tasks and threads that wait for each other for ever. It
+    also joins a thread on the thread of the event loop, where no timeout is heard.
     """
-    code = 1
-    try:
-        await work
-    except BaseException as error:
-        code = 0 if not isinstance(error, Exception) else 1
-        raise
-    finally:
-        leaving = threading.Timer(LEAVE_S_MAX, os._exit, (code,))
-        leaving.daemon = True
-        leaving.start()
+    leaving = threading.Timer(LEAVE_S_MAX, os._exit, (code,))
+    leaving.daemon = True
+    leaving.start()
