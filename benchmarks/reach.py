@@ -88,7 +88,8 @@ def measure_reach(options: RunOptions, system: BenchSystem, tell: Callable[[str]
     def put(rate: float) -> Run:
         return put_through(replace(options, rate=round(rate)), system)
 
-    tell(f"flat out for {options.seconds} s")
+    tell(f"flat out for {options.seconds} s, to fill what each datastream keeps, and once more to measure")
+    put(FLAT_OUT)
     flat_out = put(FLAT_OUT)
     start = flat_out.told_rate / options.city.pack
     tell(f"{start:.0f} messages/s were told, flat out; {_told(flat_out)}")

@@ -1,9 +1,10 @@
 """The embedded log, kept bounded and alive: trimmed, replaced when that is not enough, and when it dies.
 
-The embedded broker has no retention. Past half of a set memory what everybody has read is dropped. Where that
-does not help, because the database is away or slow, the log is *recycled* past the whole: ingest stops (what
-devices send waits in Mosquitto), the stream and the historian work off what is there, the broker starts empty
-under a new identity, state comes back from the database, and subscribers of the api get a gap and a snapshot.
+The embedded broker has no retention. Past half of a set memory what everybody read a while ago is dropped,
+past three quarters all that they have read. Where that does not help, because the database is away or slow,
+the log is *recycled* past the whole: ingest stops (what devices send waits in Mosquitto), the stream and the
+historian work off what is there, the broker starts empty under a new identity, state comes back from the
+database, and subscribers of the api get a gap and a snapshot.
 """
 
 from __future__ import annotations
@@ -16,14 +17,18 @@ from collections.abc import Callable, Mapping
 from cli.drain import Drain
 from cli.embedded.kafka import EmbeddedKafka
 from cli.role import Role
-from cli.trimming import Trimmer
+from cli.trimming import KEPT, Trimmer
 from runtime.topics import create_topics, partition_counts
 from twin.errors import TwinError
 
 log = logging.getLogger(__name__)
 
 LOOK_S = 1.0
-TRIM_LOOK_S = 5.0
+TRIM_LOOK_S = 2.0
+
+TRIMMED_FROM, TRIMMED_HARD_FROM = 0.5, 0.75
+"""Shares of the memory from which on what was read a while ago goes, and all that was read."""
+
 DRAIN_TIMEOUT_S = 60.0
 RETRY_S = 60.0
 """How long a recycle that could not drain, or a trim, is put off: the database may be away."""
@@ -76,9 +81,10 @@ class LogKeeper:
 
     async def _trim(self) -> None:
         loop = asyncio.get_running_loop()
-        trims = self._kafka.resident_bytes > self._bytes_max // 2
+        held = self._kafka.resident_bytes / self._bytes_max
+        kept = None if held < TRIMMED_FROM else KEPT if held < TRIMMED_HARD_FROM else 0
         try:
-            await self._trimmer.look(self._kafka.cluster_id, trims=trims)
+            await self._trimmer.look(self._kafka.cluster_id, kept)
             self._next_trim = loop.time() + TRIM_LOOK_S
         except TwinError as error:
             log.warning("%s; tried again in %.0f s", error, RETRY_S)

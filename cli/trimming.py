@@ -29,7 +29,7 @@ from twin.errors import ServiceError
 from twin.instant import SECOND, Duration, Instant
 
 KEPT: Duration = 20 * SECOND
-"""What was read by then goes no sooner: a subscriber that comes back goes on from it."""
+"""What was read goes no sooner, where there is room: a subscriber that comes back goes on from it."""
 
 TIMEOUT_S = 5.0
 
@@ -54,36 +54,36 @@ class Trimmer:
             for number in range(counts[topic])
         ]
         self._log = ""
-        self._seen: deque[tuple[Instant, _Read]] = deque()  # so many looks as `KEPT` has
-        self._due: _Read = {}
+        self._seen: deque[tuple[Instant, _Read]] = deque()  # the looks of `KEPT`, and the one before them
 
-    async def look(self, log_id: str, *, trims: bool) -> None:
-        """Note how far the log is read; with `trims`, drop what was read `KEPT` ago.
+    async def look(self, log_id: str, kept: Duration | None) -> None:
+        """Note how far the log is read, and drop what was read so long ago, at most `KEPT`; None: nothing.
 
         Raises ServiceError when a service is away.
         """
         if log_id != self._log:
             self._log = log_id
             self._seen.clear()
-            self._due = {}
         admin = AIOKafkaAdminClient(**client_options(self._kafka))
         try:
             async with asyncio.timeout(TIMEOUT_S):
-                await self._look(admin, log_id, trims=trims)
+                await self._look(admin, log_id, kept)
         except (KafkaError, OSError, *UNAVAILABLE) as error:
             raise ServiceError(f"the log cannot be trimmed: {error!r}") from error
         finally:
             await admin.close()
 
-    async def _look(self, admin: AIOKafkaAdminClient, log_id: str, *, trims: bool) -> None:
+    async def _look(self, admin: AIOKafkaAdminClient, log_id: str, kept: Duration | None) -> None:
         await admin.start()
         now = self._clock()
         self._seen.append((now, await self._read(admin, log_id)))
-        while self._seen[0][0] <= now - KEPT:
-            _, self._due = self._seen.popleft()
-        if trims and self._due:
-            await admin.delete_records({one: RecordsToDelete(at) for one, at in self._due.items()})
-            self._due = {}
+        while len(self._seen) > 1 and self._seen[1][0] <= now - KEPT:
+            self._seen.popleft()
+        if kept is None:
+            return
+        old = [read for time, read in self._seen if time <= now - kept]
+        if old and old[-1]:
+            await admin.delete_records({one: RecordsToDelete(at) for one, at in old[-1].items()})
 
     async def _read(self, admin: AIOKafkaAdminClient, log_id: str) -> _Read:
         mine = [one for one in self._places if one.topic in READ_BY_STREAM]

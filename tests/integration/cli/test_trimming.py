@@ -68,21 +68,27 @@ async def test_what_stream_and_historian_have_read_goes_when_it_is_no_longer_you
     log_id = await log_identity(kafka)
     trimmer = Trimmer(kafka, database, PARTITIONS, lambda: now)
     await fill(kafka)
-    await trimmer.look(log_id, trims=True)
+    await trimmer.look(log_id, KEPT)
     await commit(kafka, {OBSERVATIONS: 7, INPUTS: 9})
     await store(database, log_id, {OBSERVATIONS: 5, UPDATES: 4})
     now += KEPT
-    await trimmer.look(log_id, trims=True)
+    await trimmer.look(log_id, KEPT)
     assert await begins(kafka) == [0, 0, 0], "when it was looked at before, nobody had read anything"
 
     now += KEPT - SECOND
-    await trimmer.look(log_id, trims=True)
+    await trimmer.look(log_id, KEPT)
     assert await begins(kafka) == [0, 0, 0], "it is young"
     now += SECOND
-    await trimmer.look(log_id, trims=False)
+    await trimmer.look(log_id, None)
     assert await begins(kafka) == [0, 0, 0], "there is room"
-    await trimmer.look(log_id, trims=True)
+    await trimmer.look(log_id, KEPT)
     assert await begins(kafka) == [5, 4, 9]
+
+    await commit(kafka, {OBSERVATIONS: 8, INPUTS: 10})
+    await trimmer.look(log_id, KEPT)
+    assert await begins(kafka) == [5, 4, 9]
+    await trimmer.look(log_id, 0)
+    assert await begins(kafka) == [5, 4, 10], "of what is read by both nothing is kept when there is no room"
 
 
 async def test_positions_of_another_log_say_nothing(kafka: str, database: str) -> None:
@@ -91,6 +97,6 @@ async def test_positions_of_another_log_say_nothing(kafka: str, database: str) -
     await fill(kafka)
     await store(database, "another", {OBSERVATIONS: 5, UPDATES: 4})
     for _ in range(3):
-        await trimmer.look(await log_identity(kafka), trims=True)
+        await trimmer.look(await log_identity(kafka), KEPT)
         now += KEPT
     assert await begins(kafka) == [0, 0, 0]
