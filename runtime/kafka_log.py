@@ -81,6 +81,16 @@ def new_consumer(kafka: Kafka, *, pace: Pace = PROMPT, **options: object) -> AIO
     )
 
 
+def heed_cancellation() -> None:
+    """Raise CancelledError where this task was cancelled and a client of Kafka has swallowed that.
+
+    aiokafka does so now and then while it connects; a loop around it would go on for ever.
+    """
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
+
+
 async def beginnings(
     consumer: AIOKafkaConsumer, partitions: Iterable[TopicPartition]
 ) -> dict[TopicPartition, int]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from cli.up_options import PARTITIONS
 from tests.chaos.town import Town
 from tests.role_process import RoleProcess
 
@@ -16,6 +17,7 @@ async def ingest_from(broker: tuple[str, int], town: Town) -> AsyncIterator[Role
     settings = {
         "CITY": "town",
         "KAFKA": f"127.0.0.1:{ports['kafka']}",
+        "PARTITIONS": str(PARTITIONS),
         "DATABASE": town.database,
         "STATE_DIR": str(town.folder / "state-of-another-ingest"),
         "MQTT_HOST": broker[0],

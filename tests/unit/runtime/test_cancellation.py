@@ -1,0 +1,41 @@
+"""A loop around a client that swallows its cancellation ends all the same."""
+
+from __future__ import annotations
+
+import asyncio
+
+from runtime.kafka_log import heed_cancellation
+
+
+async def swallowing() -> None:
+    """Wait, and go on when cancelled, as a client of Kafka may."""
+    try:
+        await asyncio.sleep(3_600)
+    except asyncio.CancelledError:
+        return
+
+
+async def reading(turns: list[int]) -> None:
+    while True:
+        heed_cancellation()
+        turns.append(len(turns))
+        await swallowing()
+
+
+async def test_a_cancellation_that_was_swallowed_is_heeded_at_the_next_turn() -> None:
+    turns: list[int] = []
+    task = asyncio.create_task(reading(turns))
+    await asyncio.sleep(0)
+    task.cancel()
+    done, _ = await asyncio.wait([task], timeout=30)
+    assert done == {task}
+    assert task.cancelled()
+    assert turns == [0]
+
+
+async def test_a_timeout_that_has_passed_is_no_cancellation() -> None:
+    try:
+        async with asyncio.timeout(0):
+            await asyncio.sleep(3_600)
+    except TimeoutError:
+        heed_cancellation()
