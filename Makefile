@@ -36,11 +36,10 @@ setup-tests:
 demo: setup
 	@exec $(BIN)/livetwin up $(ARGS)
 
-# All tests are three runs at once: what needs services, or the whole system, mostly waits, the rest computes. Each
-# is shown when it has ended.
+# All tests are three runs, two at once: so many as a small machine has cores. Each is shown when it has ended.
 test: setup-tests
 ifeq ($(TESTS),)
-	@$(MAKE) --no-print-directory --jobs=3 --output-sync test-core test-services test-systems
+	@$(MAKE) --no-print-directory --jobs=2 --output-sync test-core test-services test-systems
 else
 	$(BIN)/pytest $(TESTS)
 endif

@@ -116,7 +116,8 @@ async def run(
     finally:
         for task in tasks:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        if tasks:
+            await asyncio.wait(tasks, timeout=STOP_S_MAX)  # one that goes on all the same holds nobody up
         await _checkpoint_on_the_way_out(list(workers.values()))
         leave(code)
         await app.stop()
