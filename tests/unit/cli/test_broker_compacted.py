@@ -2,30 +2,18 @@
 
 from __future__ import annotations
 
-from aiokafka.record.default_records import DefaultRecordBatchBuilder
 from aiokafka.record.memory_records import MemoryRecords
 from hypothesis import given
 from hypothesis import strategies as st
 
 from cli.embedded.broker.compacted import CompactedLog
+from tests.record_batches import record_batch
 
 KEYS = st.sampled_from([b"a", b"b", b"c", None])
 
 
 def batch(keys: list[bytes | None]) -> bytes:
-    """Return a batch as a producer sends it: its first offset is 0."""
-    builder = DefaultRecordBatchBuilder(
-        magic=2,
-        compression_type=0,
-        is_transactional=False,
-        producer_id=-1,
-        producer_epoch=-1,
-        base_sequence=-1,
-        batch_size=1 << 20,
-    )
-    for offset, key in enumerate(keys):
-        builder.append(offset, timestamp=0, key=key, value=b"value", headers=[])
-    return bytes(builder.build())
+    return record_batch((key, b"value") for key in keys)
 
 
 def records(data: bytes) -> list[tuple[int, bytes | None]]:

@@ -3,28 +3,16 @@
 from __future__ import annotations
 
 import pytest
-from aiokafka.record.default_records import DefaultRecordBatchBuilder
 from aiokafka.record.memory_records import MemoryRecords
 from hypothesis import given
 from hypothesis import strategies as st
 
 from cli.embedded.broker.partition import BatchError, PartitionLog
+from tests.record_batches import record_batch
 
 
 def batch(values: list[bytes], time: int = 0) -> bytes:
-    """Return a batch as a producer sends it: its first offset is 0."""
-    builder = DefaultRecordBatchBuilder(
-        magic=2,
-        compression_type=0,
-        is_transactional=False,
-        producer_id=-1,
-        producer_epoch=-1,
-        base_sequence=-1,
-        batch_size=1 << 20,
-    )
-    for offset, value in enumerate(values):
-        builder.append(offset, timestamp=time, key=None, value=value, headers=[])
-    return bytes(builder.build())
+    return record_batch(((None, value) for value in values), time)
 
 
 def records(data: bytes) -> list[tuple[int, bytes]]:
