@@ -9,6 +9,7 @@ from __future__ import annotations
 import heapq
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from operator import itemgetter
 
 from api.event_text import Lasting
 from api.selection import Selection
@@ -16,7 +17,7 @@ from twin.alarms.messages import AlarmEvent, IncidentEvent
 from twin.area_state import PREFIX
 from twin.freshness import Freshness, freshness, live_for, stale_for
 from twin.household_sum import WINDOW
-from twin.instant import INSTANT_MAX, Duration, Instant
+from twin.instant import INSTANT_MAX, INSTANT_MIN, Duration, Instant
 from twin.messages import Update, UpdateKind
 from twin.model import CityModel
 from twin.names import Named, named, usual_interval
@@ -233,7 +234,9 @@ class LiveView:
             value.due = _NEVER
             self._judge(value, now)
             if value.freshness != before:
-                aged.append((due, value))
+                # An entry may be that of an earlier measurement: the value aged when its own says.
+                aged.append((self.aged_at(value, INSTANT_MIN, now) or due, value))
+        aged.sort(key=itemgetter(0))
         return aged
 
     def aged_at(self, value: Value, since: Instant, now: Instant) -> Instant | None:

@@ -6,7 +6,7 @@ import asyncio
 import json
 from typing import Any, NamedTuple
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from msgspec import structs
 from prometheus_client import CollectorRegistry
@@ -191,7 +191,8 @@ class Wanderer:
 
 
 @given(STEPS)
-def test_a_client_of_two_replicas_is_told_every_value_at_each_age_in_order(
+@example([("measured", 1, 0), ("visit", 0, 1), ("measured", 1, 0), ("pass", 182, None), ("sweep", 0, None)])
+def test_a_client_of_two_replicas_is_told_every_value_once_at_each_age(
     steps: list[tuple[str, int, int | None]],
 ) -> None:
     client, offset, revisions, newest = Wanderer(NOON), 0, [0, 0], [NOON - HOUR, NOON - HOUR]
@@ -212,7 +213,7 @@ def test_a_client_of_two_replicas_is_told_every_value_at_each_age_in_order(
     asyncio.run(client.visit(0, 1_000))
     for number, (datastream, entity) in enumerate(PLACES):
         told = client.told.get(entity, [])
-        assert told == sorted(told)  # that a value aged may be told by both replicas
+        assert told == sorted(set(told))
         assert {revision for revision, _ in told} == set(range(1, revisions[number] + 1))
         if told:
             fresh = freshness(newest[number], MODEL.datastreams[datastream].interval, client.now)
