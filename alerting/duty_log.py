@@ -11,8 +11,9 @@ from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 
 from alerting.journal import Place
+from runtime.cancellation import raise_if_cancelled
 from runtime.kafka_access import Kafka
-from runtime.kafka_log import UNHURRIED, beginnings, ends, heed_cancellation, log_identity, new_consumer
+from runtime.kafka_log import UNHURRIED, beginnings, ends, log_identity, new_consumer
 from runtime.topics import ALARMS, DUTY_COMMANDS, create_topics, partition_counts
 from twin.errors import ServiceError
 
@@ -113,7 +114,7 @@ class DutyLog:
             if not caught_up and all(self._read[place] >= at for place, at in goal.items()):
                 caught_up = True
                 await self._arrive(CaughtUp())
-            heed_cancellation()
+            raise_if_cancelled()
             try:
                 fetched = await consumer.getmany(timeout_ms=_POLL_MS, max_records=RECORDS_MAX)
             except OffsetOutOfRangeError as error:

@@ -20,8 +20,9 @@ from api.lanes import lanes
 from api.metrics import ApiMetrics
 from api.traces import ApiTraces
 from api.view import Seed
+from runtime.cancellation import raise_if_cancelled
 from runtime.kafka_access import Kafka
-from runtime.kafka_log import PROMPT, Pace, beginnings, ends, heed_cancellation, log_identity, new_consumer
+from runtime.kafka_log import PROMPT, Pace, beginnings, ends, log_identity, new_consumer
 from runtime.topics import ALARMS as ALARM_TOPIC
 from runtime.topics import create_topics, partition_counts
 from twin.alarms.messages import ALARMS, AlarmBatch
@@ -195,7 +196,7 @@ class Feed:
         changed = asyncio.create_task(self._changed(identity))
         try:
             while not changed.done():
-                heed_cancellation()
+                raise_if_cancelled()
                 fetched = await consumer.getmany(timeout_ms=_POLL_MS)
                 for partition, records in fetched.items():
                     for record in records:

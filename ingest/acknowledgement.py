@@ -17,8 +17,9 @@ from typing import Protocol, TypeAlias
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 
+from runtime.cancellation import raise_if_cancelled
 from runtime.kafka_access import Kafka
-from runtime.kafka_log import Pace, beginnings, heed_cancellation, log_identity, new_consumer
+from runtime.kafka_log import Pace, beginnings, log_identity, new_consumer
 from runtime.topics import STORED, create_topics
 from twin.errors import MessageError, ServiceError
 from twin.stored_positions import STORED_POSITIONS, StoredPositions
@@ -182,7 +183,6 @@ class WhenStored:
                 log.warning("how far the log is stored is not heard, messages wait for it: %r", error)
             finally:
                 await consumer.stop()
-            heed_cancellation()
             await asyncio.sleep(RETRY_S)
 
     async def _hear(self, consumer: AIOKafkaConsumer) -> None:
@@ -190,7 +190,7 @@ class WhenStored:
         consumer.assign([place])
         await _to_the_last(consumer, place)
         while True:
-            heed_cancellation()
+            raise_if_cancelled()
             try:
                 fetched = await consumer.getmany(place, timeout_ms=_POLL_MS)
             except OffsetOutOfRangeError:

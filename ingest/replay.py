@@ -22,9 +22,9 @@ from msgspec.structs import replace
 from ingest.intake import DETAIL_CHARACTERS_MAX, Intake, Taken
 from ingest.message import Message
 from ingest.publisher import Publisher
+from runtime.cancellation import raise_if_cancelled
 from runtime.clock import Clock
 from runtime.kafka_access import Kafka, client_options
-from runtime.kafka_log import heed_cancellation
 from runtime.topics import REPLAYS, create_topics
 from twin.errors import MessageError, ServiceError
 from twin.instant import SECOND, Duration, Instant
@@ -97,7 +97,6 @@ class Replays:
                 await self._follow(kafka)
             except (KafkaError, OSError, ServiceError) as error:
                 log.warning("replays wait for Kafka: %r", error)
-            heed_cancellation()
             await asyncio.sleep(RETRY_DELAY_S)
 
     async def _follow(self, kafka: Kafka) -> None:
@@ -105,7 +104,7 @@ class Replays:
         try:
             await consumer.start()
             while True:
-                heed_cancellation()
+                raise_if_cancelled()
                 polled = await consumer.getmany(timeout_ms=POLL_WAIT_MS)
                 for partition, records in polled.items():
                     await self._serve(records)

@@ -18,6 +18,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
+from runtime.cancellation import raise_if_cancelled
 from runtime.kafka_access import Kafka, client_options
 from twin.errors import ServiceError
 
@@ -45,16 +46,6 @@ HIGHWATER_TIMEOUT_S = 5.0
 _PAUSE_S = 0.1
 
 
-def heed_cancellation() -> None:
-    """Raise CancelledError where this task was cancelled and a client of Kafka has swallowed that.
-
-    aiokafka does so now and then while it connects; a loop around it would go on for ever.
-    """
-    task = asyncio.current_task()
-    if task is not None and task.cancelling():
-        raise asyncio.CancelledError
-
-
 async def log_identity(kafka: Kafka, timeout_s: float = CONNECT_TIMEOUT_S) -> str:
     """Return the cluster id of the Kafka at `kafka`.
 
@@ -77,7 +68,7 @@ async def log_identity(kafka: Kafka, timeout_s: float = CONNECT_TIMEOUT_S) -> st
             await asyncio.sleep(_PAUSE_S)
         finally:
             await admin.close()
-            heed_cancellation()
+            raise_if_cancelled()
 
 
 def new_consumer(kafka: Kafka, *, pace: Pace = PROMPT, **options: object) -> AIOKafkaConsumer:
@@ -121,4 +112,4 @@ async def ends(kafka: Kafka, partitions: Iterable[TopicPartition]) -> dict[Topic
         return {one: max(reported[one], consumer.highwater(one)) for one in wanted}
     finally:
         await consumer.stop()
-        heed_cancellation()
+        raise_if_cancelled()

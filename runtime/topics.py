@@ -7,8 +7,8 @@ import asyncio
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import KafkaError, TopicAlreadyExistsError
 
+from runtime.cancellation import raise_if_cancelled
 from runtime.kafka_access import Kafka, client_options
-from runtime.kafka_log import heed_cancellation
 from twin.errors import ServiceError
 
 OBSERVATIONS = "observations"
@@ -78,4 +78,4 @@ async def create_topics(kafka: Kafka, topics: dict[str, int]) -> None:
             await asyncio.sleep(_PAUSE_S)
         finally:
             await admin.close()
-            heed_cancellation()
+            raise_if_cancelled()

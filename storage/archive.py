@@ -14,10 +14,10 @@ from typing import TypeVar
 
 import psycopg
 
+from runtime.cancellation import raise_if_cancelled
 from storage import aggregate_writer, observation_writer, update_writer
 from storage.aggregate_writer import request_repairs, write_aggregates, write_assessments
 from storage.alarm_writer import write_alarms
-from storage.cancellation import raise_if_cancelled
 from storage.database import NOT_MIGRATED, UNAVAILABLE, Connection, connect
 from storage.historian_metrics import OUTCOMES, HistorianMetrics
 from storage.ledger_counts import LedgerCounts

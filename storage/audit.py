@@ -7,8 +7,8 @@ import logging
 
 import psycopg
 
+from runtime.cancellation import raise_if_cancelled
 from runtime.clock import Clock
-from storage.cancellation import raise_if_cancelled
 from storage.database import Connection, connect
 from storage.historian_metrics import HistorianMetrics
 from storage.ledger_store import balance

@@ -11,6 +11,7 @@ import asyncio
 import logging
 from contextlib import suppress
 
+from runtime.cancellation import raise_if_cancelled
 from runtime.clock import system_clock
 from runtime.kafka_access import Kafka
 from runtime.kafka_log import log_identity
@@ -21,7 +22,6 @@ from runtime.tracing import BatchSpans, Tracer
 from storage.announcement import Announcer
 from storage.archive import Archive, OvertakenError
 from storage.audit import run_audits
-from storage.cancellation import raise_if_cancelled
 from storage.historian_metrics import HistorianMetrics
 from storage.log_batch import LogBatch
 from storage.log_reader import KAFKA_AWAY, LogReader

@@ -16,9 +16,9 @@ import msgspec
 import psycopg
 from psycopg.rows import dict_row
 
+from runtime.cancellation import raise_if_cancelled
 from storage import model_rows
 from storage.assignment import request_replays
-from storage.cancellation import raise_if_cancelled
 from storage.database import NOT_MIGRATED, UNAVAILABLE, Connection, connect
 from storage.duty_store import overrides
 from storage.model_copy import read_copy, write_copy

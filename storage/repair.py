@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import groupby
 from typing import NamedTuple
 
+from runtime.cancellation import raise_if_cancelled
 from runtime.topics import OBSERVATIONS
 from storage.aggregate_writer import create_staging
-from storage.cancellation import raise_if_cancelled
 from storage.database import UNAVAILABLE, Connection, connect
 from storage.positions import TOLD
 from storage.queries import query

@@ -9,9 +9,9 @@ import psycopg
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
+from runtime.cancellation import raise_if_cancelled
 from runtime.kafka_access import Kafka, client_options
 from runtime.topics import REPLAYS
-from storage.cancellation import raise_if_cancelled
 from storage.database import UNAVAILABLE, Connection, connect
 from storage.historian_metrics import HistorianMetrics
 from storage.replay_outbox import SENT_MAX, mark_sent, take_requests

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from runtime.cancellation import raise_if_cancelled
 from storage.alarm_retention import remove_alarms
-from storage.cancellation import raise_if_cancelled
 from storage.database import UNAVAILABLE, Connection, connect
 from storage.downsampling import make_days, make_hours, next_observation
 from storage.history_reading import kept_of

@@ -11,7 +11,7 @@ import asyncio
 import logging
 from typing import NamedTuple
 
-from storage.cancellation import raise_if_cancelled
+from runtime.cancellation import raise_if_cancelled
 from storage.database import UNAVAILABLE, Connection, connect
 from storage.positions import Positions
 from storage.queries import query

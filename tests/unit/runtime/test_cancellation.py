@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from runtime.kafka_log import heed_cancellation
+from runtime.cancellation import raise_if_cancelled
 
 
 async def swallowing() -> None:
@@ -17,7 +17,7 @@ async def swallowing() -> None:
 
 async def reading(turns: list[int]) -> None:
     while True:
-        heed_cancellation()
+        raise_if_cancelled()
         turns.append(len(turns))
         await swallowing()
 
@@ -38,4 +38,4 @@ async def test_a_timeout_that_has_passed_is_no_cancellation() -> None:
         async with asyncio.timeout(0):
             await asyncio.sleep(3_600)
     except TimeoutError:
-        heed_cancellation()
+        raise_if_cancelled()

@@ -1,7 +1,8 @@
 """Cancellation that a library turned into another error, or swallowed.
 
-A COPY that is cancelled may end in the server's QueryCanceled, which looks like a database that went away;
-whoever retries then would run for ever.
+A COPY that is cancelled may end in the server's QueryCanceled, which looks like a database that went away.
+aiokafka swallows a cancellation now and then while it connects. Whoever retries then, or goes on with a loop,
+would run for ever.
 """
 
 from __future__ import annotations
