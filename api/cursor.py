@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import binascii
 import struct
+from collections.abc import Iterator, Sequence
 from typing import TypeAlias
 
 import msgspec
@@ -96,6 +97,21 @@ class PlaceTexts:
 
 _FOUR_BYTES = 0x10000
 _URL_SAFE = bytes.maketrans(b"+/", b"-_")
+
+
+def told_until(dues: Sequence[Instant], since: Instant) -> Iterator[Instant]:
+    """Yield what a cursor behind the event of each ageing says: until when ageing is told.
+
+    `dues` ascend. Several values that age at one instant are told only with the last of them.
+
+    >>> list(told_until([5, 7, 7, 9], since=3))
+    [5, 5, 7, 9]
+    """
+    until = since
+    for number, due in enumerate(dues):
+        if number + 1 == len(dues) or dues[number + 1] > due:
+            until = max(until, due)
+        yield until
 
 
 def _text(data: bytes | bytearray) -> bytes:

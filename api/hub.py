@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from api.alarm_events import alarm_data
 from api.alarm_view import AlarmView
-from api.cursor import Cursor, PlaceTexts, Position, encode_cursor
+from api.cursor import Cursor, PlaceTexts, Position, encode_cursor, told_until
 from api.event_text import head, heads
 from api.events import GapReason, frame, state_data
 from api.fan_out import FanOut
@@ -182,10 +182,9 @@ class Hub:
         if now <= self._aged:
             return self._aged
         aged = self.view.sweep(now)
-        for number, (due, value) in enumerate(aged):
-            # A cursor says "told until": several values that age at one instant are told only with the last.
-            if number + 1 == len(aged) or aged[number + 1][0] > due:
-                self._aged = max(self._aged, due)
+        untils = told_until([due for due, _ in aged], self._aged)
+        for (_, value), until in zip(aged, untils, strict=True):
+            self._aged = until
             self._tell(value, encode_cursor(self.cursor()))
         self._aged = now
         if aged:

@@ -11,7 +11,7 @@ from itertools import chain, islice
 from typing import TypeAlias
 
 from api.alarm_events import alarm_data
-from api.cursor import Cursor, encode_cursor
+from api.cursor import Cursor, encode_cursor, told_until
 from api.events import (
     EMPTY_SNAPSHOT,
     KEEPALIVE,
@@ -260,11 +260,9 @@ class _Stream:
             await asyncio.sleep(0)
 
     def _aged(self, aged: Sequence[Aged], start: Cursor) -> Iterator[bytes]:
-        """Yield the events of what aged; of several that did so at one instant, the last one says so."""
-        until = start.aged
-        for number, one in enumerate(aged):
-            if number + 1 == len(aged) or aged[number + 1].due > one.due:
-                until = one.due
+        """Yield the events of what aged."""
+        untils = told_until([one.due for one in aged], start.aged)
+        for one, until in zip(aged, untils, strict=True):
             data = state_data(one.update, one.freshness, self._hub.model)
             if data is not None:
                 yield frame("state", encode_cursor(Cursor(start.log, start.positions, until)), data)
