@@ -73,8 +73,8 @@ def measure_with_rules(options: RunOptions, system: BenchSystem, tell: Callable[
         at[rate] = put_through(replace(options, rate=rate), system)
         tell(f"{rate} messages/s, {options.city.rules} rules: {_told(at[rate])}")
     flat_out = put_through(replace(options, rate=FLAT_OUT), system)
-    rate = flat_out.told_rate / options.city.pack
-    tell(f"{rate:.0f} messages/s were told, flat out, {options.city.rules} rules; {_told(flat_out)}")
+    rate = f"{flat_out.told_messages_rate:.0f} messages/s"
+    tell(f"{rate} were told, flat out, {options.city.rules} rules; {_told(flat_out)}")
     return WithRules(flat_out=flat_out, at=at)
 
 
@@ -91,7 +91,7 @@ def measure_reach(options: RunOptions, system: BenchSystem, tell: Callable[[str]
     tell(f"flat out for {options.seconds} s, to fill what each datastream keeps, and once more to measure")
     put(FLAT_OUT)
     flat_out = put(FLAT_OUT)
-    start = flat_out.told_rate / options.city.pack
+    start = flat_out.told_messages_rate
     tell(f"{start:.0f} messages/s were told, flat out; {_told(flat_out)}")
     tried, highest = search(put, start, tell)
     below = {}
@@ -117,7 +117,7 @@ def search(put: Callable[[float], Run], rate: float, tell: Callable[[str], None]
         elif highest is not None:
             break
         else:
-            rate = DOWN * min(run.options.rate, run.told_rate / run.options.city.pack)
+            rate = DOWN * min(run.options.rate, run.told_messages_rate)
     if highest is None:
         rates = ", ".join(str(one.options.rate) for one in tried)
         raise BenchmarkError(f"the system keeps up with none of {rates} messages/s")
@@ -126,7 +126,7 @@ def search(put: Callable[[float], Run], rate: float, tell: Callable[[str], None]
 
 def keeps_up(run: Run) -> bool:
     """Whether things were told as fast as they were sent, all was through soon, and nothing was lost."""
-    as_fast = run.told_rate >= TOLD_OF_SENT_MIN * run.options.rate * run.options.city.pack
+    as_fast = run.told_messages_rate >= TOLD_OF_SENT_MIN * run.options.rate
     told = run.told_after_s <= (TOLD_AFTER_S_MAX if as_fast else TOLD_SOON_S)
     return told and run.stored_after_s <= STORED_AFTER_S_MAX and not run.balance.faults
 

@@ -47,7 +47,7 @@ def figures(measured: Measured) -> Iterator[Figure]:
         yield from _delays(f"publish to SSE at {rate}/s with {rules} rules", run.latency)
     yield Figure(
         f"flat out with {rules} rules, one of which looks at each reading",
-        measured.with_rules.flat_out.told_rate / measured.with_rules.flat_out.options.city.pack,
+        measured.with_rules.flat_out.told_messages_rate,
         "messages/s",
         "more",
     )
@@ -72,7 +72,7 @@ def _rates(measured: Measured) -> Iterator[Figure]:
     yield Figure("sustained readings", readings, "readings/s", "more")
     yield Figure(
         "flat out, at most 5,000 not told",
-        measured.reach.flat_out.told_rate / highest.options.city.pack,
+        measured.reach.flat_out.told_messages_rate,
         "messages/s",
         "more",
     )

@@ -79,6 +79,11 @@ class Run:
     restarted: list[str]  #: parts whose processes changed during the run
     recycles: int  #: how often the embedded log was replaced during the run
 
+    @property
+    def told_messages_rate(self) -> float:
+        """Messages a second that were told, as `told_rate` has readings."""
+        return self.told_rate / self.options.city.pack
+
 
 def measure(options: RunOptions, tell: Callable[[str], None]) -> Run:
     """Start a system and do one run. Raises BenchmarkError when something cannot be measured."""

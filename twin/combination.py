@@ -46,8 +46,7 @@ def combine(property: ObservedProperty, parts: Sequence[Part]) -> PropertyState:
     flags say what it is worth, and the last good value stands beside it.
     """
     if len(parts) == 1:
-        (only,) = parts
-        return alone(only.newest, None if takes_part(only.newest.flags) else only.last_good)
+        return _alone(parts[0])
     newest = max(part.newest.phenomenon_time for part in parts)
     good = sorted(
         part.newest
@@ -74,13 +73,10 @@ def combine(property: ObservedProperty, parts: Sequence[Part]) -> PropertyState:
     )
 
 
-def alone(newest: Observation, last_good: LastGood | None) -> PropertyState:
-    """Return what `combine` makes of one datastream, as most properties have.
-
-    `last_good` is what stands beside the newest where that does not take part.
-    """
-    id, time, received, value, flags = newest
-    return PropertyState(value, time, received, flags, (id,), last_good)
+def _alone(part: Part) -> PropertyState:
+    """Return what `combine` makes of one part: most properties are measured by one sensor."""
+    id, time, received, value, flags = part.newest
+    return PropertyState(value, time, received, flags, (id,), None if takes_part(flags) else part.last_good)
 
 
 def _suspect(parts: Sequence[Part]) -> PropertyState:
