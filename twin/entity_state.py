@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from twin.combination import Part, PropertyState, alone, combine
+from twin.combination import Part, PropertyState, combine
 from twin.datastream_state import DatastreamState
 from twin.instant import Duration
 from twin.judgement import Judgement
@@ -59,22 +59,24 @@ class EntityState:
         terms = model.terms(datastream)
         state = self.datastreams.get(datastream.id)
         if state is None:
+            newest = good = None
             state = DatastreamState()
             outcome, judgements = state.observe(observation, terms, future_max)
             if outcome is Outcome.FUTURE:
                 return Effect(outcome, judgements, None)
             self.datastreams[datastream.id] = state
             self._members = {}
-        elif observation.phenomenon_time > state.newest.phenomenon_time:  # always news
-            outcome, judgements = state.observe(observation, terms, future_max)
-            if outcome is Outcome.FUTURE:
-                return Effect(outcome, judgements, None)
         else:
             newest, good = state.newest, state.last_good
             outcome, judgements = state.observe(observation, terms, future_max)
-            # The time of reception alone is no news.
-            if _told(newest) == _told(state.newest) and good == state.last_good:
-                return Effect(outcome, judgements, None)
+        # The time of reception alone is no news. What is newer always is.
+        if (
+            outcome is not Outcome.ACCEPTED
+            and newest is not None
+            and _told(newest) == _told(state.newest)
+            and good == state.last_good
+        ):
+            return Effect(outcome, judgements, None)
         return Effect(outcome, judgements, self._changed(datastream, state, terms, model))
 
     def _changed(
@@ -120,15 +122,10 @@ class EntityState:
         members = self._members_of(property, model)
         if not members:
             return None
-        if len(members) == 1:  # as of most properties
-            state, _ = members[0]
-            newest = state.newest
-            combined = alone(newest, None if takes_part(newest.flags) else state.last_good)
-        else:
-            combined = combine(
-                model.properties[property],
-                [Part(state.newest, state.last_good, interval) for state, interval in members],
-            )
+        combined = combine(
+            model.properties[property],
+            [Part(state.newest, state.last_good, interval) for state, interval in members],
+        )
         verdicts = self.verdicts.get(property)
         if not verdicts or not takes_part(combined.flags):
             return combined
