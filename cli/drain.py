@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
@@ -11,22 +11,14 @@ from aiokafka.errors import KafkaError
 
 from runtime.kafka_access import Kafka, client_options
 from runtime.kafka_log import ends
-from runtime.topics import (
-    AGGREGATES,
-    ALARM_INPUTS,
-    ALARMS,
-    AREA_INPUTS,
-    NOTIFICATIONS,
-    OBSERVATIONS,
-    QUARANTINE,
-    UPDATES,
-    partition_counts,
-)
+from runtime.topics import ALARM_INPUTS, AREA_INPUTS, OBSERVATIONS, partition_counts
 from storage.database import connect
+from storage.log_reader import STORED
 from storage.positions import positions
 from twin.errors import ServiceError
 
 STREAM_GROUP = "livetwin-stream"
+READ_BY_STREAM = (OBSERVATIONS, AREA_INPUTS, ALARM_INPUTS)
 _PAUSE_S = 0.1
 
 
@@ -49,20 +41,19 @@ class Drain:
         try:
             async with asyncio.timeout(timeout_s):
                 doing = "the stream to process everything"
-                read = self._of(OBSERVATIONS, AREA_INPUTS, ALARM_INPUTS)
+                read = self._of(READ_BY_STREAM)
                 told: Mapping[TopicPartition, int] = {}
                 while (found := await ends(self._kafka, read)) != told:
                     told = found
                     await self._until_committed(told)
                 doing = "the historian to store all records"
-                stored = self._of(OBSERVATIONS, QUARANTINE, UPDATES, AGGREGATES, ALARMS, NOTIFICATIONS)
-                await self._until_stored(log_id, await ends(self._kafka, stored))
+                await self._until_stored(log_id, await ends(self._kafka, self._of(STORED)))
         except TimeoutError as error:
             raise ServiceError(f"waited {timeout_s:.0f} s for {doing}") from error
         except (KafkaError, OSError) as error:
             raise ServiceError(f"while waiting for {doing}: {error!r}") from error
 
-    def _of(self, *topics: str) -> list[TopicPartition]:
+    def _of(self, topics: Iterable[str]) -> list[TopicPartition]:
         return [TopicPartition(topic, number) for topic in topics for number in range(self._counts[topic])]
 
     async def _until_committed(self, wanted: Mapping[TopicPartition, int]) -> None:

@@ -11,19 +11,12 @@ from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 from aiokafka.errors import KafkaError
 
-from cli.drain import STREAM_GROUP
+from cli.drain import READ_BY_STREAM, STREAM_GROUP
 from runtime.clock import Clock
 from runtime.kafka_access import Kafka, client_options
-from runtime.topics import (
-    AGGREGATES,
-    ALARM_INPUTS,
-    AREA_INPUTS,
-    OBSERVATIONS,
-    QUARANTINE,
-    UPDATES,
-    partition_counts,
-)
+from runtime.topics import ALARMS, NOTIFICATIONS, partition_counts
 from storage.database import UNAVAILABLE, connect
+from storage.log_reader import STORED
 from storage.positions import positions
 from twin.errors import ServiceError
 from twin.instant import SECOND, Duration, Instant
@@ -33,9 +26,8 @@ KEPT: Duration = 20 * SECOND
 
 TIMEOUT_S = 5.0
 
-READ_BY_STREAM = frozenset({OBSERVATIONS, AREA_INPUTS, ALARM_INPUTS})
-STORED = frozenset({OBSERVATIONS, UPDATES, AGGREGATES, QUARANTINE})
-"""What the historian stores. Alarms, commands and messages to people are few, and stay."""
+STAY = frozenset({ALARMS, NOTIFICATIONS})
+"""They are few, and whoever tells people goes back to them."""
 
 _Read: TypeAlias = dict[TopicPartition, int]
 
@@ -50,7 +42,7 @@ class Trimmer:
         counts = partition_counts(partitions)
         self._places = [
             TopicPartition(topic, number)
-            for topic in sorted(READ_BY_STREAM | STORED)
+            for topic in sorted({*READ_BY_STREAM, *STORED} - STAY)
             for number in range(counts[topic])
         ]
         self._log = ""
