@@ -35,6 +35,7 @@ from runtime.kafka_access import Kafka
 from runtime.kafka_log import log_identity
 from runtime.metrics import new_registry, serve_metrics
 from runtime.readiness import notify_ready
+from runtime.topics import create_topics, partition_counts
 from runtime.tracing import Tracer
 from twin.instant import DAY, SECOND
 from twin.model import CityModel
@@ -83,6 +84,7 @@ class Ingest:
         session = self._session_type(_session_options(self._settings), self._routes.filters, self._clock)
         self._session = session
         self._metrics.mqtt_connected.set_function(lambda: float(session.connected))
+        await create_topics(kafka, partition_counts(self._settings.partitions))
         acknowledgement = await _acknowledgement(self._settings.acknowledge, kafka)
         await producer.start()
         try:

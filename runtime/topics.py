@@ -49,7 +49,7 @@ async def create_topics(kafka: Kafka, topics: dict[str, int]) -> None:
 
     What exists stays as it is.
 
-    Raises ServiceError when Kafka does not answer in time.
+    Raises ServiceError when one exists with another number of partitions, or Kafka does not answer in time.
     """
     replicas = 1 if isinstance(kafka, str) else kafka.replicas
     loop = asyncio.get_running_loop()
@@ -58,7 +58,8 @@ async def create_topics(kafka: Kafka, topics: dict[str, int]) -> None:
         admin = AIOKafkaAdminClient(**client_options(kafka))
         try:
             await admin.start()
-            existing = set(await admin.list_topics())
+            existing = {one["topic"]: len(one["partitions"]) for one in await admin.describe_topics()}
+            _check_counts(kafka, topics, existing)
             missing = [
                 NewTopic(name=name, num_partitions=count, replication_factor=replicas)
                 for name, count in topics.items()
@@ -67,15 +68,30 @@ async def create_topics(kafka: Kafka, topics: dict[str, int]) -> None:
             if missing:
                 await admin.create_topics(missing)
             return
-        except TopicAlreadyExistsError:
-            return
         except (KafkaError, OSError) as error:
+            # A topic that another process has made meanwhile is looked at once more.
             if loop.time() > deadline:
                 raise ServiceError(
                     f"Kafka at {kafka} did not create the topics {', '.join(topics)} within "
                     f"{CREATE_TIMEOUT_S:.0f} s ({error!r}); is it running and reachable?"
                 ) from error
-            await asyncio.sleep(_PAUSE_S)
+            if not isinstance(error, TopicAlreadyExistsError):
+                await asyncio.sleep(_PAUSE_S)
         finally:
             await admin.close()
             raise_if_cancelled()
+
+
+def _check_counts(kafka: Kafka, wanted: dict[str, int], existing: dict[str, int]) -> None:
+    """Raise ServiceError when a topic has another number of partitions: entities would be in wrong ones."""
+    wrong = [
+        f"`{name}` has {existing[name]} partitions instead of {count}"
+        for name, count in wanted.items()
+        if existing.get(name, count) not in (count, 0)  # 0: made a moment ago, nobody leads it yet
+    ]
+    if wrong:
+        raise ServiceError(
+            f"the topics at Kafka {kafka} are not those of LIVETWIN_PARTITIONS: {', '.join(wrong)}; "
+            "give every role the number that the topics were made with, or use another log "
+            "(docs/upgrade.md)"
+        )

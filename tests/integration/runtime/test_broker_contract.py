@@ -14,6 +14,7 @@ from aiokafka.structs import OffsetAndMetadata
 
 from runtime.kafka_log import beginnings, ends, log_identity, new_consumer
 from runtime.topics import create_topics
+from twin.errors import ServiceError
 
 DEADLINE_S = 60.0
 SESSION_MS = 6_000
@@ -111,6 +112,12 @@ async def test_the_log_has_one_name_and_a_topic_is_made_once(kafka: str, topic: 
     await create_topics(kafka, {topic: 2})
     async with producing(kafka) as producer:
         assert await producer.partitions_for(topic) == {0, 1}
+
+
+async def test_topics_with_another_number_of_partitions_are_refused(kafka: str, topic: str) -> None:
+    await create_topics(kafka, {topic: 2})
+    with pytest.raises(ServiceError, match=f"`{topic}` has 2 partitions instead of 4"):
+        await create_topics(kafka, {topic: 4, f"{topic}-more": 1})
 
 
 async def test_a_group_shares_partitions_and_the_survivor_takes_all(kafka: str, topic: str) -> None:
