@@ -16,6 +16,9 @@ TRIES_MAX = 6
 DOWN, UP = 0.94, 1.08
 """The next rate to try, of the one before; or of what was told when it fell behind, if that is less."""
 
+NEAR = 1.05
+"""Where it kept up at one rate and fell behind at another that is no higher than this, the search ends."""
+
 SHARES = (0.1, 0.5, 0.8)
 """Of the rate that it keeps up with: at these, delays are measured."""
 
@@ -102,22 +105,26 @@ def measure_reach(options: RunOptions, system: BenchSystem, tell: Callable[[str]
 
 
 def search(put: Callable[[float], Run], rate: float, tell: Callable[[str], None]) -> tuple[list[Run], Run]:
-    """Try rates from one on: down until the system keeps up, or up until it does not."""
+    """Try rates from one on: down until the system keeps up, up until it does not, then between the two."""
     tried: list[Run] = []
     highest: Run | None = None
+    too_high: float | None = None
     for _ in range(TRIES_MAX):
         run = put(max(_RATE_STEP, rate // _RATE_STEP * _RATE_STEP))
         tried.append(run)
         tell(f"{run.options.rate} messages/s: {'kept up' if keeps_up(run) else 'fell behind'}; {_told(run)}")
         if keeps_up(run):
             highest = run
-            if len(tried) > 1 and not keeps_up(tried[-2]):
-                break  # what is above has been tried
-            rate = run.options.rate * UP
-        elif highest is not None:
+        else:
+            too_high = run.options.rate
+        if highest is None:
+            rate = DOWN * min(run.options.rate, run.told_messages_rate)
+        elif too_high is None:
+            rate = highest.options.rate * UP
+        elif too_high <= highest.options.rate * NEAR:
             break
         else:
-            rate = DOWN * min(run.options.rate, run.told_messages_rate)
+            rate = (highest.options.rate + too_high) / 2
     if highest is None:
         rates = ", ".join(str(one.options.rate) for one in tried)
         raise BenchmarkError(f"the system keeps up with none of {rates} messages/s")

@@ -21,7 +21,7 @@ from twin.model import CityModel
 
 HOST = "127.0.0.1"
 
-START_TIMEOUT_S = 120.0
+START_TIMEOUT_S = 600.0
 STOP_TIMEOUT_S = 60.0
 
 _OUTPUT_SHOWN_LINES = 10
