@@ -34,6 +34,7 @@ from ingest.session import MqttSession, SessionOptions
 from ingest.settings import IngestSettings
 from runtime.clock import system_clock
 from runtime.collector import calm_collector
+from runtime.mqtt_access import MqttAccess
 from twin.model import CityModel
 from twin.plausibility import PlausibilityBounds
 
@@ -116,8 +117,7 @@ async def _measure(
 
 def _options(port: int, settings: IngestSettings) -> SessionOptions:
     return SessionOptions(
-        host="127.0.0.1",
-        port=port,
+        broker=MqttAccess(host="127.0.0.1", port=port),
         client_id="bench",
         keepalive_s=60,
         session_expiry_s=60,

@@ -14,6 +14,7 @@ from pydantic_settings import SettingsError
 
 from cli.failure import ConfigurationError, settings_faults
 from runtime.collector import calm_collector
+from runtime.liveness import look_after_kafka
 from runtime.logs import configure_logging, secrets_in
 from runtime.secret_files import SecretFileError, is_secret
 from runtime.settings import RoleSettings
@@ -65,6 +66,7 @@ def run_role(
     for variable in keys_of_development(settings):
         log.warning("%s is the key of development, which everybody knows: set one of your own", variable)
     calm_collector()
+    look_after_kafka()
     run_until_signal(work, loop_factory)
 
 

@@ -215,14 +215,9 @@ async def _acknowledgement(when: Literal["logged", "stored"], kafka: Kafka) -> A
 
 
 def _session_options(settings: IngestSettings) -> SessionOptions:
-    access = settings.mqtt_access()
     return SessionOptions(
-        host=access.host,
-        port=access.port,
+        broker=settings.mqtt_access(),
         client_id=settings.mqtt_client_id,
-        username=access.username,
-        password=access.password,
-        tls=access.tls,
         keepalive_s=settings.mqtt_keepalive_s,
         session_expiry_s=settings.session_expiry_s,
         receive_max=settings.receive_max,

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import ssl
 import threading
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
@@ -28,7 +27,7 @@ from paho.mqtt.subscribeoptions import SubscribeOptions
 from ingest.bulk_reading import BulkClient, OneByOneClient, new_client
 from ingest.message import Message, held_bytes, replay_time, topic_text
 from runtime.clock import Clock
-from runtime.mqtt_access import connect_failure
+from runtime.mqtt_access import MqttAccess, connect_failure
 from twin.instant import Instant
 
 log = logging.getLogger(__name__)
@@ -49,12 +48,8 @@ _ROOM_CHECK_S = 0.2
 class SessionOptions:
     """Where to connect, as whom, and within which bounds."""
 
-    host: str
-    port: int
+    broker: MqttAccess
     client_id: str
-    username: str | None = None
-    password: str | None = None
-    tls: ssl.SSLContext | None = None
     keepalive_s: int
     session_expiry_s: int
     receive_max: int
@@ -89,8 +84,8 @@ class MqttSession:
     async def open(self) -> None:
         """Connect, retrying until the broker answers, and wait until the subscriptions are confirmed."""
         self._client.connect_async(
-            self._options.host,
-            self._options.port,
+            self._options.broker.host,
+            self._options.broker.port,
             keepalive=self._options.keepalive_s,
             clean_start=False,
             properties=self._connect_properties(),
@@ -179,10 +174,7 @@ class MqttSession:
             protocol=MQTTProtocolVersion.MQTTv5,
             manual_ack=True,
         )
-        if self._options.username is not None:
-            client.username_pw_set(self._options.username, self._options.password)
-        if self._options.tls is not None:
-            client.tls_set_context(self._options.tls)
+        self._options.broker.equip(client)
         client.reconnect_delay_set(RECONNECT_DELAY_S_MIN, RECONNECT_DELAY_S_MAX)
         client.on_connect = self._on_connect
         client.on_connect_fail = self._on_connect_fail
@@ -208,20 +200,14 @@ class MqttSession:
             return
         self._connection += 1
         log.info(
-            "connected to the MQTT broker at %s:%d, session %s",
-            self._options.host,
-            self._options.port,
+            "connected to the MQTT broker at %s, session %s",
+            self._options.broker.place,
             "continued" if flags.session_present else "new",
         )
         self._subscribe(client)
 
     def _on_connect_fail(self, _client: Client, _userdata: Any) -> None:
-        log.warning(
-            "no MQTT broker at %s:%d (%s); trying again",
-            self._options.host,
-            self._options.port,
-            connect_failure(),
-        )
+        log.warning("no MQTT broker at %s (%s); trying again", self._options.broker.place, connect_failure())
 
     def _subscribe(self, client: Client) -> None:
         options = SubscribeOptions(qos=1)

@@ -18,6 +18,7 @@ from typing import Any, cast
 
 import mqtt5
 
+from runtime.liveness import look_after
 from twin.errors import ServiceError
 
 log = logging.getLogger(__name__)
@@ -226,6 +227,7 @@ class Broker(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Have a connection."""
         self._transport = cast(asyncio.Transport, transport)
+        look_after(transport.get_extra_info("socket"))
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Have it no more."""

@@ -12,6 +12,7 @@ from typing import Self
 from paho.mqtt.client import Client
 from pydantic import Field, SecretStr, model_validator
 
+from runtime.liveness import look_after
 from runtime.settings import RoleSettings
 from runtime.tls import TlsFiles
 
@@ -34,6 +35,7 @@ class MqttAccess:
     def equip(self, client: Client) -> None:
         """Give a client, before it connects, what it needs."""
         client.enable_logger(logging.getLogger("paho"))
+        client.on_socket_open = lambda _client, _userdata, connection: look_after(connection)
         if self.username is not None:
             client.username_pw_set(self.username, self.password)
         if self.tls is not None:

@@ -7,6 +7,7 @@ from typing import TypeAlias
 import psycopg
 from psycopg.rows import TupleRow
 
+from runtime.liveness import KEEPALIVE_S, KEEPALIVES_MAX, UNACKNOWLEDGED_MS_MAX
 from twin.errors import ServiceError
 
 Connection: TypeAlias = psycopg.AsyncConnection[TupleRow]
@@ -21,11 +22,6 @@ CONNECT_TIMEOUT_S = 5
 # Plans are made for the values at hand: a range of time then leaves out its chunks, and a filter that is not
 # given falls away; that is worth more than the planning. Compiling a query takes longer than ours run.
 _PLANNING = "-c plan_cache_mode=force_custom_plan -c jit=off"
-
-# A server that vanished without a word (pulled cable) is noticed after 5 + 3 × 5 s instead of two hours.
-KEEPALIVE_S = 5
-KEEPALIVES_MAX = 3
-UNACKNOWLEDGED_MS_MAX = 20_000
 
 LIVENESS: dict[str, int] = {
     "tcp_user_timeout": UNACKNOWLEDGED_MS_MAX,

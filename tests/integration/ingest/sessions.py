@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 from ingest.message import Message
 from ingest.session import MqttSession, SessionOptions
 from runtime.clock import system_clock
+from runtime.mqtt_access import MqttAccess
 
 FILTER = "livetwin/+/+/observations"
 TOPIC = "livetwin/town/noise-1/observations"
@@ -33,15 +34,13 @@ async def opened(
     tls: ssl.SSLContext | None = None,
 ) -> AsyncIterator[MqttSession]:
     options = SessionOptions(
-        host=address[0],
-        port=address[1],
+        broker=MqttAccess(host=address[0], port=address[1], tls=tls),
         client_id="ingest-0",
         keepalive_s=10,
         session_expiry_s=3_600,
         receive_max=receive_max,
         buffer_bytes_max=buffer_bytes_max,
         share=share,
-        tls=tls,
     )
     session = MqttSession(options, [FILTER], system_clock)
     async with asyncio.timeout(60):

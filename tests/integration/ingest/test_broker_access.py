@@ -65,11 +65,7 @@ def access(broker: SecureMosquitto, role: str, **changed: object) -> MqttAccess:
 
 def session_with(access: MqttAccess) -> MqttSession:
     options = SessionOptions(
-        host=access.host,
-        port=access.port,
-        username=access.username,
-        password=access.password,
-        tls=access.tls,
+        broker=access,
         client_id="ingest-0",
         keepalive_s=10,
         session_expiry_s=3_600,

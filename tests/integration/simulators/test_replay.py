@@ -15,6 +15,7 @@ from cli.embedded.ports import free_port
 from ingest.message import Message
 from ingest.session import MqttSession, SessionOptions
 from runtime.clock import system_clock
+from runtime.mqtt_access import MqttAccess
 from simulators.replay import player, recordings
 from simulators.replay.player import play
 from simulators.replay.recording import Played, Recording, read_files, recording_of
@@ -30,8 +31,7 @@ YEARS_AGO = parse_instant("2017-10-29T00:00:00Z")
 @asynccontextmanager
 async def ingesting(port: int, *, accept_replay: bool) -> AsyncIterator[MqttSession]:
     options = SessionOptions(
-        host="127.0.0.1",
-        port=port,
+        broker=MqttAccess(host="127.0.0.1", port=port),
         client_id="ingest-0",
         keepalive_s=10,
         session_expiry_s=3_600,
