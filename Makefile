@@ -14,7 +14,7 @@ TESTS ?=
 SECONDS ?= 600
 SEED ?=
 
-.PHONY: help setup setup-tests demo test test-core test-services test-systems test-docker check audit format bench fuzz clean
+.PHONY: help setup setup-tests demo test test-core test-services test-systems test-cli test-docker check audit format bench fuzz clean
 
 help:
 	@echo 'make demo   set up what is missing, run the simulated city: http://localhost:8080/'
@@ -36,30 +36,37 @@ setup-tests:
 demo: setup
 	@exec $(BIN)/livetwin up $(ARGS)
 
-# All tests are three runs, two at once: so many as a small machine has cores. Each is shown when it has ended.
+# All tests are four runs, two at once: so many as a small machine has cores. Each is shown when it has ended.
 test: setup-tests
 ifeq ($(TESTS),)
-	@$(MAKE) --no-print-directory --jobs=2 --output-sync test-core test-services test-systems
+	@$(MAKE) --no-print-directory --jobs=2 --output-sync test-core test-services test-systems test-cli
 else
 	$(BIN)/pytest $(TESTS)
 endif
 
+PYTEST := $(BIN)/pytest -p no:cacheprovider --durations=10
+
 # Tests that start whole systems, or several workers of a role, and kill them.
-SYSTEMS := tests/integration/cli tests/integration/stream tests/e2e
-# Those of the database run with what computes, so that the three runs end at about the same time.
+SYSTEMS := tests/integration/stream tests/e2e
+# Tests of the commands, `livetwin up` first of all.
+CLI := tests/integration/cli
+# Those of the database run with what computes, so that both halves end at about the same time.
 DATABASE := tests/integration/storage
 
-SERVICES := $(filter-out $(DATABASE) $(SYSTEMS),$(wildcard tests/integration/*))
+SERVICES := $(filter-out $(DATABASE) $(SYSTEMS) $(CLI),$(wildcard tests/integration/*))
 
 # The doctests live beside the code that they explain.
 test-core:
-	$(BIN)/pytest -p no:cacheprovider $(patsubst %,--ignore=%,$(SERVICES) $(SYSTEMS) tests/docker) --doctest-modules tests $(PACKAGES)
+	$(PYTEST) $(patsubst %,--ignore=%,$(SERVICES) $(SYSTEMS) $(CLI) tests/docker) --doctest-modules tests $(PACKAGES)
 
 test-services:
-	$(BIN)/pytest -p no:cacheprovider tests/integration $(patsubst %,--ignore=%,$(DATABASE) $(SYSTEMS))
+	$(PYTEST) tests/integration $(patsubst %,--ignore=%,$(DATABASE) $(SYSTEMS) $(CLI))
 
 test-systems:
-	$(BIN)/pytest -p no:cacheprovider $(SYSTEMS)
+	$(PYTEST) $(SYSTEMS)
+
+test-cli:
+	$(PYTEST) $(CLI)
 
 # Storage, roles and outlets with their services in containers, and the compose file as an operator runs it.
 # IMAGES=official pulls the services' images instead of building them.
