@@ -215,13 +215,8 @@ class EntityStage:
             told.area(model, entity, timed, content.state.revision)
             if self._alarms is not None:
                 self._alarms.derived(entity, timed)
-        for property in sorted(content.changed):
-            roll_up = self._roll_ups.of(entity, property, model)
-            state = content.state.property_state(property, model) if roll_up is not None else None
-            if roll_up is not None and state is not None:
-                told.observed(roll_up, entity, property, state, content.state.revision)
-        content.changed.clear()
-        if any(one.waiting for one in content.derived.households.values()):
+        self._roll_ups.tell(entity, content, model, told, now)
+        if content.changed or any(one.waiting for one in content.derived.households.values()):
             self._awaited.add(entity)
 
     def _tell_windows(

@@ -11,6 +11,7 @@ from twin.datastream_snapshot import Snapshot
 from twin.datastream_state import DatastreamState
 from twin.derived_state import DerivedState
 from twin.entity_state import EntityState
+from twin.instant import Instant
 from twin.model import CityModel
 from twin.sensor import Datastream
 from twin.verdict import Verdict
@@ -26,6 +27,8 @@ class EntityContent:
     observed: set[int] = field(default_factory=set)
     changed: set[str] = field(default_factory=set)
     model: int = 0  #: version of the model that its observations were judged by; 0: of none yet
+    #: log time at which a property was last told to the area
+    rolled_up: dict[str, Instant] = field(default_factory=dict)
 
 
 def work_by(content: EntityContent, model: CityModel) -> None:
@@ -52,6 +55,7 @@ class EntitySnapshot(msgspec.Struct, array_like=True, frozen=True):
     changed: tuple[str, ...]
     model: int
     verdicts: dict[str, dict[str, Verdict]] = {}
+    rolled_up: dict[str, Instant] = {}
 
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -77,6 +81,7 @@ class EntityKind:
                 tuple(sorted(content.changed)),
                 content.model,
                 content.state.verdicts,
+                content.rolled_up,
             )
         )
 
@@ -85,4 +90,6 @@ class EntityKind:
         one = _decode(data)
         datastreams = {id: DatastreamState.restored(state) for id, state in one.datastreams.items()}
         state = EntityState(one.revision, datastreams, one.verdicts)
-        return one.entity, EntityContent(state, one.derived, set(one.observed), set(one.changed), one.model)
+        return one.entity, EntityContent(
+            state, one.derived, set(one.observed), set(one.changed), one.model, one.rolled_up
+        )

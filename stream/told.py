@@ -6,11 +6,9 @@ from dataclasses import dataclass, field
 
 from runtime import topics
 from stream.areas import area_outputs
-from stream.roll_ups import RollUp
 from stream.stage import RECORD_ITEMS_MAX, Output, update_outputs
 from twin.area_state import area_of, roll_up_of
 from twin.codec import VERSION
-from twin.combination import PropertyState
 from twin.derived_state import DerivedValue, interval_of
 from twin.freshness import live_for
 from twin.instant import Instant
@@ -27,7 +25,7 @@ from twin.model import CityModel
 from twin.quality import QualityFlag, takes_part
 from twin.window import Aggregate
 
-_DISAGREES = int(QualityFlag.DISAGREES)
+DISAGREES = int(QualityFlag.DISAGREES)
 
 
 @dataclass(slots=True)
@@ -70,7 +68,7 @@ class Told:
         area = area_of(entity, model)
         if area is None or roll_up_of(value.name, model) == "none":
             return
-        own = value.flags & ~_DISAGREES if value.name in model.properties else value.flags
+        own = value.flags & ~DISAGREES if value.name in model.properties else value.flags
         self.inputs.append(
             AreaInput(
                 area,
@@ -81,25 +79,6 @@ class Told:
                 value.flags,
                 value.weight,
                 value.phenomenon_time + live_for(value.interval),
-                revision,
-            )
-        )
-
-    def observed(
-        self, roll_up: RollUp, entity: str, property: str, state: PropertyState, revision: int
-    ) -> None:
-        """Tell an observed value of an entity to its area, as `area` does."""
-        time, flags = state.phenomenon_time, state.flags
-        self.inputs.append(
-            AreaInput(
-                roll_up.area,
-                entity,
-                property,
-                state.value if takes_part(flags & ~_DISAGREES) else None,
-                time,
-                flags,
-                len(state.datastreams),
-                time + roll_up.live_for,
                 revision,
             )
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import islice
+from itertools import islice, pairwise
 from typing import Any
 
 from hypothesis import given
@@ -13,6 +13,7 @@ from runtime import topics
 from stream.buckets import NOWHERE, Entry
 from stream.entities import EntityStage
 from stream.entity_stages import EntityStages
+from stream.roll_ups import PAUSES
 from stream.stage import NOTHING, Output
 from tests.changelog import Changelog
 from tests.cities import small_city
@@ -207,6 +208,18 @@ def test_a_suspect_value_is_told_with_the_last_good_one_and_withdrawn_from_its_a
     assert update.last_good == (51.0, 4 * MINUTE)
     (told_area,) = [one for key, one in told.items() if key[0] == "input"]
     assert (told_area.area, told_area.name, told_area.value) == ("town", "noise_level", None)
+
+
+def test_what_changes_each_second_is_told_to_the_area_less_often_and_the_newest_in_the_end() -> None:
+    stage, told = fresh(), []
+    for n in range(30):
+        spoken = (Observation(1, n * SECOND, n * SECOND, 50.0 + n % 3),) if n < 20 else ()
+        outputs = stage.apply(n, ObservationBatch(VERSION, spoken, n * SECOND), MODEL).outputs
+        told += [(key[3], one) for key, one in decoded(outputs).items() if key[0] == "input"]
+    times = [time for time, _ in told]
+    assert times[0] == 0
+    assert all(min(PAUSES) <= after - before for before, after in pairwise(times))
+    assert told[-1][1].phenomenon_time == 19 * SECOND
 
 
 def test_partitions_share_the_entities_by_their_names() -> None:
