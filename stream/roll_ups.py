@@ -16,7 +16,7 @@ from twin.model import CityModel
 from twin.quality import takes_part
 
 PAUSES: tuple[Duration, ...] = (4 * SECOND, 5 * SECOND, 6 * SECOND)
-"""After one of these an entity tells its area a property again. What changes sooner waits: the newest is told.
+"""After one of these an entity tells its area a property again. What changes sooner waits.
 
 They differ, so that properties that were all told at once, as at the beginning of a log, do not remain so.
 """
