@@ -59,7 +59,9 @@ def generator_limit(city: BenchCity, messages: int, rate: float = FLAT_OUT) -> L
 def subscriber_limit(city: BenchCity, messages: int) -> Limit:
     """Let mosquitto_sub receive everything. Raises BenchmarkError when it cannot."""
     line_bytes = Packets(city.traffic).payload_bytes + _LINE_END_BYTES
-    backlog = Backlog(told_max=UNDER_WAY_MAX, stored_max=messages)
+    pack = city.pack
+    backlog = Backlog(told_max=UNDER_WAY_MAX * pack, stored_max=messages * pack)
+    received = 0
     with bare_broker() as broker, tempfile.NamedTemporaryFile() as output:
         where = ["-h", HOST, "-p", str(broker.port), "-q", "1"]
         marker = ["-r", "-t", "livetwin/subscribed", "-m", _MARKER]
@@ -72,9 +74,11 @@ def subscriber_limit(city: BenchCity, messages: int) -> Limit:
 
             def look() -> int:
                 come = Path(output.name).stat().st_size - len(_MARKER) - _LINE_END_BYTES
+                nonlocal received
+                received = max(0, come // line_bytes)
+                backlog.told.value = received * pack
                 # What is left of a block is written when it ends: a few dozen messages.
-                backlog.told.value = max(0, come // line_bytes)
-                return int(backlog.told.value) + _OUTPUT_BLOCK_BYTES // line_bytes + 1
+                return received + _OUTPUT_BLOCK_BYTES // line_bytes + 1
 
             groups = {"mosquitto": broker.pids, "mosquitto_sub": [subscriber.pid]}
             try:
@@ -84,8 +88,8 @@ def subscriber_limit(city: BenchCity, messages: int) -> Limit:
                 subscriber.terminate()
             subscriber.wait()
             look()
-    if (come := int(backlog.told.value)) < messages:
-        raise BenchmarkError(f"mosquitto_sub received {come} of {messages} messages")
+    if received < messages:
+        raise BenchmarkError(f"mosquitto_sub received {received} of {messages} messages")
     return limit
 
 
