@@ -205,7 +205,8 @@ class Feed:
                         else:
                             take = partial(self._take, partition, record.offset, record.value)
                             self._traces.take(partition.topic, record.headers, take)
-                    await asyncio.sleep(0)
+                        # Connections send in between: else all that was fetched at once would wait for them.
+                        await asyncio.sleep(0)
                 self._measure_lag(consumer)
                 if not self.ready.is_set() and all(
                     self._hub.positions[self._lanes[one]][0] >= end for one, end in caught_up.items()

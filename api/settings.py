@@ -68,9 +68,9 @@ class ApiSettings(RoleSettings):
     ring_bytes_max: int = Field(
         default=RING_BYTES_MAX, ge=1, description="Bytes of the log kept in memory for them."
     )
-    # A state event is about 300 bytes: a subscriber may lag 3,500 events before it is resynchronised.
+    # A state event is about 300 bytes: a subscriber may lag 13,000 events before it is resynchronised.
     subscriber_queue_bytes_max: int = Field(
-        default=1_000_000, ge=1, description="Bytes that wait for one live subscriber before it gets a gap."
+        default=4_000_000, ge=1, description="Bytes that wait for one live subscriber before it gets a gap."
     )
     subscribers_max: int = Field(default=1_000, ge=1, description="Live subscribers at one time.")
     client_subscribers_max: int = Field(

@@ -192,6 +192,22 @@ async def test_a_slow_subscriber_gets_a_gap_and_a_snapshot_and_others_do_not(
             assert (await slow.next())[2]["revision"] == total + 1
 
 
+async def test_what_is_fetched_at_once_is_not_too_much_for_a_quick_subscriber(
+    start_api: Any, kafka: str, log: Any
+) -> None:
+    async with (
+        start_api(kafka, subscriber_queue_bytes_max=100_000) as api,
+        api.follow(entity="city.1") as events,
+    ):
+        await events.snapshot()
+        # Twelve times what may wait. All but the first go to the log, and come from it, together.
+        records = [[log.update("city.1") for _ in range(200)] for _ in range(20)]
+        await asyncio.gather(*(log.write(one) for one in records))
+        for revision in range(1, 4_001):
+            _, name, data = await events.next()
+            assert (name, data["revision"]) == ("state", revision)
+
+
 async def test_streams_end_when_the_server_stops(start_api: Any, kafka: str) -> None:
     async with start_api(kafka) as api, api.client.stream("GET", "/v1/live") as response:
         api.context.streams.close()
