@@ -110,7 +110,10 @@ def search(put: Callable[[float], Run], rate: float, tell: Callable[[str], None]
     highest: Run | None = None
     too_high: float | None = None
     for _ in range(TRIES_MAX):
-        run = put(max(_RATE_STEP, rate // _RATE_STEP * _RATE_STEP))
+        rate = max(_RATE_STEP, rate // _RATE_STEP * _RATE_STEP)
+        if any(one.options.rate == rate for one in tried):
+            break
+        run = put(rate)
         tried.append(run)
         tell(f"{run.options.rate} messages/s: {'kept up' if keeps_up(run) else 'fell behind'}; {_told(run)}")
         if keeps_up(run):

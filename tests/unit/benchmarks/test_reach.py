@@ -68,6 +68,13 @@ def test_the_rate_that_is_found_is_near_what_the_system_takes(start: float) -> N
     assert 9_500 <= highest.options.rate <= 10_400
 
 
+def test_no_rate_is_tried_twice() -> None:
+    tried, highest = search(lambda rate: run(rate, 1_750), 1_800, quiet)
+    rates = [one.options.rate for one in tried]
+    assert len(set(rates)) == len(rates)
+    assert highest.options.rate == 1_800
+
+
 def test_it_does_not_count_a_rate_at_which_something_was_lost() -> None:
     _, highest = search(lambda rate: run(rate, 20_000, lost=int(rate > 9_000)), 10_000, quiet)
     assert highest.options.rate <= 9_000
