@@ -99,8 +99,8 @@ class DutyLog:
             await self._arrive(LogBegun(identity))
         goal = await ends(self._kafka, partitions)
         consumer = new_consumer(self._kafka, pace=UNHURRIED, max_poll_records=RECORDS_MAX)
-        await consumer.start()
         try:
+            await consumer.start()
             consumer.assign(partitions)
             await self._seek(consumer, partitions)
             await self._take(consumer, identity, {(one.topic, one.partition): at for one, at in goal.items()})

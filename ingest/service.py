@@ -84,10 +84,10 @@ class Ingest:
         session = self._session_type(_session_options(self._settings), self._routes.filters, self._clock)
         self._session = session
         self._metrics.mqtt_connected.set_function(lambda: float(session.connected))
-        await create_topics(kafka, partition_counts(self._settings.partitions))
-        acknowledgement = await _acknowledgement(self._settings.acknowledge, kafka)
-        await producer.start()
         try:
+            await create_topics(kafka, partition_counts(self._settings.partitions))
+            acknowledgement = await _acknowledgement(self._settings.acknowledge, kafka)
+            await producer.start()
             await session.open()
             notify_ready()
             maker = RecordMaker(self._name, self._clock)

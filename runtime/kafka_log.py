@@ -97,8 +97,8 @@ async def ends(kafka: Kafka, partitions: Iterable[TopicPartition]) -> dict[Topic
     """
     wanted = list(partitions)
     consumer = new_consumer(kafka, pace=_AT_ONCE)
-    await consumer.start()
     try:
+        await consumer.start()
         reported = await consumer.end_offsets(wanted)
         consumer.assign(wanted)
         for partition in wanted:

@@ -61,8 +61,8 @@ async def _send(connection: Connection, kafka: Kafka) -> int:
             producer = AIOKafkaProducer(
                 **client_options(kafka), acks="all", max_request_size=REQUEST_BYTES_MAX
             )
-            await producer.start()
             try:
+                await producer.start()
                 sent = [await producer.send(REPLAYS, QUARANTINE.encode(one), partition=0) for one in requests]
                 await asyncio.gather(*sent)
             finally:

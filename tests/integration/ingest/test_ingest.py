@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import hashlib
 import json
 from datetime import UTC, datetime
@@ -166,3 +167,14 @@ async def test_payloads_as_large_as_allowed_are_kept_in_records_that_the_log_tak
 
         records = await read_until(kafka, "observations", 4, found)
         assert {payload for _, payload in sent} <= {payload for _, _, payload in all_messages(records)}
+
+
+@pytest.mark.parametrize("turns", [1, 10, 30, 100, 300])
+async def test_one_that_is_ended_while_it_starts_leaves_nothing_open(
+    mqtt: tuple[str, int], kafka: str, turns: int
+) -> None:
+    async with ingesting(mqtt, kafka):
+        for _ in range(turns):
+            await asyncio.sleep(0)
+    # A producer, a connection or a session that was not closed says so when it goes: that fails a test.
+    gc.collect()
