@@ -10,7 +10,6 @@ import asyncio
 import hashlib
 import logging
 import secrets
-import ssl
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from typing import Any, cast
 import mqtt5
 
 from runtime.liveness import look_after
+from runtime.mqtt_access import MqttAccess
 from twin.errors import ServiceError
 
 log = logging.getLogger(__name__)
@@ -42,17 +42,8 @@ class BrokerLostError(ServiceError):
 class BrokerOptions:
     """Where to connect, and as whom."""
 
-    host: str
-    port: int
-    username: str | None = None
-    password: str | None = None
-    tls: ssl.SSLContext | None = None
+    broker: MqttAccess
     keepalive_s: int = 60
-
-    @property
-    def place(self) -> str:
-        """Where it is, for people."""
-        return f"{self.host}:{self.port}"
 
 
 def digest(payload: bytes) -> bytes:
@@ -96,24 +87,24 @@ class Broker(asyncio.Protocol):
 
     async def connect(self) -> None:
         """Connect. Raises BrokerLostError."""
-        options = self._options
+        broker = self._options.broker
         try:
             async with asyncio.timeout(CONNECT_TIMEOUT_S):
-                await self._loop.create_connection(lambda: self, options.host, options.port, ssl=options.tls)
-                password = options.password
+                await self._loop.create_connection(lambda: self, broker.host, broker.port, ssl=broker.tls)
+                password = broker.password
                 self._write(
                     mqtt5.ConnectPacket(
                         "",
-                        username=options.username,
+                        username=broker.username,
                         password=password.encode() if password is not None else None,
                         clean_start=True,
-                        keep_alive=options.keepalive_s,
+                        keep_alive=self._options.keepalive_s,
                         max_packet_size=PACKET_BYTES_MAX,
                     )
                 )
                 await self._unless_lost(self._welcome)
         except (OSError, TimeoutError) as error:
-            raise BrokerLostError(f"no MQTT broker answers at {options.place} ({error!r})") from error
+            raise BrokerLostError(f"no MQTT broker answers at {broker.place} ({error!r})") from error
         self._room = asyncio.Semaphore(min(IN_FLIGHT_MAX, self._welcome.result()))
 
     def close(self) -> None:
@@ -141,7 +132,7 @@ class Broker(asyncio.Protocol):
         else:
             await self._room.acquire()  # at once: there is room
         if self._lost.done():
-            raise BrokerLostError(f"lost MQTT at {self._options.place}: {self._lost.result()}")
+            raise BrokerLostError(f"lost MQTT at {self._options.broker.place}: {self._lost.result()}")
         packet = self._next_packet()
         self._unconfirmed[packet] = topic
         self._settled.clear()
@@ -176,8 +167,8 @@ class Broker(asyncio.Protocol):
                 await self._unless_lost(self._loop.create_task(self._seen.wait()))
         except TimeoutError as error:
             raise BrokerLostError(
-                f"MQTT at {self._options.place} did not tell within {RETAINED_TIMEOUT_S:.0f} s what it "
-                f"retains; may this user read {', '.join(wanted)}?"
+                f"MQTT at {self._options.broker.place} did not tell within {RETAINED_TIMEOUT_S:.0f} s what "
+                f"it retains; may this user read {', '.join(wanted)}?"
             ) from error
         self._write(mqtt5.UnsubscribePacket(self._next_packet(), wanted))
         return self._retained
@@ -186,7 +177,7 @@ class Broker(asyncio.Protocol):
         try:
             await asyncio.wait({waited, self._lost}, return_when=asyncio.FIRST_COMPLETED)
             if not waited.done():
-                raise BrokerLostError(f"lost MQTT at {self._options.place}: {self._lost.result()}")
+                raise BrokerLostError(f"lost MQTT at {self._options.broker.place}: {self._lost.result()}")
         finally:
             if not waited.done() and waited is not self._welcome:
                 waited.cancel()
@@ -283,7 +274,7 @@ class Broker(asyncio.Protocol):
         if packet.reason_code not in _TAKEN and topic not in self._refused:
             self._refused.add(topic)
             reason = _words(packet.reason_code)
-            log.error("MQTT at %s refuses messages to %s: %s", self._options.place, topic, reason)
+            log.error("MQTT at %s refuses messages to %s: %s", self._options.broker.place, topic, reason)
         self._room.release()
         if not self._unconfirmed:
             self._settled.set()

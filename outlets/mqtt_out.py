@@ -86,7 +86,7 @@ class MqttOut:
         while True:
             try:
                 async with connected(self._options) as broker:
-                    log.info("connected to the MQTT broker at %s", self._options.place)
+                    log.info("connected to the MQTT broker at %s", self._options.broker.place)
                     self._metrics.mqtt_connected.set(1)
                     pause = RETRY_FIRST_S
                     await self._serve(broker)
@@ -112,7 +112,9 @@ class MqttOut:
         try:
             done, _ = await asyncio.wait(telling, return_when=asyncio.FIRST_COMPLETED)
             for task in done:
-                raise BrokerLostError(f"lost the MQTT broker at {self._options.place}: {task.result()}")
+                raise BrokerLostError(
+                    f"lost the MQTT broker at {self._options.broker.place}: {task.result()}"
+                )
         finally:
             for task in telling:
                 task.cancel()

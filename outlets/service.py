@@ -111,15 +111,7 @@ async def serve(
 
 
 def _broker(settings: OutletSettings) -> BrokerOptions:
-    access = settings.mqtt_access()
-    return BrokerOptions(
-        host=access.host,
-        port=access.port,
-        username=access.username,
-        password=access.password,
-        tls=access.tls,
-        keepalive_s=settings.mqtt_keepalive_s,
-    )
+    return BrokerOptions(broker=settings.mqtt_access(), keepalive_s=settings.mqtt_keepalive_s)
 
 
 def _webhooks(

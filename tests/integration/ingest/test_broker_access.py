@@ -77,13 +77,7 @@ def session_with(access: MqttAccess) -> MqttSession:
 
 
 def outlet_options(access: MqttAccess) -> BrokerOptions:
-    return BrokerOptions(
-        host=access.host,
-        port=access.port,
-        username=access.username,
-        password=access.password,
-        tls=access.tls,
-    )
+    return BrokerOptions(broker=access)
 
 
 def test_a_device_publishes_on_its_own_topic_and_on_no_other(broker: SecureMosquitto) -> None:

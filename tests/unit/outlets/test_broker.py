@@ -13,13 +13,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from outlets.broker import Broker, BrokerLostError, BrokerOptions, connected, digest
+from runtime.mqtt_access import MqttAccess
 from tests.waiting import WAIT_S
 
 WELCOME = mqtt5.ConnAckPacket(receive_max=7).write()
 
 
 def options(port: int = 1) -> BrokerOptions:
-    return BrokerOptions(host="127.0.0.1", port=port, keepalive_s=1)
+    return BrokerOptions(broker=MqttAccess(host="127.0.0.1", port=port), keepalive_s=1)
 
 
 @asynccontextmanager
