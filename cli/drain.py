@@ -58,8 +58,8 @@ class Drain:
 
     async def _until_committed(self, wanted: Mapping[TopicPartition, int]) -> None:
         admin = AIOKafkaAdminClient(**client_options(self._kafka))
-        await admin.start()
         try:
+            await admin.start()
             while True:
                 answer = await admin.list_consumer_group_offsets(STREAM_GROUP, partitions=list(wanted))
                 if _reached(wanted, {one: found.offset for one, found in answer.items()}):
