@@ -11,8 +11,8 @@ from twin.alarms.incident import speaks
 from twin.alarms.messages import IncidentEvent, Member
 from twin.alarms.severity import Severity
 from twin.alarms.state_machine import AlarmState
-from twin.duty import DutyCommand
 from twin.instant import Instant
+from twin.model.duty import DutyCommand
 
 COMMENTS_MAX = 5
 """The newest comments, which messages carry."""

@@ -17,7 +17,7 @@ from alerting.secrets import MissingSecretError, Secrets
 from alerting.short_text import SHORT_CHARACTERS_MAX
 from runtime.secret_files import SecretFileError
 from twin.alarms.severity import Severity
-from twin.duty import Channel
+from twin.model.duty import Channel
 
 log = logging.getLogger(__name__)
 

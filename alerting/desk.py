@@ -20,9 +20,9 @@ from alerting.topic import topic_of
 from alerting.tries import TRIES_MAX, TryResult, back_off
 from alerting.wording import wording
 from twin.alarms.messages import AlarmBatch, AlarmEvent
-from twin.duty import DutyCommand
 from twin.instant import DAY, Duration, Instant
-from twin.model import CityModel
+from twin.model.city_model import CityModel
+from twin.model.duty import DutyCommand
 
 KEPT: Duration = 7 * DAY
 """So long a closed case and an ended message are remembered: what is told of them again does nothing."""

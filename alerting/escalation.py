@@ -39,9 +39,9 @@ from alerting.telling import (
 )
 from twin.alarms.messages import IncidentEvent
 from twin.alarms.severity import Severity
-from twin.duty import DutyCommand
 from twin.instant import Instant
-from twin.model import CityModel
+from twin.model.city_model import CityModel
+from twin.model.duty import DutyCommand
 
 
 def begun(incident: IncidentEvent, around: Around) -> Case | None:

@@ -20,10 +20,10 @@ import msgspec
 from alerting.case import Case
 from alerting.message import Message
 from twin.alarms.messages import AlarmEvent
-from twin.codec import UNREADABLE
-from twin.duty import NOTIFICATIONS, NotificationEvent
 from twin.errors import ServiceError
 from twin.instant import Instant
+from twin.model.duty import NOTIFICATIONS, NotificationEvent
+from twin.wire.codec import UNREADABLE
 
 Place: TypeAlias = tuple[str, int]
 """Topic and partition."""

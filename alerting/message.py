@@ -10,9 +10,9 @@ from msgspec.structs import replace
 
 from alerting.case import Send
 from alerting.wording import Wording
-from twin.codec import VERSION
-from twin.duty import NotificationEvent
 from twin.instant import Instant
+from twin.model.duty import NotificationEvent
+from twin.wire.codec import VERSION
 
 DETAIL_CHARACTERS_MAX = 300
 

@@ -18,8 +18,8 @@ from alerting.links import LINK_PATH, Link, sign
 from alerting.message import Message
 from alerting.tries import TryResult
 from alerting.wording import Wording
-from twin.duty import Channel, DutyPlan
 from twin.instant import HOUR, Duration, Instant
+from twin.model.duty import Channel, DutyPlan
 
 THREADS_MAX = 4
 """Tries of one channel at one time."""

@@ -11,7 +11,7 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
 from runtime.mqtt_access import MqttAccess, connect_failure
 from twin.instant import Instant, format_instant
-from twin.probe import PROBE_PROPERTY, probe_topic
+from twin.wire.probe import PROBE_PROPERTY, probe_topic
 
 log = logging.getLogger(__name__)
 

@@ -10,8 +10,8 @@ from itertools import pairwise
 from typing import Literal, NamedTuple, TypeAlias
 
 from cities.roster_calendar import Duty, contact_names, duties
-from twin.duty import DutyPlan, Override, Team
 from twin.instant import Instant
+from twin.model.duty import DutyPlan, Override, Team
 
 Source: TypeAlias = Literal["override", "calendar", "default"]
 """Why somebody is on call; `default` is the first member of a team without a calendar."""

@@ -10,9 +10,9 @@ from alerting.roster import next_of, on_call
 from twin.alarms.messages import entity_of_alarm
 from twin.alarms.schedule import Interval, Schedule
 from twin.alarms.severity import Severity
-from twin.duty import Contact, DutyPlan, Policy, Route, Step
 from twin.instant import DAY, MINUTE, Instant
-from twin.model import CityModel
+from twin.model.city_model import CityModel
+from twin.model.duty import Contact, DutyPlan, Policy, Route, Step
 
 QUIET_DAYS_MAX = 8
 """Quiet hours are looked ahead so far; what is always quiet waits so long."""

@@ -10,7 +10,7 @@ from alerting.wording import Wording
 from alerting.words import time_text
 from twin.alarms.severity import Severity
 from twin.instant import HOUR, Duration, Instant
-from twin.model import CityModel
+from twin.model.city_model import CityModel
 
 CONTACT = "watchdog"
 INCIDENT = "livetwin-watchdog"

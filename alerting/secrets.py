@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import quote
 
-from twin.duty import DutyPlan, encode_duty
+from twin.model.duty import DutyPlan, encode_duty
 
 _NAMED = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 _USER_INFO = re.compile(r"://[^/\s@]+@")

@@ -35,10 +35,10 @@ from runtime.metrics import new_registry, serve_metrics
 from runtime.readiness import notify_ready
 from runtime.topics import ALARMS as ALARM_TOPIC
 from twin.alarms.messages import ALARMS
-from twin.duty import DUTY_COMMANDS
 from twin.errors import MessageError
 from twin.instant import HOUR, SECOND
-from twin.model import CityModel
+from twin.model.city_model import CityModel
+from twin.model.duty import DUTY_COMMANDS
 
 log = logging.getLogger(__name__)
 

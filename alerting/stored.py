@@ -10,8 +10,8 @@ from storage.alarm_knowledge import read_alarms, read_incidents
 from storage.alarm_store import find_incident
 from storage.database import UNAVAILABLE, connect
 from twin.alarms.messages import AlarmBatch
-from twin.codec import VERSION
 from twin.instant import Instant
+from twin.wire.codec import VERSION
 
 log = logging.getLogger(__name__)
 

@@ -8,9 +8,9 @@ from msgspec.structs import replace
 
 from alerting.case import Case, Decision, Kind, Phase, Send, Told, Unreachable, notification_id
 from alerting.routing import Way, recipients, way_of
-from twin.duty import Policy
 from twin.instant import HOUR, Duration, Instant
-from twin.model import CityModel
+from twin.model.city_model import CityModel
+from twin.model.duty import Policy
 
 UNKNOWN_POLICY = Policy(id="", steps=())
 """By its times a case goes whose route is gone: it still has to tell that it is over."""

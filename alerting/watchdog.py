@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from enum import StrEnum
 
 from twin.instant import Duration, Instant
-from twin.probe import Probe
+from twin.wire.probe import Probe
 
 
 class Path(StrEnum):

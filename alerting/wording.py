@@ -18,10 +18,10 @@ from alerting.words import (
 from twin.alarms.messages import AlarmEvent, Member, OperandValue
 from twin.alarms.rule import Threshold
 from twin.alarms.severity import Severity
-from twin.cohort import CONNECTIONS_MIN
 from twin.instant import MINUTE
-from twin.model import CityModel
-from twin.wording import Language, label, quantity
+from twin.model.city_model import CityModel
+from twin.model.localization import Language, label, quantity
+from twin.privacy.cohort import CONNECTIONS_MIN
 
 ALARMS_LISTED_MAX = 5
 

@@ -11,9 +11,9 @@ from starlette.requests import HTTPConnection
 from api.context import Context
 from api.keys import KEY_LENGTH_MAX
 from api.problems import ProblemError
-from twin.model import CityModel
-from twin.role import Role, reaches, reads_personal
-from twin.sensor import Datastream
+from twin.model.city_model import CityModel
+from twin.model.role import Role, reaches, reads_personal
+from twin.model.sensor import Datastream
 
 __all__ = ["Role", "actor_of", "authenticate", "may_see", "require", "role_of"]
 

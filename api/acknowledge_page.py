@@ -14,7 +14,7 @@ from alerting.words import severity_word
 from api.incident_actions import waits
 from twin.alarms.messages import AlarmEvent
 from twin.instant import Instant, to_datetime
-from twin.wording import Language
+from twin.model.localization import Language
 
 # Only this page may send a form, and only to where it came from.
 CONTENT_SECURITY_POLICY = "; ".join(

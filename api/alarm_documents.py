@@ -14,8 +14,8 @@ from twin.alarms.messages import AlarmEvent, IncidentEvent, OperandValue
 from twin.alarms.operand import Source
 from twin.alarms.rule import Text
 from twin.instant import format_instant
-from twin.model import CityModel
-from twin.quality import quality_word
+from twin.model.city_model import CityModel
+from twin.quality.quality_flags import quality_word
 
 Document = dict[str, Any]
 

@@ -7,9 +7,9 @@ import msgspec
 from api.alarm_privacy import may_see_alarm, may_see_sentence, may_see_value
 from twin.alarms.messages import AlarmEvent
 from twin.instant import Instant, format_instant
-from twin.model import CityModel
-from twin.quality import quality_word
-from twin.role import Role
+from twin.model.city_model import CityModel
+from twin.model.role import Role
+from twin.quality.quality_flags import quality_word
 
 
 class Sentence(msgspec.Struct, frozen=True, gc=False):

@@ -14,7 +14,7 @@ from api.problems import not_found
 from api.selection import resolve
 from storage.alarm_store import Place
 from twin.alarms.messages import AlarmEvent, IncidentEvent
-from twin.model import CityModel
+from twin.model.city_model import CityModel
 
 
 def alarm_named(context: Context, id: str, role: Role) -> AlarmEvent:

@@ -23,7 +23,7 @@ from api.selection import Filter
 from cities.duration import format_duration, parse_duration
 from twin.alarms.state_machine import AlarmState
 from twin.instant import DAY, Duration, Instant, format_instant
-from twin.observed_property import Theme
+from twin.model.observed_property import Theme
 
 SHELVE_MAX: Duration = 7 * DAY
 """An alarm may be shelved so long at a time: what nobody wants to hear for longer goes out of service."""

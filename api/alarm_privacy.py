@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from twin.alarms.messages import AlarmEvent, OperandValue
 from twin.alarms.operand import Source
-from twin.cohort import CONNECTIONS_MIN
-from twin.model import CityModel
-from twin.role import Role, reaches, reads_personal
+from twin.model.city_model import CityModel
+from twin.model.role import Role, reaches, reads_personal
+from twin.privacy.cohort import CONNECTIONS_MIN
 
 
 def may_see_alarm(role: Role, event: AlarmEvent, model: CityModel) -> bool:

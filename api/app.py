@@ -54,7 +54,7 @@ from api.traces import ApiTraces
 from runtime.clock import Clock
 from runtime.sink_address import SinkRules, networks
 from runtime.tracing import Tracer
-from twin.model import CityModel
+from twin.model.city_model import CityModel
 
 # The most one may ask for takes seconds of a core; more at one time would keep live streams waiting.
 CORRELATIONS_MAX = 2

@@ -10,7 +10,7 @@ from ingest.decoders import registry
 from ingest.decoding import Decoded, Decoder, DecodingContext, PayloadError
 from storage.unassigned import UnassignedDevice
 from twin.instant import HOUR, MINUTE, SECOND, Duration
-from twin.model import CityModel
+from twin.model.city_model import CityModel
 
 FIELDS_MAX = 20
 

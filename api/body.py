@@ -13,8 +13,8 @@ from pydantic.alias_generators import to_camel
 
 from api.faults import faults_of_body
 from api.problems import Fault, ProblemError, bad_request
-from twin.codec import UNREADABLE
-from twin.nesting import NestingError, check_levels
+from twin.wire.codec import UNREADABLE
+from twin.wire.json_nesting import NestingError, check_levels
 
 BODY_BYTES_MAX = 64 * 1024
 """A sensor with a hundred datastreams is described in 10 kB."""

@@ -18,9 +18,9 @@ from twin.alarms.messages import AlarmEvent
 from twin.alarms.severity import Severity
 from twin.alarms.state_machine import AlarmState
 from twin.instant import SECOND, Instant, to_datetime
-from twin.model import CityModel
-from twin.quality import quality_word
-from twin.wording import number
+from twin.model.city_model import CityModel
+from twin.model.localization import number
+from twin.quality.quality_flags import quality_word
 
 NAMESPACE = "urn:oasis:names:tc:emergency:cap:1.2"
 MEDIA_TYPE = "application/cap+xml"

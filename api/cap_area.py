@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from api.geometry import bounds, distance, positions
-from twin.entity import Geometry
-from twin.model import CityModel
+from twin.model.city_model import CityModel
+from twin.model.entity import Geometry
 
 # A point has no extent: what it tells is true of its surroundings, about a city block.
 POINT_RADIUS_KM = 0.1

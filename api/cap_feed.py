@@ -10,7 +10,7 @@ from api.alarm_events import sentence_of, title_of
 from api.cap import ALARMS_MAX, MEDIA_TYPE, Origin, identifier_of
 from twin.alarms.messages import AlarmEvent
 from twin.instant import Instant, format_instant
-from twin.model import CityModel
+from twin.model.city_model import CityModel
 
 ATOM_TYPE = "application/atom+xml"
 

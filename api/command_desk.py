@@ -25,9 +25,9 @@ from runtime.kafka_access import Kafka, client_options
 from runtime.topics import ALARM_INPUTS as ALARM_INPUTS_TOPIC
 from runtime.topics import DUTY_COMMANDS as DUTY_COMMANDS_TOPIC
 from twin.alarms.messages import ALARM_INPUTS, AlarmBatch, AlarmInputBatch, Command
-from twin.codec import VERSION
-from twin.duty import DUTY_COMMANDS, DutyCommand, DutyCommandBatch
-from twin.messages import partition_of
+from twin.model.duty import DUTY_COMMANDS, DutyCommand, DutyCommandBatch
+from twin.wire.codec import VERSION
+from twin.wire.messages import partition_of
 
 log = logging.getLogger(__name__)
 

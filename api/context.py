@@ -20,7 +20,7 @@ from api.metrics import ApiMetrics
 from api.settings import ApiSettings
 from runtime.clock import Clock
 from runtime.sink_address import SinkRules
-from twin.model import CityModel
+from twin.model.city_model import CityModel
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

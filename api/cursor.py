@@ -15,8 +15,8 @@ from typing import TypeAlias
 
 import msgspec
 
-from twin.codec import UNREADABLE
 from twin.instant import Instant
+from twin.wire.codec import UNREADABLE
 
 Position: TypeAlias = tuple[int, int]
 """Offset of the next record, and how many of its updates, or events of alarms, are told."""

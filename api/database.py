@@ -20,7 +20,7 @@ from storage.database import LIVENESS, OPTIONS, UNAVAILABLE, Connection, connect
 from storage.state_store import snapshot, state_in
 from storage.token_store import token_name, token_role
 from twin.errors import ServiceError
-from twin.role import Role
+from twin.model.role import Role
 
 log = logging.getLogger(__name__)
 

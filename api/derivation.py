@@ -20,15 +20,15 @@ from api.series import Series, Wanted, buckets_of, series_of
 from storage.bucket_interval import BucketInterval
 from storage.history import Aggregate, Bucket
 from storage.provenance import datastreams_behind, newest_origins, origins, published_values
-from twin.area_state import PREFIX, area_of, roll_up_of
-from twin.freshness import freshness
 from twin.indicators.indicator import Input
 from twin.indicators.registry import REGISTRY
 from twin.instant import Instant, format_instant, parse_instant
-from twin.model import CityModel
-from twin.names import Named, named, window_of
-from twin.observed_property import Aggregation
-from twin.quality import quality_word
+from twin.model.city_model import CityModel
+from twin.model.names import Named, named, window_of
+from twin.model.observed_property import Aggregation
+from twin.quality.quality_flags import quality_word
+from twin.state.area_state import PREFIX, area_of, roll_up_of
+from twin.state.freshness import freshness
 
 Document = dict[str, Any]
 
@@ -36,7 +36,7 @@ CONTRIBUTIONS_MAX = 200
 INPUT_ORIGINS_MAX = 10
 """Observations of one input that are told with their messages; its own provenance has more."""
 
-# What a window of a property counts as (`twin.trail`).
+# What a window of a property counts as (`twin.state.window_history`).
 _AGGREGATES: dict[Aggregation, Aggregate] = {
     "mean": "mean",
     "sum": "sum",

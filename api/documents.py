@@ -8,14 +8,14 @@ from typing import Any
 from api.access import Role, may_see
 from api.view import LiveView, Value
 from cities.duration import format_duration
-from twin.entity import AREA_TYPES, Entity
-from twin.freshness import Freshness, freshness
 from twin.instant import Instant, format_instant
-from twin.messages import Update
-from twin.model import CityModel
-from twin.names import Named
-from twin.quality import QualityFlag, quality_word
-from twin.sensor import Datastream
+from twin.model.city_model import CityModel
+from twin.model.entity import AREA_TYPES, Entity
+from twin.model.names import Named
+from twin.model.sensor import Datastream
+from twin.quality.quality_flags import QualityFlag, quality_word
+from twin.state.freshness import Freshness, freshness
+from twin.wire.messages import Update
 
 Document = dict[str, Any]
 

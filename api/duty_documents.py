@@ -8,10 +8,10 @@ import icalendar
 
 from alerting.roster import Shift, next_of, shifts
 from storage.duty_store import MadeOverride
-from twin.duty import DutyPlan, Team
 from twin.instant import DAY, Duration, Instant, format_instant, to_datetime
-from twin.model import City
-from twin.role import Role, reaches
+from twin.model.city_model import City
+from twin.model.duty import DutyPlan, Team
+from twin.model.role import Role, reaches
 
 Document = dict[str, Any]
 

@@ -13,12 +13,12 @@ import msgspec
 
 from api.cursor import PlaceTexts
 from api.events import state_data
-from twin.freshness import Freshness
 from twin.instant import SECOND, Instant, format_instant
-from twin.messages import Update
-from twin.model import CityModel
-from twin.names import named
-from twin.quality import quality_word
+from twin.model.city_model import CityModel
+from twin.model.names import named
+from twin.quality.quality_flags import quality_word
+from twin.state.freshness import Freshness
+from twin.wire.messages import Update
 
 # Flags have some hundred combinations; what a device invents has no more room than this.
 WORDS_MAX = 10_000

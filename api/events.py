@@ -7,12 +7,12 @@ from typing import Literal, NamedTuple, TypeAlias, cast
 
 import msgspec
 
-from twin.freshness import Freshness
 from twin.instant import format_instant
-from twin.messages import Update
-from twin.model import CityModel
-from twin.names import named
-from twin.quality import QualityWord, quality_word
+from twin.model.city_model import CityModel
+from twin.model.names import named
+from twin.quality.quality_flags import QualityWord, quality_word
+from twin.state.freshness import Freshness
+from twin.wire.messages import Update
 
 EventName: TypeAlias = Literal["snapshot", "state", "alarm", "gap"]
 

@@ -12,7 +12,7 @@ from api.selection import Filter, Selection, resolve
 from api.subscriber import Subscriber
 from api.view import Value
 from twin.alarms.messages import AlarmEvent
-from twin.model import CityModel
+from twin.model.city_model import CityModel
 
 
 @dataclass(slots=True, eq=False)

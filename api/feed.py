@@ -27,7 +27,7 @@ from runtime.topics import ALARMS as ALARM_TOPIC
 from runtime.topics import create_topics, partition_counts
 from twin.alarms.messages import ALARMS, AlarmBatch
 from twin.errors import MessageError, ServiceError
-from twin.messages import UPDATES
+from twin.wire.messages import UPDATES
 
 log = logging.getLogger(__name__)
 

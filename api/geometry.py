@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from itertools import pairwise
 from typing import Any, NamedTuple, TypeAlias
 
-from twin.entity import Geometry
+from twin.model.entity import Geometry
 
 Position: TypeAlias = tuple[float, float]
 """Longitude, latitude; degrees, WGS 84."""

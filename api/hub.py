@@ -25,10 +25,10 @@ from api.view import LiveView, Seed, Value
 from api.watcher import Watcher
 from runtime.clock import Clock
 from twin.alarms.messages import ALARMS, AlarmBatch, AlarmEvent
-from twin.codec import VERSION
 from twin.instant import Instant
-from twin.messages import UPDATES, Update, UpdateBatch, UpdateKind
-from twin.model import CityModel
+from twin.model.city_model import CityModel
+from twin.wire.codec import VERSION
+from twin.wire.messages import UPDATES, Update, UpdateBatch, UpdateKind
 
 RING_BYTES_MAX = 16 * 1024 * 1024
 """An update is about a hundred bytes: 150,000 of them."""

@@ -14,7 +14,7 @@ from pydantic import SecretStr
 
 from api.problems import ProblemError
 from storage.token_store import PREFIX, digest
-from twin.role import Role
+from twin.model.role import Role
 
 # A revoked key is refused after this and one lookup, which has at most LOOKUP_S: within 2 s.
 FRESH_S = 0.8

@@ -29,8 +29,8 @@ from api.selection import CHANGES, Filter, resolve
 from api.snapshot import Aged, Missed, Shown, Snapshot
 from api.subscriber import Subscriber
 from twin.alarms.messages import AlarmEvent
-from twin.freshness import freshness
-from twin.messages import Update, UpdateKind
+from twin.state.freshness import freshness
+from twin.wire.messages import Update, UpdateKind
 
 KEEPALIVE_S = 15.0
 

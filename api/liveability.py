@@ -5,15 +5,15 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from api.view import LiveView
-from twin.area_state import PREFIX
-from twin.entity import Entity
-from twin.freshness import Freshness, freshness
 from twin.indicators.bilingual import Text
 from twin.indicators.indicator import IndicatorValue
 from twin.indicators.liveability import YARDSTICKS, DomainScore, liveability_card
 from twin.instant import Instant, format_instant
-from twin.messages import Update
-from twin.quality import quality_word
+from twin.model.entity import Entity
+from twin.quality.quality_flags import quality_word
+from twin.state.area_state import PREFIX
+from twin.state.freshness import Freshness, freshness
+from twin.wire.messages import Update
 
 Document = dict[str, Any]
 

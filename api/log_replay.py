@@ -18,7 +18,7 @@ from runtime.kafka_log import beginnings, new_consumer
 from runtime.topics import ALARMS as ALARM_TOPIC
 from twin.alarms.messages import ALARMS, AlarmEvent
 from twin.errors import MessageError, TwinError
-from twin.messages import UPDATES, Update
+from twin.wire.messages import UPDATES, Update
 
 # After a crash the stream tells its last updates again. Reading a little before the cursor shows which
 # revisions the subscriber has seen. A checkpoint covers 20 s, of some tens of records a second at most.

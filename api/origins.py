@@ -14,15 +14,15 @@ from storage.history_reading import kept_of
 from storage.history_source import Kept
 from storage.message_store import StoredMessage, find_message
 from storage.provenance import Behind, Origin
-from twin.calibration import in_force
 from twin.errors import MessageError
 from twin.instant import INSTANT_MAX, Duration, format_instant
-from twin.judgement import judge_times
-from twin.messages import partition_of
-from twin.observation import Observation
-from twin.quality import QualityFlag, quality_word
-from twin.quality_rules import GOOD, QualityRules
-from twin.role import reads_personal
+from twin.model.calibration import in_force
+from twin.model.observation import Observation
+from twin.model.role import reads_personal
+from twin.quality.quality_check import judge_times
+from twin.quality.quality_flags import QualityFlag, quality_word
+from twin.quality.quality_rules import GOOD, QualityRules
+from twin.wire.messages import partition_of
 
 Document = dict[str, Any]
 

@@ -12,8 +12,8 @@ from fastapi import Request
 from starlette.responses import Response
 
 from api.problems import Fault, bad_request
-from twin.codec import UNREADABLE
 from twin.instant import INSTANT_MAX, INSTANT_MIN
+from twin.wire.codec import UNREADABLE
 
 T = TypeVar("T")
 

@@ -16,10 +16,10 @@ from cities.duration import parse_duration
 from cities.timezones import timezones
 from storage.bucket_interval import BucketInterval, QueryError
 from storage.history import Aggregate, Fill
-from twin.freshness import Freshness
 from twin.indicators.correlation import LAG_MAX, Method
 from twin.instant import DAY, Duration, Instant, parse_instant
-from twin.observed_property import Theme
+from twin.model.observed_property import Theme
+from twin.state.freshness import Freshness
 
 LIMIT_DEFAULT = 100
 LIMIT_MAX = 1_000

@@ -19,15 +19,15 @@ from storage.provenance import (
     published_value,
     published_values,
 )
-from twin.combination import Part, combine
 from twin.datastream_snapshot import LastGood
-from twin.freshness import freshness
-from twin.household_sum import WINDOW
 from twin.instant import Instant, format_instant, parse_instant
-from twin.model import CityModel
-from twin.names import Named
-from twin.quality import quality_word, takes_part
-from twin.role import reads_personal
+from twin.model.city_model import CityModel
+from twin.model.names import Named
+from twin.model.role import reads_personal
+from twin.privacy.household_sum import WINDOW
+from twin.quality.quality_flags import quality_word, takes_part
+from twin.state.combination import Part, combine
+from twin.state.freshness import freshness
 
 Document = dict[str, Any]
 

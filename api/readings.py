@@ -12,9 +12,9 @@ from api.problems import Fault, bad_request
 from storage.history import HistoricObservation, ObservationCursor, observations
 from storage.provenance import PublishedValue, published_values
 from twin.instant import DAY, INSTANT_MIN, Instant, format_instant
-from twin.model import CityModel
-from twin.quality import quality_word
-from twin.quality_rules import QualityRules
+from twin.model.city_model import CityModel
+from twin.quality.quality_flags import quality_word
+from twin.quality.quality_rules import QualityRules
 
 
 def interval_asked(start: str | None, end: str | None, now: Instant) -> tuple[Instant, Instant]:

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from api.cursor import Position
 from twin.alarms.messages import ALARMS, AlarmEvent
-from twin.messages import UPDATES, Update
+from twin.wire.messages import UPDATES, Update
 
 
 class Entry(NamedTuple):

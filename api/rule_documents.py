@@ -13,8 +13,8 @@ from cities.rules import RuleFault
 from storage.rule_version import RuleVersion
 from twin.alarms.rule import Rule
 from twin.instant import format_instant
-from twin.model import CityModel
-from twin.role import reaches
+from twin.model.city_model import CityModel
+from twin.model.role import reaches
 
 Document = dict[str, Any]
 

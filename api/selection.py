@@ -7,10 +7,10 @@ from typing import Literal, NamedTuple, TypeAlias
 
 from api.geometry import Box, bounds
 from twin.alarms.messages import AlarmEvent
-from twin.entity import Entity
-from twin.messages import Update
-from twin.model import CityModel
-from twin.names import names_of
+from twin.model.city_model import CityModel
+from twin.model.entity import Entity
+from twin.model.names import names_of
+from twin.wire.messages import Update
 
 Change: TypeAlias = Literal["state", "alarm"]
 """What the live stream tells: values of properties, and alarms."""

@@ -10,13 +10,13 @@ from storage.bucket_interval import BucketInterval
 from storage.database import Connection
 from storage.history import Aggregate, Bucket, Fill, buckets, published_buckets
 from storage.provenance import datastreams_behind
-from twin.area_state import PREFIX
-from twin.derived_state import is_over_windows
-from twin.household_sum import WINDOW
 from twin.instant import HOUR, Instant
-from twin.model import CityModel
-from twin.names import Named, named, usual_interval
-from twin.role import Role, reads_personal
+from twin.model.city_model import CityModel
+from twin.model.names import Named, named, usual_interval
+from twin.model.role import Role, reads_personal
+from twin.privacy.household_sum import WINDOW
+from twin.state.area_state import PREFIX
+from twin.state.derived_state import is_over_windows
 
 _HOURLY = BucketInterval(elapsed=HOUR)
 

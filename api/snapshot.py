@@ -8,9 +8,9 @@ from api.cursor import Cursor
 from api.ring import Entry
 from api.selection import Selection
 from twin.alarms.messages import AlarmEvent
-from twin.freshness import Freshness
 from twin.instant import Instant
-from twin.messages import Update
+from twin.state.freshness import Freshness
+from twin.wire.messages import Update
 
 
 class Shown(NamedTuple):

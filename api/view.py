@@ -14,14 +14,14 @@ from operator import itemgetter
 from api.event_text import Lasting
 from api.selection import Selection
 from twin.alarms.messages import AlarmEvent, IncidentEvent
-from twin.area_state import PREFIX
-from twin.freshness import Freshness, freshness, live_for, stale_for
-from twin.household_sum import WINDOW
 from twin.instant import INSTANT_MAX, INSTANT_MIN, Duration, Instant
-from twin.messages import Update, UpdateKind
-from twin.model import CityModel
-from twin.names import Named, named, usual_interval
-from twin.observation import Observation
+from twin.model.city_model import CityModel
+from twin.model.names import Named, named, usual_interval
+from twin.model.observation import Observation
+from twin.privacy.household_sum import WINDOW
+from twin.state.area_state import PREFIX
+from twin.state.freshness import Freshness, freshness, live_for, stale_for
+from twin.wire.messages import Update, UpdateKind
 
 _NEVER: Instant = INSTANT_MAX
 

@@ -8,17 +8,17 @@ import time
 
 import click
 
-from benchmarks.backtest_case import backtest
-from benchmarks.companion import BenchmarkError
-from benchmarks.duty_case import duty
-from benchmarks.generator_case import generator
-from benchmarks.history_case import history
-from benchmarks.ingest_case import ingest
-from benchmarks.reach_case import reach
-from benchmarks.rules_case import rules
-from benchmarks.sinks_case import sinks
-from benchmarks.system_case import system
-from benchmarks.table import table
+from benchmarks.cases.backtest import backtest
+from benchmarks.cases.duty import duty
+from benchmarks.cases.generator import generator
+from benchmarks.cases.history import history
+from benchmarks.cases.ingest import ingest
+from benchmarks.cases.max_rate import reach
+from benchmarks.cases.rules import rules
+from benchmarks.cases.sinks import sinks
+from benchmarks.cases.system import system
+from benchmarks.measure.worker_process import BenchmarkError
+from benchmarks.report.table import table
 
 CASES = (reach, ingest, duty, rules, history, backtest, sinks)
 """What runs when no case is asked for, in about a quarter of an hour."""

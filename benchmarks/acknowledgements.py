@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from benchmarks.mqtt_wire import PUBACK, PacketReader
-from benchmarks.traffic import Numbers
+from benchmarks.load.mqtt_wire import PUBACK, PacketReader
+from benchmarks.load.traffic import Numbers
 
 _SUCCESS = 0
 _REASON_AT = 4  #: absent when it is a success

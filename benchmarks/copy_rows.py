@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from benchmarks.city import BenchCity
+from benchmarks.load.bench_city import BenchCity
 from runtime.clock import system_clock
 
 COPY = """

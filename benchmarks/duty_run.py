@@ -10,14 +10,14 @@ from typing import Any, NamedTuple
 
 import psycopg
 
-from benchmarks.companion import BenchmarkError, Companion
-from benchmarks.duty_city import TRAFFIC, duty_city, notification_of, raising
-from benchmarks.latency import Summary, summarise
-from benchmarks.load import LATE_S_MAX, PUBACK_TIMEOUT_S, LoadOptions, LoadResult, generate
-from benchmarks.machine import describe_machine
-from benchmarks.processes import Meter, Usage, watched
+from benchmarks.load.duty_city import TRAFFIC, duty_city, notification_of, raising
+from benchmarks.load.load_generator import LATE_S_MAX, PUBACK_TIMEOUT_S, LoadOptions, LoadResult, generate
+from benchmarks.measure.bench_system import HOST, BenchSystem
+from benchmarks.measure.latency import Summary, summarise
+from benchmarks.measure.machine import describe_machine
+from benchmarks.measure.processes import Meter, Usage, watched
+from benchmarks.measure.worker_process import BenchmarkError, Companion
 from benchmarks.receiver import Received, receive
-from benchmarks.system import HOST, BenchSystem
 from twin.instant import from_datetime
 
 CONNECTIONS = 4

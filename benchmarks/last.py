@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from benchmarks.figures import Figure, from_json
-from benchmarks.results import CHECKOUT, head
+from benchmarks.report.figures import Figure, from_json
+from benchmarks.report.results import CHECKOUT, head
 
 RESULTS = Path(__file__).parent / "results"
 

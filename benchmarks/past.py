@@ -11,14 +11,14 @@ from dataclasses import dataclass
 from storage.aggregate_writer import create_staging, write_aggregates
 from storage.database import Connection
 from storage.recomputation import remade
-from twin.entity import Entity
 from twin.instant import DAY, HOUR, MINUTE, Duration, Instant, to_datetime
-from twin.model import City, CityModel
-from twin.observation import Observation
-from twin.observed_property import BUILT_IN
-from twin.sensor import Datastream, Sensor
-from twin.terms import Terms
-from twin.window import aggregate_of
+from twin.model.city_model import City, CityModel
+from twin.model.datastream_policy import Terms
+from twin.model.entity import Entity
+from twin.model.observation import Observation
+from twin.model.observed_property import BUILT_IN
+from twin.model.sensor import Datastream, Sensor
+from twin.state.window import aggregate_of
 
 CITY = "past"
 PROPERTY = "air_temperature"

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from benchmarks.figures import Figure
-from benchmarks.history_case import Answers
-from benchmarks.latency import Summary
-from benchmarks.raw_limits import Limit
-from benchmarks.reach import Reach, WithRules
-from benchmarks.recovery import Recovery
-from benchmarks.report import MEASURERS, in_order
-from benchmarks.run import Run
+from benchmarks.cases.history import Answers
+from benchmarks.measure.end_to_end import Run
+from benchmarks.measure.latency import Summary
+from benchmarks.measure.max_rate_search import Reach, WithRules
+from benchmarks.measure.raw_limits import Limit
+from benchmarks.measure.recovery import Recovery
+from benchmarks.report.figures import Figure
+from benchmarks.report.run_report import MEASURERS, in_order
 
 _MIB = 1 << 20
 

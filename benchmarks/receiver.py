@@ -10,7 +10,7 @@ from typing import cast
 import httptools
 
 from alerting.channel import IDEMPOTENCY_HEADER
-from benchmarks.companion import Channel
+from benchmarks.measure.worker_process import Channel
 from runtime.clock import system_clock
 
 _HEADER = IDEMPOTENCY_HEADER.lower().encode()

@@ -6,11 +6,11 @@ import time
 from collections.abc import Callable
 from typing import NamedTuple
 
-from benchmarks.archive import Archive
-from benchmarks.backlog import Backlog
-from benchmarks.companion import BenchmarkError, Companion
-from benchmarks.load import LATE_S_MAX, PUBACK_TIMEOUT_S, LoadResult
-from benchmarks.processes import Meter
+from benchmarks.load.backlog import Backlog
+from benchmarks.load.load_generator import LATE_S_MAX, PUBACK_TIMEOUT_S, LoadResult
+from benchmarks.measure.processes import Meter
+from benchmarks.measure.stored_rows import Archive
+from benchmarks.measure.worker_process import BenchmarkError, Companion
 from twin.instant import Instant
 
 SAMPLE_S = 0.5

@@ -8,8 +8,8 @@ from collections.abc import Iterable, Mapping
 from cities.entities import References
 from cities.items import Items, Placed, near
 from cities.schema import CalibrationItem, MaintenanceItem, SensorItem
-from twin.calibration import Calibration, Maintenance
 from twin.instant import INSTANT_MAX, Instant, format_instant
+from twin.model.calibration import Calibration, Maintenance
 
 
 def check_calibrations(

@@ -23,7 +23,7 @@ from cities.items import Items, near, read_section, validated
 from cities.yaml_lines import Document
 from twin.alarms.schedule import MINUTES_OF_DAY, Interval
 from twin.alarms.severity import severity_of
-from twin.duty import Channel, Contact, DutyPlan, Policy, QuietHours, Route, Step, Team
+from twin.model.duty import Channel, Contact, DutyPlan, Policy, QuietHours, Route, Step, Team
 
 KEYS = ("channels", "contacts", "teams", "policies", "quietHours", "routes", "watchdog")
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")

@@ -9,7 +9,7 @@ from cities.duty_schema import TeamItem
 from cities.fault import CityFault
 from cities.items import Items
 from cities.roster_calendar import CALENDAR_BYTES_MAX, calendar_faults
-from twin.duty import Contact
+from twin.model.duty import Contact
 
 
 def read_rosters(

@@ -11,7 +11,7 @@ from cities.duration import format_duration, parse_duration
 from cities.schema import Item
 from cities.values import Id, Text
 from twin.instant import DAY, HOUR, MINUTE, SECOND, Duration
-from twin.observed_property import Theme
+from twin.model.observed_property import Theme
 
 STEPS_MAX = 20
 REPEAT_MAX = 20

@@ -8,7 +8,7 @@ from typing import Any
 from cities.geometry import Box, geometry_faults
 from cities.items import Items, Placed, near
 from cities.schema import EntityItem
-from twin.entity import Entity, Relation
+from twin.model.entity import Entity, Relation
 
 # Of a refused reference, so many known ids are searched for the one that was meant; 10,000 take 10 ms.
 _NEAR_IDS_MAX = 10_000

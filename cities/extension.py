@@ -13,7 +13,7 @@ import yaml
 from cities.fault import CityError, CityFault
 from cities.folder import read_city
 from cities.write import write_city
-from twin.model import CityModel, CityPlan
+from twin.model.city_model import CityModel, CityPlan
 
 SENSORS = "sensors.yaml"
 

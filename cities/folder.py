@@ -38,9 +38,9 @@ from cities.schema import (
 from cities.sensors import check_mixed, check_sensors, planned_datastreams, planned_sensor
 from cities.yaml_lines import Document, load
 from runtime.outlet_topics import may_match_output
-from twin.duty import NO_DUTY, DutyPlan
-from twin.model import City, CityPlan, Feed
-from twin.observed_property import BUILT_IN
+from twin.model.city_model import City, CityPlan, Feed
+from twin.model.duty import NO_DUTY, DutyPlan
+from twin.model.observed_property import BUILT_IN
 
 ItemType = TypeVar("ItemType", bound=Item)
 

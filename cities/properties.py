@@ -8,8 +8,8 @@ from typing import Any
 
 from cities.items import Items
 from cities.schema import PropertyItem, QualityItem, RetentionItem
-from twin.observed_property import BUILT_IN, ObservedProperty, Retention
-from twin.quality_rules import GOOD, QualityRules, Spike, Stuck
+from twin.model.observed_property import BUILT_IN, ObservedProperty, Retention
+from twin.quality.quality_rules import GOOD, QualityRules, Spike, Stuck
 
 _REQUIRED = ("unit", "theme", "minimum", "maximum")
 _FIXED = (*_REQUIRED, "combination", "aggregation")

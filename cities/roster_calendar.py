@@ -16,8 +16,8 @@ import icalendar
 import recurring_ical_events
 
 from cities.roster_event import Event, event_faults, named_by
-from twin.duty import Contact
 from twin.instant import DAY, Instant, from_datetime, to_datetime
+from twin.model.duty import Contact
 
 # A year of shifts of a team of ten, each an event of its own, is 400 kB.
 CALENDAR_BYTES_MAX = 1024 * 1024

@@ -14,8 +14,8 @@ from twin.alarms.binding import Bindings, BoundRule
 from twin.alarms.rule import Outage, Rule, Silence, operands_of
 from twin.alarms.silence import sensors_of
 from twin.alarms.supply import Supplies
-from twin.entity import RELATION_TYPES, Entity
-from twin.model import CityModel
+from twin.model.city_model import CityModel
+from twin.model.entity import RELATION_TYPES, Entity
 
 EXAMPLES_MAX = 3
 """Entities that a fault names; the others are counted."""

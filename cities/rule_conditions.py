@@ -42,7 +42,7 @@ from twin.alarms.rule import (
 )
 from twin.alarms.severity import severity_of
 from twin.errors import UnitError
-from twin.units import IDENTITY, Conversion
+from twin.model.units import IDENTITY, Conversion
 
 WHEN = ("when",)
 WORTHS = ("good", "estimated", "late", "suspect")

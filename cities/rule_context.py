@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from cities.items import near
-from twin.entity import RELATION_TYPES
 from twin.indicators.registry import REGISTRY
-from twin.model import City, CityModel, CityPlan
-from twin.names import Named, named
-from twin.observed_property import ObservedProperty
+from twin.model.city_model import City, CityModel, CityPlan
+from twin.model.entity import RELATION_TYPES
+from twin.model.names import Named, named
+from twin.model.observed_property import ObservedProperty
 
 AREA = "area"
 """Stands before a name as a type of relation does: of the area that the entity belongs to."""

@@ -8,7 +8,7 @@ from cities.fault import CityError
 from cities.rules import read_rule
 from cities.yaml_lines import Location, load
 from twin.alarms.rule import Rule
-from twin.model import CityModel
+from twin.model.city_model import CityModel
 
 
 def read_rule_file(path: Path, model: CityModel, id: str = "") -> Rule:

@@ -15,7 +15,7 @@ from cities.rule_schema import LevelledItem
 from cities.yaml_lines import Location
 from twin.alarms.rule import Level, Times
 from twin.alarms.severity import SEVERITY_WORDS, Severity, severity_of
-from twin.units import IDENTITY, Conversion
+from twin.model.units import IDENTITY, Conversion
 
 TIMES_OF_MAX = 60
 """Points that `n of m` may look back on; their bits are one machine word."""

@@ -13,7 +13,7 @@ from cities.yaml_lines import Location
 from twin.alarms.expression import operand_of
 from twin.alarms.expression_syntax import Name
 from twin.alarms.operand import SIZES, Operand, Over, Statistic
-from twin.names import Named
+from twin.model.names import Named
 
 OVER_WORDS: Mapping[str, Over] = {
     format_duration(size): over for over, size in SIZES.items() if over != "instant"

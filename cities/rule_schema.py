@@ -16,7 +16,7 @@ from cities.values import EntityType, Id, Interval, Positive, PropertyName, Text
 from twin.alarms.expression_syntax import LENGTH_MAX
 from twin.alarms.rule_error import RULE_ERROR
 from twin.instant import DAY, HOUR, MINUTE, Duration
-from twin.observed_property import Theme
+from twin.model.observed_property import Theme
 
 DELAY_MAX: Duration = 31 * DAY
 """Of an on-delay, an off-delay or a silence; longer, nobody would miss the alarm."""

@@ -27,7 +27,7 @@ from twin.alarms.rule import (
 from twin.alarms.schedule import MINUTES_OF_DAY, Interval
 from twin.alarms.severity import Severity
 from twin.instant import INSTANT_MAX, INSTANT_MIN, format_instant
-from twin.model import CityModel
+from twin.model.city_model import CityModel
 
 Document: TypeAlias = dict[str, Any]
 

@@ -15,9 +15,9 @@ from cities.rule_fault import RuleFault, RuleFaults
 from cities.rule_schema import RuleItem, SelectItem
 from cities.rule_selection import read_schedule, read_selection
 from twin.alarms.rule import Rule, Text
-from twin.entity import AREA_TYPES
 from twin.instant import INSTANT_MAX, INSTANT_MIN
-from twin.model import CityModel
+from twin.model.city_model import CityModel
+from twin.model.entity import AREA_TYPES
 
 __all__ = ["RuleFault", "check_rules", "read_rule"]
 

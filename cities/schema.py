@@ -28,9 +28,9 @@ from cities.values import (
     TopicFilter,
     Unit,
 )
-from twin.judgement import CONTEXT_MAX
-from twin.observed_property import Aggregation, Combination, RollUp, Theme
-from twin.spike import SPIKE_CONTEXT_MIN
+from twin.model.observed_property import Aggregation, Combination, RollUp, Theme
+from twin.quality.quality_check import CONTEXT_MAX
+from twin.quality.spike import SPIKE_CONTEXT_MIN
 
 FEEDS = (
     "native",

@@ -5,7 +5,7 @@ The conversion law: canonical = offset + scale × value.
 - With a `scale` the two numbers are taken as written: the scale replaces the unit's factor, the unit is told
   to readers only, and the offset is in the canonical unit. `{property: water_level, unit: cm, scale: -0.01,
   offset: 1.85}` is an ultrasonic sensor 1.85 m above NAP that looks down on the water.
-- Without one the unit converts (`twin.units`), and `offset`, in the canonical unit, is added:
+- Without one the unit converts (`twin.model.units`), and `offset`, in the canonical unit, is added:
   `{property: air_temperature, unit: K, offset: -0.4}` is 0.4 degrees less than the kelvins say.
 """
 
@@ -18,10 +18,10 @@ from cities.entities import References
 from cities.items import Items, Placed, near
 from cities.schema import PERSONAL_FEEDS, ObserveItem, SensorItem
 from twin.errors import UnitError
-from twin.model import Feed
-from twin.observed_property import ObservedProperty
-from twin.sensor import Datastream, Sensor
-from twin.units import IDENTITY, Conversion, conversion
+from twin.model.city_model import Feed
+from twin.model.observed_property import ObservedProperty
+from twin.model.sensor import Datastream, Sensor
+from twin.model.units import IDENTITY, Conversion, conversion
 
 # Feeds that read the same topic: one device id there is one device, whichever of them it is listed under.
 _TOPIC_SHARED_WITH = {"senml": "native"}

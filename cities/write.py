@@ -16,14 +16,14 @@ from cities.properties import base_of, differing, own_properties
 from cities.rule_writing import rule_document
 from cities.sensors import personal_by_feed, unit_conversion
 from twin.alarms.rule import Rule
-from twin.calibration import Calibration, Maintenance
-from twin.entity import Entity
 from twin.errors import UnitError
 from twin.instant import INSTANT_MAX, Instant, format_instant
-from twin.model import CityModel, Feed
-from twin.observed_property import BUILT_IN, ObservedProperty
-from twin.quality_rules import Spike, Stuck
-from twin.sensor import Datastream, Sensor
+from twin.model.calibration import Calibration, Maintenance
+from twin.model.city_model import CityModel, Feed
+from twin.model.entity import Entity
+from twin.model.observed_property import BUILT_IN, ObservedProperty
+from twin.model.sensor import Datastream, Sensor
+from twin.quality.quality_rules import Spike, Stuck
 
 
 class _Flow(dict[str, Any]):

@@ -10,7 +10,7 @@ from pydantic.alias_generators import to_camel
 from cities.duration import format_duration
 from cities.duty import DAYS
 from twin.alarms.schedule import MINUTES_OF_DAY, Interval
-from twin.duty import Contact, DutyPlan, Policy, QuietHours, Route, Step, Team
+from twin.model.duty import Contact, DutyPlan, Policy, QuietHours, Route, Step, Team
 
 _DURATIONS = ("group_wait", "group_interval", "remind")
 

@@ -12,7 +12,7 @@ from storage.database import connect
 from storage.model_store import load
 from storage.queries import query
 from twin.errors import ServiceError
-from twin.model import CityModel
+from twin.model.city_model import CityModel
 
 NATIVE = "native"
 SHOWN_MAX = 10

@@ -34,7 +34,7 @@ from runtime.clock import system_clock
 from runtime.metrics import new_registry, serve_metrics
 from runtime.topics import create_topics, partition_counts
 from twin.errors import ServiceError, TwinError
-from twin.model import CityPlan
+from twin.model.city_model import CityPlan
 
 log = logging.getLogger(__name__)
 

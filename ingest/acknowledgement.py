@@ -22,7 +22,7 @@ from runtime.kafka_access import Kafka
 from runtime.kafka_log import Pace, beginnings, log_identity, new_consumer
 from runtime.topics import STORED, create_topics
 from twin.errors import MessageError, ServiceError
-from twin.stored_positions import STORED_POSITIONS, StoredPositions
+from twin.wire.stored_positions import STORED_POSITIONS, StoredPositions
 
 log = logging.getLogger(__name__)
 

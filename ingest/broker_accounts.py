@@ -13,9 +13,9 @@ from ingest.decoding import Decoder
 from ingest.routes import Routes
 from runtime.outlet_topics import Topics
 from twin.errors import TwinError
-from twin.model import CityPlan, Feed
-from twin.probe import probe_topic
-from twin.sensor import Sensor
+from twin.model.city_model import CityPlan, Feed
+from twin.model.sensor import Sensor
+from twin.wire.probe import probe_topic
 
 OURS = "livetwin-"
 """What the accounts of roles and feeds begin with, and no sensor's."""

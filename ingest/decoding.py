@@ -10,7 +10,7 @@ import msgspec
 
 from twin.errors import TwinError
 from twin.instant import Instant
-from twin.plausibility import Reason
+from twin.quality.plausibility import Reason
 
 
 class PayloadError(TwinError):
@@ -36,7 +36,7 @@ class Reading(msgspec.Struct, frozen=True, gc=False):
     value: float
     time: Instant | None = None  #: phenomenon time; None when the device sent none: then reception counts
     unit: str | None = None  #: UCUM, where the payload itself names a unit; None: as the city declares it
-    flags: int = 0  #: `twin.quality.QualityFlag`
+    flags: int = 0  #: `twin.quality.quality_flags.QualityFlag`
 
 
 class Decoded(msgspec.Struct, frozen=True, gc=False):

@@ -16,12 +16,12 @@ from ingest.mapping import Device, DeviceMap
 from ingest.message import Message
 from ingest.pseudonym import Pseudonymiser
 from ingest.routes import TOPIC_CACHED_CHARACTERS_MAX, TOPICS_CACHED_MAX
-from twin.codec import VERSION
 from twin.errors import UnitError
-from twin.messages import MessageHeader, QuarantinedMessage, quarantine_id
-from twin.observation import Observation
-from twin.plausibility import PlausibilityBounds, Reason, Rejection, judge
-from twin.quality import QualityFlag
+from twin.model.observation import Observation
+from twin.quality.plausibility import PlausibilityBounds, Reason, Rejection, judge
+from twin.quality.quality_flags import QualityFlag
+from twin.wire.codec import VERSION
+from twin.wire.messages import MessageHeader, QuarantinedMessage, quarantine_id
 
 log = logging.getLogger(__name__)
 

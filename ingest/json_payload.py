@@ -19,8 +19,8 @@ from typing import Any
 import msgspec
 
 from ingest.decoding import PayloadError
-from twin.nesting import NestingError, check_levels
-from twin.plausibility import Reason
+from twin.quality.plausibility import Reason
+from twin.wire.json_nesting import NestingError, check_levels
 
 # Device payloads are two or three levels deep; a hundred channels are many.
 DEPTH_MAX = 8

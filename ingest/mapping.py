@@ -10,11 +10,11 @@ from typing import NamedTuple
 
 from ingest.decoding import Decoder
 from twin.errors import UnitError
-from twin.messages import partition_of
-from twin.model import CityModel
-from twin.observed_property import ObservedProperty
-from twin.sensor import Datastream, Sensor
-from twin.units import Conversion, conversion, known_units
+from twin.model.city_model import CityModel
+from twin.model.observed_property import ObservedProperty
+from twin.model.sensor import Datastream, Sensor
+from twin.model.units import Conversion, conversion, known_units
+from twin.wire.messages import partition_of
 
 _SHOWN_CHARACTERS = 40
 

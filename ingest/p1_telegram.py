@@ -17,7 +17,7 @@ from functools import cache
 from typing import NamedTuple
 
 from ingest.decoding import PayloadError
-from twin.plausibility import Reason
+from twin.quality.plausibility import Reason
 
 # A telegram of a v5 meter has one kilobyte; a text message may add two.
 TELEGRAM_BYTES_MAX = 16_384

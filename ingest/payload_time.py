@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 from ingest.decoding import PayloadError
 from ingest.json_payload import shown
 from twin.instant import INSTANT_MAX, INSTANT_MIN, MINUTE, SECOND, Duration, Instant, from_datetime
-from twin.plausibility import Reason
+from twin.quality.plausibility import Reason
 
 # How far the clock of a meter may be ahead of ours.
 _CLOCK_AHEAD_MAX: Duration = 5 * MINUTE

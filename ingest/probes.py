@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from ingest.decoders import native
 from ingest.decoding import DecodingContext, PayloadError
 from ingest.message import Message
-from twin.probe import PROBE_PROPERTY, PROBE_SENSOR, Probe
+from twin.wire.probe import PROBE_PROPERTY, PROBE_SENSOR, Probe
 
 _SENSOR = f"/{PROBE_SENSOR}/"
 

@@ -15,7 +15,7 @@ from ingest.records import LogRecord, RecordMaker
 from ingest.traces import BatchTrace
 from runtime.kafka_access import Kafka, client_options
 from runtime.topics import OBSERVATIONS
-from twin.probe import Probe
+from twin.wire.probe import Probe
 
 log = logging.getLogger(__name__)
 

@@ -16,17 +16,12 @@ from ingest.traces import BatchTrace
 from runtime.clock import Clock
 from runtime.topics import OBSERVATIONS, QUARANTINE
 from runtime.tracing import Headers
-from twin.codec import VERSION
 from twin.instant import Instant
-from twin.messages import OBSERVATIONS as OBSERVATIONS_CODEC
-from twin.messages import QUARANTINE as QUARANTINE_CODEC
-from twin.messages import (
-    MessageHeaders,
-    ObservationBatch,
-    encode_headers,
-    encode_payloads,
-)
-from twin.probe import Probe
+from twin.wire.codec import VERSION
+from twin.wire.messages import OBSERVATIONS as OBSERVATIONS_CODEC
+from twin.wire.messages import QUARANTINE as QUARANTINE_CODEC
+from twin.wire.messages import MessageHeaders, ObservationBatch, encode_headers, encode_payloads
+from twin.wire.probe import Probe
 
 # The most that the stream processor does between two looks at its heartbeat (2,000 × 10 us = 20 ms). A
 # message that holds more is a record of its own; `MESSAGE_OBSERVATIONS_MAX` of them fit without its payload.

@@ -28,8 +28,8 @@ from runtime.kafka_access import Kafka, client_options
 from runtime.topics import REPLAYS, create_topics
 from twin.errors import MessageError, ServiceError
 from twin.instant import SECOND, Duration, Instant
-from twin.messages import QUARANTINE, QuarantinedMessage, quarantine_id
-from twin.plausibility import Reason
+from twin.quality.plausibility import Reason
+from twin.wire.messages import QUARANTINE, QuarantinedMessage, quarantine_id
 
 log = logging.getLogger(__name__)
 

@@ -11,7 +11,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from ingest.decoding import Decoder, RegistrationError
-from twin.model import Feed
+from twin.model.city_model import Feed
 
 # A city has some ten thousand devices, each with one topic or two.
 TOPICS_CACHED_MAX = 65_536

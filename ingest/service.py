@@ -38,8 +38,8 @@ from runtime.readiness import notify_ready
 from runtime.topics import create_topics, partition_counts
 from runtime.tracing import Tracer
 from twin.instant import DAY, SECOND
-from twin.model import CityModel
-from twin.plausibility import PlausibilityBounds
+from twin.model.city_model import CityModel
+from twin.quality.plausibility import PlausibilityBounds
 
 log = logging.getLogger(__name__)
 

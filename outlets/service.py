@@ -32,7 +32,7 @@ from runtime.metrics import new_registry, serve_metrics
 from runtime.readiness import notify_ready
 from runtime.sink_address import SinkRules, networks
 from storage.webhook_store import WEBHOOKS_MAX
-from twin.model import CityModel
+from twin.model.city_model import CityModel
 
 log = logging.getLogger(__name__)
 

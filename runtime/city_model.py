@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from typing import Protocol
 
-from twin.model import CityModel
+from twin.model.city_model import CityModel
 
 
 class Models(Protocol):

@@ -14,7 +14,7 @@ from prometheus_client import (
     start_http_server,
 )
 
-from twin.codec import VERSION
+from twin.wire.codec import VERSION
 
 log = logging.getLogger(__name__)
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from simulators.devices.lorawan import hexadecimal
-from twin.entity import Entity
 from twin.instant import MINUTE, SECOND, Duration
-from twin.model import City, CityPlan
-from twin.observed_property import BUILT_IN
-from twin.sensor import Datastream, Sensor
-from twin.units import conversion
+from twin.model.city_model import City, CityPlan
+from twin.model.entity import Entity
+from twin.model.observed_property import BUILT_IN
+from twin.model.sensor import Datastream, Sensor
+from twin.model.units import conversion
 
 ENTITIES_MAX = 200
 """Devices share entities beyond this many, as in a real city."""

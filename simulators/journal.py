@@ -11,7 +11,7 @@ from pathlib import Path
 
 from simulators.devices.device import Message
 from twin.instant import Instant, format_instant
-from twin.sensor import Sensor
+from twin.model.sensor import Sensor
 
 
 @dataclass(slots=True)

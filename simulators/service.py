@@ -21,7 +21,7 @@ from simulators.settings import SimulatorSettings
 from simulators.truth.city import CityTruth
 from twin.errors import ServiceError
 from twin.instant import Instant, format_instant
-from twin.model import CityPlan
+from twin.model.city_model import CityPlan
 
 log = logging.getLogger(__name__)
 

@@ -8,8 +8,8 @@ from storage.database import Connection
 from storage.log_batch import RepairRequest
 from storage.queries import query
 from twin.instant import HOUR, MINUTE, Duration, Instant, format_instant, to_datetime
-from twin.messages import Assessment
-from twin.window import Aggregate
+from twin.state.window import Aggregate
+from twin.wire.messages import Assessment
 
 _TYPES = (
     *("int4", "int8", "timestamptz", "int8", "int4", "int4", "float8", "int2"),

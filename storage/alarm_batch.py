@@ -9,9 +9,9 @@ from typing import Protocol, TypeVar
 
 from storage.bounds import COUNT_MAX, FLAGS_MAX
 from twin.alarms.messages import ALARMS, AlarmEvent, IncidentEvent
-from twin.duty import NOTIFICATIONS, NotificationEvent
 from twin.errors import MessageError
 from twin.instant import INSTANT_MAX, INSTANT_MIN, Instant
+from twin.model.duty import NOTIFICATIONS, NotificationEvent
 
 # What the columns of counts can hold: integer.
 INTEGER_MAX = 2**31 - 1

@@ -10,9 +10,9 @@ import msgspec
 from storage.text_column import storable
 from twin.alarms.messages import AlarmEvent, IncidentEvent, Member, OperandValue
 from twin.alarms.severity import Severity
-from twin.codec import VERSION
-from twin.duty import NotificationEvent
 from twin.instant import from_datetime, to_datetime
+from twin.model.duty import NotificationEvent
+from twin.wire.codec import VERSION
 
 # Where a column is not named as its field.
 _COLUMNS = {"alarm": "alarm_id", "entity": "entity_id", "incident": "incident_id"}

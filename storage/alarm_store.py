@@ -11,8 +11,8 @@ from storage.queries import query
 from twin.alarms.messages import AlarmEvent, IncidentEvent
 from twin.alarms.severity import Severity
 from twin.alarms.statistics import Transition
-from twin.duty import NotificationEvent
 from twin.instant import INSTANT_MAX, Instant, from_datetime, to_datetime
+from twin.model.duty import NotificationEvent
 
 ROWS_MAX = 1_000
 """A page of the API."""

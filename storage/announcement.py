@@ -18,8 +18,8 @@ from aiokafka.errors import KafkaError
 from runtime.kafka_access import Kafka, client_options
 from runtime.topics import OBSERVATIONS, QUARANTINE, STORED
 from storage.positions import Positions
-from twin.codec import VERSION
-from twin.stored_positions import STORED_POSITIONS, StoredPositions
+from twin.wire.codec import VERSION
+from twin.wire.stored_positions import STORED_POSITIONS, StoredPositions
 
 log = logging.getLogger(__name__)
 

@@ -13,7 +13,7 @@ from twin.alarms.severity import Severity
 from twin.backtest.backtest import Backtest, Findings, History
 from twin.backtest.usual_history import LOOKED_BACK
 from twin.instant import DAY, HOUR, Duration, Instant
-from twin.model import CityModel
+from twin.model.city_model import CityModel
 
 SPAN_MAX: Duration = 366 * DAY
 

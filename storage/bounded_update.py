@@ -14,10 +14,10 @@ import msgspec
 from storage.alarm_batch import INTEGER_MAX
 from storage.bounds import COUNT_MAX, DATASTREAM_MAX, FLAGS_MAX
 from storage.observation_rows import fits
-from twin import messages
-from twin.codec import UNREADABLE, VERSION
 from twin.instant import INSTANT_MAX, INSTANT_MIN
-from twin.messages import Update
+from twin.wire import messages
+from twin.wire.codec import UNREADABLE, VERSION
+from twin.wire.messages import Update
 
 _Time: TypeAlias = Annotated[int, msgspec.Meta(ge=INSTANT_MIN, le=INSTANT_MAX)]
 _Flags: TypeAlias = Annotated[int, msgspec.Meta(ge=0, le=FLAGS_MAX)]
@@ -25,7 +25,7 @@ _Datastream: TypeAlias = Annotated[int, msgspec.Meta(ge=0, le=DATASTREAM_MAX)]
 
 
 class _Observation(NamedTuple):
-    """`twin.observation.Observation`, bounded."""
+    """`twin.model.observation.Observation`, bounded."""
 
     datastream: _Datastream
     phenomenon_time: _Time

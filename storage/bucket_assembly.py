@@ -11,7 +11,7 @@ import numpy as np
 from storage.bucket_part import Aggregate, Bucket, Figures, Part, added, figures_of
 from storage.history_source import Kept
 from twin.instant import INSTANT_MAX, Instant, from_datetime
-from twin.observed_property import Aggregation
+from twin.model.observed_property import Aggregation
 
 Fill: TypeAlias = Literal["null", "none"]
 Parts: TypeAlias = dict[tuple[Instant, int], Part]

@@ -10,8 +10,8 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 
 from twin.instant import Instant
-from twin.observed_property import Aggregation
-from twin.percentiles import Pool, percentiles
+from twin.model.observed_property import Aggregation
+from twin.state.percentiles import Pool, percentiles
 
 Aggregate: TypeAlias = Literal["mean", "min", "max", "sum", "count", "first", "last", "p50", "p95"]
 AGGREGATES: tuple[Aggregate, ...] = ("mean", "min", "max", "sum", "count", "first", "last", "p50", "p95")

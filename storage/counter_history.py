@@ -8,8 +8,8 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from storage.history_source import Span
-from twin.counter import increase
 from twin.instant import Instant
+from twin.state.counter import increase
 
 READINGS_MAX = 500_000
 """Readings that one question may go through: about a second of work."""
@@ -35,7 +35,7 @@ def increases(
 
     `readings` are ordered by time within each datastream and begin before the span, so that the first one in
     it has something to be compared with. An increase belongs to the later of its two readings. Of the two
-    limits see `twin.counter.increase`.
+    limits see `twin.state.counter.increase`.
 
     >>> readings = [Reading(1, 5, 90.0), Reading(1, 15, 95.0), Reading(1, 25, 4.0), Reading(1, 26, 6.0)]
     >>> increases(readings, Span("raw", 10, 30), [(10, 20), (20, 30)], wraps_at=100)

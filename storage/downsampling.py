@@ -14,8 +14,8 @@ from storage.database import Connection
 from storage.queries import query
 from storage.recomputation import recompute
 from twin.instant import DAY, HOUR, Instant, from_datetime, to_datetime
-from twin.observed_property import ObservedProperty
-from twin.sketch import merged
+from twin.model.observed_property import ObservedProperty
+from twin.state.sketch import merged
 
 PIECE = 7 * DAY
 """What is looked through at a time for hours without an aggregate."""

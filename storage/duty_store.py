@@ -13,9 +13,9 @@ import msgspec
 from storage.database import Connection
 from storage.model_rows import Action
 from storage.queries import query
-from twin.duty import Override
 from twin.errors import ServiceError, TwinError
 from twin.instant import DAY, Duration, Instant, format_instant, from_datetime, to_datetime
+from twin.model.duty import Override
 
 OVERRIDE_KEPT: Duration = 400 * DAY
 """A model holds an override for so long after its end: for who asks who was on call."""

@@ -31,11 +31,11 @@ from storage.history_reading import (
 )
 from storage.history_source import Kept, Question, Span, spans
 from storage.queries import query
-from twin.counter import RATE_MAX
 from twin.instant import INSTANT_MIN, Duration, Instant, format_instant, from_datetime, to_datetime
-from twin.observed_property import Aggregation, Combination, ObservedProperty
-from twin.quality import UNUSABLE, takes_part
-from twin.quality_rules import GOOD, QualityRules
+from twin.model.observed_property import Aggregation, Combination, ObservedProperty
+from twin.quality.quality_flags import UNUSABLE, takes_part
+from twin.quality.quality_rules import GOOD, QualityRules
+from twin.state.counter import RATE_MAX
 
 __all__ = ["AGGREGATES", "Aggregate", "Bucket", "Fill", "QueryError"]
 
@@ -154,7 +154,8 @@ async def buckets(  # noqa: PLR0917 - a question has so many parts
     is the mean direction, in degrees.
 
     `rules` is the observed property: what is late, and what aggregates mean. The sum of a counter is its
-    increase, by `twin.counter`, exact over resets and wraps; an increase belongs to the bucket of the later
+    increase, by `twin.state.counter`, exact over resets and wraps; an increase belongs to the bucket of the
+    later
     reading. With `known_at` the answer is what it would have been then. `day_zone` is the city's time zone,
     in which stored days begin.
 

@@ -16,11 +16,11 @@ from storage.counter_history import Reading
 from storage.database import Connection
 from storage.history_source import Kept, Segment, Span, segments
 from storage.queries import query
-from twin.calibration import Calibration, in_force
 from twin.instant import INSTANT_MAX, INSTANT_MIN, Instant, from_datetime, to_datetime
-from twin.observed_property import Aggregation
-from twin.quality import UNUSABLE, QualityFlag, takes_part
-from twin.quality_rules import QualityRules
+from twin.model.calibration import Calibration, in_force
+from twin.model.observed_property import Aggregation
+from twin.quality.quality_flags import UNUSABLE, QualityFlag, takes_part
+from twin.quality.quality_rules import QualityRules
 
 QUERY_SECONDS_MAX = 30
 DATASTREAMS_MAX = 1_000

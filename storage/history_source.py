@@ -13,9 +13,9 @@ from typing import Literal, NamedTuple, TypeAlias
 from zoneinfo import ZoneInfo
 
 from storage.bucket_interval import BucketInterval, QueryError
-from twin.calibration import Calibration, in_force
 from twin.instant import DAY, HOUR, INSTANT_MIN, MINUTE, Duration, Instant, format_instant, to_datetime
-from twin.window import sizes_for
+from twin.model.calibration import Calibration, in_force
+from twin.state.window import sizes_for
 
 Source: TypeAlias = Literal["raw", "minute", "ten_minutes", "hour", "day"]
 

@@ -13,8 +13,8 @@ from storage.queries import query
 from storage.state_store import StoredState, read_state
 from twin.alarms.messages import AlarmEvent, IncidentEvent
 from twin.instant import HOUR, MINUTE, Duration, Instant, from_datetime
-from twin.observation import Observation
-from twin.window import Aggregate
+from twin.model.observation import Observation
+from twin.state.window import Aggregate
 
 # Enough for running means of a day and the slope of an hour, with room for windows that were amended.
 HOURS_MAX = 26

@@ -13,13 +13,13 @@ from storage.bounds import COUNT_MAX, DATASTREAM_MAX, FLAGS_MAX
 from storage.positions import TOLD
 from storage.reception import Reception
 from storage.updates_told import UpdatesTold
-from twin import messages
-from twin.codec import VERSION
 from twin.errors import MessageError
 from twin.instant import HOUR, INSTANT_MAX, INSTANT_MIN, Instant
-from twin.messages import Assessment, QuarantinedMessage
-from twin.plausibility import Reason
-from twin.window import SIZES, Aggregate, window_start
+from twin.quality.plausibility import Reason
+from twin.state.window import SIZES, Aggregate, window_start
+from twin.wire import messages
+from twin.wire.codec import VERSION
+from twin.wire.messages import Assessment, QuarantinedMessage
 
 # What of an unreadable record is kept: all of it, so that the version that wrote it can read it still.
 # `ingest.publisher.REQUEST_BYTES_MAX` bounds records.

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from storage.database import Connection
 from storage.queries import query
 from twin.instant import Instant, to_datetime
-from twin.messages import MessageHeader, decode_headers, decode_payloads
+from twin.wire.messages import MessageHeader, decode_headers, decode_payloads
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,13 +10,13 @@ from socket import gethostname
 import msgspec
 
 from twin.alarms.rule import Rule
-from twin.calibration import Calibration, Maintenance
-from twin.codec import UNREADABLE
-from twin.duty import DutyPlan
-from twin.entity import Entity
-from twin.model import City, CityModel, Feed, index_by_id
-from twin.observed_property import ObservedProperty
-from twin.sensor import Datastream, Sensor
+from twin.model.calibration import Calibration, Maintenance
+from twin.model.city_model import City, CityModel, Feed, index_by_id
+from twin.model.duty import DutyPlan
+from twin.model.entity import Entity
+from twin.model.observed_property import ObservedProperty
+from twin.model.sensor import Datastream, Sensor
+from twin.wire.codec import UNREADABLE
 
 LAYOUT = 4
 

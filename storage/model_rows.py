@@ -14,14 +14,14 @@ from typing import Any, Literal, NamedTuple, TypeAlias
 
 import msgspec
 
-from twin.calibration import Calibration, Maintenance
-from twin.duty import NO_DUTY, DutyPlan, Override, encode_duty
-from twin.entity import Entity, Relation
 from twin.instant import INSTANT_MAX, Instant, format_instant, from_datetime, to_datetime
-from twin.model import CityPlan, Feed
-from twin.observed_property import ObservedProperty, Retention
-from twin.quality_rules import GOOD, QualityRules
-from twin.sensor import Datastream, Sensor
+from twin.model.calibration import Calibration, Maintenance
+from twin.model.city_model import CityPlan, Feed
+from twin.model.duty import NO_DUTY, DutyPlan, Override, encode_duty
+from twin.model.entity import Entity, Relation
+from twin.model.observed_property import ObservedProperty, Retention
+from twin.model.sensor import Datastream, Sensor
+from twin.quality.quality_rules import GOOD, QualityRules
 
 Row: TypeAlias = dict[str, Any]
 Action: TypeAlias = Literal["create", "update", "retire", "revive"]

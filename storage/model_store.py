@@ -27,10 +27,10 @@ from storage.queries import query
 from storage.recompute_request import request_recompute
 from storage.rule_store import rule_versions, rules_in_force, write_rules
 from storage.rule_version import folder_changes
-from twin.duty import NO_DUTY, DutyPlan
 from twin.errors import ServiceError, TwinError
-from twin.model import City, CityModel, CityPlan, index_by_id
-from twin.observed_property import BUILT_IN
+from twin.model.city_model import City, CityModel, CityPlan, index_by_id
+from twin.model.duty import NO_DUTY, DutyPlan
+from twin.model.observed_property import BUILT_IN
 
 log = logging.getLogger(__name__)
 

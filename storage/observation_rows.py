@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from storage.bounds import DATASTREAM_MAX, FLAGS_MAX
 from twin.instant import INSTANT_MAX, INSTANT_MIN, from_datetime
-from twin.observation import Observation
+from twin.model.observation import Observation
 
 Rows: TypeAlias = NDArray[Any]
 """An array of `_ROW`."""

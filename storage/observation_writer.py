@@ -20,7 +20,7 @@ from storage.observation_rows import Rows, copied, datastreams_of, joined, times
 from storage.queries import query
 from storage.reception import Arrival, Reception
 from twin.instant import Instant, from_datetime, to_datetime
-from twin.observation import Observation, Outcome
+from twin.model.observation import Observation, Outcome
 
 
 class Version(NamedTuple):
@@ -40,7 +40,8 @@ async def write_observations(
 ) -> None:
     """Store observations in the transaction that is open, and count what became of each.
 
-    The law is that of `twin.datastream_state`: of two with the same key the greater (received_time, value,
+    The law is that of `twin.state.datastream_state`: of two with the same key the greater (received_time,
+    value,
     flags) stays. A duplicate that was received later moves the stored `received_time` on. What gives way is
     kept as a version. Raises SerializationFailure when another writer stores the same keys at this moment.
     """

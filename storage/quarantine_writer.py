@@ -9,7 +9,7 @@ from storage.ledger_counts import LedgerCounts, Source
 from storage.queries import query
 from storage.text_column import storable
 from twin.instant import from_datetime, to_datetime
-from twin.messages import QuarantinedMessage
+from twin.wire.messages import QuarantinedMessage
 
 
 async def write_quarantined(connection: Connection, messages: Iterable[QuarantinedMessage]) -> None:

@@ -16,7 +16,8 @@ from storage.observation_rows import Rows, fits, rows_of
 from storage.received_messages import ReceivedMessages
 from twin.errors import MessageError
 from twin.instant import HOUR, INSTANT_MAX, INSTANT_MIN, MINUTE, Instant
-from twin.messages import (
+from twin.model.observation import Observation
+from twin.wire.messages import (
     MessageHeader,
     MessageHeaders,
     ObservationBatch,
@@ -25,7 +26,6 @@ from twin.messages import (
     encode_headers,
     encode_payloads,
 )
-from twin.observation import Observation
 
 RECEIVED_SPAN_MAX = HOUR
 """The messages of one stored record were received within so long; the query that finds one relies on it."""
@@ -42,7 +42,7 @@ class MessageRecord(NamedTuple):
     log_offset: int
     first_received: Instant
     last_received: Instant
-    headers: bytes  #: `twin.messages.MessageHeaders`, encoded
+    headers: bytes  #: `twin.wire.messages.MessageHeaders`, encoded
     datastreams: bytes  #: of the observations in order, as little-endian 32-bit integers
     payloads: bytes  #: encoded; empty when they are not kept
 

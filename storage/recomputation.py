@@ -14,15 +14,15 @@ from storage.aggregate_writer import write_aggregates, write_assessments
 from storage.database import Connection
 from storage.history_reading import by_datastream
 from storage.queries import query
-from twin.calibration import Maintenance
-from twin.datastream_state import DatastreamState
 from twin.instant import DAY, HOUR, INSTANT_MAX, INSTANT_MIN, Instant, from_datetime, to_datetime
-from twin.judgement import CONTEXT_MAX
-from twin.messages import Assessment
-from twin.observation import Observation
-from twin.observed_property import ObservedProperty
-from twin.terms import Terms
-from twin.window import Accumulator, Aggregate, aggregate_of
+from twin.model.calibration import Maintenance
+from twin.model.datastream_policy import Terms
+from twin.model.observation import Observation
+from twin.model.observed_property import ObservedProperty
+from twin.quality.quality_check import CONTEXT_MAX
+from twin.state.datastream_state import DatastreamState
+from twin.state.window import Accumulator, Aggregate, aggregate_of
+from twin.wire.messages import Assessment
 
 REACH_MAX = 2 * DAY
 """How far behind a change judgements are made again: the next `CONTEXT_MAX` observations, in this time."""

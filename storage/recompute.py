@@ -9,7 +9,7 @@ from storage.database import Connection
 from storage.queries import query
 from storage.recomputation import recompute
 from twin.instant import DAY, HOUR, Instant, from_datetime, to_datetime
-from twin.observed_property import ObservedProperty
+from twin.model.observed_property import ObservedProperty
 
 log = logging.getLogger(__name__)
 

@@ -17,8 +17,8 @@ from storage.queries import query
 from storage.recomputation import recompute
 from storage.recompute import run_recomputes
 from twin.instant import HOUR, Instant, from_datetime, to_datetime
-from twin.model import CityModel
-from twin.observed_property import ObservedProperty
+from twin.model.city_model import CityModel
+from twin.model.observed_property import ObservedProperty
 
 log = logging.getLogger(__name__)
 

@@ -8,10 +8,10 @@ from datetime import datetime
 from storage.bucket_interval import QueryError
 from storage.database import Connection
 from storage.queries import query
-from twin.codec import VERSION
 from twin.instant import MINUTE, Duration, from_datetime
-from twin.messages import QuarantinedMessage
-from twin.plausibility import Reason
+from twin.quality.plausibility import Reason
+from twin.wire.codec import VERSION
+from twin.wire.messages import QuarantinedMessage
 
 # Of one question; the rest is asked for with another one.
 REQUESTS_MAX = 10_000

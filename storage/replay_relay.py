@@ -16,7 +16,7 @@ from storage.database import UNAVAILABLE, Connection, connect
 from storage.historian_metrics import HistorianMetrics
 from storage.replay_outbox import SENT_MAX, mark_sent, take_requests
 from storage.settings import HistorianSettings
-from twin.messages import QUARANTINE
+from twin.wire.messages import QUARANTINE
 
 log = logging.getLogger(__name__)
 

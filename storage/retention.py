@@ -22,8 +22,8 @@ from storage.queries import query
 from storage.repair import prepare
 from storage.settings import HistorianSettings
 from twin.instant import DAY, HOUR, INSTANT_MIN, Instant, from_datetime, to_datetime
-from twin.model import CityModel
-from twin.observed_property import ObservedProperty, Retention
+from twin.model.city_model import CityModel
+from twin.model.observed_property import ObservedProperty, Retention
 
 log = logging.getLogger(__name__)
 

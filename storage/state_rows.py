@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from struct import Struct
 
 from storage.observation_rows import HEADER, POSTGRES_EPOCH, TRAILER
-from twin.messages import Update
+from twin.wire.messages import Update
 
 _INTEGER = 23  # PostgreSQL's number of the type of an element
 

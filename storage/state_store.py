@@ -13,8 +13,8 @@ from storage.positions import positions
 from storage.queries import query
 from twin.datastream_snapshot import LastGood
 from twin.instant import from_datetime
-from twin.messages import Update, UpdateKind
-from twin.observation import Observation
+from twin.model.observation import Observation
+from twin.wire.messages import Update, UpdateKind
 
 
 @dataclass(frozen=True, slots=True)

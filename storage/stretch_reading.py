@@ -20,8 +20,8 @@ from twin.backtest.column import Instants, Values
 from twin.backtest.readings import Readings, calibrated, flags_by_times
 from twin.backtest.stretch import Needs, Stretch
 from twin.instant import DAY, HOUR, Duration, Instant, format_instant, from_datetime, to_datetime
-from twin.model import CityModel
-from twin.window import Aggregate
+from twin.model.city_model import CityModel
+from twin.state.window import Aggregate
 
 ROWS_MAX = 20_000_000
 """So many rows are read at most, by what sensors are expected to tell: half a minute of the database's."""

@@ -15,7 +15,7 @@ from storage.database import NOT_MIGRATED, Connection
 from storage.queries import query
 from twin.errors import ServiceError, TwinError
 from twin.instant import Instant, from_datetime
-from twin.role import GRANTABLE, Role
+from twin.model.role import GRANTABLE, Role
 
 # Says what it is where it turns up in a log or a repository by mistake.
 PREFIX = "livetwin_"

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from storage.database import Connection
 from storage.queries import query
 from twin.instant import Instant, from_datetime
-from twin.plausibility import Reason
+from twin.quality.plausibility import Reason
 
 # Whoever has more unknown devices than this assigns some first.
 DEVICES_MAX = 500

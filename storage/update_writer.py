@@ -10,7 +10,7 @@ from storage.database import Connection
 from storage.queries import query
 from storage.state_rows import datastream_rows, property_rows
 from twin.instant import to_datetime
-from twin.messages import Update
+from twin.wire.messages import Update
 
 # A join of what is staged with the table costs less for each row than a look into its index, but it reads the
 # whole table: 10,000 states are 3 ms, as much as so many looks.

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from storage.bounded_update import decode_updates
 from twin.instant import Instant
-from twin.messages import QuarantinedMessage, Update, UpdateKind
+from twin.wire.messages import QuarantinedMessage, Update, UpdateKind
 
 
 @dataclass(slots=True)

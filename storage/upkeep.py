@@ -11,7 +11,7 @@ from storage.repair import run_repairs
 from storage.retention import run_retention
 from storage.settings import HistorianSettings
 from twin.errors import ServiceError
-from twin.model import CityModel
+from twin.model.city_model import CityModel
 
 log = logging.getLogger(__name__)
 

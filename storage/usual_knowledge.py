@@ -12,8 +12,8 @@ from twin.alarms.operand import Series
 from twin.alarms.usual import Usual
 from twin.backtest.usual_history import LOOKED_BACK, hourly_needs, learned_series, usual_of
 from twin.instant import HOUR
-from twin.model import CityModel
-from twin.observation import Observation
+from twin.model.city_model import CityModel
+from twin.model.observation import Observation
 
 log = logging.getLogger(__name__)
 

@@ -15,8 +15,8 @@ from twin.alarms.severity import Severity
 from twin.alarms.state_machine import AlarmState
 from twin.alarms.supply import Supplies, missed_from, supplies_of
 from twin.instant import Instant
-from twin.model import CityModel
-from twin.sensor import Sensor
+from twin.model.city_model import CityModel
+from twin.model.sensor import Sensor
 
 
 @dataclass(frozen=True, slots=True)

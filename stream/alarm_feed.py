@@ -18,16 +18,16 @@ from twin.alarms.operand import SIZES, Point, Series
 from twin.alarms.silence import heard_every
 from twin.alarms.supply import Supplies, supplies_of
 from twin.alarms.window_points import derived_point, window_point
-from twin.codec import VERSION
-from twin.derived_state import DerivedState, DerivedValue
-from twin.entity_state import EntityState
 from twin.instant import INSTANT_MIN, Duration, Instant
-from twin.messages import Update, partition_of
-from twin.model import CityModel
-from twin.observation import Observation
-from twin.probe import Probe
-from twin.sensor import Datastream
-from twin.window import Aggregate
+from twin.model.city_model import CityModel
+from twin.model.observation import Observation
+from twin.model.sensor import Datastream
+from twin.state.derived_state import DerivedState, DerivedValue
+from twin.state.entity_state import EntityState
+from twin.state.window import Aggregate
+from twin.wire.codec import VERSION
+from twin.wire.messages import Update, partition_of
+from twin.wire.probe import Probe
 
 
 @dataclass(slots=True)

@@ -13,7 +13,7 @@ from twin.alarms.silence import SensorLife, sensors_of, silent_from
 from twin.alarms.silence_sentence import outage_sentence, silence_sentence
 from twin.alarms.supply import sensor_part
 from twin.instant import Instant
-from twin.sensor import Sensor
+from twin.model.sensor import Sensor
 
 
 class AlarmListening:

@@ -13,7 +13,7 @@ from twin.alarms.incident import Incident
 from twin.alarms.messages import Out
 from twin.alarms.rule import Outage
 from twin.alarms.supply import supply_of
-from twin.model import CityModel
+from twin.model.city_model import CityModel
 
 
 def seeded_contents(

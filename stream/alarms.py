@@ -39,8 +39,8 @@ from twin.alarms.silence import SensorLife
 from twin.alarms.state_machine import Refused
 from twin.alarms.supply import SupplyLife
 from twin.instant import INSTANT_MIN, SECOND, Duration, Instant
-from twin.messages import partition_of
-from twin.model import CityModel
+from twin.model.city_model import CityModel
+from twin.wire.messages import partition_of
 
 PAUSE_MAX: Duration = 10 * SECOND
 """Ticks come each second. After a longer pause nobody could be heard for a while: silence counts anew."""

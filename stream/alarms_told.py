@@ -21,9 +21,9 @@ from twin.alarms.messages import (
     Member,
     Out,
 )
-from twin.codec import VERSION
-from twin.messages import partition_of
-from twin.probe import Probe
+from twin.wire.codec import VERSION
+from twin.wire.messages import partition_of
+from twin.wire.probe import Probe
 
 
 @dataclass(slots=True)

@@ -27,12 +27,15 @@ from stream.stage import (
     update_outputs,
     window_revision,
 )
-from twin.area_state import PREFIX, AreaState, RolledUp
-from twin.codec import VERSION
 from twin.datastream_snapshot import LastGood
-from twin.freshness import interval_of
 from twin.instant import Instant
-from twin.messages import (
+from twin.model.city_model import CityModel
+from twin.quality.neighbour_verdict import Verdict
+from twin.quality.quality_flags import QualityFlag, takes_part
+from twin.state.area_state import PREFIX, AreaState, RolledUp
+from twin.state.freshness import interval_of
+from twin.wire.codec import VERSION
+from twin.wire.messages import (
     AREA_INPUTS,
     AreaInput,
     AreaInputBatch,
@@ -41,9 +44,6 @@ from twin.messages import (
     encode_verdicts,
     partition_of,
 )
-from twin.model import CityModel
-from twin.quality import QualityFlag, takes_part
-from twin.verdict import Verdict
 
 
 class AreaSnapshot(msgspec.Struct, array_like=True, frozen=True):

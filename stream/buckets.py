@@ -14,9 +14,9 @@ from zlib import crc32
 
 import msgspec
 
-from twin.codec import UNREADABLE, VERSION
 from twin.errors import MessageError
 from twin.instant import INSTANT_MIN, Instant
+from twin.wire.codec import UNREADABLE, VERSION
 
 NOWHERE = -1
 """The offset before the first record."""

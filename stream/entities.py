@@ -23,16 +23,16 @@ from stream.stage import (
     window_revision,
 )
 from stream.told import Told, known_derived
-from twin.datastream_state import DatastreamState
-from twin.derived_state import Wanted, wanted_of
-from twin.entity_state import Effect
 from twin.instant import HOUR, INSTANT_MIN, Duration, Instant
-from twin.messages import Assessment, ObservationBatch, Repair, Update
-from twin.model import CityModel
-from twin.observation import Observation, Outcome
-from twin.sensor import Datastream
-from twin.verdict import Verdict
-from twin.window import aggregate_of, window_start
+from twin.model.city_model import CityModel
+from twin.model.observation import Observation, Outcome
+from twin.model.sensor import Datastream
+from twin.quality.neighbour_verdict import Verdict
+from twin.state.datastream_state import DatastreamState
+from twin.state.derived_state import Wanted, wanted_of
+from twin.state.entity_state import Effect
+from twin.state.window import aggregate_of, window_start
+from twin.wire.messages import Assessment, ObservationBatch, Repair, Update
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,13 +8,13 @@ import msgspec
 
 from stream.stage import revision_base
 from twin.datastream_snapshot import Snapshot
-from twin.datastream_state import DatastreamState
-from twin.derived_state import DerivedState
-from twin.entity_state import EntityState
 from twin.instant import Instant
-from twin.model import CityModel
-from twin.sensor import Datastream
-from twin.verdict import Verdict
+from twin.model.city_model import CityModel
+from twin.model.sensor import Datastream
+from twin.quality.neighbour_verdict import Verdict
+from twin.state.datastream_state import DatastreamState
+from twin.state.derived_state import DerivedState
+from twin.state.entity_state import EntityState
 
 
 @dataclass(slots=True)

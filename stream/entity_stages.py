@@ -13,8 +13,8 @@ from stream.model_bindings import ModelBindings
 from stream.seeding import seeded_contents
 from stream.stage import Knowledge
 from twin.instant import Duration
-from twin.messages import OBSERVATIONS, ObservationBatch, partition_of
-from twin.model import CityModel
+from twin.model.city_model import CityModel
+from twin.wire.messages import OBSERVATIONS, ObservationBatch, partition_of
 
 
 @dataclass(frozen=True, slots=True)

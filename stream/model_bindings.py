@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from twin.alarms.binding import Bindings
 from twin.alarms.supply import Supplies
-from twin.model import CityModel
+from twin.model.city_model import CityModel
 
 
 class ModelBindings:

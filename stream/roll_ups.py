@@ -7,13 +7,13 @@ from zlib import crc32
 
 from stream.entity_content import EntityContent
 from stream.told import DISAGREES, Told
-from twin.area_state import area_of, roll_up_of
-from twin.combination import PropertyState
-from twin.freshness import live_for
 from twin.instant import INSTANT_MIN, SECOND, Duration, Instant
-from twin.messages import AreaInput
-from twin.model import CityModel
-from twin.quality import takes_part
+from twin.model.city_model import CityModel
+from twin.quality.quality_flags import takes_part
+from twin.state.area_state import area_of, roll_up_of
+from twin.state.combination import PropertyState
+from twin.state.freshness import live_for
+from twin.wire.messages import AreaInput
 
 PAUSES: tuple[Duration, ...] = (4 * SECOND, 5 * SECOND, 6 * SECOND)
 """After one of these an entity tells its area a property again. What changes sooner waits.

@@ -5,18 +5,18 @@ from __future__ import annotations
 from storage.knowledge import StoredKnowledge
 from stream.entity_content import EntityContent
 from stream.stage import Knowledge, revision_base
-from twin.area_state import PREFIX
-from twin.cohort import Cohort, Past
-from twin.combination import PropertyState
-from twin.datastream_state import DatastreamState
-from twin.derived_state import remembered, wanted_of
-from twin.entity_state import Change
-from twin.household_sum import WINDOW, HouseholdSum
 from twin.indicators.registry import REGISTRY
 from twin.instant import Duration, Instant
-from twin.messages import Repair, Update, UpdateKind
-from twin.model import CityModel
-from twin.observation import Observation
+from twin.model.city_model import CityModel
+from twin.model.observation import Observation
+from twin.privacy.cohort import Cohort, Past
+from twin.privacy.household_sum import WINDOW, HouseholdSum
+from twin.state.area_state import PREFIX
+from twin.state.combination import PropertyState
+from twin.state.datastream_state import DatastreamState
+from twin.state.derived_state import remembered, wanted_of
+from twin.state.entity_state import Change
+from twin.wire.messages import Repair, Update, UpdateKind
 
 
 def knowledge_of(stored: StoredKnowledge) -> Knowledge:

@@ -33,10 +33,10 @@ from stream.traces import StreamTraces
 from stream.worker import Worker
 from twin.alarms.operand import Series
 from twin.alarms.usual import Usual
-from twin.datastream_state import KEPT_MAX
 from twin.errors import ServiceError
 from twin.instant import SECOND
-from twin.model import CityModel
+from twin.model.city_model import CityModel
+from twin.state.datastream_state import KEPT_MAX
 
 log = logging.getLogger(__name__)
 

@@ -12,13 +12,13 @@ from stream.buckets import Entry
 from twin.alarms.messages import AlarmEvent, IncidentEvent
 from twin.alarms.operand import Series
 from twin.alarms.usual import Usual
-from twin.codec import VERSION
-from twin.cohort import Past
 from twin.instant import DAY, SECOND, Instant
-from twin.messages import UPDATES, Repair, Update, UpdateBatch
-from twin.model import CityModel
-from twin.observation import Observation, Outcome
-from twin.window import Aggregate
+from twin.model.city_model import CityModel
+from twin.model.observation import Observation, Outcome
+from twin.privacy.cohort import Past
+from twin.state.window import Aggregate
+from twin.wire.codec import VERSION
+from twin.wire.messages import UPDATES, Repair, Update, UpdateBatch
 
 
 class Output(NamedTuple):

@@ -7,23 +7,15 @@ from dataclasses import dataclass, field
 from runtime import topics
 from stream.areas import area_outputs
 from stream.stage import RECORD_ITEMS_MAX, Output, update_outputs
-from twin.area_state import area_of, roll_up_of
-from twin.codec import VERSION
-from twin.derived_state import DerivedValue, interval_of
-from twin.freshness import live_for
 from twin.instant import Instant
-from twin.messages import (
-    AGGREGATES,
-    AggregateBatch,
-    AreaInput,
-    Assessment,
-    Repair,
-    Update,
-    UpdateKind,
-)
-from twin.model import CityModel
-from twin.quality import QualityFlag, takes_part
-from twin.window import Aggregate
+from twin.model.city_model import CityModel
+from twin.quality.quality_flags import QualityFlag, takes_part
+from twin.state.area_state import area_of, roll_up_of
+from twin.state.derived_state import DerivedValue, interval_of
+from twin.state.freshness import live_for
+from twin.state.window import Aggregate
+from twin.wire.codec import VERSION
+from twin.wire.messages import AGGREGATES, AggregateBatch, AreaInput, Assessment, Repair, Update, UpdateKind
 
 DISAGREES = int(QualityFlag.DISAGREES)
 

@@ -18,7 +18,7 @@ from stream.stage import Applied, Output, Stage, StageKind
 from stream.surroundings import Confirmation, Record, Seeds, Transport
 from stream.traces import StreamTraces
 from twin.errors import MessageError, TwinError
-from twin.model import CityModel
+from twin.model.city_model import CityModel
 
 log = logging.getLogger(__name__)
 

@@ -10,12 +10,12 @@ from twin.alarms.binding import Bindings, BoundRule
 from twin.alarms.operand import Operand, Point
 from twin.alarms.rule import Level, Rule, Selection, Text, Threshold
 from twin.alarms.severity import Severity
-from twin.entity import Entity, Relation
 from twin.instant import MINUTE, Instant
-from twin.model import City, CityModel
-from twin.observed_property import BUILT_IN
-from twin.quality_rules import GOOD
-from twin.sensor import Datastream, Sensor
+from twin.model.city_model import City, CityModel
+from twin.model.entity import Entity, Relation
+from twin.model.observed_property import BUILT_IN
+from twin.model.sensor import Datastream, Sensor
+from twin.quality.quality_rules import GOOD
 
 INTERVAL = MINUTE
 LIVE = 3 * MINUTE

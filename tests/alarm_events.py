@@ -18,9 +18,9 @@ from twin.alarms.messages import (
 )
 from twin.alarms.operand import Source
 from twin.alarms.severity import Severity
-from twin.codec import VERSION
-from twin.duty import NotificationEvent
 from twin.instant import MINUTE, SECOND, Instant, parse_instant
+from twin.model.duty import NotificationEvent
+from twin.wire.codec import VERSION
 
 NOON: Instant = parse_instant("2026-11-23T12:00:00Z")
 

@@ -15,8 +15,8 @@ from tests.alarm_events import alarm_record
 from tests.duty_run import incident
 from tests.kafka_reader import read_until
 from twin.alarms.messages import AlarmEvent
-from twin.duty import NOTIFICATIONS as NOTIFICATIONS_CODEC
-from twin.duty import NotificationEvent
+from twin.model.duty import NOTIFICATIONS as NOTIFICATIONS_CODEC
+from twin.model.duty import NotificationEvent
 
 DEADLINE_S = 90.0
 

@@ -11,8 +11,8 @@ from alerting.service import run
 from alerting.settings import AlertingSettings
 from cli.running import run_role
 from tests.duty_run import duty_city
-from twin.duty import decode_duty
-from twin.model import CityModel
+from twin.model.city_model import CityModel
+from twin.model.duty import decode_duty
 
 
 class FileModels:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from twin.entity import Entity
 from twin.instant import MINUTE
-from twin.model import City, CityModel, CityPlan
-from twin.sensor import Datastream, Sensor
+from twin.model.city_model import City, CityModel, CityPlan
+from twin.model.entity import Entity
+from twin.model.sensor import Datastream, Sensor
 
 
 def small_city(version: int = 1) -> CityModel:

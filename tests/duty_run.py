@@ -17,8 +17,9 @@ from twin.alarms.messages import AlarmBatch, AlarmEvent, IncidentEvent
 from twin.alarms.operand import Operand
 from twin.alarms.rule import Level, Rule, Text, Threshold
 from twin.alarms.severity import Severity
-from twin.codec import VERSION
-from twin.duty import (
+from twin.instant import HOUR, MINUTE, SECOND, Duration, Instant, parse_instant
+from twin.model.city_model import CityModel
+from twin.model.duty import (
     Channel,
     Contact,
     DutyCommand,
@@ -29,8 +30,7 @@ from twin.duty import (
     Step,
     Team,
 )
-from twin.instant import HOUR, MINUTE, SECOND, Duration, Instant, parse_instant
-from twin.model import CityModel
+from twin.wire.codec import VERSION
 
 NOON: Instant = parse_instant("2026-11-23T11:00:00Z")
 """A Monday, 12:00 in the town."""

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Set
 from dataclasses import replace
 
-from twin.entity import Entity
 from twin.instant import MINUTE
-from twin.model import City, CityModel
-from twin.sensor import Datastream, Sensor
+from twin.model.city_model import City, CityModel
+from twin.model.entity import Entity
+from twin.model.sensor import Datastream, Sensor
 
 REGISTERS = 1_000
 """A meter's register, where it has one, is the datastream of so much more than that of its power."""

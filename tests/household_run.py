@@ -17,12 +17,12 @@ from stream.seeding import knowledge_of
 from stream.stage import Output
 from tests.changelog import Changelog
 from tests.household_city import REGISTERS
-from twin.codec import VERSION
-from twin.household_sum import WINDOW
 from twin.instant import MINUTE, Instant
-from twin.messages import AREA_INPUTS, UPDATES, AreaInput, ObservationBatch, Update, UpdateKind
-from twin.model import CityModel
-from twin.observation import Observation
+from twin.model.city_model import CityModel
+from twin.model.observation import Observation
+from twin.privacy.household_sum import WINDOW
+from twin.wire.codec import VERSION
+from twin.wire.messages import AREA_INPUTS, UPDATES, AreaInput, ObservationBatch, Update, UpdateKind
 
 PROPERTY = "power_import"
 

@@ -12,8 +12,8 @@ from ingest.message import Message
 from ingest.pseudonym import Pseudonymiser
 from tests.cities import small_city
 from twin.instant import Instant, parse_instant
-from twin.model import CityModel
-from twin.plausibility import PlausibilityBounds
+from twin.model.city_model import CityModel
+from twin.quality.plausibility import PlausibilityBounds
 
 NOON = parse_instant("2026-11-23T12:00:00Z")
 NOISE = "livetwin/town/noise-1/observations"

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from twin.entity import Entity
 from twin.instant import MINUTE
-from twin.model import City, CityModel
-from twin.sensor import Datastream, Sensor
+from twin.model.city_model import City, CityModel
+from twin.model.entity import Entity
+from twin.model.sensor import Datastream, Sensor
 
 
 def meter_city(feed: str = "dsmr", device: str = "gw-12") -> CityModel:

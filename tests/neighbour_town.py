@@ -10,14 +10,14 @@ from stream.areas import AreaStage, AreaStages
 from stream.entities import EntityStage
 from stream.entity_stages import EntityStages
 from stream.stage import NOTHING
-from twin.codec import VERSION
-from twin.entity import Entity
 from twin.instant import MINUTE, SECOND, Instant
-from twin.messages import AREA_INPUTS, OBSERVATIONS, UPDATES, AreaInputBatch, ObservationBatch, Update
-from twin.model import City, CityModel
-from twin.observation import Observation
-from twin.sensor import Datastream, Sensor
-from twin.verdict import Verdict
+from twin.model.city_model import City, CityModel
+from twin.model.entity import Entity
+from twin.model.observation import Observation
+from twin.model.sensor import Datastream, Sensor
+from twin.quality.neighbour_verdict import Verdict
+from twin.wire.codec import VERSION
+from twin.wire.messages import AREA_INPUTS, OBSERVATIONS, UPDATES, AreaInputBatch, ObservationBatch, Update
 
 NAME = "air_temperature"
 ROLLED_UP = "area_air_temperature"

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 
-from twin.entity import Entity
 from twin.instant import SECOND, Instant, format_instant
-from twin.model import City, CityPlan
-from twin.sensor import Datastream, Sensor
+from twin.model.city_model import City, CityPlan
+from twin.model.entity import Entity
+from twin.model.sensor import Datastream, Sensor
 
 
 def noise_city(streets: int, city: str = "town") -> CityPlan:

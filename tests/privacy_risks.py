@@ -12,7 +12,7 @@ from fractions import Fraction
 from itertools import combinations
 from typing import NamedTuple
 
-from twin.cohort import CONNECTIONS_MIN
+from twin.privacy.cohort import CONNECTIONS_MIN
 
 _Row = dict[int, Fraction]
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from twin.duty import Contact, DutyPlan, Override, Team
 from twin.instant import Instant, parse_instant
+from twin.model.duty import Contact, DutyPlan, Override, Team
 
 WATER = Contact(id="water", name="Duty officer water", addresses={"mail": "water@example.org"})
 ROADS = Contact(id="roads", name="Duty officer roads and air")

@@ -18,9 +18,9 @@ from simulators.truth.city import CityTruth
 from tests.cities import model_of
 from tests.stage_run import StageRun
 from twin.instant import SECOND, Duration, Instant
-from twin.observation import Observation
-from twin.plausibility import PlausibilityBounds
-from twin.sensor import Sensor
+from twin.model.observation import Observation
+from twin.model.sensor import Sensor
+from twin.quality.plausibility import PlausibilityBounds
 
 STEP: Duration = 2 * SECOND
 

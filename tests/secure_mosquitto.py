@@ -19,7 +19,7 @@ from cli.embedded.mosquitto import EmbeddedMosquitto
 from cli.entry import run as livetwin
 from tests.authority import Authority
 from tests.waiting import wait_until
-from twin.model import CityPlan
+from twin.model.city_model import CityPlan
 
 CONFIGURATION = Path(__file__).resolve().parents[1] / "deploy/mosquitto/livetwin.conf"
 FOLDER = "/etc/mosquitto/livetwin/"

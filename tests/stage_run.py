@@ -21,11 +21,11 @@ from twin.alarms.messages import (
     Command,
     IncidentEvent,
 )
-from twin.codec import VERSION
 from twin.instant import MINUTE, SECOND, Instant
-from twin.messages import OBSERVATIONS, ObservationBatch, partition_of
-from twin.model import CityModel
-from twin.observation import Observation
+from twin.model.city_model import CityModel
+from twin.model.observation import Observation
+from twin.wire.codec import VERSION
+from twin.wire.messages import OBSERVATIONS, ObservationBatch, partition_of
 
 
 class StageRun:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import strategies as st
 
 from twin.instant import SECOND
-from twin.observation import Observation
+from twin.model.observation import Observation
 
 # Few distinct times and values, so that duplicates, corrections and late arrivals are common.
 observations = st.builds(

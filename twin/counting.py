@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TypeAlias
 
-from twin.counter import increase
 from twin.instant import Instant
-from twin.observation import Observation
-from twin.quality import takes_part
-from twin.terms import Terms
+from twin.model.datastream_policy import Terms
+from twin.model.observation import Observation
+from twin.quality.quality_flags import takes_part
+from twin.state.counter import increase
 
 Register: TypeAlias = tuple[Instant, float]
 """A reading that the next one is compared with: phenomenon time and value."""

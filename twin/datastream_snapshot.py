@@ -8,10 +8,10 @@ from typing import NamedTuple
 import msgspec
 
 from twin.instant import Instant
-from twin.judgement import Run, extend
-from twin.observation import Observation
-from twin.open_windows import OpenWindows
-from twin.quality import takes_part
+from twin.model.observation import Observation
+from twin.quality.quality_check import Run, extend
+from twin.quality.quality_flags import takes_part
+from twin.state.open_windows import OpenWindows
 
 
 class LastGood(NamedTuple):

@@ -7,7 +7,7 @@
     ├── UnitError        two units do not convert into each other
     ├── PayloadError     a message from a device cannot be used; carries a `Reason` (in ingest.decoding)
     ├── ExpressionError  an expression of a rule is wrong, or fails (in twin.alarms.expression_syntax)
-    ├── NestingError     JSON text is nested too deep (in twin.nesting)
+    ├── NestingError     JSON text is nested too deep (in twin.wire.json_nesting)
     ├── MessageError     a record between two roles cannot be read (another version wrote it)
     └── ServiceError     a service that we need is missing or refuses; says what to do
 

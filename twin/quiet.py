@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from twin.freshness import live_for
 from twin.instant import INSTANT_MIN, Instant
-from twin.open_windows import OpenWindows
-from twin.terms import Terms
-from twin.window import window_start
+from twin.model.datastream_policy import Terms
+from twin.state.freshness import live_for
+from twin.state.open_windows import OpenWindows
+from twin.state.window import window_start
 
 
 class Quiet(NamedTuple):

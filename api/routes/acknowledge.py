@@ -18,9 +18,9 @@ from api.incident_lookup import incident_named
 from api.parameters import NoParameters
 from api.problems import ProblemError, problem_response
 from twin.alarms.messages import AlarmEvent
-from twin.duty import Contact
-from twin.role import Role
-from twin.wording import Language
+from twin.model.duty import Contact
+from twin.model.localization import Language
+from twin.model.role import Role
 
 router = APIRouter(tags=["duty"])
 

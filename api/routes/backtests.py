@@ -29,7 +29,7 @@ from twin.alarms.rule import Rule
 from twin.alarms.severity import severity_of
 from twin.backtest.backtest import TooManyFiringsError
 from twin.backtest.difference import difference
-from twin.model import CityModel
+from twin.model.city_model import CityModel
 
 router = APIRouter(prefix="/v1", tags=["rules"])
 

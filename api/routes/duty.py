@@ -34,8 +34,8 @@ from storage.duty_store import (
     overrides,
     withdraw_override,
 )
-from twin.duty import DutyPlan, Override, Team
 from twin.instant import INSTANT_MAX, Instant, format_instant
+from twin.model.duty import DutyPlan, Override, Team
 
 router = APIRouter(prefix="/v1", tags=["duty"])
 

@@ -23,9 +23,9 @@ from api.parameters import RADIUS_DEFAULT_M, EntityParameters, NoParameters, par
 from api.problems import Fault, bad_request, not_found
 from api.selection import select_entities
 from api.view import LiveView
-from twin.entity import Entity
 from twin.instant import Instant
-from twin.model import CityModel
+from twin.model.city_model import CityModel
+from twin.model.entity import Entity
 
 GEOJSON = "application/geo+json"
 

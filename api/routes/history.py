@@ -28,9 +28,9 @@ from api.series import Series, Wanted, buckets_of, name_of, series_of, unknown_p
 from storage.bucket_interval import BucketInterval
 from storage.history import BUCKETS_MAX, Aggregate, Bucket
 from twin.instant import INSTANT_MIN, Instant, format_instant
-from twin.model import CityModel
-from twin.names import Named
-from twin.quality import quality_word
+from twin.model.city_model import CityModel
+from twin.model.names import Named
+from twin.quality.quality_flags import quality_word
 
 router = APIRouter(prefix="/v1", tags=["entities"])
 

@@ -29,9 +29,9 @@ from api.parameters import NoParameters
 from api.problems import Fault, ProblemError, bad_request
 from api.routes.alarm_commands import IdempotencyKey
 from storage.alarm_store import Place
-from twin.duty import DutyCommand
 from twin.instant import Instant
-from twin.model import CityModel
+from twin.model.city_model import CityModel
+from twin.model.duty import DutyCommand
 
 router = APIRouter(prefix="/v1", tags=["alarms"])
 

@@ -18,10 +18,10 @@ from api.parameters import CorrelationParameters, NoParameters, parse_time
 from api.problems import Fault, ProblemError, bad_request, not_found
 from api.routes.entities import entity_named
 from api.series import hourly_means, name_of, series_of
-from twin.entity import AREA_TYPES
 from twin.indicators.correlation import CONFIDENCE, Correlation, LagCorrelation, correlate
 from twin.instant import DAY, HOUR, Duration, Instant, format_instant
-from twin.names import Named
+from twin.model.entity import AREA_TYPES
+from twin.model.names import Named
 
 router = APIRouter(prefix="/v1", tags=["insights"])
 

@@ -14,9 +14,9 @@ from api.alarm_parameters import NotificationParameters
 from api.context import context_of
 from api.paging import answer, collection, page_cursor, page_key
 from storage.alarm_store import Place, notifications
-from twin.duty import NotificationEvent
 from twin.instant import format_instant
-from twin.model import CityModel
+from twin.model.city_model import CityModel
+from twin.model.duty import NotificationEvent
 
 router = APIRouter(prefix="/v1", tags=["duty"])
 

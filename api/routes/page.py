@@ -15,7 +15,7 @@ from api.context import context_of
 from api.geometry import Box, bounds
 from api.paging import answer
 from api.parameters import NoParameters
-from twin.model import CityModel
+from twin.model.city_model import CityModel
 
 router = APIRouter(include_in_schema=False)
 unbuilt_router = APIRouter(include_in_schema=False)

@@ -20,8 +20,8 @@ from storage.quarantine_store import QuarantineCursor, QuarantinedRow, quarantin
 from storage.replay_outbox import REQUESTS_MAX, request_replay
 from storage.replay_state import replay_state
 from twin.instant import format_instant
-from twin.model import CityModel
-from twin.role import reaches
+from twin.model.city_model import CityModel
+from twin.model.role import reaches
 
 router = APIRouter(prefix="/v1", tags=["quarantine"])
 

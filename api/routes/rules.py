@@ -31,7 +31,7 @@ from cities.rules import RULES_MAX, read_rule
 from storage.rule_store import RuleConflictError, delete_rule, put_rule, rule_versions, versions_of
 from storage.rule_version import RuleVersion
 from twin.alarms.rule import Rule
-from twin.observed_property import Theme
+from twin.model.observed_property import Theme
 
 router = APIRouter(prefix="/v1", tags=["rules"])
 

@@ -24,7 +24,7 @@ from cities.fault import CityError
 from storage.model_store import OutdatedError, apply
 from storage.unassigned import DEVICES_MAX, UnassignedDevice, unassigned_devices
 from twin.instant import format_instant
-from twin.role import reaches
+from twin.model.role import reaches
 
 router = APIRouter(prefix="/v1", tags=["quarantine"])
 

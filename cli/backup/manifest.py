@@ -5,9 +5,9 @@ from __future__ import annotations
 import msgspec
 
 from storage.migrate import migrations
-from twin.codec import UNREADABLE
 from twin.errors import TwinError
-from twin.nesting import NestingError, check_levels
+from twin.wire.codec import UNREADABLE
+from twin.wire.json_nesting import NestingError, check_levels
 
 LAYOUT = 1
 """Of the file: which members it has, and what they hold."""

@@ -13,7 +13,7 @@ from runtime.settings import RoleSettings
 from storage.database import connect
 from storage.migrate import migrate
 from storage.model_store import Applied, apply
-from twin.model import CityPlan
+from twin.model.city_model import CityPlan
 
 
 async def apply_city(dsn: str, plan: CityPlan) -> Applied:

@@ -23,7 +23,7 @@ from twin.backtest.backtest import Findings
 from twin.backtest.difference import Difference, difference
 from twin.errors import TwinError
 from twin.instant import Instant, parse_instant
-from twin.model import CityModel
+from twin.model.city_model import CityModel
 
 FIRINGS_SHOWN = 50
 

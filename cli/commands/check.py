@@ -10,8 +10,8 @@ import click
 from alerting.roster import shifts
 from cities.folder import read_city
 from runtime.clock import system_clock
-from twin.duty import DutyPlan
 from twin.instant import DAY, Duration, Instant, format_instant
+from twin.model.duty import DutyPlan
 
 ROSTER_AHEAD: Duration = 28 * DAY
 """How far ahead a roster should have no gap."""

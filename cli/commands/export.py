@@ -12,7 +12,7 @@ from cli.running import read_settings
 from runtime.settings import RoleSettings
 from storage.database import connect
 from storage.model_store import load
-from twin.model import CityModel
+from twin.model.city_model import CityModel
 
 
 async def _load(settings: RoleSettings) -> CityModel:

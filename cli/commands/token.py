@@ -13,7 +13,7 @@ from runtime.settings import RoleSettings
 from storage.database import Connection, connect
 from storage.token_store import create_token, revoke_token, tokens
 from twin.instant import format_instant
-from twin.role import GRANTABLE, Role
+from twin.model.role import GRANTABLE, Role
 
 T = TypeVar("T")
 

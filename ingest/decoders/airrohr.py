@@ -18,8 +18,8 @@ from typing import Any
 
 from ingest.decoding import Decoded, Decoder, DecodingContext, PayloadError, Reading
 from ingest.json_payload import VALUES_MAX, as_list, as_object, number, parse_object, shown
-from twin.plausibility import Reason
-from twin.quality import QualityFlag
+from twin.quality.plausibility import Reason
+from twin.quality.quality_flags import QualityFlag
 
 # What stands after the prefix of the sensor (SDS_, PMS_, HPM_, NPM_, SPS30_, BMP_, BMP280_, BME280_, DHT22_,
 # HTU21D_, SHT3X_, SCD30_, DS18B20_) → our name and the unit that the firmware sends it in.

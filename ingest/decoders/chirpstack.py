@@ -15,8 +15,8 @@ from ingest.json_payload import as_object, leaves, parse_object, shown
 from ingest.lorawan import radio_readings
 from ingest.payload_time import instant_of
 from twin.instant import Instant
-from twin.plausibility import Reason
-from twin.quality import QualityFlag
+from twin.quality.plausibility import Reason
+from twin.quality.quality_flags import QualityFlag
 
 
 def decode(topic: str, payload: bytes, context: DecodingContext) -> Decoded:

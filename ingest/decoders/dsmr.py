@@ -36,8 +36,8 @@ from ingest.p1_objects import ALIASES, MBUS_TYPES, OBJECTS, SUMS
 from ingest.p1_telegram import framed, rewritten
 from ingest.payload_time import local_instant
 from twin.instant import Instant, from_datetime
-from twin.plausibility import Reason
-from twin.quality import QualityFlag
+from twin.quality.plausibility import Reason
+from twin.quality.quality_flags import QualityFlag
 
 # Most lines say what they said a second ago, or what the meter next door says: counts, tariff, voltages.
 LINES_CACHED_MAX = 16_384

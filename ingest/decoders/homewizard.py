@@ -30,8 +30,8 @@ from ingest.long_run import PATTERN as LONG_RUN
 from ingest.long_run import has_long_run
 from ingest.payload_time import local_instant, offset_instant
 from twin.instant import Instant, from_datetime
-from twin.plausibility import Reason
-from twin.quality import QualityFlag
+from twin.quality.plausibility import Reason
+from twin.quality.quality_flags import QualityFlag
 
 _POWER = MappingProxyType({"power_w": "", "power_l1_w": "_l1", "power_l2_w": "_l2", "power_l3_w": "_l3"})
 _GAS = ("total_gas_m3", "gas_timestamp")

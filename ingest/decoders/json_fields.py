@@ -9,8 +9,8 @@ from __future__ import annotations
 from ingest.decoding import Decoded, Decoder, DecodingContext, PayloadError, Reading
 from ingest.json_payload import leaves, parse_object
 from ingest.payload_time import instant_of
-from twin.plausibility import Reason
-from twin.quality import QualityFlag
+from twin.quality.plausibility import Reason
+from twin.quality.quality_flags import QualityFlag
 
 _TIMES = ("time", "timestamp")
 

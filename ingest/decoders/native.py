@@ -15,8 +15,8 @@ from ingest.decoders import senml
 from ingest.decoding import Decoded, Decoder, DecodingContext, PayloadError, Reading
 from ingest.json_payload import VALUES_MAX, as_object, leaves, parse_json, shown
 from ingest.payload_time import instant_of
-from twin.plausibility import Reason
-from twin.quality import QualityFlag
+from twin.quality.plausibility import Reason
+from twin.quality.quality_flags import QualityFlag
 
 
 class _Plain(msgspec.Struct, forbid_unknown_fields=True, gc=False):

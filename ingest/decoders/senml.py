@@ -23,8 +23,8 @@ from msgspec import UNSET, UnsetType
 from ingest.decoding import Decoded, Decoder, DecodingContext, PayloadError, Reading
 from ingest.json_payload import VALUES_MAX, as_list, as_object, parse_json, shown
 from twin.instant import INSTANT_MAX, INSTANT_MIN, SECOND, Instant
-from twin.plausibility import Reason
-from twin.quality import QualityFlag
+from twin.quality.plausibility import Reason
+from twin.quality.quality_flags import QualityFlag
 
 VERSION_MAX = 10  # §4.4: the version that RFC 8428 defines
 _ABSOLUTE_TIME_MIN = 2**28  # seconds, §4.5.3

@@ -14,7 +14,7 @@ from simulators.devices import airrohr, chirpstack, dsmr, homewizard, native, se
 from simulators.devices.device import Device, Encode, Message
 from simulators.truth.city import CityTruth
 from twin.instant import Instant
-from twin.model import CityPlan
+from twin.model.city_model import CityPlan
 
 FORMATS: Mapping[str, Encode] = MappingProxyType(
     {

@@ -10,8 +10,8 @@ from typing import Any, NamedTuple, TypeAlias
 from simulators.truth.city import CityTruth
 from simulators.truth.noise import stream
 from twin.instant import Instant
-from twin.observed_property import BUILT_IN
-from twin.sensor import Datastream, Sensor
+from twin.model.observed_property import BUILT_IN
+from twin.model.sensor import Datastream, Sensor
 
 
 class Expectation(NamedTuple):

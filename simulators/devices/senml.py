@@ -7,7 +7,7 @@ from typing import Any
 
 from simulators.devices.device import Device, Message, expectations
 from twin.instant import SECOND, Instant
-from twin.sensor import Datastream
+from twin.model.sensor import Datastream
 
 VERSION = 10
 """`bver`: the version of RFC 8428 (section 4.4)."""

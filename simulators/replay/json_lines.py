@@ -16,7 +16,7 @@ from typing import Any
 from simulators.replay.sample import Contents, RawMessage, ReadOptions, Sample, fault, shown
 from simulators.replay.wall_time import parse_time
 from twin.instant import Instant
-from twin.nesting import NestingError, check_levels
+from twin.wire.json_nesting import NestingError, check_levels
 
 _EXPECTED = '{"time", "topic", "payload"} or {"time", "sensor", "values"}'
 

@@ -16,10 +16,10 @@ from simulators.truth.register import EPOCH_DAY
 from simulators.truth.traffic import Traffic, passed
 from simulators.truth.water import Water
 from simulators.truth.weather import Weather
-from twin.entity import Entity
 from twin.instant import DAY, HOUR, MINUTE, Instant
-from twin.model import CityPlan
-from twin.sensor import Datastream, Sensor
+from twin.model.city_model import CityPlan
+from twin.model.entity import Entity
+from twin.model.sensor import Datastream, Sensor
 
 _ALKMAAR = Place(4.75, 52.63)
 # Connections behind a transformer whose entity does not say.

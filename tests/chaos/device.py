@@ -7,7 +7,7 @@ import socket
 from collections import deque
 from collections.abc import Callable
 
-from benchmarks.mqtt_wire import (
+from benchmarks.load.mqtt_wire import (
     CONNACK,
     DISCONNECT_PACKET,
     PUBACK,

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import NamedTuple
 
-from benchmarks.mqtt_wire import topic_field
+from benchmarks.load.mqtt_wire import topic_field
 from tests.chaos.town import LOADED, PROPERTY, sensor
 from twin.instant import Instant, format_instant
 

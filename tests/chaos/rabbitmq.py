@@ -13,7 +13,7 @@ from pathlib import Path
 
 import psutil
 
-from benchmarks.mqtt_wire import connect_packet
+from benchmarks.load.mqtt_wire import connect_packet
 from cli.embedded.ports import LOOPBACK, free_port
 from tests.conftest import make_folder
 

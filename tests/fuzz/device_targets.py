@@ -34,9 +34,9 @@ from tests.payloads import (
     TOPICS_AND_PAYLOADS,
 )
 from twin.instant import INSTANT_MAX, INSTANT_MIN
-from twin.messages import OBSERVATIONS, QUARANTINE
-from twin.model import CityModel
-from twin.plausibility import Reason
+from twin.model.city_model import CityModel
+from twin.quality.plausibility import Reason
+from twin.wire.messages import OBSERVATIONS, QUARANTINE
 
 PAYLOAD_BYTES_MAX = 256 * 1024
 TOPIC_BYTES_MAX = 65_535  # MQTT 5.0 §1.5.4

@@ -31,7 +31,7 @@ from tests.cities import small_city
 from tests.fuzz.device_targets import words_of
 from tests.fuzz.engine import Target
 from tests.payloads import RECEIVED
-from twin.role import Role
+from twin.model.role import Role
 
 KEY = f"{PREFIX}fuzz"
 HEAD_BYTES_MAX = 64 * 1024

@@ -20,12 +20,13 @@ from runtime import topics
 from storage.log_batch import LogBatch, LogRecord
 from tests.fuzz.engine import Target, said
 from tests.payloads import RECEIVED
-from twin import duty, messages
 from twin.alarms import messages as alarm_messages
 from twin.alarms.rule import Rule, decode_rule, encode_rule
-from twin.codec import VERSION, Codec
 from twin.errors import MessageError
-from twin.sketch import read
+from twin.model import duty
+from twin.state.sketch import read
+from twin.wire import messages
+from twin.wire.codec import VERSION, Codec
 
 _STORED: dict[str, Codec[Any]] = {
     topics.OBSERVATIONS: messages.OBSERVATIONS,

@@ -16,14 +16,14 @@ from cities.folder import read_city
 from cities.roster_calendar import calendar_faults, duties
 from cities.values import INTERVAL_MAX, INTERVAL_MIN, RETENTION_MAX, RETENTION_MIN
 from cities.write import write_city
-from twin.calibration import Calibration, Maintenance
-from twin.duty import Contact
-from twin.entity import Entity
 from twin.instant import DAY, INSTANT_MAX, parse_instant
-from twin.model import City, CityModel
-from twin.observed_property import BUILT_IN, Retention
-from twin.quality_rules import QualityRules, Spike, Stuck
-from twin.sensor import Datastream, Sensor
+from twin.model.calibration import Calibration, Maintenance
+from twin.model.city_model import City, CityModel
+from twin.model.duty import Contact
+from twin.model.entity import Entity
+from twin.model.observed_property import BUILT_IN, Retention
+from twin.model.sensor import Datastream, Sensor
+from twin.quality.quality_rules import QualityRules, Spike, Stuck
 
 numbers = st.floats(allow_nan=False, allow_infinity=False)
 names = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1, max_size=40)

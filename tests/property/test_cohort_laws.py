@@ -11,10 +11,10 @@ import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from twin.cohort import BREAK, CARRIED_MAX, CONNECTIONS_MIN, Cohort, Published, step
-from twin.household_sum import WINDOW
 from twin.instant import Instant
-from twin.quality import QualityFlag
+from twin.privacy.cohort import BREAK, CARRIED_MAX, CONNECTIONS_MIN, Cohort, Published, step
+from twin.privacy.household_sum import WINDOW
+from twin.quality.quality_flags import QualityFlag
 
 CONNECTIONS = 26
 

@@ -7,8 +7,8 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from twin.counter import TOLERANCE, WRAP_SHARE, increase
 from twin.instant import MINUTE
+from twin.state.counter import TOLERANCE, WRAP_SHARE, increase
 
 CIRCLE = 65_536
 RATE_MAX = 2.0  # counts per second: 120 in a minute

@@ -15,7 +15,7 @@ from twin.alarms.following import episodes, follow
 from twin.alarms.operand import Point
 from twin.alarms.progress import quiet_range, severities
 from twin.instant import MINUTE, SECOND
-from twin.quality import QualityFlag
+from twin.quality.quality_flags import QualityFlag
 
 RULES = [
     bound(high_water(on_delay=on, off_delay=off))

@@ -10,12 +10,12 @@ from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
 from twin.datastream_snapshot import Snapshot
-from twin.datastream_state import LATE_MAX, DatastreamState
 from twin.instant import HOUR, MINUTE, SECOND
-from twin.observation import Observation, Outcome
-from twin.observed_property import BUILT_IN
-from twin.terms import Terms
-from twin.window import SIZES, Accumulator, aggregate_of, window_start
+from twin.model.datastream_policy import Terms
+from twin.model.observation import Observation, Outcome
+from twin.model.observed_property import BUILT_IN
+from twin.state.datastream_state import LATE_MAX, DatastreamState
+from twin.state.window import SIZES, Accumulator, aggregate_of, window_start
 
 FUTURE_MAX = 5 * MINUTE
 INTERVAL = MINUTE

@@ -20,8 +20,8 @@ from tests.alarm_events import acknowledged, returned
 from tests.duty_run import INCIDENT, DutyRun, alarm, incident
 from twin.alarms.messages import AlarmBatch, AlarmEvent
 from twin.alarms.severity import Severity
-from twin.codec import VERSION
 from twin.instant import HOUR, MINUTE, SECOND, Duration
+from twin.wire.codec import VERSION
 
 ENTITIES = ("canal", "polder", "town")
 

@@ -16,7 +16,7 @@ from twin.indicators.registry import REGISTRY
 from twin.indicators.running_mean import TimeMean, running_mean, running_means
 from twin.indicators.water import POINTS_MAX, rate_of_rise
 from twin.instant import DAY, HOUR, MINUTE
-from twin.quality import takes_part
+from twin.quality.quality_flags import takes_part
 
 concentrations = st.floats(-100, 1000)
 hour_means = st.dictionaries(st.sampled_from(sorted(lki.EDGES)), concentrations, min_size=1)

@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from twin.instant import MINUTE
-from twin.judgement import CONTEXT_MAX, extend, judge_quality
-from twin.quality import QualityFlag
-from twin.quality_rules import DEFAULT_RULES, QualityRules, Spike, Stuck
-from twin.spike import MAD_SCALE, SPIKE_CONTEXT_MIN, is_spike
+from twin.quality.quality_check import CONTEXT_MAX, extend, judge_quality
+from twin.quality.quality_flags import QualityFlag
+from twin.quality.quality_rules import DEFAULT_RULES, QualityRules, Spike, Stuck
+from twin.quality.spike import MAD_SCALE, SPIKE_CONTEXT_MIN, is_spike
 
 RULES = QualityRules(
     minimum=-50.0,

@@ -25,11 +25,11 @@ from api.view import Seed
 from tests.alarm_events import NOON, alarm_event
 from tests.cities import small_city
 from twin.alarms.messages import AlarmBatch, AlarmEvent
-from twin.codec import VERSION
-from twin.freshness import freshness
 from twin.instant import HOUR, SECOND, Instant
-from twin.messages import Update
-from twin.observation import Observation
+from twin.model.observation import Observation
+from twin.state.freshness import freshness
+from twin.wire.codec import VERSION
+from twin.wire.messages import Update
 
 MODEL = small_city()
 PARTITIONS = 2

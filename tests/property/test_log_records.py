@@ -16,7 +16,8 @@ from ingest.records import (
     LogRecord,
     RecordMaker,
 )
-from twin.messages import (
+from twin.model.observation import Observation
+from twin.wire.messages import (
     OBSERVATIONS,
     QUARANTINE,
     MessageHeader,
@@ -24,7 +25,6 @@ from twin.messages import (
     decode_headers,
     decode_payloads,
 )
-from twin.observation import Observation
 
 SESSION = "run-1"
 EXTREME = Observation(2**31 - 1, 2**62, -(2**62), 0.1, 2**15 - 1)

@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.neighbour_town import POSTS, ROLLED_UP, Stages
-from twin.combination import far_from_the_others
 from twin.instant import MINUTE
-from twin.observation import Observation
-from twin.quality import takes_part
+from twin.model.observation import Observation
+from twin.quality.quality_flags import takes_part
+from twin.state.combination import far_from_the_others
 
 temperatures = st.sampled_from([18.0, 20.0, 21.5, 27.0, 29.0, 35.0, -3.0])
 reports = st.lists(

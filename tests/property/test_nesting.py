@@ -10,8 +10,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from twin.codec import UNREADABLE
-from twin.nesting import LEVELS_MAX, NestingError, check_levels, levels
+from twin.wire.codec import UNREADABLE
+from twin.wire.json_nesting import LEVELS_MAX, NestingError, check_levels, levels
 
 texts = st.text(st.sampled_from('[]{}",:\\a1 é'), max_size=20)
 documents = st.recursive(

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from twin.percentiles import Pool, percentiles
-from twin.sketch import VALUES_EXACT_MAX, Sketch
+from twin.state.percentiles import Pool, percentiles
+from twin.state.sketch import VALUES_EXACT_MAX, Sketch
 
 SHARES = (0.0, 0.05, 0.5, 0.95, 1.0)
 

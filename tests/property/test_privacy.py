@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 from tests.household_city import deeper, household_city, with_meters
 from tests.household_run import PROPERTY, HouseholdRun
 from tests.privacy_risks import differencing_risks
-from twin.cohort import BREAK, CONNECTIONS_MIN
-from twin.freshness import live_for
-from twin.household_sum import WINDOW
 from twin.instant import MINUTE, Instant
-from twin.messages import Update, UpdateKind
+from twin.privacy.cohort import BREAK, CONNECTIONS_MIN
+from twin.privacy.household_sum import WINDOW
+from twin.state.freshness import live_for
+from twin.wire.messages import Update, UpdateKind
 
 COUNTS = (24, 13, 9)
 METERS = frozenset(range(1, sum(COUNTS) + 1))

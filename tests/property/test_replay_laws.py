@@ -26,7 +26,7 @@ from twin.alarms.usual import Usual
 from twin.backtest.column import Column
 from twin.backtest.replay import Replay
 from twin.instant import DAY, HOUR, INSTANT_MAX, MINUTE, Instant
-from twin.quality import QualityFlag
+from twin.quality.quality_flags import QualityFlag
 
 MODEL = alarm_city()
 START: Instant = 1_767_571_200_000_000  # Monday 5 January 2026, 00:00 UTC

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from alerting.roster import on_call, shifts
 from tests.rosters import ZONE, at, calendar, plan_of
-from twin.duty import Override
 from twin.instant import DAY, HOUR, Instant, from_datetime
+from twin.model.duty import Override
 
 # Four weeks around the last Sunday of March, when the clock is put forward.
 START, END = at("2026-03-15T00:00:00Z"), at("2026-04-12T00:00:00Z")

@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 
 from tests.cities import small_city
 from tests.strategies import observations
-from twin.combination import Part, combine
-from twin.entity_state import EntityState
 from twin.instant import MINUTE
-from twin.observation import Observation, Outcome
-from twin.quality import takes_part
+from twin.model.observation import Observation, Outcome
+from twin.quality.quality_flags import takes_part
+from twin.state.combination import Part, combine
+from twin.state.entity_state import EntityState
 
 FUTURE_MAX = 5 * MINUTE
 MODEL = small_city()

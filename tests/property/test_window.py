@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from twin.instant import DAY, HOUR, MINUTE
-from twin.observed_property import Aggregation
-from twin.quality import QualityFlag
-from twin.sketch import RELATIVE_ACCURACY, Sketch
-from twin.window import SIZES, Accumulator, aggregate_of, window_start
+from twin.model.observed_property import Aggregation
+from twin.quality.quality_flags import QualityFlag
+from twin.state.sketch import RELATIVE_ACCURACY, Sketch
+from twin.state.window import SIZES, Accumulator, aggregate_of, window_start
 
 FLAGS = [0, 0, 0, int(QualityFlag.LATE), int(QualityFlag.SPIKE), int(QualityFlag.MAINTENANCE)]
 

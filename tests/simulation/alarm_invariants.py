@@ -17,8 +17,8 @@ from twin.alarms.messages import ALARMS, AlarmBatch, AlarmEvent, IncidentEvent, 
 from twin.alarms.operand import Point
 from twin.alarms.progress import Progress, Shift
 from twin.alarms.usual import Usual
-from twin.freshness import live_for
 from twin.instant import INSTANT_MAX, Instant
+from twin.state.freshness import live_for
 
 
 def _batches(log: SimulatedLog) -> Iterator[AlarmBatch]:

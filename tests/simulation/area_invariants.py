@@ -9,14 +9,14 @@ from collections.abc import Iterator, Sequence
 from runtime import topics
 from tests.simulation.invariants import Ending, Judged
 from tests.simulation.simulated_log import SimulatedLog
-from twin.area_state import PREFIX, roll_up_of
-from twin.cohort import BREAK, CONNECTIONS_MIN
-from twin.entity import AREA_TYPES
-from twin.freshness import freshness, live_for
 from twin.instant import Instant
-from twin.messages import AGGREGATES, UPDATES, Update, UpdateKind
-from twin.model import CityModel
-from twin.quality import takes_part
+from twin.model.city_model import CityModel
+from twin.model.entity import AREA_TYPES
+from twin.privacy.cohort import BREAK, CONNECTIONS_MIN
+from twin.quality.quality_flags import takes_part
+from twin.state.area_state import PREFIX, roll_up_of
+from twin.state.freshness import freshness, live_for
+from twin.wire.messages import AGGREGATES, UPDATES, Update, UpdateKind
 
 
 def areas_are_the_roll_up_of_their_children(ending: Ending, judged: Judged) -> Iterator[str]:

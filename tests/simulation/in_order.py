@@ -16,10 +16,10 @@ from tests.simulation.model_database import ModelDatabase
 from tests.simulation.scenario import Scenario
 from tests.simulation.simulated_log import SimulatedLog
 from tests.simulation.simulated_stream import SimulatedStream
-from twin.derived_state import DerivedState, wanted_of
 from twin.indicators.registry import REGISTRY
 from twin.instant import MINUTE, Duration
-from twin.messages import AGGREGATES, UpdateKind, encode_observations
+from twin.state.derived_state import DerivedState, wanted_of
+from twin.wire.messages import AGGREGATES, UpdateKind, encode_observations
 
 ALL = 1_000_000
 

@@ -10,10 +10,10 @@ from tests.simulation import neighbour_oracle, oracle
 from tests.simulation.model_database import ModelDatabase
 from tests.simulation.oracle import Window
 from twin.instant import Instant
-from twin.model import CityModel
-from twin.observation import Observation
-from twin.quality import BY_TIMES, QualityFlag
-from twin.window import Aggregate
+from twin.model.city_model import CityModel
+from twin.model.observation import Observation
+from twin.quality.quality_flags import BY_TIMES, QualityFlag
+from twin.state.window import Aggregate
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,12 +16,12 @@ from storage.log_batch import LogBatch, LogRecord, RepairRequest
 from storage.state_store import StoredState
 from tests.simulation.simulated_log import SimulatedLog
 from twin.alarms.messages import AlarmEvent, IncidentEvent
-from twin.datastream_state import KEPT_MAX
 from twin.instant import HOUR, MINUTE, Duration, Instant
-from twin.messages import AGGREGATES, Assessment, Update
-from twin.model import CityModel
-from twin.observation import Observation
-from twin.window import Aggregate, sizes_for, window_start
+from twin.model.city_model import CityModel
+from twin.model.observation import Observation
+from twin.state.datastream_state import KEPT_MAX
+from twin.state.window import Aggregate, sizes_for, window_start
+from twin.wire.messages import AGGREGATES, Assessment, Update
 
 Key = tuple[int, Instant]
 WindowId = tuple[Duration, int, Instant]

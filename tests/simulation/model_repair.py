@@ -7,14 +7,14 @@ from itertools import islice
 from storage.recomputation import REACH_MAX, remade
 from storage.repair import Request, stretches
 from tests.simulation.model_database import ModelDatabase
-from twin.calibration import Calibration
 from twin.instant import DAY, HOUR, Instant
-from twin.judgement import CONTEXT_MAX
-from twin.messages import Assessment
-from twin.model import CityModel
-from twin.observation import Observation
-from twin.sensor import Datastream
-from twin.window import aggregate_of
+from twin.model.calibration import Calibration
+from twin.model.city_model import CityModel
+from twin.model.observation import Observation
+from twin.model.sensor import Datastream
+from twin.quality.quality_check import CONTEXT_MAX
+from twin.state.window import aggregate_of
+from twin.wire.messages import Assessment
 
 Span = tuple[Instant, Instant]
 

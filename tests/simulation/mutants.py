@@ -10,13 +10,13 @@ import pytest
 
 from stream.buckets import Buckets, Entry
 from tests.simulation.model_database import ModelDatabase
-from twin import cohort
-from twin.datastream_state import DatastreamState
-from twin.derived_state import DerivedState
 from twin.instant import HOUR
-from twin.neighbours import Judged, Neighbours
-from twin.observation import Observation, Observed, Outcome
-from twin.open_windows import OpenWindows
+from twin.model.observation import Observation, Observed, Outcome
+from twin.privacy import cohort
+from twin.quality.neighbours import Judged, Neighbours
+from twin.state.datastream_state import DatastreamState
+from twin.state.derived_state import DerivedState
+from twin.state.open_windows import OpenWindows
 
 Mutant = Callable[[pytest.MonkeyPatch], None]
 

@@ -7,14 +7,14 @@ from statistics import median
 from typing import NamedTuple
 
 from tests.simulation import oracle
-from twin.area_state import PREFIX, area_of
-from twin.combination import PEERS_MIN
-from twin.freshness import live_for
 from twin.instant import Instant
-from twin.messages import Update
-from twin.model import CityModel
-from twin.observation import Observation
-from twin.quality import takes_part
+from twin.model.city_model import CityModel
+from twin.model.observation import Observation
+from twin.quality.quality_flags import takes_part
+from twin.state.area_state import PREFIX, area_of
+from twin.state.combination import PEERS_MIN
+from twin.state.freshness import live_for
+from twin.wire.messages import Update
 
 Updates = Mapping[tuple[str, str], Update]
 

@@ -12,16 +12,16 @@ from collections import defaultdict
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from twin.combination import Part, PropertyState, combine
-from twin.counter import RATE_MAX, increase
 from twin.datastream_snapshot import LastGood
 from twin.instant import Duration, Instant
-from twin.judgement import CONTEXT_MAX, Run, judge_quality
-from twin.model import CityModel
-from twin.observation import Observation
-from twin.quality import takes_part
-from twin.sensor import Datastream
-from twin.window import SIZES
+from twin.model.city_model import CityModel
+from twin.model.observation import Observation
+from twin.model.sensor import Datastream
+from twin.quality.quality_check import CONTEXT_MAX, Run, judge_quality
+from twin.quality.quality_flags import takes_part
+from twin.state.combination import Part, PropertyState, combine
+from twin.state.counter import RATE_MAX, increase
+from twin.state.window import SIZES
 
 
 class Window(NamedTuple):

@@ -1,6 +1,6 @@
 """Injected faults that quality must catch: what is out of range, and spikes in an otherwise sound sensor.
 
-A value that is stuck shows only after a day (`twin.quality_rules`), which is longer than a run.
+A value that is stuck shows only after a day (`twin.quality.quality_rules`), which is longer than a run.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from simulators.faults.sensor import Spike
 from tests.simulation.invariants import Ending, Judged
 from tests.simulation.sending import Sent
 from twin.indicators.registry import REGISTRY
-from twin.observation import Observation
-from twin.quality import QualityFlag, takes_part
-from twin.sensor import Datastream
-from twin.spike import SPIKE_INTERVALS_MAX
+from twin.model.observation import Observation
+from twin.model.sensor import Datastream
+from twin.quality.quality_flags import QualityFlag, takes_part
+from twin.quality.spike import SPIKE_INTERVALS_MAX
 
 # Before a spike so many values are needed, and so few of them may be spikes too, that the median is sound.
 CONTEXT_MIN = 7

@@ -10,12 +10,12 @@ from typing import NamedTuple
 
 from tests.simulation.random_rules import random_rules
 from tests.simulation.scenario import Scenario
-from twin.calibration import Calibration
-from twin.cohort import CONNECTIONS_MIN
-from twin.entity import Entity
 from twin.instant import HOUR, MINUTE, SECOND, Duration, Instant, parse_instant
-from twin.model import City, CityModel
-from twin.sensor import Datastream, Sensor
+from twin.model.calibration import Calibration
+from twin.model.city_model import City, CityModel
+from twin.model.entity import Entity
+from twin.model.sensor import Datastream, Sensor
+from twin.privacy.cohort import CONNECTIONS_MIN
 
 Process = Callable[[], float]
 """Gives the true value at one report after the other."""

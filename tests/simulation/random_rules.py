@@ -10,7 +10,7 @@ from twin.alarms.operand import Operand
 from twin.alarms.rule import Condition, Expression, Level, Rate, Rule, Silence, Text, Threshold, Times, Worth
 from twin.alarms.severity import Severity
 from twin.instant import HOUR, MINUTE
-from twin.observed_property import Theme
+from twin.model.observed_property import Theme
 
 
 def random_rules(scenario: Scenario) -> Mapping[str, Rule]:

@@ -20,7 +20,7 @@ from tests.simulation.simulated_ingest import SimulatedIngest
 from tests.simulation.simulated_log import SimulatedLog
 from tests.simulation.simulated_stream import FUTURE_MAX, SimulatedStream
 from twin.instant import HOUR, MINUTE, SECOND, Instant
-from twin.model import CityModel
+from twin.model.city_model import CityModel
 
 STORED_TOPICS = (
     topics.OBSERVATIONS,

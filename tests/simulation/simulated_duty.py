@@ -12,7 +12,7 @@ from runtime import topics
 from tests.stage_run import StageRun
 from twin.alarms.messages import ALARMS
 from twin.instant import Instant
-from twin.model import CityModel
+from twin.model.city_model import CityModel
 
 
 class SimulatedDuty:

@@ -19,10 +19,10 @@ from tests.simulation.scenario import Scenario
 from tests.simulation.sending import Sent
 from tests.simulation.simulated_log import SimulatedLog
 from twin.instant import MINUTE, SECOND, Instant
-from twin.messages import QUARANTINE as QUARANTINED
-from twin.model import CityModel
-from twin.observation import Observation
-from twin.plausibility import PlausibilityBounds
+from twin.model.city_model import CityModel
+from twin.model.observation import Observation
+from twin.quality.plausibility import PlausibilityBounds
+from twin.wire.messages import QUARANTINE as QUARANTINED
 
 _OPTIONS = IntakeOptions(
     payload_bytes_max=4_096, quarantine_bytes_max=256, plausibility=PlausibilityBounds(), keep_payloads=False

@@ -21,7 +21,7 @@ from stream.stage import Knowledge, Output, Stage, StageKind
 from tests.changelog import Changelog
 from tests.simulation.simulated_log import SimulatedLog
 from twin.instant import MINUTE
-from twin.model import CityModel
+from twin.model.city_model import CityModel
 
 BUCKETS = 3
 FUTURE_MAX = 5 * MINUTE

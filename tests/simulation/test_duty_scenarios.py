@@ -21,7 +21,7 @@ from tests.scenario_run import ScenarioRun
 from tests.simulation.simulated_duty import SimulatedDuty
 from twin.alarms.messages import IncidentEvent
 from twin.instant import HOUR, MINUTE, SECOND, Duration, Instant, parse_instant
-from twin.sensor import Sensor
+from twin.model.sensor import Sensor
 
 START = parse_instant("2026-11-24T09:00:00Z")
 TOLD_WITHIN: Duration = 10 * SECOND

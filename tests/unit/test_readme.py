@@ -16,9 +16,9 @@ from ingest.mapping import DeviceMap
 from ingest.message import Message
 from ingest.pseudonym import Pseudonymiser
 from twin.instant import parse_instant
-from twin.model import CityModel, CityPlan
-from twin.observed_property import BUILT_IN
-from twin.plausibility import PlausibilityBounds
+from twin.model.city_model import CityModel, CityPlan
+from twin.model.observed_property import BUILT_IN
+from twin.quality.plausibility import PlausibilityBounds
 
 README = Path(__file__).resolve().parents[2] / "README.md"
 README_LINES_MAX = 220

@@ -20,7 +20,7 @@ BANNED_NAMES = {"util", "utils", "helper", "helpers", "common", "misc"}
 LONG_TABLES = {
     "simulators/devices/chirpstack.py encode",
     "simulators/devices/ttn.py encode",
-    "twin/observed_property.py _properties",
+    "twin/model/observed_property.py _properties",
 }
 
 # What only the machine or the registry at hand knows has no place in the source. In pieces, so that this file

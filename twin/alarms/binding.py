@@ -15,11 +15,11 @@ from twin.alarms.expression import ExpressionError, Program
 from twin.alarms.operand import SIZES, Operand, Series
 from twin.alarms.progress import Crossing, Terms
 from twin.alarms.rule import Deviation, Expression, Outage, Rule, Selection, Silence, Threshold, operands_of
-from twin.area_state import PREFIX
-from twin.derived_state import wanted_of
-from twin.entity import AREA_TYPES, Entity
 from twin.instant import Duration
-from twin.model import CityModel
+from twin.model.city_model import CityModel
+from twin.model.entity import AREA_TYPES, Entity
+from twin.state.area_state import PREFIX
+from twin.state.derived_state import wanted_of
 
 _NO_TERMS = Terms((), above=True, on_delay=0, off_delay=0)
 

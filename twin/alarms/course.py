@@ -25,7 +25,7 @@ from twin.alarms.operand import Point
 from twin.alarms.progress import Progress, Shift
 from twin.alarms.usual import Usual
 from twin.instant import INSTANT_MIN, Instant
-from twin.quality import takes_part
+from twin.quality.quality_flags import takes_part
 
 KEPT_MAX = 32
 """How many points may overtake one before it is too late to be evaluated."""

@@ -10,10 +10,10 @@ from twin.alarms.messages import SOURCES_MAX, OperandValue
 from twin.alarms.operand import SIZES, Point, Series
 from twin.alarms.progress import Shift
 from twin.alarms.rule import Deviation, Rate, Text, Threshold, Worth
-from twin.model import CityModel
-from twin.names import named
-from twin.quality import quality_word
-from twin.wording import Language, duration_words, label, local_time, quantity
+from twin.model.city_model import CityModel
+from twin.model.localization import Language, duration_words, label, local_time, quantity
+from twin.model.names import named
+from twin.quality.quality_flags import quality_word
 
 
 def explain(shift: Shift, bound: BoundRule, model: CityModel) -> Explanation:

@@ -10,7 +10,7 @@ from twin.alarms.cel_engine import cel
 from twin.alarms.expression_syntax import ExpressionError, Name, parse
 from twin.alarms.operand import Operand, Over
 from twin.alarms.rule import Expression
-from twin.area_state import PREFIX
+from twin.state.area_state import PREFIX
 
 __all__ = ["ExpressionError", "Program"]
 

@@ -13,7 +13,7 @@ from twin.alarms.progress import Judged
 from twin.alarms.rule import Deviation, Expression, Rate, Threshold, Worth
 from twin.alarms.usual import Expected, Usual
 from twin.instant import Instant
-from twin.quality import QualityWord, quality_word, takes_part
+from twin.quality.quality_flags import QualityWord, quality_word, takes_part
 
 RECENT_MAX = 64
 """So many points a rate of change looks back to at most: all pairs are compared, 2,016 of them."""

@@ -13,9 +13,9 @@ import msgspec
 
 from twin.alarms.operand import Over, Point, Series, Source, Statistic
 from twin.alarms.severity import Severity
-from twin.codec import Codec
 from twin.instant import INSTANT_MIN, Duration, Instant
-from twin.probe import Probe
+from twin.wire.codec import Codec
+from twin.wire.probe import Probe
 
 
 class Points(NamedTuple):

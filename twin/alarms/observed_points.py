@@ -7,14 +7,14 @@ from collections.abc import Sequence
 from operator import attrgetter
 
 from twin.alarms.operand import Point, Source
-from twin.combination import Part, combine
-from twin.datastream_state import DatastreamState
-from twin.entity_state import EntityState
-from twin.freshness import live_for
 from twin.instant import Instant
-from twin.model import CityModel
-from twin.observation import Observation
-from twin.sensor import Datastream
+from twin.model.city_model import CityModel
+from twin.model.observation import Observation
+from twin.model.sensor import Datastream
+from twin.state.combination import Part, combine
+from twin.state.datastream_state import DatastreamState
+from twin.state.entity_state import EntityState
+from twin.state.freshness import live_for
 
 _time = attrgetter("phenomenon_time")
 

@@ -50,7 +50,7 @@ class Point(NamedTuple):
 
     time: Instant
     value: float
-    flags: int  #: `twin.quality.QualityFlag`
+    flags: int  #: `twin.quality.quality_flags.QualityFlag`
     valid_until: Instant  #: from then on it does not speak for the present any more
     sources: tuple[Source, ...] = ()
 

@@ -13,10 +13,10 @@ import msgspec
 from twin.alarms.operand import Operand
 from twin.alarms.schedule import Schedule
 from twin.alarms.severity import Severity
-from twin.codec import UNREADABLE
 from twin.errors import MessageError
 from twin.instant import INSTANT_MAX, INSTANT_MIN, Duration, Instant
-from twin.observed_property import Theme
+from twin.model.observed_property import Theme
+from twin.wire.codec import UNREADABLE
 
 
 class Text(msgspec.Struct, frozen=True):

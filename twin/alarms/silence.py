@@ -7,10 +7,10 @@ from collections.abc import Iterator
 import msgspec
 
 from twin.alarms.rule import Silence
-from twin.freshness import GRACE
 from twin.instant import INSTANT_MIN, SECOND, Duration, Instant
-from twin.model import CityModel
-from twin.sensor import Sensor
+from twin.model.city_model import CityModel
+from twin.model.sensor import Sensor
+from twin.state.freshness import GRACE
 
 HEARD_EVERY: Duration = 10 * SECOND
 """A sensor that speaks more often is told to be alive no more often than that."""

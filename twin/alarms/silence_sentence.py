@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from twin.alarms.rule import Text
 from twin.instant import Instant
-from twin.wording import local_time
+from twin.model.localization import local_time
 
 
 def silence_sentence(

@@ -12,10 +12,10 @@ from collections.abc import Mapping
 import msgspec
 
 from twin.alarms.rule import Outage
-from twin.freshness import GRACE
 from twin.instant import INSTANT_MIN, Instant
-from twin.model import CityModel
-from twin.sensor import Sensor
+from twin.model.city_model import CityModel
+from twin.model.sensor import Sensor
+from twin.state.freshness import GRACE
 
 MISSED_AFTER = 1.5
 """A report is missed when it is half an interval late, and `GRACE` more."""

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from twin.alarms.operand import SIZES, Point, Series, Source
-from twin.combination import combined
-from twin.freshness import live_for
 from twin.indicators.validity import is_valid
 from twin.instant import Duration, Instant
-from twin.observed_property import ObservedProperty
-from twin.trail import Trail, WindowValue
-from twin.window import Aggregate
+from twin.model.observed_property import ObservedProperty
+from twin.state.combination import combined
+from twin.state.freshness import live_for
+from twin.state.window import Aggregate
+from twin.state.window_history import Trail, WindowValue
 
 
 def window_point(

@@ -30,7 +30,7 @@ from twin.backtest.truth_screen import Truths
 from twin.backtest.usual_history import hourly_needs, usual_of
 from twin.errors import TwinError
 from twin.instant import Duration, Instant
-from twin.model import CityModel
+from twin.model.city_model import CityModel
 
 FIRINGS_MAX = 100_000
 """A rule that fires more often is wrong: to count further takes memory and tells nothing."""

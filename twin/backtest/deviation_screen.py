@@ -13,7 +13,7 @@ from twin.backtest.column import Column, Values
 from twin.backtest.screen import Mask, ValueScreen, usable
 from twin.backtest.straight_course import Lessons, StraightCourse
 from twin.instant import HOUR
-from twin.quality import UNUSABLE
+from twin.quality.quality_flags import UNUSABLE
 
 
 class DeviationScreen(ValueScreen):

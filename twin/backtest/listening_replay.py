@@ -21,10 +21,10 @@ from twin.alarms.supply import Supplies, SupplyLife, sensor_part
 from twin.backtest.column import Instants
 from twin.backtest.firing import Firing
 from twin.backtest.readings import Readings
-from twin.freshness import GRACE
 from twin.instant import INSTANT_MIN, Instant
-from twin.model import CityModel
-from twin.sensor import Sensor
+from twin.model.city_model import CityModel
+from twin.model.sensor import Sensor
+from twin.state.freshness import GRACE
 
 _NONE: Instants = np.zeros(0, np.int64)
 

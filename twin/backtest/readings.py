@@ -10,13 +10,13 @@ import numpy as np
 
 from twin.alarms.operand import Point, Source
 from twin.backtest.column import EMPTY, Column, Flags, Instants, Values
-from twin.calibration import Calibration, in_force
-from twin.combination import Part, combine
-from twin.freshness import live_for
-from twin.observation import Observation
-from twin.observed_property import ObservedProperty
-from twin.quality import QualityFlag
-from twin.sensor import Datastream
+from twin.model.calibration import Calibration, in_force
+from twin.model.observation import Observation
+from twin.model.observed_property import ObservedProperty
+from twin.model.sensor import Datastream
+from twin.quality.quality_flags import QualityFlag
+from twin.state.combination import Part, combine
+from twin.state.freshness import live_for
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -46,7 +46,7 @@ def calibrated(times: Instants, values: Values, calibrations: Sequence[Calibrati
 
 
 def flags_by_times(times: Instants, received: Instants, property: ObservedProperty, interval: int) -> Flags:
-    """Return LATE and CLOCK_SKEW where they hold: `twin.judgement.judge_times` of many."""
+    """Return LATE and CLOCK_SKEW where they hold: `twin.quality.quality_check.judge_times` of many."""
     lag = received - times
     late = np.where(lag > property.quality.late_after + interval, int(QualityFlag.LATE), 0)
     skew = np.where(-lag > property.quality.skew_after, int(QualityFlag.CLOCK_SKEW), 0)

@@ -29,7 +29,7 @@ from twin.backtest.screen import Screen, ValueScreen, usable
 from twin.backtest.straight_course import StraightCourse
 from twin.backtest.truth_screen import Truths, TruthScreen
 from twin.instant import INSTANT_MAX, INSTANT_MIN, Instant
-from twin.model import CityModel
+from twin.model.city_model import CityModel
 
 
 @dataclass(slots=True)

@@ -24,7 +24,7 @@ from twin.alarms.schedule import Schedule
 from twin.backtest.column import Column, Instants, Values
 from twin.backtest.straight_course import StraightCourse
 from twin.instant import HOUR, INSTANT_MAX, INSTANT_MIN, MINUTE
-from twin.quality import UNUSABLE, quality_word
+from twin.quality.quality_flags import UNUSABLE, quality_word
 
 Mask: TypeAlias = NDArray[np.bool_]
 Places: TypeAlias = NDArray[np.intp]

@@ -8,15 +8,15 @@ from itertools import groupby
 
 from twin.alarms.operand import Over, Point, Series
 from twin.alarms.window_points import derived_point, window_point
-from twin.area_state import PREFIX
 from twin.backtest.column import EMPTY, Column
 from twin.backtest.readings import Observed, Readings
-from twin.derived_state import interval_of
 from twin.instant import Duration, Instant
-from twin.model import CityModel
-from twin.sensor import Datastream
-from twin.trail import Trail
-from twin.window import Aggregate
+from twin.model.city_model import CityModel
+from twin.model.sensor import Datastream
+from twin.state.area_state import PREFIX
+from twin.state.derived_state import interval_of
+from twin.state.window import Aggregate
+from twin.state.window_history import Trail
 
 
 @dataclass(frozen=True, slots=True)

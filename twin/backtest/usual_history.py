@@ -10,9 +10,9 @@ from twin.alarms.binding import Bindings
 from twin.alarms.operand import SIZES, Series
 from twin.alarms.usual import WEEKS_MAX, Usual
 from twin.backtest.stretch import Needs, Stretch, datastreams_behind
-from twin.combination import combined
 from twin.instant import DAY, HOUR, Duration
-from twin.model import CityModel
+from twin.model.city_model import CityModel
+from twin.state.combination import combined
 
 LOOKED_BACK: Duration = WEEKS_MAX * 7 * DAY
 

@@ -10,8 +10,8 @@ from typing import Any, Literal, NamedTuple, TypeAlias
 from twin.indicators.bilingual import Text
 from twin.indicators.validity import is_valid
 from twin.instant import Duration, Instant
-from twin.observed_property import RollUp, Theme
-from twin.quality import takes_part
+from twin.model.observed_property import RollUp, Theme
+from twin.quality.quality_flags import takes_part
 
 Averaging: TypeAlias = Literal["instant", "ten_minutes", "hour", "day"]
 """Which value of a property goes in: the newest measured one, or the aggregate of a closed window."""
@@ -33,7 +33,7 @@ class InputValue(NamedTuple):
 
     value: float
     time: Instant  #: phenomenon time; of a window its start
-    flags: int = 0  #: `twin.quality.QualityFlag`
+    flags: int = 0  #: `twin.quality.quality_flags.QualityFlag`
     count: int = 1  # type: ignore[assignment]  #: how many observations it is made of
     coverage: float = 1.0  #: measured share of the window, 0 to 1
 

@@ -13,7 +13,7 @@ from typing import Literal, TypeAlias
 
 from twin.indicators.bilingual import Text
 from twin.indicators.indicator import IndicatorValue
-from twin.quality import takes_part
+from twin.quality.quality_flags import takes_part
 
 Domain: TypeAlias = Literal["air", "noise", "mobility", "energy", "water", "climate"]
 

@@ -20,8 +20,8 @@ from runtime.secret_files import SecretVariables
 from tests.duty_run import INCIDENT, NOON, DutyRun, alarm, duty_plan
 from tests.receivers import MailServer, Webhook
 from twin.alarms.severity import Severity
-from twin.duty import Channel, DutyPlan
 from twin.instant import MINUTE
+from twin.model.duty import Channel, DutyPlan
 
 KEY = b"key of links"
 DEADLINE_S = 30.0

@@ -20,8 +20,8 @@ from tests.duty_run import POLICY, alarm, duty_plan
 from tests.receivers import Behaviour, MailServer, Webhook
 from tests.role_process import RoleProcess
 from twin.alarms.messages import AlarmEvent
-from twin.duty import Channel, DutyPlan, NotificationEvent, Step, encode_duty
 from twin.instant import SECOND
+from twin.model.duty import Channel, DutyPlan, NotificationEvent, Step, encode_duty
 
 INCIDENTS = 4
 KILLS = 4

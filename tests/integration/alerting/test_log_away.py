@@ -30,9 +30,9 @@ from tests.receivers import Webhook
 from tests.role_process import RoleProcess
 from tests.waiting import wait_until
 from twin.alarms.messages import AlarmEvent, IncidentEvent
-from twin.duty import NOTIFICATIONS as NOTIFICATIONS_CODEC
-from twin.duty import Channel, DutyPlan, NotificationEvent, Policy, Step, encode_duty
 from twin.instant import HOUR, SECOND
+from twin.model.duty import NOTIFICATIONS as NOTIFICATIONS_CODEC
+from twin.model.duty import Channel, DutyPlan, NotificationEvent, Policy, Step, encode_duty
 
 DEADLINE_S = 60.0
 

@@ -21,9 +21,9 @@ from tests.noise_city import noise_city
 from tests.receivers import Webhook
 from tests.role_process import RoleProcess
 from tests.waiting import wait_until
-from twin.duty import NOTIFICATIONS as NOTIFICATIONS_CODEC
-from twin.duty import Channel, DutyPlan
-from twin.messages import OBSERVATIONS as OBSERVATIONS_CODEC
+from twin.model.duty import NOTIFICATIONS as NOTIFICATIONS_CODEC
+from twin.model.duty import Channel, DutyPlan
+from twin.wire.messages import OBSERVATIONS as OBSERVATIONS_CODEC
 
 DEADLINE_S = 60.0
 

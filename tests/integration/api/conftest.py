@@ -24,13 +24,13 @@ from storage.database import connect
 from storage.model_store import ModelSource, apply, load
 from tests.event_reader import Events
 from tests.integration.api.stored_city import Stored
-from twin.codec import VERSION
-from twin.entity import Entity
 from twin.instant import MINUTE
-from twin.messages import UPDATES, Update, UpdateBatch, partition_of
-from twin.model import City, CityModel, CityPlan, index_by_id
-from twin.observation import Observation
-from twin.sensor import Datastream, Sensor
+from twin.model.city_model import City, CityModel, CityPlan, index_by_id
+from twin.model.entity import Entity
+from twin.model.observation import Observation
+from twin.model.sensor import Datastream, Sensor
+from twin.wire.codec import VERSION
+from twin.wire.messages import UPDATES, Update, UpdateBatch, partition_of
 
 PARTITIONS = 4
 ENTITIES = [f"city.{number}" for number in range(8)]

@@ -12,8 +12,8 @@ from storage.historian_metrics import HistorianMetrics
 from storage.log_batch import LogBatch, LogRecord
 from storage.positions import move_positions, positions
 from twin.instant import Instant
-from twin.messages import Update, UpdateKind
-from twin.model import CityModel
+from twin.model.city_model import CityModel
+from twin.wire.messages import Update, UpdateKind
 
 
 class Stored(NamedTuple):

@@ -30,8 +30,8 @@ from twin.alarms.operand import Operand
 from twin.alarms.rule import Level, Selection, Threshold
 from twin.alarms.severity import Severity
 from twin.instant import HOUR
-from twin.messages import partition_of
-from twin.model import CityModel
+from twin.model.city_model import CityModel
+from twin.wire.messages import partition_of
 
 RAISED = alarm_event(
     entity="city.1", theme="environment", operands=(operand("city.1", datastream=1, name="pm2_5"),)

@@ -17,10 +17,10 @@ from runtime import topics
 from storage.token_store import create_token
 from tests.integration.api.conftest import ENTITIES, Api, StartApi
 from tests.integration.api.stored_city import Stored, archive
-from twin.codec import VERSION
 from twin.instant import MINUTE, SECOND, Instant, format_instant
-from twin.messages import OBSERVATIONS, ObservationBatch
-from twin.observation import Observation
+from twin.model.observation import Observation
+from twin.wire.codec import VERSION
+from twin.wire.messages import OBSERVATIONS, ObservationBatch
 
 OPERATOR = {"Authorization": "Bearer sesame"}
 PATH = "/v1/rules/_backtest"

@@ -17,8 +17,8 @@ from storage.model_store import ModelSource, apply, load
 from storage.token_store import create_token
 from tests.rosters import plan_of
 from twin.instant import HOUR, format_instant
-from twin.model import CityModel, CityPlan
-from twin.role import Role
+from twin.model.city_model import CityModel, CityPlan
+from twin.model.role import Role
 
 DEADLINE_S = 20.0
 

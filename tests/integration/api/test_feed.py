@@ -13,7 +13,7 @@ from api.selection import Filter
 from api.settings import ApiSettings
 from api.subscriber import Subscriber
 from runtime.clock import system_clock
-from twin.model import CityModel
+from twin.model.city_model import CityModel
 
 DEADLINE_S = 20.0
 

@@ -20,9 +20,9 @@ from tests.alarm_events import (
 )
 from tests.integration.api.stored_city import Stored, archive
 from tests.kafka_reader import read_until
-from twin.duty import DUTY_COMMANDS, NOTIFICATIONS, Contact, DutyPlan
 from twin.instant import HOUR, MINUTE, format_instant
-from twin.model import CityModel
+from twin.model.city_model import CityModel
+from twin.model.duty import DUTY_COMMANDS, NOTIFICATIONS, Contact, DutyPlan
 
 KEY = {"Authorization": "Bearer sesame"}
 RAISED = alarm_event(entity="city.1", theme="environment")

@@ -13,11 +13,8 @@ from storage import update_writer
 from tests.integration.api.stored_city import Stored, archive, published
 from tests.integration.storage.historian_runs import quarantined, with_headers
 from twin.instant import HOUR, MINUTE, Instant, format_instant, parse_instant
-from twin.messages import (
-    QUARANTINE,
-    partition_of,
-)
-from twin.observation import Observation
+from twin.model.observation import Observation
+from twin.wire.messages import QUARANTINE, partition_of
 
 START: Instant = parse_instant("2026-11-23T12:00:00Z")
 OPERATOR = {"Authorization": "Bearer sesame"}

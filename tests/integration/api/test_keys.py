@@ -15,8 +15,8 @@ from storage.database import connect
 from storage.model_store import apply, load
 from storage.token_store import PREFIX, create_token, revoke_token
 from tests.service_source import PostgresServer
-from twin.model import CityModel, CityPlan
-from twin.role import GRANTABLE, Role
+from twin.model.city_model import CityModel, CityPlan
+from twin.model.role import GRANTABLE, Role
 
 DEADLINE_S = 20.0
 REVOKED_S_MAX = 2.0

@@ -16,7 +16,7 @@ from api.cursor import Cursor, encode_cursor
 from cli.embedded.kafka import EmbeddedKafka
 from runtime.clock import system_clock
 from tests.integration.api.stored_city import published
-from twin.messages import Update, UpdateKind
+from twin.wire.messages import Update, UpdateKind
 
 HOLD_S = 20.0
 

@@ -12,7 +12,7 @@ from tests.alarm_events import acknowledged, alarm_event, alarm_record, incident
 from tests.integration.api.conftest import PARTITIONS
 from tests.integration.api.stored_city import archive
 from twin.alarms.messages import AlarmEvent
-from twin.messages import partition_of
+from twin.wire.messages import partition_of
 
 RAISED = alarm_event(
     entity="city.1", theme="environment", operands=(operand("city.1", datastream=1, name="pm2_5"),)

@@ -21,7 +21,7 @@ from storage.token_store import create_token
 from tests.integration.api.stored_city import Stored, archive
 from tests.integration.storage.historian_runs import with_headers
 from twin.instant import DAY, HOUR, format_instant, parse_instant
-from twin.observation import Observation
+from twin.model.observation import Observation
 
 START = parse_instant("2026-09-24T00:00:00Z")
 DAYS = 40  # several chunks of the hypertables

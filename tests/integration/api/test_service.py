@@ -17,7 +17,7 @@ from api.settings import ApiSettings
 from api.view import Seed
 from runtime.clock import system_clock
 from twin.errors import ServiceError
-from twin.model import CityModel
+from twin.model.city_model import CityModel
 
 DEADLINE_S = 20.0
 AWAY = "postgresql://nobody@127.0.0.1:9/none"

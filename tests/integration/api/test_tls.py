@@ -18,7 +18,7 @@ from api.service import run
 from api.settings import ApiSettings
 from runtime.tls import TlsError
 from tests.authority import Authority
-from twin.model import CityModel
+from twin.model.city_model import CityModel
 
 AWAY = "postgresql://nobody@127.0.0.1:9/none"
 DEADLINE_S = 20.0

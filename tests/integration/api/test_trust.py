@@ -14,17 +14,11 @@ from storage import update_writer
 from storage.token_store import create_token
 from tests.integration.api.stored_city import Stored, archive, published
 from tests.integration.storage.historian_runs import payload_of, quarantined, with_headers
-from twin.codec import VERSION
 from twin.instant import HOUR, MINUTE, SECOND, Instant, format_instant, parse_instant, to_datetime
-from twin.messages import (
-    AGGREGATES,
-    QUARANTINE,
-    AggregateBatch,
-    Assessment,
-    partition_of,
-)
-from twin.observation import Observation
-from twin.quality import QualityFlag
+from twin.model.observation import Observation
+from twin.quality.quality_flags import QualityFlag
+from twin.wire.codec import VERSION
+from twin.wire.messages import AGGREGATES, QUARANTINE, AggregateBatch, Assessment, partition_of
 
 START: Instant = parse_instant("2026-11-23T12:00:00Z")
 OPERATOR = {"Authorization": "Bearer sesame"}

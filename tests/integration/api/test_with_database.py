@@ -15,10 +15,10 @@ from storage.quarantine_writer import write_quarantined
 from storage.token_store import create_token
 from tests.integration.api.stored_city import Stored, published
 from tests.integration.storage.stored_rows import store
-from twin.codec import VERSION
 from twin.instant import DAY, MINUTE, format_instant, parse_instant
-from twin.messages import QuarantinedMessage, partition_of
-from twin.observation import Observation
+from twin.model.observation import Observation
+from twin.wire.codec import VERSION
+from twin.wire.messages import QuarantinedMessage, partition_of
 
 START = parse_instant("2026-10-24T00:00:00+02:00")
 

@@ -6,9 +6,9 @@ import asyncio
 
 import pytest
 
-from benchmarks.city import BenchCity
-from benchmarks.companion import Companion
-from benchmarks.load import FLAT_OUT, LoadOptions, LoadResult, generate
+from benchmarks.load.bench_city import BenchCity
+from benchmarks.load.load_generator import FLAT_OUT, LoadOptions, LoadResult, generate
+from benchmarks.measure.worker_process import Companion
 from tests.mqtt_watcher import Told, Watcher, watching
 from tests.waiting import wait_until
 from twin.instant import parse_instant

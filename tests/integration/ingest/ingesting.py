@@ -14,15 +14,9 @@ from ingest.settings import IngestSettings
 from tests.cities import small_city
 from tests.kafka_reader import read_until
 from tests.mqtt_publisher import publish
-from twin.messages import (
-    OBSERVATIONS,
-    MessageHeader,
-    ObservationBatch,
-    decode_headers,
-    decode_payloads,
-)
-from twin.model import CityModel
-from twin.observation import Observation
+from twin.model.city_model import CityModel
+from twin.model.observation import Observation
+from twin.wire.messages import OBSERVATIONS, MessageHeader, ObservationBatch, decode_headers, decode_payloads
 
 NOISE = "livetwin/town/noise-1/observations"
 

@@ -26,8 +26,8 @@ from tests.cities import small_city
 from tests.integration.ingest.ingesting import MARKER, NOISE, all_messages, ingesting, session_made
 from tests.kafka_reader import read_until
 from tests.mqtt_publisher import publish
-from twin.codec import VERSION
-from twin.stored_positions import STORED_POSITIONS, StoredPositions
+from twin.wire.codec import VERSION
+from twin.wire.stored_positions import STORED_POSITIONS, StoredPositions
 
 COUNT = 40
 DEADLINE_S = 60

@@ -23,8 +23,8 @@ from tests.integration.ingest.ingesting import (
 from tests.kafka_reader import read_until
 from tests.mqtt_publisher import publish
 from twin.instant import SECOND
-from twin.messages import QUARANTINE, QuarantinedMessage
-from twin.observation import Observation
+from twin.model.observation import Observation
+from twin.wire.messages import QUARANTINE, QuarantinedMessage
 
 
 def at_us(second: int) -> int:

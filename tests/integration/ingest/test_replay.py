@@ -18,8 +18,8 @@ from tests.intake import intake_of, message, noise
 from tests.integration.ingest.ingesting import Model, all_messages, all_observations, ingesting
 from tests.kafka_reader import READ_TIMEOUT_S, read_until
 from tests.mqtt_publisher import publish
-from twin.messages import QUARANTINE, QuarantinedMessage
-from twin.model import CityModel
+from twin.model.city_model import CityModel
+from twin.wire.messages import QUARANTINE, QuarantinedMessage
 
 NEW = "livetwin/town/noise-9/observations"
 

@@ -26,7 +26,7 @@ from tests.integration.api.conftest import (
     stored,
 )
 from tests.integration.outlets.hooks import LOOPBACK, QUICK, Hooks
-from twin.model import CityModel
+from twin.model.city_model import CityModel
 
 __all__ = ["api", "log", "model", "open_log_fixture", "start_api", "stored"]
 

@@ -22,7 +22,7 @@ from simulators import service
 from simulators.fleet import fleet
 from simulators.settings import SimulatorSettings
 from twin.instant import HOUR, SECOND, format_instant
-from twin.model import CityPlan
+from twin.model.city_model import CityPlan
 
 TIMEOUT_S = 60.0
 # Feeds whose messages tell their time, so that no two of a device are alike.

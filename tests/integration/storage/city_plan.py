@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from twin.calibration import Calibration, Maintenance
-from twin.entity import Entity, Relation
 from twin.instant import MINUTE
-from twin.model import City, CityPlan, Feed
-from twin.observed_property import ObservedProperty
-from twin.sensor import Datastream, Sensor
+from twin.model.calibration import Calibration, Maintenance
+from twin.model.city_model import City, CityPlan, Feed
+from twin.model.entity import Entity, Relation
+from twin.model.observed_property import ObservedProperty
+from twin.model.sensor import Datastream, Sensor
 
 CITY = City(id="alkmaar", name="Alkmaar", timezone="Europe/Amsterdam")
 

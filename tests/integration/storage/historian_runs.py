@@ -18,9 +18,11 @@ from storage.historian import run
 from storage.log_reader import stored_partitions
 from storage.positions import positions
 from storage.settings import HistorianSettings
-from twin.codec import VERSION
 from twin.instant import Instant
-from twin.messages import (
+from twin.model.observation import Observation
+from twin.quality.plausibility import Reason
+from twin.wire.codec import VERSION
+from twin.wire.messages import (
     OBSERVATIONS,
     MessageHeader,
     MessageHeaders,
@@ -30,8 +32,6 @@ from twin.messages import (
     encode_observations,
     encode_payloads,
 )
-from twin.observation import Observation
-from twin.plausibility import Reason
 
 PARTITIONS = 4
 DEADLINE_S = 60.0

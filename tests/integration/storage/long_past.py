@@ -19,12 +19,12 @@ from storage.recomputation import remade
 from tests.integration.storage.city_plan import plan
 from tests.integration.storage.stored_rows import assess, store, store_aggregates
 from twin.instant import DAY, HOUR, MINUTE, Instant, parse_instant, to_datetime
-from twin.observation import Observation
-from twin.observed_property import BUILT_IN, ObservedProperty
-from twin.quality_rules import QualityRules, Spike, Stuck
-from twin.sketch import RELATIVE_ACCURACY
-from twin.terms import Terms
-from twin.window import aggregate_of
+from twin.model.datastream_policy import Terms
+from twin.model.observation import Observation
+from twin.model.observed_property import BUILT_IN, ObservedProperty
+from twin.quality.quality_rules import QualityRules, Spike, Stuck
+from twin.state.sketch import RELATIVE_ACCURACY
+from twin.state.window import aggregate_of
 
 AMSTERDAM = "Europe/Amsterdam"
 BEGIN = parse_instant("2026-10-10T03:17:00Z")

@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from storage.aggregate_writer import create_staging, write_aggregates
 from storage.database import Connection
 from twin.instant import to_datetime
-from twin.observation import Observation
-from twin.window import Aggregate
+from twin.model.observation import Observation
+from twin.state.window import Aggregate
 
 
 async def store(connection: Connection, observations: Iterable[Observation]) -> None:

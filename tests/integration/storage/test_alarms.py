@@ -35,8 +35,8 @@ from tests.integration.storage.historian_runs import (
 )
 from tests.integration.storage.test_plans import indexes, plan_of
 from twin.alarms.messages import AlarmEvent, IncidentEvent
-from twin.duty import NOTIFICATIONS, NotificationEvent
 from twin.instant import DAY, HOUR, MINUTE, to_datetime
+from twin.model.duty import NOTIFICATIONS, NotificationEvent
 
 RAISED = alarm_event()
 KNOWN = acknowledged(RAISED)

@@ -18,8 +18,8 @@ from tests.integration.storage.historian_runs import (
     stored_observations,
 )
 from tests.kafka_reader import read_until
-from twin.messages import QUARANTINE
-from twin.stored_positions import STORED_POSITIONS
+from twin.wire.messages import QUARANTINE
+from twin.wire.stored_positions import STORED_POSITIONS
 
 
 async def test_how_far_the_log_is_stored_is_told_on_it_and_told_again_after_a_restart(

@@ -17,10 +17,12 @@ from storage.historian_metrics import OUTCOMES, HistorianMetrics
 from storage.ledger_store import balance
 from storage.log_batch import LogBatch, LogRecord
 from tests.integration.storage.historian_runs import START, fetch, stored_observations
-from twin import messages
-from twin.codec import VERSION
 from twin.instant import HOUR, INSTANT_MAX, INSTANT_MIN, MINUTE, from_datetime, to_datetime
-from twin.messages import (
+from twin.model.observation import Observation
+from twin.state.window import Aggregate
+from twin.wire import messages
+from twin.wire.codec import VERSION
+from twin.wire.messages import (
     AggregateBatch,
     Assessment,
     Repair,
@@ -29,8 +31,6 @@ from twin.messages import (
     UpdateKind,
     encode_observations,
 )
-from twin.observation import Observation
-from twin.window import Aggregate
 
 FRESH = count(1)
 

@@ -36,14 +36,14 @@ from twin.alarms.rule import (
 from twin.alarms.schedule import Interval, Schedule
 from twin.alarms.severity import Severity
 from twin.backtest.firing import Firing, firings_of
-from twin.calibration import Calibration
-from twin.codec import VERSION
 from twin.instant import DAY, HOUR, MINUTE, SECOND, Instant, to_datetime
-from twin.messages import AGGREGATES, OBSERVATIONS, AggregateBatch, ObservationBatch
-from twin.model import CityModel
-from twin.observation import Observation
-from twin.quality import QualityFlag
-from twin.window import Aggregate
+from twin.model.calibration import Calibration
+from twin.model.city_model import CityModel
+from twin.model.observation import Observation
+from twin.quality.quality_flags import QualityFlag
+from twin.state.window import Aggregate
+from twin.wire.codec import VERSION
+from twin.wire.messages import AGGREGATES, OBSERVATIONS, AggregateBatch, ObservationBatch
 
 START: Instant = 1_767_571_200_000_000  # Monday 5 January 2026, 00:00 UTC
 MINUTES = 6 * 60

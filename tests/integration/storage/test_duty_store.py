@@ -25,7 +25,7 @@ from tests.integration.storage.test_model_store import applied, fetch, loaded, n
 from tests.rosters import WEEKS, calendar, override, plan_of
 from twin.alarms.schedule import Interval
 from twin.alarms.severity import Severity
-from twin.duty import NO_DUTY, Channel, DutyPlan, Override, Policy, QuietHours, Route, Step
+from twin.model.duty import NO_DUTY, Channel, DutyPlan, Override, Policy, QuietHours, Route, Step
 
 DUTY = msgspec.structs.replace(
     plan_of(calendar(*WEEKS)),

@@ -32,12 +32,12 @@ from tests.integration.storage.historian_runs import (
     until,
     until_stored,
 )
-from twin import messages
-from twin.codec import VERSION
 from twin.datastream_snapshot import LastGood
-from twin.messages import Update, UpdateBatch, UpdateKind
-from twin.observation import Observation
-from twin.plausibility import Reason
+from twin.model.observation import Observation
+from twin.quality.plausibility import Reason
+from twin.wire import messages
+from twin.wire.codec import VERSION
+from twin.wire.messages import Update, UpdateBatch, UpdateKind
 
 TABLES = ("observation", "property_state", "datastream_state", "quarantine")
 

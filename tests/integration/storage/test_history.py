@@ -18,7 +18,7 @@ from storage.model_store import apply, load
 from tests.integration.storage.city_plan import plan
 from tests.integration.storage.stored_rows import store
 from twin.instant import DAY, HOUR, MINUTE, Instant, from_datetime, parse_instant
-from twin.observation import Observation
+from twin.model.observation import Observation
 
 AMSTERDAM = "Europe/Amsterdam"
 SPRING = parse_instant("2026-03-29T00:00:00+01:00")

@@ -16,10 +16,10 @@ from storage.model_store import apply, load
 from tests.integration.storage.city_plan import plan
 from tests.integration.storage.stored_rows import assess, store
 from twin.instant import DAY, HOUR, MINUTE, SECOND, Instant, parse_instant, to_datetime
-from twin.observation import Observation
-from twin.observed_property import BUILT_IN
-from twin.quality import QualityFlag
-from twin.quality_rules import GOOD
+from twin.model.observation import Observation
+from twin.model.observed_property import BUILT_IN
+from twin.quality.quality_flags import QualityFlag
+from twin.quality.quality_rules import GOOD
 
 AMSTERDAM = "Europe/Amsterdam"
 AUTUMN = parse_instant("2026-10-25T00:00:00+02:00")

@@ -30,8 +30,8 @@ from tests.integration.storage.historian_runs import (
     with_headers,
 )
 from twin.instant import MINUTE
-from twin.messages import QUARANTINE, QuarantinedMessage
-from twin.observation import Observation
+from twin.model.observation import Observation
+from twin.wire.messages import QUARANTINE, QuarantinedMessage
 
 FIRST_MINUTE = START // MINUTE * MINUTE
 

@@ -15,7 +15,7 @@ from storage.log_batch import LogBatch, LogRecord
 from storage.message_store import find_message
 from tests.integration.storage.historian_runs import START, fetch, payload_of, with_headers
 from twin.instant import DAY, SECOND
-from twin.observation import Observation
+from twin.model.observation import Observation
 
 PARTITION = 3
 

@@ -19,13 +19,13 @@ from storage.model_copy import read_copy, write_copy
 from storage.model_store import Applied, apply, load
 from tests.integration.storage.city_plan import datastream, plan
 from tests.integration.storage.stored_rows import store
-from twin.calibration import Calibration, Maintenance
 from twin.instant import DAY, HOUR, MINUTE, SECOND, parse_instant, to_datetime
-from twin.model import CityPlan
-from twin.observation import Observation
-from twin.observed_property import BUILT_IN, ObservedProperty, Retention
-from twin.quality_rules import QualityRules, Spike, Stuck
-from twin.sensor import Sensor
+from twin.model.calibration import Calibration, Maintenance
+from twin.model.city_model import CityPlan
+from twin.model.observation import Observation
+from twin.model.observed_property import BUILT_IN, ObservedProperty, Retention
+from twin.model.sensor import Sensor
+from twin.quality.quality_rules import QualityRules, Spike, Stuck
 
 MARCH = parse_instant("2026-03-01T08:00:00+01:00")
 LEVEL = Calibration(

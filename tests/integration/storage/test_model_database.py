@@ -19,7 +19,7 @@ from tests.simulation.scenario import Scenario
 from tests.simulation.simulated_city import STORED_TOPICS, SimulatedCity
 from tests.simulation.simulated_log import SimulatedLog
 from twin.instant import HOUR, MINUTE, from_datetime
-from twin.model import CityModel, CityPlan
+from twin.model.city_model import CityModel, CityPlan
 
 TABLES = {MINUTE: "aggregate_minute", 10 * MINUTE: "aggregate_ten_minutes", HOUR: "aggregate_hour"}
 

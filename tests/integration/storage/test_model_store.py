@@ -13,8 +13,8 @@ from storage.database import connect
 from storage.model_store import Applied, ModelSource, apply, load
 from tests.integration.storage.city_plan import CITY, plan
 from twin.errors import ServiceError
-from twin.model import City, CityModel, CityPlan
-from twin.observed_property import BUILT_IN
+from twin.model.city_model import City, CityModel, CityPlan
+from twin.model.observed_property import BUILT_IN
 
 
 async def applied(dsn: str, wanted: CityPlan) -> Applied:

@@ -13,7 +13,7 @@ from storage.newest_times import NewestTimes
 from tests.integration.storage.historian_runs import START
 from tests.integration.storage.stored_rows import store
 from twin.instant import DAY
-from twin.observation import Observation
+from twin.model.observation import Observation
 
 
 @pytest_asyncio.fixture

@@ -16,11 +16,11 @@ from storage.quarantine_writer import write_quarantined
 from storage.queries import query
 from storage.reception import MessageRecord
 from tests.integration.storage.stored_rows import store
-from twin.codec import VERSION
 from twin.instant import DAY, HOUR, MINUTE, Instant, parse_instant, to_datetime
-from twin.messages import QuarantinedMessage
-from twin.observation import Observation
-from twin.quality import QualityFlag
+from twin.model.observation import Observation
+from twin.quality.quality_flags import QualityFlag
+from twin.wire.codec import VERSION
+from twin.wire.messages import QuarantinedMessage
 
 BEGIN = parse_instant("2026-10-01T00:00:00Z")
 DAYS = 12

@@ -31,9 +31,9 @@ from tests.integration.storage.test_plans import (
     plan_of,
 )
 from twin.instant import DAY, HOUR, MINUTE, to_datetime
-from twin.messages import Update, UpdateKind
-from twin.observation import Observation
-from twin.quality import QualityFlag
+from twin.model.observation import Observation
+from twin.quality.quality_flags import QualityFlag
+from twin.wire.messages import Update, UpdateKind
 
 SPIKE = int(QualityFlag.SPIKE)
 

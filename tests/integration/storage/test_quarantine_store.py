@@ -10,9 +10,9 @@ import pytest_asyncio
 from storage.database import Connection, connect
 from storage.quarantine_store import QuarantinedRow, quarantined
 from storage.quarantine_writer import write_quarantined
-from twin.codec import VERSION
-from twin.messages import QuarantinedMessage
-from twin.plausibility import Reason
+from twin.quality.plausibility import Reason
+from twin.wire.codec import VERSION
+from twin.wire.messages import QuarantinedMessage
 
 FEEDS = ("ttn", "dsmr", "")
 REASONS = (Reason.MALFORMED, Reason.CHECKSUM)

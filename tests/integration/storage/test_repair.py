@@ -21,12 +21,12 @@ from tests.integration.storage.city_plan import plan
 from tests.integration.storage.historian_runs import until
 from tests.integration.storage.stored_rows import assess, store
 from twin.instant import DAY, HOUR, MINUTE, Instant, from_datetime, parse_instant, to_datetime
-from twin.model import CityModel
-from twin.observation import Observation
-from twin.observed_property import BUILT_IN
-from twin.quality import QualityFlag
-from twin.quality_rules import QualityRules, Spike, Stuck
-from twin.terms import Terms
+from twin.model.city_model import CityModel
+from twin.model.datastream_policy import Terms
+from twin.model.observation import Observation
+from twin.model.observed_property import BUILT_IN
+from twin.quality.quality_flags import QualityFlag
+from twin.quality.quality_rules import QualityRules, Spike, Stuck
 
 NOON = parse_instant("2026-06-01T12:00:00Z")
 LEVEL = replace(

@@ -30,9 +30,9 @@ from tests.integration.storage.historian_runs import (
 )
 from tests.kafka_reader import read_until
 from twin.instant import SECOND
-from twin.messages import QUARANTINE, QuarantinedMessage
-from twin.observation import Observation
-from twin.plausibility import Reason
+from twin.model.observation import Observation
+from twin.quality.plausibility import Reason
+from twin.wire.messages import QUARANTINE, QuarantinedMessage
 
 
 @pytest_asyncio.fixture

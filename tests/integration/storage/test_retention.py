@@ -24,10 +24,10 @@ from tests.integration.storage.city_plan import plan
 from tests.integration.storage.historian_runs import until
 from tests.integration.storage.stored_rows import assess, store
 from twin.instant import DAY, HOUR, MINUTE, Instant, from_datetime, parse_instant, to_datetime
-from twin.model import CityModel
-from twin.observation import Observation
-from twin.observed_property import BUILT_IN, Retention
-from twin.quality_rules import GOOD
+from twin.model.city_model import CityModel
+from twin.model.observation import Observation
+from twin.model.observed_property import BUILT_IN, Retention
+from twin.quality.quality_rules import GOOD
 
 AMSTERDAM = "Europe/Amsterdam"
 NOW = parse_instant("2026-11-05T10:20:30Z")

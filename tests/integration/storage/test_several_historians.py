@@ -32,7 +32,7 @@ from tests.integration.storage.historian_runs import (
 )
 from tests.service_source import PostgresServer
 from tests.spare_databases import SpareDatabases
-from twin.messages import QUARANTINE
+from twin.wire.messages import QUARANTINE
 
 COUNT = 6_000
 RECORD = 2

@@ -23,7 +23,7 @@ from storage.positions import positions
 from storage.queries import query
 from tests.integration.storage.historian_runs import with_headers
 from twin.instant import HOUR, parse_instant
-from twin.observation import Observation
+from twin.model.observation import Observation
 
 OLDEST = 5
 """So many migrations the first release had that kept history."""

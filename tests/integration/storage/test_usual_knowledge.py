@@ -14,11 +14,11 @@ from tests.alarm_cities import alarm_city, high_water
 from twin.alarms.operand import Operand, Series
 from twin.alarms.rule import Deviation, Level, Selection, Threshold
 from twin.alarms.severity import Severity
-from twin.codec import VERSION
 from twin.instant import DAY, HOUR, MINUTE, Instant
-from twin.messages import AGGREGATES, AggregateBatch
-from twin.observation import Observation
-from twin.window import Aggregate
+from twin.model.observation import Observation
+from twin.state.window import Aggregate
+from twin.wire.codec import VERSION
+from twin.wire.messages import AGGREGATES, AggregateBatch
 
 START: Instant = 1_767_571_200_000_000  # Monday 5 January 2026, 00:00 UTC
 WEEKS = 8

@@ -20,12 +20,12 @@ from storage.database import connect
 from storage.model_store import apply, load
 from tests.busy_city import NOISY, SLOTS, Part, busy_city, closing, traffic
 from tests.role_process import RoleProcess
-from twin import messages
-from twin.area_state import PREFIX
 from twin.instant import HOUR, Duration, Instant
-from twin.messages import Assessment, Repair, Update
-from twin.model import CityModel
-from twin.window import Aggregate
+from twin.model.city_model import CityModel
+from twin.state.area_state import PREFIX
+from twin.state.window import Aggregate
+from twin.wire import messages
+from twin.wire.messages import Assessment, Repair, Update
 
 PARTITIONS = 4
 SEED = 20261124

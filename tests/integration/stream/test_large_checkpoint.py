@@ -14,14 +14,14 @@ from tests.conftest import PARTITIONS
 from tests.kafka_reader import read_until
 from tests.noise_city import noise_city
 from tests.role_process import RoleProcess
-from twin.codec import VERSION
 from twin.instant import MINUTE, SECOND
-from twin.messages import OBSERVATIONS as OBSERVATIONS_CODEC
-from twin.messages import UPDATES as UPDATES_CODEC
-from twin.messages import ObservationBatch, partition_of
-from twin.model import CityModel
-from twin.observation import Observation
-from twin.sensor import Datastream
+from twin.model.city_model import CityModel
+from twin.model.observation import Observation
+from twin.model.sensor import Datastream
+from twin.wire.codec import VERSION
+from twin.wire.messages import OBSERVATIONS as OBSERVATIONS_CODEC
+from twin.wire.messages import UPDATES as UPDATES_CODEC
+from twin.wire.messages import ObservationBatch, partition_of
 
 READINGS = 40
 PARTITION = partition_of("town.street-0", PARTITIONS)

@@ -19,9 +19,9 @@ from storage.model_store import apply, load
 from tests.noise_city import noise_city
 from tests.role_process import RoleProcess
 from twin.instant import SECOND
-from twin.messages import UPDATES, Update, encode_observations, partition_of
-from twin.model import CityModel
-from twin.observation import Observation
+from twin.model.city_model import CityModel
+from twin.model.observation import Observation
+from twin.wire.messages import UPDATES, Update, encode_observations, partition_of
 
 PARTITIONS = 4
 STREETS = 16

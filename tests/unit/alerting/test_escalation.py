@@ -9,8 +9,8 @@ from alerting.case import Phase
 from tests.alarm_events import acknowledged, returned
 from tests.duty_run import INCIDENT, NOON, POLICY, DutyRun, Sent, alarm, duty_plan, told
 from twin.alarms.severity import Severity
-from twin.duty import Step
 from twin.instant import HOUR, MINUTE, SECOND
+from twin.model.duty import Step
 
 
 def test_it_goes_from_one_step_to_the_next_until_the_rounds_are_over() -> None:

@@ -8,8 +8,8 @@ import pytest
 
 from alerting.roster import Shift, next_of, on_call, shifts
 from tests.rosters import LEAD, ROADS, WATER, WEEKS, ZONE, at, calendar, override, plan_of
-from twin.duty import DutyPlan, Team
 from twin.instant import HOUR, format_instant
+from twin.model.duty import DutyPlan, Team
 
 TEAM = "operations"
 

@@ -8,8 +8,8 @@ from msgspec.structs import replace
 from tests.duty_run import NOON, DutyRun, alarm, duty_plan, told
 from twin.alarms.schedule import Interval
 from twin.alarms.severity import Severity
-from twin.duty import QuietHours, Route, Team
 from twin.instant import HOUR, MINUTE
+from twin.model.duty import QuietHours, Route, Team
 
 NIGHT = QuietHours(
     up_to=Severity.MINOR,

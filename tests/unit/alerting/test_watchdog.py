@@ -5,7 +5,7 @@ from __future__ import annotations
 from alerting.watchdog import Path, Watchdog
 from tests.duty_run import NOON, DutyRun, duty_plan
 from twin.instant import HOUR, MINUTE, SECOND
-from twin.probe import Probe
+from twin.wire.probe import Probe
 
 
 def test_every_partition_must_bring_a_probe_back() -> None:

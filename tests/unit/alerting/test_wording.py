@@ -22,7 +22,7 @@ from twin.alarms.messages import AlarmEvent
 from twin.alarms.operand import Source
 from twin.alarms.severity import Severity
 from twin.instant import HOUR, MINUTE
-from twin.wording import Language
+from twin.model.localization import Language
 
 RAISED = NOON + HOUR
 """When the alarms of tests are raised: 13:00 in the town."""

@@ -18,12 +18,12 @@ from api.hub import Hub
 from api.metrics import ApiMetrics
 from api.settings import ApiSettings
 from api.view import Seed
-from twin.entity import Entity, Relation
 from twin.instant import MINUTE, Instant
-from twin.messages import Update, UpdateKind
-from twin.model import City, CityModel, index_by_id
-from twin.observation import Observation
-from twin.sensor import Datastream, Sensor
+from twin.model.city_model import City, CityModel, index_by_id
+from twin.model.entity import Entity, Relation
+from twin.model.observation import Observation
+from twin.model.sensor import Datastream, Sensor
+from twin.wire.messages import Update, UpdateKind
 
 NOW: Instant = 1_795_435_200_000_000  # 2026-11-23T12:00:00Z
 

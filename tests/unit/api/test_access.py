@@ -10,8 +10,8 @@ from starlette.requests import Request
 
 from api.access import may_see, require
 from api.problems import ProblemError
-from twin.model import CityModel
-from twin.role import GRANTABLE, LADDER, Role, reaches
+from twin.model.city_model import CityModel
+from twin.model.role import GRANTABLE, LADDER, Role, reaches
 
 
 def request_of(role: Role) -> Request:

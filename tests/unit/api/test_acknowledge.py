@@ -14,9 +14,9 @@ from api.context import Context
 from tests.alarm_events import acknowledged, alarm_event, incident_event
 from tests.unit.api.conftest import NOW
 from twin.alarms.messages import AlarmBatch, Answer
-from twin.codec import VERSION
-from twin.duty import Contact, DutyPlan
 from twin.instant import HOUR
+from twin.model.duty import Contact, DutyPlan
+from twin.wire.codec import VERSION
 
 RAISED = alarm_event(sentence_en="Level <b>high</b>.")
 INCIDENT = incident_event(RAISED)

@@ -13,8 +13,8 @@ from api.context import Context
 from tests.alarm_events import acknowledged, alarm_event, incident_event, operand, returned
 from twin.alarms.messages import AlarmBatch, AlarmEvent, Answer
 from twin.alarms.severity import Severity
-from twin.codec import VERSION
 from twin.instant import HOUR, MINUTE
+from twin.wire.codec import VERSION
 
 KEY = {"Authorization": "Bearer sesame"}
 

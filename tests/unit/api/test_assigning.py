@@ -8,7 +8,7 @@ import yaml
 from api.assigning import snippet
 from storage.unassigned import Sent, UnassignedDevice
 from twin.instant import MINUTE, SECOND, Duration, parse_instant
-from twin.model import CityModel
+from twin.model.city_model import CityModel
 
 START = parse_instant("2026-11-23T12:00:00Z")
 SENML = b'[{"bn": "w-1:", "bt": 1795435200, "n": "air_temperature", "u": "Cel", "v": 7.6}]'

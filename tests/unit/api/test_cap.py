@@ -21,9 +21,9 @@ from tests.unit.api.conftest import NOW, make_model
 from twin.alarms.messages import AlarmBatch, AlarmEvent
 from twin.alarms.severity import Severity
 from twin.alarms.state_machine import AlarmState
-from twin.codec import VERSION
 from twin.instant import HOUR, MINUTE
-from twin.model import CityModel
+from twin.model.city_model import CityModel
+from twin.wire.codec import VERSION
 
 ORIGIN = Origin("livetwin.city", "Exercise", "https://city.example")
 

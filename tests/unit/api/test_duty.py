@@ -12,9 +12,9 @@ import pytest
 from api.context import Context
 from storage.token_store import PREFIX, digest
 from tests.rosters import LEAD, ROADS, WATER, WEEKS, ZONE, calendar, override
-from twin.duty import DutyPlan, Team
-from twin.model import CityModel
-from twin.role import Role
+from twin.model.city_model import CityModel
+from twin.model.duty import DutyPlan, Team
+from twin.model.role import Role
 
 KEYS: dict[str, Role] = {f"{PREFIX}{role}": role for role in ("viewer", "operator", "duty", "admin")}
 GAP = calendar((*WEEKS[0], f"EXDATE;{ZONE}:20261207T080000"), WEEKS[1])

@@ -11,9 +11,9 @@ from api.event_text import head, heads, lasting, state_event
 from api.events import events_in, frame, state_data
 from tests.unit.api.conftest import NOW, make_model
 from twin.datastream_snapshot import LastGood
-from twin.freshness import Freshness
 from twin.instant import INSTANT_MAX, INSTANT_MIN
-from twin.messages import Update
+from twin.state.freshness import Freshness
+from twin.wire.messages import Update
 
 MODEL = make_model()
 INSTANTS = st.integers(INSTANT_MIN, INSTANT_MAX)

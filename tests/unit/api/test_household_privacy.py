@@ -10,11 +10,11 @@ import pytest
 from api.documents import entity_document, state_document
 from api.events import state_data
 from api.view import LiveView
-from twin.household_sum import WINDOW
 from twin.instant import Instant
-from twin.messages import Update, UpdateKind
-from twin.model import CityModel
-from twin.role import Role
+from twin.model.city_model import CityModel
+from twin.model.role import Role
+from twin.privacy.household_sum import WINDOW
+from twin.wire.messages import Update, UpdateKind
 
 NOW: Instant = 1_795_435_200_000_000
 METER = 5  # the datastream of `meter-1` on `city.house`

@@ -11,8 +11,8 @@ from api.app import create_app
 from api.context import Context
 from api.documents import state_document
 from storage.token_store import PREFIX
-from twin.freshness import live_for
 from twin.instant import MINUTE, parse_instant
+from twin.state.freshness import live_for
 
 NOW = parse_instant("2026-11-23T12:00:00Z")
 

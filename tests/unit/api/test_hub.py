@@ -14,11 +14,11 @@ from api.selection import Filter
 from api.subscriber import Subscriber
 from api.view import Seed
 from twin.datastream_snapshot import LastGood
-from twin.freshness import live_for
 from twin.instant import MINUTE, parse_instant
-from twin.messages import UpdateKind
-from twin.model import CityModel
-from twin.quality import QualityFlag
+from twin.model.city_model import CityModel
+from twin.quality.quality_flags import QualityFlag
+from twin.state.freshness import live_for
+from twin.wire.messages import UpdateKind
 
 NOW = parse_instant("2026-11-23T12:00:00Z")
 

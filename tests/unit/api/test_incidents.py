@@ -11,8 +11,8 @@ from api.command_desk import command_id
 from api.context import Context
 from tests.alarm_events import acknowledged, alarm_event, incident_event
 from twin.alarms.messages import AlarmBatch, Answer
-from twin.codec import VERSION
 from twin.instant import MINUTE
+from twin.wire.codec import VERSION
 
 KEY = {"Authorization": "Bearer sesame"}
 

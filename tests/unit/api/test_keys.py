@@ -11,7 +11,7 @@ from pydantic import SecretStr
 from api.keys import FRESH_S, KEYS_MAX, LOOKUP_S, Keys
 from api.problems import ProblemError
 from storage.token_store import PREFIX, digest
-from twin.role import Role
+from twin.model.role import Role
 
 KEY = f"{PREFIX}abc"
 

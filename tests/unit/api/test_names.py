@@ -6,8 +6,8 @@ import pytest
 
 from twin.indicators.registry import REGISTRY
 from twin.instant import HOUR, MINUTE
-from twin.model import CityModel
-from twin.names import named, names_of, usual_interval
+from twin.model.city_model import CityModel
+from twin.model.names import named, names_of, usual_interval
 
 
 def test_a_roll_up_has_the_unit_and_theme_of_what_is_rolled_up(model: CityModel) -> None:

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from api.ring import Entry, Kept, Ring
-from twin.codec import VERSION
-from twin.messages import UPDATES, Update, UpdateBatch
+from twin.wire.codec import VERSION
+from twin.wire.messages import UPDATES, Update, UpdateBatch
 
 NO_BOUND = 1_000_000
 

@@ -6,7 +6,7 @@ import pytest
 
 from api.geometry import Box, distance
 from api.selection import Filter, resolve, select_entities
-from twin.model import CityModel
+from twin.model.city_model import CityModel
 
 
 @pytest.mark.parametrize(

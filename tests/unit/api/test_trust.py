@@ -9,9 +9,9 @@ from msgspec import structs
 
 from api.context import Context
 from twin.datastream_snapshot import LastGood
-from twin.freshness import stale_for
 from twin.instant import HOUR, MINUTE, parse_instant
-from twin.quality import QualityFlag
+from twin.quality.quality_flags import QualityFlag
+from twin.state.freshness import stale_for
 
 NOW = parse_instant("2026-11-23T12:00:00Z")
 

@@ -12,10 +12,10 @@ from msgspec import structs
 
 from api.documents import state_document
 from api.view import LiveView, Seed
-from twin.freshness import freshness, live_for, stale_for
 from twin.instant import HOUR, MINUTE, SECOND
-from twin.messages import UpdateKind
-from twin.model import CityModel
+from twin.model.city_model import CityModel
+from twin.state.freshness import freshness, live_for, stale_for
+from twin.wire.messages import UpdateKind
 
 NOW = 1_795_435_200_000_000
 LIVE, STALE = live_for(10 * MINUTE), stale_for(10 * MINUTE)

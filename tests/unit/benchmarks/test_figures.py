@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from benchmarks import last
-from benchmarks.figures import Figure, as_json, compared, from_json
-from benchmarks.table import BEGIN, END, put, tables
+from benchmarks.report.figures import Figure, as_json, compared, from_json
+from benchmarks.report.table import BEGIN, END, put, tables
 
 RATE = Figure("sustained", 20_000.0, "messages/s", "more")
 DELAY = Figure("publish to SSE: p99", 40.0, "ms", "less")

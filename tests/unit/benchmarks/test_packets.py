@@ -7,9 +7,9 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from benchmarks.city import BenchCity
-from benchmarks.mqtt_wire import PacketReader
-from benchmarks.packets import Packets
+from benchmarks.load.bench_city import BenchCity
+from benchmarks.load.mqtt_wire import PacketReader
+from benchmarks.load.packets import Packets
 from ingest.decoders import native
 from ingest.decoding import DecodingContext
 from twin.instant import SECOND

@@ -13,7 +13,7 @@ from cities.schema import FEEDS
 from twin.alarms.binding import Bindings
 from twin.alarms.rule import Deviation, Expression, Outage, Silence, Threshold, Worth
 from twin.instant import DAY, INSTANT_MAX, INSTANT_MIN, MINUTE, SECOND, parse_instant
-from twin.model import CityPlan
+from twin.model.city_model import CityPlan
 
 
 @pytest.fixture(scope="module")

@@ -15,8 +15,8 @@ from tests.unit.cities.duty_folder import ROSTER, write_duty_folder
 from tests.unit.cities.folders import write_folder
 from twin.alarms.schedule import Interval
 from twin.alarms.severity import Severity
-from twin.duty import NO_DUTY, Channel, Route, Step
 from twin.instant import HOUR, MINUTE, SECOND
+from twin.model.duty import NO_DUTY, Channel, Route, Step
 
 
 def test_a_plan_is_read_with_its_roster(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from cities.extension import with_sensor
 from cities.fault import CityError
 from tests.cities import model_of
 from tests.noise_city import noise_city
-from twin.model import CityModel
+from twin.model.city_model import CityModel
 
 ITEM = {
     "id": "town-air-1",

@@ -15,13 +15,13 @@ from cities.folder import read_city
 from cities.geometry import geometry_faults
 from cities.schema import RelationItem
 from tests.unit.cities.folders import SENSORS, write_folder
-from twin.calibration import Calibration, Maintenance
-from twin.entity import RELATION_TYPES, Relation
 from twin.instant import DAY, HOUR, MINUTE, parse_instant
-from twin.model import City, CityPlan, Feed
-from twin.observed_property import BUILT_IN, Retention
-from twin.quality_rules import QualityRules, Stuck
-from twin.sensor import Datastream, Sensor
+from twin.model.calibration import Calibration, Maintenance
+from twin.model.city_model import City, CityPlan, Feed
+from twin.model.entity import RELATION_TYPES, Relation
+from twin.model.observed_property import BUILT_IN, Retention
+from twin.model.sensor import Datastream, Sensor
+from twin.quality.quality_rules import QualityRules, Stuck
 
 
 @pytest.fixture

@@ -11,8 +11,8 @@ from cities.rules import RULES_MAX, read_rule
 from tests.alarm_cities import alarm_city
 from tests.unit.cities.folders import RULES, FaultCase, assert_told, faults_of, write_folder
 from twin.alarms.rule import Rule
-from twin.entity import Entity, Relation
-from twin.model import CityModel
+from twin.model.city_model import CityModel
+from twin.model.entity import Entity, Relation
 
 CASES: list[FaultCase] = [
     # layout

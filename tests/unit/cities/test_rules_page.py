@@ -15,7 +15,7 @@ from cities.rule_schema import RuleItem, ValueItem
 from cities.rules import read_rule
 from tests.unit.cities.folders import write_folder
 from twin.alarms.rule import Rule
-from twin.model import CityModel
+from twin.model.city_model import CityModel
 
 PAGE = (Path(__file__).parents[3] / "docs" / "rules.md").read_text(encoding="utf-8")
 BLOCKS = [yaml.safe_load(text) for text in re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)]

@@ -13,9 +13,9 @@ from cities.write import write_city
 from tests.cities import model_of
 from tests.unit.cities.folders import SENSORS, write_folder
 from twin.instant import DAY, SECOND
-from twin.model import CityPlan
-from twin.observed_property import BUILT_IN, ObservedProperty, Retention
-from twin.quality_rules import GOOD, QualityRules, Spike, Stuck
+from twin.model.city_model import CityPlan
+from twin.model.observed_property import BUILT_IN, ObservedProperty, Retention
+from twin.quality.quality_rules import GOOD, QualityRules, Spike, Stuck
 
 
 def in_order(plan: CityPlan) -> CityPlan:

@@ -12,8 +12,8 @@ from pydantic import ValidationError
 from ingest.acknowledgement import LogReplacedError, Unstored, WhenLogged
 from ingest.settings import RECEIVE_STORED_MAX, IngestSettings
 from storage.ledger_store import UNCONFIRMED_MAX
-from twin.codec import VERSION
-from twin.stored_positions import StoredPositions
+from twin.wire.codec import VERSION
+from twin.wire.stored_positions import StoredPositions
 
 FIRST, SECOND, REFUSED = ("observations", 0), ("observations", 1), ("quarantine", 0)
 

@@ -10,8 +10,8 @@ import pytest
 from ingest.decoders.airrohr import DECODER
 from ingest.decoding import PayloadError, Reading
 from tests.payloads import AIRROHR, CONTEXT
-from twin.plausibility import Reason
-from twin.quality import QualityFlag
+from twin.quality.plausibility import Reason
+from twin.quality.quality_flags import QualityFlag
 
 RECEPTION = int(QualityFlag.TIME_OF_RECEPTION)
 

@@ -19,8 +19,8 @@ from simulators.devices import devices_of
 from simulators.fleet import FEEDS, fleet
 from simulators.truth.city import CityTruth
 from twin.instant import parse_instant
-from twin.model import CityPlan, Feed
-from twin.probe import probe_topic
+from twin.model.city_model import CityPlan, Feed
+from twin.wire.probe import probe_topic
 
 NOON = parse_instant("2026-11-23T12:00:00Z")
 

@@ -13,8 +13,8 @@ from ingest.p1_telegram import crc16
 from ingest.pseudonym import Pseudonymiser
 from tests.payloads import CONTEXT, DSMR_V2, DSMR_V4_UNPADDED, DSMR_V5
 from twin.instant import format_instant, parse_instant
-from twin.plausibility import Reason
-from twin.quality import QualityFlag
+from twin.quality.plausibility import Reason
+from twin.quality.quality_flags import QualityFlag
 
 TOPIC = "dsmr/gw-12/telegram"
 PSEUDONYMISE = Pseudonymiser(b"a key of enough bytes")

@@ -12,8 +12,8 @@ from ingest.decoding import DecodingContext, PayloadError, Reading
 from ingest.pseudonym import Pseudonymiser
 from tests.payloads import CONTEXT, HOMEWIZARD_V1, HOMEWIZARD_V2
 from twin.instant import format_instant, parse_instant
-from twin.plausibility import Reason
-from twin.quality import QualityFlag
+from twin.quality.plausibility import Reason
+from twin.quality.quality_flags import QualityFlag
 
 TOPIC = "homewizard/gw-12/measurement"
 PSEUDONYMISE = Pseudonymiser(b"a key of enough bytes")

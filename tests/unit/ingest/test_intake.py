@@ -13,8 +13,8 @@ from tests.cities import small_city
 from tests.intake import NOISE, NOON, SESSION, intake_of, message, noise
 from tests.meter_city import meter_city
 from tests.payloads import DSMR_V5, RECEIVED
-from twin.messages import MessageHeader
-from twin.model import CityModel, Feed
+from twin.model.city_model import CityModel, Feed
+from twin.wire.messages import MessageHeader
 
 METER = "dsmr/gw-12/telegram"
 METER_ID = b"4530303632303030303132333435363738"

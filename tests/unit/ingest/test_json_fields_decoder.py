@@ -8,8 +8,8 @@ from ingest.decoders.json_fields import DECODER
 from ingest.decoding import PayloadError, Reading
 from tests.payloads import CONTEXT, JSON_FIELDS
 from twin.instant import parse_instant
-from twin.plausibility import Reason
-from twin.quality import QualityFlag
+from twin.quality.plausibility import Reason
+from twin.quality.quality_flags import QualityFlag
 
 
 def test_every_scalar_is_a_field_by_its_dotted_path() -> None:

@@ -12,8 +12,8 @@ from ingest.decoders import chirpstack, ttn
 from ingest.decoding import Decoder, PayloadError, Reading
 from tests.payloads import CHIRPSTACK, CONTEXT, TTN
 from twin.instant import parse_instant
-from twin.plausibility import Reason
-from twin.quality import QualityFlag
+from twin.quality.plausibility import Reason
+from twin.quality.quality_flags import QualityFlag
 
 
 def readings(decoder: Decoder, payload: bytes) -> dict[str, Reading]:

@@ -10,8 +10,8 @@ from ingest.decoders.native import DECODER
 from ingest.decoding import PayloadError, Reading
 from tests.payloads import CONTEXT, NATIVE, SENML
 from twin.instant import parse_instant
-from twin.plausibility import Reason
-from twin.quality import QualityFlag
+from twin.quality.plausibility import Reason
+from twin.quality.quality_flags import QualityFlag
 
 TOPIC = "livetwin/alkmaar/aq-overdie-1/observations"
 NOON = parse_instant("2026-11-23T12:00:00Z")

@@ -10,7 +10,7 @@ from aiokafka.errors import KafkaConnectionError
 from ingest.publisher import Publisher
 from ingest.records import RecordMaker
 from tests.intake import SESSION, intake_of, message, noise
-from twin.messages import OBSERVATIONS, ObservationBatch
+from twin.wire.messages import OBSERVATIONS, ObservationBatch
 
 PARTITIONS = 4
 

@@ -14,9 +14,9 @@ from tests.cities import small_city
 from tests.intake import NOON, SESSION, intake_of, message, noise
 from tests.meter_city import meter_city
 from tests.payloads import DSMR_V5, HOMEWIZARD_V1, RECEIVED
-from twin.codec import VERSION
-from twin.messages import QuarantinedMessage
-from twin.model import CityModel
+from twin.model.city_model import CityModel
+from twin.wire.codec import VERSION
+from twin.wire.messages import QuarantinedMessage
 
 NEW = "livetwin/town/noise-9/observations"
 METER = "dsmr/gw-12/telegram"

@@ -13,7 +13,7 @@ from ingest.decoders import Routes, registered, registry
 from ingest.decoding import Decoder, RegistrationError
 from runtime.outlet_topics import Topics, may_match_output
 from tests.payloads import TOPICS_AND_PAYLOADS
-from twin.model import Feed
+from twin.model.city_model import Feed
 
 JSON_FIELDS = registry()["json_fields"]
 

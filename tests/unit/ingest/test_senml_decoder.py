@@ -11,8 +11,8 @@ from ingest.decoders.senml import DECODER
 from ingest.decoding import PayloadError, Reading
 from tests.payloads import CONTEXT, RECEIVED, SENML
 from twin.instant import MINUTE, SECOND, parse_instant
-from twin.plausibility import Reason
-from twin.quality import QualityFlag
+from twin.quality.plausibility import Reason
+from twin.quality.quality_flags import QualityFlag
 
 
 def readings(*records: Any) -> dict[str, Reading]:

@@ -12,8 +12,8 @@ from api.events import Event, GapReason, gap_data, state_data
 from outlets.cloud_event import CloudEvent, cloud_event, message
 from tests.alarm_events import alarm_event, operand
 from tests.unit.api.conftest import NOW, make_model
-from twin.messages import Update
-from twin.observation import Observation
+from twin.model.observation import Observation
+from twin.wire.messages import Update
 
 MODEL = make_model()
 STATE = state_data(

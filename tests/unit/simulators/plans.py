@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from twin.entity import Entity
 from twin.instant import MINUTE, SECOND, Duration
-from twin.model import City, CityPlan
-from twin.observed_property import BUILT_IN
-from twin.sensor import Datastream, Sensor
-from twin.units import conversion
+from twin.model.city_model import City, CityPlan
+from twin.model.entity import Entity
+from twin.model.observed_property import BUILT_IN
+from twin.model.sensor import Datastream, Sensor
+from twin.model.units import conversion
 
 INTERVALS: dict[str, Duration] = {"dsmr": 10 * SECOND, "homewizard": 10 * SECOND, "airrohr": 145 * SECOND}
 

@@ -25,7 +25,7 @@ from twin.backtest.replay import Replay
 from twin.indicators.indicator import InputValue
 from twin.indicators.registry import REGISTRY
 from twin.instant import DAY, HOUR, MINUTE, Instant, parse_instant
-from twin.model import CityModel
+from twin.model.city_model import CityModel
 
 EVENING = parse_instant("2026-11-24T17:00:00+01:00")
 STEP = 10 * MINUTE

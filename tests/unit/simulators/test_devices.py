@@ -16,7 +16,7 @@ from simulators.devices.ttn import without_empty
 from simulators.truth.city import CityTruth
 from tests.unit.simulators.plans import city_of, observed
 from twin.instant import MINUTE, parse_instant
-from twin.model import CityPlan
+from twin.model.city_model import CityPlan
 
 GOLDEN = Path(__file__).parent / "golden"
 NOON = parse_instant("2026-11-23T12:00:07.250+01:00")

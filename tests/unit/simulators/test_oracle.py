@@ -18,9 +18,9 @@ from simulators.devices.device import Message
 from simulators.fleet import FEEDS, fleet
 from simulators.truth.city import CityTruth
 from twin.instant import HOUR, MINUTE, SECOND, Instant, parse_instant
-from twin.model import CityModel, CityPlan
-from twin.observed_property import BUILT_IN
-from twin.plausibility import PlausibilityBounds, judge
+from twin.model.city_model import CityModel, CityPlan
+from twin.model.observed_property import BUILT_IN
+from twin.quality.plausibility import PlausibilityBounds, judge
 
 ALKMAAR = Path(__file__).parents[3] / "cities" / "alkmaar"
 TUESDAY = parse_instant("2026-11-24T17:20:03.123+01:00")

@@ -15,8 +15,8 @@ from simulators.settings import SimulatorSettings
 from simulators.truth.city import CityTruth
 from tests.unit.simulators.plans import city_of, observed
 from twin.instant import DAY, HOUR, MINUTE, Instant, parse_instant
-from twin.observed_property import BUILT_IN
-from twin.sensor import Datastream
+from twin.model.observed_property import BUILT_IN
+from twin.model.sensor import Datastream
 
 EVENING = parse_instant("2026-11-24T17:00:00+01:00")
 MIDNIGHT = parse_instant("2027-01-01T00:00:00+01:00")

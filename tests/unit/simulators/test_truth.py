@@ -19,7 +19,7 @@ from simulators.truth.water import Water
 from simulators.truth.weather import Weather
 from tests.unit.simulators.plans import city_of, observed
 from twin.instant import DAY, HOUR, MINUTE, SECOND, parse_instant
-from twin.observed_property import BUILT_IN
+from twin.model.observed_property import BUILT_IN
 
 ALKMAAR = Place(4.75, 52.63)
 MONDAY = parse_instant("2026-11-23T00:00:00+01:00")

@@ -20,7 +20,7 @@ from tests.alarm_events import (
     operand,
 )
 from twin.alarms.messages import AlarmEvent
-from twin.duty import NOTIFICATIONS
+from twin.model.duty import NOTIFICATIONS
 
 RAISED = alarm_event()
 

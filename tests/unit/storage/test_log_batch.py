@@ -7,11 +7,14 @@ from msgspec.structs import replace
 from runtime import topics
 from storage.log_batch import LogBatch, LogRecord
 from tests.integration.storage.historian_runs import quarantined, with_headers
-from twin import messages
-from twin.codec import VERSION
 from twin.datastream_snapshot import LastGood
 from twin.instant import HOUR, MINUTE
-from twin.messages import (
+from twin.model.observation import Observation
+from twin.quality.plausibility import Reason
+from twin.state.window import Aggregate
+from twin.wire import messages
+from twin.wire.codec import VERSION
+from twin.wire.messages import (
     AggregateBatch,
     Assessment,
     ObservationBatch,
@@ -21,9 +24,6 @@ from twin.messages import (
     UpdateKind,
     encode_observations,
 )
-from twin.observation import Observation
-from twin.plausibility import Reason
-from twin.window import Aggregate
 
 ONE = Observation(1, 1_000, 2_000, 3.5)
 

@@ -10,7 +10,7 @@ from storage.bounds import DATASTREAM_MAX, FLAGS_MAX
 from storage.observation_rows import copied, datastreams_of, fits, joined, rows_of, times_of
 from tests.copy_rows import binary_copy
 from twin.instant import INSTANT_MAX, INSTANT_MIN, to_datetime
-from twin.observation import Observation
+from twin.model.observation import Observation
 
 TYPES = ("timestamptz", "timestamptz", "float8", "int4", "int2")
 

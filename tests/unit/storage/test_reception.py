@@ -10,7 +10,8 @@ from msgspec.structs import replace
 from storage.reception import Reception
 from tests.integration.storage.historian_runs import payload_of, with_headers
 from twin.instant import HOUR, MINUTE
-from twin.messages import (
+from twin.model.observation import Observation
+from twin.wire.messages import (
     OBSERVATIONS,
     ObservationBatch,
     decode_headers,
@@ -18,7 +19,6 @@ from twin.messages import (
     encode_headers,
     encode_observations,
 )
-from twin.observation import Observation
 
 START = 10 * HOUR
 

@@ -11,8 +11,8 @@ from storage.state_rows import datastream_rows, property_rows
 from tests.copy_rows import binary_copy
 from twin.datastream_snapshot import LastGood
 from twin.instant import INSTANT_MAX, INSTANT_MIN, to_datetime
-from twin.messages import Update, UpdateKind
-from twin.observation import Observation
+from twin.model.observation import Observation
+from twin.wire.messages import Update, UpdateKind
 
 PROPERTY = (
     *("text", "text", "int8", "float8", "timestamptz", "timestamptz", "int2", "int4[]"),

@@ -12,11 +12,11 @@ from tests.stage_run import StageRun
 from tests.unit.stream.test_alarms import CANAL, START, kinds, level
 from twin.alarms.rule import Outage, Rule, Selection, Silence, Text
 from twin.alarms.severity import Severity
-from twin.calibration import Maintenance
-from twin.entity import Entity
 from twin.instant import HOUR, MINUTE, SECOND
-from twin.model import CityModel
-from twin.sensor import Sensor
+from twin.model.calibration import Maintenance
+from twin.model.city_model import CityModel
+from twin.model.entity import Entity
+from twin.model.sensor import Sensor
 
 SILENT = Rule(
     id="silent",

@@ -12,7 +12,7 @@ from twin.alarms.operand import Operand
 from twin.alarms.rule import Expression, Level, Selection, Threshold
 from twin.alarms.severity import Severity
 from twin.instant import MINUTE, SECOND
-from twin.observation import Observation
+from twin.model.observation import Observation
 
 START = 1_767_225_600_000_000
 CANAL, POLDER = 1, 2

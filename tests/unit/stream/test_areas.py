@@ -6,11 +6,11 @@ from stream.areas import AreaStage, AreaStages
 from stream.stage import NOTHING
 from tests.changelog import Changelog
 from tests.cities import small_city
-from twin.codec import VERSION
-from twin.entity import Entity
 from twin.instant import MINUTE
-from twin.messages import AREA_INPUTS, UPDATES, AreaInput, AreaInputBatch, Update
-from twin.model import CityModel
+from twin.model.city_model import CityModel
+from twin.model.entity import Entity
+from twin.wire.codec import VERSION
+from twin.wire.messages import AREA_INPUTS, UPDATES, AreaInput, AreaInputBatch, Update
 
 KIND = AreaStages("log-1", 1, 4)
 

@@ -19,11 +19,19 @@ from tests.changelog import Changelog
 from tests.cities import small_city
 from tests.strategies import observations
 from twin.alarms.messages import ALARM_INPUTS
-from twin.codec import VERSION
 from twin.instant import HOUR, MINUTE, SECOND
-from twin.messages import AGGREGATES, AREA_INPUTS, UPDATES, ObservationBatch, Repair, UpdateKind, partition_of
-from twin.observation import Observation
-from twin.quality import QualityFlag
+from twin.model.observation import Observation
+from twin.quality.quality_flags import QualityFlag
+from twin.wire.codec import VERSION
+from twin.wire.messages import (
+    AGGREGATES,
+    AREA_INPUTS,
+    UPDATES,
+    ObservationBatch,
+    Repair,
+    UpdateKind,
+    partition_of,
+)
 
 MODEL = small_city()
 BUCKETS = 4

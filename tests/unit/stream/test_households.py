@@ -9,12 +9,12 @@ from stream.entity_stages import EntityStages
 from stream.stage import NOTHING, Output
 from tests.changelog import Changelog
 from tests.household_city import household_city
-from twin.codec import VERSION
-from twin.cohort import CONNECTIONS_MIN, Past
 from twin.instant import MINUTE
-from twin.messages import AREA_INPUTS, UPDATES, AreaInput, ObservationBatch, Update, UpdateKind
-from twin.model import CityModel
-from twin.observation import Observation
+from twin.model.city_model import CityModel
+from twin.model.observation import Observation
+from twin.privacy.cohort import CONNECTIONS_MIN, Past
+from twin.wire.codec import VERSION
+from twin.wire.messages import AREA_INPUTS, UPDATES, AreaInput, ObservationBatch, Update, UpdateKind
 
 KIND = EntityStages("log-1", 1, 4, 5 * MINUTE)
 

@@ -8,7 +8,7 @@ from tests.changelog import Changelog
 from tests.neighbour_town import MODEL, POSTS, ROLLED_UP, Stages
 from twin.datastream_snapshot import LastGood
 from twin.instant import MINUTE
-from twin.quality import QualityFlag
+from twin.quality.quality_flags import QualityFlag
 
 DISAGREES = int(QualityFlag.DISAGREES)
 NORTH = {"town.north.a": 20.0, "town.north.b": 20.5, "town.north.c": 19.5}

@@ -6,11 +6,11 @@ from runtime.topics import ALARMS, OBSERVATIONS
 from tests.alarm_cities import alarm_city
 from tests.stage_run import StageRun
 from twin.alarms.messages import ALARMS as ALARMS_CODEC
-from twin.codec import VERSION
 from twin.instant import SECOND, parse_instant
-from twin.messages import OBSERVATIONS as OBSERVATIONS_CODEC
-from twin.messages import ObservationBatch
-from twin.probe import Probe
+from twin.wire.codec import VERSION
+from twin.wire.messages import OBSERVATIONS as OBSERVATIONS_CODEC
+from twin.wire.messages import ObservationBatch
+from twin.wire.probe import Probe
 
 NOON = parse_instant("2026-11-23T12:00:00Z")
 

@@ -17,11 +17,11 @@ from stream.stage import NOTHING, Knowledge
 from stream.surroundings import Confirmation
 from stream.worker import SEEK_BACK_TRIES_MAX, HoleError, Worker
 from tests.cities import small_city
-from twin.codec import VERSION
 from twin.instant import MINUTE
-from twin.messages import OBSERVATIONS, UPDATES, ObservationBatch, encode_observations, partition_of
-from twin.model import CityModel
-from twin.observation import Observation
+from twin.model.city_model import CityModel
+from twin.model.observation import Observation
+from twin.wire.codec import VERSION
+from twin.wire.messages import OBSERVATIONS, UPDATES, ObservationBatch, encode_observations, partition_of
 
 PARTITION = partition_of("town.canal", 4)
 

@@ -14,7 +14,7 @@ from twin.alarms.rule import Deviation, Expression, Level, Rate, Threshold, Time
 from twin.alarms.schedule import Interval, Schedule
 from twin.alarms.severity import Severity
 from twin.instant import DAY, HOUR, MINUTE, SECOND, Instant
-from twin.quality import QualityFlag
+from twin.quality.quality_flags import QualityFlag
 
 MINOR, MAJOR = int(Severity.MINOR), int(Severity.MAJOR)
 MONDAY = 1_767_567_600_000_000  # 5 January 2026, 00:00 in Alkmaar

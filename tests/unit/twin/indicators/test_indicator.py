@@ -18,7 +18,7 @@ from twin.indicators.indicator import (
     number,
 )
 from twin.instant import HOUR, MINUTE
-from twin.quality import QualityFlag
+from twin.quality.quality_flags import QualityFlag
 
 
 def total(given: Given, attributes: Attributes) -> float | None:

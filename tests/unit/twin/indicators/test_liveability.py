@@ -9,8 +9,8 @@ import pytest
 from twin.indicators.indicator import IndicatorValue
 from twin.indicators.liveability import TITLES, YARDSTICKS, DomainScore, liveability_card
 from twin.indicators.registry import REGISTRY
-from twin.observed_property import BUILT_IN
-from twin.quality import QualityFlag
+from twin.model.observed_property import BUILT_IN
+from twin.quality.quality_flags import QualityFlag
 
 
 def of(**values: float) -> dict[str, IndicatorValue]:

@@ -11,9 +11,9 @@ import pytest
 from twin.indicators.indicator import Indicator, IndicatorValue, Inputs, InputValue
 from twin.indicators.registry import REGISTRY, fed_by
 from twin.instant import HOUR, MINUTE
-from twin.observed_property import BUILT_IN
-from twin.quality import QualityFlag
-from twin.units import known_units
+from twin.model.observed_property import BUILT_IN
+from twin.model.units import known_units
+from twin.quality.quality_flags import QualityFlag
 
 PAGE = Path(__file__).resolve().parents[4] / "docs" / "indicators.md"
 

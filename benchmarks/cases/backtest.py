@@ -1,0 +1,244 @@
+"""The case `backtest`: what a back-test costs over a month of stored history.
+
+A database of its own is filled with 30 days of one-minute values of 100 entities, and with the hourly means
+of the weeks before; then each kind of rule is tested over all of it, as the api does, reading included.
+Values have a resolution of 0.1, follow the day and wander; every few days one of an entity is beyond the
+threshold.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import shutil
+import tempfile
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import click
+import numpy as np
+import psutil
+
+from benchmarks.measure.machine import describe_machine
+from benchmarks.report.results import OUT, keep
+from cli.embedded.postgres import EmbeddedPostgres
+from storage.backtest import backtest as run_backtest
+from storage.database import Connection, connect
+from storage.migrate import migrate
+from twin.alarms.expression import Program
+from twin.alarms.operand import Operand
+from twin.alarms.rule import Condition, Deviation, Expression, Level, Rate, Rule, Text, Threshold, Times
+from twin.alarms.severity import Severity
+from twin.instant import DAY, HOUR, MINUTE, SECOND, Instant, to_datetime
+from twin.model.city_model import City, CityModel
+from twin.model.entity import Entity, Relation
+from twin.model.sensor import Datastream, Sensor
+
+ENTITIES = 100
+DAYS = 30
+START: Instant = 1_764_547_200 * SECOND  # 2025-12-01T00:00:00Z
+KINDS = ("threshold", "n of m", "expression", "two operands", "rate", "deviation")
+WEEKS_BEFORE = 6  # of hourly means, for what is usual
+
+
+@click.command()
+@click.option("--entities", type=click.IntRange(1, 1_000), default=ENTITIES, show_default=True)
+@click.option("--days", type=click.IntRange(1, 366), default=DAYS, show_default=True)
+@click.option("--kind", type=click.Choice(KINDS), multiple=True, default=KINDS)
+def backtest(*, entities: int, days: int, kind: tuple[str, ...]) -> None:
+    """Test rules over stored one-minute values; print what that takes."""
+    machine = describe_machine(OUT.parent)
+    found = asyncio.run(_measure(entities, days, kind))
+    keep("backtest", {"machine": machine, "entities": entities, "days": days, "seconds": found})
+
+
+async def _measure(entities: int, days: int, kinds: tuple[str, ...]) -> dict[str, dict[str, float]]:
+    model, end = _city(entities), START + days * DAY
+    found: dict[str, dict[str, float]] = {}
+    async with _database() as (connection, postgres):
+        began = time.monotonic()
+        for day in range(days):
+            await _fill(connection, entities, day)
+        await _fill_hours(connection, entities)
+        await connection.execute("ANALYZE observation")
+        await connection.execute("ANALYZE aggregate_hour")
+        await connection.commit()
+        rows = entities * days * 1440
+        print(f"{rows:,} values of {entities} entities are stored after {time.monotonic() - began:.0f} s")
+        print(f"{'rule':<12}{'seconds':>9}{'CPU here':>10}{'CPU there':>11}{'firings':>9}")
+        for kind in kinds:
+            here, there, began = time.process_time(), _cpu_of(postgres), time.monotonic()
+            findings = await run_backtest(connection, [_rule(kind)], model, (START, end), Severity.MINOR)
+            seconds = {
+                "seconds": round(time.monotonic() - began, 2),
+                "cpuHere": round(time.process_time() - here, 2),
+                "cpuThere": round(_cpu_of(postgres) - there, 2),
+            }
+            found[kind] = seconds
+            print(
+                f"{kind:<12}{seconds['seconds']:>9.2f}{seconds['cpuHere']:>10.2f}{seconds['cpuThere']:>11.2f}"
+                f"{len(findings[0].firings):>9}"
+            )
+    return found
+
+
+@asynccontextmanager
+async def _database() -> AsyncIterator[tuple[Connection, int]]:
+    """A database of its own with our tables, and the process that serves the connection."""
+    folder = _folder()
+    cluster = EmbeddedPostgres(folder)
+    try:
+        await cluster.start()
+        await cluster.create_database()
+        await migrate(cluster.dsn())
+        async with await connect(cluster.dsn(), role="benchmark") as connection:
+            yield connection, connection.info.backend_pid
+    finally:
+        await cluster.stop()
+        shutil.rmtree(folder)
+
+
+def _folder() -> Path:
+    folder = Path(tempfile.mkdtemp(prefix="livetwin-bench-"))
+    folder.chmod(0o755)  # the service runs under an account of its own when we are root
+    return folder
+
+
+def _cpu_of(process: int) -> float:
+    times = psutil.Process(process).cpu_times()
+    return times.user + times.system
+
+
+async def _fill(connection: Connection, entities: int, day: int) -> None:
+    """Store a day, in the order in which it would have come."""
+    dice = np.random.default_rng(day)
+    times = START + day * DAY + np.arange(1440, dtype=np.int64) * MINUTE
+    daily = 12 + 6 * np.sin(np.arange(1440) / 1440 * 2 * np.pi)
+    wandering = np.cumsum(dice.normal(0, 0.25, (entities, 1440)), axis=1)
+    values = np.maximum(0.5, daily + wandering + dice.normal(0, 0.3, (entities, 1440))).round(1)
+    ids = np.tile(np.arange(1, entities + 1, dtype=np.int32), 1440)
+    moments = np.repeat(times, entities)
+    rows = np.zeros(len(ids), _ROW)
+    rows["fields"], rows["l8"], rows["l8b"], rows["l8c"], rows["l4"], rows["l2"] = 5, 8, 8, 8, 4, 2
+    rows["id"], rows["value"] = ids, values.T.ravel()
+    rows["time"] = moments - _POSTGRES_EPOCH
+    rows["received"] = rows["time"] + SECOND
+    async with connection.cursor() as cursor, cursor.copy(_COPY) as copy:
+        await copy.write(_HEADER + rows.tobytes() + b"\xff\xff")
+    await connection.commit()
+
+
+async def _fill_hours(connection: Connection, entities: int) -> None:
+    """Store what was usual before the first day."""
+    rows = [
+        (id, to_datetime(START - hours * HOUR), 12 + 6 * math.sin((-hours % 24 + 0.5) / 24 * 2 * math.pi))
+        for id in range(1, entities + 1)
+        for hours in range(WEEKS_BEFORE * 7 * 24, 0, -1)
+    ]
+    async with connection.cursor() as cursor, cursor.copy(_COPY_HOURS) as copy:
+        for id, start, mean in rows:
+            await copy.write_row((id, start, 1, 60, 0, 60.0, 0, mean, mean, mean, mean, mean, b""))
+    await connection.commit()
+
+
+# A row of PostgreSQL's binary COPY: how many fields, then the length and the bytes of each.
+_HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)
+_ROW = np.dtype(
+    [
+        *(("fields", ">i2"), ("l4", ">i4"), ("id", ">i4"), ("l8", ">i4"), ("time", ">i8")),
+        *(
+            ("l8b", ">i4"),
+            ("received", ">i8"),
+            ("l8c", ">i4"),
+            ("value", ">f8"),
+            ("l2", ">i4"),
+            ("flags", ">i2"),
+        ),
+    ]
+)
+_POSTGRES_EPOCH: Instant = 946_684_800 * SECOND
+_COPY = """COPY observation (datastream_id, phenomenon_time, received_time, value, flags)
+FROM STDIN (FORMAT BINARY)"""
+
+
+_BOTH = "pm2_5 > 25.0 && pm2_5 > 2.0 * isNextTo.pm2_5"
+
+_COPY_HOURS = """COPY aggregate_hour (datastream_id, start, revision, count, suspect,
+    expected, flags, minimum, maximum, mean, first, last, sketch) FROM STDIN"""
+
+
+def _rule(kind: str) -> Rule:
+    operand = Operand("pm2_5")
+    levels = (Level(Severity.WARNING, 25.0, 20.0), Level(Severity.MINOR, 35.0, 30.0))
+    conditions: dict[str, Condition] = {
+        "threshold": Threshold(operand=operand, direction="above", levels=levels),
+        "expression": Expression(source="pm2_5 > 25.0", operands=(operand,), severity=Severity.MINOR),
+        "n of m": Threshold(
+            operand=operand,
+            direction="above",
+            levels=(Level(Severity.MINOR, 25.0, 20.0),),
+            times=Times(7, 10),
+        ),
+        "two operands": Expression(source=_BOTH, operands=Program(_BOTH).operands, severity=Severity.MINOR),
+        "rate": Threshold(
+            operand=operand,
+            direction="above",
+            levels=(Level(Severity.MINOR, 20.0, 10.0),),
+            transform=Rate(HOUR, 30 * MINUTE),
+        ),
+        "deviation": Threshold(
+            operand=operand,
+            direction="above",
+            levels=(Level(Severity.MINOR, 15.0, 10.0),),
+            transform=Deviation("absolute"),
+        ),
+    }
+    return Rule(
+        id=kind,
+        version=1,
+        title=Text(kind, kind),
+        theme="environment",
+        condition=conditions[kind],
+        on_delay=10 * MINUTE,
+        off_delay=10 * MINUTE,
+    )
+
+
+def _city(entities: int) -> CityModel:
+    sites = [
+        Entity(
+            id=f"site-{n}",
+            type="MonitoringSite",
+            name=f"Site {n}",
+            parent="city",
+            relations=(Relation("isNextTo", f"site-{n % entities + 1}"),),
+        )
+        for n in range(1, entities + 1)
+    ]
+    sensors = [
+        Sensor(id=f"sensor-{n}", feed="native", device=f"sensor-{n}", entity=f"site-{n}", interval=MINUTE)
+        for n in range(1, entities + 1)
+    ]
+    datastreams = [
+        Datastream(
+            id=number,
+            sensor=one.id,
+            entity=one.entity,
+            property="pm2_5",
+            field="pm2_5",
+            unit="ug/m3",
+            scale=1.0,
+            offset=0.0,
+            interval=MINUTE,
+        )
+        for number, one in enumerate(sensors, 1)
+    ]
+    return CityModel(
+        version=1,
+        city=City(id="city", name="City", timezone="Europe/Amsterdam"),
+        entities={one.id: one for one in (Entity(id="city", type="Municipality", name="City"), *sites)},
+        sensors={one.id: one for one in sensors},
+        datastreams={one.id: one for one in datastreams},
+    )

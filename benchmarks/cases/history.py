@@ -1,0 +1,197 @@
+"""The case `history`: how fast the history of a hundred thousand observations answers.
+
+Each question is asked over HTTP, one after the other, of a system that does nothing else meanwhile.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import math
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from http.client import HTTPConnection
+from pathlib import Path
+from typing import Any, NamedTuple
+from urllib.parse import urlencode
+
+import click
+
+from benchmarks.measure.bench_system import HOST, BenchSystem
+from benchmarks.measure.machine import describe_machine
+from benchmarks.measure.processes import Meter
+from benchmarks.measure.worker_process import BenchmarkError
+from benchmarks.past import PROPERTY, SITES, Site, past_city, write_past
+from benchmarks.report.results import keep
+from cities.write import write_city
+from runtime.clock import system_clock
+from storage.database import connect
+from twin.instant import DAY, HOUR, MINUTE, Instant, format_instant
+
+SCHEMA = 1
+
+ROUNDS = 40
+QUICK_ROUNDS = 8
+WARM_UP = 2
+TIMEOUT_S = 60.0
+
+INTERVALS = ("P1M", "P1W", "P1D", "PT1H", "PT30M", "PT15M")
+SPANS = ((1, "PT15M"), (7, "PT1H"), (70, "P1D"))
+AGGREGATES = ("mean", "p50,p95")
+
+
+class Question(NamedTuple):
+    """What is asked."""
+
+    site: Site
+    start: Instant
+    end: Instant
+    interval: str
+    aggregate: str
+
+    @property
+    def path(self) -> str:
+        """The request."""
+        asked = {
+            "property": PROPERTY,
+            "start": format_instant(self.start),
+            "end": format_instant(self.end),
+            "interval": self.interval,
+            "aggregate": self.aggregate,
+        }
+        return f"/v1/entities/{self.site.entity}/history?{urlencode(asked)}"
+
+
+class Answers(NamedTuple):
+    """How the answers to a question came."""
+
+    question: Question
+    observations: int  #: that the buckets hold
+    buckets: int
+    p50_ms: float
+    p95_ms: float
+    max_ms: float
+    cpu_ms: float  #: of api and database for each answer: also on a busy machine what it costs
+
+
+def questions(end: Instant) -> Iterator[Question]:
+    """Yield every question: all of each site's past, from some minute on, in longer and shorter buckets."""
+    for site in SITES:
+        start = end - site.days * DAY + 7 * MINUTE
+        for interval in INTERVALS:
+            for aggregate in AGGREGATES:
+                yield Question(site, start, end, interval, aggregate)
+
+
+def questions_by_span(end: Instant) -> Iterator[Question]:
+    """Yield a question about the last day, week and more of one datastream, in the buckets of a chart."""
+    for days, interval in SPANS:
+        start = end - days * DAY
+        for aggregate in AGGREGATES:
+            yield Question(SITES[0], start, end, interval, aggregate)
+
+
+def ask(system: BenchSystem, question: Question, rounds: int) -> Answers:
+    """Ask a question again and again. Raises BenchmarkError when it is not answered."""
+    connection = HTTPConnection(HOST, system.ports["http"], timeout=TIMEOUT_S)
+    meter = Meter({name: system.pids[name] for name in ("api", "postgres")})
+    durations: list[float] = []
+    try:
+        for number in range(WARM_UP + rounds):
+            if number == WARM_UP:
+                meter.start()
+            began = time.perf_counter()
+            connection.request("GET", question.path)
+            response = connection.getresponse()
+            body = response.read()
+            durations.append(time.perf_counter() - began)
+            if response.status != 200:
+                raise BenchmarkError(f"{question.path} was answered {response.status}: {body[:300]!r}")
+    finally:
+        connection.close()
+    usage, _ = meter.stop()
+    found = json.loads(body)["buckets"]
+    ordered = sorted(one * 1000 for one in durations[WARM_UP:])
+    return Answers(
+        question,
+        sum(one["count"] + one["suspect"] for one in found),
+        len(found),
+        round(_rank(ordered, 0.5), 1),
+        round(_rank(ordered, 0.95), 1),
+        round(ordered[-1], 1),
+        round(sum(one.cpu_s for one in usage.values()) * 1000 / rounds, 1),
+    )
+
+
+def _rank(ordered: Sequence[float], share: float) -> float:
+    return ordered[math.ceil(share * len(ordered)) - 1]
+
+
+def lines(found: Sequence[Answers]) -> Iterator[str]:
+    """Yield the report, line by line."""
+    yield (
+        f"{'milliseconds':<34}{'aggregate':<10}{'observations':>13}{'buckets':>9}"
+        f"{'p50':>8}{'p95':>8}{'max':>8}{'CPU':>8}"
+    )
+    for one in found:
+        site = one.question.site
+        span = f"{site.sensors} × {site.days} days of {site.interval // MINUTE} min, {one.question.interval}"
+        yield (
+            f"{span:<34}{one.question.aggregate:<10}{one.observations:>13}{one.buckets:>9}"
+            f"{one.p50_ms:>8}{one.p95_ms:>8}{one.max_ms:>8}{one.cpu_ms:>8}"
+        )
+
+
+def document(found: Sequence[Answers], machine: dict[str, Any]) -> dict[str, Any]:
+    """Return the answers as JSON holds them."""
+    return {
+        "schema": SCHEMA,
+        "machine": machine,
+        "history": [
+            {
+                "datastreams": one.question.site.sensors,
+                "intervalS": one.question.site.interval // 1_000_000,
+                "days": one.question.site.days,
+                "bucket": one.question.interval,
+                "aggregate": one.question.aggregate,
+                "observations": one.observations,
+                "buckets": one.buckets,
+                "p50Ms": one.p50_ms,
+                "p95Ms": one.p95_ms,
+                "maxMs": one.max_ms,
+                "cpuMs": one.cpu_ms,
+            }
+            for one in found
+        ],
+    }
+
+
+async def _fill(dsn: str, end: Instant) -> None:
+    async with await connect(dsn, role="benchmark") as connection:
+        await write_past(connection, end)
+
+
+def measure(
+    rounds: int, *, keeps: bool, asks: Callable[[Instant], Iterator[Question]] = questions
+) -> tuple[list[Answers], dict[str, Any]]:
+    """Start a system, give it a past, ask. Raises BenchmarkError when something cannot be measured."""
+    with tempfile.TemporaryDirectory(prefix="livetwin-past-") as folder:
+        Path(folder).chmod(0o755)
+        write_city(past_city(), Path(folder) / "city")
+        with BenchSystem(keep=keeps, options=[f"--city={folder}/city", "--no-simulate"]) as system:
+            machine = describe_machine(system.data_dir)
+            end = system_clock() // HOUR * HOUR
+            asyncio.run(_fill(str(system.ports["database"]), end))
+            return [ask(system, one, rounds) for one in asks(end)], machine
+
+
+@click.command()
+@click.option("--quick", is_flag=True, help=f"Ask {QUICK_ROUNDS} times only.")
+@click.option("--keep", "keeps", is_flag=True, help="Leave the data and the logs where they are.")
+def history(*, quick: bool, keeps: bool) -> None:
+    """Ask for aggregates of a hundred thousand observations; print how long each question takes."""
+    found, machine = measure(QUICK_ROUNDS if quick else ROUNDS, keeps=keeps)
+    for line in lines(found):
+        print(line)
+    keep("history", document(found, machine))

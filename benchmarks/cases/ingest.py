@@ -1,0 +1,142 @@
+"""The case `ingest`: what a message costs in ingest, by stage, from the socket to the bytes of a record.
+
+The session is the real one; a companion plays the broker, and Kafka confirms after a set time. What Kafka's
+client costs is not in it: records are few, and the case `system` has the whole.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+import time
+from pathlib import Path
+
+import click
+import uvloop
+from prometheus_client import CollectorRegistry
+
+from benchmarks.load.bench_city import BenchCity
+from benchmarks.load.ingest_broker import BrokerOptions, serve
+from benchmarks.measure.machine import describe_machine
+from benchmarks.measure.stages import Stages
+from benchmarks.measure.worker_process import Companion
+from benchmarks.report.results import keep
+from ingest import bulk_reading
+from ingest.decoders import Routes, registry
+from ingest.intake import Intake, IntakeOptions
+from ingest.mapping import DeviceMap
+from ingest.metrics import IngestMetrics
+from ingest.pacing import batch_interval_s
+from ingest.probes import divide
+from ingest.pseudonym import Pseudonymiser
+from ingest.records import RecordMaker
+from ingest.session import MqttSession, SessionOptions
+from ingest.settings import IngestSettings
+from runtime.clock import system_clock
+from runtime.collector import calm_collector
+from runtime.mqtt_access import MqttAccess
+from twin.model.city_model import CityModel
+from twin.quality.plausibility import PlausibilityBounds
+
+PARTITIONS = 4
+READY_TIMEOUT_S = 60.0
+
+
+@click.command()
+@click.option("--rate", default=25_000, show_default=True, help="Messages a second; 0: flat out.")
+@click.option("--messages", type=click.IntRange(1, 2_000_000), default=100_000, show_default=True)
+@click.option("--datastreams", type=click.IntRange(20, 100_000), default=2_000, show_default=True)
+@click.option("--packs", is_flag=True, help="SenML packs of ten readings.")
+@click.option("--confirm-ms", default=3.0, show_default=True, help="How long Kafka takes to confirm.")
+@click.option("--one-by-one", is_flag=True, help="Read as with a paho that cannot be read in bulk.")
+def ingest(
+    *, rate: int, messages: int, datastreams: int, packs: bool, confirm_ms: float, one_by_one: bool
+) -> None:
+    """Receive, decode, judge, encode and acknowledge; print microseconds of a core for each message."""
+    machine = describe_machine(Path(tempfile.gettempdir()))
+    city = BenchCity(datastreams=datastreams, each=10 if packs else 4, packs=packs)
+    if one_by_one:
+        bulk_reading._PRIVATE_NAMES = ("_none",)
+    broker = Companion("broker", serve, BrokerOptions(traffic=city.traffic, messages=messages, rate=rate))
+    try:
+        port = broker.answer(READY_TIMEOUT_S)
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            stages, batches = runner.run(_measure(broker, port, city, messages, confirm_ms / 1_000))
+    finally:
+        broker.end()
+    costs = {name: round(cost.own / 1_000 / messages, 2) for name, cost in stages.costs.items()}
+    for name, cost in costs.items():
+        print(f"{name:<14}{cost:>8.2f} µs")
+    print(f"{'in all':<14}{sum(costs.values()):>8.2f} µs a message of {city.pack} readings")
+    print(f"{batches} batches of {messages / batches:.0f} messages each")
+    keep("ingest", {"machine": machine, "rate": rate, "messages": messages, "batches": batches, "us": costs})
+
+
+async def _measure(
+    broker: Companion, port: int, city: BenchCity, messages: int, confirm_s: float
+) -> tuple[Stages, int]:
+    settings = IngestSettings()
+    model = city.model()
+    intake, maker = _intake(model, settings), RecordMaker("bench", system_clock)
+    metrics, stages = IngestMetrics(CollectorRegistry()), Stages()
+    session = MqttSession(_options(port, settings), [f"livetwin/{model.city.id}/#"], system_clock)
+    await session.open()
+    least_s, most_s = settings.batch_interval_ms / 1_000, settings.batch_interval_max_ms / 1_000
+    count = batches = 0
+    calm_collector()
+    broker.tell("go")
+    while count < messages:
+        with stages.stage("receive"):
+            batch = await session.batch(settings.batch_messages_max)
+        begun = time.monotonic()
+        with stages.stage("probes"):
+            received, _ = divide(batch, model.city.timezone)
+        with stages.stage("take"):
+            taken = [intake.take(message, number) for number, message in enumerate(received, count)]
+        with stages.stage("records"):
+            list(maker.records(taken))
+        with stages.stage("confirm"):
+            await asyncio.sleep(confirm_s)
+        with stages.stage("acknowledge"):
+            session.acknowledge(batch)
+        with stages.stage("metrics"):
+            metrics.count(taken)
+        count += len(batch)
+        batches += 1
+        with stages.stage("rest"):
+            interval_s = batch_interval_s(len(batch), least_s, most_s)
+            await asyncio.sleep(interval_s - (time.monotonic() - begun))
+    while not broker.has_answer(0):
+        with stages.stage("receive"):
+            await asyncio.sleep(0.01)
+    closing = asyncio.create_task(session.close())
+    broker.tell("end")
+    await closing
+    return stages, batches
+
+
+def _options(port: int, settings: IngestSettings) -> SessionOptions:
+    return SessionOptions(
+        broker=MqttAccess(host="127.0.0.1", port=port),
+        client_id="bench",
+        keepalive_s=60,
+        session_expiry_s=60,
+        receive_max=settings.receive_max,
+        buffer_bytes_max=settings.buffer_bytes_max,
+        share="",
+    )
+
+
+def _intake(model: CityModel, settings: IngestSettings) -> Intake:
+    return Intake(
+        routes=Routes(registry(), model.feeds),
+        devices=DeviceMap(model, registry(), PARTITIONS),
+        timezone=model.city.timezone,
+        options=IntakeOptions(
+            payload_bytes_max=settings.payload_bytes_max,
+            quarantine_bytes_max=settings.quarantine_bytes_max,
+            plausibility=PlausibilityBounds(),
+        ),
+        pseudonymise=Pseudonymiser(settings.pseudonym_key.get_secret_value().encode()),
+        session="bench",
+    )

@@ -1,0 +1,202 @@
+"""The case `rules`: what an observation costs when many rules do not concern it.
+
+The stages of entities and of alarms take observations from records as they lie on the log, in one process.
+Every entity has the same two rules of its own; the others are for types, areas, relations and single entities
+that are not observed. Each number of rules is measured several times, in turns, and the least counts: what
+else the machine does can only add to it.
+"""
+
+from __future__ import annotations
+
+import gc
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from random import Random
+
+import click
+
+from benchmarks.measure.machine import describe_machine
+from benchmarks.report.results import OUT, keep
+from runtime import topics
+from stream.alarms import AlarmStages
+from stream.entity_stages import EntityStages
+from stream.model_bindings import ModelBindings
+from stream.stage import NOTHING, Stage
+from twin.alarms.messages import ALARM_INPUTS, AlarmInputBatch
+from twin.alarms.operand import Operand
+from twin.alarms.rule import Expression, Level, Rule, Selection, Text, Threshold
+from twin.alarms.severity import Severity
+from twin.instant import MINUTE, SECOND, Instant
+from twin.model.city_model import City, CityModel
+from twin.model.entity import Entity
+from twin.model.observation import Observation
+from twin.model.sensor import Datastream, Sensor
+from twin.wire.codec import VERSION
+from twin.wire.messages import ObservationBatch
+
+ENTITIES = 10_000
+RULES = (2, 10, 100, 1_000)
+ROUNDS = 3
+BATCH = 500
+START: Instant = 1_764_547_200 * SECOND  # 2025-12-01T00:00:00Z
+
+
+@click.command()
+@click.option("--entities", type=click.IntRange(1, 100_000), default=ENTITIES, show_default=True)
+@click.option("--rounds", type=click.IntRange(1, 20), default=ROUNDS, show_default=True)
+def rules(*, entities: int, rounds: int) -> None:
+    """Evaluate few and many rules over the same observations; print what an observation costs."""
+    machine = describe_machine(OUT.parent)
+    found = {count: Cost() for count in RULES}
+    print(f"{entities} entities, one observation of each a round, {rounds} rounds and one to warm up")
+    runs = {count: _Run(_city(entities, count)) for count in RULES}
+    for number in range(rounds + 1):
+        for count, run in runs.items():
+            run.round(number, found[count] if number else Cost())
+    print(f"{'rules':>8}{'bind ms':>10}{'entity us':>11}{'alarms us':>11}{'both us':>9}{'ratio':>7}")
+    least = found[RULES[0]].both_us
+    for count, cost in found.items():
+        print(
+            f"{count:>8}{runs[count].bind_s * 1e3:>10.0f}{cost.entity_us:>11.1f}{cost.alarms_us:>11.1f}"
+            f"{cost.both_us:>9.1f}{cost.both_us / least:>7.2f}"
+        )
+    keep(
+        "rules",
+        {
+            "machine": machine,
+            "entities": entities,
+            "rounds": rounds,
+            "costs": {
+                str(count): {
+                    "bindMs": round(runs[count].bind_s * 1e3, 1),
+                    "entityUs": round(cost.entity_us, 2),
+                    "alarmsUs": round(cost.alarms_us, 2),
+                }
+                for count, cost in found.items()
+            },
+        },
+    )
+
+
+@dataclass(slots=True)
+class Cost:
+    """Microseconds of processor time for each observation: the least of the rounds."""
+
+    entity_us: float = float("inf")
+    alarms_us: float = float("inf")
+
+    @property
+    def both_us(self) -> float:
+        """Both stages together."""
+        return self.entity_us + self.alarms_us
+
+
+class _Run:
+    """The stages under one set of rules."""
+
+    def __init__(self, model: CityModel) -> None:
+        self._model = model
+        began = time.process_time()
+        bindings = ModelBindings()
+        found, _ = bindings.of(model)
+        for entity in model.entities:
+            found.subject(entity)
+        self.bind_s = time.process_time() - began
+        self._entities: Stage[ObservationBatch] = EntityStages("log", 1, 4, 5 * MINUTE, bindings).seeded(
+            0, NOTHING, model
+        )
+        self._alarms: Stage[AlarmInputBatch] = AlarmStages("log", 1, 4, bindings).seeded(0, NOTHING, model)
+
+    def round(self, number: int, cost: Cost) -> None:
+        """Let every sensor speak once."""
+        told: list[bytes] = []
+        batches = list(_observations(self._model, number))
+        gc.collect()
+        began = time.process_time_ns()
+        for batch in batches:
+            applied = self._entities.apply(self._entities.offset + 1, batch, self._model)
+            told += [one.value for one in applied.outputs if one.topic == topics.ALARM_INPUTS]
+        middle = time.process_time_ns()
+        for value in told:
+            self._alarms.apply(self._alarms.offset + 1, ALARM_INPUTS.decode(value), self._model)
+        ended = time.process_time_ns()
+        count = sum(len(batch.observations) for batch in batches)
+        cost.entity_us = min(cost.entity_us, (middle - began) / count / 1e3)
+        cost.alarms_us = min(cost.alarms_us, (ended - middle) / count / 1e3)
+
+
+def _observations(model: CityModel, number: int) -> Iterator[ObservationBatch]:
+    dice = Random(number)
+    now = START + number * MINUTE
+    made = [Observation(one.id, now, now, dice.gauss(10.0, 3.0)) for one in model.datastreams.values()]
+    for begin in range(0, len(made), BATCH):
+        yield ObservationBatch(VERSION, tuple(made[begin : begin + BATCH]), now + begin)
+
+
+def _city(entities: int, rules: int) -> CityModel:
+    districts = [Entity(id=f"district-{n}", type="District", name=f"D{n}", parent="city") for n in range(10)]
+    sites = [
+        Entity(id=f"site-{n}", type="MonitoringSite", name=f"Site {n}", parent=f"district-{n % 10}")
+        for n in range(entities)
+    ]
+    sensors = [
+        Sensor(id=f"sensor-{n}", feed="native", device=f"sensor-{n}", entity=f"site-{n}", interval=MINUTE)
+        for n in range(entities)
+    ]
+    datastreams = [
+        Datastream(
+            id=n + 1,
+            sensor=f"sensor-{n}",
+            entity=f"site-{n}",
+            property="pm2_5",
+            field="pm2_5",
+            unit="ug/m3",
+            scale=1.0,
+            offset=0.0,
+            interval=MINUTE,
+        )
+        for n in range(entities)
+    ]
+    made = [*_own_rules(), *(_foreign_rule(number) for number in range(rules - 2))]
+    return CityModel(
+        version=1,
+        city=City(id="city", name="City", timezone="Europe/Amsterdam"),
+        entities={
+            one.id: one for one in (Entity(id="city", type="Municipality", name="City"), *districts, *sites)
+        },
+        sensors={one.id: one for one in sensors},
+        datastreams={one.id: one for one in datastreams},
+        rules={one.id: one for one in made},
+    )
+
+
+def _own_rules() -> Iterator[Rule]:
+    """Yield the rules that concern every observed entity: a threshold and an expression."""
+    select = Selection(types=("MonitoringSite",))
+    levels = (Level(Severity.WARNING, 15.0, 14.0), Level(Severity.MINOR, 25.0, 23.0))
+    operand = Operand("pm2_5")
+    yield _rule("own-threshold", Threshold(operand=operand, direction="above", levels=levels), select)
+    yield _rule(
+        "own-expression",
+        Expression(source="pm2_5 > 20.0", operands=(operand,), severity=Severity.MAJOR),
+        select,
+    )
+
+
+def _foreign_rule(number: int) -> Rule:
+    """Return a rule that looks at the same property, and at no entity that is observed."""
+    selects = (
+        Selection(types=(f"Type{number}",)),
+        Selection(within=(f"area-{number}",)),
+        Selection(relation=("feeds", f"entity-{number}")),
+        Selection(entities=(f"entity-{number}",)),
+    )
+    condition = Threshold(
+        operand=Operand("pm2_5"), direction="above", levels=(Level(Severity.MINOR, 25.0, 23.0),)
+    )
+    return _rule(f"foreign-{number}", condition, selects[number % len(selects)])
+
+
+def _rule(id: str, condition: Threshold | Expression, select: Selection) -> Rule:
+    return Rule(id=id, version=1, title=Text(id, id), theme="environment", condition=condition, select=select)

@@ -1,0 +1,110 @@
+"""The api's part of the case `sinks`: records of `updates` into the live view and out to subscribers."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Sequence
+from contextlib import aclosing
+
+from prometheus_client import CollectorRegistry
+
+from api.hub import Hub
+from api.live_stream import LiveStreams
+from api.log_replay import LogReplay
+from api.metrics import ApiMetrics
+from api.selection import Filter
+from benchmarks.load.log_records import PARTITIONS, Load, model, steps
+from benchmarks.measure.stages import Stages
+from runtime.collector import calm_collector
+from storage.log_batch import LogRecord
+from twin.instant import SECOND, Instant
+from twin.wire.messages import UPDATES
+
+RING_EVENTS_MAX = 50_000
+QUEUE_BYTES_MAX = 64 * 1024 * 1024
+_DEADLINE_S = 60.0
+
+
+class _Follower:
+    """Reads a live stream to where it is told all that it waits for."""
+
+    def __init__(self, streams: LiveStreams) -> None:
+        self.events = self.bytes = 0
+        self.joined = asyncio.Event()
+        self._streams = streams
+
+    async def follow(self, wanted: Filter) -> None:
+        """Follow from a snapshot on."""
+        with self._streams.seat(wanted) as subscriber:
+            stream = self._streams.frames(subscriber, frozenset({"snapshot", "state"}), None)
+            async with aclosing(stream) as chunks:
+                async for chunk in chunks:
+                    self.joined.set()
+                    self.events += chunk.count(b"\nevent: state\n")
+                    self.bytes += len(chunk)
+
+
+async def measure(load: Load, count: int, subscribers: int) -> dict[str, float]:
+    """Return the cost of each stage in µs an event, with so many subscribers that ask for everything.
+
+    Every datastream has had its first event before.
+    """
+    first = -(-load.datastreams // load.record)
+    done = list(steps(load, first + count))
+    now = _last(done[-1].updates)
+    metrics = ApiMetrics(CollectorRegistry())
+    city = model(load)
+    hub = Hub(city, lambda: now, metrics, partitions=PARTITIONS, ring_events_max=RING_EVENTS_MAX)
+    hub.log = "bench-log"
+    hub.seeded.set()
+    streams = LiveStreams(
+        hub,
+        LogReplay("", 1),
+        metrics,
+        subscribers_max=subscribers,
+        queue_bytes_max=QUEUE_BYTES_MAX,
+    )
+    followers = [_Follower(streams) for _ in range(subscribers)]
+    reading = [asyncio.create_task(one.follow(Filter())) for one in followers]
+    for one in followers:
+        await asyncio.wait_for(one.joined.wait(), _DEADLINE_S)
+    calm_collector()
+    try:
+        records = [one.updates for one in done]
+        await _tell(hub, followers, records[:first], load.record)
+        return await _tell(hub, followers, records[first:], load.record)
+    finally:
+        streams.close()
+        await asyncio.gather(*reading)
+
+
+async def _tell(
+    hub: Hub, followers: Sequence[_Follower], records: Sequence[LogRecord], events: int
+) -> dict[str, float]:
+    stages = Stages()
+    for follower in followers:
+        follower.events = follower.bytes = 0
+    own = time.process_time_ns()
+    for one in records:
+        with stages.stage("decode"):
+            batch = UPDATES.decode(one.value)
+        with stages.stage("view, encoding, offer"):
+            hub.take(one.partition, one.offset, batch.updates, one.value)
+        with stages.stage("send"):
+            await asyncio.sleep(0)
+    async with asyncio.timeout(_DEADLINE_S):
+        while any(  # noqa: ASYNC110 - a follower is told by the hub, and tells nobody
+            one.events < len(records) * events for one in followers
+        ):
+            await asyncio.sleep(0)
+    all_of_them = len(records) * events
+    found = {name: cost.own / 1000 / all_of_them for name, cost in stages.costs.items()}
+    found["in all"] = (time.process_time_ns() - own) / 1000 / all_of_them
+    if followers:
+        found["bytes"] = followers[0].bytes / all_of_them
+    return found
+
+
+def _last(record: LogRecord) -> Instant:
+    return max(one.received_time for one in UPDATES.decode(record.value).updates) + SECOND

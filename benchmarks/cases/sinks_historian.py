@@ -1,0 +1,132 @@
+"""The historian's part of the case `sinks`: records of the log into a real database, by stage."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import psycopg
+
+from benchmarks.load.log_records import Load, Step, steps
+from benchmarks.measure.stages import Stages, cpu_of
+from benchmarks.measure.worker_process import BenchmarkError
+from cli.embedded.postgres import EmbeddedPostgres
+from cli.linux_process import processes_of
+from runtime.collector import calm_collector
+from storage import archive as archive_module
+from storage.archive import Archive
+from storage.historian_metrics import HistorianMetrics
+from storage.log_batch import LogBatch
+from storage.migrate import migrate
+from storage.updates_told import UpdatesTold
+
+LOG = "bench-log"
+HOLD_S = 3
+
+WRITES = (
+    "move_positions",
+    "write_observations",
+    "write_messages",
+    "write_property_states",
+    "write_datastream_states",
+    "write_aggregates",
+    "count_messages",
+    "add_to_ledger",
+)
+
+
+class HistorianCost(NamedTuple):
+    """What the historian costs."""
+
+    stages: dict[str, tuple[float, float]]  #: µs a message: of this process, and of PostgreSQL
+    rate: float  #: messages a second, with both on this machine
+    wal_bytes: float  #: a message
+    stored_bytes: float  #: a message, of tables and indexes
+
+
+async def measure(load: Load, count: int, transaction: int) -> HistorianCost:
+    """Store `count` records, so many at a time. Raises BenchmarkError when the ledger does not add up."""
+    done = list(steps(load, count))
+    folder = _folder()
+    cluster = EmbeddedPostgres(folder)
+    await cluster.start()
+    try:
+        await cluster.create_database()
+        await migrate(cluster.dsn())
+        return await _store(cluster, done, load, transaction)
+    finally:
+        await cluster.stop()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _folder() -> Path:
+    """Make a folder that service accounts can reach."""
+    folder = Path(tempfile.mkdtemp(prefix="livetwin-sinks-"))
+    folder.chmod(0o755)
+    return folder
+
+
+async def _store(
+    cluster: EmbeddedPostgres, done: Sequence[Step], load: Load, transaction: int
+) -> HistorianCost:
+    """Store it all; states wait for so long as the historian lets them wait in log time."""
+    archive = Archive(cluster.dsn(), HistorianMetrics())
+    await archive.positions(LOG)
+    server = processes_of(cluster.data_dir)
+    stages = Stages(server)
+    stages.watch(archive_module, WRITES)
+    wal = _place_of_wal(cluster.dsn())
+    held, hold = UpdatesTold(), HOLD_S * load.rate // load.record
+    calm_collector()
+    begun, own, others = time.perf_counter(), time.process_time_ns(), cpu_of(server)
+    for first in range(0, len(done), transaction):
+        batch = LogBatch(LOG, told=held)
+        with stages.stage("take in observations"):
+            for step in done[first : first + transaction]:
+                batch.add(step.observations)
+        with stages.stage("take in updates"):
+            for step in done[first : first + transaction]:
+                batch.add(step.updates)
+                if step.aggregates is not None:
+                    batch.add(step.aggregates)
+        if first // hold == (first + transaction) // hold and first + transaction < len(done):
+            batch.told = UpdatesTold()
+        else:
+            held = UpdatesTold()
+        with stages.stage("transaction in all"):
+            await archive.store(batch)
+    messages = len(done) * load.record
+    rate = messages / (time.perf_counter() - begun)
+    found = {name: _each(cost.own, cost.others, messages) for name, cost in stages.costs.items()}
+    found["in all"] = _each(time.process_time_ns() - own, cpu_of(server) - others, messages)
+    await archive.close()
+    wal = _place_of_wal(cluster.dsn()) - wal
+    return HistorianCost(found, rate, wal / messages, _stored(cluster.dsn(), messages) / messages)
+
+
+def _each(own: int, others: int, messages: int) -> tuple[float, float]:
+    return own / 1000 / messages, others / 1000 / messages
+
+
+def _place_of_wal(dsn: str) -> int:
+    with psycopg.connect(dsn) as connection:
+        row = connection.execute("SELECT (pg_current_wal_insert_lsn() - '0/0')::bigint").fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+def _stored(dsn: str, messages: int) -> int:
+    """Return the bytes of what was stored. Raises BenchmarkError when something is missing."""
+    with psycopg.connect(dsn) as connection:
+        counted = connection.execute("SELECT sum(received)::bigint, sum(new)::bigint FROM ledger").fetchone()
+        size = connection.execute(
+            "SELECT hypertable_size('observation') + hypertable_size('message_batch')"
+        ).fetchone()
+    if counted != (messages, messages):
+        raise BenchmarkError(f"the ledger counts {counted} messages and new observations of {messages}")
+    assert size is not None
+    return int(size[0])

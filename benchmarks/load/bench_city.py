@@ -1,0 +1,184 @@
+"""The city of the benchmark: entities with one or several properties, each from a sensor of its own, or all
+of an entity from one sensor that sends packs.
+
+One datastream for each property of an entity: so every observation is one update, whose phenomenon time is
+that of the observation, and an event can be traced back to the message that caused it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from benchmarks.load.traffic import Numbers, Traffic
+from twin.alarms.operand import Operand
+from twin.alarms.rule import Expression, Level, Rule, Selection, Text, Threshold
+from twin.alarms.severity import Severity
+from twin.instant import HOUR
+from twin.model.city_model import City, CityModel
+from twin.model.entity import Entity
+from twin.model.sensor import Datastream, Sensor
+
+CITY = "bench"
+
+#: with canonical units; every value is plausible for all of them, and no indicator is made of them alone
+PROPERTIES = (
+    ("noise_level", "dB[A]"),
+    ("air_temperature", "Cel"),
+    ("relative_humidity", "%"),
+    ("co2", "ppm"),
+    ("pm1", "ug/m3"),
+    ("wind_speed", "m/s"),
+    ("battery_level", "%"),
+    ("bicycle_count", "1"),
+    ("pedestrian_count", "1"),
+    ("water_flow", "m3/s"),
+)
+
+# Far longer than a run: no value ages, so an event that comes twice is a fault.
+_INTERVAL = HOUR
+
+# Values rise and fall slowly, and all places have nearly the same: what jumps, or differs from neighbours,
+# is judged suspect later, and told once more.
+_TENTHS_MIN = 200
+_TENTHS_RISE = 300
+_TENTHS_APART = 20
+
+# A Dutch city of 100,000 has about 15 districts (wijken) and 80 neighbourhoods (buurten).
+_SITES_OF_A_NEIGHBOURHOOD = 20
+_NEIGHBOURHOODS_OF_A_DISTRICT = 5
+
+# No value is so high: the rules are evaluated, and raise nothing.
+_NEVER = 100.0
+_RULES_OF_ALL = 10
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BenchCity:
+    """A city with so many datastreams; datastream n is the n-th of entity n // `each`."""
+
+    datastreams: int = 2_000
+    each: int = 4  #: datastreams of an entity, at most as many as there are PROPERTIES
+    packs: bool = False  #: whether a sensor sends all readings of its entity in one SenML pack
+    rules: int = 0  #: that are evaluated all the time and never raise an alarm
+
+    @property
+    def pack(self) -> int:
+        """How many readings a message has."""
+        return self.each if self.packs else 1
+
+    @property
+    def sensors(self) -> int:
+        """How many sensors speak."""
+        return self.datastreams // self.pack
+
+    @property
+    def traffic(self) -> Traffic:
+        """What they say."""
+        return Traffic(
+            city=CITY,
+            sensors=self.sensors,
+            pack=self.pack,
+            sensor_name=sensor_name,
+            property_name=self.property_name,
+            tenths_of=self.tenths_of,
+        )
+
+    def entity_name(self, datastream: int) -> str:
+        """Return the id of the entity that a datastream is of."""
+        return f"{CITY}.site-{datastream // self.each:05d}"
+
+    def property_name(self, datastream: int) -> str:
+        """Return what a datastream observes; its field has the same name."""
+        return PROPERTIES[datastream % self.each][0]
+
+    def tenths_of(self, readings: Numbers) -> Numbers:
+        """Return ten times the values of readings; those of a datastream rise by 1, then fall by 1."""
+        cycle, datastream = np.divmod(readings, self.datastreams)
+        rise = _TENTHS_RISE - np.abs(cycle % (2 * _TENTHS_RISE) - _TENTHS_RISE)
+        return _TENTHS_MIN + rise + datastream % _TENTHS_APART
+
+    def model(self) -> CityModel:
+        """Return the city; the ids of its datastreams are replaced when it is applied."""
+        entities = [Entity(id=CITY, type="Municipality", name="Benchmark"), *self._areas(), *self._sites()]
+        return CityModel(
+            version=0,
+            city=City(id=CITY, name="Benchmark", timezone="Europe/Amsterdam"),
+            entities={one.id: one for one in entities},
+            sensors={sensor_name(index): self._sensor(index) for index in range(self.sensors)},
+            datastreams={index + 1: self._datastream(index) for index in range(self.datastreams)},
+            rules={one.id: one for one in map(self._rule, range(self.rules))},
+        )
+
+    @property
+    def _entities(self) -> int:
+        return -(-self.datastreams // self.each)
+
+    def _areas(self) -> Iterator[Entity]:
+        neighbourhoods = -(-self._entities // _SITES_OF_A_NEIGHBOURHOOD)
+        for index in range(-(-neighbourhoods // _NEIGHBOURHOODS_OF_A_DISTRICT)):
+            yield Entity(id=_district_name(index), type="District", name=f"District {index}", parent=CITY)
+        for index in range(neighbourhoods):
+            parent = _district_name(index // _NEIGHBOURHOODS_OF_A_DISTRICT)
+            name = f"Neighbourhood {index}"
+            yield Entity(id=_neighbourhood_name(index), type="Neighbourhood", name=name, parent=parent)
+
+    def _sites(self) -> Iterator[Entity]:
+        for index in range(self._entities):
+            site = self.entity_name(index * self.each)
+            parent = _neighbourhood_name(index // _SITES_OF_A_NEIGHBOURHOOD)
+            yield Entity(id=site, type="MonitoringSite", name=site, parent=parent)
+
+    def _sensor(self, index: int) -> Sensor:
+        name = sensor_name(index)
+        entity = self.entity_name(index * self.pack)
+        return Sensor(id=name, feed="native", device=name, entity=entity, interval=_INTERVAL)
+
+    def _datastream(self, index: int) -> Datastream:
+        observed, unit = PROPERTIES[index % self.each]
+        return Datastream(
+            id=index + 1,
+            sensor=sensor_name(index // self.pack),
+            entity=self.entity_name(index),
+            property=observed,
+            field=observed,
+            unit=unit,
+            scale=1.0,
+            offset=0.0,
+            interval=_INTERVAL,
+        )
+
+    def _rule(self, index: int) -> Rule:
+        """Return a rule: the first ones of all entities, the others of one each."""
+        name = self.property_name(index)
+        condition: Threshold | Expression = Threshold(
+            operand=Operand(name), direction="above", levels=(Level(Severity.MAJOR, _NEVER, _NEVER),)
+        )
+        if index % 3 == 0:
+            source = f"{name} > {_NEVER}"
+            condition = Expression(source=source, operands=(Operand(name),), severity=Severity.MAJOR)
+        selection = Selection(types=("MonitoringSite",))
+        if index >= _RULES_OF_ALL:
+            selection = Selection(entities=(self.entity_name(index * self.each % self.datastreams),))
+        return Rule(
+            id=f"rule-{index}",
+            title=Text(f"Rule {index}", f"Regel {index}"),
+            theme="environment",
+            condition=condition,
+            select=selection,
+        )
+
+
+def _district_name(index: int) -> str:
+    return f"{CITY}.district-{index:02d}"
+
+
+def _neighbourhood_name(index: int) -> str:
+    return f"{CITY}.neighbourhood-{index:03d}"
+
+
+def sensor_name(index: int) -> str:
+    """Return the id of a sensor."""
+    return f"sensor-{index:05d}"

@@ -1,0 +1,120 @@
+"""One connection of the load generator, without waiting: what it may send, has sent and heard back."""
+
+from __future__ import annotations
+
+import socket
+import time
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks.acknowledgements import acknowledged
+from benchmarks.load.mqtt_wire import CONNACK, DISCONNECT_PACKET, PacketReader, connect_packet, receive_max
+from benchmarks.load.packets import Rows
+from benchmarks.load.traffic import Numbers
+
+CONNECT_TIMEOUT_S = 10.0
+
+_PACKET_IDS = 65_535
+_RECEIVE_BYTES = 1 << 18
+_NONE: Numbers = np.empty(0, np.int64)
+
+
+class Lane:
+    """Speaks for `sensors_each` of all sensors, the `index`-th so many; counts are in its own messages."""
+
+    def __init__(
+        self, host: str, port: int, *, index: int, sensors_each: int, sensors: int, in_flight_max: int
+    ) -> None:
+        self.sent = 0
+        self.acknowledged = 0
+        self.unheard = 0
+        self.last_acknowledged = 0.0
+        self._index = index
+        self._each = sensors_each
+        self._sensors = sensors
+        self._socket = socket.create_connection((host, port), CONNECT_TIMEOUT_S)
+        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._in_flight_max = min(in_flight_max, self._connected(f"benchmark-{index}"), _PACKET_IDS)
+        self._socket.setblocking(False)
+        self._unsent = memoryview(b"")
+        self._unread = b""
+        self._waiting: Numbers = np.full(_PACKET_IDS + 1, -1, np.int64)  # packet id → message
+
+    def fileno(self) -> int:
+        """Return the socket, for `select`."""
+        return self._socket.fileno()
+
+    @property
+    def is_blocked(self) -> bool:
+        """Whether the broker takes nothing more for now."""
+        return bool(self._unsent)
+
+    def next(self, due: int) -> Numbers:
+        """Return which of all messages to send now, of those below `due`; none while it is blocked."""
+        if self._unsent:
+            return _NONE
+        rounds, begun = divmod(due, self._sensors)
+        wanted = rounds * self._each + min(max(begun - self._index * self._each, 0), self._each)
+        upto = min(wanted, self.acknowledged + self._in_flight_max)
+        if upto <= self.sent:
+            return _NONE
+        rounds_of, sensors = np.divmod(np.arange(self.sent, upto, dtype=np.int64), self._each)
+        numbers: Numbers = rounds_of * self._sensors + self._index * self._each + sensors
+        return numbers
+
+    def packet_ids(self, count: int) -> Numbers:
+        """Return the packet ids of so many messages that are sent next."""
+        return np.arange(self.sent, self.sent + count, dtype=np.int64) % _PACKET_IDS + 1
+
+    def send(self, numbers: Numbers, packet_ids: Numbers, rows: Rows) -> None:
+        """Send messages; what the broker does not take is sent by `push`."""
+        if (self._waiting[packet_ids] >= 0).any():
+            raise ConnectionError("the MQTT broker left an early message unacknowledged")
+        self._waiting[packet_ids] = numbers
+        self.sent += len(numbers)
+        self._unsent = memoryview(rows.tobytes())
+        self.push()
+
+    def push(self) -> None:
+        """Send what is left."""
+        try:
+            while self._unsent:
+                self._unsent = self._unsent[self._socket.send(self._unsent) :]
+        except BlockingIOError:
+            return
+
+    def read(self, marks: NDArray[np.bool_]) -> None:
+        """Take the acknowledgements that have come; mark their messages."""
+        try:
+            data = self._socket.recv(_RECEIVE_BYTES)
+        except BlockingIOError:
+            return
+        if not data:
+            raise ConnectionError("the MQTT broker closed the connection")
+        found = acknowledged(self._unread + data)
+        self._unread = found.rest
+        numbers = self._waiting[found.packet_ids]
+        if (numbers < 0).any():
+            raise ConnectionError("the MQTT broker acknowledged a message that was not sent")
+        self._waiting[found.packet_ids] = -1
+        marks[numbers] = True
+        self.acknowledged += len(numbers)
+        self.unheard += found.unheard
+        self.last_acknowledged = time.monotonic()
+
+    def close(self) -> None:
+        """Say goodbye."""
+        self._socket.settimeout(CONNECT_TIMEOUT_S)
+        self._socket.sendall(DISCONNECT_PACKET)
+        self._socket.close()
+
+    def _connected(self, name: str) -> int:
+        """Introduce the device; return how many messages the broker takes unacknowledged."""
+        self._socket.sendall(connect_packet(name))
+        reader = PacketReader()
+        while data := self._socket.recv(_RECEIVE_BYTES):
+            for kind, content in reader.feed(data):
+                if kind == CONNACK:
+                    return receive_max(content)
+        raise ConnectionError("the MQTT broker closed the connection")

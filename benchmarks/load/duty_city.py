@@ -1,0 +1,182 @@
+"""The city of the case `duty`: sites that are loud once, and one person on duty.
+
+Each site has a sensor and a neighbourhood of its own, so that its alarm is an incident and a message of its
+own. The sensors speak in turn; when all have spoken, a cycle is over. A site is loud for some cycles and
+never again: an incident that comes back soon is the same one, and is told later by design.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from benchmarks.load.traffic import Numbers, Traffic
+from twin.alarms.operand import Operand
+from twin.alarms.rule import Expression, Level, Rule, Selection, Text, Threshold
+from twin.alarms.severity import Severity
+from twin.instant import HOUR
+from twin.model.city_model import City, CityModel
+from twin.model.duty import Channel, Contact, DutyPlan, Policy, Route, Step, Team
+from twin.model.entity import Entity
+from twin.model.sensor import Datastream, Sensor
+
+CITY = "duty"
+PROPERTY = "noise_level"
+SITES = 500
+RULES = 100
+RULES_OF_ALL_SITES = 10
+
+CAUSE = "loud"
+CONTACT = "duty-officer"
+CHANNEL = "webhook"
+
+SPREAD = 50
+"""One site in so many is loud for the first time in the same cycle; the last ones are in cycle SPREAD."""
+
+LOUD_CYCLES = 20
+"""What is over before anybody was told is not told: a shorter noise would count as lost, not as late."""
+
+_LIMIT_DB, _OVER_DB = 80.0, 75.0
+_LOUD_TENTHS, _QUIET_TENTHS_MIN = 900, 400
+_QUIET_STEPS = 200
+_NEVER_DB = 130.0
+
+# Far longer than a run: no value ages.
+_INTERVAL = HOUR
+
+
+def site_name(index: int) -> str:
+    """Return the id of a site, which its sensor observes."""
+    return f"{CITY}.site-{index:03d}"
+
+
+def area_name(index: int) -> str:
+    """Return the id of the neighbourhood of a site."""
+    return f"{CITY}.area-{index:03d}"
+
+
+def sensor_name(index: int) -> str:
+    """Return the id of the sensor of a site."""
+    return f"sensor-{index:03d}"
+
+
+def property_name(_: int) -> str:
+    """Return what a sensor observes."""
+    return PROPERTY
+
+
+def tenths_of(numbers: Numbers) -> Numbers:
+    """Return ten times the noise in messages with these numbers, in dB[A]."""
+    cycle, site = np.divmod(numbers, SITES)
+    first = 1 + site % SPREAD
+    is_loud = (first <= cycle) & (cycle < first + LOUD_CYCLES)
+    return np.where(is_loud, _LOUD_TENTHS, _QUIET_TENTHS_MIN) + (numbers + cycle) % _QUIET_STEPS
+
+
+def raising(messages: int) -> dict[str, int]:
+    """Return the area of each incident that so many messages open, and which message opens it."""
+    found = ((area_name(site), _first_loud_cycle(site) * SITES + site) for site in range(SITES))
+    return {area: number for area, number in found if number < messages}
+
+
+def notification_of(area: str) -> str:
+    """Return the id of the message that tells of the incident of an area."""
+    return f"{CAUSE}~{area}~1~0~0~{CONTACT}~{CHANNEL}"
+
+
+def duty_city(receiver_port: int) -> CityModel:
+    """Return the model, with a webhook on this machine; applying it replaces the ids of datastreams."""
+    entities = [Entity(id=CITY, type="Municipality", name="Duty")]
+    for site in range(SITES):
+        area = area_name(site)
+        entities.append(Entity(id=area, type="Neighbourhood", name=area, parent=CITY))
+        entities.append(Entity(id=site_name(site), type="MonitoringSite", name=site_name(site), parent=area))
+    return CityModel(
+        version=0,
+        city=City(id=CITY, name="Duty", timezone="Europe/Amsterdam"),
+        entities={one.id: one for one in entities},
+        sensors={sensor_name(site): _sensor(site) for site in range(SITES)},
+        datastreams={site + 1: _datastream(site) for site in range(SITES)},
+        rules={one.id: one for one in _rules()},
+        duty=_duty(receiver_port),
+    )
+
+
+def _first_loud_cycle(site: int) -> int:
+    return 1 + site % SPREAD
+
+
+def _sensor(site: int) -> Sensor:
+    name = sensor_name(site)
+    return Sensor(id=name, feed="native", device=name, entity=site_name(site), interval=_INTERVAL)
+
+
+def _datastream(site: int) -> Datastream:
+    return Datastream(
+        id=site + 1,
+        sensor=sensor_name(site),
+        entity=site_name(site),
+        property=PROPERTY,
+        field=PROPERTY,
+        unit="dB[A]",
+        scale=1.0,
+        offset=0.0,
+        interval=_INTERVAL,
+    )
+
+
+def _rules() -> Iterator[Rule]:
+    """Yield the rule that is told of, and those that are judged and never come true."""
+    sites = Selection(types=("MonitoringSite",))
+    yield _rule(CAUSE, _above(_LIMIT_DB, _OVER_DB), sites)
+    for number in range(1, RULES_OF_ALL_SITES):
+        yield _rule(f"all-{number}", _never(number), sites)
+    for number in range(RULES - RULES_OF_ALL_SITES):
+        yield _rule(f"one-{number}", _never(number), Selection(entities=(site_name(number % SITES),)))
+
+
+def _rule(id: str, condition: Threshold | Expression, select: Selection) -> Rule:
+    return Rule(
+        id=id,
+        title=Text(id, id),
+        theme="environment",
+        condition=condition,
+        select=select,
+        incident_area="Neighbourhood",
+    )
+
+
+def _never(number: int) -> Threshold | Expression:
+    if number % 3 == 0:
+        return Expression(
+            source=f"{PROPERTY} > {_NEVER_DB}", operands=(Operand(PROPERTY),), severity=Severity.MAJOR
+        )
+    return _above(_NEVER_DB, _NEVER_DB)
+
+
+def _above(raised: float, clear: float) -> Threshold:
+    return Threshold(
+        operand=Operand(PROPERTY), direction="above", levels=(Level(Severity.MAJOR, raised, clear),)
+    )
+
+
+def _duty(receiver_port: int) -> DutyPlan:
+    """Return the plan: whoever is on duty is told at once, and asked no second time within a run."""
+    step = Step(notify="on-call", channels=(CHANNEL,), wait=HOUR)
+    return DutyPlan(
+        channels=(Channel(id=CHANNEL, url=f"json://127.0.0.1:{receiver_port}/{{address}}"),),
+        contacts=(Contact(id=CONTACT, name="Duty officer", language="en", addresses={CHANNEL: CONTACT}),),
+        teams=(Team(id="noise", name="Noise", members=(CONTACT,)),),
+        policies=(Policy(id="at-once", steps=(step,), group_wait=0),),
+        routes=(Route(team="noise", policy="at-once"),),
+    )
+
+
+TRAFFIC = Traffic(
+    city=CITY,
+    sensors=SITES,
+    sensor_name=sensor_name,
+    property_name=property_name,
+    tenths_of=tenths_of,
+)

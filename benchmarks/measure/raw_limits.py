@@ -1,0 +1,166 @@
+"""What the machine takes with nothing of ours between: the measure for everything that we add.
+
+`mosquitto_sub` receives the same messages from the same broker and writes their payloads to a file; a binary
+COPY puts the same rows into the same table: ready made, over one connection, five thousand a transaction.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import psycopg
+
+from benchmarks.bare_services import bare_broker, bare_database
+from benchmarks.copy_rows import COPY, packed_rows
+from benchmarks.load.backlog import Backlog
+from benchmarks.load.bench_city import BenchCity
+from benchmarks.load.load_generator import FLAT_OUT, PUBACK_TIMEOUT_S, LoadOptions, LoadResult, generate
+from benchmarks.load.packets import Packets
+from benchmarks.measure.bench_system import HOST
+from benchmarks.measure.processes import Meter, Usage, watched
+from benchmarks.measure.worker_process import BenchmarkError, Companion
+
+CONNECTIONS = 4
+READY_TIMEOUT_S = 60.0
+SECONDS_MAX = 60.0
+
+UNDER_WAY_MAX = 10_000
+"""Messages that the subscriber has not received yet, at most: a long queue slows the broker down."""
+
+ROWS_A_COPY = 5_000
+
+_LOOK_S = 0.002
+# More than a subscriber's output buffer holds: it is on disk as soon as it has come.
+_MARKER = "subscribed" * 1_000
+_LINE_END_BYTES = 1
+_OUTPUT_BLOCK_BYTES = 4_096
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limit:
+    """What was reached, and what it cost."""
+
+    rate: float  #: messages or rows a second
+    cpu_s: dict[str, float]  #: processor seconds for 1,000 of them, of each process
+
+
+def generator_limit(city: BenchCity, messages: int, rate: float = FLAT_OUT) -> Limit:
+    """Send to a broker that nobody listens to. Raises BenchmarkError when it cannot."""
+    with bare_broker() as broker, _load(city, broker.port, messages, rate) as load:
+        return _limited(load, {"mosquitto": broker.pids}, messages, lambda: messages)
+
+
+def subscriber_limit(city: BenchCity, messages: int) -> Limit:
+    """Let mosquitto_sub receive everything. Raises BenchmarkError when it cannot."""
+    line_bytes = Packets(city.traffic).payload_bytes + _LINE_END_BYTES
+    pack = city.pack
+    backlog = Backlog(told_max=UNDER_WAY_MAX * pack, stored_max=messages * pack)
+    received = 0
+    with bare_broker() as broker, tempfile.NamedTemporaryFile() as output:
+        where = ["-h", HOST, "-p", str(broker.port), "-q", "1"]
+        marker = ["-r", "-t", "livetwin/subscribed", "-m", _MARKER]
+        subprocess.run(["mosquitto_pub", *where, *marker], check=True)
+        command = ["mosquitto_sub", *where, "-t", "livetwin/#"]
+        with (
+            subprocess.Popen(command, stdout=output) as subscriber,
+            _load(city, broker.port, messages, FLAT_OUT, backlog) as load,
+        ):
+
+            def look() -> int:
+                come = Path(output.name).stat().st_size - len(_MARKER) - _LINE_END_BYTES
+                nonlocal received
+                received = max(0, come // line_bytes)
+                backlog.told.value = received * pack
+                # What is left of a block is written when it ends: a few dozen messages.
+                return received + _OUTPUT_BLOCK_BYTES // line_bytes + 1
+
+            groups = {"mosquitto": broker.pids, "mosquitto_sub": [subscriber.pid]}
+            try:
+                _until(lambda: Path(output.name).stat().st_size >= len(_MARKER), load, "no subscription")
+                limit = _limited(load, groups, messages, look)
+            finally:
+                subscriber.terminate()
+            subscriber.wait()
+            look()
+    if received < messages:
+        raise BenchmarkError(f"mosquitto_sub received {received} of {messages} messages")
+    return limit
+
+
+def copy_limit(city: BenchCity, rows: int) -> Limit:
+    """Put rows into the table `observation` of an empty database."""
+    batches = list(packed_rows(city, rows, ROWS_A_COPY))
+    with bare_database() as cluster, psycopg.connect(cluster.dsn(), autocommit=True) as connection:
+        pids = {"postgres": [connection.info.backend_pid]}
+
+        def copy(_: Meter) -> None:
+            for batch in batches:
+                with connection.cursor() as cursor, cursor.copy(COPY) as into:
+                    into.write(batch)
+
+        usage, _, seconds = watched(pids, copy)
+    return _limit(rows, seconds, usage)
+
+
+@contextmanager
+def _load(
+    city: BenchCity, port: int, messages: int, rate: float, backlog: Backlog | None = None
+) -> Iterator[Companion]:
+    options = LoadOptions(
+        traffic=city.traffic,
+        host=HOST,
+        port=port,
+        rate=rate,
+        messages=messages,
+        connections=CONNECTIONS,
+        seconds_max=SECONDS_MAX,
+        backlog=backlog,
+    )
+    load = Companion("load generator", generate, options)
+    try:
+        load.answer(READY_TIMEOUT_S)
+        yield load
+    finally:
+        load.end()
+
+
+def _limited(
+    load: Companion, groups: Mapping[str, Sequence[int]], messages: int, come: Callable[[], int]
+) -> Limit:
+    """Let it send everything until `come` says that it is there; return how fast, and at what cost."""
+
+    def send(_: Meter) -> None:
+        load.tell("go")
+        deadline = time.monotonic() + SECONDS_MAX + PUBACK_TIMEOUT_S
+        while come() < messages or not load.has_answer(0):
+            load.has_answer(_LOOK_S)
+            if time.monotonic() > deadline:
+                raise BenchmarkError("the load generator does not end")
+
+    usage, _, seconds = watched({**groups, load.name: [load.pid]}, send)
+    sent: LoadResult = load.answer(0)
+    if not sent.acknowledged.all():
+        raise BenchmarkError(f"{messages - int(sent.acknowledged.sum())} messages were not acknowledged")
+    return _limit(messages, seconds, usage)
+
+
+def _until(holds: Callable[[], bool], silent: Companion, what: str) -> None:
+    """Wait for something; `silent` says nothing meanwhile. Raises BenchmarkError."""
+    deadline = time.monotonic() + READY_TIMEOUT_S
+    while not holds():
+        if time.monotonic() > deadline:
+            raise BenchmarkError(what)
+        silent.has_answer(_LOOK_S)
+
+
+def _limit(count: int, seconds: float, usage: Mapping[str, Usage]) -> Limit:
+    return Limit(
+        rate=round(count / seconds, 1),
+        cpu_s={name: round(one.cpu_s * 1000 / count, 5) for name, one in usage.items()},
+    )

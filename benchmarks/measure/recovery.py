@@ -1,0 +1,184 @@
+"""How soon everything works again after a process was killed.
+
+One sensor speaks ten times a second. A part is killed (SIGKILL), and everything works again once a reading of
+a later time is in the state that the API answers with, in the database and in the retained message on MQTT,
+and the part has new processes.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from http.client import HTTPConnection, HTTPException
+from typing import Any
+
+import psycopg
+from paho.mqtt.client import Client, MQTTMessage
+from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
+
+from benchmarks.load.bench_city import CITY, BenchCity, sensor_name
+from benchmarks.measure.bench_system import HOST, BenchSystem
+from benchmarks.measure.worker_process import BenchmarkError
+from runtime.clock import system_clock
+from twin.instant import Instant, format_instant, from_datetime, parse_instant
+
+#: in the order in which a message passes them; then those that only listen
+PARTS = ("mosquitto", "ingest", "kafka", "stream", "historian", "postgres", "api", "outlets", "alerting")
+
+RECOVERED_S_MAX = 60.0
+SPEAKS_EACH_S = 0.1
+_LOOK_S = 0.02
+_HTTP_TIMEOUT_S = 2.0
+_RECONNECT_S = 0.1
+
+_NEWEST = """
+SELECT max(o.phenomenon_time) FROM observation o JOIN datastream d ON d.id = o.datastream_id
+WHERE d.entity_id = %s AND d.property = %s
+"""
+
+_NEVER: Instant = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recovery:
+    """Seconds from the kill of a part until …"""
+
+    told_s: float  #: the API told of a later reading
+    stored_s: float  #: it was in the database
+    published_s: float  #: it was on MQTT
+    process_s: float  #: the part had new processes
+
+    @property
+    def all_s(self) -> float:
+        """Until everything worked."""
+        return max(self.told_s, self.stored_s, self.published_s, self.process_s)
+
+
+class _Watch:
+    """What the newest reading is that each way out of the system knows."""
+
+    def __init__(self, system: BenchSystem, city: BenchCity) -> None:
+        self._system = system
+        self._entity = city.entity_name(0)
+        self._property = city.property_name(0)
+        self._published: Instant = _NEVER
+        self._topic = f"livetwin/{CITY}/{sensor_name(0)}/observations"
+        self._client = Client(CallbackAPIVersion.VERSION2, protocol=MQTTProtocolVersion.MQTTv5)
+        # A part of a second will do, whatever its type says.
+        self._client.reconnect_delay_set(_RECONNECT_S, _RECONNECT_S)  # type: ignore[arg-type]
+        self._client.on_connect = self._subscribe
+        self._client.on_message = self._hear
+        self._over = threading.Event()
+        self._database: psycopg.Connection[Any] | None = None
+
+    @contextmanager
+    def speaking(self) -> Iterator[None]:
+        """Let the sensor speak while the block runs."""
+        ports = self._system.ports
+        self._client.connect(HOST, ports["mqtt"])
+        self._client.loop_start()
+        speaker = threading.Thread(target=self._speak)
+        speaker.start()
+        try:
+            yield
+        finally:
+            self._over.set()
+            speaker.join()
+            self._client.disconnect()
+            self._client.loop_stop()
+            if self._database is not None:
+                self._database.close()
+
+    def until(self, since: float, instant: Instant, part: str, killed: Sequence[int]) -> Recovery:
+        """Wait until a reading later than `instant` is everywhere, and a part has other processes.
+
+        `since` is the monotonic time of `instant`. Raises BenchmarkError when it does not come.
+        """
+        awaited: dict[str, Callable[[], bool]] = {
+            "told_s": lambda: self._told() > instant,
+            "stored_s": lambda: self._stored() > instant,
+            "published_s": lambda: self._published > instant,
+            "process_s": lambda: self._is_replaced(part, killed),
+        }
+        found: dict[str, float] = {}
+        while len(found) < len(awaited):
+            for name, holds in awaited.items():
+                if name not in found and holds():
+                    found[name] = round(time.monotonic() - since, 2)
+            if time.monotonic() - since > RECOVERED_S_MAX:
+                missing = ", ".join(sorted(set(awaited) - set(found)))
+                raise BenchmarkError(f"{part}, killed: after {RECOVERED_S_MAX:.0f} s not yet {missing}")
+            self._over.wait(_LOOK_S)
+        return Recovery(**found)
+
+    def _speak(self) -> None:
+        steps = 0
+        while not self._over.wait(SPEAKS_EACH_S):
+            if self._client.is_connected():
+                steps += 1
+                value = 40 + steps % 100 / 10
+                text = (
+                    f'{{"time":"{format_instant(system_clock())}","values":{{"{self._property}":{value}}}}}'
+                )
+                self._client.publish(self._topic, text, qos=1)
+
+    def _subscribe(self, client: Client, *_: object) -> None:
+        client.subscribe(f"livetwin/{CITY}/entities/{self._entity}/state", qos=1)
+
+    def _hear(self, _client: Client, _data: object, message: MQTTMessage) -> None:
+        self._published = max(self._published, self._newest(json.loads(message.payload)))
+
+    def _newest(self, state: Any) -> Instant:
+        known = state["properties"].get(self._property)
+        return parse_instant(known["phenomenonTime"]) if known else _NEVER
+
+    def _told(self) -> Instant:
+        ports = self._system.ports
+        connection = HTTPConnection(HOST, ports["http"], timeout=_HTTP_TIMEOUT_S)
+        try:
+            headers = {"Authorization": f"Bearer {ports['operatorKey']}"}
+            connection.request("GET", f"/v1/entities/{self._entity}/state", headers=headers)
+            response = connection.getresponse()
+            return self._newest(json.loads(response.read())) if response.status == 200 else _NEVER
+        except (OSError, HTTPException):
+            return _NEVER
+        finally:
+            connection.close()
+
+    def _stored(self) -> Instant:
+        try:
+            if self._database is None:
+                self._database = psycopg.connect(self._system.ports["database"], autocommit=True)
+            row = self._database.execute(_NEWEST, (self._entity, self._property)).fetchone()
+            return from_datetime(row[0]) if row and row[0] else _NEVER
+        except psycopg.Error:
+            if self._database is not None:
+                self._database.close()
+            self._database = None
+            return _NEVER
+
+    def _is_replaced(self, part: str, killed: Sequence[int]) -> bool:
+        now = self._system.pids.get(part, ())
+        return bool(now) and not set(now) & set(killed)
+
+
+def recovery(system: BenchSystem, city: BenchCity, part: str) -> Recovery:
+    """Kill a part of a system that runs; return how it recovered.
+
+    Raises BenchmarkError when something does not work before, or not again within a minute.
+    """
+    watch = _Watch(system, city)
+    with watch.speaking():
+        watch.until(time.monotonic(), system_clock(), part, ())
+        pids = list(system.pids[part])
+        since, instant = time.monotonic(), system_clock()
+        for pid in pids:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        return watch.until(since, instant, part, pids)

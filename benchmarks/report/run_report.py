@@ -1,0 +1,201 @@
+"""A run as a table for a person, and as JSON for a comparison."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from dataclasses import asdict
+from typing import Any
+
+from benchmarks.measure.completeness import Side
+from benchmarks.measure.end_to_end import Run
+from benchmarks.measure.processes import Usage
+
+SCHEMA = 1
+
+# In the order in which a message passes them; what is not listed follows.
+_ORDER = ("mosquitto", "ingest", "kafka", "stream", "api", "outlets", "historian", "postgres")
+MEASURERS = ("load generator", "probe", "reader")
+
+_MIB = 1 << 20
+
+
+def lines(run: Run) -> Iterator[str]:
+    """Yield the report, line by line."""
+    machine, balance = run.machine, run.balance
+    yield ""
+    yield (
+        f"{machine['cores']} cores of {machine['cpu']}, {machine['memoryBytes'] / (1 << 30):.0f} GiB, "
+        f"{machine['fileSystem']}, {machine['system']}, Python {machine['python']}, "
+        f"PostgreSQL {machine['postgresql']}, TimescaleDB {machine['timescaledb']}"
+    )
+    yield ""
+    yield from _rows(
+        ("rate asked", f"{run.options.rate or 'flat out'}/s for {run.options.seconds} s"),
+        ("rate achieved", f"{run.rate}/s"),
+        ("messages sent", balance.sent),
+        ("acknowledged (PUBACK)", balance.acknowledged),
+        ("stored", _arrival(balance.stored, run.stored_after_s)),
+        ("SSE events", _arrival(balance.told, run.told_after_s)),
+        ("lost", f"{balance.stored.lost} stored, {balance.told.lost} told"),
+        ("duplicates", f"{balance.stored.duplicates} stored, {balance.told.duplicates} told"),
+        ("quarantined", balance.quarantined),
+        ("log records", _records(run)),
+        (
+            "bytes an observation",
+            f"{_ratio(run.added.database, balance.stored.count):.0f} in the database "
+            f"({_ratio(run.added.table, balance.stored.count):.0f} rows of observations, "
+            f"{_ratio(run.added.indexes, balance.stored.count):.0f} their index), "
+            f"{_ratio(run.event_bytes, balance.told.count):.0f} on the live stream",
+        ),
+    )
+    yield ""
+    yield f"{'milliseconds':<22}{'p50':>9}{'p90':>9}{'p99':>9}{'p99.9':>9}{'max':>9}"
+    measured = (
+        ("publish to SSE", run.latency),
+        ("… after second 1", run.steady),
+        ("sent later than due", run.late),
+    )
+    for name, one in measured:
+        yield f"{name:<22}{one.p50:>9}{one.p90:>9}{one.p99:>9}{one.p999:>9}{one.max:>9}"
+    slowest = max(range(len(run.seconds)), key=lambda index: run.seconds[index][1], default=0)
+    if run.seconds:
+        p50, p99, _ = run.seconds[slowest]
+        yield f"slowest second: number {slowest + 1}, p50 {p50}, p99 {p99}"
+    yield ""
+    yield from _process_table(run)
+    yield ""
+    yield from _notes(run)
+
+
+def document(run: Run) -> dict[str, Any]:
+    """Return the run as JSON holds it: raw numbers, and those for each message beside them."""
+    return {
+        "schema": SCHEMA,
+        "machine": run.machine,
+        "asked": {
+            "rate": run.options.rate,
+            "seconds": run.options.seconds,
+            "connections": run.options.connections,
+            "city": asdict(run.options.city),
+        },
+        "rate": run.rate,
+        "toldRate": run.told_rate,
+        "balance": asdict(run.balance),
+        "faults": run.balance.faults,
+        "latencyMs": asdict(run.latency),
+        "steadyLatencyMs": asdict(run.steady),
+        "lateMs": asdict(run.late),
+        "secondsMs": run.seconds,
+        "toldAfterS": run.told_after_s,
+        "storedAfterS": run.stored_after_s,
+        "bytesPerObservation": {
+            "table": round(_ratio(run.added.table, run.balance.stored.count), 1),
+            "index": round(_ratio(run.added.indexes, run.balance.stored.count), 1),
+            "database": round(_ratio(run.added.database, run.balance.stored.count), 1),
+            "event": round(_ratio(run.event_bytes, run.balance.told.count), 1),
+        },
+        "records": run.records,
+        "processes": {
+            name: {
+                "cpuS": round(one.cpu_s, 2),
+                "cpuSPer1000": _per_1000(run, one),
+                "cores": round(one.cpu_s / run.usage_s, 3),
+                "idleCores": run.idle_cores[name],
+                "memoryBytesMax": one.memory_bytes_max,
+            }
+            for name, one in run.usage.items()
+        },
+        "cpuSPer1000": {"system": _per_1000(run, _system(run)), "all": _per_1000(run, _all(run))},
+        "otherCores": run.other_cores,
+        "restarted": run.restarted,
+        "recycles": run.recycles,
+    }
+
+
+def _rows(*rows: tuple[str, object]) -> Iterator[str]:
+    for name, value in rows:
+        yield f"{name:<22}{value}"
+
+
+def _arrival(side: Side, after_s: float) -> str:
+    until = "given up after" if side.lost else "the last within"
+    return f"{side.count}, {until} {after_s} s of the last PUBACK"
+
+
+def _records(run: Run) -> str:
+    each = (
+        f"{count} {topic} (of {_ratio(run.balance.acknowledged, count):.1f} each)"
+        for topic, count in run.records.items()
+        if count
+    )
+    return ", ".join(each)
+
+
+def in_order(names: Collection[str]) -> list[str]:
+    """Return parts in the order in which a message passes them, those that measure last."""
+    known = [one for one in _ORDER if one in names]
+    others = [one for one in names if one not in (*_ORDER, *MEASURERS)]
+    return [*known, *others, *(one for one in MEASURERS if one in names)]
+
+
+def _process_table(run: Run) -> Iterator[str]:
+    yield f"{'process':<22}{'CPU s/1000':>11}{'cores':>8}{'idle':>8}{'peak MiB':>10}"
+    names = [one for one in in_order(run.usage) if one not in MEASURERS]
+    for name in names:
+        yield _process_row(run, name, run.usage[name], run.idle_cores[name])
+    idle = sum(run.idle_cores[name] for name in names)
+    yield _process_row(run, "the system", _system(run), idle)
+    for name in MEASURERS:
+        yield _process_row(run, name, run.usage[name], run.idle_cores[name])
+
+
+def _process_row(run: Run, name: str, usage: Usage, idle_cores: float) -> str:
+    return (
+        f"{name:<22}{_per_1000(run, usage):>11.4f}{usage.cpu_s / run.usage_s:>8.2f}"
+        f"{idle_cores:>8.2f}{usage.memory_bytes_max / _MIB:>10.0f}"
+    )
+
+
+def _notes(run: Run) -> Iterator[str]:
+    yield (
+        "The probe follows all events. CPU is counted from the first message until all was stored; "
+        "memory is proportional: of a page that processes share, each has its part."
+    )
+    yield (
+        f"Other programs used {run.other_cores:.2f} cores meanwhile "
+        f"(load {run.machine['loadBefore']} before)."
+    )
+    if run.rate < 0.99 * (run.options.rate or 0):
+        yield "WARNING: the rate asked for was not reached."
+    if run.restarted:
+        yield (
+            f"WARNING: restarted during the run: {', '.join(run.restarted)}; "
+            "the supervisor's processor time holds theirs until then."
+        )
+    if run.recycles:
+        yield f"The embedded log was recycled {run.recycles} times during the run."
+    faults = run.balance.faults
+    yield f"LOST: {'; '.join(faults)}." if faults else "Nothing was lost."
+
+
+def _per_1000(run: Run, usage: Usage) -> float:
+    return round(_ratio(usage.cpu_s * 1000, run.balance.acknowledged), 4)
+
+
+def _system(run: Run) -> Usage:
+    return _sum([one for name, one in run.usage.items() if name not in MEASURERS])
+
+
+def _all(run: Run) -> Usage:
+    return _sum(list(run.usage.values()))
+
+
+def _sum(parts: list[Usage]) -> Usage:
+    return Usage(
+        cpu_s=sum(one.cpu_s for one in parts),
+        memory_bytes_max=sum(one.memory_bytes_max for one in parts),
+    )
+
+
+def _ratio(amount: float, count: int) -> float:
+    return amount / count if count else 0.0

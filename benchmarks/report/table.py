@@ -1,0 +1,115 @@
+"""The last committed run as the tables of README.md and docs/performance.md; `--write` puts them there."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+
+from benchmarks.last import RESULTS
+from benchmarks.measure.worker_process import BenchmarkError
+from benchmarks.report.figures import Figure, from_json, shown
+from benchmarks.report.results import CHECKOUT
+
+BEGIN, END = "<!-- figures: `python -m benchmarks table --write` -->", "<!-- end of figures -->"
+_BETWEEN = re.compile(f"{re.escape(BEGIN)}\n.*?{re.escape(END)}", re.DOTALL)
+
+# What a reader of the README wants to know; docs/performance.md has everything.
+SHORT = (
+    "sustained, nothing lost",
+    "sustained, of what mosquitto_sub receives",
+    "sustained, of binary COPY",
+    "publish to SSE at 80%",
+    "publish to SSE at 1000/s",
+    "processor for 1,000 messages: the system",
+    "peak memory: the system",
+    "history of 70 d in P1D, mean",
+    "start on an empty folder",
+    "works again after",
+)
+
+
+def documents() -> list[dict[str, Any]]:
+    """Return the committed runs, the newest first."""
+    found = [json.loads(path.read_text()) for path in sorted(RESULTS.glob("*.json"))]
+    return sorted(found, key=lambda one: str(one["time"]), reverse=True)
+
+
+def tables() -> dict[Path, str]:
+    """Return what belongs between the marks of each page."""
+    runs = documents()
+    if not runs:
+        return {}
+    whole = "\n\n".join("\n".join(long_table(one)) for one in runs)
+    return {
+        CHECKOUT / "README.md": "\n".join(short_table(runs[0])),
+        CHECKOUT / "docs" / "performance.md": whole,
+    }
+
+
+def put(page: str, table: str) -> str:
+    """Return a page with another table between its marks. Raises BenchmarkError when it has none."""
+    if not _BETWEEN.search(page):
+        raise BenchmarkError(f"a page has no place for figures: expected {BEGIN} … {END}")
+    return _BETWEEN.sub(lambda _: f"{BEGIN}\n{table}\n{END}", page)
+
+
+def short_table(document: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the lines of the table in the README: related figures share a row."""
+    yield machine_of(document) + ":"
+    yield ""
+    yield "| | |"
+    yield "|---|---|"
+    groups: dict[str, list[Figure]] = {}
+    for one in from_json(document["figures"]):
+        if one.name.startswith(SHORT):
+            groups.setdefault(one.name.split(": ")[0] if one.unit == "ms" else one.name, []).append(one)
+    killed = [one for name in list(groups) if name.startswith("works again") for one in groups.pop(name)]
+    for name, figures in groups.items():
+        values = ", ".join(f"{_rank(one)}{shown(one.value)}" for one in figures)
+        yield f"| {name} | {values} {figures[0].unit} |"
+    if killed:
+        each = ", ".join(f"{one.name.split()[3]} {shown(one.value)}" for one in killed)
+        yield f"| works again after `kill -9` | {each} s |"
+
+
+def long_table(document: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the lines of a table of all figures."""
+    yield f"{machine_of(document)}, at {document['time']}, commit {document['commit']}:"
+    yield ""
+    yield "| figure | value | unit |"
+    yield "|---|---:|---|"
+    for one in from_json(document["figures"]):
+        yield f"| {one.name} | {shown(one.value)} | {one.unit} |"
+
+
+def machine_of(document: Mapping[str, Any]) -> str:
+    """Return what a run was measured on, and with which city."""
+    machine, city = document["machine"], document["city"]
+    sensors = "packs of all of an entity" if city["packs"] else "a sensor each"
+    return (
+        f"{machine['cores']} cores of {machine['cpu']}, {machine['memoryBytes'] / (1 << 30):.0f} GiB, "
+        f"{machine['fileSystem']}, Python {machine['python']}; {city['datastreams']:,} datastreams, "
+        f"{sensors}, {city['rules']} rules; devices, services and subscriber share the machine"
+    )
+
+
+@click.command()
+@click.option("--write", is_flag=True, help="Put them into the pages.")
+def table(*, write: bool) -> None:
+    """Print the last committed run as the tables of README.md and docs/performance.md."""
+    for path, text in tables().items():
+        if write:
+            path.write_text(put(path.read_text(), text))
+            print(f"{path.relative_to(CHECKOUT)} has the figures")
+        else:
+            print(text + "\n")
+
+
+def _rank(figure: Figure) -> str:
+    name, _, rank = figure.name.rpartition(": ")
+    return f"{rank} " if name and figure.unit == "ms" else ""

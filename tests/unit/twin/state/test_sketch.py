@@ -1,0 +1,87 @@
+"""Sketches: percentiles of few and of many values, and what their encoding holds."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+
+from twin.errors import MessageError
+from twin.state.sketch import BINS_MAX, RELATIVE_ACCURACY, VALUES_EXACT_MAX, Sketch, merged
+
+
+def test_nothing_has_no_percentile_and_no_bytes() -> None:
+    empty = Sketch()
+    assert empty.count == 0
+    assert empty.quantile(0.5) is None
+    assert empty.encode() == b""
+    assert Sketch.decode(b"").count == 0
+
+
+def test_few_values_are_exact() -> None:
+    sketch = Sketch([5.0, -1.0, 3.0, 2.0])
+    assert [sketch.quantile(q) for q in (0.0, 0.34, 0.5, 0.99, 1.0)] == [-1.0, 2.0, 2.0, 3.0, 5.0]
+
+
+def test_minus_zero_is_zero() -> None:
+    assert Sketch([0.0, -0.0, 1.0]).encode() == Sketch([-0.0, 1.0, 0.0]).encode()
+    assert Sketch([-0.0, 0.0]).encode() == Sketch([0.0, -0.0]).encode()
+
+
+def test_many_values_are_near() -> None:
+    sketch = Sketch(range(1, 1_001))
+    for q in (0.0, 0.05, 0.5, 0.95, 0.98, 1.0):
+        exact = 1 + int(q * 999)
+        assert sketch.quantile(q) == pytest.approx(exact, rel=RELATIVE_ACCURACY)
+
+
+def test_negative_values_and_zeros_have_their_place() -> None:
+    sketch = Sketch([*range(-100, 0), *([0.0] * 100), *range(1, 101)])
+    assert sketch.quantile(0.0) == pytest.approx(-100, rel=RELATIVE_ACCURACY)
+    assert sketch.quantile(0.5) == 0.0
+    assert sketch.quantile(1.0) == pytest.approx(100, rel=RELATIVE_ACCURACY)
+
+
+def test_the_bins_are_bounded_and_the_high_values_keep_their_accuracy() -> None:
+    dice = random.Random(1)
+    values = sorted(10.0 ** dice.uniform(-40, 40) for _ in range(5_000))
+    sketch = Sketch(values)
+    assert len(sketch.encode()) < 6 * BINS_MAX
+    for q in (0.95, 0.99, 1.0):
+        assert sketch.quantile(q) == pytest.approx(values[int(q * 4_999)], rel=RELATIVE_ACCURACY)
+
+
+def test_an_hour_of_readings_is_some_dozen_bytes() -> None:
+    dice = random.Random(2)
+    assert len(Sketch(round(dice.gauss(20, 3), 1) for _ in range(360)).encode()) < 150
+
+
+def test_the_last_exact_value_and_the_first_that_is_counted() -> None:
+    exact, counted = Sketch(range(VALUES_EXACT_MAX)), Sketch(range(VALUES_EXACT_MAX + 1))
+    assert exact.quantile(1.0) == VALUES_EXACT_MAX - 1
+    assert counted.quantile(1.0) == pytest.approx(VALUES_EXACT_MAX, rel=RELATIVE_ACCURACY)
+    assert counted.quantile(1.0) != VALUES_EXACT_MAX
+    exact.add(VALUES_EXACT_MAX)
+    assert exact.encode() == counted.encode()
+
+
+@pytest.mark.parametrize("q", [-0.01, 1.01, 95.0])
+def test_a_percentile_is_asked_as_a_share(q: float) -> None:
+    with pytest.raises(ValueError, match="expected 0 to 1"):
+        Sketch([1.0]).quantile(q)
+
+
+@pytest.mark.parametrize("data", [b"\xc1", b"hello", b"\x94\x90\x00"])
+def test_bytes_that_are_no_sketch_are_refused(data: bytes) -> None:
+    with pytest.raises(MessageError, match="sketches cannot be read"):
+        Sketch.decode(data)
+
+
+def test_many_sketches_at_once_are_what_they_are_one_after_the_other() -> None:
+    dice = random.Random(7)
+    parts = [[dice.lognormvariate(1, 2) * dice.choice((-1, 0, 1)) for _ in range(n)] for n in (0, 3, 40, 500)]
+    one_by_one = Sketch()
+    for part in parts:
+        one_by_one.merge(Sketch(part))
+    encoded = [data for part in parts if (data := Sketch(part).encode())]
+    assert merged(b"".join(encoded), len(encoded)).encode() == one_by_one.encode()

@@ -1,0 +1,76 @@
+"""The trail: which windows of which sensors an indicator looks back at."""
+
+from __future__ import annotations
+
+from itertools import permutations
+
+import pytest
+
+from twin.instant import HOUR, MINUTE
+from twin.model.observed_property import BUILT_IN, Aggregation
+from twin.quality.quality_flags import QualityFlag
+from twin.state.window import Accumulator, Aggregate, aggregate_of
+from twin.state.window_history import Trail
+
+PM10, VEHICLES = BUILT_IN["pm10"], BUILT_IN["vehicle_count"]
+
+
+def hour(
+    datastream: int, value: float, minutes: int, flags: int = 0, kind: Aggregation = "mean"
+) -> Aggregate:
+    """An hour of a sensor that reports each minute, of which so many minutes were measured."""
+    content = Accumulator()
+    for minute in range(minutes):
+        content.add(minute * MINUTE, value, flags, kind)
+    return aggregate_of(
+        content, datastream=datastream, size=HOUR, start=0, revision=1, interval=MINUTE, kind=kind
+    )
+
+
+def test_a_sensor_that_measured_too_little_of_an_hour_does_not_take_it_from_the_others() -> None:
+    trail = Trail()
+    trail.add(hour(1, 20.0, minutes=50))
+    alone = trail.values(PM10)
+    trail.add(hour(2, 90.0, minutes=25))
+    assert trail.values(PM10) == alone
+    assert alone[0].value == 20.0
+
+
+def test_a_sensor_that_measured_too_little_does_not_enter_beside_many_that_measured_all() -> None:
+    trail = Trail()
+    for one in (hour(1, 20.0, 60), hour(2, 22.0, 60), hour(3, 90.0, 20)):
+        trail.add(one)
+    assert [(one.value, one.coverage) for one in trail.values(PM10)] == [(21.0, 1.0)]
+
+
+def test_an_hour_that_no_sensor_measured_enough_of_has_no_value() -> None:
+    trail = Trail()
+    trail.add(hour(1, 20.0, minutes=44))
+    assert trail.values(PM10) == []
+
+
+def test_a_sum_has_all_of_its_parts_and_their_mean_coverage() -> None:
+    trail = Trail()
+    for one in (hour(1, 2.0, 60, kind="sum"), hour(2, 1.0, 40, kind="sum")):
+        trail.add(one)
+    (counted,) = trail.values(VEHICLES)
+    assert counted.value == 160.0
+    assert counted.coverage == pytest.approx(5 / 6)
+
+
+def test_the_order_in_which_windows_are_told_does_not_matter() -> None:
+    found = []
+    for order in permutations((hour(1, 20.0, 60), hour(2, 22.0, 50), hour(3, 90.0, 20))):
+        trail = Trail()
+        for one in order:
+            trail.add(one)
+        found.append(trail.values(PM10))
+    assert all(values == found[0] for values in found)
+
+
+def test_a_window_that_has_no_value_any_more_is_forgotten() -> None:
+    trail = Trail()
+    assert trail.add(hour(1, 20.0, minutes=60))
+    assert trail.add(hour(1, 20.0, minutes=60, flags=QualityFlag.MAINTENANCE))
+    assert trail.values(PM10) == []
+    assert not trail.add(hour(1, 20.0, minutes=60, flags=QualityFlag.MAINTENANCE))

@@ -1,0 +1,169 @@
+"""The model of one city: its entities, observed properties, sensors and datastreams, indexed for use."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+
+from twin.alarms.rule import Rule
+from twin.instant import Duration
+from twin.model.calibration import Calibration, Maintenance
+from twin.model.datastream_policy import Terms
+from twin.model.duty import NO_DUTY, DutyPlan
+from twin.model.entity import Entity
+from twin.model.observed_property import BUILT_IN, ObservedProperty
+from twin.model.sensor import Datastream, Sensor
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class City:
+    """Which city this is."""
+
+    id: str
+    name: str
+    timezone: str  #: IANA name; only queries use it
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Feed:
+    """A feed that the city adds to those built in: which topics, decoded how."""
+
+    id: str
+    filter: str  #: MQTT topic filter
+    decoder: str  #: name of a decoder in `ingest.decoders`
+    device_level: int | None = (
+        None  #: which topic level names the device, for decoders that take it from there
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CityModel:
+    """Everything that the roles need to know about the city, as one immutable value with a version.
+
+    The version is the database's: it rises with every `livetwin apply` that changed something.
+    """
+
+    version: int
+    city: City
+    entities: Mapping[str, Entity]
+    sensors: Mapping[str, Sensor]
+    datastreams: Mapping[int, Datastream]
+    properties: Mapping[str, ObservedProperty] = field(default_factory=lambda: BUILT_IN)
+    feeds: tuple[Feed, ...] = ()
+    calibrations: tuple[Calibration, ...] = ()
+    maintenance: tuple[Maintenance, ...] = ()
+    rules: Mapping[str, Rule] = field(default_factory=dict)
+    duty: DutyPlan = NO_DUTY
+    _by_entity: Mapping[str, tuple[Datastream, ...]] = field(init=False, repr=False, compare=False)
+    _children: Mapping[str, tuple[str, ...]] = field(init=False, repr=False, compare=False)
+    _calibrations: Mapping[tuple[str, str], tuple[Calibration, ...]] = field(
+        init=False, repr=False, compare=False
+    )
+    _maintenance: Mapping[str, tuple[Maintenance, ...]] = field(init=False, repr=False, compare=False)
+    _terms: dict[int, Terms] = field(init=False, repr=False, compare=False, default_factory=dict)
+
+    def __post_init__(self) -> None:
+        by_entity: defaultdict[str, list[Datastream]] = defaultdict(list)
+        for datastream in sorted(self.datastreams.values(), key=lambda one: one.id):
+            by_entity[datastream.entity].append(datastream)
+        children: defaultdict[str, list[str]] = defaultdict(list)
+        for entity in self.entities.values():
+            if entity.parent is not None:
+                children[entity.parent].append(entity.id)
+        calibrations: defaultdict[tuple[str, str], list[Calibration]] = defaultdict(list)
+        for calibration in sorted(self.calibrations, key=lambda one: one.start):
+            calibrations[calibration.sensor, calibration.property].append(calibration)
+        maintenance: defaultdict[str, list[Maintenance]] = defaultdict(list)
+        for one in self.maintenance:
+            maintenance[one.sensor].append(one)
+        object.__setattr__(self, "_calibrations", {key: tuple(one) for key, one in calibrations.items()})
+        object.__setattr__(self, "_maintenance", {key: tuple(one) for key, one in maintenance.items()})
+        object.__setattr__(self, "_by_entity", {key: tuple(value) for key, value in by_entity.items()})
+        object.__setattr__(self, "_children", {key: tuple(value) for key, value in children.items()})
+
+    def datastreams_of(self, entity: str, property: str | None = None) -> tuple[Datastream, ...]:
+        """Return the datastreams of an entity, of one property or of all, ordered by id."""
+        found = self._by_entity.get(entity, ())
+        if property is None:
+            return found
+        return tuple(one for one in found if one.property == property)
+
+    def calibrations_of(self, datastream: Datastream) -> tuple[Calibration, ...]:
+        """Return the calibrations of a datastream, ordered by their start."""
+        return self._calibrations.get((datastream.sensor, datastream.property), ())
+
+    def maintenance_of(self, datastream: Datastream) -> tuple[Maintenance, ...]:
+        """Return when the sensor of a datastream was, is or will be worked on."""
+        return self._maintenance.get(datastream.sensor, ())
+
+    def terms(self, datastream: Datastream) -> Terms:
+        """Return by what the observations of a datastream are judged."""
+        terms = self._terms.get(datastream.id)
+        if terms is None:
+            sensor = self.sensors.get(datastream.sensor)
+            terms = self._terms[datastream.id] = Terms.of(
+                self.properties[datastream.property],
+                datastream.interval,
+                self.calibrations_of(datastream),
+                self.maintenance_of(datastream),
+                personal=sensor is not None and sensor.personal,
+            )
+        return terms
+
+    def interval_of(self, entity: str) -> Duration:
+        """Return how often the most frequent sensor of an entity should report; 0 where it has none."""
+        return min((one.interval for one in self.datastreams_of(entity)), default=0)
+
+    def within(self, area: str) -> Iterator[str]:
+        """Yield the ids of the area itself and of everything below it."""
+        waiting = [area]
+        while waiting:
+            current = waiting.pop()
+            yield current
+            waiting.extend(self._children.get(current, ()))
+
+    def themes_of(self, entity: str) -> frozenset[str]:
+        """Return the themes of the properties that are observed on an entity."""
+        return frozenset(self.properties[one.property].theme for one in self.datastreams_of(entity))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CityPlan:
+    """What a city folder asks for: the model before the database gave it a version and its datastreams ids.
+
+    The datastreams of a plan have id 0; a datastream's identity is (sensor, property, entity).
+    """
+
+    city: City
+    entities: tuple[Entity, ...]
+    sensors: tuple[Sensor, ...]
+    datastreams: tuple[Datastream, ...]
+    properties: tuple[ObservedProperty, ...] = ()  #: those that the city adds to the built-in ones
+    feeds: tuple[Feed, ...] = ()
+    calibrations: tuple[Calibration, ...] = ()
+    maintenance: tuple[Maintenance, ...] = ()
+    rules: tuple[Rule, ...] = ()
+    duty: DutyPlan = NO_DUTY
+
+    def model(self, version: int) -> CityModel:
+        """Return the model that the plan becomes in an empty database."""
+        numbered = (replace(one, id=number) for number, one in enumerate(self.datastreams, 1))
+        return CityModel(
+            version=version,
+            city=self.city,
+            entities={one.id: one for one in self.entities},
+            sensors={one.id: one for one in self.sensors},
+            datastreams=index_by_id(numbered),
+            properties={**BUILT_IN, **{one.name: one for one in self.properties}},
+            feeds=self.feeds,
+            calibrations=self.calibrations,
+            maintenance=self.maintenance,
+            rules={one.id: one for one in self.rules},
+            duty=self.duty,
+        )
+
+
+def index_by_id(datastreams: Iterable[Datastream]) -> dict[int, Datastream]:
+    """Return datastreams by their id."""
+    return {one.id: one for one in datastreams}

@@ -1,0 +1,63 @@
+"""Terms: by what the observations of one datastream are calibrated, judged and put into windows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from twin.instant import Duration, Instant
+from twin.model.calibration import Calibration, Maintenance, in_force
+from twin.model.observed_property import Aggregation, ObservedProperty
+from twin.quality.quality_rules import QualityRules
+from twin.state.counter import RATE_MAX
+from twin.state.window import sizes_for
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """Made once for each datastream and version of the model: everything here is looked at per value."""
+
+    interval: Duration  #: expected time between observations
+    rules: QualityRules
+    aggregation: Aggregation
+    wraps_at: float | None  #: a counter that starts again at 0 there
+    rate_max: float | None  #: a counter's greatest believable increase, canonical unit per second
+    sizes: tuple[Duration, ...]  #: of its windows, ascending
+    calibrations: tuple[Calibration, ...]  #: ordered by their start
+    maintenance: tuple[Maintenance, ...]
+    personal: bool = False  #: whether single values are personal data
+
+    @classmethod
+    def of(
+        cls,
+        property: ObservedProperty,
+        interval: Duration,
+        calibrations: Sequence[Calibration] = (),
+        maintenance: Sequence[Maintenance] = (),
+        *,
+        personal: bool = False,
+    ) -> Terms:
+        """Return the terms of a datastream of this property, which reports in this interval."""
+        return cls(
+            interval,
+            property.quality,
+            property.aggregation,
+            property.wraps_at,
+            RATE_MAX.get(property.name),
+            sizes_for(interval),
+            tuple(calibrations),
+            tuple(maintenance),
+            personal,
+        )
+
+    def calibrated(self, value: float, time: Instant) -> float:
+        """Return what a value that was measured at a time is after calibration."""
+        if self.calibrations:
+            calibration = in_force(self.calibrations, time)
+            if calibration is not None:
+                return calibration.gain * value + calibration.offset
+        return value
+
+    def maintained(self, time: Instant) -> bool:
+        """Whether somebody worked on the sensor at a time."""
+        return any(one.start <= time < one.end for one in self.maintenance)

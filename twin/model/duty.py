@@ -1,0 +1,164 @@
+"""The duty plan of a city, as data: whom to tell of which incident, how, and who is next.
+
+What people write (routes.yaml, roster.ics) is read by `cities.duty`; the duty loop in `alerting` works by it.
+All durations are microseconds. Secrets are not in it: an address or URL names them as `${NAME}`.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, NamedTuple
+
+import msgspec
+
+from twin.alarms.schedule import Interval
+from twin.alarms.severity import Severity
+from twin.instant import HOUR, MINUTE, SECOND, Duration, Instant
+from twin.wire.codec import Codec
+
+
+class Channel(msgspec.Struct, frozen=True, kw_only=True):
+    """A way to reach people: an apprise URL in which `{address}` stands for the contact's address."""
+
+    id: str
+    url: str
+
+
+class Contact(msgspec.Struct, frozen=True, kw_only=True):
+    """Somebody who can be told; roles have contacts, too."""
+
+    id: str
+    name: str
+    language: Literal["en", "nl"] = "nl"
+    addresses: dict[str, str] = {}  #: channel id → address
+
+
+class Team(msgspec.Struct, frozen=True, kw_only=True):
+    """Contacts who take turns: the events of its calendar name one, by ATTENDEE or SUMMARY."""
+
+    id: str
+    name: str
+    members: tuple[str, ...]  #: contact ids, in the order in which the next one is asked
+    calendar: str = ""  #: iCalendar (RFC 5545); empty: the first member is always on call
+
+
+class Step(msgspec.Struct, frozen=True, kw_only=True):
+    """A step of an escalation."""
+
+    notify: Literal["on-call", "next", "team", "contact"]
+    channels: tuple[str, ...]  #: ids, tried all at once
+    wait: Duration = 10 * MINUTE  #: for an acknowledgement, before the next step
+    contact: str = ""  #: of `contact`
+
+
+class Policy(msgspec.Struct, frozen=True, kw_only=True):
+    """How an incident is told until somebody acknowledges it."""
+
+    id: str
+    steps: tuple[Step, ...]
+    group_wait: Duration = 5 * SECOND  #: alarms of one incident that come within are told together
+    group_interval: Duration = 5 * MINUTE  #: least time between messages about what is new in an incident
+    repeat: int = 3  #: how often all steps are gone through again while nobody acknowledges
+    remind: Duration = 4 * HOUR  #: after an acknowledgement, while it is still wrong; 0: never
+
+
+class QuietHours(msgspec.Struct, frozen=True, kw_only=True):
+    """Local times at which incidents up to a severity wait until the end of it."""
+
+    up_to: Severity
+    intervals: tuple[Interval, ...]
+
+
+class Route(msgspec.Struct, frozen=True, kw_only=True):
+    """Which incidents go to which team by which policy; the first route that fits counts."""
+
+    severities: tuple[Severity, ...] = ()  #: empty: all
+    themes: tuple[str, ...] = ()
+    within: tuple[str, ...] = ()  #: areas and everything below
+    causes: tuple[str, ...] = ()
+    team: str
+    policy: str
+
+
+class Override(msgspec.Struct, frozen=True, kw_only=True):
+    """Somebody takes over somebody's duty for a while; the last one made counts."""
+
+    id: str
+    team: str
+    contact: str
+    start: Instant
+    end: Instant
+    note: str = ""
+
+
+class DutyPlan(msgspec.Struct, frozen=True, kw_only=True):
+    """All of it. Without routes nobody is told anything."""
+
+    channels: tuple[Channel, ...] = ()
+    contacts: tuple[Contact, ...] = ()
+    teams: tuple[Team, ...] = ()
+    policies: tuple[Policy, ...] = ()
+    quiet_hours: tuple[QuietHours, ...] = ()
+    routes: tuple[Route, ...] = ()
+    overrides: tuple[Override, ...] = ()
+    #: channel id and address that is told when the path itself fails; a way that needs none of the others
+    watchdog: tuple[str, str] | None = None
+
+
+NO_DUTY = DutyPlan()
+
+
+class DutyCommand(NamedTuple):
+    """What a person wants of the duty loop."""
+
+    id: str
+    incident: str
+    action: Literal["snooze", "assign", "comment"]
+    actor: str
+    time: Instant
+    until: Instant | None = None  #: of snooze: nobody is told until then
+    text: str = ""  #: of assign the contact's id
+
+
+class DutyCommandBatch(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """A record on `duty-commands`."""
+
+    version: int
+    commands: tuple[DutyCommand, ...]
+
+
+class NotificationEvent(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """A record on `notifications`: what became of one message to one contact over one channel."""
+
+    version: int
+    #: `incident~round~step~contact~channel`, and what else tells it apart: the same message has the same id
+    notification: str
+    revision: int  #: rises with each try
+    incident: str
+    kind: Literal["alarm", "change", "reminder", "recovery", "watchdog"]
+    round: int  #: how often the steps were gone through before, from 0
+    step: int  #: from 0
+    contact: str
+    channel: str
+    outcome: Literal["sending", "sent", "failed", "given-up", "withdrawn"]
+    attempt: int  #: from 1
+    time: Instant
+    due_time: Instant  #: when the loop decided to send it
+    title: str
+    detail: str  #: why it failed, without secrets
+
+
+DUTY_COMMANDS: Codec[DutyCommandBatch] = Codec(DutyCommandBatch)
+NOTIFICATIONS: Codec[NotificationEvent] = Codec(NotificationEvent)
+
+_encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder(DutyPlan).decode
+
+
+def encode_duty(plan: DutyPlan) -> bytes:
+    """Return a duty plan as JSON."""
+    return _encode(plan)
+
+
+def decode_duty(data: bytes | str) -> DutyPlan:
+    """Return what `encode_duty` was given; raise msgspec.MsgspecError when it is not that."""
+    return _decode(data)

@@ -1,0 +1,141 @@
+"""Values and times as people read them, in both languages of the city."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Literal, TypeAlias
+from zoneinfo import ZoneInfo
+
+from twin.indicators.bilingual import Text
+from twin.indicators.registry import REGISTRY
+from twin.instant import DAY, HOUR, MINUTE, SECOND, Duration, Instant, to_datetime
+from twin.state.area_state import PREFIX
+
+Language: TypeAlias = Literal["en", "nl"]
+
+_LABELS: Mapping[str, Text] = MappingProxyType(
+    {
+        "pm1": Text("PM1", "PM1"),
+        "pm2_5": Text("PM2.5", "PM2,5"),
+        "pm10": Text("PM10", "PM10"),
+        "no2": Text("nitrogen dioxide", "stikstofdioxide"),
+        "o3": Text("ozone", "ozon"),
+        "so2": Text("sulphur dioxide", "zwaveldioxide"),
+        "co2": Text("carbon dioxide", "kooldioxide"),
+        "air_temperature": Text("air temperature", "luchttemperatuur"),
+        "water_temperature": Text("water temperature", "watertemperatuur"),
+        "relative_humidity": Text("relative humidity", "relatieve luchtvochtigheid"),
+        "air_pressure": Text("air pressure", "luchtdruk"),
+        "noise_level": Text("noise level", "geluidsniveau"),
+        "wind_speed": Text("wind speed", "windsnelheid"),
+        "wind_direction": Text("wind direction", "windrichting"),
+        "rainfall": Text("rainfall", "neerslag"),
+        "vehicle_count": Text("number of vehicles", "aantal voertuigen"),
+        "bicycle_count": Text("number of bicycles", "aantal fietsen"),
+        "pedestrian_count": Text("number of pedestrians", "aantal voetgangers"),
+        "traffic_flow": Text("traffic flow", "verkeersintensiteit"),
+        "vehicle_speed": Text("vehicle speed", "snelheid van voertuigen"),
+        "power_import": Text("power drawn", "afgenomen vermogen"),
+        "power_export": Text("power fed in", "teruggeleverd vermogen"),
+        "energy_import": Text("energy drawn", "afgenomen energie"),
+        "energy_export": Text("energy fed in", "teruggeleverde energie"),
+        "voltage_l1": Text("voltage of phase 1", "spanning van fase 1"),
+        "voltage_l2": Text("voltage of phase 2", "spanning van fase 2"),
+        "voltage_l3": Text("voltage of phase 3", "spanning van fase 3"),
+        "current_l1": Text("current of phase 1", "stroom van fase 1"),
+        "current_l2": Text("current of phase 2", "stroom van fase 2"),
+        "current_l3": Text("current of phase 3", "stroom van fase 3"),
+        "gas_volume": Text("gas volume", "gasvolume"),
+        "water_volume": Text("water volume", "watervolume"),
+        "water_level": Text("water level", "waterstand"),
+        "water_flow": Text("water flow", "waterafvoer"),
+        "pump_state": Text("pump state", "stand van de pomp"),
+        "battery_level": Text("battery level", "batterijniveau"),
+        "signal_strength": Text("signal strength", "signaalsterkte"),
+    }
+)
+"""Of built-in properties; indicators have a title of their own, a city's properties their name."""
+
+_SIGNS: Mapping[str, str] = MappingProxyType(
+    {"1": "", "1/h": "/h", "ug/m3": "µg/m³", "Cel": "°C", "dB[A]": "dB(A)", "dB[mW]": "dBm", "deg": "°",
+     "m3": "m³", "m3/s": "m³/s"}
+)  # fmt: skip
+"""UCUM codes that people do not write so."""
+
+_MONTHS: Mapping[Language, tuple[str, ...]] = MappingProxyType(
+    {
+        "en": ("January", "February", "March", "April", "May", "June", "July", "August", "September",
+               "October", "November", "December"),
+        "nl": ("januari", "februari", "maart", "april", "mei", "juni", "juli", "augustus", "september",
+               "oktober", "november", "december"),
+    }
+)  # fmt: skip
+
+
+def label(name: str, language: Language) -> str:
+    """Return what people call a property, an indicator or a roll-up.
+
+    >>> label("water_level", "nl"), label("area_pm2_5", "en"), label("duck_count", "en")
+    ('waterstand', 'PM2.5 of the area', 'duck count')
+    """
+    if name.startswith(PREFIX):
+        return label(name.removeprefix(PREFIX), language) + (
+            " of the area" if language == "en" else " van het gebied"
+        )
+    indicator = REGISTRY.get(name)
+    text = indicator.title if indicator is not None else _LABELS.get(name)
+    if text is None:
+        return name.replace("_", " ")
+    return text.english if language == "en" else text.dutch
+
+
+def unit_sign(unit: str) -> str:
+    """Return the usual sign of a UCUM unit; the code itself where none is known."""
+    return _SIGNS.get(unit, unit)
+
+
+def number(value: float, language: Language = "en") -> str:
+    """Return a number as people write it: four digits that count.
+
+    >>> number(0.123456), number(1234.5), number(-0.0), number(7.0), number(-0.39, "nl")
+    ('0.1235', '1234', '0', '7', '-0,39')
+    """
+    text = f"{value:.4g}" if abs(value) < 1000 else f"{value:.0f}"
+    text = "0" if text == "-0" else text
+    return text.replace(".", ",") if language == "nl" else text
+
+
+def quantity(value: float, unit: str, language: Language) -> str:
+    """Return a value with its unit.
+
+    >>> quantity(12.5, "ug/m3", "nl"), quantity(3, "1", "en"), quantity(81, "%", "en")
+    ('12,5 µg/m³', '3', '81%')
+    """
+    sign = unit_sign(unit)
+    return number(value, language) + (sign if sign in ("", "%", "°") else f" {sign}")
+
+
+def local_time(instant: Instant, timezone: str, language: Language) -> str:
+    """Return a time as the clocks of the city show it, to the minute.
+
+    >>> local_time(0, "Europe/Amsterdam", "en"), local_time(0, "Europe/Amsterdam", "nl")
+    ('01:00 on 1 January 1970', '1 januari 1970 om 01:00')
+    """
+    local = to_datetime(instant).astimezone(ZoneInfo(timezone))
+    day = f"{local.day} {_MONTHS[language][local.month - 1]} {local.year}"
+    return f"{local:%H:%M} on {day}" if language == "en" else f"{day} om {local:%H:%M}"
+
+
+def duration_words(duration: Duration) -> str:
+    """Return a duration as people write it, the same in both languages; cut to whole seconds.
+
+    >>> [duration_words(one) for one in (HOUR, 90 * MINUTE, 30 * SECOND, 2 * DAY + 3 * HOUR)]
+    ['1 h', '1 h 30 min', '30 s', '2 d 3 h']
+    """
+    parts = []
+    for size, word in ((DAY, "d"), (HOUR, "h"), (MINUTE, "min"), (SECOND, "s")):
+        count, duration = divmod(duration, size)
+        if count:
+            parts.append(f"{count} {word}")
+    return " ".join(parts) or "0 s"

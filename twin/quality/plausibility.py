@@ -1,0 +1,78 @@
+"""Plausibility: which observations may enter at all. Pure: judges an observation by its own contents."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from enum import StrEnum
+
+from twin.instant import DAY, MINUTE, SECOND, Duration, Instant, format_instant
+from twin.model.observed_property import ObservedProperty
+
+
+class Reason(StrEnum):
+    """Why a message or an observation is quarantined. Labels the metric, the log line and the table row."""
+
+    MALFORMED = "malformed"  #: not what the format says: truncated JSON, binary garbage, invalid UTF-8
+    CHECKSUM = "checksum"  #: the checksum in the payload is not that of the payload
+    TOO_LARGE = "too-large"  #: more bytes than a message of that feed may have
+    UNKNOWN_TOPIC = "unknown-topic"  #: no decoder is registered for the topic
+    UNKNOWN_SENSOR = "unknown-sensor"  #: no sensor of the city has that feed and device
+    NO_OBSERVATION = "no-observation"  #: decoded, but nothing in it is mapped to an observed property
+    NOT_A_NUMBER = "not-a-number"  #: NaN, infinite, or no number at all
+    OUT_OF_RANGE = "out-of-range"  #: physically impossible for the observed property
+    UNKNOWN_UNIT = "unknown-unit"  #: the payload names a unit that does not convert into the canonical one
+    TIME_TOO_OLD = "time-too-old"  #: measured longer ago than is plausible
+    TIME_IN_FUTURE = "time-in-future"  #: measured after it was received
+    TIME_INVALID = "time-invalid"  #: not a time
+    DECODER_FAILED = "decoder-failed"  #: a fault of ours, not of the sender's
+
+
+@dataclass(frozen=True, slots=True)
+class Rejection:
+    """A refusal that says why."""
+
+    reason: Reason
+    detail: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlausibilityBounds:
+    """How far a device's clock may be off before we do not believe it."""
+
+    # A device's clock that is synchronised over LoRaWAN or NTP is within a minute; five leave room.
+    future_max: Duration = 5 * MINUTE
+    # Loggers that were offline hand in weeks; a clock that was never set says 1970 or 2000.
+    past_max: Duration = 366 * DAY
+
+
+def judge(
+    property: ObservedProperty,
+    value: float,
+    phenomenon_time: Instant,
+    received_time: Instant,
+    bounds: PlausibilityBounds,
+) -> Rejection | None:
+    """Return why this canonical value at this time cannot be believed, or None when it can."""
+    if not math.isfinite(value):
+        return Rejection(Reason.NOT_A_NUMBER, f"{property.name} is {value}, expected a finite number")
+    if not property.minimum <= value <= property.maximum:
+        return Rejection(
+            Reason.OUT_OF_RANGE,
+            f"{property.name} is {value:g} {property.unit}, "
+            f"expected {property.minimum:g} to {property.maximum:g}",
+        )
+    ahead = phenomenon_time - received_time
+    if ahead > bounds.future_max:
+        return Rejection(
+            Reason.TIME_IN_FUTURE,
+            f"{property.name} is dated {format_instant(phenomenon_time)}, {ahead // SECOND} s after it was "
+            f"received; at most {bounds.future_max // SECOND} s are allowed",
+        )
+    if -ahead > bounds.past_max:
+        return Rejection(
+            Reason.TIME_TOO_OLD,
+            f"{property.name} is dated {format_instant(phenomenon_time)}, {-ahead // DAY} days before it was "
+            f"received; at most {bounds.past_max // DAY} days are allowed",
+        )
+    return None

@@ -1,0 +1,136 @@
+"""Judgement: what the rules of its property say about one observation, from those measured before it.
+
+A pure function of event time: not of what arrived when, except for how late the observation itself was. So an
+observation that arrives between two others changes the judgement of the later ones, and of nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+import msgspec
+
+from twin.instant import MINUTE, SECOND, Duration, Instant
+from twin.quality.quality_flags import QualityFlag
+from twin.quality.quality_rules import QualityRules
+from twin.quality.spike import is_spike, median_of
+
+CONTEXT_MAX = 16
+"""How many preceding observations a judgement may look at; a checkpoint holds so many of each datastream."""
+
+GAP_INTERVALS_MAX = 4
+"""Between two observations further apart than this no rate of change is judged."""
+
+RATE_SPAN_MIN: Duration = MINUTE
+"""Closer observations are judged as if so far apart: the last digit alone makes any rate of a short span."""
+
+RATE_CONTEXT = 13
+"""How many preceding values say whether a fast change was the way back from an outlier."""
+
+# Plain integers: the operators of an enumeration cost a microsecond each.
+_OUT_OF_RANGE = int(QualityFlag.OUT_OF_RANGE)
+_RATE_OF_CHANGE = int(QualityFlag.RATE_OF_CHANGE)
+_SPIKE = int(QualityFlag.SPIKE)
+_STUCK = int(QualityFlag.STUCK)
+_LATE = int(QualityFlag.LATE)
+_CLOCK_SKEW = int(QualityFlag.CLOCK_SKEW)
+
+
+class Run(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """Equal values in a row, in event time, as they end at some observation."""
+
+    value: float
+    count: int
+    start: Instant  #: phenomenon time of the first
+
+
+class Judgement(NamedTuple):
+    """What is known now of an observation beyond what the device said."""
+
+    phenomenon_time: Instant
+    flags: int  #: without those that follow from its times
+
+
+def extend(run: Run | None, time: Instant, value: float) -> Run:
+    """Return the run that ends at this observation, from the one that ended at the observation before it.
+
+    >>> extend(extend(None, 0, 1.5), 60, 1.5)
+    Run(value=1.5, count=2, start=0)
+    >>> extend(Run(1.5, 2, 0), 120, 1.6)
+    Run(value=1.6, count=1, start=120)
+    """
+    if run is not None and run.value == value:
+        return Run(value, run.count + 1, run.start)
+    return Run(value, 1, time)
+
+
+def extend_over(run: Run | None, points: Iterable[tuple[Instant, float]]) -> Run | None:
+    """Return the run that ends at the last of these observations; they follow the one that `run` ends at."""
+    for time, value in points:
+        run = extend(run, time, value)
+    return run
+
+
+def judge_quality(  # noqa: PLR0917 - called for each observation; keywords would cost it a tenth
+    context: Sequence[tuple[Instant, float]],
+    run: Run,
+    time: Instant,
+    received: Instant,
+    value: float,
+    rules: QualityRules,
+    interval: Duration,
+) -> int:
+    """Return the `QualityFlag`s to add to the device's own.
+
+    `context` holds (phenomenon time, value) of the observations measured before this one, ascending, at most
+    the newest `CONTEXT_MAX`, suspect ones too; `run` ends at this observation; `interval` is the expected
+    time between two.
+    """
+    flags = 0
+    if (rules.minimum is not None and value < rules.minimum) or (
+        rules.maximum is not None and value > rules.maximum
+    ):
+        flags = _OUT_OF_RANGE
+    if context:
+        rate_max = rules.rate_max
+        if rate_max is not None:
+            earlier, previous = context[-1]
+            span = time - earlier
+            if span <= GAP_INTERVALS_MAX * interval:
+                change_max = rate_max * (span if span > RATE_SPAN_MIN else RATE_SPAN_MIN) / SECOND
+                if abs(value - previous) > change_max:
+                    oldest = time - RATE_CONTEXT * GAP_INTERVALS_MAX * interval
+                    if not _is_return(context, oldest, value, change_max):
+                        flags |= _RATE_OF_CHANGE
+        spike = rules.spike
+        if spike is not None and is_spike(context, time, value, spike, interval):
+            flags |= _SPIKE
+    stuck = rules.stuck
+    if (
+        stuck is not None
+        and run.count >= stuck.count
+        and time - run.start >= stuck.duration_min
+        and value not in stuck.except_values
+    ):
+        flags |= _STUCK
+    return flags | judge_times(time, received, rules, interval)
+
+
+def judge_times(time: Instant, received: Instant, rules: QualityRules, interval: Duration) -> int:
+    """Return what the two times of an observation say by themselves: LATE, CLOCK_SKEW or nothing.
+
+    A value may speak for the interval that it starts, so it is late only beyond the interval's end.
+    """
+    lag = received - time
+    if lag > rules.late_after + interval:
+        return _LATE
+    return _CLOCK_SKEW if -lag > rules.skew_after else 0
+
+
+def _is_return(
+    context: Sequence[tuple[Instant, float]], oldest: Instant, value: float, change_max: float
+) -> bool:
+    """Whether a value is back where most of the preceding ones were: the one before it was the outlier."""
+    values = [other for moment, other in context[-RATE_CONTEXT:] if moment >= oldest]
+    return abs(value - median_of(values)) <= change_max
