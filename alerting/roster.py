@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Literal, NamedTuple, TypeAlias
 
-from cities.roster_calendar import Duty, contact_names, duties
+from cities.duty.roster_calendar import Duty, contact_names, duties
 from twin.instant import Instant
 from twin.model.duty import DutyPlan, Override, Team
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from alerting.case import Case, Told
 from alerting.roster import next_of, on_call
 from twin.alarms.messages import entity_of_alarm
-from twin.alarms.schedule import Interval, Schedule
+from twin.alarms.rules.schedule import Interval, Schedule
 from twin.alarms.severity import Severity
 from twin.instant import DAY, MINUTE, Instant
 from twin.model.city_model import CityModel

@@ -16,7 +16,7 @@ from alerting.words import (
     words_of,
 )
 from twin.alarms.messages import AlarmEvent, Member, OperandValue
-from twin.alarms.rule import Threshold
+from twin.alarms.rules.rule import Threshold
 from twin.alarms.severity import Severity
 from twin.instant import MINUTE
 from twin.model.city_model import CityModel

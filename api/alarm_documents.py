@@ -11,8 +11,8 @@ from api.alarm_events import instant_text, sentence_of
 from api.alarm_privacy import may_see_people, may_see_value, visible_sources
 from api.alarm_view import AlarmView
 from twin.alarms.messages import AlarmEvent, IncidentEvent, OperandValue
-from twin.alarms.operand import Source
-from twin.alarms.rule import Text
+from twin.alarms.rules.operand import Source
+from twin.alarms.rules.rule import Text
 from twin.instant import format_instant
 from twin.model.city_model import CityModel
 from twin.quality.quality_flags import quality_word

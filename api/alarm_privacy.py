@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from twin.alarms.messages import AlarmEvent, OperandValue
-from twin.alarms.operand import Source
+from twin.alarms.rules.operand import Source
 from twin.model.city_model import CityModel
 from twin.model.role import Role, reaches, reads_personal
 from twin.privacy.cohort import CONNECTIONS_MIN

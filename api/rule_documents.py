@@ -8,10 +8,10 @@ from typing import Any
 
 from api.access import Role
 from api.problems import Fault, bad_request
-from cities.rule_writing import rule_document
-from cities.rules import RuleFault
+from cities.rules.reader import RuleFault
+from cities.rules.writer import rule_document
 from storage.rule_version import RuleVersion
-from twin.alarms.rule import Rule
+from twin.alarms.rules.rule import Rule
 from twin.instant import format_instant
 from twin.model.city_model import CityModel
 from twin.model.role import reaches

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from cities.duration import format_duration
-from cities.duty_channel import needs_address
-from cities.duty_schema import (
+from cities.duty.channel_url import needs_address
+from cities.duty.schema import (
     POLICY_MAX,
     ChannelItem,
     ContactItem,
@@ -18,9 +18,9 @@ from cities.duty_schema import (
     TeamItem,
     WatchdogItem,
 )
-from cities.entities import References
-from cities.items import Items
-from cities.yaml_lines import Location
+from cities.files.items import Items
+from cities.files.yaml_document import Location
+from cities.model.entities import References
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from cities.duty_schema import TeamItem
-from cities.fault import CityFault
-from cities.items import Items
-from cities.roster_calendar import CALENDAR_BYTES_MAX, calendar_faults
+from cities.duty.roster_calendar import CALENDAR_BYTES_MAX, calendar_faults
+from cities.duty.schema import TeamItem
+from cities.files.faults import CityFault
+from cities.files.items import Items
 from twin.model.duty import Contact
 
 

@@ -10,9 +10,9 @@ from typing import Any
 
 import yaml
 
-from cities.fault import CityError, CityFault
-from cities.folder import read_city
-from cities.write import write_city
+from cities.files.faults import CityError, CityFault
+from cities.folder_reader import read_city
+from cities.folder_writer import write_city
 from twin.model.city_model import CityModel, CityPlan
 
 SENSORS = "sensors.yaml"

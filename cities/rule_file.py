@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from cities.fault import CityError
-from cities.rules import read_rule
-from cities.yaml_lines import Location, load
-from twin.alarms.rule import Rule
+from cities.files.faults import CityError
+from cities.files.yaml_document import Location, load
+from cities.rules.reader import read_rule
+from twin.alarms.rules.rule import Rule
 from twin.model.city_model import CityModel
 
 

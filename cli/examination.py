@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cities.fault import CityError
-from cities.folder import read_city
+from cities.files.faults import CityError
+from cities.folder_reader import read_city
 from cli.embedded.mosquitto import find_mosquitto
 from cli.embedded.postgres import find_binary, require_timescale
 from cli.failure import lines_of

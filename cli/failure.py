@@ -8,7 +8,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 from pydantic_settings import SettingsError
 
-from cities.fault import CityError
+from cities.files.faults import CityError
 from twin.errors import TwinError
 
 

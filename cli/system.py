@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from alerting.secrets import secrets_of
-from cities.folder import read_city
+from cities.folder_reader import read_city
 from cli.commands.apply import apply_city
 from cli.data_dir import DataDir
 from cli.drain import Drain

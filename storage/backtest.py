@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from storage.bucket_interval import QueryError
 from storage.database import Connection
 from storage.stretch_reading import expected_rows, read_stretch, stretches
-from twin.alarms.rule import Rate, Rule, Threshold
+from twin.alarms.rules.rule import Rate, Rule, Threshold
 from twin.alarms.severity import Severity
 from twin.backtest.backtest import Backtest, Findings, History
-from twin.backtest.usual_history import LOOKED_BACK
+from twin.backtest.baseline_history import LOOKED_BACK
 from twin.instant import DAY, HOUR, Duration, Instant
 from twin.model.city_model import CityModel
 

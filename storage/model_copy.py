@@ -9,7 +9,7 @@ from socket import gethostname
 
 import msgspec
 
-from twin.alarms.rule import Rule
+from twin.alarms.rules.rule import Rule
 from twin.model.calibration import Calibration, Maintenance
 from twin.model.city_model import City, CityModel, Feed, index_by_id
 from twin.model.duty import DutyPlan

@@ -13,7 +13,7 @@ from psycopg.rows import DictRow, dict_row
 from storage.database import Connection
 from storage.queries import query
 from storage.rule_version import RuleChange, RuleVersion, changed, removed
-from twin.alarms.rule import Rule, decode_rule, encode_rule
+from twin.alarms.rules.rule import Rule, decode_rule, encode_rule
 from twin.errors import MessageError, ServiceError, TwinError
 from twin.instant import from_datetime
 

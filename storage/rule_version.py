@@ -10,7 +10,7 @@ from typing import Literal, NamedTuple, TypeAlias
 import msgspec
 
 from storage.model_rows import Action
-from twin.alarms.rule import Rule, encode_rule
+from twin.alarms.rules.rule import Rule, encode_rule
 from twin.instant import Instant
 
 Origin: TypeAlias = Literal["folder", "api"]

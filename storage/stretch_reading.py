@@ -15,10 +15,10 @@ from storage.bucket_interval import QueryError
 from storage.database import Connection
 from storage.history_reading import fetch
 from storage.queries import query
-from twin.alarms.operand import SIZES, Over
-from twin.backtest.column import Instants, Values
+from twin.alarms.rules.operand import SIZES, Over
+from twin.backtest.history_chunk import Needs, Stretch
+from twin.backtest.point_column import Instants, Values
 from twin.backtest.readings import Readings, calibrated, flags_by_times
-from twin.backtest.stretch import Needs, Stretch
 from twin.instant import DAY, HOUR, Duration, Instant, format_instant, from_datetime, to_datetime
 from twin.model.city_model import CityModel
 from twin.state.window import Aggregate

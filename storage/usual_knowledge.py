@@ -8,9 +8,9 @@ from collections.abc import Sequence
 
 from storage.database import Connection
 from storage.stretch_reading import read_stretch
-from twin.alarms.operand import Series
-from twin.alarms.usual import Usual
-from twin.backtest.usual_history import LOOKED_BACK, hourly_needs, learned_series, usual_of
+from twin.alarms.evaluation.baseline import Usual
+from twin.alarms.rules.operand import Series
+from twin.backtest.baseline_history import LOOKED_BACK, hourly_needs, learned_series, usual_of
 from twin.instant import HOUR
 from twin.model.city_model import CityModel
 from twin.model.observation import Observation

@@ -5,12 +5,12 @@ from __future__ import annotations
 import msgspec
 
 from twin.alarms.alarm import Alarm
-from twin.alarms.course import Course
+from twin.alarms.evaluation.condition_state import Course
+from twin.alarms.evaluation.shared_dependency import SupplyLife
+from twin.alarms.evaluation.silence import SensorLife
 from twin.alarms.incident import Incident
 from twin.alarms.messages import Out
-from twin.alarms.operand import Series
-from twin.alarms.silence import SensorLife
-from twin.alarms.supply import SupplyLife
+from twin.alarms.rules.operand import Series
 from twin.instant import INSTANT_MIN, Instant
 
 COMMANDS_MAX = 64

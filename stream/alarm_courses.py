@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from stream.alarm_content import AlarmContent
 from stream.alarm_desk import AlarmDesk
 from twin.alarms.alarm import Alarm
-from twin.alarms.binding import BoundRule, Subject
-from twin.alarms.course import Change, Course
-from twin.alarms.explanation import explain
-from twin.alarms.following import follow
+from twin.alarms.evaluation.alarm_transitions import follow
+from twin.alarms.evaluation.condition_state import Change, Course
+from twin.alarms.evaluation.explanation import explain
 from twin.alarms.messages import AlarmEvent, Points, alarm_id
+from twin.alarms.rules.rule_index import BoundRule, Subject
 from twin.alarms.severity import Severity
 from twin.instant import INSTANT_MIN, Instant
 

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 
 from stream.alarm_content import AlarmContent
 from twin.alarms.alarm import Alarm, Explanation, Moment
-from twin.alarms.binding import Bindings, BoundRule
+from twin.alarms.evaluation.shared_dependency import Supplies, missed_from, supplies_of
 from twin.alarms.messages import AlarmEvent, Out, alarm_id
-from twin.alarms.rule import Rule
 from twin.alarms.rule_error import RULE_ERROR, rule_error
+from twin.alarms.rules.rule import Rule
+from twin.alarms.rules.rule_index import Bindings, BoundRule
 from twin.alarms.severity import Severity
 from twin.alarms.state_machine import AlarmState
-from twin.alarms.supply import Supplies, missed_from, supplies_of
 from twin.instant import Instant
 from twin.model.city_model import CityModel
 from twin.model.sensor import Sensor

@@ -11,12 +11,12 @@ from dataclasses import dataclass, field
 
 from runtime import topics
 from stream.stage import Output, chunks
-from twin.alarms.binding import Bindings
+from twin.alarms.evaluation.operand_points import property_points
+from twin.alarms.evaluation.shared_dependency import Supplies, supplies_of
+from twin.alarms.evaluation.silence import heard_every
 from twin.alarms.messages import ALARM_INPUTS, AlarmInputBatch, Carried, Heard, Points
-from twin.alarms.observed_points import property_points
-from twin.alarms.operand import SIZES, Point, Series
-from twin.alarms.silence import heard_every
-from twin.alarms.supply import Supplies, supplies_of
+from twin.alarms.rules.operand import SIZES, Point, Series
+from twin.alarms.rules.rule_index import Bindings
 from twin.alarms.window_points import derived_point, window_point
 from twin.instant import INSTANT_MIN, Duration, Instant
 from twin.model.city_model import CityModel

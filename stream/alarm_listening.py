@@ -6,12 +6,12 @@ from collections.abc import Iterator
 
 from stream.alarm_desk import AlarmDesk
 from twin.alarms.alarm import Alarm, Explanation
+from twin.alarms.evaluation.shared_dependency import sensor_part
+from twin.alarms.evaluation.silence import SensorLife, sensors_of, silent_from
 from twin.alarms.messages import AlarmEvent, Out
-from twin.alarms.rule import Outage, Rule, Silence
+from twin.alarms.rules.rule import Outage, Rule, Silence
 from twin.alarms.severity import Severity
-from twin.alarms.silence import SensorLife, sensors_of, silent_from
 from twin.alarms.silence_sentence import outage_sentence, silence_sentence
-from twin.alarms.supply import sensor_part
 from twin.instant import Instant
 from twin.model.sensor import Sensor
 

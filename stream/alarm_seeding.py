@@ -8,11 +8,11 @@ from stream.alarm_content import PARTITION, AlarmContent
 from stream.alarm_courses import begin_course
 from stream.stage import Knowledge
 from twin.alarms.alarm import Alarm
-from twin.alarms.binding import Bindings
+from twin.alarms.evaluation.shared_dependency import supply_of
 from twin.alarms.incident import Incident
 from twin.alarms.messages import Out
-from twin.alarms.rule import Outage
-from twin.alarms.supply import supply_of
+from twin.alarms.rules.rule import Outage
+from twin.alarms.rules.rule_index import Bindings
 from twin.model.city_model import CityModel
 
 

@@ -10,8 +10,8 @@ from stream.alarm_desk import AlarmDesk, Surroundings
 from stream.alarm_listening import AlarmListening
 from twin.alarms.alarm import Alarm
 from twin.alarms.messages import AlarmEvent, Out, Points
-from twin.alarms.rule import Outage, Rule, Silence
 from twin.alarms.rule_error import RULE_ERROR
+from twin.alarms.rules.rule import Outage, Rule, Silence
 from twin.alarms.state_machine import AlarmState, Refused, Trigger
 from twin.instant import Instant
 

@@ -23,6 +23,8 @@ from stream.buckets import Buckets, Entry
 from stream.model_bindings import ModelBindings
 from stream.stage import Applied, Knowledge, Output, alarm_revision, log_time
 from twin.alarms.alarm import Moment
+from twin.alarms.evaluation.shared_dependency import SupplyLife
+from twin.alarms.evaluation.silence import SensorLife
 from twin.alarms.incident import Incident
 from twin.alarms.messages import (
     ALARM_INPUTS,
@@ -35,9 +37,7 @@ from twin.alarms.messages import (
     Out,
     Points,
 )
-from twin.alarms.silence import SensorLife
 from twin.alarms.state_machine import Refused
-from twin.alarms.supply import SupplyLife
 from twin.instant import INSTANT_MIN, SECOND, Duration, Instant
 from twin.model.city_model import CityModel
 from twin.wire.messages import partition_of

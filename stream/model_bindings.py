@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from twin.alarms.binding import Bindings
-from twin.alarms.supply import Supplies
+from twin.alarms.evaluation.shared_dependency import Supplies
+from twin.alarms.rules.rule_index import Bindings
 from twin.model.city_model import CityModel
 
 

@@ -31,8 +31,8 @@ from stream.settings import StreamSettings
 from stream.stage import Knowledge, StageKind
 from stream.traces import StreamTraces
 from stream.worker import Worker
-from twin.alarms.operand import Series
-from twin.alarms.usual import Usual
+from twin.alarms.evaluation.baseline import Usual
+from twin.alarms.rules.operand import Series
 from twin.errors import ServiceError
 from twin.instant import SECOND
 from twin.model.city_model import CityModel

@@ -9,9 +9,9 @@ from typing import NamedTuple, Protocol, TypeVar
 
 from runtime import topics
 from stream.buckets import Entry
+from twin.alarms.evaluation.baseline import Usual
 from twin.alarms.messages import AlarmEvent, IncidentEvent
-from twin.alarms.operand import Series
-from twin.alarms.usual import Usual
+from twin.alarms.rules.operand import Series
 from twin.instant import DAY, SECOND, Instant
 from twin.model.city_model import CityModel
 from twin.model.observation import Observation, Outcome

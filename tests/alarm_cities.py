@@ -6,9 +6,9 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
-from twin.alarms.binding import Bindings, BoundRule
-from twin.alarms.operand import Operand, Point
-from twin.alarms.rule import Level, Rule, Selection, Text, Threshold
+from twin.alarms.rules.operand import Operand, Point
+from twin.alarms.rules.rule import Level, Rule, Selection, Text, Threshold
+from twin.alarms.rules.rule_index import Bindings, BoundRule
 from twin.alarms.severity import Severity
 from twin.instant import MINUTE, Instant
 from twin.model.city_model import City, CityModel

@@ -16,7 +16,7 @@ from twin.alarms.messages import (
     OperandValue,
     alarm_id,
 )
-from twin.alarms.operand import Source
+from twin.alarms.rules.operand import Source
 from twin.alarms.severity import Severity
 from twin.instant import MINUTE, SECOND, Instant, parse_instant
 from twin.model.duty import NotificationEvent

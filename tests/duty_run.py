@@ -14,8 +14,8 @@ from alerting.tries import TryResult
 from tests.alarm_cities import alarm_city
 from tests.alarm_events import alarm_event, incident_event
 from twin.alarms.messages import AlarmBatch, AlarmEvent, IncidentEvent
-from twin.alarms.operand import Operand
-from twin.alarms.rule import Level, Rule, Text, Threshold
+from twin.alarms.rules.operand import Operand
+from twin.alarms.rules.rule import Level, Rule, Text, Threshold
 from twin.alarms.severity import Severity
 from twin.instant import HOUR, MINUTE, SECOND, Duration, Instant, parse_instant
 from twin.model.city_model import CityModel

@@ -13,7 +13,7 @@ from typing import Any
 from paho.mqtt.client import Client
 from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
 
-from cities.write import write_city
+from cities.folder_writer import write_city
 from cli.embedded.account import give, own_folder
 from cli.embedded.mosquitto import EmbeddedMosquitto
 from cli.entry import run as livetwin

@@ -21,11 +21,11 @@ from api.paging import answer
 from api.parameters import NoParameters, TimeText, parse_time
 from api.problems import Fault, ProblemError, bad_request
 from api.rule_documents import ADDED, faults
-from cities.rules import read_rule
+from cities.rules.reader import read_rule
 from storage.backtest import backtest
 from storage.database import Connection
 from storage.rule_store import rule_versions, versions_of
-from twin.alarms.rule import Rule
+from twin.alarms.rules.rule import Rule
 from twin.alarms.severity import severity_of
 from twin.backtest.backtest import TooManyFiringsError
 from twin.backtest.difference import difference

@@ -26,7 +26,7 @@ from api.duty_parameters import (
 from api.paging import answer, collection, links
 from api.parameters import NoParameters
 from api.problems import Fault, ProblemError, bad_request, not_found
-from cities.items import near
+from cities.files.items import near
 from storage.duty_store import (
     TooManyOverridesError,
     find_override,

@@ -27,10 +27,10 @@ from api.rule_documents import (
     tag,
     version_document,
 )
-from cities.rules import RULES_MAX, read_rule
+from cities.rules.reader import RULES_MAX, read_rule
 from storage.rule_store import RuleConflictError, delete_rule, put_rule, rule_versions, versions_of
 from storage.rule_version import RuleVersion
-from twin.alarms.rule import Rule
+from twin.alarms.rules.rule import Rule
 from twin.model.observed_property import Theme
 
 router = APIRouter(prefix="/v1", tags=["rules"])

@@ -20,7 +20,7 @@ from api.parameters import NoParameters
 from api.problems import Fault, ProblemError, bad_request
 from api.reception_parameters import UnassignedParameters
 from cities.extension import with_sensor
-from cities.fault import CityError
+from cities.files.faults import CityError
 from storage.model_store import OutdatedError, apply
 from storage.unassigned import DEVICES_MAX, UnassignedDevice, unassigned_devices
 from twin.instant import format_instant

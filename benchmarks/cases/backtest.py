@@ -27,9 +27,9 @@ from cli.embedded.postgres import EmbeddedPostgres
 from storage.backtest import backtest as run_backtest
 from storage.database import Connection, connect
 from storage.migrate import migrate
-from twin.alarms.expression import Program
-from twin.alarms.operand import Operand
-from twin.alarms.rule import Condition, Deviation, Expression, Level, Rate, Rule, Text, Threshold, Times
+from twin.alarms.rules.expression import Program
+from twin.alarms.rules.operand import Operand
+from twin.alarms.rules.rule import Condition, Deviation, Expression, Level, Rate, Rule, Text, Threshold, Times
 from twin.alarms.severity import Severity
 from twin.instant import DAY, HOUR, MINUTE, SECOND, Instant, to_datetime
 from twin.model.city_model import City, CityModel

@@ -24,7 +24,7 @@ from benchmarks.measure.processes import Meter
 from benchmarks.measure.worker_process import BenchmarkError
 from benchmarks.past import PROPERTY, SITES, Site, past_city, write_past
 from benchmarks.report.results import keep
-from cities.write import write_city
+from cities.folder_writer import write_city
 from runtime.clock import system_clock
 from storage.database import connect
 from twin.instant import DAY, HOUR, MINUTE, Instant, format_instant

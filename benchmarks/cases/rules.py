@@ -24,8 +24,8 @@ from stream.entity_stages import EntityStages
 from stream.model_bindings import ModelBindings
 from stream.stage import NOTHING, Stage
 from twin.alarms.messages import ALARM_INPUTS, AlarmInputBatch
-from twin.alarms.operand import Operand
-from twin.alarms.rule import Expression, Level, Rule, Selection, Text, Threshold
+from twin.alarms.rules.operand import Operand
+from twin.alarms.rules.rule import Expression, Level, Rule, Selection, Text, Threshold
 from twin.alarms.severity import Severity
 from twin.instant import MINUTE, SECOND, Instant
 from twin.model.city_model import City, CityModel

@@ -12,8 +12,8 @@ from collections.abc import Iterator
 import numpy as np
 
 from benchmarks.load.traffic import Numbers, Traffic
-from twin.alarms.operand import Operand
-from twin.alarms.rule import Expression, Level, Rule, Selection, Text, Threshold
+from twin.alarms.rules.operand import Operand
+from twin.alarms.rules.rule import Expression, Level, Rule, Selection, Text, Threshold
 from twin.alarms.severity import Severity
 from twin.instant import HOUR
 from twin.model.city_model import City, CityModel

@@ -16,7 +16,7 @@ from typing import Any, Self
 
 from benchmarks.load.bench_city import BenchCity
 from benchmarks.measure.worker_process import BenchmarkError
-from cities.write import write_city
+from cities.folder_writer import write_city
 from twin.model.city_model import CityModel
 
 HOST = "127.0.0.1"

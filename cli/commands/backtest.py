@@ -17,7 +17,7 @@ from runtime.settings import RoleSettings
 from storage.backtest import backtest
 from storage.database import connect
 from storage.model_store import load
-from twin.alarms.rule import Rule
+from twin.alarms.rules.rule import Rule
 from twin.alarms.severity import SEVERITY_WORDS, severity_of
 from twin.backtest.backtest import Findings
 from twin.backtest.difference import Difference, difference

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from cities.folder import read_city
+from cities.folder_reader import read_city
 from cli.mosquitto_files import (
     acl_file,
     hashed,

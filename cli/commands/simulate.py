@@ -9,7 +9,7 @@ import click
 import uvloop
 
 from cities import default_city
-from cities.folder import read_city
+from cities.folder_reader import read_city
 from cli.running import read_settings, run_role
 from simulators.scenarios import SCENARIOS
 from simulators.service import run

@@ -9,7 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from cities.write import write_city
+from cities.folder_writer import write_city
 from cli.embedded.ports import free_port
 from tests.cities import model_of
 from tests.conftest import RunningSystem, make_folder

@@ -12,7 +12,7 @@ import httpx
 import psycopg
 import pytest
 
-from cities.write import write_city
+from cities.folder_writer import write_city
 from storage.database import connect
 from storage.ledger_store import balance
 from tests.cities import model_of

@@ -13,7 +13,7 @@ import psutil
 import psycopg
 import pytest
 
-from cities.write import write_city
+from cities.folder_writer import write_city
 from tests.cities import model_of
 from tests.mqtt_publisher import publish
 from tests.noise_city import noise_city, noise_message

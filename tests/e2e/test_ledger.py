@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 import pytest
 
-from cities.write import write_city
+from cities.folder_writer import write_city
 from storage.database import connect
 from storage.ledger_store import Balance, balance, ledger
 from tests.cities import model_of

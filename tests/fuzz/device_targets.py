@@ -11,7 +11,7 @@ from collections import defaultdict
 from functools import cache, partial
 
 from cities import default_city
-from cities.folder import read_city
+from cities.folder_reader import read_city
 from ingest.decoders import Routes, registry
 from ingest.decoding import Decoded, PayloadError, Reading
 from ingest.intake import Intake, Taken

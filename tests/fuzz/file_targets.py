@@ -7,9 +7,9 @@ from functools import cache, partial
 from pathlib import Path
 
 from cities.duration import parse_duration
-from cities.fault import CityError
-from cities.folder import read_city
-from cities.roster_calendar import calendar_faults, duties
+from cities.duty.roster_calendar import calendar_faults, duties
+from cities.files.faults import CityError
+from cities.folder_reader import read_city
 from simulators.replay.recording import read_files
 from simulators.replay.recordings import fine_dust, transformer_load, water_level
 from simulators.replay.sample import ReadOptions, RecordingError
@@ -18,7 +18,7 @@ from tests.fuzz.engine import Target, said
 from tests.rosters import LEAD, ROADS, WATER, WEEKS, calendar
 from tests.unit.cities.duty_folder import ROSTER, ROUTES, write_duty_folder
 from tests.unit.cities.folders import FILES, write_folder
-from twin.alarms.expression import ExpressionError, Program
+from twin.alarms.rules.expression import ExpressionError, Program
 from twin.instant import DAY, INSTANT_MAX, INSTANT_MIN, parse_instant
 
 _NOW = parse_instant("2026-03-01T00:00:00Z")

@@ -21,7 +21,7 @@ from storage.log_batch import LogBatch, LogRecord
 from tests.fuzz.engine import Target, said
 from tests.payloads import RECEIVED
 from twin.alarms import messages as alarm_messages
-from twin.alarms.rule import Rule, decode_rule, encode_rule
+from twin.alarms.rules.rule import Rule, decode_rule, encode_rule
 from twin.errors import MessageError
 from twin.model import duty
 from twin.state.sketch import read

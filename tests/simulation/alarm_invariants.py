@@ -10,13 +10,13 @@ from runtime import topics
 from tests.simulation.in_order import repaired_datastreams
 from tests.simulation.invariants import Ending, Judged
 from tests.simulation.simulated_log import SimulatedLog
-from twin.alarms.binding import Bindings, BoundRule
+from twin.alarms.evaluation.baseline import Usual
+from twin.alarms.evaluation.condition_value import Sight, judge
+from twin.alarms.evaluation.level_state import Progress, Shift
 from twin.alarms.incident import speaks
-from twin.alarms.judging import Sight, judge
 from twin.alarms.messages import ALARMS, AlarmBatch, AlarmEvent, IncidentEvent, alarm_id
-from twin.alarms.operand import Point
-from twin.alarms.progress import Progress, Shift
-from twin.alarms.usual import Usual
+from twin.alarms.rules.operand import Point
+from twin.alarms.rules.rule_index import Bindings, BoundRule
 from twin.instant import INSTANT_MAX, Instant
 from twin.state.freshness import live_for
 

@@ -6,8 +6,19 @@ from collections.abc import Mapping
 from random import Random
 
 from tests.simulation.scenario import Scenario
-from twin.alarms.operand import Operand
-from twin.alarms.rule import Condition, Expression, Level, Rate, Rule, Silence, Text, Threshold, Times, Worth
+from twin.alarms.rules.operand import Operand
+from twin.alarms.rules.rule import (
+    Condition,
+    Expression,
+    Level,
+    Rate,
+    Rule,
+    Silence,
+    Text,
+    Threshold,
+    Times,
+    Worth,
+)
 from twin.alarms.severity import Severity
 from twin.instant import HOUR, MINUTE
 from twin.model.observed_property import Theme

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from cities import default_city
-from cities.folder import read_city
+from cities.folder_reader import read_city
 from ingest.decoders import Routes, registered, registry
 from ingest.intake import Intake, IntakeOptions
 from ingest.mapping import DeviceMap

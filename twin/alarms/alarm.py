@@ -7,7 +7,7 @@ from typing import NamedTuple
 import msgspec
 
 from twin.alarms.messages import AlarmEvent, OperandValue
-from twin.alarms.rule import Rule
+from twin.alarms.rules.rule import Rule
 from twin.alarms.severity import Severity
 from twin.alarms.state_machine import AlarmState, Refused, Standing, Trigger, step
 from twin.instant import Instant

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from twin.alarms.operand import Over, Point, Series, Source, Statistic
+from twin.alarms.rules.operand import Over, Point, Series, Source, Statistic
 from twin.alarms.severity import Severity
 from twin.instant import INSTANT_MIN, Duration, Instant
 from twin.wire.codec import Codec

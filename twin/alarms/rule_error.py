@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from twin.alarms.rule import Rule, Silence, Text
+from twin.alarms.rules.rule import Rule, Silence, Text
 from twin.alarms.severity import Severity
 
 RULE_ERROR = "rule-error"

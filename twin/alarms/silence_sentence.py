@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from twin.alarms.rule import Text
+from twin.alarms.rules.rule import Text
 from twin.instant import Instant
 from twin.model.localization import local_time
 

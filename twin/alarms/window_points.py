@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from twin.alarms.operand import SIZES, Point, Series, Source
+from twin.alarms.rules.operand import SIZES, Point, Series, Source
 from twin.indicators.validity import is_valid
 from twin.instant import Duration, Instant
 from twin.model.observed_property import ObservedProperty

@@ -13,21 +13,21 @@ from dataclasses import dataclass, replace
 from itertools import chain
 from typing import NamedTuple
 
-from twin.alarms.binding import Bindings
-from twin.alarms.operand import Series
-from twin.alarms.rule import Outage, Rule, Silence
+from twin.alarms.evaluation.baseline import Usual
+from twin.alarms.evaluation.shared_dependency import Supplies
+from twin.alarms.rules.operand import Series
+from twin.alarms.rules.rule import Outage, Rule, Silence
+from twin.alarms.rules.rule_index import Bindings
 from twin.alarms.severity import Severity
 from twin.alarms.statistics import Statistics, Transition, statistics
-from twin.alarms.supply import Supplies
-from twin.alarms.usual import Usual
-from twin.backtest.column import EMPTY, Column
+from twin.backtest.baseline_history import hourly_needs, usual_of
+from twin.backtest.condition_replay import Replay
 from twin.backtest.firing import Firing
-from twin.backtest.listening_replay import ListeningReplay
-from twin.backtest.nights import Night, nights
-from twin.backtest.replay import Replay
-from twin.backtest.stretch import Needs, SeriesHistory, Stretch
+from twin.backtest.history_chunk import Needs, SeriesHistory, Stretch
+from twin.backtest.night_calls import Night, nights
+from twin.backtest.point_column import EMPTY, Column
+from twin.backtest.silence_replay import ListeningReplay
 from twin.backtest.truth_screen import Truths
-from twin.backtest.usual_history import hourly_needs, usual_of
 from twin.errors import TwinError
 from twin.instant import Duration, Instant
 from twin.model.city_model import CityModel

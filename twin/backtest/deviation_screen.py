@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from twin.alarms.binding import BoundRule
-from twin.alarms.course import KEPT_MAX
-from twin.alarms.judging import unit_of
-from twin.alarms.rule import Deviation
-from twin.alarms.usual import Usual
-from twin.backtest.column import Column, Values
-from twin.backtest.screen import Mask, ValueScreen, usable
-from twin.backtest.straight_course import Lessons, StraightCourse
+from twin.alarms.evaluation.baseline import Usual
+from twin.alarms.evaluation.condition_state import KEPT_MAX
+from twin.alarms.evaluation.condition_value import unit_of
+from twin.alarms.rules.rule import Deviation
+from twin.alarms.rules.rule_index import BoundRule
+from twin.backtest.ordered_condition_state import Lessons, StraightCourse
+from twin.backtest.point_column import Column, Values
+from twin.backtest.prefilter import Mask, ValueScreen, usable
 from twin.instant import HOUR
 from twin.quality.quality_flags import UNUSABLE
 

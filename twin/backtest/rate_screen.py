@@ -10,13 +10,13 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from twin.alarms.binding import BoundRule
-from twin.alarms.judging import RATE_POINTS_MIN, RECENT_MAX
-from twin.alarms.operand import Point
-from twin.alarms.rule import Rate
-from twin.backtest.column import Column
-from twin.backtest.screen import Mask, Places, Screen, usable
-from twin.backtest.straight_course import StraightCourse
+from twin.alarms.evaluation.condition_value import RATE_POINTS_MIN, RECENT_MAX
+from twin.alarms.rules.operand import Point
+from twin.alarms.rules.rule import Rate
+from twin.alarms.rules.rule_index import BoundRule
+from twin.backtest.ordered_condition_state import StraightCourse
+from twin.backtest.point_column import Column
+from twin.backtest.prefilter import Mask, Places, Screen, usable
 
 _MARGIN = 1e-9  # of a bound; a slope is rounded five times, each by 1e-16 of it
 

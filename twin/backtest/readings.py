@@ -8,8 +8,8 @@ from itertools import pairwise
 
 import numpy as np
 
-from twin.alarms.operand import Point, Source
-from twin.backtest.column import EMPTY, Column, Flags, Instants, Values
+from twin.alarms.rules.operand import Point, Source
+from twin.backtest.point_column import EMPTY, Column, Flags, Instants, Values
 from twin.model.calibration import Calibration, in_force
 from twin.model.observation import Observation
 from twin.model.observed_property import ObservedProperty
@@ -55,7 +55,9 @@ def flags_by_times(times: Instants, received: Instants, property: ObservedProper
 
 @dataclass(slots=True)
 class Observed:
-    """A property of an entity, stretch after stretch: what `twin.alarms.observed_points` tells of it live."""
+    """A property of an entity, stretch after stretch: what `twin.alarms.evaluation.operand_points` tells of
+    it live.
+    """
 
     property: ObservedProperty
     datastreams: Sequence[Datastream]  #: those that are nobody's personal data

@@ -11,12 +11,12 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from twin.alarms.binding import BoundRule
-from twin.alarms.expression import ExpressionError
-from twin.alarms.operand import Point
-from twin.backtest.column import Column, Instants, Values
-from twin.backtest.screen import Mask, Places, Screen, usable
-from twin.backtest.straight_course import StraightCourse
+from twin.alarms.rules.expression import ExpressionError
+from twin.alarms.rules.operand import Point
+from twin.alarms.rules.rule_index import BoundRule
+from twin.backtest.ordered_condition_state import StraightCourse
+from twin.backtest.point_column import Column, Instants, Values
+from twin.backtest.prefilter import Mask, Places, Screen, usable
 from twin.instant import INSTANT_MIN
 
 TRUTHS_MAX = 200_000

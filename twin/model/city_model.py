@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
-from twin.alarms.rule import Rule
+from twin.alarms.rules.rule import Rule
 from twin.instant import Duration
 from twin.model.calibration import Calibration, Maintenance
 from twin.model.datastream_policy import Terms

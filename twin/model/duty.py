@@ -1,7 +1,7 @@
 """The duty plan of a city, as data: whom to tell of which incident, how, and who is next.
 
-What people write (routes.yaml, roster.ics) is read by `cities.duty`; the duty loop in `alerting` works by it.
-All durations are microseconds. Secrets are not in it: an address or URL names them as `${NAME}`.
+What people write (routes.yaml, roster.ics) is read by `cities.duty.reader`; the duty loop in `alerting`
+works by it. All durations are microseconds. Secrets are not in it: an address or URL names them as `${NAME}`.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from typing import Literal, NamedTuple
 
 import msgspec
 
-from twin.alarms.schedule import Interval
+from twin.alarms.rules.schedule import Interval
 from twin.alarms.severity import Severity
 from twin.instant import HOUR, MINUTE, SECOND, Duration, Instant
 from twin.wire.codec import Codec

@@ -26,8 +26,8 @@ from tests.cap_rules import read_cap, texts
 from tests.integration.api.conftest import PARTITIONS
 from tests.integration.api.stored_city import Stored, archive
 from twin.alarms.messages import AlarmEvent
-from twin.alarms.operand import Operand
-from twin.alarms.rule import Level, Selection, Threshold
+from twin.alarms.rules.operand import Operand
+from twin.alarms.rules.rule import Level, Selection, Threshold
 from twin.alarms.severity import Severity
 from twin.instant import HOUR
 from twin.model.city_model import CityModel

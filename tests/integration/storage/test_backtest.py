@@ -17,9 +17,9 @@ from storage.historian_metrics import HistorianMetrics
 from storage.log_batch import LogBatch, LogRecord
 from tests.alarm_cities import alarm_city, high_water
 from tests.stage_run import StageRun
-from twin.alarms.expression import Program
-from twin.alarms.operand import Operand
-from twin.alarms.rule import (
+from twin.alarms.rules.expression import Program
+from twin.alarms.rules.operand import Operand
+from twin.alarms.rules.rule import (
     Deviation,
     Expression,
     Level,
@@ -33,7 +33,7 @@ from twin.alarms.rule import (
     Times,
     Worth,
 )
-from twin.alarms.schedule import Interval, Schedule
+from twin.alarms.rules.schedule import Interval, Schedule
 from twin.alarms.severity import Severity
 from twin.backtest.firing import Firing, firings_of
 from twin.instant import DAY, HOUR, MINUTE, SECOND, Instant, to_datetime

@@ -23,7 +23,7 @@ from storage.model_store import ModelSource
 from tests.integration.storage.city_plan import plan
 from tests.integration.storage.test_model_store import applied, fetch, loaded, next_model
 from tests.rosters import WEEKS, calendar, override, plan_of
-from twin.alarms.schedule import Interval
+from twin.alarms.rules.schedule import Interval
 from twin.alarms.severity import Severity
 from twin.model.duty import NO_DUTY, Channel, DutyPlan, Override, Policy, QuietHours, Route, Step
 

@@ -11,8 +11,8 @@ import pytest
 import pytest_asyncio
 
 from cities import default_city
-from cities.folder import read_city
-from cities.write import write_city
+from cities.folder_reader import read_city
+from cities.folder_writer import write_city
 from storage import history
 from storage.database import Connection, connect
 from storage.model_copy import read_copy, write_copy

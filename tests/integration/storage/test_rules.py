@@ -22,7 +22,7 @@ from storage.rule_store import (
 from tests.alarm_cities import high_water
 from tests.integration.storage.city_plan import plan
 from tests.integration.storage.test_model_store import fetch, next_model
-from twin.alarms.rule import Rule
+from twin.alarms.rules.rule import Rule
 from twin.errors import ServiceError
 from twin.instant import MINUTE
 

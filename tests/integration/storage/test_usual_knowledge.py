@@ -11,8 +11,8 @@ from storage.historian_metrics import HistorianMetrics
 from storage.log_batch import LogBatch, LogRecord
 from storage.usual_knowledge import read_usual
 from tests.alarm_cities import alarm_city, high_water
-from twin.alarms.operand import Operand, Series
-from twin.alarms.rule import Deviation, Level, Selection, Threshold
+from twin.alarms.rules.operand import Operand, Series
+from twin.alarms.rules.rule import Deviation, Level, Selection, Threshold
 from twin.alarms.severity import Severity
 from twin.instant import DAY, HOUR, MINUTE, Instant
 from twin.model.observation import Observation

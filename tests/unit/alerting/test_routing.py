@@ -6,7 +6,7 @@ import pytest
 from msgspec.structs import replace
 
 from tests.duty_run import NOON, DutyRun, alarm, duty_plan, told
-from twin.alarms.schedule import Interval
+from twin.alarms.rules.schedule import Interval
 from twin.alarms.severity import Severity
 from twin.instant import HOUR, MINUTE
 from twin.model.duty import QuietHours, Route, Team

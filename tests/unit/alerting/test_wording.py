@@ -19,7 +19,7 @@ from alerting.wording import TITLE_CHARACTERS_MAX, Wording, wording
 from tests.alarm_events import acknowledged, operand, returned
 from tests.duty_run import NOON, alarm, duty_city, incident
 from twin.alarms.messages import AlarmEvent
-from twin.alarms.operand import Source
+from twin.alarms.rules.operand import Source
 from twin.alarms.severity import Severity
 from twin.instant import HOUR, MINUTE
 from twin.model.localization import Language

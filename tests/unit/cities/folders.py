@@ -7,8 +7,8 @@ from typing import TypeAlias
 
 import pytest
 
-from cities.fault import CityError, CityFault
-from cities.folder import read_city
+from cities.files.faults import CityError, CityFault
+from cities.folder_reader import read_city
 
 FaultCase: TypeAlias = tuple[str, str, str, int, str]
 """File, text in the small city, what stands there instead, line of the fault, part of its text."""

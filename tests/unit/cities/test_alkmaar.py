@@ -8,10 +8,10 @@ from itertools import combinations, pairwise
 import pytest
 
 from cities import default_city
-from cities.folder import read_city
-from cities.schema import FEEDS
-from twin.alarms.binding import Bindings
-from twin.alarms.rule import Deviation, Expression, Outage, Silence, Threshold, Worth
+from cities.files.schema import FEEDS
+from cities.folder_reader import read_city
+from twin.alarms.rules.rule import Deviation, Expression, Outage, Silence, Threshold, Worth
+from twin.alarms.rules.rule_index import Bindings
 from twin.instant import DAY, INSTANT_MAX, INSTANT_MIN, MINUTE, SECOND, parse_instant
 from twin.model.city_model import CityPlan
 

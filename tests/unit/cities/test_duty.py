@@ -7,13 +7,13 @@ from shutil import copytree, ignore_patterns
 
 from alerting.roster import on_call
 from cities import default_city
-from cities.folder import read_city
-from cities.write import write_city
+from cities.folder_reader import read_city
+from cities.folder_writer import write_city
 from tests.cities import model_of
 from tests.rosters import at
 from tests.unit.cities.duty_folder import ROSTER, write_duty_folder
 from tests.unit.cities.folders import write_folder
-from twin.alarms.schedule import Interval
+from twin.alarms.rules.schedule import Interval
 from twin.alarms.severity import Severity
 from twin.instant import HOUR, MINUTE, SECOND
 from twin.model.duty import NO_DUTY, Channel, Route, Step

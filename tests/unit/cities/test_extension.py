@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from cities.extension import with_sensor
-from cities.fault import CityError
+from cities.files.faults import CityError
 from tests.cities import model_of
 from tests.noise_city import noise_city
 from twin.model.city_model import CityModel

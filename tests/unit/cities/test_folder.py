@@ -11,9 +11,9 @@ import pytest
 
 from cities import default_city
 from cities.duration import format_duration, parse_duration
-from cities.folder import read_city
-from cities.geometry import geometry_faults
-from cities.schema import RelationItem
+from cities.files.schema import RelationItem
+from cities.folder_reader import read_city
+from cities.model.geometry import geometry_faults
 from tests.unit.cities.folders import SENSORS, write_folder
 from twin.instant import DAY, HOUR, MINUTE, parse_instant
 from twin.model.calibration import Calibration, Maintenance

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from cities.fault import CityFault
-from cities.folder import read_city
+from cities.files.faults import CityFault
+from cities.folder_reader import read_city
 from tests.unit.cities.folders import ENTITIES, SENSORS, FaultCase, assert_told, faults_of, write_folder
 
 CASES: list[FaultCase] = [

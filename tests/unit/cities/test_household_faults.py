@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from cities.folder import read_city
+from cities.folder_reader import read_city
 from tests.unit.cities.folders import SENSORS, assert_told, faults_of, write_folder
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from cities.roster_calendar import DATES_MAX, REPEATING_MAX, calendar_faults
+from cities.duty.roster_calendar import DATES_MAX, REPEATING_MAX, calendar_faults
 from tests.rosters import LEAD, ROADS, WATER, calendar
 
 CONTACTS = (WATER, ROADS, LEAD)

@@ -10,11 +10,11 @@ import pytest
 import yaml
 
 from cities import default_city
-from cities.folder import read_city
-from cities.rule_schema import RuleItem, ValueItem
-from cities.rules import read_rule
+from cities.folder_reader import read_city
+from cities.rules.reader import read_rule
+from cities.rules.schema import RuleItem, ValueItem
 from tests.unit.cities.folders import write_folder
-from twin.alarms.rule import Rule
+from twin.alarms.rules.rule import Rule
 from twin.model.city_model import CityModel
 
 PAGE = (Path(__file__).parents[3] / "docs" / "rules.md").read_text(encoding="utf-8")

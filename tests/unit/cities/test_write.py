@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from cities import default_city
-from cities.folder import read_city
-from cities.write import write_city
+from cities.folder_reader import read_city
+from cities.folder_writer import write_city
 from tests.cities import model_of
 from tests.unit.cities.folders import SENSORS, write_folder
 from twin.instant import DAY, SECOND

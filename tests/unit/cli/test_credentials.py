@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from cities.write import write_city
+from cities.folder_writer import write_city
 from cli.entry import run
 from cli.mosquitto_files import hashed, read_passwords
 from simulators.fleet import FEEDS, fleet

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from alerting.settings import AlertingSettings
-from cities.fault import CityError, CityFault
+from cities.files.faults import CityError, CityFault
 from cli.entry import run
 from cli.failure import ConfigurationError, lines_of
 from cli.running import keys_of_development, read_settings

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from cities import default_city
-from cities.folder import read_city
+from cities.folder_reader import read_city
 from cli.entry import COMMANDS
 from ingest.broker_accounts import OURS, broker_accounts
 from ingest.decoders import registry

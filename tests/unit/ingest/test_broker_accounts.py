@@ -8,7 +8,7 @@ from functools import cache
 import pytest
 
 from cities import default_city
-from cities.folder import read_city
+from cities.folder_reader import read_city
 from ingest.broker_accounts import AccountError, BrokerAccount, broker_accounts
 from ingest.decoders import registry
 from ingest.decoding import DecodingContext

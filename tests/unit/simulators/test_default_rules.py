@@ -13,15 +13,15 @@ from typing import NamedTuple
 import pytest
 
 from cities import default_city
-from cities.folder import read_city
+from cities.folder_reader import read_city
 from simulators.scenarios.catalogue import scenario_of
 from simulators.truth.city import CityTruth
-from twin.alarms.binding import Bindings, BoundRule
-from twin.alarms.operand import SIZES, Point, Series
-from twin.alarms.rule import Deviation, Expression, Threshold, Worth
+from twin.alarms.rules.operand import SIZES, Point, Series
+from twin.alarms.rules.rule import Deviation, Expression, Threshold, Worth
+from twin.alarms.rules.rule_index import Bindings, BoundRule
 from twin.alarms.severity import Severity
-from twin.backtest.column import Column
-from twin.backtest.replay import Replay
+from twin.backtest.condition_replay import Replay
+from twin.backtest.point_column import Column
 from twin.indicators.indicator import InputValue
 from twin.indicators.registry import REGISTRY
 from twin.instant import DAY, HOUR, MINUTE, Instant, parse_instant

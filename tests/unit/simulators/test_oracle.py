@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from cities.folder import read_city
+from cities.folder_reader import read_city
 from ingest.decoders import registry
 from ingest.decoding import DecodingContext
 from ingest.mapping import DeviceMap

@@ -7,7 +7,7 @@ from statistics import mean
 
 import pytest
 
-from cities.folder import read_city
+from cities.folder_reader import read_city
 from simulators.devices import devices_of
 from simulators.fleet import fleet
 from simulators.scenarios import SCENARIOS, scenario_of

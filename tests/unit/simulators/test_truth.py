@@ -7,7 +7,7 @@ import random
 import pytest
 
 from cities import default_city
-from cities.folder import read_city
+from cities.folder_reader import read_city
 from simulators.fleet import fleet
 from simulators.truth.calendar import Place, sun_elevation
 from simulators.truth.city import SIMULATED, CityTruth

@@ -10,7 +10,7 @@ from stream.stage import NOTHING
 from tests.alarm_cities import alarm_city
 from tests.stage_run import StageRun
 from tests.unit.stream.test_alarms import CANAL, START, kinds, level
-from twin.alarms.rule import Outage, Rule, Selection, Silence, Text
+from twin.alarms.rules.rule import Outage, Rule, Selection, Silence, Text
 from twin.alarms.severity import Severity
 from twin.instant import HOUR, MINUTE, SECOND
 from twin.model.calibration import Maintenance

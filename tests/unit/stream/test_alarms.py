@@ -8,8 +8,8 @@ from stream.stage import NOTHING
 from tests.alarm_cities import alarm_city, high_water
 from tests.stage_run import StageRun
 from twin.alarms.messages import Command
-from twin.alarms.operand import Operand
-from twin.alarms.rule import Expression, Level, Selection, Threshold
+from twin.alarms.rules.operand import Operand
+from twin.alarms.rules.rule import Expression, Level, Selection, Threshold
 from twin.alarms.severity import Severity
 from twin.instant import MINUTE, SECOND
 from twin.model.observation import Observation

@@ -6,10 +6,10 @@ from stream.stage import NOTHING
 from tests.alarm_cities import alarm_city, high_water
 from tests.stage_run import StageRun
 from tests.unit.stream.test_alarms import START, kinds, level
-from twin.alarms.operand import Operand, Series
-from twin.alarms.rule import Deviation, Level, Threshold
+from twin.alarms.evaluation.baseline import Usual
+from twin.alarms.rules.operand import Operand, Series
+from twin.alarms.rules.rule import Deviation, Level, Threshold
 from twin.alarms.severity import Severity
-from twin.alarms.usual import Usual
 from twin.instant import HOUR, MINUTE
 
 ODD = high_water(

@@ -14,9 +14,9 @@ from twin.alarms.statistics import Transition
 from twin.backtest import backtest
 from twin.backtest.backtest import Backtest, Findings, History, TooManyFiringsError
 from twin.backtest.difference import difference
-from twin.backtest.nights import Night, nights
+from twin.backtest.history_chunk import Stretch
+from twin.backtest.night_calls import Night, nights
 from twin.backtest.readings import Readings
-from twin.backtest.stretch import Stretch
 from twin.instant import DAY, HOUR, MINUTE, Instant
 
 MIDNIGHT: Instant = 1_767_571_200_000_000 - HOUR  # Monday 5 January 2026, 00:00 in Alkmaar

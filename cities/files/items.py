@@ -1,0 +1,177 @@
+"""From a document to its items: each validated on its own, all faults told in the words of the file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from typing import Any, Generic, NamedTuple, Protocol, TypeVar
+
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from cities.files.faults import CityFault, found
+from cities.files.schema import Item, explain
+from cities.files.yaml_document import REFUSED, Document, Location
+
+ItemType = TypeVar("ItemType", bound=Item)
+
+
+class FaultSink(Protocol):
+    """Takes what is wrong in a document, with its place there."""
+
+    def fault(self, location: Location, message: str) -> None:
+        """Note a fault at a place in the document."""
+
+
+class Placed(NamedTuple, Generic[ItemType]):
+    """A valid item and where it stands: the list's key and its position."""
+
+    item: ItemType
+    location: tuple[str, int]
+
+
+@dataclass(slots=True)
+class Items(Generic[ItemType]):
+    """The items of one list of one file."""
+
+    document: Document | None = None
+    placed: list[Placed[ItemType]] = field(default_factory=list)
+    #: the mappings as written, faulty ones too: a fault in one place must not hide those in others
+    entries: list[tuple[dict[str, Any], tuple[str, int]]] = field(default_factory=list)
+    #: every id that the list names, those of faulty items too: what refers to them is no second fault
+    ids: frozenset[str] = frozenset()
+    faults: list[CityFault] = field(default_factory=list)
+
+    def fault(self, location: Location, message: str) -> None:
+        """Note a fault at a place in the document."""
+        if self.document is not None:
+            self.faults.append(self.document.fault(location, message))
+
+    def duplicates(self, what: str, key: Callable[[ItemType], object]) -> Iterator[tuple[int, str]]:
+        """Yield position and message for each item whose key an earlier one has."""
+        first: dict[object, Placed[ItemType]] = {}
+        for one in self.placed:
+            earlier = first.setdefault(key(one.item), one)
+            if earlier is not one and self.document is not None:
+                line = self.document.line(earlier.location)
+                yield one.location[1], f"{what} is used twice: first in line {line}"
+
+
+def read_items(document: Document, key: str, item_type: type[ItemType], name: str = "id") -> Items[ItemType]:
+    """Return the items of a file that holds one list under `key`; their `name` is unique."""
+    items: Items[ItemType] = Items(document)
+    _take_entries(items, key, _only_key(items, key), item_type, name)
+    return items
+
+
+def read_section(
+    document: Document, key: str, item_type: type[ItemType], name: str = "id"
+) -> Items[ItemType]:
+    """Return the items of one of the lists of a file that holds several; none where the file lacks it."""
+    items: Items[ItemType] = Items(document)
+    if isinstance(document.data, dict):
+        _take_entries(items, key, document.data.get(key), item_type, name)
+    return items
+
+
+def _take_entries(
+    items: Items[ItemType], key: str, entries: Any, item_type: type[ItemType], name: str
+) -> None:
+    if not isinstance(entries, list):
+        if entries is not None and entries is not REFUSED:
+            items.fault((key,), f"found {found(entries)}, expected a list")
+        return
+    first: dict[str, int] = {}
+    for index, entry in enumerate(entries):
+        location = (key, index)
+        if isinstance(entry, dict):
+            items.entries.append((entry, location))
+            label = entry.get(name)
+            if isinstance(label, str) and first.setdefault(label, index) != index and items.document:
+                line = items.document.line((key, first[label]))
+                items.fault((*location, name), f"{name} is used twice: first in line {line}")
+        item = validated(items, location, entry, item_type)
+        if item is not None:
+            items.placed.append(Placed(item, location))
+    items.ids = frozenset(first)
+
+
+def read_only_item(
+    document: Document, key: str, item_type: type[ItemType]
+) -> tuple[ItemType | None, Items[ItemType]]:
+    """Return the one item of a file that holds it under `key`, and the faults."""
+    items: Items[ItemType] = Items(document)
+    entry = _only_key(items, key)
+    return (None if entry is None else validated(items, (key,), entry, item_type)), items
+
+
+def _only_key(items: Items[ItemType], key: str) -> Any:
+    """Return what a file holds under its only key; None, and a fault, when it does not."""
+    data = items.document.data if items.document else None
+    if not isinstance(data, dict):
+        items.fault((), f"found {found(data)}, expected a mapping with the key {key!r}")
+        return None
+    for other in data:
+        if other != key:
+            items.fault((other,), f"unknown key: expected only {key!r}")
+    if key not in data:
+        items.fault((), f"key {key!r} is missing")
+        return None
+    if data[key] is None:
+        items.fault((key,), "found nothing, expected a value; write [] for an empty list")
+    return data[key]
+
+
+def validated(
+    faults: FaultSink, location: tuple[str | int, ...], entry: Any, item_type: type[ItemType]
+) -> ItemType | None:
+    """Return the entry as an item; None, and its faults, when it is none."""
+    try:
+        return item_type.model_validate(entry)
+    except ValidationError as error:
+        for detail in error.errors(include_url=False):
+            if detail["input"] is not REFUSED:
+                faults.fault((*location, *detail["loc"]), _message(detail, item_type))
+    return None
+
+
+def _message(detail: ErrorDetails, item_type: type[Item]) -> str:
+    kind, step = detail["type"], detail["loc"][-1] if detail["loc"] else ""
+    if kind == "missing":
+        return "key is missing"
+    if kind == "extra_forbidden":
+        keys = _keys_at(item_type, detail["loc"][:-1])
+        return f"unknown key{near(str(step), keys)}: expected {', '.join(keys)}"
+    context = dict(detail.get("ctx", {}))
+    if kind == "literal_error":
+        return f"{explain(kind, detail['input'], context)}{near(str(detail['input']), _literals(context))}"
+    return explain(kind, detail["input"], context)
+
+
+def _literals(context: dict[str, Any]) -> list[str]:
+    return str(context["expected"]).replace(" or ", ", ").replace("'", "").split(", ")
+
+
+def _keys_at(item_type: type[Item], location: Iterable[str | int]) -> list[str]:
+    """Return the keys that an item may have, or one of the items inside it."""
+    current = item_type
+    for step in location:
+        if isinstance(step, str) and step in current.model_fields:
+            current = _item_inside(current.model_fields[step].annotation) or current
+    return [one.alias or name for name, one in current.model_fields.items()]
+
+
+def _item_inside(annotation: Any) -> type[Item] | None:
+    inner = getattr(annotation, "__args__", ())
+    return next((one for one in inner if isinstance(one, type) and issubclass(one, Item)), None)
+
+
+def near(name: str, known: Iterable[str]) -> str:
+    """Return a hint at the known name that was probably meant, or nothing.
+
+    >>> near("entitty", ["entity", "feed"])
+    ' (did you mean entity?)'
+    """
+    matches = get_close_matches(name, list(known), n=1, cutoff=0.6)
+    return f" (did you mean {matches[0]}?)" if matches else ""

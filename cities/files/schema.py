@@ -1,0 +1,231 @@
+"""The layout of a city folder's files, item by item, as pydantic models.
+
+Each item is validated on its own, so that a fault in one does not hide the faults between the others.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic.alias_generators import to_camel
+
+from cities.files.faults import found
+from cities.files.values import (
+    CityId,
+    DecoderName,
+    EntityType,
+    Id,
+    Interval,
+    Kept,
+    Note,
+    Number,
+    Positive,
+    PropertyName,
+    Text,
+    Time,
+    Timezone,
+    TopicFilter,
+    Unit,
+)
+from twin.model.observed_property import Aggregation, Combination, RollUp, Theme
+from twin.quality.quality_check import CONTEXT_MAX
+from twin.quality.spike import SPIKE_CONTEXT_MIN
+
+FEEDS = (
+    "native",
+    "senml",
+    "ttn",
+    "chirpstack",
+    "dsmr",
+    "homewizard",
+    "airrohr",
+    "sparkplug",
+    "sensorthings",
+)
+"""The feeds that every city has."""
+
+# A decoder's or feed's single readings that tell of a household.
+PERSONAL_FEEDS = frozenset({"dsmr", "homewizard"})
+
+
+class Item(BaseModel):
+    """What all items of a city folder share: no unknown keys, no guessing of types."""
+
+    model_config = ConfigDict(
+        extra="forbid", strict=True, frozen=True, alias_generator=to_camel, arbitrary_types_allowed=True
+    )
+
+
+class CityItem(Item):
+    """`city` in city.yaml."""
+
+    id: CityId
+    name: Text
+    timezone: Timezone
+
+
+class RelationItem(Item):
+    """One of an entity's `relations`."""
+
+    type: Literal["locatedIn", "feeds", "drainsTo", "adjacentTo"]
+    target: Id
+
+
+class EntityItem(Item):
+    """One of `entities` in entities.yaml; the geometry is checked by `cities.model.geometry`."""
+
+    id: Id
+    type: EntityType
+    name: Text
+    parent: Id | None = None
+    geometry: Any = None
+    attributes: dict[str, Any] = Field(default_factory=dict)
+    relations: list[RelationItem] = Field(default_factory=list)
+
+
+class ObserveItem(Item):
+    """One of a sensor's `observes`."""
+
+    property: PropertyName
+    field: Text
+    unit: Unit
+    scale: Number | None = None
+    offset: Number = 0.0
+    interval: Interval | None = None
+
+
+class SensorItem(Item):
+    """One of `sensors` in sensors.yaml."""
+
+    id: Id
+    feed: Id
+    device: Text | None = None
+    entity: Id
+    interval: Interval
+    personal: bool | None = None
+    gateway: Id | None = None
+    power: Id | None = None
+    observes: Annotated[list[ObserveItem], Field(min_length=1)]
+
+
+class SpikeItem(Item):
+    """`spike` of a property's `quality`."""
+
+    window: Annotated[int, Field(ge=SPIKE_CONTEXT_MIN, le=CONTEXT_MAX)] = 13
+    threshold: Positive = 6.0
+    deviation_min: Positive
+
+
+class StuckItem(Item):
+    """`stuck` of a property's `quality`."""
+
+    count: Annotated[int, Field(ge=2)]
+    duration_min: Interval
+    except_values: list[Number] = Field(default_factory=list)
+
+
+class QualityItem(Item):
+    """`quality` of a property: a rule that is not named stays as it is, one that is null is off."""
+
+    minimum: Number | None = None
+    maximum: Number | None = None
+    rate_max: Positive | None = None
+    spike: SpikeItem | None = None
+    stuck: StuckItem | None = None
+    late_after: Interval = 0
+    skew_after: Interval = 0
+    disagreement: Positive | None = None
+
+
+class RetentionItem(Item):
+    """`retention` of a property: what is not named stays as it is."""
+
+    raw: Kept = 0
+    minute: Kept = 0
+    hour: Kept = 0
+
+
+class PropertyItem(Item):
+    """One of `properties` in properties.yaml: one of the city's own, or what it says of a built-in one.
+
+    `cities.model.properties` checks which keys each of the two has.
+    """
+
+    name: PropertyName
+    unit: Unit | None = None
+    theme: Theme | None = None
+    minimum: Number | None = None
+    maximum: Number | None = None
+    combination: Combination = "mean"
+    aggregation: Aggregation = "mean"
+    quality: QualityItem | None = None
+    retention: RetentionItem | None = None
+    roll_up: RollUp = "none"
+    wraps_at: Positive | None = None
+
+
+class CalibrationItem(Item):
+    """One of `calibrations` in calibrations.yaml."""
+
+    sensor: Id
+    property: PropertyName
+    start: Annotated[Time, Field(alias="from")]
+    until: Time | None = None
+    gain: Number = 1.0
+    offset: Number = 0.0
+    note: Note = ""
+
+
+class MaintenanceItem(Item):
+    """One of `maintenance` in maintenance.yaml."""
+
+    sensor: Id
+    start: Annotated[Time, Field(alias="from")]
+    until: Time | None = None
+    note: Note = ""
+
+
+class FeedItem(Item):
+    """One of `feeds` in feeds.yaml."""
+
+    id: Id
+    filter: TopicFilter
+    decoder: DecoderName
+    device_level: Annotated[int, Field(ge=0)] | None = None
+
+
+def explain(kind: str, value: object, context: dict[str, Any]) -> str:
+    """Return what a pydantic error of a known kind means to the person who wrote the file."""
+    match kind:
+        case "value_error":
+            expected = str(context["error"])
+        case "string_type":
+            expected = f"expected text{'; put it in quotes' if isinstance(value, int | float) else ''}"
+        case "literal_error":
+            expected = f"expected one of {context['expected']}"
+        case "string_too_short" | "too_short":
+            expected = f"expected at least {context['min_length']}"
+        case "string_too_long":
+            expected = f"expected at most {context['max_length']} characters"
+        case "greater_than_equal":
+            expected = f"expected at least {context['ge']}"
+        case "greater_than":
+            expected = f"expected more than {context['gt']:g}"
+        case "less_than_equal":
+            expected = f"expected at most {context['le']}"
+        case _:
+            expected = f"expected {_EXPECTED.get(kind, 'something else')}"
+    return f"found {found(value)}, {expected}"
+
+
+_EXPECTED = {
+    "float_type": "a number",
+    "int_type": "a whole number",
+    "bool_type": "true or false",
+    "list_type": "a list",
+    "dict_type": "a mapping",
+    "model_type": "a mapping",
+    "model_attributes_type": "a mapping",
+    "finite_number": "a finite number",
+}

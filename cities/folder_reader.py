@@ -1,0 +1,191 @@
+"""A city folder read as a whole: every file parsed, every item validated, everything cross-checked."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TypeVar
+
+from cities.duty.reader import read_duty
+from cities.files.faults import CityError, CityFault
+from cities.files.items import Items, near, read_items, read_only_item
+from cities.files.schema import (
+    FEEDS,
+    CalibrationItem,
+    CityItem,
+    EntityItem,
+    FeedItem,
+    Item,
+    MaintenanceItem,
+    PropertyItem,
+    SensorItem,
+)
+from cities.files.yaml_document import Document, load
+from cities.model.calibration_and_maintenance import (
+    check_calibrations,
+    check_maintenance,
+    planned_calibration,
+    planned_maintenance,
+)
+from cities.model.entities import check_entities, planned
+from cities.model.geometry import NETHERLANDS
+from cities.model.properties import check_properties, planned_properties
+from cities.model.sensors import check_mixed, check_sensors, planned_datastreams, planned_sensor
+from cities.rules.context import RuleContext
+from cities.rules.reader import check_rules
+from cities.rules.schema import RuleItem
+from runtime.outlet_topics import may_match_output
+from twin.model.city_model import City, CityPlan, Feed
+from twin.model.duty import NO_DUTY, DutyPlan
+from twin.model.observed_property import BUILT_IN
+
+ItemType = TypeVar("ItemType", bound=Item)
+
+REQUIRED_FILES = ("city.yaml", "entities.yaml", "sensors.yaml")
+OPTIONAL_FILES = ("properties.yaml", "feeds.yaml", "calibrations.yaml", "maintenance.yaml", "rules.yaml")
+DUTY_FILE = "routes.yaml"
+
+
+def read_city(path: Path) -> CityPlan:
+    """Return what a city folder asks for. Raises CityError with every fault of the folder at once."""
+    reading = _Reading(path)
+    with _collector_paused():
+        plan = reading.plan()
+    if plan is None:
+        raise CityError(reading.faults)
+    return plan
+
+
+@contextmanager
+def _collector_paused() -> Iterator[None]:
+    """Pause the cyclic garbage collector: half a million living YAML nodes cost it more than the parsing."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
+
+
+@dataclass(slots=True)
+class _Reading:
+    """One reading of a folder, and the faults found so far."""
+
+    folder: Path
+    faults: list[CityFault] = field(default_factory=list)
+
+    def plan(self) -> CityPlan | None:
+        if not self.folder.is_dir():
+            self.faults.append(CityFault(str(self.folder), 1, "", "not a folder: expected a city folder"))
+            return None
+        self._check_names()
+        city = self._city()
+        properties = self._list("properties.yaml", "properties", PropertyItem, "name")
+        feeds = self._list("feeds.yaml", "feeds", FeedItem)
+        entities = self._list("entities.yaml", "entities", EntityItem)
+        sensors = self._list("sensors.yaml", "sensors", SensorItem)
+        calibrations = self._list("calibrations.yaml", "calibrations", CalibrationItem)
+        maintenance = self._list("maintenance.yaml", "maintenance", MaintenanceItem)
+        rules = self._list("rules.yaml", "rules", RuleItem)
+
+        check_properties(properties)
+        _check_feeds(feeds)
+        in_netherlands = city is not None and city.timezone == "Europe/Amsterdam"
+        check_entities(entities, NETHERLANDS if in_netherlands else None)
+        own_properties = planned_properties(properties)
+        known = {**BUILT_IN, **{one.name: one for one in own_properties}}
+        check_sensors(
+            sensors, entities.ids if entities.document else None, known, frozenset(FEEDS) | feeds.ids
+        )
+        own_feeds = {one.item.id: _feed(one.item) for one in feeds.placed}
+        check_mixed(sensors, own_feeds)
+        check_calibrations(calibrations, sensors, known)
+        check_maintenance(maintenance, sensors)
+        for items in (properties, feeds, entities, sensors, calibrations, maintenance):
+            self.faults.extend(items.faults)
+        plan = None
+        if city is not None and not self.faults:
+            plan = CityPlan(
+                city=City(id=city.id, name=city.name, timezone=city.timezone),
+                entities=tuple(planned(one.item) for one in entities.placed),
+                sensors=tuple(planned_sensor(one.item, own_feeds) for one in sensors.placed),
+                datastreams=tuple(
+                    stream for one in sensors.placed for stream in planned_datastreams(one.item, known)
+                ),
+                properties=own_properties,
+                feeds=tuple(own_feeds.values()),
+                calibrations=tuple(planned_calibration(one.item) for one in calibrations.placed),
+                maintenance=tuple(planned_maintenance(one.item) for one in maintenance.placed),
+            )
+        ids = entities.ids if entities.document else None
+        own_rules = check_rules(rules, RuleContext.of_folder(plan, known, ids))
+        self.faults.extend(rules.faults)
+        duty = self._duty(ids)
+        return replace(plan, rules=own_rules, duty=duty) if plan is not None and not self.faults else None
+
+    def _check_names(self) -> None:
+        """Tell files that nobody would read: most often a slip of the pen."""
+        names = (*REQUIRED_FILES, *OPTIONAL_FILES, DUTY_FILE)
+        for file in sorted(self.folder.iterdir()):
+            if file.suffix.lower() in (".yaml", ".yml") and file.name not in names:
+                message = f"unknown file{near(file.name, names)}: expected {', '.join(names)}"
+                self.faults.append(CityFault(str(file), 1, "", message))
+
+    def _document(self, name: str) -> Document | None:
+        path = self.folder / name
+        if not path.exists():
+            if name in REQUIRED_FILES:
+                self.faults.append(CityFault(str(path), 1, "", "file is missing"))
+            return None
+        document, faults = load(path)
+        self.faults.extend(faults)
+        return document
+
+    def _city(self) -> CityItem | None:
+        document = self._document("city.yaml")
+        if document is None:
+            return None
+        city, items = read_only_item(document, "city", CityItem)
+        self.faults.extend(items.faults)
+        return city
+
+    def _duty(self, areas: frozenset[str] | None) -> DutyPlan:
+        document = self._document(DUTY_FILE)
+        if document is None:
+            return NO_DUTY
+        duty, faults = read_duty(document, self.folder, areas)
+        self.faults.extend(faults)
+        return duty
+
+    def _list(self, name: str, key: str, item_type: type[ItemType], label: str = "id") -> Items[ItemType]:
+        document = self._document(name)
+        return Items() if document is None else read_items(document, key, item_type, label)
+
+
+def _check_feeds(items: Items[FeedItem]) -> None:
+    for item, location in items.placed:
+        if item.id in FEEDS:
+            items.fault(
+                (*location, "id"), f"{item.id} is built in and cannot be redefined; choose another id"
+            )
+        levels = item.filter.split("/")
+        if item.device_level is not None and item.device_level >= len(levels) and levels[-1] != "#":
+            items.fault(
+                (*location, "deviceLevel"),
+                f"found {item.device_level}, expected less than {len(levels)}: levels count from 0",
+            )
+        if may_match_output(item.filter):
+            items.fault(
+                (*location, "filter"),
+                f"{item.filter} matches what LiveTwin itself sends; choose a narrower filter",
+            )
+    for index, message in items.duplicates("filter", lambda item: item.filter):
+        items.fault(("feeds", index, "filter"), message)
+
+
+def _feed(item: FeedItem) -> Feed:
+    return Feed(**item.model_dump())

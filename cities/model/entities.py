@@ -1,0 +1,89 @@
+"""Entities cross-checked: parents, cycles, relations, geometries."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from cities.files.items import Items, Placed, near
+from cities.files.schema import EntityItem
+from cities.model.geometry import Box, geometry_faults
+from twin.model.entity import Entity, Relation
+
+# Of a refused reference, so many known ids are searched for the one that was meant; 10,000 take 10 ms.
+_NEAR_IDS_MAX = 10_000
+# So many references get that hint; a folder with more wrong ones has one cause.
+_NEAR_HINTS_MAX = 20
+
+
+class References:
+    """Ids that may be referred to; tells a reference to another one, with a hint."""
+
+    def __init__(self, what: str, known: frozenset[str]) -> None:
+        self._what = what
+        self._known = known
+        self._hints = 0
+
+    def fault(self, name: str) -> str | None:
+        """Return what is wrong with a reference, or None."""
+        if name in self._known:
+            return None
+        self._hints += 1
+        hint = ""
+        if self._hints <= _NEAR_HINTS_MAX and len(self._known) <= _NEAR_IDS_MAX:
+            hint = near(name, sorted(self._known))
+        return f"found {name!r}, expected the {self._what} of this city{hint}"
+
+
+def check_entities(items: Items[EntityItem], home: Box | None) -> None:
+    """Add to the items' faults what only shows between entities, and what is wrong with geometries."""
+    references = References("id of an entity", items.ids)
+    for entry, location in items.entries:
+        parent = entry.get("parent")
+        if isinstance(parent, str) and (message := references.fault(parent)):
+            items.fault((*location, "parent"), message)
+        relations = entry.get("relations")
+        for index, relation in enumerate(relations if isinstance(relations, list) else ()):
+            target = relation.get("target") if isinstance(relation, dict) else None
+            if isinstance(target, str) and (message := _target_fault(target, entry, references)):
+                items.fault((*location, "relations", index, "target"), message)
+        if entry.get("geometry") is not None:
+            for fault in geometry_faults(entry["geometry"], home):
+                items.fault((*location, "geometry", *fault.location), fault.message)
+    _check_cycles(items)
+
+
+def _target_fault(target: str, entry: Mapping[str, Any], references: References) -> str | None:
+    return "relates the entity to itself" if target == entry.get("id") else references.fault(target)
+
+
+def _check_cycles(items: Items[EntityItem]) -> None:
+    """Tell each cycle of parents once, at its entity that stands first in the file."""
+    placed: Mapping[str, Placed[EntityItem]] = {one.item.id: one for one in items.placed}
+    done: set[str] = set()
+    for start in placed:
+        chain: dict[str, None] = {}
+        current: str | None = start
+        while current is not None and current in placed and current not in done and current not in chain:
+            chain[current] = None
+            current = placed[current].item.parent
+        if current in chain:
+            names = list(chain)
+            cycle = names[names.index(str(current)) :]
+            head = min(range(len(cycle)), key=lambda index: placed[cycle[index]].location)
+            path = " > ".join([*cycle[head:], *cycle[:head], cycle[head]])
+            items.fault((*placed[cycle[head]].location, "parent"), f"an entity is above itself: {path}")
+        done.update(chain)
+
+
+def planned(item: EntityItem) -> Entity:
+    """Return the entity that an item asks for."""
+    return Entity(
+        id=item.id,
+        type=item.type,
+        name=item.name,
+        parent=item.parent,
+        geometry=item.geometry,
+        attributes=item.attributes,
+        relations=tuple(Relation(one.type, one.target) for one in item.relations),
+    )

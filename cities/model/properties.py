@@ -1,0 +1,126 @@
+"""Observed properties in a city folder: the city's own, and what it says otherwise of the built-in ones."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import fields, replace
+from typing import Any
+
+from cities.files.items import Items
+from cities.files.schema import PropertyItem, QualityItem, RetentionItem
+from twin.model.observed_property import BUILT_IN, ObservedProperty, Retention
+from twin.quality.quality_rules import GOOD, QualityRules, Spike, Stuck
+
+_REQUIRED = ("unit", "theme", "minimum", "maximum")
+_FIXED = (*_REQUIRED, "combination", "aggregation")
+
+
+def check_properties(items: Items[PropertyItem]) -> None:
+    """Add to the items' faults what only shows between the keys of one, and against the built-in ones."""
+    for entry, location in items.entries:
+        name = entry.get("name")
+        if isinstance(name, str) and name in BUILT_IN:
+            fixed = [key for key in _FIXED if key in entry]
+            if fixed:
+                items.fault(
+                    (*location, "name"),
+                    f"{name} is built in and cannot be redefined: found {', '.join(fixed)}, expected only "
+                    "quality, retention, rollUp and wrapsAt; leave them out, or choose another name",
+                )
+        else:
+            for key in _REQUIRED:
+                if entry.get(key) is None:
+                    items.fault((*location, key), "key is missing")
+    for item, location in items.placed:
+        if _whole(item):
+            for place, message in _faults(item, _planned(item)):
+                items.fault((*location, *place), message)
+
+
+def _whole(item: PropertyItem) -> bool:
+    return item.name in BUILT_IN or None not in (item.unit, item.theme, item.minimum, item.maximum)
+
+
+def _faults(item: PropertyItem, planned: ObservedProperty) -> Iterator[tuple[tuple[str, ...], str]]:
+    if planned.minimum >= planned.maximum:
+        yield ("maximum",), f"found {planned.maximum:g}, expected more than {planned.minimum:g}"
+    low, high = planned.quality.minimum, planned.quality.maximum
+    if low is not None and high is not None and low >= high:
+        yield ("quality", "maximum"), f"found {high:g}, expected more than {low:g}"
+    kept = planned.retention
+    for coarser, longer, finer, shorter in (
+        ("minute", kept.minute, "raw", kept.raw),
+        ("hour", kept.hour, "minute", kept.minute),
+    ):
+        if longer < shorter:
+            yield ("retention", coarser), f"{coarser} is kept for less time than {finer}, which is finer"
+    if item.wraps_at is not None and planned.aggregation != "counter":
+        yield (
+            ("wrapsAt",),
+            f"only a counter starts again at 0; {item.name} aggregates by {planned.aggregation}",
+        )
+
+
+def planned_properties(items: Items[PropertyItem]) -> tuple[ObservedProperty, ...]:
+    """Return the observed properties that whole items ask for; a built-in one keeps what is not named."""
+    return tuple(_planned(item) for item, _ in items.placed if _whole(item))
+
+
+def _planned(item: PropertyItem) -> ObservedProperty:
+    built_in = BUILT_IN.get(item.name)
+    if built_in is None:
+        own = {key: getattr(item, key) for key in ("name", *_FIXED)}
+        base = ObservedProperty(**own)
+    else:
+        base = built_in
+    return replace(
+        base,
+        quality=_quality(item.quality, base.quality),
+        retention=_retention(item.retention, base.retention),
+        roll_up=item.roll_up if "roll_up" in item.model_fields_set else base.roll_up,
+        wraps_at=item.wraps_at if "wraps_at" in item.model_fields_set else base.wraps_at,
+    )
+
+
+def _quality(item: QualityItem | None, base: QualityRules) -> QualityRules:
+    if item is None:
+        return base
+    named: dict[str, Any] = {key: getattr(item, key) for key in item.model_fields_set}
+    if item.spike is not None:
+        named["spike"] = Spike(**item.spike.model_dump())
+    if item.stuck is not None:
+        stuck = item.stuck
+        named["stuck"] = Stuck(
+            count=stuck.count, duration_min=stuck.duration_min, except_values=tuple(stuck.except_values)
+        )
+    return replace(base, **named)
+
+
+def _retention(item: RetentionItem | None, base: Retention) -> Retention:
+    return (
+        base if item is None else replace(base, **{key: getattr(item, key) for key in item.model_fields_set})
+    )
+
+
+def own_properties(properties: Mapping[str, ObservedProperty]) -> list[ObservedProperty]:
+    """Return those of a model's properties that its city defines, or defines otherwise, by name."""
+    return [one for name, one in sorted(properties.items()) if one != BUILT_IN.get(name)]
+
+
+def base_of(planned: ObservedProperty) -> ObservedProperty:
+    """Return what holds of a property as far as properties.yaml says nothing of quality and retention."""
+    built_in = BUILT_IN.get(planned.name)
+    return (
+        replace(planned, quality=GOOD, retention=Retention(), roll_up="none", wraps_at=None)
+        if built_in is None
+        else built_in
+    )
+
+
+def differing(value: QualityRules | Retention, base: QualityRules | Retention) -> dict[str, Any]:
+    """Return the fields, by their name, in which a value is not as its base."""
+    return {
+        field.name: getattr(value, field.name)
+        for field in fields(value)
+        if getattr(value, field.name) != getattr(base, field.name)
+    }

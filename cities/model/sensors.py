@@ -1,0 +1,171 @@
+"""Sensors cross-checked, and their conversions folded.
+
+The conversion law: canonical = offset + scale × value.
+
+- With a `scale` the two numbers are taken as written: the scale replaces the unit's factor, the unit is told
+  to readers only, and the offset is in the canonical unit. `{property: water_level, unit: cm, scale: -0.01,
+  offset: 1.85}` is an ultrasonic sensor 1.85 m above NAP that looks down on the water.
+- Without one the unit converts (`twin.model.units`), and `offset`, in the canonical unit, is added:
+  `{property: air_temperature, unit: K, offset: -0.4}` is 0.4 degrees less than the kelvins say.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+
+from cities.files.items import Items, Placed, near
+from cities.files.schema import PERSONAL_FEEDS, ObserveItem, SensorItem
+from cities.model.entities import References
+from twin.errors import UnitError
+from twin.model.city_model import Feed
+from twin.model.observed_property import ObservedProperty
+from twin.model.sensor import Datastream, Sensor
+from twin.model.units import IDENTITY, Conversion, conversion
+
+# Feeds that read the same topic: one device id there is one device, whichever of them it is listed under.
+_TOPIC_SHARED_WITH = {"senml": "native"}
+
+
+def folded(item: ObserveItem, canonical: str) -> Conversion:
+    """Return the conversion of a datastream into the canonical unit. Raises UnitError."""
+    if item.scale is not None:
+        return Conversion(item.scale, item.offset)
+    own = unit_conversion(item.unit, canonical)
+    return Conversion(own.scale, own.offset + item.offset)
+
+
+def unit_conversion(unit: str, canonical: str) -> Conversion:
+    """Return the unit's own conversion; a unit that no table knows converts into itself. Raises UnitError."""
+    return IDENTITY if unit == canonical else conversion(unit, canonical)
+
+
+def device_of(item: SensorItem) -> str:
+    """Return what the feed calls a sensor; on the native topic and where nothing is written, its id."""
+    return item.id if item.device is None else item.device
+
+
+def personal_by_feed(feed: str, feeds: Mapping[str, Feed]) -> bool:
+    """Whether the single readings of a feed are personal data unless the city says otherwise."""
+    return feed in PERSONAL_FEEDS or (feed in feeds and feeds[feed].decoder in PERSONAL_FEEDS)
+
+
+def is_personal(item: SensorItem, feeds: Mapping[str, Feed]) -> bool:
+    """Whether the single readings of a sensor are personal data."""
+    return personal_by_feed(item.feed, feeds) if item.personal is None else item.personal
+
+
+def check_sensors(
+    items: Items[SensorItem],
+    entities: frozenset[str] | None,
+    properties: Mapping[str, ObservedProperty],
+    feeds: frozenset[str],
+) -> None:
+    """Add to the items' faults what only shows against the rest of the city.
+
+    `entities` is None when entities.yaml cannot be read: then references to them are not judged.
+    """
+    references = None if entities is None else References("id of an entity", entities)
+    for entry, location in items.entries:
+        feed = entry.get("feed")
+        if isinstance(feed, str) and feed not in feeds:
+            expected = f"expected one of {', '.join(sorted(feeds))}{near(feed, feeds)}"
+            items.fault((*location, "feed"), f"found {feed!r}, {expected}")
+        elif "device" not in entry and feed not in ("native", "senml"):
+            items.fault((*location, "device"), "key is missing")
+        for key in ("entity", "gateway", "power"):
+            id = entry.get(key)
+            if references is not None and isinstance(id, str) and (message := references.fault(id)):
+                items.fault((*location, key), message)
+        for place, message in _observe_faults(entry.get("observes"), properties):
+            items.fault((*location, "observes", *place), message)
+    for index, message in items.duplicates("device of this feed", _key):
+        items.fault(("sensors", index, "device"), message)
+
+
+def check_mixed(items: Items[SensorItem], feeds: Mapping[str, Feed]) -> None:
+    """Add a fault for each property of an entity that personal and other sensors observe.
+
+    Such a property would have two values under one name: the published sum of the households, and the
+    combination of the others.
+    """
+    first: dict[tuple[str, str], dict[bool, Placed[SensorItem]]] = defaultdict(dict)
+    for placed in items.placed:
+        item, location = placed
+        personal = is_personal(item, feeds)
+        for number, observed in enumerate(item.observes):
+            known = first[item.entity, observed.property]
+            other = known.get(not personal)
+            if known.setdefault(personal, placed) is placed and other is not None and items.document:
+                line = items.document.line(other.location)
+                ours, theirs = ("personal", "not") if personal else ("not personal", "personal")
+                items.fault(
+                    (*location, "observes", number, "property"),
+                    f"{observed.property} of {item.entity} is {ours} here, and {theirs} in {other.item.id}, "
+                    f"line {line}: expected only personal sensors of a property on an entity, or none; "
+                    "observe it as another property or on another entity, or correct `personal`",
+                )
+
+
+def _key(item: SensorItem) -> tuple[str, str]:
+    # Vendors write one EUI in either case, and ingest takes both as the same device.
+    return _TOPIC_SHARED_WITH.get(item.feed, item.feed), device_of(item).lower()
+
+
+def _observe_faults(
+    observes: object, properties: Mapping[str, ObservedProperty]
+) -> Iterator[tuple[tuple[str | int, ...], str]]:
+    seen: set[str] = set()
+    for index, one in enumerate(observes if isinstance(observes, list) else ()):
+        name = one.get("property") if isinstance(one, dict) else None
+        if not isinstance(name, str):
+            continue
+        if name in seen:
+            yield (index, "property"), f"{name} is observed twice by this sensor"
+        seen.add(name)
+        observed = properties.get(name)
+        if observed is None:
+            expected = (
+                f"expected a built-in observed property or one of properties.yaml{near(name, properties)}"
+            )
+            yield (index, "property"), f"found {name!r}, {expected}"
+            continue
+        unit, scale = one.get("unit"), one.get("scale")
+        if scale == 0 and not isinstance(scale, bool):
+            yield (index, "scale"), "found 0, expected a factor: a scale of 0 makes every value the same"
+        elif scale is None and isinstance(unit, str):
+            try:
+                unit_conversion(unit, observed.unit)
+            except UnitError as error:
+                yield (index, "unit"), f"{error}; {name} is kept in {observed.unit}"
+
+
+def planned_sensor(item: SensorItem, feeds: Mapping[str, Feed]) -> Sensor:
+    """Return the sensor that an item asks for."""
+    return Sensor(
+        id=item.id,
+        feed=item.feed,
+        device=device_of(item),
+        entity=item.entity,
+        interval=item.interval,
+        personal=is_personal(item, feeds),
+        gateway=item.gateway or "",
+        power=item.power or "",
+    )
+
+
+def planned_datastreams(item: SensorItem, properties: Mapping[str, ObservedProperty]) -> Iterator[Datastream]:
+    """Yield the datastreams that an item asks for, in its order. Raises UnitError."""
+    for one in item.observes:
+        scale, offset = folded(one, properties[one.property].unit)
+        yield Datastream(
+            id=0,
+            sensor=item.id,
+            entity=item.entity,
+            property=one.property,
+            field=one.field,
+            unit=one.unit,
+            scale=scale,
+            offset=offset,
+            interval=item.interval if one.interval is None else one.interval,
+        )

@@ -1,0 +1,93 @@
+"""What a rule is checked against: the city that it is to be a rule of."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from cities.files.items import near
+from twin.indicators.registry import REGISTRY
+from twin.model.city_model import City, CityModel, CityPlan
+from twin.model.entity import RELATION_TYPES
+from twin.model.names import Named, named
+from twin.model.observed_property import ObservedProperty
+
+AREA = "area"
+"""Stands before a name as a type of relation does: of the area that the entity belongs to."""
+
+
+@dataclass(frozen=True, slots=True)
+class RuleContext:
+    """A city, as far as it can be read.
+
+    While other files of its folder have faults, `whole` is False: what is missing may be theirs, and only
+    references to ids that no file names are told. Those ids are not known at all where `ids` is None.
+    """
+
+    model: CityModel
+    ids: frozenset[str] | None
+    whole: bool = True
+
+    @classmethod
+    def of(cls, model: CityModel) -> RuleContext:
+        """Return the context that a whole city is."""
+        return cls(model, frozenset(model.entities))
+
+    @classmethod
+    def of_folder(
+        cls,
+        plan: CityPlan | None,
+        properties: Mapping[str, ObservedProperty],
+        ids: frozenset[str] | None,
+    ) -> RuleContext:
+        """Return the context that a folder is; `plan` is None when it has faults elsewhere."""
+        if plan is not None:
+            return cls.of(plan.model(0))
+        nowhere = City(id="unknown", name="", timezone="UTC")
+        model = CityModel(
+            version=0, city=nowhere, entities={}, sensors={}, datastreams={}, properties=properties
+        )
+        return cls(model, ids, whole=False)
+
+    def named(self, name: str) -> Named | None:
+        """Return what a name stands for, or None."""
+        return named(name, self.model)
+
+    def unknown_name(self, name: str) -> str:
+        """Return what is wrong with a name that stands for nothing."""
+        known = sorted({*self.model.properties, *REGISTRY})
+        return f"found {name!r}, expected an observed property or an indicator{near(name, known)}"
+
+    def unknown_id(self, id: str) -> str | None:
+        """Return what is wrong with a reference to an entity, or None."""
+        if self.ids is None or id in self.ids:
+            return None
+        return f"found {id!r}, expected the id of an entity of this city{near(id, sorted(self.ids))}"
+
+    def unknown_attribute(self, name: str) -> str | None:
+        """Return what is wrong with an attribute that no entity has, or None."""
+        if not self.whole or any(name in one.attributes for one in self.model.entities.values()):
+            return None
+        known = sorted({name for one in self.model.entities.values() for name in one.attributes})
+        return f"no entity has the attribute {name}{near(name, known)}"
+
+    def unknown_type(self, type: str) -> str | None:
+        """Return what is wrong with a type that no entity has, or None."""
+        if not self.whole:
+            return None
+        types = {one.type for one in self.model.entities.values()}
+        if type in types:
+            return None
+        return f"no entity is a {type}{near(type, sorted(types))}: expected one of {', '.join(sorted(types))}"
+
+
+def unknown_whose(whose: str) -> str | None:
+    """Return what is wrong with what stands before the dot of a name, or None.
+
+    >>> unknown_whose("drainTo")
+    "found 'drainTo', expected area, locatedIn, feeds, drainsTo, adjacentTo (did you mean drainsTo?)"
+    """
+    known = (AREA, *RELATION_TYPES)
+    if not whose or whose in known:
+        return None
+    return f"found {whose!r}, expected {', '.join(known)}{near(whose, known)}"

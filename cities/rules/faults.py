@@ -1,0 +1,44 @@
+"""Faults of a rule: where in its document, and what is wrong; the same for a file and for a request."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from cities.files.yaml_document import Location
+
+
+class RuleFault(NamedTuple):
+    """One thing that is wrong with a rule."""
+
+    location: tuple[str | int, ...]  #: keys and positions, from the rule itself on
+    message: str  #: what is wrong: found …, expected …
+
+    @property
+    def pointer(self) -> str:
+        """The place as a JSON pointer (RFC 6901).
+
+        >>> RuleFault(("when", "above", "a/b"), "found nothing").pointer
+        '/when/above/a~1b'
+        """
+        steps = (str(step).replace("~", "~0").replace("/", "~1") for step in self.location)
+        return "".join(f"/{step}" for step in steps)
+
+
+class RuleFaults:
+    """The faults of one rule, as they are found."""
+
+    def __init__(self) -> None:
+        self.found: list[RuleFault] = []
+
+    def fault(self, location: Location, message: str) -> None:
+        """Note a fault at a place in the rule's document."""
+        self.found.append(RuleFault(tuple(location), message))
+
+    @property
+    def all(self) -> tuple[RuleFault, ...]:
+        """Every fault once, in the order in which they were found."""
+        return tuple(dict.fromkeys(self.found))
+
+    def __bool__(self) -> bool:
+        """Return whether there are any."""
+        return bool(self.found)

@@ -1,0 +1,115 @@
+"""The operands of a rule, as people write them: `pm2_5`, `area.rainfall`, `drainsTo.water_level`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from cities.duration import format_duration, parse_duration
+from cities.files.faults import found
+from cities.files.yaml_document import Location
+from cities.rules.context import RuleContext, unknown_whose
+from cities.rules.faults import RuleFaults
+from twin.alarms.rules.expression import operand_of
+from twin.alarms.rules.expression_syntax import Name
+from twin.alarms.rules.operand import SIZES, Operand, Over, Statistic
+from twin.model.names import Named
+
+OVER_WORDS: Mapping[str, Over] = {
+    format_duration(size): over for over, size in SIZES.items() if over != "instant"
+}
+"""What a rule may say of windows: the lengths that are aggregated anyway."""
+
+_STATISTICS: Mapping[str, Statistic] = {"min": "minimum", "max": "maximum"}
+_MESSAGE = f"expected the length of a window: {', '.join(OVER_WORDS)}"
+
+
+class Known(NamedTuple):
+    """An operand, and what its name stands for."""
+
+    operand: Operand
+    named: Named
+
+
+def read_over(value: Any, location: Location, faults: RuleFaults) -> Over | None:
+    """Return the windows that are meant; None, and a fault, for what is none of ours."""
+    if value is None:
+        return "instant"
+    try:
+        over = OVER_WORDS.get(format_duration(parse_duration(value))) if isinstance(value, str) else None
+    except ValueError:
+        over = None
+    if over is None:
+        faults.fault(location, f"found {found(value)}, {_MESSAGE}; leave it out for each value as it comes")
+    return over
+
+
+def known_operand(
+    name: Name, over: Over, location: Location, context: RuleContext, faults: RuleFaults
+) -> Known | None:
+    """Return the operand that a name means; None, and faults, when it means nothing here."""
+    if (message := unknown_whose(name.whose)) is not None:
+        faults.fault(location, message)
+        return None
+    operand = operand_of(name, over)
+    named = context.named(operand.name)
+    if named is None:
+        base = context.named(name.name)
+        if name.whose == "area" and base is not None:
+            message = f"{name.name} is not rolled up over areas; its property says how, with rollUp"
+        else:
+            message = context.unknown_name(name.name)
+        faults.fault(location, message)
+        return None
+    if over != "instant" and not named.observed:
+        faults.fault(
+            location, f"{operand.name} is derived, not observed, so it has no windows: leave `over` out"
+        )
+        return None
+    return Known(operand, named)
+
+
+def read_operand(
+    text: str,
+    keys: tuple[str, Any, str | None],
+    location: tuple[str | int, ...],
+    context: RuleContext,
+    faults: RuleFaults,
+) -> Known | None:
+    """Return the one operand of a rule; `keys` are the key of its name, its `over` and its `statistic`."""
+    key, windows, statistic = keys
+    over = read_over(windows, (*location, "over"), faults)
+    *whose, name = text.split(".")
+    if len(whose) > 1:
+        faults.fault((*location, key), f"found {text!r}, expected a name with at most one dot")
+        return None
+    known = known_operand(
+        Name(whose[0] if whose else "", name), over or "instant", (*location, key), context, faults
+    )
+    if known is None or statistic is None:
+        return known
+    if over == "instant":
+        faults.fault((*location, "statistic"), "a single value has no statistic: say over which windows")
+    elif statistic in _STATISTICS:
+        return known._replace(operand=_with(known.operand, _STATISTICS[statistic]))
+    elif statistic != known.named.aggregation:
+        aggregation = known.named.aggregation
+        faults.fault(
+            (*location, "statistic"),
+            f"found {statistic!r}, expected min, max or {aggregation}: {name} aggregates by {aggregation}",
+        )
+    return known
+
+
+def _with(operand: Operand, statistic: Statistic) -> Operand:
+    return Operand(operand.name, operand.over, statistic, operand.whose)
+
+
+def write_statistic(statistic: Statistic) -> str | None:
+    """Return the word of a statistic; None where nothing need be written."""
+    return next((word for word, one in _STATISTICS.items() if one == statistic), None)
+
+
+def write_over(over: Over) -> str | None:
+    """Return the length of windows; None where nothing need be written."""
+    return None if over == "instant" else format_duration(SIZES[over])

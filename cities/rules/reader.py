@@ -1,0 +1,112 @@
+"""Rules of a city: read from rules.yaml or a request, with every fault of each of them at once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import ValidationError
+
+from cities.files.items import Items, validated
+from cities.rules.city_checks import check_in_city
+from cities.rules.conditions import read_condition
+from cities.rules.context import RuleContext
+from cities.rules.faults import RuleFault, RuleFaults
+from cities.rules.schema import RuleItem, SelectItem
+from cities.rules.selection import read_schedule, read_selection
+from twin.alarms.rules.rule import Rule, Text
+from twin.instant import INSTANT_MAX, INSTANT_MIN
+from twin.model.city_model import CityModel
+from twin.model.entity import AREA_TYPES
+
+__all__ = ["RuleFault", "check_rules", "read_rule"]
+
+RULES_MAX = 1_000
+"""Rules of a city; each of them is looked for on every entity."""
+
+
+def read_rule(document: Any, model: CityModel) -> Rule | tuple[RuleFault, ...]:
+    """Return the rule that a document (a mapping, as JSON has it) is in a city, or everything wrong with it.
+
+    The rule has version 0. Whether another rule of the city has its id is for the caller to know.
+    """
+    faults = RuleFaults()
+    item = validated(faults, (), document, RuleItem)
+    found = _beyond_layout(document, item, RuleContext.of(model), faults)
+    if found is None:
+        return faults.all
+    return tuple(check_in_city([found], model).get(found.id, [])) or found
+
+
+def check_rules(items: Items[RuleItem], context: RuleContext) -> tuple[Rule, ...]:
+    """Return the rules of a file, and add to the items' faults what their layout does not show."""
+    by_place = {location: item for item, location in items.placed}
+    rules: dict[str, Rule] = {}
+    places: dict[str, tuple[str, int]] = {}
+    for entry, location in items.entries:
+        faults = RuleFaults()
+        rule = _beyond_layout(entry, by_place.get(location), context, faults)
+        for fault in faults.all:
+            items.fault((*location, *fault.location), fault.message)
+        if rule is not None:
+            places.setdefault(rule.id, location)
+            rules.setdefault(rule.id, rule)
+    if len(items.entries) > RULES_MAX:
+        items.fault(("rules",), f"found {len(items.entries)} rules, expected at most {RULES_MAX}")
+    elif context.whole:
+        for id, found in check_in_city(rules.values(), context.model).items():
+            for fault in found:
+                items.fault((*places[id], *fault.location), fault.message)
+    return tuple(rules.values())
+
+
+def _beyond_layout(
+    document: Any, item: RuleItem | None, context: RuleContext, faults: RuleFaults
+) -> Rule | None:
+    """Return the rule of a document; None, with faults, when it is none.
+
+    `item` is None when its layout is wrong: that must not hide what else is.
+    """
+    entry = document if isinstance(document, dict) else {}
+    select = _selection_item(entry) if item is None else item.select
+    selection = read_selection(select, context, faults) if select is not None else None
+    condition = read_condition(entry["when"], context, faults) if "when" in entry else None
+    if item is None:
+        return None
+    schedule = read_schedule(item.schedule, faults)
+    start = INSTANT_MIN if item.start is None else item.start
+    end = INSTANT_MAX if item.end is None else item.end
+    if end <= start:
+        faults.fault(("end",), "expected a time after start")
+    if item.incident_area not in AREA_TYPES:
+        message = context.unknown_type(item.incident_area)
+        if message is not None:
+            faults.fault(("incidentArea",), message)
+    if faults or condition is None or selection is None:
+        return None
+    return Rule(
+        id=item.id,
+        title=Text(item.title.en, item.title.nl),
+        theme=item.theme,
+        condition=condition,
+        select=selection,
+        cause=item.cause or "",
+        incident_area=item.incident_area,
+        on_delay=item.on_delay,
+        off_delay=item.off_delay,
+        quality=item.quality,
+        latching=item.latching,
+        start=start,
+        end=end,
+        schedule=schedule,
+        guidance=Text(item.guidance.en, item.guidance.nl) if item.guidance is not None else None,
+        enabled=item.enabled,
+    )
+
+
+def _selection_item(entry: Mapping[str, Any]) -> SelectItem | None:
+    """Return the selection of a rule whose layout is wrong somewhere; None where it is wrong itself."""
+    try:
+        return SelectItem.model_validate(entry.get("select"))
+    except ValidationError:
+        return None

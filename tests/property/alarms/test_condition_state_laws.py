@@ -1,0 +1,126 @@
+"""The law of a course: any order of arrival of the same points ends in the same course and the same alarm."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.alarm_cities import LIVE, bound, high_water, point
+from twin.alarms.alarm import Alarm, Explanation, Moment
+from twin.alarms.evaluation.alarm_transitions import episodes, follow
+from twin.alarms.evaluation.condition_state import KEPT_MAX, Course
+from twin.alarms.evaluation.level_state import quiet_range, severities
+from twin.alarms.rules.operand import Point
+from twin.alarms.rules.rule_index import BoundRule
+from twin.instant import MINUTE, SECOND
+from twin.quality.quality_flags import QualityFlag
+
+RULES = [
+    bound(high_water(on_delay=on, off_delay=off))
+    for on, off in ((0, 0), (90 * SECOND, 0), (0, 150 * SECOND), (2 * MINUTE, 3 * MINUTE))
+]
+
+points_of_a_day = st.lists(
+    st.tuples(
+        st.integers(0, 60).map(lambda half: half * MINUTE // 2),
+        st.sampled_from([-0.5, -0.43, -0.41, -0.39, -0.31, -0.29]),
+        st.sampled_from([0, 0, 0, 0, int(QualityFlag.SPIKE)]),
+        st.sampled_from([LIVE, MINUTE]),
+    ),
+    max_size=KEPT_MAX,
+    unique_by=lambda one: one[0],
+).map(lambda found: [point(*one) for one in sorted(found)])
+
+
+def course_of(rule: BoundRule, points: list[Point], now: int = 0) -> Course:
+    course = Course.begun(rule)
+    for one in points:
+        course.take(0, [one], rule, now)
+    return course
+
+
+@given(st.sampled_from(RULES), points_of_a_day, st.randoms(use_true_random=False))
+def test_any_order_of_arrival_ends_in_the_same_course(
+    rule: BoundRule, points: list[Point], dice: object
+) -> None:
+    shuffled = points.copy()
+    dice.shuffle(shuffled)  # type: ignore[attr-defined]
+    assert severities(course_of(rule, shuffled).shifts) == severities(course_of(rule, points).shifts)
+
+
+@given(st.sampled_from(RULES), points_of_a_day, st.data())
+def test_a_correction_ends_in_the_course_of_what_is_right(
+    rule: BoundRule, points: list[Point], data: st.DataObject
+) -> None:
+    wrong = [one._replace(value=data.draw(st.sampled_from([-0.5, -0.3]))) for one in points]
+    course = course_of(rule, wrong)
+    for one in data.draw(st.permutations(points)):
+        course.take(0, [one], rule, 0)
+    assert severities(course.shifts) == severities(course_of(rule, points).shifts)
+
+
+@given(st.sampled_from(RULES), points_of_a_day, st.randoms(use_true_random=False), st.booleans())
+@settings(max_examples=300)
+def test_an_alarm_ends_where_its_course_does_in_any_order(
+    rule: BoundRule, points: list[Point], dice: object, in_order: bool
+) -> None:
+    arriving = points.copy()
+    if not in_order:
+        dice.shuffle(arriving)  # type: ignore[attr-defined]
+    course, alarm = Course.begun(rule), Alarm("high-water~canal", "high-water", "canal")
+    for number, one in enumerate(arriving, 1):
+        change = course.take(0, [one], rule, 0)
+        if change is not None:
+            follow(alarm, change, lambda _: Explanation(), Moment(number, number))
+        assert alarm.active == bool(course.severity(rule))
+        if alarm.active:
+            assert int(alarm.severity) == course.severity(rule)
+            assert alarm.raised_time == episodes(0, course.shifts)[-1].start
+    if in_order:
+        assert alarm.occurrence == len(episodes(0, course.shifts))
+
+
+@given(st.sampled_from(RULES), points_of_a_day, st.lists(st.integers(0, 5), max_size=10))
+def test_time_that_passes_between_points_makes_no_difference_in_the_end(
+    rule: BoundRule, points: list[Point], waits: list[int]
+) -> None:
+    course, now = Course.begun(rule), 0
+    for number, one in enumerate(points):
+        now += MINUTE
+        course.take(0, [one], rule, now)
+        if number < len(waits):
+            now += waits[number] * MINUTE
+            course.advance(rule, now)
+    course.advance(rule, now + 60 * MINUTE)
+    other = course_of(rule, points)
+    other.advance(rule, 60 * MINUTE)
+    assert severities(course.shifts) == severities(other.shifts)
+
+
+@given(st.sampled_from(RULES), st.lists(points_of_a_day, min_size=1, max_size=6))
+def test_what_is_kept_no_more_is_not_forgotten(rule: BoundRule, days: list[list[Point]]) -> None:
+    course, found = Course.begun(rule), []
+    later = 0
+    for points in days:
+        for one in points:
+            moved = one._replace(time=one.time + later, valid_until=one.valid_until + later)
+            change = course.take(0, [moved], rule, 0)
+            if change is not None:
+                found += severities(change.after[len(change.before) :])
+        later += 31 * MINUTE
+    assert found == sorted(found)
+    assert all(one[1] != other[1] for one, other in pairwise(found))
+    assert (found[-1][1] if found else 0) == course.severity(rule)
+
+
+@given(st.sampled_from(RULES), points_of_a_day)
+def test_values_that_change_nothing_may_be_passed_over(rule: BoundRule, points: list[Point]) -> None:
+    course, passed = Course.begun(rule), Course.begun(rule)
+    for one in points:
+        course.take(0, [one], rule, 0)
+        quiet = quiet_range(rule.terms, passed.tip)
+        if quiet is None or not quiet[0] < one.value < quiet[1]:
+            passed.take(0, [one], rule, 0)
+    assert severities(course.shifts) == severities(passed.shifts)

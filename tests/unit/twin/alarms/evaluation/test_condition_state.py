@@ -1,0 +1,203 @@
+"""The course of a rule: levels, delays, gaps, n of m, rates, quality, schedules, and what is usual."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.alarm_cities import bound, high_water, point
+from twin.alarms.evaluation.condition_state import Course
+from twin.alarms.rules.operand import Operand
+from twin.alarms.rules.rule import Deviation, Expression, Level, Rate, Threshold, Times, Worth
+from twin.alarms.rules.rule_index import BoundRule
+from twin.alarms.rules.schedule import Interval, Schedule
+from twin.alarms.severity import Severity
+from twin.instant import DAY, HOUR, MINUTE, SECOND, Instant
+from twin.quality.quality_flags import QualityFlag
+
+MINOR, MAJOR = int(Severity.MINOR), int(Severity.MAJOR)
+MONDAY = 1_767_567_600_000_000  # 5 January 2026, 00:00 in Alkmaar
+
+
+def run(rule: BoundRule, values: list[float], start: Instant = 0) -> list[tuple[float, int]]:
+    """Return when, in minutes, it became how bad, by values a minute apart."""
+    course = Course.begun(rule)
+    shifts = []
+    for number, value in enumerate(values):
+        time = start + number * MINUTE
+        change = course.take(0, [point(time, value)], rule, time)
+        if change is not None:
+            shifts += change.after[len(change.before) :]
+    return [((one.time - start) / MINUTE, one.severity) for one in shifts]
+
+
+def test_each_severity_has_its_threshold_and_a_clear_value_of_its_own() -> None:
+    levels = [-0.5, -0.41, -0.40, -0.41, -0.29, -0.31, -0.33, -0.41, -0.43]
+    assert run(bound(high_water()), levels) == [(2, MINOR), (4, MAJOR), (6, MINOR), (8, 0)]
+
+
+def test_a_value_between_clear_and_raised_does_not_chatter() -> None:
+    assert run(bound(high_water()), [-0.395, -0.405] * 10) == [(0, MINOR)]
+
+
+def test_an_alarm_is_raised_when_it_was_wrong_throughout_the_delay() -> None:
+    rule = bound(high_water(on_delay=5 * MINUTE))
+    assert run(rule, [-0.3] * 4 + [-0.5] + [-0.3] * 10) == [(10, MAJOR)]
+
+
+def test_the_delay_ends_between_two_values_at_its_own_time() -> None:
+    rule = bound(high_water(on_delay=90 * SECOND))
+    assert run(rule, [-0.39, -0.39, -0.39]) == [(1.5, MINOR)]
+
+
+def test_an_alarm_returns_when_it_was_right_throughout_the_delay() -> None:
+    rule = bound(high_water(off_delay=3 * MINUTE))
+    assert run(rule, [-0.39, -0.5, -0.5, -0.39, -0.5, -0.5, -0.5, -0.5]) == [(0, MINOR), (7, 0)]
+
+
+def test_what_is_not_known_interrupts_a_delay_and_ends_nothing() -> None:
+    rule = bound(high_water(on_delay=5 * MINUTE))
+    course = Course.begun(rule)
+    for minutes in (0, 1, 10, 11, 12):  # nothing holds for nine minutes
+        assert course.take(0, [point(minutes * MINUTE, -0.3)], rule, minutes * MINUTE) is None
+    assert course.advance(rule, 14 * MINUTE) is None
+    change = course.advance(rule, 15 * MINUTE)
+    assert change is not None
+    assert [(one.time, one.severity) for one in change.after] == [(15 * MINUTE, MAJOR)]
+    assert course.advance(rule, 10 * HOUR) is None
+    assert course.severity(rule) == MAJOR
+
+
+def test_the_clock_moves_a_course_on_by_as_much_as_has_passed_and_not_to_the_present() -> None:
+    rule = bound(high_water(on_delay=2 * MINUTE))
+    course, now = Course.begun(rule), 365 * DAY  # a recording of last year
+    course.take(0, [point(0, -0.3)], rule, now)
+    assert course.due(rule) == now + 2 * MINUTE
+    assert course.advance(rule, now + MINUTE) is None
+    change = course.advance(rule, now + 2 * MINUTE)
+    assert change is not None
+    assert change.after[0].time == 2 * MINUTE
+
+
+def test_suspect_values_neither_raise_nor_clear() -> None:
+    rule = bound(high_water())
+    course = Course.begun(rule)
+    assert course.take(0, [point(0, 9.0, QualityFlag.SPIKE)], rule, 0) is None
+    assert course.take(0, [point(MINUTE, -0.3)], rule, 0) is not None
+    assert course.take(0, [point(2 * MINUTE, -9.0, QualityFlag.STUCK)], rule, 0) is None
+    assert course.severity(rule) == MAJOR
+
+
+def test_a_rule_may_take_every_value() -> None:
+    rule = bound(high_water(quality="any"))
+    assert Course.begun(rule).take(0, [point(0, 9.0, QualityFlag.SPIKE)], rule, 0) is not None
+
+
+def threshold(**changes: Any) -> Threshold:
+    known = {
+        "operand": Operand("water_level"),
+        "direction": "above",
+        "levels": (Level(Severity.MINOR, 1.0, 0.9),),
+    }
+    return Threshold(**{**known, **changes})
+
+
+def test_below_is_the_mirror_of_above() -> None:
+    condition = threshold(direction="below", levels=(Level(Severity.MINOR, -1.0, -0.9),))
+    rule = bound(high_water(condition=condition))
+    assert run(rule, [0, -0.95, -1.0, -0.95, -0.9]) == [(2, MINOR), (4, 0)]
+
+
+def test_n_of_m_values_must_be_beyond() -> None:
+    rule = bound(high_water(condition=threshold(times=Times(3, 5))))
+    assert run(rule, [2, 0, 2, 0, 2, 0, 0, 0, 0]) == [(4, MINOR), (5, 0)]
+    assert run(rule, [2, 0, 0, 2, 0, 0, 2, 0, 0]) == []
+
+
+def test_a_rate_is_the_median_slope_over_its_span() -> None:
+    rate = threshold(transform=Rate(HOUR, 10 * MINUTE), levels=(Level(Severity.MINOR, 0.5, 0.3),))
+    rule = bound(high_water(condition=rate))
+    rising = [0.01 * number for number in range(12)]  # 0.6 m/h
+    found = run(rule, [0.0] * 10 + rising + [0.11] * 15)
+    assert [severity for _, severity in found] == [MINOR, 0]
+    assert run(rule, [0.0] * 10 + [9.0] + [0.0] * 10) == [], "one wild value is no slope"
+
+
+def test_quality_can_be_what_a_rule_is_about() -> None:
+    worth = threshold(transform=Worth(), levels=(Level(Severity.WARNING, 3.0, 2.0),))
+    rule = bound(high_water(condition=worth, on_delay=2 * MINUTE))
+    course = Course.begun(rule)
+    for minutes in range(3):
+        course.take(0, [point(minutes * MINUTE, 0.0, QualityFlag.STUCK)], rule, minutes * MINUTE)
+    assert course.severity(rule) == Severity.WARNING
+
+
+def test_a_rule_counts_in_its_hours_and_while_it_is_in_force() -> None:
+    working = Schedule((Interval((0, 1, 2, 3, 4), 8 * 60, 8 * 60 + 10),))
+    rule = bound(high_water(schedule=working))
+    assert run(rule, [-0.3] * 30, MONDAY + 8 * HOUR - 10 * MINUTE) == [(10, MAJOR), (20, 0)]
+    dated = bound(high_water(start=MONDAY + 5 * MINUTE, end=MONDAY + 9 * MINUTE))
+    assert run(dated, [-0.3] * 15, MONDAY) == [(5, MAJOR), (9, 0)]
+
+
+def test_what_is_usual_at_an_hour_of_the_week_is_learned_from_the_weeks_before() -> None:
+    condition = threshold(transform=Deviation("absolute"), levels=(Level(Severity.MINOR, 0.5, 0.4),))
+    rule = bound(high_water(condition=condition))
+    course = Course.begun(rule)
+    shifts = []
+    for hour in range(5 * 7 * 24):
+        time = MONDAY + hour * HOUR
+        rush = 1.0 if hour % 24 == 8 else 0.0
+        odd = 1.0 if hour == 4 * 7 * 24 + 15 else 0.0  # Monday afternoon of the fifth week
+        change = course.take(0, [point(time, rush + odd, live=2 * HOUR)], rule, time)
+        if change is not None:
+            shifts += change.after[len(change.before) :]
+    assert [(one.time - MONDAY) // HOUR for one in shifts] == [4 * 7 * 24 + 15, 4 * 7 * 24 + 16]
+
+
+def test_an_expression_needs_all_its_operands_to_speak_for_the_present() -> None:
+    operands = (Operand("water_level", whose="drainsTo"), Operand("water_level"))
+    source = "water_level > -1.9 && drainsTo.water_level > -0.4"
+    rule = bound(
+        high_water(condition=Expression(source=source, operands=operands, severity=Severity.MAJOR)), "polder"
+    )
+    assert [one.entity for one in rule.series] == ["canal", "polder"]
+    course = Course.begun(rule)
+    assert course.take(1, [point(0, -1.0)], rule, 0) is None
+    assert course.take(0, [point(10 * MINUTE, -0.3)], rule, 0) is None, "the polder has said nothing for long"
+    assert course.take(1, [point(11 * MINUTE, -1.0)], rule, 0) is not None
+    assert course.severity(rule) == MAJOR
+    assert course.take(0, [point(12 * MINUTE, -0.5)], rule, 0) is not None
+    assert course.severity(rule) == 0
+
+
+def test_an_expression_that_fails_says_so_and_changes_nothing() -> None:
+    operands = (Operand("water_level"),)
+    source = "1.0 / water_level > 2.0"
+    rule = bound(high_water(condition=Expression(source=source, operands=operands, severity=Severity.MAJOR)))
+    course = Course.begun(rule)
+    assert course.take(0, [point(0, 0.0)], rule, 0) is None
+    assert "division by zero" in course.error
+    assert course.take(0, [point(MINUTE, 0.1)], rule, 0) is not None
+    assert course.error == ""
+
+
+def test_a_missing_attribute_is_a_fault_of_the_binding() -> None:
+    rule = bound(high_water(condition=threshold(relative_to="capacity")))
+    assert rule.fault == "attribute capacity of canal is None, expected a number"
+
+
+@pytest.mark.parametrize("count", [1, 40, 200])
+def test_a_rule_that_changed_judges_what_is_kept_again(count: int) -> None:
+    rule = bound(high_water())
+    course = Course.begun(rule)
+    for number in range(count):
+        course.take(0, [point(number * MINUTE, -0.45)], rule, number * MINUTE)
+    stricter = bound(
+        high_water(
+            version=2,
+            condition=threshold(relative_to="targetLevel", levels=(Level(Severity.MINOR, 0.05, 0.0),)),
+        )
+    )
+    assert course.renewed(stricter).severity(stricter) == MINOR

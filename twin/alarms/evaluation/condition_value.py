@@ -1,0 +1,120 @@
+"""Judging: what a rule makes of the points of its operands at one time."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from statistics import median
+
+import msgspec
+
+from twin.alarms.evaluation.baseline import Expected, Usual
+from twin.alarms.evaluation.level_state import Judged
+from twin.alarms.rules.operand import Point
+from twin.alarms.rules.rule import Deviation, Expression, Rate, Threshold, Worth
+from twin.alarms.rules.rule_index import BoundRule
+from twin.instant import Instant
+from twin.quality.quality_flags import QualityWord, quality_word, takes_part
+
+RECENT_MAX = 64
+"""So many points a rate of change looks back to at most: all pairs are compared, 2,016 of them."""
+
+RATE_POINTS_MIN = 3
+"""With fewer, the last digit of one of them is the rate."""
+
+WORTH: Mapping[QualityWord, float] = {"good": 0.0, "estimated": 1.0, "late": 2.0, "suspect": 3.0}
+"""What is judged where a rule asks how good a value is."""
+
+
+class Sight(msgspec.Struct, array_like=True):
+    """What judging remembers from point to point. Mutable."""
+
+    current: list[Point | None]  #: the newest of each operand
+    recent: list[tuple[Instant, float]] = msgspec.field(default_factory=list)  #: of rates alone, oldest first
+
+    @classmethod
+    def begun(cls, bound: BoundRule) -> Sight:
+        """Return what is remembered before the first point."""
+        return cls([None] * len(bound.series))
+
+    def copy(self) -> Sight:
+        """Return one that remembers the same, and goes on by itself."""
+        return Sight(self.current.copy(), self.recent.copy())
+
+
+def judge(
+    time: Instant, points: Mapping[int, Point], sight: Sight, usual: Usual, bound: BoundRule
+) -> Judged | None:
+    """Return what a rule says of new points of a time, by operand number; None: nothing is known by them.
+
+    Raises ExpressionError when an expression cannot be evaluated.
+    """
+    rule = bound.rule
+    usable = {number: one for number, one in points.items() if rule.quality == "any" or takes_part(one.flags)}
+    condition = rule.condition
+    if isinstance(condition, Threshold) and isinstance(condition.transform, Worth):
+        usable = dict(points)
+    for number, one in usable.items():
+        sight.current[number] = one
+    current = [one for one in sight.current if one is not None and one.valid_until >= time]
+    if not usable or len(current) < len(sight.current):
+        return None
+    valid_until = min(one.valid_until for one in current)
+    counts = rule.start <= time < rule.end and (
+        rule.schedule is None or rule.schedule.holds(time, bound.timezone)
+    )
+    if isinstance(condition, Expression):
+        value: float | None = 1.0 if bound.evaluate([one.value for one in current]) else 0.0
+    else:
+        assert isinstance(condition, Threshold)  # noqa: S101 - others have no operands
+        value = _transformed(current[0], condition, sight, usual, bound)
+        if value is None:
+            return None
+    return Judged(time, value if counts else None, valid_until, tuple(current))
+
+
+def _transformed(
+    point: Point, condition: Threshold, sight: Sight, usual: Usual, bound: BoundRule
+) -> float | None:
+    match condition.transform:
+        case None:
+            return point.value
+        case Rate(per=per, span=span):
+            slope = _slope(point, span, sight.recent)
+            return slope * per if slope is not None else None
+        case Deviation(measure=measure):
+            return _away(point, measure, usual, bound.timezone)
+        case Worth():
+            return WORTH.get(quality_word(point.flags))
+
+
+def _away(point: Point, measure: str, usual: Usual, timezone: str) -> float | None:
+    expected = usual.expected(point.time, timezone)
+    if expected is None:
+        return None
+    unit = unit_of(measure, expected)
+    return (point.value - expected.value) / unit if unit > 0 else None
+
+
+def unit_of(measure: str, expected: Expected) -> float:
+    """Return what a deviation is told in; where it is not above 0, none is."""
+    units = {"absolute": 1.0, "percent": abs(expected.value) / 100.0, "spread": expected.spread}
+    return units[measure]
+
+
+def _slope(point: Point, span: int, recent: list[tuple[Instant, float]]) -> float | None:
+    """Return the Theil-Sen slope per microsecond over the span before a point; remember the point.
+
+    None with fewer than three points, or where they cover less than half of the span.
+    """
+    while recent and recent[-1][0] >= point.time:
+        recent.pop()
+    recent.append((point.time, point.value))
+    while len(recent) > RECENT_MAX or point.time - recent[0][0] > span:
+        del recent[0]
+    if len(recent) < RATE_POINTS_MIN or 2 * (point.time - recent[0][0]) < span:
+        return None
+    return median(
+        (later - value) / (later_time - time)
+        for number, (time, value) in enumerate(recent)
+        for later_time, later in recent[number + 1 :]
+    )

@@ -1,0 +1,158 @@
+"""Explanation: what an alarm follows from, in numbers and in a sentence of each language."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from twin.alarms.alarm import Explanation
+from twin.alarms.evaluation.level_state import Shift
+from twin.alarms.messages import SOURCES_MAX, OperandValue
+from twin.alarms.rules.operand import SIZES, Point, Series
+from twin.alarms.rules.rule import Deviation, Rate, Text, Threshold, Worth
+from twin.alarms.rules.rule_index import BoundRule
+from twin.model.city_model import CityModel
+from twin.model.localization import Language, duration_words, label, local_time, quantity
+from twin.model.names import named
+from twin.quality.quality_flags import quality_word
+
+
+def explain(shift: Shift, bound: BoundRule, model: CityModel) -> Explanation:
+    """Return why a rule says what it says from a shift on."""
+    judged = shift.judged
+    crossing = _crossing(shift, bound)
+    operands = tuple(
+        _operand(series, point, crossing if len(bound.series) == 1 else None, model)
+        for series, point in zip(bound.series, judged.points, strict=False)
+    )
+    entity = model.entities.get(bound.entity)
+    name = entity.name if entity is not None else bound.entity
+    said = _Said(shift, bound, operands, name, crossing)
+    return Explanation(operands, _sentence("en", said), _sentence("nl", said))
+
+
+class _Said(NamedTuple):
+    """What a sentence is made of."""
+
+    shift: Shift
+    bound: BoundRule
+    operands: tuple[OperandValue, ...]
+    name: str  #: of the entity
+    crossing: float | None
+
+
+def _operand(series: Series, point: Point, threshold: float | None, model: CityModel) -> OperandValue:
+    what = named(series.name, model)
+    return OperandValue(
+        series.name,
+        series.over,
+        series.statistic,
+        series.entity,
+        point.value,
+        what.unit if what is not None else "1",
+        point.flags,
+        point.time,
+        SIZES[series.over],
+        point.sources[:SOURCES_MAX],
+        threshold,
+    )
+
+
+def _crossing(shift: Shift, bound: BoundRule) -> float | None:
+    """Return the threshold that was passed, or, of a return, the one that it is clear of."""
+    if not isinstance(bound.rule.condition, Threshold):
+        return None
+    if shift.severity:
+        return next((one.raised for one in bound.terms.crossings if one.severity == shift.severity), None)
+    return bound.terms.crossings[0].clear
+
+
+_WORDS: dict[Language, dict[str, str]] = {
+    "en": {
+        "above": "at or above",
+        "below": "at or below",
+        "again_above": "below",
+        "again_below": "above",
+        "is": "is",
+        "for": "for",
+        "normal": "normal again",
+        "since": "at",
+        "true": "holds",
+        "false": "does not hold any more",
+        "rate": "changes by",
+        "deviation": "differs from what is usual by",
+        "quality": "has quality",
+        "off": "not judged at this time",
+        "per": "a",
+        "minimum": "least",
+        "maximum": "greatest",
+    },
+    "nl": {
+        "above": "op of boven",
+        "below": "op of onder",
+        "again_above": "onder",
+        "again_below": "boven",
+        "is": "is",
+        "for": "gedurende",
+        "normal": "weer normaal",
+        "since": "op",
+        "true": "geldt",
+        "false": "geldt niet meer",
+        "rate": "verandert met",
+        "deviation": "wijkt van het gebruikelijke af met",
+        "quality": "heeft kwaliteit",
+        "off": "op dit moment niet beoordeeld",
+        "per": "per",
+        "minimum": "laagste",
+        "maximum": "hoogste",
+    },
+}
+
+
+def _sentence(language: Language, said: _Said) -> str:
+    words, rule, shift = _WORDS[language], said.bound.rule, said.shift
+    ending = f" ({words['normal']})" if not shift.severity else ""
+    what = _compared(language, said)
+    delay = rule.on_delay if shift.severity else rule.off_delay
+    lasting = f" {words['for']} {duration_words(delay)}" if delay else ""
+    when = f"{words['since']} {local_time(shift.time, said.bound.timezone, language)}"
+    return f"{_in(rule.title, language)}, {said.name}{ending}: {what}{lasting}, {when}."
+
+
+def _compared(language: Language, said: _Said) -> str:
+    words = _WORDS[language]
+    condition, shift, operands = said.bound.rule.condition, said.shift, said.operands
+    if shift.judged.value is None:
+        return words["off"]
+    if not isinstance(condition, Threshold):
+        values = ", ".join(
+            f"{_what(one, language)} {quantity(one.value, one.unit, language)}" for one in operands
+        )
+        return f"{getattr(condition, 'source', '')} {words['true' if shift.severity else 'false']} ({values})"
+    one = operands[0]
+    verb, value, unit, per = words["is"], shift.judged.value, one.unit, ""
+    match condition.transform:
+        case Rate(per=length):
+            verb, per = words["rate"], f" {words['per']} {duration_words(length).removeprefix('1 ')}"
+        case Deviation(measure=measure):
+            verb = words["deviation"]
+            unit = {"absolute": one.unit, "percent": "%", "spread": "MAD"}[measure]
+        case Worth():
+            return f"{_what(one, language)} {words['quality']} {quality_word(one.flags)}"
+        case None:
+            pass
+    place = words[condition.direction if shift.severity else f"again_{condition.direction}"]
+    limit = f", {place} {quantity(said.crossing, unit, language)}{per}" if said.crossing is not None else ""
+    return f"{_what(one, language)} {verb} {quantity(value, unit, language)}{per}{limit}"
+
+
+def _what(operand: OperandValue, language: Language) -> str:
+    """Return what is judged: the value, or what a closed window says of it."""
+    name = label(operand.name, language)
+    if operand.over == "instant":
+        return name
+    statistic = f"{_WORDS[language][operand.statistic]} " if operand.statistic != "value" else ""
+    return f"{statistic}{name} ({duration_words(operand.window)})"
+
+
+def _in(text: Text, language: Language) -> str:
+    return text.nl if language == "nl" else text.en

@@ -1,0 +1,80 @@
+"""Points of what is observed: the series that rules look at, made of the observations that are kept."""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Sequence
+from operator import attrgetter
+
+from twin.alarms.rules.operand import Point, Source
+from twin.instant import Instant
+from twin.model.city_model import CityModel
+from twin.model.observation import Observation
+from twin.model.sensor import Datastream
+from twin.state.combination import Part, combine
+from twin.state.datastream_state import DatastreamState
+from twin.state.entity_state import EntityState
+from twin.state.freshness import live_for
+
+_time = attrgetter("phenomenon_time")
+
+
+def property_points(state: EntityState, property: str, since: Instant, model: CityModel) -> list[Point]:
+    """Return the values of a property of an entity at each time from `since` on, oldest first.
+
+    At each time at which one of its datastreams was observed the value combines what all of them had said by
+    then. So the points follow from the set of observations, whatever the order of arrival. None of personal
+    data.
+    """
+    parts = [
+        (datastream, known)
+        for id, known in sorted(state.datastreams.items())
+        if (datastream := model.datastreams.get(id)) is not None
+        and datastream.property == property
+        and not model.terms(datastream).personal
+    ]
+    if len(parts) == 1:
+        return _of_one(*parts[0], since)
+    times = sorted({one.phenomenon_time for _, known in parts for one in _since(known, since)})
+    points = []
+    for time in times:
+        spoke = [
+            Part(newest, None, datastream.interval)
+            for datastream, known in parts
+            if (newest := _at(known, time)) is not None
+        ]
+        combined = combine(model.properties[property], spoke)
+        taken = {one.newest.datastream: one for one in spoke}
+        behind = [taken[id] for id in combined.datastreams]
+        valid = max(one.newest.phenomenon_time + live_for(one.interval) for one in behind)
+        sources = tuple(Source(one.newest.datastream, one.newest.phenomenon_time) for one in behind)
+        points.append(Point(time, combined.value, combined.flags, valid, sources))
+    return points
+
+
+def _of_one(datastream: Datastream, state: DatastreamState, since: Instant) -> list[Point]:
+    live = live_for(datastream.interval)
+    return [
+        Point(
+            one.phenomenon_time,
+            one.value,
+            one.flags,
+            one.phenomenon_time + live,
+            (Source(one.datastream, one.phenomenon_time),),
+        )
+        for one in _since(state, since)
+    ]
+
+
+def _since(state: DatastreamState, time: Instant) -> Sequence[Observation]:
+    judged = state.judged
+    # Most often it is the newest alone.
+    if len(judged) > 1 and judged[-2].phenomenon_time >= time:
+        return judged[bisect_left(judged, time, key=_time) :]
+    return judged[-1:] if judged and judged[-1].phenomenon_time >= time else ()
+
+
+def _at(state: DatastreamState, time: Instant) -> Observation | None:
+    """Return the newest observation up to a phenomenon time, of those that are kept."""
+    place = bisect_right(state.judged, time, key=_time)
+    return state.judged[place - 1] if place else None

@@ -1,0 +1,3 @@
+"""The rules as data: operands, schedules, expressions, and which rules apply to which entity; no evaluation
+state.
+"""

@@ -1,0 +1,292 @@
+"""Binding: which rules concern which entities, and what each of them looks at there.
+
+Built for each version of the model, entity by entity when it is first asked for. What an entity costs does
+not grow with the number of rules that do not concern it: candidates are found by id, type, area, relation.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from twin.alarms.evaluation.level_state import Crossing, Terms
+from twin.alarms.rules.expression import ExpressionError, Program
+from twin.alarms.rules.operand import SIZES, Operand, Series
+from twin.alarms.rules.rule import (
+    Deviation,
+    Expression,
+    Outage,
+    Rule,
+    Selection,
+    Silence,
+    Threshold,
+    operands_of,
+)
+from twin.instant import Duration
+from twin.model.city_model import CityModel
+from twin.model.entity import AREA_TYPES, Entity
+from twin.state.area_state import PREFIX
+from twin.state.derived_state import wanted_of
+
+_NO_TERMS = Terms((), above=True, on_delay=0, off_delay=0)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class BoundRule:
+    """A rule on one entity."""
+
+    rule: Rule
+    entity: str
+    series: tuple[Series, ...]  #: of each operand; empty for silences and outages
+    terms: Terms
+    timezone: str
+    program: Program | None = None
+    fault: str = ""  #: why it cannot be evaluated here; then it is not
+
+    @property
+    def learns(self) -> bool:
+        """Whether what is usual matters to the rule."""
+        condition = self.rule.condition
+        return isinstance(condition, Threshold) and isinstance(condition.transform, Deviation)
+
+    def evaluate(self, values: Sequence[float]) -> bool:
+        """Return what the rule's expression says of its operands; raise ExpressionError when it fails."""
+        condition = self.rule.condition
+        if self.program is None or not isinstance(condition, Expression):
+            raise ExpressionError(f"rule {self.rule.id} has no expression")
+        return self.program.evaluate(dict(zip(condition.operands, values, strict=True)))
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What the alarms of one entity are evaluated from."""
+
+    rules: Mapping[str, BoundRule]
+    by_series: Mapping[Series, tuple[tuple[BoundRule, int], ...]]  #: with the number of the operand
+
+
+@dataclass(slots=True, eq=False)
+class Bindings:
+    """The rules of one model, by entity."""
+
+    model: CityModel
+    _candidates: dict[tuple[str, str], list[Rule]] = field(init=False)
+    _subjects: dict[str, Subject] = field(init=False, default_factory=dict)
+    _programs: dict[str, Program | str] = field(init=False, default_factory=dict)
+    _abroad: dict[str, dict[Series, set[str]]] = field(init=False)
+    _windows: dict[str, dict[tuple[str, Duration], tuple[Series, ...]]] = field(
+        init=False, default_factory=dict
+    )
+    _instants: dict[tuple[str, str], Series | None] = field(init=False, default_factory=dict)
+    _listens: bool = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._candidates = defaultdict(list)
+        for rule in self.model.rules.values():
+            for key in _keys(rule.select):
+                self._candidates[key].append(rule)
+        self._abroad = self._find_abroad()
+        self._listens = any(
+            isinstance(rule.condition, Silence | Outage) for rule in self.model.rules.values()
+        )
+
+    def subject(self, entity: str) -> Subject:
+        """Return the rules of an entity; of one that the model does not know, none."""
+        found = self._subjects.get(entity)
+        if found is None:
+            found = self._subjects[entity] = self._bound(self.model.entities.get(entity))
+        return found
+
+    def listeners(self, series: Series) -> list[str]:
+        """Return the entities that have a rule which looks at a series, in order."""
+        found = set(self._abroad.get(series.entity, {}).get(series, ()))
+        if series in self.subject(series.entity).by_series:
+            found.add(series.entity)
+        return sorted(found)
+
+    def listened_to(self, entity: str, name: str) -> Series | None:
+        """Return the series of a property or derived value as it is now; None when no rule looks at it."""
+        key = entity, name
+        if key not in self._instants:
+            series = Series(entity, name, "instant", "value")
+            listened = series in self.subject(entity).by_series or series in self._abroad.get(entity, {})
+            self._instants[key] = series if listened else None
+        return self._instants[key]
+
+    @property
+    def listens(self) -> bool:
+        """Whether any rule listens for silence."""
+        return self._listens
+
+    def windows_of(self, entity: str, property: str, size: Duration) -> tuple[Series, ...]:
+        """Return the series of closed windows of a property and size that rules look at."""
+        found = self._windows.get(entity)
+        if found is None:
+            by_window: defaultdict[tuple[str, Duration], list[Series]] = defaultdict(list)
+            for one in self.series_of(entity):
+                by_window[one.name, SIZES[one.over]].append(one)
+            found = self._windows[entity] = {key: tuple(series) for key, series in by_window.items()}
+        return found.get((property, size), ())
+
+    def series_of(self, entity: str) -> Iterator[Series]:
+        """Yield every series of an entity that some rule looks at, its own or another's."""
+        mine = self.subject(entity).by_series
+        yield from (one for one in mine if one.entity == entity)
+        yield from (one for one in self._abroad.get(entity, {}) if one not in mine)
+
+    def _bound(self, entity: Entity | None) -> Subject:
+        rules: dict[str, BoundRule] = {}
+        by_series: defaultdict[Series, list[tuple[BoundRule, int]]] = defaultdict(list)
+        if entity is not None:
+            for rule in self._rules_for(entity):
+                bound = self._bind(rule, entity)
+                if bound is not None:
+                    rules[rule.id] = bound
+                    for number, series in enumerate(bound.series):
+                        by_series[series].append((bound, number))
+        return Subject(rules, {series: tuple(found) for series, found in by_series.items()})
+
+    def _rules_for(self, entity: Entity) -> list[Rule]:
+        keys = [("all", ""), ("entity", entity.id), ("type", entity.type)]
+        keys += [("relation", f"{one.type} {one.target}") for one in entity.relations]
+        keys += [("within", area) for area in self.ancestors(entity)]
+        found = {rule.id: rule for key in keys for rule in self._candidates.get(key, ())}
+        return [found[id] for id in sorted(found) if self.selects(found[id].select, entity)]
+
+    def selects(self, select: Selection, entity: Entity) -> bool:
+        """Return whether a rule with this selection is for an entity."""
+        return (
+            (not select.types or entity.type in select.types)
+            and (not select.entities or entity.id in select.entities)
+            and (not select.within or any(area in select.within for area in self.ancestors(entity)))
+            and (
+                select.relation is None
+                or any((one.type, one.target) == select.relation for one in entity.relations)
+            )
+        )
+
+    def ancestors(self, entity: Entity) -> list[str]:
+        """Return the entity's own id and those of the areas that it is in, from the nearest to the city."""
+        found = [entity.id]
+        while (parent := self.model.entities[found[-1]].parent) is not None and parent not in found:
+            if parent not in self.model.entities:
+                break
+            found.append(parent)
+        return found
+
+    def _bind(self, rule: Rule, entity: Entity) -> BoundRule | None:
+        """Return a rule on an entity; None where the entity has nothing that the rule looks at."""
+        timezone = self.model.city.timezone
+        if isinstance(rule.condition, Silence | Outage):
+            return BoundRule(rule, entity.id, (), _NO_TERMS, timezone)
+        series = [self._series(one, entity) for one in operands_of(rule)]
+        if any(one is None or not self._has(one) for one in series):
+            return None
+        found = tuple(one for one in series if one is not None)
+        if isinstance(rule.condition, Expression):
+            program = self._program(rule.id, rule.condition)
+            fault = program if isinstance(program, str) else ""
+            terms = _terms(rule, (Crossing(rule.condition.severity, 1.0, 0.0),), above=True)
+            return BoundRule(
+                rule,
+                entity.id,
+                found,
+                terms,
+                timezone,
+                program if isinstance(program, Program) else None,
+                fault,
+            )
+        crossings, fault = _crossings(rule.condition, entity)
+        terms = _terms(rule, crossings, above=rule.condition.direction == "above")
+        return BoundRule(rule, entity.id, found, terms, timezone, None, fault)
+
+    def _program(self, rule: str, condition: Expression) -> Program | str:
+        found = self._programs.get(rule)
+        if found is None:
+            try:
+                found = Program.of(condition)
+            except ExpressionError as error:
+                found = str(error)
+            self._programs[rule] = found
+        return found
+
+    def _series(self, operand: Operand, entity: Entity) -> Series | None:
+        whose: str | None = entity.id
+        name = operand.name
+        if operand.whose == "area":
+            whose = entity.id if entity.type in AREA_TYPES else entity.parent
+            name = PREFIX + name if not name.startswith(PREFIX) else name
+        elif operand.whose:
+            whose = next((one.target for one in entity.relations if one.type == operand.whose), None)
+        return Series(whose, name, operand.over, operand.statistic) if whose is not None else None
+
+    def _has(self, series: Series) -> bool:
+        entity = self.model.entities.get(series.entity)
+        if entity is None:
+            return False
+        if series.name.startswith(PREFIX):
+            return entity.type in AREA_TYPES
+        observed = {one.property for one in self.model.datastreams_of(entity.id)}
+        if series.name in observed:
+            return True
+        return any(one.name == series.name for one in wanted_of(observed, entity.attributes).indicators)
+
+    def _find_abroad(self) -> dict[str, dict[Series, set[str]]]:
+        """Return, by entity, its series that rules of others look at, and which entities those are."""
+        found: defaultdict[str, dict[Series, set[str]]] = defaultdict(dict)
+        rules = [rule for rule in self.model.rules.values() if any(one.whose for one in operands_of(rule))]
+        if not rules:
+            return {}
+        for entity in self.model.entities.values():
+            for bound in self.subject(entity.id).rules.values():
+                for series in bound.series:
+                    if series.entity != entity.id:
+                        found[series.entity].setdefault(series, set()).add(entity.id)
+        return dict(found)
+
+
+def _keys(select: Selection) -> list[tuple[str, str]]:
+    """Return under which keys a rule is found: those of its most selective part."""
+    if select.entities:
+        return [("entity", one) for one in select.entities]
+    if select.relation is not None:
+        return [("relation", " ".join(select.relation))]
+    if select.types:
+        return [("type", one) for one in select.types]
+    if select.within:
+        return [("within", one) for one in select.within]
+    return [("all", "")]
+
+
+def _terms(rule: Rule, crossings: tuple[Crossing, ...], *, above: bool) -> Terms:
+    condition = rule.condition
+    times = condition.times if isinstance(condition, Threshold) else None
+    return Terms(
+        crossings,
+        above,
+        rule.on_delay,
+        rule.off_delay,
+        times.n if times is not None else 1,
+        times.of if times is not None else 1,
+    )
+
+
+def _crossings(condition: Threshold, entity: Entity) -> tuple[tuple[Crossing, ...], str]:
+    """Return the levels with what they are relative to resolved, and why that fails."""
+    added, factor, fault = 0.0, 1.0, ""
+    for name in (condition.relative_to, condition.share_of):
+        if not name:
+            continue
+        value = entity.attributes.get(name)
+        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+            fault = f"attribute {name} of {entity.id} is {value!r}, expected a number"
+        elif name == condition.relative_to:
+            added = float(value)
+        else:
+            factor = float(value)
+    return tuple(
+        Crossing(int(one.severity), added + factor * one.raised, added + factor * one.clear)
+        for one in condition.levels
+    ), fault
