@@ -12,9 +12,9 @@ from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 
 from alerting.journal import Place
 from runtime.cancellation import raise_if_cancelled
-from runtime.kafka_access import Kafka
-from runtime.kafka_log import UNHURRIED, beginnings, ends, log_identity, new_consumer
-from runtime.topics import ALARMS, DUTY_COMMANDS, create_topics, partition_counts
+from runtime.kafka.access import Kafka
+from runtime.kafka.consumer import UNHURRIED, beginnings, ends, log_identity, new_consumer
+from runtime.kafka.topics import ALARMS, DUTY_COMMANDS, create_topics, partition_counts
 from twin.errors import ServiceError
 
 log = logging.getLogger(__name__)

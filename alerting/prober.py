@@ -9,7 +9,7 @@ import msgspec
 from paho.mqtt.client import Client
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
-from runtime.mqtt_access import MqttAccess, connect_failure
+from runtime.mqtt.access import MqttAccess, connect_failure
 from twin.instant import Instant, format_instant
 from twin.wire.probe import PROBE_PROPERTY, probe_topic
 

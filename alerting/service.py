@@ -29,11 +29,11 @@ from alerting.settings import AlertingSettings
 from alerting.stored import read_stored
 from alerting.teller import tell
 from alerting.tries import TryResult
-from runtime.city_model import Models
 from runtime.clock import Clock, system_clock
-from runtime.metrics import new_registry, serve_metrics
+from runtime.kafka.topics import ALARMS as ALARM_TOPIC
+from runtime.model_source import Models
 from runtime.readiness import notify_ready
-from runtime.topics import ALARMS as ALARM_TOPIC
+from runtime.telemetry.metrics import new_registry, serve_metrics
 from twin.alarms.messages import ALARMS
 from twin.errors import MessageError
 from twin.instant import HOUR, SECOND

@@ -9,8 +9,8 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
 from alerting.journal import Journal
-from runtime.kafka_access import Kafka, client_options
-from runtime.topics import NOTIFICATIONS
+from runtime.kafka.access import Kafka, client_options
+from runtime.kafka.topics import NOTIFICATIONS
 
 log = logging.getLogger(__name__)
 

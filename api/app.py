@@ -53,7 +53,7 @@ from api.settings import ApiSettings
 from api.traces import ApiTraces
 from runtime.clock import Clock
 from runtime.sink_address import SinkRules, networks
-from runtime.tracing import Tracer
+from runtime.telemetry.tracing import Tracer
 from twin.model.city_model import CityModel
 
 # The most one may ask for takes seconds of a core; more at one time would keep live streams waiting.

@@ -21,9 +21,9 @@ from aiokafka.errors import KafkaError
 
 from api.metrics import ApiMetrics
 from api.problems import ProblemError
-from runtime.kafka_access import Kafka, client_options
-from runtime.topics import ALARM_INPUTS as ALARM_INPUTS_TOPIC
-from runtime.topics import DUTY_COMMANDS as DUTY_COMMANDS_TOPIC
+from runtime.kafka.access import Kafka, client_options
+from runtime.kafka.topics import ALARM_INPUTS as ALARM_INPUTS_TOPIC
+from runtime.kafka.topics import DUTY_COMMANDS as DUTY_COMMANDS_TOPIC
 from twin.alarms.messages import ALARM_INPUTS, AlarmBatch, AlarmInputBatch, Command
 from twin.model.duty import DUTY_COMMANDS, DutyCommand, DutyCommandBatch
 from twin.wire.codec import VERSION

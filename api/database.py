@@ -13,7 +13,7 @@ from psycopg_pool import AsyncConnectionPool, PoolTimeout, TooManyRequests
 
 from api.problems import ProblemError
 from api.view import Seed
-from runtime.topics import ALARMS, UPDATES
+from runtime.kafka.topics import ALARMS, UPDATES
 from storage.alarm_knowledge import read_alarms, read_incidents
 from storage.alarm_store import was_done
 from storage.database import LIVENESS, OPTIONS, UNAVAILABLE, Connection, connect

@@ -21,10 +21,10 @@ from api.metrics import ApiMetrics
 from api.traces import ApiTraces
 from api.view import Seed
 from runtime.cancellation import raise_if_cancelled
-from runtime.kafka_access import Kafka
-from runtime.kafka_log import PROMPT, Pace, beginnings, ends, log_identity, new_consumer
-from runtime.topics import ALARMS as ALARM_TOPIC
-from runtime.topics import create_topics, partition_counts
+from runtime.kafka.access import Kafka
+from runtime.kafka.consumer import PROMPT, Pace, beginnings, ends, log_identity, new_consumer
+from runtime.kafka.topics import ALARMS as ALARM_TOPIC
+from runtime.kafka.topics import create_topics, partition_counts
 from twin.alarms.messages import ALARMS, AlarmBatch
 from twin.errors import MessageError, ServiceError
 from twin.wire.messages import UPDATES

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from aiokafka import TopicPartition
 
-from runtime.topics import ALARMS, UPDATES
+from runtime.kafka.topics import ALARMS, UPDATES
 
 
 def lanes(partitions: int) -> list[TopicPartition]:

@@ -13,9 +13,9 @@ from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 from api.cursor import Position
 from api.events import GapReason
 from api.lanes import lanes
-from runtime.kafka_access import Kafka
-from runtime.kafka_log import beginnings, new_consumer
-from runtime.topics import ALARMS as ALARM_TOPIC
+from runtime.kafka.access import Kafka
+from runtime.kafka.consumer import beginnings, new_consumer
+from runtime.kafka.topics import ALARMS as ALARM_TOPIC
 from twin.alarms.messages import ALARMS, AlarmEvent
 from twin.errors import MessageError, TwinError
 from twin.wire.messages import UPDATES, Update

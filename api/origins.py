@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from api.access import Role
 from api.context import Context
-from runtime.topics import OBSERVATIONS
+from runtime.kafka.topics import OBSERVATIONS
 from storage.database import Connection
 from storage.history_reading import kept_of
 from storage.history_source import Kept

@@ -13,12 +13,12 @@ from api.app import create_app, create_context
 from api.context import Context
 from api.http_protocol import BoundedHttp
 from api.settings import ApiSettings
-from runtime.city_model import Models
 from runtime.clock import system_clock
-from runtime.collector import calm_collector
-from runtime.metrics import new_registry, serve_metrics
+from runtime.gc_tuning import calm_collector
+from runtime.model_source import Models
 from runtime.readiness import notify_ready
-from runtime.tracing import Tracer
+from runtime.telemetry.metrics import new_registry, serve_metrics
+from runtime.telemetry.tracing import Tracer
 from twin.errors import ServiceError
 
 log = logging.getLogger(__name__)

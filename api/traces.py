@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from api.hub import Hub
 from runtime.clock import Clock
-from runtime.tracing import Headers, Tracer, context_of
+from runtime.telemetry.tracing import Headers, Tracer, context_of
 
 
 class ApiTraces:

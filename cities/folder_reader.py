@@ -37,7 +37,7 @@ from cities.model.sensors import check_mixed, check_sensors, planned_datastreams
 from cities.rules.context import RuleContext
 from cities.rules.reader import check_rules
 from cities.rules.schema import RuleItem
-from runtime.outlet_topics import may_match_output
+from runtime.mqtt.outlet_topics import may_match_output
 from twin.model.city_model import City, CityPlan, Feed
 from twin.model.duty import NO_DUTY, DutyPlan
 from twin.model.observed_property import BUILT_IN

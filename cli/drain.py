@@ -9,9 +9,9 @@ from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
-from runtime.kafka_access import Kafka, client_options
-from runtime.kafka_log import ends
-from runtime.topics import ALARM_INPUTS, AREA_INPUTS, OBSERVATIONS, partition_counts
+from runtime.kafka.access import Kafka, client_options
+from runtime.kafka.consumer import ends
+from runtime.kafka.topics import ALARM_INPUTS, AREA_INPUTS, OBSERVATIONS, partition_counts
 from storage.database import connect
 from storage.log_reader import STORED
 from storage.positions import positions

@@ -13,7 +13,7 @@ from typing import Any
 import click
 
 from cli.failure import USAGE_ERRORS, lines_of
-from runtime.logs import tell_failure
+from runtime.telemetry.logs import tell_failure
 
 EXIT_FAILED = 1
 EXIT_USAGE = 2

@@ -21,7 +21,7 @@ from cli.http_probe import status_of
 from cli.linux_process import is_alive
 from cli.running import read_settings
 from ingest.settings import IngestSettings
-from runtime.kafka_log import log_identity
+from runtime.kafka.consumer import log_identity
 from storage.database import connect
 from twin.errors import TwinError
 

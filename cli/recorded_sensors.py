@@ -6,7 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 
 from ingest.decoders import registry
-from ingest.mapping import DeviceMap
+from ingest.pipeline.mapping import DeviceMap
 from simulators.replay.sample import RecordingError, Sample
 from storage.database import connect
 from storage.model_store import load

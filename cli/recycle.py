@@ -18,7 +18,7 @@ from cli.drain import Drain
 from cli.embedded.kafka import EmbeddedKafka
 from cli.role import Role
 from cli.trimming import KEPT, Trimmer
-from runtime.topics import create_topics, partition_counts
+from runtime.kafka.topics import create_topics, partition_counts
 from twin.errors import TwinError
 
 log = logging.getLogger(__name__)

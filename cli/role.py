@@ -12,7 +12,7 @@ from pathlib import Path
 import cli
 from cli.child import Child
 from cli.notifications import Notifications
-from runtime.logs import message_of
+from runtime.telemetry.logs import message_of
 from twin.errors import ServiceError
 
 log = logging.getLogger(__name__)

@@ -13,11 +13,11 @@ from pydantic import SecretStr, ValidationError
 from pydantic_settings import SettingsError
 
 from cli.failure import ConfigurationError, settings_faults
-from runtime.collector import calm_collector
-from runtime.liveness import look_after_kafka
-from runtime.logs import configure_logging, secrets_in
+from runtime.gc_tuning import calm_collector
 from runtime.secret_files import SecretFileError, is_secret
 from runtime.settings import RoleSettings
+from runtime.tcp_keepalive import look_after_kafka
+from runtime.telemetry.logs import configure_logging, secrets_in
 from storage.model_store import ModelSource
 
 log = logging.getLogger(__name__)

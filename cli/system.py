@@ -31,8 +31,8 @@ from cli.trimming import Trimmer
 from cli.up_metrics import UP, Kept, UpMetrics, metrics_ports
 from cli.up_options import PARTITIONS, Secrets, UpOptions, role_environments
 from runtime.clock import system_clock
-from runtime.metrics import new_registry, serve_metrics
-from runtime.topics import create_topics, partition_counts
+from runtime.kafka.topics import create_topics, partition_counts
+from runtime.telemetry.metrics import new_registry, serve_metrics
 from twin.errors import ServiceError, TwinError
 from twin.model.city_model import CityPlan
 

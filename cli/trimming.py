@@ -13,8 +13,8 @@ from aiokafka.errors import KafkaError
 
 from cli.drain import READ_BY_STREAM, STREAM_GROUP
 from runtime.clock import Clock
-from runtime.kafka_access import Kafka, client_options
-from runtime.topics import ALARMS, NOTIFICATIONS, partition_counts
+from runtime.kafka.access import Kafka, client_options
+from runtime.kafka.topics import ALARMS, NOTIFICATIONS, partition_counts
 from storage.database import UNAVAILABLE, connect
 from storage.log_reader import STORED
 from storage.positions import positions

@@ -10,8 +10,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from ingest.decoding import Decoder
-from ingest.routes import Routes
-from runtime.outlet_topics import Topics
+from ingest.pipeline.routes import Routes
+from runtime.mqtt.outlet_topics import Topics
 from twin.errors import TwinError
 from twin.model.city_model import CityPlan, Feed
 from twin.model.sensor import Sensor

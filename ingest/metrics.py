@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
-from ingest.intake import Taken
+from ingest.pipeline.intake import Taken
 
 
 class IngestMetrics:

@@ -13,30 +13,30 @@ import uuid
 from collections.abc import Coroutine
 from typing import Any, Literal
 
-from ingest.acknowledgement import Acknowledgement, WhenLogged, WhenStored
 from ingest.decoders import Routes, registry
-from ingest.intake import Intake, IntakeOptions
-from ingest.last_session import LastSession
-from ingest.mapping import DeviceMap
-from ingest.message import Message
 from ingest.metrics import IngestMetrics
-from ingest.pacing import batch_interval_s
-from ingest.probes import divide
-from ingest.pseudonym import Pseudonymiser
-from ingest.publisher import Publisher, new_producer
-from ingest.records import RecordMaker
-from ingest.replay import Replays
-from ingest.session import MqttSession, SessionOptions
+from ingest.mqtt.draining import LastSession
+from ingest.mqtt.message import Message
+from ingest.mqtt.session import MqttSession, SessionOptions
+from ingest.pipeline.acknowledgement import Acknowledgement, WhenLogged, WhenStored
+from ingest.pipeline.batching import batch_interval_s
+from ingest.pipeline.intake import Intake, IntakeOptions
+from ingest.pipeline.mapping import DeviceMap
+from ingest.pipeline.probes import divide
+from ingest.pipeline.pseudonym import Pseudonymiser
+from ingest.pipeline.publisher import Publisher, new_producer
+from ingest.pipeline.quarantine_replay import Replays
+from ingest.pipeline.records import RecordMaker
+from ingest.pipeline.traces import IngestTraces
 from ingest.settings import IngestSettings
-from ingest.traces import IngestTraces
-from runtime.city_model import Models
 from runtime.clock import Clock, system_clock
-from runtime.kafka_access import Kafka
-from runtime.kafka_log import log_identity
-from runtime.metrics import new_registry, serve_metrics
+from runtime.kafka.access import Kafka
+from runtime.kafka.consumer import log_identity
+from runtime.kafka.topics import create_topics, partition_counts
+from runtime.model_source import Models
 from runtime.readiness import notify_ready
-from runtime.topics import create_topics, partition_counts
-from runtime.tracing import Tracer
+from runtime.telemetry.metrics import new_registry, serve_metrics
+from runtime.telemetry.tracing import Tracer
 from twin.instant import DAY, SECOND
 from twin.model.city_model import CityModel
 from twin.quality.plausibility import PlausibilityBounds

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field, SecretStr, ValidationInfo, field_validator
 
-from runtime.mqtt_access import MqttSettings
+from runtime.mqtt.access import MqttSettings
 
 RECEIVE_STORED_MAX = 10_000
 """How many messages may wait to be stored: `storage.ledger_store.UNCONFIRMED_MAX`. Beyond, the ledger would

@@ -15,22 +15,22 @@ from api.hub import Hub
 from api.live_stream import LiveStreams
 from api.log_replay import LogReplay
 from api.metrics import ApiMetrics
-from outlets.book import Book
-from outlets.broker import BrokerOptions
-from outlets.delivery import Means
 from outlets.metrics import OutletMetrics
-from outlets.mqtt_out import MqttOut
-from outlets.outbox import Outbox
-from outlets.retry import RetryPolicy
-from outlets.sender import Sender
+from outlets.mqtt_connection import BrokerOptions
+from outlets.mqtt_publisher import MqttOut
+from outlets.pending_changes import Outbox
+from outlets.retry_policy import RetryPolicy
 from outlets.settings import OutletSettings
-from outlets.webhooks import Webhooks
-from runtime.city_model import Models
+from outlets.webhook_delivery import Means
+from outlets.webhook_repository import Book
+from outlets.webhook_sender import Sender
+from outlets.webhook_supervisor import Webhooks
 from runtime.clock import system_clock
-from runtime.kafka_log import UNHURRIED
-from runtime.metrics import new_registry, serve_metrics
+from runtime.kafka.consumer import UNHURRIED
+from runtime.model_source import Models
 from runtime.readiness import notify_ready
 from runtime.sink_address import SinkRules, networks
+from runtime.telemetry.metrics import new_registry, serve_metrics
 from storage.webhook_store import WEBHOOKS_MAX
 from twin.model.city_model import CityModel
 

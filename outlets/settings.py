@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from runtime.mqtt_access import MqttSettings
+from runtime.mqtt.access import MqttSettings
 from runtime.sink_address import SinkNetworks
 
 

@@ -10,9 +10,9 @@ from psycopg.conninfo import conninfo_to_dict
 from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from runtime.kafka_access import KafkaAccess, Mechanism, Protocol
-from runtime.logs import LogFormat
+from runtime.kafka.access import KafkaAccess, Mechanism, Protocol
 from runtime.secret_files import SecretFiles
+from runtime.telemetry.logs import LogFormat
 from runtime.tls import TlsFiles
 
 

@@ -12,7 +12,7 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersi
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
-from runtime.mqtt_access import connect_failure
+from runtime.mqtt.access import connect_failure
 from simulators.settings import SimulatorSettings
 from twin.errors import ServiceError
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pydantic import Field, field_validator
 
-from runtime.mqtt_access import MqttSettings
+from runtime.mqtt.access import MqttSettings
 from simulators.scenarios import SCENARIOS
 from twin.instant import HOUR, Duration, Instant, parse_instant
 

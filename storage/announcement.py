@@ -15,8 +15,8 @@ from contextlib import suppress
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
-from runtime.kafka_access import Kafka, client_options
-from runtime.topics import OBSERVATIONS, QUARANTINE, STORED
+from runtime.kafka.access import Kafka, client_options
+from runtime.kafka.topics import OBSERVATIONS, QUARANTINE, STORED
 from storage.positions import Positions
 from twin.wire.codec import VERSION
 from twin.wire.stored_positions import STORED_POSITIONS, StoredPositions

@@ -7,7 +7,7 @@ from typing import TypeAlias
 import psycopg
 from psycopg.rows import TupleRow
 
-from runtime.liveness import KEEPALIVE_S, KEEPALIVES_MAX, UNACKNOWLEDGED_MS_MAX
+from runtime.tcp_keepalive import KEEPALIVE_S, KEEPALIVES_MAX, UNACKNOWLEDGED_MS_MAX
 from twin.errors import ServiceError
 
 Connection: TypeAlias = psycopg.AsyncConnection[TupleRow]

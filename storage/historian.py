@@ -13,12 +13,12 @@ from contextlib import suppress
 
 from runtime.cancellation import raise_if_cancelled
 from runtime.clock import system_clock
-from runtime.kafka_access import Kafka
-from runtime.kafka_log import log_identity
-from runtime.metrics import new_registry, serve_metrics
+from runtime.kafka.access import Kafka
+from runtime.kafka.consumer import log_identity
+from runtime.kafka.topics import create_topics, partition_counts
 from runtime.readiness import notify_ready
-from runtime.topics import create_topics, partition_counts
-from runtime.tracing import BatchSpans, Tracer
+from runtime.telemetry.metrics import new_registry, serve_metrics
+from runtime.telemetry.tracing import BatchSpans, Tracer
 from storage.announcement import Announcer
 from storage.archive import Archive, OvertakenError
 from storage.audit import run_audits

@@ -6,8 +6,8 @@ import hashlib
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol, TypeVar
 
-from runtime import topics
-from runtime.tracing import Context
+from runtime.kafka import topics
+from runtime.telemetry.tracing import Context
 from storage.alarm_batch import INTEGER_MAX, AlarmsTold
 from storage.bounds import COUNT_MAX, DATASTREAM_MAX, FLAGS_MAX
 from storage.positions import TOLD
@@ -22,7 +22,7 @@ from twin.wire.codec import VERSION
 from twin.wire.messages import Assessment, QuarantinedMessage
 
 # What of an unreadable record is kept: all of it, so that the version that wrote it can read it still.
-# `ingest.publisher.REQUEST_BYTES_MAX` bounds records.
+# `ingest.pipeline.publisher.REQUEST_BYTES_MAX` bounds records.
 PAYLOAD_KEPT_BYTES_MAX = 1024 * 1024
 
 

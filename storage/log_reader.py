@@ -11,8 +11,8 @@ from typing import Any
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 
-from runtime.kafka_log import UNHURRIED, beginnings, new_consumer
-from runtime.topics import (
+from runtime.kafka.consumer import UNHURRIED, beginnings, new_consumer
+from runtime.kafka.topics import (
     AGGREGATES,
     ALARMS,
     NOTIFICATIONS,
@@ -21,7 +21,7 @@ from runtime.topics import (
     UPDATES,
     partition_counts,
 )
-from runtime.tracing import context_of
+from runtime.telemetry.tracing import context_of
 from storage.historian_metrics import HistorianMetrics
 from storage.log_batch import LogBatch, LogRecord
 from storage.settings import HistorianSettings

@@ -9,7 +9,7 @@ from itertools import groupby
 from typing import NamedTuple
 
 from runtime.cancellation import raise_if_cancelled
-from runtime.topics import OBSERVATIONS
+from runtime.kafka.topics import OBSERVATIONS
 from storage.aggregate_writer import create_staging
 from storage.database import UNAVAILABLE, Connection, connect
 from storage.positions import TOLD

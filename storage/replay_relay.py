@@ -10,8 +10,8 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
 from runtime.cancellation import raise_if_cancelled
-from runtime.kafka_access import Kafka, client_options
-from runtime.topics import REPLAYS
+from runtime.kafka.access import Kafka, client_options
+from runtime.kafka.topics import REPLAYS
 from storage.database import UNAVAILABLE, Connection, connect
 from storage.historian_metrics import HistorianMetrics
 from storage.replay_outbox import SENT_MAX, mark_sent, take_requests
@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 
 LOOK_S = 1.0
 RETRY_S = 5.0
-# A quarantined message with its payload; `ingest.publisher` writes no larger one.
+# A quarantined message with its payload; `ingest.pipeline.publisher` writes no larger one.
 REQUEST_BYTES_MAX = 1024 * 1024
 
 _NOT_MIGRATED = (psycopg.errors.UndefinedTable, psycopg.errors.UndefinedColumn)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 
-from runtime.city_model import Models
 from runtime.clock import Clock
+from runtime.model_source import Models
 from storage.repair import run_repairs
 from storage.retention import run_retention
 from storage.settings import HistorianSettings

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import dataclass, field
 
-from runtime import topics
+from runtime.kafka import topics
 from stream.stage import Output, chunks
 from twin.alarms.evaluation.operand_points import property_points
 from twin.alarms.evaluation.shared_dependency import Supplies, supplies_of

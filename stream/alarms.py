@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
-from runtime import topics
+from runtime.kafka import topics
 from stream.agenda import Agenda
 from stream.alarm_commands import obey
 from stream.alarm_content import PARTITION, AlarmContent, AlarmKind

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from runtime import topics
+from runtime.kafka import topics
 from stream.stage import RECORD_ITEMS_MAX, Output, chunks
 from twin.alarms.alarm import Moment
 from twin.alarms.messages import (

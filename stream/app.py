@@ -13,8 +13,8 @@ from faust.types import TP
 from faust.types.auth import CredentialsT
 from yarl import URL
 
-from runtime.kafka_access import KafkaAccess
-from runtime.tracing import Headers
+from runtime.kafka.access import KafkaAccess
+from runtime.telemetry.tracing import Headers
 from stream.faust_transport import Transport
 from stream.settings import StreamSettings
 from stream.surroundings import Confirmation

@@ -12,7 +12,7 @@ from operator import attrgetter
 
 import msgspec
 
-from runtime import topics
+from runtime.kafka import topics
 from stream.alarm_feed import AlarmFeed
 from stream.buckets import Buckets, Entry
 from stream.model_bindings import ModelBindings

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from runtime import topics
+from runtime.kafka import topics
 from stream.buckets import Buckets
 from stream.entities import EntityOptions, EntityStage
 from stream.entity_content import EntityKind

@@ -26,8 +26,8 @@ from aiokafka import TopicPartition
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
-from runtime.kafka_access import Kafka
-from runtime.kafka_log import FETCH_MAX_WAIT_MS, ends
+from runtime.kafka.access import Kafka
+from runtime.kafka.consumer import FETCH_MAX_WAIT_MS, ends
 
 log = logging.getLogger(__name__)
 

@@ -7,15 +7,15 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
-from runtime import topics
-from runtime.city_model import Models
 from runtime.clock import system_clock
-from runtime.kafka_access import Kafka
-from runtime.kafka_log import log_identity
-from runtime.metrics import new_registry, serve_metrics
+from runtime.kafka import topics
+from runtime.kafka.access import Kafka
+from runtime.kafka.consumer import log_identity
+from runtime.kafka.topics import create_topics, partition_counts
+from runtime.model_source import Models
 from runtime.readiness import notify_ready
-from runtime.topics import create_topics, partition_counts
-from runtime.tracing import Tracer
+from runtime.telemetry.metrics import new_registry, serve_metrics
+from runtime.telemetry.tracing import Tracer
 from storage.database import Connection, connect
 from storage.knowledge import read_knowledge
 from storage.usual_knowledge import read_usual

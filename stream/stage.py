@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import NamedTuple, Protocol, TypeVar
 
-from runtime import topics
+from runtime.kafka import topics
 from stream.buckets import Entry
 from twin.alarms.evaluation.baseline import Usual
 from twin.alarms.messages import AlarmEvent, IncidentEvent

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Any, Protocol
 
-from runtime.tracing import Headers
+from runtime.telemetry.tracing import Headers
 from stream.stage import Knowledge
 
 Confirmation = Awaitable[Any]

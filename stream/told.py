@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from runtime import topics
+from runtime.kafka import topics
 from stream.areas import area_outputs
 from stream.stage import RECORD_ITEMS_MAX, Output, update_outputs
 from twin.instant import Instant

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from runtime.clock import Clock
-from runtime.tracing import Headers, Span, Tracer, context_of
+from runtime.telemetry.tracing import Headers, Span, Tracer, context_of
 from stream.surroundings import Record
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from runtime.tracing import Headers
+from runtime.telemetry.tracing import Headers
 from stream.buckets import NOWHERE
 from stream.checkpoints import Checkpoints
 from stream.metrics import StreamMetrics

@@ -9,8 +9,8 @@ from functools import partial
 from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.structs import ConsumerRecord
 
-from runtime.kafka_log import ends
-from runtime.topics import ALARMS, NOTIFICATIONS
+from runtime.kafka.consumer import ends
+from runtime.kafka.topics import ALARMS, NOTIFICATIONS
 from tests.alarm_events import alarm_record
 from tests.duty_run import incident
 from tests.kafka_reader import read_until

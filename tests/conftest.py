@@ -20,7 +20,7 @@ from hypothesis import settings
 
 from cli.embedded.ports import free_port as find_free_port
 from cli.linux_process import processes_of
-from runtime.topics import create_topics, partition_counts
+from runtime.kafka.topics import create_topics, partition_counts
 from storage.migrate import migrate
 from tests.mqtt_publisher import publish
 from tests.service_source import PostgresServer, ServiceSource, service_source

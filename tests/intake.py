@@ -6,10 +6,10 @@ from dataclasses import replace
 from typing import Any
 
 from ingest.decoders import Routes, registry
-from ingest.intake import Intake, IntakeOptions
-from ingest.mapping import DeviceMap
-from ingest.message import Message
-from ingest.pseudonym import Pseudonymiser
+from ingest.mqtt.message import Message
+from ingest.pipeline.intake import Intake, IntakeOptions
+from ingest.pipeline.mapping import DeviceMap
+from ingest.pipeline.pseudonym import Pseudonymiser
 from tests.cities import small_city
 from twin.instant import Instant, parse_instant
 from twin.model.city_model import CityModel

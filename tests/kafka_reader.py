@@ -8,7 +8,7 @@ from collections.abc import Callable
 from aiokafka import TopicPartition
 from aiokafka.structs import ConsumerRecord
 
-from runtime.kafka_log import new_consumer
+from runtime.kafka.consumer import new_consumer
 
 READ_TIMEOUT_S = 120.0
 

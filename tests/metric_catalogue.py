@@ -12,7 +12,7 @@ from api.metrics import ApiMetrics
 from cli.up_metrics import UpMetrics
 from ingest.metrics import IngestMetrics
 from outlets.metrics import OutletMetrics
-from runtime.metrics import RoleMetrics
+from runtime.telemetry.metrics import RoleMetrics
 from storage.historian_metrics import HistorianMetrics
 from stream.metrics import StreamMetrics
 
@@ -41,7 +41,7 @@ MODULES = {
     "cli/up_metrics.py",
     "ingest/metrics.py",
     "outlets/metrics.py",
-    "runtime/metrics.py",
+    "runtime/telemetry/metrics.py",
     "storage/historian_metrics.py",
     "stream/metrics.py",
 }

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass, field
 
-from runtime import topics
+from runtime.kafka import topics
 from stream.areas import AreaStage, AreaStages
 from stream.entities import EntityStage
 from stream.entity_stages import EntityStages

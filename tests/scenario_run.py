@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterator
 from cities import default_city
 from cities.folder_reader import read_city
 from ingest.decoders import Routes, registry
-from ingest.intake import Intake, IntakeOptions
-from ingest.mapping import DeviceMap
-from ingest.message import Message
+from ingest.mqtt.message import Message
+from ingest.pipeline.intake import Intake, IntakeOptions
+from ingest.pipeline.mapping import DeviceMap
 from simulators.devices import devices_of
 from simulators.outbox import Outbox
 from simulators.scenarios import scenario_of

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any
 
-from runtime import topics
+from runtime.kafka import topics
 from stream.alarms import AlarmStages
 from stream.areas import AreaStages
 from stream.entity_stages import EntityStages

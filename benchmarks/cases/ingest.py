@@ -21,20 +21,20 @@ from benchmarks.measure.machine import describe_machine
 from benchmarks.measure.stages import Stages
 from benchmarks.measure.worker_process import Companion
 from benchmarks.report.results import keep
-from ingest import bulk_reading
 from ingest.decoders import Routes, registry
-from ingest.intake import Intake, IntakeOptions
-from ingest.mapping import DeviceMap
 from ingest.metrics import IngestMetrics
-from ingest.pacing import batch_interval_s
-from ingest.probes import divide
-from ingest.pseudonym import Pseudonymiser
-from ingest.records import RecordMaker
-from ingest.session import MqttSession, SessionOptions
+from ingest.mqtt import bulk_reading
+from ingest.mqtt.session import MqttSession, SessionOptions
+from ingest.pipeline.batching import batch_interval_s
+from ingest.pipeline.intake import Intake, IntakeOptions
+from ingest.pipeline.mapping import DeviceMap
+from ingest.pipeline.probes import divide
+from ingest.pipeline.pseudonym import Pseudonymiser
+from ingest.pipeline.records import RecordMaker
 from ingest.settings import IngestSettings
 from runtime.clock import system_clock
-from runtime.collector import calm_collector
-from runtime.mqtt_access import MqttAccess
+from runtime.gc_tuning import calm_collector
+from runtime.mqtt.access import MqttAccess
 from twin.model.city_model import CityModel
 from twin.quality.plausibility import PlausibilityBounds
 

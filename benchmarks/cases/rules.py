@@ -18,7 +18,7 @@ import click
 
 from benchmarks.measure.machine import describe_machine
 from benchmarks.report.results import OUT, keep
-from runtime import topics
+from runtime.kafka import topics
 from stream.alarms import AlarmStages
 from stream.entity_stages import EntityStages
 from stream.model_bindings import ModelBindings

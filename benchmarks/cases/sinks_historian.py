@@ -16,7 +16,7 @@ from benchmarks.measure.stages import Stages, cpu_of
 from benchmarks.measure.worker_process import BenchmarkError
 from cli.embedded.postgres import EmbeddedPostgres
 from cli.linux_process import processes_of
-from runtime.collector import calm_collector
+from runtime.gc_tuning import calm_collector
 from storage import archive as archive_module
 from storage.archive import Archive
 from storage.historian_metrics import HistorianMetrics

@@ -11,7 +11,7 @@ from hashlib import sha256
 from typing import NamedTuple
 
 from benchmarks.load.bench_city import PROPERTIES
-from runtime import topics
+from runtime.kafka import topics
 from storage.log_batch import LogRecord
 from twin.instant import MINUTE, SECOND, Instant, format_instant
 from twin.model.city_model import City, CityModel

@@ -9,7 +9,7 @@ import uvloop
 
 from cli.running import model_source, read_settings, run_role
 from runtime.clock import system_clock
-from runtime.tracing import Tracer, tracing
+from runtime.telemetry.tracing import Tracer, tracing
 from storage.historian import run
 from storage.settings import HistorianSettings
 from storage.upkeep import run_upkeep

@@ -8,7 +8,7 @@ import uvloop
 from cli.running import model_source, read_settings, run_role
 from ingest.service import run
 from ingest.settings import IngestSettings
-from runtime.tracing import tracing
+from runtime.telemetry.tracing import tracing
 
 
 @click.command("ingest")

@@ -9,7 +9,7 @@ import click
 import uvloop
 
 from cli.running import model_source, read_settings, run_role
-from runtime.tracing import tracing
+from runtime.telemetry.tracing import tracing
 from stream.service import run
 from stream.settings import StreamSettings
 

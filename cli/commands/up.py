@@ -18,8 +18,8 @@ from cli.progress import Progress
 from cli.running import read_settings
 from cli.system import EmbeddedSystem
 from cli.up_options import DEFAULT_DATA_DIR, DEFAULT_LOG_MIB_MAX, UpOptions
-from runtime.logs import configure_logging
 from runtime.settings import RoleSettings
+from runtime.telemetry.logs import configure_logging
 from simulators.scenarios import SCENARIOS
 
 _PORT = click.IntRange(0, 65535)

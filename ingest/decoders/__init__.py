@@ -13,7 +13,7 @@ from functools import cache
 from types import MappingProxyType
 
 from ingest.decoding import Decoder, RegistrationError
-from ingest.routes import Route, Routes
+from ingest.pipeline.routes import Route, Routes
 
 __all__ = ["Route", "Routes", "registered", "registry"]
 

@@ -17,7 +17,7 @@ from types import MappingProxyType
 from typing import Any
 
 from ingest.decoding import Decoded, Decoder, DecodingContext, PayloadError, Reading
-from ingest.json_payload import VALUES_MAX, as_list, as_object, number, parse_object, shown
+from ingest.formats.json_payload import VALUES_MAX, as_list, as_object, number, parse_object, shown
 from twin.quality.plausibility import Reason
 from twin.quality.quality_flags import QualityFlag
 

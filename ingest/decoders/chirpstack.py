@@ -11,9 +11,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from ingest.decoding import Decoded, Decoder, DecodingContext, PayloadError, Reading
-from ingest.json_payload import as_object, leaves, parse_object, shown
-from ingest.lorawan import radio_readings
-from ingest.payload_time import instant_of
+from ingest.formats.json_payload import as_object, leaves, parse_object, shown
+from ingest.formats.lorawan import radio_readings
+from ingest.formats.payload_time import instant_of
 from twin.instant import Instant
 from twin.quality.plausibility import Reason
 from twin.quality.quality_flags import QualityFlag

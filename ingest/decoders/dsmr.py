@@ -29,12 +29,12 @@ from dsmr_parser.parsers import CosemParser, MBusParser, ValueParser
 from msgspec.structs import replace
 
 from ingest.decoding import Decoded, Decoder, DecodingContext, PayloadError, Pseudonymise, Reading
-from ingest.json_payload import shown
-from ingest.long_run import PATTERN as LONG_RUN
-from ingest.long_run import has_long_run
-from ingest.p1_objects import ALIASES, MBUS_TYPES, OBJECTS, SUMS
-from ingest.p1_telegram import framed, rewritten
-from ingest.payload_time import local_instant
+from ingest.formats.identifiers import PATTERN as LONG_RUN
+from ingest.formats.identifiers import has_long_run
+from ingest.formats.json_payload import shown
+from ingest.formats.p1_objects import ALIASES, MBUS_TYPES, OBJECTS, SUMS
+from ingest.formats.p1_telegram import framed, rewritten
+from ingest.formats.payload_time import local_instant
 from twin.instant import Instant, from_datetime
 from twin.quality.plausibility import Reason
 from twin.quality.quality_flags import QualityFlag

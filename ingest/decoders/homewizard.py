@@ -8,7 +8,8 @@ Power is the signed net: taken from the grid when positive, given back when nega
 and as `power_import` and `power_export`, of which one is always 0; so is the power of each phase.
 
 Version 1 has no time of the telegram: reception counts. Version 2 and all external meters write local time
-without an offset; `ingest.payload_time` says which is meant in the hour that an autumn night has twice.
+without an offset; `ingest.formats.payload_time` says which is meant in the hour that an autumn night has
+twice.
 An external meter is told as `external.gas_meter`; `gas_volume` is `total_gas_m3`, else the most recently read
 gas meter.
 """
@@ -23,12 +24,12 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from ingest import p1_objects
 from ingest.decoding import Decoded, Decoder, DecodingContext, PayloadError, Pseudonymise, Reading
-from ingest.json_payload import VALUES_MAX, as_list, as_object, number, parse_object, shown
-from ingest.long_run import PATTERN as LONG_RUN
-from ingest.long_run import has_long_run
-from ingest.payload_time import local_instant, offset_instant
+from ingest.formats import p1_objects
+from ingest.formats.identifiers import PATTERN as LONG_RUN
+from ingest.formats.identifiers import has_long_run
+from ingest.formats.json_payload import VALUES_MAX, as_list, as_object, number, parse_object, shown
+from ingest.formats.payload_time import local_instant, offset_instant
 from twin.instant import Instant, from_datetime
 from twin.quality.plausibility import Reason
 from twin.quality.quality_flags import QualityFlag

@@ -7,8 +7,8 @@ topic level that the feed names in `feeds.yaml`, else the last level.
 from __future__ import annotations
 
 from ingest.decoding import Decoded, Decoder, DecodingContext, PayloadError, Reading
-from ingest.json_payload import leaves, parse_object
-from ingest.payload_time import instant_of
+from ingest.formats.json_payload import leaves, parse_object
+from ingest.formats.payload_time import instant_of
 from twin.quality.plausibility import Reason
 from twin.quality.quality_flags import QualityFlag
 

@@ -13,8 +13,8 @@ import msgspec
 
 from ingest.decoders import senml
 from ingest.decoding import Decoded, Decoder, DecodingContext, PayloadError, Reading
-from ingest.json_payload import VALUES_MAX, as_object, leaves, parse_json, shown
-from ingest.payload_time import instant_of
+from ingest.formats.json_payload import VALUES_MAX, as_object, leaves, parse_json, shown
+from ingest.formats.payload_time import instant_of
 from twin.quality.plausibility import Reason
 from twin.quality.quality_flags import QualityFlag
 

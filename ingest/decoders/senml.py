@@ -21,7 +21,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from ingest.decoding import Decoded, Decoder, DecodingContext, PayloadError, Reading
-from ingest.json_payload import VALUES_MAX, as_list, as_object, parse_json, shown
+from ingest.formats.json_payload import VALUES_MAX, as_list, as_object, parse_json, shown
 from twin.instant import INSTANT_MAX, INSTANT_MIN, SECOND, Instant
 from twin.quality.plausibility import Reason
 from twin.quality.quality_flags import QualityFlag

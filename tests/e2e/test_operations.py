@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 from runtime.clock import system_clock
-from runtime.tracing import trace_of
+from runtime.telemetry.tracing import trace_of
 from tests.metric_catalogue import MAKERS, metrics_of
 from tests.otlp_receiver import Collector, SentSpan, collecting
 from tests.waiting import WAIT_S, wait_until

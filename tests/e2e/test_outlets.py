@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from runtime.clock import system_clock
-from runtime.outlet_topics import Topics
+from runtime.mqtt.outlet_topics import Topics
 from tests.mqtt_watcher import Told, Watcher, watching
 from tests.receiver import receiving
 from tests.unit.outlets.test_signature import documented_verify

@@ -14,10 +14,10 @@ from cities import default_city
 from cities.folder_reader import read_city
 from ingest.decoders import Routes, registry
 from ingest.decoding import Decoded, PayloadError, Reading
-from ingest.intake import Intake, Taken
-from ingest.p1_telegram import crc16
-from ingest.records import RecordMaker
-from ingest.session import Message
+from ingest.formats.p1_telegram import crc16
+from ingest.mqtt.session import Message
+from ingest.pipeline.intake import Intake, Taken
+from ingest.pipeline.records import RecordMaker
 from simulators.devices import devices_of
 from simulators.truth.city import CityTruth
 from storage.text_column import storable

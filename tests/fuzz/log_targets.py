@@ -16,7 +16,7 @@ from msgspec import inspect as types
 
 from alerting.links import Link, LinkRefusal, sign, verify
 from api.cursor import Cursor, CursorError, decode_cursor, encode_cursor
-from runtime import topics
+from runtime.kafka import topics
 from storage.log_batch import LogBatch, LogRecord
 from tests.fuzz.engine import Target, said
 from tests.payloads import RECEIVED

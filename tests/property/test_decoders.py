@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from ingest.decoders import Routes, registry
 from ingest.decoding import Decoded, PayloadError, Reading
-from ingest.p1_telegram import crc16
-from ingest.pseudonym import Pseudonymiser
+from ingest.formats.p1_telegram import crc16
+from ingest.pipeline.pseudonym import Pseudonymiser
 from tests.payloads import (
     CONTEXT,
     DSMR_V2,

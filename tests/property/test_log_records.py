@@ -7,8 +7,8 @@ from collections import defaultdict
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ingest.intake import MESSAGE_OBSERVATIONS_MAX, Taken
-from ingest.records import (
+from ingest.pipeline.intake import MESSAGE_OBSERVATIONS_MAX, Taken
+from ingest.pipeline.records import (
     HEADER_BYTES_MAX,
     OBSERVATION_BYTES_MAX,
     RECORD_BYTES_MAX,

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from runtime import topics
+from runtime.kafka import topics
 from tests.simulation.in_order import repaired_datastreams
 from tests.simulation.invariants import Ending, Judged
 from tests.simulation.simulated_log import SimulatedLog

@@ -6,7 +6,7 @@ import math
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 
-from runtime import topics
+from runtime.kafka import topics
 from tests.simulation.invariants import Ending, Judged
 from tests.simulation.simulated_log import SimulatedLog
 from twin.instant import Instant

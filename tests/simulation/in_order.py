@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from runtime import topics
+from runtime.kafka import topics
 from stream.stage import NOTHING
 from tests.simulation import oracle
 from tests.simulation.invariants import Ending

@@ -9,7 +9,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from typing import TypeVar
 
-from runtime import topics
+from runtime.kafka import topics
 from storage.knowledge import HOURS_MAX, TEN_MINUTES_MAX, StoredKnowledge
 from storage.ledger_counts import Counts
 from storage.log_batch import LogBatch, LogRecord, RepairRequest

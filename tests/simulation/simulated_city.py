@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator
 
-from runtime import topics
+from runtime.kafka import topics
 from stream.seeding import knowledge_of
 from stream.stage import Knowledge
 from tests.simulation import alarm_invariants, area_invariants, invariants, quality_invariants

@@ -8,7 +8,7 @@ from random import Random
 from alerting.desk import Desk, TryResult
 from alerting.journal import Journal
 from alerting.message import Message
-from runtime import topics
+from runtime.kafka import topics
 from tests.stage_run import StageRun
 from twin.alarms.messages import ALARMS
 from twin.instant import Instant

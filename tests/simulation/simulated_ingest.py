@@ -10,11 +10,11 @@ from collections.abc import Sequence
 from random import Random
 
 from ingest.decoders import Routes, registry
-from ingest.intake import Intake, IntakeOptions, Taken
-from ingest.mapping import DeviceMap
-from ingest.message import Message
-from ingest.records import LogRecord, RecordMaker
-from runtime.topics import OBSERVATIONS, QUARANTINE
+from ingest.mqtt.message import Message
+from ingest.pipeline.intake import Intake, IntakeOptions, Taken
+from ingest.pipeline.mapping import DeviceMap
+from ingest.pipeline.records import LogRecord, RecordMaker
+from runtime.kafka.topics import OBSERVATIONS, QUARANTINE
 from tests.simulation.scenario import Scenario
 from tests.simulation.sending import Sent
 from tests.simulation.simulated_log import SimulatedLog

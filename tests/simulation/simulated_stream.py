@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from random import Random
 from typing import Any
 
-from runtime import topics
+from runtime.kafka import topics
 from stream.alarms import AlarmStages
 from stream.areas import AreaStages
 from stream.buckets import Entry

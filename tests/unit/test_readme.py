@@ -11,10 +11,10 @@ from pathlib import Path
 from cities import default_city
 from cities.folder_reader import read_city
 from ingest.decoders import Routes, registered, registry
-from ingest.intake import Intake, IntakeOptions
-from ingest.mapping import DeviceMap
-from ingest.message import Message
-from ingest.pseudonym import Pseudonymiser
+from ingest.mqtt.message import Message
+from ingest.pipeline.intake import Intake, IntakeOptions
+from ingest.pipeline.mapping import DeviceMap
+from ingest.pipeline.pseudonym import Pseudonymiser
 from twin.instant import parse_instant
 from twin.model.city_model import CityModel, CityPlan
 from twin.model.observed_property import BUILT_IN

@@ -7,7 +7,7 @@ import re
 from functools import cache
 from pathlib import Path
 
-from runtime.topics import partition_counts
+from runtime.kafka.topics import partition_counts
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs/security.md").read_text()

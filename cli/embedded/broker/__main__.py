@@ -12,7 +12,7 @@ import uvloop
 from cli.embedded.broker.requests import Requests
 from cli.embedded.broker.server import serve
 from cli.embedded.ports import LOOPBACK
-from runtime.collector import calm_collector
+from runtime.gc_tuning import calm_collector
 
 
 @click.command()

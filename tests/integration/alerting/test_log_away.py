@@ -17,7 +17,7 @@ from msgspec.structs import replace
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from cli.embedded.kafka import EmbeddedKafka
-from runtime.topics import NOTIFICATIONS, create_topics, partition_counts
+from runtime.kafka.topics import NOTIFICATIONS, create_topics, partition_counts
 from storage.alarm_batch import AlarmsTold
 from storage.alarm_writer import write_alarms
 from storage.database import connect

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from aiokafka import TopicPartition
 
-from runtime.kafka_log import ends
-from runtime.topics import NOTIFICATIONS, OBSERVATIONS, QUARANTINE
+from runtime.kafka.consumer import ends
+from runtime.kafka.topics import NOTIFICATIONS, OBSERVATIONS, QUARANTINE
 from storage.database import connect
 from storage.model_store import apply
 from tests.conftest import PARTITIONS

@@ -18,8 +18,8 @@ from api.app import create_context
 from api.context import Context
 from api.service import serve
 from api.settings import ApiSettings
-from runtime import topics
 from runtime.clock import system_clock
+from runtime.kafka import topics
 from storage.database import connect
 from storage.model_store import ModelSource, apply, load
 from tests.event_reader import Events

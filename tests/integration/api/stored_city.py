@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from runtime import topics
+from runtime.kafka import topics
 from storage import update_writer
 from storage.archive import Archive
 from storage.database import Connection

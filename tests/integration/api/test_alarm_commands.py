@@ -15,9 +15,9 @@ from aiokafka import AIOKafkaProducer, TopicPartition
 from alerting.links import Link, sign
 from api import command_desk
 from api.command_desk import command_id
-from runtime import topics
 from runtime.clock import system_clock
-from runtime.kafka_log import new_consumer
+from runtime.kafka import topics
+from runtime.kafka.consumer import new_consumer
 from stream.alarms import AlarmStages
 from stream.stage import NOTHING
 from tests.alarm_cities import high_water

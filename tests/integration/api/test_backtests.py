@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import yaml
 
-from runtime import topics
+from runtime.kafka import topics
 from storage.token_store import create_token
 from tests.integration.api.conftest import ENTITIES, Api, StartApi
 from tests.integration.api.stored_city import Stored, archive

@@ -8,7 +8,7 @@ from typing import Any
 
 from aiokafka import AIOKafkaProducer
 
-from runtime import topics
+from runtime.kafka import topics
 from tests.alarm_events import (
     NOON,
     acknowledged,

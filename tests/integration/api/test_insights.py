@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from runtime import topics
+from runtime.kafka import topics
 from storage import update_writer
 from tests.integration.api.stored_city import Stored, archive, published
 from tests.integration.storage.historian_runs import quarantined, with_headers

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from aiokafka import AIOKafkaProducer
 
-from runtime import topics
+from runtime.kafka import topics
 from tests.alarm_events import acknowledged, alarm_event, alarm_record, incident_event, operand, returned
 from tests.integration.api.conftest import PARTITIONS
 from tests.integration.api.stored_city import archive

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from runtime import topics
+from runtime.kafka import topics
 from storage import update_writer
 from storage.token_store import create_token
 from tests.integration.api.stored_city import Stored, archive, published

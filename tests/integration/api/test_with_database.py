@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from cli.embedded.kafka import EmbeddedKafka
-from runtime.kafka_log import log_identity
+from runtime.kafka.consumer import log_identity
 from storage import update_writer
 from storage.quarantine_writer import write_quarantined
 from storage.token_store import create_token

@@ -8,8 +8,8 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.structs import OffsetAndMetadata
 
 from cli.drain import STREAM_GROUP, Drain
-from runtime import topics
-from runtime.kafka_log import log_identity
+from runtime.kafka import topics
+from runtime.kafka.consumer import log_identity
 from tests.alarm_events import alarm_event, alarm_record
 from tests.integration.storage.historian_runs import PARTITIONS, fetch, historian, settings
 

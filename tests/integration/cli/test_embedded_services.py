@@ -15,7 +15,7 @@ from cli.embedded.ports import free_port, is_free
 from cli.embedded.postgres import EmbeddedPostgres
 from cli.embedded.service import EmbeddedService
 from cli.linux_process import is_alive, processes_of
-from runtime.kafka_log import log_identity
+from runtime.kafka.consumer import log_identity
 from twin.errors import ServiceError
 
 

@@ -6,8 +6,8 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
 from cli.drain import STREAM_GROUP
 from cli.trimming import KEPT, Trimmer
-from runtime import topics
-from runtime.kafka_log import beginnings, log_identity, new_consumer
+from runtime.kafka import topics
+from runtime.kafka.consumer import beginnings, log_identity, new_consumer
 from storage.database import connect
 from storage.positions import move_positions
 from tests.conftest import PARTITIONS

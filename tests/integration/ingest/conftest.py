@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ingest import bulk_reading
+from ingest.mqtt import bulk_reading
 
 
 @pytest.fixture(params=["in bulk", "one by one"])

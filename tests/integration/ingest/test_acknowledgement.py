@@ -15,15 +15,15 @@ from aiokafka.structs import ConsumerRecord
 from prometheus_client import CollectorRegistry
 
 from cli.embedded.kafka import EmbeddedKafka
-from ingest.acknowledgement import LogReplacedError
 from ingest.metrics import IngestMetrics
+from ingest.pipeline.acknowledgement import LogReplacedError
 from ingest.service import Ingest
 from ingest.settings import IngestSettings
 from runtime.clock import system_clock
-from runtime.kafka_log import ends, log_identity
-from runtime.topics import STORED, create_topics, partition_counts
+from runtime.kafka.consumer import ends, log_identity
+from runtime.kafka.topics import STORED, create_topics, partition_counts
 from tests.cities import small_city
-from tests.integration.ingest.ingesting import MARKER, NOISE, all_messages, ingesting, session_made
+from tests.integration.ingest.ingest_role import MARKER, NOISE, all_messages, ingesting, session_made
 from tests.kafka_reader import read_until
 from tests.mqtt_publisher import publish
 from twin.wire.codec import VERSION

@@ -12,11 +12,11 @@ import pytest
 import pytest_asyncio
 
 from alerting.prober import Prober
-from ingest.session import MqttSession, SessionOptions
-from outlets.broker import BrokerLostError, BrokerOptions, connected
+from ingest.mqtt.session import MqttSession, SessionOptions
+from outlets.mqtt_connection import BrokerLostError, BrokerOptions, connected
 from runtime.clock import system_clock
-from runtime.mqtt_access import MqttAccess, MqttSettings
-from runtime.outlet_topics import Topics
+from runtime.mqtt.access import MqttAccess, MqttSettings
+from runtime.mqtt.outlet_topics import Topics
 from simulators.connection import Connection
 from simulators.settings import SimulatorSettings
 from tests.mqtt_publisher import publish

@@ -9,9 +9,9 @@ import asyncio
 import mqtt5
 import pytest
 
-from ingest import bulk_reading
+from ingest.mqtt import bulk_reading
+from tests.integration.ingest.mqtt_sessions import TOPIC, numbers, opened
 from tests.integration.ingest.scripted_broker import Connection, scripted
-from tests.integration.ingest.sessions import TOPIC, numbers, opened
 
 
 @pytest.fixture(autouse=True)

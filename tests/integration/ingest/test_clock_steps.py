@@ -15,11 +15,11 @@ from ingest.metrics import IngestMetrics
 from ingest.service import Ingest
 from ingest.settings import IngestSettings
 from runtime.clock import system_clock
-from runtime.kafka_log import ends
+from runtime.kafka.consumer import ends
 from storage.database import connect
 from storage.ledger_store import balance
 from tests.cities import small_city
-from tests.integration.ingest.ingesting import NOISE, all_messages, batches, session_made
+from tests.integration.ingest.ingest_role import NOISE, all_messages, batches, session_made
 from tests.integration.storage.historian_runs import fetch, historian, settings, until_stored
 from tests.kafka_reader import read_until
 from tests.mqtt_publisher import publish

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 import pytest
 from aiokafka.structs import ConsumerRecord
 
-from tests.integration.ingest.ingesting import (
+from tests.integration.ingest.ingest_role import (
     NOISE,
     all_messages,
     all_observations,

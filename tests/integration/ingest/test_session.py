@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from cli.embedded.mosquitto import EmbeddedMosquitto
-from ingest.message import Message
-from tests.integration.ingest.sessions import TOPIC, numbered, numbers, opened, received
+from ingest.mqtt.message import Message
+from tests.integration.ingest.mqtt_sessions import TOPIC, numbered, numbers, opened, received
 from tests.mqtt_publisher import publish
 
 # Whatever reads them, the same messages come in and the same acknowledgements go out.

@@ -14,7 +14,7 @@ from prometheus_client import CollectorRegistry
 from cli.embedded.kafka import EmbeddedKafka
 from outlets.service import serve
 from outlets.settings import OutletSettings
-from runtime.topics import create_topics, partition_counts
+from runtime.kafka.topics import create_topics, partition_counts
 from tests.integration.api.conftest import (
     PARTITIONS,
     Models,
@@ -25,7 +25,7 @@ from tests.integration.api.conftest import (
     start_api,
     stored,
 )
-from tests.integration.outlets.hooks import LOOPBACK, QUICK, Hooks
+from tests.integration.outlets.webhook_system import LOOPBACK, QUICK, Hooks
 from twin.model.city_model import CityModel
 
 __all__ = ["api", "log", "model", "open_log_fixture", "start_api", "stored"]

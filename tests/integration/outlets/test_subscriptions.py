@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.integration.outlets.hooks import KEY, Hooks, came
+from tests.integration.outlets.webhook_system import KEY, Hooks, came
 from tests.receiver import receiving
 
 

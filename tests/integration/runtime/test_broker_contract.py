@@ -12,8 +12,8 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.errors import OffsetOutOfRangeError
 from aiokafka.structs import OffsetAndMetadata
 
-from runtime.kafka_log import beginnings, ends, log_identity, new_consumer
-from runtime.topics import create_topics
+from runtime.kafka.consumer import beginnings, ends, log_identity, new_consumer
+from runtime.kafka.topics import create_topics
 from twin.errors import ServiceError
 
 DEADLINE_S = 60.0

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 from aiokafka import TopicPartition
 
-from ingest.publisher import new_producer
-from runtime.kafka_access import KafkaAccess
-from runtime.kafka_log import ends, log_identity, new_consumer
+from ingest.pipeline.publisher import new_producer
+from runtime.kafka.access import KafkaAccess
+from runtime.kafka.consumer import ends, log_identity, new_consumer
+from runtime.kafka.topics import create_topics
 from runtime.settings import RoleSettings
-from runtime.topics import create_topics
 from tests.authority import Authority
 from tests.secure_kafka import secure_kafka
 from twin.errors import ServiceError

@@ -12,10 +12,10 @@ import pytest
 
 from cli.embedded.mosquitto import EmbeddedMosquitto
 from cli.embedded.ports import free_port
-from ingest.message import Message
-from ingest.session import MqttSession, SessionOptions
+from ingest.mqtt.message import Message
+from ingest.mqtt.session import MqttSession, SessionOptions
 from runtime.clock import system_clock
-from runtime.mqtt_access import MqttAccess
+from runtime.mqtt.access import MqttAccess
 from simulators.replay import player, recordings
 from simulators.replay.player import play
 from simulators.replay.recording import Played, Recording, read_files, recording_of

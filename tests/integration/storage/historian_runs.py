@@ -11,8 +11,8 @@ import psycopg
 from aiokafka import AIOKafkaProducer
 from pydantic import SecretStr
 
-from runtime.kafka_log import ends, log_identity
-from runtime.topics import partition_counts
+from runtime.kafka.consumer import ends, log_identity
+from runtime.kafka.topics import partition_counts
 from storage.database import connect
 from storage.historian import run
 from storage.log_reader import stored_partitions

@@ -10,7 +10,7 @@ import pytest
 import pytest_asyncio
 from msgspec.structs import replace
 
-from runtime import topics
+from runtime.kafka import topics
 from storage.alarm_batch import AlarmsTold
 from storage.alarm_knowledge import read_alarms, read_incidents
 from storage.alarm_retention import remove_alarms

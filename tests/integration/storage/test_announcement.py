@@ -6,8 +6,8 @@ from functools import partial
 
 from aiokafka.structs import ConsumerRecord
 
-from runtime import topics
-from runtime.kafka_log import log_identity
+from runtime.kafka import topics
+from runtime.kafka.consumer import log_identity
 from tests.integration.storage.historian_runs import (
     historian,
     in_records,

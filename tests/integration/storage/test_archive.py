@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from runtime import topics
+from runtime.kafka import topics
 from storage.aggregate_writer import write_assessments
 from storage.archive import Archive
 from storage.database import connect

@@ -6,8 +6,8 @@ import math
 
 from prometheus_client import CollectorRegistry
 
-from runtime import topics
-from runtime.kafka_log import log_identity
+from runtime.kafka import topics
+from runtime.kafka.consumer import log_identity
 from storage.archive import Archive
 from storage.audit import audit
 from storage.database import connect

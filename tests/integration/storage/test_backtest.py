@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 
-from runtime import topics
+from runtime.kafka import topics
 from storage.archive import Archive
 from storage.backtest import backtest
 from storage.bucket_interval import QueryError

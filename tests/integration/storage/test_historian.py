@@ -13,8 +13,8 @@ from msgspec.structs import replace
 
 from cli.embedded.kafka import EmbeddedKafka
 from cli.embedded.postgres import EmbeddedPostgres
-from runtime import topics
-from runtime.kafka_log import log_identity
+from runtime.kafka import topics
+from runtime.kafka.consumer import log_identity
 from storage import log_reader
 from storage.database import connect
 from storage.migrate import migrate

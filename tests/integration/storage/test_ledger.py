@@ -10,7 +10,7 @@ import psycopg
 import pytest_asyncio
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from runtime import topics
+from runtime.kafka import topics
 from storage.archive import Archive
 from storage.database import connect
 from storage.historian_metrics import HistorianMetrics

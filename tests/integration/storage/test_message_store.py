@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 import psycopg
 import pytest_asyncio
 
-from runtime import topics
+from runtime.kafka import topics
 from storage.archive import Archive
 from storage.database import Connection, connect
 from storage.historian_metrics import HistorianMetrics

@@ -8,7 +8,7 @@ import pytest
 import pytest_asyncio
 from msgspec.structs import replace
 
-from runtime import topics
+from runtime.kafka import topics
 from storage.archive import Archive
 from storage.bucket_interval import QueryError
 from storage.database import Connection, connect

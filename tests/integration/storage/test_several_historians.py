@@ -10,7 +10,7 @@ import psycopg
 import pytest
 from psycopg.conninfo import conninfo_to_dict
 
-from runtime import topics
+from runtime.kafka import topics
 from storage.archive import Archive, OvertakenError
 from storage.database import connect
 from storage.historian_metrics import HistorianMetrics

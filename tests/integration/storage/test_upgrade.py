@@ -11,7 +11,7 @@ import pytest
 from psycopg import sql
 
 from cli.embedded.postgres import EmbeddedPostgres
-from runtime import topics
+from runtime.kafka import topics
 from storage.archive import Archive
 from storage.database import connect
 from storage.historian_metrics import HistorianMetrics

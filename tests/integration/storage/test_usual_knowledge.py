@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from runtime import topics
+from runtime.kafka import topics
 from storage.archive import Archive
 from storage.database import connect
 from storage.historian_metrics import HistorianMetrics

@@ -13,9 +13,9 @@ from pathlib import Path
 from aiokafka import AIOKafkaProducer, TopicPartition
 
 from cli.embedded.kafka import EmbeddedKafka
-from ingest.publisher import new_producer
-from runtime.kafka_log import new_consumer
-from runtime.topics import AGGREGATES, OBSERVATIONS, UPDATES, create_topics, partition_counts
+from ingest.pipeline.publisher import new_producer
+from runtime.kafka.consumer import new_consumer
+from runtime.kafka.topics import AGGREGATES, OBSERVATIONS, UPDATES, create_topics, partition_counts
 from storage.database import connect
 from storage.model_store import apply, load
 from tests.busy_city import NOISY, SLOTS, Part, busy_city, closing, traffic

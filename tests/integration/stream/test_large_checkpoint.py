@@ -7,7 +7,7 @@ from pathlib import Path
 from aiokafka import AIOKafkaProducer
 from aiokafka.structs import ConsumerRecord
 
-from runtime.topics import OBSERVATIONS, UPDATES, create_topics, partition_counts
+from runtime.kafka.topics import OBSERVATIONS, UPDATES, create_topics, partition_counts
 from storage.database import connect
 from storage.model_store import apply, load
 from tests.conftest import PARTITIONS

@@ -12,8 +12,8 @@ from pathlib import Path
 
 from aiokafka import AIOKafkaProducer, TopicPartition
 
-from ingest.publisher import new_producer
-from runtime.kafka_log import new_consumer
+from ingest.pipeline.publisher import new_producer
+from runtime.kafka.consumer import new_consumer
 from storage.database import connect
 from storage.model_store import apply, load
 from tests.noise_city import noise_city

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from ingest.acknowledgement import LogReplacedError, Unstored, WhenLogged
+from ingest.pipeline.acknowledgement import LogReplacedError, Unstored, WhenLogged
 from ingest.settings import RECEIVE_STORED_MAX, IngestSettings
 from storage.ledger_store import UNCONFIRMED_MAX
 from twin.wire.codec import VERSION

@@ -12,9 +12,9 @@ from cities.folder_reader import read_city
 from ingest.broker_accounts import AccountError, BrokerAccount, broker_accounts
 from ingest.decoders import registry
 from ingest.decoding import DecodingContext
-from ingest.mapping import DeviceMap
-from ingest.routes import Routes
-from runtime.outlet_topics import Topics
+from ingest.pipeline.mapping import DeviceMap
+from ingest.pipeline.routes import Routes
+from runtime.mqtt.outlet_topics import Topics
 from simulators.devices import devices_of
 from simulators.fleet import FEEDS, fleet
 from simulators.truth.city import CityTruth

@@ -9,8 +9,8 @@ from msgspec.structs import replace
 
 from ingest.decoders.dsmr import DECODER
 from ingest.decoding import DecodingContext, PayloadError, Reading
-from ingest.p1_telegram import crc16
-from ingest.pseudonym import Pseudonymiser
+from ingest.formats.p1_telegram import crc16
+from ingest.pipeline.pseudonym import Pseudonymiser
 from tests.payloads import CONTEXT, DSMR_V2, DSMR_V4_UNPADDED, DSMR_V5
 from twin.instant import format_instant, parse_instant
 from twin.quality.plausibility import Reason

@@ -9,7 +9,7 @@ import pytest
 
 from ingest.decoders.homewizard import DECODER
 from ingest.decoding import DecodingContext, PayloadError, Reading
-from ingest.pseudonym import Pseudonymiser
+from ingest.pipeline.pseudonym import Pseudonymiser
 from tests.payloads import CONTEXT, HOMEWIZARD_V1, HOMEWIZARD_V2
 from twin.instant import format_instant, parse_instant
 from twin.quality.plausibility import Reason

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from ingest.decoders import registry
-from ingest.intake import DEVICE_CHARACTERS_MAX, MESSAGE_OBSERVATIONS_MAX, NOT_A_RECEPTION
+from ingest.pipeline.intake import DEVICE_CHARACTERS_MAX, MESSAGE_OBSERVATIONS_MAX, NOT_A_RECEPTION
 from tests.cities import small_city
 from tests.intake import NOISE, NOON, SESSION, intake_of, message, noise
 from tests.meter_city import meter_city
@@ -162,7 +162,7 @@ def test_devices_that_share_a_topic_are_told_apart_by_their_payloads() -> None:
 
 
 def test_more_topics_than_are_remembered_are_taken_like_any_others(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ingest.intake.TOPICS_CACHED_MAX", 2)
+    monkeypatch.setattr("ingest.pipeline.intake.TOPICS_CACHED_MAX", 2)
     intake = intake_of()
     topics = [f"livetwin/town/noise-{number}/observations" for number in (1, 2, 3, 1, 3)]
     found = [intake.take(message(noise(50.0), topic)).header for topic in topics]

@@ -8,10 +8,10 @@ import pytest
 
 from ingest.decoders import Routes, registry
 from ingest.decoders.senml import _known_last_part
-from ingest.intake import TOPIC_CHARACTERS_MAX
-from ingest.mapping import DeviceMap
-from ingest.message import MESSAGE_BYTES, Message, held_bytes
-from ingest.routes import TOPIC_CACHED_CHARACTERS_MAX
+from ingest.mqtt.message import MESSAGE_BYTES, Message, held_bytes
+from ingest.pipeline.intake import TOPIC_CHARACTERS_MAX
+from ingest.pipeline.mapping import DeviceMap
+from ingest.pipeline.routes import TOPIC_CACHED_CHARACTERS_MAX
 from tests.cities import small_city
 from tests.intake import NOISE, NOON, intake_of, message, noise
 from tests.meter_city import meter_city

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from ingest.pseudonym import Pseudonymiser
+from ingest.pipeline.pseudonym import Pseudonymiser
 
 KEY = b"a key of enough bytes"
 

@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 from aiokafka.errors import KafkaConnectionError
 
-from ingest.publisher import Publisher
-from ingest.records import RecordMaker
+from ingest.pipeline.publisher import Publisher
+from ingest.pipeline.records import RecordMaker
 from tests.intake import SESSION, intake_of, message, noise
 from twin.wire.messages import OBSERVATIONS, ObservationBatch
 

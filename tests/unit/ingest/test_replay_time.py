@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ingest.message import REPLAY_TIME, replay_time
+from ingest.mqtt.message import REPLAY_TIME, replay_time
 from simulators.replay import player
 from tests.intake import intake_of, message, noise
 from twin.instant import HOUR, format_instant, parse_instant

@@ -11,7 +11,7 @@ import pytest
 from ingest import decoders
 from ingest.decoders import Routes, registered, registry
 from ingest.decoding import Decoder, RegistrationError
-from runtime.outlet_topics import Topics, may_match_output
+from runtime.mqtt.outlet_topics import Topics, may_match_output
 from tests.payloads import TOPICS_AND_PAYLOADS
 from twin.model.city_model import Feed
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-from ingest.records import LogRecord, RecordMaker
-from ingest.traces import IngestTraces
-from runtime.otel import Exported
-from runtime.tracing import context_of, trace_of
+from ingest.pipeline.records import LogRecord, RecordMaker
+from ingest.pipeline.traces import IngestTraces
+from runtime.telemetry.otel import Exported
+from runtime.telemetry.tracing import context_of, trace_of
 from tests.intake import NOON, SESSION, intake_of, message, noise
 from twin.instant import SECOND
 

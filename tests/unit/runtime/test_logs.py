@@ -14,16 +14,16 @@ from typing import Any
 import pytest
 
 from ingest.settings import IngestSettings
-from runtime.logs import HumanLines, JsonLines, Redaction, secrets_in
+from runtime.telemetry.logs import HumanLines, JsonLines, Redaction, secrets_in
 
 ROOT = Path(__file__).resolve().parents[3]
 
 # What goes wrong in each way that ends on standard error. A process of its own: logging belongs to all of it.
 PROGRAM = """
 import logging, threading, warnings
-from runtime.logs import configure_logging, tell_failure
+from runtime.telemetry.logs import configure_logging, tell_failure
 configure_logging("ingest", "INFO", {style!r}, ["correct horse"])
-log = logging.getLogger("ingest.publisher")
+log = logging.getLogger("ingest.pipeline.publisher")
 log.warning("Kafka does not confirm (%r)", 7, extra={{"topic": "observations"}})
 for name in ("uvicorn.error", "faust.app", "mode.service", "paho", "aiokafka.consumer", "asyncio"):
     logging.getLogger(name).warning("from %s", name)
@@ -32,7 +32,7 @@ warnings.warn("something is old", stacklevel=1)
 try:
     raise ValueError("no correct horse\\nat postgresql://me:battery@db/x")
 except ValueError:
-    logging.getLogger("ingest.intake").exception("failed")
+    logging.getLogger("ingest.pipeline.intake").exception("failed")
 thread = threading.Thread(target=lambda: 1 / 0, name="reader")
 thread.start()
 thread.join()
@@ -58,13 +58,13 @@ def test_in_json_every_line_is_an_object_whoever_wrote_it() -> None:
         assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", line["time"])
         assert line["role"] == "ingest"
     first = lines[0]
-    assert (first["level"], first["logger"]) == ("WARNING", "ingest.publisher")
+    assert (first["level"], first["logger"]) == ("WARNING", "ingest.pipeline.publisher")
     assert first["message"] == "Kafka does not confirm (7)"
     assert first["template"] == "Kafka does not confirm (%r)"
     assert first["topic"] == "observations"
     assert [line["logger"] for line in lines[1:]] == [
         *("uvicorn.error", "faust.app", "mode.service", "paho", "aiokafka.consumer", "asyncio"),
-        *("py.warnings", "ingest.intake", "livetwin", "livetwin"),
+        *("py.warnings", "ingest.pipeline.intake", "livetwin", "livetwin"),
     ]
     caught, thread, last = lines[-3:]
     assert caught["exception"].startswith("Traceback")
@@ -123,7 +123,7 @@ def test_what_a_setting_hides_is_a_secret(monkeypatch: pytest.MonkeyPatch) -> No
 def test_paho_is_not_heard_on_a_connection_that_has_just_ended() -> None:
     program = """
 import logging
-from runtime.logs import configure_logging
+from runtime.telemetry.logs import configure_logging
 configure_logging("ingest", "INFO")
 logging.getLogger("paho").error("Client is not connected. Socket: None). Last known Connection State: X")
 logging.getLogger("paho").error("Caught exception in on_message: boom")

@@ -11,8 +11,8 @@ from cryptography.hazmat.primitives import serialization
 from cli.failure import ConfigurationError, lines_of
 from cli.running import read_settings
 from ingest.settings import IngestSettings
-from runtime.kafka_access import client_options
-from runtime.mqtt_access import MqttAccess
+from runtime.kafka.access import client_options
+from runtime.mqtt.access import MqttAccess
 from runtime.settings import RoleSettings
 from runtime.tls import TlsError, TlsFiles
 from tests.authority import Authority

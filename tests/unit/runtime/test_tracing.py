@@ -14,8 +14,8 @@ from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-from runtime.otel import Exported
-from runtime.tracing import BatchSpans, Context, Sampler, context_of, tracing
+from runtime.telemetry.otel import Exported
+from runtime.telemetry.tracing import BatchSpans, Context, Sampler, context_of, tracing
 from twin.instant import SECOND
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -112,7 +112,7 @@ def test_a_ratio_of_zero_loads_nothing() -> None:
     program = """
 import sys
 import api.app, ingest.service, storage.historian, stream.service
-from runtime.tracing import tracing
+from runtime.telemetry.tracing import tracing
 with tracing("ingest", 0.0) as tracer:
     assert tracer is None
 assert not [name for name in sys.modules if name.startswith("opentelemetry.sdk")]

@@ -12,7 +12,7 @@ import pytest
 from cities.folder_reader import read_city
 from ingest.decoders import registry
 from ingest.decoding import DecodingContext
-from ingest.mapping import DeviceMap
+from ingest.pipeline.mapping import DeviceMap
 from simulators.devices import Device, devices_of
 from simulators.devices.device import Message
 from simulators.fleet import FEEDS, fleet

@@ -7,7 +7,7 @@ from math import nan
 import pytest
 from msgspec.structs import replace
 
-from runtime import topics
+from runtime.kafka import topics
 from storage.alarm_batch import newest
 from storage.alarm_rows import alarm_of, alarm_row
 from storage.log_batch import LogBatch, LogRecord

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from runtime import topics
+from runtime.kafka import topics
 from storage.log_batch import LogBatch, LogRecord
 from tests.integration.storage.historian_runs import quarantined, with_headers
 from twin.datastream_snapshot import LastGood

@@ -9,7 +9,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runtime import topics
+from runtime.kafka import topics
 from stream.buckets import NOWHERE, Entry
 from stream.entities import EntityStage
 from stream.entity_stages import EntityStages

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from runtime.topics import ALARMS, OBSERVATIONS
+from runtime.kafka.topics import ALARMS, OBSERVATIONS
 from tests.alarm_cities import alarm_city
 from tests.stage_run import StageRun
 from twin.alarms.messages import ALARMS as ALARMS_CODEC

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 import pytest
 from prometheus_client import CollectorRegistry
 
-from runtime import topics
-from runtime.tracing import Headers
+from runtime.kafka import topics
+from runtime.telemetry.tracing import Headers
 from stream.entity_stages import EntityStages
 from stream.metrics import StreamMetrics
 from stream.settings import StreamSettings

@@ -1,0 +1,284 @@
+"""The MQTT session: batches of messages in, acknowledgements of batches out.
+
+paho runs the protocol in a thread of its own (connect, subscribe, keep-alive, reconnect) and fills the
+waiting batch; `ingest.mqtt.bulk_reading` reads where this version of paho lets it. Two bounds make
+back-pressure:
+MQTT 5's receive maximum stops the broker at so many unacknowledged QoS 1 messages; a full buffer stops the
+reading of the socket, which also holds QoS 0.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+import mqtt5
+from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags, MQTTMessage
+from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
+from paho.mqtt.reasoncodes import ReasonCode
+from paho.mqtt.subscribeoptions import SubscribeOptions
+
+from ingest.mqtt.bulk_reading import BulkClient, OneByOneClient, new_client
+from ingest.mqtt.message import Message, held_bytes, replay_time, topic_text
+from runtime.clock import Clock
+from runtime.mqtt.access import MqttAccess, connect_failure
+from twin.instant import Instant
+
+log = logging.getLogger(__name__)
+
+RECONNECT_DELAY_S_MIN = 1
+RECONNECT_DELAY_S_MAX = 15
+
+# How long a closing session waits for the broker to take its acknowledgements in.
+FLUSH_S_MAX = 2.0
+
+_EVENTS = ("batch", "connect", "connect_fail", "disconnect", "message", "subscribe", "unsubscribe")
+
+# How long the reading thread waits for room before it looks whether it should stop.
+_ROOM_CHECK_S = 0.2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionOptions:
+    """Where to connect, as whom, and within which bounds."""
+
+    broker: MqttAccess
+    client_id: str
+    keepalive_s: int
+    session_expiry_s: int
+    receive_max: int
+    buffer_bytes_max: int
+    share: str  #: name of the shared subscription; empty: subscribe alone
+    accept_replay: bool = False  #: whether `ingest.mqtt.message.REPLAY_TIME` is believed
+
+
+class MqttSession:
+    """A persistent MQTT 5 session on a shared subscription, acknowledged by hand.
+
+    A message that is not acknowledged is handed over again by the broker after a reconnect. An
+    acknowledgement of a message of an earlier connection is not sent: should the broker have lost the
+    session, that packet id names another message now.
+    """
+
+    def __init__(self, options: SessionOptions, filters: Sequence[str], clock: Clock) -> None:
+        self._options = options
+        self._filters = tuple(filters)
+        self._clock = clock
+        self._loop = asyncio.get_running_loop()
+        self._arrived = asyncio.Event()
+        self._subscribed = asyncio.Event()
+        self._waiting: list[Message] = []
+        self._bytes = 0  # received and not yet released
+        self._room = threading.Condition()
+        self._connection = 0
+        self._closing = False
+        self._woken = False
+        self._client = self._new_client()
+
+    async def open(self) -> None:
+        """Connect, retrying until the broker answers, and wait until the subscriptions are confirmed."""
+        self._client.connect_async(
+            self._options.broker.host,
+            self._options.broker.port,
+            keepalive=self._options.keepalive_s,
+            clean_start=False,
+            properties=self._connect_properties(),
+        )
+        self._client.loop_start()
+        await self._subscribed.wait()
+
+    async def batch(self, messages_max: int) -> list[Message]:
+        """Wait for messages; return those that are there, in the order of arrival, at most `messages_max`."""
+        while True:
+            with self._room:
+                self._woken = False
+                taken = self._waiting[:messages_max]
+                del self._waiting[: len(taken)]
+                if not self._waiting:
+                    self._arrived.clear()
+            if taken:
+                return taken
+            self._client.ask()
+            await self._arrived.wait()
+
+    def acknowledge(self, messages: Sequence[Message]) -> None:
+        """Acknowledge messages to the broker and make room for as many bytes."""
+        present = [one for one in messages if one.qos and one.connection == self._connection]
+        self._client.acknowledge([one.packet for one in present if one.qos == 1])
+        for message in present:
+            if message.qos != 1:
+                self._client.ack(message.packet, message.qos)
+        self.release(messages)
+
+    def release(self, messages: Sequence[Message]) -> None:
+        """Make room without an acknowledgement."""
+        with self._room:
+            self._bytes -= held_bytes(messages)
+            self._room.notify_all()
+
+    @property
+    def connected(self) -> bool:
+        """Whether the broker is reached."""
+        return self._client.is_connected()
+
+    async def resubscribe(self, filters: Sequence[str]) -> None:
+        """Subscribe to these filters from now on, and to no others."""
+        gone = [one for one in self._filters if one not in filters]
+        self._filters = tuple(filters)
+        if gone:
+            self._client.unsubscribe([self._subscription(one) for one in gone])
+        self._subscribe(self._client)
+
+    async def close(self) -> None:
+        """Disconnect; the broker keeps the session with everything that is not acknowledged."""
+        self._closing = True
+        with self._room:
+            self._room.notify_all()
+        self._client.ask()
+        await asyncio.to_thread(self._flush)
+        self._client.disconnect(properties=self._goodbye())
+        await asyncio.to_thread(self._client.loop_stop)
+        # Each leads back to this session. Without them the client goes when the session does, and closes its
+        # sockets; in a cycle the collector may come to the sockets first.
+        for name in _EVENTS:
+            setattr(self._client, f"on_{name}", None)
+
+    def _goodbye(self) -> Properties | None:
+        return None
+
+    def _flush(self) -> None:
+        """Wait until the broker has taken every acknowledgement in, within a bound.
+
+        It reads in order, so its answer to a message of ours follows them. Without this a socket that closes
+        with messages unread resets the connection, and the acknowledgements still under way are lost with it.
+        """
+        if self._client.is_connected():
+            topic = f"livetwin/ingest/{self._options.client_id}/status"
+            sent = self._client.publish(topic, b"stopping", qos=1)
+            with suppress(RuntimeError, ValueError):
+                sent.wait_for_publish(FLUSH_S_MAX)
+
+    # -- paho's thread from here on ---------------------------------------------------------------------
+
+    def _new_client(self) -> BulkClient | OneByOneClient:
+        client = new_client(
+            self._on_batch,
+            callback_api_version=CallbackAPIVersion.VERSION2,
+            client_id=self._options.client_id,
+            protocol=MQTTProtocolVersion.MQTTv5,
+            manual_ack=True,
+        )
+        self._options.broker.equip(client)
+        client.reconnect_delay_set(RECONNECT_DELAY_S_MIN, RECONNECT_DELAY_S_MAX)
+        client.on_connect = self._on_connect
+        client.on_connect_fail = self._on_connect_fail
+        client.on_disconnect = self._on_disconnect
+        client.on_subscribe = self._on_subscribe
+        client.on_message = self._on_message
+        return client
+
+    def _connect_properties(self) -> Properties:
+        properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
+        properties.SessionExpiryInterval = self._options.session_expiry_s
+        properties.ReceiveMaximum = self._options.receive_max
+        return properties
+
+    def _subscription(self, topic_filter: str) -> str:
+        return f"$share/{self._options.share}/{topic_filter}" if self._options.share else topic_filter
+
+    def _on_connect(
+        self, client: Client, _userdata: Any, flags: ConnectFlags, reason: ReasonCode, _properties: Any
+    ) -> None:
+        if reason.is_failure:
+            log.error("the MQTT broker refused the connection: %s", reason)
+            return
+        self._connection += 1
+        log.info(
+            "connected to the MQTT broker at %s, session %s",
+            self._options.broker.place,
+            "continued" if flags.session_present else "new",
+        )
+        self._subscribe(client)
+
+    def _on_connect_fail(self, _client: Client, _userdata: Any) -> None:
+        log.warning("no MQTT broker at %s (%s); trying again", self._options.broker.place, connect_failure())
+
+    def _subscribe(self, client: Client) -> None:
+        options = SubscribeOptions(qos=1)
+        code, _ = client.subscribe([(self._subscription(one), options) for one in self._filters])
+        if code is not MQTTErrorCode.MQTT_ERR_SUCCESS:
+            log.warning("subscribing failed (%s); it is tried again at the next connection", code.name)
+
+    def _on_subscribe(
+        self, _client: Client, _userdata: Any, _mid: int, reasons: list[ReasonCode], _properties: Any
+    ) -> None:
+        refused = [str(reason) for reason in reasons if reason.is_failure]
+        if refused:
+            log.error(
+                "the MQTT broker refused %d of %d subscriptions: %s", len(refused), len(reasons), refused
+            )
+            return
+        self._loop.call_soon_threadsafe(self._subscribed.set)
+
+    def _on_disconnect(
+        self, _client: Client, _userdata: Any, _flags: DisconnectFlags, reason: ReasonCode, _properties: Any
+    ) -> None:
+        self._connection += 1  # what came over it is not acknowledged any more
+        if not self._closing:
+            log.warning("the connection to the MQTT broker ended (%s); reconnecting", reason)
+
+    def _on_message(self, _client: Client, _userdata: Any, received: MQTTMessage) -> None:
+        # A property that the packet does not have is no attribute either.
+        told = getattr(received.properties, "UserProperty", ())
+        message = Message(
+            topic_text(received),
+            bytes(received.payload),
+            self._received_time(self._clock(), told),
+            received.qos,
+            received.mid,
+            self._connection,
+        )
+        self._hand_over([message])
+
+    def _on_batch(self, packets: list[mqtt5.PublishPacket]) -> None:
+        now, connection = self._clock(), self._connection
+        messages = []
+        for packet in packets:
+            time = self._received_time(now, packet.user_properties)
+            number = packet.packet_id  # None: QoS 0
+            qos = 0 if number is None else 1
+            messages.append(Message(packet.topic, packet.payload, time, qos, number or 0, connection))
+        self._hand_over(messages)
+
+    def _received_time(self, now: Instant, user_properties: Iterable[tuple[str, str]]) -> Instant:
+        return replay_time(user_properties, now) if self._options.accept_replay else now
+
+    def _hand_over(self, messages: list[Message]) -> None:
+        """Add messages to those that wait; where they do not fit, one by one as there is room."""
+        size = held_bytes(messages)
+        with self._room:
+            if self._bytes + size <= self._options.buffer_bytes_max:
+                self._add(messages, size)
+                return
+            for message in messages:
+                size = held_bytes([message])
+                # One message larger than the whole buffer must still pass, alone.
+                while self._bytes and self._bytes + size > self._options.buffer_bytes_max:
+                    if self._closing:
+                        return
+                    self._room.wait(_ROOM_CHECK_S)
+                self._add([message], size)
+
+    def _add(self, messages: list[Message], size: int) -> None:
+        self._bytes += size
+        self._waiting += messages
+        if not self._woken and not self._closing:
+            self._loop.call_soon_threadsafe(self._arrived.set)
+        self._woken = True

@@ -1,0 +1,115 @@
+"""The log as a reader sees it: which log it is, where its partitions begin and end.
+
+The identity of the log (Kafka's cluster id) is part of every stored offset and cursor: the embedded broker
+keeps its log in memory, and a restarted one starts again at offset 0 under a new identity.
+
+Not every broker that speaks Kafka's protocol tells the end of a partition: Tansu's ListOffsets(LATEST)
+answers about the base offset of the last batch. So ends are read from a Fetch response, which is right
+everywhere and costs one round trip more.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import KafkaError
+
+from runtime.cancellation import raise_if_cancelled
+from runtime.kafka.access import Kafka, client_options
+from twin.errors import ServiceError
+
+FETCH_MAX_WAIT_MS = 20
+"""A fetch is answered when there is something, or after so long. Its consumer waits as long."""
+
+
+class Pace(NamedTuple):
+    """When the broker answers a fetch: as soon as it has so many bytes, or after a while."""
+
+    wait_ms: int
+    bytes_min: int = 1
+
+
+PROMPT = Pace(FETCH_MAX_WAIT_MS)
+"""Each record at once: for whoever is on the way from a sensor to a screen."""
+
+UNHURRIED = Pace(100, 1 << 16)
+"""Up to a tenth of a second later, many records at a time: each fetch costs the broker and the reader."""
+
+_AT_ONCE = Pace(20)  # whether there is something or not: for whoever asks where the end is
+
+CONNECT_TIMEOUT_S = 30.0
+HIGHWATER_TIMEOUT_S = 5.0
+_PAUSE_S = 0.1
+
+
+async def log_identity(kafka: Kafka, timeout_s: float = CONNECT_TIMEOUT_S) -> str:
+    """Return the cluster id of the Kafka at `kafka`.
+
+    Raises ServiceError when it does not answer within `timeout_s`.
+    """
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + timeout_s
+    while True:
+        admin = AIOKafkaAdminClient(**client_options(kafka))
+        try:
+            await admin.start()
+            cluster = await admin.describe_cluster()
+            return str(cluster["cluster_id"])
+        except (KafkaError, OSError) as error:
+            if loop.time() > deadline:
+                raise ServiceError(
+                    f"Kafka at {kafka} did not answer within {timeout_s:.0f} s ({error!r}); "
+                    "is it running and reachable?"
+                ) from error
+            await asyncio.sleep(_PAUSE_S)
+        finally:
+            await admin.close()
+            raise_if_cancelled()
+
+
+def new_consumer(kafka: Kafka, *, pace: Pace = PROMPT, **options: object) -> AIOKafkaConsumer:
+    """Return a consumer without a group; the caller starts, assigns and stops it."""
+    return AIOKafkaConsumer(
+        **client_options(kafka),
+        enable_auto_commit=False,
+        auto_offset_reset="none",
+        fetch_max_wait_ms=pace.wait_ms,
+        fetch_min_bytes=pace.bytes_min,
+        **options,
+    )
+
+
+async def beginnings(
+    consumer: AIOKafkaConsumer, partitions: Iterable[TopicPartition]
+) -> dict[TopicPartition, int]:
+    """Return the first offset that the log still holds, for each partition."""
+    return dict(await consumer.beginning_offsets(list(partitions)))
+
+
+async def ends(kafka: Kafka, partitions: Iterable[TopicPartition]) -> dict[TopicPartition, int]:
+    """Return the offset after the last record of each partition.
+
+    Raises ServiceError when the broker does not tell the end of each within `HIGHWATER_TIMEOUT_S`.
+    """
+    wanted = list(partitions)
+    consumer = new_consumer(kafka, pace=_AT_ONCE)
+    try:
+        await consumer.start()
+        reported = await consumer.end_offsets(wanted)
+        consumer.assign(wanted)
+        for partition in wanted:
+            consumer.seek(partition, reported[partition])
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + HIGHWATER_TIMEOUT_S
+        while any(consumer.highwater(partition) is None for partition in wanted):
+            if loop.time() > deadline:
+                raise ServiceError(f"Kafka at {kafka} did not tell the ends of {wanted}")
+            await consumer.getmany(timeout_ms=2 * _AT_ONCE.wait_ms)
+        return {one: max(reported[one], consumer.highwater(one)) for one in wanted}
+    finally:
+        await consumer.stop()
+        raise_if_cancelled()

@@ -1,0 +1,112 @@
+"""Spans as OpenTelemetry has them, sent by OTLP over HTTP to where the standard OTEL_* variables say."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from importlib.metadata import version
+
+from opentelemetry import trace
+from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor
+from opentelemetry.sdk.trace.id_generator import RandomIdGenerator
+from opentelemetry.sdk.trace.sampling import ALWAYS_ON
+
+from runtime.telemetry.tracing import Attributes, Context, Kind
+from twin.instant import Instant
+
+# How long a process that ends waits for a collector; what it does not take by then is lost.
+CLOSE_S_MAX = 1.5
+
+_NANOSECONDS = 1_000
+
+_KINDS: dict[Kind, trace.SpanKind] = {
+    "consumer": trace.SpanKind.CONSUMER,
+    "producer": trace.SpanKind.PRODUCER,
+}
+
+
+class _Ids(RandomIdGenerator):
+    """Random ids, but for traces that are named by who begins them."""
+
+    trace: int | None = None
+
+    def generate_trace_id(self) -> int:
+        """Return the id of the trace that begins."""
+        return super().generate_trace_id() if self.trace is None else self.trace
+
+
+class ExportedSpan:
+    """A span of the SDK as `runtime.telemetry.tracing.Span`."""
+
+    __slots__ = ("_span", "context")
+
+    def __init__(self, span: trace.Span) -> None:
+        self._span = span
+        found = span.get_span_context()
+        self.context = Context(found.trace_id, found.span_id)
+
+    def end(self, now: Instant, attributes: Attributes | None = None) -> None:
+        """Say that it is over."""
+        if attributes:
+            self._span.set_attributes(dict(attributes))
+        self._span.end(end_time=now * _NANOSECONDS)
+
+
+class Exported:
+    """Where a role tells its spans; used by one thread. A thread of the SDK sends them, in batches."""
+
+    def __init__(self, role: str, processor: SpanProcessor | None = None) -> None:
+        resource = Resource.create(
+            {
+                "service.namespace": "livetwin",
+                "service.name": f"livetwin-{role}",
+                "service.version": version("livetwin"),
+            }
+        )
+        self._ids = _Ids()
+        # Whether a message is followed was decided before: the header says so, and not the variables.
+        self._provider = TracerProvider(
+            sampler=ALWAYS_ON, resource=resource, id_generator=self._ids, shutdown_on_exit=False
+        )
+        self._provider.add_span_processor(processor or BatchSpanProcessor(OTLPSpanExporter()))
+        self._tracer = self._provider.get_tracer("livetwin")
+
+    def begin(
+        self,
+        name: str,
+        kind: Kind,
+        now: Instant,
+        parent: Context | int,
+        *,
+        links: Sequence[Context] = (),
+        attributes: Attributes | None = None,
+    ) -> ExportedSpan:
+        """Begin a span below another, or, given the number of a trace, the first of that trace."""
+        above = trace.set_span_in_context(trace.INVALID_SPAN)
+        if isinstance(parent, Context):
+            above = trace.set_span_in_context(trace.NonRecordingSpan(_remote(parent)))
+        self._ids.trace = parent if isinstance(parent, int) else None
+        span = self._tracer.start_span(
+            name,
+            context=above,
+            kind=_KINDS[kind],
+            start_time=now * _NANOSECONDS,
+            links=[trace.Link(_remote(one)) for one in links],
+            attributes=dict(attributes or {}),
+        )
+        return ExportedSpan(span)
+
+    def close(self) -> None:
+        """Send what waits, within a bound: a collector that is away does not hold a process."""
+        closing = threading.Thread(target=self._provider.shutdown, daemon=True)
+        closing.start()
+        closing.join(CLOSE_S_MAX)
+
+
+def _remote(context: Context) -> trace.SpanContext:
+    return trace.SpanContext(
+        context.trace, context.span, is_remote=True, trace_flags=trace.TraceFlags(trace.TraceFlags.SAMPLED)
+    )

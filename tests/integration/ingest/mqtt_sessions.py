@@ -1,0 +1,61 @@
+"""Open MQTT sessions for the tests of this folder, and what is received by them."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from ingest.mqtt.message import Message
+from ingest.mqtt.session import MqttSession, SessionOptions
+from runtime.clock import system_clock
+from runtime.mqtt.access import MqttAccess
+
+FILTER = "livetwin/+/+/observations"
+TOPIC = "livetwin/town/noise-1/observations"
+
+
+def numbered(first: int, last: int) -> list[tuple[str, bytes]]:
+    return [(TOPIC, b"%d" % number) for number in range(first, last + 1)]
+
+
+def numbers(messages: list[Message]) -> list[int]:
+    return [int(message.payload) for message in messages]
+
+
+@asynccontextmanager
+async def opened(
+    address: tuple[str, int],
+    *,
+    receive_max: int = 5_000,
+    buffer_bytes_max: int = 1_000_000,
+    share: str = "livetwin",
+    tls: ssl.SSLContext | None = None,
+) -> AsyncIterator[MqttSession]:
+    options = SessionOptions(
+        broker=MqttAccess(host=address[0], port=address[1], tls=tls),
+        client_id="ingest-0",
+        keepalive_s=10,
+        session_expiry_s=3_600,
+        receive_max=receive_max,
+        buffer_bytes_max=buffer_bytes_max,
+        share=share,
+    )
+    session = MqttSession(options, [FILTER], system_clock)
+    async with asyncio.timeout(60):
+        await session.open()
+        try:
+            yield session
+        finally:
+            await session.close()
+
+
+async def received(session: MqttSession, count: int, *, acknowledge: bool = True) -> list[Message]:
+    found: list[Message] = []
+    while len(found) < count:
+        batch = await session.batch(1_000)
+        found += batch
+        if acknowledge:
+            session.acknowledge(batch)
+    return found

@@ -1,0 +1,180 @@
+"""MQTT out, on a real log and a real Mosquitto."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from cli.embedded.mosquitto import EmbeddedMosquitto
+from runtime.mqtt.outlet_topics import Topics
+from tests.alarm_events import acknowledged, alarm_event, operand, returned
+from tests.integration.api.test_live_alarms import tell
+from tests.mqtt_publisher import publish
+from tests.mqtt_watcher import Watcher, watching
+from tests.waiting import WAIT_S
+
+RETAINED = Topics("city").filters
+RAISED = alarm_event(
+    entity="city.1", theme="environment", operands=(operand("city.1", datastream=3, name="pm2_5"),)
+)
+OVER = returned(acknowledged(RAISED))
+ALARM = f"livetwin/city/alarms/{RAISED.alarm}"
+
+
+def topic_of(entity: str) -> str:
+    return f"livetwin/city/entities/{entity}/state"
+
+
+async def until(watcher: Watcher, holds: Callable[[], bool]) -> None:
+    """Wait until what came is as it should be; fail with what came instead."""
+    try:
+        async with asyncio.timeout(WAIT_S):
+            while not holds():  # noqa: ASYNC110 - paho tells in a thread of its own
+                await asyncio.sleep(0.02)
+    except TimeoutError:
+        raise AssertionError(watcher.told[-20:]) from None
+
+
+def revision(watcher: Watcher, entity: str) -> int:
+    """Return the revision that was told last; 0 before the first."""
+    told = watcher.of(topic_of(entity))
+    return int(told[-1].content["revision"]) if told else 0
+
+
+async def test_a_state_is_retained_as_the_api_answers_it(
+    api: Any, kafka: str, mqtt: tuple[str, int], log: Any, start_outlets: Any
+) -> None:
+    await log.tell("city.1", "city.2", "city.1")
+    async with start_outlets(kafka, mqtt):
+        with watching(mqtt, *RETAINED) as watcher:
+            await until(
+                watcher, lambda: revision(watcher, "city.1") == 2 and bool(revision(watcher, "city.2"))
+            )
+        await api.shows(2)
+        with watching(mqtt, *RETAINED) as watcher:
+            await until(watcher, lambda: len(watcher.told) >= 2)
+        for entity in ("city.1", "city.2"):
+            (told,) = watcher.of(topic_of(entity))
+            answer = await api.client.get(f"/v1/entities/{entity}/state")
+            assert told.retained
+            assert told.content == answer.json()
+
+
+async def test_readings_of_a_household_are_not_told(
+    kafka: str, mqtt: tuple[str, int], log: Any, start_outlets: Any
+) -> None:
+    async with start_outlets(kafka, mqtt):
+        with watching(mqtt, *RETAINED) as watcher:
+            await log.tell("city.7", "city.1")
+            await until(watcher, lambda: revision(watcher, "city.1") == 1)
+            told = [one.content for one in watcher.of(topic_of("city.7"))]
+    assert all(one["properties"] == {} and one["datastreams"] == [] for one in told), told
+
+
+async def test_an_entity_is_told_at_most_once_a_period_and_then_as_it_is(
+    kafka: str, mqtt: tuple[str, int], log: Any, start_outlets: Any
+) -> None:
+    await log.tell("city.1")
+    async with start_outlets(kafka, mqtt, outlet_period_s=3600):
+        with watching(mqtt, *RETAINED) as watcher:
+            await until(watcher, lambda: revision(watcher, "city.1") == 1)
+            await log.tell(*["city.1"] * 20)
+            await tell(kafka, RAISED)
+            await until(watcher, lambda: bool(watcher.of(ALARM)))
+            assert revision(watcher, "city.1") == 1, "an alarm does not wait, a state does"
+    async with start_outlets(kafka, mqtt):
+        with watching(mqtt, *RETAINED) as watcher:
+            await until(watcher, lambda: revision(watcher, "city.1") == 21)
+
+
+async def test_an_alarm_does_not_wait_for_states_that_wait_their_turn(
+    kafka: str, mqtt: tuple[str, int], log: Any, start_outlets: Any
+) -> None:
+    entities = [f"city.{number}" for number in range(1, 7)]
+    await log.tell(*entities)
+    async with start_outlets(kafka, mqtt, outlet_messages_per_s_max=2):
+        with watching(mqtt, *RETAINED) as watcher:
+            await until(watcher, lambda: bool(watcher.told))
+            await tell(kafka, RAISED)
+            await until(watcher, lambda: all(revision(watcher, one) for one in entities))
+            states = [one.topic for one in watcher.told if one.topic != ALARM]
+            assert sorted(states) == sorted(map(topic_of, entities)), "each once"
+            assert watcher.told[-1].topic != ALARM
+
+
+async def test_an_alarm_is_retained_until_it_is_normal(
+    api: Any, kafka: str, mqtt: tuple[str, int], start_outlets: Any
+) -> None:
+    async with start_outlets(kafka, mqtt), api.follow() as events:
+        await events.snapshot()
+        with watching(mqtt, *RETAINED) as watcher:
+            await tell(kafka, RAISED)
+            await until(watcher, lambda: bool(watcher.of(ALARM)))
+            _, _, data = await events.next()
+            assert watcher.of(ALARM)[0].content == data
+            await tell(kafka, acknowledged(RAISED), OVER)
+            await until(watcher, lambda: watcher.of(ALARM)[-1].content is None)
+            assert watcher.of(ALARM)[-2].content["state"] == "normal", "who listens is told how it ended"
+        with watching(mqtt, *RETAINED) as watcher:
+            await tell(kafka, other := alarm_event("other", entity="city.2", operands=()))
+            await until(watcher, lambda: bool(watcher.told))
+            assert [one.topic for one in watcher.told] == [f"livetwin/city/alarms/{other.alarm}"]
+
+
+async def test_what_was_over_meanwhile_is_cleared_after_a_restart(
+    kafka: str, mqtt: tuple[str, int], log: Any, start_outlets: Any
+) -> None:
+    async with start_outlets(kafka, mqtt):
+        with watching(mqtt, *RETAINED) as watcher:
+            await log.tell("city.1")
+            await tell(kafka, RAISED)
+            await until(watcher, lambda: bool(watcher.of(ALARM)) and revision(watcher, "city.1") == 1)
+    await tell(kafka, acknowledged(RAISED), OVER)
+    with watching(mqtt, *RETAINED) as watcher:
+        await until(watcher, lambda: bool(watcher.of(ALARM)) and revision(watcher, "city.1") == 1)
+        async with start_outlets(kafka, mqtt):
+            await until(watcher, lambda: watcher.of(ALARM)[-1].content is None)
+            await log.tell("city.2")
+            await until(watcher, lambda: revision(watcher, "city.2") == 1)
+    assert len(watcher.of(topic_of("city.1"))) == 1, "what the broker has is not sent again"
+
+
+async def test_a_broker_that_was_away_gets_the_newest(
+    kafka: str, service_folder: Path, log: Any, start_outlets: Any
+) -> None:
+    (service_folder / "again").mkdir(mode=0o755)
+    broker = EmbeddedMosquitto(service_folder / "again")
+    await broker.start()
+    place = "127.0.0.1", broker.port
+    try:
+        async with start_outlets(kafka, place):
+            with watching(place, *RETAINED) as watcher:
+                await log.tell("city.1", "city.2")
+                await tell(kafka, RAISED)
+                await until(watcher, lambda: revision(watcher, "city.2") == 1 and bool(watcher.of(ALARM)))
+            await broker.stop()
+            await log.tell("city.1", "city.1")
+            await tell(kafka, acknowledged(RAISED), OVER)
+            await broker.start()
+            with watching(place, *RETAINED) as watcher:
+                await until(watcher, lambda: revision(watcher, "city.1") == 3)
+                await until(watcher, lambda: not watcher.of(ALARM) or watcher.of(ALARM)[-1].content is None)
+    finally:
+        await broker.stop()
+
+
+async def test_what_nobody_knows_any_more_is_cleared_once_the_database_has_said_so(
+    kafka: str, mqtt: tuple[str, int], log: Any, stored: Any, start_outlets: Any
+) -> None:
+    gone = [topic_of("city.99"), "livetwin/city/alarms/gone~city.1"]
+    await log.tell("city.1")
+    with watching(mqtt, *RETAINED) as watcher:
+        publish(mqtt, [(one, b"{}") for one in gone], retain=True)
+        async with start_outlets(kafka, mqtt):
+            await until(watcher, lambda: revision(watcher, "city.1") == 1)
+            await until(watcher, lambda: watcher.of(gone[0])[-1].content is None)
+        assert len(watcher.of(gone[1])) == 1
+        async with start_outlets(kafka, mqtt, stored.model, database=stored.dsn):
+            await until(watcher, lambda: watcher.of(gone[1])[-1].content is None)

@@ -1,0 +1,170 @@
+"""A quarantined message that is taken once more: what its answer says, and when it cannot be."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import replace
+
+import msgspec
+import pytest
+
+from ingest.pipeline.intake import NOT_A_RECEPTION, Taken
+from ingest.pipeline.quarantine_replay import Request, replayed
+from tests.cities import small_city
+from tests.intake import NOON, SESSION, intake_of, message, noise
+from tests.meter_city import meter_city
+from tests.payloads import DSMR_V5, HOMEWIZARD_V1, RECEIVED
+from twin.model.city_model import CityModel
+from twin.wire.codec import VERSION
+from twin.wire.messages import QuarantinedMessage
+
+NEW = "livetwin/town/noise-9/observations"
+METER = "dsmr/gw-12/telegram"
+METER_ID = b"4530303632303030303132333435363738"
+
+
+def with_noise_9() -> CityModel:
+    model = small_city(2)
+    sensor = replace(model.sensors["noise-1"], id="noise-9", device="noise-9")
+    datastream = replace(model.datastreams[1], id=9, sensor="noise-9")
+    return replace(
+        model, sensors={**model.sensors, "noise-9": sensor}, datastreams={**model.datastreams, 9: datastream}
+    )
+
+
+def quarantined(taken: Taken) -> QuarantinedMessage:
+    assert taken.quarantined is not None
+    return taken.quarantined
+
+
+def again(original: QuarantinedMessage, model: CityModel | None = None, number: int = 0) -> Taken:
+    return replayed(intake_of(model), Request(original, NOON, number))
+
+
+UNKNOWN = quarantined(intake_of().take(message(noise(61.5), NEW), 5))
+
+
+def test_a_sensor_that_was_added_gets_what_it_sent_as_if_it_had_been_known() -> None:
+    taken = again(UNKNOWN, with_noise_9())
+    known = intake_of(with_noise_9()).take(message(noise(61.5), NEW), 5)
+    assert (taken.partition, taken.observations) == (known.partition, known.observations)
+    assert taken.payload == noise(61.5)
+    assert known.header is not None
+    assert taken.header == msgspec.structs.replace(known.header, sequence=NOT_A_RECEPTION)
+
+
+def test_the_answer_names_the_request_and_tells_that_it_went_well() -> None:
+    answer = quarantined(again(UNKNOWN, with_noise_9()))
+    assert answer == msgspec.structs.replace(
+        UNKNOWN,
+        id=answer.id,
+        replay_of=UNKNOWN.id,
+        reason="",
+        detail="",
+        observations=1,
+        device="noise-9",
+        payload=b"",
+    )
+    assert (answer.session, answer.sequence) == (SESSION, 5)
+
+
+def test_every_try_has_an_id_and_the_same_try_twice_has_one() -> None:
+    ids = [quarantined(again(UNKNOWN, number=number)).id for number in (1, 2, 2)]
+    assert len({UNKNOWN.id, *ids}) == 3
+
+
+def test_what_fails_again_is_answered_with_todays_reason() -> None:
+    taken = again(UNKNOWN)
+    answer = quarantined(taken)
+    assert taken.observations == []
+    assert (answer.replay_of, answer.reason) == (UNKNOWN.id, "unknown-sensor")
+    assert answer.detail == UNKNOWN.detail
+    assert answer.id != UNKNOWN.id
+
+
+def test_what_works_in_part_is_answered_with_both() -> None:
+    payload = b"[" + noise(61.5) + b"," + noise("loud") + b"]"
+    answer = quarantined(again(quarantined(intake_of().take(message(payload), 0))))
+    assert (answer.reason, answer.observations) == ("not-a-number", 1)
+
+
+def test_observations_come_in_order_of_event_time() -> None:
+    times = ["2026-11-23T11:59:58Z", "2026-11-23T11:00:00Z", "2026-11-23T11:30:00Z"]
+    payload = b"[" + b",".join(noise(60.0, time) for time in times) + b"]"
+    original = quarantined(intake_of().take(message(payload, NEW), 0))
+    told = [one.phenomenon_time for one in again(original, with_noise_9()).observations]
+    assert told == sorted(told)
+    assert len(told) == 3
+
+
+def test_a_payload_that_was_cut_off_cannot_be_replayed_and_the_answer_says_so() -> None:
+    original = quarantined(intake_of(quarantine_bytes_max=10).take(message(noise(61.5), NEW), 0))
+    taken = again(original, with_noise_9())
+    answer = quarantined(taken)
+    assert (taken.observations, taken.header) == ([], None)
+    assert (answer.replay_of, answer.reason) == (original.id, "unknown-sensor")
+    assert answer.detail == (
+        f"the payload had {len(noise(61.5))} bytes, of which 10 were kept; a part cannot be replayed. "
+        "Raise LIVETWIN_QUARANTINE_BYTES_MAX to keep more of the next ones"
+    )
+
+
+def test_a_redacted_telegram_is_replayed_and_keeps_the_hash_and_the_pseudonyms_that_it_had() -> None:
+    original = quarantined(intake_of(meter_city(device="gw-0")).take(message(DSMR_V5, METER, RECEIVED), 0))
+    assert METER_ID not in original.payload
+    taken = again(original, meter_city())
+    assert quarantined(taken).reason == ""
+    assert [one.value for one in taken.observations] == [0.244]
+    assert taken.header is not None
+    assert taken.header.payload_sha256 == hashlib.sha256(DSMR_V5).digest()
+    assert taken.header.payload_bytes == len(DSMR_V5)
+    assert taken.payload == original.payload
+
+
+@pytest.mark.parametrize(
+    ("feed", "topic", "payload", "reason"),
+    [
+        ("dsmr", METER, DSMR_V5, "malformed"),
+        ("homewizard", "homewizard/gw-12/measurement", HOMEWIZARD_V1, "malformed"),
+    ],
+)
+def test_a_redacted_payload_that_was_cut_off_fails_and_the_answer_says_why(
+    feed: str, topic: str, payload: bytes, reason: str
+) -> None:
+    before = intake_of(meter_city(feed, "gw-0"), quarantine_bytes_max=300)
+    original = quarantined(before.take(message(payload, topic, RECEIVED), 0))
+    taken = again(original, meter_city(feed))
+    answer = quarantined(taken)
+    assert taken.observations == []
+    assert answer.reason == reason
+    assert f"redacted and has {len(original.payload)} of {len(payload)} bytes" in answer.detail
+
+
+def test_payloads_that_are_not_kept_are_not_kept_in_a_replay() -> None:
+    original = quarantined(intake_of(meter_city(device="gw-0")).take(message(DSMR_V5, METER, RECEIVED), 0))
+    for one, model in ((original, meter_city()), (UNKNOWN, with_noise_9())):
+        taken = replayed(intake_of(model, keep_payloads=False), Request(one, NOON, 0))
+        assert taken.header is not None
+        assert taken.payload == b""
+
+
+def test_a_record_of_the_log_itself_is_no_message_of_a_device() -> None:
+    payload = b"\x93\x09"
+    original = QuarantinedMessage(
+        version=VERSION,
+        id="abc",
+        feed="",
+        topic="log:observations/0",
+        received_time=NOON,
+        reason="decoder-failed",
+        detail="record at offset 7",
+        payload=payload,
+        payload_bytes=len(payload),
+        payload_sha256=hashlib.sha256(payload).hexdigest(),
+        session="",
+        sequence=0,
+        observations=0,
+    )
+    answer = quarantined(again(original))
+    assert (answer.replay_of, answer.reason) == ("abc", "decoder-failed")
+    assert "not a message of a device" in answer.detail

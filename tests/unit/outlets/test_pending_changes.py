@@ -1,0 +1,23 @@
+"""What waits to be told."""
+
+from __future__ import annotations
+
+from outlets.pending_changes import Outbox
+
+
+async def test_a_name_waits_once_and_the_first_goes_first() -> None:
+    outbox = Outbox()
+    outbox.entities(["b", "a", "b"])
+    outbox.entities(["c", "a"])
+    outbox.alarm("x")
+    assert len(outbox) == 4
+    assert (outbox.take_entities(), outbox.take_entities()) == (["b", "a", "c"], [])
+    assert (outbox.take_alarms(), outbox.take_alarms()) == (["x"], [])
+    assert not outbox.entities_wait
+
+
+async def test_everything_is_looked_at_once() -> None:
+    outbox = Outbox()
+    outbox.everything()
+    await outbox.wait()
+    assert (outbox.take_everything(), outbox.take_everything()) == (True, False)
