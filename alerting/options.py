@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from alerting.lookout import LookoutOptions
-from alerting.post import PostOptions
+from alerting.delivery.delivery_pool import PostOptions
+from alerting.monitoring.self_monitor import LookoutOptions
 from alerting.settings import AlertingSettings
 from twin.instant import HOUR, SECOND
 

@@ -14,21 +14,21 @@ from collections import Counter, deque
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 
-from alerting.case import Phase
-from alerting.channel import Channels
-from alerting.desk import Desk
-from alerting.duty_log import INBOX_MAX, Arrival, CaughtUp, DutyLog, LogBegun, Read
-from alerting.journal import Journal
-from alerting.lookout import Lookout
+from alerting.delivery.channel_secrets import Secrets
+from alerting.delivery.channels import Channels
+from alerting.delivery.delivery_pool import Post
+from alerting.delivery.notification_publisher import tell
+from alerting.delivery.retry_policy import TryResult
+from alerting.incidents.duty_log_reader import INBOX_MAX, Arrival, CaughtUp, DutyLog, LogBegun, Read
+from alerting.incidents.incident_manager import Desk
+from alerting.incidents.incident_state import Phase
+from alerting.incidents.journal import Journal
 from alerting.metrics import AlertingMetrics
+from alerting.monitoring.prober import Prober
+from alerting.monitoring.self_monitor import Lookout
 from alerting.options import lookout_options, post_options
-from alerting.post import Post
-from alerting.prober import Prober
-from alerting.secrets import Secrets
 from alerting.settings import AlertingSettings
 from alerting.stored import read_stored
-from alerting.teller import tell
-from alerting.tries import TryResult
 from runtime.clock import Clock, system_clock
 from runtime.kafka.topics import ALARMS as ALARM_TOPIC
 from runtime.model_source import Models

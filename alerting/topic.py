@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Literal, NamedTuple, TypeAlias
 
-from alerting.case import Case, Kind
+from alerting.incidents.incident_state import Case, Kind
 from twin.alarms.messages import Member
 from twin.alarms.severity import Severity
 from twin.alarms.state_machine import AlarmState
 
 Turn: TypeAlias = Literal["", "new", "worse", "again", "reminder", "repeated"]
-"""What the title says before the name; empty: the name alone. The names of `alerting.words`."""
+"""What the title says before the name; empty: the name alone. The names of `alerting.messages.phrases`."""
 
 
 class Topic(NamedTuple):

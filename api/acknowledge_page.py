@@ -10,7 +10,7 @@ from html import escape
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
-from alerting.words import severity_word
+from alerting.messages.phrases import severity_word
 from api.incident_actions import waits
 from twin.alarms.messages import AlarmEvent
 from twin.instant import Instant, to_datetime

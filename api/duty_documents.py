@@ -6,7 +6,7 @@ from typing import Any
 
 import icalendar
 
-from alerting.roster import Shift, next_of, shifts
+from alerting.policy.roster import Shift, next_of, shifts
 from storage.duty_store import MadeOverride
 from twin.instant import DAY, Duration, Instant, format_instant, to_datetime
 from twin.model.city_model import City

@@ -9,7 +9,7 @@ from typing import cast
 
 import httptools
 
-from alerting.channel import IDEMPOTENCY_HEADER
+from alerting.delivery.channels import IDEMPOTENCY_HEADER
 from benchmarks.measure.worker_process import Channel
 from runtime.clock import system_clock
 

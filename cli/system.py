@@ -9,7 +9,7 @@ from collections.abc import Coroutine, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from alerting.secrets import secrets_of
+from alerting.delivery.channel_secrets import secrets_of
 from cities.folder_reader import read_city
 from cli.commands.apply import apply_city
 from cli.data_dir import DataDir

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from stream.alarm_content import AlarmContent
-from stream.alarm_desk import AlarmDesk
+from stream.alarms.alarm_content import AlarmContent
+from stream.alarms.entity_alarms import AlarmDesk
 from twin.alarms.alarm import Alarm
 from twin.alarms.evaluation.alarm_transitions import follow
 from twin.alarms.evaluation.condition_state import Change, Course

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from stream.alarm_desk import AlarmDesk
+from stream.alarms.entity_alarms import AlarmDesk
 from twin.alarms.alarm import Alarm, Explanation
 from twin.alarms.evaluation.shared_dependency import sensor_part
 from twin.alarms.evaluation.silence import SensorLife, sensors_of, silent_from

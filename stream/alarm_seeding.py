@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from stream.alarm_content import PARTITION, AlarmContent
 from stream.alarm_courses import begin_course
-from stream.stage import Knowledge
+from stream.alarms.alarm_content import PARTITION, AlarmContent
+from stream.engine.stage import Knowledge
 from twin.alarms.alarm import Alarm
 from twin.alarms.evaluation.shared_dependency import supply_of
 from twin.alarms.incident import Incident

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from stream.alarm_content import AlarmContent
 from stream.alarm_courses import AlarmCourses
-from stream.alarm_desk import AlarmDesk, Surroundings
 from stream.alarm_listening import AlarmListening
+from stream.alarms.alarm_content import AlarmContent
+from stream.alarms.entity_alarms import AlarmDesk, Surroundings
 from twin.alarms.alarm import Alarm
 from twin.alarms.messages import AlarmEvent, Out, Points
 from twin.alarms.rule_error import RULE_ERROR

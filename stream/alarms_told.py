@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from runtime.kafka import topics
-from stream.stage import RECORD_ITEMS_MAX, Output, chunks
+from stream.engine.stage import RECORD_ITEMS_MAX, Output, chunks
 from twin.alarms.alarm import Moment
 from twin.alarms.messages import (
     ALARM_INPUTS,

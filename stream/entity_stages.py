@@ -6,12 +6,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from runtime.kafka import topics
-from stream.buckets import Buckets
-from stream.entities import EntityOptions, EntityStage
-from stream.entity_content import EntityKind
-from stream.model_bindings import ModelBindings
-from stream.seeding import seeded_contents
-from stream.stage import Knowledge
+from stream.alarms.rule_index_cache import ModelBindings
+from stream.engine.buckets import Buckets
+from stream.engine.stage import Knowledge
+from stream.entities.entity_content import EntityKind
+from stream.entities.entity_seeding import seeded_contents
+from stream.entities.entity_stage import EntityOptions, EntityStage
 from twin.instant import Duration
 from twin.model.city_model import CityModel
 from twin.wire.messages import OBSERVATIONS, ObservationBatch, partition_of

@@ -6,8 +6,8 @@ import asyncio
 from collections.abc import Mapping
 from typing import Any
 
+from stream.engine.worker import Worker
 from stream.metrics import StreamMetrics
-from stream.worker import Worker
 
 LOOK_S = 1.0
 

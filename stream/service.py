@@ -19,18 +19,18 @@ from runtime.telemetry.tracing import Tracer
 from storage.database import Connection, connect
 from storage.knowledge import read_knowledge
 from storage.usual_knowledge import read_usual
-from stream.alarms import AlarmStages
-from stream.app import FaustLog, create_app
-from stream.areas import AreaStages
+from stream.alarms.alarm_stage import AlarmStages
+from stream.alarms.rule_index_cache import ModelBindings
+from stream.areas.area_stage import AreaStages
+from stream.engine.faust_app import FaustLog, create_app
+from stream.engine.record_traces import StreamTraces
+from stream.engine.stage import Knowledge, StageKind
+from stream.engine.worker import Worker
+from stream.entities.entity_seeding import knowledge_of
 from stream.entity_stages import EntityStages
 from stream.lag import measure_lag
 from stream.metrics import StreamMetrics
-from stream.model_bindings import ModelBindings
-from stream.seeding import knowledge_of
 from stream.settings import StreamSettings
-from stream.stage import Knowledge, StageKind
-from stream.traces import StreamTraces
-from stream.worker import Worker
 from twin.alarms.evaluation.baseline import Usual
 from twin.alarms.rules.operand import Series
 from twin.errors import ServiceError

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TypeVar
 
-from stream.buckets import Entry
-from stream.stage import Stage, StageKind
+from stream.engine.buckets import Entry
+from stream.engine.stage import Stage, StageKind
 
 K = TypeVar("K")
 

@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from alerting.case import Case
-from alerting.desk import Desk
-from alerting.journal import Change, Journal, Memory
-from alerting.message import Message
-from alerting.tries import TryResult
+from alerting.delivery.retry_policy import TryResult
+from alerting.incidents.incident_manager import Desk
+from alerting.incidents.incident_state import Case
+from alerting.incidents.journal import Change, Journal, Memory
+from alerting.messages.outgoing_message import Message
 from tests.alarm_cities import alarm_city
 from tests.alarm_events import alarm_event, incident_event
 from twin.alarms.messages import AlarmBatch, AlarmEvent, IncidentEvent

@@ -10,11 +10,11 @@ import msgspec
 
 from storage.knowledge import StoredKnowledge
 from storage.state_store import StoredState
-from stream.areas import AreaStage, AreaStages
-from stream.entities import EntityStage
+from stream.areas.area_stage import AreaStage, AreaStages
+from stream.engine.stage import Output
+from stream.entities.entity_seeding import knowledge_of
+from stream.entities.entity_stage import EntityStage
 from stream.entity_stages import EntityStages
-from stream.seeding import knowledge_of
-from stream.stage import Output
 from tests.changelog import Changelog
 from tests.household_city import REGISTERS
 from twin.instant import MINUTE, Instant

@@ -6,10 +6,10 @@ from collections import deque
 from dataclasses import dataclass, field
 
 from runtime.kafka import topics
-from stream.areas import AreaStage, AreaStages
-from stream.entities import EntityStage
+from stream.areas.area_stage import AreaStage, AreaStages
+from stream.engine.stage import NOTHING
+from stream.entities.entity_stage import EntityStage
 from stream.entity_stages import EntityStages
-from stream.stage import NOTHING
 from twin.instant import MINUTE, SECOND, Instant
 from twin.model.city_model import City, CityModel
 from twin.model.entity import Entity

@@ -12,7 +12,7 @@ from typing import Any, Literal, NamedTuple
 
 from aiosmtpd.controller import Controller
 
-from alerting.channel import IDEMPOTENCY_HEADER, MAIL_HEADER
+from alerting.delivery.channels import IDEMPOTENCY_HEADER, MAIL_HEADER
 from cli.embedded.ports import free_port
 
 Behaviour = Literal["accept", "refuse", "hang", "drop"]

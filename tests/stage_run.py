@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from runtime.kafka import topics
-from stream.alarms import AlarmStages
-from stream.areas import AreaStages
+from stream.alarms.alarm_stage import AlarmStages
+from stream.alarms.rule_index_cache import ModelBindings
+from stream.areas.area_stage import AreaStages
+from stream.engine.stage import NOTHING, Knowledge, Output, Stage, StageKind
 from stream.entity_stages import EntityStages
-from stream.model_bindings import ModelBindings
-from stream.stage import NOTHING, Knowledge, Output, Stage, StageKind
 from twin.alarms.messages import (
     ALARM_INPUTS,
     ALARMS,

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 from fastapi import APIRouter, Path, Query, Request
 from starlette.responses import HTMLResponse, Response
 
-from alerting.links import LINK_PATH, Link, LinkRefusal, verify
+from alerting.delivery.acknowledge_links import LINK_PATH, Link, LinkRefusal, verify
 from api import alarm_examples
 from api.acknowledge_page import CONTENT_SECURITY_POLICY, Told, incident_page, refusal_page
 from api.context import Context, context_of

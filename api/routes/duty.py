@@ -9,7 +9,7 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Query, Request
 from starlette.responses import Response
 
-from alerting.roster import shifts
+from alerting.policy.roster import shifts
 from api import duty_examples
 from api.access import actor_of, require
 from api.body import body_of

@@ -19,10 +19,10 @@ import click
 from benchmarks.measure.machine import describe_machine
 from benchmarks.report.results import OUT, keep
 from runtime.kafka import topics
-from stream.alarms import AlarmStages
+from stream.alarms.alarm_stage import AlarmStages
+from stream.alarms.rule_index_cache import ModelBindings
+from stream.engine.stage import NOTHING, Stage
 from stream.entity_stages import EntityStages
-from stream.model_bindings import ModelBindings
-from stream.stage import NOTHING, Stage
 from twin.alarms.messages import ALARM_INPUTS, AlarmInputBatch
 from twin.alarms.rules.operand import Operand
 from twin.alarms.rules.rule import Expression, Level, Rule, Selection, Text, Threshold

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from alerting.roster import shifts
+from alerting.policy.roster import shifts
 from cities.folder_reader import read_city
 from runtime.clock import system_clock
 from twin.instant import DAY, Duration, Instant, format_instant

@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 from msgspec import inspect as types
 
-from alerting.links import Link, LinkRefusal, sign, verify
+from alerting.delivery.acknowledge_links import Link, LinkRefusal, sign, verify
 from api.cursor import Cursor, CursorError, decode_cursor, encode_cursor
 from runtime.kafka import topics
 from storage.log_batch import LogBatch, LogRecord

@@ -14,8 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from alerting.case import REPEATS_MAX, Phase
-from alerting.message import Message
+from alerting.incidents.incident_state import REPEATS_MAX, Phase
+from alerting.messages.outgoing_message import Message
 from tests.alarm_events import acknowledged, returned
 from tests.duty_run import INCIDENT, DutyRun, alarm, incident
 from twin.alarms.messages import AlarmBatch, AlarmEvent

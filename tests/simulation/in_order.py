@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from runtime.kafka import topics
-from stream.stage import NOTHING
+from stream.engine.stage import NOTHING
 from tests.simulation import oracle
 from tests.simulation.invariants import Ending
 from tests.simulation.model_database import ModelDatabase

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from stream.buckets import Buckets, Entry
+from stream.engine.buckets import Buckets, Entry
 from tests.simulation.model_database import ModelDatabase
 from twin.instant import HOUR
 from twin.model.observation import Observation, Observed, Outcome

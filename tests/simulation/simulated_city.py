@@ -6,8 +6,8 @@ from collections import defaultdict
 from collections.abc import Iterator
 
 from runtime.kafka import topics
-from stream.seeding import knowledge_of
-from stream.stage import Knowledge
+from stream.engine.stage import Knowledge
+from stream.entities.entity_seeding import knowledge_of
 from tests.simulation import alarm_invariants, area_invariants, invariants, quality_invariants
 from tests.simulation.in_order import indicators_are_those_in_order
 from tests.simulation.invariants import Ending, Invariant

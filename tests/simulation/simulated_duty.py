@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from random import Random
 
-from alerting.desk import Desk, TryResult
-from alerting.journal import Journal
-from alerting.message import Message
+from alerting.incidents.incident_manager import Desk, TryResult
+from alerting.incidents.journal import Journal
+from alerting.messages.outgoing_message import Message
 from runtime.kafka import topics
 from tests.stage_run import StageRun
 from twin.alarms.messages import ALARMS

@@ -12,12 +12,12 @@ from random import Random
 from typing import Any
 
 from runtime.kafka import topics
-from stream.alarms import AlarmStages
-from stream.areas import AreaStages
-from stream.buckets import Entry
+from stream.alarms.alarm_stage import AlarmStages
+from stream.alarms.rule_index_cache import ModelBindings
+from stream.areas.area_stage import AreaStages
+from stream.engine.buckets import Entry
+from stream.engine.stage import Knowledge, Output, Stage, StageKind
 from stream.entity_stages import EntityStages
-from stream.model_bindings import ModelBindings
-from stream.stage import Knowledge, Output, Stage, StageKind
 from tests.changelog import Changelog
 from tests.simulation.simulated_log import SimulatedLog
 from twin.instant import MINUTE

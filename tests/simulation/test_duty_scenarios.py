@@ -15,8 +15,8 @@ from random import Random
 
 import pytest
 
-from alerting.message import Message
-from alerting.roster import on_call
+from alerting.messages.outgoing_message import Message
+from alerting.policy.roster import on_call
 from tests.scenario_run import ScenarioRun
 from tests.simulation.simulated_duty import SimulatedDuty
 from twin.alarms.messages import IncidentEvent

@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from alerting.channel import Channels, Letter
-from alerting.links import LINK_PATH, Link, verify
-from alerting.message import Message
-from alerting.post import THREADS_MAX, Post, PostOptions
-from alerting.secrets import Secrets
-from alerting.tries import TryResult
+from alerting.delivery.acknowledge_links import LINK_PATH, Link, verify
+from alerting.delivery.channel_secrets import Secrets
+from alerting.delivery.channels import Channels, Letter
+from alerting.delivery.delivery_pool import THREADS_MAX, Post, PostOptions
+from alerting.delivery.retry_policy import TryResult
+from alerting.messages.outgoing_message import Message
 from runtime.secret_files import SecretVariables
 from tests.duty_run import INCIDENT, NOON, DutyRun, alarm, duty_plan
 from tests.receivers import MailServer, Webhook

@@ -12,14 +12,14 @@ import httpx
 import pytest
 from aiokafka import AIOKafkaProducer, TopicPartition
 
-from alerting.links import Link, sign
+from alerting.delivery.acknowledge_links import Link, sign
 from api import command_desk
 from api.command_desk import command_id
 from runtime.clock import system_clock
 from runtime.kafka import topics
 from runtime.kafka.consumer import new_consumer
-from stream.alarms import AlarmStages
-from stream.stage import NOTHING
+from stream.alarms.alarm_stage import AlarmStages
+from stream.engine.stage import NOTHING
 from tests.alarm_cities import high_water
 from tests.alarm_events import alarm_event, alarm_record, incident_event, operand
 from tests.cap_rules import read_cap, texts

@@ -12,7 +12,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from alerting.journal import Change, Journal
+from alerting.incidents.journal import Change, Journal
 from cli.embedded.postgres import EmbeddedPostgres
 from cli.entry import run
 from storage.database import connect

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from alerting.prober import Prober
+from alerting.monitoring.prober import Prober
 from ingest.mqtt.session import MqttSession, SessionOptions
 from outlets.mqtt_connection import BrokerLostError, BrokerOptions, connected
 from runtime.clock import system_clock

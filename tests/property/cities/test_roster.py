@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alerting.roster import on_call, shifts
+from alerting.policy.roster import on_call, shifts
 from tests.rosters import ZONE, at, calendar, plan_of
 from twin.instant import DAY, HOUR, Instant, from_datetime
 from twin.model.duty import Override

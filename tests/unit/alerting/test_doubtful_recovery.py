@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from alerting.case import REPEATS_MAX
+from alerting.incidents.incident_state import REPEATS_MAX
 from tests.alarm_events import returned
 from tests.duty_run import DutyRun, alarm, told
 from twin.instant import HOUR, MINUTE, SECOND

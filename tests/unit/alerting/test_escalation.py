@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from msgspec.structs import replace
 
-from alerting.case import Phase
+from alerting.incidents.incident_state import Phase
 from tests.alarm_events import acknowledged, returned
 from tests.duty_run import INCIDENT, NOON, POLICY, DutyRun, Sent, alarm, duty_plan, told
 from twin.alarms.severity import Severity

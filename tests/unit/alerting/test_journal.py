@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from alerting.journal import Change, Journal
+from alerting.incidents.journal import Change, Journal
 from twin.errors import ServiceError
 
 

@@ -8,7 +8,7 @@ import httpx
 import pytest
 from msgspec.structs import replace
 
-from alerting.links import LINK_PATH, Link, sign
+from alerting.delivery.acknowledge_links import LINK_PATH, Link, sign
 from api.command_desk import command_id
 from api.context import Context
 from tests.alarm_events import acknowledged, alarm_event, incident_event

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from shutil import copytree, ignore_patterns
 
-from alerting.roster import on_call
+from alerting.policy.roster import on_call
 from cities import default_city
 from cities.folder_reader import read_city
 from cities.folder_writer import write_city

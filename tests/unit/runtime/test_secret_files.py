@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from alerting.secrets import Secrets
+from alerting.delivery.channel_secrets import Secrets
 from alerting.settings import AlertingSettings
 from api.settings import ApiSettings
 from cli.failure import ConfigurationError, lines_of

@@ -6,7 +6,7 @@ from msgspec import structs
 
 from tests.alarm_cities import alarm_city, high_water
 from tests.stage_run import StageRun
-from tests.unit.stream.test_alarms import START, kinds, level
+from tests.unit.stream.test_alarm_stage import START, kinds, level
 from twin.instant import MINUTE, SECOND
 
 

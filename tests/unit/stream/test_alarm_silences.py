@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import pytest
 
-from stream.stage import NOTHING
+from stream.engine.stage import NOTHING
 from tests.alarm_cities import alarm_city
 from tests.stage_run import StageRun
-from tests.unit.stream.test_alarms import CANAL, START, kinds, level
+from tests.unit.stream.test_alarm_stage import CANAL, START, kinds, level
 from twin.alarms.rules.rule import Outage, Rule, Selection, Silence, Text
 from twin.alarms.severity import Severity
 from twin.instant import HOUR, MINUTE, SECOND

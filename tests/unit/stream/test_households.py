@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 
-from stream.entities import EntityStage
+from stream.engine.stage import NOTHING, Output
+from stream.entities.entity_stage import EntityStage
 from stream.entity_stages import EntityStages
-from stream.stage import NOTHING, Output
 from tests.changelog import Changelog
 from tests.household_city import household_city
 from twin.instant import MINUTE

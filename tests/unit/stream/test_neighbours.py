@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from stream.areas import AreaStages
+from stream.areas.area_stage import AreaStages
 from stream.entity_stages import EntityStages
 from tests.changelog import Changelog
 from tests.neighbour_town import MODEL, POSTS, ROLLED_UP, Stages

@@ -10,12 +10,12 @@ from prometheus_client import CollectorRegistry
 
 from runtime.kafka import topics
 from runtime.telemetry.tracing import Headers
+from stream.engine.stage import NOTHING, Knowledge
+from stream.engine.transport import Confirmation
+from stream.engine.worker import SEEK_BACK_TRIES_MAX, HoleError, Worker
 from stream.entity_stages import EntityStages
 from stream.metrics import StreamMetrics
 from stream.settings import StreamSettings
-from stream.stage import NOTHING, Knowledge
-from stream.surroundings import Confirmation
-from stream.worker import SEEK_BACK_TRIES_MAX, HoleError, Worker
 from tests.cities import small_city
 from twin.instant import MINUTE
 from twin.model.city_model import CityModel
@@ -208,7 +208,7 @@ async def test_a_hole_that_the_log_cannot_fill_is_passed_over() -> None:
 
 
 async def test_a_hole_that_stays_ends_the_worker(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("stream.worker.SEEK_BACK_DELAY_S", 0.0)
+    monkeypatch.setattr("stream.engine.worker.SEEK_BACK_DELAY_S", 0.0)
     one = worker(Log())
     for _ in range(SEEK_BACK_TRIES_MAX):
         await one.take(record(7))

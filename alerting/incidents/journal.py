@@ -1,0 +1,202 @@
+"""The duty loop's memory: cases, messages and positions in the log, in an SQLite file of its own.
+
+What belongs together is written in one transaction, and a transaction is on the disk when `write` returns
+(`synchronous=FULL`): whatever is done after it is known after a crash. One process at a time has it open.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import sqlite3
+from collections.abc import Iterable, Mapping
+from contextlib import ExitStack, closing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeAlias, TypeVar
+
+import msgspec
+
+from alerting.incidents.incident_state import Case
+from alerting.messages.outgoing_message import Message
+from twin.alarms.messages import AlarmEvent
+from twin.errors import ServiceError
+from twin.instant import Instant
+from twin.model.duty import NOTIFICATIONS, NotificationEvent
+from twin.wire.codec import UNREADABLE
+
+Place: TypeAlias = tuple[str, int]
+"""Topic and partition."""
+
+LAYOUT = 1
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS fact (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS position (
+    topic TEXT NOT NULL, partition INTEGER NOT NULL, next INTEGER NOT NULL, PRIMARY KEY (topic, partition)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS incident (id TEXT PRIMARY KEY, content BLOB NOT NULL);
+CREATE TABLE IF NOT EXISTS alarm (id TEXT PRIMARY KEY, content BLOB NOT NULL);
+CREATE TABLE IF NOT EXISTS message (id TEXT PRIMARY KEY, ended INTEGER, content BLOB NOT NULL);
+CREATE INDEX IF NOT EXISTS message_ended ON message (ended);
+CREATE TABLE IF NOT EXISTS untold (number INTEGER PRIMARY KEY AUTOINCREMENT, event BLOB NOT NULL);
+"""
+
+_encode = msgspec.msgpack.Encoder().encode
+T = TypeVar("T")
+
+
+@dataclass(slots=True)
+class Memory:
+    """What is in the journal, as far as the loop works by it."""
+
+    outage: tuple[Instant, int] | None = None  #: the way is closed since, and how often that was told
+    log: str = ""  #: identity of the log that the positions are of
+    positions: dict[Place, int] = field(default_factory=dict)  #: the next offset to read
+    cases: dict[str, Case] = field(default_factory=dict)
+    alarms: dict[str, AlarmEvent] = field(default_factory=dict)
+    messages: dict[str, Message] = field(default_factory=dict)  #: those that have not ended
+
+
+@dataclass(slots=True)
+class Change:
+    """What one transaction writes."""
+
+    log: str | None = None  #: another log: of positions only those of this change remain
+    outage: tuple[Instant, int] | None = None  #: as in `Memory`; (0, 0): over
+    positions: dict[Place, int] = field(default_factory=dict)
+    cases: dict[str, Case] = field(default_factory=dict)
+    alarms: dict[str, AlarmEvent] = field(default_factory=dict)
+    messages: dict[str, Message] = field(default_factory=dict)
+    ended: dict[str, Instant] = field(default_factory=dict)  #: messages that have ended, and when
+    events: list[NotificationEvent] = field(default_factory=list)
+    dropped_cases: list[str] = field(default_factory=list)
+    dropped_alarms: list[str] = field(default_factory=list)
+    drop_messages_before: Instant | None = None
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing to write."""
+        return self == Change()
+
+
+def _open(path: Path, opened: ExitStack) -> sqlite3.Connection:
+    """Return the database, whose lock is held; `opened` closes both. Raises OSError, sqlite3.Error."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lock = os.open(path.with_suffix(".lock"), os.O_RDWR | os.O_CREAT, 0o600)
+    opened.callback(os.close, lock)
+    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    path.touch(mode=0o600)
+    database = opened.enter_context(closing(sqlite3.connect(path, isolation_level=None)))
+    database.execute("PRAGMA journal_mode = WAL")
+    database.execute("PRAGMA synchronous = FULL")
+    database.executescript(_SCHEMA)
+    return database
+
+
+class Journal:
+    """The file. Raises ServiceError when it cannot be opened, or another process has it."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        with ExitStack() as opened:
+            try:
+                self._database = _open(path, opened)
+            except (OSError, sqlite3.Error) as error:
+                raise ServiceError(
+                    f"the journal of the duty loop at {path} cannot be opened ({error}): one `alerting` at a "
+                    "time has it, on a disk that can be written; LIVETWIN_STATE_DIR says where it is"
+                ) from error
+            found = self._fact("layout")
+            if found not in ("", str(LAYOUT)):
+                raise ServiceError(
+                    f"the journal at {path} has layout {found}, this program reads {LAYOUT}: upgrade the "
+                    "program"
+                )
+            self._set_fact("layout", str(LAYOUT))
+            self._opened = opened.pop_all()
+
+    def read(self) -> Memory:
+        """Return what is remembered."""
+        rows = self._database.execute
+        since, told = map(int, (self._fact("outage") or "0 0").split())
+        return Memory(
+            outage=(since, told) if told else None,
+            log=self._fact("log"),
+            positions={
+                (topic, number): at
+                for topic, number, at in rows("SELECT topic, partition, next FROM position")
+            },
+            cases=self._contents("SELECT id, content FROM incident", Case),
+            alarms=self._contents("SELECT id, content FROM alarm", AlarmEvent),
+            messages=self._contents("SELECT id, content FROM message WHERE ended IS NULL", Message),
+        )
+
+    def write(self, change: Change) -> None:
+        """Write a change; when this returns, it is on the disk."""
+        run, many = self._database.execute, self._database.executemany
+        run("BEGIN IMMEDIATE")
+        try:
+            if change.log is not None:
+                run("DELETE FROM position")
+                self._set_fact("log", change.log)
+            if change.outage is not None:
+                self._set_fact("outage", "{} {}".format(*change.outage))
+            many(
+                "INSERT OR REPLACE INTO position (topic, partition, next) VALUES (?, ?, ?)",
+                [(*place, at) for place, at in change.positions.items()],
+            )
+            self._put("incident", change.cases)
+            self._put("alarm", change.alarms)
+            many(
+                "INSERT OR REPLACE INTO message (id, ended, content) VALUES (?, ?, ?)",
+                [(id, change.ended.get(id), _encode(one)) for id, one in change.messages.items()],
+            )
+            many(
+                "INSERT INTO untold (event) VALUES (?)",
+                [(NOTIFICATIONS.encode(one),) for one in change.events],
+            )
+            many("DELETE FROM incident WHERE id = ?", [(id,) for id in change.dropped_cases])
+            many("DELETE FROM alarm WHERE id = ?", [(id,) for id in change.dropped_alarms])
+            if change.drop_messages_before is not None:
+                run("DELETE FROM message WHERE ended < ?", (change.drop_messages_before,))
+            run("COMMIT")
+        except BaseException:
+            run("ROLLBACK")
+            raise
+
+    def untold(self, limit: int) -> list[tuple[int, bytes]]:
+        """Return the oldest records that `notifications` does not hold yet, by number, at most `limit`."""
+        found = self._database.execute("SELECT number, event FROM untold ORDER BY number LIMIT ?", (limit,))
+        return list(found)
+
+    def told(self, numbers: Iterable[int]) -> None:
+        """Forget records that the log has confirmed."""
+        self._database.executemany("DELETE FROM untold WHERE number = ?", [(one,) for one in numbers])
+
+    def close(self) -> None:
+        """Let another process have it."""
+        self._opened.close()
+
+    def _put(self, table: str, contents: Mapping[str, msgspec.Struct]) -> None:
+        self._database.executemany(
+            f"INSERT OR REPLACE INTO {table} (id, content) VALUES (?, ?)",  # noqa: S608
+            [(id, _encode(one)) for id, one in contents.items()],
+        )
+
+    def _contents(self, statement: str, kind: type[T]) -> dict[str, T]:
+        decode = msgspec.msgpack.Decoder(kind).decode
+        try:
+            return {id: decode(content) for id, content in self._database.execute(statement)}
+        except UNREADABLE as error:
+            raise ServiceError(
+                f"the journal at {self._path} holds what this program cannot read ({error}): upgrade it, "
+                "or go back to the one that wrote it"
+            ) from error
+
+    def _fact(self, name: str) -> str:
+        row = self._database.execute("SELECT value FROM fact WHERE name = ?", (name,)).fetchone()
+        return row[0] if row is not None else ""
+
+    def _set_fact(self, name: str, value: str) -> None:
+        self._database.execute("INSERT OR REPLACE INTO fact (name, value) VALUES (?, ?)", (name, value))

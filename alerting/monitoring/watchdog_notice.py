@@ -1,0 +1,63 @@
+"""What the watchdog's contact is told: the way to the duty loop is closed, still closed, open again. Pure."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from alerting.incidents.incident_state import Send
+from alerting.messages.message_text import Wording
+from alerting.messages.outgoing_message import Message
+from alerting.messages.phrases import time_text
+from twin.alarms.severity import Severity
+from twin.instant import HOUR, Duration, Instant
+from twin.model.city_model import CityModel
+
+CONTACT = "watchdog"
+INCIDENT = "livetwin-watchdog"
+
+TOLD_EVERY: Duration = HOUR
+"""While it is closed it is told again; nobody can acknowledge it."""
+
+_CLOSED = (
+    "{city}: no alarm gets through",
+    "LiveTwin sends itself an observation each minute. Since {time} none has come through to the duty loop: "
+    "alarms are not noticed. Look at the broker, at Kafka, and at the roles ingest and stream.",
+    "LiveTwin stuurt zichzelf elke minuut een waarneming. Sinds {time} komt er geen meer aan bij de "
+    "alarmering: alarmen worden niet opgemerkt. Kijk naar de broker, naar Kafka en naar ingest en stream.",
+)
+_OPEN = (
+    "{city}: alarms get through again",
+    "Observations come through to the duty loop again. None did since {time}.",
+    "Waarnemingen komen weer aan bij de alarmering. Sinds {time} kwam er geen door.",
+)
+
+
+def watchdog_message(
+    model: CityModel, what: Literal["closed", "open"], since: Instant, number: int, now: Instant
+) -> Message | None:
+    """Return what the plan's watchdog contact is told, for the `number`th time; None where there is none."""
+    if model.duty.watchdog is None:
+        return None
+    channel, _ = model.duty.watchdog
+    title, english, dutch = _CLOSED if what == "closed" else _OPEN
+    time = time_text(since, model)
+    title = title.format(city=model.city.name)
+    said = Wording(
+        title=title,
+        body="\n\n".join(text.format(time=time) for text in (english, dutch)),
+        short=f"{title} ({time})",
+        language="en",
+        severity=Severity.CRITICAL if what == "closed" else Severity.CLEARED,
+        answer_label="",
+    )
+    send = Send(
+        notification="~".join((INCIDENT, "0", str(number), CONTACT, channel, what, str(since))),
+        incident=INCIDENT,
+        kind="watchdog",
+        round=0,
+        step=number,
+        contact=CONTACT,
+        channel=channel,
+        due_time=now,
+    )
+    return Message(send=send, wording=said, due=now)

@@ -1,0 +1,3 @@
+"""Who is notified, when and over which channel: routing, roster and escalation as pure functions; no I/O and
+no text.
+"""

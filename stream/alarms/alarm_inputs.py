@@ -1,0 +1,167 @@
+"""What the stages of entities and areas tell that of alarms: points that rules look at, and signs of life.
+
+Nothing of an entity is told that no rule looks at. What is told twice, after a crash, has the same revision
+and changes nothing.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+
+from runtime.kafka import topics
+from stream.engine.stage import Output, chunks
+from twin.alarms.evaluation.operand_points import property_points
+from twin.alarms.evaluation.shared_dependency import Supplies, supplies_of
+from twin.alarms.evaluation.silence import heard_every
+from twin.alarms.messages import ALARM_INPUTS, AlarmInputBatch, Carried, Heard, Points
+from twin.alarms.rules.operand import SIZES, Point, Series
+from twin.alarms.rules.rule_index import Bindings
+from twin.alarms.window_points import derived_point, window_point
+from twin.instant import INSTANT_MIN, Duration, Instant
+from twin.model.city_model import CityModel
+from twin.model.observation import Observation
+from twin.model.sensor import Datastream
+from twin.state.derived_state import DerivedState, DerivedValue
+from twin.state.entity_state import EntityState
+from twin.state.window import Aggregate
+from twin.wire.codec import VERSION
+from twin.wire.messages import Update, partition_of
+from twin.wire.probe import Probe
+
+
+@dataclass(slots=True)
+class AlarmFeed:
+    """Collects what one record makes a stage tell the stage of alarms; emptied by `outputs`."""
+
+    bindings: Bindings
+    supplies: Supplies
+    revision: int = 0
+    probes: list[Probe] = field(default_factory=list)  #: that came by, to be passed on behind all else
+    _points: dict[Series, dict[Instant, Point]] = field(default_factory=dict)
+    _heard: list[Heard] = field(default_factory=list)
+    _carried: list[Carried] = field(default_factory=list)
+    _begun: Instant = INSTANT_MIN
+    # When what was told last, by entity and sensor. Not state: it spares records.
+    _told: dict[tuple[str, str], tuple[Instant, Instant]] = field(default_factory=dict)
+
+    @property
+    def model(self) -> CityModel:
+        """The model whose rules it is for."""
+        return self.bindings.model
+
+    def windows_of(self, entity: str) -> list[tuple[str, Duration]]:
+        """Return the windows that rules look at, by property and size."""
+        return [
+            (one.name, SIZES[one.over]) for one in self.bindings.series_of(entity) if one.over != "instant"
+        ]
+
+    def observed(self, entity: str, property: str, state: EntityState, since: Instant) -> None:
+        """Tell what a property was at each time from a phenomenon time on."""
+        series = self.bindings.listened_to(entity, property)
+        if series is not None:
+            self._add(series, property_points(state, property, since, self.model))
+
+    def closed(self, entity: str, property: str, aggregate: Aggregate, derived: DerivedState) -> None:
+        """Tell a closed window."""
+        trail = derived.trails.get(property, {}).get(aggregate.size)
+        if trail is None:
+            return
+        for series in self.bindings.windows_of(entity, property, aggregate.size):
+            point = window_point(series, aggregate, trail, self.model.properties[property])
+            if point is not None:
+                self._add(series, [point])
+
+    def derived(self, entity: str, value: DerivedValue) -> None:
+        """Tell a derived value of an entity.
+
+        One that is told again because its inputs have failed since was right at its time: it stands until it
+        speaks for the present no more, and no alarm is taken back.
+        """
+        series = self.bindings.listened_to(entity, value.name)
+        if value.last_good is None and series is not None:
+            self._add(
+                series, [derived_point(value.value, value.phenomenon_time, value.flags, value.interval)]
+            )
+
+    def rolled_up(self, update: Update) -> None:
+        """Tell a value of an area, as `derived` does."""
+        series = self.bindings.listened_to(update.entity, update.property)
+        if update.last_good is None and series is not None:
+            point = derived_point(update.value, update.phenomenon_time, update.flags, update.interval)
+            self._add(series, [point])
+
+    def heard(self, datastream: Datastream, newest: Observation, now: Instant) -> None:
+        """Tell that a sensor spoke, where a rule listens for that."""
+        sensor = self.model.sensors.get(datastream.sensor)
+        if sensor is None or not self.bindings.listens:
+            return
+        key = datastream.entity, sensor.id
+        told_at, known = self._told.get(key, (INSTANT_MIN, INSTANT_MIN))
+        # Windows fall due between two messages: old news must not keep the next message from being told.
+        if newest.phenomenon_time <= known or now - told_at < heard_every(sensor):
+            return
+        self._told[key] = now, newest.phenomenon_time
+        self._heard.append(Heard(*key, newest.received_time, newest.phenomenon_time))
+        for supply in supplies_of(sensor):
+            owner = self.supplies.entity_of(supply)
+            if owner:
+                self._carried.append(Carried(owner, supply, sensor.id, newest.received_time))
+
+    def retell(self, entity: str, state: EntityState) -> None:
+        """Tell all that is kept of an entity, at the beginning of a log."""
+        known = [one for id in state.datastreams if (one := self.model.datastreams.get(id)) is not None]
+        for property in sorted({one.property for one in known}):
+            self.observed(entity, property, state, INSTANT_MIN)
+        for datastream in known:
+            newest = state.datastreams[datastream.id].newest
+            self._begun = max(self._begun, newest.received_time)
+            self.heard(datastream, newest, newest.received_time)
+
+    def _add(self, series: Series, points: list[Point]) -> None:
+        if points:
+            known = self._points.setdefault(series, {})
+            known.update((one.time, one) for one in points)
+
+    def outputs(self, partition: int, partitions: int, now: Instant, *, clock: bool) -> list[Output]:
+        """Return the records, and forget what is in them; with `clock`, one tells the time at least."""
+        content: defaultdict[int, _Content] = defaultdict(_Content)
+        for series, found in self._points.items():
+            points = Points(series, self.revision, tuple(found[time] for time in sorted(found)))
+            for number in {partition_of(one, partitions) for one in self.bindings.listeners(series)}:
+                content[number].points.append(points)
+        for heard in self._heard:
+            content[partition_of(heard.entity, partitions)].heard.append(heard)
+        for carried in self._carried:
+            content[partition_of(carried.entity, partitions)].carried.append(carried)
+        if now == INSTANT_MIN:  # the beginning of a log: no record has told the time yet
+            now = self._begun
+        probes, self.probes = tuple(self.probes), []
+        self._points, self._heard, self._carried = {}, [], []
+        outputs = [
+            Output(topics.ALARM_INPUTS, number, ALARM_INPUTS.encode(batch))
+            for number in sorted(content)
+            for batch in content[number].batches(now)
+        ]
+        if clock:
+            tick = AlarmInputBatch(VERSION, now, True)
+            outputs.append(Output(topics.ALARM_INPUTS, partition, ALARM_INPUTS.encode(tick)))
+        if probes:
+            passed_on = AlarmInputBatch(VERSION, now, False, probes=probes)
+            outputs.append(Output(topics.ALARM_INPUTS, partition, ALARM_INPUTS.encode(passed_on)))
+        return outputs
+
+
+@dataclass(slots=True)
+class _Content:
+    """What one partition is told."""
+
+    points: list[Points] = field(default_factory=list)
+    heard: list[Heard] = field(default_factory=list)
+    carried: list[Carried] = field(default_factory=list)
+
+    def batches(self, now: Instant) -> list[AlarmInputBatch]:
+        found = [AlarmInputBatch(VERSION, now, False, points=tuple(part)) for part in chunks(self.points)]
+        found += [AlarmInputBatch(VERSION, now, False, heard=tuple(part)) for part in chunks(self.heard)]
+        found += [AlarmInputBatch(VERSION, now, False, carried=tuple(part)) for part in chunks(self.carried)]
+        return found

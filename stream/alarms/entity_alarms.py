@@ -1,0 +1,153 @@
+"""The desk of an entity's alarms: where they are found, described, set aside and turned on and off. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from stream.alarms.alarm_content import AlarmContent
+from twin.alarms.alarm import Alarm, Explanation, Moment
+from twin.alarms.evaluation.shared_dependency import Supplies, missed_from, supplies_of
+from twin.alarms.messages import AlarmEvent, Out, alarm_id
+from twin.alarms.rule_error import RULE_ERROR, rule_error
+from twin.alarms.rules.rule import Rule
+from twin.alarms.rules.rule_index import Bindings, BoundRule
+from twin.alarms.severity import Severity
+from twin.alarms.state_machine import AlarmState
+from twin.instant import Instant
+from twin.model.city_model import CityModel
+from twin.model.sensor import Sensor
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What an evaluation needs beside the entity's own content."""
+
+    bindings: Bindings
+    supplies: Supplies
+    outs: Mapping[str, Out]
+    resumed: Instant
+    moment: Moment
+
+    @property
+    def model(self) -> CityModel:
+        """The model whose rules are evaluated."""
+        return self.bindings.model
+
+
+class AlarmDesk:
+    """The alarms of one entity at one moment."""
+
+    def __init__(self, entity: str, content: AlarmContent, around: Surroundings) -> None:
+        self.entity = entity
+        self.content = content
+        self.around = around
+        self.model = around.model
+        self.moment = around.moment
+
+    def alarm(self, rule: Rule, sensor: str = "") -> Alarm:
+        """Return the alarm of a rule, described as the rule has it now."""
+        id = alarm_id(rule.id, self.entity, sensor)
+        alarm = self.content.alarms.get(id)
+        if alarm is None:
+            alarm = self.content.alarms[id] = Alarm(id, rule.id, self.entity, sensor)
+            if not rule.enabled:
+                alarm.state = (
+                    AlarmState.OUT_OF_SERVICE
+                )  # Nobody has heard of it, so there is nothing to tell.
+        alarm.describe(rule, self._area(rule))
+        return alarm
+
+    def _area(self, rule: Rule) -> str:
+        """Return the area whose incident an alarm of this entity belongs to."""
+        entities = self.model.entities
+        entity = entities.get(self.entity)
+        places = self.around.bindings.ancestors(entity) if entity is not None else [self.entity]
+        fitting = (one for one in places if one in entities and entities[one].type == rule.incident_area)
+        return next(fitting, places[-1])
+
+    @property
+    def name(self) -> str:
+        """The entity's name, for people."""
+        entity = self.model.entities.get(self.entity)
+        return entity.name if entity is not None else self.entity
+
+    def turn(self, alarm: Alarm, severity: int, said: Explanation, time: Instant) -> list[AlarmEvent]:
+        """Raise an alarm at an event time, or, with severity 0, let it return."""
+        cause = self.moment.at(time)
+        if severity:
+            return alarm.raise_(Severity(severity), said, cause)
+        return alarm.end(said, cause)
+
+    def errs(self, bound: BoundRule, error: str) -> list[AlarmEvent]:
+        """Raise the alarm that says that a rule cannot be evaluated here, or let it return."""
+        id = alarm_id(RULE_ERROR, self.entity, bound.rule.id)
+        known = self.content.alarms.get(id)
+        if bool(error) == (known is not None and known.active):
+            return []
+        alarm = self.alarm(rule_error(bound.rule), bound.rule.id)
+        text = error or "it can be evaluated again"
+        said = Explanation(
+            (),
+            f"Rule {bound.rule.id}, {self.name}: {text}.",
+            f"Regel {bound.rule.id}, {self.name}: {text}.",
+        )
+        return self.turn(alarm, Severity.MAJOR if error else 0, said, self.moment.now)
+
+    def suppressed(self, alarm: Alarm) -> list[AlarmEvent]:
+        """Silence an alarm by design before it is raised, where it says nothing new."""
+        return alarm.suppress(self._suppressor(alarm), self.moment.at(self.moment.now))
+
+    def _suppressor(self, alarm: Alarm) -> str:
+        sensor = self.model.sensors.get(alarm.sensor)
+        now = self.moment.now
+        if sensor is not None:
+            for out in self._outs_of(sensor):
+                if out.alarm != alarm.id and (
+                    out.since is not None or now < self._awaited_until(sensor, out)
+                ):
+                    return out.alarm
+            if any(one.sensor == sensor.id and one.start <= now < one.end for one in self.model.maintenance):
+                return "maintenance"
+        return ""
+
+    def _outs_of(self, sensor: Sensor) -> Iterator[Out]:
+        """Yield what is known of the supplies of a sensor that are or were out."""
+        outs = self.around.outs
+        yield from (outs[supply] for supply in supplies_of(sensor) if supply in outs)
+
+    def _awaited_until(self, sensor: Sensor, out: Out) -> Instant:
+        """Return until when a sensor may keep silent whose supply works again: until it misses a report.
+
+        Those of a gateway that comes back report one after the other, not with it.
+        """
+        life = self.content.lives.get(sensor.id)
+        is_heard = life is not None and life.received_time >= out.last
+        return out.last if is_heard else missed_from(out.last, sensor)
+
+    def aside_until(self, alarm: Alarm) -> Iterator[Instant]:
+        """Yield when an alarm may be set aside, or taken up again, by time alone."""
+        if alarm.shelved_until is not None:
+            yield alarm.shelved_until
+        sensor = self.model.sensors.get(alarm.sensor)
+        if sensor is not None:
+            times = [self._awaited_until(sensor, out) for out in self._outs_of(sensor) if out.since is None]
+            for one in self.model.maintenance:
+                if one.sensor == alarm.sensor:
+                    times += (one.start, one.end)
+            yield from (time for time in times if time > self.moment.now)
+
+    def keep_aside(self, alarm: Alarm) -> list[AlarmEvent]:
+        """End what sets an alarm aside, or begin it, as time goes by."""
+        events: list[AlarmEvent] = []
+        now = self.moment.now
+        if (
+            alarm.state == AlarmState.SHELVED
+            and alarm.shelved_until is not None
+            and alarm.shelved_until <= now
+        ):
+            found = alarm.unshelve(self.moment.at(alarm.shelved_until))
+            events += [found] if isinstance(found, AlarmEvent) else []
+        if alarm.is_worth_keeping and (alarm.active or alarm.suppressed_by):
+            events += alarm.suppress(self._suppressor(alarm), self.moment.at(now))
+        return events

@@ -1,0 +1,246 @@
+"""The second stage: what entities tell their areas becomes the values of areas, up to the city. Pure.
+
+What neighbours find out about an entity goes back to it as a verdict on its own log, `observations`.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from operator import attrgetter
+
+import msgspec
+
+from runtime.kafka import topics
+from stream.alarms.alarm_inputs import AlarmFeed
+from stream.alarms.rule_index_cache import ModelBindings
+from stream.engine.buckets import Buckets, Entry
+from stream.engine.stage import (
+    Applied,
+    Knowledge,
+    Output,
+    alarm_revision,
+    chunks,
+    log_time,
+    revision_base,
+    update_outputs,
+    window_revision,
+)
+from twin.datastream_snapshot import LastGood
+from twin.instant import Instant
+from twin.model.city_model import CityModel
+from twin.quality.neighbour_verdict import Verdict
+from twin.quality.quality_flags import QualityFlag, takes_part
+from twin.state.area_state import PREFIX, AreaState, RolledUp
+from twin.state.freshness import interval_of
+from twin.wire.codec import VERSION
+from twin.wire.messages import (
+    AREA_INPUTS,
+    AreaInput,
+    AreaInputBatch,
+    Update,
+    UpdateKind,
+    encode_verdicts,
+    partition_of,
+)
+
+
+class AreaSnapshot(msgspec.Struct, array_like=True, frozen=True):
+    """An area in a checkpoint."""
+
+    area: str
+    state: AreaState
+
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(AreaSnapshot).decode
+
+_AREA_AND_NAME = attrgetter("area", "name")
+
+
+class AreaKind:
+    """How areas are made, encoded and decoded."""
+
+    def new(self) -> AreaState:
+        """Return an area of which nothing is known."""
+        return AreaState()
+
+    def encode(self, name: str, content: AreaState) -> bytes:
+        """Return an area as MessagePack."""
+        return _encode(AreaSnapshot(name, content))
+
+    def decode(self, data: msgspec.Raw) -> tuple[str, AreaState]:
+        """Return the area that `encode` was given."""
+        one = _decode(data)
+        return one.area, one.state
+
+
+class AreaStage:
+    """The areas of one partition of `area-inputs`."""
+
+    def __init__(self, buckets: Buckets[AreaState], options: AreaStages, partition: int) -> None:
+        self._buckets = buckets
+        self._options = options
+        self._partitions = options.partitions
+        self._partition = partition
+
+    @property
+    def offset(self) -> int:
+        """Return the offset of the last applied record."""
+        return self._buckets.offset
+
+    def open(self, knowledge: Knowledge, model: CityModel) -> list[Output]:
+        """Return nothing: what entities tell their areas comes with the log."""
+        return []
+
+    def apply(self, offset: int, batch: AreaInputBatch | None, model: CityModel) -> Applied:
+        """Take in the record at `offset`; None is one that could not be read."""
+        if batch is None:
+            self._buckets.reach(offset, self._buckets.time)
+            return Applied([], Counter(), 0)
+        now = log_time(self._buckets.time, batch.time)
+        changed: defaultdict[str, set[str]] = defaultdict(set)
+        for one in batch.inputs:
+            if one.area not in model.entities or self._buckets.has_applied(one.area, offset):
+                continue
+            if self._buckets.content(one.area).take(one):
+                changed[one.area].add(one.name)
+        updates: list[Update] = []
+        inputs: list[AreaInput] = []
+        verdicts: list[Verdict] = []
+        for area in sorted(changed):
+            state = self._buckets.content(area)
+            before = state.revision = max(state.revision, revision_base(model))
+            news = state.tell(area, changed[area], model, window_revision(now, model))
+            verdicts += news.verdicts
+            inputs += news.passed_on
+            parent = model.entities[area].parent
+            for number, rolled in enumerate(news.values, start=before + 1):
+                updates.append(_update(area, number, rolled, now, model))
+                if parent is not None:
+                    inputs.append(_input(parent, area, rolled, number))
+        self._buckets.reach(offset, now)
+        outputs = update_outputs(updates, self._partition)
+        outputs += area_outputs(inputs, now, self._partitions)
+        outputs += verdict_outputs(verdicts, now, self._partitions)
+        return Applied(outputs + self._alarm_inputs(updates, model, now), Counter(), 0)
+
+    def _alarm_inputs(self, updates: list[Update], model: CityModel, now: Instant) -> list[Output]:
+        feed = AlarmFeed(*self._options.bindings.of(model), alarm_revision(now, model))
+        for update in updates:
+            feed.rolled_up(update)
+        return feed.outputs(self._partition, self._partitions, now, clock=False)
+
+    def entries(self) -> Iterator[Entry]:
+        """Yield the entries of a checkpoint, as `Buckets.entries` does."""
+        return self._buckets.entries()
+
+
+@dataclass(frozen=True, slots=True)
+class AreaStages:
+    """Makes the stage of each partition of `area-inputs`."""
+
+    log: str
+    partitions: int
+    buckets: int
+    bindings: ModelBindings = field(default_factory=ModelBindings)
+    topic: str = topics.AREA_INPUTS
+
+    def restored(
+        self, partition: int, position: bytes | None, bucket: Callable[[int], bytes | None]
+    ) -> AreaStage | None:
+        """Return the stage as a checkpoint of this log has it, or None when there is none."""
+        buckets = Buckets.restored(AreaKind(), self.log, self.buckets, position, bucket)
+        return AreaStage(buckets, self, partition) if buckets is not None else None
+
+    def seeded(self, partition: int, knowledge: Knowledge, model: CityModel) -> AreaStage:
+        """Return the stage at the beginning of a log: every entity tells its area again, with it."""
+        buckets = Buckets(AreaKind(), self.log, self.buckets)
+        buckets.seed(
+            (entity, AreaState(revision))
+            for entity, revision in knowledge.area_revisions.items()
+            if partition_of(entity, self.partitions) == partition
+        )
+        return AreaStage(buckets, self, partition)
+
+    def read(self, value: bytes) -> AreaInputBatch:
+        """Return what a record holds; raise MessageError when this version cannot read it."""
+        return AREA_INPUTS.decode(value)
+
+    def missing(self, batch: AreaInputBatch, model: CityModel) -> bool:
+        """Whether a record speaks of areas that the model does not know."""
+        return any(one.area not in model.entities for one in batch.inputs)
+
+
+def area_outputs(inputs: list[AreaInput], now: Instant, partitions: int) -> list[Output]:
+    """Return records that tell these inputs to their areas; those of one area and name together, in order.
+
+    An area judges all that it was told by a name as soon as one record tells it something: so a name that is
+    spread over many records would be judged many times.
+    """
+    by_partition: defaultdict[int, list[AreaInput]] = defaultdict(list)
+    for one in sorted(inputs, key=_AREA_AND_NAME):
+        by_partition[partition_of(one.area, partitions)].append(one)
+    return [
+        Output(topics.AREA_INPUTS, partition, AREA_INPUTS.encode(AreaInputBatch(VERSION, now, tuple(part))))
+        for partition, found in sorted(by_partition.items())
+        for part in chunks(found)
+    ]
+
+
+def verdict_outputs(verdicts: list[Verdict], now: Instant, partitions: int) -> list[Output]:
+    """Return observation records that tell these verdicts to their entities, in order."""
+    by_partition: defaultdict[int, list[Verdict]] = defaultdict(list)
+    for one in verdicts:
+        by_partition[partition_of(one.entity, partitions)].append(one)
+    return [
+        Output(topics.OBSERVATIONS, partition, encode_verdicts(part, now))
+        for partition, found in sorted(by_partition.items())
+        for part in chunks(found)
+    ]
+
+
+def _update(area: str, revision: int, rolled: RolledUp, now: Instant, model: CityModel) -> Update:
+    return Update(
+        area,
+        PREFIX + rolled.name,
+        revision,
+        rolled.value,
+        rolled.phenomenon_time,
+        now,
+        rolled.flags,
+        (),
+        None,
+        UpdateKind.INDICATOR,
+        last_good=_last_good(rolled),
+        deviating=tuple(
+            one.id for entity in rolled.left_out for one in model.datastreams_of(entity, rolled.name)
+        ),
+        count=rolled.weight,
+        interval=interval_of(rolled.valid_until - rolled.phenomenon_time),
+    )
+
+
+def _last_good(rolled: RolledUp) -> LastGood | None:
+    """Return what stands beside a value whose inputs failed: itself, as far as it is known to have been good.
+
+    Where the area above had to judge, the value may be one that the verdict came too late for.
+    """
+    if takes_part(rolled.flags) or rolled.flags & int(QualityFlag.DISAGREES):
+        return None
+    return LastGood(rolled.value, rolled.phenomenon_time)
+
+
+def _input(parent: str, area: str, rolled: RolledUp, revision: int) -> AreaInput:
+    return AreaInput(
+        parent,
+        area,
+        rolled.name,
+        rolled.value if takes_part(rolled.flags) else None,
+        rolled.phenomenon_time,
+        rolled.flags,
+        rolled.weight,
+        rolled.valid_until,
+        revision,
+    )

@@ -1,0 +1,47 @@
+"""What the stream tells of followed messages: when a stage took in a record that carries some."""
+
+from __future__ import annotations
+
+from runtime.clock import Clock
+from runtime.telemetry.tracing import Headers, Span, Tracer, context_of
+from stream.engine.transport import Record
+
+
+class RecordTrace:
+    """The way of one record through a stage; what the stage sends meanwhile goes on with it."""
+
+    def __init__(self, span: Span, clock: Clock) -> None:
+        self._span = span
+        self._clock = clock
+        self.headers: Headers = span.context.headers
+
+    def end(self, outputs: int) -> None:
+        """Note that the record is applied, and its outputs are with the producer."""
+        self._span.end(self._clock(), {"livetwin.outputs": outputs})
+
+
+class StreamTraces:
+    """Goes on with the traces of records."""
+
+    def __init__(self, tracer: Tracer, clock: Clock) -> None:
+        self._tracer = tracer
+        self._clock = clock
+
+    def taken(self, topic: str, record: Record) -> RecordTrace | None:
+        """Begin to tell what a record does; None when it carries no followed message."""
+        parent = context_of(record.headers)
+        if parent is None:
+            return None
+        span = self._tracer.begin(
+            f"apply {topic}",
+            "consumer",
+            self._clock(),
+            parent,
+            attributes={
+                "messaging.system": "kafka",
+                "messaging.destination.name": topic,
+                "messaging.destination.partition.id": str(record.partition),
+                "messaging.kafka.offset": record.offset,
+            },
+        )
+        return RecordTrace(span, self._clock)

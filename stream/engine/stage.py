@@ -1,0 +1,178 @@
+"""A stage: what happens to the records of one topic. Pure: bytes in, records to send out."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from types import MappingProxyType
+from typing import NamedTuple, Protocol, TypeVar
+
+from runtime.kafka import topics
+from stream.engine.buckets import Entry
+from twin.alarms.evaluation.baseline import Usual
+from twin.alarms.messages import AlarmEvent, IncidentEvent
+from twin.alarms.rules.operand import Series
+from twin.instant import DAY, SECOND, Instant
+from twin.model.city_model import CityModel
+from twin.model.observation import Observation, Outcome
+from twin.privacy.cohort import Past
+from twin.state.window import Aggregate
+from twin.wire.codec import VERSION
+from twin.wire.messages import UPDATES, Repair, Update, UpdateBatch
+
+
+class Output(NamedTuple):
+    """A record to send."""
+
+    topic: str
+    partition: int
+    value: bytes
+
+
+class Applied(NamedTuple):
+    """What one record did."""
+
+    outputs: list[Output]
+    outcomes: Counter[Outcome]
+    unknown: int  #: observations of datastreams that the model does not have
+
+
+K = TypeVar("K")
+B_contra = TypeVar("B_contra", contravariant=True)
+"""What the records of a topic hold."""
+
+
+class Stage(Protocol[B_contra]):
+    """The state of one partition of one topic, whose records hold a batch. Owned by one worker."""
+
+    @property
+    def offset(self) -> int:
+        """Return the offset of the last applied record."""
+        ...
+
+    def open(self, knowledge: Knowledge, model: CityModel) -> list[Output]:
+        """Return what is told at the beginning of a log, before its first record."""
+        ...
+
+    def apply(self, offset: int, batch: B_contra | None, model: CityModel) -> Applied:
+        """Take in the record at `offset`; None is one that could not be read."""
+        ...
+
+    def entries(self) -> Iterator[Entry]:
+        """Yield the entries of a checkpoint; records may be applied between two of them."""
+        ...
+
+
+class Knowledge(NamedTuple):
+    """What the database knows when a log begins."""
+
+    #: the newest of each datastream, as many as a state keeps, ascending by phenomenon time
+    observations: list[Observation]
+    truncated: frozenset[int]  #: datastreams that have older observations than these
+    aggregates: list[Aggregate]  #: the windows of ten minutes and of an hour that indicators look back to
+    repairs: list[Repair]  #: hours with closed windows of which no aggregate is stored
+    revisions: dict[str, int]  #: entity → the last revision that was stored
+    area_revisions: dict[str, int]  #: the same, of rolled-up values
+    #: (entity, property) → value, phenomenon time and flags as they were last stored
+    told: dict[tuple[str, str], tuple[float, Instant, int]]
+    #: datastream → value, phenomenon time and flags as they were last stored
+    states: dict[int, tuple[float, Instant, int]]
+    derived: list[Update]  #: derived values of entities as they were last stored
+    #: (entity, property) → the connections of the published sum that was last stored, and its window
+    cohorts: dict[tuple[str, str], Past]
+    alarms: Sequence[AlarmEvent] = ()  #: each alarm as it was last stored
+    incidents: Sequence[
+        IncidentEvent
+    ] = ()  #: the last incident of each cause and area, as it was last stored
+    usual: Mapping[Series, Usual] = MappingProxyType({})  #: of the series that rules learn from
+
+
+NOTHING = Knowledge([], frozenset(), [], [], {}, {}, {}, {}, [], {})
+"""What a database knows that nothing was ever stored in. Nobody changes what is in it."""
+
+
+class StageKind(Protocol[K]):
+    """Makes the stages of one topic."""
+
+    @property
+    def topic(self) -> str:
+        """Return the topic whose records the stages take."""
+        ...
+
+    def restored(
+        self, partition: int, position: bytes | None, bucket: Callable[[int], bytes | None]
+    ) -> Stage[K] | None:
+        """Return the stage as a checkpoint of this log has it, or None when there is none."""
+        ...
+
+    def seeded(self, partition: int, knowledge: Knowledge, model: CityModel) -> Stage[K]:
+        """Return the stage at the beginning of a log."""
+        ...
+
+    def read(self, value: bytes) -> K:
+        """Return what a record holds; raise MessageError when this version cannot read it."""
+        ...
+
+    def missing(self, batch: K, model: CityModel) -> bool:
+        """Whether a record speaks of what the model does not know."""
+        ...
+
+
+def log_time(before: Instant, time: Instant) -> Instant:
+    """Return the log time of a record: strictly rising, whatever the clocks of those who write."""
+    return max(before + 1, time)
+
+
+def revision_base(model: CityModel) -> int:
+    """Return the revision above which everything is told by a model.
+
+    A crash soon after the model has changed replays records by the new one that were told by the old one
+    already. What is told then must outrank that: revisions of a later version are greater than all of an
+    earlier one, of which there are at most 4 billion for an entity.
+    """
+    return max(0, model.version - 1) << 32
+
+
+def window_revision(now: Instant, model: CityModel) -> int:
+    """Return the revision of windows and judgements that are told at a log time by a model."""
+    return now + max(0, model.version - 1)
+
+
+# More than what is replayed after a crash can span, also while a long outage is being caught up with.
+_VERSION_STEP = 2 * DAY
+
+
+def alarm_revision(now: Instant, model: CityModel) -> int:
+    """Return the least revision of what is told of alarms at a log time by a model.
+
+    Records of alarms follow each other by a microsecond. So that a replay by a later model outranks all that
+    was told by the earlier one, and does not share revisions with it, versions are days apart.
+    """
+    return now + max(0, model.version - 1) * _VERSION_STEP
+
+
+def is_due(before: Instant, now: Instant) -> bool:
+    """Whether a second of log time began between two records: then windows and derived values are told."""
+    return now // SECOND != before // SECOND
+
+
+# A record of 1,000 updates of an area with 60 meters is about 450 kB, below Kafka's default of 1 MB; other
+# items are smaller.
+RECORD_ITEMS_MAX = 1_000
+
+
+def update_outputs(updates: Sequence[Update], partition: int) -> list[Output]:
+    """Return the records that tell these updates, in order."""
+    return [
+        Output(topics.UPDATES, partition, UPDATES.encode(UpdateBatch(VERSION, tuple(part))))
+        for part in chunks(updates)
+    ]
+
+
+T = TypeVar("T")
+
+
+def chunks(items: Sequence[T]) -> Iterator[Sequence[T]]:
+    """Yield parts that fit into a record each."""
+    for start in range(0, len(items), RECORD_ITEMS_MAX):
+        yield items[start : start + RECORD_ITEMS_MAX]

@@ -1,0 +1,130 @@
+"""Seeding: the state of entities at the beginning of a log, made again from what was stored. Pure."""
+
+from __future__ import annotations
+
+from storage.knowledge import StoredKnowledge
+from stream.engine.stage import Knowledge, revision_base
+from stream.entities.entity_content import EntityContent
+from twin.indicators.registry import REGISTRY
+from twin.instant import Duration, Instant
+from twin.model.city_model import CityModel
+from twin.model.observation import Observation
+from twin.privacy.cohort import Cohort, Past
+from twin.privacy.household_sum import WINDOW, HouseholdSum
+from twin.state.area_state import PREFIX
+from twin.state.combination import PropertyState
+from twin.state.datastream_state import DatastreamState
+from twin.state.derived_state import remembered, wanted_of
+from twin.state.entity_state import Change
+from twin.wire.messages import Repair, Update, UpdateKind
+
+
+def knowledge_of(stored: StoredKnowledge) -> Knowledge:
+    """Return what is stored as the stages start from it."""
+    areas: dict[str, int] = {}
+    told: dict[tuple[str, str], tuple[float, Instant, int]] = {}
+    cohorts: dict[tuple[str, str], Past] = {}
+    derived: list[Update] = []
+    for update in stored.state.updates:
+        place = update.entity, update.property
+        if update.property.startswith(PREFIX):
+            areas[update.entity] = max(update.revision, areas.get(update.entity, 0))
+        elif update.kind is UpdateKind.INDICATOR:
+            derived.append(update)
+            if update.datastreams:
+                cohorts[place] = Past(update.datastreams, update.phenomenon_time - WINDOW)
+        else:
+            told[place] = update.value, update.phenomenon_time, update.flags
+    return Knowledge(
+        stored.observations,
+        stored.truncated,
+        stored.aggregates,
+        [Repair(datastream, hour) for datastream, hour in stored.hours],
+        stored.state.revisions,
+        areas,
+        told,
+        {one.datastream: _state(one) for one in stored.state.datastreams},
+        derived,
+        cohorts,
+        stored.alarms,
+        stored.incidents,
+    )
+
+
+def seeded_contents(knowledge: Knowledge, model: CityModel, future_max: Duration) -> dict[str, EntityContent]:
+    """Return every entity of which observations were stored, as they leave it.
+
+    Their windows count as told; those that the stored observations do not fill are repaired when they are.
+    """
+    contents: dict[str, EntityContent] = {}
+    for observation in knowledge.observations:
+        datastream = model.datastreams.get(observation.datastream)
+        if datastream is None:
+            continue
+        content = contents.setdefault(datastream.entity, EntityContent(model=model.version))
+        content.state.datastreams.setdefault(datastream.id, DatastreamState()).observe(
+            observation, model.terms(datastream), future_max
+        )
+    for entity, content in contents.items():
+        content.state.revision = max(knowledge.revisions.get(entity, 0), revision_base(model))
+        for id, state in content.state.datastreams.items():
+            state.settle(model.terms(model.datastreams[id]), complete=id not in knowledge.truncated)
+    _remember_windows(contents, knowledge, model)
+    for update in knowledge.derived:
+        if update.entity in contents and update.property in REGISTRY:
+            last = remembered(update.property, update.value, update.phenomenon_time, update.flags)
+            contents[update.entity].derived.told[update.property] = last
+    for (entity, property), past in knowledge.cohorts.items():
+        if entity in contents:
+            contents[entity].derived.households[property] = _household(past)
+    return contents
+
+
+def _remember_windows(contents: dict[str, EntityContent], knowledge: Knowledge, model: CityModel) -> None:
+    wanted = {
+        entity: wanted_of(
+            {one.property for one in model.datastreams_of(entity)}, model.entities[entity].attributes
+        )
+        for entity in contents
+        if entity in model.entities
+    }
+    for aggregate in knowledge.aggregates:
+        datastream = model.datastreams.get(aggregate.datastream)
+        if datastream is None or datastream.entity not in wanted or model.terms(datastream).personal:
+            continue
+        content = contents[datastream.entity]
+        content.derived.closed(datastream.property, aggregate, wanted[datastream.entity])
+
+
+def _household(past: Past) -> HouseholdSum:
+    """Return what must be remembered of the last published sum: over whom, and when."""
+    return HouseholdSum(Cohort.remembered(past))
+
+
+def untold(entity: str, content: EntityContent, knowledge: Knowledge, model: CityModel) -> list[Update]:
+    """Return updates of the datastreams and properties whose state is not what was last stored of them.
+
+    Each raises the revision. The historian may have stored an observation, and not yet the update that
+    followed from it, when the log that held the update was lost.
+    """
+    updates: list[Update] = []
+    told: set[str] = set()
+    for id, one in sorted(content.state.datastreams.items()):
+        property = model.datastreams[id].property
+        personal = model.terms(model.datastreams[id]).personal
+        state = None if personal else content.state.property_state(property, model)
+        known = state is None or property in told or _is_told(state, knowledge.told.get((entity, property)))
+        if known and knowledge.states.get(id) == _state(one.newest):
+            continue
+        told.add(property)
+        content.state.revision += 1
+        updates.append(Update.of(Change(entity, property, content.state.revision, state, one.newest)))
+    return updates
+
+
+def _state(observation: Observation) -> tuple[float, Instant, int]:
+    return observation.value, observation.phenomenon_time, observation.flags
+
+
+def _is_told(state: PropertyState, told: tuple[float, Instant, int] | None) -> bool:
+    return told == (state.value, state.phenomenon_time, state.flags)

@@ -1,0 +1,287 @@
+"""The first stage: observations become the state of entities, their windows and derived values. Pure."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from stream.alarms.alarm_inputs import AlarmFeed
+from stream.alarms.rule_index_cache import ModelBindings
+from stream.engine.buckets import Buckets, Entry
+from stream.engine.stage import Applied, Knowledge, Output, alarm_revision, is_due, log_time, window_revision
+from stream.engine.timers import Agenda
+from stream.entities.entity_content import EntityContent, same_terms, work_by
+from stream.entities.entity_output import Told, known_derived
+from stream.entities.entity_seeding import untold
+from stream.entities.roll_ups import RollUps
+from twin.instant import HOUR, INSTANT_MIN, Duration, Instant
+from twin.model.city_model import CityModel
+from twin.model.observation import Observation, Outcome
+from twin.model.sensor import Datastream
+from twin.quality.neighbour_verdict import Verdict
+from twin.state.datastream_state import DatastreamState
+from twin.state.derived_state import Wanted, wanted_of
+from twin.state.entity_state import Effect
+from twin.state.window import aggregate_of, window_start
+from twin.wire.messages import Assessment, ObservationBatch, Repair, Update
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EntityOptions:
+    """What the stages of entities have in common."""
+
+    partitions: int
+    future_max: Duration
+    bindings: ModelBindings
+
+
+class EntityStage:
+    """The entities of one partition of `observations`."""
+
+    def __init__(self, buckets: Buckets[EntityContent], options: EntityOptions, partition: int) -> None:
+        self._buckets = buckets
+        self._options = options
+        self._partition = partition
+        self._model: CityModel | None = None
+        self._alarms: AlarmFeed | None = None
+        self._wanted: dict[str, Wanted] = {}
+        self._roll_ups = RollUps()
+        self._awaited: set[str] = set()  # entities with something to tell at the next second
+        self._agenda: Agenda[tuple[str, int]] = Agenda()  # datastreams whose windows are told when none comes
+
+    @property
+    def offset(self) -> int:
+        """Return the offset of the last applied record."""
+        return self._buckets.offset
+
+    def open(self, knowledge: Knowledge, model: CityModel) -> list[Output]:
+        """Return what was stored and not told, and have everything derived and told to areas again."""
+        told = Told(window_revision(self._buckets.time, model))
+        feed = self._feed_by(model, self._buckets.time)
+        for entity, content in self._buckets.items():
+            told.updates += untold(entity, content, knowledge, model)
+            known = [one for id in content.state.datastreams if (one := model.datastreams.get(id))]
+            content.changed.update(one.property for one in known)
+            feed.retell(entity, content.state)
+        contents = dict(self._buckets.items())
+        for update in knowledge.derived:
+            if update.entity in contents:
+                told.area(model, update.entity, known_derived(update), update.revision)
+                feed.derived(update.entity, known_derived(update))
+        mine = {id for _, content in self._buckets.items() for id in content.state.datastreams}
+        told.repairs += [one for one in knowledge.repairs if one.datastream in mine]
+        return self._outputs(told, self._buckets.time, self.offset, clock=False)
+
+    def apply(self, offset: int, batch: ObservationBatch | None, model: CityModel) -> Applied:
+        """Take in the record at `offset`; None is one that could not be read."""
+        before = self._buckets.time
+        if batch is None:
+            self._buckets.reach(offset, before)
+            return Applied([], Counter(), 0)
+        now = log_time(before, batch.time)
+        told = Told(window_revision(now, model))
+        self._feed_by(model, now).probes += batch.probes
+        self._follow(model, told)
+        outcomes: Counter[Outcome] = Counter()
+        unknown = 0
+        for observation in batch.observations:
+            datastream = model.datastreams.get(observation.datastream)
+            if datastream is None:
+                unknown += 1
+            elif not self._buckets.has_applied(datastream.entity, offset):
+                outcomes[self._observe(observation, datastream, model, told)] += 1
+        for verdict in batch.verdicts:
+            if not self._buckets.has_applied(verdict.entity, offset):
+                self._hear(verdict, model, told)
+        if is_due(before, now):
+            self._tell(model, now, offset, told)
+        self._buckets.reach(offset, now)
+        return Applied(self._outputs(told, now, offset, clock=is_due(before, now)), outcomes, unknown)
+
+    def _feed_by(self, model: CityModel, now: Instant) -> AlarmFeed:
+        if self._alarms is None or self._alarms.model is not model:
+            self._alarms = AlarmFeed(*self._options.bindings.of(model))
+        self._alarms.revision = alarm_revision(now, model)
+        return self._alarms
+
+    def _outputs(self, told: Told, now: Instant, offset: int, *, clock: bool) -> list[Output]:
+        partition, partitions = self._partition, self._options.partitions
+        outputs = told.outputs(partition, partitions, now, offset)
+        if self._alarms is not None:
+            outputs += self._alarms.outputs(partition, partitions, now, clock=clock)
+        return outputs
+
+    def _observe(
+        self, observation: Observation, datastream: Datastream, model: CityModel, told: Told
+    ) -> Outcome:
+        content = self._buckets.content(datastream.entity)
+        work_by(content, model)
+        effect = content.state.observe(observation, model, self._options.future_max)
+        if effect.outcome is Outcome.FUTURE:
+            return effect.outcome
+        if effect.outcome is Outcome.REPAIR:
+            told.repairs.append(Repair(datastream.id, observation.phenomenon_time))
+        content.observed.add(datastream.id)
+        self._awaited.add(datastream.entity)
+        self._take(content, datastream, effect, model, told)
+        since = observation.phenomenon_time
+        if effect.judgements:
+            since = min(since, *(one.phenomenon_time for one in effect.judgements))
+        self._points(content, datastream, effect.outcome, since)
+        return effect.outcome
+
+    def _points(
+        self, content: EntityContent, datastream: Datastream, outcome: Outcome, since: Instant
+    ) -> None:
+        """Tell the stage of alarms what the property was from a time on, unless it is what it was."""
+        if self._alarms is not None and outcome not in (
+            Outcome.DUPLICATE,
+            Outcome.SUPERSEDED,
+            Outcome.FUTURE,
+        ):
+            self._alarms.observed(datastream.entity, datastream.property, content.state, since)
+
+    def _hear(self, verdict: Verdict, model: CityModel, told: Told) -> None:
+        """Take in what neighbours say of an entity."""
+        content = self._buckets.content(verdict.entity)
+        work_by(content, model)
+        change = content.state.hear(verdict, model)
+        if change is not None:
+            self._awaited.add(verdict.entity)
+            datastream = model.datastreams[change.observation.datastream]
+            self._take(content, datastream, Effect(Outcome.DUPLICATE, [], change), model, told)
+
+    def _take(
+        self, content: EntityContent, datastream: Datastream, effect: Effect, model: CityModel, told: Told
+    ) -> None:
+        """Tell what an observation changed at once, and remember what is told at the next second."""
+        for judgement in effect.judgements:
+            told.assessments.append(
+                Assessment(datastream.id, judgement.phenomenon_time, judgement.flags, told.revision)
+            )
+        if effect.change is None:
+            return
+        told.updates.append(Update.of(effect.change))
+        if effect.change.state is not None:
+            content.changed.add(datastream.property)
+            wanted = self._wanted_of(datastream.entity, model)
+            content.derived.measured(datastream.property, effect.change.state, wanted)
+
+    def _tell(self, model: CityModel, now: Instant, offset: int, told: Told) -> None:
+        """Tell windows and derived values of what was observed, and of what falls due."""
+        waiting = []
+        for due, (entity, id) in self._agenda.take_due(now):
+            if self._buckets.has_applied(entity, offset):
+                waiting.append(
+                    (due, (entity, id))
+                )  # what it told then is told; what it has to tell comes later
+                continue
+            content = self._buckets.of(entity).contents.get(entity)
+            if content is not None and id in content.state.datastreams:
+                content.observed.add(id)
+                self._awaited.add(entity)
+        for due, key in waiting:
+            self._agenda.schedule(key, due)
+        awaited, self._awaited = sorted(self._awaited), set()
+        for entity in awaited:
+            if self._buckets.has_applied(entity, offset):
+                self._awaited.add(entity)
+            else:
+                self._tell_entity(entity, model, now, told)
+
+    def _tell_entity(self, entity: str, model: CityModel, now: Instant, told: Told) -> None:
+        content = self._buckets.content(entity)
+        wanted = self._wanted_of(entity, model)
+        for id in sorted(content.observed):
+            datastream = model.datastreams.get(id)
+            if datastream is not None and id in content.state.datastreams:
+                self._tell_windows(content, datastream, model, now, told)
+                if self._alarms is not None:
+                    self._alarms.heard(datastream, content.state.datastreams[id].newest, now)
+        content.observed.clear()
+        for value in content.derived.derive(model, entity, wanted, now):
+            content.state.revision += 1
+            timed = value if value.interval else value._replace(interval=model.interval_of(entity))
+            told.derived(entity, content.state.revision, timed, now)
+            told.area(model, entity, timed, content.state.revision)
+            if self._alarms is not None:
+                self._alarms.derived(entity, timed)
+        self._roll_ups.tell(entity, content, model, told, now)
+        if content.changed or any(one.waiting for one in content.derived.households.values()):
+            self._awaited.add(entity)
+
+    def _tell_windows(
+        self, content: EntityContent, datastream: Datastream, model: CityModel, now: Instant, told: Told
+    ) -> None:
+        state = content.state.datastreams[datastream.id]
+        terms = model.terms(datastream)
+        if state.is_quiet(now, terms) and (datastream.entity, datastream.id) in self._agenda:
+            return
+        for window, accumulator, lacking in state.tell_windows(now, terms):
+            aggregate = aggregate_of(
+                accumulator,
+                datastream=datastream.id,
+                size=window.size,
+                start=window.start,
+                revision=told.revision,
+                interval=terms.interval,
+                kind=terms.aggregation,
+            )
+            told.aggregates.append(aggregate)
+            if lacking:
+                told.repairs.append(Repair(datastream.id, window.start))
+            if terms.personal:
+                property = model.properties[datastream.property]
+                content.derived.closed_personal(property, aggregate, now)
+            else:
+                wanted = self._wanted_of(datastream.entity, model)
+                content.derived.closed(datastream.property, aggregate, wanted)
+                if self._alarms is not None:
+                    self._alarms.closed(datastream.entity, datastream.property, aggregate, content.derived)
+        self._schedule(datastream, state, model)
+
+    def _schedule(self, datastream: Datastream, state: DatastreamState, model: CityModel) -> None:
+        self._agenda.schedule((datastream.entity, datastream.id), state.due(model.terms(datastream)))
+
+    def _follow(self, model: CityModel, told: Told) -> None:
+        """Go on with a model: what it judges otherwise than the one before is judged again."""
+        if self._model is not None and self._model.version == model.version:
+            return
+        before, self._model = self._model, model
+        self._wanted.clear()
+        for entity, content in list(self._buckets.items()):
+            if content.observed or content.changed or content.derived.changed:
+                self._awaited.add(entity)
+            if any(one.waiting for one in content.derived.households.values()):
+                self._awaited.add(entity)
+            known = content.model == model.version
+            work_by(content, model)
+            for id, state in content.state.datastreams.items():
+                datastream = model.datastreams.get(id)
+                if datastream is None:
+                    continue
+                self._schedule(datastream, state, model)
+                if not known and not same_terms(datastream, before, model):
+                    self._buckets.content(entity).observed.add(id)
+                    self._awaited.add(entity)
+                    effect = content.state.reassess(datastream, model)
+                    # A replay may have told these windows by another model under the same revision.
+                    hours = {window_start(one.phenomenon_time, HOUR) for one in state.judged}
+                    told.repairs += [Repair(id, hour) for hour in sorted(hours)]
+                    self._take(content, datastream, effect, model, told)
+                    self._points(content, datastream, effect.outcome, INSTANT_MIN)
+
+    def _wanted_of(self, entity: str, model: CityModel) -> Wanted:
+        wanted = self._wanted.get(entity)
+        if wanted is None:
+            found = model.entities.get(entity)
+            attributes = found.attributes if found is not None else {}
+            properties = {one.property for one in model.datastreams_of(entity)}
+            windows = self._alarms.windows_of(entity) if self._alarms is not None else ()
+            wanted = self._wanted[entity] = wanted_of(properties, attributes, windows)
+        return wanted
+
+    def entries(self) -> Iterator[Entry]:
+        """Yield the entries of a checkpoint, as `Buckets.entries` does."""
+        return self._buckets.entries()

@@ -1,0 +1,259 @@
+"""What messages say: titles, bodies and text messages, in both languages."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import NamedTuple
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from msgspec.structs import replace as changed
+
+from alerting.incidents.incident_state import Case, Kind
+from alerting.messages.message_text import TITLE_CHARACTERS_MAX, Wording, wording
+from alerting.messages.short_text import ALPHABET, SHORT_CHARACTERS_MAX, short_text
+from alerting.policy.escalation import begun
+from alerting.policy.notification_policy import Around
+from alerting.topic import topic_of
+from tests.alarm_events import acknowledged, operand, returned
+from tests.duty_run import NOON, alarm, duty_city, incident
+from twin.alarms.messages import AlarmEvent
+from twin.alarms.rules.operand import Source
+from twin.alarms.severity import Severity
+from twin.instant import HOUR, MINUTE
+from twin.model.localization import Language
+
+RAISED = NOON + HOUR
+"""When the alarms of tests are raised: 13:00 in the town."""
+
+
+def case_of(*alarms: AlarmEvent) -> Case:
+    case = begun(incident(*alarms), Around(duty_city(), NOON))
+    assert case is not None
+    return case
+
+
+def said_of(
+    case: Case, kind: Kind, *alarms: AlarmEvent, before: Case | None = None, language: Language = "en"
+) -> Wording:
+    topic = topic_of(kind, case, before if before is not None else case)
+    return wording(topic, language, {one.alarm: one for one in alarms}, duty_city())
+
+
+def told(*alarms: AlarmEvent, severity: Severity = Severity.MAJOR) -> Case:
+    """Return the case of alarms of which a message has spoken; another step is next."""
+    known = tuple(one.alarm for one in alarms)
+    return changed(case_of(*alarms), known=known, severity=severity, step=1, last_told=RAISED)
+
+
+CANAL = alarm("canal")
+POLDER = alarm("polder", severity=Severity.MINOR)
+TOWN = alarm("town", severity=Severity.MINOR)
+WORSE = alarm("polder", severity=Severity.CRITICAL)
+AGAIN = alarm("polder", 3, severity=Severity.MAJOR)
+
+
+class Title(NamedTuple):
+    """What a title is for a change from what was told to what is."""
+
+    kind: Kind
+    before: Case
+    now: tuple[AlarmEvent, ...]
+    english: str
+    dutch: str
+
+
+TITLES = {
+    "the first message": Title(
+        "alarm", case_of(CANAL), (CANAL,), "MAJOR · High water, Canal", "GROOT · Hoog water, Canal"
+    ),
+    "the first message of three": Title(
+        "alarm",
+        case_of(CANAL, POLDER, TOWN),
+        (CANAL, POLDER, TOWN),
+        "MAJOR · High water, Canal and 2 more",
+        "GROOT · Hoog water, Canal en nog 2",
+    ),
+    "a new one that is not as bad": Title(
+        "change",
+        told(CANAL),
+        (CANAL, POLDER),
+        "MAJOR · New: High water, Polder (minor)",
+        "GROOT · Nieuw: Hoog water, Polder (klein)",
+    ),
+    "two new ones": Title(
+        "change",
+        told(CANAL),
+        (CANAL, POLDER, TOWN),
+        "MAJOR · New: High water, Polder (minor) and 1 more",
+        "GROOT · Nieuw: Hoog water, Polder (klein) en nog 1",
+    ),
+    "a worse one": Title(
+        "change",
+        told(CANAL),
+        (CANAL, WORSE),
+        "CRITICAL · Worse (major → critical): High water, Polder",
+        "KRITIEK · Erger (groot → kritiek): Hoog water, Polder",
+    ),
+    "one that speaks again while the other is acknowledged": Title(
+        "change",
+        changed(told(CANAL, POLDER), step=0),
+        (acknowledged(CANAL), AGAIN),
+        "MAJOR · Again: High water, Polder",
+        "GROOT · Opnieuw: Hoog water, Polder",
+    ),
+    "what had been told to be over": Title(
+        "change",
+        told(CANAL, severity=Severity.CLEARED),
+        (CANAL,),
+        "MAJOR · Again: High water, Canal",
+        "GROOT · Opnieuw: Hoog water, Canal",
+    ),
+    "a later step of a change": Title(
+        "change", told(CANAL), (CANAL,), "MAJOR · High water, Canal", "GROOT · Hoog water, Canal"
+    ),
+    "a step when something joins": Title(
+        "alarm",
+        told(CANAL),
+        (CANAL, POLDER),
+        "MAJOR · High water, Canal and 1 more",
+        "GROOT · Hoog water, Canal en nog 1",
+    ),
+    "a reminder": Title(
+        "reminder",
+        told(CANAL),
+        (CANAL,),
+        "MAJOR · Still: High water, Canal",
+        "GROOT · Nog steeds: Hoog water, Canal",
+    ),
+    "over": Title(
+        "recovery",
+        told(CANAL),
+        (returned(CANAL),),
+        "CLEARED · High water, Canal",
+        "HERSTELD · Hoog water, Canal",
+    ),
+    "over, perhaps told before": Title(
+        "recovery",
+        changed(told(CANAL), repeats=1),
+        (returned(CANAL),),
+        "CLEARED · Perhaps told before: High water, Canal",
+        "HERSTELD · Misschien al gemeld: Hoog water, Canal",
+    ),
+    "set aside by a person": Title(
+        "recovery",
+        told(CANAL),
+        (changed(CANAL, state="shelved"),),
+        "SET ASIDE · High water, Canal",
+        "OPZIJGEZET · Hoog water, Canal",
+    ),
+}
+
+
+@pytest.mark.parametrize("what", TITLES)
+def test_the_title_says_what_has_happened(what: str) -> None:
+    one = TITLES[what]
+    case = changed(one.before, incident=incident(*one.now, revision=2))
+    for language, title in (("en", one.english), ("nl", one.dutch)):
+        said = said_of(case, one.kind, *one.now, before=one.before, language=language)
+        assert said.title == title
+
+
+def test_the_body_has_value_threshold_unit_and_local_time() -> None:
+    english = said_of(case_of(CANAL), "alarm", CANAL)
+    assert english.body.splitlines() == [
+        "since 23-11-2026 13:00",
+        "– MAJOR · High water, Canal: water level -0.25 m, at or above -0.3 m, since 23-11-2026 13:00",
+        "Area: East",
+    ]
+    dutch = said_of(case_of(CANAL), "alarm", CANAL, language="nl")
+    assert dutch.body.splitlines() == [
+        "sinds 23-11-2026 13:00",
+        "– GROOT · Hoog water, Canal: waterstand -0,25 m, op of boven -0,3 m, sinds 23-11-2026 13:00",
+        "Gebied: East",
+    ]
+    assert (english.answer_label, dutch.answer_label) == ("Acknowledge", "Bevestigen")
+
+
+def test_what_is_new_stands_before_the_rest() -> None:
+    before = told(CANAL)
+    case = changed(before, incident=incident(CANAL, POLDER, revision=2), last_told=RAISED + 65 * MINUTE)
+    said = said_of(case, "change", CANAL, POLDER, before=before, language="nl")
+    assert said.body.splitlines() == [
+        "sinds 23-11-2026 13:00 (1 u 5 min), 2 alarmen",
+        "Nieuw:",
+        "– KLEIN · Hoog water, Polder: waterstand -0,25 m, op of boven -0,3 m, sinds 23-11-2026 13:00",
+        "Eerder:",
+        "– GROOT · Hoog water, Canal: waterstand -0,25 m, op of boven -0,3 m, sinds 23-11-2026 13:00",
+        "Gebied: East",
+    ]
+
+
+@pytest.mark.parametrize(("count", "last"), [(6, "en nog 1 alarm"), (8, "en nog 3 alarmen")])
+def test_no_more_than_five_are_listed_and_the_rest_is_counted(count: int, last: str) -> None:
+    alarms = [alarm("canal", rule=f"rule-{number}", cause="flood") for number in range(count)]
+    said = said_of(case_of(*alarms), "alarm", *alarms, language="nl")
+    assert said.body.count("– ") == 5
+    assert said.body.splitlines()[-2] == last
+
+
+def test_a_sentence_stands_where_a_rule_compares_no_single_value() -> None:
+    sentence = "Silent, Canal: nothing new from gauge-1 since 12:30 on 23 November 2026."
+    silent = alarm("canal", rule="silent", operands=(), sentence_en=sentence)
+    said = said_of(case_of(silent), "alarm", silent)
+    assert f"– MAJOR · {sentence[:-1]}, since 23-11-2026 13:00" in said.body
+
+
+def test_a_recovery_says_how_long_it_took_and_has_nothing_to_acknowledge() -> None:
+    over = changed(returned(CANAL), time=RAISED + 130 * MINUTE)
+    case = changed(told(CANAL), incident=incident(over, revision=2))
+    assert said_of(case, "recovery", over).body.startswith("over since 23-11-2026 15:10, after 2 h 10 min")
+    dutch = said_of(case, "recovery", over, language="nl")
+    assert dutch.short == "HERSTELD - Hoog water, Canal, voorbij sinds 23-11-2026 15:10, na 2 u 10 min"
+    assert dutch.answer_label == ""
+
+
+def test_what_was_set_aside_is_not_said_to_be_over() -> None:
+    shelved = changed(CANAL, state="shelved")
+    case = changed(told(CANAL), incident=incident(shelved, revision=2, open=False, closed_time=RAISED + HOUR))
+    said = said_of(case, "recovery", shelved)
+    assert said.body.startswith("set aside since 23-11-2026 14:00, after 1 h")
+    assert "(shelved)" in said.body
+
+
+def test_a_reminder_of_what_is_acknowledged_has_no_link() -> None:
+    known = acknowledged(CANAL)
+    assert said_of(case_of(known), "reminder", known).answer_label == ""
+
+
+def test_without_the_alarm_cause_and_area_are_named() -> None:
+    assert said_of(case_of(CANAL), "alarm").title == "MAJOR · high-water, East"
+
+
+@pytest.mark.parametrize("personal", [True, False])
+def test_the_value_of_a_household_is_not_said(personal: bool) -> None:
+    model = duty_city()
+    sensors = {**model.sensors, "gauge-canal": replace(model.sensors["gauge-canal"], personal=personal)}
+    model = replace(model, sensors=sensors)
+    one = alarm(operands=(operand("canal", sources=(Source(1, NOON),)),))
+    case = case_of(one)
+    said = wording(topic_of("alarm", case, case), "en", {one.alarm: one}, model)
+    assert ("0.25" in said.body) is not personal
+    assert ("0.25" in said.short) is not personal
+
+
+def test_the_short_one_fits_into_a_text_message() -> None:
+    assert said_of(case_of(CANAL), "alarm", CANAL, language="nl").short == (
+        "GROOT - Hoog water, Canal, -0,25 m, sinds 23-11-2026 13:00"
+    )
+    for one in (alarm(operands=(operand("canal", unit="m" * 90),)), alarm("x" * 300)):
+        said = said_of(case_of(one), "alarm", one, language="nl")
+        assert len(said.short) <= SHORT_CHARACTERS_MAX
+        assert len(said.title) <= TITLE_CHARACTERS_MAX
+        assert said.short.startswith("GROOT - Hoog water")
+
+
+@given(st.text(max_size=200))
+def test_a_text_message_stays_in_its_own_alphabet(text: str) -> None:
+    assert set(short_text(text)) <= ALPHABET

@@ -1,0 +1,272 @@
+"""The stage of alarms, fed by the other stages: values, silences, outages, late data, people."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from stream.engine.stage import NOTHING
+from tests.alarm_cities import alarm_city, high_water
+from tests.stage_run import StageRun
+from twin.alarms.messages import Command
+from twin.alarms.rules.operand import Operand
+from twin.alarms.rules.rule import Expression, Level, Selection, Threshold
+from twin.alarms.severity import Severity
+from twin.instant import MINUTE, SECOND
+from twin.model.observation import Observation
+
+START = 1_767_225_600_000_000
+CANAL, POLDER = 1, 2
+ALARM = "high-water~canal"
+
+
+def level(
+    minutes: float, value: float, datastream: int = CANAL, received: float | None = None
+) -> Observation:
+    time = START + int(minutes * MINUTE)
+    arrived = time if received is None else START + int(received * MINUTE)
+    return Observation(datastream, time, arrived + SECOND, value, 0)
+
+
+def kinds(run: StageRun, alarm: str = ALARM) -> list[str]:
+    return [one.kind for one in run.alarms if one.alarm == alarm]
+
+
+def command(run: StageRun, action: str, **changes: Any) -> Command:
+    known = {
+        "id": f"{action}-{len(run.answers)}",
+        "alarm": ALARM,
+        "entity": "canal",
+        "action": action,
+        "actor": "operator",
+        "time": run.time,
+    }
+    return Command(**{**known, **changes})
+
+
+def test_an_alarm_is_raised_worsens_eases_and_returns() -> None:
+    run = StageRun(alarm_city([high_water()]))
+    for minutes, value in enumerate((-0.5, -0.39, -0.29, -0.39, -0.5)):
+        run.observe(level(minutes, value))
+    assert kinds(run) == ["raised", "worsened", "eased", "returned"]
+    raised = run.alarms[0]
+    assert (raised.state, raised.active, raised.severity) == ("unacknowledged", True, Severity.MINOR)
+    assert (raised.time, raised.rule_version, raised.area) == (START + MINUTE, 1, "town")
+    operand = raised.operands[0]
+    assert (operand.name, operand.value, operand.unit, operand.threshold) == ("water_level", -0.39, "m", -0.4)
+    assert operand.sources == ((CANAL, START + MINUTE),)
+    assert raised.sentence_en == (
+        "High water, Canal: water level is -0.39 m, at or above -0.4 m, at 01:01 on 1 January 2026."
+    )
+    assert raised.sentence_nl.startswith("Hoog water, Canal: waterstand is -0,39 m, op of boven -0,4 m")
+    assert run.alarms[-1].state == "returned-unacknowledged"
+
+
+def test_alarms_of_one_cause_and_area_are_one_incident_until_the_last_returns() -> None:
+    run = StageRun(alarm_city([high_water()]))
+    run.observe(level(0, -0.3), level(0, -1.8, POLDER))
+    run.observe(level(1, -0.6))
+    run.observe(level(2, -2.0, POLDER))
+    assert {one.incident for one in run.incidents} == {"high-water~town~1"}
+    assert [one.open for one in run.incidents] == [True, True, True, False]
+    assert {one.alarm for one in run.incidents[-1].members} == {ALARM, "high-water~polder"}
+    run.observe(level(10, -0.3))
+    assert run.incidents[-1].open, "what comes back within a quarter of an hour is the same incident"
+    assert run.incidents[-1].incident == "high-water~town~1"
+    run.observe(level(11, -0.6))
+    run.observe(level(60, -0.3))
+    assert run.incidents[-1].incident == "high-water~town~2"
+
+
+def test_an_acknowledged_alarm_is_normal_again_when_it_returns() -> None:
+    run = StageRun(alarm_city([high_water()]))
+    run.observe(level(0, -0.3))
+    run.command(command(run, "acknowledge"))
+    run.observe(level(1, -0.6))
+    assert [(one.kind, one.state) for one in run.alarms] == [
+        ("raised", "unacknowledged"),
+        ("acknowledged", "acknowledged"),
+        ("returned", "normal"),
+    ]
+    assert run.alarms[1].acknowledged_by == "operator"
+    assert [one.refusal for one in run.answers] == [""]
+
+
+def test_what_is_not_possible_is_refused_with_its_reason() -> None:
+    run = StageRun(alarm_city([high_water()]))
+    run.command(command(run, "acknowledge"))
+    run.observe(level(0, -0.3))
+    run.command(command(run, "acknowledge", occurrence=7))
+    run.command(command(run, "explode"))
+    run.command(command(run, "shelve"))
+    run.command(command(run, "reset"))
+    found = [one.refusal for one in run.answers]
+    assert found[0] == f"there is no alarm {ALARM}, or it was never raised"
+    assert found[1] == "the command is for occurrence 7, the present one is 1"
+    assert found[2].startswith("found action 'explode', expected one of acknowledge")
+    assert found[3] == "shelving needs a time in the future until which it lasts"
+    assert found[4] == "reset is not possible while the alarm is unacknowledged"
+
+
+def test_a_command_that_comes_twice_is_done_once() -> None:
+    run = StageRun(alarm_city([high_water()]))
+    run.observe(level(0, -0.3))
+    one = command(run, "acknowledge")
+    run.command(one)
+    run.command(one)
+    assert len(run.answers) == 1
+
+
+def test_a_shelved_alarm_comes_back_when_its_time_is_over() -> None:
+    run = StageRun(alarm_city([high_water()]))
+    run.observe(level(0, -0.3))
+    run.command(command(run, "shelve", until=START + 10 * MINUTE))
+    run.observe(level(1, -0.29))
+    assert not run.incidents[-1].open
+    run.pass_time(START + 9 * MINUTE, 10 * SECOND)
+    assert kinds(run) == ["raised", "shelved"]
+    run.pass_time(START + 10 * MINUTE + SECOND, 10 * SECOND)
+    assert [(one.kind, one.state) for one in run.alarms][-1] == ("unshelved", "unacknowledged")
+    assert run.incidents[-1].open
+
+
+def test_a_delay_ends_by_the_clock_when_nothing_comes() -> None:
+    run = StageRun(alarm_city([high_water(on_delay=2 * MINUTE)]))
+    run.observe(level(0, -0.3))
+    run.pass_time(START + 5 * MINUTE)
+    assert [(one.kind, one.time) for one in run.alarms] == [("raised", START + 2 * MINUTE)]
+    assert run.alarms[0].told_time <= START + 2 * MINUTE + 3 * SECOND
+
+
+def test_a_late_observation_that_shows_a_past_alarm_is_told_as_late() -> None:
+    run = StageRun(alarm_city([high_water()]))
+    run.observe(level(0, -0.5))
+    run.observe(level(2, -0.5))
+    run.observe(level(1, -0.3, received=3))
+    assert [(one.kind, one.time, one.late) for one in run.alarms] == [
+        ("raised", START + MINUTE, True),
+        ("returned", START + 2 * MINUTE, True),
+    ]
+    assert run.alarms[-1].state == "returned-unacknowledged"
+
+
+def test_a_correction_takes_back_what_was_wrong() -> None:
+    run = StageRun(alarm_city([high_water()]))
+    run.observe(level(0, -0.5))
+    run.observe(level(1, 1.0))
+    run.observe(level(1, -0.5, received=2))
+    assert kinds(run)[-1] == "retracted"
+    assert run.alarms[-1].state == "normal"
+    assert not run.incidents[-1].open
+
+
+def test_a_late_observation_moves_the_beginning() -> None:
+    run = StageRun(alarm_city([high_water()]))
+    run.observe(level(0, -0.5))
+    run.observe(level(4, -0.3))
+    run.observe(level(2, -0.3, received=5))
+    assert [(one.kind, one.raised_time) for one in run.alarms] == [
+        ("raised", START + 4 * MINUTE),
+        ("reassessed", START + 2 * MINUTE),
+    ]
+
+
+def test_a_rule_over_related_entities_and_roll_ups_is_evaluated_where_its_entity_lives() -> None:
+    operands = (Operand("water_level", whose="drainsTo"), Operand("water_level"))
+    condition = Expression(
+        source="drainsTo.water_level > -0.4 && water_level > -1.9", operands=operands, severity=Severity.MAJOR
+    )
+    both = high_water(id="both", condition=condition, select=Selection(types=("Polder",)))
+    run = StageRun(alarm_city([both]), partitions=4)
+    run.observe(level(0, -0.3), level(0, -1.8, POLDER))
+    run.observe(level(1, -0.5))
+    assert kinds(run, "both~polder") == ["raised", "returned"]
+    assert [one.entity for one in run.alarms[0].operands] == ["canal", "polder"]
+
+
+def test_a_rule_that_fails_is_an_alarm_and_no_silence() -> None:
+    condition = Expression(
+        source="1.0 / water_level > 1.0", operands=(Operand("water_level"),), severity=Severity.MAJOR
+    )
+    run = StageRun(alarm_city([high_water(id="odd", condition=condition)]))
+    run.observe(level(0, 0.0))
+    raised = run.alarms[0]
+    assert (raised.alarm, raised.kind) == ("rule-error~canal~odd", "raised")
+    assert "division by zero" in raised.sentence_en
+    assert run.incidents[-1].incident == "rule-error~town~1"
+    run.observe(level(1, 0.5))
+    assert kinds(run, "rule-error~canal~odd") == ["raised", "returned"]
+    assert kinds(run, "odd~canal") == ["raised"]
+
+
+def test_a_rule_that_cannot_be_bound_is_an_alarm_when_it_comes() -> None:
+    run = StageRun(alarm_city([]))
+    run.observe(level(0, -0.5))
+    condition = Threshold(
+        operand=Operand("water_level"),
+        direction="above",
+        levels=(Level(Severity.MINOR, 1, 0),),
+        share_of="targetLevel",
+        relative_to="nothing",
+    )
+    run.model = alarm_city([high_water(id="odd", condition=condition)], version=2)
+    run.observe(level(1, -0.5))
+    assert kinds(run, "rule-error~canal~odd") == ["raised"]
+
+
+def test_a_rule_that_changes_judges_again_and_one_that_goes_takes_its_alarms_along() -> None:
+    run = StageRun(alarm_city([high_water()]))
+    run.observe(level(0, -0.45))
+    assert run.alarms == []
+    condition = Threshold(
+        operand=Operand("water_level"),
+        direction="above",
+        levels=(Level(Severity.WARNING, 0.05, 0.0),),
+        relative_to="targetLevel",
+    )
+    run.model = alarm_city([high_water(version=2, condition=condition)], version=2)
+    run.observe(level(1, -0.45))
+    assert (run.alarms[-1].kind, run.alarms[-1].rule_version) == ("raised", 2)
+    run.model = alarm_city([], version=3)
+    run.observe(level(2, -0.45))
+    assert (run.alarms[-1].kind, run.alarms[-1].state) == ("retracted", "normal")
+
+
+def test_a_rule_that_is_switched_off_takes_its_alarms_out_of_service() -> None:
+    run = StageRun(alarm_city([high_water()]))
+    run.observe(level(0, -0.3))
+    run.model = alarm_city([high_water(version=2, enabled=False)], version=2)
+    run.observe(level(1, -0.3))
+    assert run.alarms[-1].state == "out-of-service"
+    run.model = alarm_city([high_water(version=3)], version=3)
+    run.observe(level(2, -0.3))
+    assert run.alarms[-1].state == "unacknowledged"
+
+
+def test_a_rule_that_was_never_switched_on_raises_alarms_out_of_service_alone() -> None:
+    run = StageRun(alarm_city([high_water(enabled=False)]))
+    run.observe(level(0, -0.3))
+    assert {one.state for one in run.alarms} == {"out-of-service"}
+    assert run.incidents == []
+    run.model = alarm_city([high_water(version=2)], version=2)
+    run.observe(level(1, -0.3))
+    assert (run.alarms[-1].kind, run.alarms[-1].state) == ("restored", "unacknowledged")
+
+
+def test_an_alarm_goes_on_where_it_was_when_the_log_is_lost() -> None:
+    run = StageRun(alarm_city([high_water()]))
+    observed = [level(0, -0.5), level(1, -0.3), level(2, -0.41)]
+    for one in observed:
+        run.observe(one)
+    run.command(command(run, "acknowledge"))
+    newest = {one.alarm: one for one in run.alarms}
+    incidents = {one.cause: one for one in run.incidents}
+    stored = NOTHING._replace(
+        observations=observed, alarms=tuple(newest.values()), incidents=tuple(incidents.values())
+    )
+    after = StageRun(alarm_city([high_water()]), knowledge=stored, log="log-2")
+    after.observe(level(3, -0.41))
+    assert after.alarms == [], "between clear and raised it goes on"
+    after.observe(level(4, -0.5))
+    assert [(one.kind, one.state, one.occurrence) for one in after.alarms] == [("returned", "normal", 1)]
+    assert after.alarms[0].revision > run.alarms[-1].revision
+    assert after.incidents[-1].incident == "high-water~town~1"

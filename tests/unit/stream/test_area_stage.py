@@ -1,0 +1,123 @@
+"""The stage of areas: roll-ups from entities to neighbourhood, district and city."""
+
+from __future__ import annotations
+
+from stream.areas.area_stage import AreaStage, AreaStages
+from stream.engine.stage import NOTHING
+from tests.changelog import Changelog
+from tests.cities import small_city
+from twin.instant import MINUTE
+from twin.model.city_model import CityModel
+from twin.model.entity import Entity
+from twin.wire.codec import VERSION
+from twin.wire.messages import AREA_INPUTS, UPDATES, AreaInput, AreaInputBatch, Update
+
+KIND = AreaStages("log-1", 1, 4)
+
+
+def town() -> CityModel:
+    small = small_city()
+    entities = {
+        **small.entities,
+        "town.east": Entity(id="town.east", type="District", name="East", parent="town"),
+        "town.east.quay": Entity(id="town.east.quay", type="Neighbourhood", name="Quay", parent="town.east"),
+        "town.east.yard": Entity(id="town.east.yard", type="Neighbourhood", name="Yard", parent="town.east"),
+    }
+    return CityModel(
+        version=1, city=small.city, entities=entities, sensors=small.sensors, datastreams=small.datastreams
+    )
+
+
+MODEL = town()
+
+
+def told(area: str, source: str, name: str, value: float | None, **other: int) -> AreaInput:
+    time = other.get("time", 10 * MINUTE)
+    return AreaInput(
+        area,
+        source,
+        name,
+        value,
+        time,
+        0,
+        other.get("weight", 1),
+        other.get("until", time + 5 * MINUTE),
+        other.get("revision", time),
+    )
+
+
+def play(stage: AreaStage, *records: list[AreaInput]) -> list[Update]:
+    """Take records in, and what the stage tells other areas, until nothing more comes of it."""
+    waiting = [AreaInputBatch(VERSION, 0, tuple(one)) for one in records]
+    updates: list[Update] = []
+    while waiting:
+        for output in stage.apply(stage.offset + 1, waiting.pop(0), MODEL).outputs:
+            if output.topic == "updates":
+                updates += UPDATES.decode(output.value).updates
+            else:
+                waiting.append(AREA_INPUTS.decode(output.value))
+    return updates
+
+
+def last(updates: list[Update]) -> dict[tuple[str, str], Update]:
+    return {(one.entity, one.property): one for one in updates}
+
+
+def test_a_mean_goes_up_the_tree_weighted_by_the_sensors_behind_it() -> None:
+    stage = KIND.seeded(0, NOTHING, MODEL)
+    updates = play(
+        stage,
+        [
+            told("town.east.quay", "town.east.quay", "pm2_5", 10.0, weight=3),
+            told("town.east.yard", "town.east.yard", "pm2_5", 20.0),
+        ],
+    )
+    found = last(updates)
+    assert found["town.east.quay", "area_pm2_5"].value == 10.0
+    assert found["town.east", "area_pm2_5"].value == 12.5
+    assert found["town", "area_pm2_5"].value == 12.5
+    assert found["town", "area_pm2_5"].count == 4
+
+
+def test_indicators_roll_up_by_their_own_rule() -> None:
+    stage = KIND.seeded(0, NOTHING, MODEL)
+    updates = play(
+        stage,
+        [
+            told("town.east.quay", "town.east.quay", "lki", 3.0),
+            told("town.east.yard", "town.east.yard", "lki", 5.0),
+            told("town", "town.canal", "water_level", -0.5),
+        ],
+    )
+    found = last(updates)
+    assert found["town.east", "area_lki"].value == 5.0
+    assert ("town", "area_water_level") not in found
+
+
+def test_what_is_withdrawn_or_has_run_out_does_not_count() -> None:
+    stage = KIND.seeded(0, NOTHING, MODEL)
+    updates = play(
+        stage,
+        [told("town.east", "a", "pm2_5", 10.0), told("town.east", "b", "pm2_5", 30.0)],
+        [told("town.east", "b", "pm2_5", None, time=11 * MINUTE)],
+    )
+    assert last(updates)["town.east", "area_pm2_5"].value == 10.0
+    updates = play(stage, [told("town.east", "c", "pm2_5", 50.0, time=20 * MINUTE)])
+    assert last(updates)["town.east", "area_pm2_5"].value == 50.0
+
+
+def test_the_same_again_or_older_tells_nothing() -> None:
+    stage = KIND.seeded(0, NOTHING, MODEL)
+    first = told("town.east", "a", "pm2_5", 10.0)
+    assert play(stage, [first])
+    assert play(stage, [first, told("town.east", "a", "pm2_5", 99.0, time=MINUTE)]) == []
+
+
+def test_a_restored_stage_goes_on_where_it_was() -> None:
+    stage = KIND.seeded(0, NOTHING._replace(area_revisions={"town": 7}), MODEL)
+    before = play(stage, [told("town", "town.street", "noise_level", 60.0)])
+    assert [one.revision for one in before] == [8]
+    again = Changelog().write(stage.entries()).restored(KIND)
+    assert again is not None
+    after = play(again, [told("town", "town.street", "noise_level", 70.0, time=11 * MINUTE)])
+    assert [(one.revision, one.value) for one in after] == [(9, 70.0)]

@@ -1,0 +1,65 @@
+"""The stage of alarms on a new log: what was usual is known."""
+
+from __future__ import annotations
+
+from stream.engine.stage import NOTHING
+from tests.alarm_cities import alarm_city, high_water
+from tests.stage_run import StageRun
+from tests.unit.stream.test_alarm_stage import START, kinds, level
+from twin.alarms.evaluation.baseline import Usual
+from twin.alarms.rules.operand import Operand, Series
+from twin.alarms.rules.rule import Deviation, Level, Threshold
+from twin.alarms.severity import Severity
+from twin.instant import HOUR, MINUTE
+
+ODD = high_water(
+    id="odd",
+    condition=Threshold(
+        operand=Operand("water_level"),
+        direction="above",
+        levels=(Level(Severity.MINOR, 0.2, 0.1),),
+        transform=Deviation("absolute"),
+    ),
+)
+BEFORE = START // HOUR  # hours since the epoch
+
+
+def usual(*means: float) -> Usual:
+    """Return what was usual in the last weeks at the hour that begins with the test."""
+    found = Usual()
+    for weeks, mean in zip(range(len(means), 0, -1), means, strict=True):
+        found.remember(BEFORE - weeks * 7 * 24, mean, "Europe/Amsterdam")
+    return found
+
+
+def test_a_new_log_begins_with_what_was_usual() -> None:
+    series = Series("canal", "water_level", "instant", "value")
+    knowledge = NOTHING._replace(usual={series: usual(-0.5, -0.5, -0.4)})
+    rise = [level(minute, -0.5 + 0.3 * (minute == 3)) for minute in range(6)]
+    told = {}
+    for name, known in (("nothing", NOTHING), ("usual", knowledge)):
+        run = StageRun(alarm_city([ODD]), knowledge=known)
+        for one in rise:
+            run.observe(one)
+        told[name] = [(one.alarm, one.kind, one.time) for one in run.alarms]
+    assert told["nothing"] == [], "three weeks must be known"
+    assert told["usual"] == [
+        ("odd~canal", "raised", START + 3 * MINUTE),
+        ("odd~canal", "returned", START + 4 * MINUTE),
+    ]
+
+
+def test_an_odd_value_that_was_told_before_the_log_was_lost_is_not_told_again() -> None:
+    series = Series("canal", "water_level", "instant", "value")
+    run = StageRun(alarm_city([ODD]), knowledge=NOTHING._replace(usual={series: usual(-0.5, -0.5, -0.4)}))
+    observed = [level(0, -0.5), level(1, -0.2)]
+    run.observe(*observed)
+    assert kinds(run, "odd~canal") == ["raised"]
+    stored = NOTHING._replace(
+        observations=observed, alarms=tuple(run.alarms), usual={series: usual(-0.5, -0.5, -0.4)}
+    )
+    after = StageRun(alarm_city([ODD]), knowledge=stored, log="log-2")
+    after.observe(level(2, -0.2))
+    assert after.alarms == []
+    after.observe(level(3, -0.5))
+    assert [(one.kind, one.occurrence) for one in after.alarms] == [("returned", 1)]

@@ -1,0 +1,50 @@
+"""A seek reaches its goal, whatever was fetched before it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from faust.types import TP
+
+from stream.engine.faust_driver import Consumer, _Goal, driver
+
+PARTITION = TP("observations", 1)
+OTHER = TP("observations", 2)
+
+
+def fetching(monkeypatch: pytest.MonkeyPatch, *fetched: tuple[TP, int]) -> Consumer:
+    """Return a consumer whose driver hands over these messages next."""
+
+    async def getmany(self: Any, timeout: float) -> AsyncIterator[tuple[TP, Any]]:  # noqa: ASYNC109
+        for tp, offset in fetched:
+            yield tp, SimpleNamespace(offset=offset)
+
+    monkeypatch.setattr(driver.Consumer, "getmany", getmany)
+    consumer = object.__new__(Consumer)
+    consumer._goals = {}
+    consumer._read_offset = {PARTITION: 358, OTHER: 5}
+    return consumer
+
+
+async def handed_over(consumer: Consumer) -> list[tuple[TP, int]]:
+    return [(tp, message.offset) async for tp, message in consumer.getmany(1.0)]
+
+
+async def test_messages_fetched_before_a_seek_are_passed_over_until_its_goal_comes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    fetched = [(PARTITION, 359), (OTHER, 6), (PARTITION, 360), (PARTITION, 247), (PARTITION, 248)]
+    consumer = fetching(monkeypatch, *fetched)
+    consumer._goals[PARTITION] = _Goal(247, deadline=float("inf"))
+    assert await handed_over(consumer) == [(OTHER, 6), (PARTITION, 247), (PARTITION, 248)]
+    # What Faust took for read is set back, or it would drop the goal in silence.
+    assert consumer._read_offset[PARTITION] == 247
+
+
+async def test_a_goal_that_does_not_come_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    consumer = fetching(monkeypatch, (PARTITION, 359), (PARTITION, 360))
+    consumer._goals[PARTITION] = _Goal(247, deadline=0.0)
+    assert await handed_over(consumer) == [(PARTITION, 359), (PARTITION, 360)]
