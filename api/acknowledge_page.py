@@ -11,7 +11,7 @@ from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from alerting.messages.phrases import severity_word
-from api.incident_actions import waits
+from api.alarms.incident_acknowledgement import waits
 from twin.alarms.messages import AlarmEvent
 from twin.instant import Instant, to_datetime
 from twin.model.localization import Language

@@ -9,48 +9,47 @@ from prometheus_client import CollectorRegistry
 from starlette.responses import Response
 from starlette.types import ASGIApp
 
-from api.access import authenticate
-from api.allowance import Allowances
-from api.backtest_queue import BacktestQueue
-from api.books import Books
-from api.command_desk import CommandDesk
+from api import operations_routes, page_routes
+from api.alarms import (
+    acknowledgement_link,
+    cap_routes,
+    command_routes,
+    incident_routes,
+)
+from api.alarms import (
+    routes as alarms_routes,
+)
+from api.alarms.command_gateway import CommandDesk
 from api.context import Context
 from api.database import Database
+from api.duty import notification_routes
+from api.duty import routes as duty_routes
+from api.entities import datastream_routes
+from api.entities import routes as entities_routes
 from api.faults import add_fault_handlers
-from api.feed import Feed, SeedSource
-from api.gate import Gate
-from api.headers import API_VERSION, AnswerHeaders
-from api.hub import Hub
-from api.keys import Keys
-from api.live_stream import LiveStreams
-from api.log_replay import LogReplay
+from api.history import routes as history_routes
+from api.http.access import authenticate
+from api.http.api_keys import Keys
+from api.http.rate_limiter import Allowances
+from api.http.request_limits import Gate
+from api.http.response_headers import API_VERSION, AnswerHeaders
+from api.http.responses import answer
+from api.ingest_status import ledger_routes, quarantine_routes, unassigned_routes
+from api.ingest_status.ledger_cache import Books
+from api.insights import routes as insights_routes
+from api.lineage import routes as lineage_routes
+from api.live import routes as live_routes
+from api.live.event_stream import LiveStreams
+from api.live.hub import Hub
+from api.live.log_follower import Feed, SeedSource
+from api.live.log_replay import LogReplay
 from api.metrics import ApiMetrics
-from api.paging import answer
-from api.routes import (
-    acknowledge,
-    alarm_commands,
-    alarms,
-    backtests,
-    cap,
-    datastreams,
-    duty,
-    entities,
-    history,
-    incidents,
-    insights,
-    ledger,
-    live,
-    notifications,
-    operations,
-    page,
-    provenance,
-    quarantine,
-    rules,
-    subscriptions,
-    unassigned,
-)
+from api.rules import backtest_routes
+from api.rules import routes as rules_routes
+from api.rules.backtest_queue import BacktestQueue
 from api.settings import ApiSettings
 from api.traces import ApiTraces
+from api.webhooks import routes as webhooks_routes
 from runtime.clock import Clock
 from runtime.sink_address import SinkRules, networks
 from runtime.telemetry.tracing import Tracer
@@ -134,30 +133,30 @@ def create_app(context: Context) -> ASGIApp:
     app.state.context = context
     add_fault_handlers(app)
     for module in (
-        cap,
-        alarms,
-        alarm_commands,
-        incidents,
-        notifications,
-        entities,
-        history,
-        provenance,
-        datastreams,
-        live,
-        insights,
-        ledger,
-        quarantine,
-        rules,
-        backtests,
-        subscriptions,
-        unassigned,
-        duty,
+        cap_routes,
+        alarms_routes,
+        command_routes,
+        incident_routes,
+        notification_routes,
+        entities_routes,
+        history_routes,
+        lineage_routes,
+        datastream_routes,
+        live_routes,
+        insights_routes,
+        ledger_routes,
+        quarantine_routes,
+        rules_routes,
+        backtest_routes,
+        webhooks_routes,
+        unassigned_routes,
+        duty_routes,
     ):
         app.include_router(module.router, dependencies=[Depends(authenticate)])
-    app.include_router(acknowledge.router)
-    app.include_router(operations.router)
-    app.include_router(operations.metrics_router)
-    app.include_router(page.router)
+    app.include_router(acknowledgement_link.router)
+    app.include_router(operations_routes.router)
+    app.include_router(operations_routes.metrics_router)
+    app.include_router(page_routes.router)
 
     @app.get("/v1/openapi.json", include_in_schema=False)
     async def openapi() -> Response:
@@ -166,9 +165,9 @@ def create_app(context: Context) -> ASGIApp:
 
     static = context.settings.static_dir
     if (static / "index.html").is_file():
-        app.mount("/", page.PageFiles(directory=static, html=True))
+        app.mount("/", page_routes.PageFiles(directory=static, html=True))
     else:
-        app.include_router(page.unbuilt_router)
+        app.include_router(page_routes.unbuilt_router)
     gate = Gate(app, context.keys, context.metrics, _allowances(context.settings))
     return AnswerHeaders(gate, context.metrics, context.settings.tiles)
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from api.alarm_examples import body_example, problem_example
-from api.examples import Responses, answer_example
+from api.alarms.examples import body_example, problem_example
+from api.http.openapi_examples import Responses, answer_example
 
 _FIRING: dict[str, Any] = {
     "alarmId": "high-water~alkmaar.schermer",

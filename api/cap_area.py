@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from api.geometry import bounds, distance, positions
+from api.entities.geometry import bounds, distance, positions
 from twin.model.city_model import CityModel
 from twin.model.entity import Geometry
 

@@ -8,15 +8,15 @@ from typing import cast
 
 from fastapi import Request
 
-from api.backtest_queue import BacktestQueue
-from api.books import Books
-from api.command_desk import CommandDesk
+from api.alarms.command_gateway import CommandDesk
 from api.database import Database
-from api.feed import Feed
-from api.hub import Hub
-from api.keys import Keys
-from api.live_stream import LiveStreams
+from api.http.api_keys import Keys
+from api.ingest_status.ledger_cache import Books
+from api.live.event_stream import LiveStreams
+from api.live.hub import Hub
+from api.live.log_follower import Feed
 from api.metrics import ApiMetrics
+from api.rules.backtest_queue import BacktestQueue
 from api.settings import ApiSettings
 from runtime.clock import Clock
 from runtime.sink_address import SinkRules

@@ -11,8 +11,8 @@ from http import HTTPStatus
 import psycopg
 from psycopg_pool import AsyncConnectionPool, PoolTimeout, TooManyRequests
 
-from api.problems import ProblemError
-from api.view import Seed
+from api.http.problems import ProblemError
+from api.live.live_view import Seed
 from runtime.kafka.topics import ALARMS, UPDATES
 from storage.alarm_knowledge import read_alarms, read_incidents
 from storage.alarm_store import was_done

@@ -8,11 +8,11 @@ from contextlib import aclosing
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from api.cursor import Cursor
-from api.events import EventName
-from api.live_stream import LiveStreams
-from api.selection import Filter
-from api.subscriber import Subscriber
+from api.entities.selection import Filter
+from api.live.cursor import Cursor
+from api.live.event_stream import LiveStreams
+from api.live.events import EventName
+from api.live.subscriber import Subscriber
 
 
 class EventStreamResponse(Response):

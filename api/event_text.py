@@ -1,6 +1,7 @@
 """The text of state events: what stays the same in all events of a value is written once.
 
-It is what `api.events.state_data` and `api.events.frame` write, byte for byte, in a fifth of the time.
+It is what `api.live.events.state_data` and `api.live.events.frame` write, byte for byte, in a fifth of the
+time.
 """
 
 from __future__ import annotations
@@ -11,8 +12,8 @@ from typing import NamedTuple, TypeAlias
 
 import msgspec
 
-from api.cursor import PlaceTexts
-from api.events import state_data
+from api.live.cursor import PlaceTexts
+from api.live.events import state_data
 from twin.instant import SECOND, Instant, format_instant
 from twin.model.city_model import CityModel
 from twin.model.names import named

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from api.problems import Fault, ProblemError, bad_request, problem_response
+from api.http.problems import Fault, ProblemError, bad_request, problem_response
 from storage.bucket_interval import QueryError
 
 log = logging.getLogger(__name__)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from api.access import Role
-from api.alarm_lookup import visible_members
-from api.alarm_parameters import IncidentParameters
-from api.alarm_privacy import may_see_alarm
+from api.alarms.lookup import visible_members
+from api.alarms.schemas import IncidentParameters
+from api.alarms.visibility import may_see_alarm
 from api.context import Context
-from api.problems import not_found
+from api.http.access import Role
+from api.http.problems import not_found
 from storage.alarm_store import Place, find_incident, incidents
 from twin.alarms.messages import AlarmEvent, IncidentEvent
 from twin.alarms.severity import severity_of

@@ -11,7 +11,7 @@ import uvicorn
 
 from api.app import create_app, create_context
 from api.context import Context
-from api.http_protocol import BoundedHttp
+from api.http.bounded_protocol import BoundedHttp
 from api.settings import ApiSettings
 from runtime.clock import system_clock
 from runtime.gc_tuning import calm_collector

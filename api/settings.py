@@ -8,8 +8,8 @@ from typing import Self
 
 from pydantic import Field, SecretStr, model_validator
 
-from api.cap import CapStatus
-from api.hub import RING_BYTES_MAX
+from api.alarms.cap import CapStatus
+from api.live.hub import RING_BYTES_MAX
 from runtime.settings import RoleSettings
 from runtime.sink_address import SinkNetworks
 from runtime.tls import server_context

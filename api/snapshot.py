@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from api.cursor import Cursor
-from api.ring import Entry
-from api.selection import Selection
+from api.entities.selection import Selection
+from api.live.cursor import Cursor
+from api.live.replay_buffer import Entry
 from twin.alarms.messages import AlarmEvent
 from twin.instant import Instant
 from twin.state.freshness import Freshness

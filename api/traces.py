@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from api.hub import Hub
+from api.live.hub import Hub
 from runtime.clock import Clock
 from runtime.telemetry.tracing import Headers, Tracer, context_of
 

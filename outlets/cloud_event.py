@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from api.events import Event
+from api.live.events import Event
 from storage.webhook_store import Mode
 
 BATCH = "application/cloudevents-batch+json"

@@ -10,10 +10,10 @@ from typing import NamedTuple
 
 import msgspec
 
-from api.alarm_events import alarm_data
-from api.documents import state_document
-from api.feed import Feed
-from api.hub import Hub
+from api.entities.documents import state_document
+from api.live.alarm_events import alarm_data
+from api.live.hub import Hub
+from api.live.log_follower import Feed
 from outlets.metrics import OutletMetrics
 from outlets.mqtt_connection import Broker, BrokerLostError, BrokerOptions, connected, digest
 from outlets.pending_changes import Outbox

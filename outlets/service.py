@@ -10,10 +10,10 @@ from random import Random
 from prometheus_client import CollectorRegistry
 
 from api.database import stored_seed
-from api.feed import Feed
-from api.hub import Hub
-from api.live_stream import LiveStreams
-from api.log_replay import LogReplay
+from api.live.event_stream import LiveStreams
+from api.live.hub import Hub
+from api.live.log_follower import Feed
+from api.live.log_replay import LogReplay
 from api.metrics import ApiMetrics
 from outlets.metrics import OutletMetrics
 from outlets.mqtt_connection import BrokerOptions

@@ -11,10 +11,10 @@ from random import Random
 
 import msgspec
 
-from api.cursor import decode_cursor, encode_cursor
-from api.events import Event, GapReason, events_in
-from api.live_stream import LiveStreams
-from api.parameters import LiveFilter
+from api.http.parameters import LiveFilter
+from api.live.cursor import decode_cursor, encode_cursor
+from api.live.event_stream import LiveStreams
+from api.live.events import Event, GapReason, events_in
 from outlets.cloud_event import CloudEvent, Message, as_documents, cloud_event, message
 from outlets.metrics import OutletMetrics
 from outlets.retry_policy import RetryPolicy

@@ -9,11 +9,11 @@ from contextlib import aclosing
 
 from prometheus_client import CollectorRegistry
 
-from api.hub import Hub
-from api.live_stream import LiveStreams
-from api.log_replay import LogReplay
+from api.entities.selection import Filter
+from api.live.event_stream import LiveStreams
+from api.live.hub import Hub
+from api.live.log_replay import LogReplay
 from api.metrics import ApiMetrics
-from api.selection import Filter
 from benchmarks.load.log_records import PARTITIONS, Load, model, steps
 from benchmarks.measure.stages import Stages
 from runtime.gc_tuning import calm_collector

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from api.backtest_documents import backtest_document
+from api.rules.backtest_documents import backtest_document
 from cities.rule_file import read_rule_file
 from cli.backtest_table import backtest_lines
 from cli.running import read_settings

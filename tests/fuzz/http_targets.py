@@ -22,10 +22,10 @@ from starlette.types import ASGIApp
 
 from api.app import create_app, create_context
 from api.context import Context
-from api.keys import Keys
-from api.paging import page_cursor
+from api.http.api_keys import Keys
+from api.http.responses import page_cursor
+from api.live.live_view import Seed
 from api.settings import ApiSettings
-from api.view import Seed
 from storage.token_store import PREFIX
 from tests.cities import small_city
 from tests.fuzz.device_targets import words_of

@@ -15,7 +15,7 @@ import msgspec
 from msgspec import inspect as types
 
 from alerting.delivery.acknowledge_links import Link, LinkRefusal, sign, verify
-from api.cursor import Cursor, CursorError, decode_cursor, encode_cursor
+from api.live.cursor import Cursor, CursorError, decode_cursor, encode_cursor
 from runtime.kafka import topics
 from storage.log_batch import LogBatch, LogRecord
 from tests.fuzz.engine import Target, said

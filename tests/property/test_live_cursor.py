@@ -11,17 +11,17 @@ from hypothesis import strategies as st
 from msgspec import structs
 from prometheus_client import CollectorRegistry
 
-from api.alarm_events import alarm_data
-from api.cursor import decode_cursor
-from api.events import state_data
-from api.hub import Hub
-from api.lanes import lanes
-from api.live_stream import LiveStreams, _Stream
-from api.log_replay import LogReplay
+from api.entities.selection import CHANGES, Filter
+from api.live.alarm_events import alarm_data
+from api.live.cursor import decode_cursor
+from api.live.event_stream import LiveStreams, _Stream
+from api.live.events import state_data
+from api.live.hub import Hub
+from api.live.live_view import Seed
+from api.live.log_replay import LogReplay
+from api.live.partition_order import lanes
+from api.live.subscriber import Subscriber
 from api.metrics import ApiMetrics
-from api.selection import CHANGES, Filter
-from api.subscriber import Subscriber
-from api.view import Seed
 from tests.alarm_events import NOON, alarm_event
 from tests.cities import small_city
 from twin.alarms.messages import AlarmBatch, AlarmEvent

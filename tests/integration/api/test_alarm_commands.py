@@ -13,8 +13,8 @@ import pytest
 from aiokafka import AIOKafkaProducer, TopicPartition
 
 from alerting.delivery.acknowledge_links import Link, sign
-from api import command_desk
-from api.command_desk import command_id
+from api.alarms import command_gateway
+from api.alarms.command_gateway import command_id
 from runtime.clock import system_clock
 from runtime.kafka import topics
 from runtime.kafka.consumer import new_consumer
@@ -178,7 +178,7 @@ async def test_without_the_stage_a_command_is_accepted_and_done_when_it_is_back(
 ) -> None:
     await tell(kafka, RAISED)
     await shown(api.client, PATH, lambda found: found["state"] == "unacknowledged")
-    monkeypatch.setattr(command_desk, "ANSWER_WAIT_S", 0.1)
+    monkeypatch.setattr(command_gateway, "ANSWER_WAIT_S", 0.1)
     response = await api.client.post(f"{PATH}/_acknowledge", headers=KEY)
     assert response.status_code == 202
     assert response.json()["_links"]["alarm"]["href"] == PATH
@@ -211,7 +211,7 @@ async def test_events_come_from_the_database_and_the_newest_from_memory(
 async def test_what_another_process_had_done_is_known_from_what_is_stored(
     start_api: Any, kafka: str, stored: Stored, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(command_desk, "ANSWER_WAIT_S", 0.1)
+    monkeypatch.setattr(command_gateway, "ANSWER_WAIT_S", 0.1)
     done = command_id("operator", RAISED.alarm, "comment", "k")
     event = alarm_event(entity="city.1", revision=2, kind="commented", actor="operator", command=done)
     await archive(stored, (topics.ALARMS, 0, alarm_record(RAISED, event)))

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from api import body, http_protocol
+from api.http import bodies, bounded_protocol
 
 DEADLINE_S = 20.0
 REQUEST = b"GET /v1/health/live HTTP/1.1\r\nHost: localhost\r\n"
@@ -34,7 +34,7 @@ async def test_a_head_without_end_is_cut_off(api: Any) -> None:
     sent = 0
     header = b"X-Filler: " + b"x" * 1_000 + b"\r\n"
     try:
-        while sent <= 4 * http_protocol.HEAD_BYTES_MAX:
+        while sent <= 4 * bounded_protocol.HEAD_BYTES_MAX:
             writer.write(header)
             await writer.drain()
             sent += len(header)
@@ -46,7 +46,7 @@ async def test_a_head_without_end_is_cut_off(api: Any) -> None:
 
 
 async def test_a_head_that_takes_its_time_is_cut_off(api: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(http_protocol, "HEAD_S_MAX", 0.2)
+    monkeypatch.setattr(bounded_protocol, "HEAD_S_MAX", 0.2)
     reader, writer = await opened(api)
     writer.write(REQUEST)  # and not the empty line that ends it
     assert (await answer(reader)).startswith(b"HTTP/1.1 408 ")
@@ -54,14 +54,14 @@ async def test_a_head_that_takes_its_time_is_cut_off(api: Any, monkeypatch: pyte
 
 
 async def test_who_connects_and_says_nothing_is_cut_off(api: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(http_protocol, "HEAD_S_MAX", 0.2)
+    monkeypatch.setattr(bounded_protocol, "HEAD_S_MAX", 0.2)
     reader, writer = await opened(api)
     assert (await answer(reader)).startswith(b"HTTP/1.1 408 ")
     writer.close()
 
 
 async def test_a_body_that_takes_its_time_is_cut_off(api: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(body, "BODY_S_MAX", 0.2)
+    monkeypatch.setattr(bodies, "BODY_S_MAX", 0.2)
     reader, writer = await opened(api)
     writer.write(
         b"POST /v1/subscriptions HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from msgspec import structs
 
-from api import live_stream
-from api.cursor import Cursor, encode_cursor
+from api.live import event_stream
+from api.live.cursor import Cursor, encode_cursor
 from cli.embedded.kafka import EmbeddedKafka
 from runtime.clock import system_clock
 from tests.integration.api.stored_city import published
@@ -231,7 +231,7 @@ async def test_too_many_subscribers_are_refused(start_api: Any, kafka: str) -> N
 async def test_a_cursor_that_points_nowhere_is_a_gap(
     api: Any, monkeypatch: pytest.MonkeyPatch, positions: tuple[tuple[int, int], ...], reason: str
 ) -> None:
-    monkeypatch.setattr(live_stream, "CATCH_UP_S", 0.1)
+    monkeypatch.setattr(event_stream, "CATCH_UP_S", 0.1)
     cursor = encode_cursor(Cursor(api.context.hub.log, positions, 0))
     async with api.follow(cursor) as events:
         _, name, data = await events.next()
@@ -259,7 +259,7 @@ async def test_events_can_be_chosen(api: Any, log: Any) -> None:
 
 
 async def test_a_silent_stream_is_kept_alive(api: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(live_stream, "KEEPALIVE_S", 0.05)
+    monkeypatch.setattr(event_stream, "KEEPALIVE_S", 0.05)
     async with api.client.stream("GET", "/v1/live?entity=nowhere") as response:
         async with asyncio.timeout(HOLD_S):
             async for line in response.aiter_lines():

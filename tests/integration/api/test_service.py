@@ -12,9 +12,9 @@ from aiokafka import AIOKafkaProducer
 from prometheus_client import CollectorRegistry
 
 from api.app import create_context
+from api.live.live_view import Seed
 from api.service import run, serve
 from api.settings import ApiSettings
-from api.view import Seed
 from runtime.clock import system_clock
 from twin.errors import ServiceError
 from twin.model.city_model import CityModel

@@ -14,10 +14,10 @@ from prometheus_client import CollectorRegistry
 
 from api.app import create_app, create_context
 from api.context import Context
-from api.hub import Hub
+from api.live.hub import Hub
+from api.live.live_view import Seed
 from api.metrics import ApiMetrics
 from api.settings import ApiSettings
-from api.view import Seed
 from twin.instant import MINUTE, Instant
 from twin.model.city_model import City, CityModel, index_by_id
 from twin.model.entity import Entity, Relation

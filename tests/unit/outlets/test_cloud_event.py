@@ -7,8 +7,8 @@ import json
 import msgspec
 import pytest
 
-from api.alarm_events import alarm_data
-from api.events import Event, GapReason, gap_data, state_data
+from api.live.alarm_events import alarm_data
+from api.live.events import Event, GapReason, gap_data, state_data
 from outlets.cloud_event import CloudEvent, cloud_event, message
 from tests.alarm_events import alarm_event, operand
 from tests.unit.api.conftest import NOW, make_model

@@ -1,0 +1,232 @@
+"""Alarms in the Common Alerting Protocol (OASIS CAP 1.2, 1 July 2010), as anybody may see them. Pure.
+
+What the schema asks for and is easily missed: elements in exactly its order; times with an offset and without
+decimals, UTC being `-00:00`, never `Z` (3.3.2); no spaces, commas, `<` or `&` in identifiers and senders.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Literal, NamedTuple
+from urllib.parse import quote
+from xml.etree.ElementTree import Element, SubElement, tostring
+
+from api.alarms.visibility import may_see_alarm, may_see_value
+from api.cap_area import circle, geometry_of, polygons
+from api.live.alarm_events import Sentence, sentence_of, title_of
+from twin.alarms.messages import AlarmEvent
+from twin.alarms.severity import Severity
+from twin.alarms.state_machine import AlarmState
+from twin.instant import SECOND, Instant, to_datetime
+from twin.model.city_model import CityModel
+from twin.model.localization import number
+from twin.quality.quality_flags import quality_word
+
+NAMESPACE = "urn:oasis:names:tc:emergency:cap:1.2"
+MEDIA_TYPE = "application/cap+xml"
+
+CapStatus = Literal["Actual", "Exercise", "Test"]
+
+# An alert with many more is no alert any more; 500 in two languages are about a megabyte.
+ALARMS_MAX = 500
+REFERENCES_MAX = 50
+
+_ASIDE = frozenset({AlarmState.SHELVED, AlarmState.SUPPRESSED, AlarmState.OUT_OF_SERVICE})
+
+# What people do among themselves is no news to the public.
+_INTERNAL = frozenset({"acknowledged", "assigned", "commented", "reset"})
+
+_SEVERITY = {
+    Severity.CRITICAL: "Extreme",
+    Severity.MAJOR: "Severe",
+    Severity.MINOR: "Moderate",
+    Severity.WARNING: "Minor",
+}
+_CATEGORY = {
+    "environment": "Env",
+    "mobility": "Transport",
+    "energy": "Infra",
+    "water": "Met",  # meteorological, which includes floods (3.2.2)
+    "climate": "Met",
+    "device": "Infra",
+}
+_LANGUAGES = {"en": "en-GB", "nl": "nl-NL"}
+
+
+class Origin(NamedTuple):
+    """Who tells."""
+
+    sender: str
+    status: CapStatus
+    base: str  #: URL of this API, without a slash at its end
+
+
+class Message(NamedTuple):
+    """An event of an alarm as a message to the public, and those that it follows upon."""
+
+    event: AlarmEvent
+    earlier: Sequence[AlarmEvent] = ()  #: of the same occurrence, oldest first
+
+
+def is_public(event: AlarmEvent, model: CityModel) -> bool:
+    """Whether anybody may know of an alarm."""
+    return event.entity in model.entities and may_see_alarm("anonymous", event, model)
+
+
+def is_in_force(event: AlarmEvent) -> bool:
+    """Whether an alarm is something to be told: its condition holds, and nobody has set it aside."""
+    return event.active and event.state not in _ASIDE
+
+
+def message_of(events: Iterable[AlarmEvent]) -> Message | None:
+    """Return the last message about the present occurrence of an alarm; None when there was none.
+
+    The events are those of the alarm, newest first.
+    """
+    occurrence = None
+    told: list[AlarmEvent] = []
+    for one in events:
+        occurrence = one.occurrence if occurrence is None else occurrence
+        if one.occurrence != occurrence:
+            break
+        if one.kind not in _INTERNAL:
+            told.append(one)
+    return Message(told[0], told[:0:-1]) if told else None
+
+
+def time_text(instant: Instant) -> str:
+    """Return a time as CAP writes it.
+
+    >>> time_text(1767225600250000)
+    '2026-01-01T00:00:00-00:00'
+    """
+    return to_datetime(instant - instant % SECOND).strftime("%Y-%m-%dT%H:%M:%S-00:00")
+
+
+def identifier_of(event: AlarmEvent) -> str:
+    """Return the identifier of a message."""
+    return f"{event.alarm}.{event.occurrence}.{event.revision}"
+
+
+def alarm_alert(message: Message, model: CityModel, origin: Origin) -> bytes:
+    """Return the message about one alarm: Alert at first, then Update, and Cancel when it is over."""
+    event = message.event
+    later = "Update" if is_in_force(event) else "Cancel"
+    kind = later if message.earlier else "Alert"
+    alert = _alert(identifier_of(event), event.told_time, kind, origin)
+    _add(alert, "code", f"livetwin:{model.city.id}")
+    references = [
+        f"{origin.sender},{identifier_of(one)},{time_text(one.told_time)}"
+        for one in message.earlier[-REFERENCES_MAX:]
+    ]
+    if references:
+        _add(alert, "references", " ".join(references))
+    _add_infos(alert, event, model, origin)
+    return _xml(alert)
+
+
+def city_alert(alarms: Sequence[AlarmEvent], newest: Instant, model: CityModel, origin: Origin) -> bytes:
+    """Return all alarms in force as one alert with an info for each of them and each language.
+
+    `newest` is when anything changed last; the alert that tells of it replaces every earlier one.
+    """
+    alert = _alert(f"{model.city.id}.alarms.{newest}", newest, "Alert", origin)
+    _add(alert, "code", f"livetwin:{model.city.id}")
+    if not alarms:
+        _add(alert, "note", "No alarm is in force.")
+    elif len(alarms) > ALARMS_MAX:
+        _add(alert, "note", f"{len(alarms)} alarms are in force; these are the last {ALARMS_MAX}.")
+    for event in alarms[:ALARMS_MAX]:
+        _add_infos(alert, event, model, origin)
+    return _xml(alert)
+
+
+def _alert(identifier: str, sent: Instant, kind: str, origin: Origin) -> Element:
+    alert = Element(f"{{{NAMESPACE}}}alert")
+    _add(alert, "identifier", identifier)
+    _add(alert, "sender", origin.sender)
+    _add(alert, "sent", time_text(sent))
+    _add(alert, "status", origin.status)
+    _add(alert, "msgType", kind)
+    _add(alert, "source", "LiveTwin")
+    _add(alert, "scope", "Public")
+    return alert
+
+
+def _add_infos(alert: Element, event: AlarmEvent, model: CityModel, origin: Origin) -> None:
+    title, sentence = title_of(event, model), sentence_of("anonymous", event, model)
+    for language in _LANGUAGES:
+        _add_info(alert, event, model, origin, language=language, said=(title, sentence))
+
+
+def _add_info(
+    alert: Element,
+    event: AlarmEvent,
+    model: CityModel,
+    origin: Origin,
+    *,
+    language: str,
+    said: tuple[Sentence, Sentence],
+) -> None:
+    title, sentence = (getattr(one, language) for one in said)
+    in_force = is_in_force(event)
+    entity = model.entities[event.entity]
+    good = all(quality_word(one.flags) == "good" for one in event.operands)
+    info = SubElement(alert, f"{{{NAMESPACE}}}info")
+    _add(info, "language", _LANGUAGES[language])
+    _add(info, "category", _CATEGORY.get(event.theme, "Other"))
+    _add(info, "event", title)
+    _add(info, "responseType", "Monitor" if in_force else "AllClear")
+    _add(info, "urgency", _urgency(event))
+    _add(info, "severity", _SEVERITY.get(event.severity, "Unknown"))
+    _add(info, "certainty", "Observed" if good else "Likely")
+    _add_named(info, "eventCode", "livetwin:rule", event.rule)
+    _add(info, "effective", time_text(event.told_time))
+    if event.raised_time is not None:
+        _add(info, "onset", time_text(event.raised_time))
+    _add(info, "senderName", model.city.name)
+    _add(info, "headline", f"{title}, {entity.name}")
+    _add(info, "description", sentence)
+    _add(info, "web", f"{origin.base}/v1/alarms/{quote(event.alarm)}")
+    _add_named(info, "parameter", "livetwin:alarm", event.alarm)
+    _add_named(info, "parameter", "livetwin:state", event.state)
+    for one in event.operands:
+        if may_see_value("anonymous", one, model):
+            _add_named(info, "parameter", f"livetwin:{one.name}", f"{number(one.value)} {one.unit}")
+    _add_area(info, event, model)
+
+
+def _urgency(event: AlarmEvent) -> str:
+    if not is_in_force(event):
+        return "Past"
+    return "Immediate" if event.severity >= Severity.MAJOR else "Expected"
+
+
+def _add_area(info: Element, event: AlarmEvent, model: CityModel) -> None:
+    area = SubElement(info, f"{{{NAMESPACE}}}area")
+    _add(area, "areaDesc", model.entities[event.entity].name)
+    geometry = geometry_of(event.entity, model)
+    if geometry is not None:
+        found = polygons(geometry)
+        for one in found:
+            _add(area, "polygon", one)
+        around = circle(geometry) if not found else None
+        if around is not None:
+            _add(area, "circle", around)
+    _add_named(area, "geocode", "livetwin:entity", event.entity)
+
+
+def _add_named(parent: Element, name: str, value_name: str, value: str) -> None:
+    one = SubElement(parent, f"{{{NAMESPACE}}}{name}")
+    _add(one, "valueName", value_name)
+    _add(one, "value", value)
+
+
+def _add(parent: Element, name: str, text: str) -> None:
+    # XML 1.0 has no way to write most control characters.
+    SubElement(parent, f"{{{NAMESPACE}}}{name}").text = "".join(one for one in text if one >= " ")
+
+
+def _xml(root: Element) -> bytes:
+    document: bytes = tostring(root, encoding="utf-8", xml_declaration=True, default_namespace=NAMESPACE)
+    return document

@@ -1,0 +1,188 @@
+"""What operators do with alarms: a command on the log each, and the request waits for what became of it."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import Annotated
+
+from fastapi import APIRouter, Header, Query, Request
+from starlette.responses import Response
+
+from api.alarms import examples
+from api.alarms.command_gateway import command_id
+from api.alarms.documents import alarm_document, alarm_path
+from api.alarms.lookup import alarm_named
+from api.alarms.routes import AlarmId
+from api.alarms.schemas import SHELVE_MAX, AlarmAssignBody, AlarmCommentBody, AlarmRemarkBody, ShelveBody
+from api.context import context_of
+from api.http.access import actor_of, require
+from api.http.bodies import body_of
+from api.http.parameters import NoParameters
+from api.http.problems import ProblemError
+from api.http.responses import answer
+from twin.alarms.messages import Command
+from twin.instant import Instant
+
+router = APIRouter(prefix="/v1", tags=["alarms"])
+
+IDEMPOTENCY_KEY_CHARACTERS_MAX = 200
+IdempotencyKey = Annotated[
+    str,
+    Header(
+        alias="Idempotency-Key",
+        max_length=IDEMPOTENCY_KEY_CHARACTERS_MAX,
+        description="Of your choice: the same action of the same alarm with the same key is done once.",
+    ),
+]
+Nothing = Annotated[NoParameters, Query()]
+
+
+@router.post(
+    "/alarms/{id}/_acknowledge",
+    summary="Say that somebody knows of an alarm",
+    responses=examples.COMMAND,
+    openapi_extra=examples.COMMENTED_BODY,
+)
+async def acknowledge(request: Request, id: AlarmId, _: Nothing, key: IdempotencyKey = "") -> Response:
+    """Acknowledge an alarm; an `occurrence` makes sure that it is the one that was looked at."""
+    require(request, "operator")
+    body = await body_of(request, AlarmRemarkBody)
+    return await _command(request, id, "acknowledge", key, text=body.comment, occurrence=body.occurrence)
+
+
+@router.post(
+    "/alarms/{id}/_shelve",
+    summary="Set an alarm aside for a while",
+    responses=examples.COMMAND,
+    openapi_extra=examples.SHELVE_BODY,
+)
+async def shelve(request: Request, id: AlarmId, _: Nothing, key: IdempotencyKey = "") -> Response:
+    """Set an alarm aside until a time at most seven days away; it comes back by itself."""
+    require(request, "operator")
+    body = await body_of(request, ShelveBody)
+    until = body.end(
+        context_of(request).clock(),
+        SHELVE_MAX,
+        "what nobody wants to hear for longer is taken out of service",
+    )
+    return await _command(
+        request, id, "shelve", key, text=body.comment, occurrence=body.occurrence, until=until
+    )
+
+
+@router.post(
+    "/alarms/{id}/_assign",
+    summary="Give an alarm to somebody",
+    responses=examples.COMMAND,
+    openapi_extra=examples.ASSIGN_BODY,
+)
+async def assign(request: Request, id: AlarmId, _: Nothing, key: IdempotencyKey = "") -> Response:
+    """Say who looks after an alarm."""
+    require(request, "operator")
+    body = await body_of(request, AlarmAssignBody)
+    return await _command(request, id, "assign", key, text=body.assignee, occurrence=body.occurrence)
+
+
+@router.post(
+    "/alarms/{id}/_comment",
+    summary="Write something down with an alarm",
+    responses=examples.COMMAND,
+    openapi_extra=examples.COMMENT_BODY,
+)
+async def comment(request: Request, id: AlarmId, _: Nothing, key: IdempotencyKey = "") -> Response:
+    """Keep a comment among what happened to an alarm."""
+    require(request, "operator")
+    body = await body_of(request, AlarmCommentBody)
+    return await _command(request, id, "comment", key, text=body.text, occurrence=body.occurrence)
+
+
+async def _plain(request: Request, id: str, action: str, key: str) -> Response:
+    require(request, "operator")
+    body = await body_of(request, AlarmRemarkBody)
+    return await _command(request, id, action, key, text=body.comment, occurrence=body.occurrence)
+
+
+@router.post(
+    "/alarms/{id}/_unshelve",
+    summary="Take a shelved alarm up again",
+    responses=examples.COMMAND,
+    openapi_extra=examples.COMMENTED_BODY,
+)
+async def unshelve(request: Request, id: AlarmId, _: Nothing, key: IdempotencyKey = "") -> Response:
+    """Take an alarm up again before its time is over."""
+    return await _plain(request, id, "unshelve", key)
+
+
+@router.post(
+    "/alarms/{id}/_reset",
+    summary="Reset a latched alarm",
+    responses=examples.COMMAND,
+    openapi_extra=examples.COMMENTED_BODY,
+)
+async def reset(request: Request, id: AlarmId, _: Nothing, key: IdempotencyKey = "") -> Response:
+    """Let a latching alarm go whose condition does not hold any more."""
+    return await _plain(request, id, "reset", key)
+
+
+@router.post(
+    "/alarms/{id}/_remove",
+    summary="Take an alarm out of service",
+    responses=examples.COMMAND,
+    openapi_extra=examples.COMMENTED_BODY,
+)
+async def remove(request: Request, id: AlarmId, _: Nothing, key: IdempotencyKey = "") -> Response:
+    """Take an alarm out of service until further notice."""
+    return await _plain(request, id, "remove", key)
+
+
+@router.post(
+    "/alarms/{id}/_restore",
+    summary="Put an alarm back into service",
+    responses=examples.COMMAND,
+    openapi_extra=examples.COMMENTED_BODY,
+)
+async def restore(request: Request, id: AlarmId, _: Nothing, key: IdempotencyKey = "") -> Response:
+    """Put an alarm back into service; it is then what the process is."""
+    return await _plain(request, id, "restore", key)
+
+
+async def _command(
+    request: Request,
+    id: str,
+    action: str,
+    key: str,
+    *,
+    text: str,
+    occurrence: int,
+    until: Instant | None = None,
+) -> Response:
+    role = require(request, "operator")
+    context = context_of(request)
+    event = alarm_named(context, id, role)
+    actor = await actor_of(request)
+    command = Command(
+        command_id(actor, id, action, key),
+        id,
+        event.entity,
+        action,
+        actor,
+        context.clock(),
+        occurrence,
+        until,
+        text,
+    )
+    reply = await context.desk.command(command)
+    if reply.outcome == "refused":
+        raise ProblemError(HTTPStatus.CONFLICT, f"The alarm is what it was: {reply.refusal}.")
+    if reply.outcome == "unanswered":
+        response = answer(
+            {
+                "commandId": command.id,
+                "detail": "The command is on the log; nobody has said yet what became of it.",
+                "_links": {"alarm": {"href": alarm_path(id)}, "events": {"href": f"{alarm_path(id)}/events"}},
+            }
+        )
+        response.status_code = HTTPStatus.ACCEPTED
+        return response
+    now = alarm_named(context, id, role)
+    return answer(alarm_document(now, context.hub.alarms.incident_of(id), context.model, role))

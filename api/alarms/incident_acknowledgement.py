@@ -1,0 +1,67 @@
+"""Acknowledging an incident: all of its alarms that wait for it, at once."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from api.alarms.command_gateway import command_id
+from api.context import Context
+from twin.alarms.messages import AlarmEvent, Command
+from twin.alarms.state_machine import AlarmState
+
+_WAITING = frozenset(
+    {
+        AlarmState.UNACKNOWLEDGED,
+        AlarmState.RETURNED_UNACKNOWLEDGED,
+        AlarmState.LATCHED_UNACKNOWLEDGED,
+    }
+)
+
+
+class Acknowledged(NamedTuple):
+    """What became of the alarms of an incident."""
+
+    done: list[str]
+    refused: list[tuple[str, str]]  #: alarm and reason
+    unanswered: list[str]
+
+
+def waits(event: AlarmEvent) -> bool:
+    """Whether an alarm waits for somebody to say that they know."""
+    return event.state in _WAITING
+
+
+async def acknowledge_all(
+    context: Context, alarms: list[AlarmEvent], actor: str, *, key: str, text: str = ""
+) -> Acknowledged:
+    """Acknowledge the present occurrence of each alarm that waits for it; with the same key each once.
+
+    Raises a problem (503) when the log does not confirm the commands.
+    """
+    now = context.clock()
+    commands = [
+        Command(
+            command_id(actor, f"{one.alarm}~{one.occurrence}", "acknowledge", key),
+            one.alarm,
+            one.entity,
+            "acknowledge",
+            actor,
+            now,
+            one.occurrence,
+            None,
+            text,
+        )
+        for one in alarms
+        if waits(one)
+    ]
+    replies = await context.desk.commands(commands)
+    became = Acknowledged([], [], [])
+    for command, reply in zip(commands, replies, strict=True):
+        match reply.outcome:
+            case "done":
+                became.done.append(command.alarm)
+            case "refused":
+                became.refused.append((command.alarm, reply.refusal))
+            case "unanswered":
+                became.unanswered.append(command.alarm)
+    return became

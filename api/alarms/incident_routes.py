@@ -1,0 +1,154 @@
+"""Incidents: alarms of one cause and one area together, and what people do about them."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Path, Query, Request
+from starlette.responses import Response
+
+from api.alarms import examples
+from api.alarms.command_gateway import command_id
+from api.alarms.command_routes import IdempotencyKey
+from api.alarms.documents import incident_document, incident_path, member_documents
+from api.alarms.incident_acknowledgement import acknowledge_all
+from api.alarms.schemas import SNOOZE_MAX, AssignBody, CommentBody, IncidentParameters, PeriodBody, RemarkBody
+from api.context import context_of
+from api.http.access import actor_of, require, role_of
+from api.http.bodies import body_of
+from api.http.parameters import NoParameters
+from api.http.problems import Fault, ProblemError, bad_request
+from api.http.responses import answer, collection, page_cursor, page_key
+from api.incident_lookup import incident_named, is_visible, wanted_incidents
+from storage.alarm_store import Place
+from twin.instant import Instant
+from twin.model.city_model import CityModel
+from twin.model.duty import DutyCommand
+
+router = APIRouter(prefix="/v1", tags=["alarms"])
+
+IncidentId = Annotated[str, Path(max_length=600, description="`cause~area~number`.")]
+Nothing = Annotated[NoParameters, Query()]
+
+
+@router.get("/incidents", summary="Alarms of one cause together", responses=examples.INCIDENTS)
+async def list_incidents(request: Request, wanted: Annotated[IncidentParameters, Query()]) -> Response:
+    """List incidents, the one that was opened last first; open ones whether or not the database is there."""
+    role = role_of(request)
+    context = context_of(request)
+    before = page_key(wanted.cursor, Place)
+    page, following = await wanted_incidents(context, wanted, before)
+    items = [incident_document(one, context.model) for one in page if is_visible(one, context, role)]
+    return answer(collection(request, items, page_cursor(following) if following is not None else None))
+
+
+@router.get("/incidents/{id}", summary="One incident", responses=examples.INCIDENT)
+async def get_incident(request: Request, id: IncidentId, _: Nothing) -> Response:
+    """Return an incident with its alarms as they are now."""
+    role = role_of(request)
+    context = context_of(request)
+    event, members = await incident_named(context, id, role)
+    alarms = member_documents(members, context.hub.alarms, context.model, role)
+    return answer({**incident_document(event, context.model), "alarms": alarms})
+
+
+@router.post(
+    "/incidents/{id}/_acknowledge",
+    summary="Say that somebody knows of an incident",
+    responses=examples.INCIDENT_ACKNOWLEDGED,
+    openapi_extra=examples.COMMENTED_BODY,
+)
+async def acknowledge(request: Request, id: IncidentId, _: Nothing, key: IdempotencyKey = "") -> Response:
+    """Acknowledge each alarm of the incident that waits for it; nobody is told of it any more."""
+    role = require(request, "operator")
+    context = context_of(request)
+    body = await body_of(request, RemarkBody)
+    _event, members = await incident_named(context, id, role)
+    became = await acknowledge_all(context, members, await actor_of(request), key=key, text=body.comment)
+    event, members = await incident_named(context, id, role)
+    response = answer(
+        {
+            **incident_document(event, context.model),
+            "alarms": member_documents(members, context.hub.alarms, context.model, role),
+            "acknowledged": became.done,
+            "refused": [{"alarmId": alarm, "reason": reason} for alarm, reason in became.refused],
+            "unanswered": became.unanswered,
+        }
+    )
+    if became.unanswered:
+        response.status_code = HTTPStatus.ACCEPTED
+    return response
+
+
+@router.post(
+    "/incidents/{id}/_snooze",
+    summary="Tell nobody of an incident for a while",
+    status_code=HTTPStatus.ACCEPTED,
+    responses=examples.DUTY_COMMAND,
+    openapi_extra=examples.SHELVE_BODY,
+)
+async def snooze(request: Request, id: IncidentId, _: Nothing, key: IdempotencyKey = "") -> Response:
+    """Ask the duty loop to tell nobody until a time at most a day away, unless it worsens."""
+    require(request, "operator")
+    body = await body_of(request, PeriodBody)
+    until = body.end(context_of(request).clock(), SNOOZE_MAX, "then somebody else is on duty")
+    return await _command(request, id, "snooze", key, text=body.comment, until=until)
+
+
+@router.post(
+    "/incidents/{id}/_assign",
+    summary="Give an incident to somebody",
+    status_code=HTTPStatus.ACCEPTED,
+    responses=examples.DUTY_COMMAND,
+    openapi_extra=examples.ASSIGN_INCIDENT_BODY,
+)
+async def assign(request: Request, id: IncidentId, _: Nothing, key: IdempotencyKey = "") -> Response:
+    """Ask the duty loop to tell a contact of the duty plan instead of whoever is on call."""
+    require(request, "operator")
+    body = await body_of(request, AssignBody)
+    _check_contact(body.assignee, context_of(request).model)
+    return await _command(request, id, "assign", key, text=body.assignee)
+
+
+@router.post(
+    "/incidents/{id}/_comment",
+    summary="Write something down with an incident",
+    status_code=HTTPStatus.ACCEPTED,
+    responses=examples.DUTY_COMMAND,
+    openapi_extra=examples.COMMENT_BODY,
+)
+async def comment(request: Request, id: IncidentId, _: Nothing, key: IdempotencyKey = "") -> Response:
+    """Have the duty loop keep a comment, and tell it to whoever is told of the incident."""
+    require(request, "operator")
+    body = await body_of(request, CommentBody)
+    return await _command(request, id, "comment", key, text=body.text)
+
+
+def _check_contact(contact: str, model: CityModel) -> None:
+    known = [one.id for one in model.duty.contacts]
+    if contact not in known:
+        said = ", ".join(known) or "nobody: the city has no duty plan"
+        raise bad_request(Fault("body", "assignee", "unknown", f"found {contact!r}; contacts are {said}"))
+
+
+async def _command(
+    request: Request,
+    id: str,
+    action: Literal["snooze", "assign", "comment"],
+    key: str,
+    *,
+    text: str,
+    until: Instant | None = None,
+) -> Response:
+    role = require(request, "operator")
+    context = context_of(request)
+    event, _ = await incident_named(context, id, role)
+    if not event.open and action != "comment":
+        raise ProblemError(HTTPStatus.CONFLICT, "The incident is closed: nobody is told of it any more.")
+    actor = await actor_of(request)
+    command = DutyCommand(command_id(actor, id, action, key), id, action, actor, context.clock(), until, text)
+    await context.desk.duty_command(command)
+    response = answer({"commandId": command.id, "_links": {"incident": {"href": incident_path(id)}}})
+    response.status_code = HTTPStatus.ACCEPTED
+    return response

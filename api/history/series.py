@@ -1,0 +1,129 @@
+"""Series: the past of one value of an entity, whether it is observed, derived, or published of households."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from api.http.problems import Fault, bad_request
+from storage.bucket_interval import BucketInterval
+from storage.database import Connection
+from storage.history import Aggregate, Bucket, Fill, buckets, published_buckets
+from storage.provenance import datastreams_behind
+from twin.instant import HOUR, Instant
+from twin.model.city_model import CityModel
+from twin.model.names import Named, named, usual_interval
+from twin.model.role import Role, reads_personal
+from twin.privacy.household_sum import WINDOW
+from twin.state.area_state import PREFIX
+from twin.state.derived_state import is_over_windows
+
+_HOURLY = BucketInterval(elapsed=HOUR)
+
+
+class Series(NamedTuple):
+    """Where the past of one value is."""
+
+    entity: str
+    what: Named
+    datastreams: tuple[int, ...]  #: that are nobody's personal data, retired ones too
+    personal: tuple[int, ...]  #: datastreams that are
+    published: bool  #: whether buckets are made of published values instead of observations
+
+    def readable(self, role: Role) -> tuple[int, ...]:
+        """Return the datastreams whose single readings a role may see."""
+        return (*self.datastreams, *self.personal) if reads_personal(role) else self.datastreams
+
+
+class Wanted(NamedTuple):
+    """Which buckets of a series."""
+
+    start: Instant
+    end: Instant
+    interval: BucketInterval
+    aggregates: Sequence[Aggregate]
+    timezone: str
+    fill: Fill = "none"
+    known_at: Instant | None = None
+
+
+def name_of(name: str, model: CityModel, parameter: str = "property") -> Named:
+    """Return what a name stands for; raise a problem when it stands for nothing."""
+    found = named(name, model)
+    if found is None:
+        raise bad_request(
+            Fault(
+                "query",
+                parameter,
+                "unknown",
+                f"{name!r} is no observed property of the city, no indicator and no roll-up (area_…)",
+            )
+        )
+    return found
+
+
+async def series_of(connection: Connection, entity: str, what: Named) -> Series:
+    """Return the series of a value of an entity.
+
+    One whose property is, or ever was, measured by a household's sensor is answered from what was published:
+    that a meter was taken away does not make its readings anybody's.
+    """
+    if not what.observed:
+        return Series(entity, what, (), (), published=True)
+    behind = await datastreams_behind(connection, entity, what.name)
+    personal = tuple(one.id for one in behind if one.personal)
+    others = tuple(one.id for one in behind if not one.personal)
+    return Series(entity, what, others, personal, published=bool(personal))
+
+
+async def buckets_of(
+    connection: Connection, series: Series, wanted: Wanted, model: CityModel
+) -> list[Bucket]:
+    """Return the buckets of a series, oldest first; raises a problem, or QueryError, when it cannot."""
+    if not series.published:
+        observed = model.properties[series.what.name]
+        return await buckets(
+            connection,
+            series.datastreams,
+            *wanted[:5],
+            combination=observed.combination,
+            fill=wanted.fill,
+            rules=observed,
+            known_at=wanted.known_at,
+            day_zone=model.city.timezone,
+        )
+    if wanted.known_at is not None:
+        raise unknown_past(series.what.name)
+    usual = WINDOW if series.personal else usual_interval(series.entity, series.what, model)
+    return await published_buckets(
+        connection,
+        series.entity,
+        series.what.name,
+        *wanted[:5],
+        kind="circular_mean" if series.what.aggregation == "circular_mean" else "mean",
+        fill=wanted.fill,
+        expected=usual or 0,
+        at_end=bool(series.personal) or is_over_windows(series.what.name.removeprefix(PREFIX)),
+    )
+
+
+def unknown_past(name: str) -> Exception:
+    """Return the problem of asking what a published value was known to be."""
+    return bad_request(
+        Fault(
+            "query",
+            "knownAt",
+            "not-kept",
+            f"{name!r} is answered from published values, of which only the last one of each time is kept; "
+            "leave `knownAt` out, or ask for a property that is observed there and not of households",
+        )
+    )
+
+
+async def hourly_means(
+    connection: Connection, series: Series, start: Instant, end: Instant, model: CityModel
+) -> dict[Instant, float]:
+    """Return the mean of each hour that has one; hours are those of UTC."""
+    wanted = Wanted(start, end, _HOURLY, ("mean",), "UTC")
+    found = await buckets_of(connection, series, wanted, model)
+    return {one.start: mean for one in found if (mean := one.values["mean"]) is not None}

@@ -1,0 +1,86 @@
+"""Who asks, and what they may see."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import cast
+
+from fastapi import Request
+from starlette.requests import HTTPConnection
+
+from api.context import Context
+from api.http.api_keys import KEY_LENGTH_MAX
+from api.http.problems import ProblemError
+from twin.model.city_model import CityModel
+from twin.model.role import Role, reaches, reads_personal
+from twin.model.sensor import Datastream
+
+__all__ = ["Role", "actor_of", "authenticate", "may_see", "require", "role_of"]
+
+_CHALLENGE = {"WWW-Authenticate": "Bearer"}
+
+
+async def authenticate(connection: HTTPConnection) -> None:
+    """Find out the role of whoever asks, for `role_of`; a dependency of every route that asks for it.
+
+    Raises a problem: 401 for a key that is none, 503 when the database that knows is away.
+    """
+    connection.state.role = await _role(connection)
+
+
+async def _role(connection: HTTPConnection) -> Role:
+    header = connection.headers.get("authorization")
+    if header is None:
+        return "anonymous"
+    scheme, key = _credentials(header)
+    if scheme.lower() != "bearer":
+        raise ProblemError(
+            HTTPStatus.UNAUTHORIZED,
+            f"Authorization has the scheme {scheme[:20]!r}, expected 'Bearer' and an API key.",
+            headers=_CHALLENGE,
+        )
+    context = cast(Context, connection.app.state.context)
+    role = await context.keys.role(key) if 0 < len(key) <= KEY_LENGTH_MAX else None
+    if role is None:
+        raise ProblemError(
+            HTTPStatus.UNAUTHORIZED,
+            "The API key is not known here, or was revoked; leave the header out to ask as anybody may.",
+            headers=_CHALLENGE,
+        )
+    return role
+
+
+def _credentials(header: str) -> tuple[str, str]:
+    scheme, _, key = header.partition(" ")
+    return scheme, key.strip()
+
+
+async def actor_of(request: HTTPConnection) -> str:
+    """Return by what name somebody acts who sent a key that `authenticate` has found good."""
+    _, key = _credentials(request.headers.get("authorization", ""))
+    return await cast(Context, request.app.state.context).keys.name(key)
+
+
+def role_of(request: HTTPConnection) -> Role:
+    """Return the role of whoever sent a request that `authenticate` has looked at."""
+    return cast(Role, request.state.role)
+
+
+def require(request: Request, needed: Role) -> Role:
+    """Return the role of whoever asks; raise a problem (401, 403) unless it may do what `needed` may."""
+    role = role_of(request)
+    if reaches(role, needed):
+        return role
+    above = f"an API key of the role {needed}" + ("" if needed in ("admin", "metering") else " or above")
+    if role == "anonymous":
+        raise ProblemError(HTTPStatus.UNAUTHORIZED, f"This needs {above}.", headers=_CHALLENGE)
+    raise ProblemError(HTTPStatus.FORBIDDEN, f"This needs {above}; this key has the role {role}.")
+
+
+def may_see(role: Role, datastream: Datastream, model: CityModel) -> bool:
+    """Whether a role may see the single readings of a datastream.
+
+    Those of a personal sensor are for `metering` alone: neither operator nor admin sees them.
+    """
+    sensor = model.sensors.get(datastream.sensor)
+    return sensor is not None and (not sensor.personal or reads_personal(role))

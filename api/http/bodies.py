@@ -1,0 +1,79 @@
+"""Bodies of requests: JSON of a bounded size, checked as a whole."""
+
+from __future__ import annotations
+
+import asyncio
+from http import HTTPStatus
+from typing import Any, TypeVar
+
+import msgspec
+from fastapi import Request
+from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic.alias_generators import to_camel
+
+from api.faults import faults_of_body
+from api.http.problems import Fault, ProblemError, bad_request
+from twin.wire.codec import UNREADABLE
+from twin.wire.json_nesting import NestingError, check_levels
+
+BODY_BYTES_MAX = 64 * 1024
+"""A sensor with a hundred datastreams is described in 10 kB."""
+
+BODY_S_MAX = 10.0
+"""From the head of a request until its body is there."""
+
+
+class Body(BaseModel):
+    """Base of all bodies; what is not declared is a fault."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, alias_generator=to_camel, populate_by_name=True)
+
+
+B = TypeVar("B", bound=Body)
+
+
+async def json_body(request: Request, expected: str) -> dict[str, Any]:
+    """Return the JSON object in the body of a request; `expected` says to a person what it is.
+
+    Raises a problem when it is something else, or longer than `BODY_BYTES_MAX`.
+    """
+    return _object(await _read(request), f"expected a JSON object {expected}")
+
+
+async def body_of(request: Request, kind: type[B]) -> B:
+    """Return the body of a request; none is one without members. Raises a problem with all its faults."""
+    data = await _read(request)
+    item = _object(data, "expected a JSON object") if data.strip() else {}
+    try:
+        return kind.model_validate(item)
+    except ValidationError as error:
+        known = [field.alias or name for name, field in kind.model_fields.items()]
+        raise bad_request(*faults_of_body(error, known)) from None
+
+
+def _object(data: bytes, expected: str) -> dict[str, Any]:
+    try:
+        if b"\\u0000" in data:
+            raise bad_request(Fault("body", "", "nul", "found \\u0000: no text holds that character"))
+        check_levels(data)
+        item: dict[str, Any] = msgspec.json.decode(data, type=dict[str, Any])
+    except (NestingError, *UNREADABLE) as error:
+        raise bad_request(Fault("body", "", "malformed", f"{expected}: {error}")) from None
+    return item
+
+
+async def _read(request: Request) -> bytes:
+    body = bytearray()
+    try:
+        async with asyncio.timeout(BODY_S_MAX):
+            async for chunk in request.stream():
+                body += chunk
+                if len(body) > BODY_BYTES_MAX:
+                    raise ProblemError(
+                        HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"The body has more than {BODY_BYTES_MAX} bytes."
+                    )
+    except TimeoutError:
+        raise ProblemError(
+            HTTPStatus.REQUEST_TIMEOUT, f"The body did not arrive within {BODY_S_MAX:g} s."
+        ) from None
+    return bytes(body)

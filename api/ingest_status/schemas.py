@@ -1,0 +1,53 @@
+"""Query parameters of what is told of reception: quarantine, devices without a sensor, the ledger."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from api.http.parameters import (
+    LIMIT_DEFAULT,
+    OBSERVATIONS_LIMIT_DEFAULT,
+    OBSERVATIONS_LIMIT_MAX,
+    Cursor,
+    Limit,
+    Parameters,
+    TimeText,
+)
+from storage.unassigned import DEVICES_MAX
+
+
+class QuarantineFilter(Parameters):
+    """Which quarantined messages."""
+
+    feed: str | None = None
+    reason: str | None = Field(default=None, description="Such as malformed, checksum or out-of-range.")
+    device: str | None = Field(default=None, description="What the feed calls the device.")
+
+
+class QuarantineParameters(QuarantineFilter):
+    """Which quarantined messages, newest first."""
+
+    resolved: bool | None = Field(
+        default=None, description="Whether a replay has put it right; both by default."
+    )
+    cursor: Cursor = None
+    limit: Limit = LIMIT_DEFAULT
+
+
+class UnassignedParameters(Parameters):
+    """Which devices without a sensor, the one that was heard last first."""
+
+    feed: str | None = None
+    limit: Annotated[int, Field(ge=1, le=DEVICES_MAX)] = LIMIT_DEFAULT
+
+
+class LedgerParameters(Parameters):
+    """Which rows of the ledger, oldest first."""
+
+    start: TimeText | None = Field(default=None, description="Inclusive; an hour before `end` by default.")
+    end: TimeText | None = Field(default=None, description="Exclusive; now by default.")
+    feed: str | None = Field(default=None, description="One feed; empty for topics that no feed knows.")
+    cursor: Cursor = None
+    limit: Annotated[int, Field(ge=1, le=OBSERVATIONS_LIMIT_MAX)] = OBSERVATIONS_LIMIT_DEFAULT

@@ -1,0 +1,94 @@
+"""Examples of answers about what values mean: provenance, correlations, the liveability card."""
+
+from __future__ import annotations
+
+from api.http.openapi_examples import VALUE, answer_example
+
+_MESSAGE = {
+    "topic": "v3/alkmaar@ttn/devices/eui-a81758fffe0512ab/up",
+    "feed": "ttn",
+    "device": "eui-a81758fffe0512ab",
+    "receivedTime": "2026-11-23T12:00:01Z",
+    "decoder": "ttn",
+    "decoderVersion": 1,
+    "payloadBytes": 812,
+    "payloadSha256": "0c2e…",
+    "payload": "eyJlbmRf…",
+    "session": "2f6c…",
+    "sequence": 5120,
+    "replayed": False,
+    "log": {"id": "livetwin-1", "topic": "observations", "partition": 1, "offset": 4711},
+}
+PROVENANCE = answer_example(
+    "Where the value comes from.",
+    {
+        "entityId": "alkmaar.overdie",
+        "property": "pm2_5",
+        "unit": "ug/m3",
+        "kind": "observed",
+        "value": {**VALUE, "revision": 7, "count": 1, "sensorIds": ["aq-overdie-1"]},
+        "observations": [
+            {
+                "datastreamId": 17,
+                "sensorId": "aq-overdie-1",
+                "phenomenonTime": "2026-11-23T12:00:00Z",
+                "receivedTime": "2026-11-23T12:00:01Z",
+                "rawValue": 10.2,
+                "value": 11.2,
+                "quality": "good",
+                "flags": [],
+                "calibration": {"start": "2026-11-01T00:00:00Z", "end": None, "gain": 1.0, "offset": 1.0},
+                "message": _MESSAGE,
+            }
+        ],
+        "truncated": False,
+    },
+)
+_LAG = {
+    "lag": 1,
+    "coefficient": 0.62,
+    "pairs": 700,
+    "effectivePairs": 96.4,
+    "interval": {"low": 0.48, "high": 0.73},
+}
+CORRELATIONS = answer_example(
+    "The correlation at each lag.",
+    {
+        "x": {"entityId": "alkmaar.overdie", "property": "area_speed_ratio", "unit": "1", "hours": 720},
+        "y": {"entityId": "alkmaar.overdie", "property": "no2", "unit": "ug/m3", "hours": 702},
+        "start": "2026-10-24T12:00:00Z",
+        "end": "2026-11-23T12:00:00Z",
+        "method": "pearson",
+        "confidence": 0.95,
+        "best": _LAG,
+        "significant": True,
+        "lags": [_LAG],
+    },
+)
+LIVEABILITY = answer_example(
+    "The card.",
+    {
+        "entityId": "alkmaar.overdie",
+        "name": "Overdie",
+        "type": "Neighbourhood",
+        "domains": [
+            {
+                "domain": "air",
+                "title": {"en": "Air", "nl": "Lucht"},
+                "score": 80.0,
+                "value": 3,
+                "unit": "1",
+                "measuredBy": "lki",
+                "property": "area_lki",
+                "count": 3,
+                "phenomenonTime": "2026-11-23T12:00:00Z",
+                "quality": "good",
+                "freshness": "live",
+                "best": 1,
+                "worst": 11,
+                "explanation": {"en": "100 at class 1, 0 at class 11", "nl": "100 bij klasse 1, …"},
+                "source": "RIVM report 2014-0050: lowest and highest class",
+            }
+        ],
+    },
+)

@@ -1,0 +1,282 @@
+"""The live stream of one subscriber: snapshot or missed events, then changes, and a gap where one is."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
+from contextlib import aclosing, contextmanager, suppress
+from http import HTTPStatus
+from itertools import chain, islice
+from typing import TypeAlias
+
+from api.entities.selection import CHANGES, Filter, resolve
+from api.http.problems import ProblemError
+from api.live.alarm_events import alarm_data
+from api.live.cursor import Cursor, encode_cursor, told_until
+from api.live.events import EMPTY_SNAPSHOT, KEEPALIVE, EventName, GapReason, frame, gap_data, state_data
+from api.live.hub import Hub
+from api.live.log_replay import LogReplay, ReplayError
+from api.live.subscriber import Subscriber
+from api.metrics import ApiMetrics
+from api.snapshot import Aged, Missed, Shown, Snapshot
+from twin.alarms.messages import AlarmEvent
+from twin.state.freshness import freshness
+from twin.wire.messages import Update, UpdateKind
+
+KEEPALIVE_S = 15.0
+
+# Encoding 200 events takes about a millisecond: others are not kept waiting longer than that.
+CHUNK_EVENTS = 200
+
+# A process that has just started may be behind a cursor that another gave; it catches up in less.
+CATCH_UP_S = 5.0
+_PAUSE_S = 0.05
+_SEEDING_POLL_S = 0.5
+
+_Seen: TypeAlias = dict[tuple[str, str], int]
+"""By entity and property or indicator, or by nothing and alarm, the last revision that was told."""
+
+
+class LiveStreams:
+    """All live streams of this process: bounds their number and ends them together."""
+
+    def __init__(
+        self,
+        hub: Hub,
+        replay: LogReplay,
+        metrics: ApiMetrics,
+        *,
+        subscribers_max: int,
+        client_subscribers_max: int | None = None,
+        queue_bytes_max: int,
+    ) -> None:
+        self.hub = hub
+        self.replay = replay
+        self.metrics = metrics
+        self._subscribers_max = subscribers_max
+        self._client_subscribers_max = client_subscribers_max
+        self._clients: Counter[str] = Counter()
+        self._queue_bytes_max = queue_bytes_max
+        self._subscribers: set[Subscriber] = set()
+        self._closed = False
+
+    def close(self) -> None:
+        """End every stream, and accept no new one."""
+        self._closed = True
+        for subscriber in self._subscribers:
+            subscriber.close()
+
+    @contextmanager
+    def seat(self, wanted: Filter, client: str = "") -> Iterator[Subscriber]:
+        """Hold a place among the subscribers; raise a problem when there is none, or none for this client.
+
+        Without a name for the client its own number is not bounded.
+        """
+        if self._closed or len(self._subscribers) >= self._subscribers_max:
+            self.metrics.refused.inc()
+            raise ProblemError(
+                HTTPStatus.SERVICE_UNAVAILABLE,
+                f"There are {len(self._subscribers)} live subscribers, at most {self._subscribers_max} "
+                "are served; try again later.",
+                headers={"Retry-After": "10"},
+            )
+        if client and self._clients[client] >= (self._client_subscribers_max or self._subscribers_max):
+            self.metrics.limited.labels("subscribers").inc()
+            raise ProblemError(
+                HTTPStatus.TOO_MANY_REQUESTS,
+                f"This client has {self._clients[client]} live subscribers, as many as one may have; close "
+                "some, or ask one for more: a filter takes many names.",
+                headers={"Retry-After": "10"},
+            )
+        subscriber = Subscriber(wanted, self._queue_bytes_max)
+        self._clients[client] += 1
+        self._subscribers.add(subscriber)
+        self.metrics.subscribers.set(len(self._subscribers))
+        try:
+            yield subscriber
+        finally:
+            self.hub.leave(subscriber)
+            self._subscribers.discard(subscriber)
+            self._clients[client] -= 1
+            if not self._clients[client]:
+                del self._clients[client]
+            self.metrics.subscribers.set(len(self._subscribers))
+
+    async def frames(
+        self, subscriber: Subscriber, events: frozenset[EventName], cursor: Cursor | None
+    ) -> AsyncGenerator[bytes, None]:
+        """Yield the Server-Sent Events of one subscriber, until the server stops.
+
+        A gap is told whatever `events` asks for: without it nobody could trust the rest.
+        """
+        while not (self.hub.seeded.is_set() or subscriber.closed):
+            # An empty snapshot would be a lie; a refusal would make a browser give up.
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self.hub.seeded.wait(), _SEEDING_POLL_S)
+        stream = _Stream(self, subscriber, events)
+        if cursor is not None and cursor.partial:
+            cursor = None
+        while not subscriber.closed:
+            async with aclosing(stream.run(cursor)) as chunks:
+                async for chunk in chunks:
+                    yield chunk
+            cursor = None
+
+
+class _Stream:
+    """One subscriber's way through join, missed events and changes."""
+
+    def __init__(self, streams: LiveStreams, subscriber: Subscriber, events: frozenset[EventName]) -> None:
+        self._streams = streams
+        self._hub = streams.hub
+        self._subscriber = subscriber
+        self._events = events
+
+    async def run(self, cursor: Cursor | None) -> AsyncGenerator[bytes, None]:
+        """Yield events until the subscriber is lost, which the last event then tells, or closed."""
+        subscriber = self._subscriber
+        try:
+            begin = self._snapshot(self._hub.join(subscriber)) if cursor is None else self._resume(cursor)
+            async with aclosing(begin):
+                async for chunk in begin:
+                    if subscriber.lost is not None or subscriber.closed:
+                        break
+                    yield chunk
+            while subscriber.lost is None and not subscriber.closed:
+                waiting = await subscriber.next(KEEPALIVE_S)
+                if waiting is None:
+                    if subscriber.lost is None and not subscriber.closed:
+                        yield KEEPALIVE
+                elif CHANGES & self._events:
+                    yield waiting
+                    subscriber.sent()
+            lost = subscriber.lost
+        except ReplayError as error:
+            lost = error.reason
+        if lost is not None and not subscriber.closed:
+            self._streams.metrics.gaps.labels(lost.value).inc()
+            yield frame("gap", encode_cursor(self._hub.cursor(partial=True)), gap_data(lost))
+
+    async def _snapshot(self, snapshot: Snapshot) -> AsyncGenerator[bytes, None]:
+        if "snapshot" not in self._events:
+            return
+        place = snapshot.cursor
+        end = encode_cursor(place)
+        partial = encode_cursor(Cursor(place.log, place.positions, place.aged, partial=True))
+        shown: list[AlarmEvent | Shown] = [*snapshot.alarms, *snapshot.values]
+        if not shown:
+            yield frame("snapshot", end, EMPTY_SNAPSHOT)
+            return
+        last = len(shown) - 1
+        self._streams.metrics.events.labels("snapshot").inc(last + 1)
+        for first in range(0, last + 1, CHUNK_EVENTS):
+            frames = []
+            for number, one in enumerate(shown[first : first + CHUNK_EVENTS], first):
+                if isinstance(one, AlarmEvent):
+                    data = alarm_data(one, self._hub.model, last=number == last)
+                else:
+                    data = state_data(one.update, one.freshness, self._hub.model, last=number == last)
+                if data is not None:
+                    frames.append(frame("snapshot", end if number == last else partial, data))
+                elif number == last:
+                    frames.append(frame("snapshot", end, EMPTY_SNAPSHOT))
+            yield b"".join(frames)
+            await asyncio.sleep(0)
+
+    async def _resume(self, cursor: Cursor) -> AsyncGenerator[bytes, None]:
+        """Yield what was missed since a cursor, from ring or log; raise ReplayError where a gap is."""
+        await self._catch_up(cursor)
+        seen: _Seen = {}
+        source = "ring"
+        while True:
+            if cursor.log != self._hub.log:
+                raise ReplayError(GapReason.LOG_CHANGED)
+            missed = self._hub.resume(self._subscriber, cursor)
+            if missed is not None:
+                break
+            # The subscriber is not told the changes yet: however long this takes, nothing piles up for it.
+            source = "log"
+            target = Cursor(cursor.log, tuple(self._hub.positions), cursor.aged)
+            async with aclosing(self._replayed(cursor, target, seen)) as chunks:
+                async for chunk in chunks:
+                    yield chunk
+            cursor = target
+        self._streams.metrics.resumes.labels(source).inc()
+        async for chunk in self._missed(missed, cursor, seen):
+            yield chunk
+
+    async def _catch_up(self, cursor: Cursor) -> None:
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + CATCH_UP_S
+        while True:
+            if cursor.log == self._hub.log:
+                if len(cursor.positions) != len(self._hub.positions):
+                    raise ReplayError(GapReason.LOG_CHANGED)
+                if self._hub.reached(cursor):
+                    return
+            if self._subscriber.closed:
+                return
+            if loop.time() > deadline or (self._hub.log and cursor.log != self._hub.log):
+                break
+            await asyncio.sleep(_PAUSE_S)
+        ahead = cursor.log == self._hub.log
+        raise ReplayError(GapReason.CURSOR_AHEAD if ahead else GapReason.LOG_CHANGED)
+
+    async def _replayed(self, start: Cursor, target: Cursor, seen: _Seen) -> AsyncGenerator[bytes, None]:
+        """Yield what the log tells between two cursors; `seen` keeps the revision of each value."""
+        positions = list(start.positions)
+        selection = resolve(self._subscriber.wanted, self._hub.model)
+        async with aclosing(self._streams.replay.records(start.positions, target.positions)) as records:
+            async for lane, offset, told in records:
+                frames = []
+                for index, one in enumerate(told):
+                    if isinstance(one, Update) and one.kind == UpdateKind.PERSONAL:
+                        continue
+                    known = seen.get(_name(one), 0)
+                    seen[_name(one)] = max(known, one.revision)
+                    if (offset, index) < start.positions[lane] or one.revision <= known:
+                        continue
+                    positions[lane] = offset, index + 1
+                    if selection.holds_told(one):
+                        frames.append(self._event(one, Cursor(start.log, tuple(positions), start.aged)))
+                if frames and CHANGES & self._events:
+                    yield b"".join(frames)
+
+    async def _missed(self, missed: Missed, start: Cursor, seen: _Seen) -> AsyncIterator[bytes]:
+        if not CHANGES & self._events:
+            return
+        events = chain(self._aged(missed.aged, start), self._entries(missed, start, seen))
+        while chunk := list(islice(events, CHUNK_EVENTS)):
+            yield b"".join(chunk)
+            await asyncio.sleep(0)
+
+    def _aged(self, aged: Sequence[Aged], start: Cursor) -> Iterator[bytes]:
+        """Yield the events of what aged."""
+        untils = told_until([one.due for one in aged], start.aged)
+        for one, until in zip(aged, untils, strict=True):
+            data = state_data(one.update, one.freshness, self._hub.model)
+            if data is not None:
+                yield frame("state", encode_cursor(Cursor(start.log, start.positions, until)), data)
+
+    def _entries(self, missed: Missed, start: Cursor, seen: _Seen) -> Iterator[bytes]:
+        positions = list(start.positions)
+        for entry in missed.entries:
+            positions[entry.lane] = entry.offset, entry.number + 1
+            if entry.told.revision > seen.get(_name(entry.told), 0):
+                yield self._event(entry.told, Cursor(start.log, tuple(positions), missed.cursor.aged))
+
+    def _event(self, told: Update | AlarmEvent, behind: Cursor) -> bytes:
+        """Return the event of what was missed, as fresh as it was then; nothing if unknown by now."""
+        if isinstance(told, AlarmEvent):
+            data = alarm_data(told, self._hub.model)
+            return frame("alarm", encode_cursor(behind), data) if data is not None else b""
+        interval = self._hub.view.interval_of(told)
+        if interval is None:
+            return b""
+        data = state_data(told, freshness(told.phenomenon_time, interval, behind.aged), self._hub.model)
+        return frame("state", encode_cursor(behind), data) if data is not None else b""
+
+
+def _name(told: Update | AlarmEvent) -> tuple[str, str]:
+    return ("", told.alarm) if isinstance(told, AlarmEvent) else (told.entity, told.property)

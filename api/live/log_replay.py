@@ -1,0 +1,132 @@
+"""Reading a stretch of `updates` and `alarms` again, for a subscriber whose cursor is older than the ring."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import aclosing, asynccontextmanager
+from typing import Any, NamedTuple
+
+from aiokafka import TopicPartition
+from aiokafka.errors import KafkaError, OffsetOutOfRangeError
+
+from api.live.cursor import Position
+from api.live.events import GapReason
+from api.live.partition_order import lanes
+from runtime.kafka.access import Kafka
+from runtime.kafka.consumer import beginnings, new_consumer
+from runtime.kafka.topics import ALARMS as ALARM_TOPIC
+from twin.alarms.messages import ALARMS, AlarmEvent
+from twin.errors import MessageError, TwinError
+from twin.wire.messages import UPDATES, Update
+
+# After a crash the stream tells its last updates again. Reading a little before the cursor shows which
+# revisions the subscriber has seen. A checkpoint covers 20 s, of some tens of records a second at most.
+LOOKBACK_RECORDS = 2_000
+
+RECORDS_MAX = 200
+PROGRESS_TIMEOUT_S = 5.0
+_POLL_MS = 200
+
+
+class ReplayError(TwinError):
+    """The log cannot be read from a cursor on; says why."""
+
+    def __init__(self, reason: GapReason) -> None:
+        super().__init__(reason.value)
+        self.reason = reason
+
+
+class Record(NamedTuple):
+    """One record of `updates` or `alarms`."""
+
+    lane: int
+    offset: int
+    told: Sequence[Update | AlarmEvent]
+
+
+class LogReplay:
+    """Reads the log again with a consumer of its own, a few at a time."""
+
+    def __init__(self, kafka: Kafka, replays_max: int) -> None:
+        self._kafka = kafka
+        self._free = asyncio.Semaphore(replays_max)
+
+    async def records(
+        self, start: Sequence[Position], end: Sequence[Position]
+    ) -> AsyncGenerator[Record, None]:
+        """Yield the records from a little before `start` up to `end`, by lane, in order within each lane.
+
+        Raises ReplayError when the log begins after `start` or stops answering.
+        """
+        order = lanes(len(start) // 2)
+        wanted = {
+            one: (first[0], last[0])
+            for one, first, last in zip(order, start, end, strict=True)
+            if first[0] < last[0]
+        }
+        if not wanted:
+            return
+        if self._free.locked():
+            raise ReplayError(GapReason.LOG_UNREADABLE)
+        end_of = {one: last for one, (_, last) in wanted.items()}
+        lane_of = {one: lane for lane, one in enumerate(order)}
+        async with (
+            self._free,
+            self._consumer(wanted) as consumer,
+            aclosing(_read(consumer, end_of)) as found,
+        ):
+            async for one, offset, value in found:
+                try:
+                    yield Record(lane_of[one], offset, _told(one.topic, value))
+                except MessageError:
+                    continue  # the feed has counted it
+
+    @asynccontextmanager
+    async def _consumer(self, wanted: dict[TopicPartition, tuple[int, int]]) -> AsyncIterator[Any]:
+        consumer = new_consumer(self._kafka)
+        try:
+            async with asyncio.timeout(PROGRESS_TIMEOUT_S):
+                await consumer.start()
+                first = await beginnings(consumer, wanted)
+        except (KafkaError, OSError, TimeoutError) as error:
+            await consumer.stop()
+            raise ReplayError(GapReason.LOG_UNREADABLE) from error
+        try:
+            if any(start < first[one] for one, (start, _) in wanted.items()):
+                raise ReplayError(GapReason.LOG_TRUNCATED)
+            consumer.assign(list(wanted))
+            for one, (start, _) in wanted.items():
+                consumer.seek(one, max(first[one], start - LOOKBACK_RECORDS))
+            yield consumer
+        except OffsetOutOfRangeError as error:
+            raise ReplayError(GapReason.LOG_TRUNCATED) from error
+        except KafkaError as error:
+            raise ReplayError(GapReason.LOG_UNREADABLE) from error
+        finally:
+            await consumer.stop()
+
+
+def _told(topic: str, value: bytes) -> Sequence[Update | AlarmEvent]:
+    return ALARMS.decode(value).alarms if topic == ALARM_TOPIC else UPDATES.decode(value).updates
+
+
+async def _read(
+    consumer: Any, remaining: dict[TopicPartition, int]
+) -> AsyncGenerator[tuple[TopicPartition, int, bytes], None]:
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + PROGRESS_TIMEOUT_S
+    while remaining:
+        fetched = await consumer.getmany(timeout_ms=_POLL_MS, max_records=RECORDS_MAX)
+        if not fetched and loop.time() > deadline:
+            raise ReplayError(GapReason.LOG_UNREADABLE)
+        for one, records in fetched.items():
+            for record in records:
+                if one not in remaining or record.offset >= remaining[one]:
+                    break
+                yield one, record.offset, record.value
+        for one in [one for one, end in remaining.items() if await consumer.position(one) >= end]:
+            del remaining[one]
+            consumer.pause(one)
+        if fetched:
+            deadline = loop.time() + PROGRESS_TIMEOUT_S

@@ -1,0 +1,70 @@
+"""Examples of answers about rules, for /v1/openapi.json."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from api.alarms.examples import body_example, problem_example
+from api.http.openapi_examples import Responses, answer_example, page_example
+
+_RULE: dict[str, Any] = {
+    "id": "high-water",
+    "title": {"en": "High water", "nl": "Hoog water"},
+    "theme": "water",
+    "select": {"types": ["Waterway", "Polder"]},
+    "when": {
+        "value": "water_level",
+        "unit": "cm",
+        "relativeTo": "targetLevel",
+        "above": {"warning": 10, "minor": 15, "major": 20},
+        "deadband": 3,
+    },
+    "onDelay": "PT10M",
+    "offDelay": "PT30M",
+    "incidentArea": "Municipality",
+    "guidance": {"en": "Check the pumping station.", "nl": "Controleer het gemaal."},
+}
+_WRITTEN = {
+    "value": "water_level",
+    "unit": "m",
+    "relativeTo": "targetLevel",
+    "above": {"warning": 0.1, "minor": 0.15, "major": 0.2},
+    "clear": {"warning": 0.07, "minor": 0.12, "major": 0.17},
+}
+_CHANGE = {"origin": "api", "changedTime": "2026-11-23T12:00:00Z", "changedBy": "control room"}
+_CURRENT = {
+    **_RULE,
+    "when": _WRITTEN,
+    "version": 3,
+    **_CHANGE,
+    "_links": {
+        "self": {"href": "/v1/rules/high-water"},
+        "versions": {"href": "/v1/rules/high-water/versions"},
+        "alarms": {"href": "/v1/alarms?rule=high-water"},
+    },
+}
+_OUTDATED = problem_example(
+    412,
+    "Somebody else changed it: its version is another than If-Match says.",
+    "Precondition Failed",
+    "rule high-water has version 4, expected 3. Read it again before you change it.",
+)
+RULES = answer_example("A page of rules.", page_example(_CURRENT, "/v1/rules"))
+RULE = answer_example("The rule; its version is the ETag.", _CURRENT)
+PUT: Responses = {
+    **answer_example("Changed, or as it was: the rule as it holds then.", _CURRENT),
+    201: {
+        "description": "Made.",
+        "content": {"application/json": {"example": {**_CURRENT, "version": 1}}},
+    },
+    **_OUTDATED,
+}
+PUT_BODY = body_example(_RULE)
+DELETED: Responses = {204: {"description": "It holds no more; its versions stay."}, **_OUTDATED}
+VERSIONS = answer_example(
+    "A page of versions, the newest first.",
+    page_example(
+        {"version": 3, "deleted": False, **_CHANGE, "rule": {**_RULE, "when": _WRITTEN}},
+        "/v1/rules/high-water/versions",
+    ),
+)

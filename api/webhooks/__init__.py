@@ -1,0 +1,1 @@
+"""Webhook subscriptions: routes, request bodies and documents. The outlets role delivers the events."""

@@ -1,0 +1,80 @@
+"""Examples of answers about webhooks, for /v1/openapi.json."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from api.http.openapi_examples import answer_example, page_example
+
+_WEBHOOK: dict[str, Any] = {
+    "id": "5f0c2a9be1d04c7788aa3e10",
+    "url": "https://example.org/livetwin",
+    "filter": {"parent": ["alkmaar.oost"], "events": ["alarm"]},
+    "mode": "batch",
+    "createdTime": "2026-11-23T12:00:00Z",
+    "createdBy": "water-board",
+    "state": "active",
+    "reason": None,
+    "cursor": "lQHZ…",
+    "deliveredTime": "2026-11-23T12:00:02Z",
+    "failures": 0,
+    "failingSinceTime": None,
+    "lastError": None,
+    "_links": {
+        "self": {"href": "/v1/subscriptions/5f0c2a9be1d04c7788aa3e10"},
+        "deadLetters": {"href": "/v1/subscriptions/5f0c2a9be1d04c7788aa3e10/dead-letters"},
+    },
+}
+_EVENT = {
+    "specversion": "1.0",
+    "id": "alarm/high-water~alkmaar.singelgracht/3",
+    "source": "/livetwin/alkmaar",
+    "type": "livetwin.alarm",
+    "subject": "high-water~alkmaar.singelgracht",
+    "time": "2026-11-23T12:00:00Z",
+    "datacontenttype": "application/json",
+    "cursor": "lQHZ…",
+    "data": {"alarmId": "high-water~alkmaar.singelgracht", "revision": 3, "state": "unacknowledged"},
+}
+
+
+def _body(example: dict[str, Any], *, required: bool) -> dict[str, Any]:
+    return {
+        "requestBody": {
+            "required": required,
+            "content": {"application/json": {"schema": {"type": "object"}, "example": example}},
+        }
+    }
+
+
+BODY = _body(
+    {
+        "url": "https://example.org/livetwin",
+        "filter": {"parent": ["alkmaar.oost"], "events": ["alarm"]},
+        "mode": "batch",
+    },
+    required=True,
+)
+RESUME_BODY = _body({"cursor": "lQHZ…"}, required=False)
+CREATED = answer_example(
+    "The webhook, with its secret, which is told this once.",
+    {**_WEBHOOK, "secret": "whsec_MfKQ9r…"},
+    status=201,
+)
+WEBHOOKS = answer_example("All webhooks.", page_example(_WEBHOOK, "/v1/subscriptions"))
+WEBHOOK = answer_example("The webhook, and how far it is.", _WEBHOOK)
+DELETED: dict[int | str, dict[str, Any]] = {204: {"description": "It is gone."}}
+DEAD_LETTERS = answer_example(
+    "Messages that were given up.",
+    page_example(
+        {
+            "number": 7,
+            "diedTime": "2026-11-24T12:00:00Z",
+            "tries": 30,
+            "error": "the receiver answered 503",
+            "cursor": "lQHZ…",
+            "events": [_EVENT],
+        },
+        "/v1/subscriptions/5f0c2a9be1d04c7788aa3e10/dead-letters",
+    ),
+)

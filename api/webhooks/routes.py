@@ -1,0 +1,171 @@
+"""Webhooks: the events of the live stream, sent to whoever asked for them. The outlets role sends."""
+
+from __future__ import annotations
+
+import secrets
+from http import HTTPStatus
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Query, Request
+from starlette.responses import Response
+
+from api.context import Context, context_of
+from api.http.access import actor_of, require
+from api.http.bodies import body_of
+from api.http.parameters import NoParameters, PageParameters
+from api.http.problems import Fault, ProblemError, bad_request, not_found
+from api.http.responses import answer, collection, page_cursor, page_key
+from api.live.cursor import encode_cursor
+from api.webhooks import examples
+from api.webhooks.schemas import (
+    ResumeBody,
+    WebhookBody,
+    dead_letter_document,
+    filter_of,
+    secret_text,
+    webhook_document,
+)
+from runtime.sink_address import SinkError
+from storage.webhook_store import (
+    WEBHOOKS_MAX,
+    Progress,
+    Webhook,
+    dead_letters,
+    delete_webhook,
+    insert_webhook,
+    resume_webhook,
+    webhook,
+    webhooks,
+)
+
+router = APIRouter(prefix="/v1", tags=["subscriptions"])
+
+ID_BYTES = 12
+SECRET_BYTES = 32
+
+WebhookId = Annotated[str, Path(max_length=64)]
+Nothing = Annotated[NoParameters, Query()]
+
+
+@router.post(
+    "/subscriptions",
+    summary="Have events sent",
+    status_code=HTTPStatus.CREATED,
+    responses=examples.CREATED,
+    openapi_extra=examples.BODY,
+)
+async def subscribe(request: Request, _: Nothing) -> Response:
+    """Make a webhook: from now on what matches is sent to `url`, signed with the secret of the answer.
+
+    The secret is told this once. With the event `snapshot` it begins with everything that matches.
+    """
+    require(request, "operator")
+    context = context_of(request)
+    body = await body_of(request, WebhookBody)
+    try:
+        context.sinks.check_url(body.url)
+    except SinkError as error:
+        raise bad_request(Fault("body", "url", "refused", str(error))) from None
+    made = Webhook(
+        id=secrets.token_hex(ID_BYTES),
+        url=body.url,
+        filter=filter_of(body),
+        mode=body.mode,
+        secret=secrets.token_bytes(SECRET_BYTES),
+        created=context.clock(),
+        created_by=await actor_of(request),
+        progress=Progress(cursor=_start(context, body)),
+    )
+    async with context.database.connection() as connection:
+        if not await insert_webhook(connection, made):
+            raise ProblemError(
+                HTTPStatus.CONFLICT,
+                f"There are {WEBHOOKS_MAX} subscriptions, as many as there may be: delete one.",
+            )
+    response = answer({**webhook_document(made), "secret": secret_text(made.secret)})
+    response.status_code = HTTPStatus.CREATED
+    response.headers["Location"] = f"/v1/subscriptions/{made.id}"
+    return response
+
+
+@router.get("/subscriptions", summary="Who gets events sent", responses=examples.WEBHOOKS)
+async def list_subscriptions(request: Request, _: Nothing) -> Response:
+    """List webhooks, oldest first: there are at most 100."""
+    require(request, "operator")
+    async with context_of(request).database.connection() as connection:
+        found = await webhooks(connection)
+    return answer(collection(request, [webhook_document(one) for one in found], None))
+
+
+@router.get("/subscriptions/{id}", summary="One webhook", responses=examples.WEBHOOK)
+async def get_subscription(request: Request, id: WebhookId, _: Nothing) -> Response:
+    """Return a webhook and how far it is; its progress is stored about once a second."""
+    require(request, "operator")
+    async with context_of(request).database.connection() as connection:
+        found = await webhook(connection, id)
+    if found is None:
+        raise _unknown(id)
+    return answer(webhook_document(found))
+
+
+@router.delete(
+    "/subscriptions/{id}",
+    summary="Have no more events sent",
+    status_code=HTTPStatus.NO_CONTENT,
+    responses=examples.DELETED,
+)
+async def unsubscribe(request: Request, id: WebhookId, _: Nothing) -> Response:
+    """Remove a webhook with its dead letters; within two seconds nothing more is sent."""
+    require(request, "operator")
+    async with context_of(request).database.connection() as connection:
+        if not await delete_webhook(connection, id):
+            raise _unknown(id)
+    return Response(status_code=HTTPStatus.NO_CONTENT)
+
+
+@router.post(
+    "/subscriptions/{id}/_resume",
+    summary="Have events sent from a place on",
+    responses=examples.WEBHOOK,
+    openapi_extra=examples.RESUME_BODY,
+)
+async def resume(request: Request, id: WebhookId, _: Nothing) -> Response:
+    """Make a webhook go on at once: one that failed or was disabled where it was, or any from a cursor."""
+    require(request, "operator")
+    body = await body_of(request, ResumeBody)
+    async with context_of(request).database.connection() as connection:
+        if not await resume_webhook(connection, id, body.cursor):
+            raise _unknown(id)
+        found = await webhook(connection, id)
+    if found is None:
+        raise _unknown(id)
+    return answer(webhook_document(found))
+
+
+@router.get(
+    "/subscriptions/{id}/dead-letters",
+    summary="What could not be delivered",
+    responses=examples.DEAD_LETTERS,
+)
+async def list_dead_letters(
+    request: Request, id: WebhookId, wanted: Annotated[PageParameters, Query()]
+) -> Response:
+    """List messages that were given up, newest first; the newest 1,000 are kept."""
+    require(request, "operator")
+    before = page_key(wanted.cursor, int)
+    async with context_of(request).database.connection() as connection:
+        if await webhook(connection, id) is None:
+            raise _unknown(id)
+        page = await dead_letters(connection, id, before=before, limit=wanted.limit)
+    following = page_cursor(page[-1].number) if len(page) == wanted.limit else None
+    return answer(collection(request, [dead_letter_document(one) for one in page], following))
+
+
+def _start(context: Context, body: WebhookBody) -> str:
+    """Return where a new webhook begins: here and now, unless with a snapshot."""
+    begins_with_snapshot = "snapshot" in body.filter.events
+    return "" if begins_with_snapshot or not context.hub.log else encode_cursor(context.hub.cursor())
+
+
+def _unknown(id: str) -> ProblemError:
+    return not_found(f"There is no subscription {id!r}; /v1/subscriptions lists them.")

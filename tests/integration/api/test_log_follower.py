@@ -1,0 +1,49 @@
+"""The feed without HTTP around it."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from typing import Any
+
+from prometheus_client import CollectorRegistry
+
+from api.app import create_context
+from api.entities.selection import Filter
+from api.live.subscriber import Subscriber
+from api.settings import ApiSettings
+from runtime.clock import system_clock
+from twin.model.city_model import CityModel
+
+DEADLINE_S = 20.0
+
+
+async def _stop(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    with suppress(asyncio.CancelledError):
+        await task
+
+
+async def test_a_feed_that_comes_back_to_the_same_log_goes_on_unnoticed(
+    kafka: str, model: CityModel, log: Any
+) -> None:
+    settings = ApiSettings(city="city", kafka=kafka, database="postgresql://nobody@127.0.0.1:9/none")
+    context = create_context(settings, model, system_clock, CollectorRegistry())
+    await log.tell("city.1")
+    feeding = asyncio.create_task(context.feed.run())
+    async with asyncio.timeout(DEADLINE_S):
+        await context.feed.ready.wait()
+    subscriber = Subscriber(Filter(), 100_000)
+    assert len(context.hub.join(subscriber).values) == 1
+    await _stop(feeding)
+    await log.tell("city.1", "city.1")
+    feeding = asyncio.create_task(context.feed.run())
+    try:
+        told = b""
+        while told.count(b"event: state") < 2:
+            told += await subscriber.next(DEADLINE_S) or b""
+            assert subscriber.lost is None
+        assert b'"revision":2,' in told
+        assert b'"revision":3,' in told
+    finally:
+        await _stop(feeding)

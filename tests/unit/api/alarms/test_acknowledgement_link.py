@@ -1,0 +1,87 @@
+"""Links that acknowledge: what they show, and what they refuse."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import httpx
+import pytest
+from msgspec.structs import replace
+
+from alerting.delivery.acknowledge_links import LINK_PATH, Link, sign
+from api.alarms.command_gateway import command_id
+from api.context import Context
+from tests.alarm_events import acknowledged, alarm_event, incident_event
+from tests.unit.api.conftest import NOW
+from twin.alarms.messages import AlarmBatch, Answer
+from twin.instant import HOUR
+from twin.model.duty import Contact, DutyPlan
+from twin.wire.codec import VERSION
+
+RAISED = alarm_event(sentence_en="Level <b>high</b>.")
+INCIDENT = incident_event(RAISED)
+TOKEN = sign(b"links", Link(INCIDENT.incident, "anna", NOW + HOUR))
+PERSON = {"Accept": "text/html,application/xhtml+xml"}
+
+
+@pytest.fixture(autouse=True)
+def incident(parts: Context) -> None:
+    parts.hub.take_alarms(2, 0, AlarmBatch(VERSION, NOW, (RAISED,), (INCIDENT,)))
+    plan = DutyPlan(contacts=(Contact(id="anna", name="Duty officer water", language="en"),))
+    parts.hub.remodel(dataclasses.replace(parts.model, version=2, duty=plan))
+
+
+async def test_the_page_says_what_is_the_matter_and_has_one_button(client: httpx.AsyncClient) -> None:
+    response = await client.get(f"{LINK_PATH}{TOKEN}")
+    assert response.status_code == 200
+    assert response.headers["content-type"].startswith("text/html")
+    assert "form-action 'self'" in response.headers["content-security-policy"]
+    assert response.headers["cache-control"] == "no-store"
+    page = response.text
+    assert "Duty officer water" in page
+    assert "Level &lt;b&gt;high&lt;/b&gt;." in page
+    assert page.count("<button>") == page.count("<form method=post>") == 1
+    assert "since 2026-11-23 13:00" in page, "times are those of the city"
+
+
+async def test_when_nothing_waits_there_is_no_button(client: httpx.AsyncClient, parts: Context) -> None:
+    known = acknowledged(RAISED, "anna")
+    parts.hub.take_alarms(2, 1, AlarmBatch(VERSION, NOW, (known,)))
+    page = (await client.get(f"{LINK_PATH}{TOKEN}")).text
+    assert "Nothing waits" in page
+    assert "acknowledged by anna" in page
+    assert "<button>" not in page
+
+
+async def test_a_link_is_good_once_for_an_occurrence(client: httpx.AsyncClient, parts: Context) -> None:
+    id = command_id("Duty officer water", f"{RAISED.alarm}~1", "acknowledge", TOKEN)
+    parts.desk.hear(AlarmBatch(VERSION, NOW, (), (), (Answer(id, "", RAISED.alarm),)))
+    worsened = replace(RAISED, revision=3, kind="worsened")
+    parts.hub.take_alarms(2, 1, AlarmBatch(VERSION, NOW, (worsened,)))
+    page = (await client.post(f"{LINK_PATH}{TOKEN}")).text
+    assert "used for this occurrence already" in page
+    assert "Thank you" not in page
+
+
+@pytest.mark.parametrize(
+    ("token", "status", "said"),
+    [
+        (sign(b"others", Link(INCIDENT.incident, "anna", NOW + HOUR)), 404, "not one of ours"),
+        ("nonsense", 404, "not one of ours"),
+        (TOKEN[:-4] + "AAAA", 404, "not one of ours"),
+        (sign(b"links", Link(INCIDENT.incident, "anna", NOW - HOUR)), 410, "has expired"),
+        (sign(b"links", Link("none~city~1", "anna", NOW + HOUR)), 503, "database"),
+    ],
+)
+@pytest.mark.parametrize("method", ["GET", "POST"])
+async def test_a_link_that_is_no_good_says_why_to_people_and_to_programs(
+    client: httpx.AsyncClient, method: str, token: str, status: int, said: str
+) -> None:
+    path = f"{LINK_PATH}{token}"
+    page = await client.request(method, path, headers=PERSON)
+    assert page.status_code == status
+    assert page.headers["content-type"].startswith("text/html")
+    assert said in page.text
+    problem = await client.request(method, path)
+    assert (problem.status_code, problem.json()["status"]) == (status, status)
+    assert problem.headers["content-type"] == "application/problem+json"

@@ -1,0 +1,56 @@
+"""Which role may do what, and what is said to one that may not."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import get_args
+
+import pytest
+from starlette.requests import Request
+
+from api.http.access import may_see, require
+from api.http.problems import ProblemError
+from twin.model.city_model import CityModel
+from twin.model.role import GRANTABLE, LADDER, Role, reaches
+
+
+def request_of(role: Role) -> Request:
+    return Request({"type": "http", "headers": [], "state": {"role": role}})
+
+
+def test_each_role_may_do_what_those_below_it_may() -> None:
+    for number, role in enumerate(LADDER):
+        assert [one for one in LADDER if reaches(role, one)] == list(LADDER[: number + 1])
+
+
+def test_metering_is_a_viewer_and_nobody_else_is_metering() -> None:
+    assert [one for one in get_args(Role) if reaches("metering", one)] == ["anonymous", "viewer", "metering"]
+    assert [one for one in get_args(Role) if reaches(one, "metering")] == ["metering"]
+    assert set(GRANTABLE) == set(get_args(Role)) - {"anonymous"}
+
+
+@pytest.mark.parametrize("role", get_args(Role))
+def test_readings_of_a_household_are_for_metering_alone(role: Role, model: CityModel) -> None:
+    public, personal = model.datastreams[1], model.datastreams[5]
+    assert may_see(role, public, model)
+    assert may_see(role, personal, model) == (role == "metering")
+
+
+def test_a_role_that_suffices_is_let_through() -> None:
+    assert require(request_of("admin"), "operator") == "admin"
+
+
+def test_anonymous_is_asked_for_a_key() -> None:
+    with pytest.raises(ProblemError, match="API key of the role operator or above") as caught:
+        require(request_of("anonymous"), "operator")
+    assert caught.value.status is HTTPStatus.UNAUTHORIZED
+    assert caught.value.headers == {"WWW-Authenticate": "Bearer"}
+
+
+@pytest.mark.parametrize(
+    ("role", "needed"), [("viewer", "operator"), ("metering", "duty"), ("admin", "metering")]
+)
+def test_a_role_that_does_not_suffice_is_told_so(role: Role, needed: Role) -> None:
+    with pytest.raises(ProblemError, match=f"this key has the role {role}") as caught:
+        require(request_of(role), needed)
+    assert caught.value.status is HTTPStatus.FORBIDDEN

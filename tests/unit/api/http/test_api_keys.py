@@ -1,0 +1,154 @@
+"""API keys: how long one is remembered, and what holds while the database is away."""
+
+from __future__ import annotations
+
+import asyncio
+from http import HTTPStatus
+
+import pytest
+from pydantic import SecretStr
+
+from api.http.api_keys import FRESH_S, KEYS_MAX, LOOKUP_S, Keys
+from api.http.problems import ProblemError
+from storage.token_store import PREFIX, digest
+from twin.model.role import Role
+
+KEY = f"{PREFIX}abc"
+
+
+class Stored:
+    """Keys in a database that can go away, and hang."""
+
+    def __init__(self) -> None:
+        self.roles: dict[bytes, Role] = {}
+        self.names: dict[bytes, str] = {}
+        self.away = False
+        self.asked = 0
+        self.goes_on = asyncio.Event()
+        self.goes_on.set()
+
+    def add(self, key: str, role: Role = "viewer") -> None:
+        self.roles[digest(key)] = role
+
+    async def role(self, hashed: bytes) -> Role | None:
+        self.asked += 1
+        await self.goes_on.wait()
+        if self.away:
+            raise ProblemError(HTTPStatus.SERVICE_UNAVAILABLE, "away")
+        return self.roles.get(hashed)
+
+    async def name(self, hashed: bytes) -> str | None:
+        if self.away:
+            raise ProblemError(HTTPStatus.SERVICE_UNAVAILABLE, "away")
+        return self.names.get(hashed)
+
+
+class Seconds:
+    """A clock that stands still until it is set."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def stored() -> Stored:
+    return Stored()
+
+
+@pytest.fixture
+def seconds() -> Seconds:
+    return Seconds()
+
+
+@pytest.fixture
+def keys(stored: Stored, seconds: Seconds) -> Keys:
+    return Keys(SecretStr("sesame"), stored.role, stored.name, seconds)
+
+
+async def test_the_key_of_the_settings_is_an_operator_without_a_database(keys: Keys, stored: Stored) -> None:
+    stored.away = True
+    assert await keys.role("sesame") == "operator"
+    assert stored.asked == 0
+
+
+async def test_who_acts_has_the_name_of_the_key_or_the_begin_of_its_hash(keys: Keys, stored: Stored) -> None:
+    stored.names[digest(KEY)] = "duty desk"
+    assert [await keys.name(one) for one in (KEY, "sesame")] == ["duty desk", "operator"]
+    stored.away = True
+    assert await keys.name(KEY) == f"key {digest(KEY).hex()[:8]}"
+
+
+async def test_a_key_that_cannot_be_ours_is_refused_without_a_database(keys: Keys, stored: Stored) -> None:
+    stored.away = True
+    assert await keys.role("open sesame") is None
+    assert stored.asked == 0
+
+
+async def test_a_key_is_looked_up_again_after_a_moment(keys: Keys, stored: Stored, seconds: Seconds) -> None:
+    stored.add(KEY, "duty")
+    assert await keys.role(KEY) == "duty"
+    assert await keys.role(KEY) == "duty"
+    assert stored.asked == 1
+    stored.roles.clear()
+    seconds.now += FRESH_S + 0.1
+    assert await keys.role(KEY) is None
+    assert stored.asked == 2
+
+
+async def test_a_known_key_goes_on_to_be_good_while_the_database_is_away_and_others_get_503(
+    keys: Keys, stored: Stored, seconds: Seconds
+) -> None:
+    stored.add(KEY)
+    await keys.role(KEY)
+    stored.away = True
+    seconds.now += 3600
+    assert await keys.role(KEY) == "viewer"
+    with pytest.raises(ProblemError) as caught:
+        await keys.role(f"{PREFIX}other")
+    assert caught.value.status is HTTPStatus.SERVICE_UNAVAILABLE
+    stored.away = False
+    stored.roles.clear()
+    assert await keys.role(KEY) is None
+
+
+async def test_while_the_database_hangs_a_known_key_waits_once_and_not_again(
+    keys: Keys, stored: Stored, seconds: Seconds
+) -> None:
+    stored.add(KEY)
+    await keys.role(KEY)
+    seconds.now += FRESH_S + 0.1
+    stored.goes_on.clear()
+    assert await keys.role(KEY) == "viewer"
+    seconds.now += LOOKUP_S
+    async with asyncio.timeout(LOOKUP_S / 2):
+        assert await keys.role(KEY) == "viewer"
+    assert stored.asked == 2
+    stored.roles.clear()
+    stored.goes_on.set()
+    async with asyncio.timeout(10):
+        while await keys.role(KEY) is not None:  # noqa: ASYNC110 - the lookup ends by itself
+            await asyncio.sleep(0)
+
+
+async def test_many_requests_with_one_key_ask_once(keys: Keys, stored: Stored) -> None:
+    stored.add(KEY)
+    assert await asyncio.gather(*(keys.role(KEY) for _ in range(20))) == ["viewer"] * 20
+    assert stored.asked == 1
+
+
+async def test_wrong_keys_drive_no_good_one_out_and_good_ones_are_bounded(keys: Keys, stored: Stored) -> None:
+    stored.add(KEY)
+    await keys.role(KEY)
+    for number in range(KEYS_MAX + 1):
+        assert await keys.role(f"{PREFIX}wrong-{number}") is None
+    asked = stored.asked
+    assert await keys.role(KEY) == "viewer"
+    assert stored.asked == asked
+    for number in range(KEYS_MAX):
+        stored.add(f"{PREFIX}{number}")
+        await keys.role(f"{PREFIX}{number}")
+    assert await keys.role(KEY) == "viewer"
+    assert stored.asked == asked + KEYS_MAX + 1

@@ -1,0 +1,74 @@
+"""What no body and no list of names may be: too long, too deep, no text."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import httpx
+import pytest
+
+from api.http.bodies import BODY_BYTES_MAX
+from api.http.parameters import NAMES_MAX
+from api.http.problems import FAULTS_MAX
+
+KEY = {"Authorization": "Bearer sesame"}
+URL = "https://hooks.example/twin"
+
+
+async def post(client: httpx.AsyncClient, content: bytes, path: str = "/v1/subscriptions") -> httpx.Response:
+    response = await client.post(path, content=content, headers=KEY)
+    assert response.headers["content-type"] == "application/problem+json"
+    return response
+
+
+async def test_a_body_has_a_bound(client: httpx.AsyncClient) -> None:
+    response = await post(client, b'{"url":"' + b"a" * BODY_BYTES_MAX + b'"}')
+    assert response.status_code == 413
+    assert str(BODY_BYTES_MAX) in response.json()["detail"]
+
+
+@pytest.mark.parametrize(
+    ("content", "code", "told"),
+    [
+        (b'{"url":' + b"[" * 5_000, "malformed", "nested 5001 levels deep, at most 64"),
+        (b'{"url":' + b'{"a":' * 64 + b"1" + b"}" * 65, "malformed", "nested 65 levels deep, at most 64"),
+        (b'{"url":"\xff"}', "malformed", "utf-8"),
+        (b'{"url":"\\ud800"}', "malformed", ""),
+        (b'{"url":"a\\u0000b"}', "nul", "no text holds"),
+        (b'{"url":' + b"9" * 5_000 + b"}", "malformed", "out of range"),
+        (b"[]", "malformed", "expected"),
+    ],
+)
+async def test_a_body_that_is_no_document_is_told_why(
+    client: httpx.AsyncClient, content: bytes, code: str, told: str
+) -> None:
+    response = await post(client, content)
+    assert response.status_code == 400
+    [fault] = response.json()["errors"]
+    assert (fault["in"], fault["code"]) == ("body", code)
+    assert told in fault["detail"]
+
+
+async def test_names_of_a_filter_are_bounded_in_number(client: httpx.AsyncClient) -> None:
+    names = ",".join(["a"] * (NAMES_MAX + 1))
+    for path in (f"/v1/entities?type={names}", f"/v1/live?entity={names}", f"/v1/alarms?rule={names}"):
+        response = await client.get(path)
+        assert response.status_code == 400
+        assert str(NAMES_MAX) in response.json()["errors"][0]["detail"]
+
+
+async def test_a_problem_lists_so_many_faults_and_tells_how_many_there_are(client: httpx.AsyncClient) -> None:
+    query = "&".join(f"wrong{number}=1" for number in range(FAULTS_MAX + 50))
+    problem: dict[str, Any] = (await client.get(f"/v1/entities?{query}")).json()
+    assert len(problem["errors"]) == FAULTS_MAX
+    assert f"{FAULTS_MAX + 50} faults" in problem["detail"]
+    assert f"the first {FAULTS_MAX}" in problem["detail"]
+
+
+async def test_a_time_that_its_offset_carries_beyond_the_calendar_is_a_fault(
+    client: httpx.AsyncClient,
+) -> None:
+    for time in ("9999-12-31T23:00:00-23:00", "0001-01-01T00:00:00%2B23:00"):
+        response = await client.get(f"/v1/entities/city.canal/history?property=water_level&start={time}")
+        assert response.status_code == 400
+        assert response.json()["errors"][0]["name"].startswith("start")

@@ -1,0 +1,130 @@
+"""The bounds of connections, over real sockets: what is too long or too slow is told so, and closed."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+
+import pytest
+import uvicorn
+from starlette.responses import PlainTextResponse
+from starlette.types import Receive, Scope, Send
+
+from api.http import bounded_protocol
+from api.http.bounded_protocol import HEAD_BYTES_MAX, BoundedHttp
+
+DEADLINE_S = 20.0
+GET = b"GET / HTTP/1.1\r\nHost: city.example\r\n"
+
+
+async def app(scope: Scope, receive: Receive, send: Send) -> None:
+    body = bytearray()
+    more = True
+    while more:
+        message = await receive()
+        body += message.get("body", b"")
+        more = message.get("more_body", False)
+    await PlainTextResponse(f"{len(body)} bytes")(scope, receive, send)
+
+
+class _Server(uvicorn.Server):
+    def install_signal_handlers(self) -> None:
+        """Leave signals to the test."""
+
+
+@asynccontextmanager
+async def served(connections: int = 10) -> AsyncIterator[int]:
+    protocol = BoundedHttp.with_connections(connections)
+    config = uvicorn.Config(
+        app, host="127.0.0.1", port=0, http=protocol, lifespan="off", log_config=None, access_log=False
+    )
+    server = _Server(config)
+    running = asyncio.create_task(server.serve())
+    async with asyncio.timeout(DEADLINE_S):
+        while not server.started:  # noqa: ASYNC110 - uvicorn has no event for it
+            await asyncio.sleep(0)
+    try:
+        yield server.servers[0].sockets[0].getsockname()[1]
+    finally:
+        server.should_exit = True
+        await running
+
+
+async def answer(reader: asyncio.StreamReader) -> tuple[int, str]:
+    """Return status and body of an answer that ends with its connection."""
+    data = await asyncio.wait_for(reader.read(), DEADLINE_S)
+    head, _, body = data.partition(b"\r\n\r\n")
+    return int(head.split()[1]), body.decode()
+
+
+@asynccontextmanager
+async def connected(port: int) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    try:
+        yield reader, writer
+    finally:
+        writer.close()
+        with suppress(ConnectionError):
+            await writer.wait_closed()
+
+
+async def asked(port: int, request: bytes) -> tuple[int, str]:
+    async with connected(port) as (reader, writer):
+        writer.write(request)
+        return await answer(reader)
+
+
+async def test_a_request_is_answered_as_ever() -> None:
+    async with served() as port:
+        request = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nConnection: close\r\n\r\nhello"
+        assert await asked(port, request) == (200, "5 bytes")
+
+
+async def test_a_head_without_end_is_refused() -> None:
+    async with served() as port:
+        status, body = await asked(port, GET + b"X-Long: " + b"a" * (HEAD_BYTES_MAX + 1))
+        assert status == 431
+        assert json.loads(body)["status"] == 431
+
+
+async def test_many_requests_on_one_connection_are_no_long_head() -> None:
+    async with served() as port:
+        padded = GET + b"X-Long: " + b"a" * 60_000 + b"\r\n\r\n"
+        async with connected(port) as (reader, writer):
+            for _ in range(HEAD_BYTES_MAX // 60_000 + 2):
+                writer.write(padded)
+                head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), DEADLINE_S)
+                assert head.startswith(b"HTTP/1.1 200")
+                await asyncio.wait_for(reader.readexactly(len(b"0 bytes")), DEADLINE_S)
+
+
+async def test_whoever_sends_nothing_is_asked_to_leave(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bounded_protocol, "HEAD_S_MAX", 0.2)
+    async with served() as port:
+        status, body = await asked(port, b"")
+        assert status == 408
+        assert json.loads(body)["title"] == "Request Timeout"
+
+
+async def test_a_head_that_never_ends_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bounded_protocol, "HEAD_S_MAX", 0.2)
+    async with served() as port:
+        assert (await asked(port, GET + b"X-Slow: "))[0] == 408
+
+
+async def test_line_breaks_between_requests_keep_no_connection_open(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bounded_protocol, "HEAD_S_MAX", 0.2)
+    async with served() as port, connected(port) as (reader, writer):
+        writer.write(GET + b"\r\n")
+        await asyncio.wait_for(reader.readuntil(b"0 bytes"), DEADLINE_S)
+        writer.write(b"\r\n")
+        assert (await answer(reader))[0] == 408
+
+
+async def test_what_is_no_http_is_told_as_a_problem() -> None:
+    async with served() as port:
+        status, body = await asked(port, b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n")
+        assert status == 400
+        assert json.loads(body)["detail"] == "That is no HTTP request."

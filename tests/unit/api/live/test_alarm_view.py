@@ -1,0 +1,69 @@
+"""The view of alarms: the newest of each, whatever the order, and which incident an alarm belongs to."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+from msgspec.structs import replace
+
+from api.live import alarm_view
+from api.live.alarm_view import AlarmView
+from tests.alarm_events import acknowledged, alarm_event, incident_event, returned
+from twin.instant import MINUTE
+
+RAISED = alarm_event()
+KNOWN = acknowledged(RAISED)
+OVER = returned(KNOWN)
+
+
+@given(st.permutations([RAISED, KNOWN, OVER, RAISED, KNOWN]))
+def test_any_order_ends_in_the_newest_and_nothing_is_news_twice(events: list[object]) -> None:
+    view = AlarmView()
+    news = [one.revision for one in events if view.apply(one)]  # type: ignore[arg-type,attr-defined]
+    assert news == sorted(set(news))
+    assert view.alarm(RAISED.alarm) == OVER
+    assert list(view.standing()) == []
+    assert list(view.alarms()) == [OVER]
+
+
+def test_what_the_database_knows_is_merged_and_only_news_is_told() -> None:
+    view = AlarmView()
+    view.apply(KNOWN)
+    other = alarm_event("low-water")
+    assert view.merge([RAISED, other], [incident_event(RAISED)]) == [other]
+    assert view.alarm(RAISED.alarm) == KNOWN
+    assert view.incident_of(RAISED.alarm) == "high-water~city~1"
+    view.reset([other], [])
+    assert list(view.alarms()) == [other]
+    assert view.incident_of(RAISED.alarm) is None
+
+
+def test_an_alarm_belongs_to_the_incident_that_opened_last() -> None:
+    view = AlarmView()
+    later = replace(RAISED, raised_time=RAISED.time + 60 * MINUTE)
+    first, second = incident_event(OVER, number=1), incident_event(later, number=2)
+    for order in ([first, second], [second, first]):
+        view.reset([], [])
+        for one in order:
+            assert view.apply_incident(one)
+            assert not view.apply_incident(one)
+        assert view.incident_of(RAISED.alarm) == second.incident
+        assert view.open_incidents() == [second]
+        assert view.incident(first.incident) == first
+
+
+def test_of_closed_incidents_a_bounded_number_stays() -> None:
+    view = AlarmView()
+    bound = alarm_view.CLOSED_INCIDENTS_MAX
+    for number in range(bound + 3):
+        one = replace(OVER, alarm=f"high-water~e{number}", raised_time=RAISED.time + number)
+        view.apply_incident(incident_event(one, number=number))
+    assert view.incident("high-water~city~2") is None
+    assert view.incident_of("high-water~e2") is None
+    assert view.incident("high-water~city~3") is not None
+    # One that is opened again is not closed any more.
+    again = incident_event(RAISED, number=3, revision=2)
+    view.apply_incident(again)
+    for number in range(bound + 3, 2 * bound + 6):
+        view.apply_incident(incident_event(OVER, number=number))
+    assert view.open_incidents() == [again]

@@ -1,0 +1,54 @@
+"""Cursors: back as they were, and nonsense refused."""
+
+from __future__ import annotations
+
+import contextlib
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from api.live.cursor import Cursor, CursorError, decode_cursor, encode_cursor
+
+positions = st.tuples(st.integers(0, 2**62), st.integers(0, 2**31))
+cursors = st.builds(
+    Cursor,
+    log=st.text(max_size=40),
+    positions=st.lists(positions, max_size=64).map(tuple),
+    aged=st.integers(-(2**62), 2**62),
+    partial=st.booleans(),
+)
+
+
+@given(cursors)
+def test_a_cursor_comes_back_as_it_was(cursor: Cursor) -> None:
+    assert decode_cursor(encode_cursor(cursor)) == cursor
+
+
+@given(cursors)
+def test_a_cursor_fits_a_url_and_a_header(cursor: Cursor) -> None:
+    text = encode_cursor(cursor)
+    assert text.isascii()
+    assert text.replace("-", "").replace("_", "").isalnum()
+
+
+@given(st.text(max_size=60))
+def test_any_other_text_is_refused_as_such(text: str) -> None:
+    with contextlib.suppress(CursorError):
+        decode_cursor(text)
+
+
+@pytest.mark.parametrize("text", ["", "nonsense", "AAAA", "é", "x" * 30_000, "lKFh"])
+def test_nonsense_is_no_cursor(text: str) -> None:
+    with pytest.raises(CursorError):
+        decode_cursor(text)
+
+
+def test_a_cursor_of_another_version_is_refused() -> None:
+    with pytest.raises(CursorError, match="version 9"):
+        decode_cursor(encode_cursor(Cursor("a", ((0, 0),), 0, version=9)))
+
+
+def test_a_position_before_the_log_is_refused() -> None:
+    with pytest.raises(CursorError, match="before the log"):
+        decode_cursor(encode_cursor(Cursor("a", ((-1, 0),), 0)))

@@ -1,0 +1,80 @@
+"""State events are written in parts, and are what they are when they are written whole."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+from msgspec import structs
+
+from api.event_text import head, heads, lasting, state_event
+from api.live.cursor import Cursor, PlaceTexts, decode_cursor
+from api.live.events import events_in, frame, state_data
+from tests.unit.api.conftest import NOW, make_model
+from twin.datastream_snapshot import LastGood
+from twin.instant import INSTANT_MAX, INSTANT_MIN
+from twin.state.freshness import Freshness
+from twin.wire.messages import Update
+
+MODEL = make_model()
+INSTANTS = st.integers(INSTANT_MIN, INSTANT_MAX)
+FRESHNESS: list[Freshness] = ["live", "stale", "silent"]
+
+
+@given(
+    value=st.floats(),
+    times=st.tuples(INSTANTS, INSTANTS),
+    flags=st.integers(0, 2**11 - 1),
+    revision=st.integers(0, 2**63 - 2),
+    count=st.integers(-1, 100),
+    freshness=st.sampled_from(FRESHNESS),
+    last_good=st.none() | st.builds(LastGood, st.floats(), INSTANTS),
+)
+def test_an_event_in_parts_is_the_event_as_a_whole(  # noqa: PLR0917 - drawn, not called
+    value: float,
+    times: tuple[int, int],
+    flags: int,
+    revision: int,
+    count: int,
+    freshness: Freshness,
+    last_good: LastGood | None,
+) -> None:
+    known = Update('city."hill"', "area_pm2_5", 0, 0.0, NOW, NOW, 0, (1,), None)
+    parts = lasting(known, MODEL)
+    assert parts is not None
+    told = structs.replace(
+        known,
+        value=value,
+        phenomenon_time=times[0],
+        received_time=times[1],
+        flags=flags,
+        revision=revision,
+        count=count,
+        last_good=last_good,
+    )
+    whole = state_data(told, freshness, MODEL)
+    assert whole is not None
+    assert state_event(head("abc"), parts, told, freshness, MODEL) == frame("state", "abc", whole)
+
+
+def test_what_means_nothing_has_no_event() -> None:
+    assert lasting(Update("city", "nonsense", 1, 0.0, NOW, NOW, 0, (), None), MODEL) is None
+
+
+@given(
+    log=st.text(max_size=20),
+    positions=st.lists(st.tuples(st.integers(0, 2**63), st.integers(0, 2**31)), min_size=1, max_size=5),
+    aged=INSTANTS,
+    place=st.tuples(st.integers(0, 4), st.integers(0, 2**63)),
+    count=st.integers(1, 300) | st.just(70_000),
+)
+def test_the_events_of_a_record_have_the_cursors_behind_each(
+    log: str, positions: list[tuple[int, int]], aged: int, place: tuple[int, int], count: int
+) -> None:
+    lane, offset = place[0] % len(positions), place[1]
+    before = heads(PlaceTexts(Cursor(log, tuple(positions), aged), lane, offset, count))
+    for number in {0, 1, 254, 255, 256, 65_535, count - 1}:
+        if number < count:
+            (found,) = events_in(b"".join((*before(number), b"{}\n\n")))
+            positions[lane] = offset, number + 1
+            assert decode_cursor(found.cursor) == Cursor(log, tuple(positions), aged)
+            assert (found.name, found.data) == ("state", b"{}")

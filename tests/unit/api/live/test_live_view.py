@@ -1,0 +1,170 @@
+"""The live view: revisions, replays, seeds."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from math import nan
+from typing import Any
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from msgspec import structs
+
+from api.entities.documents import state_document
+from api.live.live_view import LiveView, Seed
+from twin.instant import HOUR, MINUTE, SECOND
+from twin.model.city_model import CityModel
+from twin.state.freshness import freshness, live_for, stale_for
+from twin.wire.messages import UpdateKind
+
+NOW = 1_795_435_200_000_000
+LIVE, STALE = live_for(10 * MINUTE), stale_for(10 * MINUTE)
+
+
+def test_a_revision_that_is_known_is_dropped(model: CityModel, make_update: Any) -> None:
+    view = LiveView(model)
+    assert view.apply(make_update(1, 1, 10.0), NOW) is not None
+    assert view.apply(make_update(2, 2, 20.0), NOW) is not None
+    assert view.apply(make_update(1, 1, 11.0), NOW) is None
+    assert view.apply(make_update(2, 2, 12.0), NOW) is None
+    known = view.entity("city.east.hill")
+    assert known is not None
+    assert known.values["pm2_5"].update.value == 10.0
+    assert known.revision == 2
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(cuts=st.lists(st.integers(0, 9), max_size=6))
+def test_replays_change_nothing(model: CityModel, make_update: Any, cuts: list[int]) -> None:
+    updates = [make_update(number % 3 + 1, number + 1, float(number)) for number in range(10)]
+    once, again = LiveView(model), LiveView(model)
+    taken = [one for one in updates if once.apply(one, NOW)]
+    with_replays = list(updates)
+    for cut in cuts:
+        with_replays += updates[cut:]
+    assert [one for one in with_replays if again.apply(one, NOW)] == taken == updates
+    assert [one.update for one in again.values()] == [one.update for one in once.values()]
+
+
+def test_a_seeded_view_drops_what_the_seed_holds(model: CityModel, make_update: Any) -> None:
+    view = LiveView(model)
+    view.reset(Seed(updates=(make_update(1, 7), make_update(2, 9))), NOW)
+    assert view.apply(make_update(2, 9), NOW) is None
+    assert view.apply(make_update(1, 7), NOW) is None
+    assert view.apply(make_update(2, 10), NOW) is not None
+
+
+def test_merging_takes_what_is_newer_and_loses_no_update_to_come(model: CityModel, make_update: Any) -> None:
+    view = LiveView(model)
+    view.apply(make_update(1, 5, 5.0), NOW)
+    changed = view.merge(Seed(updates=(make_update(1, 4, 4.0), make_update(2, 8, 8.0))), NOW)
+    assert [one.update.revision for one in changed] == [8]
+    assert view.apply(make_update(1, 6, 6.0), NOW) is not None
+    assert view.apply(make_update(2, 7, 7.0), NOW) is None
+
+
+def test_what_is_observed_on_an_area_and_what_is_rolled_up_over_it_count_apart(
+    model: CityModel, make_update: Any, make_derived: Any
+) -> None:
+    view = LiveView(model)
+    assert view.apply(make_update(1, 50), NOW) is not None
+    assert view.apply(make_derived("city.east.hill", "area_pm2_5", 1), NOW) is not None
+    assert view.apply(make_derived("city.east.hill", "area_pm2_5", 1), NOW) is None
+    assert view.apply(make_update(2, 51), NOW) is not None
+    known = view.entity("city.east.hill")
+    assert known is not None
+    assert known.revision == 51
+    assert known.datastreams.keys() == {1, 2}
+
+
+def test_a_household_changes_the_state_of_its_datastream_and_nothing_else(
+    model: CityModel, make_update: Any, make_derived: Any
+) -> None:
+    view = LiveView(model)
+    view.apply(make_derived("city.house", "power_import", 1, 41.5, (5,)), NOW)
+    for revision, value in ((2, 0.4), (3, 0.5), (2, 0.4)):
+        personal = structs.replace(make_update(5, revision, value), value=nan, kind=UpdateKind.PERSONAL)
+        assert view.apply(personal, NOW) is None
+    known = view.entity("city.house")
+    assert known is not None
+    assert known.datastreams[5].value == 0.5
+    assert known.values["power_import"].update.value == 41.5
+    assert len(view) == 1
+
+
+def test_a_value_that_was_combined_from_households_is_not_shown(model: CityModel, make_update: Any) -> None:
+    view = LiveView(model)
+    value = view.apply(make_update(5, 1, 0.4), NOW)
+    assert value is not None
+    assert value.freshness is None
+
+
+def test_an_indicator_is_as_fresh_as_it_is_made_often(model: CityModel, make_derived: Any) -> None:
+    view = LiveView(model)
+    told = make_derived("city.east.hill", "pm2_5_24h", 1)
+    assert view.interval_of(structs.replace(told, interval=2 * HOUR)) == 2 * HOUR
+    # What the database knows of it does not say: a mean of hours is made each hour.
+    assert view.interval_of(told) == HOUR
+    assert view.interval_of(make_derived("city.east.hill", "pm9_24h", 1)) is None
+    assert view.interval_of(make_derived("city", "area_pm2_5", 1)) == 10 * MINUTE
+    assert view.interval_of(make_derived("city.east.hill", "area_wind_direction", 1)) is None
+    assert view.interval_of(make_derived("city.house", "power_import", 1, 41.5, (5,))) == 10 * MINUTE
+
+
+def test_a_value_ages_from_live_to_stale_to_silent(model: CityModel, make_update: Any) -> None:
+    view = LiveView(model)
+    value = view.apply(make_update(1, 1), NOW)
+    assert value is not None
+    assert view.sweep(NOW + LIVE) == []
+    assert view.sweep(NOW + LIVE + 1) == [(NOW + LIVE + 1, value)]
+    assert value.freshness == "stale"
+    assert view.sweep(NOW + STALE) == []
+    assert view.sweep(NOW + STALE + SECOND) == [(NOW + STALE + 1, value)]
+    assert value.freshness == "silent"
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(age=st.integers(-HOUR, STALE + HOUR) | st.sampled_from([LIVE, LIVE + 1, STALE, STALE + 1]))
+def test_a_state_is_as_fresh_as_its_age_says(model: CityModel, make_update: Any, age: int) -> None:
+    view = LiveView(model)
+    view.apply(make_update(1, 1), NOW)
+    # Between two sweeps too: the view has not noticed yet.
+    state = state_document(model.entities["city.east.hill"], view, NOW + age, "anonymous")
+    assert state["properties"]["pm2_5"]["freshness"] == freshness(NOW, 10 * MINUTE, NOW + age)
+
+
+def test_a_name_stands_for_what_the_model_of_now_says(model: CityModel) -> None:
+    view = LiveView(model)
+    known = view.named("pm2_5")
+    assert known is not None
+    assert known.unit == "ug/m3"
+    view.remodel(replace(model, properties={}), NOW)
+    assert view.named("pm2_5") is None
+
+
+def test_a_value_that_is_renewed_ages_later(model: CityModel, make_update: Any) -> None:
+    view = LiveView(model)
+    view.apply(make_update(1, 1), NOW)
+    value = view.apply(make_update(1, 2, measured=NOW + 10 * MINUTE), NOW + 10 * MINUTE)
+    assert value is not None
+    assert view.sweep(NOW + LIVE + MINUTE) == []
+    assert value.freshness == "live"
+    assert [one for _, one in view.sweep(NOW + LIVE + 11 * MINUTE)] == [value]
+
+
+def test_the_heap_of_transitions_stays_as_small_as_the_view(model: CityModel, make_update: Any) -> None:
+    view = LiveView(model)
+    for number in range(1000):
+        view.apply(make_update(1, number + 1, measured=NOW + number * SECOND), NOW + number * SECOND)
+    assert len(view._due) == 1
+
+
+def test_another_interval_makes_another_freshness(
+    model: CityModel, slower_model: CityModel, make_update: Any
+) -> None:
+    view = LiveView(model)
+    value = view.apply(make_update(1, 1), NOW + LIVE + MINUTE)
+    assert value is not None
+    assert value.freshness == "stale"
+    assert view.remodel(slower_model, NOW + LIVE + MINUTE) == [value]
+    assert value.freshness == "live"
