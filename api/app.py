@@ -10,15 +10,8 @@ from starlette.responses import Response
 from starlette.types import ASGIApp
 
 from api import operations_routes, page_routes
-from api.alarms import (
-    acknowledgement_link,
-    cap_routes,
-    command_routes,
-    incident_routes,
-)
-from api.alarms import (
-    routes as alarms_routes,
-)
+from api.alarms import acknowledgement_link, cap_routes, command_routes, incident_routes
+from api.alarms import routes as alarms_routes
 from api.alarms.command_gateway import CommandDesk
 from api.context import Context
 from api.database import Database

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from cli.entry import run
+from cli.command_line import run
 
 
 def main() -> None:

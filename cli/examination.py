@@ -16,10 +16,10 @@ from cities.files.faults import CityError
 from cities.folder_reader import read_city
 from cli.embedded.mosquitto import find_mosquitto
 from cli.embedded.postgres import find_binary, require_timescale
-from cli.failure import lines_of
+from cli.error_report import lines_of
 from cli.http_probe import status_of
-from cli.linux_process import is_alive
-from cli.running import read_settings
+from cli.process.procfs import is_alive
+from cli.runner import read_settings
 from ingest.settings import IngestSettings
 from runtime.kafka.consumer import log_identity
 from storage.database import connect

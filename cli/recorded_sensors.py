@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 
 from ingest.decoders import registry
 from ingest.pipeline.mapping import DeviceMap
-from simulators.replay.sample import RecordingError, Sample
+from simulators.replay.recorded_data import RecordingError, Sample
 from storage.database import connect
 from storage.model_store import load
 from storage.queries import query

@@ -11,7 +11,7 @@ from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 from aiokafka.errors import KafkaError
 
-from cli.drain import READ_BY_STREAM, STREAM_GROUP
+from cli.supervisor.log_drain import READ_BY_STREAM, STREAM_GROUP
 from runtime.clock import Clock
 from runtime.kafka.access import Kafka, client_options
 from runtime.kafka.topics import ALARMS, NOTIFICATIONS, partition_counts

@@ -9,16 +9,16 @@ from collections.abc import Sequence
 from runtime.clock import Clock, system_clock
 from runtime.readiness import notify_ready
 from simulators.city_clock import CityClock
-from simulators.connection import Connection
 from simulators.devices import devices_of
 from simulators.devices.device import Device
 from simulators.faults import PlannedFault, random_plan, read_plan
-from simulators.journal import Journal
-from simulators.outbox import Letter, Outbox
+from simulators.mqtt_connection import Connection
+from simulators.report_schedule import Schedule
 from simulators.scenarios import scenario_of
-from simulators.schedule import Schedule
+from simulators.send_queue import Letter, Outbox
+from simulators.sent_journal import Journal
 from simulators.settings import SimulatorSettings
-from simulators.truth.city import CityTruth
+from simulators.truth.city_truth import CityTruth
 from twin.errors import ServiceError
 from twin.instant import Instant, format_instant
 from twin.model.city_model import CityPlan

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from alerting.service import run
 from alerting.settings import AlertingSettings
-from cli.running import run_role
+from cli.runner import run_role
 from tests.duty_run import duty_city
 from twin.model.city_model import CityModel
 from twin.model.duty import decode_duty

@@ -19,7 +19,7 @@ import pytest_asyncio
 from hypothesis import settings
 
 from cli.embedded.ports import free_port as find_free_port
-from cli.linux_process import processes_of
+from cli.process.procfs import processes_of
 from runtime.kafka.topics import create_topics, partition_counts
 from storage.migrate import migrate
 from tests.mqtt_publisher import publish

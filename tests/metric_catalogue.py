@@ -9,7 +9,7 @@ from prometheus_client import CollectorRegistry
 
 from alerting.metrics import AlertingMetrics
 from api.metrics import ApiMetrics
-from cli.up_metrics import UpMetrics
+from cli.supervisor.metrics import UpMetrics
 from ingest.metrics import IngestMetrics
 from outlets.metrics import OutletMetrics
 from runtime.telemetry.metrics import RoleMetrics
@@ -38,7 +38,7 @@ MAKERS: dict[str, tuple[Callable[[CollectorRegistry], object], ...]] = {
 MODULES = {
     "alerting/metrics.py",
     "api/metrics.py",
-    "cli/up_metrics.py",
+    "cli/supervisor/metrics.py",
     "ingest/metrics.py",
     "outlets/metrics.py",
     "runtime/telemetry/metrics.py",

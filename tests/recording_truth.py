@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
-from simulators.replay.recordings import AMSTERDAM, Entry, KnownRecording
+from simulators.replay.sample_recordings import AMSTERDAM, Entry, KnownRecording
 from twin.instant import DAY, HOUR, Duration, Instant, from_datetime, to_datetime
 
 

@@ -11,10 +11,10 @@ from ingest.mqtt.message import Message
 from ingest.pipeline.intake import Intake, IntakeOptions
 from ingest.pipeline.mapping import DeviceMap
 from simulators.devices import devices_of
-from simulators.outbox import Outbox
+from simulators.report_schedule import Schedule
 from simulators.scenarios import scenario_of
-from simulators.schedule import Schedule
-from simulators.truth.city import CityTruth
+from simulators.send_queue import Outbox
+from simulators.truth.city_truth import CityTruth
 from tests.cities import model_of
 from tests.stage_run import StageRun
 from twin.instant import SECOND, Duration, Instant

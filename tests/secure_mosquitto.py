@@ -14,9 +14,9 @@ from paho.mqtt.client import Client
 from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
 
 from cities.folder_writer import write_city
-from cli.embedded.account import give, own_folder
+from cli.command_line import run as livetwin
 from cli.embedded.mosquitto import EmbeddedMosquitto
-from cli.entry import run as livetwin
+from cli.process.service_account import give, own_folder
 from tests.authority import Authority
 from tests.waiting import wait_until
 from twin.model.city_model import CityPlan

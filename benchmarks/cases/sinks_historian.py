@@ -15,7 +15,7 @@ from benchmarks.load.log_records import Load, Step, steps
 from benchmarks.measure.stages import Stages, cpu_of
 from benchmarks.measure.worker_process import BenchmarkError
 from cli.embedded.postgres import EmbeddedPostgres
-from cli.linux_process import processes_of
+from cli.process.procfs import processes_of
 from runtime.gc_tuning import calm_collector
 from storage import archive as archive_module
 from storage.archive import Archive

@@ -8,7 +8,7 @@ import click
 
 from alerting.service import run
 from alerting.settings import AlertingSettings
-from cli.running import model_source, read_settings, run_role
+from cli.runner import model_source, read_settings, run_role
 from runtime.secret_files import SecretVariables
 
 

@@ -7,7 +7,7 @@ import uvloop
 
 from api.service import run
 from api.settings import ApiSettings
-from cli.running import model_source, read_settings, run_role
+from cli.runner import model_source, read_settings, run_role
 from runtime.telemetry.tracing import tracing
 
 

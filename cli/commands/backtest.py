@@ -11,7 +11,7 @@ import click
 from api.rules.backtest_documents import backtest_document
 from cities.rule_file import read_rule_file
 from cli.backtest_table import backtest_lines
-from cli.running import read_settings
+from cli.runner import read_settings
 from runtime.clock import system_clock
 from runtime.settings import RoleSettings
 from storage.backtest import backtest

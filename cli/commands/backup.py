@@ -13,11 +13,11 @@ from pathlib import Path
 
 import click
 
-from cli.backup.dump import dumping
-from cli.backup.file import DATABASE, JOURNALS, KEYS, BackupWriter, writing
+from cli.backup.archive import DATABASE, JOURNALS, KEYS, BackupWriter, writing
+from cli.backup.database_dump import dumping
 from cli.backup.manifest import LAYOUT, BackupError, Manifest
-from cli.data_dir import KEY_FILES
-from cli.running import read_settings
+from cli.runner import read_settings
+from cli.supervisor.data_dir import KEY_FILES
 from runtime.clock import system_clock
 from runtime.settings import RoleSettings
 from storage.database import connect

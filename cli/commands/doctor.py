@@ -12,7 +12,7 @@ import click
 
 from cities import default_city
 from cli.examination import Finding, examine_city, examine_installation, examine_running, examine_settings
-from cli.up_options import DEFAULT_DATA_DIR
+from cli.supervisor.options import DEFAULT_DATA_DIR
 
 
 @click.command("doctor")

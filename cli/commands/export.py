@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from cities.folder_writer import write_city
-from cli.running import read_settings
+from cli.runner import read_settings
 from runtime.settings import RoleSettings
 from storage.database import connect
 from storage.model_store import load

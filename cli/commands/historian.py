@@ -7,7 +7,7 @@ import asyncio
 import click
 import uvloop
 
-from cli.running import model_source, read_settings, run_role
+from cli.runner import model_source, read_settings, run_role
 from runtime.clock import system_clock
 from runtime.telemetry.tracing import Tracer, tracing
 from storage.historian import run

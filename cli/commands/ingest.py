@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 import uvloop
 
-from cli.running import model_source, read_settings, run_role
+from cli.runner import model_source, read_settings, run_role
 from ingest.service import run
 from ingest.settings import IngestSettings
 from runtime.telemetry.tracing import tracing

@@ -6,7 +6,7 @@ import asyncio
 
 import click
 
-from cli.running import read_settings
+from cli.runner import read_settings
 from runtime.settings import RoleSettings
 from storage.migrate import migrate
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 import uvloop
 
-from cli.running import model_source, read_settings, run_role
+from cli.runner import model_source, read_settings, run_role
 from outlets.service import run
 from outlets.settings import OutletSettings
 

@@ -12,12 +12,12 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import click
 
 from cli.recorded_sensors import city_in, without_place
-from cli.running import read_settings, run_until_signal
+from cli.runner import read_settings, run_until_signal
 from runtime.clock import system_clock
 from runtime.telemetry.logs import configure_logging
 from simulators.replay.player import play
+from simulators.replay.recorded_data import Contents, ReadOptions
 from simulators.replay.recording import Recording, read_files, recording_of
-from simulators.replay.sample import Contents, ReadOptions
 from simulators.settings import SimulatorSettings
 
 

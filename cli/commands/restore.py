@@ -8,12 +8,12 @@ from pathlib import Path
 
 import click
 
-from cli.backup.dump import restore_dump
-from cli.backup.file import DATABASE, JOURNALS, KEYS, BackupReader, reading
+from cli.backup.archive import DATABASE, JOURNALS, KEYS, BackupReader, reading
+from cli.backup.database_dump import restore_dump
 from cli.backup.manifest import BackupError
-from cli.data_dir import KEY_FILES, DataDir
 from cli.embedded.postgres import EmbeddedPostgres
-from cli.running import read_settings
+from cli.runner import read_settings
+from cli.supervisor.data_dir import KEY_FILES, DataDir
 from runtime.settings import RoleSettings
 from storage.database import connect
 from storage.migrate import migrate

@@ -10,7 +10,7 @@ import uvloop
 
 from cities import default_city
 from cities.folder_reader import read_city
-from cli.running import read_settings, run_role
+from cli.runner import read_settings, run_role
 from simulators.scenarios import SCENARIOS
 from simulators.service import run
 from simulators.settings import SimulatorSettings

@@ -8,7 +8,7 @@ import threading
 import click
 import uvloop
 
-from cli.running import model_source, read_settings, run_role
+from cli.runner import model_source, read_settings, run_role
 from runtime.telemetry.tracing import tracing
 from stream.service import run
 from stream.settings import StreamSettings

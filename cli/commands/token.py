@@ -8,7 +8,7 @@ from typing import TypeVar
 
 import click
 
-from cli.running import read_settings
+from cli.runner import read_settings
 from runtime.settings import RoleSettings
 from storage.database import Connection, connect
 from storage.token_store import create_token, revoke_token, tokens

@@ -12,12 +12,12 @@ from pathlib import Path
 import click
 
 from cities import default_city
-from cli.data_dir import DataDir
-from cli.log_files import follow_logs
-from cli.progress import Progress
-from cli.running import read_settings
-from cli.system import EmbeddedSystem
-from cli.up_options import DEFAULT_DATA_DIR, DEFAULT_LOG_MIB_MAX, UpOptions
+from cli.process.log_files import follow_logs
+from cli.runner import read_settings
+from cli.supervisor.data_dir import DataDir
+from cli.supervisor.embedded_system import EmbeddedSystem
+from cli.supervisor.options import DEFAULT_DATA_DIR, DEFAULT_LOG_MIB_MAX, UpOptions
+from cli.supervisor.progress import Progress
 from runtime.settings import RoleSettings
 from runtime.telemetry.logs import configure_logging
 from simulators.scenarios import SCENARIOS

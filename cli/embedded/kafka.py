@@ -1,6 +1,7 @@
 """The embedded log: `cli.embedded.broker`, which speaks Kafka's protocol and keeps all in memory.
 
-So each start is a new log, which a new cluster id tells everyone, and `cli.recycle` bounds its memory.
+So each start is a new log, which a new cluster id tells everyone, and `cli.supervisor.log_retention` bounds
+its memory.
 """
 
 from __future__ import annotations
@@ -10,9 +11,9 @@ import sys
 from pathlib import Path
 
 import cli
-from cli.child import Child
 from cli.embedded.ports import LOOPBACK, wait_until_open
 from cli.embedded.service import EmbeddedService
+from cli.process.child_process import Child
 
 _PACKAGES = Path(cli.__file__).parent.parent
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from cli.child import Child
-from cli.embedded.account import give, own_folder
 from cli.embedded.ports import LOOPBACK, wait_until_open
 from cli.embedded.service import EmbeddedService
+from cli.process.child_process import Child
+from cli.process.service_account import give, own_folder
 from twin.errors import ServiceError
 
 # Debian puts it into sbin, which is not on every user's path.

@@ -7,7 +7,7 @@ import secrets
 import socket
 from pathlib import Path
 
-from cli.linux_process import command_of, process_ids
+from cli.process.procfs import command_of, process_ids
 from twin.errors import ServiceError
 
 LOOPBACK = "127.0.0.1"

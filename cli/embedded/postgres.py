@@ -11,10 +11,10 @@ from pathlib import Path
 import psycopg
 from psycopg import sql
 
-from cli.child import Child
-from cli.embedded.account import give, own_folder
 from cli.embedded.ports import LOOPBACK
 from cli.embedded.service import EmbeddedService
+from cli.process.child_process import Child
+from cli.process.service_account import give, own_folder
 from twin.errors import ServiceError
 
 VERSION = 17

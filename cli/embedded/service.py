@@ -7,9 +7,9 @@ import signal
 from abc import ABC, abstractmethod
 from pathlib import Path
 
-from cli.child import STOP_TIMEOUT_S, Child
-from cli.embedded.account import Account, service_account
 from cli.embedded.ports import claim
+from cli.process.child_process import STOP_TIMEOUT_S, Child
+from cli.process.service_account import Account, service_account
 from twin.errors import ServiceError
 
 START_TIMEOUT_S = 30.0

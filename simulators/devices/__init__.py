@@ -12,7 +12,7 @@ from types import MappingProxyType
 
 from simulators.devices import airrohr, chirpstack, dsmr, homewizard, native, senml, ttn
 from simulators.devices.device import Device, Encode, Message
-from simulators.truth.city import CityTruth
+from simulators.truth.city_truth import CityTruth
 from twin.instant import Instant
 from twin.model.city_model import CityPlan
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from math import ceil, log10
 from typing import Any, NamedTuple, TypeAlias
 
-from simulators.truth.city import CityTruth
+from simulators.truth.city_truth import CityTruth
 from simulators.truth.noise import stream
 from twin.instant import Instant
 from twin.model.observed_property import BUILT_IN

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from simulators.devices.device import Device, Expectation, Message
-from simulators.devices.meter import (
+from simulators.devices.smart_meter import (
     GAS_EVERY_V4,
     GAS_EVERY_V5,
     equipment_id,
@@ -19,8 +19,8 @@ from simulators.devices.meter import (
     truncated,
     whole_second,
 )
-from simulators.truth.calendar import utc_offset
 from simulators.truth.household import Household
+from simulators.truth.local_calendar import utc_offset
 from simulators.truth.noise import unit
 from twin.instant import HOUR, Instant
 

@@ -13,9 +13,9 @@ from typing import Any
 from simulators.devices.device import Device, Expectation, Message
 from simulators.devices.dsmr import misread, shown
 from simulators.devices.lorawan import heard
-from simulators.devices.meter import equipment_id, local_digits
-from simulators.truth.calendar import utc_offset
+from simulators.devices.smart_meter import equipment_id, local_digits
 from simulators.truth.household import Household
+from simulators.truth.local_calendar import utc_offset
 from simulators.truth.noise import unit
 from twin.instant import Instant, format_instant
 

@@ -7,11 +7,11 @@ seed (`random_plan`). Nothing here knows MQTT: `wire` joins the chain to the vir
 
 from __future__ import annotations
 
-from simulators.faults.chain import Chain, faulty
+from simulators.faults.delivery import Delivery, Reading, Report
 from simulators.faults.fault import Fault, Stage
-from simulators.faults.plan import FaultPlanError, PlannedFault, faults_of, read_plan
+from simulators.faults.fault_chain import Chain, faulty
+from simulators.faults.fault_plan import FaultPlanError, PlannedFault, faults_of, read_plan
 from simulators.faults.random_plan import random_plan
-from simulators.faults.report import Delivery, Reading, Report
 
 __all__ = [
     "Chain",

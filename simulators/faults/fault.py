@@ -10,7 +10,7 @@ from fnmatch import fnmatchcase
 from random import Random
 from typing import ClassVar, NamedTuple, TypeAlias
 
-from simulators.faults.report import Delivery, Reading
+from simulators.faults.delivery import Delivery, Reading
 from twin.instant import INSTANT_MAX, INSTANT_MIN, Duration, Instant
 
 Stage: TypeAlias = Callable[[Delivery], Iterable[Delivery]]
@@ -53,7 +53,7 @@ class Fault(ABC):
     def window(self, instant: Instant) -> Window | None:
         """Return the window in which an instant lies, or None while the fault is not there.
 
-        >>> from simulators.faults.way import Dropout
+        >>> from simulators.faults.network_faults import Dropout
         >>> [Dropout(start=10, length=5, every=20).window(now) for now in (9, 14, 15, 33)]
         [None, Window(start=10, end=15), None, Window(start=30, end=35)]
         """

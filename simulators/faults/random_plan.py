@@ -7,7 +7,7 @@ from random import Random
 from types import MappingProxyType
 from typing import Any
 
-from simulators.faults.plan import FAULTS, PlannedFault
+from simulators.faults.fault_plan import FAULTS, PlannedFault
 from twin.instant import DAY, HOUR, MINUTE, SECOND, Duration, Instant
 
 FAULTY_SHARE = 0.5

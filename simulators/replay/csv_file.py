@@ -14,8 +14,16 @@ from pathlib import Path
 from typing import NamedTuple
 
 from simulators.replay.csv_table import Columns, Table
-from simulators.replay.sample import Contents, ReadOptions, RecordingError, Sample, fault, listed, shown
-from simulators.replay.wall_time import parse_time, resolve
+from simulators.replay.local_time import parse_time, resolve
+from simulators.replay.recorded_data import (
+    Contents,
+    ReadOptions,
+    RecordingError,
+    Sample,
+    fault,
+    listed,
+    shown,
+)
 from twin.instant import Instant
 
 _MISSING = frozenset({"", "nan", "na", "n/a", "null", "none", "-", "--"})

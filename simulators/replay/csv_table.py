@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
 
-from simulators.replay.sample import ReadOptions, RecordingError, fault, listed, shown
+from simulators.replay.recorded_data import ReadOptions, RecordingError, fault, listed, shown
 
 _SEPARATORS = ";\t,|"
 

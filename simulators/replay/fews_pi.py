@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from xml.parsers import expat
 
-from simulators.replay.sample import Contents, ReadOptions, RecordingError, Sample, fault, shown
+from simulators.replay.recorded_data import Contents, ReadOptions, RecordingError, Sample, fault, shown
 from twin.instant import MINUTE, Duration, Instant, from_datetime, to_datetime
 
 UNRELIABLE_FLAGS = range(6, 9)

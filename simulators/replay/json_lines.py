@@ -13,8 +13,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from simulators.replay.sample import Contents, RawMessage, ReadOptions, Sample, fault, shown
-from simulators.replay.wall_time import parse_time
+from simulators.replay.local_time import parse_time
+from simulators.replay.recorded_data import Contents, RawMessage, ReadOptions, Sample, fault, shown
 from twin.instant import Instant
 from twin.wire.json_nesting import NestingError, check_levels
 

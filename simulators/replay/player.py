@@ -10,7 +10,7 @@ from paho.mqtt.enums import MQTTProtocolVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
-from simulators.connection import Connection
+from simulators.mqtt_connection import Connection
 from simulators.replay.recording import Played
 from simulators.settings import SimulatorSettings
 from twin.errors import ServiceError

@@ -12,7 +12,7 @@ from types import MappingProxyType
 from typing import Any, NamedTuple, TypeAlias
 
 from simulators.replay import csv_file, fews_pi, json_lines
-from simulators.replay.sample import (
+from simulators.replay.recorded_data import (
     FILE_BYTES_MAX,
     Contents,
     RawMessage,

@@ -9,11 +9,11 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import NamedTuple
 
-from simulators.faults.way import Dropout
+from simulators.faults.network_faults import Dropout
 from simulators.scenarios.scenario import Scenario
-from simulators.truth.happenings import Happenings, Pulse
 from simulators.truth.noise import between, stream, unit
 from simulators.truth.rain import Shower
+from simulators.truth.scripted_events import Happenings, Pulse
 from twin.instant import HOUR, MINUTE, Instant
 
 

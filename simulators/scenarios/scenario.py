@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from simulators.devices.device import Device
 from simulators.devices.lorawan import FEEDS, gateway_of
 from simulators.faults.fault import Fault
-from simulators.faults.plan import PlannedFault
-from simulators.truth.happenings import QUIET, Happenings
+from simulators.faults.fault_plan import PlannedFault
+from simulators.truth.scripted_events import QUIET, Happenings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

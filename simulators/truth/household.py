@@ -6,9 +6,9 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import NamedTuple
 
-from simulators.truth.calendar import along, hour_of_week
+from simulators.truth.local_calendar import along, hour_of_week
+from simulators.truth.meter_registers import KNOT, Parts, Registers
 from simulators.truth.noise import between, smooth, stream, unit
-from simulators.truth.register import KNOT, Parts, Registers
 from simulators.truth.weather import Weather
 from twin.instant import MINUTE, Instant
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from math import floor
 from typing import Any
 
-from simulators.truth.calendar import along, hour_of_week
+from simulators.truth.local_calendar import along, hour_of_week
 from simulators.truth.noise import between, smooth, stream, unit
 from simulators.truth.weather import Weather
 from twin.instant import HOUR, MINUTE, Duration, Instant

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from math import cos, pi
 
-from simulators.truth.calendar import Place, sun_elevation_sine, year_phase
-from simulators.truth.happenings import QUIET, Happenings
+from simulators.truth.local_calendar import Place, sun_elevation_sine, year_phase
 from simulators.truth.noise import smooth, stream
 from simulators.truth.rain import Rain
+from simulators.truth.scripted_events import QUIET, Happenings
 from twin.instant import DAY, HOUR, MINUTE, Instant
 
 

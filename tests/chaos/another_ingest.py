@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from cli.up_options import PARTITIONS
+from cli.supervisor.options import PARTITIONS
 from tests.chaos.town import Town
 from tests.role_process import RoleProcess
 

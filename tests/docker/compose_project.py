@@ -9,8 +9,8 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+from cli.command_line import COMMANDS
 from cli.embedded.ports import LOOPBACK, free_port
-from cli.entry import COMMANDS
 from tests.compose_file import ROOT, run_name
 
 ROLES = [name for name, told in COMMANDS.items() if told.startswith("Role:")]

@@ -18,7 +18,7 @@ import psycopg
 import pytest
 
 from runtime.clock import system_clock
-from simulators.replay.recordings import AMSTERDAM, fine_dust, transformer_load, water_level
+from simulators.replay.sample_recordings import AMSTERDAM, fine_dust, transformer_load, water_level
 from storage.database import connect
 from storage.model_store import load
 from storage.repair import prepare

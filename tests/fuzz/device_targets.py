@@ -19,7 +19,7 @@ from ingest.mqtt.session import Message
 from ingest.pipeline.intake import Intake, Taken
 from ingest.pipeline.records import RecordMaker
 from simulators.devices import devices_of
-from simulators.truth.city import CityTruth
+from simulators.truth.city_truth import CityTruth
 from storage.text_column import storable
 from tests.fuzz.engine import Target
 from tests.intake import intake_of

@@ -10,9 +10,9 @@ from cities.duration import parse_duration
 from cities.duty.roster_calendar import calendar_faults, duties
 from cities.files.faults import CityError
 from cities.folder_reader import read_city
+from simulators.replay.recorded_data import ReadOptions, RecordingError
 from simulators.replay.recording import read_files
-from simulators.replay.recordings import fine_dust, transformer_load, water_level
-from simulators.replay.sample import ReadOptions, RecordingError
+from simulators.replay.sample_recordings import fine_dust, transformer_load, water_level
 from tests.fuzz.device_targets import words_of
 from tests.fuzz.engine import Target, said
 from tests.rosters import LEAD, ROADS, WATER, WEEKS, calendar

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 
 from simulators.faults import PlannedFault, faults_of
 from simulators.faults.fault import Place
-from simulators.faults.sensor import Spike
+from simulators.faults.sensor_faults import Spike
 from tests.simulation.invariants import Ending, Judged
 from tests.simulation.sending import Sent
 from twin.indicators.registry import REGISTRY

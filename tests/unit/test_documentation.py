@@ -13,7 +13,7 @@ import yaml
 from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 
-from cli.entry import COMMANDS
+from cli.command_line import COMMANDS
 from runtime.secret_files import SUFFIX, is_secret
 from runtime.settings import RoleSettings
 from tests.metric_catalogue import MODULES, all_metrics

@@ -9,7 +9,7 @@ import signal
 import click
 import uvloop
 
-from cli.embedded.broker.requests import Requests
+from cli.embedded.broker.request_handlers import Requests
 from cli.embedded.broker.server import serve
 from cli.embedded.ports import LOOPBACK
 from runtime.gc_tuning import calm_collector

@@ -6,7 +6,7 @@ from bisect import bisect_left
 
 from aiokafka.record.memory_records import MemoryRecords
 
-from cli.embedded.broker.partition import PartitionLog
+from cli.embedded.broker.partition_log import PartitionLog
 
 
 class CompactedLog(PartitionLog):

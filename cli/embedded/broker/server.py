@@ -9,7 +9,7 @@ from collections import deque
 from io import BytesIO
 from typing import cast
 
-from cli.embedded.broker.requests import API_VERSIONS, Requests
+from cli.embedded.broker.request_handlers import API_VERSIONS, Requests
 
 log = logging.getLogger(__name__)
 

@@ -13,8 +13,8 @@ import pytest
 from psycopg import sql
 
 from alerting.incidents.journal import Change, Journal
+from cli.command_line import run
 from cli.embedded.postgres import EmbeddedPostgres
-from cli.entry import run
 from storage.database import connect
 from storage.ledger_store import balance
 from storage.token_store import create_token

@@ -8,13 +8,13 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from cli.embedded import account
 from cli.embedded.kafka import EmbeddedKafka
 from cli.embedded.mosquitto import EmbeddedMosquitto
 from cli.embedded.ports import free_port, is_free
 from cli.embedded.postgres import EmbeddedPostgres
 from cli.embedded.service import EmbeddedService
-from cli.linux_process import is_alive, processes_of
+from cli.process import service_account
+from cli.process.procfs import is_alive, processes_of
 from runtime.kafka.consumer import log_identity
 from twin.errors import ServiceError
 
@@ -55,7 +55,7 @@ async def test_a_service_of_root_runs_as_somebody_else(
 async def test_a_service_starts_where_its_account_cannot_reach(
     service_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(account, "ELSEWHERE", service_folder / "elsewhere")
+    monkeypatch.setattr(service_account, "ELSEWHERE", service_folder / "elsewhere")
     closed = service_folder / "closed"
     closed.mkdir(mode=0o700)
     cluster = EmbeddedPostgres(closed / "data-dir")

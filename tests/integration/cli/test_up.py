@@ -16,7 +16,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from cli.linux_process import is_alive, processes_of
+from cli.process.procfs import is_alive, processes_of
 
 DEADLINE_S = 60
 ENTITY = "alkmaar.a9"

@@ -17,7 +17,7 @@ from outlets.mqtt_connection import BrokerLostError, BrokerOptions, connected
 from runtime.clock import system_clock
 from runtime.mqtt.access import MqttAccess, MqttSettings
 from runtime.mqtt.outlet_topics import Topics
-from simulators.connection import Connection
+from simulators.mqtt_connection import Connection
 from simulators.settings import SimulatorSettings
 from tests.mqtt_publisher import publish
 from tests.noise_city import noise_city, sensor_of

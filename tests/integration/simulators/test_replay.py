@@ -16,10 +16,10 @@ from ingest.mqtt.message import Message
 from ingest.mqtt.session import MqttSession, SessionOptions
 from runtime.clock import system_clock
 from runtime.mqtt.access import MqttAccess
-from simulators.replay import player, recordings
+from simulators.replay import player, sample_recordings
 from simulators.replay.player import play
+from simulators.replay.recorded_data import ReadOptions
 from simulators.replay.recording import Played, Recording, read_files, recording_of
-from simulators.replay.sample import ReadOptions
 from simulators.settings import SimulatorSettings
 from twin.errors import ServiceError
 from twin.instant import MINUTE, SECOND, parse_instant
@@ -60,7 +60,7 @@ async def received(session: MqttSession, count: int) -> list[Message]:
 
 def recorded(folder: Path) -> Recording:
     path = folder / "water.xml"
-    path.write_text(recordings.water_level(1, start="2017-10-20", days=24).text)
+    path.write_text(sample_recordings.water_level(1, start="2017-10-20", days=24).text)
     contents = read_files([path], ReadOptions(sensor="wl-1", field="level"))
     return recording_of(contents, city="alkmaar")
 

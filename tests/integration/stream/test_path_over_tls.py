@@ -14,9 +14,9 @@ import httpx
 import psycopg
 import pytest
 
-from cli.embedded.account import give
 from cli.embedded.ports import free_port
 from cli.embedded.postgres import EmbeddedPostgres
+from cli.process.service_account import give
 from runtime.clock import system_clock
 from storage.database import connect
 from storage.model_store import apply

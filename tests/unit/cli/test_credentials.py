@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from cities.folder_writer import write_city
-from cli.entry import run
+from cli.command_line import run
 from cli.mosquitto_files import hashed, read_passwords
 from simulators.fleet import FEEDS, fleet
 

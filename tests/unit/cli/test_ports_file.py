@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from cli import ports_file
-from cli.ports_file import PortsFiles
+from cli.supervisor import ports_file
+from cli.supervisor.ports_file import PortsFiles
 
 DEADLINE_S = 20
 LOOK_S = 0.01

@@ -8,8 +8,8 @@ import pytest
 
 from alerting.settings import AlertingSettings
 from api.settings import ApiSettings
-from cli.up_metrics import metrics_ports
-from cli.up_options import Secrets, UpOptions, role_environments
+from cli.supervisor.metrics import metrics_ports
+from cli.supervisor.options import Secrets, UpOptions, role_environments
 from ingest.settings import RECEIVE_STORED_MAX, IngestSettings
 from outlets.settings import OutletSettings
 from runtime.settings import RoleSettings

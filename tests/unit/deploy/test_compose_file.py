@@ -11,7 +11,7 @@ from typing import Any
 
 from cities import default_city
 from cities.folder_reader import read_city
-from cli.entry import COMMANDS
+from cli.command_line import COMMANDS
 from ingest.broker_accounts import OURS, broker_accounts
 from ingest.decoders import registry
 from runtime.secret_files import SUFFIX, is_secret

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from cli.linux_process import is_alive
+from cli.process.procfs import is_alive
 from tests.compose_file import ROOT
 
 Run = Callable[..., subprocess.CompletedProcess[str]]

@@ -17,7 +17,7 @@ from ingest.pipeline.routes import Routes
 from runtime.mqtt.outlet_topics import Topics
 from simulators.devices import devices_of
 from simulators.fleet import FEEDS, fleet
-from simulators.truth.city import CityTruth
+from simulators.truth.city_truth import CityTruth
 from twin.instant import parse_instant
 from twin.model.city_model import CityPlan, Feed
 from twin.wire.probe import probe_topic

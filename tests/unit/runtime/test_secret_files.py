@@ -10,8 +10,8 @@ import pytest
 from alerting.delivery.channel_secrets import Secrets
 from alerting.settings import AlertingSettings
 from api.settings import ApiSettings
-from cli.failure import ConfigurationError, lines_of
-from cli.running import read_settings
+from cli.error_report import ConfigurationError, lines_of
+from cli.runner import read_settings
 from ingest.settings import IngestSettings
 from outlets.settings import OutletSettings
 from runtime.secret_files import SECRET_BYTES_MAX, SecretFileError, SecretVariables, is_secret

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives import serialization
 
-from cli.failure import ConfigurationError, lines_of
-from cli.running import read_settings
+from cli.error_report import ConfigurationError, lines_of
+from cli.runner import read_settings
 from ingest.settings import IngestSettings
 from runtime.kafka.access import client_options
 from runtime.mqtt.access import MqttAccess

@@ -15,7 +15,7 @@ import pytest
 from cities import default_city
 from cities.folder_reader import read_city
 from simulators.scenarios.catalogue import scenario_of
-from simulators.truth.city import CityTruth
+from simulators.truth.city_truth import CityTruth
 from twin.alarms.rules.operand import SIZES, Point, Series
 from twin.alarms.rules.rule import Deviation, Expression, Threshold, Worth
 from twin.alarms.rules.rule_index import Bindings, BoundRule

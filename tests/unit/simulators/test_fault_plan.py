@@ -9,9 +9,9 @@ import pytest
 
 from simulators.faults import FaultPlanError, Reading, Report, faults_of, faulty, random_plan, read_plan
 from simulators.faults.fault import FOR_EVER, Place
-from simulators.faults.plan import FAULTS
-from simulators.faults.sensor import Spike, Stuck
-from simulators.faults.way import Outage
+from simulators.faults.fault_plan import FAULTS
+from simulators.faults.network_faults import Outage
+from simulators.faults.sensor_faults import Spike, Stuck
 from twin.instant import DAY, HOUR, INSTANT_MIN, MINUTE, parse_instant
 
 NOON = parse_instant("2026-11-23T12:00:00Z")

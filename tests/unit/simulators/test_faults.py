@@ -9,9 +9,9 @@ from random import Random
 import pytest
 
 from simulators.faults import Delivery, Fault, Reading, Report, faulty
-from simulators.faults.clock import ClockDrift, ClockStep, DstNight
-from simulators.faults.sensor import BlindCounter, Drift, Reboot, Spike, Stuck, WrongUnit
-from simulators.faults.way import Dropout, Duplicate, Late, Outage, Reorder
+from simulators.faults.clock_faults import ClockDrift, ClockStep, DstNight
+from simulators.faults.network_faults import Dropout, Duplicate, Late, Outage, Reorder
+from simulators.faults.sensor_faults import BlindCounter, Drift, Reboot, Spike, Stuck, WrongUnit
 from twin.instant import DAY, HOUR, MINUTE, SECOND, Instant, parse_instant
 
 NOON = parse_instant("2026-11-23T12:00:00Z")

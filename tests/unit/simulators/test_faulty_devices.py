@@ -9,16 +9,16 @@ import pytest
 
 from ingest.decoders import registry
 from ingest.decoding import DecodingContext
-from simulators import outbox as outbox_module
+from simulators import send_queue as outbox_module
 from simulators.devices import Device, devices_of
 from simulators.faults import Chain, Fault, PlannedFault
-from simulators.faults.clock import ClockStep
-from simulators.faults.sensor import Stuck, WrongUnit
-from simulators.faults.way import Dropout, Duplicate, Late
-from simulators.faults.wire import FaultyDevice
+from simulators.faults.clock_faults import ClockStep
+from simulators.faults.faulty_device import FaultyDevice
+from simulators.faults.network_faults import Dropout, Duplicate, Late
+from simulators.faults.sensor_faults import Stuck, WrongUnit
 from simulators.fleet import FEEDS, fleet
-from simulators.outbox import Outbox
-from simulators.truth.city import CityTruth
+from simulators.send_queue import Outbox
+from simulators.truth.city_truth import CityTruth
 from twin.instant import HOUR, MINUTE, SECOND, Instant, parse_instant
 
 NOON = parse_instant("2026-11-23T12:00:00Z")

@@ -16,7 +16,7 @@ from ingest.pipeline.mapping import DeviceMap
 from simulators.devices import Device, devices_of
 from simulators.devices.device import Message
 from simulators.fleet import FEEDS, fleet
-from simulators.truth.city import CityTruth
+from simulators.truth.city_truth import CityTruth
 from twin.instant import HOUR, MINUTE, SECOND, Instant, parse_instant
 from twin.model.city_model import CityModel, CityPlan
 from twin.model.observed_property import BUILT_IN

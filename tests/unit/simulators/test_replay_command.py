@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from cli.entry import run
+from cli.command_line import run
 
 GOOD = "time,sensor,pm2_5\n2026-01-05T08:00:00Z,aq-1,11.2\n"
 

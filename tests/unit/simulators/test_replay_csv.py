@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from simulators.replay.recorded_data import Contents, ReadOptions, RecordingError, Sample
 from simulators.replay.recording import format_of, read_files, recording_of
-from simulators.replay.sample import Contents, ReadOptions, RecordingError, Sample
 from twin.instant import HOUR, MINUTE, Instant, parse_instant
 
 EIGHT = parse_instant("2026-01-05T08:00:00Z")

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from simulators.replay.recorded_data import Contents, ReadOptions, RecordingError, Sample
 from simulators.replay.recording import read_files, recording_of
-from simulators.replay.sample import Contents, ReadOptions, RecordingError, Sample
 from twin.instant import HOUR, parse_instant
 
 NIGHT = parse_instant("2017-10-29T00:45:00Z")

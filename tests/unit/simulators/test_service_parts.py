@@ -12,10 +12,10 @@ from pydantic import ValidationError
 from simulators.city_clock import CATCH_UP_SPEED, STEP_MAX, CityClock
 from simulators.devices import Device, devices_of
 from simulators.fleet import FEEDS, fleet
-from simulators.journal import Journal
-from simulators.schedule import Schedule
+from simulators.report_schedule import Schedule
+from simulators.sent_journal import Journal
 from simulators.settings import SimulatorSettings
-from simulators.truth.city import CityTruth
+from simulators.truth.city_truth import CityTruth
 from tests.unit.simulators.plans import city_of, observed
 from twin.instant import HOUR, MINUTE, SECOND, parse_instant
 

@@ -9,11 +9,11 @@ import pytest
 from cities import default_city
 from cities.folder_reader import read_city
 from simulators.fleet import fleet
-from simulators.truth.calendar import Place, sun_elevation
-from simulators.truth.city import SIMULATED, CityTruth
+from simulators.truth.city_truth import SIMULATED, CityTruth
 from simulators.truth.household import Household, Sky
+from simulators.truth.local_calendar import Place, sun_elevation
+from simulators.truth.meter_registers import EPOCH_DAY
 from simulators.truth.rain import Rain
-from simulators.truth.register import EPOCH_DAY
 from simulators.truth.traffic import Traffic
 from simulators.truth.water import Water
 from simulators.truth.weather import Weather

@@ -1,0 +1,100 @@
+"""Running a coroutine as a process: settings read once, log configured, signals turned into cancellation."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+from collections.abc import Callable, Coroutine
+from typing import Any, TypeVar
+
+from pydantic import SecretStr, ValidationError
+from pydantic_settings import SettingsError
+
+from cli.error_report import ConfigurationError, settings_faults
+from runtime.gc_tuning import calm_collector
+from runtime.secret_files import SecretFileError, is_secret
+from runtime.settings import RoleSettings
+from runtime.tcp_keepalive import look_after_kafka
+from runtime.telemetry.logs import configure_logging, secrets_in
+from storage.model_store import ModelSource
+
+log = logging.getLogger(__name__)
+
+Settings = TypeVar("Settings", bound=RoleSettings)
+LoopFactory = Callable[[], asyncio.AbstractEventLoop]
+
+EXIT_FORCED = 1
+
+
+def read_settings(settings_type: type[Settings]) -> Settings:
+    """Return settings from the environment and its files. Raises ConfigurationError with every fault."""
+    secrets = {name for name, field in settings_type.model_fields.items() if is_secret(field)}
+    try:
+        return settings_type()
+    except SecretFileError as error:
+        raise ConfigurationError(list(error.faults)) from error
+    except (ValidationError, SettingsError) as error:
+        raise ConfigurationError(settings_faults(error, secrets)) from error
+
+
+def model_source(settings: RoleSettings) -> ModelSource:
+    """Return where a role loads the city model from."""
+    return ModelSource(settings.database.get_secret_value(), settings.city, settings.state_dir)
+
+
+def keys_of_development(settings: RoleSettings) -> list[str]:
+    """Return the variables of keys that nobody chose: their default is in the source."""
+    return [
+        f"LIVETWIN_{name.upper()}"
+        for name, field in type(settings).model_fields.items()
+        if name.endswith("_key")
+        and isinstance(field.default, SecretStr)
+        and getattr(settings, name) == field.default
+    ]
+
+
+def run_role(
+    name: str,
+    settings: RoleSettings,
+    work: Callable[[], Coroutine[Any, Any, None]],
+    loop_factory: LoopFactory | None = None,
+) -> None:
+    """Run a role until a signal ends it."""
+    configure_logging(name, settings.log_level, settings.log_format, secrets_in(settings))
+    for variable in keys_of_development(settings):
+        log.warning("%s is the key of development, which everybody knows: set one of your own", variable)
+    calm_collector()
+    look_after_kafka()
+    run_until_signal(work, loop_factory)
+
+
+def run_until_signal(
+    work: Callable[[], Coroutine[Any, Any, None]], loop_factory: LoopFactory | None = None
+) -> None:
+    """Run a coroutine; SIGINT and SIGTERM cancel it, a second SIGINT ends the process at once."""
+    with asyncio.Runner(loop_factory=loop_factory) as runner:
+        runner.run(_cancelled_by_signal(work))
+
+
+async def _cancelled_by_signal(work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    loop = asyncio.get_running_loop()
+    task = asyncio.ensure_future(work())
+    asked = False
+
+    def ask(which: signal.Signals) -> None:
+        nonlocal asked
+        if asked and which is signal.SIGINT:
+            os._exit(EXIT_FORCED)
+        if not asked:
+            asked = True
+            task.cancel()
+
+    for which in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(which, ask, which)
+    try:
+        await task
+    except asyncio.CancelledError:
+        if not asked:
+            raise

@@ -1,0 +1,142 @@
+"""The embedded log, kept bounded and alive: trimmed, replaced when that is not enough, and when it dies.
+
+The embedded broker has no retention. Past half of a set memory what everybody read a while ago is dropped,
+past three quarters all that they have read. Where that does not help, because the database is away or slow,
+the log is *recycled* past the whole: ingest stops (what devices send waits in Mosquitto), the stream and the
+historian work off what is there, the broker starts empty under a new identity, state comes back from the
+database, and subscribers of the api get a gap and a snapshot.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+from collections.abc import Callable, Mapping
+
+from cli.embedded.kafka import EmbeddedKafka
+from cli.supervisor.log_drain import Drain
+from cli.supervisor.role_supervisor import Role
+from cli.trimming import KEPT, Trimmer
+from runtime.kafka.topics import create_topics, partition_counts
+from twin.errors import TwinError
+
+log = logging.getLogger(__name__)
+
+LOOK_S = 1.0
+TRIM_LOOK_S = 2.0
+
+TRIMMED_FROM, TRIMMED_HARD_FROM = 0.5, 0.75
+"""Shares of the memory from which on what was read a while ago goes, and all that was read."""
+
+DRAIN_TIMEOUT_S = 60.0
+RETRY_S = 60.0
+"""How long a recycle that could not drain, or a trim, is put off: the database may be away."""
+
+RESTART_RETRY_S = 1.0
+
+# Those that hold offsets of the log; the api notices a new log by itself and stays up.
+READERS_AND_WRITERS = ("ingest", "stream", "historian")
+
+
+class LogKeeper:
+    """Watches the embedded broker: its life and its memory."""
+
+    def __init__(
+        self,
+        kafka: EmbeddedKafka,
+        roles: Mapping[str, Role],
+        drain: Drain,
+        trimmer: Trimmer,
+        *,
+        partitions: int,
+        bytes_max: int,
+        changed: Callable[[], None],
+    ) -> None:
+        self.recycles = 0
+        self._kafka = kafka
+        self._roles = [roles[name] for name in READERS_AND_WRITERS]
+        self._ingest = roles["ingest"]
+        self._drain = drain
+        self._trimmer = trimmer
+        self._next_trim = 0.0
+        self._partitions = partitions
+        self._bytes_max = bytes_max
+        self._changed = changed
+        self._not_before = 0.0
+
+    async def run(self) -> None:
+        """Work until cancelled."""
+        loop = asyncio.get_running_loop()
+        while True:
+            code = await self._ended_within(LOOK_S)
+            if code is not None:
+                log.warning("kafka ended (code %d); it starts again, with an empty log", code)
+                # They would wait for it, and what they have not done is done again from the start.
+                await self._replace(signal.SIGKILL)
+            elif self._kafka.resident_bytes > self._bytes_max and loop.time() >= self._not_before:
+                await self.recycle()
+            elif loop.time() >= self._next_trim:
+                await self._trim()
+
+    async def _trim(self) -> None:
+        loop = asyncio.get_running_loop()
+        held = self._kafka.resident_bytes / self._bytes_max
+        kept = None if held < TRIMMED_FROM else KEPT if held < TRIMMED_HARD_FROM else 0
+        try:
+            await self._trimmer.look(self._kafka.cluster_id, kept)
+            self._next_trim = loop.time() + TRIM_LOOK_S
+        except TwinError as error:
+            log.warning("%s; tried again in %.0f s", error, RETRY_S)
+            self._next_trim = loop.time() + RETRY_S
+
+    async def recycle(self) -> bool:
+        """Drain the log and start an empty one; tell whether that was done.
+
+        When the drain does not finish in time, ingest goes on and it is tried again later.
+        """
+        loop = asyncio.get_running_loop()
+        held_mib = self._kafka.resident_bytes >> 20
+        log.info("the log holds %d MiB: it is drained and recycled", held_mib)
+        started = loop.time()
+        await self._ingest.stop()
+        try:
+            await self._drain.wait(self._kafka.cluster_id, DRAIN_TIMEOUT_S)
+        except TwinError as error:
+            log.warning("the log is not recycled: %s; tried again in %.0f s", error, RETRY_S)
+            self._ingest.start()
+            self._not_before = loop.time() + RETRY_S
+            return False
+        drained = loop.time()
+        await self._replace()
+        self.recycles += 1
+        self._changed()
+        log.info(
+            "the log was recycled: drained in %.1f s, replaced in %.1f s",
+            drained - started,
+            loop.time() - drained,
+        )
+        return True
+
+    async def _replace(self, which: signal.Signals = signal.SIGTERM) -> None:
+        """Start an empty log, and those that read and write it."""
+        await asyncio.gather(*(role.stop(which) for role in self._roles))
+        await self._kafka.stop()
+        while True:
+            try:
+                await self._kafka.start()
+                await create_topics(self._kafka.bootstrap, partition_counts(self._partitions))
+                break
+            except (TwinError, OSError) as error:
+                log.warning("%s; tried again in %.0f s", error, RESTART_RETRY_S)
+                await self._kafka.stop()
+                await asyncio.sleep(RESTART_RETRY_S)
+        for role in self._roles:
+            role.start()
+        self._changed()
+
+    async def _ended_within(self, timeout_s: float) -> int | None:
+        try:
+            return await asyncio.wait_for(self._kafka.child.wait(), timeout_s)
+        except TimeoutError:
+            return None

@@ -1,0 +1,44 @@
+"""A log may go only when everything is worked off that the stages told each other and themselves."""
+
+from __future__ import annotations
+
+import asyncio
+
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.structs import OffsetAndMetadata
+
+from cli.supervisor.log_drain import STREAM_GROUP, Drain
+from runtime.kafka import topics
+from runtime.kafka.consumer import log_identity
+from tests.alarm_events import alarm_event, alarm_record
+from tests.integration.storage.historian_runs import PARTITIONS, fetch, historian, settings
+
+TIMEOUT_S = 30.0
+
+
+async def test_the_log_is_drained_once_commands_are_worked_off_and_what_became_of_them_is_stored(
+    kafka: str, database: str
+) -> None:
+    producer = AIOKafkaProducer(bootstrap_servers=kafka)
+    consumer = AIOKafkaConsumer(bootstrap_servers=kafka, group_id=STREAM_GROUP, enable_auto_commit=False)
+    commanded = TopicPartition(topics.ALARM_INPUTS, 2)
+    await producer.start()
+    await consumer.start()
+    try:
+        consumer.assign([commanded])
+        await producer.send_and_wait(topics.ALARM_INPUTS, b"a command", partition=2)
+        async with historian(settings(kafka, database)):
+            log_id = await log_identity(kafka)
+            drained = asyncio.create_task(Drain(kafka, database, PARTITIONS).wait(log_id, TIMEOUT_S))
+            # What the stage does: it answers, and puts something on its own input, before it commits.
+            await producer.send_and_wait(topics.ALARMS, alarm_record(alarm_event()), partition=2)
+            await producer.send_and_wait(topics.ALARM_INPUTS, b"what partitions tell each other", partition=2)
+            await consumer.commit({commanded: OffsetAndMetadata(1, "")})
+            assert not drained.done()
+            await producer.send_and_wait(topics.ALARMS, alarm_record(alarm_event("other")), partition=1)
+            await consumer.commit({commanded: OffsetAndMetadata(2, "")})
+            await drained
+            assert await fetch(database, "SELECT count(*) FROM alarm") == [(2,)]
+    finally:
+        await producer.stop()
+        await consumer.stop()

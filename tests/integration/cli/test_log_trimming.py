@@ -1,0 +1,102 @@
+"""The embedded log loses what everybody has read a while ago, and nothing else."""
+
+from __future__ import annotations
+
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+
+from cli.supervisor.log_drain import STREAM_GROUP
+from cli.trimming import KEPT, Trimmer
+from runtime.kafka import topics
+from runtime.kafka.consumer import beginnings, log_identity, new_consumer
+from storage.database import connect
+from storage.positions import move_positions
+from tests.conftest import PARTITIONS
+from twin.instant import SECOND, Instant
+
+OBSERVATIONS, UPDATES, INPUTS = (
+    TopicPartition(topic, 0) for topic in (topics.OBSERVATIONS, topics.UPDATES, topics.AREA_INPUTS)
+)
+LOOKED_AT = [OBSERVATIONS, UPDATES, INPUTS]
+RECORDS = 10
+
+
+async def fill(kafka: str) -> None:
+    producer = AIOKafkaProducer(bootstrap_servers=kafka)
+    await producer.start()
+    try:
+        for place in LOOKED_AT:
+            for _ in range(RECORDS):
+                await producer.send_and_wait(place.topic, b"record", partition=place.partition)
+    finally:
+        await producer.stop()
+
+
+async def commit(kafka: str, offsets: dict[TopicPartition, int]) -> None:
+    """Commit as the stream does."""
+    consumer = AIOKafkaConsumer(bootstrap_servers=kafka, group_id=STREAM_GROUP, enable_auto_commit=False)
+    await consumer.start()
+    try:
+        consumer.assign(list(offsets))
+        await consumer.commit(offsets)
+    finally:
+        await consumer.stop()
+
+
+async def store(database: str, log_id: str, offsets: dict[TopicPartition, int]) -> None:
+    """Be as far as the historian is."""
+    async with await connect(database, role="test") as connection:
+        assert await move_positions(
+            connection, log_id, {}, {(one.topic, one.partition): at for one, at in offsets.items()}
+        )
+        await connection.commit()
+
+
+async def begins(kafka: str) -> list[int]:
+    consumer = new_consumer(kafka)
+    await consumer.start()
+    try:
+        found = await beginnings(consumer, LOOKED_AT)
+        return [found[one] for one in LOOKED_AT]
+    finally:
+        await consumer.stop()
+
+
+async def test_what_stream_and_historian_have_read_goes_when_it_is_no_longer_young(
+    kafka: str, database: str
+) -> None:
+    now: Instant = 0
+    log_id = await log_identity(kafka)
+    trimmer = Trimmer(kafka, database, PARTITIONS, lambda: now)
+    await fill(kafka)
+    await trimmer.look(log_id, KEPT)
+    await commit(kafka, {OBSERVATIONS: 7, INPUTS: 9})
+    await store(database, log_id, {OBSERVATIONS: 5, UPDATES: 4})
+    now += KEPT
+    await trimmer.look(log_id, KEPT)
+    assert await begins(kafka) == [0, 0, 0], "when it was looked at before, nobody had read anything"
+
+    now += KEPT - SECOND
+    await trimmer.look(log_id, KEPT)
+    assert await begins(kafka) == [0, 0, 0], "it is young"
+    now += SECOND
+    await trimmer.look(log_id, None)
+    assert await begins(kafka) == [0, 0, 0], "there is room"
+    await trimmer.look(log_id, KEPT)
+    assert await begins(kafka) == [5, 4, 9]
+
+    await commit(kafka, {OBSERVATIONS: 8, INPUTS: 10})
+    await trimmer.look(log_id, KEPT)
+    assert await begins(kafka) == [5, 4, 9]
+    await trimmer.look(log_id, 0)
+    assert await begins(kafka) == [5, 4, 10], "of what is read by both nothing is kept when there is no room"
+
+
+async def test_positions_of_another_log_say_nothing(kafka: str, database: str) -> None:
+    now: Instant = 0
+    trimmer = Trimmer(kafka, database, PARTITIONS, lambda: now)
+    await fill(kafka)
+    await store(database, "another", {OBSERVATIONS: 5, UPDATES: 4})
+    for _ in range(3):
+        await trimmer.look(await log_identity(kafka), KEPT)
+        now += KEPT
+    assert await begins(kafka) == [0, 0, 0]

@@ -1,0 +1,114 @@
+"""The file of a backup is whole or not there, and is not believed when it was damaged."""
+
+from __future__ import annotations
+
+import io
+import stat
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from cli.backup.archive import KEYS, reading, writing
+from cli.backup.manifest import LAYOUT, BackupError, Manifest, decode_manifest
+from storage.migrate import migrations
+
+CONTENT = b"every observation" * 1_000
+
+
+def write(path: Path, *, name: str = KEYS + "link.key", layout: int = LAYOUT, migration: str = "") -> None:
+    with writing(path) as backup:
+        backup.add(name, io.BytesIO(CONTENT))
+        backup.finish(
+            Manifest(
+                layout=layout,
+                version="0.1.0",
+                time="2026-11-23T12:00:00Z",
+                migration=migration or migrations()[-1].name,
+                timescale="2.19.3",
+                edition="apache",
+                members=backup.members,
+            )
+        )
+
+
+def test_what_was_written_is_read_by_its_owner_alone(tmp_path: Path) -> None:
+    path = tmp_path / "a.backup"
+    write(path)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    with reading(path) as backup:
+        assert backup.names(KEYS) == ["link.key"]
+        with backup.open(KEYS + "link.key") as member:
+            assert member.read() == CONTENT
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_backup_is_not_overwritten(tmp_path: Path) -> None:
+    path = tmp_path / "a.backup"
+    path.write_text("precious")
+    with pytest.raises(BackupError, match="exists already"):
+        write(path)
+    assert path.read_text() == "precious"
+
+
+def test_a_backup_that_fails_leaves_nothing(tmp_path: Path) -> None:
+    class FullDisk(io.BytesIO):
+        def read(self, size: int | None = -1, /) -> bytes:
+            raise OSError("the disk is full")
+
+    with pytest.raises(OSError, match="the disk is full"), writing(tmp_path / "a.backup") as backup:
+        backup.add("database.dump", FullDisk())
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("place", [0.1, 0.5, 0.9])
+def test_a_damaged_backup_is_refused(tmp_path: Path, place: float) -> None:
+    path = tmp_path / "a.backup"
+    write(path)
+    data = bytearray(path.read_bytes())
+    data[int(len(CONTENT) * place)] ^= 1
+    path.write_bytes(data)
+    with pytest.raises(BackupError, match="damaged"), reading(path):
+        pass
+
+
+@pytest.mark.parametrize("kept", [0, 100, 17_100])
+def test_a_backup_that_was_cut_off_is_refused(tmp_path: Path, kept: int) -> None:
+    path = tmp_path / "a.backup"
+    write(path)
+    path.write_bytes(path.read_bytes()[:kept])
+    with pytest.raises(BackupError, match="not a whole backup"), reading(path):
+        pass
+
+
+def test_a_backup_of_a_newer_program_is_refused(tmp_path: Path) -> None:
+    write(tmp_path / "a.backup", layout=LAYOUT + 1)
+    with pytest.raises(BackupError, match=f"layout {LAYOUT + 1}"), reading(tmp_path / "a.backup"):
+        pass
+    write(tmp_path / "b.backup", migration="9999_add_future.sql")
+    with pytest.raises(BackupError, match="9999_add_future"), reading(tmp_path / "b.backup"):
+        pass
+
+
+def test_a_member_cannot_lead_out_of_its_folder(tmp_path: Path) -> None:
+    path = tmp_path / "a.backup"
+    write(path, name=KEYS + "../../passwd")
+    with reading(path) as backup, pytest.raises(BackupError, match="which none has"):
+        backup.names(KEYS)
+
+
+def test_the_manifest_is_readable_by_people(tmp_path: Path) -> None:
+    path = tmp_path / "a.backup"
+    write(path)
+    with reading(path) as backup:
+        shown = msgspec.json.format(msgspec.json.encode(backup.manifest)).decode()
+    assert shown.encode() in path.read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("data", "told"),
+    [(b'{"layout":' + b"[" * 5_000, "5001 levels deep"), (b'{"layout":"\xff"}', "utf-8"), (b"[]", "object")],
+)
+def test_a_manifest_that_is_none_is_refused(data: bytes, told: str) -> None:
+    with pytest.raises(BackupError, match=f"cannot be read.*{told}"):
+        decode_manifest(data)

@@ -1,0 +1,19 @@
+"""Which folders an unprivileged account can reach."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from cli.process.service_account import Account, can_reach
+
+NOBODY = Account("nobody", 65534, 65534)
+
+
+def test_a_folder_below_a_closed_one_is_out_of_reach(tmp_path: Path) -> None:
+    closed = tmp_path / "closed"
+    closed.mkdir(mode=0o700)
+    assert not can_reach(closed / "data", NOBODY)
+
+
+def test_ourselves_reach_everything_of_ours(tmp_path: Path) -> None:
+    assert can_reach(tmp_path / "data", None)
