@@ -7,8 +7,8 @@ import logging
 from collections.abc import Iterable
 
 from storage.alarm_knowledge import read_alarms, read_incidents
-from storage.alarm_store import find_incident
 from storage.database import UNAVAILABLE, connect
+from storage.stores.alarms import find_incident
 from twin.alarms.messages import AlarmBatch
 from twin.instant import Instant
 from twin.wire.codec import VERSION

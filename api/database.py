@@ -15,10 +15,10 @@ from api.http.problems import ProblemError
 from api.live.live_view import Seed
 from runtime.kafka.topics import ALARMS, UPDATES
 from storage.alarm_knowledge import read_alarms, read_incidents
-from storage.alarm_store import was_done
 from storage.database import LIVENESS, OPTIONS, UNAVAILABLE, Connection, connect
-from storage.state_store import snapshot, state_in
-from storage.token_store import token_name, token_role
+from storage.stores.alarms import was_done
+from storage.stores.current_state import snapshot, state_in
+from storage.stores.tokens import token_name, token_role
 from twin.errors import ServiceError
 from twin.model.role import Role
 

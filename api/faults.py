@@ -14,7 +14,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from api.http.problems import Fault, ProblemError, bad_request, problem_response
-from storage.bucket_interval import QueryError
+from storage.history.bucket_interval import QueryError
 
 log = logging.getLogger(__name__)
 

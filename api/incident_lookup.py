@@ -8,7 +8,7 @@ from api.alarms.visibility import may_see_alarm
 from api.context import Context
 from api.http.access import Role
 from api.http.problems import not_found
-from storage.alarm_store import Place, find_incident, incidents
+from storage.stores.alarms import Place, find_incident, incidents
 from twin.alarms.messages import AlarmEvent, IncidentEvent
 from twin.alarms.severity import severity_of
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from cli.embedded.mosquitto import EmbeddedMosquitto
 from cli.embedded.postgres import EmbeddedPostgres
 from cli.embedded.service import EmbeddedService
-from storage.migrate import migrate
+from storage.schema.migrate import migrate
 
 
 @contextmanager

@@ -8,9 +8,9 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass
 
-from storage.aggregate_writer import create_staging, write_aggregates
 from storage.database import Connection
-from storage.recomputation import remade
+from storage.historian.writers.aggregate_writer import create_staging, write_aggregates
+from storage.maintenance.recompute import remade
 from twin.instant import DAY, HOUR, MINUTE, Duration, Instant, to_datetime
 from twin.model.city_model import City, CityModel
 from twin.model.datastream_policy import Terms

@@ -9,7 +9,7 @@ from ingest.decoders import registry
 from ingest.pipeline.mapping import DeviceMap
 from simulators.replay.recorded_data import RecordingError, Sample
 from storage.database import connect
-from storage.model_store import load
+from storage.model.model_store import load
 from storage.queries import query
 from twin.errors import ServiceError
 from twin.model.city_model import CityModel
@@ -22,7 +22,7 @@ async def city_in(dsn: str) -> CityModel:
     """Return the city that a database serves. Raises ServiceError."""
     async with await connect(dsn, role="replay") as connection:
         async with connection.transaction():
-            row = await (await connection.execute(query("list_cities"))).fetchone()
+            row = await (await connection.execute(query("model/list_cities"))).fetchone()
         if row is None:
             raise ServiceError("the database has no city yet; run `livetwin apply` with its folder")
         return await load(connection, str(row[0]))

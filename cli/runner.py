@@ -18,7 +18,7 @@ from runtime.secret_files import SecretFileError, is_secret
 from runtime.settings import RoleSettings
 from runtime.tcp_keepalive import look_after_kafka
 from runtime.telemetry.logs import configure_logging, secrets_in
-from storage.model_store import ModelSource
+from storage.model.model_store import ModelSource
 
 log = logging.getLogger(__name__)
 

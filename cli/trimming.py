@@ -16,8 +16,8 @@ from runtime.clock import Clock
 from runtime.kafka.access import Kafka, client_options
 from runtime.kafka.topics import ALARMS, NOTIFICATIONS, partition_counts
 from storage.database import UNAVAILABLE, connect
-from storage.log_reader import STORED
-from storage.positions import positions
+from storage.historian.log_reader import STORED
+from storage.stores.log_positions import positions
 from twin.errors import ServiceError
 from twin.instant import SECOND, Duration, Instant
 

@@ -9,7 +9,7 @@ from pydantic import Field, SecretStr, ValidationInfo, field_validator
 from runtime.mqtt.access import MqttSettings
 
 RECEIVE_STORED_MAX = 10_000
-"""How many messages may wait to be stored: `storage.ledger_store.UNCONFIRMED_MAX`. Beyond, the ledger would
+"""How many messages may wait to be stored: `storage.stores.ledger.UNCONFIRMED_MAX`. Beyond, the ledger would
 count those that a log took with it as lost, although the broker hands them over again."""
 
 

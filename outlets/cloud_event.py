@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from api.live.events import Event
-from storage.webhook_store import Mode
+from storage.stores.webhooks import Mode
 
 BATCH = "application/cloudevents-batch+json"
 SINGLE = "application/cloudevents+json"

@@ -31,7 +31,7 @@ from runtime.model_source import Models
 from runtime.readiness import notify_ready
 from runtime.sink_address import SinkRules, networks
 from runtime.telemetry.metrics import new_registry, serve_metrics
-from storage.webhook_store import WEBHOOKS_MAX
+from storage.stores.webhooks import WEBHOOKS_MAX
 from twin.model.city_model import CityModel
 
 log = logging.getLogger(__name__)

@@ -20,7 +20,7 @@ from outlets.metrics import OutletMetrics
 from outlets.retry_policy import RetryPolicy
 from outlets.webhook_sender import Sender
 from runtime.clock import Clock
-from storage.webhook_store import DeadLetter, Progress, Webhook
+from storage.stores.webhooks import DeadLetter, Progress, Webhook
 from twin.errors import ServiceError
 
 log = logging.getLogger(__name__)

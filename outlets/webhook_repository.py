@@ -8,9 +8,9 @@ from contextlib import asynccontextmanager
 
 import psycopg
 
-from storage import webhook_store
 from storage.database import Connection, connect
-from storage.webhook_store import DeadLetter, Progress, Webhook
+from storage.stores import webhooks as webhook_store
+from storage.stores.webhooks import DeadLetter, Progress, Webhook
 from twin.errors import ServiceError
 
 # A database that hangs accepts and says nothing.

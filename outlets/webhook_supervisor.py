@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from outlets.webhook_delivery import Delivery, Means
 from outlets.webhook_repository import Book
-from storage.webhook_store import Webhook
+from storage.stores.webhooks import Webhook
 from twin.errors import ServiceError
 
 log = logging.getLogger(__name__)

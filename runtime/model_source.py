@@ -9,7 +9,7 @@ from twin.model.city_model import CityModel
 
 
 class Models(Protocol):
-    """Where the city model comes from. `storage.model_store` has the one that the roles are given."""
+    """Where the city model comes from. `storage.model.model_store` has the one that the roles are given."""
 
     async def load(self) -> CityModel:
         """Return the present model; raise ServiceError when there is none."""

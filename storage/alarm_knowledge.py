@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from storage.alarm_rows import alarm_of, incident_of
 from storage.database import Connection
 from storage.queries import query
+from storage.stores.alarm_rows import alarm_of, incident_of
 from twin.alarms.messages import AlarmEvent, IncidentEvent
 
 
 async def read_alarms(connection: Connection) -> list[AlarmEvent]:
     """Return the newest event of every alarm, normal ones too: their revision and occurrence go on."""
     async with connection.transaction():
-        rows = await (await connection.execute(query("list_alarms"))).fetchall()
+        rows = await (await connection.execute(query("stores/alarms/list_alarms"))).fetchall()
     return [alarm_of(row) for row in rows]
 
 
@@ -21,5 +21,5 @@ async def read_incidents(connection: Connection) -> list[IncidentEvent]:
     The last one's number goes on, and it may be the same incident again when its alarms come back soon.
     """
     async with connection.transaction():
-        rows = await (await connection.execute(query("list_last_incidents"))).fetchall()
+        rows = await (await connection.execute(query("stores/alarms/list_last_incidents"))).fetchall()
     return [incident_of(row) for row in rows]

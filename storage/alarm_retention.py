@@ -15,11 +15,11 @@ async def remove_alarms(connection: Connection, end: Instant, rows_max: int) -> 
     removed = 0
     asked = {"end": to_datetime(end), "limit": rows_max}
     for statement in (
-        query("remove_alarm_events"),
-        query("remove_incident_events"),
-        query("remove_notification_events"),
-        query("remove_notifications"),
-        query("remove_incidents"),
+        query("maintenance/removal/remove_alarm_events"),
+        query("maintenance/removal/remove_incident_events"),
+        query("maintenance/removal/remove_notification_events"),
+        query("maintenance/removal/remove_notifications"),
+        query("maintenance/removal/remove_incidents"),
     ):
         count = rows_max
         while count == rows_max:

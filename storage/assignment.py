@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from storage.database import Connection
-from storage.model_rows import DATASTREAM, SENSOR, Row, RowChange
-from storage.replay_outbox import request_replay_of_devices
+from storage.model.model_rows import DATASTREAM, SENSOR, Row, RowChange
+from storage.stores.replay_outbox import request_replay_of_devices
 
 
 async def request_replays(

@@ -8,8 +8,8 @@ from typing import Any, Literal, NamedTuple, TypeAlias
 
 import numpy as np
 
-from storage.bucket_part import Aggregate, Bucket, Figures, Part, added, figures_of
-from storage.history_source import Kept
+from storage.history.bucket_parts import Aggregate, Bucket, Figures, Part, added, figures_of
+from storage.history.read_plan import Kept
 from twin.instant import INSTANT_MAX, Instant, from_datetime
 from twin.model.observed_property import Aggregation
 

@@ -33,7 +33,8 @@ async def find_message(
     `partition` is that of the datastream's entity. Raises MessageError when the stored bytes cannot be read.
     """
     cursor = await connection.execute(
-        query("find_message_batches"), {"partition": partition, "received": to_datetime(received_time)}
+        query("history/lineage/find_message_batches"),
+        {"partition": partition, "received": to_datetime(received_time)},
     )
     for log_id, log_offset, headers, datastreams, payloads in await cursor.fetchall():
         told = decode_headers(zlib.decompress(headers))

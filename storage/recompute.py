@@ -6,8 +6,8 @@ import logging
 from collections.abc import Mapping
 
 from storage.database import Connection
+from storage.maintenance.recompute import recompute
 from storage.queries import query
-from storage.recomputation import recompute
 from twin.instant import DAY, HOUR, Instant, from_datetime, to_datetime
 from twin.model.observed_property import ObservedProperty
 
@@ -26,10 +26,10 @@ async def run_recomputes(
     """Work on the oldest open request, at most `PIECES_MAX` pieces of it; return how many were made.
 
     How far it is stands in the request: a restart goes on there. Stretches without observations are skipped.
-    The connection is one that `storage.repair.prepare` has made ready.
+    The connection is one that `storage.maintenance.repair.prepare` has made ready.
     """
     async with connection.transaction():
-        cursor = await connection.execute(query("list_recompute_requests"), (1,))
+        cursor = await connection.execute(query("maintenance/recompute/list_recompute_requests"), (1,))
         row = await cursor.fetchone()
     if row is None:
         return 0
@@ -42,7 +42,9 @@ async def run_recomputes(
         begin = await _next(connection, datastreams, start, end)
         if begin is None:
             async with connection.transaction():
-                await connection.execute(query("advance_recompute_request"), {"id": id, "start": None})
+                await connection.execute(
+                    query("maintenance/recompute/advance_recompute_request"), {"id": id, "start": None}
+                )
             log.info("computed again what request %d asked for", id)
             return made
         begin -= begin % HOUR
@@ -52,7 +54,8 @@ async def run_recomputes(
                 await recompute(connection, properties, datastream, (begin, start), revision)
         async with connection.transaction():
             await connection.execute(
-                query("advance_recompute_request"), {"id": id, "start": to_datetime(start)}
+                query("maintenance/recompute/advance_recompute_request"),
+                {"id": id, "start": to_datetime(start)},
             )
     return PIECES_MAX
 
@@ -63,5 +66,7 @@ async def _next(
     """Return the time of the first observation of any of them in start ≤ t < end."""
     asked = {"datastreams": datastreams, "start": to_datetime(start), "end": to_datetime(end)}
     async with connection.transaction():
-        row = await (await connection.execute(query("find_next_observation"), asked)).fetchone()
+        row = await (
+            await connection.execute(query("maintenance/recompute/find_next_observation"), asked)
+        ).fetchone()
     return from_datetime(row[0]) if row is not None and row[0] is not None else None

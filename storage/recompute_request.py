@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from storage.database import Connection
-from storage.model_rows import CALIBRATION, MAINTENANCE, Row, RowChange
+from storage.model.model_rows import CALIBRATION, MAINTENANCE, Row, RowChange
 from storage.queries import query
 
 
@@ -17,7 +17,7 @@ async def request_recompute(connection: Connection, changes: Iterable[RowChange]
     requests = [_request(one) for one in changes if one.table in (CALIBRATION, MAINTENANCE)]
     if requests:
         async with connection.cursor() as cursor:
-            await cursor.executemany(query("request_recompute"), requests)
+            await cursor.executemany(query("model/request_recompute"), requests)
 
 
 def _request(change: RowChange) -> Row:

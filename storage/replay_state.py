@@ -18,6 +18,6 @@ class ReplayState(NamedTuple):
 
 async def replay_state(connection: Connection, id: str) -> ReplayState | None:
     """Return how far the replay of a quarantined message is; None when there is no such message."""
-    cursor = await connection.execute(query("find_quarantined"), {"id": id})
+    cursor = await connection.execute(query("stores/quarantine/find_quarantined"), {"id": id})
     row = await cursor.fetchone()
     return ReplayState(*row) if row is not None else None

@@ -1,4 +1,4 @@
-"""States as rows of PostgreSQL's binary COPY; `storage.observation_rows` says what that is.
+"""States as rows of PostgreSQL's binary COPY; `storage.historian.observation_rows` says what that is.
 
 A few compiled structures do what psycopg does with an object for each value, in a fifth of the time.
 """
@@ -9,7 +9,7 @@ import struct
 from collections.abc import Iterable
 from struct import Struct
 
-from storage.observation_rows import HEADER, POSTGRES_EPOCH, TRAILER
+from storage.historian.observation_rows import HEADER, POSTGRES_EPOCH, TRAILER
 from twin.wire.messages import Update
 
 _INTEGER = 23  # PostgreSQL's number of the type of an element

@@ -17,8 +17,8 @@ from runtime.readiness import notify_ready
 from runtime.telemetry.metrics import new_registry, serve_metrics
 from runtime.telemetry.tracing import Tracer
 from storage.database import Connection, connect
-from storage.knowledge import read_knowledge
-from storage.usual_knowledge import read_usual
+from storage.history.baseline_seed import read_usual
+from storage.stores.state_seed import read_knowledge
 from stream.alarms.alarm_stage import AlarmStages
 from stream.alarms.rule_index_cache import ModelBindings
 from stream.areas.area_stage import AreaStages

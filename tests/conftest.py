@@ -21,7 +21,7 @@ from hypothesis import settings
 from cli.embedded.ports import free_port as find_free_port
 from cli.process.procfs import processes_of
 from runtime.kafka.topics import create_topics, partition_counts
-from storage.migrate import migrate
+from storage.schema.migrate import migrate
 from tests.mqtt_publisher import publish
 from tests.service_source import PostgresServer, ServiceSource, service_source
 from tests.spare_databases import SpareDatabases

@@ -8,8 +8,8 @@ from typing import NamedTuple
 
 import msgspec
 
-from storage.knowledge import StoredKnowledge
-from storage.state_store import StoredState
+from storage.stores.current_state import StoredState
+from storage.stores.state_seed import StoredKnowledge
 from stream.areas.area_stage import AreaStage, AreaStages
 from stream.engine.stage import Output
 from stream.entities.entity_seeding import knowledge_of

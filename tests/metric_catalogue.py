@@ -13,7 +13,7 @@ from cli.supervisor.metrics import UpMetrics
 from ingest.metrics import IngestMetrics
 from outlets.metrics import OutletMetrics
 from runtime.telemetry.metrics import RoleMetrics
-from storage.historian_metrics import HistorianMetrics
+from storage.historian.metrics import HistorianMetrics
 from stream.metrics import StreamMetrics
 
 
@@ -42,7 +42,7 @@ MODULES = {
     "ingest/metrics.py",
     "outlets/metrics.py",
     "runtime/telemetry/metrics.py",
-    "storage/historian_metrics.py",
+    "storage/historian/metrics.py",
     "stream/metrics.py",
 }
 """The modules that register them."""

@@ -26,7 +26,7 @@ from api.context import Context, context_of
 from api.entities.selection import resolve
 from api.http.parameters import NoParameters
 from api.http.problems import not_found
-from storage.alarm_store import ROWS_MAX, alarm_events
+from storage.stores.alarms import ROWS_MAX, alarm_events
 
 router = APIRouter(prefix="/v1", tags=["alarms"])
 

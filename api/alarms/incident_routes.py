@@ -21,7 +21,7 @@ from api.http.parameters import NoParameters
 from api.http.problems import Fault, ProblemError, bad_request
 from api.http.responses import answer, collection, page_cursor, page_key
 from api.incident_lookup import incident_named, is_visible, wanted_incidents
-from storage.alarm_store import Place
+from storage.stores.alarms import Place
 from twin.instant import Instant
 from twin.model.city_model import CityModel
 from twin.model.duty import DutyCommand

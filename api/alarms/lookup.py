@@ -12,7 +12,7 @@ from api.http.access import Role
 from api.http.parameters import parse_time
 from api.http.problems import not_found
 from api.live.alarm_view import AlarmView
-from storage.alarm_store import Place
+from storage.stores.alarms import Place
 from twin.alarms.messages import AlarmEvent, IncidentEvent
 from twin.model.city_model import CityModel
 

@@ -18,7 +18,7 @@ from api.http.access import require, role_of
 from api.http.parameters import NoParameters, parse_time
 from api.http.problems import Fault, bad_request
 from api.http.responses import answer, collection, page_cursor, page_key
-from storage.alarm_store import TRANSITIONS_MAX, Place, alarm_events, transitions
+from storage.stores.alarms import TRANSITIONS_MAX, Place, alarm_events, transitions
 from twin.alarms.statistics import statistics
 from twin.instant import DAY, Duration
 

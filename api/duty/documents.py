@@ -7,7 +7,7 @@ from typing import Any
 import icalendar
 
 from alerting.policy.roster import Shift, next_of, shifts
-from storage.duty_store import MadeOverride
+from storage.model.duty_overrides import MadeOverride
 from twin.instant import DAY, Duration, Instant, format_instant, to_datetime
 from twin.model.city_model import City
 from twin.model.duty import DutyPlan, Team

@@ -13,7 +13,7 @@ from api.alarms.schemas import NotificationParameters
 from api.context import context_of
 from api.http.access import require
 from api.http.responses import answer, collection, page_cursor, page_key
-from storage.alarm_store import Place, notifications
+from storage.stores.alarms import Place, notifications
 from twin.instant import format_instant
 from twin.model.city_model import CityModel
 from twin.model.duty import NotificationEvent

@@ -27,7 +27,7 @@ from api.http.parameters import NoParameters
 from api.http.problems import Fault, ProblemError, bad_request, not_found
 from api.http.responses import answer, collection, links
 from cities.files.items import near
-from storage.duty_store import (
+from storage.model.duty_overrides import (
     TooManyOverridesError,
     find_override,
     make_override,

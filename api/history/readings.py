@@ -9,8 +9,8 @@ from api.context import Context
 from api.http.parameters import parse_time
 from api.http.problems import Fault, bad_request
 from api.http.responses import page_cursor, page_key
-from storage.history import HistoricObservation, ObservationCursor, observations
-from storage.provenance import PublishedValue, published_values
+from storage.history.buckets import HistoricObservation, ObservationCursor, observations
+from storage.history.lineage import PublishedValue, published_values
 from twin.instant import DAY, INSTANT_MIN, Instant, format_instant
 from twin.model.city_model import CityModel
 from twin.quality.quality_flags import quality_word

@@ -25,8 +25,8 @@ from api.http.access import Role, may_see, role_of
 from api.http.parameters import HistoryParameters
 from api.http.problems import Fault, ProblemError, bad_request
 from api.http.responses import answer, links
-from storage.bucket_interval import BucketInterval
-from storage.history import BUCKETS_MAX, Aggregate, Bucket
+from storage.history.bucket_interval import BucketInterval
+from storage.history.buckets import BUCKETS_MAX, Aggregate, Bucket
 from twin.instant import INSTANT_MIN, Instant, format_instant
 from twin.model.city_model import CityModel
 from twin.model.names import Named

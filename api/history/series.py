@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from api.http.problems import Fault, bad_request
-from storage.bucket_interval import BucketInterval
 from storage.database import Connection
-from storage.history import Aggregate, Bucket, Fill, buckets, published_buckets
-from storage.provenance import datastreams_behind
+from storage.history.bucket_interval import BucketInterval
+from storage.history.buckets import Aggregate, Bucket, Fill, buckets, published_buckets
+from storage.history.lineage import datastreams_behind
 from twin.instant import HOUR, Instant
 from twin.model.city_model import CityModel
 from twin.model.names import Named, named, usual_interval

@@ -13,7 +13,7 @@ from typing import NamedTuple
 from pydantic import SecretStr
 
 from api.http.problems import ProblemError
-from storage.token_store import PREFIX, digest
+from storage.stores.tokens import PREFIX, digest
 from twin.model.role import Role
 
 # A revoked key is refused after this and one lookup, which has at most LOOKUP_S: within 2 s.

@@ -14,8 +14,8 @@ from api.entities.selection import CHANGES, Filter
 from api.live.events import EventName
 from cities.duration import parse_duration
 from cities.timezones import timezones
-from storage.bucket_interval import BucketInterval, QueryError
-from storage.history import Aggregate, Fill
+from storage.history.bucket_interval import BucketInterval, QueryError
+from storage.history.buckets import Aggregate, Fill
 from twin.indicators.correlation import LAG_MAX, Method
 from twin.instant import DAY, Duration, Instant, parse_instant
 from twin.model.observed_property import Theme

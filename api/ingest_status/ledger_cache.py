@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 
 from api.database import Database
-from storage.ledger_store import Balance, Session, balance, sessions
+from storage.stores.ledger import Balance, Session, balance, sessions
 
 # It counts a table: a second for some ten million rows. Whoever asks more often gets the same answer.
 FRESH_S = 10.0

@@ -14,8 +14,8 @@ from api.http.problems import Fault, bad_request
 from api.http.responses import answer, links, page_cursor, page_key
 from api.ingest_status import examples
 from api.ingest_status.schemas import LedgerParameters
-from storage.ledger_counts import Counts
-from storage.ledger_store import ROWS_MAX, Balance, LedgerRow, Session, ledger
+from storage.stores.ledger import ROWS_MAX, Balance, LedgerRow, Session, ledger
+from storage.stores.ledger_counts import Counts
 from twin.instant import DAY, HOUR, Duration, Instant, format_instant
 
 router = APIRouter(prefix="/v1", tags=["ledger"])

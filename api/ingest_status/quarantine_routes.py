@@ -16,9 +16,9 @@ from api.http.problems import Fault, ProblemError, bad_request, not_found
 from api.http.responses import answer, collection, page_cursor, page_key
 from api.ingest_status import examples
 from api.ingest_status.schemas import QuarantineFilter, QuarantineParameters
-from storage.quarantine_store import QuarantineCursor, QuarantinedRow, quarantined
-from storage.replay_outbox import REQUESTS_MAX, request_replay
 from storage.replay_state import replay_state
+from storage.stores.quarantine import QuarantineCursor, QuarantinedRow, quarantined
+from storage.stores.replay_outbox import REQUESTS_MAX, request_replay
 from twin.instant import format_instant
 from twin.model.city_model import CityModel
 from twin.model.role import reaches

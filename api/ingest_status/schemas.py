@@ -15,7 +15,7 @@ from api.http.parameters import (
     Parameters,
     TimeText,
 )
-from storage.unassigned import DEVICES_MAX
+from storage.stores.unassigned_devices import DEVICES_MAX
 
 
 class QuarantineFilter(Parameters):

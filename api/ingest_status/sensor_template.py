@@ -8,7 +8,7 @@ import re
 from cities.duration import format_duration
 from ingest.decoders import registry
 from ingest.decoding import Decoded, Decoder, DecodingContext, PayloadError
-from storage.unassigned import UnassignedDevice
+from storage.stores.unassigned_devices import UnassignedDevice
 from twin.instant import HOUR, MINUTE, SECOND, Duration
 from twin.model.city_model import CityModel
 

@@ -21,8 +21,8 @@ from api.ingest_status.schemas import UnassignedParameters
 from api.ingest_status.sensor_template import snippet
 from cities.extension import with_sensor
 from cities.files.faults import CityError
-from storage.model_store import OutdatedError, apply
-from storage.unassigned import DEVICES_MAX, UnassignedDevice, unassigned_devices
+from storage.model.model_store import OutdatedError, apply
+from storage.stores.unassigned_devices import DEVICES_MAX, UnassignedDevice, unassigned_devices
 from twin.instant import format_instant
 from twin.model.role import reaches
 

@@ -17,9 +17,9 @@ from api.lineage.value_lineage import (
     published_document,
     told_document,
 )
-from storage.bucket_interval import BucketInterval
-from storage.history import Aggregate, Bucket
-from storage.provenance import datastreams_behind, newest_origins, origins, published_values
+from storage.history.bucket_interval import BucketInterval
+from storage.history.buckets import Aggregate, Bucket
+from storage.history.lineage import datastreams_behind, newest_origins, origins, published_values
 from twin.indicators.indicator import Input
 from twin.indicators.registry import REGISTRY
 from twin.instant import Instant, format_instant, parse_instant

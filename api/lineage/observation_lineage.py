@@ -10,10 +10,10 @@ from api.context import Context
 from api.http.access import Role
 from runtime.kafka.topics import OBSERVATIONS
 from storage.database import Connection
-from storage.history_reading import kept_of
-from storage.history_source import Kept
+from storage.history.history_reader import kept_of
+from storage.history.lineage import Behind, Origin
+from storage.history.read_plan import Kept
 from storage.message_store import StoredMessage, find_message
-from storage.provenance import Behind, Origin
 from twin.errors import MessageError
 from twin.instant import INSTANT_MAX, Duration, format_instant
 from twin.model.calibration import in_force

@@ -10,7 +10,7 @@ from api.entities.documents import value_document
 from api.http.access import Role
 from api.lineage.observation_lineage import TRACED_MAX, Traced, Tracer
 from storage.database import Connection
-from storage.provenance import (
+from storage.history.lineage import (
     Behind,
     PublishedValue,
     datastreams_behind,

@@ -22,9 +22,9 @@ from api.http.responses import answer
 from api.rules.backtest_documents import backtest_document
 from api.rules.documents import ADDED, faults
 from cities.rules.reader import read_rule
-from storage.backtest import backtest
 from storage.database import Connection
-from storage.rule_store import rule_versions, versions_of
+from storage.history.backtest import backtest
+from storage.model.rule_store import rule_versions, versions_of
 from twin.alarms.rules.rule import Rule
 from twin.alarms.severity import severity_of
 from twin.backtest.backtest import TooManyFiringsError

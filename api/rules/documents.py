@@ -10,7 +10,7 @@ from api.http.access import Role
 from api.http.problems import Fault, bad_request
 from cities.rules.reader import RuleFault
 from cities.rules.writer import rule_document
-from storage.rule_version import RuleVersion
+from storage.model.rule_version import RuleVersion
 from twin.alarms.rules.rule import Rule
 from twin.instant import format_instant
 from twin.model.city_model import CityModel

@@ -28,8 +28,8 @@ from api.rules.documents import (
     version_document,
 )
 from cities.rules.reader import RULES_MAX, read_rule
-from storage.rule_store import RuleConflictError, delete_rule, put_rule, rule_versions, versions_of
-from storage.rule_version import RuleVersion
+from storage.model.rule_store import RuleConflictError, delete_rule, put_rule, rule_versions, versions_of
+from storage.model.rule_version import RuleVersion
 from twin.alarms.rules.rule import Rule
 from twin.model.observed_property import Theme
 

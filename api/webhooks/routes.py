@@ -26,7 +26,7 @@ from api.webhooks.schemas import (
     webhook_document,
 )
 from runtime.sink_address import SinkError
-from storage.webhook_store import (
+from storage.stores.webhooks import (
     WEBHOOKS_MAX,
     Progress,
     Webhook,

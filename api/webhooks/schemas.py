@@ -10,7 +10,7 @@ from pydantic import AfterValidator, Field
 from api.http.bodies import Body
 from api.http.parameters import LiveFilter
 from api.live.cursor import CursorError, decode_cursor
-from storage.webhook_store import DeadLetter, Mode, Webhook
+from storage.stores.webhooks import DeadLetter, Mode, Webhook
 from twin.instant import Instant, format_instant
 
 SECRET_PREFIX = "whsec_"  # noqa: S105 - what marks one, by Standard Webhooks

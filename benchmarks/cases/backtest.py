@@ -24,9 +24,9 @@ import psutil
 from benchmarks.measure.machine import describe_machine
 from benchmarks.report.results import OUT, keep
 from cli.embedded.postgres import EmbeddedPostgres
-from storage.backtest import backtest as run_backtest
 from storage.database import Connection, connect
-from storage.migrate import migrate
+from storage.history.backtest import backtest as run_backtest
+from storage.schema.migrate import migrate
 from twin.alarms.rules.expression import Program
 from twin.alarms.rules.operand import Operand
 from twin.alarms.rules.rule import Condition, Deviation, Expression, Level, Rate, Rule, Text, Threshold, Times

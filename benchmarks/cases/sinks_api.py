@@ -17,7 +17,7 @@ from api.metrics import ApiMetrics
 from benchmarks.load.log_records import PARTITIONS, Load, model, steps
 from benchmarks.measure.stages import Stages
 from runtime.gc_tuning import calm_collector
-from storage.log_batch import LogRecord
+from storage.historian.log_batch import LogRecord
 from twin.instant import SECOND, Instant
 from twin.wire.messages import UPDATES
 

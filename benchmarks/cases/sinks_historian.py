@@ -17,12 +17,12 @@ from benchmarks.measure.worker_process import BenchmarkError
 from cli.embedded.postgres import EmbeddedPostgres
 from cli.process.procfs import processes_of
 from runtime.gc_tuning import calm_collector
-from storage import archive as archive_module
-from storage.archive import Archive
-from storage.historian_metrics import HistorianMetrics
-from storage.log_batch import LogBatch
-from storage.migrate import migrate
-from storage.updates_told import UpdatesTold
+from storage.historian import batch_writer as archive_module
+from storage.historian.batch_writer import Archive
+from storage.historian.log_batch import LogBatch
+from storage.historian.metrics import HistorianMetrics
+from storage.historian.update_buffer import UpdatesTold
+from storage.schema.migrate import migrate
 
 LOG = "bench-log"
 HOLD_S = 3

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from benchmarks.load.bench_city import PROPERTIES
 from runtime.kafka import topics
-from storage.log_batch import LogRecord
+from storage.historian.log_batch import LogRecord
 from twin.instant import MINUTE, SECOND, Instant, format_instant
 from twin.model.city_model import City, CityModel
 from twin.model.entity import Entity

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from storage.migrate import migrations
+from storage.schema.migrate import migrations
 from twin.errors import TwinError
 from twin.wire.codec import UNREADABLE
 from twin.wire.json_nesting import NestingError, check_levels

@@ -11,8 +11,8 @@ from cities.folder_reader import read_city
 from cli.runner import read_settings
 from runtime.settings import RoleSettings
 from storage.database import connect
-from storage.migrate import migrate
-from storage.model_store import Applied, apply
+from storage.model.model_store import Applied, apply
+from storage.schema.migrate import migrate
 from twin.model.city_model import CityPlan
 
 

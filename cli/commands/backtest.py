@@ -14,9 +14,9 @@ from cli.backtest_table import backtest_lines
 from cli.runner import read_settings
 from runtime.clock import system_clock
 from runtime.settings import RoleSettings
-from storage.backtest import backtest
 from storage.database import connect
-from storage.model_store import load
+from storage.history.backtest import backtest
+from storage.model.model_store import load
 from twin.alarms.rules.rule import Rule
 from twin.alarms.severity import SEVERITY_WORDS, severity_of
 from twin.backtest.backtest import Findings

@@ -21,7 +21,7 @@ from cli.supervisor.data_dir import KEY_FILES
 from runtime.clock import system_clock
 from runtime.settings import RoleSettings
 from storage.database import connect
-from storage.transfer import Facts, read_facts
+from storage.schema.database_restore import Facts, read_facts
 from twin.instant import SECOND, format_instant
 
 

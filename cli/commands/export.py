@@ -11,7 +11,7 @@ from cities.folder_writer import write_city
 from cli.runner import read_settings
 from runtime.settings import RoleSettings
 from storage.database import connect
-from storage.model_store import load
+from storage.model.model_store import load
 from twin.model.city_model import CityModel
 
 

@@ -10,9 +10,9 @@ import uvloop
 from cli.runner import model_source, read_settings, run_role
 from runtime.clock import system_clock
 from runtime.telemetry.tracing import Tracer, tracing
-from storage.historian import run
+from storage.historian.service import run
+from storage.maintenance.service import run_upkeep
 from storage.settings import HistorianSettings
-from storage.upkeep import run_upkeep
 
 
 @click.command("historian")

@@ -8,7 +8,7 @@ import click
 
 from cli.runner import read_settings
 from runtime.settings import RoleSettings
-from storage.migrate import migrate
+from storage.schema.migrate import migrate
 
 
 @click.command("migrate")

@@ -16,8 +16,8 @@ from cli.runner import read_settings
 from cli.supervisor.data_dir import KEY_FILES, DataDir
 from runtime.settings import RoleSettings
 from storage.database import connect
-from storage.migrate import migrate
-from storage.transfer import Facts, finish_restore, prepare_restore
+from storage.schema.database_restore import Facts, finish_restore, prepare_restore
+from storage.schema.migrate import migrate
 
 
 @click.command("restore")

@@ -11,7 +11,7 @@ import click
 from cli.runner import read_settings
 from runtime.settings import RoleSettings
 from storage.database import Connection, connect
-from storage.token_store import create_token, revoke_token, tokens
+from storage.stores.tokens import create_token, revoke_token, tokens
 from twin.instant import format_instant
 from twin.model.role import GRANTABLE, Role
 

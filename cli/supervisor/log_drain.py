@@ -13,8 +13,8 @@ from runtime.kafka.access import Kafka, client_options
 from runtime.kafka.consumer import ends
 from runtime.kafka.topics import ALARM_INPUTS, AREA_INPUTS, OBSERVATIONS, partition_counts
 from storage.database import connect
-from storage.log_reader import STORED
-from storage.positions import positions
+from storage.historian.log_reader import STORED
+from storage.stores.log_positions import positions
 from twin.errors import ServiceError
 
 STREAM_GROUP = "livetwin-stream"

@@ -1,6 +1,6 @@
 """The SQL statements, one a file: its first line says what it does, the second which index serves it.
 
-`query("read_positions")` is the text of `read_positions.sql`.
+`query("history/list_buckets")` is the text of `history/list_buckets.sql`.
 """
 
 from __future__ import annotations

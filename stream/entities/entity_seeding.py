@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from storage.knowledge import StoredKnowledge
+from storage.stores.state_seed import StoredKnowledge
 from stream.engine.stage import Knowledge, revision_base
 from stream.entities.entity_content import EntityContent
 from twin.indicators.registry import REGISTRY

@@ -14,7 +14,7 @@ import pytest
 
 from cities.folder_writer import write_city
 from storage.database import connect
-from storage.ledger_store import balance
+from storage.stores.ledger import balance
 from tests.cities import model_of
 from tests.crash import all_run, last_lines, strike
 from tests.mqtt_publisher import publish

@@ -14,7 +14,7 @@ import pytest
 
 from cities.folder_writer import write_city
 from storage.database import connect
-from storage.ledger_store import Balance, balance, ledger
+from storage.stores.ledger import Balance, balance, ledger
 from tests.cities import model_of
 from tests.crash import kill_log, last_lines, strike
 from tests.mqtt_publisher import publish

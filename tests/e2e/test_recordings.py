@@ -20,9 +20,9 @@ import pytest
 from runtime.clock import system_clock
 from simulators.replay.sample_recordings import AMSTERDAM, fine_dust, transformer_load, water_level
 from storage.database import connect
-from storage.model_store import load
-from storage.repair import prepare
-from storage.retention import retain
+from storage.maintenance.repair import prepare
+from storage.maintenance.retention import retain
+from storage.model.model_store import load
 from storage.settings import HistorianSettings
 from tests.recording_truth import Expected, Series, by_hour, by_local_day, the_same, truth
 from tests.waiting import wait_until

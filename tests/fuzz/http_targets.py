@@ -26,7 +26,7 @@ from api.http.api_keys import Keys
 from api.http.responses import page_cursor
 from api.live.live_view import Seed
 from api.settings import ApiSettings
-from storage.token_store import PREFIX
+from storage.stores.tokens import PREFIX
 from tests.cities import small_city
 from tests.fuzz.device_targets import words_of
 from tests.fuzz.engine import Target

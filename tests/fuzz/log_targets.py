@@ -17,7 +17,7 @@ from msgspec import inspect as types
 from alerting.delivery.acknowledge_links import Link, LinkRefusal, sign, verify
 from api.live.cursor import Cursor, CursorError, decode_cursor, encode_cursor
 from runtime.kafka import topics
-from storage.log_batch import LogBatch, LogRecord
+from storage.historian.log_batch import LogBatch, LogRecord
 from tests.fuzz.engine import Target, said
 from tests.payloads import RECEIVED
 from twin.alarms import messages as alarm_messages

@@ -1,6 +1,6 @@
 """The database in memory: what the historian's SQL does to the tables, by the same laws in plain Python.
 
-That the real SQL does the same is held by tests/integration/storage/test_model_database.py.
+That the real SQL does the same is held by tests/integration/storage/historian/test_model_database.py.
 """
 
 from __future__ import annotations
@@ -10,10 +10,10 @@ from collections.abc import Iterable
 from typing import TypeVar
 
 from runtime.kafka import topics
-from storage.knowledge import HOURS_MAX, TEN_MINUTES_MAX, StoredKnowledge
-from storage.ledger_counts import Counts
-from storage.log_batch import LogBatch, LogRecord, RepairRequest
-from storage.state_store import StoredState
+from storage.historian.log_batch import LogBatch, LogRecord, RepairRequest
+from storage.stores.current_state import StoredState
+from storage.stores.ledger_counts import Counts
+from storage.stores.state_seed import HOURS_MAX, TEN_MINUTES_MAX, StoredKnowledge
 from tests.simulation.simulated_log import SimulatedLog
 from twin.alarms.messages import AlarmEvent, IncidentEvent
 from twin.instant import HOUR, MINUTE, Duration, Instant
@@ -143,7 +143,7 @@ class ModelDatabase:
         return reached > max(request.log_offset, derived_to)
 
     def knowledge(self, model: CityModel) -> StoredKnowledge:
-        """Return what the stream starts from on a new log, as `storage.knowledge` reads it."""
+        """Return what the stream starts from on a new log, as `storage.stores.state_seed` reads it."""
         ids = sorted({one.datastream for one in self.observations.values()})
         newest: list[Observation] = []
         truncated = set()

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from itertools import islice
 
-from storage.recomputation import REACH_MAX, remade
-from storage.repair import Request, stretches
+from storage.maintenance.recompute import REACH_MAX, remade
+from storage.maintenance.repair import Request, stretches
 from tests.simulation.model_database import ModelDatabase
 from twin.instant import DAY, HOUR, Instant
 from twin.model.calibration import Calibration
@@ -54,7 +54,9 @@ def _recompute_span(
 def recompute(
     database: ModelDatabase, model: CityModel, datastream: int, span: Span, revision_min: int
 ) -> None:
-    """Make the judgements and windows of whole hours again, as `storage.recomputation.recompute` does."""
+    """Make the judgements and windows of whole hours again, as `storage.maintenance.recompute.recompute`
+    does.
+    """
     terms = model.terms(model.datastreams[datastream])
     stored = database.of_datastream(datastream)
     start = span[0] - span[0] % HOUR

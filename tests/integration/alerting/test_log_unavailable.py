@@ -18,9 +18,9 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from cli.embedded.kafka import EmbeddedKafka
 from runtime.kafka.topics import NOTIFICATIONS, create_topics, partition_counts
-from storage.alarm_batch import AlarmsTold
-from storage.alarm_writer import write_alarms
 from storage.database import connect
+from storage.historian.alarm_buffer import AlarmsTold
+from storage.historian.writers.alarm_writer import write_alarms
 from tests.alarm_events import returned
 from tests.alarm_log import send_alarms, told_until
 from tests.conftest import PARTITIONS

@@ -14,7 +14,7 @@ from aiokafka import TopicPartition
 from runtime.kafka.consumer import ends
 from runtime.kafka.topics import NOTIFICATIONS, OBSERVATIONS, QUARANTINE
 from storage.database import connect
-from storage.model_store import apply
+from storage.model.model_store import apply
 from tests.conftest import PARTITIONS
 from tests.kafka_reader import read_until
 from tests.noise_city import noise_city

@@ -21,7 +21,7 @@ from api.settings import ApiSettings
 from runtime.clock import system_clock
 from runtime.kafka import topics
 from storage.database import connect
-from storage.model_store import ModelSource, apply, load
+from storage.model.model_store import ModelSource, apply, load
 from tests.event_reader import Events
 from tests.integration.api.stored_city import Stored
 from twin.instant import MINUTE

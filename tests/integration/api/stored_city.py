@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from runtime.kafka import topics
-from storage import update_writer
-from storage.archive import Archive
 from storage.database import Connection
-from storage.historian_metrics import HistorianMetrics
-from storage.log_batch import LogBatch, LogRecord
-from storage.positions import move_positions, positions
+from storage.historian.batch_writer import Archive
+from storage.historian.log_batch import LogBatch, LogRecord
+from storage.historian.metrics import HistorianMetrics
+from storage.historian.writers import update_writer
+from storage.stores.log_positions import move_positions, positions
 from twin.instant import Instant
 from twin.model.city_model import CityModel
 from twin.wire.messages import Update, UpdateKind

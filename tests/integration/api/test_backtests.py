@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 from runtime.kafka import topics
-from storage.token_store import create_token
+from storage.stores.tokens import create_token
 from tests.integration.api.conftest import ENTITIES, Api, StartApi
 from tests.integration.api.stored_city import Stored, archive
 from twin.instant import MINUTE, SECOND, Instant, format_instant

@@ -10,8 +10,8 @@ import pytest
 import pytest_asyncio
 
 from runtime.kafka import topics
-from storage import update_writer
-from storage.token_store import create_token
+from storage.historian.writers import update_writer
+from storage.stores.tokens import create_token
 from tests.integration.api.stored_city import Stored, archive, published
 from tests.integration.storage.historian_runs import payload_of, quarantined, with_headers
 from twin.instant import HOUR, MINUTE, SECOND, Instant, format_instant, parse_instant, to_datetime

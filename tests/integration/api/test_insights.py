@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from runtime.kafka import topics
-from storage import update_writer
+from storage.historian.writers import update_writer
 from tests.integration.api.stored_city import Stored, archive, published
 from tests.integration.storage.historian_runs import quarantined, with_headers
 from twin.instant import HOUR, MINUTE, Instant, format_instant, parse_instant

@@ -12,8 +12,8 @@ import pytest
 from psycopg import conninfo, sql
 
 from storage.database import connect
-from storage.model_store import apply, load
-from storage.token_store import PREFIX, create_token, revoke_token
+from storage.model.model_store import apply, load
+from storage.stores.tokens import PREFIX, create_token, revoke_token
 from tests.service_source import PostgresServer
 from twin.model.city_model import CityModel, CityPlan
 from twin.model.role import GRANTABLE, Role

@@ -16,8 +16,8 @@ from alerting.incidents.journal import Change, Journal
 from cli.command_line import run
 from cli.embedded.postgres import EmbeddedPostgres
 from storage.database import connect
-from storage.ledger_store import balance
-from storage.token_store import create_token
+from storage.stores.ledger import balance
+from storage.stores.tokens import create_token
 from tests.integration.api.stored_city import Stored, archive
 from tests.integration.storage.historian_runs import with_headers
 from twin.instant import DAY, HOUR, format_instant, parse_instant

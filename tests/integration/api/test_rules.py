@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from storage.database import connect
-from storage.model_store import ModelSource
-from storage.token_store import create_token
+from storage.model.model_store import ModelSource
+from storage.stores.tokens import create_token
 from tests.integration.api.conftest import Api, StartApi
 from tests.integration.api.stored_city import Stored
 

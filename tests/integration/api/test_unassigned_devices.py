@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from storage.model_store import load
-from storage.token_store import create_token
+from storage.model.model_store import load
+from storage.stores.tokens import create_token
 from tests.integration.api.stored_city import Stored
 
 PATH = "/v1/unassigned-devices/_assign"

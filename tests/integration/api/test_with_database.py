@@ -10,9 +10,9 @@ import pytest
 
 from cli.embedded.kafka import EmbeddedKafka
 from runtime.kafka.consumer import log_identity
-from storage import update_writer
-from storage.quarantine_writer import write_quarantined
-from storage.token_store import create_token
+from storage.historian.writers import update_writer
+from storage.historian.writers.quarantine_writer import write_quarantined
+from storage.stores.tokens import create_token
 from tests.integration.api.stored_city import Stored, published
 from tests.integration.storage.stored_rows import store
 from twin.instant import DAY, MINUTE, format_instant, parse_instant

@@ -9,7 +9,7 @@ from cli.trimming import KEPT, Trimmer
 from runtime.kafka import topics
 from runtime.kafka.consumer import beginnings, log_identity, new_consumer
 from storage.database import connect
-from storage.positions import move_positions
+from storage.stores.log_positions import move_positions
 from tests.conftest import PARTITIONS
 from twin.instant import SECOND, Instant
 

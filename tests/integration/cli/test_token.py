@@ -11,7 +11,7 @@ from typing import NamedTuple
 import pytest
 
 from storage.database import connect
-from storage.token_store import PREFIX, digest, token_role
+from storage.stores.tokens import PREFIX, digest, token_role
 
 
 class Ended(NamedTuple):

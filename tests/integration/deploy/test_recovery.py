@@ -12,7 +12,7 @@ from pathlib import Path
 import psycopg
 
 from cli.embedded.postgres import EmbeddedPostgres, find_binary
-from storage.migrate import migrate
+from storage.schema.migrate import migrate
 from tests.integration.storage.historian_runs import series
 from tests.integration.storage.stored_rows import store
 from tests.waiting import wait_until

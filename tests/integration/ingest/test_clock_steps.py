@@ -17,7 +17,7 @@ from ingest.settings import IngestSettings
 from runtime.clock import system_clock
 from runtime.kafka.consumer import ends
 from storage.database import connect
-from storage.ledger_store import balance
+from storage.stores.ledger import balance
 from tests.cities import small_city
 from tests.integration.ingest.ingest_role import NOISE, all_messages, batches, session_made
 from tests.integration.storage.historian_runs import fetch, historian, settings, until_stored

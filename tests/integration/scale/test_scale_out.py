@@ -11,7 +11,7 @@ from pathlib import Path
 
 from runtime.clock import system_clock
 from storage.database import connect
-from storage.model_store import apply
+from storage.model.model_store import apply
 from tests.chaos.fleet import Fleet
 from tests.chaos.plan import Plan, value_of
 from tests.chaos.reckoning import reckon

@@ -14,10 +14,10 @@ from pydantic import SecretStr
 from runtime.kafka.consumer import ends, log_identity
 from runtime.kafka.topics import partition_counts
 from storage.database import connect
-from storage.historian import run
-from storage.log_reader import stored_partitions
-from storage.positions import positions
+from storage.historian.log_reader import stored_partitions
+from storage.historian.service import run
 from storage.settings import HistorianSettings
+from storage.stores.log_positions import positions
 from twin.instant import Instant
 from twin.model.observation import Observation
 from twin.quality.plausibility import Reason

@@ -9,13 +9,13 @@ from dataclasses import replace
 
 import pytest
 
-from storage import history
-from storage.bucket_interval import BucketInterval
 from storage.database import Connection
-from storage.history import Aggregate, Bucket
-from storage.model_store import apply, load
+from storage.history import buckets
+from storage.history.bucket_interval import BucketInterval
+from storage.history.buckets import Aggregate, Bucket
+from storage.maintenance.recompute import remade
+from storage.model.model_store import apply, load
 from storage.queries import query
-from storage.recomputation import remade
 from tests.integration.storage.city_plan import plan
 from tests.integration.storage.stored_rows import assess, store, store_aggregates
 from twin.instant import DAY, HOUR, MINUTE, Instant, parse_instant, to_datetime
@@ -42,7 +42,7 @@ LEVEL = replace(
 REGISTER = replace(LEVEL, aggregation="counter", combination="sum", wraps_at=1_000.0, quality=QualityRules())
 STEP = 2 * MINUTE
 
-WANTED: tuple[Aggregate, ...] = history.AGGREGATES
+WANTED: tuple[Aggregate, ...] = buckets.AGGREGATES
 
 
 async def known_datastreams(connection: Connection) -> list[int]:
@@ -135,7 +135,7 @@ async def answers(
     span: tuple[Instant, Instant],
     rules: ObservedProperty,
 ) -> list[Bucket]:
-    return await history.buckets(
+    return await buckets.buckets(
         connection,
         ids,
         *span,
@@ -166,7 +166,7 @@ async def assert_percentiles(
     for one in found:
         page: list[float] = []
         if one.count:
-            raw = await history.observations(
+            raw = await buckets.observations(
                 connection, ids, max(one.start, span[0]), min(one.end, span[1]), 10_000, rules=LEVEL.quality
             )
             page = sorted(each.value for each in raw if not each.flags & ~4)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from storage.aggregate_writer import create_staging, write_aggregates
 from storage.database import Connection
+from storage.historian.writers.aggregate_writer import create_staging, write_aggregates
 from twin.instant import to_datetime
 from twin.model.observation import Observation
 from twin.state.window import Aggregate

@@ -17,7 +17,7 @@ from ingest.pipeline.publisher import new_producer
 from runtime.kafka.consumer import new_consumer
 from runtime.kafka.topics import AGGREGATES, OBSERVATIONS, UPDATES, create_topics, partition_counts
 from storage.database import connect
-from storage.model_store import apply, load
+from storage.model.model_store import apply, load
 from tests.busy_city import NOISY, SLOTS, Part, busy_city, closing, traffic
 from tests.role_process import RoleProcess
 from twin.instant import HOUR, Duration, Instant

@@ -9,7 +9,7 @@ from aiokafka.structs import ConsumerRecord
 
 from runtime.kafka.topics import OBSERVATIONS, UPDATES, create_topics, partition_counts
 from storage.database import connect
-from storage.model_store import apply, load
+from storage.model.model_store import apply, load
 from tests.conftest import PARTITIONS
 from tests.kafka_reader import read_until
 from tests.noise_city import noise_city

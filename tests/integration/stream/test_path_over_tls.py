@@ -19,7 +19,7 @@ from cli.embedded.postgres import EmbeddedPostgres
 from cli.process.service_account import give
 from runtime.clock import system_clock
 from storage.database import connect
-from storage.model_store import apply
+from storage.model.model_store import apply
 from tests.authority import Authority
 from tests.noise_city import noise_city, noise_message, sensor_of
 from tests.role_process import RoleProcess

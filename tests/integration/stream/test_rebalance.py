@@ -15,7 +15,7 @@ from aiokafka import AIOKafkaProducer, TopicPartition
 from ingest.pipeline.publisher import new_producer
 from runtime.kafka.consumer import new_consumer
 from storage.database import connect
-from storage.model_store import apply, load
+from storage.model.model_store import apply, load
 from tests.noise_city import noise_city
 from tests.role_process import RoleProcess
 from twin.instant import SECOND

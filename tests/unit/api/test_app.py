@@ -10,7 +10,7 @@ import pytest
 from api.app import create_app
 from api.context import Context
 from api.entities.documents import state_document
-from storage.token_store import PREFIX
+from storage.stores.tokens import PREFIX
 from twin.instant import MINUTE, parse_instant
 from twin.state.freshness import live_for
 

@@ -10,7 +10,7 @@ import icalendar
 import pytest
 
 from api.context import Context
-from storage.token_store import PREFIX, digest
+from storage.stores.tokens import PREFIX, digest
 from tests.rosters import LEAD, ROADS, WATER, WEEKS, ZONE, calendar, override
 from twin.model.city_model import CityModel
 from twin.model.duty import DutyPlan, Team

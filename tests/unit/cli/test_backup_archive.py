@@ -11,7 +11,7 @@ import pytest
 
 from cli.backup.archive import KEYS, reading, writing
 from cli.backup.manifest import LAYOUT, BackupError, Manifest, decode_manifest
-from storage.migrate import migrations
+from storage.schema.migrate import migrations
 
 CONTENT = b"every observation" * 1_000
 

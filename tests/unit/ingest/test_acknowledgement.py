@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from ingest.pipeline.acknowledgement import LogReplacedError, Unstored, WhenLogged
 from ingest.settings import RECEIVE_STORED_MAX, IngestSettings
-from storage.ledger_store import UNCONFIRMED_MAX
+from storage.stores.ledger import UNCONFIRMED_MAX
 from twin.wire.codec import VERSION
 from twin.wire.stored_positions import StoredPositions
 

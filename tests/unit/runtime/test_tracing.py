@@ -111,7 +111,7 @@ def test_spans_keep_their_trace_times_links_and_attributes() -> None:
 def test_a_ratio_of_zero_loads_nothing() -> None:
     program = """
 import sys
-import api.app, ingest.service, storage.historian, stream.service
+import api.app, ingest.service, storage.historian.service, stream.service
 from runtime.telemetry.tracing import tracing
 with tracing("ingest", 0.0) as tracer:
     assert tracer is None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from storage.bucket_interval import BucketInterval, QueryError
+from storage.history.bucket_interval import BucketInterval, QueryError
 from twin.instant import DAY, HOUR, MINUTE, SECOND
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from runtime.kafka import topics
-from storage.log_batch import LogBatch, LogRecord
+from storage.historian.log_batch import LogBatch, LogRecord
 from tests.integration.storage.historian_runs import quarantined, with_headers
 from twin.datastream_snapshot import LastGood
 from twin.instant import HOUR, MINUTE

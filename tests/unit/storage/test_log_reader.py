@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from pydantic import SecretStr
 
-from storage.log_reader import pause_s
+from storage.historian.log_reader import pause_s
 from storage.settings import HistorianSettings
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from storage.message_writer import message_rows
-from storage.reception import MessageRecord
+from storage.historian.observation_buffer import MessageRecord
+from storage.historian.writers.message_writer import message_rows
 from tests.copy_rows import binary_copy
 from twin.instant import INSTANT_MAX, INSTANT_MIN, to_datetime
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from storage.migrate import NAME, migrations
+from storage.schema.migrate import NAME, migrations
 
 
 def test_migrations_are_named_number_verb_noun() -> None:

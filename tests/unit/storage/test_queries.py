@@ -10,24 +10,26 @@ import pytest
 import storage
 
 PACKAGE = Path(storage.__file__).parent
-FILES = sorted((PACKAGE / "queries").glob("*.sql"))
-SOURCES = [one.read_text() for one in PACKAGE.glob("*.py")]
+FOLDER = PACKAGE / "queries"
+FILES = sorted(FOLDER.rglob("*.sql"))
+NAMES = {str(one.relative_to(FOLDER).with_suffix("")) for one in FILES}
+SOURCES = [one.read_text() for one in PACKAGE.rglob("*.py") if one.parent != FOLDER]
 
 
 def used_names() -> set[str]:
-    called = re.compile(r"\bquery\(\s*\"(\w+)\"\s*\)")
-    named = re.compile(r"_query=\"(\w+)\"")
+    called = re.compile(r"\bquery\(\s*\"([\w/]+)\"\s*\)")
+    named = re.compile(r"_query=\"([\w/]+)\"")
     return {name for text in SOURCES for pattern in (called, named) for name in pattern.findall(text)}
 
 
 def test_every_name_in_use_is_a_file() -> None:
-    assert used_names() - {one.stem for one in FILES} == set()
+    assert used_names() - NAMES == set()
 
 
 def test_every_file_is_in_use() -> None:
     # Some are named where they are chosen, and read elsewhere.
-    quoted = {name for text in SOURCES for name in re.findall(r"\"(\w+)\"", text)}
-    assert {one.stem for one in FILES} - quoted == set()
+    quoted = {name for text in SOURCES for name in re.findall(r"\"([\w/]+)\"", text)}
+    assert NAMES - quoted == set()
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)

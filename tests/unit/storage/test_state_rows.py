@@ -5,8 +5,8 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from storage.alarm_batch import INTEGER_MAX
-from storage.bounds import COUNT_MAX, DATASTREAM_MAX, FLAGS_MAX
+from storage.column_limits import COUNT_MAX, DATASTREAM_MAX, FLAGS_MAX
+from storage.historian.alarm_buffer import INTEGER_MAX
 from storage.state_rows import datastream_rows, property_rows
 from tests.copy_rows import binary_copy
 from twin.datastream_snapshot import LastGood

@@ -10,7 +10,7 @@ from pydantic import SecretStr
 
 from api.http.api_keys import FRESH_S, KEYS_MAX, LOOKUP_S, Keys
 from api.http.problems import ProblemError
-from storage.token_store import PREFIX, digest
+from storage.stores.tokens import PREFIX, digest
 from twin.model.role import Role
 
 KEY = f"{PREFIX}abc"

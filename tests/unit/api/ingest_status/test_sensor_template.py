@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from api.ingest_status.sensor_template import snippet
-from storage.unassigned import Sent, UnassignedDevice
+from storage.stores.unassigned_devices import Sent, UnassignedDevice
 from twin.instant import MINUTE, SECOND, Duration, parse_instant
 from twin.model.city_model import CityModel
 

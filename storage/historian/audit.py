@@ -1,0 +1,49 @@
+"""The audit: whether the ledger balances, and how large the database is, from time to time, as metrics."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+import psycopg
+
+from runtime.cancellation import raise_if_cancelled
+from runtime.clock import Clock
+from storage.database import Connection, connect
+from storage.historian.metrics import HistorianMetrics
+from storage.queries import query
+from storage.settings import HistorianSettings
+from storage.stores.ledger import balance
+from twin.errors import ServiceError
+from twin.instant import SECOND
+
+log = logging.getLogger(__name__)
+
+BACK_OFF_S = 5.0
+
+
+async def run_audits(settings: HistorianSettings, metrics: HistorianMetrics, clock: Clock) -> None:
+    """Compare the ledger with the tables every `audit_interval_s`, until cancelled; wait for the database."""
+    while True:
+        try:
+            async with await connect(settings.database.get_secret_value(), role="audit") as connection:
+                await audit(connection, metrics, clock)
+            await asyncio.sleep(settings.audit_interval_s)
+        except (psycopg.Error, ServiceError) as error:
+            # Whatever it is, storing goes on: of a database that is away, or not migrated, the archive tells.
+            raise_if_cancelled()
+            log.debug("no audit: %s", error)
+            await asyncio.sleep(BACK_OFF_S)
+
+
+async def audit(connection: Connection, metrics: HistorianMetrics, clock: Clock) -> None:
+    """Compare the ledger with the tables once; the connection must not be in a transaction."""
+    found = await balance(connection)
+    if not found.balances:
+        log.error("the ledger does not balance: %s", found)
+    row = await (await connection.execute(query("historian/measure_database"))).fetchone()
+    await connection.commit()
+    metrics.balances.set(found.balances)
+    metrics.lost_messages.set(found.lost)
+    metrics.database_bytes.set(row[0] if row is not None else 0)
+    metrics.audit_time.set(clock() / SECOND)

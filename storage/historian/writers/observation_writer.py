@@ -1,0 +1,177 @@
+"""Writes observations: by binary COPY into the hypertable, or by way of staging where they may conflict.
+
+What is newer than all that is stored of its datastream cannot. Where a key is known, by the table or within
+the batch, its observations take their turns in the order of the log, each against what is stored then. So
+what became of each does not depend on where a transaction ended.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import psycopg
+
+from storage.database import Connection
+from storage.historian.observation_buffer import Arrival, Reception
+from storage.historian.observation_rows import Rows, copied, datastreams_of, joined, times_of
+from storage.historian.writers.newest_times import NewestTimes
+from storage.queries import query
+from storage.stores.ledger_counts import LedgerCounts
+from twin.instant import Instant, from_datetime, to_datetime
+from twin.model.observation import Observation, Outcome
+
+
+class Version(NamedTuple):
+    """A version of an observation that gave way."""
+
+    observation: Observation
+    superseded_time: Instant  #: received time of the one that it gave way to
+
+
+async def create_staging(connection: Connection) -> None:
+    """Create the staging table of a connection; it is empty at the start of each transaction."""
+    await connection.execute(query("historian/observations/create_staged_observation"))
+
+
+async def write_observations(
+    connection: Connection, reception: Reception, counts: LedgerCounts, newest: NewestTimes
+) -> None:
+    """Store observations in the transaction that is open, and count what became of each.
+
+    The law is that of `twin.state.datastream_state`: of two with the same key the greater (received_time,
+    value,
+    flags) stays. A duplicate that was received later moves the stored `received_time` on. What gives way is
+    kept as a version. Raises SerializationFailure when another writer stores the same keys at this moment.
+    """
+    conflicts = await _insert(connection, joined(reception.rows), newest)
+    new = np.bincount(reception.first_sources, minlength=len(reception.sources)).tolist()
+    replaced: list[Observation] = []
+    versions: list[Version] = []
+    stored = {key: (Observation._make((*key, *known)), True) for key, known in conflicts}
+    for key in reception.repeats.keys() - stored.keys():
+        stored[key] = (reception.firsts[_place(reception, key)], False)
+    for key, (before, conflicting) in stored.items():
+        arrivals = reception.repeats.get(key, [])
+        if conflicting:
+            place = _place(reception, key)
+            first = Arrival(reception.firsts[place], reception.first_sources[place])
+            new[first.source] -= 1
+            arrivals = [first, *arrivals]
+        after = _take_turns(before, arrivals, reception, versions, counts)
+        if after is not before:
+            replaced.append(after)
+    for source, count in enumerate(new):
+        if count:
+            row = counts[reception.sources[source]]
+            row.new += count
+            row.observations += count
+    if replaced:
+        await connection.execute(query("historian/observations/replace_observations"), _columns(replaced))
+    if versions:
+        await _keep(connection, versions)
+
+
+def meet(stored: Observation, arrived: Observation) -> tuple[Observation, Outcome]:
+    """Return which of two observations of one key stays, and what the one that arrived was.
+
+    >>> stored = Observation(1, 0, 10, 2.5)
+    >>> meet(stored, Observation(1, 0, 20, 2.5))[1], meet(stored, Observation(1, 0, 5, 7.0))[1]
+    (<Outcome.DUPLICATE: 'duplicate'>, <Outcome.SUPERSEDED: 'superseded'>)
+    """
+    wins = arrived[2:] > stored[2:]
+    if arrived[3:] == stored[3:]:
+        return (arrived if wins else stored), Outcome.DUPLICATE
+    return (arrived, Outcome.CORRECTION) if wins else (stored, Outcome.SUPERSEDED)
+
+
+def _take_turns(
+    stored: Observation,
+    arrivals: Iterable[Arrival],
+    reception: Reception,
+    versions: list[Version],
+    counts: LedgerCounts,
+) -> Observation:
+    for arrived, source in arrivals:
+        after, outcome = meet(stored, arrived)
+        row = counts[reception.sources[source]]
+        row.observations += 1
+        match outcome:
+            case Outcome.CORRECTION:
+                row.corrected += 1
+            case Outcome.SUPERSEDED:
+                row.superseded += 1
+            case _:
+                row.duplicate += 1
+        loser = stored if after is arrived else arrived
+        # Nobody ever knew a version that came in at the very moment of the one that it gives way to.
+        if loser.received_time < after.received_time:
+            versions.append(Version(loser, after.received_time))
+        stored = after
+    return stored
+
+
+def _place(reception: Reception, key: tuple[int, Instant]) -> int:
+    place = reception.place(key)
+    assert place is not None  # noqa: S101 - a conflict or a repeat has a first one
+    return place
+
+
+async def _insert(
+    connection: Connection, rows: Rows, newest: NewestTimes
+) -> list[tuple[tuple[int, Instant], tuple[Instant, float, int]]]:
+    """Insert the observations whose key is new; return the other keys, and what is stored for them."""
+    datastreams, times = datastreams_of(rows), times_of(rows)
+    await newest.learn(connection, datastreams, times)
+    newer = newest.are_newer(datastreams, times)
+    newest.rise(datastreams, times)
+    if newer.any():
+        try:
+            async with (
+                connection.transaction(),
+                connection.cursor() as cursor,
+                cursor.copy(query("historian/observations/copy_observation")) as copy,
+            ):
+                await copy.write(copied(rows[newer]))
+        except psycopg.errors.UniqueViolation:
+            # Another writer was faster. The savepoint is undone; all of them are compared.
+            newest.forget()
+        else:
+            rows = rows[~newer]
+    return await _compare(connection, rows) if len(rows) else []
+
+
+async def _compare(
+    connection: Connection, rows: Rows
+) -> list[tuple[tuple[int, Instant], tuple[Instant, float, int]]]:
+    """Insert the observations whose key is new, whatever is stored; return as `_insert` does."""
+    async with connection.cursor() as cursor:
+        async with cursor.copy(query("historian/observations/copy_staged_observation")) as copy:
+            await copy.write(copied(rows))
+        await cursor.execute(query("historian/observations/insert_observations"))
+        found = await cursor.fetchall()
+    if any(received is None for _, _, received, _, _ in found):
+        raise psycopg.errors.SerializationFailure("another writer stores the same observations")
+    return [
+        ((datastream, from_datetime(time)), (from_datetime(received), value, flags))
+        for datastream, time, received, value, flags in found
+    ]
+
+
+async def _keep(connection: Connection, versions: Sequence[Version]) -> None:
+    columns = _columns([version.observation for version in versions])
+    superseded = [to_datetime(version.superseded_time) for version in versions]
+    await connection.execute(
+        query("historian/observations/insert_superseded_observations"), (*columns, superseded)
+    )
+
+
+def _columns(observations: Sequence[Observation]) -> tuple[list[object], ...]:
+    return (
+        [one.datastream for one in observations],
+        [to_datetime(one.phenomenon_time) for one in observations],
+        [to_datetime(one.received_time) for one in observations],
+        [one.value for one in observations],
+        [one.flags for one in observations],
+    )

@@ -1,0 +1,66 @@
+"""Writes quarantined messages, and what became of them when they were replayed."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+
+from storage.database import Connection
+from storage.queries import query
+from storage.stores.ledger_counts import LedgerCounts, Source
+from storage.text_column import storable
+from twin.instant import from_datetime, to_datetime
+from twin.wire.messages import QuarantinedMessage
+
+
+async def write_quarantined(connection: Connection, messages: Iterable[QuarantinedMessage]) -> None:
+    """Store messages that are not there yet, in the transaction that is open."""
+    async with connection.cursor() as cursor:
+        await cursor.executemany(
+            query("historian/ledger/insert_quarantined"),
+            [
+                (
+                    storable(one.id),
+                    storable(one.feed),
+                    storable(one.topic),
+                    to_datetime(one.received_time),
+                    storable(one.reason),
+                    storable(one.detail),
+                    one.payload,
+                    one.payload_bytes,
+                    storable(one.payload_sha256),
+                    storable(one.session),
+                    one.sequence,
+                    one.observations,
+                    storable(one.device),
+                    storable(one.decoder),
+                    one.decoder_version,
+                )
+                for one in messages
+            ],
+        )
+
+
+async def write_answers(
+    connection: Connection, answers: Collection[QuarantinedMessage], counts: LedgerCounts
+) -> None:
+    """Write down what replays came to, at most one of each message, and count them where they were received.
+
+    An answer that nobody waits for any more is the second one to a request, and changes nothing.
+    """
+    cursor = await connection.execute(
+        query("historian/ledger/store_replay_answers"),
+        (
+            [storable(one.replay_of) for one in answers],
+            [storable(one.reason) for one in answers],
+            [storable(one.detail) for one in answers],
+            [storable(one.feed) for one in answers],
+            [storable(one.device) for one in answers],
+            [storable(one.decoder) for one in answers],
+            [one.decoder_version for one in answers],
+            [one.observations for one in answers],
+        ),
+    )
+    for feed, received_time, resolved in await cursor.fetchall():
+        row = counts[Source.of(feed, from_datetime(received_time))]
+        row.replayed += 1
+        row.resolved += bool(resolved)

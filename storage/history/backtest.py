@@ -1,0 +1,63 @@
+"""Back-tests over what the database holds."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+from storage.database import Connection
+from storage.history.bucket_interval import QueryError
+from storage.history.chunk_reader import expected_rows, read_stretch, stretches
+from twin.alarms.rules.rule import Rate, Rule, Threshold
+from twin.alarms.severity import Severity
+from twin.backtest.backtest import Backtest, Findings, History
+from twin.backtest.baseline_history import LOOKED_BACK
+from twin.instant import DAY, HOUR, Duration, Instant
+from twin.model.city_model import CityModel
+
+SPAN_MAX: Duration = 366 * DAY
+
+WARM_UP: Duration = HOUR
+"""So long before, and its delays, a rule is looked at, so that it stands at the start where it stood live."""
+
+WARM_UP_MAX: Duration = 7 * DAY
+
+
+USUAL_ROWS_MAX = 1_000_000
+"""So many hours, and derived values, are read at most to know what was usual: a thousand series."""
+
+
+async def backtest(
+    connection: Connection,
+    rules: Sequence[Rule],
+    model: CityModel,
+    span: tuple[Instant, Instant],
+    least: Severity,
+) -> list[Findings]:
+    """Return what each rule would have raised in start ≤ t < end, from one reading of history.
+
+    `least` is the severity from which on an alarm counts for the nights. The evaluation runs in a thread of
+    its own, stretch by stretch. Raises QueryError when that is too much to read, TooManyFiringsError when a
+    rule fires all the time.
+    """
+    start, end = span
+    if not 0 < end - start <= SPAN_MAX:
+        raise QueryError(f"a back-test is of at most {SPAN_MAX // DAY} days, and its end is after its start")
+    tests = [Backtest(rule, model) for rule in rules]
+    history = History(tests, model)
+    begin = start - max(_warm_up(rule) for rule in rules)
+    before = history.needs_before
+    if expected_rows(before, model, LOOKED_BACK) > USUAL_ROWS_MAX:
+        raise QueryError("what was usual is learned for fewer entities at a time; ask for some of them")
+    if before.windows or before.derived:
+        history.remember(await read_stretch(connection, before, model, begin - LOOKED_BACK, begin))
+    async for stretch in stretches(connection, history.needs, model, begin, end):
+        await asyncio.to_thread(history.take, stretch)
+    return [await asyncio.to_thread(one.findings, start, end, least) for one in tests]
+
+
+def _warm_up(rule: Rule) -> Duration:
+    condition = rule.condition
+    transform = condition.transform if isinstance(condition, Threshold) else None
+    span = transform.span if isinstance(transform, Rate) else 0
+    return min(WARM_UP_MAX, WARM_UP + rule.on_delay + rule.off_delay + span)

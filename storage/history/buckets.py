@@ -1,0 +1,294 @@
+"""Questions about the past: single observations, and aggregates in buckets.
+
+Values are calibrated by what is in force for their phenomenon times, and carry all that is known of their
+quality. Only usable ones take part in aggregates.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from datetime import timedelta
+from typing import Any, NamedTuple
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from storage.bucket_assembly import Ask, Fill, Parts, assembled, pooled, take
+from storage.database import Connection
+from storage.history.bucket_interval import BucketInterval, QueryError
+from storage.history.bucket_parts import AGGREGATES, Aggregate, Bucket
+from storage.history.counter_increases import READINGS_MAX, Reading, increases
+from storage.history.history_reader import (
+    Placing,
+    asking,
+    bounded,
+    checked_span,
+    edges_of,
+    fetch,
+    placing_of,
+    read_kept,
+    read_span,
+    readings_before,
+    terms,
+)
+from storage.history.read_plan import Kept, Question, Span, spans
+from storage.queries import query
+from twin.instant import INSTANT_MIN, Duration, Instant, format_instant, from_datetime, to_datetime
+from twin.model.observed_property import Aggregation, Combination, ObservedProperty
+from twin.quality.quality_flags import UNUSABLE, takes_part
+from twin.quality.quality_rules import GOOD, QualityRules
+from twin.state.counter import RATE_MAX
+
+__all__ = ["AGGREGATES", "Aggregate", "Bucket", "Fill", "QueryError"]
+
+# A page of raw observations is at most 1 MB of JSON; a chart has some thousand pixels.
+OBSERVATIONS_MAX = 10_000
+BUCKETS_MAX = 10_000
+PARTS_MAX = 200_000
+"""Buckets times datastreams: each is a part that is held in memory, about 500 bytes."""
+
+
+class HistoricObservation(NamedTuple):
+    """An observation, calibrated, with all flags."""
+
+    datastream: int
+    phenomenon_time: Instant
+    received_time: Instant
+    value: float
+    flags: int
+
+
+class ObservationCursor(NamedTuple):
+    """A place among observations, oldest first."""
+
+    phenomenon_time: Instant
+    datastream: int
+
+
+async def datastream_ids(connection: Connection, entity: str, property: str) -> list[int]:
+    """Return the datastreams that ever observed a property of an entity, retired ones too."""
+    cursor = await connection.execute(query("history/list_datastream_ids"), (entity, property))
+    return [int(row[0]) for row in await cursor.fetchall()]
+
+
+async def observations(  # noqa: PLR0917 - a question has so many parts
+    connection: Connection,
+    datastream_ids: Collection[int],
+    start: Instant,
+    end: Instant,
+    limit: int,
+    after: ObservationCursor | None = None,
+    *,
+    rules: QualityRules = GOOD,
+    known_at: Instant | None = None,
+) -> list[HistoricObservation]:
+    """Return at most `limit` (≤ `OBSERVATIONS_MAX`) observations with start ≤ phenomenon time < end.
+
+    Oldest first, those of one time by datastream; `after` is the place of the last one of the page before.
+    `rules` are those of the property: they say what is late, and what is dated ahead. With `known_at` the
+    answer is what it would have been then.
+
+    Raises QueryError when there are too many datastreams, when some of what is asked for was removed by
+    retention, or when the database takes too long.
+    """
+    async with asking(connection):
+        return await _observations(
+            connection, datastream_ids, Span("raw", start, end), limit, after, rules, known_at
+        )
+
+
+async def _observations(  # noqa: PLR0917 - as `observations`
+    connection: Connection,
+    datastream_ids: Collection[int],
+    span: Span,
+    limit: int,
+    after: ObservationCursor | None,
+    rules: QualityRules,
+    known_at: Instant | None,
+) -> list[HistoricObservation]:
+    kept = await read_kept(connection, bounded(datastream_ids), known_at)
+    raw_from = max((one.raw_from for one in kept), default=INSTANT_MIN)
+    if span.start < raw_from:
+        raise QueryError(
+            f"single observations before {format_instant(raw_from)} are gone: ask from then on, or for "
+            "buckets with an interval of whole hours"
+        )
+    place = after if after is not None else ObservationCursor(INSTANT_MIN, -1)
+    rows = await fetch(
+        connection,
+        query("history/list_observations" if known_at is None else "history/list_observations_known_at"),
+        {
+            **terms(kept, span, rules, known_at),
+            "after_time": to_datetime(place.phenomenon_time),
+            "after_datastream": place.datastream,
+            "limit": max(0, min(limit, OBSERVATIONS_MAX)),
+        },
+    )
+    return [
+        HistoricObservation(datastream, from_datetime(measured), from_datetime(received), value, flags)
+        for datastream, measured, received, value, flags in rows
+    ]
+
+
+async def buckets(  # noqa: PLR0917 - a question has so many parts
+    connection: Connection,
+    datastream_ids: Collection[int],
+    start: Instant,
+    end: Instant,
+    interval: BucketInterval,
+    aggregates: Iterable[Aggregate],
+    timezone: str,
+    *,
+    combination: Combination = "mean",
+    fill: Fill = "none",
+    rules: ObservedProperty | None = None,
+    known_at: Instant | None = None,
+    day_zone: str | None = None,
+) -> list[Bucket]:
+    """Return aggregates of the observations with start ≤ phenomenon time < end, oldest bucket first.
+
+    `timezone` (IANA) places the days, weeks, months and years of a calendar interval; see `BucketInterval`.
+    With `fill` "null", buckets without data are listed too.
+
+    `combination` is how the datastreams make the entity's value. Where they add up ("sum"), each aggregate is
+    computed for each datastream and these are added: exact for mean, sum and count, a bound for the others.
+    Otherwise all observations count alike, whichever datastream they are of. The mean of a "circular_mean"
+    is the mean direction, in degrees.
+
+    `rules` is the observed property: what is late, and what aggregates mean. The sum of a counter is its
+    increase, by `twin.state.counter`, exact over resets and wraps; an increase belongs to the bucket of the
+    later
+    reading. With `known_at` the answer is what it would have been then. `day_zone` is the city's time zone,
+    in which stored days begin.
+
+    Many observations, and those that are not kept singly any more, are answered from stored aggregates. The
+    answer is the same to rounding, except that percentiles are then within 1 % of a value between which they
+    lie, and mean directions are weighted by counts alone.
+
+    Raises QueryError for a time zone that does not exist, for more than `BUCKETS_MAX` buckets, for what is
+    not kept any more, and when the database takes too long.
+    """
+    wanted = list(aggregates)
+    zone = _checked(interval, start, end, timezone)
+    if end <= start:
+        return []
+    kind = _kind(rules, combination)
+    async with asking(connection):
+        kept = await read_kept(connection, bounded(datastream_ids), known_at)
+        asked = Question(start, end, interval, zone, day_zone, known_at is not None, kind == "circular_mean")
+        # The first of all is that of the first datastream, whenever it was, and so is the last.
+        apart = len(kept) > 1 and (combination == "sum" or "first" in wanted or "last" in wanted)
+        placing = placing_of(interval, zone, kind, wanted, apart=apart)
+        edges = await edges_of(connection, placing, start, end)
+        if len(edges) * len(kept) > PARTS_MAX:
+            raise QueryError(
+                f"{len(edges)} buckets of {len(kept)} datastreams: expected at most {PARTS_MAX} together; "
+                "ask for longer intervals or a shorter range"
+            )
+        found = await _parts(connection, kept, asked, placing, edges, rules, known_at)
+    parts = found if combination == "sum" else pooled(found)
+    return assembled(edges, kept, parts, Ask(start, end, wanted, kind, fill))
+
+
+async def _parts(  # noqa: PLR0917 - a question has so many parts
+    connection: Connection,
+    kept: Sequence[Kept],
+    asked: Question,
+    placing: Placing,
+    edges: Sequence[tuple[Instant, Instant]],
+    rules: ObservedProperty | None,
+    known_at: Instant | None,
+) -> Parts:
+    """Return what the spans of a question hold."""
+    found: Parts = {}
+    quality = rules.quality if rules is not None else GOOD
+    for planned in spans(kept, asked):
+        span = await checked_span(connection, kept, planned)
+        take(found, await read_span(connection, span, placing, terms(kept, span, quality, known_at)))
+        if (
+            span.source == "raw"
+            and rules is not None
+            and rules.aggregation == "counter"
+            and placing["totals"]
+        ):
+            readings = await _readings(connection, kept, span, known_at)
+            rate_max = RATE_MAX.get(rules.name)
+            counted = increases(readings, span, edges, wraps_at=rules.wraps_at, rate_max=rate_max)
+            for (begin, id), amount in counted.items():
+                found[begin, id if placing["apart"] else 0].increase += amount
+    return found
+
+
+async def published_buckets(  # noqa: PLR0917 - a question has so many parts
+    connection: Connection,
+    entity: str,
+    name: str,
+    start: Instant,
+    end: Instant,
+    interval: BucketInterval,
+    aggregates: Iterable[Aggregate],
+    timezone: str,
+    *,
+    kind: Aggregation = "mean",
+    fill: Fill = "none",
+    expected: Duration = 0,
+    at_end: bool = False,
+) -> list[Bucket]:
+    """Return aggregates of the published values of an entity: of an indicator, a roll-up, households' sums.
+
+    As `buckets`, of the single series `name`; `expected` is the time between two values, 0 where there is
+    none, and coverage then not known. With `at_end` a value is dated to the end of the window that it speaks
+    for, and belongs to the bucket that ends with it.
+    """
+    wanted = list(aggregates)
+    zone = _checked(interval, start, end, timezone)
+    if end <= start:
+        return []
+    placing = placing_of(interval, zone, kind, wanted)
+    found: Parts = {}
+    parameters: dict[str, Any] = {**placing, "entity": entity, "name": name, "unusable": UNUSABLE}
+    back = 1 if at_end else 0  # microseconds
+    parameters |= {"start": to_datetime(start + back), "end": to_datetime(end + back)}
+    parameters["back"] = timedelta(microseconds=back)
+    async with asking(connection):
+        edges = await edges_of(connection, placing, start, end)
+        take(found, await fetch(connection, query("history/list_published_buckets"), parameters))
+    series = Kept(id=0, interval=expected, created=INSTANT_MIN, retired=None)
+    return assembled(edges, [series], found, Ask(start, end, wanted, kind, fill))
+
+
+async def _readings(
+    connection: Connection, kept: Sequence[Kept], span: Span, known_at: Instant | None
+) -> list[Reading]:
+    """Return the usable readings of registers in a span, and the newest few of each before it, in order."""
+    found = await readings_before(connection, kept, span.start, known_at)
+    after: ObservationCursor | None = None
+    ids = [one.id for one in kept]
+    while len(found) <= READINGS_MAX:
+        page = await _observations(connection, ids, span, OBSERVATIONS_MAX, after, GOOD, known_at)
+        found += [
+            Reading(one.datastream, one.phenomenon_time, one.value) for one in page if takes_part(one.flags)
+        ]
+        if len(page) < OBSERVATIONS_MAX:
+            return found
+        after = ObservationCursor(page[-1].phenomenon_time, page[-1].datastream)
+    raise QueryError(f"more than {READINGS_MAX} readings of registers; ask for a shorter range")
+
+
+def _kind(rules: ObservedProperty | None, combination: Combination) -> Aggregation:
+    if rules is not None:
+        return rules.aggregation
+    return "circular_mean" if combination == "circular_mean" else "mean"
+
+
+def _checked(interval: BucketInterval, start: Instant, end: Instant, timezone: str) -> str:
+    """Return the zone of the buckets; raise QueryError for too many buckets, and for no zone."""
+    if interval.count_max(start, end) > BUCKETS_MAX:
+        raise QueryError(
+            f"about {interval.count_max(start, end)} buckets: expected at most {BUCKETS_MAX}; "
+            "ask for longer intervals or a shorter range"
+        )
+    if not interval.is_calendar:
+        return "UTC"
+    try:
+        return ZoneInfo(timezone).key
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        raise QueryError(f"time zone {timezone!r}: expected an IANA name such as Europe/Amsterdam") from error

@@ -1,0 +1,56 @@
+"""What registers counted, from single readings: the same function and the same pairs as in the stream."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from storage.history.read_plan import Span
+from twin.instant import Instant
+from twin.state.counter import increase
+
+READINGS_MAX = 500_000
+"""Readings that one question may go through: about a second of work."""
+
+
+class Reading(NamedTuple):
+    """A usable reading of a register."""
+
+    datastream: int
+    time: Instant
+    value: float  #: calibrated
+
+
+def increases(
+    readings: Iterable[Reading],
+    span: Span,
+    edges: Sequence[tuple[Instant, Instant]],
+    *,
+    wraps_at: float | None = None,
+    rate_max: float | None = None,
+) -> dict[tuple[Instant, int], float]:
+    """Return the sums of increases by bucket and datastream, of the readings within the span.
+
+    `readings` are ordered by time within each datastream and begin before the span, so that the first one in
+    it has something to be compared with. An increase belongs to the later of its two readings. Of the two
+    limits see `twin.state.counter.increase`.
+
+    >>> readings = [Reading(1, 5, 90.0), Reading(1, 15, 95.0), Reading(1, 25, 4.0), Reading(1, 26, 6.0)]
+    >>> increases(readings, Span("raw", 10, 30), [(10, 20), (20, 30)], wraps_at=100)
+    {(10, 1): 5.0, (20, 1): 11.0}
+    """
+    starts = [start for start, _ in edges]
+    register: dict[int, tuple[Instant, float]] = {}
+    sums: defaultdict[tuple[Instant, int], float] = defaultdict(float)
+    for datastream, time, value in readings:
+        before = register.get(datastream)
+        if before is None:
+            register[datastream] = time, value
+            continue
+        counted = increase(before, (time, value), wraps_at=wraps_at, rate_max=rate_max)
+        register[datastream] = time, counted.register
+        if span.start <= time < span.end:
+            sums[starts[bisect_right(starts, time) - 1], datastream] += counted.amount
+    return dict(sums)

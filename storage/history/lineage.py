@@ -1,0 +1,129 @@
+"""Where values come from: observations as they were sent, and published values as they were told."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import NamedTuple
+
+from storage.database import Connection
+from storage.queries import query
+from twin.instant import DAY, INSTANT_MIN, Duration, Instant, from_datetime, to_datetime
+
+REACH: Duration = 35 * DAY
+"""How far back the newest value before a time is sought: further back nothing speaks for that time."""
+
+VALUES_MAX = 10_000
+ORIGINS_MAX = 1_000
+
+
+class Behind(NamedTuple):
+    """A datastream that observed a property of an entity, now or before."""
+
+    id: int
+    sensor: str
+    personal: bool  #: whether its single readings are personal data
+
+
+class Origin(NamedTuple):
+    """An observation as the device sent it."""
+
+    datastream: int
+    phenomenon_time: Instant
+    received_time: Instant
+    value: float  #: in the canonical unit, not calibrated
+    flags: int  #: what the device said and the judgement found, without those that follow from the two times
+
+
+class PublishedValue(NamedTuple):
+    """A derived value as it was told."""
+
+    phenomenon_time: Instant
+    value: float
+    flags: int
+    count: int  # type: ignore[assignment]  #: of datastreams or connections behind it
+    revision: int
+
+
+async def datastreams_behind(connection: Connection, entity: str, property: str) -> list[Behind]:
+    """Return the datastreams that ever observed a property of an entity, by id."""
+    cursor = await connection.execute(
+        query("history/lineage/list_source_datastreams"), {"entity": entity, "property": property}
+    )
+    return [Behind(*row) for row in await cursor.fetchall()]
+
+
+async def origins(
+    connection: Connection, datastreams: Sequence[int], start: Instant, end: Instant, limit: int
+) -> list[Origin]:
+    """Return at most `limit` (≤ `ORIGINS_MAX`) observations with start ≤ time < end, oldest first."""
+    cursor = await connection.execute(
+        query("history/lineage/list_raw_observations"),
+        {
+            "datastreams": list(datastreams),
+            "start": to_datetime(start),
+            "end": to_datetime(end),
+            "limit": max(0, min(limit, ORIGINS_MAX)),
+        },
+    )
+    return [_origin(*row) for row in await cursor.fetchall()]
+
+
+async def newest_origins(connection: Connection, until: Mapping[int, Instant]) -> list[Origin]:
+    """Return the newest observation of each datastream up to its time, `REACH` before the first at most."""
+    if not until:
+        return []
+    cursor = await connection.execute(
+        query("history/lineage/list_newest_raw_observations"),
+        {
+            "datastreams": list(until),
+            "times": [to_datetime(one) for one in until.values()],
+            "floor": to_datetime(min(until.values()) - REACH),
+            "ceiling": to_datetime(max(until.values())),
+        },
+    )
+    return [_origin(*row) for row in await cursor.fetchall()]
+
+
+async def published_values(  # noqa: PLR0917 - a question has so many parts
+    connection: Connection,
+    entity: str,
+    name: str,
+    start: Instant,
+    end: Instant,
+    limit: int,
+    after: Instant = INSTANT_MIN,
+) -> list[PublishedValue]:
+    """Return at most `limit` (≤ `VALUES_MAX`) values with start ≤ phenomenon time < end, behind `after`."""
+    cursor = await connection.execute(
+        query("history/lineage/list_published_values"),
+        {
+            "entity": entity,
+            "name": name,
+            "start": to_datetime(start),
+            "end": to_datetime(end),
+            "after": to_datetime(after),
+            "limit": max(0, min(limit, VALUES_MAX)),
+        },
+    )
+    return [_published(*row) for row in await cursor.fetchall()]
+
+
+async def published_value(
+    connection: Connection, entity: str, name: str, until: Instant
+) -> PublishedValue | None:
+    """Return the newest published value up to a time, at most `REACH` before it; None when there is none."""
+    cursor = await connection.execute(
+        query("history/lineage/find_published_value"),
+        {"entity": entity, "name": name, "floor": to_datetime(until - REACH), "until": to_datetime(until)},
+    )
+    row = await cursor.fetchone()
+    return _published(*row) if row is not None else None
+
+
+def _origin(datastream: int, measured: datetime, received: datetime, value: float, flags: int) -> Origin:
+    return Origin(datastream, from_datetime(measured), from_datetime(received), value, flags)
+
+
+def _published(measured: datetime, value: float, flags: int, count: int, revision: int) -> PublishedValue:
+    return PublishedValue(from_datetime(measured), value, flags, count, revision)

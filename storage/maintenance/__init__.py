@@ -1,0 +1,4 @@
+"""Changes what is already stored: repair, recomputation, downsampling, retention.
+
+Nothing here reads the log.
+"""

@@ -1,0 +1,133 @@
+"""Downsampling: what is to be dropped has its coarser aggregates before.
+
+The stream makes aggregates up to an hour of nearly everything. What it has missed (history from before there
+were aggregates) is made here from raw; days are made from hours, by the city's midnight.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from storage.database import Connection
+from storage.history.bucket_parts import Part
+from storage.maintenance.recompute import recompute
+from storage.queries import query
+from twin.instant import DAY, HOUR, Instant, from_datetime, to_datetime
+from twin.model.observed_property import ObservedProperty
+from twin.state.sketch import merged
+
+PIECE = 7 * DAY
+"""What is looked through at a time for hours without an aggregate."""
+
+TOGETHER_MAX = 24
+"""Hours that are made in one transaction."""
+
+
+async def make_hours(
+    connection: Connection,
+    properties: Mapping[str, ObservedProperty],
+    datastream: int,
+    start: Instant,
+    end: Instant,
+) -> int:
+    """Make the aggregates that lack of a datastream in start ≤ t < end; return how many hours these were.
+
+    `start` and `end` are whole hours. Stretches without observations are skipped. The connection is one that
+    `storage.maintenance.repair.prepare` has made ready.
+    """
+    made = 0
+    while (first := await next_observation(connection, datastream, start, end)) is not None:
+        begin = first - first % HOUR
+        start = min(begin + PIECE, end)
+        rows = await _rows(
+            connection,
+            "maintenance/downsampling/list_hours_without_aggregate",
+            _asked(datastream, begin, start),
+        )
+        hours = [from_datetime(hour) for (hour,) in rows]
+        made += len(hours)
+        while hours:
+            together = [one for one in hours[:TOGETHER_MAX] if one - hours[0] < DAY]
+            hours = hours[len(together) :]
+            async with connection.transaction():
+                span = (together[0], together[-1] + HOUR)
+                await recompute(connection, properties, datastream, span, 0)
+    return made
+
+
+async def make_days(
+    connection: Connection, property: ObservedProperty, datastream: int, end: Instant, zone: str
+) -> Instant | None:
+    """Make days of all hours before a midnight of the zone, and delete those hours, in the open transaction.
+
+    Returns the end of the last day that was made so, or None when there was nothing to make.
+    """
+    rows = await _rows(
+        connection,
+        "maintenance/downsampling/find_first_hour_aggregate",
+        {"datastream": datastream, "end": to_datetime(end)},
+    )
+    if not rows:
+        return None
+    start = from_datetime(rows[0][0])
+    circular = property.aggregation == "circular_mean"
+    asked = {
+        **_asked(datastream, start, end),
+        "datastreams": [datastream],
+        "source": "hour",
+        "interval": "1 days",
+        "zone": zone,
+        "apart": False,
+        "circular": circular,
+        "totals": True,
+        "extremes": True,
+        "ends": True,
+        "percentiles": True,
+    }
+    parts = {
+        row[0]: Part.of(row[2:]) for row in await _rows(connection, "history/list_aggregate_buckets", asked)
+    }
+    for day, expected, revision in await _rows(connection, "maintenance/downsampling/summarise_hours", asked):
+        part = parts[day]
+        figures = part.figures(("mean", "min", "max", "sum", "first", "last"), property.aggregation)
+        adds_up = property.aggregation in {"sum", "counter"}
+        await connection.execute(
+            query("maintenance/downsampling/write_day"),
+            {
+                "datastream": datastream,
+                "start": day,
+                "revision": revision,
+                "count": part.count,
+                "suspect": part.suspect,
+                "expected": expected,
+                "flags": part.flags,
+                "minimum": figures["min"],
+                "maximum": figures["max"],
+                "mean": figures["mean"],
+                "sum": figures["sum"] if adds_up else None,
+                "first": figures["first"],
+                "last": figures["last"],
+                "sketch": merged(part.sketches, part.sketch_count).encode(),
+            },
+        )
+    await connection.execute(query("maintenance/downsampling/remove_hours"), asked)
+    return end
+
+
+async def next_observation(
+    connection: Connection, datastream: int, start: Instant, end: Instant
+) -> Instant | None:
+    """Return the time of the first observation of a datastream in start ≤ t < end."""
+    asked = {**_asked(datastream, start, end), "datastreams": [datastream]}
+    ((first,),) = await _rows(connection, "maintenance/recompute/find_next_observation", asked)
+    return from_datetime(first) if first is not None else None
+
+
+def _asked(datastream: int, start: Instant, end: Instant) -> dict[str, Any]:
+    return {"datastream": datastream, "start": to_datetime(start), "end": to_datetime(end)}
+
+
+async def _rows(connection: Connection, name: str, parameters: Mapping[str, Any]) -> list[tuple[Any, ...]]:
+    async with connection.transaction():
+        return await (await connection.execute(query(name), parameters)).fetchall()

@@ -1,0 +1,206 @@
+"""Judgements and windows made again from raw: the pure code of the stream, fed in event-time order.
+
+The state of a datastream does not depend on the order in which its observations came, so what comes out is
+what the stream would have told had nothing been late.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from storage.database import Connection
+from storage.historian.writers.aggregate_writer import write_aggregates, write_assessments
+from storage.history.history_reader import by_datastream
+from storage.queries import query
+from twin.instant import DAY, HOUR, INSTANT_MAX, INSTANT_MIN, Instant, from_datetime, to_datetime
+from twin.model.calibration import Maintenance
+from twin.model.datastream_policy import Terms
+from twin.model.observation import Observation
+from twin.model.observed_property import ObservedProperty
+from twin.quality.quality_check import CONTEXT_MAX
+from twin.state.datastream_state import DatastreamState
+from twin.state.window import Accumulator, Aggregate, aggregate_of
+from twin.wire.messages import Assessment
+
+REACH_MAX = 2 * DAY
+"""How far behind a change judgements are made again: the next `CONTEXT_MAX` observations, in this time."""
+
+
+class Remade(NamedTuple):
+    """What observations come to."""
+
+    judgements: dict[Instant, int]  #: flags by phenomenon time, where they are not those that the device sent
+    windows: list[tuple[int, Instant, Accumulator]]  #: size, start, content; oldest first
+
+
+class Counts(NamedTuple):
+    """What was written."""
+
+    aggregates: int
+    assessments: int
+
+
+def remade(observations: Iterable[Observation], terms: Terms) -> Remade:
+    """Return what observations of one datastream, ascending in time, come to.
+
+    The first ones are judged without what was before them: begin early enough.
+    """
+    state = DatastreamState()
+    judgements: dict[Instant, int] = {}
+    windows: list[tuple[int, Instant, Accumulator]] = []
+    for one in observations:
+        for judgement in state.observe(one, terms, INSTANT_MAX - INSTANT_MIN).judgements:
+            judgements[judgement.phenomenon_time] = judgement.flags
+    for told in state.tell_windows(INSTANT_MAX, terms):
+        windows.append((told.window.size, told.window.start, told.content))
+    return Remade(judgements, windows)
+
+
+async def recompute(
+    connection: Connection,
+    properties: Mapping[str, ObservedProperty],
+    datastream: int,
+    span: tuple[Instant, Instant],
+    revision_min: int,
+) -> Counts:
+    """Make the judgements and windows of whole hours again; once in the transaction that is open.
+
+    What `span` touches, and the hours behind it as far as its observations are looked at there. Their
+    revision is at least `revision_min` and greater than any stored one. An hour whose single observations are
+    gone, wholly or in part, stays as it is, and so does a datastream of a property that is not known. The
+    connection has the staging table of `storage.historian.writers.aggregate_writer`.
+    """
+    found = await _terms(connection, properties, datastream)
+    if found is None:
+        return Counts(0, 0)
+    terms, raw_from = found
+    start = span[0] - span[0] % HOUR
+    end = await _reach(connection, datastream, span[1] + -span[1] % HOUR)
+    observations = await _observations(connection, datastream, (start, end), terms)
+    # A day of a value a second takes seconds: others go on meanwhile.
+    judgements, windows = await asyncio.to_thread(remade, observations, terms)
+    asked = {"datastream": datastream, "start": to_datetime(start), "end": to_datetime(end)}
+    stored = {
+        from_datetime(time): (flags, revision)
+        for time, flags, revision in await _rows(
+            connection, "maintenance/recompute/list_stored_assessments", asked
+        )
+    }
+    ((newest,),) = await _rows(connection, "maintenance/recompute/find_aggregate_revision", asked)
+    # Those of the stream are log times: one more is behind what it has told, and before what it will tell.
+    revision = max(revision_min, newest + 1, *(one + 1 for _, one in stored.values()))
+    gone = await _gone(connection, datastream, (start, min(end, raw_from)), windows)
+    aggregates = [
+        aggregate_of(
+            content,
+            datastream=datastream,
+            size=size,
+            start=begin,
+            revision=revision,
+            interval=terms.interval,
+            kind=terms.aggregation,
+        )
+        for size, begin, content in windows
+        if start <= begin < end and begin - begin % HOUR not in gone
+    ]
+    assessments = [
+        Assessment(datastream, one.phenomenon_time, now, revision)
+        for one in observations
+        if one.phenomenon_time >= start
+        and (now := judgements.get(one.phenomenon_time, 0)) != stored.get(one.phenomenon_time, (0, 0))[0]
+    ]
+    await _write(connection, aggregates, assessments)
+    return Counts(len(aggregates), len(assessments))
+
+
+async def _terms(
+    connection: Connection, properties: Mapping[str, ObservedProperty], datastream: int
+) -> tuple[Terms, Instant] | None:
+    """Return the terms of a datastream, and since when its single observations are kept."""
+    rows = await _rows(connection, "maintenance/recompute/find_datastream_policy", (datastream,))
+    if not rows or rows[0][0] not in properties:
+        return None
+    ((name, interval, raw_from),) = rows
+    known = await _rows(
+        connection, "history/list_calibrations_known_at", {"datastreams": [datastream], "known_at": None}
+    )
+    maintenance = [
+        Maintenance(
+            sensor="", start=from_datetime(start), end=from_datetime(end) if end is not None else INSTANT_MAX
+        )
+        for start, end in await _rows(
+            connection, "maintenance/recompute/list_maintenance_of_datastream", (datastream,)
+        )
+    ]
+    terms = Terms.of(properties[name], interval, by_datastream(known).get(datastream, ()), maintenance)
+    return terms, from_datetime(raw_from) if raw_from is not None else INSTANT_MIN
+
+
+async def _reach(connection: Connection, datastream: int, end: Instant) -> Instant:
+    """Return up to where the observations before `end` are looked at by later ones, as a whole hour."""
+    ((last,),) = await _rows(
+        connection,
+        "maintenance/recompute/find_nth_observation",
+        {
+            "datastream": datastream,
+            "start": to_datetime(end),
+            "end": to_datetime(end + REACH_MAX),
+            "count": CONTEXT_MAX,
+        },
+    )
+    if last is None:
+        return end
+    behind = from_datetime(last)
+    return behind - behind % HOUR + HOUR
+
+
+async def _observations(
+    connection: Connection, datastream: int, span: tuple[Instant, Instant], terms: Terms
+) -> list[Observation]:
+    """Return the observations of a span, and before them what their judgement looks at."""
+    stuck = terms.rules.stuck
+    rows = await _rows(
+        connection,
+        "maintenance/recompute/list_observations_to_check",
+        {
+            "datastream": datastream,
+            "start": to_datetime(span[0]),
+            "end": to_datetime(span[1]),
+            "count": 2 * CONTEXT_MAX + (stuck.count if stuck is not None else 0),
+            "duration": stuck.duration_min if stuck is not None else 0,
+        },
+    )
+    return [
+        Observation(datastream, from_datetime(time), from_datetime(received), value, flags)
+        for time, received, value, flags in rows
+    ]
+
+
+async def _gone(
+    connection: Connection,
+    datastream: int,
+    span: tuple[Instant, Instant],
+    windows: Iterable[tuple[int, Instant, Accumulator]],
+) -> set[Instant]:
+    """Return the hours of a span whose aggregate holds more observations than are there now."""
+    if span[0] >= span[1]:
+        return set()
+    there = {start: one.count + one.suspect for size, start, one in windows if size == HOUR}
+    asked = {"datastream": datastream, "start": to_datetime(span[0]), "end": to_datetime(span[1])}
+    stored = await _rows(connection, "maintenance/recompute/list_aggregate_counts", asked)
+    return {hour for start, count in stored if count > there.get(hour := from_datetime(start), 0)}
+
+
+async def _write(connection: Connection, aggregates: list[Aggregate], assessments: list[Assessment]) -> None:
+    if aggregates:
+        await write_aggregates(connection, aggregates)
+    if assessments:
+        await write_assessments(connection, assessments)
+
+
+async def _rows(
+    connection: Connection, name: str, parameters: Mapping[str, Any] | Sequence[Any]
+) -> list[tuple[Any, ...]]:
+    return await (await connection.execute(query(name), parameters)).fetchall()

@@ -1,0 +1,139 @@
+"""Repair: hours in which an observation came too late for the stream are made again from raw."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import groupby
+from typing import NamedTuple
+
+from runtime.cancellation import raise_if_cancelled
+from runtime.kafka.topics import OBSERVATIONS
+from storage.database import UNAVAILABLE, Connection, connect
+from storage.historian.writers.aggregate_writer import create_staging
+from storage.maintenance.recompute import recompute
+from storage.queries import query
+from storage.recompute import run_recomputes
+from storage.stores.log_positions import TOLD
+from twin.instant import HOUR, Instant, from_datetime, to_datetime
+from twin.model.city_model import CityModel
+from twin.model.observed_property import ObservedProperty
+
+log = logging.getLogger(__name__)
+
+REQUESTS_MAX = 240
+"""Requests of one round. A backfill of ten days of one datastream asks for so many hours."""
+
+TOGETHER_MAX = 24
+"""Hours that are made together, in one transaction: a value a second makes 86,400 rows a day."""
+
+PAUSE_S = 1.0
+BACK_OFF_MAX_S = 5.0
+
+
+class Request(NamedTuple):
+    """An hour of a datastream to be made again."""
+
+    datastream: int
+    start: Instant
+    log_id: str
+    log_offset: int
+    requested_at: Instant  #: log time
+
+
+async def run_repairs(dsn: str, model: Callable[[], CityModel], clock: Callable[[], Instant]) -> None:
+    """Work off what is asked for, until cancelled, one process at a time; wait for the database.
+
+    `model` returns the city model as it is now; its observed properties are what is looked at.
+    """
+    pause = PAUSE_S
+    while True:
+        try:
+            connection = await connect(dsn, role="repair")
+            async with connection:
+                await prepare(connection)
+                pause = PAUSE_S
+                await _until_locked(connection)
+                while True:
+                    properties = model().properties
+                    done = await repair(connection, properties)
+                    done += await run_recomputes(connection, properties, clock())
+                    if not done:
+                        await asyncio.sleep(PAUSE_S)
+        except UNAVAILABLE as error:
+            raise_if_cancelled()
+            log.warning("the database is away, repairs wait: %s", error)
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, BACK_OFF_MAX_S)
+
+
+async def _until_locked(connection: Connection) -> None:
+    """Return once no other process works on repairs; none does until this session ends."""
+    while True:
+        async with connection.transaction():
+            row = await (await connection.execute(query("maintenance/recompute/lock_repairs"))).fetchone()
+        if row is not None and row[0]:
+            return
+        await asyncio.sleep(PAUSE_S)
+
+
+async def prepare(connection: Connection) -> None:
+    """Make a connection ready for repairs; once."""
+    async with connection.transaction():
+        await create_staging(connection)
+
+
+async def repair(connection: Connection, properties: Mapping[str, ObservedProperty]) -> int:
+    """Work off at most `REQUESTS_MAX` requests that are ready; return how many there were.
+
+    Each stretch of hours is a transaction of its own. A request that changes meanwhile stays.
+    """
+    async with connection.transaction():
+        cursor = await connection.execute(
+            query("maintenance/recompute/list_ready_repairs"),
+            {"topic": OBSERVATIONS, "told": TOLD, "limit": REQUESTS_MAX},
+        )
+        ready = [
+            Request(datastream, from_datetime(start), log_id, offset, from_datetime(requested))
+            for datastream, start, log_id, offset, requested in await cursor.fetchall()
+        ]
+    for stretch in stretches(ready):
+        async with connection.transaction():
+            await recompute(
+                connection,
+                properties,
+                stretch[0].datastream,
+                (stretch[0].start, stretch[-1].start + HOUR),
+                max(one.requested_at for one in stretch),
+            )
+            await connection.execute(
+                query("maintenance/recompute/delete_repair_requests"),
+                (
+                    [one.datastream for one in stretch],
+                    [to_datetime(one.start) for one in stretch],
+                    [one.log_id for one in stretch],
+                    [one.log_offset for one in stretch],
+                ),
+            )
+    if ready:
+        log.info("repaired %d hours of %d datastreams", len(ready), len({one.datastream for one in ready}))
+    return len(ready)
+
+
+def stretches(requests: Iterable[Request]) -> list[Sequence[Request]]:
+    """Return requests in groups of one datastream and of hours that are next to each other.
+
+    >>> [len(one) for one in stretches(Request(1, hour * HOUR, "l", 0, 0) for hour in (5, 3, 4, 9))]
+    [3, 1]
+    """
+    found: list[Sequence[Request]] = []
+    for _, each in groupby(sorted(requests), key=lambda one: one.datastream):
+        stretch: list[Request] = []
+        for one in each:
+            if stretch and (one.start - stretch[-1].start > HOUR or len(stretch) == TOGETHER_MAX):
+                found.append(stretch)
+                stretch = []
+            stretch.append(one)
+        found.append(stretch)
+    return found

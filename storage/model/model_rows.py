@@ -1,0 +1,262 @@
+"""The rows of a city model: what a plan asks for and what a table holds, as plain values that compare.
+
+A row is a dict of JSON values, by column; intervals are microseconds, times are datetimes, and no time is
+none. Plan and table make the same rows, so the difference between the two is a comparison, and the audit
+writes it down as it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any, Literal, NamedTuple, TypeAlias
+
+import msgspec
+
+from twin.instant import INSTANT_MAX, Instant, format_instant, from_datetime, to_datetime
+from twin.model.calibration import Calibration, Maintenance
+from twin.model.city_model import CityPlan, Feed
+from twin.model.duty import NO_DUTY, DutyPlan, Override, encode_duty
+from twin.model.entity import Entity, Relation
+from twin.model.observed_property import ObservedProperty, Retention
+from twin.model.sensor import Datastream, Sensor
+from twin.quality.quality_rules import GOOD, QualityRules
+
+Row: TypeAlias = dict[str, Any]
+Action: TypeAlias = Literal["create", "update", "retire", "revive"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Table:
+    """A table of the model: how it is called, and which of its columns identify a row."""
+
+    name: str
+    key: tuple[str, ...]
+    list_query: str
+    write_query: str
+    #: where rows are never changed: retires a row, which stays as it was; a changed one is then written anew
+    retire_query: str | None = None
+
+
+ENTITY = Table(
+    name="entity",
+    key=("id",),
+    list_query="model/tables/list_entities",
+    write_query="model/tables/write_entity",
+)
+OBSERVED_PROPERTY = Table(
+    name="observed_property",
+    key=("name",),
+    list_query="model/tables/list_observed_properties",
+    write_query="model/tables/write_observed_property",
+)
+FEED = Table(
+    name="feed", key=("id",), list_query="model/tables/list_feeds", write_query="model/tables/write_feed"
+)
+SENSOR = Table(
+    name="sensor",
+    key=("id",),
+    list_query="model/tables/list_sensors",
+    write_query="model/tables/write_sensor",
+)
+DATASTREAM = Table(
+    name="datastream",
+    key=("sensor", "property", "entity"),
+    list_query="model/tables/list_datastreams",
+    write_query="model/tables/write_datastream",
+)
+
+CALIBRATION = Table(
+    name="calibration",
+    key=("sensor", "property", "start"),
+    list_query="model/tables/list_calibrations",
+    write_query="model/tables/write_calibration",
+    retire_query="model/tables/retire_calibration",
+)
+MAINTENANCE = Table(
+    name="maintenance",
+    key=("sensor", "start"),
+    list_query="model/tables/list_maintenance",
+    write_query="model/tables/write_maintenance",
+    retire_query="model/tables/retire_maintenance",
+)
+
+DUTY_PLAN = Table(
+    name="duty_plan",
+    key=("city",),
+    list_query="model/tables/list_duty_plans",
+    write_query="model/tables/write_duty_plan",
+    retire_query="model/tables/retire_duty_plan",
+)
+
+TABLES = (ENTITY, OBSERVED_PROPERTY, FEED, SENSOR, DATASTREAM, CALIBRATION, MAINTENANCE, DUTY_PLAN)
+"""In the order in which they refer to each other: what is referred to comes first."""
+
+JSON_COLUMNS = frozenset({"geometry", "attributes", "relations", "quality", "retention", "plan"})
+
+
+class RowChange(NamedTuple):
+    """What has to happen to one row, and why."""
+
+    table: Table
+    key: str
+    action: Action
+    row: Row  #: as it will be, with `active`
+    difference: Mapping[str, Sequence[Any]]  #: column → [before, after]
+
+
+def planned_rows(plan: CityPlan) -> dict[str, list[Row]]:
+    """Return the rows that a plan asks for, by table."""
+    return {
+        ENTITY.name: [_plain(asdict(one)) for one in plan.entities],
+        OBSERVED_PROPERTY.name: [_property_row(one) for one in plan.properties],
+        FEED.name: [asdict(one) for one in plan.feeds],
+        SENSOR.name: [asdict(one) for one in plan.sensors],
+        DATASTREAM.name: [_without(asdict(one), "id") for one in plan.datastreams],
+        CALIBRATION.name: [_with_times(asdict(one)) for one in plan.calibrations],
+        MAINTENANCE.name: [_with_times(asdict(one)) for one in plan.maintenance],
+        DUTY_PLAN.name: _duty_rows(plan),
+    }
+
+
+def _duty_rows(plan: CityPlan) -> list[Row]:
+    """Return the row of the duty plan, if there is one; overrides are rows of their own, elsewhere."""
+    duty = msgspec.structs.replace(plan.duty, overrides=())
+    if duty == NO_DUTY:
+        return []
+    return [{"city": plan.city.id, "plan": msgspec.json.decode(encode_duty(duty))}]
+
+
+def _property_row(one: ObservedProperty) -> Row:
+    """Return the row of a property; usual rules and retention are none, so that they follow the program."""
+    row = _plain(asdict(one))
+    if one.quality == GOOD:
+        row["quality"] = None
+    if one.retention == Retention():
+        row["retention"] = None
+    return row
+
+
+def _with_times(row: Row) -> Row:
+    end = None if row["end"] == INSTANT_MAX else to_datetime(row["end"])
+    return {**row, "start": to_datetime(row["start"]), "end": end}
+
+
+def concerned(table: Table, stored: Iterable[Row], planned: Mapping[str, Sequence[Row]]) -> list[Row]:
+    """Return the stored rows that a plan speaks of.
+
+    A plan says nothing of the calibrations of what is no longer observed, nor of the maintenance of a sensor
+    that is gone: theirs stay, since the history that they correct stays too.
+    """
+    if table is CALIBRATION:
+        observed = {(one["sensor"], one["property"]) for one in planned[DATASTREAM.name]}
+        return [one for one in stored if (one["sensor"], one["property"]) in observed]
+    if table is MAINTENANCE:
+        sensors = {one["id"] for one in planned[SENSOR.name]}
+        return [one for one in stored if one["sensor"] in sensors]
+    return list(stored)
+
+
+def changes(table: Table, stored: Iterable[Row], planned: Iterable[Row]) -> list[RowChange]:
+    """Return what makes a table hold a plan.
+
+    `stored` rows have `active`, and perhaps an `id` that the plan does not know. A row that the plan no
+    longer has is retired, one that it has again is revived.
+    """
+    before = {_key(table, row): row for row in stored}
+    after = {_key(table, row): row for row in planned}
+    found: list[RowChange] = []
+    for key, row in after.items():
+        old = before.get(key)
+        if old is None:
+            created = {column: [None, value] for column, value in row.items()}
+            found.append(RowChange(table, key, "create", {**row, "active": True}, created))
+            continue
+        difference = {column: [old[column], value] for column, value in row.items() if old[column] != value}
+        if not old["active"]:
+            difference["active"] = [False, True]
+            found.append(RowChange(table, key, "revive", {**row, "active": True}, difference))
+        elif difference:
+            found.append(RowChange(table, key, "update", {**row, "active": True}, difference))
+    for key, row in before.items():
+        if row["active"] and key not in after:
+            found.append(RowChange(table, key, "retire", {**row, "active": False}, {"active": [True, False]}))
+    return found
+
+
+def entity_of(row: Row) -> Entity:
+    """Return the entity that a row holds."""
+    relations = tuple(Relation(**one) for one in row["relations"])
+    return Entity(**{**_without(row, "active"), "relations": relations})
+
+
+def property_of(row: Row) -> ObservedProperty:
+    """Return the observed property that a row holds."""
+    known = _without(row, "active")
+    quality, retention = known["quality"], known["retention"]
+    known["quality"] = GOOD if quality is None else msgspec.convert(quality, QualityRules)
+    known["retention"] = Retention() if retention is None else msgspec.convert(retention, Retention)
+    return ObservedProperty(**known)
+
+
+def feed_of(row: Row) -> Feed:
+    """Return the feed that a row holds."""
+    return Feed(**_without(row, "active"))
+
+
+def sensor_of(row: Row) -> Sensor:
+    """Return the sensor that a row holds."""
+    return Sensor(**_without(row, "active"))
+
+
+def datastream_of(row: Row) -> Datastream:
+    """Return the datastream that a row holds."""
+    return Datastream(**_without(row, "active"))
+
+
+def calibration_of(row: Row) -> Calibration:
+    """Return the calibration that a row holds."""
+    return Calibration(**_with_instants(row))
+
+
+def maintenance_of(row: Row) -> Maintenance:
+    """Return the maintenance that a row holds."""
+    return Maintenance(**_with_instants(row))
+
+
+def duty_of(row: Row, overrides: tuple[Override, ...]) -> DutyPlan:
+    """Return the duty plan that a row holds, with overrides, which count in their order."""
+    plan = msgspec.convert(row["plan"], DutyPlan)
+    return msgspec.structs.replace(plan, overrides=overrides)
+
+
+def _with_instants(row: Row) -> Row:
+    end: Instant = INSTANT_MAX if row["end"] is None else from_datetime(row["end"])
+    return {**_without(row, "active"), "start": from_datetime(row["start"]), "end": end}
+
+
+def parameters(row: Row) -> Row:
+    """Return a row as query parameters: JSON columns as text."""
+    return {
+        column: msgspec.json.encode(value).decode() if column in JSON_COLUMNS and value is not None else value
+        for column, value in row.items()
+    }
+
+
+def _key(table: Table, row: Row) -> str:
+    return "/".join(_text(row[column]) for column in table.key)
+
+
+def _text(value: object) -> str:
+    return format_instant(from_datetime(value)) if isinstance(value, datetime) else str(value)
+
+
+def _without(row: Row, column: str) -> Row:
+    return {name: value for name, value in row.items() if name != column}
+
+
+def _plain(row: Row) -> Row:
+    """Return the row as JSON has it: lists where Python has tuples."""
+    plain: Row = msgspec.json.decode(msgspec.json.encode(row))
+    return plain

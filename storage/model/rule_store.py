@@ -1,0 +1,155 @@
+"""Rules in the database: changed under the version of the city's model, so that every role takes them over.
+
+What a transaction of ours changes is audited twice: as a version of the rule, and among the model's changes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import msgspec
+from psycopg.rows import DictRow, dict_row
+
+from storage.database import Connection
+from storage.model.rule_version import RuleChange, RuleVersion, changed, removed
+from storage.queries import query
+from twin.alarms.rules.rule import Rule, decode_rule, encode_rule
+from twin.errors import MessageError, ServiceError, TwinError
+from twin.instant import from_datetime
+
+KIND = "rule"
+"""How the audit of the model calls a rule."""
+
+
+class RuleConflictError(TwinError):
+    """A rule is not as whoever wants to change it thinks it is."""
+
+
+async def rule_versions(connection: Connection) -> dict[str, RuleVersion]:
+    """Return the newest version of every rule, deleted ones too, by id.
+
+    Raises ServiceError when one cannot be read: to leave it out would be to miss what it watches.
+    """
+    async with connection.cursor(row_factory=dict_row) as cursor:
+        await cursor.execute(query("model/list_rules"))
+        return {row["id"]: _version(row) for row in await cursor.fetchall()}
+
+
+async def rules_in_force(connection: Connection) -> dict[str, Rule]:
+    """Return the rules that hold, by id. Raises ServiceError."""
+    found = await rule_versions(connection)
+    return {id: one.rule for id, one in found.items() if not one.deleted}
+
+
+async def versions_of(connection: Connection, id: str, before: int, limit: int) -> list[RuleVersion]:
+    """Return versions of a rule before one of them, newest first. Raises ServiceError."""
+    async with connection.cursor(row_factory=dict_row) as cursor:
+        await cursor.execute(query("model/list_rule_versions"), {"id": id, "before": before, "limit": limit})
+        return [_version(row) for row in await cursor.fetchall()]
+
+
+async def put_rule(
+    connection: Connection, city: str, rule: Rule, by: str, expected: int | None = None
+) -> RuleChange:
+    """Make a rule hold, for somebody; the version rises only if its content changes.
+
+    `expected` is the version that it must have now, 0 for none. Raises RuleConflictError when it has another.
+    """
+    async with connection.transaction():
+        await connection.execute(query("model/lock_model"))
+        before = (await rule_versions(connection)).get(rule.id)
+        _check(rule.id, before, expected)
+        change = changed(before, rule, "api", by, before.folder_digest if before is not None else "")
+        await _write(connection, city, change)
+    return change
+
+
+async def delete_rule(
+    connection: Connection, city: str, id: str, by: str, expected: int | None = None
+) -> RuleChange | None:
+    """Let a rule hold no more; None when there is none. Raises RuleConflictError."""
+    async with connection.transaction():
+        await connection.execute(query("model/lock_model"))
+        before = (await rule_versions(connection)).get(id)
+        if before is None or before.deleted:
+            return None
+        _check(id, before, expected)
+        change = removed(before, "api", by, before.folder_digest)
+        await _write(connection, city, change)
+    return change
+
+
+async def write_rules(connection: Connection, changes: Iterable[RuleChange], model_version: int) -> None:
+    """Write changes of rules, and their audit; in the caller's transaction."""
+    async with connection.cursor() as cursor:
+        for change in changes:
+            row = {
+                "id": change.rule.id,
+                "version": change.rule.version,
+                "content": encode_rule(change.rule).decode(),
+                "deleted": change.deleted,
+                "origin": change.origin,
+                "changed_by": change.changed_by,
+                "model_version": model_version,
+                "folder_digest": change.folder_digest,
+            }
+            await cursor.execute(
+                query("model/update_rule_digest" if change.action is None else "model/insert_rule_version"),
+                row,
+            )
+            if change.action is not None:
+                audit = {"version": model_version, "kind": KIND, "key": change.rule.id}
+                difference = msgspec.json.encode(_difference(change)).decode()
+                await cursor.execute(
+                    query("model/record_model_change"),
+                    {**audit, "action": change.action, "difference": difference},
+                )
+
+
+async def _write(connection: Connection, city: str, change: RuleChange) -> None:
+    if change.action is None:
+        return
+    cursor = await connection.execute(query("model/raise_model_version"), {"city": city})
+    row = await cursor.fetchone()
+    if row is None:
+        raise ServiceError(
+            f"the database does not serve the city {city!r}; run `livetwin apply` with its folder"
+        )
+    await write_rules(connection, [change], row[0])
+
+
+def _difference(change: RuleChange) -> dict[str, Sequence[object]]:
+    before, after = change.before, change.rule
+    was = before.rule if before is not None and not before.deleted else None
+    difference: dict[str, Sequence[object]] = {
+        "version": [before.rule.version if before is not None else None, after.version],
+        "origin": [before.origin if before is not None else None, change.origin],
+    }
+    if not change.deleted:
+        difference["content"] = [None if was is None else was.content(), after.content()]
+    if change.changed_by is not None:
+        difference["by"] = [before.changed_by if before is not None else None, change.changed_by]
+    return difference
+
+
+def _check(id: str, before: RuleVersion | None, expected: int | None) -> None:
+    found = 0 if before is None or before.deleted else before.rule.version
+    if expected is not None and expected != found:
+        raise RuleConflictError(f"rule {id} has version {found or 'none'}, expected {expected or 'none'}")
+
+
+def _version(row: DictRow) -> RuleVersion:
+    try:
+        rule = decode_rule(row["content"])
+    except MessageError as error:
+        raise ServiceError(
+            f"version {row['version']} of rule {row['id']!r} cannot be read: {error}"
+        ) from error
+    return RuleVersion(
+        rule=msgspec.structs.replace(rule, version=row["version"]),
+        deleted=row["deleted"],
+        origin=row["origin"],
+        changed_by=row["changed_by"],
+        changed_at=from_datetime(row["changed_at"]),
+        folder_digest=row["folder_digest"],
+    )

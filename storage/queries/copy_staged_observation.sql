@@ -1,4 +1,0 @@
--- Stage observations; `storage.observation_rows` packs the rows in this order.
--- No index: an append.
-COPY staged_observation (phenomenon_time, received_time, value, datastream_id, flags)
-FROM STDIN (FORMAT BINARY);

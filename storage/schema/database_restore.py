@@ -1,0 +1,70 @@
+"""What a backup must know of a database, and what a restore does to one before and after it is filled."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import psycopg
+from psycopg import sql
+
+from storage.database import NOT_MIGRATED, Connection
+from storage.queries import query
+from storage.schema.timescale_edition import edition_of
+from twin.errors import TwinError
+
+
+class TransferError(TwinError):
+    """A database cannot be dumped, or not be restored into."""
+
+
+class Facts(NamedTuple):
+    """What a database is."""
+
+    migration: str  #: the last one that was applied
+    timescale: str  #: version of the extension
+    edition: str
+
+
+async def read_facts(connection: Connection) -> Facts:
+    """Return what a database is. Raises TransferError when it is not one of ours."""
+    try:
+        async with connection.transaction():
+            applied = await (await connection.execute(query("schema/list_migrations"))).fetchall()
+            row = await (await connection.execute(query("schema/read_timescale_version"))).fetchone()
+    except psycopg.errors.UndefinedTable as error:
+        raise TransferError(NOT_MIGRATED) from error
+    if row is None or not applied:
+        raise TransferError(NOT_MIGRATED)
+    return Facts(max(str(name) for name, _ in applied), str(row[0]), await edition_of(connection))
+
+
+async def prepare_restore(connection: Connection, facts: Facts) -> None:
+    """Make an empty database ready to be filled; the connection must be in autocommit.
+
+    Raises TransferError when it is not empty, or its server has not what the dump needs.
+    """
+    tables = await (await connection.execute(query("schema/count_tables"))).fetchone()
+    if tables is not None and tables[0]:
+        raise TransferError(
+            f"the database has {tables[0]} tables already: restore into a new one, and nothing is overwritten"
+        )
+    offered = await (await connection.execute(query("schema/list_timescale_versions"))).fetchall()
+    if (facts.timescale,) not in offered:
+        versions = ", ".join(str(version) for (version,) in offered) or "none"
+        raise TransferError(
+            f"the backup needs TimescaleDB {facts.timescale}, the server offers {versions}: install that"
+        )
+    statement = query("schema/create_timescale").decode()
+    await connection.execute(sql.SQL(statement).format(version=sql.Literal(facts.timescale)))
+    if facts.edition == "community" and await edition_of(connection) == "apache":
+        raise TransferError(
+            "the backup is of the Community edition of TimescaleDB and may hold columnar chunks, the server "
+            "runs the Apache edition: restore it on a server with timescaledb.license = timescale"
+        )
+    await connection.execute(query("schema/begin_restore"))
+
+
+async def finish_restore(connection: Connection) -> None:
+    """Let a database that was filled work again."""
+    await connection.execute(query("schema/end_restore"))
+    await connection.execute(query("schema/analyze_database"))

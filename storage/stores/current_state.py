@@ -1,0 +1,99 @@
+"""The stored state: what the stream and the live view start from."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from storage.database import Connection
+from storage.queries import query
+from storage.stores.log_positions import positions
+from twin.datastream_snapshot import LastGood
+from twin.instant import from_datetime
+from twin.model.observation import Observation
+from twin.wire.messages import Update, UpdateKind
+
+
+@dataclass(frozen=True, slots=True)
+class StoredState:
+    """The state of everything at one moment, and how far in the log that moment is."""
+
+    updates: list[Update]  #: one for each property of each entity
+    datastreams: list[Observation]  #: the newest of each datastream
+    revisions: dict[str, int]  #: entity → its last revision
+    positions: dict[tuple[str, int], int]  #: (topic, partition) → first offset that is not in it
+
+
+async def read_state(connection: Connection, log_id: str) -> StoredState:
+    """Return the stored state in one snapshot; `positions` are those in the log `log_id`, empty if it is new.
+
+    An update's `observation` is the newest datastream state among those that its value is combined from; a
+    derived value has none. Of households there are datastream states and revisions, but no updates. The
+    connection must not be in a transaction.
+    """
+    async with snapshot(connection):
+        return await state_in(connection, log_id)
+
+
+@asynccontextmanager
+async def snapshot(connection: Connection) -> AsyncIterator[None]:
+    """Make everything that is read within belong to one moment; no transaction may be open."""
+    async with connection.transaction():
+        await connection.execute(query("begin_snapshot"))
+        yield
+
+
+async def state_in(connection: Connection, log_id: str) -> StoredState:
+    """Return what `read_state` does, within a snapshot."""
+    datastreams = [
+        _observation(*row)
+        for row in await (await connection.execute(query("stores/state/list_datastream_states"))).fetchall()
+    ]
+    rows = await (await connection.execute(query("stores/state/list_property_states"))).fetchall()
+    told = await (await connection.execute(query("stores/state/list_entity_revisions"))).fetchall()
+    log_positions = await positions(connection, log_id)
+    by_id = {one.datastream: one for one in datastreams}
+    updates = [_update(by_id, row) for row in rows]
+    revisions: dict[str, int] = dict(told)
+    for update in updates:
+        revisions[update.entity] = max(update.revision, revisions.get(update.entity, 0))
+    return StoredState(updates, datastreams, revisions, log_positions)
+
+
+def _observation(
+    datastream: int, phenomenon_time: datetime, received_time: datetime, value: float, flags: int
+) -> Observation:
+    return Observation(datastream, from_datetime(phenomenon_time), from_datetime(received_time), value, flags)
+
+
+def _update(states: Mapping[int, Observation], row: tuple[Any, ...]) -> Update:
+    entity, property, revision, value, phenomenon_time, received_time, flags, datastreams, *others = row
+    kind, good_value, good_time, deviating, count = others
+    ids = tuple(datastreams)
+    measured, received = from_datetime(phenomenon_time), from_datetime(received_time)
+    newest = None
+    if kind != UpdateKind.INDICATOR:
+        newest = max(
+            (states[one] for one in ids if one in states),
+            key=lambda one: one[1:],
+            # Both tables are written together, so a contributor has a state; a restored backup may differ.
+            default=Observation(ids[0] if ids else 0, measured, received, value, flags),
+        )
+    return Update(
+        entity,
+        property,
+        revision,
+        value,
+        measured,
+        received,
+        flags,
+        ids,
+        newest,
+        UpdateKind(kind),
+        LastGood(good_value, from_datetime(good_time)) if good_time is not None else None,
+        tuple(deviating),
+        count,
+    )

@@ -1,0 +1,132 @@
+"""Questions about the ledger: what became of what was received, and whether the books balance."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from storage.database import Connection
+from storage.queries import query
+from storage.stores.ledger_counts import Counts
+from twin.instant import Instant, from_datetime, to_datetime
+
+# A week of minutes of ten feeds; the API asks for less at a time.
+ROWS_MAX = 100_000
+SESSIONS_MAX = 1_000
+HOLES_MAX = 100
+
+UNCONFIRMED_MAX = 10_000
+"""How far below the last number of a session a number may be missing without being lost.
+
+Ingest writes one batch at a time, at most `LIVETWIN_BATCH_MESSAGES_MAX` messages, and acknowledges it when
+all of it is on the log. Of the batch that a killed process was writing a part may be missing: it was never
+acknowledged, and the broker hands it over again, to the next session.
+"""
+
+
+class LedgerRow(NamedTuple):
+    """What became of what came in on one feed in one minute."""
+
+    feed: str  #: empty when no feed knows the topic
+    minute: Instant
+    counts: Counts
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Session:
+    """What was seen of the messages that one run of ingest numbered."""
+
+    session: str
+    first_received: Instant  #: to the minute
+    last_received: Instant  #: to the minute
+    first_sequence: int  #: 0 when nothing is missing at the beginning
+    last_sequence: int
+    messages: int  #: how many were seen, each once
+    lost: int  #: how many of those not seen cannot have been in the last batch that the session wrote
+    holes: tuple[tuple[int, int], ...]  #: half-open runs of numbers not seen, at most `HOLES_MAX`
+
+    @property
+    def missing(self) -> int:
+        """How many numbers up to the last one were not seen."""
+        return self.last_sequence + 1 - self.messages
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Balance:
+    """Both sides of every equation, over everything that was ever received, at one moment."""
+
+    counts: Counts
+    stored: int  #: rows of the table of observations
+    removed: int  #: rows that retention removed
+    missing: int  #: numbers of messages that were not seen, of all sessions
+    lost: int  #: of these, those that were acknowledged and yet are not here
+
+    @property
+    def balances(self) -> bool:
+        """Whether every message and every observation is accounted for."""
+        return self.counts.balances and self.counts.new == self.stored + self.removed and self.lost == 0
+
+
+async def ledger(
+    connection: Connection, start: Instant, end: Instant, feed: str | None = None, limit: int = ROWS_MAX
+) -> list[LedgerRow]:
+    """Return the rows with start ≤ minute < end, oldest first, at most `limit` (≤ `ROWS_MAX`)."""
+    cursor = await connection.execute(
+        query("stores/ledger/list_ledger"),
+        {
+            "start": to_datetime(start),
+            "end": to_datetime(end),
+            "feed": feed,
+            "limit": max(0, min(limit, ROWS_MAX)),
+        },
+    )
+    return [
+        LedgerRow(name, from_datetime(minute), Counts(*counts))
+        for name, minute, *counts in await cursor.fetchall()
+    ]
+
+
+async def sessions(connection: Connection, limit: int = SESSIONS_MAX) -> list[Session]:
+    """Return at most `limit` (≤ `SESSIONS_MAX`) runs of ingest, the one that was heard last first."""
+    parameters = {
+        "limit": max(0, min(limit, SESSIONS_MAX)),
+        "holes": HOLES_MAX,
+        "unconfirmed": UNCONFIRMED_MAX,
+    }
+    cursor = await connection.execute(query("stores/ledger/list_sessions"), parameters)
+    return [
+        Session(
+            session=name,
+            first_received=from_datetime(begun),
+            last_received=from_datetime(heard),
+            first_sequence=first,
+            last_sequence=last,
+            messages=seen,
+            lost=lost,
+            holes=tuple(zip(starts, stops, strict=True)),
+        )
+        for name, begun, heard, first, last, seen, lost, starts, stops in await cursor.fetchall()
+    ]
+
+
+async def balance(connection: Connection) -> Balance:
+    """Return both sides of every equation; the connection must not be in a transaction.
+
+    It counts the table of observations: a second for some ten million rows.
+    """
+    async with connection.transaction():
+        await connection.execute(query("begin_snapshot"))
+        row = await (await connection.execute(query("stores/ledger/sum_ledger"))).fetchone()
+        cursor = await connection.execute(
+            query("stores/ledger/sum_sessions"), {"unconfirmed": UNCONFIRMED_MAX}
+        )
+        holes = await cursor.fetchone()
+    assert row is not None and holes is not None  # noqa: S101, PT018 - aggregates without GROUP BY
+    *counts, stored, removed = row
+    return Balance(
+        counts=Counts(*counts),
+        stored=stored,
+        removed=removed or 0,
+        missing=holes[0],
+        lost=holes[1],
+    )

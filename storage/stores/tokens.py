@@ -1,0 +1,112 @@
+"""API keys in the database: made, revoked, listed and found. A key is not stored, only its hash."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import datetime
+from typing import NamedTuple
+
+import psycopg
+
+from storage.database import NOT_MIGRATED, Connection
+from storage.queries import query
+from twin.errors import ServiceError, TwinError
+from twin.instant import Instant, from_datetime
+from twin.model.role import GRANTABLE, Role
+
+# Says what it is where it turns up in a log or a repository by mistake.
+PREFIX = "livetwin_"
+TOKEN_BYTES = 32
+NAME_LENGTH_MAX = 100
+
+
+class TokenError(TwinError):
+    """An API key cannot be made or revoked as it was asked."""
+
+
+class Token(NamedTuple):
+    """An API key as the list shows it."""
+
+    name: str
+    role: Role
+    created: Instant
+    revoked: Instant | None  #: None while it is live
+
+
+def digest(token: str) -> bytes:
+    """Return the hash by which a key is known, 32 bytes."""
+    return hashlib.sha256(token.encode()).digest()
+
+
+async def create_token(connection: Connection, name: str, role: Role) -> str:
+    """Make a key and return it: nobody can read it again.
+
+    Raises TokenError when the name is taken or unfit, or when there is no such role to give.
+    """
+    if not name.isprintable() or not name.strip() or len(name) > NAME_LENGTH_MAX:
+        raise TokenError(f"the name {name[:NAME_LENGTH_MAX]!r}: expected 1 to {NAME_LENGTH_MAX} characters")
+    if role not in GRANTABLE:
+        raise TokenError(f"the role {role!r} cannot be given; expected one of {', '.join(GRANTABLE)}")
+    token = PREFIX + secrets.token_urlsafe(TOKEN_BYTES)
+    async with _transaction(connection):
+        cursor = await connection.execute(
+            query("stores/tokens/insert_token"), {"name": name, "role": role, "token_sha256": digest(token)}
+        )
+        if await cursor.fetchone() is None:
+            raise TokenError(
+                f"there is a live key named {name!r}; choose another name, or revoke that one first: "
+                f"livetwin token revoke {name!r}"
+            )
+    return token
+
+
+async def revoke_token(connection: Connection, name: str) -> None:
+    """Revoke the live key of a name; raise TokenError when there is none."""
+    async with _transaction(connection):
+        cursor = await connection.execute(query("stores/tokens/revoke_token"), {"name": name})
+        if await cursor.fetchone() is None:
+            raise TokenError(f"there is no live key named {name!r}; `livetwin token list` shows them")
+
+
+async def tokens(connection: Connection) -> list[Token]:
+    """Return all keys, live and revoked, oldest first."""
+    async with _transaction(connection):
+        cursor = await connection.execute(query("stores/tokens/list_tokens"))
+        return [_token(*row) for row in await cursor.fetchall()]
+
+
+async def token_role(connection: Connection, token_sha256: bytes) -> Role | None:
+    """Return the role of a live key by its hash, or None when there is none."""
+    async with _transaction(connection):
+        cursor = await connection.execute(query("stores/tokens/find_token"), {"token_sha256": token_sha256})
+        row = await cursor.fetchone()
+    if row is None:
+        return None
+    role: Role = row[0]
+    return role
+
+
+async def token_name(connection: Connection, token_sha256: bytes) -> str | None:
+    """Return the name of a live key by its hash, or None when there is none."""
+    async with _transaction(connection):
+        cursor = await connection.execute(
+            query("stores/tokens/find_token_name"), {"token_sha256": token_sha256}
+        )
+        row = await cursor.fetchone()
+    return str(row[0]) if row is not None else None
+
+
+@asynccontextmanager
+async def _transaction(connection: Connection) -> AsyncIterator[None]:
+    try:
+        async with connection.transaction():
+            yield
+    except psycopg.errors.UndefinedTable as error:
+        raise ServiceError(NOT_MIGRATED) from error
+
+
+def _token(name: str, role: Role, created: datetime, revoked: datetime | None) -> Token:
+    return Token(name, role, from_datetime(created), from_datetime(revoked) if revoked is not None else None)

@@ -1,0 +1,205 @@
+"""Webhooks in the database: made, listed, removed and resumed; how far each is; and their dead letters."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Literal, NamedTuple, TypeAlias
+
+import psycopg
+from psycopg.types.json import Jsonb
+
+from storage.database import NOT_MIGRATED, Connection
+from storage.queries import query
+from twin.errors import ServiceError
+from twin.instant import Instant, from_datetime, to_datetime
+
+WEBHOOKS_MAX = 100
+DEAD_LETTERS_MAX = 1_000
+"""Of one webhook; the oldest give way."""
+
+Mode: TypeAlias = Literal["batch", "single"]
+State: TypeAlias = Literal["active", "disabled"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """How far a webhook is."""
+
+    cursor: str = ""  #: of the live stream; everything before is delivered or dead; empty: nothing is
+    state: State = "active"
+    reason: str = ""  #: why it is disabled
+    failures: int = 0  #: tries of what is due that failed
+    failing_since: Instant | None = None
+    last_error: str = ""
+    delivered: Instant | None = None  #: when something was delivered last
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Webhook:
+    """Who is told what, and how far that is."""
+
+    id: str
+    url: str
+    filter: dict[str, Any]  #: as /v1/live is asked
+    mode: Mode
+    secret: bytes = field(repr=False)
+    created: Instant
+    created_by: str
+    edition: int = 1  #: one more with each resume: progress from before does not count
+    progress: Progress = Progress()
+
+
+class DeadLetter(NamedTuple):
+    """What could not be delivered."""
+
+    number: int
+    died: Instant
+    tries: int
+    error: str  #: of the last try
+    cursor: str  #: where a resume delivers it again
+    events: list[dict[str, Any]]  #: CloudEvents
+
+
+async def insert_webhook(connection: Connection, webhook: Webhook) -> bool:
+    """Store a webhook; return False when there are `WEBHOOKS_MAX` already."""
+    row = await _row(
+        connection,
+        query("stores/webhooks/insert_webhook"),
+        id=webhook.id,
+        url=webhook.url,
+        filter=Jsonb(webhook.filter),
+        mode=webhook.mode,
+        secret=webhook.secret,
+        created_at=to_datetime(webhook.created),
+        created_by=webhook.created_by,
+        cursor=webhook.progress.cursor,
+        webhooks_max=WEBHOOKS_MAX,
+    )
+    return row is not None
+
+
+async def webhooks(connection: Connection) -> list[Webhook]:
+    """Return all webhooks, oldest first."""
+    async with _transaction(connection):
+        cursor = await connection.execute(query("stores/webhooks/list_webhooks"), {"id": None})
+        return [_webhook(*row) for row in await cursor.fetchall()]
+
+
+async def webhook(connection: Connection, id: str) -> Webhook | None:
+    """Return a webhook, or None when there is none."""
+    row = await _row(connection, query("stores/webhooks/list_webhooks"), id=id)
+    return _webhook(*row) if row is not None else None
+
+
+async def delete_webhook(connection: Connection, id: str) -> bool:
+    """Remove a webhook with its dead letters; return whether there was one."""
+    return await _row(connection, query("stores/webhooks/delete_webhook"), id=id) is not None
+
+
+async def resume_webhook(connection: Connection, id: str, cursor: str | None) -> bool:
+    """Make a webhook go on, from `cursor` where there is one; return whether there is such a webhook."""
+    return await _row(connection, query("stores/webhooks/resume_webhook"), id=id, cursor=cursor) is not None
+
+
+async def advance_webhooks(connection: Connection, moved: Sequence[tuple[str, int, Progress]]) -> None:
+    """Store how far webhooks are, by id and edition; one that was resumed meanwhile is left alone."""
+    async with _transaction(connection), connection.cursor() as cursor:
+        await cursor.executemany(
+            query("stores/webhooks/advance_webhook"),
+            [
+                {
+                    "id": id,
+                    "edition": edition,
+                    "state": one.state,
+                    "reason": one.reason,
+                    "cursor": one.cursor,
+                    "failures": one.failures,
+                    "failing_since": _datetime(one.failing_since),
+                    "last_error": one.last_error,
+                    "delivered_at": _datetime(one.delivered),
+                }
+                for id, edition, one in moved
+            ],
+        )
+
+
+async def bury(connection: Connection, id: str, letter: DeadLetter) -> None:
+    """Keep what could not be delivered; its `number` is the database's to give."""
+    async with _transaction(connection):
+        await connection.execute(
+            query("stores/webhooks/insert_dead_letter"),
+            {
+                "id": id,
+                "died_at": to_datetime(letter.died),
+                "tries": letter.tries,
+                "error": letter.error,
+                "cursor": letter.cursor,
+                "events": Jsonb(letter.events),
+            },
+        )
+        await connection.execute(
+            query("stores/webhooks/delete_dead_letters"), {"id": id, "kept": DEAD_LETTERS_MAX}
+        )
+
+
+async def dead_letters(
+    connection: Connection, id: str, *, before: int | None, limit: int
+) -> list[DeadLetter]:
+    """Return at most `limit` dead letters of a webhook, newest first, from behind the number `before`."""
+    async with _transaction(connection):
+        cursor = await connection.execute(
+            query("stores/webhooks/list_dead_letters"), {"id": id, "before": before, "limit": limit}
+        )
+        return [
+            DeadLetter(number, from_datetime(died), *others)
+            for number, died, *others in await cursor.fetchall()
+        ]
+
+
+async def _row(connection: Connection, statement: bytes, **values: Any) -> tuple[Any, ...] | None:
+    async with _transaction(connection):
+        cursor = await connection.execute(statement, values)
+        return await cursor.fetchone()
+
+
+@asynccontextmanager
+async def _transaction(connection: Connection) -> AsyncIterator[None]:
+    try:
+        async with connection.transaction():
+            yield
+    except psycopg.errors.UndefinedTable as error:
+        raise ServiceError(NOT_MIGRATED) from error
+
+
+def _webhook(id: str, url: str, filter: dict[str, Any], mode: Mode, secret: bytes, *others: Any) -> Webhook:
+    created, created_by, state, reason, edition, cursor, failures, since, last_error, delivered = others
+    return Webhook(
+        id=id,
+        url=url,
+        filter=filter,
+        mode=mode,
+        secret=bytes(secret),
+        created=from_datetime(created),
+        created_by=created_by,
+        edition=edition,
+        progress=Progress(
+            cursor=cursor,
+            state=state,
+            reason=reason,
+            failures=failures,
+            failing_since=_instant(since),
+            last_error=last_error,
+            delivered=_instant(delivered),
+        ),
+    )
+
+
+def _instant(value: datetime | None) -> Instant | None:
+    return from_datetime(value) if value is not None else None
+
+
+def _datetime(value: Instant | None) -> datetime | None:
+    return to_datetime(value) if value is not None else None

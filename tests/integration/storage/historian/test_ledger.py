@@ -1,0 +1,209 @@
+"""The ledger accounts for every message and observation once, whatever is written, sent or stored twice."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import psycopg
+import pytest_asyncio
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+
+from runtime.kafka import topics
+from storage.database import connect
+from storage.historian.batch_writer import Archive
+from storage.historian.log_batch import LogBatch, LogRecord
+from storage.historian.metrics import HistorianMetrics
+from storage.stores.ledger import UNCONFIRMED_MAX, Balance, balance, ledger, sessions
+from storage.stores.ledger_counts import Counts
+from tests.integration.storage.historian_runs import (
+    START,
+    fetch,
+    historian,
+    produce,
+    quarantined,
+    series,
+    settings,
+    until,
+    until_stored,
+    with_headers,
+)
+from twin.instant import MINUTE
+from twin.model.observation import Observation
+from twin.wire.messages import QUARANTINE, QuarantinedMessage
+
+FIRST_MINUTE = START // MINUTE * MINUTE
+
+
+@pytest_asyncio.fixture
+async def archive(database: str) -> AsyncIterator[Archive]:
+    archive = Archive(database, HistorianMetrics())
+    yield archive
+    await archive.close()
+
+
+def observed(*records: bytes, offset: int = 0) -> LogBatch:
+    batch = LogBatch("log")
+    for number, value in enumerate(records):
+        batch.add(LogRecord(topics.OBSERVATIONS, 0, offset + number, 0, value))
+    return batch
+
+
+def refused(*messages: QuarantinedMessage) -> LogBatch:
+    batch = LogBatch("log")
+    for number, one in enumerate(messages):
+        batch.add(LogRecord(topics.QUARANTINE, 0, number, 0, QUARANTINE.encode(one)))
+    return batch
+
+
+async def balance_of(database: str) -> Balance:
+    async with await connect(database, role="test") as connection:
+        return await balance(connection)
+
+
+async def test_rows_are_by_feed_and_minute_of_reception(archive: Archive, database: str) -> None:
+    observations = [
+        Observation(1, n, START + n * MINUTE // 2, float(n)) for n in range(4)
+    ]  # two in each minute, or one in the first and the last
+    await archive.store(observed(with_headers(observations, "run", feed="ttn")))
+    await archive.store(refused(quarantined(4, feed="dsmr", received_time=START)))
+    async with await connect(database, role="test") as connection:
+        rows = await ledger(connection, FIRST_MINUTE, FIRST_MINUTE + 3 * MINUTE)
+        of_one = await ledger(connection, FIRST_MINUTE, FIRST_MINUTE + MINUTE, "dsmr")
+    assert all(row.counts.balances for row in rows)
+    assert sum(row.counts.new for row in rows if row.feed == "ttn") == 4
+    assert of_one == [("dsmr", FIRST_MINUTE, Counts(received=1, quarantined=1))]
+
+
+async def test_a_message_that_is_written_twice_was_received_once(archive: Archive, database: str) -> None:
+    record = with_headers(series(20), "run")
+    rest = with_headers(series(30)[20:], "run", 20)
+    await archive.store(observed(record, record))
+    await archive.store(observed(record, rest, offset=2))
+    found = await balance_of(database)
+    assert found.counts == Counts(received=30, accepted=30, observations=70, new=30, duplicate=40)
+    assert found.balances
+    assert found.stored == 30
+    async with await connect(database, role="test") as connection:
+        (session,) = await sessions(connection)
+    assert (session.first_sequence, session.last_sequence, session.messages) == (0, 29, 30)
+    assert session.holes == ()
+
+
+async def test_a_message_that_could_be_used_in_part_counts_by_its_header(
+    archive: Archive, database: str
+) -> None:
+    await archive.store(refused(quarantined(0, observations=1), quarantined(1)))
+    await archive.store(observed(with_headers(series(1), "run", 0)))
+    found = await balance_of(database)
+    assert found.counts == Counts(received=2, accepted=1, quarantined=1, observations=1, new=1)
+    assert found.missing == 0
+
+
+async def test_numbers_that_were_never_seen_are_told(archive: Archive, database: str) -> None:
+    count = UNCONFIRMED_MAX + 100
+    await archive.store(observed(with_headers(series(3), "run", 10)))
+    await archive.store(observed(with_headers(series(5)[3:], "run", count - 2)))
+    found = await balance_of(database)
+    assert found.missing == count - 5
+    assert found.lost == 97
+    assert not found.balances
+    async with await connect(database, role="test") as connection:
+        (session,) = await sessions(connection)
+    assert session.holes == ((0, 10), (13, count - 2))
+    assert (session.missing, session.lost) == (count - 5, 97)
+
+
+async def test_the_end_of_a_session_that_was_killed_is_not_lost(archive: Archive, database: str) -> None:
+    await archive.store(observed(with_headers(series(3), "run", 0)))
+    await archive.store(observed(with_headers(series(5)[3:], "run", 7)))
+    found = await balance_of(database)
+    assert (found.missing, found.lost) == (4, 0)
+    assert found.balances
+
+
+async def test_removing_rows_without_counting_them_does_not_balance(archive: Archive, database: str) -> None:
+    await archive.store(observed(with_headers(series(10), "run")))
+    async with await psycopg.AsyncConnection.connect(database) as connection:
+        await connection.execute("DELETE FROM observation WHERE datastream_id = 1")
+    assert not (await balance_of(database)).balances
+    async with await psycopg.AsyncConnection.connect(database) as connection:
+        await connection.execute("UPDATE ledger_removed SET observations = observations + 2")
+    found = await balance_of(database)
+    assert (found.stored, found.removed) == (8, 2)
+    assert found.balances
+
+
+@asynccontextmanager
+async def deaf_to_a_commit(database: str) -> AsyncIterator[tuple[str, list[bytes]]]:
+    """A way to the database that breaks once, after a commit was done and before its answer arrives."""
+    place = conninfo_to_dict(database)
+    broken: list[bytes] = []
+
+    async def carry(client: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        server, to_server = await asyncio.open_connection(str(place["host"]), int(str(place["port"])))
+
+        async def back() -> None:
+            while data := await server.read(65_536):
+                if committing.is_set() and not broken:
+                    broken.append(data)
+                    break
+                writer.write(data)
+            writer.close()
+
+        committing = asyncio.Event()
+        answers = asyncio.create_task(back())
+        while data := await client.read(65_536):
+            # A batch ends with its positions. The commits before it made the staging tables.
+            if b"log_position" in data:
+                batch_is_written.set()
+            if b"COMMIT" in data and batch_is_written.is_set():
+                committing.set()
+            to_server.write(data)
+        to_server.close()
+        await answers
+
+    batch_is_written = asyncio.Event()
+    async with await asyncio.start_server(carry, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        yield make_conninfo(database, host="127.0.0.1", port=port, sslmode="disable"), broken
+
+
+async def test_a_commit_that_nobody_heard_of_is_not_counted_again(database: str) -> None:
+    async with deaf_to_a_commit(database) as (way, broken):
+        archive = Archive(way, HistorianMetrics())
+        try:
+            await archive.store(observed(with_headers(series(10), "run")))
+        finally:
+            await archive.close()
+    assert broken
+    found = await balance_of(database)
+    assert found.counts == Counts(received=10, accepted=10, observations=10, new=10)
+
+
+async def test_a_crash_of_the_historian_changes_no_count(kafka: str, database: str) -> None:
+    observations = series(6_000)
+    records = [with_headers(observations[n : n + 2], "run", n) for n in range(0, 6_000, 2)]
+    await produce(kafka, topics.OBSERVATIONS, records)
+    await produce(kafka, topics.QUARANTINE, [QUARANTINE.encode(quarantined(6_000 + n)) for n in range(20)])
+    # Small batches and pauses, so that a crash falls between transactions and inside of them.
+    options = settings(kafka, database, historian_rows_max=50, historian_pause_ms=40)
+    stored = 0
+
+    async def has_progressed() -> bool:
+        return len(await fetch(database, "SELECT 1 FROM observation")) > stored
+
+    for _ in range(3):
+        async with historian(options):
+            await until(has_progressed)
+        stored = len(await fetch(database, "SELECT 1 FROM observation"))
+        assert stored < len(observations), "the crash came too late to interrupt anything"
+    async with historian(options):
+        await until_stored(kafka, database)
+    found = await balance_of(database)
+    assert found.counts == Counts(
+        received=6_020, accepted=6_000, quarantined=20, observations=6_000, new=6_000
+    )
+    assert found.missing == 0
+    assert found.balances

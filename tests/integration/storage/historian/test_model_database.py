@@ -1,0 +1,122 @@
+"""The database in memory that simulations use does what the real one does: with the log of a run."""
+
+from __future__ import annotations
+
+import pytest
+
+from storage.database import connect
+from storage.historian.batch_writer import Archive
+from storage.historian.log_batch import LogBatch, LogRecord
+from storage.historian.metrics import HistorianMetrics
+from storage.maintenance.repair import prepare, repair
+from storage.model.model_store import apply, load
+from storage.stores.ledger import balance
+from storage.stores.log_positions import TOLD
+from tests.integration.storage.historian_runs import fetch, stored_observations
+from tests.simulation.model_database import ModelDatabase
+from tests.simulation.model_repair import work_off
+from tests.simulation.scenario import Scenario
+from tests.simulation.simulated_city import STORED_TOPICS, SimulatedCity
+from tests.simulation.simulated_log import SimulatedLog
+from twin.instant import HOUR, MINUTE, from_datetime
+from twin.model.city_model import CityModel, CityPlan
+
+TABLES = {MINUTE: "aggregate_minute", 10 * MINUTE: "aggregate_ten_minutes", HOUR: "aggregate_hour"}
+
+
+def plan_of(model: CityModel) -> CityPlan:
+    """Return the plan that makes a fresh database hold a model."""
+    return CityPlan(
+        city=model.city,
+        entities=tuple(model.entities.values()),
+        sensors=tuple(model.sensors.values()),
+        datastreams=tuple(one for _, one in sorted(model.datastreams.items())),
+        calibrations=model.calibrations,
+    )
+
+
+# Seed 11 has replays after crashes that tell of much earlier observations.
+@pytest.mark.parametrize("seed", [0, 11])
+async def test_the_same_log_makes_the_same_tables_and_repairs(database: str, seed: int) -> None:
+    scenario = Scenario(seed=seed, new_model=False, log_loss=False)
+    city = SimulatedCity(scenario)
+    async with await connect(database, role="test") as connection:
+        await apply(connection, plan_of(city.model))
+        stored = await load(connection, "town")
+        numbers = {(one.sensor, one.property): one.id for one in stored.datastreams.values()}
+        renumbered = {(one.sensor, one.property): one.id for one in city.model.datastreams.values()}
+        assert numbers == renumbered
+        city.run()
+        modelled = ModelDatabase()
+        archive = Archive(database, HistorianMetrics())
+        try:
+            await store(database, city.logs[-1], archive, modelled)
+        finally:
+            await archive.close()
+        await same_tables(database, modelled)
+        await prepare(connection)
+        while await repair(connection, stored.properties):
+            pass
+        while work_off(modelled, city.model):
+            pass
+        await same_tables(database, modelled)
+        ledger = (await balance(connection)).counts
+    assert (ledger.received, ledger.accepted, ledger.quarantined) == (
+        modelled.ledger.received,
+        modelled.ledger.accepted,
+        modelled.ledger.quarantined,
+    )
+    assert ledger.values[3:7] == modelled.ledger.values[3:7]
+
+
+async def store(database: str, log: SimulatedLog, archive: Archive, modelled: ModelDatabase) -> None:
+    """Store the log in both, each partition in transactions of its own."""
+    for topic, partition in log.places():
+        if topic not in STORED_TOPICS:
+            continue
+        for begin in range(0, log.end(topic, partition), 7):
+            batch = LogBatch(log.identity)
+            for offset in range(begin, min(begin + 7, log.end(topic, partition))):
+                batch.add(LogRecord(topic, partition, offset, 0, log.read(topic, partition, offset)))
+            await archive.store(batch)
+            modelled.store(log, topic, partition, 7)
+            # A replay tells of earlier observations again: what the stored windows reach does not go back.
+            assert await reached(database) == modelled.derived_to
+
+
+async def reached(database: str) -> dict[tuple[str, int], int]:
+    """Return how far in `observations` the stored windows reach, by log and partition."""
+    async with await connect(database, role="test") as connection:
+        rows = await connection.execute(
+            "SELECT log_id, partition, next_offset - 1 FROM log_position WHERE topic = %s", (TOLD,)
+        )
+        return {(log, partition): offset for log, partition, offset in await rows.fetchall()}
+
+
+async def same_tables(database: str, modelled: ModelDatabase) -> None:
+    """Compare every table that the model has."""
+    assert await stored_observations(database) == sorted(modelled.observations.values())
+    for size, table in TABLES.items():
+        rows = await fetch(
+            database,
+            "SELECT datastream_id, start, revision, count, suspect, flags, minimum, maximum, mean, sum, "
+            f"first, last FROM {table}",
+        )
+        expected = {
+            (one.datastream, one.start): (
+                *(one.revision, one.count, one.suspect, one.flags, one.minimum, one.maximum, one.mean),
+                *(one.total, one.first, one.last),
+            )
+            for one in modelled.aggregates.values()
+            if one.size == size
+        }
+        assert {(row[0], from_datetime(row[1])): row[2:] for row in rows} == expected  # type: ignore[arg-type]
+    rows = await fetch(database, "SELECT datastream_id, phenomenon_time, flags, revision FROM assessment")
+    judged = {(row[0], from_datetime(row[1])): row[2:] for row in rows}  # type: ignore[arg-type]
+    assert judged == {key: (one.flags, one.revision) for key, one in modelled.assessments.items()}
+    rows = await fetch(database, "SELECT entity_id, property, revision, value, flags FROM property_state")
+    states = {row[:2]: row[2:] for row in rows}
+    assert states == {key: (one.revision, one.value, one.flags) for key, one in modelled.updates.items()}
+    rows = await fetch(database, "SELECT datastream_id, start, log_offset FROM repair_request")
+    asked = {(row[0], from_datetime(row[1])): row[2] for row in rows}  # type: ignore[arg-type]
+    assert asked == {hour: one.log_offset for hour, (_, one) in modelled.repairs.items()}

@@ -1,0 +1,57 @@
+"""What is newer than all that is stored of a datastream is known without asking for each observation."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import numpy as np
+import pytest_asyncio
+
+from storage.database import Connection, connect
+from storage.historian.writers import newest_times
+from storage.historian.writers.newest_times import NewestTimes
+from tests.integration.storage.historian_runs import START
+from tests.integration.storage.stored_rows import store
+from twin.instant import DAY
+from twin.model.observation import Observation
+
+
+@pytest_asyncio.fixture
+async def connection(database: str) -> AsyncIterator[Connection]:
+    async with await connect(database, role="test") as connection:
+        yield connection
+
+
+async def newer(times: NewestTimes, connection: Connection, *keys: tuple[int, int]) -> list[bool]:
+    datastreams, measured = (np.array(one, np.int64) for one in zip(*keys, strict=True))
+    await times.learn(connection, datastreams, measured)
+    return times.are_newer(datastreams, measured).tolist()
+
+
+async def test_the_newest_of_each_datastream_is_looked_up_once(connection: Connection) -> None:
+    await store(connection, [Observation(1, START + day * DAY, START, 1.0) for day in range(4)])
+    await store(connection, [Observation(2, START, START, 1.0)])
+    times = NewestTimes()
+    last = START + 3 * DAY
+    keys = (1, START - 1), (1, last), (1, last + 1), (2, START), (2, START + 1), (5_000, START)
+    assert await newer(times, connection, *keys) == [False, False, True, False, True, True]
+    # Stored by somebody else: it is not seen until everything is forgotten.
+    await store(connection, [Observation(2, START + DAY, START, 1.0)])
+    assert await newer(times, connection, (2, START + 1)) == [True]
+    times.forget()
+    assert await newer(times, connection, (2, START + 1), (2, START + DAY + 1)) == [False, True]
+
+
+async def test_what_was_stored_here_is_not_newer_any_more(connection: Connection) -> None:
+    times = NewestTimes()
+    assert await newer(times, connection, (7, START), (7, START + 5), (8, START)) == [True, True, True]
+    times.rise(np.array([7, 7, 8]), np.array([START + 5, START, START]))
+    assert await newer(times, connection, (7, START + 5), (7, START + 6), (8, START)) == [False, True, False]
+
+
+async def test_a_datastream_beyond_the_bound_is_always_compared(connection: Connection) -> None:
+    times = NewestTimes()
+    beyond = newest_times.DATASTREAMS_MAX
+    assert await newer(times, connection, (beyond, START), (beyond - 1, START)) == [False, True]
+    times.rise(np.array([beyond]), np.array([START]))
+    assert await newer(times, connection, (beyond, START + 1)) == [False]

@@ -1,0 +1,195 @@
+"""Several historians divide the log, and whatever becomes of them each record is stored once."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+
+import psycopg
+import pytest
+from psycopg.conninfo import conninfo_to_dict
+
+from runtime.kafka import topics
+from storage.database import connect
+from storage.historian.batch_writer import Archive, OvertakenError
+from storage.historian.log_batch import LogBatch, LogRecord
+from storage.historian.metrics import HistorianMetrics
+from storage.historian.partition_assignment import Share, Shares
+from storage.queries import query
+from storage.stores.ledger import balance
+from tests.integration.storage.historian_runs import (
+    fetch,
+    historian,
+    produce,
+    quarantined,
+    series,
+    settings,
+    stored_observations,
+    until,
+    until_stored,
+    with_headers,
+)
+from tests.service_source import PostgresServer
+from tests.spare_databases import SpareDatabases
+from twin.wire.messages import QUARANTINE
+
+COUNT = 6_000
+RECORD = 2
+
+
+def observed(first: int, partition: int = 0) -> LogBatch:
+    """Return a batch of one record, a message with an observation at each of three offsets."""
+    batch = LogBatch("log")
+    for offset in range(first, first + 3):
+        value = with_headers([series(offset + 1)[offset]], "run", offset)
+        batch.add(LogRecord(topics.OBSERVATIONS, partition, offset, 0, value))
+    return batch
+
+
+async def test_of_two_that_store_the_same_records_one_does(database: str) -> None:
+    archives = [Archive(database, HistorianMetrics()) for _ in range(2)]
+    try:
+        for one in archives:
+            await one.positions("log")
+        first, second = archives
+        await first.store(observed(0))
+        with pytest.raises(OvertakenError):
+            await second.store(observed(0))
+        assert await second.positions("log") == {("observations", 0): 3}
+        await second.store(observed(3))
+        with pytest.raises(OvertakenError):
+            await first.store(observed(3))
+        for one in archives:
+            await one.positions("log")
+        # Of two that do it at one time the later one may find that all of it is there.
+        done = await asyncio.gather(*(one.store(observed(6)) for one in archives), return_exceptions=True)
+        assert set(map(type, done)) <= {type(None), OvertakenError}
+    finally:
+        for one in archives:
+            await one.close()
+    assert len(await stored_observations(database)) == 9
+    async with await connect(database, role="test") as connection:
+        found = await balance(connection)
+    assert (found.counts.received, found.counts.observations, found.balances) == (9, 9, True)
+
+
+@asynccontextmanager
+async def taking_part(database: str, city: str = "alkmaar") -> AsyncIterator[Shares]:
+    shares = Shares(database, city)
+    task = asyncio.create_task(shares.run())
+    try:
+        yield shares
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+
+
+async def test_whoever_takes_part_has_a_share_of_its_own_and_another_city_has_none(database: str) -> None:
+    async with AsyncExitStack() as stack:
+        others = await stack.enter_async_context(taking_part(database, "another"))
+        three = [await stack.enter_async_context(taking_part(database)) for _ in range(3)]
+
+        async def divided() -> bool:
+            return {await one.present() for one in three} == {Share(number, 3) for number in range(3)}
+
+        await until(divided)
+        async with taking_part(database) as late:
+            four = [*three, late]
+
+            async def divided_again() -> bool:
+                return {await one.present() for one in four} == {Share(number, 4) for number in range(4)}
+
+            await until(divided_again)
+        await until(divided)
+        assert await others.present() == Share(0, 1)
+
+
+async def test_one_that_says_nothing_for_long_takes_part_no_more(database: str) -> None:
+    """It hangs, or its host has vanished: its session stays, until the database ends it."""
+    async with await connect(database, role="test") as silent:
+        async with silent.transaction():
+            await silent.execute(query("historian/register_historian"), ("1s", "alkmaar"))
+        async with taking_part(database) as other:
+            seen = []
+
+            async def is_alone() -> bool:
+                seen.append(await other.present())
+                return seen[-1] == Share(0, 1)
+
+            await until(is_alone)
+        assert seen[0].of == 2
+        with suppress(psycopg.OperationalError):
+            await silent.rollback()
+
+
+async def swap(server: PostgresServer, one: str, other: str) -> None:
+    """Give each of two databases the other's name, while whoever uses them is thrown out and kept out."""
+    first, second = (conninfo_to_dict(dsn)["dbname"] for dsn in (one, other))
+    names = [str(first), str(second)]
+    async with await server.administer() as connection:
+        for name in names:
+            await connection.execute(f"ALTER DATABASE {name} WITH ALLOW_CONNECTIONS false")
+        ended = "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = ANY(%s)"
+        await (await connection.execute(ended, (names,))).fetchall()
+        for old, new in ((names[0], "swapped"), (names[1], names[0]), ("swapped", names[1])):
+            await connection.execute(f"ALTER DATABASE {old} RENAME TO {new}")
+        for name in names:
+            await connection.execute(f"ALTER DATABASE {name} WITH ALLOW_CONNECTIONS true")
+
+
+async def test_a_standby_that_lagged_behind_is_gone_on_with_from_where_it_is(
+    kafka: str, database: str, postgres: PostgresServer, spare_databases: SpareDatabases
+) -> None:
+    name = await asyncio.wrap_future(spare_databases.take())
+    standby = postgres.dsn(name)
+    observations = series(900)
+    records = [with_headers(observations[n : n + RECORD], "run", n) for n in range(0, 900, RECORD)]
+    options = settings(kafka, database, historian_rows_max=50)
+    try:
+        await produce(kafka, topics.OBSERVATIONS, records[:200])
+        async with historian(settings(kafka, standby)):
+            await until_stored(kafka, standby)
+        await produce(kafka, topics.OBSERVATIONS, records[200:400])
+        async with historian(options), historian(options):
+            await until_stored(kafka, database)
+            await swap(postgres, database, standby)
+            await produce(kafka, topics.OBSERVATIONS, records[400:])
+            await until_stored(kafka, database)
+    finally:
+        spare_databases.give_back(name)
+    assert await stored_observations(database) == sorted(observations)
+    async with await connect(database, role="test") as connection:
+        found = await balance(connection)
+    assert (found.counts.received, found.counts.new, found.missing, found.balances) == (900, 900, 0, True)
+
+
+async def test_nothing_is_lost_or_doubled_while_historians_come_and_go(kafka: str, database: str) -> None:
+    """One, two, three, two others, one; each goes as a crash would. More than partitions does no harm."""
+    observations = series(COUNT)
+    records = [with_headers(observations[n : n + RECORD], "run", n) for n in range(0, COUNT, RECORD)]
+    await produce(kafka, topics.OBSERVATIONS, records)
+    await produce(kafka, topics.QUARANTINE, [QUARANTINE.encode(quarantined(COUNT + n)) for n in range(20)])
+    # Small batches and pauses, so that historians come and go between transactions and inside of them.
+    options = settings(kafka, database, historian_rows_max=50, historian_pause_ms=30)
+    stored = 0
+
+    async def has_progressed() -> bool:
+        return len(await fetch(database, "SELECT 1 FROM observation")) > stored + 300
+
+    for together in (1, 2, 3, 2, 5):
+        async with AsyncExitStack() as stack:
+            for _ in range(together):
+                await stack.enter_async_context(historian(options))
+            await until(has_progressed)
+        stored = len(await fetch(database, "SELECT 1 FROM observation"))
+        assert stored < COUNT, "the historians were through before they had to divide anything"
+    async with historian(options), historian(options):
+        await until_stored(kafka, database)
+    assert await stored_observations(database) == sorted(observations)
+    async with await connect(database, role="test") as connection:
+        found = await balance(connection)
+    counts = found.counts
+    assert (counts.received, counts.accepted, counts.quarantined) == (COUNT + 20, COUNT, 20)
+    assert (counts.observations, counts.new, found.missing, found.balances) == (COUNT, COUNT, 0, True)

@@ -1,0 +1,76 @@
+"""What is read, and what else is asked, does not change an answer."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import AsyncIterator
+
+import pytest
+import pytest_asyncio
+
+from storage.database import Connection, connect
+from storage.history import buckets
+from storage.history.bucket_interval import BucketInterval
+from tests.integration.storage.long_past import (
+    AMSTERDAM,
+    BEGIN,
+    DAYS,
+    LEVEL,
+    WANTED,
+    Counting,
+    answers,
+    assert_equal,
+    keep,
+    make_past,
+)
+from twin.instant import DAY, MINUTE, to_datetime
+
+
+@pytest_asyncio.fixture
+async def connection(database: str) -> AsyncIterator[Connection]:
+    async with await connect(database, role="test") as connection:
+        yield connection
+
+
+async def test_short_aggregates_that_are_not_all_there_are_not_believed(
+    connection: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ids = await make_past(connection, random.Random(5), LEVEL)
+    span = BEGIN, BEGIN + DAYS * DAY
+    exact = await answers(connection, ids, "PT30M", span, LEVEL)
+    await keep(connection, ids, complete_to=BEGIN + 18 * DAY)
+    async with connection.transaction():
+        # As if the sensor had reported each half-hour for a day.
+        await connection.execute(
+            "DELETE FROM aggregate_ten_minutes WHERE datastream_id = %s AND start >= %s AND start < %s",
+            (ids[0], to_datetime(BEGIN + 3 * DAY), to_datetime(BEGIN + 4 * DAY)),
+        )
+    monkeypatch.setattr("storage.history.history_reader.query", counting := Counting())
+    assert_equal(await answers(connection, ids, "PT30M", span, LEVEL), exact)
+    assert "history/list_aggregate_buckets" not in counting.names
+
+
+async def test_the_answer_does_not_depend_on_what_else_is_asked(connection: Connection) -> None:
+    ids = await make_past(connection, random.Random(6), LEVEL)
+    span = BEGIN + 33 * MINUTE, BEGIN + DAYS * DAY
+    for complete_to in (BEGIN, BEGIN + 18 * DAY):
+        await keep(connection, ids, complete_to=complete_to)
+        together = await answers(connection, ids, "PT3H", span, LEVEL)
+        for name in WANTED:
+            alone = await buckets.buckets(
+                connection,
+                ids,
+                *span,
+                BucketInterval.parse("PT3H"),
+                [name],
+                AMSTERDAM,
+                fill="null",
+                rules=LEVEL,
+            )
+            for one, all_of_it in zip(alone, together, strict=True):
+                assert one.values[name] == pytest.approx(all_of_it.values[name])
+                assert (one.count, one.suspect, one.coverage) == (
+                    all_of_it.count,
+                    all_of_it.suspect,
+                    all_of_it.coverage,
+                )

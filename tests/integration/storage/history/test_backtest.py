@@ -1,0 +1,272 @@
+"""Back-tests over what the historian stored of a live run: the same rules, the same firings."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+
+from runtime.kafka import topics
+from storage.database import connect
+from storage.historian.batch_writer import Archive
+from storage.historian.log_batch import LogBatch, LogRecord
+from storage.historian.metrics import HistorianMetrics
+from storage.history.backtest import backtest
+from storage.history.bucket_interval import QueryError
+from tests.alarm_cities import alarm_city, high_water
+from tests.stage_run import StageRun
+from twin.alarms.rules.expression import Program
+from twin.alarms.rules.operand import Operand
+from twin.alarms.rules.rule import (
+    Deviation,
+    Expression,
+    Level,
+    Outage,
+    Rate,
+    Rule,
+    Selection,
+    Silence,
+    Text,
+    Threshold,
+    Times,
+    Worth,
+)
+from twin.alarms.rules.schedule import Interval, Schedule
+from twin.alarms.severity import Severity
+from twin.backtest.firing import Firing, firings_of
+from twin.instant import DAY, HOUR, MINUTE, SECOND, Instant, to_datetime
+from twin.model.calibration import Calibration
+from twin.model.city_model import CityModel
+from twin.model.observation import Observation
+from twin.quality.quality_flags import QualityFlag
+from twin.state.window import Aggregate
+from twin.wire.codec import VERSION
+from twin.wire.messages import AGGREGATES, OBSERVATIONS, AggregateBatch, ObservationBatch
+
+START: Instant = 1_767_571_200_000_000  # Monday 5 January 2026, 00:00 UTC
+MINUTES = 6 * 60
+END: Instant = START + MINUTES * MINUTE + HOUR // 2
+SILENT = range(200, 240)  # minutes through which the polder tells nothing
+
+
+def level(*levels: Level, **changes: object) -> Threshold:
+    known: dict[str, object] = {
+        "operand": Operand("water_level"),
+        "direction": "above",
+        "levels": levels,
+        "relative_to": "targetLevel",
+    }
+    return Threshold(**{**known, **changes})  # type: ignore[arg-type]
+
+
+def minor(raised: float, clear: float) -> Level:
+    return Level(Severity.MINOR, raised, clear)
+
+
+DRAINS = "water_level > -1.9 && drainsTo.water_level > -0.45"
+
+RULES = [
+    high_water(),
+    high_water(id="delayed", on_delay=3 * MINUTE, off_delay=4 * MINUTE),
+    high_water(id="low", condition=level(minor(-0.1, -0.08), direction="below")),
+    high_water(id="often", condition=level(minor(0.1, 0.05), times=Times(3, 5))),
+    high_water(
+        id="rising",
+        condition=level(minor(0.4, 0.2), relative_to="", transform=Rate(HOUR, 15 * MINUTE)),
+    ),
+    high_water(id="mean", condition=level(minor(0.05, 0.0), operand=Operand("water_level", "ten_minutes"))),
+    high_water(
+        id="peak",
+        condition=level(minor(0.1, 0.05), operand=Operand("water_level", "ten_minutes", "maximum")),
+        off_delay=10 * MINUTE,
+    ),
+    high_water(
+        id="poor", condition=level(minor(1.0, 0.0), relative_to="", transform=Worth()), on_delay=MINUTE
+    ),
+    high_water(id="any", quality="any"),
+    high_water(id="at-night", schedule=Schedule((Interval(tuple(range(7)), 2 * 60, 4 * 60),))),
+    high_water(
+        id="both",
+        condition=Expression(
+            source=DRAINS, operands=tuple(Program(DRAINS).operands), severity=Severity.MAJOR
+        ),
+        select=Selection(types=("Polder",)),
+        on_delay=2 * MINUTE,
+    ),
+    Rule(
+        id="silent",
+        version=1,
+        title=Text("Silent", "Stil"),
+        theme="water",
+        condition=Silence(severity=Severity.WARNING, intervals=5),
+    ),
+    Rule(
+        id="out",
+        version=1,
+        title=Text("Out", "Weg"),
+        theme="water",
+        condition=Outage(supply="feed", severity=Severity.MAJOR, reports_missed=1, sensors_min=1),
+    ),
+]
+MODEL = alarm_city(RULES)
+REST = {1: -0.45, 2: -1.92, 3: -0.47, 4: 20.0, 5: 40.0}
+"""What the sensors come back to, by datastream."""
+
+SEVERAL = [
+    high_water(id="combined", on_delay=2 * MINUTE),
+    high_water(
+        id="peak",
+        condition=level(minor(0.1, 0.05), operand=Operand("water_level", "ten_minutes", "maximum")),
+    ),
+    high_water(
+        id="deviation", condition=level(minor(0.08, 0.04), operand=Operand("level_deviation"), relative_to="")
+    ),
+    high_water(
+        id="area",
+        condition=level(minor(31.0, 29.0), operand=Operand("area_pm2_5", whose="area"), relative_to=""),
+        on_delay=3 * MINUTE,
+    ),
+]
+
+
+def crowded() -> CityModel:
+    """Return the town with a second gauge on the canal, calibrated on the way, and with air in an area."""
+    model = alarm_city(SEVERAL)
+    sensors, datastreams = dict(model.sensors), dict(model.datastreams)
+    for id, entity, property in ((3, "canal", "water_level"), (4, "canal", "pm2_5"), (5, "polder", "pm2_5")):
+        sensor = replace(model.sensors["gauge-canal"], id=f"s{id}", device=f"s{id}", entity=entity)
+        sensors[sensor.id] = sensor
+        datastreams[id] = replace(
+            model.datastreams[1], id=id, sensor=sensor.id, entity=entity, property=property
+        )
+    calibrations = (
+        Calibration(sensor="s3", property="water_level", start=START + 100 * MINUTE, gain=0.9, offset=-0.04),
+        Calibration(sensor="s3", property="water_level", start=START + 150 * MINUTE, offset=0.02),
+    )
+    return replace(model, sensors=sensors, datastreams=datastreams, calibrations=calibrations)
+
+
+def measured(model: CityModel) -> Iterator[list[Observation]]:
+    """Yield what sensors that wander tell each minute: some late, some bad, one silent for a while."""
+    dice = random.Random(7)
+    rest = {id: REST[id] for id in model.datastreams}
+    levels = rest.copy()
+    waiting: list[Observation] = []
+    for minute in range(MINUTES):
+        time = START + minute * MINUTE
+        now: list[Observation] = []
+        later: list[Observation] = []
+        for id, value in levels.items():
+            levels[id] = value + dice.gauss(0.02 * (rest[id] - value), 3.0 if id > 3 else 0.03)
+            flags = dice.choices((0, int(QualityFlag.ESTIMATED), int(QualityFlag.SPIKE)), (90, 5, 5))[0]
+            one = Observation(id, time, time + 5 * SECOND, round(levels[id], 3), flags)
+            if id in (2, 3) and minute in SILENT:
+                continue
+            (later if dice.random() < 0.1 else now).append(one)
+        yield now + [one._replace(received_time=time + 5 * SECOND) for one in waiting]
+        waiting = later
+
+
+def lived(model: CityModel) -> StageRun:
+    """Return the live run: every minute comes, and where it matters the clock ticks without a pause."""
+    run = StageRun(model)
+    for minute, found in enumerate(measured(model)):
+        now = START + minute * MINUTE + 5 * SECOND
+        if SILENT.start - 5 <= minute <= SILENT.stop or minute >= MINUTES - 5:
+            run.pass_time(now - 5 * SECOND, 5 * SECOND)
+        run.observe(*found, now=now)
+    run.pass_time(END, 5 * SECOND)
+    return run
+
+
+async def stored(run: StageRun, database: str) -> None:
+    """Store all that a run has told."""
+    batch = LogBatch("log-1")
+    for topic in (topics.OBSERVATIONS, topics.UPDATES, topics.AGGREGATES, topics.ALARMS):
+        for number in range(run.partitions):
+            for offset, value in enumerate(run.records[topic, number]):
+                batch.add(LogRecord(topic, number, offset, 0, value))
+    archive = Archive(database, HistorianMetrics())
+    try:
+        await archive.store(batch)
+    finally:
+        await archive.close()
+
+
+def told(firings: list[Firing]) -> list[tuple[str, Instant, Instant | None, str]]:
+    return sorted((one.alarm, one.raised, one.returned, one.severity.word) for one in firings)
+
+
+async def found_is_told(model: CityModel, database: str) -> None:
+    """Fail unless a back-test of every rule finds what the live run told."""
+    run = lived(model)
+    await stored(run, database)
+    rules = list(model.rules.values())
+    async with await connect(database, role="test") as connection:
+        found = await backtest(connection, rules, model, (START, END), Severity.WARNING)
+    live = firings_of(run.alarms)
+    for rule, findings in zip(rules, found, strict=True):
+        mine = [one for one in live if one.alarm.startswith(f"{rule.id}~")]
+        assert mine, f"{rule.id} tells nothing: the data are no test of it"
+        assert told(list(findings.firings)) == told(mine), rule.id
+        assert not findings.errors
+
+
+async def test_a_back_test_finds_what_the_live_run_told(database: str) -> None:
+    await found_is_told(MODEL, database)
+
+
+async def test_so_it_does_of_what_is_combined_calibrated_and_derived(database: str) -> None:
+    await found_is_told(crowded(), database)
+
+
+async def test_what_was_usual_is_known_from_the_weeks_before(database: str) -> None:
+    rule = high_water(
+        id="odd",
+        condition=level(minor(0.2, 0.1), relative_to="", transform=Deviation("absolute")),
+        select=Selection(entities=("canal",)),
+    )
+    model = alarm_city([rule])
+    aggregates = tuple(
+        Aggregate(1, HOUR, START - hours * HOUR, 1, 60, 0, 60.0, 0, -0.6, -0.4, -0.5, None, -0.5, -0.5, b"")
+        for hours in range(1, 4 * 7 * 24)
+    )
+    found = tuple(
+        Observation(1, START + minute * MINUTE, START + minute * MINUTE, -0.5 + 0.25 * (20 <= minute < 30))
+        for minute in range(60)
+    )
+    batch = LogBatch("log-1")
+    told_before = AggregateBatch(VERSION, START, 0, aggregates, (), ())
+    batch.add(LogRecord(topics.AGGREGATES, 0, 0, 0, AGGREGATES.encode(told_before)))
+    observed = ObservationBatch(VERSION, found, START)
+    batch.add(LogRecord(topics.OBSERVATIONS, 0, 0, 0, OBSERVATIONS.encode(observed)))
+    archive = Archive(database, HistorianMetrics())
+    await archive.store(batch)
+    await archive.close()
+    async with await connect(database, role="test") as connection:
+        (findings,) = await backtest(connection, [rule], model, (START, START + HOUR), Severity.WARNING)
+        assert told(list(findings.firings)) == [
+            ("odd~canal", START + 20 * MINUTE, START + 30 * MINUTE, "minor")
+        ]
+        # Of a time before which too few weeks are known, nothing is odd.
+        await connection.execute(
+            "DELETE FROM aggregate_hour WHERE start < %s", (to_datetime(START - 15 * DAY),)
+        )
+        (findings,) = await backtest(connection, [rule], model, (START, START + HOUR), Severity.WARNING)
+        assert findings.firings == ()
+
+
+async def test_too_much_history_is_refused_before_it_is_read(database: str) -> None:
+    model = crowded()
+    many = {id: replace(model.datastreams[1], id=id, interval=SECOND) for id in range(1, 40)}
+    async with await connect(database, role="test") as connection:
+        with pytest.raises(QueryError, match="at most 20,000,000 are looked at"):
+            await backtest(
+                connection,
+                [high_water()],
+                replace(model, datastreams=many),
+                (START - 30 * DAY, START),
+                Severity.WARNING,
+            )

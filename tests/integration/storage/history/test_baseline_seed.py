@@ -1,0 +1,92 @@
+"""What was usual before a log began, from stored hours."""
+
+from __future__ import annotations
+
+import pytest
+
+from runtime.kafka import topics
+from storage.database import connect
+from storage.historian.batch_writer import Archive
+from storage.historian.log_batch import LogBatch, LogRecord
+from storage.historian.metrics import HistorianMetrics
+from storage.history.baseline_seed import read_usual
+from tests.alarm_cities import alarm_city, high_water
+from twin.alarms.rules.operand import Operand, Series
+from twin.alarms.rules.rule import Deviation, Level, Selection, Threshold
+from twin.alarms.severity import Severity
+from twin.instant import DAY, HOUR, MINUTE, Instant
+from twin.model.observation import Observation
+from twin.state.window import Aggregate
+from twin.wire.codec import VERSION
+from twin.wire.messages import AGGREGATES, AggregateBatch
+
+START: Instant = 1_767_571_200_000_000  # Monday 5 January 2026, 00:00 UTC
+WEEKS = 8
+ODD = high_water(
+    id="odd",
+    condition=Threshold(
+        operand=Operand("water_level"),
+        direction="above",
+        levels=(Level(Severity.MINOR, 0.2, 0.1),),
+        transform=Deviation("absolute"),
+    ),
+    select=Selection(entities=("canal",)),
+)
+CANAL = Series("canal", "water_level", "instant", "value")
+
+
+def mean_of(hour: Instant) -> float:
+    """Return a mean that tells the week and the hour."""
+    return (hour - START) // (7 * DAY) + (hour % DAY // HOUR) / 100
+
+
+async def stored(database: str) -> None:
+    """Store the hours of both gauges in the weeks before."""
+    aggregates = tuple(
+        Aggregate(
+            id,
+            HOUR,
+            hour,
+            1,
+            60,
+            0,
+            60.0,
+            0,
+            -9.0,
+            9.0,
+            mean_of(hour),
+            None,
+            mean_of(hour),
+            mean_of(hour),
+            b"",
+        )
+        for id in (1, 2)
+        for hour in range(START - WEEKS * 7 * DAY, START, HOUR)
+    )
+    batch = LogBatch("log-1")
+    told = AggregateBatch(VERSION, START, 0, aggregates, (), ())
+    batch.add(LogRecord(topics.AGGREGATES, 0, 0, 0, AGGREGATES.encode(told)))
+    archive = Archive(database, HistorianMetrics())
+    await archive.store(batch)
+    await archive.close()
+
+
+async def test_of_what_rules_learn_the_last_six_weeks_are_known(database: str) -> None:
+    await stored(database)
+    # A device whose clock is a year ahead does not say how far time has come.
+    newest = [
+        Observation(1, START - MINUTE, START - MINUTE, -0.5, 0),
+        Observation(2, START + 365 * DAY, START - MINUTE, -0.5, 0),
+    ]
+    async with await connect(database, role="test") as connection:
+        found = await read_usual(connection, alarm_city([ODD]), newest)
+        assert found.keys() == {CANAL}
+        expected = found[CANAL].expected(START + 13 * HOUR, "Europe/Amsterdam")
+        assert expected is not None
+        assert expected.value == pytest.approx(-3.5 + 0.13)  # of weeks -6 to -1
+        assert found[CANAL].known == START // HOUR - 1
+        # What is learned from the log goes on behind that.
+        found[CANAL].add(START - MINUTE, 99.0, "Europe/Amsterdam")
+        assert found[CANAL].count == 0
+        assert await read_usual(connection, alarm_city([high_water()]), newest) == {}
+        assert await read_usual(connection, alarm_city([ODD]), []) == {}

@@ -1,0 +1,257 @@
+"""History is right: calibrated, judged, as it was known, with registers' increases and published values."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterable
+from dataclasses import replace
+
+import pytest
+import pytest_asyncio
+
+from storage.database import Connection, connect
+from storage.history import buckets
+from storage.history.bucket_interval import BucketInterval
+from storage.history.buckets import Aggregate, Bucket, ObservationCursor
+from storage.model.model_store import apply, load
+from tests.integration.storage.city_plan import plan
+from tests.integration.storage.stored_rows import assess, store
+from twin.instant import DAY, HOUR, MINUTE, SECOND, Instant, parse_instant, to_datetime
+from twin.model.observation import Observation
+from twin.model.observed_property import BUILT_IN
+from twin.quality.quality_flags import QualityFlag
+from twin.quality.quality_rules import GOOD
+
+AMSTERDAM = "Europe/Amsterdam"
+AUTUMN = parse_instant("2026-10-25T00:00:00+02:00")
+
+
+@pytest_asyncio.fixture
+async def connection(database: str) -> AsyncIterator[Connection]:
+    async with await connect(database, role="test") as connection:
+        yield connection
+
+
+def each(step: int, start: Instant, end: Instant, datastream: int, value: float) -> list[Observation]:
+    return [Observation(datastream, time, time + 1, value) for time in range(start, end, step)]
+
+
+async def ask(
+    connection: Connection,
+    interval: str,
+    start: Instant,
+    end: Instant,
+    *aggregates: Aggregate,
+    ids: Iterable[int],
+) -> list[Bucket]:
+    return await buckets.buckets(
+        connection, list(ids), start, end, BucketInterval.parse(interval), aggregates, AMSTERDAM
+    )
+
+
+# --- quality and calibration ---
+
+SPIKE, STUCK = int(QualityFlag.SPIKE), int(QualityFlag.STUCK)
+
+
+async def water(connection: Connection) -> int:
+    """Apply the little city, whose water level is known from the start of 2026; return its datastream."""
+    await apply(connection, plan())
+    model = await load(connection, "alkmaar")
+    async with connection.transaction():
+        await connection.execute("UPDATE datastream SET created_at = '2026-01-01Z'")
+    return next(one.id for one in model.datastreams.values() if one.property == "water_level")
+
+
+async def calibrate(
+    connection: Connection, start: Instant, gain: float, offset: float, **known: Instant
+) -> None:
+    async with connection.transaction():
+        await connection.execute(
+            'INSERT INTO calibration (sensor_id, property, start, gain, "offset", note, created_at, '
+            "retired_at) VALUES ('s1', 'water_level', %s, %s, %s, '', %s, %s)",
+            (
+                to_datetime(start),
+                gain,
+                offset,
+                to_datetime(known.get("created", AUTUMN - DAY)),
+                to_datetime(known["retired"]) if "retired" in known else None,
+            ),
+        )
+
+
+async def test_values_are_calibrated_by_what_is_in_force_at_their_time(connection: Connection) -> None:
+    id = await water(connection)
+    await store(connection, each(10 * MINUTE, AUTUMN, AUTUMN + HOUR, id, 2.0))
+    await calibrate(connection, AUTUMN - DAY, 1.0, 0.5)
+    await calibrate(connection, AUTUMN + 30 * MINUTE, 2.0, 0.0)
+    page = await buckets.observations(connection, [id], AUTUMN, AUTUMN + HOUR, 10)
+    assert [one.value for one in page] == [2.5, 2.5, 2.5, 4.0, 4.0, 4.0]
+    (bucket,) = await ask(connection, "PT1H", AUTUMN, AUTUMN + HOUR, "mean", "first", "last", ids=[id])
+    assert bucket.values == {"mean": 3.25, "first": 2.5, "last": 4.0}
+
+
+async def test_suspect_values_are_counted_beside_and_nowhere_else(connection: Connection) -> None:
+    id = await water(connection)
+    stored = each(10 * MINUTE, AUTUMN, AUTUMN + 2 * HOUR, id, 2.0)
+    stored[1] = stored[1]._replace(value=99.0)  # found by judgement
+    stored[2] = stored[2]._replace(value=88.0, flags=int(QualityFlag.MAINTENANCE))  # told by the device
+    await store(connection, stored)
+    await assess(connection, [(id, stored[1].phenomenon_time, SPIKE, 1)])
+    await assess(connection, [(id, one.phenomenon_time, STUCK, 1) for one in stored[6:]])
+    wanted: tuple[Aggregate, ...] = ("mean", "max", "sum", "count", "last", "p95")
+    first, second = await ask(connection, "PT1H", AUTUMN, AUTUMN + 2 * HOUR, *wanted, ids=[id])
+    assert first.values == {"mean": 2.0, "max": 2.0, "sum": 8.0, "count": 4.0, "last": 2.0, "p95": 2.0}
+    assert (first.count, first.suspect, first.flags) == (4, 2, SPIKE | QualityFlag.MAINTENANCE)
+    assert first.coverage == pytest.approx(4 / 6)
+    assert (second.count, second.suspect, second.coverage) == (0, 6, 0.0)
+    assert second.values == dict.fromkeys(wanted) | {"count": 0.0}
+    page = await buckets.observations(connection, [id], AUTUMN, AUTUMN + HOUR, 10)
+    assert [one.flags for one in page[:4]] == [0, SPIKE, int(QualityFlag.MAINTENANCE), 0]
+
+
+async def test_late_and_ahead_follow_from_the_two_times(connection: Connection) -> None:
+    id = await water(connection)  # every 10 minutes
+    rules = replace(GOOD, late_after=HOUR, skew_after=30 * SECOND)
+    lags = [0, 70 * MINUTE, 70 * MINUTE + 1, -30 * SECOND, -30 * SECOND - 1]
+    times = [AUTUMN + n * 10 * MINUTE for n in range(len(lags))]
+    await store(
+        connection, [Observation(id, time, time + lag, 1.0) for time, lag in zip(times, lags, strict=True)]
+    )
+    page = await buckets.observations(connection, [id], AUTUMN, AUTUMN + HOUR, 10, rules=rules)
+    late, ahead = int(QualityFlag.LATE), int(QualityFlag.CLOCK_SKEW)
+    assert [one.flags for one in page] == [0, 0, late, 0, ahead]
+    level = replace(BUILT_IN["water_level"], quality=rules)
+    (bucket,) = await buckets.buckets(
+        connection, [id], AUTUMN, AUTUMN + HOUR, BucketInterval.parse("PT1H"), ["count"], "UTC", rules=level
+    )
+    assert (bucket.count, bucket.flags) == (5, late | ahead)
+
+
+# --- as it was known ---
+
+
+async def test_history_can_be_asked_as_it_was_known(connection: Connection) -> None:
+    id = await water(connection)
+    first, second, third = AUTUMN + HOUR, AUTUMN + 2 * HOUR, AUTUMN + 3 * HOUR
+    other = AUTUMN + 10 * MINUTE
+    await store(connection, [Observation(id, AUTUMN, second, 5.0), Observation(id, other, first, 1.0)])
+    async with connection.transaction():
+        await connection.execute(
+            "INSERT INTO superseded_observation (datastream_id, phenomenon_time, received_time, "
+            "superseded_time, value, flags) VALUES (%s, %s, %s, %s, 3.0, 0), (%s, %s, %s, %s, 4.0, 0)",
+            (
+                id,
+                *map(to_datetime, (AUTUMN, first, second)),
+                id,
+                *map(to_datetime, (AUTUMN, first + 1, second)),
+            ),
+        )
+    await assess(connection, [(id, other, SPIKE, second)])
+    await calibrate(connection, AUTUMN - DAY, 1.0, 100.0, created=third)
+    asked: list[tuple[Instant | None, list[float], float | None]] = [
+        (first - 1, [], None),
+        (first, [3.0, 1.0], 2.0),
+        (first + 1, [4.0, 1.0], 2.5),
+        (second, [5.0, 1.0], 5.0),  # the correction is in, and the other one was judged
+        (third, [105.0, 101.0], 105.0),
+        (None, [105.0, 101.0], 105.0),
+    ]
+    for known_at, values, mean in asked:
+        page = await buckets.observations(connection, [id], AUTUMN, AUTUMN + HOUR, 10, known_at=known_at)
+        assert [one.value for one in page] == values
+        found = await buckets.buckets(
+            connection,
+            [id],
+            AUTUMN,
+            AUTUMN + HOUR,
+            BucketInterval.parse("PT1H"),
+            ["mean"],
+            "UTC",
+            fill="null",
+            known_at=known_at,
+        )
+        assert [one.values["mean"] for one in found] == [mean]
+    page = await buckets.observations(
+        connection, [id], AUTUMN, AUTUMN + HOUR, 10, ObservationCursor(AUTUMN, id), known_at=first
+    )
+    assert [one.value for one in page] == [1.0]
+
+
+async def test_a_calibration_that_was_retired_was_known_until_then(connection: Connection) -> None:
+    id = await water(connection)
+    await store(connection, [Observation(id, AUTUMN, AUTUMN, 1.0)])
+    await calibrate(connection, AUTUMN - DAY, 1.0, 10.0, created=AUTUMN, retired=AUTUMN + DAY)
+    for known_at, value in ((AUTUMN, 11.0), (AUTUMN + DAY - 1, 11.0), (AUTUMN + DAY, 1.0), (None, 1.0)):
+        (one,) = await buckets.observations(connection, [id], AUTUMN, AUTUMN + HOUR, 10, known_at=known_at)
+        assert one.value == value
+
+
+# --- registers ---
+
+
+async def test_the_sum_of_a_register_is_its_increase_over_resets_and_wraps(connection: Connection) -> None:
+    readings = [
+        (-10, 990.0),
+        (10, 995.0),
+        (30, 4.0),
+        (50, 9.0),
+        (70, 12.0),
+        (75, 500.0),
+        (80, 13.0),
+        (130, 1.0),
+    ]
+    await store(
+        connection,
+        [Observation(1, AUTUMN + at * MINUTE, AUTUMN + at * MINUTE, value) for at, value in readings],
+    )
+    await assess(connection, [(1, AUTUMN + 75 * MINUTE, SPIKE, 1)])
+    register = replace(BUILT_IN["energy_import"], name="revolutions", wraps_at=1000.0)
+    found = await buckets.buckets(
+        connection,
+        [1],
+        AUTUMN,
+        AUTUMN + 3 * HOUR,
+        BucketInterval.parse("PT1H"),
+        ["sum", "mean", "first", "last", "p50"],
+        "UTC",
+        combination="sum",
+        rules=register,
+    )
+    # 990 → 995 → wrap to 4 → 9; 12, then a spike that does not count, 13; then it starts again.
+    assert [one.values["sum"] for one in found] == [5.0 + 9.0 + 5.0, 3.0 + 1.0, 1.0]
+    assert [(one.values["first"], one.values["last"]) for one in found] == [
+        (995.0, 9.0),
+        (12.0, 13.0),
+        (1.0, 1.0),
+    ]
+    assert {one.values["mean"] for one in found} == {one.values["p50"] for one in found} == {None}
+
+
+# --- published values ---
+
+
+async def test_published_values_are_a_history_of_their_own(connection: Connection) -> None:
+    async with connection.transaction(), connection.cursor() as cursor:
+        await cursor.executemany(
+            "INSERT INTO entity_value (entity_id, name, phenomenon_time, value, flags, count, revision) "
+            "VALUES ('overdie', %s, %s, %s, %s, 12, 1)",
+            [("power_import", to_datetime(AUTUMN + (n + 1) * 10 * MINUTE), float(n), 0) for n in range(4)]
+            + [("power_import", to_datetime(AUTUMN + 50 * MINUTE), 1e6, SPIKE)]
+            + [("lki", to_datetime(AUTUMN), 3.0, 0)],
+        )
+    (bucket,) = await buckets.published_buckets(
+        connection,
+        "overdie",
+        "power_import",
+        AUTUMN,
+        AUTUMN + HOUR,
+        BucketInterval.parse("PT1H"),
+        buckets.AGGREGATES,
+        AMSTERDAM,
+        expected=10 * MINUTE,
+        at_end=True,
+    )
+    assert (bucket.count, bucket.suspect, bucket.coverage) == (4, 1, pytest.approx(4 / 6))
+    assert bucket.values["mean"] == 1.5
+    assert bucket.values["sum"] == 6.0
+    assert bucket.values["p50"] == 1.5

@@ -1,0 +1,128 @@
+"""Where values come from: the questions, and that they read the indexes that their files name."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest_asyncio
+
+from storage.database import Connection, connect
+from storage.historian.writers.quarantine_writer import write_quarantined
+from storage.historian.writers.update_writer import write_entity_values
+from storage.history.lineage import REACH, Origin, newest_origins, origins, published_value, published_values
+from storage.replay_state import ReplayState, replay_state
+from storage.stores.replay_outbox import request_replay
+from storage.stores.unassigned_devices import unassigned_devices
+from tests.integration.storage.historian_runs import quarantined
+from tests.integration.storage.stored_rows import assess, store
+from tests.integration.storage.test_query_indexes import (
+    BEGIN,
+    chunks,
+    fill_observations,
+    fill_quarantine,
+    indexes,
+    plan_of,
+)
+from twin.instant import DAY, HOUR, MINUTE, to_datetime
+from twin.model.observation import Observation
+from twin.quality.quality_flags import QualityFlag
+from twin.wire.messages import Update, UpdateKind
+
+SPIKE = int(QualityFlag.SPIKE)
+
+
+@pytest_asyncio.fixture
+async def connection(database: str) -> AsyncIterator[Connection]:
+    async with await connect(database, role="test") as connection:
+        yield connection
+
+
+async def test_observations_come_as_they_were_sent_with_what_judgement_found(connection: Connection) -> None:
+    found = [
+        Observation(id, BEGIN + n * HOUR, BEGIN + n * HOUR, float(n), 2 * id)
+        for n in range(5)
+        for id in (1, 2)
+    ]
+    await store(connection, found)
+    await assess(connection, [(1, BEGIN + 2 * HOUR, SPIKE, BEGIN)])
+    assert await origins(connection, [1], BEGIN + HOUR, BEGIN + 3 * HOUR, 10) == [
+        Origin(1, BEGIN + HOUR, BEGIN + HOUR, 1.0, 2),
+        Origin(1, BEGIN + 2 * HOUR, BEGIN + 2 * HOUR, 2.0, 2 | SPIKE),
+    ]
+    assert len(await origins(connection, [1, 2], BEGIN, BEGIN + DAY, 3)) == 3
+    newest = await newest_origins(connection, {1: BEGIN + 2 * HOUR + MINUTE, 2: BEGIN + DAY, 3: BEGIN})
+    assert [(one.datastream, one.value, one.flags) for one in newest] == [(1, 2.0, 2 | SPIKE), (2, 4.0, 4)]
+    assert await newest_origins(connection, {1: BEGIN + REACH + DAY}) == []
+    assert await newest_origins(connection, {}) == []
+
+
+async def test_published_values_are_found_by_time(connection: Connection) -> None:
+    told = [
+        Update(
+            *("e", "lki", n + 1, float(n), BEGIN + n * HOUR, BEGIN, 0, (), None),
+            UpdateKind.INDICATOR,
+            count=n,
+        )
+        for n in range(5)
+    ]
+    async with connection.transaction():
+        await write_entity_values(connection, told)
+    found = await published_value(connection, "e", "lki", BEGIN + 90 * MINUTE)
+    assert found is not None
+    assert (found.value, found.count, found.revision) == (1.0, 1, 2)
+    assert await published_value(connection, "e", "lki", BEGIN - 1) is None
+    assert await published_value(connection, "e", "eaqi", BEGIN + DAY) is None
+    page = await published_values(connection, "e", "lki", BEGIN, BEGIN + 4 * HOUR, 2)
+    rest = await published_values(
+        connection, "e", "lki", BEGIN, BEGIN + 4 * HOUR, 9, page[-1].phenomenon_time
+    )
+    assert [one.value for one in page + rest] == [0.0, 1.0, 2.0, 3.0]
+
+
+async def test_devices_without_a_sensor_are_told_by_what_they_sent(connection: Connection) -> None:
+    async with connection.transaction():
+        await write_quarantined(
+            connection,
+            [
+                *(quarantined(n, device="a", received_time=BEGIN + n) for n in range(5)),
+                quarantined(5, device="b", received_time=BEGIN + 9),
+                quarantined(6, device="c", reason="malformed"),
+                quarantined(7, device=""),
+            ],
+        )
+    later, first = await unassigned_devices(connection)
+    assert (later.device, later.count) == ("b", 1)
+    assert (first.feed, first.device, first.count) == ("ttn", "a", 5)
+    assert (first.first_received, first.last_received) == (BEGIN, BEGIN + 4)
+    assert [one.received_time - BEGIN for one in first.newest] == [4, 3, 2]
+    assert first.newest[0].payload == b"payload"
+
+
+async def test_the_state_of_a_replay_follows_its_request(connection: Connection) -> None:
+    async with connection.transaction():
+        await write_quarantined(connection, [quarantined(1)])
+    assert await replay_state(connection, "id1") == ReplayState(True, False, False)
+    async with connection.transaction():
+        await request_replay(connection, ids=["id1"])
+    assert await replay_state(connection, "id1") == ReplayState(True, True, False)
+    assert await replay_state(connection, "id2") is None
+
+
+async def test_origins_are_read_from_the_chunks_and_the_index_of_their_range(connection: Connection) -> None:
+    await fill_observations(connection)
+    begin, end = to_datetime(BEGIN + 3 * DAY), to_datetime(BEGIN + 4 * DAY)
+    limits: dict[str, object] = {"datastreams": [3], "limit": 50, "start": begin, "end": end}
+    nodes = await plan_of(connection, "history/lineage/list_raw_observations", limits)
+    assert len(chunks(nodes)) <= 2
+    assert all("observation_key" in name for name in indexes(nodes) if "assessment" not in name)
+    reach: dict[str, object] = {"datastreams": [3], "times": [end], "floor": begin, "ceiling": end}
+    nodes = await plan_of(connection, "history/lineage/list_newest_raw_observations", reach)
+    assert len(chunks(nodes)) <= 2
+    assert any("observation_key" in name for name in indexes(nodes))
+
+
+async def test_unassigned_devices_are_read_by_reason_and_device(connection: Connection) -> None:
+    await fill_quarantine(connection)
+    wanted: dict[str, object] = {"reason": "reason1", "limit": 10, "payloads": 3}
+    nodes = await plan_of(connection, "stores/quarantine/list_unassigned_devices", wanted)
+    assert "quarantine_newest_of_device" in indexes(nodes)

@@ -1,0 +1,89 @@
+"""An observation leads back to the message that it was in, and to its payload while that is kept."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import psycopg
+import pytest_asyncio
+
+from runtime.kafka import topics
+from storage.database import Connection, connect
+from storage.historian.batch_writer import Archive
+from storage.historian.log_batch import LogBatch, LogRecord
+from storage.historian.metrics import HistorianMetrics
+from storage.message_store import find_message
+from tests.integration.storage.historian_runs import START, fetch, payload_of, with_headers
+from twin.instant import DAY, SECOND
+from twin.model.observation import Observation
+
+PARTITION = 3
+
+
+@pytest_asyncio.fixture
+async def connection(database: str) -> AsyncIterator[Connection]:
+    async with await connect(database, role="test") as connection:
+        yield connection
+
+
+async def store(database: str, *records: bytes) -> None:
+    archive = Archive(database, HistorianMetrics())
+    batch = LogBatch("log")
+    for offset, value in enumerate(records):
+        batch.add(LogRecord(topics.OBSERVATIONS, PARTITION, offset, 0, value))
+    try:
+        await archive.positions(batch.log_id)
+        await archive.store(batch)
+    finally:
+        await archive.close()
+
+
+def received(second: int, datastream: int) -> Observation:
+    return Observation(datastream, START - DAY, START + second * SECOND, float(second))
+
+
+async def test_the_message_of_an_observation_is_found_among_many(
+    database: str, connection: Connection
+) -> None:
+    # Several are received at one time; they differ in their datastreams.
+    records = [[received(10 * record + n // 2, n + 1) for n in range(20)] for record in range(3)]
+    await store(database, *(with_headers(one, "run", 20 * n) for n, one in enumerate(records)))
+    for number, record in enumerate(records):
+        for place, one in enumerate(record):
+            found = await find_message(connection, PARTITION, one.datastream, one.received_time)
+            assert found is not None
+            assert found.header.sequence == 20 * number + place
+            assert found.payload == payload_of(one)
+            assert (found.session, found.log_id, found.log_offset) == ("run", "log", number)
+    assert await find_message(connection, PARTITION, 99, START) is None
+    assert await find_message(connection, 0, 1, START) is None
+    assert await find_message(connection, PARTITION, 1, START - 1) is None
+
+
+async def test_messages_that_are_replayed_after_days_are_found(database: str, connection: Connection) -> None:
+    observations = [received(n * 86_400, 1) for n in range(5)]
+    await store(database, with_headers(observations, "run", -1))
+    for one in observations:
+        found = await find_message(connection, PARTITION, 1, one.received_time)
+        assert found is not None
+        assert found.payload == payload_of(one)
+    assert len(await fetch(database, "SELECT 1 FROM message_batch")) == 5
+
+
+async def test_the_header_outlives_the_payload(database: str, connection: Connection) -> None:
+    one, other = received(0, 1), received(1, 2)
+    await store(database, with_headers([one], "run"), with_headers([other], "run", 1, payloads=False))
+    async with await psycopg.AsyncConnection.connect(database) as dropper:
+        await dropper.execute("UPDATE message_batch SET payloads = NULL")
+    for observation in (one, other):
+        found = await find_message(connection, PARTITION, observation.datastream, observation.received_time)
+        assert found is not None
+        assert found.payload is None
+        assert found.header.payload_bytes == len(payload_of(observation))
+
+
+async def test_a_record_that_is_read_again_is_stored_once(database: str) -> None:
+    record = with_headers([received(0, 1)], "run")
+    await store(database, record)
+    await store(database, record)
+    assert len(await fetch(database, "SELECT 1 FROM message_batch")) == 1

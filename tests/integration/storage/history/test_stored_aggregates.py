@@ -1,0 +1,89 @@
+"""History answers from stored aggregates what it answers from single observations."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import AsyncIterator
+
+import pytest
+import pytest_asyncio
+
+from storage.database import Connection, connect
+from storage.history import buckets
+from storage.history.bucket_interval import BucketInterval, QueryError
+from tests.integration.storage.long_past import (
+    BEGIN,
+    DAYS,
+    LEVEL,
+    REGISTER,
+    Counting,
+    answers,
+    assert_equal,
+    assert_percentiles,
+    keep,
+    known_datastreams,
+    make_past,
+)
+from twin.instant import DAY, HOUR, MINUTE
+
+
+@pytest_asyncio.fixture
+async def connection(database: str) -> AsyncIterator[Connection]:
+    async with await connect(database, role="test") as connection:
+        yield connection
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize("interval", ["PT10M", "PT30M", "PT1H", "PT3H", "P1D", "P1W", "P1M"])
+async def test_many_observations_are_answered_from_aggregates_alike(
+    connection: Connection, seed: int, interval: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ids = await make_past(connection, random.Random(seed), LEVEL)
+    span = BEGIN + 33 * MINUTE, BEGIN + DAYS * DAY - 11 * MINUTE
+    exact = await answers(connection, ids, interval, span, LEVEL)  # nothing is complete: from raw
+    await keep(connection, ids, complete_to=BEGIN + 18 * DAY)
+    monkeypatch.setattr("storage.history.history_reader.query", counting := Counting())
+    found = await answers(connection, ids, interval, span, LEVEL)
+    assert counting.names.count("history/list_aggregate_buckets") == 1
+    assert_equal(found, exact)
+    if interval in {"P1D", "P1W"}:
+        await assert_percentiles(connection, found, ids, span)
+
+
+@pytest.mark.parametrize("interval", ["PT1H", "PT10M", "P1D"])
+async def test_what_single_observations_are_gone_of_is_answered_alike(
+    connection: Connection, interval: str
+) -> None:
+    ids = await make_past(connection, random.Random(3), LEVEL)
+    # From a whole aggregate on: within one nothing can be told apart any more.
+    span = BEGIN - BEGIN % HOUR, BEGIN + DAYS * DAY
+    exact = await answers(connection, ids, interval, span, LEVEL)
+    raw_from = BEGIN - BEGIN % HOUR + 9 * DAY
+    await keep(connection, ids, complete_to=BEGIN + 18 * DAY, raw_from=raw_from)
+    assert_equal(await answers(connection, ids, interval, span, LEVEL), exact)
+
+
+@pytest.mark.parametrize("interval", ["PT30M", "PT1H", "P1D"])
+async def test_the_increase_of_registers_is_the_same_from_aggregates(
+    connection: Connection, interval: str
+) -> None:
+    ids = await make_past(connection, random.Random(4), REGISTER)
+    span = BEGIN + 33 * MINUTE, BEGIN + DAYS * DAY - 11 * MINUTE
+    exact = await answers(connection, ids, interval, span, REGISTER)
+    assert sum(one.values["sum"] or 0 for one in exact) > 10_000
+    await keep(connection, ids, complete_to=BEGIN + 18 * DAY)
+    assert_equal(await answers(connection, ids, interval, span, REGISTER), exact)
+
+
+async def test_what_is_not_kept_finely_enough_is_refused_with_what_to_ask(connection: Connection) -> None:
+    ids = await known_datastreams(connection)
+    raw_from, minute_from = BEGIN + 9 * DAY, BEGIN + 5 * DAY
+    await keep(connection, ids, raw_from=raw_from, minute_from=minute_from)
+    with pytest.raises(QueryError, match="ask for an interval of whole hours"):
+        await answers(connection, ids, "PT5M", (BEGIN, BEGIN + DAY), LEVEL)
+    with pytest.raises(QueryError, match="ask for an interval of whole hours"):
+        await answers(connection, ids, "PT7S", (BEGIN + 8 * DAY, BEGIN + 8 * DAY + HOUR), LEVEL)
+    with pytest.raises(QueryError, match="as far back as single observations are kept"):
+        await buckets.buckets(
+            connection, ids, BEGIN, BEGIN + DAY, BucketInterval.parse("PT1H"), ["mean"], "UTC", known_at=BEGIN
+        )

@@ -1,0 +1,248 @@
+"""Repair and recompute: what came too late, or is known otherwise now, is made again from raw."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import pytest_asyncio
+
+from storage.database import Connection, connect
+from storage.maintenance.recompute import recompute, remade
+from storage.maintenance.repair import prepare, repair, run_repairs
+from storage.model.model_store import apply, load
+from storage.recompute import run_recomputes
+from storage.stores.log_positions import move_positions, positions
+from tests.integration.storage.city_plan import plan
+from tests.integration.storage.historian_runs import until
+from tests.integration.storage.stored_rows import assess, store
+from twin.instant import DAY, HOUR, MINUTE, Instant, from_datetime, parse_instant, to_datetime
+from twin.model.city_model import CityModel
+from twin.model.datastream_policy import Terms
+from twin.model.observation import Observation
+from twin.model.observed_property import BUILT_IN
+from twin.quality.quality_flags import QualityFlag
+from twin.quality.quality_rules import QualityRules, Spike, Stuck
+
+NOON = parse_instant("2026-06-01T12:00:00Z")
+LEVEL = replace(
+    BUILT_IN["water_level"],
+    quality=QualityRules(
+        spike=Spike(deviation_min=20), stuck=Stuck(count=8, duration_min=2 * HOUR), rate_max=1.0
+    ),
+)
+PROPERTIES = {**BUILT_IN, "water_level": LEVEL}
+STEP = 10 * MINUTE
+
+
+@pytest_asyncio.fixture
+async def connection(database: str) -> AsyncIterator[Connection]:
+    async with await connect(database, role="test") as connection:
+        await prepare(connection)
+        yield connection
+
+
+async def water(connection: Connection) -> int:
+    await apply(connection, plan())
+    model = await load(connection, "alkmaar")
+    return next(one.id for one in model.datastreams.values() if one.property == "water_level")
+
+
+async def rows(connection: Connection, statement: str, *parameters: object) -> list[tuple[Any, ...]]:
+    async with connection.transaction():
+        return await (await connection.execute(statement, parameters)).fetchall()  # type: ignore[arg-type]
+
+
+async def hours(connection: Connection) -> dict[Instant, tuple[int, int, float | None]]:
+    found = await rows(connection, "SELECT start, count, suspect, mean FROM aggregate_hour")
+    return {from_datetime(start): (count, suspect, mean) for start, count, suspect, mean in found}
+
+
+async def judgements(connection: Connection) -> dict[Instant, int]:
+    found = await rows(connection, "SELECT phenomenon_time, flags FROM assessment WHERE flags <> 0")
+    return {from_datetime(time): flags for time, flags in found}
+
+
+async def ask(connection: Connection, datastream: int, hour: Instant, offset: int, log: str = "log") -> None:
+    async with connection.transaction():
+        await connection.execute(
+            "INSERT INTO repair_request (datastream_id, start, log_id, partition, log_offset, requested_at) "
+            "VALUES (%s, %s, %s, 2, %s, %s)",
+            (datastream, to_datetime(hour), log, offset, to_datetime(NOON + DAY)),
+        )
+
+
+def measured(datastream: int, seed: int, count: int) -> list[Observation]:
+    dice = random.Random(seed)
+    value, found, time = 50.0, [], NOON
+    for _ in range(count):
+        value = dice.choice((*(value,) * 8, value + dice.uniform(-3, 3), dice.uniform(0, 200)))
+        found.append(Observation(datastream, time, time + MINUTE, value))
+        time += dice.choice((STEP, STEP, STEP, 3 * STEP))
+    return found
+
+
+@pytest.mark.parametrize("seed", range(5))
+async def test_an_hour_made_again_is_as_if_nothing_had_been_late(connection: Connection, seed: int) -> None:
+    id = await water(connection)
+    observations = measured(id, seed, 300)
+    await store(connection, observations)
+    wanted = remade(observations, Terms.of(LEVEL, STEP))
+    assert any(flags & QualityFlag.STUCK for flags in wanted.judgements.values())
+    assert any(flags & QualityFlag.SPIKE for flags in wanted.judgements.values())
+    by_hour = {start: content for size, start, content in wanted.windows if size == HOUR}
+    for hour in random.Random(seed).sample(sorted(by_hour), 8):
+        async with connection.transaction():
+            await recompute(connection, PROPERTIES, id, (hour, hour + HOUR), 1)
+        content = by_hour[hour]
+        count, suspect, mean = (await hours(connection))[hour]
+        assert (count, suspect, mean) == (content.count, content.suspect, pytest.approx(content.mean("mean")))
+    told = {time: flags for time, flags in wanted.judgements.items() if flags}
+    assert (await judgements(connection)).items() <= told.items()
+    for hour in sorted(by_hour):
+        async with connection.transaction():
+            await recompute(connection, PROPERTIES, id, (hour, hour + HOUR), 1)
+    assert await judgements(connection) == told
+    assert {start: one[:2] for start, one in (await hours(connection)).items()} == {
+        start: (content.count, content.suspect) for start, content in by_hour.items()
+    }
+
+
+async def test_a_late_observation_changes_what_is_behind_it_too(connection: Connection) -> None:
+    id = await water(connection)
+    # A step that looked like an outlier as long as the values before it were not there.
+    calm = [Observation(id, NOON + n * STEP, NOON + n * STEP, float(n % 2)) for n in range(40)]
+    step = [one._replace(value=100.0 + one.value) for one in calm[30:]]
+    await store(connection, calm[:29] + step)
+    await assess(connection, [(id, step[0].phenomenon_time, int(QualityFlag.SPIKE), 77)])
+    await store(connection, [calm[29]._replace(value=50.0)])
+    await ask(connection, id, NOON + 4 * HOUR, 5)
+    await write(connection, "log", 6)
+    assert await repair(connection, PROPERTIES) == 1
+    assert await rows(connection, "SELECT * FROM repair_request") == []
+    expected = remade([*calm[:29], calm[29]._replace(value=50.0), *step], Terms.of(LEVEL, STEP)).judgements
+    assert await judgements(connection) == {
+        time: flags for time, flags in expected.items() if flags and time >= NOON + 4 * HOUR
+    }
+    revisions = await rows(connection, "SELECT DISTINCT revision FROM aggregate_hour")
+    assert revisions == [(NOON + DAY,)]  # log time of the request
+
+
+async def write(connection: Connection, log: str, offset: int) -> None:
+    async with connection.transaction():
+        before = await positions(connection, log)
+        assert await move_positions(connection, log, before, {("observations", 2): offset})
+
+
+async def test_a_repair_waits_until_its_observations_are_stored(connection: Connection) -> None:
+    id = await water(connection)
+    await write(connection, "log", 5)
+    await ask(connection, id, NOON, 5)
+    assert await repair(connection, PROPERTIES) == 0
+    await write(connection, "log", 6)
+    assert await repair(connection, PROPERTIES) == 1
+
+
+async def test_a_repair_of_an_older_log_waits_for_nothing(connection: Connection) -> None:
+    id = await water(connection)
+    await write(connection, "log", 5)
+    await ask(connection, id, NOON, 100, log="older")
+    assert await repair(connection, PROPERTIES) == 1
+
+
+async def test_a_revision_always_rises(connection: Connection) -> None:
+    id = await water(connection)
+    await store(connection, [Observation(id, NOON, NOON, 1.0)])
+    for wanted in (7, 8, 9):
+        async with connection.transaction():
+            await recompute(connection, PROPERTIES, id, (NOON, NOON + HOUR), 7)
+        assert await rows(connection, "SELECT revision FROM aggregate_hour") == [(wanted,)]
+
+
+async def test_an_hour_that_is_partly_gone_keeps_its_aggregate(connection: Connection) -> None:
+    id = await water(connection)
+    observations = measured(id, 1, 50)
+    await store(connection, observations)
+    async with connection.transaction():
+        await recompute(connection, PROPERTIES, id, (NOON, NOON + HOUR), 1)
+    before = await hours(connection)
+    async with connection.transaction():
+        await connection.execute(
+            "DELETE FROM observation WHERE phenomenon_time < %s", (to_datetime(NOON + HOUR),)
+        )
+        await connection.execute(
+            "INSERT INTO datastream_retention (datastream_id, raw_from) VALUES (%s, %s)",
+            (id, to_datetime(NOON + HOUR)),
+        )
+    await store(connection, [Observation(id, NOON + MINUTE, NOON + DAY, 1.0)])
+    # An hour that nobody ever saw can be made all the same.
+    await store(connection, [Observation(id, NOON - DAY, NOON + DAY, 1.0)])
+    for start in (NOON, NOON - DAY):
+        async with connection.transaction():
+            await recompute(connection, PROPERTIES, id, (start, start + HOUR), 1)
+    after = await hours(connection)
+    assert after[NOON] == before[NOON]
+    assert after[NOON - DAY] == (1, 0, 1.0)
+
+
+async def test_a_changed_calibration_is_worked_off_piece_by_piece(connection: Connection) -> None:
+    id = await water(connection)
+    observations = [
+        Observation(id, NOON + day * 40 * DAY + n * STEP, NOON, 2.0) for day in (0, 1, 2) for n in range(6)
+    ]
+    await store(connection, observations)
+    async with connection.transaction():
+        await connection.execute(
+            'INSERT INTO calibration (sensor_id, property, start, gain, "offset", note) '
+            "VALUES ('s1', 'water_level', %s, 3.0, 0.5, '')",
+            (to_datetime(NOON + DAY),),
+        )
+        await connection.execute(
+            "INSERT INTO recompute_request (sensor_id, property, start) VALUES ('s1', 'water_level', %s)",
+            (to_datetime(NOON),),
+        )
+    for _ in range(10):
+        if not await run_recomputes(connection, PROPERTIES, NOON + 200 * DAY):
+            break
+    assert await rows(connection, "SELECT 1 FROM recompute_request WHERE done_at IS NULL") == []
+    assert {start: mean for start, (_, _, mean) in (await hours(connection)).items()} == {
+        NOON: 2.0,
+        NOON + 40 * DAY: 6.5,
+        NOON + 80 * DAY: 6.5,
+    }
+
+
+async def test_maintenance_takes_values_out(connection: Connection) -> None:
+    id = await water(connection)
+    await store(connection, [Observation(id, NOON + n * STEP, NOON, float(n)) for n in range(6)])
+    async with connection.transaction():
+        await connection.execute(
+            "INSERT INTO maintenance (sensor_id, start, \"end\", note) VALUES ('s1', %s, %s, '')",
+            (to_datetime(NOON + STEP), to_datetime(NOON + 3 * STEP)),
+        )
+        await recompute(connection, PROPERTIES, id, (NOON, NOON + HOUR), 1)
+    assert (await hours(connection))[NOON] == (4, 2, 3.0)
+    assert set((await judgements(connection)).values()) == {int(QualityFlag.MAINTENANCE)}
+
+
+async def test_the_task_works_off_what_comes_while_it_runs(database: str, connection: Connection) -> None:
+    id = await water(connection)
+    model: CityModel = await load(connection, "alkmaar")
+    await connection.commit()
+    await store(connection, [Observation(id, NOON, NOON, 1.0)])
+    task = asyncio.create_task(run_repairs(database, lambda: model, lambda: NOON + DAY))
+    try:
+        await write(connection, "log", 9)
+        await ask(connection, id, NOON, 5)
+
+        async def repaired() -> bool:
+            return NOON in await hours(connection)
+
+        await until(repaired)
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)

@@ -1,0 +1,142 @@
+"""The duty plan and its overrides: stored once, audited, and in the model of every role."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from storage.database import connect
+from storage.model import duty_overrides
+from storage.model.duty_overrides import (
+    OVERRIDE_KEPT,
+    MadeOverride,
+    TooManyOverridesError,
+    find_override,
+    make_override,
+    overrides,
+    withdraw_override,
+)
+from storage.model.model_store import ModelSource
+from tests.integration.storage.city_plan import plan
+from tests.integration.storage.model.test_model_store import applied, fetch, loaded, next_model
+from tests.rosters import WEEKS, calendar, override, plan_of
+from twin.alarms.rules.schedule import Interval
+from twin.alarms.severity import Severity
+from twin.model.duty import NO_DUTY, Channel, DutyPlan, Override, Policy, QuietHours, Route, Step
+
+DUTY = msgspec.structs.replace(
+    plan_of(calendar(*WEEKS)),
+    channels=(Channel(id="log", url="livetwin://log"),),
+    policies=(Policy(id="urgent", steps=(Step(notify="on-call", channels=("log",)),)),),
+    quiet_hours=(QuietHours(up_to=Severity.MINOR, intervals=(Interval((0, 6), 0, 420),)),),
+    routes=(Route(severities=(Severity.MAJOR,), team="operations", policy="urgent"),),
+    watchdog=("log", ""),
+)
+HOLIDAY = override("lead", "2099-01-01T00:00:00Z", "2099-01-03T00:00:00Z")
+
+
+async def made(dsn: str, one: Override = HOLIDAY) -> MadeOverride:
+    async with await connect(dsn, role="test") as connection:
+        return await make_override(connection, "alkmaar", one, "shift desk")
+
+
+async def duty_of_model(dsn: str) -> DutyPlan:
+    return (await loaded(dsn)).duty
+
+
+async def test_a_plan_is_loaded_as_it_was_applied(database: str) -> None:
+    await applied(database, replace(plan(), duty=DUTY))
+    assert await duty_of_model(database) == DUTY
+
+
+async def test_a_city_without_a_plan_has_none(database: str) -> None:
+    await applied(database, plan())
+    assert await duty_of_model(database) == NO_DUTY
+
+
+async def test_the_same_plan_again_changes_nothing_whatever_overrides_there_are(database: str) -> None:
+    await applied(database, replace(plan(), duty=DUTY))
+    await made(database)
+    outcome = await applied(database, replace(plan(), duty=DUTY))
+    assert (outcome.version, outcome.changed) == (2, False)
+    assert len((await duty_of_model(database)).overrides) == 1
+
+
+async def test_another_plan_retires_the_one_before_and_none_retires_the_last(database: str) -> None:
+    await applied(database, replace(plan(), duty=DUTY))
+    other = msgspec.structs.replace(DUTY, watchdog=None)
+    outcome = await applied(database, replace(plan(), duty=other))
+    assert (outcome.version, outcome.updated) == (2, 1)
+    assert await duty_of_model(database) == other
+    assert (await applied(database, plan())).retired == 1
+    assert await duty_of_model(database) == NO_DUTY
+    assert await fetch(
+        database, "SELECT plan -> 'watchdog', retired_at IS NULL FROM duty_plan ORDER BY id"
+    ) == [(["log", ""], False), (None, False)]
+    assert await fetch(
+        database, "SELECT version, action FROM model_change WHERE kind = 'duty_plan' ORDER BY id"
+    ) == [(1, "create"), (2, "update"), (3, "retire")]
+
+
+async def test_an_override_is_in_the_model_with_a_higher_version_and_audited(database: str) -> None:
+    await applied(database, replace(plan(), duty=DUTY))
+    one = await made(database)
+    model = await loaded(database)
+    assert (model.version, model.duty.overrides) == (2, (one.override,))
+    assert msgspec.structs.replace(one.override, id="1") == HOLIDAY
+    assert (one.made_by, one.withdrawn) == ("shift desk", None)
+    assert await fetch(
+        database,
+        "SELECT version, key, action, difference -> 'contact', difference -> 'by' FROM model_change "
+        "WHERE kind = 'duty_override'",
+    ) == [(2, one.override.id, "create", [None, "lead"], [None, "shift desk"])]
+
+
+async def test_a_withdrawn_override_no_longer_counts_and_stays_on_record(database: str) -> None:
+    await applied(database, replace(plan(), duty=DUTY))
+    one = await made(database)
+    async with await connect(database, role="test") as connection:
+        withdrawn = await withdraw_override(connection, "alkmaar", one.override.id, "lead's desk")
+        assert withdrawn is not None
+        assert withdrawn.withdrawn_by == "lead's desk"
+        assert await find_override(connection, one.override.id) == withdrawn
+        assert await withdraw_override(connection, "alkmaar", one.override.id, "again") is None
+        assert await withdraw_override(connection, "alkmaar", "nothing", "me") is None
+    model = await loaded(database)
+    assert (model.version, model.duty.overrides) == (3, ())
+
+
+async def test_overrides_keep_the_order_in_which_they_were_made(database: str) -> None:
+    await applied(database, replace(plan(), duty=DUTY))
+    ids = [(await made(database)).override.id for _ in range(5)]
+    assert [one.id for one in (await duty_of_model(database)).overrides] == ids
+
+
+async def test_what_is_long_over_is_not_in_the_model(database: str) -> None:
+    await applied(database, replace(plan(), duty=DUTY))
+    await made(database, override("lead", "2020-01-01T00:00:00Z", "2020-01-02T00:00:00Z"))
+    assert (await duty_of_model(database)).overrides == ()
+    async with await connect(database, role="test") as connection:
+        assert len(await overrides(connection, 40 * OVERRIDE_KEPT)) == 1
+
+
+async def test_overrides_are_bounded(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(duty_overrides, "OVERRIDES_MAX", 1)
+    await applied(database, replace(plan(), duty=DUTY))
+    await made(database)
+    with pytest.raises(TooManyOverridesError, match="1 overrides are not over, expected fewer"):
+        await made(database)
+
+
+async def test_a_role_follows_an_override_and_its_copy_has_the_plan(database: str, tmp_path: Path) -> None:
+    await applied(database, replace(plan(), duty=DUTY))
+    source = ModelSource(database, "alkmaar", tmp_path)
+    await source.load()
+    one = await made(database)
+    followed = await next_model(source)
+    assert followed.duty == msgspec.structs.replace(DUTY, overrides=(one.override,))
+    away = ModelSource("postgresql://127.0.0.1:1/none", "alkmaar", tmp_path)
+    assert (await away.load()).duty == followed.duty

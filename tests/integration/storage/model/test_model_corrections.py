@@ -1,0 +1,251 @@
+"""Calibrations, maintenance and rules in the model: known from when until when, and what they ask for."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+
+from cities import default_city
+from cities.folder_reader import read_city
+from cities.folder_writer import write_city
+from storage.database import Connection, connect
+from storage.history import buckets
+from storage.model.model_source import read_copy, write_copy
+from storage.model.model_store import Applied, apply, load
+from tests.integration.storage.city_plan import datastream, plan
+from tests.integration.storage.stored_rows import store
+from twin.instant import DAY, HOUR, MINUTE, SECOND, parse_instant, to_datetime
+from twin.model.calibration import Calibration, Maintenance
+from twin.model.city_model import CityPlan
+from twin.model.observation import Observation
+from twin.model.observed_property import BUILT_IN, ObservedProperty, Retention
+from twin.model.sensor import Sensor
+from twin.quality.quality_rules import QualityRules, Spike, Stuck
+
+MARCH = parse_instant("2026-03-01T08:00:00+01:00")
+LEVEL = Calibration(
+    sensor="s1",
+    property="water_level",
+    start=MARCH,
+    end=MARCH + 30 * DAY,
+    gain=1.01,
+    offset=0.02,
+    note="hung",
+)
+SINCE = Calibration(sensor="s1", property="water_level", start=MARCH + 30 * DAY, offset=1e-7)
+CLEANED = Maintenance(sensor="s1", start=MARCH, end=MARCH + HOUR + SECOND // 4, note="cleaned")
+OPEN = Maintenance(sensor="s2", start=MARCH)
+
+
+@pytest_asyncio.fixture
+async def connection(database: str) -> AsyncIterator[Connection]:
+    async with await connect(database, role="test") as connection:
+        yield connection
+
+
+async def rows(connection: Connection, statement: str) -> list[tuple[Any, ...]]:
+    async with connection.transaction():
+        return await (await connection.execute(statement)).fetchall()
+
+
+async def requests(connection: Connection) -> list[tuple[Any, ...]]:
+    """Return the requests to compute again that are open, and mark them done."""
+    found = await rows(
+        connection,
+        'SELECT sensor_id, property, start, "end" FROM recompute_request WHERE done_at IS NULL ORDER BY id',
+    )
+    async with connection.transaction():
+        await connection.execute("UPDATE recompute_request SET done_at = now()")
+    return found
+
+
+async def test_calibrations_and_maintenance_are_loaded_as_they_were_planned(
+    connection: Connection, tmp_path: Path
+) -> None:
+    wanted = plan(calibrations=(SINCE, LEVEL), maintenance=(OPEN, CLEANED))
+    await apply(connection, wanted)
+    model = await load(connection, "alkmaar")
+    assert (model.calibrations, model.maintenance) == ((LEVEL, SINCE), (CLEANED, OPEN))
+    stream = next(one for one in model.datastreams.values() if one.property == "water_level")
+    assert model.calibrations_of(stream) == (LEVEL, SINCE)
+    assert not (await apply(connection, wanted)).changed
+    write_copy(tmp_path / "copy.json", model)
+    assert read_copy(tmp_path / "copy.json") == model
+
+
+async def test_rules_and_retention_of_properties_are_loaded_as_they_were_planned(
+    connection: Connection, tmp_path: Path
+) -> None:
+    depth = ObservedProperty(
+        name="depth",
+        unit="m",
+        theme="water",
+        minimum=0,
+        maximum=1e3,
+        quality=QualityRules(
+            minimum=0.1,
+            rate_max=3.0 / 3600,
+            spike=Spike(window=7, deviation_min=1e-7),
+            stuck=Stuck(count=4, duration_min=HOUR, except_values=(0.0, 2.5)),
+            late_after=DAY,
+        ),
+        retention=Retention(raw=DAY, minute=2 * DAY, hour=3 * DAY),
+        roll_up="max",
+        wraps_at=65536.0,
+    )
+    level = replace(BUILT_IN["water_level"], quality=QualityRules(), wraps_at=None)
+    wanted = replace(plan(), properties=(depth, level))
+    await apply(connection, wanted)
+    model = await load(connection, "alkmaar")
+    assert model.properties == {**BUILT_IN, "depth": depth, "water_level": level}
+    assert not (await apply(connection, wanted)).changed
+    write_copy(tmp_path / "copy.json", model)
+    assert read_copy(tmp_path / "copy.json") == model
+    outcome = await apply(connection, replace(plan(), properties=(depth,)))
+    assert outcome == Applied(version=2, created=0, updated=0, retired=1)
+    assert (await load(connection, "alkmaar")).properties["water_level"] == BUILT_IN["water_level"]
+
+
+async def test_alkmaar_comes_out_of_the_database_as_it_went_in(
+    connection: Connection, tmp_path: Path
+) -> None:
+    wanted = read_city(default_city())
+    await apply(connection, wanted)
+    write_city(await load(connection, wanted.city.id), tmp_path)
+    assert not (await apply(connection, read_city(tmp_path))).changed
+
+
+async def test_a_changed_calibration_is_a_new_version_and_the_old_one_stays_as_it_was_known(
+    connection: Connection,
+) -> None:
+    await apply(connection, plan(calibrations=(LEVEL,)))
+    corrected = replace(LEVEL, gain=1.02)
+    outcome = await apply(connection, plan(calibrations=(corrected,)))
+    assert outcome == Applied(version=2, created=0, updated=1, retired=0)
+    assert (await load(connection, "alkmaar")).calibrations == (corrected,)
+    assert await rows(
+        connection, "SELECT kind, key, action, difference FROM model_change WHERE version = 2"
+    ) == [("calibration", "s1/water_level/2026-03-01T07:00:00Z", "update", {"gain": [1.01, 1.02]})]
+    await apply(connection, plan(calibrations=(LEVEL,)))
+    await apply(connection, plan())
+    known = await rows(
+        connection, "SELECT gain, created_at, retired_at FROM calibration ORDER BY created_at, id"
+    )
+    assert [gain for gain, _, _ in known] == [1.01, 1.02, 1.01]
+    assert [retired for _, _, retired in known[:2]] == [created for _, created, _ in known[1:]]
+    assert known[2][2] is not None
+    assert (await load(connection, "alkmaar")).calibrations == ()
+
+
+async def test_what_a_correction_touches_is_asked_to_be_computed_again(connection: Connection) -> None:
+    start, end = to_datetime(LEVEL.start), to_datetime(LEVEL.end)
+    await apply(connection, plan(calibrations=(LEVEL,), maintenance=(OPEN,)))
+    assert await requests(connection) == [("s1", "water_level", start, end), ("s2", None, start, None)]
+    longer = replace(LEVEL, end=LEVEL.end + DAY)
+    await apply(connection, plan(calibrations=(longer,), maintenance=(OPEN,)))
+    assert await requests(connection) == [("s1", "water_level", start, to_datetime(longer.end))]
+    # The day that it no longer holds for has to be computed again, too.
+    await apply(connection, plan(calibrations=(LEVEL,), maintenance=(replace(OPEN, end=MARCH + DAY),)))
+    assert await requests(connection) == [
+        ("s1", "water_level", start, to_datetime(longer.end)),
+        ("s2", None, start, None),
+    ]
+    await apply(connection, plan(calibrations=(LEVEL,)))
+    assert await requests(connection) == [("s2", None, start, to_datetime(MARCH + DAY))]
+    await apply(connection, plan(calibrations=(LEVEL,), entity_name="renamed"))
+    assert await requests(connection) == []
+
+
+async def test_corrections_of_a_sensor_that_is_gone_stay_because_its_history_does(
+    connection: Connection,
+) -> None:
+    await apply(connection, plan(maintenance=(OPEN, CLEANED)))
+    await requests(connection)
+    await apply(connection, plan(with_second=False, maintenance=(CLEANED,)))
+    assert (await load(connection, "alkmaar")).maintenance == (CLEANED,)
+    assert await rows(connection, "SELECT sensor_id, retired_at FROM maintenance ORDER BY sensor_id") == [
+        ("s1", None),
+        ("s2", None),
+    ]
+    # It is back, and the folder no longer has its maintenance.
+    await apply(connection, plan(maintenance=(CLEANED,)))
+    assert [sensor for sensor, *_ in await requests(connection)] == ["s2"]
+
+
+async def test_the_history_of_both_places_of_a_moved_sensor_stays_right(connection: Connection) -> None:
+    noon = parse_instant("2026-11-23T12:00:00Z")
+    places = []
+    for number, place in enumerate(("canal", "street", "canal")):
+        await apply(connection, plan(sensor_at=place, calibrations=(SINCE,)))
+        (stream,) = (await load(connection, "alkmaar")).datastreams_of(place, "water_level")
+        times = [noon + number * HOUR + minute * MINUTE for minute in (0, 10)]
+        await store(connection, [Observation(stream.id, time, time, float(number)) for time in times])
+        places.append(stream.id)
+    assert places[0] == places[2] != places[1]
+    found: dict[str, list[float]] = {}
+    for place in ("canal", "street"):
+        ids = await buckets.datastream_ids(connection, place, "water_level")
+        page = await buckets.observations(connection, ids, noon, noon + DAY, 100)
+        found[place] = [round(one.value, 3) for one in page]
+    assert found == {"canal": [0.0, 0.0, 2.0, 2.0], "street": [1.0, 1.0]}
+    (back,) = await rows(connection, f"SELECT active, retired_at FROM datastream WHERE id = {places[0]}")
+    assert back == (True, None)
+
+
+def with_new_device(feed: str, device: str, field: str = "power_import") -> CityPlan:
+    wanted = plan()
+    new = Sensor(id="new", feed=feed, device=device, entity="street", interval=MINUTE)
+    stream = replace(datastream("new", "power_import", "street"), field=field)
+    return replace(wanted, sensors=(*wanted.sensors, new), datastreams=(*wanted.datastreams, stream))
+
+
+async def quarantine(connection: Connection, id: str, device: str, reason: str = "unknown-sensor") -> None:
+    async with connection.transaction():
+        await connection.execute(
+            "INSERT INTO quarantine (id, feed, topic, received_time, reason, detail, payload, payload_bytes, "
+            "payload_sha256, session, device) VALUES (%s, 'ttn', 't', now(), %s, '', '', 0, '', 's', %s)",
+            (id, reason, device),
+        )
+
+
+async def asked_for(connection: Connection) -> list[str]:
+    found = await rows(
+        connection, "SELECT id FROM quarantine WHERE replay_requested_at IS NOT NULL ORDER BY id"
+    )
+    async with connection.transaction():
+        await connection.execute("UPDATE quarantine SET replay_requested_at = NULL")
+    return [id for (id,) in found]
+
+
+@pytest.mark.parametrize("written", ["eui-0A", "EUI-0A", "eui-0a"])
+async def test_what_a_device_sent_before_its_sensor_was_known_is_tried_again(
+    connection: Connection, written: str
+) -> None:
+    await apply(connection, plan())
+    for id, device in (("a", "eui-0a"), ("b", "EUI-0A"), ("c", "eui-0b")):
+        await quarantine(connection, id, device)
+    await quarantine(connection, "d", "eui-0a", "out-of-range")
+    await apply(connection, with_new_device("ttn", written))
+    assert await asked_for(connection) == ["a", "b"]
+    await apply(connection, with_new_device("ttn", written))
+    assert await asked_for(connection) == []
+    await apply(connection, with_new_device("ttn", "eui-0b"))
+    assert await asked_for(connection) == ["c"]
+    await apply(connection, plan())
+    assert await asked_for(connection) == []
+    await apply(connection, with_new_device("ttn", "eui-0b"))
+    assert await asked_for(connection) == ["c"]
+
+
+async def test_what_a_device_sent_in_a_field_that_nobody_observed_is_tried_again(
+    connection: Connection,
+) -> None:
+    await apply(connection, with_new_device("ttn", "eui-0a"))
+    await quarantine(connection, "a", "eui-0a", "no-observation")
+    await apply(connection, with_new_device("ttn", "eui-0a", field="power"))
+    assert await asked_for(connection) == ["a"]

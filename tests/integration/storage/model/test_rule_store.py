@@ -1,0 +1,195 @@
+"""Rules in the database: each version kept, what the folder says and what people change told apart."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import msgspec
+import psycopg
+import pytest
+
+from storage.database import Connection, connect
+from storage.model.model_store import ModelSource, apply, load
+from storage.model.rule_store import (
+    RuleConflictError,
+    delete_rule,
+    put_rule,
+    rule_versions,
+    rules_in_force,
+    versions_of,
+)
+from tests.alarm_cities import high_water
+from tests.integration.storage.city_plan import plan
+from tests.integration.storage.model.test_model_store import fetch, next_model
+from twin.alarms.rules.rule import Rule
+from twin.errors import ServiceError
+from twin.instant import MINUTE
+
+CITY = "alkmaar"
+
+
+def rule(**changes: object) -> Rule:
+    return high_water(version=0, **changes)
+
+
+async def apply_rules(connection: Connection, *rules: Rule) -> int:
+    applied = await apply(connection, replace(plan(), rules=rules))
+    return applied.version
+
+
+async def history(connection: Connection, id: str = "high-water") -> list[tuple[int, str, bool, int]]:
+    """Return version, origin, whether it is deleted and the on-delay of each version, oldest first."""
+    found = await versions_of(connection, id, before=1_000_000, limit=100)
+    return [(one.rule.version, one.origin, one.deleted, one.rule.on_delay) for one in reversed(found)]
+
+
+async def test_rules_are_loaded_as_they_were_planned(database: str) -> None:
+    async with await connect(database, role="test") as connection:
+        await apply_rules(connection, rule(), rule(id="other", latching=True))
+        model = await load(connection, CITY)
+    assert {id: one.content() for id, one in model.rules.items()} == {
+        "high-water": rule(),
+        "other": rule(id="other", latching=True),
+    }
+    assert {one.version for one in model.rules.values()} == {1}
+
+
+async def test_a_version_rises_only_when_the_content_changes(database: str) -> None:
+    async with await connect(database, role="test") as connection:
+        assert await apply_rules(connection, rule()) == 1
+        assert await apply_rules(connection, rule()) == 1
+        assert await apply_rules(connection, rule(on_delay=MINUTE)) == 2
+        assert await apply_rules(connection) == 3
+        assert await apply_rules(connection, rule(on_delay=MINUTE)) == 4
+        assert await history(connection) == [
+            (1, "folder", False, 0),
+            (2, "folder", False, MINUTE),
+            (3, "folder", True, MINUTE),
+            (4, "folder", False, MINUTE),
+        ]
+
+
+async def test_what_people_changed_stays_while_the_folder_says_the_same(database: str) -> None:
+    async with await connect(database, role="test") as connection:
+        await apply_rules(connection, rule())
+        await put_rule(connection, CITY, rule(on_delay=MINUTE), "desk")
+        version = await apply_rules(connection, rule())
+        assert version == 2
+        assert (await rules_in_force(connection))["high-water"].on_delay == MINUTE
+        await delete_rule(connection, CITY, "high-water", "desk")
+        await apply_rules(connection, rule())
+        assert await rules_in_force(connection) == {}
+
+
+async def test_what_the_folder_says_anew_goes_before_what_people_changed(database: str) -> None:
+    async with await connect(database, role="test") as connection:
+        await apply_rules(connection, rule())
+        await put_rule(connection, CITY, rule(on_delay=MINUTE), "desk")
+        await apply_rules(connection, rule(on_delay=2 * MINUTE))
+        await put_rule(connection, CITY, rule(on_delay=3 * MINUTE), "desk")
+        await apply_rules(connection)
+        assert await history(connection) == [
+            (1, "folder", False, 0),
+            (2, "api", False, MINUTE),
+            (3, "folder", False, 2 * MINUTE),
+            (4, "api", False, 3 * MINUTE),
+            (5, "folder", True, 3 * MINUTE),
+        ]
+    by = await fetch(
+        database, "SELECT action, difference->'by'->>1 FROM model_change WHERE kind = 'rule' ORDER BY id"
+    )
+    assert by == [
+        ("create", None),
+        ("update", "desk"),
+        ("update", None),
+        ("update", "desk"),
+        ("retire", None),
+    ]
+
+
+async def test_a_folder_that_takes_over_what_people_changed_changes_nothing(database: str) -> None:
+    async with await connect(database, role="test") as connection:
+        await apply_rules(connection, rule())
+        await put_rule(connection, CITY, rule(on_delay=MINUTE), "desk")
+        assert await apply_rules(connection, rule(on_delay=MINUTE)) == 2
+        # From now on the folder's word is the present one: when it takes it back, that is news.
+        assert await apply_rules(connection, rule()) == 3
+        assert (await rules_in_force(connection))["high-water"].on_delay == 0
+
+
+async def test_a_rule_that_the_folder_never_had_is_none_of_its_business(database: str) -> None:
+    async with await connect(database, role="test") as connection:
+        await apply_rules(connection)
+        await put_rule(connection, CITY, rule(id="mine"), "desk")
+        await apply_rules(connection, rule())
+        await apply_rules(connection)
+        assert set(await rules_in_force(connection)) == {"mine"}
+
+
+async def test_a_plan_that_was_made_from_the_model_says_nothing_of_rules(database: str) -> None:
+    async with await connect(database, role="test") as connection:
+        version = await apply_rules(connection, rule())
+        await apply(connection, plan(entity_name="Other canal"), based_on=version)
+        assert set(await rules_in_force(connection)) == {"high-water"}
+
+
+async def test_whoever_did_not_know_the_newest_version_is_told(database: str) -> None:
+    async with await connect(database, role="test") as connection:
+        await apply_rules(connection)
+        await put_rule(connection, CITY, rule(), "desk", expected=0)
+        for expected in (0, 2):
+            with pytest.raises(RuleConflictError, match="has version 1, expected"):
+                await put_rule(connection, CITY, rule(on_delay=MINUTE), "desk", expected=expected)
+        with pytest.raises(RuleConflictError, match="has version 1, expected 7"):
+            await delete_rule(connection, CITY, "high-water", "desk", expected=7)
+        await put_rule(connection, CITY, rule(on_delay=MINUTE), "desk", expected=1)
+        assert (await rule_versions(connection))["high-water"].rule.version == 2
+        assert await delete_rule(connection, CITY, "nothing", "desk") is None
+
+
+async def test_a_rule_that_is_put_as_it_is_makes_no_version(database: str) -> None:
+    async with await connect(database, role="test") as connection:
+        await apply_rules(connection, rule())
+        change = await put_rule(connection, CITY, rule(), "desk")
+        assert (change.action, change.rule.version) == (None, 1)
+        assert (await load(connection, CITY)).version == 1
+
+
+async def test_the_rules_are_in_the_copy_of_the_model(database: str, tmp_path: Path) -> None:
+    async with await connect(database, role="test") as connection:
+        await apply_rules(connection, rule())
+    model = await ModelSource(database, CITY, tmp_path).load()
+    away = ModelSource("host=127.0.0.1 port=1 dbname=none", CITY, tmp_path)
+    assert (await away.load()).rules == model.rules == {"high-water": high_water(version=1)}
+
+
+async def test_a_changed_rule_comes_to_whoever_follows_the_model(database: str, tmp_path: Path) -> None:
+    async with await connect(database, role="test") as connection:
+        await apply_rules(connection, rule())
+        source = ModelSource(database, CITY, tmp_path)
+        await source.load()
+        await put_rule(connection, CITY, rule(on_delay=MINUTE), "desk")
+        model = await next_model(source)
+    assert model.rules["high-water"] == msgspec.structs.replace(rule(on_delay=MINUTE), version=2)
+
+
+async def test_sensors_keep_what_carries_them(database: str) -> None:
+    wanted = plan()
+    carried = tuple(replace(one, gateway="street", power="canal") for one in wanted.sensors)
+    async with await connect(database, role="test") as connection:
+        await apply(connection, wanted)
+        await apply(connection, replace(wanted, sensors=carried))
+        model = await load(connection, CITY)
+        assert not (await apply(connection, replace(wanted, sensors=carried))).changed
+    assert tuple(model.sensors.values()) == carried
+
+
+async def test_a_rule_that_no_reader_knows_stops_the_role_and_is_named(database: str) -> None:
+    async with await connect(database, role="test") as connection:
+        await apply_rules(connection, rule())
+    async with await psycopg.AsyncConnection.connect(database) as raw:
+        await raw.execute("UPDATE rule SET content = '{}'")
+    async with await connect(database, role="test") as connection:
+        with pytest.raises(ServiceError, match="version 1 of rule 'high-water' cannot be read"):
+            await load(connection, CITY)

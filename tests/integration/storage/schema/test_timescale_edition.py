@@ -1,0 +1,153 @@
+"""Editions: Apache does without, and Community gets columnstores; the same history either way.
+
+The Community edition is TimescaleDB in WebAssembly (tests/pglite): one connection, and no COPY.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+
+from storage.database import Connection, connect
+from storage.history import buckets
+from storage.history.bucket_interval import BucketInterval
+from storage.queries import query
+from storage.schema.migrate import migrate, migrations
+from storage.schema.timescale_edition import COLUMNSTORES, apply_edition, edition_of
+from twin.instant import DAY, HOUR, MINUTE, parse_instant, to_datetime
+
+PGLITE = Path(__file__).resolve().parents[3] / "pglite"
+BEGIN = parse_instant("2026-10-24T22:00:00Z")
+
+
+@pytest.fixture
+def community() -> Iterator[str]:
+    """The connection URI of an empty database of the Community edition."""
+    assert (PGLITE / "node_modules").exists(), "run deploy/setup.sh --tests"
+    server = subprocess.Popen(
+        ["node", "server.mjs"], cwd=PGLITE, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert server.stdin is not None
+    assert server.stdout is not None
+    try:
+        port = json.loads(server.stdout.readline())["port"]
+        yield f"postgresql://postgres:any@127.0.0.1:{port}/postgres?sslmode=disable"
+    finally:
+        server.stdin.close()
+        server.wait(20)
+        server.stdout.close()
+
+
+@pytest_asyncio.fixture
+async def connection(community: str) -> AsyncIterator[Connection]:
+    """A connection to a migrated database of the Community edition."""
+    assert await migrate(community) == [one.name for one in migrations()]
+    async with await connect(community, role="test") as connection:
+        # All connections share one session, and so the names of statements that were prepared.
+        connection.prepare_threshold = None
+        yield connection
+
+
+async def rows(connection: Connection, statement: str, *parameters: object) -> list[tuple[Any, ...]]:
+    async with connection.transaction():
+        return await (await connection.execute(statement, parameters)).fetchall()
+
+
+async def run(connection: Connection, statement: str, *parameters: object) -> None:
+    async with connection.transaction():
+        await connection.execute(statement, parameters)
+
+
+async def test_the_apache_edition_is_found_out_and_left_alone(database: str) -> None:
+    async with await connect(database, role="test") as connection:
+        assert await edition_of(connection) == "apache"
+        assert await apply_edition(connection) == []
+
+
+async def test_the_community_edition_gets_columnstores_with_policies_once(connection: Connection) -> None:
+    assert await edition_of(connection) == "community"
+    policies = (
+        "SELECT hypertable_name, config ->> 'compress_after' FROM timescaledb_information.jobs "
+        "WHERE proc_name = 'policy_compression' ORDER BY job_id"
+    )
+    assert await rows(connection, policies) == [
+        ("observation", "7 days"),
+        ("aggregate_minute", "7 days"),
+        ("aggregate_ten_minutes", "21 days"),
+        ("aggregate_hour", "56 days"),
+    ]
+    settings = (
+        "SELECT segmentby, orderby FROM timescaledb_information.hypertable_columnstore_settings "
+        "WHERE hypertable = 'observation'::regclass"
+    )
+    assert await rows(connection, settings) == [("datastream_id", "phenomenon_time")]
+    # The migrations' run has added them; what is there stays, and what is not is added again.
+    assert await apply_edition(connection) == []
+    await run(connection, "CALL remove_columnstore_policy('aggregate_hour')")
+    await run(connection, "ALTER TABLE aggregate_hour SET (timescaledb.enable_columnstore = false)")
+    assert await apply_edition(connection) == ["aggregate_hour"]
+    assert len(await rows(connection, policies)) == len(COLUMNSTORES)
+
+
+async def test_what_is_kept_by_column_can_be_asked_corrected_and_removed(connection: Connection) -> None:
+    await run(
+        connection,
+        "INSERT INTO observation SELECT time, time, extract(minute FROM time), id, 0 "
+        "FROM generate_series(%s::timestamptz, %s::timestamptz, interval '1 minute') AS time, "
+        "generate_series(1, 3) AS id",
+        to_datetime(BEGIN),
+        to_datetime(BEGIN + 3 * DAY),
+    )
+
+    async def hourly() -> list[buckets.Bucket]:
+        end = BEGIN + 3 * DAY
+        interval = BucketInterval.parse("PT1H")
+        return await buckets.buckets(connection, [2], BEGIN, end, interval, buckets.AGGREGATES, "UTC")
+
+    async def days() -> list[tuple[int, int]]:
+        found = await buckets.buckets(
+            connection, [2], BEGIN, BEGIN + 3 * DAY, BucketInterval.parse("P1D"), ["mean"], "Europe/Amsterdam"
+        )
+        return [(one.end - one.start, one.count) for one in found]
+
+    before = await hourly()
+    assert (await days())[0] == (25 * HOUR, 25 * 60)  # the night in which clocks go back
+    assert await days() == [(25 * HOUR, 1500), (DAY, 1440), (DAY, 1380)]
+    chunks = await rows(connection, "SELECT compress_chunk(one) FROM show_chunks('observation') AS one")
+    assert len(chunks) == 4
+    sizes = "SELECT before_compression_total_bytes, after_compression_total_bytes FROM "
+    ((before_bytes, after_bytes),) = await rows(
+        connection, sizes + "hypertable_compression_stats('observation')"
+    )
+    assert after_bytes < before_bytes / 4, (before_bytes, after_bytes)
+    assert await hourly() == before
+    # A correction that comes late, and retention row by row.
+    await run(
+        connection,
+        "INSERT INTO observation VALUES (%s, %s, 500, 2, 0) ON CONFLICT (datastream_id, phenomenon_time) "
+        "DO UPDATE SET value = excluded.value",
+        to_datetime(BEGIN + MINUTE),
+        to_datetime(BEGIN + 5 * DAY),
+    )
+    assert (await hourly())[0].values["max"] == 500.0
+    asked = {"datastream": 3, "start": to_datetime(BEGIN), "end": to_datetime(BEGIN + DAY)}
+    async with connection.transaction():
+        row = await (
+            await connection.execute(query("maintenance/removal/remove_observations"), asked)
+        ).fetchone()
+    assert row == (1440,)
+    left = "SELECT count(*) FROM observation WHERE datastream_id = 3"
+    assert await rows(connection, left) == [(2 * 1440 + 1,)]
+    async with connection.transaction():
+        await connection.execute(
+            query("maintenance/removal/drop_chunks"), ("observation", to_datetime(BEGIN + 4 * HOUR))
+        )
+    assert await rows(connection, "SELECT min(phenomenon_time) FROM observation") == [
+        (to_datetime(BEGIN + 2 * HOUR),)
+    ]

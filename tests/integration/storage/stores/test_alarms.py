@@ -1,0 +1,241 @@
+"""Alarms, incidents and messages to people in the database: once each, the newest of each, how long."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import AsyncIterator
+
+import pytest
+import pytest_asyncio
+from msgspec.structs import replace
+
+from runtime.kafka import topics
+from storage.alarm_knowledge import read_alarms, read_incidents
+from storage.alarm_retention import remove_alarms
+from storage.database import Connection, connect
+from storage.historian.alarm_buffer import AlarmsTold
+from storage.historian.writers.alarm_writer import write_alarms
+from storage.stores.alarms import Place, alarm_events, find_incident, incidents, notifications, transitions
+from tests.alarm_events import (
+    NOON,
+    acknowledged,
+    alarm_event,
+    alarm_record,
+    incident_event,
+    notification_event,
+    returned,
+)
+from tests.integration.storage.historian_runs import (
+    fetch,
+    historian,
+    produce,
+    settings,
+    until_stored,
+)
+from tests.integration.storage.test_query_indexes import indexes, plan_of
+from twin.alarms.messages import AlarmEvent, IncidentEvent
+from twin.instant import DAY, HOUR, MINUTE, to_datetime
+from twin.model.duty import NOTIFICATIONS, NotificationEvent
+
+RAISED = alarm_event()
+KNOWN = acknowledged(RAISED)
+OVER = returned(KNOWN)
+
+
+@pytest_asyncio.fixture
+async def connection(database: str) -> AsyncIterator[Connection]:
+    async with await connect(database, role="test") as connection:
+        yield connection
+
+
+async def write(
+    connection: Connection,
+    alarms: list[AlarmEvent] | None = None,
+    told: list[IncidentEvent] | None = None,
+    messages: list[NotificationEvent] | None = None,
+) -> None:
+    batch = AlarmsTold()
+    batch.alarms = {(one.alarm, one.revision): one for one in alarms or []}
+    batch.incidents = {(one.incident, one.revision): one for one in told or []}
+    batch.notifications = {(one.notification, one.revision): one for one in messages or []}
+    async with connection.transaction():
+        await write_alarms(connection, batch)
+    await connection.commit()
+
+
+async def test_what_is_told_of_alarms_ends_in_its_tables_and_once(kafka: str, database: str) -> None:
+    opened, closed = incident_event(RAISED), incident_event(OVER, revision=2)
+    shelved = alarm_event("silent", sensor="level-1", shelved_until=NOON + HOUR, operands=())
+    records = [
+        alarm_record(RAISED, shelved, incidents=(opened,)),
+        alarm_record(KNOWN),
+        alarm_record(OVER, incidents=(closed,)),
+        b"\xc1",
+    ]
+    sending = replace(notification_event(), outcome="sending", detail="no\0")
+    sent = notification_event(revision=2)
+    await produce(kafka, topics.ALARMS, records)
+    await produce(kafka, topics.NOTIFICATIONS, [NOTIFICATIONS.encode(one) for one in (sending, sent)])
+    async with historian(settings(kafka, database)):
+        await until_stored(kafka, database)
+    # All of it once more, as a stage that was killed tells it; then nobody hears of the first commit.
+    await produce(kafka, topics.ALARMS, [*records[:1], alarm_record(KNOWN, incidents=(opened,))])
+    async with historian(settings(kafka, database)):
+        await until_stored(kafka, database)
+    async with await connect(database, role="test") as connection:
+        assert sorted(await read_alarms(connection), key=lambda one: one.alarm) == [OVER, shelved]
+        assert await read_incidents(connection) == [closed]
+        assert await alarm_events(connection, RAISED.alarm, before=None, limit=9) == [OVER, KNOWN, RAISED]
+        assert await alarm_events(connection, RAISED.alarm, before=3, limit=1) == [KNOWN]
+        assert await notifications(connection, before=None, limit=9) == [sent]
+    assert await fetch(database, "SELECT count(*) FROM incident_event") == [(2,)]
+    assert await fetch(database, "SELECT detail FROM notification_event ORDER BY revision") == [
+        ("no\N{SYMBOL FOR NULL}",),
+        ("",),
+    ]
+    assert await fetch(database, "SELECT topic FROM quarantine") == [("log:alarms/3",)]
+
+
+async def test_any_order_of_writing_ends_in_the_same_rows(connection: Connection) -> None:
+    events = [RAISED, KNOWN, OVER]
+    for seed in range(6):
+        random.Random(seed).shuffle(events)
+        for one in events:
+            await write(connection, [one])
+        assert await read_alarms(connection) == [OVER]
+
+
+async def test_the_last_incident_of_each_cause_and_area_is_known_and_every_open_one(
+    connection: Connection,
+) -> None:
+    told = [incident_event(OVER, number=number) for number in (1, 2, 9, 10)]
+    reopened = incident_event(RAISED, number=3)
+    elsewhere = incident_event(replace(OVER, area="city.east"), number=4)
+    await write(connection, told=[*told, reopened, elsewhere])
+    found = {one.incident for one in await read_incidents(connection)}
+    assert found == {"high-water~city~10", "high-water~city~3", "high-water~city.east~4"}
+
+
+async def test_incidents_come_in_pages_and_by_what_they_are(connection: Connection) -> None:
+    told = [
+        incident_event(replace(RAISED, raised_time=NOON + n * MINUTE), number=n, open=n % 2 == 0)
+        for n in range(1, 6)
+    ]
+    await write(connection, told=told)
+    first = await incidents(connection, before=None, limit=2)
+    rest = await incidents(
+        connection, before=Place(first[-1].opened_time, first[-1].incident), limit=9, themes=["water"]
+    )
+    assert [*first, *rest] == told[::-1]
+    assert await incidents(connection, before=None, limit=9, open=True, areas=["city"]) == [told[3], told[1]]
+    assert await incidents(connection, before=None, limit=9, causes=["fire"]) == []
+    assert await find_incident(connection, told[0].incident) == told[0]
+    assert await find_incident(connection, "none") is None
+
+
+async def test_messages_come_by_incident_contact_and_outcome(connection: Connection) -> None:
+    told = [
+        notification_event(n, outcome="failed" if n == 2 else "sent", contact=f"officer-{n % 2}")
+        for n in range(1, 5)
+    ]
+    await write(connection, messages=told)
+    found = await notifications(connection, before=None, limit=9, incident="high-water~city~1")
+    assert found == told[::-1]
+    assert await notifications(connection, before=None, limit=9, outcomes=["failed"]) == [told[1]]
+    assert await notifications(connection, before=None, limit=9, contact="officer-1") == [told[2], told[0]]
+    place = Place(told[2].due_time, told[2].notification)
+    assert await notifications(connection, before=place, limit=1) == [told[1]]
+
+
+async def test_transitions_leave_out_what_was_told_to_nobody(connection: Connection) -> None:
+    aside = alarm_event("aside", state="shelved")
+    await write(connection, [RAISED, KNOWN, replace(OVER, kind="commented"), aside])
+    found = await transitions(connection, NOON, NOON + HOUR)
+    assert [(one.alarm, one.kind) for one in found] == [
+        (RAISED.alarm, "raised"),
+        (RAISED.alarm, "acknowledged"),
+    ]
+    assert await transitions(connection, NOON + HOUR, NOON + 2 * HOUR) == []
+
+
+async def test_what_is_old_goes_and_what_goes_on_from_it_stays(connection: Connection) -> None:
+    later = replace(OVER, revision=9, told_time=NOON + 40 * DAY)
+    told = [
+        incident_event(OVER, number=1),
+        incident_event(OVER, number=2),
+        incident_event(RAISED, number=3, area="other"),
+    ]
+    await write(connection, [RAISED, KNOWN, OVER, later], told, [notification_event(n) for n in (1, 2, 3)])
+    removed = await remove_alarms(connection, NOON + DAY, 2)
+    assert removed == 3 + 3 + 3 + 3 + 1
+    assert await read_alarms(connection) == [later]
+    assert await alarm_events(connection, RAISED.alarm, before=None, limit=9) == [later]
+    assert {one.incident for one in await read_incidents(connection)} == {told[1].incident, told[2].incident}
+    assert await notifications(connection, before=None, limit=9) == []
+    assert await remove_alarms(connection, NOON + DAY, 2) == 0
+
+
+async def fill(connection: Connection) -> None:
+    alarms = [
+        alarm_event(f"rule-{n % 200}", revision=1 + n // 200, told_time=NOON + n * MINUTE)
+        for n in range(6_000)
+    ]
+    told = [
+        incident_event(replace(OVER, raised_time=NOON + n * MINUTE, cause=f"c{n % 20}"), number=n)
+        for n in range(4_000)
+    ]
+    messages = [notification_event(n, incident=f"i{n % 100}") for n in range(4_000)]
+    await write(connection, alarms, told, messages)
+    await connection.execute("ANALYZE")
+
+
+@pytest.mark.parametrize(
+    ("name", "parameters", "index"),
+    [
+        (
+            "stores/alarms/list_alarm_events",
+            {"alarm": "rule-7~city.canal", "before": 20, "limit": 10},
+            "alarm_event_pkey",
+        ),
+        (
+            "stores/alarms/list_alarm_transitions",
+            {"start": to_datetime(NOON), "end": to_datetime(NOON + HOUR), "limit": 100_000},
+            "alarm_event_by_time",
+        ),
+        (
+            "stores/alarms/list_incidents",
+            {
+                **dict.fromkeys(("open", "themes", "severities", "causes", "areas")),
+                "before_time": to_datetime(NOON + DAY),
+                "before_id": "",
+                "limit": 20,
+            },
+            "incident_newest",
+        ),
+        (
+            "stores/alarms/list_notifications",
+            {
+                "incident": "i7",
+                **dict.fromkeys(("contact", "outcomes", "before_time", "before_id")),
+                "limit": 20,
+            },
+            "notification_newest_of_incident",
+        ),
+        (
+            "stores/alarms/list_notifications",
+            {
+                **dict.fromkeys(("incident", "contact", "outcomes", "before_time", "before_id")),
+                "limit": 20,
+            },
+            "notification_newest",
+        ),
+    ],
+)
+async def test_questions_about_alarms_are_read_in_the_order_of_their_index(
+    connection: Connection, name: str, parameters: dict[str, object], index: str
+) -> None:
+    await fill(connection)
+    nodes = await plan_of(connection, name, parameters)
+    assert index in indexes(nodes), json.dumps(nodes, indent=1)
+    assert not [node for node in nodes if node["Node Type"] == "Seq Scan"]

@@ -1,0 +1,78 @@
+"""API keys in the database."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from storage.database import connect
+from storage.stores.tokens import (
+    NAME_LENGTH_MAX,
+    PREFIX,
+    TokenError,
+    create_token,
+    digest,
+    revoke_token,
+    token_role,
+    tokens,
+)
+
+
+async def test_a_key_is_found_by_its_hash_until_it_is_revoked(database: str) -> None:
+    async with await connect(database, role="test") as connection:
+        key = await create_token(connection, "dashboard", "viewer")
+        assert key.startswith(PREFIX)
+        assert await token_role(connection, digest(key)) == "viewer"
+        assert await token_role(connection, digest(key + "x")) is None
+        await revoke_token(connection, "dashboard")
+        assert await token_role(connection, digest(key)) is None
+
+
+async def test_the_key_itself_is_nowhere_in_the_database(database: str) -> None:
+    async with await connect(database, role="test") as connection:
+        key = await create_token(connection, "dashboard", "viewer")
+        cursor = await connection.execute("SELECT api_token::text, token_sha256 FROM api_token")
+        ((text, stored),) = await cursor.fetchall()
+    assert key not in text
+    assert key.removeprefix(PREFIX) not in text
+    assert stored == digest(key)
+
+
+async def test_a_name_has_one_live_key_and_is_free_again_after(database: str) -> None:
+    async with await connect(database, role="test") as connection:
+        first = await create_token(connection, "dashboard", "viewer")
+        with pytest.raises(TokenError, match="livetwin token revoke 'dashboard'"):
+            await create_token(connection, "dashboard", "admin")
+        await revoke_token(connection, "dashboard")
+        second = await create_token(connection, "dashboard", "duty")
+        assert first != second
+        listed = await tokens(connection)
+    assert [(one.name, one.role, one.revoked is None) for one in listed] == [
+        ("dashboard", "viewer", False),
+        ("dashboard", "duty", True),
+    ]
+
+
+async def test_a_name_without_a_live_key_cannot_be_revoked(database: str) -> None:
+    async with await connect(database, role="test") as connection:
+        with pytest.raises(TokenError, match="no live key named 'nobody'"):
+            await revoke_token(connection, "nobody")
+
+
+@pytest.mark.parametrize(
+    ("name", "role"),
+    [
+        ("", "viewer"),
+        ("  ", "viewer"),
+        ("a\nb", "viewer"),
+        ("x" * (NAME_LENGTH_MAX + 1), "viewer"),
+        ("guest", "anonymous"),
+        ("guest", "root"),
+    ],
+)
+async def test_an_unfit_name_or_role_is_refused(database: str, name: str, role: Any) -> None:
+    async with await connect(database, role="test") as connection:
+        with pytest.raises(TokenError, match="expected"):
+            await create_token(connection, name, role)
+        assert await tokens(connection) == []

@@ -1,0 +1,92 @@
+"""Of alarms a batch keeps every event once, knows the newest, and quarantines what no column can hold."""
+
+from __future__ import annotations
+
+from math import nan
+
+import pytest
+from msgspec.structs import replace
+
+from runtime.kafka import topics
+from storage.historian.alarm_buffer import newest
+from storage.historian.log_batch import LogBatch, LogRecord
+from storage.stores.alarm_rows import alarm_of, alarm_row
+from tests.alarm_events import (
+    acknowledged,
+    alarm_event,
+    alarm_record,
+    incident_event,
+    notification_event,
+    operand,
+)
+from twin.alarms.messages import AlarmEvent
+from twin.model.duty import NOTIFICATIONS
+
+RAISED = alarm_event()
+
+
+def batch_of(*records: tuple[str, bytes]) -> LogBatch:
+    batch = LogBatch("log")
+    for offset, (topic, value) in enumerate(records):
+        batch.add(LogRecord(topic, 0, offset, 1_700_000_000_000, value))
+    return batch
+
+
+def test_every_event_stays_once_and_the_greatest_revision_is_the_newest() -> None:
+    known = acknowledged(RAISED)
+    record = alarm_record(known, RAISED, incidents=(incident_event(RAISED),))
+    batch = batch_of((topics.ALARMS, record), (topics.ALARMS, record))
+    assert list(batch.alarms.alarms.values()) == [known, RAISED]
+    assert newest(batch.alarms.alarms.items()) == [known]
+    assert batch.alarms.alarm_count == batch.rows == 3
+    assert batch.reached == {(topics.ALARMS, 0): 2}
+
+
+@pytest.mark.parametrize(
+    "impossible",
+    [
+        replace(RAISED, told_time=2**62),
+        replace(RAISED, occurrence=2**31),
+        replace(RAISED, revision=-1),
+        replace(RAISED, alarm="a\0b"),
+        replace(RAISED, alarm="a" * 4_000),
+        replace(RAISED, operands=(operand(value=nan),)),
+        replace(RAISED, operands=(operand(unit="\0"),)),
+    ],
+)
+def test_an_event_that_no_column_can_hold_is_quarantined_and_the_others_of_its_record_stay(
+    impossible: AlarmEvent,
+) -> None:
+    other = alarm_event("low-water")
+    batch = batch_of((topics.ALARMS, alarm_record(impossible, other)))
+    assert list(batch.alarms.alarms.values()) == [other]
+    (message,) = batch.quarantined.values()
+    assert message.topic == "log:alarms/0"
+    assert "1 of 2 events" in message.detail
+
+
+def test_a_record_that_cannot_be_read_is_quarantined_and_passed() -> None:
+    told = notification_event()
+    batch = batch_of(
+        (topics.ALARMS, b"\xc1"),
+        (topics.NOTIFICATIONS, b"\xc1"),
+        (topics.NOTIFICATIONS, NOTIFICATIONS.encode(replace(told, attempt=2**31))),
+        (topics.NOTIFICATIONS, NOTIFICATIONS.encode(told)),
+    )
+    assert list(batch.alarms.notifications.values()) == [told]
+    assert len(batch.quarantined) == batch.unreadable_count == 3
+
+
+def test_a_text_that_holds_nul_is_stored_without() -> None:
+    row = alarm_row(replace(RAISED, text="no\0 comment"))
+    assert row["text"] == "no\N{SYMBOL FOR NULL} comment"
+    assert row["alarm_id"] == RAISED.alarm
+    assert row["time"].isoformat() == "2026-11-23T12:00:00+00:00"
+
+
+def test_a_row_is_read_as_the_event_that_it_was() -> None:
+    columns = list(alarm_row(RAISED).values())
+    columns[27] = (
+        '[["water_level","instant","value","city.canal",-0.25,"m",0,1795435200000000,0,[[4,1795435200000000]],-0.3]]'
+    )
+    assert alarm_of(columns) == RAISED

@@ -1,0 +1,106 @@
+"""Observations keep where they came from: feed and minute, and the record of their messages."""
+
+from __future__ import annotations
+
+from array import array
+
+import pytest
+from msgspec.structs import replace
+
+from storage.historian.observation_buffer import Reception
+from tests.integration.storage.historian_runs import payload_of, with_headers
+from twin.instant import HOUR, MINUTE
+from twin.model.observation import Observation
+from twin.wire.messages import (
+    OBSERVATIONS,
+    ObservationBatch,
+    decode_headers,
+    decode_payloads,
+    encode_headers,
+    encode_observations,
+)
+
+START = 10 * HOUR
+
+
+def at(received: int, datastream: int = 1, time: int = 0) -> Observation:
+    return Observation(datastream, time, received, float(datastream))
+
+
+def decoded(record: bytes) -> ObservationBatch:
+    return OBSERVATIONS.decode(record)
+
+
+def test_each_observation_has_the_feed_and_the_minute_of_its_message() -> None:
+    reception = Reception()
+    observations = [at(START, 1), at(START + 1, 2), at(START + MINUTE, 3)]
+    assert reception.add(decoded(with_headers(observations, "run", feed="dsmr")), 0, 0) == []
+    assert [reception.sources[one] for one in reception.first_sources] == [
+        ("dsmr", START),
+        ("dsmr", START),
+        ("dsmr", START + MINUTE),
+    ]
+
+
+def test_an_observation_without_a_message_has_no_feed() -> None:
+    reception = Reception()
+    assert reception.add(decoded(encode_observations([at(START + 5)], START)), 0, 0) == []
+    assert reception.sources == [("", START)]
+    assert reception.records == []
+
+
+def test_the_second_observation_of_a_key_waits_for_its_turn() -> None:
+    reception = Reception()
+    first, second = at(START), at(START + MINUTE)
+    reception.add(decoded(with_headers([first, second], "run")), 0, 0)
+    assert reception.firsts == [first]
+    assert [one.observation for one in reception.repeats[1, 0]] == [second]
+    assert reception.count == 2
+
+
+def test_a_replay_is_not_received_again() -> None:
+    reception = Reception()
+    reception.add(decoded(with_headers([at(START)], "run", -1)), 0, 0)
+    assert reception.firsts == [at(START)]
+    assert not reception.messages
+
+
+def test_a_record_keeps_its_headers_as_they_came() -> None:
+    reception = Reception()
+    observations = [at(START + 9, 5), at(START + 2, 6)]
+    batch = decoded(with_headers(observations, "run"))
+    reception.add(batch, 3, 77)
+    (record,) = reception.records
+    assert record[:4] == (3, 77, START + 2, START + 9)
+    assert (record.headers, record.payloads) == (batch.headers, batch.payloads)
+    assert array("i", record.datastreams).tolist() == [5, 6]
+
+
+def test_a_record_that_spans_hours_of_reception_is_divided() -> None:
+    reception = Reception()
+    observations = [at(START, 1), at(START + 3 * HOUR, 2), at(START + 5, 3)]
+    reception.add(decoded(with_headers(observations, "run")), 0, 0)
+    early, late = sorted(reception.records, key=lambda one: one.first_received)
+    assert (early.first_received, early.last_received) == (START, START + 5)
+    assert array("i", early.datastreams).tolist() == [1, 3]
+    assert [one.sequence for one in decode_headers(early.headers).messages] == [0, 2]
+    assert decode_payloads(late.payloads) == (payload_of(observations[1]),)
+
+
+@pytest.mark.parametrize("headers", [b"\xc1", b"wrong count", b"negative"])
+def test_headers_that_do_not_fit_cost_no_observation(headers: bytes) -> None:
+    reception = Reception()
+    batch = decoded(with_headers([at(START, 1), at(START, 2)], "run"))
+    told = decode_headers(batch.headers)
+    if headers == b"wrong count":
+        headers = encode_headers(replace(told, messages=told.messages[:1]))
+    elif headers == b"negative":
+        messages = tuple(
+            replace(one, observations=count) for one, count in zip(told.messages, (-1, 3), strict=True)
+        )
+        headers = encode_headers(replace(told, messages=messages))
+    assert len(reception.add(replace(batch, headers=headers), 0, 0)) == 1
+    assert len(reception.firsts) == 2
+    assert reception.sources == [("", START)]
+    assert not reception.records
+    assert not reception.messages
