@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Asks the advisory services about known weaknesses of what we depend on: the exact versions of constraints.txt, and
 # the page's libraries. Exit code 1: there are some; 2: a service could not be asked. What needs no service is in
-# tests/unit/test_dependencies.py.
+# tests/unit/repository/test_dependencies.py.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 

@@ -22,9 +22,9 @@ from cli.embedded.ports import free_port as find_free_port
 from cli.process.procfs import processes_of
 from runtime.kafka.topics import create_topics, partition_counts
 from storage.schema.migrate import migrate
-from tests.mqtt_publisher import publish
-from tests.service_source import PostgresServer, ServiceSource, service_source
-from tests.spare_databases import SpareDatabases
+from tests.support.brokers.mqtt_publisher import publish
+from tests.support.services.service_source import PostgresServer, ServiceSource, service_source
+from tests.support.services.spare_databases import SpareDatabases
 
 # How long an example takes is the machine's business, and that of what else runs on it.
 settings.register_profile("livetwin", deadline=None)

@@ -13,12 +13,12 @@ from typing import Any
 
 import click
 
-from tests.chaos.disk import small_disk
+from tests.chaos.balance import Reckoning
+from tests.chaos.experiment import Broker, Options, conduct
+from tests.chaos.full_disk import small_disk
 from tests.chaos.rabbitmq import rabbitmq
-from tests.chaos.reckoning import Reckoning
 from tests.chaos.scenarios import CASES
-from tests.chaos.town import Town
-from tests.chaos.trial import Broker, Options, conduct
+from tests.chaos.system_under_test import Town
 
 
 @click.command()

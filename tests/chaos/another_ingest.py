@@ -6,8 +6,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from cli.supervisor.options import PARTITIONS
-from tests.chaos.town import Town
-from tests.role_process import RoleProcess
+from tests.chaos.system_under_test import Town
+from tests.support.processes.role_process import RoleProcess
 
 
 @asynccontextmanager

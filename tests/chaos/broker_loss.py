@@ -9,9 +9,9 @@ from __future__ import annotations
 import asyncio
 import re
 
-from tests.chaos.processes import frozen, kill
-from tests.chaos.town import Town
-from tests.chaos.trial import Trial
+from tests.chaos.experiment import Trial
+from tests.chaos.system_under_test import Town
+from tests.support.processes.process_faults import frozen, kill
 
 # How long messages gather in the broker before it is killed.
 GATHER_S = 5.0

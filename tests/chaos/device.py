@@ -17,8 +17,8 @@ from benchmarks.load.mqtt_wire import (
     publish_packet,
     receive_max,
 )
-from tests.chaos.plan import Parcel
-from tests.chaos.processes import deafen
+from tests.chaos.message_plan import Parcel
+from tests.support.processes.process_faults import deafen
 
 CONNECT_TIMEOUT_S = 10.0
 RECONNECT_DELAY_S = 0.2

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from tests.chaos.device import Device
-from tests.chaos.plan import Kind, Parcel, Plan
+from tests.chaos.message_plan import Kind, Parcel, Plan
 
 _TICK_S = 0.01
 

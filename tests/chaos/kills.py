@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
-from tests.chaos.processes import ROLES, kill
-from tests.chaos.trial import Trial
+from tests.chaos.experiment import Trial
+from tests.support.processes.process_faults import ROLES, kill
 
 # Under `logged` a killed log takes with it what the historian has not stored: at a rate that it keeps up
 # with, what came in since its last transaction.

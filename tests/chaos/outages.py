@@ -8,8 +8,8 @@ import signal
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 
-from tests.chaos.processes import frozen, half_open, slowed
-from tests.chaos.trial import Scenario, Trial
+from tests.chaos.experiment import Scenario, Trial
+from tests.support.processes.process_faults import frozen, half_open, slowed
 
 Disturbance = Callable[[Sequence[int]], AbstractAsyncContextManager[None]]
 

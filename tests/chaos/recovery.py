@@ -14,7 +14,7 @@ import psycopg
 
 from runtime.clock import Clock
 from tests.chaos.fleet import Fleet
-from tests.chaos.town import LOADED, PROPERTY, Town, sensor, street
+from tests.chaos.system_under_test import LOADED, PROPERTY, Town, sensor, street
 from twin.instant import Instant, format_instant, to_datetime
 
 RECOVERY_S_MAX = 180.0

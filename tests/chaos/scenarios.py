@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from tests.chaos.broker_loss import killed_broker
-from tests.chaos.disk import full_disk
+from tests.chaos.experiment import Case
+from tests.chaos.full_disk import full_disk
 from tests.chaos.kills import killed_log, killed_supervisor, random_kills
 from tests.chaos.outages import (
     broker_away,
@@ -14,7 +15,6 @@ from tests.chaos.outages import (
     log_away,
 )
 from tests.chaos.storm import DEVICES, storm
-from tests.chaos.trial import Case
 
 CASES = {
     "kills": Case(random_kills),

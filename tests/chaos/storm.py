@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from tests.chaos.trial import Trial
+from tests.chaos.experiment import Trial
 
 DEVICES = 10_000
 _LOOK_S = 0.05

@@ -11,7 +11,7 @@ from typing import Any
 
 from cli.command_line import COMMANDS
 from cli.embedded.ports import LOOPBACK, free_port
-from tests.compose_file import ROOT, run_name
+from tests.support.services.compose_file import ROOT, run_name
 
 ROLES = [name for name, told in COMMANDS.items() if told.startswith("Role:")]
 

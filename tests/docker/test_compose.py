@@ -14,7 +14,7 @@ import pytest
 from runtime.clock import system_clock
 from tests.docker.compose_project import ROLES, ComposeProject
 from tests.docker.conftest import Running
-from tests.waiting import wait_until
+from tests.support.waiting import wait_until
 from twin.instant import SECOND
 
 # A role that was killed starts anew, reads the log and is asked how it is.

@@ -7,10 +7,10 @@ from typing import Any
 
 import httpx
 
-from tests.compose_file import ROOT, image_of
 from tests.docker.compose_project import ROLES
 from tests.docker.conftest import Running
-from tests.waiting import wait_until
+from tests.support.services.compose_file import ROOT, image_of
+from tests.support.waiting import wait_until
 
 MONITORING = ROOT / "deploy/monitoring"
 

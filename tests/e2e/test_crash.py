@@ -15,11 +15,11 @@ import pytest
 from cities.folder_writer import write_city
 from storage.database import connect
 from storage.stores.ledger import balance
-from tests.cities import model_of
-from tests.crash import all_run, last_lines, strike
-from tests.mqtt_publisher import publish
-from tests.noise_city import noise_city, noise_message
-from tests.waiting import wait_until
+from tests.support.brokers.mqtt_publisher import publish
+from tests.support.cities.noise_city import noise_city, noise_message
+from tests.support.cities.small_cities import model_of
+from tests.support.processes.crash_faults import all_run, last_lines, strike
+from tests.support.waiting import wait_until
 from twin.instant import SECOND, Instant, format_instant
 
 pytestmark = pytest.mark.embedded

@@ -13,10 +13,10 @@ import httpx
 import pytest
 
 from runtime.clock import system_clock
-from tests.connection_cutter import cut
-from tests.crash import last_lines
-from tests.receivers import Post, Webhook
-from tests.waiting import wait_until
+from tests.support.processes.connection_faults import cut
+from tests.support.processes.crash_faults import last_lines
+from tests.support.receivers.mail_server import Post, Webhook
+from tests.support.waiting import wait_until
 from twin.instant import format_instant
 
 pytestmark = pytest.mark.embedded

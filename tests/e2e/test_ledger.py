@@ -15,11 +15,11 @@ import pytest
 from cities.folder_writer import write_city
 from storage.database import connect
 from storage.stores.ledger import Balance, balance, ledger
-from tests.cities import model_of
-from tests.crash import kill_log, last_lines, strike
-from tests.mqtt_publisher import publish
-from tests.noise_city import noise_city, noise_message, sensor_of
-from tests.payloads import DSMR_V5
+from tests.support.brokers.mqtt_publisher import publish
+from tests.support.cities.noise_city import noise_city, noise_message, sensor_of
+from tests.support.cities.small_cities import model_of
+from tests.support.payloads.device_payloads import DSMR_V5
+from tests.support.processes.crash_faults import kill_log, last_lines, strike
 from twin.instant import DAY, SECOND, Instant, format_instant, parse_instant, to_datetime
 
 pytestmark = pytest.mark.embedded

@@ -14,9 +14,9 @@ import pytest
 
 from runtime.clock import system_clock
 from runtime.telemetry.tracing import trace_of
-from tests.metric_catalogue import MAKERS, metrics_of
-from tests.otlp_receiver import Collector, SentSpan, collecting
-from tests.waiting import WAIT_S, wait_until
+from tests.support.metric_catalogue import MAKERS, metrics_of
+from tests.support.receivers.trace_collector import Collector, SentSpan, collecting
+from tests.support.waiting import WAIT_S, wait_until
 from twin.instant import SECOND, format_instant
 
 pytestmark = pytest.mark.embedded

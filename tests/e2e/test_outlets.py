@@ -11,10 +11,10 @@ import pytest
 
 from runtime.clock import system_clock
 from runtime.mqtt.outlet_topics import Topics
-from tests.mqtt_watcher import Told, Watcher, watching
-from tests.receiver import receiving
+from tests.support.brokers.mqtt_subscriber import Told, Watcher, watching
+from tests.support.receivers.webhook_receiver import receiving
+from tests.support.waiting import WAIT_S, wait_until
 from tests.unit.outlets.test_signature import documented_verify
-from tests.waiting import WAIT_S, wait_until
 from twin.instant import SECOND, format_instant
 
 pytestmark = pytest.mark.embedded

@@ -15,8 +15,8 @@ import httpx
 import pytest
 
 from runtime.clock import system_clock
-from tests.payloads import DSMR_V5
-from tests.waiting import WAIT_S, wait_until
+from tests.support.payloads.device_payloads import DSMR_V5
+from tests.support.waiting import WAIT_S, wait_until
 from twin.instant import DAY, HOUR, MINUTE, SECOND, Instant, format_instant
 
 pytestmark = pytest.mark.embedded

@@ -1,6 +1,6 @@
 """Recorded days, replayed into a city of three sensors: hourly and daily aggregates are those of the truth.
 
-The truth is what the maker of a recording knows of each line (`tests.recording_truth`).
+The truth is what the maker of a recording knows of each line (`tests.support.oracles.recording_truth`).
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ from storage.maintenance.repair import prepare
 from storage.maintenance.retention import retain
 from storage.model.model_store import load
 from storage.settings import HistorianSettings
-from tests.recording_truth import Expected, Series, by_hour, by_local_day, the_same, truth
-from tests.waiting import wait_until
+from tests.support.oracles.recording_truth import Expected, Series, by_hour, by_local_day, the_same, truth
+from tests.support.waiting import wait_until
 from twin.instant import DAY, HOUR, MINUTE, Instant, format_instant, from_datetime
 
 pytestmark = pytest.mark.embedded

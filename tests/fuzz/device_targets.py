@@ -1,6 +1,6 @@
 """What devices send: a target for each decoder, for the way from a topic to the log, and for redaction.
 
-Payloads are those of the virtual devices of Alkmaar and those of `tests/payloads.py`.
+Payloads are those of the virtual devices of Alkmaar and those of `tests/support/payloads/device_payloads.py`.
 """
 
 from __future__ import annotations
@@ -22,8 +22,7 @@ from simulators.devices import devices_of
 from simulators.truth.city_truth import CityTruth
 from storage.text_column import storable
 from tests.fuzz.engine import Target
-from tests.intake import intake_of
-from tests.payloads import (
+from tests.support.payloads.device_payloads import (
     CONTEXT,
     DSMR_V2,
     DSMR_V4_UNPADDED,
@@ -33,6 +32,7 @@ from tests.payloads import (
     RECEIVED,
     TOPICS_AND_PAYLOADS,
 )
+from tests.support.pipelines.intake import intake_of
 from twin.instant import INSTANT_MAX, INSTANT_MIN
 from twin.model.city_model import CityModel
 from twin.quality.plausibility import Reason

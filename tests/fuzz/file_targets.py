@@ -15,9 +15,9 @@ from simulators.replay.recording import read_files
 from simulators.replay.sample_recordings import fine_dust, transformer_load, water_level
 from tests.fuzz.device_targets import words_of
 from tests.fuzz.engine import Target, said
-from tests.rosters import LEAD, ROADS, WATER, WEEKS, calendar
-from tests.unit.cities.duty_folder import ROSTER, ROUTES, write_duty_folder
-from tests.unit.cities.folders import FILES, write_folder
+from tests.support.cities.city_folders import FILES, write_folder
+from tests.support.cities.duty_folder import ROSTER, ROUTES, write_duty_folder
+from tests.support.cities.rosters import LEAD, ROADS, WATER, WEEKS, calendar
 from twin.alarms.rules.expression import ExpressionError, Program
 from twin.instant import DAY, INSTANT_MAX, INSTANT_MIN, parse_instant
 

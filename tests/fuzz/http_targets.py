@@ -27,10 +27,10 @@ from api.http.responses import page_cursor
 from api.live.live_view import Seed
 from api.settings import ApiSettings
 from storage.stores.tokens import PREFIX
-from tests.cities import small_city
 from tests.fuzz.device_targets import words_of
 from tests.fuzz.engine import Target
-from tests.payloads import RECEIVED
+from tests.support.cities.small_cities import small_city
+from tests.support.payloads.device_payloads import RECEIVED
 from twin.model.role import Role
 
 KEY = f"{PREFIX}fuzz"

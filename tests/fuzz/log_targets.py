@@ -19,7 +19,7 @@ from api.live.cursor import Cursor, CursorError, decode_cursor, encode_cursor
 from runtime.kafka import topics
 from storage.historian.log_batch import LogBatch, LogRecord
 from tests.fuzz.engine import Target, said
-from tests.payloads import RECEIVED
+from tests.support.payloads.device_payloads import RECEIVED
 from twin.alarms import messages as alarm_messages
 from twin.alarms.rules.rule import Rule, decode_rule, encode_rule
 from twin.errors import MessageError

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.service_source import in_containers
+from tests.support.services.service_source import in_containers
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from stream.engine.buckets import Buckets, Entry
-from tests.simulation.model_database import ModelDatabase
+from tests.simulation.system.model_database import ModelDatabase
 from twin.instant import HOUR
 from twin.model.observation import Observation, Observed, Outcome
 from twin.privacy import cohort

@@ -8,17 +8,17 @@ from collections.abc import Iterator
 from runtime.kafka import topics
 from stream.engine.stage import Knowledge
 from stream.entities.entity_seeding import knowledge_of
-from tests.simulation import alarm_invariants, area_invariants, invariants, quality_invariants
-from tests.simulation.in_order import indicators_are_those_in_order
-from tests.simulation.invariants import Ending, Invariant
-from tests.simulation.model_database import ModelDatabase
-from tests.simulation.model_repair import recompute_changed, work_off
-from tests.simulation.random_city import random_city
+from tests.simulation.city.device_messages import messages_of, plan_of
+from tests.simulation.city.random_city import random_city
+from tests.simulation.invariants import alarms, areas, observations, quality
+from tests.simulation.invariants.fault_free_run import indicators_are_those_in_order
+from tests.simulation.invariants.observations import Ending, Invariant
 from tests.simulation.scenario import Scenario
-from tests.simulation.sending import messages_of, plan_of
-from tests.simulation.simulated_ingest import SimulatedIngest
-from tests.simulation.simulated_log import SimulatedLog
-from tests.simulation.simulated_stream import FUTURE_MAX, SimulatedStream
+from tests.simulation.system.model_database import ModelDatabase
+from tests.simulation.system.model_repair import recompute_changed, work_off
+from tests.simulation.system.simulated_ingest import SimulatedIngest
+from tests.simulation.system.simulated_log import SimulatedLog
+from tests.simulation.system.simulated_stream import FUTURE_MAX, SimulatedStream
 from twin.instant import HOUR, MINUTE, SECOND, Instant
 from twin.model.city_model import CityModel
 
@@ -38,20 +38,20 @@ LAST_TICKS = (MINUTE, 5 * MINUTE, 30 * MINUTE, HOUR, 3 * HOUR, 3 * MINUTE, 3 * M
 LAST_ROUNDS = 6
 
 ALWAYS: tuple[Invariant, ...] = (
-    invariants.nothing_is_lost_or_made_up,
-    invariants.the_ledger_balances,
+    observations.nothing_is_lost_or_made_up,
+    observations.the_ledger_balances,
 )
 
 # A log that is lost takes along what it had told and nobody had stored. A part of that is repaired when the
 # next log begins; the rest comes with the next observations, which a run may not have.
 WITH_WHOLE_LOG: tuple[Invariant, ...] = (
-    invariants.judgements_are_those_of_the_set,
-    invariants.windows_are_those_of_the_set,
-    invariants.states_are_those_of_the_set,
-    area_invariants.areas_are_the_roll_up_of_their_children,
-    area_invariants.silent_sensors_are_known,
-    quality_invariants.what_is_out_of_range_is_flagged,
-    quality_invariants.indicators_say_that_their_inputs_failed,
+    observations.judgements_are_those_of_the_set,
+    observations.windows_are_those_of_the_set,
+    observations.states_are_those_of_the_set,
+    areas.areas_are_the_roll_up_of_their_children,
+    areas.silent_sensors_are_known,
+    quality.what_is_out_of_range_is_flagged,
+    quality.indicators_say_that_their_inputs_failed,
 )
 
 
@@ -169,16 +169,16 @@ class SimulatedCity:
         for invariant in checked:
             yield from invariant(ending, judged)
         if len(self.logs) == 1:
-            yield from quality_invariants.spikes_are_flagged(ending, judged, self.messages, self._plan)
+            yield from quality.spikes_are_flagged(ending, judged, self.messages, self._plan)
             if self.model is self.city.model:
                 yield from indicators_are_those_in_order(ending, self._scenario, self.logs[0], LAST_TICKS)
             if self.model is self.city.model:
-                yield from alarm_invariants.alarms_are_where_the_rules_are(ending, judged, self.logs[0])
-            yield from alarm_invariants.incidents_are_open_while_an_alarm_speaks(self.logs[0])
+                yield from alarms.alarms_are_where_the_rules_are(ending, judged, self.logs[0])
+            yield from alarms.incidents_are_open_while_an_alarm_speaks(self.logs[0])
         for log in self.logs:
-            yield from area_invariants.revisions_tell_one_thing(log)
-            yield from alarm_invariants.revisions_of_alarms_tell_one_thing(log)
-        yield from area_invariants.sums_of_households_tell_of_nobody(self.logs, self.model)
+            yield from areas.revisions_tell_one_thing(log)
+            yield from alarms.revisions_of_alarms_tell_one_thing(log)
+        yield from areas.sums_of_households_tell_of_nobody(self.logs, self.model)
 
     def _sent(self) -> dict[tuple[int, Instant], set[float]]:
         """Return by key the values of what was sent and can be believed, from what the devices did alone."""

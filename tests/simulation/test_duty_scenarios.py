@@ -17,8 +17,8 @@ import pytest
 
 from alerting.messages.outgoing_message import Message
 from alerting.policy.roster import on_call
-from tests.scenario_run import ScenarioRun
-from tests.simulation.simulated_duty import SimulatedDuty
+from tests.simulation.system.simulated_duty import SimulatedDuty
+from tests.support.pipelines.scenario_day import ScenarioRun
 from twin.alarms.messages import IncidentEvent
 from twin.instant import HOUR, MINUTE, SECOND, Duration, Instant, parse_instant
 from twin.model.sensor import Sensor

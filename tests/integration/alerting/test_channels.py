@@ -17,8 +17,8 @@ from alerting.delivery.delivery_pool import THREADS_MAX, Post, PostOptions
 from alerting.delivery.retry_policy import TryResult
 from alerting.messages.outgoing_message import Message
 from runtime.secret_files import SecretVariables
-from tests.duty_run import INCIDENT, NOON, DutyRun, alarm, duty_plan
-from tests.receivers import MailServer, Webhook
+from tests.support.pipelines.duty_loop import INCIDENT, NOON, DutyRun, alarm, duty_plan
+from tests.support.receivers.mail_server import MailServer, Webhook
 from twin.alarms.severity import Severity
 from twin.instant import MINUTE
 from twin.model.duty import Channel, DutyPlan

@@ -14,11 +14,11 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from tests.alarm_events import acknowledged
-from tests.alarm_log import send_alarms, told_until
-from tests.duty_run import POLICY, alarm, duty_plan
-from tests.receivers import Behaviour, MailServer, Webhook
-from tests.role_process import RoleProcess
+from tests.support.brokers.alarm_topics import send_alarms, told_until
+from tests.support.payloads.alarm_events import acknowledged
+from tests.support.pipelines.duty_loop import POLICY, alarm, duty_plan
+from tests.support.processes.role_process import RoleProcess
+from tests.support.receivers.mail_server import Behaviour, MailServer, Webhook
 from twin.alarms.messages import AlarmEvent
 from twin.instant import SECOND
 from twin.model.duty import Channel, DutyPlan, NotificationEvent, Step, encode_duty
@@ -115,7 +115,9 @@ async def test_no_incident_is_forgotten_and_nobody_is_told_twice_for_a_step(
     path = tmp_path / "plan.json"
     path.write_bytes(encode_duty(plan_of(mails, hook)))
     settings = {"CITY": "town", "KAFKA": kafka, "STATE_DIR": str(tmp_path), "TRY_TIMEOUT_S": "30"}
-    role = RoleProcess("alerting", settings, tmp_path, command=("-m", "tests.alerting_process", str(path)))
+    role = RoleProcess(
+        "alerting", settings, tmp_path, command=("-m", "tests.support.processes.alerting_process", str(path))
+    )
     wanted = {one.cause for one in events()}
     try:
         async with kept(role, moments):

@@ -21,14 +21,14 @@ from runtime.kafka.topics import NOTIFICATIONS, create_topics, partition_counts
 from storage.database import connect
 from storage.historian.alarm_buffer import AlarmsTold
 from storage.historian.writers.alarm_writer import write_alarms
-from tests.alarm_events import returned
-from tests.alarm_log import send_alarms, told_until
 from tests.conftest import PARTITIONS
-from tests.duty_run import POLICY, alarm, duty_plan, incident
-from tests.kafka_reader import read_until
-from tests.receivers import Webhook
-from tests.role_process import RoleProcess
-from tests.waiting import wait_until
+from tests.support.brokers.alarm_topics import send_alarms, told_until
+from tests.support.brokers.kafka_reader import read_until
+from tests.support.payloads.alarm_events import returned
+from tests.support.pipelines.duty_loop import POLICY, alarm, duty_plan, incident
+from tests.support.processes.role_process import RoleProcess
+from tests.support.receivers.mail_server import Webhook
+from tests.support.waiting import wait_until
 from twin.alarms.messages import AlarmEvent, IncidentEvent
 from twin.instant import HOUR, SECOND
 from twin.model.duty import NOTIFICATIONS as NOTIFICATIONS_CODEC
@@ -84,7 +84,9 @@ def run_by(plan: DutyPlan, broker: EmbeddedKafka, folder: Path, more: dict[str, 
     path = folder / "plan.json"
     path.write_bytes(encode_duty(plan))
     settings = {"CITY": "town", "KAFKA": broker.bootstrap, "STATE_DIR": str(folder), **more}
-    return RoleProcess("alerting", settings, folder, command=("-m", "tests.alerting_process", str(path)))
+    return RoleProcess(
+        "alerting", settings, folder, command=("-m", "tests.support.processes.alerting_process", str(path))
+    )
 
 
 async def until(holds: Callable[[], bool], what: Callable[[], object]) -> None:

@@ -16,11 +16,11 @@ from runtime.kafka.topics import NOTIFICATIONS, OBSERVATIONS, QUARANTINE
 from storage.database import connect
 from storage.model.model_store import apply
 from tests.conftest import PARTITIONS
-from tests.kafka_reader import read_until
-from tests.noise_city import noise_city
-from tests.receivers import Webhook
-from tests.role_process import RoleProcess
-from tests.waiting import wait_until
+from tests.support.brokers.kafka_reader import read_until
+from tests.support.cities.noise_city import noise_city
+from tests.support.processes.role_process import RoleProcess
+from tests.support.receivers.mail_server import Webhook
+from tests.support.waiting import wait_until
 from twin.model.duty import NOTIFICATIONS as NOTIFICATIONS_CODEC
 from twin.model.duty import Channel, DutyPlan
 from twin.wire.messages import OBSERVATIONS as OBSERVATIONS_CODEC

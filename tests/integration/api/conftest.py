@@ -22,8 +22,8 @@ from runtime.clock import system_clock
 from runtime.kafka import topics
 from storage.database import connect
 from storage.model.model_store import ModelSource, apply, load
-from tests.event_reader import Events
 from tests.integration.api.stored_city import Stored
+from tests.support.receivers.live_stream_reader import Events
 from twin.instant import MINUTE
 from twin.model.city_model import City, CityModel, CityPlan, index_by_id
 from twin.model.entity import Entity

@@ -20,11 +20,11 @@ from runtime.kafka import topics
 from runtime.kafka.consumer import new_consumer
 from stream.alarms.alarm_stage import AlarmStages
 from stream.engine.stage import NOTHING
-from tests.alarm_cities import high_water
-from tests.alarm_events import alarm_event, alarm_record, incident_event, operand
-from tests.cap_rules import read_cap, texts
 from tests.integration.api.conftest import PARTITIONS
 from tests.integration.api.stored_city import Stored, archive
+from tests.support.cities.alarm_city import high_water
+from tests.support.oracles.cap_schema import read_cap, texts
+from tests.support.payloads.alarm_events import alarm_event, alarm_record, incident_event, operand
 from twin.alarms.messages import AlarmEvent
 from twin.alarms.rules.operand import Operand
 from twin.alarms.rules.rule import Level, Selection, Threshold

@@ -13,7 +13,7 @@ from runtime.kafka import topics
 from storage.historian.writers import update_writer
 from storage.stores.tokens import create_token
 from tests.integration.api.stored_city import Stored, archive, published
-from tests.integration.storage.historian_runs import payload_of, quarantined, with_headers
+from tests.support.database.historian import payload_of, quarantined, with_headers
 from twin.instant import HOUR, MINUTE, SECOND, Instant, format_instant, parse_instant, to_datetime
 from twin.model.observation import Observation
 from twin.quality.quality_flags import QualityFlag

@@ -15,7 +15,7 @@ from runtime.clock import system_clock
 from storage.database import connect
 from storage.model.model_store import ModelSource, apply, load
 from storage.stores.tokens import create_token
-from tests.rosters import plan_of
+from tests.support.cities.rosters import plan_of
 from twin.instant import HOUR, format_instant
 from twin.model.city_model import CityModel, CityPlan
 from twin.model.role import Role

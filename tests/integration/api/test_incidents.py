@@ -9,7 +9,9 @@ from typing import Any
 from aiokafka import AIOKafkaProducer
 
 from runtime.kafka import topics
-from tests.alarm_events import (
+from tests.integration.api.stored_city import Stored, archive
+from tests.support.brokers.kafka_reader import read_until
+from tests.support.payloads.alarm_events import (
     NOON,
     acknowledged,
     alarm_event,
@@ -18,8 +20,6 @@ from tests.alarm_events import (
     notification_event,
     returned,
 )
-from tests.integration.api.stored_city import Stored, archive
-from tests.kafka_reader import read_until
 from twin.instant import HOUR, MINUTE, format_instant
 from twin.model.city_model import CityModel
 from twin.model.duty import DUTY_COMMANDS, NOTIFICATIONS, Contact, DutyPlan

@@ -11,7 +11,7 @@ import pytest
 from runtime.kafka import topics
 from storage.historian.writers import update_writer
 from tests.integration.api.stored_city import Stored, archive, published
-from tests.integration.storage.historian_runs import quarantined, with_headers
+from tests.support.database.historian import quarantined, with_headers
 from twin.instant import HOUR, MINUTE, Instant, format_instant, parse_instant
 from twin.model.observation import Observation
 from twin.wire.messages import QUARANTINE, partition_of

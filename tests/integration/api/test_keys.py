@@ -14,7 +14,7 @@ from psycopg import conninfo, sql
 from storage.database import connect
 from storage.model.model_store import apply, load
 from storage.stores.tokens import PREFIX, create_token, revoke_token
-from tests.service_source import PostgresServer
+from tests.support.services.service_source import PostgresServer
 from twin.model.city_model import CityModel, CityPlan
 from twin.model.role import GRANTABLE, Role
 

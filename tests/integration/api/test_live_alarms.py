@@ -8,9 +8,16 @@ import pytest
 from aiokafka import AIOKafkaProducer
 
 from runtime.kafka import topics
-from tests.alarm_events import acknowledged, alarm_event, alarm_record, incident_event, operand, returned
 from tests.integration.api.conftest import PARTITIONS
 from tests.integration.api.stored_city import archive
+from tests.support.payloads.alarm_events import (
+    acknowledged,
+    alarm_event,
+    alarm_record,
+    incident_event,
+    operand,
+    returned,
+)
 from twin.alarms.messages import AlarmEvent
 from twin.wire.messages import partition_of
 

@@ -19,7 +19,7 @@ from storage.database import connect
 from storage.stores.ledger import balance
 from storage.stores.tokens import create_token
 from tests.integration.api.stored_city import Stored, archive
-from tests.integration.storage.historian_runs import with_headers
+from tests.support.database.historian import with_headers
 from twin.instant import DAY, HOUR, format_instant, parse_instant
 from twin.model.observation import Observation
 

@@ -17,7 +17,7 @@ import pytest_asyncio
 from api.service import run
 from api.settings import ApiSettings
 from runtime.tls import TlsError
-from tests.authority import Authority
+from tests.support.brokers.certificate_authority import Authority
 from twin.model.city_model import CityModel
 
 AWAY = "postgresql://nobody@127.0.0.1:9/none"

@@ -14,7 +14,7 @@ from storage.historian.writers import update_writer
 from storage.historian.writers.quarantine_writer import write_quarantined
 from storage.stores.tokens import create_token
 from tests.integration.api.stored_city import Stored, published
-from tests.integration.storage.stored_rows import store
+from tests.support.database.history_rows import store
 from twin.instant import DAY, MINUTE, format_instant, parse_instant
 from twin.model.observation import Observation
 from twin.wire.codec import VERSION

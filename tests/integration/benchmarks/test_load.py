@@ -9,8 +9,8 @@ import pytest
 from benchmarks.load.bench_city import BenchCity
 from benchmarks.load.load_generator import FLAT_OUT, LoadOptions, LoadResult, generate
 from benchmarks.measure.worker_process import Companion
-from tests.mqtt_watcher import Told, Watcher, watching
-from tests.waiting import wait_until
+from tests.support.brokers.mqtt_subscriber import Told, Watcher, watching
+from tests.support.waiting import wait_until
 from twin.instant import parse_instant
 
 CITY = BenchCity(datastreams=80)

@@ -10,8 +10,8 @@ from aiokafka.structs import OffsetAndMetadata
 from cli.supervisor.log_drain import STREAM_GROUP, Drain
 from runtime.kafka import topics
 from runtime.kafka.consumer import log_identity
-from tests.alarm_events import alarm_event, alarm_record
-from tests.integration.storage.historian_runs import PARTITIONS, fetch, historian, settings
+from tests.support.database.historian import PARTITIONS, fetch, historian, settings
+from tests.support.payloads.alarm_events import alarm_event, alarm_record
 
 TIMEOUT_S = 30.0
 

@@ -13,9 +13,9 @@ import psycopg
 
 from cli.embedded.postgres import EmbeddedPostgres, find_binary
 from storage.schema.migrate import migrate
-from tests.integration.storage.historian_runs import series
-from tests.integration.storage.stored_rows import store
-from tests.waiting import wait_until
+from tests.support.database.historian import series
+from tests.support.database.history_rows import store
+from tests.support.waiting import wait_until
 
 POINT = "before_the_mistake"
 

@@ -11,9 +11,9 @@ from aiokafka.structs import ConsumerRecord
 
 from ingest.service import run
 from ingest.settings import IngestSettings
-from tests.cities import small_city
-from tests.kafka_reader import read_until
-from tests.mqtt_publisher import publish
+from tests.support.brokers.kafka_reader import read_until
+from tests.support.brokers.mqtt_publisher import publish
+from tests.support.cities.small_cities import small_city
 from twin.model.city_model import CityModel
 from twin.model.observation import Observation
 from twin.wire.messages import OBSERVATIONS, MessageHeader, ObservationBatch, decode_headers, decode_payloads

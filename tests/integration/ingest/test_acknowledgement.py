@@ -22,10 +22,10 @@ from ingest.settings import IngestSettings
 from runtime.clock import system_clock
 from runtime.kafka.consumer import ends, log_identity
 from runtime.kafka.topics import STORED, create_topics, partition_counts
-from tests.cities import small_city
 from tests.integration.ingest.ingest_role import MARKER, NOISE, all_messages, ingesting, session_made
-from tests.kafka_reader import read_until
-from tests.mqtt_publisher import publish
+from tests.support.brokers.kafka_reader import read_until
+from tests.support.brokers.mqtt_publisher import publish
+from tests.support.cities.small_cities import small_city
 from twin.wire.codec import VERSION
 from twin.wire.stored_positions import STORED_POSITIONS, StoredPositions
 

@@ -19,10 +19,10 @@ from runtime.mqtt.access import MqttAccess, MqttSettings
 from runtime.mqtt.outlet_topics import Topics
 from simulators.mqtt_connection import Connection
 from simulators.settings import SimulatorSettings
-from tests.mqtt_publisher import publish
-from tests.noise_city import noise_city, sensor_of
-from tests.secure_mosquitto import HOST, SecureMosquitto, device
-from tests.waiting import wait_until
+from tests.support.brokers.mqtt_publisher import publish
+from tests.support.brokers.secure_mosquitto import HOST, SecureMosquitto, device
+from tests.support.cities.noise_city import noise_city, sensor_of
+from tests.support.waiting import wait_until
 
 PLAN = noise_city(2)
 SENSOR, OTHER = (sensor_of(one.id) for one in PLAN.entities)

@@ -11,7 +11,7 @@ import pytest
 
 from ingest.mqtt import bulk_reading
 from tests.integration.ingest.mqtt_sessions import TOPIC, numbers, opened
-from tests.integration.ingest.scripted_broker import Connection, scripted
+from tests.support.brokers.scripted_broker import Connection, scripted
 
 
 @pytest.fixture(autouse=True)

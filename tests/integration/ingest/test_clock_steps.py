@@ -18,11 +18,11 @@ from runtime.clock import system_clock
 from runtime.kafka.consumer import ends
 from storage.database import connect
 from storage.stores.ledger import balance
-from tests.cities import small_city
 from tests.integration.ingest.ingest_role import NOISE, all_messages, batches, session_made
-from tests.integration.storage.historian_runs import fetch, historian, settings, until_stored
-from tests.kafka_reader import read_until
-from tests.mqtt_publisher import publish
+from tests.support.brokers.kafka_reader import read_until
+from tests.support.brokers.mqtt_publisher import publish
+from tests.support.cities.small_cities import small_city
+from tests.support.database.historian import fetch, historian, settings, until_stored
 from twin.instant import DAY, HOUR, SECOND, Duration, Instant, format_instant
 
 EACH = 50

@@ -7,8 +7,8 @@ import asyncio
 from ingest.service import run
 from ingest.settings import IngestSettings
 from tests.integration.ingest.ingest_role import MARKER, NOISE, Model, all_messages, ingesting, native
-from tests.kafka_reader import read_until
-from tests.mqtt_publisher import publish
+from tests.support.brokers.kafka_reader import read_until
+from tests.support.brokers.mqtt_publisher import publish
 
 SHARE = "town"
 DEADLINE_S = 60.0

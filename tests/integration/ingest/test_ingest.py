@@ -20,8 +20,8 @@ from tests.integration.ingest.ingest_role import (
     native,
     session_made,
 )
-from tests.kafka_reader import read_until
-from tests.mqtt_publisher import publish
+from tests.support.brokers.kafka_reader import read_until
+from tests.support.brokers.mqtt_publisher import publish
 from twin.instant import SECOND
 from twin.model.observation import Observation
 from twin.wire.messages import QUARANTINE, QuarantinedMessage

@@ -13,11 +13,11 @@ from aiokafka import TopicPartition
 from ingest.pipeline.intake import NOT_A_RECEPTION
 from ingest.pipeline.publisher import new_producer
 from ingest.pipeline.quarantine_replay import new_consumer
-from tests.cities import small_city
-from tests.intake import intake_of, message, noise
 from tests.integration.ingest.ingest_role import Model, all_messages, all_observations, ingesting
-from tests.kafka_reader import READ_TIMEOUT_S, read_until
-from tests.mqtt_publisher import publish
+from tests.support.brokers.kafka_reader import READ_TIMEOUT_S, read_until
+from tests.support.brokers.mqtt_publisher import publish
+from tests.support.cities.small_cities import small_city
+from tests.support.pipelines.intake import intake_of, message, noise
 from twin.model.city_model import CityModel
 from twin.wire.messages import QUARANTINE, QuarantinedMessage
 

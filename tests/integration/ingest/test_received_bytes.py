@@ -9,9 +9,9 @@ from pathlib import Path
 import mqtt5
 import pytest
 
-from tests.authority import Authority
 from tests.integration.ingest.mqtt_sessions import TOPIC, numbers, opened, received
-from tests.integration.ingest.scripted_broker import Connection, scripted
+from tests.support.brokers.certificate_authority import Authority
+from tests.support.brokers.scripted_broker import Connection, scripted
 
 pytestmark = pytest.mark.usefixtures("reading", "quick_reconnecting")
 

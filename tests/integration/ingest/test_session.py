@@ -10,7 +10,7 @@ import pytest
 from cli.embedded.mosquitto import EmbeddedMosquitto
 from ingest.mqtt.message import Message
 from tests.integration.ingest.mqtt_sessions import TOPIC, numbered, numbers, opened, received
-from tests.mqtt_publisher import publish
+from tests.support.brokers.mqtt_publisher import publish
 
 # Whatever reads them, the same messages come in and the same acknowledgements go out.
 pytestmark = pytest.mark.usefixtures("reading")

@@ -9,11 +9,11 @@ from typing import Any
 
 from cli.embedded.mosquitto import EmbeddedMosquitto
 from runtime.mqtt.outlet_topics import Topics
-from tests.alarm_events import acknowledged, alarm_event, operand, returned
 from tests.integration.api.test_live_alarms import tell
-from tests.mqtt_publisher import publish
-from tests.mqtt_watcher import Watcher, watching
-from tests.waiting import WAIT_S
+from tests.support.brokers.mqtt_publisher import publish
+from tests.support.brokers.mqtt_subscriber import Watcher, watching
+from tests.support.payloads.alarm_events import acknowledged, alarm_event, operand, returned
+from tests.support.waiting import WAIT_S
 
 RETAINED = Topics("city").filters
 RAISED = alarm_event(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tests.integration.outlets.webhook_system import KEY, Hooks, came
-from tests.receiver import receiving
+from tests.support.receivers.webhook_receiver import receiving
 
 
 async def test_a_webhook_that_was_deleted_is_sent_nothing(hooks: Hooks, log: Any) -> None:

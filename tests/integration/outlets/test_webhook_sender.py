@@ -8,7 +8,7 @@ from outlets.cloud_event import Message
 from outlets.webhook_sender import Sender
 from runtime.clock import system_clock
 from runtime.sink_address import SinkRules, networks
-from tests.receiver import HANG, receiving
+from tests.support.receivers.webhook_receiver import HANG, receiving
 
 PUBLIC = SinkRules()
 HERE = SinkRules(networks("127.0.0.0/8, ::1/128"))

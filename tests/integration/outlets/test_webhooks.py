@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 
 from runtime.clock import system_clock
-from tests.alarm_events import acknowledged, alarm_event
 from tests.integration.api.conftest import PARTITIONS
 from tests.integration.api.test_live_alarms import tell
 from tests.integration.outlets.webhook_system import LOOPBACK, Hooks, came, states
-from tests.receiver import HANG, receiving
-from tests.role_process import RoleProcess
+from tests.support.payloads.alarm_events import acknowledged, alarm_event
+from tests.support.processes.role_process import RoleProcess
+from tests.support.receivers.webhook_receiver import HANG, receiving
 from tests.unit.outlets.test_signature import documented_verify
 from twin.instant import SECOND
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from prometheus_client import CollectorRegistry
 
-from tests.receiver import Receiver
+from tests.support.receivers.webhook_receiver import Receiver
 
 DEADLINE_S = 60.0
 LOOPBACK = "127.0.0.0/8"

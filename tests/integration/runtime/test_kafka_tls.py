@@ -13,8 +13,8 @@ from runtime.kafka.access import KafkaAccess
 from runtime.kafka.consumer import ends, log_identity, new_consumer
 from runtime.kafka.topics import create_topics
 from runtime.settings import RoleSettings
-from tests.authority import Authority
-from tests.secure_kafka import secure_kafka
+from tests.support.brokers.certificate_authority import Authority
+from tests.support.brokers.secure_kafka import secure_kafka
 from twin.errors import ServiceError
 
 PASSWORDS = {"livetwin-ingest": "s3cret"}

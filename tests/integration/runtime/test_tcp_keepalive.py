@@ -15,8 +15,8 @@ from paho.mqtt.enums import CallbackAPIVersion
 from runtime import tcp_keepalive
 from runtime.kafka.consumer import new_consumer
 from runtime.mqtt.access import MqttAccess
-from tests.chaos.processes import deafen
-from tests.connection_cutter import sockets_to
+from tests.support.processes.connection_faults import sockets_to
+from tests.support.processes.process_faults import deafen
 
 DEADLINE_S = 60.0
 

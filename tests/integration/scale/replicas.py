@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cli.embedded.ports import free_port
-from tests.role_process import RoleProcess
+from tests.support.processes.role_process import RoleProcess
 
 REPLICATED = ("ingest", "stream", "historian", "api")
 SHARE = "scale"

@@ -12,14 +12,14 @@ from pathlib import Path
 from runtime.clock import system_clock
 from storage.database import connect
 from storage.model.model_store import apply
+from tests.chaos.balance import reckon
 from tests.chaos.fleet import Fleet
-from tests.chaos.plan import Plan, value_of
-from tests.chaos.reckoning import reckon
-from tests.chaos.town import LOADED, street
+from tests.chaos.message_plan import Plan, value_of
+from tests.chaos.system_under_test import LOADED, street
+from tests.integration.scale.live_client import State, Wanderer, snapshot
 from tests.integration.scale.replicas import REPLICATED, Replicas, Services, running
-from tests.integration.scale.wanderer import State, Wanderer, snapshot
-from tests.noise_city import noise_city
-from tests.role_process import RoleProcess
+from tests.support.cities.noise_city import noise_city
+from tests.support.processes.role_process import RoleProcess
 from twin.instant import SECOND, format_instant
 
 MESSAGES = 4_000

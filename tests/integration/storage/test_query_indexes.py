@@ -15,7 +15,7 @@ from storage.historian.writers.message_writer import write_messages
 from storage.historian.writers.observation_writer import create_staging
 from storage.historian.writers.quarantine_writer import write_quarantined
 from storage.queries import query
-from tests.integration.storage.stored_rows import store
+from tests.support.database.history_rows import store
 from twin.instant import DAY, HOUR, MINUTE, Instant, parse_instant, to_datetime
 from twin.model.observation import Observation
 from twin.quality.quality_flags import QualityFlag

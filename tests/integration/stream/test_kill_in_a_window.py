@@ -18,8 +18,8 @@ from runtime.kafka.consumer import new_consumer
 from runtime.kafka.topics import AGGREGATES, OBSERVATIONS, UPDATES, create_topics, partition_counts
 from storage.database import connect
 from storage.model.model_store import apply, load
-from tests.busy_city import NOISY, SLOTS, Part, busy_city, closing, traffic
-from tests.role_process import RoleProcess
+from tests.support.cities.busy_city import NOISY, SLOTS, Part, busy_city, closing, traffic
+from tests.support.processes.role_process import RoleProcess
 from twin.instant import HOUR, Duration, Instant
 from twin.model.city_model import CityModel
 from twin.state.area_state import PREFIX

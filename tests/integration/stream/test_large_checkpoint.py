@@ -11,9 +11,9 @@ from runtime.kafka.topics import OBSERVATIONS, UPDATES, create_topics, partition
 from storage.database import connect
 from storage.model.model_store import apply, load
 from tests.conftest import PARTITIONS
-from tests.kafka_reader import read_until
-from tests.noise_city import noise_city
-from tests.role_process import RoleProcess
+from tests.support.brokers.kafka_reader import read_until
+from tests.support.cities.noise_city import noise_city
+from tests.support.processes.role_process import RoleProcess
 from twin.instant import MINUTE, SECOND
 from twin.model.city_model import CityModel
 from twin.model.observation import Observation

@@ -20,11 +20,11 @@ from cli.process.service_account import give
 from runtime.clock import system_clock
 from storage.database import connect
 from storage.model.model_store import apply
-from tests.authority import Authority
-from tests.noise_city import noise_city, noise_message, sensor_of
-from tests.role_process import RoleProcess
-from tests.secure_kafka import SecureKafka, secure_kafka
-from tests.secure_mosquitto import HOST, SecureMosquitto, device
+from tests.support.brokers.certificate_authority import Authority
+from tests.support.brokers.secure_kafka import SecureKafka, secure_kafka
+from tests.support.brokers.secure_mosquitto import HOST, SecureMosquitto, device
+from tests.support.cities.noise_city import noise_city, noise_message, sensor_of
+from tests.support.processes.role_process import RoleProcess
 from twin.errors import ServiceError
 
 PLAN = noise_city(2)

@@ -16,8 +16,8 @@ from ingest.pipeline.publisher import new_producer
 from runtime.kafka.consumer import new_consumer
 from storage.database import connect
 from storage.model.model_store import apply, load
-from tests.noise_city import noise_city
-from tests.role_process import RoleProcess
+from tests.support.cities.noise_city import noise_city
+from tests.support.processes.role_process import RoleProcess
 from twin.instant import SECOND
 from twin.model.city_model import CityModel
 from twin.model.observation import Observation

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.alarm_cities import INTERVAL, LIVE, alarm_city, bound, high_water, point
+from tests.support.cities.alarm_city import INTERVAL, LIVE, alarm_city, bound, high_water, point
 from twin.alarms.evaluation.alarm_transitions import episodes
 from twin.alarms.evaluation.baseline import Usual
 from twin.alarms.evaluation.condition_state import KEPT_MAX, Change, Course

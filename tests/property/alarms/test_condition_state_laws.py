@@ -7,7 +7,7 @@ from itertools import pairwise
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.alarm_cities import LIVE, bound, high_water, point
+from tests.support.cities.alarm_city import LIVE, bound, high_water, point
 from twin.alarms.alarm import Alarm, Explanation, Moment
 from twin.alarms.evaluation.alarm_transitions import episodes, follow
 from twin.alarms.evaluation.condition_state import KEPT_MAX, Course

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from alerting.policy.roster import on_call, shifts
-from tests.rosters import ZONE, at, calendar, plan_of
+from tests.support.cities.rosters import ZONE, at, calendar, plan_of
 from twin.instant import DAY, HOUR, Instant, from_datetime
 from twin.model.duty import Override
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from cities.rules.reader import read_rule
 from cities.rules.writer import rule_document
-from tests.alarm_cities import alarm_city
+from tests.support.cities.alarm_city import alarm_city
 from twin.alarms.rules.expression import Program
 from twin.alarms.rules.operand import Operand
 from twin.alarms.rules.rule import (

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from tests.alarm_events import returned
-from tests.duty_run import NOON, POLICY, DutyRun, alarm, duty_plan, told
+from tests.support.payloads.alarm_events import returned
+from tests.support.pipelines.duty_loop import NOON, POLICY, DutyRun, alarm, duty_plan, told
 from twin.instant import HOUR, MINUTE
 
 

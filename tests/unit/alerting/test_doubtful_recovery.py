@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from alerting.incidents.incident_state import REPEATS_MAX
-from tests.alarm_events import returned
-from tests.duty_run import DutyRun, alarm, told
+from tests.support.payloads.alarm_events import returned
+from tests.support.pipelines.duty_loop import DutyRun, alarm, told
 from twin.instant import HOUR, MINUTE, SECOND
 
 

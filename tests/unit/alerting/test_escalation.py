@@ -6,8 +6,8 @@ import pytest
 from msgspec.structs import replace
 
 from alerting.incidents.incident_state import Phase
-from tests.alarm_events import acknowledged, returned
-from tests.duty_run import INCIDENT, NOON, POLICY, DutyRun, Sent, alarm, duty_plan, told
+from tests.support.payloads.alarm_events import acknowledged, returned
+from tests.support.pipelines.duty_loop import INCIDENT, NOON, POLICY, DutyRun, Sent, alarm, duty_plan, told
 from twin.alarms.severity import Severity
 from twin.instant import HOUR, MINUTE, SECOND
 from twin.model.duty import Step

@@ -16,8 +16,8 @@ from alerting.messages.short_text import ALPHABET, SHORT_CHARACTERS_MAX, short_t
 from alerting.policy.escalation import begun
 from alerting.policy.notification_policy import Around
 from alerting.topic import topic_of
-from tests.alarm_events import acknowledged, operand, returned
-from tests.duty_run import NOON, alarm, duty_city, incident
+from tests.support.payloads.alarm_events import acknowledged, operand, returned
+from tests.support.pipelines.duty_loop import NOON, alarm, duty_city, incident
 from twin.alarms.messages import AlarmEvent
 from twin.alarms.rules.operand import Source
 from twin.alarms.severity import Severity

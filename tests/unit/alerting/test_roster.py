@@ -7,7 +7,7 @@ from itertools import pairwise
 import pytest
 
 from alerting.policy.roster import Shift, next_of, on_call, shifts
-from tests.rosters import LEAD, ROADS, WATER, WEEKS, ZONE, at, calendar, override, plan_of
+from tests.support.cities.rosters import LEAD, ROADS, WATER, WEEKS, ZONE, at, calendar, override, plan_of
 from twin.instant import HOUR, format_instant
 from twin.model.duty import DutyPlan, Team
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from msgspec.structs import replace
 
-from tests.duty_run import NOON, DutyRun, alarm, duty_plan, told
+from tests.support.pipelines.duty_loop import NOON, DutyRun, alarm, duty_plan, told
 from twin.alarms.rules.schedule import Interval
 from twin.alarms.severity import Severity
 from twin.instant import HOUR, MINUTE

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from alerting.monitoring.watchdog import Path, Watchdog
-from tests.duty_run import NOON, DutyRun, duty_plan
+from tests.support.pipelines.duty_loop import NOON, DutyRun, duty_plan
 from twin.instant import HOUR, MINUTE, SECOND
 from twin.wire.probe import Probe
 

@@ -11,7 +11,7 @@ import pytest
 
 from api.context import Context
 from storage.stores.tokens import PREFIX, digest
-from tests.rosters import LEAD, ROADS, WATER, WEEKS, ZONE, calendar, override
+from tests.support.cities.rosters import LEAD, ROADS, WATER, WEEKS, ZONE, calendar, override
 from twin.model.city_model import CityModel
 from twin.model.duty import DutyPlan, Team
 from twin.model.role import Role

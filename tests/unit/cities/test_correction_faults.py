@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.cities.folders import FaultCase, assert_told, faults_of, write_folder
+from tests.support.cities.city_folders import FaultCase, assert_told, faults_of, write_folder
 
 CASES: list[FaultCase] = [
     # quality and retention

@@ -9,10 +9,10 @@ from alerting.policy.roster import on_call
 from cities import default_city
 from cities.folder_reader import read_city
 from cities.folder_writer import write_city
-from tests.cities import model_of
-from tests.rosters import at
-from tests.unit.cities.duty_folder import ROSTER, write_duty_folder
-from tests.unit.cities.folders import write_folder
+from tests.support.cities.city_folders import write_folder
+from tests.support.cities.duty_folder import ROSTER, write_duty_folder
+from tests.support.cities.rosters import at
+from tests.support.cities.small_cities import model_of
 from twin.alarms.rules.schedule import Interval
 from twin.alarms.severity import Severity
 from twin.instant import HOUR, MINUTE, SECOND

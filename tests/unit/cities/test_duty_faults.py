@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.rosters import WEEKS, ZONE, calendar
-from tests.unit.cities.duty_folder import ROUTES, write_duty_folder
-from tests.unit.cities.folders import faults_of, write_folder
+from tests.support.cities.city_folders import faults_of, write_folder
+from tests.support.cities.duty_folder import ROUTES, write_duty_folder
+from tests.support.cities.rosters import WEEKS, ZONE, calendar
 
 # What stands in routes.yaml, what stands there instead, line of the fault, part of its text.
 CASES = [

@@ -8,8 +8,8 @@ import pytest
 
 from cities.extension import with_sensor
 from cities.files.faults import CityError
-from tests.cities import model_of
-from tests.noise_city import noise_city
+from tests.support.cities.noise_city import noise_city
+from tests.support.cities.small_cities import model_of
 from twin.model.city_model import CityModel
 
 ITEM = {

@@ -14,7 +14,7 @@ from cities.duration import format_duration, parse_duration
 from cities.files.schema import RelationItem
 from cities.folder_reader import read_city
 from cities.model.geometry import geometry_faults
-from tests.unit.cities.folders import SENSORS, write_folder
+from tests.support.cities.city_folders import SENSORS, write_folder
 from twin.instant import DAY, HOUR, MINUTE, parse_instant
 from twin.model.calibration import Calibration, Maintenance
 from twin.model.city_model import City, CityPlan, Feed

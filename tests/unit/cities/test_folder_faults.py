@@ -8,7 +8,14 @@ import pytest
 
 from cities.files.faults import CityFault
 from cities.folder_reader import read_city
-from tests.unit.cities.folders import ENTITIES, SENSORS, FaultCase, assert_told, faults_of, write_folder
+from tests.support.cities.city_folders import (
+    ENTITIES,
+    SENSORS,
+    FaultCase,
+    assert_told,
+    faults_of,
+    write_folder,
+)
 
 CASES: list[FaultCase] = [
     # city

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from cities.folder_reader import read_city
-from tests.unit.cities.folders import SENSORS, assert_told, faults_of, write_folder
+from tests.support.cities.city_folders import SENSORS, assert_told, faults_of, write_folder
 
 
 def test_a_personal_sensor_beside_another_is_told_with_what_to_do(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from cities.duty.roster_calendar import DATES_MAX, REPEATING_MAX, calendar_faults
-from tests.rosters import LEAD, ROADS, WATER, calendar
+from tests.support.cities.rosters import LEAD, ROADS, WATER, calendar
 
 CONTACTS = (WATER, ROADS, LEAD)
 DAY = ("DTSTART:20260105T080000Z", "DTEND:20260105T200000Z", "SUMMARY:water")

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from cities.rules.reader import RULES_MAX, read_rule
-from tests.alarm_cities import alarm_city
-from tests.unit.cities.folders import RULES, FaultCase, assert_told, faults_of, write_folder
+from tests.support.cities.alarm_city import alarm_city
+from tests.support.cities.city_folders import RULES, FaultCase, assert_told, faults_of, write_folder
 from twin.alarms.rules.rule import Rule
 from twin.model.city_model import CityModel
 from twin.model.entity import Entity, Relation

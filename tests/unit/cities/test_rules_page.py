@@ -13,7 +13,7 @@ from cities import default_city
 from cities.folder_reader import read_city
 from cities.rules.reader import read_rule
 from cities.rules.schema import RuleItem, ValueItem
-from tests.unit.cities.folders import write_folder
+from tests.support.cities.city_folders import write_folder
 from twin.alarms.rules.rule import Rule
 from twin.model.city_model import CityModel
 

@@ -10,8 +10,8 @@ import pytest
 from cities import default_city
 from cities.folder_reader import read_city
 from cities.folder_writer import write_city
-from tests.cities import model_of
-from tests.unit.cities.folders import SENSORS, write_folder
+from tests.support.cities.city_folders import SENSORS, write_folder
+from tests.support.cities.small_cities import model_of
 from twin.instant import DAY, SECOND
 from twin.model.city_model import CityPlan
 from twin.model.observed_property import BUILT_IN, ObservedProperty, Retention

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cli.embedded.broker.compacted import CompactedLog
-from tests.record_batches import record_batch
+from tests.support.payloads.record_batches import record_batch
 
 KEYS = st.sampled_from([b"a", b"b", b"c", None])
 

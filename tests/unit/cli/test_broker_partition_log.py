@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cli.embedded.broker.partition_log import BatchError, PartitionLog
-from tests.record_batches import record_batch
+from tests.support.payloads.record_batches import record_batch
 
 
 def batch(values: list[bytes], time: int = 0) -> bytes:

@@ -8,8 +8,8 @@ from click.testing import CliRunner
 
 from cities import default_city
 from cli.commands.check import command, roster_warnings
-from tests.rosters import WEEKS, ZONE, at, calendar, override, plan_of
-from tests.unit.cities.duty_folder import write_duty_folder
+from tests.support.cities.duty_folder import write_duty_folder
+from tests.support.cities.rosters import WEEKS, ZONE, at, calendar, override, plan_of
 
 NOW = at("2026-03-20T12:00:00Z")
 SKIPPED = calendar((*WEEKS[0], f"EXDATE;{ZONE}:20260330T080000"), WEEKS[1])

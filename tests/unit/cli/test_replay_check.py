@@ -8,7 +8,7 @@ import pytest
 
 from cli.recorded_sensors import SHOWN_MAX, without_place
 from simulators.replay.recorded_data import RecordingError, Sample
-from tests.cities import small_city
+from tests.support.cities.small_cities import small_city
 from twin.model.city_model import CityModel
 
 GOOD = Sample(0, "level-1", "water_level", -0.4)

@@ -16,7 +16,7 @@ from ingest.broker_accounts import OURS, broker_accounts
 from ingest.decoders import registry
 from runtime.secret_files import SUFFIX, is_secret
 from runtime.settings import RoleSettings
-from tests.compose_file import ROOT, VARIABLE, compose_file
+from tests.support.services.compose_file import ROOT, VARIABLE, compose_file
 
 ROLES = {name for name, told in COMMANDS.items() if told.startswith("Role:")}
 IMAGE_GROUP = 10001

@@ -8,8 +8,8 @@ from typing import Any
 
 import yaml
 
-from tests.compose_file import ROOT, compose_file
-from tests.metric_catalogue import all_metrics
+from tests.support.metric_catalogue import all_metrics
+from tests.support.services.compose_file import ROOT, compose_file
 from tests.unit.deploy.test_compose_file import ROLES
 
 MONITORING = ROOT / "deploy/monitoring"

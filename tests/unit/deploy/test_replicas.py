@@ -6,7 +6,7 @@ from typing import Any
 
 import yaml
 
-from tests.compose_file import ROOT, compose_file
+from tests.support.services.compose_file import ROOT, compose_file
 
 SEVERAL = {"ingest", "stream", "historian", "api"}
 

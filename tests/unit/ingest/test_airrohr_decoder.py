@@ -9,7 +9,7 @@ import pytest
 
 from ingest.decoders.airrohr import DECODER
 from ingest.decoding import PayloadError, Reading
-from tests.payloads import AIRROHR, CONTEXT
+from tests.support.payloads.device_payloads import AIRROHR, CONTEXT
 from twin.quality.plausibility import Reason
 from twin.quality.quality_flags import QualityFlag
 

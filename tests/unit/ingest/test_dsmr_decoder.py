@@ -11,7 +11,7 @@ from ingest.decoders.dsmr import DECODER
 from ingest.decoding import DecodingContext, PayloadError, Reading
 from ingest.formats.p1_telegram import crc16
 from ingest.pipeline.pseudonym import Pseudonymiser
-from tests.payloads import CONTEXT, DSMR_V2, DSMR_V4_UNPADDED, DSMR_V5
+from tests.support.payloads.device_payloads import CONTEXT, DSMR_V2, DSMR_V4_UNPADDED, DSMR_V5
 from twin.instant import format_instant, parse_instant
 from twin.quality.plausibility import Reason
 from twin.quality.quality_flags import QualityFlag

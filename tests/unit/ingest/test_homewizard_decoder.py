@@ -10,7 +10,7 @@ import pytest
 from ingest.decoders.homewizard import DECODER
 from ingest.decoding import DecodingContext, PayloadError, Reading
 from ingest.pipeline.pseudonym import Pseudonymiser
-from tests.payloads import CONTEXT, HOMEWIZARD_V1, HOMEWIZARD_V2
+from tests.support.payloads.device_payloads import CONTEXT, HOMEWIZARD_V1, HOMEWIZARD_V2
 from twin.instant import format_instant, parse_instant
 from twin.quality.plausibility import Reason
 from twin.quality.quality_flags import QualityFlag

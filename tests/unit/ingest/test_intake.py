@@ -9,10 +9,10 @@ import pytest
 
 from ingest.decoders import registry
 from ingest.pipeline.intake import DEVICE_CHARACTERS_MAX, MESSAGE_OBSERVATIONS_MAX, NOT_A_RECEPTION
-from tests.cities import small_city
-from tests.intake import NOISE, NOON, SESSION, intake_of, message, noise
 from tests.meter_city import meter_city
-from tests.payloads import DSMR_V5, RECEIVED
+from tests.support.cities.small_cities import small_city
+from tests.support.payloads.device_payloads import DSMR_V5, RECEIVED
+from tests.support.pipelines.intake import NOISE, NOON, SESSION, intake_of, message, noise
 from twin.model.city_model import CityModel, Feed
 from twin.wire.messages import MessageHeader
 

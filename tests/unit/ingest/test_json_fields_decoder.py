@@ -6,7 +6,7 @@ import pytest
 
 from ingest.decoders.json_fields import DECODER
 from ingest.decoding import PayloadError, Reading
-from tests.payloads import CONTEXT, JSON_FIELDS
+from tests.support.payloads.device_payloads import CONTEXT, JSON_FIELDS
 from twin.instant import parse_instant
 from twin.quality.plausibility import Reason
 from twin.quality.quality_flags import QualityFlag

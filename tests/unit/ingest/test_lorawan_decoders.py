@@ -10,7 +10,7 @@ import pytest
 
 from ingest.decoders import chirpstack, ttn
 from ingest.decoding import Decoder, PayloadError, Reading
-from tests.payloads import CHIRPSTACK, CONTEXT, TTN
+from tests.support.payloads.device_payloads import CHIRPSTACK, CONTEXT, TTN
 from twin.instant import parse_instant
 from twin.quality.plausibility import Reason
 from twin.quality.quality_flags import QualityFlag

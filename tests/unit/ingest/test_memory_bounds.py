@@ -12,10 +12,10 @@ from ingest.mqtt.message import MESSAGE_BYTES, Message, held_bytes
 from ingest.pipeline.intake import TOPIC_CHARACTERS_MAX
 from ingest.pipeline.mapping import DeviceMap
 from ingest.pipeline.routes import TOPIC_CACHED_CHARACTERS_MAX
-from tests.cities import small_city
-from tests.intake import NOISE, NOON, intake_of, message, noise
 from tests.meter_city import meter_city
-from tests.payloads import DSMR_V5
+from tests.support.cities.small_cities import small_city
+from tests.support.payloads.device_payloads import DSMR_V5
+from tests.support.pipelines.intake import NOISE, NOON, intake_of, message, noise
 from twin.errors import UnitError
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from ingest.decoders.native import DECODER
 from ingest.decoding import PayloadError, Reading
-from tests.payloads import CONTEXT, NATIVE, SENML
+from tests.support.payloads.device_payloads import CONTEXT, NATIVE, SENML
 from twin.instant import parse_instant
 from twin.quality.plausibility import Reason
 from twin.quality.quality_flags import QualityFlag

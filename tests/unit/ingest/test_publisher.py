@@ -9,7 +9,7 @@ from aiokafka.errors import KafkaConnectionError
 
 from ingest.pipeline.publisher import Publisher
 from ingest.pipeline.records import RecordMaker
-from tests.intake import SESSION, intake_of, message, noise
+from tests.support.pipelines.intake import SESSION, intake_of, message, noise
 from twin.wire.messages import OBSERVATIONS, ObservationBatch
 
 PARTITIONS = 4

@@ -10,10 +10,10 @@ import pytest
 
 from ingest.pipeline.intake import NOT_A_RECEPTION, Taken
 from ingest.pipeline.quarantine_replay import Request, replayed
-from tests.cities import small_city
-from tests.intake import NOON, SESSION, intake_of, message, noise
 from tests.meter_city import meter_city
-from tests.payloads import DSMR_V5, HOMEWIZARD_V1, RECEIVED
+from tests.support.cities.small_cities import small_city
+from tests.support.payloads.device_payloads import DSMR_V5, HOMEWIZARD_V1, RECEIVED
+from tests.support.pipelines.intake import NOON, SESSION, intake_of, message, noise
 from twin.model.city_model import CityModel
 from twin.wire.codec import VERSION
 from twin.wire.messages import QuarantinedMessage

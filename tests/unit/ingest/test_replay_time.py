@@ -6,7 +6,7 @@ import pytest
 
 from ingest.mqtt.message import REPLAY_TIME, replay_time
 from simulators.replay import player
-from tests.intake import intake_of, message, noise
+from tests.support.pipelines.intake import intake_of, message, noise
 from twin.instant import HOUR, format_instant, parse_instant
 
 NOW = parse_instant("2026-11-24T12:00:00Z")

@@ -12,7 +12,7 @@ from ingest import decoders
 from ingest.decoders import Routes, registered, registry
 from ingest.decoding import Decoder, RegistrationError
 from runtime.mqtt.outlet_topics import Topics, may_match_output
-from tests.payloads import TOPICS_AND_PAYLOADS
+from tests.support.payloads.device_payloads import TOPICS_AND_PAYLOADS
 from twin.model.city_model import Feed
 
 JSON_FIELDS = registry()["json_fields"]

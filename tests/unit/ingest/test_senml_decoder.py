@@ -9,7 +9,7 @@ import pytest
 
 from ingest.decoders.senml import DECODER
 from ingest.decoding import PayloadError, Reading
-from tests.payloads import CONTEXT, RECEIVED, SENML
+from tests.support.payloads.device_payloads import CONTEXT, RECEIVED, SENML
 from twin.instant import MINUTE, SECOND, parse_instant
 from twin.quality.plausibility import Reason
 from twin.quality.quality_flags import QualityFlag

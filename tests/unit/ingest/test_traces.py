@@ -9,7 +9,7 @@ from ingest.pipeline.records import LogRecord, RecordMaker
 from ingest.pipeline.traces import IngestTraces
 from runtime.telemetry.otel import Exported
 from runtime.telemetry.tracing import context_of, trace_of
-from tests.intake import NOON, SESSION, intake_of, message, noise
+from tests.support.pipelines.intake import NOON, SESSION, intake_of, message, noise
 from twin.instant import SECOND
 
 

@@ -10,7 +10,7 @@ import pytest
 from api.live.alarm_events import alarm_data
 from api.live.events import Event, GapReason, gap_data, state_data
 from outlets.cloud_event import CloudEvent, cloud_event, message
-from tests.alarm_events import alarm_event, operand
+from tests.support.payloads.alarm_events import alarm_event, operand
 from tests.unit.api.conftest import NOW, make_model
 from twin.model.observation import Observation
 from twin.wire.messages import Update

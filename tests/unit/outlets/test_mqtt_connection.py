@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from outlets.mqtt_connection import Broker, BrokerLostError, BrokerOptions, connected, digest
 from runtime.mqtt.access import MqttAccess
-from tests.waiting import WAIT_S
+from tests.support.waiting import WAIT_S
 
 WELCOME = mqtt5.ConnAckPacket(receive_max=7).write()
 

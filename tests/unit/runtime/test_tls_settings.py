@@ -15,7 +15,7 @@ from runtime.kafka.access import client_options
 from runtime.mqtt.access import MqttAccess
 from runtime.settings import RoleSettings
 from runtime.tls import TlsError, TlsFiles
-from tests.authority import Authority
+from tests.support.brokers.certificate_authority import Authority
 
 NAMES = ("THE_CA", "THE_CERT", "THE_KEY")
 

@@ -14,7 +14,7 @@ from simulators.devices.dsmr import crc16, stamp
 from simulators.devices.lorawan import frame_counter
 from simulators.devices.ttn import without_empty
 from simulators.truth.city_truth import CityTruth
-from tests.unit.simulators.plans import city_of, observed
+from tests.support.cities.sensor_city import city_of, observed
 from twin.instant import MINUTE, parse_instant
 from twin.model.city_model import CityPlan
 

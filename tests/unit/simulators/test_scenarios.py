@@ -13,7 +13,7 @@ from simulators.fleet import fleet
 from simulators.scenarios import SCENARIOS, scenario_of
 from simulators.settings import SimulatorSettings
 from simulators.truth.city_truth import CityTruth
-from tests.unit.simulators.plans import city_of, observed
+from tests.support.cities.sensor_city import city_of, observed
 from twin.instant import DAY, HOUR, MINUTE, Instant, parse_instant
 from twin.model.observed_property import BUILT_IN
 from twin.model.sensor import Datastream

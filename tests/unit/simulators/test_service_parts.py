@@ -16,7 +16,7 @@ from simulators.report_schedule import Schedule
 from simulators.sent_journal import Journal
 from simulators.settings import SimulatorSettings
 from simulators.truth.city_truth import CityTruth
-from tests.unit.simulators.plans import city_of, observed
+from tests.support.cities.sensor_city import city_of, observed
 from twin.instant import HOUR, MINUTE, SECOND, parse_instant
 
 NOW = parse_instant("2026-11-23T12:00:00Z")

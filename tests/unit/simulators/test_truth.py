@@ -17,7 +17,7 @@ from simulators.truth.rain import Rain
 from simulators.truth.traffic import Traffic
 from simulators.truth.water import Water
 from simulators.truth.weather import Weather
-from tests.unit.simulators.plans import city_of, observed
+from tests.support.cities.sensor_city import city_of, observed
 from twin.instant import DAY, HOUR, MINUTE, SECOND, parse_instant
 from twin.model.observed_property import BUILT_IN
 

@@ -11,7 +11,7 @@ from runtime.kafka import topics
 from storage.historian.alarm_buffer import newest
 from storage.historian.log_batch import LogBatch, LogRecord
 from storage.stores.alarm_rows import alarm_of, alarm_row
-from tests.alarm_events import (
+from tests.support.payloads.alarm_events import (
     acknowledged,
     alarm_event,
     alarm_record,

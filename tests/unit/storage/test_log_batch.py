@@ -6,7 +6,7 @@ from msgspec.structs import replace
 
 from runtime.kafka import topics
 from storage.historian.log_batch import LogBatch, LogRecord
-from tests.integration.storage.historian_runs import quarantined, with_headers
+from tests.support.database.historian import quarantined, with_headers
 from twin.datastream_snapshot import LastGood
 from twin.instant import HOUR, MINUTE
 from twin.model.observation import Observation

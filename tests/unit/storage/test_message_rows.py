@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from storage.historian.observation_buffer import MessageRecord
 from storage.historian.writers.message_writer import message_rows
-from tests.copy_rows import binary_copy
+from tests.support.oracles.binary_copy import binary_copy
 from twin.instant import INSTANT_MAX, INSTANT_MIN, to_datetime
 
 TYPES = ("text", "int4", "int8", "timestamptz", "timestamptz", "bytea", "bytea", "bytea")

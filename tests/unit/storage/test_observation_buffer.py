@@ -8,7 +8,7 @@ import pytest
 from msgspec.structs import replace
 
 from storage.historian.observation_buffer import Reception
-from tests.integration.storage.historian_runs import payload_of, with_headers
+from tests.support.database.historian import payload_of, with_headers
 from twin.instant import HOUR, MINUTE
 from twin.model.observation import Observation
 from twin.wire.messages import (

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from storage.column_limits import DATASTREAM_MAX, FLAGS_MAX
 from storage.historian.observation_rows import copied, datastreams_of, fits, joined, rows_of, times_of
-from tests.copy_rows import binary_copy
+from tests.support.oracles.binary_copy import binary_copy
 from twin.instant import INSTANT_MAX, INSTANT_MIN, to_datetime
 from twin.model.observation import Observation
 

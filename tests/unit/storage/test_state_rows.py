@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from storage.column_limits import COUNT_MAX, DATASTREAM_MAX, FLAGS_MAX
 from storage.historian.alarm_buffer import INTEGER_MAX
 from storage.state_rows import datastream_rows, property_rows
-from tests.copy_rows import binary_copy
+from tests.support.oracles.binary_copy import binary_copy
 from twin.datastream_snapshot import LastGood
 from twin.instant import INSTANT_MAX, INSTANT_MIN, to_datetime
 from twin.model.observation import Observation

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from msgspec import structs
 
-from tests.alarm_cities import alarm_city, high_water
-from tests.stage_run import StageRun
+from tests.support.cities.alarm_city import alarm_city, high_water
+from tests.support.pipelines.stage_pipeline import StageRun
 from tests.unit.stream.test_alarm_stage import START, kinds, level
 from twin.instant import MINUTE, SECOND
 

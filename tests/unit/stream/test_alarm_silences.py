@@ -7,8 +7,8 @@ from dataclasses import replace
 import pytest
 
 from stream.engine.stage import NOTHING
-from tests.alarm_cities import alarm_city
-from tests.stage_run import StageRun
+from tests.support.cities.alarm_city import alarm_city
+from tests.support.pipelines.stage_pipeline import StageRun
 from tests.unit.stream.test_alarm_stage import CANAL, START, kinds, level
 from twin.alarms.rules.rule import Outage, Rule, Selection, Silence, Text
 from twin.alarms.severity import Severity

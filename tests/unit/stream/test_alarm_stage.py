@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from stream.engine.stage import NOTHING
-from tests.alarm_cities import alarm_city, high_water
-from tests.stage_run import StageRun
+from tests.support.cities.alarm_city import alarm_city, high_water
+from tests.support.pipelines.stage_pipeline import StageRun
 from twin.alarms.messages import Command
 from twin.alarms.rules.operand import Operand
 from twin.alarms.rules.rule import Expression, Level, Selection, Threshold

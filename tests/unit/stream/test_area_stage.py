@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from stream.areas.area_stage import AreaStage, AreaStages
 from stream.engine.stage import NOTHING
-from tests.changelog import Changelog
-from tests.cities import small_city
+from tests.support.cities.small_cities import small_city
+from tests.support.pipelines.checkpoint_topic import Changelog
 from twin.instant import MINUTE
 from twin.model.city_model import CityModel
 from twin.model.entity import Entity

@@ -15,9 +15,9 @@ from stream.engine.stage import NOTHING, Output
 from stream.entities.entity_stage import EntityStage
 from stream.entities.roll_ups import PAUSES
 from stream.entity_stages import EntityStages
-from tests.changelog import Changelog
-from tests.cities import small_city
-from tests.strategies import observations
+from tests.support.cities.small_cities import small_city
+from tests.support.pipelines.checkpoint_topic import Changelog
+from tests.support.strategies import observations
 from twin.alarms.messages import ALARM_INPUTS
 from twin.instant import HOUR, MINUTE, SECOND
 from twin.model.observation import Observation

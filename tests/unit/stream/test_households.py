@@ -7,8 +7,8 @@ import math
 from stream.engine.stage import NOTHING, Output
 from stream.entities.entity_stage import EntityStage
 from stream.entity_stages import EntityStages
-from tests.changelog import Changelog
-from tests.household_city import household_city
+from tests.support.cities.household_city import household_city
+from tests.support.pipelines.checkpoint_topic import Changelog
 from twin.instant import MINUTE
 from twin.model.city_model import CityModel
 from twin.model.observation import Observation

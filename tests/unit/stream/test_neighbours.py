@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from stream.areas.area_stage import AreaStages
 from stream.entity_stages import EntityStages
-from tests.changelog import Changelog
-from tests.neighbour_town import MODEL, POSTS, ROLLED_UP, Stages
+from tests.support.pipelines.checkpoint_topic import Changelog
+from tests.support.pipelines.neighbour_pipeline import MODEL, POSTS, ROLLED_UP, Stages
 from twin.datastream_snapshot import LastGood
 from twin.instant import MINUTE
 from twin.quality.quality_flags import QualityFlag

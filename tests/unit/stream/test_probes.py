@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from runtime.kafka.topics import ALARMS, OBSERVATIONS
-from tests.alarm_cities import alarm_city
-from tests.stage_run import StageRun
+from tests.support.cities.alarm_city import alarm_city
+from tests.support.pipelines.stage_pipeline import StageRun
 from twin.alarms.messages import ALARMS as ALARMS_CODEC
 from twin.instant import SECOND, parse_instant
 from twin.wire.codec import VERSION

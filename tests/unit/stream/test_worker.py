@@ -16,7 +16,7 @@ from stream.engine.worker import SEEK_BACK_TRIES_MAX, HoleError, Worker
 from stream.entity_stages import EntityStages
 from stream.metrics import StreamMetrics
 from stream.settings import StreamSettings
-from tests.cities import small_city
+from tests.support.cities.small_cities import small_city
 from twin.instant import MINUTE
 from twin.model.city_model import CityModel
 from twin.model.observation import Observation

@@ -15,14 +15,7 @@ from storage.historian.log_batch import LogBatch, LogRecord
 from storage.historian.log_reader import LogReader
 from storage.historian.metrics import HistorianMetrics
 from storage.historian.partition_assignment import WHOLE
-from tests.integration.storage.historian_runs import (
-    START,
-    in_records,
-    produce,
-    series,
-    settings,
-    with_headers,
-)
+from tests.support.database.historian import START, in_records, produce, series, settings, with_headers
 from twin.instant import SECOND
 
 

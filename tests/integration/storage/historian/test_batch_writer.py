@@ -16,7 +16,7 @@ from storage.historian.log_batch import LogBatch, LogRecord
 from storage.historian.metrics import OUTCOMES, HistorianMetrics
 from storage.historian.writers.aggregate_writer import write_assessments
 from storage.stores.ledger import balance
-from tests.integration.storage.historian_runs import START, fetch, stored_observations
+from tests.support.database.historian import START, fetch, stored_observations
 from twin.instant import HOUR, INSTANT_MAX, INSTANT_MIN, MINUTE, from_datetime, to_datetime
 from twin.model.observation import Observation
 from twin.state.window import Aggregate

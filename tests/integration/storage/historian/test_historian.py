@@ -19,7 +19,7 @@ from storage.database import connect
 from storage.historian import log_reader
 from storage.schema.migrate import migrate
 from storage.stores.current_state import read_state
-from tests.integration.storage.historian_runs import (
+from tests.support.database.historian import (
     START,
     fetch,
     historian,

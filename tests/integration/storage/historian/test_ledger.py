@@ -17,7 +17,7 @@ from storage.historian.log_batch import LogBatch, LogRecord
 from storage.historian.metrics import HistorianMetrics
 from storage.stores.ledger import UNCONFIRMED_MAX, Balance, balance, ledger, sessions
 from storage.stores.ledger_counts import Counts
-from tests.integration.storage.historian_runs import (
+from tests.support.database.historian import (
     START,
     fetch,
     historian,

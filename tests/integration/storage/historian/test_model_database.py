@@ -12,12 +12,12 @@ from storage.maintenance.repair import prepare, repair
 from storage.model.model_store import apply, load
 from storage.stores.ledger import balance
 from storage.stores.log_positions import TOLD
-from tests.integration.storage.historian_runs import fetch, stored_observations
-from tests.simulation.model_database import ModelDatabase
-from tests.simulation.model_repair import work_off
 from tests.simulation.scenario import Scenario
 from tests.simulation.simulated_city import STORED_TOPICS, SimulatedCity
-from tests.simulation.simulated_log import SimulatedLog
+from tests.simulation.system.model_database import ModelDatabase
+from tests.simulation.system.model_repair import work_off
+from tests.simulation.system.simulated_log import SimulatedLog
+from tests.support.database.historian import fetch, stored_observations
 from twin.instant import HOUR, MINUTE, from_datetime
 from twin.model.city_model import CityModel, CityPlan
 

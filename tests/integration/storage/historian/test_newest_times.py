@@ -10,8 +10,8 @@ import pytest_asyncio
 from storage.database import Connection, connect
 from storage.historian.writers import newest_times
 from storage.historian.writers.newest_times import NewestTimes
-from tests.integration.storage.historian_runs import START
-from tests.integration.storage.stored_rows import store
+from tests.support.database.historian import START
+from tests.support.database.history_rows import store
 from twin.instant import DAY
 from twin.model.observation import Observation
 

@@ -8,7 +8,8 @@ from aiokafka.structs import ConsumerRecord
 
 from runtime.kafka import topics
 from runtime.kafka.consumer import log_identity
-from tests.integration.storage.historian_runs import (
+from tests.support.brokers.kafka_reader import read_until
+from tests.support.database.historian import (
     historian,
     in_records,
     produce,
@@ -17,7 +18,6 @@ from tests.integration.storage.historian_runs import (
     settings,
     stored_observations,
 )
-from tests.kafka_reader import read_until
 from twin.wire.messages import QUARANTINE
 from twin.wire.stored_positions import STORED_POSITIONS
 

@@ -17,7 +17,8 @@ from storage.history.bucket_interval import QueryError
 from storage.stores.ledger import balance
 from storage.stores.ledger_counts import Counts
 from storage.stores.replay_outbox import mark_sent, request_replay, request_replay_of_devices, take_requests
-from tests.integration.storage.historian_runs import (
+from tests.support.brokers.kafka_reader import read_until
+from tests.support.database.historian import (
     START,
     fetch,
     historian,
@@ -28,7 +29,6 @@ from tests.integration.storage.historian_runs import (
     until_stored,
     with_headers,
 )
-from tests.kafka_reader import read_until
 from twin.instant import SECOND
 from twin.model.observation import Observation
 from twin.quality.plausibility import Reason

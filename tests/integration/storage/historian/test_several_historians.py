@@ -18,7 +18,7 @@ from storage.historian.metrics import HistorianMetrics
 from storage.historian.partition_assignment import Share, Shares
 from storage.queries import query
 from storage.stores.ledger import balance
-from tests.integration.storage.historian_runs import (
+from tests.support.database.historian import (
     fetch,
     historian,
     produce,
@@ -30,8 +30,8 @@ from tests.integration.storage.historian_runs import (
     until_stored,
     with_headers,
 )
-from tests.service_source import PostgresServer
-from tests.spare_databases import SpareDatabases
+from tests.support.services.service_source import PostgresServer
+from tests.support.services.spare_databases import SpareDatabases
 from twin.wire.messages import QUARANTINE
 
 COUNT = 6_000

@@ -11,7 +11,7 @@ import pytest_asyncio
 from storage.database import Connection, connect
 from storage.history import buckets
 from storage.history.bucket_interval import BucketInterval
-from tests.integration.storage.long_past import (
+from tests.support.database.aggregated_history import (
     AMSTERDAM,
     BEGIN,
     DAYS,

@@ -15,8 +15,8 @@ from storage.historian.log_batch import LogBatch, LogRecord
 from storage.historian.metrics import HistorianMetrics
 from storage.history.backtest import backtest
 from storage.history.bucket_interval import QueryError
-from tests.alarm_cities import alarm_city, high_water
-from tests.stage_run import StageRun
+from tests.support.cities.alarm_city import alarm_city, high_water
+from tests.support.pipelines.stage_pipeline import StageRun
 from twin.alarms.rules.expression import Program
 from twin.alarms.rules.operand import Operand
 from twin.alarms.rules.rule import (

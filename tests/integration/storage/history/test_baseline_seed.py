@@ -10,7 +10,7 @@ from storage.historian.batch_writer import Archive
 from storage.historian.log_batch import LogBatch, LogRecord
 from storage.historian.metrics import HistorianMetrics
 from storage.history.baseline_seed import read_usual
-from tests.alarm_cities import alarm_city, high_water
+from tests.support.cities.alarm_city import alarm_city, high_water
 from twin.alarms.rules.operand import Operand, Series
 from twin.alarms.rules.rule import Deviation, Level, Selection, Threshold
 from twin.alarms.severity import Severity

@@ -15,8 +15,8 @@ from storage.history import buckets
 from storage.history.bucket_interval import BucketInterval, QueryError
 from storage.history.buckets import Aggregate, Bucket, ObservationCursor
 from storage.model.model_store import apply, load
-from tests.integration.storage.city_plan import plan
-from tests.integration.storage.stored_rows import store
+from tests.support.cities.canal_city import plan
+from tests.support.database.history_rows import store
 from twin.instant import DAY, HOUR, MINUTE, Instant, from_datetime, parse_instant
 from twin.model.observation import Observation
 

@@ -13,8 +13,8 @@ from storage.history import buckets
 from storage.history.bucket_interval import BucketInterval
 from storage.history.buckets import Aggregate, Bucket, ObservationCursor
 from storage.model.model_store import apply, load
-from tests.integration.storage.city_plan import plan
-from tests.integration.storage.stored_rows import assess, store
+from tests.support.cities.canal_city import plan
+from tests.support.database.history_rows import assess, store
 from twin.instant import DAY, HOUR, MINUTE, SECOND, Instant, parse_instant, to_datetime
 from twin.model.observation import Observation
 from twin.model.observed_property import BUILT_IN

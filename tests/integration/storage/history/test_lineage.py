@@ -13,8 +13,6 @@ from storage.history.lineage import REACH, Origin, newest_origins, origins, publ
 from storage.replay_state import ReplayState, replay_state
 from storage.stores.replay_outbox import request_replay
 from storage.stores.unassigned_devices import unassigned_devices
-from tests.integration.storage.historian_runs import quarantined
-from tests.integration.storage.stored_rows import assess, store
 from tests.integration.storage.test_query_indexes import (
     BEGIN,
     chunks,
@@ -23,6 +21,8 @@ from tests.integration.storage.test_query_indexes import (
     indexes,
     plan_of,
 )
+from tests.support.database.historian import quarantined
+from tests.support.database.history_rows import assess, store
 from twin.instant import DAY, HOUR, MINUTE, to_datetime
 from twin.model.observation import Observation
 from twin.quality.quality_flags import QualityFlag

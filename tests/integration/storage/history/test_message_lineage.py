@@ -13,7 +13,7 @@ from storage.historian.batch_writer import Archive
 from storage.historian.log_batch import LogBatch, LogRecord
 from storage.historian.metrics import HistorianMetrics
 from storage.message_store import find_message
-from tests.integration.storage.historian_runs import START, fetch, payload_of, with_headers
+from tests.support.database.historian import START, fetch, payload_of, with_headers
 from twin.instant import DAY, SECOND
 from twin.model.observation import Observation
 

@@ -17,9 +17,9 @@ from storage.maintenance.repair import prepare, repair, run_repairs
 from storage.model.model_store import apply, load
 from storage.recompute import run_recomputes
 from storage.stores.log_positions import move_positions, positions
-from tests.integration.storage.city_plan import plan
-from tests.integration.storage.historian_runs import until
-from tests.integration.storage.stored_rows import assess, store
+from tests.support.cities.canal_city import plan
+from tests.support.database.historian import until
+from tests.support.database.history_rows import assess, store
 from twin.instant import DAY, HOUR, MINUTE, Instant, from_datetime, parse_instant, to_datetime
 from twin.model.city_model import CityModel
 from twin.model.datastream_policy import Terms

@@ -20,9 +20,9 @@ from storage.maintenance.retention import Removed, cuts_of, retain, run_retentio
 from storage.model.model_store import apply, load
 from storage.queries import query
 from storage.settings import HistorianSettings
-from tests.integration.storage.city_plan import plan
-from tests.integration.storage.historian_runs import until
-from tests.integration.storage.stored_rows import assess, store
+from tests.support.cities.canal_city import plan
+from tests.support.database.historian import until
+from tests.support.database.history_rows import assess, store
 from twin.instant import DAY, HOUR, MINUTE, Instant, from_datetime, parse_instant, to_datetime
 from twin.model.city_model import CityModel
 from twin.model.observation import Observation

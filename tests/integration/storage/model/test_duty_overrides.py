@@ -20,9 +20,9 @@ from storage.model.duty_overrides import (
     withdraw_override,
 )
 from storage.model.model_store import ModelSource
-from tests.integration.storage.city_plan import plan
 from tests.integration.storage.model.test_model_store import applied, fetch, loaded, next_model
-from tests.rosters import WEEKS, calendar, override, plan_of
+from tests.support.cities.canal_city import plan
+from tests.support.cities.rosters import WEEKS, calendar, override, plan_of
 from twin.alarms.rules.schedule import Interval
 from twin.alarms.severity import Severity
 from twin.model.duty import NO_DUTY, Channel, DutyPlan, Override, Policy, QuietHours, Route, Step

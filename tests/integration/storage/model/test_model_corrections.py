@@ -17,8 +17,8 @@ from storage.database import Connection, connect
 from storage.history import buckets
 from storage.model.model_source import read_copy, write_copy
 from storage.model.model_store import Applied, apply, load
-from tests.integration.storage.city_plan import datastream, plan
-from tests.integration.storage.stored_rows import store
+from tests.support.cities.canal_city import datastream, plan
+from tests.support.database.history_rows import store
 from twin.instant import DAY, HOUR, MINUTE, SECOND, parse_instant, to_datetime
 from twin.model.calibration import Calibration, Maintenance
 from twin.model.city_model import CityPlan

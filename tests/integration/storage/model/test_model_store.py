@@ -11,7 +11,7 @@ import pytest
 
 from storage.database import connect
 from storage.model.model_store import Applied, ModelSource, apply, load
-from tests.integration.storage.city_plan import CITY, plan
+from tests.support.cities.canal_city import CITY, plan
 from twin.errors import ServiceError
 from twin.model.city_model import City, CityModel, CityPlan
 from twin.model.observed_property import BUILT_IN

@@ -19,9 +19,9 @@ from storage.model.rule_store import (
     rules_in_force,
     versions_of,
 )
-from tests.alarm_cities import high_water
-from tests.integration.storage.city_plan import plan
 from tests.integration.storage.model.test_model_store import fetch, next_model
+from tests.support.cities.alarm_city import high_water
+from tests.support.cities.canal_city import plan
 from twin.alarms.rules.rule import Rule
 from twin.errors import ServiceError
 from twin.instant import MINUTE

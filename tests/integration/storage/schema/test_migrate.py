@@ -11,7 +11,7 @@ from storage.database import connect
 from storage.queries import query
 from storage.schema.migrate import MigrationError, migrate, migrations
 from storage.stores.ledger import balance
-from tests.service_source import PostgresServer
+from tests.support.services.service_source import PostgresServer
 from twin.errors import ServiceError
 
 

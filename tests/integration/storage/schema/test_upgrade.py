@@ -21,7 +21,7 @@ from storage.queries import query
 from storage.schema.migrate import migrate, migrations
 from storage.stores.ledger import balance
 from storage.stores.log_positions import positions
-from tests.integration.storage.historian_runs import with_headers
+from tests.support.database.historian import with_headers
 from twin.instant import HOUR, parse_instant
 from twin.model.observation import Observation
 

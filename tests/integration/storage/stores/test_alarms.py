@@ -17,7 +17,9 @@ from storage.database import Connection, connect
 from storage.historian.alarm_buffer import AlarmsTold
 from storage.historian.writers.alarm_writer import write_alarms
 from storage.stores.alarms import Place, alarm_events, find_incident, incidents, notifications, transitions
-from tests.alarm_events import (
+from tests.integration.storage.test_query_indexes import indexes, plan_of
+from tests.support.database.historian import fetch, historian, produce, settings, until_stored
+from tests.support.payloads.alarm_events import (
     NOON,
     acknowledged,
     alarm_event,
@@ -26,14 +28,6 @@ from tests.alarm_events import (
     notification_event,
     returned,
 )
-from tests.integration.storage.historian_runs import (
-    fetch,
-    historian,
-    produce,
-    settings,
-    until_stored,
-)
-from tests.integration.storage.test_query_indexes import indexes, plan_of
 from twin.alarms.messages import AlarmEvent, IncidentEvent
 from twin.instant import DAY, HOUR, MINUTE, to_datetime
 from twin.model.duty import NOTIFICATIONS, NotificationEvent

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from alerting.delivery.acknowledge_links import LINK_PATH, Link, sign
 from api.alarms.command_gateway import command_id
 from api.context import Context
-from tests.alarm_events import acknowledged, alarm_event, incident_event
+from tests.support.payloads.alarm_events import acknowledged, alarm_event, incident_event
 from tests.unit.api.conftest import NOW
 from twin.alarms.messages import AlarmBatch, Answer
 from twin.instant import HOUR

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from api.alarms.command_gateway import command_id
 from api.context import Context
-from tests.alarm_events import acknowledged, alarm_event, incident_event, operand, returned
+from tests.support.payloads.alarm_events import acknowledged, alarm_event, incident_event, operand, returned
 from twin.alarms.messages import AlarmBatch, AlarmEvent, Answer
 from twin.alarms.severity import Severity
 from twin.instant import HOUR, MINUTE

@@ -14,9 +14,9 @@ from msgspec.structs import replace
 
 from api.alarms.cap import CapStatus, Message, Origin, alarm_alert, city_alert, message_of
 from api.context import Context
-from tests.alarm_cities import high_water
-from tests.alarm_events import acknowledged, alarm_event, operand, returned
-from tests.cap_rules import read_cap, texts
+from tests.support.cities.alarm_city import high_water
+from tests.support.oracles.cap_schema import read_cap, texts
+from tests.support.payloads.alarm_events import acknowledged, alarm_event, operand, returned
 from tests.unit.api.conftest import NOW, make_model
 from twin.alarms.messages import AlarmBatch, AlarmEvent
 from twin.alarms.severity import Severity

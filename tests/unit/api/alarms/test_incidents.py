@@ -9,7 +9,7 @@ import pytest
 
 from api.alarms.command_gateway import command_id
 from api.context import Context
-from tests.alarm_events import acknowledged, alarm_event, incident_event
+from tests.support.payloads.alarm_events import acknowledged, alarm_event, incident_event
 from twin.alarms.messages import AlarmBatch, Answer
 from twin.instant import MINUTE
 from twin.wire.codec import VERSION

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from api.live import alarm_view
 from api.live.alarm_view import AlarmView
-from tests.alarm_events import acknowledged, alarm_event, incident_event, returned
+from tests.support.payloads.alarm_events import acknowledged, alarm_event, incident_event, returned
 from twin.instant import MINUTE
 
 RAISED = alarm_event()

@@ -8,7 +8,7 @@ import msgspec
 import numpy as np
 import pytest
 
-from tests.alarm_cities import alarm_city, high_water
+from tests.support.cities.alarm_city import alarm_city, high_water
 from twin.alarms.severity import Severity
 from twin.alarms.statistics import Transition
 from twin.backtest import backtest

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 
-from tests.privacy_risks import Risk, differencing_risks
+from tests.support.oracles.differencing_risks import Risk, differencing_risks
 
 
 def group(first: int, count: int) -> frozenset[int]:

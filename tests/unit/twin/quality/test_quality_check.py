@@ -9,7 +9,7 @@ from math import pi, sin
 import pytest
 
 from simulators.truth.city_truth import CityTruth
-from tests.unit.simulators.plans import city_of, observed
+from tests.support.cities.sensor_city import city_of, observed
 from twin.instant import DAY, HOUR, MINUTE, SECOND, Duration, Instant, from_datetime, parse_instant
 from twin.model.observed_property import BUILT_IN
 from twin.quality.quality_check import CONTEXT_MAX, Run, extend, judge_quality, judge_times

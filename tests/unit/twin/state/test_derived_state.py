@@ -7,7 +7,7 @@ from dataclasses import replace
 import msgspec
 import pytest
 
-from tests.cities import small_city
+from tests.support.cities.small_cities import small_city
 from twin.datastream_snapshot import LastGood
 from twin.instant import HOUR, MINUTE, Instant
 from twin.model.entity import Entity

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.alarm_cities import bound, high_water, point
+from tests.support.cities.alarm_city import bound, high_water, point
 from twin.alarms.evaluation.condition_state import Course
 from twin.alarms.rules.operand import Operand
 from twin.alarms.rules.rule import Deviation, Expression, Level, Rate, Threshold, Times, Worth

@@ -1,0 +1,180 @@
+"""The balance after a trial: what was acknowledged, what is stored and shown, and what the ledger says."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, Protocol, TypeAlias
+
+import httpx
+import psycopg
+
+from tests.chaos.fleet import Fleet
+from tests.chaos.message_plan import Kind, Plan, street_of, value_of
+from tests.chaos.system_under_test import LOADED, PROPERTY, sensor, street
+from twin.instant import format_instant, from_datetime
+
+Span: TypeAlias = tuple[float, float]
+"""From when until when, loop time."""
+
+# How long nothing more may arrive before the balance is struck as it is.
+STILL_S_MAX = 60.0
+_LOOK_S = 0.5
+_ROWS = 50_000
+_TIMEOUT_S = 60.0
+_WRONG_SHOWN = 5
+
+_COUNT = "SELECT count(*) FROM observation"
+_ALL = """
+SELECT d.sensor_id, o.phenomenon_time, o.value
+FROM observation o LEFT JOIN datastream d ON d.id = o.datastream_id
+"""
+
+
+class Place(Protocol):
+    """Where a system is reached."""
+
+    @property
+    def http(self) -> str:
+        """Base URL of the API."""
+
+    @property
+    def database(self) -> str:
+        """Connection URI."""
+
+
+@dataclass
+class Reckoning:
+    """What was found; `faults` is empty when everything is as promised."""
+
+    acknowledged: int = 0
+    stored: int = 0
+    lost: int = 0  #: acknowledged and not stored
+    excused: int = 0  #: of these, those that may be by what is promised
+    doubled: int = 0
+    altered: int = 0  #: stored with another value, or of another sensor
+    unexpected: int = 0  #: stored and never sent
+    wrong_states: list[str] = field(default_factory=list)
+    ledger: dict[str, Any] = field(default_factory=dict)
+    faults: list[str] = field(default_factory=list)
+
+    def lines(self) -> Iterator[str]:
+        """Yield what a person wants to read."""
+        yield (
+            f"acknowledged {self.acknowledged}, stored {self.stored}: "
+            f"{self.lost} lost ({self.excused} excused), "
+            f"{self.doubled} doubled, {self.altered} altered, {self.unexpected} unexpected; "
+            f"{len(self.wrong_states)} states wrong"
+        )
+        for equation in self.ledger.get("equations", ()):
+            yield f"ledger: {equation}"
+        yield "NOT AS PROMISED: " + "; ".join(self.faults) if self.faults else "all as promised"
+
+
+async def reckon(town: Place, fleet: Fleet, excused: Span | None) -> Reckoning:
+    """Wait until all is stored, or nothing more comes, and strike the balance."""
+    plan, found = fleet.plan, Reckoning()
+    found.acknowledged = sum(time > 0 for time in fleet.acknowledged_at)
+    await _until_stored(town.database, plan.messages + len(fleet.canaries))
+    await asyncio.to_thread(_compare, town.database, fleet, found, excused)
+    counts = {
+        "not acknowledged": plan.messages - found.acknowledged,
+        "acknowledged without a subscriber": fleet.unheard,
+        "lost": found.lost - found.excused,
+        "doubled": found.doubled,
+        "altered": found.altered,
+        "unexpected": found.unexpected,
+    }
+    found.faults += [f"{count} {what}" for what, count in counts.items() if count]
+    async with httpx.AsyncClient(base_url=town.http, timeout=_TIMEOUT_S) as client:
+        if not found.lost:
+            found.wrong_states = await _wrong_states(client, plan)
+        found.ledger = await _ledger(client, found.stored)
+    if found.wrong_states:
+        shown = ", ".join(found.wrong_states[:_WRONG_SHOWN])
+        found.faults.append(f"{len(found.wrong_states)} states wrong: {shown}")
+    found.faults += _ledger_faults(found, fleet)
+    return found
+
+
+async def _until_stored(dsn: str, wanted: int) -> None:
+    loop = asyncio.get_running_loop()
+    best, since = -1, loop.time()
+    async with await psycopg.AsyncConnection.connect(dsn, autocommit=True) as connection:
+        while best < wanted and loop.time() - since < STILL_S_MAX:
+            row = await (await connection.execute(_COUNT)).fetchone()
+            assert row is not None
+            if row[0] > best:
+                best, since = int(row[0]), loop.time()
+            await asyncio.sleep(_LOOK_S)
+
+
+def _compare(dsn: str, fleet: Fleet, found: Reckoning, excused: Span | None) -> None:
+    plan = fleet.plan
+    seen = bytearray(plan.messages)
+    canaries = set(fleet.canaries)
+    with psycopg.connect(dsn) as connection, connection.cursor("chaos") as cursor:
+        cursor.itersize = _ROWS
+        for name, time, value in cursor.execute(_ALL):
+            instant = from_datetime(time)
+            if name == sensor(LOADED):
+                found.unexpected += instant not in canaries
+                continue
+            found.stored += 1
+            number = plan.number_at(instant)
+            if number is None:
+                found.unexpected += 1
+                continue
+            found.doubled += seen[number]
+            found.altered += (name, value) != (sensor(street_of(number)), value_of(number))
+            seen[number] = 1
+    lost = [time for time, stored in zip(fleet.acknowledged_at, seen, strict=True) if time and not stored]
+    found.lost = len(lost)
+    if excused is not None:
+        found.excused = sum(excused[0] <= time <= excused[1] for time in lost)
+
+
+async def _wrong_states(client: httpx.AsyncClient, plan: Plan) -> list[str]:
+    """Return the streets whose newest value is not what the API tells; wait for them within a bound."""
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + STILL_S_MAX
+    newest = plan.newest()
+    while True:
+        wrong = []
+        for one, number in newest.items():
+            state = (await client.get(f"/v1/entities/{street(one)}/state")).raise_for_status().json()
+            told = state["properties"].get(PROPERTY, {})
+            wanted = format_instant(plan.instant(number)), value_of(number)
+            if (told.get("phenomenonTime"), told.get("value")) != wanted:
+                wrong.append(street(one))
+        if not wrong or loop.time() > deadline:
+            return wrong
+        await asyncio.sleep(_LOOK_S)
+
+
+async def _ledger(client: httpx.AsyncClient, stored: int) -> dict[str, Any]:
+    """Return the balance, once it is newer than what is stored; the API keeps one for some seconds."""
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + STILL_S_MAX
+    while True:
+        answer = await client.get("/v1/ledger")
+        late = loop.time() > deadline
+        # While it has connections to the database that are half open it says that it is away.
+        if answer.status_code != httpx.codes.SERVICE_UNAVAILABLE or late:
+            balance: dict[str, Any] = answer.raise_for_status().json()["balance"]
+            if (balance["stored"] >= stored and balance["balanced"]) or late:
+                return balance
+        await asyncio.sleep(_LOOK_S)
+
+
+def _ledger_faults(found: Reckoning, fleet: Fleet) -> Iterator[str]:
+    ledger = found.ledger
+    if not ledger["balanced"] and not found.lost:
+        yield f"the ledger does not balance: {ledger}"
+    if ledger["stored"] - len(fleet.canaries) != found.stored and not found.lost:
+        yield f"the ledger has {ledger['stored']} stored, with {len(fleet.canaries)} canaries among them"
+    if ledger["corrected"] or ledger["superseded"]:
+        yield f"{ledger['corrected']} corrected, {ledger['superseded']} superseded: no value ever changed"
+    if not found.lost and ledger["quarantined"] < fleet.counts[Kind.POISON]:
+        yield f"{ledger['quarantined']} quarantined of {fleet.counts[Kind.POISON]} that nobody can use"

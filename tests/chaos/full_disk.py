@@ -1,0 +1,70 @@
+"""A full disk: nothing can be written for a while, and then there is room again."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from tests.chaos.experiment import Trial
+from tests.conftest import make_folder
+from tests.support.processes.process_faults import ROLES, kill
+
+DISK_MIB = 1_536
+
+
+@contextmanager
+def small_disk() -> Iterator[Path]:
+    """Give a folder with a file system of its own, in memory; needs root."""
+    folder = make_folder()
+    subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", f"size={DISK_MIB}m,mode=755", "tmpfs", str(folder)], check=True
+    )
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", "--lazy", str(folder)], check=True)
+        folder.rmdir()
+
+
+async def full_disk(trial: Trial) -> None:
+    """Fill the disk of the data folder, leave it so, and make room again."""
+    await trial.until_sent(0.3)
+    loop = asyncio.get_running_loop()
+    ballast = trial.town.folder / "ballast"
+    await asyncio.to_thread(_fill, ballast)
+    trial.say(f"{trial.fleet.sent:>9} sent: the disk is full")
+    begun = loop.time()
+    killed = 0
+    for name in (*ROLES, "postgres"):
+        for pid in trial.town.pids.get(name, ()):
+            kill(pid)
+            killed += 1
+    trial.say(f"{killed} processes killed meanwhile: every role and the database")
+    while loop.time() - begun < trial.options.seconds:
+        # What is given back meanwhile, such as a log that is rotated, is taken again.
+        await asyncio.to_thread(_fill, ballast)
+        await asyncio.sleep(1)
+    since = loop.time()
+    ballast.unlink()
+    await trial.recovered(f"the disk was full for {trial.options.seconds:.0f} s", since)
+
+
+def _fill(path: Path) -> None:
+    """Write until nothing more can be written."""
+    block = bytes(1 << 16)
+    with path.open("ab", buffering=0) as file:
+        found = os.statvfs(path)
+        with suppress(OSError):
+            os.posix_fallocate(file.fileno(), 0, file.tell() + found.f_bavail * found.f_frsize)
+        file.seek(0, os.SEEK_END)
+        while True:
+            try:
+                file.write(block)
+            except OSError:
+                if len(block) == 1:
+                    return
+                block = block[: len(block) // 2]

@@ -1,0 +1,131 @@
+"""What is sent: observations that each have an instant of their own, out of order, some twice, and poison.
+
+Everything follows from the seed. The number of an observation is in its instant, so what the database holds
+can be told apart without keeping what was sent.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from enum import IntEnum
+from typing import NamedTuple
+
+from benchmarks.load.mqtt_wire import topic_field
+from tests.chaos.system_under_test import LOADED, PROPERTY, sensor
+from twin.instant import Instant, format_instant
+
+# A network delivers out of order, within so many messages.
+SHUFFLED = 500
+
+# One of so many observations is sent twice, and after one of so many comes a message that nobody can use.
+TWICE_EACH = 100
+POISON_EACH = 100
+
+_VALUE_STEPS = 400
+
+
+class Kind(IntEnum):
+    """What a parcel is."""
+
+    OBSERVATION = 0
+    AGAIN = 1
+    POISON = 2
+    CANARY = 3
+
+
+class Parcel(NamedTuple):
+    """A message to be sent."""
+
+    kind: Kind
+    number: int  #: of the observation, or of the poison; of a canary its instant
+
+
+def street_of(number: int) -> int:
+    """Return the number of the street that an observation is of: each in turn."""
+    return number % LOADED
+
+
+def value_of(number: int) -> float:
+    """Return the value of an observation; a street's next one has another."""
+    return round(30.0 + (number + number // LOADED) % _VALUE_STEPS / 10, 1)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """So many observations, the first one at `begin`, a `step` apart (microseconds)."""
+
+    messages: int
+    seed: int
+    begin: Instant
+    step: int
+    _topics: dict[int, bytes] = field(default_factory=dict, init=False, repr=False)
+
+    def parcels(self) -> Iterator[Parcel]:
+        """Yield every parcel in the order of sending."""
+        dice = random.Random(self.seed)
+        for first in range(0, self.messages, SHUFFLED):
+            block = [
+                Parcel(Kind.OBSERVATION, number)
+                for number in range(first, min(first + SHUFFLED, self.messages))
+            ]
+            again = [one._replace(kind=Kind.AGAIN) for one in block if one.number % TWICE_EACH == 7]
+            poison = [one._replace(kind=Kind.POISON) for one in block if one.number % POISON_EACH == 13]
+            block += again + poison
+            dice.shuffle(block)
+            yield from block
+
+    @property
+    def poisoned(self) -> int:
+        """How many messages nobody can use."""
+        return len(range(13, self.messages, POISON_EACH))
+
+    @property
+    def repeated(self) -> int:
+        """How many observations are sent twice."""
+        return len(range(7, self.messages, TWICE_EACH))
+
+    def instant(self, number: int) -> Instant:
+        """Return when an observation was made."""
+        return self.begin + number * self.step
+
+    def number_at(self, instant: Instant) -> int | None:
+        """Return which observation was made at an instant; None for none."""
+        number, rest = divmod(instant - self.begin, self.step)
+        return number if rest == 0 and 0 <= number < self.messages else None
+
+    def newest(self) -> dict[int, int]:
+        """Return the newest observation of each street that has one."""
+        return {street_of(number): number for number in range(max(0, self.messages - LOADED), self.messages)}
+
+    def content(self, parcel: Parcel) -> tuple[bytes, bytes]:
+        """Return topic field and payload."""
+        if parcel.kind is Kind.CANARY:
+            return self._topic(LOADED), _payload(parcel.number, 40.0)
+        topic = self._topic(street_of(parcel.number))
+        payload = _payload(self.instant(parcel.number), value_of(parcel.number))
+        if parcel.kind is Kind.POISON:
+            return topic, _poison(parcel.number, payload)
+        return topic, payload
+
+    def _topic(self, street: int) -> bytes:
+        known = self._topics.get(street)
+        if known is None:
+            known = self._topics[street] = topic_field(f"livetwin/town/{sensor(street)}/observations")
+        return known
+
+
+def _payload(instant: Instant, value: float) -> bytes:
+    return f'{{"time":"{format_instant(instant)}","values":{{"{PROPERTY}":{value}}}}}'.encode()
+
+
+def _poison(number: int, payload: bytes) -> bytes:
+    """Return something that no decoder can use: cut short, no text, or of a time to come."""
+    match number // POISON_EACH % 3:
+        case 0:
+            return payload[: len(payload) // 2]
+        case 1:
+            return b"\xff\x00" + payload
+        case _:
+            return payload.replace(b'"20', b'"21', 1)

@@ -1,0 +1,111 @@
+"""The system under trial: `livetwin up` for a town of streets with a microphone each."""
+
+from __future__ import annotations
+
+import shutil
+import signal
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from cities.folder_writer import write_city
+from cli.embedded.ports import free_port
+from tests.conftest import RunningSystem, make_folder
+from tests.support.cities.noise_city import noise_city, sensor_of
+from tests.support.cities.small_cities import model_of
+
+LOADED = 499
+"""Streets whose microphones are the load."""
+
+PROPERTY = "noise_level"
+
+
+def street(number: int) -> str:
+    """Return the id of a street; that of the canary is number `LOADED`."""
+    return f"town.street-{number}"
+
+
+def sensor(number: int) -> str:
+    """Return the id of its microphone."""
+    return sensor_of(street(number))
+
+
+class Town:
+    """The running system, on a data folder that goes afterwards; the port of MQTT stays over restarts."""
+
+    def __init__(self, *options: str, folder: Path | None = None, keep: bool = False) -> None:
+        self.folder = folder if folder is not None else make_folder()
+        self.mqtt = "127.0.0.1", free_port()
+        self._options = options
+        self._keep = keep
+        self._running: RunningSystem | None = None
+
+    def __enter__(self) -> Self:
+        city = self.folder / "city"
+        write_city(model_of(noise_city(LOADED + 1)), city)
+        try:
+            self._start()
+        except BaseException:
+            self._end()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._end()
+
+    @property
+    def http(self) -> str:
+        """Base URL of the API."""
+        return self._system.http
+
+    @property
+    def database(self) -> str:
+        """Connection URI."""
+        return self._system.postgres
+
+    @property
+    def ports(self) -> dict[str, Any]:
+        """The ports file, as it is now."""
+        return self._system.ports
+
+    @property
+    def pids(self) -> dict[str, Sequence[int]]:
+        """Process ids by name, as they are now."""
+        pids: dict[str, Sequence[int]] = self.ports["pids"]
+        return pids
+
+    def restart(self) -> None:
+        """Kill `livetwin up` with -9, and start it again on the same data."""
+        self._system.kill()
+        self._start()
+
+    @property
+    def _system(self) -> RunningSystem:
+        assert self._running is not None
+        return self._running
+
+    def _start(self) -> None:
+        self._running = RunningSystem(
+            self.folder,
+            f"--city={self.folder / 'city'}",
+            "--no-simulate",
+            f"--mqtt-port={self.mqtt[1]}",
+            *self._options,
+        )
+        self._running.wait_ready()
+
+    def _end(self) -> None:
+        try:
+            if self._running is not None and self._running.process.poll() is None:
+                code = self._running.stop(signal.SIGTERM)
+                assert code == 0, self._running.output
+        finally:
+            if self._running is not None:
+                self._running.kill()
+            if self._keep:
+                print(f"data and logs stay in {self.folder}")
+            else:
+                shutil.rmtree(self.folder, ignore_errors=True)

@@ -1,0 +1,67 @@
+"""The laws of neighbours: the same values end in the same verdicts, whatever the order of arrival."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.support.pipelines.neighbour_pipeline import POSTS, ROLLED_UP, Stages
+from twin.instant import MINUTE
+from twin.model.observation import Observation
+from twin.quality.quality_flags import takes_part
+from twin.state.combination import far_from_the_others
+
+temperatures = st.sampled_from([18.0, 20.0, 21.5, 27.0, 29.0, 35.0, -3.0])
+reports = st.lists(
+    st.builds(
+        lambda id, minute, value: Observation(id, minute * MINUTE, minute * MINUTE, value, 0),
+        st.integers(1, len(POSTS)),
+        st.integers(1, 4),
+        temperatures,
+    ),
+    max_size=20,
+    unique_by=lambda one: one[:2],
+)
+
+
+def ended(arrivals: list[Observation], size: int = 3) -> dict[str, Any]:
+    """Return what is told of posts and areas at the end, in this order of arrival."""
+    stages = Stages(time=20 * MINUTE)
+    for begin in range(0, len(arrivals), size):
+        stages.time += MINUTE
+        stages.take(arrivals[begin : begin + size])
+    found: dict[str, Any] = {"suspect": stages.suspect()}
+    for one in stages.updates:
+        if one.property == ROLLED_UP:
+            # Of an area in which nobody is believed any more the last value stands, whichever that was.
+            good = takes_part(one.flags)
+            found[one.entity] = (one.value, one.count, one.deviating) if good else one.flags
+        else:
+            found[one.entity] = one.value, one.flags, one.phenomenon_time
+    return found
+
+
+@given(reports, st.randoms(use_true_random=False), st.integers(1, 4))
+def test_any_order_of_arrival_ends_in_the_same_verdicts(arrivals: list[Observation], dice, size: int) -> None:
+    shuffled = list(arrivals)
+    dice.shuffle(shuffled)
+    assert ended(shuffled, size) == ended(arrivals)
+
+
+@given(reports, st.data())
+def test_what_arrives_twice_changes_no_verdict(arrivals: list[Observation], data) -> None:
+    again = data.draw(st.lists(st.sampled_from(arrivals), max_size=5)) if arrivals else []
+    assert ended([*arrivals, *again]) == ended(arrivals)
+
+
+@given(st.lists(st.floats(-100, 100), min_size=1, max_size=30), st.floats(0, 50))
+def test_never_half_or_more_are_outvoted_and_none_that_is_near_the_middle(
+    values: list[float], limit: float
+) -> None:
+    found = far_from_the_others(values, limit)
+    assert 2 * len(found) < len(values)
+    lowest, highest = min(values), max(values)
+    if highest - lowest <= limit:
+        assert found == ()

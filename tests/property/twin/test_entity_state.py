@@ -1,0 +1,109 @@
+"""The laws of an entity's state: what holds for every set of observations in every order."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.support.cities.small_cities import small_city
+from tests.support.strategies import observations
+from twin.instant import MINUTE
+from twin.model.observation import Observation, Outcome
+from twin.quality.quality_flags import takes_part
+from twin.state.combination import Part, combine
+from twin.state.entity_state import EntityState
+
+FUTURE_MAX = 5 * MINUTE
+MODEL = small_city()
+NOISE = MODEL.properties["noise_level"]
+
+
+def final_states(arrivals: list[Observation]) -> dict[str, Any]:
+    """Return what is known of each entity after the observations arrived in this order."""
+    entities: dict[str, EntityState] = {}
+    for observation in arrivals:
+        entity = MODEL.datastreams[observation.datastream].entity
+        entities.setdefault(entity, EntityState()).observe(observation, MODEL, FUTURE_MAX)
+    return {
+        name: (
+            {id: (one.newest, one.last_good) for id, one in state.datastreams.items()},
+            [state.property_state(one, MODEL) for one in ("noise_level", "water_level")],
+        )
+        for name, state in entities.items()
+        if state.datastreams
+    }
+
+
+@given(st.lists(observations, max_size=40), st.randoms(use_true_random=False))
+def test_any_order_of_arrival_ends_in_the_same_state(arrivals: list[Observation], dice) -> None:
+    shuffled = list(arrivals)
+    dice.shuffle(shuffled)
+    assert final_states(shuffled) == final_states(arrivals)
+
+
+@given(st.lists(observations, max_size=30), st.data())
+def test_arriving_twice_changes_nothing(arrivals: list[Observation], data) -> None:
+    again = data.draw(st.lists(st.sampled_from(arrivals), max_size=10)) if arrivals else []
+    assert final_states([*arrivals, *again]) == final_states(arrivals)
+
+
+@given(st.lists(observations.map(lambda o: o._replace(datastream=1)), min_size=1, max_size=30))
+def test_the_state_is_the_greatest_plausible_observation(arrivals: list[Observation]) -> None:
+    plausible = [o for o in arrivals if o.phenomenon_time - o.received_time <= FUTURE_MAX]
+    state = EntityState()
+    for observation in arrivals:
+        state.observe(observation, MODEL, FUTURE_MAX)
+    if not plausible:
+        assert not state.datastreams
+        return
+    expected = max(plausible, key=lambda o: (o.phenomenon_time, o.received_time, o.value, o.flags))
+    newest = state.datastreams[1].newest
+    assert newest[:4] == expected[:4]
+    assert newest.flags & expected.flags == expected.flags
+
+
+@given(st.lists(observations, max_size=40))
+def test_each_observation_has_one_outcome_and_each_change_one_revision(arrivals: list[Observation]) -> None:
+    entities: dict[str, EntityState] = {}
+    outcomes: Counter[Outcome] = Counter()
+    revisions: dict[str, list[int]] = {}
+    for observation in arrivals:
+        entity = MODEL.datastreams[observation.datastream].entity
+        state = entities.setdefault(entity, EntityState())
+        outcome, _, change = state.observe(observation, MODEL, FUTURE_MAX)
+        outcomes[outcome] += 1
+        if outcome is Outcome.ACCEPTED:
+            assert change is not None
+        if outcome in {Outcome.SUPERSEDED, Outcome.FUTURE}:
+            assert change is None
+        if change is not None:
+            revisions.setdefault(change.entity, []).append(change.revision)
+    assert outcomes.total() == len(arrivals)
+    for told in revisions.values():
+        assert told == list(range(1, len(told) + 1))
+
+
+@given(st.lists(observations, min_size=1, max_size=12))
+def test_a_combination_is_within_its_parts_and_independent_of_their_order(
+    arrivals: list[Observation],
+) -> None:
+    newest = {o.datastream: o for o in arrivals}
+    parts = [Part(o, None, MINUTE) for o in newest.values()]
+    one, other = combine(NOISE, parts), combine(NOISE, parts[::-1])
+    assert one == other
+    values = [o.value for o in newest.values() if o.datastream in one.datastreams]
+    assert min(values) <= one.value <= max(values)
+
+
+@given(st.lists(observations, min_size=1, max_size=12))
+def test_a_suspect_value_speaks_only_where_no_good_one_does(arrivals: list[Observation]) -> None:
+    newest = {o.datastream: o for o in arrivals}
+    state = combine(NOISE, [Part(o, None, MINUTE) for o in newest.values()])
+    speaking = [newest[one] for one in state.datastreams]
+    if takes_part(state.flags):
+        assert all(takes_part(one.flags) for one in speaking)
+    else:
+        assert len(speaking) == 1

@@ -1,0 +1,77 @@
+"""What the devices of a simulated city send: their reports, through their faults, as MQTT messages."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from simulators.faults import Delivery, PlannedFault, Reading, Report, faults_of, faulty, random_plan
+from tests.simulation.city.random_city import RandomCity, Truth
+from tests.simulation.scenario import Scenario
+from twin.instant import Instant, format_instant
+
+GARBAGE_SHARE = 0.01
+_GARBAGE = (b"", b"{", b'{"values": {"x": 1}}', b'{"time": "never", "values": {"pm2_5": 1}}', b"\xff\x00")
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """A message on its way to ingest."""
+
+    arrival: Instant
+    sensor: str
+    topic: str
+    payload: bytes
+    delivery: Delivery | None  #: None: garbage
+
+
+def plan_of(scenario: Scenario, city: RandomCity) -> list[PlannedFault]:
+    """Return the faults of a scenario."""
+    if not scenario.faults:
+        return []
+    seed = scenario.dice("faults").getrandbits(32)
+    return random_plan(seed, tuple(city.truths), start=city.start, span=city.span)
+
+
+def messages_of(scenario: Scenario, city: RandomCity, plan: Sequence[PlannedFault]) -> list[Sent]:
+    """Return the messages of a scenario in the order of their arrival."""
+    found: list[Sent] = []
+    for sensor, truth in city.truths.items():
+        interval = city.model.sensors[sensor].interval
+        reports = _reports(truth, city.start + city.span, interval)
+        dice = scenario.dice(f"faults of {sensor}")
+        topic = f"livetwin/town/{sensor}/observations"
+        for one in faulty(reports, faults_of(plan, sensor), dice):
+            # A network takes a moment, and no two messages arrive at the same one.
+            arrival = one.arrival + dice.randrange(2_000_000)
+            found.append(Sent(arrival, sensor, topic, _payload(one, truth.tells_time), one))
+    if scenario.garbage:
+        found += _garbage(scenario, city, len(found))
+    found.sort(key=lambda one: (one.arrival, one.sensor))
+    return found[: scenario.messages]
+
+
+def _reports(truth: Truth, end: Instant, interval: int) -> Iterator[Report]:
+    for due in range(truth.first, end, interval):
+        time = due if truth.tells_time else None
+        yield Report(due, tuple(Reading(name, time, take()) for name, take in truth.processes.items()))
+
+
+def _payload(delivery: Delivery, tells_time: bool) -> bytes:
+    values = {one.field: one.value for one in delivery.readings}
+    if not tells_time:
+        return json.dumps({"values": values}).encode()
+    time = delivery.readings[0].time
+    assert time is not None
+    return json.dumps({"time": format_instant(time), "values": values}).encode()
+
+
+def _garbage(scenario: Scenario, city: RandomCity, count: int) -> Iterator[Sent]:
+    dice = scenario.dice("garbage")
+    names = (*city.truths, "nobody")
+    for _ in range(count):
+        if dice.random() < GARBAGE_SHARE:
+            arrival, sensor = city.start + dice.randrange(city.span), dice.choice(names)
+            topic = f"livetwin/town/{sensor}/observations"
+            yield Sent(arrival, sensor, topic, dice.choice(_GARBAGE), None)

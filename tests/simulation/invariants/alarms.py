@@ -1,0 +1,128 @@
+"""What must hold of alarms and incidents when everything was delivered."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from runtime.kafka import topics
+from tests.simulation.invariants.fault_free_run import repaired_datastreams
+from tests.simulation.invariants.observations import Ending, Judged
+from tests.simulation.system.simulated_log import SimulatedLog
+from twin.alarms.evaluation.baseline import Usual
+from twin.alarms.evaluation.condition_value import Sight, judge
+from twin.alarms.evaluation.level_state import Progress, Shift
+from twin.alarms.incident import speaks
+from twin.alarms.messages import ALARMS, AlarmBatch, AlarmEvent, IncidentEvent, alarm_id
+from twin.alarms.rules.operand import Point
+from twin.alarms.rules.rule_index import Bindings, BoundRule
+from twin.instant import INSTANT_MAX, Instant
+from twin.state.freshness import live_for
+
+
+def _batches(log: SimulatedLog) -> Iterator[AlarmBatch]:
+    for topic, partition in log.places():
+        if topic == topics.ALARMS:
+            for offset in range(log.end(topic, partition)):
+                yield ALARMS.decode(log.read(topic, partition, offset))
+
+
+def revisions_of_alarms_tell_one_thing(log: SimulatedLog) -> Iterator[str]:
+    """What is told twice under one revision is the same, and revisions rise where it is told first."""
+    told: dict[tuple[str, int], object] = {}
+    highest: dict[str, int] = {}
+    for batch in _batches(log):
+        for one in (*batch.alarms, *batch.incidents):
+            is_alarm = isinstance(one, AlarmEvent)
+            name = f"alarm {one.alarm}" if is_alarm else f"incident {one.incident.rpartition('~')[0]}"
+            if told.setdefault((name, one.revision), one) is not one:
+                if told[name, one.revision] != one:
+                    yield f"revision {one.revision} of {name}: {told[name, one.revision]} and {one}"
+            elif one.revision <= highest.get(name, 0):
+                yield f"revision {one.revision} of {name} comes behind {highest[name]}"
+            highest[name] = max(one.revision, highest.get(name, 0))
+
+
+def _newest(log: SimulatedLog) -> tuple[dict[str, AlarmEvent], dict[str, IncidentEvent]]:
+    alarms: dict[str, AlarmEvent] = {}
+    incidents: dict[str, IncidentEvent] = {}
+    for batch in _batches(log):
+        for one in batch.alarms:
+            alarms[one.alarm] = max(one, alarms.get(one.alarm, one), key=lambda event: event.revision)
+        for incident in batch.incidents:
+            key = incident.incident.rpartition("~")[0]
+            incidents[key] = max(incident, incidents.get(key, incident), key=lambda event: event.revision)
+    return alarms, incidents
+
+
+def incidents_are_open_while_an_alarm_speaks(log: SimulatedLog) -> Iterator[str]:
+    """An incident is open exactly while an alarm of its cause and area is active and not set aside."""
+    alarms, incidents = _newest(log)
+    speaking = Counter(
+        f"{one.cause}~{one.area}"
+        for one in alarms.values()
+        if one.active and one.state in ("unacknowledged", "acknowledged")
+    )
+    for key in speaking.keys() | incidents.keys():
+        incident = incidents.get(key)
+        if (incident is not None and incident.open) != bool(speaking[key]):
+            yield f"incident {key}: {incident}, {speaking[key]} alarms speak"
+        elif incident is not None:
+            members = {one.alarm for one in incident.members if speaks(one)}
+            if len(members) != speaking[key]:
+                yield f"incident {key}: {members} speak, expected {speaking[key]}"
+
+
+class Expected(NamedTuple):
+    """What an alarm must be."""
+
+    severity: int
+    since: Instant | None
+
+
+def alarms_are_where_the_rules_are(ending: Ending, judged: Judged, log: SimulatedLog) -> Iterator[str]:
+    """An alarm is active exactly when its rule holds over all that was observed, since when it does.
+
+    Of rules about single values of one sensor, nothing of which came too late to be evaluated.
+    """
+    alarms, _ = _newest(log)
+    too_late = repaired_datastreams(log)
+    bindings = Bindings(ending.model)
+    for entity in ending.model.entities:
+        for bound in bindings.subject(entity).rules.values():
+            datastream = _only_datastream(bound, ending)
+            if datastream is None or datastream in too_late or datastream not in judged:
+                continue
+            expected = _expected(bound, ending, judged, datastream)
+            event = alarms.get(alarm_id(bound.rule.id, entity))
+            found = (
+                Expected(int(event.severity), event.raised_time)
+                if event is not None and event.active
+                else None
+            )
+            if found != (expected if expected.severity else None):
+                yield f"alarm {bound.rule.id} of {entity}: {found}, expected {expected}; {event}"
+
+
+def _only_datastream(bound: BoundRule, ending: Ending) -> int | None:
+    if len(bound.series) != 1 or bound.series[0].over != "instant" or bound.fault:
+        return None
+    found = ending.model.datastreams_of(bound.entity, bound.series[0].name)
+    return found[0].id if len(found) == 1 else None
+
+
+def _expected(bound: BoundRule, ending: Ending, judged: Judged, id: int) -> Expected:
+    interval = live_for(ending.model.datastreams[id].interval)
+    progress, sight, usual = Progress.begun(bound.terms), Sight.begun(bound), Usual()
+    shifts: list[Shift] = []
+    for one in judged[id]:
+        point = Point(one.phenomenon_time, one.value, one.flags, one.phenomenon_time + interval)
+        found = judge(point.time, {0: point}, sight, usual, bound)
+        if found is not None:
+            shifts += progress.step(found, bound.terms)
+    shifts += progress.advance(INSTANT_MAX, bound.terms)
+    since = None
+    for shift in shifts:
+        since = (since or shift.time) if shift.severity else None
+    return Expected(progress.severity(bound.terms), since)

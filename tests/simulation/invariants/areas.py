@@ -1,0 +1,150 @@
+"""What must hold of areas and households: roll-ups, privacy, and revisions."""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+
+from runtime.kafka import topics
+from tests.simulation.invariants.observations import Ending, Judged
+from tests.simulation.system.simulated_log import SimulatedLog
+from twin.instant import Instant
+from twin.model.city_model import CityModel
+from twin.model.entity import AREA_TYPES
+from twin.privacy.cohort import BREAK, CONNECTIONS_MIN
+from twin.quality.quality_flags import takes_part
+from twin.state.area_state import PREFIX, roll_up_of
+from twin.state.freshness import freshness, live_for
+from twin.wire.messages import AGGREGATES, UPDATES, Update, UpdateKind
+
+
+def areas_are_the_roll_up_of_their_children(ending: Ending, judged: Judged) -> Iterator[str]:
+    """At the end the value of an area is what the last values of its entities and areas come to."""
+    inputs: defaultdict[tuple[str, str], list[tuple[float, int, Instant, Instant]]] = defaultdict(list)
+    for update in ending.database.updates.values():
+        name = update.property.removeprefix(PREFIX)
+        area = _area_told(update, ending.model)
+        if area is None or roll_up_of(name, ending.model) == "none":
+            continue
+        if not takes_part(update.flags):
+            continue
+        time = update.phenomenon_time
+        inputs[area, name].append((update.value, update.count, time, time + _valid_for(update, ending.model)))
+    told = {
+        (one.entity, one.property.removeprefix(PREFIX)): one
+        for one in ending.database.updates.values()
+        if one.property.startswith(PREFIX)
+    }
+    for area, name in sorted(inputs.keys() | told.keys()):
+        one = told.get((area, name))
+        expected = _rolled_up(inputs.get((area, name), []), roll_up_of(name, ending.model))
+        if expected is None:
+            if one is not None and takes_part(one.flags):
+                yield f"area {area}: {name} is told as good, and nothing below it is"
+        elif one is None:
+            yield f"area {area} tells no {name}, expected {expected}"
+        elif not math.isclose(one.value, expected, rel_tol=1e-9, abs_tol=1e-9):
+            yield f"area {area}: {name} is {one.value}, its children come to {expected}"
+
+
+def _area_told(update: Update, model: CityModel) -> str | None:
+    entity = model.entities[update.entity]
+    if update.property.startswith(PREFIX) or entity.type not in AREA_TYPES:
+        return entity.parent
+    return entity.id
+
+
+def _valid_for(update: Update, model: CityModel) -> int:
+    if update.kind is UpdateKind.INDICATOR:
+        return live_for(update.interval)
+    return live_for(min(one.interval for one in model.datastreams_of(update.entity, update.property)))
+
+
+def _rolled_up(found: list[tuple[float, int, Instant, Instant]], kind: str) -> float | None:
+    if not found:
+        return None
+    newest = max(time for _, _, time, _ in found)
+    counting = [(value, weight) for value, weight, _, until in found if until >= newest]
+    values = [value for value, _ in counting]
+    if kind == "sum":
+        return math.fsum(values)
+    if kind == "mean":
+        return math.fsum(v * w for v, w in counting) / sum(w for _, w in counting)
+    return max(values) if kind == "max" else min(values)
+
+
+def sums_of_households_tell_of_nobody(logs: Sequence[SimulatedLog], model: CityModel) -> Iterator[str]:
+    """A published sum is of ten connections or more, and two differ in none or in ten or more."""
+    published: defaultdict[tuple[str, str], dict[Instant, Update]] = defaultdict(dict)
+    for update in (one for log in logs for one in _updates(log)):
+        if update.kind is UpdateKind.OBSERVED and _is_personal(update.entity, update.property, model):
+            yield f"{update.entity} tells {update.property} of one household"
+        if update.kind is UpdateKind.PERSONAL and not math.isnan(update.value):
+            yield f"{update.entity} tells the value of one household"
+        if update.property.removeprefix(PREFIX) == "power_import" and update.kind is UpdateKind.INDICATOR:
+            if update.count < CONNECTIONS_MIN:
+                yield f"{update.entity} tells {update.property} of {update.count} connections"
+            if update.datastreams:
+                known = published[update.entity, update.property]
+                before = known.setdefault(update.phenomenon_time, update)
+                if (before.value, before.datastreams) != (update.value, update.datastreams):
+                    yield f"{update.entity} tells the sum of a window twice: {before}, {update}"
+    for (entity, _), sums in published.items():
+        ordered = [sums[time] for time in sorted(sums)]
+        for number, one in enumerate(ordered):
+            for other in ordered[:number]:
+                if one.phenomenon_time - other.phenomenon_time < BREAK:
+                    apart = set(one.datastreams) ^ set(other.datastreams)
+                    if 0 < len(apart) < CONNECTIONS_MIN:
+                        yield f"{entity} tells sums that differ in {len(apart)} connections"
+
+
+def revisions_tell_one_thing(log: SimulatedLog) -> Iterator[str]:
+    """What is told twice under one revision is the same, and revisions rise where it is told first."""
+    told: dict[tuple[object, ...], object] = {}
+    highest: dict[tuple[str, bool], int] = {}
+    for update in _updates(log):
+        place = update.entity, update.property.startswith(PREFIX)
+        known = told.setdefault((*place, update.revision), update)
+        if known is update:
+            if update.revision <= highest.get(place, 0):
+                yield f"revision {update.revision} of {update.entity} comes behind {highest[place]}"
+            highest[place] = update.revision
+        elif not _same(known, update):
+            yield f"revision {update.revision} of {update.entity} tells two things: {known} and {update}"
+    for batch in (AGGREGATES.decode(value) for value in _records(log, topics.AGGREGATES)):
+        for one in batch.aggregates:
+            key = "window", one.size, one.datastream, one.start, one.revision
+            if told.setdefault(key, one) != one:
+                yield f"window {key} tells two things: {told[key]} and {one}"
+
+
+def _same(one: object, other: object) -> bool:
+    return one == other or repr(one) == repr(other)  # NaN stands in what is personal
+
+
+def _updates(log: SimulatedLog) -> Iterator[Update]:
+    for value in _records(log, topics.UPDATES):
+        yield from UPDATES.decode(value).updates
+
+
+def _records(log: SimulatedLog, wanted: str) -> Iterator[bytes]:
+    for topic, partition in log.places():
+        if topic == wanted:
+            for offset in range(log.end(topic, partition)):
+                yield log.read(topic, partition, offset)
+
+
+def silent_sensors_are_known(ending: Ending, judged: Judged) -> Iterator[str]:
+    """A sensor of which nothing came for long enough is silent, by what the state says of it."""
+    for id, found in judged.items():
+        told = ending.database.states.get(id)
+        interval = ending.model.datastreams[id].interval
+        wanted = freshness(found[-1].phenomenon_time, interval, ending.now)
+        if told is not None and freshness(told.observation.phenomenon_time, interval, ending.now) != wanted:
+            yield f"datastream {id} is not said to be {wanted}"
+
+
+def _is_personal(entity: str, property: str, model: CityModel) -> bool:
+    return any(model.terms(one).personal for one in model.datastreams_of(entity, property))

@@ -1,0 +1,97 @@
+"""The same observations without any fault on the way: each in its turn, one log partition, no crash.
+
+What indicators come to over closed windows must be the same; those of instants look back at what was the
+newest value at some time, which is another one when values come late.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from runtime.kafka import topics
+from stream.engine.stage import NOTHING
+from tests.simulation.invariants.observations import Ending
+from tests.simulation.oracles import property_oracle
+from tests.simulation.scenario import Scenario
+from tests.simulation.system.model_database import ModelDatabase
+from tests.simulation.system.simulated_log import SimulatedLog
+from tests.simulation.system.simulated_stream import SimulatedStream
+from twin.indicators.registry import REGISTRY
+from twin.instant import MINUTE, Duration
+from twin.state.derived_state import DerivedState, wanted_of
+from twin.wire.messages import AGGREGATES, UpdateKind, encode_observations
+
+ALL = 1_000_000
+
+OVER_WINDOWS = frozenset(
+    name for name, one in REGISTRY.items() if all(input.averaging != "instant" for input in one.inputs)
+)
+
+
+def indicators_are_those_in_order(
+    ending: Ending, scenario: Scenario, log: SimulatedLog, last_ticks: Sequence[Duration]
+) -> Iterator[str]:
+    """An indicator over windows has the value that it has when everything comes in order.
+
+    Where something came too late for the windows in memory, history is repaired and the indicator is not. Of
+    a sum over several sensors it is told what those come to that closed first, while the others are awaited;
+    that stands when all of them together are measured too little to give any. Which of them closed first is
+    not of the set.
+    """
+    model, plain = ending.model, _played(ending, scenario, last_ticks)
+    repaired = {model.datastreams[id].entity for id in repaired_datastreams(log)}
+    given = _given(ending)
+    for key in plain.updates.keys() | ending.database.updates.keys():
+        if key not in given or key[0] in repaired:
+            continue
+        told, expected = ending.database.updates.get(key), plain.updates.get(key)
+        if told is None or expected is None:
+            if told is not expected:
+                yield f"indicator {key}: told {told}, in order {expected}"
+        elif told.kind is UpdateKind.INDICATOR and (told.value, told.phenomenon_time) != (
+            expected.value,
+            expected.phenomenon_time,
+        ):
+            yield f"indicator {key}: told {told}, in order {expected}"
+
+
+def _given(ending: Ending) -> set[tuple[str, str]]:
+    """Return the indicators over windows that have a value by the windows as they ended."""
+    model, found = ending.model, set()
+    for entity in model.entities.values():
+        wanted = wanted_of({one.property for one in model.datastreams_of(entity.id)}, entity.attributes)
+        derived = DerivedState()
+        for one in sorted(ending.database.aggregates.values(), key=lambda one: one.start):
+            datastream = model.datastreams[one.datastream]
+            if datastream.entity == entity.id:
+                derived.closed(datastream.property, one, wanted)
+        found |= {(entity.id, one.name) for one in derived.derive(model, entity.id, wanted, ending.now)}
+    return {key for key in found if key[1] in OVER_WINDOWS}
+
+
+def _played(ending: Ending, scenario: Scenario, last_ticks: Sequence[Duration]) -> ModelDatabase:
+    log, database = SimulatedLog(0), ModelDatabase()
+    found = [one for ones in property_oracle.survivors(ending.written).values() for one in ones]
+    found.sort(key=lambda one: (one.phenomenon_time, one.datastream))
+    now = 0
+    for begin in range(0, len(found), 8):
+        part = found[begin : begin + 8]
+        now = part[-1].phenomenon_time
+        log.append(topics.OBSERVATIONS, 0, encode_observations(part, now))
+    for step in (MINUTE, *last_ticks):
+        now += step
+        log.append(topics.OBSERVATIONS, 0, encode_observations((), now))
+    stream = SimulatedStream(scenario.dice("in order"), log, 1, lambda: ending.model, lambda: NOTHING)
+    stream.finish()
+    database.store(log, topics.UPDATES, 0, ALL)
+    return database
+
+
+def repaired_datastreams(log: SimulatedLog) -> set[int]:
+    return {
+        repair.datastream
+        for topic, partition in log.places()
+        if topic == topics.AGGREGATES
+        for offset in range(log.end(topic, partition))
+        for repair in AGGREGATES.decode(log.read(topic, partition, offset)).repairs
+    }

@@ -1,0 +1,146 @@
+"""What must hold when everything was delivered: each function returns what is broken, in words."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from tests.simulation.oracles import neighbour_oracle, property_oracle
+from tests.simulation.oracles.property_oracle import Window
+from tests.simulation.system.model_database import ModelDatabase
+from twin.instant import Instant
+from twin.model.city_model import CityModel
+from twin.model.observation import Observation
+from twin.quality.quality_flags import BY_TIMES, QualityFlag
+from twin.state.window import Aggregate
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How a run ended."""
+
+    model: CityModel
+    database: ModelDatabase
+    written: list[Observation]  #: everything that ingest put on the log, in order, also twice
+    received: int  #: messages on the log, each reception once
+    #: by (datastream, phenomenon time) the values that devices sent and that could be believed
+    sent: dict[tuple[int, Instant], set[float]]
+    now: Instant
+
+    def judged(self) -> dict[int, list[Observation]]:
+        """Return what the oracle makes of the observations, by datastream."""
+        return {
+            id: property_oracle.judged(found, self.model.datastreams[id], self.model)
+            for id, found in property_oracle.survivors(self.written).items()
+        }
+
+
+Judged = dict[int, list[Observation]]
+
+
+def nothing_is_lost_or_made_up(ending: Ending, judged: Judged) -> Iterator[str]:
+    """Each plausible observation that was sent is stored once, as it was received last."""
+    stored = ending.database.observations
+    expected = {one[:2]: one for found in property_oracle.survivors(ending.written).values() for one in found}
+    for key in expected.keys() | stored.keys():
+        if expected.get(key) != stored.get(key):
+            yield f"observation {key}: stored {stored.get(key)}, expected {expected.get(key)}"
+    for key, values in ending.sent.items():
+        if key not in stored or stored[key].value not in values:
+            yield f"observation {key}: stored {stored.get(key)}, sent {sorted(values)}"
+
+
+def the_ledger_balances(ending: Ending, judged: Judged) -> Iterator[str]:
+    """What was received, and what became of it, are equal sums."""
+    ledger = ending.database.ledger
+    if not ledger.balances:
+        yield f"ledger: {ledger} does not balance"
+    if ledger.received != ending.received:
+        yield f"ledger: {ledger.received} messages, received were {ending.received}"
+    if ledger.observations != len(ending.written) or ledger.new != len(ending.database.observations):
+        yield f"ledger: {ledger}; written {len(ending.written)}, stored {len(ending.database.observations)}"
+
+
+def judgements_are_those_of_the_set(ending: Ending, judged: Judged) -> Iterator[str]:
+    """The flags of each observation follow from those measured before it, whatever the order of arrival."""
+    for id, found in judged.items():
+        for one in found:
+            sent = ending.database.observations.get(one[:2])
+            if sent is None:
+                continue
+            told = ending.database.assessments.get(one[:2])
+            flags = sent.flags | (told.flags if told is not None else 0)
+            if flags != one.flags & ~BY_TIMES:
+                name = ending.model.datastreams[id].property
+                yield f"judgement of {name} {one[:2]}: {flags}, expected {one.flags & ~BY_TIMES}"
+
+
+def windows_are_those_of_the_set(ending: Ending, judged: Judged) -> Iterator[str]:
+    """Every window in which something was observed is told, with what lies in it."""
+    expected = {
+        (size, id, start): window
+        for id, found in judged.items()
+        for (size, start), window in property_oracle.windows_of(
+            found, ending.model.datastreams[id], ending.model
+        ).items()
+    }
+    stored = ending.database.aggregates
+    for key in sorted(expected.keys() | stored.keys()):
+        if key not in expected:
+            yield f"window {key}: nothing lies in it, told is {stored[key]}"
+            continue
+        name = ending.model.datastreams[key[1]].property
+        if key not in stored:
+            yield f"window {key} of {name}: not told, expected {expected[key]}"
+        elif not _equal(_shown(stored[key]), expected[key]):
+            yield f"window {key} of {name}: told {_shown(stored[key])}, expected {expected[key]}"
+
+
+def _shown(one: Aggregate) -> Window:
+    return Window(
+        one.count, one.suspect, one.flags, one.minimum, one.maximum, one.mean, one.total, one.first, one.last
+    )
+
+
+def _equal(one: Window, other: Window) -> bool:
+    return all(
+        a == b or (a is not None and b is not None and math.isclose(a, b, rel_tol=1e-9, abs_tol=1e-6))
+        for a, b in zip(one, other, strict=True)
+    )
+
+
+def states_are_those_of_the_set(ending: Ending, judged: Judged) -> Iterator[str]:
+    """The state of each datastream and of each property is what the whole set says."""
+    model, database = ending.model, ending.database
+    for id, found in judged.items():
+        told = database.states.get(id)
+        if told is None or told.observation[:2] != found[-1][:2] or told.observation[3:] != found[-1][3:]:
+            yield f"state of datastream {id}: told {told}, expected {found[-1]}"
+    places = {(one.entity, one.property) for one in model.datastreams.values()}
+    outvoted = neighbour_oracle.outvoted(judged, model, database.updates)
+    for entity, property in sorted(places):
+        update = database.updates.get((entity, property))
+        if any(model.terms(one).personal for one in model.datastreams_of(entity, property)):
+            continue
+        state = property_oracle.property_state(model.datastreams_of(entity, property), judged, model)
+        if state is None or update is None:
+            if state is not None or update is not None:
+                yield f"state of {entity} {property}: told {update}, expected {state}"
+            continue
+        names = ["value", "phenomenon_time", "flags", "datastreams", "deviating"]
+        if (entity, property) in outvoted:
+            state = state._replace(flags=state.flags | QualityFlag.DISAGREES)
+        else:
+            names.append(
+                "last_good"
+            )  # beside one that is outvoted: what was good before the neighbours spoke
+        for name in names:
+            if getattr(update, name) != getattr(state, name):
+                yield (
+                    f"state of {entity} {property}: {name} is {getattr(update, name)}, "
+                    f"expected {getattr(state, name)}"
+                )
+
+
+Invariant = Callable[[Ending, Judged], Iterator[str]]

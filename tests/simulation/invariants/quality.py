@@ -1,0 +1,93 @@
+"""Injected faults that quality must catch: what is out of range, and spikes in an otherwise sound sensor.
+
+A value that is stuck shows only after a day (`twin.quality.quality_rules`), which is longer than a run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from simulators.faults import PlannedFault, faults_of
+from simulators.faults.fault import Place
+from simulators.faults.sensor_faults import Spike
+from tests.simulation.city.device_messages import Sent
+from tests.simulation.invariants.observations import Ending, Judged
+from twin.indicators.registry import REGISTRY
+from twin.model.observation import Observation
+from twin.model.sensor import Datastream
+from twin.quality.quality_flags import QualityFlag, takes_part
+from twin.quality.spike import SPIKE_INTERVALS_MAX
+
+# Before a spike so many values are needed, and so few of them may be spikes too, that the median is sound.
+CONTEXT_MIN = 7
+SPIKES_MAX = 2
+
+HEIGHT_MIN = 10.0
+"""How many times the rule's least deviation a spike is high that must be seen whatever the noise."""
+
+
+def what_is_out_of_range_is_flagged(ending: Ending, judged: Judged) -> Iterator[str]:
+    """A value beyond the range of its property does not take part."""
+    for id, found in judged.items():
+        rules = ending.model.properties[ending.model.datastreams[id].property].quality
+        low = rules.minimum if rules.minimum is not None else float("-inf")
+        high = rules.maximum if rules.maximum is not None else float("inf")
+        for one in found:
+            told = ending.database.assessments.get(one[:2])
+            flagged = told is not None and bool(told.flags & QualityFlag.OUT_OF_RANGE)
+            if flagged != (not low <= one.value <= high):
+                yield f"observation {one[:2]}: {one.value} of {low} to {high}, told {told}"
+
+
+def indicators_say_that_their_inputs_failed(ending: Ending, judged: Judged) -> Iterator[str]:
+    """An indicator of one present value is suspect when that value is, and only then."""
+    for (entity, name), told in sorted(ending.database.updates.items()):
+        indicator = REGISTRY.get(name)
+        if indicator is None or len(indicator.inputs) != 1:
+            continue
+        (one,) = indicator.inputs
+        if one.averaging == "instant" and not one.history:
+            input = ending.database.updates[entity, one.property]
+            if takes_part(told.flags) != takes_part(input.flags):
+                yield f"indicator {name} of {entity} is told with {told.flags}, its input with {input.flags}"
+
+
+def spikes_are_flagged(
+    ending: Ending, judged: Judged, messages: Sequence[Sent], plan: Sequence[PlannedFault]
+) -> Iterator[str]:
+    """A high spike in a sensor that has no other fault but on the way is suspect."""
+    for id, found in judged.items():
+        datastream = ending.model.datastreams[id]
+        faults = [one for one in faults_of(plan, datastream.sensor) if one.place is not Place.WAY]
+        sound = all(isinstance(one, Spike) for one in faults)
+        if faults and sound and not ending.model.calibrations_of(datastream):
+            yield from _unseen(ending, found, _heights(messages, datastream), datastream)
+
+
+def _heights(messages: Sequence[Sent], datastream: Datastream) -> dict[int, float]:
+    """Return how far from the truth the values of a datastream were told, by phenomenon time."""
+    return {
+        told.time: abs(told.value - truth.value)
+        for message in messages
+        if message.sensor == datastream.sensor and message.delivery is not None
+        for told, truth in zip(message.delivery.readings, message.delivery.truth, strict=True)
+        if told.time is not None and told.field == datastream.field
+    }
+
+
+def _unseen(
+    ending: Ending, found: list[Observation], heights: dict[int, float], datastream: Datastream
+) -> Iterator[str]:
+    rule = ending.model.properties[datastream.property].quality.spike
+    if rule is None:
+        return
+    for number, one in enumerate(found):
+        oldest = one.phenomenon_time - rule.window * SPIKE_INTERVALS_MAX * datastream.interval
+        context = [two for two in found[max(0, number - rule.window) : number] if two[1] >= oldest]
+        spikes = sum(heights.get(two.phenomenon_time, 0.0) > 0 for two in context)
+        high = heights.get(one.phenomenon_time, 0.0) >= HEIGHT_MIN * rule.deviation_min
+        if not high or len(context) < CONTEXT_MIN or spikes > SPIKES_MAX:
+            continue
+        told = ending.database.assessments.get(one[:2])
+        if told is None or takes_part(told.flags):
+            yield f"spike of {datastream.property} {one[:2]}: {one.value} is not suspect, told {told}"

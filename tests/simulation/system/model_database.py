@@ -1,0 +1,200 @@
+"""The database in memory: what the historian's SQL does to the tables, by the same laws in plain Python.
+
+That the real SQL does the same is held by tests/integration/storage/historian/test_model_database.py.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from typing import TypeVar
+
+from runtime.kafka import topics
+from storage.historian.log_batch import LogBatch, LogRecord, RepairRequest
+from storage.stores.current_state import StoredState
+from storage.stores.ledger_counts import Counts
+from storage.stores.state_seed import HOURS_MAX, TEN_MINUTES_MAX, StoredKnowledge
+from tests.simulation.system.simulated_log import SimulatedLog
+from twin.alarms.messages import AlarmEvent, IncidentEvent
+from twin.instant import HOUR, MINUTE, Duration, Instant
+from twin.model.city_model import CityModel
+from twin.model.observation import Observation
+from twin.state.datastream_state import KEPT_MAX
+from twin.state.window import Aggregate, sizes_for, window_start
+from twin.wire.messages import AGGREGATES, Assessment, Update
+
+Key = tuple[int, Instant]
+WindowId = tuple[Duration, int, Instant]
+"""Size, datastream, start."""
+
+
+class ModelDatabase:
+    """The tables, by their keys."""
+
+    def __init__(self) -> None:
+        self.observations: dict[Key, Observation] = {}
+        self.updates: dict[tuple[str, str], Update] = {}
+        self.states: dict[int, Update] = {}
+        self.entity_values: dict[tuple[str, str, Instant], Update] = {}
+        self.aggregates: dict[WindowId, Aggregate] = {}
+        self.assessments: dict[Key, Assessment] = {}
+        self.repairs: dict[Key, tuple[str, RepairRequest]] = {}
+        self.quarantined: set[str] = set()
+        self.alarms: dict[str, AlarmEvent] = {}
+        self.incidents: dict[tuple[str, str], IncidentEvent] = {}
+        self.ledger = Counts()
+        self._sequences: defaultdict[str, set[int]] = defaultdict(set)
+        self._positions: dict[tuple[str, str, int], int] = {}
+        #: by log and partition the offset in `observations` that the stored aggregates reach
+        self.derived_to: dict[tuple[str, int], int] = {}
+        self.log = ""
+
+    def store(self, log: SimulatedLog, topic: str, partition: int, records_max: int) -> int:
+        """Store the next records of a partition, in one transaction; return how many there were."""
+        self.log = log.identity
+        begin = self._positions.get((log.identity, topic, partition), 0)
+        end = min(begin + records_max, log.end(topic, partition))
+        if begin == end:
+            return 0
+        batch = LogBatch(log.identity)
+        for offset in range(begin, end):
+            value = log.read(topic, partition, offset)
+            batch.add(LogRecord(topic, partition, offset, 0, value))
+            if topic == topics.AGGREGATES:
+                place = log.identity, partition
+                reached = AGGREGATES.decode(value).offset  # lower again in a replay
+                self.derived_to[place] = max(reached, self.derived_to.get(place, -1))
+        assert not batch.unreadable_count
+        self._write(batch)
+        self._positions[log.identity, topic, partition] = end
+        return end - begin
+
+    def _write(self, batch: LogBatch) -> None:
+        firsts = iter(batch.reception.firsts)
+        for one in firsts:
+            self._receive(one)
+            for repeat in batch.reception.repeats.get(one[:2], ()):
+                self._receive(repeat.observation)
+        for session, messages in batch.reception.messages.items():
+            sequences, _, accepted = messages.once()
+            for sequence, was_accepted in zip(sequences.tolist(), accepted.tolist(), strict=True):
+                if sequence not in self._sequences[session]:
+                    self._sequences[session].add(sequence)
+                    self.ledger.received += 1
+                    self.ledger.accepted += was_accepted
+                    self.ledger.quarantined += not was_accepted
+        _merge(self.updates, batch.told.updates)
+        _merge(self.states, batch.told.states)
+        _merge(self.entity_values, batch.told.entity_values)
+        self.merge_aggregates(batch.aggregates.values())
+        self.merge_assessments(batch.assessments.values())
+        for hour, request in batch.repairs.items():
+            known = self.repairs.get(hour)
+            if known is None or known[0] != batch.log_id or request.log_offset > known[1].log_offset:
+                self.repairs[hour] = batch.log_id, request
+        self.quarantined |= batch.quarantined.keys()
+        _merge(self.alarms, {one.alarm: one for one in _by_revision(batch.alarms.alarms.values())})
+        _merge(
+            self.incidents,
+            {(one.cause, one.area): one for one in _by_revision(batch.alarms.incidents.values())},
+        )
+
+    def _receive(self, arrived: Observation) -> None:
+        stored = self.observations.get(arrived[:2])
+        self.ledger.observations += 1
+        if stored is None:
+            self.ledger.new += 1
+        elif stored[3:] == arrived[3:]:
+            self.ledger.duplicate += 1
+        elif arrived[2:] > stored[2:]:
+            self.ledger.corrected += 1
+        else:
+            self.ledger.superseded += 1
+        if stored is None or arrived[2:] > stored[2:]:
+            self.observations[arrived[:2]] = arrived
+
+    def merge_aggregates(self, found: Iterable[Aggregate]) -> None:
+        """Store aggregates where their revision is greater."""
+        _merge(self.aggregates, {(one.size, one.datastream, one.start): one for one in found})
+
+    def merge_assessments(self, found: Iterable[Assessment]) -> None:
+        """Store judgements where their revision is greater."""
+        _merge(self.assessments, {one[:2]: one for one in found})
+
+    def of_datastream(self, datastream: int) -> list[Observation]:
+        """Return the observations of a datastream, by phenomenon time."""
+        return sorted(
+            (one for one in self.observations.values() if one.datastream == datastream),
+            key=lambda one: one[1],
+        )
+
+    def ready_repairs(self) -> list[tuple[Key, str, RepairRequest]]:
+        """Return the requests whose observations are stored."""
+        return sorted(
+            (hour, log, request)
+            for hour, (log, request) in self.repairs.items()
+            if log != self.log or self._is_stored(log, request)
+        )
+
+    def _is_stored(self, log: str, request: RepairRequest) -> bool:
+        """Whether the observations are stored that a request, and the windows stored by now, speak of."""
+        derived_to = self.derived_to.get((log, request.partition), -1)
+        reached = self._positions.get((log, topics.OBSERVATIONS, request.partition), 0)
+        return reached > max(request.log_offset, derived_to)
+
+    def knowledge(self, model: CityModel) -> StoredKnowledge:
+        """Return what the stream starts from on a new log, as `storage.stores.state_seed` reads it."""
+        ids = sorted({one.datastream for one in self.observations.values()})
+        newest: list[Observation] = []
+        truncated = set()
+        for id in ids:
+            of_one = self.of_datastream(id)
+            newest += of_one[-KEPT_MAX:]
+            if len(of_one) >= KEPT_MAX:
+                truncated.add(id)
+        newest.sort(key=lambda one: (one[1], one[0]))
+        aggregates = [
+            *self._newest_aggregates(ids, HOUR, HOURS_MAX),
+            *self._newest_aggregates(ids, 10 * MINUTE, TEN_MINUTES_MAX),
+        ]
+        hours = [hour for id in ids for hour in self._hours_to_repair(id, model.datastreams[id].interval)]
+        revisions: dict[str, int] = {}
+        for id, told in self.states.items():
+            entity = model.datastreams[id].entity
+            revisions[entity] = max(told.revision, revisions.get(entity, 0))
+        for update in self.updates.values():
+            revisions[update.entity] = max(update.revision, revisions.get(update.entity, 0))
+        states = [one.observation for one in self.states.values() if one.observation is not None]
+        state = StoredState(list(self.updates.values()), states, revisions, {})
+        alarms, incidents = tuple(self.alarms.values()), tuple(self.incidents.values())
+        return StoredKnowledge(newest, frozenset(truncated), aggregates, hours, state, alarms, incidents)
+
+    def _newest_aggregates(self, ids: Iterable[int], size: Duration, limit: int) -> list[Aggregate]:
+        found: list[Aggregate] = []
+        for id in ids:
+            of_one = [one for key, one in self.aggregates.items() if key[:2] == (size, id)]
+            found += sorted(of_one, key=lambda one: one.start)[-limit:]
+        return sorted(found, key=lambda one: (one.start, one.datastream))
+
+    def _hours_to_repair(self, id: int, interval: Duration) -> list[Key]:
+        """Return the hours with a closed window behind the last one told, by the shortest windows."""
+        shortest = sizes_for(interval)[0]
+        times = [one.phenomenon_time for one in self.of_datastream(id)]
+        starts = [start for size, one, start in self.aggregates if (size, one) == (shortest, id)]
+        begin = max(starts) + shortest if starts else times[0]
+        end = window_start(times[-1], shortest)
+        return [(id, hour) for hour in sorted({one - one % HOUR for one in times if begin <= one < end})]
+
+
+R = TypeVar("R", AlarmEvent, IncidentEvent)
+
+
+def _by_revision(events: Iterable[R]) -> list[R]:
+    return sorted(events, key=lambda one: one.revision)
+
+
+def _merge(stored: dict, told: dict) -> None:  # type: ignore[type-arg]
+    for key, one in told.items():
+        known = stored.get(key)
+        if known is None or one.revision > known.revision:
+            stored[key] = one

@@ -1,0 +1,106 @@
+"""Repairs and recomputes on the database in memory: the same pure code, the same spans as in `storage`."""
+
+from __future__ import annotations
+
+from itertools import islice
+
+from storage.maintenance.recompute import REACH_MAX, remade
+from storage.maintenance.repair import Request, stretches
+from tests.simulation.system.model_database import ModelDatabase
+from twin.instant import DAY, HOUR, Instant
+from twin.model.calibration import Calibration
+from twin.model.city_model import CityModel
+from twin.model.observation import Observation
+from twin.model.sensor import Datastream
+from twin.quality.quality_check import CONTEXT_MAX
+from twin.state.window import aggregate_of
+from twin.wire.messages import Assessment
+
+Span = tuple[Instant, Instant]
+
+
+def work_off(database: ModelDatabase, model: CityModel) -> int:
+    """Work off the requests that are ready; return how many there were."""
+    ready = database.ready_repairs()
+    requests = [Request(*hour, log, one.log_offset, one.requested_at) for hour, log, one in ready]
+    for stretch in stretches(requests):
+        span = stretch[0].start, stretch[-1].start + HOUR
+        newest = max(one.requested_at for one in stretch)
+        recompute(database, model, stretch[0].datastream, span, newest)
+        for one in stretch:
+            del database.repairs[one.datastream, one.start]
+    return len(ready)
+
+
+def recompute_changed(database: ModelDatabase, before: CityModel, after: CityModel, now: Instant) -> None:
+    """Make again what the calibrations touch that one model has and the other has not."""
+    for one in set(before.calibrations) ^ set(after.calibrations):
+        for datastream in after.datastreams.values():
+            if (datastream.sensor, datastream.property) == (one.sensor, one.property):
+                _recompute_span(database, after, datastream, one, now)
+
+
+def _recompute_span(
+    database: ModelDatabase, model: CityModel, datastream: Datastream, one: Calibration, now: Instant
+) -> None:
+    times = [found[1] for found in database.of_datastream(datastream.id) if one.start <= found[1] < one.end]
+    while times:
+        begin = times[0] - times[0] % HOUR
+        end = min(begin + DAY, one.end)
+        recompute(database, model, datastream.id, (begin, end), now)
+        times = [time for time in times if time >= end]
+
+
+def recompute(
+    database: ModelDatabase, model: CityModel, datastream: int, span: Span, revision_min: int
+) -> None:
+    """Make the judgements and windows of whole hours again, as `storage.maintenance.recompute.recompute`
+    does.
+    """
+    terms = model.terms(model.datastreams[datastream])
+    stored = database.of_datastream(datastream)
+    start = span[0] - span[0] % HOUR
+    end = _reach(stored, span[1] + -span[1] % HOUR)
+    count = 2 * CONTEXT_MAX + (terms.rules.stuck.count if terms.rules.stuck is not None else 0)
+    duration = terms.rules.stuck.duration_min if terms.rules.stuck is not None else 0
+    begin = _context_begin(stored, start, count, duration)
+    observations = [one for one in stored if begin <= one[1] < end]
+    judgements, windows = remade(observations, terms)
+    judged = {
+        time: one
+        for (id, time), one in database.assessments.items()
+        if id == datastream and start <= time < end
+    }
+    revisions = [
+        one.revision
+        for (_, id, begun), one in database.aggregates.items()
+        if id == datastream and start <= begun < end
+    ]
+    revision = max(
+        revision_min, max(revisions, default=0) + 1, *(one.revision + 1 for one in judged.values())
+    )
+    database.merge_aggregates(
+        aggregate_of(
+            content, datastream=datastream, size=size, start=begun, revision=revision,
+            interval=terms.interval, kind=terms.aggregation,
+        )
+        for size, begun, content in windows
+        if start <= begun < end
+    )  # fmt: skip
+    database.merge_assessments(
+        Assessment(datastream, one[1], now, revision)
+        for one in observations
+        if one[1] >= start
+        and (now := judgements.get(one[1], 0)) != (judged[one[1]].flags if one[1] in judged else 0)
+    )
+
+
+def _reach(stored: list[Observation], end: Instant) -> Instant:
+    behind = list(islice((one[1] for one in stored if end <= one[1] < end + REACH_MAX), CONTEXT_MAX))
+    return behind[-1] - behind[-1] % HOUR + HOUR if behind else end
+
+
+def _context_begin(stored: list[Observation], start: Instant, count: int, duration: int) -> Instant:
+    before = [one[1] for one in stored if one[1] < start][-count:]
+    long_ago = [one[1] for one in stored if one[1] <= start - duration]
+    return min([start, *before[:1], *long_ago[-1:]])

@@ -1,0 +1,81 @@
+"""The duty loop in virtual time, with its real journal: what it is told, and what it hands to channels."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from random import Random
+
+from alerting.incidents.incident_manager import Desk, TryResult
+from alerting.incidents.journal import Journal
+from alerting.messages.outgoing_message import Message
+from runtime.kafka import topics
+from tests.support.pipelines.stage_pipeline import StageRun
+from twin.alarms.messages import ALARMS
+from twin.instant import Instant
+from twin.model.city_model import CityModel
+
+
+class SimulatedDuty:
+    """The desk between a log of alarms and channels that always take a message at once.
+
+    With dice it is killed now and then: at any time, or just before or after a message was handed over. What
+    was not in the journal is forgotten then; the log is read again from the position that the journal has.
+    """
+
+    def __init__(self, model: CityModel, journal: Path, dice: Random | None = None) -> None:
+        self._model = model
+        self._path = journal
+        self._dice = dice
+        self.handed: list[tuple[Instant, Message]] = []
+        self.kills = 0
+        self._open(0)
+
+    def _open(self, now: Instant) -> None:
+        self._journal = Journal(self._path)
+        self._desk = Desk(self._journal.read(), self._model)
+        self._desk.resolve_doubtful(now)
+        self._write()
+
+    def follow(self, stages: StageRun, now: Instant) -> None:
+        """Take in what is told of alarms, let time come to `now`, and send what is due."""
+        while not self._followed(stages, now):
+            self.kills += 1
+            self._journal.close()
+            self._open(now)
+
+    def _followed(self, stages: StageRun, now: Instant) -> bool:
+        """Do it all; return False when killed meanwhile."""
+        for number in range(stages.partitions):
+            place = topics.ALARMS, number
+            records = stages.records[place]
+            for offset in range(self._desk.position(place), len(records)):
+                self._desk.hear(ALARMS.decode(records[offset]), now)
+                self._desk.reach(place, offset + 1)
+                if self._is_killed(0.05):
+                    return False
+                self._write()
+        self._desk.pass_time(now)
+        self._write()
+        for message in self._desk.sendable(now):
+            sending = self._desk.begin_try(message, now)
+            self._write()
+            if self._is_killed(0.02):
+                return False
+            self.handed.append((now, sending))
+            if self._is_killed(0.1):
+                return False
+            self._desk.end_try(TryResult(message.id, sent=True, detail=""), now)
+            self._write()
+        return True
+
+    def _is_killed(self, probability: float) -> bool:
+        return self._dice is not None and self._dice.random() < probability
+
+    def _write(self) -> None:
+        change = self._desk.take_change()
+        if not change.is_empty:
+            self._journal.write(change)
+
+    def close(self) -> None:
+        """Let go of the journal."""
+        self._journal.close()

@@ -1,0 +1,109 @@
+"""Ingest in virtual time: the real intake and record maker between a queue of messages and the log.
+
+At least once, as MQTT's QoS 1 has it: a batch is acknowledged when all of it is on the log. After a crash the
+same messages come again, to another session.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from random import Random
+
+from ingest.decoders import Routes, registry
+from ingest.mqtt.message import Message
+from ingest.pipeline.intake import Intake, IntakeOptions, Taken
+from ingest.pipeline.mapping import DeviceMap
+from ingest.pipeline.records import LogRecord, RecordMaker
+from runtime.kafka.topics import OBSERVATIONS, QUARANTINE
+from tests.simulation.city.device_messages import Sent
+from tests.simulation.scenario import Scenario
+from tests.simulation.system.simulated_log import SimulatedLog
+from twin.instant import MINUTE, SECOND, Instant
+from twin.model.city_model import CityModel
+from twin.model.observation import Observation
+from twin.quality.plausibility import PlausibilityBounds
+from twin.wire.messages import QUARANTINE as QUARANTINED
+
+_OPTIONS = IntakeOptions(
+    payload_bytes_max=4_096, quarantine_bytes_max=256, plausibility=PlausibilityBounds(), keep_payloads=False
+)
+
+
+class SimulatedIngest:
+    """Writes messages to the log, and the time to its partitions."""
+
+    def __init__(self, scenario: Scenario, model: CityModel, partitions: int) -> None:
+        self._dice: Random = scenario.dice("ingest")
+        self._crashing = scenario.redelivery
+        self._routes = Routes(registry(), model.feeds)
+        self._devices = DeviceMap(model, registry(), partitions)
+        self._timezone = model.city.timezone
+        self._partitions = partitions
+        self.now: Instant = 0
+        self._sessions = 0
+        self._ticked: Instant = 0
+        self.written: list[Observation] = []  #: everything that is on the log, also twice
+        self.received: set[tuple[str, int]] = set()  #: session and number of each message on the log
+        self._begin()
+
+    def _begin(self) -> None:
+        self._sessions += 1
+        self._session = f"run-{self._sessions}"
+        self._sequence = 0
+        self._intake = Intake(
+            routes=self._routes,
+            devices=self._devices,
+            timezone=self._timezone,
+            options=_OPTIONS,
+            pseudonymise=lambda text: text,  # type: ignore[arg-type]
+            session=self._session,
+        )
+        self._maker = RecordMaker(self._session, lambda: self.now)
+
+    def take(self, messages: Sequence[Sent], log: SimulatedLog) -> None:
+        """Write a batch to the log; crash before it is acknowledged, now and then, and take it again."""
+        received = [max(self.now, one.arrival) for one in messages]
+        while not self._written(messages, received, log):
+            self._begin()
+            self.now += self._dice.randrange(SECOND, 20 * MINUTE)
+            received = [self.now] * len(messages)
+
+    def _written(self, messages: Sequence[Sent], received: Sequence[Instant], log: SimulatedLog) -> bool:
+        """Write a batch, or some of it; return whether it was acknowledged."""
+        batch = []
+        for one, time in zip(messages, received, strict=True):
+            self.now = max(self.now, time)
+            taken = self._intake.take(Message(one.topic, one.payload, time, 1, 0, 0), self._sequence)
+            batch.append(taken)
+            self._sequence += 1
+        records = list(self._maker.records(batch))
+        fate = self._dice.random() if self._crashing else 1.0
+        whole = len(records) if fate >= 0.02 else self._dice.randrange(len(records) + 1)
+        for record in records[:whole]:
+            log.append(*record)
+        self._note(batch, records[:whole])
+        if 0.95 <= fate < 1.0:  # the confirmation is lost, and the publisher writes all of it again
+            for record in records:
+                log.append(*record)
+            self._note(batch, records)
+        return fate >= 0.04
+
+    def _note(self, batch: Sequence[Taken], records: Sequence[LogRecord]) -> None:
+        """Remember what of a batch is on the log, by the records that were written."""
+        partitions = {one.partition for one in records if one.topic == OBSERVATIONS}
+        for taken in batch:
+            if taken.header is not None and taken.partition in partitions:
+                self.written += taken.observations
+                self.received.add((self._session, taken.header.sequence))
+        for record in records:
+            if record.topic == QUARANTINE:
+                refused = QUARANTINED.decode(record.value)
+                if not refused.observations:
+                    self.received.add((self._session, refused.sequence))
+
+    def tick(self, log: SimulatedLog, pause: int) -> None:
+        """Tell the time to every partition when the last such record is older than a pause."""
+        if self.now - self._ticked >= pause:
+            self._ticked = self.now
+            for partition in range(self._partitions):
+                log.append(*self._maker.tick(partition))

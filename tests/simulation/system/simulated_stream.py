@@ -1,0 +1,170 @@
+"""The stream processor in virtual time: the real stages, with a memory that crashes lose.
+
+What a stage sends is on the log only when its producer has flushed it: in order in each partition, and all of
+it before a checkpoint is written. A crash leaves some of it, and perhaps a checkpoint half written.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict, deque
+from collections.abc import Callable, Iterator
+from random import Random
+from typing import Any
+
+from runtime.kafka import topics
+from stream.alarms.alarm_stage import AlarmStages
+from stream.alarms.rule_index_cache import ModelBindings
+from stream.areas.area_stage import AreaStages
+from stream.engine.buckets import Entry
+from stream.engine.stage import Knowledge, Output, Stage, StageKind
+from stream.entity_stages import EntityStages
+from tests.simulation.system.simulated_log import SimulatedLog
+from tests.support.pipelines.checkpoint_topic import Changelog
+from twin.instant import MINUTE
+from twin.model.city_model import CityModel
+
+BUCKETS = 3
+FUTURE_MAX = 5 * MINUTE
+
+Place = tuple[str, int]
+"""A topic and a partition."""
+
+
+class SimulatedStream:
+    """Every stage of one log."""
+
+    def __init__(
+        self,
+        dice: Random,
+        log: SimulatedLog,
+        partitions: int,
+        models: Callable[[], CityModel],
+        seeds: Callable[[], Knowledge],
+    ) -> None:
+        self._dice = dice
+        self._log = log
+        bindings = ModelBindings()
+        self._kinds: dict[str, StageKind[Any]] = {
+            topics.OBSERVATIONS: EntityStages(log.identity, partitions, BUCKETS, FUTURE_MAX, bindings),
+            topics.AREA_INPUTS: AreaStages(log.identity, partitions, BUCKETS, bindings),
+            topics.ALARM_INPUTS: AlarmStages(log.identity, partitions, BUCKETS, bindings),
+        }
+        self._load = models
+        self._seeds = seeds
+        self.model = models()
+        self.places = [(topic, number) for topic in self._kinds for number in range(partitions)]
+        self._stages: dict[Place, Stage[Any]] = {}
+        self._models: dict[Place, CityModel] = {}  # by which each stage works
+        self._tables: defaultdict[Place, Changelog] = defaultdict(Changelog)
+        self._begun: dict[Place, Iterator[Entry]] = {}  # checkpoints
+        self._unsent: defaultdict[Place, deque[Output]] = defaultdict(deque)
+        self.crashes = 0
+
+    def take(self, place: Place, records_max: int) -> int:
+        """Apply the next records of a partition; return how many there were."""
+        stage = self._stages.get(place) or self._hold(place)
+        count = min(records_max, self._log.end(*place) - stage.offset - 1)
+        for _ in range(count):
+            kind, offset = self._kinds[place[0]], stage.offset + 1
+            batch = kind.read(self._log.read(*place, offset))
+            if kind.missing(batch, self.model):
+                self.reload()
+            if self._models[place] is not self.model:
+                self.checkpoint(place)  # no replay goes back over a change of the model
+                self._models[place] = self.model
+            self._unsent[place].extend(stage.apply(offset, batch, self.model).outputs)
+        return count
+
+    def _hold(self, place: Place) -> Stage[Any]:
+        kind = self._kinds[place[0]]
+        self._models[place] = self.model
+        stage = self._tables[place].restored(kind, place[1])
+        if stage is None:
+            knowledge = self._seeds()
+            stage = kind.seeded(place[1], knowledge, self.model)
+            self._unsent[place].extend(stage.open(knowledge, self.model))
+            self._stages[place] = stage
+            self.checkpoint(place)
+        self._stages[place] = stage
+        return stage
+
+    def hold_all(self) -> None:
+        """Take every partition into memory, as the worker does before it is ready."""
+        for place in self.places:
+            if place not in self._stages:
+                self._hold(place)
+
+    def reload(self) -> None:
+        """Learn of the newest model."""
+        self.model = self._load()
+
+    def send(self, place: Place, share: float = 1.0) -> None:
+        """Have a part of what a stage wants to send reach the log: in each partition the first of it."""
+        unsent = self._unsent[place]
+        by_place: defaultdict[Place, deque[Output]] = defaultdict(deque)
+        for one in unsent:
+            by_place[one.topic, one.partition].append(one)
+        unsent.clear()
+        for outputs in by_place.values():
+            count = len(outputs) if share >= 1.0 else self._dice.randrange(len(outputs) + 1)
+            for _ in range(count):
+                self._log.append(*outputs.popleft())
+            unsent.extend(outputs)
+
+    def checkpoint(self, place: Place, *, torn: bool = False) -> None:
+        """Write a checkpoint, when everything that it covers was sent; or only some of its entries."""
+        self.send(place)
+        self._begun.pop(place, None)
+        entries = list(self._stages[place].entries())
+        if torn:
+            buckets = [one for one in entries if one.bucket is not None]
+            entries = self._dice.sample(buckets, self._dice.randrange(len(buckets) + 1))
+        self._tables[place].write(entries)
+
+    def checkpoint_a_little(self, place: Place) -> None:
+        """Write the next entry of a checkpoint that is spread over time; perhaps it begins with that."""
+        self.send(place)
+        entries = self._begun.setdefault(place, self._stages[place].entries())
+        entry = next(entries)
+        self._tables[place].write([entry])
+        if entry.bucket is None:
+            del self._begun[place]
+
+    def crash(self) -> None:
+        """Lose some stages, or all; some have sent a part of what they wanted to, some tear a checkpoint."""
+        self.crashes += 1
+        held = list(self._stages)
+        lost = held if self._dice.random() < 0.6 else [one for one in held if self._dice.random() < 0.5]
+        for place in lost:
+            if self._dice.random() < 0.3:
+                self.checkpoint(place, torn=True)
+            self.send(place, 0.0)
+            self._unsent[place].clear()
+            self._begun.pop(place, None)
+            del self._stages[place]
+        if len(lost) == len(held):
+            self.reload()
+
+    def disturb(self) -> None:
+        """Let something happen that a running stream does by itself: send, or checkpoint a partition."""
+        for place in list(self._stages):
+            fate = self._dice.random()
+            if fate < 0.1:
+                self.checkpoint(place)
+            elif fate < 0.25:
+                self.checkpoint_a_little(place)
+            elif fate < 0.6:
+                self.send(place, self._dice.choice((0.0, 1.0)))
+
+    def step(self) -> None:
+        """Take in a little of what lies on the log."""
+        for place in self._dice.sample(self.places, self._dice.randint(1, len(self.places))):
+            self.take(place, self._dice.choice((1, 3, 10)))
+
+    def finish(self) -> None:
+        """Take in everything, and send everything."""
+        taken = 1
+        while taken:
+            for place in self.places:
+                self.send(place)
+            taken = sum(self.take(place, 1_000_000) for place in self.places)

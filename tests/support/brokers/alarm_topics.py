@@ -1,0 +1,58 @@
+"""Alarms on the log, and what became of messages, for tests of the duty loop."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from functools import partial
+
+from aiokafka import AIOKafkaProducer, TopicPartition
+from aiokafka.structs import ConsumerRecord
+
+from runtime.kafka.consumer import ends
+from runtime.kafka.topics import ALARMS, NOTIFICATIONS
+from tests.support.brokers.kafka_reader import read_until
+from tests.support.payloads.alarm_events import alarm_record
+from tests.support.pipelines.duty_loop import incident
+from twin.alarms.messages import AlarmEvent
+from twin.model.duty import NOTIFICATIONS as NOTIFICATIONS_CODEC
+from twin.model.duty import NotificationEvent
+
+DEADLINE_S = 90.0
+
+
+async def send_alarms(bootstrap: str, *alarms: AlarmEvent, revision: int = 1) -> None:
+    """Tell alarms on the log, each with an incident of its own."""
+    producer = AIOKafkaProducer(bootstrap_servers=bootstrap, acks="all")
+    await producer.start()
+    try:
+        for one in alarms:
+            record = alarm_record(one, incidents=(incident(one, revision=revision),))
+            await producer.send_and_wait(ALARMS, record, partition=0)
+    finally:
+        await producer.stop()
+
+
+async def told_until(
+    bootstrap: str, holds: Callable[[list[NotificationEvent]], bool], deadline_s: float = DEADLINE_S
+) -> list[NotificationEvent]:
+    """Return what became of each message by now, as soon as a condition holds of it."""
+    place = TopicPartition(NOTIFICATIONS, 0)
+    async with asyncio.timeout(deadline_s):
+        while True:
+            end = (await ends(bootstrap, [place]))[place]
+            if end:
+                told = newest(await read_until(bootstrap, NOTIFICATIONS, 1, partial(_reaches, end)))
+                if holds(told):
+                    return told
+            await asyncio.sleep(0.2)
+
+
+def newest(records: list[ConsumerRecord]) -> list[NotificationEvent]:
+    """Return what became of each message."""
+    told = sorted((NOTIFICATIONS_CODEC.decode(one.value) for one in records), key=lambda one: one.revision)
+    return list({one.notification: one for one in told}.values())
+
+
+def _reaches(end: int, records: list[ConsumerRecord]) -> bool:
+    return len(records) >= end

@@ -1,0 +1,55 @@
+"""Following topics of a broker in tests: every message, and what is retained."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+
+from paho.mqtt.client import Client, MQTTMessage
+from paho.mqtt.enums import CallbackAPIVersion
+
+from tests.support.waiting import wait_until
+
+
+class Told(NamedTuple):
+    """One message."""
+
+    topic: str
+    content: Any  #: None for an empty one
+    retained: bool  #: whether the broker had kept it
+
+
+class Watcher:
+    """What came since the subscription was made."""
+
+    def __init__(self) -> None:
+        self.told: list[Told] = []
+
+    def of(self, topic: str) -> list[Told]:
+        return [one for one in self.told if one.topic == topic]
+
+
+@contextmanager
+def watching(broker: tuple[str, int], *filters: str) -> Iterator[Watcher]:
+    """Follow topics; what the broker retains comes first."""
+    watcher = Watcher()
+    subscribed: list[bool] = []
+
+    def hear(_client: Client, _data: object, message: MQTTMessage) -> None:
+        content = json.loads(message.payload) if message.payload else None
+        watcher.told.append(Told(message.topic, content, message.retain))
+
+    client = Client(CallbackAPIVersion.VERSION2)
+    client.on_connect = lambda *_: client.subscribe([(one, 1) for one in filters])
+    client.on_subscribe = lambda *_: subscribed.append(True)
+    client.on_message = hear
+    client.connect(*broker)
+    client.loop_start()
+    try:
+        wait_until(lambda: bool(subscribed), lambda: "no subscription")
+        yield watcher
+    finally:
+        client.disconnect()
+        client.loop_stop()

@@ -1,0 +1,132 @@
+"""Mosquitto as deploy/mosquitto/livetwin.conf has it: TLS alone, and accounts of `livetwin credentials`."""
+
+from __future__ import annotations
+
+import io
+import signal
+import ssl
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stdout
+from pathlib import Path
+from typing import Any
+
+from paho.mqtt.client import Client
+from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
+
+from cities.folder_writer import write_city
+from cli.command_line import run as livetwin
+from cli.embedded.mosquitto import EmbeddedMosquitto
+from cli.process.service_account import give, own_folder
+from tests.support.brokers.certificate_authority import Authority
+from tests.support.waiting import wait_until
+from twin.model.city_model import CityPlan
+
+CONFIGURATION = Path(__file__).resolve().parents[3] / "deploy/mosquitto/livetwin.conf"
+FOLDER = "/etc/mosquitto/livetwin/"
+
+HOST = "localhost"
+
+
+class SecureMosquitto(EmbeddedMosquitto):
+    """A broker on loopback with our configuration for networks, and the accounts of a city."""
+
+    def __init__(self, folder: Path, plan: CityPlan, host: str = HOST) -> None:
+        super().__init__(folder)
+        self.authority = Authority(folder)
+        self._identity = self.authority.issue("mosquitto", host)
+        self._plan = plan
+        self._files = folder / "credentials"
+        self.passwords: dict[str, str] = {}  #: by account
+
+    def rotate(self, name: str) -> None:
+        """Give an account another password; the broker reads it without a restart."""
+        self.passwords |= make_credentials(self._plan, self._files, "--rotate", name)
+        self._write_files()
+        self.child.send(signal.SIGHUP)
+
+    async def _prepare(self) -> None:
+        self._folder = own_folder(self.data_dir / "mosquitto", self.account)
+        self.passwords |= make_credentials(self._plan, self._files)
+        self._write_files()
+
+    def _write_files(self) -> None:
+        contents = {
+            "server.crt": self._identity.certificate.read_text(),
+            "server.key": self._identity.key.read_text(),
+            "password_file": (self._files / "password_file").read_text(),
+            "acl_file": (self._files / "acl_file").read_text(),
+            "mosquitto.conf": self._configuration(),
+        }
+        for name, content in contents.items():
+            (self._folder / name).write_text(content)
+            give(self._folder / name, self.account, 0o600)
+
+    def _configuration(self) -> str:
+        text = CONFIGURATION.read_text()
+        assert FOLDER in text
+        assert "listener 8883\n" in text
+        text = text.replace(FOLDER, f"{self._folder}/")
+        text = text.replace("listener 8883\n", f"listener {self.port} 127.0.0.1\n")
+        user = f"user {self.account.name}\n" if self.account else ""
+        return f"{user}persistence true\npersistence_location {self._folder}/\nlog_dest stderr\n{text}"
+
+
+def make_credentials(plan: CityPlan, out: Path, *options: str) -> dict[str, str]:
+    """Run `livetwin credentials` on a city and return the passwords that it tells."""
+    folder = out.parent / "city"
+    write_city(plan.model(1), folder)
+    told = io.StringIO()
+    with redirect_stdout(told):
+        assert livetwin(["credentials", str(folder), "--out", str(out), *options]) == 0
+    return dict(line.split("\t") for line in told.getvalue().splitlines())
+
+
+class Device:
+    """A connection of one account: what it publishes, and what became of that."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+        self.results: list[str] = []  #: of each message, in order: `Success`, or why not
+        self.heard: list[str] = []  #: topics of the messages that came
+        client.on_publish = lambda _client, _data, _mid, reason, _properties: self.results.append(str(reason))
+        client.on_message = lambda _client, _data, message: self.heard.append(message.topic)
+
+    def publish(self, topic: str, payload: bytes | str) -> str:
+        """Publish, and return what the broker says to it."""
+        count = len(self.results)
+        sent = self._client.publish(topic, payload, qos=1)
+        assert sent.rc is MQTTErrorCode.MQTT_ERR_SUCCESS, f"{topic}: {sent.rc!r}"
+        wait_until(lambda: len(self.results) > count, lambda: f"no answer to {topic}")
+        return self.results[-1]
+
+    def subscribe(self, *filters: str) -> None:
+        """Ask for topics; return when the broker has answered."""
+        answered: list[Any] = []
+        self._client.on_subscribe = lambda *_: answered.append(True)
+        self._client.subscribe([(one, 1) for one in filters])
+        wait_until(lambda: bool(answered), lambda: f"no answer to {filters}")
+
+
+@contextmanager
+def device(broker: SecureMosquitto, name: str | None, password: str | None = None) -> Iterator[Device]:
+    """Be connected over TLS, with the account's own password by default.
+
+    Raises ConnectionError with the reason when the broker refuses.
+    """
+    client = Client(CallbackAPIVersion.VERSION2, protocol=MQTTProtocolVersion.MQTTv5)
+    if name is not None:
+        client.username_pw_set(name, broker.passwords[name] if password is None else password)
+    client.tls_set_context(ssl.create_default_context(cafile=broker.authority.file))
+    answers: list[str] = []
+    client.on_connect = lambda _client, _data, _flags, reason, _properties: answers.append(str(reason))
+    connected = Device(client)
+    client.connect(HOST, broker.port)
+    client.loop_start()
+    try:
+        wait_until(lambda: bool(answers), lambda: "no answer")
+        if answers[0] != "Success":
+            raise ConnectionError(answers[0])
+        yield connected
+    finally:
+        client.disconnect()
+        client.loop_stop()

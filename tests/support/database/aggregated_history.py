@@ -1,0 +1,192 @@
+"""Weeks of observations with their aggregates, and what history answers of them."""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Sequence
+from dataclasses import replace
+
+import pytest
+
+from storage.database import Connection
+from storage.history import buckets
+from storage.history.bucket_interval import BucketInterval
+from storage.history.buckets import Aggregate, Bucket
+from storage.maintenance.recompute import remade
+from storage.model.model_store import apply, load
+from storage.queries import query
+from tests.support.cities.canal_city import plan
+from tests.support.database.history_rows import assess, store, store_aggregates
+from twin.instant import DAY, HOUR, MINUTE, Instant, parse_instant, to_datetime
+from twin.model.datastream_policy import Terms
+from twin.model.observation import Observation
+from twin.model.observed_property import BUILT_IN, ObservedProperty
+from twin.quality.quality_rules import QualityRules, Spike, Stuck
+from twin.state.sketch import RELATIVE_ACCURACY
+from twin.state.window import aggregate_of
+
+AMSTERDAM = "Europe/Amsterdam"
+BEGIN = parse_instant("2026-10-10T03:17:00Z")
+DAYS = 20  # over the night in which clocks go back
+
+LEVEL = replace(
+    BUILT_IN["water_level"],
+    quality=QualityRules(
+        minimum=1.0,
+        spike=Spike(deviation_min=50),
+        stuck=Stuck(count=5, duration_min=MINUTE),
+        late_after=MINUTE,
+    ),
+)
+REGISTER = replace(LEVEL, aggregation="counter", combination="sum", wraps_at=1_000.0, quality=QualityRules())
+STEP = 2 * MINUTE
+
+WANTED: tuple[Aggregate, ...] = buckets.AGGREGATES
+
+
+async def known_datastreams(connection: Connection) -> list[int]:
+    await apply(connection, plan())
+    model = await load(connection, "alkmaar")
+    ids = sorted(one.id for one in model.datastreams.values() if one.sensor == "s1")
+    async with connection.transaction():
+        await connection.execute(
+            "UPDATE datastream SET created_at = '2026-01-01Z', interval = '2 minutes' WHERE id = ANY(%s)",
+            (ids,),
+        )
+    return ids
+
+
+def measured(dice: random.Random, datastream: int, *, register: bool) -> list[Observation]:
+    """Values with repetitions, outliers, gaps, jitter; or a register that starts again now and then."""
+    found = []
+    value = 100.0
+    time = BEGIN
+    while time < BEGIN + DAYS * DAY:
+        if register:
+            value = dice.choice((value + dice.randrange(20),) * 30 + (0.0,)) % 1_000
+        else:
+            value = dice.choice((value, dice.uniform(2, 200), dice.uniform(2, 200), -5.0))
+        lag = dice.choice((1, 1, 10 * MINUTE))
+        found.append(Observation(datastream, time, time + lag, value))
+        time += dice.choice((STEP,) * 200 + (7 * MINUTE, 5 * HOUR, 26 * HOUR))
+    return found
+
+
+async def make_aggregates(
+    connection: Connection, observations: Sequence[Observation], property: ObservedProperty
+) -> None:
+    terms = Terms.of(property, STEP)
+    made = remade(observations, terms)
+    id = observations[0].datastream
+    await assess(connection, [(id, time, flags, 1) for time, flags in made.judgements.items()])
+    await store_aggregates(
+        connection,
+        [
+            aggregate_of(
+                content,
+                datastream=id,
+                size=size,
+                start=start,
+                revision=1,
+                interval=STEP,
+                kind=property.aggregation,
+            )
+            for size, start, content in made.windows
+        ],
+    )
+
+
+async def make_past(connection: Connection, dice: random.Random, property: ObservedProperty) -> list[int]:
+    """Store what two datastreams have measured, with its aggregates; return their ids."""
+    ids = await known_datastreams(connection)
+    for id in ids:
+        observations = measured(dice, id, register=property.aggregation == "counter")
+        await store(connection, observations)
+        await make_aggregates(connection, observations, property)
+    return ids
+
+
+async def keep(connection: Connection, ids: list[int], **times: Instant | None) -> None:
+    """Say what is kept; delete single observations that are not."""
+    async with connection.transaction():
+        for id in ids:
+            await connection.execute("DELETE FROM datastream_retention WHERE datastream_id = %s", (id,))
+            for name, time in times.items():
+                await connection.execute(
+                    "INSERT INTO datastream_retention (datastream_id) VALUES (%s) ON CONFLICT DO NOTHING",
+                    (id,),
+                )
+                assert name in {"complete_to", "raw_from", "minute_from"}
+                await connection.execute(
+                    f"UPDATE datastream_retention SET {name} = %s WHERE datastream_id = %s",
+                    (to_datetime(time) if time is not None else None, id),
+                )
+        if times.get("raw_from") is not None:
+            await connection.execute(
+                "DELETE FROM observation WHERE phenomenon_time < %s", (to_datetime(times["raw_from"] or 0),)
+            )
+
+
+async def answers(
+    connection: Connection,
+    ids: list[int],
+    interval: str,
+    span: tuple[Instant, Instant],
+    rules: ObservedProperty,
+) -> list[Bucket]:
+    return await buckets.buckets(
+        connection,
+        ids,
+        *span,
+        BucketInterval.parse(interval),
+        WANTED,
+        AMSTERDAM,
+        combination=rules.combination,
+        fill="null",
+        rules=rules,
+    )
+
+
+def assert_equal(found: list[Bucket], wanted: list[Bucket]) -> None:
+    assert [(one.start, one.end, one.count, one.suspect, one.flags) for one in found] == [
+        (one.start, one.end, one.count, one.suspect, one.flags) for one in wanted
+    ]
+    for one, exact in zip(found, wanted, strict=True):
+        assert one.coverage == pytest.approx(exact.coverage)
+        for name in WANTED:
+            if not name.startswith("p"):
+                assert one.values[name] == pytest.approx(exact.values[name]), name
+
+
+async def assert_percentiles(
+    connection: Connection, found: list[Bucket], ids: list[int], span: tuple[Instant, Instant]
+) -> None:
+    """Each lies within the sketch's accuracy of the two values that it stands between."""
+    for one in found:
+        page: list[float] = []
+        if one.count:
+            raw = await buckets.observations(
+                connection, ids, max(one.start, span[0]), min(one.end, span[1]), 10_000, rules=LEVEL.quality
+            )
+            page = sorted(each.value for each in raw if not each.flags & ~4)
+        for name, share in (("p50", 0.5), ("p95", 0.95)):
+            value = one.values[name]  # type: ignore[index]
+            if not page:
+                assert value is None
+                continue
+            place = share * (len(page) - 1)
+            low, high = page[math.floor(place)], page[math.ceil(place)]
+            assert value is not None
+            assert low * (1 - RELATIVE_ACCURACY) <= value <= high * (1 + RELATIVE_ACCURACY)
+
+
+class Counting:
+    """Passes statements on, and remembers their names."""
+
+    def __init__(self) -> None:
+        self.names: list[str] = []
+
+    def __call__(self, name: str) -> bytes:
+        self.names.append(name)
+        return query(name)

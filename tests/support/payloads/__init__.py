@@ -1,0 +1,1 @@
+"""Bytes and records as devices and roles write them; nothing here sends or decodes them."""

@@ -1,0 +1,206 @@
+"""The duty loop in virtual time: a town with a plan, incidents for it, and a desk whose tries all go well."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from alerting.delivery.retry_policy import TryResult
+from alerting.incidents.incident_manager import Desk
+from alerting.incidents.incident_state import Case
+from alerting.incidents.journal import Change, Journal, Memory
+from alerting.messages.outgoing_message import Message
+from tests.support.cities.alarm_city import alarm_city
+from tests.support.payloads.alarm_events import alarm_event, incident_event
+from twin.alarms.messages import AlarmBatch, AlarmEvent, IncidentEvent
+from twin.alarms.rules.operand import Operand
+from twin.alarms.rules.rule import Level, Rule, Text, Threshold
+from twin.alarms.severity import Severity
+from twin.instant import HOUR, MINUTE, SECOND, Duration, Instant, parse_instant
+from twin.model.city_model import CityModel
+from twin.model.duty import (
+    Channel,
+    Contact,
+    DutyCommand,
+    DutyPlan,
+    NotificationEvent,
+    Policy,
+    Route,
+    Step,
+    Team,
+)
+from twin.wire.codec import VERSION
+
+NOON: Instant = parse_instant("2026-11-23T11:00:00Z")
+"""A Monday, 12:00 in the town."""
+
+INCIDENT = "high-water~town.east~1"
+
+POLICY = Policy(
+    id="usual",
+    steps=(
+        Step(notify="on-call", channels=("mail", "sms"), wait=10 * MINUTE),
+        Step(notify="next", channels=("mail",), wait=10 * MINUTE),
+        Step(notify="team", channels=("mail",), wait=20 * MINUTE),
+    ),
+    group_wait=5 * SECOND,
+    group_interval=5 * MINUTE,
+    repeat=1,
+    remind=4 * HOUR,
+)
+
+
+def duty_plan(policy: Policy = POLICY, **changes: Any) -> DutyPlan:
+    """Return a plan with one team of three, of whom the first is on call."""
+    known: dict[str, Any] = {
+        "channels": (
+            Channel(id="mail", url="mailto://127.0.0.1:1?to={address}"),
+            Channel(id="sms", url="json://127.0.0.1:1/{address}"),
+        ),
+        "contacts": tuple(
+            Contact(id=one, name=f"Duty officer {one}", language=language, addresses=addresses)
+            for one, language, addresses in (
+                ("first", "en", {"mail": "first@town.example", "sms": "31600000001"}),
+                ("second", "nl", {"mail": "second@town.example"}),
+                ("third", "en", {"mail": "third@town.example"}),
+            )
+        ),
+        "teams": (Team(id="water", name="Water", members=("first", "second", "third")),),
+        "policies": (policy,),
+        "routes": (Route(team="water", policy=policy.id),),
+    }
+    return DutyPlan(**{**known, **changes})
+
+
+def duty_city(plan: DutyPlan | None = None, version: int = 1) -> CityModel:
+    """Return the town with a rule on high water and a duty plan."""
+    rule = Rule(
+        id="high-water",
+        title=Text("High water", "Hoog water"),
+        theme="water",
+        condition=Threshold(
+            operand=Operand("water_level"), direction="above", levels=(Level(Severity.MINOR, -0.3, -0.35),)
+        ),
+    )
+    return alarm_city([rule], version=version, duty=plan if plan is not None else duty_plan())
+
+
+def alarm(entity: str = "canal", revision: int = 1, **changes: Any) -> AlarmEvent:
+    """Return an alarm of the town."""
+    return alarm_event(entity=entity, revision=revision, **{"area": "town.east", **changes})
+
+
+def incident(*alarms: AlarmEvent, revision: int = 1, **changes: Any) -> IncidentEvent:
+    """Return their incident."""
+    return incident_event(*alarms, revision=revision, **changes)
+
+
+class Sent(NamedTuple):
+    """A message that was sent, as tests look at it; `minute` counts from noon."""
+
+    minute: float
+    kind: str
+    contact: str
+    channel: str
+
+
+class DutyRun:
+    """Owns a desk and moves its time on; `delivers` decides what becomes of each try."""
+
+    def __init__(
+        self,
+        plan: DutyPlan | None = None,
+        delivers: Callable[[Message], bool | None] = lambda _: True,
+        start: Instant = NOON,
+        journal: Path | None = None,
+    ) -> None:
+        self.now = start
+        self._path = journal
+        self._journal = Journal(journal) if journal is not None else None
+        self.memory = Memory()
+        self.desk = Desk(self.memory, duty_city(plan))
+        self.delivers = delivers
+        self.events: list[NotificationEvent] = []
+        self.messages: dict[str, Message] = {}
+        self._settle()
+
+    def hear(self, *alarms: AlarmEvent, **changes: Any) -> None:
+        """Tell alarms and their incident."""
+        self.take(AlarmBatch(VERSION, self.now, alarms, (incident(*alarms, **changes),)))
+
+    def take(self, batch: AlarmBatch) -> None:
+        """Tell what a record of the log holds."""
+        self.desk.hear(batch, self.now)
+        self._settle()
+
+    def command(self, action: Any, id: str = "1", **changes: Any) -> None:
+        """Have a person want something."""
+        known = {"actor": "first", "time": self.now, "incident": INCIDENT}
+        self.desk.obey(DutyCommand(id=id, action=action, **{**known, **changes}), self.now)
+        self._settle()
+
+    def pass_until(self, time: Instant) -> None:
+        """Move on from one due time to the next."""
+        while (due := self.desk.next_due()) is not None and due <= time:
+            self.now = max(self.now, due)
+            self._settle()
+        self.now = max(self.now, time)
+
+    def pass_(self, duration: Duration) -> None:
+        """Move on."""
+        self.pass_until(self.now + duration)
+
+    def work_by(self, plan: DutyPlan, version: int = 2) -> None:
+        """Have another plan."""
+        self.desk.work_by(duty_city(plan, version), self.now)
+        self._settle()
+
+    def restart(self) -> None:
+        """Begin again with what the journal has kept."""
+        assert self._path is not None
+        assert self._journal is not None
+        self._journal.close()
+        self._journal = Journal(self._path)
+        self.memory = self._journal.read()
+        self.desk = Desk(self.memory, self.desk.model)
+
+    def close(self) -> None:
+        """Let go of the journal."""
+        if self._journal is not None:
+            self._journal.close()
+
+    def case(self, incident: str = INCIDENT) -> Case:
+        """Return a case."""
+        return self.memory.cases[incident]
+
+    @property
+    def sent(self) -> list[Sent]:
+        """What was sent, in order."""
+        return [
+            Sent((one.time - NOON) / MINUTE, one.kind, one.contact, one.channel)
+            for one in self.events
+            if one.outcome == "sent"
+        ]
+
+    def _settle(self) -> None:
+        self.desk.pass_time(self.now)
+        for message in self.desk.sendable(self.now):
+            tried = self.desk.begin_try(message, self.now)
+            result = self.delivers(tried)
+            if result is not None:
+                self.desk.end_try(TryResult(tried.id, result, "" if result else "refused"), self.now)
+        self._keep(self.desk.take_change())
+        if (due := self.desk.next_due()) is not None and due <= self.now:
+            self._settle()
+
+    def _keep(self, change: Change) -> None:
+        if self._journal is not None:
+            self._journal.write(change)
+        self.events += change.events
+        self.messages.update(change.messages)
+
+
+def told(sent: Iterable[Sent]) -> list[tuple[str, str]]:
+    """Return kind and contact of messages, in order."""
+    return [(one.kind, one.contact) for one in sent]

@@ -1,0 +1,181 @@
+"""Households on the real stages, through late readings, restarts and lost logs; and all that is told."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from itertools import count
+from typing import NamedTuple
+
+import msgspec
+
+from storage.stores.current_state import StoredState
+from storage.stores.state_seed import StoredKnowledge
+from stream.areas.area_stage import AreaStage, AreaStages
+from stream.engine.stage import Output
+from stream.entities.entity_seeding import knowledge_of
+from stream.entities.entity_stage import EntityStage
+from stream.entity_stages import EntityStages
+from tests.support.cities.household_city import REGISTERS
+from tests.support.pipelines.checkpoint_topic import Changelog
+from twin.instant import MINUTE, Instant
+from twin.model.city_model import CityModel
+from twin.model.observation import Observation
+from twin.privacy.household_sum import WINDOW
+from twin.wire.codec import VERSION
+from twin.wire.messages import AREA_INPUTS, UPDATES, AreaInput, ObservationBatch, Update, UpdateKind
+
+PROPERTY = "power_import"
+
+# Of each datastream the database tells a new log so many observations.
+STORED_MAX = 20
+
+
+class PublishedSum(NamedTuple):
+    """A sum that was told, and what the attacker knows of it."""
+
+    entity: str
+    window: Instant
+    value: float
+    members: frozenset[int]
+    estimated: bool
+    spoke: frozenset[int]  #: members that had sent a reading of the window
+
+
+class HouseholdRun:
+    """One town, from its first record on."""
+
+    def __init__(self, model: CityModel) -> None:
+        self.model = model
+        self.published: list[PublishedSum] = []
+        self.updates: list[Update] = []  #: in the order in which they were told, each once
+        self.inputs: list[AreaInput] = []
+        self.sent: defaultdict[tuple[int, Instant], set[float]] = defaultdict(set)
+        self.logs: list[int] = [0]  #: how many updates were told when each log began
+        self._observations: defaultdict[int, dict[Instant, Observation]] = defaultdict(dict)
+        self._told: dict[tuple[str, str, int], Update] = {}
+        self._entities: EntityStage
+        self._areas: AreaStage
+        self._saved: list[Changelog]
+        self._begin()
+
+    # --- what happens ---
+
+    def speak(self, meters: frozenset[int], window: Instant, now: Instant, number: int) -> None:
+        """Send a reading of the window of each meter; one that it sent before is corrected."""
+        observations = []
+        for meter in sorted(meters):
+            time = window + (1 + meter % 8) * MINUTE
+            value = value_of(meter, window, number)
+            self.sent[meter, window].add(value)
+            for datastream in (meter, meter + REGISTERS):
+                one = Observation(datastream, time, now, value)
+                observations.append(one)
+                if datastream in self.model.datastreams:
+                    self._observations[datastream][time] = one
+        self._apply(ObservationBatch(VERSION, tuple(observations), now))
+
+    def wait(self, now: Instant) -> None:
+        """Let time pass."""
+        self._apply(ObservationBatch(VERSION, (), now))
+
+    def save(self) -> None:
+        """Write a checkpoint; one that was written before may be what a restart finds."""
+        self._saved.append(self._saved[-1].copy().write(self._entities.entries()))
+        del self._saved[:-3]
+
+    def restart(self, back: int) -> None:
+        """Lose all memory, and go on from the last checkpoint or one before it, with a replay."""
+        saved = self._saved[max(-len(self._saved), -1 - back)]
+        if not saved.position:
+            return
+        found = saved.restored(self._kind)
+        assert found is not None
+        self._entities = found
+        for offset in range(found.offset + 1, len(self._log)):
+            self._take(self._entities.apply(offset, self._log[offset], self.model).outputs)
+        areas = self._saved_areas.write(self._areas.entries()).restored(self._area_kind)
+        assert areas is not None
+        self._areas = areas
+
+    def remodel(self, model: CityModel, now: Instant) -> None:
+        """Go on with another model; a restart finds a checkpoint that knows it."""
+        self.model = model
+        self.wait(now)
+        self.save()
+        del self._saved[:-1]
+
+    def replace_log(self) -> None:
+        """Lose the log and all checkpoints, and go on from what is in the database."""
+        self.logs.append(len(self.updates))
+        self._begin()
+
+    # --- the stages ---
+
+    def _begin(self) -> None:
+        log = f"log-{len(self.logs)}"
+        self._kind = EntityStages(log, 1, 4, 5 * MINUTE)
+        self._area_kind = AreaStages(log, 1, 4)
+        knowledge = knowledge_of(self._stored())
+        self._entities = self._kind.seeded(0, knowledge, self.model)
+        self._areas = self._area_kind.seeded(0, knowledge, self.model)
+        self._log: list[ObservationBatch] = []
+        self._saved = [Changelog()]
+        self._saved_areas = Changelog()
+        self._take(self._entities.open(knowledge, self.model))
+
+    def _stored(self) -> StoredKnowledge:
+        newest = {
+            id: [known[time] for time in sorted(known)[-STORED_MAX:]]
+            for id, known in self._observations.items()
+        }
+        state = {(one.entity, one.property): one for one in self.updates if one.kind != UpdateKind.PERSONAL}
+        revisions: dict[str, int] = {}
+        for one in self.updates:
+            if not one.property.startswith("area_"):
+                revisions[one.entity] = max(one.revision, revisions.get(one.entity, 0))
+        return StoredKnowledge(
+            sorted((one for known in newest.values() for one in known), key=lambda one: one.phenomenon_time),
+            frozenset(id for id, known in newest.items() if len(known) == STORED_MAX),
+            [],
+            [],
+            StoredState(list(state.values()), [], revisions, {}),
+        )
+
+    def _apply(self, batch: ObservationBatch) -> None:
+        self._log.append(batch)
+        self._take(self._entities.apply(len(self._log) - 1, batch, self.model).outputs)
+
+    def _take(self, outputs: list[Output]) -> None:
+        waiting = list(outputs)
+        for number in count():
+            if number == len(waiting):
+                return
+            topic, _, value = waiting[number]
+            if topic == "updates":
+                for update in UPDATES.decode(value).updates:
+                    self._note(update)
+            elif topic == "area-inputs":
+                batch = AREA_INPUTS.decode(value)
+                self.inputs += batch.inputs
+                waiting += self._areas.apply(self._areas.offset + 1, batch, self.model).outputs
+
+    def _note(self, update: Update) -> None:
+        """Take in what was told; a replay tells what it told before, and nobody looks at it again."""
+        rolled_up = "area" if update.property.startswith("area_") else ""
+        known = self._told.setdefault((update.entity, rolled_up, update.revision), update)
+        if known is not update:
+            # NaN is not equal to itself.
+            assert msgspec.msgpack.encode(known) == msgspec.msgpack.encode(update)
+            return
+        self.updates.append(update)
+        if update.kind == UpdateKind.INDICATOR and not rolled_up:
+            window, members = update.phenomenon_time - WINDOW, frozenset(update.datastreams)
+            spoke = frozenset(one for one in members if (one, window) in self.sent)
+            self.published.append(
+                PublishedSum(update.entity, window, update.value, members, bool(update.flags), spoke)
+            )
+
+
+def value_of(meter: int, window: Instant, number: int = 0) -> float:
+    """Return a load that nobody else has at any time, to a watt; `number` is that of the correction."""
+    return ((meter + 1) * 7919 + window // WINDOW * 104_729 + number * 31) % 9_973 / 1000

@@ -1,0 +1,47 @@
+"""The intake of the small city, for tests."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from ingest.decoders import Routes, registry
+from ingest.mqtt.message import Message
+from ingest.pipeline.intake import Intake, IntakeOptions
+from ingest.pipeline.mapping import DeviceMap
+from ingest.pipeline.pseudonym import Pseudonymiser
+from tests.support.cities.small_cities import small_city
+from twin.instant import Instant, parse_instant
+from twin.model.city_model import CityModel
+from twin.quality.plausibility import PlausibilityBounds
+
+NOON = parse_instant("2026-11-23T12:00:00Z")
+NOISE = "livetwin/town/noise-1/observations"
+SESSION = "run-1"
+
+
+def intake_of(model: CityModel | None = None, **options: Any) -> Intake:
+    """Return an intake that works by a model, the small city by default."""
+    model = model or small_city()
+    bounds = IntakeOptions(
+        payload_bytes_max=4_096, quarantine_bytes_max=4_096, plausibility=PlausibilityBounds()
+    )
+    return Intake(
+        routes=Routes(registry(), model.feeds),
+        devices=DeviceMap(model, registry(), 4),
+        timezone=model.city.timezone,
+        options=replace(bounds, **options),
+        pseudonymise=Pseudonymiser(b"a key of enough bytes"),
+        session=SESSION,
+    )
+
+
+def message(payload: bytes, topic: str = NOISE, received: Instant = NOON) -> Message:
+    """Return a message as the session hands it over."""
+    return Message(topic, payload, received, 1, 1, 1)
+
+
+def noise(value: object, time: str = "2026-11-23T11:59:58Z") -> bytes:
+    """Return native JSON of one noise level."""
+    shown = f'"{value}"' if isinstance(value, str) else value
+    return f'{{"time":"{time}","values":{{"noise_level":{shown}}}}}'.encode()

@@ -1,0 +1,73 @@
+"""A day of Alkmaar in virtual time: simulated devices, the real intake, every stage on a log in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from cities import default_city
+from cities.folder_reader import read_city
+from ingest.decoders import Routes, registry
+from ingest.mqtt.message import Message
+from ingest.pipeline.intake import Intake, IntakeOptions
+from ingest.pipeline.mapping import DeviceMap
+from simulators.devices import devices_of
+from simulators.report_schedule import Schedule
+from simulators.scenarios import scenario_of
+from simulators.send_queue import Outbox
+from simulators.truth.city_truth import CityTruth
+from tests.support.cities.small_cities import model_of
+from tests.support.pipelines.stage_pipeline import StageRun
+from twin.instant import SECOND, Duration, Instant
+from twin.model.observation import Observation
+from twin.model.sensor import Sensor
+from twin.quality.plausibility import PlausibilityBounds
+
+STEP: Duration = 2 * SECOND
+
+_OPTIONS = IntakeOptions(
+    payload_bytes_max=65_536, quarantine_bytes_max=256, plausibility=PlausibilityBounds(), keep_payloads=False
+)
+
+
+class ScenarioRun:
+    """One scenario of `simulators.scenarios`, by seed; only the chosen sensors speak."""
+
+    def __init__(self, name: str, seed: int, start: Instant, chosen: Callable[[Sensor], bool]) -> None:
+        plan = read_city(default_city())
+        self.model = model_of(plan)
+        scenario = scenario_of(name, seed, start)
+        devices, _ = devices_of(plan, CityTruth(seed, plan, scenario.happenings))
+        speaking = [one for one in devices if chosen(one.sensor)]
+        self._schedule = Schedule(speaking, start, 1.0)
+        self._outbox = Outbox(speaking, scenario.faults(speaking), seed)
+        decoders = registry()
+        self.stages = StageRun(self.model)
+        self._intake = Intake(
+            routes=Routes(decoders, self.model.feeds),
+            devices=DeviceMap(self.model, decoders, self.stages.partitions),
+            timezone=self.model.city.timezone,
+            options=_OPTIONS,
+            pseudonymise=lambda text: text,  # type: ignore[arg-type]
+        )
+        self.now = start
+
+    def until(self, end: Instant, step: Duration = STEP) -> Iterator[Instant]:
+        """Let the city go on; yield the time after each step, when all that came is worked off."""
+        while self.now < end:
+            self.now += step
+            observed = self._arrived()
+            if observed:
+                self.stages.observe(*observed, now=self.now - 1)
+            self.stages.pass_time(self.now, step)  # to the partitions that nothing came to, too
+            yield self.now
+
+    def _arrived(self) -> list[Observation]:
+        for instant, number, device in self._schedule.until(self.now):
+            self._outbox.put(instant, number, device)
+        found: list[Observation] = []
+        for letter in self._outbox.until(self.now):
+            message = letter.message
+            found += self._intake.take(
+                Message(message.topic, message.payload, letter.arrival, 1, 0, 0)
+            ).observations
+        return found

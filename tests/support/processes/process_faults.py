@@ -1,0 +1,100 @@
+"""What is done to a process of the system: killed, frozen, slowed down, or left alone by the network."""
+
+from __future__ import annotations
+
+import asyncio
+import ctypes
+import os
+import signal
+import socket
+import struct
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, suppress
+
+import psutil
+
+from tests.support.processes.connection_faults import sockets_to
+
+ROLES = ("ingest", "stream", "historian", "alerting", "outlets", "api")
+
+# Of each tenth of a second a slow process works so long.
+_CYCLE_S = 0.1
+_WORKING_S = 0.02
+
+# linux/asm-generic/socket.h; a filter of one instruction: BPF_RET | BPF_K, 0 bytes are let through.
+_SO_ATTACH_FILTER = 26
+_DROP_ALL = struct.pack("HBBI", 0x06, 0, 0, 0)
+
+
+def kill(pid: int) -> None:
+    """Kill a process with -9."""
+    os.kill(pid, signal.SIGKILL)
+
+
+def family(pids: Sequence[int]) -> list[psutil.Process]:
+    """Return processes and all that they have started."""
+    found: list[psutil.Process] = []
+    for pid in pids:
+        with suppress(psutil.NoSuchProcess):
+            parent = psutil.Process(pid)
+            found += [*parent.children(recursive=True), parent]
+    return found
+
+
+def signal_all(processes: Sequence[psutil.Process], which: signal.Signals) -> None:
+    """Send a signal to each that still runs."""
+    for one in processes:
+        with suppress(psutil.NoSuchProcess):
+            one.send_signal(which)
+
+
+@asynccontextmanager
+async def frozen(pids: Sequence[int]) -> AsyncIterator[None]:
+    """Freeze processes: connections stay open, and nothing answers any more."""
+    processes = family(pids)
+    signal_all(processes, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        signal_all(processes, signal.SIGCONT)
+
+
+@asynccontextmanager
+async def slowed(pids: Sequence[int]) -> AsyncIterator[None]:
+    """Let processes work for a fifth of the time."""
+
+    async def cycle() -> None:
+        while True:
+            processes = family(pids)
+            signal_all(processes, signal.SIGSTOP)
+            try:
+                await asyncio.sleep(_CYCLE_S - _WORKING_S)
+            finally:
+                signal_all(processes, signal.SIGCONT)
+            await asyncio.sleep(_WORKING_S)
+
+    task = asyncio.create_task(cycle())
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+def deafen(connection: socket.socket) -> None:
+    """Let nothing reach this end of a connection any more."""
+    program = ctypes.create_string_buffer(_DROP_ALL)
+    header = struct.pack("HxxxxxxP", 1, ctypes.addressof(program))
+    connection.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, header)
+
+
+def half_open(pid: int, remote_port: int) -> int:
+    """Let nothing reach a process any more over its connections to a port; return how many there were.
+
+    Neither data nor an end gets through, as behind a firewall that forgot the connection; it is for good.
+    """
+    count = 0
+    for connection in sockets_to(pid, remote_port):
+        deafen(connection)
+        count += 1
+    return count

@@ -1,0 +1,30 @@
+"""The page about limits tells of what there is."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[3]
+PAGE = (ROOT / "docs/limits.md").read_text()
+ROWS = [line for line in PAGE.splitlines() if line.startswith("| ") and not line.startswith("| input")]
+
+
+def test_every_limit_names_where_it_is_and_what_tests_it() -> None:
+    assert len(ROWS) > 40
+    for row in ROWS:
+        cells = [cell.strip() for cell in row.strip("|").split("|")]
+        assert len(cells) == 5, row
+        assert all(cells[:4]), row
+
+
+def test_what_the_page_names_exists() -> None:
+    named = set(re.findall(r"`([\w/]+(?:\.py|/))`", PAGE)) - {"build/fuzz/"}  # made by a run
+    missing = [name for name in named if not (ROOT / name).exists()]
+    assert not missing, f"{missing}: no such file or folder"
+
+
+def test_the_settings_have_the_values_that_the_page_tells() -> None:
+    settings = (ROOT / "docs/configuration.md").read_text()
+    for name in set(re.findall(r"LIVETWIN_[A-Z_]+", PAGE)):
+        assert f"`{name}`" in settings, f"{name}: docs/configuration.md does not know it"
