@@ -11,7 +11,7 @@ from storage.database import UNAVAILABLE, connect
 from storage.stores.alarms import find_incident
 from twin.alarms.messages import AlarmBatch
 from twin.instant import Instant
-from twin.wire.codec import VERSION
+from twin.wire.codec import LAYOUT_VERSION
 
 log = logging.getLogger(__name__)
 
@@ -35,4 +35,4 @@ async def read_stored(database: str, open_incidents: Iterable[str], now: Instant
     except (*UNAVAILABLE, TimeoutError) as error:
         log.info("the database does not tell what it knows of alarms: %r", error)
         return None
-    return AlarmBatch(VERSION, now, tuple(alarms), tuple(incidents.values()))
+    return AlarmBatch(LAYOUT_VERSION, now, tuple(alarms), tuple(incidents.values()))

@@ -16,7 +16,7 @@ from api.live.cursor import PlaceTexts
 from api.live.events import state_data
 from twin.instant import SECOND, Instant, format_instant
 from twin.model.city_model import CityModel
-from twin.model.names import named
+from twin.model.names import resolve_name
 from twin.quality.quality_flags import quality_word
 from twin.state.freshness import Freshness
 from twin.wire.messages import Update
@@ -58,7 +58,7 @@ class Lasting(NamedTuple):
 
 def lasting(update: Update, model: CityModel) -> Lasting | None:
     """Return what stays the same in the events of a value; None where its name means nothing."""
-    what = named(update.property, model)
+    what = resolve_name(update.property, model)
     if what is None:
         return None
     return Lasting(

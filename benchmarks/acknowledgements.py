@@ -13,21 +13,21 @@ _SUCCESS = 0
 _REASON_AT = 4  #: absent when it is a success
 
 
-class Acknowledged(NamedTuple):
+class PubackBatch(NamedTuple):
     """What some bytes from the broker said."""
 
     packet_ids: Numbers
-    unheard: int  #: of these, those whose message no subscriber got, or that the broker refused
+    without_subscriber: int  #: of these, those whose message no subscriber got, or that the broker refused
     rest: bytes  #: the beginning of a packet whose end has not come yet
 
 
-def acknowledged(data: bytes) -> Acknowledged:
+def parse_pubacks(data: bytes) -> PubackBatch:
     """Return the acknowledgements in what came from the broker.
 
     Raises ConnectionError when something else is between them.
     """
     if len(data) < 2:
-        return Acknowledged(np.empty(0, np.int64), 0, data)
+        return PubackBatch(np.empty(0, np.int64), 0, data)
     # As a rule all are alike; then they are the rows of a table.
     width = data[1] + 2
     count = len(data) // width
@@ -37,11 +37,11 @@ def acknowledged(data: bytes) -> Acknowledged:
     if data[0] == PUBACK and width >= _REASON_AT and are_alike:
         packet_ids = table[:, 2].astype(np.int64) << 8 | table[:, 3]
         unheard = int(np.count_nonzero(table[:, _REASON_AT])) if width > _REASON_AT else 0
-        return Acknowledged(packet_ids, unheard, rest)
+        return PubackBatch(packet_ids, unheard, rest)
     return _one_by_one(data)
 
 
-def _one_by_one(data: bytes) -> Acknowledged:
+def _one_by_one(data: bytes) -> PubackBatch:
     reader = PacketReader()
     packet_ids, unheard = [], 0
     for kind, content in reader.feed(data):
@@ -49,4 +49,4 @@ def _one_by_one(data: bytes) -> Acknowledged:
             raise ConnectionError(f"the MQTT broker sent a packet 0x{kind:02x} where PUBACK was expected")
         packet_ids.append(int.from_bytes(content[:2], "big"))
         unheard += len(content) > 2 and content[2] != _SUCCESS
-    return Acknowledged(np.array(packet_ids, np.int64), unheard, reader.rest)
+    return PubackBatch(np.array(packet_ids, np.int64), unheard, reader.rest)

@@ -10,14 +10,20 @@ from typing import Any, NamedTuple
 
 import psycopg
 
-from benchmarks.load.duty_city import TRAFFIC, duty_city, notification_of, raising
-from benchmarks.load.load_generator import LATE_S_MAX, PUBACK_TIMEOUT_S, LoadOptions, LoadResult, generate
+from benchmarks.load.duty_city import TRAFFIC, duty_city, expected_incidents, notification_id
+from benchmarks.load.load_generator import (
+    LATE_S_MAX,
+    PUBACK_TIMEOUT_S,
+    LoadOptions,
+    LoadResult,
+    generate_load,
+)
 from benchmarks.measure.bench_system import HOST, BenchSystem
-from benchmarks.measure.latency import Summary, summarise
+from benchmarks.measure.latency import LatencySummary, summarise
 from benchmarks.measure.machine import describe_machine
-from benchmarks.measure.processes import Meter, Usage, watched
-from benchmarks.measure.worker_process import BenchmarkError, Companion
-from benchmarks.receiver import Received, receive
+from benchmarks.measure.processes import ProcessUsage, UsageMeter, measure_usage
+from benchmarks.measure.worker_process import BenchmarkError, WorkerProcess
+from benchmarks.receiver import ReceivedNotifications, receive_webhooks
 from twin.instant import from_datetime
 
 CONNECTIONS = 4
@@ -50,7 +56,7 @@ class DutyOptions:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Tally:
+class NotificationTally:
     """What should have been told, and what was."""
 
     raised: int  #: alarms that acknowledged messages should have raised
@@ -71,7 +77,7 @@ class Tally:
         return [f"{count} {what}" for what, count in found.items() if count]
 
 
-class Told(NamedTuple):
+class NotificationTimes(NamedTuple):
     """When the duty loop did something about an alarm."""
 
     decided: int
@@ -85,21 +91,21 @@ class DutyRun:
     options: DutyOptions
     machine: dict[str, Any]
     rate: float  #: messages a second, from the first sent to the last acknowledged
-    late: Summary  #: how much later than due the generator sent
-    balance: Tally
-    latency: Summary  #: publish → receiver
-    decided: Summary  #: publish → the duty loop's decision
-    sending: Summary  #: publish → `sending` on `notifications`
+    late: LatencySummary  #: how much later than due the generator sent
+    balance: NotificationTally
+    latency: LatencySummary  #: publish → receiver
+    decided: LatencySummary  #: publish → the duty loop's decision
+    sending: LatencySummary  #: publish → `sending` on `notifications`
     slowest: list[tuple[float, str]]  #: milliseconds of the slowest, and their notifications
-    usage: dict[str, Usage]  #: of each process, from the first message until all was told
+    usage: dict[str, ProcessUsage]  #: of each process, from the first message until all was told
     usage_s: float
     other_cores: float  #: that all other programs used meanwhile
     restarted: list[str] = field(default_factory=list)  #: parts whose processes changed during the run
 
 
-def measure(options: DutyOptions, tell: Callable[[str], None]) -> DutyRun:
+def measure_duty(options: DutyOptions, tell: Callable[[str], None]) -> DutyRun:
     """Do one run. Raises BenchmarkError when something cannot be measured."""
-    companions = [Companion("receiver", receive, HOST)]
+    companions = [WorkerProcess("receiver", receive_webhooks, HOST)]
     try:
         port = companions[0].answer(READY_TIMEOUT_S)
         with BenchSystem(keep=options.keep, city=duty_city(port)) as system:
@@ -110,7 +116,7 @@ def measure(options: DutyOptions, tell: Callable[[str], None]) -> DutyRun:
             companion.end()
 
 
-def _measure(options: DutyOptions, system: BenchSystem, companions: list[Companion]) -> DutyRun:
+def _measure(options: DutyOptions, system: BenchSystem, companions: list[WorkerProcess]) -> DutyRun:
     ports = system.ports
     machine = describe_machine(system.data_dir)
     target = LoadOptions(
@@ -121,15 +127,15 @@ def _measure(options: DutyOptions, system: BenchSystem, companions: list[Compani
         messages=options.messages,
         connections=CONNECTIONS,
     )
-    companions.append(Companion("load generator", generate, target))
+    companions.append(WorkerProcess("load generator", generate_load, target))
     receiver, load = companions
     load.answer(READY_TIMEOUT_S)
     groups = {**system.pids, "supervisor": [system.supervisor], **{one.name: [one.pid] for one in companions}}
     through = _Through(options, load, receiver)
-    usage, other_s, usage_s = watched(groups, through.push)
+    usage, other_s, usage_s = measure_usage(groups, through.push)
     told, again = _stored(str(ports["database"]), len(through.published), load)
-    receiver.tell("end")
-    received: Received = receiver.answer(READY_TIMEOUT_S)
+    receiver.send("end")
+    received: ReceivedNotifications = receiver.answer(READY_TIMEOUT_S)
     published, sent = through.published, through.result
     arrived = dict(zip(reversed(received.notifications), reversed(received.arrived), strict=True))
     delays = {id: arrived[id] - at for id, at in published.items() if id in arrived}
@@ -157,33 +163,33 @@ class _Through:
     result: LoadResult
     published: dict[str, int]  #: notification → when the message was published that it is about
 
-    def __init__(self, options: DutyOptions, load: Companion, receiver: Companion) -> None:
+    def __init__(self, options: DutyOptions, load: WorkerProcess, receiver: WorkerProcess) -> None:
         self._options = options
         self._load = load
         self._receiver = receiver
 
-    def push(self, meter: Meter) -> None:
+    def push(self, meter: UsageMeter) -> None:
         """Send everything; return when nothing more is to come, or comes."""
         deadline = time.monotonic() + self._options.seconds + LATE_S_MAX + PUBACK_TIMEOUT_S
-        self._load.tell("go")
+        self._load.send("go")
         while not self._load.has_answer(SAMPLE_S):
             meter.sample()
             if time.monotonic() > deadline:
                 raise BenchmarkError("the load generator does not end")
         self.result = sent = self._load.answer(0)
         self.published = {
-            notification_of(area): int(sent.published[number])
-            for area, number in raising(self._options.messages).items()
+            notification_id(area): int(sent.published[number])
+            for area, number in expected_incidents(self._options.messages).items()
             if sent.acknowledged[number]
         }
         _settle(self._count, len(self.published), self._load)
 
     def _count(self) -> int:
-        self._receiver.tell("count")
+        self._receiver.send("count")
         return int(self._receiver.answer(READY_TIMEOUT_S))
 
 
-def _settle(count: Callable[[], int], wanted: int, silent: Companion) -> None:
+def _settle(count: Callable[[], int], wanted: int, silent: WorkerProcess) -> None:
     """Wait until there are so many, or nothing more comes; `silent` says nothing meanwhile."""
     known, since = -1, time.monotonic()
     while (now := count()) < wanted:
@@ -194,13 +200,13 @@ def _settle(count: Callable[[], int], wanted: int, silent: Companion) -> None:
         silent.has_answer(_LOOK_S)
 
 
-def _stored(dsn: str, wanted: int, silent: Companion) -> tuple[dict[str, Told], int]:
+def _stored(dsn: str, wanted: int, silent: WorkerProcess) -> tuple[dict[str, NotificationTimes], int]:
     """Return what the duty loop did when, and how many tries followed a failed one."""
     with psycopg.connect(dsn, autocommit=True, application_name="livetwin-benchmark") as database:
 
-        def read() -> dict[str, Told]:
+        def read() -> dict[str, NotificationTimes]:
             rows = database.execute(_TOLD).fetchall()
-            return {id: Told(from_datetime(due), from_datetime(at)) for id, due, at in rows}
+            return {id: NotificationTimes(from_datetime(due), from_datetime(at)) for id, due, at in rows}
 
         _settle(lambda: len(read()), wanted, silent)
         again = database.execute(_AGAIN).fetchone()
@@ -208,10 +214,10 @@ def _stored(dsn: str, wanted: int, silent: Companion) -> tuple[dict[str, Told], 
         return read(), int(again[0])
 
 
-def _strike(published: Mapping[str, int], came: Iterable[str], again: int) -> Tally:
+def _strike(published: Mapping[str, int], came: Iterable[str], again: int) -> NotificationTally:
     counted = Counter(came)
     over = {id for id in counted if id not in published and "~recovery-" in id}
-    return Tally(
+    return NotificationTally(
         raised=len(published),
         lost=sum(id not in counted for id in published),
         duplicates=sum(count - 1 for count in counted.values()),

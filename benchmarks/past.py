@@ -13,10 +13,10 @@ from storage.historian.writers.aggregate_writer import create_staging, write_agg
 from storage.maintenance.recompute import remade
 from twin.instant import DAY, HOUR, MINUTE, Duration, Instant, to_datetime
 from twin.model.city_model import City, CityModel
-from twin.model.datastream_policy import Terms
+from twin.model.datastream_policy import DatastreamPolicy
 from twin.model.entity import Entity
 from twin.model.observation import Observation
-from twin.model.observed_property import BUILT_IN
+from twin.model.observed_property import BUILT_IN_PROPERTIES
 from twin.model.sensor import Datastream, Sensor
 from twin.state.window import aggregate_of
 
@@ -27,7 +27,7 @@ LAG = 2_000_000
 
 
 @dataclass(frozen=True, slots=True)
-class Site:
+class HistorySite:
     """A place with sensors that all observe the same for so long."""
 
     entity: str
@@ -42,13 +42,13 @@ class Site:
 
 
 SITES = (
-    Site(f"{CITY}.one", 1, MINUTE, 70),
-    Site(f"{CITY}.ten", 10, MINUTE, 7),
-    Site(f"{CITY}.slow", 10, 10 * MINUTE, 70),
+    HistorySite(f"{CITY}.one", 1, MINUTE, 70),
+    HistorySite(f"{CITY}.ten", 10, MINUTE, 7),
+    HistorySite(f"{CITY}.slow", 10, 10 * MINUTE, 70),
 )
 
 
-def past_city() -> CityModel:
+def history_city() -> CityModel:
     """Return the model; the ids of its datastreams are replaced when it is applied."""
     pairs = [(site, f"{site.entity}-{number}") for site in SITES for number in range(site.sensors)]
     root = Entity(id=CITY, type="Municipality", name="Past")
@@ -78,8 +78,8 @@ def past_city() -> CityModel:
     )
 
 
-async def write_past(connection: Connection, end: Instant) -> None:
-    """Fill the database of a `past_city` with all observations before `end`, a whole hour."""
+async def write_history(connection: Connection, end: Instant) -> None:
+    """Fill the database of a `history_city` with all observations before `end`, a whole hour."""
     async with connection.transaction():
         await create_staging(connection)
     for site in SITES:
@@ -116,8 +116,8 @@ def _observations(
 
 
 async def _write(connection: Connection, observations: list[Observation], interval: Duration) -> None:
-    property = BUILT_IN[PROPERTY]
-    made = remade(observations, Terms.of(property, interval))
+    property = BUILT_IN_PROPERTIES[PROPERTY]
+    made = remade(observations, DatastreamPolicy.of(property, interval))
     id = observations[0].datastream
     async with connection.transaction(), connection.cursor() as cursor:
         columns = "(datastream_id, phenomenon_time, received_time, value, flags)"

@@ -10,7 +10,7 @@ from typing import cast
 import httptools
 
 from alerting.delivery.channels import IDEMPOTENCY_HEADER
-from benchmarks.measure.worker_process import Channel
+from benchmarks.measure.worker_process import WorkerChannel
 from runtime.clock import system_clock
 
 _HEADER = IDEMPOTENCY_HEADER.lower().encode()
@@ -18,7 +18,7 @@ _ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
 
 
 @dataclass(slots=True)
-class Received:
+class ReceivedNotifications:
     """What came. Of both, element n belongs to request n."""
 
     notifications: list[str] = field(default_factory=list)
@@ -28,7 +28,7 @@ class Received:
 class _Request(asyncio.Protocol):
     """One connection, which may carry several requests."""
 
-    def __init__(self, received: Received) -> None:
+    def __init__(self, received: ReceivedNotifications) -> None:
         self._received = received
         self._parser = httptools.HttpRequestParser(self)
         self._transport: asyncio.Transport | None = None
@@ -51,13 +51,13 @@ class _Request(asyncio.Protocol):
         self._transport.write(_ANSWER)
 
 
-async def receive(channel: Channel, host: str) -> None:
+async def receive_webhooks(channel: WorkerChannel, host: str) -> None:
     """Listen, answer with the port, at "count" with how many came, and at "end" with what was Received."""
-    received = Received()
+    received = ReceivedNotifications()
     loop = asyncio.get_running_loop()
     server = await loop.create_server(lambda: _Request(received), host, 0)
     channel.send(server.sockets[0].getsockname()[1])
-    while await channel.word() == "count":
+    while await channel.receive() == "count":
         channel.send(len(received.notifications))
     channel.send(received)
-    await channel.word()
+    await channel.receive()

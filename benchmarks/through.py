@@ -8,9 +8,9 @@ from typing import NamedTuple
 
 from benchmarks.load.backlog import Backlog
 from benchmarks.load.load_generator import LATE_S_MAX, PUBACK_TIMEOUT_S, LoadResult
-from benchmarks.measure.processes import Meter
-from benchmarks.measure.stored_rows import Archive
-from benchmarks.measure.worker_process import BenchmarkError, Companion
+from benchmarks.measure.processes import UsageMeter
+from benchmarks.measure.stored_rows import StoredRowsReader
+from benchmarks.measure.worker_process import BenchmarkError, WorkerProcess
 from twin.instant import Instant
 
 SAMPLE_S = 0.5
@@ -23,21 +23,21 @@ _DRAIN_LOOK_S = 0.1
 DRAIN_STILL_S = 10.0
 
 
-class Pushed(NamedTuple):
+class EndToEndTimes(NamedTuple):
     """How it went."""
 
     sent: LoadResult
-    told_after_s: float  #: from the last acknowledgement until all was told
+    delivered_after_s: float  #: from the last acknowledgement until all was told
     stored_after_s: float  #: from the last acknowledgement until all was stored
 
 
-class Through:
+class EndToEndLoad:
     """Puts the load on the system and waits until it is through."""
 
     def __init__(
         self,
-        load: Companion,
-        archive: Archive,
+        load: WorkerProcess,
+        archive: StoredRowsReader,
         backlog: Backlog,
         *,
         since: Instant,
@@ -52,20 +52,20 @@ class Through:
         self._pack = pack
         self._stored_before = archive.inserted()
 
-    def push(self, meter: Meter) -> Pushed:
+    def run(self, meter: UsageMeter) -> EndToEndTimes:
         """Send everything; return when it was told and stored, or nothing more comes."""
         sent = self._send(meter)
         acknowledged = time.monotonic()
         wanted = int(sent.acknowledged.sum()) * self._pack
-        self._drain(lambda: int(self._backlog.told.value), wanted)
+        self._drain(lambda: int(self._backlog.delivered.value), wanted)
         told = time.monotonic()
         meter.sample()
         self._drain(lambda: self._archive.count(self._since), wanted)
-        return Pushed(sent, round(told - acknowledged, 2), round(time.monotonic() - acknowledged, 2))
+        return EndToEndTimes(sent, round(told - acknowledged, 2), round(time.monotonic() - acknowledged, 2))
 
-    def _send(self, meter: Meter) -> LoadResult:
+    def _send(self, meter: UsageMeter) -> LoadResult:
         deadline = time.monotonic() + self._seconds + LATE_S_MAX + PUBACK_TIMEOUT_S
-        self._load.tell("go")
+        self._load.send("go")
         number = 0
         while not self._load.has_answer(SAMPLE_S):
             number += 1

@@ -38,9 +38,9 @@ from cities.rules.context import RuleContext
 from cities.rules.reader import check_rules
 from cities.rules.schema import RuleItem
 from runtime.mqtt.outlet_topics import may_match_output
-from twin.model.city_model import City, CityPlan, Feed
-from twin.model.duty import NO_DUTY, DutyPlan
-from twin.model.observed_property import BUILT_IN
+from twin.model.city_model import City, CityFeed, CityPlan
+from twin.model.duty import NO_DUTY_PLAN, DutyPlan
+from twin.model.observed_property import BUILT_IN_PROPERTIES
 
 ItemType = TypeVar("ItemType", bound=Item)
 
@@ -97,7 +97,7 @@ class _Reading:
         in_netherlands = city is not None and city.timezone == "Europe/Amsterdam"
         check_entities(entities, NETHERLANDS if in_netherlands else None)
         own_properties = planned_properties(properties)
-        known = {**BUILT_IN, **{one.name: one for one in own_properties}}
+        known = {**BUILT_IN_PROPERTIES, **{one.name: one for one in own_properties}}
         check_sensors(
             sensors, entities.ids if entities.document else None, known, frozenset(FEEDS) | feeds.ids
         )
@@ -156,7 +156,7 @@ class _Reading:
     def _duty(self, areas: frozenset[str] | None) -> DutyPlan:
         document = self._document(DUTY_FILE)
         if document is None:
-            return NO_DUTY
+            return NO_DUTY_PLAN
         duty, faults = read_duty(document, self.folder, areas)
         self.faults.extend(faults)
         return duty
@@ -187,5 +187,5 @@ def _check_feeds(items: Items[FeedItem]) -> None:
         items.fault(("feeds", index, "filter"), message)
 
 
-def _feed(item: FeedItem) -> Feed:
-    return Feed(**item.model_dump())
+def _feed(item: FeedItem) -> CityFeed:
+    return CityFeed(**item.model_dump())

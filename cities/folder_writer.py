@@ -13,17 +13,17 @@ from pydantic.alias_generators import to_camel
 from cities.duration import format_duration
 from cities.duty import writer
 from cities.model.properties import base_of, differing, own_properties
-from cities.model.sensors import personal_by_feed, unit_conversion
+from cities.model.sensors import conversion_or_identity, personal_by_feed
 from cities.rules.writer import rule_document
 from twin.alarms.rules.rule import Rule
 from twin.errors import UnitError
 from twin.instant import INSTANT_MAX, Instant, format_instant
 from twin.model.calibration import Calibration, Maintenance
-from twin.model.city_model import CityModel, Feed
+from twin.model.city_model import CityFeed, CityModel
 from twin.model.entity import Entity
-from twin.model.observed_property import BUILT_IN, ObservedProperty
+from twin.model.observed_property import BUILT_IN_PROPERTIES, ObservedProperty
 from twin.model.sensor import Datastream, Sensor
-from twin.quality.quality_rules import Spike, Stuck
+from twin.quality.quality_rules import SpikeRule, StuckRule
 
 
 class _Flow(dict[str, Any]):
@@ -154,7 +154,7 @@ def _sensors(model: CityModel) -> Iterator[dict[str, Any]]:
 def _observed(stream: Datastream, sensor: Sensor, model: CityModel) -> _Flow:
     item = _Flow(property=stream.property, field=stream.field, unit=stream.unit)
     try:
-        own = unit_conversion(stream.unit, model.properties[stream.property].unit)
+        own = conversion_or_identity(stream.unit, model.properties[stream.property].unit)
     except UnitError:
         own = None
     if own is None or stream.scale != own.scale or (own.offset and stream.offset != own.offset):
@@ -168,7 +168,7 @@ def _observed(stream: Datastream, sensor: Sensor, model: CityModel) -> _Flow:
 
 def _property(one: ObservedProperty) -> dict[str, Any]:
     item: dict[str, Any] = {"name": one.name}
-    if one.name not in BUILT_IN:
+    if one.name not in BUILT_IN_PROPERTIES:
         item.update(
             unit=one.unit,
             theme=one.theme,
@@ -195,7 +195,7 @@ _DURATIONS = frozenset({"duration_min", "late_after", "skew_after", "raw", "minu
 
 def _rule(name: str, value: Any) -> Any:
     match value:
-        case Spike() | Stuck():
+        case SpikeRule() | StuckRule():
             return _Flow(
                 {to_camel(key): _rule(key, each) for key, each in asdict(value).items() if each != ()}
             )
@@ -237,7 +237,7 @@ def _times(start: Instant, end: Instant) -> dict[str, str]:
     return times
 
 
-def _feed(feed: Feed) -> dict[str, Any]:
+def _feed(feed: CityFeed) -> dict[str, Any]:
     item: dict[str, Any] = {"id": feed.id, "filter": feed.filter, "decoder": feed.decoder}
     if feed.device_level is not None:
         item["deviceLevel"] = feed.device_level

@@ -13,7 +13,7 @@ from ingest.decoding import Decoder
 from ingest.pipeline.routes import Routes
 from runtime.mqtt.outlet_topics import Topics
 from twin.errors import TwinError
-from twin.model.city_model import CityPlan, Feed
+from twin.model.city_model import CityFeed, CityPlan
 from twin.model.sensor import Sensor
 from twin.wire.probe import probe_topic
 
@@ -86,7 +86,7 @@ def _writes(plan: CityPlan, decoders: Mapping[str, Decoder]) -> dict[str, set[st
     return writes
 
 
-def _template(feed: Feed | None, decoder: Decoder | None, city: str) -> str | None:
+def _template(feed: CityFeed | None, decoder: Decoder | None, city: str) -> str | None:
     """Return the topic of a device with `{device}` in its place; None when it names no device of ours."""
     if feed is not None:
         level = feed.device_level

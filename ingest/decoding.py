@@ -10,13 +10,13 @@ import msgspec
 
 from twin.errors import TwinError
 from twin.instant import Instant
-from twin.quality.plausibility import Reason
+from twin.quality.plausibility import QuarantineReason
 
 
 class PayloadError(TwinError):
     """A message cannot be decoded; `reason` labels it, `detail` says what was found and expected."""
 
-    def __init__(self, reason: Reason, detail: str) -> None:
+    def __init__(self, reason: QuarantineReason, detail: str) -> None:
         super().__init__(f"{reason}: {detail}")
         self.reason = reason
         self.detail = detail

@@ -6,9 +6,9 @@ from simulators.devices.lorawan import hexadecimal
 from twin.instant import MINUTE, SECOND, Duration
 from twin.model.city_model import City, CityPlan
 from twin.model.entity import Entity
-from twin.model.observed_property import BUILT_IN
+from twin.model.observed_property import BUILT_IN_PROPERTIES
 from twin.model.sensor import Datastream, Sensor
-from twin.model.units import conversion
+from twin.model.units import unit_conversion
 
 ENTITIES_MAX = 200
 """Devices share entities beyond this many, as in a real city."""
@@ -93,7 +93,7 @@ def _device_name(feed: str, sensor: str) -> str:
 
 def _datastream(sensor: str, entity: str, observed: tuple[str, str, str], interval: Duration) -> Datastream:
     property, field, unit = observed
-    canonical = conversion(unit, BUILT_IN[property].unit)
+    canonical = unit_conversion(unit, BUILT_IN_PROPERTIES[property].unit)
     return Datastream(
         id=0,
         sensor=sensor,

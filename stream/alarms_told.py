@@ -21,7 +21,7 @@ from twin.alarms.messages import (
     Member,
     Out,
 )
-from twin.wire.codec import VERSION
+from twin.wire.codec import LAYOUT_VERSION
 from twin.wire.messages import partition_of
 from twin.wire.probe import Probe
 
@@ -53,7 +53,7 @@ class AlarmsTold:
         for start in range(0, count, RECORD_ITEMS_MAX):
             part = slice(start, start + RECORD_ITEMS_MAX)
             batch = AlarmBatch(
-                VERSION,
+                LAYOUT_VERSION,
                 now,
                 tuple(self.alarms[part]),
                 tuple(self.incidents[part]),
@@ -65,12 +65,12 @@ class AlarmsTold:
         for _, one in sorted(self.joined.items()):
             by_area[partition_of(one.area, partitions)].append(one)
         inputs = [
-            (number, AlarmInputBatch(VERSION, now, False, joined=tuple(found)))
+            (number, AlarmInputBatch(LAYOUT_VERSION, now, False, joined=tuple(found)))
             for number in sorted(by_area)
             for found in chunks(by_area[number])
         ]
         if self.outs:
-            everybody = AlarmInputBatch(VERSION, now, False, outs=tuple(self.outs))
+            everybody = AlarmInputBatch(LAYOUT_VERSION, now, False, outs=tuple(self.outs))
             inputs += [(number, everybody) for number in range(partitions)]
         return outputs + [
             Output(topics.ALARM_INPUTS, number, ALARM_INPUTS.encode(batch)) for number, batch in inputs

@@ -36,7 +36,7 @@ from twin.alarms.rules.operand import Series
 from twin.errors import ServiceError
 from twin.instant import SECOND
 from twin.model.city_model import CityModel
-from twin.state.datastream_state import KEPT_MAX
+from twin.state.datastream_state import RECENT_MAX
 
 log = logging.getLogger(__name__)
 
@@ -199,7 +199,7 @@ class _Seeds:
         return await self._read(self._known_with_usual)
 
     async def _known(self, connection: Connection) -> Knowledge:
-        return knowledge_of(await read_knowledge(connection, self._log_id, KEPT_MAX))
+        return knowledge_of(await read_knowledge(connection, self._log_id, RECENT_MAX))
 
     async def _known_with_usual(self, connection: Connection) -> Knowledge:
         knowledge = await self._known(connection)

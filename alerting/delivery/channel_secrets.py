@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import quote
 
-from twin.model.duty import DutyPlan, encode_duty
+from twin.model.duty import DutyPlan, encode_duty_plan
 
 _NAMED = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 _USER_INFO = re.compile(r"://[^/\s@]+@")
@@ -16,7 +16,7 @@ _QUERY = re.compile(r"\?[^\s'\"]+")
 
 def secrets_of(plan: DutyPlan) -> frozenset[str]:
     """Return the names of the variables that a plan's channels and addresses name."""
-    return frozenset(_NAMED.findall(encode_duty(plan).decode()))
+    return frozenset(_NAMED.findall(encode_duty_plan(plan).decode()))
 
 
 class MissingSecretError(Exception):

@@ -17,7 +17,7 @@ from alerting.incidents.incident_state import Kind
 from alerting.messages.short_text import SHORT_CHARACTERS_MAX
 from runtime.secret_files import SecretFileError
 from twin.alarms.severity import Severity
-from twin.model.duty import Channel
+from twin.model.duty import NotificationChannel
 
 log = logging.getLogger(__name__)
 
@@ -87,7 +87,7 @@ class Channels:
         for name in LIBRARIES:
             logging.getLogger(name).removeHandler(self._overheard)
 
-    def send(self, channel: Channel, letter: Letter) -> Receipt:
+    def send(self, channel: NotificationChannel, letter: Letter) -> Receipt:
         """Hand a letter over and return how it ended; whatever goes wrong is a receipt, too."""
         if channel.url == LOG_URL:
             # Without the link: who reads logs is not on duty.

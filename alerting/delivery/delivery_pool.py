@@ -19,7 +19,7 @@ from alerting.delivery.retry_policy import TryResult
 from alerting.messages.message_text import Wording
 from alerting.messages.outgoing_message import Message
 from twin.instant import HOUR, Duration, Instant
-from twin.model.duty import Channel, DutyPlan
+from twin.model.duty import DutyPlan, NotificationChannel
 
 THREADS_MAX = 4
 """Tries of one channel at one time."""
@@ -75,7 +75,7 @@ class Post:
             TryResult(message.id, receipt.sent, receipt.detail, receipt.final, doubtful=receipt.doubtful)
         )
 
-    async def _hand_over(self, channel: Channel, letter: Letter) -> Receipt:
+    async def _hand_over(self, channel: NotificationChannel, letter: Letter) -> Receipt:
         loop = asyncio.get_running_loop()
         done: asyncio.Future[Receipt] = loop.create_future()
 

@@ -23,7 +23,7 @@ from twin.alarms.messages import AlarmEvent
 from twin.errors import ServiceError
 from twin.instant import Instant
 from twin.model.duty import NOTIFICATIONS, NotificationEvent
-from twin.wire.codec import UNREADABLE
+from twin.wire.codec import DECODE_ERRORS
 
 Place: TypeAlias = tuple[str, int]
 """Topic and partition."""
@@ -188,7 +188,7 @@ class Journal:
         decode = msgspec.msgpack.Decoder(kind).decode
         try:
             return {id: decode(content) for id, content in self._database.execute(statement)}
-        except UNREADABLE as error:
+        except DECODE_ERRORS as error:
             raise ServiceError(
                 f"the journal at {self._path} holds what this program cannot read ({error}): upgrade it, "
                 "or go back to the one that wrote it"

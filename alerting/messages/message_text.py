@@ -15,7 +15,7 @@ from twin.alarms.rules.rule import Threshold
 from twin.alarms.severity import Severity
 from twin.instant import MINUTE
 from twin.model.city_model import CityModel
-from twin.model.localization import Language, label, quantity
+from twin.model.localization import Language, display_name, format_quantity
 from twin.privacy.cohort import CONNECTIONS_MIN
 
 ALARMS_LISTED_MAX = 5
@@ -168,10 +168,10 @@ def _explained(event: AlarmEvent, speech: _Speech) -> str:
     threshold = _threshold(event, speech.model)
     if threshold is not None and event.active and not speech.recovery:
         one = event.operands[0]
-        limit = quantity(one.threshold or 0.0, one.unit, speech.language)
+        limit = format_quantity(one.threshold or 0.0, one.unit, speech.language)
         limit = speech.words[threshold.direction].format(limit=limit)
-        value = quantity(one.value, one.unit, speech.language)
-        return f"{name}: {label(one.name, speech.language)} {value}, {limit}"
+        value = format_quantity(one.value, one.unit, speech.language)
+        return f"{name}: {display_name(one.name, speech.language)} {value}, {limit}"
     sentence = event.sentence_nl if speech.language == "nl" else event.sentence_en
     return sentence if place in sentence else f"{place}: {sentence}"
 
@@ -211,7 +211,7 @@ def _value(speech: _Speech, named: Sequence[AlarmEvent]) -> list[str]:
     if speech.recovery or not named or _threshold(named[0], speech.model) is None:
         return []
     return [
-        quantity(one.value, one.unit, speech.language)
+        format_quantity(one.value, one.unit, speech.language)
         for one in named[0].operands[:1]
         if _may_be_said(one, speech.model)
     ]

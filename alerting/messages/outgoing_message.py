@@ -12,7 +12,7 @@ from alerting.incidents.incident_state import Send
 from alerting.messages.message_text import Wording
 from twin.instant import Instant
 from twin.model.duty import NotificationEvent
-from twin.wire.codec import VERSION
+from twin.wire.codec import LAYOUT_VERSION
 
 DETAIL_CHARACTERS_MAX = 300
 
@@ -63,7 +63,7 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
         """Return what is told of it."""
         send = self.send
         return NotificationEvent(
-            version=VERSION,
+            version=LAYOUT_VERSION,
             notification=send.notification,
             revision=self.revision,
             incident=send.incident,

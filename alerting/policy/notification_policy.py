@@ -19,9 +19,9 @@ from alerting.incidents.incident_state import (
 from alerting.policy.routing import Way, recipients, way_of
 from twin.instant import HOUR, Duration, Instant
 from twin.model.city_model import CityModel
-from twin.model.duty import Policy
+from twin.model.duty import EscalationPolicy
 
-UNKNOWN_POLICY = Policy(id="", steps=())
+UNKNOWN_POLICY = EscalationPolicy(id="", steps=())
 """By its times a case goes whose route is gone: it still has to tell that it is over."""
 
 
@@ -45,7 +45,7 @@ class _What(NamedTuple):
     tag: str  #: `alerting.incidents.incident_state.notification_id`
 
 
-def policy_of(case: Case, model: CityModel) -> Policy:
+def policy_of(case: Case, model: CityModel) -> EscalationPolicy:
     """Return the policy that a case goes by."""
     way = way_of(case, model)
     return way.policy if way is not None else UNKNOWN_POLICY

@@ -11,7 +11,7 @@ from typing import Literal, NamedTuple, TypeAlias
 
 from cities.duty.roster_calendar import Duty, contact_names, duties
 from twin.instant import Instant
-from twin.model.duty import DutyPlan, Override, Team
+from twin.model.duty import DutyOverride, DutyPlan, DutyTeam
 
 Source: TypeAlias = Literal["override", "calendar", "default"]
 """Why somebody is on call; `default` is the first member of a team without a calendar."""
@@ -71,7 +71,7 @@ class _Roster:
         self._start, self._end = start, end
         self._names: Mapping[str, str] = contact_names(plan.contacts)
         known = {one.id for one in plan.contacts}
-        self._overrides: Sequence[Override] = [
+        self._overrides: Sequence[DutyOverride] = [
             one
             for one in plan.overrides
             if one.team == team and one.contact in known and one.start < end and one.end > start
@@ -103,7 +103,7 @@ class _Roster:
         return [self._start, *inside, self._end] if self._end > self._start else []
 
 
-def _team(plan: DutyPlan, team: str) -> Team:
+def _team(plan: DutyPlan, team: str) -> DutyTeam:
     for one in plan.teams:
         if one.id == team:
             return one

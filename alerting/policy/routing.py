@@ -12,7 +12,7 @@ from twin.alarms.rules.schedule import Interval, Schedule
 from twin.alarms.severity import Severity
 from twin.instant import DAY, MINUTE, Instant
 from twin.model.city_model import CityModel
-from twin.model.duty import Contact, DutyPlan, Policy, Route, Step
+from twin.model.duty import Contact, DutyPlan, EscalationPolicy, EscalationStep, IncidentRoute
 
 QUIET_DAYS_MAX = 8
 """Quiet hours are looked ahead so far; what is always quiet waits so long."""
@@ -22,7 +22,7 @@ class Way(NamedTuple):
     """The route of a case: whose it is, and how it is told."""
 
     team: str
-    policy: Policy
+    policy: EscalationPolicy
 
 
 def way_of(case: Case, model: CityModel) -> Way | None:
@@ -37,7 +37,7 @@ def way_of(case: Case, model: CityModel) -> Way | None:
     return None
 
 
-def _fits(route: Route, case: Case, model: CityModel) -> bool:
+def _fits(route: IncidentRoute, case: Case, model: CityModel) -> bool:
     incident = case.incident
     # By the worst that was told, so that it stays with those who know of it while it gets better.
     severity = max(case.severity, incident.severity)
@@ -101,7 +101,7 @@ def _on_call(plan: DutyPlan, team: str, at: Instant) -> str | None:
     return on_call(plan, team, at) or next(iter(members), None)
 
 
-def _reaching(contact: Contact, step: Step, plan: DutyPlan) -> Iterator[str]:
+def _reaching(contact: Contact, step: EscalationStep, plan: DutyPlan) -> Iterator[str]:
     """Yield the channels of a step that lead to a contact; one without `{address}` needs none."""
     urls = {one.id: one.url for one in plan.channels}
     for channel in step.channels:

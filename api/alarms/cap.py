@@ -19,7 +19,7 @@ from twin.alarms.severity import Severity
 from twin.alarms.state_machine import AlarmState
 from twin.instant import SECOND, Instant, to_datetime
 from twin.model.city_model import CityModel
-from twin.model.localization import number
+from twin.model.localization import format_number
 from twin.quality.quality_flags import quality_word
 
 NAMESPACE = "urn:oasis:names:tc:emergency:cap:1.2"
@@ -192,7 +192,7 @@ def _add_info(
     _add_named(info, "parameter", "livetwin:state", event.state)
     for one in event.operands:
         if may_see_value("anonymous", one, model):
-            _add_named(info, "parameter", f"livetwin:{one.name}", f"{number(one.value)} {one.unit}")
+            _add_named(info, "parameter", f"livetwin:{one.name}", f"{format_number(one.value)} {one.unit}")
     _add_area(info, event, model)
 
 

@@ -26,7 +26,7 @@ from runtime.kafka.topics import ALARM_INPUTS as ALARM_INPUTS_TOPIC
 from runtime.kafka.topics import DUTY_COMMANDS as DUTY_COMMANDS_TOPIC
 from twin.alarms.messages import ALARM_INPUTS, AlarmBatch, AlarmInputBatch, Command
 from twin.model.duty import DUTY_COMMANDS, DutyCommand, DutyCommandBatch
-from twin.wire.codec import VERSION
+from twin.wire.codec import LAYOUT_VERSION
 from twin.wire.messages import partition_of
 
 log = logging.getLogger(__name__)
@@ -131,7 +131,7 @@ class CommandDesk:
 
     async def duty_command(self, command: DutyCommand) -> None:
         """Give a command to the duty loop, which takes it up in its own time; raise as `command`."""
-        batch = DutyCommandBatch(VERSION, (command,))
+        batch = DutyCommandBatch(LAYOUT_VERSION, (command,))
         await self._send([_Record(DUTY_COMMANDS_TOPIC, 0, DUTY_COMMANDS.encode(batch))])
 
     async def close(self) -> None:
@@ -148,7 +148,7 @@ class CommandDesk:
         for partition, found in by_partition.items():
             for start in range(0, len(found), RECORD_COMMANDS_MAX):
                 part = tuple(found[start : start + RECORD_COMMANDS_MAX])
-                batch = AlarmInputBatch(VERSION, part[-1].time, False, commands=part)
+                batch = AlarmInputBatch(LAYOUT_VERSION, part[-1].time, False, commands=part)
                 records.append(_Record(ALARM_INPUTS_TOPIC, partition, ALARM_INPUTS.encode(batch)))
         return records
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from twin.alarms.messages import AlarmEvent, OperandValue
 from twin.alarms.rules.operand import Source
 from twin.model.city_model import CityModel
-from twin.model.role import Role, reaches, reads_personal
+from twin.model.role import Role, may_read_personal_data, role_includes
 from twin.privacy.cohort import CONNECTIONS_MIN
 
 
@@ -17,18 +17,18 @@ def may_see_alarm(role: Role, event: AlarmEvent, model: CityModel) -> bool:
     """
     sensor = model.sensors.get(event.sensor)
     public = not event.sensor or (sensor is not None and not sensor.personal)
-    return public or reaches(role, "operator") or reads_personal(role)
+    return public or role_includes(role, "operator") or may_read_personal_data(role)
 
 
 def may_see_people(role: Role) -> bool:
     """Whether a role may see who did something to an alarm, and what they wrote."""
-    return reaches(role, "viewer")
+    return role_includes(role, "viewer")
 
 
 def may_see_value(role: Role, operand: OperandValue, model: CityModel) -> bool:
     """Whether a role may see the value of an operand: not where it is of few households."""
     personal = {one.datastream for one in operand.sources if _is_personal(one, model)}
-    return not personal or len(personal) >= CONNECTIONS_MIN or reads_personal(role)
+    return not personal or len(personal) >= CONNECTIONS_MIN or may_read_personal_data(role)
 
 
 def may_see_sentence(role: Role, event: AlarmEvent, model: CityModel) -> bool:
@@ -41,7 +41,8 @@ def visible_sources(role: Role, operand: OperandValue, model: CityModel) -> list
     return [
         one
         for one in operand.sources
-        if one.datastream in model.datastreams and (not _is_personal(one, model) or reads_personal(role))
+        if one.datastream in model.datastreams
+        and (not _is_personal(one, model) or may_read_personal_data(role))
     ]
 
 

@@ -10,8 +10,8 @@ from alerting.policy.roster import Shift, next_of, shifts
 from storage.model.duty_overrides import MadeOverride
 from twin.instant import DAY, Duration, Instant, format_instant, to_datetime
 from twin.model.city_model import City
-from twin.model.duty import DutyPlan, Team
-from twin.model.role import Role, reaches
+from twin.model.duty import DutyPlan, DutyTeam
+from twin.model.role import Role, role_includes
 
 Document = dict[str, Any]
 
@@ -19,7 +19,7 @@ AHEAD: Duration = 28 * DAY
 """So far it is looked for the end of who is on call."""
 
 
-def on_call_document(plan: DutyPlan, team: Team, at: Instant, role: Role) -> Document:
+def on_call_document(plan: DutyPlan, team: DutyTeam, at: Instant, role: Role) -> Document:
     """Return who is on call for a team at an instant, until when, and who would be asked next."""
     shift = shifts(plan, team.id, at, at + AHEAD)[0]
     return {
@@ -38,11 +38,11 @@ def contact_document(plan: DutyPlan, contact: str | None, role: Role) -> Documen
     for one in plan.contacts:
         if one.id == contact:
             document: Document = {"id": one.id, "name": one.name, "language": one.language}
-            return document | ({"addresses": one.addresses} if reaches(role, "duty") else {})
+            return document | ({"addresses": one.addresses} if role_includes(role, "duty") else {})
     return None
 
 
-def shift_document(plan: DutyPlan, team: Team, shift: Shift, role: Role) -> Document:
+def shift_document(plan: DutyPlan, team: DutyTeam, shift: Shift, role: Role) -> Document:
     """Return one shift of a team; `contact` is null in a gap."""
     return {
         "teamId": team.id,
@@ -55,7 +55,7 @@ def shift_document(plan: DutyPlan, team: Team, shift: Shift, role: Role) -> Docu
 
 def override_document(made: MadeOverride, role: Role) -> Document:
     """Return an override; who made it and why is for those who have duty."""
-    one, seen = made.override, reaches(role, "duty")
+    one, seen = made.override, role_includes(role, "duty")
     return {
         "id": one.id,
         "teamId": one.team,
@@ -71,7 +71,7 @@ def override_document(made: MadeOverride, role: Role) -> Document:
     }
 
 
-def roster_calendar(city: City, plan: DutyPlan, found: list[tuple[Team, Shift]], now: Instant) -> bytes:
+def roster_calendar(city: City, plan: DutyPlan, found: list[tuple[DutyTeam, Shift]], now: Instant) -> bytes:
     """Return shifts as iCalendar (RFC 5545), an event each; gaps are left out."""
     calendar = icalendar.Calendar()
     calendar.add("VERSION", "2.0")

@@ -35,7 +35,7 @@ from storage.model.duty_overrides import (
     withdraw_override,
 )
 from twin.instant import INSTANT_MAX, Instant, format_instant
-from twin.model.duty import DutyPlan, Override, Team
+from twin.model.duty import DutyOverride, DutyPlan, DutyTeam
 
 router = APIRouter(prefix="/v1", tags=["duty"])
 
@@ -147,7 +147,7 @@ async def delete_override(request: Request, id: OverrideId, _: Nothing) -> Respo
     return Response(status_code=HTTPStatus.NO_CONTENT)
 
 
-def _teams(plan: DutyPlan, wanted: list[str], faults: list[Fault]) -> list[Team]:
+def _teams(plan: DutyPlan, wanted: list[str], faults: list[Fault]) -> list[DutyTeam]:
     """Return the teams that are asked for; raise a problem with `faults` and those of unknown teams."""
     known = {one.id: one for one in plan.teams}
     faults += [
@@ -158,7 +158,7 @@ def _teams(plan: DutyPlan, wanted: list[str], faults: list[Fault]) -> list[Team]
     return [known[one] for one in wanted or known]
 
 
-def _override(body: OverrideBody, plan: DutyPlan, now: Instant) -> Override:
+def _override(body: OverrideBody, plan: DutyPlan, now: Instant) -> DutyOverride:
     """Return what a body asks for; raise a problem with all its faults."""
     start, end = time_or(body.start, now), time_or(body.end, now)
     faults: list[tuple[str, str, str]] = []
@@ -177,7 +177,9 @@ def _override(body: OverrideBody, plan: DutyPlan, now: Instant) -> Override:
         )
     if faults:
         raise bad_request(*(Fault("body", *one) for one in faults))
-    return Override(id="", team=body.team_id, contact=body.contact_id, start=start, end=end, note=body.note)
+    return DutyOverride(
+        id="", team=body.team_id, contact=body.contact_id, start=start, end=end, note=body.note
+    )
 
 
 def _unknown(what: str, name: str, known: Iterable[str]) -> str:

@@ -11,7 +11,7 @@ from cities.duration import format_duration
 from twin.instant import Instant, format_instant
 from twin.model.city_model import CityModel
 from twin.model.entity import AREA_TYPES, Entity
-from twin.model.names import Named
+from twin.model.names import ValueName
 from twin.model.sensor import Datastream
 from twin.quality.quality_flags import QualityFlag, quality_word
 from twin.state.freshness import Freshness, freshness
@@ -112,7 +112,9 @@ def state_document(entity: Entity, view: LiveView, now: Instant, role: Role) -> 
     }
 
 
-def value_document(update: Update, what: Named, fresh: Freshness, model: CityModel, role: Role) -> Document:
+def value_document(
+    update: Update, what: ValueName, fresh: Freshness, model: CityModel, role: Role
+) -> Document:
     """Return the value of a property or an indicator."""
     document: Document = {
         "value": update.value,

@@ -9,7 +9,7 @@ from api.entities.geometry import Box, bounds
 from twin.alarms.messages import AlarmEvent
 from twin.model.city_model import CityModel
 from twin.model.entity import Entity
-from twin.model.names import names_of
+from twin.model.names import all_value_names
 from twin.wire.messages import Update
 
 Change: TypeAlias = Literal["state", "alarm"]
@@ -69,7 +69,7 @@ def resolve(wanted: Filter, model: CityModel) -> Selection:
         entities=frozenset(entity.id for entity in select_entities(wanted, model)),
         properties=frozenset(
             one.name
-            for one in names_of(model)
+            for one in all_value_names(model)
             if "state" in wanted.changes
             and (not wanted.properties or one.name in wanted.properties)
             and (not wanted.themes or one.theme in wanted.themes)

@@ -29,7 +29,7 @@ from storage.history.bucket_interval import BucketInterval
 from storage.history.buckets import BUCKETS_MAX, Aggregate, Bucket
 from twin.instant import INSTANT_MIN, Instant, format_instant
 from twin.model.city_model import CityModel
-from twin.model.names import Named
+from twin.model.names import ValueName
 from twin.quality.quality_flags import quality_word
 
 router = APIRouter(prefix="/v1", tags=["entities"])
@@ -133,7 +133,7 @@ async def _single(
     return {"source": "observations", "observations": documents}, following
 
 
-def _check_role(entity: str, what: Named, model: CityModel, role: Role) -> None:
+def _check_role(entity: str, what: ValueName, model: CityModel, role: Role) -> None:
     """Raise a problem when the model alone says that a role may see no single value."""
     known = model.datastreams_of(entity, what.name) if what.observed else ()
     if known and not any(may_see(role, one, model) for one in known):

@@ -12,11 +12,11 @@ from storage.history.buckets import Aggregate, Bucket, Fill, buckets, published_
 from storage.history.lineage import datastreams_behind
 from twin.instant import HOUR, Instant
 from twin.model.city_model import CityModel
-from twin.model.names import Named, named, usual_interval
-from twin.model.role import Role, reads_personal
-from twin.privacy.household_sum import WINDOW
-from twin.state.area_state import PREFIX
-from twin.state.derived_state import is_over_windows
+from twin.model.names import ValueName, resolve_name, typical_interval
+from twin.model.role import Role, may_read_personal_data
+from twin.privacy.household_sum import HOUSEHOLD_WINDOW
+from twin.state.area_state import AREA_PREFIX
+from twin.state.derived_state import is_windowed
 
 _HOURLY = BucketInterval(elapsed=HOUR)
 
@@ -25,14 +25,14 @@ class Series(NamedTuple):
     """Where the past of one value is."""
 
     entity: str
-    what: Named
+    what: ValueName
     datastreams: tuple[int, ...]  #: that are nobody's personal data, retired ones too
     personal: tuple[int, ...]  #: datastreams that are
     published: bool  #: whether buckets are made of published values instead of observations
 
     def readable(self, role: Role) -> tuple[int, ...]:
         """Return the datastreams whose single readings a role may see."""
-        return (*self.datastreams, *self.personal) if reads_personal(role) else self.datastreams
+        return (*self.datastreams, *self.personal) if may_read_personal_data(role) else self.datastreams
 
 
 class Wanted(NamedTuple):
@@ -47,9 +47,9 @@ class Wanted(NamedTuple):
     known_at: Instant | None = None
 
 
-def name_of(name: str, model: CityModel, parameter: str = "property") -> Named:
+def name_of(name: str, model: CityModel, parameter: str = "property") -> ValueName:
     """Return what a name stands for; raise a problem when it stands for nothing."""
-    found = named(name, model)
+    found = resolve_name(name, model)
     if found is None:
         raise bad_request(
             Fault(
@@ -62,7 +62,7 @@ def name_of(name: str, model: CityModel, parameter: str = "property") -> Named:
     return found
 
 
-async def series_of(connection: Connection, entity: str, what: Named) -> Series:
+async def series_of(connection: Connection, entity: str, what: ValueName) -> Series:
     """Return the series of a value of an entity.
 
     One whose property is, or ever was, measured by a household's sensor is answered from what was published:
@@ -94,7 +94,7 @@ async def buckets_of(
         )
     if wanted.known_at is not None:
         raise unknown_past(series.what.name)
-    usual = WINDOW if series.personal else usual_interval(series.entity, series.what, model)
+    usual = HOUSEHOLD_WINDOW if series.personal else typical_interval(series.entity, series.what, model)
     return await published_buckets(
         connection,
         series.entity,
@@ -103,7 +103,7 @@ async def buckets_of(
         kind="circular_mean" if series.what.aggregation == "circular_mean" else "mean",
         fill=wanted.fill,
         expected=usual or 0,
-        at_end=bool(series.personal) or is_over_windows(series.what.name.removeprefix(PREFIX)),
+        at_end=bool(series.personal) or is_windowed(series.what.name.removeprefix(AREA_PREFIX)),
     )
 
 

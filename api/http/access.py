@@ -12,7 +12,7 @@ from api.context import Context
 from api.http.api_keys import KEY_LENGTH_MAX
 from api.http.problems import ProblemError
 from twin.model.city_model import CityModel
-from twin.model.role import Role, reaches, reads_personal
+from twin.model.role import Role, may_read_personal_data, role_includes
 from twin.model.sensor import Datastream
 
 __all__ = ["Role", "actor_of", "authenticate", "may_see", "require", "role_of"]
@@ -69,7 +69,7 @@ def role_of(request: HTTPConnection) -> Role:
 def require(request: Request, needed: Role) -> Role:
     """Return the role of whoever asks; raise a problem (401, 403) unless it may do what `needed` may."""
     role = role_of(request)
-    if reaches(role, needed):
+    if role_includes(role, needed):
         return role
     above = f"an API key of the role {needed}" + ("" if needed in ("admin", "metering") else " or above")
     if role == "anonymous":
@@ -83,4 +83,4 @@ def may_see(role: Role, datastream: Datastream, model: CityModel) -> bool:
     Those of a personal sensor are for `metering` alone: neither operator nor admin sees them.
     """
     sensor = model.sensors.get(datastream.sensor)
-    return sensor is not None and (not sensor.personal or reads_personal(role))
+    return sensor is not None and (not sensor.personal or may_read_personal_data(role))

@@ -13,8 +13,8 @@ from pydantic.alias_generators import to_camel
 
 from api.faults import faults_of_body
 from api.http.problems import Fault, ProblemError, bad_request
-from twin.wire.codec import UNREADABLE
-from twin.wire.json_nesting import NestingError, check_levels
+from twin.wire.codec import DECODE_ERRORS
+from twin.wire.json_nesting import JsonNestingError, check_json_nesting
 
 BODY_BYTES_MAX = 64 * 1024
 """A sensor with a hundred datastreams is described in 10 kB."""
@@ -55,9 +55,9 @@ def _object(data: bytes, expected: str) -> dict[str, Any]:
     try:
         if b"\\u0000" in data:
             raise bad_request(Fault("body", "", "nul", "found \\u0000: no text holds that character"))
-        check_levels(data)
+        check_json_nesting(data)
         item: dict[str, Any] = msgspec.json.decode(data, type=dict[str, Any])
-    except (NestingError, *UNREADABLE) as error:
+    except (JsonNestingError, *DECODE_ERRORS) as error:
         raise bad_request(Fault("body", "", "malformed", f"{expected}: {error}")) from None
     return item
 

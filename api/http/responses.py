@@ -13,7 +13,7 @@ from starlette.responses import Response
 
 from api.http.problems import Fault, bad_request
 from twin.instant import INSTANT_MAX, INSTANT_MIN
-from twin.wire.codec import UNREADABLE
+from twin.wire.codec import DECODE_ERRORS
 
 T = TypeVar("T")
 
@@ -36,7 +36,7 @@ def page_key(cursor: str | None, kind: type[T]) -> T | None:
         data = base64.urlsafe_b64decode(cursor.encode("ascii") + b"=" * (-len(cursor) % 4))
         key = msgspec.msgpack.decode(data, type=kind)
         _check(key)
-    except (ValueError, *UNREADABLE) as error:
+    except (ValueError, *DECODE_ERRORS) as error:
         raise bad_request(
             Fault(
                 "query", "cursor", "cursor", "not a cursor that this collection gave; leave it out to start"

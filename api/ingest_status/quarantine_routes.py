@@ -21,7 +21,7 @@ from storage.stores.quarantine import QuarantineCursor, QuarantinedRow, quaranti
 from storage.stores.replay_outbox import REQUESTS_MAX, request_replay
 from twin.instant import format_instant
 from twin.model.city_model import CityModel
-from twin.model.role import reaches
+from twin.model.role import role_includes
 
 router = APIRouter(prefix="/v1", tags=["quarantine"])
 
@@ -116,7 +116,7 @@ def _personal_feeds(model: CityModel) -> frozenset[str]:
 
 
 def _document(row: QuarantinedRow, role: Role, personal: bool) -> dict[str, Any]:
-    hidden = personal and not reaches(role, "operator")
+    hidden = personal and not role_includes(role, "operator")
     state = "resolved" if row.resolved_at else "requested" if row.replay_requested_at else "none"
     return {
         "id": row.id,

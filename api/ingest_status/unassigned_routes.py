@@ -24,7 +24,7 @@ from cities.files.faults import CityError
 from storage.model.model_store import OutdatedError, apply
 from storage.stores.unassigned_devices import DEVICES_MAX, UnassignedDevice, unassigned_devices
 from twin.instant import format_instant
-from twin.model.role import reaches
+from twin.model.role import role_includes
 
 router = APIRouter(prefix="/v1", tags=["quarantine"])
 
@@ -89,7 +89,7 @@ async def assign(request: Request, _: Annotated[NoParameters, Query()]) -> Respo
 
 
 def _device(one: UnassignedDevice, context: Context, role: Role) -> dict[str, Any]:
-    hidden = not reaches(role, "operator")
+    hidden = not role_includes(role, "operator")
     return {
         "feed": one.feed,
         "device": one.device,

@@ -11,7 +11,7 @@ from twin.indicators.liveability import YARDSTICKS, DomainScore, liveability_car
 from twin.instant import Instant, format_instant
 from twin.model.entity import Entity
 from twin.quality.quality_flags import quality_word
-from twin.state.area_state import PREFIX
+from twin.state.area_state import AREA_PREFIX
 from twin.state.freshness import Freshness, freshness
 from twin.wire.messages import Update
 
@@ -54,7 +54,7 @@ def _known(entity: str, name: str, view: LiveView, now: Instant) -> _Known | Non
     values = view.entity(entity)
     if values is None:
         return None
-    for one in (PREFIX + name, name):
+    for one in (AREA_PREFIX + name, name):
         value = values.values.get(one)
         interval = view.interval_of(value.update) if value is not None else None
         if value is not None and interval is not None:

@@ -21,7 +21,7 @@ from api.insights.liveability import card_document
 from twin.indicators.correlation import CONFIDENCE, Correlation, LagCorrelation, correlate
 from twin.instant import DAY, HOUR, Duration, Instant, format_instant
 from twin.model.entity import AREA_TYPES
-from twin.model.names import Named
+from twin.model.names import ValueName
 
 router = APIRouter(prefix="/v1", tags=["insights"])
 
@@ -68,7 +68,7 @@ async def get_correlations(request: Request, wanted: Annotated[CorrelationParame
     )
 
 
-def _side(name: str, wanted: CorrelationParameters, context: Context) -> tuple[str, Named]:
+def _side(name: str, wanted: CorrelationParameters, context: Context) -> tuple[str, ValueName]:
     """Return entity and value that `x` or `y` names."""
     text: str = getattr(wanted, name)
     entity, separator, value = text.rpartition(":")
@@ -91,7 +91,7 @@ def _span(wanted: CorrelationParameters, now: Instant) -> tuple[Instant, Instant
     return start, end
 
 
-def _named(entity: str, what: Named, *, hours: int) -> dict[str, Any]:
+def _named(entity: str, what: ValueName, *, hours: int) -> dict[str, Any]:
     return {"entityId": entity, "property": what.name, "unit": what.unit, "hours": hours}
 
 

@@ -24,10 +24,10 @@ from twin.indicators.indicator import Input
 from twin.indicators.registry import REGISTRY
 from twin.instant import Instant, format_instant, parse_instant
 from twin.model.city_model import CityModel
-from twin.model.names import Named, named, window_of
+from twin.model.names import ValueName, averaging_window, resolve_name
 from twin.model.observed_property import Aggregation
 from twin.quality.quality_flags import quality_word
-from twin.state.area_state import PREFIX, area_of, roll_up_of
+from twin.state.area_state import AREA_PREFIX, area_of, roll_up_of
 from twin.state.freshness import freshness
 
 Document = dict[str, Any]
@@ -47,7 +47,7 @@ _AGGREGATES: dict[Aggregation, Aggregate] = {
 }
 
 
-async def provenance_of(asker: Asker, entity: str, what: Named, moment: Moment) -> Document:
+async def provenance_of(asker: Asker, entity: str, what: ValueName, moment: Moment) -> Document:
     """Return where a value comes from, one level down."""
     document: Document = {"entityId": entity, "property": what.name, "unit": what.unit}
     if what.observed:
@@ -80,8 +80,8 @@ async def _input(asker: Asker, entity: str, one: Input, until: Instant, moment: 
     as far as the indicator looks.
     """
     model = asker.context.model
-    what = named(one.property, model)
-    size = window_of(one.averaging)
+    what = resolve_name(one.property, model)
+    size = averaging_window(one.averaging)
     if what is None:  # The model does not know the property any more.
         return {"property": one.property, "averaging": one.averaging, "need": one.need}
     series = await series_of(asker.connection, entity, what)
@@ -149,7 +149,7 @@ async def _behind(asker: Asker, series: Series, until: Instant, size: int) -> Do
     }
 
 
-async def _contributions(asker: Asker, area: str, what: Named, moment: Moment) -> Document:
+async def _contributions(asker: Asker, area: str, what: ValueName, moment: Moment) -> Document:
     """Return what the entities of an area, and the areas in it, tell it of a name."""
     model = asker.context.model
     found = []
@@ -165,21 +165,21 @@ async def _contributions(asker: Asker, area: str, what: Named, moment: Moment) -
     }
 
 
-def _sources(area: str, what: Named, model: CityModel) -> list[tuple[str, str]]:
+def _sources(area: str, what: ValueName, model: CityModel) -> list[tuple[str, str]]:
     """Return which entity tells an area what, ordered by id: of its own, or rolled up over itself."""
     found = []
     for entity in sorted(model.entities.values(), key=lambda one: one.id):
         if area_of(entity.id, model) == area:
             found.append((entity.id, what.base))
         if entity.parent == area:
-            found.append((entity.id, PREFIX + what.base))
+            found.append((entity.id, AREA_PREFIX + what.base))
     return found
 
 
 async def _contribution(asker: Asker, entity: str, name: str, moment: Moment) -> Document | None:
     """Return what one entity has of a name, or None when that is nothing."""
     view = asker.context.hub.view
-    what = named(name, view.model)
+    what = resolve_name(name, view.model)
     known = view.entity(entity)
     value = known.values.get(name) if known is not None else None
     interval = view.interval_of(value.update) if value is not None else None

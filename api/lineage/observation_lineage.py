@@ -16,12 +16,12 @@ from storage.history.read_plan import Kept
 from storage.message_store import StoredMessage, find_message
 from twin.errors import MessageError
 from twin.instant import INSTANT_MAX, Duration, format_instant
-from twin.model.calibration import in_force
+from twin.model.calibration import calibration_at
 from twin.model.observation import Observation
-from twin.model.role import reads_personal
-from twin.quality.quality_check import judge_times
+from twin.model.role import may_read_personal_data
+from twin.quality.quality_check import check_times
 from twin.quality.quality_flags import QualityFlag, quality_word
-from twin.quality.quality_rules import GOOD, QualityRules
+from twin.quality.quality_rules import TIME_RULES_ONLY, QualityRules
 from twin.wire.messages import partition_of
 
 Document = dict[str, Any]
@@ -49,7 +49,7 @@ class Tracer:
         self._model = context.model
         self._partition = partition_of(entity, context.settings.partitions)
         self._behind = {one.id: one for one in behind}
-        self._rules: QualityRules = known.quality if known is not None else GOOD
+        self._rules: QualityRules = known.quality if known is not None else TIME_RULES_ONLY
         self._kept: dict[int, Kept] = {}
 
     async def trace(self, origins: Sequence[Origin], role: Role) -> list[Traced]:
@@ -65,13 +65,13 @@ class Tracer:
 
     async def _trace(self, origin: Origin, role: Role) -> Traced:
         kept, behind = self._kept[origin.datastream], self._behind[origin.datastream]
-        calibration = in_force(kept.calibrations, origin.phenomenon_time)
+        calibration = calibration_at(kept.calibrations, origin.phenomenon_time)
         value = origin.value
         if calibration is not None:
             value = calibration.gain * value + calibration.offset
-        times = judge_times(origin.phenomenon_time, origin.received_time, self._rules, kept.interval)
+        times = check_times(origin.phenomenon_time, origin.received_time, self._rules, kept.interval)
         flags = origin.flags | times
-        hidden = behind.personal and not reads_personal(role)
+        hidden = behind.personal and not may_read_personal_data(role)
         document: Document = {
             "datastreamId": origin.datastream,
             "sensorId": behind.sensor,

@@ -19,14 +19,14 @@ from storage.history.lineage import (
     published_value,
     published_values,
 )
-from twin.datastream_snapshot import LastGood
+from twin.datastream_snapshot import LastGoodValue
 from twin.instant import Instant, format_instant, parse_instant
 from twin.model.city_model import CityModel
-from twin.model.names import Named
-from twin.model.role import reads_personal
-from twin.privacy.household_sum import WINDOW
-from twin.quality.quality_flags import quality_word, takes_part
-from twin.state.combination import Part, combine
+from twin.model.names import ValueName
+from twin.model.role import may_read_personal_data
+from twin.privacy.household_sum import HOUSEHOLD_WINDOW
+from twin.quality.quality_flags import is_usable, quality_word
+from twin.state.combination import CombinationInput, combine
 from twin.state.freshness import freshness
 
 Document = dict[str, Any]
@@ -60,7 +60,7 @@ class Asker(NamedTuple):
     role: Role
 
 
-def present_value(asker: Asker, entity: str, what: Named) -> Document | None:
+def present_value(asker: Asker, entity: str, what: ValueName) -> Document | None:
     """Return the present value out of the live view, or None when there is none."""
     view = asker.context.hub.view
     known = view.entity(entity)
@@ -72,7 +72,7 @@ def present_value(asker: Asker, entity: str, what: Named) -> Document | None:
     return value_document(value.update, what, fresh, view.model, asker.role)
 
 
-async def provenance_of_observed(asker: Asker, entity: str, what: Named, moment: Moment) -> Document:
+async def provenance_of_observed(asker: Asker, entity: str, what: ValueName, moment: Moment) -> Document:
     """Return where the value of an observed property comes from."""
     behind = await datastreams_behind(asker.connection, entity, what.name)
     if any(one.personal for one in behind):
@@ -107,13 +107,13 @@ def _until(asker: Asker, entity: str, moment: Moment, behind: Iterable[Behind]) 
     }
 
 
-def _combined(traced: Sequence[Traced], what: Named, model: CityModel) -> Document | None:
+def _combined(traced: Sequence[Traced], what: ValueName, model: CityModel) -> Document | None:
     """Return the value that the observations come to, as the stream combines them."""
     parts = [
-        Part(
+        CombinationInput(
             one.observation,
-            LastGood(one.observation.value, one.observation.phenomenon_time)
-            if takes_part(one.observation.flags)
+            LastGoodValue(one.observation.value, one.observation.phenomenon_time)
+            if is_usable(one.observation.flags)
             else None,
             one.interval,
         )
@@ -142,7 +142,7 @@ async def _of_range(
     """Return the observations of a range, and what they come to where all of them are here."""
     found = await origins(asker.connection, [one.id for one in behind], *span, TRACED_MAX + 1)
     traced = await tracer.trace(found[:TRACED_MAX], asker.role)
-    usable = [one.observation.value for one in traced if takes_part(one.observation.flags)]
+    usable = [one.observation.value for one in traced if is_usable(one.observation.flags)]
     aggregate: Document | None = None
     if len(found) <= TRACED_MAX:
         aggregate = {
@@ -160,17 +160,17 @@ async def _of_range(
 
 
 async def _of_households(
-    asker: Asker, entity: str, what: Named, moment: Moment, behind: list[Behind]
+    asker: Asker, entity: str, what: ValueName, moment: Moment, behind: list[Behind]
 ) -> Document:
     """Return the published value; what single connections sent in its window, to those who may see it."""
     document = await published_document(asker, entity, what, moment)
-    if not reads_personal(asker.role):
+    if not may_read_personal_data(asker.role):
         return {**document, "observations": [], "truncated": False, "withheld": WITHHELD}
     span = moment.range
     if span is None:
         value = document["value"]
         end = asker.context.clock() if value is None else parse_instant(value["phenomenonTime"])
-        span = end - WINDOW, end
+        span = end - HOUSEHOLD_WINDOW, end
     tracer = Tracer(asker.context, asker.connection, entity, what.name, behind)
     found = await origins(asker.connection, [one.id for one in behind], *span, TRACED_MAX + 1)
     traced = await tracer.trace(found[:TRACED_MAX], asker.role)
@@ -181,7 +181,7 @@ async def _of_households(
     }
 
 
-async def published_document(asker: Asker, entity: str, what: Named, moment: Moment) -> Document:
+async def published_document(asker: Asker, entity: str, what: ValueName, moment: Moment) -> Document:
     """Return the published value that is asked for, or those of a range."""
     if moment.range is not None:
         found = await published_values(asker.connection, entity, what.name, *moment.range, PUBLISHED_MAX)
@@ -192,7 +192,7 @@ async def published_document(asker: Asker, entity: str, what: Named, moment: Mom
     return {"value": told_document(told, what) if told is not None else None}
 
 
-def told_document(told: PublishedValue, what: Named) -> Document:
+def told_document(told: PublishedValue, what: ValueName) -> Document:
     """Return a published value."""
     return {
         "value": told.value,

@@ -17,7 +17,7 @@ from typing import TypeAlias
 import msgspec
 
 from twin.instant import Instant
-from twin.wire.codec import UNREADABLE
+from twin.wire.codec import DECODE_ERRORS
 
 Position: TypeAlias = tuple[int, int]
 """Offset of the next record, and how many of its updates, or events of alarms, are told."""
@@ -58,7 +58,7 @@ def decode_cursor(text: str) -> Cursor:
     try:
         data = base64.b64decode(text.encode("ascii") + b"=" * (-len(text) % 4), altchars=b"-_", validate=True)
         cursor = _decoder.decode(data)
-    except (UnicodeEncodeError, binascii.Error, *UNREADABLE) as error:
+    except (UnicodeEncodeError, binascii.Error, *DECODE_ERRORS) as error:
         raise CursorError("not a cursor that this API gave") from error
     if cursor.version != _VERSION:
         raise CursorError(f"a cursor of version {cursor.version}, expected {_VERSION}")

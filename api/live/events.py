@@ -9,7 +9,7 @@ import msgspec
 
 from twin.instant import format_instant
 from twin.model.city_model import CityModel
-from twin.model.names import named
+from twin.model.names import resolve_name
 from twin.quality.quality_flags import QualityWord, quality_word
 from twin.state.freshness import Freshness
 from twin.wire.messages import Update
@@ -92,7 +92,7 @@ EMPTY_SNAPSHOT = _encode(_Complete())
 
 def state_data(update: Update, freshness: Freshness, model: CityModel, *, last: bool = False) -> bytes | None:
     """Return the JSON of a value; `last` marks the end of a snapshot. None where the name means nothing."""
-    what = named(update.property, model)
+    what = resolve_name(update.property, model)
     if what is None:
         return None
     good = update.last_good

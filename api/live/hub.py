@@ -27,7 +27,7 @@ from runtime.clock import Clock
 from twin.alarms.messages import ALARMS, AlarmBatch, AlarmEvent
 from twin.instant import Instant
 from twin.model.city_model import CityModel
-from twin.wire.codec import VERSION
+from twin.wire.codec import LAYOUT_VERSION
 from twin.wire.messages import UPDATES, Update, UpdateBatch, UpdateKind
 
 RING_BYTES_MAX = 16 * 1024 * 1024
@@ -123,7 +123,7 @@ class Hub:
             self._watcher.entities(updates[number].entity for number in news)
         self.positions[lane] = offset + 1, 0
         if news:
-            kept = UPDATES.encode(UpdateBatch(VERSION, tuple(updates))) if record is None else record
+            kept = UPDATES.encode(UpdateBatch(LAYOUT_VERSION, tuple(updates))) if record is None else record
             self._ring.append(Kept(lane, offset, kept, _numbers(news, len(updates)), alarms=False))
         self._metrics.taken.inc(len(updates) - known)
         self._metrics.known.inc(known)

@@ -16,11 +16,11 @@ from api.event_text import Lasting
 from twin.alarms.messages import AlarmEvent, IncidentEvent
 from twin.instant import INSTANT_MAX, INSTANT_MIN, Duration, Instant
 from twin.model.city_model import CityModel
-from twin.model.names import Named, named, usual_interval
+from twin.model.names import ValueName, resolve_name, typical_interval
 from twin.model.observation import Observation
-from twin.privacy.household_sum import WINDOW
-from twin.state.area_state import PREFIX
-from twin.state.freshness import Freshness, freshness, live_for, stale_for
+from twin.privacy.household_sum import HOUSEHOLD_WINDOW
+from twin.state.area_state import AREA_PREFIX
+from twin.state.freshness import Freshness, freshness, live_duration, stale_duration
 from twin.wire.messages import Update, UpdateKind
 
 _NEVER: Instant = INSTANT_MAX
@@ -66,7 +66,7 @@ class EntityView:
     @property
     def revision(self) -> int:
         """The last revision of what is observed on it and derived of it; 0 where there is none."""
-        own = (one.update.revision for name, one in self.values.items() if not name.startswith(PREFIX))
+        own = (one.update.revision for name, one in self.values.items() if not name.startswith(AREA_PREFIX))
         return max((*own, *self.told.values()), default=0)
 
 
@@ -78,7 +78,7 @@ class LiveView:
         self._entities: dict[str, EntityView] = {}
         self._due: list[tuple[Instant, str, str]] = []
         self._intervals: dict[tuple[str, str, tuple[int, ...]], Duration | None] = {}
-        self._names: dict[str, Named | None] = {}
+        self._names: dict[str, ValueName | None] = {}
         self._size = 0
 
     def __len__(self) -> int:
@@ -166,12 +166,12 @@ class LiveView:
         if interval is None:
             value.freshness, value.due, value.live = None, _NEVER, 0
             return
-        value.live = live_for(interval)
+        value.live = live_duration(interval)
         value.freshness = freshness(update.phenomenon_time, interval, now)
         if value.freshness == "silent":
             value.due = _NEVER
             return
-        lasts = value.live if value.freshness == "live" else stale_for(interval)
+        lasts = value.live if value.freshness == "live" else stale_duration(interval)
         due = update.phenomenon_time + lasts + 1
         # A value that was renewed is still in the heap for its old instant, and is looked at then: one entry
         # a value keeps the heap as small as the view.
@@ -182,12 +182,12 @@ class LiveView:
         value.due = due
         heapq.heappush(self._due, (due, value.update.entity, value.update.property))
 
-    def named(self, name: str) -> Named | None:
+    def named(self, name: str) -> ValueName | None:
         """Return what the name of a value stands for, or None when it stands for nothing."""
         try:
             return self._names[name]
         except KeyError:
-            found = self._names[name] = named(name, self.model)
+            found = self._names[name] = resolve_name(name, self.model)
             return found
 
     def interval_of(self, update: Update) -> Duration | None:
@@ -208,17 +208,17 @@ class LiveView:
 
     def _usual(self, update: Update) -> Duration | None:
         model = self.model
-        what = named(update.property, model)
+        what = resolve_name(update.property, model)
         if update.entity not in model.entities or what is None:
             return None
         behind = [model.datastreams[one] for one in update.datastreams if one in model.datastreams]
-        if update.kind == UpdateKind.OBSERVED and any(model.terms(one).personal for one in behind):
+        if update.kind == UpdateKind.OBSERVED and any(model.policy_of(one).personal for one in behind):
             return None
         if behind:
             # The sum of households is made of windows, however often their meters report.
-            least = WINDOW if update.kind == UpdateKind.INDICATOR else 0
+            least = HOUSEHOLD_WINDOW if update.kind == UpdateKind.INDICATOR else 0
             return max(least, min(one.interval for one in behind))
-        found = usual_interval(update.entity, what, model)
+        found = typical_interval(update.entity, what, model)
         return update.interval or None if found is None else found
 
     def sweep(self, now: Instant) -> list[tuple[Instant, Value]]:
@@ -244,7 +244,7 @@ class LiveView:
         interval = self.interval_of(value.update)
         if interval is None:
             return None
-        for lasts in (stale_for(interval), live_for(interval)):
+        for lasts in (stale_duration(interval), live_duration(interval)):
             due = value.update.phenomenon_time + lasts + 1
             if since < due <= now:
                 return due

@@ -14,7 +14,7 @@ from storage.model.rule_version import RuleVersion
 from twin.alarms.rules.rule import Rule
 from twin.instant import format_instant
 from twin.model.city_model import CityModel
-from twin.model.role import reaches
+from twin.model.role import role_includes
 
 Document = dict[str, Any]
 
@@ -60,7 +60,7 @@ def _change(stored: RuleVersion | None, role: Role) -> Document:
         "origin": stored.origin,
         "changedTime": format_instant(stored.changed_at),
         # Who does what in the control room is not for the street.
-        "changedBy": stored.changed_by if reaches(role, "viewer") else None,
+        "changedBy": stored.changed_by if role_includes(role, "viewer") else None,
     }
 
 

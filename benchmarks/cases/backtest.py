@@ -22,7 +22,7 @@ import numpy as np
 import psutil
 
 from benchmarks.measure.machine import describe_machine
-from benchmarks.report.results import OUT, keep
+from benchmarks.report.results import OUT, write_results
 from cli.embedded.postgres import EmbeddedPostgres
 from storage.database import Connection, connect
 from storage.history.backtest import backtest as run_backtest
@@ -51,7 +51,7 @@ def backtest(*, entities: int, days: int, kind: tuple[str, ...]) -> None:
     """Test rules over stored one-minute values; print what that takes."""
     machine = describe_machine(OUT.parent)
     found = asyncio.run(_measure(entities, days, kind))
-    keep("backtest", {"machine": machine, "entities": entities, "days": days, "seconds": found})
+    write_results("backtest", {"machine": machine, "entities": entities, "days": days, "seconds": found})
 
 
 async def _measure(entities: int, days: int, kinds: tuple[str, ...]) -> dict[str, dict[str, float]]:

@@ -8,9 +8,9 @@ from functools import partial
 import click
 
 from benchmarks.duty_report import document, lines
-from benchmarks.duty_run import DutyOptions, measure
+from benchmarks.duty_run import DutyOptions, measure_duty
 from benchmarks.load.duty_city import RULES, SITES
-from benchmarks.report.results import keep
+from benchmarks.report.results import write_results
 
 RATE = 500
 SECONDS = 60
@@ -33,9 +33,9 @@ def duty(*, rate: int, seconds: int, quick: bool, keeps: bool) -> None:
     if options.messages > MESSAGES_MAX:
         raise click.UsageError(f"{options.messages} messages asked for, at most {MESSAGES_MAX} are measured")
     print(f"{SITES} sites with a sensor each, {RULES} rules, one person on duty")
-    run = measure(options, partial(print, flush=True))
+    run = measure_duty(options, partial(print, flush=True))
     for line in lines(run):
         print(line)
-    keep("duty", document(run))
+    write_results("duty", document(run))
     if run.balance.faults:
         sys.exit(1)

@@ -11,7 +11,7 @@ from benchmarks.load.bench_city import BenchCity
 from benchmarks.load.load_generator import FLAT_OUT
 from benchmarks.measure.machine import describe_machine
 from benchmarks.measure.raw_limits import generator_limit
-from benchmarks.report.results import keep
+from benchmarks.report.results import write_results
 
 MESSAGES = 500_000
 
@@ -36,4 +36,4 @@ def generator(*, messages: int, rate: int, datastreams: int, packs: bool) -> Non
     found = generator_limit(city, messages, rate)
     costs = ", ".join(f"{name} {1000 * cpu_s:.2f} µs" for name, cpu_s in found.cpu_s.items())
     print(f"{found.rate:.0f} messages/s acknowledged; processor time for a message: {costs}")
-    keep("generator", {"machine": machine, "rate": found.rate, "cpuSPer1000": found.cpu_s})
+    write_results("generator", {"machine": machine, "rate": found.rate, "cpuSPer1000": found.cpu_s})

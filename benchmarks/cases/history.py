@@ -20,10 +20,10 @@ import click
 
 from benchmarks.measure.bench_system import HOST, BenchSystem
 from benchmarks.measure.machine import describe_machine
-from benchmarks.measure.processes import Meter
+from benchmarks.measure.processes import UsageMeter
 from benchmarks.measure.worker_process import BenchmarkError
-from benchmarks.past import PROPERTY, SITES, Site, past_city, write_past
-from benchmarks.report.results import keep
+from benchmarks.past import PROPERTY, SITES, HistorySite, history_city, write_history
+from benchmarks.report.results import write_results
 from cities.folder_writer import write_city
 from runtime.clock import system_clock
 from storage.database import connect
@@ -41,10 +41,10 @@ SPANS = ((1, "PT15M"), (7, "PT1H"), (70, "P1D"))
 AGGREGATES = ("mean", "p50,p95")
 
 
-class Question(NamedTuple):
+class HistoryQuery(NamedTuple):
     """What is asked."""
 
-    site: Site
+    site: HistorySite
     start: Instant
     end: Instant
     interval: str
@@ -63,10 +63,10 @@ class Question(NamedTuple):
         return f"/v1/entities/{self.site.entity}/history?{urlencode(asked)}"
 
 
-class Answers(NamedTuple):
+class HistoryTimings(NamedTuple):
     """How the answers to a question came."""
 
-    question: Question
+    question: HistoryQuery
     observations: int  #: that the buckets hold
     buckets: int
     p50_ms: float
@@ -75,27 +75,27 @@ class Answers(NamedTuple):
     cpu_ms: float  #: of api and database for each answer: also on a busy machine what it costs
 
 
-def questions(end: Instant) -> Iterator[Question]:
+def all_queries(end: Instant) -> Iterator[HistoryQuery]:
     """Yield every question: all of each site's past, from some minute on, in longer and shorter buckets."""
     for site in SITES:
         start = end - site.days * DAY + 7 * MINUTE
         for interval in INTERVALS:
             for aggregate in AGGREGATES:
-                yield Question(site, start, end, interval, aggregate)
+                yield HistoryQuery(site, start, end, interval, aggregate)
 
 
-def questions_by_span(end: Instant) -> Iterator[Question]:
+def queries_by_span(end: Instant) -> Iterator[HistoryQuery]:
     """Yield a question about the last day, week and more of one datastream, in the buckets of a chart."""
     for days, interval in SPANS:
         start = end - days * DAY
         for aggregate in AGGREGATES:
-            yield Question(SITES[0], start, end, interval, aggregate)
+            yield HistoryQuery(SITES[0], start, end, interval, aggregate)
 
 
-def ask(system: BenchSystem, question: Question, rounds: int) -> Answers:
+def time_query(system: BenchSystem, question: HistoryQuery, rounds: int) -> HistoryTimings:
     """Ask a question again and again. Raises BenchmarkError when it is not answered."""
     connection = HTTPConnection(HOST, system.ports["http"], timeout=TIMEOUT_S)
-    meter = Meter({name: system.pids[name] for name in ("api", "postgres")})
+    meter = UsageMeter({name: system.pids[name] for name in ("api", "postgres")})
     durations: list[float] = []
     try:
         for number in range(WARM_UP + rounds):
@@ -113,7 +113,7 @@ def ask(system: BenchSystem, question: Question, rounds: int) -> Answers:
     usage, _ = meter.stop()
     found = json.loads(body)["buckets"]
     ordered = sorted(one * 1000 for one in durations[WARM_UP:])
-    return Answers(
+    return HistoryTimings(
         question,
         sum(one["count"] + one["suspect"] for one in found),
         len(found),
@@ -128,7 +128,7 @@ def _rank(ordered: Sequence[float], share: float) -> float:
     return ordered[math.ceil(share * len(ordered)) - 1]
 
 
-def lines(found: Sequence[Answers]) -> Iterator[str]:
+def lines(found: Sequence[HistoryTimings]) -> Iterator[str]:
     """Yield the report, line by line."""
     yield (
         f"{'milliseconds':<34}{'aggregate':<10}{'observations':>13}{'buckets':>9}"
@@ -143,7 +143,7 @@ def lines(found: Sequence[Answers]) -> Iterator[str]:
         )
 
 
-def document(found: Sequence[Answers], machine: dict[str, Any]) -> dict[str, Any]:
+def document(found: Sequence[HistoryTimings], machine: dict[str, Any]) -> dict[str, Any]:
     """Return the answers as JSON holds them."""
     return {
         "schema": SCHEMA,
@@ -169,21 +169,21 @@ def document(found: Sequence[Answers], machine: dict[str, Any]) -> dict[str, Any
 
 async def _fill(dsn: str, end: Instant) -> None:
     async with await connect(dsn, role="benchmark") as connection:
-        await write_past(connection, end)
+        await write_history(connection, end)
 
 
-def measure(
-    rounds: int, *, keeps: bool, asks: Callable[[Instant], Iterator[Question]] = questions
-) -> tuple[list[Answers], dict[str, Any]]:
+def measure_history(
+    rounds: int, *, keeps: bool, asks: Callable[[Instant], Iterator[HistoryQuery]] = all_queries
+) -> tuple[list[HistoryTimings], dict[str, Any]]:
     """Start a system, give it a past, ask. Raises BenchmarkError when something cannot be measured."""
     with tempfile.TemporaryDirectory(prefix="livetwin-past-") as folder:
         Path(folder).chmod(0o755)
-        write_city(past_city(), Path(folder) / "city")
+        write_city(history_city(), Path(folder) / "city")
         with BenchSystem(keep=keeps, options=[f"--city={folder}/city", "--no-simulate"]) as system:
             machine = describe_machine(system.data_dir)
             end = system_clock() // HOUR * HOUR
             asyncio.run(_fill(str(system.ports["database"]), end))
-            return [ask(system, one, rounds) for one in asks(end)], machine
+            return [time_query(system, one, rounds) for one in asks(end)], machine
 
 
 @click.command()
@@ -191,7 +191,7 @@ def measure(
 @click.option("--keep", "keeps", is_flag=True, help="Leave the data and the logs where they are.")
 def history(*, quick: bool, keeps: bool) -> None:
     """Ask for aggregates of a hundred thousand observations; print how long each question takes."""
-    found, machine = measure(QUICK_ROUNDS if quick else ROUNDS, keeps=keeps)
+    found, machine = measure_history(QUICK_ROUNDS if quick else ROUNDS, keeps=keeps)
     for line in lines(found):
         print(line)
-    keep("history", document(found, machine))
+    write_results("history", document(found, machine))

@@ -16,11 +16,11 @@ import uvloop
 from prometheus_client import CollectorRegistry
 
 from benchmarks.load.bench_city import BenchCity
-from benchmarks.load.ingest_broker import BrokerOptions, serve
+from benchmarks.load.ingest_broker import IngestBrokerOptions, serve_messages
 from benchmarks.measure.machine import describe_machine
-from benchmarks.measure.stages import Stages
-from benchmarks.measure.worker_process import Companion
-from benchmarks.report.results import keep
+from benchmarks.measure.stages import StageCosts
+from benchmarks.measure.worker_process import WorkerProcess
+from benchmarks.report.results import write_results
 from ingest.decoders import Routes, registry
 from ingest.metrics import IngestMetrics
 from ingest.mqtt import bulk_reading
@@ -57,7 +57,9 @@ def ingest(
     city = BenchCity(datastreams=datastreams, each=10 if packs else 4, packs=packs)
     if one_by_one:
         bulk_reading._PRIVATE_NAMES = ("_none",)
-    broker = Companion("broker", serve, BrokerOptions(traffic=city.traffic, messages=messages, rate=rate))
+    broker = WorkerProcess(
+        "broker", serve_messages, IngestBrokerOptions(traffic=city.traffic, messages=messages, rate=rate)
+    )
     try:
         port = broker.answer(READY_TIMEOUT_S)
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
@@ -69,22 +71,24 @@ def ingest(
         print(f"{name:<14}{cost:>8.2f} µs")
     print(f"{'in all':<14}{sum(costs.values()):>8.2f} µs a message of {city.pack} readings")
     print(f"{batches} batches of {messages / batches:.0f} messages each")
-    keep("ingest", {"machine": machine, "rate": rate, "messages": messages, "batches": batches, "us": costs})
+    write_results(
+        "ingest", {"machine": machine, "rate": rate, "messages": messages, "batches": batches, "us": costs}
+    )
 
 
 async def _measure(
-    broker: Companion, port: int, city: BenchCity, messages: int, confirm_s: float
-) -> tuple[Stages, int]:
+    broker: WorkerProcess, port: int, city: BenchCity, messages: int, confirm_s: float
+) -> tuple[StageCosts, int]:
     settings = IngestSettings()
     model = city.model()
     intake, maker = _intake(model, settings), RecordMaker("bench", system_clock)
-    metrics, stages = IngestMetrics(CollectorRegistry()), Stages()
+    metrics, stages = IngestMetrics(CollectorRegistry()), StageCosts()
     session = MqttSession(_options(port, settings), [f"livetwin/{model.city.id}/#"], system_clock)
     await session.open()
     least_s, most_s = settings.batch_interval_ms / 1_000, settings.batch_interval_max_ms / 1_000
     count = batches = 0
     calm_collector()
-    broker.tell("go")
+    broker.send("go")
     while count < messages:
         with stages.stage("receive"):
             batch = await session.batch(settings.batch_messages_max)
@@ -110,7 +114,7 @@ async def _measure(
         with stages.stage("receive"):
             await asyncio.sleep(0.01)
     closing = asyncio.create_task(session.close())
-    broker.tell("end")
+    broker.send("end")
     await closing
     return stages, batches
 

@@ -13,19 +13,19 @@ from typing import Any
 import click
 
 from benchmarks.cases import history as history_case
-from benchmarks.cases.history import Answers, questions_by_span
-from benchmarks.last import keep_as_last, last_figures
+from benchmarks.cases.history import HistoryTimings, queries_by_span
+from benchmarks.last import reference_figures, write_reference
 from benchmarks.load.bench_city import PROPERTIES, BenchCity
 from benchmarks.measure.bench_system import BenchSystem
 from benchmarks.measure.end_to_end import RunOptions
 from benchmarks.measure.machine import describe_machine
-from benchmarks.measure.max_rate_search import WithRules, measure_reach, measure_with_rules
+from benchmarks.measure.max_rate_search import RatesWithRules, measure_max_rate, measure_with_rules
 from benchmarks.measure.raw_limits import copy_limit, generator_limit, subscriber_limit
-from benchmarks.measure.recovery import PARTS, Recovery, recovery
+from benchmarks.measure.recovery import PARTS, Recovery, measure_recovery
 from benchmarks.measure.worker_process import BenchmarkError
-from benchmarks.reach_figures import Measured, figures
-from benchmarks.report.figures import Figure, as_json, compared
-from benchmarks.report.results import keep
+from benchmarks.reach_figures import MaxRateMeasurements, max_rate_figures
+from benchmarks.report.figures import Figure, as_json, comparison_lines
+from benchmarks.report.results import write_results
 from benchmarks.report.run_report import document as run_document
 
 SCHEMA = 1
@@ -69,15 +69,15 @@ def reach(
     )
     bench = _Bench(options, rules, QUICK_HISTORY_ROUNDS if quick else HISTORY_ROUNDS)
     measured, machine = bench.measure()
-    found = list(figures(measured))
+    found = list(max_rate_figures(measured))
     document = _document(measured, found, machine, bench.durations)
     print()
-    for line in compared(found, last_figures(machine)):
+    for line in comparison_lines(found, reference_figures(machine)):
         print(line)
     print(f"\nminutes: {', '.join(f'{name} {s / 60:.1f}' for name, s in bench.durations.items())}")
-    keep("reach", document)
+    write_results("reach", document)
     if is_last:
-        keep_as_last(document)
+        write_reference(document)
     for fault in measured.faults:
         print(f"LOST: {fault}")
     for problem in bench.problems:
@@ -96,7 +96,7 @@ class _Bench:
         self._rules = rules
         self._rounds = rounds
 
-    def measure(self) -> tuple[Measured, dict[str, Any]]:
+    def measure(self) -> tuple[MaxRateMeasurements, dict[str, Any]]:
         """Return what was found, and on which machine."""
         city = self._options.city
         with self._part("raw limits"):
@@ -104,25 +104,25 @@ class _Bench:
             subscriber = subscriber_limit(city, RAW_MESSAGES)
             copy = copy_limit(city, RAW_MESSAGES)
         recovered: dict[str, Recovery] = {}
-        history: list[Answers] = []
+        history: list[HistoryTimings] = []
         starts = {}
         with BenchSystem(keep=self._options.keep, city=city.model()) as system:
             starts["an empty folder"] = system.started_in_s
             machine = describe_machine(system.data_dir)
             with self._part("rates and delays"):
-                found = measure_reach(self._options, system, tell)
+                found = measure_max_rate(self._options, system, tell)
             with self._part("start on its data"), self._noted():
                 system.restart()
                 starts["the data of the runs"] = system.started_in_s
             with self._part("recovery"):
                 for part in PARTS:
                     with self._noted():
-                        recovered[part] = recovery(system, city, part)
+                        recovered[part] = measure_recovery(system, city, part)
         with self._part("with rules"):
             with_rules = self._with_rules()
         with self._part("history"), self._noted():
-            history, _ = history_case.measure(self._rounds, keeps=False, asks=questions_by_span)
-        measured = Measured(
+            history, _ = history_case.measure_history(self._rounds, keeps=False, asks=queries_by_span)
+        measured = MaxRateMeasurements(
             generator=generator,
             subscriber=subscriber,
             copy=copy,
@@ -134,7 +134,7 @@ class _Bench:
         )
         return measured, machine
 
-    def _with_rules(self) -> WithRules:
+    def _with_rules(self) -> RatesWithRules:
         options = replace(self._options, city=replace(self._options.city, rules=self._rules))
         with BenchSystem(keep=options.keep, city=options.city.model()) as system:
             return measure_with_rules(options, system, tell)
@@ -155,7 +155,7 @@ class _Bench:
 
 
 def _document(
-    measured: Measured, found: list[Figure], machine: dict[str, Any], durations: dict[str, float]
+    measured: MaxRateMeasurements, found: list[Figure], machine: dict[str, Any], durations: dict[str, float]
 ) -> dict[str, Any]:
     """Return everything as JSON holds it."""
     return {

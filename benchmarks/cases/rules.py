@@ -17,7 +17,7 @@ from random import Random
 import click
 
 from benchmarks.measure.machine import describe_machine
-from benchmarks.report.results import OUT, keep
+from benchmarks.report.results import OUT, write_results
 from runtime.kafka import topics
 from stream.alarms.alarm_stage import AlarmStages
 from stream.alarms.rule_index_cache import ModelBindings
@@ -32,7 +32,7 @@ from twin.model.city_model import City, CityModel
 from twin.model.entity import Entity
 from twin.model.observation import Observation
 from twin.model.sensor import Datastream, Sensor
-from twin.wire.codec import VERSION
+from twin.wire.codec import LAYOUT_VERSION
 from twin.wire.messages import ObservationBatch
 
 ENTITIES = 10_000
@@ -48,12 +48,12 @@ START: Instant = 1_764_547_200 * SECOND  # 2025-12-01T00:00:00Z
 def rules(*, entities: int, rounds: int) -> None:
     """Evaluate few and many rules over the same observations; print what an observation costs."""
     machine = describe_machine(OUT.parent)
-    found = {count: Cost() for count in RULES}
+    found = {count: RuleCost() for count in RULES}
     print(f"{entities} entities, one observation of each a round, {rounds} rounds and one to warm up")
     runs = {count: _Run(_city(entities, count)) for count in RULES}
     for number in range(rounds + 1):
         for count, run in runs.items():
-            run.round(number, found[count] if number else Cost())
+            run.round(number, found[count] if number else RuleCost())
     print(f"{'rules':>8}{'bind ms':>10}{'entity us':>11}{'alarms us':>11}{'both us':>9}{'ratio':>7}")
     least = found[RULES[0]].both_us
     for count, cost in found.items():
@@ -61,7 +61,7 @@ def rules(*, entities: int, rounds: int) -> None:
             f"{count:>8}{runs[count].bind_s * 1e3:>10.0f}{cost.entity_us:>11.1f}{cost.alarms_us:>11.1f}"
             f"{cost.both_us:>9.1f}{cost.both_us / least:>7.2f}"
         )
-    keep(
+    write_results(
         "rules",
         {
             "machine": machine,
@@ -80,7 +80,7 @@ def rules(*, entities: int, rounds: int) -> None:
 
 
 @dataclass(slots=True)
-class Cost:
+class RuleCost:
     """Microseconds of processor time for each observation: the least of the rounds."""
 
     entity_us: float = float("inf")
@@ -108,7 +108,7 @@ class _Run:
         )
         self._alarms: Stage[AlarmInputBatch] = AlarmStages("log", 1, 4, bindings).seeded(0, NOTHING, model)
 
-    def round(self, number: int, cost: Cost) -> None:
+    def round(self, number: int, cost: RuleCost) -> None:
         """Let every sensor speak once."""
         told: list[bytes] = []
         batches = list(_observations(self._model, number))
@@ -131,7 +131,7 @@ def _observations(model: CityModel, number: int) -> Iterator[ObservationBatch]:
     now = START + number * MINUTE
     made = [Observation(one.id, now, now, dice.gauss(10.0, 3.0)) for one in model.datastreams.values()]
     for begin in range(0, len(made), BATCH):
-        yield ObservationBatch(VERSION, tuple(made[begin : begin + BATCH]), now + begin)
+        yield ObservationBatch(LAYOUT_VERSION, tuple(made[begin : begin + BATCH]), now + begin)
 
 
 def _city(entities: int, rules: int) -> CityModel:

@@ -13,9 +13,9 @@ import uvloop
 
 from benchmarks.cases import sinks_api, sinks_historian
 from benchmarks.cases.sinks_historian import HistorianCost
-from benchmarks.load.log_records import Load
+from benchmarks.load.log_records import LogLoad
 from benchmarks.measure.machine import describe_machine
-from benchmarks.report.results import keep
+from benchmarks.report.results import write_results
 
 SCHEMA = 1
 
@@ -37,23 +37,23 @@ def sinks(
     *, quick: bool, datastreams: int, rate: int, record: int, transaction: int, part: str | None
 ) -> None:
     """Put messages of one reading through historian and api; print microseconds of a core for each."""
-    load = Load(datastreams, rate, record)
+    load = LogLoad(datastreams, rate, record)
     count = QUICK_RECORDS if quick else RECORDS
     machine = describe_machine(Path(tempfile.gettempdir()))
     document: dict[str, Any] = {"schema": SCHEMA, "machine": machine, "load": load._asdict()}
     if part != "api":
-        cost = _run(sinks_historian.measure(load, count, transaction))
+        cost = _run(sinks_historian.measure_historian(load, count, transaction))
         document["historian"] = cost._asdict()
         for line in historian_lines(cost):
             print(line)
     if part != "historian":
         document["api"] = {}
         for subscribers in SUBSCRIBERS:
-            stages = _run(sinks_api.measure(load, count, subscribers))
+            stages = _run(sinks_api.measure_api(load, count, subscribers))
             document["api"][subscribers] = stages
             told = "".join(f"{name} {value:.2f}  " for name, value in stages.items())
             print(f"api, {subscribers} subscribers, µs an event: {told.rstrip()}")
-    keep("sinks", document)
+    write_results("sinks", document)
 
 
 def historian_lines(cost: HistorianCost) -> Iterator[str]:

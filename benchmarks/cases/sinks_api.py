@@ -14,8 +14,8 @@ from api.live.event_stream import LiveStreams
 from api.live.hub import Hub
 from api.live.log_replay import LogReplay
 from api.metrics import ApiMetrics
-from benchmarks.load.log_records import PARTITIONS, Load, model, steps
-from benchmarks.measure.stages import Stages
+from benchmarks.load.log_records import PARTITIONS, LogLoad, log_city, log_steps
+from benchmarks.measure.stages import StageCosts
 from runtime.gc_tuning import calm_collector
 from storage.historian.log_batch import LogRecord
 from twin.instant import SECOND, Instant
@@ -45,16 +45,16 @@ class _Follower:
                     self.bytes += len(chunk)
 
 
-async def measure(load: Load, count: int, subscribers: int) -> dict[str, float]:
+async def measure_api(load: LogLoad, count: int, subscribers: int) -> dict[str, float]:
     """Return the cost of each stage in µs an event, with so many subscribers that ask for everything.
 
     Every datastream has had its first event before.
     """
     first = -(-load.datastreams // load.record)
-    done = list(steps(load, first + count))
+    done = list(log_steps(load, first + count))
     now = _last(done[-1].updates)
     metrics = ApiMetrics(CollectorRegistry())
-    city = model(load)
+    city = log_city(load)
     hub = Hub(city, lambda: now, metrics, partitions=PARTITIONS, ring_events_max=RING_EVENTS_MAX)
     hub.log = "bench-log"
     hub.seeded.set()
@@ -82,7 +82,7 @@ async def measure(load: Load, count: int, subscribers: int) -> dict[str, float]:
 async def _tell(
     hub: Hub, followers: Sequence[_Follower], records: Sequence[LogRecord], events: int
 ) -> dict[str, float]:
-    stages = Stages()
+    stages = StageCosts()
     for follower in followers:
         follower.events = follower.bytes = 0
     own = time.process_time_ns()

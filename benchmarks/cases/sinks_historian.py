@@ -11,8 +11,8 @@ from typing import NamedTuple
 
 import psycopg
 
-from benchmarks.load.log_records import Load, Step, steps
-from benchmarks.measure.stages import Stages, cpu_of
+from benchmarks.load.log_records import LogLoad, LogStep, log_steps
+from benchmarks.measure.stages import StageCosts, cpu_of
 from benchmarks.measure.worker_process import BenchmarkError
 from cli.embedded.postgres import EmbeddedPostgres
 from cli.process.procfs import processes_of
@@ -48,9 +48,9 @@ class HistorianCost(NamedTuple):
     stored_bytes: float  #: a message, of tables and indexes
 
 
-async def measure(load: Load, count: int, transaction: int) -> HistorianCost:
+async def measure_historian(load: LogLoad, count: int, transaction: int) -> HistorianCost:
     """Store `count` records, so many at a time. Raises BenchmarkError when the ledger does not add up."""
-    done = list(steps(load, count))
+    done = list(log_steps(load, count))
     folder = _folder()
     cluster = EmbeddedPostgres(folder)
     await cluster.start()
@@ -71,14 +71,14 @@ def _folder() -> Path:
 
 
 async def _store(
-    cluster: EmbeddedPostgres, done: Sequence[Step], load: Load, transaction: int
+    cluster: EmbeddedPostgres, done: Sequence[LogStep], load: LogLoad, transaction: int
 ) -> HistorianCost:
     """Store it all; states wait for so long as the historian lets them wait in log time."""
     archive = Archive(cluster.dsn(), HistorianMetrics())
     await archive.positions(LOG)
     server = processes_of(cluster.data_dir)
-    stages = Stages(server)
-    stages.watch(archive_module, WRITES)
+    stages = StageCosts(server)
+    stages.wrap(archive_module, WRITES)
     wal = _place_of_wal(cluster.dsn())
     held, hold = UpdatesTold(), HOLD_S * load.rate // load.record
     calm_collector()

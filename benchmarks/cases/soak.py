@@ -52,7 +52,7 @@ def memory_of(pids: Mapping[str, Sequence[int]]) -> dict[str, int]:
     return found
 
 
-def watch(system: BenchSystem, seconds: float) -> dict[str, list[int]]:
+def sample_memory(system: BenchSystem, seconds: float) -> dict[str, list[int]]:
     """Sample memory until the time is over; print a line a minute."""
     samples: dict[str, list[int]] = defaultdict(list)
     over = threading.Event()
@@ -71,7 +71,7 @@ def watch(system: BenchSystem, seconds: float) -> dict[str, list[int]]:
     return samples
 
 
-def journal(file: Path) -> dict[Key, int]:
+def read_journal(file: Path) -> dict[Key, int]:
     """Return how many observations of each datastream were sent."""
     sent: dict[Key, int] = {}
     for line in file.read_text().splitlines():
@@ -81,7 +81,7 @@ def journal(file: Path) -> dict[Key, int]:
     return sent
 
 
-def stored(dsn: str) -> dict[Key, int]:
+def stored_counts(dsn: str) -> dict[Key, int]:
     """Return how many observations of each datastream the database holds."""
     with psycopg.connect(dsn, autocommit=True) as connection:
         rows = connection.execute(STORED).fetchall()
@@ -93,7 +93,7 @@ def differences(system: BenchSystem, sent: dict[Key, int]) -> tuple[int, dict[Ke
     over = threading.Event()
     deadline = time.monotonic() + SETTLE_S_MAX
     while True:
-        found = stored(str(system.ports["database"]))
+        found = stored_counts(str(system.ports["database"]))
         different = {key: (n, found.get(key, 0)) for key, n in sent.items() if found.get(key, 0) != n}
         different |= {key: (0, n) for key, n in found.items() if key not in sent}
         if not different or time.monotonic() > deadline:
@@ -108,12 +108,12 @@ def soak(arguments: argparse.Namespace) -> bool:
     bounded = [f"--log-mib-max={arguments.log_mib}"]
     simulated = ["--simulate", f"--speed={arguments.speed}", f"--start={format_instant(start)}", "--seed=7"]
     with BenchSystem(options=[*simulated, *bounded]) as system:
-        samples = watch(system, seconds)
+        samples = sample_memory(system, seconds)
         recycles = system.ports["recycles"]
         system.stop()
         # Again without devices: what waited in Mosquitto is taken in.
         system.start(["--no-simulate", *bounded])
-        sent = journal(Path(os.environ["LIVETWIN_JOURNAL"]))
+        sent = read_journal(Path(os.environ["LIVETWIN_JOURNAL"]))
         found, different = differences(system, sent)
     print(
         f"\n{arguments.hours:g} h of city time, {seconds / 60:.1f} min; the log was recycled {recycles} times"

@@ -8,8 +8,8 @@ from functools import partial
 import click
 
 from benchmarks.load.bench_city import PROPERTIES, BenchCity
-from benchmarks.measure.end_to_end import RunOptions, measure
-from benchmarks.report.results import keep
+from benchmarks.measure.end_to_end import RunOptions, measure_new_system
+from benchmarks.report.results import write_results
 from benchmarks.report.run_report import document, lines
 
 RATE = 2_000
@@ -90,9 +90,9 @@ def system(
         raise click.UsageError(
             f"{options.messages * city.pack} readings asked for, at most {READINGS_MAX} are measured"
         )
-    run = measure(options, partial(print, flush=True))
+    run = measure_new_system(options, partial(print, flush=True))
     for line in lines(run):
         print(line)
-    keep("system", document(run))
+    write_results("system", document(run))
     if run.balance.faults:
         sys.exit(1)

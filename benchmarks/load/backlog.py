@@ -12,10 +12,10 @@ from dataclasses import dataclass, field
 from multiprocessing import sharedctypes
 from typing import Any
 
-TOLD_MAX = 5_000
+UNDELIVERED_MAX = 5_000
 """Readings that were sent and not told yet, at most."""
 
-STORED_MAX = 60_000
+UNSTORED_MAX = 60_000
 """Readings that were sent and not known to be stored, at most: the database's counters are a second old."""
 
 
@@ -27,11 +27,14 @@ def _shared() -> Any:
 class Backlog:
     """Readings of one run that were told and stored so far; each is written by one process."""
 
-    told_max: int = TOLD_MAX
-    stored_max: int = STORED_MAX
-    told: Any = field(default_factory=_shared)
+    undelivered_max: int = UNDELIVERED_MAX
+    unstored_max: int = UNSTORED_MAX
+    delivered: Any = field(default_factory=_shared)
     stored: Any = field(default_factory=_shared)
 
     def messages_max(self, pack: int) -> int:
         """Return how many messages may have been sent by now."""
-        return min(int(self.told.value) + self.told_max, int(self.stored.value) + self.stored_max) // pack
+        return (
+            min(int(self.delivered.value) + self.undelivered_max, int(self.stored.value) + self.unstored_max)
+            // pack
+        )

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from benchmarks.load.traffic import Numbers, Traffic
+from benchmarks.load.traffic import LoadTraffic, Numbers
 from twin.alarms.rules.operand import Operand
 from twin.alarms.rules.rule import Expression, Level, Rule, Selection, Text, Threshold
 from twin.alarms.severity import Severity
@@ -75,9 +75,9 @@ class BenchCity:
         return self.datastreams // self.pack
 
     @property
-    def traffic(self) -> Traffic:
+    def traffic(self) -> LoadTraffic:
         """What they say."""
-        return Traffic(
+        return LoadTraffic(
             city=CITY,
             sensors=self.sensors,
             pack=self.pack,

@@ -8,7 +8,7 @@ import time
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.acknowledgements import acknowledged
+from benchmarks.acknowledgements import parse_pubacks
 from benchmarks.load.mqtt_wire import CONNACK, DISCONNECT_PACKET, PacketReader, connect_packet, receive_max
 from benchmarks.load.packets import Rows
 from benchmarks.load.traffic import Numbers
@@ -20,7 +20,7 @@ _RECEIVE_BYTES = 1 << 18
 _NONE: Numbers = np.empty(0, np.int64)
 
 
-class Lane:
+class ConnectionState:
     """Speaks for `sensors_each` of all sensors, the `index`-th so many; counts are in its own messages."""
 
     def __init__(
@@ -28,7 +28,7 @@ class Lane:
     ) -> None:
         self.sent = 0
         self.acknowledged = 0
-        self.unheard = 0
+        self.without_subscriber = 0
         self.last_acknowledged = 0.0
         self._index = index
         self._each = sensors_each
@@ -50,7 +50,7 @@ class Lane:
         """Whether the broker takes nothing more for now."""
         return bool(self._unsent)
 
-    def next(self, due: int) -> Numbers:
+    def due_messages(self, due: int) -> Numbers:
         """Return which of all messages to send now, of those below `due`; none while it is blocked."""
         if self._unsent:
             return _NONE
@@ -68,15 +68,15 @@ class Lane:
         return np.arange(self.sent, self.sent + count, dtype=np.int64) % _PACKET_IDS + 1
 
     def send(self, numbers: Numbers, packet_ids: Numbers, rows: Rows) -> None:
-        """Send messages; what the broker does not take is sent by `push`."""
+        """Send messages; what the broker does not take is sent by `flush`."""
         if (self._waiting[packet_ids] >= 0).any():
             raise ConnectionError("the MQTT broker left an early message unacknowledged")
         self._waiting[packet_ids] = numbers
         self.sent += len(numbers)
         self._unsent = memoryview(rows.tobytes())
-        self.push()
+        self.flush()
 
-    def push(self) -> None:
+    def flush(self) -> None:
         """Send what is left."""
         try:
             while self._unsent:
@@ -84,7 +84,7 @@ class Lane:
         except BlockingIOError:
             return
 
-    def read(self, marks: NDArray[np.bool_]) -> None:
+    def read_pubacks(self, marks: NDArray[np.bool_]) -> None:
         """Take the acknowledgements that have come; mark their messages."""
         try:
             data = self._socket.recv(_RECEIVE_BYTES)
@@ -92,7 +92,7 @@ class Lane:
             return
         if not data:
             raise ConnectionError("the MQTT broker closed the connection")
-        found = acknowledged(self._unread + data)
+        found = parse_pubacks(self._unread + data)
         self._unread = found.rest
         numbers = self._waiting[found.packet_ids]
         if (numbers < 0).any():
@@ -100,7 +100,7 @@ class Lane:
         self._waiting[found.packet_ids] = -1
         marks[numbers] = True
         self.acknowledged += len(numbers)
-        self.unheard += found.unheard
+        self.without_subscriber += found.without_subscriber
         self.last_acknowledged = time.monotonic()
 
     def close(self) -> None:

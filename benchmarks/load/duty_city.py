@@ -11,13 +11,21 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from benchmarks.load.traffic import Numbers, Traffic
+from benchmarks.load.traffic import LoadTraffic, Numbers
 from twin.alarms.rules.operand import Operand
 from twin.alarms.rules.rule import Expression, Level, Rule, Selection, Text, Threshold
 from twin.alarms.severity import Severity
 from twin.instant import HOUR
 from twin.model.city_model import City, CityModel
-from twin.model.duty import Channel, Contact, DutyPlan, Policy, Route, Step, Team
+from twin.model.duty import (
+    Contact,
+    DutyPlan,
+    DutyTeam,
+    EscalationPolicy,
+    EscalationStep,
+    IncidentRoute,
+    NotificationChannel,
+)
 from twin.model.entity import Entity
 from twin.model.sensor import Datastream, Sensor
 
@@ -74,13 +82,13 @@ def tenths_of(numbers: Numbers) -> Numbers:
     return np.where(is_loud, _LOUD_TENTHS, _QUIET_TENTHS_MIN) + (numbers + cycle) % _QUIET_STEPS
 
 
-def raising(messages: int) -> dict[str, int]:
+def expected_incidents(messages: int) -> dict[str, int]:
     """Return the area of each incident that so many messages open, and which message opens it."""
     found = ((area_name(site), _first_loud_cycle(site) * SITES + site) for site in range(SITES))
     return {area: number for area, number in found if number < messages}
 
 
-def notification_of(area: str) -> str:
+def notification_id(area: str) -> str:
     """Return the id of the message that tells of the incident of an area."""
     return f"{CAUSE}~{area}~1~0~0~{CONTACT}~{CHANNEL}"
 
@@ -163,17 +171,17 @@ def _above(raised: float, clear: float) -> Threshold:
 
 def _duty(receiver_port: int) -> DutyPlan:
     """Return the plan: whoever is on duty is told at once, and asked no second time within a run."""
-    step = Step(notify="on-call", channels=(CHANNEL,), wait=HOUR)
+    step = EscalationStep(notify="on-call", channels=(CHANNEL,), wait=HOUR)
     return DutyPlan(
-        channels=(Channel(id=CHANNEL, url=f"json://127.0.0.1:{receiver_port}/{{address}}"),),
+        channels=(NotificationChannel(id=CHANNEL, url=f"json://127.0.0.1:{receiver_port}/{{address}}"),),
         contacts=(Contact(id=CONTACT, name="Duty officer", language="en", addresses={CHANNEL: CONTACT}),),
-        teams=(Team(id="noise", name="Noise", members=(CONTACT,)),),
-        policies=(Policy(id="at-once", steps=(step,), group_wait=0),),
-        routes=(Route(team="noise", policy="at-once"),),
+        teams=(DutyTeam(id="noise", name="Noise", members=(CONTACT,)),),
+        policies=(EscalationPolicy(id="at-once", steps=(step,), group_wait=0),),
+        routes=(IncidentRoute(team="noise", policy="at-once"),),
     )
 
 
-TRAFFIC = Traffic(
+TRAFFIC = LoadTraffic(
     city=CITY,
     sensors=SITES,
     sensor_name=sensor_name,

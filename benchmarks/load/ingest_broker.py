@@ -12,8 +12,8 @@ import mqtt5
 import numpy as np
 
 from benchmarks.load.packets import Packets
-from benchmarks.load.traffic import Traffic
-from benchmarks.measure.worker_process import BenchmarkError, Channel
+from benchmarks.load.traffic import LoadTraffic
+from benchmarks.measure.worker_process import BenchmarkError, WorkerChannel
 from runtime.clock import system_clock
 
 _TICK_S = 0.003
@@ -22,28 +22,28 @@ _PACKET_IDS = 65_535
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class BrokerOptions:
+class IngestBrokerOptions:
     """What to send."""
 
-    traffic: Traffic
+    traffic: LoadTraffic
     messages: int
     rate: int  #: messages a second; 0: as fast as they are acknowledged
 
 
-async def serve(channel: Channel, options: BrokerOptions) -> None:
+async def serve_messages(channel: WorkerChannel, options: IngestBrokerOptions) -> None:
     """Answer with the port, send at the word "go" to who has subscribed, say "done", and stay until ended."""
     broker = _Broker(options)
     server = await asyncio.start_server(broker.accept, "127.0.0.1", 0)
     channel.send(server.sockets[0].getsockname()[1])
-    await channel.word()
+    await channel.receive()
     await broker.send()
     channel.send("done")
-    await channel.word()
+    await channel.receive()
     server.close()
 
 
 class _Broker:
-    def __init__(self, options: BrokerOptions) -> None:
+    def __init__(self, options: IngestBrokerOptions) -> None:
         self._options = options
         self._packets = Packets(options.traffic)
         self._subscribed = asyncio.Event()

@@ -18,10 +18,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.load.backlog import Backlog
-from benchmarks.load.connection_state import Lane
+from benchmarks.load.connection_state import ConnectionState
 from benchmarks.load.packets import Packets
-from benchmarks.load.traffic import Numbers, Traffic
-from benchmarks.measure.worker_process import Channel
+from benchmarks.load.traffic import LoadTraffic, Numbers
+from benchmarks.measure.worker_process import WorkerChannel
 from runtime.clock import system_clock
 from twin.instant import Instant
 
@@ -47,7 +47,7 @@ _SECOND_US = 1_000_000
 class LoadOptions:
     """What to send where."""
 
-    traffic: Traffic
+    traffic: LoadTraffic
     host: str
     port: int
     rate: float  #: messages a second, or FLAT_OUT
@@ -64,27 +64,27 @@ class LoadResult:
     published: Numbers  #: publish instants; 0 where it was not sent
     acknowledged: NDArray[np.bool_]
     late_us: Numbers  #: how much later than due; of those sent
-    unheard: int  #: acknowledged, but the broker knew no subscriber, or refused
+    without_subscriber: int  #: acknowledged, but the broker knew no subscriber, or refused
     sending_s: float  #: from the first message to the last
     acknowledging_s: float  #: from the first message to the last acknowledgement
     cpu_s: float  #: processor time of the generator meanwhile
 
 
-async def generate(channel: Channel, options: LoadOptions) -> None:
+async def generate_load(channel: WorkerChannel, options: LoadOptions) -> None:
     """Connect, say "ready", send at the word "go", answer with the LoadResult, and stay until told to end.
 
     Any word while it sends ends the sending.
     """
     load = _Load(channel, options)
     channel.send("ready")
-    await channel.word()
+    await channel.receive()
     channel.send(load.run())
     load.close()
-    await channel.word()
+    await channel.receive()
 
 
 class _Load:
-    def __init__(self, channel: Channel, options: LoadOptions) -> None:
+    def __init__(self, channel: WorkerChannel, options: LoadOptions) -> None:
         if options.traffic.sensors % options.connections:
             raise ValueError(
                 f"{options.traffic.sensors} sensors do not spread over {options.connections} connections: "
@@ -100,7 +100,7 @@ class _Load:
         self._last = 0
         self._is_sending = True
         self._lanes = [
-            Lane(
+            ConnectionState(
                 options.host,
                 options.port,
                 index=number,
@@ -127,7 +127,7 @@ class _Load:
             published=self._published,
             acknowledged=self._acknowledged,
             late_us=self._late[self._published > 0],
-            unheard=sum(lane.unheard for lane in self._lanes),
+            without_subscriber=sum(lane.without_subscriber for lane in self._lanes),
             sending_s=sent - begin,
             acknowledging_s=max(lane.last_acknowledged for lane in self._lanes) - begin,
             cpu_s=time.process_time() - cpu,
@@ -141,9 +141,9 @@ class _Load:
     def _hear(self, reads: bool) -> None:
         """Send what the broker did not take before; take its acknowledgements."""
         for lane in self._lanes:
-            lane.push()
+            lane.flush()
             if reads:
-                lane.read(self._acknowledged)
+                lane.read_pubacks(self._acknowledged)
 
     def _is_waiting(self) -> bool:
         return any(lane.acknowledged < lane.sent for lane in self._lanes)
@@ -153,7 +153,7 @@ class _Load:
         blocked = [lane for lane in self._lanes if lane.is_blocked]
         ahead = max(0.0, last + TICK_S - time.monotonic())
         if select.select([self._channel], blocked, [], ahead)[0]:
-            self._channel.take()
+            self._channel.receive_blocking()
             self._is_sending = False
         return time.monotonic()
 
@@ -167,7 +167,7 @@ class _Load:
             due = min(due, options.backlog.messages_max(options.traffic.pack))
         now = system_clock()
         for lane in self._lanes:
-            numbers = lane.next(due)
+            numbers = lane.due_messages(due)
             if len(numbers):
                 self._note(numbers, elapsed_s, now)
                 packet_ids = lane.packet_ids(len(numbers))

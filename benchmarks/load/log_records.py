@@ -19,7 +19,7 @@ from twin.model.entity import Entity
 from twin.model.observation import Observation
 from twin.model.sensor import Datastream, Sensor
 from twin.state.window import Aggregate
-from twin.wire.codec import VERSION
+from twin.wire.codec import LAYOUT_VERSION
 from twin.wire.messages import (
     AGGREGATES,
     OBSERVATIONS,
@@ -43,7 +43,7 @@ SESSION = "bench-session"
 _WINDOWS_A_MINUTE = 1
 
 
-class Load(NamedTuple):
+class LogLoad(NamedTuple):
     """How much of everything there is."""
 
     datastreams: int
@@ -51,7 +51,7 @@ class Load(NamedTuple):
     record: int  #: messages in a record of `observations`
 
 
-class Step(NamedTuple):
+class LogStep(NamedTuple):
     """What the log holds of one record of ingest."""
 
     observations: LogRecord
@@ -59,17 +59,17 @@ class Step(NamedTuple):
     aggregates: LogRecord | None
 
 
-def name_of(datastream: int) -> tuple[str, str]:
+def entity_and_property(datastream: int) -> tuple[str, str]:
     """Return entity and property that a datastream (from 1) observes."""
     site, what = divmod(datastream - 1, len(PROPERTIES))
     return f"{CITY}.site-{site:05d}", PROPERTIES[what][0]
 
 
-def model(load: Load) -> CityModel:
+def log_city(load: LogLoad) -> CityModel:
     """Return the city of a load."""
     root = Entity(id=CITY, type="Municipality", name="Benchmark")
     numbers = range(1, load.datastreams + 1)
-    sites = sorted({name_of(one)[0] for one in numbers})
+    sites = sorted({entity_and_property(one)[0] for one in numbers})
     return CityModel(
         version=1,
         city=City(id=CITY, name="Benchmark", timezone="Europe/Amsterdam"),
@@ -82,7 +82,7 @@ def model(load: Load) -> CityModel:
                 id=f"sensor-{one:05d}",
                 feed="native",
                 device=f"sensor-{one:05d}",
-                entity=name_of(one)[0],
+                entity=entity_and_property(one)[0],
                 interval=MINUTE,
             )
             for one in numbers
@@ -91,9 +91,9 @@ def model(load: Load) -> CityModel:
             one: Datastream(
                 id=one,
                 sensor=f"sensor-{one:05d}",
-                entity=name_of(one)[0],
-                property=name_of(one)[1],
-                field=name_of(one)[1],
+                entity=entity_and_property(one)[0],
+                property=entity_and_property(one)[1],
+                field=entity_and_property(one)[1],
                 unit=PROPERTIES[(one - 1) % len(PROPERTIES)][1],
                 scale=1.0,
                 offset=0.0,
@@ -104,7 +104,7 @@ def model(load: Load) -> CityModel:
     )
 
 
-def steps(load: Load, count: int) -> Iterator[Step]:
+def log_steps(load: LogLoad, count: int) -> Iterator[LogStep]:
     """Yield what `count` records of ingest become, over the partitions in turn."""
     windows_due = 0.0
     window = 0
@@ -116,7 +116,7 @@ def steps(load: Load, count: int) -> Iterator[Step]:
         windows_due += load.record * load.datastreams * _WINDOWS_A_MINUTE / (60 * load.rate)
         told = int(windows_due)
         windows_due -= told
-        yield Step(
+        yield LogStep(
             _record(topics.OBSERVATIONS, partition, offset, _observations(readings, first, time)),
             _record(topics.UPDATES, partition, offset, _updates(load, readings, first)),
             _record(
@@ -135,7 +135,7 @@ def _record(topic: str, partition: int, offset: int, value: bytes) -> LogRecord:
     return LogRecord(topic, partition, offset, START // 1000, value)
 
 
-def _reading(load: Load, number: int) -> Observation:
+def _reading(load: LogLoad, number: int) -> Observation:
     # A device tells milliseconds; each datastream at times of its own.
     measured = START + number * SECOND // load.rate // 1000 * 1000
     value = round(20 + (number * 7919 % 4000) / 100, 2)
@@ -147,7 +147,8 @@ def _observations(readings: list[Observation], first: int, time: Instant) -> byt
     for number, one in enumerate(readings, first):
         sensor = f"sensor-{one.datastream:05d}"
         measured = format_instant(one.phenomenon_time)
-        payload = f'{{"time":"{measured}","values":{{"{name_of(one.datastream)[1]}":{one.value}}}}}'.encode()
+        property = entity_and_property(one.datastream)[1]
+        payload = f'{{"time":"{measured}","values":{{"{property}":{one.value}}}}}'.encode()
         payloads.append(payload)
         headers.append(
             MessageHeader(
@@ -165,7 +166,7 @@ def _observations(readings: list[Observation], first: int, time: Instant) -> byt
         )
     return OBSERVATIONS.encode(
         ObservationBatch(
-            VERSION,
+            LAYOUT_VERSION,
             tuple(readings),
             time,
             encode_headers(MessageHeaders(SESSION, tuple(headers))),
@@ -174,10 +175,10 @@ def _observations(readings: list[Observation], first: int, time: Instant) -> byt
     )
 
 
-def _updates(load: Load, readings: list[Observation], first: int) -> bytes:
+def _updates(load: LogLoad, readings: list[Observation], first: int) -> bytes:
     told = []
     for number, one in enumerate(readings, first):
-        entity, what = name_of(one.datastream)
+        entity, what = entity_and_property(one.datastream)
         told.append(
             Update(
                 entity,
@@ -191,10 +192,10 @@ def _updates(load: Load, readings: list[Observation], first: int) -> bytes:
                 one,
             )
         )
-    return UPDATES.encode(UpdateBatch(VERSION, tuple(told)))
+    return UPDATES.encode(UpdateBatch(LAYOUT_VERSION, tuple(told)))
 
 
-def _aggregates(load: Load, numbers: range, time: Instant, offset: int) -> bytes:
+def _aggregates(load: LogLoad, numbers: range, time: Instant, offset: int) -> bytes:
     told = [
         Aggregate(
             1 + number % load.datastreams,
@@ -215,4 +216,4 @@ def _aggregates(load: Load, numbers: range, time: Instant, offset: int) -> bytes
         )
         for number in numbers
     ]
-    return AGGREGATES.encode(AggregateBatch(VERSION, time, offset, tuple(told), (), ()))
+    return AGGREGATES.encode(AggregateBatch(LAYOUT_VERSION, time, offset, tuple(told), (), ()))

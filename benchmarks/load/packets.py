@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.load.mqtt_wire import publish_packet, topic_field
-from benchmarks.load.traffic import Numbers, Traffic
+from benchmarks.load.traffic import LoadTraffic, Numbers
 from twin.instant import SECOND, Instant, format_instant
 
 Rows = NDArray[np.uint8]
@@ -31,7 +31,7 @@ _TENTHS = 10_000
 class Packets:
     """Makes the packets of messages, those of a tick at a time."""
 
-    def __init__(self, traffic: Traffic) -> None:
+    def __init__(self, traffic: LoadTraffic) -> None:
         self._traffic = traffic
         self._time_width = len(_time_text(0, traffic.pack))
         name_width = max(len(traffic.property_name(index)) for index in range(traffic.datastreams))
@@ -80,7 +80,7 @@ def _time_text(instant: Instant, pack: int) -> bytes:
     return f"{text[:-1]}.{instant % SECOND:06d}Z".encode()
 
 
-def _template(traffic: Traffic, sensor: int, time_width: int, name_width: int) -> bytes:
+def _template(traffic: LoadTraffic, sensor: int, time_width: int, name_width: int) -> bytes:
     topic = topic_field(f"livetwin/{traffic.city}/{traffic.sensor_name(sensor)}/observations")
     names = [traffic.property_name(sensor * traffic.pack + index) for index in range(traffic.pack)]
     padded = [f'{"":{name_width - len(name)}}"{name}"' for name in names]

@@ -13,7 +13,7 @@ Numbers: TypeAlias = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Traffic:
+class LoadTraffic:
     """Message n is of sensor n % `sensors`; its readings are numbers n × `pack` and following.
 
     So reading r is of datastream r % (`sensors` × `pack`). The functions are a module's own, or methods of a

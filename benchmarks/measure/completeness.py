@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.load.load_generator import LoadResult
-from benchmarks.load.traffic import Numbers, Traffic
+from benchmarks.load.traffic import LoadTraffic, Numbers
 from benchmarks.measure.live_events import LiveEvents
-from benchmarks.measure.stored_rows import Stored
+from benchmarks.measure.stored_rows import StoredObservations
 
 _STEPS_BITS = 40
 """A key is a datastream and the microseconds since the first message, up to twelve days."""
@@ -19,7 +19,7 @@ _NEVER_SENT = -1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Side:
+class SinkCompleteness:
     """One side of the balance against what was acknowledged, in readings."""
 
     count: int  #: rows or events
@@ -30,7 +30,7 @@ class Side:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Balance:
+class Completeness:
     """Both sides."""
 
     sent: int  #: messages
@@ -38,8 +38,8 @@ class Balance:
     unheard: int  #: acknowledged by a broker that knew no subscriber
     readings: int  #: in the acknowledged messages
     quarantined: int
-    stored: Side
-    told: Side
+    stored: SinkCompleteness
+    told: SinkCompleteness
     gaps: int  #: the live stream told that it had to leave something out
 
     @property
@@ -59,10 +59,10 @@ class Balance:
         return [f"{count} {what}" for what, count in counts.items() if count]
 
 
-class Readings:
+class SentReadings:
     """The readings that were sent, found by what tells one from every other: datastream and instant."""
 
-    def __init__(self, traffic: Traffic, load: LoadResult) -> None:
+    def __init__(self, traffic: LoadTraffic, load: LoadResult) -> None:
         messages = np.flatnonzero(load.published)
         numbers = (messages[:, None] * traffic.pack + np.arange(traffic.pack)).ravel()
         self.published: Numbers = np.repeat(load.published[messages], traffic.pack)
@@ -82,13 +82,15 @@ class Readings:
         is_sent = (self._sorted[at] == keys) & (datastreams >= 0) & (instants >= self._start)
         return np.where(is_sent, self._order[at], _NEVER_SENT)
 
-    def side(self, datastreams: Numbers, instants: Numbers, values: NDArray[np.float64]) -> Side:
+    def compare(
+        self, datastreams: Numbers, instants: Numbers, values: NDArray[np.float64]
+    ) -> SinkCompleteness:
         """Hold what is stored, or told, against what was sent."""
         places = self.find(datastreams, instants)
         is_sent = places >= 0
         seen = np.bincount(places[is_sent], minlength=len(self.values))
         others = self._keys(datastreams[~is_sent], instants[~is_sent])
-        return Side(
+        return SinkCompleteness(
             count=len(datastreams),
             lost=int(np.count_nonzero(self.acknowledged & (seen == 0))),
             duplicates=int((seen[seen > 1] - 1).sum()) + len(others) - len(np.unique(others)),
@@ -100,15 +102,17 @@ class Readings:
         return (datastreams << _STEPS_BITS) + (instants - self._start)
 
 
-def strike(readings: Readings, load: LoadResult, stored: Stored, events: LiveEvents) -> Balance:
+def check_completeness(
+    readings: SentReadings, load: LoadResult, stored: StoredObservations, events: LiveEvents
+) -> Completeness:
     """Return the balance of a run."""
-    return Balance(
+    return Completeness(
         sent=int(np.count_nonzero(load.published)),
         acknowledged=int(np.count_nonzero(load.acknowledged)),
-        unheard=load.unheard,
+        unheard=load.without_subscriber,
         readings=int(np.count_nonzero(readings.acknowledged)),
         quarantined=sum(stored.quarantined.values()),
-        stored=readings.side(stored.datastreams, stored.times, stored.values),
-        told=readings.side(events.datastreams, events.phenomenon, events.values),
+        stored=readings.compare(stored.datastreams, stored.times, stored.values),
+        told=readings.compare(events.datastreams, events.phenomenon, events.values),
         gaps=len(events.gaps),
     )

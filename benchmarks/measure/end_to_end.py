@@ -10,19 +10,19 @@ import numpy as np
 
 from benchmarks.load.backlog import Backlog
 from benchmarks.load.bench_city import BenchCity
-from benchmarks.load.load_generator import FLAT_OUT, LoadOptions, generate
+from benchmarks.load.load_generator import FLAT_OUT, LoadOptions, generate_load
 from benchmarks.load.traffic import Numbers
 from benchmarks.measure.bench_system import HOST, BenchSystem
-from benchmarks.measure.completeness import Balance, Readings, strike
-from benchmarks.measure.latency import Summary, summarise
+from benchmarks.measure.completeness import Completeness, SentReadings, check_completeness
+from benchmarks.measure.latency import LatencySummary, summarise
 from benchmarks.measure.live_events import LiveEvents
 from benchmarks.measure.machine import describe_machine
-from benchmarks.measure.processes import Usage, watched
+from benchmarks.measure.processes import ProcessUsage, measure_usage
 from benchmarks.measure.profiler import profiled
-from benchmarks.measure.sse_probe import ProbeOptions, follow
-from benchmarks.measure.stored_rows import Archive, Size
-from benchmarks.measure.worker_process import Companion
-from benchmarks.through import Pushed, Through
+from benchmarks.measure.sse_probe import ProbeOptions, follow_stream
+from benchmarks.measure.stored_rows import DatabaseSize, StoredRowsReader
+from benchmarks.measure.worker_process import WorkerProcess
+from benchmarks.through import EndToEndLoad, EndToEndTimes
 from runtime.clock import system_clock
 
 READY_TIMEOUT_S = 150.0
@@ -55,47 +55,49 @@ class RunOptions:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Run:
+class EndToEndRun:
     """What a run found."""
 
     options: RunOptions
     machine: dict[str, Any]
-    balance: Balance
+    balance: Completeness
     rate: float  #: messages a second, from the first sent to the last acknowledged
-    told_rate: float  #: readings a second that were told while messages were sent, without the first seconds
-    late: Summary  #: how much later than due the generator sent
-    latency: Summary  #: publish → SSE
-    steady: Summary  #: the same without the first second, in which every part meets its first message
+    delivered_rate: (
+        float  #: readings a second that were told while messages were sent, without the first seconds
+    )
+    late: LatencySummary  #: how much later than due the generator sent
+    latency: LatencySummary  #: publish → SSE
+    steady: LatencySummary  #: the same without the first second, in which every part meets its first message
     seconds: list[tuple[float, float, float]]  #: of each second of the run: p50, p99 and max of publish → SSE
-    told_after_s: float  #: from the last acknowledgement until all was told
+    delivered_after_s: float  #: from the last acknowledgement until all was told
     stored_after_s: float  #: from the last acknowledgement until all was stored
-    usage: dict[str, Usage]  #: of each process, from the first message until all was through
+    usage: dict[str, ProcessUsage]  #: of each process, from the first message until all was through
     usage_s: float
     idle_cores: dict[str, float]  #: cores that each process used before the load
     other_cores: float  #: that all other programs used meanwhile
     records: dict[str, int]  #: of the log, by topic: a record holds a batch of observations or updates
-    added: Size  #: to the database
+    added: DatabaseSize  #: to the database
     event_bytes: int
     restarted: list[str]  #: parts whose processes changed during the run
     recycles: int  #: how often the embedded log was replaced during the run
 
     @property
-    def told_messages_rate(self) -> float:
-        """Messages a second that were told, as `told_rate` has readings."""
-        return self.told_rate / self.options.city.pack
+    def delivered_messages_rate(self) -> float:
+        """Messages a second that were told, as `delivered_rate` has readings."""
+        return self.delivered_rate / self.options.city.pack
 
 
-def measure(options: RunOptions, tell: Callable[[str], None]) -> Run:
+def measure_new_system(options: RunOptions, tell: Callable[[str], None]) -> EndToEndRun:
     """Start a system and do one run. Raises BenchmarkError when something cannot be measured."""
     with BenchSystem(keep=options.keep, city=options.city.model()) as system:
         tell(f"system runs, {options.messages} messages follow, {options.rate} a second")
-        return put_through(options, system)
+        return measure_running_system(options, system)
 
 
-def put_through(options: RunOptions, system: BenchSystem) -> Run:
+def measure_running_system(options: RunOptions, system: BenchSystem) -> EndToEndRun:
     """Do one run on a system that runs. Raises BenchmarkError when something cannot be measured."""
-    companions: list[Companion] = []
-    archive = Archive(str(system.ports["database"]))
+    companions: list[WorkerProcess] = []
+    archive = StoredRowsReader(str(system.ports["database"]))
     try:
         return _measure(options, system, archive, companions)
     finally:
@@ -104,7 +106,9 @@ def put_through(options: RunOptions, system: BenchSystem) -> Run:
             companion.end()
 
 
-def _measure(options: RunOptions, system: BenchSystem, archive: Archive, companions: list[Companion]) -> Run:
+def _measure(
+    options: RunOptions, system: BenchSystem, archive: StoredRowsReader, companions: list[WorkerProcess]
+) -> EndToEndRun:
     backlog = Backlog()
     since, before = system_clock(), system.ports
     probe, load = _companions(options, before, backlog, companions)
@@ -114,32 +118,34 @@ def _measure(options: RunOptions, system: BenchSystem, archive: Archive, compani
         **{one.name: [one.pid] for one in companions},
         "reader": [archive.backend],
     }
-    idle, _, idle_s = watched(groups, lambda _: load.has_answer(IDLE_S))
+    idle, _, idle_s = measure_usage(groups, lambda _: load.has_answer(IDLE_S))
     machine = {**describe_machine(system.data_dir), **archive.versions()}
     size, records = archive.size(), archive.records()
-    through = Through(load, archive, backlog, since=since, seconds=options.seconds, pack=options.city.pack)
-    pushed: list[Pushed] = []
+    through = EndToEndLoad(
+        load, archive, backlog, since=since, seconds=options.seconds, pack=options.city.pack
+    )
+    pushed: list[EndToEndTimes] = []
     with profiled(options.profile, system.pids.get(options.profile or "", ())):
-        usage, other_s, usage_s = watched(groups, lambda meter: pushed.append(through.push(meter)))
+        usage, other_s, usage_s = measure_usage(groups, lambda meter: pushed.append(through.run(meter)))
     (sent, told_after_s, stored_after_s) = pushed[0]
-    probe.tell("end")
+    probe.send("end")
     seen: LiveEvents = probe.answer(READ_TIMEOUT_S)
     stored = archive.read(options.city, since)
     after = system.ports
-    readings = Readings(options.city.traffic, sent)
+    readings = SentReadings(options.city.traffic, sent)
     published, delays = _delays(readings, seen)
     start = int(published.min()) if len(published) else 0
-    return Run(
+    return EndToEndRun(
         options=options,
         machine=machine,
-        balance=strike(readings, sent, stored, seen),
+        balance=check_completeness(readings, sent, stored, seen),
         rate=round(int(sent.acknowledged.sum()) / sent.acknowledging_s, 1),
-        told_rate=_told_rate(published, delays),
+        delivered_rate=_told_rate(published, delays),
         late=summarise(sent.late_us),
         latency=summarise(delays),
         steady=summarise(delays[published - start >= _SECOND_US]),
         seconds=_by_second(published - start, delays),
-        told_after_s=told_after_s,
+        delivered_after_s=told_after_s,
         stored_after_s=stored_after_s,
         usage=usage,
         usage_s=usage_s,
@@ -154,17 +160,17 @@ def _measure(options: RunOptions, system: BenchSystem, archive: Archive, compani
 
 
 def _companions(
-    options: RunOptions, ports: dict[str, Any], backlog: Backlog, started: list[Companion]
-) -> tuple[Companion, Companion]:
+    options: RunOptions, ports: dict[str, Any], backlog: Backlog, started: list[WorkerProcess]
+) -> tuple[WorkerProcess, WorkerProcess]:
     """Start the probe and the load generator; both are in `started` as soon as they run."""
     follows = ProbeOptions(
         host=HOST, port=ports["http"], key=ports["operatorKey"], city=options.city, backlog=backlog
     )
-    probe = Companion("probe", follow, follows)
+    probe = WorkerProcess("probe", follow_stream, follows)
     started.append(probe)
-    load = Companion(
+    load = WorkerProcess(
         "load generator",
-        generate,
+        generate_load,
         LoadOptions(
             traffic=options.city.traffic,
             host=HOST,
@@ -182,7 +188,7 @@ def _companions(
     return probe, load
 
 
-def _delays(readings: Readings, seen: LiveEvents) -> tuple[Numbers, Numbers]:
+def _delays(readings: SentReadings, seen: LiveEvents) -> tuple[Numbers, Numbers]:
     """Return when each reading that was told was published, and how long its first event took."""
     places = readings.find(seen.datastreams, seen.phenomenon)
     known = np.flatnonzero(places >= 0)

@@ -12,7 +12,7 @@ from benchmarks.load.traffic import Numbers
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Summary:
+class LatencySummary:
     """Milliseconds; all 0 when nothing was measured."""
 
     count: int
@@ -23,7 +23,7 @@ class Summary:
     max: float
 
 
-def summarise(durations_us: Iterable[int] | Numbers) -> Summary:
+def summarise(durations_us: Iterable[int] | Numbers) -> LatencySummary:
     """Return the summary of durations in microseconds."""
     given = durations_us if isinstance(durations_us, np.ndarray) else np.fromiter(durations_us, np.int64)
     ordered = np.sort(given)
@@ -33,6 +33,6 @@ def summarise(durations_us: Iterable[int] | Numbers) -> Summary:
             return 0.0
         return round(int(ordered[math.ceil(fraction * len(ordered)) - 1]) / 1000, 2)
 
-    return Summary(
+    return LatencySummary(
         count=len(ordered), p50=rank(0.5), p90=rank(0.9), p99=rank(0.99), p999=rank(0.999), max=rank(1.0)
     )

@@ -14,7 +14,7 @@ from benchmarks.load.bench_city import BenchCity
 from benchmarks.load.traffic import Numbers
 from twin.instant import Instant, parse_instant
 
-UNKNOWN = -1
+UNKNOWN_DATASTREAM = -1
 
 _EVENT_END = b"\n\n"
 
@@ -57,7 +57,7 @@ def read_events(pieces: Iterable[tuple[Instant, bytes]], city: BenchCity) -> Liv
                     continue  # derived: a roll-up, an indicator
                 arrived.append(instant)
                 phenomenon.append(parse_instant(state.phenomenon_time))
-                datastreams.append(indexes.get((state.entity_id, state.property), UNKNOWN))
+                datastreams.append(indexes.get((state.entity_id, state.property), UNKNOWN_DATASTREAM))
                 values.append(state.value)
             elif kind == b"gap":
                 gaps.append(data.decode())

@@ -25,14 +25,14 @@ class _Process(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Usage:
+class ProcessUsage:
     """What one part of the system used in a span of time."""
 
     cpu_s: float
     memory_bytes_max: int  #: greatest of the samples, each process with its part of what is shared
 
 
-class Meter:
+class UsageMeter:
     """Measures named groups of processes over one span, from `start` to `stop`, by samples between."""
 
     def __init__(self, groups: Mapping[str, Sequence[int]]) -> None:
@@ -58,7 +58,7 @@ class Meter:
             self._memory[name] = max(self._memory[name], _memory_bytes(pids))
         return {name: sum(table[pid].cpu_s for pid in pids) for name, pids in members.items()}
 
-    def stop(self) -> tuple[dict[str, Usage], float]:
+    def stop(self) -> tuple[dict[str, ProcessUsage], float]:
         """End the span; return the usage of each group, and the processor seconds of everything else.
 
         Everything else are other programs and the kernel's own work; it is 0 at the least.
@@ -66,7 +66,7 @@ class Meter:
         now = self.sample()
         machine = _machine_busy_s() - self._machine_before
         usage = {
-            name: Usage(
+            name: ProcessUsage(
                 cpu_s=max(0.0, now[name] - self._cpu_before[name]), memory_bytes_max=self._memory[name]
             )
             for name in self._groups
@@ -83,11 +83,11 @@ class Meter:
         return children
 
 
-def watched(
-    groups: Mapping[str, Sequence[int]], work: Callable[[Meter], object]
-) -> tuple[dict[str, Usage], float, float]:
+def measure_usage(
+    groups: Mapping[str, Sequence[int]], work: Callable[[UsageMeter], object]
+) -> tuple[dict[str, ProcessUsage], float, float]:
     """Do some work; return what each group used, and in seconds what all else used and how long it took."""
-    meter = Meter(groups)
+    meter = UsageMeter(groups)
     began = time.monotonic()
     meter.start()
     work(meter)

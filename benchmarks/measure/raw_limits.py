@@ -20,11 +20,11 @@ from benchmarks.bare_services import bare_broker, bare_database
 from benchmarks.copy_rows import COPY, packed_rows
 from benchmarks.load.backlog import Backlog
 from benchmarks.load.bench_city import BenchCity
-from benchmarks.load.load_generator import FLAT_OUT, PUBACK_TIMEOUT_S, LoadOptions, LoadResult, generate
+from benchmarks.load.load_generator import FLAT_OUT, PUBACK_TIMEOUT_S, LoadOptions, LoadResult, generate_load
 from benchmarks.load.packets import Packets
 from benchmarks.measure.bench_system import HOST
-from benchmarks.measure.processes import Meter, Usage, watched
-from benchmarks.measure.worker_process import BenchmarkError, Companion
+from benchmarks.measure.processes import ProcessUsage, UsageMeter, measure_usage
+from benchmarks.measure.worker_process import BenchmarkError, WorkerProcess
 
 CONNECTIONS = 4
 READY_TIMEOUT_S = 60.0
@@ -43,24 +43,24 @@ _OUTPUT_BLOCK_BYTES = 4_096
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Limit:
+class RawLimit:
     """What was reached, and what it cost."""
 
     rate: float  #: messages or rows a second
     cpu_s: dict[str, float]  #: processor seconds for 1,000 of them, of each process
 
 
-def generator_limit(city: BenchCity, messages: int, rate: float = FLAT_OUT) -> Limit:
+def generator_limit(city: BenchCity, messages: int, rate: float = FLAT_OUT) -> RawLimit:
     """Send to a broker that nobody listens to. Raises BenchmarkError when it cannot."""
     with bare_broker() as broker, _load(city, broker.port, messages, rate) as load:
         return _limited(load, {"mosquitto": broker.pids}, messages, lambda: messages)
 
 
-def subscriber_limit(city: BenchCity, messages: int) -> Limit:
+def subscriber_limit(city: BenchCity, messages: int) -> RawLimit:
     """Let mosquitto_sub receive everything. Raises BenchmarkError when it cannot."""
     line_bytes = Packets(city.traffic).payload_bytes + _LINE_END_BYTES
     pack = city.pack
-    backlog = Backlog(told_max=UNDER_WAY_MAX * pack, stored_max=messages * pack)
+    backlog = Backlog(undelivered_max=UNDER_WAY_MAX * pack, unstored_max=messages * pack)
     received = 0
     with bare_broker() as broker, tempfile.NamedTemporaryFile() as output:
         where = ["-h", HOST, "-p", str(broker.port), "-q", "1"]
@@ -76,7 +76,7 @@ def subscriber_limit(city: BenchCity, messages: int) -> Limit:
                 come = Path(output.name).stat().st_size - len(_MARKER) - _LINE_END_BYTES
                 nonlocal received
                 received = max(0, come // line_bytes)
-                backlog.told.value = received * pack
+                backlog.delivered.value = received * pack
                 # What is left of a block is written when it ends: a few dozen messages.
                 return received + _OUTPUT_BLOCK_BYTES // line_bytes + 1
 
@@ -93,25 +93,25 @@ def subscriber_limit(city: BenchCity, messages: int) -> Limit:
     return limit
 
 
-def copy_limit(city: BenchCity, rows: int) -> Limit:
+def copy_limit(city: BenchCity, rows: int) -> RawLimit:
     """Put rows into the table `observation` of an empty database."""
     batches = list(packed_rows(city, rows, ROWS_A_COPY))
     with bare_database() as cluster, psycopg.connect(cluster.dsn(), autocommit=True) as connection:
         pids = {"postgres": [connection.info.backend_pid]}
 
-        def copy(_: Meter) -> None:
+        def copy(_: UsageMeter) -> None:
             for batch in batches:
                 with connection.cursor() as cursor, cursor.copy(COPY) as into:
                     into.write(batch)
 
-        usage, _, seconds = watched(pids, copy)
+        usage, _, seconds = measure_usage(pids, copy)
     return _limit(rows, seconds, usage)
 
 
 @contextmanager
 def _load(
     city: BenchCity, port: int, messages: int, rate: float, backlog: Backlog | None = None
-) -> Iterator[Companion]:
+) -> Iterator[WorkerProcess]:
     options = LoadOptions(
         traffic=city.traffic,
         host=HOST,
@@ -122,7 +122,7 @@ def _load(
         seconds_max=SECONDS_MAX,
         backlog=backlog,
     )
-    load = Companion("load generator", generate, options)
+    load = WorkerProcess("load generator", generate_load, options)
     try:
         load.answer(READY_TIMEOUT_S)
         yield load
@@ -131,26 +131,26 @@ def _load(
 
 
 def _limited(
-    load: Companion, groups: Mapping[str, Sequence[int]], messages: int, come: Callable[[], int]
-) -> Limit:
+    load: WorkerProcess, groups: Mapping[str, Sequence[int]], messages: int, come: Callable[[], int]
+) -> RawLimit:
     """Let it send everything until `come` says that it is there; return how fast, and at what cost."""
 
-    def send(_: Meter) -> None:
-        load.tell("go")
+    def send(_: UsageMeter) -> None:
+        load.send("go")
         deadline = time.monotonic() + SECONDS_MAX + PUBACK_TIMEOUT_S
         while come() < messages or not load.has_answer(0):
             load.has_answer(_LOOK_S)
             if time.monotonic() > deadline:
                 raise BenchmarkError("the load generator does not end")
 
-    usage, _, seconds = watched({**groups, load.name: [load.pid]}, send)
+    usage, _, seconds = measure_usage({**groups, load.name: [load.pid]}, send)
     sent: LoadResult = load.answer(0)
     if not sent.acknowledged.all():
         raise BenchmarkError(f"{messages - int(sent.acknowledged.sum())} messages were not acknowledged")
     return _limit(messages, seconds, usage)
 
 
-def _until(holds: Callable[[], bool], silent: Companion, what: str) -> None:
+def _until(holds: Callable[[], bool], silent: WorkerProcess, what: str) -> None:
     """Wait for something; `silent` says nothing meanwhile. Raises BenchmarkError."""
     deadline = time.monotonic() + READY_TIMEOUT_S
     while not holds():
@@ -159,8 +159,8 @@ def _until(holds: Callable[[], bool], silent: Companion, what: str) -> None:
         silent.has_answer(_LOOK_S)
 
 
-def _limit(count: int, seconds: float, usage: Mapping[str, Usage]) -> Limit:
-    return Limit(
+def _limit(count: int, seconds: float, usage: Mapping[str, ProcessUsage]) -> RawLimit:
+    return RawLimit(
         rate=round(count / seconds, 1),
         cpu_s={name: round(one.cpu_s * 1000 / count, 5) for name, one in usage.items()},
     )

@@ -168,7 +168,7 @@ class _Watch:
         return bool(now) and not set(now) & set(killed)
 
 
-def recovery(system: BenchSystem, city: BenchCity, part: str) -> Recovery:
+def measure_recovery(system: BenchSystem, city: BenchCity, part: str) -> Recovery:
     """Kill a part of a system that runs; return how it recovered.
 
     Raises BenchmarkError when something does not work before, or not again within a minute.

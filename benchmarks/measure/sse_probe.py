@@ -18,7 +18,7 @@ import httptools
 from benchmarks.load.backlog import Backlog
 from benchmarks.load.bench_city import CITY, BenchCity
 from benchmarks.measure.live_events import LiveEvents, read_events
-from benchmarks.measure.worker_process import Channel
+from benchmarks.measure.worker_process import WorkerChannel
 from runtime.clock import system_clock
 from twin.instant import Instant
 
@@ -46,7 +46,7 @@ class ProbeOptions:
     backlog: Backlog
 
 
-class Spool:
+class EventSpool:
     """Pieces of the stream on disk, each of whole events, with the instants at which they were complete."""
 
     def __init__(self) -> None:
@@ -77,7 +77,7 @@ class _Stream(asyncio.Protocol):
     """One connection to /v1/live."""
 
     def __init__(self, options: ProbeOptions) -> None:
-        self.spool = Spool()
+        self.spool = EventSpool()
         self.snapshot = asyncio.Event()
         self.failure: str | None = None
         self._options = options
@@ -118,7 +118,7 @@ class _Stream(asyncio.Protocol):
         self._rest = body[end:]
         piece = body[:end]
         self.spool.add(self._now, piece)
-        told = self._options.backlog.told
+        told = self._options.backlog.delivered
         if self.snapshot.is_set():
             told.value += piece.count(_ABOUT_SITE)
         elif (snapshot_end := piece.find(_SNAPSHOT_END)) >= 0:
@@ -139,7 +139,7 @@ class _Stream(asyncio.Protocol):
         self.snapshot.set()
 
 
-async def follow(channel: Channel, options: ProbeOptions) -> None:
+async def follow_stream(channel: WorkerChannel, options: ProbeOptions) -> None:
     """Follow the stream and say "ready" once the snapshot is there.
 
     At the word "end" it answers with the LiveEvents, or fails if the stream did; the backlog knows how many
@@ -155,10 +155,10 @@ async def follow(channel: Channel, options: ProbeOptions) -> None:
         raise TimeoutError(f"the live stream has no snapshot after {SNAPSHOT_TIMEOUT_S:.0f} s") from error
     _raise_if_failed(stream)
     channel.send("ready")
-    await channel.word()
+    await channel.receive()
     _raise_if_failed(stream)
     channel.send(stream.end())
-    await channel.word()
+    await channel.receive()
 
 
 def _raise_if_failed(stream: _Stream) -> None:

@@ -12,7 +12,7 @@ from types import ModuleType
 from typing import Any, NamedTuple
 
 
-class Cost(NamedTuple):
+class StageCost(NamedTuple):
     """Processor time in nanoseconds."""
 
     own: int
@@ -24,12 +24,12 @@ def cpu_of(pids: Sequence[int]) -> int:
     return sum(int(Path(f"/proc/{one}/schedstat").read_text().split()[0]) for one in pids)
 
 
-class Stages:
+class StageCosts:
     """Adds up costs by stage; `others` are the processes that work for this one."""
 
     def __init__(self, others: Sequence[int] = ()) -> None:
         self.others = list(others)
-        self.costs: defaultdict[str, Cost] = defaultdict(lambda: Cost(0, 0))
+        self.costs: defaultdict[str, StageCost] = defaultdict(lambda: StageCost(0, 0))
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
@@ -39,11 +39,11 @@ class Stages:
             yield
         finally:
             cost = self.costs[name]
-            self.costs[name] = Cost(
+            self.costs[name] = StageCost(
                 cost.own + time.process_time_ns() - own, cost.others + cpu_of(self.others) - others
             )
 
-    def watch(self, module: ModuleType, names: Sequence[str]) -> None:
+    def wrap(self, module: ModuleType, names: Sequence[str]) -> None:
         """Count every call of coroutine functions of a module, each as a stage by its name."""
         for name in names:
             setattr(module, name, self._watched(getattr(module, name), name))

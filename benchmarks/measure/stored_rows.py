@@ -12,7 +12,7 @@ from psycopg.sql import SQL, Literal
 
 from benchmarks.load.bench_city import BenchCity
 from benchmarks.load.traffic import Numbers
-from benchmarks.measure.live_events import UNKNOWN
+from benchmarks.measure.live_events import UNKNOWN_DATASTREAM
 from twin.instant import Instant, to_datetime
 
 _COUNT = "SELECT count(*) FROM observation WHERE phenomenon_time >= %s"
@@ -64,20 +64,20 @@ SELECT current_setting('server_version'), extversion FROM pg_extension WHERE ext
 """
 
 
-class Size(NamedTuple):
+class DatabaseSize(NamedTuple):
     """Bytes."""
 
     table: int  #: the rows of `observation`
     indexes: int  #: of `observation`
     database: int  #: everything
 
-    def since(self, before: Size) -> Size:
+    def since(self, before: DatabaseSize) -> DatabaseSize:
         """Return what has been added."""
-        return Size(*(now - then for now, then in zip(self, before, strict=True)))
+        return DatabaseSize(*(now - then for now, then in zip(self, before, strict=True)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Stored:
+class StoredObservations:
     """What the hypertable `observation` has from an instant on, and `quarantine` as a whole.
 
     Of all arrays, element n belongs to row n.
@@ -89,7 +89,7 @@ class Stored:
     quarantined: dict[str, int]  #: messages by reason
 
 
-class Archive:
+class StoredRowsReader:
     """A connection to the system's database, for looking only."""
 
     def __init__(self, dsn: str) -> None:
@@ -114,19 +114,19 @@ class Archive:
         """Return about how many observations have ever been stored, as of a second ago."""
         return int(self._one(_INSERTED)[0])
 
-    def size(self) -> Size:
+    def size(self) -> DatabaseSize:
         """Return how large it is."""
-        return Size(*map(int, self._one(_SIZE)))
+        return DatabaseSize(*map(int, self._one(_SIZE)))
 
     def versions(self) -> dict[str, str]:
         """Return the versions of PostgreSQL and TimescaleDB."""
         postgres, timescale = self._one(_VERSIONS)
         return {"postgresql": str(postgres), "timescaledb": str(timescale)}
 
-    def read(self, city: BenchCity, since: Instant) -> Stored:
+    def read(self, city: BenchCity, since: Instant) -> StoredObservations:
         """Return what was stored."""
         rows = self._rows(since)
-        return Stored(
+        return StoredObservations(
             datastreams=self._indexes(city)[rows["id"].astype(np.int64)],
             times=rows["time"].astype(np.int64) + _2000_US,
             values=rows["value"].astype(np.float64),
@@ -153,9 +153,9 @@ class Archive:
             (city.entity_name(index), city.property_name(index)): index for index in range(city.datastreams)
         }
         found = self._connection.execute(_DATASTREAMS).fetchall()
-        indexes = np.full(1 + max((id for id, _, _ in found), default=0), UNKNOWN, np.int64)
+        indexes = np.full(1 + max((id for id, _, _ in found), default=0), UNKNOWN_DATASTREAM, np.int64)
         for id, entity, property in found:
-            indexes[id] = known.get((entity, property), UNKNOWN)
+            indexes[id] = known.get((entity, property), UNKNOWN_DATASTREAM)
         return indexes
 
     def _one(self, query: LiteralString, *values: object) -> tuple[Any, ...]:

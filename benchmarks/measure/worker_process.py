@@ -22,7 +22,7 @@ class BenchmarkError(Exception):
     """The benchmark could not measure; says nothing about the system's loss."""
 
 
-class Channel:
+class WorkerChannel:
     """The companion's end of the pipe."""
 
     def __init__(self, connection: Connection) -> None:
@@ -32,7 +32,7 @@ class Channel:
         """Send something to the parent."""
         self._connection.send(answer)
 
-    async def word(self) -> str:
+    async def receive(self) -> str:
         """Return the parent's next word; raises EOFError when the parent is gone."""
         loop = asyncio.get_running_loop()
         arrived = asyncio.Event()
@@ -44,9 +44,9 @@ class Channel:
             loop.remove_reader(self._connection.fileno())
             # uvloop's reader has made it non-blocking, which a large answer does not survive.
             os.set_blocking(self._connection.fileno(), True)
-        return self.take()
+        return self.receive_blocking()
 
-    def take(self) -> str:
+    def receive_blocking(self) -> str:
         """Return the word that has come, or wait for it; raises EOFError when the parent is gone."""
         return str(self._connection.recv())
 
@@ -55,14 +55,14 @@ class Channel:
         return self._connection.fileno()
 
 
-Work = Callable[..., Coroutine[Any, Any, None]]
+WorkerFunction = Callable[..., Coroutine[Any, Any, None]]
 """What a companion does: called with its Channel and the options that it was started with."""
 
 
-class Companion:
+class WorkerProcess:
     """The parent's end."""
 
-    def __init__(self, name: str, work: Work, options: object) -> None:
+    def __init__(self, name: str, work: WorkerFunction, options: object) -> None:
         context = multiprocessing.get_context("spawn")
         self.name = name
         self._connection, theirs = context.Pipe()
@@ -76,7 +76,7 @@ class Companion:
         assert self._process.pid is not None
         return self._process.pid
 
-    def tell(self, word: str) -> None:
+    def send(self, word: str) -> None:
         """Send a word."""
         self._connection.send(word)
 
@@ -105,10 +105,10 @@ class Companion:
             self._process.join()
 
 
-def _run(work: Work, connection: Connection, options: object) -> None:
+def _run(work: WorkerFunction, connection: Connection, options: object) -> None:
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(work(Channel(connection), options))
+            runner.run(work(WorkerChannel(connection), options))
     except (EOFError, BrokenPipeError, KeyboardInterrupt):
         pass
     except Exception as error:

@@ -30,23 +30,23 @@ def from_json(document: Iterable[Mapping[str, Any]]) -> list[Figure]:
     return [Figure(**one) for one in document]
 
 
-def compared(now: Iterable[Figure], then: Iterable[Figure]) -> Iterator[str]:
+def comparison_lines(now: Iterable[Figure], then: Iterable[Figure]) -> Iterator[str]:
     """Yield a line for each figure: what it is, what it was, and by how much it is better or worse."""
     before = {one.name: one for one in then}
     yield f"{'':<58}{'now':>12}{'last':>12}  change"
     for one in now:
         last = before.pop(one.name, None)
-        was = shown(last.value) if last else "-"
+        was = format_value(last.value) if last else "-"
         name = f"{one.name}, {one.unit}"
-        yield f"{name:<58}{shown(one.value):>12}{was:>12}  {_change(one, last)}".rstrip()
+        yield f"{name:<58}{format_value(one.value):>12}{was:>12}  {_change(one, last)}".rstrip()
     for one in before.values():
-        yield f"{one.name + ', ' + one.unit:<58}{'-':>12}{shown(one.value):>12}"
+        yield f"{one.name + ', ' + one.unit:<58}{'-':>12}{format_value(one.value):>12}"
 
 
-def shown(value: float) -> str:
+def format_value(value: float) -> str:
     """Return a number with three significant digits, whole from 100 on.
 
-    >>> shown(25300.0), shown(12.34), shown(0.02345), shown(0)
+    >>> format_value(25300.0), format_value(12.34), format_value(0.02345), format_value(0)
     ('25,300', '12.3', '0.0235', '0')
     """
     if value == 0:

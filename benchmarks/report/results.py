@@ -14,15 +14,15 @@ CHECKOUT = Path(__file__).parents[2]
 OUT = CHECKOUT / "benchmarks" / "out"
 
 
-def keep(case: str, document: dict[str, Any]) -> None:
+def write_results(case: str, document: dict[str, Any]) -> None:
     """Write what a case found into `benchmarks/out`, with the time and the commit; say where."""
     OUT.mkdir(parents=True, exist_ok=True)
     path = OUT / f"{to_datetime(system_clock()):%Y%m%dT%H%M%SZ}-{case}.json"
-    path.write_text(json.dumps({**head(case), **document}, indent=2) + "\n")
+    path.write_text(json.dumps({**results_header(case), **document}, indent=2) + "\n")
     print(f"numbers are in {path.relative_to(CHECKOUT)}")
 
 
-def head(case: str) -> dict[str, str]:
+def results_header(case: str) -> dict[str, str]:
     """Return what every document begins with."""
     now = system_clock() // SECOND * SECOND
     return {"case": case, "time": format_instant(now), "commit": describe_code(CHECKOUT)}

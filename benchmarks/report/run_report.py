@@ -6,20 +6,20 @@ from collections.abc import Collection, Iterator
 from dataclasses import asdict
 from typing import Any
 
-from benchmarks.measure.completeness import Side
-from benchmarks.measure.end_to_end import Run
-from benchmarks.measure.processes import Usage
+from benchmarks.measure.completeness import SinkCompleteness
+from benchmarks.measure.end_to_end import EndToEndRun
+from benchmarks.measure.processes import ProcessUsage
 
 SCHEMA = 1
 
 # In the order in which a message passes them; what is not listed follows.
 _ORDER = ("mosquitto", "ingest", "kafka", "stream", "api", "outlets", "historian", "postgres")
-MEASURERS = ("load generator", "probe", "reader")
+MEASURING_PROCESSES = ("load generator", "probe", "reader")
 
 _MIB = 1 << 20
 
 
-def lines(run: Run) -> Iterator[str]:
+def lines(run: EndToEndRun) -> Iterator[str]:
     """Yield the report, line by line."""
     machine, balance = run.machine, run.balance
     yield ""
@@ -35,7 +35,7 @@ def lines(run: Run) -> Iterator[str]:
         ("messages sent", balance.sent),
         ("acknowledged (PUBACK)", balance.acknowledged),
         ("stored", _arrival(balance.stored, run.stored_after_s)),
-        ("SSE events", _arrival(balance.told, run.told_after_s)),
+        ("SSE events", _arrival(balance.told, run.delivered_after_s)),
         ("lost", f"{balance.stored.lost} stored, {balance.told.lost} told"),
         ("duplicates", f"{balance.stored.duplicates} stored, {balance.told.duplicates} told"),
         ("quarantined", balance.quarantined),
@@ -67,7 +67,7 @@ def lines(run: Run) -> Iterator[str]:
     yield from _notes(run)
 
 
-def document(run: Run) -> dict[str, Any]:
+def document(run: EndToEndRun) -> dict[str, Any]:
     """Return the run as JSON holds it: raw numbers, and those for each message beside them."""
     return {
         "schema": SCHEMA,
@@ -79,14 +79,14 @@ def document(run: Run) -> dict[str, Any]:
             "city": asdict(run.options.city),
         },
         "rate": run.rate,
-        "toldRate": run.told_rate,
+        "toldRate": run.delivered_rate,
         "balance": asdict(run.balance),
         "faults": run.balance.faults,
         "latencyMs": asdict(run.latency),
         "steadyLatencyMs": asdict(run.steady),
         "lateMs": asdict(run.late),
         "secondsMs": run.seconds,
-        "toldAfterS": run.told_after_s,
+        "toldAfterS": run.delivered_after_s,
         "storedAfterS": run.stored_after_s,
         "bytesPerObservation": {
             "table": round(_ratio(run.added.table, run.balance.stored.count), 1),
@@ -117,12 +117,12 @@ def _rows(*rows: tuple[str, object]) -> Iterator[str]:
         yield f"{name:<22}{value}"
 
 
-def _arrival(side: Side, after_s: float) -> str:
+def _arrival(side: SinkCompleteness, after_s: float) -> str:
     until = "given up after" if side.lost else "the last within"
     return f"{side.count}, {until} {after_s} s of the last PUBACK"
 
 
-def _records(run: Run) -> str:
+def _records(run: EndToEndRun) -> str:
     each = (
         f"{count} {topic} (of {_ratio(run.balance.acknowledged, count):.1f} each)"
         for topic, count in run.records.items()
@@ -131,32 +131,32 @@ def _records(run: Run) -> str:
     return ", ".join(each)
 
 
-def in_order(names: Collection[str]) -> list[str]:
+def process_order(names: Collection[str]) -> list[str]:
     """Return parts in the order in which a message passes them, those that measure last."""
     known = [one for one in _ORDER if one in names]
-    others = [one for one in names if one not in (*_ORDER, *MEASURERS)]
-    return [*known, *others, *(one for one in MEASURERS if one in names)]
+    others = [one for one in names if one not in (*_ORDER, *MEASURING_PROCESSES)]
+    return [*known, *others, *(one for one in MEASURING_PROCESSES if one in names)]
 
 
-def _process_table(run: Run) -> Iterator[str]:
+def _process_table(run: EndToEndRun) -> Iterator[str]:
     yield f"{'process':<22}{'CPU s/1000':>11}{'cores':>8}{'idle':>8}{'peak MiB':>10}"
-    names = [one for one in in_order(run.usage) if one not in MEASURERS]
+    names = [one for one in process_order(run.usage) if one not in MEASURING_PROCESSES]
     for name in names:
         yield _process_row(run, name, run.usage[name], run.idle_cores[name])
     idle = sum(run.idle_cores[name] for name in names)
     yield _process_row(run, "the system", _system(run), idle)
-    for name in MEASURERS:
+    for name in MEASURING_PROCESSES:
         yield _process_row(run, name, run.usage[name], run.idle_cores[name])
 
 
-def _process_row(run: Run, name: str, usage: Usage, idle_cores: float) -> str:
+def _process_row(run: EndToEndRun, name: str, usage: ProcessUsage, idle_cores: float) -> str:
     return (
         f"{name:<22}{_per_1000(run, usage):>11.4f}{usage.cpu_s / run.usage_s:>8.2f}"
         f"{idle_cores:>8.2f}{usage.memory_bytes_max / _MIB:>10.0f}"
     )
 
 
-def _notes(run: Run) -> Iterator[str]:
+def _notes(run: EndToEndRun) -> Iterator[str]:
     yield (
         "The probe follows all events. CPU is counted from the first message until all was stored; "
         "memory is proportional: of a page that processes share, each has its part."
@@ -178,20 +178,20 @@ def _notes(run: Run) -> Iterator[str]:
     yield f"LOST: {'; '.join(faults)}." if faults else "Nothing was lost."
 
 
-def _per_1000(run: Run, usage: Usage) -> float:
+def _per_1000(run: EndToEndRun, usage: ProcessUsage) -> float:
     return round(_ratio(usage.cpu_s * 1000, run.balance.acknowledged), 4)
 
 
-def _system(run: Run) -> Usage:
-    return _sum([one for name, one in run.usage.items() if name not in MEASURERS])
+def _system(run: EndToEndRun) -> ProcessUsage:
+    return _sum([one for name, one in run.usage.items() if name not in MEASURING_PROCESSES])
 
 
-def _all(run: Run) -> Usage:
+def _all(run: EndToEndRun) -> ProcessUsage:
     return _sum(list(run.usage.values()))
 
 
-def _sum(parts: list[Usage]) -> Usage:
-    return Usage(
+def _sum(parts: list[ProcessUsage]) -> ProcessUsage:
+    return ProcessUsage(
         cpu_s=sum(one.cpu_s for one in parts),
         memory_bytes_max=sum(one.memory_bytes_max for one in parts),
     )

@@ -12,14 +12,14 @@ import click
 
 from benchmarks.last import RESULTS
 from benchmarks.measure.worker_process import BenchmarkError
-from benchmarks.report.figures import Figure, from_json, shown
+from benchmarks.report.figures import Figure, format_value, from_json
 from benchmarks.report.results import CHECKOUT
 
 BEGIN, END = "<!-- figures: `python -m benchmarks table --write` -->", "<!-- end of figures -->"
 _BETWEEN = re.compile(f"{re.escape(BEGIN)}\n.*?{re.escape(END)}", re.DOTALL)
 
 # What a reader of the README wants to know; docs/performance.md has everything.
-SHORT = (
+README_FIGURES = (
     "sustained, nothing lost",
     "sustained, of what mosquitto_sub receives",
     "sustained, of binary COPY",
@@ -51,7 +51,7 @@ def tables() -> dict[Path, str]:
     }
 
 
-def put(page: str, table: str) -> str:
+def replace_table(page: str, table: str) -> str:
     """Return a page with another table between its marks. Raises BenchmarkError when it has none."""
     if not _BETWEEN.search(page):
         raise BenchmarkError(f"a page has no place for figures: expected {BEGIN} … {END}")
@@ -66,14 +66,14 @@ def short_table(document: Mapping[str, Any]) -> Iterator[str]:
     yield "|---|---|"
     groups: dict[str, list[Figure]] = {}
     for one in from_json(document["figures"]):
-        if one.name.startswith(SHORT):
+        if one.name.startswith(README_FIGURES):
             groups.setdefault(one.name.split(": ")[0] if one.unit == "ms" else one.name, []).append(one)
     killed = [one for name in list(groups) if name.startswith("works again") for one in groups.pop(name)]
     for name, figures in groups.items():
-        values = ", ".join(f"{_rank(one)}{shown(one.value)}" for one in figures)
+        values = ", ".join(f"{_rank(one)}{format_value(one.value)}" for one in figures)
         yield f"| {name} | {values} {figures[0].unit} |"
     if killed:
-        each = ", ".join(f"{one.name.split()[3]} {shown(one.value)}" for one in killed)
+        each = ", ".join(f"{one.name.split()[3]} {format_value(one.value)}" for one in killed)
         yield f"| works again after `kill -9` | {each} s |"
 
 
@@ -84,7 +84,7 @@ def long_table(document: Mapping[str, Any]) -> Iterator[str]:
     yield "| figure | value | unit |"
     yield "|---|---:|---|"
     for one in from_json(document["figures"]):
-        yield f"| {one.name} | {shown(one.value)} | {one.unit} |"
+        yield f"| {one.name} | {format_value(one.value)} | {one.unit} |"
 
 
 def machine_of(document: Mapping[str, Any]) -> str:
@@ -104,7 +104,7 @@ def table(*, write: bool) -> None:
     """Print the last committed run as the tables of README.md and docs/performance.md."""
     for path, text in tables().items():
         if write:
-            path.write_text(put(path.read_text(), text))
+            path.write_text(replace_table(path.read_text(), text))
             print(f"{path.relative_to(CHECKOUT)} has the figures")
         else:
             print(text + "\n")

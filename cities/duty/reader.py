@@ -23,7 +23,16 @@ from cities.files.items import Items, near, read_section, validated
 from cities.files.yaml_document import Document
 from twin.alarms.rules.schedule import MINUTES_OF_DAY, Interval
 from twin.alarms.severity import severity_of
-from twin.model.duty import Channel, Contact, DutyPlan, Policy, QuietHours, Route, Step, Team
+from twin.model.duty import (
+    Contact,
+    DutyPlan,
+    DutyTeam,
+    EscalationPolicy,
+    EscalationStep,
+    IncidentRoute,
+    NotificationChannel,
+    QuietHours,
+)
 
 KEYS = ("channels", "contacts", "teams", "policies", "quietHours", "routes", "watchdog")
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -50,7 +59,9 @@ def read_duty(
     rosters = read_rosters(folder, sections.teams, named, faults)
     watchdog = sections.watchdog
     plan = DutyPlan(
-        channels=tuple(Channel(id=one.item.id, url=one.item.url) for one in sections.channels.placed),
+        channels=tuple(
+            NotificationChannel(id=one.item.id, url=one.item.url) for one in sections.channels.placed
+        ),
         contacts=contacts,
         teams=tuple(_team(one.item, rosters.get(one.item.roster or "", "")) for one in sections.teams.placed),
         policies=tuple(_policy(one.item) for one in sections.policies.placed),
@@ -89,16 +100,18 @@ def _contact(item: ContactItem) -> Contact:
     return Contact(id=item.id, name=item.name, language=item.language, addresses=item.addresses)
 
 
-def _team(item: TeamItem, calendar: str) -> Team:
-    return Team(id=item.id, name=item.name, members=tuple(item.members), calendar=calendar)
+def _team(item: TeamItem, calendar: str) -> DutyTeam:
+    return DutyTeam(id=item.id, name=item.name, members=tuple(item.members), calendar=calendar)
 
 
-def _step(item: StepItem) -> Step:
-    return Step(notify=item.notify, channels=tuple(item.channels), wait=item.wait, contact=item.contact or "")
+def _step(item: StepItem) -> EscalationStep:
+    return EscalationStep(
+        notify=item.notify, channels=tuple(item.channels), wait=item.wait, contact=item.contact or ""
+    )
 
 
-def _policy(item: PolicyItem) -> Policy:
-    return Policy(
+def _policy(item: PolicyItem) -> EscalationPolicy:
+    return EscalationPolicy(
         id=item.id,
         steps=tuple(map(_step, item.steps)),
         group_wait=item.group_wait,
@@ -123,8 +136,8 @@ def _intervals(item: TimesItem) -> tuple[Interval, ...]:
     return tuple(one for one in night if one.start < one.end)
 
 
-def _route(item: RouteItem) -> Route:
-    return Route(
+def _route(item: RouteItem) -> IncidentRoute:
+    return IncidentRoute(
         severities=tuple(map(severity_of, item.severities or ())),
         themes=tuple(item.themes or ()),
         within=tuple(item.within or ()),

@@ -10,7 +10,15 @@ from pydantic.alias_generators import to_camel
 from cities.duration import format_duration
 from cities.duty.reader import DAYS
 from twin.alarms.rules.schedule import MINUTES_OF_DAY, Interval
-from twin.model.duty import Contact, DutyPlan, Policy, QuietHours, Route, Step, Team
+from twin.model.duty import (
+    Contact,
+    DutyPlan,
+    DutyTeam,
+    EscalationPolicy,
+    EscalationStep,
+    IncidentRoute,
+    QuietHours,
+)
 
 _DURATIONS = ("group_wait", "group_interval", "remind")
 
@@ -46,19 +54,19 @@ def _contact(one: Contact) -> dict[str, Any]:
     return item | ({"addresses": dict(one.addresses)} if one.addresses else {})
 
 
-def _team(one: Team) -> dict[str, Any]:
+def _team(one: DutyTeam) -> dict[str, Any]:
     item: dict[str, Any] = {"id": one.id, "name": one.name, "members": list(one.members)}
     return item | ({"roster": roster_file(one.id)} if one.calendar else {})
 
 
-def _step(one: Step) -> dict[str, Any]:
+def _step(one: EscalationStep) -> dict[str, Any]:
     item: dict[str, Any] = {"notify": one.notify}
     if one.contact:
         item["contact"] = one.contact
     return item | {"channels": list(one.channels), "wait": format_duration(one.wait)}
 
 
-def _policy(one: Policy) -> dict[str, Any]:
+def _policy(one: EscalationPolicy) -> dict[str, Any]:
     item: dict[str, Any] = {"id": one.id}
     item |= {to_camel(name): format_duration(getattr(one, name)) for name in _DURATIONS}
     return item | {"repeat": one.repeat, "steps": [_step(each) for each in one.steps]}
@@ -78,7 +86,7 @@ def _time_of_day(minute: int) -> str:
     return f"{hours:02}:{minutes:02}"
 
 
-def _route(one: Route) -> dict[str, Any]:
+def _route(one: IncidentRoute) -> dict[str, Any]:
     item: dict[str, Any] = {name: list(value) for name, value in msgspec.structs.asdict(one).items() if value}
     if one.severities:
         item["severities"] = [each.word for each in one.severities]

@@ -8,8 +8,8 @@ from typing import Any
 
 from cities.files.items import Items
 from cities.files.schema import PropertyItem, QualityItem, RetentionItem
-from twin.model.observed_property import BUILT_IN, ObservedProperty, Retention
-from twin.quality.quality_rules import GOOD, QualityRules, Spike, Stuck
+from twin.model.observed_property import BUILT_IN_PROPERTIES, ObservedProperty, Retention
+from twin.quality.quality_rules import TIME_RULES_ONLY, QualityRules, SpikeRule, StuckRule
 
 _REQUIRED = ("unit", "theme", "minimum", "maximum")
 _FIXED = (*_REQUIRED, "combination", "aggregation")
@@ -19,7 +19,7 @@ def check_properties(items: Items[PropertyItem]) -> None:
     """Add to the items' faults what only shows between the keys of one, and against the built-in ones."""
     for entry, location in items.entries:
         name = entry.get("name")
-        if isinstance(name, str) and name in BUILT_IN:
+        if isinstance(name, str) and name in BUILT_IN_PROPERTIES:
             fixed = [key for key in _FIXED if key in entry]
             if fixed:
                 items.fault(
@@ -38,7 +38,7 @@ def check_properties(items: Items[PropertyItem]) -> None:
 
 
 def _whole(item: PropertyItem) -> bool:
-    return item.name in BUILT_IN or None not in (item.unit, item.theme, item.minimum, item.maximum)
+    return item.name in BUILT_IN_PROPERTIES or None not in (item.unit, item.theme, item.minimum, item.maximum)
 
 
 def _faults(item: PropertyItem, planned: ObservedProperty) -> Iterator[tuple[tuple[str, ...], str]]:
@@ -67,7 +67,7 @@ def planned_properties(items: Items[PropertyItem]) -> tuple[ObservedProperty, ..
 
 
 def _planned(item: PropertyItem) -> ObservedProperty:
-    built_in = BUILT_IN.get(item.name)
+    built_in = BUILT_IN_PROPERTIES.get(item.name)
     if built_in is None:
         own = {key: getattr(item, key) for key in ("name", *_FIXED)}
         base = ObservedProperty(**own)
@@ -87,10 +87,10 @@ def _quality(item: QualityItem | None, base: QualityRules) -> QualityRules:
         return base
     named: dict[str, Any] = {key: getattr(item, key) for key in item.model_fields_set}
     if item.spike is not None:
-        named["spike"] = Spike(**item.spike.model_dump())
+        named["spike"] = SpikeRule(**item.spike.model_dump())
     if item.stuck is not None:
         stuck = item.stuck
-        named["stuck"] = Stuck(
+        named["stuck"] = StuckRule(
             count=stuck.count, duration_min=stuck.duration_min, except_values=tuple(stuck.except_values)
         )
     return replace(base, **named)
@@ -104,14 +104,14 @@ def _retention(item: RetentionItem | None, base: Retention) -> Retention:
 
 def own_properties(properties: Mapping[str, ObservedProperty]) -> list[ObservedProperty]:
     """Return those of a model's properties that its city defines, or defines otherwise, by name."""
-    return [one for name, one in sorted(properties.items()) if one != BUILT_IN.get(name)]
+    return [one for name, one in sorted(properties.items()) if one != BUILT_IN_PROPERTIES.get(name)]
 
 
 def base_of(planned: ObservedProperty) -> ObservedProperty:
     """Return what holds of a property as far as properties.yaml says nothing of quality and retention."""
-    built_in = BUILT_IN.get(planned.name)
+    built_in = BUILT_IN_PROPERTIES.get(planned.name)
     return (
-        replace(planned, quality=GOOD, retention=Retention(), roll_up="none", wraps_at=None)
+        replace(planned, quality=TIME_RULES_ONLY, retention=Retention(), roll_up="none", wraps_at=None)
         if built_in is None
         else built_in
     )

@@ -18,26 +18,26 @@ from cities.files.items import Items, Placed, near
 from cities.files.schema import PERSONAL_FEEDS, ObserveItem, SensorItem
 from cities.model.entities import References
 from twin.errors import UnitError
-from twin.model.city_model import Feed
+from twin.model.city_model import CityFeed
 from twin.model.observed_property import ObservedProperty
 from twin.model.sensor import Datastream, Sensor
-from twin.model.units import IDENTITY, Conversion, conversion
+from twin.model.units import IDENTITY, UnitConversion, unit_conversion
 
 # Feeds that read the same topic: one device id there is one device, whichever of them it is listed under.
 _TOPIC_SHARED_WITH = {"senml": "native"}
 
 
-def folded(item: ObserveItem, canonical: str) -> Conversion:
+def folded(item: ObserveItem, canonical: str) -> UnitConversion:
     """Return the conversion of a datastream into the canonical unit. Raises UnitError."""
     if item.scale is not None:
-        return Conversion(item.scale, item.offset)
-    own = unit_conversion(item.unit, canonical)
-    return Conversion(own.scale, own.offset + item.offset)
+        return UnitConversion(item.scale, item.offset)
+    own = conversion_or_identity(item.unit, canonical)
+    return UnitConversion(own.scale, own.offset + item.offset)
 
 
-def unit_conversion(unit: str, canonical: str) -> Conversion:
+def conversion_or_identity(unit: str, canonical: str) -> UnitConversion:
     """Return the unit's own conversion; a unit that no table knows converts into itself. Raises UnitError."""
-    return IDENTITY if unit == canonical else conversion(unit, canonical)
+    return IDENTITY if unit == canonical else unit_conversion(unit, canonical)
 
 
 def device_of(item: SensorItem) -> str:
@@ -45,12 +45,12 @@ def device_of(item: SensorItem) -> str:
     return item.id if item.device is None else item.device
 
 
-def personal_by_feed(feed: str, feeds: Mapping[str, Feed]) -> bool:
+def personal_by_feed(feed: str, feeds: Mapping[str, CityFeed]) -> bool:
     """Whether the single readings of a feed are personal data unless the city says otherwise."""
     return feed in PERSONAL_FEEDS or (feed in feeds and feeds[feed].decoder in PERSONAL_FEEDS)
 
 
-def is_personal(item: SensorItem, feeds: Mapping[str, Feed]) -> bool:
+def is_personal(item: SensorItem, feeds: Mapping[str, CityFeed]) -> bool:
     """Whether the single readings of a sensor are personal data."""
     return personal_by_feed(item.feed, feeds) if item.personal is None else item.personal
 
@@ -83,7 +83,7 @@ def check_sensors(
         items.fault(("sensors", index, "device"), message)
 
 
-def check_mixed(items: Items[SensorItem], feeds: Mapping[str, Feed]) -> None:
+def check_mixed(items: Items[SensorItem], feeds: Mapping[str, CityFeed]) -> None:
     """Add a fault for each property of an entity that personal and other sensors observe.
 
     Such a property would have two values under one name: the published sum of the households, and the
@@ -135,12 +135,12 @@ def _observe_faults(
             yield (index, "scale"), "found 0, expected a factor: a scale of 0 makes every value the same"
         elif scale is None and isinstance(unit, str):
             try:
-                unit_conversion(unit, observed.unit)
+                conversion_or_identity(unit, observed.unit)
             except UnitError as error:
                 yield (index, "unit"), f"{error}; {name} is kept in {observed.unit}"
 
 
-def planned_sensor(item: SensorItem, feeds: Mapping[str, Feed]) -> Sensor:
+def planned_sensor(item: SensorItem, feeds: Mapping[str, CityFeed]) -> Sensor:
     """Return the sensor that an item asks for."""
     return Sensor(
         id=item.id,

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from cities.files.faults import found
 from cities.files.items import near, validated
-from cities.model.sensors import unit_conversion
+from cities.model.sensors import conversion_or_identity
 from cities.rules.context import RuleContext
 from cities.rules.faults import RuleFaults
 from cities.rules.levels import by_severity, read_levels, read_times
@@ -42,7 +42,7 @@ from twin.alarms.rules.rule import (
 )
 from twin.alarms.severity import severity_of
 from twin.errors import UnitError
-from twin.model.units import IDENTITY, Conversion
+from twin.model.units import IDENTITY, UnitConversion
 
 WHEN = ("when",)
 WORTHS = ("good", "estimated", "late", "suspect")
@@ -113,7 +113,7 @@ def _threshold(
     item: LevelledItem,
     known: Known | None,
     transform: Transform | None,
-    conversion: Conversion,
+    conversion: UnitConversion,
     faults: RuleFaults,
 ) -> Threshold | None:
     levels = read_levels(item, conversion, WHEN, faults)
@@ -232,19 +232,21 @@ def _unit(known: Known | None) -> str | None:
     return known.named.unit if known is not None else None
 
 
-def _conversion(unit: str | None, canonical: str | None, faults: RuleFaults, key: str = "unit") -> Conversion:
+def _conversion(
+    unit: str | None, canonical: str | None, faults: RuleFaults, key: str = "unit"
+) -> UnitConversion:
     if unit is None or canonical is None:
         return IDENTITY
     try:
-        return unit_conversion(unit, canonical)
+        return conversion_or_identity(unit, canonical)
     except UnitError as error:
         faults.fault((*WHEN, key), f"{error}; the value is kept in {canonical}")
         return IDENTITY
 
 
-def _difference(conversion: Conversion) -> Conversion:
+def _difference(conversion: UnitConversion) -> UnitConversion:
     """Return how a difference converts: 5 degrees more are 5 kelvins more."""
-    return Conversion(conversion.scale, 0.0)
+    return UnitConversion(conversion.scale, 0.0)
 
 
 _READERS: Mapping[str, Reader] = {

@@ -9,7 +9,7 @@ from cities.files.items import near
 from twin.indicators.registry import REGISTRY
 from twin.model.city_model import City, CityModel, CityPlan
 from twin.model.entity import RELATION_TYPES
-from twin.model.names import Named, named
+from twin.model.names import ValueName, resolve_name
 from twin.model.observed_property import ObservedProperty
 
 AREA = "area"
@@ -49,9 +49,9 @@ class RuleContext:
         )
         return cls(model, ids, whole=False)
 
-    def named(self, name: str) -> Named | None:
+    def named(self, name: str) -> ValueName | None:
         """Return what a name stands for, or None."""
-        return named(name, self.model)
+        return resolve_name(name, self.model)
 
     def unknown_name(self, name: str) -> str:
         """Return what is wrong with a name that stands for nothing."""

@@ -15,7 +15,7 @@ from cities.rules.faults import RuleFaults
 from cities.rules.schema import LevelledItem
 from twin.alarms.rules.rule import Level, Times
 from twin.alarms.severity import SEVERITY_WORDS, Severity, severity_of
-from twin.model.units import IDENTITY, Conversion
+from twin.model.units import IDENTITY, UnitConversion
 
 TIMES_OF_MAX = 60
 """Points that `n of m` may look back on; their bits are one machine word."""
@@ -25,7 +25,7 @@ _DIGITS = 12
 
 
 def read_levels(
-    item: LevelledItem, conversion: Conversion, location: tuple[str | int, ...], faults: RuleFaults
+    item: LevelledItem, conversion: UnitConversion, location: tuple[str | int, ...], faults: RuleFaults
 ) -> tuple[Level, ...]:
     """Return the levels of a condition, mildest first; none, and faults, when they are wrong."""
     known = len(faults.found)
@@ -140,7 +140,7 @@ def _is_number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
-def _canonical(value: float, conversion: Conversion) -> float:
+def _canonical(value: float, conversion: UnitConversion) -> float:
     return value if conversion == IDENTITY else _cleaned(conversion(value))
 
 

@@ -13,7 +13,7 @@ from cities.rules.faults import RuleFaults
 from twin.alarms.rules.expression import operand_of
 from twin.alarms.rules.expression_syntax import Name
 from twin.alarms.rules.operand import SIZES, Operand, Over, Statistic
-from twin.model.names import Named
+from twin.model.names import ValueName
 
 OVER_WORDS: Mapping[str, Over] = {
     format_duration(size): over for over, size in SIZES.items() if over != "instant"
@@ -28,7 +28,7 @@ class Known(NamedTuple):
     """An operand, and what its name stands for."""
 
     operand: Operand
-    named: Named
+    named: ValueName
 
 
 def read_over(value: Any, location: Location, faults: RuleFaults) -> Over | None:

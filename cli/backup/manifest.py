@@ -6,8 +6,8 @@ import msgspec
 
 from storage.schema.migrate import migrations
 from twin.errors import TwinError
-from twin.wire.codec import UNREADABLE
-from twin.wire.json_nesting import NestingError, check_levels
+from twin.wire.codec import DECODE_ERRORS
+from twin.wire.json_nesting import JsonNestingError, check_json_nesting
 
 LAYOUT = 1
 """Of the file: which members it has, and what they hold."""
@@ -39,12 +39,12 @@ class Manifest(msgspec.Struct, frozen=True):
 def decode_manifest(data: bytes) -> Manifest:
     """Return a manifest. Raises BackupError when it is none, or this program is too old for it."""
     try:
-        check_levels(data)
+        check_json_nesting(data)
         layout = msgspec.json.decode(data, type=dict)["layout"]
         if layout != LAYOUT:
             raise BackupError(f"the backup has layout {layout}, this program reads {LAYOUT}: upgrade it")
         found = msgspec.json.decode(data, type=Manifest)
-    except (NestingError, KeyError, *UNREADABLE) as error:
+    except (JsonNestingError, KeyError, *DECODE_ERRORS) as error:
         raise BackupError(f"the manifest of the backup cannot be read: {error}") from error
     if found.migration not in {one.name for one in migrations()}:
         raise BackupError(

@@ -13,7 +13,7 @@ from runtime.settings import RoleSettings
 from storage.database import Connection, connect
 from storage.stores.tokens import create_token, revoke_token, tokens
 from twin.instant import format_instant
-from twin.model.role import GRANTABLE, Role
+from twin.model.role import GRANTABLE_ROLES, Role
 
 T = TypeVar("T")
 
@@ -24,7 +24,7 @@ def command() -> None:
 
 
 @command.command("create")
-@click.option("--role", required=True, type=click.Choice(GRANTABLE), help="What the key may do.")
+@click.option("--role", required=True, type=click.Choice(GRANTABLE_ROLES), help="What the key may do.")
 @click.option("--name", required=True, help="Who or what asks with it.")
 def create(*, role: Role, name: str) -> None:
     """Make a key and print it, this once: only its hash is kept."""

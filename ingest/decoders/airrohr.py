@@ -18,7 +18,7 @@ from typing import Any
 
 from ingest.decoding import Decoded, Decoder, DecodingContext, PayloadError, Reading
 from ingest.formats.json_payload import VALUES_MAX, as_list, as_object, number, parse_object, shown
-from twin.quality.plausibility import Reason
+from twin.quality.plausibility import QuarantineReason
 from twin.quality.quality_flags import QualityFlag
 
 # What stands after the prefix of the sensor (SDS_, PMS_, HPM_, NPM_, SPS30_, BMP_, BMP280_, BME280_, DHT22_,
@@ -49,11 +49,12 @@ def decode(topic: str, payload: bytes, context: DecodingContext) -> Decoded:
     items = as_list(document.get("sensordatavalues"), "'sensordatavalues'")
     if len(items) > VALUES_MAX:
         raise PayloadError(
-            Reason.MALFORMED, f"'sensordatavalues' has {len(items)} members, at most {VALUES_MAX} are read"
+            QuarantineReason.MALFORMED,
+            f"'sensordatavalues' has {len(items)} members, at most {VALUES_MAX} are read",
         )
     own = dict(_value(item, f"'sensordatavalues' {index}") for index, item in enumerate(items))
     if not own:
-        raise PayloadError(Reason.NO_OBSERVATION, "'sensordatavalues' is empty")
+        raise PayloadError(QuarantineReason.NO_OBSERVATION, "'sensordatavalues' is empty")
     counts = not _PARTICLE_COUNTER.isdisjoint(own)
     flags = int(QualityFlag.TIME_OF_RECEPTION)
     readings: dict[str, Reading] = {}
@@ -72,9 +73,11 @@ def _value(item: Any, where: str) -> tuple[str, float]:
     member = as_object(item, where)
     name = member.get("value_type")
     if not isinstance(name, str) or not name:
-        raise PayloadError(Reason.MALFORMED, f"'value_type' of {where} is {shown(name)}, expected a name")
+        raise PayloadError(
+            QuarantineReason.MALFORMED, f"'value_type' of {where} is {shown(name)}, expected a name"
+        )
     if "value" not in member:
-        raise PayloadError(Reason.MALFORMED, f"{where} ({shown(name)}) has no 'value'")
+        raise PayloadError(QuarantineReason.MALFORMED, f"{where} ({shown(name)}) has no 'value'")
     return name, number(member["value"])
 
 

@@ -15,7 +15,7 @@ from ingest.formats.json_payload import as_object, leaves, parse_object, shown
 from ingest.formats.lorawan import radio_readings
 from ingest.formats.payload_time import instant_of
 from twin.instant import Instant
-from twin.quality.plausibility import Reason
+from twin.quality.plausibility import QuarantineReason
 from twin.quality.quality_flags import QualityFlag
 
 
@@ -28,7 +28,7 @@ def decode(topic: str, payload: bytes, context: DecodingContext) -> Decoded:
     decoded = event.get("object")
     if decoded is None and "data" in event:
         raise PayloadError(
-            Reason.NO_OBSERVATION,
+            QuarantineReason.NO_OBSERVATION,
             f"the event of {shown(device)} has 'data' but no 'object'; "
             "set or repair the codec in its ChirpStack device profile",
         )
@@ -39,14 +39,16 @@ def decode(topic: str, payload: bytes, context: DecodingContext) -> Decoded:
     known = [reading.field for reading in readings]
     readings += radio_readings(event.get("rxInfo"), time, flags, known)
     if not readings:
-        raise PayloadError(Reason.NO_OBSERVATION, f"the event of {shown(device)} holds no value")
+        raise PayloadError(QuarantineReason.NO_OBSERVATION, f"the event of {shown(device)} holds no value")
     return Decoded(device, readings)
 
 
 def _device(event: Mapping[str, Any]) -> str:
     eui = as_object(event.get("deviceInfo"), "'deviceInfo'").get("devEui")
     if not isinstance(eui, str) or not eui:
-        raise PayloadError(Reason.MALFORMED, f"'devEui' is {shown(eui)}, expected 16 hexadecimal digits")
+        raise PayloadError(
+            QuarantineReason.MALFORMED, f"'devEui' is {shown(eui)}, expected 16 hexadecimal digits"
+        )
     return eui.lower()
 
 

@@ -36,7 +36,7 @@ from ingest.formats.p1_objects import ALIASES, MBUS_TYPES, OBJECTS, SUMS
 from ingest.formats.p1_telegram import framed, rewritten
 from ingest.formats.payload_time import local_instant
 from twin.instant import Instant, from_datetime
-from twin.quality.plausibility import Reason
+from twin.quality.plausibility import QuarantineReason
 from twin.quality.quality_flags import QualityFlag
 
 # Most lines say what they said a second ago, or what the meter next door says: counts, tariff, voltages.
@@ -82,14 +82,17 @@ def decode(topic: str, payload: bytes, context: DecodingContext) -> Decoded:
     text = frame.content.decode("latin-1").replace("\r\n(", "(")
     if frame.checksum is None:
         if any(version in text for version in _VERSIONS):
-            raise PayloadError(Reason.CHECKSUM, "the telegram has no checksum, but its version has one")
+            raise PayloadError(
+                QuarantineReason.CHECKSUM, "the telegram has no checksum, but its version has one"
+            )
     elif not frame.intact:
         raise PayloadError(
-            Reason.CHECKSUM, f"the checksum {frame.checksum:04X} is not that of the telegram's content"
+            QuarantineReason.CHECKSUM,
+            f"the checksum {frame.checksum:04X} is not that of the telegram's content",
         )
     readings = _readings(text.split("\r\n"), context)
     if not readings:
-        raise PayloadError(Reason.NO_OBSERVATION, "the telegram holds no object that is read")
+        raise PayloadError(QuarantineReason.NO_OBSERVATION, "the telegram holds no object that is read")
     levels = topic.split("/")
     return Decoded(levels[-2] if len(levels) > 1 else topic, readings)
 
@@ -104,7 +107,8 @@ def _readings(lines: list[str], context: DecodingContext) -> list[Reading]:
         if name is not None:
             if len(line) > LINE_CHARACTERS_MAX:
                 raise PayloadError(
-                    Reason.MALFORMED, f"the object {obis} has {len(line)} characters, which no number has"
+                    QuarantineReason.MALFORMED,
+                    f"the object {obis} has {len(line)} characters, which no number has",
                 )
             value = _value(line)
             if value is not None:
@@ -141,7 +145,7 @@ def _parsed(parser: Any, line: str) -> list[dict[str, Any]]:
                 group["value"] = float(group["value"])
     except (ParseError, ArithmeticError, ValueError) as error:
         raise PayloadError(
-            Reason.MALFORMED, f"the object {shown(line.partition('(')[0])} cannot be read"
+            QuarantineReason.MALFORMED, f"the object {shown(line.partition('(')[0])} cannot be read"
         ) from error
     return groups
 
@@ -153,7 +157,7 @@ def _telegram_time(line: str, context: DecodingContext) -> Instant | None:
     time = _instant(text, context)
     if time is None:
         raise PayloadError(
-            Reason.TIME_INVALID,
+            QuarantineReason.TIME_INVALID,
             f"the telegram's time is {shown(text[:_TIME_CHARACTERS])}, expected YYMMDDhhmmss and W or S",
         )
     return time

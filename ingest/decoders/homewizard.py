@@ -31,7 +31,7 @@ from ingest.formats.identifiers import has_long_run
 from ingest.formats.json_payload import VALUES_MAX, as_list, as_object, number, parse_object, shown
 from ingest.formats.payload_time import local_instant, offset_instant
 from twin.instant import Instant, from_datetime
-from twin.quality.plausibility import Reason
+from twin.quality.plausibility import QuarantineReason
 from twin.quality.quality_flags import QualityFlag
 
 _POWER = MappingProxyType({"power_w": "", "power_l1_w": "_l1", "power_l2_w": "_l2", "power_l3_w": "_l3"})
@@ -87,7 +87,7 @@ def decode(topic: str, payload: bytes, context: DecodingContext) -> Decoded:
     """Return the readings; the device is the gateway id in `homewizard/{gatewayId}/measurement`."""
     document = parse_object(payload)
     if len(document) > VALUES_MAX:
-        raise PayloadError(Reason.MALFORMED, f"the payload has {len(document)} members")
+        raise PayloadError(QuarantineReason.MALFORMED, f"the payload has {len(document)} members")
     time = _time(document.get("timestamp"), "'timestamp'", context)
     flags = int(QualityFlag.TIME_OF_RECEPTION if time is None else 0)
     values: dict[str, tuple[float, str | None]] = {}
@@ -106,7 +106,7 @@ def decode(topic: str, payload: bytes, context: DecodingContext) -> Decoded:
     readings = [Reading(name, value, time, unit, flags) for name, (value, unit) in values.items()]
     readings += _external_readings(document, context)
     if not readings:
-        raise PayloadError(Reason.NO_OBSERVATION, "the payload holds no measured value")
+        raise PayloadError(QuarantineReason.NO_OBSERVATION, "the payload holds no measured value")
     levels = topic.split("/")
     return Decoded(levels[-2] if len(levels) > 1 else topic, readings)
 
@@ -145,13 +145,15 @@ def _external_readings(document: Mapping[str, Any], context: DecodingContext) ->
 
 def _meters(items: list[Any], context: DecodingContext) -> Iterator[Reading]:
     if len(items) > VALUES_MAX:
-        raise PayloadError(Reason.MALFORMED, f"'external' has {len(items)} members")
+        raise PayloadError(QuarantineReason.MALFORMED, f"'external' has {len(items)} members")
     for index, item in enumerate(items):
         where = f"'external' {index}"
         meter = as_object(item, where)
         kind, value, unit = meter.get("type"), meter.get("value"), meter.get("unit")
         if not isinstance(kind, str):
-            raise PayloadError(Reason.MALFORMED, f"'type' of {where} is {shown(kind)}, expected a name")
+            raise PayloadError(
+                QuarantineReason.MALFORMED, f"'type' of {where} is {shown(kind)}, expected a name"
+            )
         when = meter.get("timestamp")
         time = _time(when, f"'timestamp' of {where}", context, external=True)
         if value is None or not isinstance(unit, str) or time is None:
@@ -190,7 +192,7 @@ def _time(value: Any, where: str, context: DecodingContext, *, external: bool = 
             instant = offset_instant(moment)
     except (ValueError, OverflowError) as error:
         raise PayloadError(
-            Reason.TIME_INVALID,
+            QuarantineReason.TIME_INVALID,
             f"{where} is {shown(value)}, expected local time such as 2026-01-01T12:00:00 or 260101120000",
         ) from error
     return None if external and instant < _EXTERNAL_TIME_MIN else instant

@@ -9,7 +9,7 @@ from __future__ import annotations
 from ingest.decoding import Decoded, Decoder, DecodingContext, PayloadError, Reading
 from ingest.formats.json_payload import leaves, parse_object
 from ingest.formats.payload_time import instant_of
-from twin.quality.plausibility import Reason
+from twin.quality.plausibility import QuarantineReason
 from twin.quality.quality_flags import QualityFlag
 
 _TIMES = ("time", "timestamp")
@@ -27,7 +27,7 @@ def decode(topic: str, payload: bytes, context: DecodingContext) -> Decoded:
     values = {name: value for name, value in document.items() if name not in _TIMES}
     readings = [Reading(path, value, time, flags=flags) for path, value in leaves(values, "the payload")]
     if not readings:
-        raise PayloadError(Reason.NO_OBSERVATION, "the payload holds no value")
+        raise PayloadError(QuarantineReason.NO_OBSERVATION, "the payload holds no value")
     return Decoded(topic.rsplit("/", 1)[-1], readings)
 
 

@@ -15,7 +15,7 @@ from ingest.decoders import senml
 from ingest.decoding import Decoded, Decoder, DecodingContext, PayloadError, Reading
 from ingest.formats.json_payload import VALUES_MAX, as_object, leaves, parse_json, shown
 from ingest.formats.payload_time import instant_of
-from twin.quality.plausibility import Reason
+from twin.quality.plausibility import QuarantineReason
 from twin.quality.quality_flags import QualityFlag
 
 
@@ -72,21 +72,21 @@ def _readings(payload: bytes, context: DecodingContext) -> list[Reading]:
         items = document
     else:
         raise PayloadError(
-            Reason.MALFORMED,
+            QuarantineReason.MALFORMED,
             f'the payload is {shown(document)}, expected {{"time": …, "values": {{…}}}}, an array of such, '
             "or a SenML pack",
         )
     if len(items) > VALUES_MAX:
         raise PayloadError(
-            Reason.MALFORMED, f"the payload has {len(items)} items, at most {VALUES_MAX} are read"
+            QuarantineReason.MALFORMED, f"the payload has {len(items)} items, at most {VALUES_MAX} are read"
         )
     readings: list[Reading] = []
     for index, item in enumerate(items):
         readings.extend(_item_readings(item, f"item {index}"))
         if len(readings) > VALUES_MAX:
-            raise PayloadError(Reason.MALFORMED, f"the payload holds more than {VALUES_MAX} values")
+            raise PayloadError(QuarantineReason.MALFORMED, f"the payload holds more than {VALUES_MAX} values")
     if not readings:
-        raise PayloadError(Reason.NO_OBSERVATION, "the payload holds no value")
+        raise PayloadError(QuarantineReason.NO_OBSERVATION, "the payload holds no value")
     return readings
 
 
@@ -94,7 +94,7 @@ def _item_readings(item: Any, where: str) -> list[Reading]:
     observed = as_object(item, where)
     if "values" not in observed:
         names = ", ".join(shown(name) for name in list(observed)[:5]) or "nothing"
-        raise PayloadError(Reason.MALFORMED, f"{where} has {names}, expected a member 'values'")
+        raise PayloadError(QuarantineReason.MALFORMED, f"{where} has {names}, expected a member 'values'")
     values = as_object(observed["values"], f"'values' of {where}")
     time = instant_of(observed.get("time"), f"'time' of {where}")
     flags = QualityFlag.TIME_OF_RECEPTION if time is None else 0

@@ -23,7 +23,7 @@ from msgspec import UNSET, UnsetType
 from ingest.decoding import Decoded, Decoder, DecodingContext, PayloadError, Reading
 from ingest.formats.json_payload import VALUES_MAX, as_list, as_object, parse_json, shown
 from twin.instant import INSTANT_MAX, INSTANT_MIN, SECOND, Instant
-from twin.quality.plausibility import Reason
+from twin.quality.plausibility import QuarantineReason
 from twin.quality.quality_flags import QualityFlag
 
 VERSION_MAX = 10  # §4.4: the version that RFC 8428 defines
@@ -127,7 +127,7 @@ def readings(pack: Sequence[Any], context: DecodingContext) -> list[Reading]:
     """Return the readings of a parsed pack. Raises PayloadError."""
     if len(pack) > VALUES_MAX:
         raise PayloadError(
-            Reason.MALFORMED, f"the pack has {len(pack)} records, at most {VALUES_MAX} are read"
+            QuarantineReason.MALFORMED, f"the pack has {len(pack)} records, at most {VALUES_MAX} are read"
         )
     base = _Base()
     resolved: list[Reading] = []
@@ -140,7 +140,9 @@ def readings(pack: Sequence[Any], context: DecodingContext) -> list[Reading]:
         if reading is not None:
             resolved.append(reading)
     if not resolved:
-        raise PayloadError(Reason.NO_OBSERVATION, "the SenML pack holds no numeric or boolean value")
+        raise PayloadError(
+            QuarantineReason.NO_OBSERVATION, "the SenML pack holds no numeric or boolean value"
+        )
     return _with_last_parts(resolved)
 
 
@@ -148,7 +150,7 @@ def _refuse_unknown(record: Mapping[str, Any], where: str) -> None:
     for label in record:
         if label.endswith("_"):  # §4.4: a label that must be understood
             raise PayloadError(
-                Reason.MALFORMED,
+                QuarantineReason.MALFORMED,
                 f"{where} has label {shown(label)}, which must be understood but is unknown",
             )
 
@@ -157,7 +159,7 @@ def _rebased(base: _Base, record: Mapping[str, Any], where: str) -> _Base:
     version = record.get("bver", base.version)
     if isinstance(version, bool) or not isinstance(version, int) or not 0 < version <= VERSION_MAX:
         raise PayloadError(
-            Reason.MALFORMED,
+            QuarantineReason.MALFORMED,
             f"'bver' of {where} is {shown(version)}, expected a version up to {VERSION_MAX}",
         )
     return _Base(
@@ -173,13 +175,13 @@ def _reading(base: _Base, record: Mapping[str, Any], received: Instant, where: s
     present = [label for label in _VALUES if label in record]
     if len(present) > 1 or (not present and "s" not in record):
         raise PayloadError(
-            Reason.MALFORMED,
+            QuarantineReason.MALFORMED,
             f"{where} has {' and '.join(present) or 'no value'}, expected exactly one of v, vb, vs, vd",
         )
     name = base.name + _text(record, "n", "", where)
     if _last_part(name) is None:
         raise PayloadError(
-            Reason.MALFORMED,
+            QuarantineReason.MALFORMED,
             f"the name of {where} is {shown(name)}, expected letters, digits and -:./_ (RFC 8428 §4.5.1)",
         )
     seconds = base.time + _time(record, "t", 0, where)
@@ -189,14 +191,15 @@ def _reading(base: _Base, record: Mapping[str, Any], received: Instant, where: s
     elif "vb" in record:
         if not isinstance(record["vb"], bool):
             raise PayloadError(
-                Reason.MALFORMED, f"'vb' of {where} is {shown(record['vb'])}, expected true or false"
+                QuarantineReason.MALFORMED,
+                f"'vb' of {where} is {shown(record['vb'])}, expected true or false",
             )
         value = float(record["vb"])
     else:
         return None
     time, flags = _resolved_time(seconds, received)
     if time is not None and not INSTANT_MIN <= time <= INSTANT_MAX:
-        raise PayloadError(Reason.TIME_INVALID, f"the time of {where} is {shown(seconds)} seconds")
+        raise PayloadError(QuarantineReason.TIME_INVALID, f"the time of {where} is {shown(seconds)} seconds")
     return Reading(name, value, time, _UCUM.get(unit, unit) or None, flags)
 
 
@@ -236,14 +239,18 @@ def _with_last_parts(resolved: list[Reading]) -> list[Reading]:
 def _text(record: Mapping[str, Any], label: str, default: str, where: str) -> str:
     value = record.get(label, default)
     if not isinstance(value, str):
-        raise PayloadError(Reason.MALFORMED, f"'{label}' of {where} is {shown(value)}, expected text")
+        raise PayloadError(
+            QuarantineReason.MALFORMED, f"'{label}' of {where} is {shown(value)}, expected text"
+        )
     return value
 
 
 def _numeric(record: Mapping[str, Any], label: str, default: float, where: str) -> float:
     value = record.get(label, default)
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise PayloadError(Reason.MALFORMED, f"'{label}' of {where} is {shown(value)}, expected a number")
+        raise PayloadError(
+            QuarantineReason.MALFORMED, f"'{label}' of {where} is {shown(value)}, expected a number"
+        )
     try:
         return float(value)
     except OverflowError:
@@ -254,7 +261,8 @@ def _time(record: Mapping[str, Any], label: str, default: float, where: str) -> 
     value = record.get(label, default)
     if isinstance(value, bool) or not isinstance(value, int | float) or abs(value) > _SECONDS_MAX:
         raise PayloadError(
-            Reason.TIME_INVALID, f"'{label}' of {where} is {shown(value)}, expected seconds since 1970"
+            QuarantineReason.TIME_INVALID,
+            f"'{label}' of {where} is {shown(value)}, expected seconds since 1970",
         )
     # Integers stay integers: a float of microseconds since 1970 is exact only to a quarter of one.
     return value

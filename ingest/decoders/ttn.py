@@ -20,7 +20,7 @@ from ingest.formats.json_payload import as_object, leaves, parse_object, shown
 from ingest.formats.lorawan import radio_readings
 from ingest.formats.payload_time import instant_of
 from twin.instant import Instant
-from twin.quality.plausibility import Reason
+from twin.quality.plausibility import QuarantineReason
 from twin.quality.quality_flags import QualityFlag
 
 
@@ -36,7 +36,7 @@ def decode(topic: str, payload: bytes, context: DecodingContext) -> Decoded:
         # Quarantined, so that it can be replayed once the formatter is repaired. A frame without a payload
         # is no fault: it still tells how well the device is heard.
         raise PayloadError(
-            Reason.NO_OBSERVATION,
+            QuarantineReason.NO_OBSERVATION,
             f"the uplink of {shown(device)} has a payload but no 'decoded_payload'; "
             "set or repair its payload formatter in The Things Stack",
         )
@@ -49,14 +49,16 @@ def decode(topic: str, payload: bytes, context: DecodingContext) -> Decoded:
     known = [reading.field for reading in readings]
     readings += radio_readings(uplink.get("rx_metadata"), time, flags, known)
     if not readings:
-        raise PayloadError(Reason.NO_OBSERVATION, f"the uplink of {shown(device)} holds no value")
+        raise PayloadError(QuarantineReason.NO_OBSERVATION, f"the uplink of {shown(device)} holds no value")
     return Decoded(device, readings)
 
 
 def _device(document: Mapping[str, Any]) -> str:
     device = as_object(document.get("end_device_ids"), "'end_device_ids'").get("device_id")
     if not isinstance(device, str) or not device:
-        raise PayloadError(Reason.MALFORMED, f"'device_id' is {shown(device)}, expected a device id")
+        raise PayloadError(
+            QuarantineReason.MALFORMED, f"'device_id' is {shown(device)}, expected a device id"
+        )
     return device
 
 

@@ -19,8 +19,8 @@ from typing import Any
 import msgspec
 
 from ingest.decoding import PayloadError
-from twin.quality.plausibility import Reason
-from twin.wire.json_nesting import NestingError, check_levels
+from twin.quality.plausibility import QuarantineReason
+from twin.wire.json_nesting import JsonNestingError, check_json_nesting
 
 # Device payloads are two or three levels deep; a hundred channels are many.
 DEPTH_MAX = 8
@@ -36,12 +36,12 @@ _decode: Callable[[bytes], Any] = msgspec.json.Decoder().decode
 def parse_json(payload: bytes) -> Any:
     """Return what the JSON text holds; raise PayloadError when it is none."""
     try:
-        check_levels(payload)
+        check_json_nesting(payload)
         return _decode(payload)
-    except NestingError as error:
-        raise PayloadError(Reason.MALFORMED, str(error)) from error
+    except JsonNestingError as error:
+        raise PayloadError(QuarantineReason.MALFORMED, str(error)) from error
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-        raise PayloadError(Reason.MALFORMED, f"expected JSON: {error}") from error
+        raise PayloadError(QuarantineReason.MALFORMED, f"expected JSON: {error}") from error
 
 
 def parse_object(payload: bytes) -> dict[str, Any]:
@@ -52,14 +52,14 @@ def parse_object(payload: bytes) -> dict[str, Any]:
 def as_object(value: Any, where: str) -> dict[str, Any]:
     """Return the value if it is a JSON object; raise PayloadError when not."""
     if not isinstance(value, dict):
-        raise PayloadError(Reason.MALFORMED, f"{where} is {shown(value)}, expected a JSON object")
+        raise PayloadError(QuarantineReason.MALFORMED, f"{where} is {shown(value)}, expected a JSON object")
     return value
 
 
 def as_list(value: Any, where: str) -> list[Any]:
     """Return the value if it is a JSON array; raise PayloadError when not."""
     if not isinstance(value, list):
-        raise PayloadError(Reason.MALFORMED, f"{where} is {shown(value)}, expected a JSON array")
+        raise PayloadError(QuarantineReason.MALFORMED, f"{where} is {shown(value)}, expected a JSON array")
     return value
 
 
@@ -115,11 +115,12 @@ def leaves(document: Mapping[str, Any], where: str) -> Iterator[tuple[str, float
         if isinstance(value, dict | list):
             if depth >= DEPTH_MAX:
                 raise PayloadError(
-                    Reason.MALFORMED, f"{where} is nested deeper than {DEPTH_MAX} levels at {shown(path)}"
+                    QuarantineReason.MALFORMED,
+                    f"{where} is nested deeper than {DEPTH_MAX} levels at {shown(path)}",
                 )
             if len(value) > VALUES_MAX or len(path) > PATH_CHARACTERS_MAX:
                 raise PayloadError(
-                    Reason.MALFORMED,
+                    QuarantineReason.MALFORMED,
                     f"{where} has {len(value)} members at {shown(path)}; at most {VALUES_MAX} are read, "
                     f"at paths of at most {PATH_CHARACTERS_MAX} characters",
                 )
@@ -129,5 +130,5 @@ def leaves(document: Mapping[str, Any], where: str) -> Iterator[tuple[str, float
         elif value is not None:
             count += 1
             if count > VALUES_MAX:
-                raise PayloadError(Reason.MALFORMED, f"{where} holds more than {VALUES_MAX} values")
+                raise PayloadError(QuarantineReason.MALFORMED, f"{where} holds more than {VALUES_MAX} values")
             yield path, number(value)

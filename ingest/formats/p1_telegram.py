@@ -17,7 +17,7 @@ from functools import cache
 from typing import NamedTuple
 
 from ingest.decoding import PayloadError
-from twin.quality.plausibility import Reason
+from twin.quality.plausibility import QuarantineReason
 
 # A telegram of a v5 meter has one kilobyte; a text message may add two.
 TELEGRAM_BYTES_MAX = 16_384
@@ -42,12 +42,13 @@ def framed(payload: bytes) -> Frame:
     """Return the frame of a telegram; raise PayloadError when it is not one whole telegram."""
     if len(payload) > TELEGRAM_BYTES_MAX:
         raise PayloadError(
-            Reason.TOO_LARGE, f"the telegram has {len(payload)} bytes, expected at most {TELEGRAM_BYTES_MAX}"
+            QuarantineReason.TOO_LARGE,
+            f"the telegram has {len(payload)} bytes, expected at most {TELEGRAM_BYTES_MAX}",
         )
     match = _FRAME.fullmatch(payload)
     if match is None or b"\n!" in match[1][:-1]:
         raise PayloadError(
-            Reason.MALFORMED,
+            QuarantineReason.MALFORMED,
             f"expected one P1 telegram from '/' to '!' and its checksum, found {len(payload)} bytes "
             f"{_defect(payload)}",
         )

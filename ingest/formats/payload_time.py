@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 from ingest.decoding import PayloadError
 from ingest.formats.json_payload import shown
 from twin.instant import INSTANT_MAX, INSTANT_MIN, MINUTE, SECOND, Duration, Instant, from_datetime
-from twin.quality.plausibility import Reason
+from twin.quality.plausibility import QuarantineReason
 
 # How far the clock of a meter may be ahead of ours.
 _CLOCK_AHEAD_MAX: Duration = 5 * MINUTE
@@ -104,6 +104,6 @@ def _of_number(value: float, where: str) -> Instant:
 
 def _invalid(value: object, where: str) -> PayloadError:
     return PayloadError(
-        Reason.TIME_INVALID,
+        QuarantineReason.TIME_INVALID,
         f"{where} is {shown(value)}, expected a time such as 2026-01-01T12:00:00Z or seconds since 1970",
     )

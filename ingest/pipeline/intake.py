@@ -18,9 +18,9 @@ from ingest.pipeline.pseudonym import Pseudonymiser
 from ingest.pipeline.routes import TOPIC_CACHED_CHARACTERS_MAX, TOPICS_CACHED_MAX
 from twin.errors import UnitError
 from twin.model.observation import Observation
-from twin.quality.plausibility import PlausibilityBounds, Reason, Rejection, judge
+from twin.quality.plausibility import PlausibilityBounds, QuarantineReason, Rejection, check_plausibility
 from twin.quality.quality_flags import QualityFlag
-from twin.wire.codec import VERSION
+from twin.wire.codec import LAYOUT_VERSION
 from twin.wire.messages import MessageHeader, QuarantinedMessage, quarantine_id
 
 log = logging.getLogger(__name__)
@@ -117,7 +117,9 @@ class Intake:
         """Return what a message holds. Never raises: what cannot be used is quarantined with its reason."""
         origin = self._origins.get(message.topic) or self._origin(message.topic)
         if origin is None:
-            rejection = Rejection(Reason.UNKNOWN_TOPIC, f"no feed of the city listens to {message.topic!r}")
+            rejection = Rejection(
+                QuarantineReason.UNKNOWN_TOPIC, f"no feed of the city listens to {message.topic!r}"
+            )
             return self._refused(_Source(message, sequence), rejection)
         feed, decoder, told = origin.feed, origin.decoder, origin.told
         try:
@@ -134,7 +136,7 @@ class Intake:
                 origin.name, origin.device = name, device
         if device is None:
             rejection = Rejection(
-                Reason.UNKNOWN_SENSOR,
+                QuarantineReason.UNKNOWN_SENSOR,
                 f"no sensor of feed {' or '.join(origin.feeds)} has device {name!r}; add it to sensors.yaml",
             )
             return self._refused(source, rejection)
@@ -160,7 +162,7 @@ class Intake:
             return self._refused(source, *(rejections or [_nothing_mapped(decoded, device)]))
         if len(observations) > MESSAGE_OBSERVATIONS_MAX:
             rejection = Rejection(
-                Reason.TOO_LARGE,
+                QuarantineReason.TOO_LARGE,
                 f"the message holds {len(observations)} observations, at most {MESSAGE_OBSERVATIONS_MAX} are "
                 "taken from one; send them in several",
             )
@@ -190,12 +192,12 @@ class Intake:
         size = len(message.payload)
         if size > self._options.payload_bytes_max:
             raise PayloadError(
-                Reason.TOO_LARGE,
+                QuarantineReason.TOO_LARGE,
                 f"the payload has {size} bytes, at most {self._options.payload_bytes_max} are decoded",
             )
         if len(message.topic) > TOPIC_CHARACTERS_MAX:
             raise PayloadError(
-                Reason.TOO_LARGE,
+                QuarantineReason.TOO_LARGE,
                 f"the topic has {len(message.topic)} characters, at most {TOPIC_CHARACTERS_MAX} are read",
             )
         try:
@@ -206,7 +208,7 @@ class Intake:
         except Exception as error:
             # A decoder raises nothing else; if one does, the message waits in quarantine for its repair.
             log.exception("decoder %s failed on a message of %d bytes", decoder.name, size)
-            raise PayloadError(Reason.DECODER_FAILED, f"{decoder.name}: {error!r}") from error
+            raise PayloadError(QuarantineReason.DECODER_FAILED, f"{decoder.name}: {error!r}") from error
 
     def _judged(
         self, message: Message, decoded: Decoded, device: Device
@@ -222,14 +224,18 @@ class Intake:
                     try:
                         scale, offset = self._devices.conversion(target, reading.unit)
                     except UnitError as error:
-                        rejections.append(Rejection(Reason.UNKNOWN_UNIT, f"{target.property.name}: {error}"))
+                        rejections.append(
+                            Rejection(QuarantineReason.UNKNOWN_UNIT, f"{target.property.name}: {error}")
+                        )
                         continue
                 value = offset + scale * reading.value
                 time, flags = reading.time, reading.flags
                 if time is None:
                     time, flags = received, flags | _TIME_OF_RECEPTION
                 plausible = target.minimum <= value <= target.maximum and earliest <= time <= latest
-                rejection = None if plausible else judge(target.property, value, time, received, bounds)
+                rejection = (
+                    None if plausible else check_plausibility(target.property, value, time, received, bounds)
+                )
                 if rejection is not None:
                     rejections.append(rejection)
                 else:
@@ -250,7 +256,7 @@ class Intake:
             details.append(f"and {len(rejections) - DETAIL_REJECTIONS_MAX} more")
         bytes_max = self._options.quarantine_bytes_max
         return QuarantinedMessage(
-            version=VERSION,
+            version=LAYOUT_VERSION,
             id=quarantine_id(message.topic, digest, message.received_time, source.sequence),
             feed=source.feed,
             topic=message.topic,
@@ -289,7 +295,7 @@ def _header(source: _Source, observations: int, digest: bytes) -> MessageHeader:
 def _nothing_mapped(decoded: Decoded, device: Device) -> Rejection:
     fields = ", ".join(sorted({reading.field for reading in decoded.readings})[:20]) or "nothing"
     return Rejection(
-        Reason.NO_OBSERVATION,
+        QuarantineReason.NO_OBSERVATION,
         f"sensor {device.sensor.id} observes {', '.join(sorted(device.targets)) or 'nothing'}, "
         f"the message holds {fields}",
     )

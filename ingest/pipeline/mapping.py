@@ -13,7 +13,7 @@ from twin.errors import UnitError
 from twin.model.city_model import CityModel
 from twin.model.observed_property import ObservedProperty
 from twin.model.sensor import Datastream, Sensor
-from twin.model.units import Conversion, conversion, known_units
+from twin.model.units import UnitConversion, known_units, unit_conversion
 from twin.wire.messages import partition_of
 
 _SHOWN_CHARACTERS = 40
@@ -24,7 +24,7 @@ class Target(NamedTuple):
 
     datastream: Datastream
     property: ObservedProperty
-    conversion: Conversion  #: from the unit that the city declares for the device
+    conversion: UnitConversion  #: from the unit that the city declares for the device
     id: int  #: of the datastream
     minimum: float  #: of the property; finite, as every value must be
     maximum: float
@@ -44,7 +44,7 @@ class DeviceMap:
 
     def __init__(self, model: CityModel, decoders: Mapping[str, Decoder], partitions: int) -> None:
         self._devices: dict[tuple[str, str], Device] = {}
-        self._units: dict[tuple[int, str], Conversion | UnitError] = {}
+        self._units: dict[tuple[int, str], UnitConversion | UnitError] = {}
         aliases = {feed: decoder.aliases for decoder in decoders.values() for feed in decoder.feeds}
         aliases |= {
             feed.id: decoders[feed.decoder].aliases for feed in model.feeds if feed.decoder in decoders
@@ -75,7 +75,7 @@ class DeviceMap:
                 return device
         return None
 
-    def conversion(self, target: Target, unit: str | None) -> Conversion:
+    def conversion(self, target: Target, unit: str | None) -> UnitConversion:
         """Return how a value in `unit` becomes canonical; None is the unit that the city declares.
 
         A unit that the payload names goes first to the declared unit, then by the datastream's own scale and
@@ -91,7 +91,7 @@ class DeviceMap:
             if unit not in known_units():
                 raise UnitError(f"unit {unit[:_SHOWN_CHARACTERS]!r} is unknown")
             try:
-                known = target.conversion.after(conversion(unit, datastream.unit))
+                known = target.conversion.after(unit_conversion(unit, datastream.unit))
             except UnitError as error:
                 known = error
             self._units[key] = known
@@ -104,7 +104,7 @@ def _target(datastream: Datastream, observed: ObservedProperty) -> Target:
     return Target(
         datastream,
         observed,
-        Conversion(datastream.scale, datastream.offset),
+        UnitConversion(datastream.scale, datastream.offset),
         datastream.id,
         max(observed.minimum, -sys.float_info.max),
         min(observed.maximum, sys.float_info.max),

@@ -28,7 +28,7 @@ from runtime.kafka.access import Kafka, client_options
 from runtime.kafka.topics import REPLAYS, create_topics
 from twin.errors import MessageError, ServiceError
 from twin.instant import SECOND, Duration, Instant
-from twin.quality.plausibility import Reason
+from twin.quality.plausibility import QuarantineReason
 from twin.wire.messages import QUARANTINE, QuarantinedMessage, quarantine_id
 
 log = logging.getLogger(__name__)
@@ -50,7 +50,7 @@ RETRY_DELAY_S = 5.0
 _LOG_TOPIC = "log:"
 
 # Why a payload that is not whole any more may be refused.
-_UNREADABLE = frozenset({Reason.MALFORMED, Reason.CHECKSUM})
+_UNREADABLE = frozenset({QuarantineReason.MALFORMED, QuarantineReason.CHECKSUM})
 
 
 class Request(NamedTuple):

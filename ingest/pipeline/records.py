@@ -17,7 +17,7 @@ from runtime.clock import Clock
 from runtime.kafka.topics import OBSERVATIONS, QUARANTINE
 from runtime.telemetry.tracing import Headers
 from twin.instant import Instant
-from twin.wire.codec import VERSION
+from twin.wire.codec import LAYOUT_VERSION
 from twin.wire.messages import OBSERVATIONS as OBSERVATIONS_CODEC
 from twin.wire.messages import QUARANTINE as QUARANTINE_CODEC
 from twin.wire.messages import MessageHeaders, ObservationBatch, encode_headers, encode_payloads
@@ -69,19 +69,19 @@ class RecordMaker:
 
     def tick(self, partition: int) -> LogRecord:
         """Return a record that tells only the time."""
-        batch = ObservationBatch(VERSION, (), self._time(partition))
+        batch = ObservationBatch(LAYOUT_VERSION, (), self._time(partition))
         return LogRecord(OBSERVATIONS, partition, OBSERVATIONS_CODEC.encode(batch))
 
     def probes(self, probes: Sequence[Probe], partition: int) -> LogRecord:
         """Return a record that tells nothing but that probes came by."""
-        batch = ObservationBatch(VERSION, (), self._time(partition), probes=tuple(probes))
+        batch = ObservationBatch(LAYOUT_VERSION, (), self._time(partition), probes=tuple(probes))
         return LogRecord(OBSERVATIONS, partition, OBSERVATIONS_CODEC.encode(batch))
 
     def _record(self, partition: int, part: list[Taken], trace: BatchTrace | None) -> LogRecord:
         headers = tuple(taken.header for taken in part if taken.header is not None)
         payloads = [taken.payload for taken in part]
         batch = ObservationBatch(
-            VERSION,
+            LAYOUT_VERSION,
             tuple(one for taken in part for one in taken.observations),
             self._time(partition),
             encode_headers(MessageHeaders(self._session, headers)),

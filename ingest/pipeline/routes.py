@@ -11,7 +11,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from ingest.decoding import Decoder, RegistrationError
-from twin.model.city_model import Feed
+from twin.model.city_model import CityFeed
 
 # A city has some ten thousand devices, each with one topic or two.
 TOPICS_CACHED_MAX = 65_536
@@ -30,7 +30,7 @@ class Route(NamedTuple):
 class Routes:
     """The topic filters of the decoders, and of the feeds that the city adds."""
 
-    def __init__(self, decoders: Mapping[str, Decoder], feeds: Iterable[Feed] = ()) -> None:
+    def __init__(self, decoders: Mapping[str, Decoder], feeds: Iterable[CityFeed] = ()) -> None:
         """Raises RegistrationError for a wrong filter, an unknown decoder, or two feeds with one filter."""
         routes: dict[str, Route] = {}
         for feed in feeds:

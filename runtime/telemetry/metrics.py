@@ -14,7 +14,7 @@ from prometheus_client import (
     start_http_server,
 )
 
-from twin.wire.codec import VERSION
+from twin.wire.codec import LAYOUT_VERSION
 
 log = logging.getLogger(__name__)
 
@@ -29,7 +29,7 @@ class RoleMetrics:
             ["version", "records"],
             registry=registry,
         )
-        self.build.labels(version("livetwin"), str(VERSION)).set(1)
+        self.build.labels(version("livetwin"), str(LAYOUT_VERSION)).set(1)
 
 
 def new_registry() -> CollectorRegistry:

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, TypeAlias
 from simulators.truth.city_truth import CityTruth
 from simulators.truth.noise import stream
 from twin.instant import Instant
-from twin.model.observed_property import BUILT_IN
+from twin.model.observed_property import BUILT_IN_PROPERTIES
 from twin.model.sensor import Datastream, Sensor
 
 
@@ -81,7 +81,7 @@ _RESOLUTION_OTHER = 0.01
 
 def resolution(datastream: Datastream) -> float:
     """Return what the sensor resolves, in the canonical unit."""
-    known = BUILT_IN.get(datastream.property)
+    known = BUILT_IN_PROPERTIES.get(datastream.property)
     return _RESOLUTION.get(known.unit, _RESOLUTION_OTHER) if known is not None else _RESOLUTION_OTHER
 
 

@@ -16,7 +16,7 @@ from typing import Any
 from simulators.replay.local_time import parse_time
 from simulators.replay.recorded_data import Contents, RawMessage, ReadOptions, Sample, fault, shown
 from twin.instant import Instant
-from twin.wire.json_nesting import NestingError, check_levels
+from twin.wire.json_nesting import JsonNestingError, check_json_nesting
 
 _EXPECTED = '{"time", "topic", "payload"} or {"time", "sensor", "values"}'
 
@@ -28,9 +28,9 @@ def read(path: Path, options: ReadOptions, contents: Contents) -> None:
             if line.strip():
                 contents.check_room(path)
                 try:
-                    check_levels(line)
+                    check_json_nesting(line)
                     _add(json.loads(line.decode("utf-8-sig")), options, contents)
-                except (NestingError, ValueError) as error:  # of JSON, of UTF-8, and ours
+                except (JsonNestingError, ValueError) as error:  # of JSON, of UTF-8, and ours
                     raise fault(path, number, str(error)) from error
 
 

@@ -15,10 +15,10 @@ from storage.historian.update_buffer import UpdatesTold
 from storage.stores.log_positions import TOLD
 from twin.errors import MessageError
 from twin.instant import HOUR, INSTANT_MAX, INSTANT_MIN, Instant
-from twin.quality.plausibility import Reason
-from twin.state.window import SIZES, Aggregate, window_start
+from twin.quality.plausibility import QuarantineReason
+from twin.state.window import WINDOW_SIZES, Aggregate, window_start
 from twin.wire import messages
-from twin.wire.codec import VERSION
+from twin.wire.codec import LAYOUT_VERSION
 from twin.wire.messages import Assessment, QuarantinedMessage
 
 # What of an unreadable record is kept: all of it, so that the version that wrote it can read it still.
@@ -172,12 +172,12 @@ class LogBatch:
         identity = messages.quarantine_id(f"{self.log_id}/{place}", checksum, received_time, record.offset)
         held = record.topic == topics.UPDATES
         (self.told.unreadable if held else self.quarantined)[identity] = QuarantinedMessage(
-            version=VERSION,
+            version=LAYOUT_VERSION,
             id=identity,
             feed="",
             topic=place,
             received_time=received_time,
-            reason=Reason.DECODER_FAILED,
+            reason=QuarantineReason.DECODER_FAILED,
             detail=f"record at offset {record.offset} of log {self.log_id}: {detail}",
             payload=record.value[:PAYLOAD_KEPT_BYTES_MAX],
             payload_bytes=len(record.value),
@@ -205,7 +205,7 @@ def _keep_newest(known: dict[K, R], key: K, one: R) -> None:
 
 def _aggregate_fits(one: Aggregate) -> bool:
     return (
-        one.size in SIZES
+        one.size in WINDOW_SIZES
         and 0 <= one.datastream <= DATASTREAM_MAX
         and INSTANT_MIN <= one.start <= INSTANT_MAX
         and 0 <= one.revision <= COUNT_MAX

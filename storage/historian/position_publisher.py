@@ -18,7 +18,7 @@ from aiokafka.errors import KafkaError
 from runtime.kafka.access import Kafka, client_options
 from runtime.kafka.topics import OBSERVATIONS, QUARANTINE, STORED
 from storage.stores.log_positions import Positions
-from twin.wire.codec import VERSION
+from twin.wire.codec import LAYOUT_VERSION
 from twin.wire.stored_positions import STORED_POSITIONS, StoredPositions
 
 log = logging.getLogger(__name__)
@@ -73,5 +73,5 @@ class Announcer:
             await self._news.wait()
             self._news.clear()
             positions = tuple((*place, offset) for place, offset in sorted(self._reached.items()))
-            word = StoredPositions(VERSION, self._log_id, positions)
+            word = StoredPositions(LAYOUT_VERSION, self._log_id, positions)
             await producer.send_and_wait(STORED, STORED_POSITIONS.encode(word), partition=0)

@@ -16,7 +16,7 @@ from storage.historian.alarm_buffer import INTEGER_MAX
 from storage.historian.observation_rows import fits
 from twin.instant import INSTANT_MAX, INSTANT_MIN
 from twin.wire import messages
-from twin.wire.codec import UNREADABLE, VERSION
+from twin.wire.codec import DECODE_ERRORS, LAYOUT_VERSION
 from twin.wire.messages import Update
 
 _Time: TypeAlias = Annotated[int, msgspec.Meta(ge=INSTANT_MIN, le=INSTANT_MAX)]
@@ -35,7 +35,7 @@ class _Observation(NamedTuple):
 
 
 class _LastGood(NamedTuple):
-    """`twin.datastream_snapshot.LastGood`, bounded."""
+    """`twin.datastream_snapshot.LastGoodValue`, bounded."""
 
     value: float
     phenomenon_time: _Time
@@ -70,9 +70,9 @@ def decode_updates(data: bytes) -> tuple[Sequence[Update], int]:
     """
     try:
         batch = _decode(data)
-    except UNREADABLE:
+    except DECODE_ERRORS:
         batch = None
-    if batch is not None and batch.version == VERSION:
+    if batch is not None and batch.version == LAYOUT_VERSION:
         return batch.updates, 0
     told = messages.UPDATES.decode(data).updates
     fitting = [one for one in told if _fits(one)]

@@ -11,7 +11,7 @@ import numpy as np
 
 from twin.instant import Instant
 from twin.model.observed_property import Aggregation
-from twin.state.percentiles import Pool, percentiles
+from twin.state.percentiles import BucketValues, percentiles
 
 Aggregate: TypeAlias = Literal["mean", "min", "max", "sum", "count", "first", "last", "p50", "p95"]
 AGGREGATES: tuple[Aggregate, ...] = ("mean", "min", "max", "sum", "count", "first", "last", "p50", "p95")
@@ -135,7 +135,7 @@ def figures_of(parts: Sequence[Part], wanted: Sequence[Aggregate], kind: Aggrega
     names = [name for name in wanted if name in PERCENTILES]
     if names and kind not in {"counter", "circular_mean"}:
         pools = [
-            Pool(
+            BucketValues(
                 np.frombuffer(part.values, ">f8").astype(np.float64) if part.values else _NOTHING,
                 part.sketches,
                 part.sketch_count,

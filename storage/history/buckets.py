@@ -33,9 +33,9 @@ from storage.history.read_plan import Kept, Question, Span, spans
 from storage.queries import query
 from twin.instant import INSTANT_MIN, Duration, Instant, format_instant, from_datetime, to_datetime
 from twin.model.observed_property import Aggregation, Combination, ObservedProperty
-from twin.quality.quality_flags import UNUSABLE, takes_part
-from twin.quality.quality_rules import GOOD, QualityRules
-from twin.state.counter import RATE_MAX
+from twin.quality.quality_flags import UNUSABLE_FLAGS, is_usable
+from twin.quality.quality_rules import TIME_RULES_ONLY, QualityRules
+from twin.state.counter import COUNTER_RATE_MAX
 
 __all__ = ["AGGREGATES", "Aggregate", "Bucket", "Fill", "QueryError"]
 
@@ -77,7 +77,7 @@ async def observations(  # noqa: PLR0917 - a question has so many parts
     limit: int,
     after: ObservationCursor | None = None,
     *,
-    rules: QualityRules = GOOD,
+    rules: QualityRules = TIME_RULES_ONLY,
     known_at: Instant | None = None,
 ) -> list[HistoricObservation]:
     """Return at most `limit` (≤ `OBSERVATIONS_MAX`) observations with start ≤ phenomenon time < end.
@@ -199,7 +199,7 @@ async def _parts(  # noqa: PLR0917 - a question has so many parts
 ) -> Parts:
     """Return what the spans of a question hold."""
     found: Parts = {}
-    quality = rules.quality if rules is not None else GOOD
+    quality = rules.quality if rules is not None else TIME_RULES_ONLY
     for planned in spans(kept, asked):
         span = await checked_span(connection, kept, planned)
         take(found, await read_span(connection, span, placing, terms(kept, span, quality, known_at)))
@@ -210,7 +210,7 @@ async def _parts(  # noqa: PLR0917 - a question has so many parts
             and placing["totals"]
         ):
             readings = await _readings(connection, kept, span, known_at)
-            rate_max = RATE_MAX.get(rules.name)
+            rate_max = COUNTER_RATE_MAX.get(rules.name)
             counted = increases(readings, span, edges, wraps_at=rules.wraps_at, rate_max=rate_max)
             for (begin, id), amount in counted.items():
                 found[begin, id if placing["apart"] else 0].increase += amount
@@ -244,7 +244,7 @@ async def published_buckets(  # noqa: PLR0917 - a question has so many parts
         return []
     placing = placing_of(interval, zone, kind, wanted)
     found: Parts = {}
-    parameters: dict[str, Any] = {**placing, "entity": entity, "name": name, "unusable": UNUSABLE}
+    parameters: dict[str, Any] = {**placing, "entity": entity, "name": name, "unusable": UNUSABLE_FLAGS}
     back = 1 if at_end else 0  # microseconds
     parameters |= {"start": to_datetime(start + back), "end": to_datetime(end + back)}
     parameters["back"] = timedelta(microseconds=back)
@@ -263,9 +263,9 @@ async def _readings(
     after: ObservationCursor | None = None
     ids = [one.id for one in kept]
     while len(found) <= READINGS_MAX:
-        page = await _observations(connection, ids, span, OBSERVATIONS_MAX, after, GOOD, known_at)
+        page = await _observations(connection, ids, span, OBSERVATIONS_MAX, after, TIME_RULES_ONLY, known_at)
         found += [
-            Reading(one.datastream, one.phenomenon_time, one.value) for one in page if takes_part(one.flags)
+            Reading(one.datastream, one.phenomenon_time, one.value) for one in page if is_usable(one.flags)
         ]
         if len(page) < OBSERVATIONS_MAX:
             return found

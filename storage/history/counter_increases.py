@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from storage.history.read_plan import Span
 from twin.instant import Instant
-from twin.state.counter import increase
+from twin.state.counter import counter_increase
 
 READINGS_MAX = 500_000
 """Readings that one question may go through: about a second of work."""
@@ -35,7 +35,7 @@ def increases(
 
     `readings` are ordered by time within each datastream and begin before the span, so that the first one in
     it has something to be compared with. An increase belongs to the later of its two readings. Of the two
-    limits see `twin.state.counter.increase`.
+    limits see `twin.state.counter.counter_increase`.
 
     >>> readings = [Reading(1, 5, 90.0), Reading(1, 15, 95.0), Reading(1, 25, 4.0), Reading(1, 26, 6.0)]
     >>> increases(readings, Span("raw", 10, 30), [(10, 20), (20, 30)], wraps_at=100)
@@ -49,7 +49,7 @@ def increases(
         if before is None:
             register[datastream] = time, value
             continue
-        counted = increase(before, (time, value), wraps_at=wraps_at, rate_max=rate_max)
+        counted = counter_increase(before, (time, value), wraps_at=wraps_at, rate_max=rate_max)
         register[datastream] = time, counted.register
         if span.start <= time < span.end:
             sums[starts[bisect_right(starts, time) - 1], datastream] += counted.amount

@@ -17,9 +17,9 @@ from storage.history.counter_increases import Reading
 from storage.history.read_plan import Kept, Segment, Span, segments
 from storage.queries import query
 from twin.instant import INSTANT_MAX, INSTANT_MIN, Instant, from_datetime, to_datetime
-from twin.model.calibration import Calibration, in_force
+from twin.model.calibration import Calibration, calibration_at
 from twin.model.observed_property import Aggregation
-from twin.quality.quality_flags import UNUSABLE, QualityFlag, takes_part
+from twin.quality.quality_flags import UNUSABLE_FLAGS, QualityFlag, is_usable
 from twin.quality.quality_rules import QualityRules
 
 QUERY_SECONDS_MAX = 30
@@ -171,7 +171,7 @@ def terms(kept: Sequence[Kept], span: Span, rules: QualityRules, known_at: Insta
         "skew_after": rules.skew_after,
         "late": int(QualityFlag.LATE),
         "skew": int(QualityFlag.CLOCK_SKEW),
-        "unusable": UNUSABLE,
+        "unusable": UNUSABLE_FLAGS,
         "known_at": to_datetime(known_at) if known_at is not None else None,
     }
 
@@ -233,9 +233,9 @@ async def readings_before(
     calibrations = {one.id: one.calibrations for one in kept}
     found: list[Reading] = []
     for datastream, moment, value, flags in reversed(rows):
-        if takes_part(flags):
+        if is_usable(flags):
             time = from_datetime(moment)
-            calibration = in_force(calibrations[datastream], time)
+            calibration = calibration_at(calibrations[datastream], time)
             gain, offset = (calibration.gain, calibration.offset) if calibration else (1.0, 0.0)
             found.append(Reading(datastream, time, gain * value + offset))
     return found

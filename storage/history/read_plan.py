@@ -14,8 +14,8 @@ from zoneinfo import ZoneInfo
 
 from storage.history.bucket_interval import BucketInterval, QueryError
 from twin.instant import DAY, HOUR, INSTANT_MIN, MINUTE, Duration, Instant, format_instant, to_datetime
-from twin.model.calibration import Calibration, in_force
-from twin.state.window import sizes_for
+from twin.model.calibration import Calibration, calibration_at
+from twin.state.window import window_sizes_for
 
 Source: TypeAlias = Literal["raw", "minute", "ten_minutes", "hour", "day"]
 
@@ -75,7 +75,7 @@ def segments(kept: Sequence[Kept], start: Instant, end: Instant) -> list[Segment
         marks = {edge for calibration in one.calibrations for edge in (calibration.start, calibration.end)}
         edges = [start, *sorted(mark for mark in marks if start < mark < end), end]
         for begin, stop in pairwise(edges):
-            calibration = in_force(one.calibrations, begin)
+            calibration = calibration_at(one.calibrations, begin)
             gain, offset = (calibration.gain, calibration.offset) if calibration else (1.0, 0.0)
             found.append(Segment(one.id, begin, stop, gain, offset))
     return found
@@ -176,7 +176,7 @@ def _fitting(asked: Question, source: Source) -> bool:
 
 def _is_made(kept: Sequence[Kept], source: Source) -> bool:
     """Whether there are aggregates of this size: none are shorter than the sensor's interval."""
-    return all(SIZES[source] in sizes_for(one.interval) for one in kept)
+    return all(SIZES[source] in window_sizes_for(one.interval) for one in kept)
 
 
 def _midnight(time: Instant, zone: str | None) -> Instant:

@@ -15,7 +15,7 @@ from storage.maintenance.recompute import recompute
 from storage.queries import query
 from twin.instant import DAY, HOUR, Instant, from_datetime, to_datetime
 from twin.model.observed_property import ObservedProperty
-from twin.state.sketch import merged
+from twin.state.sketch import merge_encoded
 
 PIECE = 7 * DAY
 """What is looked through at a time for hours without an aggregate."""
@@ -108,7 +108,7 @@ async def make_days(
                 "sum": figures["sum"] if adds_up else None,
                 "first": figures["first"],
                 "last": figures["last"],
-                "sketch": merged(part.sketches, part.sketch_count).encode(),
+                "sketch": merge_encoded(part.sketches, part.sketch_count).encode(),
             },
         )
     await connection.execute(query("maintenance/downsampling/remove_hours"), asked)

@@ -16,12 +16,12 @@ from storage.history.history_reader import by_datastream
 from storage.queries import query
 from twin.instant import DAY, HOUR, INSTANT_MAX, INSTANT_MIN, Instant, from_datetime, to_datetime
 from twin.model.calibration import Maintenance
-from twin.model.datastream_policy import Terms
+from twin.model.datastream_policy import DatastreamPolicy
 from twin.model.observation import Observation
 from twin.model.observed_property import ObservedProperty
 from twin.quality.quality_check import CONTEXT_MAX
 from twin.state.datastream_state import DatastreamState
-from twin.state.window import Accumulator, Aggregate, aggregate_of
+from twin.state.window import Aggregate, WindowAccumulator, aggregate_of
 from twin.wire.messages import Assessment
 
 REACH_MAX = 2 * DAY
@@ -32,7 +32,7 @@ class Remade(NamedTuple):
     """What observations come to."""
 
     judgements: dict[Instant, int]  #: flags by phenomenon time, where they are not those that the device sent
-    windows: list[tuple[int, Instant, Accumulator]]  #: size, start, content; oldest first
+    windows: list[tuple[int, Instant, WindowAccumulator]]  #: size, start, content; oldest first
 
 
 class Counts(NamedTuple):
@@ -42,18 +42,18 @@ class Counts(NamedTuple):
     assessments: int
 
 
-def remade(observations: Iterable[Observation], terms: Terms) -> Remade:
+def remade(observations: Iterable[Observation], terms: DatastreamPolicy) -> Remade:
     """Return what observations of one datastream, ascending in time, come to.
 
     The first ones are judged without what was before them: begin early enough.
     """
     state = DatastreamState()
     judgements: dict[Instant, int] = {}
-    windows: list[tuple[int, Instant, Accumulator]] = []
+    windows: list[tuple[int, Instant, WindowAccumulator]] = []
     for one in observations:
-        for judgement in state.observe(one, terms, INSTANT_MAX - INSTANT_MIN).judgements:
+        for judgement in state.observe(one, terms, INSTANT_MAX - INSTANT_MIN).quality_results:
             judgements[judgement.phenomenon_time] = judgement.flags
-    for told in state.tell_windows(INSTANT_MAX, terms):
+    for told in state.emit_windows(INSTANT_MAX, terms):
         windows.append((told.window.size, told.window.start, told.content))
     return Remade(judgements, windows)
 
@@ -117,7 +117,7 @@ async def recompute(
 
 async def _terms(
     connection: Connection, properties: Mapping[str, ObservedProperty], datastream: int
-) -> tuple[Terms, Instant] | None:
+) -> tuple[DatastreamPolicy, Instant] | None:
     """Return the terms of a datastream, and since when its single observations are kept."""
     rows = await _rows(connection, "maintenance/recompute/find_datastream_policy", (datastream,))
     if not rows or rows[0][0] not in properties:
@@ -134,7 +134,9 @@ async def _terms(
             connection, "maintenance/recompute/list_maintenance_of_datastream", (datastream,)
         )
     ]
-    terms = Terms.of(properties[name], interval, by_datastream(known).get(datastream, ()), maintenance)
+    terms = DatastreamPolicy.of(
+        properties[name], interval, by_datastream(known).get(datastream, ()), maintenance
+    )
     return terms, from_datetime(raw_from) if raw_from is not None else INSTANT_MIN
 
 
@@ -157,7 +159,7 @@ async def _reach(connection: Connection, datastream: int, end: Instant) -> Insta
 
 
 async def _observations(
-    connection: Connection, datastream: int, span: tuple[Instant, Instant], terms: Terms
+    connection: Connection, datastream: int, span: tuple[Instant, Instant], terms: DatastreamPolicy
 ) -> list[Observation]:
     """Return the observations of a span, and before them what their judgement looks at."""
     stuck = terms.rules.stuck
@@ -182,7 +184,7 @@ async def _gone(
     connection: Connection,
     datastream: int,
     span: tuple[Instant, Instant],
-    windows: Iterable[tuple[int, Instant, Accumulator]],
+    windows: Iterable[tuple[int, Instant, WindowAccumulator]],
 ) -> set[Instant]:
     """Return the hours of a span whose aggregate holds more observations than are there now."""
     if span[0] >= span[1]:

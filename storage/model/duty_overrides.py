@@ -15,7 +15,7 @@ from storage.model.model_rows import Action
 from storage.queries import query
 from twin.errors import ServiceError, TwinError
 from twin.instant import DAY, Duration, Instant, format_instant, from_datetime, to_datetime
-from twin.model.duty import Override
+from twin.model.duty import DutyOverride
 
 OVERRIDE_KEPT: Duration = 400 * DAY
 """A model holds an override for so long after its end: for who asks who was on call."""
@@ -31,14 +31,14 @@ class TooManyOverridesError(TwinError):
 class MadeOverride(NamedTuple):
     """An override, and who made and withdrew it."""
 
-    override: Override
+    override: DutyOverride
     made_by: str  #: name of an API key
     made: Instant
     withdrawn_by: str | None
     withdrawn: Instant | None  #: None while it counts
 
 
-async def make_override(connection: Connection, city: str, override: Override, by: str) -> MadeOverride:
+async def make_override(connection: Connection, city: str, override: DutyOverride, by: str) -> MadeOverride:
     """Write an override down, with an id of its own, and return it.
 
     Raises TooManyOverridesError when `OVERRIDES_MAX` are not over yet.
@@ -93,7 +93,7 @@ async def overrides(connection: Connection, over_since: Duration = OVERRIDE_KEPT
 
 def _made(row: tuple[Any, ...]) -> MadeOverride:
     id, team, contact, start, end, note, made_by, made_at, withdrawn_by, withdrawn_at = row
-    override = Override(
+    override = DutyOverride(
         id=id, team=team, contact=contact, start=from_datetime(start), end=from_datetime(end), note=note
     )
     return MadeOverride(override, made_by, from_datetime(made_at), withdrawn_by, _instant(withdrawn_at))

@@ -16,12 +16,12 @@ import msgspec
 
 from twin.instant import INSTANT_MAX, Instant, format_instant, from_datetime, to_datetime
 from twin.model.calibration import Calibration, Maintenance
-from twin.model.city_model import CityPlan, Feed
-from twin.model.duty import NO_DUTY, DutyPlan, Override, encode_duty
+from twin.model.city_model import CityFeed, CityPlan
+from twin.model.duty import NO_DUTY_PLAN, DutyOverride, DutyPlan, encode_duty_plan
 from twin.model.entity import Entity, Relation
 from twin.model.observed_property import ObservedProperty, Retention
 from twin.model.sensor import Datastream, Sensor
-from twin.quality.quality_rules import GOOD, QualityRules
+from twin.quality.quality_rules import TIME_RULES_ONLY, QualityRules
 
 Row: TypeAlias = dict[str, Any]
 Action: TypeAlias = Literal["create", "update", "retire", "revive"]
@@ -123,15 +123,15 @@ def planned_rows(plan: CityPlan) -> dict[str, list[Row]]:
 def _duty_rows(plan: CityPlan) -> list[Row]:
     """Return the row of the duty plan, if there is one; overrides are rows of their own, elsewhere."""
     duty = msgspec.structs.replace(plan.duty, overrides=())
-    if duty == NO_DUTY:
+    if duty == NO_DUTY_PLAN:
         return []
-    return [{"city": plan.city.id, "plan": msgspec.json.decode(encode_duty(duty))}]
+    return [{"city": plan.city.id, "plan": msgspec.json.decode(encode_duty_plan(duty))}]
 
 
 def _property_row(one: ObservedProperty) -> Row:
     """Return the row of a property; usual rules and retention are none, so that they follow the program."""
     row = _plain(asdict(one))
-    if one.quality == GOOD:
+    if one.quality == TIME_RULES_ONLY:
         row["quality"] = None
     if one.retention == Retention():
         row["retention"] = None
@@ -195,14 +195,14 @@ def property_of(row: Row) -> ObservedProperty:
     """Return the observed property that a row holds."""
     known = _without(row, "active")
     quality, retention = known["quality"], known["retention"]
-    known["quality"] = GOOD if quality is None else msgspec.convert(quality, QualityRules)
+    known["quality"] = TIME_RULES_ONLY if quality is None else msgspec.convert(quality, QualityRules)
     known["retention"] = Retention() if retention is None else msgspec.convert(retention, Retention)
     return ObservedProperty(**known)
 
 
-def feed_of(row: Row) -> Feed:
+def feed_of(row: Row) -> CityFeed:
     """Return the feed that a row holds."""
-    return Feed(**_without(row, "active"))
+    return CityFeed(**_without(row, "active"))
 
 
 def sensor_of(row: Row) -> Sensor:
@@ -225,7 +225,7 @@ def maintenance_of(row: Row) -> Maintenance:
     return Maintenance(**_with_instants(row))
 
 
-def duty_of(row: Row, overrides: tuple[Override, ...]) -> DutyPlan:
+def duty_of(row: Row, overrides: tuple[DutyOverride, ...]) -> DutyPlan:
     """Return the duty plan that a row holds, with overrides, which count in their order."""
     plan = msgspec.convert(row["plan"], DutyPlan)
     return msgspec.structs.replace(plan, overrides=overrides)

@@ -11,12 +11,12 @@ import msgspec
 
 from twin.alarms.rules.rule import Rule
 from twin.model.calibration import Calibration, Maintenance
-from twin.model.city_model import City, CityModel, Feed, index_by_id
+from twin.model.city_model import City, CityFeed, CityModel, index_by_id
 from twin.model.duty import DutyPlan
 from twin.model.entity import Entity
 from twin.model.observed_property import ObservedProperty
 from twin.model.sensor import Datastream, Sensor
-from twin.wire.codec import UNREADABLE
+from twin.wire.codec import DECODE_ERRORS
 
 LAYOUT = 4
 
@@ -30,7 +30,7 @@ class _Copy:
     sensors: tuple[Sensor, ...]
     datastreams: tuple[Datastream, ...]
     properties: tuple[ObservedProperty, ...]
-    feeds: tuple[Feed, ...]
+    feeds: tuple[CityFeed, ...]
     calibrations: tuple[Calibration, ...]
     maintenance: tuple[Maintenance, ...]
     rules: tuple[Rule, ...]
@@ -67,7 +67,7 @@ def read_copy(path: Path) -> CityModel | None:
     """Return the model of a copy; None when there is none or another version of the program wrote it."""
     try:
         copy = msgspec.json.decode(path.read_bytes(), type=_Copy)
-    except (FileNotFoundError, *UNREADABLE):
+    except (FileNotFoundError, *DECODE_ERRORS):
         return None
     if copy.layout != LAYOUT:
         return None

@@ -29,8 +29,8 @@ from storage.queries import query
 from storage.recompute_request import request_recompute
 from twin.errors import ServiceError, TwinError
 from twin.model.city_model import City, CityModel, CityPlan, index_by_id
-from twin.model.duty import NO_DUTY, DutyPlan
-from twin.model.observed_property import BUILT_IN
+from twin.model.duty import NO_DUTY_PLAN, DutyPlan
+from twin.model.observed_property import BUILT_IN_PROPERTIES
 
 log = logging.getLogger(__name__)
 
@@ -125,7 +125,7 @@ async def load(connection: Connection, city: str) -> CityModel:
         entities={one.id: one for one in entities},
         sensors={one.id: one for one in sensors},
         datastreams=index_by_id(map(model_rows.datastream_of, active["datastream"])),
-        properties={**BUILT_IN, **{one.name: one for one in properties}},
+        properties={**BUILT_IN_PROPERTIES, **{one.name: one for one in properties}},
         feeds=tuple(map(model_rows.feed_of, active["feed"])),
         calibrations=tuple(map(model_rows.calibration_of, calibrations)),
         maintenance=tuple(map(model_rows.maintenance_of, maintenance)),
@@ -136,7 +136,7 @@ async def load(connection: Connection, city: str) -> CityModel:
 
 async def _duty(connection: Connection, rows: list[Row]) -> DutyPlan:
     if not rows:
-        return NO_DUTY
+        return NO_DUTY_PLAN
     made = await overrides(connection)
     return model_rows.duty_of(rows[0], tuple(one.override for one in made))
 

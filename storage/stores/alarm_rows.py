@@ -12,7 +12,7 @@ from twin.alarms.messages import AlarmEvent, IncidentEvent, Member, OperandValue
 from twin.alarms.severity import Severity
 from twin.instant import from_datetime, to_datetime
 from twin.model.duty import NotificationEvent
-from twin.wire.codec import VERSION
+from twin.wire.codec import LAYOUT_VERSION
 
 # Where a column is not named as its field.
 _COLUMNS = {"alarm": "alarm_id", "entity": "entity_id", "incident": "incident_id"}
@@ -65,7 +65,7 @@ def incident_of(row: Sequence[Any]) -> IncidentEvent:
 
 def notification_of(row: Sequence[Any]) -> NotificationEvent:
     """Return the event that a row holds."""
-    return NotificationEvent(version=VERSION, **_values(_NOTIFICATION, row))
+    return NotificationEvent(version=LAYOUT_VERSION, **_values(_NOTIFICATION, row))
 
 
 def _is_time(field: str) -> bool:

@@ -11,7 +11,7 @@ from typing import Any
 from storage.database import Connection
 from storage.queries import query
 from storage.stores.log_positions import positions
-from twin.datastream_snapshot import LastGood
+from twin.datastream_snapshot import LastGoodValue
 from twin.instant import from_datetime
 from twin.model.observation import Observation
 from twin.wire.messages import Update, UpdateKind
@@ -93,7 +93,7 @@ def _update(states: Mapping[int, Observation], row: tuple[Any, ...]) -> Update:
         ids,
         newest,
         UpdateKind(kind),
-        LastGood(good_value, from_datetime(good_time)) if good_time is not None else None,
+        LastGoodValue(good_value, from_datetime(good_time)) if good_time is not None else None,
         tuple(deviating),
         count,
     )

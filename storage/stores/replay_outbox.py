@@ -9,8 +9,8 @@ from storage.database import Connection
 from storage.history.bucket_interval import QueryError
 from storage.queries import query
 from twin.instant import MINUTE, Duration, from_datetime
-from twin.quality.plausibility import Reason
-from twin.wire.codec import VERSION
+from twin.quality.plausibility import QuarantineReason
+from twin.wire.codec import LAYOUT_VERSION
 from twin.wire.messages import QuarantinedMessage
 
 # Of one question; the rest is asked for with another one.
@@ -23,7 +23,7 @@ SENT_MAX = 200
 ANSWER_PATIENCE: Duration = 15 * MINUTE
 
 # What a new sensor, or one that observes more, can put right.
-_UNASSIGNED = (Reason.UNKNOWN_SENSOR, Reason.NO_OBSERVATION)
+_UNASSIGNED = (QuarantineReason.UNKNOWN_SENSOR, QuarantineReason.NO_OBSERVATION)
 
 
 async def request_replay(
@@ -87,4 +87,4 @@ async def mark_sent(connection: Connection, ids: Collection[str]) -> None:
 
 
 def _message(id: str, feed: str, topic: str, received_time: datetime, *others: object) -> QuarantinedMessage:
-    return QuarantinedMessage(VERSION, id, feed, topic, from_datetime(received_time), *others)  # type: ignore[arg-type]
+    return QuarantinedMessage(LAYOUT_VERSION, id, feed, topic, from_datetime(received_time), *others)  # type: ignore[arg-type]

@@ -15,7 +15,7 @@ from storage.database import NOT_MIGRATED, Connection
 from storage.queries import query
 from twin.errors import ServiceError, TwinError
 from twin.instant import Instant, from_datetime
-from twin.model.role import GRANTABLE, Role
+from twin.model.role import GRANTABLE_ROLES, Role
 
 # Says what it is where it turns up in a log or a repository by mistake.
 PREFIX = "livetwin_"
@@ -48,8 +48,8 @@ async def create_token(connection: Connection, name: str, role: Role) -> str:
     """
     if not name.isprintable() or not name.strip() or len(name) > NAME_LENGTH_MAX:
         raise TokenError(f"the name {name[:NAME_LENGTH_MAX]!r}: expected 1 to {NAME_LENGTH_MAX} characters")
-    if role not in GRANTABLE:
-        raise TokenError(f"the role {role!r} cannot be given; expected one of {', '.join(GRANTABLE)}")
+    if role not in GRANTABLE_ROLES:
+        raise TokenError(f"the role {role!r} cannot be given; expected one of {', '.join(GRANTABLE_ROLES)}")
     token = PREFIX + secrets.token_urlsafe(TOKEN_BYTES)
     async with _transaction(connection):
         cursor = await connection.execute(

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from storage.database import Connection
 from storage.queries import query
 from twin.instant import Instant, from_datetime
-from twin.quality.plausibility import Reason
+from twin.quality.plausibility import QuarantineReason
 
 # Whoever has more unknown devices than this assigns some first.
 DEVICES_MAX = 500
@@ -40,7 +40,7 @@ async def unassigned_devices(connection: Connection, limit: int = DEVICES_MAX) -
     cursor = await connection.execute(
         query("stores/quarantine/list_unassigned_devices"),
         {
-            "reason": Reason.UNKNOWN_SENSOR,
+            "reason": QuarantineReason.UNKNOWN_SENSOR,
             "limit": max(0, min(limit, DEVICES_MAX)),
             "payloads": PAYLOADS_MAX,
         },

@@ -25,7 +25,7 @@ from twin.model.sensor import Datastream
 from twin.state.derived_state import DerivedState, DerivedValue
 from twin.state.entity_state import EntityState
 from twin.state.window import Aggregate
-from twin.wire.codec import VERSION
+from twin.wire.codec import LAYOUT_VERSION
 from twin.wire.messages import Update, partition_of
 from twin.wire.probe import Probe
 
@@ -64,7 +64,7 @@ class AlarmFeed:
 
     def closed(self, entity: str, property: str, aggregate: Aggregate, derived: DerivedState) -> None:
         """Tell a closed window."""
-        trail = derived.trails.get(property, {}).get(aggregate.size)
+        trail = derived.window_histories.get(property, {}).get(aggregate.size)
         if trail is None:
             return
         for series in self.bindings.windows_of(entity, property, aggregate.size):
@@ -144,10 +144,10 @@ class AlarmFeed:
             for batch in content[number].batches(now)
         ]
         if clock:
-            tick = AlarmInputBatch(VERSION, now, True)
+            tick = AlarmInputBatch(LAYOUT_VERSION, now, True)
             outputs.append(Output(topics.ALARM_INPUTS, partition, ALARM_INPUTS.encode(tick)))
         if probes:
-            passed_on = AlarmInputBatch(VERSION, now, False, probes=probes)
+            passed_on = AlarmInputBatch(LAYOUT_VERSION, now, False, probes=probes)
             outputs.append(Output(topics.ALARM_INPUTS, partition, ALARM_INPUTS.encode(passed_on)))
         return outputs
 
@@ -161,7 +161,13 @@ class _Content:
     carried: list[Carried] = field(default_factory=list)
 
     def batches(self, now: Instant) -> list[AlarmInputBatch]:
-        found = [AlarmInputBatch(VERSION, now, False, points=tuple(part)) for part in chunks(self.points)]
-        found += [AlarmInputBatch(VERSION, now, False, heard=tuple(part)) for part in chunks(self.heard)]
-        found += [AlarmInputBatch(VERSION, now, False, carried=tuple(part)) for part in chunks(self.carried)]
+        found = [
+            AlarmInputBatch(LAYOUT_VERSION, now, False, points=tuple(part)) for part in chunks(self.points)
+        ]
+        found += [
+            AlarmInputBatch(LAYOUT_VERSION, now, False, heard=tuple(part)) for part in chunks(self.heard)
+        ]
+        found += [
+            AlarmInputBatch(LAYOUT_VERSION, now, False, carried=tuple(part)) for part in chunks(self.carried)
+        ]
         return found

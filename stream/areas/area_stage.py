@@ -27,14 +27,14 @@ from stream.engine.stage import (
     update_outputs,
     window_revision,
 )
-from twin.datastream_snapshot import LastGood
+from twin.datastream_snapshot import LastGoodValue
 from twin.instant import Instant
 from twin.model.city_model import CityModel
-from twin.quality.neighbour_verdict import Verdict
-from twin.quality.quality_flags import QualityFlag, takes_part
-from twin.state.area_state import PREFIX, AreaState, RolledUp
-from twin.state.freshness import interval_of
-from twin.wire.codec import VERSION
+from twin.quality.neighbour_verdict import NeighbourVerdict
+from twin.quality.quality_flags import QualityFlag, is_usable
+from twin.state.area_state import AREA_PREFIX, AreaState, AreaValue
+from twin.state.freshness import interval_for_live_duration
+from twin.wire.codec import LAYOUT_VERSION
 from twin.wire.messages import (
     AREA_INPUTS,
     AreaInput,
@@ -104,17 +104,17 @@ class AreaStage:
         for one in batch.inputs:
             if one.area not in model.entities or self._buckets.has_applied(one.area, offset):
                 continue
-            if self._buckets.content(one.area).take(one):
+            if self._buckets.content(one.area).on_input(one):
                 changed[one.area].add(one.name)
         updates: list[Update] = []
         inputs: list[AreaInput] = []
-        verdicts: list[Verdict] = []
+        verdicts: list[NeighbourVerdict] = []
         for area in sorted(changed):
             state = self._buckets.content(area)
             before = state.revision = max(state.revision, revision_base(model))
-            news = state.tell(area, changed[area], model, window_revision(now, model))
+            news = state.evaluate(area, changed[area], model, window_revision(now, model))
             verdicts += news.verdicts
-            inputs += news.passed_on
+            inputs += news.forwarded
             parent = model.entities[area].parent
             for number, rolled in enumerate(news.values, start=before + 1):
                 updates.append(_update(area, number, rolled, now, model))
@@ -183,15 +183,19 @@ def area_outputs(inputs: list[AreaInput], now: Instant, partitions: int) -> list
     for one in sorted(inputs, key=_AREA_AND_NAME):
         by_partition[partition_of(one.area, partitions)].append(one)
     return [
-        Output(topics.AREA_INPUTS, partition, AREA_INPUTS.encode(AreaInputBatch(VERSION, now, tuple(part))))
+        Output(
+            topics.AREA_INPUTS,
+            partition,
+            AREA_INPUTS.encode(AreaInputBatch(LAYOUT_VERSION, now, tuple(part))),
+        )
         for partition, found in sorted(by_partition.items())
         for part in chunks(found)
     ]
 
 
-def verdict_outputs(verdicts: list[Verdict], now: Instant, partitions: int) -> list[Output]:
+def verdict_outputs(verdicts: list[NeighbourVerdict], now: Instant, partitions: int) -> list[Output]:
     """Return observation records that tell these verdicts to their entities, in order."""
-    by_partition: defaultdict[int, list[Verdict]] = defaultdict(list)
+    by_partition: defaultdict[int, list[NeighbourVerdict]] = defaultdict(list)
     for one in verdicts:
         by_partition[partition_of(one.entity, partitions)].append(one)
     return [
@@ -201,10 +205,10 @@ def verdict_outputs(verdicts: list[Verdict], now: Instant, partitions: int) -> l
     ]
 
 
-def _update(area: str, revision: int, rolled: RolledUp, now: Instant, model: CityModel) -> Update:
+def _update(area: str, revision: int, rolled: AreaValue, now: Instant, model: CityModel) -> Update:
     return Update(
         area,
-        PREFIX + rolled.name,
+        AREA_PREFIX + rolled.name,
         revision,
         rolled.value,
         rolled.phenomenon_time,
@@ -215,29 +219,29 @@ def _update(area: str, revision: int, rolled: RolledUp, now: Instant, model: Cit
         UpdateKind.INDICATOR,
         last_good=_last_good(rolled),
         deviating=tuple(
-            one.id for entity in rolled.left_out for one in model.datastreams_of(entity, rolled.name)
+            one.id for entity in rolled.outvoted for one in model.datastreams_of(entity, rolled.name)
         ),
         count=rolled.weight,
-        interval=interval_of(rolled.valid_until - rolled.phenomenon_time),
+        interval=interval_for_live_duration(rolled.valid_until - rolled.phenomenon_time),
     )
 
 
-def _last_good(rolled: RolledUp) -> LastGood | None:
+def _last_good(rolled: AreaValue) -> LastGoodValue | None:
     """Return what stands beside a value whose inputs failed: itself, as far as it is known to have been good.
 
     Where the area above had to judge, the value may be one that the verdict came too late for.
     """
-    if takes_part(rolled.flags) or rolled.flags & int(QualityFlag.DISAGREES):
+    if is_usable(rolled.flags) or rolled.flags & int(QualityFlag.DISAGREES):
         return None
-    return LastGood(rolled.value, rolled.phenomenon_time)
+    return LastGoodValue(rolled.value, rolled.phenomenon_time)
 
 
-def _input(parent: str, area: str, rolled: RolledUp, revision: int) -> AreaInput:
+def _input(parent: str, area: str, rolled: AreaValue, revision: int) -> AreaInput:
     return AreaInput(
         parent,
         area,
         rolled.name,
-        rolled.value if takes_part(rolled.flags) else None,
+        rolled.value if is_usable(rolled.flags) else None,
         rolled.phenomenon_time,
         rolled.flags,
         rolled.weight,

@@ -16,7 +16,7 @@ import msgspec
 
 from twin.errors import MessageError
 from twin.instant import INSTANT_MIN, Instant
-from twin.wire.codec import UNREADABLE, VERSION
+from twin.wire.codec import DECODE_ERRORS, LAYOUT_VERSION
 
 NOWHERE = -1
 """The offset before the first record."""
@@ -125,14 +125,14 @@ class Buckets(Generic[S]):
             found = _decode_position(position)
             if found.log != log:
                 return None
-            if found.version != VERSION or len(found.buckets) != count:
+            if found.version != LAYOUT_VERSION or len(found.buckets) != count:
                 raise MessageError(
                     f"the checkpoint has version {found.version} and {len(found.buckets)} buckets, this "
-                    f"worker {VERSION} and {count}; use a new group, or the settings it was made with"
+                    f"worker {LAYOUT_VERSION} and {count}; use a new group, or the settings it was made with"
                 )
             buckets = cls(kind, log, count, found.offset, found.time)
             complete = all(buckets._restore(number, found, bucket(number)) for number in range(count))
-        except UNREADABLE as error:
+        except DECODE_ERRORS as error:
             raise MessageError(f"the checkpoint cannot be read: {error}") from error
         return buckets if complete else None
 
@@ -203,11 +203,11 @@ class Buckets(Generic[S]):
         for number, bucket in enumerate(self._buckets):
             if bucket.dirty:
                 yield Entry(number, self._encoded(number, bucket))
-        yield Entry(None, _encode(Position(VERSION, self._log, offset, time, tuple(self._written))))
+        yield Entry(None, _encode(Position(LAYOUT_VERSION, self._log, offset, time, tuple(self._written))))
 
     def _encoded(self, number: int, bucket: Bucket[S]) -> bytes:
         bucket.dirty = False
         self._written[number] = self.offset
         encode = self._kind.encode
         contents = tuple(msgspec.Raw(encode(name, content)) for name, content in bucket.contents.items())
-        return _encode(BucketSnapshot(VERSION, self._log, self.offset, self.time, contents))
+        return _encode(BucketSnapshot(LAYOUT_VERSION, self._log, self.offset, self.time, contents))

@@ -14,11 +14,11 @@ from twin.alarms.messages import AlarmEvent, IncidentEvent
 from twin.alarms.rules.operand import Series
 from twin.instant import DAY, SECOND, Instant
 from twin.model.city_model import CityModel
-from twin.model.observation import Observation, Outcome
-from twin.privacy.cohort import Past
+from twin.model.observation import Observation, ObservationOutcome
+from twin.privacy.cohort import PastCohort
 from twin.state.window import Aggregate
-from twin.wire.codec import VERSION
-from twin.wire.messages import UPDATES, Repair, Update, UpdateBatch
+from twin.wire.codec import LAYOUT_VERSION
+from twin.wire.messages import UPDATES, Update, UpdateBatch, WindowRepair
 
 
 class Output(NamedTuple):
@@ -33,7 +33,7 @@ class Applied(NamedTuple):
     """What one record did."""
 
     outputs: list[Output]
-    outcomes: Counter[Outcome]
+    outcomes: Counter[ObservationOutcome]
     unknown: int  #: observations of datastreams that the model does not have
 
 
@@ -70,7 +70,7 @@ class Knowledge(NamedTuple):
     observations: list[Observation]
     truncated: frozenset[int]  #: datastreams that have older observations than these
     aggregates: list[Aggregate]  #: the windows of ten minutes and of an hour that indicators look back to
-    repairs: list[Repair]  #: hours with closed windows of which no aggregate is stored
+    repairs: list[WindowRepair]  #: hours with closed windows of which no aggregate is stored
     revisions: dict[str, int]  #: entity → the last revision that was stored
     area_revisions: dict[str, int]  #: the same, of rolled-up values
     #: (entity, property) → value, phenomenon time and flags as they were last stored
@@ -79,7 +79,7 @@ class Knowledge(NamedTuple):
     states: dict[int, tuple[float, Instant, int]]
     derived: list[Update]  #: derived values of entities as they were last stored
     #: (entity, property) → the connections of the published sum that was last stored, and its window
-    cohorts: dict[tuple[str, str], Past]
+    cohorts: dict[tuple[str, str], PastCohort]
     alarms: Sequence[AlarmEvent] = ()  #: each alarm as it was last stored
     incidents: Sequence[
         IncidentEvent
@@ -164,7 +164,7 @@ RECORD_ITEMS_MAX = 1_000
 def update_outputs(updates: Sequence[Update], partition: int) -> list[Output]:
     """Return the records that tell these updates, in order."""
     return [
-        Output(topics.UPDATES, partition, UPDATES.encode(UpdateBatch(VERSION, tuple(part))))
+        Output(topics.UPDATES, partition, UPDATES.encode(UpdateBatch(LAYOUT_VERSION, tuple(part))))
         for part in chunks(updates)
     ]
 

@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 import msgspec
 
 from stream.engine.stage import revision_base
-from twin.datastream_snapshot import Snapshot
+from twin.datastream_snapshot import DatastreamSnapshot
 from twin.instant import Instant
 from twin.model.city_model import CityModel
 from twin.model.sensor import Datastream
-from twin.quality.neighbour_verdict import Verdict
+from twin.quality.neighbour_verdict import NeighbourVerdict
 from twin.state.datastream_state import DatastreamState
 from twin.state.derived_state import DerivedState
 from twin.state.entity_state import EntityState
@@ -41,7 +41,7 @@ def work_by(content: EntityContent, model: CityModel) -> None:
 def same_terms(datastream: Datastream, before: CityModel | None, model: CityModel) -> bool:
     """Whether a datastream is judged by a model as it was by the one before."""
     known = before.datastreams.get(datastream.id) if before is not None else None
-    return known is not None and before is not None and before.terms(known) == model.terms(datastream)
+    return known is not None and before is not None and before.policy_of(known) == model.policy_of(datastream)
 
 
 class EntitySnapshot(msgspec.Struct, array_like=True, frozen=True):
@@ -49,12 +49,12 @@ class EntitySnapshot(msgspec.Struct, array_like=True, frozen=True):
 
     entity: str
     revision: int
-    datastreams: dict[int, Snapshot]
+    datastreams: dict[int, DatastreamSnapshot]
     derived: DerivedState
     observed: tuple[int, ...]
     changed: tuple[str, ...]
     model: int
-    verdicts: dict[str, dict[str, Verdict]] = {}
+    verdicts: dict[str, dict[str, NeighbourVerdict]] = {}
     rolled_up: dict[str, Instant] = {}
 
 

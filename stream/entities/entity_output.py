@@ -9,13 +9,21 @@ from stream.areas.area_stage import area_outputs
 from stream.engine.stage import RECORD_ITEMS_MAX, Output, update_outputs
 from twin.instant import Instant
 from twin.model.city_model import CityModel
-from twin.quality.quality_flags import QualityFlag, takes_part
+from twin.quality.quality_flags import QualityFlag, is_usable
 from twin.state.area_state import area_of, roll_up_of
-from twin.state.derived_state import DerivedValue, interval_of
-from twin.state.freshness import live_for
+from twin.state.derived_state import DerivedValue, derived_interval
+from twin.state.freshness import live_duration
 from twin.state.window import Aggregate
-from twin.wire.codec import VERSION
-from twin.wire.messages import AGGREGATES, AggregateBatch, AreaInput, Assessment, Repair, Update, UpdateKind
+from twin.wire.codec import LAYOUT_VERSION
+from twin.wire.messages import (
+    AGGREGATES,
+    AggregateBatch,
+    AreaInput,
+    Assessment,
+    Update,
+    UpdateKind,
+    WindowRepair,
+)
 
 DISAGREES = int(QualityFlag.DISAGREES)
 
@@ -28,7 +36,7 @@ class Told:
     updates: list[Update] = field(default_factory=list)
     aggregates: list[Aggregate] = field(default_factory=list)
     assessments: list[Assessment] = field(default_factory=list)
-    repairs: list[Repair] = field(default_factory=list)
+    repairs: list[WindowRepair] = field(default_factory=list)
     inputs: list[AreaInput] = field(default_factory=list)
 
     def derived(self, entity: str, revision: int, value: DerivedValue, now: Instant) -> None:
@@ -66,11 +74,11 @@ class Told:
                 area,
                 entity,
                 value.name,
-                value.value if takes_part(own) else None,
+                value.value if is_usable(own) else None,
                 value.phenomenon_time,
                 value.flags,
                 value.weight,
-                value.phenomenon_time + live_for(value.interval),
+                value.phenomenon_time + live_duration(value.interval),
                 revision,
             )
         )
@@ -84,7 +92,7 @@ class Told:
         for start in range(0, longest, RECORD_ITEMS_MAX):
             part = slice(start, start + RECORD_ITEMS_MAX)
             batch = AggregateBatch(
-                VERSION,
+                LAYOUT_VERSION,
                 now,
                 offset,
                 tuple(self.aggregates[part]),
@@ -104,5 +112,5 @@ def known_derived(update: Update) -> DerivedValue:
         update.flags,
         (),
         update.count,
-        update.interval or interval_of(update.property),
+        update.interval or derived_interval(update.property),
     )

@@ -9,37 +9,37 @@ from twin.indicators.registry import REGISTRY
 from twin.instant import Duration, Instant
 from twin.model.city_model import CityModel
 from twin.model.observation import Observation
-from twin.privacy.cohort import Cohort, Past
-from twin.privacy.household_sum import WINDOW, HouseholdSum
-from twin.state.area_state import PREFIX
+from twin.privacy.cohort import Cohort, PastCohort
+from twin.privacy.household_sum import HOUSEHOLD_WINDOW, HouseholdSum
+from twin.state.area_state import AREA_PREFIX
 from twin.state.combination import PropertyState
 from twin.state.datastream_state import DatastreamState
-from twin.state.derived_state import remembered, wanted_of
-from twin.state.entity_state import Change
-from twin.wire.messages import Repair, Update, UpdateKind
+from twin.state.derived_state import indicator_value_from_storage, required_inputs
+from twin.state.entity_state import PropertyChange
+from twin.wire.messages import Update, UpdateKind, WindowRepair
 
 
 def knowledge_of(stored: StoredKnowledge) -> Knowledge:
     """Return what is stored as the stages start from it."""
     areas: dict[str, int] = {}
     told: dict[tuple[str, str], tuple[float, Instant, int]] = {}
-    cohorts: dict[tuple[str, str], Past] = {}
+    cohorts: dict[tuple[str, str], PastCohort] = {}
     derived: list[Update] = []
     for update in stored.state.updates:
         place = update.entity, update.property
-        if update.property.startswith(PREFIX):
+        if update.property.startswith(AREA_PREFIX):
             areas[update.entity] = max(update.revision, areas.get(update.entity, 0))
         elif update.kind is UpdateKind.INDICATOR:
             derived.append(update)
             if update.datastreams:
-                cohorts[place] = Past(update.datastreams, update.phenomenon_time - WINDOW)
+                cohorts[place] = PastCohort(update.datastreams, update.phenomenon_time - HOUSEHOLD_WINDOW)
         else:
             told[place] = update.value, update.phenomenon_time, update.flags
     return Knowledge(
         stored.observations,
         stored.truncated,
         stored.aggregates,
-        [Repair(datastream, hour) for datastream, hour in stored.hours],
+        [WindowRepair(datastream, hour) for datastream, hour in stored.hours],
         stored.state.revisions,
         areas,
         told,
@@ -63,17 +63,19 @@ def seeded_contents(knowledge: Knowledge, model: CityModel, future_max: Duration
             continue
         content = contents.setdefault(datastream.entity, EntityContent(model=model.version))
         content.state.datastreams.setdefault(datastream.id, DatastreamState()).observe(
-            observation, model.terms(datastream), future_max
+            observation, model.policy_of(datastream), future_max
         )
     for entity, content in contents.items():
         content.state.revision = max(knowledge.revisions.get(entity, 0), revision_base(model))
         for id, state in content.state.datastreams.items():
-            state.settle(model.terms(model.datastreams[id]), complete=id not in knowledge.truncated)
+            state.mark_emitted(model.policy_of(model.datastreams[id]), complete=id not in knowledge.truncated)
     _remember_windows(contents, knowledge, model)
     for update in knowledge.derived:
         if update.entity in contents and update.property in REGISTRY:
-            last = remembered(update.property, update.value, update.phenomenon_time, update.flags)
-            contents[update.entity].derived.told[update.property] = last
+            last = indicator_value_from_storage(
+                update.property, update.value, update.phenomenon_time, update.flags
+            )
+            contents[update.entity].derived.emitted[update.property] = last
     for (entity, property), past in knowledge.cohorts.items():
         if entity in contents:
             contents[entity].derived.households[property] = _household(past)
@@ -82,7 +84,7 @@ def seeded_contents(knowledge: Knowledge, model: CityModel, future_max: Duration
 
 def _remember_windows(contents: dict[str, EntityContent], knowledge: Knowledge, model: CityModel) -> None:
     wanted = {
-        entity: wanted_of(
+        entity: required_inputs(
             {one.property for one in model.datastreams_of(entity)}, model.entities[entity].attributes
         )
         for entity in contents
@@ -90,15 +92,15 @@ def _remember_windows(contents: dict[str, EntityContent], knowledge: Knowledge, 
     }
     for aggregate in knowledge.aggregates:
         datastream = model.datastreams.get(aggregate.datastream)
-        if datastream is None or datastream.entity not in wanted or model.terms(datastream).personal:
+        if datastream is None or datastream.entity not in wanted or model.policy_of(datastream).personal:
             continue
         content = contents[datastream.entity]
-        content.derived.closed(datastream.property, aggregate, wanted[datastream.entity])
+        content.derived.on_window(datastream.property, aggregate, wanted[datastream.entity])
 
 
-def _household(past: Past) -> HouseholdSum:
+def _household(past: PastCohort) -> HouseholdSum:
     """Return what must be remembered of the last published sum: over whom, and when."""
-    return HouseholdSum(Cohort.remembered(past))
+    return HouseholdSum(Cohort.from_last_publication(past))
 
 
 def untold(entity: str, content: EntityContent, knowledge: Knowledge, model: CityModel) -> list[Update]:
@@ -111,14 +113,14 @@ def untold(entity: str, content: EntityContent, knowledge: Knowledge, model: Cit
     told: set[str] = set()
     for id, one in sorted(content.state.datastreams.items()):
         property = model.datastreams[id].property
-        personal = model.terms(model.datastreams[id]).personal
+        personal = model.policy_of(model.datastreams[id]).personal
         state = None if personal else content.state.property_state(property, model)
         known = state is None or property in told or _is_told(state, knowledge.told.get((entity, property)))
         if known and knowledge.states.get(id) == _state(one.newest):
             continue
         told.add(property)
         content.state.revision += 1
-        updates.append(Update.of(Change(entity, property, content.state.revision, state, one.newest)))
+        updates.append(Update.of(PropertyChange(entity, property, content.state.revision, state, one.newest)))
     return updates
 
 

@@ -17,14 +17,14 @@ from stream.entities.entity_seeding import untold
 from stream.entities.roll_ups import RollUps
 from twin.instant import HOUR, INSTANT_MIN, Duration, Instant
 from twin.model.city_model import CityModel
-from twin.model.observation import Observation, Outcome
+from twin.model.observation import Observation, ObservationOutcome
 from twin.model.sensor import Datastream
-from twin.quality.neighbour_verdict import Verdict
+from twin.quality.neighbour_verdict import NeighbourVerdict
 from twin.state.datastream_state import DatastreamState
-from twin.state.derived_state import Wanted, wanted_of
-from twin.state.entity_state import Effect
+from twin.state.derived_state import RequiredInputs, required_inputs
+from twin.state.entity_state import EntityEffect
 from twin.state.window import aggregate_of, window_start
-from twin.wire.messages import Assessment, ObservationBatch, Repair, Update
+from twin.wire.messages import Assessment, ObservationBatch, Update, WindowRepair
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +45,7 @@ class EntityStage:
         self._partition = partition
         self._model: CityModel | None = None
         self._alarms: AlarmFeed | None = None
-        self._wanted: dict[str, Wanted] = {}
+        self._wanted: dict[str, RequiredInputs] = {}
         self._roll_ups = RollUps()
         self._awaited: set[str] = set()  # entities with something to tell at the next second
         self._agenda: Agenda[tuple[str, int]] = Agenda()  # datastreams whose windows are told when none comes
@@ -83,7 +83,7 @@ class EntityStage:
         told = Told(window_revision(now, model))
         self._feed_by(model, now).probes += batch.probes
         self._follow(model, told)
-        outcomes: Counter[Outcome] = Counter()
+        outcomes: Counter[ObservationOutcome] = Counter()
         unknown = 0
         for observation in batch.observations:
             datastream = model.datastreams.get(observation.datastream)
@@ -114,49 +114,56 @@ class EntityStage:
 
     def _observe(
         self, observation: Observation, datastream: Datastream, model: CityModel, told: Told
-    ) -> Outcome:
+    ) -> ObservationOutcome:
         content = self._buckets.content(datastream.entity)
         work_by(content, model)
         effect = content.state.observe(observation, model, self._options.future_max)
-        if effect.outcome is Outcome.FUTURE:
+        if effect.outcome is ObservationOutcome.FUTURE:
             return effect.outcome
-        if effect.outcome is Outcome.REPAIR:
-            told.repairs.append(Repair(datastream.id, observation.phenomenon_time))
+        if effect.outcome is ObservationOutcome.REPAIR:
+            told.repairs.append(WindowRepair(datastream.id, observation.phenomenon_time))
         content.observed.add(datastream.id)
         self._awaited.add(datastream.entity)
         self._take(content, datastream, effect, model, told)
         since = observation.phenomenon_time
-        if effect.judgements:
-            since = min(since, *(one.phenomenon_time for one in effect.judgements))
+        if effect.quality_results:
+            since = min(since, *(one.phenomenon_time for one in effect.quality_results))
         self._points(content, datastream, effect.outcome, since)
         return effect.outcome
 
     def _points(
-        self, content: EntityContent, datastream: Datastream, outcome: Outcome, since: Instant
+        self, content: EntityContent, datastream: Datastream, outcome: ObservationOutcome, since: Instant
     ) -> None:
         """Tell the stage of alarms what the property was from a time on, unless it is what it was."""
         if self._alarms is not None and outcome not in (
-            Outcome.DUPLICATE,
-            Outcome.SUPERSEDED,
-            Outcome.FUTURE,
+            ObservationOutcome.DUPLICATE,
+            ObservationOutcome.SUPERSEDED,
+            ObservationOutcome.FUTURE,
         ):
             self._alarms.observed(datastream.entity, datastream.property, content.state, since)
 
-    def _hear(self, verdict: Verdict, model: CityModel, told: Told) -> None:
+    def _hear(self, verdict: NeighbourVerdict, model: CityModel, told: Told) -> None:
         """Take in what neighbours say of an entity."""
         content = self._buckets.content(verdict.entity)
         work_by(content, model)
-        change = content.state.hear(verdict, model)
+        change = content.state.on_verdict(verdict, model)
         if change is not None:
             self._awaited.add(verdict.entity)
             datastream = model.datastreams[change.observation.datastream]
-            self._take(content, datastream, Effect(Outcome.DUPLICATE, [], change), model, told)
+            self._take(
+                content, datastream, EntityEffect(ObservationOutcome.DUPLICATE, [], change), model, told
+            )
 
     def _take(
-        self, content: EntityContent, datastream: Datastream, effect: Effect, model: CityModel, told: Told
+        self,
+        content: EntityContent,
+        datastream: Datastream,
+        effect: EntityEffect,
+        model: CityModel,
+        told: Told,
     ) -> None:
         """Tell what an observation changed at once, and remember what is told at the next second."""
-        for judgement in effect.judgements:
+        for judgement in effect.quality_results:
             told.assessments.append(
                 Assessment(datastream.id, judgement.phenomenon_time, judgement.flags, told.revision)
             )
@@ -166,7 +173,7 @@ class EntityStage:
         if effect.change.state is not None:
             content.changed.add(datastream.property)
             wanted = self._wanted_of(datastream.entity, model)
-            content.derived.measured(datastream.property, effect.change.state, wanted)
+            content.derived.on_property_state(datastream.property, effect.change.state, wanted)
 
     def _tell(self, model: CityModel, now: Instant, offset: int, told: Told) -> None:
         """Tell windows and derived values of what was observed, and of what falls due."""
@@ -208,17 +215,17 @@ class EntityStage:
             if self._alarms is not None:
                 self._alarms.derived(entity, timed)
         self._roll_ups.tell(entity, content, model, told, now)
-        if content.changed or any(one.waiting for one in content.derived.households.values()):
+        if content.changed or any(one.pending for one in content.derived.households.values()):
             self._awaited.add(entity)
 
     def _tell_windows(
         self, content: EntityContent, datastream: Datastream, model: CityModel, now: Instant, told: Told
     ) -> None:
         state = content.state.datastreams[datastream.id]
-        terms = model.terms(datastream)
-        if state.is_quiet(now, terms) and (datastream.entity, datastream.id) in self._agenda:
+        terms = model.policy_of(datastream)
+        if state.is_idle(now, terms) and (datastream.entity, datastream.id) in self._agenda:
             return
-        for window, accumulator, lacking in state.tell_windows(now, terms):
+        for window, accumulator, lacking in state.emit_windows(now, terms):
             aggregate = aggregate_of(
                 accumulator,
                 datastream=datastream.id,
@@ -230,19 +237,19 @@ class EntityStage:
             )
             told.aggregates.append(aggregate)
             if lacking:
-                told.repairs.append(Repair(datastream.id, window.start))
+                told.repairs.append(WindowRepair(datastream.id, window.start))
             if terms.personal:
                 property = model.properties[datastream.property]
-                content.derived.closed_personal(property, aggregate, now)
+                content.derived.on_personal_window(property, aggregate, now)
             else:
                 wanted = self._wanted_of(datastream.entity, model)
-                content.derived.closed(datastream.property, aggregate, wanted)
+                content.derived.on_window(datastream.property, aggregate, wanted)
                 if self._alarms is not None:
                     self._alarms.closed(datastream.entity, datastream.property, aggregate, content.derived)
         self._schedule(datastream, state, model)
 
     def _schedule(self, datastream: Datastream, state: DatastreamState, model: CityModel) -> None:
-        self._agenda.schedule((datastream.entity, datastream.id), state.due(model.terms(datastream)))
+        self._agenda.schedule((datastream.entity, datastream.id), state.due(model.policy_of(datastream)))
 
     def _follow(self, model: CityModel, told: Told) -> None:
         """Go on with a model: what it judges otherwise than the one before is judged again."""
@@ -253,7 +260,7 @@ class EntityStage:
         for entity, content in list(self._buckets.items()):
             if content.observed or content.changed or content.derived.changed:
                 self._awaited.add(entity)
-            if any(one.waiting for one in content.derived.households.values()):
+            if any(one.pending for one in content.derived.households.values()):
                 self._awaited.add(entity)
             known = content.model == model.version
             work_by(content, model)
@@ -267,19 +274,19 @@ class EntityStage:
                     self._awaited.add(entity)
                     effect = content.state.reassess(datastream, model)
                     # A replay may have told these windows by another model under the same revision.
-                    hours = {window_start(one.phenomenon_time, HOUR) for one in state.judged}
-                    told.repairs += [Repair(id, hour) for hour in sorted(hours)]
+                    hours = {window_start(one.phenomenon_time, HOUR) for one in state.assessed}
+                    told.repairs += [WindowRepair(id, hour) for hour in sorted(hours)]
                     self._take(content, datastream, effect, model, told)
                     self._points(content, datastream, effect.outcome, INSTANT_MIN)
 
-    def _wanted_of(self, entity: str, model: CityModel) -> Wanted:
+    def _wanted_of(self, entity: str, model: CityModel) -> RequiredInputs:
         wanted = self._wanted.get(entity)
         if wanted is None:
             found = model.entities.get(entity)
             attributes = found.attributes if found is not None else {}
             properties = {one.property for one in model.datastreams_of(entity)}
             windows = self._alarms.windows_of(entity) if self._alarms is not None else ()
-            wanted = self._wanted[entity] = wanted_of(properties, attributes, windows)
+            wanted = self._wanted[entity] = required_inputs(properties, attributes, windows)
         return wanted
 
     def entries(self) -> Iterator[Entry]:

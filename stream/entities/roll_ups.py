@@ -9,10 +9,10 @@ from stream.entities.entity_content import EntityContent
 from stream.entities.entity_output import DISAGREES, Told
 from twin.instant import INSTANT_MIN, SECOND, Duration, Instant
 from twin.model.city_model import CityModel
-from twin.quality.quality_flags import takes_part
+from twin.quality.quality_flags import is_usable
 from twin.state.area_state import area_of, roll_up_of
 from twin.state.combination import PropertyState
-from twin.state.freshness import live_for
+from twin.state.freshness import live_duration
 from twin.wire.messages import AreaInput
 
 PAUSES: tuple[Duration, ...] = (4 * SECOND, 5 * SECOND, 6 * SECOND)
@@ -36,7 +36,7 @@ class RollUp(NamedTuple):
             self.area,
             entity,
             property,
-            state.value if takes_part(flags & ~DISAGREES) else None,
+            state.value if is_usable(flags & ~DISAGREES) else None,
             time,
             flags,
             len(state.datastreams),
@@ -84,4 +84,4 @@ def _looked_up(entity: str, property: str, model: CityModel) -> RollUp | None:
         return None
     interval = min((one.interval for one in model.datastreams_of(entity, property)), default=0)
     pause = PAUSES[crc32(f"{entity} {property}".encode()) % len(PAUSES)]
-    return RollUp(area, live_for(interval), pause)
+    return RollUp(area, live_duration(interval), pause)

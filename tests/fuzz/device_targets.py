@@ -35,7 +35,7 @@ from tests.support.payloads.device_payloads import (
 from tests.support.pipelines.intake import intake_of
 from twin.instant import INSTANT_MAX, INSTANT_MIN
 from twin.model.city_model import CityModel
-from twin.quality.plausibility import Reason
+from twin.quality.plausibility import QuarantineReason
 from twin.wire.messages import OBSERVATIONS, QUARANTINE
 
 PAYLOAD_BYTES_MAX = 256 * 1024
@@ -119,7 +119,7 @@ def _decoded(name: str, payload: bytes) -> str:
     return f"{len(decoded.readings).bit_length()} readings, {len(finite).bit_length()} finite"
 
 
-def _checked_refusal(reason: Reason, detail: str) -> str:
+def _checked_refusal(reason: QuarantineReason, detail: str) -> str:
     assert 0 < len(detail) < 2_000, f"a detail of {len(detail)} characters"
     detail.encode()
     return f"{reason}: {detail}"
@@ -170,7 +170,7 @@ def _check_taken(taken: Taken) -> None:
         assert bounds.minimum <= one.value <= bounds.maximum
         assert type(one.flags) is int
     if taken.quarantined is not None:
-        assert taken.quarantined.reason != Reason.DECODER_FAILED, taken.quarantined.detail
+        assert taken.quarantined.reason != QuarantineReason.DECODER_FAILED, taken.quarantined.detail
         assert taken.quarantined.detail
         for text in (taken.quarantined.topic, taken.quarantined.device, taken.quarantined.detail):
             assert "\0" not in storable(text)

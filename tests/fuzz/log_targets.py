@@ -24,9 +24,9 @@ from twin.alarms import messages as alarm_messages
 from twin.alarms.rules.rule import Rule, decode_rule, encode_rule
 from twin.errors import MessageError
 from twin.model import duty
-from twin.state.sketch import read
+from twin.state.sketch import decode_sketches
 from twin.wire import messages
-from twin.wire.codec import VERSION, Codec
+from twin.wire.codec import LAYOUT_VERSION, Codec
 
 _STORED: dict[str, Codec[Any]] = {
     topics.OBSERVATIONS: messages.OBSERVATIONS,
@@ -75,7 +75,10 @@ def log_targets() -> list[Target]:
             seeds=(b"\x92\xc4\x01a\xc4\x00",),
         ),
         Target(
-            name="record-sketches", run=partial(_read, partial(read, count=2)), seeds=headers, words=_WORDS
+            name="record-sketches",
+            run=partial(_read, partial(decode_sketches, count=2)),
+            seeds=headers,
+            words=_WORDS,
         ),
         Target(name="record-rule", run=partial(_read, decode_rule), seeds=_rules()),
         Target(
@@ -128,7 +131,7 @@ def example(info: types.Type, dice: random.Random) -> Any:  # noqa: PLR0911 - on
 
 
 def _field(name: str, info: types.Type, dice: random.Random) -> Any:
-    return VERSION if name == "version" else RECEIVED if name.endswith("time") else example(info, dice)
+    return LAYOUT_VERSION if name == "version" else RECEIVED if name.endswith("time") else example(info, dice)
 
 
 def _scalar(info: types.Type, dice: random.Random) -> Any:

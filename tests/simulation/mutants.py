@@ -11,9 +11,9 @@ import pytest
 from stream.engine.buckets import Buckets, Entry
 from tests.simulation.system.model_database import ModelDatabase
 from twin.instant import HOUR
-from twin.model.observation import Observation, Observed, Outcome
+from twin.model.observation import Observation, ObservationOutcome, ObservationResult
 from twin.privacy import cohort
-from twin.quality.neighbours import Judged, Neighbours
+from twin.quality.neighbours import NeighbourResult, NeighbourState
 from twin.state.datastream_state import DatastreamState
 from twin.state.derived_state import DerivedState
 from twin.state.open_windows import OpenWindows
@@ -26,12 +26,12 @@ def drop_one_late_observation(patch: pytest.MonkeyPatch) -> None:
     observe = DatastreamState.observe
     dropped = False
 
-    def mutated(self: DatastreamState, observation: Observation, *rest: Any) -> Observed:
+    def mutated(self: DatastreamState, observation: Observation, *rest: Any) -> ObservationResult:
         nonlocal dropped
         kept = self._kept
         if not dropped and kept and kept[0][1] < observation.phenomenon_time < kept[-1][1]:
             dropped = True
-            return Observed(Outcome.LATE, [])
+            return ObservationResult(ObservationOutcome.LATE, [])
         return observe(self, observation, *rest)
 
     patch.setattr(DatastreamState, "observe", mutated)
@@ -53,7 +53,7 @@ def count_a_duplicate_twice(patch: pytest.MonkeyPatch) -> None:
 
 def close_a_window_without_its_late_part(patch: pytest.MonkeyPatch) -> None:
     """What comes for a closed window does not have it told again."""
-    touch = OpenWindows.touch
+    touch = OpenWindows.mark_changed
 
     def mutated(self: OpenWindows, time: int, newest: int, sizes: Any) -> None:
         touch(self, time, newest, [size for size in sizes if size == HOUR])
@@ -79,18 +79,18 @@ def publish_a_cohort_of_nine(patch: pytest.MonkeyPatch) -> None:
 
 def never_withdraw_a_verdict(patch: pytest.MonkeyPatch) -> None:
     """Who was outvoted once stays so."""
-    judge = Neighbours.judge
+    judge = NeighbourState.evaluate
 
-    def mutated(self: Neighbours, *given: Any) -> Judged:
+    def mutated(self: NeighbourState, *given: Any) -> NeighbourResult:
         found = judge(self, *given)
         return found._replace(verdicts=[one for one in found.verdicts if one.deviates])
 
-    patch.setattr(Neighbours, "judge", mutated)
+    patch.setattr(NeighbourState, "judge", mutated)
 
 
 def ask_nobody_above(patch: pytest.MonkeyPatch) -> None:
     """An area in which too few speak passes nothing on."""
-    patch.setattr(Neighbours, "_pass_on", lambda *given: [])
+    patch.setattr(NeighbourState, "_pass_on", lambda *given: [])
 
 
 def hide_that_an_input_failed(patch: pytest.MonkeyPatch) -> None:

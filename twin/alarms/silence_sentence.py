@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from twin.alarms.rules.rule import Text
 from twin.instant import Instant
-from twin.model.localization import local_time
+from twin.model.localization import format_local_time
 
 
 def silence_sentence(
@@ -16,7 +16,7 @@ def silence_sentence(
     >>> silence_sentence(Text("Silent", "Stil"), "Overdie", "aq-1", when, returned=False)[1]
     'Stil, Overdie: niets nieuws van aq-1 sinds 1 januari 1970 om 01:00.'
     """
-    en, nl = local_time(*since, "en"), local_time(*since, "nl")
+    en, nl = format_local_time(*since, "en"), format_local_time(*since, "nl")
     if returned:
         return (
             f"{title.en}, {name} (normal again): {sensor} was heard at {en}.",
@@ -41,7 +41,7 @@ def outage_sentence(
     """
     kind, _, id = supply[0].partition(":")
     count = supply[1]
-    en, nl = local_time(*since, "en"), local_time(*since, "nl")
+    en, nl = format_local_time(*since, "en"), format_local_time(*since, "nl")
     is_feed = kind == "feed"
     if returned:
         feed_en, feed_nl = (f" of feed {id}", f" van feed {id}") if is_feed else ("", "")

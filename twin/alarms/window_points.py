@@ -6,14 +6,14 @@ from twin.alarms.rules.operand import SIZES, Point, Series, Source
 from twin.indicators.validity import is_valid
 from twin.instant import Duration, Instant
 from twin.model.observed_property import ObservedProperty
-from twin.state.combination import combined
-from twin.state.freshness import live_for
+from twin.state.combination import combine_values
+from twin.state.freshness import live_duration
 from twin.state.window import Aggregate
-from twin.state.window_history import Trail, WindowValue
+from twin.state.window_history import WindowHistory, WindowValue
 
 
 def window_point(
-    series: Series, aggregate: Aggregate, trail: Trail, property: ObservedProperty
+    series: Series, aggregate: Aggregate, trail: WindowHistory, property: ObservedProperty
 ) -> Point | None:
     """Return the entity's value of the window that an aggregate told; None where too little was measured.
 
@@ -22,7 +22,7 @@ def window_point(
     """
     size = SIZES[series.over]
     end = aggregate.start + size
-    valid_until = end + live_for(size)
+    valid_until = end + live_duration(size)
     parts = trail.parts(aggregate.start, property)
     sources = tuple(Source(id, aggregate.start) for id, _ in parts)
     if not parts:
@@ -35,7 +35,7 @@ def window_point(
 
 def _value(parts: list[WindowValue], series: Series, property: ObservedProperty) -> float | None:
     if series.statistic == "value":
-        return combined(property.combination, [one.value for one in parts])
+        return combine_values(property.combination, [one.value for one in parts])
     if series.statistic == "minimum":
         return min((one.minimum for one in parts if one.minimum is not None), default=None)
     return max((one.maximum for one in parts if one.maximum is not None), default=None)
@@ -43,4 +43,4 @@ def _value(parts: list[WindowValue], series: Series, property: ObservedProperty)
 
 def derived_point(value: float, time: Instant, flags: int, interval: Duration) -> Point:
     """Return a derived value, which is made anew each `interval`, as a point."""
-    return Point(time, value, flags, time + live_for(interval))
+    return Point(time, value, flags, time + live_duration(interval))

@@ -12,7 +12,7 @@ from twin.alarms.rules.rule_index import Bindings
 from twin.backtest.history_chunk import Needs, Stretch, datastreams_behind
 from twin.instant import DAY, HOUR, Duration
 from twin.model.city_model import CityModel
-from twin.state.combination import combined
+from twin.state.combination import combine_values
 
 LOOKED_BACK: Duration = WEEKS_MAX * 7 * DAY
 
@@ -71,4 +71,4 @@ def _hours(series: Series, before: Stretch, model: CityModel) -> Mapping[int, fl
             if mean is not None:
                 by_hour[one.start // HOUR + later].append(mean)
     combination = model.properties[series.name].combination
-    return {hour: combined(combination, values) for hour, values in by_hour.items()}
+    return {hour: combine_values(combination, values) for hour, values in by_hour.items()}

@@ -13,7 +13,7 @@ from twin.backtest.ordered_condition_state import Lessons, StraightCourse
 from twin.backtest.point_column import Column, Values
 from twin.backtest.prefilter import Mask, ValueScreen, usable
 from twin.instant import HOUR
-from twin.quality.quality_flags import UNUSABLE
+from twin.quality.quality_flags import UNUSABLE_FLAGS
 
 
 class DeviationScreen(ValueScreen):
@@ -72,7 +72,7 @@ class DeviationScreen(ValueScreen):
 
 def _learn(usual: Usual, lessons: Lessons) -> list[tuple[int, int, float]]:
     """Let what is usual go on summing; return (place, hour, mean) of each hour that was over there."""
-    places = np.flatnonzero(((lessons.flags & UNUSABLE) == 0) & (lessons.times // HOUR > usual.known))
+    places = np.flatnonzero(((lessons.flags & UNUSABLE_FLAGS) == 0) & (lessons.times // HOUR > usual.known))
     if not len(places):
         return []
     hours = lessons.times[places] // HOUR

@@ -13,10 +13,10 @@ from twin.backtest.readings import Observed, Readings
 from twin.instant import Duration, Instant
 from twin.model.city_model import CityModel
 from twin.model.sensor import Datastream
-from twin.state.area_state import PREFIX
-from twin.state.derived_state import interval_of
+from twin.state.area_state import AREA_PREFIX
+from twin.state.derived_state import derived_interval
 from twin.state.window import Aggregate
-from twin.state.window_history import Trail
+from twin.state.window_history import WindowHistory
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +100,7 @@ class SeriesHistory:
         property = self._model.properties[series.name]
         points: list[Point] = []
         for _, group in groupby(told, key=lambda one: one.start):
-            trail = Trail()
+            trail = WindowHistory()
             for last in group:
                 trail.add(last)
             point = window_point(series, last, trail, property)
@@ -114,16 +114,16 @@ def datastreams_behind(series: Series, model: CityModel) -> tuple[Datastream, ..
     return tuple(
         one
         for one in model.datastreams_of(series.entity, series.name)
-        if one.property in model.properties and not model.terms(one).personal
+        if one.property in model.properties and not model.policy_of(one).personal
     )
 
 
 def _derived_interval(series: Series, model: CityModel) -> Duration:
     """Return how often a derived value is made anew, as far as the model tells."""
-    if not series.name.startswith(PREFIX):
-        return interval_of(series.name) or model.interval_of(series.entity)
-    name = series.name.removeprefix(PREFIX)
+    if not series.name.startswith(AREA_PREFIX):
+        return derived_interval(series.name) or model.interval_of(series.entity)
+    name = series.name.removeprefix(AREA_PREFIX)
     intervals = [
         one.interval for entity in model.within(series.entity) for one in model.datastreams_of(entity, name)
     ]
-    return max(intervals, default=interval_of(name))
+    return max(intervals, default=derived_interval(name))

@@ -24,7 +24,7 @@ from twin.alarms.rules.schedule import Schedule
 from twin.backtest.ordered_condition_state import StraightCourse
 from twin.backtest.point_column import Column, Instants, Values
 from twin.instant import HOUR, INSTANT_MAX, INSTANT_MIN, MINUTE
-from twin.quality.quality_flags import UNUSABLE, quality_word
+from twin.quality.quality_flags import UNUSABLE_FLAGS, quality_word
 
 Mask: TypeAlias = NDArray[np.bool_]
 Places: TypeAlias = NDArray[np.intp]
@@ -130,7 +130,7 @@ def usable(bound: BoundRule, column: Column) -> Mask:
     """Return which points of a column the rule takes, by their quality."""
     if bound.rule.quality == "any":
         return np.ones(len(column), np.bool_)
-    found: Mask = (column.flags & UNUSABLE) == 0
+    found: Mask = (column.flags & UNUSABLE_FLAGS) == 0
     return found
 
 

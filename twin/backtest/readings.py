@@ -10,13 +10,13 @@ import numpy as np
 
 from twin.alarms.rules.operand import Point, Source
 from twin.backtest.point_column import EMPTY, Column, Flags, Instants, Values
-from twin.model.calibration import Calibration, in_force
+from twin.model.calibration import Calibration, calibration_at
 from twin.model.observation import Observation
 from twin.model.observed_property import ObservedProperty
 from twin.model.sensor import Datastream
 from twin.quality.quality_flags import QualityFlag
-from twin.state.combination import Part, combine
-from twin.state.freshness import live_for
+from twin.state.combination import CombinationInput, combine
+from twin.state.freshness import live_duration
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -38,7 +38,7 @@ def calibrated(times: Instants, values: Values, calibrations: Sequence[Calibrati
     marks = [first, *sorted(edge for edge in edges if first < edge < end), end]
     found = values.copy()
     for start, stop in pairwise(marks):
-        one = in_force(calibrations, start)
+        one = calibration_at(calibrations, start)
         if one is not None:
             part = slice(*np.searchsorted(times, (start, stop)))
             found[part] = one.gain * found[part] + one.offset
@@ -46,7 +46,7 @@ def calibrated(times: Instants, values: Values, calibrations: Sequence[Calibrati
 
 
 def flags_by_times(times: Instants, received: Instants, property: ObservedProperty, interval: int) -> Flags:
-    """Return LATE and CLOCK_SKEW where they hold: `twin.quality.quality_check.judge_times` of many."""
+    """Return LATE and CLOCK_SKEW where they hold: `twin.quality.quality_check.check_times` of many."""
     lag = received - times
     late = np.where(lag > property.quality.late_after + interval, int(QualityFlag.LATE), 0)
     skew = np.where(-lag > property.quality.skew_after, int(QualityFlag.CLOCK_SKEW), 0)
@@ -94,16 +94,16 @@ class Observed:
         return Column.of(points)
 
     def _point(self, time: int, by_id: Mapping[int, Datastream]) -> Point:
-        parts = [Part(one, None, by_id[id].interval) for id, one in sorted(self._newest.items())]
+        parts = [CombinationInput(one, None, by_id[id].interval) for id, one in sorted(self._newest.items())]
         combined = combine(self.property, parts)
         behind = [(self._newest[id], by_id[id].interval) for id in combined.datastreams]
-        valid = max(one.phenomenon_time + live_for(interval) for one, interval in behind)
+        valid = max(one.phenomenon_time + live_duration(interval) for one, interval in behind)
         sources = tuple(Source(one.datastream, one.phenomenon_time) for one, _ in behind)
         return Point(time, combined.value, combined.flags, valid, sources)
 
 
 def _of_one(datastream: Datastream, readings: Readings) -> Column:
-    live, id = live_for(datastream.interval), datastream.id
+    live, id = live_duration(datastream.interval), datastream.id
     times, values, flags = readings.times, readings.values, readings.flags
 
     def point(place: int) -> Point:

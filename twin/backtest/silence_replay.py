@@ -24,7 +24,7 @@ from twin.backtest.readings import Readings
 from twin.instant import INSTANT_MIN, Instant
 from twin.model.city_model import CityModel
 from twin.model.sensor import Sensor
-from twin.state.freshness import GRACE
+from twin.state.freshness import TRANSMISSION_GRACE
 
 _NONE: Instants = np.zeros(0, np.int64)
 
@@ -121,7 +121,7 @@ class ListeningReplay:
         everything = np.unique(np.concatenate(list(heard.values())))
         following = np.append(everything[1:], end)
         # No report is missed sooner than half of the shortest interval, and the grace, after anything came.
-        least = min(carried[id].interval for id in heard) // 2 + GRACE
+        least = min(carried[id].interval for id in heard) // 2 + TRANSMISSION_GRACE
         for place in np.flatnonzero(following - everything > least).tolist():
             last, until = int(everything[place]), int(following[place])
             life = SupplyLife(_last_of(heard, last))

@@ -11,7 +11,7 @@ from twin.indicators.bilingual import Text
 from twin.indicators.validity import is_valid
 from twin.instant import Duration, Instant
 from twin.model.observed_property import RollUp, Theme
-from twin.quality.quality_flags import takes_part
+from twin.quality.quality_flags import is_usable
 
 Averaging: TypeAlias = Literal["instant", "ten_minutes", "hour", "day"]
 """Which value of a property goes in: the newest measured one, or the aggregate of a closed window."""
@@ -159,7 +159,7 @@ def _usable(one: Input, inputs: Inputs) -> tuple[InputValue, ...]:
 
 
 def _counts(one: Input, value: InputValue) -> bool:
-    if not takes_part(value.flags) or value.count < 1:
+    if not is_usable(value.flags) or value.count < 1:
         return False
     return one.averaging == "instant" or is_valid(value.coverage)
 

@@ -13,7 +13,7 @@ from typing import Literal, TypeAlias
 
 from twin.indicators.bilingual import Text
 from twin.indicators.indicator import IndicatorValue
-from twin.quality.quality_flags import takes_part
+from twin.quality.quality_flags import is_usable
 
 Domain: TypeAlias = Literal["air", "noise", "mobility", "energy", "water", "climate"]
 
@@ -142,7 +142,7 @@ def liveability_card(values: Mapping[str, IndicatorValue]) -> tuple[DomainScore,
 def _line(domain: Domain, title: Text, values: Mapping[str, IndicatorValue]) -> DomainScore:
     for yardstick in YARDSTICKS[domain]:
         value = values.get(yardstick.indicator)
-        if value is not None and takes_part(value.flags):
+        if value is not None and is_usable(value.flags):
             return DomainScore(
                 domain=domain,
                 title=title,

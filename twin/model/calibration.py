@@ -34,12 +34,12 @@ class Maintenance:
     note: str = ""
 
 
-def in_force(calibrations: Sequence[Calibration], time: Instant) -> Calibration | None:
+def calibration_at(calibrations: Sequence[Calibration], time: Instant) -> Calibration | None:
     """Return the calibration for a phenomenon time, or None; `calibrations` are ordered by their start.
 
     >>> first = Calibration(sensor="s", property="p", start=10, end=30)
     >>> second = Calibration(sensor="s", property="p", start=20)
-    >>> [in_force((first, second), time) for time in (9, 10, 20)] == [None, first, second]
+    >>> [calibration_at((first, second), time) for time in (9, 10, 20)] == [None, first, second]
     True
     """
     for one in reversed(calibrations):

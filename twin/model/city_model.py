@@ -9,10 +9,10 @@ from dataclasses import dataclass, field, replace
 from twin.alarms.rules.rule import Rule
 from twin.instant import Duration
 from twin.model.calibration import Calibration, Maintenance
-from twin.model.datastream_policy import Terms
-from twin.model.duty import NO_DUTY, DutyPlan
+from twin.model.datastream_policy import DatastreamPolicy
+from twin.model.duty import NO_DUTY_PLAN, DutyPlan
 from twin.model.entity import Entity
-from twin.model.observed_property import BUILT_IN, ObservedProperty
+from twin.model.observed_property import BUILT_IN_PROPERTIES, ObservedProperty
 from twin.model.sensor import Datastream, Sensor
 
 
@@ -26,7 +26,7 @@ class City:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Feed:
+class CityFeed:
     """A feed that the city adds to those built in: which topics, decoded how."""
 
     id: str
@@ -49,19 +49,19 @@ class CityModel:
     entities: Mapping[str, Entity]
     sensors: Mapping[str, Sensor]
     datastreams: Mapping[int, Datastream]
-    properties: Mapping[str, ObservedProperty] = field(default_factory=lambda: BUILT_IN)
-    feeds: tuple[Feed, ...] = ()
+    properties: Mapping[str, ObservedProperty] = field(default_factory=lambda: BUILT_IN_PROPERTIES)
+    feeds: tuple[CityFeed, ...] = ()
     calibrations: tuple[Calibration, ...] = ()
     maintenance: tuple[Maintenance, ...] = ()
     rules: Mapping[str, Rule] = field(default_factory=dict)
-    duty: DutyPlan = NO_DUTY
+    duty: DutyPlan = NO_DUTY_PLAN
     _by_entity: Mapping[str, tuple[Datastream, ...]] = field(init=False, repr=False, compare=False)
     _children: Mapping[str, tuple[str, ...]] = field(init=False, repr=False, compare=False)
     _calibrations: Mapping[tuple[str, str], tuple[Calibration, ...]] = field(
         init=False, repr=False, compare=False
     )
     _maintenance: Mapping[str, tuple[Maintenance, ...]] = field(init=False, repr=False, compare=False)
-    _terms: dict[int, Terms] = field(init=False, repr=False, compare=False, default_factory=dict)
+    _terms: dict[int, DatastreamPolicy] = field(init=False, repr=False, compare=False, default_factory=dict)
 
     def __post_init__(self) -> None:
         by_entity: defaultdict[str, list[Datastream]] = defaultdict(list)
@@ -97,12 +97,12 @@ class CityModel:
         """Return when the sensor of a datastream was, is or will be worked on."""
         return self._maintenance.get(datastream.sensor, ())
 
-    def terms(self, datastream: Datastream) -> Terms:
+    def policy_of(self, datastream: Datastream) -> DatastreamPolicy:
         """Return by what the observations of a datastream are judged."""
         terms = self._terms.get(datastream.id)
         if terms is None:
             sensor = self.sensors.get(datastream.sensor)
-            terms = self._terms[datastream.id] = Terms.of(
+            terms = self._terms[datastream.id] = DatastreamPolicy.of(
                 self.properties[datastream.property],
                 datastream.interval,
                 self.calibrations_of(datastream),
@@ -140,11 +140,11 @@ class CityPlan:
     sensors: tuple[Sensor, ...]
     datastreams: tuple[Datastream, ...]
     properties: tuple[ObservedProperty, ...] = ()  #: those that the city adds to the built-in ones
-    feeds: tuple[Feed, ...] = ()
+    feeds: tuple[CityFeed, ...] = ()
     calibrations: tuple[Calibration, ...] = ()
     maintenance: tuple[Maintenance, ...] = ()
     rules: tuple[Rule, ...] = ()
-    duty: DutyPlan = NO_DUTY
+    duty: DutyPlan = NO_DUTY_PLAN
 
     def model(self, version: int) -> CityModel:
         """Return the model that the plan becomes in an empty database."""
@@ -155,7 +155,7 @@ class CityPlan:
             entities={one.id: one for one in self.entities},
             sensors={one.id: one for one in self.sensors},
             datastreams=index_by_id(numbered),
-            properties={**BUILT_IN, **{one.name: one for one in self.properties}},
+            properties={**BUILT_IN_PROPERTIES, **{one.name: one for one in self.properties}},
             feeds=self.feeds,
             calibrations=self.calibrations,
             maintenance=self.maintenance,

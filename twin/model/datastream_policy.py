@@ -6,15 +6,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from twin.instant import Duration, Instant
-from twin.model.calibration import Calibration, Maintenance, in_force
+from twin.model.calibration import Calibration, Maintenance, calibration_at
 from twin.model.observed_property import Aggregation, ObservedProperty
 from twin.quality.quality_rules import QualityRules
-from twin.state.counter import RATE_MAX
-from twin.state.window import sizes_for
+from twin.state.counter import COUNTER_RATE_MAX
+from twin.state.window import window_sizes_for
 
 
 @dataclass(frozen=True, slots=True)
-class Terms:
+class DatastreamPolicy:
     """Made once for each datastream and version of the model: everything here is looked at per value."""
 
     interval: Duration  #: expected time between observations
@@ -36,15 +36,15 @@ class Terms:
         maintenance: Sequence[Maintenance] = (),
         *,
         personal: bool = False,
-    ) -> Terms:
+    ) -> DatastreamPolicy:
         """Return the terms of a datastream of this property, which reports in this interval."""
         return cls(
             interval,
             property.quality,
             property.aggregation,
             property.wraps_at,
-            RATE_MAX.get(property.name),
-            sizes_for(interval),
+            COUNTER_RATE_MAX.get(property.name),
+            window_sizes_for(interval),
             tuple(calibrations),
             tuple(maintenance),
             personal,
@@ -53,11 +53,11 @@ class Terms:
     def calibrated(self, value: float, time: Instant) -> float:
         """Return what a value that was measured at a time is after calibration."""
         if self.calibrations:
-            calibration = in_force(self.calibrations, time)
+            calibration = calibration_at(self.calibrations, time)
             if calibration is not None:
                 return calibration.gain * value + calibration.offset
         return value
 
-    def maintained(self, time: Instant) -> bool:
+    def is_in_maintenance(self, time: Instant) -> bool:
         """Whether somebody worked on the sensor at a time."""
         return any(one.start <= time < one.end for one in self.maintenance)

@@ -16,7 +16,7 @@ from twin.instant import HOUR, MINUTE, SECOND, Duration, Instant
 from twin.wire.codec import Codec
 
 
-class Channel(msgspec.Struct, frozen=True, kw_only=True):
+class NotificationChannel(msgspec.Struct, frozen=True, kw_only=True):
     """A way to reach people: an apprise URL in which `{address}` stands for the contact's address."""
 
     id: str
@@ -32,7 +32,7 @@ class Contact(msgspec.Struct, frozen=True, kw_only=True):
     addresses: dict[str, str] = {}  #: channel id → address
 
 
-class Team(msgspec.Struct, frozen=True, kw_only=True):
+class DutyTeam(msgspec.Struct, frozen=True, kw_only=True):
     """Contacts who take turns: the events of its calendar name one, by ATTENDEE or SUMMARY."""
 
     id: str
@@ -41,7 +41,7 @@ class Team(msgspec.Struct, frozen=True, kw_only=True):
     calendar: str = ""  #: iCalendar (RFC 5545); empty: the first member is always on call
 
 
-class Step(msgspec.Struct, frozen=True, kw_only=True):
+class EscalationStep(msgspec.Struct, frozen=True, kw_only=True):
     """A step of an escalation."""
 
     notify: Literal["on-call", "next", "team", "contact"]
@@ -50,11 +50,11 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
     contact: str = ""  #: of `contact`
 
 
-class Policy(msgspec.Struct, frozen=True, kw_only=True):
+class EscalationPolicy(msgspec.Struct, frozen=True, kw_only=True):
     """How an incident is told until somebody acknowledges it."""
 
     id: str
-    steps: tuple[Step, ...]
+    steps: tuple[EscalationStep, ...]
     group_wait: Duration = 5 * SECOND  #: alarms of one incident that come within are told together
     group_interval: Duration = 5 * MINUTE  #: least time between messages about what is new in an incident
     repeat: int = 3  #: how often all steps are gone through again while nobody acknowledges
@@ -68,7 +68,7 @@ class QuietHours(msgspec.Struct, frozen=True, kw_only=True):
     intervals: tuple[Interval, ...]
 
 
-class Route(msgspec.Struct, frozen=True, kw_only=True):
+class IncidentRoute(msgspec.Struct, frozen=True, kw_only=True):
     """Which incidents go to which team by which policy; the first route that fits counts."""
 
     severities: tuple[Severity, ...] = ()  #: empty: all
@@ -79,7 +79,7 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     policy: str
 
 
-class Override(msgspec.Struct, frozen=True, kw_only=True):
+class DutyOverride(msgspec.Struct, frozen=True, kw_only=True):
     """Somebody takes over somebody's duty for a while; the last one made counts."""
 
     id: str
@@ -93,18 +93,18 @@ class Override(msgspec.Struct, frozen=True, kw_only=True):
 class DutyPlan(msgspec.Struct, frozen=True, kw_only=True):
     """All of it. Without routes nobody is told anything."""
 
-    channels: tuple[Channel, ...] = ()
+    channels: tuple[NotificationChannel, ...] = ()
     contacts: tuple[Contact, ...] = ()
-    teams: tuple[Team, ...] = ()
-    policies: tuple[Policy, ...] = ()
+    teams: tuple[DutyTeam, ...] = ()
+    policies: tuple[EscalationPolicy, ...] = ()
     quiet_hours: tuple[QuietHours, ...] = ()
-    routes: tuple[Route, ...] = ()
-    overrides: tuple[Override, ...] = ()
+    routes: tuple[IncidentRoute, ...] = ()
+    overrides: tuple[DutyOverride, ...] = ()
     #: channel id and address that is told when the path itself fails; a way that needs none of the others
     watchdog: tuple[str, str] | None = None
 
 
-NO_DUTY = DutyPlan()
+NO_DUTY_PLAN = DutyPlan()
 
 
 class DutyCommand(NamedTuple):
@@ -154,11 +154,11 @@ _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(DutyPlan).decode
 
 
-def encode_duty(plan: DutyPlan) -> bytes:
+def encode_duty_plan(plan: DutyPlan) -> bytes:
     """Return a duty plan as JSON."""
     return _encode(plan)
 
 
 def decode_duty(data: bytes | str) -> DutyPlan:
-    """Return what `encode_duty` was given; raise msgspec.MsgspecError when it is not that."""
+    """Return what `encode_duty_plan` was given; raise msgspec.MsgspecError when it is not that."""
     return _decode(data)

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 from twin.indicators.bilingual import Text
 from twin.indicators.registry import REGISTRY
 from twin.instant import DAY, HOUR, MINUTE, SECOND, Duration, Instant, to_datetime
-from twin.state.area_state import PREFIX
+from twin.state.area_state import AREA_PREFIX
 
 Language: TypeAlias = Literal["en", "nl"]
 
@@ -73,14 +73,14 @@ _MONTHS: Mapping[Language, tuple[str, ...]] = MappingProxyType(
 )  # fmt: skip
 
 
-def label(name: str, language: Language) -> str:
+def display_name(name: str, language: Language) -> str:
     """Return what people call a property, an indicator or a roll-up.
 
-    >>> label("water_level", "nl"), label("area_pm2_5", "en"), label("duck_count", "en")
+    >>> display_name("water_level", "nl"), display_name("area_pm2_5", "en"), display_name("duck_count", "en")
     ('waterstand', 'PM2.5 of the area', 'duck count')
     """
-    if name.startswith(PREFIX):
-        return label(name.removeprefix(PREFIX), language) + (
+    if name.startswith(AREA_PREFIX):
+        return display_name(name.removeprefix(AREA_PREFIX), language) + (
             " of the area" if language == "en" else " van het gebied"
         )
     indicator = REGISTRY.get(name)
@@ -90,15 +90,16 @@ def label(name: str, language: Language) -> str:
     return text.english if language == "en" else text.dutch
 
 
-def unit_sign(unit: str) -> str:
+def unit_symbol(unit: str) -> str:
     """Return the usual sign of a UCUM unit; the code itself where none is known."""
     return _SIGNS.get(unit, unit)
 
 
-def number(value: float, language: Language = "en") -> str:
+def format_number(value: float, language: Language = "en") -> str:
     """Return a number as people write it: four digits that count.
 
-    >>> number(0.123456), number(1234.5), number(-0.0), number(7.0), number(-0.39, "nl")
+    >>> (format_number(0.123456), format_number(1234.5), format_number(-0.0), format_number(7.0),
+    ...  format_number(-0.39, "nl"))
     ('0.1235', '1234', '0', '7', '-0,39')
     """
     text = f"{value:.4g}" if abs(value) < 1000 else f"{value:.0f}"
@@ -106,20 +107,20 @@ def number(value: float, language: Language = "en") -> str:
     return text.replace(".", ",") if language == "nl" else text
 
 
-def quantity(value: float, unit: str, language: Language) -> str:
+def format_quantity(value: float, unit: str, language: Language) -> str:
     """Return a value with its unit.
 
-    >>> quantity(12.5, "ug/m3", "nl"), quantity(3, "1", "en"), quantity(81, "%", "en")
+    >>> format_quantity(12.5, "ug/m3", "nl"), format_quantity(3, "1", "en"), format_quantity(81, "%", "en")
     ('12,5 µg/m³', '3', '81%')
     """
-    sign = unit_sign(unit)
-    return number(value, language) + (sign if sign in ("", "%", "°") else f" {sign}")
+    sign = unit_symbol(unit)
+    return format_number(value, language) + (sign if sign in ("", "%", "°") else f" {sign}")
 
 
-def local_time(instant: Instant, timezone: str, language: Language) -> str:
+def format_local_time(instant: Instant, timezone: str, language: Language) -> str:
     """Return a time as the clocks of the city show it, to the minute.
 
-    >>> local_time(0, "Europe/Amsterdam", "en"), local_time(0, "Europe/Amsterdam", "nl")
+    >>> format_local_time(0, "Europe/Amsterdam", "en"), format_local_time(0, "Europe/Amsterdam", "nl")
     ('01:00 on 1 January 1970', '1 januari 1970 om 01:00')
     """
     local = to_datetime(instant).astimezone(ZoneInfo(timezone))
@@ -127,10 +128,10 @@ def local_time(instant: Instant, timezone: str, language: Language) -> str:
     return f"{local:%H:%M} on {day}" if language == "en" else f"{day} om {local:%H:%M}"
 
 
-def duration_words(duration: Duration) -> str:
+def format_duration(duration: Duration) -> str:
     """Return a duration as people write it, the same in both languages; cut to whole seconds.
 
-    >>> [duration_words(one) for one in (HOUR, 90 * MINUTE, 30 * SECOND, 2 * DAY + 3 * HOUR)]
+    >>> [format_duration(one) for one in (HOUR, 90 * MINUTE, 30 * SECOND, 2 * DAY + 3 * HOUR)]
     ['1 h', '1 h 30 min', '30 s', '2 d 3 h']
     """
     parts = []

@@ -10,12 +10,12 @@ from twin.indicators.registry import REGISTRY
 from twin.instant import HOUR, MINUTE, Duration
 from twin.model.city_model import CityModel
 from twin.model.observed_property import Aggregation, Theme
-from twin.state.area_state import PREFIX, roll_up_of
+from twin.state.area_state import AREA_PREFIX, roll_up_of
 
 _WINDOWS: dict[Averaging, Duration] = {"instant": 0, "ten_minutes": 10 * MINUTE, "hour": HOUR, "day": HOUR}
 
 
-class Named(NamedTuple):
+class ValueName(NamedTuple):
     """What a name stands for."""
 
     name: str
@@ -27,20 +27,20 @@ class Named(NamedTuple):
     rolled_up: bool
 
 
-def named(name: str, model: CityModel) -> Named | None:
+def resolve_name(name: str, model: CityModel) -> ValueName | None:
     """Return what a name stands for in a city, or None when it stands for nothing."""
     property = model.properties.get(name)
     if property is not None:
-        return Named(
+        return ValueName(
             name, name, property.unit, property.theme, property.aggregation, observed=True, rolled_up=False
         )
     indicator = REGISTRY.get(name)
     if indicator is not None:
-        return Named(name, name, indicator.unit, indicator.theme, "mean", observed=False, rolled_up=False)
-    base = name.removeprefix(PREFIX)
+        return ValueName(name, name, indicator.unit, indicator.theme, "mean", observed=False, rolled_up=False)
+    base = name.removeprefix(AREA_PREFIX)
     if base == name or roll_up_of(base, model) == "none":
         return None
-    found = named(base, model)
+    found = resolve_name(base, model)
     if found is None or found.rolled_up:
         return None
     # A series of published values: of a counter, too, it is a plain number at each time.
@@ -48,16 +48,16 @@ def named(name: str, model: CityModel) -> Named | None:
     return found._replace(name=name, aggregation=aggregation, observed=False, rolled_up=True)
 
 
-def names_of(model: CityModel) -> Iterator[Named]:
+def all_value_names(model: CityModel) -> Iterator[ValueName]:
     """Yield everything that can have a value in a city."""
     for base in (*model.properties, *(one for one in REGISTRY if one not in model.properties)):
-        for name in (base, PREFIX + base):
-            found = named(name, model)
+        for name in (base, AREA_PREFIX + base):
+            found = resolve_name(name, model)
             if found is not None:
                 yield found
 
 
-def window_of(averaging: Averaging) -> Duration:
+def averaging_window(averaging: Averaging) -> Duration:
     """Return the length of the window that an indicator's input is averaged over; 0 for none.
 
     A mean of a day is one of its hours.
@@ -65,7 +65,7 @@ def window_of(averaging: Averaging) -> Duration:
     return _WINDOWS[averaging]
 
 
-def usual_interval(entity: str, what: Named, model: CityModel) -> Duration | None:
+def typical_interval(entity: str, what: ValueName, model: CityModel) -> Duration | None:
     """Return how often a value is made anew by the sensors behind it; None where there are none.
 
     The shortest interval of a datastream that can change it, or the window that an indicator is made of where
@@ -76,7 +76,7 @@ def usual_interval(entity: str, what: Named, model: CityModel) -> Duration | Non
     indicator = REGISTRY.get(what.base)
     if indicator is not None and what.base not in model.properties:
         properties = {one.property for one in indicator.inputs}
-        window = max(window_of(one.averaging) for one in indicator.inputs)
+        window = max(averaging_window(one.averaging) for one in indicator.inputs)
     places = model.within(entity) if what.rolled_up else (entity,)
     found = [
         one.interval for place in places for one in model.datastreams_of(place) if one.property in properties

@@ -7,7 +7,7 @@ from operator import itemgetter
 from typing import NamedTuple
 
 from twin.instant import Instant
-from twin.quality.quality_check import Judgement
+from twin.quality.quality_check import QualityResult
 
 
 class Observation(NamedTuple):
@@ -29,7 +29,7 @@ BY_TIME = itemgetter(1)
 """The phenomenon time of an observation, as a key to sort and search by."""
 
 
-class Outcome(StrEnum):
+class ObservationOutcome(StrEnum):
     """What an observation did to the state of its datastream. Each ends in exactly one."""
 
     ACCEPTED = "accepted"  #: newer than what was known: it is the state now
@@ -41,8 +41,8 @@ class Outcome(StrEnum):
     FUTURE = "future"  #: dated too far ahead of its reception: refused
 
 
-class Observed(NamedTuple):
+class ObservationResult(NamedTuple):
     """What an observation did."""
 
-    outcome: Outcome
-    judgements: list[Judgement]  #: new ones, and those that changed
+    outcome: ObservationOutcome
+    quality_results: list[QualityResult]  #: new ones, and those that changed

@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import Literal, TypeAlias
 
 from twin.instant import DAY, Duration
-from twin.quality.quality_rules import DEFAULT_RULES, GOOD, QualityRules
+from twin.quality.quality_rules import DEFAULT_QUALITY_RULES, TIME_RULES_ONLY, QualityRules
 
 Combination: TypeAlias = Literal["mean", "sum", "max", "median", "circular_mean"]
 """How the datastreams of one property on one entity combine into the entity's value."""
@@ -48,7 +48,7 @@ class ObservedProperty:
     maximum: float
     combination: Combination = "mean"
     aggregation: Aggregation = "mean"
-    quality: QualityRules = GOOD  #: when a plausible value is suspect all the same
+    quality: QualityRules = TIME_RULES_ONLY  #: when a plausible value is suspect all the same
     retention: Retention = Retention()
     roll_up: RollUp = "none"
     wraps_at: float | None = None  #: a counter that starts again at 0 there (65536 with 16 bits)
@@ -184,10 +184,12 @@ def _properties() -> dict[str, ObservedProperty]:
             aggregation="last",
         ),
     ]
-    return {one.name: replace(one, quality=DEFAULT_RULES.get(one.name, GOOD)) for one in known}
+    return {
+        one.name: replace(one, quality=DEFAULT_QUALITY_RULES.get(one.name, TIME_RULES_ONLY)) for one in known
+    }
 
 
-BUILT_IN: Mapping[str, ObservedProperty] = MappingProxyType(_properties())
+BUILT_IN_PROPERTIES: Mapping[str, ObservedProperty] = MappingProxyType(_properties())
 """The observed properties that every city has; a city adds its own in `properties.yaml`.
 
 Canonical units are those of the contract. Bounds are what is physically possible with room to spare:

@@ -11,27 +11,28 @@ Role: TypeAlias = Literal["anonymous", "viewer", "operator", "duty", "admin", "m
 an operator nor an admin needs them to keep the city running. Otherwise it is a viewer.
 """
 
-LADDER: tuple[Role, ...] = ("anonymous", "viewer", "operator", "duty", "admin")
+ROLES_ASCENDING: tuple[Role, ...] = ("anonymous", "viewer", "operator", "duty", "admin")
 
-GRANTABLE: tuple[Role, ...] = tuple(one for one in get_args(Role) if one != "anonymous")
+GRANTABLE_ROLES: tuple[Role, ...] = tuple(one for one in get_args(Role) if one != "anonymous")
 """The roles that an API key can have."""
 
 
-def reaches(role: Role, needed: Role) -> bool:
+def role_includes(role: Role, needed: Role) -> bool:
     """Whether a role may do what `needed` may.
 
-    >>> reaches("duty", "operator"), reaches("viewer", "operator"), reaches("admin", "metering")
+    >>> (role_includes("duty", "operator"), role_includes("viewer", "operator"),
+    ...  role_includes("admin", "metering"))
     (True, False, False)
-    >>> reaches("metering", "viewer"), reaches("metering", "operator")
+    >>> role_includes("metering", "viewer"), role_includes("metering", "operator")
     (True, False)
     """
     if role == needed:
         return True
     if needed == "metering":
         return False
-    return LADDER.index("viewer" if role == "metering" else role) >= LADDER.index(needed)
+    return ROLES_ASCENDING.index("viewer" if role == "metering" else role) >= ROLES_ASCENDING.index(needed)
 
 
-def reads_personal(role: Role) -> bool:
+def may_read_personal_data(role: Role) -> bool:
     """Whether a role may see the single readings of personal sensors."""
     return role == "metering"

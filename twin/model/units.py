@@ -14,7 +14,7 @@ import pint
 from twin.errors import UnitError
 
 
-class Conversion(NamedTuple):
+class UnitConversion(NamedTuple):
     """canonical = offset + scale × value."""
 
     scale: float
@@ -24,12 +24,12 @@ class Conversion(NamedTuple):
         """Return the canonical value."""
         return self.offset + self.scale * value
 
-    def after(self, inner: Conversion) -> Conversion:
+    def after(self, inner: UnitConversion) -> UnitConversion:
         """Return the conversion that applies `inner` first, then this one."""
-        return Conversion(self.scale * inner.scale, self.offset + self.scale * inner.offset)
+        return UnitConversion(self.scale * inner.scale, self.offset + self.scale * inner.offset)
 
 
-IDENTITY = Conversion(1.0, 0.0)
+IDENTITY = UnitConversion(1.0, 0.0)
 
 # UCUM code → pint expression, for the units that sensors and meters use.
 _PINT = {
@@ -114,14 +114,14 @@ def known_units() -> frozenset[str]:
     return frozenset(_PINT) | _LEVELS | frozenset(_LEVEL_SYNONYMS)
 
 
-def conversion(source: str, target: str) -> Conversion:
+def unit_conversion(source: str, target: str) -> UnitConversion:
     """Return how a value in `source` becomes one in `target`, both UCUM codes.
 
     Raises UnitError when a unit is unknown or the two measure different things.
 
-    >>> conversion("cm", "m").scale
+    >>> unit_conversion("cm", "m").scale
     0.01
-    >>> round(conversion("[degF]", "Cel")(212), 9)
+    >>> round(unit_conversion("[degF]", "Cel")(212), 9)
     100.0
     """
     source, target = _LEVEL_SYNONYMS.get(source, source), _LEVEL_SYNONYMS.get(target, target)
@@ -138,7 +138,7 @@ def conversion(source: str, target: str) -> Conversion:
         far = _convert(_FAR, source, target)
     except pint.DimensionalityError as error:
         raise UnitError(f"unit {source!r} does not convert into {target!r}: {error}") from error
-    return Conversion(_clean((far - zero) / _FAR), _clean(zero))
+    return UnitConversion(_clean((far - zero) / _FAR), _clean(zero))
 
 
 _FAR = 1e9

@@ -4,7 +4,7 @@ One cohort serves one area and one property, one closed window after the other. 
 (docs/decisions/0009):
 
 - a sum is over at least `CONNECTIONS_MIN` connections, and at least as many of them spoke in that window;
-- any two sums published within `BREAK` of each other are over the same connections, or over sets that
+- any two sums published within `COHORT_BREAK` of each other are over the same connections, or over sets that
   differ in at least `CONNECTIONS_MIN`;
 - a window is published once, in order of time, and never again: what arrives for it later is history only.
 """
@@ -29,7 +29,7 @@ CARRIED_MAX: Duration = DAY
 
 # After so long without a publication a cohort may be formed anew from whoever is there. No published source
 # found: what a household draws now says little about what it drew a day ago, least of all to the kilowatt.
-BREAK: Duration = DAY
+COHORT_BREAK: Duration = DAY
 
 # A first cohort waits so long for connections that are registered and have not spoken: a gateway that starts
 # a little later would else be left out until ten changes have come together.
@@ -40,14 +40,14 @@ FORMING_MAX: Duration = HOUR
 COHORTS_MAX = 4
 
 # Members that may be left out on purpose, so that a change of few becomes one of enough.
-BENCHED_MAX = 3 * CONNECTIONS_MIN
+LEFT_OUT_MAX = 3 * CONNECTIONS_MIN
 
 # Digits after the point, in the property's unit: 1 W of power, 1 litre of gas. The fraction of a sum of means
 # tells how many readings each mean had, and so whose they are.
 DECIMALS = 3
 
 
-class Published(msgspec.Struct, array_like=True, frozen=True):
+class PublishedSum(msgspec.Struct, array_like=True, frozen=True):
     """What may be told of one window."""
 
     window: Instant  #: its start
@@ -61,14 +61,14 @@ class Published(msgspec.Struct, array_like=True, frozen=True):
         return len(self.members)
 
 
-class Known(NamedTuple):
+class MemberValue(NamedTuple):
     """The last value of a member."""
 
     value: float
     window: Instant  #: the start of the window that it is of
 
 
-class Past(msgspec.Struct, array_like=True, frozen=True):
+class PastCohort(msgspec.Struct, array_like=True, frozen=True):
     """Connections that a sum was published over."""
 
     members: tuple[int, ...]  #: ascending
@@ -80,25 +80,25 @@ class Cohort(msgspec.Struct, array_like=True, frozen=True):
 
     window: Instant  #: the last one that was taken in, its start
     forming_since: Instant | None  #: when there were first enough connections and no cohort yet
-    known: dict[int, Known]  #: of the members of the newest cohort
-    past: tuple[Past, ...]  #: those of the last `BREAK`, at most `COHORTS_MAX`, the newest last
+    member_values: dict[int, MemberValue]  #: of the members of the newest cohort
+    past: tuple[PastCohort, ...]  #: those of the last `COHORT_BREAK`, at most `COHORTS_MAX`, the newest last
     #: up to this window no other connections are published over than those of `past`: there were cohorts that
     #: are forgotten. None: all of them are known
     fixed_until: Instant | None = None
 
     @classmethod
-    def remembered(cls, last: Past) -> Cohort:
+    def from_last_publication(cls, last: PastCohort) -> Cohort:
         """Return what is left when only the last publication is known, not what was published before it."""
-        return cls(last.window, None, {}, (last,), last.window + BREAK)
+        return cls(last.window, None, {}, (last,), last.window + COHORT_BREAK)
 
     def members(self) -> frozenset[int]:
         """Return the connections of the newest cohort; none while there is no cohort."""
         return frozenset(self.past[-1].members) if self.past else frozenset()
 
 
-def step(
+def advance_cohort(
     cohort: Cohort | None, present: Mapping[int, float], window: Instant, registered: int = 0
-) -> tuple[Cohort | None, Published | None]:
+) -> tuple[Cohort | None, PublishedSum | None]:
     """Take in a closed window; return the cohort after it, and what may be published of it.
 
     `present` holds, by connection, the value of the window (such as mean power, kW) of those that have a
@@ -107,7 +107,7 @@ def step(
     """
     if cohort is not None and window <= cohort.window:
         return cohort, None
-    past = tuple(one for one in (cohort.past if cohort else ()) if window - one.window < BREAK)
+    past = tuple(one for one in (cohort.past if cohort else ()) if window - one.window < COHORT_BREAK)
     known = _known(cohort, past, present, window)
     since = _forming_since(cohort, past, present, window)
     if not past and (cohort is None and since is None):
@@ -123,32 +123,34 @@ def step(
     if chosen is None:
         return Cohort(window, since, known, past, fixed_until), None
     # A member that was chosen speaks now or is known: `_chosen` takes from these alone.
-    known = {one: Known(present[one], window) if one in present else known[one] for one in sorted(chosen)}
+    known = {
+        one: MemberValue(present[one], window) if one in present else known[one] for one in sorted(chosen)
+    }
     members = tuple(known)
-    past = (*(one for one in past if one.members != members), Past(members, window))
+    past = (*(one for one in past if one.members != members), PastCohort(members, window))
     silent = chosen - present.keys()
     value = round(math.fsum(one.value for one in known.values()), DECIMALS)
     flags = int(QualityFlag.ESTIMATED if silent else QualityFlag.NONE)
-    return Cohort(window, None, known, past, fixed_until), Published(window, value, members, flags)
+    return Cohort(window, None, known, past, fixed_until), PublishedSum(window, value, members, flags)
 
 
 def _known(
-    cohort: Cohort | None, past: tuple[Past, ...], present: Mapping[int, float], window: Instant
-) -> dict[int, Known]:
+    cohort: Cohort | None, past: tuple[PastCohort, ...], present: Mapping[int, float], window: Instant
+) -> dict[int, MemberValue]:
     """Return the last value of each member of the newest cohort that spoke at most `CARRIED_MAX` ago."""
     if cohort is None or not past:
         return {}
     found = {}
-    for member, last in cohort.known.items():
+    for member, last in cohort.member_values.items():
         if member in present:
-            found[member] = Known(present[member], window)
+            found[member] = MemberValue(present[member], window)
         elif window - last.window <= CARRIED_MAX:
             found[member] = last
     return found
 
 
 def _forming_since(
-    cohort: Cohort | None, past: tuple[Past, ...], present: Mapping[int, float], window: Instant
+    cohort: Cohort | None, past: tuple[PastCohort, ...], present: Mapping[int, float], window: Instant
 ) -> Instant | None:
     if past or len(present) < CONNECTIONS_MIN:
         return None
@@ -156,7 +158,7 @@ def _forming_since(
 
 
 def _chosen(
-    past: tuple[Past, ...], wanted: frozenset[int], present: Set[int], cohorts_max: int
+    past: tuple[PastCohort, ...], wanted: frozenset[int], present: Set[int], cohorts_max: int
 ) -> frozenset[int] | None:
     """Return the connections to publish over, or None when there are none that tell of nobody.
 
@@ -170,7 +172,7 @@ def _chosen(
             (one for one in (wanted, earlier[-1]) if _may_follow(earlier, one, present, cohorts_max)), None
         )
     order = sorted(wanted)
-    for benched in range(min(BENCHED_MAX, max(0, len(order) - CONNECTIONS_MIN)) + 1):
+    for benched in range(min(LEFT_OUT_MAX, max(0, len(order) - CONNECTIONS_MIN)) + 1):
         candidate = wanted.difference(order[:benched])
         if _may_follow(earlier, candidate, present, cohorts_max):
             return candidate

@@ -5,23 +5,23 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from twin.datastream_snapshot import LastGood
+from twin.datastream_snapshot import LastGoodValue
 from twin.instant import Instant
 from twin.model.city_model import CityModel
 
 
-class Verdict(NamedTuple):
+class NeighbourVerdict(NamedTuple):
     """What the entities of one area say of a property of one of them. It stands until the area revises it."""
 
     entity: str
     property: str
     area: str  #: whose entities were asked: each area revises its own verdicts only
     deviates: bool  #: False withdraws it
-    last_good: LastGood | None  #: the last value that the area heard before and took for good
+    last_good: LastGoodValue | None  #: the last value that the area heard before and took for good
     revision: Instant  #: log time at which the area told it
 
 
-def heeded(verdicts: Iterable[Verdict], model: CityModel) -> Verdict | None:
+def effective_verdict(verdicts: Iterable[NeighbourVerdict], model: CityModel) -> NeighbourVerdict | None:
     """Return a verdict that the entity deviates, of an area that it lies in by the model; None without one.
 
     Of several it is the one that knows the newest good value.
@@ -30,7 +30,7 @@ def heeded(verdicts: Iterable[Verdict], model: CityModel) -> Verdict | None:
     return max(found, key=lambda one: (_known_until(one.last_good), one.area), default=None)
 
 
-def _known_until(good: LastGood | None) -> tuple[bool, Instant]:
+def _known_until(good: LastGoodValue | None) -> tuple[bool, Instant]:
     return (False, 0) if good is None else (True, good.phenomenon_time)
 
 

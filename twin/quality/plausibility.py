@@ -10,7 +10,7 @@ from twin.instant import DAY, MINUTE, SECOND, Duration, Instant, format_instant
 from twin.model.observed_property import ObservedProperty
 
 
-class Reason(StrEnum):
+class QuarantineReason(StrEnum):
     """Why a message or an observation is quarantined. Labels the metric, the log line and the table row."""
 
     MALFORMED = "malformed"  #: not what the format says: truncated JSON, binary garbage, invalid UTF-8
@@ -32,7 +32,7 @@ class Reason(StrEnum):
 class Rejection:
     """A refusal that says why."""
 
-    reason: Reason
+    reason: QuarantineReason
     detail: str
 
 
@@ -46,7 +46,7 @@ class PlausibilityBounds:
     past_max: Duration = 366 * DAY
 
 
-def judge(
+def check_plausibility(
     property: ObservedProperty,
     value: float,
     phenomenon_time: Instant,
@@ -55,23 +55,25 @@ def judge(
 ) -> Rejection | None:
     """Return why this canonical value at this time cannot be believed, or None when it can."""
     if not math.isfinite(value):
-        return Rejection(Reason.NOT_A_NUMBER, f"{property.name} is {value}, expected a finite number")
+        return Rejection(
+            QuarantineReason.NOT_A_NUMBER, f"{property.name} is {value}, expected a finite number"
+        )
     if not property.minimum <= value <= property.maximum:
         return Rejection(
-            Reason.OUT_OF_RANGE,
+            QuarantineReason.OUT_OF_RANGE,
             f"{property.name} is {value:g} {property.unit}, "
             f"expected {property.minimum:g} to {property.maximum:g}",
         )
     ahead = phenomenon_time - received_time
     if ahead > bounds.future_max:
         return Rejection(
-            Reason.TIME_IN_FUTURE,
+            QuarantineReason.TIME_IN_FUTURE,
             f"{property.name} is dated {format_instant(phenomenon_time)}, {ahead // SECOND} s after it was "
             f"received; at most {bounds.future_max // SECOND} s are allowed",
         )
     if -ahead > bounds.past_max:
         return Rejection(
-            Reason.TIME_TOO_OLD,
+            QuarantineReason.TIME_TOO_OLD,
             f"{property.name} is dated {format_instant(phenomenon_time)}, {-ahead // DAY} days before it was "
             f"received; at most {bounds.past_max // DAY} days are allowed",
         )

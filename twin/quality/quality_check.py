@@ -37,7 +37,7 @@ _LATE = int(QualityFlag.LATE)
 _CLOCK_SKEW = int(QualityFlag.CLOCK_SKEW)
 
 
-class Run(msgspec.Struct, array_like=True, frozen=True, gc=False):
+class ConstantRun(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """Equal values in a row, in event time, as they end at some observation."""
 
     value: float
@@ -45,36 +45,36 @@ class Run(msgspec.Struct, array_like=True, frozen=True, gc=False):
     start: Instant  #: phenomenon time of the first
 
 
-class Judgement(NamedTuple):
+class QualityResult(NamedTuple):
     """What is known now of an observation beyond what the device said."""
 
     phenomenon_time: Instant
     flags: int  #: without those that follow from its times
 
 
-def extend(run: Run | None, time: Instant, value: float) -> Run:
+def extend_run(run: ConstantRun | None, time: Instant, value: float) -> ConstantRun:
     """Return the run that ends at this observation, from the one that ended at the observation before it.
 
-    >>> extend(extend(None, 0, 1.5), 60, 1.5)
-    Run(value=1.5, count=2, start=0)
-    >>> extend(Run(1.5, 2, 0), 120, 1.6)
-    Run(value=1.6, count=1, start=120)
+    >>> extend_run(extend_run(None, 0, 1.5), 60, 1.5)
+    ConstantRun(value=1.5, count=2, start=0)
+    >>> extend_run(ConstantRun(1.5, 2, 0), 120, 1.6)
+    ConstantRun(value=1.6, count=1, start=120)
     """
     if run is not None and run.value == value:
-        return Run(value, run.count + 1, run.start)
-    return Run(value, 1, time)
+        return ConstantRun(value, run.count + 1, run.start)
+    return ConstantRun(value, 1, time)
 
 
-def extend_over(run: Run | None, points: Iterable[tuple[Instant, float]]) -> Run | None:
+def extend_run_over(run: ConstantRun | None, points: Iterable[tuple[Instant, float]]) -> ConstantRun | None:
     """Return the run that ends at the last of these observations; they follow the one that `run` ends at."""
     for time, value in points:
-        run = extend(run, time, value)
+        run = extend_run(run, time, value)
     return run
 
 
-def judge_quality(  # noqa: PLR0917 - called for each observation; keywords would cost it a tenth
+def check_quality(  # noqa: PLR0917 - called for each observation; keywords would cost it a tenth
     context: Sequence[tuple[Instant, float]],
-    run: Run,
+    run: ConstantRun,
     time: Instant,
     received: Instant,
     value: float,
@@ -114,10 +114,10 @@ def judge_quality(  # noqa: PLR0917 - called for each observation; keywords woul
         and value not in stuck.except_values
     ):
         flags |= _STUCK
-    return flags | judge_times(time, received, rules, interval)
+    return flags | check_times(time, received, rules, interval)
 
 
-def judge_times(time: Instant, received: Instant, rules: QualityRules, interval: Duration) -> int:
+def check_times(time: Instant, received: Instant, rules: QualityRules, interval: Duration) -> int:
     """Return what the two times of an observation say by themselves: LATE, CLOCK_SKEW or nothing.
 
     A value may speak for the interval that it starts, so it is late only beyond the interval's end.

@@ -39,10 +39,10 @@ _MAINTENANCE = int(QualityFlag.MAINTENANCE)
 _LATE = int(QualityFlag.LATE)
 _UNCERTAIN = int(QualityFlag.ESTIMATED | QualityFlag.CLOCK_SKEW)
 
-UNUSABLE = _SUSPECT | _MAINTENANCE
+UNUSABLE_FLAGS = _SUSPECT | _MAINTENANCE
 """Flags any of which keeps a value out of states and aggregates."""
 
-BY_TIMES = int(QualityFlag.LATE | QualityFlag.CLOCK_SKEW)
+TIME_FLAGS = int(QualityFlag.LATE | QualityFlag.CLOCK_SKEW)
 """Flags that follow from the two times of an observation alone: never stored, always computed."""
 
 
@@ -66,9 +66,9 @@ def quality_word(flags: int) -> QualityWord:
     return "good"
 
 
-def takes_part(flags: int) -> bool:
+def is_usable(flags: int) -> bool:
     """Whether a value of this quality may take part in the state of an entity.
 
     Late and estimated values may: they are right, if not fresh or not measured; freshness is judged apart.
     """
-    return not flags & UNUSABLE
+    return not flags & UNUSABLE_FLAGS

@@ -15,7 +15,7 @@ from twin.instant import DAY, HOUR, SECOND, Duration
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Spike:
+class SpikeRule:
     """When a value stands out from those before it: the Hampel identifier, for what jumped
     (`twin.quality.spike`).
 
@@ -32,7 +32,7 @@ class Spike:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Stuck:
+class StuckRule:
     """When equal values are too many to be true: at least `count` of them over at least `duration_min`."""
 
     count: int
@@ -49,8 +49,8 @@ class QualityRules:
     #: Canonical unit per second against the previous observation, unless a gap lies between the two; the way
     #: back from an outlier may be fast.
     rate_max: float | None = None
-    spike: Spike | None = None
-    stuck: Stuck | None = None
+    spike: SpikeRule | None = None
+    stuck: StuckRule | None = None
     #: How much later than measured, and than the interval that the value may speak for, it may be received. A
     #: network that retries for minutes, and a logger that reports each half-hour, are not late.
     late_after: Duration = HOUR
@@ -60,12 +60,12 @@ class QualityRules:
     disagreement: float | None = None
 
 
-GOOD = QualityRules()
+TIME_RULES_ONLY = QualityRules()
 """No rule about the value: only whether it is late, or dated ahead."""
 
 # A day holds a night and a noon, a rush hour and an empty street: nothing out of doors that is measured
 # finely is the same through all of it. 24 values, so a sensor that reports thrice a day is spared.
-_SAME_ALL_DAY = Stuck(count=24, duration_min=DAY)
+_SAME_ALL_DAY = StuckRule(count=24, duration_min=DAY)
 _SAME_TWO_DAYS = replace(_SAME_ALL_DAY, duration_min=2 * DAY)
 _SAME_THREE_DAYS = replace(_SAME_ALL_DAY, duration_min=3 * DAY)
 
@@ -92,7 +92,7 @@ def _air() -> dict[str, QualityRules]:
         # A siren and a firecracker are what the microphone is for: no spike. Its own noise is at least 15 dB,
         # a jet engine at 30 m about 140. At night a cheap one rests on its floor for hours.
         "noise_level": QualityRules(
-            minimum=15, maximum=140, stuck=Stuck(count=60, duration_min=DAY // 2), disagreement=25
+            minimum=15, maximum=140, stuck=StuckRule(count=60, duration_min=DAY // 2), disagreement=25
         ),
     }
 
@@ -102,17 +102,17 @@ def _weather() -> dict[str, QualityRules]:
         # The Netherlands' records are -27.4 and 40.7 degrees; roads and facades get hotter. A gust front
         # takes six degrees in ten minutes now and then, and none takes ten.
         "air_temperature": QualityRules(
-            minimum=-30, maximum=55, spike=Spike(deviation_min=8), stuck=_SAME_ALL_DAY, disagreement=8
+            minimum=-30, maximum=55, spike=SpikeRule(deviation_min=8), stuck=_SAME_ALL_DAY, disagreement=8
         ),
         # A broken sensor says 0. In fog many rest at their highest value, for days.
         "relative_humidity": QualityRules(
             minimum=2,
-            spike=Spike(deviation_min=35),
+            spike=SpikeRule(deviation_min=35),
             stuck=replace(_SAME_TWO_DAYS, except_values=(99.9, 100.0)),
             disagreement=30,
         ),
         # A squall's pressure jump is 2 to 4 hPa. Whole hectopascals may hold for a day under a high.
-        "air_pressure": QualityRules(spike=Spike(deviation_min=6), stuck=_SAME_TWO_DAYS, disagreement=6),
+        "air_pressure": QualityRules(spike=SpikeRule(deviation_min=6), stuck=_SAME_TWO_DAYS, disagreement=6),
         # Gusts are short and high: no spike. Calm in the lee of a house lasts a night; the highest gust at a
         # Dutch station was 45 m/s.
         "wind_speed": QualityRules(maximum=60, stuck=_SAME_TWO_DAYS),
@@ -145,10 +145,10 @@ def _energy() -> dict[str, QualityRules]:
     registers = (f"energy_{way}{tariff}" for way in ("import", "export") for tariff in ("", "_t1", "_t2"))
     # A dead phase is 0 V as long as it is dead, a broken neutral 400 V: both are true, and worth an alarm. A
     # dip is short and real; the norm judges means of ten minutes. Whole volts may hold through a quiet hour.
-    voltage = QualityRules(stuck=Stuck(count=60, duration_min=6 * HOUR, except_values=(0.0,)))
+    voltage = QualityRules(stuck=StuckRule(count=60, duration_min=6 * HOUR, except_values=(0.0,)))
     return {
-        **dict.fromkeys(still, GOOD),
-        **dict.fromkeys(registers, GOOD),
+        **dict.fromkeys(still, TIME_RULES_ONLY),
+        **dict.fromkeys(registers, TIME_RULES_ONLY),
         **{f"voltage_l{phase}": voltage for phase in (1, 2, 3)},
         # The gas meter hands its hourly reading to the electricity meter up to some hours later.
         "gas_volume": QualityRules(late_after=4 * HOUR),
@@ -161,20 +161,20 @@ def _water() -> dict[str, QualityRules]:
         # the level by a decimetre or two between two readings. A polder told in centimetres is flat for
         # hours, so only a day of it is stuck.
         "water_level": QualityRules(
-            rate_max=3.0 / 3600, spike=Spike(deviation_min=0.25), stuck=_SAME_ALL_DAY, disagreement=0.5
+            rate_max=3.0 / 3600, spike=SpikeRule(deviation_min=0.25), stuck=_SAME_ALL_DAY, disagreement=0.5
         ),
         # Pumps switch: steps are right, and a pump that stands or runs at its rating tells equal values.
-        "water_flow": GOOD,
-        "pump_state": GOOD,
+        "water_flow": TIME_RULES_ONLY,
+        "pump_state": TIME_RULES_ONLY,
         # Water is slow; what jumps by five degrees hangs in the air or gives up. Deep water and water under
         # ice keep their temperature for days.
         "water_temperature": QualityRules(
-            minimum=-2, maximum=45, spike=Spike(deviation_min=5), stuck=_SAME_THREE_DAYS, disagreement=5
+            minimum=-2, maximum=45, spike=SpikeRule(deviation_min=5), stuck=_SAME_THREE_DAYS, disagreement=5
         ),
     }
 
 
-DEFAULT_RULES: Mapping[str, QualityRules] = MappingProxyType(
+DEFAULT_QUALITY_RULES: Mapping[str, QualityRules] = MappingProxyType(
     {
         **_air(),
         **_weather(),
@@ -182,8 +182,10 @@ DEFAULT_RULES: Mapping[str, QualityRules] = MappingProxyType(
         **_energy(),
         **_water(),
         # Rounded to whole percents a battery stands still for weeks; a signal fades and jumps as it likes.
-        "battery_level": GOOD,
-        "signal_strength": GOOD,
+        "battery_level": TIME_RULES_ONLY,
+        "signal_strength": TIME_RULES_ONLY,
     }
 )
-"""The rules of the built-in observed properties, by name; any other property is judged by `GOOD`."""
+"""The rules of the built-in observed properties, by name; any other property is judged by
+`TIME_RULES_ONLY`.
+"""

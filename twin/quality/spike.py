@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from twin.instant import Duration, Instant
-from twin.quality.quality_rules import Spike
+from twin.quality.quality_rules import SpikeRule
 
 SPIKE_CONTEXT_MIN = 5
 """With fewer preceding values than this a median says nothing, and nothing is called a spike."""
@@ -36,7 +36,11 @@ def median_of(values: Iterable[float]) -> float:
 
 
 def is_spike(
-    context: Sequence[tuple[Instant, float]], time: Instant, value: float, spike: Spike, interval: Duration
+    context: Sequence[tuple[Instant, float]],
+    time: Instant,
+    value: float,
+    spike: SpikeRule,
+    interval: Duration,
 ) -> bool:
     """Return whether a value is suspect, given the ones measured before it, ascending.
 
@@ -62,7 +66,7 @@ def is_spike(
     return _stands_out([other for _, other in context[-size:]], value, spike)
 
 
-def _stands_out(values: list[float], value: float, spike: Spike) -> bool:
+def _stands_out(values: list[float], value: float, spike: SpikeRule) -> bool:
     median = median_of(values)
     deviation = median_of([abs(other - median) for other in values])
     deviation_max = max(spike.threshold * MAD_SCALE * deviation, spike.deviation_min)

@@ -13,16 +13,16 @@ from twin.instant import Instant
 from twin.model.city_model import CityModel
 from twin.model.entity import AREA_TYPES
 from twin.model.observed_property import RollUp
-from twin.quality.neighbour_verdict import Verdict
-from twin.quality.neighbours import Asked, Neighbours, disagreement_of
-from twin.quality.quality_flags import UNUSABLE, QualityFlag
+from twin.quality.neighbour_verdict import NeighbourVerdict
+from twin.quality.neighbours import NeighbourContext, NeighbourState, disagreement_limit
+from twin.quality.quality_flags import UNUSABLE_FLAGS, QualityFlag
 from twin.wire.messages import AreaInput
 
-PREFIX = "area_"
+AREA_PREFIX = "area_"
 """What the name of a rolled-up value begins with: `area_pm2_5` is the mean of `pm2_5` over the area."""
 
 
-class RolledUp(NamedTuple):
+class AreaValue(NamedTuple):
     """A value of an area."""
 
     name: str  #: without the prefix
@@ -31,15 +31,15 @@ class RolledUp(NamedTuple):
     flags: int
     weight: int  #: sensors or connections behind it
     valid_until: Instant
-    left_out: tuple[str, ...] = ()  #: entities that their neighbours have outvoted
+    outvoted: tuple[str, ...] = ()  #: entities that their neighbours have outvoted
 
 
-class News(NamedTuple):
+class AreaChanges(NamedTuple):
     """What is new in an area."""
 
-    values: list[RolledUp]  #: in order of names; each raises the revision
-    verdicts: list[Verdict]
-    passed_on: list[AreaInput]  #: what the area above is to judge
+    values: list[AreaValue]  #: in order of names; each raises the revision
+    verdicts: list[NeighbourVerdict]
+    forwarded: list[AreaInput]  #: what the area above is to judge
 
 
 class AreaState(msgspec.Struct, array_like=True):
@@ -47,46 +47,48 @@ class AreaState(msgspec.Struct, array_like=True):
 
     revision: int = 0
     inputs: dict[str, dict[str, AreaInput]] = msgspec.field(default_factory=dict)  #: name → source → input
-    told: dict[str, RolledUp] = msgspec.field(default_factory=dict)
-    neighbours: dict[str, Neighbours] = msgspec.field(default_factory=dict)  #: by property
+    emitted: dict[str, AreaValue] = msgspec.field(default_factory=dict)
+    neighbours: dict[str, NeighbourState] = msgspec.field(default_factory=dict)  #: by property
 
-    def take(self, input: AreaInput) -> bool:
+    def on_input(self, input: AreaInput) -> bool:
         """Take in an input; return whether it is news. One told before what is known changes nothing."""
         if input.weight:
             of_name = self.inputs.setdefault(input.name, {})
         else:
-            of_name = self.neighbours.setdefault(input.name, Neighbours()).below
+            of_name = self.neighbours.setdefault(input.name, NeighbourState()).from_below
         known = of_name.get(input.source)
         if known == input or (known is not None and input.revision < known.revision):
             return False
         of_name[input.source] = input
         return True
 
-    def tell(self, area: str, names: Iterable[str], model: CityModel, revision: Instant) -> News:
+    def evaluate(self, area: str, names: Iterable[str], model: CityModel, revision: Instant) -> AreaChanges:
         """Return what is new by these names; verdicts of neighbours are told with `revision`."""
-        news = News([], [], [])
+        news = AreaChanges([], [], [])
         for name in sorted(names):
             inputs = self.inputs.get(name, {})
             left_out: frozenset[str] = frozenset()
-            if name in self.neighbours or disagreement_of(name, model) is not None:
-                neighbours = self.neighbours.setdefault(name, Neighbours())
-                left_out, verdicts, passed_on = neighbours.judge(inputs, Asked(area, name, model, revision))
+            if name in self.neighbours or disagreement_limit(name, model) is not None:
+                neighbours = self.neighbours.setdefault(name, NeighbourState())
+                left_out, verdicts, passed_on = neighbours.evaluate(
+                    inputs, NeighbourContext(area, name, model, revision)
+                )
                 news.verdicts.extend(verdicts)
-                news.passed_on.extend(passed_on)
-            known = self.told.get(name)
-            value = rolled_up(name, list(inputs.values()), model, left_out)
+                news.forwarded.extend(passed_on)
+            known = self.emitted.get(name)
+            value = roll_up(name, list(inputs.values()), model, left_out)
             if value is None and known is not None:
                 value = _failed(known, inputs.values(), left_out)
             if value is not None and value != known:
-                self.told[name] = value
+                self.emitted[name] = value
                 self.revision += 1
                 news.values.append(value)
         return news
 
 
-def rolled_up(
+def roll_up(
     name: str, inputs: Sequence[AreaInput], model: CityModel, left_out: frozenset[str] = frozenset()
-) -> RolledUp | None:
+) -> AreaValue | None:
     """Return one value for an area, or None when there is none.
 
     Only inputs count that still speak for the present at the time of the newest one, and that neighbours have
@@ -108,7 +110,7 @@ def rolled_up(
     flags &= ~int(QualityFlag.DISAGREES)
     valid_until = max(one.valid_until for one in counting)
     weight = sum(one.weight for one in counting)
-    return RolledUp(name, value, newest, flags, weight, valid_until, tuple(sorted(left_out)))
+    return AreaValue(name, value, newest, flags, weight, valid_until, tuple(sorted(left_out)))
 
 
 def _value(name: str, counting: Sequence[AreaInput], model: CityModel) -> float | None:
@@ -128,13 +130,13 @@ def _value(name: str, counting: Sequence[AreaInput], model: CityModel) -> float 
             return None
 
 
-def _failed(known: RolledUp, inputs: Iterable[AreaInput], left_out: frozenset[str]) -> RolledUp | None:
+def _failed(known: AreaValue, inputs: Iterable[AreaInput], left_out: frozenset[str]) -> AreaValue | None:
     """Return the last value with the flags of the inputs that failed since; None when none did."""
     flags = 0
     for one in inputs:
-        flags |= one.flags & UNUSABLE
+        flags |= one.flags & UNUSABLE_FLAGS
     return (
-        known._replace(flags=known.flags & ~UNUSABLE | flags, left_out=tuple(sorted(left_out)))
+        known._replace(flags=known.flags & ~UNUSABLE_FLAGS | flags, outvoted=tuple(sorted(left_out)))
         if flags
         else None
     )

@@ -7,22 +7,22 @@ from collections.abc import Iterable, Sequence
 from statistics import median
 from typing import NamedTuple, assert_never
 
-from twin.datastream_snapshot import LastGood
+from twin.datastream_snapshot import LastGoodValue
 from twin.instant import Duration, Instant
 from twin.model.observation import Observation
 from twin.model.observed_property import Combination, ObservedProperty
-from twin.quality.quality_flags import takes_part
-from twin.state.freshness import live_for
+from twin.quality.quality_flags import is_usable
+from twin.state.freshness import live_duration
 
 PEERS_MIN = 3
 """So many sensors, or neighbours, must speak before one of them can be outvoted."""
 
 
-class Part(NamedTuple):
+class CombinationInput(NamedTuple):
     """The state of one datastream, as it enters the combination."""
 
     newest: Observation  #: calibrated and judged
-    last_good: LastGood | None
+    last_good: LastGoodValue | None
     interval: Duration
 
 
@@ -34,11 +34,11 @@ class PropertyState(NamedTuple):
     received_time: Instant  #: of the last received one that takes part
     flags: int  #: all flags of those that take part
     datastreams: tuple[int, ...]  #: ids of those that take part, ascending
-    last_good: LastGood | None = None  #: the newest good value, where the state itself is suspect
+    last_good: LastGoodValue | None = None  #: the newest good value, where the state itself is suspect
     deviating: tuple[int, ...] = ()  #: ids of those that are good by themselves, but far from the others
 
 
-def combine(property: ObservedProperty, parts: Sequence[Part]) -> PropertyState:
+def combine(property: ObservedProperty, parts: Sequence[CombinationInput]) -> PropertyState:
     """Combine the states of at least one datastream.
 
     Only good values that are fresh *relative to the newest one* take part: freshness by the clock on the wall
@@ -51,20 +51,21 @@ def combine(property: ObservedProperty, parts: Sequence[Part]) -> PropertyState:
     good = sorted(
         part.newest
         for part in parts
-        if takes_part(part.newest.flags) and newest - part.newest.phenomenon_time <= live_for(part.interval)
+        if is_usable(part.newest.flags)
+        and newest - part.newest.phenomenon_time <= live_duration(part.interval)
     )
     if not good:
         return _suspect(parts)
     deviating: tuple[int, ...] = ()
     if property.quality.disagreement is not None and len(good) >= PEERS_MIN:
-        far = far_from_the_others([one.value for one in good], property.quality.disagreement)
+        far = outlier_places([one.value for one in good], property.quality.disagreement)
         deviating = tuple(good[place].datastream for place in far)
         good = [one for one in good if one.datastream not in deviating]
     flags = 0
     for one in good:
         flags |= one.flags
     return PropertyState(
-        value=combined(property.combination, [one.value for one in good]),
+        value=combine_values(property.combination, [one.value for one in good]),
         phenomenon_time=max(one.phenomenon_time for one in good),
         received_time=max(one.received_time for one in good),
         flags=flags,
@@ -73,13 +74,13 @@ def combine(property: ObservedProperty, parts: Sequence[Part]) -> PropertyState:
     )
 
 
-def _alone(part: Part) -> PropertyState:
+def _alone(part: CombinationInput) -> PropertyState:
     """Return what `combine` makes of one part: most properties are measured by one sensor."""
     id, time, received, value, flags = part.newest
-    return PropertyState(value, time, received, flags, (id,), None if takes_part(flags) else part.last_good)
+    return PropertyState(value, time, received, flags, (id,), None if is_usable(flags) else part.last_good)
 
 
-def _suspect(parts: Sequence[Part]) -> PropertyState:
+def _suspect(parts: Sequence[CombinationInput]) -> PropertyState:
     one = max((part.newest for part in parts), key=lambda newest: (newest.phenomenon_time, newest))
     known = [part.last_good for part in parts if part.last_good is not None]
     last_good = max(known, key=lambda good: (good.phenomenon_time, good.value), default=None)
@@ -88,10 +89,10 @@ def _suspect(parts: Sequence[Part]) -> PropertyState:
     )
 
 
-def far_from_the_others(values: Sequence[float], limit: float) -> tuple[int, ...]:
+def outlier_places(values: Sequence[float], limit: float) -> tuple[int, ...]:
     """Return the places of those further than `limit` from the median of all; none if that were half or more.
 
-    >>> far_from_the_others([20.0, 21.0, 40.0], 8.0), far_from_the_others([20.0, 40.0], 8.0)
+    >>> outlier_places([20.0, 21.0, 40.0], 8.0), outlier_places([20.0, 40.0], 8.0)
     ((2,), ())
     """
     middle = median(values)
@@ -99,7 +100,7 @@ def far_from_the_others(values: Sequence[float], limit: float) -> tuple[int, ...
     return found if 2 * len(found) < len(values) else ()
 
 
-def combined(combination: Combination, values: Sequence[float]) -> float:
+def combine_values(combination: Combination, values: Sequence[float]) -> float:
     """Return one value for at least one."""
     if len(values) == 1:
         return values[0]

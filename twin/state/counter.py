@@ -31,7 +31,7 @@ A counter that is read often enough counts far less between two readings; a rese
 the last eighth of the circle, and with a `rate_max` hardly ever.
 """
 
-RATE_MAX: Mapping[str, float] = MappingProxyType(
+COUNTER_RATE_MAX: Mapping[str, float] = MappingProxyType(
     {
         # A transformer of 630 kVA, with room for a greater one; kWh/s.
         **{
@@ -50,7 +50,7 @@ No published source found for where to draw the line; a city meter has no busine
 """
 
 
-class Increase(NamedTuple):
+class CounterIncrease(NamedTuple):
     """What was counted between two readings."""
 
     amount: float  #: canonical unit, never negative
@@ -59,13 +59,13 @@ class Increase(NamedTuple):
     register: float = 0.0  #: what the next reading is to be compared with
 
 
-def increase(
+def counter_increase(
     previous: tuple[Instant, float],
     current: tuple[Instant, float],
     *,
     wraps_at: float | None = None,
     rate_max: float | None = None,
-) -> Increase:
+) -> CounterIncrease:
     """Return what a register counted from one reading (phenomenon time, value) to a later one.
 
     `wraps_at` is how much it counts before it starts at zero again (65,536 for 16 bits, in canonical units);
@@ -73,24 +73,24 @@ def increase(
     correction downwards it stays the previous one: else the way up again would be counted twice. A caller
     that needs the exact sum compares the next reading with it.
 
-    >>> increase((0, 65_530.0), (60 * SECOND, 4.0), wraps_at=65_536)
-    Increase(amount=10.0, estimated=False, reset=False, register=4.0)
-    >>> increase((0, 9_120.5), (60 * SECOND, 2.0))
-    Increase(amount=2.0, estimated=True, reset=True, register=2.0)
+    >>> counter_increase((0, 65_530.0), (60 * SECOND, 4.0), wraps_at=65_536)
+    CounterIncrease(amount=10.0, estimated=False, reset=False, register=4.0)
+    >>> counter_increase((0, 9_120.5), (60 * SECOND, 2.0))
+    CounterIncrease(amount=2.0, estimated=True, reset=True, register=2.0)
     """
     (earlier, before), (later, now) = previous, current
     step = now - before
     most = None if rate_max is None else TOLERANCE + rate_max * max(0, later - earlier) / SECOND
     if step >= 0:
         if most is None or step <= most:
-            return Increase(step, register=now)
+            return CounterIncrease(step, register=now)
         # A meter with a higher register, or a first reading of nothing: what was counted is not in it.
-        return Increase(0.0, estimated=True, reset=True, register=now)
+        return CounterIncrease(0.0, estimated=True, reset=True, register=now)
     if -step <= TOLERANCE:
-        return Increase(0.0, register=before)
+        return CounterIncrease(0.0, register=before)
     if wraps_at is not None and before < wraps_at:
         wrapped = step + wraps_at
         if 0 <= wrapped <= WRAP_SHARE * wraps_at and (most is None or wrapped <= most):
-            return Increase(wrapped, register=now)
+            return CounterIncrease(wrapped, register=now)
     restarted = 0 <= now <= RESET_SHARE * before and (most is None or now <= most)
-    return Increase(now if restarted else 0.0, estimated=True, reset=True, register=now)
+    return CounterIncrease(now if restarted else 0.0, estimated=True, reset=True, register=now)

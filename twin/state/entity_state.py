@@ -13,17 +13,17 @@ from typing import NamedTuple
 
 from twin.instant import Duration
 from twin.model.city_model import CityModel
-from twin.model.datastream_policy import Terms
-from twin.model.observation import Observation, Outcome
+from twin.model.datastream_policy import DatastreamPolicy
+from twin.model.observation import Observation, ObservationOutcome
 from twin.model.sensor import Datastream
-from twin.quality.neighbour_verdict import Verdict, heeded
-from twin.quality.quality_check import Judgement
-from twin.quality.quality_flags import QualityFlag, takes_part
-from twin.state.combination import Part, PropertyState, combine
+from twin.quality.neighbour_verdict import NeighbourVerdict, effective_verdict
+from twin.quality.quality_check import QualityResult
+from twin.quality.quality_flags import QualityFlag, is_usable
+from twin.state.combination import CombinationInput, PropertyState, combine
 from twin.state.datastream_state import DatastreamState
 
 
-class Change(NamedTuple):
+class PropertyChange(NamedTuple):
     """A property of an entity that an observation changed."""
 
     entity: str
@@ -33,12 +33,12 @@ class Change(NamedTuple):
     observation: Observation  #: the datastream state that changed it, calibrated and judged
 
 
-class Effect(NamedTuple):
+class EntityEffect(NamedTuple):
     """What one observation did."""
 
-    outcome: Outcome
-    judgements: list[Judgement]
-    change: Change | None
+    outcome: ObservationOutcome
+    quality_results: list[QualityResult]
+    change: PropertyChange | None
 
 
 @dataclass(slots=True)
@@ -47,24 +47,24 @@ class EntityState:
 
     revision: int = 0
     datastreams: dict[int, DatastreamState] = field(default_factory=dict)
-    verdicts: dict[str, dict[str, Verdict]] = field(default_factory=dict)  #: by property and area
+    verdicts: dict[str, dict[str, NeighbourVerdict]] = field(default_factory=dict)  #: by property and area
     #: the datastreams of each property, looked up once for each model
     _members: dict[str, list[tuple[DatastreamState, Duration]]] = field(
         init=False, repr=False, compare=False, default_factory=dict
     )
     _members_model: CityModel | None = field(init=False, repr=False, compare=False, default=None)
 
-    def observe(self, observation: Observation, model: CityModel, future_max: Duration) -> Effect:
+    def observe(self, observation: Observation, model: CityModel, future_max: Duration) -> EntityEffect:
         """Take in one observation. Raises KeyError when the model does not know the datastream."""
         datastream = model.datastreams[observation.datastream]
-        terms = model.terms(datastream)
+        terms = model.policy_of(datastream)
         state = self.datastreams.get(datastream.id)
         if state is None:
             newest = good = None
             state = DatastreamState()
             outcome, judgements = state.observe(observation, terms, future_max)
-            if outcome is Outcome.FUTURE:
-                return Effect(outcome, judgements, None)
+            if outcome is ObservationOutcome.FUTURE:
+                return EntityEffect(outcome, judgements, None)
             self.datastreams[datastream.id] = state
             self._members = {}
         else:
@@ -72,32 +72,34 @@ class EntityState:
             outcome, judgements = state.observe(observation, terms, future_max)
         # The time of reception alone is no news. What is newer always is.
         if (
-            outcome is not Outcome.ACCEPTED
+            outcome is not ObservationOutcome.ACCEPTED
             and newest is not None
             and _told(newest) == _told(state.newest)
             and good == state.last_good
         ):
-            return Effect(outcome, judgements, None)
-        return Effect(outcome, judgements, self._changed(datastream, state, terms, model))
+            return EntityEffect(outcome, judgements, None)
+        return EntityEffect(outcome, judgements, self._changed(datastream, state, terms, model))
 
     def _changed(
-        self, datastream: Datastream, state: DatastreamState, terms: Terms, model: CityModel
-    ) -> Change:
+        self, datastream: Datastream, state: DatastreamState, terms: DatastreamPolicy, model: CityModel
+    ) -> PropertyChange:
         self.revision += 1
         combined = None if terms.personal else self.property_state(datastream.property, model)
-        return Change(datastream.entity, datastream.property, self.revision, combined, state.newest)
+        return PropertyChange(datastream.entity, datastream.property, self.revision, combined, state.newest)
 
-    def reassess(self, datastream: Datastream, model: CityModel) -> Effect:
+    def reassess(self, datastream: Datastream, model: CityModel) -> EntityEffect:
         """Judge a known datastream again by the model's present terms."""
         state = self.datastreams[datastream.id]
-        terms = model.terms(datastream)
+        terms = model.policy_of(datastream)
         newest, good = state.newest, state.last_good
         judgements = state.reassess(terms)
         if _told(newest) == _told(state.newest) and good == state.last_good:
-            return Effect(Outcome.DUPLICATE, judgements, None)
-        return Effect(Outcome.CORRECTION, judgements, self._changed(datastream, state, terms, model))
+            return EntityEffect(ObservationOutcome.DUPLICATE, judgements, None)
+        return EntityEffect(
+            ObservationOutcome.CORRECTION, judgements, self._changed(datastream, state, terms, model)
+        )
 
-    def hear(self, verdict: Verdict, model: CityModel) -> Change | None:
+    def on_verdict(self, verdict: NeighbourVerdict, model: CityModel) -> PropertyChange | None:
         """Take in a verdict of neighbours; return what it changed. One that is known changes nothing."""
         of_property = self.verdicts.setdefault(verdict.property, {})
         known = of_property.get(verdict.area)
@@ -112,7 +114,7 @@ class EntityState:
         newest = max(
             (self.datastreams[id].newest for id in state.datastreams), key=lambda one: one.phenomenon_time
         )
-        return Change(verdict.entity, verdict.property, self.revision, state, newest)
+        return PropertyChange(verdict.entity, verdict.property, self.revision, state, newest)
 
     def property_state(self, property: str, model: CityModel) -> PropertyState | None:
         """Return the combined state of a property, or None while nothing was observed that may be combined.
@@ -125,12 +127,12 @@ class EntityState:
             return None
         combined = combine(
             model.properties[property],
-            [Part(state.newest, state.last_good, interval) for state, interval in members],
+            [CombinationInput(state.newest, state.last_good, interval) for state, interval in members],
         )
         verdicts = self.verdicts.get(property)
-        if not verdicts or not takes_part(combined.flags):
+        if not verdicts or not is_usable(combined.flags):
             return combined
-        verdict = heeded(verdicts.values(), model)
+        verdict = effective_verdict(verdicts.values(), model)
         if verdict is None:
             return combined
         flags = combined.flags | int(QualityFlag.DISAGREES)
@@ -147,7 +149,7 @@ class EntityState:
                 for id, state in self.datastreams.items()
                 if (datastream := model.datastreams.get(id)) is not None
                 and datastream.property == property
-                and not model.terms(datastream).personal
+                and not model.policy_of(datastream).personal
             ]
         return found
 

@@ -13,26 +13,26 @@ LIVE_INTERVALS_MAX = 2.5
 STALE_INTERVALS_MAX = 10.0
 
 # A transmission takes its time; an interval of a second must not flicker because of it.
-GRACE: Duration = MINUTE // 2
+TRANSMISSION_GRACE: Duration = MINUTE // 2
 
 
-def live_for(interval: Duration) -> Duration:
+def live_duration(interval: Duration) -> Duration:
     """Return how long after its measurement a value is live."""
-    return int(interval * LIVE_INTERVALS_MAX) + GRACE
+    return int(interval * LIVE_INTERVALS_MAX) + TRANSMISSION_GRACE
 
 
-def interval_of(live: Duration) -> Duration:
-    """Return the expected interval of a value that is live for so long; the inverse of `live_for`.
+def interval_for_live_duration(live: Duration) -> Duration:
+    """Return the expected interval of a value that is live for so long; the inverse of `live_duration`.
 
-    >>> interval_of(live_for(600_000_000))
+    >>> interval_for_live_duration(live_duration(600_000_000))
     600000000
     """
-    return max(0, int((live - GRACE) / LIVE_INTERVALS_MAX))
+    return max(0, int((live - TRANSMISSION_GRACE) / LIVE_INTERVALS_MAX))
 
 
-def stale_for(interval: Duration) -> Duration:
+def stale_duration(interval: Duration) -> Duration:
     """Return how long after its measurement a value is at most stale, and silent thereafter."""
-    return int(interval * STALE_INTERVALS_MAX) + GRACE
+    return int(interval * STALE_INTERVALS_MAX) + TRANSMISSION_GRACE
 
 
 def freshness(phenomenon_time: Instant, interval: Duration, now: Instant) -> Freshness:
@@ -43,6 +43,6 @@ def freshness(phenomenon_time: Instant, interval: Duration, now: Instant) -> Fre
     ['live', 'live', 'stale', 'stale', 'silent']
     """
     age = now - phenomenon_time
-    if age <= live_for(interval):
+    if age <= live_duration(interval):
         return "live"
-    return "stale" if age <= stale_for(interval) else "silent"
+    return "stale" if age <= stale_duration(interval) else "silent"

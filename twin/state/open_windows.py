@@ -15,7 +15,7 @@ import msgspec
 from twin.instant import Duration, Instant
 from twin.model.observation import Observation
 from twin.model.observed_property import Aggregation
-from twin.state.window import Accumulator, window_start
+from twin.state.window import WindowAccumulator, window_start
 
 
 class WindowKey(NamedTuple):
@@ -25,25 +25,25 @@ class WindowKey(NamedTuple):
     start: Instant
 
 
-class ToldWindow(NamedTuple):
+class EmittedWindow(NamedTuple):
     """The content of a window as it is told."""
 
     window: WindowKey
-    content: Accumulator
-    lacking: bool  #: whether something came too late to be in it
+    content: WindowAccumulator
+    incomplete: bool  #: whether something came too late to be in it
 
 
 class OpenWindows(msgspec.Struct, array_like=True):
     """What is known of the windows of a datastream beside the observations that are kept one by one."""
 
     #: of each size the window that the newest folded observation lies in, with what was folded into it
-    folded: dict[Duration, tuple[Instant, Accumulator]] = msgspec.field(default_factory=dict)
+    folded: dict[Duration, tuple[Instant, WindowAccumulator]] = msgspec.field(default_factory=dict)
     #: whole windows that wait to be told
-    finished: dict[WindowKey, Accumulator] = msgspec.field(default_factory=dict)
-    changed: dict[WindowKey, None] = msgspec.field(default_factory=dict)  #: closed, and to be told
+    finished: dict[WindowKey, WindowAccumulator] = msgspec.field(default_factory=dict)
+    pending: dict[WindowKey, None] = msgspec.field(default_factory=dict)  #: closed, and to be told
     early: set[WindowKey] = msgspec.field(default_factory=set)  #: told before they were closed
     #: what came too late for these is not in the numbers here: they are repaired each time they are told
-    lacking: set[WindowKey] = msgspec.field(default_factory=set)
+    incomplete: set[WindowKey] = msgspec.field(default_factory=set)
 
     def fold(self, one: Observation, kind: Aggregation, increase: float, sizes: Iterable[Duration]) -> None:
         """Add an observation, later than all that were folded, to its windows."""
@@ -54,14 +54,14 @@ class OpenWindows(msgspec.Struct, array_like=True):
             if known is None or known[0] != start:
                 if known is not None:
                     self._finish(WindowKey(size, known[0]), known[1])
-                known = self.folded[size] = start, Accumulator()
+                known = self.folded[size] = start, WindowAccumulator()
             known[1].add(time, one.value, one.flags, kind, increase)
 
-    def _finish(self, window: WindowKey, content: Accumulator) -> None:
-        if window in self.changed:
+    def _finish(self, window: WindowKey, content: WindowAccumulator) -> None:
+        if window in self.pending:
             self.finished[window] = content
         else:
-            self.lacking.discard(window)
+            self.incomplete.discard(window)
 
     def close(self, before: Instant, time: Instant, sizes: Sequence[Duration]) -> None:
         """Learn that the newest observation, of `before`, was followed by one of `time`."""
@@ -76,35 +76,35 @@ class OpenWindows(msgspec.Struct, array_like=True):
             elif window in self.early:
                 self.early.discard(window)  # it was told as it is
             else:
-                self.changed[window] = None
+                self.pending[window] = None
 
-    def touch(self, time: Instant, newest: Instant, sizes: Iterable[Duration]) -> None:
+    def mark_changed(self, time: Instant, newest: Instant, sizes: Iterable[Duration]) -> None:
         """Learn that what is in the windows at `time` changed; `newest` is the newest phenomenon time."""
         for size in sizes:
             start = window_start(time, size)
             window = WindowKey(size, start)
             if newest >= start + size or window in self.early:
-                self.changed[window] = None
+                self.pending[window] = None
 
-    def lack(self, time: Instant, folded: Instant, sizes: Iterable[Duration]) -> None:
+    def mark_incomplete(self, time: Instant, folded: Instant, sizes: Iterable[Duration]) -> None:
         """Learn that an observation came too late; `folded` is the newest folded phenomenon time."""
         for size in sizes:
             start = window_start(time, size)
             window = WindowKey(size, start)
             if folded < start + size or window in self.finished:
-                self.lacking.add(window)
+                self.incomplete.add(window)
 
-    def tell_early(self, newest: Instant, now: Instant, grace: Duration, sizes: Iterable[Duration]) -> None:
+    def mark_early(self, newest: Instant, now: Instant, grace: Duration, sizes: Iterable[Duration]) -> None:
         """Have those windows told that should have been closed by now, but nothing came."""
         for size in sizes:
             start = window_start(newest, size)
             window = WindowKey(size, start)
             if now >= start + size + grace and window not in self.early:
                 self.early.add(window)
-                self.changed[window] = None
+                self.pending[window] = None
 
     def due(self, newest: Instant, grace: Duration, sizes: Iterable[Duration]) -> Instant | None:
-        """Return from when on `tell_early` has something to do, or None when never."""
+        """Return from when on `mark_early` has something to do, or None when never."""
         ends = [
             start + size + grace
             for size in sizes
@@ -112,26 +112,26 @@ class OpenWindows(msgspec.Struct, array_like=True):
         ]
         return min(ends, default=None)
 
-    def settle(self, newest: Instant, oldest: Instant | None, sizes: Iterable[Duration]) -> None:
+    def mark_all_emitted(self, newest: Instant, oldest: Instant | None, sizes: Iterable[Duration]) -> None:
         """Count all windows as told; `oldest` is the first observation that is known, None if of all."""
-        self.changed.clear()
+        self.pending.clear()
         self.finished.clear()
         for size in sizes:
             start = window_start(newest, size)
             if oldest is not None and start < oldest:
-                self.lacking.add(WindowKey(size, start))
+                self.incomplete.add(WindowKey(size, start))
 
-    def begun(self, window: WindowKey) -> Accumulator:
+    def partial_content(self, window: WindowKey) -> WindowAccumulator:
         """Return what was folded into a window, to add the rest to: a copy."""
         known = self.folded.get(window.size)
         if known is not None and known[0] == window.start:
             return known[1].copy()
-        return Accumulator()
+        return WindowAccumulator()
 
-    def told(self, window: WindowKey, folded: Instant) -> bool:
+    def on_emitted(self, window: WindowKey, folded: Instant) -> bool:
         """Forget that a window waits to be told; return whether something is lacking in it."""
-        lacks = window in self.lacking
+        lacks = window in self.incomplete
         if window in self.finished or folded >= window.start + window.size:
             self.finished.pop(window, None)
-            self.lacking.discard(window)
+            self.incomplete.discard(window)
         return lacks

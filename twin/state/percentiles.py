@@ -13,7 +13,7 @@ from typing import NamedTuple, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from twin.state.sketch import BINS_MAX, MAPPING, VALUES_EXACT_MAX, Encoded, read
+from twin.state.sketch import BIN_MAPPING, BINS_MAX, VALUES_EXACT_MAX, EncodedSketch, decode_sketches
 
 _Floats: TypeAlias = NDArray[np.float64]
 _Integers: TypeAlias = NDArray[np.int64]
@@ -25,7 +25,7 @@ _PLACE = 1 << 20
 _MIDDLE = _PLACE >> 1
 
 
-class Pool(NamedTuple):
+class BucketValues(NamedTuple):
     """What one bucket holds."""
 
     values: _Floats  #: single ones, in any order
@@ -33,7 +33,7 @@ class Pool(NamedTuple):
     sketch_count: int = 0
 
 
-def percentiles(pools: Sequence[Pool], shares: Sequence[float]) -> list[list[float | None]]:
+def percentiles(pools: Sequence[BucketValues], shares: Sequence[float]) -> list[list[float | None]]:
     """Return for each pool its percentiles, in the order of `shares`; None of no values.
 
     Without sketches they lie between the two nearest values (definition 7 of Hyndman & Fan, Sample quantiles
@@ -42,7 +42,7 @@ def percentiles(pools: Sequence[Pool], shares: Sequence[float]) -> list[list[flo
 
     Raises MessageError when the sketches cannot be read.
 
-    >>> percentiles([Pool(np.array([4.0, 1.0, 2.0]))], [0.5, 0.75])
+    >>> percentiles([BucketValues(np.array([4.0, 1.0, 2.0]))], [0.5, 0.75])
     [[2.0, 3.0]]
     """
     found: list[list[float | None]] = [[None] * len(shares) for _ in pools]
@@ -67,13 +67,13 @@ def _ascending(owners: _Integers, values: _Floats, count: int) -> tuple[_Floats,
     return values[np.lexsort((values, owners))], np.cumsum(sizes) - sizes, sizes
 
 
-def _single(pools: Sequence[Pool]) -> tuple[_Integers, _Floats]:
+def _single(pools: Sequence[BucketValues]) -> tuple[_Integers, _Floats]:
     """Return the single values of pools, and the number of the pool of each."""
     owners = np.repeat(np.arange(len(pools)), [len(pool.values) for pool in pools])
     return owners, np.concatenate([pool.values for pool in pools])
 
 
-def _interpolated(pools: Sequence[Pool], shares: Sequence[float]) -> list[_Floats]:
+def _interpolated(pools: Sequence[BucketValues], shares: Sequence[float]) -> list[_Floats]:
     values, first, sizes = _ascending(*_single(pools), len(pools))
     found = []
     there = sizes > 0
@@ -96,8 +96,10 @@ class _Bins(NamedTuple):
     counts: _Integers
 
 
-def _ranked(pools: Sequence[Pool], shares: Sequence[float]) -> list[_Floats]:
-    encoded = read(b"".join(pool.sketches for pool in pools), sum(pool.sketch_count for pool in pools))
+def _ranked(pools: Sequence[BucketValues], shares: Sequence[float]) -> list[_Floats]:
+    encoded = decode_sketches(
+        b"".join(pool.sketches for pool in pools), sum(pool.sketch_count for pool in pools)
+    )
     of_sketch = np.repeat(np.arange(len(pools)), [pool.sketch_count for pool in pools])
     owners, values = _single(pools)
     exact = np.fromiter(chain.from_iterable(one.values for one in encoded), np.float64)
@@ -123,7 +125,7 @@ def _ranked(pools: Sequence[Pool], shares: Sequence[float]) -> list[_Floats]:
     return found
 
 
-def _binned(encoded: Sequence[Encoded], of_sketch: _Integers) -> _Bins:
+def _binned(encoded: Sequence[EncodedSketch], of_sketch: _Integers) -> _Bins:
     """Return the bins of encoded sketches."""
     numbers = [number for number, one in enumerate(encoded) if not one.values]
     owners = of_sketch[numbers]
@@ -157,10 +159,10 @@ def _counted(owners: _Integers, values: _Floats) -> _Bins:
 
 
 def _place(value: float) -> int:
-    if value > MAPPING.min_possible:
-        return int(MAPPING.key(value)) + _POSITIVE
-    if value < -MAPPING.min_possible:
-        return -int(MAPPING.key(-value)) - _POSITIVE
+    if value > BIN_MAPPING.min_possible:
+        return int(BIN_MAPPING.key(value)) + _POSITIVE
+    if value < -BIN_MAPPING.min_possible:
+        return -int(BIN_MAPPING.key(-value)) - _POSITIVE
     return 0
 
 
@@ -188,5 +190,5 @@ def _values_at(bins: _Bins, pools: _Integers, ranks: _Integers) -> _Floats:
 def _value(place: int) -> float:
     if not place:
         return 0.0
-    value = float(MAPPING.value(abs(place) - _POSITIVE))
+    value = float(BIN_MAPPING.value(abs(place) - _POSITIVE))
     return value if place > 0 else -value

@@ -19,7 +19,7 @@ from ddsketch.mapping import LogarithmicMapping
 from ddsketch.store import CollapsingLowestDenseStore
 
 from twin.errors import MessageError
-from twin.wire.codec import UNREADABLE
+from twin.wire.codec import DECODE_ERRORS
 
 RELATIVE_ACCURACY = 0.01
 """A percentile lies within this share of the value that it stands for."""
@@ -30,11 +30,11 @@ BINS_MAX = 1_024
 VALUES_EXACT_MAX = 32
 """Up to so many values are kept as they are: a minute's and most ten minutes' percentiles are exact."""
 
-MAPPING = LogarithmicMapping(RELATIVE_ACCURACY)
+BIN_MAPPING = LogarithmicMapping(RELATIVE_ACCURACY)
 """From values to the keys of their bins, and back."""
 
 
-class Encoded(msgspec.Struct, array_like=True, frozen=True, gc=False):
+class EncodedSketch(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """Either the values, ascending, or the bins that are not empty: (step from the bin before, count, …)."""
 
     values: tuple[float, ...] = ()
@@ -44,7 +44,7 @@ class Encoded(msgspec.Struct, array_like=True, frozen=True, gc=False):
 
 
 _ENCODER = msgspec.msgpack.Encoder()
-_DECODER = msgspec.msgpack.Decoder(list[Encoded])
+_DECODER = msgspec.msgpack.Decoder(list[EncodedSketch])
 
 # How MessagePack begins an array whose length follows in four bytes.
 _ARRAY = b"\xdd"
@@ -112,12 +112,12 @@ class Sketch:
             return _ENCODER.encode(self._bins.encoded())
         # Adding zero makes minus zero zero: the two are equal, but not as bytes.
         values = tuple(sorted(value + 0.0 for value in self._values))
-        return _ENCODER.encode(Encoded(values=values)) if values else b""
+        return _ENCODER.encode(EncodedSketch(values=values)) if values else b""
 
     @classmethod
     def decode(cls, data: bytes) -> Sketch:
         """Return the sketch that the bytes hold; raise MessageError when they hold none."""
-        return merged(data, 1 if data else 0)
+        return merge_encoded(data, 1 if data else 0)
 
     @classmethod
     def of_bins(cls, zeros: int, positive: Mapping[int, int], negative: Mapping[int, int]) -> Sketch:
@@ -130,7 +130,7 @@ class Sketch:
         return sketch
 
 
-def merged(data: bytes, count: int) -> Sketch:
+def merge_encoded(data: bytes, count: int) -> Sketch:
     """Return what `count` encoded sketches hold together; raise MessageError when they cannot be read.
 
     The counts of equal bins are added before they go into a sketch: a year of hours in milliseconds.
@@ -139,7 +139,7 @@ def merged(data: bytes, count: int) -> Sketch:
     zeros = 0
     positive: Counter[int] = Counter()
     negative: Counter[int] = Counter()
-    for one in read(data, count):
+    for one in decode_sketches(data, count):
         values.extend(one.values)
         zeros += one.zeros
         for counts, steps in ((positive, one.positive), (negative, one.negative)):
@@ -153,14 +153,14 @@ def merged(data: bytes, count: int) -> Sketch:
     return sketch
 
 
-def read(data: bytes, count: int) -> list[Encoded]:
+def decode_sketches(data: bytes, count: int) -> list[EncodedSketch]:
     """Return `count` encoded sketches that stand one after the other, none of them empty.
 
     Raises MessageError when they cannot be read.
     """
     try:
         return _DECODER.decode(_ARRAY + count.to_bytes(4) + data)
-    except UNREADABLE as error:
+    except DECODE_ERRORS as error:
         raise MessageError(f"{len(data)} bytes of {count} sketches cannot be read: {error}") from error
 
 
@@ -179,7 +179,7 @@ class _Bins:
         return int(self._positive.count + self._negative.count) + self._zeros
 
     def add(self, values: Iterable[float]) -> None:
-        key, smallest = MAPPING.key, MAPPING.min_possible
+        key, smallest = BIN_MAPPING.key, BIN_MAPPING.min_possible
         # A sensor has few distinct values: its resolution sees to that.
         for value, times in Counter(values).items():
             if value > smallest:
@@ -195,12 +195,12 @@ class _Bins:
         self._zeros += other._zeros
 
     def quantile(self, q: float) -> float | None:
-        library = BaseDDSketch(MAPPING, self._positive, self._negative, float(self._zeros))
+        library = BaseDDSketch(BIN_MAPPING, self._positive, self._negative, float(self._zeros))
         found: float | None = library.get_quantile_value(q)
         return found
 
-    def encoded(self) -> Encoded:
-        return Encoded(
+    def encoded(self) -> EncodedSketch:
+        return EncodedSketch(
             zeros=self._zeros,
             positive=tuple(chain.from_iterable(_steps(self._positive))),
             negative=tuple(chain.from_iterable(_steps(self._negative))),

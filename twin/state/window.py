@@ -14,10 +14,10 @@ import msgspec
 
 from twin.instant import HOUR, INSTANT_MAX, INSTANT_MIN, MINUTE, Duration, Instant
 from twin.model.observed_property import Aggregation
-from twin.quality.quality_flags import QualityFlag, takes_part
+from twin.quality.quality_flags import QualityFlag, is_usable
 from twin.state.sketch import Sketch
 
-SIZES: tuple[Duration, ...] = (MINUTE, 10 * MINUTE, HOUR)
+WINDOW_SIZES: tuple[Duration, ...] = (MINUTE, 10 * MINUTE, HOUR)
 """The sizes of the windows that are kept, ascending."""
 
 VALUES_MAX = 128
@@ -30,7 +30,7 @@ _RESULTANT_MIN = 1e-9
 _DISTRIBUTED = frozenset({"mean", "sum", "max", "last"})
 
 # Any of these keeps a value out. A plain integer: the operators of an enumeration cost a microsecond each.
-_UNUSABLE = sum(int(flag) for flag in QualityFlag if not takes_part(flag))
+_UNUSABLE = sum(int(flag) for flag in QualityFlag if not is_usable(flag))
 
 
 def window_start(time: Instant, size: Duration) -> Instant:
@@ -42,20 +42,20 @@ def window_start(time: Instant, size: Duration) -> Instant:
     return time - time % size
 
 
-def sizes_for(interval: Duration) -> tuple[Duration, ...]:
+def window_sizes_for(interval: Duration) -> tuple[Duration, ...]:
     """Return the sizes that are worth keeping for a sensor that reports at this interval.
 
     A window shorter than the interval would repeat the raw values; an hour is kept of every sensor.
 
-    >>> [len(sizes_for(interval)) for interval in (MINUTE, 2 * MINUTE, HOUR, 24 * HOUR)]
+    >>> [len(window_sizes_for(interval)) for interval in (MINUTE, 2 * MINUTE, HOUR, 24 * HOUR)]
     [3, 2, 1, 1]
     """
     if interval <= MINUTE:
-        return SIZES
-    return SIZES[1:] if interval <= SIZES[1] else SIZES[2:]
+        return WINDOW_SIZES
+    return WINDOW_SIZES[1:] if interval <= WINDOW_SIZES[1] else WINDOW_SIZES[2:]
 
 
-class Accumulator(msgspec.Struct, array_like=True, gc=False):
+class WindowAccumulator(msgspec.Struct, array_like=True, gc=False):
     """What the observations of one window come to so far. Mutable; encodes as an array.
 
     `minimum`, `maximum`, `first` and `last` mean nothing while `count` is 0.
@@ -106,7 +106,7 @@ class Accumulator(msgspec.Struct, array_like=True, gc=False):
             self.sine += math.sin(angle)
             self.cosine += math.cos(angle)
 
-    def merge(self, other: Accumulator) -> None:
+    def merge(self, other: WindowAccumulator) -> None:
         """Take in all that another one holds; the other stays as it is.
 
         The order and grouping of merges changes sums in their last digits only, and nothing else, as long as
@@ -133,7 +133,7 @@ class Accumulator(msgspec.Struct, array_like=True, gc=False):
         elif len(self.values) > VALUES_MAX:
             self._fold()
 
-    def copy(self) -> Accumulator:
+    def copy(self) -> WindowAccumulator:
         """Return one that holds the same, and changes by itself."""
         twin = copy.copy(self)
         twin.values = self.values.copy()
@@ -193,7 +193,7 @@ class Aggregate(msgspec.Struct, array_like=True, frozen=True, gc=False):
 
 
 def aggregate_of(
-    accumulator: Accumulator,
+    accumulator: WindowAccumulator,
     *,
     datastream: int,
     size: Duration,

@@ -10,8 +10,8 @@ from twin.indicators.indicator import InputValue
 from twin.indicators.validity import is_valid
 from twin.instant import HOUR, MINUTE, Duration, Instant
 from twin.model.observed_property import ObservedProperty
-from twin.quality.quality_flags import UNUSABLE
-from twin.state.combination import combined
+from twin.quality.quality_flags import UNUSABLE_FLAGS
+from twin.state.combination import combine_values
 from twin.state.window import Aggregate
 
 WINDOWS_MAX: dict[Duration, int] = {MINUTE: 8, 10 * MINUTE: 8, HOUR: 26}
@@ -29,20 +29,20 @@ class WindowValue(NamedTuple):
     maximum: float | None = None
 
 
-class WindowEnd(NamedTuple):
+class NewestWindow(NamedTuple):
     """The newest window of one datastream, whether it has a value or not."""
 
     start: Instant
-    failed: (
+    failure_flags: (
         int  #: the flags that kept it from being measured enough; 0: it is, or nothing is known against it
     )
 
 
-class Trail(msgspec.Struct, array_like=True):
+class WindowHistory(msgspec.Struct, array_like=True):
     """The newest windows of one property and size, by start, of each datastream of the entity. Mutable."""
 
     windows: dict[Instant, dict[int, WindowValue]] = msgspec.field(default_factory=dict)
-    ends: dict[int, WindowEnd] = msgspec.field(default_factory=dict)  #: by datastream
+    newest: dict[int, NewestWindow] = msgspec.field(default_factory=dict)  #: by datastream
 
     def add(self, aggregate: Aggregate) -> bool:
         """Take in a window as it was told; return whether it says anything new.
@@ -76,33 +76,33 @@ class Trail(msgspec.Struct, array_like=True):
 
     def _note_end(self, aggregate: Aggregate) -> bool:
         """Remember the newest window of a datastream; return whether one failed, or no longer does."""
-        known = self.ends.get(aggregate.datastream)
+        known = self.newest.get(aggregate.datastream)
         if known is not None and aggregate.start < known.start:
             return False
-        end = WindowEnd(
-            aggregate.start, 0 if is_valid(aggregate.coverage or 0.0) else aggregate.flags & UNUSABLE
+        end = NewestWindow(
+            aggregate.start, 0 if is_valid(aggregate.coverage or 0.0) else aggregate.flags & UNUSABLE_FLAGS
         )
-        self.ends[aggregate.datastream] = end
-        return end != known and bool(end.failed or (known is not None and known.failed))
+        self.newest[aggregate.datastream] = end
+        return end != known and bool(end.failure_flags or (known is not None and known.failure_flags))
 
-    def failure(self, property: ObservedProperty, size: Duration) -> WindowEnd | None:
+    def failure(self, property: ObservedProperty, size: Duration) -> NewestWindow | None:
         """Return what the entity's newest window of this size failed by, or None where it has a value.
 
         One sensor that has not failed speaks for the others, also while its window is not closed yet; a sum
         needs all of them.
         """
-        newest = max((one.start for one in self.ends.values()), default=0)
-        recent = [one for one in self.ends.values() if one.start >= newest - size]
+        newest = max((one.start for one in self.newest.values()), default=0)
+        recent = [one for one in self.newest.values() if one.start >= newest - size]
         is_failed = any if property.combination == "sum" else all
-        if not recent or not is_failed(one.failed for one in recent):
+        if not recent or not is_failed(one.failure_flags for one in recent):
             return None
         values = self.values(property)
         if values and values[-1].time >= newest and is_valid(values[-1].coverage):
             return None
         flags = 0
         for one in recent:
-            flags |= one.failed
-        return WindowEnd(newest, flags)
+            flags |= one.failure_flags
+        return NewestWindow(newest, flags)
 
     def values(self, property: ObservedProperty) -> list[InputValue]:
         """Return the entity's value in each window, oldest first: its datastreams combined.
@@ -115,7 +115,7 @@ class Trail(msgspec.Struct, array_like=True):
         for start in sorted(self.windows):
             parts = [one for _, one in self.parts(start, property)]
             if parts:
-                value = combined(property.combination, [one.value for one in parts])
+                value = combine_values(property.combination, [one.value for one in parts])
                 coverage = sum(one.coverage for one in parts) / len(parts)
                 found.append(InputValue(value, start, 0, sum(one.count for one in parts), coverage))
         return found

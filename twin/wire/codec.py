@@ -8,11 +8,11 @@ import msgspec
 
 from twin.errors import MessageError
 
-VERSION = 2
+LAYOUT_VERSION = 2
 """Of the layout of all records; 2 since records tell which messages their observations came in."""
 
 
-class Record(Protocol):
+class VersionedRecord(Protocol):
     """What every record has."""
 
     @property
@@ -21,9 +21,9 @@ class Record(Protocol):
         ...
 
 
-T = TypeVar("T", bound=Record)
+T = TypeVar("T", bound=VersionedRecord)
 
-UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+DECODE_ERRORS = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 """What msgspec raises at bytes that it cannot read: text that is no UTF-8 and nesting without end are no
 `MsgspecError`s."""
 
@@ -44,13 +44,14 @@ class Codec(Generic[T]):
         """Return the record that the bytes hold; raise MessageError when this version cannot read them."""
         try:
             record: T = self._decoder.decode(data)
-        except UNREADABLE as error:
+        except DECODE_ERRORS as error:
             raise MessageError(
                 f"{self._type.__name__} of {len(data)} bytes cannot be read: {error}"
             ) from error
-        if record.version != VERSION:
+        if record.version != LAYOUT_VERSION:
             raise MessageError(
-                f"{self._type.__name__} has version {record.version}, this program reads version {VERSION}; "
+                f"{self._type.__name__} has version {record.version}, this program reads version "
+                f"{LAYOUT_VERSION}; "
                 "upgrade it, or drain the log before the upgrade"
             )
         return record

@@ -11,37 +11,38 @@ from itertools import accumulate
 
 from twin.errors import TwinError
 
-LEVELS_MAX = 64
+JSON_LEVELS_MAX = 64
 """Of arrays and objects within each other. Payloads of devices have at most eight, a city's rules a dozen."""
 
 _STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)
 _NO_BRACKETS = bytes(sorted(set(range(256)) - set(b"[]{}")))
 
 
-class NestingError(TwinError):
-    """JSON text is nested deeper than `LEVELS_MAX`."""
+class JsonNestingError(TwinError):
+    """JSON text is nested deeper than `JSON_LEVELS_MAX`."""
 
 
-def check_levels(text: bytes) -> None:
-    """Raise NestingError when JSON text is nested deeper than `LEVELS_MAX`, wherever it ends or is wrong.
+def check_json_nesting(text: bytes) -> None:
+    """Raise JsonNestingError when JSON text is nested deeper than `JSON_LEVELS_MAX`, wherever it ends or is
+    wrong.
 
-    >>> check_levels(b'{"a": [1, 2]}')
-    >>> check_levels(b"[" * 100)
+    >>> check_json_nesting(b'{"a": [1, 2]}')
+    >>> check_json_nesting(b"[" * 100)
     Traceback (most recent call last):
-    twin.wire.json_nesting.NestingError: the JSON is nested 100 levels deep, at most 64 are read
+    twin.wire.json_nesting.JsonNestingError: the JSON is nested 100 levels deep, at most 64 are read
     """
     # Nearly all JSON has fewer brackets than that, wherever they stand.
-    if text.count(b"[") + text.count(b"{") <= LEVELS_MAX:
+    if text.count(b"[") + text.count(b"{") <= JSON_LEVELS_MAX:
         return
-    found = levels(text)
-    if found > LEVELS_MAX:
-        raise NestingError(f"the JSON is nested {found} levels deep, at most {LEVELS_MAX} are read")
+    found = json_levels(text)
+    if found > JSON_LEVELS_MAX:
+        raise JsonNestingError(f"the JSON is nested {found} levels deep, at most {JSON_LEVELS_MAX} are read")
 
 
-def levels(text: bytes) -> int:
+def json_levels(text: bytes) -> int:
     """Return how many arrays and objects are open at the deepest place of JSON text.
 
-    >>> levels(b'{"a": [], "]{[": [[1]]}'), levels(b"1")
+    >>> json_levels(b'{"a": [], "]{[": [[1]]}'), json_levels(b"1")
     (3, 0)
     """
     brackets = _STRING.sub(b"", text).translate(None, _NO_BRACKETS)

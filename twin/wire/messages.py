@@ -15,14 +15,14 @@ from zlib import crc32
 
 import msgspec
 
-from twin.datastream_snapshot import LastGood
+from twin.datastream_snapshot import LastGoodValue
 from twin.errors import MessageError
 from twin.instant import Duration, Instant
 from twin.model.observation import Observation
-from twin.quality.neighbour_verdict import Verdict
-from twin.state.entity_state import Change
+from twin.quality.neighbour_verdict import NeighbourVerdict
+from twin.state.entity_state import PropertyChange
 from twin.state.window import Aggregate
-from twin.wire.codec import UNREADABLE, VERSION, Codec
+from twin.wire.codec import DECODE_ERRORS, LAYOUT_VERSION, Codec
 from twin.wire.probe import Probe
 
 
@@ -39,7 +39,7 @@ class ObservationBatch(msgspec.Struct, array_like=True, frozen=True, gc=False):
     headers: bytes = b""  #: `MESSAGE_HEADERS`; empty in a tick
     payloads: bytes = b""  #: `PAYLOADS`: one for each header, in order; empty where they are not kept
     verdicts: tuple[
-        Verdict, ...
+        NeighbourVerdict, ...
     ] = ()  #: of neighbours; the stage of areas writes them, in records of their own
     probes: tuple[Probe, ...] = ()
 
@@ -80,7 +80,7 @@ class Assessment(NamedTuple):
     revision: Instant  #: log time of the judgement
 
 
-class Repair(NamedTuple):
+class WindowRepair(NamedTuple):
     """An observation that came too late for the windows in memory: storage makes them again from raw."""
 
     datastream: int
@@ -95,7 +95,7 @@ class AggregateBatch(msgspec.Struct, array_like=True, frozen=True, gc=False):
     offset: int  #: in `observations` of the same partition: everything up to it is in the numbers
     aggregates: tuple[Aggregate, ...]
     assessments: tuple[Assessment, ...]
-    repairs: tuple[Repair, ...]
+    repairs: tuple[WindowRepair, ...]
 
 
 class AreaInput(NamedTuple):
@@ -148,14 +148,14 @@ class Update(msgspec.Struct, array_like=True, frozen=True, gc=False):
     #: the datastream state that changed: judged and calibrated. None in an indicator
     observation: Observation | None
     kind: UpdateKind = UpdateKind.OBSERVED
-    last_good: LastGood | None = None  #: beside a value that is suspect
+    last_good: LastGoodValue | None = None  #: beside a value that is suspect
     #: ids of datastreams that disagree with the others and take no part; of an area, those of its entities
     deviating: tuple[int, ...] = ()
     count: int = 1  #: of datastreams or connections behind the value
     interval: Duration = 0  #: how often an indicator is made anew; 0: as often as its datastreams report
 
     @classmethod
-    def of(cls, change: Change) -> Update:
+    def of(cls, change: PropertyChange) -> Update:
         """Return the update that tells a change."""
         state, observation = change.state, change.observation
         if state is None:
@@ -203,7 +203,7 @@ class QuarantinedMessage(msgspec.Struct, array_like=True, frozen=True):
     feed: str  #: empty when no feed knows the topic
     topic: str
     received_time: Instant
-    reason: str  #: `twin.quality.plausibility.Reason`
+    reason: str  #: `twin.quality.plausibility.QuarantineReason`
     detail: str
     payload: bytes  #: the beginning of the payload, at most what ingest is set to keep
     payload_bytes: int  #: how long the payload was
@@ -236,12 +236,12 @@ AREA_INPUTS: Codec[AreaInputBatch] = Codec(AreaInputBatch)
 
 def encode_observations(observations: Sequence[Observation], time: Instant) -> bytes:
     """Return an observation record that knows nothing of messages as bytes."""
-    return OBSERVATIONS.encode(ObservationBatch(VERSION, tuple(observations), time))
+    return OBSERVATIONS.encode(ObservationBatch(LAYOUT_VERSION, tuple(observations), time))
 
 
-def encode_verdicts(verdicts: Sequence[Verdict], time: Instant) -> bytes:
+def encode_verdicts(verdicts: Sequence[NeighbourVerdict], time: Instant) -> bytes:
     """Return a record on `observations` that holds nothing but verdicts as bytes."""
-    return OBSERVATIONS.encode(ObservationBatch(VERSION, (), time, verdicts=tuple(verdicts)))
+    return OBSERVATIONS.encode(ObservationBatch(LAYOUT_VERSION, (), time, verdicts=tuple(verdicts)))
 
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -258,7 +258,7 @@ def decode_headers(data: bytes) -> MessageHeaders:
     """Return what `encode_headers` was given; raise MessageError when the bytes are not that."""
     try:
         return _decode_headers(data)
-    except UNREADABLE as error:
+    except DECODE_ERRORS as error:
         raise MessageError(f"message headers of {len(data)} bytes cannot be read: {error}") from error
 
 
@@ -271,7 +271,7 @@ def decode_payloads(data: bytes) -> tuple[bytes, ...]:
     """Return what `encode_payloads` was given; raise MessageError when the bytes are not that."""
     try:
         return _decode_payloads(data)
-    except UNREADABLE as error:
+    except DECODE_ERRORS as error:
         raise MessageError(f"payloads of {len(data)} bytes cannot be read: {error}") from error
 
 

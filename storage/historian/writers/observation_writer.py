@@ -20,7 +20,7 @@ from storage.historian.writers.newest_times import NewestTimes
 from storage.queries import query
 from storage.stores.ledger_counts import LedgerCounts
 from twin.instant import Instant, from_datetime, to_datetime
-from twin.model.observation import Observation, Outcome
+from twin.model.observation import Observation, ObservationOutcome
 
 
 class Version(NamedTuple):
@@ -73,17 +73,17 @@ async def write_observations(
         await _keep(connection, versions)
 
 
-def meet(stored: Observation, arrived: Observation) -> tuple[Observation, Outcome]:
+def meet(stored: Observation, arrived: Observation) -> tuple[Observation, ObservationOutcome]:
     """Return which of two observations of one key stays, and what the one that arrived was.
 
     >>> stored = Observation(1, 0, 10, 2.5)
     >>> meet(stored, Observation(1, 0, 20, 2.5))[1], meet(stored, Observation(1, 0, 5, 7.0))[1]
-    (<Outcome.DUPLICATE: 'duplicate'>, <Outcome.SUPERSEDED: 'superseded'>)
+    (<ObservationOutcome.DUPLICATE: 'duplicate'>, <ObservationOutcome.SUPERSEDED: 'superseded'>)
     """
     wins = arrived[2:] > stored[2:]
     if arrived[3:] == stored[3:]:
-        return (arrived if wins else stored), Outcome.DUPLICATE
-    return (arrived, Outcome.CORRECTION) if wins else (stored, Outcome.SUPERSEDED)
+        return (arrived if wins else stored), ObservationOutcome.DUPLICATE
+    return (arrived, ObservationOutcome.CORRECTION) if wins else (stored, ObservationOutcome.SUPERSEDED)
 
 
 def _take_turns(
@@ -98,9 +98,9 @@ def _take_turns(
         row = counts[reception.sources[source]]
         row.observations += 1
         match outcome:
-            case Outcome.CORRECTION:
+            case ObservationOutcome.CORRECTION:
                 row.corrected += 1
-            case Outcome.SUPERSEDED:
+            case ObservationOutcome.SUPERSEDED:
                 row.superseded += 1
             case _:
                 row.duplicate += 1

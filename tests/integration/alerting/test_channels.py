@@ -21,7 +21,7 @@ from tests.support.pipelines.duty_loop import INCIDENT, NOON, DutyRun, alarm, du
 from tests.support.receivers.mail_server import MailServer, Webhook
 from twin.alarms.severity import Severity
 from twin.instant import MINUTE
-from twin.model.duty import Channel, DutyPlan
+from twin.model.duty import DutyPlan, NotificationChannel
 
 KEY = b"key of links"
 DEADLINE_S = 30.0
@@ -75,7 +75,7 @@ def messages(plan: DutyPlan) -> list[Message]:
 
 
 def plan_over(**urls: str) -> DutyPlan:
-    return duty_plan(channels=tuple(Channel(id=id, url=url) for id, url in urls.items()))
+    return duty_plan(channels=tuple(NotificationChannel(id=id, url=url) for id, url in urls.items()))
 
 
 async def deliver(channels: Channels, plan: DutyPlan, found: list[Message]) -> list[TryResult]:
@@ -147,7 +147,7 @@ def test_a_failure_says_why_and_keeps_the_secret(
     hook.behaves = lambda _: behaviour  # type: ignore[return-value, assignment]
     caplog.set_level(logging.DEBUG)
     url = f"json://duty:${{TOKEN}}@{hook.place}/${{TOKEN}}/{{address}}?+Key=${{TOKEN}}"
-    receipt = channels.send(Channel(id="hook", url=url), letter(address="${OPERATIONS}"))
+    receipt = channels.send(NotificationChannel(id="hook", url=url), letter(address="${OPERATIONS}"))
     assert hook.posts[0].path == "/s3cret%2Ft0ken/operations@town.example"
     assert not receipt.sent
     assert not receipt.final
@@ -158,13 +158,13 @@ def test_a_failure_says_why_and_keeps_the_secret(
 
 
 def test_a_channel_whose_secret_is_missing_is_given_up_at_once(channels: Channels) -> None:
-    receipt = channels.send(Channel(id="hook", url="json://${NOWHERE}@127.0.0.1:1/"), letter())
+    receipt = channels.send(NotificationChannel(id="hook", url="json://${NOWHERE}@127.0.0.1:1/"), letter())
     assert receipt.final
     assert "NOWHERE" in receipt.detail
 
 
 def test_an_url_that_apprise_does_not_know_is_given_up_at_once(channels: Channels) -> None:
-    receipt = channels.send(Channel(id="hook", url="carrier-pigeon://loft"), letter())
+    receipt = channels.send(NotificationChannel(id="hook", url="carrier-pigeon://loft"), letter())
     assert receipt.final
 
 
@@ -173,7 +173,7 @@ def test_the_log_gets_the_message_and_not_the_link(
 ) -> None:
     caplog.set_level(logging.INFO)
     told = letter(link="Acknowledge: https://twin.example/v1/acknowledge/token")
-    assert channels.send(Channel(id="log", url="livetwin://log"), told).sent
+    assert channels.send(NotificationChannel(id="log", url="livetwin://log"), told).sent
     assert "High water" in caplog.text
     assert "token" not in caplog.text
 

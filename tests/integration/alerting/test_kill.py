@@ -21,7 +21,7 @@ from tests.support.processes.role_process import RoleProcess
 from tests.support.receivers.mail_server import Behaviour, MailServer, Webhook
 from twin.alarms.messages import AlarmEvent
 from twin.instant import SECOND
-from twin.model.duty import Channel, DutyPlan, NotificationEvent, Step, encode_duty
+from twin.model.duty import DutyPlan, EscalationStep, NotificationChannel, NotificationEvent, encode_duty_plan
 
 INCIDENTS = 4
 KILLS = 4
@@ -29,9 +29,9 @@ KILLS = 4
 SWIFT = replace(
     POLICY,
     steps=(
-        Step(notify="on-call", channels=("mail", "hook"), wait=2 * SECOND),
-        Step(notify="next", channels=("mail", "hook"), wait=2 * SECOND),
-        Step(notify="team", channels=("hook",), wait=2 * SECOND),
+        EscalationStep(notify="on-call", channels=("mail", "hook"), wait=2 * SECOND),
+        EscalationStep(notify="next", channels=("mail", "hook"), wait=2 * SECOND),
+        EscalationStep(notify="team", channels=("hook",), wait=2 * SECOND),
     ),
     group_wait=SECOND // 10,
     group_interval=SECOND,
@@ -94,7 +94,10 @@ async def kept(role: RoleProcess, moments: Moments) -> AsyncIterator[None]:
 
 def plan_of(mails: MailServer, hook: Webhook) -> DutyPlan:
     """Return a plan that escalates each two seconds over both."""
-    channels = (Channel(id="mail", url=mails.url), Channel(id="hook", url=hook.url + "?rto=1"))
+    channels = (
+        NotificationChannel(id="mail", url=mails.url),
+        NotificationChannel(id="hook", url=hook.url + "?rto=1"),
+    )
     plan = duty_plan(SWIFT, channels=channels)
     contacts = tuple(
         replace(one, addresses={"mail": f"{one.id}@town.example", "hook": one.id}) for one in plan.contacts
@@ -113,7 +116,7 @@ async def test_no_incident_is_forgotten_and_nobody_is_told_twice_for_a_step(
     mails.start()
     hook.start()
     path = tmp_path / "plan.json"
-    path.write_bytes(encode_duty(plan_of(mails, hook)))
+    path.write_bytes(encode_duty_plan(plan_of(mails, hook)))
     settings = {"CITY": "town", "KAFKA": kafka, "STATE_DIR": str(tmp_path), "TRY_TIMEOUT_S": "30"}
     role = RoleProcess(
         "alerting", settings, tmp_path, command=("-m", "tests.support.processes.alerting_process", str(path))

@@ -32,19 +32,27 @@ from tests.support.waiting import wait_until
 from twin.alarms.messages import AlarmEvent, IncidentEvent
 from twin.instant import HOUR, SECOND
 from twin.model.duty import NOTIFICATIONS as NOTIFICATIONS_CODEC
-from twin.model.duty import Channel, DutyPlan, NotificationEvent, Policy, Step, encode_duty
+from twin.model.duty import (
+    DutyPlan,
+    EscalationPolicy,
+    EscalationStep,
+    NotificationChannel,
+    NotificationEvent,
+    encode_duty_plan,
+)
 
 DEADLINE_S = 60.0
 
 ONCE = replace(
-    POLICY, steps=(Step(notify="on-call", channels=("hook",), wait=HOUR),), group_wait=SECOND // 10
+    POLICY, steps=(EscalationStep(notify="on-call", channels=("hook",), wait=HOUR),), group_wait=SECOND // 10
 )
 """Tells the officer on call, and then nobody for an hour."""
 
 SWIFT = replace(
     ONCE,
     steps=tuple(
-        Step(notify=notify, channels=("hook",), wait=2 * SECOND) for notify in ("on-call", "next", "team")
+        EscalationStep(notify=notify, channels=("hook",), wait=2 * SECOND)
+        for notify in ("on-call", "next", "team")
     ),
     repeat=0,
 )
@@ -74,15 +82,17 @@ def hook() -> Iterator[Webhook]:
     found.stop()
 
 
-def role_of(broker: EmbeddedKafka, folder: Path, hook: Webhook, policy: Policy, **more: str) -> RoleProcess:
-    plan = duty_plan(policy, channels=(Channel(id="hook", url=hook.url),))
+def role_of(
+    broker: EmbeddedKafka, folder: Path, hook: Webhook, policy: EscalationPolicy, **more: str
+) -> RoleProcess:
+    plan = duty_plan(policy, channels=(NotificationChannel(id="hook", url=hook.url),))
     contacts = tuple(replace(one, addresses={"hook": one.id}) for one in plan.contacts)
     return run_by(replace(plan, contacts=contacts), broker, folder, more)
 
 
 def run_by(plan: DutyPlan, broker: EmbeddedKafka, folder: Path, more: dict[str, str]) -> RoleProcess:
     path = folder / "plan.json"
-    path.write_bytes(encode_duty(plan))
+    path.write_bytes(encode_duty_plan(plan))
     settings = {"CITY": "town", "KAFKA": broker.bootstrap, "STATE_DIR": str(folder), **more}
     return RoleProcess(
         "alerting", settings, folder, command=("-m", "tests.support.processes.alerting_process", str(path))

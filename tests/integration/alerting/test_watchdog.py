@@ -22,7 +22,7 @@ from tests.support.processes.role_process import RoleProcess
 from tests.support.receivers.mail_server import Webhook
 from tests.support.waiting import wait_until
 from twin.model.duty import NOTIFICATIONS as NOTIFICATIONS_CODEC
-from twin.model.duty import Channel, DutyPlan
+from twin.model.duty import DutyPlan, NotificationChannel
 from twin.wire.messages import OBSERVATIONS as OBSERVATIONS_CODEC
 
 DEADLINE_S = 60.0
@@ -80,7 +80,7 @@ async def test_a_closed_way_is_told_by_the_second_one_and_the_heartbeat_stops(
 ) -> None:
     hook = Webhook()
     hook.start()
-    duty = DutyPlan(channels=(Channel(id="hook", url=hook.url),), watchdog=("hook", "operations"))
+    duty = DutyPlan(channels=(NotificationChannel(id="hook", url=hook.url),), watchdog=("hook", "operations"))
     async with await connect(database, role="test") as connection:
         await apply(connection, replace(noise_city(2), duty=duty))
     roles = watched_roles(kafka, database, mqtt, service_folder, hook)

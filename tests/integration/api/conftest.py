@@ -29,7 +29,7 @@ from twin.model.city_model import City, CityModel, CityPlan, index_by_id
 from twin.model.entity import Entity
 from twin.model.observation import Observation
 from twin.model.sensor import Datastream, Sensor
-from twin.wire.codec import VERSION
+from twin.wire.codec import LAYOUT_VERSION
 from twin.wire.messages import UPDATES, Update, UpdateBatch, partition_of
 
 PARTITIONS = 4
@@ -115,7 +115,7 @@ class Log:
     async def write(self, updates: Sequence[Update]) -> None:
         """Write one record; all updates are of entities of one partition."""
         partition = partition_of(updates[0].entity, PARTITIONS)
-        record = UPDATES.encode(UpdateBatch(VERSION, tuple(updates)))
+        record = UPDATES.encode(UpdateBatch(LAYOUT_VERSION, tuple(updates)))
         await self._producer.send_and_wait(topics.UPDATES, record, partition=partition)
 
     async def tell(self, *entities: str) -> None:

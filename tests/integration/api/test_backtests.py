@@ -19,7 +19,7 @@ from tests.integration.api.conftest import ENTITIES, Api, StartApi
 from tests.integration.api.stored_city import Stored, archive
 from twin.instant import MINUTE, SECOND, Instant, format_instant
 from twin.model.observation import Observation
-from twin.wire.codec import VERSION
+from twin.wire.codec import LAYOUT_VERSION
 from twin.wire.messages import OBSERVATIONS, ObservationBatch
 
 OPERATOR = {"Authorization": "Bearer sesame"}
@@ -56,7 +56,7 @@ async def past(stored: Stored, kafka: str, start_api: StartApi) -> AsyncIterator
         for place, value in enumerate(VALUES)
         for id in (stored.datastream(ENTITY), stored.datastream(ENTITIES[-1]))
     )
-    batch = ObservationBatch(VERSION, found, START)
+    batch = ObservationBatch(LAYOUT_VERSION, found, START)
     await archive(stored, (topics.OBSERVATIONS, 0, OBSERVATIONS.encode(batch)))
     async with start_api(kafka, model=stored.model, database=stored.dsn) as api:
         answer = await api.client.put("/v1/rules/bad-air", json=rule(), headers=OPERATOR)

@@ -17,7 +17,7 @@ from tests.support.database.historian import payload_of, quarantined, with_heade
 from twin.instant import HOUR, MINUTE, SECOND, Instant, format_instant, parse_instant, to_datetime
 from twin.model.observation import Observation
 from twin.quality.quality_flags import QualityFlag
-from twin.wire.codec import VERSION
+from twin.wire.codec import LAYOUT_VERSION
 from twin.wire.messages import AGGREGATES, QUARANTINE, AggregateBatch, Assessment, partition_of
 
 START: Instant = parse_instant("2026-11-23T12:00:00Z")
@@ -37,7 +37,7 @@ async def air(stored: Stored) -> list[Observation]:
     found = measured(stored, "city.0", "pm2_5", [10.0, 11.0, 12.0, 11.0, 900.0, 11.0])
     partition = partition_of("city.0", 4)
     spike = Assessment(found[4].datastream, found[4].phenomenon_time, int(QualityFlag.SPIKE), START)
-    judged = AGGREGATES.encode(AggregateBatch(VERSION, START, 0, (), (spike,), ()))
+    judged = AGGREGATES.encode(AggregateBatch(LAYOUT_VERSION, START, 0, (), (spike,), ()))
     await archive(
         stored,
         (topics.OBSERVATIONS, partition, with_headers(found, "run")),

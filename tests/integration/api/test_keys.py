@@ -16,7 +16,7 @@ from storage.model.model_store import apply, load
 from storage.stores.tokens import PREFIX, create_token, revoke_token
 from tests.support.services.service_source import PostgresServer
 from twin.model.city_model import CityModel, CityPlan
-from twin.model.role import GRANTABLE, Role
+from twin.model.role import GRANTABLE_ROLES, Role
 
 DEADLINE_S = 20.0
 REVOKED_S_MAX = 2.0
@@ -44,7 +44,7 @@ async def city(database: str, model: CityModel) -> CityModel:
 async def keys(database: str) -> dict[Role, str]:
     """A key of each role."""
     async with await connect(database, role="test") as connection:
-        return {role: await create_token(connection, f"of {role}", role) for role in GRANTABLE}
+        return {role: await create_token(connection, f"of {role}", role) for role in GRANTABLE_ROLES}
 
 
 @pytest.fixture

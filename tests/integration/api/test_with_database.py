@@ -17,7 +17,7 @@ from tests.integration.api.stored_city import Stored, published
 from tests.support.database.history_rows import store
 from twin.instant import DAY, MINUTE, format_instant, parse_instant
 from twin.model.observation import Observation
-from twin.wire.codec import VERSION
+from twin.wire.codec import LAYOUT_VERSION
 from twin.wire.messages import QuarantinedMessage, partition_of
 
 START = parse_instant("2026-10-24T00:00:00+02:00")
@@ -140,7 +140,7 @@ async def test_quarantined_messages_are_listed_newest_first(
 ) -> None:
     messages = [
         QuarantinedMessage(
-            VERSION,
+            LAYOUT_VERSION,
             f"id-{n}",
             feed,
             "a/b",

@@ -7,8 +7,8 @@ import asyncio
 import pytest
 
 from benchmarks.load.bench_city import BenchCity
-from benchmarks.load.load_generator import FLAT_OUT, LoadOptions, LoadResult, generate
-from benchmarks.measure.worker_process import Companion
+from benchmarks.load.load_generator import FLAT_OUT, LoadOptions, LoadResult, generate_load
+from benchmarks.measure.worker_process import WorkerProcess
 from tests.support.brokers.mqtt_subscriber import Told, Watcher, watching
 from tests.support.waiting import wait_until
 from twin.instant import parse_instant
@@ -23,10 +23,10 @@ def send(broker: tuple[str, int], rate: float) -> LoadResult:
     options = LoadOptions(
         traffic=CITY.traffic, host=host, port=port, rate=rate, messages=MESSAGES, connections=4
     )
-    companion = Companion("load generator", generate, options)
+    companion = WorkerProcess("load generator", generate_load, options)
     try:
         companion.answer(ANSWER_S)
-        companion.tell("go")
+        companion.send("go")
         sent: LoadResult = companion.answer(ANSWER_S)
     finally:
         companion.end()
@@ -55,7 +55,7 @@ async def test_every_message_is_heard_once_with_its_instant_and_value(
     sent, watcher = await asyncio.to_thread(run)
     traffic = CITY.traffic
     assert sent.acknowledged.all()
-    assert sent.unheard == 0
+    assert sent.without_subscriber == 0
     assert len(watcher.told) == MESSAGES
     assert heard(watcher) == {
         (
@@ -70,4 +70,4 @@ async def test_every_message_is_heard_once_with_its_instant_and_value(
 async def test_a_message_that_nobody_hears_is_counted(mqtt: tuple[str, int]) -> None:
     sent = await asyncio.to_thread(send, mqtt, FLAT_OUT)
     assert sent.acknowledged.all()
-    assert sent.unheard == MESSAGES
+    assert sent.without_subscriber == MESSAGES

@@ -26,7 +26,7 @@ from tests.integration.ingest.ingest_role import MARKER, NOISE, all_messages, in
 from tests.support.brokers.kafka_reader import read_until
 from tests.support.brokers.mqtt_publisher import publish
 from tests.support.cities.small_cities import small_city
-from twin.wire.codec import VERSION
+from twin.wire.codec import LAYOUT_VERSION
 from twin.wire.stored_positions import STORED_POSITIONS, StoredPositions
 
 COUNT = 40
@@ -56,7 +56,7 @@ async def tell(kafka: str) -> None:
     """Say what the historian would when it has stored everything."""
     found = await ends(kafka, [TopicPartition("observations", number) for number in range(4)])
     places = tuple((*place, end) for place, end in found.items())
-    word = StoredPositions(VERSION, await log_identity(kafka), places)
+    word = StoredPositions(LAYOUT_VERSION, await log_identity(kafka), places)
     producer = AIOKafkaProducer(bootstrap_servers=kafka)
     await producer.start()
     try:

@@ -19,7 +19,7 @@ from tests.support.database.history_rows import store
 from twin.instant import DAY, HOUR, MINUTE, Instant, parse_instant, to_datetime
 from twin.model.observation import Observation
 from twin.quality.quality_flags import QualityFlag
-from twin.wire.codec import VERSION
+from twin.wire.codec import LAYOUT_VERSION
 from twin.wire.messages import QuarantinedMessage
 
 BEGIN = parse_instant("2026-10-01T00:00:00Z")
@@ -50,7 +50,7 @@ async def fill_quarantine(connection: Connection) -> None:
         connection,
         (
             QuarantinedMessage(
-                *(VERSION, str(n), f"feed{n % 4}", "t", n * 1000, f"reason{n % 3}", "", b"", 0, ""),
+                *(LAYOUT_VERSION, str(n), f"feed{n % 4}", "t", n * 1000, f"reason{n % 3}", "", b"", 0, ""),
                 *("run", n, 0, f"d{n % 50}"),
             )
             for n in range(6_000)

@@ -22,10 +22,10 @@ from tests.support.cities.busy_city import NOISY, SLOTS, Part, busy_city, closin
 from tests.support.processes.role_process import RoleProcess
 from twin.instant import HOUR, Duration, Instant
 from twin.model.city_model import CityModel
-from twin.state.area_state import PREFIX
+from twin.state.area_state import AREA_PREFIX
 from twin.state.window import Aggregate
 from twin.wire import messages
-from twin.wire.messages import Assessment, Repair, Update
+from twin.wire.messages import Assessment, Update, WindowRepair
 
 PARTITIONS = 4
 SEED = 20261124
@@ -41,7 +41,7 @@ class Told:
 
     aggregates: dict[tuple[int, Duration, Instant, int], Aggregate] = field(default_factory=dict)
     assessments: dict[tuple[int, Instant, int], Assessment] = field(default_factory=dict)
-    repairs: set[tuple[int, int, Repair]] = field(default_factory=set)  #: partition, offset, repair
+    repairs: set[tuple[int, int, WindowRepair]] = field(default_factory=set)  #: partition, offset, repair
     updates: dict[tuple[str, int], Update] = field(default_factory=dict)
     areas: dict[tuple[str, str], Update] = field(default_factory=dict)  #: the last of each rolled-up value
     contradictions: list[tuple[object, object]] = field(default_factory=list)
@@ -69,7 +69,7 @@ class Told:
         self.heard.set()
 
     def _take_update(self, update: Update) -> None:
-        if not update.property.startswith(PREFIX):
+        if not update.property.startswith(AREA_PREFIX):
             known = self.updates.setdefault((update.entity, update.revision), update)
             # A household's update has no value: NaN is not itself.
             self._agree(repr(known), repr(update))

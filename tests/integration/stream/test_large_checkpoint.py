@@ -18,7 +18,7 @@ from twin.instant import MINUTE, SECOND
 from twin.model.city_model import CityModel
 from twin.model.observation import Observation
 from twin.model.sensor import Datastream
-from twin.wire.codec import VERSION
+from twin.wire.codec import LAYOUT_VERSION
 from twin.wire.messages import OBSERVATIONS as OBSERVATIONS_CODEC
 from twin.wire.messages import UPDATES as UPDATES_CODEC
 from twin.wire.messages import ObservationBatch, partition_of
@@ -42,7 +42,7 @@ async def say(kafka: str, model: CityModel, minutes: range) -> None:
         for minute in minutes:
             time = minute * MINUTE
             found = tuple(Observation(one.id, time, time, 50.0 + minute % 7) for one in spoken(model))
-            record = OBSERVATIONS_CODEC.encode(ObservationBatch(VERSION, found, time + SECOND))
+            record = OBSERVATIONS_CODEC.encode(ObservationBatch(LAYOUT_VERSION, found, time + SECOND))
             await producer.send_and_wait(OBSERVATIONS, record, partition=PARTITION)
     finally:
         await producer.stop()

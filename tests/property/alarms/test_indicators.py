@@ -16,7 +16,7 @@ from twin.indicators.registry import REGISTRY
 from twin.indicators.running_mean import TimeMean, running_mean, running_means
 from twin.indicators.water import POINTS_MAX, rate_of_rise
 from twin.instant import DAY, HOUR, MINUTE
-from twin.quality.quality_flags import takes_part
+from twin.quality.quality_flags import is_usable
 
 concentrations = st.floats(-100, 1000)
 hour_means = st.dictionaries(st.sampled_from(sorted(lki.EDGES)), concentrations, min_size=1)
@@ -142,9 +142,9 @@ def test_no_suspect_value_ever_shows_in_an_indicator(name: str, values: list[Inp
     indicator = REGISTRY[name]
     inputs = {one.property: values for one in indicator.inputs}
     found = indicator.evaluate(inputs, attributes)
-    good = {one.property: [value for value in values if takes_part(value.flags)] for one in indicator.inputs}
+    good = {one.property: [value for value in values if is_usable(value.flags)] for one in indicator.inputs}
     assert found == indicator.evaluate(good, attributes)
     if found is not None:
-        assert takes_part(found.flags)
+        assert is_usable(found.flags)
         assert found.time in {value.time for value in values}
         assert set(found.inputs) <= set(inputs)

@@ -21,7 +21,7 @@ from tests.support.pipelines.duty_loop import INCIDENT, DutyRun, alarm, incident
 from twin.alarms.messages import AlarmBatch, AlarmEvent
 from twin.alarms.severity import Severity
 from twin.instant import HOUR, MINUTE, SECOND, Duration
-from twin.wire.codec import VERSION
+from twin.wire.codec import LAYOUT_VERSION
 
 ENTITIES = ("canal", "polder", "town")
 
@@ -70,7 +70,7 @@ class Story:
         self.alarms[entity] = new
         self.revision += 1
         told = incident(*self.alarms.values(), revision=self.revision)
-        return AlarmBatch(VERSION, 0, (new,), (told,))
+        return AlarmBatch(LAYOUT_VERSION, 0, (new,), (told,))
 
 
 def play(

@@ -28,7 +28,7 @@ from twin.alarms.messages import AlarmBatch, AlarmEvent
 from twin.instant import HOUR, SECOND, Instant
 from twin.model.observation import Observation
 from twin.state.freshness import freshness
-from twin.wire.codec import VERSION
+from twin.wire.codec import LAYOUT_VERSION
 from twin.wire.messages import Update
 
 MODEL = small_city()
@@ -80,7 +80,7 @@ def write(hub: Hub, records: list[Record], offsets: list[int]) -> None:
         if lane < PARTITIONS:
             hub.take(lane, offsets[lane], [update(*one) for one in things])
         else:
-            batch = AlarmBatch(VERSION, NOON, tuple(alarm(*one) for one in things))
+            batch = AlarmBatch(LAYOUT_VERSION, NOON, tuple(alarm(*one) for one in things))
             hub.take_alarms(lane, offsets[lane], batch)
         offsets[lane] += 1
 

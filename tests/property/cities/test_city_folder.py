@@ -21,9 +21,9 @@ from twin.model.calibration import Calibration, Maintenance
 from twin.model.city_model import City, CityModel
 from twin.model.duty import Contact
 from twin.model.entity import Entity
-from twin.model.observed_property import BUILT_IN, Retention
+from twin.model.observed_property import BUILT_IN_PROPERTIES, Retention
 from twin.model.sensor import Datastream, Sensor
-from twin.quality.quality_rules import QualityRules, Spike, Stuck
+from twin.quality.quality_rules import QualityRules, SpikeRule, StuckRule
 
 numbers = st.floats(allow_nan=False, allow_infinity=False)
 names = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1, max_size=40)
@@ -38,10 +38,11 @@ rules = st.builds(
     QualityRules,
     maximum=st.none() | numbers,
     rate_max=st.none() | positive,
-    spike=st.none() | st.builds(Spike, window=st.integers(5, 16), threshold=positive, deviation_min=positive),
+    spike=st.none()
+    | st.builds(SpikeRule, window=st.integers(5, 16), threshold=positive, deviation_min=positive),
     stuck=st.none()
     | st.builds(
-        Stuck,
+        StuckRule,
         count=st.integers(2, 10**6),
         duration_min=intervals,
         except_values=st.lists(numbers, max_size=3).map(tuple),
@@ -110,7 +111,7 @@ def models(draw: st.DrawFn) -> CityModel:
     ]
     calibrations, maintenance = draw(corrections())
     no2 = replace(
-        BUILT_IN["no2"],
+        BUILT_IN_PROPERTIES["no2"],
         quality=replace(draw(rules), minimum=None),
         retention=draw(retentions),
         roll_up=draw(st.sampled_from(["max", "mean", "none"])),
@@ -121,7 +122,7 @@ def models(draw: st.DrawFn) -> CityModel:
         entities={"e": Entity(id="e", type="Road", name=draw(names), attributes=draw(attributes))},
         sensors={"s": sensor},
         datastreams={one.id: one for one in streams},
-        properties={**BUILT_IN, "no2": no2},
+        properties={**BUILT_IN_PROPERTIES, "no2": no2},
         calibrations=calibrations,
         maintenance=maintenance,
     )
@@ -136,7 +137,7 @@ def test_every_model_reads_back_as_it_was_written(model: CityModel) -> None:
     assert plan.city == model.city
     assert plan.entities == tuple(model.entities.values())
     assert plan.sensors == tuple(model.sensors.values())
-    assert {**BUILT_IN, **{one.name: one for one in plan.properties}} == model.properties
+    assert {**BUILT_IN_PROPERTIES, **{one.name: one for one in plan.properties}} == model.properties
     assert (plan.calibrations, plan.maintenance) == (model.calibrations, model.maintenance)
     for read, written in zip(plan.datastreams, model.datastreams.values(), strict=True):
         assert (read.sensor, read.property, read.field, read.unit) == (

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from alerting.policy.roster import on_call, shifts
 from tests.support.cities.rosters import ZONE, at, calendar, plan_of
 from twin.instant import DAY, HOUR, Instant, from_datetime
-from twin.model.duty import Override
+from twin.model.duty import DutyOverride
 
 # Four weeks around the last Sunday of March, when the clock is put forward.
 START, END = at("2026-03-15T00:00:00Z"), at("2026-04-12T00:00:00Z")
@@ -29,7 +29,7 @@ series = st.tuples(
     contacts,
 )
 overrides = st.builds(
-    lambda contact, first, hours: Override(
+    lambda contact, first, hours: DutyOverride(
         id="",
         team="operations",
         contact=contact,
@@ -58,7 +58,7 @@ def _event(number: int, one: Series) -> tuple[str, ...]:
     )  # fmt: skip
 
 
-def _expected(some: list[Series], made: list[Override], instant: Instant) -> str | None:
+def _expected(some: list[Series], made: list[DutyOverride], instant: Instant) -> str | None:
     """Return who is on call, worked out one occurrence at a time."""
     for override in reversed(made):
         if override.start <= instant < override.end:
@@ -79,7 +79,7 @@ def _expected(some: list[Series], made: list[Override], instant: Instant) -> str
     st.lists(st.integers(0, 28 * 24)),
 )
 def test_shifts_cover_a_time_exactly_and_agree_with_who_is_on_call(
-    some: list[Series], made: list[Override], hours: list[int]
+    some: list[Series], made: list[DutyOverride], hours: list[int]
 ) -> None:
     plan = plan_of(calendar(*(_event(number, one) for number, one in enumerate(some))), *made)
     found = shifts(plan, "operations", START, END)

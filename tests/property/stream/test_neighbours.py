@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from tests.support.pipelines.neighbour_pipeline import POSTS, ROLLED_UP, Stages
 from twin.instant import MINUTE
 from twin.model.observation import Observation
-from twin.quality.quality_flags import takes_part
-from twin.state.combination import far_from_the_others
+from twin.quality.quality_flags import is_usable
+from twin.state.combination import outlier_places
 
 temperatures = st.sampled_from([18.0, 20.0, 21.5, 27.0, 29.0, 35.0, -3.0])
 reports = st.lists(
@@ -36,7 +36,7 @@ def ended(arrivals: list[Observation], size: int = 3) -> dict[str, Any]:
     for one in stages.updates:
         if one.property == ROLLED_UP:
             # Of an area in which nobody is believed any more the last value stands, whichever that was.
-            good = takes_part(one.flags)
+            good = is_usable(one.flags)
             found[one.entity] = (one.value, one.count, one.deviating) if good else one.flags
         else:
             found[one.entity] = one.value, one.flags, one.phenomenon_time
@@ -60,7 +60,7 @@ def test_what_arrives_twice_changes_no_verdict(arrivals: list[Observation], data
 def test_never_half_or_more_are_outvoted_and_none_that_is_near_the_middle(
     values: list[float], limit: float
 ) -> None:
-    found = far_from_the_others(values, limit)
+    found = outlier_places(values, limit)
     assert 2 * len(found) < len(values)
     lowest, highest = min(values), max(values)
     if highest - lowest <= limit:

@@ -13,9 +13,9 @@ from tests.support.cities.household_city import deeper, household_city, with_met
 from tests.support.oracles.differencing_risks import differencing_risks
 from tests.support.pipelines.household_pipeline import PROPERTY, HouseholdRun
 from twin.instant import MINUTE, Instant
-from twin.privacy.cohort import BREAK, CONNECTIONS_MIN
-from twin.privacy.household_sum import WINDOW
-from twin.state.freshness import live_for
+from twin.privacy.cohort import COHORT_BREAK, CONNECTIONS_MIN
+from twin.privacy.household_sum import HOUSEHOLD_WINDOW
+from twin.state.freshness import live_duration
 from twin.wire.messages import Update, UpdateKind
 
 COUNTS = (24, 13, 9)
@@ -60,10 +60,10 @@ def live(story: list[Happening], silent: frozenset[int]) -> HouseholdRun:
     run = HouseholdRun(TOWN)
     speaking, registered, window = METERS - silent, METERS, 0
     for number, one in enumerate(story, start=2):
-        before, window = window, window + one.gap * WINDOW
+        before, window = window, window + one.gap * HOUSEHOLD_WINDOW
         speaking ^= one.change
-        run.speak(speaking, window, window + WINDOW - MINUTE // 2, 0)
-        end = window + WINDOW
+        run.speak(speaking, window, window + HOUSEHOLD_WINDOW - MINUTE // 2, 0)
+        end = window + HOUSEHOLD_WINDOW
         match one.event:
             case "late":
                 run.speak(one.some, before, end, number)
@@ -79,8 +79,8 @@ def live(story: list[Happening], silent: frozenset[int]) -> HouseholdRun:
         for minutes in one.ticks:
             run.wait(end + minutes * MINUTE)
         run.save()
-    run.wait(window + 2 * WINDOW)
-    run.wait(window + 3 * WINDOW)
+    run.wait(window + 2 * HOUSEHOLD_WINDOW)
+    run.wait(window + 3 * HOUSEHOLD_WINDOW)
     return run
 
 
@@ -105,7 +105,7 @@ def test_what_entities_tell_is_over_enough_that_are_the_same_or_others_enough(
     told = live(story, silent).published
     assert all(len(one.members) >= CONNECTIONS_MIN for one in told)
     for earlier, later in combinations(told, 2):
-        if earlier.entity == later.entity and later.window - earlier.window < BREAK:
+        if earlier.entity == later.entity and later.window - earlier.window < COHORT_BREAK:
             difference = len(earlier.members ^ later.members)
             assert difference == 0 or difference >= CONNECTIONS_MIN
 
@@ -123,7 +123,7 @@ def test_no_combination_of_what_entities_tell_is_over_few_readings(
     run = live(story, silent)
     newest: dict[str, Instant] = {}
     for one in run.published:
-        assert one.window > newest.get(one.entity, -WINDOW)
+        assert one.window > newest.get(one.entity, -HOUSEHOLD_WINDOW)
         newest[one.entity] = one.window
         assert len(one.spoke) >= CONNECTIONS_MIN
         assert one.members <= {id for id in METERS if TOWN.datastreams[id].entity == one.entity}
@@ -163,7 +163,7 @@ def test_areas_tell_sums_of_what_was_told_and_nothing_else(
 
 def _valid_until(update: Update) -> Instant:
     """Return until when a value counts in the area above, as everybody may compute it."""
-    return update.phenomenon_time + live_for(update.interval)
+    return update.phenomenon_time + live_duration(update.interval)
 
 
 @thorough

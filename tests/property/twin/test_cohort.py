@@ -12,8 +12,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from twin.instant import Instant
-from twin.privacy.cohort import BREAK, CARRIED_MAX, CONNECTIONS_MIN, Cohort, Published, step
-from twin.privacy.household_sum import WINDOW
+from twin.privacy.cohort import (
+    CARRIED_MAX,
+    COHORT_BREAK,
+    CONNECTIONS_MIN,
+    Cohort,
+    PublishedSum,
+    advance_cohort,
+)
+from twin.privacy.household_sum import HOUSEHOLD_WINDOW
 from twin.quality.quality_flags import QualityFlag
 
 CONNECTIONS = 26
@@ -34,13 +41,13 @@ first_speakers = st.frozensets(st.integers(0, CONNECTIONS - 1), max_size=CONNECT
 
 def value_of(connection: int, window: Instant) -> float:
     """A load that nobody else has at any time, to a watt."""
-    return ((connection + 1) * 7919 + window // WINDOW * 104_729) % 9_973 / 1000
+    return ((connection + 1) * 7919 + window // HOUSEHOLD_WINDOW * 104_729) % 9_973 / 1000
 
 
 class Told(NamedTuple):
     """What was published, and what the attacker must not find out: whose it is."""
 
-    published: Published
+    published: PublishedSum
     members: frozenset[int]
     terms: frozenset[tuple[int, Instant]]  #: connection, and the window that its value is of
 
@@ -51,7 +58,7 @@ def windows(
     """Yield each window with who speaks in it."""
     window = 0
     for gap, change in history:
-        window += gap * WINDOW
+        window += gap * HOUSEHOLD_WINDOW
         speakers ^= change
         yield window, speakers
 
@@ -62,11 +69,11 @@ def run(
     cohort: Cohort | None = None
     for window, speaking in windows(speakers, history):
         present = {one: value_of(one, window) for one in speaking}
-        cohort, published = step(cohort, present, window, registered)
+        cohort, published = advance_cohort(cohort, present, window, registered)
         told = None
         if published is not None:
             assert cohort is not None
-            terms = frozenset((one, cohort.known[one].window) for one in cohort.members())
+            terms = frozenset((one, cohort.member_values[one].window) for one in cohort.members())
             told = Told(published, cohort.members(), terms)
         yield cohort, told, present
 
@@ -83,7 +90,7 @@ def test_sums_within_a_break_are_over_the_same_connections_or_differ_in_enough(
     for one in told:
         assert one.published.count == len(one.members) >= CONNECTIONS_MIN
     for earlier, later in combinations(told, 2):
-        if later.published.window - earlier.published.window < BREAK:
+        if later.published.window - earlier.published.window < COHORT_BREAK:
             difference = len(earlier.members ^ later.members)
             assert difference == 0 or difference >= CONNECTIONS_MIN
 
@@ -122,5 +129,5 @@ def test_a_window_is_published_once_and_a_checkpoint_changes_nothing(
         assert restored == cohort
         if told is not None:
             corrected = {one: value + 1 for one, value in present.items()}
-            again = step(cohort, corrected, told.published.window - back * WINDOW)
+            again = advance_cohort(cohort, corrected, told.published.window - back * HOUSEHOLD_WINDOW)
             assert again == (cohort, None)

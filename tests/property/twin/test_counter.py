@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from twin.instant import MINUTE
-from twin.state.counter import TOLERANCE, WRAP_SHARE, increase
+from twin.state.counter import TOLERANCE, WRAP_SHARE, counter_increase
 
 CIRCLE = 65_536
 RATE_MAX = 2.0  # counts per second: 120 in a minute
@@ -21,7 +21,7 @@ def counted(values: list[float], **what: float) -> float:
     """Return the sum of the increases over readings a minute apart."""
     register, total = values[0], 0.0
     for n, value in enumerate(values[1:]):
-        found = increase((n * MINUTE, register), ((n + 1) * MINUTE, value), **what)
+        found = counter_increase((n * MINUTE, register), ((n + 1) * MINUTE, value), **what)
         total += found.amount
         register = found.register
     return total
@@ -69,10 +69,10 @@ def test_corrections_by_one_unit_never_count_twice(steps: list[int]) -> None:
 
 @given(readings, st.data())
 def test_a_sequence_that_is_split_anywhere_has_the_same_sum(values: list[float], data) -> None:
-    whole = [increase((n, a), (n + 1, b)).amount for n, (a, b) in enumerate(pairwise(values))]
+    whole = [counter_increase((n, a), (n + 1, b)).amount for n, (a, b) in enumerate(pairwise(values))]
     cut = data.draw(st.integers(0, len(values) - 1))
     halves = (values[: cut + 1], values[cut:])
-    parts = [increase((0, a), (1, b)).amount for half in halves for a, b in pairwise(half)]
+    parts = [counter_increase((0, a), (1, b)).amount for half in halves for a, b in pairwise(half)]
     assert parts == whole
 
 
@@ -85,7 +85,7 @@ def test_a_sequence_that_is_split_anywhere_has_the_same_sum(values: list[float],
 def test_an_increase_is_never_negative_nor_beyond_what_can_be(
     before: float, now: float, wraps_at: float | None, rate_max: float | None
 ) -> None:
-    found = increase((0, before), (MINUTE, now), wraps_at=wraps_at, rate_max=rate_max)
+    found = counter_increase((0, before), (MINUTE, now), wraps_at=wraps_at, rate_max=rate_max)
     assert found.amount >= 0
     assert found.estimated == found.reset
     if rate_max is not None:

@@ -9,13 +9,13 @@ import msgspec
 from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
-from twin.datastream_snapshot import Snapshot
+from twin.datastream_snapshot import DatastreamSnapshot
 from twin.instant import HOUR, MINUTE, SECOND
-from twin.model.datastream_policy import Terms
-from twin.model.observation import Observation, Outcome
-from twin.model.observed_property import BUILT_IN
+from twin.model.datastream_policy import DatastreamPolicy
+from twin.model.observation import Observation, ObservationOutcome
+from twin.model.observed_property import BUILT_IN_PROPERTIES
 from twin.state.datastream_state import LATE_MAX, DatastreamState
-from twin.state.window import SIZES, Accumulator, aggregate_of, window_start
+from twin.state.window import WINDOW_SIZES, WindowAccumulator, aggregate_of, window_start
 
 FUTURE_MAX = 5 * MINUTE
 INTERVAL = MINUTE
@@ -23,8 +23,8 @@ PROPERTIES = ("water_level", "energy_import", "vehicle_count", "wind_direction")
 TOLD_AT_THE_END = 10**15
 
 
-def terms_of(name: str) -> Terms:
-    return Terms.of(BUILT_IN[name], INTERVAL)
+def terms_of(name: str) -> DatastreamPolicy:
+    return DatastreamPolicy.of(BUILT_IN_PROPERTIES[name], INTERVAL)
 
 
 @st.composite
@@ -50,8 +50,8 @@ def disturbed(arrivals: list[Observation], dice: Random, reach: int) -> list[Obs
 
 
 def run(
-    arrivals: list[Observation], terms: Terms, dice: Random | None = None, crash: float = 0.0
-) -> tuple[dict[Any, Any], dict[int, int], Observation, list[Outcome]]:
+    arrivals: list[Observation], terms: DatastreamPolicy, dice: Random | None = None, crash: float = 0.0
+) -> tuple[dict[Any, Any], dict[int, int], Observation, list[ObservationOutcome]]:
     """Return the last told content of each window, the judgements, the newest, and all outcomes."""
     state = DatastreamState()
     windows: dict[Any, Any] = {}
@@ -65,19 +65,19 @@ def run(
             tell(state, terms, one.received_time, windows)
         if dice is not None and dice.random() < crash:
             data = msgspec.msgpack.encode(state.snapshot())
-            state = DatastreamState.restored(msgspec.msgpack.decode(data, type=Snapshot))
+            state = DatastreamState.restored(msgspec.msgpack.decode(data, type=DatastreamSnapshot))
     tell(state, terms, TOLD_AT_THE_END, windows)
     newest = state.newest._replace(received_time=0)
     return windows, {time: flag for time, flag in flags.items() if flag}, newest, outcomes
 
 
-def tell(state: DatastreamState, terms: Terms, now: int, windows: dict[Any, Any]) -> None:
-    for window, content, lacking in state.tell_windows(now, terms):
+def tell(state: DatastreamState, terms: DatastreamPolicy, now: int, windows: dict[Any, Any]) -> None:
+    for window, content, lacking in state.emit_windows(now, terms):
         assert not lacking
         windows[window] = aggregate(content, window.size, window.start, terms)
 
 
-def aggregate(content: Accumulator, size: int, start: int, terms: Terms) -> Any:
+def aggregate(content: WindowAccumulator, size: int, start: int, terms: DatastreamPolicy) -> Any:
     return aggregate_of(
         content,
         datastream=1,
@@ -115,8 +115,8 @@ def test_each_usable_observation_is_in_one_window_of_each_size(
 ) -> None:
     terms = terms_of(name)
     windows, _, _, outcomes = run(arrivals, terms)
-    assert set(outcomes) == {Outcome.ACCEPTED}
-    for size in SIZES:
+    assert set(outcomes) == {ObservationOutcome.ACCEPTED}
+    for size in WINDOW_SIZES:
         of_size = [one for window, one in windows.items() if window.size == size]
         assert sum(one.count + one.suspect for one in of_size) == len(arrivals)
         assert {one.start for one in of_size} == {window_start(one[1], size) for one in arrivals}
@@ -131,13 +131,13 @@ def test_a_quiet_state_has_nothing_to_tell_and_is_due_when_it_was(
     for one in disturbed(arrivals, dice, 10):
         state.observe(one, terms, FUTURE_MAX)
         now = one.received_time + dice.choice((0, 0, MINUTE, 5 * MINUTE, HOUR))
-        if state.is_quiet(now, terms):
+        if state.is_idle(now, terms):
             quiet += 1
-            told = list(state.tell_windows(now, terms))
+            told = list(state.emit_windows(now, terms))
             assert (told, state.due(terms)) == ([], due)
-            assert not state.is_quiet(now, terms_of(name)), "by other terms it may be otherwise"
+            assert not state.is_idle(now, terms_of(name)), "by other terms it may be otherwise"
         elif dice.random() < 0.8:
-            list(state.tell_windows(now, terms))
+            list(state.emit_windows(now, terms))
             due = state.due(terms)
     event(f"quiet: {quiet > 0}")
 
@@ -167,7 +167,7 @@ def test_what_comes_too_late_asks_for_a_repair_and_its_window_says_so() -> None:
     for number in range(100):
         state.observe(Observation(1, number * SECOND, number * SECOND, 1.0), terms, FUTURE_MAX)
     outcome, _ = state.observe(Observation(1, 500_000, 200 * SECOND, 1.0), terms, FUTURE_MAX)
-    assert outcome is Outcome.REPAIR
-    told = {window: lacking for window, _, lacking in state.tell_windows(TOLD_AT_THE_END, terms)}
+    assert outcome is ObservationOutcome.REPAIR
+    told = {window: lacking for window, _, lacking in state.emit_windows(TOLD_AT_THE_END, terms)}
     assert told[HOUR, 0]
-    assert not list(state.tell_windows(TOLD_AT_THE_END, terms))
+    assert not list(state.emit_windows(TOLD_AT_THE_END, terms))

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from tests.support.cities.small_cities import small_city
 from tests.support.strategies import observations
 from twin.instant import MINUTE
-from twin.model.observation import Observation, Outcome
-from twin.quality.quality_flags import takes_part
-from twin.state.combination import Part, combine
+from twin.model.observation import Observation, ObservationOutcome
+from twin.quality.quality_flags import is_usable
+from twin.state.combination import CombinationInput, combine
 from twin.state.entity_state import EntityState
 
 FUTURE_MAX = 5 * MINUTE
@@ -68,16 +68,16 @@ def test_the_state_is_the_greatest_plausible_observation(arrivals: list[Observat
 @given(st.lists(observations, max_size=40))
 def test_each_observation_has_one_outcome_and_each_change_one_revision(arrivals: list[Observation]) -> None:
     entities: dict[str, EntityState] = {}
-    outcomes: Counter[Outcome] = Counter()
+    outcomes: Counter[ObservationOutcome] = Counter()
     revisions: dict[str, list[int]] = {}
     for observation in arrivals:
         entity = MODEL.datastreams[observation.datastream].entity
         state = entities.setdefault(entity, EntityState())
         outcome, _, change = state.observe(observation, MODEL, FUTURE_MAX)
         outcomes[outcome] += 1
-        if outcome is Outcome.ACCEPTED:
+        if outcome is ObservationOutcome.ACCEPTED:
             assert change is not None
-        if outcome in {Outcome.SUPERSEDED, Outcome.FUTURE}:
+        if outcome in {ObservationOutcome.SUPERSEDED, ObservationOutcome.FUTURE}:
             assert change is None
         if change is not None:
             revisions.setdefault(change.entity, []).append(change.revision)
@@ -91,7 +91,7 @@ def test_a_combination_is_within_its_parts_and_independent_of_their_order(
     arrivals: list[Observation],
 ) -> None:
     newest = {o.datastream: o for o in arrivals}
-    parts = [Part(o, None, MINUTE) for o in newest.values()]
+    parts = [CombinationInput(o, None, MINUTE) for o in newest.values()]
     one, other = combine(NOISE, parts), combine(NOISE, parts[::-1])
     assert one == other
     values = [o.value for o in newest.values() if o.datastream in one.datastreams]
@@ -101,9 +101,9 @@ def test_a_combination_is_within_its_parts_and_independent_of_their_order(
 @given(st.lists(observations, min_size=1, max_size=12))
 def test_a_suspect_value_speaks_only_where_no_good_one_does(arrivals: list[Observation]) -> None:
     newest = {o.datastream: o for o in arrivals}
-    state = combine(NOISE, [Part(o, None, MINUTE) for o in newest.values()])
+    state = combine(NOISE, [CombinationInput(o, None, MINUTE) for o in newest.values()])
     speaking = [newest[one] for one in state.datastreams]
-    if takes_part(state.flags):
-        assert all(takes_part(one.flags) for one in speaking)
+    if is_usable(state.flags):
+        assert all(is_usable(one.flags) for one in speaking)
     else:
         assert len(speaking) == 1

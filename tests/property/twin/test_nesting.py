@@ -10,8 +10,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from twin.wire.codec import UNREADABLE
-from twin.wire.json_nesting import LEVELS_MAX, NestingError, check_levels, levels
+from twin.wire.codec import DECODE_ERRORS
+from twin.wire.json_nesting import JSON_LEVELS_MAX, JsonNestingError, check_json_nesting, json_levels
 
 texts = st.text(st.sampled_from('[]{}",:\\a1 é'), max_size=20)
 documents = st.recursive(
@@ -57,25 +57,27 @@ def levels_of(document: Any) -> int:
 
 @given(documents, st.booleans())
 def test_a_document_has_as_many_levels_as_its_text(document: Any, ascii_only: bool) -> None:
-    assert levels(json.dumps(document, ensure_ascii=ascii_only).encode()) == levels_of(document)
+    assert json_levels(json.dumps(document, ensure_ascii=ascii_only).encode()) == levels_of(document)
 
 
 @given(fragments)
 @example(b'"\\')
 @example(b"]]][")
 def test_any_bytes_have_the_levels_that_are_found_one_by_one(text: bytes) -> None:
-    assert levels(text) == slowly(text)
+    assert json_levels(text) == slowly(text)
 
 
-@given(st.binary(max_size=200) | fragments, st.integers(0, LEVELS_MAX + 5), texts)
+@given(st.binary(max_size=200) | fragments, st.integers(0, JSON_LEVELS_MAX + 5), texts)
 def test_what_can_be_read_is_refused_beyond_the_bound_only(tail: bytes, depth: int, key: str) -> None:
     text = b"".join([b'{"a":' + json.dumps([key]).encode() + b',"b":['] * depth) + tail
     try:
         document = msgspec.json.decode(text + b"]}" * depth)
-    except UNREADABLE:
+    except DECODE_ERRORS:
         return
-    if levels_of(document) <= LEVELS_MAX:
-        check_levels(text)
+    if levels_of(document) <= JSON_LEVELS_MAX:
+        check_json_nesting(text)
     else:
-        with pytest.raises(NestingError, match=f"{levels_of(document)} levels deep, at most {LEVELS_MAX}"):
-            check_levels(text)
+        with pytest.raises(
+            JsonNestingError, match=f"{levels_of(document)} levels deep, at most {JSON_LEVELS_MAX}"
+        ):
+            check_json_nesting(text)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from twin.state.percentiles import Pool, percentiles
+from twin.state.percentiles import BucketValues, percentiles
 from twin.state.sketch import VALUES_EXACT_MAX, Sketch
 
 SHARES = (0.0, 0.05, 0.5, 0.95, 1.0)
@@ -26,9 +26,9 @@ pool = st.tuples(some, st.lists(some, max_size=4))
 Parts = tuple[list[float], list[list[float]]]
 
 
-def pool_of(values: list[float], parts: list[list[float]]) -> Pool:
+def pool_of(values: list[float], parts: list[list[float]]) -> BucketValues:
     encoded = [data for part in parts if (data := Sketch(part).encode())]
-    return Pool(np.array(values, np.float64), b"".join(encoded), len(encoded))
+    return BucketValues(np.array(values, np.float64), b"".join(encoded), len(encoded))
 
 
 def one_by_one(values: list[float], parts: list[list[float]]) -> list[float | None]:

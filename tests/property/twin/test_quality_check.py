@@ -8,17 +8,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from twin.instant import MINUTE
-from twin.quality.quality_check import CONTEXT_MAX, extend, judge_quality
+from twin.quality.quality_check import CONTEXT_MAX, check_quality, extend_run
 from twin.quality.quality_flags import QualityFlag
-from twin.quality.quality_rules import DEFAULT_RULES, QualityRules, Spike, Stuck
+from twin.quality.quality_rules import DEFAULT_QUALITY_RULES, QualityRules, SpikeRule, StuckRule
 from twin.quality.spike import MAD_SCALE, SPIKE_CONTEXT_MIN, is_spike
 
 RULES = QualityRules(
     minimum=-50.0,
     maximum=50.0,
     rate_max=10.0 / 60,
-    spike=Spike(deviation_min=5.0),
-    stuck=Stuck(count=4, duration_min=2 * MINUTE),
+    spike=SpikeRule(deviation_min=5.0),
+    stuck=StuckRule(count=4, duration_min=2 * MINUTE),
 )
 
 # Few distinct values, so that runs, spikes and returns are common.
@@ -34,9 +34,9 @@ def judged(observations: list[tuple[int, float]], rules: QualityRules = RULES) -
     """Return the flags of each observation, judged from those before it and received at once."""
     run, found = None, []
     for n, (time, value) in enumerate(observations):
-        run = extend(run, time, value)
+        run = extend_run(run, time, value)
         context = observations[max(0, n - CONTEXT_MAX) : n]
-        found.append(judge_quality(context, run, time, time, value, rules, MINUTE))
+        found.append(check_quality(context, run, time, time, value, rules, MINUTE))
     return found
 
 
@@ -55,7 +55,7 @@ def test_the_date_does_not_matter(observations: list[tuple[int, float]], shift: 
 def test_spikes_and_rates_do_not_depend_on_the_datum(
     observations: list[tuple[int, float]], datum: float
 ) -> None:
-    rules = QualityRules(rate_max=10.0 / 60, spike=Spike(deviation_min=4.7))
+    rules = QualityRules(rate_max=10.0 / 60, spike=SpikeRule(deviation_min=4.7))
     # Whole numbers of 1/64, so that the shift rounds nothing.
     shift = round(datum * 64) / 64
     moved = [(time, value + shift) for time, value in observations]
@@ -66,7 +66,7 @@ def test_spikes_and_rates_do_not_depend_on_the_datum(
 def test_a_run_counts_the_equal_values_that_end_it(observations: list[tuple[int, float]]) -> None:
     run = None
     for n, (time, value) in enumerate(observations):
-        run = extend(run, time, value)
+        run = extend_run(run, time, value)
         first = n
         while first and observations[first - 1][1] == value:
             first -= 1
@@ -76,7 +76,7 @@ def test_a_run_counts_the_equal_values_that_end_it(observations: list[tuple[int,
 @given(series)
 def test_what_is_called_a_spike_is_one_for_hampel_too(observations: list[tuple[int, float]]) -> None:
     """The quick way through agrees with the definition; the second condition only spares values."""
-    spike = Spike(deviation_min=5.0)
+    spike = SpikeRule(deviation_min=5.0)
     for n, (time, value) in enumerate(observations):
         recent = [
             other
@@ -95,7 +95,9 @@ def test_what_is_called_a_spike_is_one_for_hampel_too(observations: list[tuple[i
             assert found == hampel
 
 
-@given(st.sampled_from(sorted(DEFAULT_RULES)), st.lists(st.floats(-1e3, 1e3), min_size=1, max_size=40))
+@given(
+    st.sampled_from(sorted(DEFAULT_QUALITY_RULES)), st.lists(st.floats(-1e3, 1e3), min_size=1, max_size=40)
+)
 def test_a_judge_adds_only_flags_of_its_own(name: str, values: list[float]) -> None:
     own = (
         QualityFlag.OUT_OF_RANGE
@@ -105,6 +107,6 @@ def test_a_judge_adds_only_flags_of_its_own(name: str, values: list[float]) -> N
         | QualityFlag.LATE
         | QualityFlag.CLOCK_SKEW
     )
-    for flags in judged([(n * MINUTE, value) for n, value in enumerate(values)], DEFAULT_RULES[name]):
+    for flags in judged([(n * MINUTE, value) for n, value in enumerate(values)], DEFAULT_QUALITY_RULES[name]):
         assert flags & ~own == 0
         assert type(flags) is int

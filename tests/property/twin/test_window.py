@@ -13,7 +13,7 @@ from twin.instant import DAY, HOUR, MINUTE
 from twin.model.observed_property import Aggregation
 from twin.quality.quality_flags import QualityFlag
 from twin.state.sketch import RELATIVE_ACCURACY, Sketch
-from twin.state.window import SIZES, Accumulator, aggregate_of, window_start
+from twin.state.window import WINDOW_SIZES, WindowAccumulator, aggregate_of, window_start
 
 FLAGS = [0, 0, 0, int(QualityFlag.LATE), int(QualityFlag.SPIKE), int(QualityFlag.MAINTENANCE)]
 
@@ -54,20 +54,20 @@ values = st.builds(
 )
 
 
-def accumulated(some: list[Reading], kind: Aggregation) -> Accumulator:
-    accumulator = Accumulator()
+def accumulated(some: list[Reading], kind: Aggregation) -> WindowAccumulator:
+    accumulator = WindowAccumulator()
     for time, value, flags, increase in sorted(some):
         accumulator.add(time, value, flags, kind, increase)
     return accumulator
 
 
-def told(accumulator: Accumulator, kind: Aggregation) -> tuple[object, ...]:
+def told(accumulator: WindowAccumulator, kind: Aggregation) -> tuple[object, ...]:
     """Return all that is told of an accumulator and does not depend on rounding."""
     one = aggregate_of(accumulator, datastream=1, size=HOUR, start=0, revision=1, interval=MINUTE, kind=kind)
     return (one.count, one.suspect, one.flags, one.minimum, one.maximum, one.first, one.last, one.sketch)
 
 
-@given(instants, st.sampled_from(SIZES))
+@given(instants, st.sampled_from(WINDOW_SIZES))
 def test_every_instant_lies_in_one_window(time: int, size: int) -> None:
     start = window_start(time, size)
     assert start <= time < start + size
@@ -76,7 +76,7 @@ def test_every_instant_lies_in_one_window(time: int, size: int) -> None:
 
 @given(instants)
 def test_small_windows_lie_within_large_ones(time: int) -> None:
-    minute, ten, hour = (window_start(time, size) for size in SIZES)
+    minute, ten, hour = (window_start(time, size) for size in WINDOW_SIZES)
     assert hour <= ten <= minute
     assert minute + MINUTE <= ten + 10 * MINUTE <= hour + HOUR
 
@@ -85,7 +85,7 @@ def test_small_windows_lie_within_large_ones(time: int) -> None:
 def test_parts_merge_in_any_order_into_the_whole(
     some: list[Reading], places: list[int], kind: Aggregation, order: list[int]
 ) -> None:
-    merged = Accumulator()
+    merged = WindowAccumulator()
     for place in order:
         merged.merge(accumulated([one for n, one in enumerate(some) if places[n % 7] == place], kind))
     whole = accumulated(some, kind)

@@ -18,7 +18,7 @@ from twin.alarms.messages import ALARMS, AlarmBatch, AlarmEvent, IncidentEvent, 
 from twin.alarms.rules.operand import Point
 from twin.alarms.rules.rule_index import Bindings, BoundRule
 from twin.instant import INSTANT_MAX, Instant
-from twin.state.freshness import live_for
+from twin.state.freshness import live_duration
 
 
 def _batches(log: SimulatedLog) -> Iterator[AlarmBatch]:
@@ -113,7 +113,7 @@ def _only_datastream(bound: BoundRule, ending: Ending) -> int | None:
 
 
 def _expected(bound: BoundRule, ending: Ending, judged: Judged, id: int) -> Expected:
-    interval = live_for(ending.model.datastreams[id].interval)
+    interval = live_duration(ending.model.datastreams[id].interval)
     progress, sight, usual = Progress.begun(bound.terms), Sight.begun(bound), Usual()
     shifts: list[Shift] = []
     for one in judged[id]:

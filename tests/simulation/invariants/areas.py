@@ -12,10 +12,10 @@ from tests.simulation.system.simulated_log import SimulatedLog
 from twin.instant import Instant
 from twin.model.city_model import CityModel
 from twin.model.entity import AREA_TYPES
-from twin.privacy.cohort import BREAK, CONNECTIONS_MIN
-from twin.quality.quality_flags import takes_part
-from twin.state.area_state import PREFIX, roll_up_of
-from twin.state.freshness import freshness, live_for
+from twin.privacy.cohort import COHORT_BREAK, CONNECTIONS_MIN
+from twin.quality.quality_flags import is_usable
+from twin.state.area_state import AREA_PREFIX, roll_up_of
+from twin.state.freshness import freshness, live_duration
 from twin.wire.messages import AGGREGATES, UPDATES, Update, UpdateKind
 
 
@@ -23,24 +23,24 @@ def areas_are_the_roll_up_of_their_children(ending: Ending, judged: Judged) -> I
     """At the end the value of an area is what the last values of its entities and areas come to."""
     inputs: defaultdict[tuple[str, str], list[tuple[float, int, Instant, Instant]]] = defaultdict(list)
     for update in ending.database.updates.values():
-        name = update.property.removeprefix(PREFIX)
+        name = update.property.removeprefix(AREA_PREFIX)
         area = _area_told(update, ending.model)
         if area is None or roll_up_of(name, ending.model) == "none":
             continue
-        if not takes_part(update.flags):
+        if not is_usable(update.flags):
             continue
         time = update.phenomenon_time
         inputs[area, name].append((update.value, update.count, time, time + _valid_for(update, ending.model)))
     told = {
-        (one.entity, one.property.removeprefix(PREFIX)): one
+        (one.entity, one.property.removeprefix(AREA_PREFIX)): one
         for one in ending.database.updates.values()
-        if one.property.startswith(PREFIX)
+        if one.property.startswith(AREA_PREFIX)
     }
     for area, name in sorted(inputs.keys() | told.keys()):
         one = told.get((area, name))
         expected = _rolled_up(inputs.get((area, name), []), roll_up_of(name, ending.model))
         if expected is None:
-            if one is not None and takes_part(one.flags):
+            if one is not None and is_usable(one.flags):
                 yield f"area {area}: {name} is told as good, and nothing below it is"
         elif one is None:
             yield f"area {area} tells no {name}, expected {expected}"
@@ -50,15 +50,15 @@ def areas_are_the_roll_up_of_their_children(ending: Ending, judged: Judged) -> I
 
 def _area_told(update: Update, model: CityModel) -> str | None:
     entity = model.entities[update.entity]
-    if update.property.startswith(PREFIX) or entity.type not in AREA_TYPES:
+    if update.property.startswith(AREA_PREFIX) or entity.type not in AREA_TYPES:
         return entity.parent
     return entity.id
 
 
 def _valid_for(update: Update, model: CityModel) -> int:
     if update.kind is UpdateKind.INDICATOR:
-        return live_for(update.interval)
-    return live_for(min(one.interval for one in model.datastreams_of(update.entity, update.property)))
+        return live_duration(update.interval)
+    return live_duration(min(one.interval for one in model.datastreams_of(update.entity, update.property)))
 
 
 def _rolled_up(found: list[tuple[float, int, Instant, Instant]], kind: str) -> float | None:
@@ -82,7 +82,10 @@ def sums_of_households_tell_of_nobody(logs: Sequence[SimulatedLog], model: CityM
             yield f"{update.entity} tells {update.property} of one household"
         if update.kind is UpdateKind.PERSONAL and not math.isnan(update.value):
             yield f"{update.entity} tells the value of one household"
-        if update.property.removeprefix(PREFIX) == "power_import" and update.kind is UpdateKind.INDICATOR:
+        if (
+            update.property.removeprefix(AREA_PREFIX) == "power_import"
+            and update.kind is UpdateKind.INDICATOR
+        ):
             if update.count < CONNECTIONS_MIN:
                 yield f"{update.entity} tells {update.property} of {update.count} connections"
             if update.datastreams:
@@ -94,7 +97,7 @@ def sums_of_households_tell_of_nobody(logs: Sequence[SimulatedLog], model: CityM
         ordered = [sums[time] for time in sorted(sums)]
         for number, one in enumerate(ordered):
             for other in ordered[:number]:
-                if one.phenomenon_time - other.phenomenon_time < BREAK:
+                if one.phenomenon_time - other.phenomenon_time < COHORT_BREAK:
                     apart = set(one.datastreams) ^ set(other.datastreams)
                     if 0 < len(apart) < CONNECTIONS_MIN:
                         yield f"{entity} tells sums that differ in {len(apart)} connections"
@@ -105,7 +108,7 @@ def revisions_tell_one_thing(log: SimulatedLog) -> Iterator[str]:
     told: dict[tuple[object, ...], object] = {}
     highest: dict[tuple[str, bool], int] = {}
     for update in _updates(log):
-        place = update.entity, update.property.startswith(PREFIX)
+        place = update.entity, update.property.startswith(AREA_PREFIX)
         known = told.setdefault((*place, update.revision), update)
         if known is update:
             if update.revision <= highest.get(place, 0):
@@ -147,4 +150,4 @@ def silent_sensors_are_known(ending: Ending, judged: Judged) -> Iterator[str]:
 
 
 def _is_personal(entity: str, property: str, model: CityModel) -> bool:
-    return any(model.terms(one).personal for one in model.datastreams_of(entity, property))
+    return any(model.policy_of(one).personal for one in model.datastreams_of(entity, property))

@@ -18,7 +18,7 @@ from tests.simulation.system.simulated_log import SimulatedLog
 from tests.simulation.system.simulated_stream import SimulatedStream
 from twin.indicators.registry import REGISTRY
 from twin.instant import MINUTE, Duration
-from twin.state.derived_state import DerivedState, wanted_of
+from twin.state.derived_state import DerivedState, required_inputs
 from twin.wire.messages import AGGREGATES, UpdateKind, encode_observations
 
 ALL = 1_000_000
@@ -59,12 +59,12 @@ def _given(ending: Ending) -> set[tuple[str, str]]:
     """Return the indicators over windows that have a value by the windows as they ended."""
     model, found = ending.model, set()
     for entity in model.entities.values():
-        wanted = wanted_of({one.property for one in model.datastreams_of(entity.id)}, entity.attributes)
+        wanted = required_inputs({one.property for one in model.datastreams_of(entity.id)}, entity.attributes)
         derived = DerivedState()
         for one in sorted(ending.database.aggregates.values(), key=lambda one: one.start):
             datastream = model.datastreams[one.datastream]
             if datastream.entity == entity.id:
-                derived.closed(datastream.property, one, wanted)
+                derived.on_window(datastream.property, one, wanted)
         found |= {(entity.id, one.name) for one in derived.derive(model, entity.id, wanted, ending.now)}
     return {key for key in found if key[1] in OVER_WINDOWS}
 

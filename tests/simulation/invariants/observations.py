@@ -12,7 +12,7 @@ from tests.simulation.system.model_database import ModelDatabase
 from twin.instant import Instant
 from twin.model.city_model import CityModel
 from twin.model.observation import Observation
-from twin.quality.quality_flags import BY_TIMES, QualityFlag
+from twin.quality.quality_flags import TIME_FLAGS, QualityFlag
 from twin.state.window import Aggregate
 
 
@@ -71,9 +71,9 @@ def judgements_are_those_of_the_set(ending: Ending, judged: Judged) -> Iterator[
                 continue
             told = ending.database.assessments.get(one[:2])
             flags = sent.flags | (told.flags if told is not None else 0)
-            if flags != one.flags & ~BY_TIMES:
+            if flags != one.flags & ~TIME_FLAGS:
                 name = ending.model.datastreams[id].property
-                yield f"judgement of {name} {one[:2]}: {flags}, expected {one.flags & ~BY_TIMES}"
+                yield f"judgement of {name} {one[:2]}: {flags}, expected {one.flags & ~TIME_FLAGS}"
 
 
 def windows_are_those_of_the_set(ending: Ending, judged: Judged) -> Iterator[str]:
@@ -121,7 +121,7 @@ def states_are_those_of_the_set(ending: Ending, judged: Judged) -> Iterator[str]
     outvoted = neighbour_oracle.outvoted(judged, model, database.updates)
     for entity, property in sorted(places):
         update = database.updates.get((entity, property))
-        if any(model.terms(one).personal for one in model.datastreams_of(entity, property)):
+        if any(model.policy_of(one).personal for one in model.datastreams_of(entity, property)):
             continue
         state = property_oracle.property_state(model.datastreams_of(entity, property), judged, model)
         if state is None or update is None:

@@ -15,7 +15,7 @@ from tests.simulation.invariants.observations import Ending, Judged
 from twin.indicators.registry import REGISTRY
 from twin.model.observation import Observation
 from twin.model.sensor import Datastream
-from twin.quality.quality_flags import QualityFlag, takes_part
+from twin.quality.quality_flags import QualityFlag, is_usable
 from twin.quality.spike import SPIKE_INTERVALS_MAX
 
 # Before a spike so many values are needed, and so few of them may be spikes too, that the median is sound.
@@ -48,7 +48,7 @@ def indicators_say_that_their_inputs_failed(ending: Ending, judged: Judged) -> I
         (one,) = indicator.inputs
         if one.averaging == "instant" and not one.history:
             input = ending.database.updates[entity, one.property]
-            if takes_part(told.flags) != takes_part(input.flags):
+            if is_usable(told.flags) != is_usable(input.flags):
                 yield f"indicator {name} of {entity} is told with {told.flags}, its input with {input.flags}"
 
 
@@ -89,5 +89,5 @@ def _unseen(
         if not high or len(context) < CONTEXT_MIN or spikes > SPIKES_MAX:
             continue
         told = ending.database.assessments.get(one[:2])
-        if told is None or takes_part(told.flags):
+        if told is None or is_usable(told.flags):
             yield f"spike of {datastream.property} {one[:2]}: {one.value} is not suspect, told {told}"

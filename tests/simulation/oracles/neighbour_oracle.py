@@ -10,10 +10,10 @@ from tests.simulation.oracles import property_oracle
 from twin.instant import Instant
 from twin.model.city_model import CityModel
 from twin.model.observation import Observation
-from twin.quality.quality_flags import takes_part
-from twin.state.area_state import PREFIX, area_of
+from twin.quality.quality_flags import is_usable
+from twin.state.area_state import AREA_PREFIX, area_of
 from twin.state.combination import PEERS_MIN
-from twin.state.freshness import live_for
+from twin.state.freshness import live_duration
 from twin.wire.messages import Update
 
 Updates = Mapping[tuple[str, str], Update]
@@ -48,8 +48,8 @@ class _Town:
         for entity in model.entities:
             behind = model.datastreams_of(entity, property)
             state = property_oracle.property_state(behind, judged, model)
-            if state is not None and takes_part(state.flags):
-                lasts = live_for(min(one.interval for one in behind))
+            if state is not None and is_usable(state.flags):
+                lasts = live_duration(min(one.interval for one in behind))
                 time = state.phenomenon_time
                 self._spoken[entity] = Voice(entity, state.value, time, time + lasts)
 
@@ -80,10 +80,10 @@ class _Town:
 
     def _areas(self, area: str) -> Iterator[Voice]:
         for child in self._children(area):
-            one = self._told.get((child, PREFIX + self._property))
+            one = self._told.get((child, AREA_PREFIX + self._property))
             asks = len(self._fresh(child)) < PEERS_MIN and any(True for _ in self._entities(child))
-            if one is not None and takes_part(one.flags) and not asks:
-                lasts = live_for(one.interval)
+            if one is not None and is_usable(one.flags) and not asks:
+                lasts = live_duration(one.interval)
                 yield Voice(f"area {child}", one.value, one.phenomenon_time, one.phenomenon_time + lasts)
 
     def _children(self, area: str) -> list[str]:

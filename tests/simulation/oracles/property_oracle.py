@@ -12,16 +12,16 @@ from collections import defaultdict
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from twin.datastream_snapshot import LastGood
+from twin.datastream_snapshot import LastGoodValue
 from twin.instant import Duration, Instant
 from twin.model.city_model import CityModel
 from twin.model.observation import Observation
 from twin.model.sensor import Datastream
-from twin.quality.quality_check import CONTEXT_MAX, Run, judge_quality
-from twin.quality.quality_flags import takes_part
-from twin.state.combination import Part, PropertyState, combine
-from twin.state.counter import RATE_MAX, increase
-from twin.state.window import SIZES
+from twin.quality.quality_check import CONTEXT_MAX, ConstantRun, check_quality
+from twin.quality.quality_flags import is_usable
+from twin.state.combination import CombinationInput, PropertyState, combine
+from twin.state.counter import COUNTER_RATE_MAX, counter_increase
+from twin.state.window import WINDOW_SIZES
 
 
 class Window(NamedTuple):
@@ -54,15 +54,15 @@ def judged(observations: list[Observation], datastream: Datastream, model: CityM
     rules = model.properties[datastream.property].quality
     found: list[Observation] = []
     points: list[tuple[Instant, float]] = []
-    run = Run(math.nan, 0, 0)
+    run = ConstantRun(math.nan, 0, 0)
     for one in observations:
         value = one.value
         for calibration in model.calibrations_of(datastream):
             if calibration.start <= one.phenomenon_time < calibration.end:
                 value = calibration.gain * one.value + calibration.offset
         same = run.value == value
-        run = Run(value, run.count + 1 if same else 1, run.start if same else one.phenomenon_time)
-        flags = one.flags | judge_quality(
+        run = ConstantRun(value, run.count + 1 if same else 1, run.start if same else one.phenomenon_time)
+        flags = one.flags | check_quality(
             points[-CONTEXT_MAX:], run, one.phenomenon_time, one.received_time, value, rules,
             datastream.interval,
         )  # fmt: skip
@@ -79,16 +79,18 @@ def windows_of(
     steps: dict[Instant, float] = {}
     register: tuple[Instant, float] | None = None
     for one in found:
-        if kind == "counter" and takes_part(one.flags):
+        if kind == "counter" and is_usable(one.flags):
             reading = one.phenomenon_time, one.value
             if register is not None:
-                counted = increase(register, reading, rate_max=RATE_MAX.get(datastream.property))
+                counted = counter_increase(
+                    register, reading, rate_max=COUNTER_RATE_MAX.get(datastream.property)
+                )
                 steps[one.phenomenon_time] = counted.amount
                 reading = one.phenomenon_time, counted.register
             register = reading
     windows: dict[tuple[Duration, Instant], Window] = {}
-    for size in SIZES:
-        if size < datastream.interval and size != SIZES[-1]:
+    for size in WINDOW_SIZES:
+        if size < datastream.interval and size != WINDOW_SIZES[-1]:
             continue
         members: defaultdict[Instant, list[Observation]] = defaultdict(list)
         for one in found:
@@ -102,7 +104,7 @@ def _window(ones: list[Observation], kind: str, steps: dict[Instant, float]) -> 
     flags = 0
     for one in ones:
         flags |= one.flags
-    values = [one.value for one in ones if takes_part(one.flags)]
+    values = [one.value for one in ones if is_usable(one.flags)]
     if not values:
         return Window(0, len(ones), flags, None, None, None, None, None, None)
     mean: float | None = math.fsum(values) / len(values)
@@ -129,7 +131,7 @@ def property_state(
     for one in datastreams:
         property = one.property
         if one.id in found:
-            good = [obs for obs in found[one.id] if takes_part(obs.flags)]
-            last = LastGood(good[-1].value, good[-1].phenomenon_time) if good else None
-            parts.append(Part(found[one.id][-1], last, one.interval))
+            good = [obs for obs in found[one.id] if is_usable(obs.flags)]
+            last = LastGoodValue(good[-1].value, good[-1].phenomenon_time) if good else None
+            parts.append(CombinationInput(found[one.id][-1], last, one.interval))
     return combine(model.properties[property], parts) if parts else None

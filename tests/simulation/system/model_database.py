@@ -19,8 +19,8 @@ from twin.alarms.messages import AlarmEvent, IncidentEvent
 from twin.instant import HOUR, MINUTE, Duration, Instant
 from twin.model.city_model import CityModel
 from twin.model.observation import Observation
-from twin.state.datastream_state import KEPT_MAX
-from twin.state.window import Aggregate, sizes_for, window_start
+from twin.state.datastream_state import RECENT_MAX
+from twin.state.window import Aggregate, window_sizes_for, window_start
 from twin.wire.messages import AGGREGATES, Assessment, Update
 
 Key = tuple[int, Instant]
@@ -149,8 +149,8 @@ class ModelDatabase:
         truncated = set()
         for id in ids:
             of_one = self.of_datastream(id)
-            newest += of_one[-KEPT_MAX:]
-            if len(of_one) >= KEPT_MAX:
+            newest += of_one[-RECENT_MAX:]
+            if len(of_one) >= RECENT_MAX:
                 truncated.add(id)
         newest.sort(key=lambda one: (one[1], one[0]))
         aggregates = [
@@ -178,7 +178,7 @@ class ModelDatabase:
 
     def _hours_to_repair(self, id: int, interval: Duration) -> list[Key]:
         """Return the hours with a closed window behind the last one told, by the shortest windows."""
-        shortest = sizes_for(interval)[0]
+        shortest = window_sizes_for(interval)[0]
         times = [one.phenomenon_time for one in self.of_datastream(id)]
         starts = [start for size, one, start in self.aggregates if (size, one) == (shortest, id)]
         begin = max(starts) + shortest if starts else times[0]

@@ -57,7 +57,7 @@ def recompute(
     """Make the judgements and windows of whole hours again, as `storage.maintenance.recompute.recompute`
     does.
     """
-    terms = model.terms(model.datastreams[datastream])
+    terms = model.policy_of(model.datastreams[datastream])
     stored = database.of_datastream(datastream)
     start = span[0] - span[0] % HOUR
     end = _reach(stored, span[1] + -span[1] % HOUR)

@@ -13,9 +13,9 @@ from twin.alarms.severity import Severity
 from twin.instant import MINUTE, Instant
 from twin.model.city_model import City, CityModel
 from twin.model.entity import Entity, Relation
-from twin.model.observed_property import BUILT_IN
+from twin.model.observed_property import BUILT_IN_PROPERTIES
 from twin.model.sensor import Datastream, Sensor
-from twin.quality.quality_rules import GOOD
+from twin.quality.quality_rules import TIME_RULES_ONLY
 
 INTERVAL = MINUTE
 LIVE = 3 * MINUTE
@@ -52,7 +52,10 @@ def alarm_city(
         datastreams={one.id: one for one in datastreams},
         rules={one.id: one for one in rules},
         # Steps of decimetres a minute are what these tests are made of; elsewhere they are suspect.
-        properties={**BUILT_IN, "water_level": replace(BUILT_IN["water_level"], quality=GOOD)},
+        properties={
+            **BUILT_IN_PROPERTIES,
+            "water_level": replace(BUILT_IN_PROPERTIES["water_level"], quality=TIME_RULES_ONLY),
+        },
         **changes,
     )
 

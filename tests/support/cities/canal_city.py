@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from twin.instant import MINUTE
 from twin.model.calibration import Calibration, Maintenance
-from twin.model.city_model import City, CityPlan, Feed
+from twin.model.city_model import City, CityFeed, CityPlan
 from twin.model.entity import Entity, Relation
 from twin.model.observed_property import ObservedProperty
 from twin.model.sensor import Datastream, Sensor
@@ -61,7 +61,7 @@ def plan(
         sensors=tuple(sensors),
         datastreams=tuple(datastreams),
         properties=(ObservedProperty(name="depth", unit="m", theme="water", minimum=0, maximum=1e3),),
-        feeds=(Feed(id="own", filter="own/+/x", decoder="native", device_level=1),),
+        feeds=(CityFeed(id="own", filter="own/+/x", decoder="native", device_level=1),),
         calibrations=calibrations,
         maintenance=maintenance,
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from twin.instant import Instant, parse_instant
-from twin.model.duty import Contact, DutyPlan, Override, Team
+from twin.model.duty import Contact, DutyOverride, DutyPlan, DutyTeam
 
 WATER = Contact(id="water", name="Duty officer water", addresses={"mail": "water@example.org"})
 ROADS = Contact(id="roads", name="Duty officer roads and air")
@@ -26,15 +26,15 @@ def calendar(*events: tuple[str, ...], head: tuple[str, ...] = ()) -> str:
     return "\r\n".join([*lines, "END:VCALENDAR", ""])
 
 
-def plan_of(text: str, *overrides: Override) -> DutyPlan:
+def plan_of(text: str, *overrides: DutyOverride) -> DutyPlan:
     """Return a plan with the team `operations`, whose calendar is a text."""
-    team = Team(id="operations", name="Operations", members=("water", "roads", "lead"), calendar=text)
+    team = DutyTeam(id="operations", name="Operations", members=("water", "roads", "lead"), calendar=text)
     return DutyPlan(contacts=(WATER, ROADS, LEAD), teams=(team,), overrides=overrides)
 
 
-def override(contact: str, start: str, end: str, name: str = "1") -> Override:
+def override(contact: str, start: str, end: str, name: str = "1") -> DutyOverride:
     """Return an override of the team `operations`; times are RFC 3339."""
-    return Override(
+    return DutyOverride(
         id=name, team="operations", contact=contact, start=parse_instant(start), end=parse_instant(end)
     )
 

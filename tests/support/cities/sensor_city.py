@@ -5,9 +5,9 @@ from __future__ import annotations
 from twin.instant import MINUTE, SECOND, Duration
 from twin.model.city_model import City, CityPlan
 from twin.model.entity import Entity
-from twin.model.observed_property import BUILT_IN
+from twin.model.observed_property import BUILT_IN_PROPERTIES
 from twin.model.sensor import Datastream, Sensor
-from twin.model.units import conversion
+from twin.model.units import unit_conversion
 
 INTERVALS: dict[str, Duration] = {"dsmr": 10 * SECOND, "homewizard": 10 * SECOND, "airrohr": 145 * SECOND}
 
@@ -19,8 +19,13 @@ def observed(
     mapping: tuple[float, float] | None = None,
 ) -> tuple[str, str, str, tuple[float, float]]:
     """One datastream to be: property, field, unit, (scale, offset)."""
-    unit = unit or BUILT_IN[property].unit
-    return property, field or property, unit, mapping or conversion(unit, BUILT_IN[property].unit)
+    unit = unit or BUILT_IN_PROPERTIES[property].unit
+    return (
+        property,
+        field or property,
+        unit,
+        mapping or unit_conversion(unit, BUILT_IN_PROPERTIES[property].unit),
+    )
 
 
 def city_of(

@@ -19,10 +19,10 @@ from storage.queries import query
 from tests.support.cities.canal_city import plan
 from tests.support.database.history_rows import assess, store, store_aggregates
 from twin.instant import DAY, HOUR, MINUTE, Instant, parse_instant, to_datetime
-from twin.model.datastream_policy import Terms
+from twin.model.datastream_policy import DatastreamPolicy
 from twin.model.observation import Observation
-from twin.model.observed_property import BUILT_IN, ObservedProperty
-from twin.quality.quality_rules import QualityRules, Spike, Stuck
+from twin.model.observed_property import BUILT_IN_PROPERTIES, ObservedProperty
+from twin.quality.quality_rules import QualityRules, SpikeRule, StuckRule
 from twin.state.sketch import RELATIVE_ACCURACY
 from twin.state.window import aggregate_of
 
@@ -31,11 +31,11 @@ BEGIN = parse_instant("2026-10-10T03:17:00Z")
 DAYS = 20  # over the night in which clocks go back
 
 LEVEL = replace(
-    BUILT_IN["water_level"],
+    BUILT_IN_PROPERTIES["water_level"],
     quality=QualityRules(
         minimum=1.0,
-        spike=Spike(deviation_min=50),
-        stuck=Stuck(count=5, duration_min=MINUTE),
+        spike=SpikeRule(deviation_min=50),
+        stuck=StuckRule(count=5, duration_min=MINUTE),
         late_after=MINUTE,
     ),
 )
@@ -76,7 +76,7 @@ def measured(dice: random.Random, datastream: int, *, register: bool) -> list[Ob
 async def make_aggregates(
     connection: Connection, observations: Sequence[Observation], property: ObservedProperty
 ) -> None:
-    terms = Terms.of(property, STEP)
+    terms = DatastreamPolicy.of(property, STEP)
     made = remade(observations, terms)
     id = observations[0].datastream
     await assess(connection, [(id, time, flags, 1) for time, flags in made.judgements.items()])

@@ -20,8 +20,8 @@ from storage.settings import HistorianSettings
 from storage.stores.log_positions import positions
 from twin.instant import Instant
 from twin.model.observation import Observation
-from twin.quality.plausibility import Reason
-from twin.wire.codec import VERSION
+from twin.quality.plausibility import QuarantineReason
+from twin.wire.codec import LAYOUT_VERSION
 from twin.wire.messages import (
     OBSERVATIONS,
     MessageHeader,
@@ -141,7 +141,7 @@ def with_headers(
     )
     return OBSERVATIONS.encode(
         ObservationBatch(
-            VERSION,
+            LAYOUT_VERSION,
             tuple(observations),
             START,
             encode_headers(MessageHeaders(session, headers)),
@@ -164,11 +164,11 @@ def quarantined(
     observations: int = 0,
     device: str = "d1",
     replay_of: str = "",
-    reason: str = Reason.UNKNOWN_SENSOR,
+    reason: str = QuarantineReason.UNKNOWN_SENSOR,
 ) -> QuarantinedMessage:
     """A quarantined message, whose number in its session is that of its id."""
     return QuarantinedMessage(
-        VERSION,
+        LAYOUT_VERSION,
         f"id{number}",
         feed,
         "a/b",

@@ -20,7 +20,7 @@ from twin.alarms.rules.operand import Source
 from twin.alarms.severity import Severity
 from twin.instant import MINUTE, SECOND, Instant, parse_instant
 from twin.model.duty import NotificationEvent
-from twin.wire.codec import VERSION
+from twin.wire.codec import LAYOUT_VERSION
 
 NOON: Instant = parse_instant("2026-11-23T12:00:00Z")
 
@@ -143,7 +143,7 @@ def incident_event(*alarms: AlarmEvent, number: int = 1, revision: int = 1, **ot
 def notification_event(number: int = 1, revision: int = 1, **others: Any) -> NotificationEvent:
     """Return what is told when a message was sent."""
     known: dict[str, Any] = {
-        "version": VERSION,
+        "version": LAYOUT_VERSION,
         "notification": f"high-water~city~1~0~{number}~duty-officer-water~mail",
         "revision": revision,
         "incident": "high-water~city~1",
@@ -166,4 +166,4 @@ def alarm_record(
     *alarms: AlarmEvent, incidents: tuple[IncidentEvent, ...] = (), answers: tuple[Answer, ...] = ()
 ) -> bytes:
     """Return a record on `alarms`."""
-    return ALARMS.encode(AlarmBatch(VERSION, NOON, alarms, incidents, answers))
+    return ALARMS.encode(AlarmBatch(LAYOUT_VERSION, NOON, alarms, incidents, answers))

@@ -20,29 +20,29 @@ from twin.alarms.severity import Severity
 from twin.instant import HOUR, MINUTE, SECOND, Duration, Instant, parse_instant
 from twin.model.city_model import CityModel
 from twin.model.duty import (
-    Channel,
     Contact,
     DutyCommand,
     DutyPlan,
+    DutyTeam,
+    EscalationPolicy,
+    EscalationStep,
+    IncidentRoute,
+    NotificationChannel,
     NotificationEvent,
-    Policy,
-    Route,
-    Step,
-    Team,
 )
-from twin.wire.codec import VERSION
+from twin.wire.codec import LAYOUT_VERSION
 
 NOON: Instant = parse_instant("2026-11-23T11:00:00Z")
 """A Monday, 12:00 in the town."""
 
 INCIDENT = "high-water~town.east~1"
 
-POLICY = Policy(
+POLICY = EscalationPolicy(
     id="usual",
     steps=(
-        Step(notify="on-call", channels=("mail", "sms"), wait=10 * MINUTE),
-        Step(notify="next", channels=("mail",), wait=10 * MINUTE),
-        Step(notify="team", channels=("mail",), wait=20 * MINUTE),
+        EscalationStep(notify="on-call", channels=("mail", "sms"), wait=10 * MINUTE),
+        EscalationStep(notify="next", channels=("mail",), wait=10 * MINUTE),
+        EscalationStep(notify="team", channels=("mail",), wait=20 * MINUTE),
     ),
     group_wait=5 * SECOND,
     group_interval=5 * MINUTE,
@@ -51,12 +51,12 @@ POLICY = Policy(
 )
 
 
-def duty_plan(policy: Policy = POLICY, **changes: Any) -> DutyPlan:
+def duty_plan(policy: EscalationPolicy = POLICY, **changes: Any) -> DutyPlan:
     """Return a plan with one team of three, of whom the first is on call."""
     known: dict[str, Any] = {
         "channels": (
-            Channel(id="mail", url="mailto://127.0.0.1:1?to={address}"),
-            Channel(id="sms", url="json://127.0.0.1:1/{address}"),
+            NotificationChannel(id="mail", url="mailto://127.0.0.1:1?to={address}"),
+            NotificationChannel(id="sms", url="json://127.0.0.1:1/{address}"),
         ),
         "contacts": tuple(
             Contact(id=one, name=f"Duty officer {one}", language=language, addresses=addresses)
@@ -66,9 +66,9 @@ def duty_plan(policy: Policy = POLICY, **changes: Any) -> DutyPlan:
                 ("third", "en", {"mail": "third@town.example"}),
             )
         ),
-        "teams": (Team(id="water", name="Water", members=("first", "second", "third")),),
+        "teams": (DutyTeam(id="water", name="Water", members=("first", "second", "third")),),
         "policies": (policy,),
-        "routes": (Route(team="water", policy=policy.id),),
+        "routes": (IncidentRoute(team="water", policy=policy.id),),
     }
     return DutyPlan(**{**known, **changes})
 
@@ -127,7 +127,7 @@ class DutyRun:
 
     def hear(self, *alarms: AlarmEvent, **changes: Any) -> None:
         """Tell alarms and their incident."""
-        self.take(AlarmBatch(VERSION, self.now, alarms, (incident(*alarms, **changes),)))
+        self.take(AlarmBatch(LAYOUT_VERSION, self.now, alarms, (incident(*alarms, **changes),)))
 
     def take(self, batch: AlarmBatch) -> None:
         """Tell what a record of the log holds."""

@@ -20,8 +20,8 @@ from tests.support.pipelines.checkpoint_topic import Changelog
 from twin.instant import MINUTE, Instant
 from twin.model.city_model import CityModel
 from twin.model.observation import Observation
-from twin.privacy.household_sum import WINDOW
-from twin.wire.codec import VERSION
+from twin.privacy.household_sum import HOUSEHOLD_WINDOW
+from twin.wire.codec import LAYOUT_VERSION
 from twin.wire.messages import AREA_INPUTS, UPDATES, AreaInput, ObservationBatch, Update, UpdateKind
 
 PROPERTY = "power_import"
@@ -72,11 +72,11 @@ class HouseholdRun:
                 observations.append(one)
                 if datastream in self.model.datastreams:
                     self._observations[datastream][time] = one
-        self._apply(ObservationBatch(VERSION, tuple(observations), now))
+        self._apply(ObservationBatch(LAYOUT_VERSION, tuple(observations), now))
 
     def wait(self, now: Instant) -> None:
         """Let time pass."""
-        self._apply(ObservationBatch(VERSION, (), now))
+        self._apply(ObservationBatch(LAYOUT_VERSION, (), now))
 
     def save(self) -> None:
         """Write a checkpoint; one that was written before may be what a restart finds."""
@@ -169,7 +169,7 @@ class HouseholdRun:
             return
         self.updates.append(update)
         if update.kind == UpdateKind.INDICATOR and not rolled_up:
-            window, members = update.phenomenon_time - WINDOW, frozenset(update.datastreams)
+            window, members = update.phenomenon_time - HOUSEHOLD_WINDOW, frozenset(update.datastreams)
             spoke = frozenset(one for one in members if (one, window) in self.sent)
             self.published.append(
                 PublishedSum(update.entity, window, update.value, members, bool(update.flags), spoke)
@@ -178,4 +178,4 @@ class HouseholdRun:
 
 def value_of(meter: int, window: Instant, number: int = 0) -> float:
     """Return a load that nobody else has at any time, to a watt; `number` is that of the correction."""
-    return ((meter + 1) * 7919 + window // WINDOW * 104_729 + number * 31) % 9_973 / 1000
+    return ((meter + 1) * 7919 + window // HOUSEHOLD_WINDOW * 104_729 + number * 31) % 9_973 / 1000

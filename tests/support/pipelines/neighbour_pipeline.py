@@ -15,8 +15,8 @@ from twin.model.city_model import City, CityModel
 from twin.model.entity import Entity
 from twin.model.observation import Observation
 from twin.model.sensor import Datastream, Sensor
-from twin.quality.neighbour_verdict import Verdict
-from twin.wire.codec import VERSION
+from twin.quality.neighbour_verdict import NeighbourVerdict
+from twin.wire.codec import LAYOUT_VERSION
 from twin.wire.messages import AREA_INPUTS, OBSERVATIONS, UPDATES, AreaInputBatch, ObservationBatch, Update
 
 NAME = "air_temperature"
@@ -73,7 +73,7 @@ class Stages:
     )
     areas: AreaStage = field(default_factory=lambda: AreaStages("log-1", 1, 4).seeded(0, NOTHING, MODEL))
     updates: list[Update] = field(default_factory=list)
-    verdicts: list[Verdict] = field(default_factory=list)
+    verdicts: list[NeighbourVerdict] = field(default_factory=list)
     time: Instant = 0
     _waiting: deque[ObservationBatch | AreaInputBatch] = field(default_factory=deque)
 
@@ -88,9 +88,9 @@ class Stages:
 
     def take(self, found: list[Observation]) -> None:
         """Take observations in, and the ticks of some seconds after them."""
-        self._play(ObservationBatch(VERSION, tuple(found), self.time))
+        self._play(ObservationBatch(LAYOUT_VERSION, tuple(found), self.time))
         for second in range(1, 6):
-            self._play(ObservationBatch(VERSION, (), self.time + second * SECOND))
+            self._play(ObservationBatch(LAYOUT_VERSION, (), self.time + second * SECOND))
 
     def _play(self, batch: ObservationBatch) -> None:
         self._waiting.append(batch)

@@ -24,7 +24,7 @@ from twin.alarms.messages import (
 from twin.instant import MINUTE, SECOND, Instant
 from twin.model.city_model import CityModel
 from twin.model.observation import Observation
-from twin.wire.codec import VERSION
+from twin.wire.codec import LAYOUT_VERSION
 from twin.wire.messages import OBSERVATIONS, ObservationBatch, partition_of
 
 
@@ -63,7 +63,7 @@ class StageRun:
             entity = self.model.datastreams[one.datastream].entity
             by_partition[partition_of(entity, self.partitions)].append(one)
         for number, found in by_partition.items():
-            batch = ObservationBatch(VERSION, tuple(found), self.time)
+            batch = ObservationBatch(LAYOUT_VERSION, tuple(found), self.time)
             self.records[topics.OBSERVATIONS, number].append(OBSERVATIONS.encode(batch))
         self.work()
 
@@ -72,13 +72,13 @@ class StageRun:
         while self.time < until:
             self.time = min(until, self.time + step)
             for number in range(self.partitions):
-                tick = ObservationBatch(VERSION, (), self.time)
+                tick = ObservationBatch(LAYOUT_VERSION, (), self.time)
                 self.records[topics.OBSERVATIONS, number].append(OBSERVATIONS.encode(tick))
             self.work()
 
     def command(self, command: Command) -> None:
         """Put a command on the log."""
-        batch = AlarmInputBatch(VERSION, self.time, False, commands=(command,))
+        batch = AlarmInputBatch(LAYOUT_VERSION, self.time, False, commands=(command,))
         place = topics.ALARM_INPUTS, partition_of(command.entity, self.partitions)
         self.records[place].append(ALARM_INPUTS.encode(batch))
         self.work()

@@ -10,7 +10,7 @@ from tests.support.payloads.alarm_events import acknowledged, returned
 from tests.support.pipelines.duty_loop import INCIDENT, NOON, POLICY, DutyRun, Sent, alarm, duty_plan, told
 from twin.alarms.severity import Severity
 from twin.instant import HOUR, MINUTE, SECOND
-from twin.model.duty import Step
+from twin.model.duty import EscalationStep
 
 
 def test_it_goes_from_one_step_to_the_next_until_the_rounds_are_over() -> None:
@@ -270,7 +270,7 @@ def test_a_comment_is_in_the_messages_that_follow() -> None:
 
 
 def test_a_step_without_anybody_to_tell_is_passed_over() -> None:
-    steps = (Step(notify="contact", contact="nobody", channels=("mail",)), *POLICY.steps[:1])
+    steps = (EscalationStep(notify="contact", contact="nobody", channels=("mail",)), *POLICY.steps[:1])
     run = DutyRun(duty_plan(replace(POLICY, steps=steps)))
     run.hear(alarm())
     run.pass_(MINUTE)

@@ -9,7 +9,7 @@ import pytest
 from alerting.policy.roster import Shift, next_of, on_call, shifts
 from tests.support.cities.rosters import LEAD, ROADS, WATER, WEEKS, ZONE, at, calendar, override, plan_of
 from twin.instant import HOUR, format_instant
-from twin.model.duty import DutyPlan, Team
+from twin.model.duty import DutyPlan, DutyTeam
 
 TEAM = "operations"
 
@@ -140,7 +140,7 @@ def test_an_override_fills_a_gap_and_one_of_somebody_unknown_does_not_count() ->
 
 
 def test_an_override_is_of_one_team_alone() -> None:
-    other = Team(id="night", name="Night", members=("roads",))
+    other = DutyTeam(id="night", name="Night", members=("roads",))
     plan = plan_of("", override("lead", "2026-01-01T00:00:00Z", "2026-02-01T00:00:00Z"))
     plan = DutyPlan(contacts=plan.contacts, teams=(*plan.teams, other), overrides=plan.overrides)
     assert on_call(plan, "night", at("2026-01-10T00:00:00Z")) == "roads"
@@ -162,7 +162,7 @@ def test_the_next_one_follows_in_the_order_of_members_and_starts_again() -> None
 
 
 def test_there_is_no_next_one_in_a_team_of_one() -> None:
-    plan = DutyPlan(contacts=(WATER,), teams=(Team(id="one", name="One", members=("water",)),))
+    plan = DutyPlan(contacts=(WATER,), teams=(DutyTeam(id="one", name="One", members=("water",)),))
     assert next_of(plan, "one", "water") is None
 
 

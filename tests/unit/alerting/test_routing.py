@@ -9,7 +9,7 @@ from tests.support.pipelines.duty_loop import NOON, DutyRun, alarm, duty_plan, t
 from twin.alarms.rules.schedule import Interval
 from twin.alarms.severity import Severity
 from twin.instant import HOUR, MINUTE
-from twin.model.duty import QuietHours, Route, Team
+from twin.model.duty import DutyTeam, IncidentRoute, QuietHours
 
 NIGHT = QuietHours(
     up_to=Severity.MINOR,
@@ -33,19 +33,19 @@ def test_quiet_hours_hold_back_what_is_not_bad_enough(severity: Severity, minute
 
 
 def test_routes_choose_by_severity_theme_area_and_cause_and_the_first_counts() -> None:
-    roads = Team(id="roads", name="Roads", members=("third",))
+    roads = DutyTeam(id="roads", name="Roads", members=("third",))
     plan = duty_plan()
     table = [
-        (Route(severities=(Severity.CRITICAL,), team="roads", policy="usual"), "first"),
-        (Route(severities=(Severity.MAJOR,), team="roads", policy="usual"), "third"),
-        (Route(themes=("traffic",), team="roads", policy="usual"), "first"),
-        (Route(themes=("water",), team="roads", policy="usual"), "third"),
-        (Route(within=("polder",), team="roads", policy="usual"), "first"),
-        (Route(within=("canal",), team="roads", policy="usual"), "third"),
-        (Route(within=("town",), team="roads", policy="usual"), "third"),
-        (Route(causes=("flood",), team="roads", policy="usual"), "first"),
-        (Route(causes=("high-water",), team="roads", policy="usual"), "third"),
-        (Route(team="nobody", policy="usual"), "first"),
+        (IncidentRoute(severities=(Severity.CRITICAL,), team="roads", policy="usual"), "first"),
+        (IncidentRoute(severities=(Severity.MAJOR,), team="roads", policy="usual"), "third"),
+        (IncidentRoute(themes=("traffic",), team="roads", policy="usual"), "first"),
+        (IncidentRoute(themes=("water",), team="roads", policy="usual"), "third"),
+        (IncidentRoute(within=("polder",), team="roads", policy="usual"), "first"),
+        (IncidentRoute(within=("canal",), team="roads", policy="usual"), "third"),
+        (IncidentRoute(within=("town",), team="roads", policy="usual"), "third"),
+        (IncidentRoute(causes=("flood",), team="roads", policy="usual"), "first"),
+        (IncidentRoute(causes=("high-water",), team="roads", policy="usual"), "third"),
+        (IncidentRoute(team="nobody", policy="usual"), "first"),
     ]
     for route, contact in table:
         run = DutyRun(replace(plan, teams=(*plan.teams, roads), routes=(route, *plan.routes)))

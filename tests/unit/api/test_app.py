@@ -12,7 +12,7 @@ from api.context import Context
 from api.entities.documents import state_document
 from storage.stores.tokens import PREFIX
 from twin.instant import MINUTE, parse_instant
-from twin.state.freshness import live_for
+from twin.state.freshness import live_duration
 
 NOW = parse_instant("2026-11-23T12:00:00Z")
 
@@ -172,7 +172,7 @@ async def test_state_ages_while_nobody_measures(client: httpx.AsyncClient, clock
         "deviatingSensorIds": [],
     }
     assert [one["id"] for one in state["datastreams"]] == [1, 2]
-    clock.now += live_for(10 * MINUTE) + 1
+    clock.now += live_duration(10 * MINUTE) + 1
     state = (await client.get("/v1/entities/city.east.hill/state")).json()
     assert state["properties"]["pm2_5"]["freshness"] == "stale"
 

@@ -8,10 +8,10 @@ import httpx
 from msgspec import structs
 
 from api.context import Context
-from twin.datastream_snapshot import LastGood
+from twin.datastream_snapshot import LastGoodValue
 from twin.instant import HOUR, MINUTE, parse_instant
 from twin.quality.quality_flags import QualityFlag
-from twin.state.freshness import stale_for
+from twin.state.freshness import stale_duration
 
 NOW = parse_instant("2026-11-23T12:00:00Z")
 
@@ -20,7 +20,7 @@ async def test_state_says_what_is_suspect_and_who_deviates(
     client: httpx.AsyncClient, parts: Context, make_update: Any
 ) -> None:
     suspect = structs.replace(
-        make_update(4, 1, 9.9, flags=QualityFlag.SPIKE), last_good=LastGood(-0.5, NOW - 10 * MINUTE)
+        make_update(4, 1, 9.9, flags=QualityFlag.SPIKE), last_good=LastGoodValue(-0.5, NOW - 10 * MINUTE)
     )
     deviating = structs.replace(make_update(3, 3, 80.0), datastreams=(1,), value=11.2, deviating=(3,))
     parts.hub.take(0, 1, [suspect, deviating])
@@ -65,7 +65,7 @@ async def test_who_is_outvoted_by_neighbours_is_suspect_and_named_by_the_area(
     outvoted = structs.replace(
         make_update(3, 2, 80.0, flags=QualityFlag.DISAGREES),
         datastreams=(1, 3),
-        last_good=LastGood(11.0, NOW - 10 * MINUTE),
+        last_good=LastGoodValue(11.0, NOW - 10 * MINUTE),
     )
     area = structs.replace(make_derived("city.east", "area_pm2_5", 1, 11.0), deviating=(1, 3))
     parts.hub.take(0, 1, [make_update(1, 1, 79.0), outvoted, area])
@@ -94,7 +94,7 @@ async def test_the_liveability_card_has_a_line_for_each_domain_and_no_total(
     assert air["title"] == {"en": "Air", "nl": "Lucht"}
     assert "RIVM" in air["source"]
     assert (noise["score"], noise["value"], noise["freshness"]) == (None, None, None)
-    clock.now += stale_for(HOUR) + 1
+    clock.now += stale_duration(HOUR) + 1
     air, *_ = (await client.get("/v1/entities/city.east.hill/liveability")).json()["domains"]
     assert (air["score"], air["value"], air["freshness"]) == (None, 3.0, "silent")
 

@@ -13,7 +13,7 @@ from api.context import Context
 from storage.stores.tokens import PREFIX, digest
 from tests.support.cities.rosters import LEAD, ROADS, WATER, WEEKS, ZONE, calendar, override
 from twin.model.city_model import CityModel
-from twin.model.duty import DutyPlan, Team
+from twin.model.duty import DutyPlan, DutyTeam
 from twin.model.role import Role
 
 KEYS: dict[str, Role] = {f"{PREFIX}{role}": role for role in ("viewer", "operator", "duty", "admin")}
@@ -27,12 +27,12 @@ def bearer(role: str) -> dict[str, str]:
 @pytest.fixture
 def model(model: CityModel) -> CityModel:
     """The city, with two teams; somebody has taken over in the first days of 2027."""
-    operations = Team(
+    operations = DutyTeam(
         id="operations", name="Operations", members=("water", "roads", "lead"), calendar=calendar(*WEEKS)
     )
     duty = DutyPlan(
         contacts=(WATER, ROADS, LEAD),
-        teams=(operations, Team(id="leads", name="Leads", members=("lead",))),
+        teams=(operations, DutyTeam(id="leads", name="Leads", members=("lead",))),
         overrides=(override("lead", "2027-01-01T00:00:00Z", "2027-01-03T00:00:00Z"),),
     )
     return replace(model, duty=duty)
@@ -120,7 +120,7 @@ async def test_the_roster_is_given_as_a_calendar_that_says_the_same(client: http
 async def test_a_gap_is_a_shift_of_nobody_and_no_event(
     client: httpx.AsyncClient, parts: Context, model: CityModel
 ) -> None:
-    team = Team(id="operations", name="Operations", members=("water",), calendar=GAP)
+    team = DutyTeam(id="operations", name="Operations", members=("water",), calendar=GAP)
     duty = DutyPlan(contacts=model.duty.contacts, teams=(team,))
     parts.hub.remodel(replace(model, version=2, duty=duty))
     path = "/v1/duty/roster?start=2026-12-08T00:00:00Z&end=2026-12-09T00:00:00Z"

@@ -7,7 +7,7 @@ import pytest
 from twin.indicators.registry import REGISTRY
 from twin.instant import HOUR, MINUTE
 from twin.model.city_model import CityModel
-from twin.model.names import named, names_of, usual_interval
+from twin.model.names import all_value_names, resolve_name, typical_interval
 
 
 def test_a_roll_up_has_the_unit_and_theme_of_what_is_rolled_up(model: CityModel) -> None:
@@ -16,7 +16,7 @@ def test_a_roll_up_has_the_unit_and_theme_of_what_is_rolled_up(model: CityModel)
         ("area_lki", "lki", "1", "environment"),
         ("area_freeboard", "freeboard", "m", "water"),
     ):
-        found = named(name, model)
+        found = resolve_name(name, model)
         assert found is not None
         assert (found.base, found.unit, found.theme) == (base, unit, theme)
         assert found.rolled_up
@@ -25,13 +25,13 @@ def test_a_roll_up_has_the_unit_and_theme_of_what_is_rolled_up(model: CityModel)
 
 @pytest.mark.parametrize("name", ["joy", "area_joy", "area_area_pm2_5", "area_wind_direction", "area_", ""])
 def test_what_is_not_rolled_up_has_no_roll_up(model: CityModel, name: str) -> None:
-    assert named(name, model) is None
+    assert resolve_name(name, model) is None
 
 
 def test_every_name_is_told_once_and_found_again(model: CityModel) -> None:
-    found = list(names_of(model))
+    found = list(all_value_names(model))
     assert len({one.name for one in found}) == len(found)
-    assert all(named(one.name, model) == one for one in found)
+    assert all(resolve_name(one.name, model) == one for one in found)
     assert {*model.properties, *REGISTRY} <= {one.name for one in found}
 
 
@@ -44,6 +44,6 @@ def test_a_value_is_made_as_often_as_its_sensors_report_or_its_window_closes(mod
         ("city.canal", "lki", None),
         ("city.canal", "area_no2", None),
     ):
-        what = named(name, model)
+        what = resolve_name(name, model)
         assert what is not None
-        assert usual_interval(entity, what, model) == expected
+        assert typical_interval(entity, what, model) == expected

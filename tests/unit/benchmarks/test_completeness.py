@@ -10,9 +10,9 @@ import pytest
 
 from benchmarks.load.bench_city import BenchCity
 from benchmarks.load.load_generator import LoadResult
-from benchmarks.measure.completeness import Balance, Readings, strike
-from benchmarks.measure.live_events import UNKNOWN, LiveEvents
-from benchmarks.measure.stored_rows import Stored
+from benchmarks.measure.completeness import Completeness, SentReadings, check_completeness
+from benchmarks.measure.live_events import UNKNOWN_DATASTREAM, LiveEvents
+from benchmarks.measure.stored_rows import StoredObservations
 
 CITY = BenchCity(datastreams=40, each=10, packs=True)
 START = 1_764_547_200_000_000
@@ -24,7 +24,7 @@ def load() -> LoadResult:
         published=START + np.arange(MESSAGES) // 4,
         acknowledged=np.ones(MESSAGES, np.bool_),
         late_us=np.zeros(MESSAGES, np.int64),
-        unheard=0,
+        without_subscriber=0,
         sending_s=1.0,
         acknowledging_s=1.0,
         cpu_s=0.1,
@@ -40,15 +40,15 @@ def rows() -> dict[str, Any]:
     }
 
 
-def struck(sent: LoadResult, rows: dict[str, Any]) -> Balance:
-    stored = Stored(**rows, quarantined={})
+def struck(sent: LoadResult, rows: dict[str, Any]) -> Completeness:
+    stored = StoredObservations(**rows, quarantined={})
     events = LiveEvents(
         arrived=rows["times"] + 1000,
         phenomenon=rows["times"],
         datastreams=rows["datastreams"],
         values=rows["values"],
     )
-    return strike(Readings(CITY.traffic, sent), sent, stored, events)
+    return check_completeness(SentReadings(CITY.traffic, sent), sent, stored, events)
 
 
 def test_a_whole_run_has_no_faults() -> None:
@@ -87,7 +87,8 @@ def test_another_value_is_altered() -> None:
 
 
 @pytest.mark.parametrize(
-    ("datastream", "time"), [(UNKNOWN, START), (0, START - 1), (0, START + 1_000_000), (39, START + 5)]
+    ("datastream", "time"),
+    [(UNKNOWN_DATASTREAM, START), (0, START - 1), (0, START + 1_000_000), (39, START + 5)],
 )
 def test_what_was_never_sent_is_unexpected(datastream: int, time: int) -> None:
     more = {

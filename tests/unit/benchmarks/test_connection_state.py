@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchmarks.acknowledgements import acknowledged
+from benchmarks.acknowledgements import parse_pubacks
 
 NO_SUBSCRIBER = 0x10
 
@@ -30,9 +30,9 @@ def test_any_mixture_in_any_pieces_is_read(pubacks: list[Puback], cuts: list[int
     ids: list[int] = []
     unheard = 0
     for end in ends:
-        found = acknowledged(rest + data[begin:end])
+        found = parse_pubacks(rest + data[begin:end])
         ids += found.packet_ids.tolist()
-        unheard += found.unheard
+        unheard += found.without_subscriber
         begin, rest = end, found.rest
     assert ids == [id for id, _ in pubacks]
     assert unheard == sum(reason == NO_SUBSCRIBER for _, reason in pubacks)
@@ -41,4 +41,4 @@ def test_any_mixture_in_any_pieces_is_read(pubacks: list[Puback], cuts: list[int
 
 def test_anything_else_is_refused() -> None:
     with pytest.raises(ConnectionError, match="0xe0"):
-        acknowledged(packet((1, None)) + b"\xe0\x00")
+        parse_pubacks(packet((1, None)) + b"\xe0\x00")

@@ -8,15 +8,15 @@ from pathlib import Path
 import pytest
 
 from benchmarks import last
-from benchmarks.report.figures import Figure, as_json, compared, from_json
-from benchmarks.report.table import BEGIN, END, put, tables
+from benchmarks.report.figures import Figure, as_json, comparison_lines, from_json
+from benchmarks.report.table import BEGIN, END, replace_table, tables
 
 RATE = Figure("sustained", 20_000.0, "messages/s", "more")
 DELAY = Figure("publish to SSE: p99", 40.0, "ms", "less")
 
 
 def lines(now: list[Figure], then: list[Figure]) -> list[str]:
-    return list(compared(now, then))[1:]
+    return list(comparison_lines(now, then))[1:]
 
 
 def test_figures_survive_json() -> None:
@@ -52,18 +52,18 @@ def test_the_last_run_is_found_by_the_machine_alone(tmp_path: Path, monkeypatch:
     monkeypatch.setattr(last, "RESULTS", tmp_path)
     monkeypatch.setattr(last, "CHECKOUT", tmp_path)
     machine = {"cpu": "Intel(R) Xeon(R) CPU @ 2.20GHz", "cores": 2}
-    assert last.last_figures(machine) == []
-    last.keep_as_last({"machine": machine, "figures": as_json([RATE])})
+    assert last.reference_figures(machine) == []
+    last.write_reference({"machine": machine, "figures": as_json([RATE])})
     assert [path.name for path in tmp_path.iterdir()] == ["2-cores-intel-xeon-cpu-2-20ghz.json"]
-    assert last.last_figures(machine) == [RATE]
-    assert last.last_figures({**machine, "cores": 4}) == []
+    assert last.reference_figures(machine) == [RATE]
+    assert last.reference_figures({**machine, "cores": 4}) == []
 
 
 def test_the_pages_show_the_last_committed_run() -> None:
     for path, table in tables().items():
         page = path.read_text()
-        assert put(page, table) == page, "run `python -m benchmarks table --write`"
+        assert replace_table(page, table) == page, "run `python -m benchmarks table --write`"
 
 
 def test_a_table_replaces_the_one_before() -> None:
-    assert put(f"a\n{BEGIN}\nold\n{END}\nb\n", "new") == f"a\n{BEGIN}\nnew\n{END}\nb\n"
+    assert replace_table(f"a\n{BEGIN}\nold\n{END}\nb\n", "new") == f"a\n{BEGIN}\nnew\n{END}\nb\n"

@@ -5,28 +5,28 @@ from __future__ import annotations
 import pytest
 
 from benchmarks.load.bench_city import BenchCity
-from benchmarks.measure.completeness import Balance, Side
-from benchmarks.measure.end_to_end import Run, RunOptions
+from benchmarks.measure.completeness import Completeness, SinkCompleteness
+from benchmarks.measure.end_to_end import EndToEndRun, RunOptions
 from benchmarks.measure.latency import summarise
-from benchmarks.measure.max_rate_search import TRIES_MAX, keeps_up, search
-from benchmarks.measure.stored_rows import Size
+from benchmarks.measure.max_rate_search import TRIES_MAX, keeps_up, search_max_rate
+from benchmarks.measure.stored_rows import DatabaseSize
 from benchmarks.measure.worker_process import BenchmarkError
 
 CITY = BenchCity(datastreams=400, each=10, packs=True)
 NOTHING = summarise([])
 
 
-def side(lost: int = 0) -> Side:
-    return Side(count=0, lost=lost, duplicates=0, altered=0, unexpected=0)
+def side(lost: int = 0) -> SinkCompleteness:
+    return SinkCompleteness(count=0, lost=lost, duplicates=0, altered=0, unexpected=0)
 
 
-def run(rate: float, capacity: float, lost: int = 0) -> Run:
+def run(rate: float, capacity: float, lost: int = 0) -> EndToEndRun:
     """Return a run of a system that tells so many messages a second, and no more."""
     told = min(rate, capacity)
-    return Run(
+    return EndToEndRun(
         options=RunOptions(rate=round(rate), seconds=20, connections=4, city=CITY, keep=False),
         machine={},
-        balance=Balance(
+        balance=Completeness(
             sent=0,
             acknowledged=0,
             unheard=0,
@@ -37,19 +37,19 @@ def run(rate: float, capacity: float, lost: int = 0) -> Run:
             gaps=0,
         ),
         rate=rate,
-        told_rate=told * CITY.pack,
+        delivered_rate=told * CITY.pack,
         late=NOTHING,
         latency=NOTHING,
         steady=NOTHING,
         seconds=[],
-        told_after_s=20 * (rate - told) / capacity,
+        delivered_after_s=20 * (rate - told) / capacity,
         stored_after_s=0.0,
         usage={},
         usage_s=20.0,
         idle_cores={},
         other_cores=0.0,
         records={},
-        added=Size(0, 0, 0),
+        added=DatabaseSize(0, 0, 0),
         event_bytes=0,
         restarted=[],
         recycles=0,
@@ -62,24 +62,24 @@ def quiet(_: str) -> None:
 
 @pytest.mark.parametrize("start", [7_000, 9_500, 10_000, 10_700, 13_000])
 def test_the_rate_that_is_found_is_near_what_the_system_takes(start: float) -> None:
-    tried, highest = search(lambda rate: run(rate, 10_000), start, quiet)
+    tried, highest = search_max_rate(lambda rate: run(rate, 10_000), start, quiet)
     assert len(tried) <= TRIES_MAX
     assert keeps_up(highest)
     assert 9_500 <= highest.options.rate <= 10_400
 
 
 def test_no_rate_is_tried_twice() -> None:
-    tried, highest = search(lambda rate: run(rate, 1_750), 1_800, quiet)
+    tried, highest = search_max_rate(lambda rate: run(rate, 1_750), 1_800, quiet)
     rates = [one.options.rate for one in tried]
     assert len(set(rates)) == len(rates)
     assert highest.options.rate == 1_800
 
 
 def test_it_does_not_count_a_rate_at_which_something_was_lost() -> None:
-    _, highest = search(lambda rate: run(rate, 20_000, lost=int(rate > 9_000)), 10_000, quiet)
+    _, highest = search_max_rate(lambda rate: run(rate, 20_000, lost=int(rate > 9_000)), 10_000, quiet)
     assert highest.options.rate <= 9_000
 
 
 def test_a_system_that_keeps_up_with_nothing_has_no_rate() -> None:
     with pytest.raises(BenchmarkError, match="keeps up with none of 10000"):
-        search(lambda rate: run(rate, rate / 2), 10_000, quiet)
+        search_max_rate(lambda rate: run(rate, rate / 2), 10_000, quiet)

@@ -16,29 +16,31 @@ from tests.support.cities.small_cities import model_of
 from twin.alarms.rules.schedule import Interval
 from twin.alarms.severity import Severity
 from twin.instant import HOUR, MINUTE, SECOND
-from twin.model.duty import NO_DUTY, Channel, Route, Step
+from twin.model.duty import NO_DUTY_PLAN, EscalationStep, IncidentRoute, NotificationChannel
 
 
 def test_a_plan_is_read_with_its_roster(tmp_path: Path) -> None:
     plan = read_city(write_duty_folder(tmp_path)).duty
-    assert plan.channels[0] == Channel(id="log", url="livetwin://log")
+    assert plan.channels[0] == NotificationChannel(id="log", url="livetwin://log")
     assert plan.contacts[0].addresses == {"mail": "${WATER_MAIL}"}
     assert [one.language for one in plan.contacts] == ["nl", "en", "nl"]
     assert (plan.teams[0].members, plan.teams[0].calendar) == (("water", "roads"), ROSTER)
     assert plan.teams[1].calendar == ""
     urgent, calm = plan.policies
-    assert urgent.steps[0] == Step(notify="on-call", channels=("mail", "log"), wait=5 * MINUTE)
-    assert urgent.steps[1] == Step(notify="contact", channels=("log",), wait=10 * MINUTE, contact="lead")
+    assert urgent.steps[0] == EscalationStep(notify="on-call", channels=("mail", "log"), wait=5 * MINUTE)
+    assert urgent.steps[1] == EscalationStep(
+        notify="contact", channels=("log",), wait=10 * MINUTE, contact="lead"
+    )
     assert (urgent.group_wait, urgent.group_interval, urgent.repeat) == (10 * SECOND, 5 * MINUTE, 2)
     assert (urgent.remind, calm.remind) == (4 * HOUR, 0)
-    assert plan.routes[0] == Route(
+    assert plan.routes[0] == IncidentRoute(
         severities=(Severity.MAJOR, Severity.CRITICAL),
         themes=("water",),
         within=("delta.quay",),
         team="operations",
         policy="urgent",
     )
-    assert plan.routes[2] == Route(team="leads", policy="calm")
+    assert plan.routes[2] == IncidentRoute(team="leads", policy="calm")
     assert plan.watchdog == ("mail", "${WATCHDOG_MAIL}")
 
 
@@ -53,7 +55,7 @@ def test_a_night_of_quiet_hours_is_two_intervals(tmp_path: Path) -> None:
 
 
 def test_a_folder_without_routes_has_no_plan(tmp_path: Path) -> None:
-    assert read_city(write_folder(tmp_path)).duty == NO_DUTY
+    assert read_city(write_folder(tmp_path)).duty == NO_DUTY_PLAN
 
 
 def test_a_plan_is_written_as_it_was_read(tmp_path: Path) -> None:

@@ -17,11 +17,11 @@ from cities.model.geometry import geometry_faults
 from tests.support.cities.city_folders import SENSORS, write_folder
 from twin.instant import DAY, HOUR, MINUTE, parse_instant
 from twin.model.calibration import Calibration, Maintenance
-from twin.model.city_model import City, CityPlan, Feed
+from twin.model.city_model import City, CityFeed, CityPlan
 from twin.model.entity import RELATION_TYPES, Relation
-from twin.model.observed_property import BUILT_IN, Retention
+from twin.model.observed_property import BUILT_IN_PROPERTIES, Retention
 from twin.model.sensor import Datastream, Sensor
-from twin.quality.quality_rules import QualityRules, Stuck
+from twin.quality.quality_rules import QualityRules, StuckRule
 
 
 @pytest.fixture
@@ -31,7 +31,7 @@ def plan(tmp_path: Path) -> CityPlan:
 
 def test_the_city_and_its_own_feeds_are_read(plan: CityPlan) -> None:
     assert plan.city == City(id="delta", name="Delta", timezone="Europe/Amsterdam")
-    assert plan.feeds == (Feed(id="buoys", filter="buoys/+/json", decoder="json_fields", device_level=1),)
+    assert plan.feeds == (CityFeed(id="buoys", filter="buoys/+/json", decoder="json_fields", device_level=1),)
 
 
 def test_an_entity_keeps_attributes_geometry_and_relations(plan: CityPlan) -> None:
@@ -100,13 +100,13 @@ def test_a_city_without_sensors_is_one(tmp_path: Path) -> None:
 
 def test_a_property_of_the_city_is_judged_by_its_own_rules(plan: CityPlan) -> None:
     turbidity = plan.properties[0]
-    stuck = Stuck(count=12, duration_min=6 * HOUR, except_values=(0.0,))
+    stuck = StuckRule(count=12, duration_min=6 * HOUR, except_values=(0.0,))
     assert turbidity.quality == QualityRules(maximum=1500, rate_max=0.5, stuck=stuck)
     assert turbidity.retention == Retention()
 
 
 def test_what_a_city_does_not_say_of_a_built_in_property_stays(plan: CityPlan) -> None:
-    built_in = BUILT_IN["water_level"]
+    built_in = BUILT_IN_PROPERTIES["water_level"]
     assert built_in.quality.spike is not None
     assert plan.properties[1] == replace(
         built_in,
@@ -123,7 +123,7 @@ properties:
 """
     cars, gas = read_city(write_folder(tmp_path, properties=text)).properties
     assert (cars.wraps_at, gas.wraps_at) == (65536, 100000)
-    assert replace(gas, wraps_at=None) == BUILT_IN["gas_volume"]
+    assert replace(gas, wraps_at=None) == BUILT_IN_PROPERTIES["gas_volume"]
 
 
 def test_calibrations_and_maintenance_hold_from_and_until_a_time(plan: CityPlan) -> None:

@@ -14,8 +14,8 @@ from tests.support.cities.city_folders import SENSORS, write_folder
 from tests.support.cities.small_cities import model_of
 from twin.instant import DAY, SECOND
 from twin.model.city_model import CityPlan
-from twin.model.observed_property import BUILT_IN, ObservedProperty, Retention
-from twin.quality.quality_rules import GOOD, QualityRules, Spike, Stuck
+from twin.model.observed_property import BUILT_IN_PROPERTIES, ObservedProperty, Retention
+from twin.quality.quality_rules import TIME_RULES_ONLY, QualityRules, SpikeRule, StuckRule
 
 
 def in_order(plan: CityPlan) -> CityPlan:
@@ -67,8 +67,8 @@ def test_rules_of_every_kind_read_back_as_they_were(tmp_path: Path) -> None:
             minimum=1e-7,
             maximum=2e16,
             rate_max=1 / 3,
-            spike=Spike(window=7, threshold=4.5, deviation_min=0.25),
-            stuck=Stuck(count=3, duration_min=90 * SECOND, except_values=(0.0, 99.9)),
+            spike=SpikeRule(window=7, threshold=4.5, deviation_min=0.25),
+            stuck=StuckRule(count=3, duration_min=90 * SECOND, except_values=(0.0, 99.9)),
             late_after=DAY,
             skew_after=SECOND // 2,
             disagreement=3.0,
@@ -78,7 +78,10 @@ def test_rules_of_every_kind_read_back_as_they_were(tmp_path: Path) -> None:
         wraps_at=65536.0,
     )
     # A city may take rules from built-in properties, too.
-    bare = [replace(one, quality=GOOD, retention=own.retention, roll_up="max") for one in BUILT_IN.values()]
+    bare = [
+        replace(one, quality=TIME_RULES_ONLY, retention=own.retention, roll_up="max")
+        for one in BUILT_IN_PROPERTIES.values()
+    ]
     model = model_of(read_city(write_folder(tmp_path / "in")))
     ruled = replace(model, properties={one.name: one for one in (own, *bare)})
     write_city(ruled, tmp_path / "out")
@@ -111,7 +114,7 @@ def test_a_file_that_the_model_no_longer_needs_goes_and_others_stay(tmp_path: Pa
     folder = write_folder(tmp_path)
     (folder / "README.md").write_text("Delta\n")
     model = model_of(read_city(folder))
-    bare = replace(model, feeds=(), properties=BUILT_IN, calibrations=(), maintenance=(), rules={})
+    bare = replace(model, feeds=(), properties=BUILT_IN_PROPERTIES, calibrations=(), maintenance=(), rules={})
     write_city(bare, folder)
     assert sorted(path.name for path in folder.iterdir()) == [
         "README.md",

@@ -12,14 +12,16 @@ from pydantic import ValidationError
 from ingest.pipeline.acknowledgement import LogReplacedError, Unstored, WhenLogged
 from ingest.settings import RECEIVE_STORED_MAX, IngestSettings
 from storage.stores.ledger import UNCONFIRMED_MAX
-from twin.wire.codec import VERSION
+from twin.wire.codec import LAYOUT_VERSION
 from twin.wire.stored_positions import StoredPositions
 
 FIRST, SECOND, REFUSED = ("observations", 0), ("observations", 1), ("quarantine", 0)
 
 
 def word(positions: dict[tuple[str, int], int], log: str = "log-1") -> StoredPositions:
-    return StoredPositions(VERSION, log, tuple((*place, offset) for place, offset in positions.items()))
+    return StoredPositions(
+        LAYOUT_VERSION, log, tuple((*place, offset) for place, offset in positions.items())
+    )
 
 
 def noting(done: list[str], name: str) -> Callable[[], None]:

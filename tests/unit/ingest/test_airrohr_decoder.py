@@ -10,7 +10,7 @@ import pytest
 from ingest.decoders.airrohr import DECODER
 from ingest.decoding import PayloadError, Reading
 from tests.support.payloads.device_payloads import AIRROHR, CONTEXT
-from twin.quality.plausibility import Reason
+from twin.quality.plausibility import QuarantineReason
 from twin.quality.quality_flags import QualityFlag
 
 RECEPTION = int(QualityFlag.TIME_OF_RECEPTION)
@@ -82,15 +82,15 @@ def test_nan_is_passed_on_to_be_judged() -> None:
 @pytest.mark.parametrize(
     ("payload", "reason"),
     [
-        (b"{}", Reason.MALFORMED),
-        (b'{"sensordatavalues":{}}', Reason.MALFORMED),
-        (b'{"sensordatavalues":[7]}', Reason.MALFORMED),
-        (b'{"sensordatavalues":[{"value":"1"}]}', Reason.MALFORMED),
-        (b'{"sensordatavalues":[{"value_type":"SDS_P1"}]}', Reason.MALFORMED),
-        (b'{"sensordatavalues":[]}', Reason.NO_OBSERVATION),
+        (b"{}", QuarantineReason.MALFORMED),
+        (b'{"sensordatavalues":{}}', QuarantineReason.MALFORMED),
+        (b'{"sensordatavalues":[7]}', QuarantineReason.MALFORMED),
+        (b'{"sensordatavalues":[{"value":"1"}]}', QuarantineReason.MALFORMED),
+        (b'{"sensordatavalues":[{"value_type":"SDS_P1"}]}', QuarantineReason.MALFORMED),
+        (b'{"sensordatavalues":[]}', QuarantineReason.NO_OBSERVATION),
     ],
 )
-def test_what_is_not_the_format_is_refused(payload: bytes, reason: Reason) -> None:
+def test_what_is_not_the_format_is_refused(payload: bytes, reason: QuarantineReason) -> None:
     with pytest.raises(PayloadError) as caught:
         DECODER.decode("airrohr/1", payload, CONTEXT)
     assert caught.value.reason == reason

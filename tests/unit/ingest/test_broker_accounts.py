@@ -19,7 +19,7 @@ from simulators.devices import devices_of
 from simulators.fleet import FEEDS, fleet
 from simulators.truth.city_truth import CityTruth
 from twin.instant import parse_instant
-from twin.model.city_model import CityPlan, Feed
+from twin.model.city_model import CityFeed, CityPlan
 from twin.wire.probe import probe_topic
 
 NOON = parse_instant("2026-11-23T12:00:00Z")
@@ -31,7 +31,7 @@ def accounts_of(plan: CityPlan, *, simulator: bool = False) -> dict[str, BrokerA
 
 @cache
 def _routes(filters: tuple[str, ...]) -> Routes:
-    feeds = [Feed(id=str(number), filter=one, decoder="native") for number, one in enumerate(filters)]
+    feeds = [CityFeed(id=str(number), filter=one, decoder="native") for number, one in enumerate(filters)]
     return Routes({"native": replace(registry()["native"], filters=())}, feeds)
 
 
@@ -41,7 +41,7 @@ def allows(filters: tuple[str, ...], topic: str) -> bool:
 
 def plan_with_feed(filter: str, device_level: int | None, device: str = "rg-7") -> CityPlan:
     plan = fleet(1)
-    feed = Feed(id="rain", filter=filter, decoder="json_fields", device_level=device_level)
+    feed = CityFeed(id="rain", filter=filter, decoder="json_fields", device_level=device_level)
     return replace(plan, feeds=(feed,), sensors=(replace(plan.sensors[0], feed="rain", device=device),))
 
 

@@ -13,7 +13,7 @@ from ingest.formats.p1_telegram import crc16
 from ingest.pipeline.pseudonym import Pseudonymiser
 from tests.support.payloads.device_payloads import CONTEXT, DSMR_V2, DSMR_V4_UNPADDED, DSMR_V5
 from twin.instant import format_instant, parse_instant
-from twin.quality.plausibility import Reason
+from twin.quality.plausibility import QuarantineReason
 from twin.quality.quality_flags import QualityFlag
 
 TOPIC = "dsmr/gw-12/telegram"
@@ -138,11 +138,11 @@ def test_a_v2_telegram_has_no_time_and_its_gas_value_stands_on_the_next_line() -
 
 
 def test_one_flipped_digit_is_a_wrong_checksum() -> None:
-    assert refused(DSMR_V5.replace(b"00.244*kW", b"00.944*kW", 1)).reason == Reason.CHECKSUM
+    assert refused(DSMR_V5.replace(b"00.244*kW", b"00.944*kW", 1)).reason == QuarantineReason.CHECKSUM
 
 
 def test_a_version_5_telegram_without_its_checksum_is_refused() -> None:
-    assert refused(DSMR_V5.replace(b"!3305", b"!")).reason == Reason.CHECKSUM
+    assert refused(DSMR_V5.replace(b"!3305", b"!")).reason == QuarantineReason.CHECKSUM
 
 
 @pytest.mark.parametrize(
@@ -152,18 +152,18 @@ def test_a_version_5_telegram_without_its_checksum_is_refused() -> None:
 )
 def test_what_is_not_one_whole_telegram_is_malformed_and_not_quoted(payload: bytes) -> None:
     error = refused(payload)
-    assert error.reason == Reason.MALFORMED
+    assert error.reason == QuarantineReason.MALFORMED
     assert "4530" not in error.detail
 
 
 def test_an_endless_telegram_is_too_large() -> None:
-    assert refused(b"/" + b"a" * 20_000 + b"\r\n!").reason == Reason.TOO_LARGE
+    assert refused(b"/" + b"a" * 20_000 + b"\r\n!").reason == QuarantineReason.TOO_LARGE
 
 
 @pytest.mark.parametrize("line", [b"1-0:1.7.0(00.2x4*kW)", b"1-0:1.7.0(1*2*kW)", b"1-0:1.7.0(\xe9)"])
 def test_an_object_that_cannot_be_read_is_malformed_and_named(line: bytes) -> None:
     error = refused(changed(DSMR_V5, b"1-0:1.7.0(00.244*kW)", line))
-    assert error.reason == Reason.MALFORMED
+    assert error.reason == QuarantineReason.MALFORMED
     assert "1-0:1.7.0" in error.detail
 
 
@@ -173,7 +173,7 @@ def test_an_empty_object_is_no_reading() -> None:
 
 def test_a_telegram_time_of_no_calendar_is_invalid() -> None:
     error = refused(changed(DSMR_V5, b"261025023000S", b"261332023000S"))
-    assert error.reason == Reason.TIME_INVALID
+    assert error.reason == QuarantineReason.TIME_INVALID
 
 
 @pytest.mark.parametrize(
@@ -209,7 +209,7 @@ def test_redaction_leaves_a_wrong_checksum_wrong() -> None:
     redacted = DECODER.redact(broken, PSEUDONYMISE)
     assert b"4530303632" not in redacted
     assert redacted.endswith(b"!3305\r\n")
-    assert refused(redacted).reason == Reason.CHECKSUM
+    assert refused(redacted).reason == QuarantineReason.CHECKSUM
 
 
 def test_redaction_finds_an_id_that_is_cut_off() -> None:

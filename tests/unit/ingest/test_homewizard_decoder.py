@@ -12,7 +12,7 @@ from ingest.decoding import DecodingContext, PayloadError, Reading
 from ingest.pipeline.pseudonym import Pseudonymiser
 from tests.support.payloads.device_payloads import CONTEXT, HOMEWIZARD_V1, HOMEWIZARD_V2
 from twin.instant import format_instant, parse_instant
-from twin.quality.plausibility import Reason
+from twin.quality.plausibility import QuarantineReason
 from twin.quality.quality_flags import QualityFlag
 
 TOPIC = "homewizard/gw-12/measurement"
@@ -122,7 +122,7 @@ def test_the_power_of_a_phase_is_split_as_well() -> None:
 def test_a_time_that_is_none_is_invalid(value: Any) -> None:
     with pytest.raises(PayloadError) as caught:
         DECODER.decode(TOPIC, with_members(timestamp=value), CONTEXT)
-    assert caught.value.reason == Reason.TIME_INVALID
+    assert caught.value.reason == QuarantineReason.TIME_INVALID
 
 
 def test_power_that_is_no_number_stays_none_on_both_sides() -> None:
@@ -134,7 +134,7 @@ def test_power_that_is_no_number_stays_none_on_both_sides() -> None:
 def test_a_payload_without_a_measured_value_holds_no_observation(payload: bytes) -> None:
     with pytest.raises(PayloadError) as caught:
         DECODER.decode(TOPIC, payload, CONTEXT)
-    assert caught.value.reason == Reason.NO_OBSERVATION
+    assert caught.value.reason == QuarantineReason.NO_OBSERVATION
 
 
 @pytest.mark.parametrize("payload", [HOMEWIZARD_V1, HOMEWIZARD_V2])

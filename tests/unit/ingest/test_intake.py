@@ -13,7 +13,7 @@ from tests.meter_city import meter_city
 from tests.support.cities.small_cities import small_city
 from tests.support.payloads.device_payloads import DSMR_V5, RECEIVED
 from tests.support.pipelines.intake import NOISE, NOON, SESSION, intake_of, message, noise
-from twin.model.city_model import CityModel, Feed
+from twin.model.city_model import CityFeed, CityModel
 from twin.wire.messages import MessageHeader
 
 METER = "dsmr/gw-12/telegram"
@@ -153,7 +153,7 @@ def uplink(device: str) -> bytes:
 def test_devices_that_share_a_topic_are_told_apart_by_their_payloads() -> None:
     model = small_city()
     sensors = {one.id: replace(one, feed="lora") for one in model.sensors.values()}
-    feed = Feed(id="lora", filter="lora/up", decoder="ttn")
+    feed = CityFeed(id="lora", filter="lora/up", decoder="ttn")
     intake = intake_of(replace(model, sensors=sensors, feeds=(feed,)))
     names = ["noise-1", "noise-2", "noise-1", "noise-9", "noise-2"]
     taken = [intake.take(message(uplink(name), "lora/up"), number) for number, name in enumerate(names)]

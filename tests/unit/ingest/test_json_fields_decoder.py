@@ -8,7 +8,7 @@ from ingest.decoders.json_fields import DECODER
 from ingest.decoding import PayloadError, Reading
 from tests.support.payloads.device_payloads import CONTEXT, JSON_FIELDS
 from twin.instant import parse_instant
-from twin.quality.plausibility import Reason
+from twin.quality.plausibility import QuarantineReason
 from twin.quality.quality_flags import QualityFlag
 
 
@@ -38,14 +38,14 @@ def test_without_a_time_the_reception_counts() -> None:
 @pytest.mark.parametrize(
     ("payload", "reason"),
     [
-        (b"[]", Reason.MALFORMED),
-        (b"{}", Reason.NO_OBSERVATION),
-        (b'{"time":1}', Reason.NO_OBSERVATION),
-        (b'{"time":"25-10-2026","a":1}', Reason.TIME_INVALID),
-        (b'{"' + b"k" * 300 + b'":{"a":1}}', Reason.MALFORMED),
+        (b"[]", QuarantineReason.MALFORMED),
+        (b"{}", QuarantineReason.NO_OBSERVATION),
+        (b'{"time":1}', QuarantineReason.NO_OBSERVATION),
+        (b'{"time":"25-10-2026","a":1}', QuarantineReason.TIME_INVALID),
+        (b'{"' + b"k" * 300 + b'":{"a":1}}', QuarantineReason.MALFORMED),
     ],
 )
-def test_what_cannot_be_used_is_refused(payload: bytes, reason: Reason) -> None:
+def test_what_cannot_be_used_is_refused(payload: bytes, reason: QuarantineReason) -> None:
     with pytest.raises(PayloadError) as caught:
         DECODER.decode("x", payload, CONTEXT)
     assert caught.value.reason == reason

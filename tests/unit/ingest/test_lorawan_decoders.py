@@ -12,7 +12,7 @@ from ingest.decoders import chirpstack, ttn
 from ingest.decoding import Decoder, PayloadError, Reading
 from tests.support.payloads.device_payloads import CHIRPSTACK, CONTEXT, TTN
 from twin.instant import parse_instant
-from twin.quality.plausibility import Reason
+from twin.quality.plausibility import QuarantineReason
 from twin.quality.quality_flags import QualityFlag
 
 
@@ -94,7 +94,7 @@ def test_the_devices_own_signal_strength_is_not_told_twice() -> None:
     ids=["ttn", "chirpstack"],
 )
 def test_a_payload_that_no_formatter_decoded_holds_no_observation(decoder: Decoder, payload: bytes) -> None:
-    assert refused(decoder, payload).reason == Reason.NO_OBSERVATION
+    assert refused(decoder, payload).reason == QuarantineReason.NO_OBSERVATION
 
 
 def test_an_uplink_without_any_payload_still_tells_how_well_it_was_heard() -> None:
@@ -113,25 +113,28 @@ def test_a_chirpstack_event_names_its_device_in_lower_case() -> None:
 
 def test_json_with_a_missing_comma_is_malformed() -> None:
     broken = TTN.replace(b'"received_at":"2026-10-25T00:30:02.500000001Z",', b'"received_at":"2026" ')
-    assert refused(ttn.DECODER, broken).reason == Reason.MALFORMED
+    assert refused(ttn.DECODER, broken).reason == QuarantineReason.MALFORMED
 
 
 @pytest.mark.parametrize(
     ("edit", "reason"),
     [
-        (lambda one: one.pop("uplink_message"), Reason.MALFORMED),
-        (lambda one: one.pop("end_device_ids"), Reason.MALFORMED),
-        (lambda one: one["end_device_ids"].update(device_id=7), Reason.MALFORMED),
-        (lambda one: one["uplink_message"].update(received_at="soon"), Reason.TIME_INVALID),
-        (lambda one: one["uplink_message"].update(decoded_payload=[1]), Reason.MALFORMED),
-        (lambda one: one["uplink_message"].update(decoded_payload={"a": [1] * 2_000}), Reason.MALFORMED),
+        (lambda one: one.pop("uplink_message"), QuarantineReason.MALFORMED),
+        (lambda one: one.pop("end_device_ids"), QuarantineReason.MALFORMED),
+        (lambda one: one["end_device_ids"].update(device_id=7), QuarantineReason.MALFORMED),
+        (lambda one: one["uplink_message"].update(received_at="soon"), QuarantineReason.TIME_INVALID),
+        (lambda one: one["uplink_message"].update(decoded_payload=[1]), QuarantineReason.MALFORMED),
+        (
+            lambda one: one["uplink_message"].update(decoded_payload={"a": [1] * 2_000}),
+            QuarantineReason.MALFORMED,
+        ),
     ],
 )
 def test_what_is_not_an_uplink_is_refused_with_its_reason(
-    edit: Callable[[Any], object], reason: Reason
+    edit: Callable[[Any], object], reason: QuarantineReason
 ) -> None:
     assert refused(ttn.DECODER, edited(TTN, edit)).reason == reason
 
 
 def test_a_protobuf_event_is_malformed() -> None:
-    assert refused(chirpstack.DECODER, b"\x0a\x243ac7e3c4").reason == Reason.MALFORMED
+    assert refused(chirpstack.DECODER, b"\x0a\x243ac7e3c4").reason == QuarantineReason.MALFORMED

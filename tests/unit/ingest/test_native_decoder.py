@@ -10,7 +10,7 @@ from ingest.decoders.native import DECODER
 from ingest.decoding import PayloadError, Reading
 from tests.support.payloads.device_payloads import CONTEXT, NATIVE, SENML
 from twin.instant import parse_instant
-from twin.quality.plausibility import Reason
+from twin.quality.plausibility import QuarantineReason
 from twin.quality.quality_flags import QualityFlag
 
 TOPIC = "livetwin/alkmaar/aq-overdie-1/observations"
@@ -87,7 +87,7 @@ def test_a_time_is_rfc_3339_text_or_an_epoch_number_of_any_magnitude(time: bytes
 )
 def test_a_time_that_says_nothing_is_invalid_and_never_the_reception(time: bytes) -> None:
     error = refused(b'{"time":' + time + b',"values":{"a":1}}')
-    assert error.reason == Reason.TIME_INVALID
+    assert error.reason == QuarantineReason.TIME_INVALID
     assert "'time' of item 0" in error.detail
 
 
@@ -144,13 +144,13 @@ def test_null_is_no_value_and_the_last_of_two_equal_keys_counts() -> None:
 )
 def test_what_is_not_the_format_is_malformed(payload: bytes) -> None:
     error = refused(payload)
-    assert error.reason == Reason.MALFORMED
+    assert error.reason == QuarantineReason.MALFORMED
     assert len(error.detail) < 400
 
 
 @pytest.mark.parametrize("payload", [b"[]", b'{"values":{}}', b'{"values":{"a":null}}'])
 def test_a_message_without_a_value_holds_no_observation(payload: bytes) -> None:
-    assert refused(payload).reason == Reason.NO_OBSERVATION
+    assert refused(payload).reason == QuarantineReason.NO_OBSERVATION
 
 
 def test_a_senml_pack_on_the_same_topic_is_told_by_its_content() -> None:

@@ -15,7 +15,7 @@ from tests.support.cities.small_cities import small_city
 from tests.support.payloads.device_payloads import DSMR_V5, HOMEWIZARD_V1, RECEIVED
 from tests.support.pipelines.intake import NOON, SESSION, intake_of, message, noise
 from twin.model.city_model import CityModel
-from twin.wire.codec import VERSION
+from twin.wire.codec import LAYOUT_VERSION
 from twin.wire.messages import QuarantinedMessage
 
 NEW = "livetwin/town/noise-9/observations"
@@ -151,7 +151,7 @@ def test_payloads_that_are_not_kept_are_not_kept_in_a_replay() -> None:
 def test_a_record_of_the_log_itself_is_no_message_of_a_device() -> None:
     payload = b"\x93\x09"
     original = QuarantinedMessage(
-        version=VERSION,
+        version=LAYOUT_VERSION,
         id="abc",
         feed="",
         topic="log:observations/0",

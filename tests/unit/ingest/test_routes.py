@@ -13,13 +13,13 @@ from ingest.decoders import Routes, registered, registry
 from ingest.decoding import Decoder, RegistrationError
 from runtime.mqtt.outlet_topics import Topics, may_match_output
 from tests.support.payloads.device_payloads import TOPICS_AND_PAYLOADS
-from twin.model.city_model import Feed
+from twin.model.city_model import CityFeed
 
 JSON_FIELDS = registry()["json_fields"]
 
 
-def feed(filter: str, *, id: str = "own", decoder: str = "json_fields", level: int | None = None) -> Feed:
-    return Feed(id=id, filter=filter, decoder=decoder, device_level=level)
+def feed(filter: str, *, id: str = "own", decoder: str = "json_fields", level: int | None = None) -> CityFeed:
+    return CityFeed(id=id, filter=filter, decoder=decoder, device_level=level)
 
 
 def decoder(name: str, *, feeds: tuple[str, ...] = (), filters: tuple[str, ...] = ()) -> Decoder:

@@ -11,7 +11,7 @@ from ingest.decoders.senml import DECODER
 from ingest.decoding import PayloadError, Reading
 from tests.support.payloads.device_payloads import CONTEXT, RECEIVED, SENML
 from twin.instant import MINUTE, SECOND, parse_instant
-from twin.quality.plausibility import Reason
+from twin.quality.plausibility import QuarantineReason
 from twin.quality.quality_flags import QualityFlag
 
 
@@ -91,20 +91,20 @@ def test_a_relative_time_counts_from_the_reception_and_none_is_the_reception() -
     ],
 )
 def test_what_the_rfc_forbids_is_malformed(record: Any) -> None:
-    assert refused({"n": "good", "v": 1}, record).reason == Reason.MALFORMED
+    assert refused({"n": "good", "v": 1}, record).reason == QuarantineReason.MALFORMED
 
 
 @pytest.mark.parametrize("label", ["t", "bt"])
 @pytest.mark.parametrize("value", ["2026-01-01T00:00:00Z", True, None, 1e300, 10**40])
 def test_a_time_that_is_no_number_of_seconds_is_invalid(label: str, value: Any) -> None:
-    assert refused({"n": "x", "v": 1, label: value}).reason == Reason.TIME_INVALID
+    assert refused({"n": "x", "v": 1, label: value}).reason == QuarantineReason.TIME_INVALID
 
 
 @pytest.mark.parametrize(
     "records", [(), ({"n": "x", "vs": "ok"},), ({"n": "x", "vd": "aGk"}, {"n": "y", "s": 5})]
 )
 def test_a_pack_of_strings_data_and_sums_holds_no_observation(records: tuple[Any, ...]) -> None:
-    assert refused(*records).reason == Reason.NO_OBSERVATION
+    assert refused(*records).reason == QuarantineReason.NO_OBSERVATION
 
 
 def test_an_older_version_is_read() -> None:

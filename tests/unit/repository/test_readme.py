@@ -17,7 +17,7 @@ from ingest.pipeline.mapping import DeviceMap
 from ingest.pipeline.pseudonym import Pseudonymiser
 from twin.instant import parse_instant
 from twin.model.city_model import CityModel, CityPlan
-from twin.model.observed_property import BUILT_IN
+from twin.model.observed_property import BUILT_IN_PROPERTIES
 from twin.quality.plausibility import PlausibilityBounds
 
 README = Path(__file__).resolve().parents[3] / "README.md"
@@ -70,7 +70,7 @@ def test_the_decoder_of_the_readme_is_all_that_its_format_needs(tmp_path: Path) 
         entities={one.id: one for one in plan.entities},
         sensors={one.id: one for one in plan.sensors},
         datastreams={number: replace(one, id=number) for number, one in enumerate(plan.datastreams, 1)},
-        properties={**BUILT_IN, **{one.name: one for one in plan.properties}},
+        properties={**BUILT_IN_PROPERTIES, **{one.name: one for one in plan.properties}},
         feeds=plan.feeds,
     )
     intake = Intake(

@@ -19,8 +19,8 @@ from simulators.fleet import FEEDS, fleet
 from simulators.truth.city_truth import CityTruth
 from twin.instant import HOUR, MINUTE, SECOND, Instant, parse_instant
 from twin.model.city_model import CityModel, CityPlan
-from twin.model.observed_property import BUILT_IN
-from twin.quality.plausibility import PlausibilityBounds, judge
+from twin.model.observed_property import BUILT_IN_PROPERTIES
+from twin.quality.plausibility import PlausibilityBounds, check_plausibility
 
 ALKMAAR = Path(__file__).parents[3] / "cities" / "alkmaar"
 TUESDAY = parse_instant("2026-11-24T17:20:03.123+01:00")
@@ -42,7 +42,7 @@ def model_of(plan: CityPlan) -> CityModel:
         entities={one.id: one for one in plan.entities},
         sensors={one.id: one for one in plan.sensors},
         datastreams={one.id: one for one in datastreams},
-        properties=BUILT_IN | {one.name: one for one in plan.properties},
+        properties=BUILT_IN_PROPERTIES | {one.name: one for one in plan.properties},
         feeds=plan.feeds,
     )
 
@@ -64,7 +64,7 @@ def held(
         for target in device.targets.get(reading.field, ()):
             value = devices.conversion(target, reading.unit)(reading.value)
             time = received if reading.time is None else reading.time
-            assert judge(target.property, value, time, received, PlausibilityBounds()) is None
+            assert check_plausibility(target.property, value, time, received, PlausibilityBounds()) is None
             one = target.datastream
             yield (one.sensor, one.property, one.field), value, time
 

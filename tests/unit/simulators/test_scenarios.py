@@ -15,12 +15,12 @@ from simulators.settings import SimulatorSettings
 from simulators.truth.city_truth import CityTruth
 from tests.support.cities.sensor_city import city_of, observed
 from twin.instant import DAY, HOUR, MINUTE, Instant, parse_instant
-from twin.model.observed_property import BUILT_IN
+from twin.model.observed_property import BUILT_IN_PROPERTIES
 from twin.model.sensor import Datastream
 
 EVENING = parse_instant("2026-11-24T17:00:00+01:00")
 MIDNIGHT = parse_instant("2027-01-01T00:00:00+01:00")
-PLAN = city_of("native", *(observed(name) for name in sorted(BUILT_IN)))
+PLAN = city_of("native", *(observed(name) for name in sorted(BUILT_IN_PROPERTIES)))
 STREAMS = {one.property: one for one in PLAN.datastreams}
 SEEDS = range(8)
 
@@ -98,7 +98,7 @@ def test_a_gateway_outage_in_alkmaar_is_of_one_gateway_that_the_city_names(seed:
 @pytest.mark.parametrize("name", SCENARIOS)
 def test_a_scenario_is_over_after_some_days_and_was_not_before_its_start(name: str) -> None:
     city, usual = truth(name, 3), truth(None, 3)
-    registers = {one for one in BUILT_IN if BUILT_IN[one].aggregation == "counter"}
+    registers = {one for one in BUILT_IN_PROPERTIES if BUILT_IN_PROPERTIES[one].aggregation == "counter"}
     for property in STREAMS.keys() - registers:
         for now in (EVENING - 2 * HOUR, EVENING + 30 * DAY):
             assert city.value(STREAMS[property], now) == pytest.approx(
@@ -110,7 +110,7 @@ def test_a_scenario_is_over_after_some_days_and_was_not_before_its_start(name: s
 def test_every_value_of_a_scenario_is_possible(name: str) -> None:
     city = truth(name, 5)
     for property, datastream in STREAMS.items():
-        known = BUILT_IN[property]
+        known = BUILT_IN_PROPERTIES[property]
         for now in range(EVENING, EVENING + 20 * HOUR, 37 * MINUTE):
             assert known.minimum <= city.value(datastream, now) <= known.maximum, property
 

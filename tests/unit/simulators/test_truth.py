@@ -19,13 +19,13 @@ from simulators.truth.water import Water
 from simulators.truth.weather import Weather
 from tests.support.cities.sensor_city import city_of, observed
 from twin.instant import DAY, HOUR, MINUTE, SECOND, parse_instant
-from twin.model.observed_property import BUILT_IN
+from twin.model.observed_property import BUILT_IN_PROPERTIES
 
 ALKMAAR = Place(4.75, 52.63)
 MONDAY = parse_instant("2026-11-23T00:00:00+01:00")
 # Properties that jump on purpose: counts of an interval, a switch.
 STEPS = {"vehicle_count", "bicycle_count", "pedestrian_count", "pump_state"}
-EVERY_PROPERTY = city_of("native", *(observed(name) for name in sorted(BUILT_IN)))
+EVERY_PROPERTY = city_of("native", *(observed(name) for name in sorted(BUILT_IN_PROPERTIES)))
 
 
 def household(name: str, seed: int = 1, size: float = 1.0) -> Household:
@@ -38,14 +38,14 @@ def home_with_panels() -> Household:
 
 def test_every_built_in_property_is_simulated() -> None:
     # transformer_power is Alkmaar's own.
-    assert set(BUILT_IN) | {"transformer_power"} == SIMULATED
+    assert set(BUILT_IN_PROPERTIES) | {"transformer_power"} == SIMULATED
 
 
 def test_every_value_is_possible_at_every_hour_of_a_year() -> None:
     truth = CityTruth(3, EVERY_PROPERTY)
     for hour in range(0, 365 * 24, 97):
         for datastream in EVERY_PROPERTY.datastreams:
-            known = BUILT_IN[datastream.property]
+            known = BUILT_IN_PROPERTIES[datastream.property]
             value = truth.value(datastream, MONDAY + hour * HOUR)
             assert known.minimum <= value <= known.maximum, (known.name, hour, value)
 
@@ -74,7 +74,9 @@ def test_another_seed_is_another_city() -> None:
     assert len(differing) > len(EVERY_PROPERTY.datastreams) * 0.8
 
 
-@pytest.mark.parametrize("property", sorted(set(BUILT_IN) - STEPS - {"wind_direction", "battery_level"}))
+@pytest.mark.parametrize(
+    "property", sorted(set(BUILT_IN_PROPERTIES) - STEPS - {"wind_direction", "battery_level"})
+)
 def test_values_are_continuous_in_time(property: str) -> None:
     plan = city_of("native", observed(property))
     truth, (datastream,) = CityTruth(4, plan), plan.datastreams
@@ -83,7 +85,11 @@ def test_values_are_continuous_in_time(property: str) -> None:
     for n in range(0, 86_400, 613):
         now = MONDAY + n * SECOND
         step = abs(truth.value(datastream, now + SECOND) - truth.value(datastream, now))
-        assert step <= 0.03 * scale + 0.02 * BUILT_IN[property].unit.startswith("dB"), (property, n, step)
+        assert step <= 0.03 * scale + 0.02 * BUILT_IN_PROPERTIES[property].unit.startswith("dB"), (
+            property,
+            n,
+            step,
+        )
 
 
 def test_a_transformer_carries_the_power_of_its_area_in_either_direction() -> None:

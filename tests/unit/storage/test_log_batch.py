@@ -7,21 +7,21 @@ from msgspec.structs import replace
 from runtime.kafka import topics
 from storage.historian.log_batch import LogBatch, LogRecord
 from tests.support.database.historian import quarantined, with_headers
-from twin.datastream_snapshot import LastGood
+from twin.datastream_snapshot import LastGoodValue
 from twin.instant import HOUR, MINUTE
 from twin.model.observation import Observation
-from twin.quality.plausibility import Reason
+from twin.quality.plausibility import QuarantineReason
 from twin.state.window import Aggregate
 from twin.wire import messages
-from twin.wire.codec import VERSION
+from twin.wire.codec import LAYOUT_VERSION
 from twin.wire.messages import (
     AggregateBatch,
     Assessment,
     ObservationBatch,
-    Repair,
     Update,
     UpdateBatch,
     UpdateKind,
+    WindowRepair,
     encode_observations,
 )
 
@@ -48,7 +48,7 @@ def states_of(batch: LogBatch) -> dict[int, tuple[int, Observation | None]]:
 
 
 def updates(*told: Update) -> bytes:
-    return messages.UPDATES.encode(UpdateBatch(VERSION, told))
+    return messages.UPDATES.encode(UpdateBatch(LAYOUT_VERSION, told))
 
 
 def aggregate(revision: int, size: int = MINUTE) -> Aggregate:
@@ -60,9 +60,11 @@ def derived(
     offset: int,
     aggregates: tuple[Aggregate, ...] = (),
     assessments: tuple[Assessment, ...] = (),
-    repairs: tuple[Repair, ...] = (),
+    repairs: tuple[WindowRepair, ...] = (),
 ) -> bytes:
-    return messages.AGGREGATES.encode(AggregateBatch(VERSION, time, offset, aggregates, assessments, repairs))
+    return messages.AGGREGATES.encode(
+        AggregateBatch(LAYOUT_VERSION, time, offset, aggregates, assessments, repairs)
+    )
 
 
 def test_of_updates_the_newest_revision_and_the_state_told_last_stay() -> None:
@@ -95,7 +97,7 @@ def test_a_derived_value_is_kept_as_a_series_and_a_household_s_only_as_its_state
 
 def test_a_derived_value_that_is_told_again_as_its_inputs_failed_since_leaves_its_series_as_it_was() -> None:
     good = replace(update(1, None, "lki"), kind=UpdateKind.INDICATOR)
-    failed = replace(good, revision=2, flags=32, last_good=LastGood(good.value, good.phenomenon_time))
+    failed = replace(good, revision=2, flags=32, last_good=LastGoodValue(good.value, good.phenomenon_time))
     batch = batch_of(topics.UPDATES, updates(good), updates(failed))
     assert (batch.told.updates["a", "lki"].revision, failed.revision) == (2, 2)
     assert [one.revision for one in batch.told.entity_values.values()] == [good.revision]
@@ -105,8 +107,10 @@ def test_of_what_is_derived_the_newest_revision_stays_and_of_repairs_the_last_of
     assessments = Assessment(7, 5, 16, 20), Assessment(7, 5, 0, 30)
     batch = batch_of(
         topics.AGGREGATES,
-        derived(20, 4, (aggregate(20), aggregate(20, HOUR)), assessments[:1], (Repair(7, HOUR + 5),)),
-        derived(30, 6, (aggregate(30),), assessments[1:], (Repair(7, HOUR + 9), Repair(7, 2 * HOUR))),
+        derived(20, 4, (aggregate(20), aggregate(20, HOUR)), assessments[:1], (WindowRepair(7, HOUR + 5),)),
+        derived(
+            30, 6, (aggregate(30),), assessments[1:], (WindowRepair(7, HOUR + 9), WindowRepair(7, 2 * HOUR))
+        ),
     )
     assert {key: one.revision for key, one in batch.aggregates.items()} == {
         (MINUTE, 7, 0): 30,
@@ -149,7 +153,7 @@ def test_a_record_that_cannot_be_read_is_quarantined_and_passed() -> None:
     batch.add(record(topics.OBSERVATIONS, 4, b"\xc1 garbage"))
     batch.add(record(topics.OBSERVATIONS, 5, encode_observations([ONE], 0)))
     (message,) = batch.quarantined.values()
-    assert message.reason == Reason.DECODER_FAILED
+    assert message.reason == QuarantineReason.DECODER_FAILED
     assert message.topic == "log:observations/0"
     assert message.payload == b"\xc1 garbage"
     assert "offset 4 of log log" in message.detail
@@ -159,11 +163,11 @@ def test_a_record_that_cannot_be_read_is_quarantined_and_passed() -> None:
 
 def test_a_record_of_another_version_is_kept_whole_and_can_be_read_by_it() -> None:
     many = tuple(ONE._replace(phenomenon_time=number) for number in range(2_000))
-    later = messages.OBSERVATIONS.encode(ObservationBatch(VERSION + 1, many, 5, b"", bytes(700_000)))
+    later = messages.OBSERVATIONS.encode(ObservationBatch(LAYOUT_VERSION + 1, many, 5, b"", bytes(700_000)))
     batch = batch_of(topics.OBSERVATIONS, later, encode_observations([ONE], 0))
     (message,) = batch.quarantined.values()
     assert message.payload == later
-    assert f"has version {VERSION + 1}" in message.detail
+    assert f"has version {LAYOUT_VERSION + 1}" in message.detail
     assert "offset 0 of log log" in message.detail
     assert batch.reception.firsts == [ONE]
 

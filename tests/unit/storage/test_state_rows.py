@@ -9,7 +9,7 @@ from storage.column_limits import COUNT_MAX, DATASTREAM_MAX, FLAGS_MAX
 from storage.historian.alarm_buffer import INTEGER_MAX
 from storage.state_rows import datastream_rows, property_rows
 from tests.support.oracles.binary_copy import binary_copy
-from twin.datastream_snapshot import LastGood
+from twin.datastream_snapshot import LastGoodValue
 from twin.instant import INSTANT_MAX, INSTANT_MIN, to_datetime
 from twin.model.observation import Observation
 from twin.wire.messages import Update, UpdateKind
@@ -38,7 +38,7 @@ UPDATES = st.lists(
         datastreams=IDS,
         observation=st.builds(Observation, st.integers(0, DATASTREAM_MAX), INSTANTS, INSTANTS, VALUES, FLAGS),
         kind=st.sampled_from(UpdateKind),
-        last_good=st.none() | st.builds(LastGood, VALUES, INSTANTS),
+        last_good=st.none() | st.builds(LastGoodValue, VALUES, INSTANTS),
         deviating=IDS,
         count=st.integers(0, INTEGER_MAX),
         interval=st.just(0),

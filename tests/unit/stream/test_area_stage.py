@@ -9,7 +9,7 @@ from tests.support.pipelines.checkpoint_topic import Changelog
 from twin.instant import MINUTE
 from twin.model.city_model import CityModel
 from twin.model.entity import Entity
-from twin.wire.codec import VERSION
+from twin.wire.codec import LAYOUT_VERSION
 from twin.wire.messages import AREA_INPUTS, UPDATES, AreaInput, AreaInputBatch, Update
 
 KIND = AreaStages("log-1", 1, 4)
@@ -48,7 +48,7 @@ def told(area: str, source: str, name: str, value: float | None, **other: int) -
 
 def play(stage: AreaStage, *records: list[AreaInput]) -> list[Update]:
     """Take records in, and what the stage tells other areas, until nothing more comes of it."""
-    waiting = [AreaInputBatch(VERSION, 0, tuple(one)) for one in records]
+    waiting = [AreaInputBatch(LAYOUT_VERSION, 0, tuple(one)) for one in records]
     updates: list[Update] = []
     while waiting:
         for output in stage.apply(stage.offset + 1, waiting.pop(0), MODEL).outputs:

@@ -22,14 +22,14 @@ from twin.alarms.messages import ALARM_INPUTS
 from twin.instant import HOUR, MINUTE, SECOND
 from twin.model.observation import Observation
 from twin.quality.quality_flags import QualityFlag
-from twin.wire.codec import VERSION
+from twin.wire.codec import LAYOUT_VERSION
 from twin.wire.messages import (
     AGGREGATES,
     AREA_INPUTS,
     UPDATES,
     ObservationBatch,
-    Repair,
     UpdateKind,
+    WindowRepair,
     partition_of,
 )
 
@@ -45,7 +45,7 @@ def fresh() -> EntityStage:
 
 
 def batch(offset: int, found: list[Observation]) -> ObservationBatch:
-    return ObservationBatch(VERSION, tuple(found), offset * 700_000)
+    return ObservationBatch(LAYOUT_VERSION, tuple(found), offset * 700_000)
 
 
 def decoded(outputs: list[Output]) -> Told:
@@ -154,7 +154,9 @@ def test_a_seeded_partition_starts_at_the_beginning_and_keeps_its_revisions() ->
     stage = KIND.seeded(0, knowledge, MODEL)
     assert stage.offset == NOWHERE
     assert stage.open(knowledge, MODEL) == []
-    applied = stage.apply(0, ObservationBatch(VERSION, (Observation(4, HOUR, HOUR, -0.4),), HOUR), MODEL)
+    applied = stage.apply(
+        0, ObservationBatch(LAYOUT_VERSION, (Observation(4, HOUR, HOUR, -0.4),), HOUR), MODEL
+    )
     updates = [key for key in decoded(applied.outputs) if key[0] == "update"]
     assert updates == [("update", "town.canal", "water_level", 42)]
 
@@ -163,11 +165,14 @@ def test_what_was_stored_and_not_told_is_told_when_a_log_begins() -> None:
     stored = [Observation(4, number * MINUTE, number * MINUTE, -0.5) for number in range(3)]
     told = {("town.canal", "water_level"): (-0.5, MINUTE, 0)}
     knowledge = NOTHING._replace(
-        observations=stored, revisions={"town.canal": 41}, told=told, repairs=[Repair(4, 0), Repair(99, 0)]
+        observations=stored,
+        revisions={"town.canal": 41},
+        told=told,
+        repairs=[WindowRepair(4, 0), WindowRepair(99, 0)],
     )
     opened = decoded(KIND.seeded(0, knowledge, MODEL).open(knowledge, MODEL))
     assert opened["update", "town.canal", "water_level", 42].phenomenon_time == 2 * MINUTE
-    assert [one for key, one in opened.items() if key[0] == "repair"] == [Repair(4, 0)]
+    assert [one for key, one in opened.items() if key[0] == "repair"] == [WindowRepair(4, 0)]
 
 
 def test_windows_of_a_seeded_partition_are_not_told_again_and_open_ones_are_repaired() -> None:
@@ -176,7 +181,7 @@ def test_windows_of_a_seeded_partition_are_not_told_again_and_open_ones_are_repa
     stage = KIND.seeded(0, knowledge, MODEL)
     now = 2 * HOUR
     told = decoded(
-        stage.apply(0, ObservationBatch(VERSION, (Observation(4, now, now, 0.0),), now), MODEL).outputs
+        stage.apply(0, ObservationBatch(LAYOUT_VERSION, (Observation(4, now, now, 0.0),), now), MODEL).outputs
     )
     windows = {key[2:4] for key in told if key[0] == "window"}
     assert windows == {(MINUTE, 99 * MINUTE), (10 * MINUTE, 90 * MINUTE), (HOUR, HOUR)}
@@ -191,14 +196,14 @@ def test_an_unknown_datastream_is_counted_and_passed_over() -> None:
 
 def test_a_window_is_told_although_nothing_comes_any_more() -> None:
     stage = fresh()
-    stage.apply(0, ObservationBatch(VERSION, (Observation(4, SECOND, SECOND, 1.0),), SECOND), MODEL)
+    stage.apply(0, ObservationBatch(LAYOUT_VERSION, (Observation(4, SECOND, SECOND, 1.0),), SECOND), MODEL)
     silent = [
-        decoded(stage.apply(n, ObservationBatch(VERSION, (), n * 30 * SECOND), MODEL).outputs)
+        decoded(stage.apply(n, ObservationBatch(LAYOUT_VERSION, (), n * 30 * SECOND), MODEL).outputs)
         for n in range(1, 12)
     ]
     windows = [key[2] for told in silent for key in told if key[0] == "window"]
     assert windows == [MINUTE]
-    later = decoded(stage.apply(12, ObservationBatch(VERSION, (), 2 * HOUR), MODEL).outputs)
+    later = decoded(stage.apply(12, ObservationBatch(LAYOUT_VERSION, (), 2 * HOUR), MODEL).outputs)
     assert sorted(key[2] for key in later if key[0] == "window") == [10 * MINUTE, HOUR]
 
 
@@ -206,9 +211,11 @@ def test_a_suspect_value_is_told_with_the_last_good_one_and_withdrawn_from_its_a
     stage = fresh()
     noises = [Observation(1, n * MINUTE, n * MINUTE, 50.0 + n % 3) for n in range(5)]
     for offset, one in enumerate(noises):
-        stage.apply(offset, ObservationBatch(VERSION, (one,), one.received_time), MODEL)
+        stage.apply(offset, ObservationBatch(LAYOUT_VERSION, (one,), one.received_time), MODEL)
     wrong = Observation(1, 5 * MINUTE, 5 * MINUTE, 155.0)
-    told = decoded(stage.apply(5, ObservationBatch(VERSION, (wrong,), wrong.received_time), MODEL).outputs)
+    told = decoded(
+        stage.apply(5, ObservationBatch(LAYOUT_VERSION, (wrong,), wrong.received_time), MODEL).outputs
+    )
     (update,) = [one for key, one in told.items() if key[0] == "update"]
     assert update.kind is UpdateKind.OBSERVED
     assert update.flags & QualityFlag.OUT_OF_RANGE
@@ -222,7 +229,7 @@ def test_what_changes_each_second_is_told_to_the_area_less_often_and_the_newest_
     stage, told = fresh(), []
     for n in range(30):
         spoken = (Observation(1, n * SECOND, n * SECOND, 50.0 + n % 3),) if n < 20 else ()
-        outputs = stage.apply(n, ObservationBatch(VERSION, spoken, n * SECOND), MODEL).outputs
+        outputs = stage.apply(n, ObservationBatch(LAYOUT_VERSION, spoken, n * SECOND), MODEL).outputs
         told += [(key[3], one) for key, one in decoded(outputs).items() if key[0] == "input"]
     times = [time for time, _ in told]
     assert times[0] == 0

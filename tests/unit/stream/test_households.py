@@ -12,8 +12,8 @@ from tests.support.pipelines.checkpoint_topic import Changelog
 from twin.instant import MINUTE
 from twin.model.city_model import CityModel
 from twin.model.observation import Observation
-from twin.privacy.cohort import CONNECTIONS_MIN, Past
-from twin.wire.codec import VERSION
+from twin.privacy.cohort import CONNECTIONS_MIN, PastCohort
+from twin.wire.codec import LAYOUT_VERSION
 from twin.wire.messages import AREA_INPUTS, UPDATES, AreaInput, ObservationBatch, Update, UpdateKind
 
 KIND = EntityStages("log-1", 1, 4, 5 * MINUTE)
@@ -40,7 +40,7 @@ def live(stage: EntityStage, model: CityModel, minutes: range) -> tuple[list[Upd
     updates: list[Update] = []
     inputs: list[AreaInput] = []
     for minute in minutes:
-        batch = ObservationBatch(VERSION, readings(model, minute), minute * MINUTE)
+        batch = ObservationBatch(LAYOUT_VERSION, readings(model, minute), minute * MINUTE)
         told, to_areas = decoded(stage.apply(stage.offset + 1, batch, model).outputs)
         updates += told
         inputs += to_areas
@@ -99,7 +99,7 @@ def test_a_cohort_is_remembered_beyond_its_log() -> None:
     """One who joins while the log is replaced would else be the difference between two sums."""
     model = household_city(12)
     members = tuple(range(1, 12))
-    knowledge = NOTHING._replace(cohorts={("town.transformer-0", "power_import"): Past(members, 0)})
+    knowledge = NOTHING._replace(cohorts={("town.transformer-0", "power_import"): PastCohort(members, 0)})
     stored = list(readings(model, 10))
     stage = KIND.seeded(0, knowledge._replace(observations=stored), model)
     updates, _ = live(stage, model, range(11, 25))
@@ -124,5 +124,5 @@ def test_meters_that_fell_silent_once_have_their_next_window_told_as_early_as_af
 
 def tick(stage: EntityStage, model: CityModel, minute: int) -> list[Update]:
     """Let time pass; return what is told."""
-    batch = ObservationBatch(VERSION, (), minute * MINUTE)
+    batch = ObservationBatch(LAYOUT_VERSION, (), minute * MINUTE)
     return decoded(stage.apply(stage.offset + 1, batch, model).outputs)[0]

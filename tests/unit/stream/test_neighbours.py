@@ -6,7 +6,7 @@ from stream.areas.area_stage import AreaStages
 from stream.entity_stages import EntityStages
 from tests.support.pipelines.checkpoint_topic import Changelog
 from tests.support.pipelines.neighbour_pipeline import MODEL, POSTS, ROLLED_UP, Stages
-from twin.datastream_snapshot import LastGood
+from twin.datastream_snapshot import LastGoodValue
 from twin.instant import MINUTE
 from twin.quality.quality_flags import QualityFlag
 
@@ -20,7 +20,7 @@ def test_an_outvoted_value_is_suspect_beside_its_last_good_one_and_takes_no_part
     stages.report({**NORTH, "town.north.d": 35.0})
     state = stages.state("town.north.d")
     assert (state.value, state.flags) == (35.0, DISAGREES)
-    assert state.last_good == LastGood(21.0, MINUTE)
+    assert state.last_good == LastGoodValue(21.0, MINUTE)
     area = stages.state("town.north", ROLLED_UP)
     assert (area.value, area.count, area.deviating, area.flags) == (20.0, 3, (4,), 0)
     assert stages.suspect() == {"town.north.d"}
@@ -94,7 +94,7 @@ def test_what_is_restored_from_a_checkpoint_knows_its_verdicts() -> None:
     assert again.verdicts == []
     assert (again.state("town.north.d").flags, again.state("town.north.d").last_good) == (
         DISAGREES,
-        LastGood(21.0, MINUTE),
+        LastGoodValue(21.0, MINUTE),
     )
 
 
@@ -104,9 +104,9 @@ def test_what_is_told_twice_is_heard_once() -> None:
     (verdict,) = stages.verdicts
     stages.report(NORTH)
     content = stages.entities._buckets.content("town.north.d")
-    assert content.state.hear(verdict, MODEL) is None
+    assert content.state.on_verdict(verdict, MODEL) is None
     withdrawn = verdict._replace(deviates=False, revision=verdict.revision - 1)
-    assert content.state.hear(withdrawn, MODEL) is None
+    assert content.state.on_verdict(withdrawn, MODEL) is None
     assert content.state.property_state("air_temperature", MODEL).flags == DISAGREES
 
 
@@ -115,4 +115,4 @@ def test_a_verdict_of_an_area_that_an_entity_has_left_is_not_heeded() -> None:
     stages.report({**NORTH, "town.north.d": 35.0})
     (verdict,) = stages.verdicts
     content = stages.entities._buckets.content("town.north.a")
-    assert content.state.hear(verdict._replace(entity=POSTS[0], area="town.south"), MODEL) is None
+    assert content.state.on_verdict(verdict._replace(entity=POSTS[0], area="town.south"), MODEL) is None

@@ -7,7 +7,7 @@ from tests.support.cities.alarm_city import alarm_city
 from tests.support.pipelines.stage_pipeline import StageRun
 from twin.alarms.messages import ALARMS as ALARMS_CODEC
 from twin.instant import SECOND, parse_instant
-from twin.wire.codec import VERSION
+from twin.wire.codec import LAYOUT_VERSION
 from twin.wire.messages import OBSERVATIONS as OBSERVATIONS_CODEC
 from twin.wire.messages import ObservationBatch
 from twin.wire.probe import Probe
@@ -19,7 +19,7 @@ def test_a_probe_comes_out_on_the_partition_on_which_it_came_in() -> None:
     run = StageRun(alarm_city())
     run.time = NOON
     run.pass_time(NOON + SECOND)
-    batch = ObservationBatch(VERSION, (), NOON + 2 * SECOND, probes=(Probe(NOON),))
+    batch = ObservationBatch(LAYOUT_VERSION, (), NOON + 2 * SECOND, probes=(Probe(NOON),))
     run.records[OBSERVATIONS, 1].append(OBSERVATIONS_CODEC.encode(batch))
     run.work()
     told = {
@@ -32,7 +32,7 @@ def test_a_probe_comes_out_on_the_partition_on_which_it_came_in() -> None:
 
 def test_a_probe_is_passed_on_once() -> None:
     run = StageRun(alarm_city())
-    batch = ObservationBatch(VERSION, (), NOON, probes=(Probe(NOON),))
+    batch = ObservationBatch(LAYOUT_VERSION, (), NOON, probes=(Probe(NOON),))
     run.records[OBSERVATIONS, 0].append(OBSERVATIONS_CODEC.encode(batch))
     run.work()
     run.time = NOON

@@ -20,7 +20,7 @@ from tests.support.cities.small_cities import small_city
 from twin.instant import MINUTE
 from twin.model.city_model import CityModel
 from twin.model.observation import Observation
-from twin.wire.codec import VERSION
+from twin.wire.codec import LAYOUT_VERSION
 from twin.wire.messages import OBSERVATIONS, UPDATES, ObservationBatch, encode_observations, partition_of
 
 PARTITION = partition_of("town.canal", 4)
@@ -242,7 +242,7 @@ async def test_a_record_that_cannot_be_read_does_not_stop_the_partition() -> Non
     log = Log()
     one = worker(log)
     await one.take(Record(0, b"\xc1 not MessagePack"))
-    await one.take(Record(1, OBSERVATIONS.encode(ObservationBatch(VERSION + 1, (), 0))))
+    await one.take(Record(1, OBSERVATIONS.encode(ObservationBatch(LAYOUT_VERSION + 1, (), 0))))
     await one.take(record(2))
     assert revisions(log) == [1]
 

@@ -25,7 +25,7 @@ from twin.alarms.rules.expression import ExpressionError
 from twin.alarms.rules.operand import Point
 from twin.alarms.rules.rule_index import BoundRule
 from twin.instant import INSTANT_MIN, Instant
-from twin.quality.quality_flags import takes_part
+from twin.quality.quality_flags import is_usable
 
 KEPT_MAX = 32
 """How many points may overtake one before it is too late to be evaluated."""
@@ -194,7 +194,7 @@ class Course(msgspec.Struct, array_like=True):
             group, self.kept = self.kept[:count], self.kept[count:]
             self._step(self.base, self.base_sight, group, bound, [])
             self.base.advance(time, bound.terms)
-            if bound.learns and takes_part(group[0].point.flags):
+            if bound.learns and is_usable(group[0].point.flags):
                 self.usual.add(time, group[0].point.value, bound.timezone)
         self.shifts = [one for one in self.shifts if one.time > self.horizon]
         self.error = error

@@ -13,7 +13,7 @@ from twin.alarms.rules.operand import Point
 from twin.alarms.rules.rule import Deviation, Expression, Rate, Threshold, Worth
 from twin.alarms.rules.rule_index import BoundRule
 from twin.instant import Instant
-from twin.quality.quality_flags import QualityWord, quality_word, takes_part
+from twin.quality.quality_flags import QualityWord, is_usable, quality_word
 
 RECENT_MAX = 64
 """So many points a rate of change looks back to at most: all pairs are compared, 2,016 of them."""
@@ -49,7 +49,7 @@ def judge(
     Raises ExpressionError when an expression cannot be evaluated.
     """
     rule = bound.rule
-    usable = {number: one for number, one in points.items() if rule.quality == "any" or takes_part(one.flags)}
+    usable = {number: one for number, one in points.items() if rule.quality == "any" or is_usable(one.flags)}
     condition = rule.condition
     if isinstance(condition, Threshold) and isinstance(condition.transform, Worth):
         usable = dict(points)

@@ -11,8 +11,14 @@ from twin.alarms.rules.operand import SIZES, Point, Series
 from twin.alarms.rules.rule import Deviation, Rate, Text, Threshold, Worth
 from twin.alarms.rules.rule_index import BoundRule
 from twin.model.city_model import CityModel
-from twin.model.localization import Language, duration_words, label, local_time, quantity
-from twin.model.names import named
+from twin.model.localization import (
+    Language,
+    display_name,
+    format_duration,
+    format_local_time,
+    format_quantity,
+)
+from twin.model.names import resolve_name
 from twin.quality.quality_flags import quality_word
 
 
@@ -41,7 +47,7 @@ class _Said(NamedTuple):
 
 
 def _operand(series: Series, point: Point, threshold: float | None, model: CityModel) -> OperandValue:
-    what = named(series.name, model)
+    what = resolve_name(series.name, model)
     return OperandValue(
         series.name,
         series.over,
@@ -113,8 +119,8 @@ def _sentence(language: Language, said: _Said) -> str:
     ending = f" ({words['normal']})" if not shift.severity else ""
     what = _compared(language, said)
     delay = rule.on_delay if shift.severity else rule.off_delay
-    lasting = f" {words['for']} {duration_words(delay)}" if delay else ""
-    when = f"{words['since']} {local_time(shift.time, said.bound.timezone, language)}"
+    lasting = f" {words['for']} {format_duration(delay)}" if delay else ""
+    when = f"{words['since']} {format_local_time(shift.time, said.bound.timezone, language)}"
     return f"{_in(rule.title, language)}, {said.name}{ending}: {what}{lasting}, {when}."
 
 
@@ -125,14 +131,14 @@ def _compared(language: Language, said: _Said) -> str:
         return words["off"]
     if not isinstance(condition, Threshold):
         values = ", ".join(
-            f"{_what(one, language)} {quantity(one.value, one.unit, language)}" for one in operands
+            f"{_what(one, language)} {format_quantity(one.value, one.unit, language)}" for one in operands
         )
         return f"{getattr(condition, 'source', '')} {words['true' if shift.severity else 'false']} ({values})"
     one = operands[0]
     verb, value, unit, per = words["is"], shift.judged.value, one.unit, ""
     match condition.transform:
         case Rate(per=length):
-            verb, per = words["rate"], f" {words['per']} {duration_words(length).removeprefix('1 ')}"
+            verb, per = words["rate"], f" {words['per']} {format_duration(length).removeprefix('1 ')}"
         case Deviation(measure=measure):
             verb = words["deviation"]
             unit = {"absolute": one.unit, "percent": "%", "spread": "MAD"}[measure]
@@ -141,17 +147,21 @@ def _compared(language: Language, said: _Said) -> str:
         case None:
             pass
     place = words[condition.direction if shift.severity else f"again_{condition.direction}"]
-    limit = f", {place} {quantity(said.crossing, unit, language)}{per}" if said.crossing is not None else ""
-    return f"{_what(one, language)} {verb} {quantity(value, unit, language)}{per}{limit}"
+    limit = (
+        f", {place} {format_quantity(said.crossing, unit, language)}{per}"
+        if said.crossing is not None
+        else ""
+    )
+    return f"{_what(one, language)} {verb} {format_quantity(value, unit, language)}{per}{limit}"
 
 
 def _what(operand: OperandValue, language: Language) -> str:
     """Return what is judged: the value, or what a closed window says of it."""
-    name = label(operand.name, language)
+    name = display_name(operand.name, language)
     if operand.over == "instant":
         return name
     statistic = f"{_WORDS[language][operand.statistic]} " if operand.statistic != "value" else ""
-    return f"{statistic}{name} ({duration_words(operand.window)})"
+    return f"{statistic}{name} ({format_duration(operand.window)})"
 
 
 def _in(text: Text, language: Language) -> str:

@@ -11,10 +11,10 @@ from twin.instant import Instant
 from twin.model.city_model import CityModel
 from twin.model.observation import Observation
 from twin.model.sensor import Datastream
-from twin.state.combination import Part, combine
+from twin.state.combination import CombinationInput, combine
 from twin.state.datastream_state import DatastreamState
 from twin.state.entity_state import EntityState
-from twin.state.freshness import live_for
+from twin.state.freshness import live_duration
 
 _time = attrgetter("phenomenon_time")
 
@@ -31,7 +31,7 @@ def property_points(state: EntityState, property: str, since: Instant, model: Ci
         for id, known in sorted(state.datastreams.items())
         if (datastream := model.datastreams.get(id)) is not None
         and datastream.property == property
-        and not model.terms(datastream).personal
+        and not model.policy_of(datastream).personal
     ]
     if len(parts) == 1:
         return _of_one(*parts[0], since)
@@ -39,21 +39,21 @@ def property_points(state: EntityState, property: str, since: Instant, model: Ci
     points = []
     for time in times:
         spoke = [
-            Part(newest, None, datastream.interval)
+            CombinationInput(newest, None, datastream.interval)
             for datastream, known in parts
             if (newest := _at(known, time)) is not None
         ]
         combined = combine(model.properties[property], spoke)
         taken = {one.newest.datastream: one for one in spoke}
         behind = [taken[id] for id in combined.datastreams]
-        valid = max(one.newest.phenomenon_time + live_for(one.interval) for one in behind)
+        valid = max(one.newest.phenomenon_time + live_duration(one.interval) for one in behind)
         sources = tuple(Source(one.newest.datastream, one.newest.phenomenon_time) for one in behind)
         points.append(Point(time, combined.value, combined.flags, valid, sources))
     return points
 
 
 def _of_one(datastream: Datastream, state: DatastreamState, since: Instant) -> list[Point]:
-    live = live_for(datastream.interval)
+    live = live_duration(datastream.interval)
     return [
         Point(
             one.phenomenon_time,
@@ -67,7 +67,7 @@ def _of_one(datastream: Datastream, state: DatastreamState, since: Instant) -> l
 
 
 def _since(state: DatastreamState, time: Instant) -> Sequence[Observation]:
-    judged = state.judged
+    judged = state.assessed
     # Most often it is the newest alone.
     if len(judged) > 1 and judged[-2].phenomenon_time >= time:
         return judged[bisect_left(judged, time, key=_time) :]
@@ -76,5 +76,5 @@ def _since(state: DatastreamState, time: Instant) -> Sequence[Observation]:
 
 def _at(state: DatastreamState, time: Instant) -> Observation | None:
     """Return the newest observation up to a phenomenon time, of those that are kept."""
-    place = bisect_right(state.judged, time, key=_time)
-    return state.judged[place - 1] if place else None
+    place = bisect_right(state.assessed, time, key=_time)
+    return state.assessed[place - 1] if place else None

@@ -15,10 +15,10 @@ from twin.alarms.rules.rule import Outage
 from twin.instant import INSTANT_MIN, Instant
 from twin.model.city_model import CityModel
 from twin.model.sensor import Sensor
-from twin.state.freshness import GRACE
+from twin.state.freshness import TRANSMISSION_GRACE
 
 MISSED_AFTER = 1.5
-"""A report is missed when it is half an interval late, and `GRACE` more."""
+"""A report is missed when it is half an interval late, and `TRANSMISSION_GRACE` more."""
 
 CITY_FEEDS = "feed"
 
@@ -60,7 +60,7 @@ class SupplyLife(msgspec.Struct, array_like=True):
 
 def missed_from(since: Instant, sensor: Sensor) -> Instant:
     """Return the time from which on a sensor has missed a report, if nothing came since another."""
-    return since + int(MISSED_AFTER * sensor.interval) + GRACE
+    return since + int(MISSED_AFTER * sensor.interval) + TRANSMISSION_GRACE
 
 
 def supply_name(kind: str, id: str) -> str:

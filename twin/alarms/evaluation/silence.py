@@ -10,7 +10,7 @@ from twin.alarms.rules.rule import Silence
 from twin.instant import INSTANT_MIN, SECOND, Duration, Instant
 from twin.model.city_model import CityModel
 from twin.model.sensor import Sensor
-from twin.state.freshness import GRACE
+from twin.state.freshness import TRANSMISSION_GRACE
 
 HEARD_EVERY: Duration = 10 * SECOND
 """A sensor that speaks more often is told to be alive no more often than that."""
@@ -41,7 +41,7 @@ def silent_from(condition: Silence, sensor: Sensor, life: SensorLife, resumed: I
 
     While nothing was received at all, nobody could be heard: time counts from `resumed` on.
     """
-    limit = max(int(condition.intervals * sensor.interval), condition.after) + GRACE
+    limit = max(int(condition.intervals * sensor.interval), condition.after) + TRANSMISSION_GRACE
     return max(life.received_time, resumed) + limit
 
 

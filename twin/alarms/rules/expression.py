@@ -10,7 +10,7 @@ from twin.alarms.rules.cel_engine import cel
 from twin.alarms.rules.expression_syntax import ExpressionError, Name, parse
 from twin.alarms.rules.operand import Operand, Over
 from twin.alarms.rules.rule import Expression
-from twin.state.area_state import PREFIX
+from twin.state.area_state import AREA_PREFIX
 
 __all__ = ["ExpressionError", "Program"]
 
@@ -88,8 +88,8 @@ def operand_of(name: Name, over: Over = "instant") -> Operand:
     >>> operand_of(Name("area", "rainfall"), "hour")
     Operand(name='area_rainfall', over='hour', statistic='value', whose='area')
     """
-    rolled_up = name.whose == "area" and not name.name.startswith(PREFIX)
-    return Operand(PREFIX + name.name if rolled_up else name.name, over, whose=name.whose)
+    rolled_up = name.whose == "area" and not name.name.startswith(AREA_PREFIX)
+    return Operand(AREA_PREFIX + name.name if rolled_up else name.name, over, whose=name.whose)
 
 
 def written(operand: Operand) -> str:
@@ -98,5 +98,5 @@ def written(operand: Operand) -> str:
     >>> written(Operand("area_rainfall", whose="area")), written(Operand("pm2_5", "hour"))
     ('area.rainfall', 'pm2_5')
     """
-    name = operand.name.removeprefix(PREFIX) if operand.whose == "area" else operand.name
+    name = operand.name.removeprefix(AREA_PREFIX) if operand.whose == "area" else operand.name
     return f"{operand.whose}.{name}" if operand.whose else name

@@ -16,7 +16,7 @@ from twin.alarms.severity import Severity
 from twin.errors import MessageError
 from twin.instant import INSTANT_MAX, INSTANT_MIN, Duration, Instant
 from twin.model.observed_property import Theme
-from twin.wire.codec import UNREADABLE
+from twin.wire.codec import DECODE_ERRORS
 
 
 class Text(msgspec.Struct, frozen=True):
@@ -167,7 +167,7 @@ def decode_rule(data: bytes | str) -> Rule:
     """Return what `encode_rule` was given; raise MessageError when this version cannot read it."""
     try:
         return _decode(data)
-    except UNREADABLE as error:
+    except DECODE_ERRORS as error:
         raise MessageError(f"a rule of {len(data)} bytes cannot be read: {error}") from error
 
 

@@ -27,8 +27,8 @@ from twin.alarms.rules.rule import (
 from twin.instant import Duration
 from twin.model.city_model import CityModel
 from twin.model.entity import AREA_TYPES, Entity
-from twin.state.area_state import PREFIX
-from twin.state.derived_state import wanted_of
+from twin.state.area_state import AREA_PREFIX
+from twin.state.derived_state import required_inputs
 
 _NO_TERMS = Terms((), above=True, on_delay=0, off_delay=0)
 
@@ -217,7 +217,7 @@ class Bindings:
         name = operand.name
         if operand.whose == "area":
             whose = entity.id if entity.type in AREA_TYPES else entity.parent
-            name = PREFIX + name if not name.startswith(PREFIX) else name
+            name = AREA_PREFIX + name if not name.startswith(AREA_PREFIX) else name
         elif operand.whose:
             whose = next((one.target for one in entity.relations if one.type == operand.whose), None)
         return Series(whose, name, operand.over, operand.statistic) if whose is not None else None
@@ -226,12 +226,12 @@ class Bindings:
         entity = self.model.entities.get(series.entity)
         if entity is None:
             return False
-        if series.name.startswith(PREFIX):
+        if series.name.startswith(AREA_PREFIX):
             return entity.type in AREA_TYPES
         observed = {one.property for one in self.model.datastreams_of(entity.id)}
         if series.name in observed:
             return True
-        return any(one.name == series.name for one in wanted_of(observed, entity.attributes).indicators)
+        return any(one.name == series.name for one in required_inputs(observed, entity.attributes).indicators)
 
     def _find_abroad(self) -> dict[str, dict[Series, set[str]]]:
         """Return, by entity, its series that rules of others look at, and which entities those are."""

@@ -21,14 +21,14 @@ from twin.instant import HOUR, INSTANT_MAX, INSTANT_MIN, MINUTE, from_datetime, 
 from twin.model.observation import Observation
 from twin.state.window import Aggregate
 from twin.wire import messages
-from twin.wire.codec import VERSION
+from twin.wire.codec import LAYOUT_VERSION
 from twin.wire.messages import (
     AggregateBatch,
     Assessment,
-    Repair,
     Update,
     UpdateBatch,
     UpdateKind,
+    WindowRepair,
     encode_observations,
 )
 
@@ -56,7 +56,7 @@ def observed(observations: list[Observation], partition: int = 0) -> LogBatch:
 
 def told(*updates: Update) -> LogBatch:
     batch = LogBatch("log")
-    record = UpdateBatch(VERSION, updates)
+    record = UpdateBatch(LAYOUT_VERSION, updates)
     batch.add(LogRecord(topics.UPDATES, 0, 0, 0, messages.UPDATES.encode(record)))
     return batch
 
@@ -223,11 +223,11 @@ async def test_what_the_stream_derives_is_stored_where_its_revision_is_greater(d
     archive = Archive(database, HistorianMetrics())
 
     async def derive(
-        revision: int, windows: tuple[Aggregate, ...], flags: int, repairs: tuple[Repair, ...] = ()
+        revision: int, windows: tuple[Aggregate, ...], flags: int, repairs: tuple[WindowRepair, ...] = ()
     ) -> None:
         batch = LogBatch("log")
         found = (Assessment(7, START, flags, revision),)
-        record = AggregateBatch(VERSION, revision, revision * 10, windows, found, repairs)
+        record = AggregateBatch(LAYOUT_VERSION, revision, revision * 10, windows, found, repairs)
         value = messages.AGGREGATES.encode(record)
         batch.add(LogRecord(topics.AGGREGATES, 2, revision, 0, value))
         await archive.store(batch)
@@ -235,8 +235,8 @@ async def test_what_the_stream_derives_is_stored_where_its_revision_is_greater(d
     hour = START // HOUR * HOUR
     try:
         first = tuple(window(size, 5, 2.0) for size in (MINUTE, 10 * MINUTE, HOUR))
-        await derive(5, first, 16, (Repair(7, START),))
-        await derive(4, (window(MINUTE, 4, 9.0),), 32, (Repair(7, START), Repair(8, START)))
+        await derive(5, first, 16, (WindowRepair(7, START),))
+        await derive(4, (window(MINUTE, 4, 9.0),), 32, (WindowRepair(7, START), WindowRepair(8, START)))
         await derive(6, (window(HOUR, 6, None),), 0)
     finally:
         await archive.close()

@@ -32,11 +32,11 @@ from tests.support.database.historian import (
     until,
     until_stored,
 )
-from twin.datastream_snapshot import LastGood
+from twin.datastream_snapshot import LastGoodValue
 from twin.model.observation import Observation
-from twin.quality.plausibility import Reason
+from twin.quality.plausibility import QuarantineReason
 from twin.wire import messages
-from twin.wire.codec import VERSION
+from twin.wire.codec import LAYOUT_VERSION
 from twin.wire.messages import Update, UpdateBatch, UpdateKind
 
 TABLES = ("observation", "property_state", "datastream_state", "quarantine")
@@ -72,12 +72,12 @@ def updates_of(observations: list[Observation]) -> list[bytes]:
     for one in observations:
         revisions[one.datastream] = revisions.get(one.datastream, 0) + 1
         told = update(f"e{one.datastream}", revisions[one.datastream], one)
-        records.append(messages.UPDATES.encode(UpdateBatch(VERSION, (told,))))
+        records.append(messages.UPDATES.encode(UpdateBatch(LAYOUT_VERSION, (told,))))
     return records
 
 
 def refused(number: int) -> bytes:
-    message = quarantined(number, reason=Reason.MALFORMED, device="\0")
+    message = quarantined(number, reason=QuarantineReason.MALFORMED, device="\0")
     return messages.QUARANTINE.encode(
         replace(message, topic="a/\0b", detail="no\0 JSON", payload=b"\0{", payload_bytes=2)
     )
@@ -93,12 +93,12 @@ async def test_every_topic_ends_in_its_table(kafka: str, database: str) -> None:
     newest = observations[-1]
     last = replace(
         update(f"e{newest.datastream}", len(observations) // 7 + 1, newest),
-        last_good=LastGood(4.5, START),
+        last_good=LastGoodValue(4.5, START),
         deviating=(9, 11),
         count=3,
     )
     indicator = Update("e", "eaqi", 4, 2.0, START, START, 0, (1, 2), None, UpdateKind.INDICATOR, count=12)
-    told = messages.UPDATES.encode(UpdateBatch(VERSION, (last, indicator)))
+    told = messages.UPDATES.encode(UpdateBatch(LAYOUT_VERSION, (last, indicator)))
     await produce(kafka, topics.UPDATES, [told])
     await produce(kafka, topics.QUARANTINE, [refused(1), refused(2)])
     async with historian(settings(kafka, database)):

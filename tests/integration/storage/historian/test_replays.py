@@ -31,7 +31,7 @@ from tests.support.database.historian import (
 )
 from twin.instant import SECOND
 from twin.model.observation import Observation
-from twin.quality.plausibility import Reason
+from twin.quality.plausibility import QuarantineReason
 from twin.wire.messages import QUARANTINE, QuarantinedMessage
 
 
@@ -84,12 +84,12 @@ async def test_filters_narrow_what_is_asked_for(database: str, connection: Conne
         database,
         at(1, 1, feed="dsmr"),
         at(2, 2, device="d2"),
-        at(3, 3, reason=Reason.MALFORMED),
+        at(3, 3, reason=QuarantineReason.MALFORMED),
         replace(at(4, 4, session=""), topic="log:observations/0"),
     )
     assert await request_replay(connection, feed="dsmr") == 1
-    assert await request_replay(connection, device="d2", reason=Reason.UNKNOWN_SENSOR) == 1
-    assert await request_replay(connection, device="d2", reason=Reason.MALFORMED) == 0
+    assert await request_replay(connection, device="d2", reason=QuarantineReason.UNKNOWN_SENSOR) == 1
+    assert await request_replay(connection, device="d2", reason=QuarantineReason.MALFORMED) == 0
     assert await waiting(connection) == ["id1", "id2"]
     assert await request_replay(connection, feed="ttn") == 2
     with pytest.raises(QueryError):
@@ -99,7 +99,9 @@ async def test_filters_narrow_what_is_asked_for(database: str, connection: Conne
 async def test_a_sensor_that_becomes_known_gets_what_its_device_sent(
     database: str, connection: Connection
 ) -> None:
-    await store(database, at(1, 1), at(2, 2, device="d2"), at(3, 3, reason=Reason.CHECKSUM), at(4, 4))
+    await store(
+        database, at(1, 1), at(2, 2, device="d2"), at(3, 3, reason=QuarantineReason.CHECKSUM), at(4, 4)
+    )
     assert await request_replay_of_devices(connection, [("ttn", "d1"), ("ttn", "new")]) == 2
     assert await waiting(connection) == ["id1", "id4"]
     assert await request_replay_of_devices(connection, []) == 0
@@ -111,7 +113,9 @@ async def test_an_answer_resolves_the_message_or_tells_why_not(database: str, co
     await connection.commit()
     await send(connection)
     good = quarantined(11, replay_of="id1", reason="", observations=3)
-    bad = replace(quarantined(12, replay_of="id2", reason=Reason.MALFORMED, feed="dsmr"), detail="torn")
+    bad = replace(
+        quarantined(12, replay_of="id2", reason=QuarantineReason.MALFORMED, feed="dsmr"), detail="torn"
+    )
     await store(database, good, bad, bad)
     columns = "id, reason, detail, feed, attempts, observations, resolved_at IS NOT NULL, replay_requested_at"
     rows = [

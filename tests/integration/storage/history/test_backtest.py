@@ -42,7 +42,7 @@ from twin.model.city_model import CityModel
 from twin.model.observation import Observation
 from twin.quality.quality_flags import QualityFlag
 from twin.state.window import Aggregate
-from twin.wire.codec import VERSION
+from twin.wire.codec import LAYOUT_VERSION
 from twin.wire.messages import AGGREGATES, OBSERVATIONS, AggregateBatch, ObservationBatch
 
 START: Instant = 1_767_571_200_000_000  # Monday 5 January 2026, 00:00 UTC
@@ -238,9 +238,9 @@ async def test_what_was_usual_is_known_from_the_weeks_before(database: str) -> N
         for minute in range(60)
     )
     batch = LogBatch("log-1")
-    told_before = AggregateBatch(VERSION, START, 0, aggregates, (), ())
+    told_before = AggregateBatch(LAYOUT_VERSION, START, 0, aggregates, (), ())
     batch.add(LogRecord(topics.AGGREGATES, 0, 0, 0, AGGREGATES.encode(told_before)))
-    observed = ObservationBatch(VERSION, found, START)
+    observed = ObservationBatch(LAYOUT_VERSION, found, START)
     batch.add(LogRecord(topics.OBSERVATIONS, 0, 0, 0, OBSERVATIONS.encode(observed)))
     archive = Archive(database, HistorianMetrics())
     await archive.store(batch)

@@ -17,7 +17,7 @@ from twin.alarms.severity import Severity
 from twin.instant import DAY, HOUR, MINUTE, Instant
 from twin.model.observation import Observation
 from twin.state.window import Aggregate
-from twin.wire.codec import VERSION
+from twin.wire.codec import LAYOUT_VERSION
 from twin.wire.messages import AGGREGATES, AggregateBatch
 
 START: Instant = 1_767_571_200_000_000  # Monday 5 January 2026, 00:00 UTC
@@ -64,7 +64,7 @@ async def stored(database: str) -> None:
         for hour in range(START - WEEKS * 7 * DAY, START, HOUR)
     )
     batch = LogBatch("log-1")
-    told = AggregateBatch(VERSION, START, 0, aggregates, (), ())
+    told = AggregateBatch(LAYOUT_VERSION, START, 0, aggregates, (), ())
     batch.add(LogRecord(topics.AGGREGATES, 0, 0, 0, AGGREGATES.encode(told)))
     archive = Archive(database, HistorianMetrics())
     await archive.store(batch)

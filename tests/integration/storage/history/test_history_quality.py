@@ -17,9 +17,9 @@ from tests.support.cities.canal_city import plan
 from tests.support.database.history_rows import assess, store
 from twin.instant import DAY, HOUR, MINUTE, SECOND, Instant, parse_instant, to_datetime
 from twin.model.observation import Observation
-from twin.model.observed_property import BUILT_IN
+from twin.model.observed_property import BUILT_IN_PROPERTIES
 from twin.quality.quality_flags import QualityFlag
-from twin.quality.quality_rules import GOOD
+from twin.quality.quality_rules import TIME_RULES_ONLY
 
 AMSTERDAM = "Europe/Amsterdam"
 AUTUMN = parse_instant("2026-10-25T00:00:00+02:00")
@@ -111,7 +111,7 @@ async def test_suspect_values_are_counted_beside_and_nowhere_else(connection: Co
 
 async def test_late_and_ahead_follow_from_the_two_times(connection: Connection) -> None:
     id = await water(connection)  # every 10 minutes
-    rules = replace(GOOD, late_after=HOUR, skew_after=30 * SECOND)
+    rules = replace(TIME_RULES_ONLY, late_after=HOUR, skew_after=30 * SECOND)
     lags = [0, 70 * MINUTE, 70 * MINUTE + 1, -30 * SECOND, -30 * SECOND - 1]
     times = [AUTUMN + n * 10 * MINUTE for n in range(len(lags))]
     await store(
@@ -120,7 +120,7 @@ async def test_late_and_ahead_follow_from_the_two_times(connection: Connection) 
     page = await buckets.observations(connection, [id], AUTUMN, AUTUMN + HOUR, 10, rules=rules)
     late, ahead = int(QualityFlag.LATE), int(QualityFlag.CLOCK_SKEW)
     assert [one.flags for one in page] == [0, 0, late, 0, ahead]
-    level = replace(BUILT_IN["water_level"], quality=rules)
+    level = replace(BUILT_IN_PROPERTIES["water_level"], quality=rules)
     (bucket,) = await buckets.buckets(
         connection, [id], AUTUMN, AUTUMN + HOUR, BucketInterval.parse("PT1H"), ["count"], "UTC", rules=level
     )
@@ -205,7 +205,7 @@ async def test_the_sum_of_a_register_is_its_increase_over_resets_and_wraps(conne
         [Observation(1, AUTUMN + at * MINUTE, AUTUMN + at * MINUTE, value) for at, value in readings],
     )
     await assess(connection, [(1, AUTUMN + 75 * MINUTE, SPIKE, 1)])
-    register = replace(BUILT_IN["energy_import"], name="revolutions", wraps_at=1000.0)
+    register = replace(BUILT_IN_PROPERTIES["energy_import"], name="revolutions", wraps_at=1000.0)
     found = await buckets.buckets(
         connection,
         [1],

@@ -22,20 +22,20 @@ from tests.support.database.historian import until
 from tests.support.database.history_rows import assess, store
 from twin.instant import DAY, HOUR, MINUTE, Instant, from_datetime, parse_instant, to_datetime
 from twin.model.city_model import CityModel
-from twin.model.datastream_policy import Terms
+from twin.model.datastream_policy import DatastreamPolicy
 from twin.model.observation import Observation
-from twin.model.observed_property import BUILT_IN
+from twin.model.observed_property import BUILT_IN_PROPERTIES
 from twin.quality.quality_flags import QualityFlag
-from twin.quality.quality_rules import QualityRules, Spike, Stuck
+from twin.quality.quality_rules import QualityRules, SpikeRule, StuckRule
 
 NOON = parse_instant("2026-06-01T12:00:00Z")
 LEVEL = replace(
-    BUILT_IN["water_level"],
+    BUILT_IN_PROPERTIES["water_level"],
     quality=QualityRules(
-        spike=Spike(deviation_min=20), stuck=Stuck(count=8, duration_min=2 * HOUR), rate_max=1.0
+        spike=SpikeRule(deviation_min=20), stuck=StuckRule(count=8, duration_min=2 * HOUR), rate_max=1.0
     ),
 )
-PROPERTIES = {**BUILT_IN, "water_level": LEVEL}
+PROPERTIES = {**BUILT_IN_PROPERTIES, "water_level": LEVEL}
 STEP = 10 * MINUTE
 
 
@@ -91,7 +91,7 @@ async def test_an_hour_made_again_is_as_if_nothing_had_been_late(connection: Con
     id = await water(connection)
     observations = measured(id, seed, 300)
     await store(connection, observations)
-    wanted = remade(observations, Terms.of(LEVEL, STEP))
+    wanted = remade(observations, DatastreamPolicy.of(LEVEL, STEP))
     assert any(flags & QualityFlag.STUCK for flags in wanted.judgements.values())
     assert any(flags & QualityFlag.SPIKE for flags in wanted.judgements.values())
     by_hour = {start: content for size, start, content in wanted.windows if size == HOUR}
@@ -124,7 +124,9 @@ async def test_a_late_observation_changes_what_is_behind_it_too(connection: Conn
     await write(connection, "log", 6)
     assert await repair(connection, PROPERTIES) == 1
     assert await rows(connection, "SELECT * FROM repair_request") == []
-    expected = remade([*calm[:29], calm[29]._replace(value=50.0), *step], Terms.of(LEVEL, STEP)).judgements
+    expected = remade(
+        [*calm[:29], calm[29]._replace(value=50.0), *step], DatastreamPolicy.of(LEVEL, STEP)
+    ).judgements
     assert await judgements(connection) == {
         time: flags for time, flags in expected.items() if flags and time >= NOON + 4 * HOUR
     }

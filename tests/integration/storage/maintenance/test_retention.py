@@ -26,8 +26,8 @@ from tests.support.database.history_rows import assess, store
 from twin.instant import DAY, HOUR, MINUTE, Instant, from_datetime, parse_instant, to_datetime
 from twin.model.city_model import CityModel
 from twin.model.observation import Observation
-from twin.model.observed_property import BUILT_IN, Retention
-from twin.quality.quality_rules import GOOD
+from twin.model.observed_property import BUILT_IN_PROPERTIES, Retention
+from twin.quality.quality_rules import TIME_RULES_ONLY
 
 AMSTERDAM = "Europe/Amsterdam"
 NOW = parse_instant("2026-11-05T10:20:30Z")
@@ -49,7 +49,7 @@ async def city(connection: Connection, **kept: Retention) -> tuple[CityModel, di
     model = await load(connection, "alkmaar")
     await connection.commit()
     properties = {
-        name: replace(one, retention=kept[name], quality=GOOD) if name in kept else one
+        name: replace(one, retention=kept[name], quality=TIME_RULES_ONLY) if name in kept else one
         for name, one in model.properties.items()
     }
     model = replace(model, properties=properties)
@@ -284,7 +284,9 @@ async def test_the_task_removes_as_soon_as_it_starts(connection: Connection, dat
 
 
 def test_what_is_coarser_is_kept_at_least_as_long_and_households_shorter() -> None:
-    long = replace(BUILT_IN["water_level"], retention=Retention(raw=100 * DAY, minute=DAY, hour=DAY))
+    long = replace(
+        BUILT_IN_PROPERTIES["water_level"], retention=Retention(raw=100 * DAY, minute=DAY, hour=DAY)
+    )
     settled = NOW - NOW % HOUR
     asked: dict[str, Any] = {"now": NOW, "complete_to": settled, "zone": AMSTERDAM}
     cuts = cuts_of(1, long, personal_max=None, **asked)

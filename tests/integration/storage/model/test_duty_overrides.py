@@ -25,20 +25,29 @@ from tests.support.cities.canal_city import plan
 from tests.support.cities.rosters import WEEKS, calendar, override, plan_of
 from twin.alarms.rules.schedule import Interval
 from twin.alarms.severity import Severity
-from twin.model.duty import NO_DUTY, Channel, DutyPlan, Override, Policy, QuietHours, Route, Step
+from twin.model.duty import (
+    NO_DUTY_PLAN,
+    DutyOverride,
+    DutyPlan,
+    EscalationPolicy,
+    EscalationStep,
+    IncidentRoute,
+    NotificationChannel,
+    QuietHours,
+)
 
 DUTY = msgspec.structs.replace(
     plan_of(calendar(*WEEKS)),
-    channels=(Channel(id="log", url="livetwin://log"),),
-    policies=(Policy(id="urgent", steps=(Step(notify="on-call", channels=("log",)),)),),
+    channels=(NotificationChannel(id="log", url="livetwin://log"),),
+    policies=(EscalationPolicy(id="urgent", steps=(EscalationStep(notify="on-call", channels=("log",)),)),),
     quiet_hours=(QuietHours(up_to=Severity.MINOR, intervals=(Interval((0, 6), 0, 420),)),),
-    routes=(Route(severities=(Severity.MAJOR,), team="operations", policy="urgent"),),
+    routes=(IncidentRoute(severities=(Severity.MAJOR,), team="operations", policy="urgent"),),
     watchdog=("log", ""),
 )
 HOLIDAY = override("lead", "2099-01-01T00:00:00Z", "2099-01-03T00:00:00Z")
 
 
-async def made(dsn: str, one: Override = HOLIDAY) -> MadeOverride:
+async def made(dsn: str, one: DutyOverride = HOLIDAY) -> MadeOverride:
     async with await connect(dsn, role="test") as connection:
         return await make_override(connection, "alkmaar", one, "shift desk")
 
@@ -54,7 +63,7 @@ async def test_a_plan_is_loaded_as_it_was_applied(database: str) -> None:
 
 async def test_a_city_without_a_plan_has_none(database: str) -> None:
     await applied(database, plan())
-    assert await duty_of_model(database) == NO_DUTY
+    assert await duty_of_model(database) == NO_DUTY_PLAN
 
 
 async def test_the_same_plan_again_changes_nothing_whatever_overrides_there_are(database: str) -> None:
@@ -72,7 +81,7 @@ async def test_another_plan_retires_the_one_before_and_none_retires_the_last(dat
     assert (outcome.version, outcome.updated) == (2, 1)
     assert await duty_of_model(database) == other
     assert (await applied(database, plan())).retired == 1
-    assert await duty_of_model(database) == NO_DUTY
+    assert await duty_of_model(database) == NO_DUTY_PLAN
     assert await fetch(
         database, "SELECT plan -> 'watchdog', retired_at IS NULL FROM duty_plan ORDER BY id"
     ) == [(["log", ""], False), (None, False)]

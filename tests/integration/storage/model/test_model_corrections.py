@@ -23,9 +23,9 @@ from twin.instant import DAY, HOUR, MINUTE, SECOND, parse_instant, to_datetime
 from twin.model.calibration import Calibration, Maintenance
 from twin.model.city_model import CityPlan
 from twin.model.observation import Observation
-from twin.model.observed_property import BUILT_IN, ObservedProperty, Retention
+from twin.model.observed_property import BUILT_IN_PROPERTIES, ObservedProperty, Retention
 from twin.model.sensor import Sensor
-from twin.quality.quality_rules import QualityRules, Spike, Stuck
+from twin.quality.quality_rules import QualityRules, SpikeRule, StuckRule
 
 MARCH = parse_instant("2026-03-01T08:00:00+01:00")
 LEVEL = Calibration(
@@ -90,25 +90,25 @@ async def test_rules_and_retention_of_properties_are_loaded_as_they_were_planned
         quality=QualityRules(
             minimum=0.1,
             rate_max=3.0 / 3600,
-            spike=Spike(window=7, deviation_min=1e-7),
-            stuck=Stuck(count=4, duration_min=HOUR, except_values=(0.0, 2.5)),
+            spike=SpikeRule(window=7, deviation_min=1e-7),
+            stuck=StuckRule(count=4, duration_min=HOUR, except_values=(0.0, 2.5)),
             late_after=DAY,
         ),
         retention=Retention(raw=DAY, minute=2 * DAY, hour=3 * DAY),
         roll_up="max",
         wraps_at=65536.0,
     )
-    level = replace(BUILT_IN["water_level"], quality=QualityRules(), wraps_at=None)
+    level = replace(BUILT_IN_PROPERTIES["water_level"], quality=QualityRules(), wraps_at=None)
     wanted = replace(plan(), properties=(depth, level))
     await apply(connection, wanted)
     model = await load(connection, "alkmaar")
-    assert model.properties == {**BUILT_IN, "depth": depth, "water_level": level}
+    assert model.properties == {**BUILT_IN_PROPERTIES, "depth": depth, "water_level": level}
     assert not (await apply(connection, wanted)).changed
     write_copy(tmp_path / "copy.json", model)
     assert read_copy(tmp_path / "copy.json") == model
     outcome = await apply(connection, replace(plan(), properties=(depth,)))
     assert outcome == Applied(version=2, created=0, updated=0, retired=1)
-    assert (await load(connection, "alkmaar")).properties["water_level"] == BUILT_IN["water_level"]
+    assert (await load(connection, "alkmaar")).properties["water_level"] == BUILT_IN_PROPERTIES["water_level"]
 
 
 async def test_alkmaar_comes_out_of_the_database_as_it_went_in(

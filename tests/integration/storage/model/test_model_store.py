@@ -14,7 +14,7 @@ from storage.model.model_store import Applied, ModelSource, apply, load
 from tests.support.cities.canal_city import CITY, plan
 from twin.errors import ServiceError
 from twin.model.city_model import City, CityModel, CityPlan
-from twin.model.observed_property import BUILT_IN
+from twin.model.observed_property import BUILT_IN_PROPERTIES
 
 
 async def applied(dsn: str, wanted: CityPlan) -> Applied:
@@ -58,7 +58,7 @@ async def test_a_model_is_loaded_as_it_was_planned(database: str) -> None:
     assert list(model.sensors.values()) == list(wanted.sensors)
     by_name = {one.property: replace(one, id=0) for one in model.datastreams.values()}
     assert by_name == {one.property: one for one in wanted.datastreams}
-    assert model.properties == {**BUILT_IN, "depth": wanted.properties[0]}
+    assert model.properties == {**BUILT_IN_PROPERTIES, "depth": wanted.properties[0]}
     assert model.feeds == wanted.feeds
 
 

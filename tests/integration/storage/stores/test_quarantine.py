@@ -10,12 +10,12 @@ import pytest_asyncio
 from storage.database import Connection, connect
 from storage.historian.writers.quarantine_writer import write_quarantined
 from storage.stores.quarantine import QuarantinedRow, quarantined
-from twin.quality.plausibility import Reason
-from twin.wire.codec import VERSION
+from twin.quality.plausibility import QuarantineReason
+from twin.wire.codec import LAYOUT_VERSION
 from twin.wire.messages import QuarantinedMessage
 
 FEEDS = ("ttn", "dsmr", "")
-REASONS = (Reason.MALFORMED, Reason.CHECKSUM)
+REASONS = (QuarantineReason.MALFORMED, QuarantineReason.CHECKSUM)
 
 
 @pytest_asyncio.fixture
@@ -23,7 +23,7 @@ async def connection(database: str) -> AsyncIterator[Connection]:
     messages = [
         # Two messages share each time: the id then decides.
         QuarantinedMessage(
-            VERSION,
+            LAYOUT_VERSION,
             f"id{n:02}",
             FEEDS[n % 3],
             "a/b",

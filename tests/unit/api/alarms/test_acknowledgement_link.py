@@ -16,7 +16,7 @@ from tests.unit.api.conftest import NOW
 from twin.alarms.messages import AlarmBatch, Answer
 from twin.instant import HOUR
 from twin.model.duty import Contact, DutyPlan
-from twin.wire.codec import VERSION
+from twin.wire.codec import LAYOUT_VERSION
 
 RAISED = alarm_event(sentence_en="Level <b>high</b>.")
 INCIDENT = incident_event(RAISED)
@@ -26,7 +26,7 @@ PERSON = {"Accept": "text/html,application/xhtml+xml"}
 
 @pytest.fixture(autouse=True)
 def incident(parts: Context) -> None:
-    parts.hub.take_alarms(2, 0, AlarmBatch(VERSION, NOW, (RAISED,), (INCIDENT,)))
+    parts.hub.take_alarms(2, 0, AlarmBatch(LAYOUT_VERSION, NOW, (RAISED,), (INCIDENT,)))
     plan = DutyPlan(contacts=(Contact(id="anna", name="Duty officer water", language="en"),))
     parts.hub.remodel(dataclasses.replace(parts.model, version=2, duty=plan))
 
@@ -46,7 +46,7 @@ async def test_the_page_says_what_is_the_matter_and_has_one_button(client: httpx
 
 async def test_when_nothing_waits_there_is_no_button(client: httpx.AsyncClient, parts: Context) -> None:
     known = acknowledged(RAISED, "anna")
-    parts.hub.take_alarms(2, 1, AlarmBatch(VERSION, NOW, (known,)))
+    parts.hub.take_alarms(2, 1, AlarmBatch(LAYOUT_VERSION, NOW, (known,)))
     page = (await client.get(f"{LINK_PATH}{TOKEN}")).text
     assert "Nothing waits" in page
     assert "acknowledged by anna" in page
@@ -55,9 +55,9 @@ async def test_when_nothing_waits_there_is_no_button(client: httpx.AsyncClient, 
 
 async def test_a_link_is_good_once_for_an_occurrence(client: httpx.AsyncClient, parts: Context) -> None:
     id = command_id("Duty officer water", f"{RAISED.alarm}~1", "acknowledge", TOKEN)
-    parts.desk.hear(AlarmBatch(VERSION, NOW, (), (), (Answer(id, "", RAISED.alarm),)))
+    parts.desk.hear(AlarmBatch(LAYOUT_VERSION, NOW, (), (), (Answer(id, "", RAISED.alarm),)))
     worsened = replace(RAISED, revision=3, kind="worsened")
-    parts.hub.take_alarms(2, 1, AlarmBatch(VERSION, NOW, (worsened,)))
+    parts.hub.take_alarms(2, 1, AlarmBatch(LAYOUT_VERSION, NOW, (worsened,)))
     page = (await client.post(f"{LINK_PATH}{TOKEN}")).text
     assert "used for this occurrence already" in page
     assert "Thank you" not in page

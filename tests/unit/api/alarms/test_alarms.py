@@ -14,7 +14,7 @@ from tests.support.payloads.alarm_events import acknowledged, alarm_event, incid
 from twin.alarms.messages import AlarmBatch, AlarmEvent, Answer
 from twin.alarms.severity import Severity
 from twin.instant import HOUR, MINUTE
-from twin.wire.codec import VERSION
+from twin.wire.codec import LAYOUT_VERSION
 
 KEY = {"Authorization": "Bearer sesame"}
 
@@ -48,7 +48,9 @@ POWER = alarm_event(
 
 @pytest.fixture
 def alarms(parts: Context) -> Context:
-    batch = AlarmBatch(VERSION, WATER.time, (WATER, AIR, OVER, SILENT, POWER), (incident_event(WATER),))
+    batch = AlarmBatch(
+        LAYOUT_VERSION, WATER.time, (WATER, AIR, OVER, SILENT, POWER), (incident_event(WATER),)
+    )
     parts.hub.take_alarms(2, 0, batch)
     return parts
 
@@ -173,7 +175,7 @@ async def test_a_command_that_is_done_returns_the_alarm_as_it_is_then(
 ) -> None:
     after = acknowledged(WATER, "operator")
     done = Answer(command_id("operator", WATER.alarm, "acknowledge", "1"), "", WATER.alarm)
-    batch = AlarmBatch(VERSION, WATER.time, (after,), (), (done,))
+    batch = AlarmBatch(LAYOUT_VERSION, WATER.time, (after,), (), (done,))
     alarms.hub.take_alarms(2, 1, batch)
     alarms.desk.hear(batch)
     path, headers = f"/v1/alarms/{WATER.alarm}/_acknowledge", {**KEY, "Idempotency-Key": "1"}
@@ -190,7 +192,7 @@ async def test_a_command_that_is_refused_says_why(client: httpx.AsyncClient, ala
         "acknowledge is not possible while the alarm is normal",
         OVER.alarm,
     )
-    alarms.desk.hear(AlarmBatch(VERSION, WATER.time, (), (), (refused,)))
+    alarms.desk.hear(AlarmBatch(LAYOUT_VERSION, WATER.time, (), (), (refused,)))
     response = await client.post(
         f"/v1/alarms/{OVER.alarm}/_acknowledge", headers={**KEY, "Idempotency-Key": "k"}
     )
@@ -248,6 +250,6 @@ async def test_the_alarm_of_a_sensor_that_the_model_does_not_know_is_for_operato
     gone = replace(
         SILENT, sensor="meter-9", alarm="sensor-silent~city.house~meter-9", time=WATER.time + MINUTE
     )
-    alarms.hub.take_alarms(2, 1, AlarmBatch(VERSION, WATER.time, (gone,)))
+    alarms.hub.take_alarms(2, 1, AlarmBatch(LAYOUT_VERSION, WATER.time, (gone,)))
     assert (await client.get(f"/v1/alarms/{gone.alarm}")).status_code == 404
     assert (await client.get(f"/v1/alarms/{gone.alarm}", headers=KEY)).status_code == 200

@@ -23,7 +23,7 @@ from twin.alarms.severity import Severity
 from twin.alarms.state_machine import AlarmState
 from twin.instant import HOUR, MINUTE
 from twin.model.city_model import CityModel
-from twin.wire.codec import VERSION
+from twin.wire.codec import LAYOUT_VERSION
 
 ORIGIN = Origin("livetwin.city", "Exercise", "https://city.example")
 
@@ -154,7 +154,7 @@ async def test_all_alarms_in_force_are_one_alert(client: httpx.AsyncClient, part
     assert texts(await cap(client), "note") == ["No alarm is in force."]
     shelved = alarm_event("shelved", state="shelved", shelved_until=NOW + HOUR)
     over = returned(acknowledged(alarm_event("over")))
-    batch = AlarmBatch(VERSION, NOW, (WATER, AIR, SILENT, POWER, shelved, over))
+    batch = AlarmBatch(LAYOUT_VERSION, NOW, (WATER, AIR, SILENT, POWER, shelved, over))
     parts.hub.take_alarms(2, 0, batch)
     alert = await cap(client)
     codes = set(texts(alert, "info/eventCode/value"))
@@ -166,7 +166,7 @@ async def test_all_alarms_in_force_are_one_alert(client: httpx.AsyncClient, part
 
 
 async def test_nothing_of_a_household_is_told_whoever_asks(client: httpx.AsyncClient, parts: Context) -> None:
-    parts.hub.take_alarms(2, 0, AlarmBatch(VERSION, NOW, (SILENT, POWER)))
+    parts.hub.take_alarms(2, 0, AlarmBatch(LAYOUT_VERSION, NOW, (SILENT, POWER)))
     for headers in ({}, {"Authorization": "Bearer sesame"}):
         alert = etree.tostring(await cap(client, **headers)).decode()
         assert "meter-1" not in alert
@@ -176,7 +176,7 @@ async def test_nothing_of_a_household_is_told_whoever_asks(client: httpx.AsyncCl
 
 
 async def test_a_feed_leads_to_the_alert_of_each_alarm(client: httpx.AsyncClient, parts: Context) -> None:
-    parts.hub.take_alarms(2, 0, AlarmBatch(VERSION, NOW, (WATER, AIR)))
+    parts.hub.take_alarms(2, 0, AlarmBatch(LAYOUT_VERSION, NOW, (WATER, AIR)))
     response = await client.get("/v1/alarms/cap", headers={"Accept": "application/atom+xml"})
     assert response.headers["content-type"].startswith("application/atom+xml")
     feed = etree.fromstring(response.content)

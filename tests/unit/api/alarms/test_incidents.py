@@ -12,7 +12,7 @@ from api.context import Context
 from tests.support.payloads.alarm_events import acknowledged, alarm_event, incident_event
 from twin.alarms.messages import AlarmBatch, Answer
 from twin.instant import MINUTE
-from twin.wire.codec import VERSION
+from twin.wire.codec import LAYOUT_VERSION
 
 KEY = {"Authorization": "Bearer sesame"}
 
@@ -28,7 +28,7 @@ PATH = f"/v1/incidents/{WATER.incident}"
 
 @pytest.fixture
 def incidents(parts: Context) -> Context:
-    batch = AlarmBatch(VERSION, FIRST.time, (FIRST, SECOND, SILENT), (WATER, METERS))
+    batch = AlarmBatch(LAYOUT_VERSION, FIRST.time, (FIRST, SECOND, SILENT), (WATER, METERS))
     parts.hub.take_alarms(2, 0, batch)
     return parts
 
@@ -74,9 +74,9 @@ async def test_acknowledging_an_incident_acknowledges_what_waits_for_it(
     client: httpx.AsyncClient, incidents: Context
 ) -> None:
     known = acknowledged(FIRST, "anna")
-    incidents.hub.take_alarms(2, 1, AlarmBatch(VERSION, FIRST.time, (known,)))
+    incidents.hub.take_alarms(2, 1, AlarmBatch(LAYOUT_VERSION, FIRST.time, (known,)))
     id = command_id("operator", f"{SECOND.alarm}~1", "acknowledge", "k")
-    incidents.desk.hear(AlarmBatch(VERSION, FIRST.time, (), (), (Answer(id, "", SECOND.alarm),)))
+    incidents.desk.hear(AlarmBatch(LAYOUT_VERSION, FIRST.time, (), (), (Answer(id, "", SECOND.alarm),)))
     response = await client.post(f"{PATH}/_acknowledge", headers={**KEY, "Idempotency-Key": "k"})
     assert response.status_code == 200
     became = response.json()

@@ -13,7 +13,7 @@ from api.live.live_view import LiveView
 from twin.instant import Instant
 from twin.model.city_model import CityModel
 from twin.model.role import Role
-from twin.privacy.household_sum import WINDOW
+from twin.privacy.household_sum import HOUSEHOLD_WINDOW
 from twin.wire.messages import Update, UpdateKind
 
 NOW: Instant = 1_795_435_200_000_000
@@ -35,7 +35,7 @@ def published(revision: int) -> Update:
         None,
         UpdateKind.INDICATOR,
         count=12,
-        interval=WINDOW,
+        interval=HOUSEHOLD_WINDOW,
     )
 
 

@@ -11,7 +11,7 @@ from starlette.requests import Request
 from api.http.access import may_see, require
 from api.http.problems import ProblemError
 from twin.model.city_model import CityModel
-from twin.model.role import GRANTABLE, LADDER, Role, reaches
+from twin.model.role import GRANTABLE_ROLES, ROLES_ASCENDING, Role, role_includes
 
 
 def request_of(role: Role) -> Request:
@@ -19,14 +19,20 @@ def request_of(role: Role) -> Request:
 
 
 def test_each_role_may_do_what_those_below_it_may() -> None:
-    for number, role in enumerate(LADDER):
-        assert [one for one in LADDER if reaches(role, one)] == list(LADDER[: number + 1])
+    for number, role in enumerate(ROLES_ASCENDING):
+        assert [one for one in ROLES_ASCENDING if role_includes(role, one)] == list(
+            ROLES_ASCENDING[: number + 1]
+        )
 
 
 def test_metering_is_a_viewer_and_nobody_else_is_metering() -> None:
-    assert [one for one in get_args(Role) if reaches("metering", one)] == ["anonymous", "viewer", "metering"]
-    assert [one for one in get_args(Role) if reaches(one, "metering")] == ["metering"]
-    assert set(GRANTABLE) == set(get_args(Role)) - {"anonymous"}
+    assert [one for one in get_args(Role) if role_includes("metering", one)] == [
+        "anonymous",
+        "viewer",
+        "metering",
+    ]
+    assert [one for one in get_args(Role) if role_includes(one, "metering")] == ["metering"]
+    assert set(GRANTABLE_ROLES) == set(get_args(Role)) - {"anonymous"}
 
 
 @pytest.mark.parametrize("role", get_args(Role))

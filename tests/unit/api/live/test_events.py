@@ -10,7 +10,7 @@ from api.event_text import head, heads, lasting, state_event
 from api.live.cursor import Cursor, PlaceTexts, decode_cursor
 from api.live.events import events_in, frame, state_data
 from tests.unit.api.conftest import NOW, make_model
-from twin.datastream_snapshot import LastGood
+from twin.datastream_snapshot import LastGoodValue
 from twin.instant import INSTANT_MAX, INSTANT_MIN
 from twin.state.freshness import Freshness
 from twin.wire.messages import Update
@@ -27,7 +27,7 @@ FRESHNESS: list[Freshness] = ["live", "stale", "silent"]
     revision=st.integers(0, 2**63 - 2),
     count=st.integers(-1, 100),
     freshness=st.sampled_from(FRESHNESS),
-    last_good=st.none() | st.builds(LastGood, st.floats(), INSTANTS),
+    last_good=st.none() | st.builds(LastGoodValue, st.floats(), INSTANTS),
 )
 def test_an_event_in_parts_is_the_event_as_a_whole(  # noqa: PLR0917 - drawn, not called
     value: float,
@@ -36,7 +36,7 @@ def test_an_event_in_parts_is_the_event_as_a_whole(  # noqa: PLR0917 - drawn, no
     revision: int,
     count: int,
     freshness: Freshness,
-    last_good: LastGood | None,
+    last_good: LastGoodValue | None,
 ) -> None:
     known = Update('city."hill"', "area_pm2_5", 0, 0.0, NOW, NOW, 0, (1,), None)
     parts = lasting(known, MODEL)

@@ -13,11 +13,11 @@ from api.live.events import GapReason
 from api.live.hub import Hub
 from api.live.live_view import Seed
 from api.live.subscriber import Subscriber
-from twin.datastream_snapshot import LastGood
+from twin.datastream_snapshot import LastGoodValue
 from twin.instant import MINUTE, parse_instant
 from twin.model.city_model import CityModel
 from twin.quality.quality_flags import QualityFlag
-from twin.state.freshness import live_for
+from twin.state.freshness import live_duration
 from twin.wire.messages import UpdateKind
 
 NOW = parse_instant("2026-11-23T12:00:00Z")
@@ -74,7 +74,7 @@ async def test_what_is_suspect_is_told_with_the_last_good_value(hub: Hub, make_u
     one = subscriber()
     hub.join(one)
     suspect = structs.replace(
-        make_update(1, 1, 900.0, flags=QualityFlag.SPIKE), last_good=LastGood(11.0, NOW - 10 * MINUTE)
+        make_update(1, 1, 900.0, flags=QualityFlag.SPIKE), last_good=LastGoodValue(11.0, NOW - 10 * MINUTE)
     )
     hub.take(0, 0, [suspect])
     ((_, data),) = await events(one)
@@ -174,7 +174,7 @@ async def test_ageing_is_told_with_the_same_revision(hub: Hub, clock: Any, make_
     hub.join(one)
     hub.take(0, 0, [make_update(1, 1)])
     (before, _), *_ = await events(one)
-    clock.now += live_for(10 * MINUTE) + 1
+    clock.now += live_duration(10 * MINUTE) + 1
     hub.sweep()
     ((after, data),) = await events(one)
     assert (data["revision"], data["freshness"]) == (1, "stale")

@@ -14,11 +14,11 @@ from api.entities.documents import state_document
 from api.live.live_view import LiveView, Seed
 from twin.instant import HOUR, MINUTE, SECOND
 from twin.model.city_model import CityModel
-from twin.state.freshness import freshness, live_for, stale_for
+from twin.state.freshness import freshness, live_duration, stale_duration
 from twin.wire.messages import UpdateKind
 
 NOW = 1_795_435_200_000_000
-LIVE, STALE = live_for(10 * MINUTE), stale_for(10 * MINUTE)
+LIVE, STALE = live_duration(10 * MINUTE), stale_duration(10 * MINUTE)
 
 
 def test_a_revision_that_is_known_is_dropped(model: CityModel, make_update: Any) -> None:

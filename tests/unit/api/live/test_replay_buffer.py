@@ -6,14 +6,14 @@ from collections.abc import Sequence
 from typing import Any
 
 from api.live.replay_buffer import Entry, Kept, Ring
-from twin.wire.codec import VERSION
+from twin.wire.codec import LAYOUT_VERSION
 from twin.wire.messages import UPDATES, Update, UpdateBatch
 
 NO_BOUND = 1_000_000
 
 
 def kept(lane: int, offset: int, updates: Sequence[Update], numbers: Sequence[int] = ()) -> Kept:
-    record = UPDATES.encode(UpdateBatch(VERSION, tuple(updates)))
+    record = UPDATES.encode(UpdateBatch(LAYOUT_VERSION, tuple(updates)))
     return Kept(lane, offset, record, numbers or range(len(updates)), alarms=False)
 
 

@@ -9,7 +9,7 @@ import pytest
 from twin.indicators.indicator import IndicatorValue
 from twin.indicators.liveability import TITLES, YARDSTICKS, DomainScore, liveability_card
 from twin.indicators.registry import REGISTRY
-from twin.model.observed_property import BUILT_IN
+from twin.model.observed_property import BUILT_IN_PROPERTIES
 from twin.quality.quality_flags import QualityFlag
 
 
@@ -76,7 +76,7 @@ def test_a_line_tells_what_it_was_measured_by() -> None:
 
 def test_every_yardstick_is_an_indicator_or_an_observed_property_in_its_unit() -> None:
     units = {name: one.unit for name, one in REGISTRY.items()}
-    units |= {name: one.unit for name, one in BUILT_IN.items()}
+    units |= {name: one.unit for name, one in BUILT_IN_PROPERTIES.items()}
     for yardsticks in YARDSTICKS.values():
         for one in yardsticks:
             assert units[one.indicator] == one.unit

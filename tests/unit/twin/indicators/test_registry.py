@@ -11,7 +11,7 @@ import pytest
 from twin.indicators.indicator import Indicator, IndicatorValue, Inputs, InputValue
 from twin.indicators.registry import REGISTRY, fed_by
 from twin.instant import HOUR, MINUTE
-from twin.model.observed_property import BUILT_IN
+from twin.model.observed_property import BUILT_IN_PROPERTIES
 from twin.model.units import known_units
 from twin.quality.quality_flags import QualityFlag
 
@@ -53,12 +53,12 @@ def test_those_that_the_city_needs_are_there() -> None:
 @pytest.mark.parametrize("one", REGISTRY.values(), ids=REGISTRY)
 def test_each_says_all_of_itself(one: Indicator) -> None:
     assert REGISTRY[one.name] is one
-    assert one.name not in BUILT_IN
+    assert one.name not in BUILT_IN_PROPERTIES
     assert one.unit in known_units() | {"m/h"}
     assert one.title.english != one.title.dutch
     assert one.formula_text
     assert one.source
-    assert {given.property for given in one.inputs} <= set(BUILT_IN) | {"transformer_power"}
+    assert {given.property for given in one.inputs} <= set(BUILT_IN_PROPERTIES) | {"transformer_power"}
     assert len({given.property for given in one.inputs}) == len(one.inputs)
 
 

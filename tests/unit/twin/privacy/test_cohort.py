@@ -7,11 +7,20 @@ from collections.abc import Iterable
 import msgspec
 
 from twin.instant import MINUTE, Instant
-from twin.privacy.cohort import BREAK, CARRIED_MAX, COHORTS_MAX, FORMING_MAX, Cohort, Past, Published, step
+from twin.privacy.cohort import (
+    CARRIED_MAX,
+    COHORT_BREAK,
+    COHORTS_MAX,
+    FORMING_MAX,
+    Cohort,
+    PastCohort,
+    PublishedSum,
+    advance_cohort,
+)
 from twin.quality.quality_flags import QualityFlag
 
 WINDOW = 10 * MINUTE
-DAY_OF_WINDOWS = BREAK // WINDOW
+DAY_OF_WINDOWS = COHORT_BREAK // WINDOW
 
 
 class Area:
@@ -22,13 +31,15 @@ class Area:
         self.window: Instant = 0
         self.registered = registered
 
-    def tell(self, speakers: Iterable[int], windows: int = 1, value: float = 1.0) -> list[Published | None]:
+    def tell(
+        self, speakers: Iterable[int], windows: int = 1, value: float = 1.0
+    ) -> list[PublishedSum | None]:
         """Take in windows in which these connections have the same value; return what is published."""
         told = []
         for _ in range(windows):
             self.window += WINDOW
             present = dict.fromkeys(speakers, value)
-            self.cohort, published = step(self.cohort, present, self.window, self.registered)
+            self.cohort, published = advance_cohort(self.cohort, present, self.window, self.registered)
             told.append(published)
         return told
 
@@ -44,7 +55,7 @@ def test_nine_connections_are_never_published() -> None:
 
 def test_ten_connections_are_published_as_their_sum() -> None:
     area = Area()
-    assert area.tell(range(10), value=0.3) == [Published(WINDOW, 3.0, tuple(range(10)), 0)]
+    assert area.tell(range(10), value=0.3) == [PublishedSum(WINDOW, 3.0, tuple(range(10)), 0)]
 
 
 def test_one_who_joins_waits_for_nine_more() -> None:
@@ -129,38 +140,38 @@ def test_a_window_that_was_passed_by_is_not_published_later() -> None:
     area = Area()
     area.tell(range(12))
     before = area.cohort
-    assert step(before, dict.fromkeys(range(12), 5.0), WINDOW) == (before, None)
-    assert step(before, dict.fromkeys(range(12), 5.0), 0) == (before, None)
+    assert advance_cohort(before, dict.fromkeys(range(12), 5.0), WINDOW) == (before, None)
+    assert advance_cohort(before, dict.fromkeys(range(12), 5.0), 0) == (before, None)
 
 
 def test_a_day_without_a_publication_lets_a_cohort_form_anew() -> None:
     area = Area()
     area.tell(range(12))
-    area.window += BREAK - WINDOW
+    area.window += COHORT_BREAK - WINDOW
     assert area.counts([*range(10), 20]) == [11]
 
 
 def test_just_less_than_a_day_does_not() -> None:
     area = Area()
     area.tell(range(12))
-    area.window += BREAK - 2 * WINDOW
+    area.window += COHORT_BREAK - 2 * WINDOW
     assert area.counts([*range(11), 20]) == [12]
-    assert CARRIED_MAX <= BREAK
+    assert CARRIED_MAX <= COHORT_BREAK
 
 
 def test_of_a_cohort_that_others_may_have_gone_before_only_itself_is_published_for_a_day() -> None:
     area = Area()
-    area.cohort = Cohort.remembered(Past(tuple(range(20)), 0))
+    area.cohort = Cohort.from_last_publication(PastCohort(tuple(range(20)), 0))
     assert area.counts(range(40), 3) == [20] * 3
     assert area.counts(range(10, 40), 3) == [20] * 3
     restored = msgspec.msgpack.decode(msgspec.msgpack.encode(area.cohort), type=Cohort)
     assert restored == area.cohort
-    area.window = BREAK - WINDOW
+    area.window = COHORT_BREAK - WINDOW
     assert area.counts(range(40)) == [40]
 
 
 def test_after_its_log_was_lost_a_cohort_with_a_silent_member_is_not_published() -> None:
     area = Area()
-    area.cohort = Cohort.remembered(Past(tuple(range(20)), 0))
+    area.cohort = Cohort.from_last_publication(PastCohort(tuple(range(20)), 0))
     assert area.counts(range(19), 3) == [None] * 3
     assert area.counts(range(20)) == [20]

@@ -5,19 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from twin.instant import MINUTE, Instant
-from twin.privacy.household_sum import WAIT_MAX, WAITING_MAX, WINDOW, HouseholdSum
-from twin.state.window import Accumulator, Aggregate, aggregate_of
+from twin.privacy.household_sum import HOUSEHOLD_WINDOW, PENDING_MAX, PENDING_WINDOWS_MAX, HouseholdSum
+from twin.state.window import Aggregate, WindowAccumulator, aggregate_of
 
 INTERVAL = MINUTE
 
 
 def window_of(connection: int, start: Instant, value: float = 0.5) -> Aggregate:
-    accumulator = Accumulator()
+    accumulator = WindowAccumulator()
     accumulator.add(start + MINUTE, value, 0, "mean")
     return aggregate_of(
         accumulator,
         datastream=connection,
-        size=WINDOW,
+        size=HOUSEHOLD_WINDOW,
         start=start,
         revision=0,
         interval=INTERVAL,
@@ -32,57 +32,57 @@ def add(sums: HouseholdSum, connections: Iterable[int], start: Instant, now: Ins
 
 def test_a_window_is_told_when_all_who_are_registered_have_closed_it() -> None:
     sums = HouseholdSum()
-    add(sums, range(11), 0, WINDOW)
-    assert sums.publish(WINDOW, 12, INTERVAL) == []
-    add(sums, [11], 0, WINDOW)
-    (told,) = sums.publish(WINDOW, 12, INTERVAL)
+    add(sums, range(11), 0, HOUSEHOLD_WINDOW)
+    assert sums.publish(HOUSEHOLD_WINDOW, 12, INTERVAL) == []
+    add(sums, [11], 0, HOUSEHOLD_WINDOW)
+    (told,) = sums.publish(HOUSEHOLD_WINDOW, 12, INTERVAL)
     assert (told.window, told.value, told.members) == (0, 6.0, tuple(range(12)))
-    assert sums.waiting == {}
+    assert sums.pending == {}
 
 
 def test_a_window_waits_for_the_next_reading_of_the_slowest_connection() -> None:
     for interval in (MINUTE, 5 * MINUTE):
         sums = HouseholdSum()
-        add(sums, range(12), 0, WINDOW)
-        sums.publish(WINDOW, 12, interval)
-        start, end = WINDOW, 2 * WINDOW
+        add(sums, range(12), 0, HOUSEHOLD_WINDOW)
+        sums.publish(HOUSEHOLD_WINDOW, 12, interval)
+        start, end = HOUSEHOLD_WINDOW, 2 * HOUSEHOLD_WINDOW
         add(sums, range(11), start, end)
-        assert sums.publish(end + WAIT_MAX + interval - 1, 12, interval) == []
-        (told,) = sums.publish(end + WAIT_MAX + interval, 12, interval)
+        assert sums.publish(end + PENDING_MAX + interval - 1, 12, interval) == []
+        (told,) = sums.publish(end + PENDING_MAX + interval, 12, interval)
         assert (told.window, told.count) == (start, 12)
 
 
 def test_what_comes_for_a_window_that_was_told_changes_nothing() -> None:
     sums = HouseholdSum()
-    add(sums, range(12), 0, WINDOW)
-    assert len(sums.publish(WINDOW, 12, INTERVAL)) == 1
-    sums.add(window_of(3, 0, 9.0), WINDOW + MINUTE)
-    assert sums.waiting == {}
+    add(sums, range(12), 0, HOUSEHOLD_WINDOW)
+    assert len(sums.publish(HOUSEHOLD_WINDOW, 12, INTERVAL)) == 1
+    sums.add(window_of(3, 0, 9.0), HOUSEHOLD_WINDOW + MINUTE)
+    assert sums.pending == {}
 
 
 def test_a_first_cohort_waits_for_all_who_are_registered_beyond_the_wait_of_a_window() -> None:
     sums = HouseholdSum()
     counts = []
     for number in range(8):
-        start = number * WINDOW
-        add(sums, range(11), start, start + WINDOW)
-        told = sums.publish(start + WINDOW + WAIT_MAX + INTERVAL, 12, INTERVAL)
+        start = number * HOUSEHOLD_WINDOW
+        add(sums, range(11), start, start + HOUSEHOLD_WINDOW)
+        told = sums.publish(start + HOUSEHOLD_WINDOW + PENDING_MAX + INTERVAL, 12, INTERVAL)
         counts.append([one.count for one in told])
     assert counts == [[]] * 6 + [[11]] * 2
 
 
 def test_no_more_windows_wait_than_so_many() -> None:
     sums = HouseholdSum()
-    for number in range(WAITING_MAX + 1):
-        add(sums, range(10), number * WINDOW, 0)
+    for number in range(PENDING_WINDOWS_MAX + 1):
+        add(sums, range(10), number * HOUSEHOLD_WINDOW, 0)
     sums.publish(0, 12, INTERVAL)
-    assert len(sums.waiting) == WAITING_MAX
+    assert len(sums.pending) == PENDING_WINDOWS_MAX
 
 
 def test_each_window_that_is_told_at_once_names_its_own_members() -> None:
     """A log that is lost leaves the members of the last one that was stored."""
     sums = HouseholdSum()
-    add(sums, range(10), 0, 2 * WINDOW)
-    add(sums, range(25), WINDOW, 2 * WINDOW)
-    told = sums.publish(3 * WINDOW, 10, INTERVAL)
+    add(sums, range(10), 0, 2 * HOUSEHOLD_WINDOW)
+    add(sums, range(25), HOUSEHOLD_WINDOW, 2 * HOUSEHOLD_WINDOW)
+    told = sums.publish(3 * HOUSEHOLD_WINDOW, 10, INTERVAL)
     assert [one.members for one in told] == [tuple(range(10)), tuple(range(25))]

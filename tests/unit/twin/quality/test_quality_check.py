@@ -11,13 +11,19 @@ import pytest
 from simulators.truth.city_truth import CityTruth
 from tests.support.cities.sensor_city import city_of, observed
 from twin.instant import DAY, HOUR, MINUTE, SECOND, Duration, Instant, from_datetime, parse_instant
-from twin.model.observed_property import BUILT_IN
-from twin.quality.quality_check import CONTEXT_MAX, Run, extend, judge_quality, judge_times
-from twin.quality.quality_flags import QualityFlag, takes_part
-from twin.quality.quality_rules import DEFAULT_RULES, GOOD, QualityRules, Spike, Stuck
+from twin.model.observed_property import BUILT_IN_PROPERTIES
+from twin.quality.quality_check import CONTEXT_MAX, ConstantRun, check_quality, check_times, extend_run
+from twin.quality.quality_flags import QualityFlag, is_usable
+from twin.quality.quality_rules import (
+    DEFAULT_QUALITY_RULES,
+    TIME_RULES_ONLY,
+    QualityRules,
+    SpikeRule,
+    StuckRule,
+)
 
 QUARTER = 15 * MINUTE
-LEVEL = DEFAULT_RULES["water_level"]
+LEVEL = DEFAULT_QUALITY_RULES["water_level"]
 START = from_datetime(datetime(2017, 10, 28, tzinfo=UTC))
 
 
@@ -29,8 +35,8 @@ def judged(
     run = None
     found = []
     for time, value in series:
-        run = extend(run, time, value)
-        found.append(QualityFlag(judge_quality(context, run, time, time + SECOND, value, rules, interval)))
+        run = extend_run(run, time, value)
+        found.append(QualityFlag(check_quality(context, run, time, time + SECOND, value, rules, interval)))
         context = [*context, (time, value)][-CONTEXT_MAX:]
     return found
 
@@ -40,11 +46,11 @@ def quarters(values: Iterable[float], start: Instant = START) -> list[tuple[Inst
 
 
 def alone(value: float, rules: QualityRules, received: Duration = 0, interval: Duration = MINUTE) -> int:
-    return judge_quality([], Run(value, 1, 0), 0, received, value, rules, interval)
+    return check_quality([], ConstantRun(value, 1, 0), 0, received, value, rules, interval)
 
 
 def test_a_value_within_all_rules_has_no_flag() -> None:
-    rules = QualityRules(minimum=0, maximum=10, rate_max=1, spike=Spike(deviation_min=1))
+    rules = QualityRules(minimum=0, maximum=10, rate_max=1, spike=SpikeRule(deviation_min=1))
     assert alone(5.0, rules) == 0
     assert alone(0.0, rules) == 0
     assert alone(10.0, rules) == 0
@@ -65,13 +71,13 @@ def test_a_value_outside_the_normal_range_is_out_of_range(value: float) -> None:
     ],
 )
 def test_late_and_ahead_go_by_the_two_times(received: Duration, expected: QualityFlag) -> None:
-    assert alone(1.0, GOOD, received) == expected
-    assert judge_times(0, received, GOOD, MINUTE) == expected
+    assert alone(1.0, TIME_RULES_ONLY, received) == expected
+    assert check_times(0, received, TIME_RULES_ONLY, MINUTE) == expected
 
 
 def test_an_hour_that_is_told_by_its_start_is_not_late_at_its_end() -> None:
-    assert judge_times(0, 90 * MINUTE, GOOD, HOUR) == 0
-    assert judge_times(0, 90 * MINUTE, GOOD, 10 * MINUTE) == QualityFlag.LATE
+    assert check_times(0, 90 * MINUTE, TIME_RULES_ONLY, HOUR) == 0
+    assert check_times(0, 90 * MINUTE, TIME_RULES_ONLY, 10 * MINUTE) == QualityFlag.LATE
 
 
 def test_the_repeated_hour_of_the_october_night_told_as_zero_is_suspect_and_nothing_else_is() -> None:
@@ -80,7 +86,7 @@ def test_the_repeated_hour_of_the_october_night_told_as_zero_is_suspect_and_noth
     for n in range(4):
         levels[95 - 4 + n] = 0.0
     found = judged(quarters([*levels, *([-1.41] * 40)]), LEVEL, QUARTER)
-    assert [n for n, flags in enumerate(found) if not takes_part(flags)] == [91, 92, 93, 94]
+    assert [n for n, flags in enumerate(found) if not is_usable(flags)] == [91, 92, 93, 94]
     assert all(flags & QualityFlag.SPIKE for flags in found[91:95])
     assert found[91] == QualityFlag.SPIKE | QualityFlag.RATE_OF_CHANGE
 
@@ -115,7 +121,7 @@ def test_the_last_digit_of_close_readings_is_no_rate() -> None:
 
 
 def test_equal_values_are_stuck_when_they_are_many_and_long() -> None:
-    rules = QualityRules(stuck=Stuck(count=5, duration_min=HOUR))
+    rules = QualityRules(stuck=StuckRule(count=5, duration_min=HOUR))
     quick = judged([(n * MINUTE, 1.0) for n in range(62)], rules, MINUTE)
     assert [n for n, flags in enumerate(quick) if flags & QualityFlag.STUCK] == [60, 61]
     slow = judged([(n * HOUR, 1.0) for n in range(6)], rules, HOUR)
@@ -123,14 +129,14 @@ def test_equal_values_are_stuck_when_they_are_many_and_long() -> None:
 
 
 def test_another_value_ends_the_run() -> None:
-    rules = QualityRules(stuck=Stuck(count=3, duration_min=0))
+    rules = QualityRules(stuck=StuckRule(count=3, duration_min=0))
     assert [bool(flags) for flags in judged(quarters([1, 1, 1, 2, 2, 1, 1, 1]), rules, QUARTER)] == [
         False, False, True, False, False, False, False, True,
     ]  # fmt: skip
 
 
 def test_values_that_may_repeat_do() -> None:
-    rules = QualityRules(stuck=Stuck(count=2, duration_min=0, except_values=(0.0,)))
+    rules = QualityRules(stuck=StuckRule(count=2, duration_min=0, except_values=(0.0,)))
     assert not any(judged(quarters([0.0] * 9), rules, QUARTER))
 
 
@@ -141,16 +147,16 @@ def test_a_flat_polder_is_not_stuck_for_a_day_and_then_is() -> None:
 
 def test_a_blind_counter_is_stuck_after_a_day_of_nothing() -> None:
     series = [(n * HOUR, 0.0) for n in range(26)]
-    found = judged(series, DEFAULT_RULES["vehicle_count"], HOUR)
+    found = judged(series, DEFAULT_QUALITY_RULES["vehicle_count"], HOUR)
     assert [n for n, flags in enumerate(found) if flags] == [24, 25]
-    assert not any(judged(series, DEFAULT_RULES["rainfall"], HOUR))
+    assert not any(judged(series, DEFAULT_QUALITY_RULES["rainfall"], HOUR))
 
 
 def test_fireworks_and_negative_values_of_clean_air_are_good() -> None:
     hours = [-3.1, -15.8, 0.0, 4.0, 6.5, 7.0, 5.2, 4.9, 5.0, 5.1, 6.0, 148.0, 611.0, 240.0, 60.0, 20.0]
     series = [(n * HOUR, value) for n, value in enumerate(hours)]
     for name in ("pm2_5", "pm10"):
-        assert not any(judged(series, DEFAULT_RULES[name], HOUR))
+        assert not any(judged(series, DEFAULT_QUALITY_RULES[name], HOUR))
 
 
 def test_a_cloudburst_over_the_polder_is_good() -> None:
@@ -167,13 +173,13 @@ def test_a_tide_is_good() -> None:
 def test_the_simulated_city_is_hardly_ever_suspect(interval: Duration) -> None:
     """Truth as sensors tell it, in coarse digits: less than a thousandth of it may be called suspect."""
     coarse = {"water_level": 2, "air_pressure": 0, "relative_humidity": 0, "water_temperature": 1, "no2": 0}
-    plan = city_of("native", *(observed(name) for name in sorted(BUILT_IN)))
+    plan = city_of("native", *(observed(name) for name in sorted(BUILT_IN_PROPERTIES)))
     truth = CityTruth(11, plan)
     start = parse_instant("2026-11-21T00:00:00+01:00")
     for datastream in plan.datastreams:
         name = datastream.property
         times = range(start, start + 400 * interval, interval)
         series = [(time, round(truth.value(datastream, time), coarse.get(name, 1))) for time in times]
-        found = judged(series, DEFAULT_RULES[name], interval)
-        suspect = [n for n, flags in enumerate(found) if not takes_part(flags)]
+        found = judged(series, DEFAULT_QUALITY_RULES[name], interval)
+        suspect = [n for n, flags in enumerate(found) if not is_usable(flags)]
         assert len(suspect) < len(found) / 1000, (name, [(series[n], found[n]) for n in suspect])

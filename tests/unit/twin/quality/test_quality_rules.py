@@ -5,26 +5,26 @@ from __future__ import annotations
 import pytest
 
 from twin.instant import DAY, HOUR
-from twin.model.observed_property import BUILT_IN
+from twin.model.observed_property import BUILT_IN_PROPERTIES
 from twin.quality.quality_check import CONTEXT_MAX
-from twin.quality.quality_rules import DEFAULT_RULES, GOOD, QualityRules
+from twin.quality.quality_rules import DEFAULT_QUALITY_RULES, TIME_RULES_ONLY, QualityRules
 
 
 def test_every_built_in_property_has_rules_and_no_other() -> None:
-    assert set(DEFAULT_RULES) == set(BUILT_IN)
+    assert set(DEFAULT_QUALITY_RULES) == set(BUILT_IN_PROPERTIES)
 
 
-@pytest.mark.parametrize("name", sorted(DEFAULT_RULES))
+@pytest.mark.parametrize("name", sorted(DEFAULT_QUALITY_RULES))
 def test_the_normal_range_lies_within_the_possible_one(name: str) -> None:
-    rules, possible = DEFAULT_RULES[name], BUILT_IN[name]
+    rules, possible = DEFAULT_QUALITY_RULES[name], BUILT_IN_PROPERTIES[name]
     low = possible.minimum if rules.minimum is None else rules.minimum
     high = possible.maximum if rules.maximum is None else rules.maximum
     assert possible.minimum <= low < high <= possible.maximum
 
 
-@pytest.mark.parametrize("name", sorted(DEFAULT_RULES))
+@pytest.mark.parametrize("name", sorted(DEFAULT_QUALITY_RULES))
 def test_rules_are_positive_and_fit_the_context(name: str) -> None:
-    rules = DEFAULT_RULES[name]
+    rules = DEFAULT_QUALITY_RULES[name]
     assert rules.late_after > 0
     assert rules.skew_after > 0
     assert rules.rate_max is None or rules.rate_max > 0
@@ -39,23 +39,29 @@ def test_rules_are_positive_and_fit_the_context(name: str) -> None:
 
 
 def test_good_says_nothing_about_the_value() -> None:
-    assert QualityRules() == GOOD
-    assert (GOOD.minimum, GOOD.maximum, GOOD.rate_max, GOOD.spike, GOOD.stuck) == (None,) * 5
+    assert QualityRules() == TIME_RULES_ONLY
+    assert (
+        TIME_RULES_ONLY.minimum,
+        TIME_RULES_ONLY.maximum,
+        TIME_RULES_ONLY.rate_max,
+        TIME_RULES_ONLY.spike,
+        TIME_RULES_ONLY.stuck,
+    ) == (None,) * 5
 
 
 def test_registers_power_and_switches_are_believed_as_they_are() -> None:
     for name in ("energy_import", "energy_export_t2", "power_import", "water_volume", "pump_state"):
-        assert DEFAULT_RULES[name] == GOOD, name
+        assert DEFAULT_QUALITY_RULES[name] == TIME_RULES_ONLY, name
 
 
 def test_dust_has_no_rule_against_a_step() -> None:
     for name in ("pm1", "pm2_5", "pm10"):
-        assert DEFAULT_RULES[name].spike is None
-        assert DEFAULT_RULES[name].rate_max is None
+        assert DEFAULT_QUALITY_RULES[name].spike is None
+        assert DEFAULT_QUALITY_RULES[name].rate_max is None
 
 
 def test_zero_may_fall_as_rain_for_ever_but_not_pass_as_traffic_for_a_day() -> None:
-    rain, cars = DEFAULT_RULES["rainfall"].stuck, DEFAULT_RULES["vehicle_count"].stuck
+    rain, cars = DEFAULT_QUALITY_RULES["rainfall"].stuck, DEFAULT_QUALITY_RULES["vehicle_count"].stuck
     assert rain is not None
     assert 0.0 in rain.except_values
     assert cars is not None

@@ -5,18 +5,18 @@ from __future__ import annotations
 import pytest
 
 from twin.instant import DAY, MINUTE
-from twin.quality.quality_rules import Spike
+from twin.quality.quality_rules import SpikeRule
 from twin.quality.spike import SPIKE_CONTEXT_MIN, is_spike
 
 QUARTER = 15 * MINUTE
-LEVEL = Spike(deviation_min=0.25)
+LEVEL = SpikeRule(deviation_min=0.25)
 
 
 def series(values: list[float]) -> list[tuple[int, float]]:
     return [(n * QUARTER, value) for n, value in enumerate(values)]
 
 
-def spikes(values: list[float], spike: Spike = LEVEL) -> list[int]:
+def spikes(values: list[float], spike: SpikeRule = LEVEL) -> list[int]:
     """Return the positions of the values that are spikes, each judged from those before it."""
     observed = series(values)
     return [
@@ -74,6 +74,8 @@ def test_values_before_a_gap_of_weeks_make_no_context(gap: int, expected: bool) 
 
 
 def test_only_the_window_is_looked_at() -> None:
-    narrow = Spike(window=5, deviation_min=0.25)
+    narrow = SpikeRule(window=5, deviation_min=0.25)
     assert is_spike(series([9.0] * 20 + [0.0] * 5), 25 * QUARTER, 9.0, narrow, QUARTER)
-    assert not is_spike(series([9.0] * 20 + [0.0] * 5), 25 * QUARTER, 9.0, Spike(deviation_min=0.25), QUARTER)
+    assert not is_spike(
+        series([9.0] * 20 + [0.0] * 5), 25 * QUARTER, 9.0, SpikeRule(deviation_min=0.25), QUARTER
+    )

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from twin.datastream_snapshot import LastGood
+from twin.datastream_snapshot import LastGoodValue
 from twin.instant import MINUTE
 from twin.model.observation import Observation
-from twin.model.observed_property import BUILT_IN
+from twin.model.observed_property import BUILT_IN_PROPERTIES
 from twin.quality.quality_flags import QualityFlag
-from twin.state.combination import Part, combine
+from twin.state.combination import CombinationInput, combine
 
-LEVEL = BUILT_IN["water_level"]
+LEVEL = BUILT_IN_PROPERTIES["water_level"]
 
 
-def part(id: int, value: float, *, minute: int = 10, flags: int = 0, good: LastGood | None = None) -> Part:
-    return Part(Observation(id, minute * MINUTE, minute * MINUTE, value, flags), good, MINUTE)
+def part(
+    id: int, value: float, *, minute: int = 10, flags: int = 0, good: LastGoodValue | None = None
+) -> CombinationInput:
+    return CombinationInput(Observation(id, minute * MINUTE, minute * MINUTE, value, flags), good, MINUTE)
 
 
 def test_a_sensor_that_disagrees_with_two_others_is_named_and_takes_no_part() -> None:
@@ -34,8 +36,8 @@ def test_of_a_split_vote_none_is_outvoted() -> None:
 
 
 def test_a_suspect_value_stands_beside_the_last_good_one() -> None:
-    good = LastGood(-0.5, 9 * MINUTE)
-    older = LastGood(-0.6, 3 * MINUTE)
+    good = LastGoodValue(-0.5, 9 * MINUTE)
+    older = LastGoodValue(-0.6, 3 * MINUTE)
     spike = int(QualityFlag.SPIKE)
     state = combine(
         LEVEL, [part(1, 7.0, flags=spike, good=older), part(2, 8.0, minute=9, flags=spike, good=good)]

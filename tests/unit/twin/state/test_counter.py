@@ -5,15 +5,15 @@ from __future__ import annotations
 import pytest
 
 from twin.instant import DAY, HOUR, MINUTE
-from twin.model.observed_property import BUILT_IN
-from twin.state.counter import RATE_MAX, Increase, increase
+from twin.model.observed_property import BUILT_IN_PROPERTIES
+from twin.state.counter import COUNTER_RATE_MAX, CounterIncrease, counter_increase
 
 BITS_16 = 65_536
 VEHICLES_MAX = 1.0  # a vehicle each second
 
 
-def between(before: float, now: float, **what: float) -> Increase:
-    return increase((0, before), (10 * MINUTE, now), **what)
+def between(before: float, now: float, **what: float) -> CounterIncrease:
+    return counter_increase((0, before), (10 * MINUTE, now), **what)
 
 
 def test_a_register_counts_up() -> None:
@@ -68,7 +68,7 @@ def test_one_unit_is_never_too_fast() -> None:
 
 
 def test_after_an_outage_much_may_have_been_counted() -> None:
-    month = increase((0, 430.0), (30 * DAY, 1_230.0), rate_max=17 / 3600)
+    month = counter_increase((0, 430.0), (30 * DAY, 1_230.0), rate_max=17 / 3600)
     assert month == (800.0, False, False, 1_230.0)
 
 
@@ -83,11 +83,13 @@ def test_a_negative_reading_after_a_fall_adds_nothing() -> None:
     assert between(50.0, -20.0).amount == 0.0
 
 
-@pytest.mark.parametrize("name", sorted(RATE_MAX))
+@pytest.mark.parametrize("name", sorted(COUNTER_RATE_MAX))
 def test_rates_are_known_of_registers_only_and_spare_real_consumption(name: str) -> None:
-    assert BUILT_IN[name].aggregation == "counter"
-    assert RATE_MAX[name] * (HOUR / 1e6) >= 100
+    assert BUILT_IN_PROPERTIES[name].aggregation == "counter"
+    assert COUNTER_RATE_MAX[name] * (HOUR / 1e6) >= 100
 
 
 def test_every_built_in_register_has_a_rate() -> None:
-    assert set(RATE_MAX) == {one.name for one in BUILT_IN.values() if one.aggregation == "counter"}
+    assert set(COUNTER_RATE_MAX) == {
+        one.name for one in BUILT_IN_PROPERTIES.values() if one.aggregation == "counter"
+    }

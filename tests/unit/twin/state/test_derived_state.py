@@ -8,13 +8,13 @@ import msgspec
 import pytest
 
 from tests.support.cities.small_cities import small_city
-from twin.datastream_snapshot import LastGood
+from twin.datastream_snapshot import LastGoodValue
 from twin.instant import HOUR, MINUTE, Instant
 from twin.model.entity import Entity
 from twin.quality.quality_flags import QualityFlag
 from twin.state.combination import PropertyState
-from twin.state.derived_state import DerivedState, DerivedValue, Wanted, wanted_of
-from twin.state.window import Accumulator, Aggregate, aggregate_of
+from twin.state.derived_state import DerivedState, DerivedValue, RequiredInputs, required_inputs
+from twin.state.window import Aggregate, WindowAccumulator, aggregate_of
 
 SPIKE, STUCK = int(QualityFlag.SPIKE), int(QualityFlag.STUCK)
 CANAL = {"targetLevel": -0.6, "dangerLevel": -0.2}
@@ -27,8 +27,8 @@ MODEL = replace(
         "air": Entity(id="air", type="AirQualityStation", name="A"),
     },
 )
-LEVEL = wanted_of({"water_level"}, CANAL)
-AIR = wanted_of({"pm10", "no2"}, {})
+LEVEL = required_inputs({"water_level"}, CANAL)
+AIR = required_inputs({"pm10", "no2"}, {})
 
 
 def level(value: float, minute: int, flags: int = 0) -> PropertyState:
@@ -37,7 +37,7 @@ def level(value: float, minute: int, flags: int = 0) -> PropertyState:
 
 
 def hour(datastream: int, value: float, start: Instant, flags: int = 0) -> Aggregate:
-    content = Accumulator()
+    content = WindowAccumulator()
     for minute in range(60):
         content.add(start + minute * MINUTE, value, flags, "mean")
     return aggregate_of(
@@ -45,51 +45,51 @@ def hour(datastream: int, value: float, start: Instant, flags: int = 0) -> Aggre
     )
 
 
-def told(state: DerivedState, entity: str, wanted: Wanted) -> dict[str, DerivedValue]:
+def told(state: DerivedState, entity: str, wanted: RequiredInputs) -> dict[str, DerivedValue]:
     return {one.name: one for one in state.derive(MODEL, entity, wanted, 0)}
 
 
 def test_an_indicator_is_told_again_when_its_input_fails_and_comes_back_with_it() -> None:
     state = DerivedState()
-    state.measured("water_level", level(-0.5, 1), LEVEL)
+    state.on_property_state("water_level", level(-0.5, 1), LEVEL)
     before = told(state, "canal", LEVEL)["freeboard"]
-    state.measured("water_level", level(7.0, 2, SPIKE), LEVEL)
+    state.on_property_state("water_level", level(7.0, 2, SPIKE), LEVEL)
     failed = told(state, "canal", LEVEL)["freeboard"]
-    assert failed == before._replace(flags=SPIKE, last_good=LastGood(before.value, MINUTE))
-    state.measured("water_level", level(7.0, 3, SPIKE), LEVEL)
+    assert failed == before._replace(flags=SPIKE, last_good=LastGoodValue(before.value, MINUTE))
+    state.on_property_state("water_level", level(7.0, 3, SPIKE), LEVEL)
     assert told(state, "canal", LEVEL) == {}, "nothing new"
-    state.measured("water_level", level(-0.5, 4), LEVEL)
+    state.on_property_state("water_level", level(-0.5, 4), LEVEL)
     assert told(state, "canal", LEVEL)["freeboard"] == before._replace(phenomenon_time=4 * MINUTE)
 
 
 def test_a_value_that_is_judged_again_takes_its_indicator_along() -> None:
     state = DerivedState()
-    state.measured("water_level", level(-0.5, 1), LEVEL)
+    state.on_property_state("water_level", level(-0.5, 1), LEVEL)
     before = told(state, "canal", LEVEL)["freeboard"]
-    state.measured("water_level", level(-0.5, 1, SPIKE), LEVEL)
+    state.on_property_state("water_level", level(-0.5, 1, SPIKE), LEVEL)
     failed = told(state, "canal", LEVEL)["freeboard"]
     assert failed == before._replace(flags=SPIKE), "it was never good, so nothing good is beside it"
-    state.measured("water_level", level(-0.5, 1), LEVEL)
+    state.on_property_state("water_level", level(-0.5, 1), LEVEL)
     assert told(state, "canal", LEVEL)["freeboard"] == before
 
 
 def test_an_indicator_that_never_had_a_value_has_none_by_a_failed_input() -> None:
     state = DerivedState()
-    state.measured("water_level", level(7.0, 1, SPIKE), LEVEL)
+    state.on_property_state("water_level", level(7.0, 1, SPIKE), LEVEL)
     assert told(state, "canal", LEVEL) == {}
 
 
 def test_an_index_stands_while_one_pollutant_is_left_and_fails_with_the_last() -> None:
     state = DerivedState()
     for one in (hour(1, 20.0, 0), hour(2, 30.0, 0)):
-        state.closed("pm10" if one.datastream == 1 else "no2", one, AIR)
+        state.on_window("pm10" if one.datastream == 1 else "no2", one, AIR)
     index = told(state, "air", AIR)["lki"]
-    state.closed("pm10", hour(1, 20.0, HOUR, STUCK), AIR)
+    state.on_window("pm10", hour(1, 20.0, HOUR, STUCK), AIR)
     assert "lki" not in told(state, "air", AIR), "the other one may still close its window"
-    state.closed("no2", hour(2, 30.0, HOUR, SPIKE), AIR)
+    state.on_window("no2", hour(2, 30.0, HOUR, SPIKE), AIR)
     failed = told(state, "air", AIR)["lki"]
-    assert failed == index._replace(flags=SPIKE | STUCK, last_good=LastGood(index.value, HOUR))
-    state.closed("no2", hour(2, 30.0, 2 * HOUR), AIR)
+    assert failed == index._replace(flags=SPIKE | STUCK, last_good=LastGoodValue(index.value, HOUR))
+    state.on_window("no2", hour(2, 30.0, 2 * HOUR), AIR)
     again = told(state, "air", AIR)["lki"]
     assert (again.flags, again.phenomenon_time, again.last_good) == (0, 3 * HOUR, None)
 
@@ -97,9 +97,9 @@ def test_an_index_stands_while_one_pollutant_is_left_and_fails_with_the_last() -
 def test_a_running_mean_fails_with_its_newest_hour() -> None:
     state = DerivedState()
     for number in range(20):
-        state.closed("pm10", hour(1, 20.0, number * HOUR), AIR)
+        state.on_window("pm10", hour(1, 20.0, number * HOUR), AIR)
     assert told(state, "air", AIR)["pm10_24h"].flags == 0
-    state.closed("pm10", hour(1, 20.0, 20 * HOUR, STUCK), AIR)
+    state.on_window("pm10", hour(1, 20.0, 20 * HOUR, STUCK), AIR)
     failed = told(state, "air", AIR)["pm10_24h"]
     assert (failed.value, failed.flags, failed.phenomenon_time) == (20.0, STUCK, 20 * HOUR)
 
@@ -108,18 +108,18 @@ def test_a_running_mean_fails_with_its_newest_hour() -> None:
 def test_a_sensor_that_has_not_failed_speaks_for_the_others(order: tuple[int, ...]) -> None:
     state = DerivedState()
     for id in (1, 2):
-        state.closed("pm10", hour(id, 20.0, 0), AIR)
+        state.on_window("pm10", hour(id, 20.0, 0), AIR)
     before = told(state, "air", AIR)["lki"]
     for id in order:
-        state.closed("pm10", hour(id, 20.0, HOUR, STUCK if id == 2 else 0), AIR)
+        state.on_window("pm10", hour(id, 20.0, HOUR, STUCK if id == 2 else 0), AIR)
         assert all(one.flags == 0 for one in told(state, "air", AIR).values())
-    assert state.told["lki"].time == before.phenomenon_time
+    assert state.emitted["lki"].time == before.phenomenon_time
 
 
 def test_a_restart_changes_nothing_about_what_failed() -> None:
     state = DerivedState()
-    state.closed("pm10", hour(1, 20.0, 0), AIR)
+    state.on_window("pm10", hour(1, 20.0, 0), AIR)
     told(state, "air", AIR)
-    state.closed("pm10", hour(1, 20.0, HOUR, STUCK), AIR)
+    state.on_window("pm10", hour(1, 20.0, HOUR, STUCK), AIR)
     state = msgspec.msgpack.decode(msgspec.msgpack.encode(state), type=DerivedState)
     assert told(state, "air", AIR)["lki"].flags == STUCK

@@ -7,7 +7,7 @@ import random
 import pytest
 
 from twin.errors import MessageError
-from twin.state.sketch import BINS_MAX, RELATIVE_ACCURACY, VALUES_EXACT_MAX, Sketch, merged
+from twin.state.sketch import BINS_MAX, RELATIVE_ACCURACY, VALUES_EXACT_MAX, Sketch, merge_encoded
 
 
 def test_nothing_has_no_percentile_and_no_bytes() -> None:
@@ -84,4 +84,4 @@ def test_many_sketches_at_once_are_what_they_are_one_after_the_other() -> None:
     for part in parts:
         one_by_one.merge(Sketch(part))
     encoded = [data for part in parts if (data := Sketch(part).encode())]
-    assert merged(b"".join(encoded), len(encoded)).encode() == one_by_one.encode()
+    assert merge_encoded(b"".join(encoded), len(encoded)).encode() == one_by_one.encode()

@@ -11,7 +11,15 @@ from twin.instant import DAY, HOUR, INSTANT_MAX, INSTANT_MIN, MINUTE, SECOND, Du
 from twin.model.observed_property import Aggregation
 from twin.quality.quality_flags import QualityFlag
 from twin.state.sketch import Sketch
-from twin.state.window import SIZES, VALUES_MAX, Accumulator, Aggregate, aggregate_of, sizes_for, window_start
+from twin.state.window import (
+    VALUES_MAX,
+    WINDOW_SIZES,
+    Aggregate,
+    WindowAccumulator,
+    aggregate_of,
+    window_sizes_for,
+    window_start,
+)
 
 
 @dataclass(frozen=True)
@@ -21,22 +29,24 @@ class Reading:
     increase: float = 0.0
 
 
-def filled(*readings: Reading | float, kind: Aggregation = "mean") -> Accumulator:
+def filled(*readings: Reading | float, kind: Aggregation = "mean") -> WindowAccumulator:
     """Return an accumulator of readings ten seconds apart."""
-    accumulator = Accumulator()
+    accumulator = WindowAccumulator()
     for n, one in enumerate(readings):
         reading = one if isinstance(one, Reading) else Reading(one)
         accumulator.add(n * 10 * SECOND, reading.value, int(reading.flags), kind, reading.increase)
     return accumulator
 
 
-def told(accumulator: Accumulator, kind: Aggregation = "mean", interval: Duration = 10 * SECOND) -> Aggregate:
+def told(
+    accumulator: WindowAccumulator, kind: Aggregation = "mean", interval: Duration = 10 * SECOND
+) -> Aggregate:
     return aggregate_of(
         accumulator, datastream=7, size=MINUTE, start=0, revision=99, interval=interval, kind=kind
     )
 
 
-@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("size", WINDOW_SIZES)
 def test_windows_are_half_open_and_aligned(size: Duration) -> None:
     start = parse_instant("2026-11-24T02:00:00Z")
     assert window_start(start, size) == start
@@ -49,8 +59,8 @@ def test_windows_are_half_open_and_aligned(size: Duration) -> None:
 @pytest.mark.parametrize(
     ("interval", "sizes"),
     [
-        (SECOND, SIZES),
-        (MINUTE, SIZES),
+        (SECOND, WINDOW_SIZES),
+        (MINUTE, WINDOW_SIZES),
         (145 * SECOND, (10 * MINUTE, HOUR)),
         (10 * MINUTE, (10 * MINUTE, HOUR)),
         (15 * MINUTE, (HOUR,)),
@@ -61,7 +71,7 @@ def test_windows_are_half_open_and_aligned(size: Duration) -> None:
 def test_a_window_is_not_shorter_than_the_interval_but_an_hour_is_kept_of_all(
     interval: Duration, sizes: tuple[Duration, ...]
 ) -> None:
-    assert sizes_for(interval) == sizes
+    assert window_sizes_for(interval) == sizes
 
 
 def test_a_mean_property_tells_its_mean_and_no_sum() -> None:
@@ -121,7 +131,7 @@ def test_what_takes_part_is_what_the_quality_says(flag: QualityFlag) -> None:
 
 
 def test_first_and_last_go_by_event_time() -> None:
-    accumulator = Accumulator()
+    accumulator = WindowAccumulator()
     for time, value in ((30, 3.0), (10, 1.0), (50, 5.0), (20, 2.0)):
         accumulator.add(time, value, 0, "mean")
     assert (accumulator.first, accumulator.last) == (1.0, 5.0)
@@ -129,7 +139,7 @@ def test_first_and_last_go_by_event_time() -> None:
 
 @pytest.mark.parametrize("time", [INSTANT_MIN, INSTANT_MAX])
 def test_the_first_and_the_last_instant_of_all_count_too(time: int) -> None:
-    accumulator = Accumulator()
+    accumulator = WindowAccumulator()
     accumulator.add(time, 4.0, 0, "mean")
     assert (accumulator.first, accumulator.last) == (4.0, 4.0)
 
@@ -174,7 +184,7 @@ def test_a_copy_changes_by_itself() -> None:
 @pytest.mark.parametrize("values", [0, 3, VALUES_MAX + 1])
 def test_an_accumulator_survives_a_checkpoint(values: int) -> None:
     accumulator = filled(*(float(n) for n in range(values)), Reading(7.0, QualityFlag.STUCK))
-    assert msgspec.msgpack.decode(msgspec.msgpack.encode(accumulator), type=Accumulator) == accumulator
+    assert msgspec.msgpack.decode(msgspec.msgpack.encode(accumulator), type=WindowAccumulator) == accumulator
 
 
 def test_an_aggregate_survives_the_log() -> None:

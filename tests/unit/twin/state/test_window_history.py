@@ -7,19 +7,19 @@ from itertools import permutations
 import pytest
 
 from twin.instant import HOUR, MINUTE
-from twin.model.observed_property import BUILT_IN, Aggregation
+from twin.model.observed_property import BUILT_IN_PROPERTIES, Aggregation
 from twin.quality.quality_flags import QualityFlag
-from twin.state.window import Accumulator, Aggregate, aggregate_of
-from twin.state.window_history import Trail
+from twin.state.window import Aggregate, WindowAccumulator, aggregate_of
+from twin.state.window_history import WindowHistory
 
-PM10, VEHICLES = BUILT_IN["pm10"], BUILT_IN["vehicle_count"]
+PM10, VEHICLES = BUILT_IN_PROPERTIES["pm10"], BUILT_IN_PROPERTIES["vehicle_count"]
 
 
 def hour(
     datastream: int, value: float, minutes: int, flags: int = 0, kind: Aggregation = "mean"
 ) -> Aggregate:
     """An hour of a sensor that reports each minute, of which so many minutes were measured."""
-    content = Accumulator()
+    content = WindowAccumulator()
     for minute in range(minutes):
         content.add(minute * MINUTE, value, flags, kind)
     return aggregate_of(
@@ -28,7 +28,7 @@ def hour(
 
 
 def test_a_sensor_that_measured_too_little_of_an_hour_does_not_take_it_from_the_others() -> None:
-    trail = Trail()
+    trail = WindowHistory()
     trail.add(hour(1, 20.0, minutes=50))
     alone = trail.values(PM10)
     trail.add(hour(2, 90.0, minutes=25))
@@ -37,20 +37,20 @@ def test_a_sensor_that_measured_too_little_of_an_hour_does_not_take_it_from_the_
 
 
 def test_a_sensor_that_measured_too_little_does_not_enter_beside_many_that_measured_all() -> None:
-    trail = Trail()
+    trail = WindowHistory()
     for one in (hour(1, 20.0, 60), hour(2, 22.0, 60), hour(3, 90.0, 20)):
         trail.add(one)
     assert [(one.value, one.coverage) for one in trail.values(PM10)] == [(21.0, 1.0)]
 
 
 def test_an_hour_that_no_sensor_measured_enough_of_has_no_value() -> None:
-    trail = Trail()
+    trail = WindowHistory()
     trail.add(hour(1, 20.0, minutes=44))
     assert trail.values(PM10) == []
 
 
 def test_a_sum_has_all_of_its_parts_and_their_mean_coverage() -> None:
-    trail = Trail()
+    trail = WindowHistory()
     for one in (hour(1, 2.0, 60, kind="sum"), hour(2, 1.0, 40, kind="sum")):
         trail.add(one)
     (counted,) = trail.values(VEHICLES)
@@ -61,7 +61,7 @@ def test_a_sum_has_all_of_its_parts_and_their_mean_coverage() -> None:
 def test_the_order_in_which_windows_are_told_does_not_matter() -> None:
     found = []
     for order in permutations((hour(1, 20.0, 60), hour(2, 22.0, 50), hour(3, 90.0, 20))):
-        trail = Trail()
+        trail = WindowHistory()
         for one in order:
             trail.add(one)
         found.append(trail.values(PM10))
@@ -69,7 +69,7 @@ def test_the_order_in_which_windows_are_told_does_not_matter() -> None:
 
 
 def test_a_window_that_has_no_value_any_more_is_forgotten() -> None:
-    trail = Trail()
+    trail = WindowHistory()
     assert trail.add(hour(1, 20.0, minutes=60))
     assert trail.add(hour(1, 20.0, minutes=60, flags=QualityFlag.MAINTENANCE))
     assert trail.values(PM10) == []

@@ -10,7 +10,7 @@ import pytest
 from twin.alarms.messages import ALARMS, AlarmBatch
 from twin.errors import MessageError
 from twin.model.observation import Observation
-from twin.wire.codec import VERSION, Codec
+from twin.wire.codec import LAYOUT_VERSION, Codec
 from twin.wire.messages import (
     AGGREGATES,
     AREA_INPUTS,
@@ -22,22 +22,22 @@ from twin.wire.messages import (
     AreaInputBatch,
     ObservationBatch,
     QuarantinedMessage,
-    Repair,
     Update,
     UpdateBatch,
+    WindowRepair,
 )
 
 ONE = Observation(1, 1_000, 2_000, 3.5)
 REFUSED = QuarantinedMessage(
-    VERSION, "id", "ttn", "v3/x", 5, "malformed", "no JSON", b"{", 1, "hash", "run", 7, 0, "eui-1"
+    LAYOUT_VERSION, "id", "ttn", "v3/x", 5, "malformed", "no JSON", b"{", 1, "hash", "run", 7, 0, "eui-1"
 )
 RECORDS: list[tuple[Codec[Any], Any]] = [
-    (OBSERVATIONS, ObservationBatch(VERSION, (ONE,), 5, b"headers", b"payloads")),
-    (UPDATES, UpdateBatch(VERSION, (Update("a", "pm10", 3, 7.0, 10, 12, 0, (7,), ONE),))),
+    (OBSERVATIONS, ObservationBatch(LAYOUT_VERSION, (ONE,), 5, b"headers", b"payloads")),
+    (UPDATES, UpdateBatch(LAYOUT_VERSION, (Update("a", "pm10", 3, 7.0, 10, 12, 0, (7,), ONE),))),
     (QUARANTINE, REFUSED),
-    (AGGREGATES, AggregateBatch(VERSION, 5, 6, (), (), (Repair(1, 2),))),
-    (AREA_INPUTS, AreaInputBatch(VERSION, 5, (AreaInput("a", "b", "pm10", 1.0, 2, 0, 1, 9, 4),))),
-    (ALARMS, AlarmBatch(VERSION, 5)),
+    (AGGREGATES, AggregateBatch(LAYOUT_VERSION, 5, 6, (), (), (WindowRepair(1, 2),))),
+    (AREA_INPUTS, AreaInputBatch(LAYOUT_VERSION, 5, (AreaInput("a", "b", "pm10", 1.0, 2, 0, 1, 9, 4),))),
+    (ALARMS, AlarmBatch(LAYOUT_VERSION, 5)),
 ]
 every_record = pytest.mark.parametrize(("codec", "record"), RECORDS, ids=lambda one: type(one).__name__)
 
@@ -50,10 +50,12 @@ def test_a_record_is_read_as_it_was_written(codec: Codec[Any], record: Any) -> N
 
 
 @every_record
-@pytest.mark.parametrize("version", [VERSION - 1, VERSION + 1])
+@pytest.mark.parametrize("version", [LAYOUT_VERSION - 1, LAYOUT_VERSION + 1])
 def test_another_version_is_refused_and_named(codec: Codec[Any], record: Any, version: int) -> None:
     other = encode([version, *decode(codec.encode(record))[1:]])
-    with pytest.raises(MessageError, match=f"has version {version}, this program reads version {VERSION}"):
+    with pytest.raises(
+        MessageError, match=f"has version {version}, this program reads version {LAYOUT_VERSION}"
+    ):
         codec.decode(other)
 
 
@@ -64,14 +66,14 @@ def test_a_field_that_a_later_release_appended_is_passed_over(codec: Codec[Any],
 
 
 def test_a_field_that_an_earlier_release_did_not_have_takes_its_default() -> None:
-    earlier = encode(decode(OBSERVATIONS.encode(ObservationBatch(VERSION, (ONE,), 5)))[:3])
-    assert OBSERVATIONS.decode(earlier) == ObservationBatch(VERSION, (ONE,), 5)
+    earlier = encode(decode(OBSERVATIONS.encode(ObservationBatch(LAYOUT_VERSION, (ONE,), 5)))[:3])
+    assert OBSERVATIONS.decode(earlier) == ObservationBatch(LAYOUT_VERSION, (ONE,), 5)
     earlier = encode(decode(QUARANTINE.encode(REFUSED))[:13])
     assert QUARANTINE.decode(earlier) == msgspec.structs.replace(REFUSED, device="")
 
 
 def test_an_item_in_a_record_cannot_grow_without_another_version() -> None:
     """Observations and the like are tuples of a fixed length: what is many must be read fast."""
-    version, (one,), *rest = decode(OBSERVATIONS.encode(ObservationBatch(VERSION, (ONE,), 5)))
+    version, (one,), *rest = decode(OBSERVATIONS.encode(ObservationBatch(LAYOUT_VERSION, (ONE,), 5)))
     with pytest.raises(MessageError, match="cannot be read"):
         OBSERVATIONS.decode(encode([version, [[*one, "more"]], *rest]))
