@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Literal, NamedTuple, TypeAlias
 
 from alerting.incidents.incident_state import Case, Kind
-from twin.alarms.messages import Member
+from twin.alarms.messages import IncidentMember
 from twin.alarms.severity import Severity
 from twin.alarms.state_machine import AlarmState
 
@@ -20,17 +20,19 @@ class Topic(NamedTuple):
     case: Case
     kind: Kind
     turn: Turn
-    news: tuple[Member, ...]  #: what was not said before, the worst first; empty: nothing, or all of it
-    rest: tuple[Member, ...]  #: what else stands, the worst first
+    news: tuple[
+        IncidentMember, ...
+    ]  #: what was not said before, the worst first; empty: nothing, or all of it
+    rest: tuple[IncidentMember, ...]  #: what else stands, the worst first
     was: Severity  #: of `worse`: how bad it was said to be
 
     @property
-    def members(self) -> tuple[Member, ...]:
+    def members(self) -> tuple[IncidentMember, ...]:
         """All alarms of the message in its order."""
         return (*self.news, *self.rest)
 
     @property
-    def titled(self) -> tuple[Member, ...]:
+    def titled(self) -> tuple[IncidentMember, ...]:
         """The alarms that its title is about."""
         return self.news if self.news and self.turn else _ordered(self.members)
 
@@ -67,6 +69,6 @@ def _turn(kind: Kind, case: Case, before: Case) -> tuple[Turn, set[str]]:
     return "", set()
 
 
-def _ordered(members: Iterable[Member]) -> tuple[Member, ...]:
+def _ordered(members: Iterable[IncidentMember]) -> tuple[IncidentMember, ...]:
     """Return the worst first, and of those the one that began first."""
     return tuple(sorted(members, key=lambda one: (-one.severity, one.time, one.alarm)))

@@ -23,7 +23,9 @@ def read_rosters(
             continue
         path = folder / item.roster
         if not path.is_file():
-            teams.fault((*location, "roster"), f"found no file {item.roster}, expected it beside routes.yaml")
+            teams.add_fault(
+                (*location, "roster"), f"found no file {item.roster}, expected it beside routes.yaml"
+            )
             continue
         text, wrong = _text(path)
         texts[item.roster] = text

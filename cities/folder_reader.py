@@ -11,7 +11,7 @@ from typing import TypeVar
 
 from cities.duty.reader import read_duty
 from cities.files.faults import CityError, CityFault
-from cities.files.items import Items, near, read_items, read_only_item
+from cities.files.items import Items, read_items, read_only_item, suggestion
 from cities.files.schema import (
     FEEDS,
     CalibrationItem,
@@ -23,17 +23,17 @@ from cities.files.schema import (
     PropertyItem,
     SensorItem,
 )
-from cities.files.yaml_document import Document, load
+from cities.files.yaml_document import YamlDocument, load_yaml
 from cities.model.calibration_and_maintenance import (
     check_calibrations,
     check_maintenance,
-    planned_calibration,
-    planned_maintenance,
+    to_calibration,
+    to_maintenance,
 )
-from cities.model.entities import check_entities, planned
+from cities.model.entities import check_entities, to_entity
 from cities.model.geometry import NETHERLANDS
-from cities.model.properties import check_properties, planned_properties
-from cities.model.sensors import check_mixed, check_sensors, planned_datastreams, planned_sensor
+from cities.model.properties import check_properties, to_properties
+from cities.model.sensors import check_personal_mix, check_sensors, to_datastreams, to_sensor
 from cities.rules.context import RuleContext
 from cities.rules.reader import check_rules
 from cities.rules.schema import RuleItem
@@ -96,13 +96,13 @@ class _Reading:
         _check_feeds(feeds)
         in_netherlands = city is not None and city.timezone == "Europe/Amsterdam"
         check_entities(entities, NETHERLANDS if in_netherlands else None)
-        own_properties = planned_properties(properties)
+        own_properties = to_properties(properties)
         known = {**BUILT_IN_PROPERTIES, **{one.name: one for one in own_properties}}
         check_sensors(
             sensors, entities.ids if entities.document else None, known, frozenset(FEEDS) | feeds.ids
         )
         own_feeds = {one.item.id: _feed(one.item) for one in feeds.placed}
-        check_mixed(sensors, own_feeds)
+        check_personal_mix(sensors, own_feeds)
         check_calibrations(calibrations, sensors, known)
         check_maintenance(maintenance, sensors)
         for items in (properties, feeds, entities, sensors, calibrations, maintenance):
@@ -111,15 +111,15 @@ class _Reading:
         if city is not None and not self.faults:
             plan = CityPlan(
                 city=City(id=city.id, name=city.name, timezone=city.timezone),
-                entities=tuple(planned(one.item) for one in entities.placed),
-                sensors=tuple(planned_sensor(one.item, own_feeds) for one in sensors.placed),
+                entities=tuple(to_entity(one.item) for one in entities.placed),
+                sensors=tuple(to_sensor(one.item, own_feeds) for one in sensors.placed),
                 datastreams=tuple(
-                    stream for one in sensors.placed for stream in planned_datastreams(one.item, known)
+                    stream for one in sensors.placed for stream in to_datastreams(one.item, known)
                 ),
                 properties=own_properties,
                 feeds=tuple(own_feeds.values()),
-                calibrations=tuple(planned_calibration(one.item) for one in calibrations.placed),
-                maintenance=tuple(planned_maintenance(one.item) for one in maintenance.placed),
+                calibrations=tuple(to_calibration(one.item) for one in calibrations.placed),
+                maintenance=tuple(to_maintenance(one.item) for one in maintenance.placed),
             )
         ids = entities.ids if entities.document else None
         own_rules = check_rules(rules, RuleContext.of_folder(plan, known, ids))
@@ -132,16 +132,16 @@ class _Reading:
         names = (*REQUIRED_FILES, *OPTIONAL_FILES, DUTY_FILE)
         for file in sorted(self.folder.iterdir()):
             if file.suffix.lower() in (".yaml", ".yml") and file.name not in names:
-                message = f"unknown file{near(file.name, names)}: expected {', '.join(names)}"
+                message = f"unknown file{suggestion(file.name, names)}: expected {', '.join(names)}"
                 self.faults.append(CityFault(str(file), 1, "", message))
 
-    def _document(self, name: str) -> Document | None:
+    def _document(self, name: str) -> YamlDocument | None:
         path = self.folder / name
         if not path.exists():
             if name in REQUIRED_FILES:
                 self.faults.append(CityFault(str(path), 1, "", "file is missing"))
             return None
-        document, faults = load(path)
+        document, faults = load_yaml(path)
         self.faults.extend(faults)
         return document
 
@@ -169,22 +169,22 @@ class _Reading:
 def _check_feeds(items: Items[FeedItem]) -> None:
     for item, location in items.placed:
         if item.id in FEEDS:
-            items.fault(
+            items.add_fault(
                 (*location, "id"), f"{item.id} is built in and cannot be redefined; choose another id"
             )
         levels = item.filter.split("/")
         if item.device_level is not None and item.device_level >= len(levels) and levels[-1] != "#":
-            items.fault(
+            items.add_fault(
                 (*location, "deviceLevel"),
                 f"found {item.device_level}, expected less than {len(levels)}: levels count from 0",
             )
         if may_match_output(item.filter):
-            items.fault(
+            items.add_fault(
                 (*location, "filter"),
                 f"{item.filter} matches what LiveTwin itself sends; choose a narrower filter",
             )
     for index, message in items.duplicates("filter", lambda item: item.filter):
-        items.fault(("feeds", index, "filter"), message)
+        items.add_fault(("feeds", index, "filter"), message)
 
 
 def _feed(item: FeedItem) -> CityFeed:

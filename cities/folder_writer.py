@@ -12,7 +12,7 @@ from pydantic.alias_generators import to_camel
 
 from cities.duration import format_duration
 from cities.duty import writer
-from cities.model.properties import base_of, differing, own_properties
+from cities.model.properties import base_of, changed_fields, own_properties
 from cities.model.sensors import conversion_or_identity, personal_by_feed
 from cities.rules.writer import rule_document
 from twin.alarms.rules.rule import Rule
@@ -69,7 +69,7 @@ def write_city(model: CityModel, folder: Path) -> tuple[Path, ...]:
         if maintenance
         else {},
         "rules.yaml": {"rules": [_rule_item(one, model) for one in rules]} if rules else {},
-        "routes.yaml": writer.routes(model.duty),
+        "routes.yaml": writer.routes_document(model.duty),
     }
     written = []
     for name, content in files.items():
@@ -79,7 +79,7 @@ def write_city(model: CityModel, folder: Path) -> tuple[Path, ...]:
             written.append(path)
         else:
             path.unlink(missing_ok=True)
-    rosters = writer.rosters(model.duty)
+    rosters = writer.roster_files(model.duty)
     for name, text in rosters.items():
         _write_text(folder / name, text)
         written.append(folder / name)
@@ -179,7 +179,7 @@ def _property(one: ObservedProperty) -> dict[str, Any]:
         )
     base = base_of(one)
     for key in ("quality", "retention"):
-        named = differing(getattr(one, key), getattr(base, key))
+        named = changed_fields(getattr(one, key), getattr(base, key))
         if named:
             item[key] = {to_camel(name): _rule(name, value) for name, value in named.items()}
     if one.roll_up != base.roll_up:

@@ -17,7 +17,7 @@ _KINDS = {date: "date, with or without a time", timedelta: "duration such as PT1
 _TOO_OFTEN = ("BYHOUR", "BYMINUTE", "BYSECOND")
 
 
-def named_by(event: Event) -> tuple[str, ...]:
+def contact_labels(event: Event) -> tuple[str, ...]:
     """Return what may name the contact: name and address of each ATTENDEE; without one, the SUMMARY."""
     found = event.get("ATTENDEE", [])
     attendees = found if isinstance(found, list) else [found]

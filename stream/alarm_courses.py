@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from stream.alarms.alarm_content import AlarmContent
 from stream.alarms.entity_alarms import AlarmDesk
 from twin.alarms.alarm import Alarm
-from twin.alarms.evaluation.alarm_transitions import follow
-from twin.alarms.evaluation.condition_state import Change, Course
+from twin.alarms.evaluation.alarm_transitions import apply_change
+from twin.alarms.evaluation.condition_state import ConditionChange, ConditionState
 from twin.alarms.evaluation.explanation import explain
-from twin.alarms.messages import AlarmEvent, Points, alarm_id
-from twin.alarms.rules.rule_index import BoundRule, Subject
+from twin.alarms.messages import AlarmEvent, SeriesPoints, alarm_id
+from twin.alarms.rules.rule_index import BoundRule, EntityRules
 from twin.alarms.severity import Severity
 from twin.instant import INSTANT_MIN, Instant
 
@@ -19,12 +19,12 @@ from twin.instant import INSTANT_MIN, Instant
 class AlarmCourses:
     """The courses of one entity at one moment."""
 
-    def __init__(self, desk: AlarmDesk, rules: Subject) -> None:
+    def __init__(self, desk: AlarmDesk, rules: EntityRules) -> None:
         self._desk = desk
         self._rules = rules
         self._content = desk.content
 
-    def take(self, points: Points, told_time: Instant) -> list[AlarmEvent]:
+    def take(self, points: SeriesPoints, told_time: Instant) -> list[AlarmEvent]:
         """Take in points of a series that the entity's rules look at, as told at a log time.
 
         The clock of the partition follows with the next tick. Counted from before that, the time since they
@@ -37,7 +37,7 @@ class AlarmCourses:
                 events += self._desk.errs(bound, bound.fault)
                 continue
             course = self._course(bound)
-            change = course.take(operand, points.points, bound, came)
+            change = course.on_points(operand, points.points, bound, came)
             events += self._follow(bound, course, change)
         return events
 
@@ -55,17 +55,21 @@ class AlarmCourses:
         if due is not None:
             yield max(due, self._desk.moment.now)
 
-    def _course(self, bound: BoundRule) -> Course:
+    def _course(self, bound: BoundRule) -> ConditionState:
         course = self._content.courses.get(bound.rule.id)
         if course is None:
             course = begin_course(bound, self._content)
         return course
 
-    def _follow(self, bound: BoundRule, course: Course, change: Change | None) -> list[AlarmEvent]:
+    def _follow(
+        self, bound: BoundRule, course: ConditionState, change: ConditionChange | None
+    ) -> list[AlarmEvent]:
         events = self._desk.errs(bound, course.error)
         if change is not None:
             alarm, model = self._desk.alarm(bound.rule), self._desk.model
-            events += follow(alarm, change, lambda shift: explain(shift, bound, model), self._desk.moment)
+            events += apply_change(
+                alarm, change, lambda shift: explain(shift, bound, model), self._desk.moment
+            )
         return events
 
     def renew(self, bound: BoundRule) -> list[AlarmEvent]:
@@ -74,24 +78,24 @@ class AlarmCourses:
         events = self._desk.errs(bound, bound.fault)
         if known is None or known.rule_version == bound.rule.version:
             return events
-        course = self._content.courses[bound.rule.id] = known.renewed(bound)
+        course = self._content.courses[bound.rule.id] = known.reevaluated(bound)
         alarm = self._desk.alarm(bound.rule)
         severity = Severity(course.severity(bound))
         text = f"by version {bound.rule.version} of the rule"
         if not severity:
-            return events + alarm.end(None, self._desk.moment.at(self._desk.moment.now, text=text))
-        if not course.shifts:
+            return events + alarm.end(None, self._desk.moment.context(self._desk.moment.now, text=text))
+        if not course.changes:
             return events
-        said = explain(course.shifts[-1], bound, self._desk.model)
-        cause = self._desk.moment.at(course.shifts[-1].time, text=text)
+        said = explain(course.changes[-1], bound, self._desk.model)
+        cause = self._desk.moment.context(course.changes[-1].time, text=text)
         if alarm.active:
-            return events + alarm.change(severity, said, cause)
+            return events + alarm.change_severity(severity, said, cause)
         return events + alarm.raise_(severity, said, cause)
 
 
-def begin_course(bound: BoundRule, content: AlarmContent) -> Course:
+def begin_course(bound: BoundRule, content: AlarmContent) -> ConditionState:
     """Begin the course of a rule on an entity, by what is known of its alarm."""
-    course = content.courses[bound.rule.id] = Course.begun(bound)
+    course = content.courses[bound.rule.id] = ConditionState.initial(bound)
     alarm = content.alarms.get(alarm_id(bound.rule.id, bound.entity))
     if alarm is not None:
         # Of a log that was lost: what led to the alarm, or ended it, is not evaluated again.

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 from stream.alarms.entity_alarms import AlarmDesk
 from twin.alarms.alarm import Alarm, Explanation
-from twin.alarms.evaluation.shared_dependency import sensor_part
-from twin.alarms.evaluation.silence import SensorLife, sensors_of, silent_from
-from twin.alarms.messages import AlarmEvent, Out
-from twin.alarms.rules.rule import Outage, Rule, Silence
+from twin.alarms.evaluation.shared_dependency import alarm_suffix
+from twin.alarms.evaluation.silence import SensorActivity, monitored_sensors, silent_from
+from twin.alarms.messages import AlarmEvent, DependencyOutage
+from twin.alarms.rules.rule import OutageCondition, Rule, SilenceCondition
 from twin.alarms.severity import Severity
 from twin.alarms.silence_sentence import outage_sentence, silence_sentence
 from twin.instant import Instant
@@ -23,19 +23,19 @@ class AlarmListening:
         self._desk = desk
         self._content = desk.content
         self._supplies = desk.around.supplies
-        self.outs: list[Out] = []  #: supplies that are out, or work again, since now
+        self.outs: list[DependencyOutage] = []  #: supplies that are out, or work again, since now
 
-    def _sensors(self, silence: Silence) -> Iterator[tuple[Sensor, SensorLife, Instant]]:
+    def _sensors(self, silence: SilenceCondition) -> Iterator[tuple[Sensor, SensorActivity, Instant]]:
         """Yield the sensors that were heard once, and the log time from which on each is silent.
 
         Nobody misses a sensor that was never heard; and that a home's meter is silent is nobody's business.
         """
-        for sensor in sensors_of(self._desk.entity, silence, self._desk.model):
+        for sensor in monitored_sensors(self._desk.entity, silence, self._desk.model):
             life = self._content.lives.get(sensor.id)
             if life is not None and not sensor.personal:
                 yield sensor, life, silent_from(silence, sensor, life, self._desk.around.resumed)
 
-    def listen(self, rule: Rule, silence: Silence) -> list[AlarmEvent]:
+    def listen(self, rule: Rule, silence: SilenceCondition) -> list[AlarmEvent]:
         """Raise the alarms of sensors that are silent now, and let those return that were heard."""
         events: list[AlarmEvent] = []
         for sensor, life, due in self._sensors(silence):
@@ -52,12 +52,12 @@ class AlarmListening:
             events += self._turn(alarm, severity, words, time)
         return events
 
-    def watch(self, rule: Rule, outage: Outage) -> list[AlarmEvent]:
+    def watch(self, rule: Rule, outage: OutageCondition) -> list[AlarmEvent]:
         """Raise the alarms of supplies that are out now, and let those return that carried something."""
         events: list[AlarmEvent] = []
         for supply, due, last in self._supplies_of(outage):
             # Of feeds, the city's, there are several alarms of one entity.
-            alarm = self._desk.alarm(rule, sensor_part(outage, supply))
+            alarm = self._desk.alarm(rule, alarm_suffix(outage, supply))
             # An outage ends with the next message, not with a change of what is expected.
             if alarm.active and alarm.raised_time is not None and last > alarm.raised_time:
                 events += self._out(alarm, rule, supply, None, last)
@@ -65,23 +65,23 @@ class AlarmListening:
                 events += self._out(alarm, rule, supply, outage.severity, due)
         return events
 
-    def _supplies_of(self, outage: Outage) -> Iterator[tuple[str, Instant | None, Instant]]:
+    def _supplies_of(self, outage: OutageCondition) -> Iterator[tuple[str, Instant | None, Instant]]:
         """Yield supply, the log time from which on it is out, and when something last came through it."""
         for supply in self._supplies.of_entity(self._desk.entity, outage):
             life = self._content.supplies.get(supply)
             if life is not None:
-                carried = self._supplies.carried(supply)
-                yield supply, life.out_from(outage, carried, self._desk.around.resumed), life.last
+                carried = self._supplies.dependent_sensors(supply)
+                yield supply, life.outage_from(outage, carried, self._desk.around.resumed), life.last_received
 
     def _out(
         self, alarm: Alarm, rule: Rule, supply: str, severity: Severity | None, time: Instant
     ) -> list[AlarmEvent]:
-        last = self._content.supplies[supply].last
-        what = supply, len(self._supplies.carried(supply))
+        last = self._content.supplies[supply].last_received
+        what = supply, len(self._supplies.dependent_sensors(supply))
         when = last, self._desk.model.city.timezone
         words = outage_sentence(rule.title, self._desk.name, what, when, returned=severity is None)
         since = last if severity is not None else None
-        self.outs.append(Out(supply, since, alarm.id, self._desk.moment.revision, last))
+        self.outs.append(DependencyOutage(supply, since, alarm.id, self._desk.moment.revision, last))
         return self._turn(alarm, severity or 0, words, time)
 
     def _turn(self, alarm: Alarm, severity: int, words: tuple[str, str], time: Instant) -> list[AlarmEvent]:
@@ -91,9 +91,9 @@ class AlarmListening:
             return [*self._desk.suppressed(alarm), *self._desk.turn(alarm, severity, said, time)]
         return [*self._desk.turn(alarm, 0, said, time), *self._desk.suppressed(alarm)]
 
-    def dues(self, condition: Silence | Outage) -> Iterator[Instant]:
+    def dues(self, condition: SilenceCondition | OutageCondition) -> Iterator[Instant]:
         """Yield the log times, after now, at which something is missed if nothing comes."""
-        if isinstance(condition, Silence):
+        if isinstance(condition, SilenceCondition):
             dues: Iterator[Instant | None] = (due for _, _, due in self._sensors(condition))
         else:
             dues = (due for _, due, _ in self._supplies_of(condition))

@@ -8,56 +8,56 @@ from stream.alarm_courses import begin_course
 from stream.alarms.alarm_content import PARTITION, AlarmContent
 from stream.engine.stage import Knowledge
 from twin.alarms.alarm import Alarm
-from twin.alarms.evaluation.shared_dependency import supply_of
+from twin.alarms.evaluation.shared_dependency import dependency_of_alarm
 from twin.alarms.incident import Incident
-from twin.alarms.messages import Out
-from twin.alarms.rules.rule import Outage
-from twin.alarms.rules.rule_index import Bindings
+from twin.alarms.messages import DependencyOutage
+from twin.alarms.rules.rule import OutageCondition
+from twin.alarms.rules.rule_index import RuleIndex
 from twin.model.city_model import CityModel
 
 
 def seeded_contents(
-    knowledge: Knowledge, bindings: Bindings, is_mine: Callable[[str], bool]
+    knowledge: Knowledge, bindings: RuleIndex, is_mine: Callable[[str], bool]
 ) -> dict[str, AlarmContent]:
     """Return the entities of a partition of which something is known, as they begin."""
     contents: dict[str, AlarmContent] = {}
     for event in knowledge.alarms:
         if is_mine(event.entity):
             content = contents.setdefault(event.entity, AlarmContent())
-            content.alarms[event.alarm] = Alarm.remembered(event)
+            content.alarms[event.alarm] = Alarm.from_event(event)
     for incident in knowledge.incidents:
         if is_mine(incident.area):
             content = contents.setdefault(incident.area, AlarmContent())
-            content.incidents[incident.cause] = Incident.remembered(incident)
+            content.incidents[incident.cause] = Incident.from_event(incident)
     contents[PARTITION] = AlarmContent(outs=_outs(knowledge, bindings.model))
     if knowledge.usual:
         _remember_usual(contents, knowledge, bindings, is_mine)
     return contents
 
 
-def _outs(knowledge: Knowledge, model: CityModel) -> dict[str, Out]:
+def _outs(knowledge: Knowledge, model: CityModel) -> dict[str, DependencyOutage]:
     """Return the supplies that are out, by their alarms: every partition knows them."""
-    found: dict[str, Out] = {}
+    found: dict[str, DependencyOutage] = {}
     for event in knowledge.alarms:
         rule = model.rules.get(event.rule)
-        if event.active and rule is not None and isinstance(rule.condition, Outage):
-            supply = supply_of(rule.condition, event.entity, event.sensor)
+        if event.active and rule is not None and isinstance(rule.condition, OutageCondition):
+            supply = dependency_of_alarm(rule.condition, event.entity, event.sensor)
             since = event.raised_time if event.raised_time is not None else event.time
-            found[supply] = Out(supply, since, event.alarm, event.revision, since)
+            found[supply] = DependencyOutage(supply, since, event.alarm, event.revision, since)
     return found
 
 
 def _remember_usual(
     contents: dict[str, AlarmContent],
     knowledge: Knowledge,
-    bindings: Bindings,
+    bindings: RuleIndex,
     is_mine: Callable[[str], bool],
 ) -> None:
     """Let the courses of rules that learn begin with what was usual."""
     for entity in filter(is_mine, bindings.model.entities):
-        for bound in bindings.subject(entity).rules.values():
-            known = knowledge.usual.get(bound.series[0]) if bound.learns else None
+        for bound in bindings.rules_of(entity).rules.values():
+            known = knowledge.usual.get(bound.series[0]) if bound.uses_baseline else None
             if known is not None:
                 content = contents.setdefault(entity, AlarmContent())
                 content.model = bindings.model.version
-                begin_course(bound, content).usual = known.copy()
+                begin_course(bound, content).baseline = known.copy()

@@ -9,10 +9,10 @@ from stream.alarm_listening import AlarmListening
 from stream.alarms.alarm_content import AlarmContent
 from stream.alarms.entity_alarms import AlarmDesk, Surroundings
 from twin.alarms.alarm import Alarm
-from twin.alarms.messages import AlarmEvent, Out, Points
-from twin.alarms.rule_error import RULE_ERROR
-from twin.alarms.rules.rule import Outage, Rule, Silence
-from twin.alarms.state_machine import AlarmState, Refused, Trigger
+from twin.alarms.messages import AlarmEvent, DependencyOutage, SeriesPoints
+from twin.alarms.rule_error import RULE_ERROR_ID
+from twin.alarms.rules.rule import OutageCondition, Rule, SilenceCondition
+from twin.alarms.state_machine import AlarmState, TransitionRefused, Trigger
 from twin.instant import Instant
 
 
@@ -22,16 +22,16 @@ class AlarmSubject:
     def __init__(self, entity: str, content: AlarmContent, around: Surroundings) -> None:
         self._content = content
         self._desk = AlarmDesk(entity, content, around)
-        self._rules = around.bindings.subject(entity)
+        self._rules = around.bindings.rules_of(entity)
         self._courses = AlarmCourses(self._desk, self._rules)
         self._listening = AlarmListening(self._desk)
 
     @property
-    def outs(self) -> list[Out]:
+    def outs(self) -> list[DependencyOutage]:
         """The supplies that are out, or work again, since now."""
         return self._listening.outs
 
-    def take(self, points: Points, told_time: Instant) -> list[AlarmEvent]:
+    def take(self, points: SeriesPoints, told_time: Instant) -> list[AlarmEvent]:
         """Take in points of a series that the entity's rules look at, as told at a log time."""
         return self._courses.take(points, told_time)
 
@@ -40,9 +40,9 @@ class AlarmSubject:
         events: list[AlarmEvent] = []
         for bound in self._rules.rules.values():
             match bound.rule.condition:
-                case Silence() as silence:
+                case SilenceCondition() as silence:
                     events += self._listening.listen(bound.rule, silence)
-                case Outage() as outage:
+                case OutageCondition() as outage:
                     events += self._listening.watch(bound.rule, outage)
                 case _:
                     events += self._courses.pass_time(bound)
@@ -57,7 +57,7 @@ class AlarmSubject:
     def _dues(self) -> Iterator[Instant]:
         for bound in self._rules.rules.values():
             condition = bound.rule.condition
-            if isinstance(condition, Silence | Outage):
+            if isinstance(condition, SilenceCondition | OutageCondition):
                 yield from self._listening.dues(condition)
             else:
                 yield from self._courses.dues(bound)
@@ -70,10 +70,10 @@ class AlarmSubject:
         for bound in self._rules.rules.values():
             events += self._courses.renew(bound)
         for alarm in list(self._content.alarms.values()):
-            known = self._rules.rules.get(alarm.sensor if alarm.rule == RULE_ERROR else alarm.rule)
+            known = self._rules.rules.get(alarm.sensor if alarm.rule == RULE_ERROR_ID else alarm.rule)
             if known is None:
                 events += self._withdraw(alarm)
-            elif alarm.rule != RULE_ERROR:
+            elif alarm.rule != RULE_ERROR_ID:
                 events += self._serve(alarm, known.rule)
         courses = self._content.courses
         self._content.courses = {id: one for id, one in courses.items() if id in self._rules.rules}
@@ -82,10 +82,10 @@ class AlarmSubject:
 
     def _withdraw(self, alarm: Alarm) -> list[AlarmEvent]:
         """Let an alarm go whose rule does not concern the entity any more."""
-        cause = self._desk.moment.at(self._desk.moment.now, text="no rule is about it any more")
+        cause = self._desk.moment.context(self._desk.moment.now, text="no rule is about it any more")
         events = []
         for trigger in (Trigger.RESTORE, Trigger.UNSUPPRESS, Trigger.UNSHELVE, Trigger.RETRACT):
-            found = alarm.pull(trigger, "retracted", cause)
+            found = alarm.apply_trigger(trigger, "retracted", cause)
             events += [found] if isinstance(found, AlarmEvent) else []
         del self._content.alarms[alarm.id]
         return events
@@ -96,9 +96,9 @@ class AlarmSubject:
         if rule.enabled != is_out:
             return []
         word = "on" if rule.enabled else "off"
-        cause = self._desk.moment.at(self._desk.moment.now, text=f"the rule is switched {word}")
+        cause = self._desk.moment.context(self._desk.moment.now, text=f"the rule is switched {word}")
         if rule.enabled:
-            found = alarm.pull(Trigger.RESTORE, "restored", cause)
+            found = alarm.apply_trigger(Trigger.RESTORE, "restored", cause)
         else:
-            found = alarm.pull(Trigger.REMOVE, "removed", cause)
-        return [] if isinstance(found, Refused) else [found]
+            found = alarm.apply_trigger(Trigger.REMOVE, "removed", cause)
+        return [] if isinstance(found, TransitionRefused) else [found]

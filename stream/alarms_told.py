@@ -8,18 +8,18 @@ from dataclasses import dataclass, field
 
 from runtime.kafka import topics
 from stream.engine.stage import RECORD_ITEMS_MAX, Output, chunks
-from twin.alarms.alarm import Moment
+from twin.alarms.alarm import StreamTime
 from twin.alarms.messages import (
     ALARM_INPUTS,
     ALARMS,
     AlarmBatch,
     AlarmEvent,
     AlarmInputBatch,
-    Answer,
+    CommandReply,
+    DependencyOutage,
     IncidentEvent,
-    Joined,
-    Member,
-    Out,
+    IncidentMember,
+    IncidentMemberUpdate,
 )
 from twin.wire.codec import LAYOUT_VERSION
 from twin.wire.messages import partition_of
@@ -30,20 +30,22 @@ from twin.wire.probe import Probe
 class AlarmsTold:
     """Alarms, incidents and answers, in order; and what other partitions are told."""
 
-    moment: Moment
+    moment: StreamTime
     alarms: list[AlarmEvent] = field(default_factory=list)
     incidents: list[IncidentEvent] = field(default_factory=list)
-    answers: list[Answer] = field(default_factory=list)
-    joined: dict[str, Joined] = field(default_factory=dict)  #: by alarm: what it is at the end
-    outs: list[Out] = field(default_factory=list)
+    answers: list[CommandReply] = field(default_factory=list)
+    joined: dict[str, IncidentMemberUpdate] = field(default_factory=dict)  #: by alarm: what it is at the end
+    outs: list[DependencyOutage] = field(default_factory=list)
     probes: list[Probe] = field(default_factory=list)
 
     def add(self, events: Iterable[AlarmEvent]) -> None:
         """Tell what happened to alarms, and tell it to their incidents."""
         for one in events:
             self.alarms.append(one)
-            member = Member(one.alarm, one.revision, one.state, one.active, int(one.severity), one.time)
-            self.joined[one.alarm] = Joined(one.area, one.cause, one.theme, member)
+            member = IncidentMember(
+                one.alarm, one.revision, one.state, one.active, int(one.severity), one.time
+            )
+            self.joined[one.alarm] = IncidentMemberUpdate(one.area, one.cause, one.theme, member)
 
     def outputs(self, partition: int, partitions: int) -> list[Output]:
         """Return the records."""
@@ -61,16 +63,16 @@ class AlarmsTold:
                 tuple(self.probes[part]),
             )
             outputs.append(Output(topics.ALARMS, partition, ALARMS.encode(batch)))
-        by_area: defaultdict[int, list[Joined]] = defaultdict(list)
+        by_area: defaultdict[int, list[IncidentMemberUpdate]] = defaultdict(list)
         for _, one in sorted(self.joined.items()):
             by_area[partition_of(one.area, partitions)].append(one)
         inputs = [
-            (number, AlarmInputBatch(LAYOUT_VERSION, now, False, joined=tuple(found)))
+            (number, AlarmInputBatch(LAYOUT_VERSION, now, False, member_updates=tuple(found)))
             for number in sorted(by_area)
             for found in chunks(by_area[number])
         ]
         if self.outs:
-            everybody = AlarmInputBatch(LAYOUT_VERSION, now, False, outs=tuple(self.outs))
+            everybody = AlarmInputBatch(LAYOUT_VERSION, now, False, outages=tuple(self.outs))
             inputs += [(number, everybody) for number in range(partitions)]
         return outputs + [
             Output(topics.ALARM_INPUTS, number, ALARM_INPUTS.encode(batch)) for number, batch in inputs

@@ -31,8 +31,8 @@ from stream.entity_stages import EntityStages
 from stream.lag import measure_lag
 from stream.metrics import StreamMetrics
 from stream.settings import StreamSettings
-from twin.alarms.evaluation.baseline import Usual
-from twin.alarms.rules.operand import Series
+from twin.alarms.evaluation.baseline import Baseline
+from twin.alarms.rules.operand import OperandSeries
 from twin.errors import ServiceError
 from twin.instant import SECOND
 from twin.model.city_model import CityModel
@@ -188,7 +188,7 @@ class _Seeds:
         self._settings = settings
         self._log_id = log_id
         self._model = model
-        self._usual: Mapping[Series, Usual] | None = None  # read once, for all partitions
+        self._usual: Mapping[OperandSeries, Baseline] | None = None  # read once, for all partitions
 
     async def without(self) -> Knowledge:
         """Return what is known but for what was usual."""

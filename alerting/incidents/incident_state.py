@@ -7,8 +7,8 @@ from typing import Literal, NamedTuple, TypeAlias
 
 import msgspec
 
-from twin.alarms.incident import speaks
-from twin.alarms.messages import IncidentEvent, Member
+from twin.alarms.incident import keeps_open
+from twin.alarms.messages import IncidentEvent, IncidentMember
 from twin.alarms.severity import Severity
 from twin.alarms.state_machine import AlarmState
 from twin.instant import Instant
@@ -90,9 +90,9 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
         return self.incident.incident
 
     @property
-    def speaking(self) -> tuple[Member, ...]:
+    def speaking(self) -> tuple[IncidentMember, ...]:
         """The alarms that keep it open."""
-        return tuple(one for one in self.incident.members if speaks(one))
+        return tuple(one for one in self.incident.members if keeps_open(one))
 
     @property
     def answered(self) -> bool:

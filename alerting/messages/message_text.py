@@ -10,8 +10,8 @@ import msgspec
 from alerting.messages.phrases import duration_text, severity_word, time_text, words_of
 from alerting.messages.short_text import SHORT_CHARACTERS_MAX, short_text
 from alerting.topic import Topic
-from twin.alarms.messages import AlarmEvent, Member, OperandValue
-from twin.alarms.rules.rule import Threshold
+from twin.alarms.messages import AlarmEvent, IncidentMember, OperandValue
+from twin.alarms.rules.rule import ThresholdCondition
 from twin.alarms.severity import Severity
 from twin.instant import MINUTE
 from twin.model.city_model import CityModel
@@ -148,7 +148,7 @@ def _lines(speech: _Speech) -> list[str]:
     return lines
 
 
-def _line(member: Member, speech: _Speech) -> str:
+def _line(member: IncidentMember, speech: _Speech) -> str:
     """Return an alarm: how bad, what, where, its value, since when."""
     event, language = speech.alarms[member.alarm], speech.language
     said = _explained(event, speech)
@@ -176,10 +176,14 @@ def _explained(event: AlarmEvent, speech: _Speech) -> str:
     return sentence if place in sentence else f"{place}: {sentence}"
 
 
-def _threshold(event: AlarmEvent, model: CityModel) -> Threshold | None:
+def _threshold(event: AlarmEvent, model: CityModel) -> ThresholdCondition | None:
     """Return the condition of an alarm whose rule compares just its one value with a threshold."""
     rule = model.rules.get(event.rule)
-    if rule is None or not isinstance(rule.condition, Threshold) or rule.condition.transform is not None:
+    if (
+        rule is None
+        or not isinstance(rule.condition, ThresholdCondition)
+        or rule.condition.transform is not None
+    ):
         return None
     one = event.operands[0] if event.operands else None
     return rule.condition if one is not None and one.threshold is not None else None

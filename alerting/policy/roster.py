@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Literal, NamedTuple, TypeAlias
 
-from cities.duty.roster_calendar import Duty, contact_names, duties
+from cities.duty.roster_calendar import RosterShift, contact_names, roster_shifts
 from twin.instant import Instant
 from twin.model.duty import DutyOverride, DutyPlan, DutyTeam
 
@@ -76,8 +76,8 @@ class _Roster:
             for one in plan.overrides
             if one.team == team and one.contact in known and one.start < end and one.end > start
         ]
-        self._duties: Sequence[Duty] = (
-            duties(self._team.calendar, start, end) if self._team.calendar and end > start else ()
+        self._duties: Sequence[RosterShift] = (
+            roster_shifts(self._team.calendar, start, end) if self._team.calendar and end > start else ()
         )
 
     def at(self, at: Instant) -> tuple[str | None, Source]:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from alerting.incidents.incident_state import Case, Told
 from alerting.policy.roster import next_of, on_call
 from twin.alarms.messages import entity_of_alarm
-from twin.alarms.rules.schedule import Interval, Schedule
+from twin.alarms.rules.schedule import WeeklyInterval, WeeklySchedule
 from twin.alarms.severity import Severity
 from twin.instant import DAY, MINUTE, Instant
 from twin.model.city_model import CityModel
@@ -111,12 +111,12 @@ def _reaching(contact: Contact, step: EscalationStep, plan: DutyPlan) -> Iterato
 
 def quiet_until(severity: Severity, at: Instant, model: CityModel) -> Instant:
     """Return from when on people may be disturbed by something so bad: `at` itself outside quiet hours."""
-    intervals: list[Interval] = []
+    intervals: list[WeeklyInterval] = []
     for one in model.duty.quiet_hours:
         if severity <= one.up_to:
             intervals += one.intervals
-    schedule = Schedule(tuple(intervals))
+    schedule = WeeklySchedule(tuple(intervals))
     end = at + QUIET_DAYS_MAX * DAY
-    while intervals and at < end and schedule.holds(at, model.city.timezone):
+    while intervals and at < end and schedule.contains(at, model.city.timezone):
         at = (at // MINUTE + 1) * MINUTE
     return at

@@ -24,7 +24,7 @@ from api.metrics import ApiMetrics
 from runtime.kafka.access import Kafka, client_options
 from runtime.kafka.topics import ALARM_INPUTS as ALARM_INPUTS_TOPIC
 from runtime.kafka.topics import DUTY_COMMANDS as DUTY_COMMANDS_TOPIC
-from twin.alarms.messages import ALARM_INPUTS, AlarmBatch, AlarmInputBatch, Command
+from twin.alarms.messages import ALARM_INPUTS, AlarmBatch, AlarmCommand, AlarmInputBatch
 from twin.model.duty import DUTY_COMMANDS, DutyCommand, DutyCommandBatch
 from twin.wire.codec import LAYOUT_VERSION
 from twin.wire.messages import partition_of
@@ -91,7 +91,7 @@ class CommandDesk:
 
     def hear(self, batch: AlarmBatch) -> None:
         """Take in the answers of a record of `alarms`."""
-        for answer in batch.answers:
+        for answer in batch.replies:
             self._answered[answer.command] = (
                 Reply("refused", answer.refusal) if answer.refusal else Reply("done")
             )
@@ -101,12 +101,12 @@ class CommandDesk:
         while len(self._answered) > ANSWERS_MAX:
             self._answered.popitem(last=False)
 
-    async def command(self, command: Command) -> Reply:
+    async def command(self, command: AlarmCommand) -> Reply:
         """Give a command to the alarm's stage, and return what became of it; raise as `commands`."""
         [reply] = await self.commands([command])
         return reply
 
-    async def commands(self, commands: Sequence[Command]) -> list[Reply]:
+    async def commands(self, commands: Sequence[AlarmCommand]) -> list[Reply]:
         """Give commands to the stages of their alarms, and return what became of each, in the same order.
 
         Of some nobody may have said so in time. Raises a problem (503) when the log does not confirm them:
@@ -140,9 +140,9 @@ class CommandDesk:
         if producer is not None:
             await producer.stop()
 
-    def _records(self, commands: Sequence[Command]) -> list[_Record]:
+    def _records(self, commands: Sequence[AlarmCommand]) -> list[_Record]:
         records = []
-        by_partition: defaultdict[int, list[Command]] = defaultdict(list)
+        by_partition: defaultdict[int, list[AlarmCommand]] = defaultdict(list)
         for one in commands:
             by_partition[partition_of(one.entity, self._partitions)].append(one)
         for partition, found in by_partition.items():
@@ -152,7 +152,7 @@ class CommandDesk:
                 records.append(_Record(ALARM_INPUTS_TOPIC, partition, ALARM_INPUTS.encode(batch)))
         return records
 
-    async def _reply(self, command: Command) -> Reply:
+    async def _reply(self, command: AlarmCommand) -> Reply:
         known = self._answered.get(command.id)
         if known is not None:
             return known

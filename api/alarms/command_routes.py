@@ -20,7 +20,7 @@ from api.http.bodies import body_of
 from api.http.parameters import NoParameters
 from api.http.problems import ProblemError
 from api.http.responses import answer
-from twin.alarms.messages import Command
+from twin.alarms.messages import AlarmCommand
 from twin.instant import Instant
 
 router = APIRouter(prefix="/v1", tags=["alarms"])
@@ -160,7 +160,7 @@ async def _command(
     context = context_of(request)
     event = alarm_named(context, id, role)
     actor = await actor_of(request)
-    command = Command(
+    command = AlarmCommand(
         command_id(actor, id, action, key),
         id,
         event.entity,

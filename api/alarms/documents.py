@@ -11,8 +11,8 @@ from api.http.access import Role
 from api.live.alarm_events import instant_text, sentence_of
 from api.live.alarm_view import AlarmView
 from twin.alarms.messages import AlarmEvent, IncidentEvent, OperandValue
-from twin.alarms.rules.operand import Source
-from twin.alarms.rules.rule import Text
+from twin.alarms.rules.operand import ObservationRef
+from twin.alarms.rules.rule import BilingualText
 from twin.instant import format_instant
 from twin.model.city_model import CityModel
 from twin.quality.quality_flags import quality_word
@@ -124,7 +124,7 @@ def _operand(one: OperandValue, model: CityModel, role: Role) -> Document:
     }
 
 
-def _source(source: Source, model: CityModel) -> Document:
+def _source(source: ObservationRef, model: CityModel) -> Document:
     datastream = model.datastreams[source.datastream]
     time = format_instant(source.phenomenon_time)
     return {
@@ -142,7 +142,7 @@ def _provenance(entity: str, name: str, moment: dict[str, str]) -> str:
     return f"/v1/entities/{quote(entity)}/provenance?{urlencode({'property': name, **moment})}"
 
 
-def _said(text: Text) -> Document:
+def _said(text: BilingualText) -> Document:
     return {"en": text.en, "nl": text.nl}
 
 

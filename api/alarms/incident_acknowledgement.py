@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from api.alarms.command_gateway import command_id
 from api.context import Context
-from twin.alarms.messages import AlarmEvent, Command
+from twin.alarms.messages import AlarmCommand, AlarmEvent
 from twin.alarms.state_machine import AlarmState
 
 _WAITING = frozenset(
@@ -40,7 +40,7 @@ async def acknowledge_all(
     """
     now = context.clock()
     commands = [
-        Command(
+        AlarmCommand(
             command_id(actor, f"{one.alarm}~{one.occurrence}", "acknowledge", key),
             one.alarm,
             one.entity,

@@ -8,7 +8,7 @@ from typing import Any
 from api.live.alarm_events import instant_text
 from cities.duration import format_duration
 from twin.alarms.messages import AlarmEvent
-from twin.alarms.statistics import STALE_AFTER, Flood, Repeated, Statistics
+from twin.alarms.statistics import STALE_AFTER, AlarmCount, AlarmStatistics, Flood
 from twin.instant import Instant, format_instant
 
 Document = dict[str, Any]
@@ -29,7 +29,7 @@ def rating(average: float) -> str:
 
 
 def statistics_document(
-    found: Statistics, standing: Iterable[AlarmEvent], start: Instant, end: Instant, now: Instant
+    found: AlarmStatistics, standing: Iterable[AlarmEvent], start: Instant, end: Instant, now: Instant
 ) -> Document:
     """Return the statistics of a time, and of the alarms that stand `now` those that are stale."""
     standing = list(standing)
@@ -76,5 +76,5 @@ def _flood(one: Flood) -> Document:
     }
 
 
-def _repeated(one: Repeated) -> Document:
+def _repeated(one: AlarmCount) -> Document:
     return {"alarmId": one.alarm, "rule": one.rule, "count": one.count}

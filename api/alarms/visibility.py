@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from twin.alarms.messages import AlarmEvent, OperandValue
-from twin.alarms.rules.operand import Source
+from twin.alarms.rules.operand import ObservationRef
 from twin.model.city_model import CityModel
 from twin.model.role import Role, may_read_personal_data, role_includes
 from twin.privacy.cohort import CONNECTIONS_MIN
@@ -36,7 +36,7 @@ def may_see_sentence(role: Role, event: AlarmEvent, model: CityModel) -> bool:
     return all(may_see_value(role, one, model) for one in event.operands)
 
 
-def visible_sources(role: Role, operand: OperandValue, model: CityModel) -> list[Source]:
+def visible_sources(role: Role, operand: OperandValue, model: CityModel) -> list[ObservationRef]:
     """Return the observations behind an operand that a role may see; none of what the model does not know."""
     return [
         one
@@ -46,7 +46,7 @@ def visible_sources(role: Role, operand: OperandValue, model: CityModel) -> list
     ]
 
 
-def _is_personal(source: Source, model: CityModel) -> bool:
+def _is_personal(source: ObservationRef, model: CityModel) -> bool:
     datastream = model.datastreams.get(source.datastream)
     sensor = model.sensors.get(datastream.sensor) if datastream is not None else None
     return sensor is not None and sensor.personal

@@ -26,7 +26,7 @@ from api.http.bodies import body_of
 from api.http.parameters import NoParameters
 from api.http.problems import Fault, ProblemError, bad_request, not_found
 from api.http.responses import answer, collection, links
-from cities.files.items import near
+from cities.files.items import suggestion
 from storage.model.duty_overrides import (
     TooManyOverridesError,
     find_override,
@@ -183,7 +183,7 @@ def _override(body: OverrideBody, plan: DutyPlan, now: Instant) -> DutyOverride:
 
 
 def _unknown(what: str, name: str, known: Iterable[str]) -> str:
-    return f"found {name[:100]!r}, expected the id of a {what} of the duty plan{near(name, known)}"
+    return f"found {name[:100]!r}, expected the id of a {what} of the duty plan{suggestion(name, known)}"
 
 
 def _unfit(name: str) -> Fault:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from api.live.live_view import LiveView
-from twin.indicators.bilingual import Text
+from twin.indicators.bilingual import IndicatorText
 from twin.indicators.indicator import IndicatorValue
-from twin.indicators.liveability import YARDSTICKS, DomainScore, liveability_card
+from twin.indicators.liveability import SCORE_SCALES, DomainScore, liveability_card
 from twin.instant import Instant, format_instant
 from twin.model.entity import Entity
 from twin.quality.quality_flags import quality_word
@@ -29,7 +29,7 @@ def card_document(entity: Entity, view: LiveView, now: Instant) -> Document:
     """Return the card of an area: of each value the roll-up over it, or where there is none its own."""
     known = {
         one.indicator: found
-        for yardsticks in YARDSTICKS.values()
+        for yardsticks in SCORE_SCALES.values()
         for one in yardsticks
         if (found := _known(entity.id, one.indicator, view, now)) is not None
     }
@@ -63,7 +63,7 @@ def _known(entity: str, name: str, view: LiveView, now: Instant) -> _Known | Non
 
 
 def _line(line: DomainScore, known: dict[str, _Known]) -> Document:
-    yardstick = line.yardstick
+    yardstick = line.scale
     found = known.get(yardstick.indicator)
     return {
         "domain": line.domain,
@@ -84,5 +84,5 @@ def _line(line: DomainScore, known: dict[str, _Known]) -> Document:
     }
 
 
-def _text(text: Text) -> dict[str, str]:
+def _text(text: IndicatorText) -> dict[str, str]:
     return {"en": text.english, "nl": text.dutch}

@@ -69,7 +69,8 @@ _encode = msgspec.json.Encoder().encode
 
 
 def alarm_data(event: AlarmEvent, model: CityModel, *, last: bool = False) -> bytes | None:
-    """Return the JSON of an alarm; `last` marks the end of a snapshot. None where not everybody may know.
+    """Return the JSON of an alarm; `last_received` marks the end of a snapshot. None where not everybody may
+    know.
 
     A stream is the same for everybody: who acknowledged, and what people wrote, is at `/v1/alarms/{id}`.
     """

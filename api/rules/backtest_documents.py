@@ -8,9 +8,9 @@ from typing import Any
 from api.live.alarm_events import instant_text
 from cities.duration import format_duration
 from twin.alarms.severity import Severity
-from twin.alarms.statistics import Repeated
-from twin.backtest.backtest import Findings
-from twin.backtest.difference import Difference
+from twin.alarms.statistics import AlarmCount
+from twin.backtest.backtest import BacktestResult
+from twin.backtest.difference import FiringDifference
 from twin.backtest.firing import Firing
 from twin.instant import Instant, format_instant
 
@@ -21,7 +21,10 @@ REPEATED_SHOWN_MAX = 100
 
 
 def backtest_document(
-    found: Findings, least: Severity, limit: int, compared: tuple[Findings, Difference] | None
+    found: BacktestResult,
+    least: Severity,
+    limit: int,
+    compared: tuple[BacktestResult, FiringDifference] | None,
 ) -> Document:
     """Return what was found, with at most `limit` firings of each list; counts are of all."""
     statistics = found.statistics
@@ -73,7 +76,7 @@ def firing_document(one: Firing, end: Instant) -> Document:
     }
 
 
-def nights_document(found: Findings, least: Severity) -> Document:
+def nights_document(found: BacktestResult, least: Severity) -> Document:
     """Return how often somebody would have been woken, night by night."""
     counts = [one.alarms for one in found.nights]
     return {
@@ -86,7 +89,7 @@ def nights_document(found: Findings, least: Severity) -> Document:
     }
 
 
-def difference_document(before: Findings, found: Difference, limit: int) -> Document:
+def difference_document(before: BacktestResult, found: FiringDifference, limit: int) -> Document:
     """Return what is other than by another rule, `before`."""
 
     def shown(firings: Sequence[Firing]) -> list[Document]:
@@ -112,5 +115,5 @@ def difference_document(before: Findings, found: Difference, limit: int) -> Docu
     }
 
 
-def _repeated(one: Repeated) -> Document:
+def _repeated(one: AlarmCount) -> Document:
     return {"alarmId": one.alarm, "count": one.count}

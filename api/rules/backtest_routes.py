@@ -28,7 +28,7 @@ from storage.model.rule_store import rule_versions, versions_of
 from twin.alarms.rules.rule import Rule
 from twin.alarms.severity import severity_of
 from twin.backtest.backtest import TooManyFiringsError
-from twin.backtest.difference import difference
+from twin.backtest.difference import compare_firings
 from twin.model.city_model import CityModel
 
 router = APIRouter(prefix="/v1", tags=["rules"])
@@ -83,7 +83,7 @@ async def backtest_rule(request: Request, _: Annotated[NoParameters, Query()]) -
     compared = None
     if other is not None:
         before = found[-1]
-        compared = before, await asyncio.to_thread(difference, before.firings, found[0].firings)
+        compared = before, await asyncio.to_thread(compare_firings, before.firings, found[0].firings)
     return answer(backtest_document(found[0], least, asked.limit, compared))
 
 

@@ -27,9 +27,19 @@ from cli.embedded.postgres import EmbeddedPostgres
 from storage.database import Connection, connect
 from storage.history.backtest import backtest as run_backtest
 from storage.schema.migrate import migrate
-from twin.alarms.rules.expression import Program
+from twin.alarms.rules.expression import CompiledExpression
 from twin.alarms.rules.operand import Operand
-from twin.alarms.rules.rule import Condition, Deviation, Expression, Level, Rate, Rule, Text, Threshold, Times
+from twin.alarms.rules.rule import (
+    BilingualText,
+    Condition,
+    Deviation,
+    ExpressionCondition,
+    Level,
+    NOfM,
+    Rate,
+    Rule,
+    ThresholdCondition,
+)
 from twin.alarms.severity import Severity
 from twin.instant import DAY, HOUR, MINUTE, SECOND, Instant, to_datetime
 from twin.model.city_model import City, CityModel
@@ -173,22 +183,26 @@ def _rule(kind: str) -> Rule:
     operand = Operand("pm2_5")
     levels = (Level(Severity.WARNING, 25.0, 20.0), Level(Severity.MINOR, 35.0, 30.0))
     conditions: dict[str, Condition] = {
-        "threshold": Threshold(operand=operand, direction="above", levels=levels),
-        "expression": Expression(source="pm2_5 > 25.0", operands=(operand,), severity=Severity.MINOR),
-        "n of m": Threshold(
+        "threshold": ThresholdCondition(operand=operand, direction="above", levels=levels),
+        "expression": ExpressionCondition(
+            source="pm2_5 > 25.0", operands=(operand,), severity=Severity.MINOR
+        ),
+        "n of m": ThresholdCondition(
             operand=operand,
             direction="above",
             levels=(Level(Severity.MINOR, 25.0, 20.0),),
-            times=Times(7, 10),
+            times=NOfM(7, 10),
         ),
-        "two operands": Expression(source=_BOTH, operands=Program(_BOTH).operands, severity=Severity.MINOR),
-        "rate": Threshold(
+        "two operands": ExpressionCondition(
+            source=_BOTH, operands=CompiledExpression(_BOTH).operands, severity=Severity.MINOR
+        ),
+        "rate": ThresholdCondition(
             operand=operand,
             direction="above",
             levels=(Level(Severity.MINOR, 20.0, 10.0),),
             transform=Rate(HOUR, 30 * MINUTE),
         ),
-        "deviation": Threshold(
+        "deviation": ThresholdCondition(
             operand=operand,
             direction="above",
             levels=(Level(Severity.MINOR, 15.0, 10.0),),
@@ -198,7 +212,7 @@ def _rule(kind: str) -> Rule:
     return Rule(
         id=kind,
         version=1,
-        title=Text(kind, kind),
+        title=BilingualText(kind, kind),
         theme="environment",
         condition=conditions[kind],
         on_delay=10 * MINUTE,

@@ -25,7 +25,14 @@ from stream.engine.stage import NOTHING, Stage
 from stream.entity_stages import EntityStages
 from twin.alarms.messages import ALARM_INPUTS, AlarmInputBatch
 from twin.alarms.rules.operand import Operand
-from twin.alarms.rules.rule import Expression, Level, Rule, Selection, Text, Threshold
+from twin.alarms.rules.rule import (
+    BilingualText,
+    EntitySelection,
+    ExpressionCondition,
+    Level,
+    Rule,
+    ThresholdCondition,
+)
 from twin.alarms.severity import Severity
 from twin.instant import MINUTE, SECOND, Instant
 from twin.model.city_model import City, CityModel
@@ -101,7 +108,7 @@ class _Run:
         bindings = ModelBindings()
         found, _ = bindings.of(model)
         for entity in model.entities:
-            found.subject(entity)
+            found.rules_of(entity)
         self.bind_s = time.process_time() - began
         self._entities: Stage[ObservationBatch] = EntityStages("log", 1, 4, 5 * MINUTE, bindings).seeded(
             0, NOTHING, model
@@ -173,13 +180,15 @@ def _city(entities: int, rules: int) -> CityModel:
 
 def _own_rules() -> Iterator[Rule]:
     """Yield the rules that concern every observed entity: a threshold and an expression."""
-    select = Selection(types=("MonitoringSite",))
+    select = EntitySelection(types=("MonitoringSite",))
     levels = (Level(Severity.WARNING, 15.0, 14.0), Level(Severity.MINOR, 25.0, 23.0))
     operand = Operand("pm2_5")
-    yield _rule("own-threshold", Threshold(operand=operand, direction="above", levels=levels), select)
+    yield _rule(
+        "own-threshold", ThresholdCondition(operand=operand, direction="above", levels=levels), select
+    )
     yield _rule(
         "own-expression",
-        Expression(source="pm2_5 > 20.0", operands=(operand,), severity=Severity.MAJOR),
+        ExpressionCondition(source="pm2_5 > 20.0", operands=(operand,), severity=Severity.MAJOR),
         select,
     )
 
@@ -187,16 +196,18 @@ def _own_rules() -> Iterator[Rule]:
 def _foreign_rule(number: int) -> Rule:
     """Return a rule that looks at the same property, and at no entity that is observed."""
     selects = (
-        Selection(types=(f"Type{number}",)),
-        Selection(within=(f"area-{number}",)),
-        Selection(relation=("feeds", f"entity-{number}")),
-        Selection(entities=(f"entity-{number}",)),
+        EntitySelection(types=(f"Type{number}",)),
+        EntitySelection(within=(f"area-{number}",)),
+        EntitySelection(relation=("feeds", f"entity-{number}")),
+        EntitySelection(entities=(f"entity-{number}",)),
     )
-    condition = Threshold(
+    condition = ThresholdCondition(
         operand=Operand("pm2_5"), direction="above", levels=(Level(Severity.MINOR, 25.0, 23.0),)
     )
     return _rule(f"foreign-{number}", condition, selects[number % len(selects)])
 
 
-def _rule(id: str, condition: Threshold | Expression, select: Selection) -> Rule:
-    return Rule(id=id, version=1, title=Text(id, id), theme="environment", condition=condition, select=select)
+def _rule(id: str, condition: ThresholdCondition | ExpressionCondition, select: EntitySelection) -> Rule:
+    return Rule(
+        id=id, version=1, title=BilingualText(id, id), theme="environment", condition=condition, select=select
+    )

@@ -14,7 +14,14 @@ import numpy as np
 
 from benchmarks.load.traffic import LoadTraffic, Numbers
 from twin.alarms.rules.operand import Operand
-from twin.alarms.rules.rule import Expression, Level, Rule, Selection, Text, Threshold
+from twin.alarms.rules.rule import (
+    BilingualText,
+    EntitySelection,
+    ExpressionCondition,
+    Level,
+    Rule,
+    ThresholdCondition,
+)
 from twin.alarms.severity import Severity
 from twin.instant import HOUR
 from twin.model.city_model import City, CityModel
@@ -153,18 +160,18 @@ class BenchCity:
     def _rule(self, index: int) -> Rule:
         """Return a rule: the first ones of all entities, the others of one each."""
         name = self.property_name(index)
-        condition: Threshold | Expression = Threshold(
+        condition: ThresholdCondition | ExpressionCondition = ThresholdCondition(
             operand=Operand(name), direction="above", levels=(Level(Severity.MAJOR, _NEVER, _NEVER),)
         )
         if index % 3 == 0:
             source = f"{name} > {_NEVER}"
-            condition = Expression(source=source, operands=(Operand(name),), severity=Severity.MAJOR)
-        selection = Selection(types=("MonitoringSite",))
+            condition = ExpressionCondition(source=source, operands=(Operand(name),), severity=Severity.MAJOR)
+        selection = EntitySelection(types=("MonitoringSite",))
         if index >= _RULES_OF_ALL:
-            selection = Selection(entities=(self.entity_name(index * self.each % self.datastreams),))
+            selection = EntitySelection(entities=(self.entity_name(index * self.each % self.datastreams),))
         return Rule(
             id=f"rule-{index}",
-            title=Text(f"Rule {index}", f"Regel {index}"),
+            title=BilingualText(f"Rule {index}", f"Regel {index}"),
             theme="environment",
             condition=condition,
             select=selection,

@@ -13,7 +13,14 @@ import numpy as np
 
 from benchmarks.load.traffic import LoadTraffic, Numbers
 from twin.alarms.rules.operand import Operand
-from twin.alarms.rules.rule import Expression, Level, Rule, Selection, Text, Threshold
+from twin.alarms.rules.rule import (
+    BilingualText,
+    EntitySelection,
+    ExpressionCondition,
+    Level,
+    Rule,
+    ThresholdCondition,
+)
 from twin.alarms.severity import Severity
 from twin.instant import HOUR
 from twin.model.city_model import City, CityModel
@@ -136,18 +143,18 @@ def _datastream(site: int) -> Datastream:
 
 def _rules() -> Iterator[Rule]:
     """Yield the rule that is told of, and those that are judged and never come true."""
-    sites = Selection(types=("MonitoringSite",))
+    sites = EntitySelection(types=("MonitoringSite",))
     yield _rule(CAUSE, _above(_LIMIT_DB, _OVER_DB), sites)
     for number in range(1, RULES_OF_ALL_SITES):
         yield _rule(f"all-{number}", _never(number), sites)
     for number in range(RULES - RULES_OF_ALL_SITES):
-        yield _rule(f"one-{number}", _never(number), Selection(entities=(site_name(number % SITES),)))
+        yield _rule(f"one-{number}", _never(number), EntitySelection(entities=(site_name(number % SITES),)))
 
 
-def _rule(id: str, condition: Threshold | Expression, select: Selection) -> Rule:
+def _rule(id: str, condition: ThresholdCondition | ExpressionCondition, select: EntitySelection) -> Rule:
     return Rule(
         id=id,
-        title=Text(id, id),
+        title=BilingualText(id, id),
         theme="environment",
         condition=condition,
         select=select,
@@ -155,16 +162,16 @@ def _rule(id: str, condition: Threshold | Expression, select: Selection) -> Rule
     )
 
 
-def _never(number: int) -> Threshold | Expression:
+def _never(number: int) -> ThresholdCondition | ExpressionCondition:
     if number % 3 == 0:
-        return Expression(
+        return ExpressionCondition(
             source=f"{PROPERTY} > {_NEVER_DB}", operands=(Operand(PROPERTY),), severity=Severity.MAJOR
         )
     return _above(_NEVER_DB, _NEVER_DB)
 
 
-def _above(raised: float, clear: float) -> Threshold:
-    return Threshold(
+def _above(raised: float, clear: float) -> ThresholdCondition:
+    return ThresholdCondition(
         operand=Operand(PROPERTY), direction="above", levels=(Level(Severity.MAJOR, raised, clear),)
     )
 

@@ -10,7 +10,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 from apprise.plugins import N_MGR
 
-from cities.files.items import near
+from cities.files.items import suggestion
 
 OWN_SCHEME = "livetwin"
 LOG_URL = "livetwin://log"
@@ -45,7 +45,7 @@ def channel_faults(url: str) -> Iterator[str]:
     elif scheme.lower() not in _schemes():
         yield (
             f"found the scheme {scheme!r}, expected one that apprise knows"
-            f"{near(scheme.lower(), [OWN_SCHEME, *_schemes()])}"
+            f"{suggestion(scheme.lower(), [OWN_SCHEME, *_schemes()])}"
         )
     else:
         written = sorted(_written_secrets(scheme.lower(), rest))

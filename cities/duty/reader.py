@@ -10,18 +10,18 @@ from cities.duty.schema import (
     ContactItem,
     PolicyItem,
     QuietHoursItem,
+    QuietTimesItem,
     RouteItem,
     StepItem,
     TeamItem,
-    TimesItem,
     WatchdogItem,
 )
-from cities.duty_references import Sections, check_references
+from cities.duty_references import DutySections, check_references
 from cities.duty_rosters import read_rosters
-from cities.files.faults import CityFault, found
-from cities.files.items import Items, near, read_section, validated
-from cities.files.yaml_document import Document
-from twin.alarms.rules.schedule import MINUTES_OF_DAY, Interval
+from cities.files.faults import CityFault, describe_value
+from cities.files.items import Items, read_section, suggestion, validate_item
+from cities.files.yaml_document import YamlDocument
+from twin.alarms.rules.schedule import MINUTES_OF_DAY, WeeklyInterval
 from twin.alarms.severity import severity_of
 from twin.model.duty import (
     Contact,
@@ -39,7 +39,7 @@ DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 
 def read_duty(
-    document: Document, folder: Path, areas: frozenset[str] | None
+    document: YamlDocument, folder: Path, areas: frozenset[str] | None
 ) -> tuple[DutyPlan, list[CityFault]]:
     """Return the plan of routes.yaml, and all that is wrong with it and its rosters: then it is partial.
 
@@ -48,7 +48,7 @@ def read_duty(
     sections = _sections(document)
     for item, location in sections.channels.placed:
         for message in channel_faults(item.url):
-            sections.channels.fault((*location, "url"), message)
+            sections.channels.add_fault((*location, "url"), message)
     check_references(sections, areas)
     faults: list[CityFault] = []
     contacts = tuple(_contact(one.item) for one in sections.contacts.placed)
@@ -72,19 +72,21 @@ def read_duty(
     return plan, [*faults, *(fault for part in sections.all() for fault in part.faults)]
 
 
-def _sections(document: Document) -> Sections:
+def _sections(document: YamlDocument) -> DutySections:
     rest: Items[WatchdogItem] = Items(document)
     watchdog = None
     data = document.data
     if not isinstance(data, dict):
-        rest.fault((), f"found {found(data)}, expected a mapping with the keys {', '.join(KEYS)}")
+        rest.add_fault(
+            (), f"found {describe_value(data)}, expected a mapping with the keys {', '.join(KEYS)}"
+        )
     else:
         for key in data:
             if key not in KEYS:
-                rest.fault((key,), f"unknown key{near(key, KEYS)}: expected {', '.join(KEYS)}")
+                rest.add_fault((key,), f"unknown key{suggestion(key, KEYS)}: expected {', '.join(KEYS)}")
         if data.get("watchdog") is not None:
-            watchdog = validated(rest, ("watchdog",), data["watchdog"], WatchdogItem)
-    return Sections(
+            watchdog = validate_item(rest, ("watchdog",), data["watchdog"], WatchdogItem)
+    return DutySections(
         channels=read_section(document, "channels", ChannelItem),
         contacts=read_section(document, "contacts", ContactItem),
         teams=read_section(document, "teams", TeamItem),
@@ -92,7 +94,7 @@ def _sections(document: Document) -> Sections:
         quiet_hours=read_section(document, "quietHours", QuietHoursItem),
         routes=read_section(document, "routes", RouteItem),
         watchdog=watchdog,
-        rest=rest,
+        other=rest,
     )
 
 
@@ -126,13 +128,13 @@ def _quiet_hours(item: QuietHoursItem) -> QuietHours:
     return QuietHours(up_to=severity_of(item.up_to), intervals=intervals)
 
 
-def _intervals(item: TimesItem) -> tuple[Interval, ...]:
+def _intervals(item: QuietTimesItem) -> tuple[WeeklyInterval, ...]:
     """Return times as intervals within days: a night is two."""
     days = tuple(sorted({DAYS.index(one) for one in item.days or DAYS}))
     if item.start < item.until:
-        return (Interval(days, item.start, item.until),)
+        return (WeeklyInterval(days, item.start, item.until),)
     following = tuple(sorted((day + 1) % len(DAYS) for day in days))
-    night = (Interval(days, item.start, MINUTES_OF_DAY), Interval(following, 0, item.until))
+    night = (WeeklyInterval(days, item.start, MINUTES_OF_DAY), WeeklyInterval(following, 0, item.until))
     return tuple(one for one in night if one.start < one.end)
 
 

@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 import icalendar
 import recurring_ical_events
 
-from cities.roster_event import Event, event_faults, named_by
+from cities.roster_event import Event, contact_labels, event_faults
 from twin.instant import DAY, Instant, from_datetime, to_datetime
 from twin.model.duty import Contact
 
@@ -43,7 +43,7 @@ class CalendarFault(NamedTuple):
     message: str
 
 
-class Duty(NamedTuple):
+class RosterShift(NamedTuple):
     """One occurrence of an event: `start` ≤ t < `end`."""
 
     start: Instant
@@ -72,7 +72,7 @@ def calendar_faults(text: str, contacts: Iterable[Contact]) -> list[CalendarFaul
     faults = [CalendarFault(1, zone_fault)] if zone_fault else []
     for event, line in zip(events, _event_lines(text), strict=False):
         messages = [*event_faults(event, has_zone=zone is not None)]
-        named = named_by(event)
+        named = contact_labels(event)
         if not named:
             messages.append("names nobody: expected ATTENDEE or SUMMARY with a contact's id or name")
         elif not any(one.casefold() in known for one in named):
@@ -104,7 +104,7 @@ def _recurrence_faults(text: str, events: Sequence[Event]) -> Iterator[CalendarF
                 message = f"RRULE: found no repetition within {_REPEATS_YEARS} years, expected one"
                 yield CalendarFault(line, message)
                 return
-        duties(text, 0, _SPAN)
+        roster_shifts(text, 0, _SPAN)
     except Exception as error:  # the libraries raise anything at what they cannot repeat
         yield CalendarFault(1, f"found events that cannot be repeated: {_short(error)}")
 
@@ -127,7 +127,7 @@ def _repeats(event: Event) -> bool:
     return False
 
 
-def duties(text: str, start: Instant, end: Instant) -> tuple[Duty, ...]:
+def roster_shifts(text: str, start: Instant, end: Instant) -> tuple[RosterShift, ...]:
     """Return the occurrences that overlap a time, by start; of a calendar without faults."""
     found = {
         one for span in range(start // _SPAN, (end - 1) // _SPAN + 1) for one in _duties_of_span(text, span)
@@ -150,12 +150,12 @@ def _calendar(text: str) -> tuple[Any, tzinfo]:
 
 
 @lru_cache(maxsize=_SPANS_MAX)
-def _duties_of_span(text: str, span: int) -> tuple[Duty, ...]:
+def _duties_of_span(text: str, span: int) -> tuple[RosterShift, ...]:
     query, zone = _calendar(text)
     # A day more on both sides: days without a time are not those of UTC.
     occurrences = query.between(to_datetime(span * _SPAN - DAY), to_datetime((span + 1) * _SPAN + DAY))
     return tuple(
-        Duty(_instant(one["DTSTART"].dt, zone), _instant(one["DTEND"].dt, zone), named_by(one))
+        RosterShift(_instant(one["DTSTART"].dt, zone), _instant(one["DTEND"].dt, zone), contact_labels(one))
         for one in occurrences
         if str(one.get("STATUS", "")).upper() != "CANCELLED"
     )

@@ -108,7 +108,7 @@ class PolicyItem(Item):
     remind: Reminder = 4 * HOUR
 
 
-class TimesItem(Item):
+class QuietTimesItem(Item):
     """One of the `times` of quiet hours; `until` before `from` is on the next day."""
 
     days: Annotated[list[DayWord], Field(min_length=1, max_length=7)] | None = None
@@ -120,7 +120,7 @@ class QuietHoursItem(Item):
     """One of `quietHours`."""
 
     up_to: SeverityWord
-    times: Annotated[list[TimesItem], Field(min_length=1, max_length=LISTED_MAX)]
+    times: Annotated[list[QuietTimesItem], Field(min_length=1, max_length=LISTED_MAX)]
 
 
 class RouteItem(Item):

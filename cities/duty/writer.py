@@ -9,7 +9,7 @@ from pydantic.alias_generators import to_camel
 
 from cities.duration import format_duration
 from cities.duty.reader import DAYS
-from twin.alarms.rules.schedule import MINUTES_OF_DAY, Interval
+from twin.alarms.rules.schedule import MINUTES_OF_DAY, WeeklyInterval
 from twin.model.duty import (
     Contact,
     DutyPlan,
@@ -28,12 +28,12 @@ def roster_file(team: str) -> str:
     return f"roster-{team}.ics"
 
 
-def rosters(plan: DutyPlan) -> dict[str, str]:
+def roster_files(plan: DutyPlan) -> dict[str, str]:
     """Return the rosters, each as the text that was read, by file name."""
     return {roster_file(one.id): one.calendar for one in plan.teams if one.calendar}
 
 
-def routes(plan: DutyPlan) -> dict[str, Any]:
+def routes_document(plan: DutyPlan) -> dict[str, Any]:
     """Return the content of routes.yaml; empty for no plan. Overrides are no part of a folder."""
     content: dict[str, Any] = {
         "channels": [{"id": one.id, "url": one.url} for one in plan.channels],
@@ -76,7 +76,7 @@ def _quiet_hours(one: QuietHours) -> dict[str, Any]:
     return {"upTo": one.up_to.word, "times": [_times(each) for each in one.intervals]}
 
 
-def _times(one: Interval) -> dict[str, Any]:
+def _times(one: WeeklyInterval) -> dict[str, Any]:
     item: dict[str, Any] = {} if len(one.days) == len(DAYS) else {"days": [DAYS[day] for day in one.days]}
     return item | {"from": _time_of_day(one.start), "until": _time_of_day(one.end)}
 

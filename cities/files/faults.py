@@ -39,10 +39,10 @@ class CityError(TwinError):
         super().__init__("\n".join(str(fault) for fault in self.faults))
 
 
-def found(value: object) -> str:
+def describe_value(value: object) -> str:
     """Return a value of a city folder as a message tells it: short, and naming what has no short form.
 
-    >>> found("Ijzer"), found(True), found(None), found([1, 2])
+    >>> describe_value("Ijzer"), describe_value(True), describe_value(None), describe_value([1, 2])
     ("'Ijzer'", 'true', 'nothing', 'a list of 2')
     """
     match value:

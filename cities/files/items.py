@@ -10,9 +10,9 @@ from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from cities.files.faults import CityFault, found
-from cities.files.schema import Item, explain
-from cities.files.yaml_document import REFUSED, Document, Location
+from cities.files.faults import CityFault, describe_value
+from cities.files.schema import Item, explain_error
+from cities.files.yaml_document import REFUSED, Location, YamlDocument
 
 ItemType = TypeVar("ItemType", bound=Item)
 
@@ -20,11 +20,11 @@ ItemType = TypeVar("ItemType", bound=Item)
 class FaultSink(Protocol):
     """Takes what is wrong in a document, with its place there."""
 
-    def fault(self, location: Location, message: str) -> None:
+    def add_fault(self, location: Location, message: str) -> None:
         """Note a fault at a place in the document."""
 
 
-class Placed(NamedTuple, Generic[ItemType]):
+class PlacedItem(NamedTuple, Generic[ItemType]):
     """A valid item and where it stands: the list's key and its position."""
 
     item: ItemType
@@ -35,22 +35,22 @@ class Placed(NamedTuple, Generic[ItemType]):
 class Items(Generic[ItemType]):
     """The items of one list of one file."""
 
-    document: Document | None = None
-    placed: list[Placed[ItemType]] = field(default_factory=list)
+    document: YamlDocument | None = None
+    placed: list[PlacedItem[ItemType]] = field(default_factory=list)
     #: the mappings as written, faulty ones too: a fault in one place must not hide those in others
     entries: list[tuple[dict[str, Any], tuple[str, int]]] = field(default_factory=list)
     #: every id that the list names, those of faulty items too: what refers to them is no second fault
     ids: frozenset[str] = frozenset()
     faults: list[CityFault] = field(default_factory=list)
 
-    def fault(self, location: Location, message: str) -> None:
+    def add_fault(self, location: Location, message: str) -> None:
         """Note a fault at a place in the document."""
         if self.document is not None:
-            self.faults.append(self.document.fault(location, message))
+            self.faults.append(self.document.fault_at(location, message))
 
     def duplicates(self, what: str, key: Callable[[ItemType], object]) -> Iterator[tuple[int, str]]:
         """Yield position and message for each item whose key an earlier one has."""
-        first: dict[object, Placed[ItemType]] = {}
+        first: dict[object, PlacedItem[ItemType]] = {}
         for one in self.placed:
             earlier = first.setdefault(key(one.item), one)
             if earlier is not one and self.document is not None:
@@ -58,7 +58,9 @@ class Items(Generic[ItemType]):
                 yield one.location[1], f"{what} is used twice: first in line {line}"
 
 
-def read_items(document: Document, key: str, item_type: type[ItemType], name: str = "id") -> Items[ItemType]:
+def read_items(
+    document: YamlDocument, key: str, item_type: type[ItemType], name: str = "id"
+) -> Items[ItemType]:
     """Return the items of a file that holds one list under `key`; their `name` is unique."""
     items: Items[ItemType] = Items(document)
     _take_entries(items, key, _only_key(items, key), item_type, name)
@@ -66,7 +68,7 @@ def read_items(document: Document, key: str, item_type: type[ItemType], name: st
 
 
 def read_section(
-    document: Document, key: str, item_type: type[ItemType], name: str = "id"
+    document: YamlDocument, key: str, item_type: type[ItemType], name: str = "id"
 ) -> Items[ItemType]:
     """Return the items of one of the lists of a file that holds several; none where the file lacks it."""
     items: Items[ItemType] = Items(document)
@@ -80,7 +82,7 @@ def _take_entries(
 ) -> None:
     if not isinstance(entries, list):
         if entries is not None and entries is not REFUSED:
-            items.fault((key,), f"found {found(entries)}, expected a list")
+            items.add_fault((key,), f"found {describe_value(entries)}, expected a list")
         return
     first: dict[str, int] = {}
     for index, entry in enumerate(entries):
@@ -90,40 +92,40 @@ def _take_entries(
             label = entry.get(name)
             if isinstance(label, str) and first.setdefault(label, index) != index and items.document:
                 line = items.document.line((key, first[label]))
-                items.fault((*location, name), f"{name} is used twice: first in line {line}")
-        item = validated(items, location, entry, item_type)
+                items.add_fault((*location, name), f"{name} is used twice: first in line {line}")
+        item = validate_item(items, location, entry, item_type)
         if item is not None:
-            items.placed.append(Placed(item, location))
+            items.placed.append(PlacedItem(item, location))
     items.ids = frozenset(first)
 
 
 def read_only_item(
-    document: Document, key: str, item_type: type[ItemType]
+    document: YamlDocument, key: str, item_type: type[ItemType]
 ) -> tuple[ItemType | None, Items[ItemType]]:
     """Return the one item of a file that holds it under `key`, and the faults."""
     items: Items[ItemType] = Items(document)
     entry = _only_key(items, key)
-    return (None if entry is None else validated(items, (key,), entry, item_type)), items
+    return (None if entry is None else validate_item(items, (key,), entry, item_type)), items
 
 
 def _only_key(items: Items[ItemType], key: str) -> Any:
     """Return what a file holds under its only key; None, and a fault, when it does not."""
     data = items.document.data if items.document else None
     if not isinstance(data, dict):
-        items.fault((), f"found {found(data)}, expected a mapping with the key {key!r}")
+        items.add_fault((), f"found {describe_value(data)}, expected a mapping with the key {key!r}")
         return None
     for other in data:
         if other != key:
-            items.fault((other,), f"unknown key: expected only {key!r}")
+            items.add_fault((other,), f"unknown key: expected only {key!r}")
     if key not in data:
-        items.fault((), f"key {key!r} is missing")
+        items.add_fault((), f"key {key!r} is missing")
         return None
     if data[key] is None:
-        items.fault((key,), "found nothing, expected a value; write [] for an empty list")
+        items.add_fault((key,), "found nothing, expected a value; write [] for an empty list")
     return data[key]
 
 
-def validated(
+def validate_item(
     faults: FaultSink, location: tuple[str | int, ...], entry: Any, item_type: type[ItemType]
 ) -> ItemType | None:
     """Return the entry as an item; None, and its faults, when it is none."""
@@ -132,7 +134,7 @@ def validated(
     except ValidationError as error:
         for detail in error.errors(include_url=False):
             if detail["input"] is not REFUSED:
-                faults.fault((*location, *detail["loc"]), _message(detail, item_type))
+                faults.add_fault((*location, *detail["loc"]), _message(detail, item_type))
     return None
 
 
@@ -142,11 +144,12 @@ def _message(detail: ErrorDetails, item_type: type[Item]) -> str:
         return "key is missing"
     if kind == "extra_forbidden":
         keys = _keys_at(item_type, detail["loc"][:-1])
-        return f"unknown key{near(str(step), keys)}: expected {', '.join(keys)}"
+        return f"unknown key{suggestion(str(step), keys)}: expected {', '.join(keys)}"
     context = dict(detail.get("ctx", {}))
     if kind == "literal_error":
-        return f"{explain(kind, detail['input'], context)}{near(str(detail['input']), _literals(context))}"
-    return explain(kind, detail["input"], context)
+        explained = explain_error(kind, detail["input"], context)
+        return f"{explained}{suggestion(str(detail['input']), _literals(context))}"
+    return explain_error(kind, detail["input"], context)
 
 
 def _literals(context: dict[str, Any]) -> list[str]:
@@ -167,10 +170,10 @@ def _item_inside(annotation: Any) -> type[Item] | None:
     return next((one for one in inner if isinstance(one, type) and issubclass(one, Item)), None)
 
 
-def near(name: str, known: Iterable[str]) -> str:
+def suggestion(name: str, known: Iterable[str]) -> str:
     """Return a hint at the known name that was probably meant, or nothing.
 
-    >>> near("entitty", ["entity", "feed"])
+    >>> suggestion("entitty", ["entity", "feed"])
     ' (did you mean entity?)'
     """
     matches = get_close_matches(name, list(known), n=1, cutoff=0.6)

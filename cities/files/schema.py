@@ -10,18 +10,18 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
-from cities.files.faults import found
+from cities.files.faults import describe_value
 from cities.files.values import (
     CityId,
     DecoderName,
     EntityType,
     Id,
     Interval,
-    Kept,
     Note,
     Number,
     Positive,
     PropertyName,
+    RetentionTime,
     Text,
     Time,
     Timezone,
@@ -141,9 +141,9 @@ class QualityItem(Item):
 class RetentionItem(Item):
     """`retention` of a property: what is not named stays as it is."""
 
-    raw: Kept = 0
-    minute: Kept = 0
-    hour: Kept = 0
+    raw: RetentionTime = 0
+    minute: RetentionTime = 0
+    hour: RetentionTime = 0
 
 
 class PropertyItem(Item):
@@ -195,7 +195,7 @@ class FeedItem(Item):
     device_level: Annotated[int, Field(ge=0)] | None = None
 
 
-def explain(kind: str, value: object, context: dict[str, Any]) -> str:
+def explain_error(kind: str, value: object, context: dict[str, Any]) -> str:
     """Return what a pydantic error of a known kind means to the person who wrote the file."""
     match kind:
         case "value_error":
@@ -216,7 +216,7 @@ def explain(kind: str, value: object, context: dict[str, Any]) -> str:
             expected = f"expected at most {context['le']}"
         case _:
             expected = f"expected {_EXPECTED.get(kind, 'something else')}"
-    return f"found {found(value)}, {expected}"
+    return f"found {describe_value(value)}, {expected}"
 
 
 _EXPECTED = {

@@ -95,7 +95,7 @@ DecoderName = Annotated[str, _matching(_DECODER_NAME, "small letters, digits, hy
 Timezone = Annotated[str, AfterValidator(_known_timezone)]
 TopicFilter = Annotated[Text, AfterValidator(_topic_filter)]
 Interval = Annotated[Duration, PlainValidator(_interval)]
-Kept = Annotated[Duration, PlainValidator(_retention)]
+RetentionTime = Annotated[Duration, PlainValidator(_retention)]
 Time = Annotated[Instant, PlainValidator(_time)]
 Number = Annotated[float, Field(allow_inf_nan=False)]
 Positive = Annotated[float, Field(allow_inf_nan=False, gt=0)]

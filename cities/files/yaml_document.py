@@ -14,7 +14,7 @@ from typing import Any, TypeAlias
 
 import yaml
 
-from cities.files.faults import CityFault, found
+from cities.files.faults import CityFault, describe_value
 
 Location: TypeAlias = Sequence[str | int]
 """The way to a place in a document: keys and positions, as pydantic gives it."""
@@ -34,7 +34,7 @@ _CONSTRUCTOR = yaml.constructor.SafeConstructor()
 
 
 @dataclass(frozen=True, slots=True)
-class Document:
+class YamlDocument:
     """One YAML file: its data and where everything in it stands."""
 
     file: str
@@ -59,7 +59,7 @@ class Document:
                 break
         return line
 
-    def fault(self, location: Location, message: str) -> CityFault:
+    def fault_at(self, location: Location, message: str) -> CityFault:
         """Return a fault at a place; its subject is the listed item that the place is in."""
         subject, rest = self._subject(location)
         where = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in rest).lstrip(".")
@@ -79,7 +79,7 @@ class Document:
         return f"{location[0]}[{location[1]}]{label}", location[2:]
 
 
-def load(path: Path) -> tuple[Document | None, list[CityFault]]:
+def load_yaml(path: Path) -> tuple[YamlDocument | None, list[CityFault]]:
     """Return a file's document, or None when it is no YAML at all, and what is wrong with it."""
     file = str(path)
     try:
@@ -106,7 +106,7 @@ def load(path: Path) -> tuple[Document | None, list[CityFault]]:
         return None, [CityFault(file, line, "", f"YAML syntax: {error.reason}")]
     builder = _Builder(file)
     data = builder.build(root, 0) if root is not None else None
-    return Document(file, data, root), builder.faults
+    return YamlDocument(file, data, root), builder.faults
 
 
 def _check_depth(text: str) -> None:
@@ -135,11 +135,11 @@ def _syntax_fault(file: str, error: yaml.MarkedYAMLError) -> CityFault:
     return CityFault(file, mark.line + 1 if mark else 1, "", f"YAML syntax: {error.problem}{context}{column}")
 
 
-class Refused:
+class RefusedValue:
     """Stands in the data for what was refused, so that it is not told a second time as of the wrong type."""
 
 
-REFUSED = Refused()
+REFUSED = RefusedValue()
 
 
 class _Builder:
@@ -173,7 +173,9 @@ class _Builder:
             value = self.build(value_node, depth + 1, key_node)
             if not isinstance(key, str):
                 if key is not REFUSED:
-                    self._refuse(key_node, f"key: found {found(key)}, expected text; put it in quotes")
+                    self._refuse(
+                        key_node, f"key: found {describe_value(key)}, expected text; put it in quotes"
+                    )
             elif key in data:
                 self._refuse(key_node, f"key {key!r} is written twice: first in line {lines[key]}")
             else:
@@ -192,18 +194,22 @@ class _Builder:
         if tag in ("bool", "int", "float"):
             return self._number(node, tag)
         return self._refuse(
-            node, f"found {found(node.value)} of YAML type {tag}, expected text; put it in quotes"
+            node, f"found {describe_value(node.value)} of YAML type {tag}, expected text; put it in quotes"
         )
 
     def _number(self, node: yaml.ScalarNode, tag: str) -> Any:
         try:
             value = getattr(_CONSTRUCTOR, f"construct_yaml_{tag}")(node)
         except (ValueError, KeyError):
-            return self._refuse(node, f"found {found(node.value)}, expected a value of YAML type {tag}")
+            return self._refuse(
+                node, f"found {describe_value(node.value)}, expected a value of YAML type {tag}"
+            )
         if not math.isfinite(value) if tag == "float" else abs(value) > INTEGER_MAX:
-            return self._refuse(node, f"found {found(node.value)}, expected a finite number of 64 bits")
+            return self._refuse(
+                node, f"found {describe_value(node.value)}, expected a finite number of 64 bits"
+            )
         return value
 
-    def _refuse(self, node: yaml.Node, message: str) -> Refused:
+    def _refuse(self, node: yaml.Node, message: str) -> RefusedValue:
         self.faults.append(CityFault(self._file, node.start_mark.line + 1, "", message))
         return REFUSED

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from cities.files.items import Items, Placed, near
+from cities.files.items import Items, PlacedItem, suggestion
 from cities.files.schema import EntityItem
-from cities.model.geometry import Box, geometry_faults
+from cities.model.geometry import BoundingBox, geometry_faults
 from twin.model.entity import Entity, Relation
 
 # Of a refused reference, so many known ids are searched for the one that was meant; 10,000 take 10 ms.
@@ -16,7 +16,7 @@ _NEAR_IDS_MAX = 10_000
 _NEAR_HINTS_MAX = 20
 
 
-class References:
+class ReferenceCheck:
     """Ids that may be referred to; tells a reference to another one, with a hint."""
 
     def __init__(self, what: str, known: frozenset[str]) -> None:
@@ -31,35 +31,35 @@ class References:
         self._hints += 1
         hint = ""
         if self._hints <= _NEAR_HINTS_MAX and len(self._known) <= _NEAR_IDS_MAX:
-            hint = near(name, sorted(self._known))
+            hint = suggestion(name, sorted(self._known))
         return f"found {name!r}, expected the {self._what} of this city{hint}"
 
 
-def check_entities(items: Items[EntityItem], home: Box | None) -> None:
+def check_entities(items: Items[EntityItem], home: BoundingBox | None) -> None:
     """Add to the items' faults what only shows between entities, and what is wrong with geometries."""
-    references = References("id of an entity", items.ids)
+    references = ReferenceCheck("id of an entity", items.ids)
     for entry, location in items.entries:
         parent = entry.get("parent")
         if isinstance(parent, str) and (message := references.fault(parent)):
-            items.fault((*location, "parent"), message)
+            items.add_fault((*location, "parent"), message)
         relations = entry.get("relations")
         for index, relation in enumerate(relations if isinstance(relations, list) else ()):
             target = relation.get("target") if isinstance(relation, dict) else None
             if isinstance(target, str) and (message := _target_fault(target, entry, references)):
-                items.fault((*location, "relations", index, "target"), message)
+                items.add_fault((*location, "relations", index, "target"), message)
         if entry.get("geometry") is not None:
             for fault in geometry_faults(entry["geometry"], home):
-                items.fault((*location, "geometry", *fault.location), fault.message)
+                items.add_fault((*location, "geometry", *fault.location), fault.message)
     _check_cycles(items)
 
 
-def _target_fault(target: str, entry: Mapping[str, Any], references: References) -> str | None:
+def _target_fault(target: str, entry: Mapping[str, Any], references: ReferenceCheck) -> str | None:
     return "relates the entity to itself" if target == entry.get("id") else references.fault(target)
 
 
 def _check_cycles(items: Items[EntityItem]) -> None:
     """Tell each cycle of parents once, at its entity that stands first in the file."""
-    placed: Mapping[str, Placed[EntityItem]] = {one.item.id: one for one in items.placed}
+    placed: Mapping[str, PlacedItem[EntityItem]] = {one.item.id: one for one in items.placed}
     done: set[str] = set()
     for start in placed:
         chain: dict[str, None] = {}
@@ -72,11 +72,11 @@ def _check_cycles(items: Items[EntityItem]) -> None:
             cycle = names[names.index(str(current)) :]
             head = min(range(len(cycle)), key=lambda index: placed[cycle[index]].location)
             path = " > ".join([*cycle[head:], *cycle[:head], cycle[head]])
-            items.fault((*placed[cycle[head]].location, "parent"), f"an entity is above itself: {path}")
+            items.add_fault((*placed[cycle[head]].location, "parent"), f"an entity is above itself: {path}")
         done.update(chain)
 
 
-def planned(item: EntityItem) -> Entity:
+def to_entity(item: EntityItem) -> Entity:
     """Return the entity that an item asks for."""
     return Entity(
         id=item.id,

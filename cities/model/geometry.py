@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from cities.files.faults import found
+from cities.files.faults import describe_value
 
 # How deep the positions of a type lie in `coordinates`.
 _DEPTH = {
@@ -22,7 +22,7 @@ GEOMETRY_TYPES = (*_DEPTH, "GeometryCollection")
 POSITIONS_MAX = 100_000
 
 
-class Box(NamedTuple):
+class BoundingBox(NamedTuple):
     """Longitudes and latitudes, in degrees, all inclusive."""
 
     west: float
@@ -30,15 +30,15 @@ class Box(NamedTuple):
     east: float
     north: float
 
-    def holds(self, longitude: float, latitude: float) -> bool:
+    def contains(self, longitude: float, latitude: float) -> bool:
         """Whether a position lies in the box."""
         return self.west <= longitude <= self.east and self.south <= latitude <= self.north
 
 
-_EARTH = Box(-180.0, -90.0, 180.0, 90.0)
+_EARTH = BoundingBox(-180.0, -90.0, 180.0, 90.0)
 
 # Mainland of the Netherlands with its sea. Swapped, it is open sea off Somalia, where no Dutch city lies.
-NETHERLANDS = Box(2.5, 50.6, 7.4, 55.8)
+NETHERLANDS = BoundingBox(2.5, 50.6, 7.4, 55.8)
 
 
 class GeometryFault(NamedTuple):
@@ -48,17 +48,19 @@ class GeometryFault(NamedTuple):
     message: str
 
 
-def geometry_faults(geometry: Any, home: Box | None = None) -> Iterator[GeometryFault]:
+def geometry_faults(geometry: Any, home: BoundingBox | None = None) -> Iterator[GeometryFault]:
     """Yield what is wrong with a geometry; at most one fault for each list of positions.
 
     With a `home`, positions that lie in it only when longitude and latitude are swapped are faults too.
     """
     if not isinstance(geometry, dict):
-        yield GeometryFault((), f"found {found(geometry)}, expected a GeoJSON geometry")
+        yield GeometryFault((), f"found {describe_value(geometry)}, expected a GeoJSON geometry")
         return
     kind = geometry.get("type")
     if not isinstance(kind, str) or kind not in GEOMETRY_TYPES:
-        yield GeometryFault(("type",), f"found {found(kind)}, expected one of {', '.join(GEOMETRY_TYPES)}")
+        yield GeometryFault(
+            ("type",), f"found {describe_value(kind)}, expected one of {', '.join(GEOMETRY_TYPES)}"
+        )
         return
     member = "geometries" if kind == "GeometryCollection" else "coordinates"
     for key in geometry:
@@ -72,9 +74,11 @@ def geometry_faults(geometry: Any, home: Box | None = None) -> Iterator[Geometry
         yield from _nested_faults(kind, geometry["coordinates"], _DEPTH[kind], ("coordinates",), home)
 
 
-def _collection_faults(geometries: Any, home: Box | None) -> Iterator[GeometryFault]:
+def _collection_faults(geometries: Any, home: BoundingBox | None) -> Iterator[GeometryFault]:
     if not isinstance(geometries, list):
-        yield GeometryFault(("geometries",), f"found {found(geometries)}, expected a list of geometries")
+        yield GeometryFault(
+            ("geometries",), f"found {describe_value(geometries)}, expected a list of geometries"
+        )
         return
     for index, one in enumerate(geometries):
         for fault in geometry_faults(one, home):
@@ -82,7 +86,7 @@ def _collection_faults(geometries: Any, home: Box | None) -> Iterator[GeometryFa
 
 
 def _nested_faults(
-    kind: str, value: Any, depth: int, location: tuple[str | int, ...], home: Box | None
+    kind: str, value: Any, depth: int, location: tuple[str | int, ...], home: BoundingBox | None
 ) -> Iterator[GeometryFault]:
     if depth == 0:
         message = _position_fault(value, home)
@@ -90,7 +94,7 @@ def _nested_faults(
             yield GeometryFault(location, message)
         return
     if not isinstance(value, list) or not value:
-        yield GeometryFault(location, f"found {found(value)}, expected a list that is not empty")
+        yield GeometryFault(location, f"found {describe_value(value)}, expected a list that is not empty")
         return
     if depth > 1:
         for index, one in enumerate(value):
@@ -120,17 +124,17 @@ def _line_fault(kind: str, positions: list[Any]) -> str | None:
     return None
 
 
-def _position_fault(position: Any, home: Box | None) -> str | None:
+def _position_fault(position: Any, home: BoundingBox | None) -> str | None:
     if (
         not isinstance(position, list)
         or len(position) not in (2, 3)
         or any(isinstance(one, bool) or not isinstance(one, int | float) for one in position)
     ):
-        shown = position if isinstance(position, list) and len(position) <= 4 else found(position)
+        shown = position if isinstance(position, list) and len(position) <= 4 else describe_value(position)
         return f"found {shown}, expected a position [longitude, latitude] in degrees"
     longitude, latitude = position[0], position[1]
-    if not _EARTH.holds(longitude, latitude):
+    if not _EARTH.contains(longitude, latitude):
         return f"found {position}, expected longitude -180 to 180, then latitude -90 to 90"
-    if home is not None and not home.holds(longitude, latitude) and home.holds(latitude, longitude):
+    if home is not None and not home.contains(longitude, latitude) and home.contains(latitude, longitude):
         return f"found {position}, expected longitude before latitude: [{latitude}, {longitude}]"
     return None

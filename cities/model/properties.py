@@ -22,7 +22,7 @@ def check_properties(items: Items[PropertyItem]) -> None:
         if isinstance(name, str) and name in BUILT_IN_PROPERTIES:
             fixed = [key for key in _FIXED if key in entry]
             if fixed:
-                items.fault(
+                items.add_fault(
                     (*location, "name"),
                     f"{name} is built in and cannot be redefined: found {', '.join(fixed)}, expected only "
                     "quality, retention, rollUp and wrapsAt; leave them out, or choose another name",
@@ -30,11 +30,11 @@ def check_properties(items: Items[PropertyItem]) -> None:
         else:
             for key in _REQUIRED:
                 if entry.get(key) is None:
-                    items.fault((*location, key), "key is missing")
+                    items.add_fault((*location, key), "key is missing")
     for item, location in items.placed:
         if _whole(item):
             for place, message in _faults(item, _planned(item)):
-                items.fault((*location, *place), message)
+                items.add_fault((*location, *place), message)
 
 
 def _whole(item: PropertyItem) -> bool:
@@ -61,7 +61,7 @@ def _faults(item: PropertyItem, planned: ObservedProperty) -> Iterator[tuple[tup
         )
 
 
-def planned_properties(items: Items[PropertyItem]) -> tuple[ObservedProperty, ...]:
+def to_properties(items: Items[PropertyItem]) -> tuple[ObservedProperty, ...]:
     """Return the observed properties that whole items ask for; a built-in one keeps what is not named."""
     return tuple(_planned(item) for item, _ in items.placed if _whole(item))
 
@@ -117,7 +117,7 @@ def base_of(planned: ObservedProperty) -> ObservedProperty:
     )
 
 
-def differing(value: QualityRules | Retention, base: QualityRules | Retention) -> dict[str, Any]:
+def changed_fields(value: QualityRules | Retention, base: QualityRules | Retention) -> dict[str, Any]:
     """Return the fields, by their name, in which a value is not as its base."""
     return {
         field.name: getattr(value, field.name)

@@ -14,9 +14,9 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 
-from cities.files.items import Items, Placed, near
+from cities.files.items import Items, PlacedItem, suggestion
 from cities.files.schema import PERSONAL_FEEDS, ObserveItem, SensorItem
-from cities.model.entities import References
+from cities.model.entities import ReferenceCheck
 from twin.errors import UnitError
 from twin.model.city_model import CityFeed
 from twin.model.observed_property import ObservedProperty
@@ -27,7 +27,7 @@ from twin.model.units import IDENTITY, UnitConversion, unit_conversion
 _TOPIC_SHARED_WITH = {"senml": "native"}
 
 
-def folded(item: ObserveItem, canonical: str) -> UnitConversion:
+def datastream_conversion(item: ObserveItem, canonical: str) -> UnitConversion:
     """Return the conversion of a datastream into the canonical unit. Raises UnitError."""
     if item.scale is not None:
         return UnitConversion(item.scale, item.offset)
@@ -65,31 +65,31 @@ def check_sensors(
 
     `entities` is None when entities.yaml cannot be read: then references to them are not judged.
     """
-    references = None if entities is None else References("id of an entity", entities)
+    references = None if entities is None else ReferenceCheck("id of an entity", entities)
     for entry, location in items.entries:
         feed = entry.get("feed")
         if isinstance(feed, str) and feed not in feeds:
-            expected = f"expected one of {', '.join(sorted(feeds))}{near(feed, feeds)}"
-            items.fault((*location, "feed"), f"found {feed!r}, {expected}")
+            expected = f"expected one of {', '.join(sorted(feeds))}{suggestion(feed, feeds)}"
+            items.add_fault((*location, "feed"), f"found {feed!r}, {expected}")
         elif "device" not in entry and feed not in ("native", "senml"):
-            items.fault((*location, "device"), "key is missing")
+            items.add_fault((*location, "device"), "key is missing")
         for key in ("entity", "gateway", "power"):
             id = entry.get(key)
             if references is not None and isinstance(id, str) and (message := references.fault(id)):
-                items.fault((*location, key), message)
+                items.add_fault((*location, key), message)
         for place, message in _observe_faults(entry.get("observes"), properties):
-            items.fault((*location, "observes", *place), message)
+            items.add_fault((*location, "observes", *place), message)
     for index, message in items.duplicates("device of this feed", _key):
-        items.fault(("sensors", index, "device"), message)
+        items.add_fault(("sensors", index, "device"), message)
 
 
-def check_mixed(items: Items[SensorItem], feeds: Mapping[str, CityFeed]) -> None:
+def check_personal_mix(items: Items[SensorItem], feeds: Mapping[str, CityFeed]) -> None:
     """Add a fault for each property of an entity that personal and other sensors observe.
 
     Such a property would have two values under one name: the published sum of the households, and the
     combination of the others.
     """
-    first: dict[tuple[str, str], dict[bool, Placed[SensorItem]]] = defaultdict(dict)
+    first: dict[tuple[str, str], dict[bool, PlacedItem[SensorItem]]] = defaultdict(dict)
     for placed in items.placed:
         item, location = placed
         personal = is_personal(item, feeds)
@@ -99,7 +99,7 @@ def check_mixed(items: Items[SensorItem], feeds: Mapping[str, CityFeed]) -> None
             if known.setdefault(personal, placed) is placed and other is not None and items.document:
                 line = items.document.line(other.location)
                 ours, theirs = ("personal", "not") if personal else ("not personal", "personal")
-                items.fault(
+                items.add_fault(
                     (*location, "observes", number, "property"),
                     f"{observed.property} of {item.entity} is {ours} here, and {theirs} in {other.item.id}, "
                     f"line {line}: expected only personal sensors of a property on an entity, or none; "
@@ -125,9 +125,8 @@ def _observe_faults(
         seen.add(name)
         observed = properties.get(name)
         if observed is None:
-            expected = (
-                f"expected a built-in observed property or one of properties.yaml{near(name, properties)}"
-            )
+            expected = "expected a built-in observed property or one of properties.yaml"
+            expected += suggestion(name, properties)
             yield (index, "property"), f"found {name!r}, {expected}"
             continue
         unit, scale = one.get("unit"), one.get("scale")
@@ -140,7 +139,7 @@ def _observe_faults(
                 yield (index, "unit"), f"{error}; {name} is kept in {observed.unit}"
 
 
-def planned_sensor(item: SensorItem, feeds: Mapping[str, CityFeed]) -> Sensor:
+def to_sensor(item: SensorItem, feeds: Mapping[str, CityFeed]) -> Sensor:
     """Return the sensor that an item asks for."""
     return Sensor(
         id=item.id,
@@ -154,10 +153,10 @@ def planned_sensor(item: SensorItem, feeds: Mapping[str, CityFeed]) -> Sensor:
     )
 
 
-def planned_datastreams(item: SensorItem, properties: Mapping[str, ObservedProperty]) -> Iterator[Datastream]:
+def to_datastreams(item: SensorItem, properties: Mapping[str, ObservedProperty]) -> Iterator[Datastream]:
     """Yield the datastreams that an item asks for, in its order. Raises UnitError."""
     for one in item.observes:
-        scale, offset = folded(one, properties[one.property].unit)
+        scale, offset = datastream_conversion(one, properties[one.property].unit)
         yield Datastream(
             id=0,
             sensor=item.id,

@@ -10,10 +10,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
 from cities.rules.faults import RuleFault
-from twin.alarms.evaluation.shared_dependency import Supplies
-from twin.alarms.evaluation.silence import sensors_of
-from twin.alarms.rules.rule import Outage, Rule, Silence, operands_of
-from twin.alarms.rules.rule_index import Bindings, BoundRule
+from twin.alarms.evaluation.shared_dependency import SharedDependencies
+from twin.alarms.evaluation.silence import monitored_sensors
+from twin.alarms.rules.rule import OutageCondition, Rule, SilenceCondition, operands_of
+from twin.alarms.rules.rule_index import BoundRule, RuleIndex
 from twin.model.city_model import CityModel
 from twin.model.entity import RELATION_TYPES, Entity
 
@@ -24,14 +24,14 @@ EXAMPLES_MAX = 3
 DIRECTED = frozenset(RELATION_TYPES) - {"adjacentTo"}
 
 
-def check_in_city(rules: Iterable[Rule], model: CityModel) -> Mapping[str, list[RuleFault]]:
+def check_rules_in_city(rules: Iterable[Rule], model: CityModel) -> Mapping[str, list[RuleFault]]:
     """Return, by id of the rule, what is wrong with rules in their city; they are not yet in the model."""
     checked = {rule.id: rule for rule in rules}
-    bindings = Bindings(replace(model, rules=checked))
+    bindings = RuleIndex(replace(model, rules=checked))
     watching = _Watching(checked, bindings)
     found: defaultdict[str, list[RuleFault]] = defaultdict(list)
     for entity in model.entities.values():
-        for bound in bindings.subject(entity.id).rules.values():
+        for bound in bindings.rules_of(entity.id).rules.values():
             watching.take(bound, entity)
     for id, rule in checked.items():
         found[id].extend(watching.faults(rule))
@@ -41,10 +41,10 @@ def check_in_city(rules: Iterable[Rule], model: CityModel) -> Mapping[str, list[
 class _Watching:
     """What rules turned out to watch."""
 
-    def __init__(self, rules: Mapping[str, Rule], bindings: Bindings) -> None:
+    def __init__(self, rules: Mapping[str, Rule], bindings: RuleIndex) -> None:
         self._bindings = bindings
         self._model = bindings.model
-        self._supplies = Supplies(self._model)
+        self._supplies = SharedDependencies(self._model)
         self._watches: set[str] = set()
         self._unusable: dict[str, dict[str, None]] = {id: {} for id in rules}
         self._circles: dict[str, str] = {}
@@ -64,9 +64,9 @@ class _Watching:
 
     def _has_something(self, rule: Rule, entity: Entity) -> bool:
         match rule.condition:
-            case Silence() as silence:
-                return any(True for _ in sensors_of(entity.id, silence, self._model))
-            case Outage() as outage:
+            case SilenceCondition() as silence:
+                return any(True for _ in monitored_sensors(entity.id, silence, self._model))
+            case OutageCondition() as outage:
                 return bool(self._supplies.of_entity(entity.id, outage))
             case _:
                 return True
@@ -102,11 +102,11 @@ class _Watching:
         names = ", ".join(one.id for one in selected[:EXAMPLES_MAX])
         more = f" and {len(selected) - EXAMPLES_MAX} more" if len(selected) > EXAMPLES_MAX else ""
         match rule.condition:
-            case Silence():
+            case SilenceCondition():
                 lacking = "has a sensor that it could listen to"
-            case Outage(supply="feed"):
+            case OutageCondition(supply="feed"):
                 lacking = "is the city, which feeds are told on"
-            case Outage(supply=supply):
+            case OutageCondition(supply=supply):
                 lacking = f"is the {supply} of a sensor"
             case _:
                 lacking = "has " + " and ".join(str(one) for one in operands_of(rule))

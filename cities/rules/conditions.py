@@ -7,13 +7,13 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from cities.files.faults import found
-from cities.files.items import near, validated
+from cities.files.faults import describe_value
+from cities.files.items import suggestion, validate_item
 from cities.model.sensors import conversion_or_identity
 from cities.rules.context import RuleContext
 from cities.rules.faults import RuleFaults
 from cities.rules.levels import by_severity, read_levels, read_times
-from cities.rules.operands import Known, known_operand, read_operand, read_over
+from cities.rules.operands import KnownOperand, known_operand, read_operand, read_over
 from cities.rules.schema import (
     DeviationItem,
     ExpressionItem,
@@ -25,20 +25,20 @@ from cities.rules.schema import (
     ValueItem,
     WorthItem,
 )
-from twin.alarms.rules.expression import ExpressionError, Program
+from twin.alarms.rules.expression import CompiledExpression, ExpressionError
 from twin.alarms.rules.expression_syntax import parse
-from twin.alarms.rules.operand import Over
+from twin.alarms.rules.operand import WindowName
 from twin.alarms.rules.rule import (
     Condition,
     Deviation,
-    Expression,
+    ExpressionCondition,
     Level,
-    Outage,
+    OutageCondition,
+    QualityRank,
     Rate,
-    Silence,
-    Threshold,
+    SilenceCondition,
+    ThresholdCondition,
     Transform,
-    Worth,
 )
 from twin.alarms.severity import severity_of
 from twin.errors import UnitError
@@ -46,7 +46,7 @@ from twin.model.units import IDENTITY, UnitConversion
 
 WHEN = ("when",)
 WORTHS = ("good", "estimated", "late", "suspect")
-"""How good a value is, best first: its place is the number that `Worth` judges."""
+"""How good a value is, best first: its place is the number that `QualityRank` judges."""
 
 _MEASURES = {"percent": Deviation("percent"), "spread": Deviation("spread")}
 
@@ -57,27 +57,27 @@ def read_condition(when: Any, context: RuleContext, faults: RuleFaults) -> Condi
     """Return the condition of a rule; None, and faults, when it is none."""
     kinds = ", ".join(_READERS)
     if not isinstance(when, dict):
-        faults.fault(WHEN, f"found {found(when)}, expected a mapping with one of {kinds}")
+        faults.add_fault(WHEN, f"found {describe_value(when)}, expected a mapping with one of {kinds}")
         return None
     written = [key for key in _READERS if key in when]
     if len(written) == 1:
         return _READERS[written[0]](when, context, faults)
     if written:
-        faults.fault(WHEN, f"found {' and '.join(written)}, expected one of {kinds}; make several rules")
+        faults.add_fault(WHEN, f"found {' and '.join(written)}, expected one of {kinds}; make several rules")
     else:
-        hints = [hint for key in when if (hint := near(str(key), _READERS))]
-        faults.fault(WHEN, f"found none of {kinds}{hints[0] if hints else ''}")
+        hints = [hint for key in when if (hint := suggestion(str(key), _READERS))]
+        faults.add_fault(WHEN, f"found none of {kinds}{hints[0] if hints else ''}")
     return None
 
 
 def _value(when: Any, context: RuleContext, faults: RuleFaults) -> Condition | None:
-    item = validated(faults, WHEN, when, ValueItem)
+    item = validate_item(faults, WHEN, when, ValueItem)
     if item is None:
         return None
     known = _operand(item.value, "value", item, context, faults)
     for key, name in (("relativeTo", item.relative_to), ("shareOf", item.share_of)):
         if name is not None and (message := context.unknown_attribute(name)) is not None:
-            faults.fault((*WHEN, key), message)
+            faults.add_fault((*WHEN, key), message)
     # A share of an attribute has no unit of its own; what is relative to one is a difference.
     conversion = _conversion(item.unit, "1" if item.share_of else _unit(known), faults)
     if item.relative_to or item.share_of:
@@ -89,7 +89,7 @@ def _value(when: Any, context: RuleContext, faults: RuleFaults) -> Condition | N
 
 
 def _rate(when: Any, context: RuleContext, faults: RuleFaults) -> Condition | None:
-    item = validated(faults, WHEN, when, RateItem)
+    item = validate_item(faults, WHEN, when, RateItem)
     if item is None:
         return None
     known = _operand(item.rate_of, "rateOf", item, context, faults)
@@ -98,7 +98,7 @@ def _rate(when: Any, context: RuleContext, faults: RuleFaults) -> Condition | No
 
 
 def _deviation(when: Any, context: RuleContext, faults: RuleFaults) -> Condition | None:
-    item = validated(faults, WHEN, when, DeviationItem)
+    item = validate_item(faults, WHEN, when, DeviationItem)
     if item is None:
         return None
     known = _operand(item.deviation_of, "deviationOf", item, context, faults)
@@ -111,16 +111,16 @@ def _deviation(when: Any, context: RuleContext, faults: RuleFaults) -> Condition
 
 def _threshold(
     item: LevelledItem,
-    known: Known | None,
+    known: KnownOperand | None,
     transform: Transform | None,
     conversion: UnitConversion,
     faults: RuleFaults,
-) -> Threshold | None:
+) -> ThresholdCondition | None:
     levels = read_levels(item, conversion, WHEN, faults)
     times = read_times(item.times, (*WHEN, "times"), faults)
     if known is None or not levels:
         return None
-    return Threshold(
+    return ThresholdCondition(
         operand=known.operand,
         direction="above" if item.above is not None else "below",
         levels=levels,
@@ -130,7 +130,7 @@ def _threshold(
 
 
 def _worth(when: Any, context: RuleContext, faults: RuleFaults) -> Condition | None:
-    item = validated(faults, WHEN, when, WorthItem)
+    item = validate_item(faults, WHEN, when, WorthItem)
     if item is None:
         return None
     known = _operand(item.quality_of, "qualityOf", item, context, faults)
@@ -139,9 +139,10 @@ def _worth(when: Any, context: RuleContext, faults: RuleFaults) -> Condition | N
     known_words = WORTHS[:-1]
     for word in words.values() if isinstance(words, dict) else [words]:
         if word not in known_words:
-            faults.fault(
+            faults.add_fault(
                 place,
-                f"found {found(word)}, expected {', '.join(known_words)}{near(str(word), known_words)}, "
+                f"found {describe_value(word)}, expected "
+                f"{', '.join(known_words)}{suggestion(str(word), known_words)}, "
                 "or those by severity",
             )
             return None
@@ -150,22 +151,24 @@ def _worth(when: Any, context: RuleContext, faults: RuleFaults) -> Condition | N
         ranks = {severity: WORTHS.index(word) for severity, word in words.items()}
     best = by_severity(ranks, item.severity, place, faults)
     if list(best.values()) != sorted(set(best.values())):
-        faults.fault(place, "a worse severity needs a worse quality than the milder ones")
+        faults.add_fault(place, "a worse severity needs a worse quality than the milder ones")
     times = read_times(item.times, (*WHEN, "times"), faults)
     levels = tuple(Level(severity, rank + 1.0, rank) for severity, rank in best.items())
     if known is None or not levels:
         return None
-    return Threshold(operand=known.operand, direction="above", levels=levels, transform=Worth(), times=times)
+    return ThresholdCondition(
+        operand=known.operand, direction="above", levels=levels, transform=QualityRank(), times=times
+    )
 
 
 def _silence(when: Any, context: RuleContext, faults: RuleFaults) -> Condition | None:
-    item = validated(faults, WHEN, when, SilenceItem)
+    item = validate_item(faults, WHEN, when, SilenceItem)
     if item is None:
         return None
     for index, name in enumerate(item.silent.properties or ()):
         if name not in context.model.properties:
-            faults.fault((*WHEN, "silent", "properties", index), context.unknown_name(name))
-    return Silence(
+            faults.add_fault((*WHEN, "silent", "properties", index), context.unknown_name(name))
+    return SilenceCondition(
         severity=severity_of(item.severity),
         intervals=float(item.silent.intervals),
         after=item.silent.after,
@@ -174,10 +177,10 @@ def _silence(when: Any, context: RuleContext, faults: RuleFaults) -> Condition |
 
 
 def _outage(when: Any, context: RuleContext, faults: RuleFaults) -> Condition | None:
-    item = validated(faults, WHEN, when, OutageItem)
+    item = validate_item(faults, WHEN, when, OutageItem)
     if item is None:
         return None
-    return Outage(
+    return OutageCondition(
         supply=item.outage,
         severity=severity_of(item.severity),
         reports_missed=float(item.reports_missed),
@@ -186,7 +189,7 @@ def _outage(when: Any, context: RuleContext, faults: RuleFaults) -> Condition | 
 
 
 def _expression(when: Any, context: RuleContext, faults: RuleFaults) -> Condition | None:
-    item = validated(faults, WHEN, when, ExpressionItem)
+    item = validate_item(faults, WHEN, when, ExpressionItem)
     source = when["expression"] if item is None else item.expression
     if not isinstance(source, str):
         return None
@@ -194,41 +197,43 @@ def _expression(when: Any, context: RuleContext, faults: RuleFaults) -> Conditio
     try:
         names = tuple(parse(source).variables)
     except ExpressionError as error:
-        faults.fault(place, str(error))
+        faults.add_fault(place, str(error))
         return None
     windows = _windows(when.get("over"), [str(one) for one in names], faults)
     for one in names:
         known_operand(one, windows.get(str(one), "instant"), place, context, faults)
     try:
-        program = Program(source, windows)
+        program = CompiledExpression(source, windows)
     except ExpressionError as error:
-        faults.fault(place, str(error))
+        faults.add_fault(place, str(error))
         return None
     if item is None:
         return None
-    return Expression(source=source, operands=program.operands, severity=severity_of(item.severity))
+    return ExpressionCondition(source=source, operands=program.operands, severity=severity_of(item.severity))
 
 
-def _windows(over: Any, names: list[str], faults: RuleFaults) -> dict[str, Over]:
+def _windows(over: Any, names: list[str], faults: RuleFaults) -> dict[str, WindowName]:
     """Return the windows of the names of an expression, said for each of them or for all alike."""
     if not isinstance(over, dict):
         return dict.fromkeys(names, read_over(over, (*WHEN, "over"), faults) or "instant")
-    found: dict[str, Over] = {}
+    found: dict[str, WindowName] = {}
     for name, length in over.items():
         location = (*WHEN, "over", name)
         windows = read_over(length, location, faults)
         if name not in names:
-            faults.fault(location, f"the expression does not name {name}{near(name, names)}")
+            faults.add_fault(location, f"the expression does not name {name}{suggestion(name, names)}")
         else:
             found[name] = windows or "instant"
     return found
 
 
-def _operand(text: str, key: str, item: JudgedItem, context: RuleContext, faults: RuleFaults) -> Known | None:
+def _operand(
+    text: str, key: str, item: JudgedItem, context: RuleContext, faults: RuleFaults
+) -> KnownOperand | None:
     return read_operand(text, (key, item.over, item.statistic), WHEN, context, faults)
 
 
-def _unit(known: Known | None) -> str | None:
+def _unit(known: KnownOperand | None) -> str | None:
     return known.named.unit if known is not None else None
 
 
@@ -240,7 +245,7 @@ def _conversion(
     try:
         return conversion_or_identity(unit, canonical)
     except UnitError as error:
-        faults.fault((*WHEN, key), f"{error}; the value is kept in {canonical}")
+        faults.add_fault((*WHEN, key), f"{error}; the value is kept in {canonical}")
         return IDENTITY
 
 

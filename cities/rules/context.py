@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from cities.files.items import near
+from cities.files.items import suggestion
 from twin.indicators.registry import REGISTRY
 from twin.model.city_model import City, CityModel, CityPlan
 from twin.model.entity import RELATION_TYPES
@@ -56,20 +56,20 @@ class RuleContext:
     def unknown_name(self, name: str) -> str:
         """Return what is wrong with a name that stands for nothing."""
         known = sorted({*self.model.properties, *REGISTRY})
-        return f"found {name!r}, expected an observed property or an indicator{near(name, known)}"
+        return f"found {name!r}, expected an observed property or an indicator{suggestion(name, known)}"
 
     def unknown_id(self, id: str) -> str | None:
         """Return what is wrong with a reference to an entity, or None."""
         if self.ids is None or id in self.ids:
             return None
-        return f"found {id!r}, expected the id of an entity of this city{near(id, sorted(self.ids))}"
+        return f"found {id!r}, expected the id of an entity of this city{suggestion(id, sorted(self.ids))}"
 
     def unknown_attribute(self, name: str) -> str | None:
         """Return what is wrong with an attribute that no entity has, or None."""
         if not self.whole or any(name in one.attributes for one in self.model.entities.values()):
             return None
         known = sorted({name for one in self.model.entities.values() for name in one.attributes})
-        return f"no entity has the attribute {name}{near(name, known)}"
+        return f"no entity has the attribute {name}{suggestion(name, known)}"
 
     def unknown_type(self, type: str) -> str | None:
         """Return what is wrong with a type that no entity has, or None."""
@@ -78,7 +78,8 @@ class RuleContext:
         types = {one.type for one in self.model.entities.values()}
         if type in types:
             return None
-        return f"no entity is a {type}{near(type, sorted(types))}: expected one of {', '.join(sorted(types))}"
+        expected = sorted(types)
+        return f"no entity is a {type}{suggestion(type, expected)}: expected one of {', '.join(expected)}"
 
 
 def unknown_whose(whose: str) -> str | None:
@@ -90,4 +91,4 @@ def unknown_whose(whose: str) -> str | None:
     known = (AREA, *RELATION_TYPES)
     if not whose or whose in known:
         return None
-    return f"found {whose!r}, expected {', '.join(known)}{near(whose, known)}"
+    return f"found {whose!r}, expected {', '.join(known)}{suggestion(whose, known)}"

@@ -30,7 +30,7 @@ class RuleFaults:
     def __init__(self) -> None:
         self.found: list[RuleFault] = []
 
-    def fault(self, location: Location, message: str) -> None:
+    def add_fault(self, location: Location, message: str) -> None:
         """Note a fault at a place in the rule's document."""
         self.found.append(RuleFault(tuple(location), message))
 

@@ -8,12 +8,12 @@ from collections.abc import Mapping
 from itertools import pairwise
 from typing import Any
 
-from cities.files.faults import found
-from cities.files.items import near
+from cities.files.faults import describe_value
+from cities.files.items import suggestion
 from cities.files.yaml_document import Location
 from cities.rules.faults import RuleFaults
 from cities.rules.schema import LevelledItem
-from twin.alarms.rules.rule import Level, Times
+from twin.alarms.rules.rule import Level, NOfM
 from twin.alarms.severity import SEVERITY_WORDS, Severity, severity_of
 from twin.model.units import IDENTITY, UnitConversion
 
@@ -34,7 +34,9 @@ def read_levels(
         return ()
     raised = by_severity(getattr(item, key), item.severity, (*location, key), faults)
     if item.clear is not None and item.deadband is not None:
-        faults.fault((*location, "deadband"), "clear and deadband both say when it is over: leave one out")
+        faults.add_fault(
+            (*location, "deadband"), "clear and deadband both say when it is over: leave one out"
+        )
     clear = _clear(item, raised, location, faults)
     if len(faults.found) > known:
         return ()
@@ -49,7 +51,7 @@ def read_levels(
             back = _cleaned(at - sign * abs(conversion.scale) * item.deadband)
         if sign * back > sign * at:
             side = "at most" if key == "above" else "at least"
-            faults.fault(
+            faults.add_fault(
                 (*location, "clear"),
                 f"{severity.word}: found {clear[severity]:g}, expected {side} {value:g}, where it is raised",
             )
@@ -57,7 +59,7 @@ def read_levels(
     for milder, worse in pairwise(levels):
         if sign * worse.raised <= sign * milder.raised:
             side = "more" if key == "above" else "less"
-            faults.fault(
+            faults.add_fault(
                 (*location, key, worse.severity.word),
                 f"found {raised[worse.severity]:g}, expected {side} than {milder.severity.word} has, "
                 f"{raised[milder.severity]:g}",
@@ -70,7 +72,7 @@ def direction_of(item: LevelledItem, location: Location, faults: RuleFaults) -> 
     written = [key for key in ("above", "below") if getattr(item, key) is not None]
     if len(written) == 1:
         return written[0]
-    faults.fault(location, f"found {' and '.join(written) or 'neither'}, expected one of above and below")
+    faults.add_fault(location, f"found {' and '.join(written) or 'neither'}, expected one of above and below")
     return None
 
 
@@ -80,14 +82,18 @@ def by_severity(
     """Return numbers by severity, mildest first, from a mapping, or from one number and its severity."""
     if isinstance(value, dict):
         if severity is not None:
-            faults.fault(location, "severity stands beside levels that name theirs: leave it out")
+            faults.add_fault(location, "severity stands beside levels that name theirs: leave it out")
         if not value:
-            faults.fault(location, "found no level, expected at least one")
+            faults.add_fault(location, "found no level, expected at least one")
         return _levels(value, location, faults)
     if not _is_number(value):
-        faults.fault(location, f"found {found(value)}, expected a number, or numbers by severity")
+        faults.add_fault(
+            location, f"found {describe_value(value)}, expected a number, or numbers by severity"
+        )
     elif severity is None:
-        faults.fault(location, f"severity is missing: expected one of {', '.join(SEVERITY_WORDS)} beside it")
+        faults.add_fault(
+            location, f"severity is missing: expected one of {', '.join(SEVERITY_WORDS)} beside it"
+        )
     else:
         return {severity_of(severity): float(value)}
     return {}
@@ -97,11 +103,11 @@ def _levels(value: Mapping[str, Any], location: Location, faults: RuleFaults) ->
     levels = {}
     for word, number in value.items():
         if word not in SEVERITY_WORDS:
-            hint = near(word, SEVERITY_WORDS)
+            hint = suggestion(word, SEVERITY_WORDS)
             expected = f"unknown severity{hint}: expected {', '.join(SEVERITY_WORDS)}"
-            faults.fault((*location, word), expected)
+            faults.add_fault((*location, word), expected)
         elif not _is_number(number):
-            faults.fault((*location, word), f"found {found(number)}, expected a number")
+            faults.add_fault((*location, word), f"found {describe_value(number)}, expected a number")
         else:
             levels[severity_of(word)] = float(number)
     return dict(sorted(levels.items()))
@@ -118,16 +124,20 @@ def _clear(
         return {}
     if not isinstance(item.clear, dict):
         if not _is_number(item.clear):
-            faults.fault(place, f"found {found(item.clear)}, expected a number, or numbers by severity")
+            faults.add_fault(
+                place, f"found {describe_value(item.clear)}, expected a number, or numbers by severity"
+            )
         elif len(raised) > 1:
-            faults.fault(place, "found one number for several levels, expected one by severity, or deadband")
+            faults.add_fault(
+                place, "found one number for several levels, expected one by severity, or deadband"
+            )
         else:
             return dict.fromkeys(raised, float(item.clear))
         return {}
     clear = _levels(item.clear, place, faults)
     for severity in clear.keys() ^ raised.keys():
         missing = severity in raised
-        faults.fault(
+        faults.add_fault(
             (*place, severity.word),
             f"{severity.word} is raised, but not cleared: expected a number here"
             if missing
@@ -149,16 +159,16 @@ def _cleaned(value: float) -> float:
     return float(f"{value:.{_DIGITS}g}")
 
 
-def read_times(value: Any, location: Location, faults: RuleFaults) -> Times | None:
+def read_times(value: Any, location: Location, faults: RuleFaults) -> NOfM | None:
     """Return `3 of 5`; None where nothing is written, and, with a fault, where something else is."""
     if value is None:
         return None
     match = _TIMES.fullmatch(value) if isinstance(value, str) else None
     if match is None:
-        faults.fault(location, f"found {found(value)}, expected such as '3 of 5'")
+        faults.add_fault(location, f"found {describe_value(value)}, expected such as '3 of 5'")
         return None
     n, of = int(match[1]), int(match[2])
     if not 1 <= n <= of <= TIMES_OF_MAX:
-        faults.fault(location, f"found {value!r}, expected 1 ≤ n ≤ m ≤ {TIMES_OF_MAX} of 'n of m'")
+        faults.add_fault(location, f"found {value!r}, expected 1 ≤ n ≤ m ≤ {TIMES_OF_MAX} of 'n of m'")
         return None
-    return Times(n, of)
+    return NOfM(n, of)

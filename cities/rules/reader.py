@@ -7,14 +7,14 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from cities.files.items import Items, validated
-from cities.rules.city_checks import check_in_city
+from cities.files.items import Items, validate_item
+from cities.rules.city_checks import check_rules_in_city
 from cities.rules.conditions import read_condition
 from cities.rules.context import RuleContext
 from cities.rules.faults import RuleFault, RuleFaults
 from cities.rules.schema import RuleItem, SelectItem
 from cities.rules.selection import read_schedule, read_selection
-from twin.alarms.rules.rule import Rule, Text
+from twin.alarms.rules.rule import BilingualText, Rule
 from twin.instant import INSTANT_MAX, INSTANT_MIN
 from twin.model.city_model import CityModel
 from twin.model.entity import AREA_TYPES
@@ -31,11 +31,11 @@ def read_rule(document: Any, model: CityModel) -> Rule | tuple[RuleFault, ...]:
     The rule has version 0. Whether another rule of the city has its id is for the caller to know.
     """
     faults = RuleFaults()
-    item = validated(faults, (), document, RuleItem)
+    item = validate_item(faults, (), document, RuleItem)
     found = _beyond_layout(document, item, RuleContext.of(model), faults)
     if found is None:
         return faults.all
-    return tuple(check_in_city([found], model).get(found.id, [])) or found
+    return tuple(check_rules_in_city([found], model).get(found.id, [])) or found
 
 
 def check_rules(items: Items[RuleItem], context: RuleContext) -> tuple[Rule, ...]:
@@ -47,16 +47,16 @@ def check_rules(items: Items[RuleItem], context: RuleContext) -> tuple[Rule, ...
         faults = RuleFaults()
         rule = _beyond_layout(entry, by_place.get(location), context, faults)
         for fault in faults.all:
-            items.fault((*location, *fault.location), fault.message)
+            items.add_fault((*location, *fault.location), fault.message)
         if rule is not None:
             places.setdefault(rule.id, location)
             rules.setdefault(rule.id, rule)
     if len(items.entries) > RULES_MAX:
-        items.fault(("rules",), f"found {len(items.entries)} rules, expected at most {RULES_MAX}")
+        items.add_fault(("rules",), f"found {len(items.entries)} rules, expected at most {RULES_MAX}")
     elif context.whole:
-        for id, found in check_in_city(rules.values(), context.model).items():
+        for id, found in check_rules_in_city(rules.values(), context.model).items():
             for fault in found:
-                items.fault((*places[id], *fault.location), fault.message)
+                items.add_fault((*places[id], *fault.location), fault.message)
     return tuple(rules.values())
 
 
@@ -77,16 +77,16 @@ def _beyond_layout(
     start = INSTANT_MIN if item.start is None else item.start
     end = INSTANT_MAX if item.end is None else item.end
     if end <= start:
-        faults.fault(("end",), "expected a time after start")
+        faults.add_fault(("end",), "expected a time after start")
     if item.incident_area not in AREA_TYPES:
         message = context.unknown_type(item.incident_area)
         if message is not None:
-            faults.fault(("incidentArea",), message)
+            faults.add_fault(("incidentArea",), message)
     if faults or condition is None or selection is None:
         return None
     return Rule(
         id=item.id,
-        title=Text(item.title.en, item.title.nl),
+        title=BilingualText(item.title.en, item.title.nl),
         theme=item.theme,
         condition=condition,
         select=selection,
@@ -99,7 +99,7 @@ def _beyond_layout(
         start=start,
         end=end,
         schedule=schedule,
-        guidance=Text(item.guidance.en, item.guidance.nl) if item.guidance is not None else None,
+        guidance=BilingualText(item.guidance.en, item.guidance.nl) if item.guidance is not None else None,
         enabled=item.enabled,
     )
 

@@ -13,7 +13,7 @@ from pydantic import AfterValidator, Field, PlainValidator
 from cities.duration import parse_duration
 from cities.files.schema import Item, RelationItem
 from cities.files.values import EntityType, Id, Interval, Positive, PropertyName, Text, Time, Unit
-from twin.alarms.rule_error import RULE_ERROR
+from twin.alarms.rule_error import RULE_ERROR_ID
 from twin.alarms.rules.expression_syntax import LENGTH_MAX
 from twin.instant import DAY, HOUR, MINUTE, Duration
 from twin.model.observed_property import Theme
@@ -42,7 +42,7 @@ def _delay(value: object) -> Duration:
 
 
 def _own_id(id: str) -> str:
-    if id == RULE_ERROR:
+    if id == RULE_ERROR_ID:
         raise ValueError("expected another id: this is the rule that tells of rules that fail")
     return id
 
@@ -77,7 +77,7 @@ class SelectItem(Item):
     relation: RelationItem | None = None
 
 
-class TimesItem(Item):
+class ScheduleItem(Item):
     """One of `schedule` of a rule: a time of day on some days of the week."""
 
     days: Annotated[list[DayWord], Field(min_length=1, max_length=7)] | None = None
@@ -101,7 +101,7 @@ class RuleItem(Item):
     latching: bool = False
     start: Time | None = None
     end: Time | None = None
-    schedule: Annotated[list[TimesItem], Field(min_length=1, max_length=50)] | None = None
+    schedule: Annotated[list[ScheduleItem], Field(min_length=1, max_length=50)] | None = None
     guidance: GuidanceItem | None = None
     enabled: bool = True
 

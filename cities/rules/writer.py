@@ -9,22 +9,22 @@ from cities.rules.conditions import WORTHS
 from cities.rules.context import RuleContext
 from cities.rules.operands import write_over, write_statistic
 from cities.rules.selection import DAYS, write_clock
-from twin.alarms.rules.expression import written
+from twin.alarms.rules.expression import expression_name
 from twin.alarms.rules.operand import Operand
 from twin.alarms.rules.rule import (
+    BilingualText,
     Condition,
     Deviation,
-    Expression,
-    Outage,
+    EntitySelection,
+    ExpressionCondition,
+    OutageCondition,
+    QualityRank,
     Rate,
     Rule,
-    Selection,
-    Silence,
-    Text,
-    Threshold,
-    Worth,
+    SilenceCondition,
+    ThresholdCondition,
 )
-from twin.alarms.rules.schedule import MINUTES_OF_DAY, Interval
+from twin.alarms.rules.schedule import MINUTES_OF_DAY, WeeklyInterval
 from twin.alarms.severity import Severity
 from twin.instant import INSTANT_MAX, INSTANT_MIN, format_instant
 from twin.model.city_model import CityModel
@@ -65,11 +65,11 @@ def rule_document(rule: Rule, model: CityModel) -> Document:
     return document
 
 
-def _text(text: Text) -> Document:
+def _text(text: BilingualText) -> Document:
     return {"en": text.en, "nl": text.nl}
 
 
-def _selection(select: Selection) -> Document:
+def _selection(select: EntitySelection) -> Document:
     document: Document = {
         key: list(values)
         for key, values in (
@@ -84,7 +84,7 @@ def _selection(select: Selection) -> Document:
     return document
 
 
-def _interval(interval: Interval) -> Document:
+def _interval(interval: WeeklyInterval) -> Document:
     document: Document = {}
     if len(interval.days) < len(DAYS):
         document["days"] = [DAYS[day] for day in interval.days]
@@ -97,24 +97,24 @@ def _interval(interval: Interval) -> Document:
 
 def _condition(condition: Condition, model: CityModel) -> Document:
     match condition:
-        case Threshold():
+        case ThresholdCondition():
             return _threshold(condition, model)
-        case Expression(source=source, severity=severity):
-            over = {written(one): write_over(one.over) for one in condition.operands}
+        case ExpressionCondition(source=source, severity=severity):
+            over = {expression_name(one): write_over(one.over) for one in condition.operands}
             said = {name: length for name, length in over.items() if length is not None}
             return {
                 "expression": source,
                 "severity": severity.word,
                 **({"over": said} if said else {}),
             }
-        case Silence():
+        case SilenceCondition():
             silent: Document = {"intervals": condition.intervals}
             if condition.after:
                 silent["after"] = format_duration(condition.after)
             if condition.properties:
                 silent["properties"] = list(condition.properties)
             return {"silent": silent, "severity": condition.severity.word}
-        case Outage():
+        case OutageCondition():
             return {
                 "outage": condition.supply,
                 "severity": condition.severity.word,
@@ -123,11 +123,11 @@ def _condition(condition: Condition, model: CityModel) -> Document:
             }
 
 
-def _threshold(threshold: Threshold, model: CityModel) -> Document:
+def _threshold(threshold: ThresholdCondition, model: CityModel) -> Document:
     operand, transform = threshold.operand, threshold.transform
     named = RuleContext.of(model).named(operand.name)
     unit: Document = {"unit": named.unit} if named is not None else {}
-    name = written(operand)
+    name = expression_name(operand)
     match transform:
         case None:
             document: Document = {"value": name, **_relative(threshold, unit)}
@@ -142,7 +142,7 @@ def _threshold(threshold: Threshold, model: CityModel) -> Document:
             document = {"deviationOf": name, "in": named.unit if named is not None else "1"}
         case Deviation(measure=measure):
             document = {"deviationOf": name, "in": measure}
-        case Worth():
+        case QualityRank():
             return {"qualityOf": name, **_windows(operand), **_worth(threshold), **_times(threshold)}
     document.update(_windows(operand))
     document[threshold.direction] = _by_severity({one.severity: one.raised for one in threshold.levels})
@@ -151,7 +151,7 @@ def _threshold(threshold: Threshold, model: CityModel) -> Document:
     return {**document, **_times(threshold)}
 
 
-def _relative(threshold: Threshold, unit: Document) -> Document:
+def _relative(threshold: ThresholdCondition, unit: Document) -> Document:
     document = dict(unit)
     if threshold.relative_to:
         document["relativeTo"] = threshold.relative_to
@@ -170,7 +170,7 @@ def _windows(operand: Operand) -> Document:
     return document
 
 
-def _worth(threshold: Threshold) -> Document:
+def _worth(threshold: ThresholdCondition) -> Document:
     return {"worseThan": {one.severity.word: WORTHS[int(one.clear)] for one in threshold.levels}}
 
 
@@ -178,6 +178,6 @@ def _by_severity(values: dict[Severity, float]) -> dict[str, float]:
     return {severity.word: value for severity, value in values.items()}
 
 
-def _times(threshold: Threshold) -> Document:
+def _times(threshold: ThresholdCondition) -> Document:
     times = threshold.times
     return {} if times is None else {"times": f"{times.n} of {times.of}"}

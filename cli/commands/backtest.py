@@ -19,8 +19,8 @@ from storage.history.backtest import backtest
 from storage.model.model_store import load
 from twin.alarms.rules.rule import Rule
 from twin.alarms.severity import SEVERITY_WORDS, severity_of
-from twin.backtest.backtest import Findings
-from twin.backtest.difference import Difference, difference
+from twin.backtest.backtest import BacktestResult
+from twin.backtest.difference import FiringDifference, compare_firings
 from twin.errors import TwinError
 from twin.instant import Instant, parse_instant
 from twin.model.city_model import CityModel
@@ -65,7 +65,7 @@ def command(
     least = severity_of(severity)
     settings = read_settings(RoleSettings)
 
-    async def run() -> tuple[list[Findings], bool]:
+    async def run() -> tuple[list[BacktestResult], bool]:
         async with await connect(settings.database.get_secret_value(), role="backtest") as connection:
             model = await load(connection, settings.city)
             await connection.commit()
@@ -77,9 +77,9 @@ def command(
             return await backtest(connection, rules, model, span, least), known is not None
 
     found, is_known = asyncio.run(run())
-    compared: tuple[Findings, Difference] | None = None
+    compared: tuple[BacktestResult, FiringDifference] | None = None
     if is_known:
-        compared = found[-1], difference(found[-1].firings, found[0].firings)
+        compared = found[-1], compare_firings(found[-1].firings, found[0].firings)
     document = backtest_document(found[0], least, limit, compared)
     if as_json:
         click.echo(json.dumps(document, indent=2, ensure_ascii=False))

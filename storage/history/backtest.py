@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from storage.database import Connection
 from storage.history.bucket_interval import QueryError
 from storage.history.chunk_reader import expected_rows, read_stretch, stretches
-from twin.alarms.rules.rule import Rate, Rule, Threshold
+from twin.alarms.rules.rule import Rate, Rule, ThresholdCondition
 from twin.alarms.severity import Severity
-from twin.backtest.backtest import Backtest, Findings, History
-from twin.backtest.baseline_history import LOOKED_BACK
+from twin.backtest.backtest import Backtest, BacktestHistory, BacktestResult
+from twin.backtest.baseline_history import BASELINE_PERIOD
 from twin.instant import DAY, HOUR, Duration, Instant
 from twin.model.city_model import CityModel
 
@@ -33,7 +33,7 @@ async def backtest(
     model: CityModel,
     span: tuple[Instant, Instant],
     least: Severity,
-) -> list[Findings]:
+) -> list[BacktestResult]:
     """Return what each rule would have raised in start ≤ t < end, from one reading of history.
 
     `least` is the severity from which on an alarm counts for the nights. The evaluation runs in a thread of
@@ -44,20 +44,20 @@ async def backtest(
     if not 0 < end - start <= SPAN_MAX:
         raise QueryError(f"a back-test is of at most {SPAN_MAX // DAY} days, and its end is after its start")
     tests = [Backtest(rule, model) for rule in rules]
-    history = History(tests, model)
+    history = BacktestHistory(tests, model)
     begin = start - max(_warm_up(rule) for rule in rules)
     before = history.needs_before
-    if expected_rows(before, model, LOOKED_BACK) > USUAL_ROWS_MAX:
+    if expected_rows(before, model, BASELINE_PERIOD) > USUAL_ROWS_MAX:
         raise QueryError("what was usual is learned for fewer entities at a time; ask for some of them")
     if before.windows or before.derived:
-        history.remember(await read_stretch(connection, before, model, begin - LOOKED_BACK, begin))
+        history.set_baselines(await read_stretch(connection, before, model, begin - BASELINE_PERIOD, begin))
     async for stretch in stretches(connection, history.needs, model, begin, end):
-        await asyncio.to_thread(history.take, stretch)
-    return [await asyncio.to_thread(one.findings, start, end, least) for one in tests]
+        await asyncio.to_thread(history.on_chunk, stretch)
+    return [await asyncio.to_thread(one.result, start, end, least) for one in tests]
 
 
 def _warm_up(rule: Rule) -> Duration:
     condition = rule.condition
-    transform = condition.transform if isinstance(condition, Threshold) else None
+    transform = condition.transform if isinstance(condition, ThresholdCondition) else None
     span = transform.span if isinstance(transform, Rate) else 0
     return min(WARM_UP_MAX, WARM_UP + rule.on_delay + rule.off_delay + span)

@@ -8,9 +8,9 @@ from collections.abc import Sequence
 
 from storage.database import Connection
 from storage.history.chunk_reader import read_stretch
-from twin.alarms.evaluation.baseline import Usual
-from twin.alarms.rules.operand import Series
-from twin.backtest.baseline_history import LOOKED_BACK, hourly_needs, learned_series, usual_of
+from twin.alarms.evaluation.baseline import Baseline
+from twin.alarms.rules.operand import OperandSeries
+from twin.backtest.baseline_history import BASELINE_PERIOD, baseline_needs, baseline_series, baselines_from
 from twin.instant import HOUR
 from twin.model.city_model import CityModel
 from twin.model.observation import Observation
@@ -26,12 +26,12 @@ SERIES_AT_ONCE = 20
 
 async def read_usual(
     connection: Connection, model: CityModel, observations: Sequence[Observation]
-) -> dict[Series, Usual]:
+) -> dict[OperandSeries, Baseline]:
     """Return what was usual, by the hours stored of the weeks before the newest of some observations.
 
     The connection must not be in a transaction.
     """
-    learned = learned_series(model)
+    learned = baseline_series(model)
     # A device whose clock is ahead does not say how far time has come.
     newest = max((min(one.phenomenon_time, one.received_time) for one in observations), default=None)
     if not learned or newest is None:
@@ -44,10 +44,12 @@ async def read_usual(
             len(learned),
         )
     end = newest - newest % HOUR + HOUR + 1  # the window that the newest lies in may be closed
-    found: dict[Series, Usual] = {}
+    found: dict[OperandSeries, Baseline] = {}
     for first in range(0, min(SERIES_MAX, len(learned)), SERIES_AT_ONCE):
         part = learned[first : min(SERIES_MAX, first + SERIES_AT_ONCE)]
         async with connection.transaction():
-            before = await read_stretch(connection, hourly_needs(part, model), model, end - LOOKED_BACK, end)
-        found |= await asyncio.to_thread(usual_of, part, before, model)
+            before = await read_stretch(
+                connection, baseline_needs(part, model), model, end - BASELINE_PERIOD, end
+            )
+        found |= await asyncio.to_thread(baselines_from, part, before, model)
     return found

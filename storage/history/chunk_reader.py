@@ -15,10 +15,10 @@ from storage.database import Connection
 from storage.history.bucket_interval import QueryError
 from storage.history.history_reader import fetch
 from storage.queries import query
-from twin.alarms.rules.operand import SIZES, Over
-from twin.backtest.history_chunk import Needs, Stretch
+from twin.alarms.rules.operand import WINDOW_SIZES, WindowName
+from twin.backtest.history_chunk import HistoryChunk, HistoryNeeds
 from twin.backtest.point_column import Instants, Values
-from twin.backtest.readings import Readings, calibrated, flags_by_times
+from twin.backtest.readings import DatastreamReadings, calibrated, flags_by_times
 from twin.instant import DAY, HOUR, Duration, Instant, format_instant, from_datetime, to_datetime
 from twin.model.city_model import CityModel
 from twin.state.window import Aggregate
@@ -36,8 +36,8 @@ _POSTGRES_EPOCH = from_datetime(datetime(2000, 1, 1, tzinfo=UTC))
 
 
 async def stretches(
-    connection: Connection, needs: Needs, model: CityModel, start: Instant, end: Instant
-) -> AsyncIterator[Stretch]:
+    connection: Connection, needs: HistoryNeeds, model: CityModel, start: Instant, end: Instant
+) -> AsyncIterator[HistoryChunk]:
     """Yield stretches that follow each other from start to end; the next is read while one is worked on.
 
     Raises QueryError when that were more than `ROWS_MAX` rows, or the database takes too long.
@@ -51,7 +51,7 @@ async def stretches(
     parts = -(-expected // STRETCH_ROWS) or 1
     length = min(STRETCH_MAX, max(STRETCH_MIN, (end - start) // parts))
     edges = [*range(start - start % length + length, end, length), end]
-    reading: asyncio.Task[Stretch] | None = None
+    reading: asyncio.Task[HistoryChunk] | None = None
     try:
         for edge in edges:
             before, reading = reading, None
@@ -69,19 +69,19 @@ async def stretches(
                 await reading
 
 
-def expected_rows(needs: Needs, model: CityModel, span: Duration) -> int:
+def expected_rows(needs: HistoryNeeds, model: CityModel, span: Duration) -> int:
     """Return how many rows a time of history has, by how often sensors report and windows close."""
     intervals = [model.datastreams[id].interval for id in needs.datastreams]
-    intervals += [SIZES[over] for over, _ in needs.windows]
+    intervals += [WINDOW_SIZES[over] for over, _ in needs.windows]
     intervals += [model.interval_of(entity) for entity, _ in needs.derived]
     return sum(span // one for one in intervals if one)
 
 
 async def read_stretch(
-    connection: Connection, needs: Needs, model: CityModel, start: Instant, end: Instant
-) -> Stretch:
+    connection: Connection, needs: HistoryNeeds, model: CityModel, start: Instant, end: Instant
+) -> HistoryChunk:
     """Return what was kept in start ≤ t < end; of windows those that end then."""
-    return Stretch(
+    return HistoryChunk(
         start,
         end,
         await _readings(connection, sorted(needs.datastreams), model, start, end),
@@ -92,7 +92,7 @@ async def read_stretch(
 
 async def _readings(
     connection: Connection, datastreams: Sequence[int], model: CityModel, start: Instant, end: Instant
-) -> dict[int, Readings]:
+) -> dict[int, DatastreamReadings]:
     if not datastreams:
         return {}
     asked = {"datastreams": list(datastreams), "start": to_datetime(start), "end": to_datetime(end)}
@@ -102,7 +102,7 @@ async def _readings(
             connection, query("history/chunks/list_assessments_packed"), asked
         )
     }
-    found: dict[int, Readings] = {}
+    found: dict[int, DatastreamReadings] = {}
     for id, *packed in await fetch(connection, query("history/chunks/list_observations_packed"), asked):
         datastream = model.datastreams[id]
         times, received = _instants(packed[0]), _instants(packed[1])
@@ -117,7 +117,7 @@ async def _readings(
             known = times[places] == when
             flags[places[known]] |= what[known]
         values = calibrated(times, values, model.calibrations_of(datastream))
-        found[id] = Readings(times, received, values, flags)
+        found[id] = DatastreamReadings(times, received, values, flags)
     return found
 
 
@@ -126,7 +126,7 @@ def _instants(packed: bytes) -> Instants:
     return np.frombuffer(packed, ">i8").astype(np.int64) + _POSTGRES_EPOCH
 
 
-_WINDOWS: dict[Over, str] = {
+_WINDOWS: dict[WindowName, str] = {
     "minute": "history/chunks/list_windows_minute",
     "ten_minutes": "history/chunks/list_windows_ten_minutes",
     "hour": "history/chunks/list_windows_hour",
@@ -134,11 +134,11 @@ _WINDOWS: dict[Over, str] = {
 
 
 async def _windows(
-    connection: Connection, wanted: frozenset[tuple[Over, int]], start: Instant, end: Instant
-) -> dict[tuple[Over, int], list[Aggregate]]:
-    found: defaultdict[tuple[Over, int], list[Aggregate]] = defaultdict(list)
+    connection: Connection, wanted: frozenset[tuple[WindowName, int]], start: Instant, end: Instant
+) -> dict[tuple[WindowName, int], list[Aggregate]]:
+    found: defaultdict[tuple[WindowName, int], list[Aggregate]] = defaultdict(list)
     for over in sorted({over for over, _ in wanted}):
-        size = SIZES[over]
+        size = WINDOW_SIZES[over]
         asked = {
             "datastreams": sorted(id for one, id in wanted if one == over),
             "start": to_datetime(start - size),

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from storage.text_column import storable
-from twin.alarms.messages import AlarmEvent, IncidentEvent, Member, OperandValue
+from twin.alarms.messages import AlarmEvent, IncidentEvent, IncidentMember, OperandValue
 from twin.alarms.severity import Severity
 from twin.instant import from_datetime, to_datetime
 from twin.model.duty import NotificationEvent
@@ -22,7 +22,7 @@ _INCIDENT = IncidentEvent.__struct_fields__
 _NOTIFICATION = NotificationEvent.__struct_fields__[1:]  #: without the version of the layout
 
 _operands = msgspec.json.Decoder(tuple[OperandValue, ...]).decode
-_members = msgspec.json.Decoder(tuple[Member, ...]).decode
+_members = msgspec.json.Decoder(tuple[IncidentMember, ...]).decode
 
 
 def rows_json(rows: Sequence[dict[str, Any]]) -> str:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import msgspec
 
 from twin.alarms.alarm import Alarm
-from twin.alarms.evaluation.condition_state import Course
-from twin.alarms.evaluation.shared_dependency import SupplyLife
-from twin.alarms.evaluation.silence import SensorLife
+from twin.alarms.evaluation.condition_state import ConditionState
+from twin.alarms.evaluation.shared_dependency import DependencyActivity
+from twin.alarms.evaluation.silence import SensorActivity
 from twin.alarms.incident import Incident
-from twin.alarms.messages import Out
-from twin.alarms.rules.operand import Series
+from twin.alarms.messages import DependencyOutage
+from twin.alarms.rules.operand import OperandSeries
 from twin.instant import INSTANT_MIN, Instant
 
 COMMANDS_MAX = 64
@@ -24,19 +24,19 @@ class AlarmContent(msgspec.Struct, array_like=True):
     """What is kept of one entity. Mutable, owned by one partition of one worker."""
 
     model: int = 0  #: version of the model whose rules it was last evaluated by
-    courses: dict[str, Course] = msgspec.field(default_factory=dict)  #: by rule
+    courses: dict[str, ConditionState] = msgspec.field(default_factory=dict)  #: by rule
     alarms: dict[str, Alarm] = msgspec.field(default_factory=dict)  #: by id
-    lives: dict[str, SensorLife] = msgspec.field(default_factory=dict)  #: by sensor
-    supplies: dict[str, SupplyLife] = msgspec.field(default_factory=dict)  #: by supply
+    lives: dict[str, SensorActivity] = msgspec.field(default_factory=dict)  #: by sensor
+    supplies: dict[str, DependencyActivity] = msgspec.field(default_factory=dict)  #: by supply
     incidents: dict[str, Incident] = msgspec.field(default_factory=dict)  #: by cause
     revisions: dict[str, int] = msgspec.field(default_factory=dict)  #: by series: the last that was taken
     commands: list[str] = msgspec.field(default_factory=list)  #: ids, oldest first
     # Of the partition as a whole:
-    outs: dict[str, Out] = msgspec.field(default_factory=dict)  #: by supply, those that are out
+    outs: dict[str, DependencyOutage] = msgspec.field(default_factory=dict)  #: by supply, those that are out
     clock: Instant = INSTANT_MIN  #: of the last tick
     resumed: Instant = INSTANT_MIN  #: log time since which ticks come without a gap
 
-    def is_news(self, series: Series, revision: int) -> bool:
+    def is_news(self, series: OperandSeries, revision: int) -> bool:
         """Whether points of a series are told for the first time, or again by the same record."""
         key = "/".join(series)
         if revision < self.revisions.get(key, revision):

@@ -12,11 +12,11 @@ from dataclasses import dataclass, field
 from runtime.kafka import topics
 from stream.engine.stage import Output, chunks
 from twin.alarms.evaluation.operand_points import property_points
-from twin.alarms.evaluation.shared_dependency import Supplies, supplies_of
-from twin.alarms.evaluation.silence import heard_every
-from twin.alarms.messages import ALARM_INPUTS, AlarmInputBatch, Carried, Heard, Points
-from twin.alarms.rules.operand import SIZES, Point, Series
-from twin.alarms.rules.rule_index import Bindings
+from twin.alarms.evaluation.shared_dependency import SharedDependencies, dependencies_of
+from twin.alarms.evaluation.silence import report_spacing
+from twin.alarms.messages import ALARM_INPUTS, AlarmInputBatch, DependencyReport, SensorReport, SeriesPoints
+from twin.alarms.rules.operand import WINDOW_SIZES, OperandSeries, Point
+from twin.alarms.rules.rule_index import RuleIndex
 from twin.alarms.window_points import derived_point, window_point
 from twin.instant import INSTANT_MIN, Duration, Instant
 from twin.model.city_model import CityModel
@@ -34,13 +34,13 @@ from twin.wire.probe import Probe
 class AlarmFeed:
     """Collects what one record makes a stage tell the stage of alarms; emptied by `outputs`."""
 
-    bindings: Bindings
-    supplies: Supplies
+    bindings: RuleIndex
+    supplies: SharedDependencies
     revision: int = 0
     probes: list[Probe] = field(default_factory=list)  #: that came by, to be passed on behind all else
-    _points: dict[Series, dict[Instant, Point]] = field(default_factory=dict)
-    _heard: list[Heard] = field(default_factory=list)
-    _carried: list[Carried] = field(default_factory=list)
+    _points: dict[OperandSeries, dict[Instant, Point]] = field(default_factory=dict)
+    _heard: list[SensorReport] = field(default_factory=list)
+    _carried: list[DependencyReport] = field(default_factory=list)
     _begun: Instant = INSTANT_MIN
     # When what was told last, by entity and sensor. Not state: it spares records.
     _told: dict[tuple[str, str], tuple[Instant, Instant]] = field(default_factory=dict)
@@ -53,12 +53,14 @@ class AlarmFeed:
     def windows_of(self, entity: str) -> list[tuple[str, Duration]]:
         """Return the windows that rules look at, by property and size."""
         return [
-            (one.name, SIZES[one.over]) for one in self.bindings.series_of(entity) if one.over != "instant"
+            (one.name, WINDOW_SIZES[one.over])
+            for one in self.bindings.watched_series(entity)
+            if one.over != "instant"
         ]
 
     def observed(self, entity: str, property: str, state: EntityState, since: Instant) -> None:
         """Tell what a property was at each time from a phenomenon time on."""
-        series = self.bindings.listened_to(entity, property)
+        series = self.bindings.watched_instant(entity, property)
         if series is not None:
             self._add(series, property_points(state, property, since, self.model))
 
@@ -67,7 +69,7 @@ class AlarmFeed:
         trail = derived.window_histories.get(property, {}).get(aggregate.size)
         if trail is None:
             return
-        for series in self.bindings.windows_of(entity, property, aggregate.size):
+        for series in self.bindings.watched_windows(entity, property, aggregate.size):
             point = window_point(series, aggregate, trail, self.model.properties[property])
             if point is not None:
                 self._add(series, [point])
@@ -78,7 +80,7 @@ class AlarmFeed:
         One that is told again because its inputs have failed since was right at its time: it stands until it
         speaks for the present no more, and no alarm is taken back.
         """
-        series = self.bindings.listened_to(entity, value.name)
+        series = self.bindings.watched_instant(entity, value.name)
         if value.last_good is None and series is not None:
             self._add(
                 series, [derived_point(value.value, value.phenomenon_time, value.flags, value.interval)]
@@ -86,7 +88,7 @@ class AlarmFeed:
 
     def rolled_up(self, update: Update) -> None:
         """Tell a value of an area, as `derived` does."""
-        series = self.bindings.listened_to(update.entity, update.property)
+        series = self.bindings.watched_instant(update.entity, update.property)
         if update.last_good is None and series is not None:
             point = derived_point(update.value, update.phenomenon_time, update.flags, update.interval)
             self._add(series, [point])
@@ -94,19 +96,19 @@ class AlarmFeed:
     def heard(self, datastream: Datastream, newest: Observation, now: Instant) -> None:
         """Tell that a sensor spoke, where a rule listens for that."""
         sensor = self.model.sensors.get(datastream.sensor)
-        if sensor is None or not self.bindings.listens:
+        if sensor is None or not self.bindings.has_silence_rules:
             return
         key = datastream.entity, sensor.id
         told_at, known = self._told.get(key, (INSTANT_MIN, INSTANT_MIN))
         # Windows fall due between two messages: old news must not keep the next message from being told.
-        if newest.phenomenon_time <= known or now - told_at < heard_every(sensor):
+        if newest.phenomenon_time <= known or now - told_at < report_spacing(sensor):
             return
         self._told[key] = now, newest.phenomenon_time
-        self._heard.append(Heard(*key, newest.received_time, newest.phenomenon_time))
-        for supply in supplies_of(sensor):
+        self._heard.append(SensorReport(*key, newest.received_time, newest.phenomenon_time))
+        for supply in dependencies_of(sensor):
             owner = self.supplies.entity_of(supply)
             if owner:
-                self._carried.append(Carried(owner, supply, sensor.id, newest.received_time))
+                self._carried.append(DependencyReport(owner, supply, sensor.id, newest.received_time))
 
     def retell(self, entity: str, state: EntityState) -> None:
         """Tell all that is kept of an entity, at the beginning of a log."""
@@ -118,17 +120,19 @@ class AlarmFeed:
             self._begun = max(self._begun, newest.received_time)
             self.heard(datastream, newest, newest.received_time)
 
-    def _add(self, series: Series, points: list[Point]) -> None:
+    def _add(self, series: OperandSeries, points: list[Point]) -> None:
         if points:
             known = self._points.setdefault(series, {})
             known.update((one.time, one) for one in points)
 
     def outputs(self, partition: int, partitions: int, now: Instant, *, clock: bool) -> list[Output]:
-        """Return the records, and forget what is in them; with `clock`, one tells the time at least."""
+        """Return the records, and forget what is in them; with `is_partition_clock`, one tells the time at
+        least.
+        """
         content: defaultdict[int, _Content] = defaultdict(_Content)
         for series, found in self._points.items():
-            points = Points(series, self.revision, tuple(found[time] for time in sorted(found)))
-            for number in {partition_of(one, partitions) for one in self.bindings.listeners(series)}:
+            points = SeriesPoints(series, self.revision, tuple(found[time] for time in sorted(found)))
+            for number in {partition_of(one, partitions) for one in self.bindings.watching_entities(series)}:
                 content[number].points.append(points)
         for heard in self._heard:
             content[partition_of(heard.entity, partitions)].heard.append(heard)
@@ -156,18 +160,20 @@ class AlarmFeed:
 class _Content:
     """What one partition is told."""
 
-    points: list[Points] = field(default_factory=list)
-    heard: list[Heard] = field(default_factory=list)
-    carried: list[Carried] = field(default_factory=list)
+    points: list[SeriesPoints] = field(default_factory=list)
+    heard: list[SensorReport] = field(default_factory=list)
+    carried: list[DependencyReport] = field(default_factory=list)
 
     def batches(self, now: Instant) -> list[AlarmInputBatch]:
         found = [
             AlarmInputBatch(LAYOUT_VERSION, now, False, points=tuple(part)) for part in chunks(self.points)
         ]
         found += [
-            AlarmInputBatch(LAYOUT_VERSION, now, False, heard=tuple(part)) for part in chunks(self.heard)
+            AlarmInputBatch(LAYOUT_VERSION, now, False, sensor_reports=tuple(part))
+            for part in chunks(self.heard)
         ]
         found += [
-            AlarmInputBatch(LAYOUT_VERSION, now, False, carried=tuple(part)) for part in chunks(self.carried)
+            AlarmInputBatch(LAYOUT_VERSION, now, False, dependency_reports=tuple(part))
+            for part in chunks(self.carried)
         ]
         return found

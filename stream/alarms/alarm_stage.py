@@ -22,22 +22,22 @@ from stream.alarms_told import AlarmsTold
 from stream.engine.buckets import Buckets, Entry
 from stream.engine.stage import Applied, Knowledge, Output, alarm_revision, log_time
 from stream.engine.timers import Agenda
-from twin.alarms.alarm import Moment
-from twin.alarms.evaluation.shared_dependency import SupplyLife
-from twin.alarms.evaluation.silence import SensorLife
+from twin.alarms.alarm import StreamTime
+from twin.alarms.evaluation.shared_dependency import DependencyActivity
+from twin.alarms.evaluation.silence import SensorActivity
 from twin.alarms.incident import Incident
 from twin.alarms.messages import (
     ALARM_INPUTS,
+    AlarmCommand,
     AlarmInputBatch,
-    Answer,
-    Carried,
-    Command,
-    Heard,
-    Joined,
-    Out,
-    Points,
+    CommandReply,
+    DependencyOutage,
+    DependencyReport,
+    IncidentMemberUpdate,
+    SensorReport,
+    SeriesPoints,
 )
-from twin.alarms.state_machine import Refused
+from twin.alarms.state_machine import TransitionRefused
 from twin.instant import INSTANT_MIN, SECOND, Duration, Instant
 from twin.model.city_model import CityModel
 from twin.wire.messages import partition_of
@@ -72,12 +72,14 @@ class AlarmStage:
         if batch is None:
             self._buckets.reach(offset, before)
             return Applied([], Counter(), 0)
-        now = log_time(before, batch.time) if batch.clock or before == INSTANT_MIN else before + 1
-        work = _Work(self, offset, model, AlarmsTold(Moment(now, alarm_revision(now, model))))
+        now = (
+            log_time(before, batch.time) if batch.is_partition_clock or before == INSTANT_MIN else before + 1
+        )
+        work = _Work(self, offset, model, AlarmsTold(StreamTime(now, alarm_revision(now, model))))
         self._follow(model, now)
         work.renew(self._outdated)
         work.take(batch)
-        if batch.clock:
+        if batch.is_partition_clock:
             work.tick(now)
         self._buckets.reach(offset, now)
         return Applied(work.told.outputs(self._partition, self._options.partitions), Counter(), 0)
@@ -138,18 +140,18 @@ class _Work:
         """Take in what a record holds."""
         for points in batch.points:
             self._take_points(points, batch.time)
-        self._take_heard(batch.heard)
-        self._take_carried(batch.carried)
-        self._take_outs(batch.outs)
-        for joined in batch.joined:
+        self._take_heard(batch.sensor_reports)
+        self._take_carried(batch.dependency_reports)
+        self._take_outs(batch.outages)
+        for joined in batch.member_updates:
             self._take_joined(joined)
         for command in batch.commands:
             self._take_command(command)
         self.told.probes += batch.probes
 
-    def _take_points(self, points: Points, told_time: Instant) -> None:
+    def _take_points(self, points: SeriesPoints, told_time: Instant) -> None:
         partition, partitions = self._stage._partition, self._stage._options.partitions
-        for entity in self._bindings.listeners(points.series):
+        for entity in self._bindings.watching_entities(points.series):
             if partition_of(entity, partitions) != partition or self._is_done(entity):
                 continue
             if self._content(entity).is_news(points.series, points.revision):
@@ -157,25 +159,25 @@ class _Work:
                 self.told.add(subject.take(points, told_time))
                 self._tell(entity, subject)
 
-    def _take_heard(self, heard: Iterable[Heard]) -> None:
+    def _take_heard(self, heard: Iterable[SensorReport]) -> None:
         concerned = set()
         for one in heard:
             if not self._is_done(one.entity):
-                life = self._content(one.entity).lives.setdefault(one.sensor, SensorLife())
-                if life.hear(one.received_time, one.phenomenon_time):
+                life = self._content(one.entity).lives.setdefault(one.sensor, SensorActivity())
+                if life.on_report(one.received_time, one.phenomenon_time):
                     concerned.add(one.entity)
         self._evaluate(concerned)
 
-    def _take_carried(self, carried: Iterable[Carried]) -> None:
+    def _take_carried(self, carried: Iterable[DependencyReport]) -> None:
         concerned = set()
         for one in carried:
             if not self._is_done(one.entity):
-                life = self._content(one.entity).supplies.setdefault(one.supply, SupplyLife())
-                if life.hear(one.sensor, one.received_time):
+                life = self._content(one.entity).supplies.setdefault(one.dependency, DependencyActivity())
+                if life.on_report(one.sensor, one.received_time):
                     concerned.add(one.entity)
         self._evaluate(concerned)
 
-    def _take_outs(self, outs: Iterable[Out]) -> None:
+    def _take_outs(self, outs: Iterable[DependencyOutage]) -> None:
         if self._is_done(PARTITION):
             return
         found = [one for one in outs if self._is_new(one)]
@@ -183,28 +185,28 @@ class _Work:
             return  # as with nearly every record: to look through all entities is for the few
         known = self._buckets.content(PARTITION).outs
         for one in found:
-            known[one.supply] = one
-        sensors = {id for one in found for id in self._supplies.carried(one.supply)}
+            known[one.dependency] = one
+        sensors = {id for one in found for id in self._supplies.dependent_sensors(one.dependency)}
         self._evaluate(
             entity for entity, content in list(self._buckets.items()) if not sensors.isdisjoint(content.lives)
         )
 
-    def _is_new(self, out: Out) -> bool:
-        known = self._buckets.content(PARTITION).outs.get(out.supply)
+    def _is_new(self, out: DependencyOutage) -> bool:
+        known = self._buckets.content(PARTITION).outs.get(out.dependency)
         return known is None or out.revision > known.revision
 
-    def _take_joined(self, joined: Joined) -> None:
+    def _take_joined(self, joined: IncidentMemberUpdate) -> None:
         if self._is_done(joined.area):
             return
         incidents = self._content(joined.area).incidents
         incident = incidents.get(joined.cause)
         if incident is None:
             incident = incidents[joined.cause] = Incident(joined.cause, joined.area)
-        event = incident.take(joined, self.told.moment)
+        event = incident.on_member(joined, self.told.moment)
         if event is not None:
             self.told.incidents.append(event)
 
-    def _take_command(self, command: Command) -> None:
+    def _take_command(self, command: AlarmCommand) -> None:
         if self._is_done(command.entity):
             return
         content = self._content(command.entity)
@@ -212,11 +214,11 @@ class _Work:
             return
         moment = self.told.moment
         found = obey(content.alarms.get(command.alarm), command, moment.now, moment.revision)
-        if isinstance(found, Refused):
-            self.told.answers.append(Answer(command.id, found.reason, command.alarm))
+        if isinstance(found, TransitionRefused):
+            self.told.answers.append(CommandReply(command.id, found.reason, command.alarm))
             return
         self.told.add([found])
-        self.told.answers.append(Answer(command.id, "", command.alarm))
+        self.told.answers.append(CommandReply(command.id, "", command.alarm))
         self._stage._agenda.schedule(command.entity, self._subject(command.entity).due())
 
     def tick(self, now: Instant) -> None:

@@ -6,12 +6,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from stream.alarms.alarm_content import AlarmContent
-from twin.alarms.alarm import Alarm, Explanation, Moment
-from twin.alarms.evaluation.shared_dependency import Supplies, missed_from, supplies_of
-from twin.alarms.messages import AlarmEvent, Out, alarm_id
-from twin.alarms.rule_error import RULE_ERROR, rule_error
+from twin.alarms.alarm import Alarm, Explanation, StreamTime
+from twin.alarms.evaluation.shared_dependency import SharedDependencies, dependencies_of, report_missed_from
+from twin.alarms.messages import AlarmEvent, DependencyOutage, alarm_id
+from twin.alarms.rule_error import RULE_ERROR_ID, rule_error_rule
 from twin.alarms.rules.rule import Rule
-from twin.alarms.rules.rule_index import Bindings, BoundRule
+from twin.alarms.rules.rule_index import BoundRule, RuleIndex
 from twin.alarms.severity import Severity
 from twin.alarms.state_machine import AlarmState
 from twin.instant import Instant
@@ -23,11 +23,11 @@ from twin.model.sensor import Sensor
 class Surroundings:
     """What an evaluation needs beside the entity's own content."""
 
-    bindings: Bindings
-    supplies: Supplies
-    outs: Mapping[str, Out]
+    bindings: RuleIndex
+    supplies: SharedDependencies
+    outs: Mapping[str, DependencyOutage]
     resumed: Instant
-    moment: Moment
+    moment: StreamTime
 
     @property
     def model(self) -> CityModel:
@@ -55,7 +55,7 @@ class AlarmDesk:
                 alarm.state = (
                     AlarmState.OUT_OF_SERVICE
                 )  # Nobody has heard of it, so there is nothing to tell.
-        alarm.describe(rule, self._area(rule))
+        alarm.apply_rule(rule, self._area(rule))
         return alarm
 
     def _area(self, rule: Rule) -> str:
@@ -74,18 +74,18 @@ class AlarmDesk:
 
     def turn(self, alarm: Alarm, severity: int, said: Explanation, time: Instant) -> list[AlarmEvent]:
         """Raise an alarm at an event time, or, with severity 0, let it return."""
-        cause = self.moment.at(time)
+        cause = self.moment.context(time)
         if severity:
             return alarm.raise_(Severity(severity), said, cause)
         return alarm.end(said, cause)
 
     def errs(self, bound: BoundRule, error: str) -> list[AlarmEvent]:
         """Raise the alarm that says that a rule cannot be evaluated here, or let it return."""
-        id = alarm_id(RULE_ERROR, self.entity, bound.rule.id)
+        id = alarm_id(RULE_ERROR_ID, self.entity, bound.rule.id)
         known = self.content.alarms.get(id)
         if bool(error) == (known is not None and known.active):
             return []
-        alarm = self.alarm(rule_error(bound.rule), bound.rule.id)
+        alarm = self.alarm(rule_error_rule(bound.rule), bound.rule.id)
         text = error or "it can be evaluated again"
         said = Explanation(
             (),
@@ -96,7 +96,7 @@ class AlarmDesk:
 
     def suppressed(self, alarm: Alarm) -> list[AlarmEvent]:
         """Silence an alarm by design before it is raised, where it says nothing new."""
-        return alarm.suppress(self._suppressor(alarm), self.moment.at(self.moment.now))
+        return alarm.suppress(self._suppressor(alarm), self.moment.context(self.moment.now))
 
     def _suppressor(self, alarm: Alarm) -> str:
         sensor = self.model.sensors.get(alarm.sensor)
@@ -111,19 +111,19 @@ class AlarmDesk:
                 return "maintenance"
         return ""
 
-    def _outs_of(self, sensor: Sensor) -> Iterator[Out]:
+    def _outs_of(self, sensor: Sensor) -> Iterator[DependencyOutage]:
         """Yield what is known of the supplies of a sensor that are or were out."""
         outs = self.around.outs
-        yield from (outs[supply] for supply in supplies_of(sensor) if supply in outs)
+        yield from (outs[supply] for supply in dependencies_of(sensor) if supply in outs)
 
-    def _awaited_until(self, sensor: Sensor, out: Out) -> Instant:
+    def _awaited_until(self, sensor: Sensor, out: DependencyOutage) -> Instant:
         """Return until when a sensor may keep silent whose supply works again: until it misses a report.
 
         Those of a gateway that comes back report one after the other, not with it.
         """
         life = self.content.lives.get(sensor.id)
-        is_heard = life is not None and life.received_time >= out.last
-        return out.last if is_heard else missed_from(out.last, sensor)
+        is_heard = life is not None and life.received_time >= out.last_received
+        return out.last_received if is_heard else report_missed_from(out.last_received, sensor)
 
     def aside_until(self, alarm: Alarm) -> Iterator[Instant]:
         """Yield when an alarm may be set aside, or taken up again, by time alone."""
@@ -146,8 +146,8 @@ class AlarmDesk:
             and alarm.shelved_until is not None
             and alarm.shelved_until <= now
         ):
-            found = alarm.unshelve(self.moment.at(alarm.shelved_until))
+            found = alarm.unshelve(self.moment.context(alarm.shelved_until))
             events += [found] if isinstance(found, AlarmEvent) else []
-        if alarm.is_worth_keeping and (alarm.active or alarm.suppressed_by):
-            events += alarm.suppress(self._suppressor(alarm), self.moment.at(now))
+        if alarm.has_history and (alarm.active or alarm.suppressed_by):
+            events += alarm.suppress(self._suppressor(alarm), self.moment.context(now))
         return events

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from twin.alarms.evaluation.shared_dependency import Supplies
-from twin.alarms.rules.rule_index import Bindings
+from twin.alarms.evaluation.shared_dependency import SharedDependencies
+from twin.alarms.rules.rule_index import RuleIndex
 from twin.model.city_model import CityModel
 
 
@@ -12,10 +12,10 @@ class ModelBindings:
 
     def __init__(self) -> None:
         self._model: CityModel | None = None
-        self._found: tuple[Bindings, Supplies] | None = None
+        self._found: tuple[RuleIndex, SharedDependencies] | None = None
 
-    def of(self, model: CityModel) -> tuple[Bindings, Supplies]:
+    def of(self, model: CityModel) -> tuple[RuleIndex, SharedDependencies]:
         """Return which rules concern which entities, and what carries which sensors."""
         if self._found is None or self._model is not model:
-            self._model, self._found = model, (Bindings(model), Supplies(model))
+            self._model, self._found = model, (RuleIndex(model), SharedDependencies(model))
         return self._found

@@ -9,9 +9,9 @@ from typing import NamedTuple, Protocol, TypeVar
 
 from runtime.kafka import topics
 from stream.engine.buckets import Entry
-from twin.alarms.evaluation.baseline import Usual
+from twin.alarms.evaluation.baseline import Baseline
 from twin.alarms.messages import AlarmEvent, IncidentEvent
-from twin.alarms.rules.operand import Series
+from twin.alarms.rules.operand import OperandSeries
 from twin.instant import DAY, SECOND, Instant
 from twin.model.city_model import CityModel
 from twin.model.observation import Observation, ObservationOutcome
@@ -84,7 +84,7 @@ class Knowledge(NamedTuple):
     incidents: Sequence[
         IncidentEvent
     ] = ()  #: the last incident of each cause and area, as it was last stored
-    usual: Mapping[Series, Usual] = MappingProxyType({})  #: of the series that rules learn from
+    usual: Mapping[OperandSeries, Baseline] = MappingProxyType({})  #: of the series that rules learn from
 
 
 NOTHING = Knowledge([], frozenset(), [], [], {}, {}, {}, {}, [], {})

@@ -7,7 +7,7 @@ from functools import cache, partial
 from pathlib import Path
 
 from cities.duration import parse_duration
-from cities.duty.roster_calendar import calendar_faults, duties
+from cities.duty.roster_calendar import calendar_faults, roster_shifts
 from cities.files.faults import CityError
 from cities.folder_reader import read_city
 from simulators.replay.recorded_data import ReadOptions, RecordingError
@@ -18,7 +18,7 @@ from tests.fuzz.engine import Target, said
 from tests.support.cities.city_folders import FILES, write_folder
 from tests.support.cities.duty_folder import ROSTER, ROUTES, write_duty_folder
 from tests.support.cities.rosters import LEAD, ROADS, WATER, WEEKS, calendar
-from twin.alarms.rules.expression import ExpressionError, Program
+from twin.alarms.rules.expression import CompiledExpression, ExpressionError
 from twin.instant import DAY, INSTANT_MAX, INSTANT_MIN, parse_instant
 
 _NOW = parse_instant("2026-03-01T00:00:00Z")
@@ -128,7 +128,7 @@ def _duties(data: bytes) -> str:
     if faults:
         assert all(0 < len(one.message) < 2_000 and one.line >= 1 for one in faults)
         return faults[0].message
-    found = [one for at in (_NOW, _NOW + 3_650 * DAY) for one in duties(text, at, at + 28 * DAY)]
+    found = [one for at in (_NOW, _NOW + 3_650 * DAY) for one in roster_shifts(text, at, at + 28 * DAY)]
     assert len(found) <= DUTIES_MAX
     assert all(INSTANT_MIN <= one.start < one.end <= INSTANT_MAX for one in found)
     return "duties" if found else "nobody"
@@ -158,7 +158,7 @@ def _expression_target() -> Target:
 def _compile(data: bytes) -> str:
     """Compile an expression, and evaluate it over ones: a truth, or an error that says why."""
     try:
-        program = Program(data.decode("utf-8", "replace"))
+        program = CompiledExpression(data.decode("utf-8", "replace"))
         return str(program.evaluate(dict.fromkeys(program.operands, 1.0)))
     except ExpressionError as error:
         return said(error)

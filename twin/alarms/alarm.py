@@ -9,11 +9,11 @@ import msgspec
 from twin.alarms.messages import AlarmEvent, OperandValue
 from twin.alarms.rules.rule import Rule
 from twin.alarms.severity import Severity
-from twin.alarms.state_machine import AlarmState, Refused, Standing, Trigger, step
+from twin.alarms.state_machine import AlarmState, AlarmStatus, TransitionRefused, Trigger, next_status
 from twin.instant import Instant
 
 
-class Cause(NamedTuple):
+class TransitionContext(NamedTuple):
     """Why something happens to an alarm."""
 
     time: Instant  #: event time
@@ -25,15 +25,15 @@ class Cause(NamedTuple):
     command: str = ""
 
 
-class Moment(NamedTuple):
+class StreamTime(NamedTuple):
     """When something is found out."""
 
     now: Instant  #: log time
     revision: Instant
 
-    def at(self, time: Instant, *, late: bool = False, text: str = "") -> Cause:
+    def context(self, time: Instant, *, late: bool = False, text: str = "") -> TransitionContext:
         """Return the process as the cause of what happened at an event time."""
-        return Cause(time, self.now, self.revision, late, text=text)
+        return TransitionContext(time, self.now, self.revision, late, text=text)
 
 
 class Explanation(NamedTuple):
@@ -71,25 +71,29 @@ class Alarm(msgspec.Struct, array_like=True):
     assignee: str = ""
     explanation: Explanation = Explanation()
 
-    def describe(self, rule: Rule, area: str) -> None:
+    def apply_rule(self, rule: Rule, area: str) -> None:
         """Take over what the rule says of the alarm; `area` is that of its incidents."""
         self.rule_version, self.theme = rule.version, rule.theme
         self.cause, self.area, self.latching = rule.incident_cause, area, rule.latching
 
     @property
-    def is_worth_keeping(self) -> bool:
+    def has_history(self) -> bool:
         """Whether there is anything to remember."""
         return self.occurrence > 0 or self.state != AlarmState.NORMAL
 
-    def pull(self, trigger: Trigger, kind: str, cause: Cause) -> AlarmEvent | Refused:
+    def apply_trigger(
+        self, trigger: Trigger, kind: str, cause: TransitionContext
+    ) -> AlarmEvent | TransitionRefused:
         """Let something happen; return the event that tells it, or why it cannot."""
-        after = step(Standing(AlarmState(self.state), self.active), trigger, latching=self.latching)
-        if isinstance(after, Refused):
+        after = next_status(AlarmStatus(AlarmState(self.state), self.active), trigger, latching=self.latching)
+        if isinstance(after, TransitionRefused):
             return after
         self.state, self.active = after
-        return self.tell(kind, cause)
+        return self.emit(kind, cause)
 
-    def raise_(self, severity: Severity, explanation: Explanation, cause: Cause) -> list[AlarmEvent]:
+    def raise_(
+        self, severity: Severity, explanation: Explanation, cause: TransitionContext
+    ) -> list[AlarmEvent]:
         """Begin an occurrence; nothing where one is under way."""
         if self.active:
             return []
@@ -98,17 +102,21 @@ class Alarm(msgspec.Struct, array_like=True):
         self.raised_time, self.returned_time = cause.time, None
         self.acknowledged_time, self.acknowledged_by, self.assignee = None, "", ""
         self.explanation = explanation
-        return _told(self.pull(Trigger.RAISE, "raised", cause))
+        return _told(self.apply_trigger(Trigger.RAISE, "raised", cause))
 
-    def reopen(self, severity: Severity, explanation: Explanation | None, cause: Cause) -> list[AlarmEvent]:
+    def reopen(
+        self, severity: Severity, explanation: Explanation | None, cause: TransitionContext
+    ) -> list[AlarmEvent]:
         """Let the last occurrence go on, since `cause.time`: that it was over was wrong."""
         self.severity, self.worst = severity, max(self.worst, severity)
         self.raised_time, self.returned_time = cause.time, None
         if explanation is not None:
             self.explanation = explanation
-        return _told(self.pull(Trigger.RAISE, "raised", cause))
+        return _told(self.apply_trigger(Trigger.RAISE, "raised", cause))
 
-    def change(self, severity: Severity, explanation: Explanation | None, cause: Cause) -> list[AlarmEvent]:
+    def change_severity(
+        self, severity: Severity, explanation: Explanation | None, cause: TransitionContext
+    ) -> list[AlarmEvent]:
         """Let an occurrence go on at another severity; only one worse than ever is news for who knew."""
         if not self.active or severity == self.severity:
             return []
@@ -119,64 +127,64 @@ class Alarm(msgspec.Struct, array_like=True):
             self.explanation = explanation
         if trigger is Trigger.WORSEN:
             self.acknowledged_time, self.acknowledged_by = None, ""
-        return _told(self.pull(trigger, kind, cause))
+        return _told(self.apply_trigger(trigger, kind, cause))
 
-    def acknowledge(self, cause: Cause) -> AlarmEvent | Refused:
+    def acknowledge(self, cause: TransitionContext) -> AlarmEvent | TransitionRefused:
         """Take down that somebody knows of it."""
-        found = self.pull(Trigger.ACKNOWLEDGE, "acknowledged", cause)
-        if isinstance(found, Refused):
+        found = self.apply_trigger(Trigger.ACKNOWLEDGE, "acknowledged", cause)
+        if isinstance(found, TransitionRefused):
             return found
         self.acknowledged_time, self.acknowledged_by = cause.time, cause.actor
         return msgspec.structs.replace(
             found, acknowledged_time=self.acknowledged_time, acknowledged_by=self.acknowledged_by
         )
 
-    def shelve(self, until: Instant, cause: Cause) -> AlarmEvent | Refused:
+    def shelve(self, until: Instant, cause: TransitionContext) -> AlarmEvent | TransitionRefused:
         """Set it aside until an instant of the log's clock."""
-        found = self.pull(Trigger.SHELVE, "shelved", cause)
-        if isinstance(found, Refused):
+        found = self.apply_trigger(Trigger.SHELVE, "shelved", cause)
+        if isinstance(found, TransitionRefused):
             return found
         self.shelved_until = until
         return msgspec.structs.replace(found, shelved_until=until)
 
-    def unshelve(self, cause: Cause) -> AlarmEvent | Refused:
+    def unshelve(self, cause: TransitionContext) -> AlarmEvent | TransitionRefused:
         """Take it up again."""
         before, self.shelved_until = self.shelved_until, None
-        found = self.pull(Trigger.UNSHELVE, "unshelved", cause)
-        if isinstance(found, Refused):
+        found = self.apply_trigger(Trigger.UNSHELVE, "unshelved", cause)
+        if isinstance(found, TransitionRefused):
             self.shelved_until = before
         return found
 
-    def suppress(self, by: str, cause: Cause) -> list[AlarmEvent]:
+    def suppress(self, by: str, cause: TransitionContext) -> list[AlarmEvent]:
         """Silence it by design, because of another alarm or of maintenance; "" ends that."""
         if by == self.suppressed_by:
             return []
         suppressed, self.suppressed_by = bool(self.suppressed_by), by
         if by and suppressed:
-            return [self.tell("suppressed", cause)]
+            return [self.emit("suppressed", cause)]
         if by:
-            found = self.pull(Trigger.SUPPRESS, "suppressed", cause)
+            found = self.apply_trigger(Trigger.SUPPRESS, "suppressed", cause)
         else:
-            found = self.pull(Trigger.UNSUPPRESS, "unsuppressed", cause)
-        if isinstance(found, Refused):
+            found = self.apply_trigger(Trigger.UNSUPPRESS, "unsuppressed", cause)
+        if isinstance(found, TransitionRefused):
             self.suppressed_by = ""  # shelved, or out of service: it is silent as it is
         return _told(found)
 
-    def end(self, explanation: Explanation | None, cause: Cause) -> list[AlarmEvent]:
+    def end(self, explanation: Explanation | None, cause: TransitionContext) -> list[AlarmEvent]:
         """End an occurrence."""
         if not self.active:
             return []
         self.severity, self.returned_time = self.worst, cause.time
         if explanation is not None:
             self.explanation = explanation
-        return _told(self.pull(Trigger.RETURN, "returned", cause))
+        return _told(self.apply_trigger(Trigger.RETURN, "returned", cause))
 
-    def retract(self, cause: Cause) -> list[AlarmEvent]:
+    def retract(self, cause: TransitionContext) -> list[AlarmEvent]:
         """Take an occurrence back: it never was."""
         self.returned_time = cause.time
-        return _told(self.pull(Trigger.RETRACT, "retracted", cause))
+        return _told(self.apply_trigger(Trigger.RETRACT, "retracted", cause))
 
-    def tell(self, kind: str, cause: Cause) -> AlarmEvent:
+    def emit(self, kind: str, cause: TransitionContext) -> AlarmEvent:
         """Return an event of what the alarm is now."""
         self.revision = max(self.revision + 1, cause.revision)
         return AlarmEvent(
@@ -213,7 +221,7 @@ class Alarm(msgspec.Struct, array_like=True):
         )
 
     @classmethod
-    def remembered(cls, event: AlarmEvent) -> Alarm:
+    def from_event(cls, event: AlarmEvent) -> Alarm:
         """Return the alarm that an event told of."""
         return cls(
             id=event.alarm,
@@ -241,5 +249,5 @@ class Alarm(msgspec.Struct, array_like=True):
         )
 
 
-def _told(found: AlarmEvent | Refused) -> list[AlarmEvent]:
+def _told(found: AlarmEvent | TransitionRefused) -> list[AlarmEvent]:
     return [found] if isinstance(found, AlarmEvent) else []

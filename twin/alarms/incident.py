@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import msgspec
 
-from twin.alarms.alarm import Moment
-from twin.alarms.messages import IncidentEvent, Joined, Member
+from twin.alarms.alarm import StreamTime
+from twin.alarms.messages import IncidentEvent, IncidentMember, IncidentMemberUpdate
 from twin.alarms.severity import Severity
 from twin.alarms.state_machine import AlarmState
 from twin.instant import MINUTE, Duration, Instant
 
-REOPENED_WITHIN: Duration = 15 * MINUTE
+REOPEN_WITHIN: Duration = 15 * MINUTE
 """What comes back so soon is the same incident. Our choice: as long as a person takes to look after it."""
 
 MEMBERS_MAX = 1_000
@@ -28,7 +28,7 @@ def incident_id(cause: str, area: str, number: int) -> str:
     return f"{cause}~{area}~{number}"
 
 
-def speaks(member: Member) -> bool:
+def keeps_open(member: IncidentMember) -> bool:
     """Whether an alarm keeps its incident open: it is active, and neither shelved nor suppressed."""
     return member.active and member.state in _SPEAKING
 
@@ -46,37 +46,37 @@ class Incident(msgspec.Struct, array_like=True):
     worst: Severity = Severity.CLEARED
     opened_time: Instant = 0
     closed_time: Instant | None = None
-    members: dict[str, Member] = msgspec.field(default_factory=dict)
+    members: dict[str, IncidentMember] = msgspec.field(default_factory=dict)
 
-    def take(self, joined: Joined, moment: Moment) -> IncidentEvent | None:
+    def on_member(self, joined: IncidentMemberUpdate, moment: StreamTime) -> IncidentEvent | None:
         """Take in what an alarm is now; return what the incident is after it, or None when it is the same."""
         member = joined.member
         known = self.members.get(member.alarm)
         if known is not None and member.revision <= known.revision:
             return None
-        opens = speaks(member) and not self.open
+        opens = keeps_open(member) and not self.open
         if opens and not self._comes_back(member.time):
             self._begin(joined)
-        elif known is None and not speaks(member) and not (self.open or self._is_past(member)):
+        elif known is None and not keeps_open(member) and not (self.open or self._is_past(member)):
             return None  # it never was part of it
         self._put(member)
         self.theme = joined.theme
         self._sum_up(member.time)
         self.revision = max(self.revision + 1, moment.revision)
-        return self.event(member.time, moment.now)
+        return self.to_event(member.time, moment.now)
 
     def _comes_back(self, time: Instant) -> bool:
-        return self.closed_time is not None and time - self.closed_time <= REOPENED_WITHIN
+        return self.closed_time is not None and time - self.closed_time <= REOPEN_WITHIN
 
-    def _is_past(self, member: Member) -> bool:
+    def _is_past(self, member: IncidentMember) -> bool:
         return self.number > 0 and member.state == AlarmState.RETURNED_UNACKNOWLEDGED
 
-    def _begin(self, joined: Joined) -> None:
+    def _begin(self, joined: IncidentMemberUpdate) -> None:
         self.number += 1
         self.worst, self.opened_time = Severity.CLEARED, joined.member.time
         self.members = {}
 
-    def _put(self, member: Member) -> None:
+    def _put(self, member: IncidentMember) -> None:
         if member.alarm not in self.members and len(self.members) >= MEMBERS_MAX:
             over = [one for one in self.members.values() if not one.active]
             if not over:
@@ -85,7 +85,7 @@ class Incident(msgspec.Struct, array_like=True):
         self.members[member.alarm] = member
 
     def _sum_up(self, time: Instant) -> None:
-        speaking = [one for one in self.members.values() if speaks(one)]
+        speaking = [one for one in self.members.values() if keeps_open(one)]
         if speaking:
             self.severity = Severity(max(one.severity for one in speaking))
             self.worst = max(self.worst, self.severity)
@@ -93,7 +93,7 @@ class Incident(msgspec.Struct, array_like=True):
         elif self.open:
             self.open, self.closed_time, self.severity = False, time, self.worst
 
-    def event(self, time: Instant, now: Instant) -> IncidentEvent:
+    def to_event(self, time: Instant, now: Instant) -> IncidentEvent:
         """Return what the incident is."""
         return IncidentEvent(
             incident=incident_id(self.cause, self.area, self.number),
@@ -111,7 +111,7 @@ class Incident(msgspec.Struct, array_like=True):
         )
 
     @classmethod
-    def remembered(cls, event: IncidentEvent) -> Incident:
+    def from_event(cls, event: IncidentEvent) -> Incident:
         """Return the incident that an event told of."""
         return cls(
             event.cause,

@@ -11,23 +11,23 @@ from typing import NamedTuple
 
 import msgspec
 
-from twin.alarms.rules.operand import Over, Point, Series, Source, Statistic
+from twin.alarms.rules.operand import ObservationRef, OperandSeries, Point, Statistic, WindowName
 from twin.alarms.severity import Severity
 from twin.instant import INSTANT_MIN, Duration, Instant
 from twin.wire.codec import Codec
 from twin.wire.probe import Probe
 
 
-class Points(NamedTuple):
+class SeriesPoints(NamedTuple):
     """Points of one series, in order of time. Of a time that is known the new one replaces the known one."""
 
-    series: Series
+    series: OperandSeries
     #: of what they follow from when they were told; a replay tells what is known, and older than that, again
     revision: int
     points: tuple[Point, ...]
 
 
-class Heard(NamedTuple):
+class SensorReport(NamedTuple):
     """A sensor of an entity spoke."""
 
     entity: str
@@ -36,26 +36,26 @@ class Heard(NamedTuple):
     phenomenon_time: Instant  #: the newest of what it told
 
 
-class Carried(NamedTuple):
+class DependencyReport(NamedTuple):
     """What a sensor told came through a gateway, a power supply or a feed."""
 
     entity: str  #: whose alarm it is when nothing comes any more
-    supply: str  #: `gateway:ID`, `power:ID`, `feed:ID`
+    dependency: str  #: `gateway:ID`, `power:ID`, `feed:ID`
     sensor: str
     received_time: Instant
 
 
-class Out(NamedTuple):
+class DependencyOutage(NamedTuple):
     """A supply is out, or works again; every partition is told."""
 
-    supply: str
+    dependency: str
     since: Instant | None  #: None: it works
     alarm: str  #: that says so
     revision: int
-    last: Instant = INSTANT_MIN  #: time of reception of what came through last
+    last_received: Instant = INSTANT_MIN  #: time of reception of what came through last
 
 
-class Member(NamedTuple):
+class IncidentMember(NamedTuple):
     """An alarm of an incident, as the incident knows it."""
 
     alarm: str
@@ -66,16 +66,16 @@ class Member(NamedTuple):
     time: Instant  #: of its last transition
 
 
-class Joined(NamedTuple):
+class IncidentMemberUpdate(NamedTuple):
     """An alarm tells the area of its incident what it is now."""
 
     area: str
     cause: str
     theme: str
-    member: Member
+    member: IncidentMember
 
 
-class Command(NamedTuple):
+class AlarmCommand(NamedTuple):
     """What a person, or a program for one, wants of an alarm."""
 
     id: str  #: of the request: the answer names it; a second one of the same id does nothing
@@ -96,13 +96,13 @@ class AlarmInputBatch(msgspec.Struct, array_like=True, frozen=True, gc=False):
     version: int
     time: Instant
     #: whether `time` is the clock of this partition: only the stage that observes its entities sets it
-    clock: bool
-    points: tuple[Points, ...] = ()
-    heard: tuple[Heard, ...] = ()
-    carried: tuple[Carried, ...] = ()
-    outs: tuple[Out, ...] = ()
-    joined: tuple[Joined, ...] = ()
-    commands: tuple[Command, ...] = ()
+    is_partition_clock: bool
+    points: tuple[SeriesPoints, ...] = ()
+    sensor_reports: tuple[SensorReport, ...] = ()
+    dependency_reports: tuple[DependencyReport, ...] = ()
+    outages: tuple[DependencyOutage, ...] = ()
+    member_updates: tuple[IncidentMemberUpdate, ...] = ()
+    commands: tuple[AlarmCommand, ...] = ()
     probes: tuple[Probe, ...] = ()
 
 
@@ -110,7 +110,7 @@ class OperandValue(NamedTuple):
     """An operand as it was at a transition."""
 
     name: str
-    over: Over
+    over: WindowName
     statistic: Statistic
     entity: str
     value: float
@@ -118,7 +118,7 @@ class OperandValue(NamedTuple):
     flags: int
     time: Instant  #: of a window its end
     window: Duration  #: 0: an instant
-    sources: tuple[Source, ...]  #: the observations behind it, newest first, at most `SOURCES_MAX`
+    sources: tuple[ObservationRef, ...]  #: the observations behind it, newest first, at most `SOURCES_MAX`
     threshold: float | None = None  #: what it was compared with, in the same unit
 
 
@@ -174,10 +174,10 @@ class IncidentEvent(msgspec.Struct, array_like=True, frozen=True, gc=False):
     severity: Severity  #: the worst of its active alarms; of a closed incident the worst there was
     opened_time: Instant
     closed_time: Instant | None
-    members: tuple[Member, ...]
+    members: tuple[IncidentMember, ...]
 
 
-class Answer(NamedTuple):
+class CommandReply(NamedTuple):
     """What became of a command."""
 
     command: str
@@ -192,7 +192,7 @@ class AlarmBatch(msgspec.Struct, array_like=True, frozen=True, gc=False):
     time: Instant
     alarms: tuple[AlarmEvent, ...] = ()
     incidents: tuple[IncidentEvent, ...] = ()
-    answers: tuple[Answer, ...] = ()
+    replies: tuple[CommandReply, ...] = ()
     probes: tuple[Probe, ...] = ()
 
 

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from twin.alarms.rules.rule import Rule, Silence, Text
+from twin.alarms.rules.rule import BilingualText, Rule, SilenceCondition
 from twin.alarms.severity import Severity
 
-RULE_ERROR = "rule-error"
+RULE_ERROR_ID = "rule-error"
 """The rule that every city has: one alarm for each rule that fails on an entity."""
 
 
-def rule_error(rule: Rule) -> Rule:
+def rule_error_rule(rule: Rule) -> Rule:
     """Return the rule by which the failure of another one is told; all are one incident of the city."""
     return Rule(
-        id=RULE_ERROR,
+        id=RULE_ERROR_ID,
         version=rule.version,
-        title=Text("Rule fails", "Regel faalt"),
+        title=BilingualText("Rule fails", "Regel faalt"),
         theme=rule.theme,
-        condition=Silence(severity=Severity.MAJOR),  # never evaluated: what fails says so itself
-        cause=RULE_ERROR,
+        condition=SilenceCondition(severity=Severity.MAJOR),  # never evaluated: what fails says so itself
+        cause=RULE_ERROR_ID,
         incident_area="Municipality",
     )

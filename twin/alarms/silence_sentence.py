@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from twin.alarms.rules.rule import Text
+from twin.alarms.rules.rule import BilingualText
 from twin.instant import Instant
 from twin.model.localization import format_local_time
 
 
 def silence_sentence(
-    title: Text, name: str, sensor: str, since: tuple[Instant, str], *, returned: bool
+    title: BilingualText, name: str, sensor: str, since: tuple[Instant, str], *, returned: bool
 ) -> tuple[str, str]:
     """Return in English and Dutch that a sensor is silent, or speaks again; `since` has the time zone.
 
     >>> when = 0, "Europe/Amsterdam"
-    >>> silence_sentence(Text("Silent", "Stil"), "Overdie", "aq-1", when, returned=False)[1]
+    >>> silence_sentence(BilingualText("Silent", "Stil"), "Overdie", "aq-1", when, returned=False)[1]
     'Stil, Overdie: niets nieuws van aq-1 sinds 1 januari 1970 om 01:00.'
     """
     en, nl = format_local_time(*since, "en"), format_local_time(*since, "nl")
@@ -29,14 +29,14 @@ def silence_sentence(
 
 
 def outage_sentence(
-    title: Text, name: str, supply: tuple[str, int], since: tuple[Instant, str], *, returned: bool
+    title: BilingualText, name: str, supply: tuple[str, int], since: tuple[Instant, str], *, returned: bool
 ) -> tuple[str, str]:
     """Return in English and Dutch that nothing comes through a supply (name, count of sensors), or again.
 
     >>> when = 0, "Europe/Amsterdam"
-    >>> outage_sentence(Text("Out", "Uit"), "Mast", ("gateway:mast", 9), when, returned=False)[0]
+    >>> outage_sentence(BilingualText("Out", "Uit"), "Mast", ("gateway:mast", 9), when, returned=False)[0]
     'Out, Mast: nothing from any of its 9 sensors since 01:00 on 1 January 1970.'
-    >>> outage_sentence(Text("Out", "Uit"), "Town", ("feed:ttn", 9), when, returned=False)[1]
+    >>> outage_sentence(BilingualText("Out", "Uit"), "Town", ("feed:ttn", 9), when, returned=False)[1]
     'Uit, Town: niets van de 9 sensoren van feed ttn sinds 1 januari 1970 om 01:00.'
     """
     kind, _, id = supply[0].partition(":")

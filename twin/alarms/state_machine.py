@@ -43,14 +43,14 @@ class Trigger(StrEnum):
     RESTORE = "restore"  #: to service
 
 
-class Standing(NamedTuple):
+class AlarmStatus(NamedTuple):
     """The state of an alarm and whether its condition holds."""
 
     state: AlarmState
     active: bool
 
 
-class Refused(NamedTuple):
+class TransitionRefused(NamedTuple):
     """Why a trigger changes nothing."""
 
     reason: str
@@ -102,16 +102,18 @@ _BACK = {
     (_S.OUT_OF_SERVICE, _T.RESTORE),
 }
 
-NORMAL = Standing(AlarmState.NORMAL, False)
+NORMAL = AlarmStatus(AlarmState.NORMAL, False)
 
 
-def step(standing: Standing, trigger: Trigger, *, latching: bool = False) -> Standing | Refused:
+def next_status(
+    standing: AlarmStatus, trigger: Trigger, *, latching: bool = False
+) -> AlarmStatus | TransitionRefused:
     """Return what an alarm is after a trigger, or why the trigger changes nothing.
 
-    >>> step(NORMAL, Trigger.RAISE)
-    Standing(state=<AlarmState.UNACKNOWLEDGED: 'unacknowledged'>, active=True)
-    >>> step(NORMAL, Trigger.ACKNOWLEDGE)
-    Refused(reason='acknowledge is not possible while the alarm is normal')
+    >>> next_status(NORMAL, Trigger.RAISE)
+    AlarmStatus(state=<AlarmState.UNACKNOWLEDGED: 'unacknowledged'>, active=True)
+    >>> next_status(NORMAL, Trigger.ACKNOWLEDGE)
+    TransitionRefused(reason='acknowledge is not possible while the alarm is normal')
     """
     state, active = standing
     if trigger is Trigger.RETRACT and state in _RETRACTED:
@@ -119,19 +121,21 @@ def step(standing: Standing, trigger: Trigger, *, latching: bool = False) -> Sta
     if trigger in _PROCESS:
         return _process(standing, trigger, latching=latching)
     if (state, trigger) in _BACK:
-        return Standing(AlarmState.UNACKNOWLEDGED if active else AlarmState.NORMAL, active)
+        return AlarmStatus(AlarmState.UNACKNOWLEDGED if active else AlarmState.NORMAL, active)
     after = _TABLE.get((state, trigger))
     if after is None:
-        return Refused(f"{trigger} is not possible while the alarm is {state}")
-    return Standing(after, active)
+        return TransitionRefused(f"{trigger} is not possible while the alarm is {state}")
+    return AlarmStatus(after, active)
 
 
-def _process(standing: Standing, trigger: Trigger, *, latching: bool) -> Standing | Refused:
+def _process(standing: AlarmStatus, trigger: Trigger, *, latching: bool) -> AlarmStatus | TransitionRefused:
     state, active = standing
     if (trigger is Trigger.RAISE) == active:
-        return Refused(f"{trigger} is not possible while the alarm is {'' if active else 'not '}active")
+        return TransitionRefused(
+            f"{trigger} is not possible while the alarm is {'' if active else 'not '}active"
+        )
     holds = trigger in (Trigger.RAISE, Trigger.WORSEN, Trigger.EASE)
     if state in _ASIDE:
-        return Standing(state, holds)
+        return AlarmStatus(state, holds)
     found = _LATCHING.get((state, trigger)) if latching else None
-    return Standing(found or _TABLE[state, trigger], holds)
+    return AlarmStatus(found or _TABLE[state, trigger], holds)

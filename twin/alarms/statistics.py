@@ -61,7 +61,7 @@ class Flood:
 
 
 @dataclass(frozen=True, slots=True)
-class Repeated:
+class AlarmCount:
     """An alarm, and how often it did something."""
 
     alarm: str
@@ -71,7 +71,7 @@ class Repeated:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Statistics:
+class AlarmStatistics:
     """What is known of a time."""
 
     annunciated: int  #: alarms that were told
@@ -80,9 +80,9 @@ class Statistics:
     peak_time: Instant | None  #: when those ten minutes began
     floods: tuple[Flood, ...]
     flooded_share: float  #: of the time, 0 to 1
-    chattering: tuple[Repeated, ...]  #: count: of the most that fell into a minute
-    fleeting: tuple[Repeated, ...]
-    bad_actors: tuple[Repeated, ...]
+    chattering: tuple[AlarmCount, ...]  #: count: of the most that fell into a minute
+    fleeting: tuple[AlarmCount, ...]
+    bad_actors: tuple[AlarmCount, ...]
     by_severity: dict[Severity, int]
     acknowledged: int
     acknowledge_p50: Duration | None  #: from told to acknowledged
@@ -91,7 +91,7 @@ class Statistics:
 
 def statistics(
     transitions: Sequence[Transition], start: Instant, end: Instant, operators: int = 1
-) -> Statistics:
+) -> AlarmStatistics:
     """Return the statistics of [start, end) for so many operators who share the alarms evenly.
 
     The transitions are in the order in which they were told.
@@ -104,7 +104,7 @@ def statistics(
     count = len(told)
     periods = max(1.0, (end - start) / PERIOD)
     actors = Counter((one.alarm, one.rule) for one in told).most_common()
-    return Statistics(
+    return AlarmStatistics(
         annunciated=count,
         average=count / periods / operators,
         peak=peak / operators,
@@ -114,7 +114,7 @@ def statistics(
         chattering=tuple(_chattering(told)),
         fleeting=tuple(_fleeting(transitions)),
         bad_actors=tuple(
-            Repeated(alarm, rule, times_told, times_told / count)
+            AlarmCount(alarm, rule, times_told, times_told / count)
             for (alarm, rule), times_told in sorted(actors, key=lambda one: (-one[1], one[0]))[
                 :BAD_ACTORS_MAX
             ]
@@ -172,7 +172,7 @@ def _floods(times: Sequence[Instant], operators: int, end: Instant) -> list[Floo
     return found
 
 
-def _chattering(told: Iterable[Transition]) -> list[Repeated]:
+def _chattering(told: Iterable[Transition]) -> list[AlarmCount]:
     raised: defaultdict[tuple[str, str], list[Instant]] = defaultdict(list)
     for one in told:
         if one.kind == "raised":
@@ -186,11 +186,11 @@ def _chattering(told: Iterable[Transition]) -> list[Repeated]:
                 first += 1
             most = max(most, last - first + 1)
         if most >= CHATTERING_TIMES:
-            found.append(Repeated(alarm, rule, most))
+            found.append(AlarmCount(alarm, rule, most))
     return sorted(found, key=lambda one: (-one.count, one.alarm))
 
 
-def _fleeting(transitions: Iterable[Transition]) -> list[Repeated]:
+def _fleeting(transitions: Iterable[Transition]) -> list[AlarmCount]:
     raised: dict[tuple[str, int], Instant] = {}
     counts: Counter[tuple[str, str]] = Counter()
     for one in transitions:
@@ -201,7 +201,7 @@ def _fleeting(transitions: Iterable[Transition]) -> list[Repeated]:
             since = raised.pop(occurrence, None)
             if since is not None and one.time - since < FLEETING_WITHIN:
                 counts[one.alarm, one.rule] += 1
-    found = [Repeated(alarm, rule, count) for (alarm, rule), count in counts.items()]
+    found = [AlarmCount(alarm, rule, count) for (alarm, rule), count in counts.items()]
     return sorted(found, key=lambda one: (-one.count, one.alarm))
 
 

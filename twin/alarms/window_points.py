@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from twin.alarms.rules.operand import SIZES, Point, Series, Source
+from twin.alarms.rules.operand import WINDOW_SIZES, ObservationRef, OperandSeries, Point
 from twin.indicators.validity import is_valid
 from twin.instant import Duration, Instant
 from twin.model.observed_property import ObservedProperty
@@ -13,18 +13,18 @@ from twin.state.window_history import WindowHistory, WindowValue
 
 
 def window_point(
-    series: Series, aggregate: Aggregate, trail: WindowHistory, property: ObservedProperty
+    series: OperandSeries, aggregate: Aggregate, trail: WindowHistory, property: ObservedProperty
 ) -> Point | None:
     """Return the entity's value of the window that an aggregate told; None where too little was measured.
 
     A window speaks for its end. One that has no value any more is told with the flags of what lies in it, so
     that what it was told with before does not count.
     """
-    size = SIZES[series.over]
+    size = WINDOW_SIZES[series.over]
     end = aggregate.start + size
     valid_until = end + live_duration(size)
     parts = trail.parts(aggregate.start, property)
-    sources = tuple(Source(id, aggregate.start) for id, _ in parts)
+    sources = tuple(ObservationRef(id, aggregate.start) for id, _ in parts)
     if not parts:
         return Point(end, 0.0, aggregate.flags, valid_until) if aggregate.suspect else None
     if not is_valid(sum(one.coverage for _, one in parts) / len(parts)):
@@ -33,7 +33,7 @@ def window_point(
     return Point(end, value, 0, valid_until, sources) if value is not None else None
 
 
-def _value(parts: list[WindowValue], series: Series, property: ObservedProperty) -> float | None:
+def _value(parts: list[WindowValue], series: OperandSeries, property: ObservedProperty) -> float | None:
     if series.statistic == "value":
         return combine_values(property.combination, [one.value for one in parts])
     if series.statistic == "minimum":

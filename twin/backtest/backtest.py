@@ -13,21 +13,21 @@ from dataclasses import dataclass, replace
 from itertools import chain
 from typing import NamedTuple
 
-from twin.alarms.evaluation.baseline import Usual
-from twin.alarms.evaluation.shared_dependency import Supplies
-from twin.alarms.rules.operand import Series
-from twin.alarms.rules.rule import Outage, Rule, Silence
-from twin.alarms.rules.rule_index import Bindings
+from twin.alarms.evaluation.baseline import Baseline
+from twin.alarms.evaluation.shared_dependency import SharedDependencies
+from twin.alarms.rules.operand import OperandSeries
+from twin.alarms.rules.rule import OutageCondition, Rule, SilenceCondition
+from twin.alarms.rules.rule_index import RuleIndex
 from twin.alarms.severity import Severity
-from twin.alarms.statistics import Statistics, Transition, statistics
-from twin.backtest.baseline_history import hourly_needs, usual_of
-from twin.backtest.condition_replay import Replay
+from twin.alarms.statistics import AlarmStatistics, Transition, statistics
+from twin.backtest.baseline_history import baseline_needs, baselines_from
+from twin.backtest.condition_replay import ConditionReplay
 from twin.backtest.firing import Firing
-from twin.backtest.history_chunk import Needs, SeriesHistory, Stretch
-from twin.backtest.night_calls import Night, nights
-from twin.backtest.point_column import EMPTY, Column
-from twin.backtest.silence_replay import ListeningReplay
-from twin.backtest.truth_screen import Truths
+from twin.backtest.history_chunk import HistoryChunk, HistoryNeeds, SeriesHistory
+from twin.backtest.night_calls import NightCalls, night_calls
+from twin.backtest.point_column import EMPTY, PointColumn
+from twin.backtest.silence_replay import SilenceReplay
+from twin.backtest.truth_screen import ExpressionCache
 from twin.errors import TwinError
 from twin.instant import Duration, Instant
 from twin.model.city_model import CityModel
@@ -40,7 +40,7 @@ class TooManyFiringsError(TwinError):
     """A rule fires so often that nobody needs to know how often exactly."""
 
 
-class EntityFindings(NamedTuple):
+class EntityResult(NamedTuple):
     """What a rule says of one entity."""
 
     entity: str
@@ -50,7 +50,7 @@ class EntityFindings(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Findings:
+class BacktestResult:
     """What a rule says of a time."""
 
     rule: Rule
@@ -58,9 +58,9 @@ class Findings:
     end: Instant
     entities: int  #: that the rule is for
     firings: tuple[Firing, ...]  #: that the time has part in, oldest first
-    by_entity: tuple[EntityFindings, ...]  #: those with firings, most active first
-    statistics: Statistics
-    nights: tuple[Night, ...]
+    by_entity: tuple[EntityResult, ...]  #: those with firings, most active first
+    statistics: AlarmStatistics
+    nights: tuple[NightCalls, ...]
     errors: Mapping[str, str]  #: by entity, why the rule could not be evaluated on it
 
 
@@ -70,44 +70,44 @@ class Backtest:
     def __init__(self, rule: Rule, model: CityModel) -> None:
         self.rule = rule
         self._model = model
-        bindings = Bindings(replace(model, rules={rule.id: rule}))
-        bound = [one for id in sorted(model.entities) for one in bindings.subject(id).rules.values()]
-        self._replays: list[Replay] = []
-        self._listening: list[ListeningReplay] = []
-        if isinstance(rule.condition, Silence | Outage):
-            supplies = Supplies(model)
-            self._listening = [ListeningReplay(one, model, supplies) for one in bound]
+        bindings = RuleIndex(replace(model, rules={rule.id: rule}))
+        bound = [one for id in sorted(model.entities) for one in bindings.rules_of(id).rules.values()]
+        self._replays: list[ConditionReplay] = []
+        self._listening: list[SilenceReplay] = []
+        if isinstance(rule.condition, SilenceCondition | OutageCondition):
+            supplies = SharedDependencies(model)
+            self._listening = [SilenceReplay(one, model, supplies) for one in bound]
         else:
-            truths = Truths()
-            self._replays = [Replay.begun(one, model, truths) for one in bound]
+            truths = ExpressionCache()
+            self._replays = [ConditionReplay.initial(one, model, truths) for one in bound]
 
     @property
-    def series(self) -> frozenset[Series]:
+    def series(self) -> frozenset[OperandSeries]:
         """The series that the rule looks at."""
         return frozenset(one for replay in self._replays for one in replay.bound.series)
 
     @property
-    def listened(self) -> frozenset[int]:
+    def datastreams(self) -> frozenset[int]:
         """The datastreams that the rule listens to."""
         return frozenset(id for one in self._listening for id in one.datastreams())
 
     @property
-    def learned(self) -> frozenset[Series]:
+    def baseline_series(self) -> frozenset[OperandSeries]:
         """The series of which must be known what was usual before."""
-        return frozenset(replay.bound.series[0] for replay in self._replays if replay.bound.learns)
+        return frozenset(replay.bound.series[0] for replay in self._replays if replay.bound.uses_baseline)
 
-    def remember(self, usual: Mapping[Series, Usual]) -> None:
+    def set_baselines(self, usual: Mapping[OperandSeries, Baseline]) -> None:
         """Know what was usual before history begins."""
         for replay in self._replays:
-            if replay.bound.learns and replay.bound.series[0] in usual:
-                replay.course.usual = usual[replay.bound.series[0]].copy()
+            if replay.bound.uses_baseline and replay.bound.series[0] in usual:
+                replay.condition_state.baseline = usual[replay.bound.series[0]].copy()
 
-    def take(self, columns: Mapping[Series, Column], stretch: Stretch) -> None:
+    def on_chunk(self, columns: Mapping[OperandSeries, PointColumn], stretch: HistoryChunk) -> None:
         """Take in the next stretch; raise TooManyFiringsError where the rule fires all the time."""
         for replay in self._replays:
-            replay.take([columns.get(one, EMPTY) for one in replay.bound.series])
+            replay.on_columns([columns.get(one, EMPTY) for one in replay.bound.series])
         for listening in self._listening:
-            listening.take(stretch.readings)
+            listening.on_readings(stretch.readings)
         fired = sum(replay.alarm.occurrence for replay in self._replays)
         if fired > FIRINGS_MAX:
             raise TooManyFiringsError(
@@ -115,9 +115,9 @@ class Backtest:
                 "distance between its thresholds, or ask for a shorter time"
             )
 
-    def findings(self, start: Instant, end: Instant, least: Severity) -> Findings:
+    def result(self, start: Instant, end: Instant, least: Severity) -> BacktestResult:
         """Let time come to the end; return what there was from `start` on, nights by a least severity."""
-        every: list[Replay | ListeningReplay] = [*self._replays, *self._listening]
+        every: list[ConditionReplay | SilenceReplay] = [*self._replays, *self._listening]
         for one in every:
             one.end(end)
         found = [
@@ -131,7 +131,7 @@ class Backtest:
             (one for one in self._transitions(found) if start <= one.told_time < end),
             key=lambda one: (one.told_time, one.alarm, one.occurrence),
         )
-        return Findings(
+        return BacktestResult(
             rule=self.rule,
             start=start,
             end=end,
@@ -139,7 +139,7 @@ class Backtest:
             firings=tuple(found),
             by_entity=_by_entity(found, start, end),
             statistics=statistics(told, start, end),
-            nights=tuple(nights(told, start, end, self._model.city.timezone, least)),
+            nights=tuple(night_calls(told, start, end, self._model.city.timezone, least)),
             errors={one.bound.entity: one.error for one in every if one.error},
         )
 
@@ -158,44 +158,44 @@ class Backtest:
         return found
 
 
-class History:
+class BacktestHistory:
     """Stored history as several back-tests look at it: what they share is read, and made points, once."""
 
     def __init__(self, tests: Sequence[Backtest], model: CityModel) -> None:
         self._tests = tests
         self._model = model
         self._series = SeriesHistory(frozenset().union(*(one.series for one in tests)), model)
-        self._learned = frozenset().union(*(one.learned for one in tests))
+        self._learned = frozenset().union(*(one.baseline_series for one in tests))
 
     @property
-    def needs(self) -> Needs:
+    def needs(self) -> HistoryNeeds:
         """What of history they look at."""
-        return self._series.needs | Needs(frozenset().union(*(one.listened for one in self._tests)))
+        return self._series.needs | HistoryNeeds(frozenset().union(*(one.datastreams for one in self._tests)))
 
     @property
-    def needs_before(self) -> Needs:
+    def needs_before(self) -> HistoryNeeds:
         """What of the `WEEKS_MAX` weeks before must be read, for `remember`."""
-        return hourly_needs(self._learned, self._model)
+        return baseline_needs(self._learned, self._model)
 
-    def remember(self, before: Stretch) -> None:
+    def set_baselines(self, before: HistoryChunk) -> None:
         """Let every test know what was usual before."""
-        usual = usual_of(self._learned, before, self._model)
+        usual = baselines_from(self._learned, before, self._model)
         for one in self._tests:
-            one.remember(usual)
+            one.set_baselines(usual)
 
-    def take(self, stretch: Stretch) -> None:
+    def on_chunk(self, stretch: HistoryChunk) -> None:
         """Let every test go on over the next stretch; raises TooManyFiringsError."""
         columns = self._series.columns(stretch)
         for one in self._tests:
-            one.take(columns, stretch)
+            one.on_chunk(columns, stretch)
 
 
-def _by_entity(firings: list[Firing], start: Instant, end: Instant) -> tuple[EntityFindings, ...]:
+def _by_entity(firings: list[Firing], start: Instant, end: Instant) -> tuple[EntityResult, ...]:
     by_entity: defaultdict[str, list[Firing]] = defaultdict(list)
     for one in firings:
         by_entity[one.entity].append(one)
     found = []
     for entity, those in by_entity.items():
         lasted = [min(one.returned or end, end) - max(one.raised, start) for one in those]
-        found.append(EntityFindings(entity, len(those), sum(lasted), max(lasted)))
+        found.append(EntityResult(entity, len(those), sum(lasted), max(lasted)))
     return tuple(sorted(found, key=lambda one: (-one.active, one.entity)))

@@ -6,56 +6,58 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from statistics import fmean
 
-from twin.alarms.evaluation.baseline import WEEKS_MAX, Usual
-from twin.alarms.rules.operand import SIZES, Series
-from twin.alarms.rules.rule_index import Bindings
-from twin.backtest.history_chunk import Needs, Stretch, datastreams_behind
+from twin.alarms.evaluation.baseline import WEEKS_MAX, Baseline
+from twin.alarms.rules.operand import WINDOW_SIZES, OperandSeries
+from twin.alarms.rules.rule_index import RuleIndex
+from twin.backtest.history_chunk import HistoryChunk, HistoryNeeds, datastreams_behind
 from twin.instant import DAY, HOUR, Duration
 from twin.model.city_model import CityModel
 from twin.state.combination import combine_values
 
-LOOKED_BACK: Duration = WEEKS_MAX * 7 * DAY
+BASELINE_PERIOD: Duration = WEEKS_MAX * 7 * DAY
 
 
-def learned_series(model: CityModel) -> list[Series]:
+def baseline_series(model: CityModel) -> list[OperandSeries]:
     """Return the series of which the rules of a model learn what is usual, in order."""
-    bindings = Bindings(model)
+    bindings = RuleIndex(model)
     return sorted(
         {
             bound.series[0]
             for entity in model.entities
-            for bound in bindings.subject(entity).rules.values()
-            if bound.learns
+            for bound in bindings.rules_of(entity).rules.values()
+            if bound.uses_baseline
         }
     )
 
 
-def hourly_needs(learned: Iterable[Series], model: CityModel) -> Needs:
+def baseline_needs(learned: Iterable[OperandSeries], model: CityModel) -> HistoryNeeds:
     """Return what of the time before must be read to know what was usual of some series."""
-    needs = Needs()
+    needs = HistoryNeeds()
     for one in learned:
         behind = datastreams_behind(one, model)
         if behind:
-            needs |= Needs(windows=frozenset(("hour", each.id) for each in behind))
+            needs |= HistoryNeeds(windows=frozenset(("hour", each.id) for each in behind))
         else:
-            needs |= Needs(derived=frozenset({(one.entity, one.name)}))
+            needs |= HistoryNeeds(derived=frozenset({(one.entity, one.name)}))
     return needs
 
 
-def usual_of(learned: Iterable[Series], before: Stretch, model: CityModel) -> dict[Series, Usual]:
+def baselines_from(
+    learned: Iterable[OperandSeries], before: HistoryChunk, model: CityModel
+) -> dict[OperandSeries, Baseline]:
     """Return what was usual of some series over the time before.
 
     The mean of an hour stands for the values measured in it, and for the shorter windows that end in it.
     """
-    found: dict[Series, Usual] = {}
+    found: dict[OperandSeries, Baseline] = {}
     for one in learned:
-        usual = found[one] = Usual()
+        usual = found[one] = Baseline()
         for hour, mean in sorted(_hours(one, before, model).items()):
-            usual.remember(hour, mean, model.city.timezone)
+            usual.restore_hour(hour, mean, model.city.timezone)
     return found
 
 
-def _hours(series: Series, before: Stretch, model: CityModel) -> Mapping[int, float]:
+def _hours(series: OperandSeries, before: HistoryChunk, model: CityModel) -> Mapping[int, float]:
     """Return the mean of each hour, in hours since the epoch."""
     behind = datastreams_behind(series, model)
     by_hour: defaultdict[int, list[float]] = defaultdict(list)
@@ -64,7 +66,7 @@ def _hours(series: Series, before: Stretch, model: CityModel) -> Mapping[int, fl
             by_hour[time // HOUR].append(value)
         return {hour: fmean(values) for hour, values in by_hour.items()}
     # The window of an hour speaks for its end, which lies in the next.
-    later = 1 if SIZES[series.over] == HOUR else 0
+    later = 1 if WINDOW_SIZES[series.over] == HOUR else 0
     for each in behind:
         for one in before.windows.get(("hour", each.id), ()):
             mean = one.total if later and one.total is not None else one.mean

@@ -12,52 +12,57 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from twin.alarms.alarm import Alarm, Moment
-from twin.alarms.evaluation.alarm_transitions import follow
-from twin.alarms.evaluation.condition_state import Change
+from twin.alarms.alarm import Alarm, StreamTime
+from twin.alarms.evaluation.alarm_transitions import apply_change
+from twin.alarms.evaluation.condition_state import ConditionChange
 from twin.alarms.evaluation.explanation import explain
-from twin.alarms.evaluation.level_state import Shift
+from twin.alarms.evaluation.level_state import SeverityChange
 from twin.alarms.messages import AlarmEvent, alarm_id
 from twin.alarms.rules.operand import Point
-from twin.alarms.rules.rule import Deviation, Expression, Rate, Threshold
+from twin.alarms.rules.rule import Deviation, ExpressionCondition, Rate, ThresholdCondition
 from twin.alarms.rules.rule_index import BoundRule
-from twin.backtest.deviation_screen import DeviationScreen
+from twin.backtest.deviation_screen import DeviationPrefilter
 from twin.backtest.firing import Firing, firings_of
-from twin.backtest.ordered_condition_state import StraightCourse
-from twin.backtest.point_column import Column
-from twin.backtest.prefilter import Screen, ValueScreen, usable
-from twin.backtest.rate_screen import RateScreen
-from twin.backtest.truth_screen import Truths, TruthScreen
+from twin.backtest.ordered_condition_state import OrderedConditionState
+from twin.backtest.point_column import PointColumn
+from twin.backtest.prefilter import Prefilter, ValuePrefilter, usable
+from twin.backtest.rate_screen import RatePrefilter
+from twin.backtest.truth_screen import ExpressionCache, ExpressionPrefilter
 from twin.instant import INSTANT_MAX, INSTANT_MIN, Instant
 from twin.model.city_model import CityModel
 
 
 @dataclass(slots=True)
-class Replay:
+class ConditionReplay:
     """Where a replay is. Mutable."""
 
     bound: BoundRule
     model: CityModel
     alarm: Alarm
-    course: StraightCourse
+    condition_state: OrderedConditionState
     events: list[AlarmEvent] = field(default_factory=list)
-    truths: Truths = field(default_factory=Truths)
+    truths: ExpressionCache = field(default_factory=ExpressionCache)
     screened: bool = True  #: False: each point is judged, also where that cannot change anything
     error: str = ""  #: the first reason why points could not be judged
     _peaks: dict[int, float] = field(default_factory=dict)  #: by occurrence
 
     @classmethod
-    def begun(
-        cls, bound: BoundRule, model: CityModel, truths: Truths | None = None, *, screened: bool = True
-    ) -> Replay:
+    def initial(
+        cls,
+        bound: BoundRule,
+        model: CityModel,
+        truths: ExpressionCache | None = None,
+        *,
+        screened: bool = True,
+    ) -> ConditionReplay:
         """Return the replay before the first point; `truths` are shared by those of one rule."""
         alarm = Alarm(alarm_id(bound.rule.id, bound.entity), bound.rule.id, bound.entity)
-        alarm.describe(bound.rule, bound.entity)
-        course = StraightCourse.begun(bound)
-        known = truths if truths is not None else Truths()
+        alarm.apply_rule(bound.rule, bound.entity)
+        course = OrderedConditionState.initial(bound)
+        known = truths if truths is not None else ExpressionCache()
         return cls(bound, model, alarm, course, truths=known, screened=screened, error=bound.fault)
 
-    def take(self, columns: Sequence[Column]) -> None:
+    def on_columns(self, columns: Sequence[PointColumn]) -> None:
         """Take in the next stretch: a column for each operand."""
         if self.bound.fault:
             return
@@ -75,7 +80,7 @@ class Replay:
 
     def end(self, end: Instant) -> None:
         """Let time come to the end of history."""
-        self._follow(self.course.advance(end), end)
+        self._follow(self.condition_state.advance(end), end)
 
     def firings(self) -> list[Firing]:
         """Return what was raised, oldest first."""
@@ -84,47 +89,53 @@ class Replay:
             one.peak = self._peaks.get(number)
         return found
 
-    def _next(self, screen: Screen, place: int) -> int:
+    def _next(self, screen: Prefilter, place: int) -> int:
         return screen.next(place) if self.screened else place
 
-    def _screen(self, columns: Sequence[Column]) -> Screen:
+    def _screen(self, columns: Sequence[PointColumn]) -> Prefilter:
         condition = self.bound.rule.condition
-        if isinstance(condition, Expression):
-            return TruthScreen(self.bound, self.course, columns, self.truths, erred=bool(self.error))
-        assert isinstance(condition, Threshold)  # noqa: S101 - others have no operands
+        if isinstance(condition, ExpressionCondition):
+            return ExpressionPrefilter(
+                self.bound, self.condition_state, columns, self.truths, erred=bool(self.error)
+            )
+        assert isinstance(condition, ThresholdCondition)  # noqa: S101 - others have no operands
         match condition.transform:
             case Rate() as rate:
-                return RateScreen(self.bound, self.course, columns[0], rate)
+                return RatePrefilter(self.bound, self.condition_state, columns[0], rate)
             case Deviation() as deviation:
-                return DeviationScreen(self.bound, self.course, columns[0], deviation)
+                return DeviationPrefilter(self.bound, self.condition_state, columns[0], deviation)
             case _:
-                return ValueScreen.of(self.bound, self.course, columns[0])
+                return ValuePrefilter.of(self.bound, self.condition_state, columns[0])
 
     def _step(self, points: Mapping[int, Point]) -> None:
-        shifts = self.course.step(points)
-        self.error = self.error or self.course.error
+        shifts = self.condition_state.on_points(points)
+        self.error = self.error or self.condition_state.error
         if shifts:
             self._follow(shifts, shifts[-1].time)
 
-    def _follow(self, shifts: Sequence[Shift], now: Instant) -> None:
-        change = Change(0, INSTANT_MIN, (), shifts)  # nothing of it is late: it only goes on
-        self.events += follow(
-            self.alarm, change, lambda shift: explain(shift, self.bound, self.model), Moment(now, 0)
+    def _follow(self, shifts: Sequence[SeverityChange], now: Instant) -> None:
+        change = ConditionChange(0, INSTANT_MIN, (), shifts)  # nothing of it is late: it only goes on
+        self.events += apply_change(
+            self.alarm, change, lambda shift: explain(shift, self.bound, self.model), StreamTime(now, 0)
         )
 
-    def _note_peaks(self, column: Column, known: int) -> None:
+    def _note_peaks(self, column: PointColumn, known: int) -> None:
         """Look through a stretch for the worst value of each occurrence that it has part in."""
         condition = self.bound.rule.condition
-        if not isinstance(condition, Threshold) or condition.transform is not None or not len(column):
+        if (
+            not isinstance(condition, ThresholdCondition)
+            or condition.transform is not None
+            or not len(column)
+        ):
             return
         counted = usable(self.bound, column)
-        worst = max if self.bound.terms.above else min
+        worst = max if self.bound.level_config.above else min
         since = max(0, known - 1)  # what was under way was told by an event before
         for occurrence, (start, end) in _times(self.events[since:]).items():
             first, last = np.searchsorted(column.times, (start, end))
             values = column.values[first:last][counted[first:last]]
             if len(values):
-                found = float(values.max() if self.bound.terms.above else values.min())
+                found = float(values.max() if self.bound.level_config.above else values.min())
                 self._peaks[occurrence] = worst(found, self._peaks.get(occurrence, found))
 
 

@@ -4,38 +4,38 @@ from __future__ import annotations
 
 import numpy as np
 
-from twin.alarms.evaluation.baseline import Usual
-from twin.alarms.evaluation.condition_state import KEPT_MAX
-from twin.alarms.evaluation.condition_value import unit_of
+from twin.alarms.evaluation.baseline import Baseline
+from twin.alarms.evaluation.condition_state import REORDER_POINTS_MAX
+from twin.alarms.evaluation.condition_value import deviation_unit
 from twin.alarms.rules.rule import Deviation
 from twin.alarms.rules.rule_index import BoundRule
-from twin.backtest.ordered_condition_state import Lessons, StraightCourse
-from twin.backtest.point_column import Column, Values
-from twin.backtest.prefilter import Mask, ValueScreen, usable
+from twin.backtest.ordered_condition_state import BaselineSamples, OrderedConditionState
+from twin.backtest.point_column import PointColumn, Values
+from twin.backtest.prefilter import Mask, ValuePrefilter, usable
 from twin.instant import HOUR
 from twin.quality.quality_flags import UNUSABLE_FLAGS
 
 
-class DeviationScreen(ValueScreen):
+class DeviationPrefilter(ValuePrefilter):
     """Of one operand of which is judged how far it is from what is usual; it learns what is."""
 
     def __init__(
-        self, bound: BoundRule, course: StraightCourse, column: Column, deviation: Deviation
+        self, bound: BoundRule, course: OrderedConditionState, column: PointColumn, deviation: Deviation
     ) -> None:
         count = len(course.waiting.times)
         lessons = course.waiting.followed_by(column)
         # Live, what is usual is learned from points that may not change any more: so many later, after the
         # one that comes then is judged.
-        learned = max(0, len(lessons.times) - KEPT_MAX)
+        learned = max(0, len(lessons.times) - REORDER_POINTS_MAX)
         self._waiting = lessons.part(slice(learned, None))
-        self._usual = course.usual.copy()
+        self._usual = course.baseline.copy()
         means = _learn(self._usual, lessons.part(slice(learned)))
-        self._means = [(place + KEPT_MAX + 1 - count, hour, mean) for place, hour, mean in means]
+        self._means = [(place + REORDER_POINTS_MAX + 1 - count, hour, mean) for place, hour, mean in means]
         self._kept = 0
         values, known = self._deviations(column, deviation.measure, bound.timezone)
         super().__init__(bound, course, column, values, known & usable(bound, column))
 
-    def _deviations(self, column: Column, measure: str, timezone: str) -> tuple[Values, Mask]:
+    def _deviations(self, column: PointColumn, measure: str, timezone: str) -> tuple[Values, Mask]:
         """Return how far each point is from what is usual then, and where anything is."""
         hours = column.times // HOUR
         marks = {0, *(np.flatnonzero(np.diff(hours)) + 1).tolist(), *(one[0] for one in self._means)}
@@ -46,13 +46,13 @@ class DeviationScreen(ValueScreen):
         following = next(means)
         for number, edge in enumerate(edges):
             while following is not None and following[0] <= edge:
-                usual.keep(*following[1:], timezone)
+                usual.add_hourly_mean(*following[1:], timezone)
                 following = next(means)
-            expected = usual.expected(int(column.times[edge]), timezone)
+            expected = usual.value_at(int(column.times[edge]), timezone)
             values[number] = expected.value if expected is not None else 0.0
-            units[number] = unit_of(measure, expected) if expected is not None else 0.0
+            units[number] = deviation_unit(measure, expected) if expected is not None else 0.0
         while following is not None:
-            usual.keep(*following[1:], timezone)
+            usual.add_hourly_mean(*following[1:], timezone)
             following = next(means)
         lengths = np.diff([*edges, len(column)])
         values, units = np.repeat(values, lengths), np.repeat(units, lengths)
@@ -62,17 +62,19 @@ class DeviationScreen(ValueScreen):
     def reach(self, place: int) -> None:
         """Let the course know what is usual at a place."""
         while self._kept < len(self._means) and self._means[self._kept][0] <= place:
-            self.course.usual.keep(*self._means[self._kept][1:], self.bound.timezone)
+            self.course.baseline.add_hourly_mean(*self._means[self._kept][1:], self.bound.timezone)
             self._kept += 1
 
     def close(self) -> None:
         """Let the course know what is usual after the stretch."""
-        self.course.usual, self.course.waiting = self._usual, self._waiting
+        self.course.baseline, self.course.waiting = self._usual, self._waiting
 
 
-def _learn(usual: Usual, lessons: Lessons) -> list[tuple[int, int, float]]:
+def _learn(usual: Baseline, lessons: BaselineSamples) -> list[tuple[int, int, float]]:
     """Let what is usual go on summing; return (place, hour, mean) of each hour that was over there."""
-    places = np.flatnonzero(((lessons.flags & UNUSABLE_FLAGS) == 0) & (lessons.times // HOUR > usual.known))
+    places = np.flatnonzero(
+        ((lessons.flags & UNUSABLE_FLAGS) == 0) & (lessons.times // HOUR > usual.learned_hour)
+    )
     if not len(places):
         return []
     hours = lessons.times[places] // HOUR

@@ -10,30 +10,30 @@ from twin.backtest.firing import Firing
 from twin.instant import INSTANT_MAX, Instant
 
 
-class Changed(NamedTuple):
+class ChangedFiring(NamedTuple):
     """A time at which both say that something is wrong, but not from when until when, or not how bad."""
 
     before: Firing
     after: Firing
 
 
-class Difference(NamedTuple):
+class FiringDifference(NamedTuple):
     """What the one rule says that the other does not."""
 
     added: tuple[Firing, ...]
     removed: tuple[Firing, ...]
-    changed: tuple[Changed, ...]
+    changed: tuple[ChangedFiring, ...]
     unchanged: int
 
 
-def difference(before: Iterable[Firing], after: Iterable[Firing]) -> Difference:
+def compare_firings(before: Iterable[Firing], after: Iterable[Firing]) -> FiringDifference:
     """Return what is other after than before, by entity and sensor; oldest first."""
     known: defaultdict[tuple[str, str], list[Firing]] = defaultdict(list)
     for one in before:
         known[one.entity, one.sensor].append(one)
     same = {_key(one) for one in before}
     added: list[Firing] = []
-    changed: list[Changed] = []
+    changed: list[ChangedFiring] = []
     met: set[tuple[str, str, Instant]] = set()
     unchanged = 0
     for one in after:
@@ -46,9 +46,9 @@ def difference(before: Iterable[Firing], after: Iterable[Firing]) -> Difference:
             added.append(one)
         else:
             met.add(_place(other))
-            changed.append(Changed(other, one))
+            changed.append(ChangedFiring(other, one))
     removed = [one for one in before if _place(one) not in met]
-    return Difference(tuple(added), tuple(removed), tuple(changed), unchanged)
+    return FiringDifference(tuple(added), tuple(removed), tuple(changed), unchanged)
 
 
 def _key(one: Firing) -> tuple[str, str, Instant, Instant | None, int]:

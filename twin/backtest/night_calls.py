@@ -12,21 +12,21 @@ from twin.alarms.severity import Severity
 from twin.alarms.statistics import Transition
 from twin.instant import Instant, to_datetime
 
-BEGINS = 22
-ENDS = 7
+NIGHT_STARTS = 22
+NIGHT_ENDS = 7
 """Local hours: whoever is on call sleeps in between."""
 
 
-class Night(NamedTuple):
+class NightCalls(NamedTuple):
     """A night, by the date of its evening, and how many alarms were told in it."""
 
     evening: date
     alarms: int
 
 
-def nights(
+def night_calls(
     transitions: Iterable[Transition], start: Instant, end: Instant, timezone: str, least: Severity
-) -> list[Night]:
+) -> list[NightCalls]:
     """Return every night that start ≤ t < end has part in, with the alarms of at least a severity told in it.
 
     An alarm is told when it is raised, and again when it is worse than it was.
@@ -40,14 +40,14 @@ def nights(
     )
     first = to_datetime(start).astimezone(zone)
     last = to_datetime(end - 1).astimezone(zone)
-    day = first.date() - timedelta(days=first.hour < ENDS)
-    final = last.date() - timedelta(days=last.hour < BEGINS)
+    day = first.date() - timedelta(days=first.hour < NIGHT_ENDS)
+    final = last.date() - timedelta(days=last.hour < NIGHT_STARTS)
     evenings = (day + timedelta(days=number) for number in range((final - day).days + 1))
-    return [Night(one, counts[one]) for one in evenings]
+    return [NightCalls(one, counts[one]) for one in evenings]
 
 
 def _evening(time: Instant, zone: ZoneInfo) -> date | None:
     local = to_datetime(time).astimezone(zone)
-    if local.hour >= BEGINS:
+    if local.hour >= NIGHT_STARTS:
         return local.date()
-    return local.date() - timedelta(days=1) if local.hour < ENDS else None
+    return local.date() - timedelta(days=1) if local.hour < NIGHT_ENDS else None

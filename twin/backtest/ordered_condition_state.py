@@ -12,65 +12,67 @@ from typing import NamedTuple
 
 import numpy as np
 
-from twin.alarms.evaluation.baseline import Usual
-from twin.alarms.evaluation.condition_value import Sight, judge
-from twin.alarms.evaluation.level_state import Progress, Shift
+from twin.alarms.evaluation.baseline import Baseline
+from twin.alarms.evaluation.condition_value import OperandMemory, evaluate_condition
+from twin.alarms.evaluation.level_state import LevelStates, SeverityChange
 from twin.alarms.rules.expression import ExpressionError
 from twin.alarms.rules.operand import Point
 from twin.alarms.rules.rule_index import BoundRule
-from twin.backtest.point_column import EMPTY, Column, Flags, Instants, Values
+from twin.backtest.point_column import EMPTY, Flags, Instants, PointColumn, Values
 from twin.instant import Instant
 
 
-class Lessons(NamedTuple):
+class BaselineSamples(NamedTuple):
     """Points that something is learned from, ascending in time."""
 
     times: Instants
     values: Values
     flags: Flags
 
-    def followed_by(self, column: Column) -> Lessons:
+    def followed_by(self, column: PointColumn) -> BaselineSamples:
         """Return these, and then the points of a column."""
-        return Lessons(
+        return BaselineSamples(
             np.concatenate([self.times, column.times]),
             np.concatenate([self.values, column.values]),
             np.concatenate([self.flags, column.flags]),
         )
 
-    def part(self, places: slice) -> Lessons:
+    def part(self, places: slice) -> BaselineSamples:
         """Return those at some places."""
-        return Lessons(self.times[places], self.values[places], self.flags[places])
+        return BaselineSamples(self.times[places], self.values[places], self.flags[places])
 
 
 @dataclass(slots=True)
-class StraightCourse:
+class OrderedConditionState:
     """Where a rule is after all points up to a time. Mutable."""
 
     bound: BoundRule
-    progress: Progress
-    sight: Sight
-    usual: Usual = field(default_factory=Usual)
+    level_states: LevelStates
+    memory: OperandMemory
+    baseline: Baseline = field(default_factory=Baseline)
     error: str = ""  #: why the newest points could not be judged
     #: the last points, of which is not learned yet what is usual
-    waiting: Lessons = field(default_factory=lambda: Lessons(EMPTY.times, EMPTY.values, EMPTY.flags))
+    waiting: BaselineSamples = field(
+        default_factory=lambda: BaselineSamples(EMPTY.times, EMPTY.values, EMPTY.flags)
+    )
 
     @classmethod
-    def begun(cls, bound: BoundRule) -> StraightCourse:
+    def initial(cls, bound: BoundRule) -> OrderedConditionState:
         """Return the course before the first point."""
-        return cls(bound, Progress.begun(bound.terms), Sight.begun(bound))
+        return cls(bound, LevelStates.initial(bound.level_config), OperandMemory.initial(bound))
 
-    def step(self, points: Mapping[int, Point]) -> list[Shift]:
+    def on_points(self, points: Mapping[int, Point]) -> list[SeverityChange]:
         """Go on to the points of one time, by operand; return what changed, in order of time."""
         time = next(iter(points.values())).time
-        terms = self.bound.terms
+        terms = self.bound.level_config
         try:
-            judged = judge(time, points, self.sight, self.usual, self.bound)
+            judged = evaluate_condition(time, points, self.memory, self.baseline, self.bound)
             self.error = ""
         except ExpressionError as error:
             judged, self.error = None, str(error)
-        shifts = self.progress.step(judged, terms) if judged is not None else []
-        return shifts + self.progress.advance(time, terms)
+        shifts = self.level_states.on_value(judged, terms) if judged is not None else []
+        return shifts + self.level_states.advance(time, terms)
 
-    def advance(self, frontier: Instant) -> list[Shift]:
+    def advance(self, frontier: Instant) -> list[SeverityChange]:
         """Let time pass without a point; return what fell due."""
-        return self.progress.advance(frontier, self.bound.terms)
+        return self.level_states.advance(frontier, self.bound.level_config)

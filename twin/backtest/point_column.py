@@ -17,7 +17,7 @@ Flags: TypeAlias = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Column:
+class PointColumn:
     """Points of one series, ascending in time, each time once."""
 
     times: Instants
@@ -30,7 +30,7 @@ class Column:
         return len(self.times)
 
     @classmethod
-    def of(cls, points: Sequence[Point]) -> Column:
+    def from_points(cls, points: Sequence[Point]) -> PointColumn:
         """Return the column of points that are there already."""
         return cls(
             np.array([one.time for one in points], np.int64),
@@ -41,4 +41,4 @@ class Column:
         )
 
 
-EMPTY = Column.of(())
+EMPTY = PointColumn.from_points(())

@@ -15,14 +15,14 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from twin.alarms.evaluation.condition_value import WORTH
-from twin.alarms.evaluation.level_state import quiet_range
+from twin.alarms.evaluation.condition_value import QUALITY_RANKS
+from twin.alarms.evaluation.level_state import inert_range
 from twin.alarms.rules.operand import Point
-from twin.alarms.rules.rule import Threshold, Worth
+from twin.alarms.rules.rule import QualityRank, ThresholdCondition
 from twin.alarms.rules.rule_index import BoundRule
-from twin.alarms.rules.schedule import Schedule
-from twin.backtest.ordered_condition_state import StraightCourse
-from twin.backtest.point_column import Column, Instants, Values
+from twin.alarms.rules.schedule import WeeklySchedule
+from twin.backtest.ordered_condition_state import OrderedConditionState
+from twin.backtest.point_column import Instants, PointColumn, Values
 from twin.instant import HOUR, INSTANT_MAX, INSTANT_MIN, MINUTE
 from twin.quality.quality_flags import UNUSABLE_FLAGS, quality_word
 
@@ -30,10 +30,10 @@ Mask: TypeAlias = NDArray[np.bool_]
 Places: TypeAlias = NDArray[np.intp]
 
 
-class Screen(ABC):
+class Prefilter(ABC):
     """The moments of one stretch, ascending. Each serves one course, once."""
 
-    def __init__(self, bound: BoundRule, course: StraightCourse, times: Instants) -> None:
+    def __init__(self, bound: BoundRule, course: OrderedConditionState, times: Instants) -> None:
         self.bound = bound
         self.course = course
         self.times = times
@@ -42,11 +42,11 @@ class Screen(ABC):
 
     def next(self, place: int) -> int:
         """Return the first place from `place` on that may change the course; the end where none does."""
-        terms, progress = self.bound.terms, self.course.progress
-        quiet = quiet_range(terms, progress)
+        terms, progress = self.bound.level_config, self.course.level_states
+        quiet = inert_range(terms, progress)
         if quiet is None:
             return place
-        held = any(one.held for one in progress.levels)
+        held = any(one.active for one in progress.levels)
         places = self._found.get((quiet, held))
         if places is None:
             places = self._found[quiet, held] = np.flatnonzero(self._matter(quiet, held))
@@ -83,11 +83,16 @@ class Screen(ABC):
         """Let the course know all that it must of the stretch; after the last moment that was judged."""
 
 
-class ValueScreen(Screen):
+class ValuePrefilter(Prefilter):
     """Of one operand of which is known what is judged, point by point."""
 
     def __init__(
-        self, bound: BoundRule, course: StraightCourse, column: Column, values: Values, judged: Mask
+        self,
+        bound: BoundRule,
+        course: OrderedConditionState,
+        column: PointColumn,
+        values: Values,
+        judged: Mask,
     ) -> None:
         super().__init__(bound, course, column.times)
         self._column = column
@@ -95,13 +100,13 @@ class ValueScreen(Screen):
         self._judged = judged
 
     @classmethod
-    def of(cls, bound: BoundRule, course: StraightCourse, column: Column) -> ValueScreen:
+    def of(cls, bound: BoundRule, course: OrderedConditionState, column: PointColumn) -> ValuePrefilter:
         """Return the screen of a rule that judges a value, or how good it is."""
         condition = bound.rule.condition
-        if not (isinstance(condition, Threshold) and isinstance(condition.transform, Worth)):
+        if not (isinstance(condition, ThresholdCondition) and isinstance(condition.transform, QualityRank)):
             return cls(bound, course, column, column.values, usable(bound, column))
         kinds, where = np.unique(column.flags, return_inverse=True)
-        of_kinds = [WORTH.get(quality_word(int(one)), np.nan) for one in kinds]
+        of_kinds = [QUALITY_RANKS.get(quality_word(int(one)), np.nan) for one in kinds]
         worth = np.array(of_kinds, np.float64)[where]
         return cls(bound, course, column, worth, ~np.isnan(worth))
 
@@ -126,7 +131,7 @@ class ValueScreen(Screen):
         """Do nothing: of such a value nothing is remembered."""
 
 
-def usable(bound: BoundRule, column: Column) -> Mask:
+def usable(bound: BoundRule, column: PointColumn) -> Mask:
     """Return which points of a column the rule takes, by their quality."""
     if bound.rule.quality == "any":
         return np.ones(len(column), np.bool_)
@@ -148,6 +153,6 @@ def _counts(bound: BoundRule, times: Instants) -> Mask | None:
 
 
 @lru_cache(maxsize=4_096)
-def _minutes(schedule: Schedule, hour: int, timezone: str) -> tuple[bool, ...]:
+def _minutes(schedule: WeeklySchedule, hour: int, timezone: str) -> tuple[bool, ...]:
     """Return in which minutes of an hour, of those since the epoch, a schedule holds."""
-    return tuple(schedule.holds(time, timezone) for time in range(hour * HOUR, (hour + 1) * HOUR, MINUTE))
+    return tuple(schedule.contains(time, timezone) for time in range(hour * HOUR, (hour + 1) * HOUR, MINUTE))

@@ -14,24 +14,26 @@ from twin.alarms.evaluation.condition_value import RATE_POINTS_MIN, RECENT_MAX
 from twin.alarms.rules.operand import Point
 from twin.alarms.rules.rule import Rate
 from twin.alarms.rules.rule_index import BoundRule
-from twin.backtest.ordered_condition_state import StraightCourse
-from twin.backtest.point_column import Column
-from twin.backtest.prefilter import Mask, Places, Screen, usable
+from twin.backtest.ordered_condition_state import OrderedConditionState
+from twin.backtest.point_column import PointColumn
+from twin.backtest.prefilter import Mask, Places, Prefilter, usable
 
 _MARGIN = 1e-9  # of a bound; a slope is rounded five times, each by 1e-16 of it
 
 
-class RateScreen(Screen):
+class RatePrefilter(Prefilter):
     """Of one operand of which is judged how fast it changes."""
 
-    def __init__(self, bound: BoundRule, course: StraightCourse, column: Column, rate: Rate) -> None:
+    def __init__(
+        self, bound: BoundRule, course: OrderedConditionState, column: PointColumn, rate: Rate
+    ) -> None:
         super().__init__(bound, course, column.times)
         self._column = column
         self._per = rate.per
         self._usable = usable(bound, column)
         self._where: Places = np.flatnonzero(self._usable)
         self._fed = 0  # so many usable points are remembered by the course
-        recent = course.sight.recent
+        recent = course.memory.recent
         self._known = np.concatenate(
             [np.array([time for time, _ in recent], np.int64), column.times[self._where]]
         )
@@ -86,7 +88,7 @@ class RateScreen(Screen):
         number = int(self._where.searchsorted(place))
         skipped = self._where[max(self._fed, number - RECENT_MAX) : number]
         times, values = self._column.times[skipped], self._column.values[skipped]
-        recent = self.course.sight.recent
+        recent = self.course.memory.recent
         recent.extend(zip(times.tolist(), values.tolist(), strict=True))
         del recent[:-RECENT_MAX]
         self._fed = number + bool(place < len(self._usable) and self._usable[place])

@@ -8,8 +8,8 @@ from itertools import pairwise
 
 import numpy as np
 
-from twin.alarms.rules.operand import Point, Source
-from twin.backtest.point_column import EMPTY, Column, Flags, Instants, Values
+from twin.alarms.rules.operand import ObservationRef, Point
+from twin.backtest.point_column import EMPTY, Flags, Instants, PointColumn, Values
 from twin.model.calibration import Calibration, calibration_at
 from twin.model.observation import Observation
 from twin.model.observed_property import ObservedProperty
@@ -20,7 +20,7 @@ from twin.state.freshness import live_duration
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Readings:
+class DatastreamReadings:
     """Calibrated and judged, ascending in phenomenon time, each time once."""
 
     times: Instants
@@ -54,7 +54,7 @@ def flags_by_times(times: Instants, received: Instants, property: ObservedProper
 
 
 @dataclass(slots=True)
-class Observed:
+class ObservedSeries:
     """A property of an entity, stretch after stretch: what `twin.alarms.evaluation.operand_points` tells of
     it live.
     """
@@ -63,14 +63,14 @@ class Observed:
     datastreams: Sequence[Datastream]  #: those that are nobody's personal data
     _newest: dict[int, Observation] = field(default_factory=dict)
 
-    def column(self, readings: Mapping[int, Readings]) -> Column:
+    def column(self, readings: Mapping[int, DatastreamReadings]) -> PointColumn:
         """Return the points of the next stretch; `readings` are those of its datastreams, by id."""
         if len(self.datastreams) == 1:
             found = readings.get(self.datastreams[0].id)
             return _of_one(self.datastreams[0], found) if found is not None else EMPTY
         return self._combined(readings)
 
-    def _combined(self, readings: Mapping[int, Readings]) -> Column:
+    def _combined(self, readings: Mapping[int, DatastreamReadings]) -> PointColumn:
         by_id = {one.id: one for one in self.datastreams}
         rows = sorted(
             Observation(id, *row)
@@ -91,23 +91,23 @@ class Observed:
             last = number + 1 == len(rows) or rows[number + 1].phenomenon_time != row.phenomenon_time
             if last:
                 points.append(self._point(row.phenomenon_time, by_id))
-        return Column.of(points)
+        return PointColumn.from_points(points)
 
     def _point(self, time: int, by_id: Mapping[int, Datastream]) -> Point:
         parts = [CombinationInput(one, None, by_id[id].interval) for id, one in sorted(self._newest.items())]
         combined = combine(self.property, parts)
         behind = [(self._newest[id], by_id[id].interval) for id in combined.datastreams]
         valid = max(one.phenomenon_time + live_duration(interval) for one, interval in behind)
-        sources = tuple(Source(one.datastream, one.phenomenon_time) for one, _ in behind)
+        sources = tuple(ObservationRef(one.datastream, one.phenomenon_time) for one, _ in behind)
         return Point(time, combined.value, combined.flags, valid, sources)
 
 
-def _of_one(datastream: Datastream, readings: Readings) -> Column:
+def _of_one(datastream: Datastream, readings: DatastreamReadings) -> PointColumn:
     live, id = live_duration(datastream.interval), datastream.id
     times, values, flags = readings.times, readings.values, readings.flags
 
     def point(place: int) -> Point:
         time = int(times[place])
-        return Point(time, float(values[place]), int(flags[place]), time + live, (Source(id, time),))
+        return Point(time, float(values[place]), int(flags[place]), time + live, (ObservationRef(id, time),))
 
-    return Column(times, values, flags, times + live, point)
+    return PointColumn(times, values, flags, times + live, point)

@@ -12,15 +12,15 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from twin.alarms.evaluation.shared_dependency import Supplies, SupplyLife, sensor_part
-from twin.alarms.evaluation.silence import SensorLife, heard_every, sensors_of, silent_from
+from twin.alarms.evaluation.shared_dependency import DependencyActivity, SharedDependencies, alarm_suffix
+from twin.alarms.evaluation.silence import SensorActivity, monitored_sensors, report_spacing, silent_from
 from twin.alarms.messages import alarm_id
-from twin.alarms.rules.rule import Outage, Silence
+from twin.alarms.rules.rule import OutageCondition, SilenceCondition
 from twin.alarms.rules.rule_index import BoundRule
 from twin.alarms.silence_sentence import outage_sentence, silence_sentence
 from twin.backtest.firing import Firing
 from twin.backtest.point_column import Instants
-from twin.backtest.readings import Readings
+from twin.backtest.readings import DatastreamReadings
 from twin.instant import INSTANT_MIN, Instant
 from twin.model.city_model import CityModel
 from twin.model.sensor import Sensor
@@ -30,12 +30,12 @@ _NONE: Instants = np.zeros(0, np.int64)
 
 
 @dataclass(slots=True)
-class ListeningReplay:
+class SilenceReplay:
     """A rule that listens, on one entity. Mutable."""
 
     bound: BoundRule
     model: CityModel
-    supplies: Supplies
+    supplies: SharedDependencies
     error: str = ""
     _told: defaultdict[int, list[tuple[Instants, Instants]]] = field(
         default_factory=lambda: defaultdict(list)
@@ -49,15 +49,15 @@ class ListeningReplay:
 
     def _sensors(self) -> Iterable[Sensor]:
         condition = self.bound.rule.condition
-        if isinstance(condition, Silence):
-            found = sensors_of(self.bound.entity, condition, self.model)
+        if isinstance(condition, SilenceCondition):
+            found = monitored_sensors(self.bound.entity, condition, self.model)
             return [one for one in found if not one.personal]
-        if isinstance(condition, Outage):
+        if isinstance(condition, OutageCondition):
             names = self.supplies.of_entity(self.bound.entity, condition)
-            return [one for name in names for one in self.supplies.carried(name).values()]
+            return [one for name in names for one in self.supplies.dependent_sensors(name).values()]
         return []
 
-    def take(self, readings: Mapping[int, Readings]) -> None:
+    def on_readings(self, readings: Mapping[int, DatastreamReadings]) -> None:
         """Take in the next stretch; what was measured in it may have been received later."""
         for id in self.datastreams() & readings.keys():
             self._told[id].append((readings[id].received, readings[id].times))
@@ -65,11 +65,11 @@ class ListeningReplay:
     def end(self, end: Instant) -> None:
         """Evaluate all, up to the end of history."""
         condition = self.bound.rule.condition
-        if isinstance(condition, Silence):
+        if isinstance(condition, SilenceCondition):
             for sensor in self._sensors():
                 heard = self._heard(sensor, self.bound.entity)
                 self._firings += self._silences(condition, sensor, heard, end)
-        elif isinstance(condition, Outage):
+        elif isinstance(condition, OutageCondition):
             for supply in self.supplies.of_entity(self.bound.entity, condition):
                 self._firings += self._outages(condition, supply, end)
 
@@ -93,13 +93,15 @@ class ListeningReplay:
         received, measured = received[order], measured[order]
         newest = np.maximum.accumulate(measured)
         news = np.concatenate(([True], newest[1:] > newest[:-1]))
-        return _spaced(received[news], heard_every(sensor))
+        return _spaced(received[news], report_spacing(sensor))
 
-    def _silences(self, silence: Silence, sensor: Sensor, heard: Instants, end: Instant) -> Iterable[Firing]:
+    def _silences(
+        self, silence: SilenceCondition, sensor: Sensor, heard: Instants, end: Instant
+    ) -> Iterable[Firing]:
         if not len(heard):
             return
         following = np.append(heard[1:], end)
-        limit = silent_from(silence, sensor, SensorLife(received_time=0), INSTANT_MIN)
+        limit = silent_from(silence, sensor, SensorActivity(received_time=0), INSTANT_MIN)
         for place in np.flatnonzero(following - heard > limit).tolist():
             last = int(heard[place])
             words = silence_sentence(
@@ -107,13 +109,13 @@ class ListeningReplay:
             )
             yield self._firing(
                 sensor.id,
-                silent_from(silence, sensor, SensorLife(last, last), INSTANT_MIN),
+                silent_from(silence, sensor, SensorActivity(last, last), INSTANT_MIN),
                 int(following[place]) if place + 1 < len(heard) else None,
                 words,
             )
 
-    def _outages(self, outage: Outage, supply: str, end: Instant) -> Iterable[Firing]:
-        carried = self.supplies.carried(supply)
+    def _outages(self, outage: OutageCondition, supply: str, end: Instant) -> Iterable[Firing]:
+        carried = self.supplies.dependent_sensors(supply)
         heard = {id: self._heard(one) for id, one in carried.items()}
         heard = {id: times for id, times in heard.items() if len(times)}
         if not heard:
@@ -124,21 +126,21 @@ class ListeningReplay:
         least = min(carried[id].interval for id in heard) // 2 + TRANSMISSION_GRACE
         for place in np.flatnonzero(following - everything > least).tolist():
             last, until = int(everything[place]), int(following[place])
-            life = SupplyLife(_last_of(heard, last))
-            due = life.out_from(outage, carried, INSTANT_MIN)
+            life = DependencyActivity(_last_of(heard, last))
+            due = life.outage_from(outage, carried, INSTANT_MIN)
             if due is not None and due < until:
                 what = supply, len(carried)
                 words = outage_sentence(
                     self.bound.rule.title, self._name(), what, (last, self.bound.timezone), returned=False
                 )
                 over = until if place + 1 < len(everything) else None
-                yield self._firing(sensor_part(outage, supply), due, over, words)
+                yield self._firing(alarm_suffix(outage, supply), due, over, words)
 
     def _firing(
         self, sensor: str, raised: Instant, returned: Instant | None, words: tuple[str, str]
     ) -> Firing:
         condition = self.bound.rule.condition
-        assert isinstance(condition, Silence | Outage)  # noqa: S101 - others do not listen
+        assert isinstance(condition, SilenceCondition | OutageCondition)  # noqa: S101 - others do not listen
         return Firing(
             alarm=alarm_id(self.bound.rule.id, self.bound.entity, sensor),
             entity=self.bound.entity,

@@ -14,9 +14,9 @@ import numpy as np
 from twin.alarms.rules.expression import ExpressionError
 from twin.alarms.rules.operand import Point
 from twin.alarms.rules.rule_index import BoundRule
-from twin.backtest.ordered_condition_state import StraightCourse
-from twin.backtest.point_column import Column, Instants, Values
-from twin.backtest.prefilter import Mask, Places, Screen, usable
+from twin.backtest.ordered_condition_state import OrderedConditionState
+from twin.backtest.point_column import Instants, PointColumn, Values
+from twin.backtest.prefilter import Mask, Places, Prefilter, usable
 from twin.instant import INSTANT_MIN
 
 TRUTHS_MAX = 200_000
@@ -24,7 +24,7 @@ TRUTHS_MAX = 200_000
 
 
 @dataclass(slots=True)
-class Truths:
+class ExpressionCache:
     """What the program of a rule says of values; for all entities. Mutable."""
 
     _known: dict[bytes, float] = field(default_factory=dict)
@@ -52,15 +52,15 @@ class Truths:
         return truth
 
 
-class TruthScreen(Screen):
+class ExpressionPrefilter(Prefilter):
     """Of an expression over one or several operands."""
 
     def __init__(
         self,
         bound: BoundRule,
-        course: StraightCourse,
-        columns: Sequence[Column],
-        truths: Truths,
+        course: OrderedConditionState,
+        columns: Sequence[PointColumn],
+        truths: ExpressionCache,
         *,
         erred: bool,
     ) -> None:
@@ -73,7 +73,7 @@ class TruthScreen(Screen):
         comes = np.zeros(len(self.times), np.bool_)
         judged = np.ones(len(self.times), np.bool_)
         operands: list[Values] = []
-        for column, places, carried in zip(columns, self._places, course.sight.current, strict=True):
+        for column, places, carried in zip(columns, self._places, course.memory.current, strict=True):
             times = column.times[places]
             latest = times.searchsorted(self.times, "right") - 1
             self._latest.append(latest)
@@ -121,7 +121,7 @@ class TruthScreen(Screen):
             latest = int(self._latest[number][place])
             if latest > self._reached[number]:
                 self._reached[number] = latest
-                self.course.sight.current[number] = column.point(int(places[latest]))
+                self.course.memory.current[number] = column.point(int(places[latest]))
 
     def close(self) -> None:
         """Let the course know the last value of each operand."""

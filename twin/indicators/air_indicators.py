@@ -3,26 +3,26 @@
 from __future__ import annotations
 
 from twin.indicators import eaqi, lki
-from twin.indicators.bilingual import Text
-from twin.indicators.indicator import Attributes, Given, Indicator, Input
+from twin.indicators.bilingual import IndicatorText
+from twin.indicators.indicator import Attributes, Indicator, Input, UsableInputs
 from twin.indicators.running_mean import EIGHT_HOURS, TimeMean, running_mean
 from twin.instant import DAY, Duration
 
 
-def _hour(given: Given) -> dict[str, float]:
+def _hour(given: UsableInputs) -> dict[str, float]:
     return {name: values[-1].value for name, values in given.items()}
 
 
-def _lki(given: Given, attributes: Attributes) -> float:
+def _lki(given: UsableInputs, attributes: Attributes) -> float:
     return float(lki.lki(_hour(given)).published)
 
 
-def _eaqi(given: Given, attributes: Attributes) -> float:
+def _eaqi(given: UsableInputs, attributes: Attributes) -> float:
     return float(eaqi.eaqi(_hour(given)).level)
 
 
-def _running(name: str, property: str, length: Duration, title: Text) -> Indicator:
-    def formula(given: Given, attributes: Attributes) -> float | None:
+def _running(name: str, property: str, length: Duration, title: IndicatorText) -> Indicator:
+    def formula(given: UsableInputs, attributes: Attributes) -> float | None:
         hours = [TimeMean(one.time, one.value, one.coverage) for one in given[property]]
         mean = running_mean(hours, hours[-1].start, length)
         return None if mean is None else mean.mean
@@ -46,7 +46,7 @@ AIR: tuple[Indicator, ...] = (
         name="lki",
         unit="1",
         theme="environment",
-        title=Text("Dutch air-quality index", "Luchtkwaliteitsindex (LKI)"),
+        title=IndicatorText("Dutch air-quality index", "Luchtkwaliteitsindex (LKI)"),
         inputs=tuple(Input(property=name, averaging="hour", need="optional") for name in lki.EDGES),
         roll_up="max",
         same_time=True,
@@ -58,7 +58,7 @@ AIR: tuple[Indicator, ...] = (
         name="eaqi",
         unit="1",
         theme="environment",
-        title=Text("European air-quality index", "Europese luchtkwaliteitsindex (EAQI)"),
+        title=IndicatorText("European air-quality index", "Europese luchtkwaliteitsindex (EAQI)"),
         inputs=tuple(Input(property=name, averaging="hour", need="optional") for name in eaqi.EDGES),
         roll_up="max",
         same_time=True,
@@ -66,7 +66,13 @@ AIR: tuple[Indicator, ...] = (
         formula_text="highest level of the pollutants' hourly means, 1 to 6",
         source="European Environment Agency, bands of 2024 (ETC-HE 2024/17)",
     ),
-    _running("pm2_5_24h", "pm2_5", DAY, Text("PM2.5, running 24 hours", "PM2,5, lopend 24-uursgemiddelde")),
-    _running("pm10_24h", "pm10", DAY, Text("PM10, running 24 hours", "PM10, lopend 24-uursgemiddelde")),
-    _running("o3_8h", "o3", EIGHT_HOURS, Text("Ozone, running 8 hours", "Ozon, lopend 8-uursgemiddelde")),
+    _running(
+        "pm2_5_24h", "pm2_5", DAY, IndicatorText("PM2.5, running 24 hours", "PM2,5, lopend 24-uursgemiddelde")
+    ),
+    _running(
+        "pm10_24h", "pm10", DAY, IndicatorText("PM10, running 24 hours", "PM10, lopend 24-uursgemiddelde")
+    ),
+    _running(
+        "o3_8h", "o3", EIGHT_HOURS, IndicatorText("Ozone, running 8 hours", "Ozon, lopend 8-uursgemiddelde")
+    ),
 )

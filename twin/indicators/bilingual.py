@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 
-class Text(NamedTuple):
+class IndicatorText(NamedTuple):
     """The same, said twice."""
 
     english: str

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import NamedTuple
 
-from twin.indicators.bilingual import Text
+from twin.indicators.bilingual import IndicatorText
 
 # Upper edges of the levels 1 to 5, in µg/m3; what is above the last one has level 6.
 EDGES: Mapping[str, tuple[float, ...]] = MappingProxyType(
@@ -27,12 +27,12 @@ EDGES: Mapping[str, tuple[float, ...]] = MappingProxyType(
 
 # The Dutch words are our translation.
 _WORDS = (
-    Text("good", "goed"),
-    Text("fair", "redelijk"),
-    Text("moderate", "matig"),
-    Text("poor", "slecht"),
-    Text("very poor", "zeer slecht"),
-    Text("extremely poor", "uiterst slecht"),
+    IndicatorText("good", "goed"),
+    IndicatorText("fair", "redelijk"),
+    IndicatorText("moderate", "matig"),
+    IndicatorText("poor", "slecht"),
+    IndicatorText("very poor", "zeer slecht"),
+    IndicatorText("extremely poor", "uiterst slecht"),
 )
 LEVEL_MAX = len(_WORDS)
 
@@ -70,7 +70,7 @@ def eaqi(hourly_means: Mapping[str, float]) -> Eaqi:
     return Eaqi(worst, tuple(name for name, level in levels.items() if level == worst))
 
 
-def word(level: int) -> Text:
+def word(level: int) -> IndicatorText:
     """Return the words of a level, 1 to 6.
 
     >>> word(2).english, word(6).dutch

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from twin.indicators import grid
-from twin.indicators.bilingual import Text
-from twin.indicators.indicator import Attributes, Given, Indicator, Input, newest, number
+from twin.indicators.bilingual import IndicatorText
+from twin.indicators.indicator import Attributes, Indicator, Input, UsableInputs, newest, number
 
 _IMPORT = Input(property="power_import", averaging="ten_minutes")
 _EXPORT = Input(property="power_export", averaging="ten_minutes")
@@ -30,7 +30,7 @@ def rated_power(attributes: Attributes) -> float | None:
     return number(found, "kVA") if isinstance(found, Mapping) else number(attributes, "ratedPower")
 
 
-def _transformer_load(given: Given, attributes: Attributes) -> float | None:
+def _transformer_load(given: UsableInputs, attributes: Attributes) -> float | None:
     rated = rated_power(attributes)
     if rated is None:
         return None
@@ -41,15 +41,15 @@ def _transformer_load(given: Given, attributes: Attributes) -> float | None:
     return grid.transformer_load(power, rated, grid.POWER_FACTOR if power_factor is None else power_factor)
 
 
-def _net_power(given: Given, attributes: Attributes) -> float:
+def _net_power(given: UsableInputs, attributes: Attributes) -> float:
     return grid.net_power(given["power_import"][-1].value, given["power_export"][-1].value)
 
 
-def _feed_in(given: Given, attributes: Attributes) -> float | None:
+def _feed_in(given: UsableInputs, attributes: Attributes) -> float | None:
     return grid.feed_in_share(given["power_import"][-1].value, given["power_export"][-1].value)
 
 
-def _voltage_deviation(given: Given, attributes: Attributes) -> float:
+def _voltage_deviation(given: UsableInputs, attributes: Attributes) -> float:
     return max((grid.voltage_deviation(values[-1].value) for values in given.values()), key=abs)
 
 
@@ -58,7 +58,7 @@ GRID: tuple[Indicator, ...] = (
         name="transformer_load",
         unit="%",
         theme="energy",
-        title=Text("Transformer load", "Transformatorbelasting"),
+        title=IndicatorText("Transformer load", "Transformatorbelasting"),
         inputs=(_TRANSFORMER, _IMPORT, _EXPORT_IF_GIVEN),
         attributes=("ratedPower",),
         roll_up="max",
@@ -71,7 +71,7 @@ GRID: tuple[Indicator, ...] = (
         name="voltage_deviation",
         unit="%",
         theme="energy",
-        title=Text("Voltage deviation, worst phase", "Spanningsafwijking, slechtste fase"),
+        title=IndicatorText("Voltage deviation, worst phase", "Spanningsafwijking, slechtste fase"),
         inputs=tuple(
             Input(property=f"voltage_l{phase}", averaging="ten_minutes", need="optional")
             for phase in (1, 2, 3)
@@ -86,7 +86,7 @@ GRID: tuple[Indicator, ...] = (
         name="net_power",
         unit="kW",
         theme="energy",
-        title=Text("Net power", "Nettovermogen"),
+        title=IndicatorText("Net power", "Nettovermogen"),
         inputs=(_IMPORT, _EXPORT),
         roll_up="sum",
         same_time=True,
@@ -98,7 +98,7 @@ GRID: tuple[Indicator, ...] = (
         name="solar_feed_in",
         unit="%",
         theme="energy",
-        title=Text("Feed-in share", "Aandeel teruglevering"),
+        title=IndicatorText("Feed-in share", "Aandeel teruglevering"),
         inputs=(_IMPORT, _EXPORT),
         roll_up="none",
         same_time=True,

@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple, TypeAlias
 
-from twin.indicators.bilingual import Text
+from twin.indicators.bilingual import IndicatorText
 from twin.indicators.validity import is_valid
 from twin.instant import Duration, Instant
 from twin.model.observed_property import RollUp, Theme
@@ -54,13 +54,13 @@ A property that the entity does not observe is absent. One that it observes is a
 value is not good, and as an empty sequence where it has no value yet.
 """
 
-Given: TypeAlias = Mapping[str, tuple[InputValue, ...]]
+UsableInputs: TypeAlias = Mapping[str, tuple[InputValue, ...]]
 """What a formula gets: only usable values, by property, oldest first; one value where there is no history."""
 
 Attributes: TypeAlias = Mapping[str, Any]
 """What the city's model says of the entity."""
 
-Formula: TypeAlias = Callable[[Given, Attributes], float | None]
+Formula: TypeAlias = Callable[[UsableInputs, Attributes], float | None]
 """Computes the value; None where there is none."""
 
 
@@ -81,7 +81,7 @@ class Indicator:
     name: str
     unit: str  #: UCUM
     theme: Theme
-    title: Text
+    title: IndicatorText
     inputs: tuple[Input, ...]
     attributes: tuple[str, ...] = ()  #: that an entity must have
     roll_up: RollUp
@@ -169,7 +169,7 @@ def _reaches(one: Input, age: Duration) -> bool:
     return age <= one.history if one.averaging == "instant" else age < one.history
 
 
-def newest(given: Given, property: str) -> float | None:
+def newest(given: UsableInputs, property: str) -> float | None:
     """Return the newest usable value of a property, or None."""
     values = given.get(property)
     return values[-1].value if values else None

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-from twin.indicators.bilingual import Text
+from twin.indicators.bilingual import IndicatorText
 from twin.indicators.indicator import IndicatorValue
 from twin.quality.quality_flags import is_usable
 
@@ -19,14 +19,14 @@ Domain: TypeAlias = Literal["air", "noise", "mobility", "energy", "water", "clim
 
 
 @dataclass(frozen=True, slots=True)
-class Yardstick:
+class ScoreScale:
     """What a domain is measured by."""
 
     indicator: str  #: an indicator, or an observed property
     unit: str  #: UCUM
     good: float  #: from here on the score is 100
     bad: float  #: from here on it is 0
-    explanation: Text
+    explanation: IndicatorText
     source: str
 
     def score(self, value: float) -> float:
@@ -40,88 +40,92 @@ class DomainScore:
     """One line of the card; without a value, score and value are None and the first yardstick is told."""
 
     domain: Domain
-    title: Text
+    title: IndicatorText
     score: float | None  #: 0 to 100
     value: IndicatorValue | None
-    yardstick: Yardstick
+    scale: ScoreScale
 
 
-TITLES: Mapping[Domain, Text] = {
-    "air": Text("Air", "Lucht"),
-    "noise": Text("Noise", "Geluid"),
-    "mobility": Text("Mobility", "Mobiliteit"),
-    "energy": Text("Energy", "Energie"),
-    "water": Text("Water", "Water"),
-    "climate": Text("Heat", "Hitte"),
+TITLES: Mapping[Domain, IndicatorText] = {
+    "air": IndicatorText("Air", "Lucht"),
+    "noise": IndicatorText("Noise", "Geluid"),
+    "mobility": IndicatorText("Mobility", "Mobiliteit"),
+    "energy": IndicatorText("Energy", "Energie"),
+    "water": IndicatorText("Water", "Water"),
+    "climate": IndicatorText("Heat", "Hitte"),
 }
 
-YARDSTICKS: Mapping[Domain, tuple[Yardstick, ...]] = {
+SCORE_SCALES: Mapping[Domain, tuple[ScoreScale, ...]] = {
     "air": (
-        Yardstick(
+        ScoreScale(
             "lki",
             "1",
             1,
             11,
-            Text("100 at class 1, 0 at class 11", "100 bij klasse 1, 0 bij klasse 11"),
+            IndicatorText("100 at class 1, 0 at class 11", "100 bij klasse 1, 0 bij klasse 11"),
             "RIVM report 2014-0050: lowest and highest class",
         ),
-        Yardstick(
+        ScoreScale(
             "eaqi",
             "1",
             1,
             6,
-            Text("100 at level 1, 0 at level 6", "100 bij niveau 1, 0 bij niveau 6"),
+            IndicatorText("100 at level 1, 0 at level 6", "100 bij niveau 1, 0 bij niveau 6"),
             "European Environment Agency: best and worst level of 2024",
         ),
     ),
     "noise": (
-        Yardstick(
+        ScoreScale(
             "noise_level",
             "dB[A]",
             53,
             70,
-            Text("100 up to 53 dB(A), 0 from 70 dB(A)", "100 tot 53 dB(A), 0 vanaf 70 dB(A)"),
+            IndicatorText("100 up to 53 dB(A), 0 from 70 dB(A)", "100 tot 53 dB(A), 0 vanaf 70 dB(A)"),
             "WHO Environmental Noise Guidelines, 2018: 53 dB for road traffic (Lden, of a whole year), 70 dB "
             "for all leisure noise",
         ),
     ),
     "mobility": (
-        Yardstick(
+        ScoreScale(
             "speed_ratio",
             "1",
             1.0,
             0.0,
-            Text("100 at the free speed, 0 at a standstill", "100 bij vrije snelheid, 0 bij stilstand"),
+            IndicatorText(
+                "100 at the free speed, 0 at a standstill", "100 bij vrije snelheid, 0 bij stilstand"
+            ),
             "the ratio itself; free flow from 0.75 and congestion below 0.5: no published source found",
         ),
     ),
     "energy": (
-        Yardstick(
+        ScoreScale(
             "transformer_load",
             "%",
             80,
             120,
-            Text("100 up to 80 % load, 0 from 120 %", "100 tot 80 % belasting, 0 vanaf 120 %"),
+            IndicatorText("100 up to 80 % load, 0 from 120 %", "100 tot 80 % belasting, 0 vanaf 120 %"),
             "customary levels of load; no published source found",
         ),
     ),
     "water": (
-        Yardstick(
+        ScoreScale(
             "freeboard_share",
             "%",
             100,
             0,
-            Text("100 at the target level, 0 at the danger level", "100 op streefpeil, 0 op gevaarpeil"),
+            IndicatorText(
+                "100 at the target level, 0 at the danger level", "100 op streefpeil, 0 op gevaarpeil"
+            ),
             "the levels that the city's model gives the water",
         ),
     ),
     "climate": (
-        Yardstick(
+        ScoreScale(
             "air_temperature",
             "Cel",
             25,
             35,
-            Text("100 up to 25 °C, 0 from 35 °C", "100 tot 25 °C, 0 vanaf 35 °C"),
+            IndicatorText("100 up to 25 °C, 0 from 35 °C", "100 tot 25 °C, 0 vanaf 35 °C"),
             "KNMI: a summer day reaches 25 °C, a tropical day 30 °C; for 35 °C no published source found. "
             "Heat only: cold is not judged",
         ),
@@ -139,8 +143,8 @@ def liveability_card(values: Mapping[str, IndicatorValue]) -> tuple[DomainScore,
     return tuple(_line(domain, title, values) for domain, title in TITLES.items())
 
 
-def _line(domain: Domain, title: Text, values: Mapping[str, IndicatorValue]) -> DomainScore:
-    for yardstick in YARDSTICKS[domain]:
+def _line(domain: Domain, title: IndicatorText, values: Mapping[str, IndicatorValue]) -> DomainScore:
+    for yardstick in SCORE_SCALES[domain]:
         value = values.get(yardstick.indicator)
         if value is not None and is_usable(value.flags):
             return DomainScore(
@@ -148,6 +152,6 @@ def _line(domain: Domain, title: Text, values: Mapping[str, IndicatorValue]) -> 
                 title=title,
                 score=yardstick.score(value.value),
                 value=value,
-                yardstick=yardstick,
+                scale=yardstick,
             )
-    return DomainScore(domain=domain, title=title, score=None, value=None, yardstick=YARDSTICKS[domain][0])
+    return DomainScore(domain=domain, title=title, score=None, value=None, scale=SCORE_SCALES[domain][0])

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import NamedTuple
 
-from twin.indicators.bilingual import Text
+from twin.indicators.bilingual import IndicatorText
 
 CLASS_MIN = 1
 CLASS_MAX = 11
@@ -31,11 +31,11 @@ EDGES: Mapping[str, tuple[float, ...]] = MappingProxyType(
 # Last class of a word. The Dutch ones are the index's own (luchtmeetnet.nl), the English ones our
 # translation.
 _WORDS = (
-    (3, Text("good", "goed")),
-    (6, Text("moderate", "matig")),
-    (8, Text("insufficient", "onvoldoende")),
-    (10, Text("bad", "slecht")),
-    (CLASS_MAX, Text("very bad", "zeer slecht")),
+    (3, IndicatorText("good", "goed")),
+    (6, IndicatorText("moderate", "matig")),
+    (8, IndicatorText("insufficient", "onvoldoende")),
+    (10, IndicatorText("bad", "slecht")),
+    (CLASS_MAX, IndicatorText("very bad", "zeer slecht")),
 )
 
 
@@ -95,7 +95,7 @@ def lki(hourly_means: Mapping[str, float]) -> Lki:
     return Lki(value, index, worst)
 
 
-def word(index: int) -> Text:
+def word(index: int) -> IndicatorText:
     """Return the words of a class, 1 to 11.
 
     >>> word(7).dutch, word(11).english

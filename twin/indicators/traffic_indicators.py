@@ -6,8 +6,8 @@ Attributes: `freeFlowSpeed` (km/h) and `capacity` (vehicles an hour).
 from __future__ import annotations
 
 from twin.indicators import traffic
-from twin.indicators.bilingual import Text
-from twin.indicators.indicator import Attributes, Given, Indicator, Input, newest, number
+from twin.indicators.bilingual import IndicatorText
+from twin.indicators.indicator import Attributes, Indicator, Input, UsableInputs, newest, number
 from twin.instant import MINUTE, Duration
 
 # Speed and flow of one NDW minute carry one time; those of two loops may be half a minute apart.
@@ -24,7 +24,7 @@ _SPEED_INPUTS = (
 )
 
 
-def _intensity(given: Given, attributes: Attributes) -> float | None:
+def _intensity(given: UsableInputs, attributes: Attributes) -> float | None:
     flow = newest(given, "traffic_flow")
     if flow is not None:
         return flow
@@ -32,14 +32,14 @@ def _intensity(given: Given, attributes: Attributes) -> float | None:
     return traffic.intensity_from_count(counted.value, _TEN_MINUTES, counted.coverage)
 
 
-def _capacity_ratio(given: Given, attributes: Attributes) -> float | None:
+def _capacity_ratio(given: UsableInputs, attributes: Attributes) -> float | None:
     intensity, capacity = _intensity(given, attributes), number(attributes, "capacity")
     if intensity is None or capacity is None:
         return None
     return traffic.capacity_ratio(intensity, capacity)
 
 
-def _speed_ratio(given: Given, attributes: Attributes) -> float | None:
+def _speed_ratio(given: UsableInputs, attributes: Attributes) -> float | None:
     free_speed = number(attributes, "freeFlowSpeed")
     if free_speed is None:
         return None
@@ -51,7 +51,7 @@ def _speed_ratio(given: Given, attributes: Attributes) -> float | None:
     return traffic.speed_ratio(speed.value, free_speed, flow)
 
 
-def _level_of_service(given: Given, attributes: Attributes) -> float | None:
+def _level_of_service(given: UsableInputs, attributes: Attributes) -> float | None:
     ratio = _speed_ratio(given, attributes)
     return None if ratio is None else float(traffic.level_of_service(ratio))
 
@@ -61,7 +61,7 @@ TRAFFIC: tuple[Indicator, ...] = (
         name="traffic_intensity",
         unit="1/h",
         theme="mobility",
-        title=Text("Traffic intensity", "Verkeersintensiteit"),
+        title=IndicatorText("Traffic intensity", "Verkeersintensiteit"),
         inputs=_FLOW_INPUTS,
         roll_up="mean",
         same_time=True,
@@ -73,7 +73,7 @@ TRAFFIC: tuple[Indicator, ...] = (
         name="intensity_capacity_ratio",
         unit="1",
         theme="mobility",
-        title=Text("Intensity to capacity", "I/C-verhouding"),
+        title=IndicatorText("Intensity to capacity", "I/C-verhouding"),
         inputs=_FLOW_INPUTS,
         attributes=("capacity",),
         roll_up="max",
@@ -86,7 +86,7 @@ TRAFFIC: tuple[Indicator, ...] = (
         name="speed_ratio",
         unit="1",
         theme="mobility",
-        title=Text("Speed to free speed", "Snelheid ten opzichte van vrije snelheid"),
+        title=IndicatorText("Speed to free speed", "Snelheid ten opzichte van vrije snelheid"),
         inputs=_SPEED_INPUTS,
         attributes=("freeFlowSpeed",),
         roll_up="mean",
@@ -98,7 +98,7 @@ TRAFFIC: tuple[Indicator, ...] = (
         name="level_of_service",
         unit="1",
         theme="mobility",
-        title=Text("Level of service", "Doorstroming"),
+        title=IndicatorText("Level of service", "Doorstroming"),
         inputs=_SPEED_INPUTS,
         attributes=("freeFlowSpeed",),
         roll_up="max",

@@ -3,34 +3,34 @@
 from __future__ import annotations
 
 from twin.indicators import water
-from twin.indicators.bilingual import Text
-from twin.indicators.indicator import Attributes, Given, Indicator, Input, number
+from twin.indicators.bilingual import IndicatorText
+from twin.indicators.indicator import Attributes, Indicator, Input, UsableInputs, number
 
 _LEVEL = (Input(property="water_level", averaging="instant"),)
 
 
-def _level(given: Given) -> float:
+def _level(given: UsableInputs) -> float:
     return given["water_level"][-1].value
 
 
-def _freeboard(given: Given, attributes: Attributes) -> float | None:
+def _freeboard(given: UsableInputs, attributes: Attributes) -> float | None:
     danger = number(attributes, "dangerLevel")
     return None if danger is None else water.freeboard(_level(given), danger)
 
 
-def _freeboard_share(given: Given, attributes: Attributes) -> float | None:
+def _freeboard_share(given: UsableInputs, attributes: Attributes) -> float | None:
     target, danger = number(attributes, "targetLevel"), number(attributes, "dangerLevel")
     if target is None or danger is None:
         return None
     return water.freeboard_share(_level(given), target, danger)
 
 
-def _level_deviation(given: Given, attributes: Attributes) -> float | None:
+def _level_deviation(given: UsableInputs, attributes: Attributes) -> float | None:
     target = number(attributes, "targetLevel")
     return None if target is None else water.level_deviation(_level(given), target)
 
 
-def _rate_of_rise(given: Given, attributes: Attributes) -> float | None:
+def _rate_of_rise(given: UsableInputs, attributes: Attributes) -> float | None:
     return water.rate_of_rise([(one.time, one.value) for one in given["water_level"]])
 
 
@@ -39,7 +39,7 @@ WATER: tuple[Indicator, ...] = (
         name="freeboard",
         unit="m",
         theme="water",
-        title=Text("Freeboard to the danger level", "Waking tot het gevaarpeil"),
+        title=IndicatorText("Freeboard to the danger level", "Waking tot het gevaarpeil"),
         inputs=_LEVEL,
         attributes=("dangerLevel",),
         roll_up="min",
@@ -51,7 +51,7 @@ WATER: tuple[Indicator, ...] = (
         name="freeboard_share",
         unit="%",
         theme="water",
-        title=Text("Freeboard left", "Resterende waking"),
+        title=IndicatorText("Freeboard left", "Resterende waking"),
         inputs=_LEVEL,
         attributes=("targetLevel", "dangerLevel"),
         roll_up="min",
@@ -63,7 +63,7 @@ WATER: tuple[Indicator, ...] = (
         name="level_deviation",
         unit="m",
         theme="water",
-        title=Text("Deviation from the target level", "Afwijking van het streefpeil"),
+        title=IndicatorText("Deviation from the target level", "Afwijking van het streefpeil"),
         inputs=_LEVEL,
         attributes=("targetLevel",),
         roll_up="max",
@@ -75,7 +75,7 @@ WATER: tuple[Indicator, ...] = (
         name="rate_of_rise",
         unit="m/h",
         theme="water",
-        title=Text("Rate of rise", "Stijgsnelheid"),
+        title=IndicatorText("Rate of rise", "Stijgsnelheid"),
         inputs=(Input(property="water_level", averaging="instant", history=water.RATE_WINDOW),),
         roll_up="max",
         formula=_rate_of_rise,

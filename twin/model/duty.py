@@ -10,7 +10,7 @@ from typing import Literal, NamedTuple
 
 import msgspec
 
-from twin.alarms.rules.schedule import Interval
+from twin.alarms.rules.schedule import WeeklyInterval
 from twin.alarms.severity import Severity
 from twin.instant import HOUR, MINUTE, SECOND, Duration, Instant
 from twin.wire.codec import Codec
@@ -65,7 +65,7 @@ class QuietHours(msgspec.Struct, frozen=True, kw_only=True):
     """Local times at which incidents up to a severity wait until the end of it."""
 
     up_to: Severity
-    intervals: tuple[Interval, ...]
+    intervals: tuple[WeeklyInterval, ...]
 
 
 class IncidentRoute(msgspec.Struct, frozen=True, kw_only=True):

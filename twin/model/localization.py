@@ -7,52 +7,52 @@ from types import MappingProxyType
 from typing import Literal, TypeAlias
 from zoneinfo import ZoneInfo
 
-from twin.indicators.bilingual import Text
+from twin.indicators.bilingual import IndicatorText
 from twin.indicators.registry import REGISTRY
 from twin.instant import DAY, HOUR, MINUTE, SECOND, Duration, Instant, to_datetime
 from twin.state.area_state import AREA_PREFIX
 
 Language: TypeAlias = Literal["en", "nl"]
 
-_LABELS: Mapping[str, Text] = MappingProxyType(
+_LABELS: Mapping[str, IndicatorText] = MappingProxyType(
     {
-        "pm1": Text("PM1", "PM1"),
-        "pm2_5": Text("PM2.5", "PM2,5"),
-        "pm10": Text("PM10", "PM10"),
-        "no2": Text("nitrogen dioxide", "stikstofdioxide"),
-        "o3": Text("ozone", "ozon"),
-        "so2": Text("sulphur dioxide", "zwaveldioxide"),
-        "co2": Text("carbon dioxide", "kooldioxide"),
-        "air_temperature": Text("air temperature", "luchttemperatuur"),
-        "water_temperature": Text("water temperature", "watertemperatuur"),
-        "relative_humidity": Text("relative humidity", "relatieve luchtvochtigheid"),
-        "air_pressure": Text("air pressure", "luchtdruk"),
-        "noise_level": Text("noise level", "geluidsniveau"),
-        "wind_speed": Text("wind speed", "windsnelheid"),
-        "wind_direction": Text("wind direction", "windrichting"),
-        "rainfall": Text("rainfall", "neerslag"),
-        "vehicle_count": Text("number of vehicles", "aantal voertuigen"),
-        "bicycle_count": Text("number of bicycles", "aantal fietsen"),
-        "pedestrian_count": Text("number of pedestrians", "aantal voetgangers"),
-        "traffic_flow": Text("traffic flow", "verkeersintensiteit"),
-        "vehicle_speed": Text("vehicle speed", "snelheid van voertuigen"),
-        "power_import": Text("power drawn", "afgenomen vermogen"),
-        "power_export": Text("power fed in", "teruggeleverd vermogen"),
-        "energy_import": Text("energy drawn", "afgenomen energie"),
-        "energy_export": Text("energy fed in", "teruggeleverde energie"),
-        "voltage_l1": Text("voltage of phase 1", "spanning van fase 1"),
-        "voltage_l2": Text("voltage of phase 2", "spanning van fase 2"),
-        "voltage_l3": Text("voltage of phase 3", "spanning van fase 3"),
-        "current_l1": Text("current of phase 1", "stroom van fase 1"),
-        "current_l2": Text("current of phase 2", "stroom van fase 2"),
-        "current_l3": Text("current of phase 3", "stroom van fase 3"),
-        "gas_volume": Text("gas volume", "gasvolume"),
-        "water_volume": Text("water volume", "watervolume"),
-        "water_level": Text("water level", "waterstand"),
-        "water_flow": Text("water flow", "waterafvoer"),
-        "pump_state": Text("pump state", "stand van de pomp"),
-        "battery_level": Text("battery level", "batterijniveau"),
-        "signal_strength": Text("signal strength", "signaalsterkte"),
+        "pm1": IndicatorText("PM1", "PM1"),
+        "pm2_5": IndicatorText("PM2.5", "PM2,5"),
+        "pm10": IndicatorText("PM10", "PM10"),
+        "no2": IndicatorText("nitrogen dioxide", "stikstofdioxide"),
+        "o3": IndicatorText("ozone", "ozon"),
+        "so2": IndicatorText("sulphur dioxide", "zwaveldioxide"),
+        "co2": IndicatorText("carbon dioxide", "kooldioxide"),
+        "air_temperature": IndicatorText("air temperature", "luchttemperatuur"),
+        "water_temperature": IndicatorText("water temperature", "watertemperatuur"),
+        "relative_humidity": IndicatorText("relative humidity", "relatieve luchtvochtigheid"),
+        "air_pressure": IndicatorText("air pressure", "luchtdruk"),
+        "noise_level": IndicatorText("noise level", "geluidsniveau"),
+        "wind_speed": IndicatorText("wind speed", "windsnelheid"),
+        "wind_direction": IndicatorText("wind direction", "windrichting"),
+        "rainfall": IndicatorText("rainfall", "neerslag"),
+        "vehicle_count": IndicatorText("number of vehicles", "aantal voertuigen"),
+        "bicycle_count": IndicatorText("number of bicycles", "aantal fietsen"),
+        "pedestrian_count": IndicatorText("number of pedestrians", "aantal voetgangers"),
+        "traffic_flow": IndicatorText("traffic flow", "verkeersintensiteit"),
+        "vehicle_speed": IndicatorText("vehicle speed", "snelheid van voertuigen"),
+        "power_import": IndicatorText("power drawn", "afgenomen vermogen"),
+        "power_export": IndicatorText("power fed in", "teruggeleverd vermogen"),
+        "energy_import": IndicatorText("energy drawn", "afgenomen energie"),
+        "energy_export": IndicatorText("energy fed in", "teruggeleverde energie"),
+        "voltage_l1": IndicatorText("voltage of phase 1", "spanning van fase 1"),
+        "voltage_l2": IndicatorText("voltage of phase 2", "spanning van fase 2"),
+        "voltage_l3": IndicatorText("voltage of phase 3", "spanning van fase 3"),
+        "current_l1": IndicatorText("current of phase 1", "stroom van fase 1"),
+        "current_l2": IndicatorText("current of phase 2", "stroom van fase 2"),
+        "current_l3": IndicatorText("current of phase 3", "stroom van fase 3"),
+        "gas_volume": IndicatorText("gas volume", "gasvolume"),
+        "water_volume": IndicatorText("water volume", "watervolume"),
+        "water_level": IndicatorText("water level", "waterstand"),
+        "water_flow": IndicatorText("water flow", "waterafvoer"),
+        "pump_state": IndicatorText("pump state", "stand van de pomp"),
+        "battery_level": IndicatorText("battery level", "batterijniveau"),
+        "signal_strength": IndicatorText("signal strength", "signaalsterkte"),
     }
 )
 """Of built-in properties; indicators have a title of their own, a city's properties their name."""

@@ -27,7 +27,7 @@ from tests.support.oracles.cap_schema import read_cap, texts
 from tests.support.payloads.alarm_events import alarm_event, alarm_record, incident_event, operand
 from twin.alarms.messages import AlarmEvent
 from twin.alarms.rules.operand import Operand
-from twin.alarms.rules.rule import Level, Selection, Threshold
+from twin.alarms.rules.rule import EntitySelection, Level, ThresholdCondition
 from twin.alarms.severity import Severity
 from twin.instant import HOUR
 from twin.model.city_model import CityModel
@@ -45,8 +45,8 @@ DEADLINE_S = 20.0
 
 RULE = high_water(
     theme="environment",
-    select=Selection(types=("Neighbourhood",)),
-    condition=Threshold(
+    select=EntitySelection(types=("Neighbourhood",)),
+    condition=ThresholdCondition(
         operand=Operand("pm2_5"), direction="above", levels=(Level(Severity.MAJOR, -0.3, -0.4),)
     ),
 )

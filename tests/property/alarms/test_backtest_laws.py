@@ -14,27 +14,27 @@ from hypothesis import strategies as st
 
 from tests.support.cities.alarm_city import INTERVAL, LIVE, alarm_city, bound, high_water, point
 from twin.alarms.evaluation.alarm_transitions import episodes
-from twin.alarms.evaluation.baseline import Usual
-from twin.alarms.evaluation.condition_state import KEPT_MAX, Change, Course
-from twin.alarms.evaluation.level_state import Shift
-from twin.alarms.rules.expression import Program
+from twin.alarms.evaluation.baseline import Baseline
+from twin.alarms.evaluation.condition_state import REORDER_POINTS_MAX, ConditionChange, ConditionState
+from twin.alarms.evaluation.level_state import SeverityChange
+from twin.alarms.rules.expression import CompiledExpression
 from twin.alarms.rules.operand import Operand, Point
 from twin.alarms.rules.rule import (
     Deviation,
-    Expression,
+    EntitySelection,
+    ExpressionCondition,
     Level,
+    NOfM,
+    QualityRank,
     Rate,
     Rule,
-    Selection,
-    Threshold,
-    Times,
-    Worth,
+    ThresholdCondition,
 )
 from twin.alarms.rules.rule_index import BoundRule
-from twin.alarms.rules.schedule import Interval, Schedule
+from twin.alarms.rules.schedule import WeeklyInterval, WeeklySchedule
 from twin.alarms.severity import Severity
-from twin.backtest.condition_replay import Replay
-from twin.backtest.point_column import Column
+from twin.backtest.condition_replay import ConditionReplay
+from twin.backtest.point_column import PointColumn
 from twin.instant import DAY, HOUR, INSTANT_MAX, MINUTE, Instant
 from twin.quality.quality_flags import QualityFlag
 
@@ -42,14 +42,14 @@ MODEL = alarm_city()
 START: Instant = 1_767_571_200_000_000  # Monday 5 January 2026, 00:00 UTC
 
 
-def over(*levels: Level, **changes: object) -> Threshold:
+def over(*levels: Level, **changes: object) -> ThresholdCondition:
     known: dict[str, object] = {
         "operand": Operand("water_level"),
         "direction": "above",
         "levels": levels,
         "relative_to": "targetLevel",
     }
-    return Threshold(**{**known, **changes})  # type: ignore[arg-type]
+    return ThresholdCondition(**{**known, **changes})  # type: ignore[arg-type]
 
 
 LEVELS = (Level(Severity.MINOR, 0.1, 0.08), Level(Severity.MAJOR, 0.2, 0.05))
@@ -57,16 +57,16 @@ RULES: dict[str, Rule] = {
     "plain": high_water(),
     "delayed": high_water(on_delay=2 * MINUTE, off_delay=3 * MINUTE),
     "low": high_water(condition=over(Level(Severity.MINOR, 0.05, 0.1), direction="below")),
-    "often": high_water(condition=over(*LEVELS, times=Times(2, 4)), off_delay=MINUTE),
+    "often": high_water(condition=over(*LEVELS, times=NOfM(2, 4)), off_delay=MINUTE),
     "any": high_water(quality="any"),
-    "poor": high_water(condition=over(Level(Severity.MINOR, 1, 0), relative_to="", transform=Worth())),
+    "poor": high_water(condition=over(Level(Severity.MINOR, 1, 0), relative_to="", transform=QualityRank())),
     "rate": high_water(
         condition=over(Level(Severity.MINOR, 0.3, 0.1), relative_to="", transform=Rate(HOUR, 10 * MINUTE))
     ),
-    "sometimes": high_water(schedule=Schedule((Interval((0,), 70, 90),))),
+    "sometimes": high_water(schedule=WeeklySchedule((WeeklyInterval((0,), 70, 90),))),
     "until": high_water(end=START + 40 * MINUTE),
     "twice, at times": high_water(
-        condition=over(*LEVELS, times=Times(2, 3)), schedule=Schedule((Interval((0,), 75, 120),))
+        condition=over(*LEVELS, times=NOfM(2, 3)), schedule=WeeklySchedule((WeeklyInterval((0,), 75, 120),))
     ),
     "falling": high_water(
         condition=over(
@@ -77,14 +77,16 @@ RULES: dict[str, Rule] = {
             transform=Rate(HOUR, 15 * MINUTE),
         ),
         off_delay=2 * MINUTE,
-        schedule=Schedule((Interval(tuple(range(7)), 6 * 60, 18 * 60),)),
+        schedule=WeeklySchedule((WeeklyInterval(tuple(range(7)), 6 * 60, 18 * 60),)),
     ),
 }
 
 
 def expression(source: str, **changes: object) -> Rule:
-    condition = Expression(source=source, operands=Program(source).operands, severity=Severity.MINOR)
-    return high_water(condition=condition, select=Selection(types=("Polder",)), **changes)
+    condition = ExpressionCondition(
+        source=source, operands=CompiledExpression(source).operands, severity=Severity.MINOR
+    )
+    return high_water(condition=condition, select=EntitySelection(types=("Polder",)), **changes)
 
 
 BOTH = "water_level > -0.42 && drainsTo.water_level > -0.42"
@@ -93,7 +95,7 @@ EXPRESSIONS = {
     "both": expression(BOTH, off_delay=3 * MINUTE),
     "any": expression(BOTH, quality="any"),
     "failing": expression("1.0 / (water_level + 0.43) > 25.0 || drainsTo.water_level > -0.3"),
-    "sometimes": expression(BOTH, schedule=Schedule((Interval((0,), 70, 900),)), on_delay=MINUTE),
+    "sometimes": expression(BOTH, schedule=WeeklySchedule((WeeklyInterval((0,), 70, 900),)), on_delay=MINUTE),
     "never": expression("1.0 / (water_level - water_level) > 1.0"),
 }
 
@@ -133,10 +135,10 @@ def walk(seed: int, minutes: int, step: int = 1) -> list[Point]:
 
 def by_course(rule: BoundRule, points: list[Point], end: Instant) -> list[tuple[Instant, Instant]]:
     """Return when something was wrong, as the evaluator of the live log has it."""
-    course = Course.begun(rule)
-    shifts: list[Shift] = []
+    course = ConditionState.initial(rule)
+    shifts: list[SeverityChange] = []
     for one in points:
-        change = course.take(0, [one], rule, one.time)
+        change = course.on_points(0, [one], rule, one.time)
         if change is not None:
             shifts += change.after[len(change.before) :]
     change = course.advance(rule, end)
@@ -148,9 +150,9 @@ def by_course(rule: BoundRule, points: list[Point], end: Instant) -> list[tuple[
 def by_replay(
     rule: BoundRule, points: list[Point], end: Instant, cuts: list[int], *, screened: bool = True
 ) -> list[tuple[Instant, Instant]]:
-    replay = Replay.begun(rule, MODEL, screened=screened)
+    replay = ConditionReplay.initial(rule, MODEL, screened=screened)
     for start, stop in pairwise([0, *sorted(cuts), len(points)]):
-        replay.take([Column.of(points[start:stop])])
+        replay.on_columns([PointColumn.from_points(points[start:stop])])
     replay.end(end)
     return [(one.raised, one.returned or INSTANT_MAX) for one in replay.firings()]
 
@@ -214,23 +216,23 @@ def test_an_hour_is_learned_once_no_point_of_it_may_change() -> None:
     )
     # Summer time ends: the hour from 2 comes twice, and of the second is usual what was in the first.
     first: Instant = 1_792_886_400_000_000  # Sunday 25 October 2026, 00:00 UTC
-    usual = Usual()
+    usual = Baseline()
     for week, mean in ((3, -0.5), (2, -0.5), (1, -0.3)):
-        usual.remember((first - week * 7 * DAY) // HOUR, mean, "Europe/Amsterdam")
+        usual.restore_hour((first - week * 7 * DAY) // HOUR, mean, "Europe/Amsterdam")
     points = [point(first + minute * MINUTE, -0.3) for minute in range(3 * 60)]
     end = first + 3 * HOUR
-    replay = Replay.begun(rule, MODEL)
-    replay.course.usual = usual.copy()
-    replay.take([Column.of(points)])
+    replay = ConditionReplay.initial(rule, MODEL)
+    replay.condition_state.baseline = usual.copy()
+    replay.on_columns([PointColumn.from_points(points)])
     replay.end(end)
     # 32 points may still change when the first of the second hour comes.
-    over_at = first + (60 + KEPT_MAX + 1) * MINUTE
+    over_at = first + (60 + REORDER_POINTS_MAX + 1) * MINUTE
     assert [(one.raised, one.returned) for one in replay.firings()] == [(first, over_at)]
-    course = Course.begun(rule)
-    course.usual = usual
-    shifts: list[Shift] = []
+    course = ConditionState.initial(rule)
+    course.baseline = usual
+    shifts: list[SeverityChange] = []
     for one in points:
-        _go_on(shifts, course.take(0, [one], rule, one.time))
+        _go_on(shifts, course.on_points(0, [one], rule, one.time))
     assert [(one.start, one.end) for one in episodes(0, shifts)] == [(first, over_at)]
 
 
@@ -244,25 +246,27 @@ def test_expressions_are_the_course_of_the_same_points(name: str, seed: int) -> 
     end = START + 26 * HOUR
     found: list[tuple[list[tuple[Instant, Instant]], str]] = []
     for screened, cuts in ((True, [*range(7, 1440, 41)]), (True, []), (False, [500])):
-        replay = Replay.begun(rule, MODEL, screened=screened)
+        replay = ConditionReplay.initial(rule, MODEL, screened=screened)
         for start, stop in pairwise([0, *cuts, 1440]):
             inside = range(START + start * MINUTE, START + stop * MINUTE)
-            replay.take([Column.of([one for one in each if one.time in inside]) for each in operands])
+            replay.on_columns(
+                [PointColumn.from_points([one for one in each if one.time in inside]) for each in operands]
+            )
         replay.end(end)
         found.append(([(one.raised, one.returned or INSTANT_MAX) for one in replay.firings()], replay.error))
     assert found[0] == found[1] == found[2]
     assert bool(found[0][0]) == (name != "never")
     assert bool(found[0][1]) == (name in ("failing", "never"))
-    course = Course.begun(rule)
-    shifts: list[Shift] = []
+    course = ConditionState.initial(rule)
+    shifts: list[SeverityChange] = []
     together = sorted((one.time, number, one) for number, each in enumerate(operands) for one in each)
     for time, number, one in together:
-        _go_on(shifts, course.take(number, [one], rule, time))
+        _go_on(shifts, course.on_points(number, [one], rule, time))
     _go_on(shifts, course.advance(rule, end))
     assert found[0][0] == [(one.start, one.end) for one in episodes(0, shifts)]
 
 
-def _go_on(shifts: list[Shift], change: Change | None) -> None:
+def _go_on(shifts: list[SeverityChange], change: ConditionChange | None) -> None:
     if change is not None:
         del shifts[len(shifts) - len(change.before) :]
         shifts += change.after
@@ -288,14 +292,14 @@ def test_what_is_usual_is_learned_as_on_the_live_log() -> None:
 def test_a_replay_makes_few_points_where_little_happens() -> None:
     made: list[int] = []
     points = [point(START + minute * MINUTE, -0.5 + (minute == 700)) for minute in range(1440)]
-    column = Column.of(points)
+    column = PointColumn.from_points(points)
 
     def count(place: int) -> Point:
         made.append(place)
         return points[place]
 
-    replay = Replay.begun(bound(high_water()), MODEL)
-    replay.take([replace(column, point=count)])
+    replay = ConditionReplay.initial(bound(high_water()), MODEL)
+    replay.on_columns([replace(column, point=count)])
     assert made == [700, 701]
     assert [one.peak for one in replay.firings()] == [0.5]
 
@@ -304,7 +308,7 @@ def test_the_peak_of_a_firing_is_found_across_stretches() -> None:
     values = [-0.5, -0.38, -0.35, -0.31, -0.36, -0.5, -0.39, -0.5]
     points = [point(START + place * INTERVAL, value) for place, value in enumerate(values)]
     for cut in range(len(points) + 1):
-        replay = Replay.begun(bound(high_water()), MODEL)
-        replay.take([Column.of(points[:cut])])
-        replay.take([Column.of(points[cut:])])
+        replay = ConditionReplay.initial(bound(high_water()), MODEL)
+        replay.on_columns([PointColumn.from_points(points[:cut])])
+        replay.on_columns([PointColumn.from_points(points[cut:])])
         assert [one.peak for one in replay.firings()] == [-0.31, -0.39]

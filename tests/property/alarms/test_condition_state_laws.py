@@ -8,10 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.support.cities.alarm_city import LIVE, bound, high_water, point
-from twin.alarms.alarm import Alarm, Explanation, Moment
-from twin.alarms.evaluation.alarm_transitions import episodes, follow
-from twin.alarms.evaluation.condition_state import KEPT_MAX, Course
-from twin.alarms.evaluation.level_state import quiet_range, severities
+from twin.alarms.alarm import Alarm, Explanation, StreamTime
+from twin.alarms.evaluation.alarm_transitions import apply_change, episodes
+from twin.alarms.evaluation.condition_state import REORDER_POINTS_MAX, ConditionState
+from twin.alarms.evaluation.level_state import inert_range, severity_timeline
 from twin.alarms.rules.operand import Point
 from twin.alarms.rules.rule_index import BoundRule
 from twin.instant import MINUTE, SECOND
@@ -29,15 +29,15 @@ points_of_a_day = st.lists(
         st.sampled_from([0, 0, 0, 0, int(QualityFlag.SPIKE)]),
         st.sampled_from([LIVE, MINUTE]),
     ),
-    max_size=KEPT_MAX,
+    max_size=REORDER_POINTS_MAX,
     unique_by=lambda one: one[0],
 ).map(lambda found: [point(*one) for one in sorted(found)])
 
 
-def course_of(rule: BoundRule, points: list[Point], now: int = 0) -> Course:
-    course = Course.begun(rule)
+def course_of(rule: BoundRule, points: list[Point], now: int = 0) -> ConditionState:
+    course = ConditionState.initial(rule)
     for one in points:
-        course.take(0, [one], rule, now)
+        course.on_points(0, [one], rule, now)
     return course
 
 
@@ -47,7 +47,9 @@ def test_any_order_of_arrival_ends_in_the_same_course(
 ) -> None:
     shuffled = points.copy()
     dice.shuffle(shuffled)  # type: ignore[attr-defined]
-    assert severities(course_of(rule, shuffled).shifts) == severities(course_of(rule, points).shifts)
+    assert severity_timeline(course_of(rule, shuffled).changes) == severity_timeline(
+        course_of(rule, points).changes
+    )
 
 
 @given(st.sampled_from(RULES), points_of_a_day, st.data())
@@ -57,8 +59,8 @@ def test_a_correction_ends_in_the_course_of_what_is_right(
     wrong = [one._replace(value=data.draw(st.sampled_from([-0.5, -0.3]))) for one in points]
     course = course_of(rule, wrong)
     for one in data.draw(st.permutations(points)):
-        course.take(0, [one], rule, 0)
-    assert severities(course.shifts) == severities(course_of(rule, points).shifts)
+        course.on_points(0, [one], rule, 0)
+    assert severity_timeline(course.changes) == severity_timeline(course_of(rule, points).changes)
 
 
 @given(st.sampled_from(RULES), points_of_a_day, st.randoms(use_true_random=False), st.booleans())
@@ -69,46 +71,46 @@ def test_an_alarm_ends_where_its_course_does_in_any_order(
     arriving = points.copy()
     if not in_order:
         dice.shuffle(arriving)  # type: ignore[attr-defined]
-    course, alarm = Course.begun(rule), Alarm("high-water~canal", "high-water", "canal")
+    course, alarm = ConditionState.initial(rule), Alarm("high-water~canal", "high-water", "canal")
     for number, one in enumerate(arriving, 1):
-        change = course.take(0, [one], rule, 0)
+        change = course.on_points(0, [one], rule, 0)
         if change is not None:
-            follow(alarm, change, lambda _: Explanation(), Moment(number, number))
+            apply_change(alarm, change, lambda _: Explanation(), StreamTime(number, number))
         assert alarm.active == bool(course.severity(rule))
         if alarm.active:
             assert int(alarm.severity) == course.severity(rule)
-            assert alarm.raised_time == episodes(0, course.shifts)[-1].start
+            assert alarm.raised_time == episodes(0, course.changes)[-1].start
     if in_order:
-        assert alarm.occurrence == len(episodes(0, course.shifts))
+        assert alarm.occurrence == len(episodes(0, course.changes))
 
 
 @given(st.sampled_from(RULES), points_of_a_day, st.lists(st.integers(0, 5), max_size=10))
 def test_time_that_passes_between_points_makes_no_difference_in_the_end(
     rule: BoundRule, points: list[Point], waits: list[int]
 ) -> None:
-    course, now = Course.begun(rule), 0
+    course, now = ConditionState.initial(rule), 0
     for number, one in enumerate(points):
         now += MINUTE
-        course.take(0, [one], rule, now)
+        course.on_points(0, [one], rule, now)
         if number < len(waits):
             now += waits[number] * MINUTE
             course.advance(rule, now)
     course.advance(rule, now + 60 * MINUTE)
     other = course_of(rule, points)
     other.advance(rule, 60 * MINUTE)
-    assert severities(course.shifts) == severities(other.shifts)
+    assert severity_timeline(course.changes) == severity_timeline(other.changes)
 
 
 @given(st.sampled_from(RULES), st.lists(points_of_a_day, min_size=1, max_size=6))
 def test_what_is_kept_no_more_is_not_forgotten(rule: BoundRule, days: list[list[Point]]) -> None:
-    course, found = Course.begun(rule), []
+    course, found = ConditionState.initial(rule), []
     later = 0
     for points in days:
         for one in points:
             moved = one._replace(time=one.time + later, valid_until=one.valid_until + later)
-            change = course.take(0, [moved], rule, 0)
+            change = course.on_points(0, [moved], rule, 0)
             if change is not None:
-                found += severities(change.after[len(change.before) :])
+                found += severity_timeline(change.after[len(change.before) :])
         later += 31 * MINUTE
     assert found == sorted(found)
     assert all(one[1] != other[1] for one, other in pairwise(found))
@@ -117,10 +119,10 @@ def test_what_is_kept_no_more_is_not_forgotten(rule: BoundRule, days: list[list[
 
 @given(st.sampled_from(RULES), points_of_a_day)
 def test_values_that_change_nothing_may_be_passed_over(rule: BoundRule, points: list[Point]) -> None:
-    course, passed = Course.begun(rule), Course.begun(rule)
+    course, passed = ConditionState.initial(rule), ConditionState.initial(rule)
     for one in points:
-        course.take(0, [one], rule, 0)
-        quiet = quiet_range(rule.terms, passed.tip)
+        course.on_points(0, [one], rule, 0)
+        quiet = inert_range(rule.level_config, passed.current)
         if quiet is None or not quiet[0] < one.value < quiet[1]:
-            passed.take(0, [one], rule, 0)
-    assert severities(course.shifts) == severities(passed.shifts)
+            passed.on_points(0, [one], rule, 0)
+    assert severity_timeline(course.changes) == severity_timeline(passed.changes)

@@ -11,7 +11,7 @@ from twin.indicators import eaqi, lki
 from twin.indicators.correlation import Method, correlate
 from twin.indicators.grid import feed_in_share, transformer_load
 from twin.indicators.indicator import InputValue
-from twin.indicators.liveability import YARDSTICKS, Yardstick
+from twin.indicators.liveability import SCORE_SCALES, ScoreScale
 from twin.indicators.registry import REGISTRY
 from twin.indicators.running_mean import TimeMean, running_mean, running_means
 from twin.indicators.water import POINTS_MAX, rate_of_rise
@@ -99,8 +99,8 @@ def test_power_has_the_same_load_in_both_directions(
     assert share is None or 0 <= share <= 100
 
 
-@given(st.sampled_from([one for several in YARDSTICKS.values() for one in several]), st.floats(-1e6, 1e6))
-def test_a_score_is_0_to_100(yardstick: Yardstick, value: float) -> None:
+@given(st.sampled_from([one for several in SCORE_SCALES.values() for one in several]), st.floats(-1e6, 1e6))
+def test_a_score_is_0_to_100(yardstick: ScoreScale, value: float) -> None:
     assert 0 <= yardstick.score(value) <= 100
 
 

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cities.duration import format_duration, parse_duration
-from cities.duty.roster_calendar import calendar_faults, duties
+from cities.duty.roster_calendar import calendar_faults, roster_shifts
 from cities.files.faults import CityError
 from cities.files.values import INTERVAL_MAX, INTERVAL_MIN, RETENTION_MAX, RETENTION_MIN
 from cities.folder_reader import read_city
@@ -261,5 +261,6 @@ def test_any_calendar_has_faults_or_tells_who_is_named(lines: list[str], end: st
     text = end.join(lines)
     if not calendar_faults(text, [Contact(id="water", name="Water")]):
         assert all(
-            one.start < one.end and one.named for one in duties(text, ROSTER_START, ROSTER_START + 60 * DAY)
+            one.start < one.end and one.named
+            for one in roster_shifts(text, ROSTER_START, ROSTER_START + 60 * DAY)
         )

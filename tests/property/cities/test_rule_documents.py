@@ -11,26 +11,26 @@ from hypothesis import strategies as st
 from cities.rules.reader import read_rule
 from cities.rules.writer import rule_document
 from tests.support.cities.alarm_city import alarm_city
-from twin.alarms.rules.expression import Program
+from twin.alarms.rules.expression import CompiledExpression
 from twin.alarms.rules.operand import Operand
 from twin.alarms.rules.rule import (
+    BilingualText,
     Condition,
     Deviation,
-    Expression,
+    EntitySelection,
+    ExpressionCondition,
     Level,
-    Outage,
+    NOfM,
+    OutageCondition,
+    QualityRank,
     Rate,
     Rule,
-    Selection,
-    Silence,
-    Text,
-    Threshold,
-    Times,
-    Worth,
+    SilenceCondition,
+    ThresholdCondition,
     decode_rule,
     encode_rule,
 )
-from twin.alarms.rules.schedule import Interval, Schedule
+from twin.alarms.rules.schedule import WeeklyInterval, WeeklySchedule
 from twin.alarms.severity import Severity
 from twin.instant import DAY, INSTANT_MAX, INSTANT_MIN, MINUTE
 
@@ -39,7 +39,7 @@ TOWN = alarm_city()
 severities = st.sampled_from([one for one in Severity if one])
 numbers = st.floats(-1e6, 1e6, allow_nan=False).map(lambda one: one + 0.0)
 delays = st.integers(0, 31 * DAY)
-texts = st.builds(Text, st.text("abc –é:#{}'\"", min_size=1, max_size=9), st.just("Hoog water"))
+texts = st.builds(BilingualText, st.text("abc –é:#{}'\"", min_size=1, max_size=9), st.just("Hoog water"))
 windows = st.sampled_from(["minute", "ten_minutes", "hour"])
 own = st.one_of(
     st.just(Operand("water_level")),
@@ -62,10 +62,10 @@ def levels(draw: st.DrawFn, direction: str) -> tuple[Level, ...]:
 
 
 @st.composite
-def thresholds(draw: st.DrawFn) -> Threshold:
+def thresholds(draw: st.DrawFn) -> ThresholdCondition:
     times = draw(
         st.one_of(
-            st.none(), st.builds(lambda n, more: Times(n, n + more), st.integers(1, 9), st.integers(0, 9))
+            st.none(), st.builds(lambda n, more: NOfM(n, n + more), st.integers(1, 9), st.integers(0, 9))
         )
     )
     transform: Any = draw(
@@ -73,18 +73,18 @@ def thresholds(draw: st.DrawFn) -> Threshold:
             st.none(),
             st.builds(Rate, st.integers(MINUTE, DAY), st.integers(MINUTE, DAY)),
             st.builds(Deviation, st.sampled_from(["absolute", "percent", "spread"])),
-            st.just(Worth()),
+            st.just(QualityRank()),
         )
     )
-    if isinstance(transform, Worth):
+    if isinstance(transform, QualityRank):
         rank = draw(st.sampled_from([0.0, 1.0, 2.0]))
         level = Level(draw(severities), rank + 1, rank)
-        return Threshold(
+        return ThresholdCondition(
             operand=draw(own), direction="above", levels=(level,), transform=transform, times=times
         )
     direction = draw(st.sampled_from(["above", "below"]))
     plain = transform is None
-    return Threshold(
+    return ThresholdCondition(
         operand=draw(own),
         direction=direction,
         levels=draw(levels(direction)),
@@ -96,28 +96,30 @@ def thresholds(draw: st.DrawFn) -> Threshold:
 
 
 @st.composite
-def expressions(draw: st.DrawFn) -> Expression:
+def expressions(draw: st.DrawFn) -> ExpressionCondition:
     source = draw(
         st.sampled_from(
             ["water_level > 1", "drainsTo.water_level - water_level < 0.2 || abs(rate_of_rise) > 1e-3"]
         )
     )
     over: Any = draw(st.sampled_from([{}, {"water_level": "hour"}]))
-    return Expression(source=source, operands=Program(source, over).operands, severity=draw(severities))
+    return ExpressionCondition(
+        source=source, operands=CompiledExpression(source, over).operands, severity=draw(severities)
+    )
 
 
 conditions: st.SearchStrategy[Condition] = st.one_of(
     thresholds(),
     expressions(),
     st.builds(
-        Silence,
+        SilenceCondition,
         severity=severities,
         intervals=st.floats(0.1, 1e4),
         after=delays,
         properties=st.sampled_from([(), ("water_level",)]),
     ),
     st.builds(
-        Outage,
+        OutageCondition,
         supply=st.just("feed"),
         severity=severities,
         reports_missed=st.floats(0.5, 100),
@@ -125,7 +127,7 @@ conditions: st.SearchStrategy[Condition] = st.one_of(
     ),
 )
 intervals = st.builds(
-    lambda days, start, length: Interval(tuple(sorted(days)), start, min(1440, start + length)),
+    lambda days, start, length: WeeklyInterval(tuple(sorted(days)), start, min(1440, start + length)),
     st.sets(st.integers(0, 6), min_size=1),
     st.integers(0, 1439),
     st.integers(1, 1440),
@@ -138,9 +140,9 @@ rules = st.builds(
     condition=conditions,
     select=st.sampled_from(
         [
-            Selection(within=("town",)),
-            Selection(types=("Polder", "Municipality"), within=("town",)),
-            Selection(entities=("polder", "town")),
+            EntitySelection(within=("town",)),
+            EntitySelection(types=("Polder", "Municipality"), within=("town",)),
+            EntitySelection(entities=("polder", "town")),
         ]
     ),
     cause=st.sampled_from(["", "flood"]),
@@ -152,7 +154,7 @@ rules = st.builds(
     start=st.sampled_from([INSTANT_MIN, 0, 1_796_943_600_000_001]),
     end=st.sampled_from([INSTANT_MAX, 1_896_943_600_000_000]),
     schedule=st.one_of(
-        st.none(), st.builds(Schedule, st.lists(intervals, min_size=1, max_size=3).map(tuple))
+        st.none(), st.builds(WeeklySchedule, st.lists(intervals, min_size=1, max_size=3).map(tuple))
     ),
     guidance=st.one_of(st.none(), texts),
     enabled=st.booleans(),

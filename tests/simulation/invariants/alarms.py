@@ -10,13 +10,13 @@ from runtime.kafka import topics
 from tests.simulation.invariants.fault_free_run import repaired_datastreams
 from tests.simulation.invariants.observations import Ending, Judged
 from tests.simulation.system.simulated_log import SimulatedLog
-from twin.alarms.evaluation.baseline import Usual
-from twin.alarms.evaluation.condition_value import Sight, judge
-from twin.alarms.evaluation.level_state import Progress, Shift
-from twin.alarms.incident import speaks
+from twin.alarms.evaluation.baseline import Baseline
+from twin.alarms.evaluation.condition_value import OperandMemory, evaluate_condition
+from twin.alarms.evaluation.level_state import LevelStates, SeverityChange
+from twin.alarms.incident import keeps_open
 from twin.alarms.messages import ALARMS, AlarmBatch, AlarmEvent, IncidentEvent, alarm_id
 from twin.alarms.rules.operand import Point
-from twin.alarms.rules.rule_index import Bindings, BoundRule
+from twin.alarms.rules.rule_index import BoundRule, RuleIndex
 from twin.instant import INSTANT_MAX, Instant
 from twin.state.freshness import live_duration
 
@@ -69,7 +69,7 @@ def incidents_are_open_while_an_alarm_speaks(log: SimulatedLog) -> Iterator[str]
         if (incident is not None and incident.open) != bool(speaking[key]):
             yield f"incident {key}: {incident}, {speaking[key]} alarms speak"
         elif incident is not None:
-            members = {one.alarm for one in incident.members if speaks(one)}
+            members = {one.alarm for one in incident.members if keeps_open(one)}
             if len(members) != speaking[key]:
                 yield f"incident {key}: {members} speak, expected {speaking[key]}"
 
@@ -88,9 +88,9 @@ def alarms_are_where_the_rules_are(ending: Ending, judged: Judged, log: Simulate
     """
     alarms, _ = _newest(log)
     too_late = repaired_datastreams(log)
-    bindings = Bindings(ending.model)
+    bindings = RuleIndex(ending.model)
     for entity in ending.model.entities:
-        for bound in bindings.subject(entity).rules.values():
+        for bound in bindings.rules_of(entity).rules.values():
             datastream = _only_datastream(bound, ending)
             if datastream is None or datastream in too_late or datastream not in judged:
                 continue
@@ -114,15 +114,15 @@ def _only_datastream(bound: BoundRule, ending: Ending) -> int | None:
 
 def _expected(bound: BoundRule, ending: Ending, judged: Judged, id: int) -> Expected:
     interval = live_duration(ending.model.datastreams[id].interval)
-    progress, sight, usual = Progress.begun(bound.terms), Sight.begun(bound), Usual()
-    shifts: list[Shift] = []
+    progress, sight, usual = LevelStates.initial(bound.level_config), OperandMemory.initial(bound), Baseline()
+    shifts: list[SeverityChange] = []
     for one in judged[id]:
         point = Point(one.phenomenon_time, one.value, one.flags, one.phenomenon_time + interval)
-        found = judge(point.time, {0: point}, sight, usual, bound)
+        found = evaluate_condition(point.time, {0: point}, sight, usual, bound)
         if found is not None:
-            shifts += progress.step(found, bound.terms)
-    shifts += progress.advance(INSTANT_MAX, bound.terms)
+            shifts += progress.on_value(found, bound.level_config)
+    shifts += progress.advance(INSTANT_MAX, bound.level_config)
     since = None
     for shift in shifts:
         since = (since or shift.time) if shift.severity else None
-    return Expected(progress.severity(bound.terms), since)
+    return Expected(progress.severity(bound.level_config), since)

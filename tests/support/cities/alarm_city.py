@@ -7,8 +7,8 @@ from dataclasses import replace
 from typing import Any
 
 from twin.alarms.rules.operand import Operand, Point
-from twin.alarms.rules.rule import Level, Rule, Selection, Text, Threshold
-from twin.alarms.rules.rule_index import Bindings, BoundRule
+from twin.alarms.rules.rule import BilingualText, EntitySelection, Level, Rule, ThresholdCondition
+from twin.alarms.rules.rule_index import BoundRule, RuleIndex
 from twin.alarms.severity import Severity
 from twin.instant import MINUTE, Instant
 from twin.model.city_model import City, CityModel
@@ -84,7 +84,7 @@ def _places() -> list[Entity]:
 
 def high_water(**changes: Any) -> Rule:
     """Return a rule about water above its target: minor from 10 cm, major from 20 cm, clear 2 cm below."""
-    condition = Threshold(
+    condition = ThresholdCondition(
         operand=Operand("water_level"),
         direction="above",
         levels=(Level(Severity.MINOR, 0.10, 0.08), Level(Severity.MAJOR, 0.20, 0.18)),
@@ -93,10 +93,10 @@ def high_water(**changes: Any) -> Rule:
     known: dict[str, Any] = {
         "id": "high-water",
         "version": 1,
-        "title": Text("High water", "Hoog water"),
+        "title": BilingualText("High water", "Hoog water"),
         "theme": "water",
         "condition": condition,
-        "select": Selection(types=("Waterway", "Polder")),
+        "select": EntitySelection(types=("Waterway", "Polder")),
         "incident_area": "Municipality",
     }
     return Rule(**{**known, **changes})
@@ -104,7 +104,7 @@ def high_water(**changes: Any) -> Rule:
 
 def bound(rule: Rule, entity: str = "canal") -> BoundRule:
     """Return a rule on an entity of the town."""
-    return Bindings(alarm_city([rule])).subject(entity).rules[rule.id]
+    return RuleIndex(alarm_city([rule])).rules_of(entity).rules[rule.id]
 
 
 def point(time: Instant, value: float, flags: int = 0, live: int = LIVE) -> Point:

@@ -10,13 +10,13 @@ from twin.alarms.messages import (
     ALARMS,
     AlarmBatch,
     AlarmEvent,
-    Answer,
+    CommandReply,
     IncidentEvent,
-    Member,
+    IncidentMember,
     OperandValue,
     alarm_id,
 )
-from twin.alarms.rules.operand import Source
+from twin.alarms.rules.operand import ObservationRef
 from twin.alarms.severity import Severity
 from twin.instant import MINUTE, SECOND, Instant, parse_instant
 from twin.model.duty import NotificationEvent
@@ -37,7 +37,7 @@ def operand(entity: str = "city.canal", *, datastream: int = 4, **others: Any) -
         "flags": 0,
         "time": NOON,
         "window": 0,
-        "sources": (Source(datastream, NOON),),
+        "sources": (ObservationRef(datastream, NOON),),
         "threshold": -0.3,
     }
     return OperandValue(**{**known, **others})
@@ -134,7 +134,8 @@ def incident_event(*alarms: AlarmEvent, number: int = 1, revision: int = 1, **ot
         "opened_time": min(one.raised_time or one.time for one in alarms),
         "closed_time": closed,
         "members": tuple(
-            Member(one.alarm, one.revision, one.state, one.active, one.severity, one.time) for one in alarms
+            IncidentMember(one.alarm, one.revision, one.state, one.active, one.severity, one.time)
+            for one in alarms
         ),
     }
     return IncidentEvent(**{**known, **others})
@@ -163,7 +164,7 @@ def notification_event(number: int = 1, revision: int = 1, **others: Any) -> Not
 
 
 def alarm_record(
-    *alarms: AlarmEvent, incidents: tuple[IncidentEvent, ...] = (), answers: tuple[Answer, ...] = ()
+    *alarms: AlarmEvent, incidents: tuple[IncidentEvent, ...] = (), answers: tuple[CommandReply, ...] = ()
 ) -> bytes:
     """Return a record on `alarms`."""
     return ALARMS.encode(AlarmBatch(LAYOUT_VERSION, NOON, alarms, incidents, answers))

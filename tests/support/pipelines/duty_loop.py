@@ -15,7 +15,7 @@ from tests.support.cities.alarm_city import alarm_city
 from tests.support.payloads.alarm_events import alarm_event, incident_event
 from twin.alarms.messages import AlarmBatch, AlarmEvent, IncidentEvent
 from twin.alarms.rules.operand import Operand
-from twin.alarms.rules.rule import Level, Rule, Text, Threshold
+from twin.alarms.rules.rule import BilingualText, Level, Rule, ThresholdCondition
 from twin.alarms.severity import Severity
 from twin.instant import HOUR, MINUTE, SECOND, Duration, Instant, parse_instant
 from twin.model.city_model import CityModel
@@ -77,9 +77,9 @@ def duty_city(plan: DutyPlan | None = None, version: int = 1) -> CityModel:
     """Return the town with a rule on high water and a duty plan."""
     rule = Rule(
         id="high-water",
-        title=Text("High water", "Hoog water"),
+        title=BilingualText("High water", "Hoog water"),
         theme="water",
-        condition=Threshold(
+        condition=ThresholdCondition(
             operand=Operand("water_level"), direction="above", levels=(Level(Severity.MINOR, -0.3, -0.35),)
         ),
     )

@@ -15,10 +15,10 @@ from stream.entity_stages import EntityStages
 from twin.alarms.messages import (
     ALARM_INPUTS,
     ALARMS,
+    AlarmCommand,
     AlarmEvent,
     AlarmInputBatch,
-    Answer,
-    Command,
+    CommandReply,
     IncidentEvent,
 )
 from twin.instant import MINUTE, SECOND, Instant
@@ -76,7 +76,7 @@ class StageRun:
                 self.records[topics.OBSERVATIONS, number].append(OBSERVATIONS.encode(tick))
             self.work()
 
-    def command(self, command: Command) -> None:
+    def command(self, command: AlarmCommand) -> None:
         """Put a command on the log."""
         batch = AlarmInputBatch(LAYOUT_VERSION, self.time, False, commands=(command,))
         place = topics.ALARM_INPUTS, partition_of(command.entity, self.partitions)
@@ -108,9 +108,9 @@ class StageRun:
         return sorted(found, key=lambda one: one.revision)
 
     @property
-    def answers(self) -> list[Answer]:
+    def answers(self) -> list[CommandReply]:
         """What became of commands."""
-        return [one for batch in self._told() for one in batch.answers]
+        return [one for batch in self._told() for one in batch.replies]
 
     def _told(self) -> list[Any]:
         return [

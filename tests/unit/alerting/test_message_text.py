@@ -19,7 +19,7 @@ from alerting.topic import topic_of
 from tests.support.payloads.alarm_events import acknowledged, operand, returned
 from tests.support.pipelines.duty_loop import NOON, alarm, duty_city, incident
 from twin.alarms.messages import AlarmEvent
-from twin.alarms.rules.operand import Source
+from twin.alarms.rules.operand import ObservationRef
 from twin.alarms.severity import Severity
 from twin.instant import HOUR, MINUTE
 from twin.model.localization import Language
@@ -236,7 +236,7 @@ def test_the_value_of_a_household_is_not_said(personal: bool) -> None:
     model = duty_city()
     sensors = {**model.sensors, "gauge-canal": replace(model.sensors["gauge-canal"], personal=personal)}
     model = replace(model, sensors=sensors)
-    one = alarm(operands=(operand("canal", sources=(Source(1, NOON),)),))
+    one = alarm(operands=(operand("canal", sources=(ObservationRef(1, NOON),)),))
     case = case_of(one)
     said = wording(topic_of("alarm", case, case), "en", {one.alarm: one}, model)
     assert ("0.25" in said.body) is not personal

@@ -6,14 +6,14 @@ import pytest
 from msgspec.structs import replace
 
 from tests.support.pipelines.duty_loop import NOON, DutyRun, alarm, duty_plan, told
-from twin.alarms.rules.schedule import Interval
+from twin.alarms.rules.schedule import WeeklyInterval
 from twin.alarms.severity import Severity
 from twin.instant import HOUR, MINUTE
 from twin.model.duty import DutyTeam, IncidentRoute, QuietHours
 
 NIGHT = QuietHours(
     up_to=Severity.MINOR,
-    intervals=(Interval(tuple(range(7)), 22 * 60), Interval(tuple(range(7)), 0, 7 * 60)),
+    intervals=(WeeklyInterval(tuple(range(7)), 22 * 60), WeeklyInterval(tuple(range(7)), 0, 7 * 60)),
 )
 
 

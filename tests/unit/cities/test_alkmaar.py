@@ -10,8 +10,15 @@ import pytest
 from cities import default_city
 from cities.files.schema import FEEDS
 from cities.folder_reader import read_city
-from twin.alarms.rules.rule import Deviation, Expression, Outage, Silence, Threshold, Worth
-from twin.alarms.rules.rule_index import Bindings
+from twin.alarms.rules.rule import (
+    Deviation,
+    ExpressionCondition,
+    OutageCondition,
+    QualityRank,
+    SilenceCondition,
+    ThresholdCondition,
+)
+from twin.alarms.rules.rule_index import RuleIndex
 from twin.instant import DAY, INSTANT_MAX, INSTANT_MIN, MINUTE, SECOND, parse_instant
 from twin.model.city_model import CityPlan
 
@@ -117,8 +124,8 @@ def test_each_lorawan_device_is_heard_by_a_gateway_of_the_city(alkmaar: CityPlan
 
 def test_every_rule_can_be_evaluated_wherever_it_holds_and_says_what_to_do(alkmaar: CityPlan) -> None:
     model = alkmaar.model(1)
-    bindings = Bindings(model)
-    bound = [one for id in model.entities for one in bindings.subject(id).rules.values()]
+    bindings = RuleIndex(model)
+    bound = [one for id in model.entities for one in bindings.rules_of(id).rules.values()]
     assert [(one.rule.id, one.fault) for one in bound if one.fault] == []
     assert {one.rule.id for one in bound} == model.rules.keys()
     assert [one.id for one in alkmaar.rules if one.guidance is None] == []
@@ -129,9 +136,9 @@ def test_the_rules_are_of_every_theme_and_kind(alkmaar: CityPlan) -> None:
     assert themes == {"environment", "mobility", "energy", "water", "climate", "device"}
     kinds = {type(one.condition) for one in alkmaar.rules}
     transforms = {type(getattr(one.condition, "transform", None)) for one in alkmaar.rules}
-    assert kinds == {Threshold, Expression, Silence, Outage}
-    assert {Deviation, Worth} < transforms
-    assert {one.condition.supply for one in alkmaar.rules if isinstance(one.condition, Outage)} == {
+    assert kinds == {ThresholdCondition, ExpressionCondition, SilenceCondition, OutageCondition}
+    assert {Deviation, QualityRank} < transforms
+    assert {one.condition.supply for one in alkmaar.rules if isinstance(one.condition, OutageCondition)} == {
         "gateway",
         "power",
         "feed",

@@ -13,7 +13,7 @@ from tests.support.cities.city_folders import write_folder
 from tests.support.cities.duty_folder import ROSTER, write_duty_folder
 from tests.support.cities.rosters import at
 from tests.support.cities.small_cities import model_of
-from twin.alarms.rules.schedule import Interval
+from twin.alarms.rules.schedule import WeeklyInterval
 from twin.alarms.severity import Severity
 from twin.instant import HOUR, MINUTE, SECOND
 from twin.model.duty import NO_DUTY_PLAN, EscalationStep, IncidentRoute, NotificationChannel
@@ -48,9 +48,9 @@ def test_a_night_of_quiet_hours_is_two_intervals(tmp_path: Path) -> None:
     (quiet,) = read_city(write_duty_folder(tmp_path)).duty.quiet_hours
     assert quiet.up_to is Severity.WARNING
     assert quiet.intervals == (
-        Interval((4, 6), 22 * 60 + 30, 24 * 60),
-        Interval((0, 5), 0, 7 * 60),
-        Interval((5,), 0, 24 * 60),
+        WeeklyInterval((4, 6), 22 * 60 + 30, 24 * 60),
+        WeeklyInterval((0, 5), 0, 7 * 60),
+        WeeklyInterval((5,), 0, 24 * 60),
     )
 
 

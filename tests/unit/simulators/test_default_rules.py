@@ -16,12 +16,12 @@ from cities import default_city
 from cities.folder_reader import read_city
 from simulators.scenarios.catalogue import scenario_of
 from simulators.truth.city_truth import CityTruth
-from twin.alarms.rules.operand import SIZES, Point, Series
-from twin.alarms.rules.rule import Deviation, Expression, Threshold, Worth
-from twin.alarms.rules.rule_index import Bindings, BoundRule
+from twin.alarms.rules.operand import WINDOW_SIZES, OperandSeries, Point
+from twin.alarms.rules.rule import Deviation, ExpressionCondition, QualityRank, ThresholdCondition
+from twin.alarms.rules.rule_index import BoundRule, RuleIndex
 from twin.alarms.severity import Severity
-from twin.backtest.condition_replay import Replay
-from twin.backtest.point_column import Column
+from twin.backtest.condition_replay import ConditionReplay
+from twin.backtest.point_column import PointColumn
 from twin.indicators.indicator import InputValue
 from twin.indicators.registry import REGISTRY
 from twin.instant import DAY, HOUR, MINUTE, Instant, parse_instant
@@ -55,7 +55,7 @@ class Day(NamedTuple):
     truth: CityTruth
     start: Instant
     values: dict[tuple[str, str, Instant], float]
-    known: dict[Series, list[Point]]
+    known: dict[OperandSeries, list[Point]]
 
     def value(self, entity: str, property: str, time: Instant) -> float:
         """Return the mean of the entity's sensors at a time; of rain, what fell until then."""
@@ -75,14 +75,14 @@ class Day(NamedTuple):
         parts = [self.value(entity, property, time) for time in range(start + STEP, start + size + 1, STEP)]
         return sum(parts) if alkmaar().properties[property].aggregation == "sum" else fmean(parts)
 
-    def points(self, series: Series) -> list[Point]:
+    def points(self, series: OperandSeries) -> list[Point]:
         """Return the points of a series over the day."""
         if series not in self.known:
             self.known[series] = self._points(series)
         return self.known[series]
 
-    def _points(self, series: Series) -> list[Point]:
-        size = SIZES[series.over] or STEP
+    def _points(self, series: OperandSeries) -> list[Point]:
+        size = WINDOW_SIZES[series.over] or STEP
         if series.name in REGISTRY:
             size = max(WINDOWS[one.averaging] for one in REGISTRY[series.name].inputs)
         times = range(self.start - self.start % size + size, self.start + DAY, size)
@@ -94,7 +94,7 @@ class Day(NamedTuple):
         derived = ((time, self.indicator(series, time)) for time in times)
         return [Point(time, value, 0, time + size + LIVE) for time, value in derived if value is not None]
 
-    def indicator(self, series: Series, time: Instant) -> float | None:
+    def indicator(self, series: OperandSeries, time: Instant) -> float | None:
         """Return an indicator as it is at a time."""
         indicator, entity = REGISTRY[series.name], alkmaar().entities[series.entity]
         inputs = {}
@@ -115,12 +115,12 @@ class Day(NamedTuple):
 
     def worst(self, bound: BoundRule) -> Severity:
         """Return how bad a rule says that the day was."""
-        replay = Replay.begun(bound, alkmaar())
+        replay = ConditionReplay.initial(bound, alkmaar())
         columns = [self.points(series) for series in bound.series]
         if len(columns) > 1:
             together = sorted(set.intersection(*({one.time for one in each} for each in columns)))
             columns = [[one for one in each if one.time in together] for each in columns]
-        replay.take([Column.of(each) for each in columns])
+        replay.on_columns([PointColumn.from_points(each) for each in columns])
         replay.end(self.start + DAY)
         assert replay.error == ""
         return max((one.severity for one in replay.firings()), default=Severity.CLEARED)
@@ -128,10 +128,10 @@ class Day(NamedTuple):
 
 def judged_by_value(bound: BoundRule) -> bool:
     condition = bound.rule.condition
-    if isinstance(condition, Threshold):
+    if isinstance(condition, ThresholdCondition):
         # What is usual takes weeks to learn, and the truth is never suspect.
-        return not isinstance(condition.transform, Deviation | Worth)
-    return isinstance(condition, Expression)
+        return not isinstance(condition.transform, Deviation | QualityRank)
+    return isinstance(condition, ExpressionCondition)
 
 
 @pytest.mark.parametrize(("name", "expected"), CASES, ids=lambda one: str(one) if not one else None)
@@ -139,11 +139,11 @@ def test_a_day_raises_what_it_is_about_and_nothing_else(
     name: str | None, expected: dict[str, Severity]
 ) -> None:
     model = alkmaar()
-    bindings = Bindings(model)
+    bindings = RuleIndex(model)
     start = EVENING
     day = Day(CityTruth(1, read_city(default_city()), scenario_of(name, 1, start).happenings), start, {}, {})
     found: dict[str, Severity] = {}
-    for bound in chain.from_iterable(bindings.subject(id).rules.values() for id in model.entities):
+    for bound in chain.from_iterable(bindings.rules_of(id).rules.values() for id in model.entities):
         if judged_by_value(bound):
             worst = day.worst(bound)
             if worst:

@@ -10,7 +10,7 @@ from stream.engine.stage import NOTHING
 from tests.support.cities.alarm_city import alarm_city
 from tests.support.pipelines.stage_pipeline import StageRun
 from tests.unit.stream.test_alarm_stage import CANAL, START, kinds, level
-from twin.alarms.rules.rule import Outage, Rule, Selection, Silence, Text
+from twin.alarms.rules.rule import BilingualText, EntitySelection, OutageCondition, Rule, SilenceCondition
 from twin.alarms.severity import Severity
 from twin.instant import HOUR, MINUTE, SECOND
 from twin.model.calibration import Maintenance
@@ -21,9 +21,9 @@ from twin.model.sensor import Sensor
 SILENT = Rule(
     id="silent",
     version=1,
-    title=Text("Sensor silent", "Sensor stil"),
+    title=BilingualText("Sensor silent", "Sensor stil"),
     theme="device",
-    condition=Silence(severity=Severity.MINOR),
+    condition=SilenceCondition(severity=Severity.MINOR),
 )
 
 
@@ -77,10 +77,10 @@ def test_maintenance_suppresses_a_silence_by_design() -> None:
 OUT = Rule(
     id="gateway-out",
     version=1,
-    title=Text("Gateway out", "Gateway uit"),
+    title=BilingualText("Gateway out", "Gateway uit"),
     theme="device",
-    condition=Outage(supply="gateway", severity=Severity.MAJOR, reports_missed=4, sensors_min=3),
-    select=Selection(types=("Gateway",)),
+    condition=OutageCondition(supply="gateway", severity=Severity.MAJOR, reports_missed=4, sensors_min=3),
+    select=EntitySelection(types=("Gateway",)),
 )
 
 

@@ -7,9 +7,9 @@ from typing import Any
 from stream.engine.stage import NOTHING
 from tests.support.cities.alarm_city import alarm_city, high_water
 from tests.support.pipelines.stage_pipeline import StageRun
-from twin.alarms.messages import Command
+from twin.alarms.messages import AlarmCommand
 from twin.alarms.rules.operand import Operand
-from twin.alarms.rules.rule import Expression, Level, Selection, Threshold
+from twin.alarms.rules.rule import EntitySelection, ExpressionCondition, Level, ThresholdCondition
 from twin.alarms.severity import Severity
 from twin.instant import MINUTE, SECOND
 from twin.model.observation import Observation
@@ -31,7 +31,7 @@ def kinds(run: StageRun, alarm: str = ALARM) -> list[str]:
     return [one.kind for one in run.alarms if one.alarm == alarm]
 
 
-def command(run: StageRun, action: str, **changes: Any) -> Command:
+def command(run: StageRun, action: str, **changes: Any) -> AlarmCommand:
     known = {
         "id": f"{action}-{len(run.answers)}",
         "alarm": ALARM,
@@ -40,7 +40,7 @@ def command(run: StageRun, action: str, **changes: Any) -> Command:
         "actor": "operator",
         "time": run.time,
     }
-    return Command(**{**known, **changes})
+    return AlarmCommand(**{**known, **changes})
 
 
 def test_an_alarm_is_raised_worsens_eases_and_returns() -> None:
@@ -172,10 +172,10 @@ def test_a_late_observation_moves_the_beginning() -> None:
 
 def test_a_rule_over_related_entities_and_roll_ups_is_evaluated_where_its_entity_lives() -> None:
     operands = (Operand("water_level", whose="drainsTo"), Operand("water_level"))
-    condition = Expression(
+    condition = ExpressionCondition(
         source="drainsTo.water_level > -0.4 && water_level > -1.9", operands=operands, severity=Severity.MAJOR
     )
-    both = high_water(id="both", condition=condition, select=Selection(types=("Polder",)))
+    both = high_water(id="both", condition=condition, select=EntitySelection(types=("Polder",)))
     run = StageRun(alarm_city([both]), partitions=4)
     run.observe(level(0, -0.3), level(0, -1.8, POLDER))
     run.observe(level(1, -0.5))
@@ -184,7 +184,7 @@ def test_a_rule_over_related_entities_and_roll_ups_is_evaluated_where_its_entity
 
 
 def test_a_rule_that_fails_is_an_alarm_and_no_silence() -> None:
-    condition = Expression(
+    condition = ExpressionCondition(
         source="1.0 / water_level > 1.0", operands=(Operand("water_level"),), severity=Severity.MAJOR
     )
     run = StageRun(alarm_city([high_water(id="odd", condition=condition)]))
@@ -201,7 +201,7 @@ def test_a_rule_that_fails_is_an_alarm_and_no_silence() -> None:
 def test_a_rule_that_cannot_be_bound_is_an_alarm_when_it_comes() -> None:
     run = StageRun(alarm_city([]))
     run.observe(level(0, -0.5))
-    condition = Threshold(
+    condition = ThresholdCondition(
         operand=Operand("water_level"),
         direction="above",
         levels=(Level(Severity.MINOR, 1, 0),),
@@ -217,7 +217,7 @@ def test_a_rule_that_changes_judges_again_and_one_that_goes_takes_its_alarms_alo
     run = StageRun(alarm_city([high_water()]))
     run.observe(level(0, -0.45))
     assert run.alarms == []
-    condition = Threshold(
+    condition = ThresholdCondition(
         operand=Operand("water_level"),
         direction="above",
         levels=(Level(Severity.WARNING, 0.05, 0.0),),

@@ -6,15 +6,15 @@ from stream.engine.stage import NOTHING
 from tests.support.cities.alarm_city import alarm_city, high_water
 from tests.support.pipelines.stage_pipeline import StageRun
 from tests.unit.stream.test_alarm_stage import START, kinds, level
-from twin.alarms.evaluation.baseline import Usual
-from twin.alarms.rules.operand import Operand, Series
-from twin.alarms.rules.rule import Deviation, Level, Threshold
+from twin.alarms.evaluation.baseline import Baseline
+from twin.alarms.rules.operand import Operand, OperandSeries
+from twin.alarms.rules.rule import Deviation, Level, ThresholdCondition
 from twin.alarms.severity import Severity
 from twin.instant import HOUR, MINUTE
 
 ODD = high_water(
     id="odd",
-    condition=Threshold(
+    condition=ThresholdCondition(
         operand=Operand("water_level"),
         direction="above",
         levels=(Level(Severity.MINOR, 0.2, 0.1),),
@@ -24,16 +24,16 @@ ODD = high_water(
 BEFORE = START // HOUR  # hours since the epoch
 
 
-def usual(*means: float) -> Usual:
+def usual(*means: float) -> Baseline:
     """Return what was usual in the last weeks at the hour that begins with the test."""
-    found = Usual()
+    found = Baseline()
     for weeks, mean in zip(range(len(means), 0, -1), means, strict=True):
-        found.remember(BEFORE - weeks * 7 * 24, mean, "Europe/Amsterdam")
+        found.restore_hour(BEFORE - weeks * 7 * 24, mean, "Europe/Amsterdam")
     return found
 
 
 def test_a_new_log_begins_with_what_was_usual() -> None:
-    series = Series("canal", "water_level", "instant", "value")
+    series = OperandSeries("canal", "water_level", "instant", "value")
     knowledge = NOTHING._replace(usual={series: usual(-0.5, -0.5, -0.4)})
     rise = [level(minute, -0.5 + 0.3 * (minute == 3)) for minute in range(6)]
     told = {}
@@ -50,7 +50,7 @@ def test_a_new_log_begins_with_what_was_usual() -> None:
 
 
 def test_an_odd_value_that_was_told_before_the_log_was_lost_is_not_told_again() -> None:
-    series = Series("canal", "water_level", "instant", "value")
+    series = OperandSeries("canal", "water_level", "instant", "value")
     run = StageRun(alarm_city([ODD]), knowledge=NOTHING._replace(usual={series: usual(-0.5, -0.5, -0.4)}))
     observed = [level(0, -0.5), level(1, -0.2)]
     run.observe(*observed)

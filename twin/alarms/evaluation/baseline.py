@@ -23,14 +23,14 @@ MAD_SCALE = 1.4826
 _NEVER = -(2**62)
 
 
-class Expected(NamedTuple):
+class BaselineValue(NamedTuple):
     """What is usual: median and scaled median absolute deviation of the hourly means, canonical unit."""
 
     value: float
     spread: float
 
 
-class Usual(msgspec.Struct, array_like=True):
+class Baseline(msgspec.Struct, array_like=True):
     """The hourly means of the last weeks by local hour of the week. Mutable; goes into a checkpoint."""
 
     means: dict[int, list[float]] = msgspec.field(default_factory=dict)  #: oldest first
@@ -41,7 +41,7 @@ class Usual(msgspec.Struct, array_like=True):
     def add(self, time: Instant, value: float, timezone: str) -> None:
         """Take in a value; times do not go back. An hour that is remembered stays as it is."""
         hour = time // HOUR
-        if hour <= self.known:
+        if hour <= self.learned_hour:
             return
         if hour != self.hour:
             self._close(timezone)
@@ -50,36 +50,36 @@ class Usual(msgspec.Struct, array_like=True):
         self.count += 1
 
     @property
-    def known(self) -> int:
+    def learned_hour(self) -> int:
         """Return the hour up to which its means are those remembered, in hours since the epoch."""
         return self.hour if not self.count else _NEVER
 
-    def remember(self, hour: int, mean: float, timezone: str) -> None:
+    def restore_hour(self, hour: int, mean: float, timezone: str) -> None:
         """Take in the mean of an hour that is over, in hours since the epoch; hours do not go back."""
         self._close(timezone)
         self.hour, self.total, self.count = hour, 0.0, 0
-        self.keep(hour, mean, timezone)
+        self.add_hourly_mean(hour, mean, timezone)
 
-    def keep(self, hour: int, mean: float, timezone: str) -> None:
+    def add_hourly_mean(self, hour: int, mean: float, timezone: str) -> None:
         """Take in the mean of an hour, and leave alone what is being summed."""
         of_hour = self.means.setdefault(hour_of_week(hour * HOUR, timezone), [])
         of_hour.append(mean)
         del of_hour[:-WEEKS_MAX]
 
-    def expected(self, time: Instant, timezone: str) -> Expected | None:
+    def value_at(self, time: Instant, timezone: str) -> BaselineValue | None:
         """Return what is usual at a time, or None while too few weeks are known."""
         known = self.means.get(hour_of_week(time, timezone), [])
         if len(known) < WEEKS_MIN:
             return None
         middle = median(known)
-        return Expected(middle, MAD_SCALE * median(abs(one - middle) for one in known))
+        return BaselineValue(middle, MAD_SCALE * median(abs(one - middle) for one in known))
 
     def _close(self, timezone: str) -> None:
         if self.count:
-            self.keep(self.hour, self.total / self.count, timezone)
+            self.add_hourly_mean(self.hour, self.total / self.count, timezone)
 
-    def copy(self) -> Usual:
+    def copy(self) -> Baseline:
         """Return one that knows the same, and learns by itself."""
-        return Usual(
+        return Baseline(
             {hour: means.copy() for hour, means in self.means.items()}, self.hour, self.total, self.count
         )

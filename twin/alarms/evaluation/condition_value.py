@@ -7,10 +7,10 @@ from statistics import median
 
 import msgspec
 
-from twin.alarms.evaluation.baseline import Expected, Usual
-from twin.alarms.evaluation.level_state import Judged
+from twin.alarms.evaluation.baseline import Baseline, BaselineValue
+from twin.alarms.evaluation.level_state import ConditionValue
 from twin.alarms.rules.operand import Point
-from twin.alarms.rules.rule import Deviation, Expression, Rate, Threshold, Worth
+from twin.alarms.rules.rule import Deviation, ExpressionCondition, QualityRank, Rate, ThresholdCondition
 from twin.alarms.rules.rule_index import BoundRule
 from twin.instant import Instant
 from twin.quality.quality_flags import QualityWord, is_usable, quality_word
@@ -21,29 +21,29 @@ RECENT_MAX = 64
 RATE_POINTS_MIN = 3
 """With fewer, the last digit of one of them is the rate."""
 
-WORTH: Mapping[QualityWord, float] = {"good": 0.0, "estimated": 1.0, "late": 2.0, "suspect": 3.0}
+QUALITY_RANKS: Mapping[QualityWord, float] = {"good": 0.0, "estimated": 1.0, "late": 2.0, "suspect": 3.0}
 """What is judged where a rule asks how good a value is."""
 
 
-class Sight(msgspec.Struct, array_like=True):
+class OperandMemory(msgspec.Struct, array_like=True):
     """What judging remembers from point to point. Mutable."""
 
     current: list[Point | None]  #: the newest of each operand
     recent: list[tuple[Instant, float]] = msgspec.field(default_factory=list)  #: of rates alone, oldest first
 
     @classmethod
-    def begun(cls, bound: BoundRule) -> Sight:
+    def initial(cls, bound: BoundRule) -> OperandMemory:
         """Return what is remembered before the first point."""
         return cls([None] * len(bound.series))
 
-    def copy(self) -> Sight:
+    def copy(self) -> OperandMemory:
         """Return one that remembers the same, and goes on by itself."""
-        return Sight(self.current.copy(), self.recent.copy())
+        return OperandMemory(self.current.copy(), self.recent.copy())
 
 
-def judge(
-    time: Instant, points: Mapping[int, Point], sight: Sight, usual: Usual, bound: BoundRule
-) -> Judged | None:
+def evaluate_condition(
+    time: Instant, points: Mapping[int, Point], sight: OperandMemory, usual: Baseline, bound: BoundRule
+) -> ConditionValue | None:
     """Return what a rule says of new points of a time, by operand number; None: nothing is known by them.
 
     Raises ExpressionError when an expression cannot be evaluated.
@@ -51,7 +51,7 @@ def judge(
     rule = bound.rule
     usable = {number: one for number, one in points.items() if rule.quality == "any" or is_usable(one.flags)}
     condition = rule.condition
-    if isinstance(condition, Threshold) and isinstance(condition.transform, Worth):
+    if isinstance(condition, ThresholdCondition) and isinstance(condition.transform, QualityRank):
         usable = dict(points)
     for number, one in usable.items():
         sight.current[number] = one
@@ -60,20 +60,20 @@ def judge(
         return None
     valid_until = min(one.valid_until for one in current)
     counts = rule.start <= time < rule.end and (
-        rule.schedule is None or rule.schedule.holds(time, bound.timezone)
+        rule.schedule is None or rule.schedule.contains(time, bound.timezone)
     )
-    if isinstance(condition, Expression):
+    if isinstance(condition, ExpressionCondition):
         value: float | None = 1.0 if bound.evaluate([one.value for one in current]) else 0.0
     else:
-        assert isinstance(condition, Threshold)  # noqa: S101 - others have no operands
+        assert isinstance(condition, ThresholdCondition)  # noqa: S101 - others have no operands
         value = _transformed(current[0], condition, sight, usual, bound)
         if value is None:
             return None
-    return Judged(time, value if counts else None, valid_until, tuple(current))
+    return ConditionValue(time, value if counts else None, valid_until, tuple(current))
 
 
 def _transformed(
-    point: Point, condition: Threshold, sight: Sight, usual: Usual, bound: BoundRule
+    point: Point, condition: ThresholdCondition, sight: OperandMemory, usual: Baseline, bound: BoundRule
 ) -> float | None:
     match condition.transform:
         case None:
@@ -83,19 +83,19 @@ def _transformed(
             return slope * per if slope is not None else None
         case Deviation(measure=measure):
             return _away(point, measure, usual, bound.timezone)
-        case Worth():
-            return WORTH.get(quality_word(point.flags))
+        case QualityRank():
+            return QUALITY_RANKS.get(quality_word(point.flags))
 
 
-def _away(point: Point, measure: str, usual: Usual, timezone: str) -> float | None:
-    expected = usual.expected(point.time, timezone)
+def _away(point: Point, measure: str, usual: Baseline, timezone: str) -> float | None:
+    expected = usual.value_at(point.time, timezone)
     if expected is None:
         return None
-    unit = unit_of(measure, expected)
+    unit = deviation_unit(measure, expected)
     return (point.value - expected.value) / unit if unit > 0 else None
 
 
-def unit_of(measure: str, expected: Expected) -> float:
+def deviation_unit(measure: str, expected: BaselineValue) -> float:
     """Return what a deviation is told in; where it is not above 0, none is."""
     units = {"absolute": 1.0, "percent": abs(expected.value) / 100.0, "spread": expected.spread}
     return units[measure]

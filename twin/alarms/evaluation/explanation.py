@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from twin.alarms.alarm import Explanation
-from twin.alarms.evaluation.level_state import Shift
+from twin.alarms.evaluation.level_state import SeverityChange
 from twin.alarms.messages import SOURCES_MAX, OperandValue
-from twin.alarms.rules.operand import SIZES, Point, Series
-from twin.alarms.rules.rule import Deviation, Rate, Text, Threshold, Worth
+from twin.alarms.rules.operand import WINDOW_SIZES, OperandSeries, Point
+from twin.alarms.rules.rule import BilingualText, Deviation, QualityRank, Rate, ThresholdCondition
 from twin.alarms.rules.rule_index import BoundRule
 from twin.model.city_model import CityModel
 from twin.model.localization import (
@@ -22,9 +22,9 @@ from twin.model.names import resolve_name
 from twin.quality.quality_flags import quality_word
 
 
-def explain(shift: Shift, bound: BoundRule, model: CityModel) -> Explanation:
+def explain(shift: SeverityChange, bound: BoundRule, model: CityModel) -> Explanation:
     """Return why a rule says what it says from a shift on."""
-    judged = shift.judged
+    judged = shift.condition
     crossing = _crossing(shift, bound)
     operands = tuple(
         _operand(series, point, crossing if len(bound.series) == 1 else None, model)
@@ -39,14 +39,14 @@ def explain(shift: Shift, bound: BoundRule, model: CityModel) -> Explanation:
 class _Said(NamedTuple):
     """What a sentence is made of."""
 
-    shift: Shift
+    shift: SeverityChange
     bound: BoundRule
     operands: tuple[OperandValue, ...]
     name: str  #: of the entity
     crossing: float | None
 
 
-def _operand(series: Series, point: Point, threshold: float | None, model: CityModel) -> OperandValue:
+def _operand(series: OperandSeries, point: Point, threshold: float | None, model: CityModel) -> OperandValue:
     what = resolve_name(series.name, model)
     return OperandValue(
         series.name,
@@ -57,19 +57,19 @@ def _operand(series: Series, point: Point, threshold: float | None, model: CityM
         what.unit if what is not None else "1",
         point.flags,
         point.time,
-        SIZES[series.over],
+        WINDOW_SIZES[series.over],
         point.sources[:SOURCES_MAX],
         threshold,
     )
 
 
-def _crossing(shift: Shift, bound: BoundRule) -> float | None:
+def _crossing(shift: SeverityChange, bound: BoundRule) -> float | None:
     """Return the threshold that was passed, or, of a return, the one that it is clear of."""
-    if not isinstance(bound.rule.condition, Threshold):
+    if not isinstance(bound.rule.condition, ThresholdCondition):
         return None
     if shift.severity:
-        return next((one.raised for one in bound.terms.crossings if one.severity == shift.severity), None)
-    return bound.terms.crossings[0].clear
+        return next((one.raised for one in bound.level_config.levels if one.severity == shift.severity), None)
+    return bound.level_config.levels[0].clear
 
 
 _WORDS: dict[Language, dict[str, str]] = {
@@ -127,22 +127,22 @@ def _sentence(language: Language, said: _Said) -> str:
 def _compared(language: Language, said: _Said) -> str:
     words = _WORDS[language]
     condition, shift, operands = said.bound.rule.condition, said.shift, said.operands
-    if shift.judged.value is None:
+    if shift.condition.value is None:
         return words["off"]
-    if not isinstance(condition, Threshold):
+    if not isinstance(condition, ThresholdCondition):
         values = ", ".join(
             f"{_what(one, language)} {format_quantity(one.value, one.unit, language)}" for one in operands
         )
         return f"{getattr(condition, 'source', '')} {words['true' if shift.severity else 'false']} ({values})"
     one = operands[0]
-    verb, value, unit, per = words["is"], shift.judged.value, one.unit, ""
+    verb, value, unit, per = words["is"], shift.condition.value, one.unit, ""
     match condition.transform:
         case Rate(per=length):
             verb, per = words["rate"], f" {words['per']} {format_duration(length).removeprefix('1 ')}"
         case Deviation(measure=measure):
             verb = words["deviation"]
             unit = {"absolute": one.unit, "percent": "%", "spread": "MAD"}[measure]
-        case Worth():
+        case QualityRank():
             return f"{_what(one, language)} {words['quality']} {quality_word(one.flags)}"
         case None:
             pass
@@ -164,5 +164,5 @@ def _what(operand: OperandValue, language: Language) -> str:
     return f"{statistic}{name} ({format_duration(operand.window)})"
 
 
-def _in(text: Text, language: Language) -> str:
+def _in(text: BilingualText, language: Language) -> str:
     return text.nl if language == "nl" else text.en

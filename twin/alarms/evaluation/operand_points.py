@@ -6,7 +6,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from operator import attrgetter
 
-from twin.alarms.rules.operand import Point, Source
+from twin.alarms.rules.operand import ObservationRef, Point
 from twin.instant import Instant
 from twin.model.city_model import CityModel
 from twin.model.observation import Observation
@@ -47,7 +47,7 @@ def property_points(state: EntityState, property: str, since: Instant, model: Ci
         taken = {one.newest.datastream: one for one in spoke}
         behind = [taken[id] for id in combined.datastreams]
         valid = max(one.newest.phenomenon_time + live_duration(one.interval) for one in behind)
-        sources = tuple(Source(one.newest.datastream, one.newest.phenomenon_time) for one in behind)
+        sources = tuple(ObservationRef(one.newest.datastream, one.newest.phenomenon_time) for one in behind)
         points.append(Point(time, combined.value, combined.flags, valid, sources))
     return points
 
@@ -60,7 +60,7 @@ def _of_one(datastream: Datastream, state: DatastreamState, since: Instant) -> l
             one.value,
             one.flags,
             one.phenomenon_time + live,
-            (Source(one.datastream, one.phenomenon_time),),
+            (ObservationRef(one.datastream, one.phenomenon_time),),
         )
         for one in _since(state, since)
     ]

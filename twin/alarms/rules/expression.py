@@ -7,18 +7,18 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from twin.alarms.rules.cel_engine import cel
-from twin.alarms.rules.expression_syntax import ExpressionError, Name, parse
-from twin.alarms.rules.operand import Operand, Over
-from twin.alarms.rules.rule import Expression
+from twin.alarms.rules.expression_syntax import ExpressionError, Identifier, parse
+from twin.alarms.rules.operand import Operand, WindowName
+from twin.alarms.rules.rule import ExpressionCondition
 from twin.state.area_state import AREA_PREFIX
 
-__all__ = ["ExpressionError", "Program"]
+__all__ = ["CompiledExpression", "ExpressionError"]
 
 
-class Program:
+class CompiledExpression:
     """An expression that may be evaluated often; not changed by it, so it may be shared."""
 
-    def __init__(self, source: str, over: Mapping[str, Over] | None = None) -> None:
+    def __init__(self, source: str, over: Mapping[str, WindowName] | None = None) -> None:
         """Compile an expression; `over` says of names, as they are written, that closed windows are meant.
 
         Raises ExpressionError when it is not in the subset of CEL that `twin.alarms.rules.expression_syntax`
@@ -27,7 +27,7 @@ class Program:
         parsed = parse(source)
         windows = dict(over or {})
         self._variables = {
-            operand_of(name, windows.pop(str(name), "instant")): variable
+            to_operand(name, windows.pop(str(name), "instant")): variable
             for name, variable in parsed.variables.items()
         }
         if windows:
@@ -39,9 +39,9 @@ class Program:
             raise ExpressionError(f"the expression {source!r} is not CEL: {error}") from error
 
     @classmethod
-    def of(cls, condition: Expression) -> Program:
+    def from_condition(cls, condition: ExpressionCondition) -> CompiledExpression:
         """Return the program of a rule's condition. Raises ExpressionError."""
-        return cls(condition.source, {written(one): one.over for one in condition.operands})
+        return cls(condition.source, {expression_name(one): one.over for one in condition.operands})
 
     @property
     def operands(self) -> tuple[Operand, ...]:
@@ -82,20 +82,20 @@ class Program:
 _FUNCTIONS: Mapping[str, Callable[..., float]] = {"abs": abs, "min": min, "max": max}
 
 
-def operand_of(name: Name, over: Over = "instant") -> Operand:
+def to_operand(name: Identifier, over: WindowName = "instant") -> Operand:
     """Return the operand that a name means: of an area its roll-up.
 
-    >>> operand_of(Name("area", "rainfall"), "hour")
+    >>> to_operand(Identifier("area", "rainfall"), "hour")
     Operand(name='area_rainfall', over='hour', statistic='value', whose='area')
     """
     rolled_up = name.whose == "area" and not name.name.startswith(AREA_PREFIX)
     return Operand(AREA_PREFIX + name.name if rolled_up else name.name, over, whose=name.whose)
 
 
-def written(operand: Operand) -> str:
+def expression_name(operand: Operand) -> str:
     """Return the name of an operand as an expression has it.
 
-    >>> written(Operand("area_rainfall", whose="area")), written(Operand("pm2_5", "hour"))
+    >>> expression_name(Operand("area_rainfall", whose="area")), expression_name(Operand("pm2_5", "hour"))
     ('area.rainfall', 'pm2_5')
     """
     name = operand.name.removeprefix(AREA_PREFIX) if operand.whose == "area" else operand.name

@@ -30,7 +30,7 @@ class ExpressionError(TwinError):
     """An expression is none that a rule may have, or it came to nothing that is true or false."""
 
 
-class Name(NamedTuple):
+class Identifier(NamedTuple):
     """A value that an expression names: `water_level`, `area.rainfall`, `drainsTo.water_level`."""
 
     whose: str  #: empty: the entity's own
@@ -41,11 +41,11 @@ class Name(NamedTuple):
         return f"{self.whose}.{self.name}" if self.whose else self.name
 
 
-class Parsed(NamedTuple):
+class ParsedExpression(NamedTuple):
     """An expression that may be used."""
 
     cel: str  #: what the CEL library is given: names are variables, every number is a double
-    variables: Mapping[Name, str]  #: in the order of their names
+    variables: Mapping[Identifier, str]  #: in the order of their names
 
 
 class _Token(NamedTuple):
@@ -70,7 +70,7 @@ _COMPARISONS = frozenset({"<", "<=", ">", ">=", "==", "!="})
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 
 
-def parse(source: str) -> Parsed:
+def parse(source: str) -> ParsedExpression:
     """Return an expression as CEL with its names; raise ExpressionError, which says where and what is wrong.
 
     >>> parse("level > 1 && area.rainfall >= 5").cel
@@ -90,9 +90,9 @@ class _Parser:
         self._tokens = list(_tokens(source))
         self._next = 0
         self._depth = 0
-        self._names: dict[Name, str] = {}
+        self._names: dict[Identifier, str] = {}
 
-    def parsed(self) -> Parsed:
+    def parsed(self) -> ParsedExpression:
         whole = self._choice()
         if (token := self._token).kind != "end":
             raise _fault(token, "expected an operator or the end")
@@ -101,7 +101,7 @@ class _Parser:
         if not self._names:
             raise ExpressionError("the expression names no property and no indicator: it is always the same")
         order = sorted(self._names, key=str)
-        return Parsed(whole.cel, {name: self._names[name] for name in order})
+        return ParsedExpression(whole.cel, {name: self._names[name] for name in order})
 
     @property
     def _token(self) -> _Token:
@@ -237,7 +237,7 @@ class _Parser:
         *whose, name = token.text.split(".")
         if len(whose) > 1 or not _NAME.fullmatch(name):
             raise _fault(token, "expected a name such as pm2_5, area.rainfall or drainsTo.water_level")
-        key = Name(whose[0] if whose else "", name)
+        key = Identifier(whose[0] if whose else "", name)
         return self._names.setdefault(key, f"v{len(self._names)}")
 
 

@@ -8,10 +8,15 @@ import msgspec
 
 from twin.instant import HOUR, MINUTE, Duration, Instant
 
-Over: TypeAlias = Literal["instant", "minute", "ten_minutes", "hour"]
+WindowName: TypeAlias = Literal["instant", "minute", "ten_minutes", "hour"]
 """Each value as it is measured, or the value of each closed window."""
 
-SIZES: dict[Over, Duration] = {"instant": 0, "minute": MINUTE, "ten_minutes": 10 * MINUTE, "hour": HOUR}
+WINDOW_SIZES: dict[WindowName, Duration] = {
+    "instant": 0,
+    "minute": MINUTE,
+    "ten_minutes": 10 * MINUTE,
+    "hour": HOUR,
+}
 
 Statistic: TypeAlias = Literal["value", "minimum", "maximum"]
 """Of a window: what the property's aggregation says (a mean, a sum …), or its least or greatest value."""
@@ -21,7 +26,7 @@ class Operand(msgspec.Struct, frozen=True):
     """A property, an indicator or a roll-up (`area_…`), of the entity itself or of a related one."""
 
     name: str
-    over: Over = "instant"
+    over: WindowName = "instant"
     statistic: Statistic = "value"
     #: empty: the entity's own; `area`: of the area that it belongs to; else a type of relation: of the first
     #: entity that is so related
@@ -38,7 +43,7 @@ class Operand(msgspec.Struct, frozen=True):
         return name + size if self.statistic == "value" else f"{self.statistic} of {name}{size}"
 
 
-class Source(NamedTuple):
+class ObservationRef(NamedTuple):
     """An observation behind a point: provenance leads on from it."""
 
     datastream: int
@@ -52,13 +57,13 @@ class Point(NamedTuple):
     value: float
     flags: int  #: `twin.quality.quality_flags.QualityFlag`
     valid_until: Instant  #: from then on it does not speak for the present any more
-    sources: tuple[Source, ...] = ()
+    sources: tuple[ObservationRef, ...] = ()
 
 
-class Series(NamedTuple):
+class OperandSeries(NamedTuple):
     """Which series of points: of which entity, of which operand (without `whose`)."""
 
     entity: str
     name: str
-    over: Over
+    over: WindowName
     statistic: Statistic

@@ -11,7 +11,7 @@ from typing import Literal, TypeAlias
 import msgspec
 
 from twin.alarms.rules.operand import Operand
-from twin.alarms.rules.schedule import Schedule
+from twin.alarms.rules.schedule import WeeklySchedule
 from twin.alarms.severity import Severity
 from twin.errors import MessageError
 from twin.instant import INSTANT_MAX, INSTANT_MIN, Duration, Instant
@@ -19,7 +19,7 @@ from twin.model.observed_property import Theme
 from twin.wire.codec import DECODE_ERRORS
 
 
-class Text(msgspec.Struct, frozen=True):
+class BilingualText(msgspec.Struct, frozen=True):
     """The same, said in both languages of the city."""
 
     en: str
@@ -50,22 +50,22 @@ class Deviation(msgspec.Struct, frozen=True, tag="deviation"):
     measure: Literal["absolute", "percent", "spread"]
 
 
-class Worth(msgspec.Struct, frozen=True, tag="quality"):
+class QualityRank(msgspec.Struct, frozen=True, tag="quality"):
     """Judge how good the operand is: 0 good, 1 estimated, 2 late, 3 suspect. Maintenance does not count."""
 
 
-Transform: TypeAlias = Rate | Deviation | Worth
+Transform: TypeAlias = Rate | Deviation | QualityRank
 """What is judged of an operand instead of its value."""
 
 
-class Times(msgspec.Struct, frozen=True):
+class NOfM(msgspec.Struct, frozen=True):
     """Only `n` of the last `of` points beyond a threshold count."""
 
     n: int
     of: int
 
 
-class Threshold(msgspec.Struct, frozen=True, kw_only=True, tag="threshold"):
+class ThresholdCondition(msgspec.Struct, frozen=True, kw_only=True, tag="threshold"):
     """A value beyond levels, each with a value of its own at which it is over."""
 
     operand: Operand
@@ -75,10 +75,10 @@ class Threshold(msgspec.Struct, frozen=True, kw_only=True, tag="threshold"):
     #: attribute of the entity by which every level is multiplied; empty: none
     share_of: str = ""
     transform: Transform | None = None
-    times: Times | None = None
+    times: NOfM | None = None
 
 
-class Expression(msgspec.Struct, frozen=True, kw_only=True, tag="expression"):
+class ExpressionCondition(msgspec.Struct, frozen=True, kw_only=True, tag="expression"):
     """A CEL expression over several operands that is true when something is wrong (cel.dev)."""
 
     source: str
@@ -86,7 +86,7 @@ class Expression(msgspec.Struct, frozen=True, kw_only=True, tag="expression"):
     severity: Severity
 
 
-class Silence(msgspec.Struct, frozen=True, kw_only=True, tag="silence"):
+class SilenceCondition(msgspec.Struct, frozen=True, kw_only=True, tag="silence"):
     """A sensor of the entity tells nothing new for so many of its intervals, or so long.
 
     Judged by reception, by the clock of the log: a gap that is filled in later was a silence all the same.
@@ -98,7 +98,7 @@ class Silence(msgspec.Struct, frozen=True, kw_only=True, tag="silence"):
     properties: tuple[str, ...] = ()  #: only sensors that observe one of these; empty: all
 
 
-class Outage(msgspec.Struct, frozen=True, kw_only=True, tag="outage"):
+class OutageCondition(msgspec.Struct, frozen=True, kw_only=True, tag="outage"):
     """Nothing comes from all sensors of a gateway, a power supply or a feed
     (`twin.alarms.evaluation.shared_dependency`).
     """
@@ -109,10 +109,10 @@ class Outage(msgspec.Struct, frozen=True, kw_only=True, tag="outage"):
     sensors_min: int = 3  #: with fewer, each speaks for itself
 
 
-Condition: TypeAlias = Threshold | Expression | Silence | Outage
+Condition: TypeAlias = ThresholdCondition | ExpressionCondition | SilenceCondition | OutageCondition
 
 
-class Selection(msgspec.Struct, frozen=True, kw_only=True):
+class EntitySelection(msgspec.Struct, frozen=True, kw_only=True):
     """Which entities a rule is for: those that all of what is given here fits."""
 
     types: tuple[str, ...] = ()
@@ -126,10 +126,10 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
 
     id: str
     version: int = 0
-    title: Text
+    title: BilingualText
     theme: Theme
     condition: Condition
-    select: Selection = Selection()
+    select: EntitySelection = EntitySelection()
     cause: str = ""  #: alarms of one cause and one area are one incident; empty: the rule's id
     incident_area: str = (
         "District"  #: type of the area, or the nearest one above; the city where there is none
@@ -140,8 +140,8 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
     latching: bool = False  #: whether it stays until somebody resets it
     start: Instant = INSTANT_MIN  #: in force for phenomenon times from here …
     end: Instant = INSTANT_MAX  #: … until here
-    schedule: Schedule | None = None  #: local times at which it counts; None: always
-    guidance: Text | None = None  #: what it means and what to do
+    schedule: WeeklySchedule | None = None  #: local times at which it counts; None: always
+    guidance: BilingualText | None = None  #: what it means and what to do
     enabled: bool = True  #: False: all its alarms are out of service
 
     @property
@@ -174,9 +174,9 @@ def decode_rule(data: bytes | str) -> Rule:
 def operands_of(rule: Rule) -> tuple[Operand, ...]:
     """Return the operands that a rule is evaluated over; none of silences and outages."""
     match rule.condition:
-        case Threshold(operand=operand):
+        case ThresholdCondition(operand=operand):
             return (operand,)
-        case Expression(operands=operands):
+        case ExpressionCondition(operands=operands):
             return operands
         case _:
             return ()

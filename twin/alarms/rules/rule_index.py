@@ -11,17 +11,17 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from twin.alarms.evaluation.level_state import Crossing, Terms
-from twin.alarms.rules.expression import ExpressionError, Program
-from twin.alarms.rules.operand import SIZES, Operand, Series
+from twin.alarms.evaluation.level_state import LevelConfig, ResolvedLevel
+from twin.alarms.rules.expression import CompiledExpression, ExpressionError
+from twin.alarms.rules.operand import WINDOW_SIZES, Operand, OperandSeries
 from twin.alarms.rules.rule import (
     Deviation,
-    Expression,
-    Outage,
+    EntitySelection,
+    ExpressionCondition,
+    OutageCondition,
     Rule,
-    Selection,
-    Silence,
-    Threshold,
+    SilenceCondition,
+    ThresholdCondition,
     operands_of,
 )
 from twin.instant import Duration
@@ -30,7 +30,7 @@ from twin.model.entity import AREA_TYPES, Entity
 from twin.state.area_state import AREA_PREFIX
 from twin.state.derived_state import required_inputs
 
-_NO_TERMS = Terms((), above=True, on_delay=0, off_delay=0)
+_NO_TERMS = LevelConfig((), above=True, on_delay=0, off_delay=0)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -39,47 +39,47 @@ class BoundRule:
 
     rule: Rule
     entity: str
-    series: tuple[Series, ...]  #: of each operand; empty for silences and outages
-    terms: Terms
+    series: tuple[OperandSeries, ...]  #: of each operand; empty for silences and outages
+    level_config: LevelConfig
     timezone: str
-    program: Program | None = None
+    program: CompiledExpression | None = None
     fault: str = ""  #: why it cannot be evaluated here; then it is not
 
     @property
-    def learns(self) -> bool:
+    def uses_baseline(self) -> bool:
         """Whether what is usual matters to the rule."""
         condition = self.rule.condition
-        return isinstance(condition, Threshold) and isinstance(condition.transform, Deviation)
+        return isinstance(condition, ThresholdCondition) and isinstance(condition.transform, Deviation)
 
     def evaluate(self, values: Sequence[float]) -> bool:
         """Return what the rule's expression says of its operands; raise ExpressionError when it fails."""
         condition = self.rule.condition
-        if self.program is None or not isinstance(condition, Expression):
+        if self.program is None or not isinstance(condition, ExpressionCondition):
             raise ExpressionError(f"rule {self.rule.id} has no expression")
         return self.program.evaluate(dict(zip(condition.operands, values, strict=True)))
 
 
 @dataclass(frozen=True, slots=True)
-class Subject:
+class EntityRules:
     """What the alarms of one entity are evaluated from."""
 
     rules: Mapping[str, BoundRule]
-    by_series: Mapping[Series, tuple[tuple[BoundRule, int], ...]]  #: with the number of the operand
+    by_series: Mapping[OperandSeries, tuple[tuple[BoundRule, int], ...]]  #: with the number of the operand
 
 
 @dataclass(slots=True, eq=False)
-class Bindings:
+class RuleIndex:
     """The rules of one model, by entity."""
 
     model: CityModel
     _candidates: dict[tuple[str, str], list[Rule]] = field(init=False)
-    _subjects: dict[str, Subject] = field(init=False, default_factory=dict)
-    _programs: dict[str, Program | str] = field(init=False, default_factory=dict)
-    _abroad: dict[str, dict[Series, set[str]]] = field(init=False)
-    _windows: dict[str, dict[tuple[str, Duration], tuple[Series, ...]]] = field(
+    _subjects: dict[str, EntityRules] = field(init=False, default_factory=dict)
+    _programs: dict[str, CompiledExpression | str] = field(init=False, default_factory=dict)
+    _abroad: dict[str, dict[OperandSeries, set[str]]] = field(init=False)
+    _windows: dict[str, dict[tuple[str, Duration], tuple[OperandSeries, ...]]] = field(
         init=False, default_factory=dict
     )
-    _instants: dict[tuple[str, str], Series | None] = field(init=False, default_factory=dict)
+    _instants: dict[tuple[str, str], OperandSeries | None] = field(init=False, default_factory=dict)
     _listens: bool = field(init=False)
 
     def __post_init__(self) -> None:
@@ -89,56 +89,57 @@ class Bindings:
                 self._candidates[key].append(rule)
         self._abroad = self._find_abroad()
         self._listens = any(
-            isinstance(rule.condition, Silence | Outage) for rule in self.model.rules.values()
+            isinstance(rule.condition, SilenceCondition | OutageCondition)
+            for rule in self.model.rules.values()
         )
 
-    def subject(self, entity: str) -> Subject:
+    def rules_of(self, entity: str) -> EntityRules:
         """Return the rules of an entity; of one that the model does not know, none."""
         found = self._subjects.get(entity)
         if found is None:
             found = self._subjects[entity] = self._bound(self.model.entities.get(entity))
         return found
 
-    def listeners(self, series: Series) -> list[str]:
+    def watching_entities(self, series: OperandSeries) -> list[str]:
         """Return the entities that have a rule which looks at a series, in order."""
         found = set(self._abroad.get(series.entity, {}).get(series, ()))
-        if series in self.subject(series.entity).by_series:
+        if series in self.rules_of(series.entity).by_series:
             found.add(series.entity)
         return sorted(found)
 
-    def listened_to(self, entity: str, name: str) -> Series | None:
+    def watched_instant(self, entity: str, name: str) -> OperandSeries | None:
         """Return the series of a property or derived value as it is now; None when no rule looks at it."""
         key = entity, name
         if key not in self._instants:
-            series = Series(entity, name, "instant", "value")
-            listened = series in self.subject(entity).by_series or series in self._abroad.get(entity, {})
+            series = OperandSeries(entity, name, "instant", "value")
+            listened = series in self.rules_of(entity).by_series or series in self._abroad.get(entity, {})
             self._instants[key] = series if listened else None
         return self._instants[key]
 
     @property
-    def listens(self) -> bool:
+    def has_silence_rules(self) -> bool:
         """Whether any rule listens for silence."""
         return self._listens
 
-    def windows_of(self, entity: str, property: str, size: Duration) -> tuple[Series, ...]:
+    def watched_windows(self, entity: str, property: str, size: Duration) -> tuple[OperandSeries, ...]:
         """Return the series of closed windows of a property and size that rules look at."""
         found = self._windows.get(entity)
         if found is None:
-            by_window: defaultdict[tuple[str, Duration], list[Series]] = defaultdict(list)
-            for one in self.series_of(entity):
-                by_window[one.name, SIZES[one.over]].append(one)
+            by_window: defaultdict[tuple[str, Duration], list[OperandSeries]] = defaultdict(list)
+            for one in self.watched_series(entity):
+                by_window[one.name, WINDOW_SIZES[one.over]].append(one)
             found = self._windows[entity] = {key: tuple(series) for key, series in by_window.items()}
         return found.get((property, size), ())
 
-    def series_of(self, entity: str) -> Iterator[Series]:
+    def watched_series(self, entity: str) -> Iterator[OperandSeries]:
         """Yield every series of an entity that some rule looks at, its own or another's."""
-        mine = self.subject(entity).by_series
+        mine = self.rules_of(entity).by_series
         yield from (one for one in mine if one.entity == entity)
         yield from (one for one in self._abroad.get(entity, {}) if one not in mine)
 
-    def _bound(self, entity: Entity | None) -> Subject:
+    def _bound(self, entity: Entity | None) -> EntityRules:
         rules: dict[str, BoundRule] = {}
-        by_series: defaultdict[Series, list[tuple[BoundRule, int]]] = defaultdict(list)
+        by_series: defaultdict[OperandSeries, list[tuple[BoundRule, int]]] = defaultdict(list)
         if entity is not None:
             for rule in self._rules_for(entity):
                 bound = self._bind(rule, entity)
@@ -146,7 +147,7 @@ class Bindings:
                     rules[rule.id] = bound
                     for number, series in enumerate(bound.series):
                         by_series[series].append((bound, number))
-        return Subject(rules, {series: tuple(found) for series, found in by_series.items()})
+        return EntityRules(rules, {series: tuple(found) for series, found in by_series.items()})
 
     def _rules_for(self, entity: Entity) -> list[Rule]:
         keys = [("all", ""), ("entity", entity.id), ("type", entity.type)]
@@ -155,7 +156,7 @@ class Bindings:
         found = {rule.id: rule for key in keys for rule in self._candidates.get(key, ())}
         return [found[id] for id in sorted(found) if self.selects(found[id].select, entity)]
 
-    def selects(self, select: Selection, entity: Entity) -> bool:
+    def selects(self, select: EntitySelection, entity: Entity) -> bool:
         """Return whether a rule with this selection is for an entity."""
         return (
             (not select.types or entity.type in select.types)
@@ -179,40 +180,40 @@ class Bindings:
     def _bind(self, rule: Rule, entity: Entity) -> BoundRule | None:
         """Return a rule on an entity; None where the entity has nothing that the rule looks at."""
         timezone = self.model.city.timezone
-        if isinstance(rule.condition, Silence | Outage):
+        if isinstance(rule.condition, SilenceCondition | OutageCondition):
             return BoundRule(rule, entity.id, (), _NO_TERMS, timezone)
         series = [self._series(one, entity) for one in operands_of(rule)]
         if any(one is None or not self._has(one) for one in series):
             return None
         found = tuple(one for one in series if one is not None)
-        if isinstance(rule.condition, Expression):
+        if isinstance(rule.condition, ExpressionCondition):
             program = self._program(rule.id, rule.condition)
             fault = program if isinstance(program, str) else ""
-            terms = _terms(rule, (Crossing(rule.condition.severity, 1.0, 0.0),), above=True)
+            terms = _terms(rule, (ResolvedLevel(rule.condition.severity, 1.0, 0.0),), above=True)
             return BoundRule(
                 rule,
                 entity.id,
                 found,
                 terms,
                 timezone,
-                program if isinstance(program, Program) else None,
+                program if isinstance(program, CompiledExpression) else None,
                 fault,
             )
         crossings, fault = _crossings(rule.condition, entity)
         terms = _terms(rule, crossings, above=rule.condition.direction == "above")
         return BoundRule(rule, entity.id, found, terms, timezone, None, fault)
 
-    def _program(self, rule: str, condition: Expression) -> Program | str:
+    def _program(self, rule: str, condition: ExpressionCondition) -> CompiledExpression | str:
         found = self._programs.get(rule)
         if found is None:
             try:
-                found = Program.of(condition)
+                found = CompiledExpression.from_condition(condition)
             except ExpressionError as error:
                 found = str(error)
             self._programs[rule] = found
         return found
 
-    def _series(self, operand: Operand, entity: Entity) -> Series | None:
+    def _series(self, operand: Operand, entity: Entity) -> OperandSeries | None:
         whose: str | None = entity.id
         name = operand.name
         if operand.whose == "area":
@@ -220,9 +221,9 @@ class Bindings:
             name = AREA_PREFIX + name if not name.startswith(AREA_PREFIX) else name
         elif operand.whose:
             whose = next((one.target for one in entity.relations if one.type == operand.whose), None)
-        return Series(whose, name, operand.over, operand.statistic) if whose is not None else None
+        return OperandSeries(whose, name, operand.over, operand.statistic) if whose is not None else None
 
-    def _has(self, series: Series) -> bool:
+    def _has(self, series: OperandSeries) -> bool:
         entity = self.model.entities.get(series.entity)
         if entity is None:
             return False
@@ -233,21 +234,21 @@ class Bindings:
             return True
         return any(one.name == series.name for one in required_inputs(observed, entity.attributes).indicators)
 
-    def _find_abroad(self) -> dict[str, dict[Series, set[str]]]:
+    def _find_abroad(self) -> dict[str, dict[OperandSeries, set[str]]]:
         """Return, by entity, its series that rules of others look at, and which entities those are."""
-        found: defaultdict[str, dict[Series, set[str]]] = defaultdict(dict)
+        found: defaultdict[str, dict[OperandSeries, set[str]]] = defaultdict(dict)
         rules = [rule for rule in self.model.rules.values() if any(one.whose for one in operands_of(rule))]
         if not rules:
             return {}
         for entity in self.model.entities.values():
-            for bound in self.subject(entity.id).rules.values():
+            for bound in self.rules_of(entity.id).rules.values():
                 for series in bound.series:
                     if series.entity != entity.id:
                         found[series.entity].setdefault(series, set()).add(entity.id)
         return dict(found)
 
 
-def _keys(select: Selection) -> list[tuple[str, str]]:
+def _keys(select: EntitySelection) -> list[tuple[str, str]]:
     """Return under which keys a rule is found: those of its most selective part."""
     if select.entities:
         return [("entity", one) for one in select.entities]
@@ -260,10 +261,10 @@ def _keys(select: Selection) -> list[tuple[str, str]]:
     return [("all", "")]
 
 
-def _terms(rule: Rule, crossings: tuple[Crossing, ...], *, above: bool) -> Terms:
+def _terms(rule: Rule, crossings: tuple[ResolvedLevel, ...], *, above: bool) -> LevelConfig:
     condition = rule.condition
-    times = condition.times if isinstance(condition, Threshold) else None
-    return Terms(
+    times = condition.times if isinstance(condition, ThresholdCondition) else None
+    return LevelConfig(
         crossings,
         above,
         rule.on_delay,
@@ -273,7 +274,7 @@ def _terms(rule: Rule, crossings: tuple[Crossing, ...], *, above: bool) -> Terms
     )
 
 
-def _crossings(condition: Threshold, entity: Entity) -> tuple[tuple[Crossing, ...], str]:
+def _crossings(condition: ThresholdCondition, entity: Entity) -> tuple[tuple[ResolvedLevel, ...], str]:
     """Return the levels with what they are relative to resolved, and why that fails."""
     added, factor, fault = 0.0, 1.0, ""
     for name in (condition.relative_to, condition.share_of):
@@ -287,6 +288,6 @@ def _crossings(condition: Threshold, entity: Entity) -> tuple[tuple[Crossing, ..
         else:
             factor = float(value)
     return tuple(
-        Crossing(int(one.severity), added + factor * one.raised, added + factor * one.clear)
+        ResolvedLevel(int(one.severity), added + factor * one.raised, added + factor * one.clear)
         for one in condition.levels
     ), fault

@@ -12,7 +12,7 @@ from twin.instant import HOUR, Instant, to_datetime
 MINUTES_OF_DAY = 24 * 60
 
 
-class Interval(msgspec.Struct, frozen=True):
+class WeeklyInterval(msgspec.Struct, frozen=True):
     """A time of day on some days of the week: minutes since local midnight, `start` ≤ m < `end`."""
 
     days: tuple[int, ...]  #: Monday is 0
@@ -20,17 +20,17 @@ class Interval(msgspec.Struct, frozen=True):
     end: int = MINUTES_OF_DAY  #: not beyond midnight: a night is two intervals
 
 
-class Schedule(msgspec.Struct, frozen=True):
+class WeeklySchedule(msgspec.Struct, frozen=True):
     """Several intervals; it counts in any of them."""
 
-    intervals: tuple[Interval, ...]
+    intervals: tuple[WeeklyInterval, ...]
 
-    def holds(self, time: Instant, timezone: str) -> bool:
+    def contains(self, time: Instant, timezone: str) -> bool:
         """Whether it counts at an instant.
 
-        >>> working = Schedule((Interval((0, 1, 2, 3, 4), 8 * 60, 18 * 60),))
+        >>> working = WeeklySchedule((WeeklyInterval((0, 1, 2, 3, 4), 8 * 60, 18 * 60),))
         >>> noon = 1_767_351_600_000_000  # Friday 2 January 2026, 12:00 in Alkmaar
-        >>> [working.holds(noon + hours * HOUR, "Europe/Amsterdam") for hours in (0, 5, 6, 24)]
+        >>> [working.contains(noon + hours * HOUR, "Europe/Amsterdam") for hours in (0, 5, 6, 24)]
         [True, True, False, False]
         """
         minute = minute_of_week(time, timezone)

@@ -17,23 +17,23 @@ from storage.history.backtest import backtest
 from storage.history.bucket_interval import QueryError
 from tests.support.cities.alarm_city import alarm_city, high_water
 from tests.support.pipelines.stage_pipeline import StageRun
-from twin.alarms.rules.expression import Program
+from twin.alarms.rules.expression import CompiledExpression
 from twin.alarms.rules.operand import Operand
 from twin.alarms.rules.rule import (
+    BilingualText,
     Deviation,
-    Expression,
+    EntitySelection,
+    ExpressionCondition,
     Level,
-    Outage,
+    NOfM,
+    OutageCondition,
+    QualityRank,
     Rate,
     Rule,
-    Selection,
-    Silence,
-    Text,
-    Threshold,
-    Times,
-    Worth,
+    SilenceCondition,
+    ThresholdCondition,
 )
-from twin.alarms.rules.schedule import Interval, Schedule
+from twin.alarms.rules.schedule import WeeklyInterval, WeeklySchedule
 from twin.alarms.severity import Severity
 from twin.backtest.firing import Firing, firings_of
 from twin.instant import DAY, HOUR, MINUTE, SECOND, Instant, to_datetime
@@ -51,14 +51,14 @@ END: Instant = START + MINUTES * MINUTE + HOUR // 2
 SILENT = range(200, 240)  # minutes through which the polder tells nothing
 
 
-def level(*levels: Level, **changes: object) -> Threshold:
+def level(*levels: Level, **changes: object) -> ThresholdCondition:
     known: dict[str, object] = {
         "operand": Operand("water_level"),
         "direction": "above",
         "levels": levels,
         "relative_to": "targetLevel",
     }
-    return Threshold(**{**known, **changes})  # type: ignore[arg-type]
+    return ThresholdCondition(**{**known, **changes})  # type: ignore[arg-type]
 
 
 def minor(raised: float, clear: float) -> Level:
@@ -71,7 +71,7 @@ RULES = [
     high_water(),
     high_water(id="delayed", on_delay=3 * MINUTE, off_delay=4 * MINUTE),
     high_water(id="low", condition=level(minor(-0.1, -0.08), direction="below")),
-    high_water(id="often", condition=level(minor(0.1, 0.05), times=Times(3, 5))),
+    high_water(id="often", condition=level(minor(0.1, 0.05), times=NOfM(3, 5))),
     high_water(
         id="rising",
         condition=level(minor(0.4, 0.2), relative_to="", transform=Rate(HOUR, 15 * MINUTE)),
@@ -83,31 +83,31 @@ RULES = [
         off_delay=10 * MINUTE,
     ),
     high_water(
-        id="poor", condition=level(minor(1.0, 0.0), relative_to="", transform=Worth()), on_delay=MINUTE
+        id="poor", condition=level(minor(1.0, 0.0), relative_to="", transform=QualityRank()), on_delay=MINUTE
     ),
     high_water(id="any", quality="any"),
-    high_water(id="at-night", schedule=Schedule((Interval(tuple(range(7)), 2 * 60, 4 * 60),))),
+    high_water(id="at-night", schedule=WeeklySchedule((WeeklyInterval(tuple(range(7)), 2 * 60, 4 * 60),))),
     high_water(
         id="both",
-        condition=Expression(
-            source=DRAINS, operands=tuple(Program(DRAINS).operands), severity=Severity.MAJOR
+        condition=ExpressionCondition(
+            source=DRAINS, operands=tuple(CompiledExpression(DRAINS).operands), severity=Severity.MAJOR
         ),
-        select=Selection(types=("Polder",)),
+        select=EntitySelection(types=("Polder",)),
         on_delay=2 * MINUTE,
     ),
     Rule(
         id="silent",
         version=1,
-        title=Text("Silent", "Stil"),
+        title=BilingualText("Silent", "Stil"),
         theme="water",
-        condition=Silence(severity=Severity.WARNING, intervals=5),
+        condition=SilenceCondition(severity=Severity.WARNING, intervals=5),
     ),
     Rule(
         id="out",
         version=1,
-        title=Text("Out", "Weg"),
+        title=BilingualText("Out", "Weg"),
         theme="water",
-        condition=Outage(supply="feed", severity=Severity.MAJOR, reports_missed=1, sensors_min=1),
+        condition=OutageCondition(supply="feed", severity=Severity.MAJOR, reports_missed=1, sensors_min=1),
     ),
 ]
 MODEL = alarm_city(RULES)
@@ -226,7 +226,7 @@ async def test_what_was_usual_is_known_from_the_weeks_before(database: str) -> N
     rule = high_water(
         id="odd",
         condition=level(minor(0.2, 0.1), relative_to="", transform=Deviation("absolute")),
-        select=Selection(entities=("canal",)),
+        select=EntitySelection(entities=("canal",)),
     )
     model = alarm_city([rule])
     aggregates = tuple(

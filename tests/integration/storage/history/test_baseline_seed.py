@@ -11,8 +11,8 @@ from storage.historian.log_batch import LogBatch, LogRecord
 from storage.historian.metrics import HistorianMetrics
 from storage.history.baseline_seed import read_usual
 from tests.support.cities.alarm_city import alarm_city, high_water
-from twin.alarms.rules.operand import Operand, Series
-from twin.alarms.rules.rule import Deviation, Level, Selection, Threshold
+from twin.alarms.rules.operand import Operand, OperandSeries
+from twin.alarms.rules.rule import Deviation, EntitySelection, Level, ThresholdCondition
 from twin.alarms.severity import Severity
 from twin.instant import DAY, HOUR, MINUTE, Instant
 from twin.model.observation import Observation
@@ -24,15 +24,15 @@ START: Instant = 1_767_571_200_000_000  # Monday 5 January 2026, 00:00 UTC
 WEEKS = 8
 ODD = high_water(
     id="odd",
-    condition=Threshold(
+    condition=ThresholdCondition(
         operand=Operand("water_level"),
         direction="above",
         levels=(Level(Severity.MINOR, 0.2, 0.1),),
         transform=Deviation("absolute"),
     ),
-    select=Selection(entities=("canal",)),
+    select=EntitySelection(entities=("canal",)),
 )
-CANAL = Series("canal", "water_level", "instant", "value")
+CANAL = OperandSeries("canal", "water_level", "instant", "value")
 
 
 def mean_of(hour: Instant) -> float:
@@ -81,10 +81,10 @@ async def test_of_what_rules_learn_the_last_six_weeks_are_known(database: str) -
     async with await connect(database, role="test") as connection:
         found = await read_usual(connection, alarm_city([ODD]), newest)
         assert found.keys() == {CANAL}
-        expected = found[CANAL].expected(START + 13 * HOUR, "Europe/Amsterdam")
+        expected = found[CANAL].value_at(START + 13 * HOUR, "Europe/Amsterdam")
         assert expected is not None
         assert expected.value == pytest.approx(-3.5 + 0.13)  # of weeks -6 to -1
-        assert found[CANAL].known == START // HOUR - 1
+        assert found[CANAL].learned_hour == START // HOUR - 1
         # What is learned from the log goes on behind that.
         found[CANAL].add(START - MINUTE, 99.0, "Europe/Amsterdam")
         assert found[CANAL].count == 0

@@ -23,7 +23,7 @@ from storage.model.model_store import ModelSource
 from tests.integration.storage.model.test_model_store import applied, fetch, loaded, next_model
 from tests.support.cities.canal_city import plan
 from tests.support.cities.rosters import WEEKS, calendar, override, plan_of
-from twin.alarms.rules.schedule import Interval
+from twin.alarms.rules.schedule import WeeklyInterval
 from twin.alarms.severity import Severity
 from twin.model.duty import (
     NO_DUTY_PLAN,
@@ -40,7 +40,7 @@ DUTY = msgspec.structs.replace(
     plan_of(calendar(*WEEKS)),
     channels=(NotificationChannel(id="log", url="livetwin://log"),),
     policies=(EscalationPolicy(id="urgent", steps=(EscalationStep(notify="on-call", channels=("log",)),)),),
-    quiet_hours=(QuietHours(up_to=Severity.MINOR, intervals=(Interval((0, 6), 0, 420),)),),
+    quiet_hours=(QuietHours(up_to=Severity.MINOR, intervals=(WeeklyInterval((0, 6), 0, 420),)),),
     routes=(IncidentRoute(severities=(Severity.MAJOR,), team="operations", policy="urgent"),),
     watchdog=("log", ""),
 )

@@ -13,7 +13,7 @@ from api.alarms.command_gateway import command_id
 from api.context import Context
 from tests.support.payloads.alarm_events import acknowledged, alarm_event, incident_event
 from tests.unit.api.conftest import NOW
-from twin.alarms.messages import AlarmBatch, Answer
+from twin.alarms.messages import AlarmBatch, CommandReply
 from twin.instant import HOUR
 from twin.model.duty import Contact, DutyPlan
 from twin.wire.codec import LAYOUT_VERSION
@@ -55,7 +55,7 @@ async def test_when_nothing_waits_there_is_no_button(client: httpx.AsyncClient, 
 
 async def test_a_link_is_good_once_for_an_occurrence(client: httpx.AsyncClient, parts: Context) -> None:
     id = command_id("Duty officer water", f"{RAISED.alarm}~1", "acknowledge", TOKEN)
-    parts.desk.hear(AlarmBatch(LAYOUT_VERSION, NOW, (), (), (Answer(id, "", RAISED.alarm),)))
+    parts.desk.hear(AlarmBatch(LAYOUT_VERSION, NOW, (), (), (CommandReply(id, "", RAISED.alarm),)))
     worsened = replace(RAISED, revision=3, kind="worsened")
     parts.hub.take_alarms(2, 1, AlarmBatch(LAYOUT_VERSION, NOW, (worsened,)))
     page = (await client.post(f"{LINK_PATH}{TOKEN}")).text

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from api.alarms.command_gateway import command_id
 from api.context import Context
 from tests.support.payloads.alarm_events import acknowledged, alarm_event, incident_event, operand, returned
-from twin.alarms.messages import AlarmBatch, AlarmEvent, Answer
+from twin.alarms.messages import AlarmBatch, AlarmEvent, CommandReply
 from twin.alarms.severity import Severity
 from twin.instant import HOUR, MINUTE
 from twin.wire.codec import LAYOUT_VERSION
@@ -174,7 +174,7 @@ async def test_a_command_that_is_done_returns_the_alarm_as_it_is_then(
     client: httpx.AsyncClient, alarms: Context
 ) -> None:
     after = acknowledged(WATER, "operator")
-    done = Answer(command_id("operator", WATER.alarm, "acknowledge", "1"), "", WATER.alarm)
+    done = CommandReply(command_id("operator", WATER.alarm, "acknowledge", "1"), "", WATER.alarm)
     batch = AlarmBatch(LAYOUT_VERSION, WATER.time, (after,), (), (done,))
     alarms.hub.take_alarms(2, 1, batch)
     alarms.desk.hear(batch)
@@ -187,7 +187,7 @@ async def test_a_command_that_is_done_returns_the_alarm_as_it_is_then(
 
 
 async def test_a_command_that_is_refused_says_why(client: httpx.AsyncClient, alarms: Context) -> None:
-    refused = Answer(
+    refused = CommandReply(
         command_id("operator", OVER.alarm, "acknowledge", "k"),
         "acknowledge is not possible while the alarm is normal",
         OVER.alarm,

@@ -10,7 +10,7 @@ import pytest
 from api.alarms.command_gateway import command_id
 from api.context import Context
 from tests.support.payloads.alarm_events import acknowledged, alarm_event, incident_event
-from twin.alarms.messages import AlarmBatch, Answer
+from twin.alarms.messages import AlarmBatch, CommandReply
 from twin.instant import MINUTE
 from twin.wire.codec import LAYOUT_VERSION
 
@@ -76,7 +76,7 @@ async def test_acknowledging_an_incident_acknowledges_what_waits_for_it(
     known = acknowledged(FIRST, "anna")
     incidents.hub.take_alarms(2, 1, AlarmBatch(LAYOUT_VERSION, FIRST.time, (known,)))
     id = command_id("operator", f"{SECOND.alarm}~1", "acknowledge", "k")
-    incidents.desk.hear(AlarmBatch(LAYOUT_VERSION, FIRST.time, (), (), (Answer(id, "", SECOND.alarm),)))
+    incidents.desk.hear(AlarmBatch(LAYOUT_VERSION, FIRST.time, (), (), (CommandReply(id, "", SECOND.alarm),)))
     response = await client.post(f"{PATH}/_acknowledge", headers={**KEY, "Idempotency-Key": "k"})
     assert response.status_code == 200
     became = response.json()

@@ -6,22 +6,22 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from twin.alarms.state_machine import NORMAL, AlarmState, Refused, Standing, Trigger, step
+from twin.alarms.state_machine import NORMAL, AlarmState, AlarmStatus, TransitionRefused, Trigger, next_status
 
 ACTIVE = {AlarmState.UNACKNOWLEDGED, AlarmState.ACKNOWLEDGED}
 ASIDE = {AlarmState.SHELVED, AlarmState.SUPPRESSED, AlarmState.OUT_OF_SERVICE}
 
 
-def is_legal(standing: Standing) -> bool:
+def is_legal(standing: AlarmStatus) -> bool:
     """Whether a state and what the process does go together."""
     return standing.state in ASIDE or (standing.state in ACTIVE) == standing.active
 
 
-def walked(triggers: list[Trigger], *, latching: bool = False) -> list[Standing]:
+def walked(triggers: list[Trigger], *, latching: bool = False) -> list[AlarmStatus]:
     found = [NORMAL]
     for trigger in triggers:
-        after = step(found[-1], trigger, latching=latching)
-        if isinstance(after, Standing):
+        after = next_status(found[-1], trigger, latching=latching)
+        if isinstance(after, AlarmStatus):
             found.append(after)
     return found
 
@@ -38,17 +38,17 @@ def test_no_sequence_of_triggers_leads_to_an_illegal_state(triggers: list[Trigge
 def test_every_trigger_is_answered_in_every_legal_state(
     state: AlarmState, active: bool, trigger: Trigger, latching: bool
 ) -> None:
-    standing = Standing(state, active)
+    standing = AlarmStatus(state, active)
     if is_legal(standing):
-        after = step(standing, trigger, latching=latching)
-        assert (isinstance(after, Refused) and after.reason) or is_legal(after)
+        after = next_status(standing, trigger, latching=latching)
+        assert (isinstance(after, TransitionRefused) and after.reason) or is_legal(after)
 
 
 @given(st.lists(st.sampled_from(Trigger), max_size=30))
 def test_only_what_returned_unacknowledged_or_latched_waits_for_a_person(triggers: list[Trigger]) -> None:
     for standing in walked(triggers):
         if standing.state is AlarmState.RETURNED_UNACKNOWLEDGED:
-            assert step(standing, Trigger.ACKNOWLEDGE) == NORMAL
+            assert next_status(standing, Trigger.ACKNOWLEDGE) == NORMAL
 
 
 @pytest.mark.parametrize(
@@ -82,6 +82,6 @@ def test_a_latching_alarm_stays_until_it_is_reset() -> None:
 
 @pytest.mark.parametrize("trigger", [Trigger.ACKNOWLEDGE, Trigger.SHELVE, Trigger.RESET, Trigger.UNSHELVE])
 def test_what_people_cannot_do_to_a_normal_alarm_is_refused_in_words(trigger: Trigger) -> None:
-    found = step(NORMAL, trigger)
-    assert isinstance(found, Refused)
+    found = next_status(NORMAL, trigger)
+    assert isinstance(found, TransitionRefused)
     assert found.reason == f"{trigger} is not possible while the alarm is normal"

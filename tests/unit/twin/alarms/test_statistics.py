@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from twin.alarms.severity import Severity
-from twin.alarms.statistics import FLOOD_BEGINS, PERIOD, Repeated, Transition, statistics
+from twin.alarms.statistics import FLOOD_BEGINS, PERIOD, AlarmCount, Transition, statistics
 from twin.instant import HOUR, MINUTE, SECOND, Instant
 
 START: Instant = 1_795_435_200_000_000
@@ -83,7 +83,7 @@ def test_the_ten_that_told_most_are_named_with_their_share() -> None:
     events.sort(key=lambda one: one.told_time)
     found = statistics(events, START, END)
     assert len(found.bad_actors) == 10
-    assert found.bad_actors[0] == Repeated("r11~e", "r11", 12, 12 / len(events))
+    assert found.bad_actors[0] == AlarmCount("r11~e", "r11", 12, 12 / len(events))
     assert found.by_severity == {
         Severity.WARNING: 0,
         Severity.MINOR: len(events),

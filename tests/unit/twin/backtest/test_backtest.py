@@ -12,11 +12,11 @@ from tests.support.cities.alarm_city import alarm_city, high_water
 from twin.alarms.severity import Severity
 from twin.alarms.statistics import Transition
 from twin.backtest import backtest
-from twin.backtest.backtest import Backtest, Findings, History, TooManyFiringsError
-from twin.backtest.difference import difference
-from twin.backtest.history_chunk import Stretch
-from twin.backtest.night_calls import Night, nights
-from twin.backtest.readings import Readings
+from twin.backtest.backtest import Backtest, BacktestHistory, BacktestResult, TooManyFiringsError
+from twin.backtest.difference import compare_firings
+from twin.backtest.history_chunk import HistoryChunk
+from twin.backtest.night_calls import NightCalls, night_calls
+from twin.backtest.readings import DatastreamReadings
 from twin.instant import DAY, HOUR, MINUTE, Instant
 
 MIDNIGHT: Instant = 1_767_571_200_000_000 - HOUR  # Monday 5 January 2026, 00:00 in Alkmaar
@@ -31,8 +31,12 @@ def test_a_night_begins_at_ten_and_ends_at_seven_by_local_time() -> None:
         told(MIDNIGHT + hours * HOUR + minutes * MINUTE)
         for hours, minutes in ((0, 0), (6, 59), (7, 0), (21, 59), (22, 0), (30, 59), (31, 0))
     ]
-    found = nights(transitions, MIDNIGHT, MIDNIGHT + 2 * DAY, "Europe/Amsterdam", Severity.MINOR)
-    assert found == [Night(date(2026, 1, 4), 2), Night(date(2026, 1, 5), 2), Night(date(2026, 1, 6), 0)]
+    found = night_calls(transitions, MIDNIGHT, MIDNIGHT + 2 * DAY, "Europe/Amsterdam", Severity.MINOR)
+    assert found == [
+        NightCalls(date(2026, 1, 4), 2),
+        NightCalls(date(2026, 1, 5), 2),
+        NightCalls(date(2026, 1, 6), 0),
+    ]
 
 
 def test_only_what_is_told_and_bad_enough_counts_for_a_night() -> None:
@@ -41,22 +45,22 @@ def test_only_what_is_told_and_bad_enough_counts_for_a_night() -> None:
         told(MIDNIGHT, kind="returned"),
         told(MIDNIGHT, kind="worsened"),
     ]
-    found = nights(transitions, MIDNIGHT, MIDNIGHT + HOUR, "Europe/Amsterdam", Severity.MINOR)
-    assert found == [Night(date(2026, 1, 4), 1)]
+    found = night_calls(transitions, MIDNIGHT, MIDNIGHT + HOUR, "Europe/Amsterdam", Severity.MINOR)
+    assert found == [NightCalls(date(2026, 1, 4), 1)]
 
 
-def minutes(values: list[float]) -> Stretch:
+def minutes(values: list[float]) -> HistoryChunk:
     times = MIDNIGHT + np.arange(len(values)) * MINUTE
-    readings = Readings(times, times, np.array(values), np.zeros(len(values), np.int64))
-    return Stretch(MIDNIGHT, MIDNIGHT + len(values) * MINUTE, {1: readings})
+    readings = DatastreamReadings(times, times, np.array(values), np.zeros(len(values), np.int64))
+    return HistoryChunk(MIDNIGHT, MIDNIGHT + len(values) * MINUTE, {1: readings})
 
 
-def findings_of(values: list[float], **changes: object) -> Findings:
+def findings_of(values: list[float], **changes: object) -> BacktestResult:
     model = alarm_city()
     test = Backtest(high_water(**changes), model)
     stretch = minutes(values)
-    History([test], model).take(stretch)
-    return test.findings(stretch.start, stretch.end, Severity.MINOR)
+    BacktestHistory([test], model).on_chunk(stretch)
+    return test.result(stretch.start, stretch.end, Severity.MINOR)
 
 
 #            0     1      2      3     4      5     6     7      8
@@ -73,12 +77,12 @@ def test_findings_say_how_often_and_for_how_long() -> None:
     ]
     assert found.firings[-1].returned is None
     assert found.statistics.annunciated == 4
-    assert found.nights == (Night(date(2026, 1, 4), 4),)
+    assert found.nights == (NightCalls(date(2026, 1, 4), 4),)
 
 
 def test_what_a_delay_changes_is_told() -> None:
     before, after = findings_of(LEVELS), findings_of(LEVELS, on_delay=MINUTE)
-    found = difference(before.firings, after.firings)
+    found = compare_firings(before.firings, after.firings)
     assert not found.added
     assert [(one.raised - MIDNIGHT) // MINUTE for one in found.removed] == [4]
     assert [
@@ -86,9 +90,9 @@ def test_what_a_delay_changes_is_told() -> None:
         for one in found.changed
     ] == [(1, 2), (7, 8)]
     assert found.unchanged == 0
-    back = difference(after.firings, before.firings)
+    back = compare_firings(after.firings, before.firings)
     assert [(one.raised - MIDNIGHT) // MINUTE for one in back.added] == [4]
-    assert difference(before.firings, before.firings).unchanged == 3
+    assert compare_firings(before.firings, before.firings).unchanged == 3
 
 
 def test_a_rule_that_fires_all_the_time_is_not_followed_further(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -100,6 +104,6 @@ def test_a_rule_that_fires_all_the_time_is_not_followed_further(monkeypatch: pyt
 def test_a_fault_of_a_rule_is_told_for_each_entity() -> None:
     condition = msgspec.structs.replace(high_water().condition, relative_to="dangerLevel")
     test = Backtest(high_water(condition=condition), alarm_city())
-    found = test.findings(MIDNIGHT, MIDNIGHT + HOUR, Severity.MINOR)
+    found = test.result(MIDNIGHT, MIDNIGHT + HOUR, Severity.MINOR)
     assert list(found.errors) == ["polder"]
     assert "dangerLevel" in found.errors["polder"]

@@ -6,14 +6,14 @@ import math
 
 import pytest
 
-from twin.indicators.bilingual import Text
+from twin.indicators.bilingual import IndicatorText
 from twin.indicators.indicator import (
     Attributes,
-    Given,
     Indicator,
     IndicatorValue,
     Input,
     InputValue,
+    UsableInputs,
     by_name,
     number,
 )
@@ -21,7 +21,7 @@ from twin.instant import HOUR, MINUTE
 from twin.quality.quality_flags import QualityFlag
 
 
-def total(given: Given, attributes: Attributes) -> float | None:
+def total(given: UsableInputs, attributes: Attributes) -> float | None:
     return math.fsum(value.value for values in given.values() for value in values)
 
 
@@ -30,7 +30,7 @@ def an_indicator(*inputs: Input, same_time: bool = False, attributes: tuple[str,
         name="total",
         unit="1",
         theme="device",
-        title=Text("Total", "Totaal"),
+        title=IndicatorText("Total", "Totaal"),
         inputs=inputs,
         attributes=attributes,
         roll_up="none",

@@ -7,7 +7,7 @@ import dataclasses
 import pytest
 
 from twin.indicators.indicator import IndicatorValue
-from twin.indicators.liveability import TITLES, YARDSTICKS, DomainScore, liveability_card
+from twin.indicators.liveability import SCORE_SCALES, TITLES, DomainScore, liveability_card
 from twin.indicators.registry import REGISTRY
 from twin.model.observed_property import BUILT_IN_PROPERTIES
 from twin.quality.quality_flags import QualityFlag
@@ -29,7 +29,7 @@ def test_every_domain_has_a_line_and_without_data_no_score() -> None:
 
 def test_domains_stand_side_by_side_without_a_total() -> None:
     fields = {field.name for field in dataclasses.fields(DomainScore)}
-    assert fields == {"domain", "title", "score", "value", "yardstick"}
+    assert fields == {"domain", "title", "score", "value", "scale"}
 
 
 def test_a_good_neighbourhood_scores_100_and_a_bad_one_0() -> None:
@@ -70,14 +70,14 @@ def test_a_suspect_value_gives_no_score() -> None:
 def test_a_line_tells_what_it_was_measured_by() -> None:
     line = liveability_card(of(eaqi=2))[0]
     assert line.value is not None
-    assert line.yardstick.indicator == "eaqi"
-    assert line.yardstick.source.startswith("European Environment Agency")
+    assert line.scale.indicator == "eaqi"
+    assert line.scale.source.startswith("European Environment Agency")
 
 
 def test_every_yardstick_is_an_indicator_or_an_observed_property_in_its_unit() -> None:
     units = {name: one.unit for name, one in REGISTRY.items()}
     units |= {name: one.unit for name, one in BUILT_IN_PROPERTIES.items()}
-    for yardsticks in YARDSTICKS.values():
+    for yardsticks in SCORE_SCALES.values():
         for one in yardsticks:
             assert units[one.indicator] == one.unit
             assert one.source

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from twin.indicators import lki
-from twin.indicators.bilingual import Text
+from twin.indicators.bilingual import IndicatorText
 
 # Published class of each pollutant alone on either side of every edge, from the table of RIVM 2014-0050.
 EDGES = [
@@ -18,11 +18,13 @@ EDGES = [
 @pytest.mark.parametrize(
     ("means", "value", "published", "word"),
     [
-        ({"o3": 124, "pm10": 18, "no2": 6, "pm2_5": 7}, 6.6, 7, Text("insufficient", "onvoldoende")),
-        ({"o3": 90, "pm10": 37, "pm2_5": 25, "no2": 25}, 5.5, 6, Text("moderate", "matig")),
+        ({"o3": 124, "pm10": 18, "no2": 6, "pm2_5": 7}, 6.6, 7, IndicatorText("insufficient", "onvoldoende")),
+        ({"o3": 90, "pm10": 37, "pm2_5": 25, "no2": 25}, 5.5, 6, IndicatorText("moderate", "matig")),
     ],
 )
-def test_the_index_of_known_hours(means: dict[str, float], value: float, published: int, word: Text) -> None:
+def test_the_index_of_known_hours(
+    means: dict[str, float], value: float, published: int, word: IndicatorText
+) -> None:
     found = lki.lki(means)
     assert found.value == pytest.approx(value)
     assert found.published == published

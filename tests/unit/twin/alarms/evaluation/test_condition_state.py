@@ -7,11 +7,19 @@ from typing import Any
 import pytest
 
 from tests.support.cities.alarm_city import bound, high_water, point
-from twin.alarms.evaluation.condition_state import Course
+from twin.alarms.evaluation.condition_state import ConditionState
 from twin.alarms.rules.operand import Operand
-from twin.alarms.rules.rule import Deviation, Expression, Level, Rate, Threshold, Times, Worth
+from twin.alarms.rules.rule import (
+    Deviation,
+    ExpressionCondition,
+    Level,
+    NOfM,
+    QualityRank,
+    Rate,
+    ThresholdCondition,
+)
 from twin.alarms.rules.rule_index import BoundRule
-from twin.alarms.rules.schedule import Interval, Schedule
+from twin.alarms.rules.schedule import WeeklyInterval, WeeklySchedule
 from twin.alarms.severity import Severity
 from twin.instant import DAY, HOUR, MINUTE, SECOND, Instant
 from twin.quality.quality_flags import QualityFlag
@@ -22,11 +30,11 @@ MONDAY = 1_767_567_600_000_000  # 5 January 2026, 00:00 in Alkmaar
 
 def run(rule: BoundRule, values: list[float], start: Instant = 0) -> list[tuple[float, int]]:
     """Return when, in minutes, it became how bad, by values a minute apart."""
-    course = Course.begun(rule)
+    course = ConditionState.initial(rule)
     shifts = []
     for number, value in enumerate(values):
         time = start + number * MINUTE
-        change = course.take(0, [point(time, value)], rule, time)
+        change = course.on_points(0, [point(time, value)], rule, time)
         if change is not None:
             shifts += change.after[len(change.before) :]
     return [((one.time - start) / MINUTE, one.severity) for one in shifts]
@@ -58,9 +66,9 @@ def test_an_alarm_returns_when_it_was_right_throughout_the_delay() -> None:
 
 def test_what_is_not_known_interrupts_a_delay_and_ends_nothing() -> None:
     rule = bound(high_water(on_delay=5 * MINUTE))
-    course = Course.begun(rule)
+    course = ConditionState.initial(rule)
     for minutes in (0, 1, 10, 11, 12):  # nothing holds for nine minutes
-        assert course.take(0, [point(minutes * MINUTE, -0.3)], rule, minutes * MINUTE) is None
+        assert course.on_points(0, [point(minutes * MINUTE, -0.3)], rule, minutes * MINUTE) is None
     assert course.advance(rule, 14 * MINUTE) is None
     change = course.advance(rule, 15 * MINUTE)
     assert change is not None
@@ -71,8 +79,8 @@ def test_what_is_not_known_interrupts_a_delay_and_ends_nothing() -> None:
 
 def test_the_clock_moves_a_course_on_by_as_much_as_has_passed_and_not_to_the_present() -> None:
     rule = bound(high_water(on_delay=2 * MINUTE))
-    course, now = Course.begun(rule), 365 * DAY  # a recording of last year
-    course.take(0, [point(0, -0.3)], rule, now)
+    course, now = ConditionState.initial(rule), 365 * DAY  # a recording of last year
+    course.on_points(0, [point(0, -0.3)], rule, now)
     assert course.due(rule) == now + 2 * MINUTE
     assert course.advance(rule, now + MINUTE) is None
     change = course.advance(rule, now + 2 * MINUTE)
@@ -82,25 +90,25 @@ def test_the_clock_moves_a_course_on_by_as_much_as_has_passed_and_not_to_the_pre
 
 def test_suspect_values_neither_raise_nor_clear() -> None:
     rule = bound(high_water())
-    course = Course.begun(rule)
-    assert course.take(0, [point(0, 9.0, QualityFlag.SPIKE)], rule, 0) is None
-    assert course.take(0, [point(MINUTE, -0.3)], rule, 0) is not None
-    assert course.take(0, [point(2 * MINUTE, -9.0, QualityFlag.STUCK)], rule, 0) is None
+    course = ConditionState.initial(rule)
+    assert course.on_points(0, [point(0, 9.0, QualityFlag.SPIKE)], rule, 0) is None
+    assert course.on_points(0, [point(MINUTE, -0.3)], rule, 0) is not None
+    assert course.on_points(0, [point(2 * MINUTE, -9.0, QualityFlag.STUCK)], rule, 0) is None
     assert course.severity(rule) == MAJOR
 
 
 def test_a_rule_may_take_every_value() -> None:
     rule = bound(high_water(quality="any"))
-    assert Course.begun(rule).take(0, [point(0, 9.0, QualityFlag.SPIKE)], rule, 0) is not None
+    assert ConditionState.initial(rule).on_points(0, [point(0, 9.0, QualityFlag.SPIKE)], rule, 0) is not None
 
 
-def threshold(**changes: Any) -> Threshold:
+def threshold(**changes: Any) -> ThresholdCondition:
     known = {
         "operand": Operand("water_level"),
         "direction": "above",
         "levels": (Level(Severity.MINOR, 1.0, 0.9),),
     }
-    return Threshold(**{**known, **changes})
+    return ThresholdCondition(**{**known, **changes})
 
 
 def test_below_is_the_mirror_of_above() -> None:
@@ -110,7 +118,7 @@ def test_below_is_the_mirror_of_above() -> None:
 
 
 def test_n_of_m_values_must_be_beyond() -> None:
-    rule = bound(high_water(condition=threshold(times=Times(3, 5))))
+    rule = bound(high_water(condition=threshold(times=NOfM(3, 5))))
     assert run(rule, [2, 0, 2, 0, 2, 0, 0, 0, 0]) == [(4, MINOR), (5, 0)]
     assert run(rule, [2, 0, 0, 2, 0, 0, 2, 0, 0]) == []
 
@@ -125,16 +133,16 @@ def test_a_rate_is_the_median_slope_over_its_span() -> None:
 
 
 def test_quality_can_be_what_a_rule_is_about() -> None:
-    worth = threshold(transform=Worth(), levels=(Level(Severity.WARNING, 3.0, 2.0),))
+    worth = threshold(transform=QualityRank(), levels=(Level(Severity.WARNING, 3.0, 2.0),))
     rule = bound(high_water(condition=worth, on_delay=2 * MINUTE))
-    course = Course.begun(rule)
+    course = ConditionState.initial(rule)
     for minutes in range(3):
-        course.take(0, [point(minutes * MINUTE, 0.0, QualityFlag.STUCK)], rule, minutes * MINUTE)
+        course.on_points(0, [point(minutes * MINUTE, 0.0, QualityFlag.STUCK)], rule, minutes * MINUTE)
     assert course.severity(rule) == Severity.WARNING
 
 
 def test_a_rule_counts_in_its_hours_and_while_it_is_in_force() -> None:
-    working = Schedule((Interval((0, 1, 2, 3, 4), 8 * 60, 8 * 60 + 10),))
+    working = WeeklySchedule((WeeklyInterval((0, 1, 2, 3, 4), 8 * 60, 8 * 60 + 10),))
     rule = bound(high_water(schedule=working))
     assert run(rule, [-0.3] * 30, MONDAY + 8 * HOUR - 10 * MINUTE) == [(10, MAJOR), (20, 0)]
     dated = bound(high_water(start=MONDAY + 5 * MINUTE, end=MONDAY + 9 * MINUTE))
@@ -144,13 +152,13 @@ def test_a_rule_counts_in_its_hours_and_while_it_is_in_force() -> None:
 def test_what_is_usual_at_an_hour_of_the_week_is_learned_from_the_weeks_before() -> None:
     condition = threshold(transform=Deviation("absolute"), levels=(Level(Severity.MINOR, 0.5, 0.4),))
     rule = bound(high_water(condition=condition))
-    course = Course.begun(rule)
+    course = ConditionState.initial(rule)
     shifts = []
     for hour in range(5 * 7 * 24):
         time = MONDAY + hour * HOUR
         rush = 1.0 if hour % 24 == 8 else 0.0
         odd = 1.0 if hour == 4 * 7 * 24 + 15 else 0.0  # Monday afternoon of the fifth week
-        change = course.take(0, [point(time, rush + odd, live=2 * HOUR)], rule, time)
+        change = course.on_points(0, [point(time, rush + odd, live=2 * HOUR)], rule, time)
         if change is not None:
             shifts += change.after[len(change.before) :]
     assert [(one.time - MONDAY) // HOUR for one in shifts] == [4 * 7 * 24 + 15, 4 * 7 * 24 + 16]
@@ -160,26 +168,31 @@ def test_an_expression_needs_all_its_operands_to_speak_for_the_present() -> None
     operands = (Operand("water_level", whose="drainsTo"), Operand("water_level"))
     source = "water_level > -1.9 && drainsTo.water_level > -0.4"
     rule = bound(
-        high_water(condition=Expression(source=source, operands=operands, severity=Severity.MAJOR)), "polder"
+        high_water(condition=ExpressionCondition(source=source, operands=operands, severity=Severity.MAJOR)),
+        "polder",
     )
     assert [one.entity for one in rule.series] == ["canal", "polder"]
-    course = Course.begun(rule)
-    assert course.take(1, [point(0, -1.0)], rule, 0) is None
-    assert course.take(0, [point(10 * MINUTE, -0.3)], rule, 0) is None, "the polder has said nothing for long"
-    assert course.take(1, [point(11 * MINUTE, -1.0)], rule, 0) is not None
+    course = ConditionState.initial(rule)
+    assert course.on_points(1, [point(0, -1.0)], rule, 0) is None
+    assert course.on_points(0, [point(10 * MINUTE, -0.3)], rule, 0) is None, (
+        "the polder has said nothing for long"
+    )
+    assert course.on_points(1, [point(11 * MINUTE, -1.0)], rule, 0) is not None
     assert course.severity(rule) == MAJOR
-    assert course.take(0, [point(12 * MINUTE, -0.5)], rule, 0) is not None
+    assert course.on_points(0, [point(12 * MINUTE, -0.5)], rule, 0) is not None
     assert course.severity(rule) == 0
 
 
 def test_an_expression_that_fails_says_so_and_changes_nothing() -> None:
     operands = (Operand("water_level"),)
     source = "1.0 / water_level > 2.0"
-    rule = bound(high_water(condition=Expression(source=source, operands=operands, severity=Severity.MAJOR)))
-    course = Course.begun(rule)
-    assert course.take(0, [point(0, 0.0)], rule, 0) is None
+    rule = bound(
+        high_water(condition=ExpressionCondition(source=source, operands=operands, severity=Severity.MAJOR))
+    )
+    course = ConditionState.initial(rule)
+    assert course.on_points(0, [point(0, 0.0)], rule, 0) is None
     assert "division by zero" in course.error
-    assert course.take(0, [point(MINUTE, 0.1)], rule, 0) is not None
+    assert course.on_points(0, [point(MINUTE, 0.1)], rule, 0) is not None
     assert course.error == ""
 
 
@@ -191,13 +204,13 @@ def test_a_missing_attribute_is_a_fault_of_the_binding() -> None:
 @pytest.mark.parametrize("count", [1, 40, 200])
 def test_a_rule_that_changed_judges_what_is_kept_again(count: int) -> None:
     rule = bound(high_water())
-    course = Course.begun(rule)
+    course = ConditionState.initial(rule)
     for number in range(count):
-        course.take(0, [point(number * MINUTE, -0.45)], rule, number * MINUTE)
+        course.on_points(0, [point(number * MINUTE, -0.45)], rule, number * MINUTE)
     stricter = bound(
         high_water(
             version=2,
             condition=threshold(relative_to="targetLevel", levels=(Level(Severity.MINOR, 0.05, 0.0),)),
         )
     )
-    assert course.renewed(stricter).severity(stricter) == MINOR
+    assert course.reevaluated(stricter).severity(stricter) == MINOR

@@ -6,18 +6,18 @@ import math
 
 import pytest
 
-from twin.alarms.rules.expression import ExpressionError, Program
+from twin.alarms.rules.expression import CompiledExpression, ExpressionError
 from twin.alarms.rules.operand import Operand
-from twin.alarms.rules.rule import Expression
+from twin.alarms.rules.rule import ExpressionCondition
 from twin.alarms.severity import Severity
 
 
 def value_of(source: str, **values: float) -> bool:
-    return Program(source).evaluate({Operand(name): value for name, value in values.items()})
+    return CompiledExpression(source).evaluate({Operand(name): value for name, value in values.items()})
 
 
 def test_an_expression_tells_its_operands_in_the_order_of_their_names() -> None:
-    program = Program(
+    program = CompiledExpression(
         "water_level > 0.1 && area.rainfall > 5 && drainsTo.water_level > 0", {"area.rainfall": "hour"}
     )
     assert program.operands == (
@@ -28,9 +28,11 @@ def test_an_expression_tells_its_operands_in_the_order_of_their_names() -> None:
 
 
 def test_a_condition_is_compiled_with_the_windows_of_its_operands() -> None:
-    operands = Program("pm2_5 > 10 && area.pm2_5 < 5", {"pm2_5": "hour"}).operands
-    condition = Expression(source="pm2_5 > 10 && area.pm2_5 < 5", operands=operands, severity=Severity.MINOR)
-    assert Program.of(condition).operands == operands
+    operands = CompiledExpression("pm2_5 > 10 && area.pm2_5 < 5", {"pm2_5": "hour"}).operands
+    condition = ExpressionCondition(
+        source="pm2_5 > 10 && area.pm2_5 < 5", operands=operands, severity=Severity.MINOR
+    )
+    assert CompiledExpression.from_condition(condition).operands == operands
 
 
 @pytest.mark.parametrize(
@@ -85,12 +87,12 @@ def test_an_expression_is_true_or_false_of_values(
 )
 def test_what_is_no_comparison_of_numbers_is_refused(source: str, message: str) -> None:
     with pytest.raises(ExpressionError, match=message):
-        Program(source)
+        CompiledExpression(source)
 
 
 def test_a_window_of_a_name_that_is_not_there_is_refused() -> None:
     with pytest.raises(ExpressionError, match="rainfall, which the expression does not name"):
-        Program("pm2_5 > 1", {"rainfall": "hour"})
+        CompiledExpression("pm2_5 > 1", {"rainfall": "hour"})
 
 
 @pytest.mark.parametrize(
@@ -110,7 +112,7 @@ def test_what_cannot_be_evaluated_is_an_error_and_never_false(
 
 
 def test_an_evaluation_leaves_nothing_behind() -> None:
-    program = Program("a / b > 1")
+    program = CompiledExpression("a / b > 1")
     with pytest.raises(ExpressionError):
         program.evaluate({Operand("a"): 1.0, Operand("b"): 0.0})
     assert program.evaluate({Operand("a"): 3.0, Operand("b"): 2.0})
