@@ -31,7 +31,7 @@ from alerting.settings import AlertingSettings
 from alerting.stored import read_stored
 from runtime.clock import Clock, system_clock
 from runtime.kafka.topics import ALARMS as ALARM_TOPIC
-from runtime.model_source import Models
+from runtime.model_source import CityModelSource
 from runtime.readiness import notify_ready
 from runtime.telemetry.metrics import new_registry, serve_metrics
 from twin.alarms.messages import ALARMS
@@ -101,7 +101,7 @@ class Alerting:
             metrics=metrics,
         )
 
-    async def run(self, models: Models) -> None:
+    async def run(self, models: CityModelSource) -> None:
         """Work until cancelled."""
         doubtful = self.desk.resolve_doubtful(self._clock())
         if doubtful:
@@ -131,7 +131,7 @@ class Alerting:
             self._write()
             self._channels.close()
 
-    async def _follow(self, models: Models) -> None:
+    async def _follow(self, models: CityModelSource) -> None:
         async for model in models.watch():
             self._happen(model)
 
@@ -283,7 +283,7 @@ async def opened(settings: AlertingSettings) -> AsyncIterator[Journal]:
         journal.close()
 
 
-async def run(settings: AlertingSettings, models: Models, environment: Mapping[str, str]) -> None:
+async def run(settings: AlertingSettings, models: CityModelSource, environment: Mapping[str, str]) -> None:
     """Run the alerting role until cancelled; secrets of channels come from `environment`."""
     registry = new_registry()
     metrics = AlertingMetrics(registry)

@@ -44,7 +44,7 @@ from api.settings import ApiSettings
 from api.traces import ApiTraces
 from api.webhooks import routes as webhooks_routes
 from runtime.clock import Clock
-from runtime.sink_address import SinkRules, networks
+from runtime.sink_address import SinkRules, parse_networks
 from runtime.telemetry.tracing import Tracer
 from twin.model.city_model import CityModel
 
@@ -93,7 +93,7 @@ def create_context(
         database=database,
         keys=Keys(settings.operator_key, database.role_of_key, database.name_of_key),
         books=Books(database),
-        sinks=SinkRules(networks(settings.sink_networks)),
+        sinks=SinkRules(parse_networks(settings.sink_networks)),
         correlations=asyncio.Semaphore(CORRELATIONS_MAX),
         backtests=BacktestQueue(),
     )

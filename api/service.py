@@ -14,8 +14,8 @@ from api.context import Context
 from api.http.bounded_protocol import BoundedHttp
 from api.settings import ApiSettings
 from runtime.clock import system_clock
-from runtime.gc_tuning import calm_collector
-from runtime.model_source import Models
+from runtime.gc_tuning import tune_gc
+from runtime.model_source import CityModelSource
 from runtime.readiness import notify_ready
 from runtime.telemetry.metrics import new_registry, serve_metrics
 from runtime.telemetry.tracing import Tracer
@@ -36,17 +36,17 @@ class _Server(uvicorn.Server):
         yield
 
 
-async def run(settings: ApiSettings, models: Models, tracer: Tracer | None = None) -> None:
+async def run(settings: ApiSettings, models: CityModelSource, tracer: Tracer | None = None) -> None:
     """Serve until cancelled. Raises ServiceError when there is no city model or the port is taken."""
     registry = new_registry()
     context = create_context(settings, await models.load(), system_clock, registry, tracer=tracer)
     serve_metrics(registry, settings.metrics_host, settings.metrics_port)
     # The routes and the model are there by now, and stay.
-    calm_collector()
+    tune_gc()
     await serve(context, models)
 
 
-async def serve(context: Context, models: Models) -> None:
+async def serve(context: Context, models: CityModelSource) -> None:
     """Serve a context until cancelled, then end every stream and every request."""
     settings = context.settings
     server = _Server(_configuration(context))
@@ -113,7 +113,7 @@ async def _serve(server: uvicorn.Server, settings: ApiSettings) -> None:
         ) from error
 
 
-async def _follow_model(context: Context, models: Models) -> None:
+async def _follow_model(context: Context, models: CityModelSource) -> None:
     async for model in models.watch():
         context.hub.remodel(model)
         log.info("the city model has version %d now", model.version)

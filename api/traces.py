@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from api.live.hub import Hub
 from runtime.clock import Clock
-from runtime.telemetry.tracing import Headers, Tracer, context_of
+from runtime.telemetry.tracing import RecordHeaders, Tracer, extract_context
 
 
 class ApiTraces:
@@ -17,12 +17,12 @@ class ApiTraces:
         self._clock = clock
         self._hub = hub
 
-    def take(self, topic: str, headers: Headers, take: Callable[[], None]) -> None:
+    def take(self, topic: str, headers: RecordHeaders, take: Callable[[], None]) -> None:
         """Have the hub take in a record; tell how long that took, if the record carries a followed message.
 
         Of the subscribers that it is told to, one is followed until it has been sent the events.
         """
-        parent = context_of(headers)
+        parent = extract_context(headers)
         if parent is None:
             take()
             return

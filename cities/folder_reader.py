@@ -37,7 +37,7 @@ from cities.model.sensors import check_personal_mix, check_sensors, to_datastrea
 from cities.rules.context import RuleContext
 from cities.rules.reader import check_rules
 from cities.rules.schema import RuleItem
-from runtime.mqtt.outlet_topics import may_match_output
+from runtime.mqtt.outlet_topics import may_match_outlet_topic
 from twin.model.city_model import City, CityFeed, CityPlan
 from twin.model.duty import NO_DUTY_PLAN, DutyPlan
 from twin.model.observed_property import BUILT_IN_PROPERTIES
@@ -178,7 +178,7 @@ def _check_feeds(items: Items[FeedItem]) -> None:
                 (*location, "deviceLevel"),
                 f"found {item.device_level}, expected less than {len(levels)}: levels count from 0",
             )
-        if may_match_output(item.filter):
+        if may_match_outlet_topic(item.filter):
             items.add_fault(
                 (*location, "filter"),
                 f"{item.filter} matches what LiveTwin itself sends; choose a narrower filter",

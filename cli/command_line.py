@@ -13,7 +13,7 @@ from typing import Any
 import click
 
 from cli.error_report import USAGE_ERRORS, lines_of
-from runtime.telemetry.logs import tell_failure
+from runtime.telemetry.logs import log_failure
 
 EXIT_FAILED = 1
 EXIT_USAGE = 2
@@ -112,7 +112,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
 def _tell(error: Exception, *, debug: bool) -> None:
     """Tell a failure: on the log of a role that speaks JSON, else to whoever typed the command."""
     lines = lines_of(error)
-    if tell_failure("; ".join(lines), error if debug else None):
+    if log_failure("; ".join(lines), error if debug else None):
         return
     if debug:
         traceback.print_exception(error)

@@ -13,11 +13,11 @@ from pydantic import SecretStr, ValidationError
 from pydantic_settings import SettingsError
 
 from cli.error_report import ConfigurationError, settings_faults
-from runtime.gc_tuning import calm_collector
+from runtime.gc_tuning import tune_gc
 from runtime.secret_files import SecretFileError, is_secret
 from runtime.settings import RoleSettings
-from runtime.tcp_keepalive import look_after_kafka
-from runtime.telemetry.logs import configure_logging, secrets_in
+from runtime.tcp_keepalive import enable_kafka_keepalive
+from runtime.telemetry.logs import configure_logging, secret_values
 from storage.model.model_store import ModelSource
 
 log = logging.getLogger(__name__)
@@ -62,11 +62,11 @@ def run_role(
     loop_factory: LoopFactory | None = None,
 ) -> None:
     """Run a role until a signal ends it."""
-    configure_logging(name, settings.log_level, settings.log_format, secrets_in(settings))
+    configure_logging(name, settings.log_level, settings.log_format, secret_values(settings))
     for variable in keys_of_development(settings):
         log.warning("%s is the key of development, which everybody knows: set one of your own", variable)
-    calm_collector()
-    look_after_kafka()
+    tune_gc()
+    enable_kafka_keepalive()
     run_until_signal(work, loop_factory)
 
 

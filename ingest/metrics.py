@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
-from ingest.pipeline.intake import Taken
+from ingest.pipeline.intake import ProcessedMessage
 
 
 class IngestMetrics:
@@ -58,7 +58,7 @@ class IngestMetrics:
         """Count a replayed message: `resolved`, `failed` or `unreadable`."""
         self.replayed.labels(outcome).inc()
 
-    def count(self, batch: Sequence[Taken]) -> None:
+    def count_batch(self, batch: Sequence[ProcessedMessage]) -> None:
         """Count a confirmed batch."""
         self.batch.observe(len(batch))
         self.observations.inc(sum(len(taken.observations) for taken in batch))

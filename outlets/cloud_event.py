@@ -11,8 +11,8 @@ import msgspec
 from api.live.events import Event
 from storage.stores.webhooks import Mode
 
-BATCH = "application/cloudevents-batch+json"
-SINGLE = "application/cloudevents+json"
+BATCH_CONTENT_TYPE = "application/cloudevents-batch+json"
+SINGLE_CONTENT_TYPE = "application/cloudevents+json"
 
 
 class CloudEvent(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
@@ -30,7 +30,7 @@ class CloudEvent(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     data: msgspec.Raw
 
 
-class Message(NamedTuple):
+class WebhookMessage(NamedTuple):
     """What is sent at one time."""
 
     id: str  #: the same for the same events
@@ -40,7 +40,7 @@ class Message(NamedTuple):
     cursor: str  #: behind its last event
 
 
-class _Told(msgspec.Struct, frozen=True, rename="camel"):
+class _EventData(msgspec.Struct, frozen=True, rename="camel"):
     """What of an event's data says which event it is."""
 
     entity_id: str = ""
@@ -52,7 +52,7 @@ class _Told(msgspec.Struct, frozen=True, rename="camel"):
     time: str | None = None
 
 
-_told = msgspec.json.Decoder(_Told).decode
+_decode_event_data = msgspec.json.Decoder(_EventData).decode
 _encode = msgspec.json.Encoder().encode
 
 
@@ -61,7 +61,7 @@ def cloud_event(event: Event, city: str, after: str) -> CloudEvent:
 
     Its id follows from what it tells, so it is the same however often it is told, and by whichever process.
     """
-    told = _told(event.data)
+    told = _decode_event_data(event.data)
     if told.alarm_id:
         id, subject, time = f"alarm/{told.alarm_id}/{told.revision}", told.alarm_id, told.time
     elif told.entity_id:
@@ -83,19 +83,19 @@ def cloud_event(event: Event, city: str, after: str) -> CloudEvent:
     )
 
 
-def message(events: Sequence[CloudEvent], mode: Mode) -> Message:
+def build_message(events: Sequence[CloudEvent], mode: Mode) -> WebhookMessage:
     """Return the message that carries events: an array, or in the mode `single` the only one."""
     body = _encode(events[0] if mode == "single" else events)
-    return Message(
+    return WebhookMessage(
         id="msg_" + _hash("\n".join(one.id for one in events)),
-        content_type=SINGLE if mode == "single" else BATCH,
+        content_type=SINGLE_CONTENT_TYPE if mode == "single" else BATCH_CONTENT_TYPE,
         body=body,
         events=list(events),
         cursor=events[-1].cursor,
     )
 
 
-def as_documents(events: Sequence[CloudEvent]) -> list[dict[str, Any]]:
+def to_documents(events: Sequence[CloudEvent]) -> list[dict[str, Any]]:
     """Return events as what JSON is decoded to."""
     found: list[dict[str, Any]] = msgspec.json.decode(_encode(events))
     return found

@@ -15,10 +15,16 @@ from api.live.alarm_events import alarm_data
 from api.live.hub import Hub
 from api.live.log_follower import Feed
 from outlets.metrics import OutletMetrics
-from outlets.mqtt_connection import Broker, BrokerLostError, BrokerOptions, connected, digest
-from outlets.pending_changes import Outbox
+from outlets.mqtt_connection import (
+    MqttConnection,
+    MqttConnectionLostError,
+    MqttConnectionOptions,
+    open_mqtt_connection,
+    payload_digest,
+)
+from outlets.pending_changes import PendingChanges
 from runtime.clock import Clock
-from runtime.mqtt.outlet_topics import Topics
+from runtime.mqtt.outlet_topics import OutletTopics
 from twin.alarms.state_machine import AlarmState
 
 log = logging.getLogger(__name__)
@@ -30,22 +36,22 @@ RETRY_MAX_S = 15.0
 REFRESH_S = 60.0
 
 # Under load so much is sent at once: both ends wake for each write. An alarm waits for no longer than that.
-PORTION_S = 0.1
+BATCH_S = 0.1
 
 # Entities and alarms looked at between two breaths of the event loop: 100 us each.
-LOOKS_MAX = 100
+CHECKED_MAX = 100
 
 _encode = msgspec.json.Encoder().encode
 
 
-class _Message(NamedTuple):
+class _OutgoingMessage(NamedTuple):
     kind: str
     topic: str
     payload: bytes
     retain: bool
 
 
-class MqttOut:
+class MqttPublisher:
     """Keeps what the broker retains in step with the live view.
 
     Only the newest counts: what changes while a message waits, or while the broker is away, is told once, as
@@ -55,11 +61,11 @@ class MqttOut:
 
     def __init__(
         self,
-        options: BrokerOptions,
+        options: MqttConnectionOptions,
         *,
         feed: Feed,
         hub: Hub,
-        outbox: Outbox,
+        changes: PendingChanges,
         clock: Clock,
         metrics: OutletMetrics,
         period_s: float,
@@ -68,16 +74,16 @@ class MqttOut:
         self._options = options
         self._feed = feed
         self._hub = hub
-        self._outbox = outbox
+        self._changes = changes
         self._clock = clock
         self._metrics = metrics
         self._period_s = period_s
         self._pause_s = 1 / messages_per_s_max
-        self._portion_max = max(1, int(messages_per_s_max * PORTION_S))
-        self._held: dict[str, bytes] = {}  #: digest of what the broker retains, by topic
-        self._alarms: deque[str] = deque()  #: to be told before any entity
-        self._round: deque[str] = deque()  #: entities to be told before any is told again
-        self._due = 0.0  #: when the next round may begin, by the clock of the event loop
+        self._batch_max = max(1, int(messages_per_s_max * BATCH_S))
+        self._retained: dict[str, bytes] = {}  #: digest of what the broker retains, by topic
+        self._alarm_queue: deque[str] = deque()  #: to be told before any entity
+        self._entity_queue: deque[str] = deque()  #: entities to be told before any is told again
+        self._next_round = 0.0  #: when the next round may begin, by the clock of the event loop
 
     async def run(self) -> None:
         """Work until cancelled; outlives every outage of the broker."""
@@ -85,35 +91,35 @@ class MqttOut:
         await self._feed.ready.wait()
         while True:
             try:
-                async with connected(self._options) as broker:
-                    log.info("connected to the MQTT broker at %s", self._options.broker.place)
+                async with open_mqtt_connection(self._options) as broker:
+                    log.info("connected to the MQTT broker at %s", self._options.broker.address)
                     self._metrics.mqtt_connected.set(1)
                     pause = RETRY_FIRST_S
-                    await self._serve(broker)
-            except BrokerLostError as error:
+                    await self._publish_until_lost(broker)
+            except MqttConnectionLostError as error:
                 log.warning("%s; trying again in %.1f s", error, pause)
             finally:
                 self._metrics.mqtt_connected.set(0)
             await asyncio.sleep(pause)
             pause = min(2 * pause, RETRY_MAX_S)
 
-    async def _serve(self, broker: Broker) -> None:
-        """Tell what changes until the connection is lost, which raises BrokerLostError."""
-        topics = Topics(self._hub.model.city.id)
-        self._held = await broker.retained(topics.filters, topics.marker)
-        log.info("the MQTT broker retains %d messages of this city", len(self._held))
-        self._alarms.clear()
-        self._round.clear()
-        self._outbox.everything()
+    async def _publish_until_lost(self, broker: MqttConnection) -> None:
+        """Tell what changes until the connection is lost, which raises MqttConnectionLostError."""
+        topics = OutletTopics(self._hub.model.city.id)
+        self._retained = await broker.retained_digests(topics.filters, topics.marker_topic)
+        log.info("the MQTT broker retains %d messages of this city", len(self._retained))
+        self._alarm_queue.clear()
+        self._entity_queue.clear()
+        self._changes.everything()
         telling = [
             asyncio.create_task(one)
-            for one in (self._tell(broker, topics), self._refresh(), broker.until_lost())
+            for one in (self._publish_changes(broker, topics), self._refresh(), broker.wait_lost())
         ]
         try:
             done, _ = await asyncio.wait(telling, return_when=asyncio.FIRST_COMPLETED)
             for task in done:
-                raise BrokerLostError(
-                    f"lost the MQTT broker at {self._options.broker.place}: {task.result()}"
+                raise MqttConnectionLostError(
+                    f"lost the MQTT broker at {self._options.broker.address}: {task.result()}"
                 )
         finally:
             for task in telling:
@@ -123,85 +129,85 @@ class MqttOut:
     async def _refresh(self) -> None:
         while True:
             await asyncio.sleep(REFRESH_S)
-            self._outbox.everything()
+            self._changes.everything()
 
-    async def _tell(self, broker: Broker, topics: Topics) -> None:
+    async def _publish_changes(self, broker: MqttConnection, topics: OutletTopics) -> None:
         """Tell alarms as they come, and between them each entity at most once a period."""
         loop = asyncio.get_running_loop()
-        outbox = self._outbox
+        outbox = self._changes
         while True:
-            if outbox.take_everything():
-                self._look_at_everything(topics)
+            if outbox.take_all_changed():
+                self._mark_everything_changed(topics)
             now = loop.time()
-            portion = self._portion(topics, now)
-            self._metrics.mqtt_waiting.set(len(outbox) + len(self._alarms) + len(self._round))
+            portion = self._next_batch(topics, now)
+            self._metrics.mqtt_waiting.set(len(outbox) + len(self._alarm_queue) + len(self._entity_queue))
             for one in portion:
                 await broker.publish(one.topic, one.payload, retain=one.retain)
                 self._metrics.mqtt_messages.labels(one.kind).inc()
-            if portion or self._alarms or self._round:
+            if portion or self._alarm_queue or self._entity_queue:
                 await asyncio.sleep(now + len(portion) * self._pause_s - loop.time())
             else:
-                await outbox.wait(self._due - loop.time() if outbox.entities_wait else None)
+                await outbox.wait(self._next_round - loop.time() if outbox.has_entities else None)
 
-    def _portion(self, topics: Topics, now: float) -> list[_Message]:
+    def _next_batch(self, topics: OutletTopics, now: float) -> list[_OutgoingMessage]:
         """Return what is to be sent next: of alarms, then of entities, as far as they are not told yet."""
-        found: list[_Message] = []
-        self._alarms.extend(self._outbox.take_alarms())
-        for _ in range(LOOKS_MAX):
-            if len(found) >= self._portion_max:
+        found: list[_OutgoingMessage] = []
+        self._alarm_queue.extend(self._changes.take_alarms())
+        for _ in range(CHECKED_MAX):
+            if len(found) >= self._batch_max:
                 break
-            if self._alarms:
-                found += self._of_alarm(topics, self._alarms.popleft())
-            elif self._round:
-                found += self._of_entity(topics, self._round.popleft())
-            elif self._outbox.entities_wait and now >= self._due:
-                self._round.extend(self._outbox.take_entities())
-                self._due = now + self._period_s
+            if self._alarm_queue:
+                found += self._alarm_messages(topics, self._alarm_queue.popleft())
+            elif self._entity_queue:
+                found += self._entity_messages(topics, self._entity_queue.popleft())
+            elif self._changes.has_entities and now >= self._next_round:
+                self._entity_queue.extend(self._changes.take_entities())
+                self._next_round = now + self._period_s
             else:
                 break
         return found
 
-    def _look_at_everything(self, topics: Topics) -> None:
+    def _mark_everything_changed(self, topics: OutletTopics) -> None:
         """Note every name that should be retained, or is."""
-        self._outbox.entities(self._hub.model.entities)
+        self._changes.entities(self._hub.model.entities)
         for event in self._hub.alarms.standing():
-            self._outbox.alarm(event.alarm)
-        for topic in self._held:
-            kind, id = topics.names(topic)
+            self._changes.alarm(event.alarm)
+        for topic in self._retained:
+            kind, id = topics.parse(topic)
             if kind == "alarm":
-                self._outbox.alarm(id)
+                self._changes.alarm(id)
             else:
-                self._outbox.entities((id,))
+                self._changes.entities((id,))
 
-    def _of_entity(self, topics: Topics, id: str) -> Iterator[_Message]:
-        topic, view = topics.of_entity(id), self._hub.view
+    def _entity_messages(self, topics: OutletTopics, id: str) -> Iterator[_OutgoingMessage]:
+        topic, view = topics.entity_topic(id), self._hub.view
         entity = view.model.entities.get(id)
         if entity is None:
-            yield from self._retain("state", topic, b"")
+            yield from self._retained_message("state", topic, b"")
         elif view.entity(id) is not None:
             state = state_document(entity, view, self._clock(), "anonymous")
-            yield from self._retain("state", topic, _encode(state))
+            yield from self._retained_message("state", topic, _encode(state))
 
-    def _of_alarm(self, topics: Topics, id: str) -> Iterator[_Message]:
-        topic, event = topics.of_alarm(id), self._hub.alarms.alarm(id)
+    def _alarm_messages(self, topics: OutletTopics, id: str) -> Iterator[_OutgoingMessage]:
+        topic, event = topics.alarm_topic(id), self._hub.alarms.alarm(id)
         if event is None and not self._feed.whole:
             return  # It may stand, for all that is known without the database.
         payload = alarm_data(event, self._hub.model) if event is not None else None
         if event is not None and payload is not None and event.state != AlarmState.NORMAL:
-            yield from self._retain("alarm", topic, payload)
+            yield from self._retained_message("alarm", topic, payload)
             return
-        if payload is not None and topic in self._held:
+        if payload is not None and topic in self._retained:
             # Who listens is told how it ended; then nothing is retained any more.
-            yield _Message("alarm", topic, payload, retain=False)
-        yield from self._retain("alarm", topic, b"")
+            yield _OutgoingMessage("alarm", topic, payload, retain=False)
+        yield from self._retained_message("alarm", topic, b"")
 
-    def _retain(self, kind: str, topic: str, payload: bytes) -> Iterator[_Message]:
+    def _retained_message(self, kind: str, topic: str, payload: bytes) -> Iterator[_OutgoingMessage]:
         """Yield what makes the broker retain a payload, nothing where it is empty, unless it does already."""
-        known = digest(payload) if payload else None
-        if self._held.get(topic) == known:
+        known = payload_digest(payload) if payload else None
+        if self._retained.get(topic) == known:
             return
-        yield _Message(kind, topic, payload, retain=True)
+        yield _OutgoingMessage(kind, topic, payload, retain=True)
         if known is None:
-            self._held.pop(topic, None)
+            self._retained.pop(topic, None)
         else:
-            self._held[topic] = known
+            self._retained[topic] = known

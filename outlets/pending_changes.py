@@ -7,21 +7,21 @@ from collections.abc import Iterable
 from contextlib import suppress
 
 
-class Outbox:
+class PendingChanges:
     """Names, each once, however often it changed: as large as the city at most. An `api.watcher.Watcher`."""
 
     def __init__(self) -> None:
         self._entities: dict[str, None] = {}
         self._alarms: dict[str, None] = {}
         self._all = False
-        self._something = asyncio.Event()
+        self._changed = asyncio.Event()
 
     def __len__(self) -> int:
         """Return how many names wait."""
         return len(self._entities) + len(self._alarms)
 
     @property
-    def entities_wait(self) -> bool:
+    def has_entities(self) -> bool:
         """Whether an entity changed."""
         return bool(self._entities)
 
@@ -29,19 +29,19 @@ class Outbox:
         """Note that entities changed."""
         self._entities.update(dict.fromkeys(ids))
         if self._entities:
-            self._something.set()
+            self._changed.set()
 
     def alarm(self, id: str) -> None:
         """Note that something happened to an alarm."""
         self._alarms[id] = None
-        self._something.set()
+        self._changed.set()
 
     def everything(self) -> None:
         """Note that anything may have changed."""
         self._all = True
-        self._something.set()
+        self._changed.set()
 
-    def take_everything(self) -> bool:
+    def take_all_changed(self) -> bool:
         """Return whether anything may have changed since this was asked last."""
         taken, self._all = self._all, False
         return taken
@@ -61,5 +61,5 @@ class Outbox:
     async def wait(self, timeout_s: float | None = None) -> None:
         """Return when something changed since the last wait, or after `timeout_s`."""
         with suppress(TimeoutError):
-            await asyncio.wait_for(self._something.wait(), timeout_s)
-        self._something.clear()
+            await asyncio.wait_for(self._changed.wait(), timeout_s)
+        self._changed.clear()

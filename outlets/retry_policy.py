@@ -9,15 +9,15 @@ from twin.instant import SECOND, Instant
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RetryPolicy:
+class WebhookRetryPolicy:
     """Exponential back-off with jitter, bounded in tries and in time."""
 
     first_s: float = 1.0
     max_s: float = 3_600.0
-    tries_max: int = 30
+    attempts_max: int = 30
     age_max_s: float = 86_400.0
 
-    def pause_s(self, failures: int, dice: Random, asked_s: float | None = None) -> float:
+    def delay_s(self, failures: int, rng: Random, retry_after_s: float | None = None) -> float:
         """Return how long to wait after so many failures, from 1 on.
 
         `asked_s` is what the receiver asked for (`Retry-After`): no less, within the bound. A half of the
@@ -25,9 +25,9 @@ class RetryPolicy:
         """
         # 2**62 s is beyond every bound.
         whole = min(self.max_s, self.first_s * 2 ** min(failures - 1, 62))
-        pause = dice.uniform(whole / 2, whole)
-        return pause if asked_s is None else max(pause, min(asked_s, self.max_s))
+        pause = rng.uniform(whole / 2, whole)
+        return pause if retry_after_s is None else max(pause, min(retry_after_s, self.max_s))
 
-    def gives_up(self, failures: int, since: Instant, now: Instant) -> bool:
+    def is_exhausted(self, failures: int, since: Instant, now: Instant) -> bool:
         """Whether what failed so often since then is dead."""
-        return failures >= self.tries_max or now - since >= self.age_max_s * SECOND
+        return failures >= self.attempts_max or now - since >= self.age_max_s * SECOND

@@ -16,20 +16,20 @@ from api.live.log_follower import Feed
 from api.live.log_replay import LogReplay
 from api.metrics import ApiMetrics
 from outlets.metrics import OutletMetrics
-from outlets.mqtt_connection import BrokerOptions
-from outlets.mqtt_publisher import MqttOut
-from outlets.pending_changes import Outbox
-from outlets.retry_policy import RetryPolicy
+from outlets.mqtt_connection import MqttConnectionOptions
+from outlets.mqtt_publisher import MqttPublisher
+from outlets.pending_changes import PendingChanges
+from outlets.retry_policy import WebhookRetryPolicy
 from outlets.settings import OutletSettings
-from outlets.webhook_delivery import Means
-from outlets.webhook_repository import Book
-from outlets.webhook_sender import Sender
-from outlets.webhook_supervisor import Webhooks
+from outlets.webhook_delivery import DeliveryDependencies
+from outlets.webhook_repository import WebhookRepository
+from outlets.webhook_sender import WebhookSender
+from outlets.webhook_supervisor import WebhookSupervisor
 from runtime.clock import system_clock
-from runtime.kafka.consumer import UNHURRIED
-from runtime.model_source import Models
+from runtime.kafka.consumer import FETCH_IN_BULK
+from runtime.model_source import CityModelSource
 from runtime.readiness import notify_ready
-from runtime.sink_address import SinkRules, networks
+from runtime.sink_address import SinkRules, parse_networks
 from runtime.telemetry.metrics import new_registry, serve_metrics
 from storage.stores.webhooks import WEBHOOKS_MAX
 from twin.model.city_model import CityModel
@@ -37,7 +37,7 @@ from twin.model.city_model import CityModel
 log = logging.getLogger(__name__)
 
 # About 100 bytes an event: 5 MB, from which webhooks go on that were late for a moment.
-RING_EVENTS_MAX = 50_000
+REPLAY_BUFFER_EVENTS_MAX = 50_000
 
 # What waits for one webhook while a message is under way; beyond that it goes on from the log.
 QUEUE_BYTES_MAX = 1_000_000
@@ -46,31 +46,31 @@ QUEUE_BYTES_MAX = 1_000_000
 REPLAYS_MAX = 8
 
 
-async def run(settings: OutletSettings, models: Models) -> None:
+async def run(settings: OutletSettings, models: CityModelSource) -> None:
     """Work until cancelled. Raises ServiceError when there is no city model."""
     registry = new_registry()
     serve_metrics(registry, settings.metrics_host, settings.metrics_port)
-    await serve(settings, await models.load(), models, registry)
+    await run_with_model(settings, await models.load(), models, registry)
 
 
-def _sender(settings: OutletSettings) -> Sender:
-    rules = SinkRules(networks(settings.sink_networks))
-    return Sender(rules, system_clock, settings.webhook_timeout_s)
+def _sender(settings: OutletSettings) -> WebhookSender:
+    rules = SinkRules(parse_networks(settings.sink_networks))
+    return WebhookSender(rules, system_clock, settings.webhook_timeout_s)
 
 
-async def serve(
-    settings: OutletSettings, model: CityModel, models: Models, registry: CollectorRegistry
+async def run_with_model(
+    settings: OutletSettings, model: CityModel, models: CityModelSource, registry: CollectorRegistry
 ) -> None:
     """Tell the live view of a model, until cancelled."""
     dsn = settings.database.get_secret_value()
     metrics, view_metrics = OutletMetrics(registry), ApiMetrics(registry)
-    outbox = Outbox()
+    outbox = PendingChanges()
     hub = Hub(
         model,
         system_clock,
         view_metrics,
         partitions=settings.partitions,
-        ring_events_max=RING_EVENTS_MAX,
+        ring_events_max=REPLAY_BUFFER_EVENTS_MAX,
         watcher=outbox,
     )
     feed = Feed(
@@ -79,13 +79,13 @@ async def serve(
         hub,
         lambda log_id: stored_seed(dsn, log_id, role="outlets"),
         view_metrics,
-        pace=UNHURRIED,
+        pace=FETCH_IN_BULK,
     )
-    mqtt = MqttOut(
-        _broker(settings),
+    mqtt = MqttPublisher(
+        _connection_options(settings),
         feed=feed,
         hub=hub,
-        outbox=outbox,
+        changes=outbox,
         clock=system_clock,
         metrics=metrics,
         period_s=settings.outlet_period_s,
@@ -105,49 +105,49 @@ async def serve(
         webhooks = _webhooks(settings, streams, sender, metrics)
         tasks.create_task(feed.run(), name="feed")
         tasks.create_task(mqtt.run(), name="mqtt")
-        tasks.create_task(_deliver(feed, webhooks), name="webhooks")
+        tasks.create_task(_run_webhooks(feed, webhooks), name="webhooks")
         tasks.create_task(_follow_model(hub, models), name="model")
-        tasks.create_task(_announce(feed), name="ready")
+        tasks.create_task(_notify_when_ready(feed), name="ready")
 
 
-def _broker(settings: OutletSettings) -> BrokerOptions:
-    return BrokerOptions(broker=settings.mqtt_access(), keepalive_s=settings.mqtt_keepalive_s)
+def _connection_options(settings: OutletSettings) -> MqttConnectionOptions:
+    return MqttConnectionOptions(broker=settings.mqtt_access(), keepalive_s=settings.mqtt_keepalive_s)
 
 
 def _webhooks(
-    settings: OutletSettings, streams: LiveStreams, sender: Sender, metrics: OutletMetrics
-) -> Webhooks:
-    book = Book(settings.database.get_secret_value())
-    means = Means(
+    settings: OutletSettings, streams: LiveStreams, sender: WebhookSender, metrics: OutletMetrics
+) -> WebhookSupervisor:
+    book = WebhookRepository(settings.database.get_secret_value())
+    means = DeliveryDependencies(
         streams=streams,
         sender=sender,
-        policy=RetryPolicy(
+        policy=WebhookRetryPolicy(
             first_s=settings.webhook_retry_first_s,
             max_s=settings.webhook_retry_max_s,
-            tries_max=settings.webhook_tries_max,
+            attempts_max=settings.webhook_tries_max,
             age_max_s=settings.webhook_age_max_s,
         ),
-        dice=Random(secrets.randbits(64)),  # noqa: S311 - it spreads pauses, and hides nothing
+        rng=Random(secrets.randbits(64)),  # noqa: S311 - it spreads pauses, and hides nothing
         clock=system_clock,
         metrics=metrics,
-        bury=book.bury,
+        add_dead_letter=book.add_dead_letter,
     )
-    return Webhooks(book, means)
+    return WebhookSupervisor(book, means)
 
 
-async def _deliver(feed: Feed, webhooks: Webhooks) -> None:
+async def _run_webhooks(feed: Feed, webhooks: WebhookSupervisor) -> None:
     # A place in the log that the view has not reached yet must not look like one that is not there.
     await feed.ready.wait()
     await webhooks.run()
 
 
-async def _follow_model(hub: Hub, models: Models) -> None:
+async def _follow_model(hub: Hub, models: CityModelSource) -> None:
     async for model in models.watch():
         hub.remodel(model)
         log.info("the city model has version %d now", model.version)
 
 
-async def _announce(feed: Feed) -> None:
+async def _notify_when_ready(feed: Feed) -> None:
     await feed.ready.wait()
     notify_ready()
     log.info("ready")

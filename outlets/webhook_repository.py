@@ -14,15 +14,15 @@ from storage.stores.webhooks import DeadLetter, Progress, Webhook
 from twin.errors import ServiceError
 
 # A database that hangs accepts and says nothing.
-TIMEOUT_S = 10.0
+DATABASE_TIMEOUT_S = 10.0
 
 
-class Book:
+class WebhookRepository:
     """What is written about webhooks. Every method raises ServiceError while the database is away."""
 
     def __init__(self, dsn: str) -> None:
         self._dsn = dsn
-        self._one = asyncio.Lock()
+        self._lock = asyncio.Lock()
         self._connection: Connection | None = None
 
     async def webhooks(self) -> list[Webhook]:
@@ -30,12 +30,12 @@ class Book:
         async with self._connected() as connection:
             return await webhook_store.webhooks(connection)
 
-    async def advance(self, moved: Sequence[tuple[str, int, Progress]]) -> None:
+    async def store_progress(self, moved: Sequence[tuple[str, int, Progress]]) -> None:
         """Store how far webhooks are, by id and edition."""
         async with self._connected() as connection:
             await webhook_store.advance_webhooks(connection, moved)
 
-    async def bury(self, id: str, letter: DeadLetter) -> None:
+    async def add_dead_letter(self, id: str, letter: DeadLetter) -> None:
         """Keep what could not be delivered."""
         async with self._connected() as connection:
             await webhook_store.bury(connection, id, letter)
@@ -47,12 +47,12 @@ class Book:
 
     @asynccontextmanager
     async def _connected(self) -> AsyncIterator[Connection]:
-        async with self._one:
+        async with self._lock:
             if self._connection is None:
                 self._connection = await connect(self._dsn, role="outlets")
                 await self._connection.set_autocommit(True)
             try:
-                async with asyncio.timeout(TIMEOUT_S):
+                async with asyncio.timeout(DATABASE_TIMEOUT_S):
                     yield self._connection
             except (psycopg.OperationalError, TimeoutError) as error:
                 broken, self._connection = self._connection, None

@@ -11,25 +11,25 @@ from typing import Literal, NamedTuple
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
 
-from outlets.cloud_event import Message
+from outlets.cloud_event import WebhookMessage
 from outlets.signature import sign
 from runtime.clock import Clock
-from runtime.sink_address import SinkError, SinkRules, literal
+from runtime.sink_address import SinkError, SinkRules, literal_address
 from twin.instant import SECOND
 
 ERROR_CHARACTERS_MAX = 300
 """Of what is kept about a failure."""
 
 
-class Outcome(NamedTuple):
+class DeliveryResult(NamedTuple):
     """What became of one try."""
 
     result: Literal["delivered", "failed", "gone"]
     detail: str = ""
-    asked_s: float | None = None  #: how long the receiver wants to be left alone
+    retry_after_s: float | None = None  #: how long the receiver wants to be left alone
 
 
-class Sender:
+class WebhookSender:
     """An HTTP client for all webhooks. It follows no redirect, keeps no cookie and reads no answer."""
 
     def __init__(self, rules: SinkRules, clock: Clock, timeout_s: float) -> None:
@@ -44,7 +44,7 @@ class Sender:
             auto_decompress=False,
         )
 
-    async def __aenter__(self) -> Sender:
+    async def __aenter__(self) -> WebhookSender:
         return self
 
     async def __aexit__(
@@ -52,7 +52,7 @@ class Sender:
     ) -> None:
         await self._session.close()
 
-    async def send(self, url: str, secret: bytes, message: Message) -> Outcome:
+    async def send(self, url: str, secret: bytes, message: WebhookMessage) -> DeliveryResult:
         """Try once; never raises for what a receiver, or the way to it, does."""
         seconds = self._clock() // SECOND
         headers = {
@@ -67,11 +67,11 @@ class Sender:
             async with self._session.post(
                 url, data=message.body, headers=headers, allow_redirects=False
             ) as response:
-                return _outcome(response)
+                return _delivery_result(response)
         except TimeoutError:
-            return Outcome("failed", f"no answer within {self._timeout_s:g} s")
+            return DeliveryResult("failed", f"no answer within {self._timeout_s:g} s")
         except (aiohttp.ClientError, OSError, SinkError) as error:
-            return Outcome("failed", (str(error) or repr(error))[:ERROR_CHARACTERS_MAX])
+            return DeliveryResult("failed", (str(error) or repr(error))[:ERROR_CHARACTERS_MAX])
 
 
 class _Resolver(AbstractResolver):
@@ -87,7 +87,7 @@ class _Resolver(AbstractResolver):
         """Return the addresses of a name. Raises OSError when one of them may not be connected to."""
         found = await self._resolver.resolve(host, port, family)
         for one in found:
-            address = literal(one["host"])
+            address = literal_address(one["host"])
             try:
                 if address is None:
                     raise SinkError(f"{one['host']} is no address")
@@ -100,13 +100,13 @@ class _Resolver(AbstractResolver):
         """Nothing to close."""
 
 
-def _outcome(response: aiohttp.ClientResponse) -> Outcome:
+def _delivery_result(response: aiohttp.ClientResponse) -> DeliveryResult:
     if response.ok and response.status < HTTPStatus.MULTIPLE_CHOICES:
-        return Outcome("delivered")
+        return DeliveryResult("delivered")
     if response.status == HTTPStatus.GONE:
-        return Outcome("gone", "the receiver answered 410 Gone")
+        return DeliveryResult("gone", "the receiver answered 410 Gone")
     asked = response.headers.get("Retry-After", "")
-    return Outcome(
+    return DeliveryResult(
         "failed",
         f"the receiver answered {response.status}",
         float(asked) if asked.isdecimal() and len(asked) < 10 else None,

@@ -9,15 +9,15 @@ from __future__ import annotations
 
 import gc
 
-NEW_OBJECTS_MAX = 50_000
+GC_THRESHOLD_YOUNG = 50_000
 """New objects before the newest are looked through: some 10 MB, were they all garbage."""
 
-YOUNG_ROUNDS = 20
-OLD_ROUNDS = 50
+GC_THRESHOLD_MIDDLE = 20
+GC_THRESHOLD_OLD = 50
 
 
-def calm_collector() -> None:
+def tune_gc() -> None:
     """Look for cycles seldom, and never again in what is there by now: it stays."""
     gc.collect()
     gc.freeze()
-    gc.set_threshold(NEW_OBJECTS_MAX, YOUNG_ROUNDS, OLD_ROUNDS)
+    gc.set_threshold(GC_THRESHOLD_YOUNG, GC_THRESHOLD_MIDDLE, GC_THRESHOLD_OLD)

@@ -8,7 +8,7 @@ from typing import Protocol
 from twin.model.city_model import CityModel
 
 
-class Models(Protocol):
+class CityModelSource(Protocol):
     """Where the city model comes from. `storage.model.model_store` has the one that the roles are given."""
 
     async def load(self) -> CityModel:

@@ -21,7 +21,7 @@ from twin.errors import TwinError
 
 log = logging.getLogger(__name__)
 
-SUFFIX = "_FILE"
+FILE_SUFFIX = "_FILE"
 
 # A connection URI or a key has a few hundred bytes; what is larger is not the file that was meant.
 SECRET_BYTES_MAX = 64 * 1024
@@ -66,27 +66,27 @@ def is_secret(field: FieldInfo) -> bool:
     return SecretStr in (field.annotation, *get_args(field.annotation))
 
 
-def secret_of(environment: Mapping[str, str], variable: str) -> str | None:
+def secret_value(environment: Mapping[str, str], variable: str) -> str | None:
     """Return what a variable says, or the file that it has instead; None where the environment has neither.
 
     Raises SecretFileError when the file cannot be read, or when there are both: one of them is forgotten.
     """
-    path = environment.get(variable + SUFFIX)
+    path = environment.get(variable + FILE_SUFFIX)
     if path is None:
         return environment.get(variable)
     if variable in environment:
-        raise SecretFileError(f"{variable} and {variable}{SUFFIX} are both set: keep one")
-    return read_secret(variable + SUFFIX, Path(path))
+        raise SecretFileError(f"{variable} and {variable}{FILE_SUFFIX} are both set: keep one")
+    return read_secret(variable + FILE_SUFFIX, Path(path))
 
 
-class SecretFiles(PydanticBaseSettingsSource):
+class SecretFileSource(PydanticBaseSettingsSource):
     """The secrets of a settings class for which the environment names files."""
 
     def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
         """Return the secret of one setting, or None where no file is named."""
         variable = f"{self.config.get('env_prefix', '')}{field_name}".upper()
-        named = is_secret(field) and variable + SUFFIX in os.environ
-        return secret_of(os.environ, variable) if named else None, field_name, False
+        named = is_secret(field) and variable + FILE_SUFFIX in os.environ
+        return secret_value(os.environ, variable) if named else None, field_name, False
 
     def __call__(self) -> dict[str, Any]:
         """Return what files hold; raise SecretFileError with every fault."""
@@ -105,7 +105,7 @@ class SecretFiles(PydanticBaseSettingsSource):
         return found
 
 
-class SecretVariables(Mapping[str, str]):
+class SecretEnvironment(Mapping[str, str]):
     """An environment in which `NAME_FILE` stands for `NAME`.
 
     A file is read once, when its secret is first asked for: what is handed out is what is taken out of logs.
@@ -118,7 +118,7 @@ class SecretVariables(Mapping[str, str]):
     def __getitem__(self, name: str) -> str:
         """Return a secret; raise KeyError when there is none, SecretFileError when its file is no good."""
         if name not in self._read:
-            secret = secret_of(self._environment, name)
+            secret = secret_value(self._environment, name)
             if secret is None:
                 raise KeyError(name)
             self._read[name] = secret

@@ -10,8 +10,8 @@ from psycopg.conninfo import conninfo_to_dict
 from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from runtime.kafka.access import KafkaAccess, Mechanism, Protocol
-from runtime.secret_files import SecretFiles
+from runtime.kafka.access import KafkaAccess, SaslMechanism, SecurityProtocol
+from runtime.secret_files import SecretFileSource
 from runtime.telemetry.logs import LogFormat
 from runtime.tls import TlsFiles
 
@@ -25,7 +25,7 @@ class RoleSettings(BaseSettings):
     kafka: str = Field(
         default="127.0.0.1:9092", description="Kafka bootstrap servers, host:port, comma-separated."
     )
-    kafka_protocol: Protocol = Field(
+    kafka_protocol: SecurityProtocol = Field(
         default="PLAINTEXT",
         description="How Kafka is spoken to: `PLAINTEXT`, `SSL` (TLS 1.2 and later) or `SASL_SSL` (a "
         "password, too). Certificates and host names of the brokers are always checked.",
@@ -41,7 +41,7 @@ class RoleSettings(BaseSettings):
     kafka_key: Path | None = Field(
         default=None, description="File of the key of our certificate (PEM), not encrypted."
     )
-    kafka_mechanism: Mechanism = Field(
+    kafka_mechanism: SaslMechanism = Field(
         default="SCRAM-SHA-512", description="How `SASL_SSL` proves the password: this, or `SCRAM-SHA-256`."
     )
     kafka_username: str | None = Field(default=None, description="User name at Kafka, for `SASL_SSL`.")
@@ -87,7 +87,7 @@ class RoleSettings(BaseSettings):
 
     @field_validator("database")
     @classmethod
-    def _is_connection_uri(cls, database: SecretStr) -> SecretStr:
+    def _check_connection_uri(cls, database: SecretStr) -> SecretStr:
         try:
             conninfo_to_dict(database.get_secret_value())
         except ProgrammingError:
@@ -98,7 +98,7 @@ class RoleSettings(BaseSettings):
         return database
 
     @model_validator(mode="after")
-    def _kafka_access_is_whole(self) -> Self:
+    def _check_kafka_access(self) -> Self:
         files = ("kafka_ca", "kafka_cert", "kafka_key")
         account = ("kafka_username", "kafka_password")
         wanted = {"PLAINTEXT": (), "SSL": files, "SASL_SSL": (*files, *account)}[self.kafka_protocol]
@@ -145,4 +145,4 @@ class RoleSettings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Return what is asked for a setting, in order: the caller, the environment, the files it names."""
-        return init_settings, env_settings, SecretFiles(settings_cls)
+        return init_settings, env_settings, SecretFileSource(settings_cls)

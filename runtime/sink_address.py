@@ -21,36 +21,36 @@ Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
 URL_CHARACTERS_MAX = 2_000
 
 # RFC 6052: an IPv4 address inside an IPv6 one, which a translator on the way takes out.
-_TRANSLATED = ipaddress.IPv6Network("64:ff9b::/96")
+_NAT64_PREFIX = ipaddress.IPv6Network("64:ff9b::/96")
 
 
 class SinkError(TwinError):
     """We may not send there; says what was found and what is expected."""
 
 
-def networks(text: str) -> tuple[Network, ...]:
+def parse_networks(text: str) -> tuple[Network, ...]:
     """Return the networks of a comma-separated list; raise ValueError when one is none.
 
-    >>> networks("10.1.0.0/16, ::1/128")
+    >>> parse_networks("10.1.0.0/16, ::1/128")
     (IPv4Network('10.1.0.0/16'), IPv6Network('::1/128'))
     """
     return tuple(ipaddress.ip_network(one.strip()) for one in text.split(",") if one.strip())
 
 
-def _checked(text: str) -> str:
-    networks(text)
+def _check_networks(text: str) -> str:
+    parse_networks(text)
     return text
 
 
 SinkNetworks: TypeAlias = Annotated[
     str,
-    AfterValidator(_checked),
+    AfterValidator(_check_networks),
     Field(
         description="Networks beside the public internet that webhooks may be sent to; comma-separated, such "
         "as `10.1.0.0/16`."
     ),
 ]
-"""A setting: what `networks` reads."""
+"""A setting: what `parse_networks` reads."""
 
 
 class SinkRules:
@@ -77,7 +77,7 @@ class SinkRules:
             raise SinkError("expected a URL with a host, such as https://example.org/hook")
         if parts.username is not None or parts.fragment:
             raise SinkError("expected a URL without user, password and fragment; a signature says who sends")
-        address = literal(host)
+        address = literal_address(host)
         if parts.scheme != "https" and not (
             parts.scheme == "http" and address is not None and address.is_loopback
         ):
@@ -89,7 +89,7 @@ class SinkRules:
 
     def check_address(self, address: Address) -> None:
         """Raise SinkError when an address may not be connected to."""
-        real = _unwrapped(address)
+        real = _embedded_ipv4(address)
         if any(real in network for network in self._allowed if network.version == real.version):
             return
         if not real.is_global or real.is_multicast:
@@ -99,10 +99,10 @@ class SinkRules:
             )
 
 
-def literal(host: str) -> Address | None:
+def literal_address(host: str) -> Address | None:
     """Return the address that a host is without being looked up; None when it is a name.
 
-    >>> literal("[::1]".strip("[]")), literal("localhost"), literal("example.org")
+    >>> literal_address("[::1]".strip("[]")), literal_address("localhost"), literal_address("example.org")
     (IPv6Address('::1'), IPv4Address('127.0.0.1'), None)
     """
     if host.lower() == "localhost":
@@ -113,10 +113,10 @@ def literal(host: str) -> Address | None:
         return None
 
 
-def _unwrapped(address: Address) -> Address:
+def _embedded_ipv4(address: Address) -> Address:
     """Return the IPv4 address inside an IPv6 one, if there is one: that is where packets end."""
     if isinstance(address, ipaddress.IPv4Address):
         return address
-    if address in _TRANSLATED:
+    if address in _NAT64_PREFIX:
         return ipaddress.IPv4Address(int(address) & 0xFFFF_FFFF)
     return address.ipv4_mapped or address.sixtofour or address

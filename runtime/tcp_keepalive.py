@@ -16,14 +16,14 @@ import aiokafka.conn
 KEEPALIVE_S = 3
 """After so long a silence the other side is asked for a sign of life, and each time again."""
 
-KEEPALIVES_MAX = 3
+KEEPALIVE_PROBES_MAX = 3
 """Asked so often in vain, the connection is given up: after 3 + 3 x 3 s."""
 
-UNACKNOWLEDGED_MS_MAX = 10_000
+USER_TIMEOUT_MS = 10_000
 """What was sent is acknowledged by then, or the connection is given up."""
 
 
-def look_after(connection: Any) -> None:
+def enable_keepalive(connection: Any) -> None:
     """Have a TCP connection given up within about ten seconds after the other side vanished.
 
     It is a socket, or what an event loop or paho shows of one: each has a type of its own.
@@ -32,8 +32,8 @@ def look_after(connection: Any) -> None:
     for name, value in (
         ("TCP_KEEPIDLE", KEEPALIVE_S),
         ("TCP_KEEPINTVL", KEEPALIVE_S),
-        ("TCP_KEEPCNT", KEEPALIVES_MAX),
-        ("TCP_USER_TIMEOUT", UNACKNOWLEDGED_MS_MAX),
+        ("TCP_KEEPCNT", KEEPALIVE_PROBES_MAX),
+        ("TCP_USER_TIMEOUT", USER_TIMEOUT_MS),
     ):
         option = getattr(socket, name, None)  # Linux has them all
         if option is not None:
@@ -45,10 +45,10 @@ class _KafkaProtocol(aiokafka.conn.AIOKafkaProtocol):  # type: ignore[misc]
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
-        look_after(transport.get_extra_info("socket"))
+        enable_keepalive(transport.get_extra_info("socket"))
 
 
-def look_after_kafka() -> None:
+def enable_kafka_keepalive() -> None:
     """Have every connection that aiokafka makes in this process from now on looked after.
 
     It has no option for that. Its own bounds are for an answer, which Kafka may take 40 s for, or 60.

@@ -36,7 +36,7 @@ class TlsFiles:
             ) from error
         context.minimum_version = VERSION_MIN
         if self.certificate is not None:
-            _show(context, self.certificate, self.key, (certificate, key))
+            _load_certificate(context, self.certificate, self.key, (certificate, key))
         return context
 
 
@@ -44,11 +44,13 @@ def server_context(certificate: Path, key: Path | None, names: tuple[str, str]) 
     """Return what a server shows; `names` are the settings of the files. Raises TlsError."""
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.minimum_version = VERSION_MIN
-    _show(context, certificate, key, names)
+    _load_certificate(context, certificate, key, names)
     return context
 
 
-def _show(context: ssl.SSLContext, certificate: Path, key: Path | None, names: tuple[str, str]) -> None:
+def _load_certificate(
+    context: ssl.SSLContext, certificate: Path, key: Path | None, names: tuple[str, str]
+) -> None:
     try:
         # Without a password OpenSSL would ask for one on the terminal.
         context.load_cert_chain(certificate, key, password="")

@@ -12,7 +12,7 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersi
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
-from runtime.mqtt.access import connect_failure
+from runtime.mqtt.access import connect_error
 from simulators.settings import SimulatorSettings
 from twin.errors import ServiceError
 
@@ -40,7 +40,7 @@ class Connection:
     ) -> None:
         self._settings = settings
         self._broker = settings.mqtt_access()
-        self._name = f"{self._broker.place}, connection {number}"
+        self._name = f"{self._broker.address}, connection {number}"
         self._loop = asyncio.get_running_loop()
         self._room = asyncio.Semaphore(settings.in_flight_max)
         self.connected = asyncio.Event()
@@ -57,7 +57,7 @@ class Connection:
             clean_session=None if protocol is MQTTProtocolVersion.MQTTv5 else True,
             protocol=protocol,
         )
-        self._broker.equip(client)
+        self._broker.configure_client(client)
         client.max_inflight_messages_set(settings.in_flight_max)
         client.reconnect_delay_set(RECONNECT_DELAY_S_MIN, RECONNECT_DELAY_S_MAX)
         client.on_connect = self._on_connect
@@ -123,7 +123,7 @@ class Connection:
         self.connected.set()
 
     def _on_connect_fail(self, client: Client, data: Any) -> None:
-        log.warning("no MQTT broker at %s (%s); trying again", self._name, connect_failure())
+        log.warning("no MQTT broker at %s (%s); trying again", self._name, connect_error())
 
     def _on_disconnect(
         self,

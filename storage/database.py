@@ -7,7 +7,7 @@ from typing import TypeAlias
 import psycopg
 from psycopg.rows import TupleRow
 
-from runtime.tcp_keepalive import KEEPALIVE_S, KEEPALIVES_MAX, UNACKNOWLEDGED_MS_MAX
+from runtime.tcp_keepalive import KEEPALIVE_PROBES_MAX, KEEPALIVE_S, USER_TIMEOUT_MS
 from twin.errors import ServiceError
 
 Connection: TypeAlias = psycopg.AsyncConnection[TupleRow]
@@ -24,10 +24,10 @@ CONNECT_TIMEOUT_S = 5
 _PLANNING = "-c plan_cache_mode=force_custom_plan -c jit=off"
 
 LIVENESS: dict[str, int] = {
-    "tcp_user_timeout": UNACKNOWLEDGED_MS_MAX,
+    "tcp_user_timeout": USER_TIMEOUT_MS,
     "keepalives_idle": KEEPALIVE_S,
     "keepalives_interval": KEEPALIVE_S,
-    "keepalives_count": KEEPALIVES_MAX,
+    "keepalives_count": KEEPALIVE_PROBES_MAX,
 }
 """Options of a connection that is given up when nothing comes back."""
 
@@ -37,7 +37,7 @@ IDLE_IN_TRANSACTION_S_MAX = 60
 OPTIONS = (
     f"-c timezone=UTC {_PLANNING} -c idle_in_transaction_session_timeout={IDLE_IN_TRANSACTION_S_MAX}s "
     f"-c tcp_keepalives_idle={KEEPALIVE_S} -c tcp_keepalives_interval={KEEPALIVE_S} "
-    f"-c tcp_keepalives_count={KEEPALIVES_MAX} -c tcp_user_timeout={UNACKNOWLEDGED_MS_MAX}"
+    f"-c tcp_keepalives_count={KEEPALIVE_PROBES_MAX} -c tcp_user_timeout={USER_TIMEOUT_MS}"
 )
 
 

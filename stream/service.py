@@ -12,7 +12,7 @@ from runtime.kafka import topics
 from runtime.kafka.access import Kafka
 from runtime.kafka.consumer import log_identity
 from runtime.kafka.topics import create_topics, partition_counts
-from runtime.model_source import Models
+from runtime.model_source import CityModelSource
 from runtime.readiness import notify_ready
 from runtime.telemetry.metrics import new_registry, serve_metrics
 from runtime.telemetry.tracing import Tracer
@@ -48,7 +48,7 @@ STOP_S_MAX = 5.0
 
 async def run(
     settings: StreamSettings,
-    models: Models,
+    models: CityModelSource,
     tracer: Tracer | None = None,
     leave: Callable[[int], None] = lambda _: None,
 ) -> None:
@@ -155,7 +155,7 @@ async def _checkpoints(workers: Sequence[Worker]) -> None:
             await worker.checkpoint_due()
 
 
-async def _follow(models: Models, workers: Sequence[Worker]) -> None:
+async def _follow(models: CityModelSource, workers: Sequence[Worker]) -> None:
     async for model in models.watch():
         for worker in workers:
             worker.model = model

@@ -13,7 +13,7 @@ from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 from alerting.incidents.journal import Place
 from runtime.cancellation import raise_if_cancelled
 from runtime.kafka.access import Kafka
-from runtime.kafka.consumer import UNHURRIED, beginnings, ends, log_identity, new_consumer
+from runtime.kafka.consumer import FETCH_IN_BULK, end_offsets, first_offsets, log_identity, new_consumer
 from runtime.kafka.topics import ALARMS, DUTY_COMMANDS, create_topics, partition_counts
 from twin.errors import ServiceError
 
@@ -97,8 +97,8 @@ class DutyLog:
                 self._read = {place: self._position(place) for place in self._read}
             self._log = identity
             await self._arrive(LogBegun(identity))
-        goal = await ends(self._kafka, partitions)
-        consumer = new_consumer(self._kafka, pace=UNHURRIED, max_poll_records=RECORDS_MAX)
+        goal = await end_offsets(self._kafka, partitions)
+        consumer = new_consumer(self._kafka, fetch_policy=FETCH_IN_BULK, max_poll_records=RECORDS_MAX)
         try:
             await consumer.start()
             consumer.assign(partitions)
@@ -132,7 +132,7 @@ class DutyLog:
                 look = loop.time() + IDENTITY_CHECK_S
 
     async def _seek(self, consumer: Any, partitions: Iterable[TopicPartition]) -> None:
-        for partition, begin in (await beginnings(consumer, partitions)).items():
+        for partition, begin in (await first_offsets(consumer, partitions)).items():
             place = (partition.topic, partition.partition)
             if self._read[place] < begin and self._read[place] > 0:
                 log.error("%s/%d begins at %d, %d was to be read", *place, begin, self._read[place])

@@ -9,7 +9,7 @@ import msgspec
 from paho.mqtt.client import Client
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
-from runtime.mqtt.access import MqttAccess, connect_failure
+from runtime.mqtt.access import MqttAccess, connect_error
 from twin.instant import Instant, format_instant
 from twin.wire.probe import PROBE_PROPERTY, probe_topic
 
@@ -26,7 +26,7 @@ class Prober:
         self._topic = probe_topic(city)
         self._broker = broker
         self._client = client = Client(CallbackAPIVersion.VERSION2, protocol=MQTTProtocolVersion.MQTTv5)
-        broker.equip(client)
+        broker.configure_client(client)
         client.reconnect_delay_set(1, RECONNECT_S_MAX)
         client.on_connect_fail = self._on_connect_fail
         client.on_disconnect = self._on_disconnect
@@ -50,7 +50,7 @@ class Prober:
         self._client.loop_stop()
 
     def _on_connect_fail(self, client: Client, data: Any) -> None:
-        log.warning("no MQTT broker at %s (%s): no probes", self._broker.place, connect_failure())
+        log.warning("no MQTT broker at %s (%s): no probes", self._broker.address, connect_error())
 
     def _on_disconnect(self, client: Client, data: Any, flags: Any, code: Any, properties: Any) -> None:
         if code.is_failure:

@@ -22,7 +22,14 @@ from api.metrics import ApiMetrics
 from api.traces import ApiTraces
 from runtime.cancellation import raise_if_cancelled
 from runtime.kafka.access import Kafka
-from runtime.kafka.consumer import PROMPT, Pace, beginnings, ends, log_identity, new_consumer
+from runtime.kafka.consumer import (
+    FETCH_PROMPTLY,
+    FetchPolicy,
+    end_offsets,
+    first_offsets,
+    log_identity,
+    new_consumer,
+)
 from runtime.kafka.topics import ALARMS as ALARM_TOPIC
 from runtime.kafka.topics import create_topics, partition_counts
 from twin.alarms.messages import ALARMS, AlarmBatch
@@ -63,7 +70,7 @@ class Feed:
         metrics: ApiMetrics,
         *,
         hear: Callable[[AlarmBatch], None] = lambda _: None,
-        pace: Pace = PROMPT,
+        pace: FetchPolicy = FETCH_PROMPTLY,
         traces: ApiTraces | None = None,
     ) -> None:
         self.ready = asyncio.Event()  #: set once the view has caught up with the log for the first time
@@ -105,7 +112,7 @@ class Feed:
         """Seed the view and follow the log until its identity changes, or it no longer reaches back."""
         identity = await log_identity(self._kafka)
         await create_topics(self._kafka, partition_counts(self._count))
-        consumer = new_consumer(self._kafka, pace=self._pace, max_poll_records=RECORDS_MAX)
+        consumer = new_consumer(self._kafka, fetch_policy=self._pace, max_poll_records=RECORDS_MAX)
         merging: asyncio.Task[None] | None = None
         try:
             await consumer.start()
@@ -184,7 +191,7 @@ class Feed:
 
         Returns the offsets by lane.
         """
-        first = await beginnings(consumer, self._lanes)
+        first = await first_offsets(consumer, self._lanes)
         offsets = [max(first[one], wanted.get((one.topic, one.partition), 0)) for one in self._lanes]
         consumer.assign(list(self._lanes))
         for one, lane in self._lanes.items():
@@ -192,7 +199,7 @@ class Feed:
         return offsets
 
     async def _follow(self, consumer: Any, identity: str) -> None:
-        caught_up = await ends(self._kafka, self._lanes)
+        caught_up = await end_offsets(self._kafka, self._lanes)
         changed = asyncio.create_task(self._changed(identity))
         try:
             while not changed.done():

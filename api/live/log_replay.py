@@ -14,7 +14,7 @@ from api.live.cursor import Position
 from api.live.events import GapReason
 from api.live.partition_order import lanes
 from runtime.kafka.access import Kafka
-from runtime.kafka.consumer import beginnings, new_consumer
+from runtime.kafka.consumer import first_offsets, new_consumer
 from runtime.kafka.topics import ALARMS as ALARM_TOPIC
 from twin.alarms.messages import ALARMS, AlarmEvent
 from twin.errors import MessageError, TwinError
@@ -88,7 +88,7 @@ class LogReplay:
         try:
             async with asyncio.timeout(PROGRESS_TIMEOUT_S):
                 await consumer.start()
-                first = await beginnings(consumer, wanted)
+                first = await first_offsets(consumer, wanted)
         except (KafkaError, OSError, TimeoutError) as error:
             await consumer.stop()
             raise ReplayError(GapReason.LOG_UNREADABLE) from error

@@ -21,19 +21,19 @@ from benchmarks.measure.machine import describe_machine
 from benchmarks.measure.stages import StageCosts
 from benchmarks.measure.worker_process import WorkerProcess
 from benchmarks.report.results import write_results
-from ingest.decoders import Routes, registry
+from ingest.decoders import TopicRoutes, registry
 from ingest.metrics import IngestMetrics
 from ingest.mqtt import bulk_reading
-from ingest.mqtt.session import MqttSession, SessionOptions
+from ingest.mqtt.session import MqttSession, MqttSessionOptions
 from ingest.pipeline.batching import batch_interval_s
 from ingest.pipeline.intake import Intake, IntakeOptions
 from ingest.pipeline.mapping import DeviceMap
-from ingest.pipeline.probes import divide
+from ingest.pipeline.probes import separate_probes
 from ingest.pipeline.pseudonym import Pseudonymiser
-from ingest.pipeline.records import RecordMaker
+from ingest.pipeline.records import RecordBuilder
 from ingest.settings import IngestSettings
 from runtime.clock import system_clock
-from runtime.gc_tuning import calm_collector
+from runtime.gc_tuning import tune_gc
 from runtime.mqtt.access import MqttAccess
 from twin.model.city_model import CityModel
 from twin.quality.plausibility import PlausibilityBounds
@@ -56,7 +56,7 @@ def ingest(
     machine = describe_machine(Path(tempfile.gettempdir()))
     city = BenchCity(datastreams=datastreams, each=10 if packs else 4, packs=packs)
     if one_by_one:
-        bulk_reading._PRIVATE_NAMES = ("_none",)
+        bulk_reading.PAHO_PRIVATE_NAMES = ("_none",)
     broker = WorkerProcess(
         "broker", serve_messages, IngestBrokerOptions(traffic=city.traffic, messages=messages, rate=rate)
     )
@@ -81,22 +81,22 @@ async def _measure(
 ) -> tuple[StageCosts, int]:
     settings = IngestSettings()
     model = city.model()
-    intake, maker = _intake(model, settings), RecordMaker("bench", system_clock)
+    intake, maker = _intake(model, settings), RecordBuilder("bench", system_clock)
     metrics, stages = IngestMetrics(CollectorRegistry()), StageCosts()
     session = MqttSession(_options(port, settings), [f"livetwin/{model.city.id}/#"], system_clock)
     await session.open()
     least_s, most_s = settings.batch_interval_ms / 1_000, settings.batch_interval_max_ms / 1_000
     count = batches = 0
-    calm_collector()
+    tune_gc()
     broker.send("go")
     while count < messages:
         with stages.stage("receive"):
-            batch = await session.batch(settings.batch_messages_max)
+            batch = await session.next_batch(settings.batch_messages_max)
         begun = time.monotonic()
         with stages.stage("probes"):
-            received, _ = divide(batch, model.city.timezone)
+            received, _ = separate_probes(batch, model.city.timezone)
         with stages.stage("take"):
-            taken = [intake.take(message, number) for number, message in enumerate(received, count)]
+            taken = [intake.process(message, number) for number, message in enumerate(received, count)]
         with stages.stage("records"):
             list(maker.records(taken))
         with stages.stage("confirm"):
@@ -104,7 +104,7 @@ async def _measure(
         with stages.stage("acknowledge"):
             session.acknowledge(batch)
         with stages.stage("metrics"):
-            metrics.count(taken)
+            metrics.count_batch(taken)
         count += len(batch)
         batches += 1
         with stages.stage("rest"):
@@ -119,21 +119,21 @@ async def _measure(
     return stages, batches
 
 
-def _options(port: int, settings: IngestSettings) -> SessionOptions:
-    return SessionOptions(
+def _options(port: int, settings: IngestSettings) -> MqttSessionOptions:
+    return MqttSessionOptions(
         broker=MqttAccess(host="127.0.0.1", port=port),
         client_id="bench",
         keepalive_s=60,
         session_expiry_s=60,
         receive_max=settings.receive_max,
         buffer_bytes_max=settings.buffer_bytes_max,
-        share="",
+        shared_subscription="",
     )
 
 
 def _intake(model: CityModel, settings: IngestSettings) -> Intake:
     return Intake(
-        routes=Routes(registry(), model.feeds),
+        routes=TopicRoutes(registry(), model.feeds),
         devices=DeviceMap(model, registry(), PARTITIONS),
         timezone=model.city.timezone,
         options=IntakeOptions(

@@ -16,7 +16,7 @@ from api.live.log_replay import LogReplay
 from api.metrics import ApiMetrics
 from benchmarks.load.log_records import PARTITIONS, LogLoad, log_city, log_steps
 from benchmarks.measure.stages import StageCosts
-from runtime.gc_tuning import calm_collector
+from runtime.gc_tuning import tune_gc
 from storage.historian.log_batch import LogRecord
 from twin.instant import SECOND, Instant
 from twin.wire.messages import UPDATES
@@ -69,7 +69,7 @@ async def measure_api(load: LogLoad, count: int, subscribers: int) -> dict[str, 
     reading = [asyncio.create_task(one.follow(Filter())) for one in followers]
     for one in followers:
         await asyncio.wait_for(one.joined.wait(), _DEADLINE_S)
-    calm_collector()
+    tune_gc()
     try:
         records = [one.updates for one in done]
         await _tell(hub, followers, records[:first], load.record)

@@ -16,7 +16,7 @@ from benchmarks.measure.stages import StageCosts, cpu_of
 from benchmarks.measure.worker_process import BenchmarkError
 from cli.embedded.postgres import EmbeddedPostgres
 from cli.process.procfs import processes_of
-from runtime.gc_tuning import calm_collector
+from runtime.gc_tuning import tune_gc
 from storage.historian import batch_writer as archive_module
 from storage.historian.batch_writer import Archive
 from storage.historian.log_batch import LogBatch
@@ -81,7 +81,7 @@ async def _store(
     stages.wrap(archive_module, WRITES)
     wal = _place_of_wal(cluster.dsn())
     held, hold = UpdatesTold(), HOLD_S * load.rate // load.record
-    calm_collector()
+    tune_gc()
     begun, own, others = time.perf_counter(), time.process_time_ns(), cpu_of(server)
     for first in range(0, len(done), transaction):
         batch = LogBatch(LOG, told=held)

@@ -9,12 +9,12 @@ import click
 from alerting.service import run
 from alerting.settings import AlertingSettings
 from cli.runner import model_source, read_settings, run_role
-from runtime.secret_files import SecretVariables
+from runtime.secret_files import SecretEnvironment
 
 
 @click.command("alerting")
 def command() -> None:
     """Run the alerting role: alarms to people on duty. Settings: LIVETWIN_*."""
     settings = read_settings(AlertingSettings)
-    secrets = SecretVariables(dict(os.environ))
+    secrets = SecretEnvironment(dict(os.environ))
     run_role("alerting", settings, lambda: run(settings, model_source(settings), secrets))

@@ -16,7 +16,7 @@ from cli.mosquitto_files import (
     write_for_broker,
     write_secret,
 )
-from ingest.broker_accounts import OURS, broker_accounts
+from ingest.broker_accounts import ROLE_PREFIX, broker_accounts
 from ingest.decoders import registry
 
 
@@ -57,8 +57,8 @@ def command(
     if secrets is not None:
         secrets.mkdir(mode=0o700, parents=True, exist_ok=True)
     for name, password in fresh.items():
-        if secrets is not None and name.startswith(OURS):
-            write_secret(secrets / f"mqtt-{name.removeprefix(OURS)}", password)
+        if secrets is not None and name.startswith(ROLE_PREFIX):
+            write_secret(secrets / f"mqtt-{name.removeprefix(ROLE_PREFIX)}", password)
         else:
             click.echo(f"{name}\t{password}")
     gone = len(known.keys() - set(names))

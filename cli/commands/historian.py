@@ -9,7 +9,7 @@ import uvloop
 
 from cli.runner import model_source, read_settings, run_role
 from runtime.clock import system_clock
-from runtime.telemetry.tracing import Tracer, tracing
+from runtime.telemetry.tracing import Tracer, open_tracer
 from storage.historian.service import run
 from storage.maintenance.service import run_upkeep
 from storage.settings import HistorianSettings
@@ -19,7 +19,7 @@ from storage.settings import HistorianSettings
 def command() -> None:
     """Run the historian role: the log to the database, and its upkeep. Settings: LIVETWIN_*."""
     settings = read_settings(HistorianSettings)
-    with tracing("historian", settings.trace_ratio) as tracer:
+    with open_tracer("historian", settings.trace_ratio) as tracer:
         run_role("historian", settings, lambda: _run(settings, tracer), uvloop.new_event_loop)
 
 

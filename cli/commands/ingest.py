@@ -8,7 +8,7 @@ import uvloop
 from cli.runner import model_source, read_settings, run_role
 from ingest.service import run
 from ingest.settings import IngestSettings
-from runtime.telemetry.tracing import tracing
+from runtime.telemetry.tracing import open_tracer
 
 
 @click.command("ingest")
@@ -21,10 +21,10 @@ from runtime.telemetry.tracing import tracing
 def command(*, retire: bool) -> None:
     """Run the ingest role: MQTT to the log. Settings: LIVETWIN_*."""
     settings = read_settings(IngestSettings)
-    with tracing("ingest", settings.trace_ratio) as tracer:
+    with open_tracer("ingest", settings.trace_ratio) as tracer:
         run_role(
             "ingest",
             settings,
-            lambda: run(settings, model_source(settings), tracer, retires=retire),
+            lambda: run(settings, model_source(settings), tracer, drain=retire),
             uvloop.new_event_loop,
         )

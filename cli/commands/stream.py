@@ -9,7 +9,7 @@ import click
 import uvloop
 
 from cli.runner import model_source, read_settings, run_role
-from runtime.telemetry.tracing import tracing
+from runtime.telemetry.tracing import open_tracer
 from stream.service import run
 from stream.settings import StreamSettings
 
@@ -20,7 +20,7 @@ LEAVE_S_MAX = 5.0
 def command() -> None:
     """Run the stream role: observations to state. Settings: LIVETWIN_*."""
     settings = read_settings(StreamSettings)
-    with tracing("stream", settings.trace_ratio) as tracer:
+    with open_tracer("stream", settings.trace_ratio) as tracer:
         run_role(
             "stream",
             settings,

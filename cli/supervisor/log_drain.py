@@ -10,7 +10,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
 from runtime.kafka.access import Kafka, client_options
-from runtime.kafka.consumer import ends
+from runtime.kafka.consumer import end_offsets
 from runtime.kafka.topics import ALARM_INPUTS, AREA_INPUTS, OBSERVATIONS, partition_counts
 from storage.database import connect
 from storage.historian.log_reader import STORED
@@ -43,11 +43,11 @@ class Drain:
                 doing = "the stream to process everything"
                 read = self._of(READ_BY_STREAM)
                 told: Mapping[TopicPartition, int] = {}
-                while (found := await ends(self._kafka, read)) != told:
+                while (found := await end_offsets(self._kafka, read)) != told:
                     told = found
                     await self._until_committed(told)
                 doing = "the historian to store all records"
-                await self._until_stored(log_id, await ends(self._kafka, self._of(STORED)))
+                await self._until_stored(log_id, await end_offsets(self._kafka, self._of(STORED)))
         except TimeoutError as error:
             raise ServiceError(f"waited {timeout_s:.0f} s for {doing}") from error
         except (KafkaError, OSError) as error:

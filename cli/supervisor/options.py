@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from runtime.secret_files import SUFFIX
+from runtime.secret_files import FILE_SUFFIX
 
 # Partitions divide work among processes, and here each role is one: more would only cost records.
 PARTITIONS = 1
@@ -142,7 +142,7 @@ def _passed_on() -> dict[str, str]:
 
 
 def _of_channels(names: Iterable[str]) -> dict[str, str]:
-    both = [one for name in sorted(names) for one in (name, name + SUFFIX)]
+    both = [one for name in sorted(names) for one in (name, name + FILE_SUFFIX)]
     return {name: os.environ[name] for name in both if name in os.environ}
 
 

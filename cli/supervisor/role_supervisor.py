@@ -12,7 +12,7 @@ from pathlib import Path
 import cli
 from cli.process.child_process import Child
 from cli.supervisor.notify_socket import Notifications
-from runtime.telemetry.logs import message_of
+from runtime.telemetry.logs import parse_log_message
 from twin.errors import ServiceError
 
 log = logging.getLogger(__name__)
@@ -103,7 +103,7 @@ class Role:
             self._forget(child)
             failures = 1 if loop.time() - started > STABLE_S else failures + 1
             if not self._was_ready and (code == EXIT_USAGE or failures >= START_TRIES_MAX):
-                words = message_of("".join(child.last_lines(1))).removeprefix("error: ") or "(nothing)"
+                words = parse_log_message("".join(child.last_lines(1))).removeprefix("error: ") or "(nothing)"
                 raise ServiceError(
                     f"{self.name} does not start ({_told(code)}); {child.log} ends with: {words}"
                 )

@@ -13,9 +13,9 @@ from functools import cache
 from types import MappingProxyType
 
 from ingest.decoding import Decoder, RegistrationError
-from ingest.pipeline.routes import Route, Routes
+from ingest.pipeline.routes import TopicRoute, TopicRoutes
 
-__all__ = ["Route", "Routes", "registered", "registry"]
+__all__ = ["TopicRoute", "TopicRoutes", "build_registry", "registry"]
 
 
 @cache
@@ -30,10 +30,10 @@ def registry() -> Mapping[str, Decoder]:
         decoder = getattr(module, "DECODER", None)
         if isinstance(decoder, Decoder):
             decoders.append(decoder)
-    return registered(decoders)
+    return build_registry(decoders)
 
 
-def registered(decoders: Iterable[Decoder]) -> Mapping[str, Decoder]:
+def build_registry(decoders: Iterable[Decoder]) -> Mapping[str, Decoder]:
     """Return decoders by name; raise RegistrationError when two of them claim the same thing."""
     by_name: dict[str, Decoder] = {}
     owners: dict[tuple[str, str], str] = {}

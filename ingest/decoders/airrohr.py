@@ -17,7 +17,7 @@ from types import MappingProxyType
 from typing import Any
 
 from ingest.decoding import Decoded, Decoder, DecodingContext, PayloadError, Reading
-from ingest.formats.json_payload import VALUES_MAX, as_list, as_object, number, parse_object, shown
+from ingest.formats.json_payload import VALUES_MAX, as_list, as_number, as_object, parse_object, short_repr
 from twin.quality.plausibility import QuarantineReason
 from twin.quality.quality_flags import QualityFlag
 
@@ -74,11 +74,11 @@ def _value(item: Any, where: str) -> tuple[str, float]:
     name = member.get("value_type")
     if not isinstance(name, str) or not name:
         raise PayloadError(
-            QuarantineReason.MALFORMED, f"'value_type' of {where} is {shown(name)}, expected a name"
+            QuarantineReason.MALFORMED, f"'value_type' of {where} is {short_repr(name)}, expected a name"
         )
     if "value" not in member:
-        raise PayloadError(QuarantineReason.MALFORMED, f"{where} ({shown(name)}) has no 'value'")
-    return name, number(member["value"])
+        raise PayloadError(QuarantineReason.MALFORMED, f"{where} ({short_repr(name)}) has no 'value'")
+    return name, as_number(member["value"])
 
 
 DECODER = Decoder(

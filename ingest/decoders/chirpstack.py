@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ingest.decoding import Decoded, Decoder, DecodingContext, PayloadError, Reading
-from ingest.formats.json_payload import as_object, leaves, parse_object, shown
+from ingest.formats.json_payload import as_object, leaves, parse_object, short_repr
 from ingest.formats.lorawan import radio_readings
 from ingest.formats.payload_time import instant_of
 from twin.instant import Instant
@@ -29,7 +29,7 @@ def decode(topic: str, payload: bytes, context: DecodingContext) -> Decoded:
     if decoded is None and "data" in event:
         raise PayloadError(
             QuarantineReason.NO_OBSERVATION,
-            f"the event of {shown(device)} has 'data' but no 'object'; "
+            f"the event of {short_repr(device)} has 'data' but no 'object'; "
             "set or repair the codec in its ChirpStack device profile",
         )
     readings = [
@@ -39,7 +39,9 @@ def decode(topic: str, payload: bytes, context: DecodingContext) -> Decoded:
     known = [reading.field for reading in readings]
     readings += radio_readings(event.get("rxInfo"), time, flags, known)
     if not readings:
-        raise PayloadError(QuarantineReason.NO_OBSERVATION, f"the event of {shown(device)} holds no value")
+        raise PayloadError(
+            QuarantineReason.NO_OBSERVATION, f"the event of {short_repr(device)} holds no value"
+        )
     return Decoded(device, readings)
 
 
@@ -47,7 +49,7 @@ def _device(event: Mapping[str, Any]) -> str:
     eui = as_object(event.get("deviceInfo"), "'deviceInfo'").get("devEui")
     if not isinstance(eui, str) or not eui:
         raise PayloadError(
-            QuarantineReason.MALFORMED, f"'devEui' is {shown(eui)}, expected 16 hexadecimal digits"
+            QuarantineReason.MALFORMED, f"'devEui' is {short_repr(eui)}, expected 16 hexadecimal digits"
         )
     return eui.lower()
 

@@ -29,11 +29,11 @@ from dsmr_parser.parsers import CosemParser, MBusParser, ValueParser
 from msgspec.structs import replace
 
 from ingest.decoding import Decoded, Decoder, DecodingContext, PayloadError, Pseudonymise, Reading
-from ingest.formats.identifiers import PATTERN as LONG_RUN
-from ingest.formats.identifiers import has_long_run
-from ingest.formats.json_payload import shown
-from ingest.formats.p1_objects import ALIASES, MBUS_TYPES, OBJECTS, SUMS
-from ingest.formats.p1_telegram import framed, rewritten
+from ingest.formats.identifiers import IDENTIFIER_PATTERN as LONG_RUN
+from ingest.formats.identifiers import contains_identifier
+from ingest.formats.json_payload import short_repr
+from ingest.formats.p1_objects import MBUS_TYPES, P1_ALIASES, P1_OBJECTS, TARIFF_SUMS
+from ingest.formats.p1_telegram import parse_frame, rewrite_telegram
 from ingest.formats.payload_time import local_instant
 from twin.instant import Instant, from_datetime
 from twin.quality.plausibility import QuarantineReason
@@ -51,7 +51,7 @@ _NUMBER = CosemParser(ValueParser(Decimal))
 _MBUS_READING = MBusParser(ValueParser(str), ValueParser(Decimal))
 # 24.3.0(time)(status)(minutes)(1)(reference)(unit)(value): versions 2.2 and 3.
 _MBUS_PROFILE = MBusParser(*[ValueParser(str)] * 6, ValueParser(Decimal))
-_NAMES = MappingProxyType({one.obis: one.name for one in OBJECTS})
+_NAMES = MappingProxyType({one.obis: one.name for one in P1_OBJECTS})
 
 _MBUS = re.compile(r"(0-[1-9]):(24\.1\.0|24\.2\.[13]|24\.3\.0|96\.1\.[01])\(")
 _TIMESTAMP = re.compile(r"([0-9]{2})([0-9]{2})([0-9]{2})([0-9]{2})([0-9]{2})([0-9]{2})([WS]?)", re.ASCII)
@@ -77,7 +77,7 @@ class _Slot:
 
 def decode(topic: str, payload: bytes, context: DecodingContext) -> Decoded:
     """Return the readings of a telegram; the device is the gateway id in `dsmr/{gatewayId}/telegram`."""
-    frame = framed(payload)
+    frame = parse_frame(payload)
     # A value may stand on the line below its reference (24.3.0).
     text = frame.content.decode("latin-1").replace("\r\n(", "(")
     if frame.checksum is None:
@@ -85,7 +85,7 @@ def decode(topic: str, payload: bytes, context: DecodingContext) -> Decoded:
             raise PayloadError(
                 QuarantineReason.CHECKSUM, "the telegram has no checksum, but its version has one"
             )
-    elif not frame.intact:
+    elif not frame.checksum_valid:
         raise PayloadError(
             QuarantineReason.CHECKSUM,
             f"the checksum {frame.checksum:04X} is not that of the telegram's content",
@@ -117,7 +117,7 @@ def _readings(lines: list[str], context: DecodingContext) -> list[Reading]:
             time = _telegram_time(line, context)
         elif (match := _MBUS.match(line)) is not None:
             _fill(slots.setdefault(match[1], _Slot()), obis, match[2], line, context)
-    for total, parts in SUMS.items():
+    for total, parts in TARIFF_SUMS.items():
         if total not in values and all(part in values for part in parts):
             first, second = (values[part] for part in parts)
             # Meters count whole watt-hours; the sum of two floats may not be one.
@@ -145,7 +145,7 @@ def _parsed(parser: Any, line: str) -> list[dict[str, Any]]:
                 group["value"] = float(group["value"])
     except (ParseError, ArithmeticError, ValueError) as error:
         raise PayloadError(
-            QuarantineReason.MALFORMED, f"the object {shown(line.partition('(')[0])} cannot be read"
+            QuarantineReason.MALFORMED, f"the object {short_repr(line.partition('(')[0])} cannot be read"
         ) from error
     return groups
 
@@ -158,7 +158,7 @@ def _telegram_time(line: str, context: DecodingContext) -> Instant | None:
     if time is None:
         raise PayloadError(
             QuarantineReason.TIME_INVALID,
-            f"the telegram's time is {shown(text[:_TIME_CHARACTERS])}, expected YYMMDDhhmmss and W or S",
+            f"the telegram's time is {short_repr(text[:_TIME_CHARACTERS])}, expected YYMMDDhhmmss and W or S",
         )
     return time
 
@@ -237,8 +237,8 @@ def redact(payload: bytes, pseudonymise: Pseudonymise) -> bytes:
         before, identifier = (match[1], match[2]) if match[2] is not None else (b"", match[0])
         return before + pseudonymise(identifier.decode("latin-1")).encode("ascii")
 
-    pattern = _NAMED_OR_LONG if has_long_run(_NAMED.sub(b"", payload)) else _NAMED
-    return rewritten(payload, lambda one: pattern.sub(replaced, one))
+    pattern = _NAMED_OR_LONG if contains_identifier(_NAMED.sub(b"", payload)) else _NAMED
+    return rewrite_telegram(payload, lambda one: pattern.sub(replaced, one))
 
 
 DECODER = Decoder(
@@ -248,7 +248,7 @@ DECODER = Decoder(
     filters=("dsmr/+/telegram",),
     decode=decode,
     device_topic="dsmr/{device}/telegram",
-    aliases=ALIASES,
+    aliases=P1_ALIASES,
     personal=True,
     redact=redact,
 )

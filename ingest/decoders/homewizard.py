@@ -26,10 +26,10 @@ from msgspec.structs import replace
 
 from ingest.decoding import Decoded, Decoder, DecodingContext, PayloadError, Pseudonymise, Reading
 from ingest.formats import p1_objects
-from ingest.formats.identifiers import PATTERN as LONG_RUN
-from ingest.formats.identifiers import has_long_run
-from ingest.formats.json_payload import VALUES_MAX, as_list, as_object, number, parse_object, shown
-from ingest.formats.payload_time import local_instant, offset_instant
+from ingest.formats.identifiers import IDENTIFIER_PATTERN as LONG_RUN
+from ingest.formats.identifiers import contains_identifier
+from ingest.formats.json_payload import VALUES_MAX, as_list, as_number, as_object, parse_object, short_repr
+from ingest.formats.payload_time import aware_instant, local_instant
 from twin.instant import Instant, from_datetime
 from twin.quality.plausibility import QuarantineReason
 from twin.quality.quality_flags import QualityFlag
@@ -77,7 +77,9 @@ def _names() -> dict[str, str]:
 
 
 _OURS: Mapping[str, str] = MappingProxyType(_names())
-ALIASES: Mapping[str, str] = MappingProxyType({**p1_objects.ALIASES, **_OURS, "total_gas_m3": "gas_volume"})
+ALIASES: Mapping[str, str] = MappingProxyType(
+    {**p1_objects.P1_ALIASES, **_OURS, "total_gas_m3": "gas_volume"}
+)
 
 # The first year that a meter can have been read in; a clock that was never set says 1970 or 2000.
 _EXTERNAL_TIME_MIN = from_datetime(datetime(2001, 1, 1, tzinfo=UTC))
@@ -94,13 +96,13 @@ def decode(topic: str, payload: bytes, context: DecodingContext) -> Decoded:
     for name, value in document.items():
         unit, measured = _measured(name)
         if measured and value is not None and name != _GAS[0]:
-            values[_OURS.get(name, name)] = (number(value), unit)
+            values[_OURS.get(name, name)] = (as_number(value), unit)
     for name, phase in _POWER.items():
         if name in values:
             net = values[name][0]
             values[f"power_import{phase}"] = (_positive(net), "W")
             values[f"power_export{phase}"] = (_positive(-net), "W")
-    for total, parts in p1_objects.SUMS.items():
+    for total, parts in p1_objects.TARIFF_SUMS.items():
         if total not in values and all(part in values for part in parts):
             values[total] = (round(sum(values[part][0] for part in parts), 6), "kWh")
     readings = [Reading(name, value, time, unit, flags) for name, (value, unit) in values.items()]
@@ -139,7 +141,7 @@ def _external_readings(document: Mapping[str, Any], context: DecodingContext) ->
         time = _time(when, "'gas_timestamp'", context, external=True)
         if time is not None or when is None:
             flags = int(QualityFlag.TIME_OF_RECEPTION if time is None else 0)
-            readings["gas_volume"] = Reading("gas_volume", number(value), time, "m3", flags)
+            readings["gas_volume"] = Reading("gas_volume", as_number(value), time, "m3", flags)
     return list(readings.values())
 
 
@@ -152,14 +154,14 @@ def _meters(items: list[Any], context: DecodingContext) -> Iterator[Reading]:
         kind, value, unit = meter.get("type"), meter.get("value"), meter.get("unit")
         if not isinstance(kind, str):
             raise PayloadError(
-                QuarantineReason.MALFORMED, f"'type' of {where} is {shown(kind)}, expected a name"
+                QuarantineReason.MALFORMED, f"'type' of {where} is {short_repr(kind)}, expected a name"
             )
         when = meter.get("timestamp")
         time = _time(when, f"'timestamp' of {where}", context, external=True)
         if value is None or not isinstance(unit, str) or time is None:
             # A meter that never answered: nothing was read.
             continue
-        yield Reading(f"external.{kind}", number(value), time, unit)
+        yield Reading(f"external.{kind}", as_number(value), time, unit)
 
 
 def _keep_newest(readings: dict[str, Reading], reading: Reading) -> None:
@@ -189,11 +191,12 @@ def _time(value: Any, where: str, context: DecodingContext, *, external: bool = 
         if moment.tzinfo is None:
             instant = local_instant(moment, context.timezone, context.received_time)
         else:
-            instant = offset_instant(moment)
+            instant = aware_instant(moment)
     except (ValueError, OverflowError) as error:
         raise PayloadError(
             QuarantineReason.TIME_INVALID,
-            f"{where} is {shown(value)}, expected local time such as 2026-01-01T12:00:00 or 260101120000",
+            f"{where} is {short_repr(value)}, expected local time such as 2026-01-01T12:00:00 or "
+            "260101120000",
         ) from error
     return None if external and instant < _EXTERNAL_TIME_MIN else instant
 
@@ -220,7 +223,7 @@ def redact(payload: bytes, pseudonymise: Pseudonymise) -> bytes:
         return match[1] + b'"' + pseudonym + b'"'
 
     payload = _unescaped(payload)
-    pattern = _NAMED_OR_LONG if has_long_run(_NAMED.sub(b"", payload)) else _NAMED
+    pattern = _NAMED_OR_LONG if contains_identifier(_NAMED.sub(b"", payload)) else _NAMED
     return pattern.sub(replaced, payload)
 
 

@@ -13,7 +13,7 @@ import msgspec
 
 from ingest.decoders import senml
 from ingest.decoding import Decoded, Decoder, DecodingContext, PayloadError, Reading
-from ingest.formats.json_payload import VALUES_MAX, as_object, leaves, parse_json, shown
+from ingest.formats.json_payload import VALUES_MAX, as_object, leaves, parse_json, short_repr
 from ingest.formats.payload_time import instant_of
 from twin.quality.plausibility import QuarantineReason
 from twin.quality.quality_flags import QualityFlag
@@ -73,7 +73,8 @@ def _readings(payload: bytes, context: DecodingContext) -> list[Reading]:
     else:
         raise PayloadError(
             QuarantineReason.MALFORMED,
-            f'the payload is {shown(document)}, expected {{"time": …, "values": {{…}}}}, an array of such, '
+            f'the payload is {short_repr(document)}, expected {{"time": …, "values": {{…}}}}, an array of '
+            "such, "
             "or a SenML pack",
         )
     if len(items) > VALUES_MAX:
@@ -93,7 +94,7 @@ def _readings(payload: bytes, context: DecodingContext) -> list[Reading]:
 def _item_readings(item: Any, where: str) -> list[Reading]:
     observed = as_object(item, where)
     if "values" not in observed:
-        names = ", ".join(shown(name) for name in list(observed)[:5]) or "nothing"
+        names = ", ".join(short_repr(name) for name in list(observed)[:5]) or "nothing"
         raise PayloadError(QuarantineReason.MALFORMED, f"{where} has {names}, expected a member 'values'")
     values = as_object(observed["values"], f"'values' of {where}")
     time = instant_of(observed.get("time"), f"'time' of {where}")

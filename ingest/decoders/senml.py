@@ -21,7 +21,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from ingest.decoding import Decoded, Decoder, DecodingContext, PayloadError, Reading
-from ingest.formats.json_payload import VALUES_MAX, as_list, as_object, parse_json, shown
+from ingest.formats.json_payload import VALUES_MAX, as_list, as_object, parse_json, short_repr
 from twin.instant import INSTANT_MAX, INSTANT_MIN, SECOND, Instant
 from twin.quality.plausibility import QuarantineReason
 from twin.quality.quality_flags import QualityFlag
@@ -151,7 +151,7 @@ def _refuse_unknown(record: Mapping[str, Any], where: str) -> None:
         if label.endswith("_"):  # §4.4: a label that must be understood
             raise PayloadError(
                 QuarantineReason.MALFORMED,
-                f"{where} has label {shown(label)}, which must be understood but is unknown",
+                f"{where} has label {short_repr(label)}, which must be understood but is unknown",
             )
 
 
@@ -160,7 +160,7 @@ def _rebased(base: _Base, record: Mapping[str, Any], where: str) -> _Base:
     if isinstance(version, bool) or not isinstance(version, int) or not 0 < version <= VERSION_MAX:
         raise PayloadError(
             QuarantineReason.MALFORMED,
-            f"'bver' of {where} is {shown(version)}, expected a version up to {VERSION_MAX}",
+            f"'bver' of {where} is {short_repr(version)}, expected a version up to {VERSION_MAX}",
         )
     return _Base(
         name=_text(record, "bn", base.name, where),
@@ -182,7 +182,8 @@ def _reading(base: _Base, record: Mapping[str, Any], received: Instant, where: s
     if _last_part(name) is None:
         raise PayloadError(
             QuarantineReason.MALFORMED,
-            f"the name of {where} is {shown(name)}, expected letters, digits and -:./_ (RFC 8428 §4.5.1)",
+            f"the name of {where} is {short_repr(name)}, expected letters, digits and -:./_ (RFC 8428 "
+            "§4.5.1)",
         )
     seconds = base.time + _time(record, "t", 0, where)
     unit = _text(record, "u", "", where) or base.unit
@@ -192,14 +193,16 @@ def _reading(base: _Base, record: Mapping[str, Any], received: Instant, where: s
         if not isinstance(record["vb"], bool):
             raise PayloadError(
                 QuarantineReason.MALFORMED,
-                f"'vb' of {where} is {shown(record['vb'])}, expected true or false",
+                f"'vb' of {where} is {short_repr(record['vb'])}, expected true or false",
             )
         value = float(record["vb"])
     else:
         return None
     time, flags = _resolved_time(seconds, received)
     if time is not None and not INSTANT_MIN <= time <= INSTANT_MAX:
-        raise PayloadError(QuarantineReason.TIME_INVALID, f"the time of {where} is {shown(seconds)} seconds")
+        raise PayloadError(
+            QuarantineReason.TIME_INVALID, f"the time of {where} is {short_repr(seconds)} seconds"
+        )
     return Reading(name, value, time, _UCUM.get(unit, unit) or None, flags)
 
 
@@ -240,7 +243,7 @@ def _text(record: Mapping[str, Any], label: str, default: str, where: str) -> st
     value = record.get(label, default)
     if not isinstance(value, str):
         raise PayloadError(
-            QuarantineReason.MALFORMED, f"'{label}' of {where} is {shown(value)}, expected text"
+            QuarantineReason.MALFORMED, f"'{label}' of {where} is {short_repr(value)}, expected text"
         )
     return value
 
@@ -249,7 +252,7 @@ def _numeric(record: Mapping[str, Any], label: str, default: float, where: str) 
     value = record.get(label, default)
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise PayloadError(
-            QuarantineReason.MALFORMED, f"'{label}' of {where} is {shown(value)}, expected a number"
+            QuarantineReason.MALFORMED, f"'{label}' of {where} is {short_repr(value)}, expected a number"
         )
     try:
         return float(value)
@@ -262,7 +265,7 @@ def _time(record: Mapping[str, Any], label: str, default: float, where: str) -> 
     if isinstance(value, bool) or not isinstance(value, int | float) or abs(value) > _SECONDS_MAX:
         raise PayloadError(
             QuarantineReason.TIME_INVALID,
-            f"'{label}' of {where} is {shown(value)}, expected seconds since 1970",
+            f"'{label}' of {where} is {short_repr(value)}, expected seconds since 1970",
         )
     # Integers stay integers: a float of microseconds since 1970 is exact only to a quarter of one.
     return value

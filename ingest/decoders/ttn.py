@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ingest.decoding import Decoded, Decoder, DecodingContext, PayloadError, Reading
-from ingest.formats.json_payload import as_object, leaves, parse_object, shown
+from ingest.formats.json_payload import as_object, leaves, parse_object, short_repr
 from ingest.formats.lorawan import radio_readings
 from ingest.formats.payload_time import instant_of
 from twin.instant import Instant
@@ -37,7 +37,7 @@ def decode(topic: str, payload: bytes, context: DecodingContext) -> Decoded:
         # is no fault: it still tells how well the device is heard.
         raise PayloadError(
             QuarantineReason.NO_OBSERVATION,
-            f"the uplink of {shown(device)} has a payload but no 'decoded_payload'; "
+            f"the uplink of {short_repr(device)} has a payload but no 'decoded_payload'; "
             "set or repair its payload formatter in The Things Stack",
         )
     readings = [
@@ -49,7 +49,9 @@ def decode(topic: str, payload: bytes, context: DecodingContext) -> Decoded:
     known = [reading.field for reading in readings]
     readings += radio_readings(uplink.get("rx_metadata"), time, flags, known)
     if not readings:
-        raise PayloadError(QuarantineReason.NO_OBSERVATION, f"the uplink of {shown(device)} holds no value")
+        raise PayloadError(
+            QuarantineReason.NO_OBSERVATION, f"the uplink of {short_repr(device)} holds no value"
+        )
     return Decoded(device, readings)
 
 
@@ -57,7 +59,7 @@ def _device(document: Mapping[str, Any]) -> str:
     device = as_object(document.get("end_device_ids"), "'end_device_ids'").get("device_id")
     if not isinstance(device, str) or not device:
         raise PayloadError(
-            QuarantineReason.MALFORMED, f"'device_id' is {shown(device)}, expected a device id"
+            QuarantineReason.MALFORMED, f"'device_id' is {short_repr(device)}, expected a device id"
         )
     return device
 

@@ -6,20 +6,20 @@ or is one that no decoder knows, its length still gives it away.
 
 from __future__ import annotations
 
-RUN_CHARACTERS = 14
+IDENTIFIER_CHARACTERS_MIN = 14
 """A time in a telegram has 13; nothing else that is read has as many without a break."""
 
-PATTERN = rb"[0-9A-Za-z]{%d,}+" % RUN_CHARACTERS
+IDENTIFIER_PATTERN = rb"[0-9A-Za-z]{%d,}+" % IDENTIFIER_CHARACTERS_MIN
 """As a regular expression, which takes ten times as long to say that there is none."""
 
 _KINDS = bytes(ord("A") if one < 128 and chr(one).isalnum() else 0 for one in range(256))
-_RUN = b"A" * RUN_CHARACTERS
+_RUN = b"A" * IDENTIFIER_CHARACTERS_MIN
 
 
-def has_long_run(data: bytes) -> bool:
+def contains_identifier(data: bytes) -> bool:
     """Whether there are so many letters and digits in a row.
 
-    >>> has_long_run(b"(261025023000S)"), has_long_run(b"4730303339303031")
+    >>> contains_identifier(b"(261025023000S)"), contains_identifier(b"4730303339303031")
     (False, True)
     """
     return _RUN in data.translate(_KINDS)

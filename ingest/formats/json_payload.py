@@ -27,7 +27,7 @@ DEPTH_MAX = 8
 VALUES_MAX = 1_000
 PATH_CHARACTERS_MAX = 256
 
-_SHOWN_CHARACTERS_MAX = 80
+_REPR_CHARACTERS_MAX = 80
 _DECIMAL = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 
 _decode: Callable[[bytes], Any] = msgspec.json.Decoder().decode
@@ -52,42 +52,46 @@ def parse_object(payload: bytes) -> dict[str, Any]:
 def as_object(value: Any, where: str) -> dict[str, Any]:
     """Return the value if it is a JSON object; raise PayloadError when not."""
     if not isinstance(value, dict):
-        raise PayloadError(QuarantineReason.MALFORMED, f"{where} is {shown(value)}, expected a JSON object")
+        raise PayloadError(
+            QuarantineReason.MALFORMED, f"{where} is {short_repr(value)}, expected a JSON object"
+        )
     return value
 
 
 def as_list(value: Any, where: str) -> list[Any]:
     """Return the value if it is a JSON array; raise PayloadError when not."""
     if not isinstance(value, list):
-        raise PayloadError(QuarantineReason.MALFORMED, f"{where} is {shown(value)}, expected a JSON array")
+        raise PayloadError(
+            QuarantineReason.MALFORMED, f"{where} is {short_repr(value)}, expected a JSON array"
+        )
     return value
 
 
-def shown(value: object) -> str:
+def short_repr(value: object) -> str:
     """Return a value as an error message shows it: short, and without control characters.
 
-    >>> shown("x" * 100)[-5:]
+    >>> short_repr("x" * 100)[-5:]
     'xxxx…'
     """
-    if isinstance(value, int) and value.bit_length() > _SHOWN_CHARACTERS_MAX:
+    if isinstance(value, int) and value.bit_length() > _REPR_CHARACTERS_MAX:
         return "a huge integer"
     if isinstance(value, dict | list):
         return f"{'an object' if isinstance(value, dict) else 'an array'} of {len(value)}"
     text = repr(value)
-    return text if len(text) <= _SHOWN_CHARACTERS_MAX else text[: _SHOWN_CHARACTERS_MAX - 1] + "…"
+    return text if len(text) <= _REPR_CHARACTERS_MAX else text[: _REPR_CHARACTERS_MAX - 1] + "…"
 
 
-def text_number(text: str) -> float:
+def parse_decimal(text: str) -> float:
     """Return the number that a text spells in ASCII decimals, NaN when it spells none.
 
-    >>> text_number(" 12.35"), text_number("1_000"), text_number("nan")
+    >>> parse_decimal(" 12.35"), parse_decimal("1_000"), parse_decimal("nan")
     (12.35, nan, nan)
     """
     text = text.strip()
     return float(text) if _DECIMAL.fullmatch(text) else math.nan
 
 
-def number(value: Any) -> float:
+def as_number(value: Any) -> float:
     """Return the float that a JSON scalar means by the rules of this module; null and the rest are NaN."""
     if isinstance(value, float):
         return value
@@ -96,7 +100,7 @@ def number(value: Any) -> float:
             return float(value)
         except OverflowError:
             return math.inf if value > 0 else -math.inf
-    return text_number(value) if isinstance(value, str) else math.nan
+    return parse_decimal(value) if isinstance(value, str) else math.nan
 
 
 def leaves(document: Mapping[str, Any], where: str) -> Iterator[tuple[str, float]]:
@@ -116,12 +120,12 @@ def leaves(document: Mapping[str, Any], where: str) -> Iterator[tuple[str, float
             if depth >= DEPTH_MAX:
                 raise PayloadError(
                     QuarantineReason.MALFORMED,
-                    f"{where} is nested deeper than {DEPTH_MAX} levels at {shown(path)}",
+                    f"{where} is nested deeper than {DEPTH_MAX} levels at {short_repr(path)}",
                 )
             if len(value) > VALUES_MAX or len(path) > PATH_CHARACTERS_MAX:
                 raise PayloadError(
                     QuarantineReason.MALFORMED,
-                    f"{where} has {len(value)} members at {shown(path)}; at most {VALUES_MAX} are read, "
+                    f"{where} has {len(value)} members at {short_repr(path)}; at most {VALUES_MAX} are read, "
                     f"at paths of at most {PATH_CHARACTERS_MAX} characters",
                 )
             members = value.items() if isinstance(value, dict) else enumerate(value)
@@ -131,4 +135,4 @@ def leaves(document: Mapping[str, Any], where: str) -> Iterator[tuple[str, float
             count += 1
             if count > VALUES_MAX:
                 raise PayloadError(QuarantineReason.MALFORMED, f"{where} holds more than {VALUES_MAX} values")
-            yield path, number(value)
+            yield path, as_number(value)

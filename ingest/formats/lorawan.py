@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from ingest.decoding import Reading
-from ingest.formats.json_payload import number
+from ingest.formats.json_payload import as_number
 from twin.instant import Instant
 
 
@@ -21,7 +21,7 @@ def radio_readings(gateways: Any, time: Instant | None, flags: int, known: Itera
     heard: list[tuple[float, float]] = []
     for gateway in gateways if isinstance(gateways, list) else ():
         if isinstance(gateway, dict) and gateway.get("rssi") is not None:
-            heard.append((number(gateway["rssi"]), number(gateway.get("snr", 0))))
+            heard.append((as_number(gateway["rssi"]), as_number(gateway.get("snr", 0))))
     # NaN compares as neither less nor greater and would hide a good one.
     heard = [one for one in heard if not math.isnan(one[0])]
     if not heard:

@@ -61,7 +61,7 @@ def _phase(phase: int) -> tuple[P1Object, ...]:
     )
 
 
-OBJECTS: tuple[P1Object, ...] = (
+P1_OBJECTS: tuple[P1Object, ...] = (
     P1Object("1-0:1.8.0", "energy_import", "ELECTRICITY_IMPORTED_TOTAL"),
     P1Object("1-0:1.8.1", "energy_import_t1", "ELECTRICITY_USED_TARIFF_1", "electricity_delivered_1"),
     P1Object("1-0:1.8.2", "energy_import_t2", "ELECTRICITY_USED_TARIFF_2", "electricity_delivered_2"),
@@ -79,7 +79,7 @@ OBJECTS: tuple[P1Object, ...] = (
 )
 """Every object that is read, in no particular order."""
 
-SUMS: Mapping[str, tuple[str, str]] = MappingProxyType(
+TARIFF_SUMS: Mapping[str, tuple[str, str]] = MappingProxyType(
     {
         "energy_import": ("energy_import_t1", "energy_import_t2"),
         "energy_export": ("energy_export_t1", "energy_export_t2"),
@@ -97,11 +97,11 @@ def _aliases() -> dict[str, str]:
         "GAS_METER_READING": "gas_volume",
         "extra_device_delivered": "gas_volume",
     }
-    for one in OBJECTS:
+    for one in P1_OBJECTS:
         names = (one.obis, one.parser_name, one.reader_name)
         aliases.update({name: one.name for name in names if name is not None and name != one.name})
     return aliases
 
 
-ALIASES: Mapping[str, str] = MappingProxyType(_aliases())
+P1_ALIASES: Mapping[str, str] = MappingProxyType(_aliases())
 """What else a city may call a field: OBIS reference, dsmr-parser's name, DSMR-reader's name."""

@@ -26,19 +26,19 @@ _FRAME = re.compile(rb"[\s\0]*+(/.*?\n!)([0-9A-Fa-f]{0,4})[\s\0]*", re.DOTALL)
 _POLYNOMIAL_REFLECTED = 0xA001  # x^16 + x^15 + x^2 + 1, least significant bit first
 
 
-class Frame(NamedTuple):
+class TelegramFrame(NamedTuple):
     """A telegram taken apart."""
 
     content: bytes  #: from `/` to `!`, both included, lines ending in CRLF
     checksum: int | None  #: as printed; None when there is none (DSMR 2.2 and 3)
 
     @property
-    def intact(self) -> bool:
+    def checksum_valid(self) -> bool:
         """Whether the printed checksum is that of the content."""
         return self.checksum is not None and self.checksum == crc16(self.content)
 
 
-def framed(payload: bytes) -> Frame:
+def parse_frame(payload: bytes) -> TelegramFrame:
     """Return the frame of a telegram; raise PayloadError when it is not one whole telegram."""
     if len(payload) > TELEGRAM_BYTES_MAX:
         raise PayloadError(
@@ -53,7 +53,7 @@ def framed(payload: bytes) -> Frame:
             f"{_defect(payload)}",
         )
     content = match[1] if b"\r\n" in match[1] else match[1].replace(b"\n", b"\r\n")
-    return Frame(content, int(match[2], 16) if match[2] else None)
+    return TelegramFrame(content, int(match[2], 16) if match[2] else None)
 
 
 def _defect(payload: bytes) -> str:
@@ -94,16 +94,16 @@ def _step(register: int, bits: int) -> int:
     return register
 
 
-def rewritten(payload: bytes, rewrite: Callable[[bytes], bytes]) -> bytes:
+def rewrite_telegram(payload: bytes, rewrite: Callable[[bytes], bytes]) -> bytes:
     """Return the payload after `rewrite`, with its checksum renewed if it was right before.
 
     A wrong checksum stays as it was: it is what the message is kept for.
     """
     changed = rewrite(payload)
     try:
-        if changed == payload or not framed(payload).intact:
+        if changed == payload or not parse_frame(payload).checksum_valid:
             return changed
-        renewed = crc16(framed(changed).content)
+        renewed = crc16(parse_frame(changed).content)
     except PayloadError:
         return changed
     head, mark, tail = changed.rpartition(b"!")

@@ -14,7 +14,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from ingest.decoding import PayloadError
-from ingest.formats.json_payload import shown
+from ingest.formats.json_payload import short_repr
 from twin.instant import INSTANT_MAX, INSTANT_MIN, MINUTE, SECOND, Duration, Instant, from_datetime
 from twin.quality.plausibility import QuarantineReason
 
@@ -41,7 +41,7 @@ def instant_of(value: Any, where: str) -> Instant | None:
     return _of_number(value, where)
 
 
-def offset_instant(moment: datetime) -> Instant:
+def aware_instant(moment: datetime) -> Instant:
     """Return the instant of an aware datetime; raise ValueError outside the years 1 to 9999 UTC.
 
     An offset can carry a datetime beyond the years that can be written again.
@@ -68,7 +68,7 @@ def local_instant(local: datetime, timezone: str, received: Instant) -> Instant:
     """
     zone = _zone(timezone)
     # In the hour that spring skips, fold 1 is the earlier one.
-    early, late = sorted(offset_instant(local.replace(tzinfo=zone, fold=fold)) for fold in (0, 1))
+    early, late = sorted(aware_instant(local.replace(tzinfo=zone, fold=fold)) for fold in (0, 1))
     return late if late <= received + _CLOCK_AHEAD_MAX else early
 
 
@@ -80,7 +80,7 @@ def _zone(name: str) -> ZoneInfo:
 def _of_text(text: str, where: str) -> Instant:
     try:
         # RFC 3339 §5.6 allows a lower-case z.
-        return offset_instant(datetime.fromisoformat(text[:-1] + "Z" if text.endswith("z") else text))
+        return aware_instant(datetime.fromisoformat(text[:-1] + "Z" if text.endswith("z") else text))
     except (ValueError, OverflowError) as error:
         raise _invalid(text, where) from error
 
@@ -105,5 +105,5 @@ def _of_number(value: float, where: str) -> Instant:
 def _invalid(value: object, where: str) -> PayloadError:
     return PayloadError(
         QuarantineReason.TIME_INVALID,
-        f"{where} is {shown(value)}, expected a time such as 2026-01-01T12:00:00Z or seconds since 1970",
+        f"{where} is {short_repr(value)}, expected a time such as 2026-01-01T12:00:00Z or seconds since 1970",
     )

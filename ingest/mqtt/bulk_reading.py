@@ -28,12 +28,12 @@ READ_BYTES_MAX = 256 * 1024
 
 # How long what has arrived is left unread while nobody asks for it, so that it is taken together. Then it is
 # read all the same: it may hold what nobody asks for here, such as the confirmation of a subscription.
-UNASKED_S_MAX = 0.2
+UNREQUESTED_S_MAX = 0.2
 
 OnBatch: TypeAlias = Callable[[list[mqtt5.PublishPacket]], None]
 """Takes messages of QoS 0 and 1, in the order of their arrival."""
 
-_PRIVATE_NAMES = (
+PAHO_PRIVATE_NAMES = (
     "_sock",
     "_sock_recv",
     "_packet_read",
@@ -44,7 +44,7 @@ _PRIVATE_NAMES = (
 )
 
 # The first byte of PUBLISH (3.3.1) with QoS 0 and 1: the lowest bit is RETAIN, the fourth DUP.
-_PUBLISH = frozenset(0x30 | bits for bits in (0x0, 0x1, 0x8, 0x9, 0x2, 0x3, 0xA, 0xB))
+_PUBLISH_FIRST_BYTES = frozenset(0x30 | bits for bits in (0x0, 0x1, 0x8, 0x9, 0x2, 0x3, 0xA, 0xB))
 _FIXED_HEADER_BYTES_MAX = 5
 
 
@@ -52,58 +52,62 @@ class BulkClient(Client):
     """A paho client that reads in bulk.
 
     Messages of QoS 0 and 1 come to `on_batch`, in the order of their arrival; those that paho reads come
-    to `on_message`. After each batch reading rests until it is asked for, or for `UNASKED_S_MAX`: so under
-    load a batch is what arrived while the one before was worked on. All but `ask` and `acknowledge` happens
-    in paho's thread.
+    to `on_message`. After each batch reading rests until it is asked for, or for `UNREQUESTED_S_MAX`: so
+    under load a batch is what arrived while the one before was worked on. All but `request_batch` and
+    `acknowledge` happens in paho's thread.
     """
 
     def __init__(self, on_batch: OnBatch, **options: Any) -> None:
         super().__init__(**options)
         self.on_batch = on_batch
-        self._asked = True
-        self._stirred = threading.Event()  # by what ends or interrupts a rest
-        self._unread = bytearray()  # received, and not yet understood; begins with a packet
-        self._needed = 1  # bytes of it before its first packet can be complete
-        self._given: bytes | None = None  # the rest of a packet that paho is reading from here
+        self._batch_requested = True
+        self._wakeup = threading.Event()  # by what ends or interrupts a rest
+        self._buffer = bytearray()  # received, and not yet understood; begins with a packet
+        self._needed_bytes = 1  # bytes of it before its first packet can be complete
+        self._refused_packet: bytes | None = None  # the rest of a packet that paho is reading from here
 
-    def ask(self) -> None:
+    def request_batch(self) -> None:
         """Ask for the next batch."""
-        self._asked = True
-        self._stirred.set()
+        self._batch_requested = True
+        self._wakeup.set()
 
     def acknowledge(self, packets: Iterable[int]) -> None:
         """Acknowledge messages of QoS 1 by their packet ids, in this order and in one write."""
         data = b"".join([mqtt5.PubAckPacket(packet).write() for packet in packets])
         if data:
             self._packet_queue(MessageType.PUBACK, data, 0, 1)
-            self._stirred.set()
+            self._wakeup.set()
 
     def reconnect(self) -> MQTTErrorCode:
         """Connect anew; what the former connection left half-read is forgotten, and comes again."""
-        self._unread.clear()
-        self._needed = 1
+        self._buffer.clear()
+        self._needed_bytes = 1
         return super().reconnect()
 
     def loop_read(self, max_packets: int = 1) -> MQTTErrorCode:
         """Read all that has arrived, within `READ_BYTES_MAX`."""
-        code = self._rest()
+        code = self._wait_for_request()
         if code or self._sock is None:
             return code or MQTTErrorCode.MQTT_ERR_NO_CONN
         try:
-            self._receive()
+            self._read_socket()
         except OSError:
             return self._loop_rc_handle(MQTTErrorCode.MQTT_ERR_CONN_LOST)
-        return self._understand() if len(self._unread) >= self._needed else MQTTErrorCode.MQTT_ERR_SUCCESS
+        return (
+            self._parse_buffer()
+            if len(self._buffer) >= self._needed_bytes
+            else MQTTErrorCode.MQTT_ERR_SUCCESS
+        )
 
-    def _rest(self) -> MQTTErrorCode:
+    def _wait_for_request(self) -> MQTTErrorCode:
         """Wait until asked; what is to be written meanwhile does not wait."""
-        while not self._asked and self._stirred.wait(UNASKED_S_MAX):
-            self._stirred.clear()
+        while not self._batch_requested and self._wakeup.wait(UNREQUESTED_S_MAX):
+            self._wakeup.clear()
             if self.want_write() and (code := self.loop_write()):
                 return code
         return MQTTErrorCode.MQTT_ERR_SUCCESS
 
-    def _receive(self) -> None:
+    def _read_socket(self) -> None:
         """Add to what is unread. Raises OSError when the connection has ended and nothing more came by it."""
         received = 0
         with suppress(BlockingIOError):
@@ -114,42 +118,42 @@ class BulkClient(Client):
                     if received:
                         break
                     raise ConnectionError
-                self._unread += data
+                self._buffer += data
                 received += len(data)
         if received:
             with self._msgtime_mutex:
                 self._last_bytes_received = time_func()
 
-    def _understand(self) -> MQTTErrorCode:
+    def _parse_buffer(self) -> MQTTErrorCode:
         """Take every complete packet out of what is unread."""
         code = MQTTErrorCode.MQTT_ERR_SUCCESS
-        while self._unread and code == MQTTErrorCode.MQTT_ERR_SUCCESS:
-            messages, length = _messages(self._unread)
-            del self._unread[:length]
+        while self._buffer and code == MQTTErrorCode.MQTT_ERR_SUCCESS:
+            messages, length = _parse_messages(self._buffer)
+            del self._buffer[:length]
             if messages:
-                self._asked = False
+                self._batch_requested = False
                 self.on_batch(messages)
-            end = _packet_end(self._unread)
-            if end is None or end > len(self._unread):
-                self._needed = end or len(self._unread) + 1
+            end = _packet_end(self._buffer)
+            if end is None or end > len(self._buffer):
+                self._needed_bytes = end or len(self._buffer) + 1
                 break
-            self._given = bytes(self._unread[:end])
-            del self._unread[:end]
+            self._refused_packet = bytes(self._buffer[:end])
+            del self._buffer[:end]
             code = self._packet_read()
-            self._given = None
+            self._refused_packet = None
         return self._loop_rc_handle(code) if code > 0 else MQTTErrorCode.MQTT_ERR_SUCCESS
 
     def _sock_recv(self, bufsize: int) -> bytes:
-        if self._given is None:
+        if self._refused_packet is None:
             return super()._sock_recv(bufsize)
-        data, self._given = self._given[:bufsize], self._given[bufsize:]
+        data, self._refused_packet = self._refused_packet[:bufsize], self._refused_packet[bufsize:]
         return data
 
 
-class OneByOneClient(Client):
+class SingleMessageClient(Client):
     """A paho client that reads as paho does: messages come to `on_message`."""
 
-    def ask(self) -> None:
+    def request_batch(self) -> None:
         """Do nothing: what arrives is read at once."""
 
     def acknowledge(self, packets: Iterable[int]) -> None:
@@ -158,10 +162,10 @@ class OneByOneClient(Client):
             self.ack(packet, 1)
 
 
-def new_client(on_batch: OnBatch, **options: Any) -> BulkClient | OneByOneClient:
+def new_mqtt_client(on_batch: OnBatch, **options: Any) -> BulkClient | SingleMessageClient:
     """Return a client that reads in bulk; one that does not, with a warning, where that cannot be."""
-    client = OneByOneClient(**options)
-    missing = [name for name in _PRIVATE_NAMES if not hasattr(client, name)]
+    client = SingleMessageClient(**options)
+    missing = [name for name in PAHO_PRIVATE_NAMES if not hasattr(client, name)]
     if not missing:
         return BulkClient(on_batch, **options)
     log.warning(
@@ -171,13 +175,13 @@ def new_client(on_batch: OnBatch, **options: Any) -> BulkClient | OneByOneClient
     return client
 
 
-def _messages(data: bytearray) -> tuple[list[mqtt5.PublishPacket], int]:
+def _parse_messages(data: bytearray) -> tuple[list[mqtt5.PublishPacket], int]:
     """Return the messages of QoS 0 and 1 that data begins with, and how many bytes they are."""
     messages: list[mqtt5.PublishPacket] = []
     at, end = 0, len(data)
     read, append = mqtt5.read, messages.append
     with memoryview(data) as view:
-        while at < end and data[at] in _PUBLISH:
+        while at < end and data[at] in _PUBLISH_FIRST_BYTES:
             try:
                 packet, length = read(view[at:])
             except (KeyboardInterrupt, SystemExit):

@@ -16,32 +16,32 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
-from ingest.mqtt.bulk_reading import BulkClient, OneByOneClient
-from ingest.mqtt.message import Message
+from ingest.mqtt.bulk_reading import BulkClient, SingleMessageClient
+from ingest.mqtt.message import MqttMessage
 from ingest.mqtt.session import MqttSession
 
 log = logging.getLogger(__name__)
 
 # A broker hands over what it keeps as fast as it is acknowledged.
-QUIET_S = 3.0
-_LOOK_S = 0.1
+IDLE_S = 3.0
+_POLL_S = 0.1
 
 
-class LastSession(MqttSession):
+class DrainingSession(MqttSession):
     """Ends the subscriptions instead of making them, and the session once it is worked off."""
 
-    _heard = math.inf  # when something came last, or the subscriptions ended; loop time
-    _worked_off = False
+    _last_activity = math.inf  # when something came last, or the subscriptions ended; loop time
+    _drained = False
 
-    async def worked_off(self) -> None:
-        """Return when nothing has come for `QUIET_S`, and all that came is acknowledged."""
-        while self._bytes or self._loop.time() - self._heard < QUIET_S:  # noqa: ASYNC110 - paho's thread ends it
-            await asyncio.sleep(_LOOK_S)
-        self._worked_off = True
+    async def wait_drained(self) -> None:
+        """Return when nothing has come for `IDLE_S`, and all that came is acknowledged."""
+        while self._buffered_bytes or self._loop.time() - self._last_activity < IDLE_S:  # noqa: ASYNC110 - paho's thread ends it
+            await asyncio.sleep(_POLL_S)
+        self._drained = True
         log.info("the broker keeps nothing more for %s", self._options.client_id)
 
-    def _goodbye(self) -> Properties | None:
-        if not self._worked_off:
+    def _disconnect_properties(self) -> Properties | None:
+        if not self._drained:
             return None
         properties = Properties(PacketTypes.DISCONNECT)  # type: ignore[no-untyped-call]
         properties.SessionExpiryInterval = 0
@@ -49,7 +49,7 @@ class LastSession(MqttSession):
 
     # -- paho's thread from here on ---------------------------------------------------------------------
 
-    def _new_client(self) -> BulkClient | OneByOneClient:
+    def _new_client(self) -> BulkClient | SingleMessageClient:
         client = super()._new_client()
         client.on_unsubscribe = self._on_unsubscribe
         return client
@@ -60,15 +60,15 @@ class LastSession(MqttSession):
     def _on_unsubscribe(
         self, _client: Client, _userdata: Any, _mid: int, _reasons: list[ReasonCode], _properties: Any
     ) -> None:
-        self._heard = self._loop.time()
+        self._last_activity = self._loop.time()
         self._loop.call_soon_threadsafe(self._subscribed.set)
 
     def _on_disconnect(
         self, client: Client, userdata: Any, flags: DisconnectFlags, reason: ReasonCode, properties: Any
     ) -> None:
-        self._heard = math.inf
+        self._last_activity = math.inf
         super()._on_disconnect(client, userdata, flags, reason, properties)
 
-    def _hand_over(self, messages: list[Message]) -> None:
-        self._heard = self._loop.time()
-        super()._hand_over(messages)
+    def _enqueue(self, messages: list[MqttMessage]) -> None:
+        self._last_activity = self._loop.time()
+        super()._enqueue(messages)

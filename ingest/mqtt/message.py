@@ -9,27 +9,29 @@ from paho.mqtt.client import MQTTMessage
 
 from twin.instant import Instant, parse_instant
 
-REPLAY_TIME = "livetwin-replay-time"
+REPLAY_TIME_PROPERTY = "livetwin-replay-time"
 """User property of a replayed message: the recording's own clock, ISO 8601 with an offset."""
 
-MESSAGE_BYTES = 256
+MESSAGE_OVERHEAD_BYTES = 256
 """Of a message beside its topic and its payload: without it a flood of empty messages would be none."""
 
 
-class Message(msgspec.Struct, frozen=True, gc=False):
-    """A message as received; `connection` and `packet` are needed to acknowledge it."""
+class MqttMessage(msgspec.Struct, frozen=True, gc=False):
+    """A message as received; `connection` and `packet_id` are needed to acknowledge it."""
 
     topic: str
     payload: bytes
     received_time: Instant
     qos: int
-    packet: int
+    packet_id: int
     connection: int
 
 
-def held_bytes(messages: Sequence[Message]) -> int:
+def memory_bytes(messages: Sequence[MqttMessage]) -> int:
     """Return how many bytes of memory messages take, about."""
-    return MESSAGE_BYTES * len(messages) + sum([len(one.payload) + len(one.topic) for one in messages])
+    return MESSAGE_OVERHEAD_BYTES * len(messages) + sum(
+        [len(one.payload) + len(one.topic) for one in messages]
+    )
 
 
 def replay_time(user_properties: Iterable[tuple[str, str]], now: Instant) -> Instant:
@@ -38,7 +40,7 @@ def replay_time(user_properties: Iterable[tuple[str, str]], now: Instant) -> Ins
     A time that cannot be read counts as none, and one from the future is now.
     """
     for name, value in user_properties:
-        if name == REPLAY_TIME:
+        if name == REPLAY_TIME_PROPERTY:
             try:
                 return min(parse_instant(value), now)
             except (ValueError, OverflowError):

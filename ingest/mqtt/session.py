@@ -25,10 +25,10 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
-from ingest.mqtt.bulk_reading import BulkClient, OneByOneClient, new_client
-from ingest.mqtt.message import Message, held_bytes, replay_time, topic_text
+from ingest.mqtt.bulk_reading import BulkClient, SingleMessageClient, new_mqtt_client
+from ingest.mqtt.message import MqttMessage, memory_bytes, replay_time, topic_text
 from runtime.clock import Clock
-from runtime.mqtt.access import MqttAccess, connect_failure
+from runtime.mqtt.access import MqttAccess, connect_error
 from twin.instant import Instant
 
 log = logging.getLogger(__name__)
@@ -39,14 +39,14 @@ RECONNECT_DELAY_S_MAX = 15
 # How long a closing session waits for the broker to take its acknowledgements in.
 FLUSH_S_MAX = 2.0
 
-_EVENTS = ("batch", "connect", "connect_fail", "disconnect", "message", "subscribe", "unsubscribe")
+_CALLBACKS = ("batch", "connect", "connect_fail", "disconnect", "message", "subscribe", "unsubscribe")
 
 # How long the reading thread waits for room before it looks whether it should stop.
-_ROOM_CHECK_S = 0.2
+_CAPACITY_CHECK_S = 0.2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SessionOptions:
+class MqttSessionOptions:
     """Where to connect, as whom, and within which bounds."""
 
     broker: MqttAccess
@@ -55,8 +55,8 @@ class SessionOptions:
     session_expiry_s: int
     receive_max: int
     buffer_bytes_max: int
-    share: str  #: name of the shared subscription; empty: subscribe alone
-    accept_replay: bool = False  #: whether `ingest.mqtt.message.REPLAY_TIME` is believed
+    shared_subscription: str  #: name of the shared subscription; empty: subscribe alone
+    accept_replay: bool = False  #: whether `ingest.mqtt.message.REPLAY_TIME_PROPERTY` is believed
 
 
 class MqttSession:
@@ -67,19 +67,19 @@ class MqttSession:
     session, that packet id names another message now.
     """
 
-    def __init__(self, options: SessionOptions, filters: Sequence[str], clock: Clock) -> None:
+    def __init__(self, options: MqttSessionOptions, filters: Sequence[str], clock: Clock) -> None:
         self._options = options
         self._filters = tuple(filters)
         self._clock = clock
         self._loop = asyncio.get_running_loop()
-        self._arrived = asyncio.Event()
+        self._messages_available = asyncio.Event()
         self._subscribed = asyncio.Event()
-        self._waiting: list[Message] = []
-        self._bytes = 0  # received and not yet released
-        self._room = threading.Condition()
-        self._connection = 0
+        self._waiting: list[MqttMessage] = []
+        self._buffered_bytes = 0  # received and not yet released
+        self._capacity = threading.Condition()
+        self._connection_number = 0
         self._closing = False
-        self._woken = False
+        self._wakeup_scheduled = False
         self._client = self._new_client()
 
     async def open(self) -> None:
@@ -94,34 +94,34 @@ class MqttSession:
         self._client.loop_start()
         await self._subscribed.wait()
 
-    async def batch(self, messages_max: int) -> list[Message]:
+    async def next_batch(self, messages_max: int) -> list[MqttMessage]:
         """Wait for messages; return those that are there, in the order of arrival, at most `messages_max`."""
         while True:
-            with self._room:
-                self._woken = False
+            with self._capacity:
+                self._wakeup_scheduled = False
                 taken = self._waiting[:messages_max]
                 del self._waiting[: len(taken)]
                 if not self._waiting:
-                    self._arrived.clear()
+                    self._messages_available.clear()
             if taken:
                 return taken
-            self._client.ask()
-            await self._arrived.wait()
+            self._client.request_batch()
+            await self._messages_available.wait()
 
-    def acknowledge(self, messages: Sequence[Message]) -> None:
+    def acknowledge(self, messages: Sequence[MqttMessage]) -> None:
         """Acknowledge messages to the broker and make room for as many bytes."""
-        present = [one for one in messages if one.qos and one.connection == self._connection]
-        self._client.acknowledge([one.packet for one in present if one.qos == 1])
+        present = [one for one in messages if one.qos and one.connection == self._connection_number]
+        self._client.acknowledge([one.packet_id for one in present if one.qos == 1])
         for message in present:
             if message.qos != 1:
-                self._client.ack(message.packet, message.qos)
+                self._client.ack(message.packet_id, message.qos)
         self.release(messages)
 
-    def release(self, messages: Sequence[Message]) -> None:
+    def release(self, messages: Sequence[MqttMessage]) -> None:
         """Make room without an acknowledgement."""
-        with self._room:
-            self._bytes -= held_bytes(messages)
-            self._room.notify_all()
+        with self._capacity:
+            self._buffered_bytes -= memory_bytes(messages)
+            self._capacity.notify_all()
 
     @property
     def connected(self) -> bool:
@@ -139,21 +139,21 @@ class MqttSession:
     async def close(self) -> None:
         """Disconnect; the broker keeps the session with everything that is not acknowledged."""
         self._closing = True
-        with self._room:
-            self._room.notify_all()
-        self._client.ask()
-        await asyncio.to_thread(self._flush)
-        self._client.disconnect(properties=self._goodbye())
+        with self._capacity:
+            self._capacity.notify_all()
+        self._client.request_batch()
+        await asyncio.to_thread(self._flush_acknowledgements)
+        self._client.disconnect(properties=self._disconnect_properties())
         await asyncio.to_thread(self._client.loop_stop)
         # Each leads back to this session. Without them the client goes when the session does, and closes its
         # sockets; in a cycle the collector may come to the sockets first.
-        for name in _EVENTS:
+        for name in _CALLBACKS:
             setattr(self._client, f"on_{name}", None)
 
-    def _goodbye(self) -> Properties | None:
+    def _disconnect_properties(self) -> Properties | None:
         return None
 
-    def _flush(self) -> None:
+    def _flush_acknowledgements(self) -> None:
         """Wait until the broker has taken every acknowledgement in, within a bound.
 
         It reads in order, so its answer to a message of ours follows them. Without this a socket that closes
@@ -167,15 +167,15 @@ class MqttSession:
 
     # -- paho's thread from here on ---------------------------------------------------------------------
 
-    def _new_client(self) -> BulkClient | OneByOneClient:
-        client = new_client(
+    def _new_client(self) -> BulkClient | SingleMessageClient:
+        client = new_mqtt_client(
             self._on_batch,
             callback_api_version=CallbackAPIVersion.VERSION2,
             client_id=self._options.client_id,
             protocol=MQTTProtocolVersion.MQTTv5,
             manual_ack=True,
         )
-        self._options.broker.equip(client)
+        self._options.broker.configure_client(client)
         client.reconnect_delay_set(RECONNECT_DELAY_S_MIN, RECONNECT_DELAY_S_MAX)
         client.on_connect = self._on_connect
         client.on_connect_fail = self._on_connect_fail
@@ -191,7 +191,11 @@ class MqttSession:
         return properties
 
     def _subscription(self, topic_filter: str) -> str:
-        return f"$share/{self._options.share}/{topic_filter}" if self._options.share else topic_filter
+        return (
+            f"$share/{self._options.shared_subscription}/{topic_filter}"
+            if self._options.shared_subscription
+            else topic_filter
+        )
 
     def _on_connect(
         self, client: Client, _userdata: Any, flags: ConnectFlags, reason: ReasonCode, _properties: Any
@@ -199,16 +203,16 @@ class MqttSession:
         if reason.is_failure:
             log.error("the MQTT broker refused the connection: %s", reason)
             return
-        self._connection += 1
+        self._connection_number += 1
         log.info(
             "connected to the MQTT broker at %s, session %s",
-            self._options.broker.place,
+            self._options.broker.address,
             "continued" if flags.session_present else "new",
         )
         self._subscribe(client)
 
     def _on_connect_fail(self, _client: Client, _userdata: Any) -> None:
-        log.warning("no MQTT broker at %s (%s); trying again", self._options.broker.place, connect_failure())
+        log.warning("no MQTT broker at %s (%s); trying again", self._options.broker.address, connect_error())
 
     def _subscribe(self, client: Client) -> None:
         options = SubscribeOptions(qos=1)
@@ -230,55 +234,55 @@ class MqttSession:
     def _on_disconnect(
         self, _client: Client, _userdata: Any, _flags: DisconnectFlags, reason: ReasonCode, _properties: Any
     ) -> None:
-        self._connection += 1  # what came over it is not acknowledged any more
+        self._connection_number += 1  # what came over it is not acknowledged any more
         if not self._closing:
             log.warning("the connection to the MQTT broker ended (%s); reconnecting", reason)
 
     def _on_message(self, _client: Client, _userdata: Any, received: MQTTMessage) -> None:
         # A property that the packet does not have is no attribute either.
         told = getattr(received.properties, "UserProperty", ())
-        message = Message(
+        message = MqttMessage(
             topic_text(received),
             bytes(received.payload),
             self._received_time(self._clock(), told),
             received.qos,
             received.mid,
-            self._connection,
+            self._connection_number,
         )
-        self._hand_over([message])
+        self._enqueue([message])
 
     def _on_batch(self, packets: list[mqtt5.PublishPacket]) -> None:
-        now, connection = self._clock(), self._connection
+        now, connection = self._clock(), self._connection_number
         messages = []
         for packet in packets:
             time = self._received_time(now, packet.user_properties)
             number = packet.packet_id  # None: QoS 0
             qos = 0 if number is None else 1
-            messages.append(Message(packet.topic, packet.payload, time, qos, number or 0, connection))
-        self._hand_over(messages)
+            messages.append(MqttMessage(packet.topic, packet.payload, time, qos, number or 0, connection))
+        self._enqueue(messages)
 
     def _received_time(self, now: Instant, user_properties: Iterable[tuple[str, str]]) -> Instant:
         return replay_time(user_properties, now) if self._options.accept_replay else now
 
-    def _hand_over(self, messages: list[Message]) -> None:
+    def _enqueue(self, messages: list[MqttMessage]) -> None:
         """Add messages to those that wait; where they do not fit, one by one as there is room."""
-        size = held_bytes(messages)
-        with self._room:
-            if self._bytes + size <= self._options.buffer_bytes_max:
-                self._add(messages, size)
+        size = memory_bytes(messages)
+        with self._capacity:
+            if self._buffered_bytes + size <= self._options.buffer_bytes_max:
+                self._append(messages, size)
                 return
             for message in messages:
-                size = held_bytes([message])
+                size = memory_bytes([message])
                 # One message larger than the whole buffer must still pass, alone.
-                while self._bytes and self._bytes + size > self._options.buffer_bytes_max:
+                while self._buffered_bytes and self._buffered_bytes + size > self._options.buffer_bytes_max:
                     if self._closing:
                         return
-                    self._room.wait(_ROOM_CHECK_S)
-                self._add([message], size)
+                    self._capacity.wait(_CAPACITY_CHECK_S)
+                self._append([message], size)
 
-    def _add(self, messages: list[Message], size: int) -> None:
-        self._bytes += size
+    def _append(self, messages: list[MqttMessage], size: int) -> None:
+        self._buffered_bytes += size
         self._waiting += messages
-        if not self._woken and not self._closing:
-            self._loop.call_soon_threadsafe(self._arrived.set)
-        self._woken = True
+        if not self._wakeup_scheduled and not self._closing:
+            self._loop.call_soon_threadsafe(self._messages_available.set)
+        self._wakeup_scheduled = True

@@ -19,7 +19,7 @@ from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 
 from runtime.cancellation import raise_if_cancelled
 from runtime.kafka.access import Kafka
-from runtime.kafka.consumer import Pace, beginnings, log_identity, new_consumer
+from runtime.kafka.consumer import FetchPolicy, first_offsets, log_identity, new_consumer
 from runtime.kafka.topics import STORED, create_topics
 from twin.errors import MessageError, ServiceError
 from twin.wire.stored_positions import STORED_POSITIONS, StoredPositions
@@ -30,46 +30,46 @@ IDENTITY_CHECK_S = 1.0
 RETRY_S = 0.5
 
 # A word is for many messages, and they wait for a commit before it: half of this more is little.
-_PACE = Pace(50)
+_FETCH_POLICY = FetchPolicy(50)
 _POLL_MS = 500
 
-Ends: TypeAlias = Mapping[tuple[str, int], int]
+EndOffsets: TypeAlias = Mapping[tuple[str, int], int]
 """(topic, partition) → offset after the last record."""
 
 
-class Batch(Protocol):
+class AcknowledgementBatch(Protocol):
     """Messages that are on their way to the log."""
 
-    def logged(self, ends: Ends) -> None:
+    def on_logged(self, ends: EndOffsets) -> None:
         """Learn that Kafka has confirmed all of it, and where."""
 
 
-class Acknowledgement(Protocol):
+class Acknowledger(Protocol):
     """Decides when a batch is acknowledged."""
 
-    def begin(self, acknowledge: Callable[[], None]) -> Batch:
+    def begin_batch(self, acknowledge: Callable[[], None]) -> AcknowledgementBatch:
         """Return a batch that is about to be written; `acknowledge` is called once, when it is due."""
 
     async def run(self) -> None:
         """Do what is to be done beside the batches, until cancelled."""
 
 
-class WhenLogged:
+class LoggedAcknowledger:
     """Acknowledges what Kafka has confirmed."""
 
-    def begin(self, acknowledge: Callable[[], None]) -> Batch:
+    def begin_batch(self, acknowledge: Callable[[], None]) -> AcknowledgementBatch:
         """Return a batch that is acknowledged when it is logged."""
-        return _Logged(acknowledge)
+        return _LoggedBatch(acknowledge)
 
     async def run(self) -> None:
         """Return: there is nothing to do."""
 
 
-class _Logged:
+class _LoggedBatch:
     def __init__(self, acknowledge: Callable[[], None]) -> None:
         self._acknowledge = acknowledge
 
-    def logged(self, ends: Ends) -> None:
+    def on_logged(self, ends: EndOffsets) -> None:
         self._acknowledge()
 
 
@@ -83,7 +83,7 @@ class LogReplacedError(ServiceError):
         )
 
 
-class Unstored:
+class UnstoredBatches:
     """Batches that are on one log and not known to be stored, oldest first. No I/O.
 
     MQTT wants acknowledgements in the order of arrival ([MQTT-4.6.0-2]), so a batch waits for those before.
@@ -92,31 +92,31 @@ class Unstored:
     def __init__(self, log_id: str) -> None:
         self._log_id = log_id
         self._stored: dict[tuple[str, int], int] = {}
-        self._waiting: deque[tuple[Ends, Callable[[], None]]] = deque()
+        self._waiting: deque[tuple[EndOffsets, Callable[[], None]]] = deque()
 
     def __len__(self) -> int:
         return len(self._waiting)
 
-    def begin(self, acknowledge: Callable[[], None]) -> Batch:
+    def begin_batch(self, acknowledge: Callable[[], None]) -> AcknowledgementBatch:
         """Return a batch that is acknowledged when it, and all that was logged before it, is stored."""
-        return _Unstored(self, acknowledge, dict(self._stored))
+        return _UnstoredBatch(self, acknowledge, dict(self._stored))
 
-    def hold(self, acknowledge: Callable[[], None], ends: Ends, floor: Ends) -> None:
+    def add(self, acknowledge: Callable[[], None], ends: EndOffsets, stored_before: EndOffsets) -> None:
         """Let a logged batch wait; what was stored before it was written, the `floor`, lies below it.
 
         Raises LogReplacedError when it does not: its offsets are those of another log.
         """
         for place, end in ends.items():
-            if end <= floor.get(place, 0):
+            if end <= stored_before.get(place, 0):
                 raise LogReplacedError(self._log_id, "one that is shorter")
         self._waiting.append((ends, acknowledge))
         self._acknowledge_stored()
 
-    def hear(self, word: StoredPositions) -> None:
+    def on_stored(self, message: StoredPositions) -> None:
         """Learn how far the log is stored; a word on another log, say one of before, says nothing here."""
-        if word.log != self._log_id:
+        if message.log != self._log_id:
             return
-        for topic, partition, offset in word.positions:
+        for topic, partition, offset in message.positions:
             place = topic, partition
             self._stored[place] = max(offset, self._stored.get(place, 0))
         self._acknowledge_stored()
@@ -130,17 +130,17 @@ class Unstored:
             acknowledge()
 
 
-class _Unstored:
-    def __init__(self, waiting: Unstored, acknowledge: Callable[[], None], floor: Ends) -> None:
+class _UnstoredBatch:
+    def __init__(self, waiting: UnstoredBatches, acknowledge: Callable[[], None], floor: EndOffsets) -> None:
         self._waiting = waiting
         self._acknowledge = acknowledge
         self._floor = floor
 
-    def logged(self, ends: Ends) -> None:
-        self._waiting.hold(self._acknowledge, ends, self._floor)
+    def on_logged(self, ends: EndOffsets) -> None:
+        self._waiting.add(self._acknowledge, ends, self._floor)
 
 
-class WhenStored:
+class StoredAcknowledger:
     """Acknowledges what the historian has committed.
 
     `log_id` must have been read before anything was written.
@@ -149,19 +149,19 @@ class WhenStored:
     def __init__(self, kafka: Kafka, log_id: str) -> None:
         self._kafka = kafka
         self._log_id = log_id
-        self._unstored = Unstored(log_id)
+        self._unstored = UnstoredBatches(log_id)
 
-    def begin(self, acknowledge: Callable[[], None]) -> Batch:
+    def begin_batch(self, acknowledge: Callable[[], None]) -> AcknowledgementBatch:
         """Return a batch that is acknowledged when it is stored."""
-        return self._unstored.begin(acknowledge)
+        return self._unstored.begin_batch(acknowledge)
 
     async def run(self) -> None:
         """Hear how far the log is stored. Raises LogReplacedError when it is replaced."""
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._watch(), name="log identity")
-            tasks.create_task(self._listen(), name="stored positions")
+            tasks.create_task(self._watch_log_identity(), name="log identity")
+            tasks.create_task(self._follow_stored_positions(), name="stored positions")
 
-    async def _watch(self) -> None:
+    async def _watch_log_identity(self) -> None:
         while True:
             await asyncio.sleep(IDENTITY_CHECK_S)
             try:
@@ -172,38 +172,38 @@ class WhenStored:
             if found != self._log_id:
                 raise LogReplacedError(self._log_id, found)
 
-    async def _listen(self) -> None:
+    async def _follow_stored_positions(self) -> None:
         while True:
-            consumer = new_consumer(self._kafka, pace=_PACE)
+            consumer = new_consumer(self._kafka, fetch_policy=_FETCH_POLICY)
             try:
                 await create_topics(self._kafka, {STORED: 1})
                 await consumer.start()
-                await self._hear(consumer)
+                await self._consume(consumer)
             except (KafkaError, OSError, ServiceError) as error:
                 log.warning("how far the log is stored is not heard, messages wait for it: %r", error)
             finally:
                 await consumer.stop()
             await asyncio.sleep(RETRY_S)
 
-    async def _hear(self, consumer: AIOKafkaConsumer) -> None:
+    async def _consume(self, consumer: AIOKafkaConsumer) -> None:
         place = TopicPartition(STORED, 0)
         consumer.assign([place])
-        await _to_the_last(consumer, place)
+        await _seek_to_last(consumer, place)
         while True:
             raise_if_cancelled()
             try:
                 fetched = await consumer.getmany(place, timeout_ms=_POLL_MS)
             except OffsetOutOfRangeError:
-                await _to_the_last(consumer, place)
+                await _seek_to_last(consumer, place)
                 continue
             for record in fetched.get(place, ()):
                 try:
-                    self._unstored.hear(STORED_POSITIONS.decode(record.value or b""))
+                    self._unstored.on_stored(STORED_POSITIONS.decode(record.value or b""))
                 except MessageError as error:
                     log.warning("%s", error)
 
 
-async def _to_the_last(consumer: AIOKafkaConsumer, place: TopicPartition) -> None:
+async def _seek_to_last(consumer: AIOKafkaConsumer, place: TopicPartition) -> None:
     """Go before the last word: what those before it say each historian says again."""
     end = (await consumer.end_offsets([place]))[place]
-    consumer.seek(place, max(end - 1, (await beginnings(consumer, [place]))[place]))
+    consumer.seek(place, max(end - 1, (await first_offsets(consumer, [place]))[place]))

@@ -14,7 +14,7 @@ MANY_MESSAGES = 400
 """From so many messages in a batch on the longest interval is kept."""
 
 
-def batch_interval_s(messages: int, least_s: float, most_s: float) -> float:
+def batch_interval_s(messages: int, min_s: float, max_s: float) -> float:
     """Return the time from the beginning of a batch of so many messages to that of the next, seconds.
 
     >>> [batch_interval_s(messages, 0.01, 0.04) for messages in (1, 4, 200, 2_000)]
@@ -23,4 +23,4 @@ def batch_interval_s(messages: int, least_s: float, most_s: float) -> float:
     if messages <= FEW_MESSAGES_MAX:
         return 0.0
     share = min(1.0, messages / MANY_MESSAGES)
-    return least_s + share * max(0.0, most_s - least_s)
+    return min_s + share * max(0.0, max_s - min_s)

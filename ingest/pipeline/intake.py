@@ -10,10 +10,10 @@ from dataclasses import dataclass
 
 import msgspec
 
-from ingest.decoders import Routes
+from ingest.decoders import TopicRoutes
 from ingest.decoding import Decoded, Decoder, DecodingContext, PayloadError
-from ingest.mqtt.message import Message
-from ingest.pipeline.mapping import Device, DeviceMap
+from ingest.mqtt.message import MqttMessage
+from ingest.pipeline.mapping import DeviceMap, MappedDevice
 from ingest.pipeline.pseudonym import Pseudonymiser
 from ingest.pipeline.routes import TOPIC_CACHED_CHARACTERS_MAX, TOPICS_CACHED_MAX
 from twin.errors import UnitError
@@ -40,7 +40,7 @@ DEVICE_CHARACTERS_MAX = 256
 TOPIC_CHARACTERS_MAX = 512
 
 # The sequence of a message that is taken once more: it was received, and counted, before.
-NOT_A_RECEPTION = -1
+REPLAYED_SEQUENCE = -1
 
 _TIME_OF_RECEPTION = int(QualityFlag.TIME_OF_RECEPTION)
 
@@ -48,7 +48,7 @@ _TIME_OF_RECEPTION = int(QualityFlag.TIME_OF_RECEPTION)
 _DECIMALS = 9
 
 
-class Taken(msgspec.Struct, frozen=True, gc=False):
+class ProcessedMessage(msgspec.Struct, frozen=True, gc=False):
     """What became of one message."""
 
     partition: int  #: of the observations' entity
@@ -58,7 +58,7 @@ class Taken(msgspec.Struct, frozen=True, gc=False):
     payload: bytes = b""  #: redacted; empty where payloads are not kept
 
 
-class _Origin(msgspec.Struct):
+class _TopicContext(msgspec.Struct):
     """What the topic of a message tells, and the device that last spoke on it."""
 
     feed: str
@@ -66,13 +66,13 @@ class _Origin(msgspec.Struct):
     feeds: tuple[str, ...]  #: of sensors.yaml that the device may belong to
     told: str | None  #: the device's name, where the topic tells it
     name: str = ""
-    device: Device | None = None
+    device: MappedDevice | None = None
 
 
 class _Source(msgspec.Struct, frozen=True, gc=False):
     """What is known of where a message comes from."""
 
-    message: Message
+    message: MqttMessage
     sequence: int
     feed: str = ""
     decoder: Decoder | None = None
@@ -98,7 +98,7 @@ class Intake:
     def __init__(
         self,
         *,
-        routes: Routes,
+        routes: TopicRoutes,
         devices: DeviceMap,
         timezone: str,
         options: IntakeOptions,
@@ -107,26 +107,26 @@ class Intake:
     ) -> None:
         self._routes = routes
         self._devices = devices
-        self._origins: dict[str, _Origin] = {}
+        self._topic_contexts: dict[str, _TopicContext] = {}
         self._timezone = timezone
         self._options = options
         self._pseudonymise: Callable[[str], str] = pseudonymise
         self._session = session
 
-    def take(self, message: Message, sequence: int = NOT_A_RECEPTION) -> Taken:
+    def process(self, message: MqttMessage, sequence: int = REPLAYED_SEQUENCE) -> ProcessedMessage:
         """Return what a message holds. Never raises: what cannot be used is quarantined with its reason."""
-        origin = self._origins.get(message.topic) or self._origin(message.topic)
+        origin = self._topic_contexts.get(message.topic) or self._topic_context(message.topic)
         if origin is None:
             rejection = Rejection(
                 QuarantineReason.UNKNOWN_TOPIC, f"no feed of the city listens to {message.topic!r}"
             )
-            return self._refused(_Source(message, sequence), rejection)
+            return self._rejected(_Source(message, sequence), rejection)
         feed, decoder, told = origin.feed, origin.decoder, origin.told
         try:
             decoded = self._decode(message, decoder)
         except PayloadError as error:
             source = _Source(message, sequence, feed, decoder, (told or "")[:DEVICE_CHARACTERS_MAX])
-            return self._refused(source, Rejection(error.reason, error.detail))
+            return self._rejected(source, Rejection(error.reason, error.detail))
         name = decoded.device if told is None else told
         source = _Source(message, sequence, feed, decoder, name[:DEVICE_CHARACTERS_MAX])
         device = origin.device
@@ -139,56 +139,56 @@ class Intake:
                 QuarantineReason.UNKNOWN_SENSOR,
                 f"no sensor of feed {' or '.join(origin.feeds)} has device {name!r}; add it to sensors.yaml",
             )
-            return self._refused(source, rejection)
-        return self._taken(source, decoded, device)
+            return self._rejected(source, rejection)
+        return self._accepted(source, decoded, device)
 
-    def _origin(self, topic: str) -> _Origin | None:
+    def _topic_context(self, topic: str) -> _TopicContext | None:
         route = self._routes.route(topic)
         if route is None:
             return None
         feed, decoder, level = route
         feeds = decoder.feeds if feed in decoder.feeds else (feed,)
         told = None if level is None else topic.split("/")[level]
-        origin = _Origin(feed, decoder, feeds, told)
+        origin = _TopicContext(feed, decoder, feeds, told)
         if len(topic) <= TOPIC_CACHED_CHARACTERS_MAX:
-            if len(self._origins) >= TOPICS_CACHED_MAX:
-                self._origins.clear()
-            self._origins[topic] = origin
+            if len(self._topic_contexts) >= TOPICS_CACHED_MAX:
+                self._topic_contexts.clear()
+            self._topic_contexts[topic] = origin
         return origin
 
-    def _taken(self, source: _Source, decoded: Decoded, device: Device) -> Taken:
-        observations, rejections = self._judged(source.message, decoded, device)
+    def _accepted(self, source: _Source, decoded: Decoded, device: MappedDevice) -> ProcessedMessage:
+        observations, rejections = self._convert_and_check(source.message, decoded, device)
         if not observations:
-            return self._refused(source, *(rejections or [_nothing_mapped(decoded, device)]))
+            return self._rejected(source, *(rejections or [_no_mapped_field(decoded, device)]))
         if len(observations) > MESSAGE_OBSERVATIONS_MAX:
             rejection = Rejection(
                 QuarantineReason.TOO_LARGE,
                 f"the message holds {len(observations)} observations, at most {MESSAGE_OBSERVATIONS_MAX} are "
                 "taken from one; send them in several",
             )
-            return self._refused(source, rejection)
+            return self._rejected(source, rejection)
         digest = hashlib.sha256(source.message.payload)
         quarantined = None
         if rejections:
-            quarantined = self._quarantined(source, rejections, digest.hexdigest(), len(observations))
+            quarantined = self._quarantine(source, rejections, digest.hexdigest(), len(observations))
         header = _header(source, len(observations), digest.digest())
         payload = b""
         if self._options.keep_payloads:
-            payload = self.redacted(source.message.payload, source.decoder)
-        return Taken(device.partition, observations, quarantined, header, payload)
+            payload = self.redact(source.message.payload, source.decoder)
+        return ProcessedMessage(device.partition, observations, quarantined, header, payload)
 
-    def redacted(self, payload: bytes, decoder: Decoder | None) -> bytes:
+    def redact(self, payload: bytes, decoder: Decoder | None) -> bytes:
         """Return a payload as it may be kept: without identifying data."""
         if decoder is None or decoder.redact is None:
             return payload
         return decoder.redact(payload, self._pseudonymise)
 
-    def redacts(self, topic: str) -> bool:
+    def redacts_topic(self, topic: str) -> bool:
         """Return whether what is kept of a payload on this topic differs from what was received."""
         route = self._routes.route(topic)
         return route is not None and route.decoder.redact is not None
 
-    def _decode(self, message: Message, decoder: Decoder) -> Decoded:
+    def _decode(self, message: MqttMessage, decoder: Decoder) -> Decoded:
         size = len(message.payload)
         if size > self._options.payload_bytes_max:
             raise PayloadError(
@@ -210,8 +210,8 @@ class Intake:
             log.exception("decoder %s failed on a message of %d bytes", decoder.name, size)
             raise PayloadError(QuarantineReason.DECODER_FAILED, f"{decoder.name}: {error!r}") from error
 
-    def _judged(
-        self, message: Message, decoded: Decoded, device: Device
+    def _convert_and_check(
+        self, message: MqttMessage, decoded: Decoded, device: MappedDevice
     ) -> tuple[list[Observation], list[Rejection]]:
         received, bounds = message.received_time, self._options.plausibility
         earliest, latest = received - bounds.past_max, received + bounds.future_max
@@ -243,11 +243,11 @@ class Intake:
                     observations.append(Observation(target.id, time, received, value, flags))
         return observations, rejections
 
-    def _refused(self, source: _Source, *rejections: Rejection) -> Taken:
+    def _rejected(self, source: _Source, *rejections: Rejection) -> ProcessedMessage:
         digest = hashlib.sha256(source.message.payload).hexdigest()
-        return Taken(0, [], self._quarantined(source, rejections, digest, 0))
+        return ProcessedMessage(0, [], self._quarantine(source, rejections, digest, 0))
 
-    def _quarantined(
+    def _quarantine(
         self, source: _Source, rejections: Sequence[Rejection], digest: str, observations: int
     ) -> QuarantinedMessage:
         message, decoder = source.message, source.decoder
@@ -264,7 +264,7 @@ class Intake:
             reason=rejections[0].reason,
             detail="; ".join(details)[:DETAIL_CHARACTERS_MAX],
             # A pseudonym may be longer than what it stands for.
-            payload=self.redacted(message.payload[:bytes_max], decoder)[:bytes_max],
+            payload=self.redact(message.payload[:bytes_max], decoder)[:bytes_max],
             payload_bytes=len(message.payload),
             payload_sha256=digest,
             session=self._session,
@@ -292,7 +292,7 @@ def _header(source: _Source, observations: int, digest: bytes) -> MessageHeader:
     )
 
 
-def _nothing_mapped(decoded: Decoded, device: Device) -> Rejection:
+def _no_mapped_field(decoded: Decoded, device: MappedDevice) -> Rejection:
     fields = ", ".join(sorted({reading.field for reading in decoded.readings})[:20]) or "nothing"
     return Rejection(
         QuarantineReason.NO_OBSERVATION,

@@ -19,7 +19,7 @@ from twin.wire.messages import partition_of
 _SHOWN_CHARACTERS = 40
 
 
-class Target(NamedTuple):
+class FieldTarget(NamedTuple):
     """A datastream that a field of a device feeds, with what every value needs at hand."""
 
     datastream: Datastream
@@ -31,20 +31,20 @@ class Target(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Device:
+class MappedDevice:
     """A device that the city knows: its sensor, the partition of its entity, and its fields."""
 
     sensor: Sensor
     partition: int
-    targets: Mapping[str, tuple[Target, ...]]
+    targets: Mapping[str, tuple[FieldTarget, ...]]
 
 
 class DeviceMap:
     """Every device of the city, by feed and name; made anew with each version of the model."""
 
     def __init__(self, model: CityModel, decoders: Mapping[str, Decoder], partitions: int) -> None:
-        self._devices: dict[tuple[str, str], Device] = {}
-        self._units: dict[tuple[int, str], UnitConversion | UnitError] = {}
+        self._devices: dict[tuple[str, str], MappedDevice] = {}
+        self._unit_conversions: dict[tuple[int, str], UnitConversion | UnitError] = {}
         aliases = {feed: decoder.aliases for decoder in decoders.values() for feed in decoder.feeds}
         aliases |= {
             feed.id: decoders[feed.decoder].aliases for feed in model.feeds if feed.decoder in decoders
@@ -54,19 +54,19 @@ class DeviceMap:
             by_sensor[datastream.sensor].append(datastream)
         for sensor in model.sensors.values():
             names = aliases.get(sensor.feed, {})
-            targets: defaultdict[str, list[Target]] = defaultdict(list)
+            targets: defaultdict[str, list[FieldTarget]] = defaultdict(list)
             for datastream in by_sensor[sensor.id]:
                 targets[names.get(datastream.field, datastream.field)].append(
-                    _target(datastream, model.properties[datastream.property])
+                    _field_target(datastream, model.properties[datastream.property])
                 )
-            device = Device(
+            device = MappedDevice(
                 sensor,
                 partition_of(sensor.entity, partitions),
                 {field: tuple(found) for field, found in targets.items()},
             )
             self._devices[sensor.feed, sensor.device.lower()] = device
 
-    def find(self, feeds: tuple[str, ...], name: str) -> Device | None:
+    def find(self, feeds: tuple[str, ...], name: str) -> MappedDevice | None:
         """Return the device that one of these feeds calls so; EUIs and ids differ in case between vendors."""
         name = name.lower()
         for feed in feeds:
@@ -75,7 +75,7 @@ class DeviceMap:
                 return device
         return None
 
-    def conversion(self, target: Target, unit: str | None) -> UnitConversion:
+    def conversion(self, target: FieldTarget, unit: str | None) -> UnitConversion:
         """Return how a value in `unit` becomes canonical; None is the unit that the city declares.
 
         A unit that the payload names goes first to the declared unit, then by the datastream's own scale and
@@ -86,7 +86,7 @@ class DeviceMap:
         if unit is None or unit == datastream.unit:
             return target.conversion
         key = datastream.id, unit
-        known = self._units.get(key)
+        known = self._unit_conversions.get(key)
         if known is None:
             if unit not in known_units():
                 raise UnitError(f"unit {unit[:_SHOWN_CHARACTERS]!r} is unknown")
@@ -94,14 +94,14 @@ class DeviceMap:
                 known = target.conversion.after(unit_conversion(unit, datastream.unit))
             except UnitError as error:
                 known = error
-            self._units[key] = known
+            self._unit_conversions[key] = known
         if isinstance(known, UnitError):
             raise known
         return known
 
 
-def _target(datastream: Datastream, observed: ObservedProperty) -> Target:
-    return Target(
+def _field_target(datastream: Datastream, observed: ObservedProperty) -> FieldTarget:
+    return FieldTarget(
         datastream,
         observed,
         UnitConversion(datastream.scale, datastream.offset),

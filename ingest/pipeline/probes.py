@@ -6,13 +6,13 @@ from collections.abc import Iterable
 
 from ingest.decoders import native
 from ingest.decoding import DecodingContext, PayloadError
-from ingest.mqtt.message import Message
+from ingest.mqtt.message import MqttMessage
 from twin.wire.probe import PROBE_PROPERTY, PROBE_SENSOR, Probe
 
 _SENSOR = f"/{PROBE_SENSOR}/"
 
 
-def probe_of(message: Message, timezone: str) -> Probe | None:
+def probe_of(message: MqttMessage, timezone: str) -> Probe | None:
     """Return the probe that a message is; None for every other one, and for one that cannot be read."""
     if _SENSOR not in message.topic or native.device_of(message.topic) != PROBE_SENSOR:
         return None
@@ -27,7 +27,7 @@ def probe_of(message: Message, timezone: str) -> Probe | None:
     return Probe(time) if time is not None else None
 
 
-def divide(messages: Iterable[Message], timezone: str) -> tuple[list[Message], list[Probe]]:
+def separate_probes(messages: Iterable[MqttMessage], timezone: str) -> tuple[list[MqttMessage], list[Probe]]:
     """Return the messages of devices, and the probes among them."""
     received, probes = [], []
     for message in messages:

@@ -9,9 +9,9 @@ from collections.abc import Iterable, Sequence
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
-from ingest.pipeline.acknowledgement import Ends
-from ingest.pipeline.intake import Taken
-from ingest.pipeline.records import LogRecord, RecordMaker
+from ingest.pipeline.acknowledgement import EndOffsets
+from ingest.pipeline.intake import ProcessedMessage
+from ingest.pipeline.records import OutgoingRecord, RecordBuilder
 from ingest.pipeline.traces import BatchTrace
 from runtime.kafka.access import Kafka, client_options
 from runtime.kafka.topics import OBSERVATIONS
@@ -41,33 +41,36 @@ def new_producer(kafka: Kafka) -> AIOKafkaProducer:
     )
 
 
-class Publisher:
+class LogPublisher:
     """Writes what became of messages to the log, and the time to the partitions where nothing happens."""
 
-    def __init__(self, producer: AIOKafkaProducer, maker: RecordMaker, partitions: int) -> None:
+    def __init__(self, producer: AIOKafkaProducer, record_builder: RecordBuilder, partitions: int) -> None:
         self._producer = producer
-        self._maker = maker
-        self._quiet = set(range(partitions))  # to which nothing was sent since the last tick
+        self._record_builder = record_builder
+        self._idle_partitions = set(range(partitions))  # to which nothing was sent since the last tick
         self._partitions = partitions
         self._failing = False
 
-    async def publish(self, batch: Iterable[Taken], trace: BatchTrace | None = None) -> Ends:
+    async def publish(self, batch: Iterable[ProcessedMessage], trace: BatchTrace | None = None) -> EndOffsets:
         """Return when Kafka confirmed every record of the batch, and where; retry for as long as it takes.
 
         A retry sends the whole batch again. That is harmless: the same observation twice is a duplicate,
         a message in a header has its number, and a quarantined one an id.
         """
-        return await self._until_confirmed(list(self._maker.records(batch, trace)))
+        return await self._send_until_confirmed(list(self._record_builder.records(batch, trace)))
 
-    async def pass_on(self, probes: Sequence[Probe]) -> None:
+    async def publish_probes(self, probes: Sequence[Probe]) -> None:
         """Return when Kafka confirmed that probes came by, on every partition; retry as for messages."""
         if probes:
-            await self._until_confirmed(
-                [self._maker.probes(probes, partition) for partition in range(self._partitions)]
+            await self._send_until_confirmed(
+                [
+                    self._record_builder.probe_record(probes, partition)
+                    for partition in range(self._partitions)
+                ]
             )
 
-    async def _until_confirmed(self, records: list[LogRecord]) -> Ends:
-        self._quiet -= {record.partition for record in records if record.topic == OBSERVATIONS}
+    async def _send_until_confirmed(self, records: list[OutgoingRecord]) -> EndOffsets:
+        self._idle_partitions -= {record.partition for record in records if record.topic == OBSERVATIONS}
         delay = RETRY_DELAY_S_MIN
         while records:
             try:
@@ -88,26 +91,26 @@ class Publisher:
         return {}
 
     @property
-    def confirms(self) -> bool:
+    def healthy(self) -> bool:
         """Whether Kafka confirmed what was sent last."""
         return not self._failing
 
-    async def tick(self) -> int:
+    async def publish_ticks(self) -> int:
         """Tell the time to every partition to which nothing was sent since the last call; return how many.
 
         While Kafka fails no tick is made. One that is not confirmed is not sent again: the next tells more.
         """
         if self._failing:
             return 0
-        quiet, self._quiet = self._quiet, set(range(self._partitions))
+        quiet, self._idle_partitions = self._idle_partitions, set(range(self._partitions))
         try:
-            await self._send([self._maker.tick(partition) for partition in sorted(quiet)])
+            await self._send([self._record_builder.tick_record(partition) for partition in sorted(quiet)])
         except (KafkaError, OSError) as error:
             log.debug("a tick was not confirmed: %r", error)
             return 0
         return len(quiet)
 
-    async def _send(self, records: Sequence[LogRecord]) -> Ends:
+    async def _send(self, records: Sequence[OutgoingRecord]) -> EndOffsets:
         confirmations = [
             await self._producer.send(
                 one.topic,

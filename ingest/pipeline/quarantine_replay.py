@@ -19,9 +19,9 @@ from aiokafka.errors import KafkaError
 from aiokafka.structs import ConsumerRecord
 from msgspec.structs import replace
 
-from ingest.mqtt.message import Message
-from ingest.pipeline.intake import DETAIL_CHARACTERS_MAX, Intake, Taken
-from ingest.pipeline.publisher import Publisher
+from ingest.mqtt.message import MqttMessage
+from ingest.pipeline.intake import DETAIL_CHARACTERS_MAX, Intake, ProcessedMessage
+from ingest.pipeline.publisher import LogPublisher
 from runtime.cancellation import raise_if_cancelled
 from runtime.clock import Clock
 from runtime.kafka.access import Kafka, client_options
@@ -33,7 +33,7 @@ from twin.wire.messages import QUARANTINE, QuarantinedMessage, quarantine_id
 
 log = logging.getLogger(__name__)
 
-GROUP = "livetwin-ingest-replay"
+CONSUMER_GROUP = "livetwin-ingest-replay"
 
 # Messages of one poll: 200 × 50 us = 10 ms in which no other message is taken.
 POLL_MESSAGES_MAX = 200
@@ -53,7 +53,7 @@ _LOG_TOPIC = "log:"
 _UNREADABLE = frozenset({QuarantineReason.MALFORMED, QuarantineReason.CHECKSUM})
 
 
-class Request(NamedTuple):
+class ReplayRequest(NamedTuple):
     """A quarantined message that is asked for again."""
 
     original: QuarantinedMessage
@@ -61,14 +61,14 @@ class Request(NamedTuple):
     number: int  #: of the request, so that every try has an id of its own
 
 
-def new_consumer(kafka: Kafka) -> AIOKafkaConsumer:
+def new_replay_consumer(kafka: Kafka) -> AIOKafkaConsumer:
     """Return the consumer of requests: the group remembers the place; nobody joins it.
 
     A join takes seconds, also from a process that is asked to end meanwhile.
     """
     consumer = AIOKafkaConsumer(
         **client_options(kafka),
-        group_id=GROUP,
+        group_id=CONSUMER_GROUP,
         enable_auto_commit=False,
         auto_offset_reset="earliest",
         max_partition_fetch_bytes=POLL_BYTES_MAX,
@@ -78,11 +78,15 @@ def new_consumer(kafka: Kafka) -> AIOKafkaConsumer:
     return consumer
 
 
-class Replays:
+class QuarantineReplayer:
     """Serves requests until cancelled. `intake` returns that of the present model."""
 
     def __init__(
-        self, publisher: Publisher, intake: Callable[[], Intake], clock: Clock, count: Callable[[str], None]
+        self,
+        publisher: LogPublisher,
+        intake: Callable[[], Intake],
+        clock: Clock,
+        count: Callable[[str], None],
     ) -> None:
         self._publisher = publisher
         self._intake = intake
@@ -94,28 +98,28 @@ class Replays:
         while True:
             try:
                 await create_topics(kafka, {REPLAYS: 1})
-                await self._follow(kafka)
+                await self._consume(kafka)
             except (KafkaError, OSError, ServiceError) as error:
                 log.warning("replays wait for Kafka: %r", error)
             await asyncio.sleep(RETRY_DELAY_S)
 
-    async def _follow(self, kafka: Kafka) -> None:
-        consumer = new_consumer(kafka)
+    async def _consume(self, kafka: Kafka) -> None:
+        consumer = new_replay_consumer(kafka)
         try:
             await consumer.start()
             while True:
                 raise_if_cancelled()
                 polled = await consumer.getmany(timeout_ms=POLL_WAIT_MS)
                 for partition, records in polled.items():
-                    await self._serve(records)
+                    await self._replay(records)
                     await consumer.commit({partition: records[-1].offset + 1})
         finally:
             await consumer.stop()
 
-    async def _serve(self, records: Sequence[ConsumerRecord]) -> None:
+    async def _replay(self, records: Sequence[ConsumerRecord]) -> None:
         """Return when Kafka confirmed what became of these requests."""
-        requests = [one for one in map(_request, records) if one is not None]
-        taken = [replayed(self._intake(), request) for request in requests]
+        requests = [one for one in map(_parse_request, records) if one is not None]
+        taken = [replay_message(self._intake(), request) for request in requests]
         youngest = max(
             (one.time for one, made in zip(requests, taken, strict=True) if _failed(made)), default=0
         )
@@ -124,7 +128,7 @@ class Replays:
             await asyncio.sleep(wait / SECOND)
             intake = self._intake()
             taken = [
-                replayed(intake, request) if _failed(made) else made
+                replay_message(intake, request) if _failed(made) else made
                 for request, made in zip(requests, taken, strict=True)
             ]
         await self._publisher.publish(sorted(taken, key=_event_time))
@@ -135,18 +139,18 @@ class Replays:
         log.info("replayed %d quarantined messages", len(requests))
 
 
-def replayed(intake: Intake, request: Request) -> Taken:
+def replay_message(intake: Intake, request: ReplayRequest) -> ProcessedMessage:
     """Return what a quarantined message holds today: its observations, and the answer in `quarantined`.
 
     The header tells the size and the hash of the payload as it was received, also where only a redacted copy
     of it was kept.
     """
     original = request.original
-    refusal = _unusable(intake, original)
+    refusal = _refusal(intake, original)
     if refusal:
-        return Taken(0, [], _answer(request, replace(original, detail=refusal)))
-    message = Message(original.topic, original.payload, original.received_time, 0, 0, 0)
-    taken = intake.take(message)
+        return ProcessedMessage(0, [], _answer(request, replace(original, detail=refusal)))
+    message = MqttMessage(original.topic, original.payload, original.received_time, 0, 0, 0)
+    taken = intake.process(message)
     intact = _intact(original)
     answer = replace(original, reason="", detail="", observations=len(taken.observations))
     if taken.quarantined is not None:
@@ -158,7 +162,7 @@ def replayed(intake: Intake, request: Request) -> Taken:
             answer = replace(answer, detail=f"{kept}: {answer.detail}"[:DETAIL_CHARACTERS_MAX])
     header = taken.header
     if header is None:
-        return Taken(0, [], _answer(request, answer))
+        return ProcessedMessage(0, [], _answer(request, answer))
     answer = replace(
         answer,
         feed=header.feed,
@@ -174,10 +178,10 @@ def replayed(intake: Intake, request: Request) -> Taken:
     # What was redacted once stays as it is: the pseudonym of a pseudonym is another one.
     payload = taken.payload if intact or not taken.payload else original.payload
     observations = sorted(taken.observations, key=lambda one: one.phenomenon_time)
-    return Taken(taken.partition, observations, _answer(request, answer), header, payload)
+    return ProcessedMessage(taken.partition, observations, _answer(request, answer), header, payload)
 
 
-def _answer(request: Request, answer: QuarantinedMessage) -> QuarantinedMessage:
+def _answer(request: ReplayRequest, answer: QuarantinedMessage) -> QuarantinedMessage:
     """Return an answer with what it shares with the message that it is about; the payload is known."""
     original = request.original
     name = f"replay of {original.id}"
@@ -193,11 +197,11 @@ def _answer(request: Request, answer: QuarantinedMessage) -> QuarantinedMessage:
     )
 
 
-def _unusable(intake: Intake, original: QuarantinedMessage) -> str:
+def _refusal(intake: Intake, original: QuarantinedMessage) -> str:
     """Return why what was kept of a message cannot be taken again; empty when it can be tried."""
     if original.topic.startswith(_LOG_TOPIC) and not original.session:
         return "this is a record of the log, not a message of a device; it cannot be replayed"
-    if _intact(original) or intake.redacts(original.topic):
+    if _intact(original) or intake.redacts_topic(original.topic):
         return ""
     return (
         f"the payload had {original.payload_bytes} bytes, of which {len(original.payload)} were kept; a part "
@@ -209,21 +213,21 @@ def _intact(original: QuarantinedMessage) -> bool:
     return sha256(original.payload).hexdigest() == original.payload_sha256
 
 
-def _request(record: ConsumerRecord) -> Request | None:
+def _parse_request(record: ConsumerRecord) -> ReplayRequest | None:
     try:
         original = QUARANTINE.decode(record.value)
         bytes.fromhex(original.payload_sha256)
     except (MessageError, ValueError) as error:
         log.error("the replay request at offset %d cannot be read: %s", record.offset, error)
         return None
-    return Request(original, record.timestamp * 1000, record.offset)
+    return ReplayRequest(original, record.timestamp * 1000, record.offset)
 
 
-def _failed(taken: Taken) -> bool:
+def _failed(taken: ProcessedMessage) -> bool:
     return taken.quarantined is not None and bool(taken.quarantined.reason)
 
 
-def _event_time(taken: Taken) -> tuple[Instant, Instant]:
+def _event_time(taken: ProcessedMessage) -> tuple[Instant, Instant]:
     """Return what messages are ordered by: their earliest observation, then their reception."""
     if taken.header is None:
         return 0, 0

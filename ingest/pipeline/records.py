@@ -11,11 +11,11 @@ from typing import NamedTuple
 
 from msgspec.structs import replace
 
-from ingest.pipeline.intake import Taken
+from ingest.pipeline.intake import ProcessedMessage
 from ingest.pipeline.traces import BatchTrace
 from runtime.clock import Clock
 from runtime.kafka.topics import OBSERVATIONS, QUARANTINE
-from runtime.telemetry.tracing import Headers
+from runtime.telemetry.tracing import RecordHeaders
 from twin.instant import Instant
 from twin.wire.codec import LAYOUT_VERSION
 from twin.wire.messages import OBSERVATIONS as OBSERVATIONS_CODEC
@@ -36,16 +36,16 @@ OBSERVATION_BYTES_MAX = 40
 HEADER_BYTES_MAX = 96
 
 
-class LogRecord(NamedTuple):
+class OutgoingRecord(NamedTuple):
     """A record that waits to be sent."""
 
     topic: str
     partition: int
     value: bytes
-    headers: Headers = ()  #: of a record that carries a followed message
+    headers: RecordHeaders = ()  #: of a record that carries a followed message
 
 
-class RecordMaker:
+class RecordBuilder:
     """Makes the records of one run of ingest."""
 
     def __init__(self, session: str, clock: Clock) -> None:
@@ -53,31 +53,37 @@ class RecordMaker:
         self._clock = clock
         self._times: defaultdict[int, Instant] = defaultdict(int)
 
-    def records(self, batch: Iterable[Taken], trace: BatchTrace | None = None) -> Iterator[LogRecord]:
+    def records(
+        self, batch: Iterable[ProcessedMessage], trace: BatchTrace | None = None
+    ) -> Iterator[OutgoingRecord]:
         """Yield the records that carry all of a batch; in each partition in the order of the batch."""
-        by_partition: defaultdict[int, list[Taken]] = defaultdict(list)
+        by_partition: defaultdict[int, list[ProcessedMessage]] = defaultdict(list)
         for taken in batch:
             if taken.observations:
                 by_partition[taken.partition].append(taken)
             if taken.quarantined is not None:
                 refused = taken.quarantined
-                followed = trace.headers(QUARANTINE, 0, [refused.sequence]) if trace is not None else ()
-                yield LogRecord(QUARANTINE, 0, QUARANTINE_CODEC.encode(refused), followed)
+                followed = (
+                    trace.record_headers(QUARANTINE, 0, [refused.sequence]) if trace is not None else ()
+                )
+                yield OutgoingRecord(QUARANTINE, 0, QUARANTINE_CODEC.encode(refused), followed)
         for partition, messages in by_partition.items():
-            for part in _parts(messages):
+            for part in _split_into_records(messages):
                 yield self._record(partition, part, trace)
 
-    def tick(self, partition: int) -> LogRecord:
+    def tick_record(self, partition: int) -> OutgoingRecord:
         """Return a record that tells only the time."""
         batch = ObservationBatch(LAYOUT_VERSION, (), self._time(partition))
-        return LogRecord(OBSERVATIONS, partition, OBSERVATIONS_CODEC.encode(batch))
+        return OutgoingRecord(OBSERVATIONS, partition, OBSERVATIONS_CODEC.encode(batch))
 
-    def probes(self, probes: Sequence[Probe], partition: int) -> LogRecord:
+    def probe_record(self, probes: Sequence[Probe], partition: int) -> OutgoingRecord:
         """Return a record that tells nothing but that probes came by."""
         batch = ObservationBatch(LAYOUT_VERSION, (), self._time(partition), probes=tuple(probes))
-        return LogRecord(OBSERVATIONS, partition, OBSERVATIONS_CODEC.encode(batch))
+        return OutgoingRecord(OBSERVATIONS, partition, OBSERVATIONS_CODEC.encode(batch))
 
-    def _record(self, partition: int, part: list[Taken], trace: BatchTrace | None) -> LogRecord:
+    def _record(
+        self, partition: int, part: list[ProcessedMessage], trace: BatchTrace | None
+    ) -> OutgoingRecord:
         headers = tuple(taken.header for taken in part if taken.header is not None)
         payloads = [taken.payload for taken in part]
         batch = ObservationBatch(
@@ -87,19 +93,19 @@ class RecordMaker:
             encode_headers(MessageHeaders(self._session, headers)),
             encode_payloads(payloads) if any(payloads) else b"",
         )
-        followed: Headers = ()
+        followed: RecordHeaders = ()
         if trace is not None:
-            followed = trace.headers(OBSERVATIONS, partition, [one.sequence for one in headers])
-        return LogRecord(OBSERVATIONS, partition, OBSERVATIONS_CODEC.encode(batch), followed)
+            followed = trace.record_headers(OBSERVATIONS, partition, [one.sequence for one in headers])
+        return OutgoingRecord(OBSERVATIONS, partition, OBSERVATIONS_CODEC.encode(batch), followed)
 
     def _time(self, partition: int) -> Instant:
         time = self._times[partition] = max(self._clock(), self._times[partition] + 1)
         return time
 
 
-def _parts(messages: Iterable[Taken]) -> Iterator[list[Taken]]:
+def _split_into_records(messages: Iterable[ProcessedMessage]) -> Iterator[list[ProcessedMessage]]:
     """Cut messages into runs that fit into a record each."""
-    part: list[Taken] = []
+    part: list[ProcessedMessage] = []
     observations = size = 0
     for taken in messages:
         bytes_max = _bytes_max(taken)
@@ -118,7 +124,7 @@ def _parts(messages: Iterable[Taken]) -> Iterator[list[Taken]]:
         yield part
 
 
-def _bytes_max(taken: Taken) -> int:
+def _bytes_max(taken: ProcessedMessage) -> int:
     """Return a bound of what a message adds to a record."""
     size = HEADER_BYTES_MAX + OBSERVATION_BYTES_MAX * len(taken.observations) + len(taken.payload)
     header = taken.header

@@ -19,7 +19,7 @@ TOPICS_CACHED_MAX = 65_536
 TOPIC_CACHED_CHARACTERS_MAX = 256
 
 
-class Route(NamedTuple):
+class TopicRoute(NamedTuple):
     """Where a topic leads."""
 
     feed: str  #: the city's feed, or the first of the decoder's own
@@ -27,12 +27,12 @@ class Route(NamedTuple):
     device_level: int | None  #: the topic level, from 0, that names the device; None: the decoder knows
 
 
-class Routes:
+class TopicRoutes:
     """The topic filters of the decoders, and of the feeds that the city adds."""
 
     def __init__(self, decoders: Mapping[str, Decoder], feeds: Iterable[CityFeed] = ()) -> None:
         """Raises RegistrationError for a wrong filter, an unknown decoder, or two feeds with one filter."""
-        routes: dict[str, Route] = {}
+        routes: dict[str, TopicRoute] = {}
         for feed in feeds:
             decoder = decoders.get(feed.decoder)
             if decoder is None:
@@ -44,20 +44,24 @@ class Routes:
                 raise RegistrationError(
                     f"feed {feed.id!r}: filter {feed.filter!r} is that of feed {routes[feed.filter].feed!r}"
                 )
-            routes[feed.filter] = Route(feed.id, decoder, feed.device_level)
+            routes[feed.filter] = TopicRoute(feed.id, decoder, feed.device_level)
         for decoder in decoders.values():
             for one in decoder.filters:
-                routes.setdefault(one, Route(decoder.feeds[0], decoder, None))
+                routes.setdefault(one, TopicRoute(decoder.feeds[0], decoder, None))
         compiled = [(_levels(filter), route) for filter, route in routes.items()]
         self._routes = sorted(compiled, key=lambda one: [_rank(level) for level in one[0]])
         self.filters: tuple[str, ...] = tuple(sorted(routes))
-        self._cached = lru_cache(maxsize=TOPICS_CACHED_MAX)(self._find)
+        self._cached_route = lru_cache(maxsize=TOPICS_CACHED_MAX)(self._find_route)
 
-    def route(self, topic: str) -> Route | None:
+    def route(self, topic: str) -> TopicRoute | None:
         """Return where a topic leads, None when no filter matches it or it lacks the device's level."""
-        return self._cached(topic) if len(topic) <= TOPIC_CACHED_CHARACTERS_MAX else self._find(topic)
+        return (
+            self._cached_route(topic)
+            if len(topic) <= TOPIC_CACHED_CHARACTERS_MAX
+            else self._find_route(topic)
+        )
 
-    def _find(self, topic: str) -> Route | None:
+    def _find_route(self, topic: str) -> TopicRoute | None:
         levels = topic.split("/")
         for pattern, route in self._routes:
             if _matches(pattern, levels):

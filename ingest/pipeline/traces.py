@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from ingest.mqtt.message import Message
+from ingest.mqtt.message import MqttMessage
 from runtime.clock import Clock
-from runtime.telemetry.tracing import BatchSpans, Headers, Sampler, Span, Tracer, trace_of
+from runtime.telemetry.tracing import BatchSpans, RecordHeaders, Sampler, Span, Tracer, message_trace_id
 
 # A record with more followed messages than this tells of the first ones: a record has one header.
-FOLLOWED_MAX = 32
+SAMPLED_MAX = 32
 
 
 class BatchTrace:
@@ -21,13 +21,13 @@ class BatchTrace:
         self._received = received
         self._published: list[BatchSpans] = []
 
-    def decoded(self) -> None:
+    def on_decoded(self) -> None:
         """Note that every message of the batch is decoded."""
         now = self._clock()
         for span in self._received.values():
             span.end(now)
 
-    def headers(self, topic: str, partition: int, numbers: Iterable[int]) -> Headers:
+    def record_headers(self, topic: str, partition: int, numbers: Iterable[int]) -> RecordHeaders:
         """Return what a record is sent with that carries the messages of these numbers."""
         followed = [self._received[number].context for number in numbers if number in self._received]
         if not followed:
@@ -37,7 +37,7 @@ class BatchTrace:
             "kafka publish",
             "producer",
             self._clock(),
-            followed[:FOLLOWED_MAX],
+            followed[:SAMPLED_MAX],
             attributes={
                 "messaging.system": "kafka",
                 "messaging.destination.name": topic,
@@ -47,7 +47,7 @@ class BatchTrace:
         self._published.append(spans)
         return spans.context.headers
 
-    def confirmed(self) -> None:
+    def on_confirmed(self) -> None:
         """Note that Kafka has confirmed every record of the batch."""
         now = self._clock()
         for spans in self._published:
@@ -63,20 +63,20 @@ class IngestTraces:
         self._sampler = Sampler(session, ratio)
         self._clock = clock
 
-    def received(self, messages: Sequence[Message], first: int) -> BatchTrace | None:
+    def begin_batch(self, messages: Sequence[MqttMessage], first: int) -> BatchTrace | None:
         """Return the trace of a batch whose messages are numbered from `first`; None if none is followed."""
-        followed = self._sampler.among(first, first + len(messages))
+        followed = self._sampler.sampled(first, first + len(messages))
         if not followed:
             return None
         received = {number: self._receive(messages[number - first], number) for number in followed}
         return BatchTrace(self._tracer, self._clock, received)
 
-    def _receive(self, message: Message, number: int) -> Span:
+    def _receive(self, message: MqttMessage, number: int) -> Span:
         return self._tracer.begin(
             "mqtt receive",
             "consumer",
             message.received_time,
-            trace_of(self._session, number),
+            message_trace_id(self._session, number),
             attributes={
                 "messaging.system": "mqtt",
                 "messaging.destination.name": message.topic,

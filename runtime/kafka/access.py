@@ -6,10 +6,10 @@ import ssl
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
-Protocol: TypeAlias = Literal["PLAINTEXT", "SSL", "SASL_SSL"]
+SecurityProtocol: TypeAlias = Literal["PLAINTEXT", "SSL", "SASL_SSL"]
 """Without protection, over TLS, or over TLS with a password. A password without TLS is not offered."""
 
-Mechanism: TypeAlias = Literal["SCRAM-SHA-512", "SCRAM-SHA-256"]
+SaslMechanism: TypeAlias = Literal["SCRAM-SHA-512", "SCRAM-SHA-256"]
 """How the password is proven; neither sends it."""
 
 
@@ -18,9 +18,9 @@ class KafkaAccess:
     """Kafka's bootstrap servers, and what they know us by."""
 
     servers: str  #: host:port, comma-separated
-    protocol: Protocol = "PLAINTEXT"
+    protocol: SecurityProtocol = "PLAINTEXT"
     tls: ssl.SSLContext | None = None
-    mechanism: Mechanism = "SCRAM-SHA-512"
+    mechanism: SaslMechanism = "SCRAM-SHA-512"
     username: str | None = None
     password: str | None = field(default=None, repr=False)
     replicas: int = 1  #: of each topic that we create

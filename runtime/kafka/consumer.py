@@ -26,20 +26,20 @@ FETCH_MAX_WAIT_MS = 20
 """A fetch is answered when there is something, or after so long. Its consumer waits as long."""
 
 
-class Pace(NamedTuple):
+class FetchPolicy(NamedTuple):
     """When the broker answers a fetch: as soon as it has so many bytes, or after a while."""
 
     wait_ms: int
     bytes_min: int = 1
 
 
-PROMPT = Pace(FETCH_MAX_WAIT_MS)
+FETCH_PROMPTLY = FetchPolicy(FETCH_MAX_WAIT_MS)
 """Each record at once: for whoever is on the way from a sensor to a screen."""
 
-UNHURRIED = Pace(100, 1 << 16)
+FETCH_IN_BULK = FetchPolicy(100, 1 << 16)
 """Up to a tenth of a second later, many records at a time: each fetch costs the broker and the reader."""
 
-_AT_ONCE = Pace(20)  # whether there is something or not: for whoever asks where the end is
+_FETCH_AT_ONCE = FetchPolicy(20)  # whether there is something or not: for whoever asks where the end is
 
 CONNECT_TIMEOUT_S = 30.0
 HIGHWATER_TIMEOUT_S = 5.0
@@ -71,32 +71,34 @@ async def log_identity(kafka: Kafka, timeout_s: float = CONNECT_TIMEOUT_S) -> st
             raise_if_cancelled()
 
 
-def new_consumer(kafka: Kafka, *, pace: Pace = PROMPT, **options: object) -> AIOKafkaConsumer:
+def new_consumer(
+    kafka: Kafka, *, fetch_policy: FetchPolicy = FETCH_PROMPTLY, **options: object
+) -> AIOKafkaConsumer:
     """Return a consumer without a group; the caller starts, assigns and stops it."""
     return AIOKafkaConsumer(
         **client_options(kafka),
         enable_auto_commit=False,
         auto_offset_reset="none",
-        fetch_max_wait_ms=pace.wait_ms,
-        fetch_min_bytes=pace.bytes_min,
+        fetch_max_wait_ms=fetch_policy.wait_ms,
+        fetch_min_bytes=fetch_policy.bytes_min,
         **options,
     )
 
 
-async def beginnings(
+async def first_offsets(
     consumer: AIOKafkaConsumer, partitions: Iterable[TopicPartition]
 ) -> dict[TopicPartition, int]:
     """Return the first offset that the log still holds, for each partition."""
     return dict(await consumer.beginning_offsets(list(partitions)))
 
 
-async def ends(kafka: Kafka, partitions: Iterable[TopicPartition]) -> dict[TopicPartition, int]:
+async def end_offsets(kafka: Kafka, partitions: Iterable[TopicPartition]) -> dict[TopicPartition, int]:
     """Return the offset after the last record of each partition.
 
     Raises ServiceError when the broker does not tell the end of each within `HIGHWATER_TIMEOUT_S`.
     """
     wanted = list(partitions)
-    consumer = new_consumer(kafka, pace=_AT_ONCE)
+    consumer = new_consumer(kafka, fetch_policy=_FETCH_AT_ONCE)
     try:
         await consumer.start()
         reported = await consumer.end_offsets(wanted)
@@ -108,7 +110,7 @@ async def ends(kafka: Kafka, partitions: Iterable[TopicPartition]) -> dict[Topic
         while any(consumer.highwater(partition) is None for partition in wanted):
             if loop.time() > deadline:
                 raise ServiceError(f"Kafka at {kafka} did not tell the ends of {wanted}")
-            await consumer.getmany(timeout_ms=2 * _AT_ONCE.wait_ms)
+            await consumer.getmany(timeout_ms=2 * _FETCH_AT_ONCE.wait_ms)
         return {one: max(reported[one], consumer.highwater(one)) for one in wanted}
     finally:
         await consumer.stop()

@@ -13,7 +13,7 @@ from paho.mqtt.client import Client
 from pydantic import Field, SecretStr, model_validator
 
 from runtime.settings import RoleSettings
-from runtime.tcp_keepalive import look_after
+from runtime.tcp_keepalive import enable_keepalive
 from runtime.tls import TlsFiles
 
 
@@ -28,21 +28,21 @@ class MqttAccess:
     tls: ssl.SSLContext | None = None  #: None: without TLS
 
     @property
-    def place(self) -> str:
+    def address(self) -> str:
         """Where it is, for people."""
         return f"{self.host}:{self.port}"
 
-    def equip(self, client: Client) -> None:
+    def configure_client(self, client: Client) -> None:
         """Give a client, before it connects, what it needs."""
         client.enable_logger(logging.getLogger("paho"))
-        client.on_socket_open = lambda _client, _userdata, connection: look_after(connection)
+        client.on_socket_open = lambda _client, _userdata, connection: enable_keepalive(connection)
         if self.username is not None:
             client.username_pw_set(self.username, self.password)
         if self.tls is not None:
             client.tls_set_context(self.tls)
 
 
-def connect_failure() -> str:
+def connect_error() -> str:
     """Return why paho could not connect, for its `on_connect_fail`: it is called while that is handled."""
     error = sys.exc_info()[1]
     return str(error) if error is not None else "no answer"
@@ -73,7 +73,7 @@ class MqttSettings(RoleSettings):
     )
 
     @model_validator(mode="after")
-    def _tls_is_whole(self) -> Self:
+    def _check_tls(self) -> Self:
         given = [one for one in ("mqtt_tls_ca", "mqtt_tls_cert", "mqtt_tls_key") if getattr(self, one)]
         if given and not self.mqtt_tls:
             raise ValueError(f"LIVETWIN_{given[0].upper()} is set, and LIVETWIN_MQTT_TLS is not: set both")

@@ -14,41 +14,43 @@ _OUTPUTS = (
 )
 
 
-class Topics:
+class OutletTopics:
     """The topics of one city.
 
-    >>> topics = Topics("alkmaar")
-    >>> topics.of_entity("alkmaar.overdie")
+    >>> topics = OutletTopics("alkmaar")
+    >>> topics.entity_topic("alkmaar.overdie")
     'livetwin/alkmaar/entities/alkmaar.overdie/state'
-    >>> topics.names("livetwin/alkmaar/alarms/high-water~alkmaar.singel")
+    >>> topics.parse("livetwin/alkmaar/alarms/high-water~alkmaar.singel")
     ('alarm', 'high-water~alkmaar.singel')
     """
 
     def __init__(self, city: str) -> None:
         self._base = f"livetwin/{city}"
-        self.marker = f"{self._base}/outlets"  #: where an outlet tells itself that it has seen everything
-        self.filters = (self.of_entity("+"), self.of_alarm("+"))  #: of all that is retained
+        self.marker_topic = (
+            f"{self._base}/outlets"  #: where an outlet tells itself that it has seen everything
+        )
+        self.filters = (self.entity_topic("+"), self.alarm_topic("+"))  #: of all that is retained
 
-    def of_entity(self, id: str) -> str:
+    def entity_topic(self, id: str) -> str:
         """Return where the state of an entity is."""
         return f"{self._base}/entities/{id}/state"
 
-    def of_alarm(self, id: str) -> str:
+    def alarm_topic(self, id: str) -> str:
         """Return where an alarm is."""
         return f"{self._base}/alarms/{id}"
 
-    def names(self, topic: str) -> tuple[Literal["entity", "alarm"], str]:
+    def parse(self, topic: str) -> tuple[Literal["entity", "alarm"], str]:
         """Return of what a topic that a filter matched is."""
         levels = topic.split("/")
         return ("alarm" if levels[2] == "alarms" else "entity"), levels[3]
 
 
-def may_match_output(filter: str) -> bool:
+def may_match_outlet_topic(filter: str) -> bool:
     """Whether an MQTT topic filter matches what an outlet of some city writes.
 
-    >>> may_match_output("livetwin/#"), may_match_output("+/+/entities/+/state")
+    >>> may_match_outlet_topic("livetwin/#"), may_match_outlet_topic("+/+/entities/+/state")
     (True, True)
-    >>> may_match_output("livetwin/+/+/observations"), may_match_output("lora/+/up")
+    >>> may_match_outlet_topic("livetwin/+/+/observations"), may_match_outlet_topic("lora/+/up")
     (False, False)
     """
     levels = filter.split("/")

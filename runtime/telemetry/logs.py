@@ -20,18 +20,27 @@ from pydantic import BaseModel, SecretStr
 LogFormat: TypeAlias = Literal["human", "json"]
 
 # What these libraries tell at INFO is their own business; their warnings are ours.
-_CHATTY = ("aiokafka", "asyncio", "faust", "httpx", "mode", "opentelemetry", "paho", "uvicorn.access")
+_QUIETED_LOGGERS = (
+    "aiokafka",
+    "asyncio",
+    "faust",
+    "httpx",
+    "mode",
+    "opentelemetry",
+    "paho",
+    "uvicorn.access",
+)
 
 # A shorter secret is a word that may stand in any line; the settings ask for more of those that matter.
 SECRET_CHARACTERS_MIN = 8
 
-HIDDEN = "***"
+REDACTED = "***"
 
 _USER_INFO = re.compile(r'(://[^/\s:@"]*:)[^/\s@"]+@')
 _BEARER = re.compile(r"(?i)\b(bearer\s+)[\w.~+/=-]{8,}")
 
 # What a record has of its own; all else came with `extra`.
-_OWN = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+_RECORD_ATTRIBUTES = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 
 
 class Redaction:
@@ -55,13 +64,13 @@ class Redaction:
 
     def __call__(self, text: str) -> str:
         """Return a text without secrets."""
-        text = _USER_INFO.sub(rf"\g<1>{HIDDEN}@", text)
+        text = _USER_INFO.sub(rf"\g<1>{REDACTED}@", text)
         for secret in self._secrets:
-            text = text.replace(secret, HIDDEN)
-        return _BEARER.sub(rf"\g<1>{HIDDEN}", text)
+            text = text.replace(secret, REDACTED)
+        return _BEARER.sub(rf"\g<1>{REDACTED}", text)
 
 
-class HumanLines(logging.Formatter):
+class HumanFormatter(logging.Formatter):
     """`time role level logger: message`, and the lines of a traceback below."""
 
     def __init__(self, role: str, redact: Redaction) -> None:
@@ -77,7 +86,7 @@ class HumanLines(logging.Formatter):
         return self._redact(super().format(record))
 
 
-class JsonLines(logging.Formatter):
+class JsonFormatter(logging.Formatter):
     """One JSON object a line: time, level, role, logger, message, what came with `extra`, the exception."""
 
     def __init__(self, role: str, redact: Redaction) -> None:
@@ -87,7 +96,7 @@ class JsonLines(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the line. `template` is the message before its values were put in: what to group by."""
-        line = {name: value for name, value in vars(record).items() if name not in _OWN}
+        line = {name: value for name, value in vars(record).items() if name not in _RECORD_ATTRIBUTES}
         line |= {
             "time": _time(record),
             "level": record.levelname,
@@ -108,21 +117,21 @@ def configure_logging(role: str, level: str, style: LogFormat = "human", secrets
     """Send this process's log to standard error; no line holds one of `secrets`."""
     redact = Redaction(secrets)
     handler = logging.StreamHandler()
-    handler.setFormatter(JsonLines(role, redact) if style == "json" else HumanLines(role, redact))
+    handler.setFormatter(JsonFormatter(role, redact) if style == "json" else HumanFormatter(role, redact))
     logging.basicConfig(level=level, handlers=[handler], force=True)
     logging.captureWarnings(True)
-    threading.excepthook = _tell_thread
-    for name in _CHATTY:
+    threading.excepthook = _log_thread_failure
+    for name in _QUIETED_LOGGERS:
         logging.getLogger(name).setLevel(logging.WARNING)
-    logging.getLogger("paho").addFilter(_is_news)
+    logging.getLogger("paho").addFilter(_is_relevant)
 
 
-def _is_news(record: logging.LogRecord) -> bool:
+def _is_relevant(record: logging.LogRecord) -> bool:
     """Whether a record of paho is worth a line: that it works on a connection that has just ended is not."""
     return not record.getMessage().startswith("Client is not connected.")
 
 
-def secrets_in(settings: BaseModel) -> Iterator[str]:
+def secret_values(settings: BaseModel) -> Iterator[str]:
     """Yield the secrets among the settings of a process."""
     for name in type(settings).model_fields:
         value = getattr(settings, name)
@@ -130,21 +139,21 @@ def secrets_in(settings: BaseModel) -> Iterator[str]:
             yield value.get_secret_value()
 
 
-def tell_failure(line: str, error: BaseException | None = None) -> bool:
+def log_failure(line: str, error: BaseException | None = None) -> bool:
     """Log why this process ends, with the traceback of `error` if given; False where lines are for people.
 
     There, the command line tells it in its own words.
     """
-    if not any(isinstance(one.formatter, JsonLines) for one in logging.getLogger().handlers):
+    if not any(isinstance(one.formatter, JsonFormatter) for one in logging.getLogger().handlers):
         return False
     logging.getLogger("livetwin").critical("%s", line, exc_info=error)
     return True
 
 
-def message_of(line: str) -> str:
+def parse_log_message(line: str) -> str:
     """Return what a line of a log says, in either format.
 
-    >>> message_of('{"level": "ERROR", "message": "no"}'), message_of("error: no")
+    >>> parse_log_message('{"level": "ERROR", "message": "no"}'), parse_log_message("error: no")
     ('no', 'error: no')
     """
     try:
@@ -153,7 +162,7 @@ def message_of(line: str) -> str:
         return line
 
 
-def _tell_thread(failed: threading.ExceptHookArgs) -> None:
+def _log_thread_failure(failed: threading.ExceptHookArgs) -> None:
     name = failed.thread.name if failed.thread is not None else "?"
     error = failed.exc_value
     logging.getLogger("livetwin").error("thread %s ended with an error", name, exc_info=error)

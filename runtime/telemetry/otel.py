@@ -14,7 +14,7 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.sdk.trace.id_generator import RandomIdGenerator
 from opentelemetry.sdk.trace.sampling import ALWAYS_ON
 
-from runtime.telemetry.tracing import Attributes, Context, Kind
+from runtime.telemetry.tracing import SpanAttributes, SpanKind, TraceContext
 from twin.instant import Instant
 
 # How long a process that ends waits for a collector; what it does not take by then is lost.
@@ -22,13 +22,13 @@ CLOSE_S_MAX = 1.5
 
 _NANOSECONDS = 1_000
 
-_KINDS: dict[Kind, trace.SpanKind] = {
+_KINDS: dict[SpanKind, trace.SpanKind] = {
     "consumer": trace.SpanKind.CONSUMER,
     "producer": trace.SpanKind.PRODUCER,
 }
 
 
-class _Ids(RandomIdGenerator):
+class _IdGenerator(RandomIdGenerator):
     """Random ids, but for traces that are named by who begins them."""
 
     trace: int | None = None
@@ -38,7 +38,7 @@ class _Ids(RandomIdGenerator):
         return super().generate_trace_id() if self.trace is None else self.trace
 
 
-class ExportedSpan:
+class OtelSpan:
     """A span of the SDK as `runtime.telemetry.tracing.Span`."""
 
     __slots__ = ("_span", "context")
@@ -46,16 +46,16 @@ class ExportedSpan:
     def __init__(self, span: trace.Span) -> None:
         self._span = span
         found = span.get_span_context()
-        self.context = Context(found.trace_id, found.span_id)
+        self.context = TraceContext(found.trace_id, found.span_id)
 
-    def end(self, now: Instant, attributes: Attributes | None = None) -> None:
+    def end(self, now: Instant, attributes: SpanAttributes | None = None) -> None:
         """Say that it is over."""
         if attributes:
             self._span.set_attributes(dict(attributes))
         self._span.end(end_time=now * _NANOSECONDS)
 
 
-class Exported:
+class OtelTracer:
     """Where a role tells its spans; used by one thread. A thread of the SDK sends them, in batches."""
 
     def __init__(self, role: str, processor: SpanProcessor | None = None) -> None:
@@ -66,7 +66,7 @@ class Exported:
                 "service.version": version("livetwin"),
             }
         )
-        self._ids = _Ids()
+        self._ids = _IdGenerator()
         # Whether a message is followed was decided before: the header says so, and not the variables.
         self._provider = TracerProvider(
             sampler=ALWAYS_ON, resource=resource, id_generator=self._ids, shutdown_on_exit=False
@@ -77,16 +77,16 @@ class Exported:
     def begin(
         self,
         name: str,
-        kind: Kind,
+        kind: SpanKind,
         now: Instant,
-        parent: Context | int,
+        parent: TraceContext | int,
         *,
-        links: Sequence[Context] = (),
-        attributes: Attributes | None = None,
-    ) -> ExportedSpan:
+        links: Sequence[TraceContext] = (),
+        attributes: SpanAttributes | None = None,
+    ) -> OtelSpan:
         """Begin a span below another, or, given the number of a trace, the first of that trace."""
         above = trace.set_span_in_context(trace.INVALID_SPAN)
-        if isinstance(parent, Context):
+        if isinstance(parent, TraceContext):
             above = trace.set_span_in_context(trace.NonRecordingSpan(_remote(parent)))
         self._ids.trace = parent if isinstance(parent, int) else None
         span = self._tracer.start_span(
@@ -97,7 +97,7 @@ class Exported:
             links=[trace.Link(_remote(one)) for one in links],
             attributes=dict(attributes or {}),
         )
-        return ExportedSpan(span)
+        return OtelSpan(span)
 
     def close(self) -> None:
         """Send what waits, within a bound: a collector that is away does not hold a process."""
@@ -106,7 +106,10 @@ class Exported:
         closing.join(CLOSE_S_MAX)
 
 
-def _remote(context: Context) -> trace.SpanContext:
+def _remote(context: TraceContext) -> trace.SpanContext:
     return trace.SpanContext(
-        context.trace, context.span, is_remote=True, trace_flags=trace.TraceFlags(trace.TraceFlags.SAMPLED)
+        context.trace_id,
+        context.span_id,
+        is_remote=True,
+        trace_flags=trace.TraceFlags(trace.TraceFlags.SAMPLED),
     )

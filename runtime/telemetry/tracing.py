@@ -17,51 +17,51 @@ from typing import Literal, NamedTuple, Protocol, TypeAlias
 from twin.errors import ServiceError
 from twin.instant import Instant
 
-HEADER = "traceparent"
+TRACEPARENT = "traceparent"
 
-Headers: TypeAlias = Sequence[tuple[str, bytes]]
+RecordHeaders: TypeAlias = Sequence[tuple[str, bytes]]
 """Of a record of the log."""
 
-Kind: TypeAlias = Literal["consumer", "producer"]
+SpanKind: TypeAlias = Literal["consumer", "producer"]
 """Whether a span takes something from others, or hands it on to them."""
 
-Attributes: TypeAlias = Mapping[str, str | int]
+SpanAttributes: TypeAlias = Mapping[str, str | int]
 
-_SHARE_BITS = 32
+_RATIO_BITS = 32
 _HEADER_BYTES = 55  # 00-<32 hex digits>-<16 hex digits>-<2 hex digits>
 
 
-class Context(NamedTuple):
+class TraceContext(NamedTuple):
     """Where in a trace something happens."""
 
-    trace: int
-    span: int
+    trace_id: int
+    span_id: int
 
     @property
-    def headers(self) -> Headers:
+    def headers(self) -> RecordHeaders:
         """Return what a record is sent with, so that its reader goes on with the trace.
 
-        >>> Context(10, 11).headers
+        >>> TraceContext(10, 11).headers
         [('traceparent', b'00-0000000000000000000000000000000a-000000000000000b-01')]
         """
-        return [(HEADER, f"00-{self.trace:032x}-{self.span:016x}-01".encode())]
+        return [(TRACEPARENT, f"00-{self.trace_id:032x}-{self.span_id:016x}-01".encode())]
 
 
-def context_of(headers: Iterable[tuple[str, bytes]]) -> Context | None:
+def extract_context(headers: Iterable[tuple[str, bytes]]) -> TraceContext | None:
     """Return the context that a record was sent with; None where it has none, or one that says nothing.
 
-    >>> context_of(Context(10, 11).headers)
-    Context(trace=10, span=11)
-    >>> context_of([("traceparent", b"00-?")]) is None
+    >>> extract_context(TraceContext(10, 11).headers)
+    TraceContext(trace_id=10, span_id=11)
+    >>> extract_context([("traceparent", b"00-?")]) is None
     True
     """
     for name, value in headers:
-        if name == HEADER:
-            return _parsed(value)
+        if name == TRACEPARENT:
+            return _parse_traceparent(value)
     return None
 
 
-def _parsed(value: bytes) -> Context | None:
+def _parse_traceparent(value: bytes) -> TraceContext | None:
     parts = value.split(b"-")
     if len(value) != _HEADER_BYTES or [len(part) for part in parts] != [2, 32, 16, 2]:
         return None
@@ -69,7 +69,7 @@ def _parsed(value: bytes) -> Context | None:
         trace, span, flags = (int(part, 16) for part in parts[1:])
     except ValueError:
         return None
-    return Context(trace, span) if trace and span and flags & 1 else None
+    return TraceContext(trace, span) if trace and span and flags & 1 else None
 
 
 class Sampler:
@@ -81,39 +81,39 @@ class Sampler:
 
     def __init__(self, session: str, ratio: float) -> None:
         self._session = session
-        self._share = round(ratio * (1 << _SHARE_BITS))
+        self._scaled_ratio = round(ratio * (1 << _RATIO_BITS))
 
-    def among(self, start: int, stop: int) -> list[int]:
+    def sampled(self, start: int, stop: int) -> list[int]:
         """Return the numbers n with start ≤ n < stop that are followed, ascending.
 
-        >>> len(Sampler("a", 0.01).among(0, 100_000))
+        >>> len(Sampler("a", 0.01).sampled(0, 100_000))
         1000
-        >>> Sampler("a", 1).among(7, 10)
+        >>> Sampler("a", 1).sampled(7, 10)
         [7, 8, 9]
         """
-        if not self._share or start >= stop:
+        if not self._scaled_ratio or start >= stop:
             return []
         run = self._run_of(start)
         found = []
-        while (number := self._chosen(run)) < stop:
+        while (number := self._sampled_in(run)) < stop:
             if number >= start:
                 found.append(number)
             run += 1
         return found
 
-    def _begin(self, run: int) -> int:
-        return (run << _SHARE_BITS) // self._share
+    def _run_start(self, run: int) -> int:
+        return (run << _RATIO_BITS) // self._scaled_ratio
 
     def _run_of(self, number: int) -> int:
         """Return the last run that begins at or before a number."""
-        return -(-(number + 1) * self._share >> _SHARE_BITS) - 1
+        return -(-(number + 1) * self._scaled_ratio >> _RATIO_BITS) - 1
 
-    def _chosen(self, run: int) -> int:
-        begin = self._begin(run)
-        return begin + _hash(f"{self._session}/{run}", 8) % (self._begin(run + 1) - begin)
+    def _sampled_in(self, run: int) -> int:
+        begin = self._run_start(run)
+        return begin + _hash(f"{self._session}/{run}", 8) % (self._run_start(run + 1) - begin)
 
 
-def trace_of(session: str, number: int) -> int:
+def message_trace_id(session: str, number: int) -> int:
     """Return the trace of a message: whoever has its provenance can look it up."""
     return _hash(f"{session}:{number}", 16)
 
@@ -126,11 +126,11 @@ class Span(Protocol):
     """Something that takes time, and has begun."""
 
     @property
-    def context(self) -> Context:
+    def context(self) -> TraceContext:
         """Return what others refer to it by."""
         ...
 
-    def end(self, now: Instant, attributes: Attributes | None = None) -> None:
+    def end(self, now: Instant, attributes: SpanAttributes | None = None) -> None:
         """Say that it is over; at most once."""
         ...
 
@@ -141,12 +141,12 @@ class Tracer(Protocol):
     def begin(
         self,
         name: str,
-        kind: Kind,
+        kind: SpanKind,
         now: Instant,
-        parent: Context | int,
+        parent: TraceContext | int,
         *,
-        links: Sequence[Context] = (),
-        attributes: Attributes | None = None,
+        links: Sequence[TraceContext] = (),
+        attributes: SpanAttributes | None = None,
     ) -> Span:
         """Begin a span below another, or, given the number of a trace, the first of that trace."""
         ...
@@ -163,29 +163,29 @@ class BatchSpans:
         self,
         tracer: Tracer,
         name: str,
-        kind: Kind,
+        kind: SpanKind,
         now: Instant,
-        parents: Sequence[Context],
+        parents: Sequence[TraceContext],
         *,
-        attributes: Attributes | None = None,
+        attributes: SpanAttributes | None = None,
     ) -> None:
         first = tracer.begin(name, kind, now, parents[0], links=parents[1:], attributes=attributes)
         others = [
             tracer.begin(name, kind, now, parent, links=[first.context], attributes=attributes)
             for parent in parents[1:]
-            if parent.trace != first.context.trace
+            if parent.trace_id != first.context.trace_id
         ]
         self.context = first.context
         self._spans = [first, *others]
 
-    def end(self, now: Instant, attributes: Attributes | None = None) -> None:
+    def end(self, now: Instant, attributes: SpanAttributes | None = None) -> None:
         """Say that the step is done."""
         for span in self._spans:
             span.end(now, attributes)
 
 
 @contextmanager
-def tracing(role: str, ratio: float) -> Iterator[Tracer | None]:
+def open_tracer(role: str, ratio: float) -> Iterator[Tracer | None]:
     """Yield where a role tells its spans, or None when nothing is followed.
 
     Raises ServiceError when traces are asked for and the packages for them are missing.
@@ -195,13 +195,13 @@ def tracing(role: str, ratio: float) -> Iterator[Tracer | None]:
         return
     try:
         # Half a second and 20 MB that most processes never need.
-        from runtime.telemetry.otel import Exported  # noqa: PLC0415
+        from runtime.telemetry.otel import OtelTracer  # noqa: PLC0415
     except ImportError as error:
         raise ServiceError(
             f"LIVETWIN_TRACE_RATIO is {ratio:g}, but a package of the extra `tracing` is missing ({error}): "
             "install livetwin[tracing], or set it to 0"
         ) from error
-    exported = Exported(role)
+    exported = OtelTracer(role)
     try:
         yield exported
     finally:

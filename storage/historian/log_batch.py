@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol, TypeVar
 
 from runtime.kafka import topics
-from runtime.telemetry.tracing import Context
+from runtime.telemetry.tracing import TraceContext
 from storage.column_limits import COUNT_MAX, DATASTREAM_MAX, FLAGS_MAX
 from storage.historian.alarm_buffer import INTEGER_MAX, AlarmsTold
 from storage.historian.observation_buffer import Reception
@@ -68,7 +68,9 @@ class LogBatch:
     bytes: int = 0
     oldest_ms: int | None = None  #: when the oldest and the newest of its records were written
     newest_ms: int | None = None
-    followed: list[Context] = field(default_factory=list)  #: of its records that carry a followed message
+    followed: list[TraceContext] = field(
+        default_factory=list
+    )  #: of its records that carry a followed message
 
     @property
     def rows(self) -> int:

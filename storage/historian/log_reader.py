@@ -11,7 +11,7 @@ from typing import Any
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 
-from runtime.kafka.consumer import UNHURRIED, beginnings, new_consumer
+from runtime.kafka.consumer import FETCH_IN_BULK, first_offsets, new_consumer
 from runtime.kafka.topics import (
     AGGREGATES,
     ALARMS,
@@ -21,7 +21,7 @@ from runtime.kafka.topics import (
     UPDATES,
     partition_counts,
 )
-from runtime.telemetry.tracing import context_of
+from runtime.telemetry.tracing import extract_context
 from storage.historian.log_batch import LogBatch, LogRecord
 from storage.historian.metrics import HistorianMetrics
 from storage.historian.partition_assignment import WHOLE, Share
@@ -81,7 +81,7 @@ class LogReader:
         self._log_id = log_id
         self._metrics = metrics
         self._partitions = stored_partitions(settings.partitions, share)
-        self._consumer: AIOKafkaConsumer = new_consumer(settings.kafka_access(), pace=UNHURRIED)
+        self._consumer: AIOKafkaConsumer = new_consumer(settings.kafka_access(), fetch_policy=FETCH_IN_BULK)
         self._least_pause = 0.0  #: until when no batch is handed over
         self._next_take = 0.0  #: until when one that is not full gathers
         self._next: dict[TopicPartition, int] = {}  #: the next offset to take
@@ -98,7 +98,7 @@ class LogReader:
         if not self._partitions:
             return
         self._consumer.assign(self._partitions)
-        first = await beginnings(self._consumer, self._partitions)
+        first = await first_offsets(self._consumer, self._partitions)
         for partition in self._partitions:
             begin = first[partition]
             wanted = positions.get((partition.topic, partition.partition), 0)
@@ -166,7 +166,9 @@ class LogReader:
                 )
             self._note(batch, partition, records)
             if self._follows:
-                batch.followed += [found for one in records if (found := context_of(one.headers)) is not None]
+                batch.followed += [
+                    found for one in records if (found := extract_context(one.headers)) is not None
+                ]
         return bool(fetched)
 
     def _note(self, batch: LogBatch, partition: TopicPartition, records: Sequence[Any]) -> None:
@@ -190,7 +192,7 @@ class LogReader:
 
     async def _start_over(self, lost: Mapping[TopicPartition, int]) -> None:
         """Go on where the log begins now: storing something again does no harm, leaving it out does."""
-        for partition, begin in (await beginnings(self._consumer, lost)).items():
+        for partition, begin in (await first_offsets(self._consumer, lost)).items():
             self._report_loss(partition, lost[partition], begin)
             self._consumer.seek(partition, begin)
 

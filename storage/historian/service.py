@@ -162,7 +162,7 @@ async def _stored(archive: Archive, batch: LogBatch, tracer: Tracer | None) -> N
         await archive.store(batch)
         return
     # One message is in several records; its trace needs one commit.
-    parents = list({one.trace: one for one in batch.followed}.values())[:FOLLOWED_MAX]
+    parents = list({one.trace_id: one for one in batch.followed}.values())[:FOLLOWED_MAX]
     spans = BatchSpans(
         tracer, "commit", "consumer", system_clock(), parents, attributes={"db.system": "postgresql"}
     )

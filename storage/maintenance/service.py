@@ -6,7 +6,7 @@ import asyncio
 import logging
 
 from runtime.clock import Clock
-from runtime.model_source import Models
+from runtime.model_source import CityModelSource
 from storage.maintenance.repair import run_repairs
 from storage.maintenance.retention import run_retention
 from storage.settings import HistorianSettings
@@ -18,7 +18,7 @@ log = logging.getLogger(__name__)
 MODEL_RETRY_S = 1.0
 
 
-async def run_upkeep(settings: HistorianSettings, models: Models, clock: Clock) -> None:
+async def run_upkeep(settings: HistorianSettings, models: CityModelSource, clock: Clock) -> None:
     """Keep the database in order by the city model as it is, until cancelled."""
     model = await _first(models)
 
@@ -36,7 +36,7 @@ async def run_upkeep(settings: HistorianSettings, models: Models, clock: Clock) 
         tasks.create_task(run_retention(settings, present, clock), name="retention")
 
 
-async def _first(models: Models) -> CityModel:
+async def _first(models: CityModelSource) -> CityModel:
     """Return the first model that there is; what is on the log is stored meanwhile."""
     told = False
     while True:

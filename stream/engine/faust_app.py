@@ -14,7 +14,7 @@ from faust.types.auth import CredentialsT
 from yarl import URL
 
 from runtime.kafka.access import KafkaAccess
-from runtime.telemetry.tracing import Headers
+from runtime.telemetry.tracing import RecordHeaders
 from stream.engine.faust_driver import Transport
 from stream.engine.transport import Confirmation
 from stream.engine.worker import Worker
@@ -55,9 +55,9 @@ class FaustRecord:
         self.value: bytes = event.value
 
     @property
-    def headers(self) -> Headers:
+    def headers(self) -> RecordHeaders:
         """Return the headers that Kafka has beside the value."""
-        headers: Headers = self._event.message.headers or ()
+        headers: RecordHeaders = self._event.message.headers or ()
         return headers
 
     def acknowledge(self) -> None:
@@ -76,7 +76,9 @@ class FaustLog:
         """Whether the partition is assigned to this process."""
         return TP(topic, partition) in self._app.consumer.assignment()
 
-    async def send(self, topic: str, partition: int, value: bytes, headers: Headers = ()) -> Confirmation:
+    async def send(
+        self, topic: str, partition: int, value: bytes, headers: RecordHeaders = ()
+    ) -> Confirmation:
         """Send a record to a partition."""
         confirmation: Confirmation = await self._app.producer.send(
             topic, key=None, value=value, partition=partition, timestamp=None, headers=headers or None

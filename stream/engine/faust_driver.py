@@ -27,7 +27,7 @@ from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
 from runtime.kafka.access import Kafka
-from runtime.kafka.consumer import FETCH_MAX_WAIT_MS, ends
+from runtime.kafka.consumer import FETCH_MAX_WAIT_MS, end_offsets
 
 log = logging.getLogger(__name__)
 
@@ -63,7 +63,7 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
         if not wanted:
             return {}
         kafka = self.consumer.kafka
-        found = await ends(kafka, [TopicPartition(one.topic, one.partition) for one in wanted])
+        found = await end_offsets(kafka, [TopicPartition(one.topic, one.partition) for one in wanted])
         return {one: found[TopicPartition(one.topic, one.partition)] for one in wanted}
 
 

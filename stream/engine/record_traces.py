@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from runtime.clock import Clock
-from runtime.telemetry.tracing import Headers, Span, Tracer, context_of
+from runtime.telemetry.tracing import RecordHeaders, Span, Tracer, extract_context
 from stream.engine.transport import Record
 
 
@@ -13,7 +13,7 @@ class RecordTrace:
     def __init__(self, span: Span, clock: Clock) -> None:
         self._span = span
         self._clock = clock
-        self.headers: Headers = span.context.headers
+        self.headers: RecordHeaders = span.context.headers
 
     def end(self, outputs: int) -> None:
         """Note that the record is applied, and its outputs are with the producer."""
@@ -29,7 +29,7 @@ class StreamTraces:
 
     def taken(self, topic: str, record: Record) -> RecordTrace | None:
         """Begin to tell what a record does; None when it carries no followed message."""
-        parent = context_of(record.headers)
+        parent = extract_context(record.headers)
         if parent is None:
             return None
         span = self._tracer.begin(

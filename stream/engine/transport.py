@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Any, Protocol
 
-from runtime.telemetry.tracing import Headers
+from runtime.telemetry.tracing import RecordHeaders
 from stream.engine.stage import Knowledge
 
 Confirmation = Awaitable[Any]
@@ -19,7 +19,7 @@ class Record(Protocol):
     value: bytes
 
     @property
-    def headers(self) -> Headers:
+    def headers(self) -> RecordHeaders:
         """Return the headers that the record was sent with."""
         ...
 
@@ -35,7 +35,9 @@ class Transport(Protocol):
         """Whether the partition is assigned to this process now."""
         ...
 
-    async def send(self, topic: str, partition: int, value: bytes, headers: Headers = ()) -> Confirmation:
+    async def send(
+        self, topic: str, partition: int, value: bytes, headers: RecordHeaders = ()
+    ) -> Confirmation:
         """Send a record; return what to await for its confirmation."""
         ...
 

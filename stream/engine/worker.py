@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from runtime.telemetry.tracing import Headers
+from runtime.telemetry.tracing import RecordHeaders
 from stream.engine.buckets import NOWHERE
 from stream.engine.checkpoints import Checkpoints
 from stream.engine.record_traces import StreamTraces
@@ -205,7 +205,7 @@ class Worker:
         self._metrics.partitions.labels(self._kind.topic).set(len(self._partitions))
         return held
 
-    async def _send(self, held: _Partition, outputs: Iterable[Output], headers: Headers = ()) -> None:
+    async def _send(self, held: _Partition, outputs: Iterable[Output], headers: RecordHeaders = ()) -> None:
         for topic, partition, value in outputs:
             held.checkpoints.await_first(await self._transport.send(topic, partition, value, headers))
             self._metrics.sent.labels(topic).inc()

@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 from runtime.clock import system_clock
-from runtime.telemetry.tracing import trace_of
+from runtime.telemetry.tracing import message_trace_id
 from tests.support.metric_catalogue import MAKERS, metrics_of
 from tests.support.receivers.trace_collector import Collector, SentSpan, collecting
 from tests.support.waiting import WAIT_S, wait_until
@@ -118,7 +118,7 @@ def test_a_running_system_tells_what_it_does(
         wait_until(lambda: bool(receptions(collector)), lambda: collector.spans)
         [received] = receptions(collector)
         session, number = received.attributes["livetwin.session"], received.attributes["livetwin.sequence"]
-        assert received.trace == trace_of(str(session), int(number))
+        assert received.trace == message_trace_id(str(session), int(number))
 
         def seen() -> list[SentSpan]:
             return collector.of(received.trace)

@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from runtime.clock import system_clock
-from runtime.mqtt.outlet_topics import Topics
+from runtime.mqtt.outlet_topics import OutletTopics
 from tests.support.brokers.mqtt_subscriber import Told, Watcher, watching
 from tests.support.receivers.webhook_receiver import receiving
 from tests.support.waiting import WAIT_S, wait_until
@@ -41,7 +41,7 @@ async def test_a_value_is_retained_on_mqtt_and_sent_to_a_webhook(running_system:
         last = receiver.tries[-1]
         assert documented_verify()(made["secret"], last.headers, last.body, system_clock() / SECOND)
         answer = (await client.get(f"/v1/entities/{ENTITY}/state")).json()
-    with watching(running_system.mqtt, *Topics("alkmaar").filters) as watcher:
+    with watching(running_system.mqtt, *OutletTopics("alkmaar").filters) as watcher:
         await asyncio.to_thread(wait_until, lambda: told(watcher) is not None, lambda: watcher.told[-5:])
     retained = told(watcher)
     assert retained is not None
@@ -50,7 +50,7 @@ async def test_a_value_is_retained_on_mqtt_and_sent_to_a_webhook(running_system:
 
 def told(watcher: Watcher) -> Told | None:
     """Return the message that tells the value, once it is there."""
-    for one in watcher.of(Topics("alkmaar").of_entity(ENTITY)):
+    for one in watcher.of(OutletTopics("alkmaar").entity_topic(ENTITY)):
         if one.content["properties"].get("pm2_5", {}).get("value") == VALUE:
             return one
     return None

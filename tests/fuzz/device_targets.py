@@ -12,12 +12,12 @@ from functools import cache, partial
 
 from cities import default_city
 from cities.folder_reader import read_city
-from ingest.decoders import Routes, registry
+from ingest.decoders import TopicRoutes, registry
 from ingest.decoding import Decoded, PayloadError, Reading
 from ingest.formats.p1_telegram import crc16
-from ingest.mqtt.session import Message
-from ingest.pipeline.intake import Intake, Taken
-from ingest.pipeline.records import RecordMaker
+from ingest.mqtt.session import MqttMessage
+from ingest.pipeline.intake import Intake, ProcessedMessage
+from ingest.pipeline.records import RecordBuilder
 from simulators.devices import devices_of
 from simulators.truth.city_truth import CityTruth
 from storage.text_column import storable
@@ -153,9 +153,9 @@ def take(data: bytes) -> str:
     """Take a message twice: the same becomes of it, and the log can carry it."""
     topic, _, payload = data.partition(b"\n")
     text = topic[:TOPIC_BYTES_MAX].decode("utf-8", "backslashreplace")
-    message = Message(text, payload, RECEIVED, 1, 1, 1)
-    taken = _intake().take(message, 0)
-    assert repr(_intake().take(message, 0)) == repr(taken)
+    message = MqttMessage(text, payload, RECEIVED, 1, 1, 1)
+    taken = _intake().process(message, 0)
+    assert repr(_intake().process(message, 0)) == repr(taken)
     _check_taken(taken)
     _check_records(taken)
     quarantined = taken.quarantined
@@ -163,7 +163,7 @@ def take(data: bytes) -> str:
     return f"{min(len(taken.observations), 3)} {what}"
 
 
-def _check_taken(taken: Taken) -> None:
+def _check_taken(taken: ProcessedMessage) -> None:
     assert taken.observations or taken.quarantined
     for one in taken.observations:
         bounds = alkmaar().properties[alkmaar().datastreams[one.datastream].property]
@@ -177,8 +177,8 @@ def _check_taken(taken: Taken) -> None:
             text.encode()
 
 
-def _check_records(taken: Taken) -> None:
-    for record in RecordMaker("run-1", lambda: RECEIVED).records([taken]):
+def _check_records(taken: ProcessedMessage) -> None:
+    for record in RecordBuilder("run-1", lambda: RECEIVED).records([taken]):
         assert len(record.value) <= 1_000_000
         codec = QUARANTINE if record.topic == "quarantine" else OBSERVATIONS
         assert codec.encode(codec.decode(record.value)) == record.value  # type: ignore[attr-defined]
@@ -191,8 +191,8 @@ def topic_target() -> Target:
 
 
 @cache
-def _routes() -> Routes:
-    return Routes(registry(), alkmaar().feeds)
+def _routes() -> TopicRoutes:
+    return TopicRoutes(registry(), alkmaar().feeds)
 
 
 def _route(data: bytes) -> str:

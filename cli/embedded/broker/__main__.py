@@ -12,7 +12,7 @@ import uvloop
 from cli.embedded.broker.request_handlers import Requests
 from cli.embedded.broker.server import serve
 from cli.embedded.ports import LOOPBACK
-from runtime.gc_tuning import calm_collector
+from runtime.gc_tuning import tune_gc
 
 
 @click.command()
@@ -22,7 +22,7 @@ from runtime.gc_tuning import calm_collector
 def main(port: int, cluster_id: str, advertised: str) -> None:
     """Run the embedded broker."""
     logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s")
-    calm_collector()
+    tune_gc()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(_run(port, Requests(cluster_id, advertised)))
 

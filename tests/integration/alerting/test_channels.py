@@ -16,7 +16,7 @@ from alerting.delivery.channels import Channels, Letter
 from alerting.delivery.delivery_pool import THREADS_MAX, Post, PostOptions
 from alerting.delivery.retry_policy import TryResult
 from alerting.messages.outgoing_message import Message
-from runtime.secret_files import SecretVariables
+from runtime.secret_files import SecretEnvironment
 from tests.support.pipelines.duty_loop import INCIDENT, NOON, DutyRun, alarm, duty_plan
 from tests.support.receivers.mail_server import MailServer, Webhook
 from twin.alarms.severity import Severity
@@ -181,7 +181,7 @@ def test_the_log_gets_the_message_and_not_the_link(
 async def test_a_secret_whose_file_is_missing_is_told_and_the_message_may_be_tried_again(
     tmp_path: Path,
 ) -> None:
-    channels = Channels(Secrets(SecretVariables({"HOOK_FILE": str(tmp_path / "none")})))
+    channels = Channels(Secrets(SecretEnvironment({"HOOK_FILE": str(tmp_path / "none")})))
     plan = plan_over(mail="${HOOK}")
     [ended] = await deliver(channels, plan, messages(plan))
     channels.close()

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from aiokafka import TopicPartition
 
-from runtime.kafka.consumer import ends
+from runtime.kafka.consumer import end_offsets
 from runtime.kafka.topics import NOTIFICATIONS, OBSERVATIONS, QUARANTINE
 from storage.database import connect
 from storage.model.model_store import apply
@@ -71,7 +71,7 @@ async def assert_probes_are_no_data(kafka: str) -> None:
         "a probe is no observation of the city"
     )
     refused = TopicPartition(QUARANTINE, 0)
-    assert (await ends(kafka, [refused]))[refused] == 0
+    assert (await end_offsets(kafka, [refused]))[refused] == 0
 
 
 @pytest.mark.embedded

@@ -7,7 +7,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from cli.supervisor.log_drain import STREAM_GROUP
 from cli.trimming import KEPT, Trimmer
 from runtime.kafka import topics
-from runtime.kafka.consumer import beginnings, log_identity, new_consumer
+from runtime.kafka.consumer import first_offsets, log_identity, new_consumer
 from storage.database import connect
 from storage.stores.log_positions import move_positions
 from tests.conftest import PARTITIONS
@@ -55,7 +55,7 @@ async def begins(kafka: str) -> list[int]:
     consumer = new_consumer(kafka)
     await consumer.start()
     try:
-        found = await beginnings(consumer, LOOKED_AT)
+        found = await first_offsets(consumer, LOOKED_AT)
         return [found[one] for one in LOOKED_AT]
     finally:
         await consumer.stop()

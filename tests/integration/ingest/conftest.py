@@ -11,5 +11,5 @@ from ingest.mqtt import bulk_reading
 def reading(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """How a session reads: in bulk, or as it does with a paho whose private names have changed."""
     if request.param == "one by one":
-        monkeypatch.setattr(bulk_reading, "_PRIVATE_NAMES", (*bulk_reading._PRIVATE_NAMES, "_renamed"))
+        monkeypatch.setattr(bulk_reading, "_PRIVATE_NAMES", (*bulk_reading.PAHO_PRIVATE_NAMES, "_renamed"))
     return str(request.param)

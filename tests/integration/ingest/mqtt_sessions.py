@@ -7,8 +7,8 @@ import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from ingest.mqtt.message import Message
-from ingest.mqtt.session import MqttSession, SessionOptions
+from ingest.mqtt.message import MqttMessage
+from ingest.mqtt.session import MqttSession, MqttSessionOptions
 from runtime.clock import system_clock
 from runtime.mqtt.access import MqttAccess
 
@@ -20,7 +20,7 @@ def numbered(first: int, last: int) -> list[tuple[str, bytes]]:
     return [(TOPIC, b"%d" % number) for number in range(first, last + 1)]
 
 
-def numbers(messages: list[Message]) -> list[int]:
+def numbers(messages: list[MqttMessage]) -> list[int]:
     return [int(message.payload) for message in messages]
 
 
@@ -33,14 +33,14 @@ async def opened(
     share: str = "livetwin",
     tls: ssl.SSLContext | None = None,
 ) -> AsyncIterator[MqttSession]:
-    options = SessionOptions(
+    options = MqttSessionOptions(
         broker=MqttAccess(host=address[0], port=address[1], tls=tls),
         client_id="ingest-0",
         keepalive_s=10,
         session_expiry_s=3_600,
         receive_max=receive_max,
         buffer_bytes_max=buffer_bytes_max,
-        share=share,
+        shared_subscription=share,
     )
     session = MqttSession(options, [FILTER], system_clock)
     async with asyncio.timeout(60):
@@ -51,10 +51,10 @@ async def opened(
             await session.close()
 
 
-async def received(session: MqttSession, count: int, *, acknowledge: bool = True) -> list[Message]:
-    found: list[Message] = []
+async def received(session: MqttSession, count: int, *, acknowledge: bool = True) -> list[MqttMessage]:
+    found: list[MqttMessage] = []
     while len(found) < count:
-        batch = await session.batch(1_000)
+        batch = await session.next_batch(1_000)
         found += batch
         if acknowledge:
             session.acknowledge(batch)

@@ -17,10 +17,10 @@ from prometheus_client import CollectorRegistry
 from cli.embedded.kafka import EmbeddedKafka
 from ingest.metrics import IngestMetrics
 from ingest.pipeline.acknowledgement import LogReplacedError
-from ingest.service import Ingest
+from ingest.service import IngestService
 from ingest.settings import IngestSettings
 from runtime.clock import system_clock
-from runtime.kafka.consumer import ends, log_identity
+from runtime.kafka.consumer import end_offsets, log_identity
 from runtime.kafka.topics import STORED, create_topics, partition_counts
 from tests.integration.ingest.ingest_role import MARKER, NOISE, all_messages, ingesting, session_made
 from tests.support.brokers.kafka_reader import read_until
@@ -43,7 +43,7 @@ async def storing(mqtt: tuple[str, int], kafka: str) -> AsyncIterator[Callable[[
     """Run ingest under `stored`; gives how many messages it has acknowledged."""
     options = IngestSettings(mqtt_host=mqtt[0], mqtt_port=mqtt[1], kafka=kafka, acknowledge="stored")
     registry = CollectorRegistry()
-    ingest = Ingest(options, small_city(), system_clock, IngestMetrics(registry), uuid.uuid4().hex)
+    ingest = IngestService(options, small_city(), system_clock, IngestMetrics(registry), uuid.uuid4().hex)
     task = asyncio.create_task(ingest.run())
     try:
         yield lambda: registry.get_sample_value("livetwin_ingest_acknowledged_total") or 0.0
@@ -54,7 +54,7 @@ async def storing(mqtt: tuple[str, int], kafka: str) -> AsyncIterator[Callable[[
 
 async def tell(kafka: str) -> None:
     """Say what the historian would when it has stored everything."""
-    found = await ends(kafka, [TopicPartition("observations", number) for number in range(4)])
+    found = await end_offsets(kafka, [TopicPartition("observations", number) for number in range(4)])
     places = tuple((*place, end) for place, end in found.items())
     word = StoredPositions(LAYOUT_VERSION, await log_identity(kafka), places)
     producer = AIOKafkaProducer(bootstrap_servers=kafka)

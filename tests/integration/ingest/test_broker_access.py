@@ -12,11 +12,11 @@ import pytest
 import pytest_asyncio
 
 from alerting.monitoring.prober import Prober
-from ingest.mqtt.session import MqttSession, SessionOptions
-from outlets.mqtt_connection import BrokerLostError, BrokerOptions, connected
+from ingest.mqtt.session import MqttSession, MqttSessionOptions
+from outlets.mqtt_connection import MqttConnectionLostError, MqttConnectionOptions, open_mqtt_connection
 from runtime.clock import system_clock
 from runtime.mqtt.access import MqttAccess, MqttSettings
-from runtime.mqtt.outlet_topics import Topics
+from runtime.mqtt.outlet_topics import OutletTopics
 from simulators.mqtt_connection import Connection
 from simulators.settings import SimulatorSettings
 from tests.support.brokers.mqtt_publisher import publish
@@ -64,20 +64,20 @@ def access(broker: SecureMosquitto, role: str, **changed: object) -> MqttAccess:
 
 
 def session_with(access: MqttAccess) -> MqttSession:
-    options = SessionOptions(
+    options = MqttSessionOptions(
         broker=access,
         client_id="ingest-0",
         keepalive_s=10,
         session_expiry_s=3_600,
         receive_max=1_000,
         buffer_bytes_max=1_000_000,
-        share="livetwin",
+        shared_subscription="livetwin",
     )
     return MqttSession(options, [FILTER], system_clock)
 
 
-def outlet_options(access: MqttAccess) -> BrokerOptions:
-    return BrokerOptions(broker=access)
+def outlet_options(access: MqttAccess) -> MqttConnectionOptions:
+    return MqttConnectionOptions(broker=access)
 
 
 def test_a_device_publishes_on_its_own_topic_and_on_no_other(broker: SecureMosquitto) -> None:
@@ -85,7 +85,7 @@ def test_a_device_publishes_on_its_own_topic_and_on_no_other(broker: SecureMosqu
         assert one.publish(TOPIC, "{}") in (ACCEPTED, NOBODY_LISTENS)
         assert one.publish(OTHER_TOPIC, "{}") == REFUSED
         assert one.publish("dsmr/anybody/telegram", "{}") == REFUSED
-        assert one.publish(Topics("town").of_entity("town.street-0"), "{}") == REFUSED
+        assert one.publish(OutletTopics("town").entity_topic("town.street-0"), "{}") == REFUSED
 
 
 def test_a_device_hears_nothing_not_even_itself(broker: SecureMosquitto) -> None:
@@ -135,7 +135,7 @@ async def test_ingest_reads_what_devices_publish_over_tls_and_may_publish_nothin
         await session.open()
         with device(broker, SENSOR) as one:
             assert await asyncio.to_thread(one.publish, TOPIC, b'{"values": {}}') == ACCEPTED
-        [message] = await session.batch(10)
+        [message] = await session.next_batch(10)
         session.acknowledge([message])
         await session.close()
     assert (message.topic, message.payload) == (TOPIC, b'{"values": {}}')
@@ -146,16 +146,19 @@ async def test_ingest_reads_what_devices_publish_over_tls_and_may_publish_nothin
 async def test_outlets_write_over_tls_what_readers_read_and_readers_write_nothing(
     broker: SecureMosquitto,
 ) -> None:
-    topics = Topics("town")
+    topics = OutletTopics("town")
     with device(broker, "livetwin-reader") as reader:
         reader.subscribe(*topics.filters, "#")
-        async with asyncio.timeout(60), connected(outlet_options(access(broker, "outlets"))) as outlet:
-            assert await outlet.retained(topics.filters, topics.marker) == {}
-            await outlet.publish(topics.of_entity("town.street-0"), b"{}", retain=True)
-            await outlet.settle()
+        async with (
+            asyncio.timeout(60),
+            open_mqtt_connection(outlet_options(access(broker, "outlets"))) as outlet,
+        ):
+            assert await outlet.retained_digests(topics.filters, topics.marker_topic) == {}
+            await outlet.publish(topics.entity_topic("town.street-0"), b"{}", retain=True)
+            await outlet.wait_confirmed()
         wait_until(lambda: bool(reader.heard), lambda: "nothing came")
-        assert set(reader.heard) == {topics.of_entity("town.street-0")}
-        assert reader.publish(topics.of_entity("town.street-0"), "{}") == REFUSED
+        assert set(reader.heard) == {topics.entity_topic("town.street-0")}
+        assert reader.publish(topics.entity_topic("town.street-0"), "{}") == REFUSED
 
 
 async def test_probes_and_simulated_devices_speak_tls(broker: SecureMosquitto) -> None:
@@ -179,7 +182,7 @@ async def test_probes_and_simulated_devices_speak_tls(broker: SecureMosquitto) -
         await asyncio.to_thread(wait_until, lambda: prober.send(system_clock()), lambda: "no connection")
         topics: set[str] = set()
         while len(topics) < 2:
-            topics |= {one.topic for one in await session.batch(10)}
+            topics |= {one.topic for one in await session.next_batch(10)}
         await connection.stop(10.0)
         await asyncio.to_thread(prober.stop)
         await session.close()
@@ -195,8 +198,8 @@ async def test_a_broker_that_cannot_prove_who_it_is_gets_no_password(
         ({"mqtt_host": "127.0.0.1"}, "IP address mismatch"),
         ({"mqtt_tls_ca": None}, "certificate verify failed"),
     ):
-        with pytest.raises(BrokerLostError, match=told):
-            async with connected(outlet_options(access(broker, "outlets", **changed))):
+        with pytest.raises(MqttConnectionLostError, match=told):
+            async with open_mqtt_connection(outlet_options(access(broker, "outlets", **changed))):
                 pass
 
 

@@ -35,10 +35,10 @@ async def test_what_arrives_while_a_batch_is_worked_on_is_the_next_batch() -> No
         await connection.gone()
 
     async with scripted(script) as address, opened(address) as session:
-        assert numbers(await session.batch(1_000)) == [1]
+        assert numbers(await session.next_batch(1_000)) == [1]
         taken.set()
         await arrived.wait()
-        assert numbers(await session.batch(1_000)) == list(range(2, 101))
+        assert numbers(await session.next_batch(1_000)) == list(range(2, 101))
 
 
 async def test_acknowledgements_are_written_while_reading_rests() -> None:
@@ -54,10 +54,10 @@ async def test_acknowledgements_are_written_while_reading_rests() -> None:
     taken, sent, written = asyncio.Event(), asyncio.Event(), asyncio.Event()
     acknowledged: list[int] = []
     async with scripted(script) as address, opened(address) as session:
-        first = await session.batch(1_000)
+        first = await session.next_batch(1_000)
         taken.set()
         await sent.wait()
         session.acknowledge(first)
         await written.wait()
         assert acknowledged == [1]
-        assert numbers(await session.batch(1_000)) == [2]
+        assert numbers(await session.next_batch(1_000)) == [2]

@@ -12,10 +12,10 @@ from aiokafka.structs import ConsumerRecord
 from prometheus_client import CollectorRegistry
 
 from ingest.metrics import IngestMetrics
-from ingest.service import Ingest
+from ingest.service import IngestService
 from ingest.settings import IngestSettings
 from runtime.clock import system_clock
-from runtime.kafka.consumer import ends
+from runtime.kafka.consumer import end_offsets
 from storage.database import connect
 from storage.stores.ledger import balance
 from tests.integration.ingest.ingest_role import NOISE, all_messages, batches, session_made
@@ -61,11 +61,11 @@ async def test_whatever_the_clock_does_each_message_is_stored_or_in_quarantine(
 ) -> None:
     async with session_made(mqtt, kafka):
         pass
-    begin = await ends(kafka, [TopicPartition("observations", partition) for partition in range(4)])
+    begin = await end_offsets(kafka, [TopicPartition("observations", partition) for partition in range(4)])
     clock, dice = SteppedClock(), random.Random(SEED)
     options = IngestSettings(mqtt_host=mqtt[0], mqtt_port=mqtt[1], kafka=kafka)
     registry = CollectorRegistry()
-    ingest = Ingest(options, small_city(), clock, IngestMetrics(registry), uuid.uuid4().hex)
+    ingest = IngestService(options, small_city(), clock, IngestMetrics(registry), uuid.uuid4().hex)
     running = asyncio.create_task(ingest.run())
     sent = [payload(number) for number in range(COUNT)]
     try:

@@ -19,7 +19,7 @@ async def retire(mqtt: tuple[str, int], kafka: str, name: str) -> None:
     options = IngestSettings(
         mqtt_host=mqtt[0], mqtt_port=mqtt[1], kafka=kafka, mqtt_client_id=name, mqtt_share=SHARE
     )
-    await asyncio.wait_for(run(options, Model(), retires=True), DEADLINE_S)
+    await asyncio.wait_for(run(options, Model(), drain=True), DEADLINE_S)
 
 
 async def kept(kafka: str, goal: int, timeout_s: float = DEADLINE_S) -> list[bytes]:

@@ -10,9 +10,9 @@ from dataclasses import replace
 import pytest
 from aiokafka import TopicPartition
 
-from ingest.pipeline.intake import NOT_A_RECEPTION
+from ingest.pipeline.intake import REPLAYED_SEQUENCE
 from ingest.pipeline.publisher import new_producer
-from ingest.pipeline.quarantine_replay import new_consumer
+from ingest.pipeline.quarantine_replay import new_replay_consumer
 from tests.integration.ingest.ingest_role import Model, all_messages, all_observations, ingesting
 from tests.support.brokers.kafka_reader import READ_TIMEOUT_S, read_until
 from tests.support.brokers.mqtt_publisher import publish
@@ -37,7 +37,7 @@ def unassigned(count: int) -> list[QuarantinedMessage]:
     """Return what an unknown sensor sent, the newest first."""
     intake = intake_of()
     payloads = [noise(50.0 + number, f"2026-11-23T11:59:{58 - number}Z") for number in range(count)]
-    taken = [intake.take(message(payload, NEW), number) for number, payload in enumerate(payloads)]
+    taken = [intake.process(message(payload, NEW), number) for number, payload in enumerate(payloads)]
     return [one.quarantined for one in taken if one.quarantined is not None]
 
 
@@ -69,7 +69,7 @@ async def until_received(mqtt: tuple[str, int], kafka: str) -> None:
 
 
 async def until_committed(kafka: str, offset: int) -> None:
-    consumer = new_consumer(kafka)
+    consumer = new_replay_consumer(kafka)
     await consumer.start()
     try:
         async with asyncio.timeout(READ_TIMEOUT_S):
@@ -97,7 +97,7 @@ async def test_what_a_sensor_sent_before_it_was_known_arrives_in_order_of_event_
     times = [one.phenomenon_time for one in all_observations(records)]
     assert times == sorted(times)
     for _, header, payload in all_messages(records):
-        assert header.sequence == NOT_A_RECEPTION
+        assert header.sequence == REPLAYED_SEQUENCE
         assert header.received_time == originals[0].received_time
         assert header.payload_sha256 == hashlib.sha256(payload).digest()
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from cli.embedded.mosquitto import EmbeddedMosquitto
-from ingest.mqtt.message import Message
+from ingest.mqtt.message import MqttMessage
 from tests.integration.ingest.mqtt_sessions import TOPIC, numbered, numbers, opened, received
 from tests.support.brokers.mqtt_publisher import publish
 
@@ -48,9 +48,9 @@ async def test_a_full_buffer_stops_the_reading_and_loses_nothing(mqtt: tuple[str
     async with opened(mqtt, buffer_bytes_max=4_096) as session:
         payloads = [(TOPIC, (b"%d " % number).ljust(1_024)) for number in range(200)]
         publishing = asyncio.create_task(asyncio.to_thread(publish, mqtt, payloads))
-        found: list[Message] = []
+        found: list[MqttMessage] = []
         while len(found) < 200:
-            batch = await session.batch(1_000)
+            batch = await session.next_batch(1_000)
             assert sum(len(message.payload) for message in batch) <= 4_096
             found += batch
             session.acknowledge(batch)

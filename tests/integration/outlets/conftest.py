@@ -12,7 +12,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from cli.embedded.kafka import EmbeddedKafka
-from outlets.service import serve
+from outlets.service import run_with_model
 from outlets.settings import OutletSettings
 from runtime.kafka.topics import create_topics, partition_counts
 from tests.integration.api.conftest import (
@@ -53,7 +53,7 @@ def start_outlets(model: CityModel) -> StartOutlets:
             }
         )
         registry = CollectorRegistry()
-        serving = asyncio.create_task(serve(settings, model, Models(model), registry))
+        serving = asyncio.create_task(run_with_model(settings, model, Models(model), registry))
         try:
             yield registry
         finally:

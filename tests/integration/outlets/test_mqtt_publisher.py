@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from cli.embedded.mosquitto import EmbeddedMosquitto
-from runtime.mqtt.outlet_topics import Topics
+from runtime.mqtt.outlet_topics import OutletTopics
 from tests.integration.api.test_live_alarms import tell
 from tests.support.brokers.mqtt_publisher import publish
 from tests.support.brokers.mqtt_subscriber import Watcher, watching
 from tests.support.payloads.alarm_events import acknowledged, alarm_event, operand, returned
 from tests.support.waiting import WAIT_S
 
-RETAINED = Topics("city").filters
+RETAINED = OutletTopics("city").filters
 RAISED = alarm_event(
     entity="city.1", theme="environment", operands=(operand("city.1", datastream=3, name="pm2_5"),)
 )

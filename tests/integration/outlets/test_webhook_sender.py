@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from outlets.cloud_event import Message
-from outlets.webhook_sender import Sender
+from outlets.cloud_event import WebhookMessage
+from outlets.webhook_sender import WebhookSender
 from runtime.clock import system_clock
-from runtime.sink_address import SinkRules, networks
+from runtime.sink_address import SinkRules, parse_networks
 from tests.support.receivers.webhook_receiver import HANG, receiving
 
 PUBLIC = SinkRules()
-HERE = SinkRules(networks("127.0.0.0/8, ::1/128"))
-MESSAGE = Message("msg_1", "application/json", b"[]", [], "")
+HERE = SinkRules(parse_networks("127.0.0.0/8, ::1/128"))
+MESSAGE = WebhookMessage("msg_1", "application/json", b"[]", [], "")
 SECRET = b"0" * 32
 
 
@@ -28,7 +28,7 @@ SECRET = b"0" * 32
     ],
 )
 async def test_an_answer_says_what_became_of_a_message(status: int, result: str, said: str) -> None:
-    async with receiving(status) as receiver, Sender(HERE, system_clock, 0.2) as sender:
+    async with receiving(status) as receiver, WebhookSender(HERE, system_clock, 0.2) as sender:
         receiver.headers = {"Location": receiver.url}
         outcome = await sender.send(receiver.url, SECRET, MESSAGE)
         assert (outcome.result, outcome.detail) == (result, said)
@@ -37,13 +37,13 @@ async def test_an_answer_says_what_became_of_a_message(status: int, result: str,
 
 @pytest.mark.parametrize(("asked", "expected"), [("7", 7.0), ("", None), ("soon", None), ("-1", None)])
 async def test_a_receiver_can_ask_to_be_left_alone(asked: str, expected: float | None) -> None:
-    async with receiving(503) as receiver, Sender(HERE, system_clock, 5) as sender:
+    async with receiving(503) as receiver, WebhookSender(HERE, system_clock, 5) as sender:
         receiver.headers = {"Retry-After": asked}
-        assert (await sender.send(receiver.url, SECRET, MESSAGE)).asked_s == expected
+        assert (await sender.send(receiver.url, SECRET, MESSAGE)).retry_after_s == expected
 
 
 async def test_nobody_there_is_a_failure() -> None:
-    async with Sender(HERE, system_clock, 5) as sender:
+    async with WebhookSender(HERE, system_clock, 5) as sender:
         outcome = await sender.send("http://127.0.0.1:9/", SECRET, MESSAGE)
     assert outcome.result == "failed"
     assert "127.0.0.1" in outcome.detail
@@ -52,7 +52,7 @@ async def test_nobody_there_is_a_failure() -> None:
 async def test_a_name_is_refused_for_the_address_behind_it() -> None:
     name = "0x7f000001"  # The C library takes it for a name of 127.0.0.1, and asks nobody.
     PUBLIC.check_url(f"https://{name}/")
-    async with receiving() as receiver, Sender(PUBLIC, system_clock, 5) as sender:
+    async with receiving() as receiver, WebhookSender(PUBLIC, system_clock, 5) as sender:
         url = receiver.url.replace("http://127.0.0.1", f"https://{name}")
         outcome = await sender.send(url, SECRET, MESSAGE)
     assert outcome.result == "failed"

@@ -12,7 +12,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.errors import OffsetOutOfRangeError
 from aiokafka.structs import OffsetAndMetadata
 
-from runtime.kafka.consumer import beginnings, ends, log_identity, new_consumer
+from runtime.kafka.consumer import end_offsets, first_offsets, log_identity, new_consumer
 from runtime.kafka.topics import create_topics
 from twin.errors import ServiceError
 
@@ -89,9 +89,9 @@ async def test_partitions_are_apart(kafka: str, topic: str) -> None:
             for _ in range(number):
                 await producer.send_and_wait(topic, b"%d" % number, partition=number)
         assert await producer.partitions_for(topic) == set(range(PARTITIONS))
-    assert await ends(kafka, places) == {place: place.partition for place in places}
+    assert await end_offsets(kafka, places) == {place: place.partition for place in places}
     async with reading(kafka, places[3], 0) as consumer:
-        assert await beginnings(consumer, places) == dict.fromkeys(places, 0)
+        assert await first_offsets(consumer, places) == dict.fromkeys(places, 0)
         assert await read(consumer, 3) == [(0, b"3"), (1, b"3"), (2, b"3")]
 
 

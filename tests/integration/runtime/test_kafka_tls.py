@@ -10,7 +10,7 @@ from aiokafka import TopicPartition
 
 from ingest.pipeline.publisher import new_producer
 from runtime.kafka.access import KafkaAccess
-from runtime.kafka.consumer import ends, log_identity, new_consumer
+from runtime.kafka.consumer import end_offsets, log_identity, new_consumer
 from runtime.kafka.topics import create_topics
 from runtime.settings import RoleSettings
 from tests.support.brokers.certificate_authority import Authority
@@ -37,7 +37,7 @@ async def write_and_read(kafka: KafkaAccess) -> None:
     await producer.start()
     await producer.send_and_wait(PARTITION.topic, b"one", partition=0)
     await producer.stop()
-    assert await ends(kafka, [PARTITION]) == {PARTITION: 1}
+    assert await end_offsets(kafka, [PARTITION]) == {PARTITION: 1}
     consumer = new_consumer(kafka)
     await consumer.start()
     consumer.assign([PARTITION])

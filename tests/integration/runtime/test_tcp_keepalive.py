@@ -31,7 +31,7 @@ def listener() -> Iterator[int]:
 @pytest.fixture
 def _kafka_looked_after(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(aiokafka.conn, "AIOKafkaProtocol", aiokafka.conn.AIOKafkaProtocol)
-    tcp_keepalive.look_after_kafka()
+    tcp_keepalive.enable_kafka_keepalive()
 
 
 def patience_ms(connection: socket.socket) -> int:
@@ -44,7 +44,7 @@ async def test_what_nobody_acknowledges_ends_the_connection(
     monkeypatch.setattr(tcp_keepalive, "UNACKNOWLEDGED_MS_MAX", 300)
     reader, writer = await asyncio.open_connection("127.0.0.1", listener)
     connection = writer.get_extra_info("socket")
-    tcp_keepalive.look_after(connection)
+    tcp_keepalive.enable_keepalive(connection)
     deafen(connection)
     writer.write(b"anybody there?")
     with pytest.raises(TimeoutError, match="timed out"):
@@ -61,7 +61,7 @@ async def test_connections_to_kafka_are_looked_after(kafka: str) -> None:
         await consumer.topics()
         port = int(kafka.rpartition(":")[2])
         found = [patience_ms(one) for one in sockets_to(os.getpid(), port)]
-        assert tcp_keepalive.UNACKNOWLEDGED_MS_MAX in found
+        assert tcp_keepalive.USER_TIMEOUT_MS in found
     finally:
         await consumer.stop()
 
@@ -69,9 +69,9 @@ async def test_connections_to_kafka_are_looked_after(kafka: str) -> None:
 def test_connections_to_the_mqtt_broker_are_looked_after(listener: int) -> None:
     client = Client(CallbackAPIVersion.VERSION2)
     access = MqttAccess(host="127.0.0.1", port=listener)
-    access.equip(client)
+    access.configure_client(client)
     client.connect_async(access.host, access.port)
     with socket.create_connection(("127.0.0.1", listener)) as connection:
         client.on_socket_open(client, None, connection)
-        assert patience_ms(connection) == tcp_keepalive.UNACKNOWLEDGED_MS_MAX
+        assert patience_ms(connection) == tcp_keepalive.USER_TIMEOUT_MS
         assert connection.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)

@@ -12,8 +12,8 @@ import pytest
 
 from cli.embedded.mosquitto import EmbeddedMosquitto
 from cli.embedded.ports import free_port
-from ingest.mqtt.message import Message
-from ingest.mqtt.session import MqttSession, SessionOptions
+from ingest.mqtt.message import MqttMessage
+from ingest.mqtt.session import MqttSession, MqttSessionOptions
 from runtime.clock import system_clock
 from runtime.mqtt.access import MqttAccess
 from simulators.replay import player, sample_recordings
@@ -30,14 +30,14 @@ YEARS_AGO = parse_instant("2017-10-29T00:00:00Z")
 
 @asynccontextmanager
 async def ingesting(port: int, *, accept_replay: bool) -> AsyncIterator[MqttSession]:
-    options = SessionOptions(
+    options = MqttSessionOptions(
         broker=MqttAccess(host="127.0.0.1", port=port),
         client_id="ingest-0",
         keepalive_s=10,
         session_expiry_s=3_600,
         receive_max=1_000,
         buffer_bytes_max=10_000_000,
-        share="",
+        shared_subscription="",
         accept_replay=accept_replay,
     )
     session = MqttSession(options, ["livetwin/+/+/observations"], system_clock)
@@ -49,10 +49,10 @@ async def ingesting(port: int, *, accept_replay: bool) -> AsyncIterator[MqttSess
             await session.close()
 
 
-async def received(session: MqttSession, count: int) -> list[Message]:
-    found: list[Message] = []
+async def received(session: MqttSession, count: int) -> list[MqttMessage]:
+    found: list[MqttMessage] = []
     while len(found) < count:
-        batch = await session.batch(1_000)
+        batch = await session.next_batch(1_000)
         session.acknowledge(batch)
         found += batch
     return found

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ingest.decoders import Routes, registry
+from ingest.decoders import TopicRoutes, registry
 from ingest.decoding import Decoded, PayloadError, Reading
 from ingest.formats.p1_telegram import crc16
 from ingest.pipeline.pseudonym import Pseudonymiser
@@ -177,4 +177,4 @@ def test_redaction_never_raises_and_can_be_repeated(name: str, payload: bytes, s
 
 @given(topic=st.text(alphabet="ab$/+#v3dsmr", max_size=20))
 def test_any_topic_has_a_route_or_none(topic: str) -> None:
-    Routes(registry()).route(topic)
+    TopicRoutes(registry()).route(topic)

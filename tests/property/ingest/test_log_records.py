@@ -7,14 +7,14 @@ from collections import defaultdict
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ingest.pipeline.intake import MESSAGE_OBSERVATIONS_MAX, Taken
+from ingest.pipeline.intake import MESSAGE_OBSERVATIONS_MAX, ProcessedMessage
 from ingest.pipeline.records import (
     HEADER_BYTES_MAX,
     OBSERVATION_BYTES_MAX,
     RECORD_BYTES_MAX,
     RECORD_OBSERVATIONS_MAX,
-    LogRecord,
-    RecordMaker,
+    OutgoingRecord,
+    RecordBuilder,
 )
 from twin.model.observation import Observation
 from twin.wire.messages import (
@@ -31,7 +31,9 @@ EXTREME = Observation(2**31 - 1, 2**62, -(2**62), 0.1, 2**15 - 1)
 MANY = [EXTREME._replace(phenomenon_time=2**62 + number) for number in range(MESSAGE_OBSERVATIONS_MAX + 20)]
 
 
-def taken(partition: int, observations: list[Observation], payload: bytes, topic: str, number: int) -> Taken:
+def taken(
+    partition: int, observations: list[Observation], payload: bytes, topic: str, number: int
+) -> ProcessedMessage:
     header = MessageHeader(
         number,
         2**62,
@@ -44,20 +46,20 @@ def taken(partition: int, observations: list[Observation], payload: bytes, topic
         len(payload),
         b"\xff" * 32,
     )
-    return Taken(partition, observations, None, header, payload)
+    return ProcessedMessage(partition, observations, None, header, payload)
 
 
-def refused(number: int) -> Taken:
+def refused(number: int) -> ProcessedMessage:
     message = QuarantinedMessage(
         2, f"id-{number}", "feed", "topic", 1, "malformed", "", b"{", 1, "", SESSION, number, 0
     )
-    return Taken(0, [], message)
+    return ProcessedMessage(0, [], message)
 
 
 @st.composite
-def batches(draw: st.DrawFn) -> list[Taken]:
+def batches(draw: st.DrawFn) -> list[ProcessedMessage]:
     """Return batches with few and with very many observations, small and very large payloads."""
-    batch: list[Taken] = []
+    batch: list[ProcessedMessage] = []
     for number in range(draw(st.integers(0, 12))):
         count = draw(st.sampled_from([0, 1, 1, 2, 7, 700, 1_999, 2_000, 2_001, MESSAGE_OBSERVATIONS_MAX]))
         if not count:
@@ -70,7 +72,7 @@ def batches(draw: st.DrawFn) -> list[Taken]:
     return batch
 
 
-def read(records: list[LogRecord]) -> dict[int, list[tuple[MessageHeader, list[Observation], bytes]]]:
+def read(records: list[OutgoingRecord]) -> dict[int, list[tuple[MessageHeader, list[Observation], bytes]]]:
     """Return the messages of each partition, as a reader of the log puts them together again."""
     found: defaultdict[int, list[tuple[MessageHeader, list[Observation], bytes]]] = defaultdict(list)
     for record in records:
@@ -91,8 +93,10 @@ def read(records: list[LogRecord]) -> dict[int, list[tuple[MessageHeader, list[O
 
 @given(batches())
 @settings(max_examples=30)
-def test_headers_divide_the_observations_as_they_were_taken_and_none_is_lost(batch: list[Taken]) -> None:
-    found = read(list(RecordMaker(SESSION, lambda: 5).records(batch)))
+def test_headers_divide_the_observations_as_they_were_taken_and_none_is_lost(
+    batch: list[ProcessedMessage],
+) -> None:
+    found = read(list(RecordBuilder(SESSION, lambda: 5).records(batch)))
     for partition in range(3):
         expected = [one for one in batch if one.partition == partition and one.observations]
         assert [header for header, _, _ in found[partition]] == [one.header for one in expected]
@@ -104,8 +108,8 @@ def test_headers_divide_the_observations_as_they_were_taken_and_none_is_lost(bat
 
 @given(batches())
 @settings(max_examples=30)
-def test_every_refused_message_is_a_record_of_its_own(batch: list[Taken]) -> None:
-    records = [one for one in RecordMaker(SESSION, lambda: 5).records(batch) if one.topic == "quarantine"]
+def test_every_refused_message_is_a_record_of_its_own(batch: list[ProcessedMessage]) -> None:
+    records = [one for one in RecordBuilder(SESSION, lambda: 5).records(batch) if one.topic == "quarantine"]
     assert [QUARANTINE.decode(one.value) for one in records] == [
         one.quarantined for one in batch if one.quarantined is not None
     ]
@@ -113,8 +117,8 @@ def test_every_refused_message_is_a_record_of_its_own(batch: list[Taken]) -> Non
 
 @given(batches())
 @settings(max_examples=30)
-def test_records_are_bounded_in_bytes_and_in_observations(batch: list[Taken]) -> None:
-    for record in RecordMaker(SESSION, lambda: 5).records(batch):
+def test_records_are_bounded_in_bytes_and_in_observations(batch: list[ProcessedMessage]) -> None:
+    for record in RecordBuilder(SESSION, lambda: 5).records(batch):
         assert len(record.value) <= RECORD_BYTES_MAX + 1_024
         if record.topic == "observations":
             decoded = OBSERVATIONS.decode(record.value)
@@ -127,11 +131,11 @@ def test_time_rises_strictly_in_each_partition_whatever_the_clock_does(
     steps: list[tuple[int, int, bool]],
 ) -> None:
     now = 0
-    maker = RecordMaker(SESSION, lambda: now)
+    maker = RecordBuilder(SESSION, lambda: now)
     times: defaultdict[int, list[int]] = defaultdict(list)
     for partition, now, ticks in steps:  # the clock reads `now`
         if ticks:
-            made = [maker.tick(partition)]
+            made = [maker.tick_record(partition)]
         else:
             made = list(maker.records([taken(partition, [EXTREME], b"x", "t", 0)]))
         for record in made:

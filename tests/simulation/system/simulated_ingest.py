@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from random import Random
 
-from ingest.decoders import Routes, registry
-from ingest.mqtt.message import Message
-from ingest.pipeline.intake import Intake, IntakeOptions, Taken
+from ingest.decoders import TopicRoutes, registry
+from ingest.mqtt.message import MqttMessage
+from ingest.pipeline.intake import Intake, IntakeOptions, ProcessedMessage
 from ingest.pipeline.mapping import DeviceMap
-from ingest.pipeline.records import LogRecord, RecordMaker
+from ingest.pipeline.records import OutgoingRecord, RecordBuilder
 from runtime.kafka.topics import OBSERVATIONS, QUARANTINE
 from tests.simulation.city.device_messages import Sent
 from tests.simulation.scenario import Scenario
@@ -35,7 +35,7 @@ class SimulatedIngest:
     def __init__(self, scenario: Scenario, model: CityModel, partitions: int) -> None:
         self._dice: Random = scenario.dice("ingest")
         self._crashing = scenario.redelivery
-        self._routes = Routes(registry(), model.feeds)
+        self._routes = TopicRoutes(registry(), model.feeds)
         self._devices = DeviceMap(model, registry(), partitions)
         self._timezone = model.city.timezone
         self._partitions = partitions
@@ -58,7 +58,7 @@ class SimulatedIngest:
             pseudonymise=lambda text: text,  # type: ignore[arg-type]
             session=self._session,
         )
-        self._maker = RecordMaker(self._session, lambda: self.now)
+        self._maker = RecordBuilder(self._session, lambda: self.now)
 
     def take(self, messages: Sequence[Sent], log: SimulatedLog) -> None:
         """Write a batch to the log; crash before it is acknowledged, now and then, and take it again."""
@@ -73,7 +73,7 @@ class SimulatedIngest:
         batch = []
         for one, time in zip(messages, received, strict=True):
             self.now = max(self.now, time)
-            taken = self._intake.take(Message(one.topic, one.payload, time, 1, 0, 0), self._sequence)
+            taken = self._intake.process(MqttMessage(one.topic, one.payload, time, 1, 0, 0), self._sequence)
             batch.append(taken)
             self._sequence += 1
         records = list(self._maker.records(batch))
@@ -88,7 +88,7 @@ class SimulatedIngest:
             self._note(batch, records)
         return fate >= 0.04
 
-    def _note(self, batch: Sequence[Taken], records: Sequence[LogRecord]) -> None:
+    def _note(self, batch: Sequence[ProcessedMessage], records: Sequence[OutgoingRecord]) -> None:
         """Remember what of a batch is on the log, by the records that were written."""
         partitions = {one.partition for one in records if one.topic == OBSERVATIONS}
         for taken in batch:
@@ -106,4 +106,4 @@ class SimulatedIngest:
         if self.now - self._ticked >= pause:
             self._ticked = self.now
             for partition in range(self._partitions):
-                log.append(*self._maker.tick(partition))
+                log.append(*self._maker.tick_record(partition))

@@ -9,7 +9,7 @@ from functools import partial
 from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.structs import ConsumerRecord
 
-from runtime.kafka.consumer import ends
+from runtime.kafka.consumer import end_offsets
 from runtime.kafka.topics import ALARMS, NOTIFICATIONS
 from tests.support.brokers.kafka_reader import read_until
 from tests.support.payloads.alarm_events import alarm_record
@@ -40,7 +40,7 @@ async def told_until(
     place = TopicPartition(NOTIFICATIONS, 0)
     async with asyncio.timeout(deadline_s):
         while True:
-            end = (await ends(bootstrap, [place]))[place]
+            end = (await end_offsets(bootstrap, [place]))[place]
             if end:
                 told = newest(await read_until(bootstrap, NOTIFICATIONS, 1, partial(_reaches, end)))
                 if holds(told):

@@ -11,7 +11,7 @@ import psycopg
 from aiokafka import AIOKafkaProducer
 from pydantic import SecretStr
 
-from runtime.kafka.consumer import ends, log_identity
+from runtime.kafka.consumer import end_offsets, log_identity
 from runtime.kafka.topics import partition_counts
 from storage.database import connect
 from storage.historian.log_reader import stored_partitions
@@ -71,7 +71,7 @@ async def until(condition: Callable[[], Awaitable[bool]]) -> None:
 async def until_stored(kafka: str, database: str) -> None:
     """Return when the stored positions are at the ends of the log."""
     log_id = await log_identity(kafka)
-    wanted = await ends(kafka, stored_partitions(PARTITIONS))
+    wanted = await end_offsets(kafka, stored_partitions(PARTITIONS))
 
     async def stored() -> bool:
         async with await connect(database, role="test") as connection:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from ingest.decoders import Routes, registry
-from ingest.mqtt.message import Message
+from ingest.decoders import TopicRoutes, registry
+from ingest.mqtt.message import MqttMessage
 from ingest.pipeline.intake import Intake, IntakeOptions
 from ingest.pipeline.mapping import DeviceMap
 from ingest.pipeline.pseudonym import Pseudonymiser
@@ -27,7 +27,7 @@ def intake_of(model: CityModel | None = None, **options: Any) -> Intake:
         payload_bytes_max=4_096, quarantine_bytes_max=4_096, plausibility=PlausibilityBounds()
     )
     return Intake(
-        routes=Routes(registry(), model.feeds),
+        routes=TopicRoutes(registry(), model.feeds),
         devices=DeviceMap(model, registry(), 4),
         timezone=model.city.timezone,
         options=replace(bounds, **options),
@@ -36,9 +36,9 @@ def intake_of(model: CityModel | None = None, **options: Any) -> Intake:
     )
 
 
-def message(payload: bytes, topic: str = NOISE, received: Instant = NOON) -> Message:
+def message(payload: bytes, topic: str = NOISE, received: Instant = NOON) -> MqttMessage:
     """Return a message as the session hands it over."""
-    return Message(topic, payload, received, 1, 1, 1)
+    return MqttMessage(topic, payload, received, 1, 1, 1)
 
 
 def noise(value: object, time: str = "2026-11-23T11:59:58Z") -> bytes:

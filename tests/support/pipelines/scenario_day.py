@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator
 
 from cities import default_city
 from cities.folder_reader import read_city
-from ingest.decoders import Routes, registry
-from ingest.mqtt.message import Message
+from ingest.decoders import TopicRoutes, registry
+from ingest.mqtt.message import MqttMessage
 from ingest.pipeline.intake import Intake, IntakeOptions
 from ingest.pipeline.mapping import DeviceMap
 from simulators.devices import devices_of
@@ -43,7 +43,7 @@ class ScenarioRun:
         decoders = registry()
         self.stages = StageRun(self.model)
         self._intake = Intake(
-            routes=Routes(decoders, self.model.feeds),
+            routes=TopicRoutes(decoders, self.model.feeds),
             devices=DeviceMap(self.model, decoders, self.stages.partitions),
             timezone=self.model.city.timezone,
             options=_OPTIONS,
@@ -67,7 +67,7 @@ class ScenarioRun:
         found: list[Observation] = []
         for letter in self._outbox.until(self.now):
             message = letter.message
-            found += self._intake.take(
-                Message(message.topic, message.payload, letter.arrival, 1, 0, 0)
+            found += self._intake.process(
+                MqttMessage(message.topic, message.payload, letter.arrival, 1, 0, 0)
             ).observations
         return found

@@ -12,9 +12,9 @@ from typing import Any
 from cities import default_city
 from cities.folder_reader import read_city
 from cli.command_line import COMMANDS
-from ingest.broker_accounts import OURS, broker_accounts
+from ingest.broker_accounts import ROLE_PREFIX, broker_accounts
 from ingest.decoders import registry
-from runtime.secret_files import SUFFIX, is_secret
+from runtime.secret_files import FILE_SUFFIX, is_secret
 from runtime.settings import RoleSettings
 from tests.support.services.compose_file import ROOT, VARIABLE, compose_file
 
@@ -88,7 +88,9 @@ def test_environments_have_settings_of_the_role_alone() -> None:
             continue
         fields = settings_of(name).model_fields
         known = {f"LIVETWIN_{field.upper()}" for field in fields}
-        known |= {f"LIVETWIN_{field.upper()}{SUFFIX}" for field, about in fields.items() if is_secret(about)}
+        known |= {
+            f"LIVETWIN_{field.upper()}{FILE_SUFFIX}" for field, about in fields.items() if is_secret(about)
+        }
         # What every role shares is told to all that run the image.
         known |= {"LIVETWIN_MQTT_HOST"}
         known.add("OTEL_EXPORTER_OTLP_ENDPOINT")
@@ -164,8 +166,8 @@ def test_roles_have_the_accounts_that_the_broker_knows() -> None:
     for name, one in ours().items():
         environment = one.get("environment", {})
         if "LIVETWIN_MQTT_USERNAME" in environment:
-            assert environment["LIVETWIN_MQTT_USERNAME"] == f"{OURS}{name}"
-            assert f"{OURS}{name}" in accounts
+            assert environment["LIVETWIN_MQTT_USERNAME"] == f"{ROLE_PREFIX}{name}"
+            assert f"{ROLE_PREFIX}{name}" in accounts
             [secret] = [secret for secret in one["secrets"] if secret.startswith("mqtt_")]
             assert compose_file()["secrets"][secret]["file"].endswith(f"/mqtt/mqtt-{name}")
 

@@ -14,7 +14,7 @@ from alerting.settings import AlertingSettings
 from api.settings import ApiSettings
 from ingest.settings import IngestSettings
 from outlets.settings import OutletSettings
-from runtime.secret_files import SUFFIX, is_secret
+from runtime.secret_files import FILE_SUFFIX, is_secret
 from runtime.settings import RoleSettings
 from storage.settings import HistorianSettings
 from stream.settings import StreamSettings
@@ -119,7 +119,7 @@ def test_the_secrets_of_a_role_are_settings_that_it_knows(role: str) -> None:
     text = "\n".join(path.read_text() for path in files)
     names = re.findall(r"^Environment=LIVETWIN_(\w+)=", text, re.MULTILINE)
     for name in names:
-        secret = name.removesuffix(SUFFIX)
+        secret = name.removesuffix(FILE_SUFFIX)
         assert secret.lower() in fields, f"LIVETWIN_{name}"
         assert name == secret or is_secret(fields[secret.lower()])
     loaded = re.findall(r"^LoadCredential=([\w-]+):", text, re.MULTILINE)
@@ -128,4 +128,4 @@ def test_the_secrets_of_a_role_are_settings_that_it_knows(role: str) -> None:
     # Whatever a city must choose comes from a file; what is not there has another way (docs/security.md).
     elsewhere = {"kafka_password", "operator_key", "heartbeat_url"}
     needed = {name for name, field in fields.items() if is_secret(field)} - elsewhere
-    assert needed == {name.removesuffix(SUFFIX).lower() for name in names if name.endswith(SUFFIX)}
+    assert needed == {name.removesuffix(FILE_SUFFIX).lower() for name in names if name.endswith(FILE_SUFFIX)}

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from ingest.pipeline.acknowledgement import LogReplacedError, Unstored, WhenLogged
+from ingest.pipeline.acknowledgement import LoggedAcknowledger, LogReplacedError, UnstoredBatches
 from ingest.settings import RECEIVE_STORED_MAX, IngestSettings
 from storage.stores.ledger import UNCONFIRMED_MAX
 from twin.wire.codec import LAYOUT_VERSION
@@ -30,57 +30,57 @@ def noting(done: list[str], name: str) -> Callable[[], None]:
 
 def test_what_is_logged_is_acknowledged_at_once() -> None:
     done: list[str] = []
-    WhenLogged().begin(noting(done, "a")).logged({FIRST: 7})
+    LoggedAcknowledger().begin_batch(noting(done, "a")).on_logged({FIRST: 7})
     assert done == ["a"]
 
 
 def test_a_batch_waits_until_each_of_its_records_is_stored() -> None:
     done: list[str] = []
-    unstored = Unstored("log-1")
-    unstored.begin(noting(done, "a")).logged({FIRST: 7, REFUSED: 2})
-    unstored.hear(word({FIRST: 7, REFUSED: 1}))
+    unstored = UnstoredBatches("log-1")
+    unstored.begin_batch(noting(done, "a")).on_logged({FIRST: 7, REFUSED: 2})
+    unstored.on_stored(word({FIRST: 7, REFUSED: 1}))
     assert done == []
-    unstored.hear(word({REFUSED: 2}))
+    unstored.on_stored(word({REFUSED: 2}))
     assert done == ["a"]
 
 
 def test_a_batch_waits_for_those_before_it() -> None:
     done: list[str] = []
-    unstored = Unstored("log-1")
-    unstored.begin(noting(done, "a")).logged({FIRST: 7})
-    unstored.begin(noting(done, "b")).logged({SECOND: 3})
-    unstored.begin(noting(done, "nothing on the log")).logged({})
-    unstored.hear(word({SECOND: 9}))
+    unstored = UnstoredBatches("log-1")
+    unstored.begin_batch(noting(done, "a")).on_logged({FIRST: 7})
+    unstored.begin_batch(noting(done, "b")).on_logged({SECOND: 3})
+    unstored.begin_batch(noting(done, "nothing on the log")).on_logged({})
+    unstored.on_stored(word({SECOND: 9}))
     assert done == []
-    unstored.hear(word({FIRST: 7}))
+    unstored.on_stored(word({FIRST: 7}))
     assert done == ["a", "b", "nothing on the log"]
     assert len(unstored) == 0
 
 
 def test_the_historian_may_be_faster_than_the_confirmation() -> None:
     done: list[str] = []
-    unstored = Unstored("log-1")
-    batch = unstored.begin(noting(done, "a"))
-    unstored.hear(word({FIRST: 7}))
-    batch.logged({FIRST: 7})
+    unstored = UnstoredBatches("log-1")
+    batch = unstored.begin_batch(noting(done, "a"))
+    unstored.on_stored(word({FIRST: 7}))
+    batch.on_logged({FIRST: 7})
     assert done == ["a"]
 
 
 def test_a_word_on_another_log_says_nothing() -> None:
     done: list[str] = []
-    unstored = Unstored("log-1")
-    unstored.begin(noting(done, "a")).logged({FIRST: 7})
-    unstored.hear(word({FIRST: 99}, log="log-2"))
+    unstored = UnstoredBatches("log-1")
+    unstored.begin_batch(noting(done, "a")).on_logged({FIRST: 7})
+    unstored.on_stored(word({FIRST: 99}, log="log-2"))
     assert done == []
 
 
 def test_an_offset_below_what_was_stored_before_is_of_another_log() -> None:
     done: list[str] = []
-    unstored = Unstored("log-1")
-    unstored.hear(word({FIRST: 1_000}))
-    batch = unstored.begin(noting(done, "a"))
+    unstored = UnstoredBatches("log-1")
+    unstored.on_stored(word({FIRST: 1_000}))
+    batch = unstored.begin_batch(noting(done, "a"))
     with pytest.raises(LogReplacedError, match="hands it over again"):
-        batch.logged({FIRST: 4})
+        batch.on_logged({FIRST: 4})
     assert done == []
 
 
@@ -89,7 +89,7 @@ def test_acknowledged_is_a_beginning_of_what_was_logged_and_all_of_it_is_stored(
     steps: list[tuple[tuple[str, int], bool]],
 ) -> None:
     """Each step logs a record, or tells that everything that is logged in a place is stored."""
-    unstored = Unstored("log-1")
+    unstored = UnstoredBatches("log-1")
     done: list[str] = []
     logged: list[tuple[tuple[str, int], int]] = []
     ends = dict.fromkeys([FIRST, SECOND, REFUSED], 0)
@@ -97,11 +97,11 @@ def test_acknowledged_is_a_beginning_of_what_was_logged_and_all_of_it_is_stored(
     for place, telling in steps:
         if telling:
             stored[place] = ends[place]
-            unstored.hear(word(stored))
+            unstored.on_stored(word(stored))
         else:
             ends[place] += 1
             logged.append((place, ends[place]))
-            unstored.begin(noting(done, str(len(logged) - 1))).logged({place: ends[place]})
+            unstored.begin_batch(noting(done, str(len(logged) - 1))).on_logged({place: ends[place]})
         assert done == [str(number) for number in range(len(done))]
         assert all(stored[where] >= end for where, end in logged[: len(done)])
         following = logged[len(done) :]

@@ -9,12 +9,12 @@ import pytest
 
 from cities import default_city
 from cities.folder_reader import read_city
-from ingest.broker_accounts import AccountError, BrokerAccount, broker_accounts
+from ingest.broker_accounts import BrokerAccount, BrokerAccountError, broker_accounts
 from ingest.decoders import registry
 from ingest.decoding import DecodingContext
 from ingest.pipeline.mapping import DeviceMap
-from ingest.pipeline.routes import Routes
-from runtime.mqtt.outlet_topics import Topics
+from ingest.pipeline.routes import TopicRoutes
+from runtime.mqtt.outlet_topics import OutletTopics
 from simulators.devices import devices_of
 from simulators.fleet import FEEDS, fleet
 from simulators.truth.city_truth import CityTruth
@@ -30,9 +30,9 @@ def accounts_of(plan: CityPlan, *, simulator: bool = False) -> dict[str, BrokerA
 
 
 @cache
-def _routes(filters: tuple[str, ...]) -> Routes:
+def _routes(filters: tuple[str, ...]) -> TopicRoutes:
     feeds = [CityFeed(id=str(number), filter=one, decoder="native") for number, one in enumerate(filters)]
-    return Routes({"native": replace(registry()["native"], filters=())}, feeds)
+    return TopicRoutes({"native": replace(registry()["native"], filters=())}, feeds)
 
 
 def allows(filters: tuple[str, ...], topic: str) -> bool:
@@ -61,7 +61,7 @@ def test_a_device_speaks_for_itself_whatever_its_payload_says() -> None:
     plan = fleet(2 * len(FEEDS))
     model = plan.model(1)
     accounts, decoders = accounts_of(plan), registry()
-    routes, known = Routes(decoders), DeviceMap(model, decoders, 4)
+    routes, known = TopicRoutes(decoders), DeviceMap(model, decoders, 4)
     messages = {one.sensor.id: one.message(NOON) for one in devices_of(plan, CityTruth(1, plan))[0]}
     context = DecodingContext(NOON, plan.city.timezone)
     own = [one for one in plan.sensors if one.id in accounts]
@@ -90,10 +90,10 @@ def test_devices_read_nothing_and_ingest_writes_nothing() -> None:
 def test_only_outlets_writes_what_is_told_and_only_alerting_probes() -> None:
     plan = read_city(default_city())
     accounts = accounts_of(plan)
-    outputs = Topics(plan.city.id)
+    outputs = OutletTopics(plan.city.id)
     for topic, writer in (
-        (outputs.of_entity("alkmaar.overdie"), "livetwin-outlets"),
-        (outputs.of_alarm("high-water~alkmaar.singel"), "livetwin-outlets"),
+        (outputs.entity_topic("alkmaar.overdie"), "livetwin-outlets"),
+        (outputs.alarm_topic("high-water~alkmaar.singel"), "livetwin-outlets"),
         (probe_topic(plan.city.id), "livetwin-alerting"),
     ):
         assert {name for name, account in accounts.items() if allows(account.writes, topic)} == {writer}
@@ -124,12 +124,12 @@ def test_a_feed_whose_topic_names_no_device_has_one_account() -> None:
 
 @pytest.mark.parametrize("device", ["+", "#", "a/b", "a\nuser b", ""])
 def test_a_device_whose_name_would_open_topics_of_others_is_refused(device: str) -> None:
-    with pytest.raises(AccountError, match="cannot be a level of a topic"):
+    with pytest.raises(BrokerAccountError, match="cannot be a level of a topic"):
         accounts_of(plan_with_feed("pluvio/+", 1, device))
 
 
 def test_a_sensor_cannot_take_the_name_of_a_role() -> None:
     plan = fleet(1)
     plan = replace(plan, sensors=(replace(plan.sensors[0], id="livetwin-ingest"),))
-    with pytest.raises(AccountError, match="livetwin-ingest"):
+    with pytest.raises(BrokerAccountError, match="livetwin-ingest"):
         accounts_of(plan)

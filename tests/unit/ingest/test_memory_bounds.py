@@ -6,9 +6,9 @@ import sys
 
 import pytest
 
-from ingest.decoders import Routes, registry
+from ingest.decoders import TopicRoutes, registry
 from ingest.decoders.senml import _known_last_part
-from ingest.mqtt.message import MESSAGE_BYTES, Message, held_bytes
+from ingest.mqtt.message import MESSAGE_OVERHEAD_BYTES, MqttMessage, memory_bytes
 from ingest.pipeline.intake import TOPIC_CHARACTERS_MAX
 from ingest.pipeline.mapping import DeviceMap
 from ingest.pipeline.routes import TOPIC_CACHED_CHARACTERS_MAX
@@ -21,7 +21,7 @@ from twin.errors import UnitError
 
 def test_a_topic_that_is_too_long_is_refused() -> None:
     topic = f"livetwin/town/{'a' * TOPIC_CHARACTERS_MAX}/observations"
-    taken = intake_of().take(message(b'{"values":{"noise_level":50}}', topic), 0)
+    taken = intake_of().process(message(b'{"values":{"noise_level":50}}', topic), 0)
     assert taken.quarantined is not None
     assert taken.quarantined.reason == "too-large"
     assert f"at most {TOPIC_CHARACTERS_MAX}" in taken.quarantined.detail
@@ -29,28 +29,28 @@ def test_a_topic_that_is_too_long_is_refused() -> None:
 
 def test_what_is_kept_under_a_topic_that_is_too_long_is_redacted_all_the_same() -> None:
     topic = f"dsmr/{'a' * TOPIC_CHARACTERS_MAX}/telegram"
-    taken = intake_of(meter_city()).take(message(DSMR_V5, topic), 0)
+    taken = intake_of(meter_city()).process(message(DSMR_V5, topic), 0)
     assert taken.quarantined is not None
     assert b"4530303632" not in taken.quarantined.payload
 
 
 def test_long_topics_are_routed_and_not_remembered() -> None:
-    routes = Routes(registry())
+    routes = TopicRoutes(registry())
     long = f"livetwin/town/{'a' * TOPIC_CACHED_CHARACTERS_MAX}/observations"
     found = routes.route(long)
     assert found is not None
     assert found.feed == "native"
-    assert routes._cached.cache_info().currsize == 0
+    assert routes._cached_route.cache_info().currsize == 0
     routes.route(NOISE)
-    assert routes._cached.cache_info().currsize == 1
+    assert routes._cached_route.cache_info().currsize == 1
 
 
 def test_long_topics_and_names_of_devices_are_taken_and_not_remembered() -> None:
     intake = intake_of()
     long = f"livetwin/town/{'a' * TOPIC_CACHED_CHARACTERS_MAX}/observations"
     for topic in (long, NOISE):
-        intake.take(message(noise(50.0), topic), 0)
-    assert list(intake._origins) == [NOISE]
+        intake.process(message(noise(50.0), topic), 0)
+    assert list(intake._topic_contexts) == [NOISE]
 
 
 def test_units_that_are_made_up_are_refused_and_not_remembered() -> None:
@@ -63,17 +63,17 @@ def test_units_that_are_made_up_are_refused_and_not_remembered() -> None:
             devices.conversion(target, "u" * 10_000 + str(number))
         assert len(str(refused.value)) < 100
     assert devices.conversion(target, "cm").scale == 0.01
-    assert len(devices._units) == 1
+    assert len(devices._unit_conversions) == 1
 
 
 def test_long_names_in_a_pack_are_not_remembered() -> None:
     before = _known_last_part.cache_info().currsize
     pack = b'[{"n":"%s","v":1}]' % (b"a" * 100_000)
-    assert intake_of(payload_bytes_max=200_000).take(message(pack), 0).observations == []
+    assert intake_of(payload_bytes_max=200_000).process(message(pack), 0).observations == []
     assert _known_last_part.cache_info().currsize == before
 
 
 def test_a_flood_of_empty_messages_takes_room() -> None:
-    empty = Message("t" * 60_000, b"", NOON, 0, 0, 1)
-    assert held_bytes([empty] * 3) == 3 * (60_000 + MESSAGE_BYTES)
-    assert sys.getsizeof(empty) + sys.getsizeof("") + sys.getsizeof(b"") <= MESSAGE_BYTES
+    empty = MqttMessage("t" * 60_000, b"", NOON, 0, 0, 1)
+    assert memory_bytes([empty] * 3) == 3 * (60_000 + MESSAGE_OVERHEAD_BYTES)
+    assert sys.getsizeof(empty) + sys.getsizeof("") + sys.getsizeof(b"") <= MESSAGE_OVERHEAD_BYTES

@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 from aiokafka.errors import KafkaConnectionError
 
-from ingest.pipeline.publisher import Publisher
-from ingest.pipeline.records import RecordMaker
+from ingest.pipeline.publisher import LogPublisher
+from ingest.pipeline.records import RecordBuilder
 from tests.support.pipelines.intake import SESSION, intake_of, message, noise
 from twin.wire.messages import OBSERVATIONS, ObservationBatch
 
@@ -62,18 +62,18 @@ class Clock:
         return self.now
 
 
-def publisher_to(kafka: Kafka, clock: Clock) -> Publisher:
-    return Publisher(kafka, RecordMaker(SESSION, clock), PARTITIONS)
+def publisher_to(kafka: Kafka, clock: Clock) -> LogPublisher:
+    return LogPublisher(kafka, RecordBuilder(SESSION, clock), PARTITIONS)
 
 
-TAKEN = intake_of().take(message(noise(61.5)), 0)
-REFUSED = intake_of().take(message(b"{"), 1)
+TAKEN = intake_of().process(message(noise(61.5)), 0)
+REFUSED = intake_of().process(message(b"{"), 1)
 
 
 async def test_where_nothing_was_written_a_tick_tells_the_time() -> None:
     kafka, clock = Kafka(), Clock()
     publisher = publisher_to(kafka, clock)
-    assert await publisher.tick() == PARTITIONS
+    assert await publisher.publish_ticks() == PARTITIONS
     assert kafka.ticks() == [0, 1, 2, 3]
     for _, tick in kafka.batches():
         assert (tick.time, tick.headers, tick.payloads) == (1_000, b"", b"")
@@ -84,11 +84,11 @@ async def test_a_partition_that_was_written_to_is_told_the_time_at_the_next_tick
     publisher = publisher_to(kafka, clock)
     await publisher.publish([TAKEN, REFUSED])
     kafka.sent.clear()
-    assert await publisher.tick() == PARTITIONS - 1
+    assert await publisher.publish_ticks() == PARTITIONS - 1
     assert kafka.ticks() == [one for one in range(PARTITIONS) if one != TAKEN.partition]
     kafka.sent.clear()
     clock.now = 2_000
-    assert await publisher.tick() == PARTITIONS
+    assert await publisher.publish_ticks() == PARTITIONS
     assert {batch.time for _, batch in kafka.batches()} == {2_000}
 
 
@@ -96,7 +96,7 @@ async def test_a_refused_message_is_no_sign_of_life_of_a_partition() -> None:
     kafka = Kafka()
     publisher = publisher_to(kafka, Clock())
     await publisher.publish([REFUSED])
-    assert await publisher.tick() == PARTITIONS
+    assert await publisher.publish_ticks() == PARTITIONS
 
 
 async def test_while_kafka_fails_messages_wait_and_there_is_no_tick() -> None:
@@ -108,30 +108,30 @@ async def test_while_kafka_fails_messages_wait_and_there_is_no_tick() -> None:
         await asyncio.sleep(0)
     assert not publishing.done()
     kafka.failing = False
-    assert await publisher.tick() == 0
+    assert await publisher.publish_ticks() == 0
     assert kafka.sent == []
     async with asyncio.timeout(5):
         await publishing
     ((partition, batch),) = kafka.batches()
     assert partition == TAKEN.partition
     assert list(batch.observations) == TAKEN.observations
-    assert await publisher.tick() == PARTITIONS - 1
+    assert await publisher.publish_ticks() == PARTITIONS - 1
 
 
 async def test_a_tick_that_is_not_confirmed_is_made_up_for_by_the_next() -> None:
     kafka = Kafka()
     publisher = publisher_to(kafka, Clock())
     kafka.failing = True
-    assert await publisher.tick() == 0
+    assert await publisher.publish_ticks() == 0
     kafka.failing = False
-    assert await publisher.tick() == PARTITIONS
+    assert await publisher.publish_ticks() == PARTITIONS
 
 
 async def test_no_message_waits_for_a_tick() -> None:
     kafka = Kafka()
     publisher = publisher_to(kafka, Clock())
     kafka.open = asyncio.get_running_loop().create_future()
-    ticking = asyncio.create_task(publisher.tick())
+    ticking = asyncio.create_task(publisher.publish_ticks())
     await asyncio.sleep(0)
     tick_confirmation, kafka.open = kafka.open, None
     await publisher.publish([TAKEN])

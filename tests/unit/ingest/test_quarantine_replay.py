@@ -8,8 +8,8 @@ from dataclasses import replace
 import msgspec
 import pytest
 
-from ingest.pipeline.intake import NOT_A_RECEPTION, Taken
-from ingest.pipeline.quarantine_replay import Request, replayed
+from ingest.pipeline.intake import REPLAYED_SEQUENCE, ProcessedMessage
+from ingest.pipeline.quarantine_replay import ReplayRequest, replay_message
 from tests.meter_city import meter_city
 from tests.support.cities.small_cities import small_city
 from tests.support.payloads.device_payloads import DSMR_V5, HOMEWIZARD_V1, RECEIVED
@@ -32,25 +32,25 @@ def with_noise_9() -> CityModel:
     )
 
 
-def quarantined(taken: Taken) -> QuarantinedMessage:
+def quarantined(taken: ProcessedMessage) -> QuarantinedMessage:
     assert taken.quarantined is not None
     return taken.quarantined
 
 
-def again(original: QuarantinedMessage, model: CityModel | None = None, number: int = 0) -> Taken:
-    return replayed(intake_of(model), Request(original, NOON, number))
+def again(original: QuarantinedMessage, model: CityModel | None = None, number: int = 0) -> ProcessedMessage:
+    return replay_message(intake_of(model), ReplayRequest(original, NOON, number))
 
 
-UNKNOWN = quarantined(intake_of().take(message(noise(61.5), NEW), 5))
+UNKNOWN = quarantined(intake_of().process(message(noise(61.5), NEW), 5))
 
 
 def test_a_sensor_that_was_added_gets_what_it_sent_as_if_it_had_been_known() -> None:
     taken = again(UNKNOWN, with_noise_9())
-    known = intake_of(with_noise_9()).take(message(noise(61.5), NEW), 5)
+    known = intake_of(with_noise_9()).process(message(noise(61.5), NEW), 5)
     assert (taken.partition, taken.observations) == (known.partition, known.observations)
     assert taken.payload == noise(61.5)
     assert known.header is not None
-    assert taken.header == msgspec.structs.replace(known.header, sequence=NOT_A_RECEPTION)
+    assert taken.header == msgspec.structs.replace(known.header, sequence=REPLAYED_SEQUENCE)
 
 
 def test_the_answer_names_the_request_and_tells_that_it_went_well() -> None:
@@ -84,21 +84,21 @@ def test_what_fails_again_is_answered_with_todays_reason() -> None:
 
 def test_what_works_in_part_is_answered_with_both() -> None:
     payload = b"[" + noise(61.5) + b"," + noise("loud") + b"]"
-    answer = quarantined(again(quarantined(intake_of().take(message(payload), 0))))
+    answer = quarantined(again(quarantined(intake_of().process(message(payload), 0))))
     assert (answer.reason, answer.observations) == ("not-a-number", 1)
 
 
 def test_observations_come_in_order_of_event_time() -> None:
     times = ["2026-11-23T11:59:58Z", "2026-11-23T11:00:00Z", "2026-11-23T11:30:00Z"]
     payload = b"[" + b",".join(noise(60.0, time) for time in times) + b"]"
-    original = quarantined(intake_of().take(message(payload, NEW), 0))
+    original = quarantined(intake_of().process(message(payload, NEW), 0))
     told = [one.phenomenon_time for one in again(original, with_noise_9()).observations]
     assert told == sorted(told)
     assert len(told) == 3
 
 
 def test_a_payload_that_was_cut_off_cannot_be_replayed_and_the_answer_says_so() -> None:
-    original = quarantined(intake_of(quarantine_bytes_max=10).take(message(noise(61.5), NEW), 0))
+    original = quarantined(intake_of(quarantine_bytes_max=10).process(message(noise(61.5), NEW), 0))
     taken = again(original, with_noise_9())
     answer = quarantined(taken)
     assert (taken.observations, taken.header) == ([], None)
@@ -110,7 +110,7 @@ def test_a_payload_that_was_cut_off_cannot_be_replayed_and_the_answer_says_so() 
 
 
 def test_a_redacted_telegram_is_replayed_and_keeps_the_hash_and_the_pseudonyms_that_it_had() -> None:
-    original = quarantined(intake_of(meter_city(device="gw-0")).take(message(DSMR_V5, METER, RECEIVED), 0))
+    original = quarantined(intake_of(meter_city(device="gw-0")).process(message(DSMR_V5, METER, RECEIVED), 0))
     assert METER_ID not in original.payload
     taken = again(original, meter_city())
     assert quarantined(taken).reason == ""
@@ -132,7 +132,7 @@ def test_a_redacted_payload_that_was_cut_off_fails_and_the_answer_says_why(
     feed: str, topic: str, payload: bytes, reason: str
 ) -> None:
     before = intake_of(meter_city(feed, "gw-0"), quarantine_bytes_max=300)
-    original = quarantined(before.take(message(payload, topic, RECEIVED), 0))
+    original = quarantined(before.process(message(payload, topic, RECEIVED), 0))
     taken = again(original, meter_city(feed))
     answer = quarantined(taken)
     assert taken.observations == []
@@ -141,9 +141,9 @@ def test_a_redacted_payload_that_was_cut_off_fails_and_the_answer_says_why(
 
 
 def test_payloads_that_are_not_kept_are_not_kept_in_a_replay() -> None:
-    original = quarantined(intake_of(meter_city(device="gw-0")).take(message(DSMR_V5, METER, RECEIVED), 0))
+    original = quarantined(intake_of(meter_city(device="gw-0")).process(message(DSMR_V5, METER, RECEIVED), 0))
     for one, model in ((original, meter_city()), (UNKNOWN, with_noise_9())):
-        taken = replayed(intake_of(model, keep_payloads=False), Request(one, NOON, 0))
+        taken = replay_message(intake_of(model, keep_payloads=False), ReplayRequest(one, NOON, 0))
         assert taken.header is not None
         assert taken.payload == b""
 

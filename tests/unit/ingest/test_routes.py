@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from ingest import decoders
-from ingest.decoders import Routes, registered, registry
+from ingest.decoders import TopicRoutes, build_registry, registry
 from ingest.decoding import Decoder, RegistrationError
-from runtime.mqtt.outlet_topics import Topics, may_match_output
+from runtime.mqtt.outlet_topics import OutletTopics, may_match_outlet_topic
 from tests.support.payloads.device_payloads import TOPICS_AND_PAYLOADS
 from twin.model.city_model import CityFeed
 
@@ -27,7 +27,7 @@ def decoder(name: str, *, feeds: tuple[str, ...] = (), filters: tuple[str, ...] 
 
 
 def matches(filter: str, topic: str) -> bool:
-    return Routes({"json_fields": JSON_FIELDS}, [feed(filter)]).route(topic) is not None
+    return TopicRoutes({"json_fields": JSON_FIELDS}, [feed(filter)]).route(topic) is not None
 
 
 def test_every_format_of_the_contract_is_registered() -> None:
@@ -36,10 +36,14 @@ def test_every_format_of_the_contract_is_registered() -> None:
 
 
 def test_what_outlets_send_is_no_input() -> None:
-    routes, topics = Routes(registry()), Topics("alkmaar")
-    for topic in (topics.of_entity("alkmaar.overdie"), topics.of_alarm("high~alkmaar.singel"), topics.marker):
+    routes, topics = TopicRoutes(registry()), OutletTopics("alkmaar")
+    for topic in (
+        topics.entity_topic("alkmaar.overdie"),
+        topics.alarm_topic("high~alkmaar.singel"),
+        topics.marker_topic,
+    ):
         assert routes.route(topic) is None
-    assert [one for one in routes.filters if may_match_output(one)] == []
+    assert [one for one in routes.filters if may_match_outlet_topic(one)] == []
 
 
 def test_meters_of_households_are_personal_and_can_be_redacted() -> None:
@@ -63,7 +67,7 @@ def test_a_module_that_defines_a_decoder_is_all_that_a_new_format_needs(
     finally:
         sys.modules.pop("ingest.decoders.newcomer", None)
     assert found.keys() - registry().keys() == {"newcomer"}
-    route = Routes(found).route("n/7")
+    route = TopicRoutes(found).route("n/7")
     assert route is not None
     assert route.feed == "n"
 
@@ -80,13 +84,13 @@ def test_a_module_that_defines_a_decoder_is_all_that_a_new_format_needs(
 )
 def test_two_decoders_that_claim_the_same_are_an_error(both: tuple[Decoder, ...]) -> None:
     with pytest.raises(RegistrationError, match=r"'[abf]'"):
-        registered(both)
+        build_registry(both)
 
 
 @pytest.mark.parametrize("name", [name for name in sorted(registry()) if registry()[name].filters])
 def test_a_topic_of_the_contract_leads_to_its_decoder(name: str) -> None:
     topic, _ = TOPICS_AND_PAYLOADS[name]
-    route = Routes(registry()).route(topic)
+    route = TopicRoutes(registry()).route(topic)
     assert route is not None
     assert route == (name, registry()[name], None)
 
@@ -105,7 +109,7 @@ def test_a_topic_of_the_contract_leads_to_its_decoder(name: str) -> None:
     ],
 )
 def test_another_topic_leads_nowhere(topic: str) -> None:
-    assert Routes(registry()).route(topic) is None
+    assert TopicRoutes(registry()).route(topic) is None
 
 
 # MQTT 5.0 §4.7.1 and §4.7.2, with the examples given there.
@@ -148,7 +152,7 @@ def test_the_most_specific_filter_wins_and_a_citys_feed_before_a_built_in_one() 
         feed("dsmr/gw-7/telegram", id="one"),
         feed("dsmr/#", id="rest"),
     ]
-    routes = Routes(registry(), feeds)
+    routes = TopicRoutes(registry(), feeds)
 
     def leads_to(topic: str) -> str:
         route = routes.route(topic)
@@ -163,17 +167,17 @@ def test_the_most_specific_filter_wins_and_a_citys_feed_before_a_built_in_one() 
 
 
 def test_a_citys_feed_names_the_level_of_its_device() -> None:
-    routes = Routes(registry(), [feed("kade/+/meting", level=1)])
+    routes = TopicRoutes(registry(), [feed("kade/+/meting", level=1)])
     assert routes.route("kade/3/meting") == ("own", JSON_FIELDS, 1)
     assert "kade/+/meting" in routes.filters
 
 
 def test_a_topic_without_the_level_of_the_device_leads_nowhere() -> None:
-    assert Routes(registry(), [feed("kade/#", level=2)]).route("kade/3") is None
+    assert TopicRoutes(registry(), [feed("kade/#", level=2)]).route("kade/3") is None
 
 
 def test_an_unknown_decoder_and_a_filter_used_twice_are_errors_that_say_so() -> None:
     with pytest.raises(RegistrationError, match=r"no decoder 'xml'; known are .*json_fields"):
-        Routes(registry(), [feed("a", decoder="xml")])
+        TopicRoutes(registry(), [feed("a", decoder="xml")])
     with pytest.raises(RegistrationError, match=r"'two'.*'one'"):
-        Routes(registry(), [feed("a", id="one"), feed("a", id="two")])
+        TopicRoutes(registry(), [feed("a", id="one"), feed("a", id="two")])

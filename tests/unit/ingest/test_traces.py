@@ -5,30 +5,30 @@ from __future__ import annotations
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-from ingest.pipeline.records import LogRecord, RecordMaker
+from ingest.pipeline.records import OutgoingRecord, RecordBuilder
 from ingest.pipeline.traces import IngestTraces
-from runtime.telemetry.otel import Exported
-from runtime.telemetry.tracing import context_of, trace_of
+from runtime.telemetry.otel import OtelTracer
+from runtime.telemetry.tracing import extract_context, message_trace_id
 from tests.support.pipelines.intake import NOON, SESSION, intake_of, message, noise
 from twin.instant import SECOND
 
 
 def published(
     ratio: float, payloads: list[bytes], first: int = 0
-) -> tuple[list[LogRecord], InMemorySpanExporter]:
+) -> tuple[list[OutgoingRecord], InMemorySpanExporter]:
     """Return the records of a batch and the spans that were told of it."""
     exporter = InMemorySpanExporter()
     traces = IngestTraces(
-        Exported("ingest", SimpleSpanProcessor(exporter)), SESSION, ratio, lambda: NOON + SECOND
+        OtelTracer("ingest", SimpleSpanProcessor(exporter)), SESSION, ratio, lambda: NOON + SECOND
     )
     messages = [message(payload) for payload in payloads]
-    trace = traces.received(messages, first)
+    trace = traces.begin_batch(messages, first)
     intake = intake_of()
-    taken = [intake.take(one, number) for number, one in enumerate(messages, first)]
-    records = list(RecordMaker(SESSION, lambda: NOON).records(taken, trace))
+    taken = [intake.process(one, number) for number, one in enumerate(messages, first)]
+    records = list(RecordBuilder(SESSION, lambda: NOON).records(taken, trace))
     if trace is not None:
-        trace.decoded()
-        trace.confirmed()
+        trace.on_decoded()
+        trace.on_confirmed()
     return records, exporter
 
 
@@ -42,8 +42,8 @@ def test_a_followed_message_goes_on_with_its_record() -> None:
     [record], exporter = published(1, [noise(60)])
     receive, publish = exporter.get_finished_spans()
     assert (receive.name, publish.name) == ("mqtt receive", "kafka publish")
-    assert receive.context.trace_id == publish.context.trace_id == trace_of(SESSION, 0)
-    context = context_of(record.headers)
+    assert receive.context.trace_id == publish.context.trace_id == message_trace_id(SESSION, 0)
+    context = extract_context(record.headers)
     assert context == (publish.context.trace_id, publish.context.span_id)
     assert publish.parent is not None
     assert publish.parent.span_id == receive.context.span_id
@@ -56,12 +56,12 @@ def test_messages_of_one_record_are_linked() -> None:
     [record], exporter = published(1, [noise(60), noise(61), noise(62)])
     published_spans = [one for one in exporter.get_finished_spans() if one.name == "kafka publish"]
     assert {one.context.trace_id for one in published_spans} == {
-        trace_of(SESSION, number) for number in range(3)
+        message_trace_id(SESSION, number) for number in range(3)
     }
     first, *others = published_spans
-    context = context_of(record.headers)
+    context = extract_context(record.headers)
     assert context is not None
-    assert context.span == first.context.span_id
+    assert context.span_id == first.context.span_id
     for one in others:
         assert [link.context.span_id for link in one.links] == [first.context.span_id]
     assert {link.context.trace_id for link in first.links} == {one.context.trace_id for one in others}
@@ -70,7 +70,7 @@ def test_messages_of_one_record_are_linked() -> None:
 def test_a_refused_message_is_followed_into_quarantine() -> None:
     [record], exporter = published(1, [b"{"], first=3)
     assert record.topic == "quarantine"
-    context = context_of(record.headers)
+    context = extract_context(record.headers)
     assert context is not None
-    assert context.trace == trace_of(SESSION, 3)
+    assert context.trace_id == message_trace_id(SESSION, 3)
     assert len(exporter.get_finished_spans()) == 2

@@ -9,7 +9,7 @@ import pytest
 
 from api.live.alarm_events import alarm_data
 from api.live.events import Event, GapReason, gap_data, state_data
-from outlets.cloud_event import CloudEvent, cloud_event, message
+from outlets.cloud_event import CloudEvent, build_message, cloud_event
 from tests.support.payloads.alarm_events import alarm_event, operand
 from tests.unit.api.conftest import NOW, make_model
 from twin.model.observation import Observation
@@ -71,10 +71,10 @@ def test_a_message_is_known_by_the_events_in_it() -> None:
         )
         for number, cursor in enumerate("abc")
     ]
-    batch = message(events, "batch")
-    assert batch.id == message(events, "batch").id != message(events[:2], "batch").id
+    batch = build_message(events, "batch")
+    assert batch.id == build_message(events, "batch").id != build_message(events[:2], "batch").id
     assert (batch.cursor, len(json.loads(batch.body))) == ("c", 3)
     assert batch.content_type == "application/cloudevents-batch+json"
-    single = message(events[:1], "single")
+    single = build_message(events[:1], "single")
     assert json.loads(single.body)["specversion"] == "1.0"
     assert single.content_type == "application/cloudevents+json"

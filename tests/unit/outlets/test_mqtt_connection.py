@@ -12,19 +12,25 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from outlets.mqtt_connection import Broker, BrokerLostError, BrokerOptions, connected, digest
+from outlets.mqtt_connection import (
+    MqttConnection,
+    MqttConnectionLostError,
+    MqttConnectionOptions,
+    open_mqtt_connection,
+    payload_digest,
+)
 from runtime.mqtt.access import MqttAccess
 from tests.support.waiting import WAIT_S
 
 WELCOME = mqtt5.ConnAckPacket(receive_max=7).write()
 
 
-def options(port: int = 1) -> BrokerOptions:
-    return BrokerOptions(broker=MqttAccess(host="127.0.0.1", port=port), keepalive_s=1)
+def options(port: int = 1) -> MqttConnectionOptions:
+    return MqttConnectionOptions(broker=MqttAccess(host="127.0.0.1", port=port), keepalive_s=1)
 
 
 @asynccontextmanager
-async def broker_that_says(*answers: bytes) -> AsyncIterator[BrokerOptions]:
+async def broker_that_says(*answers: bytes) -> AsyncIterator[MqttConnectionOptions]:
     """A peer that answers the first packets that it gets, and is silent then."""
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -54,23 +60,27 @@ def test_what_is_heard_does_not_depend_on_how_it_arrives(data: st.DataObject) ->
     cuts = data.draw(st.lists(st.integers(0, len(whole)), max_size=8).map(sorted))
 
     async def hear() -> None:
-        broker = Broker(options())
+        broker = MqttConnection(options())
         await broker.publish("livetwin/city/entities/city.9/state", b"news", retain=False)
         for begin, end in pairwise([0, *cuts, len(whole)]):
             broker.data_received(whole[begin:end])
         async with asyncio.timeout(WAIT_S):
-            await broker.settle()
-        assert broker._retained == {topic: digest(payload) for topic, payload in told.items()}
-        assert broker._welcome.result() == 7
+            await broker.wait_confirmed()
+        assert broker._retained == {topic: payload_digest(payload) for topic, payload in told.items()}
+        assert broker._connack.result() == 7
         broker.close()
 
     asyncio.run(hear())
 
 
 async def test_a_broker_that_falls_silent_is_lost() -> None:
-    async with broker_that_says(WELCOME) as place, connected(place) as broker, asyncio.timeout(WAIT_S):
-        assert await broker.until_lost() == "it has stopped to answer"
-        with pytest.raises(BrokerLostError, match="it has stopped to answer"):
+    async with (
+        broker_that_says(WELCOME) as place,
+        open_mqtt_connection(place) as broker,
+        asyncio.timeout(WAIT_S),
+    ):
+        assert await broker.wait_lost() == "it has stopped to answer"
+        with pytest.raises(MqttConnectionLostError, match="it has stopped to answer"):
             await broker.publish("a", b"", retain=True)
 
 
@@ -90,20 +100,20 @@ async def test_a_broker_that_falls_silent_is_lost() -> None:
 )
 async def test_why_there_is_no_connection_is_said(answer: bytes, told: str) -> None:
     async with broker_that_says(answer) as place:
-        with pytest.raises(BrokerLostError, match=told):
-            async with connected(place):
+        with pytest.raises(MqttConnectionLostError, match=told):
+            async with open_mqtt_connection(place):
                 pass
 
 
 async def test_a_topic_that_is_refused_is_told_once_and_holds_nothing_up(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    broker = Broker(options())
+    broker = MqttConnection(options())
     for number in (1, 2):
         await broker.publish("a", b"", retain=True)
         refusal = mqtt5.PubAckPacket(number, reason_code=mqtt5.PubAckReasonCode.NOT_AUTHORIZED)
         broker.data_received(refusal.write())
-    await broker.settle()
+    await broker.wait_confirmed()
     assert [one.message for one in caplog.records] == [
         "MQTT at 127.0.0.1:1 refuses messages to a: not authorized"
     ]

@@ -14,7 +14,7 @@ from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 
 from cli.command_line import COMMANDS
-from runtime.secret_files import SUFFIX, is_secret
+from runtime.secret_files import FILE_SUFFIX, is_secret
 from runtime.settings import RoleSettings
 from tests.support.metric_catalogue import MODULES, all_metrics
 
@@ -116,7 +116,7 @@ def test_pages_name_no_setting_that_does_not_exist() -> None:
         for name in settings.model_fields
     }
     known |= {
-        f"LIVETWIN_{name.upper()}{SUFFIX}"
+        f"LIVETWIN_{name.upper()}{FILE_SUFFIX}"
         for package in HEADINGS
         for settings in settings_of(package)
         for name, field in settings.model_fields.items()

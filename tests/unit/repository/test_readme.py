@@ -10,8 +10,8 @@ from pathlib import Path
 
 from cities import default_city
 from cities.folder_reader import read_city
-from ingest.decoders import Routes, registered, registry
-from ingest.mqtt.message import Message
+from ingest.decoders import TopicRoutes, build_registry, registry
+from ingest.mqtt.message import MqttMessage
 from ingest.pipeline.intake import Intake, IntakeOptions
 from ingest.pipeline.mapping import DeviceMap
 from ingest.pipeline.pseudonym import Pseudonymiser
@@ -62,7 +62,7 @@ def test_the_decoder_of_the_readme_is_all_that_its_format_needs(tmp_path: Path) 
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    decoders = registered([*registry().values(), module.DECODER])
+    decoders = build_registry([*registry().values(), module.DECODER])
     plan = extended_city(tmp_path / "alkmaar")
     model = CityModel(
         version=1,
@@ -74,7 +74,7 @@ def test_the_decoder_of_the_readme_is_all_that_its_format_needs(tmp_path: Path) 
         feeds=plan.feeds,
     )
     intake = Intake(
-        routes=Routes(decoders, model.feeds),
+        routes=TopicRoutes(decoders, model.feeds),
         devices=DeviceMap(model, decoders, 4),
         timezone=model.city.timezone,
         options=IntakeOptions(
@@ -83,12 +83,12 @@ def test_the_decoder_of_the_readme_is_all_that_its_format_needs(tmp_path: Path) 
         pseudonymise=Pseudonymiser(b"a key for this test alone"),
     )
     now = parse_instant("2026-11-23T12:00:01Z")
-    taken = intake.take(Message("pluvio/rg-7", b"2026-11-23T12:00:00Z;0.4", now, 1, 1, 1))
+    taken = intake.process(MqttMessage("pluvio/rg-7", b"2026-11-23T12:00:00Z;0.4", now, 1, 1, 1))
     assert taken.quarantined is None
     [observation] = taken.observations
     assert model.datastreams[observation.datastream].sensor == "rain-kooimeer"
     assert (observation.phenomenon_time, observation.value) == (parse_instant("2026-11-23T12:00:00Z"), 0.4)
-    refused = intake.take(Message("pluvio/rg-7", b"\xff;;", now, 1, 1, 1))
+    refused = intake.process(MqttMessage("pluvio/rg-7", b"\xff;;", now, 1, 1, 1))
     assert refused.quarantined is not None
     assert refused.quarantined.reason == "malformed"
 

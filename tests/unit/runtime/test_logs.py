@@ -14,14 +14,14 @@ from typing import Any
 import pytest
 
 from ingest.settings import IngestSettings
-from runtime.telemetry.logs import HumanLines, JsonLines, Redaction, secrets_in
+from runtime.telemetry.logs import HumanFormatter, JsonFormatter, Redaction, secret_values
 
 ROOT = Path(__file__).resolve().parents[3]
 
 # What goes wrong in each way that ends on standard error. A process of its own: logging belongs to all of it.
 PROGRAM = """
 import logging, threading, warnings
-from runtime.telemetry.logs import configure_logging, tell_failure
+from runtime.telemetry.logs import configure_logging, log_failure
 configure_logging("ingest", "INFO", {style!r}, ["correct horse"])
 log = logging.getLogger("ingest.pipeline.publisher")
 log.warning("Kafka does not confirm (%r)", 7, extra={{"topic": "observations"}})
@@ -36,7 +36,7 @@ except ValueError:
 thread = threading.Thread(target=lambda: 1 / 0, name="reader")
 thread.start()
 thread.join()
-tell_failure("the end")
+log_failure("the end")
 """
 
 
@@ -77,7 +77,7 @@ def test_for_people_a_line_has_time_role_level_and_logger() -> None:
     lines = lines_of("human")
     assert re.fullmatch(
         r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z "
-        r"ingest    WARNING ingest\.publisher: Kafka does not confirm \(7\)",
+        r"ingest    WARNING ingest\.pipeline\.publisher: Kafka does not confirm \(7\)",
         lines[0],
     )
     assert sum("WARNING" in line for line in lines) == 8
@@ -106,8 +106,8 @@ def test_no_line_holds_a_secret(style: str) -> None:
 def test_secrets_are_taken_out_in_every_spelling(text: str) -> None:
     redact = Redaction(["s3cr3t-key", 'a/b c"d\\e'])
     record = logging.makeLogRecord({"msg": "%s", "args": (text,), "detail": text, "levelname": "INFO"})
-    told = json.loads(JsonLines("api", redact).format(record))
-    for shown in (told["message"], told["detail"], HumanLines("api", redact).format(record)):
+    told = json.loads(JsonFormatter("api", redact).format(record))
+    for shown in (told["message"], told["detail"], HumanFormatter("api", redact).format(record)):
         assert "***" in shown
         for secret in ("s3cr3t", "a/b", "a%2Fb", "anything", "abcdef"):
             assert secret not in shown
@@ -116,7 +116,7 @@ def test_secrets_are_taken_out_in_every_spelling(text: str) -> None:
 def test_what_a_setting_hides_is_a_secret(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LIVETWIN_MQTT_PASSWORD", "swordfish")
     monkeypatch.setenv("LIVETWIN_DATABASE", "postgresql://me:pw@db/x")
-    found = set(secrets_in(IngestSettings()))
+    found = set(secret_values(IngestSettings()))
     assert {"swordfish", "postgresql://me:pw@db/x"} <= found
 
 

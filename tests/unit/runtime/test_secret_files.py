@@ -14,7 +14,7 @@ from cli.error_report import ConfigurationError, lines_of
 from cli.runner import read_settings
 from ingest.settings import IngestSettings
 from outlets.settings import OutletSettings
-from runtime.secret_files import SECRET_BYTES_MAX, SecretFileError, SecretVariables, is_secret
+from runtime.secret_files import SECRET_BYTES_MAX, SecretEnvironment, SecretFileError, is_secret
 from runtime.settings import RoleSettings
 from simulators.settings import SimulatorSettings
 from storage.settings import HistorianSettings
@@ -132,13 +132,13 @@ def test_a_connection_uri_that_cannot_be_read_is_told_without_its_password(
 
 def test_variables_that_a_duty_plan_names_may_have_files(tmp_path: Path) -> None:
     path = secret_file(tmp_path, "a/b\n")
-    secrets = Secrets(SecretVariables({"PLAIN": "x", "HOOK_FILE": str(path)}))
+    secrets = Secrets(SecretEnvironment({"PLAIN": "x", "HOOK_FILE": str(path)}))
     assert secrets.fill("mailto://${PLAIN}:${HOOK}@host") == "mailto://x:a%2Fb@host"
     path.unlink()  # what was handed out is still known, so that it can be taken out of what is told
     assert secrets.redact("no a/b here", "json://${HOOK}") == "no ${HOOK} here"
 
 
 def test_a_missing_file_of_a_variable_is_told(tmp_path: Path) -> None:
-    variables = SecretVariables({"HOOK_FILE": str(tmp_path / "none")})
+    variables = SecretEnvironment({"HOOK_FILE": str(tmp_path / "none")})
     with pytest.raises(SecretFileError, match=r"^HOOK_FILE: .* cannot be read \(No such file"):
         Secrets(variables).fill("${HOOK}")

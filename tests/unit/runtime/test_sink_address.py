@@ -6,10 +6,10 @@ import ipaddress
 
 import pytest
 
-from runtime.sink_address import SinkError, SinkRules, networks
+from runtime.sink_address import SinkError, SinkRules, parse_networks
 
 PUBLIC = SinkRules()
-HERE = SinkRules(networks("127.0.0.0/8, ::1/128, 10.1.0.0/16"))
+HERE = SinkRules(parse_networks("127.0.0.0/8, ::1/128, 10.1.0.0/16"))
 
 
 @pytest.mark.parametrize(
@@ -68,4 +68,4 @@ def test_an_allowed_address_inside_another_is_allowed() -> None:
 
 def test_a_list_of_networks_with_a_fault_is_refused() -> None:
     with pytest.raises(ValueError, match=r"10\.1\.0\.1/16"):
-        networks("10.1.0.1/16")
+        parse_networks("10.1.0.1/16")

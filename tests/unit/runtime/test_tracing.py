@@ -14,8 +14,8 @@ from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-from runtime.telemetry.otel import Exported
-from runtime.telemetry.tracing import BatchSpans, Context, Sampler, context_of, tracing
+from runtime.telemetry.otel import OtelTracer
+from runtime.telemetry.tracing import BatchSpans, Sampler, TraceContext, extract_context, open_tracer
 from twin.instant import SECOND
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -30,9 +30,9 @@ def test_the_same_messages_are_followed_however_they_come_in_batches(
     sampler = Sampler(session, ratio)
     found, place = [], first
     for size in sizes:
-        found += sampler.among(place, place + size)
+        found += sampler.sampled(place, place + size)
         place += size
-    assert found == Sampler(session, ratio).among(first, place)
+    assert found == Sampler(session, ratio).sampled(first, place)
     assert all(first <= one < place for one in found)
     assert found == sorted(set(found))
 
@@ -40,31 +40,31 @@ def test_the_same_messages_are_followed_however_they_come_in_batches(
 @given(ratios, st.text(max_size=8), st.integers(0, 10**9), st.integers(1, 5_000))
 def test_the_share_is_the_ratio(ratio: float, session: str, first: int, count: int) -> None:
     # Whole runs lie between two that are cut off; the ratio is rounded to 32 bits.
-    found = len(Sampler(session, ratio).among(first, first + count))
+    found = len(Sampler(session, ratio).sampled(first, first + count))
     assert abs(found - count * ratio) <= 2
 
 
 def test_none_and_all_are_followed_where_that_is_asked() -> None:
-    assert Sampler("a", 0).among(0, 1_000) == []
-    assert Sampler("a", 1).among(0, 1_000) == list(range(1_000))
+    assert Sampler("a", 0).sampled(0, 1_000) == []
+    assert Sampler("a", 1).sampled(0, 1_000) == list(range(1_000))
 
 
 def test_devices_that_take_turns_are_followed_alike() -> None:
     # Ten devices that send one after the other: to take every tenth message would show one of them alone.
-    followed = Counter(number % 10 for number in Sampler("session", 0.1).among(0, 10_000))
+    followed = Counter(number % 10 for number in Sampler("session", 0.1).sampled(0, 10_000))
     assert len(followed) == 10
     assert max(followed.values()) < 2 * min(followed.values())
 
 
 @given(st.integers(1, (1 << 128) - 1), st.integers(1, (1 << 64) - 1))
 def test_a_context_survives_the_header(trace: int, span: int) -> None:
-    assert context_of([("other", b"x"), *Context(trace, span).headers]) == Context(trace, span)
+    assert extract_context([("other", b"x"), *TraceContext(trace, span).headers]) == TraceContext(trace, span)
 
 
 @given(st.binary(max_size=80))
 def test_a_header_of_any_bytes_is_a_context_or_nothing(value: bytes) -> None:
-    found = context_of([("traceparent", value)])
-    assert found is None or (found.trace > 0 and found.span > 0)
+    found = extract_context([("traceparent", value)])
+    assert found is None or (found.trace_id > 0 and found.span_id > 0)
 
 
 @pytest.mark.parametrize(
@@ -78,7 +78,7 @@ def test_a_header_of_any_bytes_is_a_context_or_nothing(value: bytes) -> None:
     ],
 )
 def test_a_header_that_is_malformed_or_not_sampled_is_none(value: bytes) -> None:
-    assert context_of([("traceparent", value)]) is None
+    assert extract_context([("traceparent", value)]) is None
 
 
 def spans_of(exporter: InMemorySpanExporter) -> list[ReadableSpan]:
@@ -87,9 +87,9 @@ def spans_of(exporter: InMemorySpanExporter) -> list[ReadableSpan]:
 
 def test_spans_keep_their_trace_times_links_and_attributes() -> None:
     exporter = InMemorySpanExporter()
-    tracer = Exported("test", SimpleSpanProcessor(exporter))
+    tracer = OtelTracer("test", SimpleSpanProcessor(exporter))
     root = tracer.begin("receive", "consumer", 3 * SECOND, 77, attributes={"topic": "a"})
-    other = Context(88, 99)
+    other = TraceContext(88, 99)
     step = BatchSpans(tracer, "publish", "producer", 4 * SECOND, [root.context, other])
     step.end(5 * SECOND, {"rows": 2})
     root.end(6 * SECOND)
@@ -104,7 +104,7 @@ def test_spans_keep_their_trace_times_links_and_attributes() -> None:
     assert second.parent is not None
     assert (second.context.trace_id, second.parent.span_id) == (88, 99)
     assert [one.context.span_id for one in second.links] == [first.context.span_id]
-    assert step.context.span == first.context.span_id
+    assert step.context.span_id == first.context.span_id
     assert dict(second.attributes or {}) == {"rows": 2}
 
 
@@ -112,8 +112,8 @@ def test_a_ratio_of_zero_loads_nothing() -> None:
     program = """
 import sys
 import api.app, ingest.service, storage.historian.service, stream.service
-from runtime.telemetry.tracing import tracing
-with tracing("ingest", 0.0) as tracer:
+from runtime.telemetry.tracing import open_tracer
+with open_tracer("ingest", 0.0) as tracer:
     assert tracer is None
 assert not [name for name in sys.modules if name.startswith("opentelemetry.sdk")]
 """
@@ -122,6 +122,6 @@ assert not [name for name in sys.modules if name.startswith("opentelemetry.sdk")
 
 def test_a_collector_that_is_away_holds_nobody(free_port: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", f"http://127.0.0.1:{free_port}")
-    with tracing("ingest", 1.0) as tracer:
+    with open_tracer("ingest", 1.0) as tracer:
         assert tracer is not None
         tracer.begin("receive", "consumer", SECOND, 5).end(2 * SECOND)

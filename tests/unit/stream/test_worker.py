@@ -9,7 +9,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from runtime.kafka import topics
-from runtime.telemetry.tracing import Headers
+from runtime.telemetry.tracing import RecordHeaders
 from stream.engine.stage import NOTHING, Knowledge
 from stream.engine.transport import Confirmation
 from stream.engine.worker import SEEK_BACK_TRIES_MAX, HoleError, Worker
@@ -32,7 +32,7 @@ class Record:
     value: bytes
     partition: int = PARTITION
     acknowledged: bool = False
-    headers: Headers = ()
+    headers: RecordHeaders = ()
 
     def acknowledge(self) -> None:
         self.acknowledged = True
@@ -57,7 +57,9 @@ class Log:
     def owns(self, topic: str, partition: int) -> bool:
         return self.owned
 
-    async def send(self, topic: str, partition: int, value: bytes, headers: Headers = ()) -> Confirmation:
+    async def send(
+        self, topic: str, partition: int, value: bytes, headers: RecordHeaders = ()
+    ) -> Confirmation:
         await self.sends.wait()
         if topic == topics.UPDATES:
             self.updates.append(value)
