@@ -6,8 +6,8 @@ import asyncio
 import logging
 from collections.abc import Iterable
 
-from storage.alarm_knowledge import read_alarms, read_incidents
-from storage.database import UNAVAILABLE, connect
+from storage.alarm_knowledge import read_last_incidents, read_newest_alarms
+from storage.database import DATABASE_UNAVAILABLE, connect
 from storage.stores.alarms import find_incident
 from twin.alarms.messages import AlarmBatch
 from twin.instant import Instant
@@ -26,13 +26,13 @@ async def read_stored(database: str, open_incidents: Iterable[str], now: Instant
     """
     try:
         async with asyncio.timeout(READ_S_MAX), await connect(database, role="alerting") as stored:
-            alarms = await read_alarms(stored)
-            incidents = {one.incident: one for one in await read_incidents(stored)}
+            alarms = await read_newest_alarms(stored)
+            incidents = {one.incident: one for one in await read_last_incidents(stored)}
             for id in open_incidents:
                 # One that was followed by another of its cause and area is neither open nor the last.
                 if id not in incidents and (found := await find_incident(stored, id)) is not None:
                     incidents[id] = found
-    except (*UNAVAILABLE, TimeoutError) as error:
+    except (*DATABASE_UNAVAILABLE, TimeoutError) as error:
         log.info("the database does not tell what it knows of alarms: %r", error)
         return None
     return AlarmBatch(LAYOUT_VERSION, now, tuple(alarms), tuple(incidents.values()))

@@ -14,11 +14,11 @@ from psycopg_pool import AsyncConnectionPool, PoolTimeout, TooManyRequests
 from api.http.problems import ProblemError
 from api.live.live_view import Seed
 from runtime.kafka.topics import ALARMS, UPDATES
-from storage.alarm_knowledge import read_alarms, read_incidents
-from storage.database import LIVENESS, OPTIONS, UNAVAILABLE, Connection, connect
-from storage.stores.alarms import was_done
-from storage.stores.current_state import snapshot, state_in
-from storage.stores.tokens import token_name, token_role
+from storage.alarm_knowledge import read_last_incidents, read_newest_alarms
+from storage.database import DATABASE_UNAVAILABLE, KEEPALIVE_OPTIONS, SESSION_OPTIONS, Connection, connect
+from storage.stores.alarms import was_command_applied
+from storage.stores.current_state import read_state_in_snapshot, snapshot
+from storage.stores.tokens import find_token_name, find_token_role
 from twin.errors import ServiceError
 from twin.model.role import Role
 
@@ -59,8 +59,8 @@ class Database:
                 "autocommit": True,
                 "application_name": "livetwin-api",
                 "connect_timeout": CONNECT_TIMEOUT_S,
-                **LIVENESS,
-                "options": f"{OPTIONS} -c statement_timeout={STATEMENT_TIMEOUT_MS}",
+                **KEEPALIVE_OPTIONS,
+                "options": f"{SESSION_OPTIONS} -c statement_timeout={STATEMENT_TIMEOUT_MS}",
             },
         )
 
@@ -91,25 +91,25 @@ class Database:
                 "time or a longer interval.",
                 headers={"Retry-After": str(RETRY_AFTER_S)},
             ) from error
-        except (PoolTimeout, TooManyRequests, *UNAVAILABLE) as error:
+        except (PoolTimeout, TooManyRequests, *DATABASE_UNAVAILABLE) as error:
             log.warning("the database did not answer a request: %s", error)
             raise _away() from error
 
     async def role_of_key(self, token_sha256: bytes) -> Role | None:
         """Return the role of a live API key, by its hash; raise a problem (503) when the database is away."""
         async with self.connection() as connection:
-            return await token_role(connection, token_sha256)
+            return await find_token_role(connection, token_sha256)
 
     async def name_of_key(self, token_sha256: bytes) -> str | None:
         """Return the name of a live API key, by its hash; raise a problem (503) when the database is away."""
         async with self.connection() as connection:
-            return await token_name(connection, token_sha256)
+            return await find_token_name(connection, token_sha256)
 
     async def command_was_done(self, alarm: str, command: str) -> bool:
         """Return whether it is stored that a command changed an alarm; False while the database is away."""
         try:
             async with self.connection() as connection:
-                return await was_done(connection, alarm, command)
+                return await was_command_applied(connection, alarm, command)
         except ProblemError:
             return False
 
@@ -155,9 +155,9 @@ async def stored_seed(dsn: str, log_id: str, *, role: str = "api") -> Seed:
     try:
         # One moment: what the positions do not cover must not be in what is read.
         async with await connect(dsn, role=role) as connection, snapshot(connection):
-            stored = await state_in(connection, log_id)
-            alarms = await read_alarms(connection)
-            incidents = await read_incidents(connection)
+            stored = await read_state_in_snapshot(connection, log_id)
+            alarms = await read_newest_alarms(connection)
+            incidents = await read_last_incidents(connection)
     except psycopg.Error as error:
         raise ServiceError(f"the stored state cannot be read: {error}") from error
     return Seed(

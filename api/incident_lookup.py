@@ -8,14 +8,14 @@ from api.alarms.visibility import may_see_alarm
 from api.context import Context
 from api.http.access import Role
 from api.http.problems import not_found
-from storage.stores.alarms import Place, find_incident, incidents
+from storage.stores.alarms import ListPosition, find_incident, read_stored_incidents
 from twin.alarms.messages import AlarmEvent, IncidentEvent
 from twin.alarms.severity import severity_of
 
 
-def place_of_incident(event: IncidentEvent) -> Place:
+def place_of_incident(event: IncidentEvent) -> ListPosition:
     """Return where an incident is in the list of incidents: by when it was opened."""
-    return Place(event.opened_time, event.incident)
+    return ListPosition(event.opened_time, event.incident)
 
 
 async def incident_named(context: Context, id: str, role: Role) -> tuple[IncidentEvent, list[AlarmEvent]]:
@@ -34,8 +34,8 @@ async def incident_named(context: Context, id: str, role: Role) -> tuple[Inciden
 
 
 async def wanted_incidents(
-    context: Context, wanted: IncidentParameters, before: Place | None
-) -> tuple[list[IncidentEvent], Place | None]:
+    context: Context, wanted: IncidentParameters, before: ListPosition | None
+) -> tuple[list[IncidentEvent], ListPosition | None]:
     """Return a page of incidents, the one that was opened last first, and where the next one begins.
 
     Those that are open come from memory. Raises a problem (503) when closed ones are asked for and the
@@ -49,7 +49,7 @@ async def wanted_incidents(
     stored: list[IncidentEvent] = []
     if wanted.open is not True:
         async with context.database.connection() as connection:
-            stored = await incidents(
+            stored = await read_stored_incidents(
                 connection,
                 before=before,
                 limit=wanted.limit,

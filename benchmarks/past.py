@@ -9,8 +9,8 @@ import random
 from dataclasses import dataclass
 
 from storage.database import Connection
-from storage.historian.writers.aggregate_writer import create_staging, write_aggregates
-from storage.maintenance.recompute import remade
+from storage.historian.writers.aggregate_writer import create_aggregate_staging, write_aggregates
+from storage.maintenance.recompute import recompute_observations
 from twin.instant import DAY, HOUR, MINUTE, Duration, Instant, to_datetime
 from twin.model.city_model import City, CityModel
 from twin.model.datastream_policy import DatastreamPolicy
@@ -81,7 +81,7 @@ def history_city() -> CityModel:
 async def write_history(connection: Connection, end: Instant) -> None:
     """Fill the database of a `history_city` with all observations before `end`, a whole hour."""
     async with connection.transaction():
-        await create_staging(connection)
+        await create_aggregate_staging(connection)
     for site in SITES:
         rows = await connection.execute("SELECT id FROM datastream WHERE entity_id = %s", (site.entity,))
         for (id,) in await rows.fetchall():
@@ -117,7 +117,7 @@ def _observations(
 
 async def _write(connection: Connection, observations: list[Observation], interval: Duration) -> None:
     property = BUILT_IN_PROPERTIES[PROPERTY]
-    made = remade(observations, DatastreamPolicy.of(property, interval))
+    made = recompute_observations(observations, DatastreamPolicy.of(property, interval))
     id = observations[0].datastream
     async with connection.transaction(), connection.cursor() as cursor:
         columns = "(datastream_id, phenomenon_time, received_time, value, flags)"
@@ -128,7 +128,7 @@ async def _write(connection: Connection, observations: list[Observation], interv
                 await copy.write_row((one.datastream, *times, one.value, one.flags))
         await cursor.executemany(
             "INSERT INTO assessment (datastream_id, phenomenon_time, flags, revision) VALUES (%s, %s, %s, 1)",
-            [(id, to_datetime(time), flags) for time, flags in made.judgements.items()],
+            [(id, to_datetime(time), flags) for time, flags in made.flags_by_time.items()],
         )
     aggregates = [
         aggregate_of(

@@ -9,7 +9,7 @@ from ingest.decoders import registry
 from ingest.pipeline.mapping import DeviceMap
 from simulators.replay.recorded_data import RecordingError, Sample
 from storage.database import connect
-from storage.model.model_store import load
+from storage.model.model_store import load_model
 from storage.queries import query
 from twin.errors import ServiceError
 from twin.model.city_model import CityModel
@@ -25,7 +25,7 @@ async def city_in(dsn: str) -> CityModel:
             row = await (await connection.execute(query("model/list_cities"))).fetchone()
         if row is None:
             raise ServiceError("the database has no city yet; run `livetwin apply` with its folder")
-        return await load(connection, str(row[0]))
+        return await load_model(connection, str(row[0]))
 
 
 def without_place(samples: Iterable[Sample], model: CityModel) -> list[str]:

@@ -15,9 +15,9 @@ from cli.supervisor.log_drain import READ_BY_STREAM, STREAM_GROUP
 from runtime.clock import Clock
 from runtime.kafka.access import Kafka, client_options
 from runtime.kafka.topics import ALARMS, NOTIFICATIONS, partition_counts
-from storage.database import UNAVAILABLE, connect
-from storage.historian.log_reader import STORED
-from storage.stores.log_positions import positions
+from storage.database import DATABASE_UNAVAILABLE, connect
+from storage.historian.log_reader import STORED_TOPICS
+from storage.stores.log_positions import read_positions
 from twin.errors import ServiceError
 from twin.instant import SECOND, Duration, Instant
 
@@ -42,7 +42,7 @@ class Trimmer:
         counts = partition_counts(partitions)
         self._places = [
             TopicPartition(topic, number)
-            for topic in sorted({*READ_BY_STREAM, *STORED} - STAY)
+            for topic in sorted({*READ_BY_STREAM, *STORED_TOPICS} - STAY)
             for number in range(counts[topic])
         ]
         self._log = ""
@@ -60,7 +60,7 @@ class Trimmer:
         try:
             async with asyncio.timeout(TIMEOUT_S):
                 await self._look(admin, log_id, kept)
-        except (KafkaError, OSError, *UNAVAILABLE) as error:
+        except (KafkaError, OSError, *DATABASE_UNAVAILABLE) as error:
             raise ServiceError(f"the log cannot be trimmed: {error!r}") from error
         finally:
             await admin.close()
@@ -81,7 +81,7 @@ class Trimmer:
         mine = [one for one in self._places if one.topic in READ_BY_STREAM]
         committed = await admin.list_consumer_group_offsets(STREAM_GROUP, partitions=mine)
         async with await connect(self._dsn, role="up") as connection:
-            stored = await positions(connection, log_id)
+            stored = await read_positions(connection, log_id)
         return dict(self._least({one: found.offset for one, found in committed.items()}, stored))
 
     def _least(
@@ -91,7 +91,7 @@ class Trimmer:
             read = []
             if one.topic in READ_BY_STREAM:
                 read.append(committed.get(one, 0))
-            if one.topic in STORED:
+            if one.topic in STORED_TOPICS:
                 read.append(stored.get((one.topic, one.partition), 0))
             if min(read) > 0:
                 yield one, min(read)

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from api.live.events import Event
-from storage.stores.webhooks import Mode
+from storage.stores.webhooks import WebhookMode
 
 BATCH_CONTENT_TYPE = "application/cloudevents-batch+json"
 SINGLE_CONTENT_TYPE = "application/cloudevents+json"
@@ -83,7 +83,7 @@ def cloud_event(event: Event, city: str, after: str) -> CloudEvent:
     )
 
 
-def build_message(events: Sequence[CloudEvent], mode: Mode) -> WebhookMessage:
+def build_message(events: Sequence[CloudEvent], mode: WebhookMode) -> WebhookMessage:
     """Return the message that carries events: an array, or in the mode `single` the only one."""
     body = _encode(events[0] if mode == "single" else events)
     return WebhookMessage(

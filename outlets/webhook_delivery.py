@@ -20,7 +20,7 @@ from outlets.metrics import OutletMetrics
 from outlets.retry_policy import WebhookRetryPolicy
 from outlets.webhook_sender import WebhookSender
 from runtime.clock import Clock
-from storage.stores.webhooks import DeadLetter, Progress, Webhook
+from storage.stores.webhooks import DeadLetter, Webhook, WebhookProgress
 from twin.errors import ServiceError
 
 log = logging.getLogger(__name__)
@@ -65,7 +65,7 @@ class WebhookDelivery:
 
     def __init__(self, webhook: Webhook, dependencies: DeliveryDependencies) -> None:
         self.webhook = webhook
-        self.progress: Progress = webhook.progress
+        self.progress: WebhookProgress = webhook.progress
         self.progress_changed = False  #: whether the progress is not stored yet
         self._dependencies = dependencies
         self._hub = dependencies.streams.hub

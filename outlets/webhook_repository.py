@@ -10,7 +10,7 @@ import psycopg
 
 from storage.database import Connection, connect
 from storage.stores import webhooks as webhook_store
-from storage.stores.webhooks import DeadLetter, Progress, Webhook
+from storage.stores.webhooks import DeadLetter, Webhook, WebhookProgress
 from twin.errors import ServiceError
 
 # A database that hangs accepts and says nothing.
@@ -28,17 +28,17 @@ class WebhookRepository:
     async def webhooks(self) -> list[Webhook]:
         """Return all webhooks."""
         async with self._connected() as connection:
-            return await webhook_store.webhooks(connection)
+            return await webhook_store.read_webhooks(connection)
 
-    async def store_progress(self, moved: Sequence[tuple[str, int, Progress]]) -> None:
+    async def store_progress(self, moved: Sequence[tuple[str, int, WebhookProgress]]) -> None:
         """Store how far webhooks are, by id and edition."""
         async with self._connected() as connection:
-            await webhook_store.advance_webhooks(connection, moved)
+            await webhook_store.update_webhook_progress(connection, moved)
 
     async def add_dead_letter(self, id: str, letter: DeadLetter) -> None:
         """Keep what could not be delivered."""
         async with self._connected() as connection:
-            await webhook_store.bury(connection, id, letter)
+            await webhook_store.insert_dead_letter(connection, id, letter)
 
     async def close(self) -> None:
         """Close the connection."""

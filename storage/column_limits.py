@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-DATASTREAM_MAX = 2**31 - 1
+DATASTREAM_ID_MAX = 2**31 - 1
 """Of an integer."""
 
 FLAGS_MAX = 2**15 - 1

@@ -12,10 +12,10 @@ from twin.errors import ServiceError
 
 Connection: TypeAlias = psycopg.AsyncConnection[TupleRow]
 
-UNAVAILABLE = (psycopg.OperationalError, ServiceError)
+DATABASE_UNAVAILABLE = (psycopg.OperationalError, ServiceError)
 """What is raised while the database is away: it went, it restarts, or it could not be reached at all."""
 
-NOT_MIGRATED = "the database does not have our tables yet; run `livetwin migrate`"
+NOT_MIGRATED_MESSAGE = "the database does not have our tables yet; run `livetwin migrate`"
 
 CONNECT_TIMEOUT_S = 5
 
@@ -23,7 +23,7 @@ CONNECT_TIMEOUT_S = 5
 # given falls away; that is worth more than the planning. Compiling a query takes longer than ours run.
 _PLANNING = "-c plan_cache_mode=force_custom_plan -c jit=off"
 
-LIVENESS: dict[str, int] = {
+KEEPALIVE_OPTIONS: dict[str, int] = {
     "tcp_user_timeout": USER_TIMEOUT_MS,
     "keepalives_idle": KEEPALIVE_S,
     "keepalives_interval": KEEPALIVE_S,
@@ -34,7 +34,7 @@ LIVENESS: dict[str, int] = {
 # The server notices a client that vanished as soon, and ends one that hangs while others wait for its locks.
 IDLE_IN_TRANSACTION_S_MAX = 60
 
-OPTIONS = (
+SESSION_OPTIONS = (
     f"-c timezone=UTC {_PLANNING} -c idle_in_transaction_session_timeout={IDLE_IN_TRANSACTION_S_MAX}s "
     f"-c tcp_keepalives_idle={KEEPALIVE_S} -c tcp_keepalives_interval={KEEPALIVE_S} "
     f"-c tcp_keepalives_count={KEEPALIVE_PROBES_MAX} -c tcp_user_timeout={USER_TIMEOUT_MS}"
@@ -52,17 +52,17 @@ async def connect(dsn: str, *, role: str) -> Connection:
             autocommit=False,
             application_name=f"livetwin-{role}",
             connect_timeout=CONNECT_TIMEOUT_S,
-            options=OPTIONS,
-            **LIVENESS,  # type: ignore[arg-type]  # what libpq takes is not typed
+            options=SESSION_OPTIONS,
+            **KEEPALIVE_OPTIONS,  # type: ignore[arg-type]  # what libpq takes is not typed
         )
     except psycopg.Error as error:
         raise ServiceError(
-            f"the database {_place(dsn)} cannot be reached: {_one_line(error)}; "
+            f"the database {_location(dsn)} cannot be reached: {_one_line(error)}; "
             "is it running, and does LIVETWIN_DATABASE name it?"
         ) from error
 
 
-def _place(dsn: str) -> str:
+def _location(dsn: str) -> str:
     """Return where the database is, without the password."""
     try:
         parts = psycopg.conninfo.conninfo_to_dict(dsn)

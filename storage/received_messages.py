@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 
-class Once(NamedTuple):
+class DistinctMessages(NamedTuple):
     """Messages, each once, by number."""
 
     sequences: NDArray[np.int64]
@@ -37,10 +37,10 @@ class ReceivedMessages:
         self._sources.extend(sources)
         self._accepted.extend((b"\1" if accepted else b"\0") * len(sequences))
 
-    def once(self) -> Once:
+    def distinct(self) -> DistinctMessages:
         """Return each message once."""
         sequences, first = np.unique(np.array(self._sequences, np.int64), return_index=True)
-        return Once(
+        return DistinctMessages(
             sequences,
             np.array(self._sources, np.int64)[first],
             np.frombuffer(bytes(self._accepted), np.bool_)[first],

@@ -6,27 +6,27 @@ import logging
 from collections.abc import Mapping
 
 from storage.database import Connection
-from storage.maintenance.recompute import recompute
+from storage.maintenance.recompute import recompute_hours
 from storage.queries import query
 from twin.instant import DAY, HOUR, Instant, from_datetime, to_datetime
 from twin.model.observed_property import ObservedProperty
 
 log = logging.getLogger(__name__)
 
-PIECE = DAY
+RECOMPUTE_SPAN = DAY
 """What is made again in one transaction of each datastream."""
 
-PIECES_MAX = 32
+RECOMPUTE_SPANS_MAX = 32
 """Pieces of one round; between rounds repairs have their turn."""
 
 
-async def run_recomputes(
+async def process_recompute_requests(
     connection: Connection, properties: Mapping[str, ObservedProperty], now: Instant
 ) -> int:
-    """Work on the oldest open request, at most `PIECES_MAX` pieces of it; return how many were made.
+    """Work on the oldest open request, at most `RECOMPUTE_SPANS_MAX` pieces of it; return how many were made.
 
     How far it is stands in the request: a restart goes on there. Stretches without observations are skipped.
-    The connection is one that `storage.maintenance.repair.prepare` has made ready.
+    The connection is one that `storage.maintenance.repair.prepare_repairs` has made ready.
     """
     async with connection.transaction():
         cursor = await connection.execute(query("maintenance/recompute/list_recompute_requests"), (1,))
@@ -38,8 +38,8 @@ async def run_recomputes(
     # Nothing can be dated further ahead than devices' clocks may be.
     end = from_datetime(last) if last is not None else now + DAY
     revision = from_datetime(requested_at)
-    for made in range(1, PIECES_MAX + 1):
-        begin = await _next(connection, datastreams, start, end)
+    for made in range(1, RECOMPUTE_SPANS_MAX + 1):
+        begin = await _first_time(connection, datastreams, start, end)
         if begin is None:
             async with connection.transaction():
                 await connection.execute(
@@ -48,19 +48,19 @@ async def run_recomputes(
             log.info("computed again what request %d asked for", id)
             return made
         begin -= begin % HOUR
-        start = min(begin + PIECE, end)
+        start = min(begin + RECOMPUTE_SPAN, end)
         for datastream in datastreams:
             async with connection.transaction():
-                await recompute(connection, properties, datastream, (begin, start), revision)
+                await recompute_hours(connection, properties, datastream, (begin, start), revision)
         async with connection.transaction():
             await connection.execute(
                 query("maintenance/recompute/advance_recompute_request"),
                 {"id": id, "start": to_datetime(start)},
             )
-    return PIECES_MAX
+    return RECOMPUTE_SPANS_MAX
 
 
-async def _next(
+async def _first_time(
     connection: Connection, datastreams: list[int], start: Instant, end: Instant
 ) -> Instant | None:
     """Return the time of the first observation of any of them in start ≤ t < end."""

@@ -16,7 +16,7 @@ class ReplayState(NamedTuple):
     resolved: bool
 
 
-async def replay_state(connection: Connection, id: str) -> ReplayState | None:
+async def read_replay_state(connection: Connection, id: str) -> ReplayState | None:
     """Return how far the replay of a quarantined message is; None when there is no such message."""
     cursor = await connection.execute(query("stores/quarantine/find_quarantined"), {"id": id})
     row = await cursor.fetchone()

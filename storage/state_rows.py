@@ -9,7 +9,7 @@ import struct
 from collections.abc import Iterable
 from struct import Struct
 
-from storage.historian.observation_rows import HEADER, POSTGRES_EPOCH, TRAILER
+from storage.historian.observation_rows import COPY_HEADER, COPY_TRAILER, POSTGRES_EPOCH
 from twin.wire.messages import Update
 
 _INTEGER = 23  # PostgreSQL's number of the type of an element
@@ -31,14 +31,14 @@ _PROPERTY_FIELDS = _COUNT.pack(13)
 _DATASTREAM = Struct(">h ii iq iq id ih iq")
 
 
-def property_rows(updates: Iterable[Update]) -> bytes:
+def pack_property_states(updates: Iterable[Update]) -> bytes:
     """Return updates as COPY reads them, in the order of `copy_staged_property_state`."""
-    return b"".join((HEADER, *map(_property_row, updates), TRAILER))
+    return b"".join((COPY_HEADER, *map(_property_row, updates), COPY_TRAILER))
 
 
-def datastream_rows(updates: Iterable[Update]) -> bytes:
+def pack_datastream_states(updates: Iterable[Update]) -> bytes:
     """Return the datastream states of updates, in the order of `copy_staged_datastream_state`."""
-    return b"".join((HEADER, *map(_datastream_row, updates), TRAILER))
+    return b"".join((COPY_HEADER, *map(_datastream_row, updates), COPY_TRAILER))
 
 
 def _property_row(one: Update) -> bytes:

@@ -17,8 +17,8 @@ from runtime.readiness import notify_ready
 from runtime.telemetry.metrics import new_registry, serve_metrics
 from runtime.telemetry.tracing import Tracer
 from storage.database import Connection, connect
-from storage.history.baseline_seed import read_usual
-from storage.stores.state_seed import read_knowledge
+from storage.history.baseline_seed import read_baselines
+from storage.stores.state_seed import read_state_seed
 from stream.alarms.alarm_stage import AlarmStages
 from stream.alarms.rule_index_cache import ModelBindings
 from stream.areas.area_stage import AreaStages
@@ -199,12 +199,12 @@ class _Seeds:
         return await self._read(self._known_with_usual)
 
     async def _known(self, connection: Connection) -> Knowledge:
-        return knowledge_of(await read_knowledge(connection, self._log_id, RECENT_MAX))
+        return knowledge_of(await read_state_seed(connection, self._log_id, RECENT_MAX))
 
     async def _known_with_usual(self, connection: Connection) -> Knowledge:
         knowledge = await self._known(connection)
         if self._usual is None:
-            self._usual = await read_usual(connection, self._model, knowledge.observations)
+            self._usual = await read_baselines(connection, self._model, knowledge.observations)
         return knowledge._replace(usual=self._usual)
 
     async def _read(self, known: Callable[[Connection], Awaitable[Knowledge]]) -> Knowledge:

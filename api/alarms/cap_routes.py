@@ -26,7 +26,7 @@ from api.context import Context, context_of
 from api.entities.selection import resolve
 from api.http.parameters import NoParameters
 from api.http.problems import not_found
-from storage.stores.alarms import ROWS_MAX, alarm_events
+from storage.stores.alarms import ALARM_ROWS_MAX, read_stored_alarm_events
 
 router = APIRouter(prefix="/v1", tags=["alarms"])
 
@@ -79,7 +79,7 @@ async def _one(request: Request, context: Context, id: str) -> Response:
     if not is_public(newest, context.model):
         raise not_found(f"There is no alarm {id!r} of an entity of this city.")
     async with context.database.connection() as connection:
-        stored = await alarm_events(connection, id, before=None, limit=ROWS_MAX)
+        stored = await read_stored_alarm_events(connection, id, before=None, limit=ALARM_ROWS_MAX)
     if not stored or stored[0].revision < newest.revision:
         stored.insert(0, newest)  # It was told a moment ago and is not stored yet.
     # What is older than what is kept of alarms is told by what the alarm is now.

@@ -21,7 +21,7 @@ from api.http.parameters import NoParameters
 from api.http.problems import Fault, ProblemError, bad_request
 from api.http.responses import answer, collection, page_cursor, page_key
 from api.incident_lookup import incident_named, is_visible, wanted_incidents
-from storage.stores.alarms import Place
+from storage.stores.alarms import ListPosition
 from twin.instant import Instant
 from twin.model.city_model import CityModel
 from twin.model.duty import DutyCommand
@@ -37,7 +37,7 @@ async def list_incidents(request: Request, wanted: Annotated[IncidentParameters,
     """List incidents, the one that was opened last first; open ones whether or not the database is there."""
     role = role_of(request)
     context = context_of(request)
-    before = page_key(wanted.cursor, Place)
+    before = page_key(wanted.cursor, ListPosition)
     page, following = await wanted_incidents(context, wanted, before)
     items = [incident_document(one, context.model) for one in page if is_visible(one, context, role)]
     return answer(collection(request, items, page_cursor(following) if following is not None else None))

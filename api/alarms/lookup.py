@@ -12,7 +12,7 @@ from api.http.access import Role
 from api.http.parameters import parse_time
 from api.http.problems import not_found
 from api.live.alarm_view import AlarmView
-from storage.stores.alarms import Place
+from storage.stores.alarms import ListPosition
 from twin.alarms.messages import AlarmEvent, IncidentEvent
 from twin.model.city_model import CityModel
 
@@ -25,9 +25,9 @@ def alarm_named(context: Context, id: str, role: Role) -> AlarmEvent:
     return event
 
 
-def place_of(event: AlarmEvent) -> Place:
+def place_of(event: AlarmEvent) -> ListPosition:
     """Return where an alarm is in the list of alarms: by when it was raised."""
-    return Place(event.raised_time if event.raised_time is not None else event.time, event.alarm)
+    return ListPosition(event.raised_time if event.raised_time is not None else event.time, event.alarm)
 
 
 def wanted_alarms(

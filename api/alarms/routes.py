@@ -18,7 +18,12 @@ from api.http.access import require, role_of
 from api.http.parameters import NoParameters, parse_time
 from api.http.problems import Fault, bad_request
 from api.http.responses import answer, collection, page_cursor, page_key
-from storage.stores.alarms import TRANSITIONS_MAX, Place, alarm_events, transitions
+from storage.stores.alarms import (
+    TRANSITIONS_MAX,
+    ListPosition,
+    read_alarm_transitions,
+    read_stored_alarm_events,
+)
 from twin.alarms.statistics import statistics
 from twin.instant import DAY, Duration
 
@@ -38,7 +43,7 @@ async def list_alarms(request: Request, wanted: Annotated[AlarmParameters, Query
     role = role_of(request)
     context = context_of(request)
     view, model = context.hub.alarms, context.model
-    before = page_key(wanted.cursor, Place)
+    before = page_key(wanted.cursor, ListPosition)
     found = sorted(wanted_alarms(wanted, view, model, role), key=place_of, reverse=True)
     found = [one for one in found if before is None or place_of(one) < before]
     page = found[: wanted.limit]
@@ -64,7 +69,7 @@ async def get_statistics(request: Request, wanted: Annotated[StatisticsParameter
             Fault("query", "end", "range", "expected an `end` after `start`, at most 31 days later")
         )
     async with context.database.connection() as connection:
-        found = await transitions(connection, start, end)
+        found = await read_alarm_transitions(connection, start, end)
     counted = await asyncio.to_thread(statistics, found, start, end, wanted.operators)
     document = statistics_document(counted, context.hub.alarms.standing(), start, end, now)
     truncated = len(found) == TRANSITIONS_MAX
@@ -93,7 +98,7 @@ async def list_events(
     newest = alarm_named(context, id, role)
     before = page_key(wanted.cursor, int)
     async with context.database.connection() as connection:
-        page = await alarm_events(connection, id, before=before, limit=wanted.limit)
+        page = await read_stored_alarm_events(connection, id, before=before, limit=wanted.limit)
     following = page_cursor(page[-1].revision) if len(page) == wanted.limit else None
     if before is None and (not page or page[0].revision < newest.revision):
         page.insert(0, newest)  # It was told a moment ago and is not stored yet.

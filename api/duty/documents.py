@@ -7,7 +7,7 @@ from typing import Any
 import icalendar
 
 from alerting.policy.roster import Shift, next_of, shifts
-from storage.model.duty_overrides import MadeOverride
+from storage.model.duty_overrides import StoredOverride
 from twin.instant import DAY, Duration, Instant, format_instant, to_datetime
 from twin.model.city_model import City
 from twin.model.duty import DutyPlan, DutyTeam
@@ -53,7 +53,7 @@ def shift_document(plan: DutyPlan, team: DutyTeam, shift: Shift, role: Role) -> 
     }
 
 
-def override_document(made: MadeOverride, role: Role) -> Document:
+def override_document(made: StoredOverride, role: Role) -> Document:
     """Return an override; who made it and why is for those who have duty."""
     one, seen = made.override, role_includes(role, "duty")
     return {

@@ -13,7 +13,7 @@ from api.alarms.schemas import NotificationParameters
 from api.context import context_of
 from api.http.access import require
 from api.http.responses import answer, collection, page_cursor, page_key
-from storage.stores.alarms import Place, notifications
+from storage.stores.alarms import ListPosition, read_stored_notifications
 from twin.instant import format_instant
 from twin.model.city_model import CityModel
 from twin.model.duty import NotificationEvent
@@ -28,9 +28,9 @@ async def list_notifications(
     """List messages to people, the newest first, each as its last try left it."""
     require(request, "operator")
     context = context_of(request)
-    before = page_key(wanted.cursor, Place)
+    before = page_key(wanted.cursor, ListPosition)
     async with context.database.connection() as connection:
-        page = await notifications(
+        page = await read_stored_notifications(
             connection,
             before=before,
             limit=wanted.limit,
@@ -39,7 +39,7 @@ async def list_notifications(
             outcomes=wanted.outcome,
         )
     last = page[-1] if len(page) == wanted.limit else None
-    following = page_cursor(Place(last.due_time, last.notification)) if last is not None else None
+    following = page_cursor(ListPosition(last.due_time, last.notification)) if last is not None else None
     return answer(collection(request, [_document(one, context.model) for one in page], following))
 
 

@@ -29,9 +29,9 @@ from api.http.responses import answer, collection, links
 from cities.files.items import suggestion
 from storage.model.duty_overrides import (
     TooManyOverridesError,
+    create_override,
     find_override,
-    make_override,
-    overrides,
+    read_overrides,
     withdraw_override,
 )
 from twin.instant import INSTANT_MAX, Instant, format_instant
@@ -93,7 +93,7 @@ async def list_overrides(request: Request, _: Nothing) -> Response:
     """List the overrides that count and are not over, in the order in which they were made."""
     role = require(request, "viewer")
     async with context_of(request).database.connection() as connection:
-        found = await overrides(connection, 0)
+        found = await read_overrides(connection, 0)
     return answer(collection(request, [override_document(one, role) for one in found], None))
 
 
@@ -112,7 +112,7 @@ async def add_override(request: Request, _: Nothing) -> Response:
     actor = await actor_of(request)
     async with context.database.connection() as connection:
         try:
-            made = await make_override(connection, context.model.city.id, wanted, actor)
+            made = await create_override(connection, context.model.city.id, wanted, actor)
         except TooManyOverridesError as error:
             raise ProblemError(HTTPStatus.CONFLICT, f"{error}.") from None
     response = answer(override_document(made, role))

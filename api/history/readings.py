@@ -9,8 +9,8 @@ from api.context import Context
 from api.http.parameters import parse_time
 from api.http.problems import Fault, bad_request
 from api.http.responses import page_cursor, page_key
-from storage.history.buckets import HistoricObservation, ObservationCursor, observations
-from storage.history.lineage import PublishedValue, published_values
+from storage.history.buckets import CalibratedObservation, ObservationCursor, read_observations
+from storage.history.lineage import PublishedValue, read_published_values
 from twin.instant import DAY, INSTANT_MIN, Instant, format_instant
 from twin.model.city_model import CityModel
 from twin.quality.quality_flags import quality_word
@@ -45,21 +45,21 @@ class Page(NamedTuple):
 
 async def page_of_readings(
     context: Context, datastreams: Sequence[int], wanted: Page, rules: QualityRules
-) -> tuple[list[HistoricObservation], str | None]:
+) -> tuple[list[CalibratedObservation], str | None]:
     """Return a page of observations of one property, judged by its rules, and the cursor of the next page.
 
     The cursor is None at the end.
     """
     after = page_key(wanted.cursor, ObservationCursor)
     async with context.database.connection() as connection:
-        page = await observations(
+        page = await read_observations(
             connection,
             datastreams,
             wanted.start,
             wanted.end,
             wanted.limit,
             after,
-            rules=rules,
+            quality_rules=rules,
             known_at=wanted.known_at,
         )
     following = None
@@ -75,7 +75,7 @@ async def page_of_published(
     """Return a page of published values, and the cursor of the next page, None at the end."""
     after = page_key(wanted.cursor, int)
     async with context.database.connection() as connection:
-        page = await published_values(
+        page = await read_published_values(
             connection,
             entity,
             name,
@@ -87,7 +87,7 @@ async def page_of_published(
     return page, page_cursor(page[-1].phenomenon_time) if len(page) == wanted.limit else None
 
 
-def reading_document(row: HistoricObservation, model: CityModel) -> dict[str, Any]:
+def reading_document(row: CalibratedObservation, model: CityModel) -> dict[str, Any]:
     """Return one observation."""
     datastream = model.datastreams.get(row.datastream)
     return {

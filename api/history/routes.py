@@ -26,7 +26,7 @@ from api.http.parameters import HistoryParameters
 from api.http.problems import Fault, ProblemError, bad_request
 from api.http.responses import answer, links
 from storage.history.bucket_interval import BucketInterval
-from storage.history.buckets import BUCKETS_MAX, Aggregate, Bucket
+from storage.history.buckets import BUCKETS_MAX, AggregateName, HistoryBucket
 from twin.instant import INSTANT_MIN, Instant, format_instant
 from twin.model.city_model import CityModel
 from twin.model.names import ValueName
@@ -34,7 +34,7 @@ from twin.quality.quality_flags import quality_word
 
 router = APIRouter(prefix="/v1", tags=["entities"])
 
-_AGGREGATES: tuple[Aggregate, ...] = ("mean", "min", "max")
+_AGGREGATES: tuple[AggregateName, ...] = ("mean", "min", "max")
 
 
 @router.get("/entities/{id}/history", summary="The history of a value", responses=openapi_examples.HISTORY)
@@ -148,7 +148,7 @@ def _personal() -> ProblemError:
     )
 
 
-def bucket_documents(buckets: Iterable[Bucket]) -> Iterator[dict[str, Any]]:
+def bucket_documents(buckets: Iterable[HistoryBucket]) -> Iterator[dict[str, Any]]:
     """Yield buckets; `quality` is that of all values of a bucket, the suspect ones too."""
     end, end_text = INSTANT_MIN, ""
     for one in buckets:

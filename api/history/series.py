@@ -8,8 +8,14 @@ from typing import NamedTuple
 from api.http.problems import Fault, bad_request
 from storage.database import Connection
 from storage.history.bucket_interval import BucketInterval
-from storage.history.buckets import Aggregate, Bucket, Fill, buckets, published_buckets
-from storage.history.lineage import datastreams_behind
+from storage.history.buckets import (
+    AggregateName,
+    Fill,
+    HistoryBucket,
+    read_history_buckets,
+    read_published_buckets,
+)
+from storage.history.lineage import read_source_datastreams
 from twin.instant import HOUR, Instant
 from twin.model.city_model import CityModel
 from twin.model.names import ValueName, resolve_name, typical_interval
@@ -41,7 +47,7 @@ class Wanted(NamedTuple):
     start: Instant
     end: Instant
     interval: BucketInterval
-    aggregates: Sequence[Aggregate]
+    aggregates: Sequence[AggregateName]
     timezone: str
     fill: Fill = "none"
     known_at: Instant | None = None
@@ -70,7 +76,7 @@ async def series_of(connection: Connection, entity: str, what: ValueName) -> Ser
     """
     if not what.observed:
         return Series(entity, what, (), (), published=True)
-    behind = await datastreams_behind(connection, entity, what.name)
+    behind = await read_source_datastreams(connection, entity, what.name)
     personal = tuple(one.id for one in behind if one.personal)
     others = tuple(one.id for one in behind if not one.personal)
     return Series(entity, what, others, personal, published=bool(personal))
@@ -78,24 +84,24 @@ async def series_of(connection: Connection, entity: str, what: ValueName) -> Ser
 
 async def buckets_of(
     connection: Connection, series: Series, wanted: Wanted, model: CityModel
-) -> list[Bucket]:
+) -> list[HistoryBucket]:
     """Return the buckets of a series, oldest first; raises a problem, or QueryError, when it cannot."""
     if not series.published:
         observed = model.properties[series.what.name]
-        return await buckets(
+        return await read_history_buckets(
             connection,
             series.datastreams,
             *wanted[:5],
             combination=observed.combination,
             fill=wanted.fill,
-            rules=observed,
+            observed_property=observed,
             known_at=wanted.known_at,
             day_zone=model.city.timezone,
         )
     if wanted.known_at is not None:
         raise unknown_past(series.what.name)
     usual = HOUSEHOLD_WINDOW if series.personal else typical_interval(series.entity, series.what, model)
-    return await published_buckets(
+    return await read_published_buckets(
         connection,
         series.entity,
         series.what.name,

@@ -13,7 +13,7 @@ from typing import NamedTuple
 from pydantic import SecretStr
 
 from api.http.problems import ProblemError
-from storage.stores.tokens import PREFIX, digest
+from storage.stores.tokens import TOKEN_PREFIX, token_digest
 from twin.model.role import Role
 
 # A revoked key is refused after this and one lookup, which has at most LOOKUP_S: within 2 s.
@@ -62,7 +62,7 @@ class Keys:
         name: NameLookup,
         seconds: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._operator = digest(operator_key.get_secret_value()) if operator_key is not None else None
+        self._operator = token_digest(operator_key.get_secret_value()) if operator_key is not None else None
         self._lookup = lookup
         self._name = name
         self._seconds = seconds
@@ -74,10 +74,10 @@ class Keys:
 
         Raises a ProblemError (503) when nobody can say.
         """
-        hashed = digest(key)
+        hashed = token_digest(key)
         if self._operator is not None and hmac.compare_digest(hashed, self._operator):
             return "operator"
-        if not key.startswith(PREFIX):
+        if not key.startswith(TOKEN_PREFIX):
             return None  # Not one of ours: the database need not be asked.
         known = self._known.get(hashed)
         if known is not None and self._seconds() - known.checked_s < FRESH_S:
@@ -95,14 +95,14 @@ class Keys:
         """Return the hash of a key that was good when last looked at, None for every other."""
         if not 0 < len(key) <= KEY_LENGTH_MAX:
             return None
-        hashed = digest(key)
+        hashed = token_digest(key)
         if self._operator is not None and hmac.compare_digest(hashed, self._operator):
             return hashed
         return hashed if hashed in self._known else None
 
     async def name(self, key: str) -> str:
         """Return by what name whoever has a key acts; the begin of its hash where nobody can say the name."""
-        hashed = digest(key)
+        hashed = token_digest(key)
         if self._operator is not None and hmac.compare_digest(hashed, self._operator):
             return OPERATOR
         try:

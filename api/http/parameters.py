@@ -15,7 +15,7 @@ from api.live.events import EventName
 from cities.duration import parse_duration
 from cities.timezones import timezones
 from storage.history.bucket_interval import BucketInterval, QueryError
-from storage.history.buckets import Aggregate, Fill
+from storage.history.buckets import AggregateName, Fill
 from twin.indicators.correlation import LAG_MAX, Method
 from twin.instant import DAY, Duration, Instant, parse_instant
 from twin.model.observed_property import Theme
@@ -229,7 +229,7 @@ class HistoryParameters(ObservationParameters):
     interval: IntervalText | None = Field(
         default=None, description="Length of a bucket, ISO 8601: PT15M is elapsed time, P1D a local day."
     )
-    aggregate: Annotated[list[Aggregate], BeforeValidator(split_names)] = Field(
+    aggregate: Annotated[list[AggregateName], BeforeValidator(split_names)] = Field(
         default=[], description="What each bucket tells; mean, min and max by default. Needs `interval`."
     )
     timezone: ZoneText | None = Field(

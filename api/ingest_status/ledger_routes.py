@@ -14,8 +14,8 @@ from api.http.problems import Fault, bad_request
 from api.http.responses import answer, links, page_cursor, page_key
 from api.ingest_status import examples
 from api.ingest_status.schemas import LedgerParameters
-from storage.stores.ledger import ROWS_MAX, Balance, LedgerRow, Session, ledger
-from storage.stores.ledger_counts import Counts
+from storage.stores.ledger import LEDGER_ROWS_MAX, IngestSession, LedgerBalance, LedgerRow, read_ledger
+from storage.stores.ledger_counts import OutcomeCounts
 from twin.instant import DAY, HOUR, Duration, Instant, format_instant
 
 router = APIRouter(prefix="/v1", tags=["ledger"])
@@ -35,12 +35,12 @@ async def get_ledger(request: Request, wanted: Annotated[LedgerParameters, Query
     start, end = _span(wanted, context.clock())
     after = page_key(wanted.cursor, tuple[int, str])
     async with context.database.connection() as connection:
-        rows = await ledger(connection, start, end, wanted.feed)
-    if len(rows) == ROWS_MAX:
+        rows = await read_ledger(connection, start, end, wanted.feed)
+    if len(rows) == LEDGER_ROWS_MAX:
         raise bad_request(
-            Fault("query", "end", "too-many", f"more than {ROWS_MAX} rows; ask for a shorter time")
+            Fault("query", "end", "too-many", f"more than {LEDGER_ROWS_MAX} rows; ask for a shorter time")
         )
-    totals = Counts()
+    totals = OutcomeCounts()
     for row in rows:
         totals.add(row.counts)
     rest = [one for one in rows if after is None or (one.minute, one.feed) > after]
@@ -75,11 +75,11 @@ def _row(row: LedgerRow) -> dict[str, Any]:
     return {"feed": row.feed, "minute": format_instant(row.minute), **_counts(row.counts)}
 
 
-def _counts(counts: Counts) -> dict[str, int]:
+def _counts(counts: OutcomeCounts) -> dict[str, int]:
     return {name: getattr(counts, name) for name in counts.__slots__}
 
 
-def _equations(counts: Counts) -> list[str]:
+def _equations(counts: OutcomeCounts) -> list[str]:
     return [
         f"received {counts.received} = accepted {counts.accepted} + quarantined {counts.quarantined}",
         f"observations {counts.observations} = new {counts.new} + corrected {counts.corrected} "
@@ -87,7 +87,7 @@ def _equations(counts: Counts) -> list[str]:
     ]
 
 
-def _balance(known: Balance) -> dict[str, Any]:
+def _balance(known: LedgerBalance) -> dict[str, Any]:
     return {
         **_counts(known.counts),
         "stored": known.stored,
@@ -103,7 +103,7 @@ def _balance(known: Balance) -> dict[str, Any]:
     }
 
 
-def _session(run: Session) -> dict[str, Any]:
+def _session(run: IngestSession) -> dict[str, Any]:
     return {
         "session": run.session,
         "firstReceived": format_instant(run.first_received),

@@ -16,9 +16,9 @@ from api.http.problems import Fault, ProblemError, bad_request, not_found
 from api.http.responses import answer, collection, page_cursor, page_key
 from api.ingest_status import examples
 from api.ingest_status.schemas import QuarantineFilter, QuarantineParameters
-from storage.replay_state import replay_state
-from storage.stores.quarantine import QuarantineCursor, QuarantinedRow, quarantined
-from storage.stores.replay_outbox import REQUESTS_MAX, request_replay
+from storage.replay_state import read_replay_state
+from storage.stores.quarantine import QuarantineCursor, QuarantinedRow, read_quarantined
+from storage.stores.replay_outbox import REPLAY_REQUESTS_MAX, request_replays
 from twin.instant import format_instant
 from twin.model.city_model import CityModel
 from twin.model.role import role_includes
@@ -38,7 +38,7 @@ async def list_quarantined(request: Request, wanted: Annotated[QuarantineParamet
     context = context_of(request)
     before = page_key(wanted.cursor, QuarantineCursor)
     async with context.database.connection() as connection:
-        page = await quarantined(
+        page = await read_quarantined(
             connection,
             before=before,
             limit=wanted.limit,
@@ -65,7 +65,7 @@ async def replay_one(
     """Ask ingest to take one message once more; asking again while it is under way changes nothing."""
     require(request, "operator")
     async with context_of(request).database.connection() as connection:
-        state = await replay_state(connection, id)
+        state = await read_replay_state(connection, id)
         if state is None:
             raise not_found(f"There is no quarantined message {id!r}; /v1/quarantine lists them.")
         if not state.replayable:
@@ -75,7 +75,7 @@ async def replay_one(
                 "cannot take it once more.",
             )
         pending = state.requested or state.resolved
-        requested = 0 if pending else await request_replay(connection, ids=[id])
+        requested = 0 if pending else await request_replays(connection, ids=[id])
     word = "resolved" if state.resolved else "requested"
     return _accepted({"id": id, "requested": requested, "replayState": word}, "/v1/quarantine?resolved=false")
 
@@ -98,10 +98,10 @@ async def replay_many(request: Request, wanted: Annotated[QuarantineFilter, Quer
                   "reason or a device")
         )  # fmt: skip
     async with context_of(request).database.connection() as connection:
-        requested = await request_replay(
+        requested = await request_replays(
             connection, feed=wanted.feed, reason=wanted.reason, device=wanted.device
         )
-    document = {"requested": requested, "limit": REQUESTS_MAX}
+    document = {"requested": requested, "limit": REPLAY_REQUESTS_MAX}
     return _accepted(document, "/v1/quarantine?resolved=false")
 
 

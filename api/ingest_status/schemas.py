@@ -15,7 +15,7 @@ from api.http.parameters import (
     Parameters,
     TimeText,
 )
-from storage.stores.unassigned_devices import DEVICES_MAX
+from storage.stores.unassigned_devices import UNASSIGNED_DEVICES_MAX
 
 
 class QuarantineFilter(Parameters):
@@ -40,7 +40,7 @@ class UnassignedParameters(Parameters):
     """Which devices without a sensor, the one that was heard last first."""
 
     feed: str | None = None
-    limit: Annotated[int, Field(ge=1, le=DEVICES_MAX)] = LIMIT_DEFAULT
+    limit: Annotated[int, Field(ge=1, le=UNASSIGNED_DEVICES_MAX)] = LIMIT_DEFAULT
 
 
 class LedgerParameters(Parameters):

@@ -21,8 +21,12 @@ from api.ingest_status.schemas import UnassignedParameters
 from api.ingest_status.sensor_template import snippet
 from cities.extension import with_sensor
 from cities.files.faults import CityError
-from storage.model.model_store import OutdatedError, apply
-from storage.stores.unassigned_devices import DEVICES_MAX, UnassignedDevice, unassigned_devices
+from storage.model.model_store import ModelConflictError, apply_plan
+from storage.stores.unassigned_devices import (
+    UNASSIGNED_DEVICES_MAX,
+    UnassignedDevice,
+    read_unassigned_devices,
+)
 from twin.instant import format_instant
 from twin.model.role import role_includes
 
@@ -42,7 +46,7 @@ async def list_unassigned(request: Request, wanted: Annotated[UnassignedParamete
     role = role_of(request)
     context = context_of(request)
     async with context.database.connection() as connection:
-        found = await unassigned_devices(connection, DEVICES_MAX)
+        found = await read_unassigned_devices(connection, UNASSIGNED_DEVICES_MAX)
     found = [one for one in found if wanted.feed is None or one.feed == wanted.feed]
     items = [_device(one, context, role) for one in found[: wanted.limit]]
     return answer(collection(request, items, None))
@@ -72,8 +76,8 @@ async def assign(request: Request, _: Annotated[NoParameters, Query()]) -> Respo
         ) from None
     async with context.database.connection() as connection:
         try:
-            applied = await apply(connection, plan, based_on=model.version)
-        except OutdatedError as error:
+            applied = await apply_plan(connection, plan, based_on=model.version)
+        except ModelConflictError as error:
             raise ProblemError(
                 HTTPStatus.CONFLICT, f"Somebody else changed the city: {error}. Try again."
             ) from None

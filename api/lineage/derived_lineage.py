@@ -18,8 +18,13 @@ from api.lineage.value_lineage import (
     told_document,
 )
 from storage.history.bucket_interval import BucketInterval
-from storage.history.buckets import Aggregate, Bucket
-from storage.history.lineage import datastreams_behind, newest_origins, origins, published_values
+from storage.history.buckets import AggregateName, HistoryBucket
+from storage.history.lineage import (
+    read_newest_raw_observations,
+    read_published_values,
+    read_raw_observations,
+    read_source_datastreams,
+)
 from twin.indicators.indicator import Input
 from twin.indicators.registry import REGISTRY
 from twin.instant import Instant, format_instant, parse_instant
@@ -37,7 +42,7 @@ INPUT_ORIGINS_MAX = 10
 """Observations of one input that are told with their messages; its own provenance has more."""
 
 # What a window of a property counts as (`twin.state.window_history`).
-_AGGREGATES: dict[Aggregation, Aggregate] = {
+_AGGREGATES: dict[Aggregation, AggregateName] = {
     "mean": "mean",
     "sum": "sum",
     "max": "max",
@@ -98,7 +103,7 @@ async def _input(asker: Asker, entity: str, one: Input, until: Instant, moment: 
     }
     if series.published:
         # A window's sum is told at its end.
-        values = await published_values(
+        values = await read_published_values(
             asker.connection, entity, one.property, start + 1, until + 1, PUBLISHED_MAX
         )
         document["values"] = [told_document(value, what) for value in values]
@@ -118,7 +123,7 @@ async def _input(asker: Asker, entity: str, one: Input, until: Instant, moment: 
     return document
 
 
-def _bucket(bucket: Bucket, aggregate: Aggregate) -> Document:
+def _bucket(bucket: HistoryBucket, aggregate: AggregateName) -> Document:
     return {
         "start": format_instant(bucket.start),
         "end": format_instant(bucket.end),
@@ -135,12 +140,12 @@ async def _behind(asker: Asker, series: Series, until: Instant, size: int) -> Do
     if series.published:
         return {"observations": [], "truncated": False, "withheld": WITHHELD}
     if size:
-        found = await origins(
+        found = await read_raw_observations(
             asker.connection, series.datastreams, until - size, until, INPUT_ORIGINS_MAX + 1
         )
     else:
-        found = await newest_origins(asker.connection, dict.fromkeys(series.datastreams, until))
-    behind = await datastreams_behind(asker.connection, series.entity, series.what.name)
+        found = await read_newest_raw_observations(asker.connection, dict.fromkeys(series.datastreams, until))
+    behind = await read_source_datastreams(asker.connection, series.entity, series.what.name)
     tracer = Tracer(asker.context, asker.connection, series.entity, series.what.name, behind)
     traced = await tracer.trace(found[:INPUT_ORIGINS_MAX], asker.role)
     return {

@@ -10,9 +10,9 @@ from api.context import Context
 from api.http.access import Role
 from runtime.kafka.topics import OBSERVATIONS
 from storage.database import Connection
-from storage.history.history_reader import kept_of
-from storage.history.lineage import Behind, Origin
-from storage.history.read_plan import Kept
+from storage.history.history_reader import read_extents
+from storage.history.lineage import RawObservation, SourceDatastream
+from storage.history.read_plan import DatastreamExtent
 from storage.message_store import StoredMessage, find_message
 from twin.errors import MessageError
 from twin.instant import INSTANT_MAX, Duration, format_instant
@@ -42,7 +42,12 @@ class Tracer:
     """Walks from observations of one property of one entity back to their messages, for one role."""
 
     def __init__(
-        self, context: Context, connection: Connection, entity: str, property: str, behind: Collection[Behind]
+        self,
+        context: Context,
+        connection: Connection,
+        entity: str,
+        property: str,
+        behind: Collection[SourceDatastream],
     ) -> None:
         known = context.model.properties.get(property)
         self._connection = connection
@@ -50,9 +55,9 @@ class Tracer:
         self._partition = partition_of(entity, context.settings.partitions)
         self._behind = {one.id: one for one in behind}
         self._rules: QualityRules = known.quality if known is not None else TIME_RULES_ONLY
-        self._kept: dict[int, Kept] = {}
+        self._kept: dict[int, DatastreamExtent] = {}
 
-    async def trace(self, origins: Sequence[Origin], role: Role) -> list[Traced]:
+    async def trace(self, origins: Sequence[RawObservation], role: Role) -> list[Traced]:
         """Return observations with their origin; at most `TRACED_MAX` are asked for at a time.
 
         Payloads of personal sensors are told to the role metering alone. That their observations are not
@@ -60,10 +65,10 @@ class Tracer:
         """
         missing = sorted({one.datastream for one in origins} - self._kept.keys())
         if missing:
-            self._kept |= {one.id: one for one in await kept_of(self._connection, missing, None)}
+            self._kept |= {one.id: one for one in await read_extents(self._connection, missing, None)}
         return [await self._trace(one, role) for one in origins]
 
-    async def _trace(self, origin: Origin, role: Role) -> Traced:
+    async def _trace(self, origin: RawObservation, role: Role) -> Traced:
         kept, behind = self._kept[origin.datastream], self._behind[origin.datastream]
         calibration = calibration_at(kept.calibrations, origin.phenomenon_time)
         value = origin.value
@@ -97,7 +102,7 @@ class Tracer:
         )
         return Traced(observation, document, kept.interval)
 
-    async def _message(self, origin: Origin, *, hidden: bool) -> Document | None:
+    async def _message(self, origin: RawObservation, *, hidden: bool) -> Document | None:
         try:
             found = await find_message(
                 self._connection, self._partition, origin.datastream, origin.received_time

@@ -11,13 +11,13 @@ from api.http.access import Role
 from api.lineage.observation_lineage import TRACED_MAX, Traced, Tracer
 from storage.database import Connection
 from storage.history.lineage import (
-    Behind,
     PublishedValue,
-    datastreams_behind,
-    newest_origins,
-    origins,
-    published_value,
-    published_values,
+    SourceDatastream,
+    read_newest_raw_observations,
+    read_published_value,
+    read_published_values,
+    read_raw_observations,
+    read_source_datastreams,
 )
 from twin.datastream_snapshot import LastGoodValue
 from twin.instant import Instant, format_instant, parse_instant
@@ -74,7 +74,7 @@ def present_value(asker: Asker, entity: str, what: ValueName) -> Document | None
 
 async def provenance_of_observed(asker: Asker, entity: str, what: ValueName, moment: Moment) -> Document:
     """Return where the value of an observed property comes from."""
-    behind = await datastreams_behind(asker.connection, entity, what.name)
+    behind = await read_source_datastreams(asker.connection, entity, what.name)
     if any(one.personal for one in behind):
         return await _of_households(asker, entity, what, moment, behind)
     tracer = Tracer(asker.context, asker.connection, entity, what.name, behind)
@@ -82,7 +82,9 @@ async def provenance_of_observed(asker: Asker, entity: str, what: ValueName, mom
         return await _of_range(asker, tracer, moment.range, behind)
     present = present_value(asker, entity, what) if moment.time is None else None
     until = _until(asker, entity, moment, behind)
-    traced = await tracer.trace((await newest_origins(asker.connection, until))[:TRACED_MAX], asker.role)
+    traced = await tracer.trace(
+        (await read_newest_raw_observations(asker.connection, until))[:TRACED_MAX], asker.role
+    )
     value = present or _combined(traced, what, asker.context.model)
     return {
         "value": value,
@@ -91,7 +93,9 @@ async def provenance_of_observed(asker: Asker, entity: str, what: ValueName, mom
     }
 
 
-def _until(asker: Asker, entity: str, moment: Moment, behind: Iterable[Behind]) -> dict[int, Instant]:
+def _until(
+    asker: Asker, entity: str, moment: Moment, behind: Iterable[SourceDatastream]
+) -> dict[int, Instant]:
     """Return up to when the newest observation of each datastream is meant."""
     now = asker.context.clock()
     if moment.time is not None:
@@ -137,10 +141,10 @@ def _combined(traced: Sequence[Traced], what: ValueName, model: CityModel) -> Do
 
 
 async def _of_range(
-    asker: Asker, tracer: Tracer, span: tuple[Instant, Instant], behind: Iterable[Behind]
+    asker: Asker, tracer: Tracer, span: tuple[Instant, Instant], behind: Iterable[SourceDatastream]
 ) -> Document:
     """Return the observations of a range, and what they come to where all of them are here."""
-    found = await origins(asker.connection, [one.id for one in behind], *span, TRACED_MAX + 1)
+    found = await read_raw_observations(asker.connection, [one.id for one in behind], *span, TRACED_MAX + 1)
     traced = await tracer.trace(found[:TRACED_MAX], asker.role)
     usable = [one.observation.value for one in traced if is_usable(one.observation.flags)]
     aggregate: Document | None = None
@@ -160,7 +164,7 @@ async def _of_range(
 
 
 async def _of_households(
-    asker: Asker, entity: str, what: ValueName, moment: Moment, behind: list[Behind]
+    asker: Asker, entity: str, what: ValueName, moment: Moment, behind: list[SourceDatastream]
 ) -> Document:
     """Return the published value; what single connections sent in its window, to those who may see it."""
     document = await published_document(asker, entity, what, moment)
@@ -172,7 +176,7 @@ async def _of_households(
         end = asker.context.clock() if value is None else parse_instant(value["phenomenonTime"])
         span = end - HOUSEHOLD_WINDOW, end
     tracer = Tracer(asker.context, asker.connection, entity, what.name, behind)
-    found = await origins(asker.connection, [one.id for one in behind], *span, TRACED_MAX + 1)
+    found = await read_raw_observations(asker.connection, [one.id for one in behind], *span, TRACED_MAX + 1)
     traced = await tracer.trace(found[:TRACED_MAX], asker.role)
     return {
         **document,
@@ -184,11 +188,11 @@ async def _of_households(
 async def published_document(asker: Asker, entity: str, what: ValueName, moment: Moment) -> Document:
     """Return the published value that is asked for, or those of a range."""
     if moment.range is not None:
-        found = await published_values(asker.connection, entity, what.name, *moment.range, PUBLISHED_MAX)
+        found = await read_published_values(asker.connection, entity, what.name, *moment.range, PUBLISHED_MAX)
         return {"values": [told_document(one, what) for one in found]}
     if moment.time is None:
         return {"value": present_value(asker, entity, what)}
-    told = await published_value(asker.connection, entity, what.name, moment.time)
+    told = await read_published_value(asker.connection, entity, what.name, moment.time)
     return {"value": told_document(told, what) if told is not None else None}
 
 

@@ -23,8 +23,8 @@ from api.rules.backtest_documents import backtest_document
 from api.rules.documents import ADDED, faults
 from cities.rules.reader import read_rule
 from storage.database import Connection
-from storage.history.backtest import backtest
-from storage.model.rule_store import rule_versions, versions_of
+from storage.history.backtest import backtest_rules
+from storage.model.rule_store import read_rule_versions, read_versions_of
 from twin.alarms.rules.rule import Rule
 from twin.alarms.severity import severity_of
 from twin.backtest.backtest import TooManyFiringsError
@@ -77,7 +77,7 @@ async def backtest_rule(request: Request, _: Annotated[NoParameters, Query()]) -
         other = await _compared(connection, rule.id, asked.compare_with)
         rules = [rule] if other is None or other.content() == rule.content() else [rule, other]
         try:
-            found = await backtest(connection, rules, model, (start, end), least)
+            found = await backtest_rules(connection, rules, model, (start, end), least)
         except TooManyFiringsError as error:
             raise ProblemError(HTTPStatus.BAD_REQUEST, f"{error}.") from error
     compared = None
@@ -89,7 +89,7 @@ async def backtest_rule(request: Request, _: Annotated[NoParameters, Query()]) -
 
 async def _rule(connection: Connection, asked: str | dict[str, Any], model: CityModel) -> Rule:
     if isinstance(asked, str):
-        known = (await rule_versions(connection)).get(asked)
+        known = (await read_rule_versions(connection)).get(asked)
         if known is None or known.deleted:
             raise bad_request(
                 Fault("body", "rule", "unknown", f"the city has no rule {asked!r}; /v1/rules lists them")
@@ -105,9 +105,9 @@ async def _rule(connection: Connection, asked: str | dict[str, Any], model: City
 async def _compared(connection: Connection, id: str, asked: Literal["in-force"] | int) -> Rule | None:
     """Return the rule to compare with; None where none of that id is in force."""
     if asked == "in-force":
-        known = (await rule_versions(connection)).get(id)
+        known = (await read_rule_versions(connection)).get(id)
         return known.rule if known is not None and not known.deleted else None
-    found = await versions_of(connection, id, asked + 1, 1)
+    found = await read_versions_of(connection, id, asked + 1, 1)
     if not found or found[0].rule.version != asked:
         raise bad_request(
             Fault("body", "compareWith", "unknown", f"rule {id} has no version {asked}, see its versions")

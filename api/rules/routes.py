@@ -28,7 +28,13 @@ from api.rules.documents import (
     version_document,
 )
 from cities.rules.reader import RULES_MAX, read_rule
-from storage.model.rule_store import RuleConflictError, delete_rule, put_rule, rule_versions, versions_of
+from storage.model.rule_store import (
+    RuleConflictError,
+    delete_rule,
+    put_rule,
+    read_rule_versions,
+    read_versions_of,
+)
 from storage.model.rule_version import RuleVersion
 from twin.alarms.rules.rule import Rule
 from twin.model.observed_property import Theme
@@ -123,7 +129,7 @@ async def put(
             change = await put_rule(connection, model.city.id, rule, by, expected)
         except RuleConflictError as error:
             raise _outdated(error) from None
-        stored = (await rule_versions(connection))[id]
+        stored = (await read_rule_versions(connection))[id]
     response = _told(request, stored.rule, stored)
     if change.action in ("create", "revive"):
         response.status_code = HTTPStatus.CREATED
@@ -163,7 +169,7 @@ async def list_versions(
     role, context = role_of(request), context_of(request)
     before = page_key(wanted.cursor, int)
     async with context.database.connection() as connection:
-        found = await versions_of(connection, id, before or ANY_VERSION, wanted.limit + 1)
+        found = await read_versions_of(connection, id, before or ANY_VERSION, wanted.limit + 1)
     if not found and before is None:
         raise _unknown(id)
     page = found[: wanted.limit]
@@ -179,7 +185,7 @@ async def _rules(context: Context) -> tuple[Mapping[str, Rule], Mapping[str, Rul
     """
     try:
         async with context.database.connection() as connection:
-            stored = await rule_versions(connection)
+            stored = await read_rule_versions(connection)
     except ProblemError:
         return context.model.rules, {}
     return {id: one.rule for id, one in stored.items() if not one.deleted}, stored

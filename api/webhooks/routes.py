@@ -28,14 +28,14 @@ from api.webhooks.schemas import (
 from runtime.sink_address import SinkError
 from storage.stores.webhooks import (
     WEBHOOKS_MAX,
-    Progress,
     Webhook,
-    dead_letters,
+    WebhookProgress,
     delete_webhook,
+    find_webhook,
     insert_webhook,
+    read_dead_letters,
+    read_webhooks,
     resume_webhook,
-    webhook,
-    webhooks,
 )
 
 router = APIRouter(prefix="/v1", tags=["subscriptions"])
@@ -74,7 +74,7 @@ async def subscribe(request: Request, _: Nothing) -> Response:
         secret=secrets.token_bytes(SECRET_BYTES),
         created=context.clock(),
         created_by=await actor_of(request),
-        progress=Progress(cursor=_start(context, body)),
+        progress=WebhookProgress(cursor=_start(context, body)),
     )
     async with context.database.connection() as connection:
         if not await insert_webhook(connection, made):
@@ -93,7 +93,7 @@ async def list_subscriptions(request: Request, _: Nothing) -> Response:
     """List webhooks, oldest first: there are at most 100."""
     require(request, "operator")
     async with context_of(request).database.connection() as connection:
-        found = await webhooks(connection)
+        found = await read_webhooks(connection)
     return answer(collection(request, [webhook_document(one) for one in found], None))
 
 
@@ -102,7 +102,7 @@ async def get_subscription(request: Request, id: WebhookId, _: Nothing) -> Respo
     """Return a webhook and how far it is; its progress is stored about once a second."""
     require(request, "operator")
     async with context_of(request).database.connection() as connection:
-        found = await webhook(connection, id)
+        found = await find_webhook(connection, id)
     if found is None:
         raise _unknown(id)
     return answer(webhook_document(found))
@@ -136,7 +136,7 @@ async def resume(request: Request, id: WebhookId, _: Nothing) -> Response:
     async with context_of(request).database.connection() as connection:
         if not await resume_webhook(connection, id, body.cursor):
             raise _unknown(id)
-        found = await webhook(connection, id)
+        found = await find_webhook(connection, id)
     if found is None:
         raise _unknown(id)
     return answer(webhook_document(found))
@@ -154,9 +154,9 @@ async def list_dead_letters(
     require(request, "operator")
     before = page_key(wanted.cursor, int)
     async with context_of(request).database.connection() as connection:
-        if await webhook(connection, id) is None:
+        if await find_webhook(connection, id) is None:
             raise _unknown(id)
-        page = await dead_letters(connection, id, before=before, limit=wanted.limit)
+        page = await read_dead_letters(connection, id, before=before, limit=wanted.limit)
     following = page_cursor(page[-1].number) if len(page) == wanted.limit else None
     return answer(collection(request, [dead_letter_document(one) for one in page], following))
 

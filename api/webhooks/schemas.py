@@ -10,7 +10,7 @@ from pydantic import AfterValidator, Field
 from api.http.bodies import Body
 from api.http.parameters import LiveFilter
 from api.live.cursor import CursorError, decode_cursor
-from storage.stores.webhooks import DeadLetter, Mode, Webhook
+from storage.stores.webhooks import DeadLetter, Webhook, WebhookMode
 from twin.instant import Instant, format_instant
 
 SECRET_PREFIX = "whsec_"  # noqa: S105 - what marks one, by Standard Webhooks
@@ -32,7 +32,7 @@ class WebhookBody(Body):
         default=LiveFilter(),
         description="As the query of /v1/live; the events are `state` and `alarm` unless it says otherwise.",
     )
-    mode: Mode = Field(default="batch", description="Up to 100 events a message, or one.")
+    mode: WebhookMode = Field(default="batch", description="Up to 100 events a message, or one.")
 
 
 class ResumeBody(Body):

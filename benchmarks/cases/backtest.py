@@ -25,7 +25,7 @@ from benchmarks.measure.machine import describe_machine
 from benchmarks.report.results import OUT, write_results
 from cli.embedded.postgres import EmbeddedPostgres
 from storage.database import Connection, connect
-from storage.history.backtest import backtest as run_backtest
+from storage.history.backtest import backtest_rules as run_backtest
 from storage.schema.migrate import migrate
 from twin.alarms.rules.expression import CompiledExpression
 from twin.alarms.rules.operand import Operand

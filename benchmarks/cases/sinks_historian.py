@@ -18,10 +18,10 @@ from cli.embedded.postgres import EmbeddedPostgres
 from cli.process.procfs import processes_of
 from runtime.gc_tuning import tune_gc
 from storage.historian import batch_writer as archive_module
-from storage.historian.batch_writer import Archive
+from storage.historian.batch_writer import BatchWriter
 from storage.historian.log_batch import LogBatch
 from storage.historian.metrics import HistorianMetrics
-from storage.historian.update_buffer import UpdatesTold
+from storage.historian.update_buffer import UpdateBuffer
 from storage.schema.migrate import migrate
 
 LOG = "bench-log"
@@ -74,17 +74,17 @@ async def _store(
     cluster: EmbeddedPostgres, done: Sequence[LogStep], load: LogLoad, transaction: int
 ) -> HistorianCost:
     """Store it all; states wait for so long as the historian lets them wait in log time."""
-    archive = Archive(cluster.dsn(), HistorianMetrics())
-    await archive.positions(LOG)
+    archive = BatchWriter(cluster.dsn(), HistorianMetrics())
+    await archive.read_positions(LOG)
     server = processes_of(cluster.data_dir)
     stages = StageCosts(server)
     stages.wrap(archive_module, WRITES)
     wal = _place_of_wal(cluster.dsn())
-    held, hold = UpdatesTold(), HOLD_S * load.rate // load.record
+    held, hold = UpdateBuffer(), HOLD_S * load.rate // load.record
     tune_gc()
     begun, own, others = time.perf_counter(), time.process_time_ns(), cpu_of(server)
     for first in range(0, len(done), transaction):
-        batch = LogBatch(LOG, told=held)
+        batch = LogBatch(LOG, update_buffer=held)
         with stages.stage("take in observations"):
             for step in done[first : first + transaction]:
                 batch.add(step.observations)
@@ -94,9 +94,9 @@ async def _store(
                 if step.aggregates is not None:
                     batch.add(step.aggregates)
         if first // hold == (first + transaction) // hold and first + transaction < len(done):
-            batch.told = UpdatesTold()
+            batch.update_buffer = UpdateBuffer()
         else:
-            held = UpdatesTold()
+            held = UpdateBuffer()
         with stages.stage("transaction in all"):
             await archive.store(batch)
     messages = len(done) * load.record

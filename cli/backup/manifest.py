@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from storage.schema.migrate import migrations
+from storage.schema.migrate import known_migrations
 from twin.errors import TwinError
 from twin.wire.codec import DECODE_ERRORS
 from twin.wire.json_nesting import JsonNestingError, check_json_nesting
@@ -46,7 +46,7 @@ def decode_manifest(data: bytes) -> Manifest:
         found = msgspec.json.decode(data, type=Manifest)
     except (JsonNestingError, KeyError, *DECODE_ERRORS) as error:
         raise BackupError(f"the manifest of the backup cannot be read: {error}") from error
-    if found.migration not in {one.name for one in migrations()}:
+    if found.migration not in {one.name for one in known_migrations()}:
         raise BackupError(
             f"the backup has migration {found.migration!r} of livetwin {found.version}, which this program "
             "does not know: restore it with that version or a later one"

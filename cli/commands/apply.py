@@ -11,17 +11,17 @@ from cities.folder_reader import read_city
 from cli.runner import read_settings
 from runtime.settings import RoleSettings
 from storage.database import connect
-from storage.model.model_store import Applied, apply
+from storage.model.model_store import ModelApplyResult, apply_plan
 from storage.schema.migrate import migrate
 from twin.model.city_model import CityPlan
 
 
-async def apply_city(dsn: str, plan: CityPlan) -> Applied:
+async def apply_city(dsn: str, plan: CityPlan) -> ModelApplyResult:
     """Bring the schema, then the city, up to date."""
     await migrate(dsn)
     connection = await connect(dsn, role="apply")
     async with connection:
-        return await apply(connection, plan)
+        return await apply_plan(connection, plan)
 
 
 @click.command("apply")

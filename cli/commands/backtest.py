@@ -15,8 +15,8 @@ from cli.runner import read_settings
 from runtime.clock import system_clock
 from runtime.settings import RoleSettings
 from storage.database import connect
-from storage.history.backtest import backtest
-from storage.model.model_store import load
+from storage.history.backtest import backtest_rules
+from storage.model.model_store import load_model
 from twin.alarms.rules.rule import Rule
 from twin.alarms.severity import SEVERITY_WORDS, severity_of
 from twin.backtest.backtest import BacktestResult
@@ -67,14 +67,14 @@ def command(
 
     async def run() -> tuple[list[BacktestResult], bool]:
         async with await connect(settings.database.get_secret_value(), role="backtest") as connection:
-            model = await load(connection, settings.city)
+            model = await load_model(connection, settings.city)
             await connection.commit()
             asked = _rule(rule, id, model)
             known = model.rules.get(asked.id)
             differs = known is not None and known.content() != asked.content()
             rules = [asked, known] if differs and known is not None else [asked]
             span = start, min(end, system_clock())  # what stands now has lasted until now
-            return await backtest(connection, rules, model, span, least), known is not None
+            return await backtest_rules(connection, rules, model, span, least), known is not None
 
     found, is_known = asyncio.run(run())
     compared: tuple[BacktestResult, FiringDifference] | None = None

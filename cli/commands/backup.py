@@ -21,7 +21,7 @@ from cli.supervisor.data_dir import KEY_FILES
 from runtime.clock import system_clock
 from runtime.settings import RoleSettings
 from storage.database import connect
-from storage.schema.database_restore import Facts, read_facts
+from storage.schema.database_restore import DatabaseFacts, read_database_facts
 from twin.instant import SECOND, format_instant
 
 
@@ -82,9 +82,9 @@ def _back_up(file: Path, dsn: str, state_dir: Path, keys: Iterable[Path]) -> Non
     click.echo(f"{file} holds the database ({mib:.1f} MiB){''.join(', ' + name for name in others)}")
 
 
-async def _facts(dsn: str) -> Facts:
+async def _facts(dsn: str) -> DatabaseFacts:
     async with await connect(dsn, role="backup") as connection:
-        return await read_facts(connection)
+        return await read_database_facts(connection)
 
 
 def _add_journal(backup: BackupWriter, journal: Path) -> None:

@@ -11,14 +11,14 @@ from cities.folder_writer import write_city
 from cli.runner import read_settings
 from runtime.settings import RoleSettings
 from storage.database import connect
-from storage.model.model_store import load
+from storage.model.model_store import load_model
 from twin.model.city_model import CityModel
 
 
 async def _load(settings: RoleSettings) -> CityModel:
     connection = await connect(settings.database.get_secret_value(), role="export")
     async with connection:
-        return await load(connection, settings.city)
+        return await load_model(connection, settings.city)
 
 
 @click.command("export")

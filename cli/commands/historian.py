@@ -10,8 +10,8 @@ import uvloop
 from cli.runner import model_source, read_settings, run_role
 from runtime.clock import system_clock
 from runtime.telemetry.tracing import Tracer, open_tracer
-from storage.historian.service import run
-from storage.maintenance.service import run_upkeep
+from storage.historian.service import run_historian
+from storage.maintenance.service import run_maintenance
 from storage.settings import HistorianSettings
 
 
@@ -25,5 +25,5 @@ def command() -> None:
 
 async def _run(settings: HistorianSettings, tracer: Tracer | None) -> None:
     async with asyncio.TaskGroup() as tasks:
-        tasks.create_task(run(settings, tracer), name="historian")
-        tasks.create_task(run_upkeep(settings, model_source(settings), system_clock), name="upkeep")
+        tasks.create_task(run_historian(settings, tracer), name="historian")
+        tasks.create_task(run_maintenance(settings, model_source(settings), system_clock), name="upkeep")

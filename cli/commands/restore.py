@@ -16,7 +16,7 @@ from cli.runner import read_settings
 from cli.supervisor.data_dir import KEY_FILES, DataDir
 from runtime.settings import RoleSettings
 from storage.database import connect
-from storage.schema.database_restore import Facts, finish_restore, prepare_restore
+from storage.schema.database_restore import DatabaseFacts, finish_restore, prepare_restore
 from storage.schema.migrate import migrate
 
 
@@ -83,7 +83,7 @@ async def _fill_embedded(backup: BackupReader, data_dir: Path) -> None:
 
 async def _fill(backup: BackupReader, dsn: str) -> None:
     manifest = backup.manifest
-    facts = Facts(manifest.migration, manifest.timescale, manifest.edition)
+    facts = DatabaseFacts(manifest.migration, manifest.timescale, manifest.edition)
     async with await connect(dsn, role="restore") as connection:
         await connection.set_autocommit(True)
         await prepare_restore(connection, facts)

@@ -11,7 +11,7 @@ import click
 from cli.runner import read_settings
 from runtime.settings import RoleSettings
 from storage.database import Connection, connect
-from storage.stores.tokens import create_token, revoke_token, tokens
+from storage.stores.tokens import create_token, read_tokens, revoke_token
 from twin.instant import format_instant
 from twin.model.role import GRANTABLE_ROLES, Role
 
@@ -46,7 +46,7 @@ def revoke(*, names: tuple[str, ...], named: tuple[str, ...]) -> None:
 @command.command("list")
 def list_all() -> None:
     """List all keys, live and revoked, oldest first; never the keys themselves."""
-    for one in _with_database(tokens):
+    for one in _with_database(read_tokens):
         state = "live" if one.revoked is None else f"revoked {format_instant(one.revoked)}"
         click.echo(f"{one.name}\t{one.role}\tcreated {format_instant(one.created)}\t{state}")
 

@@ -13,8 +13,8 @@ from runtime.kafka.access import Kafka, client_options
 from runtime.kafka.consumer import end_offsets
 from runtime.kafka.topics import ALARM_INPUTS, AREA_INPUTS, OBSERVATIONS, partition_counts
 from storage.database import connect
-from storage.historian.log_reader import STORED
-from storage.stores.log_positions import positions
+from storage.historian.log_reader import STORED_TOPICS
+from storage.stores.log_positions import read_positions
 from twin.errors import ServiceError
 
 STREAM_GROUP = "livetwin-stream"
@@ -47,7 +47,7 @@ class Drain:
                     told = found
                     await self._until_committed(told)
                 doing = "the historian to store all records"
-                await self._until_stored(log_id, await end_offsets(self._kafka, self._of(STORED)))
+                await self._until_stored(log_id, await end_offsets(self._kafka, self._of(STORED_TOPICS)))
         except TimeoutError as error:
             raise ServiceError(f"waited {timeout_s:.0f} s for {doing}") from error
         except (KafkaError, OSError) as error:
@@ -72,7 +72,7 @@ class Drain:
         connection = await connect(self._dsn, role="up")
         async with connection:
             while True:
-                stored = await positions(connection, log_id)
+                stored = await read_positions(connection, log_id)
                 await connection.rollback()
                 if _reached(wanted, {TopicPartition(*one): offset for one, offset in stored.items()}):
                     return

@@ -21,7 +21,7 @@ ID_CHARACTERS_MAX = 600
 
 
 @dataclass(slots=True)
-class AlarmsTold:
+class AlarmBuffer:
     """Events of alarms, incidents and messages, each once, by id and revision."""
 
     alarms: dict[tuple[str, int], AlarmEvent] = field(default_factory=dict)
@@ -38,7 +38,7 @@ class AlarmsTold:
         """How many events there are."""
         return self.alarm_count + len(self.notifications)
 
-    def add_alarms(self, value: bytes) -> list[str]:
+    def add_alarm_record(self, value: bytes) -> list[str]:
         """Take in a record of `alarms`; return what of it cannot be stored. Raises MessageError."""
         batch = ALARMS.decode(value)
         refused = 0
@@ -55,7 +55,7 @@ class AlarmsTold:
         count = len(batch.alarms) + len(batch.incidents)
         return [f"{refused} of {count} events have numbers beyond all bounds"] if refused else []
 
-    def add_notification(self, value: bytes) -> list[str]:
+    def add_notification_record(self, value: bytes) -> list[str]:
         """Take in a record of `notifications`; raise MessageError when it cannot be stored."""
         event = NOTIFICATIONS.decode(value)
         counts = event.round, event.step, event.attempt
@@ -76,7 +76,7 @@ class _Revised(Protocol):
 R = TypeVar("R", bound=_Revised)
 
 
-def newest(events: Iterable[tuple[tuple[str, int], R]]) -> list[R]:
+def newest_revisions(events: Iterable[tuple[tuple[str, int], R]]) -> list[R]:
     """Return the event with the greatest revision of each id."""
     found: dict[str, R] = {}
     for (id, revision), event in events:

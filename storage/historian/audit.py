@@ -13,7 +13,7 @@ from storage.database import Connection, connect
 from storage.historian.metrics import HistorianMetrics
 from storage.queries import query
 from storage.settings import HistorianSettings
-from storage.stores.ledger import balance
+from storage.stores.ledger import read_balance
 from twin.errors import ServiceError
 from twin.instant import SECOND
 
@@ -27,7 +27,7 @@ async def run_audits(settings: HistorianSettings, metrics: HistorianMetrics, clo
     while True:
         try:
             async with await connect(settings.database.get_secret_value(), role="audit") as connection:
-                await audit(connection, metrics, clock)
+                await audit_ledger(connection, metrics, clock)
             await asyncio.sleep(settings.audit_interval_s)
         except (psycopg.Error, ServiceError) as error:
             # Whatever it is, storing goes on: of a database that is away, or not migrated, the archive tells.
@@ -36,9 +36,9 @@ async def run_audits(settings: HistorianSettings, metrics: HistorianMetrics, clo
             await asyncio.sleep(BACK_OFF_S)
 
 
-async def audit(connection: Connection, metrics: HistorianMetrics, clock: Clock) -> None:
+async def audit_ledger(connection: Connection, metrics: HistorianMetrics, clock: Clock) -> None:
     """Compare the ledger with the tables once; the connection must not be in a transaction."""
-    found = await balance(connection)
+    found = await read_balance(connection)
     if not found.balances:
         log.error("the ledger does not balance: %s", found)
     row = await (await connection.execute(query("historian/measure_database"))).fetchone()

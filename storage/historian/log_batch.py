@@ -8,11 +8,11 @@ from typing import NamedTuple, Protocol, TypeVar
 
 from runtime.kafka import topics
 from runtime.telemetry.tracing import TraceContext
-from storage.column_limits import COUNT_MAX, DATASTREAM_MAX, FLAGS_MAX
-from storage.historian.alarm_buffer import INTEGER_MAX, AlarmsTold
-from storage.historian.observation_buffer import Reception
-from storage.historian.update_buffer import UpdatesTold
-from storage.stores.log_positions import TOLD
+from storage.column_limits import COUNT_MAX, DATASTREAM_ID_MAX, FLAGS_MAX
+from storage.historian.alarm_buffer import INTEGER_MAX, AlarmBuffer
+from storage.historian.observation_buffer import ObservationBuffer
+from storage.historian.update_buffer import UpdateBuffer
+from storage.stores.log_positions import AGGREGATE_PROGRESS
 from twin.errors import MessageError
 from twin.instant import HOUR, INSTANT_MAX, INSTANT_MIN, Instant
 from twin.quality.plausibility import QuarantineReason
@@ -52,45 +52,47 @@ class LogBatch:
     """
 
     log_id: str
-    reception: Reception = field(default_factory=Reception)
-    told: UpdatesTold = field(default_factory=UpdatesTold)  #: of `updates`, perhaps from batches before, too
+    observation_buffer: ObservationBuffer = field(default_factory=ObservationBuffer)
+    update_buffer: UpdateBuffer = field(
+        default_factory=UpdateBuffer
+    )  #: of `updates`, perhaps from batches before, too
     #: newest revision of each window, by size, datastream and start
     aggregates: dict[tuple[int, int, Instant], Aggregate] = field(default_factory=dict)
     assessments: dict[tuple[int, Instant], Assessment] = field(default_factory=dict)
     repairs: dict[tuple[int, Instant], RepairRequest] = field(default_factory=dict)  #: by datastream and hour
-    alarms: AlarmsTold = field(default_factory=AlarmsTold)
+    alarm_buffer: AlarmBuffer = field(default_factory=AlarmBuffer)
     quarantined: dict[str, QuarantinedMessage] = field(default_factory=dict)
-    replayed: dict[str, QuarantinedMessage] = field(default_factory=dict)  #: answers, by the message replayed
+    replay_answers: dict[str, QuarantinedMessage] = field(
+        default_factory=dict
+    )  #: answers, by the message replayed
     #: (topic, partition) → next offset; those of `updates` are with what they told
-    passed: dict[tuple[str, int], int] = field(default_factory=dict)
+    offsets: dict[tuple[str, int], int] = field(default_factory=dict)
     derived_count: int = 0  #: aggregates, assessments and repair requests, before collapsing
     unreadable_count: int = 0
     bytes: int = 0
     oldest_ms: int | None = None  #: when the oldest and the newest of its records were written
     newest_ms: int | None = None
-    followed: list[TraceContext] = field(
-        default_factory=list
-    )  #: of its records that carry a followed message
+    traced: list[TraceContext] = field(default_factory=list)  #: of its records that carry a followed message
 
     @property
     def rows(self) -> int:
         """How much work the batch is, without the updates."""
         return (
-            self.reception.count
+            self.observation_buffer.count
             + self.derived_count
-            + self.alarms.count
+            + self.alarm_buffer.count
             + len(self.quarantined)
-            + len(self.replayed)
+            + len(self.replay_answers)
         )
 
     @property
-    def reached(self) -> dict[tuple[str, int], int]:
+    def next_offsets(self) -> dict[tuple[str, int], int]:
         """The first offset of each partition that is not in the batch, of those that it goes on in."""
-        return self.passed | self.told.reached
+        return self.offsets | self.update_buffer.next_offsets
 
     def add(self, record: LogRecord) -> None:
         """Take in a record; one that cannot be read, or not wholly stored, is quarantined itself."""
-        passed = self.told.reached if record.topic == topics.UPDATES else self.passed
+        passed = self.update_buffer.next_offsets if record.topic == topics.UPDATES else self.offsets
         passed[record.topic, record.partition] = record.offset + 1
         self.bytes += len(record.value)
         try:
@@ -98,13 +100,13 @@ class LogBatch:
                 case topics.OBSERVATIONS:
                     faults = self._add_observations(record)
                 case topics.UPDATES:
-                    faults = self.told.add(record.value)
+                    faults = self.update_buffer.add(record.value)
                 case topics.AGGREGATES:
                     faults = self._add_aggregates(record)
                 case topics.ALARMS:
-                    faults = self.alarms.add_alarms(record.value)
+                    faults = self.alarm_buffer.add_alarm_record(record.value)
                 case topics.NOTIFICATIONS:
-                    faults = self.alarms.add_notification(record.value)
+                    faults = self.alarm_buffer.add_notification_record(record.value)
                 case _:
                     faults = self._add_quarantined(record)
         except MessageError as error:
@@ -114,14 +116,14 @@ class LogBatch:
 
     def _add_observations(self, record: LogRecord) -> list[str]:
         batch = messages.OBSERVATIONS.decode(record.value)
-        return self.reception.add(batch, record.partition, record.offset)
+        return self.observation_buffer.add(batch, record.partition, record.offset)
 
     def _add_aggregates(self, record: LogRecord) -> list[str]:
         batch = messages.AGGREGATES.decode(record.value)
         if not (INSTANT_MIN <= batch.time <= INSTANT_MAX and -1 <= batch.offset <= COUNT_MAX):
             raise MessageError("AggregateBatch has numbers beyond all bounds")
-        told = TOLD, record.partition
-        self.passed[told] = max(batch.offset + 1, self.passed.get(told, 0))
+        told = AGGREGATE_PROGRESS, record.partition
+        self.offsets[told] = max(batch.offset + 1, self.offsets.get(told, 0))
         refused = 0
         for one in batch.aggregates:
             if _aggregate_fits(one):
@@ -134,7 +136,7 @@ class LogBatch:
             else:
                 refused += 1
         for datastream, time in batch.repairs:
-            if 0 <= datastream <= DATASTREAM_MAX and INSTANT_MIN + HOUR <= time <= INSTANT_MAX:
+            if 0 <= datastream <= DATASTREAM_ID_MAX and INSTANT_MIN + HOUR <= time <= INSTANT_MAX:
                 hour = datastream, window_start(time, HOUR)
                 known = self.repairs.get(hour)
                 if known is None or batch.offset > known.log_offset:
@@ -156,13 +158,15 @@ class LogBatch:
         ):
             raise MessageError("QuarantinedMessage has numbers beyond all bounds")
         if message.replay_of:
-            self.replayed[message.replay_of] = message
+            self.replay_answers[message.replay_of] = message
             return []
         self.quarantined.setdefault(message.id, message)
         if message.session and message.sequence >= 0 and not message.observations:
             # Where some of it could be used, its header in `observations` counts it.
-            source = self.reception.source(message.feed, message.received_time)
-            self.reception.messages[message.session].add([message.sequence], [source], accepted=False)
+            source = self.observation_buffer.feed_minute_number(message.feed, message.received_time)
+            self.observation_buffer.messages[message.session].add(
+                [message.sequence], [source], accepted=False
+            )
         return []
 
     def _quarantine(self, record: LogRecord, detail: str) -> None:
@@ -173,7 +177,7 @@ class LogBatch:
         # The log's identity and the offset are in the id: a replay of the record is the same message.
         identity = messages.quarantine_id(f"{self.log_id}/{place}", checksum, received_time, record.offset)
         held = record.topic == topics.UPDATES
-        (self.told.unreadable if held else self.quarantined)[identity] = QuarantinedMessage(
+        (self.update_buffer.unreadable if held else self.quarantined)[identity] = QuarantinedMessage(
             version=LAYOUT_VERSION,
             id=identity,
             feed="",
@@ -208,7 +212,7 @@ def _keep_newest(known: dict[K, R], key: K, one: R) -> None:
 def _aggregate_fits(one: Aggregate) -> bool:
     return (
         one.size in WINDOW_SIZES
-        and 0 <= one.datastream <= DATASTREAM_MAX
+        and 0 <= one.datastream <= DATASTREAM_ID_MAX
         and INSTANT_MIN <= one.start <= INSTANT_MAX
         and 0 <= one.revision <= COUNT_MAX
         and 0 <= one.count <= INTEGER_MAX
@@ -219,7 +223,7 @@ def _aggregate_fits(one: Aggregate) -> bool:
 
 def _assessment_fits(one: Assessment) -> bool:
     return (
-        0 <= one.datastream <= DATASTREAM_MAX
+        0 <= one.datastream <= DATASTREAM_ID_MAX
         and INSTANT_MIN <= one.phenomenon_time <= INSTANT_MAX
         and 0 <= one.flags <= FLAGS_MAX
         and 0 <= one.revision <= COUNT_MAX

@@ -24,8 +24,8 @@ from runtime.kafka.topics import (
 from runtime.telemetry.tracing import extract_context
 from storage.historian.log_batch import LogBatch, LogRecord
 from storage.historian.metrics import HistorianMetrics
-from storage.historian.partition_assignment import WHOLE, Share
-from storage.historian.update_buffer import UpdatesTold
+from storage.historian.partition_assignment import ALL_PARTITIONS, PartitionAssignment
+from storage.historian.update_buffer import UpdateBuffer
 from storage.settings import HistorianSettings
 
 log = logging.getLogger(__name__)
@@ -36,32 +36,32 @@ IDLE_MS = 200
 RECORDS_MAX = 100
 
 # From so many rows in a batch on the longest pause is kept.
-MANY_ROWS = 2_000
+LONGEST_PAUSE_ROWS = 2_000
 
 # What 500 updates a second make between two transactions are 80 rows: they are not held.
 HELD_ROWS_MIN = 500
 # Each update is two of them, and about 600 bytes: 30 MB.
 HELD_ROWS_MAX = 100_000
 
-STORED = (OBSERVATIONS, UPDATES, AGGREGATES, ALARMS, NOTIFICATIONS, QUARANTINE)
+STORED_TOPICS = (OBSERVATIONS, UPDATES, AGGREGATES, ALARMS, NOTIFICATIONS, QUARANTINE)
 """The topics that the historian reads."""
 
 
-def stored_partitions(partitions: int, share: Share = WHOLE) -> list[TopicPartition]:
+def stored_partitions(partitions: int, share: PartitionAssignment = ALL_PARTITIONS) -> list[TopicPartition]:
     """Return the partitions that a historian reads; `partitions` is the number of those of an entity."""
     counts = partition_counts(partitions)
     return [
         TopicPartition(topic, number)
-        for topic in STORED
+        for topic in STORED_TOPICS
         for number in range(counts[topic])
-        if share.has(number)
+        if share.includes(number)
     ]
 
 
 def pause_s(rows: int, settings: HistorianSettings) -> float:
     """Return the time from the end of a batch of so many rows to that of the next, seconds."""
     least, most = settings.historian_pause_ms, settings.historian_pause_max_ms
-    share = min(1.0, rows / MANY_ROWS)
+    share = min(1.0, rows / LONGEST_PAUSE_ROWS)
     return (least + share * max(0, most - least)) / 1000
 
 
@@ -73,9 +73,9 @@ class LogReader:
         settings: HistorianSettings,
         log_id: str,
         metrics: HistorianMetrics,
-        share: Share,
+        share: PartitionAssignment,
         *,
-        follows: bool = False,
+        traced: bool = False,
     ) -> None:
         self._settings = settings
         self._log_id = log_id
@@ -85,9 +85,9 @@ class LogReader:
         self._least_pause = 0.0  #: until when no batch is handed over
         self._next_take = 0.0  #: until when one that is not full gathers
         self._next: dict[TopicPartition, int] = {}  #: the next offset to take
-        self._held = UpdatesTold()
+        self._held = UpdateBuffer()
         self._held_since = 0.0
-        self._follows = follows  #: whether the headers of records are looked at
+        self._traced = traced  #: whether the headers of records are looked at
 
     async def start(self, positions: Mapping[tuple[str, int], int]) -> None:
         """Connect and go to the positions, or to the beginning where there is none.
@@ -107,14 +107,14 @@ class LogReader:
             self._consumer.seek(partition, max(wanted, begin))
             self._next[partition] = max(wanted, begin)
 
-    async def take(self) -> LogBatch:
+    async def read_batch(self) -> LogBatch:
         """Return what is there, within the bounds; an empty batch when nothing came for `IDLE_MS`.
 
         A first record after a silence is taken at once; otherwise the pause since the last batch passes
         first. Many updates are held until they are old, or nothing comes: so each state is written once,
         however often it changed meanwhile. Raises KafkaError.
         """
-        batch = LogBatch(self._log_id, told=self._held)
+        batch = LogBatch(self._log_id, update_buffer=self._held)
         loop = asyncio.get_running_loop()
         if await self._add(batch, IDLE_MS):
             # Taking goes on meanwhile: of a partition nothing is fetched before what was fetched is taken.
@@ -125,19 +125,19 @@ class LogReader:
             await asyncio.sleep(max(0.0, self._least_pause - loop.time()))
             self._least_pause = loop.time() + self._settings.historian_pause_ms / 1000
             self._next_take = loop.time() + pause_s(batch.rows, self._settings)
-            if self._holds(batch.told, loop.time()):
-                batch.told = UpdatesTold()
+            if self._keeps_holding(batch.update_buffer, loop.time()):
+                batch.update_buffer = UpdateBuffer()
                 return batch
-        self._held, self._held_since = UpdatesTold(), loop.time()
+        self._held, self._held_since = UpdateBuffer(), loop.time()
         return batch
 
-    def rest(self) -> LogBatch:
+    def held_batch(self) -> LogBatch:
         """Return what is held: reading ends here."""
-        batch = LogBatch(self._log_id, told=self._held)
-        self._held = UpdatesTold()
+        batch = LogBatch(self._log_id, update_buffer=self._held)
+        self._held = UpdateBuffer()
         return batch
 
-    def _holds(self, told: UpdatesTold, now: float) -> bool:
+    def _keeps_holding(self, told: UpdateBuffer, now: float) -> bool:
         """Whether updates wait for others; few are written at once, since there is little to save."""
         return (
             HELD_ROWS_MIN <= told.rows < HELD_ROWS_MAX
@@ -155,7 +155,7 @@ class LogReader:
         try:
             fetched = await self._consumer.getmany(timeout_ms=timeout_ms, max_records=RECORDS_MAX)
         except OffsetOutOfRangeError as error:
-            await self._start_over(dict(error.args[0]))
+            await self._seek_to_beginnings(dict(error.args[0]))
             return False
         for partition, records in fetched.items():
             for one in records:
@@ -164,14 +164,14 @@ class LogReader:
                         partition.topic, partition.partition, one.offset, one.timestamp, one.value or b""
                     )
                 )
-            self._note(batch, partition, records)
-            if self._follows:
-                batch.followed += [
+            self._record_progress(batch, partition, records)
+            if self._traced:
+                batch.traced += [
                     found for one in records if (found := extract_context(one.headers)) is not None
                 ]
         return bool(fetched)
 
-    def _note(self, batch: LogBatch, partition: TopicPartition, records: Sequence[Any]) -> None:
+    def _record_progress(self, batch: LogBatch, partition: TopicPartition, records: Sequence[Any]) -> None:
         first, last = records[0], records[-1]
         self._next[partition] = last.offset + 1
         batch.oldest_ms = min(first.timestamp, batch.oldest_ms or first.timestamp)
@@ -187,10 +187,10 @@ class LogReader:
         return (
             batch.rows >= settings.historian_rows_max
             or batch.bytes >= settings.historian_bytes_max
-            or batch.told.rows >= HELD_ROWS_MAX
+            or batch.update_buffer.rows >= HELD_ROWS_MAX
         )
 
-    async def _start_over(self, lost: Mapping[TopicPartition, int]) -> None:
+    async def _seek_to_beginnings(self, lost: Mapping[TopicPartition, int]) -> None:
         """Go on where the log begins now: storing something again does no harm, leaving it out does."""
         for partition, begin in (await first_offsets(self._consumer, lost)).items():
             self._report_loss(partition, lost[partition], begin)
@@ -209,5 +209,5 @@ class LogReader:
         )
 
 
-KAFKA_AWAY = (KafkaError, OSError)
+KAFKA_UNAVAILABLE = (KafkaError, OSError)
 """What is raised while Kafka is away."""

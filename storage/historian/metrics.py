@@ -9,7 +9,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from runtime.clock import Clock, system_clock
 from twin.instant import SECOND, Instant
 
-OUTCOMES = ("new", "corrected", "superseded", "duplicate")
+OBSERVATION_OUTCOMES = ("new", "corrected", "superseded", "duplicate")
 """What becomes of an observation; columns of the ledger."""
 
 
@@ -27,7 +27,7 @@ class HistorianMetrics:
             ["outcome"],
             registry=self.registry,
         )
-        for outcome in OUTCOMES:
+        for outcome in OBSERVATION_OUTCOMES:
             self.observations.labels(outcome)
         self.messages = Counter(
             "livetwin_historian_messages_total",
@@ -64,7 +64,7 @@ class HistorianMetrics:
             registry=self.registry,
         )
         self._add_log_and_database()
-        self._add_backlog_and_books()
+        self._add_backlog_and_ledger()
 
     def _add_log_and_database(self) -> None:
         self.lost = Counter(
@@ -94,7 +94,7 @@ class HistorianMetrics:
             registry=self.registry,
         )
 
-    def _add_backlog_and_books(self) -> None:
+    def _add_backlog_and_ledger(self) -> None:
         self.lag = Gauge(
             "livetwin_historian_lag_records",
             "Records of the log that are not stored, as of the last fetch",
@@ -129,7 +129,7 @@ class HistorianMetrics:
         for unknown in (self.balances, self.lost_messages, self.database_bytes, self.audit_time):
             unknown.set(math.nan)  # until the first audit
 
-    def waits_since(self, oldest: Instant | None) -> None:
+    def set_oldest_unstored(self, oldest: Instant | None) -> None:
         """Note when the oldest record was written that is not stored; None: there is none."""
         self._unstored_since = oldest
 

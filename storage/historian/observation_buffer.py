@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from storage.column_limits import COUNT_MAX
-from storage.historian.observation_rows import Rows, fits, rows_of
+from storage.historian.observation_rows import ObservationRows, fits_columns, pack_observations
 from storage.received_messages import ReceivedMessages
-from storage.stores.ledger_counts import Source
+from storage.stores.ledger_counts import FeedMinute
 from twin.errors import MessageError
 from twin.instant import HOUR, INSTANT_MAX, INSTANT_MIN, MINUTE, Instant
 from twin.model.observation import Observation
@@ -31,7 +31,7 @@ RECEIVED_SPAN_MAX = HOUR
 """The messages of one stored record were received within so long; the query that finds one relies on it."""
 
 
-Ids: TypeAlias = NDArray[np.int32]
+DatastreamIds: TypeAlias = NDArray[np.int32]
 """Ids of datastreams, little-endian whatever the machine is."""
 
 
@@ -47,15 +47,15 @@ class MessageRecord(NamedTuple):
     payloads: bytes  #: encoded; empty when they are not kept
 
 
-class Arrival(NamedTuple):
+class RepeatedObservation(NamedTuple):
     """An observation whose key was in the batch before."""
 
     observation: Observation
-    source: int
+    feed_minute: int
 
 
 @dataclass(slots=True)
-class Reception:
+class ObservationBuffer:
     """Observations in the order of the log, the first of each key apart from those that follow it.
 
     One statement may touch a row only once, and most keys come once: the first ones go to the database in
@@ -63,10 +63,10 @@ class Reception:
     """
 
     firsts: list[Observation] = field(default_factory=list)
-    first_sources: list[int] = field(default_factory=list)  #: of each of `firsts`
-    rows: list[Rows] = field(default_factory=list)  #: put together, those of `firsts`, in order
-    repeats: dict[tuple[int, Instant], list[Arrival]] = field(default_factory=dict)  #: by key
-    sources: list[Source] = field(default_factory=list)
+    first_feed_minutes: list[int] = field(default_factory=list)  #: of each of `firsts`
+    rows: list[ObservationRows] = field(default_factory=list)  #: put together, those of `firsts`, in order
+    repeats: dict[tuple[int, Instant], list[RepeatedObservation]] = field(default_factory=dict)  #: by key
+    feed_minutes: list[FeedMinute] = field(default_factory=list)
     messages: defaultdict[str, ReceivedMessages] = field(  #: by session
         default_factory=lambda: defaultdict(ReceivedMessages)
     )
@@ -80,41 +80,43 @@ class Reception:
         """Take in an observation record; return what in it could not be taken in, in words."""
         faults = []
         observations = batch.observations
-        rows = rows_of(observations)
+        rows = pack_observations(observations)
         try:
-            sources = self._sources(batch, rows, partition, offset)
+            sources = self._add_messages(batch, rows, partition, offset)
         except MessageError as error:
             faults.append(str(error))
-            sources = [self.source("", one[2]) for one in observations]
+            sources = [self.feed_minute_number("", one[2]) for one in observations]
         if rows is None:
-            fitting = [number for number, one in enumerate(observations) if fits(one)]
+            fitting = [number for number, one in enumerate(observations) if fits_columns(one)]
             refused = len(observations) - len(fitting)
             faults.append(f"{refused} of {len(observations)} observations have numbers beyond all bounds")
             observations = tuple(observations[number] for number in fitting)
             sources = [sources[number] for number in fitting]
-            rows = rows_of(observations)
+            rows = pack_observations(observations)
             assert rows is not None  # noqa: S101 - each of them fits
         self.count += len(observations)
-        self._take(observations, rows, sources)
+        self._add_observations(observations, rows, sources)
         return faults
 
-    def place(self, key: tuple[int, Instant]) -> int | None:
+    def first_place(self, key: tuple[int, Instant]) -> int | None:
         """Return the place in `firsts` of the observation of a key; None when there is none."""
         places = self._places
         for place in range(len(places), len(self.firsts)):
             places[self.firsts[place][:2]] = place
         return places.get(key)
 
-    def source(self, feed: str, received_time: Instant) -> int:
+    def feed_minute_number(self, feed: str, received_time: Instant) -> int:
         """Return the number of a source."""
         source = feed, received_time - received_time % MINUTE
         number = self._numbers.get(source)
         if number is None:
-            number = self._numbers[source] = len(self.sources)
-            self.sources.append(Source(*source))
+            number = self._numbers[source] = len(self.feed_minutes)
+            self.feed_minutes.append(FeedMinute(*source))
         return number
 
-    def _take(self, observations: Sequence[Observation], rows: Rows, sources: list[int]) -> None:
+    def _add_observations(
+        self, observations: Sequence[Observation], rows: ObservationRows, sources: list[int]
+    ) -> None:
         newest, firsts, repeated = self._newest, self.firsts, []
         for number, one in enumerate(observations):
             datastream, time = one[0], one[1]
@@ -122,21 +124,25 @@ class Reception:
             if time > newest.get(datastream, INSTANT_MIN - 1):
                 newest[datastream] = time
                 firsts.append(one)
-            elif self.place((datastream, time)) is None:
+            elif self.first_place((datastream, time)) is None:
                 firsts.append(one)
             else:
-                self.repeats.setdefault((datastream, time), []).append(Arrival(one, sources[number]))
+                self.repeats.setdefault((datastream, time), []).append(
+                    RepeatedObservation(one, sources[number])
+                )
                 repeated.append(number)
         if repeated:
             rows = np.delete(rows, repeated)
             sources = np.delete(np.array(sources), repeated).tolist()
         self.rows.append(rows)
-        self.first_sources += sources
+        self.first_feed_minutes += sources
 
-    def _sources(self, batch: ObservationBatch, rows: Rows | None, partition: int, offset: int) -> list[int]:
+    def _add_messages(
+        self, batch: ObservationBatch, rows: ObservationRows | None, partition: int, offset: int
+    ) -> list[int]:
         """Return the source of each observation; keep the messages and their record."""
         if not batch.headers:
-            return [self.source("", one[2]) for one in batch.observations]
+            return [self.feed_minute_number("", one[2]) for one in batch.observations]
         told = decode_headers(batch.headers)
         columns = [(one.sequence, one.received_time, one.feed, one.observations) for one in told.messages]
         claimed = sum(one[3] for one in columns)
@@ -156,10 +162,10 @@ class Reception:
             raise MessageError("message headers have numbers beyond all bounds")
         first, last = min(received), max(received)
         if first // MINUTE == last // MINUTE:
-            by_feed = {one: self.source(one, first) for one in set(feeds)}
+            by_feed = {one: self.feed_minute_number(one, first) for one in set(feeds)}
             sources = [by_feed[one] for one in feeds]
         else:
-            sources = list(map(self.source, feeds, received))
+            sources = list(map(self.feed_minute_number, feeds, received))
         self._count(told.session, sequences, sources)
         datastreams = _datastreams(batch.observations, rows)
         self.records += _records(batch, told, (first, last), datastreams, (partition, offset))
@@ -177,28 +183,28 @@ class Reception:
             self.messages[session].add(sequences, sources, accepted=True)
 
 
-def _datastreams(observations: Sequence[Observation], rows: Rows | None) -> Ids:
+def _datastreams(observations: Sequence[Observation], rows: ObservationRows | None) -> DatastreamIds:
     if rows is not None:
         return rows["datastream"].astype("<i4")
-    return np.array([one[0] if fits(one) else -1 for one in observations], "<i4")
+    return np.array([one[0] if fits_columns(one) else -1 for one in observations], "<i4")
 
 
 def _records(
     batch: ObservationBatch,
     told: MessageHeaders,
     received: tuple[Instant, Instant],
-    datastreams: Ids,
+    datastreams: DatastreamIds,
     place: tuple[int, int],
 ) -> list[MessageRecord]:
     first, last = received
     if last - first < RECEIVED_SPAN_MAX:
         whole = MessageRecord(*place, first, last, batch.headers, datastreams.tobytes(), batch.payloads)
         return [whole]
-    return _divided(batch, told, datastreams, place)
+    return _split_by_hour(batch, told, datastreams, place)
 
 
-def _divided(
-    batch: ObservationBatch, told: MessageHeaders, datastreams: Ids, place: tuple[int, int]
+def _split_by_hour(
+    batch: ObservationBatch, told: MessageHeaders, datastreams: DatastreamIds, place: tuple[int, int]
 ) -> list[MessageRecord]:
     """Return a record for each hour of reception: replays bring together what came in over days."""
     payloads = decode_payloads(batch.payloads) if batch.payloads else ()

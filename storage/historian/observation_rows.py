@@ -14,15 +14,15 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from storage.column_limits import DATASTREAM_MAX, FLAGS_MAX
+from storage.column_limits import DATASTREAM_ID_MAX, FLAGS_MAX
 from twin.instant import INSTANT_MAX, INSTANT_MIN, from_datetime
 from twin.model.observation import Observation
 
-Rows: TypeAlias = NDArray[Any]
+ObservationRows: TypeAlias = NDArray[Any]
 """An array of `_ROW`."""
 
-HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)
-TRAILER = b"\xff\xff"
+COPY_HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)
+COPY_TRAILER = b"\xff\xff"
 POSTGRES_EPOCH = from_datetime(datetime(2000, 1, 1, tzinfo=UTC))
 
 _ROW = np.dtype(
@@ -35,7 +35,7 @@ _ROW = np.dtype(
 _BLANK = np.array([(5, 8, 0, 8, 0, 8, 0.0, 4, 0, 2, 0)], _ROW)
 
 
-def rows_of(observations: Sequence[Observation]) -> Rows | None:
+def pack_observations(observations: Sequence[Observation]) -> ObservationRows | None:
     """Return observations as rows, in order; None when there is one that the columns cannot hold."""
     rows = np.repeat(_BLANK, len(observations))
     if not observations:
@@ -43,7 +43,7 @@ def rows_of(observations: Sequence[Observation]) -> Rows | None:
     datastreams, times, received, values, flags = zip(*observations, strict=True)
     if (
         min(datastreams) < 0
-        or max(datastreams) > DATASTREAM_MAX
+        or max(datastreams) > DATASTREAM_ID_MAX
         or min(flags) < 0
         or max(flags) > FLAGS_MAX
         or min(times) < INSTANT_MIN
@@ -60,33 +60,33 @@ def rows_of(observations: Sequence[Observation]) -> Rows | None:
     return rows
 
 
-def joined(parts: Sequence[Rows]) -> Rows:
+def join_rows(parts: Sequence[ObservationRows]) -> ObservationRows:
     """Return rows one behind the other."""
     # Not numpy's own: it puts the bytes of what it joins in the order of the machine.
     return np.frombuffer(b"".join([one.tobytes() for one in parts]), _ROW)
 
 
-def fits(one: Observation) -> bool:
+def fits_columns(one: Observation) -> bool:
     """Return whether the columns can hold an observation."""
     return (
-        0 <= one[0] <= DATASTREAM_MAX
+        0 <= one[0] <= DATASTREAM_ID_MAX
         and INSTANT_MIN <= one[1] <= INSTANT_MAX
         and INSTANT_MIN <= one[2] <= INSTANT_MAX
         and 0 <= one[4] <= FLAGS_MAX
     )
 
 
-def datastreams_of(rows: Rows) -> NDArray[np.int64]:
+def datastreams_of(rows: ObservationRows) -> NDArray[np.int64]:
     """Return the datastreams of rows."""
     return rows["datastream"].astype(np.int64)
 
 
-def times_of(rows: Rows) -> NDArray[np.int64]:
+def times_of(rows: ObservationRows) -> NDArray[np.int64]:
     """Return the phenomenon times of rows, as instants."""
     times: NDArray[np.int64] = rows["time"].astype(np.int64) + POSTGRES_EPOCH
     return times
 
 
-def copied(rows: Rows) -> bytes:
+def copy_data(rows: ObservationRows) -> bytes:
     """Return rows as COPY reads them."""
-    return b"".join((HEADER, rows.tobytes(), TRAILER))
+    return b"".join((COPY_HEADER, rows.tobytes(), COPY_TRAILER))

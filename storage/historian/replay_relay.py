@@ -12,15 +12,15 @@ from aiokafka.errors import KafkaError
 from runtime.cancellation import raise_if_cancelled
 from runtime.kafka.access import Kafka, client_options
 from runtime.kafka.topics import REPLAYS
-from storage.database import UNAVAILABLE, Connection, connect
+from storage.database import DATABASE_UNAVAILABLE, Connection, connect
 from storage.historian.metrics import HistorianMetrics
 from storage.settings import HistorianSettings
-from storage.stores.replay_outbox import SENT_MAX, mark_sent, take_requests
+from storage.stores.replay_outbox import REPLAYS_PER_SEND_MAX, claim_replays, mark_replays_sent
 from twin.wire.messages import QUARANTINE
 
 log = logging.getLogger(__name__)
 
-LOOK_S = 1.0
+POLL_S = 1.0
 RETRY_S = 5.0
 # A quarantined message with its payload; `ingest.pipeline.publisher` writes no larger one.
 REQUEST_BYTES_MAX = 1024 * 1024
@@ -28,14 +28,14 @@ REQUEST_BYTES_MAX = 1024 * 1024
 _NOT_MIGRATED = (psycopg.errors.UndefinedTable, psycopg.errors.UndefinedColumn)
 
 
-async def relay(settings: HistorianSettings, metrics: HistorianMetrics) -> None:
+async def run_replay_relay(settings: HistorianSettings, metrics: HistorianMetrics) -> None:
     """Send each request once or, over a crash, once more, until cancelled; waits for what is away."""
     away = False
     while True:
         try:
             async with await connect(settings.database.get_secret_value(), role="replays") as connection:
-                await _follow(connection, settings.kafka_access(), metrics)
-        except (*UNAVAILABLE, *_NOT_MIGRATED, KafkaError, OSError) as error:
+                await _send_continuously(connection, settings.kafka_access(), metrics)
+        except (*DATABASE_UNAVAILABLE, *_NOT_MIGRATED, KafkaError, OSError) as error:
             raise_if_cancelled()
             if not away:
                 log.warning("replays of quarantined messages wait: %r", error)
@@ -43,19 +43,19 @@ async def relay(settings: HistorianSettings, metrics: HistorianMetrics) -> None:
         await asyncio.sleep(RETRY_S)
 
 
-async def _follow(connection: Connection, kafka: Kafka, metrics: HistorianMetrics) -> None:
+async def _send_continuously(connection: Connection, kafka: Kafka, metrics: HistorianMetrics) -> None:
     while True:
-        sent = SENT_MAX
-        while sent == SENT_MAX:
-            sent = await _send(connection, kafka)
+        sent = REPLAYS_PER_SEND_MAX
+        while sent == REPLAYS_PER_SEND_MAX:
+            sent = await _send_batch(connection, kafka)
             metrics.replays.inc(sent)
-        await asyncio.sleep(LOOK_S)
+        await asyncio.sleep(POLL_S)
 
 
-async def _send(connection: Connection, kafka: Kafka) -> int:
+async def _send_batch(connection: Connection, kafka: Kafka) -> int:
     """Send the next requests and remember it when Kafka has confirmed them; return how many."""
     async with connection.transaction():
-        requests = await take_requests(connection)
+        requests = await claim_replays(connection)
         if requests:
             # Requests are rare: no producer waits for them all day, and complains while Kafka is away.
             producer = AIOKafkaProducer(
@@ -67,6 +67,6 @@ async def _send(connection: Connection, kafka: Kafka) -> int:
                 await asyncio.gather(*sent)
             finally:
                 await producer.stop()
-            await mark_sent(connection, [one.id for one in requests])
+            await mark_replays_sent(connection, [one.id for one in requests])
             log.info("sent %d quarantined messages to ingest once more", len(requests))
     return len(requests)

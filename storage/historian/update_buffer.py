@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from storage.historian.update_decoder import decode_updates
+from storage.historian.update_decoder import decode_storable_updates
 from twin.instant import Instant
 from twin.wire.messages import QuarantinedMessage, Update, UpdateKind
 
 
 @dataclass(slots=True)
-class UpdatesTold:
+class UpdateBuffer:
     """Updates, collapsed: of what is replaced as a whole only the newest.
 
     They may be held over several transactions: however many come meanwhile, each state is written once. Their
@@ -22,7 +22,9 @@ class UpdatesTold:
     states: dict[int, Update] = field(default_factory=dict)
     #: newest revision of each derived value, by entity, name and time
     entity_values: dict[tuple[str, str, Instant], Update] = field(default_factory=dict)
-    reached: dict[tuple[str, int], int] = field(default_factory=dict)  #: (topic, partition) → next offset
+    next_offsets: dict[tuple[str, int], int] = field(
+        default_factory=dict
+    )  #: (topic, partition) → next offset
     #: records of `updates` that could not be read, or not wholly
     unreadable: dict[str, QuarantinedMessage] = field(default_factory=dict)
     count: int = 0  #: of updates, before collapsing
@@ -37,7 +39,7 @@ class UpdatesTold:
 
         Raises MessageError when it cannot be read.
         """
-        told, refused = decode_updates(record)
+        told, refused = decode_storable_updates(record)
         nul = 0
         updates, states = self.updates, self.states
         for one in told:

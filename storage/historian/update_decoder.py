@@ -11,9 +11,9 @@ from typing import Annotated, NamedTuple, TypeAlias
 
 import msgspec
 
-from storage.column_limits import COUNT_MAX, DATASTREAM_MAX, FLAGS_MAX
+from storage.column_limits import COUNT_MAX, DATASTREAM_ID_MAX, FLAGS_MAX
 from storage.historian.alarm_buffer import INTEGER_MAX
-from storage.historian.observation_rows import fits
+from storage.historian.observation_rows import fits_columns
 from twin.instant import INSTANT_MAX, INSTANT_MIN
 from twin.wire import messages
 from twin.wire.codec import DECODE_ERRORS, LAYOUT_VERSION
@@ -21,10 +21,10 @@ from twin.wire.messages import Update
 
 _Time: TypeAlias = Annotated[int, msgspec.Meta(ge=INSTANT_MIN, le=INSTANT_MAX)]
 _Flags: TypeAlias = Annotated[int, msgspec.Meta(ge=0, le=FLAGS_MAX)]
-_Datastream: TypeAlias = Annotated[int, msgspec.Meta(ge=0, le=DATASTREAM_MAX)]
+_Datastream: TypeAlias = Annotated[int, msgspec.Meta(ge=0, le=DATASTREAM_ID_MAX)]
 
 
-class _Observation(NamedTuple):
+class _BoundedObservation(NamedTuple):
     """`twin.model.observation.Observation`, bounded."""
 
     datastream: _Datastream
@@ -34,14 +34,14 @@ class _Observation(NamedTuple):
     flags: _Flags = 0
 
 
-class _LastGood(NamedTuple):
+class _BoundedLastGoodValue(NamedTuple):
     """`twin.datastream_snapshot.LastGoodValue`, bounded."""
 
     value: float
     phenomenon_time: _Time
 
 
-class _Update(Update, array_like=True, frozen=True, gc=False):
+class _BoundedUpdate(Update, array_like=True, frozen=True, gc=False):
     """An update, bounded; a field that is stated again keeps its place."""
 
     revision: Annotated[int, msgspec.Meta(ge=0, le=COUNT_MAX)]
@@ -49,21 +49,21 @@ class _Update(Update, array_like=True, frozen=True, gc=False):
     received_time: _Time
     flags: _Flags
     datastreams: tuple[_Datastream, ...]
-    observation: _Observation | None  # type: ignore[assignment]
-    last_good: _LastGood | None = None  # type: ignore[assignment]
+    observation: _BoundedObservation | None  # type: ignore[assignment]
+    last_good: _BoundedLastGoodValue | None = None  # type: ignore[assignment]
     deviating: tuple[_Datastream, ...] = ()
     count: Annotated[int, msgspec.Meta(ge=0, le=INTEGER_MAX)] = 1
 
 
-class _UpdateBatch(msgspec.Struct, array_like=True, frozen=True, gc=False):
+class _BoundedUpdateBatch(msgspec.Struct, array_like=True, frozen=True, gc=False):
     version: int
-    updates: tuple[_Update, ...]
+    updates: tuple[_BoundedUpdate, ...]
 
 
-_decode = msgspec.msgpack.Decoder(_UpdateBatch).decode
+_decode = msgspec.msgpack.Decoder(_BoundedUpdateBatch).decode
 
 
-def decode_updates(data: bytes) -> tuple[Sequence[Update], int]:
+def decode_storable_updates(data: bytes) -> tuple[Sequence[Update], int]:
     """Return the updates of a record that the columns can hold, and how many they cannot.
 
     Raises MessageError when the record cannot be read.
@@ -75,19 +75,19 @@ def decode_updates(data: bytes) -> tuple[Sequence[Update], int]:
     if batch is not None and batch.version == LAYOUT_VERSION:
         return batch.updates, 0
     told = messages.UPDATES.decode(data).updates
-    fitting = [one for one in told if _fits(one)]
+    fitting = [one for one in told if _fits_columns(one)]
     return fitting, len(told) - len(fitting)
 
 
-def _fits(one: Update) -> bool:
+def _fits_columns(one: Update) -> bool:
     good = one.last_good
     return (
-        (one.observation is None or fits(one.observation))
+        (one.observation is None or fits_columns(one.observation))
         and 0 <= one.revision <= COUNT_MAX
         and INSTANT_MIN <= one.phenomenon_time <= INSTANT_MAX
         and INSTANT_MIN <= one.received_time <= INSTANT_MAX
         and 0 <= one.flags <= FLAGS_MAX
         and 0 <= one.count <= INTEGER_MAX
-        and all(0 <= datastream <= DATASTREAM_MAX for datastream in one.datastreams + one.deviating)
+        and all(0 <= datastream <= DATASTREAM_ID_MAX for datastream in one.datastreams + one.deviating)
         and (good is None or INSTANT_MIN <= good.phenomenon_time <= INSTANT_MAX)
     )

@@ -7,7 +7,7 @@ import logging
 from collections.abc import Sequence
 
 from storage.database import Connection
-from storage.history.chunk_reader import read_stretch
+from storage.history.chunk_reader import read_chunk
 from twin.alarms.evaluation.baseline import Baseline
 from twin.alarms.rules.operand import OperandSeries
 from twin.backtest.baseline_history import BASELINE_PERIOD, baseline_needs, baseline_series, baselines_from
@@ -17,14 +17,14 @@ from twin.model.observation import Observation
 
 log = logging.getLogger(__name__)
 
-SERIES_MAX = 1_000
+BASELINE_SERIES_MAX = 1_000
 """Of so many series it is read at most, a million hours: half a minute. Others learn from the log alone."""
 
-SERIES_AT_ONCE = 20
+BASELINE_SERIES_PER_READ = 20
 """Of so many series the hours are held at a time, about 5 MB."""
 
 
-async def read_usual(
+async def read_baselines(
     connection: Connection, model: CityModel, observations: Sequence[Observation]
 ) -> dict[OperandSeries, Baseline]:
     """Return what was usual, by the hours stored of the weeks before the newest of some observations.
@@ -36,19 +36,19 @@ async def read_usual(
     newest = max((min(one.phenomenon_time, one.received_time) for one in observations), default=None)
     if not learned or newest is None:
         return {}
-    if len(learned) > SERIES_MAX:
+    if len(learned) > BASELINE_SERIES_MAX:
         log.warning(
             "what was usual is read of %d of the %d series that rules learn from; of the others three weeks "
             "must pass",
-            SERIES_MAX,
+            BASELINE_SERIES_MAX,
             len(learned),
         )
     end = newest - newest % HOUR + HOUR + 1  # the window that the newest lies in may be closed
     found: dict[OperandSeries, Baseline] = {}
-    for first in range(0, min(SERIES_MAX, len(learned)), SERIES_AT_ONCE):
-        part = learned[first : min(SERIES_MAX, first + SERIES_AT_ONCE)]
+    for first in range(0, min(BASELINE_SERIES_MAX, len(learned)), BASELINE_SERIES_PER_READ):
+        part = learned[first : min(BASELINE_SERIES_MAX, first + BASELINE_SERIES_PER_READ)]
         async with connection.transaction():
-            before = await read_stretch(
+            before = await read_chunk(
                 connection, baseline_needs(part, model), model, end - BASELINE_PERIOD, end
             )
         found |= await asyncio.to_thread(baselines_from, part, before, model)

@@ -70,7 +70,7 @@ class BucketInterval(NamedTuple):
         return max(0, end - start) // self.shortest + 2
 
     @property
-    def in_words(self) -> str:
+    def postgres_text(self) -> str:
         """The interval as PostgreSQL reads it."""
         if self.elapsed:
             return f"{self.elapsed} microseconds"

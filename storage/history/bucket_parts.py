@@ -13,18 +13,28 @@ from twin.instant import Instant
 from twin.model.observed_property import Aggregation
 from twin.state.percentiles import BucketValues, percentiles
 
-Aggregate: TypeAlias = Literal["mean", "min", "max", "sum", "count", "first", "last", "p50", "p95"]
-AGGREGATES: tuple[Aggregate, ...] = ("mean", "min", "max", "sum", "count", "first", "last", "p50", "p95")
+AggregateName: TypeAlias = Literal["mean", "min", "max", "sum", "count", "first", "last", "p50", "p95"]
+AGGREGATE_NAMES: tuple[AggregateName, ...] = (
+    "mean",
+    "min",
+    "max",
+    "sum",
+    "count",
+    "first",
+    "last",
+    "p50",
+    "p95",
+)
 
-Figures: TypeAlias = dict[Aggregate, float | None]
+AggregateValues: TypeAlias = dict[AggregateName, float | None]
 
-PERCENTILES: dict[Aggregate, float] = {"p50": 0.5, "p95": 0.95}
+PERCENTILE_SHARES: dict[AggregateName, float] = {"p50": 0.5, "p95": 0.95}
 
 _NOTHING = np.empty(0)
 
 
 @dataclass(frozen=True, slots=True)
-class Bucket:
+class HistoryBucket:
     """The observations of one stretch of time, aggregated."""
 
     start: Instant
@@ -32,12 +42,12 @@ class Bucket:
     count: int  #: of usable observations within the bucket and the range
     coverage: float | None  #: usable / expected, 0 to 1; None where no datastream was known yet
     flags: int  #: all flags that any of them has, the suspect ones too
-    values: Figures  #: one for each aggregate that was asked for; None without usable data
+    values: AggregateValues  #: one for each aggregate that was asked for; None without usable data
     suspect: int = 0  #: of observations that were not used
 
 
 @dataclass(slots=True)
-class Part:
+class PartialBucket:
     """What the observations of datastreams come to; mutable while parts are brought together.
 
     What was not asked for is as if there were none of it.
@@ -60,7 +70,7 @@ class Part:
     sketch_count: int = 0
 
     @classmethod
-    def of(cls, row: Sequence[Any]) -> Part:
+    def from_row(cls, row: Sequence[Any]) -> PartialBucket:
         """Return the part that a row of `list_buckets` and its like holds, without bucket and series."""
         datastreams, counts, suspect, flags, total, low, high, first, last = row[:9]
         sine, cosine, values, increase, sketches, sketch_count = row[9:]
@@ -87,7 +97,7 @@ class Part:
         """How many usable observations there are."""
         return sum(self.counts)
 
-    def add(self, later: Part) -> None:
+    def add(self, later: PartialBucket) -> None:
         """Take in the part of the same bucket that comes after this one."""
         self.datastreams = self.datastreams + later.datastreams
         self.counts = self.counts + later.counts
@@ -105,14 +115,14 @@ class Part:
         self.sketches += later.sketches
         self.sketch_count += later.sketch_count
 
-    def figures(self, wanted: Iterable[Aggregate], kind: Aggregation) -> Figures:
+    def aggregate_values(self, wanted: Iterable[AggregateName], kind: Aggregation) -> AggregateValues:
         """Return aggregates, None where there is none; of percentiles there is none here.
 
         On a circle only the mean direction, the first and the last mean something; of a register the sum is
         its increase, and a mean means nothing.
         """
         count = self.count
-        known: Figures = {"count": float(count)}
+        known: AggregateValues = {"count": float(count)}
         if count:
             known["first"], known["last"] = self.first, self.last
             if kind == "circular_mean":
@@ -125,14 +135,16 @@ class Part:
         return {one: known.get(one) for one in wanted}
 
 
-def figures_of(parts: Sequence[Part], wanted: Sequence[Aggregate], kind: Aggregation) -> list[Figures]:
+def compute_values(
+    parts: Sequence[PartialBucket], wanted: Sequence[AggregateName], kind: Aggregation
+) -> list[AggregateValues]:
     """Return the aggregates of parts, percentiles too where they mean something, None where there are none.
 
     They mean nothing of a register's readings, nor on a circle. Raises MessageError when a stored sketch
     cannot be read.
     """
-    found = [part.figures(wanted, kind) for part in parts]
-    names = [name for name in wanted if name in PERCENTILES]
+    found = [part.aggregate_values(wanted, kind) for part in parts]
+    names = [name for name in wanted if name in PERCENTILE_SHARES]
     if names and kind not in {"counter", "circular_mean"}:
         pools = [
             BucketValues(
@@ -142,15 +154,17 @@ def figures_of(parts: Sequence[Part], wanted: Sequence[Aggregate], kind: Aggrega
             )
             for part in parts
         ]
-        shares = [PERCENTILES[name] for name in names]
+        shares = [PERCENTILE_SHARES[name] for name in names]
         for figures, values in zip(found, percentiles(pools, shares), strict=True):
             figures.update(zip(names, values, strict=True))
     return found
 
 
-def added(parts: Sequence[Mapping[Aggregate, float | None]], wanted: Sequence[Aggregate]) -> Figures:
+def sum_values(
+    parts: Sequence[Mapping[AggregateName, float | None]], wanted: Sequence[AggregateName]
+) -> AggregateValues:
     """Return the sums of the aggregates of several parts, None where no part has any."""
-    figures: Figures = {}
+    figures: AggregateValues = {}
     for name in wanted:
         found = [value for one in parts if (value := one[name]) is not None]
         figures[name] = sum(found) if found else None

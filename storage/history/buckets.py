@@ -11,25 +11,32 @@ from datetime import timedelta
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from storage.bucket_assembly import Ask, Fill, Parts, assembled, pooled, take
+from storage.bucket_assembly import (
+    BucketRequest,
+    Fill,
+    PartialBuckets,
+    add_rows,
+    assemble_buckets,
+    pool_datastreams,
+)
 from storage.database import Connection
 from storage.history.bucket_interval import BucketInterval, QueryError
-from storage.history.bucket_parts import AGGREGATES, Aggregate, Bucket
-from storage.history.counter_increases import READINGS_MAX, Reading, increases
+from storage.history.bucket_parts import AGGREGATE_NAMES, AggregateName, HistoryBucket
+from storage.history.counter_increases import COUNTER_READINGS_MAX, CounterReading, sum_increases
 from storage.history.history_reader import (
-    Placing,
-    asking,
-    bounded,
-    checked_span,
-    edges_of,
-    fetch,
-    placing_of,
-    read_kept,
-    read_span,
-    readings_before,
-    terms,
+    BucketParameters,
+    bucket_parameters,
+    fetch_binary,
+    observation_parameters,
+    query_transaction,
+    read_bucket_edges,
+    read_extents_in_transaction,
+    read_partial_rows,
+    read_readings_before,
+    unique_ids,
+    usable_span,
 )
-from storage.history.read_plan import Kept, Question, Span, spans
+from storage.history.read_plan import DatastreamExtent, HistoryRequest, ReadSpan, plan_spans
 from storage.queries import query
 from twin.instant import INSTANT_MIN, Duration, Instant, format_instant, from_datetime, to_datetime
 from twin.model.observed_property import Aggregation, Combination, ObservedProperty
@@ -37,16 +44,16 @@ from twin.quality.quality_flags import UNUSABLE_FLAGS, is_usable
 from twin.quality.quality_rules import TIME_RULES_ONLY, QualityRules
 from twin.state.counter import COUNTER_RATE_MAX
 
-__all__ = ["AGGREGATES", "Aggregate", "Bucket", "Fill", "QueryError"]
+__all__ = ["AGGREGATE_NAMES", "AggregateName", "Fill", "HistoryBucket", "QueryError"]
 
 # A page of raw observations is at most 1 MB of JSON; a chart has some thousand pixels.
 OBSERVATIONS_MAX = 10_000
 BUCKETS_MAX = 10_000
-PARTS_MAX = 200_000
+PARTIAL_BUCKETS_MAX = 200_000
 """Buckets times datastreams: each is a part that is held in memory, about 500 bytes."""
 
 
-class HistoricObservation(NamedTuple):
+class CalibratedObservation(NamedTuple):
     """An observation, calibrated, with all flags."""
 
     datastream: int
@@ -63,13 +70,13 @@ class ObservationCursor(NamedTuple):
     datastream: int
 
 
-async def datastream_ids(connection: Connection, entity: str, property: str) -> list[int]:
+async def read_datastream_ids(connection: Connection, entity: str, property: str) -> list[int]:
     """Return the datastreams that ever observed a property of an entity, retired ones too."""
     cursor = await connection.execute(query("history/list_datastream_ids"), (entity, property))
     return [int(row[0]) for row in await cursor.fetchall()]
 
 
-async def observations(  # noqa: PLR0917 - a question has so many parts
+async def read_observations(  # noqa: PLR0917 - a question has so many parts
     connection: Connection,
     datastream_ids: Collection[int],
     start: Instant,
@@ -77,9 +84,9 @@ async def observations(  # noqa: PLR0917 - a question has so many parts
     limit: int,
     after: ObservationCursor | None = None,
     *,
-    rules: QualityRules = TIME_RULES_ONLY,
+    quality_rules: QualityRules = TIME_RULES_ONLY,
     known_at: Instant | None = None,
-) -> list[HistoricObservation]:
+) -> list[CalibratedObservation]:
     """Return at most `limit` (≤ `OBSERVATIONS_MAX`) observations with start ≤ phenomenon time < end.
 
     Oldest first, those of one time by datastream; `after` is the place of the last one of the page before.
@@ -89,22 +96,22 @@ async def observations(  # noqa: PLR0917 - a question has so many parts
     Raises QueryError when there are too many datastreams, when some of what is asked for was removed by
     retention, or when the database takes too long.
     """
-    async with asking(connection):
-        return await _observations(
-            connection, datastream_ids, Span("raw", start, end), limit, after, rules, known_at
+    async with query_transaction(connection):
+        return await read_observations_in_transaction(
+            connection, datastream_ids, ReadSpan("raw", start, end), limit, after, quality_rules, known_at
         )
 
 
-async def _observations(  # noqa: PLR0917 - as `observations`
+async def read_observations_in_transaction(  # noqa: PLR0917 - as `read_observations`
     connection: Connection,
     datastream_ids: Collection[int],
-    span: Span,
+    span: ReadSpan,
     limit: int,
     after: ObservationCursor | None,
     rules: QualityRules,
     known_at: Instant | None,
-) -> list[HistoricObservation]:
-    kept = await read_kept(connection, bounded(datastream_ids), known_at)
+) -> list[CalibratedObservation]:
+    kept = await read_extents_in_transaction(connection, unique_ids(datastream_ids), known_at)
     raw_from = max((one.raw_from for one in kept), default=INSTANT_MIN)
     if span.start < raw_from:
         raise QueryError(
@@ -112,37 +119,37 @@ async def _observations(  # noqa: PLR0917 - as `observations`
             "buckets with an interval of whole hours"
         )
     place = after if after is not None else ObservationCursor(INSTANT_MIN, -1)
-    rows = await fetch(
+    rows = await fetch_binary(
         connection,
         query("history/list_observations" if known_at is None else "history/list_observations_known_at"),
         {
-            **terms(kept, span, rules, known_at),
+            **observation_parameters(kept, span, rules, known_at),
             "after_time": to_datetime(place.phenomenon_time),
             "after_datastream": place.datastream,
             "limit": max(0, min(limit, OBSERVATIONS_MAX)),
         },
     )
     return [
-        HistoricObservation(datastream, from_datetime(measured), from_datetime(received), value, flags)
+        CalibratedObservation(datastream, from_datetime(measured), from_datetime(received), value, flags)
         for datastream, measured, received, value, flags in rows
     ]
 
 
-async def buckets(  # noqa: PLR0917 - a question has so many parts
+async def read_history_buckets(  # noqa: PLR0917 - a question has so many parts
     connection: Connection,
     datastream_ids: Collection[int],
     start: Instant,
     end: Instant,
     interval: BucketInterval,
-    aggregates: Iterable[Aggregate],
+    aggregates: Iterable[AggregateName],
     timezone: str,
     *,
     combination: Combination = "mean",
     fill: Fill = "none",
-    rules: ObservedProperty | None = None,
+    observed_property: ObservedProperty | None = None,
     known_at: Instant | None = None,
     day_zone: str | None = None,
-) -> list[Bucket]:
+) -> list[HistoryBucket]:
     """Return aggregates of the observations with start ≤ phenomenon time < end, oldest bucket first.
 
     `timezone` (IANA) places the days, weeks, months and years of a calendar interval; see `BucketInterval`.
@@ -167,119 +174,134 @@ async def buckets(  # noqa: PLR0917 - a question has so many parts
     not kept any more, and when the database takes too long.
     """
     wanted = list(aggregates)
-    zone = _checked(interval, start, end, timezone)
+    zone = _check_request(interval, start, end, timezone)
     if end <= start:
         return []
-    kind = _kind(rules, combination)
-    async with asking(connection):
-        kept = await read_kept(connection, bounded(datastream_ids), known_at)
-        asked = Question(start, end, interval, zone, day_zone, known_at is not None, kind == "circular_mean")
+    kind = _aggregation_of(observed_property, combination)
+    async with query_transaction(connection):
+        kept = await read_extents_in_transaction(connection, unique_ids(datastream_ids), known_at)
+        asked = HistoryRequest(
+            start, end, interval, zone, day_zone, known_at is not None, kind == "circular_mean"
+        )
         # The first of all is that of the first datastream, whenever it was, and so is the last.
         apart = len(kept) > 1 and (combination == "sum" or "first" in wanted or "last" in wanted)
-        placing = placing_of(interval, zone, kind, wanted, apart=apart)
-        edges = await edges_of(connection, placing, start, end)
-        if len(edges) * len(kept) > PARTS_MAX:
+        placing = bucket_parameters(interval, zone, kind, wanted, apart=apart)
+        edges = await read_bucket_edges(connection, placing, start, end)
+        if len(edges) * len(kept) > PARTIAL_BUCKETS_MAX:
             raise QueryError(
-                f"{len(edges)} buckets of {len(kept)} datastreams: expected at most {PARTS_MAX} together; "
+                f"{len(edges)} buckets of {len(kept)} datastreams: expected at most {PARTIAL_BUCKETS_MAX} "
+                "together; "
                 "ask for longer intervals or a shorter range"
             )
-        found = await _parts(connection, kept, asked, placing, edges, rules, known_at)
-    parts = found if combination == "sum" else pooled(found)
-    return assembled(edges, kept, parts, Ask(start, end, wanted, kind, fill))
+        found = await _read_partial_buckets(
+            connection, kept, asked, placing, edges, observed_property, known_at
+        )
+    parts = found if combination == "sum" else pool_datastreams(found)
+    return assemble_buckets(edges, kept, parts, BucketRequest(start, end, wanted, kind, fill))
 
 
-async def _parts(  # noqa: PLR0917 - a question has so many parts
+async def _read_partial_buckets(  # noqa: PLR0917 - a question has so many parts
     connection: Connection,
-    kept: Sequence[Kept],
-    asked: Question,
-    placing: Placing,
+    kept: Sequence[DatastreamExtent],
+    asked: HistoryRequest,
+    placing: BucketParameters,
     edges: Sequence[tuple[Instant, Instant]],
     rules: ObservedProperty | None,
     known_at: Instant | None,
-) -> Parts:
+) -> PartialBuckets:
     """Return what the spans of a question hold."""
-    found: Parts = {}
+    found: PartialBuckets = {}
     quality = rules.quality if rules is not None else TIME_RULES_ONLY
-    for planned in spans(kept, asked):
-        span = await checked_span(connection, kept, planned)
-        take(found, await read_span(connection, span, placing, terms(kept, span, quality, known_at)))
+    for planned in plan_spans(kept, asked):
+        span = await usable_span(connection, kept, planned)
+        add_rows(
+            found,
+            await read_partial_rows(
+                connection, span, placing, observation_parameters(kept, span, quality, known_at)
+            ),
+        )
         if (
             span.source == "raw"
             and rules is not None
             and rules.aggregation == "counter"
             and placing["totals"]
         ):
-            readings = await _readings(connection, kept, span, known_at)
+            readings = await _read_counter_readings(connection, kept, span, known_at)
             rate_max = COUNTER_RATE_MAX.get(rules.name)
-            counted = increases(readings, span, edges, wraps_at=rules.wraps_at, rate_max=rate_max)
+            counted = sum_increases(readings, span, edges, wraps_at=rules.wraps_at, rate_max=rate_max)
             for (begin, id), amount in counted.items():
                 found[begin, id if placing["apart"] else 0].increase += amount
     return found
 
 
-async def published_buckets(  # noqa: PLR0917 - a question has so many parts
+async def read_published_buckets(  # noqa: PLR0917 - a question has so many parts
     connection: Connection,
     entity: str,
     name: str,
     start: Instant,
     end: Instant,
     interval: BucketInterval,
-    aggregates: Iterable[Aggregate],
+    aggregates: Iterable[AggregateName],
     timezone: str,
     *,
     kind: Aggregation = "mean",
     fill: Fill = "none",
     expected: Duration = 0,
     at_end: bool = False,
-) -> list[Bucket]:
+) -> list[HistoryBucket]:
     """Return aggregates of the published values of an entity: of an indicator, a roll-up, households' sums.
 
-    As `buckets`, of the single series `name`; `expected` is the time between two values, 0 where there is
+    As `read_history_buckets`, of the single series `name`; `expected` is the time between two values, 0
+    where there is
     none, and coverage then not known. With `at_end` a value is dated to the end of the window that it speaks
     for, and belongs to the bucket that ends with it.
     """
     wanted = list(aggregates)
-    zone = _checked(interval, start, end, timezone)
+    zone = _check_request(interval, start, end, timezone)
     if end <= start:
         return []
-    placing = placing_of(interval, zone, kind, wanted)
-    found: Parts = {}
+    placing = bucket_parameters(interval, zone, kind, wanted)
+    found: PartialBuckets = {}
     parameters: dict[str, Any] = {**placing, "entity": entity, "name": name, "unusable": UNUSABLE_FLAGS}
     back = 1 if at_end else 0  # microseconds
     parameters |= {"start": to_datetime(start + back), "end": to_datetime(end + back)}
     parameters["back"] = timedelta(microseconds=back)
-    async with asking(connection):
-        edges = await edges_of(connection, placing, start, end)
-        take(found, await fetch(connection, query("history/list_published_buckets"), parameters))
-    series = Kept(id=0, interval=expected, created=INSTANT_MIN, retired=None)
-    return assembled(edges, [series], found, Ask(start, end, wanted, kind, fill))
+    async with query_transaction(connection):
+        edges = await read_bucket_edges(connection, placing, start, end)
+        add_rows(found, await fetch_binary(connection, query("history/list_published_buckets"), parameters))
+    series = DatastreamExtent(id=0, interval=expected, created=INSTANT_MIN, retired=None)
+    return assemble_buckets(edges, [series], found, BucketRequest(start, end, wanted, kind, fill))
 
 
-async def _readings(
-    connection: Connection, kept: Sequence[Kept], span: Span, known_at: Instant | None
-) -> list[Reading]:
+async def _read_counter_readings(
+    connection: Connection, kept: Sequence[DatastreamExtent], span: ReadSpan, known_at: Instant | None
+) -> list[CounterReading]:
     """Return the usable readings of registers in a span, and the newest few of each before it, in order."""
-    found = await readings_before(connection, kept, span.start, known_at)
+    found = await read_readings_before(connection, kept, span.start, known_at)
     after: ObservationCursor | None = None
     ids = [one.id for one in kept]
-    while len(found) <= READINGS_MAX:
-        page = await _observations(connection, ids, span, OBSERVATIONS_MAX, after, TIME_RULES_ONLY, known_at)
+    while len(found) <= COUNTER_READINGS_MAX:
+        page = await read_observations_in_transaction(
+            connection, ids, span, OBSERVATIONS_MAX, after, TIME_RULES_ONLY, known_at
+        )
         found += [
-            Reading(one.datastream, one.phenomenon_time, one.value) for one in page if is_usable(one.flags)
+            CounterReading(one.datastream, one.phenomenon_time, one.value)
+            for one in page
+            if is_usable(one.flags)
         ]
         if len(page) < OBSERVATIONS_MAX:
             return found
         after = ObservationCursor(page[-1].phenomenon_time, page[-1].datastream)
-    raise QueryError(f"more than {READINGS_MAX} readings of registers; ask for a shorter range")
+    raise QueryError(f"more than {COUNTER_READINGS_MAX} readings of registers; ask for a shorter range")
 
 
-def _kind(rules: ObservedProperty | None, combination: Combination) -> Aggregation:
+def _aggregation_of(rules: ObservedProperty | None, combination: Combination) -> Aggregation:
     if rules is not None:
         return rules.aggregation
     return "circular_mean" if combination == "circular_mean" else "mean"
 
 
-def _checked(interval: BucketInterval, start: Instant, end: Instant, timezone: str) -> str:
+def _check_request(interval: BucketInterval, start: Instant, end: Instant, timezone: str) -> str:
     """Return the zone of the buckets; raise QueryError for too many buckets, and for no zone."""
     if interval.count_max(start, end) > BUCKETS_MAX:
         raise QueryError(

@@ -13,7 +13,7 @@ import numpy as np
 
 from storage.database import Connection
 from storage.history.bucket_interval import QueryError
-from storage.history.history_reader import fetch
+from storage.history.history_reader import fetch_binary
 from storage.queries import query
 from twin.alarms.rules.operand import WINDOW_SIZES, WindowName
 from twin.backtest.history_chunk import HistoryChunk, HistoryNeeds
@@ -23,40 +23,41 @@ from twin.instant import DAY, HOUR, Duration, Instant, format_instant, from_date
 from twin.model.city_model import CityModel
 from twin.state.window import Aggregate
 
-ROWS_MAX = 20_000_000
+HISTORY_ROWS_MAX = 20_000_000
 """So many rows are read at most, by what sensors are expected to tell: half a minute of the database's."""
 
-STRETCH_ROWS = 500_000
+CHUNK_ROWS = 500_000
 """So many rows are held at a time, about 20 MB as arrays."""
 
-STRETCH_MIN: Duration = HOUR
-STRETCH_MAX: Duration = DAY  #: a chunk of observations
+CHUNK_SPAN_MIN: Duration = HOUR
+CHUNK_SPAN_MAX: Duration = DAY  #: a chunk of observations
 
 _POSTGRES_EPOCH = from_datetime(datetime(2000, 1, 1, tzinfo=UTC))
 
 
-async def stretches(
+async def read_chunks(
     connection: Connection, needs: HistoryNeeds, model: CityModel, start: Instant, end: Instant
 ) -> AsyncIterator[HistoryChunk]:
     """Yield stretches that follow each other from start to end; the next is read while one is worked on.
 
-    Raises QueryError when that were more than `ROWS_MAX` rows, or the database takes too long.
+    Raises QueryError when that were more than `HISTORY_ROWS_MAX` rows, or the database takes too long.
     """
     expected = expected_rows(needs, model, end - start)
-    if expected > ROWS_MAX:
+    if expected > HISTORY_ROWS_MAX:
         raise QueryError(
             f"from {format_instant(start)} to {format_instant(end)} some {expected:,} values are kept, "
-            f"at most {ROWS_MAX:,} are looked at; ask for a shorter time, or a rule for fewer entities"
+            f"at most {HISTORY_ROWS_MAX:,} are looked at; ask for a shorter time, or a rule for fewer "
+            "entities"
         )
-    parts = -(-expected // STRETCH_ROWS) or 1
-    length = min(STRETCH_MAX, max(STRETCH_MIN, (end - start) // parts))
+    parts = -(-expected // CHUNK_ROWS) or 1
+    length = min(CHUNK_SPAN_MAX, max(CHUNK_SPAN_MIN, (end - start) // parts))
     edges = [*range(start - start % length + length, end, length), end]
     reading: asyncio.Task[HistoryChunk] | None = None
     try:
         for edge in edges:
             before, reading = reading, None
             found = await before if before is not None else None
-            reading = asyncio.create_task(read_stretch(connection, needs, model, start, edge))
+            reading = asyncio.create_task(read_chunk(connection, needs, model, start, edge))
             start = edge
             if found is not None:
                 yield found
@@ -77,7 +78,7 @@ def expected_rows(needs: HistoryNeeds, model: CityModel, span: Duration) -> int:
     return sum(span // one for one in intervals if one)
 
 
-async def read_stretch(
+async def read_chunk(
     connection: Connection, needs: HistoryNeeds, model: CityModel, start: Instant, end: Instant
 ) -> HistoryChunk:
     """Return what was kept in start ≤ t < end; of windows those that end then."""
@@ -98,12 +99,14 @@ async def _readings(
     asked = {"datastreams": list(datastreams), "start": to_datetime(start), "end": to_datetime(end)}
     judged = {
         id: (_instants(times), np.frombuffer(flags, ">i2").astype(np.int64))
-        for id, times, flags in await fetch(
+        for id, times, flags in await fetch_binary(
             connection, query("history/chunks/list_assessments_packed"), asked
         )
     }
     found: dict[int, DatastreamReadings] = {}
-    for id, *packed in await fetch(connection, query("history/chunks/list_observations_packed"), asked):
+    for id, *packed in await fetch_binary(
+        connection, query("history/chunks/list_observations_packed"), asked
+    ):
         datastream = model.datastreams[id]
         times, received = _instants(packed[0]), _instants(packed[1])
         values: Values = np.frombuffer(packed[2], ">f8").astype(np.float64)
@@ -144,7 +147,7 @@ async def _windows(
             "start": to_datetime(start - size),
             "end": to_datetime(end - size),
         }
-        for row in await fetch(connection, query(_WINDOWS[over]), asked):
+        for row in await fetch_binary(connection, query(_WINDOWS[over]), asked):
             # Rules look at neither the first value of a window nor the last, and at no percentile.
             known = (row[0], size, from_datetime(row[1]), *row[2:], None, None, b"")
             found[over, row[0]].append(msgspec.convert(known, Aggregate))
@@ -163,7 +166,7 @@ async def _derived(
         "end": to_datetime(end),
     }
     found: defaultdict[tuple[str, str], list[tuple[Instant, float, int]]] = defaultdict(list)
-    for entity, name, time, value, flags in await fetch(
+    for entity, name, time, value, flags in await fetch_binary(
         connection, query("history/chunks/list_derived_values"), asked
     ):
         found[entity, name].append((from_datetime(time), value, flags))

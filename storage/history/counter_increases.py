@@ -7,15 +7,15 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from storage.history.read_plan import Span
+from storage.history.read_plan import ReadSpan
 from twin.instant import Instant
 from twin.state.counter import counter_increase
 
-READINGS_MAX = 500_000
+COUNTER_READINGS_MAX = 500_000
 """Readings that one question may go through: about a second of work."""
 
 
-class Reading(NamedTuple):
+class CounterReading(NamedTuple):
     """A usable reading of a register."""
 
     datastream: int
@@ -23,9 +23,9 @@ class Reading(NamedTuple):
     value: float  #: calibrated
 
 
-def increases(
-    readings: Iterable[Reading],
-    span: Span,
+def sum_increases(
+    readings: Iterable[CounterReading],
+    span: ReadSpan,
     edges: Sequence[tuple[Instant, Instant]],
     *,
     wraps_at: float | None = None,
@@ -37,8 +37,9 @@ def increases(
     it has something to be compared with. An increase belongs to the later of its two readings. Of the two
     limits see `twin.state.counter.counter_increase`.
 
-    >>> readings = [Reading(1, 5, 90.0), Reading(1, 15, 95.0), Reading(1, 25, 4.0), Reading(1, 26, 6.0)]
-    >>> increases(readings, Span("raw", 10, 30), [(10, 20), (20, 30)], wraps_at=100)
+    >>> readings = [CounterReading(1, 5, 90.0), CounterReading(1, 15, 95.0), CounterReading(1, 25,
+    ...  4.0), CounterReading(1, 26, 6.0)]
+    >>> sum_increases(readings, ReadSpan("raw", 10, 30), [(10, 20), (20, 30)], wraps_at=100)
     {(10, 1): 5.0, (20, 1): 11.0}
     """
     starts = [start for start, _ in edges]

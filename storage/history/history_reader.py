@@ -12,9 +12,9 @@ import psycopg
 
 from storage.database import Connection
 from storage.history.bucket_interval import BucketInterval, QueryError
-from storage.history.bucket_parts import Aggregate
-from storage.history.counter_increases import Reading
-from storage.history.read_plan import Kept, Segment, Span, segments
+from storage.history.bucket_parts import AggregateName
+from storage.history.counter_increases import CounterReading
+from storage.history.read_plan import CalibrationSegment, DatastreamExtent, ReadSpan, calibration_segments
 from storage.queries import query
 from twin.instant import INSTANT_MAX, INSTANT_MIN, Instant, from_datetime, to_datetime
 from twin.model.calibration import Calibration, calibration_at
@@ -23,13 +23,13 @@ from twin.quality.quality_flags import UNUSABLE_FLAGS, QualityFlag, is_usable
 from twin.quality.quality_rules import QualityRules
 
 QUERY_SECONDS_MAX = 30
-DATASTREAMS_MAX = 1_000
+QUERY_DATASTREAMS_MAX = 1_000
 
-CONTEXT_MAX = 64
+COUNTER_CONTEXT_MAX = 64
 """Readings before a range, from which it follows what its first one is compared with."""
 
 
-class Placing(TypedDict):
+class BucketParameters(TypedDict):
     """How observations are put into buckets."""
 
     interval: str
@@ -43,17 +43,17 @@ class Placing(TypedDict):
     percentiles: bool
 
 
-def placing_of(
+def bucket_parameters(
     interval: BucketInterval,
     zone: str,
     kind: Aggregation,
-    wanted: Collection[Aggregate],
+    wanted: Collection[AggregateName],
     *,
     apart: bool = False,
-) -> Placing:
+) -> BucketParameters:
     """Return how observations are put into buckets, and what is computed for the wanted aggregates."""
     return {
-        "interval": interval.in_words,
+        "interval": interval.postgres_text,
         "zone": zone,
         "apart": apart,
         "circular": kind == "circular_mean",
@@ -65,7 +65,7 @@ def placing_of(
 
 
 @asynccontextmanager
-async def asking(connection: Connection) -> AsyncIterator[None]:
+async def query_transaction(connection: Connection) -> AsyncIterator[None]:
     """One transaction for all that a question reads.
 
     Raises QueryError when a statement takes longer than `QUERY_SECONDS_MAX`.
@@ -81,25 +81,25 @@ async def asking(connection: Connection) -> AsyncIterator[None]:
         ) from error
 
 
-async def fetch(
+async def fetch_binary(
     connection: Connection, statement: bytes, parameters: dict[str, Any]
 ) -> list[tuple[Any, ...]]:
-    """Return the rows of a statement, within `asking`."""
+    """Return the rows of a statement, within `query_transaction`."""
     async with connection.cursor(binary=True) as cursor:
         await cursor.execute(statement, parameters)
         return await cursor.fetchall()
 
 
-def bounded(ids: Collection[int]) -> list[int]:
+def unique_ids(ids: Collection[int]) -> list[int]:
     """Return datastream ids, ascending, each once; raise QueryError when there are too many."""
-    if len(ids) > DATASTREAMS_MAX:
+    if len(ids) > QUERY_DATASTREAMS_MAX:
         raise QueryError(
-            f"{len(ids)} datastreams: expected at most {DATASTREAMS_MAX}; ask for fewer entities"
+            f"{len(ids)} datastreams: expected at most {QUERY_DATASTREAMS_MAX}; ask for fewer entities"
         )
     return sorted(set(ids))
 
 
-def by_datastream(rows: Iterable[Sequence[Any]]) -> dict[int, list[Calibration]]:
+def calibrations_by_datastream(rows: Iterable[Sequence[Any]]) -> dict[int, list[Calibration]]:
     """Return the calibrations that the rows of `list_calibrations_known_at` hold, by datastream, in order."""
     found: defaultdict[int, list[Calibration]] = defaultdict(list)
     for id, start, end, gain, offset in rows:
@@ -109,23 +109,27 @@ def by_datastream(rows: Iterable[Sequence[Any]]) -> dict[int, list[Calibration]]
     return found
 
 
-async def kept_of(connection: Connection, ids: Sequence[int], known_at: Instant | None) -> list[Kept]:
+async def read_extents(
+    connection: Connection, ids: Sequence[int], known_at: Instant | None
+) -> list[DatastreamExtent]:
     """Return what is kept of datastreams; a question of its own."""
-    async with asking(connection):
-        return await read_kept(connection, ids, known_at)
+    async with query_transaction(connection):
+        return await read_extents_in_transaction(connection, ids, known_at)
 
 
-async def read_kept(connection: Connection, ids: Sequence[int], known_at: Instant | None) -> list[Kept]:
+async def read_extents_in_transaction(
+    connection: Connection, ids: Sequence[int], known_at: Instant | None
+) -> list[DatastreamExtent]:
     """Return what is kept of datastreams, with the calibrations that are known, or were at `known_at`."""
     parameters = {
         "datastreams": list(ids),
         "known_at": to_datetime(known_at) if known_at is not None else None,
     }
-    calibrations = by_datastream(
-        await fetch(connection, query("history/list_calibrations_known_at"), parameters)
+    calibrations = calibrations_by_datastream(
+        await fetch_binary(connection, query("history/list_calibrations_known_at"), parameters)
     )
     return [
-        Kept(
+        DatastreamExtent(
             id=id,
             interval=interval,
             created=from_datetime(created) if created else None,
@@ -146,7 +150,7 @@ async def read_kept(connection: Connection, ids: Sequence[int], known_at: Instan
             hour_from,
             complete_to,
             complete_to_known,
-        ) in await fetch(connection, query("history/list_datastream_extents"), parameters)
+        ) in await fetch_binary(connection, query("history/list_datastream_extents"), parameters)
     ]
 
 
@@ -154,9 +158,11 @@ def _instant(moment: datetime | None, otherwise: Instant) -> Instant:
     return from_datetime(moment) if moment is not None else otherwise
 
 
-def terms(kept: Sequence[Kept], span: Span, rules: QualityRules, known_at: Instant | None) -> dict[str, Any]:
+def observation_parameters(
+    kept: Sequence[DatastreamExtent], span: ReadSpan, rules: QualityRules, known_at: Instant | None
+) -> dict[str, Any]:
     """Return the parameters that the statements about observations share."""
-    found: list[Segment] = segments(kept, span.start, span.end)
+    found: list[CalibrationSegment] = calibration_segments(kept, span.start, span.end)
     interval = {one.id: one.interval for one in kept}
     return {
         "datastreams": [one.id for one in kept],
@@ -176,16 +182,16 @@ def terms(kept: Sequence[Kept], span: Span, rules: QualityRules, known_at: Insta
     }
 
 
-async def edges_of(
-    connection: Connection, placing: Placing, start: Instant, end: Instant
+async def read_bucket_edges(
+    connection: Connection, placing: BucketParameters, start: Instant, end: Instant
 ) -> list[tuple[Instant, Instant]]:
     """Return start and end of every bucket that a range touches."""
     parameters = {**placing, "start": to_datetime(start), "end": to_datetime(end)}
-    rows = await fetch(connection, query("history/list_bucket_edges"), parameters)
+    rows = await fetch_binary(connection, query("history/list_bucket_edges"), parameters)
     return [(from_datetime(begin), from_datetime(stop)) for begin, stop in rows]
 
 
-async def checked_span(connection: Connection, kept: Sequence[Kept], span: Span) -> Span:
+async def usable_span(connection: Connection, kept: Sequence[DatastreamExtent], span: ReadSpan) -> ReadSpan:
     """Return a span as it can be read: single observations where there are not as many in short aggregates.
 
     Those shorter than an hour are not made while a sensor reports more seldom, and its interval may change.
@@ -198,44 +204,44 @@ async def checked_span(connection: Connection, kept: Sequence[Kept], span: Span)
         "end": to_datetime(span.end),
         "source": span.source,
     }
-    ((whole,),) = await fetch(connection, query("history/check_aggregate_counts"), parameters)
+    ((whole,),) = await fetch_binary(connection, query("history/check_aggregate_counts"), parameters)
     return span if whole else span._replace(source="raw")
 
 
-async def read_span(
-    connection: Connection, span: Span, placing: Placing, parameters: dict[str, Any]
+async def read_partial_rows(
+    connection: Connection, span: ReadSpan, placing: BucketParameters, parameters: dict[str, Any]
 ) -> list[tuple[Any, ...]]:
-    """Return the rows of the parts that a span holds; `parameters` are its `terms`."""
+    """Return the rows of the parts that a span holds; `parameters` are its `observation_parameters`."""
     if span.source != "raw":
-        return await fetch(
+        return await fetch_binary(
             connection,
             query("history/list_aggregate_buckets"),
             {**parameters, **placing, "source": span.source},
         )
     statement = "history/list_buckets" if parameters["known_at"] is None else "history/list_buckets_known_at"
-    return await fetch(connection, query(statement), {**parameters, **placing})
+    return await fetch_binary(connection, query(statement), {**parameters, **placing})
 
 
-async def readings_before(
-    connection: Connection, kept: Sequence[Kept], start: Instant, known_at: Instant | None
-) -> list[Reading]:
+async def read_readings_before(
+    connection: Connection, kept: Sequence[DatastreamExtent], start: Instant, known_at: Instant | None
+) -> list[CounterReading]:
     """Return the usable ones of the newest few readings of each datastream before a time, ascending."""
-    rows = await fetch(
+    rows = await fetch_binary(
         connection,
         query("history/list_readings_before"),
         {
             "datastreams": [one.id for one in kept],
             "start": to_datetime(start),
             "known_at": to_datetime(known_at) if known_at is not None else None,
-            "limit": CONTEXT_MAX,
+            "limit": COUNTER_CONTEXT_MAX,
         },
     )
     calibrations = {one.id: one.calibrations for one in kept}
-    found: list[Reading] = []
+    found: list[CounterReading] = []
     for datastream, moment, value, flags in reversed(rows):
         if is_usable(flags):
             time = from_datetime(moment)
             calibration = calibration_at(calibrations[datastream], time)
             gain, offset = (calibration.gain, calibration.offset) if calibration else (1.0, 0.0)
-            found.append(Reading(datastream, time, gain * value + offset))
+            found.append(CounterReading(datastream, time, gain * value + offset))
     return found

@@ -10,14 +10,14 @@ from storage.database import Connection
 from storage.queries import query
 from twin.instant import DAY, INSTANT_MIN, Duration, Instant, from_datetime, to_datetime
 
-REACH: Duration = 35 * DAY
+LOOKBACK_MAX: Duration = 35 * DAY
 """How far back the newest value before a time is sought: further back nothing speaks for that time."""
 
-VALUES_MAX = 10_000
-ORIGINS_MAX = 1_000
+PUBLISHED_VALUES_MAX = 10_000
+RAW_OBSERVATIONS_MAX = 1_000
 
 
-class Behind(NamedTuple):
+class SourceDatastream(NamedTuple):
     """A datastream that observed a property of an entity, now or before."""
 
     id: int
@@ -25,7 +25,7 @@ class Behind(NamedTuple):
     personal: bool  #: whether its single readings are personal data
 
 
-class Origin(NamedTuple):
+class RawObservation(NamedTuple):
     """An observation as the device sent it."""
 
     datastream: int
@@ -45,32 +45,40 @@ class PublishedValue(NamedTuple):
     revision: int
 
 
-async def datastreams_behind(connection: Connection, entity: str, property: str) -> list[Behind]:
+async def read_source_datastreams(
+    connection: Connection, entity: str, property: str
+) -> list[SourceDatastream]:
     """Return the datastreams that ever observed a property of an entity, by id."""
     cursor = await connection.execute(
         query("history/lineage/list_source_datastreams"), {"entity": entity, "property": property}
     )
-    return [Behind(*row) for row in await cursor.fetchall()]
+    return [SourceDatastream(*row) for row in await cursor.fetchall()]
 
 
-async def origins(
+async def read_raw_observations(
     connection: Connection, datastreams: Sequence[int], start: Instant, end: Instant, limit: int
-) -> list[Origin]:
-    """Return at most `limit` (≤ `ORIGINS_MAX`) observations with start ≤ time < end, oldest first."""
+) -> list[RawObservation]:
+    """Return at most `limit` (≤ `RAW_OBSERVATIONS_MAX`) observations with start ≤ time < end, oldest
+    first.
+    """
     cursor = await connection.execute(
         query("history/lineage/list_raw_observations"),
         {
             "datastreams": list(datastreams),
             "start": to_datetime(start),
             "end": to_datetime(end),
-            "limit": max(0, min(limit, ORIGINS_MAX)),
+            "limit": max(0, min(limit, RAW_OBSERVATIONS_MAX)),
         },
     )
-    return [_origin(*row) for row in await cursor.fetchall()]
+    return [_raw_observation(*row) for row in await cursor.fetchall()]
 
 
-async def newest_origins(connection: Connection, until: Mapping[int, Instant]) -> list[Origin]:
-    """Return the newest observation of each datastream up to its time, `REACH` before the first at most."""
+async def read_newest_raw_observations(
+    connection: Connection, until: Mapping[int, Instant]
+) -> list[RawObservation]:
+    """Return the newest observation of each datastream up to its time, `LOOKBACK_MAX` before the first at
+    most.
+    """
     if not until:
         return []
     cursor = await connection.execute(
@@ -78,14 +86,14 @@ async def newest_origins(connection: Connection, until: Mapping[int, Instant]) -
         {
             "datastreams": list(until),
             "times": [to_datetime(one) for one in until.values()],
-            "floor": to_datetime(min(until.values()) - REACH),
+            "floor": to_datetime(min(until.values()) - LOOKBACK_MAX),
             "ceiling": to_datetime(max(until.values())),
         },
     )
-    return [_origin(*row) for row in await cursor.fetchall()]
+    return [_raw_observation(*row) for row in await cursor.fetchall()]
 
 
-async def published_values(  # noqa: PLR0917 - a question has so many parts
+async def read_published_values(  # noqa: PLR0917 - a question has so many parts
     connection: Connection,
     entity: str,
     name: str,
@@ -94,7 +102,9 @@ async def published_values(  # noqa: PLR0917 - a question has so many parts
     limit: int,
     after: Instant = INSTANT_MIN,
 ) -> list[PublishedValue]:
-    """Return at most `limit` (≤ `VALUES_MAX`) values with start ≤ phenomenon time < end, behind `after`."""
+    """Return at most `limit` (≤ `PUBLISHED_VALUES_MAX`) values with start ≤ phenomenon time < end, behind
+    `after`.
+    """
     cursor = await connection.execute(
         query("history/lineage/list_published_values"),
         {
@@ -103,26 +113,35 @@ async def published_values(  # noqa: PLR0917 - a question has so many parts
             "start": to_datetime(start),
             "end": to_datetime(end),
             "after": to_datetime(after),
-            "limit": max(0, min(limit, VALUES_MAX)),
+            "limit": max(0, min(limit, PUBLISHED_VALUES_MAX)),
         },
     )
     return [_published(*row) for row in await cursor.fetchall()]
 
 
-async def published_value(
+async def read_published_value(
     connection: Connection, entity: str, name: str, until: Instant
 ) -> PublishedValue | None:
-    """Return the newest published value up to a time, at most `REACH` before it; None when there is none."""
+    """Return the newest published value up to a time, at most `LOOKBACK_MAX` before it; None when there is
+    none.
+    """
     cursor = await connection.execute(
         query("history/lineage/find_published_value"),
-        {"entity": entity, "name": name, "floor": to_datetime(until - REACH), "until": to_datetime(until)},
+        {
+            "entity": entity,
+            "name": name,
+            "floor": to_datetime(until - LOOKBACK_MAX),
+            "until": to_datetime(until),
+        },
     )
     row = await cursor.fetchone()
     return _published(*row) if row is not None else None
 
 
-def _origin(datastream: int, measured: datetime, received: datetime, value: float, flags: int) -> Origin:
-    return Origin(datastream, from_datetime(measured), from_datetime(received), value, flags)
+def _raw_observation(
+    datastream: int, measured: datetime, received: datetime, value: float, flags: int
+) -> RawObservation:
+    return RawObservation(datastream, from_datetime(measured), from_datetime(received), value, flags)
 
 
 def _published(measured: datetime, value: float, flags: int, count: int, revision: int) -> PublishedValue:

@@ -10,21 +10,21 @@ from collections.abc import Mapping
 from typing import Any
 
 from storage.database import Connection
-from storage.history.bucket_parts import Part
-from storage.maintenance.recompute import recompute
+from storage.history.bucket_parts import PartialBucket
+from storage.maintenance.recompute import recompute_hours
 from storage.queries import query
 from twin.instant import DAY, HOUR, Instant, from_datetime, to_datetime
 from twin.model.observed_property import ObservedProperty
 from twin.state.sketch import merge_encoded
 
-PIECE = 7 * DAY
+SEARCH_SPAN = 7 * DAY
 """What is looked through at a time for hours without an aggregate."""
 
-TOGETHER_MAX = 24
+HOURS_PER_TRANSACTION_MAX = 24
 """Hours that are made in one transaction."""
 
 
-async def make_hours(
+async def create_missing_hours(
     connection: Connection,
     properties: Mapping[str, ObservedProperty],
     datastream: int,
@@ -34,36 +34,36 @@ async def make_hours(
     """Make the aggregates that lack of a datastream in start ≤ t < end; return how many hours these were.
 
     `start` and `end` are whole hours. Stretches without observations are skipped. The connection is one that
-    `storage.maintenance.repair.prepare` has made ready.
+    `storage.maintenance.repair.prepare_repairs` has made ready.
     """
     made = 0
-    while (first := await next_observation(connection, datastream, start, end)) is not None:
+    while (first := await first_observation_time(connection, datastream, start, end)) is not None:
         begin = first - first % HOUR
-        start = min(begin + PIECE, end)
-        rows = await _rows(
+        start = min(begin + SEARCH_SPAN, end)
+        rows = await _fetch_rows(
             connection,
             "maintenance/downsampling/list_hours_without_aggregate",
-            _asked(datastream, begin, start),
+            _range_parameters(datastream, begin, start),
         )
         hours = [from_datetime(hour) for (hour,) in rows]
         made += len(hours)
         while hours:
-            together = [one for one in hours[:TOGETHER_MAX] if one - hours[0] < DAY]
+            together = [one for one in hours[:HOURS_PER_TRANSACTION_MAX] if one - hours[0] < DAY]
             hours = hours[len(together) :]
             async with connection.transaction():
                 span = (together[0], together[-1] + HOUR)
-                await recompute(connection, properties, datastream, span, 0)
+                await recompute_hours(connection, properties, datastream, span, 0)
     return made
 
 
-async def make_days(
+async def create_days(
     connection: Connection, property: ObservedProperty, datastream: int, end: Instant, zone: str
 ) -> Instant | None:
     """Make days of all hours before a midnight of the zone, and delete those hours, in the open transaction.
 
     Returns the end of the last day that was made so, or None when there was nothing to make.
     """
-    rows = await _rows(
+    rows = await _fetch_rows(
         connection,
         "maintenance/downsampling/find_first_hour_aggregate",
         {"datastream": datastream, "end": to_datetime(end)},
@@ -73,7 +73,7 @@ async def make_days(
     start = from_datetime(rows[0][0])
     circular = property.aggregation == "circular_mean"
     asked = {
-        **_asked(datastream, start, end),
+        **_range_parameters(datastream, start, end),
         "datastreams": [datastream],
         "source": "hour",
         "interval": "1 days",
@@ -86,11 +86,14 @@ async def make_days(
         "percentiles": True,
     }
     parts = {
-        row[0]: Part.of(row[2:]) for row in await _rows(connection, "history/list_aggregate_buckets", asked)
+        row[0]: PartialBucket.from_row(row[2:])
+        for row in await _fetch_rows(connection, "history/list_aggregate_buckets", asked)
     }
-    for day, expected, revision in await _rows(connection, "maintenance/downsampling/summarise_hours", asked):
+    for day, expected, revision in await _fetch_rows(
+        connection, "maintenance/downsampling/summarise_hours", asked
+    ):
         part = parts[day]
-        figures = part.figures(("mean", "min", "max", "sum", "first", "last"), property.aggregation)
+        figures = part.aggregate_values(("mean", "min", "max", "sum", "first", "last"), property.aggregation)
         adds_up = property.aggregation in {"sum", "counter"}
         await connection.execute(
             query("maintenance/downsampling/write_day"),
@@ -115,19 +118,21 @@ async def make_days(
     return end
 
 
-async def next_observation(
+async def first_observation_time(
     connection: Connection, datastream: int, start: Instant, end: Instant
 ) -> Instant | None:
     """Return the time of the first observation of a datastream in start ≤ t < end."""
-    asked = {**_asked(datastream, start, end), "datastreams": [datastream]}
-    ((first,),) = await _rows(connection, "maintenance/recompute/find_next_observation", asked)
+    asked = {**_range_parameters(datastream, start, end), "datastreams": [datastream]}
+    ((first,),) = await _fetch_rows(connection, "maintenance/recompute/find_next_observation", asked)
     return from_datetime(first) if first is not None else None
 
 
-def _asked(datastream: int, start: Instant, end: Instant) -> dict[str, Any]:
+def _range_parameters(datastream: int, start: Instant, end: Instant) -> dict[str, Any]:
     return {"datastream": datastream, "start": to_datetime(start), "end": to_datetime(end)}
 
 
-async def _rows(connection: Connection, name: str, parameters: Mapping[str, Any]) -> list[tuple[Any, ...]]:
+async def _fetch_rows(
+    connection: Connection, name: str, parameters: Mapping[str, Any]
+) -> list[tuple[Any, ...]]:
     async with connection.transaction():
         return await (await connection.execute(query(name), parameters)).fetchall()

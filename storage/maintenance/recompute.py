@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from storage.database import Connection
 from storage.historian.writers.aggregate_writer import write_aggregates, write_assessments
-from storage.history.history_reader import by_datastream
+from storage.history.history_reader import calibrations_by_datastream
 from storage.queries import query
 from twin.instant import DAY, HOUR, INSTANT_MAX, INSTANT_MIN, Instant, from_datetime, to_datetime
 from twin.model.calibration import Maintenance
@@ -24,25 +24,29 @@ from twin.state.datastream_state import DatastreamState
 from twin.state.window import Aggregate, WindowAccumulator, aggregate_of
 from twin.wire.messages import Assessment
 
-REACH_MAX = 2 * DAY
+EFFECT_SPAN_MAX = 2 * DAY
 """How far behind a change judgements are made again: the next `CONTEXT_MAX` observations, in this time."""
 
 
-class Remade(NamedTuple):
+class RecomputedDatastream(NamedTuple):
     """What observations come to."""
 
-    judgements: dict[Instant, int]  #: flags by phenomenon time, where they are not those that the device sent
+    flags_by_time: dict[
+        Instant, int
+    ]  #: flags by phenomenon time, where they are not those that the device sent
     windows: list[tuple[int, Instant, WindowAccumulator]]  #: size, start, content; oldest first
 
 
-class Counts(NamedTuple):
+class RecomputeCounts(NamedTuple):
     """What was written."""
 
     aggregates: int
     assessments: int
 
 
-def remade(observations: Iterable[Observation], terms: DatastreamPolicy) -> Remade:
+def recompute_observations(
+    observations: Iterable[Observation], terms: DatastreamPolicy
+) -> RecomputedDatastream:
     """Return what observations of one datastream, ascending in time, come to.
 
     The first ones are judged without what was before them: begin early enough.
@@ -55,16 +59,16 @@ def remade(observations: Iterable[Observation], terms: DatastreamPolicy) -> Rema
             judgements[judgement.phenomenon_time] = judgement.flags
     for told in state.emit_windows(INSTANT_MAX, terms):
         windows.append((told.window.size, told.window.start, told.content))
-    return Remade(judgements, windows)
+    return RecomputedDatastream(judgements, windows)
 
 
-async def recompute(
+async def recompute_hours(
     connection: Connection,
     properties: Mapping[str, ObservedProperty],
     datastream: int,
     span: tuple[Instant, Instant],
     revision_min: int,
-) -> Counts:
+) -> RecomputeCounts:
     """Make the judgements and windows of whole hours again; once in the transaction that is open.
 
     What `span` touches, and the hours behind it as far as its observations are looked at there. Their
@@ -72,26 +76,26 @@ async def recompute(
     gone, wholly or in part, stays as it is, and so does a datastream of a property that is not known. The
     connection has the staging table of `storage.historian.writers.aggregate_writer`.
     """
-    found = await _terms(connection, properties, datastream)
+    found = await _read_policy(connection, properties, datastream)
     if found is None:
-        return Counts(0, 0)
+        return RecomputeCounts(0, 0)
     terms, raw_from = found
     start = span[0] - span[0] % HOUR
-    end = await _reach(connection, datastream, span[1] + -span[1] % HOUR)
+    end = await _effect_end(connection, datastream, span[1] + -span[1] % HOUR)
     observations = await _observations(connection, datastream, (start, end), terms)
     # A day of a value a second takes seconds: others go on meanwhile.
-    judgements, windows = await asyncio.to_thread(remade, observations, terms)
+    judgements, windows = await asyncio.to_thread(recompute_observations, observations, terms)
     asked = {"datastream": datastream, "start": to_datetime(start), "end": to_datetime(end)}
     stored = {
         from_datetime(time): (flags, revision)
-        for time, flags, revision in await _rows(
+        for time, flags, revision in await _fetch_rows(
             connection, "maintenance/recompute/list_stored_assessments", asked
         )
     }
-    ((newest,),) = await _rows(connection, "maintenance/recompute/find_aggregate_revision", asked)
+    ((newest,),) = await _fetch_rows(connection, "maintenance/recompute/find_aggregate_revision", asked)
     # Those of the stream are log times: one more is behind what it has told, and before what it will tell.
     revision = max(revision_min, newest + 1, *(one + 1 for _, one in stored.values()))
-    gone = await _gone(connection, datastream, (start, min(end, raw_from)), windows)
+    gone = await _hours_without_raw(connection, datastream, (start, min(end, raw_from)), windows)
     aggregates = [
         aggregate_of(
             content,
@@ -112,43 +116,43 @@ async def recompute(
         and (now := judgements.get(one.phenomenon_time, 0)) != stored.get(one.phenomenon_time, (0, 0))[0]
     ]
     await _write(connection, aggregates, assessments)
-    return Counts(len(aggregates), len(assessments))
+    return RecomputeCounts(len(aggregates), len(assessments))
 
 
-async def _terms(
+async def _read_policy(
     connection: Connection, properties: Mapping[str, ObservedProperty], datastream: int
 ) -> tuple[DatastreamPolicy, Instant] | None:
     """Return the terms of a datastream, and since when its single observations are kept."""
-    rows = await _rows(connection, "maintenance/recompute/find_datastream_policy", (datastream,))
+    rows = await _fetch_rows(connection, "maintenance/recompute/find_datastream_policy", (datastream,))
     if not rows or rows[0][0] not in properties:
         return None
     ((name, interval, raw_from),) = rows
-    known = await _rows(
+    known = await _fetch_rows(
         connection, "history/list_calibrations_known_at", {"datastreams": [datastream], "known_at": None}
     )
     maintenance = [
         Maintenance(
             sensor="", start=from_datetime(start), end=from_datetime(end) if end is not None else INSTANT_MAX
         )
-        for start, end in await _rows(
+        for start, end in await _fetch_rows(
             connection, "maintenance/recompute/list_maintenance_of_datastream", (datastream,)
         )
     ]
     terms = DatastreamPolicy.of(
-        properties[name], interval, by_datastream(known).get(datastream, ()), maintenance
+        properties[name], interval, calibrations_by_datastream(known).get(datastream, ()), maintenance
     )
     return terms, from_datetime(raw_from) if raw_from is not None else INSTANT_MIN
 
 
-async def _reach(connection: Connection, datastream: int, end: Instant) -> Instant:
+async def _effect_end(connection: Connection, datastream: int, end: Instant) -> Instant:
     """Return up to where the observations before `end` are looked at by later ones, as a whole hour."""
-    ((last,),) = await _rows(
+    ((last,),) = await _fetch_rows(
         connection,
         "maintenance/recompute/find_nth_observation",
         {
             "datastream": datastream,
             "start": to_datetime(end),
-            "end": to_datetime(end + REACH_MAX),
+            "end": to_datetime(end + EFFECT_SPAN_MAX),
             "count": CONTEXT_MAX,
         },
     )
@@ -163,7 +167,7 @@ async def _observations(
 ) -> list[Observation]:
     """Return the observations of a span, and before them what their judgement looks at."""
     stuck = terms.rules.stuck
-    rows = await _rows(
+    rows = await _fetch_rows(
         connection,
         "maintenance/recompute/list_observations_to_check",
         {
@@ -180,7 +184,7 @@ async def _observations(
     ]
 
 
-async def _gone(
+async def _hours_without_raw(
     connection: Connection,
     datastream: int,
     span: tuple[Instant, Instant],
@@ -191,7 +195,7 @@ async def _gone(
         return set()
     there = {start: one.count + one.suspect for size, start, one in windows if size == HOUR}
     asked = {"datastream": datastream, "start": to_datetime(span[0]), "end": to_datetime(span[1])}
-    stored = await _rows(connection, "maintenance/recompute/list_aggregate_counts", asked)
+    stored = await _fetch_rows(connection, "maintenance/recompute/list_aggregate_counts", asked)
     return {hour for start, count in stored if count > there.get(hour := from_datetime(start), 0)}
 
 
@@ -202,7 +206,7 @@ async def _write(connection: Connection, aggregates: list[Aggregate], assessment
         await write_assessments(connection, assessments)
 
 
-async def _rows(
+async def _fetch_rows(
     connection: Connection, name: str, parameters: Mapping[str, Any] | Sequence[Any]
 ) -> list[tuple[Any, ...]]:
     return await (await connection.execute(query(name), parameters)).fetchall()

@@ -10,29 +10,29 @@ from typing import NamedTuple
 
 from runtime.cancellation import raise_if_cancelled
 from runtime.kafka.topics import OBSERVATIONS
-from storage.database import UNAVAILABLE, Connection, connect
-from storage.historian.writers.aggregate_writer import create_staging
-from storage.maintenance.recompute import recompute
+from storage.database import DATABASE_UNAVAILABLE, Connection, connect
+from storage.historian.writers.aggregate_writer import create_aggregate_staging
+from storage.maintenance.recompute import recompute_hours
 from storage.queries import query
-from storage.recompute import run_recomputes
-from storage.stores.log_positions import TOLD
+from storage.recompute import process_recompute_requests
+from storage.stores.log_positions import AGGREGATE_PROGRESS
 from twin.instant import HOUR, Instant, from_datetime, to_datetime
 from twin.model.city_model import CityModel
 from twin.model.observed_property import ObservedProperty
 
 log = logging.getLogger(__name__)
 
-REQUESTS_MAX = 240
+REPAIRS_PER_ROUND_MAX = 240
 """Requests of one round. A backfill of ten days of one datastream asks for so many hours."""
 
-TOGETHER_MAX = 24
+REPAIR_HOURS_MAX = 24
 """Hours that are made together, in one transaction: a value a second makes 86,400 rows a day."""
 
 PAUSE_S = 1.0
 BACK_OFF_MAX_S = 5.0
 
 
-class Request(NamedTuple):
+class HourRepair(NamedTuple):
     """An hour of a datastream to be made again."""
 
     datastream: int
@@ -52,23 +52,23 @@ async def run_repairs(dsn: str, model: Callable[[], CityModel], clock: Callable[
         try:
             connection = await connect(dsn, role="repair")
             async with connection:
-                await prepare(connection)
+                await prepare_repairs(connection)
                 pause = PAUSE_S
-                await _until_locked(connection)
+                await _wait_for_lock(connection)
                 while True:
                     properties = model().properties
-                    done = await repair(connection, properties)
-                    done += await run_recomputes(connection, properties, clock())
+                    done = await repair_hours(connection, properties)
+                    done += await process_recompute_requests(connection, properties, clock())
                     if not done:
                         await asyncio.sleep(PAUSE_S)
-        except UNAVAILABLE as error:
+        except DATABASE_UNAVAILABLE as error:
             raise_if_cancelled()
             log.warning("the database is away, repairs wait: %s", error)
             await asyncio.sleep(pause)
             pause = min(2 * pause, BACK_OFF_MAX_S)
 
 
-async def _until_locked(connection: Connection) -> None:
+async def _wait_for_lock(connection: Connection) -> None:
     """Return once no other process works on repairs; none does until this session ends."""
     while True:
         async with connection.transaction():
@@ -78,29 +78,29 @@ async def _until_locked(connection: Connection) -> None:
         await asyncio.sleep(PAUSE_S)
 
 
-async def prepare(connection: Connection) -> None:
+async def prepare_repairs(connection: Connection) -> None:
     """Make a connection ready for repairs; once."""
     async with connection.transaction():
-        await create_staging(connection)
+        await create_aggregate_staging(connection)
 
 
-async def repair(connection: Connection, properties: Mapping[str, ObservedProperty]) -> int:
-    """Work off at most `REQUESTS_MAX` requests that are ready; return how many there were.
+async def repair_hours(connection: Connection, properties: Mapping[str, ObservedProperty]) -> int:
+    """Work off at most `REPAIRS_PER_ROUND_MAX` requests that are ready; return how many there were.
 
     Each stretch of hours is a transaction of its own. A request that changes meanwhile stays.
     """
     async with connection.transaction():
         cursor = await connection.execute(
             query("maintenance/recompute/list_ready_repairs"),
-            {"topic": OBSERVATIONS, "told": TOLD, "limit": REQUESTS_MAX},
+            {"topic": OBSERVATIONS, "told": AGGREGATE_PROGRESS, "limit": REPAIRS_PER_ROUND_MAX},
         )
         ready = [
-            Request(datastream, from_datetime(start), log_id, offset, from_datetime(requested))
+            HourRepair(datastream, from_datetime(start), log_id, offset, from_datetime(requested))
             for datastream, start, log_id, offset, requested in await cursor.fetchall()
         ]
-    for stretch in stretches(ready):
+    for stretch in consecutive_hours(ready):
         async with connection.transaction():
-            await recompute(
+            await recompute_hours(
                 connection,
                 properties,
                 stretch[0].datastream,
@@ -121,17 +121,18 @@ async def repair(connection: Connection, properties: Mapping[str, ObservedProper
     return len(ready)
 
 
-def stretches(requests: Iterable[Request]) -> list[Sequence[Request]]:
+def consecutive_hours(requests: Iterable[HourRepair]) -> list[Sequence[HourRepair]]:
     """Return requests in groups of one datastream and of hours that are next to each other.
 
-    >>> [len(one) for one in stretches(Request(1, hour * HOUR, "l", 0, 0) for hour in (5, 3, 4, 9))]
+    >>> [len(one) for one in consecutive_hours(HourRepair(1, hour * HOUR, "l", 0, 0) for hour in (5, 3,
+    ...  4, 9))]
     [3, 1]
     """
-    found: list[Sequence[Request]] = []
+    found: list[Sequence[HourRepair]] = []
     for _, each in groupby(sorted(requests), key=lambda one: one.datastream):
-        stretch: list[Request] = []
+        stretch: list[HourRepair] = []
         for one in each:
-            if stretch and (one.start - stretch[-1].start > HOUR or len(stretch) == TOGETHER_MAX):
+            if stretch and (one.start - stretch[-1].start > HOUR or len(stretch) == REPAIR_HOURS_MAX):
                 found.append(stretch)
                 stretch = []
             stretch.append(one)

@@ -15,10 +15,10 @@ from zoneinfo import ZoneInfo
 
 from runtime.cancellation import raise_if_cancelled
 from storage.alarm_retention import remove_alarms
-from storage.database import UNAVAILABLE, Connection, connect
-from storage.history.history_reader import kept_of
-from storage.maintenance.downsampling import make_days, make_hours, next_observation
-from storage.maintenance.repair import prepare
+from storage.database import DATABASE_UNAVAILABLE, Connection, connect
+from storage.history.history_reader import read_extents
+from storage.maintenance.downsampling import create_days, create_missing_hours, first_observation_time
+from storage.maintenance.repair import prepare_repairs
 from storage.queries import query
 from storage.settings import HistorianSettings
 from twin.instant import DAY, HOUR, INSTANT_MIN, Instant, from_datetime, to_datetime
@@ -27,20 +27,20 @@ from twin.model.observed_property import ObservedProperty, Retention
 
 log = logging.getLogger(__name__)
 
-SETTLED = 2 * HOUR
+SETTLE_TIME = 2 * HOUR
 """How old an hour is before its aggregate is looked for: what is on its way then has long been stored."""
 
-PIECE = DAY
+DELETE_SPAN = DAY
 """What is deleted of a datastream in one transaction: at a value a second 86,400 rows."""
 
-TOGETHER_MAX = 1_000
+DATASTREAMS_PER_QUERY_MAX = 1_000
 """Datastreams that are looked through in one statement: some milliseconds."""
 
 BACK_OFF_S = 5.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Removed:
+class RemovedRows:
     """What a run removed."""
 
     observations: int = 0
@@ -50,12 +50,12 @@ class Removed:
     payloads: int = 0  #: records whose payloads were forgotten
     alarms: int = 0  #: events of alarms and incidents, and messages to people
 
-    def __add__(self, other: Removed) -> Removed:
-        return Removed(**{name: getattr(self, name) + getattr(other, name) for name in self.__slots__})
+    def __add__(self, other: RemovedRows) -> RemovedRows:
+        return RemovedRows(**{name: getattr(self, name) + getattr(other, name) for name in self.__slots__})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Cuts:
+class RetentionCutoffs:
     """Before which times a datastream's rows go."""
 
     id: int
@@ -73,57 +73,59 @@ async def run_retention(
     while True:
         try:
             async with await connect(settings.database.get_secret_value(), role="retention") as connection:
-                await prepare(connection)
-                removed = await retain(connection, model(), settings, clock())
-                if removed is not None and removed != Removed():
+                await prepare_repairs(connection)
+                removed = await apply_retention(connection, model(), settings, clock())
+                if removed is not None and removed != RemovedRows():
                     log.info("retention: %s", removed)
             await asyncio.sleep(settings.retention_interval_s)
-        except UNAVAILABLE as error:
+        except DATABASE_UNAVAILABLE as error:
             raise_if_cancelled()
             log.warning("retention waits for the database: %s", error)
             await asyncio.sleep(BACK_OFF_S)
 
 
-async def retain(
+async def apply_retention(
     connection: Connection, model: CityModel, settings: HistorianSettings, now: Instant
-) -> Removed | None:
+) -> RemovedRows | None:
     """Remove what is old at `now`; None when another process is at it. In many transactions, each small."""
-    if not await _value(connection, "maintenance/retention/lock_retention"):
+    if not await _fetch_value(connection, "maintenance/retention/lock_retention"):
         return None
     try:
-        cuts = await _all_cuts(connection, model, settings, now)
+        cuts = await _read_cutoffs(connection, model, settings, now)
         removed = await _drop_chunks(connection, cuts)
-        passed = await _passed(connection, cuts)
+        passed = await _datastreams_to_trim(connection, cuts)
         for one in cuts:
             if one.id in passed:
                 removed += await _remove_rows(connection, one, model.city.timezone)
         removed += await _remove_messages(connection, settings, cuts, now)
         end = now - settings.retention_alarm_days * DAY
-        return removed + Removed(alarms=await remove_alarms(connection, end, settings.retention_rows_max))
+        return removed + RemovedRows(alarms=await remove_alarms(connection, end, settings.retention_rows_max))
     finally:
-        await _value(connection, "maintenance/retention/unlock_retention")
+        await _fetch_value(connection, "maintenance/retention/unlock_retention")
 
 
-async def _all_cuts(
+async def _read_cutoffs(
     connection: Connection, model: CityModel, settings: HistorianSettings, now: Instant
-) -> list[Cuts]:
+) -> list[RetentionCutoffs]:
     """Make the hours that lack, and return what may go then."""
-    settled = now - now % HOUR - SETTLED
+    settled = now - now % HOUR - SETTLE_TIME
     # Of a property that is retired nobody knows how to make hours: it goes with its chunks.
     rows = [
         one
-        for one in await _rows(connection, "maintenance/retention/list_retained_datastreams")
+        for one in await _fetch_rows(connection, "maintenance/retention/list_retained_datastreams")
         if one[1] in model.properties
     ]
     since = {
         id: from_datetime(complete_to) if complete_to is not None else INSTANT_MIN
         for id, _, _, complete_to in rows
     }
-    await _make_hours(connection, model, {id: one for id, one in since.items() if one < settled}, settled)
-    complete_to = {one.id: one.complete_to for one in await kept_of(connection, list(since), None)}
+    await _create_missing_hours(
+        connection, model, {id: one for id, one in since.items() if one < settled}, settled
+    )
+    complete_to = {one.id: one.complete_to for one in await read_extents(connection, list(since), None)}
     await connection.commit()
     return [
-        cuts_of(
+        retention_cutoffs(
             id,
             model.properties[name],
             now=now,
@@ -135,26 +137,26 @@ async def _all_cuts(
     ]
 
 
-async def _make_hours(
+async def _create_missing_hours(
     connection: Connection, model: CityModel, since: Mapping[int, Instant], settled: Instant
 ) -> None:
     """Make the hours that lack of datastreams, each from a time of its own until `settled`."""
-    for first in range(0, len(since), TOGETHER_MAX):
-        ids = list(since)[first : first + TOGETHER_MAX]
+    for first in range(0, len(since), DATASTREAMS_PER_QUERY_MAX):
+        ids = list(since)[first : first + DATASTREAMS_PER_QUERY_MAX]
         starts = [to_datetime(since[id]) for id in ids]
         asked = {"datastreams": ids, "starts": starts, "end": to_datetime(settled)}
-        for (id,) in await _rows(
+        for (id,) in await _fetch_rows(
             connection, "maintenance/retention/list_datastreams_with_observations", asked
         ):
-            await make_hours(connection, model.properties, id, since[id], settled)
-        await _write(connection, *ids, complete_to=settled)
+            await create_missing_hours(connection, model.properties, id, since[id], settled)
+        await _update_limits(connection, *ids, complete_to=settled)
 
 
-async def _passed(connection: Connection, cuts: Sequence[Cuts]) -> set[int]:
+async def _datastreams_to_trim(connection: Connection, cuts: Sequence[RetentionCutoffs]) -> set[int]:
     """Return the datastreams of which there is something to remove."""
     found: set[int] = set()
-    for first in range(0, len(cuts), TOGETHER_MAX):
-        portion = cuts[first : first + TOGETHER_MAX]
+    for first in range(0, len(cuts), DATASTREAMS_PER_QUERY_MAX):
+        portion = cuts[first : first + DATASTREAMS_PER_QUERY_MAX]
         asked = {
             "datastreams": [one.id for one in portion],
             "raws": [to_datetime(one.raw) for one in portion],
@@ -162,12 +164,15 @@ async def _passed(connection: Connection, cuts: Sequence[Cuts]) -> set[int]:
             "hours": [to_datetime(one.hour) for one in portion],
         }
         found.update(
-            id for (id,) in await _rows(connection, "maintenance/retention/list_datastreams_to_trim", asked)
+            id
+            for (id,) in await _fetch_rows(
+                connection, "maintenance/retention/list_datastreams_to_trim", asked
+            )
         )
     return found
 
 
-def cuts_of(
+def retention_cutoffs(
     id: int,
     property: ObservedProperty,
     *,
@@ -175,7 +180,7 @@ def cuts_of(
     personal_max: int | None,
     complete_to: Instant,
     zone: str,
-) -> Cuts:
+) -> RetentionCutoffs:
     """Return before which times the rows of a datastream go.
 
     Households' single values, and aggregates that are nearly as fine, are kept `personal_max` at most. What
@@ -186,7 +191,7 @@ def cuts_of(
     if personal_max is not None:
         raw, minute = min(raw, personal_max), min(minute, personal_max)
     hour = max(minute, kept.hour)
-    return Cuts(
+    return RetentionCutoffs(
         id=id,
         property=property,
         complete_to=complete_to,
@@ -196,23 +201,23 @@ def cuts_of(
     )
 
 
-async def _drop_chunks(connection: Connection, cuts: list[Cuts]) -> Removed:
+async def _drop_chunks(connection: Connection, cuts: list[RetentionCutoffs]) -> RemovedRows:
     """Drop the chunks that every datastream has passed."""
     if not cuts:
-        return Removed()
+        return RemovedRows()
     raw = min(one.raw for one in cuts)
     removed = 0
-    end = await _value(
+    end = await _fetch_value(
         connection, "maintenance/retention/find_last_whole_chunk", ("observation", to_datetime(raw))
     )
     if end is not None:
         async with connection.transaction():
             # What is counted is what is dropped.
             await connection.execute(query("maintenance/removal/lock_observations"))
-            removed = await _value(connection, "maintenance/removal/count_observations_before", (end,))
+            removed = await _fetch_value(connection, "maintenance/removal/count_observations_before", (end,))
             await connection.execute(query("maintenance/removal/drop_chunks"), ("observation", end))
             await connection.execute(query("maintenance/removal/add_removed_count"), (removed,))
-            await _write(connection, *(one.id for one in cuts), raw_from=from_datetime(end))
+            await _update_limits(connection, *(one.id for one in cuts), raw_from=from_datetime(end))
     minute = min(one.minute for one in cuts)
     for table, cut in (
         ("assessment", raw),
@@ -224,46 +229,50 @@ async def _drop_chunks(connection: Connection, cuts: list[Cuts]) -> Removed:
     ):
         async with connection.transaction():
             await connection.execute(query("maintenance/removal/drop_chunks"), (table, to_datetime(cut)))
-    return Removed(observations=removed)
+    return RemovedRows(observations=removed)
 
 
-async def _remove_rows(connection: Connection, cuts: Cuts, zone: str) -> Removed:
+async def _remove_rows(connection: Connection, cuts: RetentionCutoffs, zone: str) -> RemovedRows:
     """Remove what one datastream has passed, piece by piece."""
     observations = aggregates = hours = 0
-    while (first := await next_observation(connection, cuts.id, INSTANT_MIN, cuts.raw)) is not None:
-        end = min(first - first % HOUR + PIECE, cuts.raw)
+    while (first := await first_observation_time(connection, cuts.id, INSTANT_MIN, cuts.raw)) is not None:
+        end = min(first - first % HOUR + DELETE_SPAN, cuts.raw)
         async with connection.transaction():
-            count = await _value(
-                connection, "maintenance/removal/remove_observations", _asked(cuts.id, first, end)
+            count = await _fetch_value(
+                connection, "maintenance/removal/remove_observations", _range_parameters(cuts.id, first, end)
             )
             await connection.execute(query("maintenance/removal/add_removed_count"), (count,))
-            await _write(connection, cuts.id, raw_from=end)
+            await _update_limits(connection, cuts.id, raw_from=end)
         observations += count
-    asked = _asked(cuts.id, INSTANT_MIN, cuts.minute)
+    asked = _range_parameters(cuts.id, INSTANT_MIN, cuts.minute)
     while (
-        start := await _value(connection, "maintenance/retention/find_first_minute_aggregate", asked)
+        start := await _fetch_value(connection, "maintenance/retention/find_first_minute_aggregate", asked)
     ) is not None:
-        end = min(from_datetime(start) + PIECE, cuts.minute)
+        end = min(from_datetime(start) + DELETE_SPAN, cuts.minute)
         async with connection.transaction():
-            aggregates += await _value(
-                connection, "maintenance/removal/remove_minutes", _asked(cuts.id, from_datetime(start), end)
+            aggregates += await _fetch_value(
+                connection,
+                "maintenance/removal/remove_minutes",
+                _range_parameters(cuts.id, from_datetime(start), end),
             )
-            await _write(connection, cuts.id, minute_from=end)
+            await _update_limits(connection, cuts.id, minute_from=end)
     async with connection.transaction():
-        made_to = await make_days(connection, cuts.property, cuts.id, cuts.hour, zone)
+        made_to = await create_days(connection, cuts.property, cuts.id, cuts.hour, zone)
         if made_to is not None:
             hours = 1
-            await _write(connection, cuts.id, hour_from=made_to)
-    return Removed(observations=observations, aggregates=aggregates, hours=hours)
+            await _update_limits(connection, cuts.id, hour_from=made_to)
+    return RemovedRows(observations=observations, aggregates=aggregates, hours=hours)
 
 
 async def _remove_messages(
-    connection: Connection, settings: HistorianSettings, cuts: list[Cuts], now: Instant
-) -> Removed:
+    connection: Connection, settings: HistorianSettings, cuts: list[RetentionCutoffs], now: Instant
+) -> RemovedRows:
     """Forget payloads, and delete what is old in quarantine, unless its replay is asked for."""
     payloads = messages = 0
     end = to_datetime(now - settings.retention_payload_days * DAY)
-    while (start := await _value(connection, "maintenance/retention/find_first_payload", (end,))) is not None:
+    while (
+        start := await _fetch_value(connection, "maintenance/retention/find_first_payload", (end,))
+    ) is not None:
         stop = min(to_datetime(from_datetime(start) + HOUR), end)
         async with connection.transaction():
             payloads += (
@@ -280,7 +289,7 @@ async def _remove_messages(
         async with connection.transaction():
             count = (await connection.execute(query("maintenance/removal/remove_quarantined"), old)).rowcount
         messages += count
-    return Removed(messages=messages, payloads=payloads)
+    return RemovedRows(messages=messages, payloads=payloads)
 
 
 def _midnight(time: Instant, zone: str) -> Instant:
@@ -288,11 +297,11 @@ def _midnight(time: Instant, zone: str) -> Instant:
     return from_datetime(local.replace(hour=0, minute=0, second=0, microsecond=0, fold=0))
 
 
-def _asked(id: int, start: Instant, end: Instant) -> dict[str, Any]:
+def _range_parameters(id: int, start: Instant, end: Instant) -> dict[str, Any]:
     return {"datastream": id, "start": to_datetime(start), "end": to_datetime(end)}
 
 
-async def _write(connection: Connection, *ids: int, **times: Instant) -> None:
+async def _update_limits(connection: Connection, *ids: int, **times: Instant) -> None:
     known = {name: to_datetime(time) for name, time in times.items()}
     empty = dict.fromkeys(("complete_to", "raw_from", "minute_from", "hour_from"))
     async with connection.transaction():
@@ -302,13 +311,13 @@ async def _write(connection: Connection, *ids: int, **times: Instant) -> None:
         )
 
 
-async def _value(connection: Connection, name: str, parameters: Any = None) -> Any:
+async def _fetch_value(connection: Connection, name: str, parameters: Any = None) -> Any:
     async with connection.transaction():
         row = await (await connection.execute(query(name), parameters)).fetchone()
     return row[0] if row is not None else None
 
 
-async def _rows(
+async def _fetch_rows(
     connection: Connection, name: str, parameters: Mapping[str, Any] | None = None
 ) -> list[tuple[Any, ...]]:
     async with connection.transaction():

@@ -18,9 +18,9 @@ log = logging.getLogger(__name__)
 MODEL_RETRY_S = 1.0
 
 
-async def run_upkeep(settings: HistorianSettings, models: CityModelSource, clock: Clock) -> None:
+async def run_maintenance(settings: HistorianSettings, models: CityModelSource, clock: Clock) -> None:
     """Keep the database in order by the city model as it is, until cancelled."""
-    model = await _first(models)
+    model = await _wait_for_model(models)
 
     def present() -> CityModel:
         return model
@@ -36,7 +36,7 @@ async def run_upkeep(settings: HistorianSettings, models: CityModelSource, clock
         tasks.create_task(run_retention(settings, present, clock), name="retention")
 
 
-async def _first(models: CityModelSource) -> CityModel:
+async def _wait_for_model(models: CityModelSource) -> CityModel:
     """Return the first model that there is; what is on the log is stored meanwhile."""
     told = False
     while True:

@@ -11,13 +11,13 @@ from typing import Any, NamedTuple
 import msgspec
 
 from storage.database import Connection
-from storage.model.model_rows import Action
+from storage.model.model_rows import ChangeAction
 from storage.queries import query
 from twin.errors import ServiceError, TwinError
 from twin.instant import DAY, Duration, Instant, format_instant, from_datetime, to_datetime
 from twin.model.duty import DutyOverride
 
-OVERRIDE_KEPT: Duration = 400 * DAY
+OVERRIDE_RETENTION: Duration = 400 * DAY
 """A model holds an override for so long after its end: for who asks who was on call."""
 
 OVERRIDES_MAX = 1_000
@@ -28,7 +28,7 @@ class TooManyOverridesError(TwinError):
     """There are so many overrides that are not over that no other is taken."""
 
 
-class MadeOverride(NamedTuple):
+class StoredOverride(NamedTuple):
     """An override, and who made and withdrew it."""
 
     override: DutyOverride
@@ -38,14 +38,16 @@ class MadeOverride(NamedTuple):
     withdrawn: Instant | None  #: None while it counts
 
 
-async def make_override(connection: Connection, city: str, override: DutyOverride, by: str) -> MadeOverride:
+async def create_override(
+    connection: Connection, city: str, override: DutyOverride, by: str
+) -> StoredOverride:
     """Write an override down, with an id of its own, and return it.
 
     Raises TooManyOverridesError when `OVERRIDES_MAX` are not over yet.
     """
     async with connection.transaction():
         await connection.execute(query("model/lock_model"))
-        if len(await overrides(connection, 0)) >= OVERRIDES_MAX:
+        if len(await read_overrides(connection, 0)) >= OVERRIDES_MAX:
             raise TooManyOverridesError(
                 f"{OVERRIDES_MAX} overrides are not over, expected fewer; withdraw those that nobody needs"
             )
@@ -58,12 +60,12 @@ async def make_override(connection: Connection, city: str, override: DutyOverrid
             "made_by": by,
         }
         rows = await (await connection.execute(query("model/insert_override"), asked)).fetchall()
-        made = _made(rows[0])
-        await _record(connection, city, made, "create", by)
+        made = _override_from_row(rows[0])
+        await _record_change(connection, city, made, "create", by)
     return made
 
 
-async def withdraw_override(connection: Connection, city: str, id: str, by: str) -> MadeOverride | None:
+async def withdraw_override(connection: Connection, city: str, id: str, by: str) -> StoredOverride | None:
     """Withdraw an override and return it; None when there is none that counts."""
     async with connection.transaction():
         await connection.execute(query("model/lock_model"))
@@ -72,38 +74,42 @@ async def withdraw_override(connection: Connection, city: str, id: str, by: str)
         ).fetchone()
         if row is None:
             return None
-        withdrawn = _made(row)
-        await _record(connection, city, withdrawn, "retire", by)
+        withdrawn = _override_from_row(row)
+        await _record_change(connection, city, withdrawn, "retire", by)
     return withdrawn
 
 
-async def find_override(connection: Connection, id: str) -> MadeOverride | None:
+async def find_override(connection: Connection, id: str) -> StoredOverride | None:
     """Return an override, withdrawn or not; None when there is none of that id."""
     row = await (await connection.execute(query("model/find_override"), {"id": id})).fetchone()
-    return None if row is None else _made(row)
+    return None if row is None else _override_from_row(row)
 
 
-async def overrides(connection: Connection, over_since: Duration = OVERRIDE_KEPT) -> tuple[MadeOverride, ...]:
+async def read_overrides(
+    connection: Connection, over_since: Duration = OVERRIDE_RETENTION
+) -> tuple[StoredOverride, ...]:
     """Return those that count and are not over for longer than that, in the order in which they were made."""
     rows = await (
         await connection.execute(query("model/list_overrides"), {"over_since": over_since})
     ).fetchall()
-    return tuple(map(_made, rows))
+    return tuple(map(_override_from_row, rows))
 
 
-def _made(row: tuple[Any, ...]) -> MadeOverride:
+def _override_from_row(row: tuple[Any, ...]) -> StoredOverride:
     id, team, contact, start, end, note, made_by, made_at, withdrawn_by, withdrawn_at = row
     override = DutyOverride(
         id=id, team=team, contact=contact, start=from_datetime(start), end=from_datetime(end), note=note
     )
-    return MadeOverride(override, made_by, from_datetime(made_at), withdrawn_by, _instant(withdrawn_at))
+    return StoredOverride(override, made_by, from_datetime(made_at), withdrawn_by, _instant(withdrawn_at))
 
 
 def _instant(moment: datetime | None) -> Instant | None:
     return None if moment is None else from_datetime(moment)
 
 
-async def _record(connection: Connection, city: str, made: MadeOverride, action: Action, by: str) -> None:
+async def _record_change(
+    connection: Connection, city: str, made: StoredOverride, action: ChangeAction, by: str
+) -> None:
     """Raise the version of the model, and write into its audit what was done."""
     row = await (await connection.execute(query("model/raise_model_version"), {"city": city})).fetchone()
     if row is None:

@@ -23,12 +23,12 @@ from twin.model.observed_property import ObservedProperty, Retention
 from twin.model.sensor import Datastream, Sensor
 from twin.quality.quality_rules import TIME_RULES_ONLY, QualityRules
 
-Row: TypeAlias = dict[str, Any]
-Action: TypeAlias = Literal["create", "update", "retire", "revive"]
+ModelRow: TypeAlias = dict[str, Any]
+ChangeAction: TypeAlias = Literal["create", "update", "retire", "revive"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Table:
+class ModelTable:
     """A table of the model: how it is called, and which of its columns identify a row."""
 
     name: str
@@ -39,42 +39,42 @@ class Table:
     retire_query: str | None = None
 
 
-ENTITY = Table(
+ENTITY_TABLE = ModelTable(
     name="entity",
     key=("id",),
     list_query="model/tables/list_entities",
     write_query="model/tables/write_entity",
 )
-OBSERVED_PROPERTY = Table(
+PROPERTY_TABLE = ModelTable(
     name="observed_property",
     key=("name",),
     list_query="model/tables/list_observed_properties",
     write_query="model/tables/write_observed_property",
 )
-FEED = Table(
+FEED_TABLE = ModelTable(
     name="feed", key=("id",), list_query="model/tables/list_feeds", write_query="model/tables/write_feed"
 )
-SENSOR = Table(
+SENSOR_TABLE = ModelTable(
     name="sensor",
     key=("id",),
     list_query="model/tables/list_sensors",
     write_query="model/tables/write_sensor",
 )
-DATASTREAM = Table(
+DATASTREAM_TABLE = ModelTable(
     name="datastream",
     key=("sensor", "property", "entity"),
     list_query="model/tables/list_datastreams",
     write_query="model/tables/write_datastream",
 )
 
-CALIBRATION = Table(
+CALIBRATION_TABLE = ModelTable(
     name="calibration",
     key=("sensor", "property", "start"),
     list_query="model/tables/list_calibrations",
     write_query="model/tables/write_calibration",
     retire_query="model/tables/retire_calibration",
 )
-MAINTENANCE = Table(
+MAINTENANCE_TABLE = ModelTable(
     name="maintenance",
     key=("sensor", "start"),
     list_query="model/tables/list_maintenance",
@@ -82,7 +82,7 @@ MAINTENANCE = Table(
     retire_query="model/tables/retire_maintenance",
 )
 
-DUTY_PLAN = Table(
+DUTY_PLAN_TABLE = ModelTable(
     name="duty_plan",
     key=("city",),
     list_query="model/tables/list_duty_plans",
@@ -90,7 +90,16 @@ DUTY_PLAN = Table(
     retire_query="model/tables/retire_duty_plan",
 )
 
-TABLES = (ENTITY, OBSERVED_PROPERTY, FEED, SENSOR, DATASTREAM, CALIBRATION, MAINTENANCE, DUTY_PLAN)
+MODEL_TABLES = (
+    ENTITY_TABLE,
+    PROPERTY_TABLE,
+    FEED_TABLE,
+    SENSOR_TABLE,
+    DATASTREAM_TABLE,
+    CALIBRATION_TABLE,
+    MAINTENANCE_TABLE,
+    DUTY_PLAN_TABLE,
+)
 """In the order in which they refer to each other: what is referred to comes first."""
 
 JSON_COLUMNS = frozenset({"geometry", "attributes", "relations", "quality", "retention", "plan"})
@@ -99,28 +108,28 @@ JSON_COLUMNS = frozenset({"geometry", "attributes", "relations", "quality", "ret
 class RowChange(NamedTuple):
     """What has to happen to one row, and why."""
 
-    table: Table
+    table: ModelTable
     key: str
-    action: Action
-    row: Row  #: as it will be, with `active`
+    action: ChangeAction
+    row: ModelRow  #: as it will be, with `active`
     difference: Mapping[str, Sequence[Any]]  #: column → [before, after]
 
 
-def planned_rows(plan: CityPlan) -> dict[str, list[Row]]:
+def planned_rows(plan: CityPlan) -> dict[str, list[ModelRow]]:
     """Return the rows that a plan asks for, by table."""
     return {
-        ENTITY.name: [_plain(asdict(one)) for one in plan.entities],
-        OBSERVED_PROPERTY.name: [_property_row(one) for one in plan.properties],
-        FEED.name: [asdict(one) for one in plan.feeds],
-        SENSOR.name: [asdict(one) for one in plan.sensors],
-        DATASTREAM.name: [_without(asdict(one), "id") for one in plan.datastreams],
-        CALIBRATION.name: [_with_times(asdict(one)) for one in plan.calibrations],
-        MAINTENANCE.name: [_with_times(asdict(one)) for one in plan.maintenance],
-        DUTY_PLAN.name: _duty_rows(plan),
+        ENTITY_TABLE.name: [_as_json(asdict(one)) for one in plan.entities],
+        PROPERTY_TABLE.name: [_property_row(one) for one in plan.properties],
+        FEED_TABLE.name: [asdict(one) for one in plan.feeds],
+        SENSOR_TABLE.name: [asdict(one) for one in plan.sensors],
+        DATASTREAM_TABLE.name: [_without(asdict(one), "id") for one in plan.datastreams],
+        CALIBRATION_TABLE.name: [_with_times(asdict(one)) for one in plan.calibrations],
+        MAINTENANCE_TABLE.name: [_with_times(asdict(one)) for one in plan.maintenance],
+        DUTY_PLAN_TABLE.name: _duty_rows(plan),
     }
 
 
-def _duty_rows(plan: CityPlan) -> list[Row]:
+def _duty_rows(plan: CityPlan) -> list[ModelRow]:
     """Return the row of the duty plan, if there is one; overrides are rows of their own, elsewhere."""
     duty = msgspec.structs.replace(plan.duty, overrides=())
     if duty == NO_DUTY_PLAN:
@@ -128,9 +137,9 @@ def _duty_rows(plan: CityPlan) -> list[Row]:
     return [{"city": plan.city.id, "plan": msgspec.json.decode(encode_duty_plan(duty))}]
 
 
-def _property_row(one: ObservedProperty) -> Row:
+def _property_row(one: ObservedProperty) -> ModelRow:
     """Return the row of a property; usual rules and retention are none, so that they follow the program."""
-    row = _plain(asdict(one))
+    row = _as_json(asdict(one))
     if one.quality == TIME_RULES_ONLY:
         row["quality"] = None
     if one.retention == Retention():
@@ -138,27 +147,31 @@ def _property_row(one: ObservedProperty) -> Row:
     return row
 
 
-def _with_times(row: Row) -> Row:
+def _with_times(row: ModelRow) -> ModelRow:
     end = None if row["end"] == INSTANT_MAX else to_datetime(row["end"])
     return {**row, "start": to_datetime(row["start"]), "end": end}
 
 
-def concerned(table: Table, stored: Iterable[Row], planned: Mapping[str, Sequence[Row]]) -> list[Row]:
+def rows_in_scope(
+    table: ModelTable, stored: Iterable[ModelRow], planned: Mapping[str, Sequence[ModelRow]]
+) -> list[ModelRow]:
     """Return the stored rows that a plan speaks of.
 
     A plan says nothing of the calibrations of what is no longer observed, nor of the maintenance of a sensor
     that is gone: theirs stay, since the history that they correct stays too.
     """
-    if table is CALIBRATION:
-        observed = {(one["sensor"], one["property"]) for one in planned[DATASTREAM.name]}
+    if table is CALIBRATION_TABLE:
+        observed = {(one["sensor"], one["property"]) for one in planned[DATASTREAM_TABLE.name]}
         return [one for one in stored if (one["sensor"], one["property"]) in observed]
-    if table is MAINTENANCE:
-        sensors = {one["id"] for one in planned[SENSOR.name]}
+    if table is MAINTENANCE_TABLE:
+        sensors = {one["id"] for one in planned[SENSOR_TABLE.name]}
         return [one for one in stored if one["sensor"] in sensors]
     return list(stored)
 
 
-def changes(table: Table, stored: Iterable[Row], planned: Iterable[Row]) -> list[RowChange]:
+def row_changes(
+    table: ModelTable, stored: Iterable[ModelRow], planned: Iterable[ModelRow]
+) -> list[RowChange]:
     """Return what makes a table hold a plan.
 
     `stored` rows have `active`, and perhaps an `id` that the plan does not know. A row that the plan no
@@ -185,13 +198,13 @@ def changes(table: Table, stored: Iterable[Row], planned: Iterable[Row]) -> list
     return found
 
 
-def entity_of(row: Row) -> Entity:
+def entity_from_row(row: ModelRow) -> Entity:
     """Return the entity that a row holds."""
     relations = tuple(Relation(**one) for one in row["relations"])
     return Entity(**{**_without(row, "active"), "relations": relations})
 
 
-def property_of(row: Row) -> ObservedProperty:
+def property_from_row(row: ModelRow) -> ObservedProperty:
     """Return the observed property that a row holds."""
     known = _without(row, "active")
     quality, retention = known["quality"], known["retention"]
@@ -200,43 +213,43 @@ def property_of(row: Row) -> ObservedProperty:
     return ObservedProperty(**known)
 
 
-def feed_of(row: Row) -> CityFeed:
+def feed_from_row(row: ModelRow) -> CityFeed:
     """Return the feed that a row holds."""
     return CityFeed(**_without(row, "active"))
 
 
-def sensor_of(row: Row) -> Sensor:
+def sensor_from_row(row: ModelRow) -> Sensor:
     """Return the sensor that a row holds."""
     return Sensor(**_without(row, "active"))
 
 
-def datastream_of(row: Row) -> Datastream:
+def datastream_from_row(row: ModelRow) -> Datastream:
     """Return the datastream that a row holds."""
     return Datastream(**_without(row, "active"))
 
 
-def calibration_of(row: Row) -> Calibration:
+def calibration_from_row(row: ModelRow) -> Calibration:
     """Return the calibration that a row holds."""
     return Calibration(**_with_instants(row))
 
 
-def maintenance_of(row: Row) -> Maintenance:
+def maintenance_from_row(row: ModelRow) -> Maintenance:
     """Return the maintenance that a row holds."""
     return Maintenance(**_with_instants(row))
 
 
-def duty_of(row: Row, overrides: tuple[DutyOverride, ...]) -> DutyPlan:
+def duty_plan_from_row(row: ModelRow, overrides: tuple[DutyOverride, ...]) -> DutyPlan:
     """Return the duty plan that a row holds, with overrides, which count in their order."""
     plan = msgspec.convert(row["plan"], DutyPlan)
     return msgspec.structs.replace(plan, overrides=overrides)
 
 
-def _with_instants(row: Row) -> Row:
+def _with_instants(row: ModelRow) -> ModelRow:
     end: Instant = INSTANT_MAX if row["end"] is None else from_datetime(row["end"])
     return {**_without(row, "active"), "start": from_datetime(row["start"]), "end": end}
 
 
-def parameters(row: Row) -> Row:
+def query_parameters(row: ModelRow) -> ModelRow:
     """Return a row as query parameters: JSON columns as text."""
     return {
         column: msgspec.json.encode(value).decode() if column in JSON_COLUMNS and value is not None else value
@@ -244,7 +257,7 @@ def parameters(row: Row) -> Row:
     }
 
 
-def _key(table: Table, row: Row) -> str:
+def _key(table: ModelTable, row: ModelRow) -> str:
     return "/".join(_text(row[column]) for column in table.key)
 
 
@@ -252,11 +265,11 @@ def _text(value: object) -> str:
     return format_instant(from_datetime(value)) if isinstance(value, datetime) else str(value)
 
 
-def _without(row: Row, column: str) -> Row:
+def _without(row: ModelRow, column: str) -> ModelRow:
     return {name: value for name, value in row.items() if name != column}
 
 
-def _plain(row: Row) -> Row:
+def _as_json(row: ModelRow) -> ModelRow:
     """Return the row as JSON has it: lists where Python has tuples."""
-    plain: Row = msgspec.json.decode(msgspec.json.encode(row))
+    plain: ModelRow = msgspec.json.decode(msgspec.json.encode(row))
     return plain

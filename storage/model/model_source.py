@@ -18,11 +18,11 @@ from twin.model.observed_property import ObservedProperty
 from twin.model.sensor import Datastream, Sensor
 from twin.wire.codec import DECODE_ERRORS
 
-LAYOUT = 4
+MODEL_COPY_LAYOUT = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Copy:
+class _ModelCopy:
     layout: int
     version: int
     city: City
@@ -37,14 +37,14 @@ class _Copy:
     duty: DutyPlan
 
 
-def write_copy(path: Path, model: CityModel) -> None:
+def write_model_copy(path: Path, model: CityModel) -> None:
     """Write a model as JSON; a reader sees the old file or the new one, never half of it.
 
     Several processes, in containers too, may share the folder: each writes a file of its own and renames it.
     Raises OSError.
     """
-    copy = _Copy(
-        layout=LAYOUT,
+    copy = _ModelCopy(
+        layout=MODEL_COPY_LAYOUT,
         version=model.version,
         city=model.city,
         entities=tuple(model.entities.values()),
@@ -63,13 +63,13 @@ def write_copy(path: Path, model: CityModel) -> None:
     draft.replace(path)
 
 
-def read_copy(path: Path) -> CityModel | None:
+def read_model_copy(path: Path) -> CityModel | None:
     """Return the model of a copy; None when there is none or another version of the program wrote it."""
     try:
-        copy = msgspec.json.decode(path.read_bytes(), type=_Copy)
+        copy = msgspec.json.decode(path.read_bytes(), type=_ModelCopy)
     except (FileNotFoundError, *DECODE_ERRORS):
         return None
-    if copy.layout != LAYOUT:
+    if copy.layout != MODEL_COPY_LAYOUT:
         return None
     return CityModel(
         version=copy.version,

@@ -1,7 +1,7 @@
 """The city model in the database: applied from a plan, loaded by the roles, followed when it changes.
 
 One database serves one city. The model holds what is active; a retired datastream keeps its row and its
-observations, and `storage.history.buckets.datastream_ids` still finds it.
+observations, and `storage.history.buckets.read_datastream_ids` still finds it.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ import psycopg
 from psycopg.rows import dict_row
 
 from runtime.cancellation import raise_if_cancelled
-from storage.assignment import request_replays
-from storage.database import NOT_MIGRATED, UNAVAILABLE, Connection, connect
+from storage.assignment import request_replays_of_assigned
+from storage.database import DATABASE_UNAVAILABLE, NOT_MIGRATED_MESSAGE, Connection, connect
 from storage.model import model_rows
-from storage.model.duty_overrides import overrides
-from storage.model.model_rows import Row, RowChange, Table
-from storage.model.model_source import read_copy, write_copy
-from storage.model.rule_store import rule_versions, rules_in_force, write_rules
-from storage.model.rule_version import folder_changes
+from storage.model.duty_overrides import read_overrides
+from storage.model.model_rows import ModelRow, ModelTable, RowChange
+from storage.model.model_source import read_model_copy, write_model_copy
+from storage.model.rule_store import read_active_rules, read_rule_versions, write_rule_changes
+from storage.model.rule_version import folder_rule_changes
 from storage.queries import query
-from storage.recompute_request import request_recompute
+from storage.recompute_request import insert_recompute_requests
 from twin.errors import ServiceError, TwinError
 from twin.model.city_model import City, CityModel, CityPlan, index_by_id
 from twin.model.duty import NO_DUTY_PLAN, DutyPlan
@@ -34,11 +34,11 @@ from twin.model.observed_property import BUILT_IN_PROPERTIES
 
 log = logging.getLogger(__name__)
 
-POLL_S = 1.0
+MODEL_POLL_S = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Applied:
+class ModelApplyResult:
     """What an apply did. Rows that came back after they were retired count as created."""
 
     version: int
@@ -52,20 +52,22 @@ class Applied:
         return bool(self.created or self.updated or self.retired)
 
 
-class OutdatedError(TwinError):
+class ModelConflictError(TwinError):
     """The model has changed since the plan was made from it."""
 
 
-async def apply(connection: Connection, plan: CityPlan, *, based_on: int | None = None) -> Applied:
+async def apply_plan(
+    connection: Connection, plan: CityPlan, *, based_on: int | None = None
+) -> ModelApplyResult:
     """Make the database hold a plan, in one transaction; the version rises only if something changed.
 
     `based_on` is the version of the model that the plan was made from, if it was made from one: then
-    OutdatedError is raised when that is not the present version, and rules stay as they are. Raises
+    ModelConflictError is raised when that is not the present version, and rules stay as they are. Raises
     ServiceError when the database already serves another city.
     """
     async with connection.transaction():
         await connection.execute(query("model/lock_model"))
-        stored_city = await _city(connection)
+        stored_city = await find_city_row(connection)
         if stored_city is not None and stored_city["id"] != plan.city.id:
             raise ServiceError(
                 f"the database serves the city {stored_city['id']!r}, expected {plan.city.id!r}; "
@@ -73,24 +75,30 @@ async def apply(connection: Connection, plan: CityPlan, *, based_on: int | None 
             )
         before = stored_city["model_version"] if stored_city is not None else 0
         if based_on is not None and based_on != before:
-            raise OutdatedError(f"the model has version {before}, the change was made to version {based_on}")
+            raise ModelConflictError(
+                f"the model has version {before}, the change was made to version {based_on}"
+            )
         found = _city_changes(stored_city, plan.city)
         planned = model_rows.planned_rows(plan)
-        for table in model_rows.TABLES:
-            stored = model_rows.concerned(table, await _rows(connection, table), planned)
-            found += model_rows.changes(table, stored, planned[table.name])
+        for table in model_rows.MODEL_TABLES:
+            stored = model_rows.rows_in_scope(table, await _read_rows(connection, table), planned)
+            found += model_rows.row_changes(table, stored, planned[table.name])
         # What was made from the model is no word of the folder on rules.
-        rules = [] if based_on is not None else folder_changes(await rule_versions(connection), plan.rules)
+        rules = (
+            []
+            if based_on is not None
+            else folder_rule_changes(await read_rule_versions(connection), plan.rules)
+        )
         actions = [change.action for change in found] + [
             one.action for one in rules if one.action is not None
         ]
         version = before + 1 if actions else before
         if actions:
             await _write(connection, plan.city, version, found)
-            await request_recompute(connection, found)
-            await request_replays(connection, found, planned[model_rows.SENSOR.name])
-        await write_rules(connection, rules, version)
-    return Applied(
+            await insert_recompute_requests(connection, found)
+            await request_replays_of_assigned(connection, found, planned[model_rows.SENSOR_TABLE.name])
+        await write_rule_changes(connection, rules, version)
+    return ModelApplyResult(
         version=version,
         created=actions.count("create") + actions.count("revive"),
         updated=actions.count("update"),
@@ -98,70 +106,71 @@ async def apply(connection: Connection, plan: CityPlan, *, based_on: int | None 
     )
 
 
-async def load(connection: Connection, city: str) -> CityModel:
+async def load_model(connection: Connection, city: str) -> CityModel:
     """Return the model of a city as of one moment; raise ServiceError when the database does not have it."""
     async with connection.transaction():
         await connection.execute(query("begin_snapshot"))
-        row = await _city(connection)
+        row = await find_city_row(connection)
         if row is None or row["id"] != city:
             found = f"serves {row['id']!r}" if row is not None else "has no city yet"
             raise ServiceError(
                 f"the database {found}, expected the city {city!r}; run `livetwin apply` with its folder"
             )
         active = {
-            table.name: [one for one in await _rows(connection, table) if one["active"]]
-            for table in model_rows.TABLES
+            table.name: [one for one in await _read_rows(connection, table) if one["active"]]
+            for table in model_rows.MODEL_TABLES
         }
-        rules = await rules_in_force(connection)
-        duty = await _duty(connection, active[model_rows.DUTY_PLAN.name])
-    entities = map(model_rows.entity_of, active["entity"])
-    sensors = map(model_rows.sensor_of, active["sensor"])
-    properties = map(model_rows.property_of, active["observed_property"])
-    calibrations = model_rows.concerned(model_rows.CALIBRATION, active["calibration"], active)
-    maintenance = model_rows.concerned(model_rows.MAINTENANCE, active["maintenance"], active)
+        rules = await read_active_rules(connection)
+        duty = await _duty(connection, active[model_rows.DUTY_PLAN_TABLE.name])
+    entities = map(model_rows.entity_from_row, active["entity"])
+    sensors = map(model_rows.sensor_from_row, active["sensor"])
+    properties = map(model_rows.property_from_row, active["observed_property"])
+    calibrations = model_rows.rows_in_scope(model_rows.CALIBRATION_TABLE, active["calibration"], active)
+    maintenance = model_rows.rows_in_scope(model_rows.MAINTENANCE_TABLE, active["maintenance"], active)
     return CityModel(
         version=row["model_version"],
         city=City(id=row["id"], name=row["name"], timezone=row["timezone"]),
         entities={one.id: one for one in entities},
         sensors={one.id: one for one in sensors},
-        datastreams=index_by_id(map(model_rows.datastream_of, active["datastream"])),
+        datastreams=index_by_id(map(model_rows.datastream_from_row, active["datastream"])),
         properties={**BUILT_IN_PROPERTIES, **{one.name: one for one in properties}},
-        feeds=tuple(map(model_rows.feed_of, active["feed"])),
-        calibrations=tuple(map(model_rows.calibration_of, calibrations)),
-        maintenance=tuple(map(model_rows.maintenance_of, maintenance)),
+        feeds=tuple(map(model_rows.feed_from_row, active["feed"])),
+        calibrations=tuple(map(model_rows.calibration_from_row, calibrations)),
+        maintenance=tuple(map(model_rows.maintenance_from_row, maintenance)),
         rules=rules,
         duty=duty,
     )
 
 
-async def _duty(connection: Connection, rows: list[Row]) -> DutyPlan:
+async def _duty(connection: Connection, rows: list[ModelRow]) -> DutyPlan:
     if not rows:
         return NO_DUTY_PLAN
-    made = await overrides(connection)
-    return model_rows.duty_of(rows[0], tuple(one.override for one in made))
+    made = await read_overrides(connection)
+    return model_rows.duty_plan_from_row(rows[0], tuple(one.override for one in made))
 
 
-async def _city(connection: Connection) -> Row | None:
+async def find_city_row(connection: Connection) -> ModelRow | None:
+    """Return the row of the city, or None while no city was applied."""
     try:
         async with connection.cursor(row_factory=dict_row) as cursor:
             await cursor.execute(query("model/list_cities"))
             return await cursor.fetchone()
     except psycopg.errors.UndefinedTable as error:
-        raise ServiceError(NOT_MIGRATED) from error
+        raise ServiceError(NOT_MIGRATED_MESSAGE) from error
 
 
-async def _rows(connection: Connection, table: Table) -> list[Row]:
+async def _read_rows(connection: Connection, table: ModelTable) -> list[ModelRow]:
     async with connection.cursor(row_factory=dict_row) as cursor:
         await cursor.execute(query(table.list_query))
         return await cursor.fetchall()
 
 
-_CITY = Table(name="city", key=("id",), list_query="model/list_cities", write_query="model/write_city")
+_CITY = ModelTable(name="city", key=("id",), list_query="model/list_cities", write_query="model/write_city")
 
 
-def _city_changes(stored: Row | None, city: City) -> list[RowChange]:
+def _city_changes(stored: ModelRow | None, city: City) -> list[RowChange]:
     planned = {"id": city.id, "name": city.name, "timezone": city.timezone}
-    return model_rows.changes(_CITY, [{**stored, "active": True}] if stored else [], [planned])
+    return model_rows.row_changes(_CITY, [{**stored, "active": True}] if stored else [], [planned])
 
 
 async def _write(connection: Connection, city: City, version: int, changes: list[RowChange]) -> None:
@@ -170,7 +179,7 @@ async def _write(connection: Connection, city: City, version: int, changes: list
             query(_CITY.write_query),
             {"id": city.id, "name": city.name, "timezone": city.timezone, "model_version": version},
         )
-        for table in model_rows.TABLES:
+        for table in model_rows.MODEL_TABLES:
             concerned = [one for one in changes if one.table is table]
             if table.retire_query is not None:
                 outdated = [one.row for one in concerned if one.action in ("update", "retire")]
@@ -178,7 +187,7 @@ async def _write(connection: Connection, city: City, version: int, changes: list
                     await cursor.executemany(query(table.retire_query), outdated)
                 concerned = [one for one in concerned if one.action != "retire"]
             if concerned:
-                rows = [model_rows.parameters(one.row) for one in concerned]
+                rows = [model_rows.query_parameters(one.row) for one in concerned]
                 await cursor.executemany(query(table.write_query), rows)
         await cursor.executemany(
             query("model/record_model_change"),
@@ -204,7 +213,7 @@ class ModelSource:
     def __init__(self, dsn: str, city: str, state_dir: Path) -> None:
         self._dsn = dsn
         self._city = city
-        self._copy = state_dir / f"model-{city}.json"
+        self._copy_path = state_dir / f"model-{city}.json"
         self._version: int | None = None
 
     async def load(self) -> CityModel:
@@ -216,28 +225,29 @@ class ModelSource:
         try:
             connection = await connect(self._dsn, role="model")
         except ServiceError as error:
-            model = await self._copied(error)
+            model = await self._read_copy_or_raise(error)
         else:
             try:
                 async with connection:
                     model = await self._read(connection)
             except psycopg.OperationalError as error:
-                model = await self._copied(error)
+                model = await self._read_copy_or_raise(error)
         self._version = model.version
         return model
 
-    async def _copied(self, reason: Exception) -> CityModel:
-        copy = await asyncio.to_thread(read_copy, self._copy)
+    async def _read_copy_or_raise(self, reason: Exception) -> CityModel:
+        copy = await asyncio.to_thread(read_model_copy, self._copy_path)
         if copy is None:
             raise ServiceError(
-                f"no model of the city {self._city!r}: {reason}; there is no copy at {self._copy} either. "
+                f"no model of the city {self._city!r}: {reason}; there is no copy at {self._copy_path} "
+                "either. "
                 "Start the database and run `livetwin apply` with the city's folder"
             ) from reason
-        log.warning("the city model comes from its copy %s: %s", self._copy, reason)
+        log.warning("the city model comes from its copy %s: %s", self._copy_path, reason)
         return copy
 
     async def watch(self) -> AsyncIterator[CityModel]:
-        """Yield the model each time its version is another than the one known; look every `POLL_S`.
+        """Yield the model each time its version is another than the one known; look every `MODEL_POLL_S`.
 
         Without a `load()` before, the first model comes as soon as the database has it.
         """
@@ -248,8 +258,8 @@ class ModelSource:
                 try:
                     if connection is None:
                         connection = await connect(self._dsn, role="model")
-                    model = await self._newer(connection)
-                except UNAVAILABLE as error:
+                    model = await self._read_newer(connection)
+                except DATABASE_UNAVAILABLE as error:
                     if connection is not None:
                         await connection.close()
                     connection = None
@@ -264,22 +274,22 @@ class ModelSource:
                     if model is not None:
                         self._version = model.version
                         yield model
-                await asyncio.sleep(POLL_S)
+                await asyncio.sleep(MODEL_POLL_S)
         finally:
             if connection is not None:
                 await connection.close()
 
-    async def _newer(self, connection: Connection) -> CityModel | None:
+    async def _read_newer(self, connection: Connection) -> CityModel | None:
         async with connection.transaction():
-            row = await _city(connection)
+            row = await find_city_row(connection)
         if row is None or row["id"] != self._city or row["model_version"] == self._version:
             return None
         return await self._read(connection)
 
     async def _read(self, connection: Connection) -> CityModel:
-        model = await load(connection, self._city)
+        model = await load_model(connection, self._city)
         try:
-            await asyncio.to_thread(write_copy, self._copy, model)
+            await asyncio.to_thread(write_model_copy, self._copy_path, model)
         except OSError as error:
-            log.warning("the copy of the city model at %s cannot be written: %s", self._copy, error)
+            log.warning("the copy of the city model at %s cannot be written: %s", self._copy_path, error)
         return model

@@ -11,13 +11,13 @@ import msgspec
 from psycopg.rows import DictRow, dict_row
 
 from storage.database import Connection
-from storage.model.rule_version import RuleChange, RuleVersion, changed, removed
+from storage.model.rule_version import RuleChange, RuleVersion, removed_rule, updated_rule
 from storage.queries import query
 from twin.alarms.rules.rule import Rule, decode_rule, encode_rule
 from twin.errors import MessageError, ServiceError, TwinError
 from twin.instant import from_datetime
 
-KIND = "rule"
+AUDIT_KIND = "rule"
 """How the audit of the model calls a rule."""
 
 
@@ -25,7 +25,7 @@ class RuleConflictError(TwinError):
     """A rule is not as whoever wants to change it thinks it is."""
 
 
-async def rule_versions(connection: Connection) -> dict[str, RuleVersion]:
+async def read_rule_versions(connection: Connection) -> dict[str, RuleVersion]:
     """Return the newest version of every rule, deleted ones too, by id.
 
     Raises ServiceError when one cannot be read: to leave it out would be to miss what it watches.
@@ -35,13 +35,13 @@ async def rule_versions(connection: Connection) -> dict[str, RuleVersion]:
         return {row["id"]: _version(row) for row in await cursor.fetchall()}
 
 
-async def rules_in_force(connection: Connection) -> dict[str, Rule]:
+async def read_active_rules(connection: Connection) -> dict[str, Rule]:
     """Return the rules that hold, by id. Raises ServiceError."""
-    found = await rule_versions(connection)
+    found = await read_rule_versions(connection)
     return {id: one.rule for id, one in found.items() if not one.deleted}
 
 
-async def versions_of(connection: Connection, id: str, before: int, limit: int) -> list[RuleVersion]:
+async def read_versions_of(connection: Connection, id: str, before: int, limit: int) -> list[RuleVersion]:
     """Return versions of a rule before one of them, newest first. Raises ServiceError."""
     async with connection.cursor(row_factory=dict_row) as cursor:
         await cursor.execute(query("model/list_rule_versions"), {"id": id, "before": before, "limit": limit})
@@ -57,9 +57,9 @@ async def put_rule(
     """
     async with connection.transaction():
         await connection.execute(query("model/lock_model"))
-        before = (await rule_versions(connection)).get(rule.id)
-        _check(rule.id, before, expected)
-        change = changed(before, rule, "api", by, before.folder_digest if before is not None else "")
+        before = (await read_rule_versions(connection)).get(rule.id)
+        _check_version(rule.id, before, expected)
+        change = updated_rule(before, rule, "api", by, before.folder_digest if before is not None else "")
         await _write(connection, city, change)
     return change
 
@@ -70,16 +70,18 @@ async def delete_rule(
     """Let a rule hold no more; None when there is none. Raises RuleConflictError."""
     async with connection.transaction():
         await connection.execute(query("model/lock_model"))
-        before = (await rule_versions(connection)).get(id)
+        before = (await read_rule_versions(connection)).get(id)
         if before is None or before.deleted:
             return None
-        _check(id, before, expected)
-        change = removed(before, "api", by, before.folder_digest)
+        _check_version(id, before, expected)
+        change = removed_rule(before, "api", by, before.folder_digest)
         await _write(connection, city, change)
     return change
 
 
-async def write_rules(connection: Connection, changes: Iterable[RuleChange], model_version: int) -> None:
+async def write_rule_changes(
+    connection: Connection, changes: Iterable[RuleChange], model_version: int
+) -> None:
     """Write changes of rules, and their audit; in the caller's transaction."""
     async with connection.cursor() as cursor:
         for change in changes:
@@ -98,7 +100,7 @@ async def write_rules(connection: Connection, changes: Iterable[RuleChange], mod
                 row,
             )
             if change.action is not None:
-                audit = {"version": model_version, "kind": KIND, "key": change.rule.id}
+                audit = {"version": model_version, "kind": AUDIT_KIND, "key": change.rule.id}
                 difference = msgspec.json.encode(_difference(change)).decode()
                 await cursor.execute(
                     query("model/record_model_change"),
@@ -115,7 +117,7 @@ async def _write(connection: Connection, city: str, change: RuleChange) -> None:
         raise ServiceError(
             f"the database does not serve the city {city!r}; run `livetwin apply` with its folder"
         )
-    await write_rules(connection, [change], row[0])
+    await write_rule_changes(connection, [change], row[0])
 
 
 def _difference(change: RuleChange) -> dict[str, Sequence[object]]:
@@ -132,7 +134,7 @@ def _difference(change: RuleChange) -> dict[str, Sequence[object]]:
     return difference
 
 
-def _check(id: str, before: RuleVersion | None, expected: int | None) -> None:
+def _check_version(id: str, before: RuleVersion | None, expected: int | None) -> None:
     found = 0 if before is None or before.deleted else before.rule.version
     if expected is not None and expected != found:
         raise RuleConflictError(f"rule {id} has version {found or 'none'}, expected {expected or 'none'}")

@@ -9,11 +9,11 @@ from typing import Literal, NamedTuple, TypeAlias
 
 import msgspec
 
-from storage.model.model_rows import Action
+from storage.model.model_rows import ChangeAction
 from twin.alarms.rules.rule import Rule, encode_rule
 from twin.instant import Instant
 
-Origin: TypeAlias = Literal["folder", "api"]
+RuleOrigin: TypeAlias = Literal["folder", "api"]
 """Who said it: `livetwin apply`, or a request."""
 
 
@@ -23,7 +23,7 @@ class RuleVersion:
 
     rule: Rule  #: with its version; of a deleted one as it was last
     deleted: bool
-    origin: Origin
+    origin: RuleOrigin
     changed_by: str
     changed_at: Instant
     folder_digest: str  #: of what the folder said last, while this was the newest version; empty: nothing
@@ -33,8 +33,8 @@ class RuleChange(NamedTuple):
     """What has to be written of a rule."""
 
     rule: Rule  #: with the version that it gets
-    action: Action | None  #: None: it is so already, and only the digest is new
-    origin: Origin
+    action: ChangeAction | None  #: None: it is so already, and only the digest is new
+    origin: RuleOrigin
     changed_by: str | None  #: None: whoever is connected
     folder_digest: str
     before: RuleVersion | None
@@ -45,12 +45,12 @@ class RuleChange(NamedTuple):
         return self.action == "retire"
 
 
-def digest(rule: Rule) -> str:
+def rule_digest(rule: Rule) -> str:
     """Return what tells one content of a rule from another."""
     return hashlib.sha256(encode_rule(rule.content())).hexdigest()
 
 
-def folder_changes(stored: Mapping[str, RuleVersion], planned: Iterable[Rule]) -> list[RuleChange]:
+def folder_rule_changes(stored: Mapping[str, RuleVersion], planned: Iterable[Rule]) -> list[RuleChange]:
     """Return what makes the database hold the rules of a folder.
 
     What was changed over the API stays while the folder says what it said before; what the folder says anew
@@ -59,28 +59,28 @@ def folder_changes(stored: Mapping[str, RuleVersion], planned: Iterable[Rule]) -
     said = {rule.id: rule for rule in planned}
     found = []
     for rule in said.values():
-        before, says = stored.get(rule.id), digest(rule)
+        before, says = stored.get(rule.id), rule_digest(rule)
         if before is None or before.folder_digest != says:
-            found.append(changed(before, rule, "folder", None, says))
+            found.append(updated_rule(before, rule, "folder", None, says))
     for id, before in stored.items():
         if id not in said and before.folder_digest:
-            found.append(removed(before, "folder", None, ""))
+            found.append(removed_rule(before, "folder", None, ""))
     return found
 
 
-def changed(
-    before: RuleVersion | None, rule: Rule, origin: Origin, by: str | None, folder_digest: str
+def updated_rule(
+    before: RuleVersion | None, rule: Rule, origin: RuleOrigin, by: str | None, folder_digest: str
 ) -> RuleChange:
     """Return the change that makes a rule hold."""
     if before is None:
         return RuleChange(_numbered(rule, 1), "create", origin, by, folder_digest, None)
     if not before.deleted and before.rule.content() == rule.content():
         return RuleChange(before.rule, None, origin, by, folder_digest, before)
-    action: Action = "revive" if before.deleted else "update"
+    action: ChangeAction = "revive" if before.deleted else "update"
     return RuleChange(_numbered(rule, before.rule.version + 1), action, origin, by, folder_digest, before)
 
 
-def removed(before: RuleVersion, origin: Origin, by: str | None, folder_digest: str) -> RuleChange:
+def removed_rule(before: RuleVersion, origin: RuleOrigin, by: str | None, folder_digest: str) -> RuleChange:
     """Return the change by which a rule holds no more."""
     if before.deleted:
         return RuleChange(before.rule, None, origin, by, folder_digest, before)

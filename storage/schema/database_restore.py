@@ -7,17 +7,17 @@ from typing import NamedTuple
 import psycopg
 from psycopg import sql
 
-from storage.database import NOT_MIGRATED, Connection
+from storage.database import NOT_MIGRATED_MESSAGE, Connection
 from storage.queries import query
-from storage.schema.timescale_edition import edition_of
+from storage.schema.timescale_edition import read_edition
 from twin.errors import TwinError
 
 
-class TransferError(TwinError):
+class RestoreError(TwinError):
     """A database cannot be dumped, or not be restored into."""
 
 
-class Facts(NamedTuple):
+class DatabaseFacts(NamedTuple):
     """What a database is."""
 
     migration: str  #: the last one that was applied
@@ -25,39 +25,39 @@ class Facts(NamedTuple):
     edition: str
 
 
-async def read_facts(connection: Connection) -> Facts:
-    """Return what a database is. Raises TransferError when it is not one of ours."""
+async def read_database_facts(connection: Connection) -> DatabaseFacts:
+    """Return what a database is. Raises RestoreError when it is not one of ours."""
     try:
         async with connection.transaction():
             applied = await (await connection.execute(query("schema/list_migrations"))).fetchall()
             row = await (await connection.execute(query("schema/read_timescale_version"))).fetchone()
     except psycopg.errors.UndefinedTable as error:
-        raise TransferError(NOT_MIGRATED) from error
+        raise RestoreError(NOT_MIGRATED_MESSAGE) from error
     if row is None or not applied:
-        raise TransferError(NOT_MIGRATED)
-    return Facts(max(str(name) for name, _ in applied), str(row[0]), await edition_of(connection))
+        raise RestoreError(NOT_MIGRATED_MESSAGE)
+    return DatabaseFacts(max(str(name) for name, _ in applied), str(row[0]), await read_edition(connection))
 
 
-async def prepare_restore(connection: Connection, facts: Facts) -> None:
+async def prepare_restore(connection: Connection, facts: DatabaseFacts) -> None:
     """Make an empty database ready to be filled; the connection must be in autocommit.
 
-    Raises TransferError when it is not empty, or its server has not what the dump needs.
+    Raises RestoreError when it is not empty, or its server has not what the dump needs.
     """
     tables = await (await connection.execute(query("schema/count_tables"))).fetchone()
     if tables is not None and tables[0]:
-        raise TransferError(
+        raise RestoreError(
             f"the database has {tables[0]} tables already: restore into a new one, and nothing is overwritten"
         )
     offered = await (await connection.execute(query("schema/list_timescale_versions"))).fetchall()
     if (facts.timescale,) not in offered:
         versions = ", ".join(str(version) for (version,) in offered) or "none"
-        raise TransferError(
+        raise RestoreError(
             f"the backup needs TimescaleDB {facts.timescale}, the server offers {versions}: install that"
         )
     statement = query("schema/create_timescale").decode()
     await connection.execute(sql.SQL(statement).format(version=sql.Literal(facts.timescale)))
-    if facts.edition == "community" and await edition_of(connection) == "apache":
-        raise TransferError(
+    if facts.edition == "community" and await read_edition(connection) == "apache":
+        raise RestoreError(
             "the backup is of the Community edition of TimescaleDB and may hold columnar chunks, the server "
             "runs the Apache edition: restore it on a server with timescaledb.license = timescale"
         )

@@ -11,10 +11,10 @@ import psycopg
 
 from storage.database import Connection, connect
 from storage.queries import query
-from storage.schema.timescale_edition import apply_edition
+from storage.schema.timescale_edition import add_edition_features
 from twin.errors import TwinError
 
-NAME = re.compile(r"\d{4}_[a-z]+(_[a-z0-9]+)+\.sql")
+MIGRATION_NAME = re.compile(r"\d{4}_[a-z]+(_[a-z0-9]+)+\.sql")
 
 
 class MigrationError(TwinError):
@@ -33,7 +33,7 @@ class Migration(NamedTuple):
         return hashlib.sha256(self.statements).hexdigest()
 
 
-def migrations() -> list[Migration]:
+def known_migrations() -> list[Migration]:
     """Return the migrations of this program, in the order of their numbers."""
     files = resources.files("storage").joinpath("migrations").iterdir()
     return sorted(Migration(one.name, one.read_bytes()) for one in files if one.name.endswith(".sql"))
@@ -57,12 +57,12 @@ async def migrate(dsn: str) -> list[str]:
         pending = await _pending(connection)
         for migration in pending:
             await _apply(connection, migration)
-        await apply_edition(connection)
+        await add_edition_features(connection)
     return [migration.name for migration in pending]
 
 
 async def _pending(connection: Connection) -> list[Migration]:
-    known = migrations()
+    known = known_migrations()
     rows = await (await connection.execute(query("schema/list_migrations"))).fetchall()
     await connection.commit()
     applied: dict[str, str] = {str(name): str(checksum) for name, checksum in rows}

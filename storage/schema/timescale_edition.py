@@ -14,9 +14,9 @@ from storage.queries import query
 
 log = logging.getLogger(__name__)
 
-Edition: TypeAlias = Literal["apache", "community"]
+TimescaleEdition: TypeAlias = Literal["apache", "community"]
 
-COLUMNSTORES = {
+COLUMNSTORE_QUERIES = {
     "observation": "schema/add_columnstore_observation",
     "aggregate_minute": "schema/add_columnstore_aggregate_minute",
     "aggregate_ten_minutes": "schema/add_columnstore_aggregate_ten_minutes",
@@ -29,7 +29,7 @@ are datastreams, in the order of time, so that a question about one reads little
 """
 
 
-async def edition_of(connection: Connection) -> Edition:
+async def read_edition(connection: Connection) -> TimescaleEdition:
     """Return the edition that a database runs."""
     async with connection.transaction():
         row = await (await connection.execute(query("schema/read_edition"))).fetchone()
@@ -37,19 +37,19 @@ async def edition_of(connection: Connection) -> Edition:
     return "community" if licence == "timescale" and has_policies else "apache"
 
 
-async def apply_edition(connection: Connection) -> list[str]:
+async def add_edition_features(connection: Connection) -> list[str]:
     """Add what the edition can do beyond the migrations; return the hypertables that were changed.
 
     Run after the migrations, as often as wanted: what is there stays, also what an administrator has changed.
     """
-    if await edition_of(connection) == "apache":
+    if await read_edition(connection) == "apache":
         return []
     async with connection.transaction():
         rows = await (await connection.execute(query("schema/list_columnstores"))).fetchall()
     present = {str(name) for (name,) in rows}
-    added = [name for name in COLUMNSTORES if name not in present]
+    added = [name for name in COLUMNSTORE_QUERIES if name not in present]
     for name in added:
         async with connection.transaction():
-            await connection.execute(query(COLUMNSTORES[name]))
+            await connection.execute(query(COLUMNSTORE_QUERIES[name]))
         log.info("old chunks of %s are kept by column from now on", name)
     return added

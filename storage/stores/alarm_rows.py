@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from storage.text_column import storable
+from storage.text_column import without_nul
 from twin.alarms.messages import AlarmEvent, IncidentEvent, IncidentMember, OperandValue
 from twin.alarms.severity import Severity
 from twin.instant import from_datetime, to_datetime
@@ -25,29 +25,29 @@ _operands = msgspec.json.Decoder(tuple[OperandValue, ...]).decode
 _members = msgspec.json.Decoder(tuple[IncidentMember, ...]).decode
 
 
-def rows_json(rows: Sequence[dict[str, Any]]) -> str:
+def encode_rows(rows: Sequence[dict[str, Any]]) -> str:
     """Return rows as the JSON array that a statement takes them from."""
     return msgspec.json.encode(rows).decode()
 
 
-def alarm_row(event: AlarmEvent) -> dict[str, Any]:
+def alarm_columns(event: AlarmEvent) -> dict[str, Any]:
     """Return an event of an alarm by its columns."""
     return _row(event, _ALARM)
 
 
-def incident_row(event: IncidentEvent) -> dict[str, Any]:
+def incident_columns(event: IncidentEvent) -> dict[str, Any]:
     """Return an event of an incident by its columns."""
     return _row(event, _INCIDENT)
 
 
-def notification_row(event: NotificationEvent) -> dict[str, Any]:
+def notification_columns(event: NotificationEvent) -> dict[str, Any]:
     """Return an event of a message to somebody by its columns."""
     row = _row(event, _NOTIFICATION)
     row["notification_id"] = row.pop("notification")
     return row
 
 
-def alarm_of(row: Sequence[Any]) -> AlarmEvent:
+def alarm_from_row(row: Sequence[Any]) -> AlarmEvent:
     """Return the event that a row holds."""
     values = _values(_ALARM, row)
     values["operands"] = _operands(values["operands"])
@@ -55,7 +55,7 @@ def alarm_of(row: Sequence[Any]) -> AlarmEvent:
     return AlarmEvent(**values)
 
 
-def incident_of(row: Sequence[Any]) -> IncidentEvent:
+def incident_from_row(row: Sequence[Any]) -> IncidentEvent:
     """Return the event that a row holds."""
     values = _values(_INCIDENT, row)
     values["members"] = _members(values["members"])
@@ -63,7 +63,7 @@ def incident_of(row: Sequence[Any]) -> IncidentEvent:
     return IncidentEvent(**values)
 
 
-def notification_of(row: Sequence[Any]) -> NotificationEvent:
+def notification_from_row(row: Sequence[Any]) -> NotificationEvent:
     """Return the event that a row holds."""
     return NotificationEvent(version=LAYOUT_VERSION, **_values(_NOTIFICATION, row))
 
@@ -77,7 +77,7 @@ def _row(event: msgspec.Struct, fields: Sequence[str]) -> dict[str, Any]:
     for field in fields:
         value = getattr(event, field)
         if isinstance(value, str):
-            value = storable(value)
+            value = without_nul(value)
         elif value is not None and _is_time(field):
             value = to_datetime(value)
         row[_COLUMNS.get(field, field)] = value

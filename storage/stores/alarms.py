@@ -7,43 +7,49 @@ from typing import NamedTuple
 
 from storage.database import Connection
 from storage.queries import query
-from storage.stores.alarm_rows import alarm_of, incident_of, notification_of
+from storage.stores.alarm_rows import alarm_from_row, incident_from_row, notification_from_row
 from twin.alarms.messages import AlarmEvent, IncidentEvent
 from twin.alarms.severity import Severity
 from twin.alarms.statistics import Transition
 from twin.instant import INSTANT_MAX, Instant, from_datetime, to_datetime
 from twin.model.duty import NotificationEvent
 
-ROWS_MAX = 1_000
+ALARM_ROWS_MAX = 1_000
 """A page of the API."""
 
 TRANSITIONS_MAX = 200_000
 """So many transitions of a time are counted at once: 100 MB, and some seconds."""
 
 
-class Place(NamedTuple):
+class ListPosition(NamedTuple):
     """A place in a list that is ordered by time and id, newest first."""
 
     time: Instant
     id: str
 
 
-async def alarm_events(
+async def read_stored_alarm_events(
     connection: Connection, alarm: str, *, before: int | None, limit: int
 ) -> list[AlarmEvent]:
-    """Return at most `limit` (≤ `ROWS_MAX`) events of an alarm, newest first, from behind a revision."""
-    asked = {"alarm": alarm, "before": 2**63 - 1 if before is None else before, "limit": min(limit, ROWS_MAX)}
+    """Return at most `limit` (≤ `ALARM_ROWS_MAX`) events of an alarm, newest first, from behind a
+    revision.
+    """
+    asked = {
+        "alarm": alarm,
+        "before": 2**63 - 1 if before is None else before,
+        "limit": min(limit, ALARM_ROWS_MAX),
+    }
     rows = await (await connection.execute(query("stores/alarms/list_alarm_events"), asked)).fetchall()
-    return [alarm_of(row) for row in rows]
+    return [alarm_from_row(row) for row in rows]
 
 
-async def was_done(connection: Connection, alarm: str, command: str) -> bool:
+async def was_command_applied(connection: Connection, alarm: str, command: str) -> bool:
     """Return whether a command changed an alarm, as far as is stored."""
     asked = {"alarm": alarm, "command": command}
     return await (await connection.execute(query("stores/alarms/find_command"), asked)).fetchone() is not None
 
 
-async def transitions(connection: Connection, start: Instant, end: Instant) -> list[Transition]:
+async def read_alarm_transitions(connection: Connection, start: Instant, end: Instant) -> list[Transition]:
     """Return how alarms went in [start, end) of log time, in order, at most `TRANSITIONS_MAX`."""
     asked = {"start": to_datetime(start), "end": to_datetime(end), "limit": TRANSITIONS_MAX}
     rows = await (await connection.execute(query("stores/alarms/list_alarm_transitions"), asked)).fetchall()
@@ -61,10 +67,10 @@ async def transitions(connection: Connection, start: Instant, end: Instant) -> l
     ]
 
 
-async def incidents(
+async def read_stored_incidents(
     connection: Connection,
     *,
-    before: Place | None,
+    before: ListPosition | None,
     limit: int,
     open: bool | None = None,
     themes: Sequence[str] = (),
@@ -72,48 +78,50 @@ async def incidents(
     causes: Sequence[str] = (),
     areas: Sequence[str] = (),
 ) -> list[IncidentEvent]:
-    """Return at most `limit` (≤ `ROWS_MAX`) incidents from behind `before`, by opening, newest first."""
+    """Return at most `limit` (≤ `ALARM_ROWS_MAX`) incidents from behind `before`, by opening, newest
+    first.
+    """
     asked = {
         "open": open,
         "themes": list(themes) or None,
         "severities": [int(one) for one in severities] or None,
         "causes": list(causes) or None,
         "areas": list(areas) or None,
-        **_from(before),
-        "limit": min(limit, ROWS_MAX),
+        **_position_parameters(before),
+        "limit": min(limit, ALARM_ROWS_MAX),
     }
     rows = await (await connection.execute(query("stores/alarms/list_incidents"), asked)).fetchall()
-    return [incident_of(row) for row in rows]
+    return [incident_from_row(row) for row in rows]
 
 
 async def find_incident(connection: Connection, id: str) -> IncidentEvent | None:
     """Return an incident as it is stored; None when it is not."""
     row = await (await connection.execute(query("stores/alarms/find_incident"), {"incident": id})).fetchone()
-    return incident_of(row) if row is not None else None
+    return incident_from_row(row) if row is not None else None
 
 
-async def notifications(
+async def read_stored_notifications(
     connection: Connection,
     *,
-    before: Place | None,
+    before: ListPosition | None,
     limit: int,
     incident: str | None = None,
     contact: str | None = None,
     outcomes: Sequence[str] = (),
 ) -> list[NotificationEvent]:
-    """Return at most `limit` (≤ `ROWS_MAX`) messages to people from behind `before`, newest first."""
+    """Return at most `limit` (≤ `ALARM_ROWS_MAX`) messages to people from behind `before`, newest first."""
     asked = {
         "incident": incident,
         "contact": contact,
         "outcomes": list(outcomes) or None,
-        **_from(before),
-        "limit": min(limit, ROWS_MAX),
+        **_position_parameters(before),
+        "limit": min(limit, ALARM_ROWS_MAX),
     }
     rows = await (await connection.execute(query("stores/alarms/list_notifications"), asked)).fetchall()
-    return [notification_of(row) for row in rows]
+    return [notification_from_row(row) for row in rows]
 
 
-def _from(before: Place | None) -> dict[str, object]:
+def _position_parameters(before: ListPosition | None) -> dict[str, object]:
     return {
         "before_time": to_datetime(min(before.time, INSTANT_MAX)) if before is not None else None,
         "before_id": before.id if before is not None else None,

@@ -10,7 +10,7 @@ from typing import Any
 
 from storage.database import Connection
 from storage.queries import query
-from storage.stores.log_positions import positions
+from storage.stores.log_positions import read_positions
 from twin.datastream_snapshot import LastGoodValue
 from twin.instant import from_datetime
 from twin.model.observation import Observation
@@ -18,7 +18,7 @@ from twin.wire.messages import Update, UpdateKind
 
 
 @dataclass(frozen=True, slots=True)
-class StoredState:
+class CurrentState:
     """The state of everything at one moment, and how far in the log that moment is."""
 
     updates: list[Update]  #: one for each property of each entity
@@ -27,15 +27,16 @@ class StoredState:
     positions: dict[tuple[str, int], int]  #: (topic, partition) → first offset that is not in it
 
 
-async def read_state(connection: Connection, log_id: str) -> StoredState:
-    """Return the stored state in one snapshot; `positions` are those in the log `log_id`, empty if it is new.
+async def read_current_state(connection: Connection, log_id: str) -> CurrentState:
+    """Return the stored state in one snapshot; `read_positions` are those in the log `log_id`, empty if it
+    is new.
 
     An update's `observation` is the newest datastream state among those that its value is combined from; a
     derived value has none. Of households there are datastream states and revisions, but no updates. The
     connection must not be in a transaction.
     """
     async with snapshot(connection):
-        return await state_in(connection, log_id)
+        return await read_state_in_snapshot(connection, log_id)
 
 
 @asynccontextmanager
@@ -46,21 +47,21 @@ async def snapshot(connection: Connection) -> AsyncIterator[None]:
         yield
 
 
-async def state_in(connection: Connection, log_id: str) -> StoredState:
-    """Return what `read_state` does, within a snapshot."""
+async def read_state_in_snapshot(connection: Connection, log_id: str) -> CurrentState:
+    """Return what `read_current_state` does, within a snapshot."""
     datastreams = [
         _observation(*row)
         for row in await (await connection.execute(query("stores/state/list_datastream_states"))).fetchall()
     ]
     rows = await (await connection.execute(query("stores/state/list_property_states"))).fetchall()
     told = await (await connection.execute(query("stores/state/list_entity_revisions"))).fetchall()
-    log_positions = await positions(connection, log_id)
+    log_positions = await read_positions(connection, log_id)
     by_id = {one.datastream: one for one in datastreams}
     updates = [_update(by_id, row) for row in rows]
     revisions: dict[str, int] = dict(told)
     for update in updates:
         revisions[update.entity] = max(update.revision, revisions.get(update.entity, 0))
-    return StoredState(updates, datastreams, revisions, log_positions)
+    return CurrentState(updates, datastreams, revisions, log_positions)
 
 
 def _observation(

@@ -7,11 +7,11 @@ from typing import NamedTuple
 
 from storage.database import Connection
 from storage.queries import query
-from storage.stores.ledger_counts import Counts
+from storage.stores.ledger_counts import OutcomeCounts
 from twin.instant import Instant, from_datetime, to_datetime
 
 # A week of minutes of ten feeds; the API asks for less at a time.
-ROWS_MAX = 100_000
+LEDGER_ROWS_MAX = 100_000
 SESSIONS_MAX = 1_000
 HOLES_MAX = 100
 
@@ -29,11 +29,11 @@ class LedgerRow(NamedTuple):
 
     feed: str  #: empty when no feed knows the topic
     minute: Instant
-    counts: Counts
+    counts: OutcomeCounts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Session:
+class IngestSession:
     """What was seen of the messages that one run of ingest numbered."""
 
     session: str
@@ -52,10 +52,10 @@ class Session:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Balance:
+class LedgerBalance:
     """Both sides of every equation, over everything that was ever received, at one moment."""
 
-    counts: Counts
+    counts: OutcomeCounts
     stored: int  #: rows of the table of observations
     removed: int  #: rows that retention removed
     missing: int  #: numbers of messages that were not seen, of all sessions
@@ -67,26 +67,30 @@ class Balance:
         return self.counts.balances and self.counts.new == self.stored + self.removed and self.lost == 0
 
 
-async def ledger(
-    connection: Connection, start: Instant, end: Instant, feed: str | None = None, limit: int = ROWS_MAX
+async def read_ledger(
+    connection: Connection,
+    start: Instant,
+    end: Instant,
+    feed: str | None = None,
+    limit: int = LEDGER_ROWS_MAX,
 ) -> list[LedgerRow]:
-    """Return the rows with start ≤ minute < end, oldest first, at most `limit` (≤ `ROWS_MAX`)."""
+    """Return the rows with start ≤ minute < end, oldest first, at most `limit` (≤ `LEDGER_ROWS_MAX`)."""
     cursor = await connection.execute(
         query("stores/ledger/list_ledger"),
         {
             "start": to_datetime(start),
             "end": to_datetime(end),
             "feed": feed,
-            "limit": max(0, min(limit, ROWS_MAX)),
+            "limit": max(0, min(limit, LEDGER_ROWS_MAX)),
         },
     )
     return [
-        LedgerRow(name, from_datetime(minute), Counts(*counts))
+        LedgerRow(name, from_datetime(minute), OutcomeCounts(*counts))
         for name, minute, *counts in await cursor.fetchall()
     ]
 
 
-async def sessions(connection: Connection, limit: int = SESSIONS_MAX) -> list[Session]:
+async def read_sessions(connection: Connection, limit: int = SESSIONS_MAX) -> list[IngestSession]:
     """Return at most `limit` (≤ `SESSIONS_MAX`) runs of ingest, the one that was heard last first."""
     parameters = {
         "limit": max(0, min(limit, SESSIONS_MAX)),
@@ -95,7 +99,7 @@ async def sessions(connection: Connection, limit: int = SESSIONS_MAX) -> list[Se
     }
     cursor = await connection.execute(query("stores/ledger/list_sessions"), parameters)
     return [
-        Session(
+        IngestSession(
             session=name,
             first_received=from_datetime(begun),
             last_received=from_datetime(heard),
@@ -109,7 +113,7 @@ async def sessions(connection: Connection, limit: int = SESSIONS_MAX) -> list[Se
     ]
 
 
-async def balance(connection: Connection) -> Balance:
+async def read_balance(connection: Connection) -> LedgerBalance:
     """Return both sides of every equation; the connection must not be in a transaction.
 
     It counts the table of observations: a second for some ten million rows.
@@ -123,8 +127,8 @@ async def balance(connection: Connection) -> Balance:
         holes = await cursor.fetchone()
     assert row is not None and holes is not None  # noqa: S101, PT018 - aggregates without GROUP BY
     *counts, stored, removed = row
-    return Balance(
-        counts=Counts(*counts),
+    return LedgerBalance(
+        counts=OutcomeCounts(*counts),
         stored=stored,
         removed=removed or 0,
         missing=holes[0],

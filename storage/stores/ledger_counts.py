@@ -9,20 +9,20 @@ from typing import NamedTuple
 from twin.instant import MINUTE, Instant
 
 
-class Source(NamedTuple):
+class FeedMinute(NamedTuple):
     """What the ledger counts by."""
 
     feed: str  #: empty when no feed knows the topic
     minute: Instant
 
     @classmethod
-    def of(cls, feed: str, received_time: Instant) -> Source:
+    def of(cls, feed: str, received_time: Instant) -> FeedMinute:
         """Return the source of what was received then."""
         return cls(feed, received_time - received_time % MINUTE)
 
 
 @dataclass(slots=True)
-class Counts:
+class OutcomeCounts:
     """A row of the ledger; what each means is in its migration."""
 
     received: int = 0
@@ -36,7 +36,7 @@ class Counts:
     replayed: int = 0
     resolved: int = 0
 
-    def add(self, other: Counts) -> None:
+    def add(self, other: OutcomeCounts) -> None:
         """Add another row to this one."""
         for name in self.__slots__:
             setattr(self, name, getattr(self, name) + getattr(other, name))
@@ -55,16 +55,16 @@ class Counts:
         )
 
 
-class LedgerCounts(defaultdict[Source, Counts]):
+class LedgerCounts(defaultdict[FeedMinute, OutcomeCounts]):
     """What one transaction adds to the ledger."""
 
     def __init__(self) -> None:
-        super().__init__(Counts)
+        super().__init__(OutcomeCounts)
 
     @property
-    def total(self) -> Counts:
+    def total(self) -> OutcomeCounts:
         """The sum of all rows."""
-        total = Counts()
+        total = OutcomeCounts()
         for counts in self.values():
             total.add(counts)
         return total

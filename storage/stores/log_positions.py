@@ -10,14 +10,14 @@ import psycopg
 from storage.database import Connection
 from storage.queries import query
 
-TOLD = "aggregates of observations"
+AGGREGATE_PROGRESS = "aggregates of observations"
 """Where a topic stands else: how far in `observations` the aggregates reach that are stored, so to say."""
 
-Positions: TypeAlias = dict[tuple[str, int], int]
+LogPositions: TypeAlias = dict[tuple[str, int], int]
 """(topic, partition) → next offset."""
 
 
-async def positions(connection: Connection, log_id: str) -> Positions:
+async def read_positions(connection: Connection, log_id: str) -> LogPositions:
     """Return the positions in one log; empty when the historian has never read it."""
     rows = await (await connection.execute(query("stores/positions/list_positions"), (log_id,))).fetchall()
     return {(str(topic), int(partition)): int(offset) for topic, partition, offset in rows}
@@ -54,6 +54,6 @@ async def move_positions(
     return cursor.rowcount == len(reached)
 
 
-async def forget_old_logs(connection: Connection, log_id: str) -> None:
+async def delete_old_positions(connection: Connection, log_id: str) -> None:
     """Delete the positions of other logs that nobody has moved for a month: each restart leaves one."""
     await connection.execute(query("stores/positions/delete_old_positions"), (log_id,))

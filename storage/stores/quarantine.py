@@ -10,7 +10,7 @@ from storage.queries import query
 from twin.instant import Instant, from_datetime, to_datetime
 
 # A page of the API; a message keeps at most what ingest is set to keep of its payload.
-MESSAGES_MAX = 1_000
+QUARANTINE_ROWS_MAX = 1_000
 
 
 class QuarantineCursor(NamedTuple):
@@ -46,7 +46,7 @@ class QuarantinedRow(NamedTuple):
         return QuarantineCursor(self.received_time, self.id)
 
 
-async def quarantined(
+async def read_quarantined(
     connection: Connection,
     *,
     before: QuarantineCursor | None,
@@ -56,7 +56,7 @@ async def quarantined(
     device: str | None = None,
     resolved: bool | None = None,
 ) -> list[QuarantinedRow]:
-    """Return at most `limit` (≤ `MESSAGES_MAX`) messages, newest first, from behind `before`.
+    """Return at most `limit` (≤ `QUARANTINE_ROWS_MAX`) messages, newest first, from behind `before`.
 
     `resolved` tells whether those that a replay put right are wanted, or only those; by default both.
     """
@@ -69,7 +69,7 @@ async def quarantined(
             "resolved": resolved,
             "before_time": to_datetime(before.received_time) if before is not None else None,
             "before_id": before.id if before is not None else None,
-            "limit": max(0, min(limit, MESSAGES_MAX)),
+            "limit": max(0, min(limit, QUARANTINE_ROWS_MAX)),
         },
     )
     return [_row(*row) for row in await cursor.fetchall()]

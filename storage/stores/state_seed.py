@@ -7,59 +7,63 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from storage.alarm_knowledge import read_alarms, read_incidents
+from storage.alarm_knowledge import read_last_incidents, read_newest_alarms
 from storage.database import Connection
 from storage.queries import query
-from storage.stores.current_state import StoredState, read_state
+from storage.stores.current_state import CurrentState, read_current_state
 from twin.alarms.messages import AlarmEvent, IncidentEvent
 from twin.instant import HOUR, MINUTE, Duration, Instant, from_datetime
 from twin.model.observation import Observation
 from twin.state.window import Aggregate
 
 # Enough for running means of a day and the slope of an hour, with room for windows that were amended.
-HOURS_MAX = 26
-TEN_MINUTES_MAX = 8
+SEED_HOURS_MAX = 26
+SEED_TEN_MINUTES_MAX = 8
 
 # A year of hours of a few datastreams, or a day of a city's; what is beyond is repaired on the next start.
-REPAIRS_MAX = 50_000
+SEED_REPAIRS_MAX = 50_000
 
 
 @dataclass(frozen=True, slots=True)
-class StoredKnowledge:
+class StateSeed:
     """What was stored of everything that the city uses."""
 
     observations: list[Observation]  #: the newest of each datastream, ascending by phenomenon time
     truncated: frozenset[int]  #: datastreams that may have older ones
     aggregates: list[Aggregate]  #: the last of an hour and of ten minutes, ascending by start
-    hours: list[tuple[int, Instant]]  #: (datastream, start) of hours with a closed window that was not told
-    state: StoredState
+    hours_to_repair: list[
+        tuple[int, Instant]
+    ]  #: (datastream, start) of hours with a closed window that was not told
+    state: CurrentState
     alarms: Sequence[AlarmEvent] = ()  #: the newest event of each alarm
     incidents: Sequence[IncidentEvent] = ()  #: the last incident of each cause and area, as it was last
 
 
-async def read_knowledge(connection: Connection, log_id: str, observations_max: int) -> StoredKnowledge:
+async def read_state_seed(connection: Connection, log_id: str, observations_max: int) -> StateSeed:
     """Return what is stored, at most `observations_max` observations of each datastream.
 
     The connection must not be in a transaction.
     """
-    state = await read_state(connection, log_id)
+    state = await read_current_state(connection, log_id)
     rows = await _fetch(connection, "stores/state/list_newest_observations", {"limit": observations_max})
     observations = [
         Observation(datastream, from_datetime(measured), from_datetime(received), value, flags)
         for datastream, measured, received, value, flags in rows
     ]
     counts = Counter(one.datastream for one in observations)
-    hours = await _fetch(connection, "stores/state/list_newest_hours", {"limit": HOURS_MAX})
-    ten_minutes = await _fetch(connection, "stores/state/list_newest_ten_minutes", {"limit": TEN_MINUTES_MAX})
-    without = await _fetch(connection, "stores/state/list_hours_to_repair", {"limit": REPAIRS_MAX})
-    return StoredKnowledge(
+    hours = await _fetch(connection, "stores/state/list_newest_hours", {"limit": SEED_HOURS_MAX})
+    ten_minutes = await _fetch(
+        connection, "stores/state/list_newest_ten_minutes", {"limit": SEED_TEN_MINUTES_MAX}
+    )
+    without = await _fetch(connection, "stores/state/list_hours_to_repair", {"limit": SEED_REPAIRS_MAX})
+    return StateSeed(
         observations,
         frozenset(id for id, count in counts.items() if count >= observations_max),
         [*_aggregates(hours, HOUR), *_aggregates(ten_minutes, 10 * MINUTE)],
         [(datastream, from_datetime(start)) for datastream, start in without],
         state,
-        await read_alarms(connection),
-        await read_incidents(connection),
+        await read_newest_alarms(connection),
+        await read_last_incidents(connection),
     )
 
 

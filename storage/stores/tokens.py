@@ -11,14 +11,14 @@ from typing import NamedTuple
 
 import psycopg
 
-from storage.database import NOT_MIGRATED, Connection
+from storage.database import NOT_MIGRATED_MESSAGE, Connection
 from storage.queries import query
 from twin.errors import ServiceError, TwinError
 from twin.instant import Instant, from_datetime
 from twin.model.role import GRANTABLE_ROLES, Role
 
 # Says what it is where it turns up in a log or a repository by mistake.
-PREFIX = "livetwin_"
+TOKEN_PREFIX = "livetwin_"  # noqa: S105
 TOKEN_BYTES = 32
 NAME_LENGTH_MAX = 100
 
@@ -27,7 +27,7 @@ class TokenError(TwinError):
     """An API key cannot be made or revoked as it was asked."""
 
 
-class Token(NamedTuple):
+class ApiToken(NamedTuple):
     """An API key as the list shows it."""
 
     name: str
@@ -36,7 +36,7 @@ class Token(NamedTuple):
     revoked: Instant | None  #: None while it is live
 
 
-def digest(token: str) -> bytes:
+def token_digest(token: str) -> bytes:
     """Return the hash by which a key is known, 32 bytes."""
     return hashlib.sha256(token.encode()).digest()
 
@@ -50,10 +50,11 @@ async def create_token(connection: Connection, name: str, role: Role) -> str:
         raise TokenError(f"the name {name[:NAME_LENGTH_MAX]!r}: expected 1 to {NAME_LENGTH_MAX} characters")
     if role not in GRANTABLE_ROLES:
         raise TokenError(f"the role {role!r} cannot be given; expected one of {', '.join(GRANTABLE_ROLES)}")
-    token = PREFIX + secrets.token_urlsafe(TOKEN_BYTES)
+    token = TOKEN_PREFIX + secrets.token_urlsafe(TOKEN_BYTES)
     async with _transaction(connection):
         cursor = await connection.execute(
-            query("stores/tokens/insert_token"), {"name": name, "role": role, "token_sha256": digest(token)}
+            query("stores/tokens/insert_token"),
+            {"name": name, "role": role, "token_sha256": token_digest(token)},
         )
         if await cursor.fetchone() is None:
             raise TokenError(
@@ -71,14 +72,14 @@ async def revoke_token(connection: Connection, name: str) -> None:
             raise TokenError(f"there is no live key named {name!r}; `livetwin token list` shows them")
 
 
-async def tokens(connection: Connection) -> list[Token]:
+async def read_tokens(connection: Connection) -> list[ApiToken]:
     """Return all keys, live and revoked, oldest first."""
     async with _transaction(connection):
         cursor = await connection.execute(query("stores/tokens/list_tokens"))
         return [_token(*row) for row in await cursor.fetchall()]
 
 
-async def token_role(connection: Connection, token_sha256: bytes) -> Role | None:
+async def find_token_role(connection: Connection, token_sha256: bytes) -> Role | None:
     """Return the role of a live key by its hash, or None when there is none."""
     async with _transaction(connection):
         cursor = await connection.execute(query("stores/tokens/find_token"), {"token_sha256": token_sha256})
@@ -89,7 +90,7 @@ async def token_role(connection: Connection, token_sha256: bytes) -> Role | None
     return role
 
 
-async def token_name(connection: Connection, token_sha256: bytes) -> str | None:
+async def find_token_name(connection: Connection, token_sha256: bytes) -> str | None:
     """Return the name of a live key by its hash, or None when there is none."""
     async with _transaction(connection):
         cursor = await connection.execute(
@@ -105,8 +106,10 @@ async def _transaction(connection: Connection) -> AsyncIterator[None]:
         async with connection.transaction():
             yield
     except psycopg.errors.UndefinedTable as error:
-        raise ServiceError(NOT_MIGRATED) from error
+        raise ServiceError(NOT_MIGRATED_MESSAGE) from error
 
 
-def _token(name: str, role: Role, created: datetime, revoked: datetime | None) -> Token:
-    return Token(name, role, from_datetime(created), from_datetime(revoked) if revoked is not None else None)
+def _token(name: str, role: Role, created: datetime, revoked: datetime | None) -> ApiToken:
+    return ApiToken(
+        name, role, from_datetime(created), from_datetime(revoked) if revoked is not None else None
+    )

@@ -10,12 +10,12 @@ from twin.instant import Instant, from_datetime
 from twin.quality.plausibility import QuarantineReason
 
 # Whoever has more unknown devices than this assigns some first.
-DEVICES_MAX = 500
+UNASSIGNED_DEVICES_MAX = 500
 PAYLOADS_MAX = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Sent:
+class UnassignedMessage:
     """A message of an unassigned device."""
 
     topic: str
@@ -32,16 +32,18 @@ class UnassignedDevice:
     count: int  #: of its messages that wait in quarantine
     first_received: Instant
     last_received: Instant
-    newest: tuple[Sent, ...]  #: newest first, at most `PAYLOADS_MAX`
+    newest: tuple[UnassignedMessage, ...]  #: newest first, at most `PAYLOADS_MAX`
 
 
-async def unassigned_devices(connection: Connection, limit: int = DEVICES_MAX) -> list[UnassignedDevice]:
-    """Return at most `limit` (≤ `DEVICES_MAX`) devices, the one that was heard last first."""
+async def read_unassigned_devices(
+    connection: Connection, limit: int = UNASSIGNED_DEVICES_MAX
+) -> list[UnassignedDevice]:
+    """Return at most `limit` (≤ `UNASSIGNED_DEVICES_MAX`) devices, the one that was heard last first."""
     cursor = await connection.execute(
         query("stores/quarantine/list_unassigned_devices"),
         {
             "reason": QuarantineReason.UNKNOWN_SENSOR,
-            "limit": max(0, min(limit, DEVICES_MAX)),
+            "limit": max(0, min(limit, UNASSIGNED_DEVICES_MAX)),
             "payloads": PAYLOADS_MAX,
         },
     )
@@ -53,7 +55,7 @@ async def unassigned_devices(connection: Connection, limit: int = DEVICES_MAX) -
             from_datetime(first),
             from_datetime(last),
             tuple(
-                Sent(topic, from_datetime(time), bytes(payload))
+                UnassignedMessage(topic, from_datetime(time), bytes(payload))
                 for topic, time, payload in zip(topics, times, payloads, strict=True)
             ),
         )

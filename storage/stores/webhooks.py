@@ -11,7 +11,7 @@ from typing import Any, Literal, NamedTuple, TypeAlias
 import psycopg
 from psycopg.types.json import Jsonb
 
-from storage.database import NOT_MIGRATED, Connection
+from storage.database import NOT_MIGRATED_MESSAGE, Connection
 from storage.queries import query
 from twin.errors import ServiceError
 from twin.instant import Instant, from_datetime, to_datetime
@@ -20,16 +20,16 @@ WEBHOOKS_MAX = 100
 DEAD_LETTERS_MAX = 1_000
 """Of one webhook; the oldest give way."""
 
-Mode: TypeAlias = Literal["batch", "single"]
-State: TypeAlias = Literal["active", "disabled"]
+WebhookMode: TypeAlias = Literal["batch", "single"]
+WebhookState: TypeAlias = Literal["active", "disabled"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Progress:
+class WebhookProgress:
     """How far a webhook is."""
 
     cursor: str = ""  #: of the live stream; everything before is delivered or dead; empty: nothing is
-    state: State = "active"
+    state: WebhookState = "active"
     reason: str = ""  #: why it is disabled
     failures: int = 0  #: tries of what is due that failed
     failing_since: Instant | None = None
@@ -44,12 +44,12 @@ class Webhook:
     id: str
     url: str
     filter: dict[str, Any]  #: as /v1/live is asked
-    mode: Mode
+    mode: WebhookMode
     secret: bytes = field(repr=False)
     created: Instant
     created_by: str
     edition: int = 1  #: one more with each resume: progress from before does not count
-    progress: Progress = Progress()
+    progress: WebhookProgress = WebhookProgress()
 
 
 class DeadLetter(NamedTuple):
@@ -81,14 +81,14 @@ async def insert_webhook(connection: Connection, webhook: Webhook) -> bool:
     return row is not None
 
 
-async def webhooks(connection: Connection) -> list[Webhook]:
+async def read_webhooks(connection: Connection) -> list[Webhook]:
     """Return all webhooks, oldest first."""
     async with _transaction(connection):
         cursor = await connection.execute(query("stores/webhooks/list_webhooks"), {"id": None})
         return [_webhook(*row) for row in await cursor.fetchall()]
 
 
-async def webhook(connection: Connection, id: str) -> Webhook | None:
+async def find_webhook(connection: Connection, id: str) -> Webhook | None:
     """Return a webhook, or None when there is none."""
     row = await _row(connection, query("stores/webhooks/list_webhooks"), id=id)
     return _webhook(*row) if row is not None else None
@@ -104,7 +104,9 @@ async def resume_webhook(connection: Connection, id: str, cursor: str | None) ->
     return await _row(connection, query("stores/webhooks/resume_webhook"), id=id, cursor=cursor) is not None
 
 
-async def advance_webhooks(connection: Connection, moved: Sequence[tuple[str, int, Progress]]) -> None:
+async def update_webhook_progress(
+    connection: Connection, moved: Sequence[tuple[str, int, WebhookProgress]]
+) -> None:
     """Store how far webhooks are, by id and edition; one that was resumed meanwhile is left alone."""
     async with _transaction(connection), connection.cursor() as cursor:
         await cursor.executemany(
@@ -126,7 +128,7 @@ async def advance_webhooks(connection: Connection, moved: Sequence[tuple[str, in
         )
 
 
-async def bury(connection: Connection, id: str, letter: DeadLetter) -> None:
+async def insert_dead_letter(connection: Connection, id: str, letter: DeadLetter) -> None:
     """Keep what could not be delivered; its `number` is the database's to give."""
     async with _transaction(connection):
         await connection.execute(
@@ -145,7 +147,7 @@ async def bury(connection: Connection, id: str, letter: DeadLetter) -> None:
         )
 
 
-async def dead_letters(
+async def read_dead_letters(
     connection: Connection, id: str, *, before: int | None, limit: int
 ) -> list[DeadLetter]:
     """Return at most `limit` dead letters of a webhook, newest first, from behind the number `before`."""
@@ -171,10 +173,12 @@ async def _transaction(connection: Connection) -> AsyncIterator[None]:
         async with connection.transaction():
             yield
     except psycopg.errors.UndefinedTable as error:
-        raise ServiceError(NOT_MIGRATED) from error
+        raise ServiceError(NOT_MIGRATED_MESSAGE) from error
 
 
-def _webhook(id: str, url: str, filter: dict[str, Any], mode: Mode, secret: bytes, *others: Any) -> Webhook:
+def _webhook(
+    id: str, url: str, filter: dict[str, Any], mode: WebhookMode, secret: bytes, *others: Any
+) -> Webhook:
     created, created_by, state, reason, edition, cursor, failures, since, last_error, delivered = others
     return Webhook(
         id=id,
@@ -185,7 +189,7 @@ def _webhook(id: str, url: str, filter: dict[str, Any], mode: Mode, secret: byte
         created=from_datetime(created),
         created_by=created_by,
         edition=edition,
-        progress=Progress(
+        progress=WebhookProgress(
             cursor=cursor,
             state=state,
             reason=reason,

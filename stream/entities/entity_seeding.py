@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from storage.stores.state_seed import StoredKnowledge
+from storage.stores.state_seed import StateSeed
 from stream.engine.stage import Knowledge, revision_base
 from stream.entities.entity_content import EntityContent
 from twin.indicators.registry import REGISTRY
@@ -19,7 +19,7 @@ from twin.state.entity_state import PropertyChange
 from twin.wire.messages import Update, UpdateKind, WindowRepair
 
 
-def knowledge_of(stored: StoredKnowledge) -> Knowledge:
+def knowledge_of(stored: StateSeed) -> Knowledge:
     """Return what is stored as the stages start from it."""
     areas: dict[str, int] = {}
     told: dict[tuple[str, str], tuple[float, Instant, int]] = {}
@@ -39,7 +39,7 @@ def knowledge_of(stored: StoredKnowledge) -> Knowledge:
         stored.observations,
         stored.truncated,
         stored.aggregates,
-        [WindowRepair(datastream, hour) for datastream, hour in stored.hours],
+        [WindowRepair(datastream, hour) for datastream, hour in stored.hours_to_repair],
         stored.state.revisions,
         areas,
         told,

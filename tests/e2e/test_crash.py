@@ -14,7 +14,7 @@ import pytest
 
 from cities.folder_writer import write_city
 from storage.database import connect
-from storage.stores.ledger import balance
+from storage.stores.ledger import read_balance
 from tests.support.brokers.mqtt_publisher import publish
 from tests.support.cities.noise_city import noise_city, noise_message
 from tests.support.cities.small_cities import model_of
@@ -150,7 +150,7 @@ async def test_twenty_thousand_observations_survive_random_kills(
 async def check_the_books(system: System) -> None:
     """The ledger balances, and its sums are what was sent."""
     async with await connect(system.postgres, role="test") as connection:
-        books = await balance(connection)
+        books = await read_balance(connection)
     counts = books.counts
     assert books.balances, books
     # What was not acknowledged before a blow is received again. A record that ingest wrote twice, since it

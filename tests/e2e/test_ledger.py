@@ -14,7 +14,7 @@ import pytest
 
 from cities.folder_writer import write_city
 from storage.database import connect
-from storage.stores.ledger import Balance, balance, ledger
+from storage.stores.ledger import LedgerBalance, read_balance, read_ledger
 from tests.support.brokers.mqtt_publisher import publish
 from tests.support.cities.noise_city import noise_city, noise_message, sensor_of
 from tests.support.cities.small_cities import model_of
@@ -102,7 +102,7 @@ async def until_all_is_stored(system: System) -> None:
     deadline = asyncio.get_running_loop().time() + SETTLE_S_MAX
     async with await connect(system.postgres, role="test") as connection:
         while True:
-            books = await balance(connection)
+            books = await read_balance(connection)
             assert books.balances, books
             row = await (await connection.execute(LAST, (to_datetime(START), LAST_TOPIC))).fetchone()
             await connection.commit()
@@ -124,9 +124,9 @@ async def quarantined(system: System) -> Counter[str]:
     return found
 
 
-async def books_of(system: System) -> Balance:
+async def books_of(system: System) -> LedgerBalance:
     async with await connect(system.postgres, role="test") as connection:
-        return await balance(connection)
+        return await read_balance(connection)
 
 
 async def test_the_books_balance_after_crashes_also_of_the_log_with_one_percent_garbage(
@@ -173,7 +173,7 @@ async def test_the_books_balance_after_crashes_also_of_the_log_with_one_percent_
     await check_what_the_api_tells(system, books)
 
 
-async def check_what_the_api_tells(system: System, books: Balance) -> None:
+async def check_what_the_api_tells(system: System, books: LedgerBalance) -> None:
     """The API tells the same books: as a whole, and row by row."""
     async with httpx.AsyncClient(base_url=system.http) as client:
         document = (await client.get("/v1/ledger", params={"limit": 1_000})).raise_for_status().json()
@@ -196,7 +196,9 @@ async def check_what_the_api_tells(system: System, books: Balance) -> None:
     dsmr = sum(row["quarantined"] for row in rows if row["feed"] == "dsmr")
     assert dsmr >= GARBAGE_EACH
     async with await connect(system.postgres, role="test") as connection:
-        known = await ledger(connection, parse_instant(document["start"]), parse_instant(document["end"]))
+        known = await read_ledger(
+            connection, parse_instant(document["start"]), parse_instant(document["end"])
+        )
     assert [(row["feed"], row["minute"]) for row in rows] == [
         (one.feed, format_instant(one.minute)) for one in known
     ]

@@ -20,9 +20,9 @@ import pytest
 from runtime.clock import system_clock
 from simulators.replay.sample_recordings import AMSTERDAM, fine_dust, transformer_load, water_level
 from storage.database import connect
-from storage.maintenance.repair import prepare
-from storage.maintenance.retention import retain
-from storage.model.model_store import load
+from storage.maintenance.repair import prepare_repairs
+from storage.maintenance.retention import apply_retention
+from storage.model.model_store import load_model
 from storage.settings import HistorianSettings
 from tests.support.oracles.recording_truth import Expected, Series, by_hour, by_local_day, the_same, truth
 from tests.support.waiting import wait_until
@@ -153,10 +153,10 @@ def check_stored_hours(system: System, series: Series) -> None:
 async def grow_old(system: System) -> None:
     """Let retention do what it does each hour: single values of years ago go."""
     async with await connect(system.postgres, role="test") as connection:
-        await prepare(connection)
-        model = await load(connection, "town")
+        await prepare_repairs(connection)
+        model = await load_model(connection, "town")
         async with asyncio.timeout(STORED_S_MAX):
-            while await retain(connection, model, HistorianSettings(), system_clock()) is None:  # noqa: ASYNC110
+            while await apply_retention(connection, model, HistorianSettings(), system_clock()) is None:  # noqa: ASYNC110
                 await asyncio.sleep(0.1)  # the historian's own is at it
 
 

@@ -20,7 +20,7 @@ from ingest.pipeline.intake import Intake, ProcessedMessage
 from ingest.pipeline.records import RecordBuilder
 from simulators.devices import devices_of
 from simulators.truth.city_truth import CityTruth
-from storage.text_column import storable
+from storage.text_column import without_nul
 from tests.fuzz.engine import Target
 from tests.support.payloads.device_payloads import (
     CONTEXT,
@@ -173,7 +173,7 @@ def _check_taken(taken: ProcessedMessage) -> None:
         assert taken.quarantined.reason != QuarantineReason.DECODER_FAILED, taken.quarantined.detail
         assert taken.quarantined.detail
         for text in (taken.quarantined.topic, taken.quarantined.device, taken.quarantined.detail):
-            assert "\0" not in storable(text)
+            assert "\0" not in without_nul(text)
             text.encode()
 
 

@@ -26,14 +26,14 @@ from api.http.api_keys import Keys
 from api.http.responses import page_cursor
 from api.live.live_view import Seed
 from api.settings import ApiSettings
-from storage.stores.tokens import PREFIX
+from storage.stores.tokens import TOKEN_PREFIX
 from tests.fuzz.device_targets import words_of
 from tests.fuzz.engine import Target
 from tests.support.cities.small_cities import small_city
 from tests.support.payloads.device_payloads import RECEIVED
 from twin.model.role import Role
 
-KEY = f"{PREFIX}fuzz"
+KEY = f"{TOKEN_PREFIX}fuzz"
 HEAD_BYTES_MAX = 64 * 1024
 ANSWER_S_MAX = 20.0
 """How long an answer may take: a request that waits for what never comes is a fault, too."""

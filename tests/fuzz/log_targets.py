@@ -174,8 +174,8 @@ def _store(topic: str, data: bytes) -> str:
     """Take a record as the historian does: nothing stops it, and what it cannot read it quarantines."""
     batch = LogBatch("log-1")
     batch.add(LogRecord(topic, 0, 7, 1_795_435_200_000, data))
-    assert batch.reached[topic, 0] == 8
-    refused = (*batch.quarantined.values(), *batch.told.unreadable.values())
+    assert batch.next_offsets[topic, 0] == 8
+    refused = (*batch.quarantined.values(), *batch.update_buffer.unreadable.values())
     details = [one.detail for one in refused if one.topic.startswith("log:")]
     return details[0] if details else "stored"
 

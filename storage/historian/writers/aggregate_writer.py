@@ -11,13 +11,13 @@ from twin.instant import HOUR, MINUTE, Duration, Instant, format_instant, to_dat
 from twin.state.window import Aggregate
 from twin.wire.messages import Assessment
 
-_TYPES = (
+_COLUMN_TYPES = (
     *("int4", "int8", "timestamptz", "int8", "int4", "int4", "float8", "int2"),
     *("float8", "float8", "float8", "float8", "float8", "float8", "bytea"),
 )
 
 
-def merge_query(size: Duration) -> bytes:
+def aggregate_merge_query(size: Duration) -> bytes:
     """Return the statement that merges staged aggregates of a size; raise KeyError for another size."""
     return {
         MINUTE: query("historian/aggregates/merge_aggregates_minute"),
@@ -26,7 +26,7 @@ def merge_query(size: Duration) -> bytes:
     }[size]
 
 
-async def create_staging(connection: Connection) -> None:
+async def create_aggregate_staging(connection: Connection) -> None:
     """Create the staging table of a connection; it is empty at the start of each transaction."""
     await connection.execute(query("historian/aggregates/create_staged_aggregate"))
 
@@ -35,7 +35,7 @@ async def write_aggregates(connection: Connection, aggregates: Collection[Aggreg
     """Store aggregates, at most one of each window, where their revision is greater than the stored one."""
     async with connection.cursor() as cursor:
         async with cursor.copy(query("historian/aggregates/copy_staged_aggregate")) as copy:
-            copy.set_types(_TYPES)
+            copy.set_types(_COLUMN_TYPES)
             for one in aggregates:
                 await copy.write_row(
                     (
@@ -57,7 +57,7 @@ async def write_aggregates(connection: Connection, aggregates: Collection[Aggreg
                     )
                 )
         for size in sorted({one.size for one in aggregates}):
-            await cursor.execute(merge_query(size), (size,))
+            await cursor.execute(aggregate_merge_query(size), (size,))
 
 
 async def write_assessments(connection: Connection, assessments: Collection[Assessment]) -> None:
@@ -65,18 +65,18 @@ async def write_assessments(connection: Connection, assessments: Collection[Asse
     await connection.execute(
         query("historian/aggregates/merge_assessments"),
         (
-            _array(str(one.datastream) for one in assessments),
-            _array(format_instant(one.phenomenon_time) for one in assessments),
-            _array(str(one.flags) for one in assessments),
-            _array(str(one.revision) for one in assessments),
+            _array_literal(str(one.datastream) for one in assessments),
+            _array_literal(format_instant(one.phenomenon_time) for one in assessments),
+            _array_literal(str(one.flags) for one in assessments),
+            _array_literal(str(one.revision) for one in assessments),
         ),
     )
 
 
-def _array(elements: Iterable[str]) -> str:
+def _array_literal(elements: Iterable[str]) -> str:
     """Return numbers or times as the text of an array: lists take psycopg six times as long.
 
-    >>> _array(["1", "2"])
+    >>> _array_literal(["1", "2"])
     '{1,2}'
     """
     return f"{{{','.join(elements)}}}"

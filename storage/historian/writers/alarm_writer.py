@@ -3,25 +3,27 @@
 from __future__ import annotations
 
 from storage.database import Connection
-from storage.historian.alarm_buffer import AlarmsTold, newest
+from storage.historian.alarm_buffer import AlarmBuffer, newest_revisions
 from storage.queries import query
-from storage.stores.alarm_rows import alarm_row, incident_row, notification_row, rows_json
+from storage.stores.alarm_rows import alarm_columns, encode_rows, incident_columns, notification_columns
 
 
-async def write_alarms(connection: Connection, told: AlarmsTold) -> None:
+async def write_alarms(connection: Connection, buffer: AlarmBuffer) -> None:
     """Store events in the transaction that is open: each once, and of each thing the greatest revision."""
-    if told.alarms:
-        rows = rows_json([alarm_row(one) for one in told.alarms.values()])
+    if buffer.alarms:
+        rows = encode_rows([alarm_columns(one) for one in buffer.alarms.values()])
         await connection.execute(query("historian/alarms/insert_alarm_events"), {"rows": rows})
-        rows = rows_json([alarm_row(one) for one in newest(told.alarms.items())])
+        rows = encode_rows([alarm_columns(one) for one in newest_revisions(buffer.alarms.items())])
         await connection.execute(query("historian/alarms/merge_alarms"), {"rows": rows})
-    if told.incidents:
-        rows = rows_json([incident_row(one) for one in told.incidents.values()])
+    if buffer.incidents:
+        rows = encode_rows([incident_columns(one) for one in buffer.incidents.values()])
         await connection.execute(query("historian/alarms/insert_incident_events"), {"rows": rows})
-        rows = rows_json([incident_row(one) for one in newest(told.incidents.items())])
+        rows = encode_rows([incident_columns(one) for one in newest_revisions(buffer.incidents.items())])
         await connection.execute(query("historian/alarms/merge_incidents"), {"rows": rows})
-    if told.notifications:
-        rows = rows_json([notification_row(one) for one in told.notifications.values()])
+    if buffer.notifications:
+        rows = encode_rows([notification_columns(one) for one in buffer.notifications.values()])
         await connection.execute(query("historian/alarms/insert_notification_events"), {"rows": rows})
-        rows = rows_json([notification_row(one) for one in newest(told.notifications.items())])
+        rows = encode_rows(
+            [notification_columns(one) for one in newest_revisions(buffer.notifications.items())]
+        )
         await connection.execute(query("historian/alarms/merge_notifications"), {"rows": rows})

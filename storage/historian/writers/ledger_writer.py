@@ -8,29 +8,29 @@ import numpy as np
 from numpy.typing import NDArray
 
 from storage.database import Connection
-from storage.historian.observation_buffer import Reception
+from storage.historian.observation_buffer import ObservationBuffer
 from storage.queries import query
-from storage.received_messages import Once
+from storage.received_messages import DistinctMessages
 from storage.stores.ledger_counts import LedgerCounts
-from storage.text_column import storable
+from storage.text_column import without_nul
 from twin.instant import to_datetime
 
 
-async def count_messages(connection: Connection, reception: Reception, counts: LedgerCounts) -> None:
+async def count_messages(connection: Connection, reception: ObservationBuffer, counts: LedgerCounts) -> None:
     """Count each message once, by its number in its session, and remember the numbers.
 
     A publisher that does not know whether a record was written writes it again; the messages in it were
     received once. Sessions come in order, so that two writers do not deadlock.
     """
     for session in sorted(reception.messages):
-        messages = reception.messages[session].once()
+        messages = reception.messages[session].distinct()
         starts, stops = _runs(messages.sequences)
-        name = storable(session)
+        name = without_nul(session)
         cursor = await connection.execute(
             query("historian/ledger/list_counted_sequences"), (name, starts, stops)
         )
-        _count(messages, await cursor.fetchall(), reception, counts)
-        minutes = [reception.sources[one].minute for one in np.unique(messages.sources)]
+        _count_new(messages, await cursor.fetchall(), reception, counts)
+        minutes = [reception.feed_minutes[one].minute for one in np.unique(messages.sources)]
         first, last = to_datetime(min(minutes)), to_datetime(max(minutes))
         await connection.execute(query("historian/ledger/add_sequences"), (name, first, last, starts, stops))
 
@@ -38,25 +38,28 @@ async def count_messages(connection: Connection, reception: Reception, counts: L
 async def add_to_ledger(connection: Connection, counts: LedgerCounts) -> None:
     """Add counts to the ledger in the transaction that is open."""
     rows = [
-        (storable(source.feed), to_datetime(source.minute), *row.values) for source, row in counts.items()
+        (without_nul(source.feed), to_datetime(source.minute), *row.values) for source, row in counts.items()
     ]
     await connection.execute(
         query("historian/ledger/add_to_ledger"), [list(column) for column in zip(*rows, strict=True)]
     )
 
 
-def _count(
-    messages: Once, known: Iterable[tuple[int, int]], reception: Reception, counts: LedgerCounts
+def _count_new(
+    messages: DistinctMessages,
+    known: Iterable[tuple[int, int]],
+    reception: ObservationBuffer,
+    counts: LedgerCounts,
 ) -> None:
     """Count messages; `known` are runs of numbers that were counted before."""
     fresh = np.ones(len(messages.sequences), np.bool_)
     for start, stop in known:
         first, last = np.searchsorted(messages.sequences, (start, stop))
         fresh[first:last] = False
-    size = len(reception.sources)
+    size = len(reception.feed_minutes)
     accepted = np.bincount(messages.sources[fresh & messages.accepted], minlength=size).tolist()
     quarantined = np.bincount(messages.sources[fresh & ~messages.accepted], minlength=size).tolist()
-    for number, source in enumerate(reception.sources):
+    for number, source in enumerate(reception.feed_minutes):
         if accepted[number] or quarantined[number]:
             row = counts[source]
             row.received += accepted[number] + quarantined[number]

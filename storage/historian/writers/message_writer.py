@@ -10,7 +10,7 @@ import psycopg
 
 from storage.database import Connection
 from storage.historian.observation_buffer import MessageRecord
-from storage.historian.observation_rows import HEADER, POSTGRES_EPOCH, TRAILER
+from storage.historian.observation_rows import COPY_HEADER, COPY_TRAILER, POSTGRES_EPOCH
 from storage.queries import query
 from twin.instant import to_datetime
 
@@ -36,16 +36,16 @@ async def write_messages(connection: Connection, log_id: str, records: Sequence[
             connection.cursor() as cursor,
             cursor.copy(query("historian/observations/copy_message_batches")) as copy,
         ):
-            await copy.write(message_rows(log_id, packed))
+            await copy.write(pack_message_rows(log_id, packed))
     except psycopg.errors.UniqueViolation:
         await _insert_missing(connection, log_id, packed)
 
 
-def message_rows(log_id: str, records: Sequence[MessageRecord]) -> bytes:
+def pack_message_rows(log_id: str, records: Sequence[MessageRecord]) -> bytes:
     """Return message records as COPY reads them, in the order of `copy_message_batches`."""
     name = log_id.encode()
     begin = _TEXT.pack(8, len(name)) + name
-    fields = [HEADER]
+    fields = [COPY_HEADER]
     for one in records:
         fields += (
             begin,
@@ -57,7 +57,7 @@ def message_rows(log_id: str, records: Sequence[MessageRecord]) -> bytes:
             *(_LENGTH.pack(len(one.datastreams)), one.datastreams),
             *((_LENGTH.pack(len(one.payloads)), one.payloads) if one.payloads else (_NULL,)),
         )
-    fields.append(TRAILER)
+    fields.append(COPY_TRAILER)
     return b"".join(fields)
 
 

@@ -14,23 +14,23 @@ from storage.queries import query
 from twin.instant import INSTANT_MAX, Instant, from_datetime, to_datetime
 
 # Eight bytes each: 8 MB. Ids are given out one by one; whatever has a greater one is always compared.
-DATASTREAMS_MAX = 1_000_000
+TRACKED_DATASTREAMS_MAX = 1_000_000
 
 _UNKNOWN: Instant = INSTANT_MAX
 _GROWTH = 1_024
 
-Numbers = NDArray[np.int64]
+IntArray = NDArray[np.int64]
 
 
 class NewestTimes:
     """The newest stored phenomenon time of each datastream, or a later one. Owned by the writer."""
 
     def __init__(self) -> None:
-        self._times: Numbers = np.full(_GROWTH, _UNKNOWN, np.int64)
+        self._times: IntArray = np.full(_GROWTH, _UNKNOWN, np.int64)
 
-    async def learn(self, connection: Connection, datastreams: Numbers, times: Numbers) -> None:
+    async def load_unknown(self, connection: Connection, datastreams: IntArray, times: IntArray) -> None:
         """Look up what is not known yet of the datastreams of these observations."""
-        self._reach(datastreams)
+        self._grow(datastreams)
         kept = datastreams < len(self._times)
         unknown = kept.copy()
         unknown[kept] = self._times[datastreams[kept]] == _UNKNOWN
@@ -45,33 +45,33 @@ class NewestTimes:
         for datastream, newest in await cursor.fetchall():
             self._times[datastream] = from_datetime(newest)
 
-    def are_newer(self, datastreams: Numbers, times: Numbers) -> NDArray[np.bool_]:
+    def are_newer(self, datastreams: IntArray, times: IntArray) -> NDArray[np.bool_]:
         """Tell of each observation whether it is newer than what is stored of its datastream."""
         kept = datastreams < len(self._times)
         newer = np.zeros(len(times), np.bool_)
         newer[kept] = times[kept] > self._times[datastreams[kept]]
         return newer
 
-    def rise(self, datastreams: Numbers, times: Numbers) -> None:
+    def record(self, datastreams: IntArray, times: IntArray) -> None:
         """Note that these observations are stored, or will be."""
         kept = datastreams < len(self._times)
         np.maximum.at(self._times, datastreams[kept], times[kept])
 
-    def forget(self) -> None:
+    def reset(self) -> None:
         """Look everything up again: somebody else stores observations, too."""
         self._times[:] = _UNKNOWN
 
-    def _reach(self, datastreams: Numbers) -> None:
+    def _grow(self, datastreams: IntArray) -> None:
         """Make room for ids, up to the bound."""
-        needed = min(int(datastreams.max()) + 1, DATASTREAMS_MAX)
+        needed = min(int(datastreams.max()) + 1, TRACKED_DATASTREAMS_MAX)
         if needed > len(self._times):
-            size = min(DATASTREAMS_MAX, max(needed, 2 * len(self._times)))
+            size = min(TRACKED_DATASTREAMS_MAX, max(needed, 2 * len(self._times)))
             grown = np.full(size, _UNKNOWN, np.int64)
             grown[: len(self._times)] = self._times
             self._times = grown
 
 
-def _earliest(datastreams: Numbers, times: Numbers) -> tuple[Numbers, Numbers]:
+def _earliest(datastreams: IntArray, times: IntArray) -> tuple[IntArray, IntArray]:
     """Return each datastream once, and the earliest of its times.
 
     >>> [one.tolist() for one in _earliest(np.array([7, 5, 7]), np.array([30, 20, 10]))]

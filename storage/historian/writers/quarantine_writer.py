@@ -6,8 +6,8 @@ from collections.abc import Collection, Iterable
 
 from storage.database import Connection
 from storage.queries import query
-from storage.stores.ledger_counts import LedgerCounts, Source
-from storage.text_column import storable
+from storage.stores.ledger_counts import FeedMinute, LedgerCounts
+from storage.text_column import without_nul
 from twin.instant import from_datetime, to_datetime
 from twin.wire.messages import QuarantinedMessage
 
@@ -19,20 +19,20 @@ async def write_quarantined(connection: Connection, messages: Iterable[Quarantin
             query("historian/ledger/insert_quarantined"),
             [
                 (
-                    storable(one.id),
-                    storable(one.feed),
-                    storable(one.topic),
+                    without_nul(one.id),
+                    without_nul(one.feed),
+                    without_nul(one.topic),
                     to_datetime(one.received_time),
-                    storable(one.reason),
-                    storable(one.detail),
+                    without_nul(one.reason),
+                    without_nul(one.detail),
                     one.payload,
                     one.payload_bytes,
-                    storable(one.payload_sha256),
-                    storable(one.session),
+                    without_nul(one.payload_sha256),
+                    without_nul(one.session),
                     one.sequence,
                     one.observations,
-                    storable(one.device),
-                    storable(one.decoder),
+                    without_nul(one.device),
+                    without_nul(one.decoder),
                     one.decoder_version,
                 )
                 for one in messages
@@ -40,7 +40,7 @@ async def write_quarantined(connection: Connection, messages: Iterable[Quarantin
         )
 
 
-async def write_answers(
+async def write_replay_answers(
     connection: Connection, answers: Collection[QuarantinedMessage], counts: LedgerCounts
 ) -> None:
     """Write down what replays came to, at most one of each message, and count them where they were received.
@@ -50,17 +50,17 @@ async def write_answers(
     cursor = await connection.execute(
         query("historian/ledger/store_replay_answers"),
         (
-            [storable(one.replay_of) for one in answers],
-            [storable(one.reason) for one in answers],
-            [storable(one.detail) for one in answers],
-            [storable(one.feed) for one in answers],
-            [storable(one.device) for one in answers],
-            [storable(one.decoder) for one in answers],
+            [without_nul(one.replay_of) for one in answers],
+            [without_nul(one.reason) for one in answers],
+            [without_nul(one.detail) for one in answers],
+            [without_nul(one.feed) for one in answers],
+            [without_nul(one.device) for one in answers],
+            [without_nul(one.decoder) for one in answers],
             [one.decoder_version for one in answers],
             [one.observations for one in answers],
         ),
     )
     for feed, received_time, resolved in await cursor.fetchall():
-        row = counts[Source.of(feed, from_datetime(received_time))]
+        row = counts[FeedMinute.of(feed, from_datetime(received_time))]
         row.replayed += 1
         row.resolved += bool(resolved)

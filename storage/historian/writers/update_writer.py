@@ -8,16 +8,16 @@ import psycopg
 
 from storage.database import Connection
 from storage.queries import query
-from storage.state_rows import datastream_rows, property_rows
+from storage.state_rows import pack_datastream_states, pack_property_states
 from twin.instant import to_datetime
 from twin.wire.messages import Update
 
 # A join of what is staged with the table costs less for each row than a look into its index, but it reads the
 # whole table: 10,000 states are 3 ms, as much as so many looks.
-JOINED_ROWS_MIN = 1_000
+MERGE_MANY_ROWS_MIN = 1_000
 
 
-async def create_staging(connection: Connection) -> None:
+async def create_state_staging(connection: Connection) -> None:
     """Create the staging tables of a connection; they are empty at the start of each transaction."""
     await connection.execute(query("historian/states/create_staged_property_state"))
     await connection.execute(query("historian/states/create_staged_datastream_state"))
@@ -28,11 +28,11 @@ async def write_property_states(connection: Connection, updates: Collection[Upda
 
     Raises SerializationFailure when another writer stores the first state of a property at this moment.
     """
-    joined = len(updates) >= JOINED_ROWS_MIN
+    joined = len(updates) >= MERGE_MANY_ROWS_MIN
     await _write(
         connection,
         query("historian/states/copy_staged_property_state"),
-        property_rows(updates),
+        pack_property_states(updates),
         query("historian/states/merge_many_property_states")
         if joined
         else query("historian/states/merge_property_states"),
@@ -44,11 +44,11 @@ async def write_datastream_states(connection: Connection, updates: Collection[Up
 
     Raises SerializationFailure as `write_property_states` does.
     """
-    joined = len(updates) >= JOINED_ROWS_MIN
+    joined = len(updates) >= MERGE_MANY_ROWS_MIN
     await _write(
         connection,
         query("historian/states/copy_staged_datastream_state"),
-        datastream_rows(updates),
+        pack_datastream_states(updates),
         query("historian/states/merge_many_datastream_states")
         if joined
         else query("historian/states/merge_datastream_states"),

@@ -19,7 +19,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from cli.embedded.kafka import EmbeddedKafka
 from runtime.kafka.topics import NOTIFICATIONS, create_topics, partition_counts
 from storage.database import connect
-from storage.historian.alarm_buffer import AlarmsTold
+from storage.historian.alarm_buffer import AlarmBuffer
 from storage.historian.writers.alarm_writer import write_alarms
 from tests.conftest import PARTITIONS
 from tests.support.brokers.alarm_topics import send_alarms, told_until
@@ -126,7 +126,7 @@ def nobody_was_told_twice(hook: Webhook) -> None:
 
 async def store(database: str, alarms: list[AlarmEvent], incidents: list[IncidentEvent]) -> None:
     """Have the database know what was told on a log that is gone."""
-    batch = AlarmsTold()
+    batch = AlarmBuffer()
     batch.alarms = {(one.alarm, one.revision): one for one in alarms}
     batch.incidents = {(one.incident, one.revision): one for one in incidents}
     async with await connect(database, role="test") as connection:

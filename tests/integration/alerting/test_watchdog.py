@@ -14,7 +14,7 @@ from aiokafka import TopicPartition
 from runtime.kafka.consumer import end_offsets
 from runtime.kafka.topics import NOTIFICATIONS, OBSERVATIONS, QUARANTINE
 from storage.database import connect
-from storage.model.model_store import apply
+from storage.model.model_store import apply_plan
 from tests.conftest import PARTITIONS
 from tests.support.brokers.kafka_reader import read_until
 from tests.support.cities.noise_city import noise_city
@@ -82,7 +82,7 @@ async def test_a_closed_way_is_told_by_the_second_one_and_the_heartbeat_stops(
     hook.start()
     duty = DutyPlan(channels=(NotificationChannel(id="hook", url=hook.url),), watchdog=("hook", "operations"))
     async with await connect(database, role="test") as connection:
-        await apply(connection, replace(noise_city(2), duty=duty))
+        await apply_plan(connection, replace(noise_city(2), duty=duty))
     roles = watched_roles(kafka, database, mqtt, service_folder, hook)
 
     def titles() -> list[str]:

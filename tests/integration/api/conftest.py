@@ -21,7 +21,7 @@ from api.settings import ApiSettings
 from runtime.clock import system_clock
 from runtime.kafka import topics
 from storage.database import connect
-from storage.model.model_store import ModelSource, apply, load
+from storage.model.model_store import ModelSource, apply_plan, load_model
 from tests.integration.api.stored_city import Stored
 from tests.support.receivers.live_stream_reader import Events
 from twin.instant import MINUTE
@@ -234,5 +234,5 @@ async def stored(database: str, model: CityModel) -> AsyncIterator[Stored]:
             sensors=tuple(model.sensors.values()),
             datastreams=tuple(replace(one, id=0) for one in model.datastreams.values()),
         )
-        await apply(connection, plan)
-        yield Stored(database, await load(connection, "city"), connection)
+        await apply_plan(connection, plan)
+        yield Stored(database, await load_model(connection, "city"), connection)

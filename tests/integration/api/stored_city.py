@@ -6,11 +6,11 @@ from typing import NamedTuple
 
 from runtime.kafka import topics
 from storage.database import Connection
-from storage.historian.batch_writer import Archive
+from storage.historian.batch_writer import BatchWriter
 from storage.historian.log_batch import LogBatch, LogRecord
 from storage.historian.metrics import HistorianMetrics
 from storage.historian.writers import update_writer
-from storage.stores.log_positions import move_positions, positions
+from storage.stores.log_positions import move_positions, read_positions
 from twin.instant import Instant
 from twin.model.city_model import CityModel
 from twin.wire.messages import Update, UpdateKind
@@ -29,12 +29,12 @@ class Stored(NamedTuple):
     async def remember(self, log_id: str, offsets: dict[int, int], *updates: Update) -> None:
         """Store updates as the historian does."""
         async with self.connection.transaction():
-            await update_writer.create_staging(self.connection)
+            await update_writer.create_state_staging(self.connection)
             await update_writer.write_property_states(self.connection, updates)
             states = [one for one in updates if one.observation]
             await update_writer.write_datastream_states(self.connection, states)
             reached = {(topics.UPDATES, partition): offset for partition, offset in offsets.items()}
-            before = await positions(self.connection, log_id)
+            before = await read_positions(self.connection, log_id)
             assert await move_positions(self.connection, log_id, before, reached)
         await self.connection.commit()
 
@@ -51,9 +51,9 @@ async def archive(stored: Stored, *records: tuple[str, int, bytes]) -> None:
     batch = LogBatch("log")
     for offset, (topic, partition, value) in enumerate(records):
         batch.add(LogRecord(topic, partition, offset, 0, value))
-    historian = Archive(stored.dsn, HistorianMetrics())
+    historian = BatchWriter(stored.dsn, HistorianMetrics())
     try:
-        await historian.positions("log")
+        await historian.read_positions("log")
         await historian.store(batch)
     finally:
         await historian.close()

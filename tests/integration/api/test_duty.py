@@ -13,7 +13,7 @@ import pytest
 
 from runtime.clock import system_clock
 from storage.database import connect
-from storage.model.model_store import ModelSource, apply, load
+from storage.model.model_store import ModelSource, apply_plan, load_model
 from storage.stores.tokens import create_token
 from tests.support.cities.rosters import plan_of
 from twin.instant import HOUR, format_instant
@@ -57,8 +57,8 @@ async def duty(
             datastreams=tuple(replace(one, id=0) for one in model.datastreams.values()),
             duty=plan_of(""),
         )
-        await apply(connection, plan)
-        city = await load(connection, "city")
+        await apply_plan(connection, plan)
+        city = await load_model(connection, "city")
         roles: tuple[Role, ...] = ("viewer", "duty")
         keys = {role: await create_token(connection, f"desk of {role}", role) for role in roles}
     source = ModelSource(database, "city", tmp_path)

@@ -12,8 +12,8 @@ import pytest
 from psycopg import conninfo, sql
 
 from storage.database import connect
-from storage.model.model_store import apply, load
-from storage.stores.tokens import PREFIX, create_token, revoke_token
+from storage.model.model_store import apply_plan, load_model
+from storage.stores.tokens import TOKEN_PREFIX, create_token, revoke_token
 from tests.support.services.service_source import PostgresServer
 from twin.model.city_model import CityModel, CityPlan
 from twin.model.role import GRANTABLE_ROLES, Role
@@ -36,8 +36,8 @@ async def city(database: str, model: CityModel) -> CityModel:
             sensors=tuple(model.sensors.values()),
             datastreams=tuple(replace(one, id=0) for one in model.datastreams.values()),
         )
-        await apply(connection, plan)
-        return await load(connection, "city")
+        await apply_plan(connection, plan)
+        return await load_model(connection, "city")
 
 
 @pytest.fixture
@@ -91,7 +91,7 @@ async def test_a_revoked_key_is_refused_within_two_seconds(
 
 async def test_a_key_that_nobody_made_is_refused(client: httpx.AsyncClient) -> None:
     for path in ("/v1/entities", "/v1/live", "/v1/quarantine"):
-        response = await client.get(path, headers=bearer(f"{PREFIX}unknown"))
+        response = await client.get(path, headers=bearer(f"{TOKEN_PREFIX}unknown"))
         assert response.status_code == 401
         assert response.headers["www-authenticate"] == "Bearer"
 

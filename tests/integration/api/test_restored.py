@@ -16,7 +16,7 @@ from alerting.incidents.journal import Change, Journal
 from cli.command_line import run
 from cli.embedded.postgres import EmbeddedPostgres
 from storage.database import connect
-from storage.stores.ledger import balance
+from storage.stores.ledger import read_balance
 from storage.stores.tokens import create_token
 from tests.integration.api.stored_city import Stored, archive
 from tests.support.database.historian import with_headers
@@ -114,7 +114,7 @@ async def test_a_restored_database_is_the_same_and_works(
     assert dict(expected["chunks"])["observation"] > 3
     assert await contents(restored) == expected
     async with await connect(restored, role="test") as connection:
-        found = await balance(connection)
+        found = await read_balance(connection)
         assert found.balances
         assert found.stored == DAYS * 4
     answers = [await history(start_api, kafka, filled, dsn) for dsn in (filled.dsn, restored)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from storage.model.model_store import load
+from storage.model.model_store import load_model
 from storage.stores.tokens import create_token
 from tests.integration.api.stored_city import Stored
 
@@ -37,7 +37,7 @@ async def test_an_admin_assigns_a_device_and_nobody_else_does(
         assert (made.status_code, made.json()["sensorId"]) == (201, "air-9")
         outdated = await api.client.post(PATH, json={**ITEM, "id": "air-10"}, headers=key)
         assert outdated.status_code in {201, 409}  # 409 unless the api has the new model already
-    model = await load(stored.connection, "city")
+    model = await load_model(stored.connection, "city")
     assert model.sensors["air-9"].entity == "city.0"
     assert model.version == made.json()["modelVersion"] + (outdated.status_code == 201)
     assert set(stored.model.datastreams) < set(model.datastreams)

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import pytest
 
 from storage.database import connect
-from storage.stores.tokens import PREFIX, digest, token_role
+from storage.stores.tokens import TOKEN_PREFIX, find_token_role, token_digest
 
 
 class Ended(NamedTuple):
@@ -46,10 +46,10 @@ async def test_create_prints_the_key_and_nothing_else(token: Token, database: st
     made = await token("create", "--role", "duty", "--name", "pager")
     assert (made.code, made.err) == (0, "")
     key = made.out.removesuffix("\n")
-    assert key.startswith(PREFIX)
+    assert key.startswith(TOKEN_PREFIX)
     assert len(key.split()) == 1
     async with await connect(database, role="test") as connection:
-        assert await token_role(connection, digest(key)) == "duty"
+        assert await find_token_role(connection, token_digest(key)) == "duty"
 
 
 async def test_revoke_ends_a_key_and_list_shows_both_states(token: Token) -> None:
@@ -61,7 +61,7 @@ async def test_revoke_ends_a_key_and_list_shows_both_states(token: Token) -> Non
     assert first.startswith("pager\tviewer\tcreated 20")
     assert "\trevoked 20" in first
     assert second.endswith("\tlive")
-    assert PREFIX not in first + second
+    assert TOKEN_PREFIX not in first + second
 
 
 async def test_a_taken_name_is_an_error_of_one_line(token: Token) -> None:

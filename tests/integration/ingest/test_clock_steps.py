@@ -17,7 +17,7 @@ from ingest.settings import IngestSettings
 from runtime.clock import system_clock
 from runtime.kafka.consumer import end_offsets
 from storage.database import connect
-from storage.stores.ledger import balance
+from storage.stores.ledger import read_balance
 from tests.integration.ingest.ingest_role import NOISE, all_messages, batches, session_made
 from tests.support.brokers.kafka_reader import read_until
 from tests.support.brokers.mqtt_publisher import publish
@@ -86,7 +86,7 @@ async def test_whatever_the_clock_does_each_message_is_stored_or_in_quarantine(
     async with historian(settings(kafka, database)):
         await until_stored(kafka, database)
     async with await connect(database, role="test") as connection:
-        books = await balance(connection)
+        books = await read_balance(connection)
     (refused,) = (await fetch(database, "SELECT count(*) FROM quarantine WHERE reason = 'time-in-future'"))[0]
     assert books.balances, books
     assert books.counts.new == books.stored

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from runtime.clock import system_clock
 from storage.database import connect
-from storage.model.model_store import apply
+from storage.model.model_store import apply_plan
 from tests.chaos.balance import reckon
 from tests.chaos.fleet import Fleet
 from tests.chaos.message_plan import Plan, value_of
@@ -82,7 +82,7 @@ async def test_nothing_is_lost_doubled_or_out_of_order_while_replicas_come_and_g
     database: str, kafka: str, mqtt: tuple[str, int], service_folder: Path
 ) -> None:
     async with await connect(database, role="test") as connection:
-        await apply(connection, noise_city(LOADED + 1))
+        await apply_plan(connection, noise_city(LOADED + 1))
     begin = system_clock() - HEAD_START
     plan = Plan(MESSAGES, SEED, begin - begin % 1_000, SECOND // RATE)
     fleet = Fleet(plan, mqtt, rate=RATE, connections=CONNECTIONS)

@@ -12,7 +12,7 @@ import pytest_asyncio
 from storage.database import Connection, connect
 from storage.historian.observation_buffer import MessageRecord
 from storage.historian.writers.message_writer import write_messages
-from storage.historian.writers.observation_writer import create_staging
+from storage.historian.writers.observation_writer import create_observation_staging
 from storage.historian.writers.quarantine_writer import write_quarantined
 from storage.queries import query
 from tests.support.database.history_rows import store
@@ -152,7 +152,7 @@ async def test_a_page_of_the_quarantine_is_read_in_the_order_of_its_index(
 
 async def test_what_conflicts_is_looked_up_in_the_chunk_of_its_time(connection: Connection) -> None:
     await fill_observations(connection)
-    await create_staging(connection)
+    await create_observation_staging(connection)
     await connection.execute(
         "INSERT INTO staged_observation SELECT * FROM observation WHERE phenomenon_time = %s",
         (to_datetime(BEGIN + 5 * DAY),),

@@ -17,7 +17,7 @@ from ingest.pipeline.publisher import new_producer
 from runtime.kafka.consumer import new_consumer
 from runtime.kafka.topics import AGGREGATES, OBSERVATIONS, UPDATES, create_topics, partition_counts
 from storage.database import connect
-from storage.model.model_store import apply, load
+from storage.model.model_store import apply_plan, load_model
 from tests.support.cities.busy_city import NOISY, SLOTS, Part, busy_city, closing, traffic
 from tests.support.processes.role_process import RoleProcess
 from twin.instant import HOUR, Duration, Instant
@@ -248,8 +248,8 @@ async def test_a_worker_killed_in_the_middle_of_windows_tells_what_an_uninterrup
     database: str, service_folder: Path
 ) -> None:
     async with await connect(database, role="test") as connection:
-        await apply(connection, busy_city())
-        model = await load(connection, "town")
+        await apply_plan(connection, busy_city())
+        model = await load_model(connection, "town")
     slots = traffic(model, SEED, PARTITIONS)
     last = slots[-1][0].time
     ends = [closing(model, last + hours * HOUR, PARTITIONS) for hours in (2, 4)]

@@ -9,7 +9,7 @@ from aiokafka.structs import ConsumerRecord
 
 from runtime.kafka.topics import OBSERVATIONS, UPDATES, create_topics, partition_counts
 from storage.database import connect
-from storage.model.model_store import apply, load
+from storage.model.model_store import apply_plan, load_model
 from tests.conftest import PARTITIONS
 from tests.support.brokers.kafka_reader import read_until
 from tests.support.cities.noise_city import noise_city
@@ -63,8 +63,8 @@ async def test_a_bucket_of_more_than_a_megabyte_is_restored(
     kafka: str, database: str, tmp_path: Path
 ) -> None:
     async with await connect(database, role="test") as connection:
-        await apply(connection, noise_city(STREETS))
-        model = await load(connection, "town")
+        await apply_plan(connection, noise_city(STREETS))
+        model = await load_model(connection, "town")
     streets = len(spoken(model))
     await create_topics(kafka, partition_counts(PARTITIONS))
     settings = {

@@ -19,7 +19,7 @@ from cli.embedded.postgres import EmbeddedPostgres
 from cli.process.service_account import give
 from runtime.clock import system_clock
 from storage.database import connect
-from storage.model.model_store import apply
+from storage.model.model_store import apply_plan
 from tests.support.brokers.certificate_authority import Authority
 from tests.support.brokers.secure_kafka import SecureKafka, secure_kafka
 from tests.support.brokers.secure_mosquitto import HOST, SecureMosquitto, device
@@ -134,7 +134,7 @@ async def test_an_observation_becomes_state_over_connections_that_are_all_protec
     mosquitto = SecureMosquitto(service_folder, PLAN)
     authority = mosquitto.authority
     async with await connect(database, role="test") as connection:
-        await apply(connection, PLAN)
+        await apply_plan(connection, PLAN)
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(postgres_with_tls(postgres, service_folder, authority))
         server = authority.issue("kafka", HOST, "127.0.0.1")

@@ -15,7 +15,7 @@ from aiokafka import AIOKafkaProducer, TopicPartition
 from ingest.pipeline.publisher import new_producer
 from runtime.kafka.consumer import new_consumer
 from storage.database import connect
-from storage.model.model_store import apply, load
+from storage.model.model_store import apply_plan, load_model
 from tests.support.cities.noise_city import noise_city
 from tests.support.processes.role_process import RoleProcess
 from twin.instant import SECOND
@@ -98,8 +98,8 @@ class Traffic:
 @asynccontextmanager
 async def traffic(database: str, kafka: str) -> AsyncIterator[Traffic]:
     async with await connect(database, role="test") as connection:
-        await apply(connection, noise_city(STREETS))
-        model = await load(connection, "town")
+        await apply_plan(connection, noise_city(STREETS))
+        model = await load_model(connection, "town")
     producer = new_producer(kafka)
     await producer.start()
     flow = Traffic(model, producer)

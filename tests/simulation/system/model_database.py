@@ -11,9 +11,9 @@ from typing import TypeVar
 
 from runtime.kafka import topics
 from storage.historian.log_batch import LogBatch, LogRecord, RepairRequest
-from storage.stores.current_state import StoredState
-from storage.stores.ledger_counts import Counts
-from storage.stores.state_seed import HOURS_MAX, TEN_MINUTES_MAX, StoredKnowledge
+from storage.stores.current_state import CurrentState
+from storage.stores.ledger_counts import OutcomeCounts
+from storage.stores.state_seed import SEED_HOURS_MAX, SEED_TEN_MINUTES_MAX, StateSeed
 from tests.simulation.system.simulated_log import SimulatedLog
 from twin.alarms.messages import AlarmEvent, IncidentEvent
 from twin.instant import HOUR, MINUTE, Duration, Instant
@@ -42,7 +42,7 @@ class ModelDatabase:
         self.quarantined: set[str] = set()
         self.alarms: dict[str, AlarmEvent] = {}
         self.incidents: dict[tuple[str, str], IncidentEvent] = {}
-        self.ledger = Counts()
+        self.ledger = OutcomeCounts()
         self._sequences: defaultdict[str, set[int]] = defaultdict(set)
         self._positions: dict[tuple[str, str, int], int] = {}
         #: by log and partition the offset in `observations` that the stored aggregates reach
@@ -70,22 +70,22 @@ class ModelDatabase:
         return end - begin
 
     def _write(self, batch: LogBatch) -> None:
-        firsts = iter(batch.reception.firsts)
+        firsts = iter(batch.observation_buffer.firsts)
         for one in firsts:
             self._receive(one)
-            for repeat in batch.reception.repeats.get(one[:2], ()):
+            for repeat in batch.observation_buffer.repeats.get(one[:2], ()):
                 self._receive(repeat.observation)
-        for session, messages in batch.reception.messages.items():
-            sequences, _, accepted = messages.once()
+        for session, messages in batch.observation_buffer.messages.items():
+            sequences, _, accepted = messages.distinct()
             for sequence, was_accepted in zip(sequences.tolist(), accepted.tolist(), strict=True):
                 if sequence not in self._sequences[session]:
                     self._sequences[session].add(sequence)
                     self.ledger.received += 1
                     self.ledger.accepted += was_accepted
                     self.ledger.quarantined += not was_accepted
-        _merge(self.updates, batch.told.updates)
-        _merge(self.states, batch.told.states)
-        _merge(self.entity_values, batch.told.entity_values)
+        _merge(self.updates, batch.update_buffer.updates)
+        _merge(self.states, batch.update_buffer.states)
+        _merge(self.entity_values, batch.update_buffer.entity_values)
         self.merge_aggregates(batch.aggregates.values())
         self.merge_assessments(batch.assessments.values())
         for hour, request in batch.repairs.items():
@@ -93,10 +93,10 @@ class ModelDatabase:
             if known is None or known[0] != batch.log_id or request.log_offset > known[1].log_offset:
                 self.repairs[hour] = batch.log_id, request
         self.quarantined |= batch.quarantined.keys()
-        _merge(self.alarms, {one.alarm: one for one in _by_revision(batch.alarms.alarms.values())})
+        _merge(self.alarms, {one.alarm: one for one in _by_revision(batch.alarm_buffer.alarms.values())})
         _merge(
             self.incidents,
-            {(one.cause, one.area): one for one in _by_revision(batch.alarms.incidents.values())},
+            {(one.cause, one.area): one for one in _by_revision(batch.alarm_buffer.incidents.values())},
         )
 
     def _receive(self, arrived: Observation) -> None:
@@ -142,7 +142,7 @@ class ModelDatabase:
         reached = self._positions.get((log, topics.OBSERVATIONS, request.partition), 0)
         return reached > max(request.log_offset, derived_to)
 
-    def knowledge(self, model: CityModel) -> StoredKnowledge:
+    def knowledge(self, model: CityModel) -> StateSeed:
         """Return what the stream starts from on a new log, as `storage.stores.state_seed` reads it."""
         ids = sorted({one.datastream for one in self.observations.values()})
         newest: list[Observation] = []
@@ -154,8 +154,8 @@ class ModelDatabase:
                 truncated.add(id)
         newest.sort(key=lambda one: (one[1], one[0]))
         aggregates = [
-            *self._newest_aggregates(ids, HOUR, HOURS_MAX),
-            *self._newest_aggregates(ids, 10 * MINUTE, TEN_MINUTES_MAX),
+            *self._newest_aggregates(ids, HOUR, SEED_HOURS_MAX),
+            *self._newest_aggregates(ids, 10 * MINUTE, SEED_TEN_MINUTES_MAX),
         ]
         hours = [hour for id in ids for hour in self._hours_to_repair(id, model.datastreams[id].interval)]
         revisions: dict[str, int] = {}
@@ -165,9 +165,9 @@ class ModelDatabase:
         for update in self.updates.values():
             revisions[update.entity] = max(update.revision, revisions.get(update.entity, 0))
         states = [one.observation for one in self.states.values() if one.observation is not None]
-        state = StoredState(list(self.updates.values()), states, revisions, {})
+        state = CurrentState(list(self.updates.values()), states, revisions, {})
         alarms, incidents = tuple(self.alarms.values()), tuple(self.incidents.values())
-        return StoredKnowledge(newest, frozenset(truncated), aggregates, hours, state, alarms, incidents)
+        return StateSeed(newest, frozenset(truncated), aggregates, hours, state, alarms, incidents)
 
     def _newest_aggregates(self, ids: Iterable[int], size: Duration, limit: int) -> list[Aggregate]:
         found: list[Aggregate] = []

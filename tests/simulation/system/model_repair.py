@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from itertools import islice
 
-from storage.maintenance.recompute import REACH_MAX, remade
-from storage.maintenance.repair import Request, stretches
+from storage.maintenance.recompute import EFFECT_SPAN_MAX, recompute_observations
+from storage.maintenance.repair import HourRepair, consecutive_hours
 from tests.simulation.system.model_database import ModelDatabase
 from twin.instant import DAY, HOUR, Instant
 from twin.model.calibration import Calibration
@@ -22,8 +22,8 @@ Span = tuple[Instant, Instant]
 def work_off(database: ModelDatabase, model: CityModel) -> int:
     """Work off the requests that are ready; return how many there were."""
     ready = database.ready_repairs()
-    requests = [Request(*hour, log, one.log_offset, one.requested_at) for hour, log, one in ready]
-    for stretch in stretches(requests):
+    requests = [HourRepair(*hour, log, one.log_offset, one.requested_at) for hour, log, one in ready]
+    for stretch in consecutive_hours(requests):
         span = stretch[0].start, stretch[-1].start + HOUR
         newest = max(one.requested_at for one in stretch)
         recompute(database, model, stretch[0].datastream, span, newest)
@@ -54,8 +54,8 @@ def _recompute_span(
 def recompute(
     database: ModelDatabase, model: CityModel, datastream: int, span: Span, revision_min: int
 ) -> None:
-    """Make the judgements and windows of whole hours again, as `storage.maintenance.recompute.recompute`
-    does.
+    """Make the judgements and windows of whole hours again, as
+    `storage.maintenance.recompute.recompute_hours` does.
     """
     terms = model.policy_of(model.datastreams[datastream])
     stored = database.of_datastream(datastream)
@@ -65,7 +65,7 @@ def recompute(
     duration = terms.rules.stuck.duration_min if terms.rules.stuck is not None else 0
     begin = _context_begin(stored, start, count, duration)
     observations = [one for one in stored if begin <= one[1] < end]
-    judgements, windows = remade(observations, terms)
+    judgements, windows = recompute_observations(observations, terms)
     judged = {
         time: one
         for (id, time), one in database.assessments.items()
@@ -96,7 +96,7 @@ def recompute(
 
 
 def _reach(stored: list[Observation], end: Instant) -> Instant:
-    behind = list(islice((one[1] for one in stored if end <= one[1] < end + REACH_MAX), CONTEXT_MAX))
+    behind = list(islice((one[1] for one in stored if end <= one[1] < end + EFFECT_SPAN_MAX), CONTEXT_MAX))
     return behind[-1] - behind[-1] % HOUR + HOUR if behind else end
 
 

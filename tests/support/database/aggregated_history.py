@@ -12,9 +12,9 @@ import pytest
 from storage.database import Connection
 from storage.history import buckets
 from storage.history.bucket_interval import BucketInterval
-from storage.history.buckets import Aggregate, Bucket
-from storage.maintenance.recompute import remade
-from storage.model.model_store import apply, load
+from storage.history.buckets import AggregateName, HistoryBucket
+from storage.maintenance.recompute import recompute_observations
+from storage.model.model_store import apply_plan, load_model
 from storage.queries import query
 from tests.support.cities.canal_city import plan
 from tests.support.database.history_rows import assess, store, store_aggregates
@@ -42,12 +42,12 @@ LEVEL = replace(
 REGISTER = replace(LEVEL, aggregation="counter", combination="sum", wraps_at=1_000.0, quality=QualityRules())
 STEP = 2 * MINUTE
 
-WANTED: tuple[Aggregate, ...] = buckets.AGGREGATES
+WANTED: tuple[AggregateName, ...] = buckets.AGGREGATE_NAMES
 
 
 async def known_datastreams(connection: Connection) -> list[int]:
-    await apply(connection, plan())
-    model = await load(connection, "alkmaar")
+    await apply_plan(connection, plan())
+    model = await load_model(connection, "alkmaar")
     ids = sorted(one.id for one in model.datastreams.values() if one.sensor == "s1")
     async with connection.transaction():
         await connection.execute(
@@ -77,9 +77,9 @@ async def make_aggregates(
     connection: Connection, observations: Sequence[Observation], property: ObservedProperty
 ) -> None:
     terms = DatastreamPolicy.of(property, STEP)
-    made = remade(observations, terms)
+    made = recompute_observations(observations, terms)
     id = observations[0].datastream
-    await assess(connection, [(id, time, flags, 1) for time, flags in made.judgements.items()])
+    await assess(connection, [(id, time, flags, 1) for time, flags in made.flags_by_time.items()])
     await store_aggregates(
         connection,
         [
@@ -134,8 +134,8 @@ async def answers(
     interval: str,
     span: tuple[Instant, Instant],
     rules: ObservedProperty,
-) -> list[Bucket]:
-    return await buckets.buckets(
+) -> list[HistoryBucket]:
+    return await buckets.read_history_buckets(
         connection,
         ids,
         *span,
@@ -144,11 +144,11 @@ async def answers(
         AMSTERDAM,
         combination=rules.combination,
         fill="null",
-        rules=rules,
+        observed_property=rules,
     )
 
 
-def assert_equal(found: list[Bucket], wanted: list[Bucket]) -> None:
+def assert_equal(found: list[HistoryBucket], wanted: list[HistoryBucket]) -> None:
     assert [(one.start, one.end, one.count, one.suspect, one.flags) for one in found] == [
         (one.start, one.end, one.count, one.suspect, one.flags) for one in wanted
     ]
@@ -160,14 +160,19 @@ def assert_equal(found: list[Bucket], wanted: list[Bucket]) -> None:
 
 
 async def assert_percentiles(
-    connection: Connection, found: list[Bucket], ids: list[int], span: tuple[Instant, Instant]
+    connection: Connection, found: list[HistoryBucket], ids: list[int], span: tuple[Instant, Instant]
 ) -> None:
     """Each lies within the sketch's accuracy of the two values that it stands between."""
     for one in found:
         page: list[float] = []
         if one.count:
-            raw = await buckets.observations(
-                connection, ids, max(one.start, span[0]), min(one.end, span[1]), 10_000, rules=LEVEL.quality
+            raw = await buckets.read_observations(
+                connection,
+                ids,
+                max(one.start, span[0]),
+                min(one.end, span[1]),
+                10_000,
+                quality_rules=LEVEL.quality,
             )
             page = sorted(each.value for each in raw if not each.flags & ~4)
         for name, share in (("p50", 0.5), ("p95", 0.95)):

@@ -15,9 +15,9 @@ from runtime.kafka.consumer import end_offsets, log_identity
 from runtime.kafka.topics import partition_counts
 from storage.database import connect
 from storage.historian.log_reader import stored_partitions
-from storage.historian.service import run
+from storage.historian.service import run_historian
 from storage.settings import HistorianSettings
-from storage.stores.log_positions import positions
+from storage.stores.log_positions import read_positions
 from twin.instant import Instant
 from twin.model.observation import Observation
 from twin.quality.plausibility import QuarantineReason
@@ -52,7 +52,7 @@ def settings(kafka: str, database: str, **others: int) -> HistorianSettings:
 @asynccontextmanager
 async def historian(options: HistorianSettings) -> AsyncIterator[asyncio.Task[None]]:
     """Run the historian; end it, as a crash would, at the end of the block. Its own failure is the test's."""
-    task = asyncio.create_task(run(options))
+    task = asyncio.create_task(run_historian(options))
     try:
         yield task
     finally:
@@ -75,7 +75,7 @@ async def until_stored(kafka: str, database: str) -> None:
 
     async def stored() -> bool:
         async with await connect(database, role="test") as connection:
-            reached = await positions(connection, log_id)
+            reached = await read_positions(connection, log_id)
         return all(reached.get((one.topic, one.partition), 0) >= end for one, end in wanted.items())
 
     await until(stored)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from storage.database import Connection
-from storage.historian.writers.aggregate_writer import create_staging, write_aggregates
+from storage.historian.writers.aggregate_writer import create_aggregate_staging, write_aggregates
 from twin.instant import to_datetime
 from twin.model.observation import Observation
 from twin.state.window import Aggregate
@@ -34,7 +34,7 @@ async def assess(connection: Connection, found: Iterable[tuple[int, int, int, in
 async def store_aggregates(connection: Connection, aggregates: Iterable[Aggregate]) -> None:
     """Store aggregates as the historian does."""
     async with connection.transaction():
-        await create_staging(connection)
+        await create_aggregate_staging(connection)
         await write_aggregates(connection, list(aggregates))
     async with connection.transaction():
         await connection.execute("DROP TABLE staged_aggregate")

@@ -8,8 +8,8 @@ from typing import NamedTuple
 
 import msgspec
 
-from storage.stores.current_state import StoredState
-from storage.stores.state_seed import StoredKnowledge
+from storage.stores.current_state import CurrentState
+from storage.stores.state_seed import StateSeed
 from stream.areas.area_stage import AreaStage, AreaStages
 from stream.engine.stage import Output
 from stream.entities.entity_seeding import knowledge_of
@@ -123,7 +123,7 @@ class HouseholdRun:
         self._saved_areas = Changelog()
         self._take(self._entities.open(knowledge, self.model))
 
-    def _stored(self) -> StoredKnowledge:
+    def _stored(self) -> StateSeed:
         newest = {
             id: [known[time] for time in sorted(known)[-STORED_MAX:]]
             for id, known in self._observations.items()
@@ -133,12 +133,12 @@ class HouseholdRun:
         for one in self.updates:
             if not one.property.startswith("area_"):
                 revisions[one.entity] = max(one.revision, revisions.get(one.entity, 0))
-        return StoredKnowledge(
+        return StateSeed(
             sorted((one for known in newest.values() for one in known), key=lambda one: one.phenomenon_time),
             frozenset(id for id, known in newest.items() if len(known) == STORED_MAX),
             [],
             [],
-            StoredState(list(state.values()), [], revisions, {}),
+            CurrentState(list(state.values()), [], revisions, {}),
         )
 
     def _apply(self, batch: ObservationBatch) -> None:

@@ -10,7 +10,7 @@ import pytest
 from api.app import create_app
 from api.context import Context
 from api.entities.documents import state_document
-from storage.stores.tokens import PREFIX
+from storage.stores.tokens import TOKEN_PREFIX
 from twin.instant import MINUTE, parse_instant
 from twin.state.freshness import live_duration
 
@@ -201,7 +201,7 @@ async def test_a_household_is_shown_to_the_role_metering(parts: Context, clock: 
 
 
 async def test_a_key_that_only_the_database_can_tell_is_asked_to_come_back(client: httpx.AsyncClient) -> None:
-    response = await client.get("/v1/entities", headers={"Authorization": f"Bearer {PREFIX}unknown"})
+    response = await client.get("/v1/entities", headers={"Authorization": f"Bearer {TOKEN_PREFIX}unknown"})
     assert response.status_code == 503
     assert int(response.headers["retry-after"]) > 0
     assert (await client.get("/v1/entities")).status_code == 200

@@ -10,18 +10,18 @@ import icalendar
 import pytest
 
 from api.context import Context
-from storage.stores.tokens import PREFIX, digest
+from storage.stores.tokens import TOKEN_PREFIX, token_digest
 from tests.support.cities.rosters import LEAD, ROADS, WATER, WEEKS, ZONE, calendar, override
 from twin.model.city_model import CityModel
 from twin.model.duty import DutyPlan, DutyTeam
 from twin.model.role import Role
 
-KEYS: dict[str, Role] = {f"{PREFIX}{role}": role for role in ("viewer", "operator", "duty", "admin")}
+KEYS: dict[str, Role] = {f"{TOKEN_PREFIX}{role}": role for role in ("viewer", "operator", "duty", "admin")}
 GAP = calendar((*WEEKS[0], f"EXDATE;{ZONE}:20261207T080000"), WEEKS[1])
 
 
 def bearer(role: str) -> dict[str, str]:
-    return {"Authorization": f"Bearer {PREFIX}{role}"}
+    return {"Authorization": f"Bearer {TOKEN_PREFIX}{role}"}
 
 
 @pytest.fixture
@@ -41,7 +41,7 @@ def model(model: CityModel) -> CityModel:
 @pytest.fixture(autouse=True)
 def keys(parts: Context, monkeypatch: pytest.MonkeyPatch) -> None:
     """A key of each role, as if the database had been asked."""
-    known = {digest(key): role for key, role in KEYS.items()}
+    known = {token_digest(key): role for key, role in KEYS.items()}
 
     async def look(hashed: bytes) -> Role | None:
         return known.get(hashed)

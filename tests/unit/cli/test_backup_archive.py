@@ -11,7 +11,7 @@ import pytest
 
 from cli.backup.archive import KEYS, reading, writing
 from cli.backup.manifest import LAYOUT, BackupError, Manifest, decode_manifest
-from storage.schema.migrate import migrations
+from storage.schema.migrate import known_migrations
 
 CONTENT = b"every observation" * 1_000
 
@@ -24,7 +24,7 @@ def write(path: Path, *, name: str = KEYS + "link.key", layout: int = LAYOUT, mi
                 layout=layout,
                 version="0.1.0",
                 time="2026-11-23T12:00:00Z",
-                migration=migration or migrations()[-1].name,
+                migration=migration or known_migrations()[-1].name,
                 timescale="2.19.3",
                 edition="apache",
                 members=backup.members,

@@ -8,9 +8,9 @@ import pytest
 from msgspec.structs import replace
 
 from runtime.kafka import topics
-from storage.historian.alarm_buffer import newest
+from storage.historian.alarm_buffer import newest_revisions
 from storage.historian.log_batch import LogBatch, LogRecord
-from storage.stores.alarm_rows import alarm_of, alarm_row
+from storage.stores.alarm_rows import alarm_columns, alarm_from_row
 from tests.support.payloads.alarm_events import (
     acknowledged,
     alarm_event,
@@ -36,10 +36,10 @@ def test_every_event_stays_once_and_the_greatest_revision_is_the_newest() -> Non
     known = acknowledged(RAISED)
     record = alarm_record(known, RAISED, incidents=(incident_event(RAISED),))
     batch = batch_of((topics.ALARMS, record), (topics.ALARMS, record))
-    assert list(batch.alarms.alarms.values()) == [known, RAISED]
-    assert newest(batch.alarms.alarms.items()) == [known]
-    assert batch.alarms.alarm_count == batch.rows == 3
-    assert batch.reached == {(topics.ALARMS, 0): 2}
+    assert list(batch.alarm_buffer.alarms.values()) == [known, RAISED]
+    assert newest_revisions(batch.alarm_buffer.alarms.items()) == [known]
+    assert batch.alarm_buffer.alarm_count == batch.rows == 3
+    assert batch.next_offsets == {(topics.ALARMS, 0): 2}
 
 
 @pytest.mark.parametrize(
@@ -59,7 +59,7 @@ def test_an_event_that_no_column_can_hold_is_quarantined_and_the_others_of_its_r
 ) -> None:
     other = alarm_event("low-water")
     batch = batch_of((topics.ALARMS, alarm_record(impossible, other)))
-    assert list(batch.alarms.alarms.values()) == [other]
+    assert list(batch.alarm_buffer.alarms.values()) == [other]
     (message,) = batch.quarantined.values()
     assert message.topic == "log:alarms/0"
     assert "1 of 2 events" in message.detail
@@ -73,20 +73,20 @@ def test_a_record_that_cannot_be_read_is_quarantined_and_passed() -> None:
         (topics.NOTIFICATIONS, NOTIFICATIONS.encode(replace(told, attempt=2**31))),
         (topics.NOTIFICATIONS, NOTIFICATIONS.encode(told)),
     )
-    assert list(batch.alarms.notifications.values()) == [told]
+    assert list(batch.alarm_buffer.notifications.values()) == [told]
     assert len(batch.quarantined) == batch.unreadable_count == 3
 
 
 def test_a_text_that_holds_nul_is_stored_without() -> None:
-    row = alarm_row(replace(RAISED, text="no\0 comment"))
+    row = alarm_columns(replace(RAISED, text="no\0 comment"))
     assert row["text"] == "no\N{SYMBOL FOR NULL} comment"
     assert row["alarm_id"] == RAISED.alarm
     assert row["time"].isoformat() == "2026-11-23T12:00:00+00:00"
 
 
 def test_a_row_is_read_as_the_event_that_it_was() -> None:
-    columns = list(alarm_row(RAISED).values())
+    columns = list(alarm_columns(RAISED).values())
     columns[27] = (
         '[["water_level","instant","value","city.canal",-0.25,"m",0,1795435200000000,0,[[4,1795435200000000]],-0.3]]'
     )
-    assert alarm_of(columns) == RAISED
+    assert alarm_from_row(columns) == RAISED

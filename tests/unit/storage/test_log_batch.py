@@ -44,7 +44,7 @@ def update(revision: int, observation: Observation | None, property: str = "pm10
 
 
 def states_of(batch: LogBatch) -> dict[int, tuple[int, Observation | None]]:
-    return {id: (one.revision, one.observation) for id, one in batch.told.states.items()}
+    return {id: (one.revision, one.observation) for id, one in batch.update_buffer.states.items()}
 
 
 def updates(*told: Update) -> bytes:
@@ -73,7 +73,7 @@ def test_of_updates_the_newest_revision_and_the_state_told_last_stay() -> None:
     batch = batch_of(
         topics.UPDATES, updates(update(3, after)), updates(update(1, before), update(4, None, "no2"))
     )
-    assert {key: one.revision for key, one in batch.told.updates.items()} == {
+    assert {key: one.revision for key, one in batch.update_buffer.updates.items()} == {
         ("a", "pm10"): 3,
         ("a", "no2"): 4,
     }
@@ -87,11 +87,11 @@ def test_a_derived_value_is_kept_as_a_series_and_a_household_s_only_as_its_state
     ]
     personal = replace(update(9, ONE, "power_import"), kind=UpdateKind.PERSONAL)
     batch = batch_of(topics.UPDATES, updates(*derived_values, personal))
-    assert {key: one.revision for key, one in batch.told.entity_values.items()} == {
+    assert {key: one.revision for key, one in batch.update_buffer.entity_values.items()} == {
         ("a", "eaqi", 100): 1,
         ("a", "eaqi", 200): 3,
     }
-    assert batch.told.updates.keys() == {("a", "eaqi")}
+    assert batch.update_buffer.updates.keys() == {("a", "eaqi")}
     assert states_of(batch) == {1: (9, ONE)}
 
 
@@ -99,8 +99,8 @@ def test_a_derived_value_that_is_told_again_as_its_inputs_failed_since_leaves_it
     good = replace(update(1, None, "lki"), kind=UpdateKind.INDICATOR)
     failed = replace(good, revision=2, flags=32, last_good=LastGoodValue(good.value, good.phenomenon_time))
     batch = batch_of(topics.UPDATES, updates(good), updates(failed))
-    assert (batch.told.updates["a", "lki"].revision, failed.revision) == (2, 2)
-    assert [one.revision for one in batch.told.entity_values.values()] == [good.revision]
+    assert (batch.update_buffer.updates["a", "lki"].revision, failed.revision) == (2, 2)
+    assert [one.revision for one in batch.update_buffer.entity_values.values()] == [good.revision]
 
 
 def test_of_what_is_derived_the_newest_revision_stays_and_of_repairs_the_last_offset() -> None:
@@ -131,21 +131,21 @@ def test_a_message_counts_by_its_header_or_by_its_quarantine_and_never_by_both()
     batch = batch_of(topics.OBSERVATIONS, with_headers([ONE], "run", 5))
     for one in (quarantined(6), quarantined(5, observations=1), quarantined(7, session="")):
         batch.add(record(topics.QUARANTINE, 0, messages.QUARANTINE.encode(one)))
-    counted = batch.reception.messages["run"].once()
+    counted = batch.observation_buffer.messages["run"].distinct()
     assert dict(zip(counted.sequences.tolist(), counted.accepted.tolist(), strict=True)) == {
         5: True,
         6: False,
     }
-    assert batch.reception.messages.keys() == {"run"}
+    assert batch.observation_buffer.messages.keys() == {"run"}
     assert len(batch.quarantined) == 3
 
 
 def test_the_answer_to_a_replay_is_no_message_of_its_own() -> None:
     answer = quarantined(8, replay_of="id6", reason="")
     batch = batch_of(topics.QUARANTINE, messages.QUARANTINE.encode(answer))
-    assert batch.replayed == {"id6": answer}
+    assert batch.replay_answers == {"id6": answer}
     assert not batch.quarantined
-    assert not batch.reception.messages
+    assert not batch.observation_buffer.messages
 
 
 def test_a_record_that_cannot_be_read_is_quarantined_and_passed() -> None:
@@ -157,8 +157,8 @@ def test_a_record_that_cannot_be_read_is_quarantined_and_passed() -> None:
     assert message.topic == "log:observations/0"
     assert message.payload == b"\xc1 garbage"
     assert "offset 4 of log log" in message.detail
-    assert batch.reception.firsts == [ONE]
-    assert batch.reached == {(topics.OBSERVATIONS, 0): 6}
+    assert batch.observation_buffer.firsts == [ONE]
+    assert batch.next_offsets == {(topics.OBSERVATIONS, 0): 6}
 
 
 def test_a_record_of_another_version_is_kept_whole_and_can_be_read_by_it() -> None:
@@ -169,14 +169,14 @@ def test_a_record_of_another_version_is_kept_whole_and_can_be_read_by_it() -> No
     assert message.payload == later
     assert f"has version {LAYOUT_VERSION + 1}" in message.detail
     assert "offset 0 of log log" in message.detail
-    assert batch.reception.firsts == [ONE]
+    assert batch.observation_buffer.firsts == [ONE]
 
 
 def test_the_same_unreadable_record_has_the_same_id_again_and_another_one_has_another() -> None:
     def ids(log_id: str, offset: int) -> set[str]:
         batch = LogBatch(log_id)
         batch.add(record(topics.UPDATES, offset, b"?"))
-        return set(batch.told.unreadable)
+        return set(batch.update_buffer.unreadable)
 
     assert ids("a", 1) == ids("a", 1)
     assert len(ids("a", 1) | ids("a", 2) | ids("b", 1)) == 3
@@ -189,6 +189,6 @@ def test_an_observation_that_no_column_can_hold_is_quarantined_and_the_others_of
         ONE._replace(phenomenon_time=2**62),
     ]
     batch = batch_of(topics.OBSERVATIONS, encode_observations([*impossible, ONE], 0))
-    assert batch.reception.firsts == [ONE]
+    assert batch.observation_buffer.firsts == [ONE]
     (message,) = batch.quarantined.values()
     assert "3 of 4 observations" in message.detail

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from storage.historian.observation_buffer import MessageRecord
-from storage.historian.writers.message_writer import message_rows
+from storage.historian.writers.message_writer import pack_message_rows
 from tests.support.oracles.binary_copy import binary_copy
 from twin.instant import INSTANT_MAX, INSTANT_MIN, to_datetime
 
@@ -33,4 +33,4 @@ def test_rows_of_messages_are_those_that_psycopg_packs(log_id: str, records: lis
         (log_id, *one[:2], to_datetime(one[2]), to_datetime(one[3]), *one[4:6], one.payloads or None)
         for one in records
     ]
-    assert message_rows(log_id, records) == binary_copy(TYPES, rows)
+    assert pack_message_rows(log_id, records) == binary_copy(TYPES, rows)

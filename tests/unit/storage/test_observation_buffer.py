@@ -7,7 +7,7 @@ from array import array
 import pytest
 from msgspec.structs import replace
 
-from storage.historian.observation_buffer import Reception
+from storage.historian.observation_buffer import ObservationBuffer
 from tests.support.database.historian import payload_of, with_headers
 from twin.instant import HOUR, MINUTE
 from twin.model.observation import Observation
@@ -32,10 +32,10 @@ def decoded(record: bytes) -> ObservationBatch:
 
 
 def test_each_observation_has_the_feed_and_the_minute_of_its_message() -> None:
-    reception = Reception()
+    reception = ObservationBuffer()
     observations = [at(START, 1), at(START + 1, 2), at(START + MINUTE, 3)]
     assert reception.add(decoded(with_headers(observations, "run", feed="dsmr")), 0, 0) == []
-    assert [reception.sources[one] for one in reception.first_sources] == [
+    assert [reception.feed_minutes[one] for one in reception.first_feed_minutes] == [
         ("dsmr", START),
         ("dsmr", START),
         ("dsmr", START + MINUTE),
@@ -43,14 +43,14 @@ def test_each_observation_has_the_feed_and_the_minute_of_its_message() -> None:
 
 
 def test_an_observation_without_a_message_has_no_feed() -> None:
-    reception = Reception()
+    reception = ObservationBuffer()
     assert reception.add(decoded(encode_observations([at(START + 5)], START)), 0, 0) == []
-    assert reception.sources == [("", START)]
+    assert reception.feed_minutes == [("", START)]
     assert reception.records == []
 
 
 def test_the_second_observation_of_a_key_waits_for_its_turn() -> None:
-    reception = Reception()
+    reception = ObservationBuffer()
     first, second = at(START), at(START + MINUTE)
     reception.add(decoded(with_headers([first, second], "run")), 0, 0)
     assert reception.firsts == [first]
@@ -59,14 +59,14 @@ def test_the_second_observation_of_a_key_waits_for_its_turn() -> None:
 
 
 def test_a_replay_is_not_received_again() -> None:
-    reception = Reception()
+    reception = ObservationBuffer()
     reception.add(decoded(with_headers([at(START)], "run", -1)), 0, 0)
     assert reception.firsts == [at(START)]
     assert not reception.messages
 
 
 def test_a_record_keeps_its_headers_as_they_came() -> None:
-    reception = Reception()
+    reception = ObservationBuffer()
     observations = [at(START + 9, 5), at(START + 2, 6)]
     batch = decoded(with_headers(observations, "run"))
     reception.add(batch, 3, 77)
@@ -77,7 +77,7 @@ def test_a_record_keeps_its_headers_as_they_came() -> None:
 
 
 def test_a_record_that_spans_hours_of_reception_is_divided() -> None:
-    reception = Reception()
+    reception = ObservationBuffer()
     observations = [at(START, 1), at(START + 3 * HOUR, 2), at(START + 5, 3)]
     reception.add(decoded(with_headers(observations, "run")), 0, 0)
     early, late = sorted(reception.records, key=lambda one: one.first_received)
@@ -89,7 +89,7 @@ def test_a_record_that_spans_hours_of_reception_is_divided() -> None:
 
 @pytest.mark.parametrize("headers", [b"\xc1", b"wrong count", b"negative"])
 def test_headers_that_do_not_fit_cost_no_observation(headers: bytes) -> None:
-    reception = Reception()
+    reception = ObservationBuffer()
     batch = decoded(with_headers([at(START, 1), at(START, 2)], "run"))
     told = decode_headers(batch.headers)
     if headers == b"wrong count":
@@ -101,6 +101,6 @@ def test_headers_that_do_not_fit_cost_no_observation(headers: bytes) -> None:
         headers = encode_headers(replace(told, messages=messages))
     assert len(reception.add(replace(batch, headers=headers), 0, 0)) == 1
     assert len(reception.firsts) == 2
-    assert reception.sources == [("", START)]
+    assert reception.feed_minutes == [("", START)]
     assert not reception.records
     assert not reception.messages

@@ -6,8 +6,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from storage.column_limits import DATASTREAM_MAX, FLAGS_MAX
-from storage.historian.observation_rows import copied, datastreams_of, fits, joined, rows_of, times_of
+from storage.column_limits import DATASTREAM_ID_MAX, FLAGS_MAX
+from storage.historian.observation_rows import (
+    copy_data,
+    datastreams_of,
+    fits_columns,
+    join_rows,
+    pack_observations,
+    times_of,
+)
 from tests.support.oracles.binary_copy import binary_copy
 from twin.instant import INSTANT_MAX, INSTANT_MIN, to_datetime
 from twin.model.observation import Observation
@@ -18,7 +25,7 @@ INSTANTS = st.integers(INSTANT_MIN, INSTANT_MAX)
 OBSERVATIONS = st.lists(
     st.builds(
         Observation,
-        st.integers(0, DATASTREAM_MAX),
+        st.integers(0, DATASTREAM_ID_MAX),
         INSTANTS,
         INSTANTS,
         st.floats(allow_nan=False),
@@ -30,10 +37,10 @@ OBSERVATIONS = st.lists(
 
 @given(first=OBSERVATIONS, second=OBSERVATIONS)
 def test_rows_are_those_that_psycopg_packs(first: list[Observation], second: list[Observation]) -> None:
-    parts = [rows_of(first), rows_of(second)]
-    rows = joined([one for one in parts if one is not None])
+    parts = [pack_observations(first), pack_observations(second)]
+    rows = join_rows([one for one in parts if one is not None])
     whole = [(to_datetime(one[1]), to_datetime(one[2]), one[3], one[0], one[4]) for one in first + second]
-    assert copied(rows) == binary_copy(TYPES, whole)
+    assert copy_data(rows) == binary_copy(TYPES, whole)
     assert datastreams_of(rows).tolist() == [one.datastream for one in first + second]
     assert times_of(rows).tolist() == [one.phenomenon_time for one in first + second]
 
@@ -45,7 +52,7 @@ ONE = Observation(1, 2, 3, 4.0, 5)
     "beyond",
     [
         ONE._replace(datastream=-1),
-        ONE._replace(datastream=DATASTREAM_MAX + 1),
+        ONE._replace(datastream=DATASTREAM_ID_MAX + 1),
         ONE._replace(phenomenon_time=INSTANT_MIN - 1),
         ONE._replace(phenomenon_time=2**64 - 1),
         ONE._replace(received_time=INSTANT_MAX + 1),
@@ -55,6 +62,6 @@ ONE = Observation(1, 2, 3, 4.0, 5)
     ],
 )
 def test_no_rows_are_made_where_one_does_not_fit(beyond: Observation) -> None:
-    assert fits(ONE)
-    assert not fits(beyond)
-    assert rows_of([ONE, beyond]) is None
+    assert fits_columns(ONE)
+    assert not fits_columns(beyond)
+    assert pack_observations([ONE, beyond]) is None

@@ -5,20 +5,20 @@ from __future__ import annotations
 import pytest
 
 from storage.history.bucket_interval import BucketInterval, QueryError
-from storage.history.read_plan import Kept, Question, Span, spans
+from storage.history.read_plan import DatastreamExtent, HistoryRequest, ReadSpan, plan_spans
 from twin.instant import DAY, HOUR, INSTANT_MIN, MINUTE, SECOND, Duration
 
 RAW_FROM = 100 * DAY
 
 
-def kept(interval: Duration) -> Kept:
-    return Kept(
+def kept(interval: Duration) -> DatastreamExtent:
+    return DatastreamExtent(
         id=1, interval=interval, created=INSTANT_MIN, retired=None, raw_from=RAW_FROM, complete_to=RAW_FROM
     )
 
 
-def asked(interval: str) -> Question:
-    return Question(0, 2 * HOUR, BucketInterval.parse(interval), "UTC", "UTC", False, False)
+def asked(interval: str) -> HistoryRequest:
+    return HistoryRequest(0, 2 * HOUR, BucketInterval.parse(interval), "UTC", "UTC", False, False)
 
 
 @pytest.mark.parametrize(
@@ -28,7 +28,7 @@ def test_a_window_shorter_than_the_sensors_interval_is_refused_where_single_valu
     sensor: Duration, interval: str
 ) -> None:
     with pytest.raises(QueryError, match="ask for an interval of whole hours"):
-        spans([kept(sensor)], asked(interval))
+        plan_spans([kept(sensor)], asked(interval))
 
 
 @pytest.mark.parametrize(
@@ -42,7 +42,7 @@ def test_a_window_shorter_than_the_sensors_interval_is_refused_where_single_valu
 def test_the_coarsest_aggregates_that_fit_and_are_made_answer(
     sensor: Duration, interval: str, source: str
 ) -> None:
-    assert spans([kept(sensor)], asked(interval)) == [Span(source, 0, 2 * HOUR)]  # type: ignore[arg-type]
+    assert plan_spans([kept(sensor)], asked(interval)) == [ReadSpan(source, 0, 2 * HOUR)]  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -61,24 +61,24 @@ def test_many_single_values_are_read_as_the_longest_windows_that_fit(
     sensor: Duration, interval: str, source: str
 ) -> None:
     days = 400
-    one = Kept(
+    one = DatastreamExtent(
         id=1, interval=sensor, created=INSTANT_MIN, retired=None, complete_to=(days - 1) * DAY + 7 * MINUTE
     )
-    wanted = Question(
+    wanted = HistoryRequest(
         7 * MINUTE, days * DAY, BucketInterval.parse(interval), "Europe/Amsterdam", None, False, False
     )
-    found = spans([one], wanted)
+    found = plan_spans([one], wanted)
     if source == "raw":
-        assert found == [Span("raw", 7 * MINUTE, days * DAY)]
+        assert found == [ReadSpan("raw", 7 * MINUTE, days * DAY)]
     else:
         assert found == [
-            Span("raw", 7 * MINUTE, HOUR),
-            Span(source, HOUR, (days - 1) * DAY),  # type: ignore[arg-type]
-            Span("raw", (days - 1) * DAY, days * DAY),
+            ReadSpan("raw", 7 * MINUTE, HOUR),
+            ReadSpan(source, HOUR, (days - 1) * DAY),  # type: ignore[arg-type]
+            ReadSpan("raw", (days - 1) * DAY, days * DAY),
         ]
 
 
 def test_half_hours_of_a_zone_are_read_from_ten_minutes() -> None:
-    one = Kept(id=1, interval=MINUTE, created=INSTANT_MIN, retired=None, complete_to=100 * DAY)
-    wanted = Question(0, 100 * DAY, BucketInterval.parse("P1D"), "Asia/Kolkata", None, False, False)
-    assert spans([one], wanted) == [Span("ten_minutes", 0, 100 * DAY)]
+    one = DatastreamExtent(id=1, interval=MINUTE, created=INSTANT_MIN, retired=None, complete_to=100 * DAY)
+    wanted = HistoryRequest(0, 100 * DAY, BucketInterval.parse("P1D"), "Asia/Kolkata", None, False, False)
+    assert plan_spans([one], wanted) == [ReadSpan("ten_minutes", 0, 100 * DAY)]

@@ -5,9 +5,9 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from storage.column_limits import COUNT_MAX, DATASTREAM_MAX, FLAGS_MAX
+from storage.column_limits import COUNT_MAX, DATASTREAM_ID_MAX, FLAGS_MAX
 from storage.historian.alarm_buffer import INTEGER_MAX
-from storage.state_rows import datastream_rows, property_rows
+from storage.state_rows import pack_datastream_states, pack_property_states
 from tests.support.oracles.binary_copy import binary_copy
 from twin.datastream_snapshot import LastGoodValue
 from twin.instant import INSTANT_MAX, INSTANT_MIN, to_datetime
@@ -22,7 +22,7 @@ DATASTREAM = ("int4", "timestamptz", "timestamptz", "float8", "int2", "int8")
 
 INSTANTS = st.integers(INSTANT_MIN, INSTANT_MAX)
 FLAGS = st.integers(0, FLAGS_MAX)
-IDS = st.lists(st.integers(0, DATASTREAM_MAX), max_size=3).map(tuple)
+IDS = st.lists(st.integers(0, DATASTREAM_ID_MAX), max_size=3).map(tuple)
 VALUES = st.floats(allow_nan=False)
 NAMES = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=6)
 UPDATES = st.lists(
@@ -36,7 +36,9 @@ UPDATES = st.lists(
         received_time=INSTANTS,
         flags=FLAGS,
         datastreams=IDS,
-        observation=st.builds(Observation, st.integers(0, DATASTREAM_MAX), INSTANTS, INSTANTS, VALUES, FLAGS),
+        observation=st.builds(
+            Observation, st.integers(0, DATASTREAM_ID_MAX), INSTANTS, INSTANTS, VALUES, FLAGS
+        ),
         kind=st.sampled_from(UpdateKind),
         last_good=st.none() | st.builds(LastGoodValue, VALUES, INSTANTS),
         deviating=IDS,
@@ -60,7 +62,7 @@ def test_rows_of_properties_are_those_that_psycopg_packs(updates: list[Update]) 
         )
         for one in updates
     ]
-    assert property_rows(updates) == binary_copy(PROPERTY, rows)
+    assert pack_property_states(updates) == binary_copy(PROPERTY, rows)
 
 
 @given(updates=UPDATES)
@@ -70,4 +72,4 @@ def test_rows_of_datastreams_are_those_that_psycopg_packs(updates: list[Update])
         assert one.observation is not None
         datastream, measured, received, value, flags = one.observation
         rows.append((datastream, to_datetime(measured), to_datetime(received), value, flags, one.revision))
-    assert datastream_rows(updates) == binary_copy(DATASTREAM, rows)
+    assert pack_datastream_states(updates) == binary_copy(DATASTREAM, rows)

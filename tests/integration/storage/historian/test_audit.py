@@ -9,12 +9,12 @@ from prometheus_client import CollectorRegistry
 from runtime.kafka import topics
 from runtime.kafka.consumer import log_identity
 from storage.database import connect
-from storage.historian.audit import audit
-from storage.historian.batch_writer import Archive
+from storage.historian.audit import audit_ledger
+from storage.historian.batch_writer import BatchWriter
 from storage.historian.log_batch import LogBatch, LogRecord
 from storage.historian.log_reader import LogReader
 from storage.historian.metrics import HistorianMetrics
-from storage.historian.partition_assignment import WHOLE
+from storage.historian.partition_assignment import ALL_PARTITIONS
 from tests.support.database.historian import START, in_records, produce, series, settings, with_headers
 from twin.instant import SECOND
 
@@ -28,20 +28,20 @@ def value(metrics: HistorianMetrics, name: str) -> float:
 async def test_the_audit_tells_whether_the_ledger_balances(database: str) -> None:
     metrics = HistorianMetrics()
     assert math.isnan(value(metrics, "ledger_balances"))
-    archive = Archive(database, metrics)
+    archive = BatchWriter(database, metrics)
     batch = LogBatch("log")
     batch.add(LogRecord(topics.OBSERVATIONS, 0, 0, 0, with_headers(series(4), "run")))
     await archive.store(batch)
     await archive.close()
     async with await connect(database, role="test") as connection:
-        await audit(connection, metrics, lambda: START)
+        await audit_ledger(connection, metrics, lambda: START)
         assert value(metrics, "ledger_balances") == 1
         assert value(metrics, "ledger_lost_messages") == 0
         assert value(metrics, "database_bytes") > 1_000_000
         assert value(metrics, "audit_timestamp_seconds") == START / SECOND
         await connection.execute("DELETE FROM observation WHERE datastream_id = 1")
         await connection.commit()
-        await audit(connection, metrics, lambda: START)
+        await audit_ledger(connection, metrics, lambda: START)
     assert value(metrics, "ledger_balances") == 0
 
 
@@ -49,19 +49,19 @@ async def test_the_reader_knows_what_the_log_holds_beyond_what_it_took(kafka: st
     await produce(kafka, topics.NOTIFICATIONS, in_records(series(300), size=1))
     metrics = HistorianMetrics()
     small = settings(kafka, database, historian_rows_max=1)
-    reader = LogReader(small, await log_identity(kafka), metrics, WHOLE)
+    reader = LogReader(small, await log_identity(kafka), metrics, ALL_PARTITIONS)
     try:
         await reader.start({})
-        while not (first := await reader.take()).reached:
+        while not (first := await reader.read_batch()).next_offsets:
             pass  # a broker with much to do answers after the reader looked
-        taken = first.reached[topics.NOTIFICATIONS, 0]
+        taken = first.next_offsets[topics.NOTIFICATIONS, 0]
         assert 0 < taken < 300
         assert reader.lag() == 300 - taken
         assert first.oldest_ms is not None
         assert first.newest_ms is not None
         assert first.oldest_ms <= first.newest_ms
         while reader.lag():
-            assert (await reader.take()).reached
+            assert (await reader.read_batch()).next_offsets
     finally:
         await reader.stop()
 
@@ -70,9 +70,9 @@ def test_the_backlog_grows_older_until_it_is_stored() -> None:
     now = START
     metrics = HistorianMetrics(CollectorRegistry(), lambda: now)
     assert value(metrics, "unstored_seconds") == 0
-    metrics.waits_since(START - 3 * SECOND)
+    metrics.set_oldest_unstored(START - 3 * SECOND)
     assert value(metrics, "unstored_seconds") == 3
     now += 60 * SECOND
     assert value(metrics, "unstored_seconds") == 63
-    metrics.waits_since(None)
+    metrics.set_oldest_unstored(None)
     assert value(metrics, "unstored_seconds") == 0

@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 
 from runtime.kafka import topics
 from storage.database import connect
-from storage.historian.batch_writer import Archive
+from storage.historian.batch_writer import BatchWriter
 from storage.historian.log_batch import LogBatch, LogRecord
-from storage.historian.metrics import OUTCOMES, HistorianMetrics
+from storage.historian.metrics import OBSERVATION_OUTCOMES, HistorianMetrics
 from storage.historian.writers.aggregate_writer import write_assessments
-from storage.stores.ledger import balance
+from storage.stores.ledger import read_balance
 from tests.support.database.historian import START, fetch, stored_observations
 from twin.instant import HOUR, INSTANT_MAX, INSTANT_MIN, MINUTE, from_datetime, to_datetime
 from twin.model.observation import Observation
@@ -112,9 +112,9 @@ async def test_the_tables_do_not_depend_on_order_nor_the_ledger_on_batches(
     for divided in (batches, [everything], [shuffled]):
         datastream = next(FRESH)
         metrics = HistorianMetrics()
-        archives = Archive(database, metrics), Archive(database, metrics)
+        archives = BatchWriter(database, metrics), BatchWriter(database, metrics)
         for archive in archives:
-            await archive.positions("log")
+            await archive.read_positions("log")
         try:
             for number, observations in enumerate(divided):
                 told_here = [one._replace(datastream=datastream) for one in observations]
@@ -122,7 +122,7 @@ async def test_the_tables_do_not_depend_on_order_nor_the_ledger_on_batches(
         finally:
             for archive in archives:
                 await archive.close()
-        counted.append([outcome_count(metrics, outcome) for outcome in OUTCOMES])
+        counted.append([outcome_count(metrics, outcome) for outcome in OBSERVATION_OUTCOMES])
         stored = [one for one in await stored_observations(database) if one.datastream == datastream]
         assert stored == winners([one._replace(datastream=datastream) for one in everything])
         versions = [one for one in await fetch(database, VERSIONS) if one[0] == datastream]
@@ -131,7 +131,7 @@ async def test_the_tables_do_not_depend_on_order_nor_the_ledger_on_batches(
     assert counted[0] == counted[1]
     assert all(sum(one) == len(everything) for one in counted)
     async with await connect(database, role="test") as connection:
-        assert (await balance(connection)).balances
+        assert (await read_balance(connection)).balances
 
 
 def outcome_count(metrics: HistorianMetrics, outcome: str) -> float:
@@ -141,12 +141,12 @@ def outcome_count(metrics: HistorianMetrics, outcome: str) -> float:
 
 async def test_what_became_of_observations_is_counted(database: str) -> None:
     metrics = HistorianMetrics()
-    archive = Archive(database, metrics)
+    archive = BatchWriter(database, metrics)
     first = Observation(1, START, START + 5, 1.0)
     later = first._replace(received_time=START + 6, value=2.0)
 
     def counted() -> list[float]:
-        return [outcome_count(metrics, outcome) for outcome in OUTCOMES]
+        return [outcome_count(metrics, outcome) for outcome in OBSERVATION_OUTCOMES]
 
     try:
         await archive.store(observed([first, first, first._replace(phenomenon_time=START + 1)]))
@@ -160,7 +160,7 @@ async def test_what_became_of_observations_is_counted(database: str) -> None:
 
 
 async def test_an_older_revision_changes_nothing(database: str) -> None:
-    archive = Archive(database, HistorianMetrics())
+    archive = BatchWriter(database, HistorianMetrics())
     # The judgement of a state changes without its times, and may find less than before.
     states = {flags: Observation(1, START, START, 4.0, flags) for flags in (0, 16, 32)}
     try:
@@ -177,7 +177,7 @@ async def test_an_older_revision_changes_nothing(database: str) -> None:
 
 
 async def test_derived_values_become_a_series_and_a_household_is_only_a_state(database: str) -> None:
-    archive = Archive(database, HistorianMetrics())
+    archive = BatchWriter(database, HistorianMetrics())
 
     def indicator(revision: int, time: int, value: float) -> Update:
         return Update(
@@ -220,7 +220,7 @@ def window(size: int, revision: int, mean: float | None) -> Aggregate:
 
 
 async def test_what_the_stream_derives_is_stored_where_its_revision_is_greater(database: str) -> None:
-    archive = Archive(database, HistorianMetrics())
+    archive = BatchWriter(database, HistorianMetrics())
 
     async def derive(
         revision: int, windows: tuple[Aggregate, ...], flags: int, repairs: tuple[WindowRepair, ...] = ()

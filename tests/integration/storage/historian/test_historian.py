@@ -18,7 +18,7 @@ from runtime.kafka.consumer import log_identity
 from storage.database import connect
 from storage.historian import log_reader
 from storage.schema.migrate import migrate
-from storage.stores.current_state import read_state
+from storage.stores.current_state import read_current_state
 from tests.support.database.historian import (
     START,
     fetch,
@@ -109,8 +109,8 @@ async def test_every_topic_ends_in_its_table(kafka: str, database: str) -> None:
     ]
     log_id = await log_identity(kafka)
     async with await connect(database, role="test") as connection:
-        state = await read_state(connection, log_id)
-        of_another_log = await read_state(connection, "another")
+        state = await read_current_state(connection, log_id)
+        of_another_log = await read_current_state(connection, "another")
     assert state.updates == [indicator, last]
     assert state.datastreams == [newest]
     assert state.revisions == {last.entity: last.revision, "e": 4}

@@ -12,11 +12,11 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from runtime.kafka import topics
 from storage.database import connect
-from storage.historian.batch_writer import Archive
+from storage.historian.batch_writer import BatchWriter
 from storage.historian.log_batch import LogBatch, LogRecord
 from storage.historian.metrics import HistorianMetrics
-from storage.stores.ledger import UNCONFIRMED_MAX, Balance, balance, ledger, sessions
-from storage.stores.ledger_counts import Counts
+from storage.stores.ledger import UNCONFIRMED_MAX, LedgerBalance, read_balance, read_ledger, read_sessions
+from storage.stores.ledger_counts import OutcomeCounts
 from tests.support.database.historian import (
     START,
     fetch,
@@ -37,8 +37,8 @@ FIRST_MINUTE = START // MINUTE * MINUTE
 
 
 @pytest_asyncio.fixture
-async def archive(database: str) -> AsyncIterator[Archive]:
-    archive = Archive(database, HistorianMetrics())
+async def archive(database: str) -> AsyncIterator[BatchWriter]:
+    archive = BatchWriter(database, HistorianMetrics())
     yield archive
     await archive.close()
 
@@ -57,51 +57,51 @@ def refused(*messages: QuarantinedMessage) -> LogBatch:
     return batch
 
 
-async def balance_of(database: str) -> Balance:
+async def balance_of(database: str) -> LedgerBalance:
     async with await connect(database, role="test") as connection:
-        return await balance(connection)
+        return await read_balance(connection)
 
 
-async def test_rows_are_by_feed_and_minute_of_reception(archive: Archive, database: str) -> None:
+async def test_rows_are_by_feed_and_minute_of_reception(archive: BatchWriter, database: str) -> None:
     observations = [
         Observation(1, n, START + n * MINUTE // 2, float(n)) for n in range(4)
     ]  # two in each minute, or one in the first and the last
     await archive.store(observed(with_headers(observations, "run", feed="ttn")))
     await archive.store(refused(quarantined(4, feed="dsmr", received_time=START)))
     async with await connect(database, role="test") as connection:
-        rows = await ledger(connection, FIRST_MINUTE, FIRST_MINUTE + 3 * MINUTE)
-        of_one = await ledger(connection, FIRST_MINUTE, FIRST_MINUTE + MINUTE, "dsmr")
+        rows = await read_ledger(connection, FIRST_MINUTE, FIRST_MINUTE + 3 * MINUTE)
+        of_one = await read_ledger(connection, FIRST_MINUTE, FIRST_MINUTE + MINUTE, "dsmr")
     assert all(row.counts.balances for row in rows)
     assert sum(row.counts.new for row in rows if row.feed == "ttn") == 4
-    assert of_one == [("dsmr", FIRST_MINUTE, Counts(received=1, quarantined=1))]
+    assert of_one == [("dsmr", FIRST_MINUTE, OutcomeCounts(received=1, quarantined=1))]
 
 
-async def test_a_message_that_is_written_twice_was_received_once(archive: Archive, database: str) -> None:
+async def test_a_message_that_is_written_twice_was_received_once(archive: BatchWriter, database: str) -> None:
     record = with_headers(series(20), "run")
     rest = with_headers(series(30)[20:], "run", 20)
     await archive.store(observed(record, record))
     await archive.store(observed(record, rest, offset=2))
     found = await balance_of(database)
-    assert found.counts == Counts(received=30, accepted=30, observations=70, new=30, duplicate=40)
+    assert found.counts == OutcomeCounts(received=30, accepted=30, observations=70, new=30, duplicate=40)
     assert found.balances
     assert found.stored == 30
     async with await connect(database, role="test") as connection:
-        (session,) = await sessions(connection)
+        (session,) = await read_sessions(connection)
     assert (session.first_sequence, session.last_sequence, session.messages) == (0, 29, 30)
     assert session.holes == ()
 
 
 async def test_a_message_that_could_be_used_in_part_counts_by_its_header(
-    archive: Archive, database: str
+    archive: BatchWriter, database: str
 ) -> None:
     await archive.store(refused(quarantined(0, observations=1), quarantined(1)))
     await archive.store(observed(with_headers(series(1), "run", 0)))
     found = await balance_of(database)
-    assert found.counts == Counts(received=2, accepted=1, quarantined=1, observations=1, new=1)
+    assert found.counts == OutcomeCounts(received=2, accepted=1, quarantined=1, observations=1, new=1)
     assert found.missing == 0
 
 
-async def test_numbers_that_were_never_seen_are_told(archive: Archive, database: str) -> None:
+async def test_numbers_that_were_never_seen_are_told(archive: BatchWriter, database: str) -> None:
     count = UNCONFIRMED_MAX + 100
     await archive.store(observed(with_headers(series(3), "run", 10)))
     await archive.store(observed(with_headers(series(5)[3:], "run", count - 2)))
@@ -110,12 +110,12 @@ async def test_numbers_that_were_never_seen_are_told(archive: Archive, database:
     assert found.lost == 97
     assert not found.balances
     async with await connect(database, role="test") as connection:
-        (session,) = await sessions(connection)
+        (session,) = await read_sessions(connection)
     assert session.holes == ((0, 10), (13, count - 2))
     assert (session.missing, session.lost) == (count - 5, 97)
 
 
-async def test_the_end_of_a_session_that_was_killed_is_not_lost(archive: Archive, database: str) -> None:
+async def test_the_end_of_a_session_that_was_killed_is_not_lost(archive: BatchWriter, database: str) -> None:
     await archive.store(observed(with_headers(series(3), "run", 0)))
     await archive.store(observed(with_headers(series(5)[3:], "run", 7)))
     found = await balance_of(database)
@@ -123,7 +123,9 @@ async def test_the_end_of_a_session_that_was_killed_is_not_lost(archive: Archive
     assert found.balances
 
 
-async def test_removing_rows_without_counting_them_does_not_balance(archive: Archive, database: str) -> None:
+async def test_removing_rows_without_counting_them_does_not_balance(
+    archive: BatchWriter, database: str
+) -> None:
     await archive.store(observed(with_headers(series(10), "run")))
     async with await psycopg.AsyncConnection.connect(database) as connection:
         await connection.execute("DELETE FROM observation WHERE datastream_id = 1")
@@ -172,14 +174,14 @@ async def deaf_to_a_commit(database: str) -> AsyncIterator[tuple[str, list[bytes
 
 async def test_a_commit_that_nobody_heard_of_is_not_counted_again(database: str) -> None:
     async with deaf_to_a_commit(database) as (way, broken):
-        archive = Archive(way, HistorianMetrics())
+        archive = BatchWriter(way, HistorianMetrics())
         try:
             await archive.store(observed(with_headers(series(10), "run")))
         finally:
             await archive.close()
     assert broken
     found = await balance_of(database)
-    assert found.counts == Counts(received=10, accepted=10, observations=10, new=10)
+    assert found.counts == OutcomeCounts(received=10, accepted=10, observations=10, new=10)
 
 
 async def test_a_crash_of_the_historian_changes_no_count(kafka: str, database: str) -> None:
@@ -202,7 +204,7 @@ async def test_a_crash_of_the_historian_changes_no_count(kafka: str, database: s
     async with historian(options):
         await until_stored(kafka, database)
     found = await balance_of(database)
-    assert found.counts == Counts(
+    assert found.counts == OutcomeCounts(
         received=6_020, accepted=6_000, quarantined=20, observations=6_000, new=6_000
     )
     assert found.missing == 0

@@ -5,13 +5,13 @@ from __future__ import annotations
 import pytest
 
 from storage.database import connect
-from storage.historian.batch_writer import Archive
+from storage.historian.batch_writer import BatchWriter
 from storage.historian.log_batch import LogBatch, LogRecord
 from storage.historian.metrics import HistorianMetrics
-from storage.maintenance.repair import prepare, repair
-from storage.model.model_store import apply, load
-from storage.stores.ledger import balance
-from storage.stores.log_positions import TOLD
+from storage.maintenance.repair import prepare_repairs, repair_hours
+from storage.model.model_store import apply_plan, load_model
+from storage.stores.ledger import read_balance
+from storage.stores.log_positions import AGGREGATE_PROGRESS
 from tests.simulation.scenario import Scenario
 from tests.simulation.simulated_city import STORED_TOPICS, SimulatedCity
 from tests.simulation.system.model_database import ModelDatabase
@@ -41,26 +41,26 @@ async def test_the_same_log_makes_the_same_tables_and_repairs(database: str, see
     scenario = Scenario(seed=seed, new_model=False, log_loss=False)
     city = SimulatedCity(scenario)
     async with await connect(database, role="test") as connection:
-        await apply(connection, plan_of(city.model))
-        stored = await load(connection, "town")
+        await apply_plan(connection, plan_of(city.model))
+        stored = await load_model(connection, "town")
         numbers = {(one.sensor, one.property): one.id for one in stored.datastreams.values()}
         renumbered = {(one.sensor, one.property): one.id for one in city.model.datastreams.values()}
         assert numbers == renumbered
         city.run()
         modelled = ModelDatabase()
-        archive = Archive(database, HistorianMetrics())
+        archive = BatchWriter(database, HistorianMetrics())
         try:
             await store(database, city.logs[-1], archive, modelled)
         finally:
             await archive.close()
         await same_tables(database, modelled)
-        await prepare(connection)
-        while await repair(connection, stored.properties):
+        await prepare_repairs(connection)
+        while await repair_hours(connection, stored.properties):
             pass
         while work_off(modelled, city.model):
             pass
         await same_tables(database, modelled)
-        ledger = (await balance(connection)).counts
+        ledger = (await read_balance(connection)).counts
     assert (ledger.received, ledger.accepted, ledger.quarantined) == (
         modelled.ledger.received,
         modelled.ledger.accepted,
@@ -69,7 +69,7 @@ async def test_the_same_log_makes_the_same_tables_and_repairs(database: str, see
     assert ledger.values[3:7] == modelled.ledger.values[3:7]
 
 
-async def store(database: str, log: SimulatedLog, archive: Archive, modelled: ModelDatabase) -> None:
+async def store(database: str, log: SimulatedLog, archive: BatchWriter, modelled: ModelDatabase) -> None:
     """Store the log in both, each partition in transactions of its own."""
     for topic, partition in log.places():
         if topic not in STORED_TOPICS:
@@ -88,7 +88,8 @@ async def reached(database: str) -> dict[tuple[str, int], int]:
     """Return how far in `observations` the stored windows reach, by log and partition."""
     async with await connect(database, role="test") as connection:
         rows = await connection.execute(
-            "SELECT log_id, partition, next_offset - 1 FROM log_position WHERE topic = %s", (TOLD,)
+            "SELECT log_id, partition, next_offset - 1 FROM log_position WHERE topic = %s",
+            (AGGREGATE_PROGRESS,),
         )
         return {(log, partition): offset for log, partition, offset in await rows.fetchall()}
 

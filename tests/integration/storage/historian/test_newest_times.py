@@ -24,7 +24,7 @@ async def connection(database: str) -> AsyncIterator[Connection]:
 
 async def newer(times: NewestTimes, connection: Connection, *keys: tuple[int, int]) -> list[bool]:
     datastreams, measured = (np.array(one, np.int64) for one in zip(*keys, strict=True))
-    await times.learn(connection, datastreams, measured)
+    await times.load_unknown(connection, datastreams, measured)
     return times.are_newer(datastreams, measured).tolist()
 
 
@@ -38,20 +38,20 @@ async def test_the_newest_of_each_datastream_is_looked_up_once(connection: Conne
     # Stored by somebody else: it is not seen until everything is forgotten.
     await store(connection, [Observation(2, START + DAY, START, 1.0)])
     assert await newer(times, connection, (2, START + 1)) == [True]
-    times.forget()
+    times.reset()
     assert await newer(times, connection, (2, START + 1), (2, START + DAY + 1)) == [False, True]
 
 
 async def test_what_was_stored_here_is_not_newer_any_more(connection: Connection) -> None:
     times = NewestTimes()
     assert await newer(times, connection, (7, START), (7, START + 5), (8, START)) == [True, True, True]
-    times.rise(np.array([7, 7, 8]), np.array([START + 5, START, START]))
+    times.record(np.array([7, 7, 8]), np.array([START + 5, START, START]))
     assert await newer(times, connection, (7, START + 5), (7, START + 6), (8, START)) == [False, True, False]
 
 
 async def test_a_datastream_beyond_the_bound_is_always_compared(connection: Connection) -> None:
     times = NewestTimes()
-    beyond = newest_times.DATASTREAMS_MAX
+    beyond = newest_times.TRACKED_DATASTREAMS_MAX
     assert await newer(times, connection, (beyond, START), (beyond - 1, START)) == [False, True]
-    times.rise(np.array([beyond]), np.array([START]))
+    times.record(np.array([beyond]), np.array([START]))
     assert await newer(times, connection, (beyond, START + 1)) == [False]

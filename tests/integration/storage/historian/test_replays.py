@@ -10,13 +10,18 @@ from msgspec.structs import replace
 
 from runtime.kafka import topics
 from storage.database import Connection, connect
-from storage.historian.batch_writer import Archive
+from storage.historian.batch_writer import BatchWriter
 from storage.historian.log_batch import LogBatch, LogRecord
 from storage.historian.metrics import HistorianMetrics
 from storage.history.bucket_interval import QueryError
-from storage.stores.ledger import balance
-from storage.stores.ledger_counts import Counts
-from storage.stores.replay_outbox import mark_sent, request_replay, request_replay_of_devices, take_requests
+from storage.stores.ledger import read_balance
+from storage.stores.ledger_counts import OutcomeCounts
+from storage.stores.replay_outbox import (
+    claim_replays,
+    mark_replays_sent,
+    request_replays,
+    request_replays_of_devices,
+)
 from tests.support.brokers.kafka_reader import read_until
 from tests.support.database.historian import (
     START,
@@ -42,12 +47,12 @@ async def connection(database: str) -> AsyncIterator[Connection]:
 
 
 async def store(database: str, *messages: QuarantinedMessage) -> None:
-    archive = Archive(database, HistorianMetrics())
+    archive = BatchWriter(database, HistorianMetrics())
     batch = LogBatch("log")
     for offset, one in enumerate(messages):
         batch.add(LogRecord(topics.QUARANTINE, 0, offset, 0, QUARANTINE.encode(one)))
     try:
-        await archive.positions(batch.log_id)
+        await archive.read_positions(batch.log_id)
         await archive.store(batch)
     finally:
         await archive.close()
@@ -59,13 +64,13 @@ def at(number: int, second: int, **others: str) -> QuarantinedMessage:
 
 async def waiting(connection: Connection) -> list[str]:
     async with connection.transaction():
-        return [one.id for one in await take_requests(connection)]
+        return [one.id for one in await claim_replays(connection)]
 
 
 async def send(connection: Connection) -> Collection[str]:
     async with connection.transaction():
-        sent = [one.id for one in await take_requests(connection)]
-        await mark_sent(connection, sent)
+        sent = [one.id for one in await claim_replays(connection)]
+        await mark_replays_sent(connection, sent)
     return sent
 
 
@@ -74,9 +79,9 @@ async def test_requests_are_taken_in_the_order_of_reception_and_as_they_were(
 ) -> None:
     messages = [at(1, 30), at(2, 10), at(3, 20)]
     await store(database, *messages)
-    assert await request_replay(connection, ids=["id1", "id2", "none"]) == 2
+    assert await request_replays(connection, ids=["id1", "id2", "none"]) == 2
     async with connection.transaction():
-        assert await take_requests(connection) == [messages[1], messages[0]]
+        assert await claim_replays(connection) == [messages[1], messages[0]]
 
 
 async def test_filters_narrow_what_is_asked_for(database: str, connection: Connection) -> None:
@@ -87,13 +92,13 @@ async def test_filters_narrow_what_is_asked_for(database: str, connection: Conne
         at(3, 3, reason=QuarantineReason.MALFORMED),
         replace(at(4, 4, session=""), topic="log:observations/0"),
     )
-    assert await request_replay(connection, feed="dsmr") == 1
-    assert await request_replay(connection, device="d2", reason=QuarantineReason.UNKNOWN_SENSOR) == 1
-    assert await request_replay(connection, device="d2", reason=QuarantineReason.MALFORMED) == 0
+    assert await request_replays(connection, feed="dsmr") == 1
+    assert await request_replays(connection, device="d2", reason=QuarantineReason.UNKNOWN_SENSOR) == 1
+    assert await request_replays(connection, device="d2", reason=QuarantineReason.MALFORMED) == 0
     assert await waiting(connection) == ["id1", "id2"]
-    assert await request_replay(connection, feed="ttn") == 2
+    assert await request_replays(connection, feed="ttn") == 2
     with pytest.raises(QueryError):
-        await request_replay(connection)
+        await request_replays(connection)
 
 
 async def test_a_sensor_that_becomes_known_gets_what_its_device_sent(
@@ -102,14 +107,14 @@ async def test_a_sensor_that_becomes_known_gets_what_its_device_sent(
     await store(
         database, at(1, 1), at(2, 2, device="d2"), at(3, 3, reason=QuarantineReason.CHECKSUM), at(4, 4)
     )
-    assert await request_replay_of_devices(connection, [("ttn", "d1"), ("ttn", "new")]) == 2
+    assert await request_replays_of_devices(connection, [("ttn", "d1"), ("ttn", "new")]) == 2
     assert await waiting(connection) == ["id1", "id4"]
-    assert await request_replay_of_devices(connection, []) == 0
+    assert await request_replays_of_devices(connection, []) == 0
 
 
 async def test_an_answer_resolves_the_message_or_tells_why_not(database: str, connection: Connection) -> None:
     await store(database, at(1, 1), at(2, 2))
-    await request_replay(connection, feed="ttn")
+    await request_replays(connection, feed="ttn")
     await connection.commit()
     await send(connection)
     good = quarantined(11, replay_of="id1", reason="", observations=3)
@@ -126,24 +131,24 @@ async def test_an_answer_resolves_the_message_or_tells_why_not(database: str, co
     # An answer that comes twice, or to what nobody asked, changes nothing.
     await store(database, good, bad)
     assert await fetch(database, f"SELECT {columns} FROM quarantine ORDER BY id") == rows
-    assert await request_replay(connection, ids=["id1", "id2"]) == 1
+    assert await request_replays(connection, ids=["id1", "id2"]) == 1
     await connection.commit()
-    counts = (await balance(connection)).counts
-    assert counts == Counts(received=2, quarantined=2, replayed=2, resolved=1)
+    counts = (await read_balance(connection)).counts
+    assert counts == OutcomeCounts(received=2, quarantined=2, replayed=2, resolved=1)
 
 
 async def test_what_is_sent_is_not_sent_again_until_it_is_asked_for_or_the_answer_stays_away(
     database: str, connection: Connection
 ) -> None:
     await store(database, at(1, 1))
-    await request_replay(connection, ids=["id1"])
+    await request_replays(connection, ids=["id1"])
     await connection.commit()
     assert await send(connection) == ["id1"]
     assert await waiting(connection) == []
     await connection.execute("UPDATE quarantine SET replay_sent_at = now() - interval '16 minutes'")
     assert await waiting(connection) == ["id1"]
     await connection.rollback()
-    assert await request_replay(connection, ids=["id1"]) == 1
+    assert await request_replays(connection, ids=["id1"]) == 1
     assert await waiting(connection) == ["id1"]
 
 
@@ -154,7 +159,7 @@ async def test_the_historian_sends_requests_to_ingest_and_takes_its_answers(
     await produce(kafka, topics.QUARANTINE, [QUARANTINE.encode(at(n, 10 - n)) for n in range(3)])
     async with historian(settings(kafka, database)):
         await until_stored(kafka, database)
-        assert await request_replay(connection, feed="ttn") == 3
+        assert await request_replays(connection, feed="ttn") == 3
         await connection.commit()
 
         async def all_are_sent() -> bool:
@@ -173,6 +178,8 @@ async def test_the_historian_sends_requests_to_ingest_and_takes_its_answers(
         await produce(kafka, topics.QUARANTINE, [QUARANTINE.encode(one) for one in answers])
         await until_stored(kafka, database)
     assert len(await fetch(database, "SELECT 1 FROM quarantine WHERE resolved_at IS NOT NULL")) == 3
-    found = await balance(connection)
+    found = await read_balance(connection)
     assert found.balances
-    assert found.counts == Counts(received=3, quarantined=3, observations=3, new=3, replayed=3, resolved=3)
+    assert found.counts == OutcomeCounts(
+        received=3, quarantined=3, observations=3, new=3, replayed=3, resolved=3
+    )

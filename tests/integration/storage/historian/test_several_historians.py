@@ -12,12 +12,12 @@ from psycopg.conninfo import conninfo_to_dict
 
 from runtime.kafka import topics
 from storage.database import connect
-from storage.historian.batch_writer import Archive, OvertakenError
+from storage.historian.batch_writer import BatchWriter, PositionConflictError
 from storage.historian.log_batch import LogBatch, LogRecord
 from storage.historian.metrics import HistorianMetrics
-from storage.historian.partition_assignment import Share, Shares
+from storage.historian.partition_assignment import AssignmentTracker, PartitionAssignment
 from storage.queries import query
-from storage.stores.ledger import balance
+from storage.stores.ledger import read_balance
 from tests.support.database.historian import (
     fetch,
     historian,
@@ -48,35 +48,35 @@ def observed(first: int, partition: int = 0) -> LogBatch:
 
 
 async def test_of_two_that_store_the_same_records_one_does(database: str) -> None:
-    archives = [Archive(database, HistorianMetrics()) for _ in range(2)]
+    archives = [BatchWriter(database, HistorianMetrics()) for _ in range(2)]
     try:
         for one in archives:
-            await one.positions("log")
+            await one.read_positions("log")
         first, second = archives
         await first.store(observed(0))
-        with pytest.raises(OvertakenError):
+        with pytest.raises(PositionConflictError):
             await second.store(observed(0))
-        assert await second.positions("log") == {("observations", 0): 3}
+        assert await second.read_positions("log") == {("observations", 0): 3}
         await second.store(observed(3))
-        with pytest.raises(OvertakenError):
+        with pytest.raises(PositionConflictError):
             await first.store(observed(3))
         for one in archives:
-            await one.positions("log")
+            await one.read_positions("log")
         # Of two that do it at one time the later one may find that all of it is there.
         done = await asyncio.gather(*(one.store(observed(6)) for one in archives), return_exceptions=True)
-        assert set(map(type, done)) <= {type(None), OvertakenError}
+        assert set(map(type, done)) <= {type(None), PositionConflictError}
     finally:
         for one in archives:
             await one.close()
     assert len(await stored_observations(database)) == 9
     async with await connect(database, role="test") as connection:
-        found = await balance(connection)
+        found = await read_balance(connection)
     assert (found.counts.received, found.counts.observations, found.balances) == (9, 9, True)
 
 
 @asynccontextmanager
-async def taking_part(database: str, city: str = "alkmaar") -> AsyncIterator[Shares]:
-    shares = Shares(database, city)
+async def taking_part(database: str, city: str = "alkmaar") -> AsyncIterator[AssignmentTracker]:
+    shares = AssignmentTracker(database, city)
     task = asyncio.create_task(shares.run())
     try:
         yield shares
@@ -92,18 +92,22 @@ async def test_whoever_takes_part_has_a_share_of_its_own_and_another_city_has_no
         three = [await stack.enter_async_context(taking_part(database)) for _ in range(3)]
 
         async def divided() -> bool:
-            return {await one.present() for one in three} == {Share(number, 3) for number in range(3)}
+            return {await one.current() for one in three} == {
+                PartitionAssignment(number, 3) for number in range(3)
+            }
 
         await until(divided)
         async with taking_part(database) as late:
             four = [*three, late]
 
             async def divided_again() -> bool:
-                return {await one.present() for one in four} == {Share(number, 4) for number in range(4)}
+                return {await one.current() for one in four} == {
+                    PartitionAssignment(number, 4) for number in range(4)
+                }
 
             await until(divided_again)
         await until(divided)
-        assert await others.present() == Share(0, 1)
+        assert await others.current() == PartitionAssignment(0, 1)
 
 
 async def test_one_that_says_nothing_for_long_takes_part_no_more(database: str) -> None:
@@ -115,8 +119,8 @@ async def test_one_that_says_nothing_for_long_takes_part_no_more(database: str) 
             seen = []
 
             async def is_alone() -> bool:
-                seen.append(await other.present())
-                return seen[-1] == Share(0, 1)
+                seen.append(await other.current())
+                return seen[-1] == PartitionAssignment(0, 1)
 
             await until(is_alone)
         assert seen[0].of == 2
@@ -161,7 +165,7 @@ async def test_a_standby_that_lagged_behind_is_gone_on_with_from_where_it_is(
         spare_databases.give_back(name)
     assert await stored_observations(database) == sorted(observations)
     async with await connect(database, role="test") as connection:
-        found = await balance(connection)
+        found = await read_balance(connection)
     assert (found.counts.received, found.counts.new, found.missing, found.balances) == (900, 900, 0, True)
 
 
@@ -189,7 +193,7 @@ async def test_nothing_is_lost_or_doubled_while_historians_come_and_go(kafka: st
         await until_stored(kafka, database)
     assert await stored_observations(database) == sorted(observations)
     async with await connect(database, role="test") as connection:
-        found = await balance(connection)
+        found = await read_balance(connection)
     counts = found.counts
     assert (counts.received, counts.accepted, counts.quarantined) == (COUNT + 20, COUNT, 20)
     assert (counts.observations, counts.new, found.missing, found.balances) == (COUNT, COUNT, 0, True)

@@ -57,7 +57,7 @@ async def test_the_answer_does_not_depend_on_what_else_is_asked(connection: Conn
         await keep(connection, ids, complete_to=complete_to)
         together = await answers(connection, ids, "PT3H", span, LEVEL)
         for name in WANTED:
-            alone = await buckets.buckets(
+            alone = await buckets.read_history_buckets(
                 connection,
                 ids,
                 *span,
@@ -65,7 +65,7 @@ async def test_the_answer_does_not_depend_on_what_else_is_asked(connection: Conn
                 [name],
                 AMSTERDAM,
                 fill="null",
-                rules=LEVEL,
+                observed_property=LEVEL,
             )
             for one, all_of_it in zip(alone, together, strict=True):
                 assert one.values[name] == pytest.approx(all_of_it.values[name])

@@ -10,10 +10,10 @@ import pytest
 
 from runtime.kafka import topics
 from storage.database import connect
-from storage.historian.batch_writer import Archive
+from storage.historian.batch_writer import BatchWriter
 from storage.historian.log_batch import LogBatch, LogRecord
 from storage.historian.metrics import HistorianMetrics
-from storage.history.backtest import backtest
+from storage.history.backtest import backtest_rules
 from storage.history.bucket_interval import QueryError
 from tests.support.cities.alarm_city import alarm_city, high_water
 from tests.support.pipelines.stage_pipeline import StageRun
@@ -188,7 +188,7 @@ async def stored(run: StageRun, database: str) -> None:
         for number in range(run.partitions):
             for offset, value in enumerate(run.records[topic, number]):
                 batch.add(LogRecord(topic, number, offset, 0, value))
-    archive = Archive(database, HistorianMetrics())
+    archive = BatchWriter(database, HistorianMetrics())
     try:
         await archive.store(batch)
     finally:
@@ -205,7 +205,7 @@ async def found_is_told(model: CityModel, database: str) -> None:
     await stored(run, database)
     rules = list(model.rules.values())
     async with await connect(database, role="test") as connection:
-        found = await backtest(connection, rules, model, (START, END), Severity.WARNING)
+        found = await backtest_rules(connection, rules, model, (START, END), Severity.WARNING)
     live = firings_of(run.alarms)
     for rule, findings in zip(rules, found, strict=True):
         mine = [one for one in live if one.alarm.startswith(f"{rule.id}~")]
@@ -242,11 +242,11 @@ async def test_what_was_usual_is_known_from_the_weeks_before(database: str) -> N
     batch.add(LogRecord(topics.AGGREGATES, 0, 0, 0, AGGREGATES.encode(told_before)))
     observed = ObservationBatch(LAYOUT_VERSION, found, START)
     batch.add(LogRecord(topics.OBSERVATIONS, 0, 0, 0, OBSERVATIONS.encode(observed)))
-    archive = Archive(database, HistorianMetrics())
+    archive = BatchWriter(database, HistorianMetrics())
     await archive.store(batch)
     await archive.close()
     async with await connect(database, role="test") as connection:
-        (findings,) = await backtest(connection, [rule], model, (START, START + HOUR), Severity.WARNING)
+        (findings,) = await backtest_rules(connection, [rule], model, (START, START + HOUR), Severity.WARNING)
         assert told(list(findings.firings)) == [
             ("odd~canal", START + 20 * MINUTE, START + 30 * MINUTE, "minor")
         ]
@@ -254,7 +254,7 @@ async def test_what_was_usual_is_known_from_the_weeks_before(database: str) -> N
         await connection.execute(
             "DELETE FROM aggregate_hour WHERE start < %s", (to_datetime(START - 15 * DAY),)
         )
-        (findings,) = await backtest(connection, [rule], model, (START, START + HOUR), Severity.WARNING)
+        (findings,) = await backtest_rules(connection, [rule], model, (START, START + HOUR), Severity.WARNING)
         assert findings.firings == ()
 
 
@@ -263,7 +263,7 @@ async def test_too_much_history_is_refused_before_it_is_read(database: str) -> N
     many = {id: replace(model.datastreams[1], id=id, interval=SECOND) for id in range(1, 40)}
     async with await connect(database, role="test") as connection:
         with pytest.raises(QueryError, match="at most 20,000,000 are looked at"):
-            await backtest(
+            await backtest_rules(
                 connection,
                 [high_water()],
                 replace(model, datastreams=many),

@@ -6,10 +6,10 @@ import pytest
 
 from runtime.kafka import topics
 from storage.database import connect
-from storage.historian.batch_writer import Archive
+from storage.historian.batch_writer import BatchWriter
 from storage.historian.log_batch import LogBatch, LogRecord
 from storage.historian.metrics import HistorianMetrics
-from storage.history.baseline_seed import read_usual
+from storage.history.baseline_seed import read_baselines
 from tests.support.cities.alarm_city import alarm_city, high_water
 from twin.alarms.rules.operand import Operand, OperandSeries
 from twin.alarms.rules.rule import Deviation, EntitySelection, Level, ThresholdCondition
@@ -66,7 +66,7 @@ async def stored(database: str) -> None:
     batch = LogBatch("log-1")
     told = AggregateBatch(LAYOUT_VERSION, START, 0, aggregates, (), ())
     batch.add(LogRecord(topics.AGGREGATES, 0, 0, 0, AGGREGATES.encode(told)))
-    archive = Archive(database, HistorianMetrics())
+    archive = BatchWriter(database, HistorianMetrics())
     await archive.store(batch)
     await archive.close()
 
@@ -79,7 +79,7 @@ async def test_of_what_rules_learn_the_last_six_weeks_are_known(database: str) -
         Observation(2, START + 365 * DAY, START - MINUTE, -0.5, 0),
     ]
     async with await connect(database, role="test") as connection:
-        found = await read_usual(connection, alarm_city([ODD]), newest)
+        found = await read_baselines(connection, alarm_city([ODD]), newest)
         assert found.keys() == {CANAL}
         expected = found[CANAL].value_at(START + 13 * HOUR, "Europe/Amsterdam")
         assert expected is not None
@@ -88,5 +88,5 @@ async def test_of_what_rules_learn_the_last_six_weeks_are_known(database: str) -
         # What is learned from the log goes on behind that.
         found[CANAL].add(START - MINUTE, 99.0, "Europe/Amsterdam")
         assert found[CANAL].count == 0
-        assert await read_usual(connection, alarm_city([high_water()]), newest) == {}
-        assert await read_usual(connection, alarm_city([ODD]), []) == {}
+        assert await read_baselines(connection, alarm_city([high_water()]), newest) == {}
+        assert await read_baselines(connection, alarm_city([ODD]), []) == {}

@@ -13,8 +13,8 @@ import pytest_asyncio
 from storage.database import Connection, connect
 from storage.history import buckets
 from storage.history.bucket_interval import BucketInterval, QueryError
-from storage.history.buckets import Aggregate, Bucket, ObservationCursor
-from storage.model.model_store import apply, load
+from storage.history.buckets import AggregateName, HistoryBucket, ObservationCursor
+from storage.model.model_store import apply_plan, load_model
 from tests.support.cities.canal_city import plan
 from tests.support.database.history_rows import store
 from twin.instant import DAY, HOUR, MINUTE, Instant, from_datetime, parse_instant
@@ -42,12 +42,12 @@ async def ask(
     interval: str,
     start: Instant,
     end: Instant,
-    *aggregates: Aggregate,
+    *aggregates: AggregateName,
     ids: Iterable[int] = (1,),
     timezone: str = AMSTERDAM,
     **options: str,
-) -> list[Bucket]:
-    return await buckets.buckets(
+) -> list[HistoryBucket]:
+    return await buckets.read_history_buckets(
         connection,
         list(ids),
         start,
@@ -66,9 +66,9 @@ def local(*date: int) -> Instant:
 async def test_pages_follow_each_other_without_loss_or_repetition(connection: Connection) -> None:
     stored = [one for id in (3, 1, 2) for one in each(MINUTE, AUTUMN, AUTUMN + 10 * MINUTE, id, id / 2)]
     await store(connection, stored)
-    found: list[buckets.HistoricObservation] = []
+    found: list[buckets.CalibratedObservation] = []
     after = None
-    while page := await buckets.observations(
+    while page := await buckets.read_observations(
         connection, [1, 3], AUTUMN + MINUTE, AUTUMN + 9 * MINUTE, 5, after
     ):
         assert len(page) <= 5
@@ -124,7 +124,7 @@ async def test_every_aggregate_is_what_its_name_says(connection: Connection) -> 
         connection,
         [Observation(1, AUTUMN + n * MINUTE, AUTUMN + DAY - n, value, n) for n, value in enumerate(values)],
     )
-    (bucket,) = await ask(connection, "PT1H", AUTUMN, AUTUMN + HOUR, *buckets.AGGREGATES)
+    (bucket,) = await ask(connection, "PT1H", AUTUMN, AUTUMN + HOUR, *buckets.AGGREGATE_NAMES)
     assert bucket.values == {
         "mean": 4.0,
         "min": 1.0,
@@ -142,7 +142,7 @@ async def test_every_aggregate_is_what_its_name_says(connection: Connection) -> 
 async def test_datastreams_that_add_up_are_added_and_others_are_pooled(connection: Connection) -> None:
     await store(connection, each(10 * MINUTE, AUTUMN, AUTUMN + HOUR, 1, 5.0))
     await store(connection, each(30 * MINUTE, AUTUMN, AUTUMN + HOUR, 2, 1.0))
-    wanted: tuple[Aggregate, ...] = ("mean", "max", "sum", "count")
+    wanted: tuple[AggregateName, ...] = ("mean", "max", "sum", "count")
     (added,) = await ask(connection, "PT1H", AUTUMN, AUTUMN + HOUR, *wanted, ids=[1, 2], combination="sum")
     assert added.values == {"mean": 6.0, "max": 6.0, "sum": 32.0, "count": 8.0}
     (pooled,) = await ask(connection, "PT1H", AUTUMN, AUTUMN + HOUR, *wanted, ids=[1, 2])
@@ -172,8 +172,8 @@ async def test_empty_buckets_are_listed_when_asked_for(connection: Connection) -
 
 
 async def test_coverage_is_what_came_of_what_was_expected(connection: Connection) -> None:
-    await apply(connection, plan())
-    model = await load(connection, "alkmaar")
+    await apply_plan(connection, plan())
+    model = await load_model(connection, "alkmaar")
     # Every 10 minutes are expected; the datastream was known from the start.
     water = next(one.id for one in model.datastreams.values() if one.property == "water_level")
     async with connection.transaction():
@@ -189,10 +189,10 @@ async def test_coverage_is_what_came_of_what_was_expected(connection: Connection
 
 
 async def test_a_datastream_is_expected_only_while_it_was_known(connection: Connection) -> None:
-    await apply(connection, plan())
-    await apply(connection, plan(sensor_at="street"))
-    await apply(connection, plan(sensor_at="canal"))
-    ids = await buckets.datastream_ids(connection, "street", "water_level")
+    await apply_plan(connection, plan())
+    await apply_plan(connection, plan(sensor_at="street"))
+    await apply_plan(connection, plan(sensor_at="canal"))
+    ids = await buckets.read_datastream_ids(connection, "street", "water_level")
     assert len(ids) == 1
     async with connection.transaction():
         await connection.execute(
@@ -211,5 +211,5 @@ async def test_a_question_without_bounds_is_refused(connection: Connection) -> N
     with pytest.raises(QueryError, match="IANA name"):
         await ask(connection, "P1D", AUTUMN, AUTUMN + DAY, "mean", timezone="Mars/Olympus")
     with pytest.raises(QueryError, match="datastreams: expected at most"):
-        await buckets.observations(connection, range(2_000), AUTUMN, AUTUMN + DAY, 10)
+        await buckets.read_observations(connection, range(2_000), AUTUMN, AUTUMN + DAY, 10)
     assert await ask(connection, "P1D", AUTUMN, AUTUMN, "mean") == []

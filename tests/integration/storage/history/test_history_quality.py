@@ -11,8 +11,8 @@ import pytest_asyncio
 from storage.database import Connection, connect
 from storage.history import buckets
 from storage.history.bucket_interval import BucketInterval
-from storage.history.buckets import Aggregate, Bucket, ObservationCursor
-from storage.model.model_store import apply, load
+from storage.history.buckets import AggregateName, HistoryBucket, ObservationCursor
+from storage.model.model_store import apply_plan, load_model
 from tests.support.cities.canal_city import plan
 from tests.support.database.history_rows import assess, store
 from twin.instant import DAY, HOUR, MINUTE, SECOND, Instant, parse_instant, to_datetime
@@ -40,10 +40,10 @@ async def ask(
     interval: str,
     start: Instant,
     end: Instant,
-    *aggregates: Aggregate,
+    *aggregates: AggregateName,
     ids: Iterable[int],
-) -> list[Bucket]:
-    return await buckets.buckets(
+) -> list[HistoryBucket]:
+    return await buckets.read_history_buckets(
         connection, list(ids), start, end, BucketInterval.parse(interval), aggregates, AMSTERDAM
     )
 
@@ -55,8 +55,8 @@ SPIKE, STUCK = int(QualityFlag.SPIKE), int(QualityFlag.STUCK)
 
 async def water(connection: Connection) -> int:
     """Apply the little city, whose water level is known from the start of 2026; return its datastream."""
-    await apply(connection, plan())
-    model = await load(connection, "alkmaar")
+    await apply_plan(connection, plan())
+    model = await load_model(connection, "alkmaar")
     async with connection.transaction():
         await connection.execute("UPDATE datastream SET created_at = '2026-01-01Z'")
     return next(one.id for one in model.datastreams.values() if one.property == "water_level")
@@ -84,7 +84,7 @@ async def test_values_are_calibrated_by_what_is_in_force_at_their_time(connectio
     await store(connection, each(10 * MINUTE, AUTUMN, AUTUMN + HOUR, id, 2.0))
     await calibrate(connection, AUTUMN - DAY, 1.0, 0.5)
     await calibrate(connection, AUTUMN + 30 * MINUTE, 2.0, 0.0)
-    page = await buckets.observations(connection, [id], AUTUMN, AUTUMN + HOUR, 10)
+    page = await buckets.read_observations(connection, [id], AUTUMN, AUTUMN + HOUR, 10)
     assert [one.value for one in page] == [2.5, 2.5, 2.5, 4.0, 4.0, 4.0]
     (bucket,) = await ask(connection, "PT1H", AUTUMN, AUTUMN + HOUR, "mean", "first", "last", ids=[id])
     assert bucket.values == {"mean": 3.25, "first": 2.5, "last": 4.0}
@@ -98,14 +98,14 @@ async def test_suspect_values_are_counted_beside_and_nowhere_else(connection: Co
     await store(connection, stored)
     await assess(connection, [(id, stored[1].phenomenon_time, SPIKE, 1)])
     await assess(connection, [(id, one.phenomenon_time, STUCK, 1) for one in stored[6:]])
-    wanted: tuple[Aggregate, ...] = ("mean", "max", "sum", "count", "last", "p95")
+    wanted: tuple[AggregateName, ...] = ("mean", "max", "sum", "count", "last", "p95")
     first, second = await ask(connection, "PT1H", AUTUMN, AUTUMN + 2 * HOUR, *wanted, ids=[id])
     assert first.values == {"mean": 2.0, "max": 2.0, "sum": 8.0, "count": 4.0, "last": 2.0, "p95": 2.0}
     assert (first.count, first.suspect, first.flags) == (4, 2, SPIKE | QualityFlag.MAINTENANCE)
     assert first.coverage == pytest.approx(4 / 6)
     assert (second.count, second.suspect, second.coverage) == (0, 6, 0.0)
     assert second.values == dict.fromkeys(wanted) | {"count": 0.0}
-    page = await buckets.observations(connection, [id], AUTUMN, AUTUMN + HOUR, 10)
+    page = await buckets.read_observations(connection, [id], AUTUMN, AUTUMN + HOUR, 10)
     assert [one.flags for one in page[:4]] == [0, SPIKE, int(QualityFlag.MAINTENANCE), 0]
 
 
@@ -117,12 +117,19 @@ async def test_late_and_ahead_follow_from_the_two_times(connection: Connection) 
     await store(
         connection, [Observation(id, time, time + lag, 1.0) for time, lag in zip(times, lags, strict=True)]
     )
-    page = await buckets.observations(connection, [id], AUTUMN, AUTUMN + HOUR, 10, rules=rules)
+    page = await buckets.read_observations(connection, [id], AUTUMN, AUTUMN + HOUR, 10, quality_rules=rules)
     late, ahead = int(QualityFlag.LATE), int(QualityFlag.CLOCK_SKEW)
     assert [one.flags for one in page] == [0, 0, late, 0, ahead]
     level = replace(BUILT_IN_PROPERTIES["water_level"], quality=rules)
-    (bucket,) = await buckets.buckets(
-        connection, [id], AUTUMN, AUTUMN + HOUR, BucketInterval.parse("PT1H"), ["count"], "UTC", rules=level
+    (bucket,) = await buckets.read_history_buckets(
+        connection,
+        [id],
+        AUTUMN,
+        AUTUMN + HOUR,
+        BucketInterval.parse("PT1H"),
+        ["count"],
+        "UTC",
+        observed_property=level,
     )
     assert (bucket.count, bucket.flags) == (5, late | ahead)
 
@@ -157,9 +164,9 @@ async def test_history_can_be_asked_as_it_was_known(connection: Connection) -> N
         (None, [105.0, 101.0], 105.0),
     ]
     for known_at, values, mean in asked:
-        page = await buckets.observations(connection, [id], AUTUMN, AUTUMN + HOUR, 10, known_at=known_at)
+        page = await buckets.read_observations(connection, [id], AUTUMN, AUTUMN + HOUR, 10, known_at=known_at)
         assert [one.value for one in page] == values
-        found = await buckets.buckets(
+        found = await buckets.read_history_buckets(
             connection,
             [id],
             AUTUMN,
@@ -171,7 +178,7 @@ async def test_history_can_be_asked_as_it_was_known(connection: Connection) -> N
             known_at=known_at,
         )
         assert [one.values["mean"] for one in found] == [mean]
-    page = await buckets.observations(
+    page = await buckets.read_observations(
         connection, [id], AUTUMN, AUTUMN + HOUR, 10, ObservationCursor(AUTUMN, id), known_at=first
     )
     assert [one.value for one in page] == [1.0]
@@ -182,7 +189,9 @@ async def test_a_calibration_that_was_retired_was_known_until_then(connection: C
     await store(connection, [Observation(id, AUTUMN, AUTUMN, 1.0)])
     await calibrate(connection, AUTUMN - DAY, 1.0, 10.0, created=AUTUMN, retired=AUTUMN + DAY)
     for known_at, value in ((AUTUMN, 11.0), (AUTUMN + DAY - 1, 11.0), (AUTUMN + DAY, 1.0), (None, 1.0)):
-        (one,) = await buckets.observations(connection, [id], AUTUMN, AUTUMN + HOUR, 10, known_at=known_at)
+        (one,) = await buckets.read_observations(
+            connection, [id], AUTUMN, AUTUMN + HOUR, 10, known_at=known_at
+        )
         assert one.value == value
 
 
@@ -206,7 +215,7 @@ async def test_the_sum_of_a_register_is_its_increase_over_resets_and_wraps(conne
     )
     await assess(connection, [(1, AUTUMN + 75 * MINUTE, SPIKE, 1)])
     register = replace(BUILT_IN_PROPERTIES["energy_import"], name="revolutions", wraps_at=1000.0)
-    found = await buckets.buckets(
+    found = await buckets.read_history_buckets(
         connection,
         [1],
         AUTUMN,
@@ -215,7 +224,7 @@ async def test_the_sum_of_a_register_is_its_increase_over_resets_and_wraps(conne
         ["sum", "mean", "first", "last", "p50"],
         "UTC",
         combination="sum",
-        rules=register,
+        observed_property=register,
     )
     # 990 → 995 → wrap to 4 → 9; 12, then a spike that does not count, 13; then it starts again.
     assert [one.values["sum"] for one in found] == [5.0 + 9.0 + 5.0, 3.0 + 1.0, 1.0]
@@ -239,14 +248,14 @@ async def test_published_values_are_a_history_of_their_own(connection: Connectio
             + [("power_import", to_datetime(AUTUMN + 50 * MINUTE), 1e6, SPIKE)]
             + [("lki", to_datetime(AUTUMN), 3.0, 0)],
         )
-    (bucket,) = await buckets.published_buckets(
+    (bucket,) = await buckets.read_published_buckets(
         connection,
         "overdie",
         "power_import",
         AUTUMN,
         AUTUMN + HOUR,
         BucketInterval.parse("PT1H"),
-        buckets.AGGREGATES,
+        buckets.AGGREGATE_NAMES,
         AMSTERDAM,
         expected=10 * MINUTE,
         at_end=True,

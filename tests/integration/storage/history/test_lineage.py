@@ -9,10 +9,17 @@ import pytest_asyncio
 from storage.database import Connection, connect
 from storage.historian.writers.quarantine_writer import write_quarantined
 from storage.historian.writers.update_writer import write_entity_values
-from storage.history.lineage import REACH, Origin, newest_origins, origins, published_value, published_values
-from storage.replay_state import ReplayState, replay_state
-from storage.stores.replay_outbox import request_replay
-from storage.stores.unassigned_devices import unassigned_devices
+from storage.history.lineage import (
+    LOOKBACK_MAX,
+    RawObservation,
+    read_newest_raw_observations,
+    read_published_value,
+    read_published_values,
+    read_raw_observations,
+)
+from storage.replay_state import ReplayState, read_replay_state
+from storage.stores.replay_outbox import request_replays
+from storage.stores.unassigned_devices import read_unassigned_devices
 from tests.integration.storage.test_query_indexes import (
     BEGIN,
     chunks,
@@ -45,15 +52,17 @@ async def test_observations_come_as_they_were_sent_with_what_judgement_found(con
     ]
     await store(connection, found)
     await assess(connection, [(1, BEGIN + 2 * HOUR, SPIKE, BEGIN)])
-    assert await origins(connection, [1], BEGIN + HOUR, BEGIN + 3 * HOUR, 10) == [
-        Origin(1, BEGIN + HOUR, BEGIN + HOUR, 1.0, 2),
-        Origin(1, BEGIN + 2 * HOUR, BEGIN + 2 * HOUR, 2.0, 2 | SPIKE),
+    assert await read_raw_observations(connection, [1], BEGIN + HOUR, BEGIN + 3 * HOUR, 10) == [
+        RawObservation(1, BEGIN + HOUR, BEGIN + HOUR, 1.0, 2),
+        RawObservation(1, BEGIN + 2 * HOUR, BEGIN + 2 * HOUR, 2.0, 2 | SPIKE),
     ]
-    assert len(await origins(connection, [1, 2], BEGIN, BEGIN + DAY, 3)) == 3
-    newest = await newest_origins(connection, {1: BEGIN + 2 * HOUR + MINUTE, 2: BEGIN + DAY, 3: BEGIN})
+    assert len(await read_raw_observations(connection, [1, 2], BEGIN, BEGIN + DAY, 3)) == 3
+    newest = await read_newest_raw_observations(
+        connection, {1: BEGIN + 2 * HOUR + MINUTE, 2: BEGIN + DAY, 3: BEGIN}
+    )
     assert [(one.datastream, one.value, one.flags) for one in newest] == [(1, 2.0, 2 | SPIKE), (2, 4.0, 4)]
-    assert await newest_origins(connection, {1: BEGIN + REACH + DAY}) == []
-    assert await newest_origins(connection, {}) == []
+    assert await read_newest_raw_observations(connection, {1: BEGIN + LOOKBACK_MAX + DAY}) == []
+    assert await read_newest_raw_observations(connection, {}) == []
 
 
 async def test_published_values_are_found_by_time(connection: Connection) -> None:
@@ -67,13 +76,13 @@ async def test_published_values_are_found_by_time(connection: Connection) -> Non
     ]
     async with connection.transaction():
         await write_entity_values(connection, told)
-    found = await published_value(connection, "e", "lki", BEGIN + 90 * MINUTE)
+    found = await read_published_value(connection, "e", "lki", BEGIN + 90 * MINUTE)
     assert found is not None
     assert (found.value, found.count, found.revision) == (1.0, 1, 2)
-    assert await published_value(connection, "e", "lki", BEGIN - 1) is None
-    assert await published_value(connection, "e", "eaqi", BEGIN + DAY) is None
-    page = await published_values(connection, "e", "lki", BEGIN, BEGIN + 4 * HOUR, 2)
-    rest = await published_values(
+    assert await read_published_value(connection, "e", "lki", BEGIN - 1) is None
+    assert await read_published_value(connection, "e", "eaqi", BEGIN + DAY) is None
+    page = await read_published_values(connection, "e", "lki", BEGIN, BEGIN + 4 * HOUR, 2)
+    rest = await read_published_values(
         connection, "e", "lki", BEGIN, BEGIN + 4 * HOUR, 9, page[-1].phenomenon_time
     )
     assert [one.value for one in page + rest] == [0.0, 1.0, 2.0, 3.0]
@@ -90,7 +99,7 @@ async def test_devices_without_a_sensor_are_told_by_what_they_sent(connection: C
                 quarantined(7, device=""),
             ],
         )
-    later, first = await unassigned_devices(connection)
+    later, first = await read_unassigned_devices(connection)
     assert (later.device, later.count) == ("b", 1)
     assert (first.feed, first.device, first.count) == ("ttn", "a", 5)
     assert (first.first_received, first.last_received) == (BEGIN, BEGIN + 4)
@@ -101,11 +110,11 @@ async def test_devices_without_a_sensor_are_told_by_what_they_sent(connection: C
 async def test_the_state_of_a_replay_follows_its_request(connection: Connection) -> None:
     async with connection.transaction():
         await write_quarantined(connection, [quarantined(1)])
-    assert await replay_state(connection, "id1") == ReplayState(True, False, False)
+    assert await read_replay_state(connection, "id1") == ReplayState(True, False, False)
     async with connection.transaction():
-        await request_replay(connection, ids=["id1"])
-    assert await replay_state(connection, "id1") == ReplayState(True, True, False)
-    assert await replay_state(connection, "id2") is None
+        await request_replays(connection, ids=["id1"])
+    assert await read_replay_state(connection, "id1") == ReplayState(True, True, False)
+    assert await read_replay_state(connection, "id2") is None
 
 
 async def test_origins_are_read_from_the_chunks_and_the_index_of_their_range(connection: Connection) -> None:

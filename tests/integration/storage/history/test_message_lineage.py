@@ -9,7 +9,7 @@ import pytest_asyncio
 
 from runtime.kafka import topics
 from storage.database import Connection, connect
-from storage.historian.batch_writer import Archive
+from storage.historian.batch_writer import BatchWriter
 from storage.historian.log_batch import LogBatch, LogRecord
 from storage.historian.metrics import HistorianMetrics
 from storage.message_store import find_message
@@ -27,12 +27,12 @@ async def connection(database: str) -> AsyncIterator[Connection]:
 
 
 async def store(database: str, *records: bytes) -> None:
-    archive = Archive(database, HistorianMetrics())
+    archive = BatchWriter(database, HistorianMetrics())
     batch = LogBatch("log")
     for offset, value in enumerate(records):
         batch.add(LogRecord(topics.OBSERVATIONS, PARTITION, offset, 0, value))
     try:
-        await archive.positions(batch.log_id)
+        await archive.read_positions(batch.log_id)
         await archive.store(batch)
     finally:
         await archive.close()

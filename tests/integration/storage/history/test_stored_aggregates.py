@@ -84,6 +84,6 @@ async def test_what_is_not_kept_finely_enough_is_refused_with_what_to_ask(connec
     with pytest.raises(QueryError, match="ask for an interval of whole hours"):
         await answers(connection, ids, "PT7S", (BEGIN + 8 * DAY, BEGIN + 8 * DAY + HOUR), LEVEL)
     with pytest.raises(QueryError, match="as far back as single observations are kept"):
-        await buckets.buckets(
+        await buckets.read_history_buckets(
             connection, ids, BEGIN, BEGIN + DAY, BucketInterval.parse("PT1H"), ["mean"], "UTC", known_at=BEGIN
         )

@@ -12,11 +12,11 @@ import pytest
 import pytest_asyncio
 
 from storage.database import Connection, connect
-from storage.maintenance.recompute import recompute, remade
-from storage.maintenance.repair import prepare, repair, run_repairs
-from storage.model.model_store import apply, load
-from storage.recompute import run_recomputes
-from storage.stores.log_positions import move_positions, positions
+from storage.maintenance.recompute import recompute_hours, recompute_observations
+from storage.maintenance.repair import prepare_repairs, repair_hours, run_repairs
+from storage.model.model_store import apply_plan, load_model
+from storage.recompute import process_recompute_requests
+from storage.stores.log_positions import move_positions, read_positions
 from tests.support.cities.canal_city import plan
 from tests.support.database.historian import until
 from tests.support.database.history_rows import assess, store
@@ -42,13 +42,13 @@ STEP = 10 * MINUTE
 @pytest_asyncio.fixture
 async def connection(database: str) -> AsyncIterator[Connection]:
     async with await connect(database, role="test") as connection:
-        await prepare(connection)
+        await prepare_repairs(connection)
         yield connection
 
 
 async def water(connection: Connection) -> int:
-    await apply(connection, plan())
-    model = await load(connection, "alkmaar")
+    await apply_plan(connection, plan())
+    model = await load_model(connection, "alkmaar")
     return next(one.id for one in model.datastreams.values() if one.property == "water_level")
 
 
@@ -91,21 +91,21 @@ async def test_an_hour_made_again_is_as_if_nothing_had_been_late(connection: Con
     id = await water(connection)
     observations = measured(id, seed, 300)
     await store(connection, observations)
-    wanted = remade(observations, DatastreamPolicy.of(LEVEL, STEP))
-    assert any(flags & QualityFlag.STUCK for flags in wanted.judgements.values())
-    assert any(flags & QualityFlag.SPIKE for flags in wanted.judgements.values())
+    wanted = recompute_observations(observations, DatastreamPolicy.of(LEVEL, STEP))
+    assert any(flags & QualityFlag.STUCK for flags in wanted.flags_by_time.values())
+    assert any(flags & QualityFlag.SPIKE for flags in wanted.flags_by_time.values())
     by_hour = {start: content for size, start, content in wanted.windows if size == HOUR}
     for hour in random.Random(seed).sample(sorted(by_hour), 8):
         async with connection.transaction():
-            await recompute(connection, PROPERTIES, id, (hour, hour + HOUR), 1)
+            await recompute_hours(connection, PROPERTIES, id, (hour, hour + HOUR), 1)
         content = by_hour[hour]
         count, suspect, mean = (await hours(connection))[hour]
         assert (count, suspect, mean) == (content.count, content.suspect, pytest.approx(content.mean("mean")))
-    told = {time: flags for time, flags in wanted.judgements.items() if flags}
+    told = {time: flags for time, flags in wanted.flags_by_time.items() if flags}
     assert (await judgements(connection)).items() <= told.items()
     for hour in sorted(by_hour):
         async with connection.transaction():
-            await recompute(connection, PROPERTIES, id, (hour, hour + HOUR), 1)
+            await recompute_hours(connection, PROPERTIES, id, (hour, hour + HOUR), 1)
     assert await judgements(connection) == told
     assert {start: one[:2] for start, one in (await hours(connection)).items()} == {
         start: (content.count, content.suspect) for start, content in by_hour.items()
@@ -122,11 +122,11 @@ async def test_a_late_observation_changes_what_is_behind_it_too(connection: Conn
     await store(connection, [calm[29]._replace(value=50.0)])
     await ask(connection, id, NOON + 4 * HOUR, 5)
     await write(connection, "log", 6)
-    assert await repair(connection, PROPERTIES) == 1
+    assert await repair_hours(connection, PROPERTIES) == 1
     assert await rows(connection, "SELECT * FROM repair_request") == []
-    expected = remade(
+    expected = recompute_observations(
         [*calm[:29], calm[29]._replace(value=50.0), *step], DatastreamPolicy.of(LEVEL, STEP)
-    ).judgements
+    ).flags_by_time
     assert await judgements(connection) == {
         time: flags for time, flags in expected.items() if flags and time >= NOON + 4 * HOUR
     }
@@ -136,7 +136,7 @@ async def test_a_late_observation_changes_what_is_behind_it_too(connection: Conn
 
 async def write(connection: Connection, log: str, offset: int) -> None:
     async with connection.transaction():
-        before = await positions(connection, log)
+        before = await read_positions(connection, log)
         assert await move_positions(connection, log, before, {("observations", 2): offset})
 
 
@@ -144,16 +144,16 @@ async def test_a_repair_waits_until_its_observations_are_stored(connection: Conn
     id = await water(connection)
     await write(connection, "log", 5)
     await ask(connection, id, NOON, 5)
-    assert await repair(connection, PROPERTIES) == 0
+    assert await repair_hours(connection, PROPERTIES) == 0
     await write(connection, "log", 6)
-    assert await repair(connection, PROPERTIES) == 1
+    assert await repair_hours(connection, PROPERTIES) == 1
 
 
 async def test_a_repair_of_an_older_log_waits_for_nothing(connection: Connection) -> None:
     id = await water(connection)
     await write(connection, "log", 5)
     await ask(connection, id, NOON, 100, log="older")
-    assert await repair(connection, PROPERTIES) == 1
+    assert await repair_hours(connection, PROPERTIES) == 1
 
 
 async def test_a_revision_always_rises(connection: Connection) -> None:
@@ -161,7 +161,7 @@ async def test_a_revision_always_rises(connection: Connection) -> None:
     await store(connection, [Observation(id, NOON, NOON, 1.0)])
     for wanted in (7, 8, 9):
         async with connection.transaction():
-            await recompute(connection, PROPERTIES, id, (NOON, NOON + HOUR), 7)
+            await recompute_hours(connection, PROPERTIES, id, (NOON, NOON + HOUR), 7)
         assert await rows(connection, "SELECT revision FROM aggregate_hour") == [(wanted,)]
 
 
@@ -170,7 +170,7 @@ async def test_an_hour_that_is_partly_gone_keeps_its_aggregate(connection: Conne
     observations = measured(id, 1, 50)
     await store(connection, observations)
     async with connection.transaction():
-        await recompute(connection, PROPERTIES, id, (NOON, NOON + HOUR), 1)
+        await recompute_hours(connection, PROPERTIES, id, (NOON, NOON + HOUR), 1)
     before = await hours(connection)
     async with connection.transaction():
         await connection.execute(
@@ -185,7 +185,7 @@ async def test_an_hour_that_is_partly_gone_keeps_its_aggregate(connection: Conne
     await store(connection, [Observation(id, NOON - DAY, NOON + DAY, 1.0)])
     for start in (NOON, NOON - DAY):
         async with connection.transaction():
-            await recompute(connection, PROPERTIES, id, (start, start + HOUR), 1)
+            await recompute_hours(connection, PROPERTIES, id, (start, start + HOUR), 1)
     after = await hours(connection)
     assert after[NOON] == before[NOON]
     assert after[NOON - DAY] == (1, 0, 1.0)
@@ -208,7 +208,7 @@ async def test_a_changed_calibration_is_worked_off_piece_by_piece(connection: Co
             (to_datetime(NOON),),
         )
     for _ in range(10):
-        if not await run_recomputes(connection, PROPERTIES, NOON + 200 * DAY):
+        if not await process_recompute_requests(connection, PROPERTIES, NOON + 200 * DAY):
             break
     assert await rows(connection, "SELECT 1 FROM recompute_request WHERE done_at IS NULL") == []
     assert {start: mean for start, (_, _, mean) in (await hours(connection)).items()} == {
@@ -226,14 +226,14 @@ async def test_maintenance_takes_values_out(connection: Connection) -> None:
             "INSERT INTO maintenance (sensor_id, start, \"end\", note) VALUES ('s1', %s, %s, '')",
             (to_datetime(NOON + STEP), to_datetime(NOON + 3 * STEP)),
         )
-        await recompute(connection, PROPERTIES, id, (NOON, NOON + HOUR), 1)
+        await recompute_hours(connection, PROPERTIES, id, (NOON, NOON + HOUR), 1)
     assert (await hours(connection))[NOON] == (4, 2, 3.0)
     assert set((await judgements(connection)).values()) == {int(QualityFlag.MAINTENANCE)}
 
 
 async def test_the_task_works_off_what_comes_while_it_runs(database: str, connection: Connection) -> None:
     id = await water(connection)
-    model: CityModel = await load(connection, "alkmaar")
+    model: CityModel = await load_model(connection, "alkmaar")
     await connection.commit()
     await store(connection, [Observation(id, NOON, NOON, 1.0)])
     task = asyncio.create_task(run_repairs(database, lambda: model, lambda: NOON + DAY))

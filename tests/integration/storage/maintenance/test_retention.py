@@ -15,9 +15,9 @@ from pydantic import SecretStr
 from storage.database import Connection, connect
 from storage.history import buckets
 from storage.history.bucket_interval import BucketInterval, QueryError
-from storage.maintenance.repair import prepare
-from storage.maintenance.retention import Removed, cuts_of, retain, run_retention
-from storage.model.model_store import apply, load
+from storage.maintenance.repair import prepare_repairs
+from storage.maintenance.retention import RemovedRows, apply_retention, retention_cutoffs, run_retention
+from storage.model.model_store import apply_plan, load_model
 from storage.queries import query
 from storage.settings import HistorianSettings
 from tests.support.cities.canal_city import plan
@@ -39,14 +39,14 @@ STEP = 30 * MINUTE
 @pytest_asyncio.fixture
 async def connection(database: str) -> AsyncIterator[Connection]:
     async with await connect(database, role="test") as connection:
-        await prepare(connection)
+        await prepare_repairs(connection)
         yield connection
 
 
 async def city(connection: Connection, **kept: Retention) -> tuple[CityModel, dict[str, int]]:
     """Apply the little city with other retentions, without rules; return it and its datastreams."""
-    await apply(connection, plan())
-    model = await load(connection, "alkmaar")
+    await apply_plan(connection, plan())
+    model = await load_model(connection, "alkmaar")
     await connection.commit()
     properties = {
         name: replace(one, retention=kept[name], quality=TIME_RULES_ONLY) if name in kept else one
@@ -78,11 +78,11 @@ async def test_single_values_that_are_gone_are_not_told_as_if_there_had_been_non
 ) -> None:
     model, ids = await city(connection, water_level=Retention(raw=10 * DAY))
     await store(connection, each(ids["water_level"]))
-    assert await retain(connection, model, SETTINGS, NOW) is not None
+    assert await apply_retention(connection, model, SETTINGS, NOW) is not None
     kept_from = NOW - NOW % HOUR - 10 * DAY
     with pytest.raises(QueryError, match=r"before 2026-10-26T10:00:00Z are gone"):
-        await buckets.observations(connection, [ids["water_level"]], kept_from - DAY, NOW, 10)
-    assert len(await buckets.observations(connection, [ids["water_level"]], kept_from, NOW, 10)) == 10
+        await buckets.read_observations(connection, [ids["water_level"]], kept_from - DAY, NOW, 10)
+    assert len(await buckets.read_observations(connection, [ids["water_level"]], kept_from, NOW, 10)) == 10
 
 
 async def test_each_property_is_kept_as_long_as_it_says(connection: Connection) -> None:
@@ -92,7 +92,7 @@ async def test_each_property_is_kept_as_long_as_it_says(connection: Connection) 
         await store(connection, each(id))
     await assess(connection, [(level, BEGIN, 16, 1)])
     before = await value(connection, "SELECT count(*) FROM observation")
-    removed = await retain(connection, model, SETTINGS, NOW)
+    removed = await apply_retention(connection, model, SETTINGS, NOW)
     assert removed is not None
     hour = NOW - NOW % HOUR
     assert await oldest(connection, level) == hour - 10 * DAY
@@ -102,7 +102,7 @@ async def test_each_property_is_kept_as_long_as_it_says(connection: Connection) 
     assert removed.observations == before - after
     assert await value(connection, "SELECT observations FROM ledger_removed") == before - after
     assert await value(connection, "SELECT count(*) FROM assessment") == 0
-    assert await retain(connection, model, SETTINGS, NOW) == Removed()
+    assert await apply_retention(connection, model, SETTINGS, NOW) == RemovedRows()
 
 
 async def test_chunks_that_all_have_passed_are_dropped_and_counted(connection: Connection) -> None:
@@ -110,7 +110,7 @@ async def test_chunks_that_all_have_passed_are_dropped_and_counted(connection: C
     for id in ids.values():
         await store(connection, each(id))
     before = await value(connection, "SELECT count(*) FROM observation")
-    await retain(connection, model, SETTINGS, NOW)
+    await apply_retention(connection, model, SETTINGS, NOW)
     chunks = (
         "SELECT min(range_start) FROM timescaledb_information.chunks WHERE hypertable_name = 'observation'"
     )
@@ -124,8 +124,8 @@ async def test_history_is_the_same_before_and_after(connection: Connection) -> N
     level = ids["water_level"]
     await store(connection, each(level))
 
-    async def hourly(interval: str = "PT1H") -> list[buckets.Bucket]:
-        return await buckets.buckets(
+    async def hourly(interval: str = "PT1H") -> list[buckets.HistoryBucket]:
+        return await buckets.read_history_buckets(
             connection,
             [level],
             BEGIN,
@@ -133,12 +133,12 @@ async def test_history_is_the_same_before_and_after(connection: Connection) -> N
             BucketInterval.parse(interval),
             ["mean", "min", "max", "sum", "first", "last"],
             AMSTERDAM,
-            rules=model.properties["water_level"],
+            observed_property=model.properties["water_level"],
             day_zone=AMSTERDAM,
         )
 
     hours, days = await hourly(), await hourly("P1D")
-    await retain(connection, model, SETTINGS, NOW)
+    await apply_retention(connection, model, SETTINGS, NOW)
     assert [(one.start, one.count) for one in await hourly()] == [(one.start, one.count) for one in hours]
     for found, wanted in zip(await hourly("P1D"), days, strict=True):
         assert (found.start, found.end, found.count) == (wanted.start, wanted.end, wanted.count)
@@ -151,8 +151,8 @@ async def test_days_are_made_of_hours_by_the_citys_midnight(connection: Connecti
     level = ids["water_level"]
     await store(connection, each(level))
 
-    async def days() -> list[buckets.Bucket]:
-        return await buckets.buckets(
+    async def days() -> list[buckets.HistoryBucket]:
+        return await buckets.read_history_buckets(
             connection,
             [level],
             BEGIN,
@@ -160,13 +160,13 @@ async def test_days_are_made_of_hours_by_the_citys_midnight(connection: Connecti
             BucketInterval.parse("P1D"),
             ["mean", "min", "max", "sum", "first", "last"],
             AMSTERDAM,
-            rules=model.properties["water_level"],
+            observed_property=model.properties["water_level"],
             day_zone=AMSTERDAM,
         )
 
     wanted = await days()
     assert 25 * HOUR in {one.end - one.start for one in wanted}
-    await retain(connection, model, SETTINGS, NOW)
+    await apply_retention(connection, model, SETTINGS, NOW)
     assert await value(connection, "SELECT count(*) FROM aggregate_day") == 38
     assert await value(connection, "SELECT min(start) FROM aggregate_hour") == to_datetime(
         parse_instant("2026-11-03T00:00:00+01:00")
@@ -175,7 +175,7 @@ async def test_days_are_made_of_hours_by_the_citys_midnight(connection: Connecti
         assert (found.start, found.end, found.count) == (exact.start, exact.end, exact.count)
         assert found.values == pytest.approx(exact.values)
     with pytest.raises(buckets.QueryError, match="only days are kept"):
-        await buckets.buckets(
+        await buckets.read_history_buckets(
             connection,
             [level],
             BEGIN,
@@ -185,7 +185,7 @@ async def test_days_are_made_of_hours_by_the_citys_midnight(connection: Connecti
             AMSTERDAM,
             day_zone=AMSTERDAM,
         )
-    await retain(connection, model, SETTINGS, NOW)
+    await apply_retention(connection, model, SETTINGS, NOW)
     assert await value(connection, "SELECT count(*) FROM aggregate_day") == 38
 
 
@@ -198,7 +198,7 @@ async def test_what_waits_for_a_repair_stays(connection: Connection) -> None:
             "INSERT INTO repair_request VALUES (%s, %s, 'log', 0, 7, now())",
             (level, to_datetime(BEGIN + DAY)),
         )
-    await retain(connection, model, SETTINGS, NOW)
+    await apply_retention(connection, model, SETTINGS, NOW)
     assert await oldest(connection, level) == BEGIN + DAY
 
 
@@ -220,8 +220,8 @@ async def test_payloads_go_before_headers_and_quarantine_goes_unless_it_is_asked
                 ("asked", to_datetime(NOW - 31 * DAY), to_datetime(NOW)),
             ],
         )
-    removed = await retain(connection, model, SETTINGS, NOW)
-    assert removed == Removed(payloads=2, messages=1)
+    removed = await apply_retention(connection, model, SETTINGS, NOW)
+    assert removed == RemovedRows(payloads=2, messages=1)
     left = "SELECT array_agg(log_offset ORDER BY log_offset) FROM message_batch"
     assert await value(connection, left) == [1, 6, 8, 80]
     assert await value(connection, left + " WHERE payloads IS NOT NULL") == [1, 6]
@@ -233,16 +233,16 @@ async def test_one_process_at_a_time_removes(connection: Connection, database: s
     async with await connect(database, role="other") as other:
         await other.execute(query("maintenance/retention/lock_retention"))
         await other.commit()
-        assert await retain(connection, model, SETTINGS, NOW) is None
-    removed: list[Removed | None] = []
+        assert await apply_retention(connection, model, SETTINGS, NOW) is None
+    removed: list[RemovedRows | None] = []
 
     async def alone() -> bool:
-        removed.append(await retain(connection, model, SETTINGS, NOW))
+        removed.append(await apply_retention(connection, model, SETTINGS, NOW))
         return removed[-1] is not None
 
     # The server lets go of the lock once it has seen that the other is gone.
     await until(alone)
-    assert removed[-1] == Removed()
+    assert removed[-1] == RemovedRows()
 
 
 async def test_minutes_go_after_their_time_and_those_of_households_after_seven_days(
@@ -257,7 +257,7 @@ async def test_minutes_go_after_their_time_and_those_of_households_after_seven_d
                 "unnest(%s::integer[]) AS id",
                 (to_datetime(BEGIN), to_datetime(NOW), [ids["water_level"], ids["power_import"]]),
             )
-    removed = await retain(connection, model, SETTINGS, NOW)
+    removed = await apply_retention(connection, model, SETTINGS, NOW)
     assert removed is not None
     assert removed.aggregates > 0
     first = "SELECT min(start) FROM aggregate_minute WHERE datastream_id = %s"
@@ -289,11 +289,11 @@ def test_what_is_coarser_is_kept_at_least_as_long_and_households_shorter() -> No
     )
     settled = NOW - NOW % HOUR
     asked: dict[str, Any] = {"now": NOW, "complete_to": settled, "zone": AMSTERDAM}
-    cuts = cuts_of(1, long, personal_max=None, **asked)
+    cuts = retention_cutoffs(1, long, personal_max=None, **asked)
     hour = to_datetime(NOW - 100 * DAY).replace(minute=0, second=0)
     assert cuts.raw == cuts.minute == from_datetime(hour)
     assert from_datetime(hour - timedelta(days=1)) < cuts.hour <= cuts.raw
-    personal = cuts_of(1, long, personal_max=7 * DAY, **asked)
+    personal = retention_cutoffs(1, long, personal_max=7 * DAY, **asked)
     assert personal.raw == personal.minute == settled - 7 * DAY
-    unsure = cuts_of(1, long, personal_max=None, **{**asked, "complete_to": NOW - 200 * DAY})
+    unsure = retention_cutoffs(1, long, personal_max=None, **{**asked, "complete_to": NOW - 200 * DAY})
     assert unsure.raw == NOW - 200 * DAY

@@ -11,12 +11,12 @@ import pytest
 from storage.database import connect
 from storage.model import duty_overrides
 from storage.model.duty_overrides import (
-    OVERRIDE_KEPT,
-    MadeOverride,
+    OVERRIDE_RETENTION,
+    StoredOverride,
     TooManyOverridesError,
+    create_override,
     find_override,
-    make_override,
-    overrides,
+    read_overrides,
     withdraw_override,
 )
 from storage.model.model_store import ModelSource
@@ -47,9 +47,9 @@ DUTY = msgspec.structs.replace(
 HOLIDAY = override("lead", "2099-01-01T00:00:00Z", "2099-01-03T00:00:00Z")
 
 
-async def made(dsn: str, one: DutyOverride = HOLIDAY) -> MadeOverride:
+async def made(dsn: str, one: DutyOverride = HOLIDAY) -> StoredOverride:
     async with await connect(dsn, role="test") as connection:
-        return await make_override(connection, "alkmaar", one, "shift desk")
+        return await create_override(connection, "alkmaar", one, "shift desk")
 
 
 async def duty_of_model(dsn: str) -> DutyPlan:
@@ -129,7 +129,7 @@ async def test_what_is_long_over_is_not_in_the_model(database: str) -> None:
     await made(database, override("lead", "2020-01-01T00:00:00Z", "2020-01-02T00:00:00Z"))
     assert (await duty_of_model(database)).overrides == ()
     async with await connect(database, role="test") as connection:
-        assert len(await overrides(connection, 40 * OVERRIDE_KEPT)) == 1
+        assert len(await read_overrides(connection, 40 * OVERRIDE_RETENTION)) == 1
 
 
 async def test_overrides_are_bounded(database: str, monkeypatch: pytest.MonkeyPatch) -> None:

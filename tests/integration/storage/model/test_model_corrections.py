@@ -15,8 +15,8 @@ from cities.folder_reader import read_city
 from cities.folder_writer import write_city
 from storage.database import Connection, connect
 from storage.history import buckets
-from storage.model.model_source import read_copy, write_copy
-from storage.model.model_store import Applied, apply, load
+from storage.model.model_source import read_model_copy, write_model_copy
+from storage.model.model_store import ModelApplyResult, apply_plan, load_model
 from tests.support.cities.canal_city import datastream, plan
 from tests.support.database.history_rows import store
 from twin.instant import DAY, HOUR, MINUTE, SECOND, parse_instant, to_datetime
@@ -68,14 +68,14 @@ async def test_calibrations_and_maintenance_are_loaded_as_they_were_planned(
     connection: Connection, tmp_path: Path
 ) -> None:
     wanted = plan(calibrations=(SINCE, LEVEL), maintenance=(OPEN, CLEANED))
-    await apply(connection, wanted)
-    model = await load(connection, "alkmaar")
+    await apply_plan(connection, wanted)
+    model = await load_model(connection, "alkmaar")
     assert (model.calibrations, model.maintenance) == ((LEVEL, SINCE), (CLEANED, OPEN))
     stream = next(one for one in model.datastreams.values() if one.property == "water_level")
     assert model.calibrations_of(stream) == (LEVEL, SINCE)
-    assert not (await apply(connection, wanted)).changed
-    write_copy(tmp_path / "copy.json", model)
-    assert read_copy(tmp_path / "copy.json") == model
+    assert not (await apply_plan(connection, wanted)).changed
+    write_model_copy(tmp_path / "copy.json", model)
+    assert read_model_copy(tmp_path / "copy.json") == model
 
 
 async def test_rules_and_retention_of_properties_are_loaded_as_they_were_planned(
@@ -100,80 +100,82 @@ async def test_rules_and_retention_of_properties_are_loaded_as_they_were_planned
     )
     level = replace(BUILT_IN_PROPERTIES["water_level"], quality=QualityRules(), wraps_at=None)
     wanted = replace(plan(), properties=(depth, level))
-    await apply(connection, wanted)
-    model = await load(connection, "alkmaar")
+    await apply_plan(connection, wanted)
+    model = await load_model(connection, "alkmaar")
     assert model.properties == {**BUILT_IN_PROPERTIES, "depth": depth, "water_level": level}
-    assert not (await apply(connection, wanted)).changed
-    write_copy(tmp_path / "copy.json", model)
-    assert read_copy(tmp_path / "copy.json") == model
-    outcome = await apply(connection, replace(plan(), properties=(depth,)))
-    assert outcome == Applied(version=2, created=0, updated=0, retired=1)
-    assert (await load(connection, "alkmaar")).properties["water_level"] == BUILT_IN_PROPERTIES["water_level"]
+    assert not (await apply_plan(connection, wanted)).changed
+    write_model_copy(tmp_path / "copy.json", model)
+    assert read_model_copy(tmp_path / "copy.json") == model
+    outcome = await apply_plan(connection, replace(plan(), properties=(depth,)))
+    assert outcome == ModelApplyResult(version=2, created=0, updated=0, retired=1)
+    assert (await load_model(connection, "alkmaar")).properties["water_level"] == BUILT_IN_PROPERTIES[
+        "water_level"
+    ]
 
 
 async def test_alkmaar_comes_out_of_the_database_as_it_went_in(
     connection: Connection, tmp_path: Path
 ) -> None:
     wanted = read_city(default_city())
-    await apply(connection, wanted)
-    write_city(await load(connection, wanted.city.id), tmp_path)
-    assert not (await apply(connection, read_city(tmp_path))).changed
+    await apply_plan(connection, wanted)
+    write_city(await load_model(connection, wanted.city.id), tmp_path)
+    assert not (await apply_plan(connection, read_city(tmp_path))).changed
 
 
 async def test_a_changed_calibration_is_a_new_version_and_the_old_one_stays_as_it_was_known(
     connection: Connection,
 ) -> None:
-    await apply(connection, plan(calibrations=(LEVEL,)))
+    await apply_plan(connection, plan(calibrations=(LEVEL,)))
     corrected = replace(LEVEL, gain=1.02)
-    outcome = await apply(connection, plan(calibrations=(corrected,)))
-    assert outcome == Applied(version=2, created=0, updated=1, retired=0)
-    assert (await load(connection, "alkmaar")).calibrations == (corrected,)
+    outcome = await apply_plan(connection, plan(calibrations=(corrected,)))
+    assert outcome == ModelApplyResult(version=2, created=0, updated=1, retired=0)
+    assert (await load_model(connection, "alkmaar")).calibrations == (corrected,)
     assert await rows(
         connection, "SELECT kind, key, action, difference FROM model_change WHERE version = 2"
     ) == [("calibration", "s1/water_level/2026-03-01T07:00:00Z", "update", {"gain": [1.01, 1.02]})]
-    await apply(connection, plan(calibrations=(LEVEL,)))
-    await apply(connection, plan())
+    await apply_plan(connection, plan(calibrations=(LEVEL,)))
+    await apply_plan(connection, plan())
     known = await rows(
         connection, "SELECT gain, created_at, retired_at FROM calibration ORDER BY created_at, id"
     )
     assert [gain for gain, _, _ in known] == [1.01, 1.02, 1.01]
     assert [retired for _, _, retired in known[:2]] == [created for _, created, _ in known[1:]]
     assert known[2][2] is not None
-    assert (await load(connection, "alkmaar")).calibrations == ()
+    assert (await load_model(connection, "alkmaar")).calibrations == ()
 
 
 async def test_what_a_correction_touches_is_asked_to_be_computed_again(connection: Connection) -> None:
     start, end = to_datetime(LEVEL.start), to_datetime(LEVEL.end)
-    await apply(connection, plan(calibrations=(LEVEL,), maintenance=(OPEN,)))
+    await apply_plan(connection, plan(calibrations=(LEVEL,), maintenance=(OPEN,)))
     assert await requests(connection) == [("s1", "water_level", start, end), ("s2", None, start, None)]
     longer = replace(LEVEL, end=LEVEL.end + DAY)
-    await apply(connection, plan(calibrations=(longer,), maintenance=(OPEN,)))
+    await apply_plan(connection, plan(calibrations=(longer,), maintenance=(OPEN,)))
     assert await requests(connection) == [("s1", "water_level", start, to_datetime(longer.end))]
     # The day that it no longer holds for has to be computed again, too.
-    await apply(connection, plan(calibrations=(LEVEL,), maintenance=(replace(OPEN, end=MARCH + DAY),)))
+    await apply_plan(connection, plan(calibrations=(LEVEL,), maintenance=(replace(OPEN, end=MARCH + DAY),)))
     assert await requests(connection) == [
         ("s1", "water_level", start, to_datetime(longer.end)),
         ("s2", None, start, None),
     ]
-    await apply(connection, plan(calibrations=(LEVEL,)))
+    await apply_plan(connection, plan(calibrations=(LEVEL,)))
     assert await requests(connection) == [("s2", None, start, to_datetime(MARCH + DAY))]
-    await apply(connection, plan(calibrations=(LEVEL,), entity_name="renamed"))
+    await apply_plan(connection, plan(calibrations=(LEVEL,), entity_name="renamed"))
     assert await requests(connection) == []
 
 
 async def test_corrections_of_a_sensor_that_is_gone_stay_because_its_history_does(
     connection: Connection,
 ) -> None:
-    await apply(connection, plan(maintenance=(OPEN, CLEANED)))
+    await apply_plan(connection, plan(maintenance=(OPEN, CLEANED)))
     await requests(connection)
-    await apply(connection, plan(with_second=False, maintenance=(CLEANED,)))
-    assert (await load(connection, "alkmaar")).maintenance == (CLEANED,)
+    await apply_plan(connection, plan(with_second=False, maintenance=(CLEANED,)))
+    assert (await load_model(connection, "alkmaar")).maintenance == (CLEANED,)
     assert await rows(connection, "SELECT sensor_id, retired_at FROM maintenance ORDER BY sensor_id") == [
         ("s1", None),
         ("s2", None),
     ]
     # It is back, and the folder no longer has its maintenance.
-    await apply(connection, plan(maintenance=(CLEANED,)))
+    await apply_plan(connection, plan(maintenance=(CLEANED,)))
     assert [sensor for sensor, *_ in await requests(connection)] == ["s2"]
 
 
@@ -181,16 +183,16 @@ async def test_the_history_of_both_places_of_a_moved_sensor_stays_right(connecti
     noon = parse_instant("2026-11-23T12:00:00Z")
     places = []
     for number, place in enumerate(("canal", "street", "canal")):
-        await apply(connection, plan(sensor_at=place, calibrations=(SINCE,)))
-        (stream,) = (await load(connection, "alkmaar")).datastreams_of(place, "water_level")
+        await apply_plan(connection, plan(sensor_at=place, calibrations=(SINCE,)))
+        (stream,) = (await load_model(connection, "alkmaar")).datastreams_of(place, "water_level")
         times = [noon + number * HOUR + minute * MINUTE for minute in (0, 10)]
         await store(connection, [Observation(stream.id, time, time, float(number)) for time in times])
         places.append(stream.id)
     assert places[0] == places[2] != places[1]
     found: dict[str, list[float]] = {}
     for place in ("canal", "street"):
-        ids = await buckets.datastream_ids(connection, place, "water_level")
-        page = await buckets.observations(connection, ids, noon, noon + DAY, 100)
+        ids = await buckets.read_datastream_ids(connection, place, "water_level")
+        page = await buckets.read_observations(connection, ids, noon, noon + DAY, 100)
         found[place] = [round(one.value, 3) for one in page]
     assert found == {"canal": [0.0, 0.0, 2.0, 2.0], "street": [1.0, 1.0]}
     (back,) = await rows(connection, f"SELECT active, retired_at FROM datastream WHERE id = {places[0]}")
@@ -226,26 +228,26 @@ async def asked_for(connection: Connection) -> list[str]:
 async def test_what_a_device_sent_before_its_sensor_was_known_is_tried_again(
     connection: Connection, written: str
 ) -> None:
-    await apply(connection, plan())
+    await apply_plan(connection, plan())
     for id, device in (("a", "eui-0a"), ("b", "EUI-0A"), ("c", "eui-0b")):
         await quarantine(connection, id, device)
     await quarantine(connection, "d", "eui-0a", "out-of-range")
-    await apply(connection, with_new_device("ttn", written))
+    await apply_plan(connection, with_new_device("ttn", written))
     assert await asked_for(connection) == ["a", "b"]
-    await apply(connection, with_new_device("ttn", written))
+    await apply_plan(connection, with_new_device("ttn", written))
     assert await asked_for(connection) == []
-    await apply(connection, with_new_device("ttn", "eui-0b"))
+    await apply_plan(connection, with_new_device("ttn", "eui-0b"))
     assert await asked_for(connection) == ["c"]
-    await apply(connection, plan())
+    await apply_plan(connection, plan())
     assert await asked_for(connection) == []
-    await apply(connection, with_new_device("ttn", "eui-0b"))
+    await apply_plan(connection, with_new_device("ttn", "eui-0b"))
     assert await asked_for(connection) == ["c"]
 
 
 async def test_what_a_device_sent_in_a_field_that_nobody_observed_is_tried_again(
     connection: Connection,
 ) -> None:
-    await apply(connection, with_new_device("ttn", "eui-0a"))
+    await apply_plan(connection, with_new_device("ttn", "eui-0a"))
     await quarantine(connection, "a", "eui-0a", "no-observation")
-    await apply(connection, with_new_device("ttn", "eui-0a", field="power"))
+    await apply_plan(connection, with_new_device("ttn", "eui-0a", field="power"))
     assert await asked_for(connection) == ["a"]

@@ -10,21 +10,21 @@ import psycopg
 import pytest
 
 from storage.database import connect
-from storage.model.model_store import Applied, ModelSource, apply, load
+from storage.model.model_store import ModelApplyResult, ModelSource, apply_plan, load_model
 from tests.support.cities.canal_city import CITY, plan
 from twin.errors import ServiceError
 from twin.model.city_model import City, CityModel, CityPlan
 from twin.model.observed_property import BUILT_IN_PROPERTIES
 
 
-async def applied(dsn: str, wanted: CityPlan) -> Applied:
+async def applied(dsn: str, wanted: CityPlan) -> ModelApplyResult:
     async with await connect(dsn, role="test") as connection:
-        return await apply(connection, wanted)
+        return await apply_plan(connection, wanted)
 
 
 async def loaded(dsn: str) -> CityModel:
     async with await connect(dsn, role="test") as connection:
-        return await load(connection, "alkmaar")
+        return await load_model(connection, "alkmaar")
 
 
 async def fetch(dsn: str, statement: str) -> list[tuple[object, ...]]:
@@ -48,7 +48,7 @@ async def next_model(source: ModelSource) -> CityModel:
 async def test_a_model_is_loaded_as_it_was_planned(database: str) -> None:
     outcome = await applied(database, plan())
     model = await loaded(database)
-    assert outcome == Applied(version=1, created=11, updated=0, retired=0)
+    assert outcome == ModelApplyResult(version=1, created=11, updated=0, retired=0)
     assert (model.version, model.city) == (1, CITY)
     wanted = plan()
     assert set(model.entities) == {"canal", "street", "city"}
@@ -79,7 +79,7 @@ async def test_two_applies_at_once_are_one(database: str) -> None:
 async def test_a_change_is_audited_with_before_and_after(database: str) -> None:
     await applied(database, plan())
     outcome = await applied(database, plan(entity_name="Noordhollandsch Kanaal"))
-    assert outcome == Applied(version=2, created=0, updated=1, retired=0)
+    assert outcome == ModelApplyResult(version=2, created=0, updated=1, retired=0)
     assert await fetch(
         database, "SELECT kind, key, action, difference FROM model_change WHERE version = 2"
     ) == [("entity", "canal", "update", {"name": ["Canal", "Noordhollandsch Kanaal"]})]
@@ -89,7 +89,7 @@ async def test_what_is_gone_is_retired_and_comes_back_with_its_id(database: str)
     await applied(database, plan())
     first = await loaded(database)
     outcome = await applied(database, plan(with_second=False))
-    assert outcome == Applied(version=2, created=0, updated=0, retired=2)
+    assert outcome == ModelApplyResult(version=2, created=0, updated=0, retired=2)
     assert "s2" not in (await loaded(database)).sensors
     assert await fetch(
         database, "SELECT active, retired_at IS NOT NULL FROM datastream WHERE sensor_id = 's2'"

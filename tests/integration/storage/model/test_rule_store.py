@@ -10,14 +10,14 @@ import psycopg
 import pytest
 
 from storage.database import Connection, connect
-from storage.model.model_store import ModelSource, apply, load
+from storage.model.model_store import ModelSource, apply_plan, load_model
 from storage.model.rule_store import (
     RuleConflictError,
     delete_rule,
     put_rule,
-    rule_versions,
-    rules_in_force,
-    versions_of,
+    read_active_rules,
+    read_rule_versions,
+    read_versions_of,
 )
 from tests.integration.storage.model.test_model_store import fetch, next_model
 from tests.support.cities.alarm_city import high_water
@@ -34,20 +34,20 @@ def rule(**changes: object) -> Rule:
 
 
 async def apply_rules(connection: Connection, *rules: Rule) -> int:
-    applied = await apply(connection, replace(plan(), rules=rules))
+    applied = await apply_plan(connection, replace(plan(), rules=rules))
     return applied.version
 
 
 async def history(connection: Connection, id: str = "high-water") -> list[tuple[int, str, bool, int]]:
     """Return version, origin, whether it is deleted and the on-delay of each version, oldest first."""
-    found = await versions_of(connection, id, before=1_000_000, limit=100)
+    found = await read_versions_of(connection, id, before=1_000_000, limit=100)
     return [(one.rule.version, one.origin, one.deleted, one.rule.on_delay) for one in reversed(found)]
 
 
 async def test_rules_are_loaded_as_they_were_planned(database: str) -> None:
     async with await connect(database, role="test") as connection:
         await apply_rules(connection, rule(), rule(id="other", latching=True))
-        model = await load(connection, CITY)
+        model = await load_model(connection, CITY)
     assert {id: one.content() for id, one in model.rules.items()} == {
         "high-water": rule(),
         "other": rule(id="other", latching=True),
@@ -76,10 +76,10 @@ async def test_what_people_changed_stays_while_the_folder_says_the_same(database
         await put_rule(connection, CITY, rule(on_delay=MINUTE), "desk")
         version = await apply_rules(connection, rule())
         assert version == 2
-        assert (await rules_in_force(connection))["high-water"].on_delay == MINUTE
+        assert (await read_active_rules(connection))["high-water"].on_delay == MINUTE
         await delete_rule(connection, CITY, "high-water", "desk")
         await apply_rules(connection, rule())
-        assert await rules_in_force(connection) == {}
+        assert await read_active_rules(connection) == {}
 
 
 async def test_what_the_folder_says_anew_goes_before_what_people_changed(database: str) -> None:
@@ -115,7 +115,7 @@ async def test_a_folder_that_takes_over_what_people_changed_changes_nothing(data
         assert await apply_rules(connection, rule(on_delay=MINUTE)) == 2
         # From now on the folder's word is the present one: when it takes it back, that is news.
         assert await apply_rules(connection, rule()) == 3
-        assert (await rules_in_force(connection))["high-water"].on_delay == 0
+        assert (await read_active_rules(connection))["high-water"].on_delay == 0
 
 
 async def test_a_rule_that_the_folder_never_had_is_none_of_its_business(database: str) -> None:
@@ -124,14 +124,14 @@ async def test_a_rule_that_the_folder_never_had_is_none_of_its_business(database
         await put_rule(connection, CITY, rule(id="mine"), "desk")
         await apply_rules(connection, rule())
         await apply_rules(connection)
-        assert set(await rules_in_force(connection)) == {"mine"}
+        assert set(await read_active_rules(connection)) == {"mine"}
 
 
 async def test_a_plan_that_was_made_from_the_model_says_nothing_of_rules(database: str) -> None:
     async with await connect(database, role="test") as connection:
         version = await apply_rules(connection, rule())
-        await apply(connection, plan(entity_name="Other canal"), based_on=version)
-        assert set(await rules_in_force(connection)) == {"high-water"}
+        await apply_plan(connection, plan(entity_name="Other canal"), based_on=version)
+        assert set(await read_active_rules(connection)) == {"high-water"}
 
 
 async def test_whoever_did_not_know_the_newest_version_is_told(database: str) -> None:
@@ -144,7 +144,7 @@ async def test_whoever_did_not_know_the_newest_version_is_told(database: str) ->
         with pytest.raises(RuleConflictError, match="has version 1, expected 7"):
             await delete_rule(connection, CITY, "high-water", "desk", expected=7)
         await put_rule(connection, CITY, rule(on_delay=MINUTE), "desk", expected=1)
-        assert (await rule_versions(connection))["high-water"].rule.version == 2
+        assert (await read_rule_versions(connection))["high-water"].rule.version == 2
         assert await delete_rule(connection, CITY, "nothing", "desk") is None
 
 
@@ -153,7 +153,7 @@ async def test_a_rule_that_is_put_as_it_is_makes_no_version(database: str) -> No
         await apply_rules(connection, rule())
         change = await put_rule(connection, CITY, rule(), "desk")
         assert (change.action, change.rule.version) == (None, 1)
-        assert (await load(connection, CITY)).version == 1
+        assert (await load_model(connection, CITY)).version == 1
 
 
 async def test_the_rules_are_in_the_copy_of_the_model(database: str, tmp_path: Path) -> None:
@@ -178,10 +178,10 @@ async def test_sensors_keep_what_carries_them(database: str) -> None:
     wanted = plan()
     carried = tuple(replace(one, gateway="street", power="canal") for one in wanted.sensors)
     async with await connect(database, role="test") as connection:
-        await apply(connection, wanted)
-        await apply(connection, replace(wanted, sensors=carried))
-        model = await load(connection, CITY)
-        assert not (await apply(connection, replace(wanted, sensors=carried))).changed
+        await apply_plan(connection, wanted)
+        await apply_plan(connection, replace(wanted, sensors=carried))
+        model = await load_model(connection, CITY)
+        assert not (await apply_plan(connection, replace(wanted, sensors=carried))).changed
     assert tuple(model.sensors.values()) == carried
 
 
@@ -192,4 +192,4 @@ async def test_a_rule_that_no_reader_knows_stops_the_role_and_is_named(database:
         await raw.execute("UPDATE rule SET content = '{}'")
     async with await connect(database, role="test") as connection:
         with pytest.raises(ServiceError, match="version 1 of rule 'high-water' cannot be read"):
-            await load(connection, CITY)
+            await load_model(connection, CITY)

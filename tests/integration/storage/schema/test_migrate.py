@@ -9,8 +9,8 @@ import pytest
 
 from storage.database import connect
 from storage.queries import query
-from storage.schema.migrate import MigrationError, migrate, migrations
-from storage.stores.ledger import balance
+from storage.schema.migrate import MigrationError, known_migrations, migrate
+from storage.stores.ledger import read_balance
 from tests.support.services.service_source import PostgresServer
 from twin.errors import ServiceError
 
@@ -25,7 +25,7 @@ async def test_several_processes_may_migrate_at_once(database: str) -> None:
 
 async def test_every_migration_runs_twice(database: str) -> None:
     async with await psycopg.AsyncConnection.connect(database) as connection:
-        for migration in migrations():
+        for migration in known_migrations():
             await connection.execute(migration.statements)
 
 
@@ -36,13 +36,13 @@ async def test_what_was_stored_before_there_was_a_ledger_is_in_the_balance(
     database = postgres.dsn("without_ledger")
     async with await psycopg.AsyncConnection.connect(database) as connection:
         await connection.execute(query("schema/create_migration_table"))
-        for migration in migrations()[:5]:
+        for migration in known_migrations()[:5]:
             await connection.execute(migration.statements)
             await connection.execute(query("schema/record_migration"), (migration.name, migration.checksum))
         await connection.execute("INSERT INTO observation VALUES (now(), now(), 1.5, 1, 0)")
-    assert len(await migrate(database)) == len(migrations()) - 5
+    assert len(await migrate(database)) == len(known_migrations()) - 5
     async with await connect(database, role="test") as connection:
-        found = await balance(connection)
+        found = await read_balance(connection)
     assert (found.counts.new, found.stored) == (1, 1)
     assert found.balances
 

@@ -18,8 +18,8 @@ from storage.database import Connection, connect
 from storage.history import buckets
 from storage.history.bucket_interval import BucketInterval
 from storage.queries import query
-from storage.schema.migrate import migrate, migrations
-from storage.schema.timescale_edition import COLUMNSTORES, apply_edition, edition_of
+from storage.schema.migrate import known_migrations, migrate
+from storage.schema.timescale_edition import COLUMNSTORE_QUERIES, add_edition_features, read_edition
 from twin.instant import DAY, HOUR, MINUTE, parse_instant, to_datetime
 
 PGLITE = Path(__file__).resolve().parents[3] / "pglite"
@@ -47,7 +47,7 @@ def community() -> Iterator[str]:
 @pytest_asyncio.fixture
 async def connection(community: str) -> AsyncIterator[Connection]:
     """A connection to a migrated database of the Community edition."""
-    assert await migrate(community) == [one.name for one in migrations()]
+    assert await migrate(community) == [one.name for one in known_migrations()]
     async with await connect(community, role="test") as connection:
         # All connections share one session, and so the names of statements that were prepared.
         connection.prepare_threshold = None
@@ -66,12 +66,12 @@ async def run(connection: Connection, statement: str, *parameters: object) -> No
 
 async def test_the_apache_edition_is_found_out_and_left_alone(database: str) -> None:
     async with await connect(database, role="test") as connection:
-        assert await edition_of(connection) == "apache"
-        assert await apply_edition(connection) == []
+        assert await read_edition(connection) == "apache"
+        assert await add_edition_features(connection) == []
 
 
 async def test_the_community_edition_gets_columnstores_with_policies_once(connection: Connection) -> None:
-    assert await edition_of(connection) == "community"
+    assert await read_edition(connection) == "community"
     policies = (
         "SELECT hypertable_name, config ->> 'compress_after' FROM timescaledb_information.jobs "
         "WHERE proc_name = 'policy_compression' ORDER BY job_id"
@@ -88,11 +88,11 @@ async def test_the_community_edition_gets_columnstores_with_policies_once(connec
     )
     assert await rows(connection, settings) == [("datastream_id", "phenomenon_time")]
     # The migrations' run has added them; what is there stays, and what is not is added again.
-    assert await apply_edition(connection) == []
+    assert await add_edition_features(connection) == []
     await run(connection, "CALL remove_columnstore_policy('aggregate_hour')")
     await run(connection, "ALTER TABLE aggregate_hour SET (timescaledb.enable_columnstore = false)")
-    assert await apply_edition(connection) == ["aggregate_hour"]
-    assert len(await rows(connection, policies)) == len(COLUMNSTORES)
+    assert await add_edition_features(connection) == ["aggregate_hour"]
+    assert len(await rows(connection, policies)) == len(COLUMNSTORE_QUERIES)
 
 
 async def test_what_is_kept_by_column_can_be_asked_corrected_and_removed(connection: Connection) -> None:
@@ -105,13 +105,15 @@ async def test_what_is_kept_by_column_can_be_asked_corrected_and_removed(connect
         to_datetime(BEGIN + 3 * DAY),
     )
 
-    async def hourly() -> list[buckets.Bucket]:
+    async def hourly() -> list[buckets.HistoryBucket]:
         end = BEGIN + 3 * DAY
         interval = BucketInterval.parse("PT1H")
-        return await buckets.buckets(connection, [2], BEGIN, end, interval, buckets.AGGREGATES, "UTC")
+        return await buckets.read_history_buckets(
+            connection, [2], BEGIN, end, interval, buckets.AGGREGATE_NAMES, "UTC"
+        )
 
     async def days() -> list[tuple[int, int]]:
-        found = await buckets.buckets(
+        found = await buckets.read_history_buckets(
             connection, [2], BEGIN, BEGIN + 3 * DAY, BucketInterval.parse("P1D"), ["mean"], "Europe/Amsterdam"
         )
         return [(one.end - one.start, one.count) for one in found]

@@ -13,14 +13,14 @@ from psycopg import sql
 from cli.embedded.postgres import EmbeddedPostgres
 from runtime.kafka import topics
 from storage.database import connect
-from storage.historian.batch_writer import Archive
+from storage.historian.batch_writer import BatchWriter
 from storage.historian.log_batch import LogBatch, LogRecord
 from storage.historian.metrics import HistorianMetrics
 from storage.model.model_store import ModelSource
 from storage.queries import query
-from storage.schema.migrate import migrate, migrations
-from storage.stores.ledger import balance
-from storage.stores.log_positions import positions
+from storage.schema.migrate import known_migrations, migrate
+from storage.stores.ledger import read_balance
+from storage.stores.log_positions import read_positions
 from tests.support.database.historian import with_headers
 from twin.instant import HOUR, parse_instant
 from twin.model.observation import Observation
@@ -85,7 +85,7 @@ async def first_release(postgres: EmbeddedPostgres) -> str:
     database = postgres.dsn(name)
     async with await psycopg.AsyncConnection.connect(database) as connection:
         await connection.execute(query("schema/create_migration_table"))
-        for migration in migrations()[:OLDEST]:
+        for migration in known_migrations()[:OLDEST]:
             await connection.execute(migration.statements)
             await connection.execute(query("schema/record_migration"), (migration.name, migration.checksum))
         await connection.execute(HELD)
@@ -99,7 +99,7 @@ async def test_a_database_of_the_first_release_keeps_all_it_holds(first_release:
     assert all(before.values()), "every table of the first release is tried"
     assert len(before["observation"]) == HOURS
 
-    assert await migrate(first_release) == [one.name for one in migrations()[OLDEST:]]
+    assert await migrate(first_release) == [one.name for one in known_migrations()[OLDEST:]]
 
     async with await psycopg.AsyncConnection.connect(first_release) as connection:
         assert await rows_of(connection, columns) == before
@@ -108,8 +108,8 @@ async def test_a_database_of_the_first_release_keeps_all_it_holds(first_release:
     assert model.datastreams[1].sensor == "aq-1"
     assert "pollen" in model.properties
     async with await connect(first_release, role="test") as connection:
-        assert (await balance(connection)).balances
-        assert await positions(connection, "log") == {("observations", 0): HOURS}
+        assert (await read_balance(connection)).balances
+        assert await read_positions(connection, "log") == {("observations", 0): HOURS}
 
 
 async def test_history_of_the_first_release_goes_on(first_release: str) -> None:
@@ -118,12 +118,12 @@ async def test_history_of_the_first_release_goes_on(first_release: str) -> None:
     new = Observation(1, START + HOURS * HOUR, START + HOURS * HOUR, 8.0)
     batch = LogBatch("log")
     batch.add(LogRecord(topics.OBSERVATIONS, 0, HOURS, 0, with_headers([known, new], "run")))
-    archive = Archive(first_release, HistorianMetrics())
-    await archive.positions("log")
+    archive = BatchWriter(first_release, HistorianMetrics())
+    await archive.read_positions("log")
     await archive.store(batch)
     await archive.close()
     async with await connect(first_release, role="test") as connection:
-        found = await balance(connection)
-        assert await positions(connection, "log") == {("observations", 0): HOURS + 1}
+        found = await read_balance(connection)
+        assert await read_positions(connection, "log") == {("observations", 0): HOURS + 1}
     assert (found.stored, found.counts.duplicate) == (HOURS + 1, 1)
     assert found.balances

@@ -11,12 +11,19 @@ import pytest_asyncio
 from msgspec.structs import replace
 
 from runtime.kafka import topics
-from storage.alarm_knowledge import read_alarms, read_incidents
+from storage.alarm_knowledge import read_last_incidents, read_newest_alarms
 from storage.alarm_retention import remove_alarms
 from storage.database import Connection, connect
-from storage.historian.alarm_buffer import AlarmsTold
+from storage.historian.alarm_buffer import AlarmBuffer
 from storage.historian.writers.alarm_writer import write_alarms
-from storage.stores.alarms import Place, alarm_events, find_incident, incidents, notifications, transitions
+from storage.stores.alarms import (
+    ListPosition,
+    find_incident,
+    read_alarm_transitions,
+    read_stored_alarm_events,
+    read_stored_incidents,
+    read_stored_notifications,
+)
 from tests.integration.storage.test_query_indexes import indexes, plan_of
 from tests.support.database.historian import fetch, historian, produce, settings, until_stored
 from tests.support.payloads.alarm_events import (
@@ -49,7 +56,7 @@ async def write(
     told: list[IncidentEvent] | None = None,
     messages: list[NotificationEvent] | None = None,
 ) -> None:
-    batch = AlarmsTold()
+    batch = AlarmBuffer()
     batch.alarms = {(one.alarm, one.revision): one for one in alarms or []}
     batch.incidents = {(one.incident, one.revision): one for one in told or []}
     batch.notifications = {(one.notification, one.revision): one for one in messages or []}
@@ -78,11 +85,15 @@ async def test_what_is_told_of_alarms_ends_in_its_tables_and_once(kafka: str, da
     async with historian(settings(kafka, database)):
         await until_stored(kafka, database)
     async with await connect(database, role="test") as connection:
-        assert sorted(await read_alarms(connection), key=lambda one: one.alarm) == [OVER, shelved]
-        assert await read_incidents(connection) == [closed]
-        assert await alarm_events(connection, RAISED.alarm, before=None, limit=9) == [OVER, KNOWN, RAISED]
-        assert await alarm_events(connection, RAISED.alarm, before=3, limit=1) == [KNOWN]
-        assert await notifications(connection, before=None, limit=9) == [sent]
+        assert sorted(await read_newest_alarms(connection), key=lambda one: one.alarm) == [OVER, shelved]
+        assert await read_last_incidents(connection) == [closed]
+        assert await read_stored_alarm_events(connection, RAISED.alarm, before=None, limit=9) == [
+            OVER,
+            KNOWN,
+            RAISED,
+        ]
+        assert await read_stored_alarm_events(connection, RAISED.alarm, before=3, limit=1) == [KNOWN]
+        assert await read_stored_notifications(connection, before=None, limit=9) == [sent]
     assert await fetch(database, "SELECT count(*) FROM incident_event") == [(2,)]
     assert await fetch(database, "SELECT detail FROM notification_event ORDER BY revision") == [
         ("no\N{SYMBOL FOR NULL}",),
@@ -97,7 +108,7 @@ async def test_any_order_of_writing_ends_in_the_same_rows(connection: Connection
         random.Random(seed).shuffle(events)
         for one in events:
             await write(connection, [one])
-        assert await read_alarms(connection) == [OVER]
+        assert await read_newest_alarms(connection) == [OVER]
 
 
 async def test_the_last_incident_of_each_cause_and_area_is_known_and_every_open_one(
@@ -107,7 +118,7 @@ async def test_the_last_incident_of_each_cause_and_area_is_known_and_every_open_
     reopened = incident_event(RAISED, number=3)
     elsewhere = incident_event(replace(OVER, area="city.east"), number=4)
     await write(connection, told=[*told, reopened, elsewhere])
-    found = {one.incident for one in await read_incidents(connection)}
+    found = {one.incident for one in await read_last_incidents(connection)}
     assert found == {"high-water~city~10", "high-water~city~3", "high-water~city.east~4"}
 
 
@@ -117,13 +128,16 @@ async def test_incidents_come_in_pages_and_by_what_they_are(connection: Connecti
         for n in range(1, 6)
     ]
     await write(connection, told=told)
-    first = await incidents(connection, before=None, limit=2)
-    rest = await incidents(
-        connection, before=Place(first[-1].opened_time, first[-1].incident), limit=9, themes=["water"]
+    first = await read_stored_incidents(connection, before=None, limit=2)
+    rest = await read_stored_incidents(
+        connection, before=ListPosition(first[-1].opened_time, first[-1].incident), limit=9, themes=["water"]
     )
     assert [*first, *rest] == told[::-1]
-    assert await incidents(connection, before=None, limit=9, open=True, areas=["city"]) == [told[3], told[1]]
-    assert await incidents(connection, before=None, limit=9, causes=["fire"]) == []
+    assert await read_stored_incidents(connection, before=None, limit=9, open=True, areas=["city"]) == [
+        told[3],
+        told[1],
+    ]
+    assert await read_stored_incidents(connection, before=None, limit=9, causes=["fire"]) == []
     assert await find_incident(connection, told[0].incident) == told[0]
     assert await find_incident(connection, "none") is None
 
@@ -134,23 +148,26 @@ async def test_messages_come_by_incident_contact_and_outcome(connection: Connect
         for n in range(1, 5)
     ]
     await write(connection, messages=told)
-    found = await notifications(connection, before=None, limit=9, incident="high-water~city~1")
+    found = await read_stored_notifications(connection, before=None, limit=9, incident="high-water~city~1")
     assert found == told[::-1]
-    assert await notifications(connection, before=None, limit=9, outcomes=["failed"]) == [told[1]]
-    assert await notifications(connection, before=None, limit=9, contact="officer-1") == [told[2], told[0]]
-    place = Place(told[2].due_time, told[2].notification)
-    assert await notifications(connection, before=place, limit=1) == [told[1]]
+    assert await read_stored_notifications(connection, before=None, limit=9, outcomes=["failed"]) == [told[1]]
+    assert await read_stored_notifications(connection, before=None, limit=9, contact="officer-1") == [
+        told[2],
+        told[0],
+    ]
+    place = ListPosition(told[2].due_time, told[2].notification)
+    assert await read_stored_notifications(connection, before=place, limit=1) == [told[1]]
 
 
 async def test_transitions_leave_out_what_was_told_to_nobody(connection: Connection) -> None:
     aside = alarm_event("aside", state="shelved")
     await write(connection, [RAISED, KNOWN, replace(OVER, kind="commented"), aside])
-    found = await transitions(connection, NOON, NOON + HOUR)
+    found = await read_alarm_transitions(connection, NOON, NOON + HOUR)
     assert [(one.alarm, one.kind) for one in found] == [
         (RAISED.alarm, "raised"),
         (RAISED.alarm, "acknowledged"),
     ]
-    assert await transitions(connection, NOON + HOUR, NOON + 2 * HOUR) == []
+    assert await read_alarm_transitions(connection, NOON + HOUR, NOON + 2 * HOUR) == []
 
 
 async def test_what_is_old_goes_and_what_goes_on_from_it_stays(connection: Connection) -> None:
@@ -163,10 +180,13 @@ async def test_what_is_old_goes_and_what_goes_on_from_it_stays(connection: Conne
     await write(connection, [RAISED, KNOWN, OVER, later], told, [notification_event(n) for n in (1, 2, 3)])
     removed = await remove_alarms(connection, NOON + DAY, 2)
     assert removed == 3 + 3 + 3 + 3 + 1
-    assert await read_alarms(connection) == [later]
-    assert await alarm_events(connection, RAISED.alarm, before=None, limit=9) == [later]
-    assert {one.incident for one in await read_incidents(connection)} == {told[1].incident, told[2].incident}
-    assert await notifications(connection, before=None, limit=9) == []
+    assert await read_newest_alarms(connection) == [later]
+    assert await read_stored_alarm_events(connection, RAISED.alarm, before=None, limit=9) == [later]
+    assert {one.incident for one in await read_last_incidents(connection)} == {
+        told[1].incident,
+        told[2].incident,
+    }
+    assert await read_stored_notifications(connection, before=None, limit=9) == []
     assert await remove_alarms(connection, NOON + DAY, 2) == 0
 
 

@@ -9,7 +9,7 @@ import pytest_asyncio
 
 from storage.database import Connection, connect
 from storage.historian.writers.quarantine_writer import write_quarantined
-from storage.stores.quarantine import QuarantinedRow, quarantined
+from storage.stores.quarantine import QuarantinedRow, read_quarantined
 from twin.quality.plausibility import QuarantineReason
 from twin.wire.codec import LAYOUT_VERSION
 from twin.wire.messages import QuarantinedMessage
@@ -52,7 +52,7 @@ async def connection(database: str) -> AsyncIterator[Connection]:
 async def all_pages(connection: Connection, **filters: Any) -> list[QuarantinedRow]:
     found: list[QuarantinedRow] = []
     before = None
-    while page := await quarantined(connection, before=before, limit=5, **filters):
+    while page := await read_quarantined(connection, before=before, limit=5, **filters):
         found += page
         before = page[-1].cursor
     return found
@@ -83,5 +83,5 @@ async def test_what_a_replay_resolved_can_be_left_out(connection: Connection) ->
 
 
 async def test_a_limit_beyond_reason_is_cut(connection: Connection) -> None:
-    assert len(await quarantined(connection, before=None, limit=10**9)) == 12
-    assert await quarantined(connection, before=None, limit=0) == []
+    assert len(await read_quarantined(connection, before=None, limit=10**9)) == 12
+    assert await read_quarantined(connection, before=None, limit=0) == []

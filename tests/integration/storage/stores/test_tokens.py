@@ -9,24 +9,24 @@ import pytest
 from storage.database import connect
 from storage.stores.tokens import (
     NAME_LENGTH_MAX,
-    PREFIX,
+    TOKEN_PREFIX,
     TokenError,
     create_token,
-    digest,
+    find_token_role,
+    read_tokens,
     revoke_token,
-    token_role,
-    tokens,
+    token_digest,
 )
 
 
 async def test_a_key_is_found_by_its_hash_until_it_is_revoked(database: str) -> None:
     async with await connect(database, role="test") as connection:
         key = await create_token(connection, "dashboard", "viewer")
-        assert key.startswith(PREFIX)
-        assert await token_role(connection, digest(key)) == "viewer"
-        assert await token_role(connection, digest(key + "x")) is None
+        assert key.startswith(TOKEN_PREFIX)
+        assert await find_token_role(connection, token_digest(key)) == "viewer"
+        assert await find_token_role(connection, token_digest(key + "x")) is None
         await revoke_token(connection, "dashboard")
-        assert await token_role(connection, digest(key)) is None
+        assert await find_token_role(connection, token_digest(key)) is None
 
 
 async def test_the_key_itself_is_nowhere_in_the_database(database: str) -> None:
@@ -35,8 +35,8 @@ async def test_the_key_itself_is_nowhere_in_the_database(database: str) -> None:
         cursor = await connection.execute("SELECT api_token::text, token_sha256 FROM api_token")
         ((text, stored),) = await cursor.fetchall()
     assert key not in text
-    assert key.removeprefix(PREFIX) not in text
-    assert stored == digest(key)
+    assert key.removeprefix(TOKEN_PREFIX) not in text
+    assert stored == token_digest(key)
 
 
 async def test_a_name_has_one_live_key_and_is_free_again_after(database: str) -> None:
@@ -47,7 +47,7 @@ async def test_a_name_has_one_live_key_and_is_free_again_after(database: str) ->
         await revoke_token(connection, "dashboard")
         second = await create_token(connection, "dashboard", "duty")
         assert first != second
-        listed = await tokens(connection)
+        listed = await read_tokens(connection)
     assert [(one.name, one.role, one.revoked is None) for one in listed] == [
         ("dashboard", "viewer", False),
         ("dashboard", "duty", True),
@@ -75,4 +75,4 @@ async def test_an_unfit_name_or_role_is_refused(database: str, name: str, role: 
     async with await connect(database, role="test") as connection:
         with pytest.raises(TokenError, match="expected"):
             await create_token(connection, name, role)
-        assert await tokens(connection) == []
+        assert await read_tokens(connection) == []

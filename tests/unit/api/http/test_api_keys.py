@@ -10,10 +10,10 @@ from pydantic import SecretStr
 
 from api.http.api_keys import FRESH_S, KEYS_MAX, LOOKUP_S, Keys
 from api.http.problems import ProblemError
-from storage.stores.tokens import PREFIX, digest
+from storage.stores.tokens import TOKEN_PREFIX, token_digest
 from twin.model.role import Role
 
-KEY = f"{PREFIX}abc"
+KEY = f"{TOKEN_PREFIX}abc"
 
 
 class Stored:
@@ -28,7 +28,7 @@ class Stored:
         self.goes_on.set()
 
     def add(self, key: str, role: Role = "viewer") -> None:
-        self.roles[digest(key)] = role
+        self.roles[token_digest(key)] = role
 
     async def role(self, hashed: bytes) -> Role | None:
         self.asked += 1
@@ -75,10 +75,10 @@ async def test_the_key_of_the_settings_is_an_operator_without_a_database(keys: K
 
 
 async def test_who_acts_has_the_name_of_the_key_or_the_begin_of_its_hash(keys: Keys, stored: Stored) -> None:
-    stored.names[digest(KEY)] = "duty desk"
+    stored.names[token_digest(KEY)] = "duty desk"
     assert [await keys.name(one) for one in (KEY, "sesame")] == ["duty desk", "operator"]
     stored.away = True
-    assert await keys.name(KEY) == f"key {digest(KEY).hex()[:8]}"
+    assert await keys.name(KEY) == f"key {token_digest(KEY).hex()[:8]}"
 
 
 async def test_a_key_that_cannot_be_ours_is_refused_without_a_database(keys: Keys, stored: Stored) -> None:
@@ -107,7 +107,7 @@ async def test_a_known_key_goes_on_to_be_good_while_the_database_is_away_and_oth
     seconds.now += 3600
     assert await keys.role(KEY) == "viewer"
     with pytest.raises(ProblemError) as caught:
-        await keys.role(f"{PREFIX}other")
+        await keys.role(f"{TOKEN_PREFIX}other")
     assert caught.value.status is HTTPStatus.SERVICE_UNAVAILABLE
     stored.away = False
     stored.roles.clear()
@@ -143,12 +143,12 @@ async def test_wrong_keys_drive_no_good_one_out_and_good_ones_are_bounded(keys: 
     stored.add(KEY)
     await keys.role(KEY)
     for number in range(KEYS_MAX + 1):
-        assert await keys.role(f"{PREFIX}wrong-{number}") is None
+        assert await keys.role(f"{TOKEN_PREFIX}wrong-{number}") is None
     asked = stored.asked
     assert await keys.role(KEY) == "viewer"
     assert stored.asked == asked
     for number in range(KEYS_MAX):
-        stored.add(f"{PREFIX}{number}")
-        await keys.role(f"{PREFIX}{number}")
+        stored.add(f"{TOKEN_PREFIX}{number}")
+        await keys.role(f"{TOKEN_PREFIX}{number}")
     assert await keys.role(KEY) == "viewer"
     assert stored.asked == asked + KEYS_MAX + 1

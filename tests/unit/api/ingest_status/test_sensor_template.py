@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from api.ingest_status.sensor_template import snippet
-from storage.stores.unassigned_devices import Sent, UnassignedDevice
+from storage.stores.unassigned_devices import UnassignedDevice, UnassignedMessage
 from twin.instant import MINUTE, SECOND, Duration, parse_instant
 from twin.model.city_model import CityModel
 
@@ -15,7 +15,7 @@ SENML = b'[{"bn": "w-1:", "bt": 1795435200, "n": "air_temperature", "u": "Cel", 
 
 
 def device(feed: str, payload: bytes, span: Duration = 0, count: int = 1) -> UnassignedDevice:
-    sent = Sent("livetwin/city/w-1/observations", START + span, payload)
+    sent = UnassignedMessage("livetwin/city/w-1/observations", START + span, payload)
     return UnassignedDevice(feed, 'w-"1', count, START, START + span, (sent,))
 
 
