@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
-from alerting.delivery.delivery_pool import PostOptions
-from alerting.monitoring.self_monitor import LookoutOptions
+from alerting.delivery.delivery_pool import DeliveryOptions
+from alerting.monitoring.self_monitor import SelfMonitorOptions
 from alerting.settings import AlertingSettings
 from twin.instant import HOUR, SECOND
 
 
-def post_options(settings: AlertingSettings) -> PostOptions:
+def delivery_options(settings: AlertingSettings) -> DeliveryOptions:
     """Return how messages are sent."""
-    return PostOptions(
+    return DeliveryOptions(
         base_url=settings.base_url,
         link_key=settings.link_key.get_secret_value().encode(),
         link_valid=settings.link_hours * HOUR,
-        try_timeout_s=settings.try_timeout_s,
+        attempt_timeout_s=settings.try_timeout_s,
     )
 
 
-def lookout_options(settings: AlertingSettings) -> LookoutOptions:
+def self_monitor_options(settings: AlertingSettings) -> SelfMonitorOptions:
     """Return how closely it is watched."""
     url = settings.heartbeat_url
-    return LookoutOptions(
+    return SelfMonitorOptions(
         partitions=settings.partitions,
         interval_s=settings.watchdog_interval_s,
         patience=int(settings.watchdog_patience_s * SECOND),

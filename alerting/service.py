@@ -14,21 +14,28 @@ from collections import Counter, deque
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 
-from alerting.delivery.channel_secrets import Secrets
-from alerting.delivery.channels import Channels
-from alerting.delivery.delivery_pool import Post
-from alerting.delivery.notification_publisher import tell
-from alerting.delivery.retry_policy import TryResult
-from alerting.incidents.duty_log_reader import INBOX_MAX, Arrival, CaughtUp, DutyLog, LogBegun, Read
-from alerting.incidents.incident_manager import Desk
-from alerting.incidents.incident_state import Phase
-from alerting.incidents.journal import Journal
+from alerting.delivery.channel_secrets import ChannelSecrets
+from alerting.delivery.channels import ChannelSender
+from alerting.delivery.delivery_pool import DeliveryPool
+from alerting.delivery.notification_publisher import publish_notifications
+from alerting.delivery.retry_policy import AttemptResult
+from alerting.incidents.duty_log_reader import (
+    QUEUE_RECORDS_MAX,
+    CaughtUp,
+    DutyLogEvent,
+    DutyLogReader,
+    DutyRecord,
+    LogStarted,
+)
+from alerting.incidents.incident_manager import IncidentManager
+from alerting.incidents.incident_state import IncidentPhase
+from alerting.incidents.journal import DutyJournal
 from alerting.metrics import AlertingMetrics
-from alerting.monitoring.prober import Prober
-from alerting.monitoring.self_monitor import Lookout
-from alerting.options import lookout_options, post_options
+from alerting.monitoring.prober import MqttProber
+from alerting.monitoring.self_monitor import SelfMonitor
+from alerting.options import delivery_options, self_monitor_options
 from alerting.settings import AlertingSettings
-from alerting.stored import read_stored
+from alerting.stored import read_stored_incidents
 from runtime.clock import Clock, system_clock
 from runtime.kafka.topics import ALARMS as ALARM_TOPIC
 from runtime.model_source import CityModelSource
@@ -42,10 +49,10 @@ from twin.model.duty import DUTY_COMMANDS
 
 log = logging.getLogger(__name__)
 
-LOOK_S_MAX = 1.0
+CHECK_INTERVAL_S_MAX = 1.0
 """The loop looks what is due at least so often: a clock that is set does not make it oversleep."""
 
-ROOM_S = 0.5
+BUSY_CHANNEL_WAIT_S = 0.5
 """How long messages wait that found no thread of their channel free, before it is looked again."""
 
 CATCH_UP_S_MAX = 30.0
@@ -58,16 +65,16 @@ STORED_RETRY_S = 10.0
 PRUNE_EVERY = HOUR
 
 
-class Alerting:
+class AlertingService:
     """The owner of desk and journal."""
 
     def __init__(
         self,
         settings: AlertingSettings,
-        journal: Journal,
+        journal: DutyJournal,
         model: CityModel,
         *,
-        secrets: Secrets,
+        secrets: ChannelSecrets,
         clock: Clock,
         metrics: AlertingMetrics,
     ) -> None:
@@ -75,8 +82,8 @@ class Alerting:
         self._journal = journal
         self._clock = clock
         self._metrics = metrics
-        self._arrivals: asyncio.Queue[Arrival] = asyncio.Queue(INBOX_MAX)
-        self._others: deque[TryResult | CityModel] = deque()
+        self._arrivals: asyncio.Queue[DutyLogEvent] = asyncio.Queue(QUEUE_RECORDS_MAX)
+        self._others: deque[AttemptResult | CityModel] = deque()
         self._happened = asyncio.Event()
         self._written = asyncio.Event()
         self._caught_up = False
@@ -85,25 +92,25 @@ class Alerting:
         self._next_stored = 0.0
         self._next_prune = 0
         self._counted = 0
-        self.desk = Desk(journal.read(), model)
-        self._channels = Channels(secrets)
-        self._post = Post(
+        self.incident_manager = IncidentManager(journal.read(), model)
+        self._channels = ChannelSender(secrets)
+        self._post = DeliveryPool(
             self._channels,
-            post_options(settings),
+            delivery_options(settings),
             self._happen,
         )
 
-        self._lookout = Lookout(
-            lookout_options(settings),
-            self.desk,
-            Prober(settings.mqtt_access(), settings.city),
+        self._lookout = SelfMonitor(
+            self_monitor_options(settings),
+            self.incident_manager,
+            MqttProber(settings.mqtt_access(), settings.city),
             clock=clock,
             metrics=metrics,
         )
 
     async def run(self, models: CityModelSource) -> None:
         """Work until cancelled."""
-        doubtful = self.desk.resolve_doubtful(self._clock())
+        doubtful = self.incident_manager.resolve_doubtful(self._clock())
         if doubtful:
             log.warning(
                 "%d messages were being handed over when the process ended: taken for tried", doubtful
@@ -111,17 +118,17 @@ class Alerting:
             self._metrics.doubtful.inc(doubtful)
         self._write()
         kafka = self._settings.kafka_access()
-        reader = DutyLog(
+        reader = DutyLogReader(
             kafka,
             self._settings.partitions,
             self._arrive,
-            lambda: self.desk.log,
-            self.desk.position,
+            lambda: self.incident_manager.log,
+            self.incident_manager.position,
         )
         try:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(reader.run(), name="log")
-                tasks.create_task(tell(kafka, self._journal, self._written), name="teller")
+                tasks.create_task(publish_notifications(kafka, self._journal, self._written), name="teller")
                 tasks.create_task(self._follow(models), name="model")
                 tasks.create_task(self._lookout.run(), name="lookout")
                 tasks.create_task(self._work(), name="loop")
@@ -146,7 +153,7 @@ class Alerting:
                 log.warning("the log is not read up to its end; what is known is told")
                 self._begin()
             if self._caught_up:
-                self._lookout.look()
+                self._lookout.check()
                 self._do_what_is_due()
             self._write()
             self._count()
@@ -156,11 +163,11 @@ class Alerting:
             self._caught_up = True
             notify_ready()
 
-    async def _arrive(self, arrival: Arrival) -> None:
+    async def _arrive(self, arrival: DutyLogEvent) -> None:
         await self._arrivals.put(arrival)
         self._happened.set()
 
-    def _happen(self, other: TryResult | CityModel) -> None:
+    def _happen(self, other: AttemptResult | CityModel) -> None:
         self._others.append(other)
         self._happened.set()
 
@@ -178,20 +185,23 @@ class Alerting:
             self._take_other(self._others.popleft())
 
     def _pause_s(self) -> float:
-        due = self.desk.next_due() if self._caught_up else None
+        due = self.incident_manager.next_due() if self._caught_up else None
         if due is None:
-            return LOOK_S_MAX
-        return min(LOOK_S_MAX, max(ROOM_S if self._full else 0.0, (due - self._clock()) / SECOND))
+            return CHECK_INTERVAL_S_MAX
+        return min(
+            CHECK_INTERVAL_S_MAX,
+            max(BUSY_CHANNEL_WAIT_S if self._full else 0.0, (due - self._clock()) / SECOND),
+        )
 
-    async def _take_arrival(self, arrival: Arrival) -> None:
+    async def _take_arrival(self, arrival: DutyLogEvent) -> None:
         match arrival:
-            case Read():
+            case DutyRecord():
                 self._take_record(arrival)
-            case LogBegun(log_id):
-                if log_id != self.desk.log:
+            case LogStarted(log_id):
+                if log_id != self.incident_manager.log:
                     # What was told on the log before and not read is in the database by now.
                     log.info("the log is another one, %s: its positions begin anew", log_id)
-                    self.desk.begin_log()
+                    self.incident_manager.reset_log()
                     self._unnamed = log_id
                     await self._take_stored()
                     if self._unnamed:
@@ -199,84 +209,84 @@ class Alerting:
             case CaughtUp():
                 self._begin()
 
-    def _take_record(self, record: Read) -> None:
+    def _take_record(self, record: DutyRecord) -> None:
         now = self._clock()
         try:
             if record.place[0] == ALARM_TOPIC:
                 batch = ALARMS.decode(record.value)
-                self.desk.hear(batch, now)
-                self._lookout.hear(record.place[1], batch)
+                self.incident_manager.on_alarm_batch(batch, now)
+                self._lookout.on_alarm_batch(record.place[1], batch)
             else:
                 for command in DUTY_COMMANDS.decode(record.value).commands:
-                    self.desk.obey(command, now)
+                    self.incident_manager.on_command(command, now)
         except MessageError as error:
             self._metrics.unreadable.inc()
             log.error("%s/%d offset %d is left out: %s", *record.place, record.offset, error)
-        self.desk.reach(record.place, record.offset + 1)
+        self.incident_manager.advance_position(record.place, record.offset + 1)
 
     async def _take_stored(self) -> None:
         """Take in what the database knows of alarms; should it be away, this is done again."""
-        held = [case.id for case in self.desk.cases if case.phase is not Phase.CLOSED]
+        held = [case.id for case in self.incident_manager.incidents if case.phase is not IncidentPhase.CLOSED]
         database = self._settings.database.get_secret_value()
-        batch = await read_stored(database, held, self._clock())
+        batch = await read_stored_incidents(database, held, self._clock())
         self._next_stored = asyncio.get_running_loop().time() + STORED_RETRY_S
         if batch is not None:
-            self.desk.hear(batch, self._clock())
-            self.desk.name_log(self._unnamed)
+            self.incident_manager.on_alarm_batch(batch, self._clock())
+            self.incident_manager.set_log(self._unnamed)
             self._unnamed = ""
 
-    def _take_other(self, other: TryResult | CityModel) -> None:
+    def _take_other(self, other: AttemptResult | CityModel) -> None:
         now = self._clock()
         match other:
-            case TryResult():
-                outcome = self.desk.end_try(other, now)
+            case AttemptResult():
+                outcome = self.incident_manager.end_attempt(other, now)
                 self._metrics.tries.labels(outcome).inc()
                 if not other.sent:
                     log.warning("message %s: %s (%s)", other.id, outcome, other.detail)
             case CityModel():
-                self.desk.work_by(other, now)
+                self.incident_manager.on_model(other, now)
                 log.info("works by version %d of the city model", other.version)
 
     def _do_what_is_due(self) -> None:
         now = self._clock()
-        self.desk.pass_time(now)
+        self.incident_manager.advance_to(now)
         if now >= self._next_prune:
             self._next_prune = now + PRUNE_EVERY
-            self.desk.prune(now)
+            self.incident_manager.prune(now)
         begun = []
         taken = Counter[str]()
         self._full = False
-        for message in self.desk.sendable(now):
+        for message in self.incident_manager.due_messages(now):
             channel = message.send.channel
-            if taken[channel] < self._post.room(channel):
+            if taken[channel] < self._post.free_slots(channel):
                 taken[channel] += 1
-                begun.append(self.desk.begin_try(message, now))
+                begun.append(self.incident_manager.begin_attempt(message, now))
             else:
                 self._full = True
         self._write()
         for message in begun:
-            self._post.begin(message, self.desk.model.duty, now)
+            self._post.start_attempt(message, self.incident_manager.model.duty, now)
 
     def _write(self) -> None:
-        change = self.desk.take_change()
+        change = self.incident_manager.take_change()
         if not change.is_empty:
             self._journal.write(change)
             self._written.set()
 
     def _count(self) -> None:
-        phases = Counter(case.phase for case in self.desk.cases)
-        for phase in Phase:
-            if phase is not Phase.CLOSED:
+        phases = Counter(case.phase for case in self.incident_manager.incidents)
+        for phase in IncidentPhase:
+            if phase is not IncidentPhase.CLOSED:
                 self._metrics.incidents.labels(phase.value).set(phases[phase])
-        self._metrics.waiting.set(self.desk.waiting_messages)
-        self._metrics.unreachable.inc(self.desk.unreachable - self._counted)
-        self._counted = self.desk.unreachable
+        self._metrics.waiting.set(self.incident_manager.pending_messages)
+        self._metrics.unreachable.inc(self.incident_manager.unreachable_steps - self._counted)
+        self._counted = self.incident_manager.unreachable_steps
 
 
 @asynccontextmanager
-async def opened(settings: AlertingSettings) -> AsyncIterator[Journal]:
+async def open_journal(settings: AlertingSettings) -> AsyncIterator[DutyJournal]:
     """Open the journal of a city's duty loop, and close it."""
-    journal = Journal(settings.state_dir / f"alerting-{settings.city}.sqlite")
+    journal = DutyJournal(settings.state_dir / f"alerting-{settings.city}.sqlite")
     try:
         yield journal
     finally:
@@ -288,10 +298,10 @@ async def run(settings: AlertingSettings, models: CityModelSource, environment: 
     registry = new_registry()
     metrics = AlertingMetrics(registry)
     serve_metrics(registry, settings.metrics_host, settings.metrics_port)
-    async with opened(settings) as journal:
+    async with open_journal(settings) as journal:
         metrics.disk_free.set_function(lambda: shutil.disk_usage(settings.state_dir).free)
         model = await models.load()
-        alerting = Alerting(
-            settings, journal, model, secrets=Secrets(environment), clock=system_clock, metrics=metrics
+        alerting = AlertingService(
+            settings, journal, model, secrets=ChannelSecrets(environment), clock=system_clock, metrics=metrics
         )
         await alerting.run(models)

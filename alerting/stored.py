@@ -15,17 +15,19 @@ from twin.wire.codec import LAYOUT_VERSION
 
 log = logging.getLogger(__name__)
 
-READ_S_MAX = 5.0
+DATABASE_READ_S_MAX = 5.0
 """So long the loop waits for the database; it is asked again later."""
 
 
-async def read_stored(database: str, open_incidents: Iterable[str], now: Instant) -> AlarmBatch | None:
+async def read_stored_incidents(
+    database: str, open_incidents: Iterable[str], now: Instant
+) -> AlarmBatch | None:
     """Return the newest events of all alarms, and of incidents that are open, last, or held for open.
 
     None while the database is away.
     """
     try:
-        async with asyncio.timeout(READ_S_MAX), await connect(database, role="alerting") as stored:
+        async with asyncio.timeout(DATABASE_READ_S_MAX), await connect(database, role="alerting") as stored:
             alarms = await read_newest_alarms(stored)
             incidents = {one.incident: one for one in await read_last_incidents(stored)}
             for id in open_incidents:

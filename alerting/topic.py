@@ -5,21 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Literal, NamedTuple, TypeAlias
 
-from alerting.incidents.incident_state import Case, Kind
+from alerting.incidents.incident_state import IncidentState, MessageKind
 from twin.alarms.messages import IncidentMember
 from twin.alarms.severity import Severity
 from twin.alarms.state_machine import AlarmState
 
-Turn: TypeAlias = Literal["", "new", "worse", "again", "reminder", "repeated"]
+TitlePrefix: TypeAlias = Literal["", "new", "worse", "again", "reminder", "repeated"]
 """What the title says before the name; empty: the name alone. The names of `alerting.messages.phrases`."""
 
 
-class Topic(NamedTuple):
+class MessageSubject(NamedTuple):
     """What a message is about."""
 
-    case: Case
-    kind: Kind
-    turn: Turn
+    case: IncidentState
+    kind: MessageKind
+    turn: TitlePrefix
     news: tuple[
         IncidentMember, ...
     ]  #: what was not said before, the worst first; empty: nothing, or all of it
@@ -37,34 +37,36 @@ class Topic(NamedTuple):
         return self.news if self.news and self.turn else _ordered(self.members)
 
 
-def topic_of(kind: Kind, case: Case, before: Case) -> Topic:
+def message_subject(kind: MessageKind, case: IncidentState, before: IncidentState) -> MessageSubject:
     """Return what a message about a case is about; `before` is the case before it was decided on."""
     if kind == "recovery":
         members = _ordered(case.incident.members)
-        return Topic(case, kind, "repeated" if before.repeats else "", (), members, before.severity)
-    turn, fresh = _turn(kind, case, before)
-    news = _ordered(one for one in case.speaking if one.alarm in fresh)
-    rest = _ordered(one for one in case.speaking if one.alarm not in fresh)
+        return MessageSubject(case, kind, "repeated" if before.repeats else "", (), members, before.severity)
+    turn, fresh = _title_prefix(kind, case, before)
+    news = _ordered(one for one in case.open_members if one.alarm in fresh)
+    rest = _ordered(one for one in case.open_members if one.alarm not in fresh)
     if not rest:
         news, rest = (), news
-    return Topic(case, kind, turn, news, rest, before.severity)
+    return MessageSubject(case, kind, turn, news, rest, before.severity)
 
 
-def _turn(kind: Kind, case: Case, before: Case) -> tuple[Turn, set[str]]:
+def _title_prefix(
+    kind: MessageKind, case: IncidentState, before: IncidentState
+) -> tuple[TitlePrefix, set[str]]:
     """Return what the title says first, and the alarms that are new, worse, or speak again."""
     was = before.severity
-    unknown = {one.alarm for one in case.speaking if one.alarm not in before.known}
+    unknown = {one.alarm for one in case.open_members if one.alarm not in before.known}
     if kind != "change":
         # A step may be told to somebody to whom all of it is new: the title is about the worst.
         return "reminder" if kind == "reminder" else "", unknown if before.known else set()
     if was is Severity.CLEARED:
         return "again", set()
     if case.incident.severity > was:
-        return "worse", {one.alarm for one in case.speaking if one.severity > was} | unknown
+        return "worse", {one.alarm for one in case.open_members if one.severity > was} | unknown
     if unknown:
         return "new", unknown
     if before.round == before.step == 0:
-        unanswered = {one.alarm for one in case.speaking if one.state == AlarmState.UNACKNOWLEDGED}
+        unanswered = {one.alarm for one in case.open_members if one.state == AlarmState.UNACKNOWLEDGED}
         return "again", unanswered
     return "", set()
 

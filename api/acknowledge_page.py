@@ -10,7 +10,7 @@ from html import escape
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
-from alerting.messages.phrases import severity_word
+from alerting.messages.phrases import severity_label
 from api.alarms.incident_acknowledgement import waits
 from twin.alarms.messages import AlarmEvent
 from twin.instant import Instant, to_datetime
@@ -107,7 +107,7 @@ def refusal_page(reason: str, language: Language) -> str:
 def _item(event: AlarmEvent, language: Language, zone: ZoneInfo) -> str:
     words = _WORDS[language]
     sentence = event.sentence_nl if language == "nl" else event.sentence_en
-    severity = severity_word(event.severity, language)
+    severity = severity_label(event.severity, language)
     since = f"{words['since']} {_time(event.raised_time, zone)}" if event.raised_time is not None else ""
     by = f"; {words['by']} {event.acknowledged_by}" if event.acknowledged_by else ""
     return f"<li><b>{escape(severity)}</b> {escape(sentence)}<br><small>{escape(since + by)}</small></li>"

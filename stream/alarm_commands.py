@@ -10,7 +10,7 @@ from twin.alarms.state_machine import TransitionRefused, Trigger
 from twin.instant import Instant
 
 
-def obey(
+def apply_command(
     alarm: Alarm | None, command: AlarmCommand, now: Instant, revision: int
 ) -> AlarmEvent | TransitionRefused:
     """Return what a command does to an alarm, or why it does nothing."""

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from stream.alarm_courses import begin_course
+from stream.alarm_courses import begin_condition
 from stream.alarms.alarm_content import PARTITION, AlarmContent
-from stream.engine.stage import Knowledge
+from stream.engine.stage import StageSeed
 from twin.alarms.alarm import Alarm
 from twin.alarms.evaluation.shared_dependency import dependency_of_alarm
 from twin.alarms.incident import Incident
@@ -16,8 +16,8 @@ from twin.alarms.rules.rule_index import RuleIndex
 from twin.model.city_model import CityModel
 
 
-def seeded_contents(
-    knowledge: Knowledge, bindings: RuleIndex, is_mine: Callable[[str], bool]
+def seeded_alarm_contents(
+    knowledge: StageSeed, bindings: RuleIndex, is_mine: Callable[[str], bool]
 ) -> dict[str, AlarmContent]:
     """Return the entities of a partition of which something is known, as they begin."""
     contents: dict[str, AlarmContent] = {}
@@ -29,13 +29,13 @@ def seeded_contents(
         if is_mine(incident.area):
             content = contents.setdefault(incident.area, AlarmContent())
             content.incidents[incident.cause] = Incident.from_event(incident)
-    contents[PARTITION] = AlarmContent(outs=_outs(knowledge, bindings.model))
+    contents[PARTITION] = AlarmContent(outages=_known_outages(knowledge, bindings.model))
     if knowledge.usual:
-        _remember_usual(contents, knowledge, bindings, is_mine)
+        _seed_baselines(contents, knowledge, bindings, is_mine)
     return contents
 
 
-def _outs(knowledge: Knowledge, model: CityModel) -> dict[str, DependencyOutage]:
+def _known_outages(knowledge: StageSeed, model: CityModel) -> dict[str, DependencyOutage]:
     """Return the supplies that are out, by their alarms: every partition knows them."""
     found: dict[str, DependencyOutage] = {}
     for event in knowledge.alarms:
@@ -47,9 +47,9 @@ def _outs(knowledge: Knowledge, model: CityModel) -> dict[str, DependencyOutage]
     return found
 
 
-def _remember_usual(
+def _seed_baselines(
     contents: dict[str, AlarmContent],
-    knowledge: Knowledge,
+    knowledge: StageSeed,
     bindings: RuleIndex,
     is_mine: Callable[[str], bool],
 ) -> None:
@@ -60,4 +60,4 @@ def _remember_usual(
             if known is not None:
                 content = contents.setdefault(entity, AlarmContent())
                 content.model = bindings.model.version
-                begin_course(bound, content).baseline = known.copy()
+                begin_condition(bound, content).baseline = known.copy()

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from stream.alarm_courses import AlarmCourses
-from stream.alarm_listening import AlarmListening
+from stream.alarm_courses import ValueRules
+from stream.alarm_listening import AbsenceRules
 from stream.alarms.alarm_content import AlarmContent
-from stream.alarms.entity_alarms import AlarmDesk, Surroundings
+from stream.alarms.entity_alarms import EntityAlarms, EvaluationContext
 from twin.alarms.alarm import Alarm
 from twin.alarms.messages import AlarmEvent, DependencyOutage, SeriesPoints
 from twin.alarms.rule_error import RULE_ERROR_ID
@@ -16,41 +16,41 @@ from twin.alarms.state_machine import AlarmState, TransitionRefused, Trigger
 from twin.instant import Instant
 
 
-class AlarmSubject:
+class EntityEvaluation:
     """One entity at one moment."""
 
-    def __init__(self, entity: str, content: AlarmContent, around: Surroundings) -> None:
+    def __init__(self, entity: str, content: AlarmContent, around: EvaluationContext) -> None:
         self._content = content
-        self._desk = AlarmDesk(entity, content, around)
-        self._rules = around.bindings.rules_of(entity)
-        self._courses = AlarmCourses(self._desk, self._rules)
-        self._listening = AlarmListening(self._desk)
+        self._desk = EntityAlarms(entity, content, around)
+        self._rules = around.rule_index.rules_of(entity)
+        self._courses = ValueRules(self._desk, self._rules)
+        self._listening = AbsenceRules(self._desk)
 
     @property
-    def outs(self) -> list[DependencyOutage]:
+    def outages(self) -> list[DependencyOutage]:
         """The supplies that are out, or work again, since now."""
-        return self._listening.outs
+        return self._listening.outages
 
-    def take(self, points: SeriesPoints, told_time: Instant) -> list[AlarmEvent]:
+    def on_points(self, points: SeriesPoints, told_time: Instant) -> list[AlarmEvent]:
         """Take in points of a series that the entity's rules look at, as told at a log time."""
-        return self._courses.take(points, told_time)
+        return self._courses.on_points(points, told_time)
 
-    def pass_time(self) -> list[AlarmEvent]:
+    def evaluate(self) -> list[AlarmEvent]:
         """Evaluate what follows from the present moment alone."""
         events: list[AlarmEvent] = []
         for bound in self._rules.rules.values():
             match bound.rule.condition:
                 case SilenceCondition() as silence:
-                    events += self._listening.listen(bound.rule, silence)
+                    events += self._listening.check_silence(bound.rule, silence)
                 case OutageCondition() as outage:
-                    events += self._listening.watch(bound.rule, outage)
+                    events += self._listening.check_outage(bound.rule, outage)
                 case _:
-                    events += self._courses.pass_time(bound)
+                    events += self._courses.evaluate(bound)
         for alarm in list(self._content.alarms.values()):
-            events += self._desk.keep_aside(alarm)
+            events += self._desk.update_silencing(alarm)
         return events
 
-    def due(self) -> Instant | None:
+    def next_due(self) -> Instant | None:
         """Return the log time at which something may change if nothing comes; None: nothing can."""
         return min(self._dues(), default=None)
 
@@ -58,31 +58,33 @@ class AlarmSubject:
         for bound in self._rules.rules.values():
             condition = bound.rule.condition
             if isinstance(condition, SilenceCondition | OutageCondition):
-                yield from self._listening.dues(condition)
+                yield from self._listening.due_times(condition)
             else:
-                yield from self._courses.dues(bound)
+                yield from self._courses.due_times(bound)
         for alarm in self._content.alarms.values():
-            yield from self._desk.aside_until(alarm)
+            yield from self._desk.silenced_until(alarm)
 
-    def renew(self) -> list[AlarmEvent]:
+    def on_model(self) -> list[AlarmEvent]:
         """Go on with the rules of another model: what they judge otherwise is judged again."""
         events: list[AlarmEvent] = []
         for bound in self._rules.rules.values():
-            events += self._courses.renew(bound)
+            events += self._courses.on_rule_version(bound)
         for alarm in list(self._content.alarms.values()):
             known = self._rules.rules.get(alarm.sensor if alarm.rule == RULE_ERROR_ID else alarm.rule)
             if known is None:
                 events += self._withdraw(alarm)
             elif alarm.rule != RULE_ERROR_ID:
                 events += self._serve(alarm, known.rule)
-        courses = self._content.courses
-        self._content.courses = {id: one for id, one in courses.items() if id in self._rules.rules}
+        courses = self._content.conditions
+        self._content.conditions = {id: one for id, one in courses.items() if id in self._rules.rules}
         self._content.model = self._desk.model.version
         return events
 
     def _withdraw(self, alarm: Alarm) -> list[AlarmEvent]:
         """Let an alarm go whose rule does not concern the entity any more."""
-        cause = self._desk.moment.context(self._desk.moment.now, text="no rule is about it any more")
+        cause = self._desk.stream_time.context(
+            self._desk.stream_time.now, text="no rule is about it any more"
+        )
         events = []
         for trigger in (Trigger.RESTORE, Trigger.UNSUPPRESS, Trigger.UNSHELVE, Trigger.RETRACT):
             found = alarm.apply_trigger(trigger, "retracted", cause)
@@ -96,7 +98,9 @@ class AlarmSubject:
         if rule.enabled != is_out:
             return []
         word = "on" if rule.enabled else "off"
-        cause = self._desk.moment.context(self._desk.moment.now, text=f"the rule is switched {word}")
+        cause = self._desk.stream_time.context(
+            self._desk.stream_time.now, text=f"the rule is switched {word}"
+        )
         if rule.enabled:
             found = alarm.apply_trigger(Trigger.RESTORE, "restored", cause)
         else:

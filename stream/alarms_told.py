@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from runtime.kafka import topics
-from stream.engine.stage import RECORD_ITEMS_MAX, Output, chunks
+from stream.engine.stage import RECORD_ITEMS_MAX, OutputRecord, record_chunks
 from twin.alarms.alarm import StreamTime
 from twin.alarms.messages import (
     ALARM_INPUTS,
@@ -27,15 +27,17 @@ from twin.wire.probe import Probe
 
 
 @dataclass(slots=True)
-class AlarmsTold:
+class AlarmOutput:
     """Alarms, incidents and answers, in order; and what other partitions are told."""
 
-    moment: StreamTime
+    stream_time: StreamTime
     alarms: list[AlarmEvent] = field(default_factory=list)
     incidents: list[IncidentEvent] = field(default_factory=list)
-    answers: list[CommandReply] = field(default_factory=list)
-    joined: dict[str, IncidentMemberUpdate] = field(default_factory=dict)  #: by alarm: what it is at the end
-    outs: list[DependencyOutage] = field(default_factory=list)
+    replies: list[CommandReply] = field(default_factory=list)
+    member_updates: dict[str, IncidentMemberUpdate] = field(
+        default_factory=dict
+    )  #: by alarm: what it is at the end
+    outages: list[DependencyOutage] = field(default_factory=list)
     probes: list[Probe] = field(default_factory=list)
 
     def add(self, events: Iterable[AlarmEvent]) -> None:
@@ -45,13 +47,13 @@ class AlarmsTold:
             member = IncidentMember(
                 one.alarm, one.revision, one.state, one.active, int(one.severity), one.time
             )
-            self.joined[one.alarm] = IncidentMemberUpdate(one.area, one.cause, one.theme, member)
+            self.member_updates[one.alarm] = IncidentMemberUpdate(one.area, one.cause, one.theme, member)
 
-    def outputs(self, partition: int, partitions: int) -> list[Output]:
+    def outputs(self, partition: int, partitions: int) -> list[OutputRecord]:
         """Return the records."""
-        now = self.moment.now
+        now = self.stream_time.now
         outputs = []
-        count = max(len(self.alarms), len(self.incidents), len(self.answers), len(self.probes))
+        count = max(len(self.alarms), len(self.incidents), len(self.replies), len(self.probes))
         for start in range(0, count, RECORD_ITEMS_MAX):
             part = slice(start, start + RECORD_ITEMS_MAX)
             batch = AlarmBatch(
@@ -59,21 +61,21 @@ class AlarmsTold:
                 now,
                 tuple(self.alarms[part]),
                 tuple(self.incidents[part]),
-                tuple(self.answers[part]),
+                tuple(self.replies[part]),
                 tuple(self.probes[part]),
             )
-            outputs.append(Output(topics.ALARMS, partition, ALARMS.encode(batch)))
+            outputs.append(OutputRecord(topics.ALARMS, partition, ALARMS.encode(batch)))
         by_area: defaultdict[int, list[IncidentMemberUpdate]] = defaultdict(list)
-        for _, one in sorted(self.joined.items()):
+        for _, one in sorted(self.member_updates.items()):
             by_area[partition_of(one.area, partitions)].append(one)
         inputs = [
             (number, AlarmInputBatch(LAYOUT_VERSION, now, False, member_updates=tuple(found)))
             for number in sorted(by_area)
-            for found in chunks(by_area[number])
+            for found in record_chunks(by_area[number])
         ]
-        if self.outs:
-            everybody = AlarmInputBatch(LAYOUT_VERSION, now, False, outages=tuple(self.outs))
+        if self.outages:
+            everybody = AlarmInputBatch(LAYOUT_VERSION, now, False, outages=tuple(self.outages))
             inputs += [(number, everybody) for number in range(partitions)]
         return outputs + [
-            Output(topics.ALARM_INPUTS, number, ALARM_INPUTS.encode(batch)) for number, batch in inputs
+            OutputRecord(topics.ALARM_INPUTS, number, ALARM_INPUTS.encode(batch)) for number, batch in inputs
         ]

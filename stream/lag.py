@@ -6,16 +6,16 @@ import asyncio
 from collections.abc import Mapping
 from typing import Any
 
-from stream.engine.worker import Worker
+from stream.engine.worker import StreamWorker
 from stream.metrics import StreamMetrics
 
-LOOK_S = 1.0
+LAG_INTERVAL_S = 1.0
 
 
-async def measure_lag(app: Any, workers: Mapping[str, Worker], metrics: StreamMetrics) -> None:
+async def measure_lag(app: Any, workers: Mapping[str, StreamWorker], metrics: StreamMetrics) -> None:
     """Tell about every second how many records of its partitions each stage has not applied."""
     while True:
-        await asyncio.sleep(LOOK_S)
+        await asyncio.sleep(LAG_INTERVAL_S)
         behind = dict.fromkeys(workers, 0)
         for tp in app.consumer.assignment():
             # What Kafka told with the last fetch; None before the first.

@@ -19,15 +19,15 @@ from runtime.telemetry.tracing import Tracer
 from storage.database import Connection, connect
 from storage.history.baseline_seed import read_baselines
 from storage.stores.state_seed import read_state_seed
-from stream.alarms.alarm_stage import AlarmStages
-from stream.alarms.rule_index_cache import ModelBindings
-from stream.areas.area_stage import AreaStages
-from stream.engine.faust_app import FaustLog, create_app
-from stream.engine.record_traces import StreamTraces
-from stream.engine.stage import Knowledge, StageKind
-from stream.engine.worker import Worker
-from stream.entities.entity_seeding import knowledge_of
-from stream.entity_stages import EntityStages
+from stream.alarms.alarm_stage import AlarmStageFactory
+from stream.alarms.rule_index_cache import RuleIndexCache
+from stream.areas.area_stage import AreaStageFactory
+from stream.engine.faust_app import FaustTransport, create_faust_app
+from stream.engine.record_traces import RecordTracer
+from stream.engine.stage import StageFactory, StageSeed
+from stream.engine.worker import StreamWorker
+from stream.entities.entity_seeding import stage_seed_of
+from stream.entity_stages import EntityStageFactory
 from stream.lag import measure_lag
 from stream.metrics import StreamMetrics
 from stream.settings import StreamSettings
@@ -40,8 +40,8 @@ from twin.state.datastream_state import RECENT_MAX
 
 log = logging.getLogger(__name__)
 
-CHECKPOINT_LOOK_S = 0.1
-IDENTITY_LOOK_S = 1.0
+CHECKPOINT_CHECK_S = 0.1
+IDENTITY_CHECK_S = 1.0
 DATABASE_RETRY_S = 1.0
 STOP_S_MAX = 5.0
 
@@ -68,14 +68,14 @@ async def run(
     log_id = await log_identity(kafka)
     model = await models.load()
     failure: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-    workers: dict[str, Worker] = {}
+    workers: dict[str, StreamWorker] = {}
 
-    seeds = _Seeds(settings, log_id, model)
-    traces = StreamTraces(tracer, system_clock) if tracer is not None else None
+    seeds = _SeedReader(settings, log_id, model)
+    traces = RecordTracer(tracer, system_clock) if tracer is not None else None
 
-    def workers_of(faust_log: FaustLog) -> dict[str, Worker]:
+    def workers_of(faust_log: FaustTransport) -> dict[str, StreamWorker]:
         for kind in _kinds(settings, log_id):
-            workers[kind.topic] = Worker(
+            workers[kind.topic] = StreamWorker(
                 settings=settings,
                 kind=kind,
                 model=model,
@@ -89,13 +89,13 @@ async def run(
 
     async def positioned() -> None:
         for worker in workers.values():
-            worker.recovered()
+            worker.on_recovered()
 
     def fail(error: BaseException) -> None:
         if not failure.done():
             failure.set_exception(error)
 
-    app = create_app(settings, kafka, workers_of, positioned, fail)
+    app = create_faust_app(settings, kafka, workers_of, positioned, fail)
     tasks: list[asyncio.Task[None]] = []
     code = 1
     try:
@@ -123,39 +123,39 @@ async def run(
         await app.stop()
 
 
-def _kinds(settings: StreamSettings, log_id: str) -> tuple[StageKind[Any], ...]:
+def _kinds(settings: StreamSettings, log_id: str) -> tuple[StageFactory[Any], ...]:
     """Return the stages in the order in which what is measured passes through them."""
     future_max = settings.future_max_s * SECOND
-    bindings = ModelBindings()
+    bindings = RuleIndexCache()
     return (
-        EntityStages(log_id, settings.partitions, settings.buckets, future_max, bindings),
-        AreaStages(log_id, settings.partitions, settings.buckets, bindings),
-        AlarmStages(log_id, settings.partitions, settings.buckets, bindings),
+        EntityStageFactory(log_id, settings.partitions, settings.buckets, future_max, bindings),
+        AreaStageFactory(log_id, settings.partitions, settings.buckets, bindings),
+        AlarmStageFactory(log_id, settings.partitions, settings.buckets, bindings),
     )
 
 
-async def _checkpoint_on_the_way_out(workers: Sequence[Worker]) -> None:
+async def _checkpoint_on_the_way_out(workers: Sequence[StreamWorker]) -> None:
     try:
         async with asyncio.timeout(STOP_S_MAX):
             for worker in workers:
-                await worker.checkpoint_all()
+                await worker.write_all_checkpoints()
     except Exception as error:  # what is not covered by a checkpoint is replayed
         log.warning("no checkpoint on the way out: %r", error)
 
 
-async def _checkpoints(workers: Sequence[Worker]) -> None:
+async def _checkpoints(workers: Sequence[StreamWorker]) -> None:
     ready = False
     while True:
-        await asyncio.sleep(CHECKPOINT_LOOK_S)
-        held = [await worker.hold_assigned() for worker in workers]
+        await asyncio.sleep(CHECKPOINT_CHECK_S)
+        held = [await worker.restore_assigned() for worker in workers]
         if all(held) and not ready:
             ready = True
             notify_ready()
         for worker in workers:
-            await worker.checkpoint_due()
+            await worker.write_due_checkpoints()
 
 
-async def _follow(models: CityModelSource, workers: Sequence[Worker]) -> None:
+async def _follow(models: CityModelSource, workers: Sequence[StreamWorker]) -> None:
     async for model in models.watch():
         for worker in workers:
             worker.model = model
@@ -165,7 +165,7 @@ async def _follow(models: CityModelSource, workers: Sequence[Worker]) -> None:
 async def _same_log(kafka: Kafka, log_id: str) -> None:
     """Return never; raise ServiceError when another log answers."""
     while True:
-        await asyncio.sleep(IDENTITY_LOOK_S)
+        await asyncio.sleep(IDENTITY_CHECK_S)
         try:
             found = await log_identity(kafka, timeout_s=0)
         except ServiceError:
@@ -181,7 +181,7 @@ async def _crashed(app: Any) -> None:
     raise ServiceError(f"Faust gave up: {reason!r}") from reason
 
 
-class _Seeds:
+class _SeedReader:
     """What the database knows at the beginning of a log; waits for the database as long as it takes."""
 
     def __init__(self, settings: StreamSettings, log_id: str, model: CityModel) -> None:
@@ -190,24 +190,24 @@ class _Seeds:
         self._model = model
         self._usual: Mapping[OperandSeries, Baseline] | None = None  # read once, for all partitions
 
-    async def without(self) -> Knowledge:
+    async def without(self) -> StageSeed:
         """Return what is known but for what was usual."""
         return await self._read(self._known)
 
-    async def with_usual(self) -> Knowledge:
+    async def with_usual(self) -> StageSeed:
         """Return what is known, with what was usual."""
         return await self._read(self._known_with_usual)
 
-    async def _known(self, connection: Connection) -> Knowledge:
-        return knowledge_of(await read_state_seed(connection, self._log_id, RECENT_MAX))
+    async def _known(self, connection: Connection) -> StageSeed:
+        return stage_seed_of(await read_state_seed(connection, self._log_id, RECENT_MAX))
 
-    async def _known_with_usual(self, connection: Connection) -> Knowledge:
+    async def _known_with_usual(self, connection: Connection) -> StageSeed:
         knowledge = await self._known(connection)
         if self._usual is None:
             self._usual = await read_baselines(connection, self._model, knowledge.observations)
         return knowledge._replace(usual=self._usual)
 
-    async def _read(self, known: Callable[[Connection], Awaitable[Knowledge]]) -> Knowledge:
+    async def _read(self, known: Callable[[Connection], Awaitable[StageSeed]]) -> StageSeed:
         told = False
         while True:
             try:

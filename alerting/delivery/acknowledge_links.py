@@ -16,7 +16,7 @@ _SIGNATURE_BYTES = 20
 
 
 @dataclass(frozen=True, slots=True)
-class Link:
+class AcknowledgeLink:
     """What a valid link says."""
 
     incident: str
@@ -32,21 +32,21 @@ class LinkRefusal:
     expired: bool = False  #: it was one of ours
 
 
-def sign(key: bytes, link: Link) -> str:
+def sign_link(key: bytes, link: AcknowledgeLink) -> str:
     """Return the token of a link, fit for a URL; the expiry is cut to whole seconds."""
     content = "\0".join((link.incident, link.contact, str(link.expires // SECOND))).encode()
     return _text(_signature(key, content) + content)
 
 
-def verify(key: bytes, token: str, now: Instant) -> Link | LinkRefusal:
+def verify_link(key: bytes, token: str, now: Instant) -> AcknowledgeLink | LinkRefusal:
     """Return what a token says, or why it is refused.
 
-    >>> token = sign(b"key", Link("high-water~alkmaar~1", "anna", 60 * SECOND))
-    >>> verify(b"key", token, 59 * SECOND)
-    Link(incident='high-water~alkmaar~1', contact='anna', expires=60000000)
-    >>> verify(b"key", token, 61 * SECOND)
+    >>> token = sign_link(b"key", AcknowledgeLink("high-water~alkmaar~1", "anna", 60 * SECOND))
+    >>> verify_link(b"key", token, 59 * SECOND)
+    AcknowledgeLink(incident='high-water~alkmaar~1', contact='anna', expires=60000000)
+    >>> verify_link(b"key", token, 61 * SECOND)
     LinkRefusal(reason='the link has expired', expired=True)
-    >>> verify(b"other", token, 0)
+    >>> verify_link(b"other", token, 0)
     LinkRefusal(reason='the link is not one of ours', expired=False)
     """
     try:
@@ -55,7 +55,7 @@ def verify(key: bytes, token: str, now: Instant) -> Link | LinkRefusal:
         if not hmac.compare_digest(found, _signature(key, content)):
             return LinkRefusal("the link is not one of ours")
         incident, contact, expires = content.decode().split("\0")
-        link = Link(incident, contact, int(expires) * SECOND)
+        link = AcknowledgeLink(incident, contact, int(expires) * SECOND)
     except ValueError:
         return LinkRefusal("the link is not one of ours")
     return link if now <= link.expires else LinkRefusal("the link has expired", expired=True)

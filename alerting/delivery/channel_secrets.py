@@ -14,7 +14,7 @@ _USER_INFO = re.compile(r"://[^/\s@]+@")
 _QUERY = re.compile(r"\?[^\s'\"]+")
 
 
-def secrets_of(plan: DutyPlan) -> frozenset[str]:
+def secret_names(plan: DutyPlan) -> frozenset[str]:
     """Return the names of the variables that a plan's channels and addresses name."""
     return frozenset(_NAMED.findall(encode_duty_plan(plan).decode()))
 
@@ -24,7 +24,7 @@ class MissingSecretError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Secrets:
+class ChannelSecrets:
     """The environment, as the process was started with it, and the files that it names."""
 
     values: Mapping[str, str] = field(repr=False)
@@ -35,9 +35,9 @@ class Secrets:
         A value is quoted, so that it may hold any character, unless it is the beginning of the URL: then it
         is an URL itself. Raises MissingSecretError, and SecretFileError when a secret's file is no good.
 
-        >>> Secrets({"PASSWORD": "a/b", "HOOK": "json://host/x"}).fill("mailto://me:${PASSWORD}@host")
+        >>> ChannelSecrets({"PASSWORD": "a/b", "HOOK": "json://host/x"}).fill("mailto://me:${PASSWORD}@host")
         'mailto://me:a%2Fb@host'
-        >>> Secrets({"HOOK": "json://host/x"}).fill("${HOOK}")
+        >>> ChannelSecrets({"HOOK": "json://host/x"}).fill("${HOOK}")
         'json://host/x'
         """
 
@@ -52,7 +52,7 @@ class Secrets:
     def redact(self, text: str, template: str) -> str:
         """Return a text without the secrets that a template names, nor what looks like one.
 
-        >>> Secrets({"KEY": "s3cret"}).redact("no s3cret at https://me:pw@host/?token=1", "json://${KEY}@host")
+        >>> ChannelSecrets({"KEY": "s3cret"}).redact("no s3cret at https://me:pw@host/?token=1", "json://${KEY}@host")
         'no ${KEY} at https://…@host/?…'
         """
         for name in _NAMED.findall(template):

@@ -12,8 +12,8 @@ import apprise
 from apprise.common import NotifyFormat, NotifyType, PersistentStoreMode
 from apprise.plugins import N_MGR
 
-from alerting.delivery.channel_secrets import MissingSecretError, Secrets
-from alerting.incidents.incident_state import Kind
+from alerting.delivery.channel_secrets import ChannelSecrets, MissingSecretError
+from alerting.incidents.incident_state import MessageKind
 from alerting.messages.short_text import SHORT_CHARACTERS_MAX
 from runtime.secret_files import SecretFileError
 from twin.alarms.severity import Severity
@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 
 LOG_URL = "livetwin://log"
 
-LIBRARIES = ("apprise", "urllib3")
+LOGGING_LIBRARIES = ("apprise", "urllib3")
 """They log URLs with everything in them."""
 
 IDEMPOTENCY_HEADER = "Idempotency-Key"
@@ -34,12 +34,12 @@ MAIL_HEADER = "X-LiveTwin-Notification"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Letter:
+class ChannelMessage:
     """What is handed over."""
 
     notification: str
     incident: str
-    kind: Kind
+    kind: MessageKind
     contact: str
     address: str
     title: str
@@ -50,7 +50,7 @@ class Letter:
 
 
 @dataclass(frozen=True, slots=True)
-class Receipt:
+class ChannelResult:
     """How a hand-over ended."""
 
     sent: bool
@@ -59,14 +59,15 @@ class Receipt:
     doubtful: bool = False  #: it may have got there all the same
 
 
-class Channels:
+class ChannelSender:
     """Sends letters, each in the thread of the caller; safe for several threads."""
 
-    def __init__(self, secrets: Secrets) -> None:
+    def __init__(self, secrets: ChannelSecrets) -> None:
         self._secrets = secrets
-        self._overheard = _Overheard()
-        # What these log may hold secrets; the reason that they give for a failure goes by way of `Receipt`.
-        for name in LIBRARIES:
+        self._overheard = _LibraryLogCapture()
+        # What these log may hold secrets; the reason that they give for a failure goes by way of
+        # `ChannelResult`.
+        for name in LOGGING_LIBRARIES:
             library = logging.getLogger(name)
             library.setLevel(logging.WARNING)
             library.propagate = False
@@ -84,39 +85,39 @@ class Channels:
 
     def close(self) -> None:
         """Listen to the libraries no more."""
-        for name in LIBRARIES:
+        for name in LOGGING_LIBRARIES:
             logging.getLogger(name).removeHandler(self._overheard)
 
-    def send(self, channel: NotificationChannel, letter: Letter) -> Receipt:
+    def send(self, channel: NotificationChannel, letter: ChannelMessage) -> ChannelResult:
         """Hand a letter over and return how it ended; whatever goes wrong is a receipt, too."""
         if channel.url == LOG_URL:
             # Without the link: who reads logs is not on duty.
             log.info("to %s: %s (%s)", letter.contact, letter.title, letter.short)
-            return Receipt(True)
+            return ChannelResult(True)
         try:
             address = quote(self._secrets.fill(letter.address), safe="+@")
             url = self._secrets.fill(channel.url).replace("{address}", address)
         except MissingSecretError as error:
-            return Receipt(
+            return ChannelResult(
                 False, f"channel {channel.id} needs the environment variable {error}, which is not set", True
             )
         except SecretFileError as error:
-            return Receipt(False, f"channel {channel.id}: {error}")
+            return ChannelResult(False, f"channel {channel.id}: {error}")
         self._overheard.begin()
         try:
             plugin = apprise.Apprise.instantiate(url, asset=self._asset)
             if plugin is None:
-                return Receipt(False, f"apprise cannot use the URL of channel {channel.id}", True)
+                return ChannelResult(False, f"apprise cannot use the URL of channel {channel.id}", True)
             sent = self._deliver(plugin, letter)
         except Exception as error:
             sent = False
             self._overheard.add(f"{type(error).__name__}: {error}")
         if sent:
-            return Receipt(True)
-        reason = self._secrets.redact(self._overheard.heard(), channel.url + letter.address)
-        return Receipt(False, reason or f"channel {channel.id} did not take it")
+            return ChannelResult(True)
+        reason = self._secrets.redact(self._overheard.text(), channel.url + letter.address)
+        return ChannelResult(False, reason or f"channel {channel.id} did not take it")
 
-    def _deliver(self, plugin: Any, letter: Letter) -> bool:
+    def _deliver(self, plugin: Any, letter: ChannelMessage) -> bool:
         headers = getattr(plugin, "headers", None)
         if isinstance(headers, dict):
             name = MAIL_HEADER if plugin.schema.startswith("mailto") else IDEMPOTENCY_HEADER
@@ -129,18 +130,21 @@ class Channels:
         sender.add(plugin)
         return bool(
             sender.notify(
-                body=body, title=title, notify_type=_type(letter.severity), body_format=NotifyFormat.TEXT
+                body=body,
+                title=title,
+                notify_type=_notify_type(letter.severity),
+                body_format=NotifyFormat.TEXT,
             )
         )
 
 
-def _type(severity: Severity) -> NotifyType:
+def _notify_type(severity: Severity) -> NotifyType:
     if severity is Severity.CLEARED:
         return NotifyType.SUCCESS
     return NotifyType.FAILURE if severity >= Severity.MAJOR else NotifyType.WARNING
 
 
-class _Overheard(logging.Handler):
+class _LibraryLogCapture(logging.Handler):
     """What apprise says of failures, thread by thread: its API tells only that there was one."""
 
     def __init__(self) -> None:
@@ -156,7 +160,7 @@ class _Overheard(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         self._lines().append(record.getMessage())
 
-    def heard(self) -> str:
+    def text(self) -> str:
         return "; ".join(self._lines())
 
     def _lines(self) -> list[str]:

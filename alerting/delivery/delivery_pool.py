@@ -13,45 +13,47 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from alerting.delivery.acknowledge_links import LINK_PATH, Link, sign
-from alerting.delivery.channels import Channels, Letter, Receipt
-from alerting.delivery.retry_policy import TryResult
-from alerting.messages.message_text import Wording
-from alerting.messages.outgoing_message import Message
+from alerting.delivery.acknowledge_links import LINK_PATH, AcknowledgeLink, sign_link
+from alerting.delivery.channels import ChannelMessage, ChannelResult, ChannelSender
+from alerting.delivery.retry_policy import AttemptResult
+from alerting.messages.message_text import MessageText
+from alerting.messages.outgoing_message import OutgoingMessage
 from twin.instant import HOUR, Duration, Instant
 from twin.model.duty import DutyPlan, NotificationChannel
 
-THREADS_MAX = 4
+CHANNEL_THREADS_MAX = 4
 """Tries of one channel at one time."""
 
 STOP_S_MAX = 5.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PostOptions:
+class DeliveryOptions:
     """How messages are sent."""
 
     base_url: str  #: of the links
     link_key: bytes
     link_valid: Duration = 72 * HOUR
-    try_timeout_s: float
+    attempt_timeout_s: float
 
 
-class Post:
-    """Sends messages and tells `ended` how each try ended; owned by the task that calls it."""
+class DeliveryPool:
+    """Sends messages and tells `as_ended` how each try ended; owned by the task that calls it."""
 
-    def __init__(self, channels: Channels, options: PostOptions, ended: Callable[[TryResult], None]) -> None:
+    def __init__(
+        self, channels: ChannelSender, options: DeliveryOptions, ended: Callable[[AttemptResult], None]
+    ) -> None:
         self._channels = channels
         self._options = options
         self._ended = ended
         self._busy: Counter[str] = Counter()
         self._tries: set[asyncio.Task[None]] = set()
 
-    def room(self, channel: str) -> int:
+    def free_slots(self, channel: str) -> int:
         """Return how many tries of a channel may begin."""
-        return THREADS_MAX - self._busy[channel]
+        return CHANNEL_THREADS_MAX - self._busy[channel]
 
-    def begin(self, message: Message, plan: DutyPlan, now: Instant) -> None:
+    def start_attempt(self, message: OutgoingMessage, plan: DutyPlan, now: Instant) -> None:
         """Begin a try. What the journal says of the message must be on the disk."""
         task = asyncio.create_task(self._try(message, plan, now), name=f"message {message.id}")
         self._tries.add(task)
@@ -64,22 +66,22 @@ class Post:
         for one in list(self._tries):
             one.cancel()
 
-    async def _try(self, message: Message, plan: DutyPlan, now: Instant) -> None:
+    async def _try(self, message: OutgoingMessage, plan: DutyPlan, now: Instant) -> None:
         channel = next((one for one in plan.channels if one.id == message.send.channel), None)
         if channel is None:
             reason = f"channel {message.send.channel} is not in the duty plan any more"
-            self._ended(TryResult(message.id, False, reason, final=True))
+            self._ended(AttemptResult(message.id, False, reason, final=True))
             return
         receipt = await self._hand_over(channel, self._letter(message, plan, now))
         self._ended(
-            TryResult(message.id, receipt.sent, receipt.detail, receipt.final, doubtful=receipt.doubtful)
+            AttemptResult(message.id, receipt.sent, receipt.detail, receipt.final, doubtful=receipt.doubtful)
         )
 
-    async def _hand_over(self, channel: NotificationChannel, letter: Letter) -> Receipt:
+    async def _hand_over(self, channel: NotificationChannel, letter: ChannelMessage) -> ChannelResult:
         loop = asyncio.get_running_loop()
-        done: asyncio.Future[Receipt] = loop.create_future()
+        done: asyncio.Future[ChannelResult] = loop.create_future()
 
-        def finish(receipt: Receipt) -> None:
+        def finish(receipt: ChannelResult) -> None:
             self._busy[channel.id] -= 1
             if not done.done():
                 done.set_result(receipt)
@@ -94,15 +96,15 @@ class Post:
         self._busy[channel.id] += 1
         # A daemon: a try that hangs must not keep the process from ending.
         threading.Thread(target=work, name=f"channel {channel.id}", daemon=True).start()
-        timeout_s = self._options.try_timeout_s
+        timeout_s = self._options.attempt_timeout_s
         try:
             return await asyncio.wait_for(asyncio.shield(done), timeout_s)
         except TimeoutError:
-            return Receipt(False, f"no answer within {timeout_s:g} s", doubtful=True)
+            return ChannelResult(False, f"no answer within {timeout_s:g} s", doubtful=True)
 
-    def _letter(self, message: Message, plan: DutyPlan, now: Instant) -> Letter:
+    def _letter(self, message: OutgoingMessage, plan: DutyPlan, now: Instant) -> ChannelMessage:
         send, said = message.send, message.wording
-        return Letter(
+        return ChannelMessage(
             notification=message.id,
             incident=send.incident,
             kind=send.kind,
@@ -115,15 +117,15 @@ class Post:
             link=self._link(message, said, now),
         )
 
-    def _link(self, message: Message, said: Wording, now: Instant) -> str:
+    def _link(self, message: OutgoingMessage, said: MessageText, now: Instant) -> str:
         if not said.answer_label:
             return ""
-        link = Link(message.send.incident, message.send.contact, now + self._options.link_valid)
-        token = sign(self._options.link_key, link)
+        link = AcknowledgeLink(message.send.incident, message.send.contact, now + self._options.link_valid)
+        token = sign_link(self._options.link_key, link)
         return f"{said.answer_label}: {self._options.base_url.rstrip('/')}{LINK_PATH}{token}"
 
 
-def _address(message: Message, plan: DutyPlan) -> str:
+def _address(message: OutgoingMessage, plan: DutyPlan) -> str:
     """Return where the contact is reached now: a plan that was put right counts for what waits, too."""
     send = message.send
     if send.kind == "watchdog" and plan.watchdog is not None:

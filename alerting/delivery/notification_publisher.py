@@ -8,18 +8,18 @@ import logging
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
-from alerting.incidents.journal import Journal
+from alerting.incidents.journal import DutyJournal
 from runtime.kafka.access import Kafka, client_options
 from runtime.kafka.topics import NOTIFICATIONS
 
 log = logging.getLogger(__name__)
 
-AT_ONCE_MAX = 200
+PUBLISH_RECORDS_MAX = 200
 RETRY_S = 1.0
 REQUEST_TIMEOUT_MS = 10_000
 
 
-async def tell(kafka: Kafka, journal: Journal, written: asyncio.Event) -> None:
+async def publish_notifications(kafka: Kafka, journal: DutyJournal, written: asyncio.Event) -> None:
     """Send records in order, at least once, until cancelled; `written` is set when there are new ones.
 
     The historian knows each by its id and revision, so one that is sent again after a crash does nothing.
@@ -42,11 +42,11 @@ async def tell(kafka: Kafka, journal: Journal, written: asyncio.Event) -> None:
         await asyncio.sleep(RETRY_S)
 
 
-async def _follow(producer: AIOKafkaProducer, journal: Journal, written: asyncio.Event) -> None:
+async def _follow(producer: AIOKafkaProducer, journal: DutyJournal, written: asyncio.Event) -> None:
     while True:
         written.clear()
-        while waiting := journal.untold(AT_ONCE_MAX):
+        while waiting := journal.unpublished(PUBLISH_RECORDS_MAX):
             sent = [await producer.send(NOTIFICATIONS, event, partition=0) for _, event in waiting]
             await asyncio.gather(*sent)
-            journal.told(number for number, _ in waiting)
+            journal.mark_published(number for number, _ in waiting)
         await written.wait()

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from twin.instant import MINUTE, SECOND, Duration
 
-TRIES_MAX = 8
+ATTEMPTS_MAX = 8
 """Tries of one message; the last one is about five minutes after the first."""
 
 BACK_OFF_FIRST: Duration = 2 * SECOND
@@ -14,7 +14,7 @@ BACK_OFF_MAX: Duration = 2 * MINUTE
 
 
 @dataclass(frozen=True, slots=True)
-class TryResult:
+class AttemptResult:
     """How a try to send a message ended."""
 
     id: str
@@ -24,10 +24,10 @@ class TryResult:
     doubtful: bool = False  #: whether the message may have got there all the same
 
 
-def back_off(attempt: int) -> Duration:
+def retry_delay(attempt: int) -> Duration:
     """Return how long to wait after a failed try; `attempt` counts from 1.
 
-    >>> [back_off(attempt) // SECOND for attempt in range(1, TRIES_MAX)]
+    >>> [retry_delay(attempt) // SECOND for attempt in range(1, ATTEMPTS_MAX)]
     [2, 4, 8, 16, 32, 64, 120]
     """
     return min(BACK_OFF_MAX, BACK_OFF_FIRST << (attempt - 1))

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, TypeAlias
 from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 
-from alerting.incidents.journal import Place
+from alerting.incidents.journal import PartitionKey
 from runtime.cancellation import raise_if_cancelled
 from runtime.kafka.access import Kafka
 from runtime.kafka.consumer import FETCH_IN_BULK, end_offsets, first_offsets, log_identity, new_consumer
@@ -21,22 +21,22 @@ log = logging.getLogger(__name__)
 
 IDENTITY_CHECK_S = 1.0
 RETRY_S = 0.5
-RECORDS_MAX = 100
+POLL_RECORDS_MAX = 100
 _POLL_MS = 200
 
-INBOX_MAX = 200
+QUEUE_RECORDS_MAX = 200
 """Records that wait for the loop; the log is not read beyond."""
 
 
-class Read(NamedTuple):
+class DutyRecord(NamedTuple):
     """A record that was read."""
 
-    place: Place
+    place: PartitionKey
     offset: int
     value: bytes
 
 
-class LogBegun(NamedTuple):
+class LogStarted(NamedTuple):
     """From here on records are of this log; the journal's positions in it, if any, were gone on from."""
 
     log: str
@@ -46,10 +46,10 @@ class CaughtUp(NamedTuple):
     """Everything has been read that the log held when reading it began."""
 
 
-Arrival: TypeAlias = Read | LogBegun | CaughtUp
+DutyLogEvent: TypeAlias = DutyRecord | LogStarted | CaughtUp
 
 
-class DutyLog:
+class DutyLogReader:
     """Reads one log after the other and hands over what arrives.
 
     `known_log` and `position` ask the owner of the journal how far which log was read.
@@ -59,16 +59,16 @@ class DutyLog:
         self,
         kafka: Kafka,
         partitions: int,
-        arrive: Callable[[Arrival], Awaitable[None]],
+        arrive: Callable[[DutyLogEvent], Awaitable[None]],
         known_log: Callable[[], str],
-        position: Callable[[Place], int],
+        position: Callable[[PartitionKey], int],
     ) -> None:
         self._kafka = kafka
         self._count = partitions
         self._arrive = arrive
         self._known_log = known_log
         self._position = position
-        self._read: dict[Place, int] = {}
+        self._read: dict[PartitionKey, int] = {}
         self._log = ""
 
     async def run(self) -> None:
@@ -96,9 +96,9 @@ class DutyLog:
             if same:
                 self._read = {place: self._position(place) for place in self._read}
             self._log = identity
-            await self._arrive(LogBegun(identity))
+            await self._arrive(LogStarted(identity))
         goal = await end_offsets(self._kafka, partitions)
-        consumer = new_consumer(self._kafka, fetch_policy=FETCH_IN_BULK, max_poll_records=RECORDS_MAX)
+        consumer = new_consumer(self._kafka, fetch_policy=FETCH_IN_BULK, max_poll_records=POLL_RECORDS_MAX)
         try:
             await consumer.start()
             consumer.assign(partitions)
@@ -107,7 +107,7 @@ class DutyLog:
         finally:
             await consumer.stop()
 
-    async def _take(self, consumer: Any, identity: str, goal: dict[Place, int]) -> None:
+    async def _take(self, consumer: Any, identity: str, goal: dict[PartitionKey, int]) -> None:
         loop = asyncio.get_running_loop()
         caught_up, look = False, loop.time() + IDENTITY_CHECK_S
         while True:
@@ -116,14 +116,14 @@ class DutyLog:
                 await self._arrive(CaughtUp())
             raise_if_cancelled()
             try:
-                fetched = await consumer.getmany(timeout_ms=_POLL_MS, max_records=RECORDS_MAX)
+                fetched = await consumer.getmany(timeout_ms=_POLL_MS, max_records=POLL_RECORDS_MAX)
             except OffsetOutOfRangeError as error:
                 await self._seek(consumer, error.args[0])
                 continue
             for partition, records in fetched.items():
                 place = (partition.topic, partition.partition)
                 for one in records:
-                    await self._arrive(Read(place, one.offset, one.value or b""))
+                    await self._arrive(DutyRecord(place, one.offset, one.value or b""))
                     self._read[place] = one.offset + 1
             if loop.time() >= look:
                 if await log_identity(self._kafka) != identity:

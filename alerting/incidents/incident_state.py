@@ -17,16 +17,16 @@ from twin.model.duty import DutyCommand
 COMMENTS_MAX = 5
 """The newest comments, which messages carry."""
 
-COMMANDS_MAX = 64
+DUTY_COMMANDS_MAX = 64
 """So many commands are remembered for each case: a second delivery of one does nothing."""
 
-REPEATS_MAX = 3
+RECOVERY_REPEATS_MAX = 3
 """So often a recovery that may not have got there is told again: what kills the process comes to an end."""
 
-Kind: TypeAlias = Literal["alarm", "change", "reminder", "recovery", "watchdog"]
+MessageKind: TypeAlias = Literal["alarm", "change", "reminder", "recovery", "watchdog"]
 
 
-class Phase(StrEnum):
+class IncidentPhase(StrEnum):
     """Where a case is."""
 
     UNROUTED = "unrouted"  #: no route fits: nobody is told
@@ -36,14 +36,14 @@ class Phase(StrEnum):
     CLOSED = "closed"  #: those who were told are told that it is over
 
 
-class Told(NamedTuple):
+class Recipient(NamedTuple):
     """Somebody was, or may have been, told over a channel."""
 
     contact: str
     channel: str
 
 
-class Remark(NamedTuple):
+class IncidentComment(NamedTuple):
     """What somebody wrote."""
 
     actor: str
@@ -51,15 +51,15 @@ class Remark(NamedTuple):
     text: str
 
 
-class Case(msgspec.Struct, frozen=True, kw_only=True):
+class IncidentState(msgspec.Struct, frozen=True, kw_only=True):
     """Everything the loop remembers of an incident. `step` makes the next one of it."""
 
     incident: IncidentEvent
-    phase: Phase
+    phase: IncidentPhase
     due: Instant | None  #: when the phase goes on
     # The escalation, of which there is a new one when what was acknowledged is not any more.
     escalation: int = 1  #: counts them
-    kind: Kind = "alarm"  #: of its messages
+    kind: MessageKind = "alarm"  #: of its messages
     severity: Severity = Severity.CLEARED  #: the worst that it was told for; routes go by it
     round: int = 0
     step: int = 0  #: the next one
@@ -72,16 +72,16 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
     changes: int = 0  #: told in this escalation; they come ever more rarely
     tellings: int = 0  #: changes, reminders and recoveries: each has a number
     last_told: Instant | None = None
-    told: tuple[Told, ...] = ()  #: since the incident was last over
-    abreast: tuple[Told, ...] = ()  #: those of them who know already what a change is due for
+    told: tuple[Recipient, ...] = ()  #: since the incident was last over
+    abreast: tuple[Recipient, ...] = ()  #: those of them who know already what a change is due for
     repeats: int = 0  #: how often a recovery that may not have got there was told again
     # What people want.
     snoozed_until: Instant | None = None
     snoozed_severity: Severity = Severity.CLEARED  #: what is worse than that is told all the same
     assignee: str = ""
-    remarks: tuple[Remark, ...] = ()
+    remarks: tuple[IncidentComment, ...] = ()
     commands: tuple[str, ...] = ()
-    resume: tuple[Phase, Instant | None] | None = None  #: of a closed one: where it was
+    resume: tuple[IncidentPhase, Instant | None] | None = None  #: of a closed one: where it was
     returns: int = 0  #: how often it came back after it was over
 
     @property
@@ -90,22 +90,22 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
         return self.incident.incident
 
     @property
-    def speaking(self) -> tuple[IncidentMember, ...]:
+    def open_members(self) -> tuple[IncidentMember, ...]:
         """The alarms that keep it open."""
         return tuple(one for one in self.incident.members if keeps_open(one))
 
     @property
-    def answered(self) -> bool:
+    def all_acknowledged(self) -> bool:
         """Whether somebody has acknowledged all of its active alarms."""
-        return all(one.state == AlarmState.ACKNOWLEDGED for one in self.speaking)
+        return all(one.state == AlarmState.ACKNOWLEDGED for one in self.open_members)
 
 
-class Send(NamedTuple):
+class NotificationRequest(NamedTuple):
     """A contact is to be told over a channel."""
 
     notification: str
     incident: str
-    kind: Kind
+    kind: MessageKind
     round: int
     step: int
     contact: str
@@ -113,7 +113,7 @@ class Send(NamedTuple):
     due_time: Instant
 
 
-class Unreachable(NamedTuple):
+class UnreachableStep(NamedTuple):
     """A step has nobody to tell."""
 
     incident: str
@@ -121,14 +121,14 @@ class Unreachable(NamedTuple):
     reason: str
 
 
-Decision: TypeAlias = Send | Unreachable
+EscalationDecision: TypeAlias = NotificationRequest | UnreachableStep
 
 
-class Outcome(NamedTuple):
+class MessageOutcome(NamedTuple):
     """How it ended with a message."""
 
     notification: str
-    kind: Kind
+    kind: MessageKind
     contact: str
     channel: str
     #: `sent`; `given-up`; `doubtful`: the process died while it was handed over
@@ -141,10 +141,10 @@ class Tick(NamedTuple):
 
 TICK = Tick()
 
-Happening: TypeAlias = IncidentEvent | DutyCommand | Outcome | Tick
+IncidentInput: TypeAlias = IncidentEvent | DutyCommand | MessageOutcome | Tick
 
 
-def notification_id(case: Case, step: int, to: Told, tag: str = "") -> str:
+def notification_id(case: IncidentState, step: int, to: Recipient, tag: str = "") -> str:
     """Return the id of a message: the same message has the same id, whoever computes it when.
 
     `incident~round~step~contact~channel`, and behind it what tells apart those that are not of the first

@@ -17,18 +17,18 @@ from typing import TypeAlias, TypeVar
 
 import msgspec
 
-from alerting.incidents.incident_state import Case
-from alerting.messages.outgoing_message import Message
+from alerting.incidents.incident_state import IncidentState
+from alerting.messages.outgoing_message import OutgoingMessage
 from twin.alarms.messages import AlarmEvent
 from twin.errors import ServiceError
 from twin.instant import Instant
 from twin.model.duty import NOTIFICATIONS, NotificationEvent
 from twin.wire.codec import DECODE_ERRORS
 
-Place: TypeAlias = tuple[str, int]
+PartitionKey: TypeAlias = tuple[str, int]
 """Topic and partition."""
 
-LAYOUT = 1
+JOURNAL_LAYOUT = 1
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS fact (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -47,37 +47,37 @@ T = TypeVar("T")
 
 
 @dataclass(slots=True)
-class Memory:
+class JournalContent:
     """What is in the journal, as far as the loop works by it."""
 
     outage: tuple[Instant, int] | None = None  #: the way is closed since, and how often that was told
     log: str = ""  #: identity of the log that the positions are of
-    positions: dict[Place, int] = field(default_factory=dict)  #: the next offset to read
-    cases: dict[str, Case] = field(default_factory=dict)
+    positions: dict[PartitionKey, int] = field(default_factory=dict)  #: the next offset to read
+    incidents: dict[str, IncidentState] = field(default_factory=dict)
     alarms: dict[str, AlarmEvent] = field(default_factory=dict)
-    messages: dict[str, Message] = field(default_factory=dict)  #: those that have not ended
+    messages: dict[str, OutgoingMessage] = field(default_factory=dict)  #: those that have not ended
 
 
 @dataclass(slots=True)
-class Change:
+class JournalChange:
     """What one transaction writes."""
 
     log: str | None = None  #: another log: of positions only those of this change remain
-    outage: tuple[Instant, int] | None = None  #: as in `Memory`; (0, 0): over
-    positions: dict[Place, int] = field(default_factory=dict)
-    cases: dict[str, Case] = field(default_factory=dict)
+    outage: tuple[Instant, int] | None = None  #: as in `JournalContent`; (0, 0): over
+    positions: dict[PartitionKey, int] = field(default_factory=dict)
+    incidents: dict[str, IncidentState] = field(default_factory=dict)
     alarms: dict[str, AlarmEvent] = field(default_factory=dict)
-    messages: dict[str, Message] = field(default_factory=dict)
+    messages: dict[str, OutgoingMessage] = field(default_factory=dict)
     ended: dict[str, Instant] = field(default_factory=dict)  #: messages that have ended, and when
     events: list[NotificationEvent] = field(default_factory=list)
-    dropped_cases: list[str] = field(default_factory=list)
+    dropped_incidents: list[str] = field(default_factory=list)
     dropped_alarms: list[str] = field(default_factory=list)
     drop_messages_before: Instant | None = None
 
     @property
     def is_empty(self) -> bool:
         """Whether there is nothing to write."""
-        return self == Change()
+        return self == JournalChange()
 
 
 def _open(path: Path, opened: ExitStack) -> sqlite3.Connection:
@@ -94,7 +94,7 @@ def _open(path: Path, opened: ExitStack) -> sqlite3.Connection:
     return database
 
 
-class Journal:
+class DutyJournal:
     """The file. Raises ServiceError when it cannot be opened, or another process has it."""
 
     def __init__(self, path: Path) -> None:
@@ -108,31 +108,32 @@ class Journal:
                     "time has it, on a disk that can be written; LIVETWIN_STATE_DIR says where it is"
                 ) from error
             found = self._fact("layout")
-            if found not in ("", str(LAYOUT)):
+            if found not in ("", str(JOURNAL_LAYOUT)):
                 raise ServiceError(
-                    f"the journal at {path} has layout {found}, this program reads {LAYOUT}: upgrade the "
+                    f"the journal at {path} has layout {found}, this program reads {JOURNAL_LAYOUT}: "
+                    "upgrade the "
                     "program"
                 )
-            self._set_fact("layout", str(LAYOUT))
+            self._set_fact("layout", str(JOURNAL_LAYOUT))
             self._opened = opened.pop_all()
 
-    def read(self) -> Memory:
+    def read(self) -> JournalContent:
         """Return what is remembered."""
         rows = self._database.execute
         since, told = map(int, (self._fact("outage") or "0 0").split())
-        return Memory(
+        return JournalContent(
             outage=(since, told) if told else None,
             log=self._fact("log"),
             positions={
                 (topic, number): at
                 for topic, number, at in rows("SELECT topic, partition, next FROM position")
             },
-            cases=self._contents("SELECT id, content FROM incident", Case),
+            incidents=self._contents("SELECT id, content FROM incident", IncidentState),
             alarms=self._contents("SELECT id, content FROM alarm", AlarmEvent),
-            messages=self._contents("SELECT id, content FROM message WHERE ended IS NULL", Message),
+            messages=self._contents("SELECT id, content FROM message WHERE ended IS NULL", OutgoingMessage),
         )
 
-    def write(self, change: Change) -> None:
+    def write(self, change: JournalChange) -> None:
         """Write a change; when this returns, it is on the disk."""
         run, many = self._database.execute, self._database.executemany
         run("BEGIN IMMEDIATE")
@@ -146,7 +147,7 @@ class Journal:
                 "INSERT OR REPLACE INTO position (topic, partition, next) VALUES (?, ?, ?)",
                 [(*place, at) for place, at in change.positions.items()],
             )
-            self._put("incident", change.cases)
+            self._put("incident", change.incidents)
             self._put("alarm", change.alarms)
             many(
                 "INSERT OR REPLACE INTO message (id, ended, content) VALUES (?, ?, ?)",
@@ -156,7 +157,7 @@ class Journal:
                 "INSERT INTO untold (event) VALUES (?)",
                 [(NOTIFICATIONS.encode(one),) for one in change.events],
             )
-            many("DELETE FROM incident WHERE id = ?", [(id,) for id in change.dropped_cases])
+            many("DELETE FROM incident WHERE id = ?", [(id,) for id in change.dropped_incidents])
             many("DELETE FROM alarm WHERE id = ?", [(id,) for id in change.dropped_alarms])
             if change.drop_messages_before is not None:
                 run("DELETE FROM message WHERE ended < ?", (change.drop_messages_before,))
@@ -165,12 +166,12 @@ class Journal:
             run("ROLLBACK")
             raise
 
-    def untold(self, limit: int) -> list[tuple[int, bytes]]:
+    def unpublished(self, limit: int) -> list[tuple[int, bytes]]:
         """Return the oldest records that `notifications` does not hold yet, by number, at most `limit`."""
         found = self._database.execute("SELECT number, event FROM untold ORDER BY number LIMIT ?", (limit,))
         return list(found)
 
-    def told(self, numbers: Iterable[int]) -> None:
+    def mark_published(self, numbers: Iterable[int]) -> None:
         """Forget records that the log has confirmed."""
         self._database.executemany("DELETE FROM untold WHERE number = ?", [(one,) for one in numbers])
 

@@ -7,9 +7,9 @@ from typing import NamedTuple
 
 import msgspec
 
-from alerting.messages.phrases import duration_text, severity_word, time_text, words_of
+from alerting.messages.phrases import duration_text, phrases_of, severity_label, time_text
 from alerting.messages.short_text import SHORT_CHARACTERS_MAX, short_text
-from alerting.topic import Topic
+from alerting.topic import MessageSubject
 from twin.alarms.messages import AlarmEvent, IncidentMember, OperandValue
 from twin.alarms.rules.rule import ThresholdCondition
 from twin.alarms.severity import Severity
@@ -23,7 +23,7 @@ ALARMS_LISTED_MAX = 5
 TITLE_CHARACTERS_MAX = 120
 
 
-class Wording(msgspec.Struct, frozen=True, kw_only=True):
+class MessageText(msgspec.Struct, frozen=True, kw_only=True):
     """Title and body; the short one stands for both where there is no room."""
 
     title: str
@@ -34,17 +34,17 @@ class Wording(msgspec.Struct, frozen=True, kw_only=True):
     answer_label: str  #: what stands before the link; empty: there is nothing to acknowledge
 
 
-class _Speech(NamedTuple):
+class _Composition(NamedTuple):
     """What is said, and in which language of which city."""
 
-    topic: Topic
+    topic: MessageSubject
     language: Language
     alarms: Mapping[str, AlarmEvent]
     model: CityModel
 
     @property
     def words(self) -> Mapping[str, str]:
-        return words_of(self.language)
+        return phrases_of(self.language)
 
     @property
     def recovery(self) -> bool:
@@ -61,9 +61,11 @@ class _Speech(NamedTuple):
         return getattr(rule.title, self.language) if rule is not None else event.rule
 
 
-def wording(topic: Topic, language: Language, alarms: Mapping[str, AlarmEvent], model: CityModel) -> Wording:
+def compose_message(
+    topic: MessageSubject, language: Language, alarms: Mapping[str, AlarmEvent], model: CityModel
+) -> MessageText:
     """Return what to say; `alarms` are the newest events of the alarms of the case, as far as known."""
-    speech = _Speech(topic, language, alarms, model)
+    speech = _Composition(topic, language, alarms, model)
     case, words = topic.case, speech.words
     named = [alarms[one.alarm] for one in topic.titled if one.alarm in alarms]
     severity = Severity.CLEARED if speech.recovery else case.incident.severity
@@ -74,32 +76,32 @@ def wording(topic: Topic, language: Language, alarms: Mapping[str, AlarmEvent], 
     if case.remarks and not speech.recovery:
         remark = case.remarks[-1]
         body.append(words["remark"].format(actor=remark.actor, text=remark.text))
-    return Wording(
+    return MessageText(
         title=title,
         body="\n".join(body),
         short=_short(speech, title, when, named),
         language=language,
         severity=severity,
-        answer_label="" if speech.recovery or case.answered else words["answer"],
+        answer_label="" if speech.recovery or case.all_acknowledged else words["answer"],
     )
 
 
-def _title(speech: _Speech, severity: Severity, named: Sequence[AlarmEvent]) -> str:
+def _title(speech: _Composition, severity: Severity, named: Sequence[AlarmEvent]) -> str:
     """Return how bad the incident is, what has happened, and the alarm that it is about."""
     topic, words, language = speech.topic, speech.words, speech.language
-    head = words["aside"] if _is_set_aside(speech) else severity_word(severity, language).upper()
+    head = words["aside"] if _is_set_aside(speech) else severity_label(severity, language).upper()
     turn = words[topic.turn] if topic.turn else ""
-    turn = turn.format(was=severity_word(topic.was, language), now=severity_word(severity, language))
+    turn = turn.format(was=severity_label(topic.was, language), now=severity_label(severity, language))
     name = _name(speech, named)
     if named and not speech.recovery and named[0].severity != severity:
-        name += f" ({severity_word(named[0].severity, language)})"
+        name += f" ({severity_label(named[0].severity, language)})"
     others = len(topic.titled) - 1
     more = words["and more"].format(count=others) if others > 0 else ""
     room = TITLE_CHARACTERS_MAX - len(f"{head} · {turn}{more}")
     return f"{head} · {turn}{name[:room]}{more}"
 
 
-def _name(speech: _Speech, named: Sequence[AlarmEvent]) -> str:
+def _name(speech: _Composition, named: Sequence[AlarmEvent]) -> str:
     """Return the title of the rule and the name of the entity; cause and area where no alarm is known."""
     if not named:
         incident = speech.topic.case.incident
@@ -107,12 +109,12 @@ def _name(speech: _Speech, named: Sequence[AlarmEvent]) -> str:
     return f"{speech.title_of(named[0])}, {speech.place(named[0].entity)}"
 
 
-def _is_set_aside(speech: _Speech) -> bool:
+def _is_set_aside(speech: _Composition) -> bool:
     """Whether it is over only because people, or rules, have set aside what goes on."""
     return speech.recovery and any(one.active for one in speech.topic.members)
 
 
-def _when(speech: _Speech) -> str:
+def _when(speech: _Composition) -> str:
     """Return since when it goes on; of a recovery since when it is over, and how long it took."""
     case, words, model = speech.topic.case, speech.words, speech.model
     incident = case.incident
@@ -124,7 +126,7 @@ def _when(speech: _Speech) -> str:
     return words["since"].format(time=time_text(incident.opened_time, model))
 
 
-def _status(speech: _Speech, when: str) -> str:
+def _status(speech: _Composition, when: str) -> str:
     case, words, count = speech.topic.case, speech.words, len(speech.topic.members)
     lasting = case.last_told - case.incident.opened_time if case.last_told is not None else 0
     if lasting >= MINUTE and not speech.recovery:
@@ -132,7 +134,7 @@ def _status(speech: _Speech, when: str) -> str:
     return f"{when}, {words['alarms'].format(count=count)}" if count > 1 else when
 
 
-def _lines(speech: _Speech) -> list[str]:
+def _lines(speech: _Composition) -> list[str]:
     """Return a line for each alarm, what is new before the rest; those without room are counted."""
     topic, words = speech.topic, speech.words
     lines: list[str] = []
@@ -148,7 +150,7 @@ def _lines(speech: _Speech) -> list[str]:
     return lines
 
 
-def _line(member: IncidentMember, speech: _Speech) -> str:
+def _line(member: IncidentMember, speech: _Composition) -> str:
     """Return an alarm: how bad, what, where, its value, since when."""
     event, language = speech.alarms[member.alarm], speech.language
     said = _explained(event, speech)
@@ -157,13 +159,13 @@ def _line(member: IncidentMember, speech: _Speech) -> str:
         return f"– {said}" + (f" ({aside})" if aside else "")
     begun = time_text(event.raised_time if event.raised_time is not None else event.time, speech.model)
     since = "" if begun in said else f", {speech.words['since'].format(time=begun)}"
-    return f"– {severity_word(event.severity, language).upper()} · {said.removesuffix('.')}{since}"
+    return f"– {severity_label(event.severity, language).upper()} · {said.removesuffix('.')}{since}"
 
 
-def _explained(event: AlarmEvent, speech: _Speech) -> str:
+def _explained(event: AlarmEvent, speech: _Composition) -> str:
     """Return an alarm with its value: beside the threshold where there is one, else in its own sentence."""
     place, name = speech.place(event.entity), f"{speech.title_of(event)}, {speech.place(event.entity)}"
-    if not all(_may_be_said(one, speech.model) for one in event.operands):
+    if not all(_may_be_disclosed(one, speech.model) for one in event.operands):
         return name
     threshold = _threshold(event, speech.model)
     if threshold is not None and event.active and not speech.recovery:
@@ -189,7 +191,7 @@ def _threshold(event: AlarmEvent, model: CityModel) -> ThresholdCondition | None
     return rule.condition if one is not None and one.threshold is not None else None
 
 
-def _may_be_said(operand: OperandValue, model: CityModel) -> bool:
+def _may_be_disclosed(operand: OperandValue, model: CityModel) -> bool:
     """Whether a value may leave the system: not where it is of few households (decision 0009)."""
     personal = {one.datastream for one in operand.sources if _is_personal(one.datastream, model)}
     return not personal or len(personal) >= CONNECTIONS_MIN
@@ -201,7 +203,7 @@ def _is_personal(datastream: int, model: CityModel) -> bool:
     return sensor is not None and sensor.personal
 
 
-def _short(speech: _Speech, title: str, when: str, named: Sequence[AlarmEvent]) -> str:
+def _short(speech: _Composition, title: str, when: str, named: Sequence[AlarmEvent]) -> str:
     """Return one line; the value goes first when there is no room, the title is cut last."""
     for parts in ((title, *_value(speech, named), when), (title, when)):
         text = short_text(", ".join(parts))
@@ -210,12 +212,12 @@ def _short(speech: _Speech, title: str, when: str, named: Sequence[AlarmEvent]) 
     return short_text(title)[:SHORT_CHARACTERS_MAX]
 
 
-def _value(speech: _Speech, named: Sequence[AlarmEvent]) -> list[str]:
+def _value(speech: _Composition, named: Sequence[AlarmEvent]) -> list[str]:
     """Return the value of the alarm in the title, where the rule compares just that with a threshold."""
     if speech.recovery or not named or _threshold(named[0], speech.model) is None:
         return []
     return [
         format_quantity(one.value, one.unit, speech.language)
         for one in named[0].operands[:1]
-        if _may_be_said(one, speech.model)
+        if _may_be_disclosed(one, speech.model)
     ]

@@ -8,20 +8,20 @@ from typing import Literal
 import msgspec
 from msgspec.structs import replace
 
-from alerting.incidents.incident_state import Send
-from alerting.messages.message_text import Wording
+from alerting.incidents.incident_state import NotificationRequest
+from alerting.messages.message_text import MessageText
 from twin.instant import Instant
 from twin.model.duty import NotificationEvent
 from twin.wire.codec import LAYOUT_VERSION
 
 DETAIL_CHARACTERS_MAX = 300
 
-EventOutcome = Literal["sending", "sent", "failed", "given-up", "withdrawn"]
+NotificationOutcome = Literal["sending", "sent", "failed", "given-up", "withdrawn"]
 
-DOUBTFUL = "the process ended while it was handed over; whether it got there is not known"
+DOUBTFUL_DETAIL = "the process ended while it was handed over; whether it got there is not known"
 
 
-class Standing(StrEnum):
+class MessageState(StrEnum):
     """How far a message is."""
 
     WAITING = "waiting"  #: for its first or next try
@@ -29,12 +29,12 @@ class Standing(StrEnum):
     ENDED = "ended"
 
 
-class Message(msgspec.Struct, frozen=True, kw_only=True):
+class OutgoingMessage(msgspec.Struct, frozen=True, kw_only=True):
     """A message. Its tries have the numbers from 1; each event about it has a revision of its own."""
 
-    send: Send
-    wording: Wording
-    standing: Standing = Standing.WAITING
+    send: NotificationRequest
+    wording: MessageText
+    standing: MessageState = MessageState.WAITING
     attempt: int = 0  #: tries so far
     revision: int = 0
     due: Instant  #: of the next try
@@ -44,22 +44,22 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
         """The notification's id."""
         return self.send.notification
 
-    def sending(self) -> Message:
+    def as_sending(self) -> OutgoingMessage:
         """Return it as it is while it is handed over: what the journal holds before anything is sent."""
-        return self._told(standing=Standing.SENDING, attempt=self.attempt + 1)
+        return self._told(standing=MessageState.SENDING, attempt=self.attempt + 1)
 
-    def again(self, due: Instant) -> Message:
+    def as_waiting(self, due: Instant) -> OutgoingMessage:
         """Return it as it waits for another try."""
-        return self._told(standing=Standing.WAITING, due=due)
+        return self._told(standing=MessageState.WAITING, due=due)
 
-    def ended(self) -> Message:
+    def as_ended(self) -> OutgoingMessage:
         """Return it as it is when nothing more is done with it."""
-        return self._told(standing=Standing.ENDED)
+        return self._told(standing=MessageState.ENDED)
 
-    def _told(self, **changes: object) -> Message:
+    def _told(self, **changes: object) -> OutgoingMessage:
         return replace(self, revision=self.revision + 1, **changes)
 
-    def event(self, outcome: EventOutcome, now: Instant, detail: str = "") -> NotificationEvent:
+    def to_event(self, outcome: NotificationOutcome, now: Instant, detail: str = "") -> NotificationEvent:
         """Return what is told of it."""
         send = self.send
         return NotificationEvent(

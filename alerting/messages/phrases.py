@@ -76,15 +76,15 @@ _UNITS: dict[Language, tuple[tuple[Duration, str], ...]] = {
 }
 
 
-def words_of(language: Language) -> Mapping[str, str]:
+def phrases_of(language: Language) -> Mapping[str, str]:
     """Return the words of a language, with the names of what goes into them."""
     return MappingProxyType(_WORDS[language])
 
 
-def severity_word(severity: int, language: Language) -> str:
+def severity_label(severity: int, language: Language) -> str:
     """Return how bad it is, in one word.
 
-    >>> severity_word(3, "nl")
+    >>> severity_label(3, "nl")
     'groot'
     """
     return _SEVERITY[language][severity]

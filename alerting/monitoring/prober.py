@@ -19,7 +19,7 @@ KEEPALIVE_S = 30
 RECONNECT_S_MAX = 15
 
 
-class Prober:
+class MqttProber:
     """A connection to the broker that is made again whenever it is lost. What cannot be sent is not sent."""
 
     def __init__(self, broker: MqttAccess, city: str) -> None:

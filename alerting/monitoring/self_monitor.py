@@ -8,10 +8,10 @@ import urllib.request
 from dataclasses import dataclass
 from urllib.error import HTTPError
 
-from alerting.incidents.incident_manager import Desk
+from alerting.incidents.incident_manager import IncidentManager
 from alerting.metrics import AlertingMetrics
-from alerting.monitoring.prober import Prober
-from alerting.monitoring.watchdog import Path, Watchdog
+from alerting.monitoring.prober import MqttProber
+from alerting.monitoring.watchdog import PathStatus, Watchdog
 from runtime.clock import Clock
 from twin.alarms.messages import AlarmBatch
 from twin.instant import SECOND, Duration
@@ -21,12 +21,12 @@ log = logging.getLogger(__name__)
 HEARTBEAT_TIMEOUT_S = 10.0
 RETRY_S = 1.0
 
-LOOP_S_MAX = 15.0
+LOOP_STUCK_AFTER_S = 15.0
 """A loop that has not come round for so long is stuck: its heart does not beat."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LookoutOptions:
+class SelfMonitorOptions:
     """How closely it is watched."""
 
     partitions: int
@@ -36,11 +36,17 @@ class LookoutOptions:
     heartbeat_s: float
 
 
-class Lookout:
+class SelfMonitor:
     """Owned by the task of the loop; its own tasks only send."""
 
     def __init__(
-        self, options: LookoutOptions, desk: Desk, prober: Prober, *, clock: Clock, metrics: AlertingMetrics
+        self,
+        options: SelfMonitorOptions,
+        desk: IncidentManager,
+        prober: MqttProber,
+        *,
+        clock: Clock,
+        metrics: AlertingMetrics,
     ) -> None:
         self._options = options
         self._desk = desk
@@ -48,31 +54,33 @@ class Lookout:
         self._clock = clock
         self._metrics = metrics
         self._watchdog = Watchdog(clock(), options.partitions, options.patience)
-        self._path = Path.UNKNOWN
+        self._path = PathStatus.UNKNOWN
         self._looked = 0.0
 
-    def hear(self, partition: int, batch: AlarmBatch) -> None:
+    def on_alarm_batch(self, partition: int, batch: AlarmBatch) -> None:
         """Take in the probes of a record of `alarms`."""
         if batch.probes:
             now = self._clock()
-            self._watchdog.hear(partition, batch.probes, now)
+            self._watchdog.on_probes(partition, batch.probes, now)
             self._metrics.probe.set((now - batch.probes[-1].time) / SECOND)
 
-    def look(self) -> None:
+    def check(self) -> None:
         """Judge, and have whoever is to know told."""
         now = self._clock()
         self._looked = asyncio.get_running_loop().time()
-        path = self._watchdog.judge(now)
+        path = self._watchdog.status(now)
         if path is not self._path:
             self._path = path
             log.log(
-                logging.ERROR if path is Path.CLOSED else logging.INFO, "the way from sensors is %s", path
+                logging.ERROR if path is PathStatus.CLOSED else logging.INFO,
+                "the way from sensors is %s",
+                path,
             )
-        self._metrics.path_open.set(path is Path.OPEN)
-        if path is Path.CLOSED:
-            self._desk.tell_outage(self._watchdog.since, now)
-        elif path is Path.OPEN:
-            self._desk.end_outage(now)
+        self._metrics.path_open.set(path is PathStatus.OPEN)
+        if path is PathStatus.CLOSED:
+            self._desk.notify_outage(self._watchdog.since, now)
+        elif path is PathStatus.OPEN:
+            self._desk.notify_outage_end(now)
 
     async def run(self) -> None:
         """Send probes and heartbeats until cancelled."""
@@ -94,8 +102,8 @@ class Lookout:
         loop = asyncio.get_running_loop()
         failing = False
         while True:
-            if self._path is Path.OPEN and loop.time() - self._looked < LOOP_S_MAX:
-                fault = await asyncio.to_thread(request, self._options.heartbeat_url)
+            if self._path is PathStatus.OPEN and loop.time() - self._looked < LOOP_STUCK_AFTER_S:
+                fault = await asyncio.to_thread(request_url, self._options.heartbeat_url)
                 self._metrics.heartbeats.labels("failed" if fault else "sent").inc()
                 if fault and not failing:
                     log.warning("the heartbeat does not get out: %s", fault)
@@ -105,7 +113,7 @@ class Lookout:
                 await asyncio.sleep(min(1.0, self._options.heartbeat_s))
 
 
-def request(url: str) -> str:
+def request_url(url: str) -> str:
     """Ask for a URL; return why that failed, without the URL, which is a secret. Empty when it went well."""
     try:
         with urllib.request.urlopen(url, timeout=HEARTBEAT_TIMEOUT_S):  # noqa: S310

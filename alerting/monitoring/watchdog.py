@@ -14,7 +14,7 @@ from twin.instant import Duration, Instant
 from twin.wire.probe import Probe
 
 
-class Path(StrEnum):
+class PathStatus(StrEnum):
     """What the watchdog knows."""
 
     UNKNOWN = "unknown"  #: no probe has come back yet, and there was not enough time for one
@@ -32,7 +32,7 @@ class Watchdog:
         self._partitions = partitions
         self._closed = False
 
-    def hear(self, partition: int, probes: Iterable[Probe], now: Instant) -> None:
+    def on_probes(self, partition: int, probes: Iterable[Probe], now: Instant) -> None:
         """Take in probes that came back on a partition."""
         for probe in probes:
             # Not one of an earlier process; nor from the future, whoever says so: anybody may publish.
@@ -46,19 +46,19 @@ class Watchdog:
             return self._start
         return min(self._back.values())
 
-    def judge(self, now: Instant) -> Path:
+    def status(self, now: Instant) -> PathStatus:
         """Return whether the way is open.
 
         >>> watchdog = Watchdog(0, partitions=2, patience=180)
-        >>> watchdog.judge(60), watchdog.judge(181)
-        (<Path.UNKNOWN: 'unknown'>, <Path.CLOSED: 'closed'>)
+        >>> watchdog.status(60), watchdog.status(181)
+        (<PathStatus.UNKNOWN: 'unknown'>, <PathStatus.CLOSED: 'closed'>)
         >>> for partition in (0, 1):
-        ...     watchdog.hear(partition, [Probe(200)], now=201)
-        >>> watchdog.judge(201)
-        <Path.OPEN: 'open'>
+        ...     watchdog.on_probes(partition, [Probe(200)], now=201)
+        >>> watchdog.status(201)
+        <PathStatus.OPEN: 'open'>
         """
         # What works off a backlog sends old probes: it is open again when they come in good time.
         self._closed = now - self.since > (self._patience // 2 if self._closed else self._patience)
         if self._closed:
-            return Path.CLOSED
-        return Path.OPEN if len(self._back) == self._partitions else Path.UNKNOWN
+            return PathStatus.CLOSED
+        return PathStatus.OPEN if len(self._back) == self._partitions else PathStatus.UNKNOWN

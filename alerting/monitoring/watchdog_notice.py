@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from typing import Literal
 
-from alerting.incidents.incident_state import Send
-from alerting.messages.message_text import Wording
-from alerting.messages.outgoing_message import Message
+from alerting.incidents.incident_state import NotificationRequest
+from alerting.messages.message_text import MessageText
+from alerting.messages.outgoing_message import OutgoingMessage
 from alerting.messages.phrases import time_text
 from twin.alarms.severity import Severity
 from twin.instant import HOUR, Duration, Instant
 from twin.model.city_model import CityModel
 
-CONTACT = "watchdog"
-INCIDENT = "livetwin-watchdog"
+WATCHDOG_CONTACT = "watchdog"
+WATCHDOG_INCIDENT = "livetwin-watchdog"
 
-TOLD_EVERY: Duration = HOUR
+REPEAT_EVERY: Duration = HOUR
 """While it is closed it is told again; nobody can acknowledge it."""
 
 _CLOSED = (
@@ -32,9 +32,9 @@ _OPEN = (
 )
 
 
-def watchdog_message(
+def watchdog_notice(
     model: CityModel, what: Literal["closed", "open"], since: Instant, number: int, now: Instant
-) -> Message | None:
+) -> OutgoingMessage | None:
     """Return what the plan's watchdog contact is told, for the `number`th time; None where there is none."""
     if model.duty.watchdog is None:
         return None
@@ -42,7 +42,7 @@ def watchdog_message(
     title, english, dutch = _CLOSED if what == "closed" else _OPEN
     time = time_text(since, model)
     title = title.format(city=model.city.name)
-    said = Wording(
+    said = MessageText(
         title=title,
         body="\n\n".join(text.format(time=time) for text in (english, dutch)),
         short=f"{title} ({time})",
@@ -50,14 +50,16 @@ def watchdog_message(
         severity=Severity.CRITICAL if what == "closed" else Severity.CLEARED,
         answer_label="",
     )
-    send = Send(
-        notification="~".join((INCIDENT, "0", str(number), CONTACT, channel, what, str(since))),
-        incident=INCIDENT,
+    send = NotificationRequest(
+        notification="~".join(
+            (WATCHDOG_INCIDENT, "0", str(number), WATCHDOG_CONTACT, channel, what, str(since))
+        ),
+        incident=WATCHDOG_INCIDENT,
         kind="watchdog",
         round=0,
         step=number,
-        contact=CONTACT,
+        contact=WATCHDOG_CONTACT,
         channel=channel,
         due_time=now,
     )
-    return Message(send=send, wording=said, due=now)
+    return OutgoingMessage(send=send, wording=said, due=now)

@@ -13,17 +13,17 @@ from cities.duty.roster_calendar import RosterShift, contact_names, roster_shift
 from twin.instant import Instant
 from twin.model.duty import DutyOverride, DutyPlan, DutyTeam
 
-Source: TypeAlias = Literal["override", "calendar", "default"]
+ShiftSource: TypeAlias = Literal["override", "calendar", "default"]
 """Why somebody is on call; `default` is the first member of a team without a calendar."""
 
 
-class Shift(NamedTuple):
+class DutyShift(NamedTuple):
     """A time during which the same contact is on call for the same reason: `start` ≤ t < `end`."""
 
     contact: str | None  #: none: the calendar names nobody
     start: Instant
     end: Instant
-    source: Source
+    source: ShiftSource
 
 
 def on_call(plan: DutyPlan, team: str, at: Instant) -> str | None:
@@ -34,24 +34,24 @@ def on_call(plan: DutyPlan, team: str, at: Instant) -> str | None:
     return _Roster(plan, team, at, at + 1).at(at)[0]
 
 
-def shifts(plan: DutyPlan, team: str, start: Instant, end: Instant) -> tuple[Shift, ...]:
+def duty_shifts(plan: DutyPlan, team: str, start: Instant, end: Instant) -> tuple[DutyShift, ...]:
     """Return who is on call from `start` until `end`, without holes: a gap is a shift of nobody.
 
     Neighbours differ in contact or source. Raises KeyError for a team that the plan does not have.
     """
     roster = _Roster(plan, team, start, end)
-    found: list[Shift] = []
+    found: list[DutyShift] = []
     edges = roster.edges()
     for first, last in pairwise(edges):
         contact, source = roster.at(first)
         if found and (found[-1].contact, found[-1].source) == (contact, source):
             found[-1] = found[-1]._replace(end=last)
         else:
-            found.append(Shift(contact, first, last, source))
+            found.append(DutyShift(contact, first, last, source))
     return tuple(found)
 
 
-def next_of(plan: DutyPlan, team: str, contact: str | None, n: int = 1) -> str | None:
+def next_on_call(plan: DutyPlan, team: str, contact: str | None, n: int = 1) -> str | None:
     """Return who is asked as the `n`th (from 1) after a contact, in the order of the team's members.
 
     After the last member comes the first. After somebody who is no member, or nobody, the first is next.
@@ -80,7 +80,7 @@ class _Roster:
             roster_shifts(self._team.calendar, start, end) if self._team.calendar and end > start else ()
         )
 
-    def at(self, at: Instant) -> tuple[str | None, Source]:
+    def at(self, at: Instant) -> tuple[str | None, ShiftSource]:
         """Return contact and source at an instant."""
         for override in reversed(self._overrides):
             if override.start <= at < override.end:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from alerting.incidents.incident_state import Case, Told
-from alerting.policy.roster import next_of, on_call
+from alerting.incidents.incident_state import IncidentState, Recipient
+from alerting.policy.roster import next_on_call, on_call
 from twin.alarms.messages import entity_of_alarm
 from twin.alarms.rules.schedule import WeeklyInterval, WeeklySchedule
 from twin.alarms.severity import Severity
@@ -18,14 +18,14 @@ QUIET_DAYS_MAX = 8
 """Quiet hours are looked ahead so far; what is always quiet waits so long."""
 
 
-class Way(NamedTuple):
+class MatchedRoute(NamedTuple):
     """The route of a case: whose it is, and how it is told."""
 
     team: str
     policy: EscalationPolicy
 
 
-def way_of(case: Case, model: CityModel) -> Way | None:
+def match_route(case: IncidentState, model: CityModel) -> MatchedRoute | None:
     """Return the way of a case: that of the first route that fits; None when none does."""
     plan = model.duty
     policies = {one.id: one for one in plan.policies}
@@ -33,11 +33,11 @@ def way_of(case: Case, model: CityModel) -> Way | None:
     for route in plan.routes:
         policy = policies.get(route.policy)
         if policy is not None and policy.steps and route.team in teams and _fits(route, case, model):
-            return Way(route.team, policy)
+            return MatchedRoute(route.team, policy)
     return None
 
 
-def _fits(route: IncidentRoute, case: Case, model: CityModel) -> bool:
+def _fits(route: IncidentRoute, case: IncidentState, model: CityModel) -> bool:
     incident = case.incident
     # By the worst that was told, so that it stays with those who know of it while it gets better.
     severity = max(case.severity, incident.severity)
@@ -49,34 +49,38 @@ def _fits(route: IncidentRoute, case: Case, model: CityModel) -> bool:
     )
 
 
-def _lies_within(areas: Iterable[str], case: Case, model: CityModel) -> bool:
-    places = {case.incident.area, *(entity_of_alarm(one.alarm) for one in case.speaking)}
+def _lies_within(areas: Iterable[str], case: IncidentState, model: CityModel) -> bool:
+    places = {case.incident.area, *(entity_of_alarm(one.alarm) for one in case.open_members)}
     return any(place in places for area in areas for place in model.within(area))
 
 
-def recipients(case: Case, way: Way, number: int, plan: DutyPlan, at: Instant) -> list[Told]:
+def recipients(
+    case: IncidentState, way: MatchedRoute, number: int, plan: DutyPlan, at: Instant
+) -> list[Recipient]:
     """Return whom a step of the way tells over what: each once, only those whose address is known."""
     step = way.policy.steps[number]
     found = (
-        Told(contact.id, channel)
+        Recipient(contact.id, channel)
         for contact in _contacts(case, way, number, plan, at)
-        for channel in _reaching(contact, step, plan)
+        for channel in _usable_channels(contact, step, plan)
     )
     return list(dict.fromkeys(found))
 
 
-def reaching(contact: str, way: Way, plan: DutyPlan) -> list[Told]:
+def contact_recipients(contact: str, way: MatchedRoute, plan: DutyPlan) -> list[Recipient]:
     """Return how the first step of a way would tell a contact."""
     step = way.policy.steps[0]
     return [
-        Told(one.id, channel)
+        Recipient(one.id, channel)
         for one in plan.contacts
         if one.id == contact
-        for channel in _reaching(one, step, plan)
+        for channel in _usable_channels(one, step, plan)
     ]
 
 
-def _contacts(case: Case, way: Way, number: int, plan: DutyPlan, at: Instant) -> Iterator[Contact]:
+def _contacts(
+    case: IncidentState, way: MatchedRoute, number: int, plan: DutyPlan, at: Instant
+) -> Iterator[Contact]:
     known = {one.id: one for one in plan.contacts}
     step = way.policy.steps[number]
     named: tuple[str | None, ...]
@@ -85,7 +89,7 @@ def _contacts(case: Case, way: Way, number: int, plan: DutyPlan, at: Instant) ->
             named = (case.assignee or _on_call(plan, way.team, at),)
         case "next":
             behind = sum(one.notify == "next" for one in way.policy.steps[: number + 1])
-            named = (next_of(plan, way.team, _on_call(plan, way.team, at), behind),)
+            named = (next_on_call(plan, way.team, _on_call(plan, way.team, at), behind),)
         case "team":
             named = next(one.members for one in plan.teams if one.id == way.team)
         case "contact":
@@ -101,7 +105,7 @@ def _on_call(plan: DutyPlan, team: str, at: Instant) -> str | None:
     return on_call(plan, team, at) or next(iter(members), None)
 
 
-def _reaching(contact: Contact, step: EscalationStep, plan: DutyPlan) -> Iterator[str]:
+def _usable_channels(contact: Contact, step: EscalationStep, plan: DutyPlan) -> Iterator[str]:
     """Yield the channels of a step that lead to a contact; one without `{address}` needs none."""
     urls = {one.id: one.url for one in plan.channels}
     for channel in step.channels:
@@ -109,7 +113,7 @@ def _reaching(contact: Contact, step: EscalationStep, plan: DutyPlan) -> Iterato
             yield channel
 
 
-def quiet_until(severity: Severity, at: Instant, model: CityModel) -> Instant:
+def end_of_quiet_hours(severity: Severity, at: Instant, model: CityModel) -> Instant:
     """Return from when on people may be disturbed by something so bad: `at` itself outside quiet hours."""
     intervals: list[WeeklyInterval] = []
     for one in model.duty.quiet_hours:

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 from fastapi import APIRouter, Path, Query, Request
 from starlette.responses import HTMLResponse, Response
 
-from alerting.delivery.acknowledge_links import LINK_PATH, Link, LinkRefusal, verify
+from alerting.delivery.acknowledge_links import LINK_PATH, AcknowledgeLink, LinkRefusal, verify_link
 from api.acknowledge_page import CONTENT_SECURITY_POLICY, Told, incident_page, refusal_page
 from api.alarms import examples
 from api.alarms.incident_acknowledgement import acknowledge_all, waits
@@ -77,12 +77,12 @@ async def acknowledge(request: Request, token: Token, _: Nothing) -> Response:
     return response
 
 
-def _link(context: Context, token: str) -> Link:
+def _link(context: Context, token: str) -> AcknowledgeLink:
     """Return what a link says; raise a problem: 410 for one that has expired, 404 for another's."""
     key = context.settings.link_key
     if key is None:
         raise ProblemError(HTTPStatus.NOT_FOUND, "Links are not good here: this server has no key for them.")
-    found = verify(key.get_secret_value().encode(), token, context.clock())
+    found = verify_link(key.get_secret_value().encode(), token, context.clock())
     if isinstance(found, LinkRefusal):
         raise ProblemError(
             HTTPStatus.GONE if found.expired else HTTPStatus.NOT_FOUND,
@@ -91,16 +91,16 @@ def _link(context: Context, token: str) -> Link:
     return found
 
 
-def _contact(context: Context, link: Link) -> Contact | None:
+def _contact(context: Context, link: AcknowledgeLink) -> Contact | None:
     return next((one for one in context.model.duty.contacts if one.id == link.contact), None)
 
 
-def _name(context: Context, link: Link) -> str:
+def _name(context: Context, link: AcknowledgeLink) -> str:
     contact = _contact(context, link)
     return contact.name if contact is not None else link.contact
 
 
-def _page(context: Context, link: Link, alarms: list[AlarmEvent], told: Told) -> Response:
+def _page(context: Context, link: AcknowledgeLink, alarms: list[AlarmEvent], told: Told) -> Response:
     contact = _contact(context, link)
     language: Language = contact.language if contact is not None else "nl"
     zone = ZoneInfo(context.model.city.timezone)

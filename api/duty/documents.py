@@ -6,7 +6,7 @@ from typing import Any
 
 import icalendar
 
-from alerting.policy.roster import Shift, next_of, shifts
+from alerting.policy.roster import DutyShift, duty_shifts, next_on_call
 from storage.model.duty_overrides import StoredOverride
 from twin.instant import DAY, Duration, Instant, format_instant, to_datetime
 from twin.model.city_model import City
@@ -21,14 +21,14 @@ AHEAD: Duration = 28 * DAY
 
 def on_call_document(plan: DutyPlan, team: DutyTeam, at: Instant, role: Role) -> Document:
     """Return who is on call for a team at an instant, until when, and who would be asked next."""
-    shift = shifts(plan, team.id, at, at + AHEAD)[0]
+    shift = duty_shifts(plan, team.id, at, at + AHEAD)[0]
     return {
         "teamId": team.id,
         "teamName": team.name,
         "contact": contact_document(plan, shift.contact, role),
         "source": shift.source,
         "until": format_instant(shift.end) if shift.end < at + AHEAD else None,
-        "next": contact_document(plan, next_of(plan, team.id, shift.contact), role),
+        "next": contact_document(plan, next_on_call(plan, team.id, shift.contact), role),
         "_links": {"roster": {"href": f"/v1/duty/roster?team={team.id}"}},
     }
 
@@ -42,7 +42,7 @@ def contact_document(plan: DutyPlan, contact: str | None, role: Role) -> Documen
     return None
 
 
-def shift_document(plan: DutyPlan, team: DutyTeam, shift: Shift, role: Role) -> Document:
+def shift_document(plan: DutyPlan, team: DutyTeam, shift: DutyShift, role: Role) -> Document:
     """Return one shift of a team; `contact` is null in a gap."""
     return {
         "teamId": team.id,
@@ -71,7 +71,9 @@ def override_document(made: StoredOverride, role: Role) -> Document:
     }
 
 
-def roster_calendar(city: City, plan: DutyPlan, found: list[tuple[DutyTeam, Shift]], now: Instant) -> bytes:
+def roster_calendar(
+    city: City, plan: DutyPlan, found: list[tuple[DutyTeam, DutyShift]], now: Instant
+) -> bytes:
     """Return shifts as iCalendar (RFC 5545), an event each; gaps are left out."""
     calendar = icalendar.Calendar()
     calendar.add("VERSION", "2.0")

@@ -9,7 +9,7 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Query, Request
 from starlette.responses import Response
 
-from alerting.policy.roster import shifts
+from alerting.policy.roster import duty_shifts
 from api.context import context_of
 from api.duty import examples
 from api.duty.documents import on_call_document, override_document, roster_calendar, shift_document
@@ -79,7 +79,7 @@ async def get_roster(request: Request, wanted: Annotated[RosterParameters, Query
     found = [
         (team, shift)
         for team in _teams(model.duty, wanted.team, faults)
-        for shift in shifts(model.duty, team.id, start, end)
+        for shift in duty_shifts(model.duty, team.id, start, end)
     ]
     if CALENDAR in request.headers.get("accept", ""):
         content = roster_calendar(model.city, model.duty, found, now)

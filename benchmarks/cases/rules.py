@@ -19,10 +19,10 @@ import click
 from benchmarks.measure.machine import describe_machine
 from benchmarks.report.results import OUT, write_results
 from runtime.kafka import topics
-from stream.alarms.alarm_stage import AlarmStages
-from stream.alarms.rule_index_cache import ModelBindings
-from stream.engine.stage import NOTHING, Stage
-from stream.entity_stages import EntityStages
+from stream.alarms.alarm_stage import AlarmStageFactory
+from stream.alarms.rule_index_cache import RuleIndexCache
+from stream.engine.stage import EMPTY_SEED, StreamStage
+from stream.entity_stages import EntityStageFactory
 from twin.alarms.messages import ALARM_INPUTS, AlarmInputBatch
 from twin.alarms.rules.operand import Operand
 from twin.alarms.rules.rule import (
@@ -105,15 +105,17 @@ class _Run:
     def __init__(self, model: CityModel) -> None:
         self._model = model
         began = time.process_time()
-        bindings = ModelBindings()
+        bindings = RuleIndexCache()
         found, _ = bindings.of(model)
         for entity in model.entities:
             found.rules_of(entity)
         self.bind_s = time.process_time() - began
-        self._entities: Stage[ObservationBatch] = EntityStages("log", 1, 4, 5 * MINUTE, bindings).seeded(
-            0, NOTHING, model
+        self._entities: StreamStage[ObservationBatch] = EntityStageFactory(
+            "log", 1, 4, 5 * MINUTE, bindings
+        ).seeded(0, EMPTY_SEED, model)
+        self._alarms: StreamStage[AlarmInputBatch] = AlarmStageFactory("log", 1, 4, bindings).seeded(
+            0, EMPTY_SEED, model
         )
-        self._alarms: Stage[AlarmInputBatch] = AlarmStages("log", 1, 4, bindings).seeded(0, NOTHING, model)
 
     def round(self, number: int, cost: RuleCost) -> None:
         """Let every sensor speak once."""

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from alerting.policy.roster import shifts
+from alerting.policy.roster import duty_shifts
 from cities.folder_reader import read_city
 from runtime.clock import system_clock
 from twin.instant import DAY, Duration, Instant, format_instant
@@ -33,7 +33,7 @@ def command(folder: Path) -> None:
 def roster_warnings(plan: DutyPlan, now: Instant) -> Iterator[str]:
     """Yield each time in the four weeks from now at which nobody of a team is on call."""
     for team in plan.teams:
-        for shift in shifts(plan, team.id, now, now + ROSTER_AHEAD):
+        for shift in duty_shifts(plan, team.id, now, now + ROSTER_AHEAD):
             if shift.contact is None:
                 yield (
                     f"nobody of team {team.id} is on call from {format_instant(shift.start)} until "

@@ -9,7 +9,7 @@ from collections.abc import Coroutine, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from alerting.delivery.channel_secrets import secrets_of
+from alerting.delivery.channel_secrets import secret_names
 from cities.folder_reader import read_city
 from cli.commands.apply import apply_city
 from cli.embedded.kafka import EmbeddedKafka
@@ -174,7 +174,7 @@ class EmbeddedSystem:
                 pseudonym_key=self._data_dir.secret("pseudonym.key"),
                 operator_key=self._operator_key,
                 link_key=self._data_dir.secret("link.key"),
-                channels=secrets_of(plan.duty),
+                channels=secret_names(plan.duty),
             ),
         )
         self._metrics_ports = metrics_ports(

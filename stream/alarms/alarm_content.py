@@ -13,7 +13,7 @@ from twin.alarms.messages import DependencyOutage
 from twin.alarms.rules.operand import OperandSeries
 from twin.instant import INSTANT_MIN, Instant
 
-COMMANDS_MAX = 64
+ALARM_COMMANDS_MAX = 64
 """So many commands are remembered for each entity: a second delivery of one does nothing."""
 
 PARTITION = "#partition"
@@ -24,19 +24,21 @@ class AlarmContent(msgspec.Struct, array_like=True):
     """What is kept of one entity. Mutable, owned by one partition of one worker."""
 
     model: int = 0  #: version of the model whose rules it was last evaluated by
-    courses: dict[str, ConditionState] = msgspec.field(default_factory=dict)  #: by rule
+    conditions: dict[str, ConditionState] = msgspec.field(default_factory=dict)  #: by rule
     alarms: dict[str, Alarm] = msgspec.field(default_factory=dict)  #: by id
-    lives: dict[str, SensorActivity] = msgspec.field(default_factory=dict)  #: by sensor
-    supplies: dict[str, DependencyActivity] = msgspec.field(default_factory=dict)  #: by supply
+    sensor_activity: dict[str, SensorActivity] = msgspec.field(default_factory=dict)  #: by sensor
+    dependency_activity: dict[str, DependencyActivity] = msgspec.field(default_factory=dict)  #: by supply
     incidents: dict[str, Incident] = msgspec.field(default_factory=dict)  #: by cause
     revisions: dict[str, int] = msgspec.field(default_factory=dict)  #: by series: the last that was taken
     commands: list[str] = msgspec.field(default_factory=list)  #: ids, oldest first
     # Of the partition as a whole:
-    outs: dict[str, DependencyOutage] = msgspec.field(default_factory=dict)  #: by supply, those that are out
-    clock: Instant = INSTANT_MIN  #: of the last tick
-    resumed: Instant = INSTANT_MIN  #: log time since which ticks come without a gap
+    outages: dict[str, DependencyOutage] = msgspec.field(
+        default_factory=dict
+    )  #: by supply, those that are out
+    last_tick: Instant = INSTANT_MIN  #: of the last tick
+    ticks_since: Instant = INSTANT_MIN  #: log time since which ticks come without a gap
 
-    def is_news(self, series: OperandSeries, revision: int) -> bool:
+    def advance_revision(self, series: OperandSeries, revision: int) -> bool:
         """Whether points of a series are told for the first time, or again by the same record."""
         key = "/".join(series)
         if revision < self.revisions.get(key, revision):
@@ -44,12 +46,12 @@ class AlarmContent(msgspec.Struct, array_like=True):
         self.revisions[key] = revision
         return True
 
-    def is_repeated(self, command: str) -> bool:
+    def is_duplicate_command(self, command: str) -> bool:
         """Whether a command was taken before; it is from now on."""
         if command in self.commands:
             return True
         self.commands.append(command)
-        del self.commands[:-COMMANDS_MAX]
+        del self.commands[:-ALARM_COMMANDS_MAX]
         return False
 
 
@@ -64,7 +66,7 @@ _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(AlarmSnapshot).decode
 
 
-class AlarmKind:
+class AlarmCodec:
     """How the contents are made, encoded and decoded."""
 
     def new(self) -> AlarmContent:

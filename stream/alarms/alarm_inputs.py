@@ -10,7 +10,7 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 
 from runtime.kafka import topics
-from stream.engine.stage import Output, chunks
+from stream.engine.stage import OutputRecord, record_chunks
 from twin.alarms.evaluation.operand_points import property_points
 from twin.alarms.evaluation.shared_dependency import SharedDependencies, dependencies_of
 from twin.alarms.evaluation.silence import report_spacing
@@ -31,11 +31,11 @@ from twin.wire.probe import Probe
 
 
 @dataclass(slots=True)
-class AlarmFeed:
-    """Collects what one record makes a stage tell the stage of alarms; emptied by `outputs`."""
+class AlarmInputBuffer:
+    """Collects what one record makes a stage tell the stage of alarms; emptied by `take_outputs`."""
 
-    bindings: RuleIndex
-    supplies: SharedDependencies
+    rule_index: RuleIndex
+    dependencies: SharedDependencies
     revision: int = 0
     probes: list[Probe] = field(default_factory=list)  #: that came by, to be passed on behind all else
     _points: dict[OperandSeries, dict[Instant, Point]] = field(default_factory=dict)
@@ -48,55 +48,55 @@ class AlarmFeed:
     @property
     def model(self) -> CityModel:
         """The model whose rules it is for."""
-        return self.bindings.model
+        return self.rule_index.model
 
-    def windows_of(self, entity: str) -> list[tuple[str, Duration]]:
+    def rule_windows(self, entity: str) -> list[tuple[str, Duration]]:
         """Return the windows that rules look at, by property and size."""
         return [
             (one.name, WINDOW_SIZES[one.over])
-            for one in self.bindings.watched_series(entity)
+            for one in self.rule_index.watched_series(entity)
             if one.over != "instant"
         ]
 
-    def observed(self, entity: str, property: str, state: EntityState, since: Instant) -> None:
+    def add_observed(self, entity: str, property: str, state: EntityState, since: Instant) -> None:
         """Tell what a property was at each time from a phenomenon time on."""
-        series = self.bindings.watched_instant(entity, property)
+        series = self.rule_index.watched_instant(entity, property)
         if series is not None:
             self._add(series, property_points(state, property, since, self.model))
 
-    def closed(self, entity: str, property: str, aggregate: Aggregate, derived: DerivedState) -> None:
+    def add_window(self, entity: str, property: str, aggregate: Aggregate, derived: DerivedState) -> None:
         """Tell a closed window."""
         trail = derived.window_histories.get(property, {}).get(aggregate.size)
         if trail is None:
             return
-        for series in self.bindings.watched_windows(entity, property, aggregate.size):
+        for series in self.rule_index.watched_windows(entity, property, aggregate.size):
             point = window_point(series, aggregate, trail, self.model.properties[property])
             if point is not None:
                 self._add(series, [point])
 
-    def derived(self, entity: str, value: DerivedValue) -> None:
+    def add_derived(self, entity: str, value: DerivedValue) -> None:
         """Tell a derived value of an entity.
 
         One that is told again because its inputs have failed since was right at its time: it stands until it
         speaks for the present no more, and no alarm is taken back.
         """
-        series = self.bindings.watched_instant(entity, value.name)
+        series = self.rule_index.watched_instant(entity, value.name)
         if value.last_good is None and series is not None:
             self._add(
                 series, [derived_point(value.value, value.phenomenon_time, value.flags, value.interval)]
             )
 
-    def rolled_up(self, update: Update) -> None:
-        """Tell a value of an area, as `derived` does."""
-        series = self.bindings.watched_instant(update.entity, update.property)
+    def add_area_value(self, update: Update) -> None:
+        """Tell a value of an area, as `add_derived` does."""
+        series = self.rule_index.watched_instant(update.entity, update.property)
         if update.last_good is None and series is not None:
             point = derived_point(update.value, update.phenomenon_time, update.flags, update.interval)
             self._add(series, [point])
 
-    def heard(self, datastream: Datastream, newest: Observation, now: Instant) -> None:
+    def add_sensor_report(self, datastream: Datastream, newest: Observation, now: Instant) -> None:
         """Tell that a sensor spoke, where a rule listens for that."""
         sensor = self.model.sensors.get(datastream.sensor)
-        if sensor is None or not self.bindings.has_silence_rules:
+        if sensor is None or not self.rule_index.has_silence_rules:
             return
         key = datastream.entity, sensor.id
         told_at, known = self._told.get(key, (INSTANT_MIN, INSTANT_MIN))
@@ -106,33 +106,37 @@ class AlarmFeed:
         self._told[key] = now, newest.phenomenon_time
         self._heard.append(SensorReport(*key, newest.received_time, newest.phenomenon_time))
         for supply in dependencies_of(sensor):
-            owner = self.supplies.entity_of(supply)
+            owner = self.dependencies.entity_of(supply)
             if owner:
                 self._carried.append(DependencyReport(owner, supply, sensor.id, newest.received_time))
 
-    def retell(self, entity: str, state: EntityState) -> None:
+    def add_entity(self, entity: str, state: EntityState) -> None:
         """Tell all that is kept of an entity, at the beginning of a log."""
         known = [one for id in state.datastreams if (one := self.model.datastreams.get(id)) is not None]
         for property in sorted({one.property for one in known}):
-            self.observed(entity, property, state, INSTANT_MIN)
+            self.add_observed(entity, property, state, INSTANT_MIN)
         for datastream in known:
             newest = state.datastreams[datastream.id].newest
             self._begun = max(self._begun, newest.received_time)
-            self.heard(datastream, newest, newest.received_time)
+            self.add_sensor_report(datastream, newest, newest.received_time)
 
     def _add(self, series: OperandSeries, points: list[Point]) -> None:
         if points:
             known = self._points.setdefault(series, {})
             known.update((one.time, one) for one in points)
 
-    def outputs(self, partition: int, partitions: int, now: Instant, *, clock: bool) -> list[Output]:
+    def take_outputs(
+        self, partition: int, partitions: int, now: Instant, *, clock: bool
+    ) -> list[OutputRecord]:
         """Return the records, and forget what is in them; with `is_partition_clock`, one tells the time at
         least.
         """
-        content: defaultdict[int, _Content] = defaultdict(_Content)
+        content: defaultdict[int, _PartitionInputs] = defaultdict(_PartitionInputs)
         for series, found in self._points.items():
             points = SeriesPoints(series, self.revision, tuple(found[time] for time in sorted(found)))
-            for number in {partition_of(one, partitions) for one in self.bindings.watching_entities(series)}:
+            for number in {
+                partition_of(one, partitions) for one in self.rule_index.watching_entities(series)
+            }:
                 content[number].points.append(points)
         for heard in self._heard:
             content[partition_of(heard.entity, partitions)].heard.append(heard)
@@ -143,21 +147,21 @@ class AlarmFeed:
         probes, self.probes = tuple(self.probes), []
         self._points, self._heard, self._carried = {}, [], []
         outputs = [
-            Output(topics.ALARM_INPUTS, number, ALARM_INPUTS.encode(batch))
+            OutputRecord(topics.ALARM_INPUTS, number, ALARM_INPUTS.encode(batch))
             for number in sorted(content)
             for batch in content[number].batches(now)
         ]
         if clock:
             tick = AlarmInputBatch(LAYOUT_VERSION, now, True)
-            outputs.append(Output(topics.ALARM_INPUTS, partition, ALARM_INPUTS.encode(tick)))
+            outputs.append(OutputRecord(topics.ALARM_INPUTS, partition, ALARM_INPUTS.encode(tick)))
         if probes:
             passed_on = AlarmInputBatch(LAYOUT_VERSION, now, False, probes=probes)
-            outputs.append(Output(topics.ALARM_INPUTS, partition, ALARM_INPUTS.encode(passed_on)))
+            outputs.append(OutputRecord(topics.ALARM_INPUTS, partition, ALARM_INPUTS.encode(passed_on)))
         return outputs
 
 
 @dataclass(slots=True)
-class _Content:
+class _PartitionInputs:
     """What one partition is told."""
 
     points: list[SeriesPoints] = field(default_factory=list)
@@ -166,14 +170,15 @@ class _Content:
 
     def batches(self, now: Instant) -> list[AlarmInputBatch]:
         found = [
-            AlarmInputBatch(LAYOUT_VERSION, now, False, points=tuple(part)) for part in chunks(self.points)
+            AlarmInputBatch(LAYOUT_VERSION, now, False, points=tuple(part))
+            for part in record_chunks(self.points)
         ]
         found += [
             AlarmInputBatch(LAYOUT_VERSION, now, False, sensor_reports=tuple(part))
-            for part in chunks(self.heard)
+            for part in record_chunks(self.heard)
         ]
         found += [
             AlarmInputBatch(LAYOUT_VERSION, now, False, dependency_reports=tuple(part))
-            for part in chunks(self.carried)
+            for part in record_chunks(self.carried)
         ]
         return found

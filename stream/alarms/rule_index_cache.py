@@ -7,7 +7,7 @@ from twin.alarms.rules.rule_index import RuleIndex
 from twin.model.city_model import CityModel
 
 
-class ModelBindings:
+class RuleIndexCache:
     """Remembers what follows from the last model that it was asked for."""
 
     def __init__(self) -> None:

@@ -13,18 +13,18 @@ from operator import attrgetter
 import msgspec
 
 from runtime.kafka import topics
-from stream.alarms.alarm_inputs import AlarmFeed
-from stream.alarms.rule_index_cache import ModelBindings
-from stream.engine.buckets import Buckets, Entry
+from stream.alarms.alarm_inputs import AlarmInputBuffer
+from stream.alarms.rule_index_cache import RuleIndexCache
+from stream.engine.buckets import CheckpointEntry, PartitionBuckets
 from stream.engine.stage import (
-    Applied,
-    Knowledge,
-    Output,
+    ApplyResult,
+    OutputRecord,
+    StageSeed,
     alarm_revision,
-    chunks,
     log_time,
+    record_chunks,
     revision_base,
-    update_outputs,
+    update_records,
     window_revision,
 )
 from twin.datastream_snapshot import LastGoodValue
@@ -59,7 +59,7 @@ _decode = msgspec.msgpack.Decoder(AreaSnapshot).decode
 _AREA_AND_NAME = attrgetter("area", "name")
 
 
-class AreaKind:
+class AreaCodec:
     """How areas are made, encoded and decoded."""
 
     def new(self) -> AreaState:
@@ -79,7 +79,9 @@ class AreaKind:
 class AreaStage:
     """The areas of one partition of `area-inputs`."""
 
-    def __init__(self, buckets: Buckets[AreaState], options: AreaStages, partition: int) -> None:
+    def __init__(
+        self, buckets: PartitionBuckets[AreaState], options: AreaStageFactory, partition: int
+    ) -> None:
         self._buckets = buckets
         self._options = options
         self._partitions = options.partitions
@@ -90,27 +92,27 @@ class AreaStage:
         """Return the offset of the last applied record."""
         return self._buckets.offset
 
-    def open(self, knowledge: Knowledge, model: CityModel) -> list[Output]:
+    def initial_outputs(self, knowledge: StageSeed, model: CityModel) -> list[OutputRecord]:
         """Return nothing: what entities tell their areas comes with the log."""
         return []
 
-    def apply(self, offset: int, batch: AreaInputBatch | None, model: CityModel) -> Applied:
+    def apply(self, offset: int, batch: AreaInputBatch | None, model: CityModel) -> ApplyResult:
         """Take in the record at `offset`; None is one that could not be read."""
         if batch is None:
-            self._buckets.reach(offset, self._buckets.time)
-            return Applied([], Counter(), 0)
+            self._buckets.advance(offset, self._buckets.time)
+            return ApplyResult([], Counter(), 0)
         now = log_time(self._buckets.time, batch.time)
         changed: defaultdict[str, set[str]] = defaultdict(set)
         for one in batch.inputs:
             if one.area not in model.entities or self._buckets.has_applied(one.area, offset):
                 continue
-            if self._buckets.content(one.area).on_input(one):
+            if self._buckets.content_to_change(one.area).on_input(one):
                 changed[one.area].add(one.name)
         updates: list[Update] = []
         inputs: list[AreaInput] = []
         verdicts: list[NeighbourVerdict] = []
         for area in sorted(changed):
-            state = self._buckets.content(area)
+            state = self._buckets.content_to_change(area)
             before = state.revision = max(state.revision, revision_base(model))
             news = state.evaluate(area, changed[area], model, window_revision(now, model))
             verdicts += news.verdicts
@@ -120,43 +122,43 @@ class AreaStage:
                 updates.append(_update(area, number, rolled, now, model))
                 if parent is not None:
                     inputs.append(_input(parent, area, rolled, number))
-        self._buckets.reach(offset, now)
-        outputs = update_outputs(updates, self._partition)
-        outputs += area_outputs(inputs, now, self._partitions)
-        outputs += verdict_outputs(verdicts, now, self._partitions)
-        return Applied(outputs + self._alarm_inputs(updates, model, now), Counter(), 0)
+        self._buckets.advance(offset, now)
+        outputs = update_records(updates, self._partition)
+        outputs += area_input_records(inputs, now, self._partitions)
+        outputs += verdict_records(verdicts, now, self._partitions)
+        return ApplyResult(outputs + self._alarm_inputs(updates, model, now), Counter(), 0)
 
-    def _alarm_inputs(self, updates: list[Update], model: CityModel, now: Instant) -> list[Output]:
-        feed = AlarmFeed(*self._options.bindings.of(model), alarm_revision(now, model))
+    def _alarm_inputs(self, updates: list[Update], model: CityModel, now: Instant) -> list[OutputRecord]:
+        feed = AlarmInputBuffer(*self._options.rule_indexes.of(model), alarm_revision(now, model))
         for update in updates:
-            feed.rolled_up(update)
-        return feed.outputs(self._partition, self._partitions, now, clock=False)
+            feed.add_area_value(update)
+        return feed.take_outputs(self._partition, self._partitions, now, clock=False)
 
-    def entries(self) -> Iterator[Entry]:
-        """Yield the entries of a checkpoint, as `Buckets.entries` does."""
-        return self._buckets.entries()
+    def checkpoint_entries(self) -> Iterator[CheckpointEntry]:
+        """Yield the entries of a checkpoint, as `PartitionBuckets.checkpoint_entries` does."""
+        return self._buckets.checkpoint_entries()
 
 
 @dataclass(frozen=True, slots=True)
-class AreaStages:
+class AreaStageFactory:
     """Makes the stage of each partition of `area-inputs`."""
 
     log: str
     partitions: int
     buckets: int
-    bindings: ModelBindings = field(default_factory=ModelBindings)
+    rule_indexes: RuleIndexCache = field(default_factory=RuleIndexCache)
     topic: str = topics.AREA_INPUTS
 
     def restored(
         self, partition: int, position: bytes | None, bucket: Callable[[int], bytes | None]
     ) -> AreaStage | None:
         """Return the stage as a checkpoint of this log has it, or None when there is none."""
-        buckets = Buckets.restored(AreaKind(), self.log, self.buckets, position, bucket)
+        buckets = PartitionBuckets.restored(AreaCodec(), self.log, self.buckets, position, bucket)
         return AreaStage(buckets, self, partition) if buckets is not None else None
 
-    def seeded(self, partition: int, knowledge: Knowledge, model: CityModel) -> AreaStage:
+    def seeded(self, partition: int, knowledge: StageSeed, model: CityModel) -> AreaStage:
         """Return the stage at the beginning of a log: every entity tells its area again, with it."""
-        buckets = Buckets(AreaKind(), self.log, self.buckets)
+        buckets = PartitionBuckets(AreaCodec(), self.log, self.buckets)
         buckets.seed(
             (entity, AreaState(revision))
             for entity, revision in knowledge.area_revisions.items()
@@ -164,16 +166,16 @@ class AreaStages:
         )
         return AreaStage(buckets, self, partition)
 
-    def read(self, value: bytes) -> AreaInputBatch:
+    def decode(self, value: bytes) -> AreaInputBatch:
         """Return what a record holds; raise MessageError when this version cannot read it."""
         return AREA_INPUTS.decode(value)
 
-    def missing(self, batch: AreaInputBatch, model: CityModel) -> bool:
+    def has_unknown(self, batch: AreaInputBatch, model: CityModel) -> bool:
         """Whether a record speaks of areas that the model does not know."""
         return any(one.area not in model.entities for one in batch.inputs)
 
 
-def area_outputs(inputs: list[AreaInput], now: Instant, partitions: int) -> list[Output]:
+def area_input_records(inputs: list[AreaInput], now: Instant, partitions: int) -> list[OutputRecord]:
     """Return records that tell these inputs to their areas; those of one area and name together, in order.
 
     An area judges all that it was told by a name as soon as one record tells it something: so a name that is
@@ -183,25 +185,25 @@ def area_outputs(inputs: list[AreaInput], now: Instant, partitions: int) -> list
     for one in sorted(inputs, key=_AREA_AND_NAME):
         by_partition[partition_of(one.area, partitions)].append(one)
     return [
-        Output(
+        OutputRecord(
             topics.AREA_INPUTS,
             partition,
             AREA_INPUTS.encode(AreaInputBatch(LAYOUT_VERSION, now, tuple(part))),
         )
         for partition, found in sorted(by_partition.items())
-        for part in chunks(found)
+        for part in record_chunks(found)
     ]
 
 
-def verdict_outputs(verdicts: list[NeighbourVerdict], now: Instant, partitions: int) -> list[Output]:
+def verdict_records(verdicts: list[NeighbourVerdict], now: Instant, partitions: int) -> list[OutputRecord]:
     """Return observation records that tell these verdicts to their entities, in order."""
     by_partition: defaultdict[int, list[NeighbourVerdict]] = defaultdict(list)
     for one in verdicts:
         by_partition[partition_of(one.entity, partitions)].append(one)
     return [
-        Output(topics.OBSERVATIONS, partition, encode_verdicts(part, now))
+        OutputRecord(topics.OBSERVATIONS, partition, encode_verdicts(part, now))
         for partition, found in sorted(by_partition.items())
-        for part in chunks(found)
+        for part in record_chunks(found)
     ]
 
 

@@ -18,7 +18,7 @@ from twin.errors import MessageError
 from twin.instant import INSTANT_MIN, Instant
 from twin.wire.codec import DECODE_ERRORS, LAYOUT_VERSION
 
-NOWHERE = -1
+BEFORE_FIRST_OFFSET = -1
 """The offset before the first record."""
 
 
@@ -32,7 +32,7 @@ class BucketSnapshot(msgspec.Struct, array_like=True, frozen=True):
     contents: tuple[msgspec.Raw, ...]
 
 
-class Position(msgspec.Struct, array_like=True, frozen=True):
+class CheckpointPosition(msgspec.Struct, array_like=True, frozen=True):
     """How far a checkpoint reaches: the last applied offset, and that of the last write of each bucket."""
 
     version: int
@@ -42,7 +42,7 @@ class Position(msgspec.Struct, array_like=True, frozen=True):
     buckets: tuple[int, ...]
 
 
-class Entry(NamedTuple):
+class CheckpointEntry(NamedTuple):
     """One entry of a checkpoint."""
 
     bucket: int | None  #: its number; None: it is the position
@@ -52,7 +52,7 @@ class Entry(NamedTuple):
 S = TypeVar("S")
 
 
-class Kind(Protocol[S]):
+class ContentCodec(Protocol[S]):
     """How the contents of buckets are made, encoded and decoded."""
 
     def new(self) -> S:
@@ -68,7 +68,7 @@ class Kind(Protocol[S]):
         ...
 
 
-class Bucket(Generic[S]):
+class PartitionBucket(Generic[S]):
     """Contents that are written to a checkpoint together."""
 
     __slots__ = ("contents", "dirty", "offset")
@@ -81,20 +81,25 @@ class Bucket(Generic[S]):
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode_bucket = msgspec.msgpack.Decoder(BucketSnapshot).decode
-_decode_position = msgspec.msgpack.Decoder(Position).decode
+_decode_position = msgspec.msgpack.Decoder(CheckpointPosition).decode
 
 
-class Buckets(Generic[S]):
+class PartitionBuckets(Generic[S]):
     """The contents of one partition, in memory, owned by one worker."""
 
     def __init__(
-        self, kind: Kind[S], log: str, count: int, offset: int = NOWHERE, time: Instant = INSTANT_MIN
+        self,
+        kind: ContentCodec[S],
+        log: str,
+        count: int,
+        offset: int = BEFORE_FIRST_OFFSET,
+        time: Instant = INSTANT_MIN,
     ) -> None:
         self._kind = kind
         self._log = log
-        self._buckets: list[Bucket[S]] = [Bucket(offset) for _ in range(count)]
+        self._buckets: list[PartitionBucket[S]] = [PartitionBucket(offset) for _ in range(count)]
         self._written = [offset] * count
-        self._by_name: dict[str, Bucket[S]] = {}
+        self._by_name: dict[str, PartitionBucket[S]] = {}
         self._complete_max = offset  # of all buckets: what comes later is no replay
         self.offset = offset  #: last applied
         self.time = time  #: log time of the last applied record
@@ -102,19 +107,19 @@ class Buckets(Generic[S]):
     def seed(self, contents: Iterable[tuple[str, S]]) -> None:
         """Take in what is known from elsewhere at the beginning of a log; all of it is to be written."""
         for name, content in contents:
-            self.of(name).contents[name] = content
+            self.bucket_of(name).contents[name] = content
         for bucket in self._buckets:
             bucket.dirty = True
 
     @classmethod
     def restored(
         cls,
-        kind: Kind[S],
+        kind: ContentCodec[S],
         log: str,
         count: int,
         position: bytes | None,
         bucket: Callable[[int], bytes | None],
-    ) -> Buckets[S] | None:
+    ) -> PartitionBuckets[S] | None:
         """Return the contents as a checkpoint of this log has them, or None when there is none.
 
         Raises MessageError when the checkpoint is of a version, or of a number of buckets, that does not fit.
@@ -136,7 +141,7 @@ class Buckets(Generic[S]):
             raise MessageError(f"the checkpoint cannot be read: {error}") from error
         return buckets if complete else None
 
-    def _restore(self, number: int, position: Position, data: bytes | None) -> bool:
+    def _restore(self, number: int, position: CheckpointPosition, data: bytes | None) -> bool:
         """Take in a bucket; return False when the checkpoint lacks it."""
         if data is None:
             return False
@@ -156,7 +161,7 @@ class Buckets(Generic[S]):
         self._written[number] = snapshot.offset
         return True
 
-    def of(self, name: str) -> Bucket[S]:
+    def bucket_of(self, name: str) -> PartitionBucket[S]:
         """Return the bucket that a name is in."""
         bucket = self._by_name.get(name)
         if bucket is None:
@@ -165,9 +170,9 @@ class Buckets(Generic[S]):
             bucket = self._by_name[name] = self._buckets[place]
         return bucket
 
-    def content(self, name: str) -> S:
+    def content_to_change(self, name: str) -> S:
         """Return what is kept under a name, made if there is nothing; the next checkpoint will have it."""
-        bucket = self.of(name)
+        bucket = self.bucket_of(name)
         bucket.dirty = True
         content = bucket.contents.get(name)
         if content is None:
@@ -179,19 +184,19 @@ class Buckets(Generic[S]):
 
         Its outputs were durable before the checkpoint was.
         """
-        return offset <= self._complete_max and offset <= self.of(name).offset
+        return offset <= self._complete_max and offset <= self.bucket_of(name).offset
 
     def items(self) -> Iterator[tuple[str, S]]:
         """Yield every name and its content."""
         for bucket in self._buckets:
             yield from bucket.contents.items()
 
-    def reach(self, offset: int, time: Instant) -> None:
+    def advance(self, offset: int, time: Instant) -> None:
         """Learn that a record was applied."""
         self.offset = max(self.offset, offset)
         self.time = max(self.time, time)
 
-    def entries(self) -> Iterator[Entry]:
+    def checkpoint_entries(self) -> Iterator[CheckpointEntry]:
         """Yield what to write so that these contents can be restored: changed buckets, and last the position.
 
         Records may be applied between two entries. So each bucket is complete up to the moment at which it is
@@ -202,10 +207,12 @@ class Buckets(Generic[S]):
         offset, time = self.offset, self.time
         for number, bucket in enumerate(self._buckets):
             if bucket.dirty:
-                yield Entry(number, self._encoded(number, bucket))
-        yield Entry(None, _encode(Position(LAYOUT_VERSION, self._log, offset, time, tuple(self._written))))
+                yield CheckpointEntry(number, self._encoded(number, bucket))
+        yield CheckpointEntry(
+            None, _encode(CheckpointPosition(LAYOUT_VERSION, self._log, offset, time, tuple(self._written)))
+        )
 
-    def _encoded(self, number: int, bucket: Bucket[S]) -> bytes:
+    def _encoded(self, number: int, bucket: PartitionBucket[S]) -> bytes:
         bucket.dirty = False
         self._written[number] = self.offset
         encode = self._kind.encode

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
-from stream.engine.stage import Stage
-from stream.engine.transport import Confirmation, Record
+from stream.engine.stage import StreamStage
+from stream.engine.transport import Confirmation, InputRecord
 from stream.metrics import StreamMetrics
 
 SPREAD_SHARE = 4
@@ -17,11 +17,11 @@ SPREAD_SHARE = 4
 ENCODING_SHARE_MIN = 20
 """Encoding takes a twentieth of the time at most: with many datastreams checkpoints are further apart."""
 
-QUIET_S = 1.5
+IDLE_S = 1.5
 """Longer than the interval of ticks."""
 
 
-class Checkpoints:
+class CheckpointWriter:
     """Writes the checkpoints of a partition, and acknowledges the records that they cover.
 
     `write` writes one entry, of a bucket or (None) of the position, and returns its confirmation.
@@ -29,7 +29,7 @@ class Checkpoints:
 
     def __init__(
         self,
-        stage: Stage[Any],
+        stage: StreamStage[Any],
         write: Callable[[int | None, bytes], Confirmation],
         metrics: StreamMetrics,
         *,
@@ -42,8 +42,8 @@ class Checkpoints:
         self._interval_s = interval_s
         self._pause_s = interval_s / SPREAD_SHARE / buckets
         #: held while a record is applied and what follows is sent: the state has all of a record, or nothing
-        self.settled = asyncio.Lock()
-        self._records: list[Record] = []  # since the last one began
+        self.apply_lock = asyncio.Lock()
+        self._records: list[InputRecord] = []  # since the last one began
         self._confirmations: list[Confirmation] = []
         self._since = 0.0  # loop time of the first of them
         self._last = 0.0  # and of the newest
@@ -54,22 +54,22 @@ class Checkpoints:
         self._is_lost = False
 
     @property
-    def waiting(self) -> int:
+    def pending_records(self) -> int:
         """Return how many records the next checkpoint will cover."""
         return len(self._records)
 
-    def cover(self, record: Record) -> None:
+    def cover(self, record: InputRecord) -> None:
         """Have a record acknowledged by the next checkpoint that begins."""
         self._last = asyncio.get_running_loop().time()
         if not self._records:
             self._since = self._last
         self._records.append(record)
 
-    def await_first(self, confirmation: Confirmation) -> None:
+    def add_confirmation(self, confirmation: Confirmation) -> None:
         """Let no checkpoint be written before something that was sent is confirmed."""
         self._confirmations.append(confirmation)
 
-    def lose(self) -> None:
+    def abandon(self) -> None:
         """Write nothing more: the partition belongs to somebody else, who replays."""
         self._is_lost = True
         self._hurry.set()
@@ -86,7 +86,7 @@ class Checkpoints:
         if not self._records and self._gradual is None:
             return
         now = asyncio.get_running_loop().time()
-        if now - self._last >= QUIET_S:
+        if now - self._last >= IDLE_S:
             await self.write_now()
         elif self._gradual is None and now - self._since >= self._begins_after_s:
             self._gradual = asyncio.create_task(self._write_gradually(), name="checkpoint")
@@ -119,8 +119,8 @@ class Checkpoints:
         began = self._since = loop.time()
         encoding_s = 0.0
         written: list[Confirmation] = []
-        entries = self._stage.entries()
-        async with self.settled:
+        entries = self._stage.checkpoint_entries()
+        async with self.apply_lock:
             # The first entry decides where the position stands: these are the records before it.
             records, self._records = self._records, []
             entry = next(entries)
@@ -138,7 +138,7 @@ class Checkpoints:
                 break
             written.append(confirmation)
             await self._rest(pause_s)
-            async with self.settled:
+            async with self.apply_lock:
                 before = loop.time()
                 entry = next(entries)
                 encoding_s += loop.time() - before

@@ -1,4 +1,4 @@
-"""The Faust app: topic, table, agent and their settings, around a `Worker`."""
+"""The Faust app: topic, table, agent and their settings, around a `StreamWorker`."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from runtime.kafka.access import KafkaAccess
 from runtime.telemetry.tracing import RecordHeaders
 from stream.engine.faust_driver import Transport
 from stream.engine.transport import Confirmation
-from stream.engine.worker import Worker
+from stream.engine.worker import StreamWorker
 from stream.settings import StreamSettings
 
 log = logging.getLogger(__name__)
@@ -65,7 +65,7 @@ class FaustRecord:
         self._event.ack()
 
 
-class FaustLog:
+class FaustTransport:
     """Faust's app as the worker's transport."""
 
     def __init__(self, app: Any, table: Any) -> None:
@@ -104,10 +104,10 @@ class FaustLog:
         return reached
 
 
-def create_app(
+def create_faust_app(
     settings: StreamSettings,
     kafka: KafkaAccess,
-    workers_of: Callable[[FaustLog], Mapping[str, Worker]],
+    workers_of: Callable[[FaustTransport], Mapping[str, StreamWorker]],
     on_positioned: Callable[[], Awaitable[None]],
     on_failure: Callable[[BaseException], None],
 ) -> Any:
@@ -123,7 +123,7 @@ def create_app(
         value_type=bytes,
         extra_topic_configs={"max.message.bytes": CHECKPOINT_BYTES_MAX},
     )
-    workers = workers_of(FaustLog(app, table))
+    workers = workers_of(FaustTransport(app, table))
     app.transport = Transport.configured(
         kafka,
         frozenset(workers),
@@ -131,9 +131,11 @@ def create_app(
         on_positioned,
     )(app.conf.broker, app, loop=app.loop)
     for topic, worker in workers.items():
-        app.agent(app.topic(topic, value_type=bytes, key_type=bytes), name=topic)(_taking(worker, on_failure))
-        app.on_partitions_revoked.connect(_forgetting(worker), weak=False)
-        app.on_partitions_assigned.connect(_forgetting(worker), weak=False)
+        app.agent(app.topic(topic, value_type=bytes, key_type=bytes), name=topic)(
+            _record_handler(worker, on_failure)
+        )
+        app.on_partitions_revoked.connect(_assignment_handler(worker), weak=False)
+        app.on_partitions_assigned.connect(_assignment_handler(worker), weak=False)
     return app
 
 
@@ -180,11 +182,13 @@ def _credentials(kafka: KafkaAccess) -> CredentialsT | None:
     return SSLCredentials(kafka.tls) if kafka.protocol == "SSL" else None
 
 
-def _taking(worker: Worker, on_failure: Callable[[BaseException], None]) -> Callable[[Any], Awaitable[None]]:
+def _record_handler(
+    worker: StreamWorker, on_failure: Callable[[BaseException], None]
+) -> Callable[[Any], Awaitable[None]]:
     async def take(stream: Any) -> None:
         try:
             async for event in stream.noack().events():
-                await worker.take(FaustRecord(event))
+                await worker.on_record(FaustRecord(event))
         except asyncio.CancelledError:
             raise
         except BaseException as error:
@@ -194,8 +198,8 @@ def _taking(worker: Worker, on_failure: Callable[[BaseException], None]) -> Call
     return take
 
 
-def _forgetting(worker: Worker) -> Callable[..., Awaitable[None]]:
+def _assignment_handler(worker: StreamWorker) -> Callable[..., Awaitable[None]]:
     async def forget(_app: Any, _partitions: Any, **_options: Any) -> None:
-        worker.forget()
+        worker.drop_partitions()
 
     return forget

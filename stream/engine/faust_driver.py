@@ -32,17 +32,17 @@ from runtime.kafka.consumer import FETCH_MAX_WAIT_MS, end_offsets
 log = logging.getLogger(__name__)
 
 # A goal that has not come by then is gone from the log; the worker then sees the hole, and judges it.
-GOAL_S_MAX = 5.0
+SEEK_WAIT_S_MAX = 5.0
 
 
-class _Goal(NamedTuple):
+class _SeekTarget(NamedTuple):
     """The offset that a seek was for, and until when it is waited for."""
 
     offset: int
     deadline: float
 
 
-class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
+class FaustConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
     """The thread that talks to Kafka, with short fetches and true ends."""
 
     def _create_worker_consumer(self, transport: Any) -> Any:
@@ -81,10 +81,12 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
-        self._goals: dict[Any, _Goal] = {}
+        self._goals: dict[Any, _SeekTarget] = {}
 
-    def _new_consumer_thread(self) -> ConsumerThread:
-        return ConsumerThread(self, loop=self.loop, thread_loop=uvloop.new_event_loop(), beacon=self.beacon)
+    def _new_consumer_thread(self) -> FaustConsumerThread:
+        return FaustConsumerThread(
+            self, loop=self.loop, thread_loop=uvloop.new_event_loop(), beacon=self.beacon
+        )
 
     async def _add_gap(self, tp: Any, offset_from: int, offset_to: int) -> None:
         if tp.topic not in self.positioned_topics:
@@ -129,7 +131,7 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
         return True
 
     async def _seek_to(self, tp: Any, offset: int) -> None:
-        self._goals[tp] = _Goal(offset, monotonic() + GOAL_S_MAX)
+        self._goals[tp] = _SeekTarget(offset, monotonic() + SEEK_WAIT_S_MAX)
         await self.seek(tp, offset)
 
 

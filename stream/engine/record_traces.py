@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from runtime.clock import Clock
 from runtime.telemetry.tracing import RecordHeaders, Span, Tracer, extract_context
-from stream.engine.transport import Record
+from stream.engine.transport import InputRecord
 
 
 class RecordTrace:
@@ -20,14 +20,14 @@ class RecordTrace:
         self._span.end(self._clock(), {"livetwin.outputs": outputs})
 
 
-class StreamTraces:
+class RecordTracer:
     """Goes on with the traces of records."""
 
     def __init__(self, tracer: Tracer, clock: Clock) -> None:
         self._tracer = tracer
         self._clock = clock
 
-    def taken(self, topic: str, record: Record) -> RecordTrace | None:
+    def begin(self, topic: str, record: InputRecord) -> RecordTrace | None:
         """Begin to tell what a record does; None when it carries no followed message."""
         parent = extract_context(record.headers)
         if parent is None:

@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import NamedTuple, Protocol, TypeVar
 
 from runtime.kafka import topics
-from stream.engine.buckets import Entry
+from stream.engine.buckets import CheckpointEntry
 from twin.alarms.evaluation.baseline import Baseline
 from twin.alarms.messages import AlarmEvent, IncidentEvent
 from twin.alarms.rules.operand import OperandSeries
@@ -21,7 +21,7 @@ from twin.wire.codec import LAYOUT_VERSION
 from twin.wire.messages import UPDATES, Update, UpdateBatch, WindowRepair
 
 
-class Output(NamedTuple):
+class OutputRecord(NamedTuple):
     """A record to send."""
 
     topic: str
@@ -29,10 +29,10 @@ class Output(NamedTuple):
     value: bytes
 
 
-class Applied(NamedTuple):
+class ApplyResult(NamedTuple):
     """What one record did."""
 
-    outputs: list[Output]
+    outputs: list[OutputRecord]
     outcomes: Counter[ObservationOutcome]
     unknown: int  #: observations of datastreams that the model does not have
 
@@ -42,7 +42,7 @@ B_contra = TypeVar("B_contra", contravariant=True)
 """What the records of a topic hold."""
 
 
-class Stage(Protocol[B_contra]):
+class StreamStage(Protocol[B_contra]):
     """The state of one partition of one topic, whose records hold a batch. Owned by one worker."""
 
     @property
@@ -50,20 +50,20 @@ class Stage(Protocol[B_contra]):
         """Return the offset of the last applied record."""
         ...
 
-    def open(self, knowledge: Knowledge, model: CityModel) -> list[Output]:
+    def initial_outputs(self, knowledge: StageSeed, model: CityModel) -> list[OutputRecord]:
         """Return what is told at the beginning of a log, before its first record."""
         ...
 
-    def apply(self, offset: int, batch: B_contra | None, model: CityModel) -> Applied:
+    def apply(self, offset: int, batch: B_contra | None, model: CityModel) -> ApplyResult:
         """Take in the record at `offset`; None is one that could not be read."""
         ...
 
-    def entries(self) -> Iterator[Entry]:
+    def checkpoint_entries(self) -> Iterator[CheckpointEntry]:
         """Yield the entries of a checkpoint; records may be applied between two of them."""
         ...
 
 
-class Knowledge(NamedTuple):
+class StageSeed(NamedTuple):
     """What the database knows when a log begins."""
 
     #: the newest of each datastream, as many as a state keeps, ascending by phenomenon time
@@ -87,11 +87,11 @@ class Knowledge(NamedTuple):
     usual: Mapping[OperandSeries, Baseline] = MappingProxyType({})  #: of the series that rules learn from
 
 
-NOTHING = Knowledge([], frozenset(), [], [], {}, {}, {}, {}, [], {})
+EMPTY_SEED = StageSeed([], frozenset(), [], [], {}, {}, {}, {}, [], {})
 """What a database knows that nothing was ever stored in. Nobody changes what is in it."""
 
 
-class StageKind(Protocol[K]):
+class StageFactory(Protocol[K]):
     """Makes the stages of one topic."""
 
     @property
@@ -101,19 +101,19 @@ class StageKind(Protocol[K]):
 
     def restored(
         self, partition: int, position: bytes | None, bucket: Callable[[int], bytes | None]
-    ) -> Stage[K] | None:
+    ) -> StreamStage[K] | None:
         """Return the stage as a checkpoint of this log has it, or None when there is none."""
         ...
 
-    def seeded(self, partition: int, knowledge: Knowledge, model: CityModel) -> Stage[K]:
+    def seeded(self, partition: int, knowledge: StageSeed, model: CityModel) -> StreamStage[K]:
         """Return the stage at the beginning of a log."""
         ...
 
-    def read(self, value: bytes) -> K:
+    def decode(self, value: bytes) -> K:
         """Return what a record holds; raise MessageError when this version cannot read it."""
         ...
 
-    def missing(self, batch: K, model: CityModel) -> bool:
+    def has_unknown(self, batch: K, model: CityModel) -> bool:
         """Whether a record speaks of what the model does not know."""
         ...
 
@@ -151,7 +151,7 @@ def alarm_revision(now: Instant, model: CityModel) -> int:
     return now + max(0, model.version - 1) * _VERSION_STEP
 
 
-def is_due(before: Instant, now: Instant) -> bool:
+def starts_second(before: Instant, now: Instant) -> bool:
     """Whether a second of log time began between two records: then windows and derived values are told."""
     return now // SECOND != before // SECOND
 
@@ -161,18 +161,18 @@ def is_due(before: Instant, now: Instant) -> bool:
 RECORD_ITEMS_MAX = 1_000
 
 
-def update_outputs(updates: Sequence[Update], partition: int) -> list[Output]:
+def update_records(updates: Sequence[Update], partition: int) -> list[OutputRecord]:
     """Return the records that tell these updates, in order."""
     return [
-        Output(topics.UPDATES, partition, UPDATES.encode(UpdateBatch(LAYOUT_VERSION, tuple(part))))
-        for part in chunks(updates)
+        OutputRecord(topics.UPDATES, partition, UPDATES.encode(UpdateBatch(LAYOUT_VERSION, tuple(part))))
+        for part in record_chunks(updates)
     ]
 
 
 T = TypeVar("T")
 
 
-def chunks(items: Sequence[T]) -> Iterator[Sequence[T]]:
+def record_chunks(items: Sequence[T]) -> Iterator[Sequence[T]]:
     """Yield parts that fit into a record each."""
     for start in range(0, len(items), RECORD_ITEMS_MAX):
         yield items[start : start + RECORD_ITEMS_MAX]

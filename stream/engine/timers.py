@@ -11,7 +11,7 @@ from twin.instant import INSTANT_MAX, Instant
 K = TypeVar("K", bound=Hashable)
 
 
-class Agenda(Generic[K]):
+class Timers(Generic[K]):
     """Of each key the earliest time counts. It is no state: a stage makes it anew from its contents."""
 
     def __init__(self) -> None:
@@ -32,7 +32,7 @@ class Agenda(Generic[K]):
     def __contains__(self, key: K) -> bool:
         return key in self._scheduled
 
-    def take_due(self, now: Instant) -> Iterator[tuple[Instant, K]]:
+    def pop_due(self, now: Instant) -> Iterator[tuple[Instant, K]]:
         """Yield what is due at a log time, earliest first; it is not scheduled any more."""
         while self._due and self._due[0][0] <= now:
             due, key = heapq.heappop(self._due)

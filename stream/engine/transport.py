@@ -6,12 +6,12 @@ from collections.abc import Awaitable, Callable
 from typing import Any, Protocol
 
 from runtime.telemetry.tracing import RecordHeaders
-from stream.engine.stage import Knowledge
+from stream.engine.stage import StageSeed
 
 Confirmation = Awaitable[Any]
 
 
-class Record(Protocol):
+class InputRecord(Protocol):
     """An observation record, as the transport hands it over."""
 
     partition: int
@@ -28,7 +28,7 @@ class Record(Protocol):
         ...
 
 
-class Transport(Protocol):
+class LogTransport(Protocol):
     """What the worker needs of Kafka, Faust's way."""
 
     def owns(self, topic: str, partition: int) -> bool:
@@ -54,5 +54,5 @@ class Transport(Protocol):
         ...
 
 
-Seeds = Callable[[], Awaitable[Knowledge]]
+ReadSeed = Callable[[], Awaitable[StageSeed]]
 """Asks the database what it knows, for as long as it takes."""

@@ -10,11 +10,11 @@ from functools import partial
 from typing import Any
 
 from runtime.telemetry.tracing import RecordHeaders
-from stream.engine.buckets import NOWHERE
-from stream.engine.checkpoints import Checkpoints
-from stream.engine.record_traces import StreamTraces
-from stream.engine.stage import Applied, Output, Stage, StageKind
-from stream.engine.transport import Confirmation, Record, Seeds, Transport
+from stream.engine.buckets import BEFORE_FIRST_OFFSET
+from stream.engine.checkpoints import CheckpointWriter
+from stream.engine.record_traces import RecordTracer
+from stream.engine.stage import ApplyResult, OutputRecord, StageFactory, StreamStage
+from stream.engine.transport import Confirmation, InputRecord, LogTransport, ReadSeed
 from stream.metrics import StreamMetrics
 from stream.settings import StreamSettings
 from twin.errors import MessageError, TwinError
@@ -32,34 +32,34 @@ class HoleError(TwinError):
 
 
 @dataclass(slots=True)
-class _Partition:
+class _HeldPartition:
     """A partition that this worker holds."""
 
-    stage: Stage[Any]
+    stage: StreamStage[Any]
     model: CityModel  #: by which it works
-    checkpoints: Checkpoints
+    checkpoints: CheckpointWriter
     hole_tries: int = 0
     hole_time: float = 0.0
 
 
-class Worker:
+class StreamWorker:
     """Owns the stages of the partitions of one topic that are assigned to this process.
 
-    `forget` is called at every rebalance: what is in memory is dropped then, and each partition is restored
-    from its checkpoint when its next record comes.
+    `drop_partitions` is called at every rebalance: what is in memory is dropped then, and each partition is
+    restored from its checkpoint when its next record comes.
     """
 
     def __init__(
         self,
         *,
         settings: StreamSettings,
-        kind: StageKind[Any],
+        kind: StageFactory[Any],
         model: CityModel,
         reload_model: Callable[[], Awaitable[CityModel]],
-        seeds: Seeds,
-        transport: Transport,
+        seeds: ReadSeed,
+        transport: LogTransport,
         metrics: StreamMetrics,
-        traces: StreamTraces | None = None,
+        traces: RecordTracer | None = None,
     ) -> None:
         self._settings = settings
         self._kind = kind
@@ -70,25 +70,25 @@ class Worker:
         self._transport = transport
         self._metrics = metrics
         self._traces = traces
-        self._partitions: dict[int, _Partition] = {}
+        self._partitions: dict[int, _HeldPartition] = {}
         self._generation = 0  # of the assignment
         self._recovered = False
         self._holding = asyncio.Lock()
 
-    def forget(self) -> None:
+    def drop_partitions(self) -> None:
         """Drop every partition from memory; nothing of them is acknowledged any more."""
         self._generation += 1
         self._recovered = False
         for held in self._partitions.values():
-            held.checkpoints.lose()
+            held.checkpoints.abandon()
         self._partitions.clear()
         self._metrics.partitions.labels(self._kind.topic).set(0)
 
-    def recovered(self) -> None:
+    def on_recovered(self) -> None:
         """Learn that the checkpoints of this assignment can be read from now on."""
         self._recovered = True
 
-    async def hold_assigned(self) -> bool:
+    async def restore_assigned(self) -> bool:
         """Take every assigned partition into memory, also those that no record comes to.
 
         Return whether that is done; it is not while the checkpoints cannot be read yet.
@@ -106,9 +106,9 @@ class Worker:
         if held is not None:
             return held.stage.offset
         stage = self._restored(partition)
-        return stage.offset if stage is not None else NOWHERE
+        return stage.offset if stage is not None else BEFORE_FIRST_OFFSET
 
-    async def take(self, record: Record) -> None:
+    async def on_record(self, record: InputRecord) -> None:
         """Take in one record: apply it, send its updates, remember it for the checkpoint.
 
         Raises HoleError when records before this one are missing and do not come.
@@ -128,18 +128,18 @@ class Worker:
             await self._know(batch)
         if held.model is not self.model and not await self._adopt(record.partition, held):
             return
-        trace = self._traces.taken(self._kind.topic, record) if self._traces is not None else None
-        async with held.checkpoints.settled:
+        trace = self._traces.begin(self._kind.topic, record) if self._traces is not None else None
+        async with held.checkpoints.apply_lock:
             applied = held.stage.apply(record.offset, batch, held.model)
             held.checkpoints.cover(record)
             await self._send(held, applied.outputs, trace.headers if trace is not None else ())
         if trace is not None:
             trace.end(len(applied.outputs))
         self._count(applied)
-        if held.checkpoints.waiting >= self._settings.checkpoint_records_max:
+        if held.checkpoints.pending_records >= self._settings.checkpoint_records_max:
             await held.checkpoints.write_now()
 
-    async def _adopt(self, partition: int, held: _Partition) -> bool:
+    async def _adopt(self, partition: int, held: _HeldPartition) -> bool:
         """Let a partition go on with the present model; return False when it was lost meanwhile.
 
         First comes a checkpoint: a replay that went back over the change would tell other things than were
@@ -150,26 +150,26 @@ class Worker:
         held.model = model
         return self._partitions.get(partition) is held
 
-    def _read(self, record: Record) -> Any:
+    def _read(self, record: InputRecord) -> Any:
         try:
-            return self._kind.read(record.value)
+            return self._kind.decode(record.value)
         except MessageError:
             # The historian, which reads the same log, puts it into quarantine.
             log.exception("record %d of partition %d is passed over", record.offset, record.partition)
             self._metrics.unreadable.inc()
             return None
 
-    async def checkpoint_due(self) -> None:
+    async def write_due_checkpoints(self) -> None:
         """Begin the checkpoints that are due, or finish them where no record comes any more."""
         for held in list(self._partitions.values()):
             await held.checkpoints.write_if_due()
 
-    async def checkpoint_all(self) -> None:
+    async def write_all_checkpoints(self) -> None:
         """Checkpoint every partition that has something to cover; on the way out."""
         for held in list(self._partitions.values()):
             await held.checkpoints.write_now()
 
-    async def _hold(self, partition: int) -> _Partition | None:
+    async def _hold(self, partition: int) -> _HeldPartition | None:
         """Return a partition, taken into memory if need be; None when it is not assigned to this process."""
         async with self._holding:
             held = self._partitions.get(partition)
@@ -177,7 +177,7 @@ class Worker:
                 held = await self._take_into_memory(partition)
             return held
 
-    async def _take_into_memory(self, partition: int) -> _Partition | None:
+    async def _take_into_memory(self, partition: int) -> _HeldPartition | None:
         generation, model = self._generation, self.model
         stage = self._restored(partition)
         if stage is not None:
@@ -188,29 +188,31 @@ class Worker:
         stage = self._kind.seeded(partition, knowledge, model)
         log.info("partition %d of %s starts with what the database knows", partition, self._kind.topic)
         held = self._held(partition, stage, model)
-        await self._send(held, stage.open(knowledge, model))
+        await self._send(held, stage.initial_outputs(knowledge, model))
         # The database moves on with this log; a replay must start from the same seed.
         await held.checkpoints.write_now(first=True)
         return held
 
-    def _held(self, partition: int, stage: Stage[Any], model: CityModel) -> _Partition:
-        checkpoints = Checkpoints(
+    def _held(self, partition: int, stage: StreamStage[Any], model: CityModel) -> _HeldPartition:
+        checkpoints = CheckpointWriter(
             stage,
             partial(self._write, partition),
             self._metrics,
             interval_s=self._settings.checkpoint_interval_s,
             buckets=self._settings.buckets,
         )
-        held = self._partitions[partition] = _Partition(stage, model, checkpoints)
+        held = self._partitions[partition] = _HeldPartition(stage, model, checkpoints)
         self._metrics.partitions.labels(self._kind.topic).set(len(self._partitions))
         return held
 
-    async def _send(self, held: _Partition, outputs: Iterable[Output], headers: RecordHeaders = ()) -> None:
+    async def _send(
+        self, held: _HeldPartition, outputs: Iterable[OutputRecord], headers: RecordHeaders = ()
+    ) -> None:
         for topic, partition, value in outputs:
-            held.checkpoints.await_first(await self._transport.send(topic, partition, value, headers))
+            held.checkpoints.add_confirmation(await self._transport.send(topic, partition, value, headers))
             self._metrics.sent.labels(topic).inc()
 
-    def _restored(self, partition: int) -> Stage[Any] | None:
+    def _restored(self, partition: int) -> StreamStage[Any] | None:
         read = self._transport.read_checkpoint
         return self._kind.restored(
             partition,
@@ -224,7 +226,7 @@ class Worker:
     def _key(self, partition: int, bucket: int | None) -> bytes:
         return f"{self._kind.topic}/{partition}/{'position' if bucket is None else bucket}".encode()
 
-    async def _reaches(self, held: _Partition, record: Record, expected: int) -> bool:
+    async def _reaches(self, held: _HeldPartition, record: InputRecord, expected: int) -> bool:
         """Seek back to `expected`; return True when the log does not have it, so the record may be taken."""
         now = asyncio.get_running_loop().time()
         if held.hole_tries and now - held.hole_time < SEEK_BACK_DELAY_S:
@@ -252,14 +254,14 @@ class Worker:
 
     async def _know(self, batch: Any) -> None:
         """Fetch the model once more when it lacks something: ingest may have a newer one already."""
-        if not self._kind.missing(batch, self.model) or self._unknown_at_version == self.model.version:
+        if not self._kind.has_unknown(batch, self.model) or self._unknown_at_version == self.model.version:
             return
         model = await self._reload_model()
         if model.version > self.model.version:
             self.model = model
         self._unknown_at_version = self.model.version
 
-    def _count(self, applied: Applied) -> None:
+    def _count(self, applied: ApplyResult) -> None:
         self._metrics.records.labels(self._kind.topic).inc()
         self._metrics.unknown.inc(applied.unknown)
         for outcome, count in applied.outcomes.items():

@@ -24,21 +24,21 @@ class EntityContent:
     state: EntityState = field(default_factory=EntityState)
     derived: DerivedState = field(default_factory=DerivedState)
     #: datastreams that were observed, properties that changed, since windows and values were last told
-    observed: set[int] = field(default_factory=set)
-    changed: set[str] = field(default_factory=set)
+    pending_datastreams: set[int] = field(default_factory=set)
+    pending_properties: set[str] = field(default_factory=set)
     model: int = 0  #: version of the model that its observations were judged by; 0: of none yet
     #: log time at which a property was last told to the area
-    rolled_up: dict[str, Instant] = field(default_factory=dict)
+    rolled_up_times: dict[str, Instant] = field(default_factory=dict)
 
 
-def work_by(content: EntityContent, model: CityModel) -> None:
+def adopt_model(content: EntityContent, model: CityModel) -> None:
     """Have what is told of an entity from now on outrank what an earlier model told."""
     if content.model != model.version:
         content.model = model.version
         content.state.revision = max(content.state.revision, revision_base(model))
 
 
-def same_terms(datastream: Datastream, before: CityModel | None, model: CityModel) -> bool:
+def has_same_policy(datastream: Datastream, before: CityModel | None, model: CityModel) -> bool:
     """Whether a datastream is judged by a model as it was by the one before."""
     known = before.datastreams.get(datastream.id) if before is not None else None
     return known is not None and before is not None and before.policy_of(known) == model.policy_of(datastream)
@@ -62,7 +62,7 @@ _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(EntitySnapshot).decode
 
 
-class EntityKind:
+class EntityCodec:
     """How entities are made, encoded and decoded."""
 
     def new(self) -> EntityContent:
@@ -77,11 +77,11 @@ class EntityKind:
                 content.state.revision,
                 {id: one.snapshot() for id, one in content.state.datastreams.items()},
                 content.derived,
-                tuple(sorted(content.observed)),
-                tuple(sorted(content.changed)),
+                tuple(sorted(content.pending_datastreams)),
+                tuple(sorted(content.pending_properties)),
                 content.model,
                 content.state.verdicts,
-                content.rolled_up,
+                content.rolled_up_times,
             )
         )
 

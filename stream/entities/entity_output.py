@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from runtime.kafka import topics
-from stream.areas.area_stage import area_outputs
-from stream.engine.stage import RECORD_ITEMS_MAX, Output, update_outputs
+from stream.areas.area_stage import area_input_records
+from stream.engine.stage import RECORD_ITEMS_MAX, OutputRecord, update_records
 from twin.instant import Instant
 from twin.model.city_model import CityModel
 from twin.quality.quality_flags import QualityFlag, is_usable
@@ -29,7 +29,7 @@ DISAGREES = int(QualityFlag.DISAGREES)
 
 
 @dataclass(slots=True)
-class Told:
+class EntityOutput:
     """Updates, windows, judgements, and what areas are told; in order."""
 
     revision: int  #: of windows and judgements
@@ -39,7 +39,7 @@ class Told:
     repairs: list[WindowRepair] = field(default_factory=list)
     inputs: list[AreaInput] = field(default_factory=list)
 
-    def derived(self, entity: str, revision: int, value: DerivedValue, now: Instant) -> None:
+    def add_derived(self, entity: str, revision: int, value: DerivedValue, now: Instant) -> None:
         """Tell a derived value of an entity."""
         self.updates.append(
             Update(
@@ -59,7 +59,7 @@ class Told:
             )
         )
 
-    def area(self, model: CityModel, entity: str, value: DerivedValue, revision: int) -> None:
+    def add_area_input(self, model: CityModel, entity: str, value: DerivedValue, revision: int) -> None:
         """Tell a value of an entity to its area, where such values are rolled up; None when it is suspect.
 
         One that is suspect by the verdict of its neighbours alone stays a value to them, with the flag: what
@@ -83,9 +83,9 @@ class Told:
             )
         )
 
-    def outputs(self, partition: int, partitions: int, now: Instant, offset: int) -> list[Output]:
+    def outputs(self, partition: int, partitions: int, now: Instant, offset: int) -> list[OutputRecord]:
         """Return the records; `offset` is that of the observations that all of it follows from."""
-        outputs = update_outputs(self.updates, partition)
+        outputs = update_records(self.updates, partition)
         # Of one observation only the last judgement counts: all that is told here has one revision.
         assessments = list({one[:2]: one for one in self.assessments}.values())
         longest = max(len(self.aggregates), len(assessments), len(self.repairs))
@@ -99,11 +99,11 @@ class Told:
                 tuple(assessments[part]),
                 tuple(self.repairs[part]),
             )
-            outputs.append(Output(topics.AGGREGATES, partition, AGGREGATES.encode(batch)))
-        return outputs + area_outputs(self.inputs, now, partitions)
+            outputs.append(OutputRecord(topics.AGGREGATES, partition, AGGREGATES.encode(batch)))
+        return outputs + area_input_records(self.inputs, now, partitions)
 
 
-def known_derived(update: Update) -> DerivedValue:
+def stored_derived_value(update: Update) -> DerivedValue:
     """Return a derived value as it was stored."""
     return DerivedValue(
         update.property,

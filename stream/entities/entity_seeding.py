@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from storage.stores.state_seed import StateSeed
-from stream.engine.stage import Knowledge, revision_base
+from stream.engine.stage import StageSeed, revision_base
 from stream.entities.entity_content import EntityContent
 from twin.indicators.registry import REGISTRY
 from twin.instant import Duration, Instant
@@ -19,7 +19,7 @@ from twin.state.entity_state import PropertyChange
 from twin.wire.messages import Update, UpdateKind, WindowRepair
 
 
-def knowledge_of(stored: StateSeed) -> Knowledge:
+def stage_seed_of(stored: StateSeed) -> StageSeed:
     """Return what is stored as the stages start from it."""
     areas: dict[str, int] = {}
     told: dict[tuple[str, str], tuple[float, Instant, int]] = {}
@@ -35,7 +35,7 @@ def knowledge_of(stored: StateSeed) -> Knowledge:
                 cohorts[place] = PastCohort(update.datastreams, update.phenomenon_time - HOUSEHOLD_WINDOW)
         else:
             told[place] = update.value, update.phenomenon_time, update.flags
-    return Knowledge(
+    return StageSeed(
         stored.observations,
         stored.truncated,
         stored.aggregates,
@@ -51,7 +51,7 @@ def knowledge_of(stored: StateSeed) -> Knowledge:
     )
 
 
-def seeded_contents(knowledge: Knowledge, model: CityModel, future_max: Duration) -> dict[str, EntityContent]:
+def seeded_entities(knowledge: StageSeed, model: CityModel, future_max: Duration) -> dict[str, EntityContent]:
     """Return every entity of which observations were stored, as they leave it.
 
     Their windows count as told; those that the stored observations do not fill are repaired when they are.
@@ -69,7 +69,7 @@ def seeded_contents(knowledge: Knowledge, model: CityModel, future_max: Duration
         content.state.revision = max(knowledge.revisions.get(entity, 0), revision_base(model))
         for id, state in content.state.datastreams.items():
             state.mark_emitted(model.policy_of(model.datastreams[id]), complete=id not in knowledge.truncated)
-    _remember_windows(contents, knowledge, model)
+    _restore_windows(contents, knowledge, model)
     for update in knowledge.derived:
         if update.entity in contents and update.property in REGISTRY:
             last = indicator_value_from_storage(
@@ -82,7 +82,7 @@ def seeded_contents(knowledge: Knowledge, model: CityModel, future_max: Duration
     return contents
 
 
-def _remember_windows(contents: dict[str, EntityContent], knowledge: Knowledge, model: CityModel) -> None:
+def _restore_windows(contents: dict[str, EntityContent], knowledge: StageSeed, model: CityModel) -> None:
     wanted = {
         entity: required_inputs(
             {one.property for one in model.datastreams_of(entity)}, model.entities[entity].attributes
@@ -103,7 +103,9 @@ def _household(past: PastCohort) -> HouseholdSum:
     return HouseholdSum(Cohort.from_last_publication(past))
 
 
-def untold(entity: str, content: EntityContent, knowledge: Knowledge, model: CityModel) -> list[Update]:
+def unpublished_updates(
+    entity: str, content: EntityContent, knowledge: StageSeed, model: CityModel
+) -> list[Update]:
     """Return updates of the datastreams and properties whose state is not what was last stored of them.
 
     Each raises the revision. The historian may have stored an observation, and not yet the update that
@@ -115,7 +117,7 @@ def untold(entity: str, content: EntityContent, knowledge: Knowledge, model: Cit
         property = model.datastreams[id].property
         personal = model.policy_of(model.datastreams[id]).personal
         state = None if personal else content.state.property_state(property, model)
-        known = state is None or property in told or _is_told(state, knowledge.told.get((entity, property)))
+        known = state is None or property in told or _is_stored(state, knowledge.told.get((entity, property)))
         if known and knowledge.states.get(id) == _state(one.newest):
             continue
         told.add(property)
@@ -128,5 +130,5 @@ def _state(observation: Observation) -> tuple[float, Instant, int]:
     return observation.value, observation.phenomenon_time, observation.flags
 
 
-def _is_told(state: PropertyState, told: tuple[float, Instant, int] | None) -> bool:
+def _is_stored(state: PropertyState, told: tuple[float, Instant, int] | None) -> bool:
     return told == (state.value, state.phenomenon_time, state.flags)

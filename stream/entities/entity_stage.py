@@ -6,15 +6,23 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from stream.alarms.alarm_inputs import AlarmFeed
-from stream.alarms.rule_index_cache import ModelBindings
-from stream.engine.buckets import Buckets, Entry
-from stream.engine.stage import Applied, Knowledge, Output, alarm_revision, is_due, log_time, window_revision
-from stream.engine.timers import Agenda
-from stream.entities.entity_content import EntityContent, same_terms, work_by
-from stream.entities.entity_output import Told, known_derived
-from stream.entities.entity_seeding import untold
-from stream.entities.roll_ups import RollUps
+from stream.alarms.alarm_inputs import AlarmInputBuffer
+from stream.alarms.rule_index_cache import RuleIndexCache
+from stream.engine.buckets import CheckpointEntry, PartitionBuckets
+from stream.engine.stage import (
+    ApplyResult,
+    OutputRecord,
+    StageSeed,
+    alarm_revision,
+    log_time,
+    starts_second,
+    window_revision,
+)
+from stream.engine.timers import Timers
+from stream.entities.entity_content import EntityContent, adopt_model, has_same_policy
+from stream.entities.entity_output import EntityOutput, stored_derived_value
+from stream.entities.entity_seeding import unpublished_updates
+from stream.entities.roll_ups import RollUpTable
 from twin.instant import HOUR, INSTANT_MIN, Duration, Instant
 from twin.model.city_model import CityModel
 from twin.model.observation import Observation, ObservationOutcome
@@ -33,54 +41,56 @@ class EntityOptions:
 
     partitions: int
     future_max: Duration
-    bindings: ModelBindings
+    rule_indexes: RuleIndexCache
 
 
 class EntityStage:
     """The entities of one partition of `observations`."""
 
-    def __init__(self, buckets: Buckets[EntityContent], options: EntityOptions, partition: int) -> None:
+    def __init__(
+        self, buckets: PartitionBuckets[EntityContent], options: EntityOptions, partition: int
+    ) -> None:
         self._buckets = buckets
         self._options = options
         self._partition = partition
         self._model: CityModel | None = None
-        self._alarms: AlarmFeed | None = None
+        self._alarms: AlarmInputBuffer | None = None
         self._wanted: dict[str, RequiredInputs] = {}
-        self._roll_ups = RollUps()
+        self._roll_ups = RollUpTable()
         self._awaited: set[str] = set()  # entities with something to tell at the next second
-        self._agenda: Agenda[tuple[str, int]] = Agenda()  # datastreams whose windows are told when none comes
+        self._agenda: Timers[tuple[str, int]] = Timers()  # datastreams whose windows are told when none comes
 
     @property
     def offset(self) -> int:
         """Return the offset of the last applied record."""
         return self._buckets.offset
 
-    def open(self, knowledge: Knowledge, model: CityModel) -> list[Output]:
+    def initial_outputs(self, knowledge: StageSeed, model: CityModel) -> list[OutputRecord]:
         """Return what was stored and not told, and have everything derived and told to areas again."""
-        told = Told(window_revision(self._buckets.time, model))
+        told = EntityOutput(window_revision(self._buckets.time, model))
         feed = self._feed_by(model, self._buckets.time)
         for entity, content in self._buckets.items():
-            told.updates += untold(entity, content, knowledge, model)
+            told.updates += unpublished_updates(entity, content, knowledge, model)
             known = [one for id in content.state.datastreams if (one := model.datastreams.get(id))]
-            content.changed.update(one.property for one in known)
-            feed.retell(entity, content.state)
+            content.pending_properties.update(one.property for one in known)
+            feed.add_entity(entity, content.state)
         contents = dict(self._buckets.items())
         for update in knowledge.derived:
             if update.entity in contents:
-                told.area(model, update.entity, known_derived(update), update.revision)
-                feed.derived(update.entity, known_derived(update))
+                told.add_area_input(model, update.entity, stored_derived_value(update), update.revision)
+                feed.add_derived(update.entity, stored_derived_value(update))
         mine = {id for _, content in self._buckets.items() for id in content.state.datastreams}
         told.repairs += [one for one in knowledge.repairs if one.datastream in mine]
         return self._outputs(told, self._buckets.time, self.offset, clock=False)
 
-    def apply(self, offset: int, batch: ObservationBatch | None, model: CityModel) -> Applied:
+    def apply(self, offset: int, batch: ObservationBatch | None, model: CityModel) -> ApplyResult:
         """Take in the record at `offset`; None is one that could not be read."""
         before = self._buckets.time
         if batch is None:
-            self._buckets.reach(offset, before)
-            return Applied([], Counter(), 0)
+            self._buckets.advance(offset, before)
+            return ApplyResult([], Counter(), 0)
         now = log_time(before, batch.time)
-        told = Told(window_revision(now, model))
+        told = EntityOutput(window_revision(now, model))
         self._feed_by(model, now).probes += batch.probes
         self._follow(model, told)
         outcomes: Counter[ObservationOutcome] = Counter()
@@ -94,35 +104,37 @@ class EntityStage:
         for verdict in batch.verdicts:
             if not self._buckets.has_applied(verdict.entity, offset):
                 self._hear(verdict, model, told)
-        if is_due(before, now):
+        if starts_second(before, now):
             self._tell(model, now, offset, told)
-        self._buckets.reach(offset, now)
-        return Applied(self._outputs(told, now, offset, clock=is_due(before, now)), outcomes, unknown)
+        self._buckets.advance(offset, now)
+        return ApplyResult(
+            self._outputs(told, now, offset, clock=starts_second(before, now)), outcomes, unknown
+        )
 
-    def _feed_by(self, model: CityModel, now: Instant) -> AlarmFeed:
+    def _feed_by(self, model: CityModel, now: Instant) -> AlarmInputBuffer:
         if self._alarms is None or self._alarms.model is not model:
-            self._alarms = AlarmFeed(*self._options.bindings.of(model))
+            self._alarms = AlarmInputBuffer(*self._options.rule_indexes.of(model))
         self._alarms.revision = alarm_revision(now, model)
         return self._alarms
 
-    def _outputs(self, told: Told, now: Instant, offset: int, *, clock: bool) -> list[Output]:
+    def _outputs(self, told: EntityOutput, now: Instant, offset: int, *, clock: bool) -> list[OutputRecord]:
         partition, partitions = self._partition, self._options.partitions
         outputs = told.outputs(partition, partitions, now, offset)
         if self._alarms is not None:
-            outputs += self._alarms.outputs(partition, partitions, now, clock=clock)
+            outputs += self._alarms.take_outputs(partition, partitions, now, clock=clock)
         return outputs
 
     def _observe(
-        self, observation: Observation, datastream: Datastream, model: CityModel, told: Told
+        self, observation: Observation, datastream: Datastream, model: CityModel, told: EntityOutput
     ) -> ObservationOutcome:
-        content = self._buckets.content(datastream.entity)
-        work_by(content, model)
+        content = self._buckets.content_to_change(datastream.entity)
+        adopt_model(content, model)
         effect = content.state.observe(observation, model, self._options.future_max)
         if effect.outcome is ObservationOutcome.FUTURE:
             return effect.outcome
         if effect.outcome is ObservationOutcome.REPAIR:
             told.repairs.append(WindowRepair(datastream.id, observation.phenomenon_time))
-        content.observed.add(datastream.id)
+        content.pending_datastreams.add(datastream.id)
         self._awaited.add(datastream.entity)
         self._take(content, datastream, effect, model, told)
         since = observation.phenomenon_time
@@ -140,12 +152,12 @@ class EntityStage:
             ObservationOutcome.SUPERSEDED,
             ObservationOutcome.FUTURE,
         ):
-            self._alarms.observed(datastream.entity, datastream.property, content.state, since)
+            self._alarms.add_observed(datastream.entity, datastream.property, content.state, since)
 
-    def _hear(self, verdict: NeighbourVerdict, model: CityModel, told: Told) -> None:
+    def _hear(self, verdict: NeighbourVerdict, model: CityModel, told: EntityOutput) -> None:
         """Take in what neighbours say of an entity."""
-        content = self._buckets.content(verdict.entity)
-        work_by(content, model)
+        content = self._buckets.content_to_change(verdict.entity)
+        adopt_model(content, model)
         change = content.state.on_verdict(verdict, model)
         if change is not None:
             self._awaited.add(verdict.entity)
@@ -160,7 +172,7 @@ class EntityStage:
         datastream: Datastream,
         effect: EntityEffect,
         model: CityModel,
-        told: Told,
+        told: EntityOutput,
     ) -> None:
         """Tell what an observation changed at once, and remember what is told at the next second."""
         for judgement in effect.quality_results:
@@ -171,22 +183,22 @@ class EntityStage:
             return
         told.updates.append(Update.of(effect.change))
         if effect.change.state is not None:
-            content.changed.add(datastream.property)
+            content.pending_properties.add(datastream.property)
             wanted = self._wanted_of(datastream.entity, model)
             content.derived.on_property_state(datastream.property, effect.change.state, wanted)
 
-    def _tell(self, model: CityModel, now: Instant, offset: int, told: Told) -> None:
+    def _tell(self, model: CityModel, now: Instant, offset: int, told: EntityOutput) -> None:
         """Tell windows and derived values of what was observed, and of what falls due."""
         waiting = []
-        for due, (entity, id) in self._agenda.take_due(now):
+        for due, (entity, id) in self._agenda.pop_due(now):
             if self._buckets.has_applied(entity, offset):
                 waiting.append(
                     (due, (entity, id))
                 )  # what it told then is told; what it has to tell comes later
                 continue
-            content = self._buckets.of(entity).contents.get(entity)
+            content = self._buckets.bucket_of(entity).contents.get(entity)
             if content is not None and id in content.state.datastreams:
-                content.observed.add(id)
+                content.pending_datastreams.add(id)
                 self._awaited.add(entity)
         for due, key in waiting:
             self._agenda.schedule(key, due)
@@ -197,29 +209,34 @@ class EntityStage:
             else:
                 self._tell_entity(entity, model, now, told)
 
-    def _tell_entity(self, entity: str, model: CityModel, now: Instant, told: Told) -> None:
-        content = self._buckets.content(entity)
+    def _tell_entity(self, entity: str, model: CityModel, now: Instant, told: EntityOutput) -> None:
+        content = self._buckets.content_to_change(entity)
         wanted = self._wanted_of(entity, model)
-        for id in sorted(content.observed):
+        for id in sorted(content.pending_datastreams):
             datastream = model.datastreams.get(id)
             if datastream is not None and id in content.state.datastreams:
                 self._tell_windows(content, datastream, model, now, told)
                 if self._alarms is not None:
-                    self._alarms.heard(datastream, content.state.datastreams[id].newest, now)
-        content.observed.clear()
+                    self._alarms.add_sensor_report(datastream, content.state.datastreams[id].newest, now)
+        content.pending_datastreams.clear()
         for value in content.derived.derive(model, entity, wanted, now):
             content.state.revision += 1
             timed = value if value.interval else value._replace(interval=model.interval_of(entity))
-            told.derived(entity, content.state.revision, timed, now)
-            told.area(model, entity, timed, content.state.revision)
+            told.add_derived(entity, content.state.revision, timed, now)
+            told.add_area_input(model, entity, timed, content.state.revision)
             if self._alarms is not None:
-                self._alarms.derived(entity, timed)
-        self._roll_ups.tell(entity, content, model, told, now)
-        if content.changed or any(one.pending for one in content.derived.households.values()):
+                self._alarms.add_derived(entity, timed)
+        self._roll_ups.emit_due(entity, content, model, told, now)
+        if content.pending_properties or any(one.pending for one in content.derived.households.values()):
             self._awaited.add(entity)
 
     def _tell_windows(
-        self, content: EntityContent, datastream: Datastream, model: CityModel, now: Instant, told: Told
+        self,
+        content: EntityContent,
+        datastream: Datastream,
+        model: CityModel,
+        now: Instant,
+        told: EntityOutput,
     ) -> None:
         state = content.state.datastreams[datastream.id]
         terms = model.policy_of(datastream)
@@ -245,32 +262,34 @@ class EntityStage:
                 wanted = self._wanted_of(datastream.entity, model)
                 content.derived.on_window(datastream.property, aggregate, wanted)
                 if self._alarms is not None:
-                    self._alarms.closed(datastream.entity, datastream.property, aggregate, content.derived)
+                    self._alarms.add_window(
+                        datastream.entity, datastream.property, aggregate, content.derived
+                    )
         self._schedule(datastream, state, model)
 
     def _schedule(self, datastream: Datastream, state: DatastreamState, model: CityModel) -> None:
         self._agenda.schedule((datastream.entity, datastream.id), state.due(model.policy_of(datastream)))
 
-    def _follow(self, model: CityModel, told: Told) -> None:
+    def _follow(self, model: CityModel, told: EntityOutput) -> None:
         """Go on with a model: what it judges otherwise than the one before is judged again."""
         if self._model is not None and self._model.version == model.version:
             return
         before, self._model = self._model, model
         self._wanted.clear()
         for entity, content in list(self._buckets.items()):
-            if content.observed or content.changed or content.derived.changed:
+            if content.pending_datastreams or content.pending_properties or content.derived.changed:
                 self._awaited.add(entity)
             if any(one.pending for one in content.derived.households.values()):
                 self._awaited.add(entity)
             known = content.model == model.version
-            work_by(content, model)
+            adopt_model(content, model)
             for id, state in content.state.datastreams.items():
                 datastream = model.datastreams.get(id)
                 if datastream is None:
                     continue
                 self._schedule(datastream, state, model)
-                if not known and not same_terms(datastream, before, model):
-                    self._buckets.content(entity).observed.add(id)
+                if not known and not has_same_policy(datastream, before, model):
+                    self._buckets.content_to_change(entity).pending_datastreams.add(id)
                     self._awaited.add(entity)
                     effect = content.state.reassess(datastream, model)
                     # A replay may have told these windows by another model under the same revision.
@@ -285,10 +304,10 @@ class EntityStage:
             found = model.entities.get(entity)
             attributes = found.attributes if found is not None else {}
             properties = {one.property for one in model.datastreams_of(entity)}
-            windows = self._alarms.windows_of(entity) if self._alarms is not None else ()
+            windows = self._alarms.rule_windows(entity) if self._alarms is not None else ()
             wanted = self._wanted[entity] = required_inputs(properties, attributes, windows)
         return wanted
 
-    def entries(self) -> Iterator[Entry]:
-        """Yield the entries of a checkpoint, as `Buckets.entries` does."""
-        return self._buckets.entries()
+    def checkpoint_entries(self) -> Iterator[CheckpointEntry]:
+        """Yield the entries of a checkpoint, as `PartitionBuckets.checkpoint_entries` does."""
+        return self._buckets.checkpoint_entries()

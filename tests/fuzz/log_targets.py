@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 from msgspec import inspect as types
 
-from alerting.delivery.acknowledge_links import Link, LinkRefusal, sign, verify
+from alerting.delivery.acknowledge_links import AcknowledgeLink, LinkRefusal, sign_link, verify_link
 from api.live.cursor import Cursor, CursorError, decode_cursor, encode_cursor
 from runtime.kafka import topics
 from storage.historian.log_batch import LogBatch, LogRecord
@@ -86,7 +86,11 @@ def log_targets() -> list[Target]:
             run=_cursor,
             seeds=(encode_cursor(Cursor("log", ((1, 2),), RECEIVED)).encode(),),
         ),
-        Target(name="link", run=_verify, seeds=(sign(b"key", Link("a~b~1", "anna", RECEIVED)).encode(),)),
+        Target(
+            name="link",
+            run=_verify,
+            seeds=(sign_link(b"key", AcknowledgeLink("a~b~1", "anna", RECEIVED)).encode(),),
+        ),
     ]
 
 
@@ -191,5 +195,5 @@ def _cursor(data: bytes) -> str:
 
 def _verify(data: bytes) -> str:
     """Read a link: only one that we signed says anything."""
-    found = verify(b"key", data.decode("latin-1"), RECEIVED)
+    found = verify_link(b"key", data.decode("latin-1"), RECEIVED)
     return found.reason if isinstance(found, LinkRefusal) else "good"

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from stream.engine.buckets import Buckets, Entry
+from stream.engine.buckets import CheckpointEntry, PartitionBuckets
 from tests.simulation.system.model_database import ModelDatabase
 from twin.instant import HOUR
 from twin.model.observation import Observation, ObservationOutcome, ObservationResult
@@ -63,13 +63,13 @@ def close_a_window_without_its_late_part(patch: pytest.MonkeyPatch) -> None:
 
 def forget_a_bucket_of_a_checkpoint(patch: pytest.MonkeyPatch) -> None:
     """A bucket that changed is not written with the others."""
-    entries = Buckets.entries
+    entries = PartitionBuckets.checkpoint_entries
 
-    def mutated(self: Buckets[Any]) -> Iterator[Entry]:
+    def mutated(self: PartitionBuckets[Any]) -> Iterator[CheckpointEntry]:
         self._buckets[-1].dirty = False
         return entries(self)
 
-    patch.setattr(Buckets, "entries", mutated)
+    patch.setattr(PartitionBuckets, "entries", mutated)
 
 
 def publish_a_cohort_of_nine(patch: pytest.MonkeyPatch) -> None:

@@ -6,8 +6,8 @@ from collections import defaultdict
 from collections.abc import Iterator
 
 from runtime.kafka import topics
-from stream.engine.stage import Knowledge
-from stream.entities.entity_seeding import knowledge_of
+from stream.engine.stage import StageSeed
+from stream.entities.entity_seeding import stage_seed_of
 from tests.simulation.city.device_messages import messages_of, plan_of
 from tests.simulation.city.random_city import random_city
 from tests.simulation.invariants import alarms, areas, observations, quality
@@ -78,8 +78,8 @@ class SimulatedCity:
         dice = self._scenario.dice(f"stream of log {len(self.logs)}")
         return SimulatedStream(dice, self.logs[-1], self._partitions, lambda: self.model, self._knowledge)
 
-    def _knowledge(self) -> Knowledge:
-        return knowledge_of(self.database.knowledge(self.model))
+    def _knowledge(self) -> StageSeed:
+        return stage_seed_of(self.database.knowledge(self.model))
 
     def run(self) -> None:
         """Play it to its end."""

@@ -15,7 +15,7 @@ from random import Random
 
 import pytest
 
-from alerting.messages.outgoing_message import Message
+from alerting.messages.outgoing_message import OutgoingMessage
 from alerting.policy.roster import on_call
 from tests.simulation.system.simulated_duty import SimulatedDuty
 from tests.support.pipelines.scenario_day import ScenarioRun
@@ -124,7 +124,7 @@ def _is_told_to_be_over(duty: SimulatedDuty) -> None:
     assert over == {(one.send.contact, one.send.channel) for _, one in duty.handed}
 
 
-def _of_kind(duty: SimulatedDuty, kind: str) -> Iterator[Message]:
+def _of_kind(duty: SimulatedDuty, kind: str) -> Iterator[OutgoingMessage]:
     return (one for _, one in duty.handed if one.send.kind == kind)
 
 

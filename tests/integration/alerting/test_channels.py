@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from alerting.delivery.acknowledge_links import LINK_PATH, Link, verify
-from alerting.delivery.channel_secrets import Secrets
-from alerting.delivery.channels import Channels, Letter
-from alerting.delivery.delivery_pool import THREADS_MAX, Post, PostOptions
-from alerting.delivery.retry_policy import TryResult
-from alerting.messages.outgoing_message import Message
+from alerting.delivery.acknowledge_links import LINK_PATH, AcknowledgeLink, verify_link
+from alerting.delivery.channel_secrets import ChannelSecrets
+from alerting.delivery.channels import ChannelMessage, ChannelSender
+from alerting.delivery.delivery_pool import CHANNEL_THREADS_MAX, DeliveryOptions, DeliveryPool
+from alerting.delivery.retry_policy import AttemptResult
+from alerting.messages.outgoing_message import OutgoingMessage
 from runtime.secret_files import SecretEnvironment
 from tests.support.pipelines.duty_loop import INCIDENT, NOON, DutyRun, alarm, duty_plan
 from tests.support.receivers.mail_server import MailServer, Webhook
@@ -44,13 +44,13 @@ def hook() -> Iterator[Webhook]:
 
 
 @pytest.fixture
-def channels() -> Iterator[Channels]:
-    found = Channels(Secrets({"TOKEN": "s3cret/t0ken", "OPERATIONS": "operations@town.example"}))
+def channels() -> Iterator[ChannelSender]:
+    found = ChannelSender(ChannelSecrets({"TOKEN": "s3cret/t0ken", "OPERATIONS": "operations@town.example"}))
     yield found
     found.close()
 
 
-def letter(**changes: object) -> Letter:
+def letter(**changes: object) -> ChannelMessage:
     known: dict[str, object] = {
         "notification": f"{INCIDENT}~0~0~first~mail",
         "incident": INCIDENT,
@@ -63,10 +63,10 @@ def letter(**changes: object) -> Letter:
         "severity": Severity.MAJOR,
         "link": "",
     }
-    return Letter(**{**known, **changes})  # type: ignore[arg-type]
+    return ChannelMessage(**{**known, **changes})  # type: ignore[arg-type]
 
 
-def messages(plan: DutyPlan) -> list[Message]:
+def messages(plan: DutyPlan) -> list[OutgoingMessage]:
     """Return what the first step sends."""
     run = DutyRun(plan, delivers=lambda _: None)
     run.hear(alarm())
@@ -78,17 +78,19 @@ def plan_over(**urls: str) -> DutyPlan:
     return duty_plan(channels=tuple(NotificationChannel(id=id, url=url) for id, url in urls.items()))
 
 
-async def deliver(channels: Channels, plan: DutyPlan, found: list[Message]) -> list[TryResult]:
-    ended: asyncio.Queue[TryResult] = asyncio.Queue()
-    options = PostOptions(base_url="https://twin.example/", link_key=KEY, try_timeout_s=DEADLINE_S)
-    post = Post(channels, options, ended.put_nowait)
+async def deliver(
+    channels: ChannelSender, plan: DutyPlan, found: list[OutgoingMessage]
+) -> list[AttemptResult]:
+    ended: asyncio.Queue[AttemptResult] = asyncio.Queue()
+    options = DeliveryOptions(base_url="https://twin.example/", link_key=KEY, attempt_timeout_s=DEADLINE_S)
+    post = DeliveryPool(channels, options, ended.put_nowait)
     for message in found:
-        post.begin(message, plan, NOON)
+        post.start_attempt(message, plan, NOON)
     return [await asyncio.wait_for(ended.get(), DEADLINE_S) for _ in found]
 
 
 async def test_a_mail_says_what_where_since_when_and_has_a_link_that_acknowledges(
-    mails: MailServer, channels: Channels
+    mails: MailServer, channels: ChannelSender
 ) -> None:
     plan = plan_over(mail=mails.url)
     ended = await deliver(channels, plan, messages(plan))
@@ -109,40 +111,42 @@ async def test_a_mail_says_what_where_since_when_and_has_a_link_that_acknowledge
     ):
         assert words in texts[0]
     token = texts[0].split(f"https://twin.example{LINK_PATH}")[1].split()[0]
-    assert verify(KEY, token, NOON) == Link(INCIDENT, "first", NOON + 72 * 60 * MINUTE)
+    assert verify_link(KEY, token, NOON) == AcknowledgeLink(INCIDENT, "first", NOON + 72 * 60 * MINUTE)
 
 
 async def test_a_webhook_that_hangs_holds_up_nobody_else(
-    mails: MailServer, hook: Webhook, channels: Channels
+    mails: MailServer, hook: Webhook, channels: ChannelSender
 ) -> None:
     hook.behaves = lambda _: "hang"
     plan = plan_over(mail=mails.url, sms=hook.url + "?rto=30")
     found = messages(plan)
     over_hook = next(one for one in found if one.send.channel == "sms")
-    ended: list[TryResult] = []
+    ended: list[AttemptResult] = []
     arrived = asyncio.Event()
 
-    def end(result: TryResult) -> None:
+    def end(result: AttemptResult) -> None:
         ended.append(result)
         arrived.set()
 
-    post = Post(channels, PostOptions(base_url="", link_key=KEY, try_timeout_s=DEADLINE_S), end)
-    for number in range(THREADS_MAX):
+    post = DeliveryPool(
+        channels, DeliveryOptions(base_url="", link_key=KEY, attempt_timeout_s=DEADLINE_S), end
+    )
+    for number in range(CHANNEL_THREADS_MAX):
         send = over_hook.send._replace(notification=f"{over_hook.id}-{number}")
-        post.begin(replace(over_hook, send=send), plan, NOON)
-    post.begin(next(one for one in found if one.send.channel == "mail"), plan, NOON)
+        post.start_attempt(replace(over_hook, send=send), plan, NOON)
+    post.start_attempt(next(one for one in found if one.send.channel == "mail"), plan, NOON)
     await asyncio.wait_for(arrived.wait(), DEADLINE_S)
     assert [one.sent for one in ended] == [True]
-    assert post.room("sms") == 0
-    assert post.room("mail") == THREADS_MAX
+    assert post.free_slots("sms") == 0
+    assert post.free_slots("mail") == CHANNEL_THREADS_MAX
     hook.stop()  # lets those go that hang
     await post.close()
-    assert [one.sent for one in ended] == [True] + [False] * THREADS_MAX
+    assert [one.sent for one in ended] == [True] + [False] * CHANNEL_THREADS_MAX
 
 
 @pytest.mark.parametrize("behaviour", ["refuse", "drop"])
 def test_a_failure_says_why_and_keeps_the_secret(
-    hook: Webhook, channels: Channels, behaviour: str, caplog: pytest.LogCaptureFixture
+    hook: Webhook, channels: ChannelSender, behaviour: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     hook.behaves = lambda _: behaviour  # type: ignore[return-value, assignment]
     caplog.set_level(logging.DEBUG)
@@ -157,19 +161,19 @@ def test_a_failure_says_why_and_keeps_the_secret(
         assert "operations@town.example" not in text
 
 
-def test_a_channel_whose_secret_is_missing_is_given_up_at_once(channels: Channels) -> None:
+def test_a_channel_whose_secret_is_missing_is_given_up_at_once(channels: ChannelSender) -> None:
     receipt = channels.send(NotificationChannel(id="hook", url="json://${NOWHERE}@127.0.0.1:1/"), letter())
     assert receipt.final
     assert "NOWHERE" in receipt.detail
 
 
-def test_an_url_that_apprise_does_not_know_is_given_up_at_once(channels: Channels) -> None:
+def test_an_url_that_apprise_does_not_know_is_given_up_at_once(channels: ChannelSender) -> None:
     receipt = channels.send(NotificationChannel(id="hook", url="carrier-pigeon://loft"), letter())
     assert receipt.final
 
 
 def test_the_log_gets_the_message_and_not_the_link(
-    channels: Channels, caplog: pytest.LogCaptureFixture
+    channels: ChannelSender, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
     told = letter(link="Acknowledge: https://twin.example/v1/acknowledge/token")
@@ -181,7 +185,7 @@ def test_the_log_gets_the_message_and_not_the_link(
 async def test_a_secret_whose_file_is_missing_is_told_and_the_message_may_be_tried_again(
     tmp_path: Path,
 ) -> None:
-    channels = Channels(Secrets(SecretEnvironment({"HOOK_FILE": str(tmp_path / "none")})))
+    channels = ChannelSender(ChannelSecrets(SecretEnvironment({"HOOK_FILE": str(tmp_path / "none")})))
     plan = plan_over(mail="${HOOK}")
     [ended] = await deliver(channels, plan, messages(plan))
     channels.close()

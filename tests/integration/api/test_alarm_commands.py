@@ -12,14 +12,14 @@ import httpx
 import pytest
 from aiokafka import AIOKafkaProducer, TopicPartition
 
-from alerting.delivery.acknowledge_links import Link, sign
+from alerting.delivery.acknowledge_links import AcknowledgeLink, sign_link
 from api.alarms import command_gateway
 from api.alarms.command_gateway import command_id
 from runtime.clock import system_clock
 from runtime.kafka import topics
 from runtime.kafka.consumer import new_consumer
-from stream.alarms.alarm_stage import AlarmStages
-from stream.engine.stage import NOTHING
+from stream.alarms.alarm_stage import AlarmStageFactory
+from stream.engine.stage import EMPTY_SEED
 from tests.integration.api.conftest import PARTITIONS
 from tests.integration.api.stored_city import Stored, archive
 from tests.support.cities.alarm_city import high_water
@@ -65,8 +65,8 @@ def start_stage(kafka: str, model: CityModel) -> StartStage:
 
     @asynccontextmanager
     async def start() -> AsyncIterator[None]:
-        kind = AlarmStages("log", PARTITIONS, 4)
-        knowledge = NOTHING._replace(alarms=[RAISED, OTHER], incidents=[incident_event(RAISED, OTHER)])
+        kind = AlarmStageFactory("log", PARTITIONS, 4)
+        knowledge = EMPTY_SEED._replace(alarms=[RAISED, OTHER], incidents=[incident_event(RAISED, OTHER)])
         stages = [kind.seeded(number, knowledge, model) for number in range(PARTITIONS)]
         consumer, producer = new_consumer(kafka), AIOKafkaProducer(bootstrap_servers=kafka)
         await consumer.start()
@@ -77,7 +77,7 @@ def start_stage(kafka: str, model: CityModel) -> StartStage:
                 fetched = await consumer.getmany(timeout_ms=20)
                 for place, records in fetched.items():
                     for record in records:
-                        batch = kind.read(record.value)
+                        batch = kind.decode(record.value)
                         applied = stages[place.partition].apply(record.offset, batch, model)
                         for topic, partition, value in applied.outputs:
                             await producer.send_and_wait(topic, value, partition=partition)
@@ -229,7 +229,7 @@ async def test_a_link_acknowledges_by_its_button_alone(
         await tell(kafka, RAISED, OTHER)
         await shown(api.client, "/v1/alarms", lambda found: len(found["items"]) == 2)
         incident = incident_event(RAISED, OTHER).incident
-        token = sign(b"links", Link(incident, "duty-officer-water", system_clock() + HOUR))
+        token = sign_link(b"links", AcknowledgeLink(incident, "duty-officer-water", system_clock() + HOUR))
         path = f"/v1/acknowledge/{token}"
         looked = await api.client.get(path)
         assert looked.status_code == 200

@@ -12,7 +12,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from alerting.incidents.journal import Change, Journal
+from alerting.incidents.journal import DutyJournal, JournalChange
 from cli.command_line import run
 from cli.embedded.postgres import EmbeddedPostgres
 from storage.database import connect
@@ -129,13 +129,13 @@ async def test_a_restored_database_is_the_same_and_works(
 async def test_a_journal_is_backed_up_while_the_duty_loop_writes(
     filled: Stored, empty_database: str, file: Path, tmp_path: Path, livetwin: Livetwin
 ) -> None:
-    journal = Journal(tmp_path / "state/alerting-city.sqlite")
-    journal.write(Change(log="log-1", positions={("alarms", 0): 7}))
+    journal = DutyJournal(tmp_path / "state/alerting-city.sqlite")
+    journal.write(JournalChange(log="log-1", positions={("alarms", 0): 7}))
     assert await livetwin(filled.dsn, "backup", str(file)) == (0, "")
-    journal.write(Change(positions={("alarms", 0): 9}))
+    journal.write(JournalChange(positions={("alarms", 0): 9}))
     journal.close()
     assert await livetwin(empty_database, "restore", str(file), state="restored") == (0, "")
-    copy = Journal(tmp_path / "restored/alerting-city.sqlite")
+    copy = DutyJournal(tmp_path / "restored/alerting-city.sqlite")
     assert copy.read().positions == {("alarms", 0): 7}
     copy.close()
 

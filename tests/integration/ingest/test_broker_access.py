@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from alerting.monitoring.prober import Prober
+from alerting.monitoring.prober import MqttProber
 from ingest.mqtt.session import MqttSession, MqttSessionOptions
 from outlets.mqtt_connection import MqttConnectionLostError, MqttConnectionOptions, open_mqtt_connection
 from runtime.clock import system_clock
@@ -163,7 +163,7 @@ async def test_outlets_write_over_tls_what_readers_read_and_readers_write_nothin
 
 async def test_probes_and_simulated_devices_speak_tls(broker: SecureMosquitto) -> None:
     session = session_with(access(broker, "ingest"))
-    prober = Prober(access(broker, "alerting"), "town")
+    prober = MqttProber(access(broker, "alerting"), "town")
     # Where a device's account serves: it publishes that device's messages alone.
     settings = SimulatorSettings(
         mqtt_host=HOST,

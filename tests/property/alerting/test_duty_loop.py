@@ -14,8 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from alerting.incidents.incident_state import REPEATS_MAX, Phase
-from alerting.messages.outgoing_message import Message
+from alerting.incidents.incident_state import RECOVERY_REPEATS_MAX, IncidentPhase
+from alerting.messages.outgoing_message import OutgoingMessage
 from tests.support.payloads.alarm_events import acknowledged, returned
 from tests.support.pipelines.duty_loop import INCIDENT, DutyRun, alarm, incident
 from twin.alarms.messages import AlarmBatch, AlarmEvent
@@ -113,7 +113,7 @@ def test_what_is_told_again_changes_no_decision(story: list[Happening], data: st
 def test_nobody_is_told_twice_for_a_step_and_what_is_open_is_never_forgotten(
     story: list[Happening], dice: Random
 ) -> None:
-    def delivers(message: Message) -> bool | None:
+    def delivers(message: OutgoingMessage) -> bool | None:
         return dice.choices((True, False, None), (6, 3, 1))[0]
 
     run = DutyRun(delivers=delivers)
@@ -127,10 +127,10 @@ def test_nobody_is_told_twice_for_a_step_and_what_is_open_is_never_forgotten(
     assert not counted or max(counted.values()) == 1
     tries = Counter((one.notification, one.attempt) for one in run.events if one.outcome == "sending")
     assert not tries or max(tries.values()) == 1
-    case = run.memory.cases.get(INCIDENT)
+    case = run.memory.incidents.get(INCIDENT)
     if case is None:
         return
-    if case.phase is Phase.ESCALATING:
+    if case.phase is IncidentPhase.ESCALATING:
         assert run.desk.next_due() is not None, "an open incident that nobody acknowledged has no next step"
         run.pass_(12 * HOUR)
         assert any(one.outcome == "sent" and one.kind in ("alarm", "change") for one in run.events)
@@ -144,7 +144,7 @@ def test_nobody_is_told_twice_for_a_step_and_what_is_open_is_never_forgotten(
 def test_whoever_was_told_hears_in_the_end_that_it_is_over(
     story: list[Happening], recoveries: list[bool | None], others: list[bool | None]
 ) -> None:
-    def delivers(message: Message) -> bool | None:
+    def delivers(message: OutgoingMessage) -> bool | None:
         waiting = recoveries if message.send.kind == "recovery" else others
         return waiting.pop() if waiting else True
 
@@ -154,7 +154,7 @@ def test_whoever_was_told_hears_in_the_end_that_it_is_over(
         if (batch := teller.tell("return", entity)) is not None:
             run.take(batch)
     # The process dies again and again, also of what it tells then.
-    for _ in range(REPEATS_MAX):
+    for _ in range(RECOVERY_REPEATS_MAX):
         run.pass_(12 * HOUR)
         run.desk.resolve_doubtful(run.now)
     recoveries.clear()

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alerting.policy.roster import on_call, shifts
+from alerting.policy.roster import duty_shifts, on_call
 from tests.support.cities.rosters import ZONE, at, calendar, plan_of
 from twin.instant import DAY, HOUR, Instant, from_datetime
 from twin.model.duty import DutyOverride
@@ -82,7 +82,7 @@ def test_shifts_cover_a_time_exactly_and_agree_with_who_is_on_call(
     some: list[Series], made: list[DutyOverride], hours: list[int]
 ) -> None:
     plan = plan_of(calendar(*(_event(number, one) for number, one in enumerate(some))), *made)
-    found = shifts(plan, "operations", START, END)
+    found = duty_shifts(plan, "operations", START, END)
     assert (found[0].start, found[-1].end) == (START, END)
     for one, other in pairwise(found):
         assert one.start < one.end == other.start
@@ -97,8 +97,8 @@ def test_shifts_cover_a_time_exactly_and_agree_with_who_is_on_call(
 def test_two_halves_tell_what_the_whole_tells(some: list[Series], day: int) -> None:
     plan = plan_of(calendar(*(_event(number, one) for number, one in enumerate(some))))
     middle = START + day * DAY
-    whole = shifts(plan, "operations", START, END)
-    halves = (*shifts(plan, "operations", START, middle), *shifts(plan, "operations", middle, END))
+    whole = duty_shifts(plan, "operations", START, END)
+    halves = (*duty_shifts(plan, "operations", START, middle), *duty_shifts(plan, "operations", middle, END))
     cut = [
         part
         for one in whole

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from runtime.kafka import topics
-from stream.engine.stage import NOTHING
+from stream.engine.stage import EMPTY_SEED
 from tests.simulation.invariants.observations import Ending
 from tests.simulation.oracles import property_oracle
 from tests.simulation.scenario import Scenario
@@ -81,7 +81,7 @@ def _played(ending: Ending, scenario: Scenario, last_ticks: Sequence[Duration]) 
     for step in (MINUTE, *last_ticks):
         now += step
         log.append(topics.OBSERVATIONS, 0, encode_observations((), now))
-    stream = SimulatedStream(scenario.dice("in order"), log, 1, lambda: ending.model, lambda: NOTHING)
+    stream = SimulatedStream(scenario.dice("in order"), log, 1, lambda: ending.model, lambda: EMPTY_SEED)
     stream.finish()
     database.store(log, topics.UPDATES, 0, ALL)
     return database

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from random import Random
 
-from alerting.incidents.incident_manager import Desk, TryResult
-from alerting.incidents.journal import Journal
-from alerting.messages.outgoing_message import Message
+from alerting.incidents.incident_manager import AttemptResult, IncidentManager
+from alerting.incidents.journal import DutyJournal
+from alerting.messages.outgoing_message import OutgoingMessage
 from runtime.kafka import topics
 from tests.support.pipelines.stage_pipeline import StageRun
 from twin.alarms.messages import ALARMS
@@ -26,13 +26,13 @@ class SimulatedDuty:
         self._model = model
         self._path = journal
         self._dice = dice
-        self.handed: list[tuple[Instant, Message]] = []
+        self.handed: list[tuple[Instant, OutgoingMessage]] = []
         self.kills = 0
         self._open(0)
 
     def _open(self, now: Instant) -> None:
-        self._journal = Journal(self._path)
-        self._desk = Desk(self._journal.read(), self._model)
+        self._journal = DutyJournal(self._path)
+        self._desk = IncidentManager(self._journal.read(), self._model)
         self._desk.resolve_doubtful(now)
         self._write()
 
@@ -49,22 +49,22 @@ class SimulatedDuty:
             place = topics.ALARMS, number
             records = stages.records[place]
             for offset in range(self._desk.position(place), len(records)):
-                self._desk.hear(ALARMS.decode(records[offset]), now)
-                self._desk.reach(place, offset + 1)
+                self._desk.on_alarm_batch(ALARMS.decode(records[offset]), now)
+                self._desk.advance_position(place, offset + 1)
                 if self._is_killed(0.05):
                     return False
                 self._write()
-        self._desk.pass_time(now)
+        self._desk.advance_to(now)
         self._write()
-        for message in self._desk.sendable(now):
-            sending = self._desk.begin_try(message, now)
+        for message in self._desk.due_messages(now):
+            sending = self._desk.begin_attempt(message, now)
             self._write()
             if self._is_killed(0.02):
                 return False
             self.handed.append((now, sending))
             if self._is_killed(0.1):
                 return False
-            self._desk.end_try(TryResult(message.id, sent=True, detail=""), now)
+            self._desk.end_attempt(AttemptResult(message.id, sent=True, detail=""), now)
             self._write()
         return True
 

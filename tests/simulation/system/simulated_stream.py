@@ -12,12 +12,12 @@ from random import Random
 from typing import Any
 
 from runtime.kafka import topics
-from stream.alarms.alarm_stage import AlarmStages
-from stream.alarms.rule_index_cache import ModelBindings
-from stream.areas.area_stage import AreaStages
-from stream.engine.buckets import Entry
-from stream.engine.stage import Knowledge, Output, Stage, StageKind
-from stream.entity_stages import EntityStages
+from stream.alarms.alarm_stage import AlarmStageFactory
+from stream.alarms.rule_index_cache import RuleIndexCache
+from stream.areas.area_stage import AreaStageFactory
+from stream.engine.buckets import CheckpointEntry
+from stream.engine.stage import OutputRecord, StageFactory, StageSeed, StreamStage
+from stream.entity_stages import EntityStageFactory
 from tests.simulation.system.simulated_log import SimulatedLog
 from tests.support.pipelines.checkpoint_topic import Changelog
 from twin.instant import MINUTE
@@ -39,25 +39,25 @@ class SimulatedStream:
         log: SimulatedLog,
         partitions: int,
         models: Callable[[], CityModel],
-        seeds: Callable[[], Knowledge],
+        seeds: Callable[[], StageSeed],
     ) -> None:
         self._dice = dice
         self._log = log
-        bindings = ModelBindings()
-        self._kinds: dict[str, StageKind[Any]] = {
-            topics.OBSERVATIONS: EntityStages(log.identity, partitions, BUCKETS, FUTURE_MAX, bindings),
-            topics.AREA_INPUTS: AreaStages(log.identity, partitions, BUCKETS, bindings),
-            topics.ALARM_INPUTS: AlarmStages(log.identity, partitions, BUCKETS, bindings),
+        bindings = RuleIndexCache()
+        self._kinds: dict[str, StageFactory[Any]] = {
+            topics.OBSERVATIONS: EntityStageFactory(log.identity, partitions, BUCKETS, FUTURE_MAX, bindings),
+            topics.AREA_INPUTS: AreaStageFactory(log.identity, partitions, BUCKETS, bindings),
+            topics.ALARM_INPUTS: AlarmStageFactory(log.identity, partitions, BUCKETS, bindings),
         }
         self._load = models
         self._seeds = seeds
         self.model = models()
         self.places = [(topic, number) for topic in self._kinds for number in range(partitions)]
-        self._stages: dict[Place, Stage[Any]] = {}
+        self._stages: dict[Place, StreamStage[Any]] = {}
         self._models: dict[Place, CityModel] = {}  # by which each stage works
         self._tables: defaultdict[Place, Changelog] = defaultdict(Changelog)
-        self._begun: dict[Place, Iterator[Entry]] = {}  # checkpoints
-        self._unsent: defaultdict[Place, deque[Output]] = defaultdict(deque)
+        self._begun: dict[Place, Iterator[CheckpointEntry]] = {}  # checkpoints
+        self._unsent: defaultdict[Place, deque[OutputRecord]] = defaultdict(deque)
         self.crashes = 0
 
     def take(self, place: Place, records_max: int) -> int:
@@ -66,8 +66,8 @@ class SimulatedStream:
         count = min(records_max, self._log.end(*place) - stage.offset - 1)
         for _ in range(count):
             kind, offset = self._kinds[place[0]], stage.offset + 1
-            batch = kind.read(self._log.read(*place, offset))
-            if kind.missing(batch, self.model):
+            batch = kind.decode(self._log.read(*place, offset))
+            if kind.has_unknown(batch, self.model):
                 self.reload()
             if self._models[place] is not self.model:
                 self.checkpoint(place)  # no replay goes back over a change of the model
@@ -75,14 +75,14 @@ class SimulatedStream:
             self._unsent[place].extend(stage.apply(offset, batch, self.model).outputs)
         return count
 
-    def _hold(self, place: Place) -> Stage[Any]:
+    def _hold(self, place: Place) -> StreamStage[Any]:
         kind = self._kinds[place[0]]
         self._models[place] = self.model
         stage = self._tables[place].restored(kind, place[1])
         if stage is None:
             knowledge = self._seeds()
             stage = kind.seeded(place[1], knowledge, self.model)
-            self._unsent[place].extend(stage.open(knowledge, self.model))
+            self._unsent[place].extend(stage.initial_outputs(knowledge, self.model))
             self._stages[place] = stage
             self.checkpoint(place)
         self._stages[place] = stage
@@ -101,7 +101,7 @@ class SimulatedStream:
     def send(self, place: Place, share: float = 1.0) -> None:
         """Have a part of what a stage wants to send reach the log: in each partition the first of it."""
         unsent = self._unsent[place]
-        by_place: defaultdict[Place, deque[Output]] = defaultdict(deque)
+        by_place: defaultdict[Place, deque[OutputRecord]] = defaultdict(deque)
         for one in unsent:
             by_place[one.topic, one.partition].append(one)
         unsent.clear()
@@ -115,7 +115,7 @@ class SimulatedStream:
         """Write a checkpoint, when everything that it covers was sent; or only some of its entries."""
         self.send(place)
         self._begun.pop(place, None)
-        entries = list(self._stages[place].entries())
+        entries = list(self._stages[place].checkpoint_entries())
         if torn:
             buckets = [one for one in entries if one.bucket is not None]
             entries = self._dice.sample(buckets, self._dice.randrange(len(buckets) + 1))
@@ -124,7 +124,7 @@ class SimulatedStream:
     def checkpoint_a_little(self, place: Place) -> None:
         """Write the next entry of a checkpoint that is spread over time; perhaps it begins with that."""
         self.send(place)
-        entries = self._begun.setdefault(place, self._stages[place].entries())
+        entries = self._begun.setdefault(place, self._stages[place].checkpoint_entries())
         entry = next(entries)
         self._tables[place].write([entry])
         if entry.bucket is None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TypeVar
 
-from stream.engine.buckets import Entry
-from stream.engine.stage import Stage, StageKind
+from stream.engine.buckets import CheckpointEntry
+from stream.engine.stage import StageFactory, StreamStage
 
 K = TypeVar("K")
 
@@ -18,7 +18,7 @@ class Changelog:
         self.buckets: dict[int, bytes] = {}
         self.position: bytes | None = None
 
-    def write(self, entries: Iterable[Entry]) -> Changelog:
+    def write(self, entries: Iterable[CheckpointEntry]) -> Changelog:
         """Write a checkpoint, or some entries of one."""
         for entry in entries:
             if entry.bucket is None:
@@ -33,6 +33,6 @@ class Changelog:
         found.buckets, found.position = dict(self.buckets), self.position
         return found
 
-    def restored(self, kind: StageKind[K], partition: int = 0) -> Stage[K] | None:
+    def restored(self, kind: StageFactory[K], partition: int = 0) -> StreamStage[K] | None:
         """Return the stage that a worker finds here."""
         return kind.restored(partition, self.position, self.buckets.get)

@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from alerting.delivery.retry_policy import TryResult
-from alerting.incidents.incident_manager import Desk
-from alerting.incidents.incident_state import Case
-from alerting.incidents.journal import Change, Journal, Memory
-from alerting.messages.outgoing_message import Message
+from alerting.delivery.retry_policy import AttemptResult
+from alerting.incidents.incident_manager import IncidentManager
+from alerting.incidents.incident_state import IncidentState
+from alerting.incidents.journal import DutyJournal, JournalChange, JournalContent
+from alerting.messages.outgoing_message import OutgoingMessage
 from tests.support.cities.alarm_city import alarm_city
 from tests.support.payloads.alarm_events import alarm_event, incident_event
 from twin.alarms.messages import AlarmBatch, AlarmEvent, IncidentEvent
@@ -111,18 +111,18 @@ class DutyRun:
     def __init__(
         self,
         plan: DutyPlan | None = None,
-        delivers: Callable[[Message], bool | None] = lambda _: True,
+        delivers: Callable[[OutgoingMessage], bool | None] = lambda _: True,
         start: Instant = NOON,
         journal: Path | None = None,
     ) -> None:
         self.now = start
         self._path = journal
-        self._journal = Journal(journal) if journal is not None else None
-        self.memory = Memory()
-        self.desk = Desk(self.memory, duty_city(plan))
+        self._journal = DutyJournal(journal) if journal is not None else None
+        self.memory = JournalContent()
+        self.desk = IncidentManager(self.memory, duty_city(plan))
         self.delivers = delivers
         self.events: list[NotificationEvent] = []
-        self.messages: dict[str, Message] = {}
+        self.messages: dict[str, OutgoingMessage] = {}
         self._settle()
 
     def hear(self, *alarms: AlarmEvent, **changes: Any) -> None:
@@ -131,13 +131,13 @@ class DutyRun:
 
     def take(self, batch: AlarmBatch) -> None:
         """Tell what a record of the log holds."""
-        self.desk.hear(batch, self.now)
+        self.desk.on_alarm_batch(batch, self.now)
         self._settle()
 
     def command(self, action: Any, id: str = "1", **changes: Any) -> None:
         """Have a person want something."""
         known = {"actor": "first", "time": self.now, "incident": INCIDENT}
-        self.desk.obey(DutyCommand(id=id, action=action, **{**known, **changes}), self.now)
+        self.desk.on_command(DutyCommand(id=id, action=action, **{**known, **changes}), self.now)
         self._settle()
 
     def pass_until(self, time: Instant) -> None:
@@ -153,7 +153,7 @@ class DutyRun:
 
     def work_by(self, plan: DutyPlan, version: int = 2) -> None:
         """Have another plan."""
-        self.desk.work_by(duty_city(plan, version), self.now)
+        self.desk.on_model(duty_city(plan, version), self.now)
         self._settle()
 
     def restart(self) -> None:
@@ -161,18 +161,18 @@ class DutyRun:
         assert self._path is not None
         assert self._journal is not None
         self._journal.close()
-        self._journal = Journal(self._path)
+        self._journal = DutyJournal(self._path)
         self.memory = self._journal.read()
-        self.desk = Desk(self.memory, self.desk.model)
+        self.desk = IncidentManager(self.memory, self.desk.model)
 
     def close(self) -> None:
         """Let go of the journal."""
         if self._journal is not None:
             self._journal.close()
 
-    def case(self, incident: str = INCIDENT) -> Case:
+    def case(self, incident: str = INCIDENT) -> IncidentState:
         """Return a case."""
-        return self.memory.cases[incident]
+        return self.memory.incidents[incident]
 
     @property
     def sent(self) -> list[Sent]:
@@ -184,17 +184,17 @@ class DutyRun:
         ]
 
     def _settle(self) -> None:
-        self.desk.pass_time(self.now)
-        for message in self.desk.sendable(self.now):
-            tried = self.desk.begin_try(message, self.now)
+        self.desk.advance_to(self.now)
+        for message in self.desk.due_messages(self.now):
+            tried = self.desk.begin_attempt(message, self.now)
             result = self.delivers(tried)
             if result is not None:
-                self.desk.end_try(TryResult(tried.id, result, "" if result else "refused"), self.now)
+                self.desk.end_attempt(AttemptResult(tried.id, result, "" if result else "refused"), self.now)
         self._keep(self.desk.take_change())
         if (due := self.desk.next_due()) is not None and due <= self.now:
             self._settle()
 
-    def _keep(self, change: Change) -> None:
+    def _keep(self, change: JournalChange) -> None:
         if self._journal is not None:
             self._journal.write(change)
         self.events += change.events

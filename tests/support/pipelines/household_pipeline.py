@@ -10,11 +10,11 @@ import msgspec
 
 from storage.stores.current_state import CurrentState
 from storage.stores.state_seed import StateSeed
-from stream.areas.area_stage import AreaStage, AreaStages
-from stream.engine.stage import Output
-from stream.entities.entity_seeding import knowledge_of
+from stream.areas.area_stage import AreaStage, AreaStageFactory
+from stream.engine.stage import OutputRecord
+from stream.entities.entity_seeding import stage_seed_of
 from stream.entities.entity_stage import EntityStage
-from stream.entity_stages import EntityStages
+from stream.entity_stages import EntityStageFactory
 from tests.support.cities.household_city import REGISTERS
 from tests.support.pipelines.checkpoint_topic import Changelog
 from twin.instant import MINUTE, Instant
@@ -80,7 +80,7 @@ class HouseholdRun:
 
     def save(self) -> None:
         """Write a checkpoint; one that was written before may be what a restart finds."""
-        self._saved.append(self._saved[-1].copy().write(self._entities.entries()))
+        self._saved.append(self._saved[-1].copy().write(self._entities.checkpoint_entries()))
         del self._saved[:-3]
 
     def restart(self, back: int) -> None:
@@ -93,7 +93,7 @@ class HouseholdRun:
         self._entities = found
         for offset in range(found.offset + 1, len(self._log)):
             self._take(self._entities.apply(offset, self._log[offset], self.model).outputs)
-        areas = self._saved_areas.write(self._areas.entries()).restored(self._area_kind)
+        areas = self._saved_areas.write(self._areas.checkpoint_entries()).restored(self._area_kind)
         assert areas is not None
         self._areas = areas
 
@@ -113,15 +113,15 @@ class HouseholdRun:
 
     def _begin(self) -> None:
         log = f"log-{len(self.logs)}"
-        self._kind = EntityStages(log, 1, 4, 5 * MINUTE)
-        self._area_kind = AreaStages(log, 1, 4)
-        knowledge = knowledge_of(self._stored())
+        self._kind = EntityStageFactory(log, 1, 4, 5 * MINUTE)
+        self._area_kind = AreaStageFactory(log, 1, 4)
+        knowledge = stage_seed_of(self._stored())
         self._entities = self._kind.seeded(0, knowledge, self.model)
         self._areas = self._area_kind.seeded(0, knowledge, self.model)
         self._log: list[ObservationBatch] = []
         self._saved = [Changelog()]
         self._saved_areas = Changelog()
-        self._take(self._entities.open(knowledge, self.model))
+        self._take(self._entities.initial_outputs(knowledge, self.model))
 
     def _stored(self) -> StateSeed:
         newest = {
@@ -145,7 +145,7 @@ class HouseholdRun:
         self._log.append(batch)
         self._take(self._entities.apply(len(self._log) - 1, batch, self.model).outputs)
 
-    def _take(self, outputs: list[Output]) -> None:
+    def _take(self, outputs: list[OutputRecord]) -> None:
         waiting = list(outputs)
         for number in count():
             if number == len(waiting):

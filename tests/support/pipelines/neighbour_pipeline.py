@@ -6,10 +6,10 @@ from collections import deque
 from dataclasses import dataclass, field
 
 from runtime.kafka import topics
-from stream.areas.area_stage import AreaStage, AreaStages
-from stream.engine.stage import NOTHING
+from stream.areas.area_stage import AreaStage, AreaStageFactory
+from stream.engine.stage import EMPTY_SEED
 from stream.entities.entity_stage import EntityStage
-from stream.entity_stages import EntityStages
+from stream.entity_stages import EntityStageFactory
 from twin.instant import MINUTE, SECOND, Instant
 from twin.model.city_model import City, CityModel
 from twin.model.entity import Entity
@@ -69,9 +69,11 @@ class Stages:
     """Both stages, of one partition each, with a log between them; time passes by the minute."""
 
     entities: EntityStage = field(
-        default_factory=lambda: EntityStages("log-1", 1, 4, 5 * MINUTE).seeded(0, NOTHING, MODEL)
+        default_factory=lambda: EntityStageFactory("log-1", 1, 4, 5 * MINUTE).seeded(0, EMPTY_SEED, MODEL)
     )
-    areas: AreaStage = field(default_factory=lambda: AreaStages("log-1", 1, 4).seeded(0, NOTHING, MODEL))
+    areas: AreaStage = field(
+        default_factory=lambda: AreaStageFactory("log-1", 1, 4).seeded(0, EMPTY_SEED, MODEL)
+    )
     updates: list[Update] = field(default_factory=list)
     verdicts: list[NeighbourVerdict] = field(default_factory=list)
     time: Instant = 0

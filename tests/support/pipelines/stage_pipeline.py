@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from runtime.kafka import topics
-from stream.alarms.alarm_stage import AlarmStages
-from stream.alarms.rule_index_cache import ModelBindings
-from stream.areas.area_stage import AreaStages
-from stream.engine.stage import NOTHING, Knowledge, Output, Stage, StageKind
-from stream.entity_stages import EntityStages
+from stream.alarms.alarm_stage import AlarmStageFactory
+from stream.alarms.rule_index_cache import RuleIndexCache
+from stream.areas.area_stage import AreaStageFactory
+from stream.engine.stage import EMPTY_SEED, OutputRecord, StageFactory, StageSeed, StreamStage
+from stream.entity_stages import EntityStageFactory
 from twin.alarms.messages import (
     ALARM_INPUTS,
     ALARMS,
@@ -32,26 +32,26 @@ class StageRun:
     """Stages of every topic and partition, and the records that they wrote."""
 
     def __init__(
-        self, model: CityModel, *, partitions: int = 2, knowledge: Knowledge = NOTHING, log: str = "log-1"
+        self, model: CityModel, *, partitions: int = 2, knowledge: StageSeed = EMPTY_SEED, log: str = "log-1"
     ) -> None:
         self.model = model
         self.partitions = partitions
         self.records: defaultdict[tuple[str, int], list[bytes]] = defaultdict(list)
-        bindings = ModelBindings()
-        kinds: Sequence[StageKind[Any]] = (
-            EntityStages(log, partitions, 4, 5 * MINUTE, bindings),
-            AreaStages(log, partitions, 4, bindings),
-            AlarmStages(log, partitions, 4, bindings),
+        bindings = RuleIndexCache()
+        kinds: Sequence[StageFactory[Any]] = (
+            EntityStageFactory(log, partitions, 4, 5 * MINUTE, bindings),
+            AreaStageFactory(log, partitions, 4, bindings),
+            AlarmStageFactory(log, partitions, 4, bindings),
         )
         self.kinds = {kind.topic: kind for kind in kinds}
-        self.stages: dict[tuple[str, int], Stage[Any]] = {}
+        self.stages: dict[tuple[str, int], StreamStage[Any]] = {}
         for kind in kinds:
             for number in range(partitions):
                 stage = self.stages[kind.topic, number] = kind.seeded(number, knowledge, model)
-                self._append(stage.open(knowledge, model))
+                self._append(stage.initial_outputs(knowledge, model))
         self.time: Instant = 0
 
-    def _append(self, outputs: Sequence[Output]) -> None:
+    def _append(self, outputs: Sequence[OutputRecord]) -> None:
         for topic, partition, value in outputs:
             self.records[topic, partition].append(value)
 
@@ -93,7 +93,7 @@ class StageRun:
                 while stage.offset + 1 < len(records):
                     busy = True
                     offset = stage.offset + 1
-                    batch = self.kinds[topic].read(records[offset])
+                    batch = self.kinds[topic].decode(records[offset])
                     self._append(stage.apply(offset, batch, self.model).outputs)
 
     @property

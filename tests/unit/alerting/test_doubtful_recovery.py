@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from alerting.incidents.incident_state import REPEATS_MAX
+from alerting.incidents.incident_state import RECOVERY_REPEATS_MAX
 from tests.support.payloads.alarm_events import returned
 from tests.support.pipelines.duty_loop import DutyRun, alarm, told
 from twin.instant import HOUR, MINUTE, SECOND
@@ -34,7 +34,7 @@ def test_a_doubtful_recovery_is_not_told_again_for_ever() -> None:
         run.pass_(MINUTE)
         run.desk.resolve_doubtful(run.now)
     tries = [one for one in run.events if one.kind == "recovery" and one.outcome == "sending"]
-    assert len(tries) == 2 * (1 + REPEATS_MAX)
+    assert len(tries) == 2 * (1 + RECOVERY_REPEATS_MAX)
     assert run.desk.next_due() is None
 
 

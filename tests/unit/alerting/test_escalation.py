@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from msgspec.structs import replace
 
-from alerting.incidents.incident_state import Phase
+from alerting.incidents.incident_state import IncidentPhase
 from tests.support.payloads.alarm_events import acknowledged, returned
 from tests.support.pipelines.duty_loop import INCIDENT, NOON, POLICY, DutyRun, Sent, alarm, duty_plan, told
 from twin.alarms.severity import Severity
@@ -35,7 +35,7 @@ def test_it_goes_from_one_step_to_the_next_until_the_rounds_are_over() -> None:
     ]
     run.pass_(2 * HOUR)
     assert len(run.sent) == 12
-    assert run.case().phase is Phase.UNANSWERED
+    assert run.case().phase is IncidentPhase.UNANSWERED
 
 
 def test_what_nobody_answers_is_brought_to_mind_again() -> None:
@@ -101,7 +101,7 @@ def test_what_somebody_acknowledged_before_it_was_told_is_not_told() -> None:
     run.hear(acknowledged(alarm()))
     run.pass_(HOUR)
     assert run.events == []
-    assert run.case().phase is Phase.ACKNOWLEDGED
+    assert run.case().phase is IncidentPhase.ACKNOWLEDGED
 
 
 @pytest.mark.parametrize("state", ["shelved", "suppressed-by-design", "out-of-service"])
@@ -275,7 +275,7 @@ def test_a_step_without_anybody_to_tell_is_passed_over() -> None:
     run.hear(alarm())
     run.pass_(MINUTE)
     assert told(run.sent) == [("alarm", "first")] * 2
-    assert run.desk.unreachable == 1
+    assert run.desk.unreachable_steps == 1
 
 
 def test_the_id_of_a_message_says_what_it_is() -> None:

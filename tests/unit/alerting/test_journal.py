@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from alerting.incidents.journal import Change, Journal
+from alerting.incidents.journal import DutyJournal, JournalChange
 from twin.errors import ServiceError
 
 
@@ -15,16 +15,16 @@ def test_a_file_that_is_no_journal_is_let_go(tmp_path: Path) -> None:
     path = tmp_path / "duty.sqlite"
     path.write_bytes(b"no database" * 1_000)
     with pytest.raises(ServiceError, match=r"cannot be opened .*not a database"):
-        Journal(path)
+        DutyJournal(path)
     path.unlink()
     # Whoever removes it may go on at once: neither the lock nor the file is held.
-    with closing(Journal(path)) as journal:
-        journal.write(Change(log="log-1"))
+    with closing(DutyJournal(path)) as journal:
+        journal.write(JournalChange(log="log-1"))
         assert journal.read().log == "log-1"
 
 
 def test_one_at_a_time_has_it(tmp_path: Path) -> None:
     path = tmp_path / "duty.sqlite"
-    with closing(Journal(path)), pytest.raises(ServiceError, match="one `alerting` at a time"):
-        Journal(path)
-    Journal(path).close()
+    with closing(DutyJournal(path)), pytest.raises(ServiceError, match="one `alerting` at a time"):
+        DutyJournal(path)
+    DutyJournal(path).close()

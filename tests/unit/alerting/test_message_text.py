@@ -10,12 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace as changed
 
-from alerting.incidents.incident_state import Case, Kind
-from alerting.messages.message_text import TITLE_CHARACTERS_MAX, Wording, wording
+from alerting.incidents.incident_state import IncidentState, MessageKind
+from alerting.messages.message_text import TITLE_CHARACTERS_MAX, MessageText, compose_message
 from alerting.messages.short_text import ALPHABET, SHORT_CHARACTERS_MAX, short_text
-from alerting.policy.escalation import begun
-from alerting.policy.notification_policy import Around
-from alerting.topic import topic_of
+from alerting.policy.escalation import open_incident
+from alerting.policy.notification_policy import DutyContext
+from alerting.topic import message_subject
 from tests.support.payloads.alarm_events import acknowledged, operand, returned
 from tests.support.pipelines.duty_loop import NOON, alarm, duty_city, incident
 from twin.alarms.messages import AlarmEvent
@@ -28,20 +28,24 @@ RAISED = NOON + HOUR
 """When the alarms of tests are raised: 13:00 in the town."""
 
 
-def case_of(*alarms: AlarmEvent) -> Case:
-    case = begun(incident(*alarms), Around(duty_city(), NOON))
+def case_of(*alarms: AlarmEvent) -> IncidentState:
+    case = open_incident(incident(*alarms), DutyContext(duty_city(), NOON))
     assert case is not None
     return case
 
 
 def said_of(
-    case: Case, kind: Kind, *alarms: AlarmEvent, before: Case | None = None, language: Language = "en"
-) -> Wording:
-    topic = topic_of(kind, case, before if before is not None else case)
-    return wording(topic, language, {one.alarm: one for one in alarms}, duty_city())
+    case: IncidentState,
+    kind: MessageKind,
+    *alarms: AlarmEvent,
+    before: IncidentState | None = None,
+    language: Language = "en",
+) -> MessageText:
+    topic = message_subject(kind, case, before if before is not None else case)
+    return compose_message(topic, language, {one.alarm: one for one in alarms}, duty_city())
 
 
-def told(*alarms: AlarmEvent, severity: Severity = Severity.MAJOR) -> Case:
+def told(*alarms: AlarmEvent, severity: Severity = Severity.MAJOR) -> IncidentState:
     """Return the case of alarms of which a message has spoken; another step is next."""
     known = tuple(one.alarm for one in alarms)
     return changed(case_of(*alarms), known=known, severity=severity, step=1, last_told=RAISED)
@@ -57,8 +61,8 @@ AGAIN = alarm("polder", 3, severity=Severity.MAJOR)
 class Title(NamedTuple):
     """What a title is for a change from what was told to what is."""
 
-    kind: Kind
-    before: Case
+    kind: MessageKind
+    before: IncidentState
     now: tuple[AlarmEvent, ...]
     english: str
     dutch: str
@@ -238,7 +242,7 @@ def test_the_value_of_a_household_is_not_said(personal: bool) -> None:
     model = replace(model, sensors=sensors)
     one = alarm(operands=(operand("canal", sources=(ObservationRef(1, NOON),)),))
     case = case_of(one)
-    said = wording(topic_of("alarm", case, case), "en", {one.alarm: one}, model)
+    said = compose_message(message_subject("alarm", case, case), "en", {one.alarm: one}, model)
     assert ("0.25" in said.body) is not personal
     assert ("0.25" in said.short) is not personal
 

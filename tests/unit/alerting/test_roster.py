@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import pytest
 
-from alerting.policy.roster import Shift, next_of, on_call, shifts
+from alerting.policy.roster import DutyShift, duty_shifts, next_on_call, on_call
 from tests.support.cities.rosters import LEAD, ROADS, WATER, WEEKS, ZONE, at, calendar, override, plan_of
 from twin.instant import HOUR, format_instant
 from twin.model.duty import DutyPlan, DutyTeam
@@ -34,15 +34,15 @@ def test_shifts_change_at_the_local_hour_all_year(time: str, expected: str | Non
 
 def test_the_week_in_which_the_clock_changes_has_an_hour_less_or_more() -> None:
     plan = plan_of(calendar(*WEEKS))
-    spring = shifts(plan, TEAM, at("2026-03-23T08:00:00+01:00"), at("2026-04-06T08:00:00+02:00"))
-    autumn = shifts(plan, TEAM, at("2026-10-19T08:00:00+02:00"), at("2026-11-02T08:00:00+01:00"))
+    spring = duty_shifts(plan, TEAM, at("2026-03-23T08:00:00+01:00"), at("2026-04-06T08:00:00+02:00"))
+    autumn = duty_shifts(plan, TEAM, at("2026-10-19T08:00:00+02:00"), at("2026-11-02T08:00:00+01:00"))
     assert [(one.contact, (one.end - one.start) / HOUR) for one in spring] == [("roads", 167), ("water", 168)]
     assert [(one.contact, (one.end - one.start) / HOUR) for one in autumn] == [("roads", 169), ("water", 168)]
 
 
 def test_a_team_without_a_calendar_has_its_first_member_on_call() -> None:
     assert on_call(plan_of(""), TEAM, 0) == "water"
-    assert shifts(plan_of(""), TEAM, 0, HOUR) == (Shift("water", 0, HOUR, "default"),)
+    assert duty_shifts(plan_of(""), TEAM, 0, HOUR) == (DutyShift("water", 0, HOUR, "default"),)
 
 
 def test_an_excepted_occurrence_is_a_gap() -> None:
@@ -50,7 +50,7 @@ def test_an_excepted_occurrence_is_a_gap() -> None:
     plan = plan_of(calendar(water, WEEKS[1]))
     start, end = at("2026-01-19T08:00:00+01:00"), at("2026-01-26T08:00:00+01:00")
     assert on_call(plan, TEAM, start) is None
-    found = shifts(plan, TEAM, start - HOUR, end + HOUR)
+    found = duty_shifts(plan, TEAM, start - HOUR, end + HOUR)
     assert [(one.contact, one.start, one.end) for one in found] == [
         ("roads", start - HOUR, start),
         (None, start, end),
@@ -75,7 +75,7 @@ def test_of_events_that_overlap_the_one_that_began_last_counts() -> None:
         "SUMMARY:Team lead operations",
     )  # fmt: skip
     plan = plan_of(calendar(evening, *WEEKS))
-    found = shifts(plan, TEAM, at("2026-01-07T00:00:00+01:00"), at("2026-01-09T00:00:00+01:00"))
+    found = duty_shifts(plan, TEAM, at("2026-01-07T00:00:00+01:00"), at("2026-01-09T00:00:00+01:00"))
     assert [one.contact for one in found] == ["water", "lead", "water"]
     assert format_instant(found[1].start) == "2026-01-07T17:00:00Z"
 
@@ -88,7 +88,7 @@ def test_cancelled_events_do_not_count() -> None:
 def test_days_without_a_time_are_those_of_the_calendars_zone() -> None:
     day = ("UID:day", "DTSTART;VALUE=DATE:20260701", "RRULE:FREQ=DAILY;COUNT=2", "SUMMARY:WATER")
     plan = plan_of(calendar(day, head=("X-WR-TIMEZONE:Europe/Amsterdam",)))
-    found = shifts(plan, TEAM, at("2026-06-30T00:00:00Z"), at("2026-07-04T00:00:00Z"))
+    found = duty_shifts(plan, TEAM, at("2026-06-30T00:00:00Z"), at("2026-07-04T00:00:00Z"))
     assert [(one.contact, format_instant(one.start)) for one in found] == [
         (None, "2026-06-30T00:00:00Z"),
         ("water", "2026-06-30T22:00:00Z"),
@@ -107,7 +107,7 @@ def test_days_without_a_time_are_those_of_the_calendars_zone() -> None:
 def test_no_day_of_many_months_is_lost(lines: tuple[str, ...]) -> None:
     event = ("UID:day", *lines, "RRULE:FREQ=DAILY;COUNT=200", "SUMMARY:water")
     plan = plan_of(calendar(event, head=("X-WR-TIMEZONE:Pacific/Kiritimati",)))
-    found = shifts(plan, TEAM, at("2025-12-30T00:00:00Z"), at("2026-08-01T00:00:00Z"))
+    found = duty_shifts(plan, TEAM, at("2025-12-30T00:00:00Z"), at("2026-08-01T00:00:00Z"))
     on_duty = [one for one in found if one.contact is not None]
     length = 24 if "DATE" in lines[0] else 1
     assert sum(one.end - one.start for one in on_duty) == 200 * length * HOUR
@@ -122,7 +122,7 @@ def test_an_override_counts_before_the_calendar_and_the_last_one_made_before_oth
         override("lead", "2026-01-06T00:00:00Z", "2026-01-08T00:00:00Z"),
         override("roads", "2026-01-07T00:00:00Z", "2026-01-09T00:00:00Z", "2"),
     )
-    found = shifts(plan, TEAM, at("2026-01-05T12:00:00Z"), at("2026-01-10T00:00:00Z"))
+    found = duty_shifts(plan, TEAM, at("2026-01-05T12:00:00Z"), at("2026-01-10T00:00:00Z"))
     assert [(one.contact, one.source) for one in found] == [
         ("water", "calendar"),
         ("lead", "override"),
@@ -148,22 +148,22 @@ def test_an_override_is_of_one_team_alone() -> None:
 
 def test_shifts_have_no_holes_between_them() -> None:
     start, end = at("2025-12-01T00:00:00Z"), at("2026-12-01T00:00:00Z")
-    found = shifts(plan_of(calendar(*WEEKS)), TEAM, start, end)
+    found = duty_shifts(plan_of(calendar(*WEEKS)), TEAM, start, end)
     assert (found[0].start, found[-1].end) == (start, end)
     assert all(one.end == other.start for one, other in pairwise(found))
-    assert shifts(plan_of(calendar(*WEEKS)), TEAM, end, end) == ()
+    assert duty_shifts(plan_of(calendar(*WEEKS)), TEAM, end, end) == ()
 
 
 def test_the_next_one_follows_in_the_order_of_members_and_starts_again() -> None:
     plan = plan_of("")
-    assert [next_of(plan, TEAM, "roads", n) for n in (1, 2, 3)] == ["lead", "water", "lead"]
-    assert next_of(plan, TEAM, None) == "water"
-    assert next_of(plan, TEAM, "somebody else") == "water"
+    assert [next_on_call(plan, TEAM, "roads", n) for n in (1, 2, 3)] == ["lead", "water", "lead"]
+    assert next_on_call(plan, TEAM, None) == "water"
+    assert next_on_call(plan, TEAM, "somebody else") == "water"
 
 
 def test_there_is_no_next_one_in_a_team_of_one() -> None:
     plan = DutyPlan(contacts=(WATER,), teams=(DutyTeam(id="one", name="One", members=("water",)),))
-    assert next_of(plan, "one", "water") is None
+    assert next_on_call(plan, "one", "water") is None
 
 
 def test_an_unknown_team_is_told() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from alerting.monitoring.watchdog import Path, Watchdog
+from alerting.monitoring.watchdog import PathStatus, Watchdog
 from tests.support.pipelines.duty_loop import NOON, DutyRun, duty_plan
 from twin.instant import HOUR, MINUTE, SECOND
 from twin.wire.probe import Probe
@@ -12,37 +12,37 @@ def test_every_partition_must_bring_a_probe_back() -> None:
     watchdog = Watchdog(NOON, partitions=2, patience=3 * MINUTE)
     for minute in range(10):
         now = NOON + minute * MINUTE
-        watchdog.hear(0, [Probe(now)], now + SECOND)
-    assert watchdog.judge(NOON + 10 * MINUTE) is Path.CLOSED
-    watchdog.hear(1, [Probe(NOON + 10 * MINUTE)], NOON + 10 * MINUTE)
-    assert watchdog.judge(NOON + 10 * MINUTE) is Path.OPEN
-    assert watchdog.judge(NOON + 14 * MINUTE) is Path.CLOSED
+        watchdog.on_probes(0, [Probe(now)], now + SECOND)
+    assert watchdog.status(NOON + 10 * MINUTE) is PathStatus.CLOSED
+    watchdog.on_probes(1, [Probe(NOON + 10 * MINUTE)], NOON + 10 * MINUTE)
+    assert watchdog.status(NOON + 10 * MINUTE) is PathStatus.OPEN
+    assert watchdog.status(NOON + 14 * MINUTE) is PathStatus.CLOSED
 
 
 def test_what_works_off_a_backlog_is_not_open_before_it_has_caught_up() -> None:
     watchdog = Watchdog(NOON, partitions=1, patience=4 * MINUTE)
-    assert watchdog.judge(NOON + 10 * MINUTE) is Path.CLOSED
-    watchdog.hear(0, [Probe(NOON + 7 * MINUTE)], NOON + 10 * MINUTE)
-    assert watchdog.judge(NOON + 10 * MINUTE) is Path.CLOSED
-    watchdog.hear(0, [Probe(NOON + 9 * MINUTE)], NOON + 10 * MINUTE)
-    assert watchdog.judge(NOON + 10 * MINUTE) is Path.OPEN
-    assert watchdog.judge(NOON + 12 * MINUTE) is Path.OPEN
+    assert watchdog.status(NOON + 10 * MINUTE) is PathStatus.CLOSED
+    watchdog.on_probes(0, [Probe(NOON + 7 * MINUTE)], NOON + 10 * MINUTE)
+    assert watchdog.status(NOON + 10 * MINUTE) is PathStatus.CLOSED
+    watchdog.on_probes(0, [Probe(NOON + 9 * MINUTE)], NOON + 10 * MINUTE)
+    assert watchdog.status(NOON + 10 * MINUTE) is PathStatus.OPEN
+    assert watchdog.status(NOON + 12 * MINUTE) is PathStatus.OPEN
 
 
 def test_a_probe_from_the_past_or_the_future_shows_nothing() -> None:
     watchdog = Watchdog(NOON, partitions=1, patience=3 * MINUTE)
-    watchdog.hear(0, [Probe(NOON - 1), Probe(NOON + HOUR)], NOON + MINUTE)
-    assert watchdog.judge(NOON + MINUTE) is Path.UNKNOWN
-    assert watchdog.judge(NOON + 4 * MINUTE) is Path.CLOSED
+    watchdog.on_probes(0, [Probe(NOON - 1), Probe(NOON + HOUR)], NOON + MINUTE)
+    assert watchdog.status(NOON + MINUTE) is PathStatus.UNKNOWN
+    assert watchdog.status(NOON + 4 * MINUTE) is PathStatus.CLOSED
 
 
 def test_an_outage_is_told_once_an_hour_and_its_end_once() -> None:
     run = DutyRun(duty_plan(watchdog=("mail", "operations@town.example")))
     for minute in range(150):
-        run.desk.tell_outage(NOON - MINUTE, NOON + minute * MINUTE)
+        run.desk.notify_outage(NOON - MINUTE, NOON + minute * MINUTE)
         run.pass_until(NOON + minute * MINUTE)
     for _ in range(3):
-        run.desk.end_outage(run.now)
+        run.desk.notify_outage_end(run.now)
         run.pass_(MINUTE)
     assert [one.minute for one in run.sent] == [0, 59, 119, 149]
     assert {(one.kind, one.contact, one.channel) for one in run.sent} == {("watchdog", "watchdog", "mail")}
@@ -52,7 +52,7 @@ def test_an_outage_is_told_once_an_hour_and_its_end_once() -> None:
 
 def test_without_a_second_way_nobody_is_told() -> None:
     run = DutyRun()
-    run.desk.tell_outage(NOON, NOON)
-    run.desk.end_outage(NOON + MINUTE)
+    run.desk.notify_outage(NOON, NOON)
+    run.desk.notify_outage_end(NOON + MINUTE)
     run.pass_(HOUR)
     assert run.events == []

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from alerting.delivery.channel_secrets import Secrets
+from alerting.delivery.channel_secrets import ChannelSecrets
 from alerting.settings import AlertingSettings
 from api.settings import ApiSettings
 from cli.error_report import ConfigurationError, lines_of
@@ -132,7 +132,7 @@ def test_a_connection_uri_that_cannot_be_read_is_told_without_its_password(
 
 def test_variables_that_a_duty_plan_names_may_have_files(tmp_path: Path) -> None:
     path = secret_file(tmp_path, "a/b\n")
-    secrets = Secrets(SecretEnvironment({"PLAIN": "x", "HOOK_FILE": str(path)}))
+    secrets = ChannelSecrets(SecretEnvironment({"PLAIN": "x", "HOOK_FILE": str(path)}))
     assert secrets.fill("mailto://${PLAIN}:${HOOK}@host") == "mailto://x:a%2Fb@host"
     path.unlink()  # what was handed out is still known, so that it can be taken out of what is told
     assert secrets.redact("no a/b here", "json://${HOOK}") == "no ${HOOK} here"
@@ -141,4 +141,4 @@ def test_variables_that_a_duty_plan_names_may_have_files(tmp_path: Path) -> None
 def test_a_missing_file_of_a_variable_is_told(tmp_path: Path) -> None:
     variables = SecretEnvironment({"HOOK_FILE": str(tmp_path / "none")})
     with pytest.raises(SecretFileError, match=r"^HOOK_FILE: .* cannot be read \(No such file"):
-        Secrets(variables).fill("${HOOK}")
+        ChannelSecrets(variables).fill("${HOOK}")

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from stream.engine.stage import NOTHING
+from stream.engine.stage import EMPTY_SEED
 from tests.support.cities.alarm_city import alarm_city
 from tests.support.pipelines.stage_pipeline import StageRun
 from tests.unit.stream.test_alarm_stage import CANAL, START, kinds, level
@@ -161,7 +161,7 @@ def test_an_outage_goes_on_to_inhibit_on_a_new_log() -> None:
     before = in_the_dark()
     newest = {one.alarm: one for one in before.alarms}
     incidents = {one.incident: one for one in before.incidents}
-    knowledge = NOTHING._replace(alarms=list(newest.values()), incidents=list(incidents.values()))
+    knowledge = EMPTY_SEED._replace(alarms=list(newest.values()), incidents=list(incidents.values()))
     run = StageRun(gateway_city(), knowledge=knowledge, log="log-2")
     run.time = before.time
     run.pass_time(before.time + HOUR, 10 * SECOND)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from stream.engine.stage import NOTHING
+from stream.engine.stage import EMPTY_SEED
 from tests.support.cities.alarm_city import alarm_city, high_water
 from tests.support.pipelines.stage_pipeline import StageRun
 from twin.alarms.messages import AlarmCommand
@@ -260,7 +260,7 @@ def test_an_alarm_goes_on_where_it_was_when_the_log_is_lost() -> None:
     run.command(command(run, "acknowledge"))
     newest = {one.alarm: one for one in run.alarms}
     incidents = {one.cause: one for one in run.incidents}
-    stored = NOTHING._replace(
+    stored = EMPTY_SEED._replace(
         observations=observed, alarms=tuple(newest.values()), incidents=tuple(incidents.values())
     )
     after = StageRun(alarm_city([high_water()]), knowledge=stored, log="log-2")

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from stream.areas.area_stage import AreaStage, AreaStages
-from stream.engine.stage import NOTHING
+from stream.areas.area_stage import AreaStage, AreaStageFactory
+from stream.engine.stage import EMPTY_SEED
 from tests.support.cities.small_cities import small_city
 from tests.support.pipelines.checkpoint_topic import Changelog
 from twin.instant import MINUTE
@@ -12,7 +12,7 @@ from twin.model.entity import Entity
 from twin.wire.codec import LAYOUT_VERSION
 from twin.wire.messages import AREA_INPUTS, UPDATES, AreaInput, AreaInputBatch, Update
 
-KIND = AreaStages("log-1", 1, 4)
+KIND = AreaStageFactory("log-1", 1, 4)
 
 
 def town() -> CityModel:
@@ -64,7 +64,7 @@ def last(updates: list[Update]) -> dict[tuple[str, str], Update]:
 
 
 def test_a_mean_goes_up_the_tree_weighted_by_the_sensors_behind_it() -> None:
-    stage = KIND.seeded(0, NOTHING, MODEL)
+    stage = KIND.seeded(0, EMPTY_SEED, MODEL)
     updates = play(
         stage,
         [
@@ -80,7 +80,7 @@ def test_a_mean_goes_up_the_tree_weighted_by_the_sensors_behind_it() -> None:
 
 
 def test_indicators_roll_up_by_their_own_rule() -> None:
-    stage = KIND.seeded(0, NOTHING, MODEL)
+    stage = KIND.seeded(0, EMPTY_SEED, MODEL)
     updates = play(
         stage,
         [
@@ -95,7 +95,7 @@ def test_indicators_roll_up_by_their_own_rule() -> None:
 
 
 def test_what_is_withdrawn_or_has_run_out_does_not_count() -> None:
-    stage = KIND.seeded(0, NOTHING, MODEL)
+    stage = KIND.seeded(0, EMPTY_SEED, MODEL)
     updates = play(
         stage,
         [told("town.east", "a", "pm2_5", 10.0), told("town.east", "b", "pm2_5", 30.0)],
@@ -107,17 +107,17 @@ def test_what_is_withdrawn_or_has_run_out_does_not_count() -> None:
 
 
 def test_the_same_again_or_older_tells_nothing() -> None:
-    stage = KIND.seeded(0, NOTHING, MODEL)
+    stage = KIND.seeded(0, EMPTY_SEED, MODEL)
     first = told("town.east", "a", "pm2_5", 10.0)
     assert play(stage, [first])
     assert play(stage, [first, told("town.east", "a", "pm2_5", 99.0, time=MINUTE)]) == []
 
 
 def test_a_restored_stage_goes_on_where_it_was() -> None:
-    stage = KIND.seeded(0, NOTHING._replace(area_revisions={"town": 7}), MODEL)
+    stage = KIND.seeded(0, EMPTY_SEED._replace(area_revisions={"town": 7}), MODEL)
     before = play(stage, [told("town", "town.street", "noise_level", 60.0)])
     assert [one.revision for one in before] == [8]
-    again = Changelog().write(stage.entries()).restored(KIND)
+    again = Changelog().write(stage.checkpoint_entries()).restored(KIND)
     assert again is not None
     after = play(again, [told("town", "town.street", "noise_level", 70.0, time=11 * MINUTE)])
     assert [(one.revision, one.value) for one in after] == [(9, 70.0)]

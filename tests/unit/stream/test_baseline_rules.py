@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from stream.engine.stage import NOTHING
+from stream.engine.stage import EMPTY_SEED
 from tests.support.cities.alarm_city import alarm_city, high_water
 from tests.support.pipelines.stage_pipeline import StageRun
 from tests.unit.stream.test_alarm_stage import START, kinds, level
@@ -34,10 +34,10 @@ def usual(*means: float) -> Baseline:
 
 def test_a_new_log_begins_with_what_was_usual() -> None:
     series = OperandSeries("canal", "water_level", "instant", "value")
-    knowledge = NOTHING._replace(usual={series: usual(-0.5, -0.5, -0.4)})
+    knowledge = EMPTY_SEED._replace(usual={series: usual(-0.5, -0.5, -0.4)})
     rise = [level(minute, -0.5 + 0.3 * (minute == 3)) for minute in range(6)]
     told = {}
-    for name, known in (("nothing", NOTHING), ("usual", knowledge)):
+    for name, known in (("nothing", EMPTY_SEED), ("usual", knowledge)):
         run = StageRun(alarm_city([ODD]), knowledge=known)
         for one in rise:
             run.observe(one)
@@ -51,11 +51,11 @@ def test_a_new_log_begins_with_what_was_usual() -> None:
 
 def test_an_odd_value_that_was_told_before_the_log_was_lost_is_not_told_again() -> None:
     series = OperandSeries("canal", "water_level", "instant", "value")
-    run = StageRun(alarm_city([ODD]), knowledge=NOTHING._replace(usual={series: usual(-0.5, -0.5, -0.4)}))
+    run = StageRun(alarm_city([ODD]), knowledge=EMPTY_SEED._replace(usual={series: usual(-0.5, -0.5, -0.4)}))
     observed = [level(0, -0.5), level(1, -0.2)]
     run.observe(*observed)
     assert kinds(run, "odd~canal") == ["raised"]
-    stored = NOTHING._replace(
+    stored = EMPTY_SEED._replace(
         observations=observed, alarms=tuple(run.alarms), usual={series: usual(-0.5, -0.5, -0.4)}
     )
     after = StageRun(alarm_city([ODD]), knowledge=stored, log="log-2")

@@ -10,11 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runtime.kafka import topics
-from stream.engine.buckets import NOWHERE, Entry
-from stream.engine.stage import NOTHING, Output
+from stream.engine.buckets import BEFORE_FIRST_OFFSET, CheckpointEntry
+from stream.engine.stage import EMPTY_SEED, OutputRecord
 from stream.entities.entity_stage import EntityStage
-from stream.entities.roll_ups import PAUSES
-from stream.entity_stages import EntityStages
+from stream.entities.roll_ups import ROLL_UP_INTERVALS
+from stream.entity_stages import EntityStageFactory
 from tests.support.cities.small_cities import small_city
 from tests.support.pipelines.checkpoint_topic import Changelog
 from tests.support.strategies import observations
@@ -36,19 +36,19 @@ from twin.wire.messages import (
 MODEL = small_city()
 BUCKETS = 4
 # One partition, so that every entity of the small city lives in it.
-KIND = EntityStages("log-1", 1, BUCKETS, 5 * MINUTE)
+KIND = EntityStageFactory("log-1", 1, BUCKETS, 5 * MINUTE)
 Told = dict[tuple[Any, ...], Any]
 
 
 def fresh() -> EntityStage:
-    return KIND.seeded(0, NOTHING, MODEL)
+    return KIND.seeded(0, EMPTY_SEED, MODEL)
 
 
 def batch(offset: int, found: list[Observation]) -> ObservationBatch:
     return ObservationBatch(LAYOUT_VERSION, tuple(found), offset * 700_000)
 
 
-def decoded(outputs: list[Output]) -> Told:
+def decoded(outputs: list[OutputRecord]) -> Told:
     """Return everything that was told, by what tells it apart."""
     told: Told = {}
     for topic, _, value in outputs:
@@ -86,10 +86,10 @@ records_strategy = st.lists(st.lists(observations, min_size=0, max_size=5), min_
 def test_a_crash_anywhere_replays_to_the_same_records(records: list[list[Observation]], data) -> None:
     whole = play(fresh(), records, 0, len(records))
     store, stage = Changelog(), fresh()
-    store.write(stage.entries())
+    store.write(stage.checkpoint_entries())
     told: Told = {}
     done = 0
-    begun: Iterator[Entry] | None = None
+    begun: Iterator[CheckpointEntry] | None = None
     while done < len(records):
         stop = data.draw(st.integers(done + 1, len(records)))
         for key, one in play(stage, records, done, stop).items():
@@ -97,9 +97,9 @@ def test_a_crash_anywhere_replays_to_the_same_records(records: list[list[Observa
         done = stop
         kind = data.draw(st.sampled_from(["checkpoint", "a part of one", "crash"]))
         if kind == "checkpoint":
-            store.write(stage.entries())
+            store.write(stage.checkpoint_entries())
         elif kind == "a part of one":
-            begun = begun or stage.entries()
+            begun = begun or stage.checkpoint_entries()
             part = list(islice(begun, data.draw(st.integers(0, BUCKETS + 1))))
             store.write(part)
             if any(entry.bucket is None for entry in part):
@@ -118,14 +118,14 @@ def test_a_worker_that_lost_the_partition_cannot_lose_a_record(
     """Two owners at once, the old one behind, their entries reaching the changelog in any mixture."""
     whole = play(fresh(), records, 0, len(records))
     store, old = Changelog(), fresh()
-    store.write(old.entries())
+    store.write(old.checkpoint_entries())
     middle = data.draw(st.integers(0, len(records)))
     told = play(old, records, 0, middle)
     new = store.restored(KIND)
     assert new is not None
     told |= play(new, records, 0, len(records))
-    late = list(old.entries())
-    store.write(new.entries())
+    late = list(old.checkpoint_entries())
+    store.write(new.checkpoint_entries())
     store.write(entry for entry in data.draw(st.permutations(late)) if data.draw(st.booleans()))
     restored = store.restored(KIND)
     assert restored is not None
@@ -137,8 +137,8 @@ def test_a_worker_that_lost_the_partition_cannot_lose_a_record(
 def test_a_checkpoint_of_another_log_is_not_taken() -> None:
     stage = fresh()
     play(stage, [[Observation(1, 0, 0, 1.0)]], 0, 1)
-    another = EntityStages("log-2", 1, BUCKETS, 5 * MINUTE)
-    assert Changelog().write(stage.entries()).restored(another) is None
+    another = EntityStageFactory("log-2", 1, BUCKETS, 5 * MINUTE)
+    assert Changelog().write(stage.checkpoint_entries()).restored(another) is None
 
 
 def test_a_partition_without_a_checkpoint_has_none() -> None:
@@ -148,12 +148,12 @@ def test_a_partition_without_a_checkpoint_has_none() -> None:
 def test_a_seeded_partition_starts_at_the_beginning_and_keeps_its_revisions() -> None:
     stored = [Observation(4, number * MINUTE, number * MINUTE, -0.5) for number in range(3)]
     told = {("town.canal", "water_level"): (-0.5, 2 * MINUTE, 0)}
-    knowledge = NOTHING._replace(
+    knowledge = EMPTY_SEED._replace(
         observations=stored, revisions={"town.canal": 41}, told=told, states={4: (-0.5, 2 * MINUTE, 0)}
     )
     stage = KIND.seeded(0, knowledge, MODEL)
-    assert stage.offset == NOWHERE
-    assert stage.open(knowledge, MODEL) == []
+    assert stage.offset == BEFORE_FIRST_OFFSET
+    assert stage.initial_outputs(knowledge, MODEL) == []
     applied = stage.apply(
         0, ObservationBatch(LAYOUT_VERSION, (Observation(4, HOUR, HOUR, -0.4),), HOUR), MODEL
     )
@@ -164,20 +164,20 @@ def test_a_seeded_partition_starts_at_the_beginning_and_keeps_its_revisions() ->
 def test_what_was_stored_and_not_told_is_told_when_a_log_begins() -> None:
     stored = [Observation(4, number * MINUTE, number * MINUTE, -0.5) for number in range(3)]
     told = {("town.canal", "water_level"): (-0.5, MINUTE, 0)}
-    knowledge = NOTHING._replace(
+    knowledge = EMPTY_SEED._replace(
         observations=stored,
         revisions={"town.canal": 41},
         told=told,
         repairs=[WindowRepair(4, 0), WindowRepair(99, 0)],
     )
-    opened = decoded(KIND.seeded(0, knowledge, MODEL).open(knowledge, MODEL))
+    opened = decoded(KIND.seeded(0, knowledge, MODEL).initial_outputs(knowledge, MODEL))
     assert opened["update", "town.canal", "water_level", 42].phenomenon_time == 2 * MINUTE
     assert [one for key, one in opened.items() if key[0] == "repair"] == [WindowRepair(4, 0)]
 
 
 def test_windows_of_a_seeded_partition_are_not_told_again_and_open_ones_are_repaired() -> None:
     stored = [Observation(4, number * MINUTE, number * MINUTE, -0.5) for number in range(70, 100)]
-    knowledge = NOTHING._replace(observations=stored, truncated=frozenset({4}))
+    knowledge = EMPTY_SEED._replace(observations=stored, truncated=frozenset({4}))
     stage = KIND.seeded(0, knowledge, MODEL)
     now = 2 * HOUR
     told = decoded(
@@ -233,14 +233,14 @@ def test_what_changes_each_second_is_told_to_the_area_less_often_and_the_newest_
         told += [(key[3], one) for key, one in decoded(outputs).items() if key[0] == "input"]
     times = [time for time, _ in told]
     assert times[0] == 0
-    assert all(min(PAUSES) <= after - before for before, after in pairwise(times))
+    assert all(min(ROLL_UP_INTERVALS) <= after - before for before, after in pairwise(times))
     assert told[-1][1].phenomenon_time == 19 * SECOND
 
 
 def test_partitions_share_the_entities_by_their_names() -> None:
-    kind = EntityStages("log-1", 4, BUCKETS, 5 * MINUTE)
+    kind = EntityStageFactory("log-1", 4, BUCKETS, 5 * MINUTE)
     stored = [Observation(number, 0, 0, 1.0) for number in (1, 2, 3, 4)]
-    knowledge = NOTHING._replace(observations=stored)
-    opened = [decoded(kind.seeded(n, knowledge, MODEL).open(knowledge, MODEL)) for n in range(4)]
+    knowledge = EMPTY_SEED._replace(observations=stored)
+    opened = [decoded(kind.seeded(n, knowledge, MODEL).initial_outputs(knowledge, MODEL)) for n in range(4)]
     homes = {key[1]: number for number, told in enumerate(opened) for key in told}
     assert homes == {name: partition_of(name, 4) for name in ("town.canal", "town.street")}

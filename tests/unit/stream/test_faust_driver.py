@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from faust.types import TP
 
-from stream.engine.faust_driver import Consumer, _Goal, driver
+from stream.engine.faust_driver import Consumer, _SeekTarget, driver
 
 PARTITION = TP("observations", 1)
 OTHER = TP("observations", 2)
@@ -38,7 +38,7 @@ async def test_messages_fetched_before_a_seek_are_passed_over_until_its_goal_com
 ) -> None:
     fetched = [(PARTITION, 359), (OTHER, 6), (PARTITION, 360), (PARTITION, 247), (PARTITION, 248)]
     consumer = fetching(monkeypatch, *fetched)
-    consumer._goals[PARTITION] = _Goal(247, deadline=float("inf"))
+    consumer._goals[PARTITION] = _SeekTarget(247, deadline=float("inf"))
     assert await handed_over(consumer) == [(OTHER, 6), (PARTITION, 247), (PARTITION, 248)]
     # What Faust took for read is set back, or it would drop the goal in silence.
     assert consumer._read_offset[PARTITION] == 247
@@ -46,5 +46,5 @@ async def test_messages_fetched_before_a_seek_are_passed_over_until_its_goal_com
 
 async def test_a_goal_that_does_not_come_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     consumer = fetching(monkeypatch, (PARTITION, 359), (PARTITION, 360))
-    consumer._goals[PARTITION] = _Goal(247, deadline=0.0)
+    consumer._goals[PARTITION] = _SeekTarget(247, deadline=0.0)
     assert await handed_over(consumer) == [(PARTITION, 359), (PARTITION, 360)]

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 
-from stream.engine.stage import NOTHING, Output
+from stream.engine.stage import EMPTY_SEED, OutputRecord
 from stream.entities.entity_stage import EntityStage
-from stream.entity_stages import EntityStages
+from stream.entity_stages import EntityStageFactory
 from tests.support.cities.household_city import household_city
 from tests.support.pipelines.checkpoint_topic import Changelog
 from twin.instant import MINUTE
@@ -16,10 +16,10 @@ from twin.privacy.cohort import CONNECTIONS_MIN, PastCohort
 from twin.wire.codec import LAYOUT_VERSION
 from twin.wire.messages import AREA_INPUTS, UPDATES, AreaInput, ObservationBatch, Update, UpdateKind
 
-KIND = EntityStages("log-1", 1, 4, 5 * MINUTE)
+KIND = EntityStageFactory("log-1", 1, 4, 5 * MINUTE)
 
 
-def decoded(outputs: list[Output]) -> tuple[list[Update], list[AreaInput]]:
+def decoded(outputs: list[OutputRecord]) -> tuple[list[Update], list[AreaInput]]:
     updates: list[Update] = []
     inputs: list[AreaInput] = []
     for topic, _, value in outputs:
@@ -49,14 +49,14 @@ def live(stage: EntityStage, model: CityModel, minutes: range) -> tuple[list[Upd
 
 def test_a_single_household_is_told_as_its_datastream_and_never_as_a_value() -> None:
     model = household_city(12)
-    updates, _ = live(KIND.seeded(0, NOTHING, model), model, range(5))
+    updates, _ = live(KIND.seeded(0, EMPTY_SEED, model), model, range(5))
     assert {one.kind for one in updates} == {UpdateKind.PERSONAL}
     assert all(math.isnan(one.value) for one in updates)
 
 
 def test_enough_households_are_told_as_the_sum_of_a_closed_window() -> None:
     model = household_city(12)
-    updates, inputs = live(KIND.seeded(0, NOTHING, model), model, range(12))
+    updates, inputs = live(KIND.seeded(0, EMPTY_SEED, model), model, range(12))
     (published,) = [one for one in updates if one.kind is not UpdateKind.PERSONAL]
     assert published.kind is UpdateKind.INDICATOR
     assert published.observation is None
@@ -72,14 +72,14 @@ def test_enough_households_are_told_as_the_sum_of_a_closed_window() -> None:
 
 def test_too_few_households_are_told_to_nobody() -> None:
     model = household_city(CONNECTIONS_MIN - 1)
-    updates, inputs = live(KIND.seeded(0, NOTHING, model), model, range(45))
+    updates, inputs = live(KIND.seeded(0, EMPTY_SEED, model), model, range(45))
     assert {one.kind for one in updates} == {UpdateKind.PERSONAL}
     assert inputs == []
 
 
 def test_an_area_gets_no_sum_that_holds_too_few() -> None:
     model = household_city(12, 3)
-    _, inputs = live(KIND.seeded(0, NOTHING, model), model, range(25))
+    _, inputs = live(KIND.seeded(0, EMPTY_SEED, model), model, range(25))
     assert {one.source for one in inputs} == {"town.transformer-0"}
 
 
@@ -87,9 +87,9 @@ def test_the_beginning_of_a_log_tells_nothing_of_households() -> None:
     model = household_city(12, 3)
     stored = [one for minute in range(5) for one in readings(model, minute)]
     states = {one.datastream: (one.value, one.phenomenon_time, 0) for one in stored}
-    knowledge = NOTHING._replace(observations=stored, states=states)
+    knowledge = EMPTY_SEED._replace(observations=stored, states=states)
     stage = KIND.seeded(0, knowledge, model)
-    assert stage.open(knowledge, model) == []
+    assert stage.initial_outputs(knowledge, model) == []
     updates, inputs = live(stage, model, range(5, 7))
     assert {one.kind for one in updates} == {UpdateKind.PERSONAL}
     assert inputs == []
@@ -99,7 +99,7 @@ def test_a_cohort_is_remembered_beyond_its_log() -> None:
     """One who joins while the log is replaced would else be the difference between two sums."""
     model = household_city(12)
     members = tuple(range(1, 12))
-    knowledge = NOTHING._replace(cohorts={("town.transformer-0", "power_import"): PastCohort(members, 0)})
+    knowledge = EMPTY_SEED._replace(cohorts={("town.transformer-0", "power_import"): PastCohort(members, 0)})
     stored = list(readings(model, 10))
     stage = KIND.seeded(0, knowledge._replace(observations=stored), model)
     updates, _ = live(stage, model, range(11, 25))
@@ -110,11 +110,11 @@ def test_a_cohort_is_remembered_beyond_its_log() -> None:
 def test_meters_that_fell_silent_once_have_their_next_window_told_as_early_as_after_a_restart() -> None:
     """A window is told once: told at another time, it would be over other readings."""
     model = household_city(12)
-    stage = KIND.seeded(0, NOTHING, model)
+    stage = KIND.seeded(0, EMPTY_SEED, model)
     live(stage, model, range(5))
     tick(stage, model, 25)  # the window of ten minutes is told early, that of the hour is not yet due
     live(stage, model, range(30, 36))
-    restored = Changelog().write(stage.entries()).restored(KIND)
+    restored = Changelog().write(stage.checkpoint_entries()).restored(KIND)
     assert restored is not None
     told = [[tick(one, model, minute) for minute in (41, 44, 47)] for one in (stage, restored)]
     assert told[0] == told[1]

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from stream.areas.area_stage import AreaStages
-from stream.entity_stages import EntityStages
+from stream.areas.area_stage import AreaStageFactory
+from stream.entity_stages import EntityStageFactory
 from tests.support.pipelines.checkpoint_topic import Changelog
 from tests.support.pipelines.neighbour_pipeline import MODEL, POSTS, ROLLED_UP, Stages
 from twin.datastream_snapshot import LastGoodValue
@@ -85,8 +85,14 @@ def test_what_is_restored_from_a_checkpoint_knows_its_verdicts() -> None:
     stages = Stages()
     stages.report({**NORTH, "town.north.d": 21.0, "town.south.f": 3.0})
     stages.report({**NORTH, "town.north.d": 35.0})
-    restored = Changelog().write(stages.entities.entries()).restored(EntityStages("log-1", 1, 4, 5 * MINUTE))
-    areas_restored = Changelog().write(stages.areas.entries()).restored(AreaStages("log-1", 1, 4))
+    restored = (
+        Changelog()
+        .write(stages.entities.checkpoint_entries())
+        .restored(EntityStageFactory("log-1", 1, 4, 5 * MINUTE))
+    )
+    areas_restored = (
+        Changelog().write(stages.areas.checkpoint_entries()).restored(AreaStageFactory("log-1", 1, 4))
+    )
     assert restored is not None
     assert areas_restored is not None
     again = Stages(restored, areas_restored, time=stages.time)
@@ -103,7 +109,7 @@ def test_what_is_told_twice_is_heard_once() -> None:
     stages.report({**NORTH, "town.north.d": 35.0})
     (verdict,) = stages.verdicts
     stages.report(NORTH)
-    content = stages.entities._buckets.content("town.north.d")
+    content = stages.entities._buckets.content_to_change("town.north.d")
     assert content.state.on_verdict(verdict, MODEL) is None
     withdrawn = verdict._replace(deviates=False, revision=verdict.revision - 1)
     assert content.state.on_verdict(withdrawn, MODEL) is None
@@ -114,5 +120,5 @@ def test_a_verdict_of_an_area_that_an_entity_has_left_is_not_heeded() -> None:
     stages = Stages()
     stages.report({**NORTH, "town.north.d": 35.0})
     (verdict,) = stages.verdicts
-    content = stages.entities._buckets.content("town.north.a")
+    content = stages.entities._buckets.content_to_change("town.north.a")
     assert content.state.on_verdict(verdict._replace(entity=POSTS[0], area="town.south"), MODEL) is None

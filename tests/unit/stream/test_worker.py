@@ -10,10 +10,10 @@ from prometheus_client import CollectorRegistry
 
 from runtime.kafka import topics
 from runtime.telemetry.tracing import RecordHeaders
-from stream.engine.stage import NOTHING, Knowledge
+from stream.engine.stage import EMPTY_SEED, StageSeed
 from stream.engine.transport import Confirmation
-from stream.engine.worker import SEEK_BACK_TRIES_MAX, HoleError, Worker
-from stream.entity_stages import EntityStages
+from stream.engine.worker import SEEK_BACK_TRIES_MAX, HoleError, StreamWorker
+from stream.entity_stages import EntityStageFactory
 from stream.metrics import StreamMetrics
 from stream.settings import StreamSettings
 from tests.support.cities.small_cities import small_city
@@ -94,20 +94,20 @@ def worker(
     *,
     model: CityModel | None = None,
     newer: CityModel | None = None,
-    knowledge: Knowledge = NOTHING,
+    knowledge: StageSeed = EMPTY_SEED,
     settings: StreamSettings | None = None,
-) -> Worker:
+) -> StreamWorker:
     model = model or small_city()
 
     async def reload() -> CityModel:
         return newer or model
 
-    async def seeds() -> Knowledge:
+    async def seeds() -> StageSeed:
         return knowledge
 
-    return Worker(
+    return StreamWorker(
         settings=settings or StreamSettings(),
-        kind=EntityStages("log-1", 4, 4, 5 * MINUTE),
+        kind=EntityStageFactory("log-1", 4, 4, 5 * MINUTE),
         model=model,
         reload_model=reload,
         seeds=seeds,
@@ -124,22 +124,22 @@ async def test_a_record_is_acknowledged_by_the_checkpoint_that_covers_it() -> No
     log = Log()
     one = worker(log)
     taken = record(0)
-    await one.take(taken)
+    await one.on_record(taken)
     assert not taken.acknowledged
-    await one.checkpoint_all()
+    await one.write_all_checkpoints()
     assert taken.acknowledged
 
 
 async def test_no_checkpoint_while_an_update_is_unconfirmed() -> None:
     log = Log()
     one = worker(log)
-    await one.take(record(0))
-    await one.checkpoint_all()
+    await one.on_record(record(0))
+    await one.write_all_checkpoints()
     log.confirm = False
     taken = record(1)
-    await one.take(taken)
+    await one.on_record(taken)
     before = dict(log.table)
-    writing = asyncio.create_task(one.checkpoint_all())
+    writing = asyncio.create_task(one.write_all_checkpoints())
     await asyncio.sleep(0)
     await asyncio.sleep(0)
     assert log.table == before
@@ -154,34 +154,34 @@ async def test_no_checkpoint_while_an_update_is_unconfirmed() -> None:
 async def test_a_checkpoint_that_is_due_is_spread_and_covers_what_came_before_it() -> None:
     log = Log()
     one = worker(log, settings=StreamSettings(checkpoint_interval_s=1e-3))
-    await one.take(record(0))
-    await one.checkpoint_all()
+    await one.on_record(record(0))
+    await one.write_all_checkpoints()
     first, second = record(1), record(2)
-    await one.take(first)
+    await one.on_record(first)
     position = dict(log.table)
     while log.table == position:  # until the first entry of the next one is written
         await asyncio.sleep(0)
-        await one.checkpoint_due()
-    await one.take(second)
+        await one.write_due_checkpoints()
+    await one.on_record(second)
     while not first.acknowledged:  # noqa: ASYNC110 - the loop turns until the writer is done
         await asyncio.sleep(0)
     assert not second.acknowledged
-    one.forget()
-    one.recovered()
+    one.drop_partitions()
+    one.on_recovered()
     assert one.position(PARTITION) == 1
 
 
 async def test_no_entry_of_a_checkpoint_has_a_record_whose_updates_are_half_sent() -> None:
     log = Log()
     one = worker(log)
-    await one.take(record(0))
-    await one.checkpoint_all()
-    await one.take(record(1))
+    await one.on_record(record(0))
+    await one.write_all_checkpoints()
+    await one.on_record(record(1))
     log.sends.clear()
-    taking = asyncio.create_task(one.take(record(2)))
+    taking = asyncio.create_task(one.on_record(record(2)))
     await asyncio.sleep(0)
     before = dict(log.table)
-    writing = asyncio.create_task(one.checkpoint_all())
+    writing = asyncio.create_task(one.write_all_checkpoints())
     for _ in range(20):
         await asyncio.sleep(0)
     assert log.table == before
@@ -193,18 +193,18 @@ async def test_no_entry_of_a_checkpoint_has_a_record_whose_updates_are_half_sent
 async def test_a_hole_is_sought_back_and_closed() -> None:
     log = Log()
     one = worker(log)
-    await one.take(record(0))
-    await one.take(record(2))
+    await one.on_record(record(0))
+    await one.on_record(record(2))
     assert log.seeks == [1]
     for offset in (1, 2):
-        await one.take(record(offset))
+        await one.on_record(record(offset))
     assert revisions(log) == [1, 2, 3]
 
 
 async def test_a_hole_that_the_log_cannot_fill_is_passed_over() -> None:
     log = Log(first_offset=5)
     one = worker(log)
-    await one.take(record(5))
+    await one.on_record(record(5))
     assert log.seeks == [0]
     assert revisions(log) == [1]
 
@@ -213,29 +213,29 @@ async def test_a_hole_that_stays_ends_the_worker(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr("stream.engine.worker.SEEK_BACK_DELAY_S", 0.0)
     one = worker(Log())
     for _ in range(SEEK_BACK_TRIES_MAX):
-        await one.take(record(7))
+        await one.on_record(record(7))
     with pytest.raises(HoleError, match="found offset 7, expected 0"):
-        await one.take(record(7))
+        await one.on_record(record(7))
 
 
 async def test_after_a_rebalance_the_state_comes_from_the_checkpoint_and_revisions_repeat() -> None:
     log = Log()
     one = worker(log)
-    await one.take(record(0))
-    await one.checkpoint_all()
+    await one.on_record(record(0))
+    await one.write_all_checkpoints()
     lost = record(1)
-    await one.take(lost)
-    one.forget()
+    await one.on_record(lost)
+    one.drop_partitions()
     assert one.position(PARTITION) == 0
-    await one.take(record(1))
+    await one.on_record(record(1))
     assert revisions(log) == [1, 2, 2]
-    await one.checkpoint_all()
+    await one.write_all_checkpoints()
     assert not lost.acknowledged
 
 
 async def test_a_partition_of_another_worker_is_left_alone() -> None:
     log = Log(owned=False)
-    await worker(log).take(record(0))
+    await worker(log).on_record(record(0))
     assert not log.updates
     assert not log.table
 
@@ -243,9 +243,9 @@ async def test_a_partition_of_another_worker_is_left_alone() -> None:
 async def test_a_record_that_cannot_be_read_does_not_stop_the_partition() -> None:
     log = Log()
     one = worker(log)
-    await one.take(Record(0, b"\xc1 not MessagePack"))
-    await one.take(Record(1, OBSERVATIONS.encode(ObservationBatch(LAYOUT_VERSION + 1, (), 0))))
-    await one.take(record(2))
+    await one.on_record(Record(0, b"\xc1 not MessagePack"))
+    await one.on_record(Record(1, OBSERVATIONS.encode(ObservationBatch(LAYOUT_VERSION + 1, (), 0))))
+    await one.on_record(record(2))
     assert revisions(log) == [1]
 
 
@@ -254,7 +254,7 @@ async def test_an_unknown_datastream_fetches_a_newer_model() -> None:
     old = small_city()
     bare = CityModel(version=0, city=old.city, entities=old.entities, sensors={}, datastreams={})
     one = worker(log, model=bare, newer=old)
-    await one.take(record(0))
+    await one.on_record(record(0))
     assert one.model.version == 1
     assert revisions(log) == [1]
 
@@ -262,15 +262,15 @@ async def test_an_unknown_datastream_fetches_a_newer_model() -> None:
 async def test_what_history_has_and_the_state_has_not_is_told_when_a_log_begins() -> None:
     log = Log()
     ahead = Observation(4, MINUTE, MINUTE, -0.4)
-    knowledge = NOTHING._replace(
+    knowledge = EMPTY_SEED._replace(
         observations=[Observation(4, 0, 0, -0.5), ahead],
         revisions={"town.canal": 7},
         told={("town.canal", "water_level"): (-0.5, 0, 0)},
     )
     one = worker(log, knowledge=knowledge)
-    await one.hold_assigned()
+    await one.restore_assigned()
     assert not log.updates  # not before the checkpoints can be read
-    one.recovered()
-    await one.hold_assigned()
+    one.on_recovered()
+    await one.restore_assigned()
     (update,) = UPDATES.decode(log.updates[0]).updates
     assert (update.entity, update.revision, update.value) == ("town.canal", 8, -0.4)

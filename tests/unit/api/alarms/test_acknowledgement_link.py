@@ -8,7 +8,7 @@ import httpx
 import pytest
 from msgspec.structs import replace
 
-from alerting.delivery.acknowledge_links import LINK_PATH, Link, sign
+from alerting.delivery.acknowledge_links import LINK_PATH, AcknowledgeLink, sign_link
 from api.alarms.command_gateway import command_id
 from api.context import Context
 from tests.support.payloads.alarm_events import acknowledged, alarm_event, incident_event
@@ -20,7 +20,7 @@ from twin.wire.codec import LAYOUT_VERSION
 
 RAISED = alarm_event(sentence_en="Level <b>high</b>.")
 INCIDENT = incident_event(RAISED)
-TOKEN = sign(b"links", Link(INCIDENT.incident, "anna", NOW + HOUR))
+TOKEN = sign_link(b"links", AcknowledgeLink(INCIDENT.incident, "anna", NOW + HOUR))
 PERSON = {"Accept": "text/html,application/xhtml+xml"}
 
 
@@ -66,11 +66,15 @@ async def test_a_link_is_good_once_for_an_occurrence(client: httpx.AsyncClient, 
 @pytest.mark.parametrize(
     ("token", "status", "said"),
     [
-        (sign(b"others", Link(INCIDENT.incident, "anna", NOW + HOUR)), 404, "not one of ours"),
+        (
+            sign_link(b"others", AcknowledgeLink(INCIDENT.incident, "anna", NOW + HOUR)),
+            404,
+            "not one of ours",
+        ),
         ("nonsense", 404, "not one of ours"),
         (TOKEN[:-4] + "AAAA", 404, "not one of ours"),
-        (sign(b"links", Link(INCIDENT.incident, "anna", NOW - HOUR)), 410, "has expired"),
-        (sign(b"links", Link("none~city~1", "anna", NOW + HOUR)), 503, "database"),
+        (sign_link(b"links", AcknowledgeLink(INCIDENT.incident, "anna", NOW - HOUR)), 410, "has expired"),
+        (sign_link(b"links", AcknowledgeLink("none~city~1", "anna", NOW + HOUR)), 503, "database"),
     ],
 )
 @pytest.mark.parametrize("method", ["GET", "POST"])
