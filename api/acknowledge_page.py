@@ -11,7 +11,7 @@ from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from alerting.messages.phrases import severity_label
-from api.alarms.incident_acknowledgement import waits
+from api.alarms.incident_acknowledgement import awaits_acknowledgement
 from twin.alarms.messages import AlarmEvent
 from twin.instant import Instant, to_datetime
 from twin.model.localization import Language
@@ -67,26 +67,30 @@ _STYLE = (
 )
 
 
-class Told(NamedTuple):
+class LinkOutcome(NamedTuple):
     """What became of pressing the button; all False before."""
 
-    done: bool = False
+    acknowledged: bool = False
     unanswered: bool = False
-    used: bool = False
+    already_used: bool = False
 
 
 def incident_page(
-    alarms: Sequence[AlarmEvent], name: str, language: Language, zone: ZoneInfo, told: Told
+    alarms: Sequence[AlarmEvent], name: str, language: Language, zone: ZoneInfo, told: LinkOutcome
 ) -> str:
     """Return the page of an incident's alarms, for a contact; `zone` is that of the times it shows."""
     words = _WORDS[language]
-    waiting = [one for one in alarms if waits(one)]
+    waiting = [one for one in alarms if awaits_acknowledgement(one)]
     said = "".join(
         f"<p role=status>{escape(words[word])}</p>"
-        for word, holds in (("done", told.done), ("open", told.unanswered), ("used", told.used))
+        for word, holds in (
+            ("done", told.acknowledged),
+            ("open", told.unanswered),
+            ("used", told.already_used),
+        )
         if holds
     )
-    ask = bool(waiting) and not (told.done or told.unanswered or told.used)
+    ask = bool(waiting) and not (told.acknowledged or told.unanswered or told.already_used)
     form = f"<form method=post><button>{escape(words['button'])}</button></form>" if ask else ""
     lead = words["waiting"] if waiting else words["none"]
     items = "".join(_item(one, language, zone) for one in waiting or alarms)

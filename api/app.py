@@ -12,36 +12,36 @@ from starlette.types import ASGIApp
 from api import operations_routes, page_routes
 from api.alarms import acknowledgement_link, cap_routes, command_routes, incident_routes
 from api.alarms import routes as alarms_routes
-from api.alarms.command_gateway import CommandDesk
-from api.context import Context
+from api.alarms.command_gateway import CommandGateway
+from api.context import ApiContext
 from api.database import Database
 from api.duty import notification_routes
 from api.duty import routes as duty_routes
 from api.entities import datastream_routes
 from api.entities import routes as entities_routes
-from api.faults import add_fault_handlers
+from api.faults import add_error_handlers
 from api.history import routes as history_routes
 from api.http.access import authenticate
-from api.http.api_keys import Keys
-from api.http.rate_limiter import Allowances
-from api.http.request_limits import Gate
-from api.http.response_headers import API_VERSION, AnswerHeaders
-from api.http.responses import answer
+from api.http.api_keys import ApiKeys
+from api.http.rate_limiter import RateLimiter
+from api.http.request_limits import RequestLimits
+from api.http.response_headers import API_VERSION, ResponseHeaders
+from api.http.responses import json_response
 from api.ingest_status import ledger_routes, quarantine_routes, unassigned_routes
-from api.ingest_status.ledger_cache import Books
+from api.ingest_status.ledger_cache import LedgerCache
 from api.insights import routes as insights_routes
 from api.lineage import routes as lineage_routes
 from api.live import routes as live_routes
-from api.live.event_stream import LiveStreams
+from api.live.event_stream import EventStreams
 from api.live.hub import Hub
-from api.live.log_follower import Feed, SeedSource
+from api.live.log_follower import LogFollower, SeedSource
 from api.live.log_replay import LogReplay
 from api.metrics import ApiMetrics
 from api.rules import backtest_routes
 from api.rules import routes as rules_routes
 from api.rules.backtest_queue import BacktestQueue
 from api.settings import ApiSettings
-from api.traces import ApiTraces
+from api.traces import RecordTraces
 from api.webhooks import routes as webhooks_routes
 from runtime.clock import Clock
 from runtime.sink_address import SinkRules, parse_networks
@@ -60,29 +60,29 @@ def create_context(
     *,
     seeds: SeedSource | None = None,
     tracer: Tracer | None = None,
-) -> Context:
+) -> ApiContext:
     """Return the parts of an api process, none of them started; `seeds` is the database by default."""
     metrics = ApiMetrics(registry)
     hub = _hub(settings, model, clock, metrics)
     database = Database(settings.database.get_secret_value(), settings.database_connections_max)
     kafka = settings.kafka_access()
-    desk = CommandDesk(kafka, settings.partitions, metrics, database.command_was_done)
-    return Context(
+    desk = CommandGateway(kafka, settings.partitions, metrics, database.is_command_stored)
+    return ApiContext(
         settings=settings,
         clock=clock,
         metrics=metrics,
         hub=hub,
-        feed=Feed(
+        log_follower=LogFollower(
             kafka,
             settings.partitions,
             hub,
-            seeds or database.seed,
+            seeds or database.read_seed,
             metrics,
-            hear=desk.hear,
-            traces=ApiTraces(tracer, clock, hub) if tracer is not None else None,
+            on_alarms=desk.on_alarms,
+            record_traces=RecordTraces(tracer, clock, hub) if tracer is not None else None,
         ),
-        desk=desk,
-        streams=LiveStreams(
+        command_gateway=desk,
+        event_streams=EventStreams(
             hub,
             LogReplay(kafka, settings.replays_max),
             metrics,
@@ -91,11 +91,11 @@ def create_context(
             queue_bytes_max=settings.subscriber_queue_bytes_max,
         ),
         database=database,
-        keys=Keys(settings.operator_key, database.role_of_key, database.name_of_key),
-        books=Books(database),
-        sinks=SinkRules(parse_networks(settings.sink_networks)),
-        correlations=asyncio.Semaphore(CORRELATIONS_MAX),
-        backtests=BacktestQueue(),
+        api_keys=ApiKeys(settings.operator_key, database.role_of_key, database.name_of_key),
+        ledger_cache=LedgerCache(database),
+        sink_rules=SinkRules(parse_networks(settings.sink_networks)),
+        correlation_slots=asyncio.Semaphore(CORRELATIONS_MAX),
+        backtest_queue=BacktestQueue(),
     )
 
 
@@ -110,7 +110,7 @@ def _hub(settings: ApiSettings, model: CityModel, clock: Clock, metrics: ApiMetr
     )
 
 
-def create_app(context: Context) -> ASGIApp:
+def create_app(context: ApiContext) -> ASGIApp:
     """Return the application; whoever serves it starts and stops the parts of the context."""
     app = FastAPI(
         title="LiveTwin",
@@ -124,7 +124,7 @@ def create_app(context: Context) -> ASGIApp:
         license_info={"name": "EUPL-1.2", "identifier": "EUPL-1.2"},
     )
     app.state.context = context
-    add_fault_handlers(app)
+    add_error_handlers(app)
     for module in (
         cap_routes,
         alarms_routes,
@@ -154,18 +154,18 @@ def create_app(context: Context) -> ASGIApp:
     @app.get("/v1/openapi.json", include_in_schema=False)
     async def openapi() -> Response:
         """Return the description of this API (OpenAPI 3.1)."""
-        return answer(app.openapi())
+        return json_response(app.openapi())
 
     static = context.settings.static_dir
     if (static / "index.html").is_file():
         app.mount("/", page_routes.PageFiles(directory=static, html=True))
     else:
         app.include_router(page_routes.unbuilt_router)
-    gate = Gate(app, context.keys, context.metrics, _allowances(context.settings))
-    return AnswerHeaders(gate, context.metrics, context.settings.tiles)
+    gate = RequestLimits(app, context.api_keys, context.metrics, _allowances(context.settings))
+    return ResponseHeaders(gate, context.metrics, context.settings.tiles)
 
 
-def _allowances(settings: ApiSettings) -> Allowances | None:
+def _allowances(settings: ApiSettings) -> RateLimiter | None:
     if not settings.client_requests_per_s:
         return None
-    return Allowances(settings.client_requests_per_s, settings.client_requests_burst)
+    return RateLimiter(settings.client_requests_per_s, settings.client_requests_burst)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from api.alarms.examples import body_example, problem_example
-from api.http.openapi_examples import Responses, answer_example
+from api.http.openapi_examples import Responses, response_example
 
 _FIRING: dict[str, Any] = {
     "alarmId": "high-water~alkmaar.schermer",
@@ -60,7 +60,7 @@ _DOCUMENT: dict[str, Any] = {
     },
 }
 BACKTEST: Responses = {
-    **answer_example("What the rule would have raised.", _DOCUMENT),
+    **response_example("What the rule would have raised.", _DOCUMENT),
     **problem_example(
         503,
         "Too many at one time, or it took too long.",

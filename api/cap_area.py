@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from api.entities.geometry import bounds, distance, positions
+from api.entities.geometry import bounding_box, distance_m, positions
 from twin.model.city_model import CityModel
 from twin.model.entity import Geometry
 
@@ -16,32 +16,32 @@ POINT_RADIUS_KM = 0.1
 DECIMALS = 6
 
 
-def polygons(geometry: Geometry) -> list[str]:
+def cap_polygons(geometry: Geometry) -> list[str]:
     """Return the outer rings of a geometry: `lat,lon` pairs, the last the same as the first.
 
-    >>> polygons({"type": "Polygon", "coordinates": [[[4.7, 52.6], [4.8, 52.6], [4.8, 52.7]]]})
+    >>> cap_polygons({"type": "Polygon", "coordinates": [[[4.7, 52.6], [4.8, 52.6], [4.8, 52.7]]]})
     ['52.6,4.7 52.6,4.8 52.7,4.8 52.6,4.7']
     """
     return [_polygon(ring) for ring in _rings(geometry) if len(ring) >= 3]
 
 
-def circle(geometry: Geometry) -> str | None:
+def cap_circle(geometry: Geometry) -> str | None:
     """Return the circle around a geometry that has no polygon: `lat,lon radius`, in kilometres.
 
-    >>> circle({"type": "Point", "coordinates": [4.75, 52.63]})
+    >>> cap_circle({"type": "Point", "coordinates": [4.75, 52.63]})
     '52.63,4.75 0.1'
     """
-    box = bounds(geometry)
+    box = bounding_box(geometry)
     if box is None:
         return None
     centre = (box.west + box.east) / 2, (box.south + box.north) / 2
     farthest = max(
-        distance({"type": "Point", "coordinates": list(one)}, centre) for one in positions(geometry)
+        distance_m({"type": "Point", "coordinates": list(one)}, centre) for one in positions(geometry)
     )
     return f"{_pair(centre)} {max(POINT_RADIUS_KM, round(farthest / 1000, 3)):g}"
 
 
-def geometry_of(entity: str, model: CityModel) -> Geometry | None:
+def area_geometry(entity: str, model: CityModel) -> Geometry | None:
     """Return the geometry of an entity, or of the nearest area that has one."""
     found = model.entities.get(entity)
     seen: set[str] = set()

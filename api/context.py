@@ -8,13 +8,13 @@ from typing import cast
 
 from fastapi import Request
 
-from api.alarms.command_gateway import CommandDesk
+from api.alarms.command_gateway import CommandGateway
 from api.database import Database
-from api.http.api_keys import Keys
-from api.ingest_status.ledger_cache import Books
-from api.live.event_stream import LiveStreams
+from api.http.api_keys import ApiKeys
+from api.ingest_status.ledger_cache import LedgerCache
+from api.live.event_stream import EventStreams
 from api.live.hub import Hub
-from api.live.log_follower import Feed
+from api.live.log_follower import LogFollower
 from api.metrics import ApiMetrics
 from api.rules.backtest_queue import BacktestQueue
 from api.settings import ApiSettings
@@ -24,22 +24,22 @@ from twin.model.city_model import CityModel
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Context:
+class ApiContext:
     """The parts of the running api."""
 
     settings: ApiSettings
     clock: Clock
     metrics: ApiMetrics
     hub: Hub
-    feed: Feed
-    desk: CommandDesk
-    streams: LiveStreams
+    log_follower: LogFollower
+    command_gateway: CommandGateway
+    event_streams: EventStreams
     database: Database
-    keys: Keys
-    books: Books
-    backtests: BacktestQueue
-    sinks: SinkRules
-    correlations: asyncio.Semaphore  #: a place for each that may be computed at one time
+    api_keys: ApiKeys
+    ledger_cache: LedgerCache
+    backtest_queue: BacktestQueue
+    sink_rules: SinkRules
+    correlation_slots: asyncio.Semaphore  #: a place for each that may be computed at one time
 
     @property
     def model(self) -> CityModel:
@@ -47,6 +47,6 @@ class Context:
         return self.hub.model
 
 
-def context_of(request: Request) -> Context:
+def context_of(request: Request) -> ApiContext:
     """Return the context of the application that a request came to."""
-    return cast(Context, request.app.state.context)
+    return cast(ApiContext, request.app.state.context)

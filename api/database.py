@@ -12,7 +12,7 @@ import psycopg
 from psycopg_pool import AsyncConnectionPool, PoolTimeout, TooManyRequests
 
 from api.http.problems import ProblemError
-from api.live.live_view import Seed
+from api.live.live_view import ViewSeed
 from runtime.kafka.topics import ALARMS, UPDATES
 from storage.alarm_knowledge import read_last_incidents, read_newest_alarms
 from storage.database import DATABASE_UNAVAILABLE, KEEPALIVE_OPTIONS, SESSION_OPTIONS, Connection, connect
@@ -105,7 +105,7 @@ class Database:
         async with self.connection() as connection:
             return await find_token_name(connection, token_sha256)
 
-    async def command_was_done(self, alarm: str, command: str) -> bool:
+    async def is_command_stored(self, alarm: str, command: str) -> bool:
         """Return whether it is stored that a command changed an alarm; False while the database is away."""
         try:
             async with self.connection() as connection:
@@ -113,7 +113,7 @@ class Database:
         except ProblemError:
             return False
 
-    async def answers(self) -> bool:
+    async def is_available(self) -> bool:
         """Return whether the database answered when it was last looked at."""
         await self._looked.wait()
         return self._answers is True
@@ -145,12 +145,12 @@ class Database:
         self._answers = answers
         self._looked.set()
 
-    async def seed(self, log_id: str) -> Seed:
+    async def read_seed(self, log_id: str) -> ViewSeed:
         """Return the stored state and its positions in a log; raise ServiceError when that fails."""
-        return await stored_seed(self._dsn, log_id)
+        return await read_seed(self._dsn, log_id)
 
 
-async def stored_seed(dsn: str, log_id: str, *, role: str = "api") -> Seed:
+async def read_seed(dsn: str, log_id: str, *, role: str = "api") -> ViewSeed:
     """Return the stored state and its positions in a log; raise ServiceError when that fails."""
     try:
         # One moment: what the positions do not cover must not be in what is read.
@@ -160,7 +160,7 @@ async def stored_seed(dsn: str, log_id: str, *, role: str = "api") -> Seed:
             incidents = await read_last_incidents(connection)
     except psycopg.Error as error:
         raise ServiceError(f"the stored state cannot be read: {error}") from error
-    return Seed(
+    return ViewSeed(
         updates=tuple(stored.updates),
         datastreams=tuple(stored.datastreams),
         alarms=tuple(alarms),

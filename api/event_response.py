@@ -8,9 +8,9 @@ from contextlib import aclosing
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from api.entities.selection import Filter
+from api.entities.selection import EntityFilter
 from api.live.cursor import Cursor
-from api.live.event_stream import LiveStreams
+from api.live.event_stream import EventStreams
 from api.live.events import EventName
 from api.live.subscriber import Subscriber
 
@@ -21,7 +21,7 @@ class EventStreamResponse(Response):
     media_type = "text/event-stream"
 
     def __init__(
-        self, streams: LiveStreams, wanted: Filter, events: frozenset[EventName], cursor: Cursor | None
+        self, streams: EventStreams, wanted: EntityFilter, events: frozenset[EventName], cursor: Cursor | None
     ) -> None:
         # A proxy that buffers would hold events back; nginx heeds this header.
         super().__init__(headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"})
@@ -33,7 +33,7 @@ class EventStreamResponse(Response):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send the stream; raises a problem when there is no room, before anything is sent."""
-        with self._streams.seat(self._wanted, scope["state"].get("client", "")) as subscriber:
+        with self._streams.open_subscriber(self._wanted, scope["state"].get("client", "")) as subscriber:
             sending = asyncio.create_task(self._send(send, subscriber))
             leaving = asyncio.create_task(_left(receive))
             try:

@@ -1,7 +1,7 @@
 """The text of state events: what stays the same in all events of a value is written once.
 
-It is what `api.live.events.state_data` and `api.live.events.frame` write, byte for byte, in a fifth of the
-time.
+It is what `api.live.events.state_data` and `api.live.events.encode_event` write, byte for byte, in a fifth
+of the time.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import NamedTuple, TypeAlias
 
 import msgspec
 
-from api.live.cursor import PlaceTexts
+from api.live.cursor import RecordCursors
 from api.live.events import state_data
 from twin.instant import SECOND, Instant, format_instant
 from twin.model.city_model import CityModel
@@ -34,40 +34,42 @@ _encode = msgspec.json.Encoder().encode
 _words: dict[tuple[int, Freshness], bytes] = {}
 
 
-Head: TypeAlias = tuple[bytes, bytes, bytes]
+EventHead: TypeAlias = tuple[bytes, bytes, bytes]
 """What stands before the data of an event, in three parts: the middle one differs within a record."""
 
 
-def head(cursor: str) -> Head:
+def event_head(cursor: str) -> EventHead:
     """Return what stands before the data of a state event."""
     return b"id: ", cursor.encode(), _BEHIND_CURSOR
 
 
-def heads(places: PlaceTexts) -> Callable[[int], Head]:
+def event_heads(places: RecordCursors) -> Callable[[int], EventHead]:
     """Return what stands before the data of each state event of one record, by how many were told before."""
-    begin, counts, end = b"id: " + places.head, places.counts, places.tail + _BEHIND_CURSOR
+    begin, counts, end = b"id: " + places.head, places.middles, places.tail + _BEHIND_CURSOR
     return lambda number: (begin, counts[number], end)
 
 
-class Lasting(NamedTuple):
+class ConstantParts(NamedTuple):
     """What stays the same in the events of one value while the city model does."""
 
     begin: bytes  #: up to the value
     unit: bytes  #: behind the value, up to the phenomenon time
 
 
-def lasting(update: Update, model: CityModel) -> Lasting | None:
+def constant_parts(update: Update, model: CityModel) -> ConstantParts | None:
     """Return what stays the same in the events of a value; None where its name means nothing."""
     what = resolve_name(update.property, model)
     if what is None:
         return None
-    return Lasting(
+    return ConstantParts(
         b'{"entityId":%b,"property":%b,"value":' % (_encode(update.entity), _encode(update.property)),
         b',"unit":%b,"phenomenonTime":"' % _encode(what.unit),
     )
 
 
-def state_event(head: Head, parts: Lasting, update: Update, freshness: Freshness, model: CityModel) -> bytes:
+def encode_state_event(
+    head: EventHead, parts: ConstantParts, update: Update, freshness: Freshness, model: CityModel
+) -> bytes:
     """Return the event that tells a value, as Server-Sent Events have it."""
     before, number, behind = head
     begin, unit = parts

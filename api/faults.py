@@ -13,7 +13,7 @@ from pydantic import BaseModel, ValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from api.http.problems import Fault, ProblemError, bad_request, problem_response
+from api.http.problems import ProblemError, RequestFault, bad_request, problem_response
 from storage.history.bucket_interval import QueryError
 
 log = logging.getLogger(__name__)
@@ -24,7 +24,7 @@ _DETAILS = {
 }
 
 
-def add_fault_handlers(app: FastAPI) -> None:
+def add_error_handlers(app: FastAPI) -> None:
     """Make an application answer every error with a problem document."""
     app.add_exception_handler(ProblemError, _on_problem)
     app.add_exception_handler(RequestValidationError, _on_invalid)
@@ -60,7 +60,7 @@ async def _on_invalid(request: Request, error: Exception) -> Response:
     return problem_response(bad_request(*(_fault(one, known) for one in errors)), request.url.path)
 
 
-def faults_of_body(error: ValidationError, known: list[str]) -> list[Fault]:
+def body_faults(error: ValidationError, known: list[str]) -> list[RequestFault]:
     """Return what is wrong with a body that has the members `known`."""
     return [
         _fault({**one, "loc": ("body", *one["loc"])}, known) for one in error.errors(include_context=False)
@@ -86,15 +86,15 @@ def _parameters_of(request: Request) -> list[str]:
     return names
 
 
-def _fault(error: dict[str, Any], known: list[str]) -> Fault:
+def _fault(error: dict[str, Any], known: list[str]) -> RequestFault:
     place, *rest = (str(part) for part in error["loc"])
     name = ".".join(rest)
     if error["type"] == "extra_forbidden":
         near = get_close_matches(name, known, n=1)
         hint = f"; did you mean {near[0]!r}?" if near else f"; known are {', '.join(known) or 'none'}"
         what = "member" if place == "body" else "parameter"
-        return Fault(place, name, "unknown", f"the {what} {name!r} is unknown{hint}")
+        return RequestFault(place, name, "unknown", f"the {what} {name!r} is unknown{hint}")
     message = str(error["msg"]).removeprefix("Value error, ")
     found = error.get("input")
     said = f"found {str(found)[:100]!r}: " if error["type"] != "missing" else ""
-    return Fault(place, name, error["type"], f"{said}{message[:1].lower()}{message[1:]}")
+    return RequestFault(place, name, error["type"], f"{said}{message[:1].lower()}{message[1:]}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from api.alarms.lookup import visible_members
 from api.alarms.schemas import IncidentParameters
 from api.alarms.visibility import may_see_alarm
-from api.context import Context
+from api.context import ApiContext
 from api.http.access import Role
 from api.http.problems import not_found
 from storage.stores.alarms import ListPosition, find_incident, read_stored_incidents
@@ -13,12 +13,12 @@ from twin.alarms.messages import AlarmEvent, IncidentEvent
 from twin.alarms.severity import severity_of
 
 
-def place_of_incident(event: IncidentEvent) -> ListPosition:
+def incident_place(event: IncidentEvent) -> ListPosition:
     """Return where an incident is in the list of incidents: by when it was opened."""
     return ListPosition(event.opened_time, event.incident)
 
 
-async def incident_named(context: Context, id: str, role: Role) -> tuple[IncidentEvent, list[AlarmEvent]]:
+async def lookup_incident(context: ApiContext, id: str, role: Role) -> tuple[IncidentEvent, list[AlarmEvent]]:
     """Return an incident and those of its alarms that a role may know of, as they are now.
 
     Raises a problem: 404 when there is no such incident for that role, 503 when only the database could know.
@@ -33,8 +33,8 @@ async def incident_named(context: Context, id: str, role: Role) -> tuple[Inciden
     return event, members
 
 
-async def wanted_incidents(
-    context: Context, wanted: IncidentParameters, before: ListPosition | None
+async def read_incident_page(
+    context: ApiContext, wanted: IncidentParameters, before: ListPosition | None
 ) -> tuple[list[IncidentEvent], ListPosition | None]:
     """Return a page of incidents, the one that was opened last first, and where the next one begins.
 
@@ -44,7 +44,7 @@ async def wanted_incidents(
     found = {
         one.incident: one
         for one in context.hub.alarms.open_incidents()
-        if _is_wanted(one, wanted) and (before is None or place_of_incident(one) < before)
+        if _is_wanted(one, wanted) and (before is None or incident_place(one) < before)
     }
     stored: list[IncidentEvent] = []
     if wanted.open is not True:
@@ -64,14 +64,14 @@ async def wanted_incidents(
         event = newer if newer is not None and newer.revision > one.revision else one
         if _is_wanted(event, wanted):
             found[one.incident] = event
-    page = sorted(found.values(), key=place_of_incident, reverse=True)[: wanted.limit]
+    page = sorted(found.values(), key=incident_place, reverse=True)[: wanted.limit]
     if len(found) > len(page):
-        return page, place_of_incident(page[-1])
+        return page, incident_place(page[-1])
     # What is newer in memory may be wanted no more; the next page begins behind it all the same.
-    return page, place_of_incident(stored[-1]) if len(stored) == wanted.limit else None
+    return page, incident_place(stored[-1]) if len(stored) == wanted.limit else None
 
 
-def is_visible(event: IncidentEvent, context: Context, role: Role) -> bool:
+def is_incident_visible(event: IncidentEvent, context: ApiContext, role: Role) -> bool:
     """Whether a role may know of any of the alarms of an incident."""
     alarms = (context.hub.alarms.alarm(one.alarm) for one in event.members)
     return any(one is not None and may_see_alarm(role, one, context.model) for one in alarms)

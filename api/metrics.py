@@ -13,7 +13,7 @@ class ApiMetrics:
         self.subscribers = Gauge(
             "livetwin_api_subscribers", "Subscribers of the live stream.", registry=registry
         )
-        self.refused = Counter(
+        self.subscribers_refused = Counter(
             "livetwin_api_subscribers_refused_total",
             "Subscribers refused because there were too many.",
             registry=registry,
@@ -31,12 +31,12 @@ class ApiMetrics:
             ["outcome"],
             registry=registry,
         )
-        self.taken, self.known = self.updates.labels("taken"), self.updates.labels("known")
-        self.unreadable = Counter(
+        self.updates_applied, self.updates_known = self.updates.labels("taken"), self.updates.labels("known")
+        self.records_unreadable = Counter(
             "livetwin_api_unreadable_records_total", "Records that could not be read.", registry=registry
         )
         self.view_size = Gauge("livetwin_api_view_values", "Values in the live view.", registry=registry)
-        self.feed_lag = Gauge(
+        self.log_lag = Gauge(
             "livetwin_api_feed_lag_records",
             "Records of `updates` and `alarms` not yet taken in.",
             registry=registry,
@@ -70,7 +70,7 @@ class ApiMetrics:
         self.requests = Counter(
             "livetwin_api_requests_total", "Requests answered.", ["route", "status"], registry=registry
         )
-        self.limited = Counter(
+        self.requests_limited = Counter(
             "livetwin_api_limited_total",
             "Requests refused by a limit of their client.",
             ["limit"],

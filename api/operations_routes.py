@@ -11,31 +11,31 @@ from starlette.responses import Response
 from api.context import context_of
 from api.http import openapi_examples
 from api.http.parameters import NoParameters
-from api.http.responses import answer
+from api.http.responses import json_response
 
 router = APIRouter(prefix="/v1", tags=["operations"])
 metrics_router = APIRouter(tags=["operations"])
 
 
-@router.get("/health/live", summary="Whether the process answers", responses=openapi_examples.ALIVE)
+@router.get("/health/live", summary="Whether the process answers", responses=openapi_examples.LIVENESS)
 async def live(request: Request, _: Annotated[NoParameters, Query()]) -> Response:
     """Answer, always."""
-    return answer({"status": "ok"})
+    return json_response({"status": "ok"})
 
 
-@router.get("/health/ready", summary="Whether the live view is fed", responses=openapi_examples.READY)
+@router.get("/health/ready", summary="Whether the live view is fed", responses=openapi_examples.READINESS)
 async def ready(request: Request, _: Annotated[NoParameters, Query()]) -> Response:
     """Answer 200 once the live view has caught up; without the database it is degraded, yet ready."""
     context = context_of(request)
-    fed, log_answers = context.feed.ready.is_set(), context.feed.connected
-    database = await context.database.answers()
+    fed, log_answers = context.log_follower.ready.is_set(), context.log_follower.connected
+    database = await context.database.is_available()
     status = "unready" if not fed else "ok" if database and log_answers else "degraded"
-    response = answer(
+    response = json_response(
         {
             "status": status,
             "parts": {
                 "liveView": {"status": "ok" if fed else "unready", "values": len(context.hub.view)},
-                "log": {"status": "ok" if log_answers else "down", "identity": context.hub.log or None},
+                "log": {"status": "ok" if log_answers else "down", "identity": context.hub.log_id or None},
                 "database": {"status": "ok" if database else "down"},
             },
             "model": {"city": context.model.city.id, "version": context.model.version},

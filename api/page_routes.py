@@ -12,9 +12,9 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
 from api.context import context_of
-from api.entities.geometry import Box, bounds
+from api.entities.geometry import Extent, bounding_box
 from api.http.parameters import NoParameters
-from api.http.responses import answer
+from api.http.responses import json_response
 from twin.model.city_model import CityModel
 
 router = APIRouter(include_in_schema=False)
@@ -38,16 +38,16 @@ async def page(request: Request, _: Annotated[NoParameters, Query()]) -> Respons
         "tiles": context.settings.tiles,
         "version": version("livetwin"),
     }
-    return answer(document)
+    return json_response(document)
 
 
-def city_bounds(model: CityModel) -> Box | None:
+def city_bounds(model: CityModel) -> Extent | None:
     """Return the box around all entities, or None when none has a geometry."""
-    found = [bounds(one.geometry) for one in model.entities.values() if one.geometry is not None]
+    found = [bounding_box(one.geometry) for one in model.entities.values() if one.geometry is not None]
     boxes = [one for one in found if one is not None]
     if not boxes:
         return None
-    return Box(
+    return Extent(
         min(one.west for one in boxes),
         min(one.south for one in boxes),
         max(one.east for one in boxes),

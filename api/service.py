@@ -10,8 +10,8 @@ from collections.abc import Generator
 import uvicorn
 
 from api.app import create_app, create_context
-from api.context import Context
-from api.http.bounded_protocol import BoundedHttp
+from api.context import ApiContext
+from api.http.bounded_protocol import BoundedHttpProtocol
 from api.settings import ApiSettings
 from runtime.clock import system_clock
 from runtime.gc_tuning import tune_gc
@@ -46,14 +46,14 @@ async def run(settings: ApiSettings, models: CityModelSource, tracer: Tracer | N
     await serve(context, models)
 
 
-async def serve(context: Context, models: CityModelSource) -> None:
+async def serve(context: ApiContext, models: CityModelSource) -> None:
     """Serve a context until cancelled, then end every stream and every request."""
     settings = context.settings
     server = _Server(_configuration(context))
     await context.database.open()
     serving = asyncio.create_task(_serve(server, settings))
     others = [
-        asyncio.create_task(context.feed.run()),
+        asyncio.create_task(context.log_follower.run()),
         asyncio.create_task(_follow_model(context, models)),
         asyncio.create_task(_announce(context, server)),
     ]
@@ -66,23 +66,23 @@ async def serve(context: Context, models: CityModelSource) -> None:
             if serving in done:
                 raise ServiceError(f"the HTTP server on {settings.host}:{settings.port} ended by itself")
     finally:
-        context.streams.close()
+        context.event_streams.close()
         server.should_exit = True
         for task in others:
             task.cancel()
         await asyncio.gather(serving, *others, return_exceptions=True)
-        await context.desk.close()
+        await context.command_gateway.close()
         await context.database.close()
 
 
-def _configuration(context: Context) -> uvicorn.Config:
+def _configuration(context: ApiContext) -> uvicorn.Config:
     settings = context.settings
     tls = settings.tls()
     configuration = uvicorn.Config(
         create_app(context),
         host=settings.host,
         port=settings.port,
-        http=BoundedHttp.with_connections(settings.connections_max),
+        http=BoundedHttpProtocol.with_connections(settings.connections_max),
         # There is no WebSocket: events come as Server-Sent Events.
         ws="none",
         ssl_certfile=settings.tls_cert,
@@ -113,14 +113,14 @@ async def _serve(server: uvicorn.Server, settings: ApiSettings) -> None:
         ) from error
 
 
-async def _follow_model(context: Context, models: CityModelSource) -> None:
+async def _follow_model(context: ApiContext, models: CityModelSource) -> None:
     async for model in models.watch():
-        context.hub.remodel(model)
+        context.hub.set_model(model)
         log.info("the city model has version %d now", model.version)
 
 
-async def _announce(context: Context, server: uvicorn.Server) -> None:
-    await context.feed.ready.wait()
+async def _announce(context: ApiContext, server: uvicorn.Server) -> None:
+    await context.log_follower.ready.wait()
     while not server.started:  # noqa: ASYNC110 - uvicorn has no event for it
         await asyncio.sleep(_PAUSE_S)
     notify_ready()

@@ -9,7 +9,7 @@ from runtime.clock import Clock
 from runtime.telemetry.tracing import RecordHeaders, Tracer, extract_context
 
 
-class ApiTraces:
+class RecordTraces:
     """Goes on with the traces of records of the log."""
 
     def __init__(self, tracer: Tracer, clock: Clock, hub: Hub) -> None:
@@ -17,7 +17,7 @@ class ApiTraces:
         self._clock = clock
         self._hub = hub
 
-    def take(self, topic: str, headers: RecordHeaders, take: Callable[[], None]) -> None:
+    def trace(self, topic: str, headers: RecordHeaders, take: Callable[[], None]) -> None:
         """Have the hub take in a record; tell how long that took, if the record carries a followed message.
 
         Of the subscribers that it is told to, one is followed until it has been sent the events.
@@ -33,10 +33,10 @@ class ApiTraces:
             parent,
             attributes={"messaging.system": "kafka", "messaging.destination.name": topic},
         )
-        self._hub.fan_out.told = None
+        self._hub.fan_out.last_notified = None
         take()
         fan_out.end(self._clock())
-        told = self._hub.fan_out.told
+        told = self._hub.fan_out.last_notified
         if told is not None:
             send = self._tracer.begin("sse send", "producer", self._clock(), fan_out.context)
             told.on_sent(lambda: send.end(self._clock()))

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from api.live.events import Event
+from api.live.events import LiveEvent
 from storage.stores.webhooks import WebhookMode
 
 BATCH_CONTENT_TYPE = "application/cloudevents-batch+json"
@@ -56,7 +56,7 @@ _decode_event_data = msgspec.json.Decoder(_EventData).decode
 _encode = msgspec.json.Encoder().encode
 
 
-def cloud_event(event: Event, city: str, after: str) -> CloudEvent:
+def cloud_event(event: LiveEvent, city: str, after: str) -> CloudEvent:
     """Return an event of the live stream as a CloudEvent; `after` is the cursor before it.
 
     Its id follows from what it tells, so it is the same however often it is told, and by whichever process.

@@ -13,7 +13,7 @@ import msgspec
 from api.entities.documents import state_document
 from api.live.alarm_events import alarm_data
 from api.live.hub import Hub
-from api.live.log_follower import Feed
+from api.live.log_follower import LogFollower
 from outlets.metrics import OutletMetrics
 from outlets.mqtt_connection import (
     MqttConnection,
@@ -63,7 +63,7 @@ class MqttPublisher:
         self,
         options: MqttConnectionOptions,
         *,
-        feed: Feed,
+        feed: LogFollower,
         hub: Hub,
         changes: PendingChanges,
         clock: Clock,
@@ -110,7 +110,7 @@ class MqttPublisher:
         log.info("the MQTT broker retains %d messages of this city", len(self._retained))
         self._alarm_queue.clear()
         self._entity_queue.clear()
-        self._changes.everything()
+        self._changes.on_reset()
         telling = [
             asyncio.create_task(one)
             for one in (self._publish_changes(broker, topics), self._refresh(), broker.wait_lost())
@@ -129,7 +129,7 @@ class MqttPublisher:
     async def _refresh(self) -> None:
         while True:
             await asyncio.sleep(REFRESH_S)
-            self._changes.everything()
+            self._changes.on_reset()
 
     async def _publish_changes(self, broker: MqttConnection, topics: OutletTopics) -> None:
         """Tell alarms as they come, and between them each entity at most once a period."""
@@ -169,15 +169,15 @@ class MqttPublisher:
 
     def _mark_everything_changed(self, topics: OutletTopics) -> None:
         """Note every name that should be retained, or is."""
-        self._changes.entities(self._hub.model.entities)
+        self._changes.on_entities(self._hub.model.entities)
         for event in self._hub.alarms.standing():
-            self._changes.alarm(event.alarm)
+            self._changes.on_alarm(event.alarm)
         for topic in self._retained:
             kind, id = topics.parse(topic)
             if kind == "alarm":
-                self._changes.alarm(id)
+                self._changes.on_alarm(id)
             else:
-                self._changes.entities((id,))
+                self._changes.on_entities((id,))
 
     def _entity_messages(self, topics: OutletTopics, id: str) -> Iterator[_OutgoingMessage]:
         topic, view = topics.entity_topic(id), self._hub.view
@@ -190,7 +190,7 @@ class MqttPublisher:
 
     def _alarm_messages(self, topics: OutletTopics, id: str) -> Iterator[_OutgoingMessage]:
         topic, event = topics.alarm_topic(id), self._hub.alarms.alarm(id)
-        if event is None and not self._feed.whole:
+        if event is None and not self._feed.seeded_from_database:
             return  # It may stand, for all that is known without the database.
         payload = alarm_data(event, self._hub.model) if event is not None else None
         if event is not None and payload is not None and event.state != AlarmState.NORMAL:

@@ -8,7 +8,9 @@ from contextlib import suppress
 
 
 class PendingChanges:
-    """Names, each once, however often it changed: as large as the city at most. An `api.watcher.Watcher`."""
+    """Names, each once, however often it changed: as large as the city at most. An
+    `api.watcher.ChangeListener`.
+    """
 
     def __init__(self) -> None:
         self._entities: dict[str, None] = {}
@@ -25,18 +27,18 @@ class PendingChanges:
         """Whether an entity changed."""
         return bool(self._entities)
 
-    def entities(self, ids: Iterable[str]) -> None:
+    def on_entities(self, ids: Iterable[str]) -> None:
         """Note that entities changed."""
         self._entities.update(dict.fromkeys(ids))
         if self._entities:
             self._changed.set()
 
-    def alarm(self, id: str) -> None:
+    def on_alarm(self, id: str) -> None:
         """Note that something happened to an alarm."""
         self._alarms[id] = None
         self._changed.set()
 
-    def everything(self) -> None:
+    def on_reset(self) -> None:
         """Note that anything may have changed."""
         self._all = True
         self._changed.set()

@@ -9,10 +9,10 @@ from random import Random
 
 from prometheus_client import CollectorRegistry
 
-from api.database import stored_seed
-from api.live.event_stream import LiveStreams
+from api.database import read_seed
+from api.live.event_stream import EventStreams
 from api.live.hub import Hub
-from api.live.log_follower import Feed
+from api.live.log_follower import LogFollower
 from api.live.log_replay import LogReplay
 from api.metrics import ApiMetrics
 from outlets.metrics import OutletMetrics
@@ -71,13 +71,13 @@ async def run_with_model(
         view_metrics,
         partitions=settings.partitions,
         ring_events_max=REPLAY_BUFFER_EVENTS_MAX,
-        watcher=outbox,
+        listener=outbox,
     )
-    feed = Feed(
+    feed = LogFollower(
         settings.kafka_access(),
         settings.partitions,
         hub,
-        lambda log_id: stored_seed(dsn, log_id, role="outlets"),
+        lambda log_id: read_seed(dsn, log_id, role="outlets"),
         view_metrics,
         pace=FETCH_IN_BULK,
     )
@@ -91,7 +91,7 @@ async def run_with_model(
         period_s=settings.outlet_period_s,
         messages_per_s_max=settings.outlet_messages_per_s_max,
     )
-    streams = LiveStreams(
+    streams = EventStreams(
         hub,
         LogReplay(settings.kafka_access(), REPLAYS_MAX),
         view_metrics,
@@ -115,7 +115,7 @@ def _connection_options(settings: OutletSettings) -> MqttConnectionOptions:
 
 
 def _webhooks(
-    settings: OutletSettings, streams: LiveStreams, sender: WebhookSender, metrics: OutletMetrics
+    settings: OutletSettings, streams: EventStreams, sender: WebhookSender, metrics: OutletMetrics
 ) -> WebhookSupervisor:
     book = WebhookRepository(settings.database.get_secret_value())
     means = DeliveryDependencies(
@@ -135,7 +135,7 @@ def _webhooks(
     return WebhookSupervisor(book, means)
 
 
-async def _run_webhooks(feed: Feed, webhooks: WebhookSupervisor) -> None:
+async def _run_webhooks(feed: LogFollower, webhooks: WebhookSupervisor) -> None:
     # A place in the log that the view has not reached yet must not look like one that is not there.
     await feed.ready.wait()
     await webhooks.run()
@@ -143,11 +143,11 @@ async def _run_webhooks(feed: Feed, webhooks: WebhookSupervisor) -> None:
 
 async def _follow_model(hub: Hub, models: CityModelSource) -> None:
     async for model in models.watch():
-        hub.remodel(model)
+        hub.set_model(model)
         log.info("the city model has version %d now", model.version)
 
 
-async def _notify_when_ready(feed: Feed) -> None:
+async def _notify_when_ready(feed: LogFollower) -> None:
     await feed.ready.wait()
     notify_ready()
     log.info("ready")

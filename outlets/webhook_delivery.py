@@ -13,8 +13,8 @@ import msgspec
 
 from api.http.parameters import LiveFilter
 from api.live.cursor import decode_cursor, encode_cursor
-from api.live.event_stream import LiveStreams
-from api.live.events import Event, GapReason, events_in
+from api.live.event_stream import EventStreams
+from api.live.events import GapReason, LiveEvent, decode_events
 from outlets.cloud_event import CloudEvent, WebhookMessage, build_message, cloud_event, to_documents
 from outlets.metrics import OutletMetrics
 from outlets.retry_policy import WebhookRetryPolicy
@@ -45,7 +45,7 @@ _gap = msgspec.json.Decoder(_GapData).decode
 class DeliveryDependencies:
     """What every delivery works with."""
 
-    streams: LiveStreams
+    streams: EventStreams
     sender: WebhookSender
     policy: WebhookRetryPolicy
     rng: Random
@@ -87,10 +87,12 @@ class WebhookDelivery:
         """Deliver what comes until a message fails: return that. None when reading must begin anew."""
         streams, start = self._dependencies.streams, self.progress.cursor
         cursor = decode_cursor(self._resume_cursor(start)) if start else None
-        with streams.seat(self._wanted) as subscriber:
+        with streams.open_subscriber(self._wanted) as subscriber:
             async with aclosing(streams.frames(subscriber, self._events, cursor)) as chunks:
                 async for chunk in chunks:
-                    for events in _split_events(events_in(chunk), 1 if self._single else MESSAGE_EVENTS_MAX):
+                    for events in _split_events(
+                        decode_events(chunk), 1 if self._single else MESSAGE_EVENTS_MAX
+                    ):
                         if events[0].name == "gap" and _gap(events[0].data).reason in _TRANSIENT_GAPS:
                             await asyncio.sleep(_PAUSE_S)
                             return None
@@ -107,7 +109,7 @@ class WebhookDelivery:
     def _single(self) -> bool:
         return self.webhook.mode == "single"
 
-    def _cloud_events(self, events: Sequence[Event]) -> list[CloudEvent]:
+    def _cloud_events(self, events: Sequence[LiveEvent]) -> list[CloudEvent]:
         city, after = self._hub.model.city.id, self.progress.cursor
         found = []
         for event in events:
@@ -188,14 +190,14 @@ class WebhookDelivery:
         self.progress_changed = True
 
 
-def _split_events(events: Sequence[Event], size: int) -> Iterator[Sequence[Event]]:
+def _split_events(events: Sequence[LiveEvent], size: int) -> Iterator[Sequence[LiveEvent]]:
     """Yield events in portions; a gap is one of its own, as what follows may depend on it.
 
-    >>> change, gap = Event("c", "state", b""), Event("c", "gap", b"")
+    >>> change, gap = LiveEvent("c", "state", b""), LiveEvent("c", "gap", b"")
     >>> [len(one) for one in _split_events([change, change, change, gap, change], 2)]
     [2, 1, 1, 1]
     """
-    portion: list[Event] = []
+    portion: list[LiveEvent] = []
     for event in events:
         if portion and (len(portion) == size or "gap" in (event.name, portion[-1].name)):
             yield portion

@@ -10,13 +10,13 @@ from fastapi import APIRouter, Path, Query, Request
 from starlette.responses import HTMLResponse, Response
 
 from alerting.delivery.acknowledge_links import LINK_PATH, AcknowledgeLink, LinkRefusal, verify_link
-from api.acknowledge_page import CONTENT_SECURITY_POLICY, Told, incident_page, refusal_page
+from api.acknowledge_page import CONTENT_SECURITY_POLICY, LinkOutcome, incident_page, refusal_page
 from api.alarms import examples
-from api.alarms.incident_acknowledgement import acknowledge_all, waits
-from api.context import Context, context_of
+from api.alarms.incident_acknowledgement import acknowledge_incident, awaits_acknowledgement
+from api.context import ApiContext, context_of
 from api.http.parameters import NoParameters
 from api.http.problems import ProblemError, problem_response
-from api.incident_lookup import incident_named
+from api.incident_lookup import lookup_incident
 from twin.alarms.messages import AlarmEvent
 from twin.model.duty import Contact
 from twin.model.localization import Language
@@ -43,10 +43,10 @@ async def show(request: Request, token: Token, _: Nothing) -> Response:
     context = context_of(request)
     try:
         link = _link(context, token)
-        _event, alarms = await incident_named(context, link.incident, _ROLE)
+        _event, alarms = await lookup_incident(context, link.incident, _ROLE)
     except ProblemError as problem:
         return _refused(request, problem)
-    return _page(context, link, alarms, Told())
+    return _page(context, link, alarms, LinkOutcome())
 
 
 @router.post(
@@ -60,16 +60,16 @@ async def acknowledge(request: Request, token: Token, _: Nothing) -> Response:
     context = context_of(request)
     try:
         link = _link(context, token)
-        _event, alarms = await incident_named(context, link.incident, _ROLE)
-        became = await acknowledge_all(context, alarms, _name(context, link), key=token)
-        _event, alarms = await incident_named(context, link.incident, _ROLE)
+        _event, alarms = await lookup_incident(context, link.incident, _ROLE)
+        became = await acknowledge_incident(context, alarms, _name(context, link), key=token)
+        _event, alarms = await lookup_incident(context, link.incident, _ROLE)
     except ProblemError as problem:
         return _refused(request, problem)
-    left = {one.alarm for one in alarms if waits(one)}
-    told = Told(
-        done=any(one not in left for one in became.done),
+    left = {one.alarm for one in alarms if awaits_acknowledgement(one)}
+    told = LinkOutcome(
+        acknowledged=any(one not in left for one in became.done),
         unanswered=bool(became.unanswered),
-        used=any(one in left for one in became.done),
+        already_used=any(one in left for one in became.done),
     )
     response = _page(context, link, alarms, told)
     if told.unanswered:
@@ -77,7 +77,7 @@ async def acknowledge(request: Request, token: Token, _: Nothing) -> Response:
     return response
 
 
-def _link(context: Context, token: str) -> AcknowledgeLink:
+def _link(context: ApiContext, token: str) -> AcknowledgeLink:
     """Return what a link says; raise a problem: 410 for one that has expired, 404 for another's."""
     key = context.settings.link_key
     if key is None:
@@ -91,16 +91,18 @@ def _link(context: Context, token: str) -> AcknowledgeLink:
     return found
 
 
-def _contact(context: Context, link: AcknowledgeLink) -> Contact | None:
+def _contact(context: ApiContext, link: AcknowledgeLink) -> Contact | None:
     return next((one for one in context.model.duty.contacts if one.id == link.contact), None)
 
 
-def _name(context: Context, link: AcknowledgeLink) -> str:
+def _name(context: ApiContext, link: AcknowledgeLink) -> str:
     contact = _contact(context, link)
     return contact.name if contact is not None else link.contact
 
 
-def _page(context: Context, link: AcknowledgeLink, alarms: list[AlarmEvent], told: Told) -> Response:
+def _page(
+    context: ApiContext, link: AcknowledgeLink, alarms: list[AlarmEvent], told: LinkOutcome
+) -> Response:
     contact = _contact(context, link)
     language: Language = contact.language if contact is not None else "nl"
     zone = ZoneInfo(context.model.city.timezone)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from urllib.parse import quote
 from xml.etree.ElementTree import Element, SubElement, tostring
 
-from api.alarms.cap import ALARMS_MAX, MEDIA_TYPE, Origin, identifier_of
+from api.alarms.cap import ALARMS_MAX, MEDIA_TYPE, CapSender, message_identifier
 from api.live.alarm_events import sentence_of, title_of
 from twin.alarms.messages import AlarmEvent
 from twin.instant import Instant, format_instant
@@ -17,7 +17,7 @@ ATOM_TYPE = "application/atom+xml"
 _ATOM = "http://www.w3.org/2005/Atom"
 
 
-def atom_feed(alarms: Sequence[AlarmEvent], newest: Instant, model: CityModel, origin: Origin) -> bytes:
+def atom_feed(alarms: Sequence[AlarmEvent], newest: Instant, model: CityModel, origin: CapSender) -> bytes:
     """Return the feed; `newest` is when anything changed last."""
     feed = Element("feed", xmlns=_ATOM)
     address = f"{origin.base}/v1/alarms/cap"
@@ -33,10 +33,10 @@ def atom_feed(alarms: Sequence[AlarmEvent], newest: Instant, model: CityModel, o
     return document
 
 
-def _add_entry(feed: Element, event: AlarmEvent, model: CityModel, origin: Origin) -> None:
+def _add_entry(feed: Element, event: AlarmEvent, model: CityModel, origin: CapSender) -> None:
     entry = SubElement(feed, "entry")
     address = f"{origin.base}/v1/alarms/{quote(event.alarm)}/cap"
-    _add(entry, "id", f"{address}#{quote(identifier_of(event))}")
+    _add(entry, "id", f"{address}#{quote(message_identifier(event))}")
     _add(entry, "title", f"{title_of(event, model).en}, {model.entities[event.entity].name}")
     _add(entry, "updated", format_instant(event.told_time))
     if event.raised_time is not None:

@@ -12,7 +12,7 @@ from urllib.parse import quote
 from xml.etree.ElementTree import Element, SubElement, tostring
 
 from api.alarms.visibility import may_see_alarm, may_see_value
-from api.cap_area import circle, geometry_of, polygons
+from api.cap_area import area_geometry, cap_circle, cap_polygons
 from api.live.alarm_events import Sentence, sentence_of, title_of
 from twin.alarms.messages import AlarmEvent
 from twin.alarms.severity import Severity
@@ -53,7 +53,7 @@ _CATEGORY = {
 _LANGUAGES = {"en": "en-GB", "nl": "nl-NL"}
 
 
-class Origin(NamedTuple):
+class CapSender(NamedTuple):
     """Who tells."""
 
     sender: str
@@ -61,7 +61,7 @@ class Origin(NamedTuple):
     base: str  #: URL of this API, without a slash at its end
 
 
-class Message(NamedTuple):
+class CapMessage(NamedTuple):
     """An event of an alarm as a message to the public, and those that it follows upon."""
 
     event: AlarmEvent
@@ -78,7 +78,7 @@ def is_in_force(event: AlarmEvent) -> bool:
     return event.active and event.state not in _ASIDE
 
 
-def message_of(events: Iterable[AlarmEvent]) -> Message | None:
+def last_message(events: Iterable[AlarmEvent]) -> CapMessage | None:
     """Return the last message about the present occurrence of an alarm; None when there was none.
 
     The events are those of the alarm, newest first.
@@ -91,7 +91,7 @@ def message_of(events: Iterable[AlarmEvent]) -> Message | None:
             break
         if one.kind not in _INTERNAL:
             told.append(one)
-    return Message(told[0], told[:0:-1]) if told else None
+    return CapMessage(told[0], told[:0:-1]) if told else None
 
 
 def time_text(instant: Instant) -> str:
@@ -103,20 +103,20 @@ def time_text(instant: Instant) -> str:
     return to_datetime(instant - instant % SECOND).strftime("%Y-%m-%dT%H:%M:%S-00:00")
 
 
-def identifier_of(event: AlarmEvent) -> str:
+def message_identifier(event: AlarmEvent) -> str:
     """Return the identifier of a message."""
     return f"{event.alarm}.{event.occurrence}.{event.revision}"
 
 
-def alarm_alert(message: Message, model: CityModel, origin: Origin) -> bytes:
+def alarm_alert(message: CapMessage, model: CityModel, origin: CapSender) -> bytes:
     """Return the message about one alarm: Alert at first, then Update, and Cancel when it is over."""
     event = message.event
     later = "Update" if is_in_force(event) else "Cancel"
     kind = later if message.earlier else "Alert"
-    alert = _alert(identifier_of(event), event.told_time, kind, origin)
+    alert = _alert(message_identifier(event), event.told_time, kind, origin)
     _add(alert, "code", f"livetwin:{model.city.id}")
     references = [
-        f"{origin.sender},{identifier_of(one)},{time_text(one.told_time)}"
+        f"{origin.sender},{message_identifier(one)},{time_text(one.told_time)}"
         for one in message.earlier[-REFERENCES_MAX:]
     ]
     if references:
@@ -125,7 +125,7 @@ def alarm_alert(message: Message, model: CityModel, origin: Origin) -> bytes:
     return _xml(alert)
 
 
-def city_alert(alarms: Sequence[AlarmEvent], newest: Instant, model: CityModel, origin: Origin) -> bytes:
+def city_alert(alarms: Sequence[AlarmEvent], newest: Instant, model: CityModel, origin: CapSender) -> bytes:
     """Return all alarms in force as one alert with an info for each of them and each language.
 
     `newest` is when anything changed last; the alert that tells of it replaces every earlier one.
@@ -141,7 +141,7 @@ def city_alert(alarms: Sequence[AlarmEvent], newest: Instant, model: CityModel, 
     return _xml(alert)
 
 
-def _alert(identifier: str, sent: Instant, kind: str, origin: Origin) -> Element:
+def _alert(identifier: str, sent: Instant, kind: str, origin: CapSender) -> Element:
     alert = Element(f"{{{NAMESPACE}}}alert")
     _add(alert, "identifier", identifier)
     _add(alert, "sender", origin.sender)
@@ -153,7 +153,7 @@ def _alert(identifier: str, sent: Instant, kind: str, origin: Origin) -> Element
     return alert
 
 
-def _add_infos(alert: Element, event: AlarmEvent, model: CityModel, origin: Origin) -> None:
+def _add_infos(alert: Element, event: AlarmEvent, model: CityModel, origin: CapSender) -> None:
     title, sentence = title_of(event, model), sentence_of("anonymous", event, model)
     for language in _LANGUAGES:
         _add_info(alert, event, model, origin, language=language, said=(title, sentence))
@@ -163,7 +163,7 @@ def _add_info(
     alert: Element,
     event: AlarmEvent,
     model: CityModel,
-    origin: Origin,
+    origin: CapSender,
     *,
     language: str,
     said: tuple[Sentence, Sentence],
@@ -205,12 +205,12 @@ def _urgency(event: AlarmEvent) -> str:
 def _add_area(info: Element, event: AlarmEvent, model: CityModel) -> None:
     area = SubElement(info, f"{{{NAMESPACE}}}area")
     _add(area, "areaDesc", model.entities[event.entity].name)
-    geometry = geometry_of(event.entity, model)
+    geometry = area_geometry(event.entity, model)
     if geometry is not None:
-        found = polygons(geometry)
+        found = cap_polygons(geometry)
         for one in found:
             _add(area, "polygon", one)
-        around = circle(geometry) if not found else None
+        around = cap_circle(geometry) if not found else None
         if around is not None:
             _add(area, "circle", around)
     _add_named(area, "geocode", "livetwin:entity", event.entity)

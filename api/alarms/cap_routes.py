@@ -11,19 +11,19 @@ from api.alarms import examples
 from api.alarms.atom_feed import ATOM_TYPE, atom_feed
 from api.alarms.cap import (
     MEDIA_TYPE,
-    Message,
-    Origin,
+    CapMessage,
+    CapSender,
     alarm_alert,
     city_alert,
     is_in_force,
     is_public,
-    message_of,
+    last_message,
 )
-from api.alarms.lookup import alarm_named, place_of
+from api.alarms.lookup import alarm_place, lookup_alarm
 from api.alarms.routes import AlarmId
 from api.alarms.schemas import CapParameters
-from api.context import Context, context_of
-from api.entities.selection import resolve
+from api.context import ApiContext, context_of
+from api.entities.selection import resolve_filter
 from api.http.parameters import NoParameters
 from api.http.problems import not_found
 from storage.stores.alarms import ALARM_ROWS_MAX, read_stored_alarm_events
@@ -47,17 +47,17 @@ async def list_cap(request: Request, wanted: Annotated[CapParameters, Query()]) 
     if wanted.alarm is not None:
         return await _one(request, context, wanted.alarm)
     model, origin = context.model, _origin(request, context)
-    selection = resolve(wanted.filter(), model)
+    selection = resolve_filter(wanted.filter(), model)
     public = [one for one in context.hub.alarms.alarms() if is_public(one, model)]
     newest = max((one.told_time for one in public), default=context.clock())
     found = [
         one
         for one in public
         if is_in_force(one)
-        and selection.holds_alarm(one)
+        and selection.matches_alarm(one)
         and (not wanted.severity or one.severity.word in wanted.severity)
     ]
-    found.sort(key=place_of, reverse=True)
+    found.sort(key=alarm_place, reverse=True)
     if ATOM_TYPE in request.headers.get("accept", ""):
         return _xml(atom_feed(found, newest, model, origin), ATOM_TYPE)
     return _xml(city_alert(found, newest, model, origin), MEDIA_TYPE)
@@ -74,8 +74,8 @@ async def get_cap(request: Request, id: AlarmId, _: Annotated[NoParameters, Quer
     return await _one(request, context_of(request), id)
 
 
-async def _one(request: Request, context: Context, id: str) -> Response:
-    newest = alarm_named(context, id, "anonymous")
+async def _one(request: Request, context: ApiContext, id: str) -> Response:
+    newest = lookup_alarm(context, id, "anonymous")
     if not is_public(newest, context.model):
         raise not_found(f"There is no alarm {id!r} of an entity of this city.")
     async with context.database.connection() as connection:
@@ -83,14 +83,14 @@ async def _one(request: Request, context: Context, id: str) -> Response:
     if not stored or stored[0].revision < newest.revision:
         stored.insert(0, newest)  # It was told a moment ago and is not stored yet.
     # What is older than what is kept of alarms is told by what the alarm is now.
-    message = message_of(stored) or Message(newest)
+    message = last_message(stored) or CapMessage(newest)
     return _xml(alarm_alert(message, context.model, _origin(request, context)), MEDIA_TYPE)
 
 
-def _origin(request: Request, context: Context) -> Origin:
+def _origin(request: Request, context: ApiContext) -> CapSender:
     settings = context.settings
     sender = settings.cap_sender or f"livetwin.{context.model.city.id}"
-    return Origin(sender, settings.cap_status, str(request.base_url).rstrip("/"))
+    return CapSender(sender, settings.cap_status, str(request.base_url).rstrip("/"))
 
 
 def _xml(document: bytes, media_type: str) -> Response:

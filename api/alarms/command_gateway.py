@@ -45,13 +45,13 @@ WAITING_MAX = 2_000
 # A command is at most some 3 kB; a record is less than 1 MiB.
 RECORD_COMMANDS_MAX = 100
 
-Outcome: TypeAlias = Literal["done", "refused", "unanswered"]
+CommandOutcome: TypeAlias = Literal["done", "refused", "unanswered"]
 
 
-class Reply(NamedTuple):
+class CommandResult(NamedTuple):
     """What became of a command."""
 
-    outcome: Outcome
+    outcome: CommandOutcome
     refusal: str = ""  #: why it was refused
 
 
@@ -61,7 +61,7 @@ class _Record(NamedTuple):
     value: bytes
 
 
-DoneBefore = Callable[[str, str], Awaitable[bool]]
+IsCommandStored = Callable[[str, str], Awaitable[bool]]
 """Whether it is stored that a command (its alarm, its id) was done; False where nobody can say."""
 
 
@@ -76,24 +76,26 @@ def command_id(actor: str, about: str, action: str, key: str) -> str:
     return hashlib.sha256("\0".join((actor, about, action, key)).encode()).hexdigest()[:32]
 
 
-class CommandDesk:
+class CommandGateway:
     """Sends commands of this process, and hears the answers to everybody's."""
 
-    def __init__(self, kafka: Kafka, partitions: int, metrics: ApiMetrics, done_before: DoneBefore) -> None:
+    def __init__(
+        self, kafka: Kafka, partitions: int, metrics: ApiMetrics, is_command_stored: IsCommandStored
+    ) -> None:
         self._kafka = kafka
         self._partitions = partitions
         self._metrics = metrics
-        self._done_before = done_before
+        self._done_before = is_command_stored
         self._producer: AIOKafkaProducer | None = None
         self._starting = asyncio.Lock()
         self._waiting: dict[str, asyncio.Future[None]] = {}
-        self._answered: OrderedDict[str, Reply] = OrderedDict()
+        self._answered: OrderedDict[str, CommandResult] = OrderedDict()
 
-    def hear(self, batch: AlarmBatch) -> None:
+    def on_alarms(self, batch: AlarmBatch) -> None:
         """Take in the answers of a record of `alarms`."""
         for answer in batch.replies:
             self._answered[answer.command] = (
-                Reply("refused", answer.refusal) if answer.refusal else Reply("done")
+                CommandResult("refused", answer.refusal) if answer.refusal else CommandResult("done")
             )
             waiting = self._waiting.get(answer.command)
             if waiting is not None and not waiting.done():
@@ -101,12 +103,12 @@ class CommandDesk:
         while len(self._answered) > ANSWERS_MAX:
             self._answered.popitem(last=False)
 
-    async def command(self, command: AlarmCommand) -> Reply:
-        """Give a command to the alarm's stage, and return what became of it; raise as `commands`."""
-        [reply] = await self.commands([command])
+    async def send_command(self, command: AlarmCommand) -> CommandResult:
+        """Give a command to the alarm's stage, and return what became of it; raise as `send_commands`."""
+        [reply] = await self.send_commands([command])
         return reply
 
-    async def commands(self, commands: Sequence[AlarmCommand]) -> list[Reply]:
+    async def send_commands(self, commands: Sequence[AlarmCommand]) -> list[CommandResult]:
         """Give commands to the stages of their alarms, and return what became of each, in the same order.
 
         Of some nobody may have said so in time. Raises a problem (503) when the log does not confirm them:
@@ -129,8 +131,8 @@ class CommandDesk:
             self._metrics.commands.labels(one.outcome).inc()
         return replies
 
-    async def duty_command(self, command: DutyCommand) -> None:
-        """Give a command to the duty loop, which takes it up in its own time; raise as `command`."""
+    async def send_duty_command(self, command: DutyCommand) -> None:
+        """Give a command to the duty loop, which takes it up in its own time; raise as `send_command`."""
         batch = DutyCommandBatch(LAYOUT_VERSION, (command,))
         await self._send([_Record(DUTY_COMMANDS_TOPIC, 0, DUTY_COMMANDS.encode(batch))])
 
@@ -152,13 +154,13 @@ class CommandDesk:
                 records.append(_Record(ALARM_INPUTS_TOPIC, partition, ALARM_INPUTS.encode(batch)))
         return records
 
-    async def _reply(self, command: AlarmCommand) -> Reply:
+    async def _reply(self, command: AlarmCommand) -> CommandResult:
         known = self._answered.get(command.id)
         if known is not None:
             return known
         if await self._done_before(command.alarm, command.id):
-            return Reply("done")
-        return Reply("unanswered")
+            return CommandResult("done")
+        return CommandResult("unanswered")
 
     async def _send(self, records: Sequence[_Record]) -> None:
         try:

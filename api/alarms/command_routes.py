@@ -11,15 +11,15 @@ from starlette.responses import Response
 from api.alarms import examples
 from api.alarms.command_gateway import command_id
 from api.alarms.documents import alarm_document, alarm_path
-from api.alarms.lookup import alarm_named
+from api.alarms.lookup import lookup_alarm
 from api.alarms.routes import AlarmId
 from api.alarms.schemas import SHELVE_MAX, AlarmAssignBody, AlarmCommentBody, AlarmRemarkBody, ShelveBody
 from api.context import context_of
-from api.http.access import actor_of, require
-from api.http.bodies import body_of
+from api.http.access import actor_of, require_role
+from api.http.bodies import read_body
 from api.http.parameters import NoParameters
 from api.http.problems import ProblemError
-from api.http.responses import answer
+from api.http.responses import json_response
 from twin.alarms.messages import AlarmCommand
 from twin.instant import Instant
 
@@ -45,8 +45,8 @@ Nothing = Annotated[NoParameters, Query()]
 )
 async def acknowledge(request: Request, id: AlarmId, _: Nothing, key: IdempotencyKey = "") -> Response:
     """Acknowledge an alarm; an `occurrence` makes sure that it is the one that was looked at."""
-    require(request, "operator")
-    body = await body_of(request, AlarmRemarkBody)
+    require_role(request, "operator")
+    body = await read_body(request, AlarmRemarkBody)
     return await _command(request, id, "acknowledge", key, text=body.comment, occurrence=body.occurrence)
 
 
@@ -58,8 +58,8 @@ async def acknowledge(request: Request, id: AlarmId, _: Nothing, key: Idempotenc
 )
 async def shelve(request: Request, id: AlarmId, _: Nothing, key: IdempotencyKey = "") -> Response:
     """Set an alarm aside until a time at most seven days away; it comes back by itself."""
-    require(request, "operator")
-    body = await body_of(request, ShelveBody)
+    require_role(request, "operator")
+    body = await read_body(request, ShelveBody)
     until = body.end(
         context_of(request).clock(),
         SHELVE_MAX,
@@ -78,8 +78,8 @@ async def shelve(request: Request, id: AlarmId, _: Nothing, key: IdempotencyKey 
 )
 async def assign(request: Request, id: AlarmId, _: Nothing, key: IdempotencyKey = "") -> Response:
     """Say who looks after an alarm."""
-    require(request, "operator")
-    body = await body_of(request, AlarmAssignBody)
+    require_role(request, "operator")
+    body = await read_body(request, AlarmAssignBody)
     return await _command(request, id, "assign", key, text=body.assignee, occurrence=body.occurrence)
 
 
@@ -91,14 +91,14 @@ async def assign(request: Request, id: AlarmId, _: Nothing, key: IdempotencyKey 
 )
 async def comment(request: Request, id: AlarmId, _: Nothing, key: IdempotencyKey = "") -> Response:
     """Keep a comment among what happened to an alarm."""
-    require(request, "operator")
-    body = await body_of(request, AlarmCommentBody)
+    require_role(request, "operator")
+    body = await read_body(request, AlarmCommentBody)
     return await _command(request, id, "comment", key, text=body.text, occurrence=body.occurrence)
 
 
 async def _plain(request: Request, id: str, action: str, key: str) -> Response:
-    require(request, "operator")
-    body = await body_of(request, AlarmRemarkBody)
+    require_role(request, "operator")
+    body = await read_body(request, AlarmRemarkBody)
     return await _command(request, id, action, key, text=body.comment, occurrence=body.occurrence)
 
 
@@ -156,9 +156,9 @@ async def _command(
     occurrence: int,
     until: Instant | None = None,
 ) -> Response:
-    role = require(request, "operator")
+    role = require_role(request, "operator")
     context = context_of(request)
-    event = alarm_named(context, id, role)
+    event = lookup_alarm(context, id, role)
     actor = await actor_of(request)
     command = AlarmCommand(
         command_id(actor, id, action, key),
@@ -171,11 +171,11 @@ async def _command(
         until,
         text,
     )
-    reply = await context.desk.command(command)
+    reply = await context.command_gateway.send_command(command)
     if reply.outcome == "refused":
         raise ProblemError(HTTPStatus.CONFLICT, f"The alarm is what it was: {reply.refusal}.")
     if reply.outcome == "unanswered":
-        response = answer(
+        response = json_response(
             {
                 "commandId": command.id,
                 "detail": "The command is on the log; nobody has said yet what became of it.",
@@ -184,5 +184,5 @@ async def _command(
         )
         response.status_code = HTTPStatus.ACCEPTED
         return response
-    now = alarm_named(context, id, role)
-    return answer(alarm_document(now, context.hub.alarms.incident_of(id), context.model, role))
+    now = lookup_alarm(context, id, role)
+    return json_response(alarm_document(now, context.hub.alarms.incident_of(id), context.model, role))

@@ -8,7 +8,7 @@ from urllib.parse import quote, urlencode
 
 from api.alarms.visibility import may_see_people, may_see_value, visible_sources
 from api.http.access import Role
-from api.live.alarm_events import instant_text, sentence_of
+from api.live.alarm_events import format_optional_instant, sentence_of
 from api.live.alarm_view import AlarmView
 from twin.alarms.messages import AlarmEvent, IncidentEvent, OperandValue
 from twin.alarms.rules.operand import ObservationRef
@@ -84,11 +84,11 @@ def _standing(event: AlarmEvent, model: CityModel, role: Role) -> Document:
         "acknowledged": event.acknowledged_time is not None,
         "severity": event.severity.word,
         "occurrence": event.occurrence,
-        "raisedTime": instant_text(event.raised_time),
-        "returnedTime": instant_text(event.returned_time),
-        "acknowledgedTime": instant_text(event.acknowledged_time),
+        "raisedTime": format_optional_instant(event.raised_time),
+        "returnedTime": format_optional_instant(event.returned_time),
+        "acknowledgedTime": format_optional_instant(event.acknowledged_time),
         "acknowledgedBy": (event.acknowledged_by or None) if seen else None,
-        "shelvedUntil": instant_text(event.shelved_until),
+        "shelvedUntil": format_optional_instant(event.shelved_until),
         "suppressedBy": event.suppressed_by or None,
         "assignee": (event.assignee or None) if seen else None,
         "cause": event.cause,
@@ -160,7 +160,7 @@ def incident_document(event: IncidentEvent, model: CityModel) -> Document:
         "open": event.open,
         "severity": event.severity.word,
         "openedTime": format_instant(event.opened_time),
-        "closedTime": instant_text(event.closed_time),
+        "closedTime": format_optional_instant(event.closed_time),
         "_links": {
             "self": {"href": incident_path(event.incident)},
             "area": {"href": f"/v1/entities/{quote(event.area)}"},

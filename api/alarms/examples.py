@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from api.http.openapi_examples import Responses, answer_example, page_example
+from api.http.openapi_examples import Responses, page_example, response_example
 
 _SENTENCE = {
     "en": "High water, Singel: water level is -0.25 m, at or above -0.3 m, at 13:00 on 23 November 2026.",
@@ -78,9 +78,9 @@ ALARM_EXAMPLE: dict[str, Any] = {
         "incident": {"href": "/v1/incidents/high-water~alkmaar~4"},
     },
 }
-ALARMS = answer_example("A page of alarms.", page_example(ALARM_EXAMPLE, "/v1/alarms"))
-ALARM = answer_example("The alarm.", ALARM_EXAMPLE)
-ALARM_EVENTS = answer_example(
+ALARMS = response_example("A page of alarms.", page_example(ALARM_EXAMPLE, "/v1/alarms"))
+ALARM = response_example("The alarm.", ALARM_EXAMPLE)
+ALARM_EVENTS = response_example(
     "A page of what happened to it.",
     page_example(
         {
@@ -118,7 +118,7 @@ def body_example(example: dict[str, Any], *, required: bool = True) -> dict[str,
 
 
 COMMAND: Responses = {
-    **answer_example("Done: the alarm as it is then.", _DONE),
+    **response_example("Done: the alarm as it is then.", _DONE),
     202: {
         "description": "On the log, and not answered within 5 s; the alarm's events will tell.",
         "content": {
@@ -161,9 +161,9 @@ _INCIDENT = {
         "notifications": {"href": "/v1/notifications?incident=high-water~alkmaar~4"},
     },
 }
-INCIDENTS = answer_example("A page of incidents.", page_example(_INCIDENT, "/v1/incidents"))
-INCIDENT = answer_example("The incident.", {**_INCIDENT, "alarms": [ALARM_EXAMPLE]})
-INCIDENT_ACKNOWLEDGED = answer_example(
+INCIDENTS = response_example("A page of incidents.", page_example(_INCIDENT, "/v1/incidents"))
+INCIDENT = response_example("The incident.", {**_INCIDENT, "alarms": [ALARM_EXAMPLE]})
+INCIDENT_ACKNOWLEDGED = response_example(
     "What became of each of its alarms; 202 when not all have answered within 5 s.",
     {
         **_INCIDENT,
@@ -174,7 +174,7 @@ INCIDENT_ACKNOWLEDGED = answer_example(
     },
 )
 DUTY_COMMAND = {
-    **answer_example(
+    **response_example(
         "The duty loop has it.",
         {"commandId": "5f0c…", "_links": {"incident": {"href": "/v1/incidents/high-water~alkmaar~4"}}},
         status=202,
@@ -183,7 +183,7 @@ DUTY_COMMAND = {
         409, "The incident is closed.", "Conflict", "The incident is closed: nobody is told of it any more."
     ),
 }
-NOTIFICATIONS = answer_example(
+NOTIFICATIONS = response_example(
     "A page of messages.",
     page_example(
         {
@@ -206,7 +206,7 @@ NOTIFICATIONS = answer_example(
         "/v1/notifications",
     ),
 )
-STATISTICS = answer_example(
+STATISTICS = response_example(
     "The statistics.",
     {
         "start": "2026-11-22T12:00:00Z",
@@ -240,7 +240,7 @@ STATISTICS = answer_example(
     },
 )
 ACKNOWLEDGE_PAGE: Responses = {
-    **answer_example("A small page.", "<!doctype html><title>Acknowledge – LiveTwin</title>…", "text/html"),
+    **response_example("A small page.", "<!doctype html><title>Acknowledge – LiveTwin</title>…", "text/html"),
     **problem_example(404, "Not a link of ours.", "Not Found", "The link is not one of ours; …"),
     **problem_example(410, "The link has expired.", "Gone", "The link has expired; …"),
 }
@@ -251,4 +251,4 @@ _CAP = """<?xml version='1.0' encoding='utf-8'?>
 <msgType>Alert</msgType><source>LiveTwin</source><scope>Public</scope><code>livetwin:alkmaar</code>
 <info><language>en-GB</language><category>Met</category><event>High water</event>…</info></alert>
 """
-CAP = answer_example("The alert.", _CAP, "application/cap+xml")
+CAP = response_example("The alert.", _CAP, "application/cap+xml")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from api.alarms.command_gateway import command_id
-from api.context import Context
+from api.context import ApiContext
 from twin.alarms.messages import AlarmCommand, AlarmEvent
 from twin.alarms.state_machine import AlarmState
 
@@ -18,7 +18,7 @@ _WAITING = frozenset(
 )
 
 
-class Acknowledged(NamedTuple):
+class IncidentAcknowledgement(NamedTuple):
     """What became of the alarms of an incident."""
 
     done: list[str]
@@ -26,14 +26,14 @@ class Acknowledged(NamedTuple):
     unanswered: list[str]
 
 
-def waits(event: AlarmEvent) -> bool:
+def awaits_acknowledgement(event: AlarmEvent) -> bool:
     """Whether an alarm waits for somebody to say that they know."""
     return event.state in _WAITING
 
 
-async def acknowledge_all(
-    context: Context, alarms: list[AlarmEvent], actor: str, *, key: str, text: str = ""
-) -> Acknowledged:
+async def acknowledge_incident(
+    context: ApiContext, alarms: list[AlarmEvent], actor: str, *, key: str, text: str = ""
+) -> IncidentAcknowledgement:
     """Acknowledge the present occurrence of each alarm that waits for it; with the same key each once.
 
     Raises a problem (503) when the log does not confirm the commands.
@@ -52,10 +52,10 @@ async def acknowledge_all(
             text,
         )
         for one in alarms
-        if waits(one)
+        if awaits_acknowledgement(one)
     ]
-    replies = await context.desk.commands(commands)
-    became = Acknowledged([], [], [])
+    replies = await context.command_gateway.send_commands(commands)
+    became = IncidentAcknowledgement([], [], [])
     for command, reply in zip(commands, replies, strict=True):
         match reply.outcome:
             case "done":

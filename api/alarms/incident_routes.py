@@ -12,15 +12,15 @@ from api.alarms import examples
 from api.alarms.command_gateway import command_id
 from api.alarms.command_routes import IdempotencyKey
 from api.alarms.documents import incident_document, incident_path, member_documents
-from api.alarms.incident_acknowledgement import acknowledge_all
+from api.alarms.incident_acknowledgement import acknowledge_incident
 from api.alarms.schemas import SNOOZE_MAX, AssignBody, CommentBody, IncidentParameters, PeriodBody, RemarkBody
 from api.context import context_of
-from api.http.access import actor_of, require, role_of
-from api.http.bodies import body_of
+from api.http.access import actor_of, require_role, role_of
+from api.http.bodies import read_body
 from api.http.parameters import NoParameters
-from api.http.problems import Fault, ProblemError, bad_request
-from api.http.responses import answer, collection, page_cursor, page_key
-from api.incident_lookup import incident_named, is_visible, wanted_incidents
+from api.http.problems import ProblemError, RequestFault, bad_request
+from api.http.responses import collection_document, decode_page_cursor, encode_page_cursor, json_response
+from api.incident_lookup import is_incident_visible, lookup_incident, read_incident_page
 from storage.stores.alarms import ListPosition
 from twin.instant import Instant
 from twin.model.city_model import CityModel
@@ -37,10 +37,12 @@ async def list_incidents(request: Request, wanted: Annotated[IncidentParameters,
     """List incidents, the one that was opened last first; open ones whether or not the database is there."""
     role = role_of(request)
     context = context_of(request)
-    before = page_key(wanted.cursor, ListPosition)
-    page, following = await wanted_incidents(context, wanted, before)
-    items = [incident_document(one, context.model) for one in page if is_visible(one, context, role)]
-    return answer(collection(request, items, page_cursor(following) if following is not None else None))
+    before = decode_page_cursor(wanted.cursor, ListPosition)
+    page, following = await read_incident_page(context, wanted, before)
+    items = [incident_document(one, context.model) for one in page if is_incident_visible(one, context, role)]
+    return json_response(
+        collection_document(request, items, encode_page_cursor(following) if following is not None else None)
+    )
 
 
 @router.get("/incidents/{id}", summary="One incident", responses=examples.INCIDENT)
@@ -48,9 +50,9 @@ async def get_incident(request: Request, id: IncidentId, _: Nothing) -> Response
     """Return an incident with its alarms as they are now."""
     role = role_of(request)
     context = context_of(request)
-    event, members = await incident_named(context, id, role)
+    event, members = await lookup_incident(context, id, role)
     alarms = member_documents(members, context.hub.alarms, context.model, role)
-    return answer({**incident_document(event, context.model), "alarms": alarms})
+    return json_response({**incident_document(event, context.model), "alarms": alarms})
 
 
 @router.post(
@@ -61,13 +63,13 @@ async def get_incident(request: Request, id: IncidentId, _: Nothing) -> Response
 )
 async def acknowledge(request: Request, id: IncidentId, _: Nothing, key: IdempotencyKey = "") -> Response:
     """Acknowledge each alarm of the incident that waits for it; nobody is told of it any more."""
-    role = require(request, "operator")
+    role = require_role(request, "operator")
     context = context_of(request)
-    body = await body_of(request, RemarkBody)
-    _event, members = await incident_named(context, id, role)
-    became = await acknowledge_all(context, members, await actor_of(request), key=key, text=body.comment)
-    event, members = await incident_named(context, id, role)
-    response = answer(
+    body = await read_body(request, RemarkBody)
+    _event, members = await lookup_incident(context, id, role)
+    became = await acknowledge_incident(context, members, await actor_of(request), key=key, text=body.comment)
+    event, members = await lookup_incident(context, id, role)
+    response = json_response(
         {
             **incident_document(event, context.model),
             "alarms": member_documents(members, context.hub.alarms, context.model, role),
@@ -90,8 +92,8 @@ async def acknowledge(request: Request, id: IncidentId, _: Nothing, key: Idempot
 )
 async def snooze(request: Request, id: IncidentId, _: Nothing, key: IdempotencyKey = "") -> Response:
     """Ask the duty loop to tell nobody until a time at most a day away, unless it worsens."""
-    require(request, "operator")
-    body = await body_of(request, PeriodBody)
+    require_role(request, "operator")
+    body = await read_body(request, PeriodBody)
     until = body.end(context_of(request).clock(), SNOOZE_MAX, "then somebody else is on duty")
     return await _command(request, id, "snooze", key, text=body.comment, until=until)
 
@@ -105,8 +107,8 @@ async def snooze(request: Request, id: IncidentId, _: Nothing, key: IdempotencyK
 )
 async def assign(request: Request, id: IncidentId, _: Nothing, key: IdempotencyKey = "") -> Response:
     """Ask the duty loop to tell a contact of the duty plan instead of whoever is on call."""
-    require(request, "operator")
-    body = await body_of(request, AssignBody)
+    require_role(request, "operator")
+    body = await read_body(request, AssignBody)
     _check_contact(body.assignee, context_of(request).model)
     return await _command(request, id, "assign", key, text=body.assignee)
 
@@ -120,8 +122,8 @@ async def assign(request: Request, id: IncidentId, _: Nothing, key: IdempotencyK
 )
 async def comment(request: Request, id: IncidentId, _: Nothing, key: IdempotencyKey = "") -> Response:
     """Have the duty loop keep a comment, and tell it to whoever is told of the incident."""
-    require(request, "operator")
-    body = await body_of(request, CommentBody)
+    require_role(request, "operator")
+    body = await read_body(request, CommentBody)
     return await _command(request, id, "comment", key, text=body.text)
 
 
@@ -129,7 +131,9 @@ def _check_contact(contact: str, model: CityModel) -> None:
     known = [one.id for one in model.duty.contacts]
     if contact not in known:
         said = ", ".join(known) or "nobody: the city has no duty plan"
-        raise bad_request(Fault("body", "assignee", "unknown", f"found {contact!r}; contacts are {said}"))
+        raise bad_request(
+            RequestFault("body", "assignee", "unknown", f"found {contact!r}; contacts are {said}")
+        )
 
 
 async def _command(
@@ -141,14 +145,14 @@ async def _command(
     text: str,
     until: Instant | None = None,
 ) -> Response:
-    role = require(request, "operator")
+    role = require_role(request, "operator")
     context = context_of(request)
-    event, _ = await incident_named(context, id, role)
+    event, _ = await lookup_incident(context, id, role)
     if not event.open and action != "comment":
         raise ProblemError(HTTPStatus.CONFLICT, "The incident is closed: nobody is told of it any more.")
     actor = await actor_of(request)
     command = DutyCommand(command_id(actor, id, action, key), id, action, actor, context.clock(), until, text)
-    await context.desk.duty_command(command)
-    response = answer({"commandId": command.id, "_links": {"incident": {"href": incident_path(id)}}})
+    await context.command_gateway.send_duty_command(command)
+    response = json_response({"commandId": command.id, "_links": {"incident": {"href": incident_path(id)}}})
     response.status_code = HTTPStatus.ACCEPTED
     return response

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 from api.alarms.schemas import AlarmParameters
 from api.alarms.visibility import may_see_alarm
-from api.context import Context
-from api.entities.selection import resolve
+from api.context import ApiContext
+from api.entities.selection import resolve_filter
 from api.http.access import Role
 from api.http.parameters import parse_time
 from api.http.problems import not_found
@@ -17,7 +17,7 @@ from twin.alarms.messages import AlarmEvent, IncidentEvent
 from twin.model.city_model import CityModel
 
 
-def alarm_named(context: Context, id: str, role: Role) -> AlarmEvent:
+def lookup_alarm(context: ApiContext, id: str, role: Role) -> AlarmEvent:
     """Return an alarm as it is now; raise a problem (404) when there is none that the role may know of."""
     event = context.hub.alarms.alarm(id)
     if event is None or not may_see_alarm(role, event, context.model):
@@ -25,20 +25,20 @@ def alarm_named(context: Context, id: str, role: Role) -> AlarmEvent:
     return event
 
 
-def place_of(event: AlarmEvent) -> ListPosition:
+def alarm_place(event: AlarmEvent) -> ListPosition:
     """Return where an alarm is in the list of alarms: by when it was raised."""
     return ListPosition(event.raised_time if event.raised_time is not None else event.time, event.alarm)
 
 
-def wanted_alarms(
+def select_alarms(
     wanted: AlarmParameters, view: AlarmView, model: CityModel, role: Role
 ) -> Iterator[AlarmEvent]:
     """Yield the alarms that are asked for and may be seen, in no order."""
-    selection = resolve(wanted.filter(), model)
+    selection = resolve_filter(wanted.filter(), model)
     since = parse_time(wanted.since) if wanted.since else None
     for event in view.alarms():
         if (
-            selection.holds_alarm(event)
+            selection.matches_alarm(event)
             and (not wanted.state or event.state in wanted.state)
             and (not wanted.severity or event.severity.word in wanted.severity)
             and (not wanted.rule or event.rule in wanted.rule)
@@ -51,7 +51,7 @@ def wanted_alarms(
             yield event
 
 
-def visible_members(event: IncidentEvent, context: Context, role: Role) -> list[AlarmEvent]:
+def visible_members(event: IncidentEvent, context: ApiContext, role: Role) -> list[AlarmEvent]:
     """Return the alarms of an incident that a role may know of, as they are now."""
     found = (context.hub.alarms.alarm(one.alarm) for one in event.members)
     return [one for one in found if one is not None and may_see_alarm(role, one, context.model)]

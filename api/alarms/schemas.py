@@ -6,20 +6,20 @@ from typing import Annotated, Literal
 
 from pydantic import AliasChoices, BeforeValidator, Field, model_validator
 
-from api.entities.selection import Filter
-from api.http.bodies import Body
+from api.entities.selection import EntityFilter
+from api.http.bodies import RequestBody
 from api.http.parameters import (
     LIMIT_DEFAULT,
-    Cursor,
     DurationText,
-    Limit,
     Names,
+    PageCursor,
+    PageLimit,
     Parameters,
     TimeText,
     parse_time,
     split_names,
 )
-from api.http.problems import Fault, bad_request
+from api.http.problems import RequestFault, bad_request
 from cities.duration import format_duration, parse_duration
 from twin.alarms.state_machine import AlarmState
 from twin.instant import DAY, Duration, Instant, format_instant
@@ -61,17 +61,17 @@ class AlarmParameters(Parameters):
     since: TimeText | None = Field(
         default=None, description="Only those that changed at this time or later; of the log's clock."
     )
-    cursor: Cursor = None
-    limit: Limit = LIMIT_DEFAULT
+    cursor: PageCursor = None
+    limit: PageLimit = LIMIT_DEFAULT
 
-    def filter(self) -> Filter:
+    def filter(self) -> EntityFilter:
         """Return the part that the model answers."""
-        return Filter(
+        return EntityFilter(
             entities=frozenset(self.entity),
             types=frozenset(self.type),
             parents=frozenset(self.parent),
             themes=frozenset(self.theme),
-            changes=frozenset({"alarm"}),
+            change_kinds=frozenset({"alarm"}),
         )
 
 
@@ -85,18 +85,18 @@ class CapParameters(Parameters):
     )
     parent: Names = Field(default=[], description="Ids of areas; everything below them.")
 
-    def filter(self) -> Filter:
+    def filter(self) -> EntityFilter:
         """Return the part that the model answers."""
-        return Filter(
-            parents=frozenset(self.parent), themes=frozenset(self.theme), changes=frozenset({"alarm"})
+        return EntityFilter(
+            parents=frozenset(self.parent), themes=frozenset(self.theme), change_kinds=frozenset({"alarm"})
         )
 
 
 class AlarmEventParameters(Parameters):
     """Which page of what happened to an alarm, newest first."""
 
-    cursor: Cursor = None
-    limit: Limit = LIMIT_DEFAULT
+    cursor: PageCursor = None
+    limit: PageLimit = LIMIT_DEFAULT
 
 
 class IncidentParameters(Parameters):
@@ -111,8 +111,8 @@ class IncidentParameters(Parameters):
     severity: Severities = Field(default=[], description="Severities, any of them.")
     cause: Names = Field(default=[], description="Causes, any of them.")
     area: Names = Field(default=[], description="Ids of the areas that incidents are of.")
-    cursor: Cursor = None
-    limit: Limit = LIMIT_DEFAULT
+    cursor: PageCursor = None
+    limit: PageLimit = LIMIT_DEFAULT
 
 
 class NotificationParameters(Parameters):
@@ -123,8 +123,8 @@ class NotificationParameters(Parameters):
     outcome: Annotated[list[NotificationOutcome], BeforeValidator(split_names)] = Field(
         default=[], description="What became of it, any of them."
     )
-    cursor: Cursor = None
-    limit: Limit = LIMIT_DEFAULT
+    cursor: PageCursor = None
+    limit: PageLimit = LIMIT_DEFAULT
 
 
 class StatisticsParameters(Parameters):
@@ -135,7 +135,7 @@ class StatisticsParameters(Parameters):
     operators: Annotated[int, Field(ge=1, le=100, description="Who share the alarms evenly.")] = 1
 
 
-class RemarkBody(Body):
+class RemarkBody(RequestBody):
     """What may be said with anything."""
 
     comment: str = Field(default="", max_length=TEXT_CHARACTERS_MAX, description="Why; kept with the event.")
@@ -161,7 +161,7 @@ class PeriodBody(RemarkBody):
         if now < until <= now + longest:
             return until
         raise bad_request(
-            Fault(
+            RequestFault(
                 "body",
                 "until",
                 "range",
@@ -177,7 +177,7 @@ class AssignBody(RemarkBody):
     assignee: str = Field(min_length=1, max_length=NAME_CHARACTERS_MAX, description="Who looks after it.")
 
 
-class CommentBody(Body):
+class CommentBody(RequestBody):
     """What is said."""
 
     text: str = Field(
@@ -188,7 +188,7 @@ class CommentBody(Body):
     )
 
 
-class _OfOccurrence(Body):
+class _OfOccurrence(RequestBody):
     occurrence: int = Field(
         default=0, ge=0, description="Refuse when the present occurrence is another; 0: any."
     )

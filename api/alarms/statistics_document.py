@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from api.live.alarm_events import instant_text
+from api.live.alarm_events import format_optional_instant
 from cities.duration import format_duration
 from twin.alarms.messages import AlarmEvent
 from twin.alarms.statistics import STALE_AFTER, AlarmCount, AlarmStatistics, Flood
@@ -19,10 +19,10 @@ Document = dict[str, Any]
 _RATES = ((1.0, "acceptable"), (2.0, "manageable"), (10.0, "over-demanding"))
 
 
-def rating(average: float) -> str:
+def alarm_rate_rating(average: float) -> str:
     """Return what EEMUA 191 says of an average number of alarms for each operator in ten minutes.
 
-    >>> [rating(one) for one in (0.0, 1.0, 1.5, 5.0, 10.1)]
+    >>> [alarm_rate_rating(one) for one in (0.0, 1.0, 1.5, 5.0, 10.1)]
     ['acceptable', 'acceptable', 'manageable', 'over-demanding', 'unacceptable']
     """
     return next((word for most, word in _RATES if average <= most), "unacceptable")
@@ -45,8 +45,8 @@ def statistics_document(
         "perOperatorTenMinutes": {
             "average": found.average,
             "peak": found.peak,
-            "peakTime": instant_text(found.peak_time),
-            "rating": rating(found.average),
+            "peakTime": format_optional_instant(found.peak_time),
+            "rating": alarm_rate_rating(found.average),
         },
         "floods": [_flood(one) for one in found.floods],
         "floodedShare": found.flooded_share,
@@ -61,7 +61,7 @@ def statistics_document(
         },
         "standing": len(standing),
         "stale": [
-            {"alarmId": one.alarm, "rule": one.rule, "raisedTime": instant_text(one.raised_time)}
+            {"alarmId": one.alarm, "rule": one.rule, "raisedTime": format_optional_instant(one.raised_time)}
             for one in sorted(stale, key=lambda one: (one.raised_time or 0, one.alarm))
         ],
     }

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from api.alarms.examples import body_example, problem_example
-from api.http.openapi_examples import Responses, answer_example, page_example
+from api.http.openapi_examples import Responses, page_example, response_example
 
 _CONTACT = {"id": "water", "name": "Duty officer water", "language": "nl"}
 _NEXT = {"id": "water-second", "name": "Second duty officer water", "language": "nl"}
@@ -42,7 +42,7 @@ END:VEVENT
 END:VCALENDAR
 """
 
-ON_CALL = answer_example(
+ON_CALL = response_example(
     "Who is on call, team by team.",
     {
         "at": "2026-11-23T12:00:00Z",
@@ -60,14 +60,14 @@ ON_CALL = answer_example(
         "_links": {"self": {"href": "/v1/duty/on-call"}},
     },
 )
-ROSTER = answer_example(
+ROSTER = response_example(
     "Shifts without holes; a gap has no contact.", page_example(_SHIFT, "/v1/duty/roster")
 )
 ROSTER[200]["content"]["text/calendar"] = {"example": _CALENDAR}
-OVERRIDES = answer_example(
+OVERRIDES = response_example(
     "Overrides that count and are not over.", page_example(_OVERRIDE, "/v1/duty/overrides")
 )
-OVERRIDE = answer_example("The override.", _OVERRIDE)
+OVERRIDE = response_example("The override.", _OVERRIDE)
 MADE: Responses = {
     201: {
         "description": "Made; every role follows within 2 s.",

@@ -11,8 +11,8 @@ from api.alarms import examples
 from api.alarms.documents import incident_path
 from api.alarms.schemas import NotificationParameters
 from api.context import context_of
-from api.http.access import require
-from api.http.responses import answer, collection, page_cursor, page_key
+from api.http.access import require_role
+from api.http.responses import collection_document, decode_page_cursor, encode_page_cursor, json_response
 from storage.stores.alarms import ListPosition, read_stored_notifications
 from twin.instant import format_instant
 from twin.model.city_model import CityModel
@@ -26,9 +26,9 @@ async def list_notifications(
     request: Request, wanted: Annotated[NotificationParameters, Query()]
 ) -> Response:
     """List messages to people, the newest first, each as its last try left it."""
-    require(request, "operator")
+    require_role(request, "operator")
     context = context_of(request)
-    before = page_key(wanted.cursor, ListPosition)
+    before = decode_page_cursor(wanted.cursor, ListPosition)
     async with context.database.connection() as connection:
         page = await read_stored_notifications(
             connection,
@@ -39,8 +39,12 @@ async def list_notifications(
             outcomes=wanted.outcome,
         )
     last = page[-1] if len(page) == wanted.limit else None
-    following = page_cursor(ListPosition(last.due_time, last.notification)) if last is not None else None
-    return answer(collection(request, [_document(one, context.model) for one in page], following))
+    following = (
+        encode_page_cursor(ListPosition(last.due_time, last.notification)) if last is not None else None
+    )
+    return json_response(
+        collection_document(request, [_document(one, context.model) for one in page], following)
+    )
 
 
 def _document(event: NotificationEvent, model: CityModel) -> dict[str, Any]:

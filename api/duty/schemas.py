@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from api.http.bodies import Body
+from api.http.bodies import RequestBody
 from api.http.parameters import Names, Parameters, TimeText, parse_time
 from twin.instant import DAY, Duration, Instant
 
@@ -30,7 +30,7 @@ class RosterParameters(Parameters):
     team: Names = Field(default=[], description="Ids of teams; all by default.")
 
 
-class OverrideBody(Body):
+class OverrideBody(RequestBody):
     """Who takes over whose duty, from when until when."""
 
     team_id: str = Field(max_length=128, description="Whose duty.")
@@ -40,6 +40,6 @@ class OverrideBody(Body):
     note: str = Field(default="", max_length=NOTE_CHARACTERS_MAX, description="Why; for those who have duty.")
 
 
-def time_or(text: str | None, default: Instant) -> Instant:
+def instant_or(text: str | None, default: Instant) -> Instant:
     """Return the instant of a checked text, or a default where there is none."""
     return default if text is None else parse_time(text)

@@ -10,12 +10,17 @@ from starlette.responses import Response
 
 from api.context import context_of
 from api.entities.documents import datastream_document
-from api.history.readings import Page, interval_asked, page_of_readings, reading_document
+from api.history.readings import (
+    ReadingsQuery,
+    observation_document,
+    read_observation_page,
+    requested_interval,
+)
 from api.http import openapi_examples
-from api.http.access import may_see, role_of
+from api.http.access import may_see_datastream, role_of
 from api.http.parameters import DatastreamParameters, ObservationParameters
 from api.http.problems import ProblemError, not_found
-from api.http.responses import answer, collection, page_cursor, page_key
+from api.http.responses import collection_document, decode_page_cursor, encode_page_cursor, json_response
 
 router = APIRouter(prefix="/v1", tags=["datastreams"])
 
@@ -25,7 +30,7 @@ async def list_datastreams(request: Request, wanted: Annotated[DatastreamParamet
     """List the datastreams that the asker may see, ordered by id."""
     role = role_of(request)
     model = context_of(request).model
-    after = page_key(wanted.cursor, int) or 0
+    after = decode_page_cursor(wanted.cursor, int) or 0
     found = [
         one
         for one in sorted(model.datastreams.values(), key=lambda one: one.id)
@@ -33,11 +38,13 @@ async def list_datastreams(request: Request, wanted: Annotated[DatastreamParamet
         and (not wanted.entity or one.entity in wanted.entity)
         and (not wanted.sensor or one.sensor in wanted.sensor)
         and (not wanted.property or one.property in wanted.property)
-        and may_see(role, one, model)
+        and may_see_datastream(role, one, model)
     ]
     page = found[: wanted.limit]
-    following = page_cursor(page[-1].id) if len(found) > len(page) else None
-    return answer(collection(request, [datastream_document(one, model) for one in page], following))
+    following = encode_page_cursor(page[-1].id) if len(found) > len(page) else None
+    return json_response(
+        collection_document(request, [datastream_document(one, model) for one in page], following)
+    )
 
 
 @router.get(
@@ -55,14 +62,16 @@ async def list_observations(
     datastream = model.datastreams.get(id)
     if datastream is None:
         raise not_found(f"There is no datastream {id}; /v1/datastreams lists them.")
-    if not may_see(role, datastream, model):
+    if not may_see_datastream(role, datastream, model):
         raise ProblemError(
             HTTPStatus.FORBIDDEN,
             "These readings are personal data: they need an API key of the role metering. Others may see "
             "sums over enough connections, in the history of the area.",
         )
-    start, end = interval_asked(wanted.start, wanted.end, context.clock())
-    asked = Page(start, end, wanted.limit, wanted.cursor, wanted.known)
+    start, end = requested_interval(wanted.start, wanted.end, context.clock())
+    asked = ReadingsQuery(start, end, wanted.limit, wanted.cursor, wanted.known_at_instant)
     rules = model.properties[datastream.property].quality
-    page, following = await page_of_readings(context, [id], asked, rules)
-    return answer(collection(request, [reading_document(one, model) for one in page], following))
+    page, following = await read_observation_page(context, [id], asked, rules)
+    return json_response(
+        collection_document(request, [observation_document(one, model) for one in page], following)
+    )

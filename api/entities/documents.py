@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from api.http.access import Role, may_see
-from api.live.live_view import LiveView, Value
+from api.http.access import Role, may_see_datastream
+from api.live.live_view import LiveValue, LiveView
 from cities.duration import format_duration
 from twin.instant import Instant, format_instant
 from twin.model.city_model import CityModel
@@ -45,10 +45,10 @@ def entity_freshness(entity: str, view: LiveView, now: Instant) -> Freshness | N
     return "silent" if view.model.datastreams_of(entity) else None
 
 
-def _fresh(value: Value, view: LiveView, now: Instant) -> Freshness | None:
-    if value.live and now - value.update.phenomenon_time <= value.live:
+def _fresh(value: LiveValue, view: LiveView, now: Instant) -> Freshness | None:
+    if value.live_duration and now - value.update.phenomenon_time <= value.live_duration:
         return "live"  # As nearly always.
-    interval = view.interval_of(value.update)
+    interval = view.expected_interval(value.update)
     return None if interval is None else freshness(value.update.phenomenon_time, interval, now)
 
 
@@ -77,7 +77,7 @@ def entity_document(entity: Entity, view: LiveView, now: Instant) -> Document:
     }
 
 
-def feature(document: Document) -> Document:
+def geojson_feature(document: Document) -> Document:
     """Return an entity's document as a GeoJSON feature (RFC 7946)."""
     return {
         "type": "Feature",
@@ -95,7 +95,7 @@ def state_document(entity: Entity, view: LiveView, now: Instant, role: Role) -> 
     if known is not None:
         for name, value in sorted(known.values.items()):
             fresh = _fresh(value, view, now)
-            what = view.named(name)
+            what = view.resolve_name(name)
             if fresh is not None and what is not None:
                 found = properties if what.observed else indicators
                 found[name] = value_document(value.update, what, fresh, view.model, role)
@@ -143,7 +143,7 @@ def _sensors(datastreams: Sequence[int], model: CityModel, role: Role) -> list[s
     """Return the sensors of datastreams, as far as a role may know them."""
     known = model.datastreams
     found = [known[one] for one in datastreams if one in known]
-    return sorted({one.sensor for one in found if may_see(role, one, model)}) if found else []
+    return sorted({one.sensor for one in found if may_see_datastream(role, one, model)}) if found else []
 
 
 def _datastreams(entity: Entity, view: LiveView, now: Instant, role: Role) -> Iterable[Document]:
@@ -155,7 +155,7 @@ def _datastreams(entity: Entity, view: LiveView, now: Instant, role: Role) -> It
     deviating |= {id for one in updates if one.flags & _DISAGREES for id in one.datastreams}
     for datastream in model.datastreams_of(entity.id):
         observation = known.datastreams.get(datastream.id)
-        if observation is None or not may_see(role, datastream, model):
+        if observation is None or not may_see_datastream(role, datastream, model):
             continue
         flags = observation.flags | (_DISAGREES if datastream.id in deviating else 0)
         yield {

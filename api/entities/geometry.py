@@ -20,7 +20,7 @@ Position: TypeAlias = tuple[float, float]
 EARTH_RADIUS_M = 6_371_008.8
 
 
-class Box(NamedTuple):
+class Extent(NamedTuple):
     """A box of longitudes and latitudes, all inclusive."""
 
     west: float
@@ -28,10 +28,11 @@ class Box(NamedTuple):
     east: float
     north: float
 
-    def intersects(self, other: Box) -> bool:
+    def intersects(self, other: Extent) -> bool:
         """Whether the two boxes share a point.
 
-        >>> Box(4, 52, 5, 53).intersects(Box(5, 53, 6, 54)), Box(4, 52, 5, 53).intersects(Box(6, 52, 7, 53))
+        >>> (Extent(4, 52, 5, 53).intersects(Extent(5, 53, 6, 54)),
+        ...  Extent(4, 52, 5, 53).intersects(Extent(6, 52, 7, 53)))
         (True, False)
         """
         return (
@@ -57,23 +58,23 @@ def _flat(coordinates: Any) -> Iterator[Position]:
         yield from _flat(part)
 
 
-def bounds(geometry: Geometry) -> Box | None:
+def bounding_box(geometry: Geometry) -> Extent | None:
     """Return the smallest box around a geometry, or None when it is empty."""
     found = list(positions(geometry))
     if not found:
         return None
     longitudes, latitudes = [one[0] for one in found], [one[1] for one in found]
-    return Box(min(longitudes), min(latitudes), max(longitudes), max(latitudes))
+    return Extent(min(longitudes), min(latitudes), max(longitudes), max(latitudes))
 
 
-def distance(geometry: Geometry, point: Position) -> float:
+def distance_m(geometry: Geometry, point: Position) -> float:
     """Return the metres from a point to the nearest part of a geometry; 0 inside a polygon.
 
-    >>> round(distance({"type": "Point", "coordinates": [4.75, 52.64]}, (4.75, 52.63)))
+    >>> round(distance_m({"type": "Point", "coordinates": [4.75, 52.64]}, (4.75, 52.63)))
     1112
     """
     if geometry["type"] == "GeometryCollection":
-        return min((distance(part, point) for part in geometry["geometries"]), default=math.inf)
+        return min((distance_m(part, point) for part in geometry["geometries"]), default=math.inf)
     east = math.cos(math.radians(point[1]))
 
     def plane(position: Any) -> Position:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from api.context import Context
+from api.context import ApiContext
 from api.http.parameters import parse_time
-from api.http.problems import Fault, bad_request
-from api.http.responses import page_cursor, page_key
+from api.http.problems import RequestFault, bad_request
+from api.http.responses import decode_page_cursor, encode_page_cursor
 from storage.history.buckets import CalibratedObservation, ObservationCursor, read_observations
 from storage.history.lineage import PublishedValue, read_published_values
 from twin.instant import DAY, INSTANT_MIN, Instant, format_instant
@@ -17,13 +17,13 @@ from twin.quality.quality_flags import quality_word
 from twin.quality.quality_rules import QualityRules
 
 
-def interval_asked(start: str | None, end: str | None, now: Instant) -> tuple[Instant, Instant]:
+def requested_interval(start: str | None, end: str | None, now: Instant) -> tuple[Instant, Instant]:
     """Return the asked time, `end` exclusive: the last 24 hours unless said; raise a problem when empty."""
     last = parse_time(end) if end else now
     first = parse_time(start) if start else last - DAY
     if first >= last:
         raise bad_request(
-            Fault(
+            RequestFault(
                 "query",
                 "start",
                 "empty",
@@ -33,7 +33,7 @@ def interval_asked(start: str | None, end: str | None, now: Instant) -> tuple[In
     return first, last
 
 
-class Page(NamedTuple):
+class ReadingsQuery(NamedTuple):
     """Which readings."""
 
     start: Instant
@@ -43,14 +43,14 @@ class Page(NamedTuple):
     known_at: Instant | None = None
 
 
-async def page_of_readings(
-    context: Context, datastreams: Sequence[int], wanted: Page, rules: QualityRules
+async def read_observation_page(
+    context: ApiContext, datastreams: Sequence[int], wanted: ReadingsQuery, rules: QualityRules
 ) -> tuple[list[CalibratedObservation], str | None]:
     """Return a page of observations of one property, judged by its rules, and the cursor of the next page.
 
     The cursor is None at the end.
     """
-    after = page_key(wanted.cursor, ObservationCursor)
+    after = decode_page_cursor(wanted.cursor, ObservationCursor)
     async with context.database.connection() as connection:
         page = await read_observations(
             connection,
@@ -65,15 +65,15 @@ async def page_of_readings(
     following = None
     if len(page) == wanted.limit:
         last = page[-1]
-        following = page_cursor(ObservationCursor(last.phenomenon_time, last.datastream))
+        following = encode_page_cursor(ObservationCursor(last.phenomenon_time, last.datastream))
     return page, following
 
 
-async def page_of_published(
-    context: Context, entity: str, name: str, wanted: Page
+async def read_published_page(
+    context: ApiContext, entity: str, name: str, wanted: ReadingsQuery
 ) -> tuple[list[PublishedValue], str | None]:
     """Return a page of published values, and the cursor of the next page, None at the end."""
-    after = page_key(wanted.cursor, int)
+    after = decode_page_cursor(wanted.cursor, int)
     async with context.database.connection() as connection:
         page = await read_published_values(
             connection,
@@ -84,10 +84,10 @@ async def page_of_published(
             wanted.limit,
             INSTANT_MIN if after is None else after,
         )
-    return page, page_cursor(page[-1].phenomenon_time) if len(page) == wanted.limit else None
+    return page, encode_page_cursor(page[-1].phenomenon_time) if len(page) == wanted.limit else None
 
 
-def reading_document(row: CalibratedObservation, model: CityModel) -> dict[str, Any]:
+def observation_document(row: CalibratedObservation, model: CityModel) -> dict[str, Any]:
     """Return one observation."""
     datastream = model.datastreams.get(row.datastream)
     return {
@@ -99,7 +99,7 @@ def reading_document(row: CalibratedObservation, model: CityModel) -> dict[str, 
     }
 
 
-def published_document(row: PublishedValue) -> dict[str, Any]:
+def published_value_document(row: PublishedValue) -> dict[str, Any]:
     """Return one published value."""
     return {
         "phenomenonTime": format_instant(row.phenomenon_time),

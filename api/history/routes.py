@@ -9,22 +9,29 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
-from api.context import Context, context_of
-from api.entities.routes import entity_named
+from api.context import ApiContext, context_of
+from api.entities.routes import lookup_entity
 from api.history.readings import (
-    Page,
-    interval_asked,
-    page_of_published,
-    page_of_readings,
-    published_document,
-    reading_document,
+    ReadingsQuery,
+    observation_document,
+    published_value_document,
+    read_observation_page,
+    read_published_page,
+    requested_interval,
 )
-from api.history.series import Series, Wanted, buckets_of, name_of, series_of, unknown_past
+from api.history.series import (
+    BucketQuery,
+    ValueSeries,
+    known_at_problem,
+    lookup_name,
+    read_buckets,
+    read_series,
+)
 from api.http import openapi_examples
-from api.http.access import Role, may_see, role_of
+from api.http.access import Role, may_see_datastream, role_of
 from api.http.parameters import HistoryParameters
-from api.http.problems import Fault, ProblemError, bad_request
-from api.http.responses import answer, links
+from api.http.problems import ProblemError, RequestFault, bad_request
+from api.http.responses import json_response, page_links
 from storage.history.bucket_interval import BucketInterval
 from storage.history.buckets import BUCKETS_MAX, AggregateName, HistoryBucket
 from twin.instant import INSTANT_MIN, Instant, format_instant
@@ -46,41 +53,41 @@ async def get_history(request: Request, id: str, wanted: Annotated[HistoryParame
     """
     role = role_of(request)
     context = context_of(request)
-    entity = entity_named(context.model, id)
+    entity = lookup_entity(context.model, id)
     _check(wanted)
-    what = name_of(wanted.property, context.model)
-    start, end = interval_asked(wanted.start, wanted.end, context.clock())
+    what = lookup_name(wanted.property, context.model)
+    start, end = requested_interval(wanted.start, wanted.end, context.clock())
     interval = BucketInterval.parse(wanted.interval) if wanted.interval else None
     if interval is None:
         _check_role(entity.id, what, context.model, role)
     else:
         _check_interval(interval, start, end)
     async with context.database.connection() as connection:
-        series = await series_of(connection, entity.id, what)
+        series = await read_series(connection, entity.id, what)
     document: dict[str, Any] = {"entityId": entity.id, "property": what.name, "unit": what.unit}
     if wanted.known_at is not None:
-        document["knownAt"] = format_instant(wanted.known or 0)
+        document["knownAt"] = format_instant(wanted.known_at_instant or 0)
     following = None
     if interval is None:
-        page = Page(start, end, wanted.limit, wanted.cursor, wanted.known)
+        page = ReadingsQuery(start, end, wanted.limit, wanted.cursor, wanted.known_at_instant)
         single, following = await _single(context, series, page, role)
         document |= single
     else:
-        asked = Wanted(
+        asked = BucketQuery(
             start,
             end,
             interval,
             wanted.aggregate or _AGGREGATES,
             wanted.timezone or context.model.city.timezone,
             wanted.fill or "none",
-            wanted.known,
+            wanted.known_at_instant,
         )
         async with context.database.connection() as connection:
-            found = await buckets_of(connection, series, asked, context.model)
+            found = await read_buckets(connection, series, asked, context.model)
         document["source"] = "published" if series.published else "observations"
         document["interval"] = wanted.interval
         document["buckets"] = list(bucket_documents(found))
-    return answer({**document, "_links": links(request, following)})
+    return json_response({**document, "_links": page_links(request, following)})
 
 
 def _check(wanted: HistoryParameters) -> None:
@@ -89,12 +96,14 @@ def _check(wanted: HistoryParameters) -> None:
     of_buckets = {"aggregate": wanted.aggregate, "timezone": wanted.timezone, "fill": wanted.fill}
     if wanted.interval is None:
         faults += [
-            Fault("query", name, "needs-interval", f"`{name}` needs `interval`, such as interval=PT1H")
+            RequestFault("query", name, "needs-interval", f"`{name}` needs `interval`, such as interval=PT1H")
             for name, value in of_buckets.items()
             if value
         ]
     elif wanted.cursor is not None:
-        faults.append(Fault("query", "cursor", "not-paged", "buckets have no pages: leave `cursor` out"))
+        faults.append(
+            RequestFault("query", "cursor", "not-paged", "buckets have no pages: leave `cursor` out")
+        )
     if faults:
         raise bad_request(*faults)
 
@@ -103,7 +112,7 @@ def _check_interval(interval: BucketInterval, start: Instant, end: Instant) -> N
     count = interval.count_max(start, end)
     if count > BUCKETS_MAX:
         raise bad_request(
-            Fault(
+            RequestFault(
                 "query",
                 "interval",
                 "too-many",
@@ -114,29 +123,29 @@ def _check_interval(interval: BucketInterval, start: Instant, end: Instant) -> N
 
 
 async def _single(
-    context: Context, series: Series, page: Page, role: Role
+    context: ApiContext, series: ValueSeries, page: ReadingsQuery, role: Role
 ) -> tuple[dict[str, Any], str | None]:
     """Return the single values of a series that a role may see, and the cursor of the next page."""
-    name = series.what.name
-    if not series.what.observed:
+    name = series.named.name
+    if not series.named.observed:
         if page.known_at is not None:
-            raise unknown_past(name)
-        values, following = await page_of_published(context, series.entity, name, page)
-        documents = [published_document(one) for one in values]
+            raise known_at_problem(name)
+        values, following = await read_published_page(context, series.entity, name, page)
+        documents = [published_value_document(one) for one in values]
         return {"source": "published", "observations": documents}, following
     readable = series.readable(role)
     if series.personal and not readable:
         raise _personal()
     rules = context.model.properties[name].quality
-    readings, following = await page_of_readings(context, readable, page, rules)
-    documents = [reading_document(one, context.model) for one in readings]
+    readings, following = await read_observation_page(context, readable, page, rules)
+    documents = [observation_document(one, context.model) for one in readings]
     return {"source": "observations", "observations": documents}, following
 
 
 def _check_role(entity: str, what: ValueName, model: CityModel, role: Role) -> None:
     """Raise a problem when the model alone says that a role may see no single value."""
     known = model.datastreams_of(entity, what.name) if what.observed else ()
-    if known and not any(may_see(role, one, model) for one in known):
+    if known and not any(may_see_datastream(role, one, model) for one in known):
         raise _personal()
 
 

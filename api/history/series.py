@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from api.http.problems import Fault, bad_request
+from api.http.problems import RequestFault, bad_request
 from storage.database import Connection
 from storage.history.bucket_interval import BucketInterval
 from storage.history.buckets import (
@@ -27,11 +27,11 @@ from twin.state.derived_state import is_windowed
 _HOURLY = BucketInterval(elapsed=HOUR)
 
 
-class Series(NamedTuple):
+class ValueSeries(NamedTuple):
     """Where the past of one value is."""
 
     entity: str
-    what: ValueName
+    named: ValueName
     datastreams: tuple[int, ...]  #: that are nobody's personal data, retired ones too
     personal: tuple[int, ...]  #: datastreams that are
     published: bool  #: whether buckets are made of published values instead of observations
@@ -41,7 +41,7 @@ class Series(NamedTuple):
         return (*self.datastreams, *self.personal) if may_read_personal_data(role) else self.datastreams
 
 
-class Wanted(NamedTuple):
+class BucketQuery(NamedTuple):
     """Which buckets of a series."""
 
     start: Instant
@@ -53,12 +53,12 @@ class Wanted(NamedTuple):
     known_at: Instant | None = None
 
 
-def name_of(name: str, model: CityModel, parameter: str = "property") -> ValueName:
+def lookup_name(name: str, model: CityModel, parameter: str = "property") -> ValueName:
     """Return what a name stands for; raise a problem when it stands for nothing."""
     found = resolve_name(name, model)
     if found is None:
         raise bad_request(
-            Fault(
+            RequestFault(
                 "query",
                 parameter,
                 "unknown",
@@ -68,26 +68,26 @@ def name_of(name: str, model: CityModel, parameter: str = "property") -> ValueNa
     return found
 
 
-async def series_of(connection: Connection, entity: str, what: ValueName) -> Series:
+async def read_series(connection: Connection, entity: str, what: ValueName) -> ValueSeries:
     """Return the series of a value of an entity.
 
     One whose property is, or ever was, measured by a household's sensor is answered from what was published:
     that a meter was taken away does not make its readings anybody's.
     """
     if not what.observed:
-        return Series(entity, what, (), (), published=True)
+        return ValueSeries(entity, what, (), (), published=True)
     behind = await read_source_datastreams(connection, entity, what.name)
     personal = tuple(one.id for one in behind if one.personal)
     others = tuple(one.id for one in behind if not one.personal)
-    return Series(entity, what, others, personal, published=bool(personal))
+    return ValueSeries(entity, what, others, personal, published=bool(personal))
 
 
-async def buckets_of(
-    connection: Connection, series: Series, wanted: Wanted, model: CityModel
+async def read_buckets(
+    connection: Connection, series: ValueSeries, wanted: BucketQuery, model: CityModel
 ) -> list[HistoryBucket]:
     """Return the buckets of a series, oldest first; raises a problem, or QueryError, when it cannot."""
     if not series.published:
-        observed = model.properties[series.what.name]
+        observed = model.properties[series.named.name]
         return await read_history_buckets(
             connection,
             series.datastreams,
@@ -99,24 +99,24 @@ async def buckets_of(
             day_zone=model.city.timezone,
         )
     if wanted.known_at is not None:
-        raise unknown_past(series.what.name)
-    usual = HOUSEHOLD_WINDOW if series.personal else typical_interval(series.entity, series.what, model)
+        raise known_at_problem(series.named.name)
+    usual = HOUSEHOLD_WINDOW if series.personal else typical_interval(series.entity, series.named, model)
     return await read_published_buckets(
         connection,
         series.entity,
-        series.what.name,
+        series.named.name,
         *wanted[:5],
-        kind="circular_mean" if series.what.aggregation == "circular_mean" else "mean",
+        kind="circular_mean" if series.named.aggregation == "circular_mean" else "mean",
         fill=wanted.fill,
         expected=usual or 0,
-        at_end=bool(series.personal) or is_windowed(series.what.name.removeprefix(AREA_PREFIX)),
+        at_end=bool(series.personal) or is_windowed(series.named.name.removeprefix(AREA_PREFIX)),
     )
 
 
-def unknown_past(name: str) -> Exception:
+def known_at_problem(name: str) -> Exception:
     """Return the problem of asking what a published value was known to be."""
     return bad_request(
-        Fault(
+        RequestFault(
             "query",
             "knownAt",
             "not-kept",
@@ -127,9 +127,9 @@ def unknown_past(name: str) -> Exception:
 
 
 async def hourly_means(
-    connection: Connection, series: Series, start: Instant, end: Instant, model: CityModel
+    connection: Connection, series: ValueSeries, start: Instant, end: Instant, model: CityModel
 ) -> dict[Instant, float]:
     """Return the mean of each hour that has one; hours are those of UTC."""
-    wanted = Wanted(start, end, _HOURLY, ("mean",), "UTC")
-    found = await buckets_of(connection, series, wanted, model)
+    wanted = BucketQuery(start, end, _HOURLY, ("mean",), "UTC")
+    found = await read_buckets(connection, series, wanted, model)
     return {one.start: mean for one in found if (mean := one.values["mean"]) is not None}

@@ -8,14 +8,14 @@ from typing import cast
 from fastapi import Request
 from starlette.requests import HTTPConnection
 
-from api.context import Context
+from api.context import ApiContext
 from api.http.api_keys import KEY_LENGTH_MAX
 from api.http.problems import ProblemError
 from twin.model.city_model import CityModel
 from twin.model.role import Role, may_read_personal_data, role_includes
 from twin.model.sensor import Datastream
 
-__all__ = ["Role", "actor_of", "authenticate", "may_see", "require", "role_of"]
+__all__ = ["Role", "actor_of", "authenticate", "may_see_datastream", "require_role", "role_of"]
 
 _CHALLENGE = {"WWW-Authenticate": "Bearer"}
 
@@ -39,8 +39,8 @@ async def _role(connection: HTTPConnection) -> Role:
             f"Authorization has the scheme {scheme[:20]!r}, expected 'Bearer' and an API key.",
             headers=_CHALLENGE,
         )
-    context = cast(Context, connection.app.state.context)
-    role = await context.keys.role(key) if 0 < len(key) <= KEY_LENGTH_MAX else None
+    context = cast(ApiContext, connection.app.state.context)
+    role = await context.api_keys.role_of(key) if 0 < len(key) <= KEY_LENGTH_MAX else None
     if role is None:
         raise ProblemError(
             HTTPStatus.UNAUTHORIZED,
@@ -58,7 +58,7 @@ def _credentials(header: str) -> tuple[str, str]:
 async def actor_of(request: HTTPConnection) -> str:
     """Return by what name somebody acts who sent a key that `authenticate` has found good."""
     _, key = _credentials(request.headers.get("authorization", ""))
-    return await cast(Context, request.app.state.context).keys.name(key)
+    return await cast(ApiContext, request.app.state.context).api_keys.name_of(key)
 
 
 def role_of(request: HTTPConnection) -> Role:
@@ -66,7 +66,7 @@ def role_of(request: HTTPConnection) -> Role:
     return cast(Role, request.state.role)
 
 
-def require(request: Request, needed: Role) -> Role:
+def require_role(request: Request, needed: Role) -> Role:
     """Return the role of whoever asks; raise a problem (401, 403) unless it may do what `needed` may."""
     role = role_of(request)
     if role_includes(role, needed):
@@ -77,7 +77,7 @@ def require(request: Request, needed: Role) -> Role:
     raise ProblemError(HTTPStatus.FORBIDDEN, f"This needs {above}; this key has the role {role}.")
 
 
-def may_see(role: Role, datastream: Datastream, model: CityModel) -> bool:
+def may_see_datastream(role: Role, datastream: Datastream, model: CityModel) -> bool:
     """Whether a role may see the single readings of a datastream.
 
     Those of a personal sensor are for `metering` alone: neither operator nor admin sees them.

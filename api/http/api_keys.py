@@ -17,23 +17,23 @@ from storage.stores.tokens import TOKEN_PREFIX, token_digest
 from twin.model.role import Role
 
 # A revoked key is refused after this and one lookup, which has at most LOOKUP_S: within 2 s.
-FRESH_S = 0.8
-LOOKUP_S = 1.0
+CACHE_S = 0.8
+LOOKUP_WAIT_S = 1.0
 # A lookup that hangs on a connection that died without a word is ended, and the key is looked up anew.
-LOOKUP_GIVEN_UP_S = 10.0
+LOOKUP_TIMEOUT_S = 10.0
 KEYS_MAX = 1_000
 # Longer than any key that was ever given out; what is longer is not worth a hash.
 KEY_LENGTH_MAX = 512
 LOOKUPS_MAX = 64
 RETRY_AFTER_S = 5
 
-Lookup = Callable[[bytes], Awaitable[Role | None]]
+RoleLookup = Callable[[bytes], Awaitable[Role | None]]
 """Returns the role of a live key by its SHA-256; raises a ProblemError while the database is away."""
 
 NameLookup = Callable[[bytes], Awaitable[str | None]]
 """Returns the name of a live key by its SHA-256; raises a ProblemError while the database is away."""
 
-OPERATOR = "operator"
+OPERATOR_KEY_NAME = "operator"
 """The name of the key in the settings."""
 
 
@@ -47,7 +47,7 @@ class _Looking(NamedTuple):
     since_s: float
 
 
-class Keys:
+class ApiKeys:
     """The keys that were good when last looked at.
 
     While the database is away these go on to be good, since live state does without the database; others
@@ -58,18 +58,18 @@ class Keys:
     def __init__(
         self,
         operator_key: SecretStr | None,
-        lookup: Lookup,
-        name: NameLookup,
-        seconds: Callable[[], float] = time.monotonic,
+        role_lookup: RoleLookup,
+        name_lookup: NameLookup,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._operator = token_digest(operator_key.get_secret_value()) if operator_key is not None else None
-        self._lookup = lookup
-        self._name = name
-        self._seconds = seconds
+        self._lookup = role_lookup
+        self._name = name_lookup
+        self._seconds = monotonic
         self._known: OrderedDict[bytes, _Known] = OrderedDict()
         self._looking: dict[bytes, _Looking] = {}
 
-    async def role(self, key: str) -> Role | None:
+    async def role_of(self, key: str) -> Role | None:
         """Return the role of a key, or None when it is none.
 
         Raises a ProblemError (503) when nobody can say.
@@ -80,7 +80,7 @@ class Keys:
         if not key.startswith(TOKEN_PREFIX):
             return None  # Not one of ours: the database need not be asked.
         known = self._known.get(hashed)
-        if known is not None and self._seconds() - known.checked_s < FRESH_S:
+        if known is not None and self._seconds() - known.checked_s < CACHE_S:
             self._known.move_to_end(hashed)
             return known.role
         try:
@@ -91,7 +91,7 @@ class Keys:
                 raise
             return known.role
 
-    def known(self, key: str) -> bytes | None:
+    def known_hash(self, key: str) -> bytes | None:
         """Return the hash of a key that was good when last looked at, None for every other."""
         if not 0 < len(key) <= KEY_LENGTH_MAX:
             return None
@@ -100,13 +100,13 @@ class Keys:
             return hashed
         return hashed if hashed in self._known else None
 
-    async def name(self, key: str) -> str:
+    async def name_of(self, key: str) -> str:
         """Return by what name whoever has a key acts; the begin of its hash where nobody can say the name."""
         hashed = token_digest(key)
         if self._operator is not None and hmac.compare_digest(hashed, self._operator):
-            return OPERATOR
+            return OPERATOR_KEY_NAME
         try:
-            async with asyncio.timeout(LOOKUP_S):
+            async with asyncio.timeout(LOOKUP_WAIT_S):
                 found = await self._name(hashed)
         except (ProblemError, TimeoutError):
             found = None
@@ -122,7 +122,7 @@ class Keys:
             task.add_done_callback(lambda done: self._looked(hashed, done))
         # Not cancelled yet when it takes long: others may wait for the same answer. But while the database
         # hangs, only the first of them waits.
-        left_s = looking.since_s + LOOKUP_S - self._seconds()
+        left_s = looking.since_s + LOOKUP_WAIT_S - self._seconds()
         if left_s > 0:
             await asyncio.wait({looking.task}, timeout=left_s)
         if not looking.task.done():
@@ -133,7 +133,7 @@ class Keys:
         # From before the question: what is revoked while it is under way may be answered either way.
         asked_s = self._seconds()
         try:
-            async with asyncio.timeout(LOOKUP_GIVEN_UP_S):
+            async with asyncio.timeout(LOOKUP_TIMEOUT_S):
                 role = await self._lookup(hashed)
         except TimeoutError as error:
             raise _undecided() from error

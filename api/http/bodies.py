@@ -11,8 +11,8 @@ from fastapi import Request
 from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic.alias_generators import to_camel
 
-from api.faults import faults_of_body
-from api.http.problems import Fault, ProblemError, bad_request
+from api.faults import body_faults
+from api.http.problems import ProblemError, RequestFault, bad_request
 from twin.wire.codec import DECODE_ERRORS
 from twin.wire.json_nesting import JsonNestingError, check_json_nesting
 
@@ -23,16 +23,16 @@ BODY_S_MAX = 10.0
 """From the head of a request until its body is there."""
 
 
-class Body(BaseModel):
+class RequestBody(BaseModel):
     """Base of all bodies; what is not declared is a fault."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, alias_generator=to_camel, populate_by_name=True)
 
 
-B = TypeVar("B", bound=Body)
+B = TypeVar("B", bound=RequestBody)
 
 
-async def json_body(request: Request, expected: str) -> dict[str, Any]:
+async def read_json_object(request: Request, expected: str) -> dict[str, Any]:
     """Return the JSON object in the body of a request; `expected` says to a person what it is.
 
     Raises a problem when it is something else, or longer than `BODY_BYTES_MAX`.
@@ -40,7 +40,7 @@ async def json_body(request: Request, expected: str) -> dict[str, Any]:
     return _object(await _read(request), f"expected a JSON object {expected}")
 
 
-async def body_of(request: Request, kind: type[B]) -> B:
+async def read_body(request: Request, kind: type[B]) -> B:
     """Return the body of a request; none is one without members. Raises a problem with all its faults."""
     data = await _read(request)
     item = _object(data, "expected a JSON object") if data.strip() else {}
@@ -48,17 +48,17 @@ async def body_of(request: Request, kind: type[B]) -> B:
         return kind.model_validate(item)
     except ValidationError as error:
         known = [field.alias or name for name, field in kind.model_fields.items()]
-        raise bad_request(*faults_of_body(error, known)) from None
+        raise bad_request(*body_faults(error, known)) from None
 
 
 def _object(data: bytes, expected: str) -> dict[str, Any]:
     try:
         if b"\\u0000" in data:
-            raise bad_request(Fault("body", "", "nul", "found \\u0000: no text holds that character"))
+            raise bad_request(RequestFault("body", "", "nul", "found \\u0000: no text holds that character"))
         check_json_nesting(data)
         item: dict[str, Any] = msgspec.json.decode(data, type=dict[str, Any])
     except (JsonNestingError, *DECODE_ERRORS) as error:
-        raise bad_request(Fault("body", "", "malformed", f"{expected}: {error}")) from None
+        raise bad_request(RequestFault("body", "", "malformed", f"{expected}: {error}")) from None
     return item
 
 

@@ -31,7 +31,7 @@ _DETAILS = {
 }
 
 
-class BoundedHttp(HttpToolsProtocol):
+class BoundedHttpProtocol(HttpToolsProtocol):
     """A connection; one of too many is closed without a word."""
 
     connections_max: int
@@ -43,7 +43,7 @@ class BoundedHttp(HttpToolsProtocol):
         self._begun = False  # whether a request began in the data that is looked at
 
     @classmethod
-    def with_connections(cls, connections_max: int) -> type[BoundedHttp]:
+    def with_connections(cls, connections_max: int) -> type[BoundedHttpProtocol]:
         """Return the class for a server with so many connections at one time."""
         return type(cls.__name__, (cls,), {"connections_max": connections_max})
 

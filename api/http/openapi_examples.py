@@ -63,7 +63,7 @@ data: {"entityId":"alkmaar.overdie","property":"pm2_5","value":11.2,"unit":"ug/m
 """
 
 
-def answer_example(
+def response_example(
     description: str, example: object, media_type: str = "application/json", status: int = 200
 ) -> Responses:
     """Return the description of an endpoint's answers: the one that it gives, and that of a wrong request."""
@@ -78,9 +78,9 @@ def page_example(item: object, path: str) -> dict[str, object]:
     }
 
 
-ENTITIES = answer_example("A page of entities.", page_example(_ENTITY, "/v1/entities"))
-ENTITY = answer_example("The entity.", _ENTITY)
-STATE = answer_example(
+ENTITIES = response_example("A page of entities.", page_example(_ENTITY, "/v1/entities"))
+ENTITY = response_example("The entity.", _ENTITY)
+STATE = response_example(
     "The state.",
     {
         "entityId": "alkmaar.overdie",
@@ -113,7 +113,7 @@ STATE = answer_example(
         "datastreams": [{"id": 17, "sensorId": "aq-overdie-1", "property": "pm2_5", **VALUE}],
     },
 )
-RELATIONS = answer_example(
+RELATIONS = response_example(
     "The relations.",
     {
         "entityId": "alkmaar.overdie",
@@ -129,7 +129,7 @@ _OBSERVATION = {
     "value": 11.2,
     "quality": "good",
 }
-HISTORY = answer_example(
+HISTORY = response_example(
     "The history: `buckets` with an `interval`, `observations` without.",
     {
         "entityId": "alkmaar.overdie",
@@ -152,7 +152,7 @@ HISTORY = answer_example(
         "_links": {"self": {"href": "/v1/entities/alkmaar.overdie/history?property=pm2_5&interval=PT1H"}},
     },
 )
-DATASTREAMS = answer_example(
+DATASTREAMS = response_example(
     "A page of datastreams.",
     page_example(
         {
@@ -166,12 +166,12 @@ DATASTREAMS = answer_example(
         "/v1/datastreams",
     ),
 )
-OBSERVATIONS = answer_example(
+OBSERVATIONS = response_example(
     "A page of observations.", page_example(_OBSERVATION, "/v1/datastreams/17/observations")
 )
-LIVE = answer_example("Events, until either side ends.", _EVENT, "text/event-stream")
-ALIVE = answer_example("It answers.", {"status": "ok"})
-READY = answer_example(
+LIVE = response_example("Events, until either side ends.", _EVENT, "text/event-stream")
+LIVENESS = response_example("It answers.", {"status": "ok"})
+READINESS = response_example(
     "Ready, perhaps degraded.",
     {
         "status": "ok",

@@ -9,8 +9,8 @@ from zoneinfo import ZoneInfo
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
-from api.entities.geometry import Box, Position
-from api.entities.selection import CHANGES, Filter
+from api.entities.geometry import Extent, Position
+from api.entities.selection import CHANGE_KINDS, EntityFilter
 from api.live.events import EventName
 from cities.duration import parse_duration
 from cities.timezones import timezones
@@ -47,10 +47,10 @@ def _checked(parse: Callable[[str], object]) -> AfterValidator:
     return AfterValidator(check)
 
 
-def parse_box(text: str) -> Box:
+def parse_box(text: str) -> Extent:
     """Return the box `west,south,east,north`; raise ValueError for anything else."""
     numbers = _numbers(text, 4, "west,south,east,north in degrees, such as 4.70,52.60,4.80,52.67")
-    box = Box(*numbers)
+    box = Extent(*numbers)
     if box.west > box.east or box.south > box.north:
         raise ValueError("expected west,south,east,north: west at most east, south at most north")
     return box
@@ -109,8 +109,8 @@ TimeText = Annotated[str, _checked(parse_time)]
 IntervalText = Annotated[str, _checked(_interval)]
 DurationText = Annotated[str, _checked(_duration)]
 ZoneText = Annotated[str, _checked(_zone)]
-Limit = Annotated[int, Field(ge=1, le=LIMIT_MAX, description="Items a page.")]
-Cursor = Annotated[str | None, Field(description="From `_links.next`; opaque.")]
+PageLimit = Annotated[int, Field(ge=1, le=LIMIT_MAX, description="Items a page.")]
+PageCursor = Annotated[str | None, Field(description="From `_links.next`; opaque.")]
 
 
 class Parameters(BaseModel):
@@ -126,8 +126,8 @@ class NoParameters(Parameters):
 class PageParameters(Parameters):
     """Which page."""
 
-    cursor: Cursor = None
-    limit: Limit = LIMIT_DEFAULT
+    cursor: PageCursor = None
+    limit: PageLimit = LIMIT_DEFAULT
 
 
 class EntityParameters(PageParameters):
@@ -148,9 +148,9 @@ class EntityParameters(PageParameters):
         default=[], description="Freshness of the entity, which is that of its freshest value."
     )
 
-    def filter(self) -> Filter:
+    def filter(self) -> EntityFilter:
         """Return the part that the model alone answers."""
-        return Filter(
+        return EntityFilter(
             types=frozenset(self.type),
             parents=frozenset(self.parent),
             themes=frozenset(self.theme),
@@ -174,16 +174,16 @@ class LiveFilter(Parameters):
         default=None, description="`id` of the last event seen; the header Last-Event-ID goes before it."
     )
 
-    def filter(self) -> Filter:
+    def filter(self) -> EntityFilter:
         """Return what is asked for."""
-        return Filter(
+        return EntityFilter(
             entities=frozenset(self.entity),
             types=frozenset(self.type),
             parents=frozenset(self.parent),
             properties=frozenset(self.property),
             themes=frozenset(self.theme),
             bbox=parse_box(self.bbox) if self.bbox else None,
-            changes=CHANGES.intersection(self.events) or CHANGES,
+            change_kinds=CHANGE_KINDS.intersection(self.events) or CHANGE_KINDS,
         )
 
 
@@ -211,11 +211,11 @@ class ObservationParameters(Parameters):
     known_at: TimeText | None = Field(
         default=None, description="Answer as it would have been at this time: without what came in later."
     )
-    cursor: Cursor = None
+    cursor: PageCursor = None
     limit: Annotated[int, Field(ge=1, le=OBSERVATIONS_LIMIT_MAX)] = OBSERVATIONS_LIMIT_DEFAULT
 
     @property
-    def known(self) -> Instant | None:
+    def known_at_instant(self) -> Instant | None:
         """The time of which the knowledge is asked for; None for the present one."""
         return parse_time(self.known_at) if self.known_at else None
 

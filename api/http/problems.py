@@ -14,7 +14,7 @@ FAULTS_MAX = 100
 MEDIA_TYPE = "application/problem+json"
 
 
-class Fault(msgspec.Struct, frozen=True, omit_defaults=True, rename={"place": "in"}):
+class RequestFault(msgspec.Struct, frozen=True, omit_defaults=True, rename={"place": "in"}):
     """One thing that is wrong with a request."""
 
     place: str  #: query, path, header or body
@@ -31,7 +31,7 @@ class ProblemError(Exception):
         status: HTTPStatus,
         detail: str,
         *,
-        faults: Sequence[Fault] = (),
+        faults: Sequence[RequestFault] = (),
         headers: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__(detail)
@@ -41,7 +41,7 @@ class ProblemError(Exception):
         self.headers = dict(headers or {})
 
 
-def bad_request(*faults: Fault) -> ProblemError:
+def bad_request(*faults: RequestFault) -> ProblemError:
     """Return the problem of a request whose parameters are wrong."""
     many = "1 fault" if len(faults) == 1 else f"{len(faults)} faults"
     each = "each" if len(faults) <= FAULTS_MAX else f"the first {FAULTS_MAX}"

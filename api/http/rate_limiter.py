@@ -15,11 +15,11 @@ CLIENTS_MAX = 20_000
 """Buckets of 200 bytes each: 4 MB."""
 
 
-class Allowance(NamedTuple):
+class RateLimitDecision(NamedTuple):
     """What a client has left after a request."""
 
     granted: bool
-    left: int  #: requests that it may make at once
+    remaining: int  #: requests that it may make at once
     wait_s: float  #: until the next one is granted; 0 where one is left
 
 
@@ -29,7 +29,7 @@ class _Bucket:
     at_s: float
 
 
-class Allowances:
+class RateLimiter:
     """The buckets of all clients: `burst` requests at once, and `per_s` more each second."""
 
     def __init__(self, per_s: float, burst: int) -> None:
@@ -42,12 +42,14 @@ class Allowances:
         """How long an empty bucket takes to fill."""
         return ceil(self.burst / self.per_s)
 
-    def take(self, client: str, now_s: float) -> Allowance:
+    def take(self, client: str, now_s: float) -> RateLimitDecision:
         """Take a request from a client's bucket, unless it is empty; `now_s` is monotonic.
 
-        >>> allowances = Allowances(per_s=2, burst=1)
-        >>> allowances.take("a", 0.0), allowances.take("a", 0.0)
-        (Allowance(granted=True, left=0, wait_s=0.5), Allowance(granted=False, left=0, wait_s=0.5))
+        >>> limiter = RateLimiter(per_s=2, burst=1)
+        >>> limiter.take("a", 0.0)
+        RateLimitDecision(granted=True, remaining=0, wait_s=0.5)
+        >>> limiter.take("a", 0.0)
+        RateLimitDecision(granted=False, remaining=0, wait_s=0.5)
         """
         bucket = self._buckets.get(client)
         if bucket is None:
@@ -62,4 +64,4 @@ class Allowances:
         if granted:
             bucket.tokens -= 1
         left = int(bucket.tokens)
-        return Allowance(granted, left, 0.0 if left else (1 - bucket.tokens) / self.per_s)
+        return RateLimitDecision(granted, left, 0.0 if left else (1 - bucket.tokens) / self.per_s)

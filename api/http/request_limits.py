@@ -10,9 +10,9 @@ from math import ceil
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from api.http.api_keys import Keys
-from api.http.problems import Fault, ProblemError, bad_request, problem_response
-from api.http.rate_limiter import Allowance, Allowances
+from api.http.api_keys import ApiKeys
+from api.http.problems import ProblemError, RequestFault, bad_request, problem_response
+from api.http.rate_limiter import RateLimitDecision, RateLimiter
 from api.metrics import ApiMetrics
 
 # A cursor of the live stream has at most 40,000 characters, and five hundred names as many again.
@@ -29,23 +29,25 @@ _IPV6_HOUSEHOLD = 64
 _UNLIMITED = ("/v1/health/", "/metrics")
 
 
-class Gate:
+class RequestLimits:
     """Middleware between that of the headers and all else. Without `allowances` nobody is limited."""
 
-    def __init__(self, app: ASGIApp, keys: Keys, metrics: ApiMetrics, allowances: Allowances | None) -> None:
+    def __init__(
+        self, app: ASGIApp, keys: ApiKeys, metrics: ApiMetrics, rate_limiter: RateLimiter | None
+    ) -> None:
         self._app = app
         self._keys = keys
         self._metrics = metrics
-        self._allowances = allowances
+        self._allowances = rate_limiter
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on, or answer it with a problem."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        client = client_of(scope, self._keys)
+        client = client_identity(scope, self._keys)
         scope.setdefault("state", {})["client"] = client
-        problem = shape_problem(scope)
+        problem = malformed_request_problem(scope)
         allowance = None
         if self._allowances is not None and not scope["path"].startswith(_UNLIMITED):
             allowance = self._allowances.take(client, asyncio.get_running_loop().time())
@@ -57,8 +59,8 @@ class Gate:
         else:
             await problem_response(problem, scope["path"][:_SHOWN_CHARACTERS])(scope, receive, send)
 
-    def _too_often(self, allowance: Allowance, allowances: Allowances) -> ProblemError:
-        self._metrics.limited.labels("requests").inc()
+    def _too_often(self, allowance: RateLimitDecision, allowances: RateLimiter) -> ProblemError:
+        self._metrics.requests_limited.labels("requests").inc()
         return ProblemError(
             HTTPStatus.TOO_MANY_REQUESTS,
             f"This client has asked {allowances.burst} times at once, at most {allowances.per_s:g} times a "
@@ -68,14 +70,14 @@ class Gate:
         )
 
 
-def client_of(scope: Scope, keys: Keys) -> str:
+def client_identity(scope: Scope, keys: ApiKeys) -> str:
     """Return who asks: by an API key that was good a moment ago, else by address.
 
     An IPv6 address counts as its network of 64 bits: who has one address of it has them all.
     """
     for name, value in scope["headers"]:
         if name == b"authorization":
-            known = keys.known(value.decode("latin-1").partition(" ")[2].strip())
+            known = keys.known_hash(value.decode("latin-1").partition(" ")[2].strip())
             if known is not None:
                 return f"key {known.hex()}"
     host = scope["client"][0] if scope.get("client") else ""
@@ -88,7 +90,7 @@ def client_of(scope: Scope, keys: Keys) -> str:
     return f"address {address}"
 
 
-def shape_problem(scope: Scope) -> ProblemError | None:
+def malformed_request_problem(scope: Scope) -> ProblemError | None:
     """Return why a request is none that anybody answers; None when it may go on."""
     query = scope["query_string"]
     size = len(scope.get("raw_path") or scope["path"]) + len(query)
@@ -104,21 +106,21 @@ def shape_problem(scope: Scope) -> ProblemError | None:
             f"The headers have {size} bytes, at most {HEADERS_BYTES_MAX} are read; send fewer.",
         )
     faults = [
-        Fault(place, "", "nul", "found a NUL character, which no name and no text holds")
+        RequestFault(place, "", "nul", "found a NUL character, which no name and no text holds")
         for place, found in (("path", "\0" in scope["path"]), ("query", b"%00" in query or b"\0" in query))
         if found
     ]
     return bad_request(*faults) if faults else None
 
 
-def _telling(send: Send, allowance: Allowance, allowances: Allowances) -> Send:
+def _telling(send: Send, allowance: RateLimitDecision, allowances: RateLimiter) -> Send:
     """Return a `send` that tells what is left (draft-ietf-httpapi-ratelimit-headers-10)."""
 
     async def send_with_limits(message: Message) -> None:
         if message["type"] == "http.response.start":
             headers = MutableHeaders(scope=message)
             headers["RateLimit-Policy"] = f'"client";q={allowances.burst};w={allowances.window_s}'
-            headers["RateLimit"] = f'"client";r={allowance.left};t={ceil(allowance.wait_s)}'
+            headers["RateLimit"] = f'"client";r={allowance.remaining};t={ceil(allowance.wait_s)}'
         await send(message)
 
     return send_with_limits

@@ -54,7 +54,7 @@ def content_security_policy(tiles: str | None) -> str:
     )
 
 
-class AnswerHeaders:
+class ResponseHeaders:
     """Middleware around the whole application."""
 
     def __init__(self, app: ASGIApp, metrics: ApiMetrics, tiles: str | None) -> None:

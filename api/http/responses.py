@@ -11,24 +11,24 @@ import msgspec
 from fastapi import Request
 from starlette.responses import Response
 
-from api.http.problems import Fault, bad_request
+from api.http.problems import RequestFault, bad_request
 from twin.instant import INSTANT_MAX, INSTANT_MIN
 from twin.wire.codec import DECODE_ERRORS
 
 T = TypeVar("T")
 
 
-def answer(document: object, media_type: str = "application/json") -> Response:
+def json_response(document: object, media_type: str = "application/json") -> Response:
     """Return a document as the answer."""
     return Response(msgspec.json.encode(document), media_type=media_type, headers={"Vary": "Accept"})
 
 
-def page_cursor(key: object) -> str:
+def encode_page_cursor(key: object) -> str:
     """Return the cursor of the page after the item with this key."""
     return base64.urlsafe_b64encode(msgspec.msgpack.encode(key)).rstrip(b"=").decode()
 
 
-def page_key(cursor: str | None, kind: type[T]) -> T | None:
+def decode_page_cursor(cursor: str | None, kind: type[T]) -> T | None:
     """Return the key in a cursor, None without one; raise a problem when the cursor is not of our making."""
     if cursor is None:
         return None
@@ -38,7 +38,7 @@ def page_key(cursor: str | None, kind: type[T]) -> T | None:
         _check(key)
     except (ValueError, *DECODE_ERRORS) as error:
         raise bad_request(
-            Fault(
+            RequestFault(
                 "query", "cursor", "cursor", "not a cursor that this collection gave; leave it out to start"
             )
         ) from error
@@ -54,7 +54,7 @@ def _check(key: object) -> None:
             raise ValueError("a text that no item has")
 
 
-def links(request: Request, following: str | None) -> dict[str, dict[str, str]]:
+def page_links(request: Request, following: str | None) -> dict[str, dict[str, str]]:
     """Return `_links` of a page: itself, and the following one if there is any."""
     path, query = request.url.path, request.url.query
     found = {"self": {"href": f"{path}?{query}" if query else path}}
@@ -64,6 +64,8 @@ def links(request: Request, following: str | None) -> dict[str, dict[str, str]]:
     return found
 
 
-def collection(request: Request, items: Sequence[object], following: str | None) -> dict[str, object]:
+def collection_document(
+    request: Request, items: Sequence[object], following: str | None
+) -> dict[str, object]:
     """Return one page of a collection."""
-    return {"items": items, "_links": links(request, following)}
+    return {"items": items, "_links": page_links(request, following)}

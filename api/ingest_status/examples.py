@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from api.http.openapi_examples import answer_example, page_example
+from api.http.openapi_examples import page_example, response_example
 
-QUARANTINE = answer_example(
+QUARANTINE = response_example(
     "A page of quarantined messages.",
     page_example(
         {
@@ -48,7 +48,7 @@ _EQUATIONS = [
     "received 120 = accepted 118 + quarantined 2",
     "observations 300 = new 290 + corrected 1 + superseded 0 + duplicate 9",
 ]
-LEDGER = answer_example(
+LEDGER = response_example(
     "The ledger of the time that was asked for, and the balance of everything.",
     {
         "start": "2026-11-23T12:00:00Z",
@@ -81,11 +81,11 @@ LEDGER = answer_example(
     },
 )
 _REQUESTED = "It will be taken once more; `replayState` in /v1/quarantine tells how far that is."
-REPLAY = answer_example(
+REPLAY = response_example(
     _REQUESTED, {"id": "9a4ef3f1c2d35f6e0b6d7a81", "requested": 1, "replayState": "requested"}, status=202
 )
-REPLAYS = answer_example(_REQUESTED, {"requested": 42, "limit": 10_000}, status=202)
-UNASSIGNED = answer_example(
+REPLAYS = response_example(_REQUESTED, {"requested": 42, "limit": 10_000}, status=202)
+UNASSIGNED = response_example(
     "Devices without a sensor.",
     page_example(
         {
@@ -127,7 +127,7 @@ ASSIGN_BODY: dict[str, Any] = {
         },
     }
 }
-ASSIGNED = answer_example(
+ASSIGNED = response_example(
     "The sensor was added; what its device sent before is taken in now.",
     {
         "sensorId": "aq-overdie-2",

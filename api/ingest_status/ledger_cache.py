@@ -10,17 +10,17 @@ from api.database import Database
 from storage.stores.ledger import IngestSession, LedgerBalance, read_balance, read_sessions
 
 # It counts a table: a second for some ten million rows. Whoever asks more often gets the same answer.
-FRESH_S = 10.0
+CACHE_S = 10.0
 
 SESSIONS_MAX = 20
 
 
-class Books:
+class LedgerCache:
     """The last balance, made anew when it is asked for and no longer fresh."""
 
-    def __init__(self, database: Database, seconds: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, database: Database, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._database = database
-        self._seconds = seconds
+        self._seconds = monotonic
         self._looking = asyncio.Lock()
         self._known: tuple[LedgerBalance, list[IngestSession]] | None = None
         self._since_s = 0.0
@@ -28,7 +28,7 @@ class Books:
     async def balance(self) -> tuple[LedgerBalance, list[IngestSession]]:
         """Return the balance and the newest runs of ingest; raise a problem when the database is away."""
         async with self._looking:
-            if self._known is None or self._seconds() - self._since_s >= FRESH_S:
+            if self._known is None or self._seconds() - self._since_s >= CACHE_S:
                 async with self._database.connection() as connection:
                     # Between the two a run may go on: each is right by itself.
                     self._known = (

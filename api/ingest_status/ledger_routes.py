@@ -10,8 +10,8 @@ from starlette.responses import Response
 from api.context import context_of
 from api.http.access import role_of
 from api.http.parameters import parse_time
-from api.http.problems import Fault, bad_request
-from api.http.responses import answer, links, page_cursor, page_key
+from api.http.problems import RequestFault, bad_request
+from api.http.responses import decode_page_cursor, encode_page_cursor, json_response, page_links
 from api.ingest_status import examples
 from api.ingest_status.schemas import LedgerParameters
 from storage.stores.ledger import LEDGER_ROWS_MAX, IngestSession, LedgerBalance, LedgerRow, read_ledger
@@ -33,21 +33,23 @@ async def get_ledger(request: Request, wanted: Annotated[LedgerParameters, Query
     role_of(request)
     context = context_of(request)
     start, end = _span(wanted, context.clock())
-    after = page_key(wanted.cursor, tuple[int, str])
+    after = decode_page_cursor(wanted.cursor, tuple[int, str])
     async with context.database.connection() as connection:
         rows = await read_ledger(connection, start, end, wanted.feed)
     if len(rows) == LEDGER_ROWS_MAX:
         raise bad_request(
-            Fault("query", "end", "too-many", f"more than {LEDGER_ROWS_MAX} rows; ask for a shorter time")
+            RequestFault(
+                "query", "end", "too-many", f"more than {LEDGER_ROWS_MAX} rows; ask for a shorter time"
+            )
         )
     totals = OutcomeCounts()
     for row in rows:
         totals.add(row.counts)
     rest = [one for one in rows if after is None or (one.minute, one.feed) > after]
     page = rest[: wanted.limit]
-    following = page_cursor((page[-1].minute, page[-1].feed)) if len(rest) > len(page) else None
-    known, runs = await context.books.balance()
-    return answer(
+    following = encode_page_cursor((page[-1].minute, page[-1].feed)) if len(rest) > len(page) else None
+    known, runs = await context.ledger_cache.balance()
+    return json_response(
         {
             "start": format_instant(start),
             "end": format_instant(end),
@@ -56,7 +58,7 @@ async def get_ledger(request: Request, wanted: Annotated[LedgerParameters, Query
             "totals": {**_counts(totals), "equations": _equations(totals), "balanced": totals.balances},
             "sessions": [_session(one) for one in runs],
             "items": [_row(one) for one in page],
-            "_links": links(request, following),
+            "_links": page_links(request, following),
         }
     )
 
@@ -66,7 +68,9 @@ def _span(wanted: LedgerParameters, now: Instant) -> tuple[Instant, Instant]:
     start = parse_time(wanted.start) if wanted.start else end - HOUR
     if not start < end <= start + RANGE_MAX:
         raise bad_request(
-            Fault("query", "start", "range", "expected a `start` before `end`, at most 31 days earlier")
+            RequestFault(
+                "query", "start", "range", "expected a `start` before `end`, at most 31 days earlier"
+            )
         )
     return start, end
 

@@ -10,10 +10,10 @@ from fastapi import APIRouter, Path, Query, Request
 from starlette.responses import Response
 
 from api.context import context_of
-from api.http.access import Role, require, role_of
+from api.http.access import Role, require_role, role_of
 from api.http.parameters import NoParameters
-from api.http.problems import Fault, ProblemError, bad_request, not_found
-from api.http.responses import answer, collection, page_cursor, page_key
+from api.http.problems import ProblemError, RequestFault, bad_request, not_found
+from api.http.responses import collection_document, decode_page_cursor, encode_page_cursor, json_response
 from api.ingest_status import examples
 from api.ingest_status.schemas import QuarantineFilter, QuarantineParameters
 from storage.replay_state import read_replay_state
@@ -36,7 +36,7 @@ async def list_quarantined(request: Request, wanted: Annotated[QuarantineParamet
     """List quarantined messages, newest first; payloads of personal feeds are null but for operators."""
     role = role_of(request)
     context = context_of(request)
-    before = page_key(wanted.cursor, QuarantineCursor)
+    before = decode_page_cursor(wanted.cursor, QuarantineCursor)
     async with context.database.connection() as connection:
         page = await read_quarantined(
             connection,
@@ -47,10 +47,10 @@ async def list_quarantined(request: Request, wanted: Annotated[QuarantineParamet
             device=wanted.device,
             resolved=wanted.resolved,
         )
-    following = page_cursor(page[-1].cursor) if len(page) == wanted.limit else None
+    following = encode_page_cursor(page[-1].cursor) if len(page) == wanted.limit else None
     personal = _personal_feeds(context.model)
     items = [_document(row, role, row.feed in personal) for row in page]
-    return answer(collection(request, items, following))
+    return json_response(collection_document(request, items, following))
 
 
 @router.post(
@@ -63,7 +63,7 @@ async def replay_one(
     request: Request, id: Annotated[str, Path(max_length=64)], _: Annotated[NoParameters, Query()]
 ) -> Response:
     """Ask ingest to take one message once more; asking again while it is under way changes nothing."""
-    require(request, "operator")
+    require_role(request, "operator")
     async with context_of(request).database.connection() as connection:
         state = await read_replay_state(connection, id)
         if state is None:
@@ -91,11 +91,11 @@ async def replay_many(request: Request, wanted: Annotated[QuarantineFilter, Quer
 
     Those that a replay has put right are left out, so that asking again does no harm.
     """
-    require(request, "operator")
+    require_role(request, "operator")
     if wanted.feed is None and wanted.reason is None and wanted.device is None:
         raise bad_request(
-            Fault("query", "reason", "missing", "a replay of everything is never meant: give a feed, a "
-                  "reason or a device")
+            RequestFault("query", "reason", "missing", "a replay of everything is never meant: give a feed, "
+                  "a reason or a device")
         )  # fmt: skip
     async with context_of(request).database.connection() as connection:
         requested = await request_replays(
@@ -106,7 +106,7 @@ async def replay_many(request: Request, wanted: Annotated[QuarantineFilter, Quer
 
 
 def _accepted(document: dict[str, Any], href: str) -> Response:
-    response = answer({**document, "_links": {"quarantine": {"href": href}}})
+    response = json_response({**document, "_links": {"quarantine": {"href": href}}})
     response.status_code = HTTPStatus.ACCEPTED
     return response
 

@@ -10,8 +10,8 @@ from api.http.parameters import (
     LIMIT_DEFAULT,
     OBSERVATIONS_LIMIT_DEFAULT,
     OBSERVATIONS_LIMIT_MAX,
-    Cursor,
-    Limit,
+    PageCursor,
+    PageLimit,
     Parameters,
     TimeText,
 )
@@ -32,8 +32,8 @@ class QuarantineParameters(QuarantineFilter):
     resolved: bool | None = Field(
         default=None, description="Whether a replay has put it right; both by default."
     )
-    cursor: Cursor = None
-    limit: Limit = LIMIT_DEFAULT
+    cursor: PageCursor = None
+    limit: PageLimit = LIMIT_DEFAULT
 
 
 class UnassignedParameters(Parameters):
@@ -49,5 +49,5 @@ class LedgerParameters(Parameters):
     start: TimeText | None = Field(default=None, description="Inclusive; an hour before `end` by default.")
     end: TimeText | None = Field(default=None, description="Exclusive; now by default.")
     feed: str | None = Field(default=None, description="One feed; empty for topics that no feed knows.")
-    cursor: Cursor = None
+    cursor: PageCursor = None
     limit: Annotated[int, Field(ge=1, le=OBSERVATIONS_LIMIT_MAX)] = OBSERVATIONS_LIMIT_DEFAULT

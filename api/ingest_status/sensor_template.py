@@ -31,7 +31,7 @@ _INTERVAL_UNKNOWN: Duration = 10 * MINUTE
 _ROUNDING = 1.2
 
 
-def snippet(device: UnassignedDevice, model: CityModel) -> str:
+def sensor_yaml(device: UnassignedDevice, model: CityModel) -> str:
     """Return a sensor for sensors.yaml, with the fields that the device sends; `<…>` is to be filled in."""
     lines = [
         "  - id: <a name of yours>",

@@ -10,15 +10,15 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
-from api.context import Context, context_of
-from api.http.access import Role, require, role_of
-from api.http.bodies import json_body
+from api.context import ApiContext, context_of
+from api.http.access import Role, require_role, role_of
+from api.http.bodies import read_json_object
 from api.http.parameters import NoParameters
-from api.http.problems import Fault, ProblemError, bad_request
-from api.http.responses import answer, collection
+from api.http.problems import ProblemError, RequestFault, bad_request
+from api.http.responses import collection_document, json_response
 from api.ingest_status import examples
 from api.ingest_status.schemas import UnassignedParameters
-from api.ingest_status.sensor_template import snippet
+from api.ingest_status.sensor_template import sensor_yaml
 from cities.extension import with_sensor
 from cities.files.faults import CityError
 from storage.model.model_store import ModelConflictError, apply_plan
@@ -49,7 +49,7 @@ async def list_unassigned(request: Request, wanted: Annotated[UnassignedParamete
         found = await read_unassigned_devices(connection, UNASSIGNED_DEVICES_MAX)
     found = [one for one in found if wanted.feed is None or one.feed == wanted.feed]
     items = [_device(one, context, role) for one in found[: wanted.limit]]
-    return answer(collection(request, items, None))
+    return json_response(collection_document(request, items, None))
 
 
 @router.post(
@@ -64,15 +64,15 @@ async def assign(request: Request, _: Annotated[NoParameters, Query()]) -> Respo
 
     A city folder that is applied later without this sensor retires it: put it there too.
     """
-    require(request, "admin")
+    require_role(request, "admin")
     context = context_of(request)
     model = context.model
-    item = await json_body(request, "like an item of sensors.yaml")
+    item = await read_json_object(request, "like an item of sensors.yaml")
     try:
         plan = await asyncio.to_thread(with_sensor, model, item)
     except CityError as error:
         raise bad_request(
-            *(Fault("body", one.subject, "invalid", one.message) for one in error.faults)
+            *(RequestFault("body", one.subject, "invalid", one.message) for one in error.faults)
         ) from None
     async with context.database.connection() as connection:
         try:
@@ -81,7 +81,7 @@ async def assign(request: Request, _: Annotated[NoParameters, Query()]) -> Respo
             raise ProblemError(
                 HTTPStatus.CONFLICT, f"Somebody else changed the city: {error}. Try again."
             ) from None
-    response = answer(
+    response = json_response(
         {
             "sensorId": item["id"],
             "modelVersion": applied.version,
@@ -92,7 +92,7 @@ async def assign(request: Request, _: Annotated[NoParameters, Query()]) -> Respo
     return response
 
 
-def _device(one: UnassignedDevice, context: Context, role: Role) -> dict[str, Any]:
+def _device(one: UnassignedDevice, context: ApiContext, role: Role) -> dict[str, Any]:
     hidden = not role_includes(role, "operator")
     return {
         "feed": one.feed,
@@ -112,6 +112,6 @@ def _device(one: UnassignedDevice, context: Context, role: Role) -> dict[str, An
             "how": "Put this into sensors.yaml of the city folder with what is in angle brackets filled in, "
             "and run `livetwin apply`, or POST it as JSON to /v1/unassigned-devices/_assign: what the device "
             "sent is then taken in, too.",
-            "sensorsYaml": snippet(one, context.model),
+            "sensorsYaml": sensor_yaml(one, context.model),
         },
     }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from api.http.openapi_examples import VALUE, answer_example
+from api.http.openapi_examples import VALUE, response_example
 
 _MESSAGE = {
     "topic": "v3/alkmaar@ttn/devices/eui-a81758fffe0512ab/up",
@@ -19,7 +19,7 @@ _MESSAGE = {
     "replayed": False,
     "log": {"id": "livetwin-1", "topic": "observations", "partition": 1, "offset": 4711},
 }
-PROVENANCE = answer_example(
+PROVENANCE = response_example(
     "Where the value comes from.",
     {
         "entityId": "alkmaar.overdie",
@@ -51,7 +51,7 @@ _LAG = {
     "effectivePairs": 96.4,
     "interval": {"low": 0.48, "high": 0.73},
 }
-CORRELATIONS = answer_example(
+CORRELATIONS = response_example(
     "The correlation at each lag.",
     {
         "x": {"entityId": "alkmaar.overdie", "property": "area_speed_ratio", "unit": "1", "hours": 720},
@@ -65,7 +65,7 @@ CORRELATIONS = answer_example(
         "lags": [_LAG],
     },
 )
-LIVEABILITY = answer_example(
+LIVEABILITY = response_example(
     "The card.",
     {
         "entityId": "alkmaar.overdie",

@@ -25,7 +25,7 @@ class _Known(NamedTuple):
     freshness: Freshness
 
 
-def card_document(entity: Entity, view: LiveView, now: Instant) -> Document:
+def liveability_document(entity: Entity, view: LiveView, now: Instant) -> Document:
     """Return the card of an area: of each value the roll-up over it, or where there is none its own."""
     known = {
         one.indicator: found
@@ -56,7 +56,7 @@ def _known(entity: str, name: str, view: LiveView, now: Instant) -> _Known | Non
         return None
     for one in (AREA_PREFIX + name, name):
         value = values.values.get(one)
-        interval = view.interval_of(value.update) if value is not None else None
+        interval = view.expected_interval(value.update) if value is not None else None
         if value is not None and interval is not None:
             return _Known(value.update, freshness(value.update.phenomenon_time, interval, now))
     return None

@@ -9,15 +9,15 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
-from api.context import Context, context_of
-from api.entities.routes import entity_named
-from api.history.series import hourly_means, name_of, series_of
+from api.context import ApiContext, context_of
+from api.entities.routes import lookup_entity
+from api.history.series import hourly_means, lookup_name, read_series
 from api.http.access import role_of
 from api.http.parameters import CorrelationParameters, NoParameters, parse_time
-from api.http.problems import Fault, ProblemError, bad_request, not_found
-from api.http.responses import answer, links
+from api.http.problems import ProblemError, RequestFault, bad_request, not_found
+from api.http.responses import json_response, page_links
 from api.insights import examples
-from api.insights.liveability import card_document
+from api.insights.liveability import liveability_document
 from twin.indicators.correlation import CONFIDENCE, Correlation, LagCorrelation, correlate
 from twin.instant import DAY, HOUR, Duration, Instant, format_instant
 from twin.model.entity import AREA_TYPES
@@ -41,43 +41,43 @@ async def get_correlations(request: Request, wanted: Annotated[CorrelationParame
     context = context_of(request)
     x, y = (_side(name, wanted, context) for name in ("x", "y"))
     start, end = _span(wanted, context.clock())
-    if context.correlations.locked():
+    if context.correlation_slots.locked():
         raise ProblemError(
             HTTPStatus.SERVICE_UNAVAILABLE,
             "As many correlations as may be are under way; try again in a moment.",
             headers={"Retry-After": "2"},
         )
-    async with context.correlations:
+    async with context.correlation_slots:
         async with context.database.connection() as connection:
             means = [
                 await hourly_means(
-                    connection, await series_of(connection, entity, what), start, end, context.model
+                    connection, await read_series(connection, entity, what), start, end, context.model
                 )
                 for entity, what in (x, y)
             ]
         found = await asyncio.to_thread(correlate, means[0], means[1], wanted.method, wanted.lag)
-    return answer(
+    return json_response(
         {
             "x": _named(*x, hours=len(means[0])),
             "y": _named(*y, hours=len(means[1])),
             "start": format_instant(start),
             "end": format_instant(end),
             **_correlation(found),
-            "_links": links(request, None),
+            "_links": page_links(request, None),
         }
     )
 
 
-def _side(name: str, wanted: CorrelationParameters, context: Context) -> tuple[str, ValueName]:
+def _side(name: str, wanted: CorrelationParameters, context: ApiContext) -> tuple[str, ValueName]:
     """Return entity and value that `x` or `y` names."""
     text: str = getattr(wanted, name)
     entity, separator, value = text.rpartition(":")
     if not separator:
         if wanted.entity is None:
             detail = f"whose {text!r}? Give `entity`, or write entity:{text}"
-            raise bad_request(Fault("query", name, "needs-entity", detail))
+            raise bad_request(RequestFault("query", name, "needs-entity", detail))
         entity = wanted.entity
-    return entity_named(context.model, entity).id, name_of(value, context.model, name)
+    return lookup_entity(context.model, entity).id, lookup_name(value, context.model, name)
 
 
 def _span(wanted: CorrelationParameters, now: Instant) -> tuple[Instant, Instant]:
@@ -87,7 +87,7 @@ def _span(wanted: CorrelationParameters, now: Instant) -> tuple[Instant, Instant
     start, end = start + -start % HOUR, end - end % HOUR
     if not start < end <= start + RANGE_MAX:
         detail = "expected a `start` at least one whole hour before `end`, at most 366 days"
-        raise bad_request(Fault("query", "start", "range", detail))
+        raise bad_request(RequestFault("query", "start", "range", detail))
     return start, end
 
 
@@ -127,9 +127,9 @@ async def get_liveability(request: Request, id: str, _: Annotated[NoParameters, 
     """
     role_of(request)
     context = context_of(request)
-    entity = entity_named(context.model, id)
+    entity = lookup_entity(context.model, id)
     if entity.type not in AREA_TYPES:
         raise not_found(
             f"{id!r} is a {entity.type}; {', '.join(sorted(AREA_TYPES))} have a liveability card."
         )
-    return answer(card_document(entity, context.hub.view, context.clock()))
+    return json_response(liveability_document(entity, context.hub.view, context.clock()))

@@ -6,16 +6,16 @@ from typing import Any
 from urllib.parse import urlencode
 
 from api.entities.documents import value_document
-from api.history.series import Series, Wanted, buckets_of, series_of
-from api.lineage.observation_lineage import Tracer
+from api.history.series import BucketQuery, ValueSeries, read_buckets, read_series
+from api.lineage.observation_lineage import ObservationTracer
 from api.lineage.value_lineage import (
     PUBLISHED_MAX,
     WITHHELD,
-    Asker,
-    Moment,
-    provenance_of_observed,
-    published_document,
-    told_document,
+    LineageContext,
+    LineageTime,
+    published_value_document,
+    trace_observed_value,
+    trace_published_value,
 )
 from storage.history.bucket_interval import BucketInterval
 from storage.history.buckets import AggregateName, HistoryBucket
@@ -52,14 +52,14 @@ _AGGREGATES: dict[Aggregation, AggregateName] = {
 }
 
 
-async def provenance_of(asker: Asker, entity: str, what: ValueName, moment: Moment) -> Document:
+async def trace_value(asker: LineageContext, entity: str, what: ValueName, moment: LineageTime) -> Document:
     """Return where a value comes from, one level down."""
     document: Document = {"entityId": entity, "property": what.name, "unit": what.unit}
     if what.observed:
-        return {**document, "kind": "observed", **await provenance_of_observed(asker, entity, what, moment)}
+        return {**document, "kind": "observed", **await trace_observed_value(asker, entity, what, moment)}
     document |= {
         "kind": "rollUp" if what.rolled_up else "indicator",
-        **await published_document(asker, entity, what, moment),
+        **await trace_published_value(asker, entity, what, moment),
     }
     value = document.get("value")
     until = parse_instant(value["phenomenonTime"]) if value is not None else None
@@ -78,7 +78,9 @@ async def provenance_of(asker: Asker, entity: str, what: ValueName, moment: Mome
     }
 
 
-async def _input(asker: Asker, entity: str, one: Input, until: Instant, moment: Moment) -> Document:
+async def _input(
+    asker: LineageContext, entity: str, one: Input, until: Instant, moment: LineageTime
+) -> Document:
     """Return what an indicator was computed from, of one property.
 
     `until` is the end of the newest window, or the time of the newest value; a window reaches back from there
@@ -89,7 +91,7 @@ async def _input(asker: Asker, entity: str, one: Input, until: Instant, moment: 
     size = averaging_window(one.averaging)
     if what is None:  # The model does not know the property any more.
         return {"property": one.property, "averaging": one.averaging, "need": one.need}
-    series = await series_of(asker.connection, entity, what)
+    series = await read_series(asker.connection, entity, what)
     start = until - max(one.history, size)
     if moment.range is not None:
         start = moment.range[0]
@@ -106,12 +108,12 @@ async def _input(asker: Asker, entity: str, one: Input, until: Instant, moment: 
         values = await read_published_values(
             asker.connection, entity, one.property, start + 1, until + 1, PUBLISHED_MAX
         )
-        document["values"] = [told_document(value, what) for value in values]
+        document["values"] = [published_value_document(value, what) for value in values]
     elif size:
         interval = BucketInterval(elapsed=size)
         aggregate = _AGGREGATES[what.aggregation]
-        wanted = Wanted(start, until, interval, (aggregate,), "UTC")
-        found = await buckets_of(asker.connection, series, wanted, model)
+        wanted = BucketQuery(start, until, interval, (aggregate,), "UTC")
+        found = await read_buckets(asker.connection, series, wanted, model)
         document["buckets"] = [_bucket(bucket, aggregate) for bucket in found]
     document |= await _behind(asker, series, until, size)
     query = {
@@ -135,7 +137,7 @@ def _bucket(bucket: HistoryBucket, aggregate: AggregateName) -> Document:
     }
 
 
-async def _behind(asker: Asker, series: Series, until: Instant, size: int) -> Document:
+async def _behind(asker: LineageContext, series: ValueSeries, until: Instant, size: int) -> Document:
     """Return the observations of the newest window, or the newest ones of an instant."""
     if series.published:
         return {"observations": [], "truncated": False, "withheld": WITHHELD}
@@ -145,8 +147,8 @@ async def _behind(asker: Asker, series: Series, until: Instant, size: int) -> Do
         )
     else:
         found = await read_newest_raw_observations(asker.connection, dict.fromkeys(series.datastreams, until))
-    behind = await read_source_datastreams(asker.connection, series.entity, series.what.name)
-    tracer = Tracer(asker.context, asker.connection, series.entity, series.what.name, behind)
+    behind = await read_source_datastreams(asker.connection, series.entity, series.named.name)
+    tracer = ObservationTracer(asker.context, asker.connection, series.entity, series.named.name, behind)
     traced = await tracer.trace(found[:INPUT_ORIGINS_MAX], asker.role)
     return {
         "observations": [one.document for one in traced],
@@ -154,7 +156,7 @@ async def _behind(asker: Asker, series: Series, until: Instant, size: int) -> Do
     }
 
 
-async def _contributions(asker: Asker, area: str, what: ValueName, moment: Moment) -> Document:
+async def _contributions(asker: LineageContext, area: str, what: ValueName, moment: LineageTime) -> Document:
     """Return what the entities of an area, and the areas in it, tell it of a name."""
     model = asker.context.model
     found = []
@@ -181,13 +183,15 @@ def _sources(area: str, what: ValueName, model: CityModel) -> list[tuple[str, st
     return found
 
 
-async def _contribution(asker: Asker, entity: str, name: str, moment: Moment) -> Document | None:
+async def _contribution(
+    asker: LineageContext, entity: str, name: str, moment: LineageTime
+) -> Document | None:
     """Return what one entity has of a name, or None when that is nothing."""
     view = asker.context.hub.view
     what = resolve_name(name, view.model)
     known = view.entity(entity)
     value = known.values.get(name) if known is not None else None
-    interval = view.interval_of(value.update) if value is not None else None
+    interval = view.expected_interval(value.update) if value is not None else None
     if what is None or value is None or interval is None:
         return None
     time = moment.time or (moment.range[1] if moment.range is not None else None)
@@ -204,9 +208,9 @@ async def _contribution(asker: Asker, entity: str, name: str, moment: Moment) ->
     if time is None:
         fresh = freshness(value.update.phenomenon_time, interval, asker.context.clock())
         return document | value_document(value.update, what, fresh, view.model, asker.role)
-    at = Moment(time=time)
+    at = LineageTime(time=time)
     if what.observed:
-        past = await provenance_of_observed(asker, entity, what, at)
+        past = await trace_observed_value(asker, entity, what, at)
     else:
-        past = await published_document(asker, entity, what, at)
+        past = await trace_published_value(asker, entity, what, at)
     return document | past["value"] if past["value"] is not None else None

@@ -6,7 +6,7 @@ import base64
 from collections.abc import Collection, Sequence
 from typing import Any, NamedTuple
 
-from api.context import Context
+from api.context import ApiContext
 from api.http.access import Role
 from runtime.kafka.topics import OBSERVATIONS
 from storage.database import Connection
@@ -30,7 +30,7 @@ Document = dict[str, Any]
 TRACED_MAX = 50
 
 
-class Traced(NamedTuple):
+class TracedObservation(NamedTuple):
     """An observation that was calibrated and judged, and what it was made of."""
 
     observation: Observation  #: as it counts
@@ -38,12 +38,12 @@ class Traced(NamedTuple):
     interval: Duration  #: expected time between two
 
 
-class Tracer:
+class ObservationTracer:
     """Walks from observations of one property of one entity back to their messages, for one role."""
 
     def __init__(
         self,
-        context: Context,
+        context: ApiContext,
         connection: Connection,
         entity: str,
         property: str,
@@ -57,7 +57,7 @@ class Tracer:
         self._rules: QualityRules = known.quality if known is not None else TIME_RULES_ONLY
         self._kept: dict[int, DatastreamExtent] = {}
 
-    async def trace(self, origins: Sequence[RawObservation], role: Role) -> list[Traced]:
+    async def trace(self, origins: Sequence[RawObservation], role: Role) -> list[TracedObservation]:
         """Return observations with their origin; at most `TRACED_MAX` are asked for at a time.
 
         Payloads of personal sensors are told to the role metering alone. That their observations are not
@@ -68,7 +68,7 @@ class Tracer:
             self._kept |= {one.id: one for one in await read_extents(self._connection, missing, None)}
         return [await self._trace(one, role) for one in origins]
 
-    async def _trace(self, origin: RawObservation, role: Role) -> Traced:
+    async def _trace(self, origin: RawObservation, role: Role) -> TracedObservation:
         kept, behind = self._kept[origin.datastream], self._behind[origin.datastream]
         calibration = calibration_at(kept.calibrations, origin.phenomenon_time)
         value = origin.value
@@ -85,7 +85,7 @@ class Tracer:
             "rawValue": origin.value,
             "value": value,
             "quality": quality_word(flags),
-            "flags": flag_words(flags),
+            "flags": flag_names(flags),
             "calibration": None,
             "message": await self._message(origin, hidden=hidden),
         }
@@ -100,7 +100,7 @@ class Tracer:
         observation = Observation(
             origin.datastream, origin.phenomenon_time, origin.received_time, value, flags
         )
-        return Traced(observation, document, kept.interval)
+        return TracedObservation(observation, document, kept.interval)
 
     async def _message(self, origin: RawObservation, *, hidden: bool) -> Document | None:
         try:
@@ -138,10 +138,10 @@ def message_document(message: StoredMessage, *, hidden: bool) -> Document:
     }
 
 
-def flag_words(flags: int) -> list[str]:
+def flag_names(flags: int) -> list[str]:
     """Return the names of quality flags.
 
-    >>> flag_words(QualityFlag.OUT_OF_RANGE | QualityFlag.LATE)
+    >>> flag_names(QualityFlag.OUT_OF_RANGE | QualityFlag.LATE)
     ['late', 'out-of-range']
     """
     return [(one.name or "").lower().replace("_", "-") for one in QualityFlag if flags & one]

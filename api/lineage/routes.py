@@ -8,15 +8,15 @@ from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
 from api.context import context_of
-from api.entities.routes import entity_named
-from api.history.series import name_of
+from api.entities.routes import lookup_entity
+from api.history.series import lookup_name
 from api.http.access import role_of
 from api.http.parameters import ProvenanceParameters, parse_time
-from api.http.problems import Fault, bad_request
-from api.http.responses import answer, links
+from api.http.problems import RequestFault, bad_request
+from api.http.responses import json_response, page_links
 from api.insights import examples
-from api.lineage.derived_lineage import provenance_of
-from api.lineage.value_lineage import Asker, Moment
+from api.lineage.derived_lineage import trace_value
+from api.lineage.value_lineage import LineageContext, LineageTime
 from twin.instant import DAY, Duration
 
 router = APIRouter(prefix="/v1", tags=["entities"])
@@ -33,25 +33,29 @@ async def get_provenance(
     Of an indicator its inputs, of a roll-up the entities behind it, each with a link one level further down.
     """
     context = context_of(request)
-    entity = entity_named(context.model, id)
-    what = name_of(wanted.property, context.model)
+    entity = lookup_entity(context.model, id)
+    what = lookup_name(wanted.property, context.model)
     moment = _moment(wanted)
     async with context.database.connection() as connection:
-        document = await provenance_of(Asker(context, connection, role_of(request)), entity.id, what, moment)
-    return answer({**document, "_links": links(request, None)})
+        document = await trace_value(
+            LineageContext(context, connection, role_of(request)), entity.id, what, moment
+        )
+    return json_response({**document, "_links": page_links(request, None)})
 
 
-def _moment(wanted: ProvenanceParameters) -> Moment:
+def _moment(wanted: ProvenanceParameters) -> LineageTime:
     if (wanted.start is None) != (wanted.end is None):
         missing = "start" if wanted.start is None else "end"
-        raise bad_request(Fault("query", missing, "missing", "`start` and `end` go together"))
+        raise bad_request(RequestFault("query", missing, "missing", "`start` and `end` go together"))
     if wanted.start is None or wanted.end is None:
-        return Moment(parse_time(wanted.time) if wanted.time else None)
+        return LineageTime(parse_time(wanted.time) if wanted.time else None)
     if wanted.time is not None:
-        raise bad_request(Fault("query", "time", "either", "give `time`, or `start` and `end`, not both"))
+        raise bad_request(
+            RequestFault("query", "time", "either", "give `time`, or `start` and `end`, not both")
+        )
     start, end = parse_time(wanted.start), parse_time(wanted.end)
     if not start < end <= start + RANGE_MAX:
         raise bad_request(
-            Fault("query", "end", "range", "expected an `end` after `start`, at most 366 days later")
+            RequestFault("query", "end", "range", "expected an `end` after `start`, at most 366 days later")
         )
-    return Moment(None, start, end)
+    return LineageTime(None, start, end)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
-from api.context import Context
+from api.context import ApiContext
 from api.entities.documents import value_document
 from api.http.access import Role
-from api.lineage.observation_lineage import TRACED_MAX, Traced, Tracer
+from api.lineage.observation_lineage import TRACED_MAX, ObservationTracer, TracedObservation
 from storage.database import Connection
 from storage.history.lineage import (
     PublishedValue,
@@ -39,7 +39,7 @@ WITHHELD = (
 )
 
 
-class Moment(NamedTuple):
+class LineageTime(NamedTuple):
     """Of which value the provenance is asked: the present one, the one at a time, or those of a range."""
 
     time: Instant | None = None
@@ -52,32 +52,34 @@ class Moment(NamedTuple):
         return (self.start, self.end) if self.start is not None and self.end is not None else None
 
 
-class Asker(NamedTuple):
+class LineageContext(NamedTuple):
     """With what provenance is looked up, and for whom."""
 
-    context: Context
+    context: ApiContext
     connection: Connection
     role: Role
 
 
-def present_value(asker: Asker, entity: str, what: ValueName) -> Document | None:
+def present_value(asker: LineageContext, entity: str, what: ValueName) -> Document | None:
     """Return the present value out of the live view, or None when there is none."""
     view = asker.context.hub.view
     known = view.entity(entity)
     value = known.values.get(what.name) if known is not None else None
-    interval = view.interval_of(value.update) if value is not None else None
+    interval = view.expected_interval(value.update) if value is not None else None
     if value is None or interval is None:
         return None
     fresh = freshness(value.update.phenomenon_time, interval, asker.context.clock())
     return value_document(value.update, what, fresh, view.model, asker.role)
 
 
-async def provenance_of_observed(asker: Asker, entity: str, what: ValueName, moment: Moment) -> Document:
+async def trace_observed_value(
+    asker: LineageContext, entity: str, what: ValueName, moment: LineageTime
+) -> Document:
     """Return where the value of an observed property comes from."""
     behind = await read_source_datastreams(asker.connection, entity, what.name)
     if any(one.personal for one in behind):
         return await _of_households(asker, entity, what, moment, behind)
-    tracer = Tracer(asker.context, asker.connection, entity, what.name, behind)
+    tracer = ObservationTracer(asker.context, asker.connection, entity, what.name, behind)
     if moment.range is not None:
         return await _of_range(asker, tracer, moment.range, behind)
     present = present_value(asker, entity, what) if moment.time is None else None
@@ -94,7 +96,7 @@ async def provenance_of_observed(asker: Asker, entity: str, what: ValueName, mom
 
 
 def _until(
-    asker: Asker, entity: str, moment: Moment, behind: Iterable[SourceDatastream]
+    asker: LineageContext, entity: str, moment: LineageTime, behind: Iterable[SourceDatastream]
 ) -> dict[int, Instant]:
     """Return up to when the newest observation of each datastream is meant."""
     now = asker.context.clock()
@@ -111,7 +113,7 @@ def _until(
     }
 
 
-def _combined(traced: Sequence[Traced], what: ValueName, model: CityModel) -> Document | None:
+def _combined(traced: Sequence[TracedObservation], what: ValueName, model: CityModel) -> Document | None:
     """Return the value that the observations come to, as the stream combines them."""
     parts = [
         CombinationInput(
@@ -141,7 +143,10 @@ def _combined(traced: Sequence[Traced], what: ValueName, model: CityModel) -> Do
 
 
 async def _of_range(
-    asker: Asker, tracer: Tracer, span: tuple[Instant, Instant], behind: Iterable[SourceDatastream]
+    asker: LineageContext,
+    tracer: ObservationTracer,
+    span: tuple[Instant, Instant],
+    behind: Iterable[SourceDatastream],
 ) -> Document:
     """Return the observations of a range, and what they come to where all of them are here."""
     found = await read_raw_observations(asker.connection, [one.id for one in behind], *span, TRACED_MAX + 1)
@@ -164,10 +169,10 @@ async def _of_range(
 
 
 async def _of_households(
-    asker: Asker, entity: str, what: ValueName, moment: Moment, behind: list[SourceDatastream]
+    asker: LineageContext, entity: str, what: ValueName, moment: LineageTime, behind: list[SourceDatastream]
 ) -> Document:
     """Return the published value; what single connections sent in its window, to those who may see it."""
-    document = await published_document(asker, entity, what, moment)
+    document = await trace_published_value(asker, entity, what, moment)
     if not may_read_personal_data(asker.role):
         return {**document, "observations": [], "truncated": False, "withheld": WITHHELD}
     span = moment.range
@@ -175,7 +180,7 @@ async def _of_households(
         value = document["value"]
         end = asker.context.clock() if value is None else parse_instant(value["phenomenonTime"])
         span = end - HOUSEHOLD_WINDOW, end
-    tracer = Tracer(asker.context, asker.connection, entity, what.name, behind)
+    tracer = ObservationTracer(asker.context, asker.connection, entity, what.name, behind)
     found = await read_raw_observations(asker.connection, [one.id for one in behind], *span, TRACED_MAX + 1)
     traced = await tracer.trace(found[:TRACED_MAX], asker.role)
     return {
@@ -185,18 +190,20 @@ async def _of_households(
     }
 
 
-async def published_document(asker: Asker, entity: str, what: ValueName, moment: Moment) -> Document:
+async def trace_published_value(
+    asker: LineageContext, entity: str, what: ValueName, moment: LineageTime
+) -> Document:
     """Return the published value that is asked for, or those of a range."""
     if moment.range is not None:
         found = await read_published_values(asker.connection, entity, what.name, *moment.range, PUBLISHED_MAX)
-        return {"values": [told_document(one, what) for one in found]}
+        return {"values": [published_value_document(one, what) for one in found]}
     if moment.time is None:
         return {"value": present_value(asker, entity, what)}
     told = await read_published_value(asker.connection, entity, what.name, moment.time)
-    return {"value": told_document(told, what) if told is not None else None}
+    return {"value": published_value_document(told, what) if told is not None else None}
 
 
-def told_document(told: PublishedValue, what: ValueName) -> Document:
+def published_value_document(told: PublishedValue, what: ValueName) -> Document:
     """Return a published value."""
     return {
         "value": told.value,

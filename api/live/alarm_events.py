@@ -59,7 +59,7 @@ class AlarmData(msgspec.Struct, frozen=True, rename="camel", gc=False, kw_only=T
     operands: list[OperandData]
 
 
-class LastAlarmData(AlarmData, frozen=True, rename="camel", gc=False, kw_only=True):
+class FinalAlarmData(AlarmData, frozen=True, rename="camel", gc=False, kw_only=True):
     """The last event of a snapshot."""
 
     complete: bool = True
@@ -76,7 +76,7 @@ def alarm_data(event: AlarmEvent, model: CityModel, *, last: bool = False) -> by
     """
     if event.entity not in model.entities or not may_see_alarm("anonymous", event, model):
         return None
-    kind = LastAlarmData if last else AlarmData
+    kind = FinalAlarmData if last else AlarmData
     return _encode(
         kind(
             alarm_id=event.alarm,
@@ -93,10 +93,10 @@ def alarm_data(event: AlarmEvent, model: CityModel, *, last: bool = False) -> by
             active=event.active,
             severity=event.severity.word,
             occurrence=event.occurrence,
-            raised_time=instant_text(event.raised_time),
-            returned_time=instant_text(event.returned_time),
-            acknowledged_time=instant_text(event.acknowledged_time),
-            shelved_until=instant_text(event.shelved_until),
+            raised_time=format_optional_instant(event.raised_time),
+            returned_time=format_optional_instant(event.returned_time),
+            acknowledged_time=format_optional_instant(event.acknowledged_time),
+            shelved_until=format_optional_instant(event.shelved_until),
             suppressed_by=event.suppressed_by or None,
             cause=event.cause,
             area=event.area,
@@ -130,6 +130,6 @@ def title_of(event: AlarmEvent, model: CityModel) -> Sentence:
     return Sentence(rule.title.en, rule.title.nl) if rule is not None else Sentence(event.rule, event.rule)
 
 
-def instant_text(instant: Instant | None) -> str | None:
+def format_optional_instant(instant: Instant | None) -> str | None:
     """Return an instant as the API writes it; None where there is none."""
     return format_instant(instant) if instant is not None else None

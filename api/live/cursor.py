@@ -19,7 +19,7 @@ import msgspec
 from twin.instant import Instant
 from twin.wire.codec import DECODE_ERRORS
 
-Position: TypeAlias = tuple[int, int]
+PartitionPosition: TypeAlias = tuple[int, int]
 """Offset of the next record, and how many of its updates, or events of alarms, are told."""
 
 _VERSION = 1
@@ -36,8 +36,8 @@ class Cursor(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """A place in one log."""
 
     log: str
-    positions: tuple[Position, ...]  #: by lane
-    aged: Instant  #: every transition of freshness due until then is told
+    positions: tuple[PartitionPosition, ...]  #: by lane
+    aged_until: Instant  #: every transition of freshness due until then is told
     partial: bool = False  #: a snapshot was under way: whoever resumes here needs a new one
     version: int = _VERSION
 
@@ -67,7 +67,7 @@ def decode_cursor(text: str) -> Cursor:
     return cursor
 
 
-class PlaceTexts:
+class RecordCursors:
     """The cursors behind each of the updates of one record: they differ in one number.
 
     The text around it is made once. Base64 writes three bytes at a time, so only the bytes that share a group
@@ -93,19 +93,19 @@ class PlaceTexts:
             groups[begin - first + byte :: last - first] = told_counts[byte::4]
         text, size = _text(groups), (last - first) // 3 * 4
         #: what stands between head and tail when one update is told, when two are, and so on
-        self.counts = [text[at : at + size] for at in range(0, len(text), size)]
+        self.middles = [text[at : at + size] for at in range(0, len(text), size)]
 
 
 _FOUR_BYTES = 0x10000
 _URL_SAFE = bytes.maketrans(b"+/", b"-_")
 
 
-def told_until(dues: Sequence[Instant], since: Instant) -> Iterator[Instant]:
+def ageing_positions(dues: Sequence[Instant], since: Instant) -> Iterator[Instant]:
     """Yield what a cursor behind the event of each ageing says: until when ageing is told.
 
     `dues` ascend. Several values that age at one instant are told only with the last of them.
 
-    >>> list(told_until([5, 7, 7, 9], since=3))
+    >>> list(ageing_positions([5, 7, 7, 9], since=3))
     [5, 5, 7, 9]
     """
     until = since

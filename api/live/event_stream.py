@@ -10,16 +10,24 @@ from http import HTTPStatus
 from itertools import chain, islice
 from typing import TypeAlias
 
-from api.entities.selection import CHANGES, Filter, resolve
+from api.entities.selection import CHANGE_KINDS, EntityFilter, resolve_filter
 from api.http.problems import ProblemError
 from api.live.alarm_events import alarm_data
-from api.live.cursor import Cursor, encode_cursor, told_until
-from api.live.events import EMPTY_SNAPSHOT, KEEPALIVE, EventName, GapReason, frame, gap_data, state_data
+from api.live.cursor import Cursor, ageing_positions, encode_cursor
+from api.live.events import (
+    EMPTY_SNAPSHOT,
+    KEEPALIVE,
+    EventName,
+    GapReason,
+    encode_event,
+    gap_data,
+    state_data,
+)
 from api.live.hub import Hub
 from api.live.log_replay import LogReplay, ReplayError
 from api.live.subscriber import Subscriber
 from api.metrics import ApiMetrics
-from api.snapshot import Aged, Missed, Shown, Snapshot
+from api.snapshot import AgedValue, LiveSnapshot, MissedChanges, SnapshotValue
 from twin.alarms.messages import AlarmEvent
 from twin.state.freshness import freshness
 from twin.wire.messages import Update, UpdateKind
@@ -38,7 +46,7 @@ _Seen: TypeAlias = dict[tuple[str, str], int]
 """By entity and property or indicator, or by nothing and alarm, the last revision that was told."""
 
 
-class LiveStreams:
+class EventStreams:
     """All live streams of this process: bounds their number and ends them together."""
 
     def __init__(
@@ -68,13 +76,13 @@ class LiveStreams:
             subscriber.close()
 
     @contextmanager
-    def seat(self, wanted: Filter, client: str = "") -> Iterator[Subscriber]:
+    def open_subscriber(self, wanted: EntityFilter, client: str = "") -> Iterator[Subscriber]:
         """Hold a place among the subscribers; raise a problem when there is none, or none for this client.
 
         Without a name for the client its own number is not bounded.
         """
         if self._closed or len(self._subscribers) >= self._subscribers_max:
-            self.metrics.refused.inc()
+            self.metrics.subscribers_refused.inc()
             raise ProblemError(
                 HTTPStatus.SERVICE_UNAVAILABLE,
                 f"There are {len(self._subscribers)} live subscribers, at most {self._subscribers_max} "
@@ -82,7 +90,7 @@ class LiveStreams:
                 headers={"Retry-After": "10"},
             )
         if client and self._clients[client] >= (self._client_subscribers_max or self._subscribers_max):
-            self.metrics.limited.labels("subscribers").inc()
+            self.metrics.requests_limited.labels("subscribers").inc()
             raise ProblemError(
                 HTTPStatus.TOO_MANY_REQUESTS,
                 f"This client has {self._clients[client]} live subscribers, as many as one may have; close "
@@ -127,7 +135,7 @@ class LiveStreams:
 class _Stream:
     """One subscriber's way through join, missed events and changes."""
 
-    def __init__(self, streams: LiveStreams, subscriber: Subscriber, events: frozenset[EventName]) -> None:
+    def __init__(self, streams: EventStreams, subscriber: Subscriber, events: frozenset[EventName]) -> None:
         self._streams = streams
         self._hub = streams.hub
         self._subscriber = subscriber
@@ -144,29 +152,29 @@ class _Stream:
                         break
                     yield chunk
             while subscriber.lost is None and not subscriber.closed:
-                waiting = await subscriber.next(KEEPALIVE_S)
+                waiting = await subscriber.next_chunk(KEEPALIVE_S)
                 if waiting is None:
                     if subscriber.lost is None and not subscriber.closed:
                         yield KEEPALIVE
-                elif CHANGES & self._events:
+                elif CHANGE_KINDS & self._events:
                     yield waiting
-                    subscriber.sent()
+                    subscriber.on_chunk_sent()
             lost = subscriber.lost
         except ReplayError as error:
             lost = error.reason
         if lost is not None and not subscriber.closed:
             self._streams.metrics.gaps.labels(lost.value).inc()
-            yield frame("gap", encode_cursor(self._hub.cursor(partial=True)), gap_data(lost))
+            yield encode_event("gap", encode_cursor(self._hub.cursor(partial=True)), gap_data(lost))
 
-    async def _snapshot(self, snapshot: Snapshot) -> AsyncGenerator[bytes, None]:
+    async def _snapshot(self, snapshot: LiveSnapshot) -> AsyncGenerator[bytes, None]:
         if "snapshot" not in self._events:
             return
         place = snapshot.cursor
         end = encode_cursor(place)
-        partial = encode_cursor(Cursor(place.log, place.positions, place.aged, partial=True))
-        shown: list[AlarmEvent | Shown] = [*snapshot.alarms, *snapshot.values]
+        partial = encode_cursor(Cursor(place.log, place.positions, place.aged_until, partial=True))
+        shown: list[AlarmEvent | SnapshotValue] = [*snapshot.alarms, *snapshot.values]
         if not shown:
-            yield frame("snapshot", end, EMPTY_SNAPSHOT)
+            yield encode_event("snapshot", end, EMPTY_SNAPSHOT)
             return
         last = len(shown) - 1
         self._streams.metrics.events.labels("snapshot").inc(last + 1)
@@ -178,9 +186,9 @@ class _Stream:
                 else:
                     data = state_data(one.update, one.freshness, self._hub.model, last=number == last)
                 if data is not None:
-                    frames.append(frame("snapshot", end if number == last else partial, data))
+                    frames.append(encode_event("snapshot", end if number == last else partial, data))
                 elif number == last:
-                    frames.append(frame("snapshot", end, EMPTY_SNAPSHOT))
+                    frames.append(encode_event("snapshot", end, EMPTY_SNAPSHOT))
             yield b"".join(frames)
             await asyncio.sleep(0)
 
@@ -190,14 +198,14 @@ class _Stream:
         seen: _Seen = {}
         source = "ring"
         while True:
-            if cursor.log != self._hub.log:
+            if cursor.log != self._hub.log_id:
                 raise ReplayError(GapReason.LOG_CHANGED)
             missed = self._hub.resume(self._subscriber, cursor)
             if missed is not None:
                 break
             # The subscriber is not told the changes yet: however long this takes, nothing piles up for it.
             source = "log"
-            target = Cursor(cursor.log, tuple(self._hub.positions), cursor.aged)
+            target = Cursor(cursor.log, tuple(self._hub.positions), cursor.aged_until)
             async with aclosing(self._replayed(cursor, target, seen)) as chunks:
                 async for chunk in chunks:
                     yield chunk
@@ -210,23 +218,23 @@ class _Stream:
         loop = asyncio.get_running_loop()
         deadline = loop.time() + CATCH_UP_S
         while True:
-            if cursor.log == self._hub.log:
+            if cursor.log == self._hub.log_id:
                 if len(cursor.positions) != len(self._hub.positions):
                     raise ReplayError(GapReason.LOG_CHANGED)
-                if self._hub.reached(cursor):
+                if self._hub.has_reached(cursor):
                     return
             if self._subscriber.closed:
                 return
-            if loop.time() > deadline or (self._hub.log and cursor.log != self._hub.log):
+            if loop.time() > deadline or (self._hub.log_id and cursor.log != self._hub.log_id):
                 break
             await asyncio.sleep(_PAUSE_S)
-        ahead = cursor.log == self._hub.log
+        ahead = cursor.log == self._hub.log_id
         raise ReplayError(GapReason.CURSOR_AHEAD if ahead else GapReason.LOG_CHANGED)
 
     async def _replayed(self, start: Cursor, target: Cursor, seen: _Seen) -> AsyncGenerator[bytes, None]:
         """Yield what the log tells between two cursors; `seen` keeps the revision of each value."""
         positions = list(start.positions)
-        selection = resolve(self._subscriber.wanted, self._hub.model)
+        selection = resolve_filter(self._subscriber.filter, self._hub.model)
         async with aclosing(self._streams.replay.records(start.positions, target.positions)) as records:
             async for lane, offset, told in records:
                 frames = []
@@ -238,44 +246,44 @@ class _Stream:
                     if (offset, index) < start.positions[lane] or one.revision <= known:
                         continue
                     positions[lane] = offset, index + 1
-                    if selection.holds_told(one):
-                        frames.append(self._event(one, Cursor(start.log, tuple(positions), start.aged)))
-                if frames and CHANGES & self._events:
+                    if selection.matches_change(one):
+                        frames.append(self._event(one, Cursor(start.log, tuple(positions), start.aged_until)))
+                if frames and CHANGE_KINDS & self._events:
                     yield b"".join(frames)
 
-    async def _missed(self, missed: Missed, start: Cursor, seen: _Seen) -> AsyncIterator[bytes]:
-        if not CHANGES & self._events:
+    async def _missed(self, missed: MissedChanges, start: Cursor, seen: _Seen) -> AsyncIterator[bytes]:
+        if not CHANGE_KINDS & self._events:
             return
         events = chain(self._aged(missed.aged, start), self._entries(missed, start, seen))
         while chunk := list(islice(events, CHUNK_EVENTS)):
             yield b"".join(chunk)
             await asyncio.sleep(0)
 
-    def _aged(self, aged: Sequence[Aged], start: Cursor) -> Iterator[bytes]:
+    def _aged(self, aged: Sequence[AgedValue], start: Cursor) -> Iterator[bytes]:
         """Yield the events of what aged."""
-        untils = told_until([one.due for one in aged], start.aged)
+        untils = ageing_positions([one.due for one in aged], start.aged_until)
         for one, until in zip(aged, untils, strict=True):
             data = state_data(one.update, one.freshness, self._hub.model)
             if data is not None:
-                yield frame("state", encode_cursor(Cursor(start.log, start.positions, until)), data)
+                yield encode_event("state", encode_cursor(Cursor(start.log, start.positions, until)), data)
 
-    def _entries(self, missed: Missed, start: Cursor, seen: _Seen) -> Iterator[bytes]:
+    def _entries(self, missed: MissedChanges, start: Cursor, seen: _Seen) -> Iterator[bytes]:
         positions = list(start.positions)
-        for entry in missed.entries:
-            positions[entry.lane] = entry.offset, entry.number + 1
-            if entry.told.revision > seen.get(_name(entry.told), 0):
-                yield self._event(entry.told, Cursor(start.log, tuple(positions), missed.cursor.aged))
+        for entry in missed.changes:
+            positions[entry.partition_index] = entry.offset, entry.record_index + 1
+            if entry.change.revision > seen.get(_name(entry.change), 0):
+                yield self._event(entry.change, Cursor(start.log, tuple(positions), missed.cursor.aged_until))
 
     def _event(self, told: Update | AlarmEvent, behind: Cursor) -> bytes:
         """Return the event of what was missed, as fresh as it was then; nothing if unknown by now."""
         if isinstance(told, AlarmEvent):
             data = alarm_data(told, self._hub.model)
-            return frame("alarm", encode_cursor(behind), data) if data is not None else b""
-        interval = self._hub.view.interval_of(told)
+            return encode_event("alarm", encode_cursor(behind), data) if data is not None else b""
+        interval = self._hub.view.expected_interval(told)
         if interval is None:
             return b""
-        data = state_data(told, freshness(told.phenomenon_time, interval, behind.aged), self._hub.model)
-        return frame("state", encode_cursor(behind), data) if data is not None else b""
+        data = state_data(told, freshness(told.phenomenon_time, interval, behind.aged_until), self._hub.model)
+        return encode_event("state", encode_cursor(behind), data) if data is not None else b""
 
 
 def _name(told: Update | AlarmEvent) -> tuple[str, str]:

@@ -19,7 +19,7 @@ EventName: TypeAlias = Literal["snapshot", "state", "alarm", "gap"]
 KEEPALIVE = b": still here\n\n"
 
 
-class Event(NamedTuple):
+class LiveEvent(NamedTuple):
     """One event of the live stream."""
 
     cursor: str
@@ -69,7 +69,7 @@ class StateData(msgspec.Struct, frozen=True, rename="camel", gc=False, omit_defa
     last_good: LastGoodData | None = None
 
 
-class LastData(StateData, frozen=True, rename="camel", gc=False):
+class FinalStateData(StateData, frozen=True, rename="camel", gc=False):
     """The last event of a snapshot."""
 
     complete: bool | None = None  # said, as defaults are left out
@@ -109,7 +109,7 @@ def state_data(update: Update, freshness: Freshness, model: CityModel, *, last: 
         update.count,
         LastGoodData(good.value, format_instant(good.phenomenon_time)) if good is not None else None,
     )
-    return _encode(LastData(*members, complete=True) if last else StateData(*members))
+    return _encode(FinalStateData(*members, complete=True) if last else StateData(*members))
 
 
 def gap_data(reason: GapReason) -> bytes:
@@ -117,20 +117,20 @@ def gap_data(reason: GapReason) -> bytes:
     return _encode(_Gap(reason.value, GAP_DETAILS[reason]))
 
 
-def frame(event: EventName, cursor: str, data: bytes) -> bytes:
+def encode_event(event: EventName, cursor: str, data: bytes) -> bytes:
     """Return one Server-Sent Event; `data` holds no line break."""
     return b"id: %b\nevent: %b\ndata: %b\n\n" % (cursor.encode(), event.encode(), data)
 
 
-def events_in(chunk: bytes) -> list[Event]:
-    """Return the events in what `frame` wrote; comments are left out.
+def decode_events(chunk: bytes) -> list[LiveEvent]:
+    """Return the events in what `encode_event` wrote; comments are left out.
 
-    >>> events_in(frame("state", "c1", b"{}") + KEEPALIVE)
-    [Event(cursor='c1', name='state', data=b'{}')]
+    >>> decode_events(encode_event("state", "c1", b"{}") + KEEPALIVE)
+    [LiveEvent(cursor='c1', name='state', data=b'{}')]
     """
     found = []
     for block in chunk.split(b"\n\n"):
         if block.startswith(b"id: "):
             cursor, name, data = (line.partition(b": ")[2] for line in block.split(b"\n"))
-            found.append(Event(cursor.decode(), cast(EventName, name.decode()), data))
+            found.append(LiveEvent(cursor.decode(), cast(EventName, name.decode()), data))
     return found

@@ -9,20 +9,20 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
-from api.entities.selection import resolve
-from api.event_text import head, heads
+from api.entities.selection import resolve_filter
+from api.event_text import event_head, event_heads
 from api.live.alarm_events import alarm_data
 from api.live.alarm_view import AlarmView
-from api.live.cursor import Cursor, PlaceTexts, Position, encode_cursor, told_until
-from api.live.events import GapReason, frame, state_data
+from api.live.cursor import Cursor, PartitionPosition, RecordCursors, ageing_positions, encode_cursor
+from api.live.events import GapReason, encode_event, state_data
 from api.live.fan_out import FanOut
-from api.live.live_view import LiveView, Seed, Value
-from api.live.partition_order import lanes
-from api.live.replay_buffer import Kept, Ring
+from api.live.live_view import LiveValue, LiveView, ViewSeed
+from api.live.partition_order import ordered_partitions
+from api.live.replay_buffer import BufferedRecord, ReplayBuffer
 from api.live.subscriber import Subscriber
 from api.metrics import ApiMetrics
-from api.snapshot import Aged, Missed, Shown, Snapshot
-from api.watcher import Watcher
+from api.snapshot import AgedValue, LiveSnapshot, MissedChanges, SnapshotValue
+from api.watcher import ChangeListener
 from runtime.clock import Clock
 from twin.alarms.messages import ALARMS, AlarmBatch, AlarmEvent
 from twin.instant import Instant
@@ -46,20 +46,20 @@ class Hub:
         partitions: int,
         ring_events_max: int,
         ring_bytes_max: int = RING_BYTES_MAX,
-        watcher: Watcher | None = None,
+        listener: ChangeListener | None = None,
     ) -> None:
         self.view = LiveView(model)
         self.alarms = AlarmView()
-        self.log = ""  #: identity of the log that the view follows; empty until it is seeded
+        self.log_id = ""  #: identity of the log that the view follows; empty until it is seeded
         self.seeded = asyncio.Event()  #: set once there is something to show
-        self.positions: list[Position] = [(0, 0)] * len(lanes(partitions))  #: by lane
+        self.positions: list[PartitionPosition] = [(0, 0)] * len(ordered_partitions(partitions))  #: by lane
         self._clock = clock
         self._metrics = metrics
-        self._ring = Ring(ring_events_max, ring_bytes_max)
+        self._ring = ReplayBuffer(ring_events_max, ring_bytes_max)
         self._ring.reset(self.positions)
         self._aged: Instant = clock()
         self.fan_out = FanOut(metrics)
-        self._watcher = watcher
+        self._watcher = listener
 
     @property
     def model(self) -> CityModel:
@@ -68,46 +68,48 @@ class Hub:
 
     def cursor(self, *, partial: bool = False) -> Cursor:
         """Return the present place in the log."""
-        return Cursor(self.log, tuple(self.positions), self._aged, partial)
+        return Cursor(self.log_id, tuple(self.positions), self._aged, partial)
 
     # --- what the feed does ---
 
-    def reset(self, log: str, seed: Seed, offsets: Sequence[int]) -> None:
+    def reset(self, log: str, seed: ViewSeed, offsets: Sequence[int]) -> None:
         """Replace the view by what the database knows at `offsets`, by lane; every subscriber gets a gap."""
-        reason = GapReason.LOG_TRUNCATED if log == self.log else GapReason.LOG_CHANGED
+        reason = GapReason.LOG_TRUNCATED if log == self.log_id else GapReason.LOG_CHANGED
         self._aged = self._clock()
         self.view.reset(seed, self._aged)
         self.alarms.reset(seed.alarms, seed.incidents)
-        self.log = log
+        self.log_id = log
         self.seeded.set()
         self.positions = [(offset, 0) for offset in offsets]
         self._ring.reset(self.positions)
         self._measure()
-        self.fan_out.lose(reason)
+        self.fan_out.lose_all(reason)
         if self._watcher is not None:
-            self._watcher.everything()
+            self._watcher.on_reset()
 
-    def merge(self, seed: Seed) -> None:
+    def merge(self, seed: ViewSeed) -> None:
         """Take in what the database knows beyond the view, and tell it as changes."""
         cursor = encode_cursor(self.cursor())
         for value in self.view.merge(seed, self._clock()):
             self._tell(value, cursor)
-        self.fan_out.send()
+        self.fan_out.flush()
         for event in self.alarms.merge(seed.alarms, seed.incidents):
             self._tell_alarm(event)
-        self.fan_out.send("alarm")
+        self.fan_out.flush("alarm")
         self._measure()
         if self._watcher is not None:
-            self._watcher.everything()
+            self._watcher.on_reset()
 
-    def take(self, lane: int, offset: int, updates: Sequence[Update], record: bytes | None = None) -> None:
+    def on_updates(
+        self, lane: int, offset: int, updates: Sequence[Update], record: bytes | None = None
+    ) -> None:
         """Take in one record of `updates`; `record` is how it lies on the log, encoded anew by default."""
         # What is told is as fresh as it is now, so its cursor must say that ageing is told until now.
-        now = self.sweep()
-        apply, tell, model = self.view.apply, self.fan_out.tell, self.model
+        now = self.age_values()
+        apply, tell, model = self.view.apply, self.fan_out.add_state, self.model
         before = None
         if self.fan_out.groups and updates:
-            before = heads(PlaceTexts(self.cursor(), lane, offset, len(updates)))
+            before = event_heads(RecordCursors(self.cursor(), lane, offset, len(updates)))
         news: list[int] = []
         known = 0
         for number, update in enumerate(updates):
@@ -120,18 +122,20 @@ class Hub:
             if before is not None:
                 tell(value, before(number), model)
         if self._watcher is not None:
-            self._watcher.entities(updates[number].entity for number in news)
+            self._watcher.on_entities(updates[number].entity for number in news)
         self.positions[lane] = offset + 1, 0
         if news:
             kept = UPDATES.encode(UpdateBatch(LAYOUT_VERSION, tuple(updates))) if record is None else record
-            self._ring.append(Kept(lane, offset, kept, _numbers(news, len(updates)), alarms=False))
-        self._metrics.taken.inc(len(updates) - known)
-        self._metrics.known.inc(known)
+            self._ring.append(
+                BufferedRecord(lane, offset, kept, _numbers(news, len(updates)), of_alarms=False)
+            )
+        self._metrics.updates_applied.inc(len(updates) - known)
+        self._metrics.updates_known.inc(known)
         self._measure()
-        self.fan_out.send()
+        self.fan_out.flush()
 
-    def take_alarms(self, lane: int, offset: int, batch: AlarmBatch, record: bytes | None = None) -> None:
-        """Take in one record of `alarms`; `record` as `take` has it."""
+    def on_alarms(self, lane: int, offset: int, batch: AlarmBatch, record: bytes | None = None) -> None:
+        """Take in one record of `of_alarms`; `record` as `on_updates` has it."""
         # Incidents first: who asks because of an alarm is told the incident that it belongs to.
         for incident in batch.incidents:
             self.alarms.apply_incident(incident)
@@ -146,105 +150,105 @@ class Hub:
         self.positions[lane] = offset + 1, 0
         if news:
             kept = ALARMS.encode(batch) if record is None else record
-            self._ring.append(Kept(lane, offset, kept, news, alarms=True))
+            self._ring.append(BufferedRecord(lane, offset, kept, news, of_alarms=True))
         self._measure()
-        self.fan_out.send("alarm")
+        self.fan_out.flush("alarm")
 
-    def remodel(self, model: CityModel) -> None:
+    def set_model(self, model: CityModel) -> None:
         """Go on with another model; tell what now looks different or is newly selected."""
         groups = self.fan_out.groups
         before = {wanted: group.selection for wanted, group in groups.items()}
-        changed = {id(value) for value in self.view.remodel(model, self._clock())}
+        changed = {id(value) for value in self.view.set_model(model, self._clock())}
         cursor = encode_cursor(self.cursor())
         for wanted, group in groups.items():
-            group.selection = resolve(wanted, model)
+            group.selection = resolve_filter(wanted, model)
             for value in self.view.matching(group.selection):
                 update = value.update
-                if id(value) in changed or not before[wanted].holds(update.entity, update.property):
+                if id(value) in changed or not before[wanted].matches(update.entity, update.property):
                     assert value.freshness is not None  # noqa: S101 - `matching` yields what is shown
                     data = state_data(update, value.freshness, model)
                     if data is not None:
-                        group.events.append(frame("state", cursor, data))
-        self.fan_out.send()
+                        group.events.append(encode_event("state", cursor, data))
+        self.fan_out.flush()
         for event in self.alarms.standing():
             for wanted, group in groups.items():
-                if group.selection.holds_alarm(event) and not before[wanted].holds_alarm(event):
+                if group.selection.matches_alarm(event) and not before[wanted].matches_alarm(event):
                     data = alarm_data(event, model)
                     if data is not None:
-                        group.events.append(frame("alarm", cursor, data))
-        self.fan_out.send("alarm")
+                        group.events.append(encode_event("alarm", cursor, data))
+        self.fan_out.flush("alarm")
         if self._watcher is not None:
-            self._watcher.everything()
+            self._watcher.on_reset()
 
-    def sweep(self) -> Instant:
+    def age_values(self) -> Instant:
         """Tell every value that aged since the last sweep; return until when ageing is told: now."""
         now = self._clock()
         if now <= self._aged:
             return self._aged
-        aged = self.view.sweep(now)
-        untils = told_until([due for due, _ in aged], self._aged)
+        aged = self.view.age_values(now)
+        untils = ageing_positions([due for due, _ in aged], self._aged)
         for (_, value), until in zip(aged, untils, strict=True):
             self._aged = until
             self._tell(value, encode_cursor(self.cursor()))
         self._aged = now
         if aged:
-            self.fan_out.send()
+            self.fan_out.flush()
         return now
 
     # --- what subscribers do ---
 
-    def join(self, subscriber: Subscriber) -> Snapshot:
+    def join(self, subscriber: Subscriber) -> LiveSnapshot:
         """Begin to tell a subscriber the changes, and return what is true before the first of them."""
-        self.sweep()
+        self.age_values()
         group = self.fan_out.join(subscriber, self.model)
         values = [
-            Shown(value.update, value.freshness)
+            SnapshotValue(value.update, value.freshness)
             for value in self.view.matching(group.selection)
             if value.freshness is not None
         ]
-        alarms = [one for one in self.alarms.standing() if group.selection.holds_alarm(one)]
-        return Snapshot(values, alarms, self.cursor())
+        alarms = [one for one in self.alarms.standing() if group.selection.matches_alarm(one)]
+        return LiveSnapshot(values, alarms, self.cursor())
 
-    def resume(self, subscriber: Subscriber, cursor: Cursor) -> Missed | None:
+    def resume(self, subscriber: Subscriber, cursor: Cursor) -> MissedChanges | None:
         """Begin to tell a subscriber the changes, and return what it missed since its cursor.
 
         None when the ring does not reach back to the cursor: then nothing has begun.
         """
-        self.sweep()
+        self.age_values()
         entries = self._ring.since(cursor.positions)
         if entries is None:
             return None
         selection = self.fan_out.join(subscriber, self.model).selection
-        entries = [one for one in entries if selection.holds_told(one.told)]
-        told = {(one.told.entity, one.told.property) for one in entries if isinstance(one.told, Update)}
+        entries = [one for one in entries if selection.matches_change(one.change)]
+        told = {(one.change.entity, one.change.property) for one in entries if isinstance(one.change, Update)}
         aged = [
-            Aged(due, value.update, value.freshness)
+            AgedValue(due, value.update, value.freshness)
             for value in self.view.matching(selection)
             if value.freshness is not None
             and (value.update.entity, value.update.property) not in told
-            and (due := self.view.aged_at(value, cursor.aged, self._aged)) is not None
+            and (due := self.view.aged_at(value, cursor.aged_until, self._aged)) is not None
         ]
         aged.sort(key=lambda one: one.due)
-        return Missed(aged, entries, selection, self.cursor())
+        return MissedChanges(aged, entries, selection, self.cursor())
 
     def leave(self, subscriber: Subscriber) -> None:
         """Tell a subscriber nothing more."""
         self.fan_out.leave(subscriber)
 
-    def reached(self, cursor: Cursor) -> bool:
+    def has_reached(self, cursor: Cursor) -> bool:
         """Whether the view is at least as far as a cursor."""
         return all(here >= there for here, there in zip(self.positions, cursor.positions, strict=True))
 
-    def _tell(self, value: Value, cursor: str) -> None:
+    def _tell(self, value: LiveValue, cursor: str) -> None:
         if self._watcher is not None:
-            self._watcher.entities((value.update.entity,))
-        self.fan_out.tell(value, head(cursor), self.model)
+            self._watcher.on_entities((value.update.entity,))
+        self.fan_out.add_state(value, event_head(cursor), self.model)
 
     def _tell_alarm(self, event: AlarmEvent) -> None:
         if self._watcher is not None:
-            self._watcher.alarm(event.alarm)
+            self._watcher.on_alarm(event.alarm)
         if self.fan_out.groups:
-            self.fan_out.tell_alarm(event, encode_cursor(self.cursor()), self.model)
+            self.fan_out.add_alarm(event, encode_cursor(self.cursor()), self.model)
 
     def _measure(self) -> None:
         self._metrics.view_size.set(len(self.view))

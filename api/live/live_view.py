@@ -11,8 +11,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from operator import itemgetter
 
-from api.entities.selection import Selection
-from api.event_text import Lasting
+from api.entities.selection import ResolvedFilter
+from api.event_text import ConstantParts
 from twin.alarms.messages import AlarmEvent, IncidentEvent
 from twin.instant import INSTANT_MAX, INSTANT_MIN, Duration, Instant
 from twin.model.city_model import CityModel
@@ -33,7 +33,7 @@ INTERVALS_MAX = 50_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Seed:
+class ViewSeed:
     """What the database knows: the view at known positions of one log."""
 
     updates: tuple[Update, ...] = ()
@@ -45,29 +45,31 @@ class Seed:
 
 
 @dataclass(slots=True, eq=False)
-class Value:
+class LiveValue:
     """The present value of one property or indicator of one entity."""
 
     update: Update
     freshness: Freshness | None = None  #: as last told; None while it is not to be shown
-    due: Instant = _NEVER  #: when its freshness is looked at next
-    live: Duration = 0  #: how long it is live after its measurement; 0 while it is not to be shown
-    lasting: Lasting | None = None  #: what stays the same in its events, once one was written
+    freshness_due: Instant = _NEVER  #: when its freshness is looked at next
+    live_duration: Duration = 0  #: how long it is live after its measurement; 0 while it is not to be shown
+    constant_parts: ConstantParts | None = None  #: what stays the same in its events, once one was written
 
 
 @dataclass(slots=True)
 class EntityView:
     """What is known of one entity."""
 
-    values: dict[str, Value] = field(default_factory=dict)
+    values: dict[str, LiveValue] = field(default_factory=dict)
     datastreams: dict[int, Observation] = field(default_factory=dict)
-    told: dict[int, int] = field(default_factory=dict)  #: by datastream, the revision that told its state
+    datastream_revisions: dict[int, int] = field(
+        default_factory=dict
+    )  #: by datastream, the revision that told its state
 
     @property
     def revision(self) -> int:
         """The last revision of what is observed on it and derived of it; 0 where there is none."""
         own = (one.update.revision for name, one in self.values.items() if not name.startswith(AREA_PREFIX))
-        return max((*own, *self.told.values()), default=0)
+        return max((*own, *self.datastream_revisions.values()), default=0)
 
 
 class LiveView:
@@ -89,14 +91,14 @@ class LiveView:
         """Return what is known of an entity, or None when nothing is."""
         return self._entities.get(id)
 
-    def reset(self, seed: Seed, now: Instant) -> None:
+    def reset(self, seed: ViewSeed, now: Instant) -> None:
         """Replace everything by what the database knows."""
         self._entities.clear()
         self._due.clear()
         self._size = 0
         self.merge(seed, now)
 
-    def merge(self, seed: Seed, now: Instant) -> list[Value]:
+    def merge(self, seed: ViewSeed, now: Instant) -> list[LiveValue]:
         """Take in what the database knows and this view does not; return the values that changed."""
         changed = []
         for update in seed.updates:
@@ -111,7 +113,7 @@ class LiveView:
                 _keep_newest(view, observation)
         return changed
 
-    def apply(self, update: Update, now: Instant) -> Value | None:
+    def apply(self, update: Update, now: Instant) -> LiveValue | None:
         """Take in an update of the log; return its value, or None when there is nothing to tell.
 
         That is so of what was known already, and of a household's: it changes the state of its datastream,
@@ -125,8 +127,8 @@ class LiveView:
         if value is not None and revision <= value.update.revision and update.kind is not _PERSONAL:
             return None
         observation = update.observation
-        if observation is not None and revision > view.told.get(observation.datastream, 0):
-            view.told[observation.datastream] = revision
+        if observation is not None and revision > view.datastream_revisions.get(observation.datastream, 0):
+            view.datastream_revisions[observation.datastream] = revision
             view.datastreams[observation.datastream] = observation
         if update.kind is _PERSONAL:
             return None
@@ -134,55 +136,55 @@ class LiveView:
             return self._put(view, update, now)
         before = value.update
         value.update = update
-        due = update.phenomenon_time + value.live + 1
+        due = update.phenomenon_time + value.live_duration + 1
         # As nearly always: made of the same as before, and live.
         if (
             now < due
-            and value.live
+            and value.live_duration
             and update.datastreams == before.datastreams
             and update.interval == before.interval
             and update.kind is before.kind
         ):
             value.freshness = "live"
-            if due < value.due:
+            if due < value.freshness_due:
                 self._look_at(value, due)
         else:
             self._judge(value, now)
         return value
 
-    def _put(self, view: EntityView, update: Update, now: Instant) -> Value:
+    def _put(self, view: EntityView, update: Update, now: Instant) -> LiveValue:
         value = view.values.get(update.property)
         if value is None:
-            value = view.values[update.property] = Value(update)
+            value = view.values[update.property] = LiveValue(update)
             self._size += 1
         value.update = update
         self._judge(value, now)
         return value
 
-    def _judge(self, value: Value, now: Instant) -> None:
+    def _judge(self, value: LiveValue, now: Instant) -> None:
         """Set a value's freshness, and note when to look again."""
         update = value.update
-        interval = self.interval_of(update)
+        interval = self.expected_interval(update)
         if interval is None:
-            value.freshness, value.due, value.live = None, _NEVER, 0
+            value.freshness, value.freshness_due, value.live_duration = None, _NEVER, 0
             return
-        value.live = live_duration(interval)
+        value.live_duration = live_duration(interval)
         value.freshness = freshness(update.phenomenon_time, interval, now)
         if value.freshness == "silent":
-            value.due = _NEVER
+            value.freshness_due = _NEVER
             return
-        lasts = value.live if value.freshness == "live" else stale_duration(interval)
+        lasts = value.live_duration if value.freshness == "live" else stale_duration(interval)
         due = update.phenomenon_time + lasts + 1
         # A value that was renewed is still in the heap for its old instant, and is looked at then: one entry
         # a value keeps the heap as small as the view.
-        if due < value.due:
+        if due < value.freshness_due:
             self._look_at(value, due)
 
-    def _look_at(self, value: Value, due: Instant) -> None:
-        value.due = due
+    def _look_at(self, value: LiveValue, due: Instant) -> None:
+        value.freshness_due = due
         heapq.heappush(self._due, (due, value.update.entity, value.update.property))
 
-    def named(self, name: str) -> ValueName | None:
+    def resolve_name(self, name: str) -> ValueName | None:
         """Return what the name of a value stands for, or None when it stands for nothing."""
         try:
             return self._names[name]
@@ -190,7 +192,7 @@ class LiveView:
             found = self._names[name] = resolve_name(name, self.model)
             return found
 
-    def interval_of(self, update: Update) -> Duration | None:
+    def expected_interval(self, update: Update) -> Duration | None:
         """Return how often a value is made anew: as the update says, else as the sensors behind it report.
 
         None when the model does not know the entity, what the name stands for or any sensor behind it: then
@@ -221,17 +223,17 @@ class LiveView:
         found = typical_interval(update.entity, what, model)
         return update.interval or None if found is None else found
 
-    def sweep(self, now: Instant) -> list[tuple[Instant, Value]]:
+    def age_values(self, now: Instant) -> list[tuple[Instant, LiveValue]]:
         """Age every value to `now`; return those whose freshness changed, by the instant at which it did."""
         aged = []
         while self._due and self._due[0][0] <= now:
             due, entity, property = heapq.heappop(self._due)
             view = self._entities.get(entity)
             value = view.values.get(property) if view is not None else None
-            if value is None or value.due != due:
+            if value is None or value.freshness_due != due:
                 continue
             before = value.freshness
-            value.due = _NEVER
+            value.freshness_due = _NEVER
             self._judge(value, now)
             if value.freshness != before:
                 # An entry may be that of an earlier measurement: the value aged when its own says.
@@ -239,9 +241,9 @@ class LiveView:
         aged.sort(key=itemgetter(0))
         return aged
 
-    def aged_at(self, value: Value, since: Instant, now: Instant) -> Instant | None:
+    def aged_at(self, value: LiveValue, since: Instant, now: Instant) -> Instant | None:
         """Return when a value's freshness last changed by age alone, after `since` and until `now`."""
-        interval = self.interval_of(value.update)
+        interval = self.expected_interval(value.update)
         if interval is None:
             return None
         for lasts in (stale_duration(interval), live_duration(interval)):
@@ -250,7 +252,7 @@ class LiveView:
                 return due
         return None
 
-    def remodel(self, model: CityModel, now: Instant) -> list[Value]:
+    def set_model(self, model: CityModel, now: Instant) -> list[LiveValue]:
         """Go on with another model; return the values whose freshness it changed."""
         self.model = model
         self._intervals.clear()
@@ -258,18 +260,18 @@ class LiveView:
         self._due.clear()
         changed = []
         for value in self.values():
-            before, value.due, value.lasting = value.freshness, _NEVER, None
+            before, value.freshness_due, value.constant_parts = value.freshness, _NEVER, None
             self._judge(value, now)
             if value.freshness != before and value.freshness is not None:
                 changed.append(value)
         return changed
 
-    def values(self) -> Iterator[Value]:
+    def values(self) -> Iterator[LiveValue]:
         """Yield every value, entity by entity."""
         for view in self._entities.values():
             yield from view.values.values()
 
-    def matching(self, selection: Selection) -> Iterable[Value]:
+    def matching(self, selection: ResolvedFilter) -> Iterable[LiveValue]:
         """Yield the values that are selected, entity by entity."""
         for entity, view in self._entities.items():
             if entity not in selection.entities:

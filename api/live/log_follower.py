@@ -16,10 +16,10 @@ from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 
 from api.live.hub import Hub
-from api.live.live_view import Seed
-from api.live.partition_order import lanes
+from api.live.live_view import ViewSeed
+from api.live.partition_order import ordered_partitions
 from api.metrics import ApiMetrics
-from api.traces import ApiTraces
+from api.traces import RecordTraces
 from runtime.cancellation import raise_if_cancelled
 from runtime.kafka.access import Kafka
 from runtime.kafka.consumer import (
@@ -53,12 +53,12 @@ _POLL_MS = 500
 class SeedSource(Protocol):
     """Where the view is seeded from: the database, behind one call."""
 
-    async def __call__(self, log_id: str) -> Seed:
+    async def __call__(self, log_id: str) -> ViewSeed:
         """Return what is stored, with positions in that log; raise ServiceError when the database is away."""
         ...
 
 
-class Feed:
+class LogFollower:
     """Keeps the hub fed from the log; one task for the life of the process."""
 
     def __init__(
@@ -69,22 +69,22 @@ class Feed:
         seeds: SeedSource,
         metrics: ApiMetrics,
         *,
-        hear: Callable[[AlarmBatch], None] = lambda _: None,
+        on_alarms: Callable[[AlarmBatch], None] = lambda _: None,
         pace: FetchPolicy = FETCH_PROMPTLY,
-        traces: ApiTraces | None = None,
+        record_traces: RecordTraces | None = None,
     ) -> None:
         self.ready = asyncio.Event()  #: set once the view has caught up with the log for the first time
         self.connected = False  #: whether the log answers
-        self.whole = True  #: whether the view holds what the database knew
+        self.seeded_from_database = True  #: whether the view holds what the database knew
         self._kafka = kafka
         self._pace = pace
         self._count = partitions
-        self._lanes = {one: lane for lane, one in enumerate(lanes(partitions))}
+        self._lanes = {one: lane for lane, one in enumerate(ordered_partitions(partitions))}
         self._hub = hub
-        self._hear = hear  #: told every record of `alarms` once the hub has it
+        self._hear = on_alarms  #: told every record of `alarms` once the hub has it
         self._seeds = seeds
         self._metrics = metrics
-        self._traces = traces
+        self._traces = record_traces
         metrics.log_up.set_function(lambda: float(self.connected))
         self._truncated = False  #: whether the log lost records that the view has not seen
 
@@ -106,7 +106,7 @@ class Feed:
     async def _sweep(self) -> None:
         while True:
             await asyncio.sleep(SWEEP_S)
-            self._hub.sweep()
+            self._hub.age_values()
 
     async def _follow_one_log(self) -> None:
         """Seed the view and follow the log until its identity changes, or it no longer reaches back."""
@@ -116,10 +116,10 @@ class Feed:
         merging: asyncio.Task[None] | None = None
         try:
             await consumer.start()
-            if self._hub.log != identity or self._truncated or not await self._go_on(consumer):
+            if self._hub.log_id != identity or self._truncated or not await self._go_on(consumer):
                 await self._reset(consumer, identity)
             self.connected = True
-            if not self.whole:
+            if not self.seeded_from_database:
                 merging = asyncio.create_task(self._merge_later(identity))
             await self._follow(consumer, identity)
         except OffsetOutOfRangeError:
@@ -140,9 +140,9 @@ class Feed:
         """Begin anew with what the database knows."""
         seed = await self._seed(identity)
         offsets = await self._start_at(consumer, seed.offsets if seed is not None else {})
-        self._hub.reset(identity, seed or Seed(), offsets)
-        self._truncated, self.whole = False, seed is not None
-        self._metrics.reseeds.labels("database" if self.whole else "log").inc()
+        self._hub.reset(identity, seed or ViewSeed(), offsets)
+        self._truncated, self.seeded_from_database = False, seed is not None
+        self._metrics.reseeds.labels("database" if self.seeded_from_database else "log").inc()
         values, alarms = len(self._hub.view), len(self._hub.alarms)
         log.info(
             "the live view follows log %s from %s with %d values and %d alarms",
@@ -152,7 +152,7 @@ class Feed:
             alarms,
         )
 
-    async def _seed(self, identity: str) -> Seed | None:
+    async def _seed(self, identity: str) -> ViewSeed | None:
         """Return what the database knows; None when it is away and nothing was shown yet.
 
         Once something is shown, the old view is better than an empty one: then this waits for the database.
@@ -162,7 +162,7 @@ class Feed:
             try:
                 return await self._seeds(identity)
             except ServiceError as error:
-                if not self._hub.log:
+                if not self._hub.log_id:
                     log.warning("the live view starts from the log alone: %s", error)
                     return None
                 log.warning("the live view cannot be seeded: %s; trying again in %.1f s", error, pause)
@@ -182,7 +182,7 @@ class Feed:
             except ServiceError:
                 continue
             self._hub.merge(seed)
-            self.whole = True
+            self.seeded_from_database = True
             log.info("the live view has %d values, now that the database is back", len(self._hub.view))
             return
 
@@ -211,7 +211,7 @@ class Feed:
                             self._take(partition, record.offset, record.value)
                         else:
                             take = partial(self._take, partition, record.offset, record.value)
-                            self._traces.take(partition.topic, record.headers, take)
+                            self._traces.trace(partition.topic, record.headers, take)
                         # Connections send in between: else all that was fetched at once would wait for them.
                         await asyncio.sleep(0)
                 self._measure_lag(consumer)
@@ -228,14 +228,14 @@ class Feed:
         try:
             if partition.topic == ALARM_TOPIC:
                 batch = ALARMS.decode(value)
-                self._hub.take_alarms(lane, offset, batch, value)
+                self._hub.on_alarms(lane, offset, batch, value)
                 self._hear(batch)
             else:
-                self._hub.take(lane, offset, UPDATES.decode(value).updates, value)
+                self._hub.on_updates(lane, offset, UPDATES.decode(value).updates, value)
         except MessageError as error:
-            self._metrics.unreadable.inc()
+            self._metrics.records_unreadable.inc()
             log.error("record %d of %s-%d: %s", offset, partition.topic, partition.partition, error)
-            self._hub.take(lane, offset, ())
+            self._hub.on_updates(lane, offset, ())
 
     def _measure_lag(self, consumer: Any) -> None:
         lag = 0
@@ -243,7 +243,7 @@ class Feed:
             end = consumer.highwater(one)
             if end is not None:
                 lag += max(0, end - self._hub.positions[lane][0])
-        self._metrics.feed_lag.set(lag)
+        self._metrics.log_lag.set(lag)
 
     async def _changed(self, identity: str) -> str:
         """Return the log's new identity once it has one."""

@@ -10,9 +10,9 @@ from typing import Any, NamedTuple
 from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 
-from api.live.cursor import Position
+from api.live.cursor import PartitionPosition
 from api.live.events import GapReason
-from api.live.partition_order import lanes
+from api.live.partition_order import ordered_partitions
 from runtime.kafka.access import Kafka
 from runtime.kafka.consumer import first_offsets, new_consumer
 from runtime.kafka.topics import ALARMS as ALARM_TOPIC
@@ -37,12 +37,12 @@ class ReplayError(TwinError):
         self.reason = reason
 
 
-class Record(NamedTuple):
+class ReplayedRecord(NamedTuple):
     """One record of `updates` or `alarms`."""
 
-    lane: int
+    partition_index: int
     offset: int
-    told: Sequence[Update | AlarmEvent]
+    changes: Sequence[Update | AlarmEvent]
 
 
 class LogReplay:
@@ -53,13 +53,13 @@ class LogReplay:
         self._free = asyncio.Semaphore(replays_max)
 
     async def records(
-        self, start: Sequence[Position], end: Sequence[Position]
-    ) -> AsyncGenerator[Record, None]:
+        self, start: Sequence[PartitionPosition], end: Sequence[PartitionPosition]
+    ) -> AsyncGenerator[ReplayedRecord, None]:
         """Yield the records from a little before `start` up to `end`, by lane, in order within each lane.
 
         Raises ReplayError when the log begins after `start` or stops answering.
         """
-        order = lanes(len(start) // 2)
+        order = ordered_partitions(len(start) // 2)
         wanted = {
             one: (first[0], last[0])
             for one, first, last in zip(order, start, end, strict=True)
@@ -78,7 +78,7 @@ class LogReplay:
         ):
             async for one, offset, value in found:
                 try:
-                    yield Record(lane_of[one], offset, _told(one.topic, value))
+                    yield ReplayedRecord(lane_of[one], offset, _told(one.topic, value))
                 except MessageError:
                     continue  # the feed has counted it
 

@@ -10,10 +10,10 @@ from aiokafka import TopicPartition
 from runtime.kafka.topics import ALARMS, UPDATES
 
 
-def lanes(partitions: int) -> list[TopicPartition]:
+def ordered_partitions(partitions: int) -> list[TopicPartition]:
     """Return the lanes of a log whose topics have so many partitions.
 
-    >>> [(one.topic, one.partition) for one in lanes(2)]
+    >>> [(one.topic, one.partition) for one in ordered_partitions(2)]
     [('updates', 0), ('updates', 1), ('alarms', 0), ('alarms', 1)]
     """
     return [TopicPartition(topic, number) for topic in (UPDATES, ALARMS) for number in range(partitions)]

@@ -12,7 +12,7 @@ from api.event_response import EventStreamResponse
 from api.http import openapi_examples
 from api.http.access import role_of
 from api.http.parameters import LiveParameters
-from api.http.problems import Fault, bad_request
+from api.http.problems import RequestFault, bad_request
 from api.live.cursor import Cursor, CursorError, decode_cursor
 from api.live.events import EventName
 
@@ -29,7 +29,7 @@ async def follow(request: Request, wanted: Annotated[LiveParameters, Query()]) -
     role_of(request)
     context = context_of(request)
     events = frozenset(wanted.events or get_args(EventName))
-    return EventStreamResponse(context.streams, wanted.filter(), events, _cursor(request, wanted))
+    return EventStreamResponse(context.event_streams, wanted.filter(), events, _cursor(request, wanted))
 
 
 def _cursor(request: Request, wanted: LiveParameters) -> Cursor | None:
@@ -42,5 +42,5 @@ def _cursor(request: Request, wanted: LiveParameters) -> Cursor | None:
         return decode_cursor(text)
     except CursorError as error:
         raise bad_request(
-            Fault(place, name, "cursor", f"{error}; leave it out to start with a snapshot")
+            RequestFault(place, name, "cursor", f"{error}; leave it out to start with a snapshot")
         ) from error

@@ -6,7 +6,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable
 
-from api.entities.selection import Filter
+from api.entities.selection import EntityFilter
 from api.live.events import GapReason
 
 
@@ -17,8 +17,8 @@ class Subscriber:
     peer so and join the hub anew. A lost subscriber costs the hub nothing.
     """
 
-    def __init__(self, wanted: Filter, queue_bytes_max: int) -> None:
-        self.wanted = wanted
+    def __init__(self, wanted: EntityFilter, queue_bytes_max: int) -> None:
+        self.filter = wanted
         self.lost: GapReason | None = None
         self.closed = False
         self._queue_bytes_max = queue_bytes_max
@@ -27,12 +27,12 @@ class Subscriber:
         self._something = asyncio.Event()
         self._on_sent: Callable[[], None] | None = None
 
-    def on_sent(self, tell: Callable[[], None]) -> None:
+    def call_when_sent(self, tell: Callable[[], None]) -> None:
         """Have `tell` called once what waits now is with the connection; it replaces an earlier one."""
         self._on_sent = tell
 
-    def sent(self) -> None:
-        """Learn that what `next` returned is with the connection."""
+    def on_chunk_sent(self) -> None:
+        """Learn that what `next_chunk` returned is with the connection."""
         if self._on_sent is not None:
             tell, self._on_sent = self._on_sent, None
             tell()
@@ -60,7 +60,7 @@ class Subscriber:
         self.closed = True
         self._something.set()
 
-    def renew(self) -> None:
+    def reset(self) -> None:
         """Begin again, empty."""
         self._queue.clear()
         self._bytes = 0
@@ -69,7 +69,7 @@ class Subscriber:
         if self.closed:
             self._something.set()
 
-    async def next(self, timeout_s: float) -> bytes | None:
+    async def next_chunk(self, timeout_s: float) -> bytes | None:
         """Return what waits, as one chunk; None after `timeout_s` of silence, or when lost or closed."""
         if not self._queue and self.lost is None and not self.closed:
             try:

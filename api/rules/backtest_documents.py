@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from api.live.alarm_events import instant_text
+from api.live.alarm_events import format_optional_instant
 from cities.duration import format_duration
 from twin.alarms.severity import Severity
 from twin.alarms.statistics import AlarmCount
@@ -47,7 +47,7 @@ def backtest_document(
         "notifications": {
             "total": statistics.annunciated,
             "mostInTenMinutes": statistics.peak,
-            "mostTime": instant_text(statistics.peak_time),
+            "mostTime": format_optional_instant(statistics.peak_time),
             "bySeverity": {severity.word: count for severity, count in statistics.by_severity.items()},
         },
         "notificationsPerNight": nights_document(found, least),
@@ -68,7 +68,7 @@ def firing_document(one: Firing, end: Instant) -> Document:
         "entityId": one.entity,
         "sensorId": one.sensor or None,
         "raisedTime": format_instant(one.raised),
-        "returnedTime": instant_text(one.returned),
+        "returnedTime": format_optional_instant(one.returned),
         "duration": format_duration(max(0, one.lasted(end))),
         "severity": one.severity.word,
         "peak": one.peak,

@@ -14,13 +14,13 @@ from starlette.responses import Response
 from api import backtest_examples
 from api.alarms.schemas import SeverityWord
 from api.context import context_of
-from api.http.access import require
-from api.http.bodies import Body, body_of
+from api.http.access import require_role
+from api.http.bodies import RequestBody, read_body
 from api.http.parameters import NoParameters, TimeText, parse_time
-from api.http.problems import Fault, ProblemError, bad_request
-from api.http.responses import answer
+from api.http.problems import ProblemError, RequestFault, bad_request
+from api.http.responses import json_response
 from api.rules.backtest_documents import backtest_document
-from api.rules.documents import ADDED, faults
+from api.rules.documents import RESPONSE_MEMBERS, rule_faults
 from cities.rules.reader import read_rule
 from storage.database import Connection
 from storage.history.backtest import backtest_rules
@@ -37,7 +37,7 @@ FIRINGS_SHOWN = 100
 FIRINGS_SHOWN_MAX = 1_000
 
 
-class BacktestBody(Body):
+class BacktestBody(RequestBody):
     """What is tested."""
 
     rule: str | dict[str, Any] = Field(description="A rule as rules.yaml has it, or the id of one in force.")
@@ -65,14 +65,14 @@ async def backtest_rule(request: Request, _: Annotated[NoParameters, Query()]) -
 
     One runs at a time; a month of one-minute values of a hundred entities takes seconds.
     """
-    require(request, "operator")
+    require_role(request, "operator")
     context = context_of(request)
-    asked = await body_of(request, BacktestBody)
+    asked = await read_body(request, BacktestBody)
     # What stands now has lasted until now, not until an end that is yet to come.
     start, end = parse_time(asked.start), min(parse_time(asked.end), context.clock())
     least = severity_of(asked.severity)
     model = context.model
-    async with context.backtests.turn(), context.database.connection() as connection:
+    async with context.backtest_queue.turn(), context.database.connection() as connection:
         rule = await _rule(connection, asked.rule, model)
         other = await _compared(connection, rule.id, asked.compare_with)
         rules = [rule] if other is None or other.content() == rule.content() else [rule, other]
@@ -84,7 +84,7 @@ async def backtest_rule(request: Request, _: Annotated[NoParameters, Query()]) -
     if other is not None:
         before = found[-1]
         compared = before, await asyncio.to_thread(compare_firings, before.firings, found[0].firings)
-    return answer(backtest_document(found[0], least, asked.limit, compared))
+    return json_response(backtest_document(found[0], least, asked.limit, compared))
 
 
 async def _rule(connection: Connection, asked: str | dict[str, Any], model: CityModel) -> Rule:
@@ -92,13 +92,17 @@ async def _rule(connection: Connection, asked: str | dict[str, Any], model: City
         known = (await read_rule_versions(connection)).get(asked)
         if known is None or known.deleted:
             raise bad_request(
-                Fault("body", "rule", "unknown", f"the city has no rule {asked!r}; /v1/rules lists them")
+                RequestFault(
+                    "body", "rule", "unknown", f"the city has no rule {asked!r}; /v1/rules lists them"
+                )
             )
         return known.rule
-    document = {name: value for name, value in asked.items() if name not in ADDED}
+    document = {name: value for name, value in asked.items() if name not in RESPONSE_MEMBERS}
     rule = await asyncio.to_thread(read_rule, document, model)
     if not isinstance(rule, Rule):
-        raise bad_request(*(msgspec.structs.replace(one, name=f"/rule{one.name}") for one in faults(rule)))
+        raise bad_request(
+            *(msgspec.structs.replace(one, name=f"/rule{one.name}") for one in rule_faults(rule))
+        )
     return rule
 
 
@@ -110,6 +114,8 @@ async def _compared(connection: Connection, id: str, asked: Literal["in-force"] 
     found = await read_versions_of(connection, id, asked + 1, 1)
     if not found or found[0].rule.version != asked:
         raise bad_request(
-            Fault("body", "compareWith", "unknown", f"rule {id} has no version {asked}, see its versions")
+            RequestFault(
+                "body", "compareWith", "unknown", f"rule {id} has no version {asked}, see its versions"
+            )
         )
     return found[0].rule

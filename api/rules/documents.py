@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from api.http.access import Role
-from api.http.problems import Fault, bad_request
+from api.http.problems import RequestFault, bad_request
 from cities.rules.reader import RuleFault
 from cities.rules.writer import rule_document
 from storage.model.rule_version import RuleVersion
@@ -19,7 +19,7 @@ from twin.model.role import role_includes
 Document = dict[str, Any]
 
 # What an answer adds to a rule: whoever edits it and sends it back need not take it out.
-ADDED = frozenset({"version", "origin", "changedTime", "changedBy", "_links"})
+RESPONSE_MEMBERS = frozenset({"version", "origin", "changedTime", "changedBy", "_links"})
 
 _TAG = re.compile(r'"(\d{1,9})"')
 
@@ -64,22 +64,22 @@ def _change(stored: RuleVersion | None, role: Role) -> Document:
     }
 
 
-def asked_document(body: Mapping[str, Any], id: str) -> Document:
+def requested_rule(body: Mapping[str, Any], id: str) -> Document:
     """Return the rule of a request's body, without what answers add; raise a problem when it is another's."""
-    document = {name: value for name, value in body.items() if name not in ADDED}
+    document = {name: value for name, value in body.items() if name not in RESPONSE_MEMBERS}
     if document.setdefault("id", id) != id:
         raise bad_request(
-            Fault("body", "/id", "other", f"found {document['id']!r}, expected {id!r}, as in the path")
+            RequestFault("body", "/id", "other", f"found {document['id']!r}, expected {id!r}, as in the path")
         )
     return document
 
 
-def faults(found: tuple[RuleFault, ...]) -> list[Fault]:
+def rule_faults(found: tuple[RuleFault, ...]) -> list[RequestFault]:
     """Return what is wrong with a rule as faults of a request; each names its place by a JSON pointer."""
-    return [Fault("body", one.pointer, "invalid", one.message) for one in found]
+    return [RequestFault("body", one.pointer, "invalid", one.message) for one in found]
 
 
-def tag(version: int) -> str:
+def entity_tag(version: int) -> str:
     """Return the entity tag of a version."""
     return f'"{version}"'
 
@@ -95,7 +95,9 @@ def expected_version(if_match: str, if_none_match: str) -> int | None:
     if if_none_match:
         if if_none_match != "*" or if_match:
             raise bad_request(
-                Fault("header", "If-None-Match", "invalid", "expected only *, and no If-Match beside it")
+                RequestFault(
+                    "header", "If-None-Match", "invalid", "expected only *, and no If-Match beside it"
+                )
             )
         return 0
     if not if_match or if_match == "*":
@@ -103,6 +105,8 @@ def expected_version(if_match: str, if_none_match: str) -> int | None:
     match = _TAG.fullmatch(if_match)
     if match is None:
         raise bad_request(
-            Fault("header", "If-Match", "invalid", f'found {if_match[:40]!r}, expected an ETag such as "3"')
+            RequestFault(
+                "header", "If-Match", "invalid", f'found {if_match[:40]!r}, expected an ETag such as "3"'
+            )
         )
     return int(match[1])

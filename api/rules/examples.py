@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from api.alarms.examples import body_example, problem_example
-from api.http.openapi_examples import Responses, answer_example, page_example
+from api.http.openapi_examples import Responses, page_example, response_example
 
 _RULE: dict[str, Any] = {
     "id": "high-water",
@@ -49,10 +49,10 @@ _OUTDATED = problem_example(
     "Precondition Failed",
     "rule high-water has version 4, expected 3. Read it again before you change it.",
 )
-RULES = answer_example("A page of rules.", page_example(_CURRENT, "/v1/rules"))
-RULE = answer_example("The rule; its version is the ETag.", _CURRENT)
+RULES = response_example("A page of rules.", page_example(_CURRENT, "/v1/rules"))
+RULE = response_example("The rule; its version is the ETag.", _CURRENT)
 PUT: Responses = {
-    **answer_example("Changed, or as it was: the rule as it holds then.", _CURRENT),
+    **response_example("Changed, or as it was: the rule as it holds then.", _CURRENT),
     201: {
         "description": "Made.",
         "content": {"application/json": {"example": {**_CURRENT, "version": 1}}},
@@ -61,7 +61,7 @@ PUT: Responses = {
 }
 PUT_BODY = body_example(_RULE)
 DELETED: Responses = {204: {"description": "It holds no more; its versions stay."}, **_OUTDATED}
-VERSIONS = answer_example(
+VERSIONS = response_example(
     "A page of versions, the newest first.",
     page_example(
         {"version": 3, "deleted": False, **_CHANGE, "rule": {**_RULE, "when": _WRITTEN}},

@@ -11,20 +11,20 @@ from fastapi import APIRouter, Header, Path, Query, Request
 from pydantic import BeforeValidator, Field
 from starlette.responses import Response
 
-from api.context import Context, context_of
-from api.http.access import actor_of, require, role_of
-from api.http.bodies import json_body
-from api.http.parameters import LIMIT_DEFAULT, Cursor, Limit, NoParameters, Parameters, split_names
-from api.http.problems import Fault, ProblemError, bad_request, not_found
-from api.http.responses import answer, collection, page_cursor, page_key
+from api.context import ApiContext, context_of
+from api.http.access import actor_of, require_role, role_of
+from api.http.bodies import read_json_object
+from api.http.parameters import LIMIT_DEFAULT, NoParameters, PageCursor, PageLimit, Parameters, split_names
+from api.http.problems import ProblemError, RequestFault, bad_request, not_found
+from api.http.responses import collection_document, decode_page_cursor, encode_page_cursor, json_response
 from api.rules import examples
 from api.rules.documents import (
-    asked_document,
     current_document,
+    entity_tag,
     expected_version,
-    faults,
+    requested_rule,
+    rule_faults,
     rule_path,
-    tag,
     version_document,
 )
 from cities.rules.reader import RULES_MAX, read_rule
@@ -54,15 +54,15 @@ class RuleParameters(Parameters):
     theme: Annotated[list[Theme], BeforeValidator(split_names)] = Field(
         default=[], description="Themes, any of them."
     )
-    cursor: Cursor = None
-    limit: Limit = LIMIT_DEFAULT
+    cursor: PageCursor = None
+    limit: PageLimit = LIMIT_DEFAULT
 
 
 class VersionParameters(Parameters):
     """Which page of the versions of a rule, newest first."""
 
-    cursor: Cursor = None
-    limit: Limit = LIMIT_DEFAULT
+    cursor: PageCursor = None
+    limit: PageLimit = LIMIT_DEFAULT
 
 
 @router.get("/rules", summary="The rules of the city", responses=examples.RULES)
@@ -73,16 +73,16 @@ async def list_rules(request: Request, wanted: Annotated[RuleParameters, Query()
     """
     role, context = role_of(request), context_of(request)
     rules, stored = await _rules(context)
-    after = page_key(wanted.cursor, str) or ""
+    after = decode_page_cursor(wanted.cursor, str) or ""
     found = [
         rule
         for id, rule in sorted(rules.items())
         if id > after and (not wanted.theme or rule.theme in wanted.theme)
     ]
     page = found[: wanted.limit]
-    following = page_cursor(page[-1].id) if len(found) > len(page) else None
+    following = encode_page_cursor(page[-1].id) if len(found) > len(page) else None
     items = [current_document(one, stored.get(one.id), context.model, role) for one in page]
-    return answer(collection(request, items, following))
+    return json_response(collection_document(request, items, following))
 
 
 @router.get("/rules/{id}", summary="One rule", responses=examples.RULE)
@@ -113,16 +113,18 @@ async def put(
     Its version rises only if its content changes. The city folder overrules it once the folder itself says
     something else of the rule than it said before.
     """
-    require(request, "operator")
+    require_role(request, "operator")
     context = context_of(request)
     model = context.model
     expected = expected_version(if_match, if_none_match)
-    document = asked_document(await json_body(request, "like an item of rules.yaml"), id)
+    document = requested_rule(await read_json_object(request, "like an item of rules.yaml"), id)
     rule = await asyncio.to_thread(read_rule, document, model)
     if not isinstance(rule, Rule):
-        raise bad_request(*faults(rule))
+        raise bad_request(*rule_faults(rule))
     if id not in model.rules and len(model.rules) >= RULES_MAX:
-        raise bad_request(Fault("body", "", "many", f"the city has {RULES_MAX} rules already, the most"))
+        raise bad_request(
+            RequestFault("body", "", "many", f"the city has {RULES_MAX} rules already, the most")
+        )
     by = await actor_of(request)
     async with context.database.connection() as connection:
         try:
@@ -147,7 +149,7 @@ async def delete(
     request: Request, id: RuleId, _: Annotated[NoParameters, Query()], if_match: IfMatch = ""
 ) -> Response:
     """Let a rule hold no more; its alarms end, its versions stay."""
-    require(request, "operator")
+    require_role(request, "operator")
     context = context_of(request)
     expected = expected_version(if_match, "")
     by = await actor_of(request)
@@ -167,18 +169,18 @@ async def list_versions(
 ) -> Response:
     """List what a rule was, newest first, with who changed it; of a deleted rule, too."""
     role, context = role_of(request), context_of(request)
-    before = page_key(wanted.cursor, int)
+    before = decode_page_cursor(wanted.cursor, int)
     async with context.database.connection() as connection:
         found = await read_versions_of(connection, id, before or ANY_VERSION, wanted.limit + 1)
     if not found and before is None:
         raise _unknown(id)
     page = found[: wanted.limit]
-    following = page_cursor(page[-1].rule.version) if len(found) > len(page) else None
+    following = encode_page_cursor(page[-1].rule.version) if len(found) > len(page) else None
     items = [version_document(one, context.model, role) for one in page]
-    return answer(collection(request, items, following))
+    return json_response(collection_document(request, items, following))
 
 
-async def _rules(context: Context) -> tuple[Mapping[str, Rule], Mapping[str, RuleVersion]]:
+async def _rules(context: ApiContext) -> tuple[Mapping[str, Rule], Mapping[str, RuleVersion]]:
     """Return the rules that hold and their stored versions; without the database, those of the model alone.
 
     The database is asked first, so that whoever has changed a rule reads it back as it is.
@@ -192,8 +194,8 @@ async def _rules(context: Context) -> tuple[Mapping[str, Rule], Mapping[str, Rul
 
 
 def _told(request: Request, rule: Rule, stored: RuleVersion | None) -> Response:
-    response = answer(current_document(rule, stored, context_of(request).model, role_of(request)))
-    response.headers["ETag"] = tag(rule.version)
+    response = json_response(current_document(rule, stored, context_of(request).model, role_of(request)))
+    response.headers["ETag"] = entity_tag(rule.version)
     return response
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from api.http.openapi_examples import answer_example, page_example
+from api.http.openapi_examples import page_example, response_example
 
 _WEBHOOK: dict[str, Any] = {
     "id": "5f0c2a9be1d04c7788aa3e10",
@@ -56,15 +56,15 @@ BODY = _body(
     required=True,
 )
 RESUME_BODY = _body({"cursor": "lQHZ…"}, required=False)
-CREATED = answer_example(
+CREATED = response_example(
     "The webhook, with its secret, which is told this once.",
     {**_WEBHOOK, "secret": "whsec_MfKQ9r…"},
     status=201,
 )
-WEBHOOKS = answer_example("All webhooks.", page_example(_WEBHOOK, "/v1/subscriptions"))
-WEBHOOK = answer_example("The webhook, and how far it is.", _WEBHOOK)
+WEBHOOKS = response_example("All webhooks.", page_example(_WEBHOOK, "/v1/subscriptions"))
+WEBHOOK = response_example("The webhook, and how far it is.", _WEBHOOK)
 DELETED: dict[int | str, dict[str, Any]] = {204: {"description": "It is gone."}}
-DEAD_LETTERS = answer_example(
+DEAD_LETTERS = response_example(
     "Messages that were given up.",
     page_example(
         {

@@ -9,20 +9,20 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Query, Request
 from starlette.responses import Response
 
-from api.context import Context, context_of
-from api.http.access import actor_of, require
-from api.http.bodies import body_of
+from api.context import ApiContext, context_of
+from api.http.access import actor_of, require_role
+from api.http.bodies import read_body
 from api.http.parameters import NoParameters, PageParameters
-from api.http.problems import Fault, ProblemError, bad_request, not_found
-from api.http.responses import answer, collection, page_cursor, page_key
+from api.http.problems import ProblemError, RequestFault, bad_request, not_found
+from api.http.responses import collection_document, decode_page_cursor, encode_page_cursor, json_response
 from api.live.cursor import encode_cursor
 from api.webhooks import examples
 from api.webhooks.schemas import (
     ResumeBody,
     WebhookBody,
     dead_letter_document,
-    filter_of,
-    secret_text,
+    encode_secret,
+    stored_filter,
     webhook_document,
 )
 from runtime.sink_address import SinkError
@@ -59,17 +59,17 @@ async def subscribe(request: Request, _: Nothing) -> Response:
 
     The secret is told this once. With the event `snapshot` it begins with everything that matches.
     """
-    require(request, "operator")
+    require_role(request, "operator")
     context = context_of(request)
-    body = await body_of(request, WebhookBody)
+    body = await read_body(request, WebhookBody)
     try:
-        context.sinks.check_url(body.url)
+        context.sink_rules.check_url(body.url)
     except SinkError as error:
-        raise bad_request(Fault("body", "url", "refused", str(error))) from None
+        raise bad_request(RequestFault("body", "url", "refused", str(error))) from None
     made = Webhook(
         id=secrets.token_hex(ID_BYTES),
         url=body.url,
-        filter=filter_of(body),
+        filter=stored_filter(body),
         mode=body.mode,
         secret=secrets.token_bytes(SECRET_BYTES),
         created=context.clock(),
@@ -82,7 +82,7 @@ async def subscribe(request: Request, _: Nothing) -> Response:
                 HTTPStatus.CONFLICT,
                 f"There are {WEBHOOKS_MAX} subscriptions, as many as there may be: delete one.",
             )
-    response = answer({**webhook_document(made), "secret": secret_text(made.secret)})
+    response = json_response({**webhook_document(made), "secret": encode_secret(made.secret)})
     response.status_code = HTTPStatus.CREATED
     response.headers["Location"] = f"/v1/subscriptions/{made.id}"
     return response
@@ -91,21 +91,21 @@ async def subscribe(request: Request, _: Nothing) -> Response:
 @router.get("/subscriptions", summary="Who gets events sent", responses=examples.WEBHOOKS)
 async def list_subscriptions(request: Request, _: Nothing) -> Response:
     """List webhooks, oldest first: there are at most 100."""
-    require(request, "operator")
+    require_role(request, "operator")
     async with context_of(request).database.connection() as connection:
         found = await read_webhooks(connection)
-    return answer(collection(request, [webhook_document(one) for one in found], None))
+    return json_response(collection_document(request, [webhook_document(one) for one in found], None))
 
 
 @router.get("/subscriptions/{id}", summary="One webhook", responses=examples.WEBHOOK)
 async def get_subscription(request: Request, id: WebhookId, _: Nothing) -> Response:
     """Return a webhook and how far it is; its progress is stored about once a second."""
-    require(request, "operator")
+    require_role(request, "operator")
     async with context_of(request).database.connection() as connection:
         found = await find_webhook(connection, id)
     if found is None:
         raise _unknown(id)
-    return answer(webhook_document(found))
+    return json_response(webhook_document(found))
 
 
 @router.delete(
@@ -116,7 +116,7 @@ async def get_subscription(request: Request, id: WebhookId, _: Nothing) -> Respo
 )
 async def unsubscribe(request: Request, id: WebhookId, _: Nothing) -> Response:
     """Remove a webhook with its dead letters; within two seconds nothing more is sent."""
-    require(request, "operator")
+    require_role(request, "operator")
     async with context_of(request).database.connection() as connection:
         if not await delete_webhook(connection, id):
             raise _unknown(id)
@@ -131,15 +131,15 @@ async def unsubscribe(request: Request, id: WebhookId, _: Nothing) -> Response:
 )
 async def resume(request: Request, id: WebhookId, _: Nothing) -> Response:
     """Make a webhook go on at once: one that failed or was disabled where it was, or any from a cursor."""
-    require(request, "operator")
-    body = await body_of(request, ResumeBody)
+    require_role(request, "operator")
+    body = await read_body(request, ResumeBody)
     async with context_of(request).database.connection() as connection:
         if not await resume_webhook(connection, id, body.cursor):
             raise _unknown(id)
         found = await find_webhook(connection, id)
     if found is None:
         raise _unknown(id)
-    return answer(webhook_document(found))
+    return json_response(webhook_document(found))
 
 
 @router.get(
@@ -151,20 +151,20 @@ async def list_dead_letters(
     request: Request, id: WebhookId, wanted: Annotated[PageParameters, Query()]
 ) -> Response:
     """List messages that were given up, newest first; the newest 1,000 are kept."""
-    require(request, "operator")
-    before = page_key(wanted.cursor, int)
+    require_role(request, "operator")
+    before = decode_page_cursor(wanted.cursor, int)
     async with context_of(request).database.connection() as connection:
         if await find_webhook(connection, id) is None:
             raise _unknown(id)
         page = await read_dead_letters(connection, id, before=before, limit=wanted.limit)
-    following = page_cursor(page[-1].number) if len(page) == wanted.limit else None
-    return answer(collection(request, [dead_letter_document(one) for one in page], following))
+    following = encode_page_cursor(page[-1].number) if len(page) == wanted.limit else None
+    return json_response(collection_document(request, [dead_letter_document(one) for one in page], following))
 
 
-def _start(context: Context, body: WebhookBody) -> str:
+def _start(context: ApiContext, body: WebhookBody) -> str:
     """Return where a new webhook begins: here and now, unless with a snapshot."""
     begins_with_snapshot = "snapshot" in body.filter.events
-    return "" if begins_with_snapshot or not context.hub.log else encode_cursor(context.hub.cursor())
+    return "" if begins_with_snapshot or not context.hub.log_id else encode_cursor(context.hub.cursor())
 
 
 def _unknown(id: str) -> ProblemError:

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field
 
-from api.http.bodies import Body
+from api.http.bodies import RequestBody
 from api.http.parameters import LiveFilter
 from api.live.cursor import CursorError, decode_cursor
 from storage.stores.webhooks import DeadLetter, Webhook, WebhookMode
@@ -24,7 +24,7 @@ def _is_cursor(text: str) -> str:
     return text
 
 
-class WebhookBody(Body):
+class WebhookBody(RequestBody):
     """What is to be sent where."""
 
     url: str = Field(description="Where to; https, or http on this machine.")
@@ -35,7 +35,7 @@ class WebhookBody(Body):
     mode: WebhookMode = Field(default="batch", description="Up to 100 events a message, or one.")
 
 
-class ResumeBody(Body):
+class ResumeBody(RequestBody):
     """Where to go on."""
 
     cursor: Annotated[str, AfterValidator(_is_cursor)] | None = Field(
@@ -44,7 +44,7 @@ class ResumeBody(Body):
     )
 
 
-def filter_of(body: WebhookBody) -> dict[str, Any]:
+def stored_filter(body: WebhookBody) -> dict[str, Any]:
     """Return the filter of a body as it is stored and shown: only what it says."""
     return body.filter.model_dump(exclude_defaults=True, by_alias=True)
 
@@ -70,7 +70,7 @@ def webhook_document(webhook: Webhook) -> dict[str, Any]:
     }
 
 
-def secret_text(secret: bytes) -> str:
+def encode_secret(secret: bytes) -> str:
     """Return a secret as Standard Webhooks writes it."""
     return SECRET_PREFIX + base64.b64encode(secret).decode()
 

@@ -9,8 +9,8 @@ from contextlib import aclosing
 
 from prometheus_client import CollectorRegistry
 
-from api.entities.selection import Filter
-from api.live.event_stream import LiveStreams
+from api.entities.selection import EntityFilter
+from api.live.event_stream import EventStreams
 from api.live.hub import Hub
 from api.live.log_replay import LogReplay
 from api.metrics import ApiMetrics
@@ -29,14 +29,14 @@ _DEADLINE_S = 60.0
 class _Follower:
     """Reads a live stream to where it is told all that it waits for."""
 
-    def __init__(self, streams: LiveStreams) -> None:
+    def __init__(self, streams: EventStreams) -> None:
         self.events = self.bytes = 0
         self.joined = asyncio.Event()
         self._streams = streams
 
-    async def follow(self, wanted: Filter) -> None:
+    async def follow(self, wanted: EntityFilter) -> None:
         """Follow from a snapshot on."""
-        with self._streams.seat(wanted) as subscriber:
+        with self._streams.open_subscriber(wanted) as subscriber:
             stream = self._streams.frames(subscriber, frozenset({"snapshot", "state"}), None)
             async with aclosing(stream) as chunks:
                 async for chunk in chunks:
@@ -56,9 +56,9 @@ async def measure_api(load: LogLoad, count: int, subscribers: int) -> dict[str, 
     metrics = ApiMetrics(CollectorRegistry())
     city = log_city(load)
     hub = Hub(city, lambda: now, metrics, partitions=PARTITIONS, ring_events_max=RING_EVENTS_MAX)
-    hub.log = "bench-log"
+    hub.log_id = "bench-log"
     hub.seeded.set()
-    streams = LiveStreams(
+    streams = EventStreams(
         hub,
         LogReplay("", 1),
         metrics,
@@ -66,7 +66,7 @@ async def measure_api(load: LogLoad, count: int, subscribers: int) -> dict[str, 
         queue_bytes_max=QUEUE_BYTES_MAX,
     )
     followers = [_Follower(streams) for _ in range(subscribers)]
-    reading = [asyncio.create_task(one.follow(Filter())) for one in followers]
+    reading = [asyncio.create_task(one.follow(EntityFilter())) for one in followers]
     for one in followers:
         await asyncio.wait_for(one.joined.wait(), _DEADLINE_S)
     tune_gc()
@@ -90,7 +90,7 @@ async def _tell(
         with stages.stage("decode"):
             batch = UPDATES.decode(one.value)
         with stages.stage("view, encoding, offer"):
-            hub.take(one.partition, one.offset, batch.updates, one.value)
+            hub.on_updates(one.partition, one.offset, batch.updates, one.value)
         with stages.stage("send"):
             await asyncio.sleep(0)
     async with asyncio.timeout(_DEADLINE_S):

@@ -21,10 +21,10 @@ from prometheus_client import CollectorRegistry
 from starlette.types import ASGIApp
 
 from api.app import create_app, create_context
-from api.context import Context
-from api.http.api_keys import Keys
-from api.http.responses import page_cursor
-from api.live.live_view import Seed
+from api.context import ApiContext
+from api.http.api_keys import ApiKeys
+from api.http.responses import encode_page_cursor
+from api.live.live_view import ViewSeed
 from api.settings import ApiSettings
 from storage.stores.tokens import TOKEN_PREFIX
 from tests.fuzz.device_targets import words_of
@@ -62,8 +62,8 @@ _WORDS = (
     b"%0a", b"&",
     b"?", b"=", b"//", b"/..", b"?cursor=", b"&limit=", b"Last-Event-ID: ", b"If-Match: ", b"If-None-Match: ",
     b"Accept: application/geo+json", b"Accept: text/html", b"Idempotency-Key: ", b"Authorization: Bearer ",
-    *(b"&cursor=" + page_cursor(key).encode() for key in ("town", 17, (RECEIVED, "a"), (RECEIVED, 1), 2**63,
-    "\0")),
+    *(b"&cursor=" + encode_page_cursor(key).encode()
+      for key in ("town", 17, (RECEIVED, "a"), (RECEIVED, 1), 2**63, "\0")),
     b"Content-Length: 99999999", b"Transfer-Encoding: chunked", b"Expect: 100-continue", b"Host: ",
     b"X-Forwarded-For: ",
 )  # fmt: skip
@@ -91,8 +91,8 @@ class Asked:
             static_dir=Path(__file__).parent,
         )
         made = create_context(settings, small_city(), lambda: RECEIVED, CollectorRegistry())
-        made.hub.reset("log-1", Seed(), [0] * 4)
-        self.context: Context = replace(made, keys=Keys(None, _role, _name))
+        made.hub.reset("log-1", ViewSeed(), [0] * 4)
+        self.context: ApiContext = replace(made, keys=ApiKeys(None, _role, _name))
         self.app: ASGIApp = create_app(self.context)
         self._runner = asyncio.Runner()
         self._runner.run(self.context.database.open())

@@ -15,7 +15,7 @@ from aiokafka import AIOKafkaProducer
 from prometheus_client import CollectorRegistry
 
 from api.app import create_context
-from api.context import Context
+from api.context import ApiContext
 from api.service import serve
 from api.settings import ApiSettings
 from runtime.clock import system_clock
@@ -143,7 +143,7 @@ async def log(kafka: str, model: CityModel) -> AsyncIterator[Log]:
 class Api:
     """A running api."""
 
-    def __init__(self, context: Context, client: httpx.AsyncClient) -> None:
+    def __init__(self, context: ApiContext, client: httpx.AsyncClient) -> None:
         self.context = context
         self.client = client
 
@@ -185,7 +185,7 @@ def start_api(model: CityModel, free_port: int) -> StartApi:
         context = create_context(settings, model, system_clock, CollectorRegistry())
         serving = asyncio.create_task(serve(context, models or Models(model)))
         try:
-            ready = asyncio.create_task(context.feed.ready.wait())
+            ready = asyncio.create_task(context.log_follower.ready.wait())
             async with asyncio.timeout(DEADLINE_S):
                 await asyncio.wait({serving, ready}, return_when=asyncio.FIRST_COMPLETED)
             if serving.done():

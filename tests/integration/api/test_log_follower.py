@@ -9,7 +9,7 @@ from typing import Any
 from prometheus_client import CollectorRegistry
 
 from api.app import create_context
-from api.entities.selection import Filter
+from api.entities.selection import EntityFilter
 from api.live.subscriber import Subscriber
 from api.settings import ApiSettings
 from runtime.clock import system_clock
@@ -30,18 +30,18 @@ async def test_a_feed_that_comes_back_to_the_same_log_goes_on_unnoticed(
     settings = ApiSettings(city="city", kafka=kafka, database="postgresql://nobody@127.0.0.1:9/none")
     context = create_context(settings, model, system_clock, CollectorRegistry())
     await log.tell("city.1")
-    feeding = asyncio.create_task(context.feed.run())
+    feeding = asyncio.create_task(context.log_follower.run())
     async with asyncio.timeout(DEADLINE_S):
-        await context.feed.ready.wait()
-    subscriber = Subscriber(Filter(), 100_000)
+        await context.log_follower.ready.wait()
+    subscriber = Subscriber(EntityFilter(), 100_000)
     assert len(context.hub.join(subscriber).values) == 1
     await _stop(feeding)
     await log.tell("city.1", "city.1")
-    feeding = asyncio.create_task(context.feed.run())
+    feeding = asyncio.create_task(context.log_follower.run())
     try:
         told = b""
         while told.count(b"event: state") < 2:
-            told += await subscriber.next(DEADLINE_S) or b""
+            told += await subscriber.next_chunk(DEADLINE_S) or b""
             assert subscriber.lost is None
         assert b'"revision":2,' in told
         assert b'"revision":3,' in told

@@ -12,7 +12,7 @@ from aiokafka import AIOKafkaProducer
 from prometheus_client import CollectorRegistry
 
 from api.app import create_context
-from api.live.live_view import Seed
+from api.live.live_view import ViewSeed
 from api.service import run, serve
 from api.settings import ApiSettings
 from runtime.clock import system_clock
@@ -82,10 +82,10 @@ async def test_a_view_that_started_without_the_database_takes_it_in_when_it_is_b
         await log.tell("city.1")
     back = asyncio.Event()
 
-    async def seeds(log_id: str) -> Seed:
+    async def seeds(log_id: str) -> ViewSeed:
         if not back.is_set():
             raise ServiceError("the database is away")
-        return Seed(updates=stored)
+        return ViewSeed(updates=stored)
 
     settings = ApiSettings(city="city", kafka=kafka, port=free_port, database=AWAY)
     context = create_context(settings, model, system_clock, CollectorRegistry(), seeds=seeds)

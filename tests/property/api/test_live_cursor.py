@@ -11,15 +11,15 @@ from hypothesis import strategies as st
 from msgspec import structs
 from prometheus_client import CollectorRegistry
 
-from api.entities.selection import CHANGES, Filter
+from api.entities.selection import CHANGE_KINDS, EntityFilter
 from api.live.alarm_events import alarm_data
 from api.live.cursor import decode_cursor
-from api.live.event_stream import LiveStreams, _Stream
+from api.live.event_stream import EventStreams, _Stream
 from api.live.events import state_data
 from api.live.hub import Hub
-from api.live.live_view import Seed
+from api.live.live_view import ViewSeed
 from api.live.log_replay import LogReplay
-from api.live.partition_order import lanes
+from api.live.partition_order import ordered_partitions
 from api.live.subscriber import Subscriber
 from api.metrics import ApiMetrics
 from tests.support.cities.small_cities import small_city
@@ -47,19 +47,19 @@ class Record(NamedTuple):
 RECORDS = st.lists(
     st.builds(
         Record,
-        st.integers(0, len(lanes(PARTITIONS)) - 1),
+        st.integers(0, len(ordered_partitions(PARTITIONS)) - 1),
         st.lists(st.tuples(st.integers(0, 1), st.integers(1, 9)), max_size=4),
     ),
     max_size=12,
 )
 FILTERS = st.sampled_from(
     [
-        Filter(),
-        Filter(changes=frozenset({"alarm"})),
-        Filter(changes=frozenset({"state"})),
-        Filter(entities=frozenset({"town.canal"})),
-        Filter(properties=frozenset({"water_level"})),
-        Filter(themes=frozenset({"water"})),
+        EntityFilter(),
+        EntityFilter(change_kinds=frozenset({"alarm"})),
+        EntityFilter(change_kinds=frozenset({"state"})),
+        EntityFilter(entities=frozenset({"town.canal"})),
+        EntityFilter(properties=frozenset({"water_level"})),
+        EntityFilter(themes=frozenset({"water"})),
     ]
 )
 
@@ -78,15 +78,15 @@ def alarm(which: int, revision: int) -> AlarmEvent:
 def write(hub: Hub, records: list[Record], offsets: list[int]) -> None:
     for lane, things in records:
         if lane < PARTITIONS:
-            hub.take(lane, offsets[lane], [update(*one) for one in things])
+            hub.on_updates(lane, offsets[lane], [update(*one) for one in things])
         else:
             batch = AlarmBatch(LAYOUT_VERSION, NOON, tuple(alarm(*one) for one in things))
-            hub.take_alarms(lane, offsets[lane], batch)
+            hub.on_alarms(lane, offsets[lane], batch)
         offsets[lane] += 1
 
 
 def told(subscriber: Subscriber) -> list[tuple[str, dict[str, Any]]]:
-    chunk = asyncio.run(subscriber.next(0)) or b""
+    chunk = asyncio.run(subscriber.next_chunk(0)) or b""
     found = []
     for text in chunk.decode().split("\n\n")[:-1]:
         fields = dict(line.split(": ", 1) for line in text.split("\n"))
@@ -103,13 +103,13 @@ def data_of(one: Update | AlarmEvent) -> dict[str, Any]:
 
 @given(RECORDS, RECORDS, FILTERS)
 def test_resuming_at_any_event_tells_the_rest_and_a_snapshot_what_is(
-    before: list[Record], after: list[Record], wanted: Filter
+    before: list[Record], after: list[Record], wanted: EntityFilter
 ) -> None:
     hub = Hub(
         MODEL, lambda: NOON, ApiMetrics(CollectorRegistry()), partitions=PARTITIONS, ring_events_max=1_000
     )
-    hub.reset("log", Seed(), [0] * len(lanes(PARTITIONS)))
-    offsets = [0] * len(lanes(PARTITIONS))
+    hub.reset("log", ViewSeed(), [0] * len(ordered_partitions(PARTITIONS)))
+    offsets = [0] * len(ordered_partitions(PARTITIONS))
     write(hub, before, offsets)
     subscriber = Subscriber(wanted, 1_000_000)
     snapshot = hub.join(subscriber)
@@ -121,7 +121,7 @@ def test_resuming_at_any_event_tells_the_rest_and_a_snapshot_what_is(
     for number, cursor in enumerate(cursors):
         missed = hub.resume(Subscriber(wanted, 1_000_000), cursor)
         assert missed is not None
-        assert [data_of(one.told) for one in missed.entries] == [data for _, data in events[number:]]
+        assert [data_of(one.change) for one in missed.changes] == [data for _, data in events[number:]]
         assert missed.aged == []
     # Snapshot and events together are what the view shows.
     for _, data in events:
@@ -159,7 +159,7 @@ class Wanderer:
             for _ in range(2)
         ]
         for hub in self.hubs:
-            hub.reset("log", Seed(), [0] * len(lanes(PARTITIONS)))
+            hub.reset("log", ViewSeed(), [0] * len(ordered_partitions(PARTITIONS)))
         self.cursor = self.hubs[0].cursor()
         self._seat: tuple[Hub, Subscriber] | None = None
         self.told: dict[str, list[tuple[int, int]]] = {}  #: by entity, revision and age
@@ -167,14 +167,14 @@ class Wanderer:
     async def visit(self, which: int, events_max: int) -> None:
         """Take so many events more where it is, then so many of those that were missed at a replica; stay."""
         if self._seat is not None:
-            self._take(await self._seat[1].next(0) or b"", events_max)
+            self._take(await self._seat[1].next_chunk(0) or b"", events_max)
             self._seat[0].leave(self._seat[1])
         hub = self.hubs[which]
-        streams = LiveStreams(
+        streams = EventStreams(
             hub, LogReplay("127.0.0.1:9", 1), hub._metrics, subscribers_max=9, queue_bytes_max=1_000_000
         )
-        subscriber = Subscriber(Filter(), 1_000_000)
-        missed = _Stream(streams, subscriber, CHANGES)._resume(self.cursor)
+        subscriber = Subscriber(EntityFilter(), 1_000_000)
+        missed = _Stream(streams, subscriber, CHANGE_KINDS)._resume(self.cursor)
         whole = self._take(b"".join([chunk async for chunk in missed]), events_max)
         self._seat = (hub, subscriber) if whole else None
 
@@ -202,12 +202,12 @@ def test_a_client_of_two_replicas_is_told_every_value_once_at_each_age(
                 revisions[first] += 1
                 newest[first] = max(newest[first] + SECOND, client.now - (second or 0) * SECOND)
                 for hub in client.hubs:
-                    hub.take(0, offset, [update(first, revisions[first], newest[first])])
+                    hub.on_updates(0, offset, [update(first, revisions[first], newest[first])])
                 offset += 1
             case "pass":
                 client.now += first * SECOND
             case "sweep":
-                client.hubs[first].sweep()
+                client.hubs[first].age_values()
             case _:
                 asyncio.run(client.visit(first, second or 1))
     asyncio.run(client.visit(0, 1_000))

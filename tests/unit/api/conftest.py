@@ -13,9 +13,9 @@ from msgspec import structs
 from prometheus_client import CollectorRegistry
 
 from api.app import create_app, create_context
-from api.context import Context
+from api.context import ApiContext
 from api.live.hub import Hub
-from api.live.live_view import Seed
+from api.live.live_view import ViewSeed
 from api.metrics import ApiMetrics
 from api.settings import ApiSettings
 from twin.instant import MINUTE, Instant
@@ -149,12 +149,12 @@ def make_derived() -> UpdateMaker:
 def hub(model: CityModel, clock: Clock) -> Hub:
     """A hub that follows the log `log-1` from its beginning; two partitions, a ring of eight events."""
     made = Hub(model, clock, ApiMetrics(CollectorRegistry()), partitions=2, ring_events_max=8)
-    made.reset("log-1", Seed(), [0] * 4)
+    made.reset("log-1", ViewSeed(), [0] * 4)
     return made
 
 
 @pytest.fixture
-def parts(model: CityModel, clock: Any, make_update: Any, make_derived: Any, tmp_path: Path) -> Context:
+def parts(model: CityModel, clock: Any, make_update: Any, make_derived: Any, tmp_path: Path) -> ApiContext:
     settings = ApiSettings(
         city="city",
         partitions=2,
@@ -166,16 +166,16 @@ def parts(model: CityModel, clock: Any, make_update: Any, make_derived: Any, tmp
         tiles="https://tiles.example/{z}/{x}/{y}.png",
     )
     made = create_context(settings, model, clock, CollectorRegistry())
-    made.hub.reset("log-1", Seed(), [0] * 4)
-    made.hub.take(0, 0, [make_update(1, 1, 11.2), make_update(2, 2, 31.0)])
+    made.hub.reset("log-1", ViewSeed(), [0] * 4)
+    made.hub.on_updates(0, 0, [make_update(1, 1, 11.2), make_update(2, 2, 31.0)])
     personal = structs.replace(make_update(5, 1, 0.4), value=nan, kind=UpdateKind.PERSONAL)
     published = make_derived("city.house", "power_import", 2, 41.5, (5,))
-    made.hub.take(1, 0, [personal, published])
+    made.hub.on_updates(1, 0, [personal, published])
     return made
 
 
 @pytest.fixture
-async def client(parts: Context) -> AsyncIterator[httpx.AsyncClient]:
+async def client(parts: ApiContext) -> AsyncIterator[httpx.AsyncClient]:
     transport = httpx.ASGITransport(create_app(parts))
     async with httpx.AsyncClient(transport=transport, base_url="http://city.example") as client:
         await parts.database.open()

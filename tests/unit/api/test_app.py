@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from api.app import create_app
-from api.context import Context
+from api.context import ApiContext
 from api.entities.documents import state_document
 from storage.stores.tokens import TOKEN_PREFIX
 from twin.instant import MINUTE, parse_instant
@@ -192,7 +192,7 @@ async def test_a_household_is_shown_neither_to_anybody_nor_to_operators(
     assert "role metering" in response.json()["detail"]
 
 
-async def test_a_household_is_shown_to_the_role_metering(parts: Context, clock: Any) -> None:
+async def test_a_household_is_shown_to_the_role_metering(parts: ApiContext, clock: Any) -> None:
     entity = parts.model.entities["city.house"]
     state = state_document(entity, parts.hub.view, clock(), "metering")
     assert state["properties"]["power_import"]["value"] == 41.5
@@ -222,10 +222,10 @@ async def test_relations_go_both_ways(client: httpx.AsyncClient) -> None:
     assert canal["incoming"] == [{"type": "drainsTo", "entityId": "city.east.hill", "name": "Hill"}]
 
 
-async def test_a_view_that_is_not_fed_is_not_ready(client: httpx.AsyncClient, parts: Context) -> None:
+async def test_a_view_that_is_not_fed_is_not_ready(client: httpx.AsyncClient, parts: ApiContext) -> None:
     response = await client.get("/v1/health/ready")
     assert response.status_code == 503
-    parts.feed.ready.set()
+    parts.log_follower.ready.set()
     response = await client.get("/v1/health/ready")
     assert response.status_code == 200
     assert response.json()["status"] == "degraded"
@@ -239,7 +239,7 @@ async def test_the_page_is_told_its_city_or_how_to_build_it(client: httpx.AsyncC
     assert "make setup" in (await client.get("/")).text
 
 
-async def test_the_built_page_is_served(parts: Context) -> None:
+async def test_the_built_page_is_served(parts: ApiContext) -> None:
     (parts.settings.static_dir / "index.html").write_text("<title>The city</title>")
     transport = httpx.ASGITransport(create_app(parts))
     async with httpx.AsyncClient(transport=transport, base_url="http://city.example") as client:

@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 from msgspec import structs
 
-from api.context import Context
+from api.context import ApiContext
 from twin.datastream_snapshot import LastGoodValue
 from twin.instant import HOUR, MINUTE, parse_instant
 from twin.quality.quality_flags import QualityFlag
@@ -17,13 +17,13 @@ NOW = parse_instant("2026-11-23T12:00:00Z")
 
 
 async def test_state_says_what_is_suspect_and_who_deviates(
-    client: httpx.AsyncClient, parts: Context, make_update: Any
+    client: httpx.AsyncClient, parts: ApiContext, make_update: Any
 ) -> None:
     suspect = structs.replace(
         make_update(4, 1, 9.9, flags=QualityFlag.SPIKE), last_good=LastGoodValue(-0.5, NOW - 10 * MINUTE)
     )
     deviating = structs.replace(make_update(3, 3, 80.0), datastreams=(1,), value=11.2, deviating=(3,))
-    parts.hub.take(0, 1, [suspect, deviating])
+    parts.hub.on_updates(0, 1, [suspect, deviating])
     level = (await client.get("/v1/entities/city.canal/state")).json()["properties"]["water_level"]
     assert (level["quality"], level["value"]) == ("suspect", 9.9)
     assert level["lastGood"] == {"value": -0.5, "phenomenonTime": "2026-11-23T11:50:00Z"}
@@ -34,9 +34,9 @@ async def test_state_says_what_is_suspect_and_who_deviates(
 
 
 async def test_indicators_and_roll_ups_stand_beside_properties(
-    client: httpx.AsyncClient, parts: Context, make_derived: Any
+    client: httpx.AsyncClient, parts: ApiContext, make_derived: Any
 ) -> None:
-    parts.hub.take(
+    parts.hub.on_updates(
         0,
         1,
         [make_derived("city.east", "lki", 1, 3.0), make_derived("city.east", "area_pm2_5", 1, 11.0)],
@@ -60,7 +60,7 @@ async def test_indicators_and_roll_ups_stand_beside_properties(
 
 
 async def test_who_is_outvoted_by_neighbours_is_suspect_and_named_by_the_area(
-    client: httpx.AsyncClient, parts: Context, make_update: Any, make_derived: Any
+    client: httpx.AsyncClient, parts: ApiContext, make_update: Any, make_derived: Any
 ) -> None:
     outvoted = structs.replace(
         make_update(3, 2, 80.0, flags=QualityFlag.DISAGREES),
@@ -68,7 +68,7 @@ async def test_who_is_outvoted_by_neighbours_is_suspect_and_named_by_the_area(
         last_good=LastGoodValue(11.0, NOW - 10 * MINUTE),
     )
     area = structs.replace(make_derived("city.east", "area_pm2_5", 1, 11.0), deviating=(1, 3))
-    parts.hub.take(0, 1, [make_update(1, 1, 79.0), outvoted, area])
+    parts.hub.on_updates(0, 1, [make_update(1, 1, 79.0), outvoted, area])
     hill = (await client.get("/v1/entities/city.east.hill/state")).json()
     value = hill["properties"]["pm2_5"]
     assert (value["quality"], value["value"], value["lastGood"]["value"]) == ("suspect", 80.0, 11.0)
@@ -82,9 +82,9 @@ async def test_who_is_outvoted_by_neighbours_is_suspect_and_named_by_the_area(
 
 
 async def test_the_liveability_card_has_a_line_for_each_domain_and_no_total(
-    client: httpx.AsyncClient, parts: Context, make_derived: Any, clock: Any
+    client: httpx.AsyncClient, parts: ApiContext, make_derived: Any, clock: Any
 ) -> None:
-    parts.hub.take(0, 1, [make_derived("city.east.hill", "area_lki", 1, 3.0)])
+    parts.hub.on_updates(0, 1, [make_derived("city.east.hill", "area_lki", 1, 3.0)])
     card = (await client.get("/v1/entities/city.east.hill/liveability")).json()
     assert [one["domain"] for one in card["domains"]] == [
         *("air", "noise", "mobility", "energy", "water", "climate")
@@ -100,9 +100,9 @@ async def test_the_liveability_card_has_a_line_for_each_domain_and_no_total(
 
 
 async def test_a_replay_is_for_operators_and_never_of_everything(
-    client: httpx.AsyncClient, parts: Context
+    client: httpx.AsyncClient, parts: ApiContext
 ) -> None:
-    assert not await parts.database.answers()
+    assert not await parts.database.is_available()
     operator = {"Authorization": "Bearer sesame"}
     for path in ("/v1/quarantine/abc/_replay", "/v1/quarantine/_replay?feed=ttn"):
         assert (await client.post(path)).status_code == 401
@@ -112,8 +112,10 @@ async def test_a_replay_is_for_operators_and_never_of_everything(
     assert "a feed, a reason or a device" in response.json()["errors"][0]["detail"]
 
 
-async def test_what_needs_the_database_asks_to_come_back(client: httpx.AsyncClient, parts: Context) -> None:
-    assert not await parts.database.answers()
+async def test_what_needs_the_database_asks_to_come_back(
+    client: httpx.AsyncClient, parts: ApiContext
+) -> None:
+    assert not await parts.database.is_available()
     for path in (
         "/v1/ledger",
         "/v1/quarantine",

@@ -9,7 +9,7 @@ import httpx
 import icalendar
 import pytest
 
-from api.context import Context
+from api.context import ApiContext
 from storage.stores.tokens import TOKEN_PREFIX, token_digest
 from tests.support.cities.rosters import LEAD, ROADS, WATER, WEEKS, ZONE, calendar, override
 from twin.model.city_model import CityModel
@@ -39,14 +39,14 @@ def model(model: CityModel) -> CityModel:
 
 
 @pytest.fixture(autouse=True)
-def keys(parts: Context, monkeypatch: pytest.MonkeyPatch) -> None:
+def keys(parts: ApiContext, monkeypatch: pytest.MonkeyPatch) -> None:
     """A key of each role, as if the database had been asked."""
     known = {token_digest(key): role for key, role in KEYS.items()}
 
     async def look(hashed: bytes) -> Role | None:
         return known.get(hashed)
 
-    monkeypatch.setattr(parts.keys, "_lookup", look)
+    monkeypatch.setattr(parts.api_keys, "_lookup", look)
 
 
 async def test_who_is_on_call_is_told_for_each_team(client: httpx.AsyncClient) -> None:
@@ -118,11 +118,11 @@ async def test_the_roster_is_given_as_a_calendar_that_says_the_same(client: http
 
 
 async def test_a_gap_is_a_shift_of_nobody_and_no_event(
-    client: httpx.AsyncClient, parts: Context, model: CityModel
+    client: httpx.AsyncClient, parts: ApiContext, model: CityModel
 ) -> None:
     team = DutyTeam(id="operations", name="Operations", members=("water",), calendar=GAP)
     duty = DutyPlan(contacts=model.duty.contacts, teams=(team,))
-    parts.hub.remodel(replace(model, version=2, duty=duty))
+    parts.hub.set_model(replace(model, version=2, duty=duty))
     path = "/v1/duty/roster?start=2026-12-08T00:00:00Z&end=2026-12-09T00:00:00Z"
     (item,) = (await client.get(path, headers=bearer("viewer"))).json()["items"]
     assert (item["contact"], item["source"]) == (None, "calendar")

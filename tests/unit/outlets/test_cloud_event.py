@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from api.live.alarm_events import alarm_data
-from api.live.events import Event, GapReason, gap_data, state_data
+from api.live.events import GapReason, LiveEvent, gap_data, state_data
 from outlets.cloud_event import CloudEvent, build_message, cloud_event
 from tests.support.payloads.alarm_events import alarm_event, operand
 from tests.unit.api.conftest import NOW, make_model
@@ -27,7 +27,7 @@ assert ALARM is not None
 
 
 def document(name: str, data: bytes, after: str = "before") -> dict[str, object]:
-    event = cloud_event(Event("behind", name, data), "city", after)  # type: ignore[arg-type]
+    event = cloud_event(LiveEvent("behind", name, data), "city", after)  # type: ignore[arg-type]
     found: dict[str, object] = json.loads(msgspec.json.encode(event))
     return found
 
@@ -67,7 +67,7 @@ def test_gaps_after_different_places_are_different_events() -> None:
 def test_a_message_is_known_by_the_events_in_it() -> None:
     events: list[CloudEvent] = [
         cloud_event(
-            Event(cursor, "state", STATE.replace(b'"revision":7', b'"revision":%d' % number)), "city", ""
+            LiveEvent(cursor, "state", STATE.replace(b'"revision":7', b'"revision":%d' % number)), "city", ""
         )
         for number, cursor in enumerate("abc")
     ]

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from alerting.delivery.acknowledge_links import LINK_PATH, AcknowledgeLink, sign_link
 from api.alarms.command_gateway import command_id
-from api.context import Context
+from api.context import ApiContext
 from tests.support.payloads.alarm_events import acknowledged, alarm_event, incident_event
 from tests.unit.api.conftest import NOW
 from twin.alarms.messages import AlarmBatch, CommandReply
@@ -25,10 +25,10 @@ PERSON = {"Accept": "text/html,application/xhtml+xml"}
 
 
 @pytest.fixture(autouse=True)
-def incident(parts: Context) -> None:
-    parts.hub.take_alarms(2, 0, AlarmBatch(LAYOUT_VERSION, NOW, (RAISED,), (INCIDENT,)))
+def incident(parts: ApiContext) -> None:
+    parts.hub.on_alarms(2, 0, AlarmBatch(LAYOUT_VERSION, NOW, (RAISED,), (INCIDENT,)))
     plan = DutyPlan(contacts=(Contact(id="anna", name="Duty officer water", language="en"),))
-    parts.hub.remodel(dataclasses.replace(parts.model, version=2, duty=plan))
+    parts.hub.set_model(dataclasses.replace(parts.model, version=2, duty=plan))
 
 
 async def test_the_page_says_what_is_the_matter_and_has_one_button(client: httpx.AsyncClient) -> None:
@@ -44,20 +44,22 @@ async def test_the_page_says_what_is_the_matter_and_has_one_button(client: httpx
     assert "since 2026-11-23 13:00" in page, "times are those of the city"
 
 
-async def test_when_nothing_waits_there_is_no_button(client: httpx.AsyncClient, parts: Context) -> None:
+async def test_when_nothing_waits_there_is_no_button(client: httpx.AsyncClient, parts: ApiContext) -> None:
     known = acknowledged(RAISED, "anna")
-    parts.hub.take_alarms(2, 1, AlarmBatch(LAYOUT_VERSION, NOW, (known,)))
+    parts.hub.on_alarms(2, 1, AlarmBatch(LAYOUT_VERSION, NOW, (known,)))
     page = (await client.get(f"{LINK_PATH}{TOKEN}")).text
     assert "Nothing waits" in page
     assert "acknowledged by anna" in page
     assert "<button>" not in page
 
 
-async def test_a_link_is_good_once_for_an_occurrence(client: httpx.AsyncClient, parts: Context) -> None:
+async def test_a_link_is_good_once_for_an_occurrence(client: httpx.AsyncClient, parts: ApiContext) -> None:
     id = command_id("Duty officer water", f"{RAISED.alarm}~1", "acknowledge", TOKEN)
-    parts.desk.hear(AlarmBatch(LAYOUT_VERSION, NOW, (), (), (CommandReply(id, "", RAISED.alarm),)))
+    parts.command_gateway.on_alarms(
+        AlarmBatch(LAYOUT_VERSION, NOW, (), (), (CommandReply(id, "", RAISED.alarm),))
+    )
     worsened = replace(RAISED, revision=3, kind="worsened")
-    parts.hub.take_alarms(2, 1, AlarmBatch(LAYOUT_VERSION, NOW, (worsened,)))
+    parts.hub.on_alarms(2, 1, AlarmBatch(LAYOUT_VERSION, NOW, (worsened,)))
     page = (await client.post(f"{LINK_PATH}{TOKEN}")).text
     assert "used for this occurrence already" in page
     assert "Thank you" not in page

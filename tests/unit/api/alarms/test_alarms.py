@@ -9,7 +9,7 @@ import pytest
 from msgspec.structs import replace
 
 from api.alarms.command_gateway import command_id
-from api.context import Context
+from api.context import ApiContext
 from tests.support.payloads.alarm_events import acknowledged, alarm_event, incident_event, operand, returned
 from twin.alarms.messages import AlarmBatch, AlarmEvent, CommandReply
 from twin.alarms.severity import Severity
@@ -47,11 +47,11 @@ POWER = alarm_event(
 
 
 @pytest.fixture
-def alarms(parts: Context) -> Context:
+def alarms(parts: ApiContext) -> ApiContext:
     batch = AlarmBatch(
         LAYOUT_VERSION, WATER.time, (WATER, AIR, OVER, SILENT, POWER), (incident_event(WATER),)
     )
-    parts.hub.take_alarms(2, 0, batch)
+    parts.hub.on_alarms(2, 0, batch)
     return parts
 
 
@@ -171,13 +171,13 @@ async def test_a_wrong_question_is_a_problem(client: httpx.AsyncClient, path: st
 
 
 async def test_a_command_that_is_done_returns_the_alarm_as_it_is_then(
-    client: httpx.AsyncClient, alarms: Context
+    client: httpx.AsyncClient, alarms: ApiContext
 ) -> None:
     after = acknowledged(WATER, "operator")
     done = CommandReply(command_id("operator", WATER.alarm, "acknowledge", "1"), "", WATER.alarm)
     batch = AlarmBatch(LAYOUT_VERSION, WATER.time, (after,), (), (done,))
-    alarms.hub.take_alarms(2, 1, batch)
-    alarms.desk.hear(batch)
+    alarms.hub.on_alarms(2, 1, batch)
+    alarms.command_gateway.on_alarms(batch)
     path, headers = f"/v1/alarms/{WATER.alarm}/_acknowledge", {**KEY, "Idempotency-Key": "1"}
     for _ in range(2):
         response = await client.post(path, headers=headers)
@@ -186,13 +186,13 @@ async def test_a_command_that_is_done_returns_the_alarm_as_it_is_then(
         assert response.json()["acknowledgedBy"] == "operator"
 
 
-async def test_a_command_that_is_refused_says_why(client: httpx.AsyncClient, alarms: Context) -> None:
+async def test_a_command_that_is_refused_says_why(client: httpx.AsyncClient, alarms: ApiContext) -> None:
     refused = CommandReply(
         command_id("operator", OVER.alarm, "acknowledge", "k"),
         "acknowledge is not possible while the alarm is normal",
         OVER.alarm,
     )
-    alarms.desk.hear(AlarmBatch(LAYOUT_VERSION, WATER.time, (), (), (refused,)))
+    alarms.command_gateway.on_alarms(AlarmBatch(LAYOUT_VERSION, WATER.time, (), (), (refused,)))
     response = await client.post(
         f"/v1/alarms/{OVER.alarm}/_acknowledge", headers={**KEY, "Idempotency-Key": "k"}
     )
@@ -245,11 +245,11 @@ async def test_commands_are_for_operators(client: httpx.AsyncClient) -> None:
 
 
 async def test_the_alarm_of_a_sensor_that_the_model_does_not_know_is_for_operators(
-    client: httpx.AsyncClient, alarms: Context
+    client: httpx.AsyncClient, alarms: ApiContext
 ) -> None:
     gone = replace(
         SILENT, sensor="meter-9", alarm="sensor-silent~city.house~meter-9", time=WATER.time + MINUTE
     )
-    alarms.hub.take_alarms(2, 1, AlarmBatch(LAYOUT_VERSION, WATER.time, (gone,)))
+    alarms.hub.on_alarms(2, 1, AlarmBatch(LAYOUT_VERSION, WATER.time, (gone,)))
     assert (await client.get(f"/v1/alarms/{gone.alarm}")).status_code == 404
     assert (await client.get(f"/v1/alarms/{gone.alarm}", headers=KEY)).status_code == 200

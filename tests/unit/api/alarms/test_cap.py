@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from lxml import etree
 from msgspec.structs import replace
 
-from api.alarms.cap import CapStatus, Message, Origin, alarm_alert, city_alert, message_of
-from api.context import Context
+from api.alarms.cap import CapMessage, CapSender, CapStatus, alarm_alert, city_alert, last_message
+from api.context import ApiContext
 from tests.support.cities.alarm_city import high_water
 from tests.support.oracles.cap_schema import read_cap, texts
 from tests.support.payloads.alarm_events import acknowledged, alarm_event, operand, returned
@@ -25,7 +25,7 @@ from twin.instant import HOUR, MINUTE
 from twin.model.city_model import CityModel
 from twin.wire.codec import LAYOUT_VERSION
 
-ORIGIN = Origin("livetwin.city", "Exercise", "https://city.example")
+ORIGIN = CapSender("livetwin.city", "Exercise", "https://city.example")
 
 WATER = alarm_event()
 AIR = alarm_event("bad-air", "city.east.hill", theme="environment", severity=Severity.WARNING)
@@ -47,7 +47,9 @@ def placed(geometry: dict[str, Any] | None) -> CityModel:
 
 
 def test_an_alarm_is_told_in_both_languages_with_what_anybody_needs() -> None:
-    alert = read_cap(alarm_alert(Message(WATER), placed({"type": "Polygon", "coordinates": SQUARE}), ORIGIN))
+    alert = read_cap(
+        alarm_alert(CapMessage(WATER), placed({"type": "Polygon", "coordinates": SQUARE}), ORIGIN)
+    )
     assert texts(alert, "msgType") == ["Alert"]
     assert texts(alert, "status") == ["Exercise"]
     assert texts(alert, "sent") == ["2026-11-23T12:00:01-00:00"]
@@ -74,7 +76,7 @@ def test_an_alarm_is_told_in_both_languages_with_what_anybody_needs() -> None:
     ],
 )
 def test_an_area_is_where_the_entity_is(geometry: Any, polygons: int, circles: list[str]) -> None:
-    alert = read_cap(alarm_alert(Message(WATER), placed(geometry), ORIGIN))
+    alert = read_cap(alarm_alert(CapMessage(WATER), placed(geometry), ORIGIN))
     [info, _] = alert.findall("{*}info")
     assert len(texts(info, "area/polygon")) == polygons
     assert texts(info, "area/circle") == circles
@@ -87,7 +89,7 @@ def test_what_follows_upon_a_message_refers_to_it() -> None:
     model = make_model()
 
     def told(*events: AlarmEvent) -> Any:
-        message = message_of(reversed(events))
+        message = last_message(reversed(events))
         assert message is not None
         return read_cap(alarm_alert(message, model, ORIGIN))
 
@@ -139,7 +141,7 @@ def test_every_message_keeps_the_rules(
     )
     origin = ORIGIN._replace(status=status)
     before = [replace(WATER, revision=number) for number in range(earlier)]
-    read_cap(alarm_alert(Message(event, before), make_model(), origin))
+    read_cap(alarm_alert(CapMessage(event, before), make_model(), origin))
     read_cap(city_alert([event, WATER], time, make_model(), origin))
 
 
@@ -150,12 +152,12 @@ async def cap(client: httpx.AsyncClient, query: str = "", **headers: str) -> Any
     return read_cap(response.content)
 
 
-async def test_all_alarms_in_force_are_one_alert(client: httpx.AsyncClient, parts: Context) -> None:
+async def test_all_alarms_in_force_are_one_alert(client: httpx.AsyncClient, parts: ApiContext) -> None:
     assert texts(await cap(client), "note") == ["No alarm is in force."]
     shelved = alarm_event("shelved", state="shelved", shelved_until=NOW + HOUR)
     over = returned(acknowledged(alarm_event("over")))
     batch = AlarmBatch(LAYOUT_VERSION, NOW, (WATER, AIR, SILENT, POWER, shelved, over))
-    parts.hub.take_alarms(2, 0, batch)
+    parts.hub.on_alarms(2, 0, batch)
     alert = await cap(client)
     codes = set(texts(alert, "info/eventCode/value"))
     assert codes == {"high-water", "bad-air", "overload"}
@@ -165,8 +167,10 @@ async def test_all_alarms_in_force_are_one_alert(client: httpx.AsyncClient, part
     assert len((await cap(client, "?parent=city.east")).findall("{*}info")) == 2
 
 
-async def test_nothing_of_a_household_is_told_whoever_asks(client: httpx.AsyncClient, parts: Context) -> None:
-    parts.hub.take_alarms(2, 0, AlarmBatch(LAYOUT_VERSION, NOW, (SILENT, POWER)))
+async def test_nothing_of_a_household_is_told_whoever_asks(
+    client: httpx.AsyncClient, parts: ApiContext
+) -> None:
+    parts.hub.on_alarms(2, 0, AlarmBatch(LAYOUT_VERSION, NOW, (SILENT, POWER)))
     for headers in ({}, {"Authorization": "Bearer sesame"}):
         alert = etree.tostring(await cap(client, **headers)).decode()
         assert "meter-1" not in alert
@@ -175,8 +179,8 @@ async def test_nothing_of_a_household_is_told_whoever_asks(client: httpx.AsyncCl
         assert (await client.get(f"/v1/alarms/{SILENT.alarm}/cap", headers=headers)).status_code == 404
 
 
-async def test_a_feed_leads_to_the_alert_of_each_alarm(client: httpx.AsyncClient, parts: Context) -> None:
-    parts.hub.take_alarms(2, 0, AlarmBatch(LAYOUT_VERSION, NOW, (WATER, AIR)))
+async def test_a_feed_leads_to_the_alert_of_each_alarm(client: httpx.AsyncClient, parts: ApiContext) -> None:
+    parts.hub.on_alarms(2, 0, AlarmBatch(LAYOUT_VERSION, NOW, (WATER, AIR)))
     response = await client.get("/v1/alarms/cap", headers={"Accept": "application/atom+xml"})
     assert response.headers["content-type"].startswith("application/atom+xml")
     feed = etree.fromstring(response.content)

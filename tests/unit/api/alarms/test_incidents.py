@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from api.alarms.command_gateway import command_id
-from api.context import Context
+from api.context import ApiContext
 from tests.support.payloads.alarm_events import acknowledged, alarm_event, incident_event
 from twin.alarms.messages import AlarmBatch, CommandReply
 from twin.instant import MINUTE
@@ -27,9 +27,9 @@ PATH = f"/v1/incidents/{WATER.incident}"
 
 
 @pytest.fixture
-def incidents(parts: Context) -> Context:
+def incidents(parts: ApiContext) -> ApiContext:
     batch = AlarmBatch(LAYOUT_VERSION, FIRST.time, (FIRST, SECOND, SILENT), (WATER, METERS))
-    parts.hub.take_alarms(2, 0, batch)
+    parts.hub.on_alarms(2, 0, batch)
     return parts
 
 
@@ -71,12 +71,14 @@ async def test_an_incident_shows_its_alarms_to_whoever_may_know_of_them(client: 
 
 
 async def test_acknowledging_an_incident_acknowledges_what_waits_for_it(
-    client: httpx.AsyncClient, incidents: Context
+    client: httpx.AsyncClient, incidents: ApiContext
 ) -> None:
     known = acknowledged(FIRST, "anna")
-    incidents.hub.take_alarms(2, 1, AlarmBatch(LAYOUT_VERSION, FIRST.time, (known,)))
+    incidents.hub.on_alarms(2, 1, AlarmBatch(LAYOUT_VERSION, FIRST.time, (known,)))
     id = command_id("operator", f"{SECOND.alarm}~1", "acknowledge", "k")
-    incidents.desk.hear(AlarmBatch(LAYOUT_VERSION, FIRST.time, (), (), (CommandReply(id, "", SECOND.alarm),)))
+    incidents.command_gateway.on_alarms(
+        AlarmBatch(LAYOUT_VERSION, FIRST.time, (), (), (CommandReply(id, "", SECOND.alarm),))
+    )
     response = await client.post(f"{PATH}/_acknowledge", headers={**KEY, "Idempotency-Key": "k"})
     assert response.status_code == 200
     became = response.json()

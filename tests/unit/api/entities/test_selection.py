@@ -4,46 +4,46 @@ from __future__ import annotations
 
 import pytest
 
-from api.entities.geometry import Box, distance
-from api.entities.selection import Filter, resolve, select_entities
+from api.entities.geometry import Extent, distance_m
+from api.entities.selection import EntityFilter, resolve_filter, select_entities
 from twin.model.city_model import CityModel
 
 
 @pytest.mark.parametrize(
     ("wanted", "expected"),
     [
-        (Filter(types=frozenset({"District"})), ["city.east", "city.west"]),
-        (Filter(parents=frozenset({"city.east"})), ["city.east.hill"]),
-        (Filter(parents=frozenset({"city.west", "city.east"})), ["city.east.hill", "city.house"]),
+        (EntityFilter(types=frozenset({"District"})), ["city.east", "city.west"]),
+        (EntityFilter(parents=frozenset({"city.east"})), ["city.east.hill"]),
+        (EntityFilter(parents=frozenset({"city.west", "city.east"})), ["city.east.hill", "city.house"]),
         (
-            Filter(parents=frozenset({"city", "city.east"}), types=frozenset({"District"})),
+            EntityFilter(parents=frozenset({"city", "city.east"}), types=frozenset({"District"})),
             ["city.east", "city.west"],
         ),
-        (Filter(bbox=Box(4.73, 52.6, 4.76, 52.65)), ["city", "city.canal"]),
-        (Filter(entities=frozenset({"city.canal", "nowhere"})), ["city.canal"]),
-        (Filter(parents=frozenset({"nowhere"})), []),
+        (EntityFilter(bbox=Extent(4.73, 52.6, 4.76, 52.65)), ["city", "city.canal"]),
+        (EntityFilter(entities=frozenset({"city.canal", "nowhere"})), ["city.canal"]),
+        (EntityFilter(parents=frozenset({"nowhere"})), []),
     ],
 )
-def test_a_filter_selects_entities(model: CityModel, wanted: Filter, expected: list[str]) -> None:
+def test_a_filter_selects_entities(model: CityModel, wanted: EntityFilter, expected: list[str]) -> None:
     assert [one.id for one in select_entities(wanted, model)] == expected
 
 
 def test_no_filter_selects_everything(model: CityModel) -> None:
-    selection = resolve(Filter(), model)
+    selection = resolve_filter(EntityFilter(), model)
     assert selection.entities == frozenset(model.entities)
-    assert selection.holds("city.canal", "water_level")
+    assert selection.matches("city.canal", "water_level")
 
 
 def test_a_theme_selects_its_properties(model: CityModel) -> None:
-    selection = resolve(Filter(themes=frozenset({"water"})), model)
-    assert selection.holds("city.canal", "water_level")
-    assert not selection.holds("city.east.hill", "pm2_5")
+    selection = resolve_filter(EntityFilter(themes=frozenset({"water"})), model)
+    assert selection.matches("city.canal", "water_level")
+    assert not selection.matches("city.east.hill", "pm2_5")
 
 
 def test_what_nobody_knows_is_never_selected(model: CityModel) -> None:
-    everything = resolve(Filter(), model)
-    assert not everything.holds("nowhere", "pm2_5")
-    assert not everything.holds("city", "happiness")
+    everything = resolve_filter(EntityFilter(), model)
+    assert not everything.matches("nowhere", "pm2_5")
+    assert not everything.matches("city", "happiness")
 
 
 SQUARE = [[4.0, 52.0], [4.1, 52.0], [4.1, 52.1], [4.0, 52.1], [4.0, 52.0]]
@@ -52,10 +52,10 @@ HOLE = [[4.04, 52.04], [4.06, 52.04], [4.06, 52.06], [4.04, 52.06], [4.04, 52.04
 
 def test_distance_is_nought_in_a_polygon_and_not_in_its_hole() -> None:
     polygon = {"type": "Polygon", "coordinates": [SQUARE, HOLE]}
-    assert distance(polygon, (4.02, 52.02)) == 0
-    assert distance(polygon, (4.05, 52.05)) == pytest.approx(684, abs=10)
+    assert distance_m(polygon, (4.02, 52.02)) == 0
+    assert distance_m(polygon, (4.05, 52.05)) == pytest.approx(684, abs=10)
 
 
 def test_distance_to_a_line_is_that_to_its_nearest_point() -> None:
     line = {"type": "LineString", "coordinates": [[4.0, 52.0], [4.2, 52.0]]}
-    assert distance(line, (4.1, 52.01)) == pytest.approx(1112, abs=2)
+    assert distance_m(line, (4.1, 52.01)) == pytest.approx(1112, abs=2)

@@ -8,7 +8,7 @@ from typing import get_args
 import pytest
 from starlette.requests import Request
 
-from api.http.access import may_see, require
+from api.http.access import may_see_datastream, require_role
 from api.http.problems import ProblemError
 from twin.model.city_model import CityModel
 from twin.model.role import GRANTABLE_ROLES, ROLES_ASCENDING, Role, role_includes
@@ -38,17 +38,17 @@ def test_metering_is_a_viewer_and_nobody_else_is_metering() -> None:
 @pytest.mark.parametrize("role", get_args(Role))
 def test_readings_of_a_household_are_for_metering_alone(role: Role, model: CityModel) -> None:
     public, personal = model.datastreams[1], model.datastreams[5]
-    assert may_see(role, public, model)
-    assert may_see(role, personal, model) == (role == "metering")
+    assert may_see_datastream(role, public, model)
+    assert may_see_datastream(role, personal, model) == (role == "metering")
 
 
 def test_a_role_that_suffices_is_let_through() -> None:
-    assert require(request_of("admin"), "operator") == "admin"
+    assert require_role(request_of("admin"), "operator") == "admin"
 
 
 def test_anonymous_is_asked_for_a_key() -> None:
     with pytest.raises(ProblemError, match="API key of the role operator or above") as caught:
-        require(request_of("anonymous"), "operator")
+        require_role(request_of("anonymous"), "operator")
     assert caught.value.status is HTTPStatus.UNAUTHORIZED
     assert caught.value.headers == {"WWW-Authenticate": "Bearer"}
 
@@ -58,5 +58,5 @@ def test_anonymous_is_asked_for_a_key() -> None:
 )
 def test_a_role_that_does_not_suffice_is_told_so(role: Role, needed: Role) -> None:
     with pytest.raises(ProblemError, match=f"this key has the role {role}") as caught:
-        require(request_of(role), needed)
+        require_role(request_of(role), needed)
     assert caught.value.status is HTTPStatus.FORBIDDEN

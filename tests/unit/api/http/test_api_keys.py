@@ -8,7 +8,7 @@ from http import HTTPStatus
 import pytest
 from pydantic import SecretStr
 
-from api.http.api_keys import FRESH_S, KEYS_MAX, LOOKUP_S, Keys
+from api.http.api_keys import CACHE_S, KEYS_MAX, LOOKUP_WAIT_S, ApiKeys
 from api.http.problems import ProblemError
 from storage.stores.tokens import TOKEN_PREFIX, token_digest
 from twin.model.role import Role
@@ -64,91 +64,99 @@ def seconds() -> Seconds:
 
 
 @pytest.fixture
-def keys(stored: Stored, seconds: Seconds) -> Keys:
-    return Keys(SecretStr("sesame"), stored.role, stored.name, seconds)
+def keys(stored: Stored, seconds: Seconds) -> ApiKeys:
+    return ApiKeys(SecretStr("sesame"), stored.role, stored.name, seconds)
 
 
-async def test_the_key_of_the_settings_is_an_operator_without_a_database(keys: Keys, stored: Stored) -> None:
+async def test_the_key_of_the_settings_is_an_operator_without_a_database(
+    keys: ApiKeys, stored: Stored
+) -> None:
     stored.away = True
-    assert await keys.role("sesame") == "operator"
+    assert await keys.role_of("sesame") == "operator"
     assert stored.asked == 0
 
 
-async def test_who_acts_has_the_name_of_the_key_or_the_begin_of_its_hash(keys: Keys, stored: Stored) -> None:
+async def test_who_acts_has_the_name_of_the_key_or_the_begin_of_its_hash(
+    keys: ApiKeys, stored: Stored
+) -> None:
     stored.names[token_digest(KEY)] = "duty desk"
-    assert [await keys.name(one) for one in (KEY, "sesame")] == ["duty desk", "operator"]
+    assert [await keys.name_of(one) for one in (KEY, "sesame")] == ["duty desk", "operator"]
     stored.away = True
-    assert await keys.name(KEY) == f"key {token_digest(KEY).hex()[:8]}"
+    assert await keys.name_of(KEY) == f"key {token_digest(KEY).hex()[:8]}"
 
 
-async def test_a_key_that_cannot_be_ours_is_refused_without_a_database(keys: Keys, stored: Stored) -> None:
+async def test_a_key_that_cannot_be_ours_is_refused_without_a_database(keys: ApiKeys, stored: Stored) -> None:
     stored.away = True
-    assert await keys.role("open sesame") is None
+    assert await keys.role_of("open sesame") is None
     assert stored.asked == 0
 
 
-async def test_a_key_is_looked_up_again_after_a_moment(keys: Keys, stored: Stored, seconds: Seconds) -> None:
+async def test_a_key_is_looked_up_again_after_a_moment(
+    keys: ApiKeys, stored: Stored, seconds: Seconds
+) -> None:
     stored.add(KEY, "duty")
-    assert await keys.role(KEY) == "duty"
-    assert await keys.role(KEY) == "duty"
+    assert await keys.role_of(KEY) == "duty"
+    assert await keys.role_of(KEY) == "duty"
     assert stored.asked == 1
     stored.roles.clear()
-    seconds.now += FRESH_S + 0.1
-    assert await keys.role(KEY) is None
+    seconds.now += CACHE_S + 0.1
+    assert await keys.role_of(KEY) is None
     assert stored.asked == 2
 
 
 async def test_a_known_key_goes_on_to_be_good_while_the_database_is_away_and_others_get_503(
-    keys: Keys, stored: Stored, seconds: Seconds
+    keys: ApiKeys, stored: Stored, seconds: Seconds
 ) -> None:
     stored.add(KEY)
-    await keys.role(KEY)
+    await keys.role_of(KEY)
     stored.away = True
     seconds.now += 3600
-    assert await keys.role(KEY) == "viewer"
+    assert await keys.role_of(KEY) == "viewer"
     with pytest.raises(ProblemError) as caught:
-        await keys.role(f"{TOKEN_PREFIX}other")
+        await keys.role_of(f"{TOKEN_PREFIX}other")
     assert caught.value.status is HTTPStatus.SERVICE_UNAVAILABLE
     stored.away = False
     stored.roles.clear()
-    assert await keys.role(KEY) is None
+    assert await keys.role_of(KEY) is None
 
 
 async def test_while_the_database_hangs_a_known_key_waits_once_and_not_again(
-    keys: Keys, stored: Stored, seconds: Seconds
+    keys: ApiKeys, stored: Stored, seconds: Seconds
 ) -> None:
     stored.add(KEY)
-    await keys.role(KEY)
-    seconds.now += FRESH_S + 0.1
+    await keys.role_of(KEY)
+    seconds.now += CACHE_S + 0.1
     stored.goes_on.clear()
-    assert await keys.role(KEY) == "viewer"
-    seconds.now += LOOKUP_S
-    async with asyncio.timeout(LOOKUP_S / 2):
-        assert await keys.role(KEY) == "viewer"
+    assert await keys.role_of(KEY) == "viewer"
+    seconds.now += LOOKUP_WAIT_S
+    async with asyncio.timeout(LOOKUP_WAIT_S / 2):
+        assert await keys.role_of(KEY) == "viewer"
     assert stored.asked == 2
     stored.roles.clear()
     stored.goes_on.set()
     async with asyncio.timeout(10):
-        while await keys.role(KEY) is not None:  # noqa: ASYNC110 - the lookup ends by itself
+        while await keys.role_of(KEY) is not None:  # noqa: ASYNC110 - the lookup ends by itself
             await asyncio.sleep(0)
 
 
-async def test_many_requests_with_one_key_ask_once(keys: Keys, stored: Stored) -> None:
+async def test_many_requests_with_one_key_ask_once(keys: ApiKeys, stored: Stored) -> None:
     stored.add(KEY)
-    assert await asyncio.gather(*(keys.role(KEY) for _ in range(20))) == ["viewer"] * 20
+    assert await asyncio.gather(*(keys.role_of(KEY) for _ in range(20))) == ["viewer"] * 20
     assert stored.asked == 1
 
 
-async def test_wrong_keys_drive_no_good_one_out_and_good_ones_are_bounded(keys: Keys, stored: Stored) -> None:
+async def test_wrong_keys_drive_no_good_one_out_and_good_ones_are_bounded(
+    keys: ApiKeys, stored: Stored
+) -> None:
     stored.add(KEY)
-    await keys.role(KEY)
+    await keys.role_of(KEY)
     for number in range(KEYS_MAX + 1):
-        assert await keys.role(f"{TOKEN_PREFIX}wrong-{number}") is None
+        assert await keys.role_of(f"{TOKEN_PREFIX}wrong-{number}") is None
     asked = stored.asked
-    assert await keys.role(KEY) == "viewer"
+    assert await keys.role_of(KEY) == "viewer"
     assert stored.asked == asked
     for number in range(KEYS_MAX):
         stored.add(f"{TOKEN_PREFIX}{number}")
-        await keys.role(f"{TOKEN_PREFIX}{number}")
-    assert await keys.role(KEY) == "viewer"
+        await keys.role_of(f"{TOKEN_PREFIX}{number}")
+    assert await keys.role_of(KEY) == "viewer"
     assert stored.asked == asked + KEYS_MAX + 1

@@ -13,7 +13,7 @@ from starlette.responses import PlainTextResponse
 from starlette.types import Receive, Scope, Send
 
 from api.http import bounded_protocol
-from api.http.bounded_protocol import HEAD_BYTES_MAX, BoundedHttp
+from api.http.bounded_protocol import HEAD_BYTES_MAX, BoundedHttpProtocol
 
 DEADLINE_S = 20.0
 GET = b"GET / HTTP/1.1\r\nHost: city.example\r\n"
@@ -36,7 +36,7 @@ class _Server(uvicorn.Server):
 
 @asynccontextmanager
 async def served(connections: int = 10) -> AsyncIterator[int]:
-    protocol = BoundedHttp.with_connections(connections)
+    protocol = BoundedHttpProtocol.with_connections(connections)
     config = uvicorn.Config(
         app, host="127.0.0.1", port=0, http=protocol, lifespan="off", log_config=None, access_log=False
     )

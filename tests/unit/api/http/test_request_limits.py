@@ -10,25 +10,30 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from api.app import create_app
-from api.context import Context
+from api.context import ApiContext
 from api.http import rate_limiter
-from api.http.api_keys import Keys
+from api.http.api_keys import ApiKeys
 from api.http.parameters import NAMES_MAX
-from api.http.rate_limiter import Allowances
-from api.http.request_limits import HEADERS_BYTES_MAX, TARGET_BYTES_MAX, client_of, shape_problem
+from api.http.rate_limiter import RateLimiter
+from api.http.request_limits import (
+    HEADERS_BYTES_MAX,
+    TARGET_BYTES_MAX,
+    client_identity,
+    malformed_request_problem,
+)
 from api.live.cursor import CURSOR_CHARACTERS_MAX
 
 FEW = 3
 OTHER = ("203.0.113.9", 40_000)
 
 
-def client(parts: Context, address: tuple[str, int] = ("203.0.113.7", 40_000)) -> httpx.AsyncClient:
+def client(parts: ApiContext, address: tuple[str, int] = ("203.0.113.7", 40_000)) -> httpx.AsyncClient:
     return httpx.AsyncClient(
         transport=httpx.ASGITransport(create_app(parts), client=address), base_url="http://city.example"
     )
 
 
-def limited(parts: Context) -> Context:
+def limited(parts: ApiContext) -> ApiContext:
     changed = parts.settings.model_copy(update={"client_requests_per_s": 0.001, "client_requests_burst": FEW})
     return replace(parts, settings=changed)
 
@@ -36,7 +41,7 @@ def limited(parts: Context) -> Context:
 @pytest.mark.parametrize(
     "path", ["/v1/entities/a%00b", "/v1/entities?q=%00", "/v1/ledger?feed=%00&start=%00"]
 )
-async def test_a_nul_is_refused_wherever_it_stands(parts: Context, path: str) -> None:
+async def test_a_nul_is_refused_wherever_it_stands(parts: ApiContext, path: str) -> None:
     async with client(parts) as asking:
         response = await asking.get(path)
     assert response.status_code == 400
@@ -47,7 +52,7 @@ async def test_a_nul_is_refused_wherever_it_stands(parts: Context, path: str) ->
 def test_a_target_beyond_its_bound_is_refused(part: str) -> None:
     scope = {"path": "/", "query_string": b"", "headers": []}
     scope[part] = ("/" if part == "path" else b"q") * (TARGET_BYTES_MAX + 1)
-    problem = shape_problem(scope)
+    problem = malformed_request_problem(scope)
     assert problem is not None
     assert problem.status == 414
     assert str(TARGET_BYTES_MAX) in problem.detail
@@ -56,17 +61,20 @@ def test_a_target_beyond_its_bound_is_refused(part: str) -> None:
 def test_a_target_as_long_as_a_cursor_and_five_hundred_names_is_taken() -> None:
     query = f"cursor={'a' * CURSOR_CHARACTERS_MAX}&entity={','.join(['b' * 100] * NAMES_MAX)}"
     headers = [(b"last-event-id", b"a" * CURSOR_CHARACTERS_MAX)]
-    assert shape_problem({"path": "/v1/live", "query_string": query.encode(), "headers": headers}) is None
+    assert (
+        malformed_request_problem({"path": "/v1/live", "query_string": query.encode(), "headers": headers})
+        is None
+    )
 
 
-async def test_headers_beyond_their_bound_are_refused(parts: Context) -> None:
+async def test_headers_beyond_their_bound_are_refused(parts: ApiContext) -> None:
     async with client(parts) as asking:
         response = await asking.get("/v1/entities", headers={"X-Long": "a" * HEADERS_BYTES_MAX})
     assert response.status_code == 431
     assert str(HEADERS_BYTES_MAX) in response.json()["detail"]
 
 
-async def test_a_client_that_asks_too_often_is_told_when_to_come_back(parts: Context) -> None:
+async def test_a_client_that_asks_too_often_is_told_when_to_come_back(parts: ApiContext) -> None:
     context = limited(parts)
     async with client(context) as asking:
         answers = [await asking.get("/v1/entities") for _ in range(FEW + 1)]
@@ -82,7 +90,7 @@ async def test_a_client_that_asks_too_often_is_told_when_to_come_back(parts: Con
         assert 'livetwin_api_limited_total{limit="requests"} 1.0' in (await asking.get("/metrics")).text
 
 
-async def test_one_client_does_not_use_up_what_others_have(parts: Context) -> None:
+async def test_one_client_does_not_use_up_what_others_have(parts: ApiContext) -> None:
     context = limited(parts)
     app = create_app(context)
     one, other = (
@@ -102,7 +110,7 @@ async def test_one_client_does_not_use_up_what_others_have(parts: Context) -> No
         assert unknown.status_code == 429
 
 
-async def test_nobody_is_limited_where_the_settings_say_so(parts: Context) -> None:
+async def test_nobody_is_limited_where_the_settings_say_so(parts: ApiContext) -> None:
     changed = parts.settings.model_copy(update={"client_requests_per_s": 0, "client_requests_burst": 1})
     async with client(replace(parts, settings=changed)) as asking:
         answers = [await asking.get("/v1/entities") for _ in range(3)]
@@ -110,10 +118,10 @@ async def test_nobody_is_limited_where_the_settings_say_so(parts: Context) -> No
     assert "ratelimit" not in answers[0].headers
 
 
-async def test_addresses_of_one_household_are_one_client(parts: Context) -> None:
+async def test_addresses_of_one_household_are_one_client(parts: ApiContext) -> None:
     def who(host: str | None) -> str:
         scope = {"headers": [], "client": (host, 1) if host is not None else None}
-        return client_of(scope, Keys(None, parts.database.role_of_key, parts.database.name_of_key))
+        return client_identity(scope, ApiKeys(None, parts.database.role_of_key, parts.database.name_of_key))
 
     assert who("2001:db8:0:1::1") == who("2001:db8:0:1:ffff::2") != who("2001:db8:0:2::1")
     assert who("203.0.113.7") != who("203.0.113.8")
@@ -123,14 +131,14 @@ async def test_addresses_of_one_household_are_one_client(parts: Context) -> None
 
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.floats(0, 5)), max_size=60))
 def test_no_client_gets_more_than_its_burst_and_its_rate(steps: list[tuple[str, float]]) -> None:
-    allowances = Allowances(per_s=2.0, burst=4)
+    allowances = RateLimiter(per_s=2.0, burst=4)
     now, granted = 0.0, dict.fromkeys("abc", 0)
     for one, pause in steps:
         now += pause
         taken = allowances.take(one, now)
         granted[one] += taken.granted
         assert granted[one] <= 4 + 2.0 * now + 1e-6
-        assert 0 <= taken.left <= 4
+        assert 0 <= taken.remaining <= 4
         if not taken.granted:
             assert allowances.take(one, now + taken.wait_s + 1e-6).granted
             now += taken.wait_s + 1e-6
@@ -139,7 +147,7 @@ def test_no_client_gets_more_than_its_burst_and_its_rate(steps: list[tuple[str, 
 
 def test_the_buckets_are_bounded_in_number(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rate_limiter, "CLIENTS_MAX", 10)
-    allowances = Allowances(per_s=1.0, burst=1)
+    allowances = RateLimiter(per_s=1.0, burst=1)
     for number in range(1_000):
         allowances.take(str(number), 0.0)
     assert len(allowances._buckets) == 10

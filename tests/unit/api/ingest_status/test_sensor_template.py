@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import yaml
 
-from api.ingest_status.sensor_template import snippet
+from api.ingest_status.sensor_template import sensor_yaml
 from storage.stores.unassigned_devices import UnassignedDevice, UnassignedMessage
 from twin.instant import MINUTE, SECOND, Duration, parse_instant
 from twin.model.city_model import CityModel
@@ -20,14 +20,14 @@ def device(feed: str, payload: bytes, span: Duration = 0, count: int = 1) -> Una
 
 
 def test_fields_and_units_are_those_of_the_newest_payload(model: CityModel) -> None:
-    (sensor,) = yaml.safe_load(snippet(device("senml", SENML), model))
+    (sensor,) = yaml.safe_load(sensor_yaml(device("senml", SENML), model))
     assert (sensor["feed"], sensor["device"], sensor["interval"]) == ("senml", 'w-"1', "PT10M")
     assert sensor["observes"] == [{"property": "air_temperature", "field": "air_temperature", "unit": "Cel"}]
 
 
 @pytest.mark.parametrize(("feed", "payload"), [("senml", b"{"), ("senml", b"\xff"), ("nobody", SENML)])
 def test_what_cannot_be_decoded_leaves_the_fields_open(model: CityModel, feed: str, payload: bytes) -> None:
-    (sensor,) = yaml.safe_load(snippet(device(feed, payload), model))
+    (sensor,) = yaml.safe_load(sensor_yaml(device(feed, payload), model))
     assert sensor["observes"] == [
         {"property": "<observed property>", "field": "<name in the payload>", "unit": "<UCUM>"}
     ]
@@ -37,5 +37,5 @@ def test_what_cannot_be_decoded_leaves_the_fields_open(model: CityModel, feed: s
     ("usual", "expected"), [(9 * SECOND, "PT10S"), (62 * SECOND, "PT1M"), (700 * MINUTE, "PT1H")]
 )
 def test_the_interval_is_how_often_it_was_heard(model: CityModel, usual: Duration, expected: str) -> None:
-    (sensor,) = yaml.safe_load(snippet(device("senml", SENML, 10 * usual, 11), model))
+    (sensor,) = yaml.safe_load(sensor_yaml(device("senml", SENML, 10 * usual, 11), model))
     assert sensor["interval"] == expected

@@ -15,7 +15,7 @@ cursors = st.builds(
     Cursor,
     log=st.text(max_size=40),
     positions=st.lists(positions, max_size=64).map(tuple),
-    aged=st.integers(-(2**62), 2**62),
+    aged_until=st.integers(-(2**62), 2**62),
     partial=st.booleans(),
 )
 

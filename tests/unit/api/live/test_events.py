@@ -6,9 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import structs
 
-from api.event_text import head, heads, lasting, state_event
-from api.live.cursor import Cursor, PlaceTexts, decode_cursor
-from api.live.events import events_in, frame, state_data
+from api.event_text import constant_parts, encode_state_event, event_head, event_heads
+from api.live.cursor import Cursor, RecordCursors, decode_cursor
+from api.live.events import decode_events, encode_event, state_data
 from tests.unit.api.conftest import NOW, make_model
 from twin.datastream_snapshot import LastGoodValue
 from twin.instant import INSTANT_MAX, INSTANT_MIN
@@ -39,7 +39,7 @@ def test_an_event_in_parts_is_the_event_as_a_whole(  # noqa: PLR0917 - drawn, no
     last_good: LastGoodValue | None,
 ) -> None:
     known = Update('city."hill"', "area_pm2_5", 0, 0.0, NOW, NOW, 0, (1,), None)
-    parts = lasting(known, MODEL)
+    parts = constant_parts(known, MODEL)
     assert parts is not None
     told = structs.replace(
         known,
@@ -53,11 +53,13 @@ def test_an_event_in_parts_is_the_event_as_a_whole(  # noqa: PLR0917 - drawn, no
     )
     whole = state_data(told, freshness, MODEL)
     assert whole is not None
-    assert state_event(head("abc"), parts, told, freshness, MODEL) == frame("state", "abc", whole)
+    assert encode_state_event(event_head("abc"), parts, told, freshness, MODEL) == encode_event(
+        "state", "abc", whole
+    )
 
 
 def test_what_means_nothing_has_no_event() -> None:
-    assert lasting(Update("city", "nonsense", 1, 0.0, NOW, NOW, 0, (), None), MODEL) is None
+    assert constant_parts(Update("city", "nonsense", 1, 0.0, NOW, NOW, 0, (), None), MODEL) is None
 
 
 @given(
@@ -71,10 +73,10 @@ def test_the_events_of_a_record_have_the_cursors_behind_each(
     log: str, positions: list[tuple[int, int]], aged: int, place: tuple[int, int], count: int
 ) -> None:
     lane, offset = place[0] % len(positions), place[1]
-    before = heads(PlaceTexts(Cursor(log, tuple(positions), aged), lane, offset, count))
+    before = event_heads(RecordCursors(Cursor(log, tuple(positions), aged), lane, offset, count))
     for number in {0, 1, 254, 255, 256, 65_535, count - 1}:
         if number < count:
-            (found,) = events_in(b"".join((*before(number), b"{}\n\n")))
+            (found,) = decode_events(b"".join((*before(number), b"{}\n\n")))
             positions[lane] = offset, number + 1
             assert decode_cursor(found.cursor) == Cursor(log, tuple(positions), aged)
             assert (found.name, found.data) == ("state", b"{}")

@@ -7,11 +7,11 @@ from typing import Any
 
 from msgspec import structs
 
-from api.entities.selection import Filter
+from api.entities.selection import EntityFilter
 from api.live.cursor import Cursor, decode_cursor
 from api.live.events import GapReason
 from api.live.hub import Hub
-from api.live.live_view import Seed
+from api.live.live_view import ViewSeed
 from api.live.subscriber import Subscriber
 from twin.datastream_snapshot import LastGoodValue
 from twin.instant import MINUTE, parse_instant
@@ -22,17 +22,17 @@ from twin.wire.messages import UpdateKind
 
 NOW = parse_instant("2026-11-23T12:00:00Z")
 
-EVERYTHING = Filter()
-WATER = Filter(themes=frozenset({"water"}))
+EVERYTHING = EntityFilter()
+WATER = EntityFilter(themes=frozenset({"water"}))
 
 
-def subscriber(wanted: Filter = EVERYTHING, queue_bytes_max: int = 100_000) -> Subscriber:
+def subscriber(wanted: EntityFilter = EVERYTHING, queue_bytes_max: int = 100_000) -> Subscriber:
     return Subscriber(wanted, queue_bytes_max)
 
 
 async def events(one: Subscriber) -> list[tuple[str, dict[str, Any]]]:
     """What waits for a subscriber: cursor and data of each event."""
-    chunk = await one.next(0.001) or b""
+    chunk = await one.next_chunk(0.001) or b""
     found = []
     for text in chunk.decode().split("\n\n")[:-1]:
         fields = dict(line.split(": ", 1) for line in text.split("\n"))
@@ -43,17 +43,17 @@ async def events(one: Subscriber) -> list[tuple[str, dict[str, Any]]]:
 async def test_what_is_in_the_snapshot_is_not_told_again_and_what_follows_is(
     hub: Hub, make_update: Any
 ) -> None:
-    hub.take(0, 0, [make_update(1, 1)])
+    hub.on_updates(0, 0, [make_update(1, 1)])
     one = subscriber()
     assert [shown.update.revision for shown in hub.join(one).values] == [1]
-    hub.take(0, 1, [make_update(1, 2), make_update(2, 3)])
+    hub.on_updates(0, 1, [make_update(1, 2), make_update(2, 3)])
     assert [data["revision"] for _, data in await events(one)] == [2, 3]
 
 
 async def test_a_subscriber_is_told_only_what_it_asked_for(hub: Hub, make_update: Any) -> None:
     one = subscriber(WATER)
     hub.join(one)
-    hub.take(0, 0, [make_update(1, 1), make_update(4, 1, -0.47)])
+    hub.on_updates(0, 0, [make_update(1, 1), make_update(4, 1, -0.47)])
     told = await events(one)
     assert [data["property"] for _, data in told] == ["water_level"]
     assert told[0][1] == {
@@ -76,7 +76,7 @@ async def test_what_is_suspect_is_told_with_the_last_good_value(hub: Hub, make_u
     suspect = structs.replace(
         make_update(1, 1, 900.0, flags=QualityFlag.SPIKE), last_good=LastGoodValue(11.0, NOW - 10 * MINUTE)
     )
-    hub.take(0, 0, [suspect])
+    hub.on_updates(0, 0, [suspect])
     ((_, data),) = await events(one)
     assert (data["quality"], data["value"]) == ("suspect", 900.0)
     assert data["lastGood"] == {"value": 11.0, "phenomenonTime": "2026-11-23T11:50:00Z"}
@@ -86,12 +86,12 @@ async def test_indicators_and_roll_ups_are_told_with_their_unit_and_selected_by_
     hub: Hub, make_derived: Any, make_update: Any
 ) -> None:
     environment, lki = (
-        subscriber(Filter(themes=frozenset({"environment"}))),
-        subscriber(Filter(properties=frozenset({"lki"}))),
+        subscriber(EntityFilter(themes=frozenset({"environment"}))),
+        subscriber(EntityFilter(properties=frozenset({"lki"}))),
     )
     for one in (environment, lki):
         hub.join(one)
-    hub.take(
+    hub.on_updates(
         0,
         0,
         [
@@ -114,25 +114,27 @@ async def test_a_household_is_told_to_nobody_and_keeps_the_place_in_the_log(
 ) -> None:
     one = subscriber()
     hub.join(one)
-    hub.take(1, 0, [structs.replace(make_update(5, 1, 0.4), kind=UpdateKind.PERSONAL), make_update(4, 1)])
+    hub.on_updates(
+        1, 0, [structs.replace(make_update(5, 1, 0.4), kind=UpdateKind.PERSONAL), make_update(4, 1)]
+    )
     told = await events(one)
     assert [data["entityId"] for _, data in told] == ["city.canal"]
     assert hub.positions[1] == (1, 0)
-    assert not hub.join(subscriber(Filter(entities=frozenset({"city.house"})))).values
+    assert not hub.join(subscriber(EntityFilter(entities=frozenset({"city.house"})))).values
 
 
 async def test_resuming_at_any_event_tells_exactly_the_rest(hub: Hub, make_update: Any) -> None:
     one = subscriber()
     hub.join(one)
-    hub.take(0, 0, [make_update(1, 1), make_update(2, 2), make_update(3, 3)])
-    hub.take(1, 0, [make_update(4, 1), make_update(4, 2)])
-    hub.take(0, 1, [make_update(1, 4)])
+    hub.on_updates(0, 0, [make_update(1, 1), make_update(2, 2), make_update(3, 3)])
+    hub.on_updates(1, 0, [make_update(4, 1), make_update(4, 2)])
+    hub.on_updates(0, 1, [make_update(1, 4)])
     told = await events(one)
     assert len(told) == 6
     for number, (cursor, _) in enumerate(told):
         missed = hub.resume(subscriber(), decode_cursor(cursor))
         assert missed is not None
-        assert [(entry.told.entity, entry.told.revision) for entry in missed.entries] == [
+        assert [(entry.change.entity, entry.change.revision) for entry in missed.changes] == [
             (data["entityId"], data["revision"]) for _, data in told[number + 1 :]
         ]
 
@@ -140,7 +142,7 @@ async def test_resuming_at_any_event_tells_exactly_the_rest(hub: Hub, make_updat
 async def test_the_hub_does_not_resume_beyond_its_ring(hub: Hub, make_update: Any) -> None:
     start = hub.cursor()
     for offset in range(9):
-        hub.take(0, offset, [make_update(1, offset + 1)])
+        hub.on_updates(0, offset, [make_update(1, offset + 1)])
     assert hub.resume(subscriber(), start) is None
 
 
@@ -149,20 +151,20 @@ async def test_a_slow_subscriber_is_lost_and_others_are_not(hub: Hub, make_updat
     hub.join(slow)
     hub.join(quick)
     for offset in range(20):
-        hub.take(0, offset, [make_update(1, offset + 1)])
+        hub.on_updates(0, offset, [make_update(1, offset + 1)])
     assert slow.lost is GapReason.TOO_SLOW
-    assert await slow.next(0.001) is None
+    assert await slow.next_chunk(0.001) is None
     assert len(await events(quick)) == 20
     assert [shown.update.revision for shown in hub.join(slow).values] == [20]
-    hub.take(0, 20, [make_update(1, 21)])
+    hub.on_updates(0, 20, [make_update(1, 21)])
     assert [data["revision"] for _, data in await events(slow)] == [21]
 
 
 async def test_a_new_log_loses_every_subscriber(hub: Hub, make_update: Any) -> None:
     one = subscriber()
     hub.join(one)
-    hub.take(0, 0, [make_update(1, 1)])
-    hub.reset("log-2", Seed(updates=(make_update(1, 1),)), [0] * 4)
+    hub.on_updates(0, 0, [make_update(1, 1)])
+    hub.reset("log-2", ViewSeed(updates=(make_update(1, 1),)), [0] * 4)
     assert one.lost is GapReason.LOG_CHANGED
     snapshot = hub.join(one)
     assert snapshot.cursor.log == "log-2"
@@ -172,10 +174,10 @@ async def test_a_new_log_loses_every_subscriber(hub: Hub, make_update: Any) -> N
 async def test_ageing_is_told_with_the_same_revision(hub: Hub, clock: Any, make_update: Any) -> None:
     one = subscriber()
     hub.join(one)
-    hub.take(0, 0, [make_update(1, 1)])
+    hub.on_updates(0, 0, [make_update(1, 1)])
     (before, _), *_ = await events(one)
     clock.now += live_duration(10 * MINUTE) + 1
-    hub.sweep()
+    hub.age_values()
     ((after, data),) = await events(one)
     assert (data["revision"], data["freshness"]) == (1, "stale")
     missed = hub.resume(subscriber(), decode_cursor(before))
@@ -197,15 +199,15 @@ async def test_a_model_that_learns_an_entity_shows_its_values(
         sensors=model.sensors,
         datastreams=model.datastreams,
     )
-    hub.remodel(smaller)
+    hub.set_model(smaller)
     one = subscriber()
     hub.join(one)
-    hub.take(0, 0, [make_update(4, 1)])
+    hub.on_updates(0, 0, [make_update(4, 1)])
     assert await events(one) == []
-    hub.remodel(model)
+    hub.set_model(model)
     assert [data["entityId"] for _, data in await events(one)] == ["city.canal"]
 
 
 async def test_a_process_that_is_behind_a_cursor_says_so(hub: Hub) -> None:
-    assert not hub.reached(Cursor("log-1", ((3, 0), *((0, 0),) * 3), 0))
-    assert hub.reached(Cursor("log-1", ((0, 0),) * 4, 0))
+    assert not hub.has_reached(Cursor("log-1", ((3, 0), *((0, 0),) * 3), 0))
+    assert hub.has_reached(Cursor("log-1", ((0, 0),) * 4, 0))

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from msgspec import structs
 
 from api.entities.documents import state_document
-from api.live.live_view import LiveView, Seed
+from api.live.live_view import LiveView, ViewSeed
 from twin.instant import HOUR, MINUTE, SECOND
 from twin.model.city_model import CityModel
 from twin.state.freshness import freshness, live_duration, stale_duration
@@ -48,7 +48,7 @@ def test_replays_change_nothing(model: CityModel, make_update: Any, cuts: list[i
 
 def test_a_seeded_view_drops_what_the_seed_holds(model: CityModel, make_update: Any) -> None:
     view = LiveView(model)
-    view.reset(Seed(updates=(make_update(1, 7), make_update(2, 9))), NOW)
+    view.reset(ViewSeed(updates=(make_update(1, 7), make_update(2, 9))), NOW)
     assert view.apply(make_update(2, 9), NOW) is None
     assert view.apply(make_update(1, 7), NOW) is None
     assert view.apply(make_update(2, 10), NOW) is not None
@@ -57,7 +57,7 @@ def test_a_seeded_view_drops_what_the_seed_holds(model: CityModel, make_update: 
 def test_merging_takes_what_is_newer_and_loses_no_update_to_come(model: CityModel, make_update: Any) -> None:
     view = LiveView(model)
     view.apply(make_update(1, 5, 5.0), NOW)
-    changed = view.merge(Seed(updates=(make_update(1, 4, 4.0), make_update(2, 8, 8.0))), NOW)
+    changed = view.merge(ViewSeed(updates=(make_update(1, 4, 4.0), make_update(2, 8, 8.0))), NOW)
     assert [one.update.revision for one in changed] == [8]
     assert view.apply(make_update(1, 6, 6.0), NOW) is not None
     assert view.apply(make_update(2, 7, 7.0), NOW) is None
@@ -102,24 +102,24 @@ def test_a_value_that_was_combined_from_households_is_not_shown(model: CityModel
 def test_an_indicator_is_as_fresh_as_it_is_made_often(model: CityModel, make_derived: Any) -> None:
     view = LiveView(model)
     told = make_derived("city.east.hill", "pm2_5_24h", 1)
-    assert view.interval_of(structs.replace(told, interval=2 * HOUR)) == 2 * HOUR
+    assert view.expected_interval(structs.replace(told, interval=2 * HOUR)) == 2 * HOUR
     # What the database knows of it does not say: a mean of hours is made each hour.
-    assert view.interval_of(told) == HOUR
-    assert view.interval_of(make_derived("city.east.hill", "pm9_24h", 1)) is None
-    assert view.interval_of(make_derived("city", "area_pm2_5", 1)) == 10 * MINUTE
-    assert view.interval_of(make_derived("city.east.hill", "area_wind_direction", 1)) is None
-    assert view.interval_of(make_derived("city.house", "power_import", 1, 41.5, (5,))) == 10 * MINUTE
+    assert view.expected_interval(told) == HOUR
+    assert view.expected_interval(make_derived("city.east.hill", "pm9_24h", 1)) is None
+    assert view.expected_interval(make_derived("city", "area_pm2_5", 1)) == 10 * MINUTE
+    assert view.expected_interval(make_derived("city.east.hill", "area_wind_direction", 1)) is None
+    assert view.expected_interval(make_derived("city.house", "power_import", 1, 41.5, (5,))) == 10 * MINUTE
 
 
 def test_a_value_ages_from_live_to_stale_to_silent(model: CityModel, make_update: Any) -> None:
     view = LiveView(model)
     value = view.apply(make_update(1, 1), NOW)
     assert value is not None
-    assert view.sweep(NOW + LIVE) == []
-    assert view.sweep(NOW + LIVE + 1) == [(NOW + LIVE + 1, value)]
+    assert view.age_values(NOW + LIVE) == []
+    assert view.age_values(NOW + LIVE + 1) == [(NOW + LIVE + 1, value)]
     assert value.freshness == "stale"
-    assert view.sweep(NOW + STALE) == []
-    assert view.sweep(NOW + STALE + SECOND) == [(NOW + STALE + 1, value)]
+    assert view.age_values(NOW + STALE) == []
+    assert view.age_values(NOW + STALE + SECOND) == [(NOW + STALE + 1, value)]
     assert value.freshness == "silent"
 
 
@@ -135,11 +135,11 @@ def test_a_state_is_as_fresh_as_its_age_says(model: CityModel, make_update: Any,
 
 def test_a_name_stands_for_what_the_model_of_now_says(model: CityModel) -> None:
     view = LiveView(model)
-    known = view.named("pm2_5")
+    known = view.resolve_name("pm2_5")
     assert known is not None
     assert known.unit == "ug/m3"
-    view.remodel(replace(model, properties={}), NOW)
-    assert view.named("pm2_5") is None
+    view.set_model(replace(model, properties={}), NOW)
+    assert view.resolve_name("pm2_5") is None
 
 
 def test_a_value_that_is_renewed_ages_later(model: CityModel, make_update: Any) -> None:
@@ -147,9 +147,9 @@ def test_a_value_that_is_renewed_ages_later(model: CityModel, make_update: Any) 
     view.apply(make_update(1, 1), NOW)
     value = view.apply(make_update(1, 2, measured=NOW + 10 * MINUTE), NOW + 10 * MINUTE)
     assert value is not None
-    assert view.sweep(NOW + LIVE + MINUTE) == []
+    assert view.age_values(NOW + LIVE + MINUTE) == []
     assert value.freshness == "live"
-    assert [one for _, one in view.sweep(NOW + LIVE + 11 * MINUTE)] == [value]
+    assert [one for _, one in view.age_values(NOW + LIVE + 11 * MINUTE)] == [value]
 
 
 def test_the_heap_of_transitions_stays_as_small_as_the_view(model: CityModel, make_update: Any) -> None:
@@ -166,5 +166,5 @@ def test_another_interval_makes_another_freshness(
     value = view.apply(make_update(1, 1), NOW + LIVE + MINUTE)
     assert value is not None
     assert value.freshness == "stale"
-    assert view.remodel(slower_model, NOW + LIVE + MINUTE) == [value]
+    assert view.set_model(slower_model, NOW + LIVE + MINUTE) == [value]
     assert value.freshness == "live"

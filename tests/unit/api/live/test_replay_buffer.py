@@ -5,20 +5,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from api.live.replay_buffer import Entry, Kept, Ring
+from api.live.replay_buffer import BufferedChange, BufferedRecord, ReplayBuffer
 from twin.wire.codec import LAYOUT_VERSION
 from twin.wire.messages import UPDATES, Update, UpdateBatch
 
 NO_BOUND = 1_000_000
 
 
-def kept(lane: int, offset: int, updates: Sequence[Update], numbers: Sequence[int] = ()) -> Kept:
+def kept(lane: int, offset: int, updates: Sequence[Update], numbers: Sequence[int] = ()) -> BufferedRecord:
     record = UPDATES.encode(UpdateBatch(LAYOUT_VERSION, tuple(updates)))
-    return Kept(lane, offset, record, numbers or range(len(updates)), alarms=False)
+    return BufferedRecord(lane, offset, record, numbers or range(len(updates)), of_alarms=False)
 
 
 def test_what_was_told_since_a_position_comes_back_in_order(make_update: Any) -> None:
-    ring = Ring(10, NO_BOUND)
+    ring = ReplayBuffer(10, NO_BOUND)
     ring.reset([(0, 0), (0, 0)])
     updates = [make_update(1, revision) for revision in range(1, 6)]
     ring.append(kept(0, 0, updates[:1]))
@@ -26,11 +26,11 @@ def test_what_was_told_since_a_position_comes_back_in_order(make_update: Any) ->
     # The third of its record was known already.
     ring.append(kept(0, 1, [updates[2], updates[3], updates[0], updates[4]], (0, 1, 3)))
     entries = [
-        Entry(0, 0, 0, updates[0]),
-        Entry(1, 0, 0, updates[1]),
-        Entry(0, 1, 0, updates[2]),
-        Entry(0, 1, 1, updates[3]),
-        Entry(0, 1, 3, updates[4]),
+        BufferedChange(0, 0, 0, updates[0]),
+        BufferedChange(1, 0, 0, updates[1]),
+        BufferedChange(0, 1, 0, updates[2]),
+        BufferedChange(0, 1, 1, updates[3]),
+        BufferedChange(0, 1, 3, updates[4]),
     ]
     assert len(ring) == 5
     assert ring.since([(0, 0), (0, 0)]) == entries
@@ -41,7 +41,7 @@ def test_what_was_told_since_a_position_comes_back_in_order(make_update: Any) ->
 
 def test_a_full_ring_drops_the_oldest_and_says_that_it_no_longer_reaches_back(make_update: Any) -> None:
     records = [kept(0, offset, [make_update(1, offset + 1)]) for offset in range(3)]
-    for ring in (Ring(2, NO_BOUND), Ring(10, 2 * len(records[0].record))):
+    for ring in (ReplayBuffer(2, NO_BOUND), ReplayBuffer(10, 2 * len(records[0].record))):
         ring.reset([(0, 0), (0, 0)])
         for one in records:
             ring.append(one)
@@ -53,7 +53,7 @@ def test_a_full_ring_drops_the_oldest_and_says_that_it_no_longer_reaches_back(ma
 
 
 def test_a_record_beyond_the_bound_is_not_kept(make_update: Any) -> None:
-    ring = Ring(2, NO_BOUND)
+    ring = ReplayBuffer(2, NO_BOUND)
     ring.reset([(0, 0)])
     ring.append(kept(0, 7, [make_update(1, revision) for revision in (1, 2, 3)]))
     assert len(ring) == 0
@@ -62,7 +62,7 @@ def test_a_record_beyond_the_bound_is_not_kept(make_update: Any) -> None:
 
 
 def test_a_ring_reaches_back_to_where_it_was_begun() -> None:
-    ring = Ring(2, NO_BOUND)
+    ring = ReplayBuffer(2, NO_BOUND)
     ring.reset([(5, 0)])
     assert ring.since([(5, 0)]) == []
     assert ring.since([(4, 3)]) is None

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from api.context import Context
-from api.entities.selection import Filter
+from api.context import ApiContext
+from api.entities.selection import EntityFilter
 from api.http.problems import ProblemError
-from api.live.event_stream import LiveStreams
+from api.live.event_stream import EventStreams
 from api.live.log_replay import LogReplay
 
 
-def streams(parts: Context, total: int = 10, of_one: int | None = 2) -> LiveStreams:
-    return LiveStreams(
+def streams(parts: ApiContext, total: int = 10, of_one: int | None = 2) -> EventStreams:
+    return EventStreams(
         parts.hub,
         LogReplay("127.0.0.1:9", 1),
         parts.metrics,
@@ -22,22 +22,30 @@ def streams(parts: Context, total: int = 10, of_one: int | None = 2) -> LiveStre
     )
 
 
-async def test_one_client_has_so_many_and_others_have_theirs(parts: Context) -> None:
+async def test_one_client_has_so_many_and_others_have_theirs(parts: ApiContext) -> None:
     made = streams(parts)
-    with made.seat(Filter(), "a"), made.seat(Filter(), "a"), made.seat(Filter(), "b"):
-        with pytest.raises(ProblemError) as refused, made.seat(Filter(), "a"):
+    with (
+        made.open_subscriber(EntityFilter(), "a"),
+        made.open_subscriber(EntityFilter(), "a"),
+        made.open_subscriber(EntityFilter(), "b"),
+    ):
+        with pytest.raises(ProblemError) as refused, made.open_subscriber(EntityFilter(), "a"):
             pass
         assert refused.value.status == 429
         assert refused.value.headers["Retry-After"]
-        with made.seat(Filter(), "b"):
+        with made.open_subscriber(EntityFilter(), "b"):
             pass
-    with made.seat(Filter(), "a"), made.seat(Filter(), "a"):
+    with made.open_subscriber(EntityFilter(), "a"), made.open_subscriber(EntityFilter(), "a"):
         pass
 
 
-async def test_who_has_no_name_is_bounded_by_the_total_alone(parts: Context) -> None:
+async def test_who_has_no_name_is_bounded_by_the_total_alone(parts: ApiContext) -> None:
     made = streams(parts, total=3)
-    with made.seat(Filter()), made.seat(Filter()), made.seat(Filter()):
-        with pytest.raises(ProblemError) as refused, made.seat(Filter()):
+    with (
+        made.open_subscriber(EntityFilter()),
+        made.open_subscriber(EntityFilter()),
+        made.open_subscriber(EntityFilter()),
+    ):
+        with pytest.raises(ProblemError) as refused, made.open_subscriber(EntityFilter()):
             pass
         assert refused.value.status == 503
