@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-Document = dict[str, Any]
+BacktestDocument = dict[str, Any]
 
-ENTITIES_SHOWN = 20
+ENTITIES_LISTED_MAX = 20
 
 
-def backtest_lines(document: Document) -> Iterator[str]:
+def backtest_lines(document: BacktestDocument) -> Iterator[str]:
     """Yield the lines that tell what a back-test found, most telling first."""
     rule, told, night = document["rule"], document["notifications"], document["notificationsPerNight"]
     version = f" version {rule['version']}" if rule["version"] else ""
@@ -30,9 +30,9 @@ def backtest_lines(document: Document) -> Iterator[str]:
     if document["perEntity"]:
         yield ""
         yield f"{'entity':<40}{'firings':>9}{'active':>16}{'longest':>16}"
-        for one in document["perEntity"][:ENTITIES_SHOWN]:
+        for one in document["perEntity"][:ENTITIES_LISTED_MAX]:
             yield f"{one['entityId']:<40}{one['firings']:>9}{one['active']:>16}{one['longest']:>16}"
-        yield from _rest(len(document["perEntity"]), ENTITIES_SHOWN)
+        yield from _rest(len(document["perEntity"]), ENTITIES_LISTED_MAX)
     if document["firings"]:
         yield ""
         yield from map(_firing, document["firings"])
@@ -41,23 +41,23 @@ def backtest_lines(document: Document) -> Iterator[str]:
     yield from _difference(document["difference"])
 
 
-def _firing(one: Document, mark: str = " ") -> str:
+def _firing(one: BacktestDocument, mark: str = " ") -> str:
     until = one["returnedTime"] or "still"
     place = one["entityId"] + (f" {one['sensorId']}" if one["sensorId"] else "")
     peak = f"{one['peak']:g}" if one["peak"] is not None else ""
     return f"{mark} {one['raisedTime']:<22}{until:<22}{one['severity']:<10}{peak:>10}  {place}"
 
 
-def _faults(faults: list[Document]) -> Iterator[str]:
+def _faults(faults: list[BacktestDocument]) -> Iterator[str]:
     if faults:
         yield ""
         yield "could not be evaluated:"
-        for one in faults[:ENTITIES_SHOWN]:
+        for one in faults[:ENTITIES_LISTED_MAX]:
             yield f"  {one['entityId']}: {one['detail']}"
-        yield from _rest(len(faults), ENTITIES_SHOWN)
+        yield from _rest(len(faults), ENTITIES_LISTED_MAX)
 
 
-def _difference(found: Document | None) -> Iterator[str]:
+def _difference(found: BacktestDocument | None) -> Iterator[str]:
     yield ""
     if found is None:
         yield "no rule of this id is in force: there is nothing to compare with"
@@ -79,7 +79,7 @@ def _at(time: str | None) -> str:
     return f", from {time}" if time is not None else ""
 
 
-def _repeated(found: list[Document]) -> str:
+def _repeated(found: list[BacktestDocument]) -> str:
     if not found:
         return "none"
     shown = ", ".join(f"{one['alarmId']} ({one['count']})" for one in found[:3])

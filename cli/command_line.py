@@ -12,7 +12,7 @@ from typing import Any
 
 import click
 
-from cli.error_report import USAGE_ERRORS, lines_of
+from cli.error_report import USAGE_ERRORS, error_lines
 from runtime.telemetry.logs import log_failure
 
 EXIT_FAILED = 1
@@ -52,7 +52,7 @@ def _debug_option() -> click.Option:
     )
 
 
-class LiveTwin(click.Group):
+class CommandGroup(click.Group):
     """A group that loads a command's module when the command is asked for."""
 
     def __init__(self) -> None:
@@ -85,7 +85,7 @@ class LiveTwin(click.Group):
 
 def run(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; return the exit code. Nothing but a fault in this function raises."""
-    group = LiveTwin()
+    group = CommandGroup()
     click.version_option(importlib.metadata.version("livetwin"), prog_name="livetwin")(group)
     words = sys.argv[1:] if arguments is None else list(arguments)
     debug = "--debug" in words
@@ -111,7 +111,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
 
 def _tell(error: Exception, *, debug: bool) -> None:
     """Tell a failure: on the log of a role that speaks JSON, else to whoever typed the command."""
-    lines = lines_of(error)
+    lines = error_lines(error)
     if log_failure("; ".join(lines), error if debug else None):
         return
     if debug:

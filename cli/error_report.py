@@ -23,18 +23,18 @@ class ConfigurationError(TwinError):
 USAGE_ERRORS = (ConfigurationError,)
 
 
-def lines_of(error: BaseException) -> list[str]:
+def error_lines(error: BaseException) -> list[str]:
     """Return what to tell about an error: a line for each thing that is wrong.
 
-    >>> lines_of(TwinError("a\\nb"))
+    >>> error_lines(TwinError("a\\nb"))
     ['error: a b']
-    >>> lines_of(KeyError("x"))
+    >>> error_lines(KeyError("x"))
     ["error: unexpected KeyError: 'x'; run it with --debug for the traceback, and report it"]
     """
     return [line for leaf in _leaves(error) for line in _told(leaf)]
 
 
-def settings_faults(error: ValidationError | SettingsError, secrets: Collection[str] = ()) -> list[str]:
+def settings_error_lines(error: ValidationError | SettingsError, secrets: Collection[str] = ()) -> list[str]:
     """Return a line for each wrong setting: its variable, what was found, what is expected.
 
     Of `secrets` is not told what was found.

@@ -15,9 +15,9 @@ from typing import Any
 from cities.files.faults import CityError
 from cities.folder_reader import read_city
 from cli.embedded.mosquitto import find_mosquitto
-from cli.embedded.postgres import find_binary, require_timescale
-from cli.error_report import lines_of
-from cli.http_probe import status_of
+from cli.embedded.postgres import find_postgres_program, require_timescale
+from cli.error_report import error_lines
+from cli.http_probe import http_status
 from cli.process.procfs import is_alive
 from cli.runner import read_settings
 from ingest.settings import IngestSettings
@@ -33,59 +33,59 @@ _PAGE = Path(__file__).parent.parent / "api" / "static" / "index.html"
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing that was looked at; `what` says what to do when it is not fine."""
+class DoctorFinding:
+    """One thing that was looked at; `message` says what to do when it is not fine."""
 
-    fine: bool
-    what: str
+    ok: bool
+    message: str
 
 
-def examine_installation() -> list[Finding]:
+def check_installation() -> list[DoctorFinding]:
     """Return what of the programs is there; the embedded system needs all of them."""
     return [
-        Finding(
+        DoctorFinding(
             sys.version_info >= PYTHON_MIN,
             f"Python {platform.python_version()} (3.11 or later is needed)",
         ),
-        _attempt("PostgreSQL 17", lambda: find_binary("postgres")),
+        _attempt("PostgreSQL 17", lambda: find_postgres_program("postgres")),
         _attempt("TimescaleDB", require_timescale),
         _attempt("Mosquitto", find_mosquitto),
-        Finding(
+        DoctorFinding(
             shutil.which("setpriv") is not None,
             "setpriv" if shutil.which("setpriv") else "setpriv is missing: apt-get install util-linux",
         ),
-        Finding(
+        DoctorFinding(
             _PAGE.exists(), "the page is built" if _PAGE.exists() else "the page is not built: `make setup`"
         ),
     ]
 
 
-def examine_city(folder: Path) -> list[Finding]:
+def check_city(folder: Path) -> list[DoctorFinding]:
     """Return whether a city folder is fine, or every fault in it."""
     try:
         plan = read_city(folder)
     except CityError as error:
-        return [Finding(False, line) for line in lines_of(error)]
-    return [Finding(True, f"city {plan.city.name} ({folder})")]
+        return [DoctorFinding(False, line) for line in error_lines(error)]
+    return [DoctorFinding(True, f"city {plan.city.name} ({folder})")]
 
 
-async def examine_running(data_dir: Path) -> list[Finding]:
+async def check_embedded_system(data_dir: Path) -> list[DoctorFinding]:
     """Return how the `livetwin up` of a data dir is, by its ports file."""
     content = _ports_of(data_dir)
     if content is None or not is_alive(content["supervisor"]):
-        return [Finding(True, f"no `livetwin up` runs in {data_dir}")]
+        return [DoctorFinding(True, f"no `livetwin up` runs in {data_dir}")]
     findings = [
-        Finding(
+        DoctorFinding(
             bool(pids) and all(is_alive(pid) for pid in pids),
             f"{name} runs" if pids else f"{name} does not run: see {data_dir / 'logs' / name}.log",
         )
         for name, pids in content["pids"].items()
     ]
-    status = await status_of(content["http"], "/v1/health/ready")
-    return [*findings, Finding(status == 200, f"api on port {content['http']} answers {status}")]
+    status = await http_status(content["http"], "/v1/health/ready")
+    return [*findings, DoctorFinding(status == 200, f"api on port {content['http']} answers {status}")]
 
 
-async def examine_settings() -> list[Finding]:
+async def check_configured_services() -> list[DoctorFinding]:
     """Return whether the services that LIVETWIN_* names answer."""
     settings = read_settings(IngestSettings)
 
@@ -110,20 +110,20 @@ async def examine_settings() -> list[Finding]:
     ]
 
 
-async def _reach(what: str, attempt: Coroutine[Any, Any, None]) -> Finding:
+async def _reach(what: str, attempt: Coroutine[Any, Any, None]) -> DoctorFinding:
     try:
         await attempt
     except (TwinError, OSError) as error:
-        return Finding(False, f"{what}: {'; '.join(lines_of(error)).removeprefix('error: ')}")
-    return Finding(True, f"{what} answers")
+        return DoctorFinding(False, f"{what}: {'; '.join(error_lines(error)).removeprefix('error: ')}")
+    return DoctorFinding(True, f"{what} answers")
 
 
-def _attempt(what: str, find: Callable[[], object]) -> Finding:
+def _attempt(what: str, find: Callable[[], object]) -> DoctorFinding:
     try:
         found = find()
     except TwinError as error:
-        return Finding(False, str(error))
-    return Finding(True, what if found is None else f"{what} ({found})")
+        return DoctorFinding(False, str(error))
+    return DoctorFinding(True, what if found is None else f"{what} ({found})")
 
 
 def _ports_of(data_dir: Path) -> dict[str, Any] | None:

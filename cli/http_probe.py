@@ -11,15 +11,15 @@ _ANSWER_TIMEOUT_S = 5.0
 _PAUSE_S = 0.05
 
 
-async def wait_until_ok(port: int, path: str) -> None:
+async def wait_until_healthy(port: int, path: str) -> None:
     """Return once `GET path` is answered with 200; the caller sets the deadline."""
     while True:
-        if await status_of(port, path) == _OK:
+        if await http_status(port, path) == _OK:
             return
         await asyncio.sleep(_PAUSE_S)
 
 
-async def status_of(port: int, path: str) -> int | None:
+async def http_status(port: int, path: str) -> int | None:
     """Return the status of `GET path`, or None when there is no answer."""
     try:
         async with asyncio.timeout(_ANSWER_TIMEOUT_S):

@@ -33,7 +33,7 @@ def new_password() -> str:
     return secrets.token_urlsafe(PASSWORD_BYTES)
 
 
-def hashed(password: str) -> str:
+def password_hash(password: str) -> str:
     """Return what Mosquitto keeps of a password: `$7$`, PBKDF2 with SHA-512 and a salt of its own."""
     salt = secrets.token_bytes(_SALT_BYTES)
     digest = hashlib.pbkdf2_hmac("sha512", password.encode(), salt, _ITERATIONS)
@@ -52,12 +52,12 @@ def read_passwords(path: Path) -> dict[str, str]:
     return found
 
 
-def password_file(hashes: Mapping[str, str]) -> str:
+def password_file_content(hashes: Mapping[str, str]) -> str:
     """Return the content of a password file."""
     return "".join(f"{name}:{digest}\n" for name, digest in hashes.items())
 
 
-def acl_file(accounts: Iterable[BrokerAccount]) -> str:
+def acl_file_content(accounts: Iterable[BrokerAccount]) -> str:
     """Return the content of an access control file: what is not allowed here is refused."""
     lines = ["# Written by `livetwin credentials`; changes made here are lost.", ""]
     for account in accounts:
@@ -68,7 +68,7 @@ def acl_file(accounts: Iterable[BrokerAccount]) -> str:
     return "\n".join(lines)
 
 
-def write_for_broker(path: Path, content: str) -> None:
+def write_broker_file(path: Path, content: str) -> None:
     """Replace a file as a whole; the broker's group may read it, where we may give it away."""
     fresh = path.with_name(f".{path.name}.new")
     fresh.unlink(missing_ok=True)

@@ -14,11 +14,11 @@ from storage.queries import query
 from twin.errors import ServiceError
 from twin.model.city_model import CityModel
 
-NATIVE = "native"
-SHOWN_MAX = 10
+NATIVE_FEED = "native"
+LINES_MAX = 10
 
 
-async def city_in(dsn: str) -> CityModel:
+async def load_served_city(dsn: str) -> CityModel:
     """Return the city that a database serves. Raises ServiceError."""
     async with await connect(dsn, role="replay") as connection:
         async with connection.transaction():
@@ -28,7 +28,7 @@ async def city_in(dsn: str) -> CityModel:
         return await load_model(connection, str(row[0]))
 
 
-def without_place(samples: Iterable[Sample], model: CityModel) -> list[str]:
+def unmapped_lines(samples: Iterable[Sample], model: CityModel) -> list[str]:
     """Return a line for each sensor of a recording that the city does not know, and for each unmapped field.
 
     Raises RecordingError when there is no place for any of it.
@@ -41,7 +41,7 @@ def without_place(samples: Iterable[Sample], model: CityModel) -> list[str]:
     lines: list[str] = []
     useful = False
     for sensor, fields in sorted(counts.items()):
-        device = devices.find(decoders[NATIVE].feeds, sensor)
+        device = devices.find(decoders[NATIVE_FEED].feeds, sensor)
         if device is None:
             lines.append(_unknown_sensor(sensor, fields, model))
             continue
@@ -67,14 +67,15 @@ def _unknown_sensor(sensor: str, fields: Mapping[str, int], model: CityModel) ->
             f"{told} is no sensor of {model.city.id}: add it to sensors.yaml with feed native, or say which "
             f"one it is with --map {sensor}=SENSOR"
         )
-    if known.feed == NATIVE:
+    if known.feed == NATIVE_FEED:
         return f"{told} is called {known.device} by its feed: say --map {sensor}={known.device}"
     return (
-        f"{told} is a sensor of feed {known.feed}, and a recording is played to those of feed {NATIVE}: say "
+        f"{told} is a sensor of feed {known.feed}, and a recording is played to those of feed "
+        f"{NATIVE_FEED}: say "
         f"which with --map {sensor}=SENSOR"
     )
 
 
 def _some(lines: list[str]) -> list[str]:
-    more = len(lines) - SHOWN_MAX
-    return lines if more <= 0 else [*lines[:SHOWN_MAX], f"and {more} more such"]
+    more = len(lines) - LINES_MAX
+    return lines if more <= 0 else [*lines[:LINES_MAX], f"and {more} more such"]

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from pydantic import SecretStr, ValidationError
 from pydantic_settings import SettingsError
 
-from cli.error_report import ConfigurationError, settings_faults
+from cli.error_report import ConfigurationError, settings_error_lines
 from runtime.gc_tuning import tune_gc
 from runtime.secret_files import SecretFileError, is_secret
 from runtime.settings import RoleSettings
@@ -36,7 +36,7 @@ def read_settings(settings_type: type[Settings]) -> Settings:
     except SecretFileError as error:
         raise ConfigurationError(list(error.faults)) from error
     except (ValidationError, SettingsError) as error:
-        raise ConfigurationError(settings_faults(error, secrets)) from error
+        raise ConfigurationError(settings_error_lines(error, secrets)) from error
 
 
 def model_source(settings: RoleSettings) -> ModelSource:
@@ -44,7 +44,7 @@ def model_source(settings: RoleSettings) -> ModelSource:
     return ModelSource(settings.database.get_secret_value(), settings.city, settings.state_dir)
 
 
-def keys_of_development(settings: RoleSettings) -> list[str]:
+def development_key_variables(settings: RoleSettings) -> list[str]:
     """Return the variables of keys that nobody chose: their default is in the source."""
     return [
         f"LIVETWIN_{name.upper()}"
@@ -63,7 +63,7 @@ def run_role(
 ) -> None:
     """Run a role until a signal ends it."""
     configure_logging(name, settings.log_level, settings.log_format, secret_values(settings))
-    for variable in keys_of_development(settings):
+    for variable in development_key_variables(settings):
         log.warning("%s is the key of development, which everybody knows: set one of your own", variable)
     tune_gc()
     enable_kafka_keepalive()

@@ -15,7 +15,7 @@ BACK_OFF_FIRST_S = 0.2
 BACK_OFF_MAX_S = 10.0
 
 
-async def keep_service(service: EmbeddedService, changed: Callable[[], None]) -> None:
+async def keep_service_running(service: EmbeddedService, on_change: Callable[[], None]) -> None:
     """Start a service again each time it ends, on the same port and data, until cancelled."""
     while True:
         code = await service.child.wait()
@@ -29,4 +29,4 @@ async def keep_service(service: EmbeddedService, changed: Callable[[], None]) ->
             except (TwinError, OSError) as error:
                 delay = min(BACK_OFF_MAX_S, 2 * delay)
                 log.warning("%s; tried again in %.1f s", error, delay)
-        changed()
+        on_change()

@@ -11,7 +11,7 @@ from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 from aiokafka.errors import KafkaError
 
-from cli.supervisor.log_drain import READ_BY_STREAM, STREAM_GROUP
+from cli.supervisor.log_drain import STREAM_GROUP, STREAM_INPUT_TOPICS
 from runtime.clock import Clock
 from runtime.kafka.access import Kafka, client_options
 from runtime.kafka.topics import ALARMS, NOTIFICATIONS, partition_counts
@@ -21,18 +21,18 @@ from storage.stores.log_positions import read_positions
 from twin.errors import ServiceError
 from twin.instant import SECOND, Duration, Instant
 
-KEPT: Duration = 20 * SECOND
+MIN_AGE: Duration = 20 * SECOND
 """What was read goes no sooner, where there is room: a subscriber that comes back goes on from it."""
 
-TIMEOUT_S = 5.0
+TRIM_TIMEOUT_S = 5.0
 
-STAY = frozenset({ALARMS, NOTIFICATIONS})
+UNTRIMMED_TOPICS = frozenset({ALARMS, NOTIFICATIONS})
 """They are few, and whoever tells people goes back to them."""
 
 _Read: TypeAlias = dict[TopicPartition, int]
 
 
-class Trimmer:
+class LogTrimmer:
     """Drops from one broker what the stream has committed and the historian has stored."""
 
     def __init__(self, kafka: Kafka, dsn: str, partitions: int, clock: Clock) -> None:
@@ -42,14 +42,14 @@ class Trimmer:
         counts = partition_counts(partitions)
         self._places = [
             TopicPartition(topic, number)
-            for topic in sorted({*READ_BY_STREAM, *STORED_TOPICS} - STAY)
+            for topic in sorted({*STREAM_INPUT_TOPICS, *STORED_TOPICS} - UNTRIMMED_TOPICS)
             for number in range(counts[topic])
         ]
         self._log = ""
-        self._seen: deque[tuple[Instant, _Read]] = deque()  # the looks of `KEPT`, and the one before them
+        self._seen: deque[tuple[Instant, _Read]] = deque()  # the looks of `MIN_AGE`, and the one before them
 
-    async def look(self, log_id: str, kept: Duration | None) -> None:
-        """Note how far the log is read, and drop what was read so long ago, at most `KEPT`; None: nothing.
+    async def trim(self, log_id: str, min_age: Duration | None) -> None:
+        """Note how far the log is read, and drop what was read so long ago, at most `MIN_AGE`; None: nothing.
 
         Raises ServiceError when a service is away.
         """
@@ -58,8 +58,8 @@ class Trimmer:
             self._seen.clear()
         admin = AIOKafkaAdminClient(**client_options(self._kafka))
         try:
-            async with asyncio.timeout(TIMEOUT_S):
-                await self._look(admin, log_id, kept)
+            async with asyncio.timeout(TRIM_TIMEOUT_S):
+                await self._look(admin, log_id, min_age)
         except (KafkaError, OSError, *DATABASE_UNAVAILABLE) as error:
             raise ServiceError(f"the log cannot be trimmed: {error!r}") from error
         finally:
@@ -69,7 +69,7 @@ class Trimmer:
         await admin.start()
         now = self._clock()
         self._seen.append((now, await self._read(admin, log_id)))
-        while len(self._seen) > 1 and self._seen[1][0] <= now - KEPT:
+        while len(self._seen) > 1 and self._seen[1][0] <= now - MIN_AGE:
             self._seen.popleft()
         if kept is None:
             return
@@ -78,7 +78,7 @@ class Trimmer:
             await admin.delete_records({one: RecordsToDelete(at) for one, at in old[-1].items()})
 
     async def _read(self, admin: AIOKafkaAdminClient, log_id: str) -> _Read:
-        mine = [one for one in self._places if one.topic in READ_BY_STREAM]
+        mine = [one for one in self._places if one.topic in STREAM_INPUT_TOPICS]
         committed = await admin.list_consumer_group_offsets(STREAM_GROUP, partitions=mine)
         async with await connect(self._dsn, role="up") as connection:
             stored = await read_positions(connection, log_id)
@@ -89,7 +89,7 @@ class Trimmer:
     ) -> Iterator[tuple[TopicPartition, int]]:
         for one in self._places:
             read = []
-            if one.topic in READ_BY_STREAM:
+            if one.topic in STREAM_INPUT_TOPICS:
                 read.append(committed.get(one, 0))
             if one.topic in STORED_TOPICS:
                 read.append(stored.get((one.topic, one.partition), 0))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from simulators.devices.lorawan import hexadecimal
+from simulators.devices.lorawan import made_up_hex
 from twin.instant import MINUTE, SECOND, Duration
 from twin.model.city_model import City, CityPlan
 from twin.model.entity import Entity
@@ -83,11 +83,11 @@ def fleet(devices: int, *, city: str = "fleet", interval: Duration | None = None
 
 def _device_name(feed: str, sensor: str) -> str:
     if feed == "ttn":
-        return f"eui-{hexadecimal(8, sensor)}"
+        return f"eui-{made_up_hex(8, sensor)}"
     if feed == "chirpstack":
-        return hexadecimal(8, sensor)
+        return made_up_hex(8, sensor)
     if feed == "airrohr":
-        return str(int(hexadecimal(3, sensor), 16))
+        return str(int(made_up_hex(3, sensor), 16))
     return sensor
 
 

@@ -24,7 +24,7 @@ _QOS = 1
 _NO_SUBSCRIBER = 0x10  # MQTT 5, 3.4.2.1
 
 
-class Connection:
+class DeviceConnection:
     """Publishes with QoS 1.
 
     paho's thread keeps the connection and sends again what was not acknowledged when it broke. `publish`
@@ -49,7 +49,7 @@ class Connection:
         self.sent = 0
         self.acknowledged = 0
         self.refused = 0
-        self.unheard = 0
+        self.without_subscriber = 0
         # No client id: the broker gives each connection its own, so any number of cities may speak to it.
         self._client = client = Client(
             CallbackAPIVersion.VERSION2,
@@ -89,7 +89,7 @@ class Connection:
         self.sent += 1
         self._settled.clear()
 
-    async def settle(self, timeout_s: float) -> bool:
+    async def wait_acknowledged(self, timeout_s: float) -> bool:
         """Wait for outstanding acknowledgements, at most so long; return whether all came."""
         with suppress(TimeoutError):
             await asyncio.wait_for(self._settled.wait(), timeout_s)
@@ -97,7 +97,7 @@ class Connection:
 
     async def stop(self, timeout_s: float) -> None:
         """Wait for outstanding acknowledgements, at most so long, then disconnect."""
-        await self.settle(timeout_s)
+        await self.wait_acknowledged(timeout_s)
         self._client.disconnect()
         # Joins paho's thread, which looks up from its socket once a second.
         await asyncio.to_thread(self._client.loop_stop)
@@ -145,7 +145,7 @@ class Connection:
     def _acknowledge(self, code: ReasonCode) -> None:
         self.acknowledged += 1
         self.refused += code.is_failure
-        self.unheard += code.value == _NO_SUBSCRIBER
+        self.without_subscriber += code.value == _NO_SUBSCRIBER
         if not self.unacknowledged:
             self._settled.set()
         self._room.release()

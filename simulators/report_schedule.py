@@ -5,8 +5,8 @@ from __future__ import annotations
 import heapq
 from collections.abc import Iterator, Sequence
 
-from simulators.devices.device import Device
-from simulators.truth.noise import unit
+from simulators.devices.device import VirtualDevice
+from simulators.truth.noise import uniform
 from twin.instant import SECOND, Duration, Instant
 
 FIRST_WITHIN: Duration = 2 * SECOND
@@ -15,28 +15,30 @@ FIRST_WITHIN: Duration = 2 * SECOND
 _MILLISECOND = SECOND // 1000
 
 
-def phase_of(device: Device) -> Duration:
+def report_phase(device: VirtualDevice) -> Duration:
     """Return where in its interval a device reports, in whole milliseconds."""
     interval = device.sensor.interval
-    return int(unit(device.source("phase"), 0) * interval) // _MILLISECOND * _MILLISECOND
+    return int(uniform(device.noise_stream("phase"), 0) * interval) // _MILLISECOND * _MILLISECOND
 
 
-def regular_after(device: Device, instant: Instant) -> Instant:
+def next_regular_report(device: VirtualDevice, instant: Instant) -> Instant:
     """Return the first regular report of a device after an instant."""
     interval = device.sensor.interval
-    phase = phase_of(device)
+    phase = report_phase(device)
     return (instant - phase) // interval * interval + interval + phase
 
 
-class Schedule:
+class ReportSchedule:
     """The reports of all devices in order of time; without end, without a gap."""
 
-    def __init__(self, devices: Sequence[Device], start: Instant, speed: float) -> None:
+    def __init__(self, devices: Sequence[VirtualDevice], start: Instant, speed: float) -> None:
         self._devices = devices
         self._heap: list[tuple[Instant, int]] = []
         for index, device in enumerate(devices):
             window = min(device.sensor.interval, int(FIRST_WITHIN * max(1.0, speed)))
-            lead = int(unit(device.source("first report"), 0) * window) // _MILLISECOND * _MILLISECOND
+            lead = (
+                int(uniform(device.noise_stream("first report"), 0) * window) // _MILLISECOND * _MILLISECOND
+            )
             self._heap.append((start + lead, index))
         heapq.heapify(self._heap)
 
@@ -44,7 +46,7 @@ class Schedule:
         """Return when the next report is due; None without devices."""
         return self._heap[0][0] if self._heap else None
 
-    def until(self, end: Instant) -> Iterator[tuple[Instant, int, Device]]:
+    def take_due(self, end: Instant) -> Iterator[tuple[Instant, int, VirtualDevice]]:
         """Yield the reports that are due by `end`, with the device's number, oldest first.
 
         A report is taken off only when the next one is asked for, so a caller that stops loses none.
@@ -54,4 +56,4 @@ class Schedule:
             instant, index = heap[0]
             device = self._devices[index]
             yield instant, index, device
-            heapq.heapreplace(heap, (regular_after(device, instant), index))
+            heapq.heapreplace(heap, (next_regular_report(device, instant), index))

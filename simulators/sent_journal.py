@@ -9,13 +9,13 @@ import json
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from simulators.devices.device import Message
+from simulators.devices.device import SimulatedMessage
 from twin.instant import Instant, format_instant
 from twin.model.sensor import Sensor
 
 
 @dataclass(slots=True)
-class Stream:
+class DatastreamTotals:
     """What one datastream was sent: how many distinct times, and the last value."""
 
     observations: int = 0
@@ -24,7 +24,7 @@ class Stream:
 
 
 @dataclass(slots=True)
-class SensorAccount:
+class SensorTotals:
     """What one sensor sent."""
 
     feed: str
@@ -32,27 +32,27 @@ class SensorAccount:
     first: Instant = 0
     last: Instant = 0
     #: by (property, entity, field): two fields of a sensor may observe one property
-    streams: dict[tuple[str, str, str], Stream] = field(default_factory=dict)
+    datastreams: dict[tuple[str, str, str], DatastreamTotals] = field(default_factory=dict)
 
 
-class Journal:
+class SentJournal:
     """Totals per sensor and datastream."""
 
     def __init__(self) -> None:
-        self.sensors: dict[str, SensorAccount] = {}
+        self.sensors: dict[str, SensorTotals] = {}
         self.messages = 0
 
-    def record(self, sensor: Sensor, instant: Instant, message: Message) -> None:
+    def record(self, sensor: Sensor, instant: Instant, message: SimulatedMessage) -> None:
         """Count a message. A gas reading that a meter repeats in every telegram is one observation."""
         account = self.sensors.get(sensor.id)
         if account is None:
-            account = self.sensors[sensor.id] = SensorAccount(sensor.feed, first=instant)
+            account = self.sensors[sensor.id] = SensorTotals(sensor.feed, first=instant)
         account.messages += 1
         account.last = instant
         self.messages += 1
         for expectation in message.expected:
             one = expectation.datastream
-            stream = account.streams.setdefault((one.property, one.entity, one.field), Stream())
+            stream = account.datastreams.setdefault((one.property, one.entity, one.field), DatastreamTotals())
             if expectation.time is None or expectation.time != stream.last_time:
                 stream.observations += 1
             stream.last_time = expectation.time
@@ -66,14 +66,16 @@ class Journal:
             totals = {
                 "messages": self.messages,
                 "observations": sum(
-                    stream.observations for one in self.sensors.values() for stream in one.streams.values()
+                    stream.observations
+                    for one in self.sensors.values()
+                    for stream in one.datastreams.values()
                 ),
                 "unacknowledged": unacknowledged,
             }
             file.write(json.dumps(totals) + "\n")
 
 
-def _line(name: str, account: SensorAccount) -> dict[str, object]:
+def _line(name: str, account: SensorTotals) -> dict[str, object]:
     return {
         "sensor": name,
         "feed": account.feed,
@@ -89,6 +91,6 @@ def _line(name: str, account: SensorAccount) -> dict[str, object]:
                 "lastValue": stream.last_value,
                 "lastTime": None if stream.last_time is None else format_instant(stream.last_time),
             }
-            for (property, entity, field), stream in account.streams.items()
+            for (property, entity, field), stream in account.datastreams.items()
         ],
     }

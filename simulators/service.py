@@ -10,13 +10,13 @@ from runtime.clock import Clock, system_clock
 from runtime.readiness import notify_ready
 from simulators.city_clock import CityClock
 from simulators.devices import devices_of
-from simulators.devices.device import Device
-from simulators.faults import PlannedFault, random_plan, read_plan
-from simulators.mqtt_connection import Connection
-from simulators.report_schedule import Schedule
-from simulators.scenarios import scenario_of
-from simulators.send_queue import Letter, Outbox
-from simulators.sent_journal import Journal
+from simulators.devices.device import VirtualDevice
+from simulators.faults import PlannedFault, random_fault_plan, read_fault_plan
+from simulators.mqtt_connection import DeviceConnection
+from simulators.report_schedule import ReportSchedule
+from simulators.scenarios import build_scenario
+from simulators.send_queue import QueuedMessage, SendQueue
+from simulators.sent_journal import SentJournal
 from simulators.settings import SimulatorSettings
 from simulators.truth.city_truth import CityTruth
 from twin.errors import ServiceError
@@ -39,8 +39,8 @@ async def run(settings: SimulatorSettings, plan: CityPlan, *, clock: Clock = sys
     Raises ServiceError when no sensor of the city can be simulated, FaultPlanError for a bad fault plan.
     """
     start = settings.start_instant(clock())
-    scenario = scenario_of(settings.scenario, settings.seed, start)
-    truth = CityTruth(settings.seed, plan, scenario.happenings)
+    scenario = build_scenario(settings.scenario, settings.seed, start)
+    truth = CityTruth(settings.seed, plan, scenario.events)
     devices, left_out = devices_of(plan, truth)
     if not devices:
         raise ServiceError(
@@ -49,9 +49,9 @@ async def run(settings: SimulatorSettings, plan: CityPlan, *, clock: Clock = sys
     if left_out:
         log.warning("%d sensors are not simulated: %s", len(left_out), ", ".join(left_out[:5]))
     faults = [*scenario.faults(devices), *_planned_faults(settings, devices, start)]
-    outbox = Outbox(devices, faults, settings.seed)
-    log.info("scenario %s; %d devices have faults", settings.scenario or "none", outbox.faulty)
-    connections = [Connection(settings, number) for number in range(settings.connections)]
+    outbox = SendQueue(devices, faults, settings.seed)
+    log.info("scenario %s; %d devices have faults", settings.scenario or "none", outbox.faulty_device_count)
+    connections = [DeviceConnection(settings, number) for number in range(settings.connections)]
     simulation = Simulation(settings, devices, outbox, connections, start=start, clock=clock)
     for connection in connections:
         connection.start()
@@ -60,19 +60,19 @@ async def run(settings: SimulatorSettings, plan: CityPlan, *, clock: Clock = sys
         await simulation.run()
     finally:
         await asyncio.gather(*(connection.stop(STOP_TIMEOUT_S) for connection in connections))
-        log.info("%s", simulation.progress())
+        log.info("%s", simulation.progress_line())
         if settings.journal is not None:
             simulation.journal.write(settings.journal, unacknowledged=simulation.unacknowledged)
 
 
 def _planned_faults(
-    settings: SimulatorSettings, devices: Sequence[Device], start: Instant
+    settings: SimulatorSettings, devices: Sequence[VirtualDevice], start: Instant
 ) -> list[PlannedFault]:
     faults: list[PlannedFault] = []
     if settings.faults is not None:
-        faults += read_plan(settings.faults, start)
+        faults += read_fault_plan(settings.faults, start)
     if settings.fault_seed is not None:
-        faults += random_plan(settings.fault_seed, [one.sensor.id for one in devices], start=start)
+        faults += random_fault_plan(settings.fault_seed, [one.sensor.id for one in devices], start=start)
     return faults
 
 
@@ -82,9 +82,9 @@ class Simulation:
     def __init__(
         self,
         settings: SimulatorSettings,
-        devices: Sequence[Device],
-        outbox: Outbox,
-        connections: Sequence[Connection],
+        devices: Sequence[VirtualDevice],
+        outbox: SendQueue,
+        connections: Sequence[DeviceConnection],
         *,
         start: Instant,
         clock: Clock,
@@ -97,8 +97,8 @@ class Simulation:
         self._connections = connections
         self._now = clock
         self._city: CityClock | None = None
-        self._pace = Pace(settings.rate_max)
-        self.journal = Journal()
+        self._pace = SendRateLimit(settings.rate_max)
+        self.journal = SentJournal()
 
     @property
     def unacknowledged(self) -> int:
@@ -110,7 +110,7 @@ class Simulation:
         """How many messages were sent."""
         return self.journal.messages
 
-    def progress(self) -> str:
+    def progress_line(self) -> str:
         """Return one line that says how far the city is."""
         where = "not started" if self._city is None else f"city time {format_instant(self._city.time)}"
         return f"{where}, {self.sent} messages sent, {self.unacknowledged} not acknowledged"
@@ -121,7 +121,7 @@ class Simulation:
         now = self._now()
         start = self._start
         self._city = city = CityClock(start, self._settings.speed, now)
-        schedule = Schedule(self._devices, start, self._settings.speed)
+        schedule = ReportSchedule(self._devices, start, self._settings.speed)
         log.info(
             "%d devices on %d connections, from %s at speed %g",
             len(self._devices),
@@ -138,38 +138,38 @@ class Simulation:
                 notify_ready()
             if loop.time() - told >= PROGRESS_EVERY_S:
                 told = loop.time()
-                log.info("%s", self.progress())
+                log.info("%s", self.progress_line())
             await asyncio.sleep(self._nap(schedule, city))
 
-    async def _report(self, schedule: Schedule, city: CityClock) -> None:
+    async def _report(self, schedule: ReportSchedule, city: CityClock) -> None:
         until = city.tick(self._now())
-        for instant, index, device in schedule.until(until):
-            self._outbox.put(instant, index, device)
+        for instant, index, device in schedule.take_due(until):
+            self._outbox.add_report(instant, index, device)
             self._reported.add(index)
             await self._send(instant)
         await self._send(until)
 
     async def _send(self, until: Instant) -> None:
-        for letter in self._outbox.until(until):
+        for letter in self._outbox.take_due(until):
             await self._pace.wait()
             await self._publish(letter)
             if self.journal.messages % _TURN_MESSAGES == 0:
                 await asyncio.sleep(0)
 
-    async def _publish(self, letter: Letter) -> None:
+    async def _publish(self, letter: QueuedMessage) -> None:
         message = letter.message
         connection = self._connections[letter.device % len(self._connections)]
         await connection.publish(message.topic, message.payload)
         self.journal.record(self._devices[letter.device].sensor, letter.arrival, message)
 
-    def _nap(self, schedule: Schedule, city: CityClock) -> float:
+    def _nap(self, schedule: ReportSchedule, city: CityClock) -> float:
         dues = [one for one in (schedule.next_instant(), self._outbox.next_instant()) if one is not None]
         if not dues:
             return _NAP_S_MAX
         return min(_NAP_S_MAX, max(_NAP_S_MIN, city.wait_s(min(dues), self._now())))
 
 
-class Pace:
+class SendRateLimit:
     """Keeps messages at or below a rate; what was not used is not saved up."""
 
     def __init__(self, rate: float) -> None:

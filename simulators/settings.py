@@ -10,7 +10,7 @@ from runtime.mqtt.access import MqttSettings
 from simulators.scenarios import SCENARIOS
 from twin.instant import HOUR, Duration, Instant, parse_instant
 
-REPLAY_DEFAULT: Duration = 30 * HOUR
+ACCELERATED_START_AGO: Duration = 30 * HOUR
 """How long ago a city that is sped up starts when nobody says."""
 
 
@@ -70,4 +70,4 @@ class SimulatorSettings(MqttSettings):
         """Return when the city's clock starts; never later than now."""
         if self.start is not None:
             return min(now, parse_instant(self.start))
-        return now if self.speed <= 1.0 else now - REPLAY_DEFAULT
+        return now if self.speed <= 1.0 else now - ACCELERATED_START_AGO

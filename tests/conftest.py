@@ -19,7 +19,7 @@ import pytest_asyncio
 from hypothesis import settings
 
 from cli.embedded.ports import free_port as find_free_port
-from cli.process.procfs import processes_of
+from cli.process.procfs import processes_of_data_dir
 from runtime.kafka.topics import create_topics, partition_counts
 from storage.schema.migrate import migrate
 from tests.support.brokers.mqtt_publisher import publish
@@ -209,7 +209,7 @@ def running_system() -> Iterator[RunningSystem]:
         system.wait_ready()
         yield system
         assert system.stop() == 0, system.output
-        assert processes_of(folder) == []
+        assert processes_of_data_dir(folder) == []
     finally:
         system.kill()
         shutil.rmtree(folder)
@@ -230,7 +230,7 @@ def start_system(service_folder: Path) -> Iterator[Callable[..., RunningSystem]]
         for system in started:
             if system.process.poll() is None:
                 assert system.stop() == 0, system.output
-        assert processes_of(service_folder) == []
+        assert processes_of_data_dir(service_folder) == []
     finally:
         for system in started:
             system.kill()

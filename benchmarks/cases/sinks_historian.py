@@ -15,7 +15,7 @@ from benchmarks.load.log_records import LogLoad, LogStep, log_steps
 from benchmarks.measure.stages import StageCosts, cpu_of
 from benchmarks.measure.worker_process import BenchmarkError
 from cli.embedded.postgres import EmbeddedPostgres
-from cli.process.procfs import processes_of
+from cli.process.procfs import processes_of_data_dir
 from runtime.gc_tuning import tune_gc
 from storage.historian import batch_writer as archive_module
 from storage.historian.batch_writer import BatchWriter
@@ -76,7 +76,7 @@ async def _store(
     """Store it all; states wait for so long as the historian lets them wait in log time."""
     archive = BatchWriter(cluster.dsn(), HistorianMetrics())
     await archive.read_positions(LOG)
-    server = processes_of(cluster.data_dir)
+    server = processes_of_data_dir(cluster.data_dir)
     stages = StageCosts(server)
     stages.wrap(archive_module, WRITES)
     wal = _place_of_wal(cluster.dsn())

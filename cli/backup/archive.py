@@ -17,12 +17,12 @@ from typing import IO
 
 import msgspec
 
-from cli.backup.manifest import BackupError, Manifest, Member, decode_manifest
+from cli.backup.manifest import BackupError, BackupManifest, BackupMember, decode_manifest
 
-MANIFEST = "manifest.json"
-DATABASE = "database.dump"
-KEYS = "keys/"
-JOURNALS = "journals/"
+MANIFEST_NAME = "manifest.json"
+DATABASE_DUMP = "database.dump"
+KEYS_FOLDER = "keys/"
+JOURNALS_FOLDER = "journals/"
 
 _CHUNK_BYTES = 1 << 20
 _FILE_NAME = re.compile(r"[a-z0-9][a-z0-9_.-]*")
@@ -33,7 +33,7 @@ class BackupWriter:
 
     def __init__(self, archive: zipfile.ZipFile) -> None:
         self._archive = archive
-        self.members: dict[str, Member] = {}
+        self.members: dict[str, BackupMember] = {}
 
     def add(self, name: str, source: IO[bytes]) -> None:
         """Add a member, read to the end of `source`."""
@@ -43,15 +43,15 @@ class BackupWriter:
                 digest.update(chunk)
                 size += len(chunk)
                 target.write(chunk)
-        self.members[name] = Member(size, digest.hexdigest())
+        self.members[name] = BackupMember(size, digest.hexdigest())
 
-    def finish(self, manifest: Manifest) -> None:
+    def finish(self, manifest: BackupManifest) -> None:
         """Say what the file holds."""
-        self._archive.writestr(MANIFEST, msgspec.json.format(msgspec.json.encode(manifest)))
+        self._archive.writestr(MANIFEST_NAME, msgspec.json.format(msgspec.json.encode(manifest)))
 
 
 @contextmanager
-def writing(path: Path) -> Iterator[BackupWriter]:
+def open_for_writing(path: Path) -> Iterator[BackupWriter]:
     """Yield a new file, which has its name only once it is whole. Raises BackupError when there is one."""
     if path.exists():
         raise BackupError(f"{path} exists already: choose another name, or move it away")
@@ -71,11 +71,11 @@ def writing(path: Path) -> Iterator[BackupWriter]:
 class BackupReader:
     """A whole file."""
 
-    def __init__(self, archive: zipfile.ZipFile, manifest: Manifest) -> None:
+    def __init__(self, archive: zipfile.ZipFile, manifest: BackupManifest) -> None:
         self._archive = archive
         self.manifest = manifest
 
-    def names(self, folder: str) -> list[str]:
+    def member_names(self, folder: str) -> list[str]:
         """Return the names of the members in a folder. Raises BackupError when one leads elsewhere."""
         names = [name.removeprefix(folder) for name in self.manifest.members if name.startswith(folder)]
         for name in names:
@@ -87,7 +87,7 @@ class BackupReader:
         """Return a member to read from."""
         return self._archive.open(name)
 
-    def check(self) -> None:
+    def verify_hashes(self) -> None:
         """Raise BackupError when a member is not what was written."""
         for name, member in self.manifest.members.items():
             digest, size = hashlib.sha256(), 0
@@ -103,15 +103,15 @@ class BackupReader:
 
 
 @contextmanager
-def reading(path: Path) -> Iterator[BackupReader]:
+def open_for_reading(path: Path) -> Iterator[BackupReader]:
     """Yield a file that this program can restore. Raises BackupError when it is none, or not whole."""
     try:
         archive = zipfile.ZipFile(path)
     except zipfile.BadZipFile as error:
         raise BackupError(f"{path} is not a whole backup: {error}") from error
     with archive:
-        if MANIFEST not in archive.namelist():
-            raise BackupError(f"{path} is not a whole backup: it has no {MANIFEST}")
-        reader = BackupReader(archive, decode_manifest(archive.read(MANIFEST)))
-        reader.check()
+        if MANIFEST_NAME not in archive.namelist():
+            raise BackupError(f"{path} is not a whole backup: it has no {MANIFEST_NAME}")
+        reader = BackupReader(archive, decode_manifest(archive.read(MANIFEST_NAME)))
+        reader.verify_hashes()
         yield reader

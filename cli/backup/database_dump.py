@@ -13,7 +13,7 @@ from typing import IO
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from cli.backup.manifest import BackupError
-from cli.embedded.postgres import find_binary
+from cli.embedded.postgres import find_postgres_program
 from twin.errors import ServiceError
 
 _WORDS_MAX = 600
@@ -21,7 +21,7 @@ _CHUNK_BYTES = 1 << 20
 
 
 @contextmanager
-def dumping(dsn: str) -> Iterator[IO[bytes]]:
+def dump_database(dsn: str) -> Iterator[IO[bytes]]:
     """Yield the dump of a database, one snapshot. Raises BackupError when pg_dump fails."""
     command = [_program("pg_dump"), "--format=custom", "--no-owner", "--no-privileges"]
     with tempfile.TemporaryFile() as words:
@@ -42,7 +42,7 @@ def dumping(dsn: str) -> Iterator[IO[bytes]]:
         _check("pg_dump", process.returncode, words)
 
 
-def restore_dump(dsn: str, dump: IO[bytes]) -> None:
+def restore_database(dsn: str, dump: IO[bytes]) -> None:
     """Fill a database that is prepared for it. Raises BackupError when pg_restore fails."""
     command = [_program("pg_restore"), "--no-owner", "--no-privileges", "--exit-on-error"]
     with tempfile.TemporaryFile() as words:
@@ -66,7 +66,7 @@ def restore_dump(dsn: str, dump: IO[bytes]) -> None:
 def _program(name: str) -> str:
     """Return a program of PostgreSQL: Debian's, or that of the path."""
     try:
-        return str(find_binary(name))
+        return str(find_postgres_program(name))
     except ServiceError as error:
         found = shutil.which(name)
         if found is None:

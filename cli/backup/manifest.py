@@ -17,14 +17,14 @@ class BackupError(TwinError):
     """A backup cannot be made, read or restored."""
 
 
-class Member(msgspec.Struct, frozen=True):
+class BackupMember(msgspec.Struct, frozen=True):
     """One thing in the file."""
 
     bytes: int
     sha256: str
 
 
-class Manifest(msgspec.Struct, frozen=True):
+class BackupManifest(msgspec.Struct, frozen=True):
     """The member `manifest.json`, written last."""
 
     layout: int
@@ -33,17 +33,17 @@ class Manifest(msgspec.Struct, frozen=True):
     migration: str  #: the last one that the database has
     timescale: str  #: version of the extension; the same one must be there to restore
     edition: str
-    members: dict[str, Member]
+    members: dict[str, BackupMember]
 
 
-def decode_manifest(data: bytes) -> Manifest:
+def decode_manifest(data: bytes) -> BackupManifest:
     """Return a manifest. Raises BackupError when it is none, or this program is too old for it."""
     try:
         check_json_nesting(data)
         layout = msgspec.json.decode(data, type=dict)["layout"]
         if layout != LAYOUT:
             raise BackupError(f"the backup has layout {layout}, this program reads {LAYOUT}: upgrade it")
-        found = msgspec.json.decode(data, type=Manifest)
+        found = msgspec.json.decode(data, type=BackupManifest)
     except (JsonNestingError, KeyError, *DECODE_ERRORS) as error:
         raise BackupError(f"the manifest of the backup cannot be read: {error}") from error
     if found.migration not in {one.name for one in known_migrations()}:

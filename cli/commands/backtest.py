@@ -25,7 +25,7 @@ from twin.errors import TwinError
 from twin.instant import Instant, parse_instant
 from twin.model.city_model import CityModel
 
-FIRINGS_SHOWN = 50
+FIRINGS_LISTED = 50
 
 
 class UnknownRuleError(TwinError):
@@ -52,7 +52,7 @@ def _time(_: click.Context, __: click.Parameter, text: str) -> Instant:
     help="From which on an alarm counts as a notification at night.",
 )
 @click.option(
-    "--limit", type=click.IntRange(0), default=FIRINGS_SHOWN, show_default=True, help="Firings listed."
+    "--limit", type=click.IntRange(0), default=FIRINGS_LISTED, show_default=True, help="Firings listed."
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the document that the API answers with.")
 def command(

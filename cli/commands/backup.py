@@ -13,9 +13,9 @@ from pathlib import Path
 
 import click
 
-from cli.backup.archive import DATABASE, JOURNALS, KEYS, BackupWriter, writing
-from cli.backup.database_dump import dumping
-from cli.backup.manifest import LAYOUT, BackupError, Manifest
+from cli.backup.archive import DATABASE_DUMP, JOURNALS_FOLDER, KEYS_FOLDER, BackupWriter, open_for_writing
+from cli.backup.database_dump import dump_database
+from cli.backup.manifest import LAYOUT, BackupError, BackupManifest
 from cli.runner import read_settings
 from cli.supervisor.data_dir import KEY_FILES
 from runtime.clock import system_clock
@@ -57,17 +57,17 @@ def _database_of(data_dir: Path) -> str:
 def _back_up(file: Path, dsn: str, state_dir: Path, keys: Iterable[Path]) -> None:
     time = format_instant(system_clock() // SECOND * SECOND)
     facts = asyncio.run(_facts(dsn))
-    with writing(file) as backup:
+    with open_for_writing(file) as backup:
         for key in keys:
             with key.open("rb") as source:
-                backup.add(KEYS + key.name, source)
+                backup.add(KEYS_FOLDER + key.name, source)
         # Before the database: what a journal lacks is told once more; what only it knew would never be told.
         for journal in sorted(state_dir.glob("alerting-*.sqlite")):
             _add_journal(backup, journal)
-        with dumping(dsn) as dump:
-            backup.add(DATABASE, dump)
+        with dump_database(dsn) as dump:
+            backup.add(DATABASE_DUMP, dump)
         backup.finish(
-            Manifest(
+            BackupManifest(
                 layout=LAYOUT,
                 version=importlib.metadata.version("livetwin"),
                 time=time,
@@ -77,8 +77,8 @@ def _back_up(file: Path, dsn: str, state_dir: Path, keys: Iterable[Path]) -> Non
                 members=backup.members,
             )
         )
-    mib = backup.members[DATABASE].bytes / (1 << 20)
-    others = [name for name in backup.members if name != DATABASE]
+    mib = backup.members[DATABASE_DUMP].bytes / (1 << 20)
+    others = [name for name in backup.members if name != DATABASE_DUMP]
     click.echo(f"{file} holds the database ({mib:.1f} MiB){''.join(', ' + name for name in others)}")
 
 
@@ -97,4 +97,4 @@ def _add_journal(backup: BackupWriter, journal: Path) -> None:
         ):
             source.backup(target)
         with copy.open("rb") as file:
-            backup.add(JOURNALS + journal.name, file)
+            backup.add(JOURNALS_FOLDER + journal.name, file)

@@ -13,7 +13,7 @@ from runtime.clock import system_clock
 from twin.instant import DAY, Duration, Instant, format_instant
 from twin.model.duty import DutyPlan
 
-ROSTER_AHEAD: Duration = 28 * DAY
+ROSTER_HORIZON: Duration = 28 * DAY
 """How far ahead a roster should have no gap."""
 
 
@@ -33,7 +33,7 @@ def command(folder: Path) -> None:
 def roster_warnings(plan: DutyPlan, now: Instant) -> Iterator[str]:
     """Yield each time in the four weeks from now at which nobody of a team is on call."""
     for team in plan.teams:
-        for shift in duty_shifts(plan, team.id, now, now + ROSTER_AHEAD):
+        for shift in duty_shifts(plan, team.id, now, now + ROSTER_HORIZON):
             if shift.contact is None:
                 yield (
                     f"nobody of team {team.id} is on call from {format_instant(shift.start)} until "

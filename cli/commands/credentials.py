@@ -8,12 +8,12 @@ import click
 
 from cities.folder_reader import read_city
 from cli.mosquitto_files import (
-    acl_file,
-    hashed,
+    acl_file_content,
     new_password,
-    password_file,
+    password_file_content,
+    password_hash,
     read_passwords,
-    write_for_broker,
+    write_broker_file,
     write_secret,
 )
 from ingest.broker_accounts import ROLE_PREFIX, broker_accounts
@@ -50,10 +50,10 @@ def command(
             raise click.UsageError(f"--rotate {name}: there is no such account; expected the id of a sensor")
     known = read_passwords(out / "password_file")
     fresh = {name: new_password() for name in names if name in rotated or name not in known}
-    hashes = {name: hashed(fresh[name]) if name in fresh else known[name] for name in names}
+    hashes = {name: password_hash(fresh[name]) if name in fresh else known[name] for name in names}
     out.mkdir(parents=True, exist_ok=True)
-    write_for_broker(out / "acl_file", acl_file(accounts))
-    write_for_broker(out / "password_file", password_file(hashes))
+    write_broker_file(out / "acl_file", acl_file_content(accounts))
+    write_broker_file(out / "password_file", password_file_content(hashes))
     if secrets is not None:
         secrets.mkdir(mode=0o700, parents=True, exist_ok=True)
     for name, password in fresh.items():

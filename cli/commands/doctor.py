@@ -11,7 +11,13 @@ from pathlib import Path
 import click
 
 from cities import default_city
-from cli.examination import Finding, examine_city, examine_installation, examine_running, examine_settings
+from cli.examination import (
+    DoctorFinding,
+    check_city,
+    check_configured_services,
+    check_embedded_system,
+    check_installation,
+)
 from cli.supervisor.options import DEFAULT_DATA_DIR
 
 
@@ -31,16 +37,16 @@ def command(*, city: Path | None, data_dir: Path) -> None:
     """
     # What a client library logs while it tries is told better below.
     logging.disable(logging.CRITICAL)
-    findings = [*examine_installation(), *examine_city(city or default_city())]
+    findings = [*check_installation(), *check_city(city or default_city())]
     if any(name in os.environ for name in ("LIVETWIN_DATABASE", "LIVETWIN_KAFKA", "LIVETWIN_MQTT_HOST")):
-        findings += asyncio.run(examine_settings())
+        findings += asyncio.run(check_configured_services())
     else:
-        findings += asyncio.run(examine_running(data_dir))
+        findings += asyncio.run(check_embedded_system(data_dir))
     for finding in findings:
         click.echo(_line(finding))
-    sys.exit(0 if all(finding.fine for finding in findings) else 1)
+    sys.exit(0 if all(finding.ok for finding in findings) else 1)
 
 
-def _line(finding: Finding) -> str:
-    mark = click.style("✓", fg="green") if finding.fine else click.style("✗", fg="red")
-    return f"{mark} {finding.what}"
+def _line(finding: DoctorFinding) -> str:
+    mark = click.style("✓", fg="green") if finding.ok else click.style("✗", fg="red")
+    return f"{mark} {finding.message}"

@@ -11,13 +11,13 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import click
 
-from cli.recorded_sensors import city_in, without_place
+from cli.recorded_sensors import load_served_city, unmapped_lines
 from cli.runner import read_settings, run_until_signal
 from runtime.clock import system_clock
 from runtime.telemetry.logs import configure_logging
 from simulators.replay.player import play
-from simulators.replay.recorded_data import Contents, ReadOptions
-from simulators.replay.recording import Recording, read_files, recording_of
+from simulators.replay.recorded_data import ReadOptions, RecordedData
+from simulators.replay.recording import Recording, build_recording, read_files
 from simulators.settings import SimulatorSettings
 
 
@@ -87,7 +87,7 @@ def command(files: Sequence[Path], speed: float, **options: Any) -> None:
         **{name: options[name] for name in ("time_column", "sensor_column", "value_column")},
     )
     contents = read_files(files, read)
-    recording = recording_of(
+    recording = build_recording(
         contents,
         city=options["city"] or _known_city(contents, ports) or settings.city,
         unit=options["unit"],
@@ -99,19 +99,19 @@ def command(files: Sequence[Path], speed: float, **options: Any) -> None:
         click.echo("What the city does not know of it is in quarantine: GET /v1/quarantine tells.")
 
 
-def _known_city(contents: Contents, ports: Mapping[str, Any]) -> str | None:
+def _known_city(contents: RecordedData, ports: Mapping[str, Any]) -> str | None:
     """Return the city that runs with this ports file, None without one; tell what it does not know."""
     if "database" not in ports:
         return None
-    model = asyncio.run(city_in(ports["database"]))
-    for line in without_place(contents.samples, model):
+    model = asyncio.run(load_served_city(ports["database"]))
+    for line in unmapped_lines(contents.samples, model):
         click.echo(f"warning: {line}", err=True)
     return model.city.id
 
 
 async def _play(recording: Recording, settings: SimulatorSettings, speed: float | None) -> None:
-    click.echo(await play(recording.messages, settings, speed=speed, tell=click.echo))
-    for (sensor, reason), count in sorted(recording.left_out.items()):
+    click.echo(await play(recording.messages, settings, speed=speed, on_progress=click.echo))
+    for (sensor, reason), count in sorted(recording.skipped.items()):
         click.echo(f"  {sensor}: {count} values not sent, {reason}")
 
 

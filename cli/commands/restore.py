@@ -8,8 +8,8 @@ from pathlib import Path
 
 import click
 
-from cli.backup.archive import DATABASE, JOURNALS, KEYS, BackupReader, reading
-from cli.backup.database_dump import restore_dump
+from cli.backup.archive import DATABASE_DUMP, JOURNALS_FOLDER, KEYS_FOLDER, BackupReader, open_for_reading
+from cli.backup.database_dump import restore_database
 from cli.backup.manifest import BackupError
 from cli.embedded.postgres import EmbeddedPostgres
 from cli.runner import read_settings
@@ -29,7 +29,7 @@ from storage.schema.migrate import migrate
 )
 def command(*, file: Path, data_dir: Path | None) -> None:
     """Bring back what `livetwin backup` wrote to FILE. Nothing is overwritten."""
-    with reading(file) as backup:
+    with open_for_reading(file) as backup:
         if data_dir is None:
             settings = read_settings(RoleSettings)
             _restore_journals(backup, settings.state_dir)
@@ -45,10 +45,10 @@ def _restore_data_dir(backup: BackupReader, path: Path) -> None:
         raise BackupError(f"{path} holds {present[0]} already: choose a new folder; nothing is overwritten")
     data_dir = DataDir(path)
     try:
-        for name in backup.names(KEYS):
+        for name in backup.member_names(KEYS_FOLDER):
             if name not in KEY_FILES:
                 raise BackupError(f"the backup holds a key that this program does not know: {name!r}")
-            _restore_file(backup, KEYS + name, data_dir.path / name)
+            _restore_file(backup, KEYS_FOLDER + name, data_dir.path / name)
         _restore_journals(backup, data_dir.path / "state")
         asyncio.run(_fill_embedded(backup, data_dir.path))
     finally:
@@ -56,12 +56,12 @@ def _restore_data_dir(backup: BackupReader, path: Path) -> None:
 
 
 def _restore_journals(backup: BackupReader, state_dir: Path) -> None:
-    names = backup.names(JOURNALS)
+    names = backup.member_names(JOURNALS_FOLDER)
     for name in names:
         if (state_dir / name).exists():
             raise BackupError(f"{state_dir / name} exists already: choose another LIVETWIN_STATE_DIR")
     for name in names:
-        _restore_file(backup, JOURNALS + name, state_dir / name)
+        _restore_file(backup, JOURNALS_FOLDER + name, state_dir / name)
 
 
 def _restore_file(backup: BackupReader, name: str, path: Path) -> None:
@@ -87,8 +87,8 @@ async def _fill(backup: BackupReader, dsn: str) -> None:
     async with await connect(dsn, role="restore") as connection:
         await connection.set_autocommit(True)
         await prepare_restore(connection, facts)
-    with backup.open(DATABASE) as dump:
-        await asyncio.to_thread(restore_dump, dsn, dump)
+    with backup.open(DATABASE_DUMP) as dump:
+        await asyncio.to_thread(restore_database, dsn, dump)
     async with await connect(dsn, role="restore") as connection:
         await connection.set_autocommit(True)
         await finish_restore(connection)

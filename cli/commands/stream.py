@@ -13,7 +13,7 @@ from runtime.telemetry.tracing import open_tracer
 from stream.service import run
 from stream.settings import StreamSettings
 
-LEAVE_S_MAX = 5.0
+EXIT_TIMEOUT_S = 5.0
 
 
 @click.command("stream")
@@ -35,6 +35,6 @@ def _leave(code: int) -> None:
     Stopped in the middle of a rebalance, Faust leaves tasks and threads that wait for each other for ever. It
     also joins a thread on the thread of the event loop, where no timeout is heard.
     """
-    leaving = threading.Timer(LEAVE_S_MAX, os._exit, (code,))
+    leaving = threading.Timer(EXIT_TIMEOUT_S, os._exit, (code,))
     leaving.daemon = True
     leaving.start()

@@ -17,7 +17,7 @@ from cli.runner import read_settings
 from cli.supervisor.data_dir import DataDir
 from cli.supervisor.embedded_system import EmbeddedSystem
 from cli.supervisor.options import DEFAULT_DATA_DIR, DEFAULT_LOG_MIB_MAX, UpOptions
-from cli.supervisor.progress import Progress
+from cli.supervisor.progress import TerminalProgress
 from runtime.settings import RoleSettings
 from runtime.telemetry.logs import configure_logging
 from simulators.scenarios import SCENARIOS
@@ -144,7 +144,7 @@ async def _up(options: UpOptions) -> None:
     held = DataDir(options.data_dir)
     configure_logging("up", "INFO", read_settings(RoleSettings).log_format)
     _log_to(held.path / "logs" / "up.log", terminal=options.verbose)
-    progress = Progress()
+    progress = TerminalProgress()
     system = EmbeddedSystem(options, held, progress)
     running = asyncio.ensure_future(_run(system, options, progress))
     asked = False
@@ -167,24 +167,24 @@ async def _up(options: UpOptions) -> None:
     except asyncio.CancelledError:
         if not asked:
             raise
-        progress.tell("stopping; Ctrl-C again ends everything at once")
+        progress.write_line("stopping; Ctrl-C again ends everything at once")
     finally:
         await system.stop()
         held.release()
-    progress.tell("stopped; the data stays in " + str(options.data_dir))
+    progress.write_line("stopped; the data stays in " + str(options.data_dir))
 
 
-async def _run(system: EmbeddedSystem, options: UpOptions, progress: Progress) -> None:
+async def _run(system: EmbeddedSystem, options: UpOptions, progress: TerminalProgress) -> None:
     following = None
     try:
         if options.verbose:
-            following = asyncio.create_task(follow_logs(system.logs))
-        progress.tell(f"LiveTwin starts, with its data in {options.data_dir}")
+            following = asyncio.create_task(follow_logs(system.log_folder))
+        progress.write_line(f"LiveTwin starts, with its data in {options.data_dir}")
         await system.start()
         for line in system.summary():
-            progress.tell(line)
-        progress.tell("Ctrl-C ends it.")
-        await system.watch()
+            progress.write_line(line)
+        progress.write_line("Ctrl-C ends it.")
+        await system.supervise()
     finally:
         if following is not None:
             following.cancel()

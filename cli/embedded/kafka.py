@@ -13,7 +13,7 @@ from pathlib import Path
 import cli
 from cli.embedded.ports import LOOPBACK, wait_until_open
 from cli.embedded.service import EmbeddedService
-from cli.process.child_process import Child
+from cli.process.child_process import ChildProcess
 
 _PACKAGES = Path(cli.__file__).parent.parent
 
@@ -45,13 +45,13 @@ class EmbeddedKafka(EmbeddedService):
     async def _prepare(self) -> None:
         self.cluster_id = f"livetwin-{secrets.token_hex(8)}"
 
-    def _launch(self) -> Child:
+    def _launch(self) -> ChildProcess:
         options = [
             f"--port={self.port}",
             f"--cluster-id={self.cluster_id}",
             f"--advertised={self.advertised}",
         ]
-        return Child.start(
+        return ChildProcess.start(
             self.name,
             [sys.executable, "-P", "-m", "cli.embedded.broker", *options],
             data_dir=self.data_dir,

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from cli.embedded.ports import LOOPBACK, wait_until_open
 from cli.embedded.service import EmbeddedService
-from cli.process.child_process import Child
-from cli.process.service_account import give, own_folder
+from cli.process.child_process import ChildProcess
+from cli.process.service_account import create_service_folder, set_owner_and_mode
 from twin.errors import ServiceError
 
 # Debian puts it into sbin, which is not on every user's path.
@@ -61,7 +61,7 @@ class EmbeddedMosquitto(EmbeddedService):
     _folder: Path
 
     async def _prepare(self) -> None:
-        self._folder = own_folder(self.data_dir / "mosquitto", self.account)
+        self._folder = create_service_folder(self.data_dir / "mosquitto", self.account)
         configuration = self._folder / "mosquitto.conf"
         configuration.write_text(
             _CONFIGURATION.format(
@@ -72,10 +72,10 @@ class EmbeddedMosquitto(EmbeddedService):
                 packet_bytes_max=self.PACKET_BYTES_MAX,
             ).replace("user \n", "")
         )
-        give(configuration, self.account, 0o600)
+        set_owner_and_mode(configuration, self.account, 0o600)
 
-    def _launch(self) -> Child:
-        return Child.start(
+    def _launch(self) -> ChildProcess:
+        return ChildProcess.start(
             self.name,
             [find_mosquitto(), "-c", self._folder / "mosquitto.conf"],
             data_dir=self.data_dir,

@@ -7,7 +7,7 @@ import secrets
 import socket
 from pathlib import Path
 
-from cli.process.procfs import command_of, process_ids
+from cli.process.procfs import command_name, process_ids
 from twin.errors import ServiceError
 
 LOOPBACK = "127.0.0.1"
@@ -23,12 +23,12 @@ def free_port() -> int:
     """Return a port that nothing listens on. Nothing reserves it: use it soon."""
     for _ in range(_FREE_TRIES_MAX):
         port = _FREE_FIRST + secrets.randbelow(_FREE_LAST - _FREE_FIRST)
-        if is_free(port):
+        if is_port_free(port):
             return port
     raise ServiceError(f"no free port on {LOOPBACK} between {_FREE_FIRST} and {_FREE_LAST}")
 
 
-def is_free(port: int) -> bool:
+def is_port_free(port: int) -> bool:
     """Tell whether a server could listen on this port now."""
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -40,15 +40,15 @@ def is_free(port: int) -> bool:
     return True
 
 
-def claim(port: int, service: str, option: str) -> int:
+def claim_port(port: int, service: str, option: str) -> int:
     """Return the port to use: a free one for 0, else `port` itself.
 
     Raises ServiceError, naming the holder where it can be seen, when `port` is taken.
     """
     if port == 0:
         return free_port()
-    if not is_free(port):
-        holder = holder_of(port)
+    if not is_port_free(port):
+        holder = port_holder(port)
         by = f" by {holder}" if holder else ""
         raise ServiceError(
             f"port {port} for {service} is taken{by}: end that, or choose another with {option} (0 picks one)"
@@ -56,7 +56,7 @@ def claim(port: int, service: str, option: str) -> int:
     return port
 
 
-def holder_of(port: int) -> str | None:
+def port_holder(port: int) -> str | None:
     """Return `name (pid)` of the process that listens on a port, or None when it cannot be seen."""
     sockets = _listening_sockets(port)
     for pid in process_ids():
@@ -67,7 +67,7 @@ def holder_of(port: int) -> str | None:
         for descriptor in descriptors:
             try:
                 if str(descriptor.readlink()) in sockets:
-                    return f"{command_of(pid)} (pid {pid})"
+                    return f"{command_name(pid)} (pid {pid})"
             except OSError:
                 continue
     return None

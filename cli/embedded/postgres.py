@@ -13,8 +13,8 @@ from psycopg import sql
 
 from cli.embedded.ports import LOOPBACK
 from cli.embedded.service import EmbeddedService
-from cli.process.child_process import Child
-from cli.process.service_account import give, own_folder
+from cli.process.child_process import ChildProcess
+from cli.process.service_account import create_service_folder, set_owner_and_mode
 from twin.errors import ServiceError
 
 VERSION = 17
@@ -67,21 +67,21 @@ class EmbeddedPostgres(EmbeddedService):
 
     async def create_database(self, database: str = DATABASE) -> None:
         """Create an empty database; leave one that exists."""
-        async with await self.administer() as connection:
+        async with await self.connect_as_administrator() as connection:
             present = await connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", (database,))
             if await present.fetchone() is None:
                 await connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(database)))
 
-    async def administer(self) -> psycopg.AsyncConnection:
+    async def connect_as_administrator(self) -> psycopg.AsyncConnection:
         """Return a connection, in autocommit, for work on whole databases."""
         return await psycopg.AsyncConnection.connect(
             self.dsn("postgres"), autocommit=True, application_name="livetwin-up"
         )
 
     async def _prepare(self) -> None:
-        find_binary("postgres")
+        find_postgres_program("postgres")
         require_timescale()
-        self._folder = own_folder(self.data_dir / "postgres", self.account)
+        self._folder = create_service_folder(self.data_dir / "postgres", self.account)
         password = self.data_dir / "postgres.password"
         if not (self._folder / "data").exists():
             password.touch(mode=0o600)
@@ -99,11 +99,11 @@ class EmbeddedPostgres(EmbeddedService):
         shutil.rmtree(making, ignore_errors=True)
         secret = self._folder / "initdb.password"
         secret.write_text(password)
-        give(secret, self.account, 0o600)
-        child = Child.start(
+        set_owner_and_mode(secret, self.account, 0o600)
+        child = ChildProcess.start(
             "initdb",
             [
-                find_binary("initdb"),
+                find_postgres_program("initdb"),
                 f"--pgdata={making}",
                 f"--username={USER}",
                 f"--pwfile={secret}",
@@ -129,12 +129,12 @@ class EmbeddedPostgres(EmbeddedService):
             )
         making.rename(self._folder / "data")
 
-    def _launch(self) -> Child:
+    def _launch(self) -> ChildProcess:
         settings = {**_SETTINGS, "port": str(self.port)}
-        return Child.start(
+        return ChildProcess.start(
             self.name,
             [
-                find_binary("postgres"),
+                find_postgres_program("postgres"),
                 "-D",
                 self._folder / "data",
                 *(f"--{name}={value}" for name, value in settings.items()),
@@ -168,7 +168,7 @@ def require_timescale() -> None:
         )
 
 
-def find_binary(name: str) -> Path:
+def find_postgres_program(name: str) -> Path:
     """Return a program of PostgreSQL. Raises ServiceError when it is missing."""
     path = _BINARIES / name
     if path.exists():

@@ -7,9 +7,9 @@ import signal
 from abc import ABC, abstractmethod
 from pathlib import Path
 
-from cli.embedded.ports import claim
-from cli.process.child_process import STOP_TIMEOUT_S, Child
-from cli.process.service_account import Account, service_account
+from cli.embedded.ports import claim_port
+from cli.process.child_process import STOP_TIMEOUT_S, ChildProcess
+from cli.process.service_account import ServiceAccount, service_account
 from twin.errors import ServiceError
 
 START_TIMEOUT_S = 30.0
@@ -30,10 +30,10 @@ class EmbeddedService(ABC):
     def __init__(self, data_dir: Path, port: int = 0) -> None:
         self.data_dir = data_dir.resolve()
         self.port = port
-        self.account: Account | None = None
+        self.account: ServiceAccount | None = None
         if self.account_name is not None:
             self.account = service_account(self.account_name, self.data_dir / self.name)
-        self._child: Child | None = None
+        self._child: ChildProcess | None = None
 
     @property
     def log(self) -> Path:
@@ -41,7 +41,7 @@ class EmbeddedService(ABC):
         return self.data_dir / "logs" / f"{self.name}.log"
 
     @property
-    def child(self) -> Child:
+    def child(self) -> ChildProcess:
         """The running child; asking before the start is a fault of the caller."""
         if self._child is None:
             raise RuntimeError(f"{self.name} is not started")
@@ -58,7 +58,7 @@ class EmbeddedService(ABC):
         Raises ServiceError when its program is missing, its port taken, or it does not come up.
         """
         self.data_dir.mkdir(parents=True, exist_ok=True)
-        self.port = claim(self.port, self.name, self.port_option)
+        self.port = claim_port(self.port, self.name, self.port_option)
         await self._prepare()
         self._child = self._launch()
         ready = asyncio.ensure_future(self._until_ready())
@@ -86,7 +86,7 @@ class EmbeddedService(ABC):
     async def _prepare(self) -> None: ...
 
     @abstractmethod
-    def _launch(self) -> Child: ...
+    def _launch(self) -> ChildProcess: ...
 
     @abstractmethod
     async def _until_ready(self) -> None: ...

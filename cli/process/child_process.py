@@ -12,8 +12,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from cli.process.log_files import last_lines, rotate
-from cli.process.procfs import MARK_VARIABLE, resident_bytes
-from cli.process.service_account import Account
+from cli.process.procfs import DATA_DIR_VARIABLE, resident_bytes
+from cli.process.service_account import ServiceAccount
 from twin.errors import ServiceError
 
 STOP_TIMEOUT_S = 10.0
@@ -22,7 +22,7 @@ STOP_TIMEOUT_S = 10.0
 _INHERITED = ("PATH", "HOME", "LANG", "TZ", "SSL_CERT_FILE", "VIRTUAL_ENV")
 
 
-class Child:
+class ChildProcess:
     """One running program.
 
     `setpriv` gives it its account and the signal that the kernel sends when we die, even of kill -9. It has
@@ -44,16 +44,16 @@ class Child:
         log: Path,
         cwd: Path | None = None,
         environment: Mapping[str, str] | None = None,
-        account: Account | None = None,
+        account: ServiceAccount | None = None,
         death_signal: signal.Signals = signal.SIGTERM,
-    ) -> Child:
+    ) -> ChildProcess:
         """Start `argv`; output goes to the end of `log`. Raises ServiceError when it cannot be started."""
         setpriv = shutil.which("setpriv")
         if setpriv is None:
             raise ServiceError("setpriv is missing: install it with `apt-get install util-linux`")
         prefix = [setpriv, f"--pdeathsig={death_signal.name.removeprefix('SIG')}"]
         if account is not None:
-            prefix += account.arguments()
+            prefix += account.setpriv_options()
         log.parent.mkdir(parents=True, exist_ok=True)
         rotate(log)
         with log.open("ab") as output:
@@ -99,18 +99,20 @@ class Child:
             os.close(descriptor)
         return self._process.wait()
 
-    def send(self, which: signal.Signals) -> None:
+    def send_signal(self, signal_number: signal.Signals) -> None:
         """Send a signal; do nothing when it has ended."""
         with contextlib.suppress(ProcessLookupError):
-            self._process.send_signal(which)
+            self._process.send_signal(signal_number)
 
-    async def stop(self, which: signal.Signals = signal.SIGTERM, timeout_s: float = STOP_TIMEOUT_S) -> int:
+    async def stop(
+        self, signal_number: signal.Signals = signal.SIGTERM, timeout_s: float = STOP_TIMEOUT_S
+    ) -> int:
         """End it: politely, then by force when it has not ended within the bound. Returns its exit code."""
-        self.send(which)
+        self.send_signal(signal_number)
         try:
             return await asyncio.wait_for(self.wait(), timeout_s)
         except TimeoutError:
-            self.send(signal.SIGKILL)
+            self.send_signal(signal.SIGKILL)
             return await self.wait()
 
     def last_lines(self, count: int = 5) -> list[str]:
@@ -121,4 +123,4 @@ class Child:
 def child_environment(data_dir: Path, extra: Mapping[str, str]) -> dict[str, str]:
     """Return what a child finds in its environment: little of ours, the mark of the data dir, and `extra`."""
     inherited = {name: os.environ[name] for name in _INHERITED if name in os.environ}
-    return {**inherited, MARK_VARIABLE: str(data_dir), **extra}
+    return {**inherited, DATA_DIR_VARIABLE: str(data_dir), **extra}

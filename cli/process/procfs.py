@@ -9,7 +9,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-MARK_VARIABLE = "TWIN_DATA_DIR"
+DATA_DIR_VARIABLE = "TWIN_DATA_DIR"
 """Environment variable that marks every process started for a data dir with that dir."""
 
 _PROC = Path("/proc")
@@ -33,7 +33,7 @@ def resident_bytes(pid: int) -> int:
         return 0
 
 
-def command_of(pid: int) -> str:
+def command_name(pid: int) -> str:
     """Return the short name of a process, or `?`."""
     try:
         return (_PROC / str(pid) / "comm").read_text().strip()
@@ -48,12 +48,12 @@ def process_ids() -> Iterator[int]:
             yield int(entry.name)
 
 
-def processes_of(data_dir: Path) -> list[int]:
+def processes_of_data_dir(data_dir: Path) -> list[int]:
     """Return the processes started for a data dir: by their mark, or by where they work.
 
     PostgreSQL overwrites its environment with its process title, but works in its data folder.
     """
-    mark = f"{MARK_VARIABLE}={data_dir}".encode()
+    mark = f"{DATA_DIR_VARIABLE}={data_dir}".encode()
     services = service_folders(data_dir)
     return [
         pid

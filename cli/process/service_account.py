@@ -18,19 +18,19 @@ _FALLBACK = "nobody"
 
 
 @dataclass(frozen=True, slots=True)
-class Account:
+class ServiceAccount:
     """A user of this machine."""
 
     name: str
     uid: int
     gid: int
 
-    def arguments(self) -> list[str]:
+    def setpriv_options(self) -> list[str]:
         """Return the options that make setpriv(1) run a program as this user."""
         return [f"--reuid={self.uid}", f"--regid={self.gid}", "--init-groups"]
 
 
-def service_account(preferred: str, folder: Path) -> Account | None:
+def service_account(preferred: str, folder: Path) -> ServiceAccount | None:
     """Return the account to run a service as: None (ourselves) unless we are root.
 
     A folder that an earlier start made keeps its owner. Nothing is created: `preferred` comes with the
@@ -40,27 +40,27 @@ def service_account(preferred: str, folder: Path) -> Account | None:
         return None
     if folder.exists() and (owner := folder.stat().st_uid) != 0:
         entry = pwd.getpwuid(owner)
-        return Account(entry.pw_name, entry.pw_uid, entry.pw_gid)
+        return ServiceAccount(entry.pw_name, entry.pw_uid, entry.pw_gid)
     for name in (preferred, _FALLBACK):
         try:
             entry = pwd.getpwnam(name)
         except KeyError:
             continue
-        return Account(entry.pw_name, entry.pw_uid, entry.pw_gid)
+        return ServiceAccount(entry.pw_name, entry.pw_uid, entry.pw_gid)
     raise ServiceError(
         f"neither the user {preferred!r} nor {_FALLBACK!r} exists, and a service must not run as root: "
         "create one, or run as an ordinary user"
     )
 
 
-def can_reach(path: Path, account: Account | None) -> bool:
+def can_reach(path: Path, account: ServiceAccount | None) -> bool:
     """Tell whether an account may pass through every folder above `path` (by mode bits)."""
     if account is None:
         return True
     return all(_may_enter(parent.stat(), account) for parent in path.resolve().parents)
 
 
-def own_folder(path: Path, account: Account | None) -> Path:
+def create_service_folder(path: Path, account: ServiceAccount | None) -> Path:
     """Create the folder that a service keeps its files in, owned by its account; return where it is.
 
     Where the account cannot reach `path`, `path` becomes a link to a folder below `ELSEWHERE`.
@@ -91,14 +91,14 @@ def own_folder(path: Path, account: Account | None) -> Path:
     return target
 
 
-def give(path: Path, account: Account | None, mode: int) -> None:
+def set_owner_and_mode(path: Path, account: ServiceAccount | None, mode: int) -> None:
     """Set the owner and mode of one file of a service."""
     if account is not None:
         os.chown(path, account.uid, account.gid)
     path.chmod(mode)
 
 
-def _may_enter(folder: os.stat_result, account: Account) -> bool:
+def _may_enter(folder: os.stat_result, account: ServiceAccount) -> bool:
     if folder.st_uid == account.uid:
         return bool(folder.st_mode & stat.S_IXUSR)
     if folder.st_gid in os.getgrouplist(account.name, account.gid):

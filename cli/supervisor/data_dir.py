@@ -9,7 +9,7 @@ import secrets
 import signal
 from pathlib import Path
 
-from cli.process.procfs import command_of, is_alive, processes_of
+from cli.process.procfs import command_name, is_alive, processes_of_data_dir
 from twin.errors import ServiceError
 
 KEY_FILES = ("link.key", "operator.key", "pseudonym.key")
@@ -57,16 +57,16 @@ class DataDir:
             incomplete.replace(path)
         return path.read_text().strip()
 
-    async def end_leftovers(self) -> int:
+    async def end_leftover_processes(self) -> int:
         """End what an owner that was killed left running; return how many processes that were.
 
         Raises ServiceError when one does not end, not even by force.
         """
-        found = leftovers = processes_of(self.path)
+        found = leftovers = processes_of_data_dir(self.path)
         _send(leftovers, polite=True)
         if not await _gone(leftovers):
             _send(leftovers, polite=False)
-            leftovers = processes_of(self.path)
+            leftovers = processes_of_data_dir(self.path)
             if not await _gone(leftovers):
                 raise ServiceError(
                     f"processes {leftovers} of an earlier run in {self.path} do not end: end them"
@@ -75,7 +75,7 @@ class DataDir:
 
     def kill_all(self) -> None:
         """End every process of this data dir by force."""
-        _send(processes_of(self.path), polite=False)
+        _send(processes_of_data_dir(self.path), polite=False)
 
     def release(self) -> None:
         """Let another process hold it."""
@@ -85,7 +85,7 @@ class DataDir:
 def _send(pids: list[int], *, polite: bool) -> None:
     for pid in pids:
         # For PostgreSQL's main process SIGTERM waits for every client to leave; SIGINT does not.
-        gentle = signal.SIGINT if command_of(pid) == "postgres" else signal.SIGTERM
+        gentle = signal.SIGINT if command_name(pid) == "postgres" else signal.SIGTERM
         try:
             os.kill(pid, gentle if polite else signal.SIGKILL)
         except ProcessLookupError:

@@ -14,22 +14,22 @@ from cities.folder_reader import read_city
 from cli.commands.apply import apply_city
 from cli.embedded.kafka import EmbeddedKafka
 from cli.embedded.mosquitto import EmbeddedMosquitto
-from cli.embedded.ports import LOOPBACK, claim
+from cli.embedded.ports import LOOPBACK, claim_port
 from cli.embedded.postgres import EmbeddedPostgres
 from cli.embedded.service import EmbeddedService
-from cli.http_probe import wait_until_ok
+from cli.http_probe import wait_until_healthy
 from cli.process.log_files import rotate_logs
-from cli.service_keeper import keep_service
+from cli.service_keeper import keep_service_running
 from cli.supervisor.data_dir import DataDir
-from cli.supervisor.log_drain import Drain
-from cli.supervisor.log_retention import LogKeeper
-from cli.supervisor.metrics import UP, Kept, UpMetrics, metrics_ports
-from cli.supervisor.notify_socket import Notifications
-from cli.supervisor.options import PARTITIONS, Secrets, UpOptions, role_environments
+from cli.supervisor.log_drain import LogDrain
+from cli.supervisor.log_retention import LogRetention
+from cli.supervisor.metrics import SUPERVISOR_NAME, SupervisedProcess, SupervisorMetrics, metrics_ports
+from cli.supervisor.notify_socket import NotifySocket
+from cli.supervisor.options import PARTITIONS, SystemSecrets, UpOptions, role_environments
 from cli.supervisor.ports_file import PortsFiles, ports_content
-from cli.supervisor.progress import Progress
-from cli.supervisor.role_supervisor import Role
-from cli.trimming import Trimmer
+from cli.supervisor.progress import TerminalProgress
+from cli.supervisor.role_supervisor import RoleSupervisor
+from cli.trimming import LogTrimmer
 from runtime.clock import system_clock
 from runtime.kafka.topics import create_topics, partition_counts
 from runtime.telemetry.metrics import new_registry, serve_metrics
@@ -39,7 +39,7 @@ from twin.model.city_model import CityPlan
 log = logging.getLogger(__name__)
 
 READY_TIMEOUT_S = 60.0
-DRAIN_AT_END_S = 10.0
+DRAIN_TIMEOUT_S = 10.0
 
 # Writers before readers, so that little is left to do when the log goes.
 STOP_ORDER = ("simulate", "ingest", "stream", "historian", "alerting", "outlets", "api")
@@ -48,7 +48,7 @@ STOP_ORDER = ("simulate", "ingest", "stream", "historian", "alerting", "outlets"
 class EmbeddedSystem:
     """Everything that `livetwin up` runs."""
 
-    def __init__(self, options: UpOptions, data_dir: DataDir, progress: Progress) -> None:
+    def __init__(self, options: UpOptions, data_dir: DataDir, progress: TerminalProgress) -> None:
         self._options = options
         self._data_dir = data_dir
         self._progress = progress
@@ -56,16 +56,16 @@ class EmbeddedSystem:
         self.postgres = EmbeddedPostgres(path, options.postgres_port)
         self.mosquitto = EmbeddedMosquitto(path, options.mqtt_port)
         self.kafka = EmbeddedKafka(path, options.kafka_port)
-        self.roles: dict[str, Role] = {}
+        self.roles: dict[str, RoleSupervisor] = {}
         self.http_port = options.port
         self._operator_key = data_dir.secret("operator.key")
-        self._keeper: LogKeeper | None = None
+        self._keeper: LogRetention | None = None
         self._metrics_ports: dict[str, int] = {}
         asked = options.ports_file
         # Where asked, and where `livetwin doctor` looks.
         self._ports_files = PortsFiles(path / "ports.json", *([asked] if asked is not None else []))
         self._ready = False
-        self._notifications = Notifications()
+        self._notifications = NotifySocket()
 
     async def start(self) -> None:
         """Start everything; return when a request would be answered with live state.
@@ -74,10 +74,10 @@ class EmbeddedSystem:
         """
         self._ports_files.remove()  # of a run that was killed
         plan = read_city(self._options.city)
-        ended = await self._data_dir.end_leftovers()
+        ended = await self._data_dir.end_leftover_processes()
         if ended:
-            self._progress.tell(f"  ended {ended} processes that an earlier run left")
-        self.http_port = claim(self.http_port, "HTTP", "--port")
+            self._progress.write_line(f"  ended {ended} processes that an earlier run left")
+        self.http_port = claim_port(self.http_port, "HTTP", "--port")
         with self._progress.step("PostgreSQL, Mosquitto and Kafka run"):
             await _all(service.start() for service in self._services())
         with self._progress.step(f"database holds {plan.city.name}"):
@@ -88,16 +88,16 @@ class EmbeddedSystem:
         with self._progress.step(f"{', '.join(self.roles)} work"):
             await self._start_roles()
         self._ready = True
-        self.changed()
+        self.write_ports_files()
 
-    async def watch(self) -> None:
+    async def supervise(self) -> None:
         """Keep everything running, until cancelled."""
         async with asyncio.TaskGroup() as tasks:
             if self._keeper is not None:
                 tasks.create_task(self._keeper.run(), name="log")
-            tasks.create_task(rotate_logs(self.logs), name="logs")
+            tasks.create_task(rotate_logs(self.log_folder), name="logs")
             for service in (self.postgres, self.mosquitto):
-                tasks.create_task(keep_service(service, self.changed), name=service.name)
+                tasks.create_task(keep_service_running(service, self.write_ports_files), name=service.name)
 
     async def stop(self) -> None:
         """End everything: writers first, then what is on the log is stored, then readers and services."""
@@ -113,7 +113,7 @@ class EmbeddedSystem:
         self._notifications.close()
         self._ports_files.remove()
 
-    def changed(self) -> None:
+    def write_ports_files(self) -> None:
         """Bring the ports file up to date; there is none before the system is ready."""
         if not self._ready:
             return
@@ -146,10 +146,10 @@ class EmbeddedSystem:
         yield f"  Kafka         localhost:{self.kafka.port}"
         yield f"  database      {self.postgres.dsn()}"
         yield f"  operator key  {self._operator_key}"
-        yield f"  logs          {_shown(self.logs)}"
+        yield f"  logs          {_shown(self.log_folder)}"
 
     @property
-    def logs(self) -> Path:
+    def log_folder(self) -> Path:
         """The folder of all logs."""
         return self._data_dir.path / "logs"
 
@@ -170,11 +170,11 @@ class EmbeddedSystem:
             database=self.postgres.dsn(),
             mqtt_port=self.mosquitto.port,
             http_port=self.http_port,
-            secrets=Secrets(
+            secrets=SystemSecrets(
                 pseudonym_key=self._data_dir.secret("pseudonym.key"),
                 operator_key=self._operator_key,
                 link_key=self._data_dir.secret("link.key"),
-                channels=secret_names(plan.duty),
+                channel_variables=secret_names(plan.duty),
             ),
         )
         self._metrics_ports = metrics_ports(
@@ -183,37 +183,37 @@ class EmbeddedSystem:
         for name, environment in environments.items():
             # Else each would want the one port that the environment of `up` names.
             environment["LIVETWIN_METRICS_PORT"] = str(self._metrics_ports.get(name, 0))
-            self.roles[name] = Role(
+            self.roles[name] = RoleSupervisor(
                 name,
                 # A log file may hold tracebacks; the terminal may not.
                 ["--debug", *([str(self._options.city)] if name == "simulate" else [])],
                 environment=environment,
                 data_dir=self._data_dir.path,
-                notifications=self._notifications,
-                changed=self.changed,
+                notify_socket=self._notifications,
+                on_change=self.write_ports_files,
             )
-        self._keeper = LogKeeper(
+        self._keeper = LogRetention(
             self.kafka,
             self.roles,
-            Drain(self.kafka.bootstrap, self.postgres.dsn(), PARTITIONS),
-            Trimmer(self.kafka.bootstrap, self.postgres.dsn(), PARTITIONS, system_clock),
+            LogDrain(self.kafka.bootstrap, self.postgres.dsn(), PARTITIONS),
+            LogTrimmer(self.kafka.bootstrap, self.postgres.dsn(), PARTITIONS, system_clock),
             partitions=PARTITIONS,
             bytes_max=self._options.log_bytes_max,
-            changed=self.changed,
+            on_change=self.write_ports_files,
         )
         if self._metrics_ports:
             self._serve_metrics(self._keeper)
 
-    def _serve_metrics(self, keeper: LogKeeper) -> None:
+    def _serve_metrics(self, keeper: LogRetention) -> None:
         registry = new_registry()
-        metrics = UpMetrics(registry)
-        kept: list[Kept] = [*self._services(), *self.roles.values()]
+        metrics = SupervisorMetrics(registry)
+        kept: list[SupervisedProcess] = [*self._services(), *self.roles.values()]
         for one in kept:
-            metrics.watch(one)
+            metrics.add_process(one)
         metrics.log_bytes.set_function(lambda: self.kafka.resident_bytes if self.kafka.pids else 0)
         metrics.log_bytes_max.set(self._options.log_bytes_max)
         metrics.recycles.set_function(lambda: keeper.recycles)
-        serve_metrics(registry, LOOPBACK, self._metrics_ports[UP])
+        serve_metrics(registry, LOOPBACK, self._metrics_ports[SUPERVISOR_NAME])
 
     async def _start_roles(self) -> None:
         roles = dict(self.roles)
@@ -228,12 +228,12 @@ class EmbeddedSystem:
                     simulate.start()
                     roles["simulate"] = simulate
                 await _all(role.wait_ready() for role in roles.values())
-                await wait_until_ok(self.http_port, "/v1/health/ready")
+                await wait_until_healthy(self.http_port, "/v1/health/ready")
         except TimeoutError as error:
             waiting = [role.name for role in roles.values() if not role.ready.is_set()] or ["api"]
             raise ServiceError(
                 f"{', '.join(waiting)} not ready within {READY_TIMEOUT_S:.0f} s; "
-                f"look into {_shown(self.logs)}"
+                f"look into {_shown(self.log_folder)}"
             ) from error
 
     async def _drain_at_end(self) -> None:
@@ -241,11 +241,11 @@ class EmbeddedSystem:
             role.pids for role in self.roles.values() if role.name in STOP_ORDER[2:4]
         ):
             return
-        drain = Drain(self.kafka.bootstrap, self.postgres.dsn(), PARTITIONS)
+        drain = LogDrain(self.kafka.bootstrap, self.postgres.dsn(), PARTITIONS)
         try:
-            await drain.wait(self.kafka.cluster_id, DRAIN_AT_END_S)
+            await drain.wait_drained(self.kafka.cluster_id, DRAIN_TIMEOUT_S)
         except TwinError as error:
-            self._progress.tell(f"  not everything on the log was stored: {error}")
+            self._progress.write_line(f"  not everything on the log was stored: {error}")
 
 
 async def _all(works: Iterable[Coroutine[Any, Any, None]]) -> None:

@@ -18,11 +18,11 @@ from storage.stores.log_positions import read_positions
 from twin.errors import ServiceError
 
 STREAM_GROUP = "livetwin-stream"
-READ_BY_STREAM = (OBSERVATIONS, AREA_INPUTS, ALARM_INPUTS)
+STREAM_INPUT_TOPICS = (OBSERVATIONS, AREA_INPUTS, ALARM_INPUTS)
 _PAUSE_S = 0.1
 
 
-class Drain:
+class LogDrain:
     """Whether the stream and the historian have worked off one log."""
 
     def __init__(self, kafka: Kafka, dsn: str, partitions: int) -> None:
@@ -30,7 +30,7 @@ class Drain:
         self._dsn = dsn
         self._counts = partition_counts(partitions)
 
-    async def wait(self, log_id: str, timeout_s: float) -> None:
+    async def wait_drained(self, log_id: str, timeout_s: float) -> None:
         """Return when nothing on the log is left to do. Ingest must have stopped before.
 
         The stream writes all that follows from a record before it commits it. So once everything is
@@ -41,7 +41,7 @@ class Drain:
         try:
             async with asyncio.timeout(timeout_s):
                 doing = "the stream to process everything"
-                read = self._of(READ_BY_STREAM)
+                read = self._of(STREAM_INPUT_TOPICS)
                 told: Mapping[TopicPartition, int] = {}
                 while (found := await end_offsets(self._kafka, read)) != told:
                     told = found

@@ -15,18 +15,18 @@ import signal
 from collections.abc import Callable, Mapping
 
 from cli.embedded.kafka import EmbeddedKafka
-from cli.supervisor.log_drain import Drain
-from cli.supervisor.role_supervisor import Role
-from cli.trimming import KEPT, Trimmer
+from cli.supervisor.log_drain import LogDrain
+from cli.supervisor.role_supervisor import RoleSupervisor
+from cli.trimming import MIN_AGE, LogTrimmer
 from runtime.kafka.topics import create_topics, partition_counts
 from twin.errors import TwinError
 
 log = logging.getLogger(__name__)
 
-LOOK_S = 1.0
-TRIM_LOOK_S = 2.0
+CHECK_INTERVAL_S = 1.0
+TRIM_INTERVAL_S = 2.0
 
-TRIMMED_FROM, TRIMMED_HARD_FROM = 0.5, 0.75
+TRIM_OLD_SHARE, TRIM_ALL_SHARE = 0.5, 0.75
 """Shares of the memory from which on what was read a while ago goes, and all that was read."""
 
 DRAIN_TIMEOUT_S = 60.0
@@ -36,40 +36,40 @@ RETRY_S = 60.0
 RESTART_RETRY_S = 1.0
 
 # Those that hold offsets of the log; the api notices a new log by itself and stays up.
-READERS_AND_WRITERS = ("ingest", "stream", "historian")
+LOG_CLIENT_ROLES = ("ingest", "stream", "historian")
 
 
-class LogKeeper:
+class LogRetention:
     """Watches the embedded broker: its life and its memory."""
 
     def __init__(
         self,
         kafka: EmbeddedKafka,
-        roles: Mapping[str, Role],
-        drain: Drain,
-        trimmer: Trimmer,
+        roles: Mapping[str, RoleSupervisor],
+        drain: LogDrain,
+        trimmer: LogTrimmer,
         *,
         partitions: int,
         bytes_max: int,
-        changed: Callable[[], None],
+        on_change: Callable[[], None],
     ) -> None:
         self.recycles = 0
         self._kafka = kafka
-        self._roles = [roles[name] for name in READERS_AND_WRITERS]
+        self._roles = [roles[name] for name in LOG_CLIENT_ROLES]
         self._ingest = roles["ingest"]
         self._drain = drain
         self._trimmer = trimmer
         self._next_trim = 0.0
         self._partitions = partitions
         self._bytes_max = bytes_max
-        self._changed = changed
+        self._changed = on_change
         self._not_before = 0.0
 
     async def run(self) -> None:
         """Work until cancelled."""
         loop = asyncio.get_running_loop()
         while True:
-            code = await self._ended_within(LOOK_S)
+            code = await self._ended_within(CHECK_INTERVAL_S)
             if code is not None:
                 log.warning("kafka ended (code %d); it starts again, with an empty log", code)
                 # They would wait for it, and what they have not done is done again from the start.
@@ -82,10 +82,10 @@ class LogKeeper:
     async def _trim(self) -> None:
         loop = asyncio.get_running_loop()
         held = self._kafka.resident_bytes / self._bytes_max
-        kept = None if held < TRIMMED_FROM else KEPT if held < TRIMMED_HARD_FROM else 0
+        kept = None if held < TRIM_OLD_SHARE else MIN_AGE if held < TRIM_ALL_SHARE else 0
         try:
-            await self._trimmer.look(self._kafka.cluster_id, kept)
-            self._next_trim = loop.time() + TRIM_LOOK_S
+            await self._trimmer.trim(self._kafka.cluster_id, kept)
+            self._next_trim = loop.time() + TRIM_INTERVAL_S
         except TwinError as error:
             log.warning("%s; tried again in %.0f s", error, RETRY_S)
             self._next_trim = loop.time() + RETRY_S
@@ -101,7 +101,7 @@ class LogKeeper:
         started = loop.time()
         await self._ingest.stop()
         try:
-            await self._drain.wait(self._kafka.cluster_id, DRAIN_TIMEOUT_S)
+            await self._drain.wait_drained(self._kafka.cluster_id, DRAIN_TIMEOUT_S)
         except TwinError as error:
             log.warning("the log is not recycled: %s; tried again in %.0f s", error, RETRY_S)
             self._ingest.start()

@@ -7,13 +7,13 @@ from typing import Protocol
 
 from prometheus_client import CollectorRegistry, Gauge
 
-from cli.embedded.ports import claim
+from cli.embedded.ports import claim_port
 
-UP = "up"
+SUPERVISOR_NAME = "up"
 """The name of the supervisor among those that have a port."""
 
 
-class Kept(Protocol):
+class SupervisedProcess(Protocol):
     """A role or a service that is kept running."""
 
     @property
@@ -27,7 +27,7 @@ class Kept(Protocol):
         ...
 
 
-class UpMetrics:
+class SupervisorMetrics:
     """The processes of an embedded system, and its log."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
@@ -49,9 +49,9 @@ class UpMetrics:
             "livetwin_up_recycles", "How often the log was recycled since the start.", registry=registry
         )
 
-    def watch(self, one: Kept) -> None:
+    def add_process(self, process: SupervisedProcess) -> None:
         """Tell from now on whether a process runs."""
-        self.running.labels(one.name).set_function(lambda: float(bool(one.pids)))
+        self.running.labels(process.name).set_function(lambda: float(bool(process.pids)))
 
 
 def metrics_ports(first: int | None, roles: Iterable[str]) -> dict[str, int]:
@@ -62,6 +62,6 @@ def metrics_ports(first: int | None, roles: Iterable[str]) -> dict[str, int]:
     if first is None:
         return {}
     return {
-        name: claim(first + number if first else 0, f"the metrics of {name}", "--metrics-port")
-        for number, name in enumerate((UP, *roles))
+        name: claim_port(first + number if first else 0, f"the metrics of {name}", "--metrics-port")
+        for number, name in enumerate((SUPERVISOR_NAME, *roles))
     }

@@ -10,7 +10,7 @@ from collections import defaultdict
 _DATAGRAM_BYTES_MAX = 4096
 
 
-class Notifications:
+class NotifySocket:
     """A datagram socket that roles tell their readiness to.
 
     Its name is abstract (no file): nothing to clean up, and no limit of 108 bytes for a deep data dir.
@@ -29,7 +29,7 @@ class Notifications:
         """The value of NOTIFY_SOCKET for children."""
         return "@" + self._name
 
-    async def ready(self, pid: int) -> None:
+    async def wait_ready(self, pid: int) -> None:
         """Return once the process `pid` said that it is ready."""
         await self._ready[pid].wait()
 

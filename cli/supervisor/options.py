@@ -61,13 +61,13 @@ class UpOptions:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Secrets:
+class SystemSecrets:
     """The keys of an embedded system, and which variables of the caller hold those of the duty plan."""
 
     pseudonym_key: str
     operator_key: str
     link_key: str
-    channels: frozenset[str]  #: names of variables
+    channel_variables: frozenset[str]  #: names of variables
 
 
 def role_environments(
@@ -79,7 +79,7 @@ def role_environments(
     database: str,
     mqtt_port: int,
     http_port: int,
-    secrets: Secrets,
+    secrets: SystemSecrets,
 ) -> dict[str, dict[str, str]]:
     """Return the settings of each role as environment variables.
 
@@ -114,7 +114,7 @@ def role_environments(
         "stream": {**shared, **_OF_STREAM},
         "historian": shared,
         "alerting": {
-            **_of_channels(secrets.channels),
+            **_of_channels(secrets.channel_variables),
             **shared,
             **mqtt,
             **links,

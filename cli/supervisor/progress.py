@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 import click
 
 
-class Progress:
+class TerminalProgress:
     """Lines on the terminal; to a pipe the same lines, at once and without colours."""
 
     def __init__(self) -> None:
@@ -22,7 +22,7 @@ class Progress:
         """Seconds since the start."""
         return self._loop.time() - self._start
 
-    def tell(self, line: str) -> None:
+    def write_line(self, line: str) -> None:
         """Write a line; a terminal that went away must not keep us from ending what we started."""
         with suppress(OSError):
             click.echo(line)
@@ -33,7 +33,7 @@ class Progress:
         """Tell that a step was done, and how long it took."""
         began = self._loop.time()
         yield
-        self.tell(f"  {click.style('✓', fg='green')} {what} {click.style(self._took(began), dim=True)}")
+        self.write_line(f"  {click.style('✓', fg='green')} {what} {click.style(self._took(began), dim=True)}")
 
     def _took(self, began: float) -> str:
         return f"{self._loop.time() - began:.1f} s"

@@ -10,8 +10,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import cli
-from cli.process.child_process import Child
-from cli.supervisor.notify_socket import Notifications
+from cli.process.child_process import ChildProcess
+from cli.supervisor.notify_socket import NotifySocket
 from runtime.telemetry.logs import parse_log_message
 from twin.errors import ServiceError
 
@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 
 BACK_OFF_FIRST_S = 0.2
 BACK_OFF_MAX_S = 10.0
-STABLE_S = 10.0
+STABLE_AFTER_S = 10.0
 """A role that lived this long starts its back-off anew."""
 
 START_TRIES_MAX = 3
@@ -30,7 +30,7 @@ EXIT_USAGE = 2
 _PACKAGES = Path(cli.__file__).parent.parent
 
 
-class Role:
+class RoleSupervisor:
     """A role's process, its readiness, and its restarts."""
 
     def __init__(
@@ -40,8 +40,8 @@ class Role:
         *,
         environment: Mapping[str, str],
         data_dir: Path,
-        notifications: Notifications,
-        changed: Callable[[], None],
+        notify_socket: NotifySocket,
+        on_change: Callable[[], None],
     ) -> None:
         self.name = name
         self.ready = asyncio.Event()
@@ -49,14 +49,14 @@ class Role:
         self._argv = [sys.executable, "-P", "-m", "cli", name, *arguments]
         self._environment = {
             **environment,
-            "NOTIFY_SOCKET": notifications.address,
+            "NOTIFY_SOCKET": notify_socket.address,
             "PYTHONPATH": str(_PACKAGES),
             "PYTHONUNBUFFERED": "1",
         }
         self._data_dir = data_dir
-        self._notifications = notifications
-        self._changed = changed
-        self._child: Child | None = None
+        self._notifications = notify_socket
+        self._changed = on_change
+        self._child: ChildProcess | None = None
         self._keeping: asyncio.Task[None] | None = None
         self._was_ready = False
 
@@ -101,7 +101,7 @@ class Role:
             self._changed()
             code = await self._watch(child)
             self._forget(child)
-            failures = 1 if loop.time() - started > STABLE_S else failures + 1
+            failures = 1 if loop.time() - started > STABLE_AFTER_S else failures + 1
             if not self._was_ready and (code == EXIT_USAGE or failures >= START_TRIES_MAX):
                 words = parse_log_message("".join(child.last_lines(1))).removeprefix("error: ") or "(nothing)"
                 raise ServiceError(
@@ -111,8 +111,8 @@ class Role:
             log.warning("%s %s; it starts again in %.1f s", self.name, _told(code), delay)
             await asyncio.sleep(delay)
 
-    def _launch(self) -> Child:
-        return Child.start(
+    def _launch(self) -> ChildProcess:
+        return ChildProcess.start(
             self.name,
             self._argv,
             data_dir=self._data_dir,
@@ -120,20 +120,20 @@ class Role:
             environment=self._environment,
         )
 
-    async def _watch(self, child: Child) -> int:
-        """Return the exit code of the child; set `ready` when it says so."""
+    async def _watch(self, child: ChildProcess) -> int:
+        """Return the exit code of the child; set `wait_ready` when it says so."""
         telling = asyncio.create_task(self._hear(child))
         try:
             return await child.wait()
         finally:
             telling.cancel()
 
-    async def _hear(self, child: Child) -> None:
-        await self._notifications.ready(child.pid)
+    async def _hear(self, child: ChildProcess) -> None:
+        await self._notifications.wait_ready(child.pid)
         self._was_ready = True
         self.ready.set()
 
-    def _forget(self, child: Child) -> None:
+    def _forget(self, child: ChildProcess) -> None:
         self._child = None
         self.ready.clear()
         self._notifications.forget(child.pid)

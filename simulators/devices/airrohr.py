@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 
-from simulators.devices.device import Device, Message, expectations, wire_decimals
-from simulators.devices.lorawan import heard
-from simulators.truth.noise import unit
+from simulators.devices.device import SimulatedMessage, VirtualDevice, expected_values, wire_decimals
+from simulators.devices.lorawan import radio_reception
+from simulators.truth.noise import uniform
 from twin.instant import MINUTE, Instant
 
 SOFTWARE = "NRZ-2024-135"
@@ -15,7 +15,7 @@ _INTERVAL_MS = 145_000
 _DECIMALS_MIN = 2
 
 
-def encode(device: Device, instant: Instant) -> Message:
+def encode(device: VirtualDevice, instant: Instant) -> SimulatedMessage:
     """Return what the firmware posts to a custom API and a bridge hands on to MQTT."""
     readings = device.measure(instant)
     values = [
@@ -23,13 +23,13 @@ def encode(device: Device, instant: Instant) -> Message:
         for one in readings
     ]
     # How often its loop ran, and how many microseconds a loop took: its own health.
-    loops = 4_600_000 + int(unit(device.source("loops"), instant // MINUTE) * 400_000)
+    loops = 4_600_000 + int(uniform(device.noise_stream("loops"), instant // MINUTE) * 400_000)
     values += [
         ("samples", str(loops)),
         ("min_micro", "28"),
         ("max_micro", "20143"),
         ("interval", str(_INTERVAL_MS)),
-        ("signal", str(heard(device, instant)[1] // 2 - 20)),
+        ("signal", str(radio_reception(device, instant)[1] // 2 - 20)),
     ]
     body = {
         "esp8266id": device.sensor.device.removeprefix("esp8266-"),
@@ -37,4 +37,4 @@ def encode(device: Device, instant: Instant) -> Message:
         "sensordatavalues": [{"value_type": name, "value": value} for name, value in values],
     }
     payload = json.dumps(body, separators=(",", ":")).encode()
-    return Message(f"airrohr/{device.sensor.device}", payload, expectations(readings, None))
+    return SimulatedMessage(f"airrohr/{device.sensor.device}", payload, expected_values(readings, None))

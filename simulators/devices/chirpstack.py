@@ -6,37 +6,37 @@ import json
 from base64 import b64encode
 from uuid import UUID
 
-from simulators.devices.device import Device, Message, expectations, nested
+from simulators.devices.device import SimulatedMessage, VirtualDevice, expected_values, nested_values
 from simulators.devices.lorawan import (
     CHANNELS_HZ,
     PORT,
     device_eui,
-    frame,
     frame_counter,
-    heard,
-    hexadecimal,
-    nanoseconds,
+    frame_payload,
+    made_up_hex,
+    nanosecond_timestamp,
+    radio_reception,
 )
 from simulators.devices.ttn import without_empty
-from simulators.truth.noise import unit
+from simulators.truth.noise import uniform
 from twin.instant import Instant
 
 # DR5 is SF7 in EU868; one lower for each spreading factor more (LoRaWAN Regional Parameters).
 _DATA_RATE_OF_SF0 = 12
 
 
-def encode(device: Device, instant: Instant) -> Message:
+def encode(device: VirtualDevice, instant: Instant) -> SimulatedMessage:
     """Return the event that carries what was measured at the time it tells."""
     readings = device.measure(instant)
     # The name on the topic is the DevEUI as the city folder writes it; ChirpStack itself writes lower case.
     eui = device.sensor.device
-    gateway, rssi, snr, factor, channel = heard(device, instant)
-    extra = int(unit(device.source("nanoseconds"), instant) * 1000)
+    gateway, rssi, snr, factor, channel = radio_reception(device, instant)
+    extra = int(uniform(device.noise_stream("nanoseconds"), instant) * 1000)
     application = _uuid("application", device.city)
     body = without_empty(
         {
             "deduplicationId": _uuid("uplink", eui, str(instant)),
-            "time": nanoseconds(instant, extra) + "+00:00",
+            "time": nanosecond_timestamp(instant, extra) + "+00:00",
             "deviceInfo": {
                 "tenantId": _uuid("tenant", device.city),
                 "tenantName": device.city,
@@ -49,19 +49,19 @@ def encode(device: Device, instant: Instant) -> Message:
                 "deviceClassEnabled": "CLASS_A",
                 "tags": {},
             },
-            "devAddr": "01" + hexadecimal(3, "address", device_eui(device)),
+            "devAddr": "01" + made_up_hex(3, "address", device_eui(device)),
             "adr": True,
             "dr": _DATA_RATE_OF_SF0 - factor,
             "fCnt": frame_counter(device, instant),
             "fPort": PORT,
-            "data": b64encode(frame(readings)).decode(),
-            "object": nested(readings),
+            "data": b64encode(frame_payload(readings)).decode(),
+            "object": nested_values(readings),
             "rxInfo": [
                 without_empty(
                     {
-                        "gatewayId": hexadecimal(8, gateway),
-                        "uplinkId": int(hexadecimal(4, eui, str(instant)), 16),
-                        "nsTime": nanoseconds(instant, extra) + "+00:00",
+                        "gatewayId": made_up_hex(8, gateway),
+                        "uplinkId": int(made_up_hex(4, eui, str(instant)), 16),
+                        "nsTime": nanosecond_timestamp(instant, extra) + "+00:00",
                         "rssi": rssi,
                         "snr": snr,
                         "channel": CHANNELS_HZ.index(channel),
@@ -80,8 +80,10 @@ def encode(device: Device, instant: Instant) -> Message:
         }
     )
     topic = f"application/{application}/device/{eui}/event/up"
-    return Message(topic, json.dumps(body, separators=(",", ":")).encode(), expectations(readings, instant))
+    return SimulatedMessage(
+        topic, json.dumps(body, separators=(",", ":")).encode(), expected_values(readings, instant)
+    )
 
 
 def _uuid(*names: str) -> str:
-    return str(UUID(hex=hexadecimal(16, *names), version=4))
+    return str(UUID(hex=made_up_hex(16, *names), version=4))

@@ -8,13 +8,13 @@ from math import ceil, log10
 from typing import Any, NamedTuple, TypeAlias
 
 from simulators.truth.city_truth import CityTruth
-from simulators.truth.noise import stream
+from simulators.truth.noise import noise_stream
 from twin.instant import Instant
 from twin.model.observed_property import BUILT_IN_PROPERTIES
 from twin.model.sensor import Datastream, Sensor
 
 
-class Expectation(NamedTuple):
+class ExpectedValue(NamedTuple):
     """What the twin should hold of one datastream after a message."""
 
     datastream: Datastream
@@ -22,15 +22,15 @@ class Expectation(NamedTuple):
     time: Instant | None  #: phenomenon time that the message tells; None: it tells none, reception counts
 
 
-class Message(NamedTuple):
+class SimulatedMessage(NamedTuple):
     """What a device publishes."""
 
     topic: str
     payload: bytes
-    expected: tuple[Expectation, ...]
+    expected: tuple[ExpectedValue, ...]
 
 
-class Measured(NamedTuple):
+class MeasuredValue(NamedTuple):
     """A truth as the sensor resolves it, on the wire and as the twin should hold it."""
 
     datastream: Datastream
@@ -39,35 +39,35 @@ class Measured(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Device:
+class VirtualDevice:
     """A sensor of the city that speaks."""
 
     city: str
     sensor: Sensor
     datastreams: tuple[Datastream, ...]
     truth: CityTruth
-    encode: Encode
+    encode: MessageEncoder
     #: canonical values that it tells instead of the truth: those of a fault
     said: Mapping[Datastream, float] | None = None
 
-    def message(self, instant: Instant) -> Message:
+    def message(self, instant: Instant) -> SimulatedMessage:
         """Return what the device says at an instant; the same whenever it is asked."""
         return self.encode(self, instant)
 
-    def measure(self, instant: Instant) -> list[Measured]:
+    def measure(self, instant: Instant) -> list[MeasuredValue]:
         """Return what each datastream measures at an instant."""
         said = self.said or {}
         return [
-            measured(one, said[one] if one in said else self.truth.value(one, instant))
+            measured_value(one, said[one] if one in said else self.truth.value(one, instant))
             for one in self.datastreams
         ]
 
-    def source(self, *names: str) -> int:
+    def noise_stream(self, *names: str) -> int:
         """Return a stream of noise of this device's own."""
-        return stream(self.truth.seed, "device", self.sensor.id, *names)
+        return noise_stream(self.truth.seed, "device", self.sensor.id, *names)
 
 
-Encode: TypeAlias = Callable[[Device, Instant], Message]
+MessageEncoder: TypeAlias = Callable[[VirtualDevice, Instant], SimulatedMessage]
 """Says in one wire format what a device measures at an instant."""
 
 # What a sensor of each canonical unit resolves, in that unit.
@@ -92,21 +92,21 @@ def wire_decimals(datastream: Datastream) -> int:
     return max(0, ceil(-log10(step) - 1e-9))
 
 
-def measured(datastream: Datastream, truth: float) -> Measured:
+def measured_value(datastream: Datastream, truth: float) -> MeasuredValue:
     """Return a truth as the wire carries it: the inverse of `canonical = offset + scale × value`, rounded."""
     decimals = wire_decimals(datastream)
     wire = round((truth - datastream.offset) / datastream.scale, decimals)
     if not decimals:
         wire = int(wire)
-    return Measured(datastream, wire, datastream.offset + datastream.scale * wire)
+    return MeasuredValue(datastream, wire, datastream.offset + datastream.scale * wire)
 
 
-def expectations(readings: list[Measured], time: Instant | None) -> tuple[Expectation, ...]:
+def expected_values(readings: list[MeasuredValue], time: Instant | None) -> tuple[ExpectedValue, ...]:
     """Return what the twin should hold after these readings, all measured at one time."""
-    return tuple(Expectation(one.datastream, one.canonical, time) for one in readings)
+    return tuple(ExpectedValue(one.datastream, one.canonical, time) for one in readings)
 
 
-def nested(readings: list[Measured]) -> dict[str, Any]:
+def nested_values(readings: list[MeasuredValue]) -> dict[str, Any]:
     """Return the wire values by field, dotted paths unfolded into objects."""
     tree: dict[str, Any] = {}
     for one in readings:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from simulators.devices.device import Device, Expectation, Message
+from simulators.devices.device import ExpectedValue, SimulatedMessage, VirtualDevice
 from simulators.devices.smart_meter import (
     GAS_EVERY_V4,
     GAS_EVERY_V5,
@@ -21,7 +21,7 @@ from simulators.devices.smart_meter import (
 )
 from simulators.truth.household import Household
 from simulators.truth.local_calendar import utc_offset
-from simulators.truth.noise import unit
+from simulators.truth.noise import uniform
 from twin.instant import HOUR, Instant
 
 _POLYNOMIAL = 0xA001  # 0x8005 reflected
@@ -29,7 +29,7 @@ _V5_SHARE = 0.7
 _DEAD_SLOT = ("0-1:24.1.0(003)", "0-1:96.1.0()", "0-1:24.2.1(700101010000W)(00000000)")
 
 
-class Shown(NamedTuple):
+class MeterDisplay(NamedTuple):
     """What a telegram shows, in its own units, and when."""
 
     time: Instant
@@ -58,32 +58,32 @@ def _crc_entry(byte: int) -> int:
 _CRC_TABLE = tuple(_crc_entry(byte) for byte in range(256))
 
 
-def version_of(device: Device) -> int:
+def version_of(device: VirtualDevice) -> int:
     """Return 50 or 42: newer meters are more common, and one that is to show voltages is new."""
     if any(one.property.startswith("voltage") for one in device.datastreams):
         return 50
-    return 50 if unit(device.source("version"), 0) < _V5_SHARE else 42
+    return 50 if uniform(device.noise_stream("version"), 0) < _V5_SHARE else 42
 
 
-def encode(device: Device, instant: Instant) -> Message:
+def encode(device: VirtualDevice, instant: Instant) -> SimulatedMessage:
     """Return the telegram that the meter prints in the second of the instant."""
     version = version_of(device)
     household = device.truth.household(device.sensor.id)
-    show = misread(device, shown(household, instant, version))
+    show = with_faulty_values(device, meter_display(household, instant, version))
     lines = _lines(device, household, show, version)
     body = ("\r\n".join(lines) + "\r\n!").encode("ascii")
     payload = body + f"{crc16(body):04X}\r\n".encode("ascii")
     expected = tuple(
-        Expectation(
+        ExpectedValue(
             one, show.values[one.property], show.gas_time if one.property == "gas_volume" else show.time
         )
         for one in device.datastreams
         if one.property in show.values
     )
-    return Message(f"dsmr/{device.sensor.device}/telegram", payload, expected)
+    return SimulatedMessage(f"dsmr/{device.sensor.device}/telegram", payload, expected)
 
 
-def shown(household: Household, instant: Instant, version: int) -> Shown:
+def meter_display(household: Household, instant: Instant, version: int) -> MeterDisplay:
     """Return what the meter shows: registers cut to Wh, powers rounded to W."""
     time = whole_second(instant)
     read = gas_time(time, GAS_EVERY_V5 if version >= 50 else GAS_EVERY_V4)
@@ -101,10 +101,10 @@ def shown(household: Household, instant: Instant, version: int) -> Shown:
         values[f"current_l{phase}"] = round(household.current(time, phase), 2 if version >= 50 else 0)
     if household.has_gas:
         values["gas_volume"] = truncated(household.gas(read))
-    return Shown(time, read, values)
+    return MeterDisplay(time, read, values)
 
 
-def misread(device: Device, show: Shown) -> Shown:
+def with_faulty_values(device: VirtualDevice, show: MeterDisplay) -> MeterDisplay:
     """Return what a meter shows that has a fault; no object of a telegram has a sign."""
     if device.said is None:
         return show
@@ -116,7 +116,7 @@ def misread(device: Device, show: Shown) -> Shown:
     return show._replace(values={**show.values, **said})
 
 
-def _lines(device: Device, household: Household, show: Shown, version: int) -> list[str]:
+def _lines(device: VirtualDevice, household: Household, show: MeterDisplay, version: int) -> list[str]:
     values = show.values
     zone = device.truth.timezone
     new = version >= 50
@@ -125,7 +125,7 @@ def _lines(device: Device, household: Household, show: Shown, version: int) -> l
         "/LTW5\\2TWIN5-1000" if new else "/LTW4\\2TWIN4-1000",
         "",
         f"1-3:0.2.8({version})",
-        f"0-0:1.0.0({stamp(zone, show.time)})",
+        f"0-0:1.0.0({meter_timestamp(zone, show.time)})",
         f"0-0:96.1.1({equipment_id(device, 'electricity', 'E000')})",
         f"1-0:1.8.1({values['energy_import_t1']:010.3f}*kWh)",
         f"1-0:1.8.2({values['energy_import_t2']:010.3f}*kWh)",
@@ -152,13 +152,13 @@ def _lines(device: Device, household: Household, show: Shown, version: int) -> l
         lines += [
             "0-1:24.1.0(003)",
             f"0-1:96.1.0({equipment_id(device, 'gas', 'G000')})",
-            f"0-1:24.2.1({stamp(zone, show.gas_time)})({values['gas_volume']:09.3f}*m3)",
+            f"0-1:24.2.1({meter_timestamp(zone, show.gas_time)})({values['gas_volume']:09.3f}*m3)",
         ]
     else:
         lines += _DEAD_SLOT
     return lines
 
 
-def stamp(timezone: str, instant: Instant) -> str:
+def meter_timestamp(timezone: str, instant: Instant) -> str:
     """Return the meter's local time with `S` in summer and `W` in winter."""
     return local_digits(timezone, instant) + ("S" if utc_offset(timezone, instant) == 2 * HOUR else "W")

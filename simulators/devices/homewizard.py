@@ -10,28 +10,28 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from simulators.devices.device import Device, Expectation, Message
-from simulators.devices.dsmr import misread, shown
-from simulators.devices.lorawan import heard
+from simulators.devices.device import ExpectedValue, SimulatedMessage, VirtualDevice
+from simulators.devices.dsmr import meter_display, with_faulty_values
+from simulators.devices.lorawan import radio_reception
 from simulators.devices.smart_meter import equipment_id, local_digits
 from simulators.truth.household import Household
 from simulators.truth.local_calendar import utc_offset
-from simulators.truth.noise import unit
+from simulators.truth.noise import uniform
 from twin.instant import Instant, format_instant
 
 _P1_VERSION = 50
 _MODEL = "TWIN  5-1000"
 
 
-def version_of(device: Device) -> int:
+def version_of(device: VirtualDevice) -> int:
     """Return which version of the API the device speaks, 1 or 2."""
-    return 1 if unit(device.source("version"), 0) < 0.5 else 2
+    return 1 if uniform(device.noise_stream("version"), 0) < 0.5 else 2
 
 
-def encode(device: Device, instant: Instant) -> Message:
+def encode(device: VirtualDevice, instant: Instant) -> SimulatedMessage:
     """Return what the meter tells of the second of the instant."""
     household = device.truth.household(device.sensor.id)
-    show = misread(device, shown(household, instant, _P1_VERSION))
+    show = with_faulty_values(device, meter_display(household, instant, _P1_VERSION))
     signs = [1 if power >= 0 else -1 for power in household.phase_power(show.time)]
     values = dict(show.values)
     for phase, sign in enumerate(signs, 1):
@@ -42,21 +42,21 @@ def encode(device: Device, instant: Instant) -> Message:
     payload = json.dumps(body, separators=(",", ":")).encode()
     time = None if first else show.time
     expected = tuple(
-        Expectation(one, values[one.property], show.gas_time if one.property == "gas_volume" else time)
+        ExpectedValue(one, values[one.property], show.gas_time if one.property == "gas_volume" else time)
         for one in device.datastreams
         if one.property in values
     )
-    return Message(f"homewizard/{device.sensor.device}/measurement", payload, expected)
+    return SimulatedMessage(f"homewizard/{device.sensor.device}/measurement", payload, expected)
 
 
 def _version_1(
-    device: Device, household: Household, values: Mapping[str, float], time: Instant, gas_time: Instant
+    device: VirtualDevice, household: Household, values: Mapping[str, float], time: Instant, gas_time: Instant
 ) -> dict[str, Any]:
     phases = [phase for phase in (1, 2, 3) if f"current_l{phase}" in values]
     powers = household.phase_power(time)
     body: dict[str, Any] = {
         "wifi_ssid": "Simulated",
-        "wifi_strength": min(100, 2 * (heard(device, time)[1] + 130)),
+        "wifi_strength": min(100, 2 * (radio_reception(device, time)[1] + 130)),
         "smr_version": _P1_VERSION,
         "meter_model": _MODEL,
         "unique_id": equipment_id(device, "electricity", "E000"),
@@ -85,7 +85,7 @@ def _version_1(
 
 
 def _version_2(
-    device: Device, household: Household, values: Mapping[str, float], time: Instant, gas_time: Instant
+    device: VirtualDevice, household: Household, values: Mapping[str, float], time: Instant, gas_time: Instant
 ) -> dict[str, Any]:
     phases = [phase for phase in (1, 2, 3) if f"current_l{phase}" in values]
     powers = household.phase_power(time)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from simulators.devices.device import Device, Message, expectations
+from simulators.devices.device import SimulatedMessage, VirtualDevice, expected_values
 from twin.instant import SECOND, Instant
 from twin.model.sensor import Datastream
 
@@ -21,7 +21,7 @@ UNITS = {
 }  # fmt: skip
 
 
-def encode(device: Device, instant: Instant) -> Message:
+def encode(device: VirtualDevice, instant: Instant) -> SimulatedMessage:
     """Return a pack of one record a datastream; base name, time and version stand in the first."""
     readings = device.measure(instant)
     pack: list[dict[str, Any]] = []
@@ -36,7 +36,9 @@ def encode(device: Device, instant: Instant) -> Message:
         record["v"] = one.wire
         pack.append(record)
     topic = f"livetwin/{device.city}/{device.sensor.id}/observations"
-    return Message(topic, json.dumps(pack, separators=(",", ":")).encode(), expectations(readings, instant))
+    return SimulatedMessage(
+        topic, json.dumps(pack, separators=(",", ":")).encode(), expected_values(readings, instant)
+    )
 
 
 def senml_unit(datastream: Datastream) -> str | None:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from math import floor
 
-from simulators.devices.device import Device
+from simulators.devices.device import VirtualDevice
 from simulators.truth.local_calendar import utc_offset
-from simulators.truth.noise import unit
+from simulators.truth.noise import uniform
 from twin.instant import HOUR, MINUTE, SECOND, Duration, Instant, to_datetime
 
 # A meter asks the gas meter over M-Bus and shows the answer some seconds later.
@@ -36,7 +36,7 @@ def local_digits(timezone: str, instant: Instant) -> str:
     return f"{to_datetime(instant + utc_offset(timezone, instant)):%y%m%d%H%M%S}"
 
 
-def equipment_id(device: Device, kind: str, maker: str) -> str:
+def equipment_id(device: VirtualDevice, kind: str, maker: str) -> str:
     """Return a made-up equipment id as meters tell it: the hex of an ASCII text of 17 characters."""
-    serial = int(unit(device.source("serial", kind), 0) * 10**13)
+    serial = int(uniform(device.noise_stream("serial", kind), 0) * 10**13)
     return f"{maker}{serial:013d}".encode().hex().upper()

@@ -6,9 +6,17 @@ import json
 from base64 import b64encode
 from typing import Any
 
-from simulators.devices.device import Device, Message, expectations, nested
-from simulators.devices.lorawan import PORT, device_eui, frame, frame_counter, heard, hexadecimal, nanoseconds
-from simulators.truth.noise import unit
+from simulators.devices.device import SimulatedMessage, VirtualDevice, expected_values, nested_values
+from simulators.devices.lorawan import (
+    PORT,
+    device_eui,
+    frame_counter,
+    frame_payload,
+    made_up_hex,
+    nanosecond_timestamp,
+    radio_reception,
+)
+from simulators.truth.noise import uniform
 from twin.instant import Instant
 
 TENANT = "ttn"
@@ -18,13 +26,13 @@ _GATEWAY_LAG_US = 120_000
 _APPLICATION_LAG_NS = 400
 
 
-def encode(device: Device, instant: Instant) -> Message:
+def encode(device: VirtualDevice, instant: Instant) -> SimulatedMessage:
     """Return the uplink that the network server received at the instant."""
     readings = device.measure(instant)
-    decoded = nested(readings)
+    decoded = nested_values(readings)
     eui = device_eui(device)
-    gateway, rssi, snr, factor, channel = heard(device, instant)
-    extra = int(unit(device.source("nanoseconds"), instant) * 600)
+    gateway, rssi, snr, factor, channel = radio_reception(device, instant)
+    extra = int(uniform(device.noise_stream("nanoseconds"), instant) * 600)
     antenna = instant - _GATEWAY_LAG_US
     counted = antenna & 0xFFFF_FFFF
     application = f"{device.city}-sensors"
@@ -33,23 +41,23 @@ def encode(device: Device, instant: Instant) -> Message:
             "device_id": device.sensor.device,
             "application_ids": {"application_id": application},
             "dev_eui": eui.upper(),
-            "join_eui": hexadecimal(8, "join", device.city).upper(),
-            "dev_addr": "260B" + hexadecimal(2, "address", eui).upper(),
+            "join_eui": made_up_hex(8, "join", device.city).upper(),
+            "dev_addr": "260B" + made_up_hex(2, "address", eui).upper(),
         },
-        "correlation_ids": [f"gs:uplink:{hexadecimal(13, eui, str(instant)).upper()}"],
-        "received_at": nanoseconds(instant, extra + _APPLICATION_LAG_NS) + "Z",
+        "correlation_ids": [f"gs:uplink:{made_up_hex(13, eui, str(instant)).upper()}"],
+        "received_at": nanosecond_timestamp(instant, extra + _APPLICATION_LAG_NS) + "Z",
         "uplink_message": without_empty(
             {
-                "session_key_id": b64encode(bytes.fromhex(hexadecimal(16, "session", eui))).decode(),
+                "session_key_id": b64encode(bytes.fromhex(made_up_hex(16, "session", eui))).decode(),
                 "f_port": PORT,
                 "f_cnt": frame_counter(device, instant),
-                "frm_payload": b64encode(frame(readings)).decode(),
+                "frm_payload": b64encode(frame_payload(readings)).decode(),
                 "decoded_payload": decoded,
                 "rx_metadata": [
                     without_empty(
                         {
-                            "gateway_ids": {"gateway_id": gateway, "eui": hexadecimal(8, gateway).upper()},
-                            "time": nanoseconds(antenna, extra) + "Z",
+                            "gateway_ids": {"gateway_id": gateway, "eui": made_up_hex(8, gateway).upper()},
+                            "time": nanosecond_timestamp(antenna, extra) + "Z",
                             "timestamp": counted,
                             "rssi": rssi,
                             "channel_rssi": rssi,
@@ -63,16 +71,18 @@ def encode(device: Device, instant: Instant) -> Message:
                     },
                     "frequency": str(channel),
                     "timestamp": counted,
-                    "time": nanoseconds(antenna, extra) + "Z",
+                    "time": nanosecond_timestamp(antenna, extra) + "Z",
                 },
-                "received_at": nanoseconds(instant, extra) + "Z",
+                "received_at": nanosecond_timestamp(instant, extra) + "Z",
                 "consumed_airtime": "0.061696s",
                 "network_ids": {"net_id": "000013", "tenant_id": TENANT, "cluster_id": "eu1"},
             }
         ),
     }
     topic = f"v3/{application}@{TENANT}/devices/{device.sensor.device}/up"
-    return Message(topic, json.dumps(body, separators=(",", ":")).encode(), expectations(readings, instant))
+    return SimulatedMessage(
+        topic, json.dumps(body, separators=(",", ":")).encode(), expected_values(readings, instant)
+    )
 
 
 def without_empty(fields: dict[str, Any]) -> dict[str, Any]:

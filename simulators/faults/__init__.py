@@ -2,28 +2,28 @@
 
 What happens in the sensor (`sensor`), in its clock (`clock`) and on the way (`way`) are stages of one chain
 (`chain`), so faults compose. A plan (`plan`) says which device has which fault when; it is data, or drawn by
-seed (`random_plan`). Nothing here knows MQTT: `wire` joins the chain to the virtual devices.
+seed (`random_fault_plan`). Nothing here knows MQTT: `wire` joins the chain to the virtual devices.
 """
 
 from __future__ import annotations
 
-from simulators.faults.delivery import Delivery, Reading, Report
-from simulators.faults.fault import Fault, Stage
-from simulators.faults.fault_chain import Chain, faulty
-from simulators.faults.fault_plan import FaultPlanError, PlannedFault, faults_of, read_plan
-from simulators.faults.random_plan import random_plan
+from simulators.faults.delivery import DeviceReading, DeviceReport, ReportDelivery
+from simulators.faults.fault import DeviceFault, FaultStage
+from simulators.faults.fault_chain import FaultChain, apply_faults
+from simulators.faults.fault_plan import FaultPlanError, PlannedFault, faults_for_sensor, read_fault_plan
+from simulators.faults.random_plan import random_fault_plan
 
 __all__ = [
-    "Chain",
-    "Delivery",
-    "Fault",
+    "DeviceFault",
+    "DeviceReading",
+    "DeviceReport",
+    "FaultChain",
     "FaultPlanError",
+    "FaultStage",
     "PlannedFault",
-    "Reading",
-    "Report",
-    "Stage",
-    "faults_of",
-    "faulty",
-    "random_plan",
-    "read_plan",
+    "ReportDelivery",
+    "apply_faults",
+    "faults_for_sensor",
+    "random_fault_plan",
+    "read_fault_plan",
 ]

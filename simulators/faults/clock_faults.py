@@ -10,46 +10,46 @@ from dataclasses import dataclass
 from random import Random
 from typing import ClassVar
 
-from simulators.faults.delivery import Delivery, Reading
-from simulators.faults.fault import Fault, Place, Stage
+from simulators.faults.delivery import DeviceReading, ReportDelivery
+from simulators.faults.fault import DeviceFault, FaultLocation, FaultStage
 from simulators.truth.local_calendar import utc_offset
 from twin.instant import SECOND, Duration, Instant
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ClockStep(Fault):
+class ClockStepFault(DeviceFault):
     """The clock is off by `seconds`; ahead when positive."""
 
     name: ClassVar[str] = "clock-step"
-    place: ClassVar[Place] = Place.CLOCK
+    location: ClassVar[FaultLocation] = FaultLocation.CLOCK
 
     seconds: float = 3600.0
 
-    def stage(self, random: Random) -> Stage:
+    def start_stage(self, random: Random) -> FaultStage:
         """Return the fault at work."""
         step = round(self.seconds * SECOND)
         return lambda delivery: [
-            delivery if self.window(delivery.due) is None else retimed(delivery, lambda time: time + step)
+            delivery if self.window(delivery.due) is None else with_times(delivery, lambda time: time + step)
         ]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ClockDrift(Fault):
+class ClockDriftFault(DeviceFault):
     """The clock runs fast by `ppm` millionths (slow when negative), and is set right when a window ends.
 
     A quartz of 100 ppm is 8.64 seconds a day off.
     """
 
     name: ClassVar[str] = "clock-drift"
-    place: ClassVar[Place] = Place.CLOCK
+    location: ClassVar[FaultLocation] = FaultLocation.CLOCK
 
     ppm: float = 100.0
 
-    def stage(self, random: Random) -> Stage:
+    def start_stage(self, random: Random) -> FaultStage:
         """Return the fault at work; without a start it begins with the first report."""
         first: list[Instant] = []
 
-        def drift(delivery: Delivery) -> Iterator[Delivery]:
+        def drift(delivery: ReportDelivery) -> Iterator[ReportDelivery]:
             window = self.window(delivery.due)
             if window is None:
                 yield delivery
@@ -57,13 +57,13 @@ class ClockDrift(Fault):
             if not first:
                 first.append(delivery.due)
             gained = round((delivery.due - max(window.start, first[0])) * self.ppm / 1e6)
-            yield retimed(delivery, lambda time: time + gained)
+            yield with_times(delivery, lambda time: time + gained)
 
         return drift
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DstNight(Fault):
+class DstNightFault(DeviceFault):
     """Local time without its offset: what is measured in the second pass of the repeated hour of autumn is
     told as of the first.
 
@@ -71,21 +71,21 @@ class DstNight(Fault):
     """
 
     name: ClassVar[str] = "dst-night"
-    place: ClassVar[Place] = Place.CLOCK
+    location: ClassVar[FaultLocation] = FaultLocation.CLOCK
 
     timezone: str = "Europe/Amsterdam"
     fill: float | None = None
 
-    def stage(self, random: Random) -> Stage:
+    def start_stage(self, random: Random) -> FaultStage:
         """Return the fault at work."""
 
         def told(time: Instant) -> Instant:
-            return time - repeated_by(self.timezone, time)
+            return time - repeated_hour_shift(self.timezone, time)
 
-        def night(delivery: Delivery) -> Iterator[Delivery]:
+        def night(delivery: ReportDelivery) -> Iterator[ReportDelivery]:
             if self.window(delivery.due) is not None:
-                second = repeated_by(self.timezone, delivery.due) > 0
-                delivery = retimed(delivery, told)
+                second = repeated_hour_shift(self.timezone, delivery.due) > 0
+                delivery = with_times(delivery, told)
                 if second and self.fill is not None:
                     fill = self.fill
                     delivery = delivery._replace(
@@ -99,11 +99,11 @@ class DstNight(Fault):
         return night
 
 
-def repeated_by(timezone: str, instant: Instant) -> Duration:
+def repeated_hour_shift(timezone: str, instant: Instant) -> Duration:
     """Return how much earlier the same local time was read before; 0 unless clocks were just set back.
 
     >>> from twin.instant import parse_instant
-    >>> [repeated_by("Europe/Amsterdam", parse_instant(f"2017-10-29T{hour}:30:00Z")) // SECOND
+    >>> [repeated_hour_shift("Europe/Amsterdam", parse_instant(f"2017-10-29T{hour}:30:00Z")) // SECOND
     ...  for hour in ("00", "01", "02")]
     [0, 3600, 0]
     """
@@ -116,10 +116,10 @@ def repeated_by(timezone: str, instant: Instant) -> Duration:
 _LOOK_BACK: Duration = 3600 * SECOND
 
 
-def retimed(delivery: Delivery, change: Callable[[Instant], Instant]) -> Delivery:
+def with_times(delivery: ReportDelivery, change: Callable[[Instant], Instant]) -> ReportDelivery:
     """Return a delivery whose times are those of another clock."""
 
-    def changed(one: Reading) -> Reading:
+    def changed(one: DeviceReading) -> DeviceReading:
         return one if one.time is None else one._replace(time=change(one.time))
 
     return delivery._replace(

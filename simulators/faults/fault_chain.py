@@ -5,42 +5,45 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from random import Random
 
-from simulators.faults.delivery import Delivery, Report, sound
-from simulators.faults.fault import Fault
+from simulators.faults.delivery import DeviceReport, ReportDelivery, faultless_delivery
+from simulators.faults.fault import DeviceFault
 
 
-class Chain:
+class FaultChain:
     """Faults of one device at work: first those in the sensor, then the clock's, then those on the way.
 
     Within a place they follow each other as they are given. Each has dice of its own, so that one more fault
     changes nothing in what the others do.
     """
 
-    def __init__(self, faults: Sequence[Fault], random: Random) -> None:
-        begun = [(fault.place, fault.stage(Random(random.getrandbits(64)))) for fault in faults]
+    def __init__(self, faults: Sequence[DeviceFault], random: Random) -> None:
+        begun = [(fault.location, fault.start_stage(Random(random.getrandbits(64)))) for fault in faults]
         self._stages = [stage for _, stage in sorted(begun, key=lambda one: one[0])]
         self._number = 0
 
-    def deliver(self, report: Report) -> list[Delivery]:
+    def deliver(self, report: DeviceReport) -> list[ReportDelivery]:
         """Return what arrives of a report, in no order; reports are given in the order of measurement."""
-        deliveries = [sound(self._number, report)]
+        deliveries = [faultless_delivery(self._number, report)]
         self._number += 1
         for stage in self._stages:
             deliveries = [one for delivery in deliveries for one in stage(delivery)]
         return deliveries
 
 
-def faulty(reports: Iterable[Report], faults: Sequence[Fault], random: Random) -> list[Delivery]:
+def apply_faults(
+    reports: Iterable[DeviceReport], faults: Sequence[DeviceFault], random: Random
+) -> list[ReportDelivery]:
     """Return what arrives of the reports of one device, by time of arrival; at one instant as it was sent.
 
     The same reports, faults and state of `random` give the same deliveries.
 
-    >>> from simulators.faults.delivery import Reading
-    >>> from simulators.faults.network_faults import Late
-    >>> reports = [Report(due, (Reading("level", due, 1.0),)) for due in (0, 10)]
-    >>> [(one.number, one.arrival) for one in faulty(reports, [Late(by=25, length=5, start=0)], Random(1))]
+    >>> from simulators.faults.delivery import DeviceReading
+    >>> from simulators.faults.network_faults import LateFault
+    >>> reports = [DeviceReport(due, (DeviceReading("level", due, 1.0),)) for due in (0, 10)]
+    >>> [(one.number, one.arrival) for one in apply_faults(reports, [LateFault(by=25, length=5,
+    ...  start=0)], Random(1))]
     [(1, 10), (0, 25)]
     """
-    chain = Chain(faults, random)
+    chain = FaultChain(faults, random)
     deliveries = [delivery for report in reports for delivery in chain.deliver(report)]
     return sorted(deliveries, key=lambda one: one.arrival)

@@ -24,20 +24,33 @@ from typing import Any, NoReturn
 import yaml
 
 from cities.duration import parse_duration
-from simulators.faults.clock_faults import ClockDrift, ClockStep, DstNight
-from simulators.faults.fault import Fault
-from simulators.faults.network_faults import Dropout, Duplicate, Late, Outage, Reorder
-from simulators.faults.sensor_faults import BlindCounter, Drift, Reboot, Spike, Stuck, WrongUnit
+from simulators.faults.clock_faults import ClockDriftFault, ClockStepFault, DstNightFault
+from simulators.faults.fault import DeviceFault
+from simulators.faults.network_faults import (
+    DropoutFault,
+    DuplicateFault,
+    LateFault,
+    OutageFault,
+    ReorderFault,
+)
+from simulators.faults.sensor_faults import (
+    BlindCounterFault,
+    DriftFault,
+    RebootFault,
+    SpikeFault,
+    StuckFault,
+    WrongUnitFault,
+)
 from twin.errors import TwinError
 from twin.instant import Instant, from_datetime, parse_instant
 
-FAULTS: Mapping[str, type[Fault]] = MappingProxyType(
+FAULT_TYPES: Mapping[str, type[DeviceFault]] = MappingProxyType(
     {
         one.name: one
         for one in (
-            WrongUnit, Stuck, Drift, Spike, BlindCounter, Reboot,
-            ClockStep, ClockDrift, DstNight,
-            Dropout, Outage, Duplicate, Reorder, Late,
+            WrongUnitFault, StuckFault, DriftFault, SpikeFault, BlindCounterFault, RebootFault,
+            ClockStepFault, ClockDriftFault, DstNightFault,
+            DropoutFault, OutageFault, DuplicateFault, ReorderFault, LateFault,
         )
     }
 )  # fmt: skip
@@ -57,24 +70,24 @@ class PlannedFault:
     """A fault, and the glob of the ids of the sensors that have it."""
 
     device: str
-    fault: Fault
+    fault: DeviceFault
 
 
-def faults_of(plan: Sequence[PlannedFault], sensor: str) -> list[Fault]:
+def faults_for_sensor(plan: Sequence[PlannedFault], sensor: str) -> list[DeviceFault]:
     """Return the faults of a sensor, in the order of the plan."""
     return [one.fault for one in plan if fnmatchcase(sensor, one.device)]
 
 
-def read_plan(path: Path, origin: Instant) -> list[PlannedFault]:
+def read_fault_plan(path: Path, origin: Instant) -> list[PlannedFault]:
     """Return the plan in a file; `origin` is the start of the simulation. Raises FaultPlanError, OSError."""
     try:
         document = yaml.safe_load(path.read_bytes())
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise FaultPlanError(f"{path}: expected YAML or JSON: {error}") from error
-    return plan_of(document, origin, str(path))
+    return parse_fault_plan(document, origin, str(path))
 
 
-def plan_of(document: Any, origin: Instant, where: str) -> list[PlannedFault]:
+def parse_fault_plan(document: Any, origin: Instant, where: str) -> list[PlannedFault]:
     """Return the plan in a parsed document: a list of faults, alone or under `faults`."""
     entries = document.get("faults") if isinstance(document, dict) else document
     if not isinstance(entries, list):
@@ -91,9 +104,9 @@ def _planned(entry: Any, origin: Instant, where: str) -> PlannedFault:
     device, name = parameters.pop("device", None), parameters.pop("fault", None)
     if not isinstance(device, str) or not device:
         raise FaultPlanError(f"{where}: device is {device!r}, expected a sensor id or a glob such as 'wl-*'")
-    kind = FAULTS.get(name) if isinstance(name, str) else None
+    kind = FAULT_TYPES.get(name) if isinstance(name, str) else None
     if kind is None:
-        raise FaultPlanError(f"{where}: fault is {name!r}, expected one of {', '.join(FAULTS)}")
+        raise FaultPlanError(f"{where}: fault is {name!r}, expected one of {', '.join(FAULT_TYPES)}")
     # Annotations are texts here: what a parameter is follows from the name of its type.
     types = {_MEMBERS.get(one.name, one.name): (one.name, str(one.type)) for one in fields(kind)}
     values: dict[str, Any] = {}

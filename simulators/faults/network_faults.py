@@ -7,24 +7,24 @@ from dataclasses import dataclass
 from random import Random
 from typing import ClassVar
 
-from simulators.faults.delivery import Delivery
-from simulators.faults.fault import Fault, Place, Stage, Window
+from simulators.faults.delivery import ReportDelivery
+from simulators.faults.fault import DeviceFault, FaultLocation, FaultStage, FaultWindow
 from twin.instant import HOUR, MINUTE, SECOND, Duration
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Dropout(Fault):
+class DropoutFault(DeviceFault):
     """Reports are lost, each with the same probability."""
 
     name: ClassVar[str] = "dropout"
-    place: ClassVar[Place] = Place.WAY
+    location: ClassVar[FaultLocation] = FaultLocation.NETWORK
 
     probability: float = 1.0
 
-    def stage(self, random: Random) -> Stage:
+    def start_stage(self, random: Random) -> FaultStage:
         """Return the fault at work."""
 
-        def dropout(delivery: Delivery) -> Iterator[Delivery]:
+        def dropout(delivery: ReportDelivery) -> Iterator[ReportDelivery]:
             if self.window(delivery.arrival) is None or random.random() >= self.probability:
                 yield delivery
 
@@ -32,24 +32,24 @@ class Dropout(Fault):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Outage(Fault):
+class OutageFault(DeviceFault):
     """Nothing gets through; the device keeps its reports and sends them in a burst afterwards.
 
     It keeps `capacity` of them, the earliest; what is measured with a full memory is lost.
     """
 
     name: ClassVar[str] = "outage"
-    place: ClassVar[Place] = Place.WAY
+    location: ClassVar[FaultLocation] = FaultLocation.NETWORK
 
     capacity: int = 1_000
     spacing: Duration = SECOND // 10  #: between two reports of the burst
 
-    def stage(self, random: Random) -> Stage:
+    def start_stage(self, random: Random) -> FaultStage:
         """Return the fault at work."""
         kept = 0
-        known: Window | None = None
+        known: FaultWindow | None = None
 
-        def outage(delivery: Delivery) -> Iterator[Delivery]:
+        def outage(delivery: ReportDelivery) -> Iterator[ReportDelivery]:
             nonlocal kept, known
             window = self.window(delivery.arrival)
             if window is None:
@@ -65,19 +65,19 @@ class Outage(Fault):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Duplicate(Fault):
+class DuplicateFault(DeviceFault):
     """Reports arrive again, up to `within` later, as from two gateways or after a lost acknowledgement."""
 
     name: ClassVar[str] = "duplicate"
-    place: ClassVar[Place] = Place.WAY
+    location: ClassVar[FaultLocation] = FaultLocation.NETWORK
 
     probability: float = 0.05
     within: Duration = 5 * SECOND
 
-    def stage(self, random: Random) -> Stage:
+    def start_stage(self, random: Random) -> FaultStage:
         """Return the fault at work."""
 
-        def duplicate(delivery: Delivery) -> Iterator[Delivery]:
+        def duplicate(delivery: ReportDelivery) -> Iterator[ReportDelivery]:
             yield delivery
             if self.window(delivery.arrival) is not None and random.random() < self.probability:
                 yield delivery._replace(
@@ -88,19 +88,19 @@ class Duplicate(Fault):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Reorder(Fault):
+class ReorderFault(DeviceFault):
     """Some reports are held up by at most `by`, so that later ones overtake them."""
 
     name: ClassVar[str] = "reorder"
-    place: ClassVar[Place] = Place.WAY
+    location: ClassVar[FaultLocation] = FaultLocation.NETWORK
 
     probability: float = 0.2
     by: Duration = 30 * MINUTE
 
-    def stage(self, random: Random) -> Stage:
+    def start_stage(self, random: Random) -> FaultStage:
         """Return the fault at work."""
 
-        def reorder(delivery: Delivery) -> Iterator[Delivery]:
+        def reorder(delivery: ReportDelivery) -> Iterator[ReportDelivery]:
             if self.window(delivery.arrival) is not None and random.random() < self.probability:
                 delivery = delivery._replace(arrival=delivery.arrival + random.randrange(self.by + 1))
             yield delivery
@@ -109,15 +109,15 @@ class Reorder(Fault):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Late(Fault):
+class LateFault(DeviceFault):
     """Every report comes `by` later; their order stays."""
 
     name: ClassVar[str] = "late"
-    place: ClassVar[Place] = Place.WAY
+    location: ClassVar[FaultLocation] = FaultLocation.NETWORK
 
     by: Duration = HOUR
 
-    def stage(self, random: Random) -> Stage:
+    def start_stage(self, random: Random) -> FaultStage:
         """Return the fault at work."""
         return lambda delivery: [
             delivery

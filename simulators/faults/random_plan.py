@@ -7,7 +7,7 @@ from random import Random
 from types import MappingProxyType
 from typing import Any
 
-from simulators.faults.fault_plan import FAULTS, PlannedFault
+from simulators.faults.fault_plan import FAULT_TYPES, PlannedFault
 from twin.instant import DAY, HOUR, MINUTE, SECOND, Duration, Instant
 
 FAULTY_SHARE = 0.5
@@ -36,13 +36,13 @@ _DICE: Mapping[str, Callable[[Random], dict[str, Any]]] = MappingProxyType(
 )
 
 
-def random_plan(
+def random_fault_plan(
     seed: int,
     devices: Sequence[str],
     *,
     start: Instant = 0,
     span: Duration = DAY,
-    kinds: Sequence[str] = tuple(FAULTS),
+    kinds: Sequence[str] = tuple(FAULT_TYPES),
 ) -> list[PlannedFault]:
     """Return faults for about half of the devices, within `span` after `start`; the same for the same seed.
 
@@ -59,5 +59,5 @@ def random_plan(
                 "start": start + begins,
                 "length": dice.randrange(1, max(2, span - begins)),
             }
-            plan.append(PlannedFault(device, FAULTS[name](**window, **_DICE[name](dice))))
+            plan.append(PlannedFault(device, FAULT_TYPES[name](**window, **_DICE[name](dice))))
     return plan

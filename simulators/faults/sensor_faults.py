@@ -10,25 +10,25 @@ from dataclasses import dataclass
 from random import Random
 from typing import ClassVar
 
-from simulators.faults.delivery import Delivery, Reading
-from simulators.faults.fault import Fault, Place, Stage, Window, with_values
+from simulators.faults.delivery import DeviceReading, ReportDelivery
+from simulators.faults.fault import DeviceFault, FaultLocation, FaultStage, FaultWindow, with_values
 from twin.instant import HOUR, MINUTE, Duration
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class WrongUnit(Fault):
+class WrongUnitFault(DeviceFault):
     """Another unit than agreed: centimetres for metres is a factor of 100; Fahrenheit has an offset, too."""
 
     name: ClassVar[str] = "wrong-unit"
-    place: ClassVar[Place] = Place.SENSOR
+    location: ClassVar[FaultLocation] = FaultLocation.SENSOR
 
     factor: float = 1000.0
     offset: float = 0.0
 
-    def stage(self, random: Random) -> Stage:
+    def start_stage(self, random: Random) -> FaultStage:
         """Return the fault at work."""
 
-        def wrong(delivery: Delivery) -> Iterator[Delivery]:
+        def wrong(delivery: ReportDelivery) -> Iterator[ReportDelivery]:
             if self.window(delivery.due) is not None:
                 delivery = with_values(delivery, self, lambda one: self.offset + self.factor * one.value)
             yield delivery
@@ -37,18 +37,18 @@ class WrongUnit(Fault):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Stuck(Fault):
+class StuckFault(DeviceFault):
     """The value of the first report of a window is told to its end."""
 
     name: ClassVar[str] = "stuck"
-    place: ClassVar[Place] = Place.SENSOR
+    location: ClassVar[FaultLocation] = FaultLocation.SENSOR
 
-    def stage(self, random: Random) -> Stage:
+    def start_stage(self, random: Random) -> FaultStage:
         """Return the fault at work."""
         held: dict[str, float] = {}
-        known: Window | None = None
+        known: FaultWindow | None = None
 
-        def stuck(delivery: Delivery) -> Iterator[Delivery]:
+        def stuck(delivery: ReportDelivery) -> Iterator[ReportDelivery]:
             nonlocal known
             window = self.window(delivery.due)
             if window != known:
@@ -62,19 +62,19 @@ class Stuck(Fault):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Drift(Fault):
+class DriftFault(DeviceFault):
     """The value goes away from the truth, in proportion to the time since the start of the window."""
 
     name: ClassVar[str] = "drift"
-    place: ClassVar[Place] = Place.SENSOR
+    location: ClassVar[FaultLocation] = FaultLocation.SENSOR
 
     per_hour: float = 1.0
 
-    def stage(self, random: Random) -> Stage:
+    def start_stage(self, random: Random) -> FaultStage:
         """Return the fault at work; without a start it begins with the first report."""
         first: list[int] = []
 
-        def drift(delivery: Delivery) -> Iterator[Delivery]:
+        def drift(delivery: ReportDelivery) -> Iterator[ReportDelivery]:
             window = self.window(delivery.due)
             if window is not None:
                 if not first:
@@ -87,24 +87,24 @@ class Drift(Fault):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Spike(Fault):
+class SpikeFault(DeviceFault):
     """Single values jump by up to `height` to either side, half of it at the least."""
 
     name: ClassVar[str] = "spike"
-    place: ClassVar[Place] = Place.SENSOR
+    location: ClassVar[FaultLocation] = FaultLocation.SENSOR
 
     height: float = 100.0
     probability: float = 0.01
 
-    def stage(self, random: Random) -> Stage:
+    def start_stage(self, random: Random) -> FaultStage:
         """Return the fault at work."""
 
-        def jumped(one: Reading) -> float:
+        def jumped(one: DeviceReading) -> float:
             if random.random() >= self.probability:
                 return one.value
             return one.value + random.choice((-1.0, 1.0)) * random.uniform(0.5, 1.0) * self.height
 
-        def spike(delivery: Delivery) -> Iterator[Delivery]:
+        def spike(delivery: ReportDelivery) -> Iterator[ReportDelivery]:
             if self.window(delivery.due) is not None:
                 delivery = with_values(delivery, self, jumped)
             yield delivery
@@ -113,16 +113,16 @@ class Spike(Fault):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class BlindCounter(Fault):
+class BlindCounterFault(DeviceFault):
     """A counter that sees nothing and reports zeros on time: `field` says which fields count."""
 
     name: ClassVar[str] = "blind-counter"
-    place: ClassVar[Place] = Place.SENSOR
+    location: ClassVar[FaultLocation] = FaultLocation.SENSOR
 
-    def stage(self, random: Random) -> Stage:
+    def start_stage(self, random: Random) -> FaultStage:
         """Return the fault at work."""
 
-        def blind(delivery: Delivery) -> Iterator[Delivery]:
+        def blind(delivery: ReportDelivery) -> Iterator[ReportDelivery]:
             if self.window(delivery.due) is not None:
                 delivery = with_values(delivery, self, lambda one: 0.0)
             yield delivery
@@ -131,7 +131,7 @@ class BlindCounter(Fault):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Reboot(Fault):
+class RebootFault(DeviceFault):
     """At `start`, and each `every`: silent for a while, then running totals start again from zero.
 
     What is counted goes on: the first total after the reboot is the increase since the last report before it.
@@ -139,17 +139,17 @@ class Reboot(Fault):
     """
 
     name: ClassVar[str] = "reboot"
-    place: ClassVar[Place] = Place.SENSOR
+    location: ClassVar[FaultLocation] = FaultLocation.SENSOR
 
     silent: Duration = MINUTE
 
-    def stage(self, random: Random) -> Stage:
+    def start_stage(self, random: Random) -> FaultStage:
         """Return the fault at work."""
         lost: dict[str, float] = {}
         before: dict[str, float] = {}
-        known: Window | None = None
+        known: FaultWindow | None = None
 
-        def reboot(delivery: Delivery) -> Iterator[Delivery]:
+        def reboot(delivery: ReportDelivery) -> Iterator[ReportDelivery]:
             nonlocal known
             window = self.window(delivery.due)
             if window is not None and window != known:

@@ -13,16 +13,16 @@ from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple
 
-from simulators.replay.csv_table import Columns, Table
-from simulators.replay.local_time import parse_time, resolve
+from simulators.replay.csv_table import CsvColumns, CsvTable
+from simulators.replay.local_time import parse_recorded_time, resolve_local_times
 from simulators.replay.recorded_data import (
-    Contents,
     ReadOptions,
+    RecordedData,
     RecordingError,
     Sample,
-    fault,
-    listed,
-    shown,
+    joined_names,
+    line_error,
+    shortened_repr,
 )
 from twin.instant import Instant
 
@@ -37,9 +37,9 @@ class _Row(NamedTuple):
     values: tuple[tuple[str, str], ...]  #: name and text
 
 
-def read(path: Path, options: ReadOptions, contents: Contents) -> None:
+def read_csv(path: Path, options: ReadOptions, contents: RecordedData) -> None:
     """Add what a file holds. Raises RecordingError, OSError."""
-    table = Table(path, options)
+    table = CsvTable(path, options)
     _check_named(path, table.columns, options)
     rows = list(_rows(table, options, contents))
     for row, time in zip(rows, _instants(path, rows, options), strict=True):
@@ -47,31 +47,31 @@ def read(path: Path, options: ReadOptions, contents: Contents) -> None:
         for name, text in row.values:
             value = _number(path, row.line, name, text, options)
             if value is None:
-                contents.left_out[sensor, "missing"] += 1
+                contents.skipped[sensor, "missing"] += 1
             else:
                 contents.samples.append(Sample(time, sensor, options.field_of(name), value))
 
 
-def _check_named(path: Path, columns: Columns, options: ReadOptions) -> None:
+def _check_named(path: Path, columns: CsvColumns, options: ReadOptions) -> None:
     if columns.sensor is None and options.sensor is None:
         raise RecordingError(
-            f"{path}: found the columns {listed(columns.names)}, and none names the sensor; "
+            f"{path}: found the columns {joined_names(columns.names)}, and none names the sensor; "
             "say it with --sensor ID, or its column with --sensor-column NAME"
         )
 
 
-def _rows(table: Table, options: ReadOptions, contents: Contents) -> Iterator[_Row]:
+def _rows(table: CsvTable, options: ReadOptions, contents: RecordedData) -> Iterator[_Row]:
     columns = table.columns
     property = columns.property
     several = property is not None and options.field is not None
     properties: set[str] = set()
     for line, cells in table.rows():
-        contents.check_room(table.path)
+        contents.check_limit(table.path)
         name = cells[property].strip() if property is not None else ""
         if several:
             properties.add(name)
             if len(properties) > 1:
-                raise fault(
+                raise line_error(
                     table.path,
                     line,
                     f"found the properties {', '.join(sorted(properties))} and one --field for them all; "
@@ -86,15 +86,15 @@ def _rows(table: Table, options: ReadOptions, contents: Contents) -> Iterator[_R
         )
 
 
-def _time(path: Path, line: int, cells: Sequence[str], columns: Columns) -> Instant | datetime:
+def _time(path: Path, line: int, cells: Sequence[str], columns: CsvColumns) -> Instant | datetime:
     text = cells[columns.time].strip()
     if columns.clock is not None:
         text = f"{text} {cells[columns.clock].strip()}"
     try:
-        return parse_time(text)
+        return parse_recorded_time(text)
     except (ValueError, OverflowError) as error:
-        raise fault(
-            path, line, f"the time is {shown(text)}, expected one such as 2017-10-29T02:15:00+01:00"
+        raise line_error(
+            path, line, f"the time is {shortened_repr(text)}, expected one such as 2017-10-29T02:15:00+01:00"
         ) from error
 
 
@@ -106,7 +106,7 @@ def _instants(path: Path, rows: Sequence[_Row], options: ReadOptions) -> list[In
         if isinstance(row.time, int):
             found[index] = row.time
         elif options.timezone is None:
-            raise fault(
+            raise line_error(
                 path,
                 row.line,
                 f"the time {row.time} says no offset; add --timezone, such as Europe/Amsterdam or UTC",
@@ -114,32 +114,33 @@ def _instants(path: Path, rows: Sequence[_Row], options: ReadOptions) -> list[In
         else:
             local[row.sensor, row.property].append((index, row.time))
     for series in local.values():
-        times = resolve([wall for _, wall in series], options.timezone or "UTC")
+        times = resolve_local_times([wall for _, wall in series], options.timezone or "UTC")
         for (index, _), time in zip(series, times, strict=True):
             found[index] = time
     return found
 
 
 def _number(path: Path, line: int, name: str, text: str, options: ReadOptions) -> float | None:
-    """Return the number in a cell, None for a missing one; see `decimal_of`."""
+    """Return the number in a cell, None for a missing one; see `parse_decimal`."""
     if text.lower() in _MISSING or text in options.missing:
         return None
     try:
-        value = decimal_of(text)
+        value = parse_decimal(text)
     except ValueError as error:
-        raise fault(
+        raise line_error(
             path,
             line,
-            f"{name} is {shown(text)}, expected a number; say which column with --value-column NAME, or "
+            f"{name} is {shortened_repr(text)}, expected a number; say which column with --value-column "
+            "NAME, or "
             "that it means no value with --missing TEXT",
         ) from error
     return None if math.isnan(value) else value
 
 
-def decimal_of(text: str) -> float:
+def parse_decimal(text: str) -> float:
     """Return the number in a text; of comma and point the last one is the decimal sign. Raises ValueError.
 
-    >>> decimal_of("-1,43"), decimal_of("1.234,5"), decimal_of("1,234.5"), decimal_of("12.0")
+    >>> parse_decimal("-1,43"), parse_decimal("1.234,5"), parse_decimal("1,234.5"), parse_decimal("12.0")
     (-1.43, 1234.5, 1234.5, 12.0)
     """
     comma, point = text.rfind(","), text.rfind(".")

@@ -8,7 +8,13 @@ from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
 
-from simulators.replay.recorded_data import ReadOptions, RecordingError, fault, listed, shown
+from simulators.replay.recorded_data import (
+    ReadOptions,
+    RecordingError,
+    joined_names,
+    line_error,
+    shortened_repr,
+)
 
 _SEPARATORS = ";\t,|"
 
@@ -34,7 +40,7 @@ _VALUES = ("value", "waarde", "measurement", "meting", "concentration", "concent
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Columns:
+class CsvColumns:
     """Which column means what, by its number."""
 
     names: tuple[str, ...]
@@ -45,7 +51,7 @@ class Columns:
     values: tuple[int, ...]  #: one with `property`, else each a field
 
 
-class Table:
+class CsvTable:
     """The rows of a file, each with its line. Raises RecordingError, OSError."""
 
     def __init__(self, path: Path, options: ReadOptions) -> None:
@@ -62,7 +68,7 @@ class Table:
         width = len(self.columns.names)
         for line, cells in self._rows:
             if len(cells) < width or any(cell.strip() for cell in cells[width:]):
-                raise fault(
+                raise line_error(
                     self.path,
                     line,
                     f"found {len(cells)} cells, expected {width}; is the line cut off, or a text or a "
@@ -76,7 +82,7 @@ class Table:
             text = data.decode("utf-8-sig")
         except UnicodeDecodeError as error:
             line = data.count(b"\n", 0, error.start) + 1
-            raise fault(
+            raise line_error(
                 self.path, line, "not UTF-8; convert it, as with `iconv -f latin1 -t utf-8`"
             ) from error
         first = next((line for line in StringIO(text) if _counts(line)), "")
@@ -87,17 +93,17 @@ class Table:
                 if any(cell.strip() for cell in cells) and not cells[0].lstrip().startswith("#"):
                     yield reader.line_num, cells
         except csv.Error as error:
-            raise fault(self.path, reader.line_num, f"not CSV: {error}") from error
+            raise line_error(self.path, reader.line_num, f"not CSV: {error}") from error
 
-    def _columns(self, line: int, names: list[str]) -> Columns:
+    def _columns(self, line: int, names: list[str]) -> CsvColumns:
         keys = [name.lower().replace(" ", "_").replace("-", "_") for name in names]
         options = self._options
         time = self._column(line, names, options.time_column, keys, _TIMES)
         if time is None:
-            raise fault(
+            raise line_error(
                 self.path,
                 line,
-                f"found the columns {shown(names)}, expected one of {', '.join(_TIMES[:4])}, …; "
+                f"found the columns {shortened_repr(names)}, expected one of {', '.join(_TIMES[:4])}, …; "
                 "name it with --time-column",
             )
         date = _first(keys, _DATES) if options.time_column is None else None
@@ -110,8 +116,10 @@ class Table:
         used = {time, clock, sensor}
         values = (value,) if value is not None else self._fields(names, used)
         if not values:
-            raise fault(self.path, line, f"found the columns {shown(names)}, expected one with values")
-        return Columns(
+            raise line_error(
+                self.path, line, f"found the columns {shortened_repr(names)}, expected one with values"
+            )
+        return CsvColumns(
             names=tuple(names), time=time, clock=clock, sensor=sensor, property=property, values=values
         )
 
@@ -121,7 +129,9 @@ class Table:
         if asked is None:
             return _first(keys, known)
         if asked not in names:
-            raise fault(self.path, line, f"found the columns {shown(names)}, expected {asked!r} among them")
+            raise line_error(
+                self.path, line, f"found the columns {shortened_repr(names)}, expected {asked!r} among them"
+            )
         return names.index(asked)
 
     def _fields(self, names: Sequence[str], used: set[int | None]) -> tuple[int, ...]:
@@ -133,7 +143,7 @@ class Table:
         if len(free) > 1:
             raise RecordingError(
                 f"{self.path}: --field {self._options.field} is one name, and the columns "
-                f"{listed(names[index] for index in free)} are several; add --value-column NAME"
+                f"{joined_names(names[index] for index in free)} are several; add --value-column NAME"
             )
         return free
 

@@ -14,7 +14,14 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from xml.parsers import expat
 
-from simulators.replay.recorded_data import Contents, ReadOptions, RecordingError, Sample, fault, shown
+from simulators.replay.recorded_data import (
+    ReadOptions,
+    RecordedData,
+    RecordingError,
+    Sample,
+    line_error,
+    shortened_repr,
+)
 from twin.instant import MINUTE, Duration, Instant, from_datetime, to_datetime
 
 UNRELIABLE_FLAGS = range(6, 9)
@@ -24,7 +31,7 @@ _HEADER_TEXTS = ("locationId", "parameterId", "missVal", "units")
 _UTC = to_datetime(0).tzinfo
 
 
-def read(path: Path, options: ReadOptions, contents: Contents) -> None:
+def read_fews_pi(path: Path, options: ReadOptions, contents: RecordedData) -> None:
     """Add what a file holds. Raises RecordingError, OSError."""
     reader = _Reader(path, options, contents)
     with path.open("rb") as file:
@@ -34,7 +41,7 @@ def read(path: Path, options: ReadOptions, contents: Contents) -> None:
 class _Reader:
     """Follows the elements of one document."""
 
-    def __init__(self, path: Path, options: ReadOptions, contents: Contents) -> None:
+    def __init__(self, path: Path, options: ReadOptions, contents: RecordedData) -> None:
         self._path = path
         self._options = options
         self._contents = contents
@@ -55,12 +62,12 @@ class _Reader:
         try:
             self._parser.Parse(data, True)
         except expat.ExpatError as error:
-            raise fault(self._path, error.lineno, f"not well-formed XML: {error}") from error
+            raise line_error(self._path, error.lineno, f"not well-formed XML: {error}") from error
         except (LookupError, ValueError) as error:
-            raise fault(self._path, 1, f"the declared encoding is none that is read: {error}") from error
+            raise line_error(self._path, 1, f"the declared encoding is none that is read: {error}") from error
 
     def _fault(self, text: str) -> RecordingError:
-        return fault(self._path, self._parser.CurrentLineNumber, text)
+        return line_error(self._path, self._parser.CurrentLineNumber, text)
 
     def _doctype(self, name: str, system: str | None, public: str | None, internal: bool) -> None:
         raise self._fault("found a DOCTYPE, which PI XML does not have; remove it")
@@ -109,7 +116,7 @@ class _Reader:
         except ValueError:
             hours = math.nan
         if not abs(hours) <= _OFFSET_HOURS_MAX:
-            raise self._fault(f"timeZone is {shown(text)}, expected hours ahead of UTC such as 1.0")
+            raise self._fault(f"timeZone is {shortened_repr(text)}, expected hours ahead of UTC such as 1.0")
         return round(hours * 60) * MINUTE
 
     def _event(self, attributes: dict[str, str]) -> None:
@@ -121,13 +128,13 @@ class _Reader:
         value = self._value(attributes.get("value", ""))
         flag = attributes.get("flag", "0")
         if not flag.isdecimal():
-            raise self._fault(f"flag is {shown(flag)}, expected a number from 0 to 9")
+            raise self._fault(f"flag is {shortened_repr(flag)}, expected a number from 0 to 9")
         if value is None or int(flag) == MISSING_FLAG:
-            self._contents.left_out[sensor, "missing"] += 1
+            self._contents.skipped[sensor, "missing"] += 1
         elif int(flag) in UNRELIABLE_FLAGS:
-            self._contents.left_out[sensor, "unreliable by its flag"] += 1
+            self._contents.skipped[sensor, "unreliable by its flag"] += 1
         else:
-            self._contents.check_room(self._path)
+            self._contents.check_limit(self._path)
             field = self._options.field_of(header["parameterId"])
             self._contents.samples.append(Sample(time, sensor, field, value))
 
@@ -139,7 +146,8 @@ class _Reader:
                 raise ValueError("a time with an offset")
         except ValueError as error:
             raise self._fault(
-                f'the event\'s date and time are {shown(text)}, expected date="2017-10-29" time="01:45:00"'
+                f'the event\'s date and time are {shortened_repr(text)}, expected date="2017-10-29" '
+                'time="01:45:00"'
             ) from error
         offset = self._offset if self._series_offset is None else self._series_offset
         return from_datetime(moment.replace(tzinfo=_UTC) - timedelta(microseconds=offset))
@@ -151,7 +159,7 @@ class _Reader:
         try:
             value = float(text)
         except ValueError as error:
-            raise self._fault(f"value is {shown(text)}, expected a number such as -1.43") from error
+            raise self._fault(f"value is {shortened_repr(text)}, expected a number such as -1.43") from error
         if math.isnan(value) or (missing and value == _number(missing)):
             return None
         return value

@@ -13,61 +13,68 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from simulators.replay.local_time import parse_time
-from simulators.replay.recorded_data import Contents, RawMessage, ReadOptions, Sample, fault, shown
+from simulators.replay.local_time import parse_recorded_time
+from simulators.replay.recorded_data import (
+    ReadOptions,
+    RecordedData,
+    RecordedMessage,
+    Sample,
+    line_error,
+    shortened_repr,
+)
 from twin.instant import Instant
 from twin.wire.json_nesting import JsonNestingError, check_json_nesting
 
 _EXPECTED = '{"time", "topic", "payload"} or {"time", "sensor", "values"}'
 
 
-def read(path: Path, options: ReadOptions, contents: Contents) -> None:
+def read_json_lines(path: Path, options: ReadOptions, contents: RecordedData) -> None:
     """Add what a file holds. Raises RecordingError, OSError."""
     with path.open("rb") as file:
         for number, line in enumerate(file, 1):
             if line.strip():
-                contents.check_room(path)
+                contents.check_limit(path)
                 try:
                     check_json_nesting(line)
                     _add(json.loads(line.decode("utf-8-sig")), options, contents)
                 except (JsonNestingError, ValueError) as error:  # of JSON, of UTF-8, and ours
-                    raise fault(path, number, str(error)) from error
+                    raise line_error(path, number, str(error)) from error
 
 
-def _add(item: Any, options: ReadOptions, contents: Contents) -> None:
+def _add(item: Any, options: ReadOptions, contents: RecordedData) -> None:
     if not isinstance(item, dict) or "time" not in item:
-        raise ValueError(f"found {shown(item)}, expected {_EXPECTED}")
+        raise ValueError(f"found {shortened_repr(item)}, expected {_EXPECTED}")
     time = _time(item["time"])
     if "topic" in item and "payload" in item:
-        contents.messages.append(RawMessage(time, _topic(item["topic"]), _payload(item["payload"])))
+        contents.messages.append(RecordedMessage(time, _topic(item["topic"]), _payload(item["payload"])))
     elif "sensor" in item and "values" in item:
         sensor = options.sensor_of(str(item["sensor"]))
         for name, value in _leaves(item["values"], ""):
             if value is None:
-                contents.left_out[sensor, "missing"] += 1
+                contents.skipped[sensor, "missing"] += 1
             else:
                 contents.samples.append(Sample(time, sensor, options.field_of(name), value))
     else:
-        raise ValueError(f"found the members {', '.join(map(shown, item))}, expected {_EXPECTED}")
+        raise ValueError(f"found the members {', '.join(map(shortened_repr, item))}, expected {_EXPECTED}")
 
 
 def _time(value: Any) -> Instant:
     if isinstance(value, str | int | float) and not isinstance(value, bool):
         try:
-            time = parse_time(str(value))
+            time = parse_recorded_time(str(value))
         except ValueError:
             time = None
         if isinstance(time, int):
             return time
     raise ValueError(
-        f"time is {shown(value)}, expected one with an offset such as 2026-01-01T12:00:00Z, "
+        f"time is {shortened_repr(value)}, expected one with an offset such as 2026-01-01T12:00:00Z, "
         "or seconds since 1970"
     )
 
 
 def _topic(topic: Any) -> str:
     if not isinstance(topic, str) or not topic or any(one in topic for one in "+#\0"):
-        raise ValueError(f"topic is {shown(topic)}, expected an MQTT topic without wildcards")
+        raise ValueError(f"topic is {shortened_repr(topic)}, expected an MQTT topic without wildcards")
     return topic
 
 
@@ -77,13 +84,17 @@ def _payload(payload: Any) -> bytes:
     try:
         return b64decode(payload, validate=True)
     except ValueError as error:
-        raise ValueError(f"payload is {shown(payload)}, expected JSON or the base64 of its bytes") from error
+        raise ValueError(
+            f"payload is {shortened_repr(payload)}, expected JSON or the base64 of its bytes"
+        ) from error
 
 
 def _leaves(values: Any, path: str) -> Iterator[tuple[str, float | None]]:
     """Yield dotted path and number of every value below an object; None for null."""
     if not isinstance(values, dict):
-        raise ValueError(f"values are {shown(values)}, expected an object such as {{'level': -0.47}}")
+        raise ValueError(
+            f"values are {shortened_repr(values)}, expected an object such as {{'level': -0.47}}"
+        )
     for name, value in values.items():
         if isinstance(value, dict):
             yield from _leaves(value, f"{path}{name}.")
@@ -91,4 +102,4 @@ def _leaves(values: Any, path: str) -> Iterator[tuple[str, float | None]]:
             number = math.nan if value is None else float(value)
             yield path + name, None if math.isnan(number) else number
         else:
-            raise ValueError(f"{path}{name} is {shown(value)}, expected a number or null")
+            raise ValueError(f"{path}{name} is {shortened_repr(value)}, expected a number or null")

@@ -17,15 +17,15 @@ _YEAR_FIRST = re.compile(r"(\d{4})[-/](\d{1,2})[-/](\d{1,2})(?:(?:T| +)(\d{1,2})
 _DAY_FIRST = re.compile(r"(\d{1,2})-(\d{1,2})-(\d{4})(?:(?:T| +)(\d{1,2})(:.+))?")
 
 
-def parse_time(text: str) -> Instant | datetime:
+def parse_recorded_time(text: str) -> Instant | datetime:
     """Return the instant that a text names, or a naive datetime where it says no offset.
 
     ISO 8601, the same with slashes or without leading zeros, `dd-mm-yyyy hh:mm[:ss]`, `yyyymmddhhmm[ss]`, and
     seconds or milliseconds since 1970. An hour of 24 is midnight at the end of the day. Raises ValueError.
 
-    >>> parse_time("2017-10-29T02:00:00+01:00"), parse_time("29-10-2017 02:15")
+    >>> parse_recorded_time("2017-10-29T02:00:00+01:00"), parse_recorded_time("29-10-2017 02:15")
     (1509238800000000, datetime.datetime(2017, 10, 29, 2, 15))
-    >>> parse_time("2017/10/28 24:00")
+    >>> parse_recorded_time("2017/10/28 24:00")
     datetime.datetime(2017, 10, 29, 0, 0)
     """
     text = text.strip()
@@ -56,7 +56,7 @@ def _offset_joined(clock: str) -> str:
     return clock[:-3] + "Z" if clock.upper().endswith("UTC") else clock
 
 
-def resolve(walls: Sequence[datetime], timezone: str) -> list[Instant]:
+def resolve_local_times(walls: Sequence[datetime], timezone: str) -> list[Instant]:
     """Return the instants of the naive local times of one series, in its order.
 
     In the repeated hour of autumn the order tells: where the local time falls back the second pass begins,
@@ -65,7 +65,7 @@ def resolve(walls: Sequence[datetime], timezone: str) -> list[Instant]:
 
     >>> from twin.instant import format_instant
     >>> night = [datetime(2017, 10, 29, 2, minute) for minute in (0, 30, 0, 30)]
-    >>> [format_instant(one)[11:16] for one in resolve(night, "Europe/Amsterdam")]
+    >>> [format_instant(one)[11:16] for one in resolve_local_times(night, "Europe/Amsterdam")]
     ['00:00', '00:30', '01:00', '01:30']
     """
     zone = ZoneInfo(timezone)

@@ -10,8 +10,8 @@ from paho.mqtt.enums import MQTTProtocolVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
-from simulators.mqtt_connection import Connection
-from simulators.replay.recording import Played
+from simulators.mqtt_connection import DeviceConnection
+from simulators.replay.recording import ReplayMessage
 from simulators.settings import SimulatorSettings
 from twin.errors import ServiceError
 from twin.instant import SECOND, Instant, format_instant
@@ -29,18 +29,18 @@ _TURN_MESSAGES = 50
 
 
 async def play(
-    messages: Sequence[Played],
+    messages: Sequence[ReplayMessage],
     settings: SimulatorSettings,
     *,
     speed: float | None,
-    tell: Callable[[str], None],
+    on_progress: Callable[[str], None],
 ) -> str:
     """Play messages, given in the order of time; return the summary.
 
     `speed` is in seconds of the recording a second, None for as fast as the broker acknowledges. Raises
     ServiceError when no broker answers, or when it does not take every message in.
     """
-    connection = Connection(settings, 1, MQTTProtocolVersion.MQTTv5)
+    connection = DeviceConnection(settings, 1, MQTTProtocolVersion.MQTTv5)
     connection.start()
     try:
         try:
@@ -50,13 +50,13 @@ async def play(
                 f"no MQTT broker answers at {settings.mqtt_host}:{settings.mqtt_port}; start one, as with "
                 "`livetwin up`, or say where it is with --mqtt-host, --mqtt-port or --ports-file"
             ) from None
-        player = _Player(connection, messages, tell)
+        player = _Player(connection, messages, on_progress)
         try:
             await player.run(speed)
         except asyncio.CancelledError:
-            tell(f"stopped after {connection.sent} of {len(messages)} messages")
+            on_progress(f"stopped after {connection.sent} of {len(messages)} messages")
             raise
-        settled = await connection.settle(SETTLE_S_MAX)
+        settled = await connection.wait_acknowledged(SETTLE_S_MAX)
         if not settled or connection.refused:
             raise ServiceError(
                 f"of {connection.sent} messages the broker refused {connection.refused} and left "
@@ -71,7 +71,7 @@ class _Player:
     """One recording being played."""
 
     def __init__(
-        self, connection: Connection, messages: Sequence[Played], tell: Callable[[str], None]
+        self, connection: DeviceConnection, messages: Sequence[ReplayMessage], tell: Callable[[str], None]
     ) -> None:
         self._connection = connection
         self._messages = messages
@@ -120,8 +120,10 @@ class _Player:
             f"  {source}: {count} messages, {format_instant(first[source])} to {format_instant(last[source])}"
             for source, count in sorted(sent.items())
         )
-        if self._connection.unheard:
-            lines.append(f"  {self._connection.unheard} of them had no subscriber: does ingest run?")
+        if self._connection.without_subscriber:
+            lines.append(
+                f"  {self._connection.without_subscriber} of them had no subscriber: does ingest run?"
+            )
         return "\n".join(lines)
 
 

@@ -23,19 +23,19 @@ class RecordingError(TwinError):
     """A recording cannot be read; says file, line, what was found, what is expected, and what to do."""
 
 
-def fault(path: Path, line: int, text: str) -> RecordingError:
+def line_error(path: Path, line: int, text: str) -> RecordingError:
     """Return the error about a line of a file; names of columns stand in it as they were found, cut off."""
     told = text if len(text) <= _TOLD_MAX else text[: _TOLD_MAX - 1] + "…"
     return RecordingError(f"{path}, line {line}: {told}")
 
 
-def shown(found: object) -> str:
+def shortened_repr(found: object) -> str:
     """Return what was found as an error shows it: short, and on one line."""
     text = repr(found)
     return text if len(text) <= _SHOWN_MAX else text[: _SHOWN_MAX - 1] + "…"
 
 
-def listed(names: Iterable[str]) -> str:
+def joined_names(names: Iterable[str]) -> str:
     """Return the names of columns as an error lists them, cut off where they are many or long."""
     text = ", ".join(names)
     return text if len(text) <= _TOLD_MAX else text[: _TOLD_MAX - 1] + "…"
@@ -54,7 +54,7 @@ class Sample(NamedTuple):
     value: float
 
 
-class RawMessage(NamedTuple):
+class RecordedMessage(NamedTuple):
     """A recorded MQTT message."""
 
     time: Instant  #: when it was received
@@ -86,15 +86,15 @@ class ReadOptions:
 
 
 @dataclass(slots=True)
-class Contents:
+class RecordedData:
     """What files hold, in their order."""
 
     samples: list[Sample] = field_with(default_factory=list)
-    messages: list[RawMessage] = field_with(default_factory=list)
+    messages: list[RecordedMessage] = field_with(default_factory=list)
     #: what is not sent, by sensor and reason
-    left_out: Counter[tuple[str, str]] = field_with(default_factory=Counter)
+    skipped: Counter[tuple[str, str]] = field_with(default_factory=Counter)
 
-    def check_room(self, path: Path) -> None:
+    def check_limit(self, path: Path) -> None:
         """Raise RecordingError when there is more than one replay may hold."""
         if len(self.samples) + len(self.messages) >= ITEMS_MAX:
             raise RecordingError(

@@ -14,25 +14,25 @@ from typing import Any, NamedTuple, TypeAlias
 from simulators.replay import csv_file, fews_pi, json_lines
 from simulators.replay.recorded_data import (
     FILE_BYTES_MAX,
-    Contents,
-    RawMessage,
     ReadOptions,
+    RecordedData,
+    RecordedMessage,
     RecordingError,
     Sample,
 )
 from twin.instant import SECOND, Instant, format_instant
 
-Read: TypeAlias = Callable[[Path, ReadOptions, Contents], None]
+RecordingReader: TypeAlias = Callable[[Path, ReadOptions, RecordedData], None]
 
-FORMATS: Mapping[str, Read] = MappingProxyType(
-    {"csv": csv_file.read, "jsonl": json_lines.read, "fews-pi": fews_pi.read}
+READERS: Mapping[str, RecordingReader] = MappingProxyType(
+    {"csv": csv_file.read_csv, "jsonl": json_lines.read_json_lines, "fews-pi": fews_pi.read_fews_pi}
 )
-"""Name → reader. A format is added with one module, one entry here and its sign in `format_of`."""
+"""Name → reader. A format is added with one module, one entry here and its sign in `detect_format`."""
 
 _LOOKED_AT_BYTES = 4096
 
 
-class Played(NamedTuple):
+class ReplayMessage(NamedTuple):
     """A message to be played."""
 
     time: Instant  #: of the recording's own clock; when it is played
@@ -46,12 +46,12 @@ class Played(NamedTuple):
 class Recording:
     """What files hold, in the order of time; at one time in the order of the files."""
 
-    messages: Sequence[Played]
+    messages: Sequence[ReplayMessage]
     values: int  #: in messages that we made
-    left_out: Mapping[tuple[str, str], int]  #: by sensor and reason
+    skipped: Mapping[tuple[str, str], int]  #: by sensor and reason
 
 
-def format_of(path: Path) -> str:
+def detect_format(path: Path) -> str:
     """Return the format of a file: what its first character says, else its extension. Raises OSError."""
     with path.open("rb") as file:
         start = file.read(_LOOKED_AT_BYTES).removeprefix(b"\xef\xbb\xbf").lstrip()
@@ -62,22 +62,22 @@ def format_of(path: Path) -> str:
     return "csv"
 
 
-def read_files(paths: Iterable[Path], options: ReadOptions) -> Contents:
+def read_files(paths: Iterable[Path], options: ReadOptions) -> RecordedData:
     """Return what files hold. Raises RecordingError, OSError."""
-    contents = Contents()
+    contents = RecordedData()
     for path in paths:
         size = path.stat().st_size
         if size > FILE_BYTES_MAX:
             raise RecordingError(f"{path}: found {size} bytes, at most {FILE_BYTES_MAX} are read; split it")
-        FORMATS[format_of(path)](path, options, contents)
+        READERS[detect_format(path)](path, options, contents)
     if not contents.samples and not contents.messages:
-        left_out = sum(contents.left_out.values())
+        left_out = sum(contents.skipped.values())
         raise RecordingError(f"the recording holds no value to send ({left_out} are missing or unreliable)")
     return contents
 
 
-def recording_of(
-    contents: Contents, *, city: str, unit: str | None = None, end: Instant | None = None
+def build_recording(
+    contents: RecordedData, *, city: str, unit: str | None = None, end: Instant | None = None
 ) -> Recording:
     """Return the messages to be played; `end` moves the recording so that it ends there.
 
@@ -89,20 +89,20 @@ def recording_of(
     messages = _of_samples(contents.samples, shift, city, unit)
     messages += (_of_raw(one, shift) for one in contents.messages)
     messages.sort(key=lambda one: one.time)
-    return Recording(messages, len(contents.samples), Counter(contents.left_out))
+    return Recording(messages, len(contents.samples), Counter(contents.skipped))
 
 
-def _of_raw(message: RawMessage, shift: int) -> Played:
+def _of_raw(message: RecordedMessage, shift: int) -> ReplayMessage:
     time = message.time + shift
-    return Played(time, time, message.topic, message.payload, message.topic)
+    return ReplayMessage(time, time, message.topic, message.payload, message.topic)
 
 
-def _of_samples(samples: Sequence[Sample], shift: int, city: str, unit: str | None) -> list[Played]:
+def _of_samples(samples: Sequence[Sample], shift: int, city: str, unit: str | None) -> list[ReplayMessage]:
     """Return a message for the fields of a sensor at one time; a field that comes again begins another.
 
     Each such repetition is received a microsecond after the one before, so that the later line wins.
     """
-    messages: list[Played] = []
+    messages: list[ReplayMessage] = []
     for time, together in groupby(sorted(samples, key=lambda one: one.time), key=lambda one: one.time):
         begun: dict[str, list[dict[str, float]]] = {}
         for one in together:
@@ -115,7 +115,7 @@ def _of_samples(samples: Sequence[Sample], shift: int, city: str, unit: str | No
             for repetition, values in enumerate(packs):
                 now = time + shift
                 payload = json.dumps(_body(now, values, unit), separators=(",", ":")).encode()
-                messages.append(Played(now, now + repetition, topic, payload, sensor))
+                messages.append(ReplayMessage(now, now + repetition, topic, payload, sensor))
     return messages
 
 

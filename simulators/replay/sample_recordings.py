@@ -1,6 +1,6 @@
 """Recordings with known truth, as real archives look: gaps, false zeros, stuck stretches, repeated hours.
 
-The same seed makes the same file. Reading one back gives what `sent` says.
+The same seed makes the same file. Reading one back gives what `sent_entries` says.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from datetime import UTC, datetime, timedelta
 from math import pi, sin
 from random import Random
 
-from simulators.faults.clock_faults import repeated_by
+from simulators.faults.clock_faults import repeated_hour_shift
 from simulators.truth.local_calendar import utc_offset
-from simulators.truth.noise import smooth, stream
+from simulators.truth.noise import noise_stream, smooth_noise
 from twin.instant import DAY, HOUR, MINUTE, Duration, Instant, format_instant, to_datetime
 
 QUARTER: Duration = 15 * MINUTE
@@ -26,43 +26,43 @@ TRANSFORMER, TRANSFORMER_FIELD = "tr-0117", "net_power"
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class SampleEntry:
     """One line of a recording, and what is known about it."""
 
     time: Instant
     value: float | None  #: as written; None: missing
-    why: str = ""  #: what is wrong with it; empty: it is true
+    defect: str = ""  #: what is wrong with it; empty: it is true
 
     @property
     def true(self) -> bool:
         """Whether the value is what was the case at its time."""
-        return not self.why
+        return not self.defect
 
 
 @dataclass(frozen=True, slots=True)
-class KnownRecording:
+class SampleRecording:
     """The text of a file, and its lines in their order."""
 
     text: str
-    entries: Sequence[Entry]
+    entries: Sequence[SampleEntry]
 
-    def sent(self) -> Iterator[Entry]:
+    def sent_entries(self) -> Iterator[SampleEntry]:
         """Yield the entries that a replay sends: those with a value that is not flagged unreliable."""
-        return (one for one in self.entries if one.value is not None and one.why != "unreliable")
+        return (one for one in self.entries if one.value is not None and one.defect != "unreliable")
 
 
-def water_level(seed: int, *, start: str = "2017-09-01", days: int = 150) -> KnownRecording:
+def water_level(seed: int, *, start: str = "2017-09-01", days: int = 150) -> SampleRecording:
     """Return quarter-hours of a water level (m NAP) as FEWS PI XML, dated at a fixed offset of one hour.
 
     Among them: nineteen days of missing values, five weeks without events, two days stuck, some values
     flagged unreliable, and 0.0 in the first pass of the repeated hour of every autumn night.
     """
-    dice, source = Random(seed), stream(seed, "recording", "water")
+    dice, source = Random(seed), noise_stream(seed, "recording", "water")
     begin = _day(start)
     gap = begin + days // 6 * DAY
     hole = begin + days // 2 * DAY
     stuck = begin + days * 5 // 6 * DAY + dice.randrange(96) * QUARTER
-    entries: list[Entry] = []
+    entries: list[SampleEntry] = []
     held = 0.0
     for number in range(days * 96):
         time = begin + number * QUARTER
@@ -70,23 +70,27 @@ def water_level(seed: int, *, start: str = "2017-09-01", days: int = 150) -> Kno
             continue
         tide = 0.02 * sin(2.0 * pi * (time % (745 * MINUTE)) / (745 * MINUTE))
         value = round(
-            -1.40 + 0.08 * smooth(source, time / (3 * DAY)) + tide + 0.01 * smooth(source ^ 1, time / HOUR), 2
+            -1.40
+            + 0.08 * smooth_noise(source, time / (3 * DAY))
+            + tide
+            + 0.01 * smooth_noise(source ^ 1, time / HOUR),
+            2,
         )
-        entry = Entry(time, value)
+        entry = SampleEntry(time, value)
         if gap <= time < gap + 19 * DAY:
-            entry = Entry(time, None, "missing")
-        elif repeated_by(AMSTERDAM, time + HOUR):
-            entry = Entry(time, 0.0, "false zero")
+            entry = SampleEntry(time, None, "missing")
+        elif repeated_hour_shift(AMSTERDAM, time + HOUR):
+            entry = SampleEntry(time, 0.0, "false zero")
         elif stuck <= time < stuck + 2 * DAY:
             held = value if time == stuck else held
-            entry = Entry(time, held, "stuck" if time > stuck else "")
+            entry = SampleEntry(time, held, "stuck" if time > stuck else "")
         elif dice.random() < 0.0005:
-            entry = Entry(time, round(value + dice.uniform(1.0, 3.0), 2), "unreliable")
+            entry = SampleEntry(time, round(value + dice.uniform(1.0, 3.0), 2), "unreliable")
         entries.append(entry)
-    return KnownRecording("\n".join(_pi_lines(entries)) + "\n", entries)
+    return SampleRecording("\n".join(_pi_lines(entries)) + "\n", entries)
 
 
-def _pi_lines(entries: Sequence[Entry]) -> Iterator[str]:
+def _pi_lines(entries: Sequence[SampleEntry]) -> Iterator[str]:
     yield '<?xml version="1.0" encoding="UTF-8"?>'
     yield '<TimeSeries xmlns="http://www.wldelft.nl/fews/PI" version="1.2">'
     yield "  <timeZone>1.0</timeZone>"
@@ -102,70 +106,72 @@ def _pi_lines(entries: Sequence[Entry]) -> Iterator[str]:
     for one in entries:
         local = to_datetime(one.time + HOUR)
         value = "NaN" if one.value is None else f"{one.value:.2f}"
-        flag = {"missing": 9, "unreliable": 6}.get(one.why, 0)
+        flag = {"missing": 9, "unreliable": 6}.get(one.defect, 0)
         yield f'    <event date="{local:%Y-%m-%d}" time="{local:%H:%M:%S}" value="{value}" flag="{flag}"/>'
     yield "  </series>"
     yield "</TimeSeries>"
 
 
-def fine_dust(seed: int, *, start: str = "2023-12-01", days: int = 60) -> KnownRecording:
+def fine_dust(seed: int, *, start: str = "2023-12-01", days: int = 60) -> SampleRecording:
     """Return hourly PM2.5 (ug/m3) of one station as CSV: `station,time,pm25`, in UTC.
 
     Among them: negative values, as true as the others; hours that are missing, as an empty cell or as no
     line; hours that stand there twice, with the same value or a corrected one, of which the second is right.
     """
-    dice, source = Random(seed), stream(seed, "recording", "pm2_5")
+    dice, source = Random(seed), noise_stream(seed, "recording", "pm2_5")
     begin = _day(start)
     hole = begin + days // 3 * DAY
-    entries: list[Entry] = []
+    entries: list[SampleEntry] = []
     for hour in range(days * 24):
         time = begin + hour * HOUR
         if hole <= time < hole + 3 * DAY:
             continue
-        value = round(6.0 + 11.0 * smooth(source, time / (30 * HOUR)) + dice.gauss(0.0, 2.0), 1)
+        value = round(6.0 + 11.0 * smooth_noise(source, time / (30 * HOUR)) + dice.gauss(0.0, 2.0), 1)
         throw = dice.random()
         if throw < 0.02:
-            entries.append(Entry(time, None, "missing"))
+            entries.append(SampleEntry(time, None, "missing"))
             continue
         if throw < 0.04:
-            entries.append(Entry(time, value))
+            entries.append(SampleEntry(time, value))
         elif throw < 0.06:
-            entries.append(Entry(time, round(value + dice.uniform(0.5, 5.0), 1), "superseded"))
-        entries.append(Entry(time, value))
+            entries.append(SampleEntry(time, round(value + dice.uniform(0.5, 5.0), 1), "superseded"))
+        entries.append(SampleEntry(time, value))
     lines = ["station,time,pm25"]
     lines += (
         f"{AIR_STATION},{format_instant(one.time)},{'' if one.value is None else one.value}"
         for one in entries
     )
-    return KnownRecording("\n".join(lines) + "\n", entries)
+    return SampleRecording("\n".join(lines) + "\n", entries)
 
 
-def transformer_load(seed: int, *, start: str = "2023-10-15", days: int = 30) -> KnownRecording:
+def transformer_load(seed: int, *, start: str = "2023-10-15", days: int = 30) -> SampleRecording:
     """Return quarter-hours of a transformer's net power (kW) as CSV: `tijd;meter;net_power`, in local time.
 
     Power is negative while panels give more than the street takes. Numbers have a decimal comma; the
     repeated hour of the autumn night stands there twice, told apart by its order alone.
     """
-    dice, source = Random(seed), stream(seed, "recording", "transformer")
+    dice, source = Random(seed), noise_stream(seed, "recording", "transformer")
     begin = _day(start) - utc_offset(AMSTERDAM, _day(start))
-    entries: list[Entry] = []
+    entries: list[SampleEntry] = []
     for number in range(days * 96):
         time = begin + number * QUARTER
         hour = (time + utc_offset(AMSTERDAM, time)) % DAY / HOUR
         evening = 90.0 * max(0.0, sin(pi * (hour - 15.0) / 8.0)) if 15.0 < hour < 23.0 else 0.0
         sun = max(0.0, sin(pi * (hour - 8.0) / 10.0)) if 8.0 < hour < 18.0 else 0.0
-        clear = 0.5 + 0.5 * smooth(source, time / (5 * HOUR))
+        clear = 0.5 + 0.5 * smooth_noise(source, time / (5 * HOUR))
         value = round(60.0 + evening - 220.0 * sun * clear + dice.gauss(0.0, 2.0), 1)
-        entries.append(Entry(time, value) if dice.random() >= 0.005 else Entry(time, None, "missing"))
+        entries.append(
+            SampleEntry(time, value) if dice.random() >= 0.005 else SampleEntry(time, None, "missing")
+        )
     lines = [f"tijd;meter;{TRANSFORMER_FIELD}"]
     for one in entries:
         local = to_datetime(one.time + utc_offset(AMSTERDAM, one.time))
         text = "" if one.value is None else f"{one.value:.1f}".replace(".", ",")
         lines.append(f"{local:%Y-%m-%d %H:%M};{TRANSFORMER};{text}")
-    return KnownRecording("\n".join(lines) + "\n", entries)
+    return SampleRecording("\n".join(lines) + "\n", entries)
 
 
-def json_lines(recording: KnownRecording, sensor: str, field: str) -> str:
+def json_lines(recording: SampleRecording, sensor: str, field: str) -> str:
     """Return the entries of a recording that have a value as JSON lines."""
     return "".join(
         json.dumps({"time": format_instant(one.time), "sensor": sensor, "values": {field: one.value}}) + "\n"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from simulators.scenarios.catalogue import SCENARIOS, scenario_of
+from simulators.scenarios.catalogue import SCENARIOS, build_scenario
 from simulators.scenarios.scenario import Scenario
 
-__all__ = ["SCENARIOS", "Scenario", "scenario_of"]
+__all__ = ["SCENARIOS", "Scenario", "build_scenario"]

@@ -9,69 +9,71 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import NamedTuple
 
-from simulators.faults.network_faults import Dropout
+from simulators.faults.network_faults import DropoutFault
 from simulators.scenarios.scenario import Scenario
-from simulators.truth.noise import between, stream, unit
+from simulators.truth.noise import noise_stream, uniform, uniform_between
 from simulators.truth.rain import Shower
-from simulators.truth.scripted_events import Happenings, Pulse
+from simulators.truth.scripted_events import Pulse, ScriptedEvents
 from twin.instant import HOUR, MINUTE, Instant
 
 
-class Entry(NamedTuple):
+class ScenarioEntry(NamedTuple):
     """A scenario of the catalogue."""
 
     summary: str
-    make: Callable[[int, Instant], Scenario]  #: of seed and start
+    build: Callable[[int, Instant], Scenario]  #: of seed and start
 
 
 def _rush_hour(seed: int, start: Instant) -> Scenario:
     """Demand of nearly two rush hours at once: roads fall past their capacity, and the air with them."""
-    extra = between(stream(seed, "rush hour"), 0, 0.8, 1.0)
-    return Scenario(happenings=Happenings(traffic=Pulse(start, 20 * MINUTE, 70 * MINUTE, 40 * MINUTE, extra)))
+    extra = uniform_between(noise_stream(seed, "rush hour"), 0, 0.8, 1.0)
+    return Scenario(events=ScriptedEvents(traffic=Pulse(start, 20 * MINUTE, 70 * MINUTE, 40 * MINUTE, extra)))
 
 
 def _cloudburst(seed: int, start: Instant) -> Scenario:
     """Fifty millimetres and more in little over an hour; ditches rise for hours, pumps run for days."""
-    source = stream(seed, "cloudburst")
-    shower = Shower(start + 5 * MINUTE, between(source, 0, 1.0, 1.5), between(source, 1, 50.0, 75.0))
-    return Scenario(happenings=Happenings(showers=(shower,)))
+    source = noise_stream(seed, "cloudburst")
+    shower = Shower(
+        start + 5 * MINUTE, uniform_between(source, 0, 1.0, 1.5), uniform_between(source, 1, 50.0, 75.0)
+    )
+    return Scenario(events=ScriptedEvents(showers=(shower,)))
 
 
 def _new_year(seed: int, start: Instant) -> Scenario:
     """Fireworks from the next whole hour: that hour's PM2.5 is above 140 ug/m3, the day's mean below 50."""
-    height = between(stream(seed, "fireworks"), 0, 230.0, 280.0)
+    height = uniform_between(noise_stream(seed, "fireworks"), 0, 230.0, 280.0)
     midnight = -(-start // HOUR) * HOUR
     return Scenario(
-        happenings=Happenings(smoke=Pulse(midnight, 10 * MINUTE, 45 * MINUTE, 40 * MINUTE, height))
+        events=ScriptedEvents(smoke=Pulse(midnight, 10 * MINUTE, 45 * MINUTE, 40 * MINUTE, height))
     )
 
 
 def _heat_pumps(seed: int, start: Instant) -> Scenario:
     """Frost, in which heat pumps draw much and their heaters help: the load of a street more than doubles."""
-    source = stream(seed, "frost")
-    cold = Pulse(start, 2 * HOUR, 8 * HOUR, 6 * HOUR, between(source, 0, 12.0, 16.0))
-    heating = Pulse(start, HOUR, 4 * HOUR, 2 * HOUR, between(source, 1, 2.0, 2.6))
-    return Scenario(happenings=Happenings(cold=cold, heating=heating))
+    source = noise_stream(seed, "frost")
+    cold = Pulse(start, 2 * HOUR, 8 * HOUR, 6 * HOUR, uniform_between(source, 0, 12.0, 16.0))
+    heating = Pulse(start, HOUR, 4 * HOUR, 2 * HOUR, uniform_between(source, 1, 2.0, 2.6))
+    return Scenario(events=ScriptedEvents(cold=cold, heating=heating))
 
 
 def _gateway_outage(seed: int, start: Instant) -> Scenario:
     """One LoRaWAN gateway goes silent after five minutes, for 45; its devices keep nothing."""
-    fault = Dropout(start=start + 5 * MINUTE, length=45 * MINUTE)
-    return Scenario(gateway_fault=fault, gateway_draw=unit(stream(seed, "gateway outage"), 0))
+    fault = DropoutFault(start=start + 5 * MINUTE, length=45 * MINUTE)
+    return Scenario(gateway_fault=fault, gateway_draw=uniform(noise_stream(seed, "gateway outage"), 0))
 
 
-SCENARIOS: Mapping[str, Entry] = MappingProxyType(
+SCENARIOS: Mapping[str, ScenarioEntry] = MappingProxyType(
     {
-        "rush-hour": Entry("roads fill past their capacity", _rush_hour),
-        "cloudburst": Entry("a cloudburst over the polder", _cloudburst),
-        "new-year": Entry("fireworks smoke from the next whole hour", _new_year),
-        "heat-pumps": Entry("frost, and the heat pumps' peak", _heat_pumps),
-        "gateway-outage": Entry("a LoRaWAN gateway is silent for 45 minutes", _gateway_outage),
+        "rush-hour": ScenarioEntry("roads fill past their capacity", _rush_hour),
+        "cloudburst": ScenarioEntry("a cloudburst over the polder", _cloudburst),
+        "new-year": ScenarioEntry("fireworks smoke from the next whole hour", _new_year),
+        "heat-pumps": ScenarioEntry("frost, and the heat pumps' peak", _heat_pumps),
+        "gateway-outage": ScenarioEntry("a LoRaWAN gateway is silent for 45 minutes", _gateway_outage),
     }
 )
 """Name → scenario. One is added with one function and one line."""
 
 
-def scenario_of(name: str | None, seed: int, start: Instant) -> Scenario:
+def build_scenario(name: str | None, seed: int, start: Instant) -> Scenario:
     """Return the scenario of a name, None for an ordinary day. Raises KeyError for an unknown name."""
-    return Scenario() if name is None else SCENARIOS[name].make(seed, start)
+    return Scenario() if name is None else SCENARIOS[name].build(seed, start)

@@ -4,23 +4,23 @@ from __future__ import annotations
 
 from math import log10
 
-from simulators.truth.noise import between, smooth, stream
-from simulators.truth.traffic import Traffic
+from simulators.truth.noise import noise_stream, smooth_noise, uniform_between
+from simulators.truth.traffic import RoadTraffic
 from simulators.truth.weather import Weather
 from twin.instant import HOUR, MINUTE, Instant
 
 
-class Air:
+class AirQuality:
     """Concentrations in ug/m3 and the sound level in dB(A) at one entity."""
 
-    def __init__(self, seed: int, entity: str, weather: Weather, traffic: Traffic) -> None:
+    def __init__(self, seed: int, entity: str, weather: Weather, traffic: RoadTraffic) -> None:
         self._weather = weather
         self._traffic = traffic
-        self._source = source = stream(seed, "air", entity)
-        self._region = stream(seed, "air", "region")
-        self._roadside = between(source, -1, 0.5, 1.4)
-        self._smoke = between(source, -3, 0.85, 1.25)
-        self._quiet_db = between(source, -2, 35.0, 43.0)
+        self._source = source = noise_stream(seed, "air", entity)
+        self._region = noise_stream(seed, "air", "region")
+        self._roadside = uniform_between(source, -1, 0.5, 1.4)
+        self._smoke = uniform_between(source, -3, 0.85, 1.25)
+        self._quiet_db = uniform_between(source, -2, 35.0, 43.0)
 
     def _stagnation(self, instant: Instant) -> float:
         return 1.0 / (1.0 + self._weather.wind_speed(instant) / 3.0)
@@ -28,10 +28,10 @@ class Air:
     def pm2_5(self, instant: Instant) -> float:
         """Return fine dust: the region's, the traffic's and the stoves' of a cold still evening."""
         still = self._stagnation(instant)
-        region = 7.0 + 5.0 * smooth(self._region, instant / (20 * HOUR))
+        region = 7.0 + 5.0 * smooth_noise(self._region, instant / (20 * HOUR))
         local = 9.0 * self._roadside * self._traffic.load(instant) * still
-        own = 0.8 * smooth(self._source, instant / (12 * MINUTE))
-        smoke = self._smoke * self._weather.happenings.smoke.at(instant)
+        own = 0.8 * smooth_noise(self._source, instant / (12 * MINUTE))
+        smoke = self._smoke * self._weather.events.smoke.at(instant)
         return max(0.3, region * (0.5 + still) + local + own) + smoke
 
     def pm1(self, instant: Instant) -> float:
@@ -42,13 +42,16 @@ class Air:
         """Return coarse and fine dust; a strong wind brings sea salt and sand."""
         salt = 0.9 * self._weather.wind_speed(instant)
         return (
-            1.25 * self.pm2_5(instant) + 3.0 + salt + 0.8 * smooth(self._source ^ 1, instant / (15 * MINUTE))
+            1.25 * self.pm2_5(instant)
+            + 3.0
+            + salt
+            + 0.8 * smooth_noise(self._source ^ 1, instant / (15 * MINUTE))
         )
 
     def no2(self, instant: Instant) -> float:
         """Return nitrogen dioxide, most of it from exhausts."""
         still = self._stagnation(instant)
-        own = 1.2 * smooth(self._source ^ 2, instant / (10 * MINUTE))
+        own = 1.2 * smooth_noise(self._source ^ 2, instant / (10 * MINUTE))
         return max(
             0.5, 5.0 + 62.0 * self._roadside * self._traffic.load(instant) * still * 0.6 + 6.0 * still + own
         )
@@ -57,12 +60,13 @@ class Air:
         """Return ozone: made by the sun, eaten by exhausts."""
         made = 48.0 + 70.0 * self._weather.sunshine(instant)
         return max(
-            1.0, made - 0.75 * self.no2(instant) + 3.0 * smooth(self._source ^ 3, instant / (30 * MINUTE))
+            1.0,
+            made - 0.75 * self.no2(instant) + 3.0 * smooth_noise(self._source ^ 3, instant / (30 * MINUTE)),
         )
 
     def so2(self, instant: Instant) -> float:
         """Return sulphur dioxide: hardly any is left."""
-        return 1.4 + 0.6 * smooth(self._source ^ 4, instant / (3 * HOUR))
+        return 1.4 + 0.6 * smooth_noise(self._source ^ 4, instant / (3 * HOUR))
 
     def co2(self, instant: Instant) -> float:
         """Return carbon dioxide, in ppm."""
@@ -70,5 +74,5 @@ class Air:
 
     def noise(self, instant: Instant) -> float:
         """Return the sound level: ten times the vehicles are ten decibels more."""
-        sway = 1.5 * smooth(self._source ^ 5, instant / (2 * MINUTE))
+        sway = 1.5 * smooth_noise(self._source ^ 5, instant / (2 * MINUTE))
         return self._quiet_db + 10.0 * log10(1.0 + self._traffic.flow(instant) / 12.0) + sway

@@ -7,13 +7,13 @@ from collections.abc import Callable, Iterator
 from math import exp
 from typing import Any
 
-from simulators.truth.air_quality import Air
-from simulators.truth.household import Household, Sky
-from simulators.truth.local_calendar import Place
+from simulators.truth.air_quality import AirQuality
+from simulators.truth.household import Household, OutdoorConditions
+from simulators.truth.local_calendar import GeoPoint
 from simulators.truth.meter_registers import EPOCH_DAY
-from simulators.truth.noise import between, smooth, stream
-from simulators.truth.scripted_events import QUIET, Happenings
-from simulators.truth.traffic import Traffic, passed
+from simulators.truth.noise import noise_stream, smooth_noise, uniform_between
+from simulators.truth.scripted_events import NO_EVENTS, ScriptedEvents
+from simulators.truth.traffic import RoadTraffic, passage_count
 from simulators.truth.water import Water
 from simulators.truth.weather import Weather
 from twin.instant import DAY, HOUR, MINUTE, Instant
@@ -21,7 +21,7 @@ from twin.model.city_model import CityPlan
 from twin.model.entity import Entity
 from twin.model.sensor import Datastream, Sensor
 
-_ALKMAAR = Place(4.75, 52.63)
+_ALKMAAR = GeoPoint(4.75, 52.63)
 # Connections behind a transformer whose entity does not say.
 _CONNECTIONS = 180.0
 _TAP_M3_H = 0.012  # a household's mean use of water
@@ -30,7 +30,7 @@ _TAP_M3_H = 0.012  # a household's mean use of water
 class CityTruth:
     """Everything that is the case in the city. Also the oracle of tests: what the twin should hold."""
 
-    def __init__(self, seed: int, plan: CityPlan, happenings: Happenings = QUIET) -> None:
+    def __init__(self, seed: int, plan: CityPlan, events: ScriptedEvents = NO_EVENTS) -> None:
         self.seed = seed
         self.timezone = plan.city.timezone
         self._entities = {entity.id: entity for entity in plan.entities}
@@ -39,10 +39,10 @@ class CityTruth:
         # A sensor that is said to observe gas must have a gas meter behind it.
         self._with_gas = {one.sensor for one in plan.datastreams if one.property == "gas_volume"}
         self.place = _place(plan)
-        self.weather = Weather(seed, self.place, happenings)
-        self._sky = Sky(self.weather, self.timezone)
-        self._traffic: dict[str, Traffic] = {}
-        self._air: dict[str, Air] = {}
+        self.weather = Weather(seed, self.place, events)
+        self._sky = OutdoorConditions(self.weather, self.timezone)
+        self._traffic: dict[str, RoadTraffic] = {}
+        self._air: dict[str, AirQuality] = {}
         self._water: dict[str, Water] = {}
         self._households: dict[str, Household] = {}
 
@@ -55,27 +55,27 @@ class CityTruth:
         ask = _QUESTIONS.get(datastream.property)
         if ask is not None:
             return ask(self, datastream, instant)
-        source = stream(self.seed, datastream.sensor, datastream.property)
-        return 50.0 + 20.0 * smooth(source, instant / (3 * HOUR))
+        source = noise_stream(self.seed, datastream.sensor, datastream.property)
+        return 50.0 + 20.0 * smooth_noise(source, instant / (3 * HOUR))
 
     def share(self, datastream: Datastream) -> float:
         """Return the part of an entity's traffic that a datastream counts: its lane or direction."""
         return 1.0 / self._counters.get((datastream.entity, datastream.property), 1)
 
-    def traffic(self, entity: str) -> Traffic:
+    def traffic(self, entity: str) -> RoadTraffic:
         """Return the traffic on an entity."""
         found = self._traffic.get(entity)
         if found is None:
             attributes = self._attributes(entity)
-            found = Traffic(self.seed, entity, attributes, self.weather, self.timezone)
+            found = RoadTraffic(self.seed, entity, attributes, self.weather, self.timezone)
             self._traffic[entity] = found
         return found
 
-    def air(self, entity: str) -> Air:
+    def air(self, entity: str) -> AirQuality:
         """Return the air around an entity."""
         found = self._air.get(entity)
         if found is None:
-            found = self._air[entity] = Air(self.seed, entity, self.weather, self.traffic(entity))
+            found = self._air[entity] = AirQuality(self.seed, entity, self.weather, self.traffic(entity))
         return found
 
     def water(self, entity: str) -> Water:
@@ -132,8 +132,8 @@ def _at_entity() -> Iterator[tuple[str, _Question]]:
 
 
 def _passed(city: CityTruth, one: Datastream, now: Instant, rate: Callable[[Instant], float]) -> int:
-    source = stream(city.seed, one.sensor, one.property, one.field)
-    return passed(rate, now, one.interval, source, city.share(one))
+    source = noise_stream(city.seed, one.sensor, one.property, one.field)
+    return passage_count(rate, now, one.interval, source, city.share(one))
 
 
 def _weather() -> Iterator[tuple[str, _Question]]:
@@ -176,18 +176,21 @@ def _device() -> Iterator[tuple[str, _Question]]:
 
 def _local(city: CityTruth, one: Datastream, now: Instant, width: float) -> float:
     """How one place differs from the city, slowly changing."""
-    return width * smooth(stream(city.seed, one.sensor, one.property), now / (50 * MINUTE))
+    return width * smooth_noise(noise_stream(city.seed, one.sensor, one.property), now / (50 * MINUTE))
 
 
 def _tap(city: CityTruth, one: Datastream, now: Instant) -> float:
-    source = stream(city.seed, one.sensor, "tap")
-    return between(source, -1, 200.0, 2000.0) + _TAP_M3_H * (now - EPOCH_DAY * DAY) / HOUR
+    source = noise_stream(city.seed, one.sensor, "tap")
+    return uniform_between(source, -1, 200.0, 2000.0) + _TAP_M3_H * (now - EPOCH_DAY * DAY) / HOUR
 
 
 def _battery(city: CityTruth, one: Datastream, now: Instant) -> float:
     """A battery that lasts some years and hangs on between; a saw tooth of 99 down to 30 percent."""
     life = 3 * 365 * DAY
-    used = ((now + int(life * between(stream(city.seed, one.sensor, "battery"), -1, 0.0, 1.0))) % life) / life
+    used = (
+        (now + int(life * uniform_between(noise_stream(city.seed, one.sensor, "battery"), -1, 0.0, 1.0)))
+        % life
+    ) / life
     return 99.0 - 69.0 * (1.0 - exp(-2.0 * used)) / (1.0 - exp(-2.0))
 
 
@@ -196,7 +199,7 @@ SIMULATED = frozenset(_QUESTIONS)
 """The observed properties that the city simulates."""
 
 
-def _place(plan: CityPlan) -> Place:
+def _place(plan: CityPlan) -> GeoPoint:
     """The first point of the first entity that has one: the sun is the same all over the city."""
     for entity in plan.entities:
         point = _first_point(entity)
@@ -205,8 +208,8 @@ def _place(plan: CityPlan) -> Place:
     return _ALKMAAR
 
 
-def _first_point(entity: Entity) -> Place | None:
+def _first_point(entity: Entity) -> GeoPoint | None:
     found: Any = entity.geometry.get("coordinates") if entity.geometry else None
     while isinstance(found, list | tuple) and found and isinstance(found[0], list | tuple):
         found = found[0]
-    return Place(float(found[0]), float(found[1])) if found else None
+    return GeoPoint(float(found[0]), float(found[1])) if found else None

@@ -6,9 +6,9 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import NamedTuple
 
-from simulators.truth.local_calendar import along, hour_of_week
-from simulators.truth.meter_registers import KNOT, Parts, Registers
-from simulators.truth.noise import between, smooth, stream, unit
+from simulators.truth.local_calendar import hour_of_week, interpolate_profile
+from simulators.truth.meter_registers import KNOT, MeterRegisters, RegisterReadings
+from simulators.truth.noise import noise_stream, smooth_noise, uniform, uniform_between
 from simulators.truth.weather import Weather
 from twin.instant import MINUTE, Instant
 
@@ -57,7 +57,7 @@ _NOMINAL_V = 230.0
 _APPLIANCES_MEAN_KW = 0.063
 
 
-class Equipment(NamedTuple):
+class HouseholdEquipment(NamedTuple):
     """What a household has."""
 
     base_kw: float
@@ -67,18 +67,18 @@ class Equipment(NamedTuple):
     three_phases: bool
 
 
-def mean_equipment(source: int) -> Equipment:
+def mean_equipment(source: int) -> HouseholdEquipment:
     """Return what one of many connections has on average: some panels, some heat pumps, no gas meter."""
-    return Equipment(
-        base_kw=between(source, -2, 0.28, 0.36),
-        solar_kw=between(source, -3, 0.9, 1.7),
-        heat_pump_kw_per_cel=between(source, -5, 0.012, 0.022),
+    return HouseholdEquipment(
+        base_kw=uniform_between(source, -2, 0.28, 0.36),
+        solar_kw=uniform_between(source, -3, 0.9, 1.7),
+        heat_pump_kw_per_cel=uniform_between(source, -5, 0.012, 0.022),
         gas_m3_h_per_cel=0.0,
         three_phases=True,
     )
 
 
-class Sky:
+class OutdoorConditions:
     """The outside of all households at the quarter-hours, worked out once for all."""
 
     def __init__(self, weather: Weather, zone: str) -> None:
@@ -88,7 +88,7 @@ class Sky:
             return weather.sunshine(instant), weather.temperature(instant), hour_of_week(zone, instant)
 
         self.at: Callable[[int], tuple[float, float, float]] = at
-        self.heating = weather.happenings.heating
+        self.heating = weather.events.heating
 
     def low_tariff(self, knot: int) -> bool:
         """Return whether the quarter that starts at this knot has the low tariff: nights and weekends."""
@@ -99,44 +99,53 @@ class Sky:
         return hour >= _LOW_FROM_H or hour < _LOW_UNTIL_H
 
 
-def equipment_of(source: int, gas: bool) -> Equipment:
+def draw_equipment(source: int, gas: bool) -> HouseholdEquipment:
     """Return what the household of this stream has; half have panels; heat is from gas or a pump."""
-    heat_pump = not gas and unit(source, -1) < 0.25
-    return Equipment(
-        base_kw=between(source, -2, 0.16, 0.48),
-        solar_kw=between(source, -3, 1.6, 5.8) if unit(source, -4) < 0.55 else 0.0,
-        heat_pump_kw_per_cel=between(source, -5, 0.045, 0.085) if heat_pump else 0.0,
-        gas_m3_h_per_cel=0.0 if heat_pump else between(source, -6, 0.012, 0.028),
-        three_phases=unit(source, -7) < 0.6,
+    heat_pump = not gas and uniform(source, -1) < 0.25
+    return HouseholdEquipment(
+        base_kw=uniform_between(source, -2, 0.16, 0.48),
+        solar_kw=uniform_between(source, -3, 1.6, 5.8) if uniform(source, -4) < 0.55 else 0.0,
+        heat_pump_kw_per_cel=uniform_between(source, -5, 0.045, 0.085) if heat_pump else 0.0,
+        gas_m3_h_per_cel=0.0 if heat_pump else uniform_between(source, -6, 0.012, 0.028),
+        three_phases=uniform(source, -7) < 0.6,
     )
 
 
 class Household:
     """A meter and what is behind it; `size` connections of the same kind for a transformer."""
 
-    def __init__(self, seed: int, name: str, sky: Sky, size: float = 1.0, *, gas: bool = False) -> None:
-        self._source = source = stream(seed, "household", name)
+    def __init__(
+        self, seed: int, name: str, sky: OutdoorConditions, size: float = 1.0, *, gas: bool = False
+    ) -> None:
+        self._source = source = noise_stream(seed, "household", name)
         self._sky = sky
         self.size = size
-        self.equipment = mean_equipment(source) if size > 1.0 else equipment_of(source, gas)
-        self._second = between(source, -8, 0.1, 0.35) if self.equipment.three_phases else 0.0
-        self._third = between(source, -9, 0.1, 0.35) if self.equipment.three_phases else 0.0
-        start = Parts(*(size * between(source, -20 - n, low, high) for n, (low, high) in enumerate(
-            ((1500, 9000), (1400, 8000), (100, 1500), (200, 4000))
-        )))  # fmt: skip
+        self.equipment = mean_equipment(source) if size > 1.0 else draw_equipment(source, gas)
+        self._second = uniform_between(source, -8, 0.1, 0.35) if self.equipment.three_phases else 0.0
+        self._third = uniform_between(source, -9, 0.1, 0.35) if self.equipment.three_phases else 0.0
+        ranges = ((1500, 9000), (1400, 8000), (100, 1500), (200, 4000))
+        start = RegisterReadings(
+            *(size * uniform_between(source, -20 - n, low, high) for n, (low, high) in enumerate(ranges))
+        )
         if not self.equipment.solar_kw:
-            start = Parts(start.in_low, start.in_normal)
-        self._power = Registers(self._net_kw, sky.low_tariff, start)
-        self._gas = Registers(self._gas_m3_h, _never_low, Parts(in_normal=between(source, -30, 500, 9000)))
+            start = RegisterReadings(start.in_low, start.in_normal)
+        self._power = MeterRegisters(self._net_kw, sky.low_tariff, start)
+        self._gas = MeterRegisters(
+            self._gas_m3_h, _never_low, RegisterReadings(in_normal=uniform_between(source, -30, 500, 9000))
+        )
 
     def _net_kw(self, knot: int) -> float:
         sunshine, temperature, week_hour = self._sky.at(knot)
         own = self.equipment
         hour = week_hour % 24.0
         sway = 0.25 if self.size <= 1.0 else 0.04
-        load = own.base_kw * along(_EVENING, hour) * (1.0 + sway * smooth(self._source, knot / 2.0))
+        load = (
+            own.base_kw
+            * interpolate_profile(_EVENING, hour)
+            * (1.0 + sway * smooth_noise(self._source, knot / 2.0))
+        )
         # An oven, a wash or a kettle: short and high; of many homes the mean.
-        appliance = unit(self._source ^ 1, knot)
+        appliance = uniform(self._source ^ 1, knot)
         if self.size > 1.0:
             load += _APPLIANCES_MEAN_KW
         elif appliance > 0.93:
@@ -152,8 +161,12 @@ class Household:
             return 0.0
         _, temperature, week_hour = self._sky.at(knot)
         hour = week_hour % 24.0
-        heat = own.gas_m3_h_per_cel * max(0.0, _HEATING_LIMIT_CEL - temperature) * along(_HEATING, hour)
-        return heat + along(_COOKING, hour)
+        heat = (
+            own.gas_m3_h_per_cel
+            * max(0.0, _HEATING_LIMIT_CEL - temperature)
+            * interpolate_profile(_HEATING, hour)
+        )
+        return heat + interpolate_profile(_COOKING, hour)
 
     @property
     def has_gas(self) -> bool:
@@ -164,7 +177,7 @@ class Household:
         """Return the power from the grid in kW; negative while more is produced than used."""
         return self._power.rate(instant)
 
-    def energy(self, instant: Instant) -> Parts:
+    def energy(self, instant: Instant) -> RegisterReadings:
         """Return the meter's four registers, in kWh."""
         return self._power.at(instant)
 
@@ -188,7 +201,9 @@ class Household:
     def voltage(self, instant: Instant, phase: int) -> float:
         """Return the voltage of a phase (1, 2 or 3): load lowers it, panels raise it."""
         pull = self.phase_power(instant)[phase - 1] / max(1.0, self.size)
-        return _NOMINAL_V + 2.4 * smooth(self._source ^ (8 + phase), instant / (7 * MINUTE)) - 0.9 * pull
+        return (
+            _NOMINAL_V + 2.4 * smooth_noise(self._source ^ (8 + phase), instant / (7 * MINUTE)) - 0.9 * pull
+        )
 
     def current(self, instant: Instant, phase: int) -> float:
         """Return the current of a phase in A, always positive as a Dutch meter shows it."""

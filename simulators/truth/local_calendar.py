@@ -35,7 +35,7 @@ def hour_of_week(timezone: str, instant: Instant) -> float:
     return (local % (7 * DAY)) / HOUR
 
 
-def along(profile: Sequence[float], hour: float) -> float:
+def interpolate_profile(profile: Sequence[float], hour: float) -> float:
     """Return a curve given by values at whole hours, linear between them and closed at its end."""
     cell = int(hour)
     size = len(profile)
@@ -49,14 +49,14 @@ def year_phase(instant: Instant) -> float:
     return 2.0 * pi * ((instant / DAY + 10.5) / 365.2422)
 
 
-class Place(NamedTuple):
+class GeoPoint(NamedTuple):
     """Where on Earth, in degrees."""
 
     longitude: float
     latitude: float
 
 
-def sun_elevation_sine(place: Place, instant: Instant) -> float:
+def sun_elevation_sine(place: GeoPoint, instant: Instant) -> float:
     """Return the sine of the sun's elevation; negative below the horizon.
 
     Declination after Cooper, The absorption of radiation in solar stills, Solar Energy 12 (1969); the
@@ -69,6 +69,6 @@ def sun_elevation_sine(place: Place, instant: Instant) -> float:
     return sin(latitude) * sin(declination) + cos(latitude) * cos(declination) * cos(angle)
 
 
-def sun_elevation(place: Place, instant: Instant) -> float:
+def sun_elevation(place: GeoPoint, instant: Instant) -> float:
     """Return the sun's elevation in degrees."""
     return degrees(asin(max(-1.0, min(1.0, sun_elevation_sine(place, instant)))))

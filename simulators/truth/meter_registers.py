@@ -27,7 +27,7 @@ _DAYS_KEPT_MAX = 4
 _SUMS_KEPT_MAX = 400
 
 
-class Parts(NamedTuple):
+class RegisterReadings(NamedTuple):
     """An amount, split by what is counted apart: in or out, low or normal tariff."""
 
     in_low: float = 0.0
@@ -35,15 +35,15 @@ class Parts(NamedTuple):
     out_low: float = 0.0
     out_normal: float = 0.0
 
-    def plus(self, other: Parts) -> Parts:
+    def plus(self, other: RegisterReadings) -> RegisterReadings:
         """Return the sum."""
         a, b, c, d = self
-        return Parts(a + other[0], b + other[1], c + other[2], d + other[3])
+        return RegisterReadings(a + other[0], b + other[1], c + other[2], d + other[3])
 
-    def minus(self, other: Parts) -> Parts:
+    def minus(self, other: RegisterReadings) -> RegisterReadings:
         """Return the difference."""
         a, b, c, d = self
-        return Parts(a - other[0], b - other[1], c - other[2], d - other[3])
+        return RegisterReadings(a - other[0], b - other[1], c - other[2], d - other[3])
 
 
 def split_area(left: float, right: float, width: float) -> tuple[float, float]:
@@ -61,7 +61,7 @@ def split_area(left: float, right: float, width: float) -> tuple[float, float]:
     return (first, -second) if left > 0.0 else (second, -first)
 
 
-class Registers:
+class MeterRegisters:
     """What a meter has counted: the integral over time of a rate per hour, by sign and tariff.
 
     `rate(knot)` is the rate at quarter-hour number `knot` since 1970; `low(knot)` tells whether the low
@@ -72,12 +72,12 @@ class Registers:
         self,
         rate: Callable[[int], float],
         low: Callable[[int], bool],
-        start: Parts = Parts(),  # noqa: B008
+        start: RegisterReadings = RegisterReadings(),  # noqa: B008
     ) -> None:
         self._rate = rate
         self._low = low
-        self._days: dict[int, tuple[list[float], list[Parts]]] = {}
-        self._sums: dict[int, Parts] = {EPOCH_DAY: start}
+        self._days: dict[int, tuple[list[float], list[RegisterReadings]]] = {}
+        self._sums: dict[int, RegisterReadings] = {EPOCH_DAY: start}
         self._start = start
 
     def rate(self, instant: Instant) -> float:
@@ -87,7 +87,7 @@ class Registers:
         rates, _ = self._day(day)
         return rates[knot] + (rates[knot + 1] - rates[knot]) * (rest / KNOT)
 
-    def at(self, instant: Instant) -> Parts:
+    def at(self, instant: Instant) -> RegisterReadings:
         """Return what has been counted by an instant."""
         day, within = divmod(instant, DAY)
         knot, rest = divmod(within, KNOT)
@@ -97,11 +97,15 @@ class Registers:
         part = self._parts(day * KNOTS_IN_DAY + knot, left, right, rest / HOUR)
         return self._sum(day).plus(sums[knot].plus(part))
 
-    def _parts(self, knot: int, left: float, right: float, hours: float) -> Parts:
+    def _parts(self, knot: int, left: float, right: float, hours: float) -> RegisterReadings:
         inward, outward = split_area(left, right, hours)
-        return Parts(inward, 0.0, outward, 0.0) if self._low(knot) else Parts(0.0, inward, 0.0, outward)
+        return (
+            RegisterReadings(inward, 0.0, outward, 0.0)
+            if self._low(knot)
+            else RegisterReadings(0.0, inward, 0.0, outward)
+        )
 
-    def _day(self, day: int) -> tuple[list[float], list[Parts]]:
+    def _day(self, day: int) -> tuple[list[float], list[RegisterReadings]]:
         found = self._days.get(day)
         if found is None:
             while len(self._days) >= _DAYS_KEPT_MAX:
@@ -109,21 +113,21 @@ class Registers:
             found = self._days[day] = self._table(day)
         return found
 
-    def _table(self, day: int) -> tuple[list[float], list[Parts]]:
+    def _table(self, day: int) -> tuple[list[float], list[RegisterReadings]]:
         first = day * KNOTS_IN_DAY
         rates = [self._rate(first + n) for n in range(KNOTS_IN_DAY + 1)]
         in_low = in_normal = out_low = out_normal = 0.0
-        sums = [Parts()]
+        sums = [RegisterReadings()]
         for n in range(KNOTS_IN_DAY):
             inward, outward = split_area(rates[n], rates[n + 1], KNOT / HOUR)
             if self._low(first + n):
                 in_low, out_low = in_low + inward, out_low + outward
             else:
                 in_normal, out_normal = in_normal + inward, out_normal + outward
-            sums.append(Parts(in_low, in_normal, out_low, out_normal))
+            sums.append(RegisterReadings(in_low, in_normal, out_low, out_normal))
         return rates, sums
 
-    def _sum(self, day: int) -> Parts:
+    def _sum(self, day: int) -> RegisterReadings:
         found = self._sums.get(day)
         if found is not None:
             return found

@@ -13,13 +13,13 @@ _MASK = (1 << 64) - 1
 _SCALE = 2.0**-53
 
 
-def stream(seed: int, *names: str) -> int:
+def noise_stream(seed: int, *names: str) -> int:
     """Return the stream of the thing that `names` name."""
     text = "\x1f".join((str(seed), *names)).encode()
     return int.from_bytes(blake2b(text, digest_size=8).digest(), "big")
 
 
-def unit(source: int, position: int) -> float:
+def uniform(source: int, position: int) -> float:
     """Return a number in [0, 1) that depends on the stream and an integer position only.
 
     The mixing function is the finaliser of SplitMix64 (Steele, Lea, Flood: Fast splittable pseudorandom
@@ -31,15 +31,15 @@ def unit(source: int, position: int) -> float:
     return ((mixed ^ (mixed >> 31)) >> 11) * _SCALE
 
 
-def between(source: int, position: int, low: float, high: float) -> float:
+def uniform_between(source: int, position: int, low: float, high: float) -> float:
     """Return a number in [low, high)."""
-    return low + (high - low) * unit(source, position)
+    return low + (high - low) * uniform(source, position)
 
 
-def smooth(source: int, position: float) -> float:
+def smooth_noise(source: int, position: float) -> float:
     """Return smooth noise in [-1, 1] at a real position; its features are about one wide."""
     cell = floor(position)
     part = position - cell
-    left = unit(source, cell)
+    left = uniform(source, cell)
     eased = part * part * (3.0 - 2.0 * part)
-    return 2.0 * (left + (unit(source, cell + 1) - left) * eased) - 1.0
+    return 2.0 * (left + (uniform(source, cell + 1) - left) * eased) - 1.0

@@ -9,7 +9,7 @@ from __future__ import annotations
 from math import cos, exp, pi, sin
 from typing import NamedTuple
 
-from simulators.truth.noise import between, stream, unit
+from simulators.truth.noise import noise_stream, uniform, uniform_between
 from twin.instant import HOUR, Instant
 
 _SLOT = 6 * HOUR
@@ -45,17 +45,17 @@ class Rain:
     """The rain over the city; `added` are showers beside those of the seed."""
 
     def __init__(self, seed: int, added: tuple[Shower, ...] = ()) -> None:
-        self._source = stream(seed, "rain")
+        self._source = noise_stream(seed, "rain")
         self._added = added
 
     def _shower(self, slot: int) -> Shower | None:
         source = self._source
-        if unit(source, 4 * slot) >= _CHANCE:
+        if uniform(source, 4 * slot) >= _CHANCE:
             return None
-        hours = between(source, 4 * slot + 1, _DURATION_MIN_H, _DURATION_MAX_H)
+        hours = uniform_between(source, 4 * slot + 1, _DURATION_MIN_H, _DURATION_MAX_H)
         # A square makes drizzle common and a downpour rare.
-        depth = _DEPTH_MIN_MM + (_DEPTH_MAX_MM - _DEPTH_MIN_MM) * unit(source, 4 * slot + 2) ** 2
-        start = slot * _SLOT + int(unit(source, 4 * slot + 3) * _SLOT)
+        depth = _DEPTH_MIN_MM + (_DEPTH_MAX_MM - _DEPTH_MIN_MM) * uniform(source, 4 * slot + 2) ** 2
+        start = slot * _SLOT + int(uniform(source, 4 * slot + 3) * _SLOT)
         return Shower(start, hours, depth)
 
     def showers(self, first: int, last: int) -> list[Shower]:

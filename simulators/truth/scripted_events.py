@@ -34,19 +34,19 @@ class Pulse(NamedTuple):
         return self.height * (1.0 if over <= 0 else (1.0 + cos(pi * over / self.fall)) / 2.0)
 
 
-NOTHING = Pulse()
+NO_PULSE = Pulse()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Happenings:
+class ScriptedEvents:
     """What a scenario adds to the truth."""
 
     showers: tuple[Shower, ...] = ()
-    traffic: Pulse = NOTHING  #: relative demand on every road; the weekday's rush hour is 1
-    smoke: Pulse = NOTHING  #: fine dust, ug/m3
-    cold: Pulse = NOTHING  #: degrees Celsius below what the weather would be
-    heating: Pulse = NOTHING  #: what heat pumps draw more, as a part of what they would draw
+    traffic: Pulse = NO_PULSE  #: relative demand on every road; the weekday's rush hour is 1
+    smoke: Pulse = NO_PULSE  #: fine dust, ug/m3
+    cold: Pulse = NO_PULSE  #: degrees Celsius below what the weather would be
+    heating: Pulse = NO_PULSE  #: what heat pumps draw more, as a part of what they would draw
 
 
-QUIET = Happenings()
+NO_EVENTS = ScriptedEvents()
 """An ordinary day."""

@@ -11,8 +11,8 @@ from collections.abc import Callable, Mapping
 from math import floor
 from typing import Any
 
-from simulators.truth.local_calendar import along, hour_of_week
-from simulators.truth.noise import between, smooth, stream, unit
+from simulators.truth.local_calendar import hour_of_week, interpolate_profile
+from simulators.truth.noise import noise_stream, smooth_noise, uniform, uniform_between
 from simulators.truth.weather import Weather
 from twin.instant import HOUR, MINUTE, Duration, Instant
 
@@ -41,7 +41,7 @@ _SHOPPING = (
 )  # fmt: skip
 
 
-class Traffic:
+class RoadTraffic:
     """The traffic on one entity.
 
     Its attributes `freeFlowSpeed` (km/h), `lanes` and `capacity` (vehicles/h, all lanes) count when present.
@@ -52,22 +52,26 @@ class Traffic:
     ) -> None:
         self._weather = weather
         self._zone = zone
-        self._source = source = stream(seed, "traffic", entity)
-        self._free_kmh = number(attributes, "freeFlowSpeed", _FREE_KMH) * between(source, -1, 0.95, 1.03)
-        jam = _JAM_PER_LANE_KM * number(attributes, "lanes", _LANES)
+        self._source = source = noise_stream(seed, "traffic", entity)
+        self._free_kmh = positive_attribute(attributes, "freeFlowSpeed", _FREE_KMH) * uniform_between(
+            source, -1, 0.95, 1.03
+        )
+        jam = _JAM_PER_LANE_KM * positive_attribute(attributes, "lanes", _LANES)
         # The top of Greenshields' parabola: capacity = v_free · k_jam / 4.
-        self._jam = 4.0 * number(attributes, "capacity", jam * self._free_kmh / 4.0) / self._free_kmh
+        self._jam = (
+            4.0 * positive_attribute(attributes, "capacity", jam * self._free_kmh / 4.0) / self._free_kmh
+        )
         # Above one half the road is congested in the rush hour; most roads stay below.
-        self._peak = between(source, -2, 0.22, 0.56)
-        self._bicycles_h = between(source, -3, 90.0, 420.0)
-        self._walkers_h = between(source, -4, 60.0, 700.0)
+        self._peak = uniform_between(source, -2, 0.22, 0.56)
+        self._bicycles_h = uniform_between(source, -3, 90.0, 420.0)
+        self._walkers_h = uniform_between(source, -4, 60.0, 700.0)
 
     def _fullness(self, instant: Instant) -> float:
-        demand = along(DEMAND, hour_of_week(self._zone, instant)) + self._weather.happenings.traffic.at(
-            instant
-        )
-        sway = 1.0 + 0.10 * smooth(self._source, instant / (25 * MINUTE))
-        sway += 0.05 * smooth(self._source ^ 1, instant / (4 * MINUTE))
+        demand = interpolate_profile(
+            DEMAND, hour_of_week(self._zone, instant)
+        ) + self._weather.events.traffic.at(instant)
+        sway = 1.0 + 0.10 * smooth_noise(self._source, instant / (25 * MINUTE))
+        sway += 0.05 * smooth_noise(self._source ^ 1, instant / (4 * MINUTE))
         return min(0.8, self._peak * demand * sway)
 
     def speed(self, instant: Instant) -> float:
@@ -85,21 +89,24 @@ class Traffic:
 
     def bicycles(self, instant: Instant) -> float:
         """Return the bicycles per hour: fewer in rain."""
-        demand = along(DEMAND, hour_of_week(self._zone, instant))
+        demand = interpolate_profile(DEMAND, hour_of_week(self._zone, instant))
         dry = 1.0 - 0.55 * min(1.0, self._weather.rain.rate(instant) / 2.0)
         return (
-            self._bicycles_h * demand * dry * (1.0 + 0.12 * smooth(self._source ^ 2, instant / (20 * MINUTE)))
+            self._bicycles_h
+            * demand
+            * dry
+            * (1.0 + 0.12 * smooth_noise(self._source ^ 2, instant / (20 * MINUTE)))
         )
 
     def pedestrians(self, instant: Instant) -> float:
         """Return the pedestrians per hour: shoppers, kept in by rain."""
         local_hour = hour_of_week(self._zone, instant) % 24.0
         dry = 1.0 - 0.5 * min(1.0, self._weather.rain.rate(instant) / 2.0)
-        sway = 1.0 + 0.15 * smooth(self._source ^ 3, instant / (15 * MINUTE))
-        return self._walkers_h * along(_SHOPPING, local_hour) * dry * sway
+        sway = 1.0 + 0.15 * smooth_noise(self._source ^ 3, instant / (15 * MINUTE))
+        return self._walkers_h * interpolate_profile(_SHOPPING, local_hour) * dry * sway
 
 
-def passed(
+def passage_count(
     rate: Callable[[Instant], float], instant: Instant, interval: Duration, source: int, share: float = 1.0
 ) -> int:
     """Return how many passed in the interval that ends at the instant, at a rate per hour.
@@ -110,10 +117,10 @@ def passed(
     start = instant - 4 * step
     weights = zip((1, 4, 2, 4, 1), range(5), strict=True)
     mean = sum(weight * rate(start + n * step) for weight, n in weights) / 12.0
-    return floor(share * mean * (interval / HOUR) + unit(source, instant))
+    return floor(share * mean * (interval / HOUR) + uniform(source, instant))
 
 
-def number(attributes: Mapping[str, Any], name: str, default: float) -> float:
+def positive_attribute(attributes: Mapping[str, Any], name: str, default: float) -> float:
     """Return a positive number among the attributes of an entity, else the default."""
     value = attributes.get(name, default)
     return float(value) if isinstance(value, int | float) and value > 0 else default

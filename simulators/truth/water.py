@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from math import exp, pi, sin
 from typing import Any
 
-from simulators.truth.noise import between, smooth, stream
-from simulators.truth.traffic import number
+from simulators.truth.noise import noise_stream, smooth_noise, uniform_between
+from simulators.truth.traffic import positive_attribute
 from simulators.truth.weather import Weather
 from twin.instant import DAY, HOUR, MINUTE, Duration, Instant
 
@@ -26,21 +26,23 @@ class Water:
 
     def __init__(self, seed: int, entity: str, attributes: Mapping[str, Any], weather: Weather) -> None:
         self._weather = weather
-        self._source = source = stream(seed, "water", entity)
+        self._source = source = noise_stream(seed, "water", entity)
         target = attributes.get("targetLevel", _TARGET_M)
         self._target = float(target) if isinstance(target, int | float) else _TARGET_M
-        self._capacity_m3_s = number(attributes, "capacity", _CAPACITY_M3_MIN) / 60.0
+        self._capacity_m3_s = positive_attribute(attributes, "capacity", _CAPACITY_M3_MIN) / 60.0
         # Ten centimetres for some 12 to 25 mm of rain: much of it is pumped out while it falls.
-        self._rise_m_per_mm = between(source, -1, 0.004, 0.008)
-        self._tide_m = between(source, -2, 0.008, 0.022)
-        self._phase = between(source, -3, 0.0, 2.0 * pi)
-        self._cycle = int(between(source, -4, 50.0, 110.0) * MINUTE)
+        self._rise_m_per_mm = uniform_between(source, -1, 0.004, 0.008)
+        self._tide_m = uniform_between(source, -2, 0.008, 0.022)
+        self._phase = uniform_between(source, -3, 0.0, 2.0 * pi)
+        self._cycle = int(uniform_between(source, -4, 50.0, 110.0) * MINUTE)
 
     def level(self, instant: Instant) -> float:
         """Return the water level in metres NAP."""
         rain = self._rise_m_per_mm * self._weather.rain.stored(instant)
         tide = self._tide_m * sin(2.0 * pi * (instant % _TIDE) / _TIDE + self._phase)
-        wind = 0.0012 * self._weather.wind_speed(instant) * smooth(self._source, instant / (35 * MINUTE))
+        wind = (
+            0.0012 * self._weather.wind_speed(instant) * smooth_noise(self._source, instant / (35 * MINUTE))
+        )
         return self._target + rain + tide + 0.004 * self._pumping(instant) + wind
 
     def _pumping(self, instant: Instant) -> float:
@@ -60,5 +62,5 @@ class Water:
 
     def temperature(self, instant: Instant) -> float:
         """Return the water temperature in degrees Celsius: the season's, half a month late."""
-        slow = 0.8 * smooth(self._source ^ 1, instant / (2 * DAY))
+        slow = 0.8 * smooth_noise(self._source ^ 1, instant / (2 * DAY))
         return max(0.3, self._weather.season_temperature(instant - 15 * DAY) + 0.6 + slow)

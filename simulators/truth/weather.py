@@ -4,30 +4,30 @@ from __future__ import annotations
 
 from math import cos, pi
 
-from simulators.truth.local_calendar import Place, sun_elevation_sine, year_phase
-from simulators.truth.noise import smooth, stream
+from simulators.truth.local_calendar import GeoPoint, sun_elevation_sine, year_phase
+from simulators.truth.noise import noise_stream, smooth_noise
 from simulators.truth.rain import Rain
-from simulators.truth.scripted_events import QUIET, Happenings
+from simulators.truth.scripted_events import NO_EVENTS, ScriptedEvents
 from twin.instant import DAY, HOUR, MINUTE, Instant
 
 
 class Weather:
     """Sky, air and wind as functions of the instant."""
 
-    def __init__(self, seed: int, place: Place, happenings: Happenings = QUIET) -> None:
+    def __init__(self, seed: int, place: GeoPoint, events: ScriptedEvents = NO_EVENTS) -> None:
         self.place = place
-        self.happenings = happenings
-        self.rain = Rain(seed, happenings.showers)
-        self._cloud = stream(seed, "cloud")
-        self._warmth = stream(seed, "warmth")
-        self._wind = stream(seed, "wind")
-        self._direction = stream(seed, "wind direction")
-        self._pressure = stream(seed, "pressure")
+        self.events = events
+        self.rain = Rain(seed, events.showers)
+        self._cloud = noise_stream(seed, "cloud")
+        self._warmth = noise_stream(seed, "warmth")
+        self._wind = noise_stream(seed, "wind")
+        self._direction = noise_stream(seed, "wind direction")
+        self._pressure = noise_stream(seed, "pressure")
 
     def cloud(self, instant: Instant) -> float:
         """Return the part of the sky that is covered, 0 to 1."""
-        slow = smooth(self._cloud, instant / (9 * HOUR))
-        fast = smooth(self._cloud ^ 1, instant / (40 * MINUTE))
+        slow = smooth_noise(self._cloud, instant / (9 * HOUR))
+        fast = smooth_noise(self._cloud ^ 1, instant / (40 * MINUTE))
         return min(1.0, max(0.0, 0.62 + 0.5 * slow + 0.15 * fast))
 
     def sunshine(self, instant: Instant) -> float:
@@ -44,25 +44,25 @@ class Weather:
         solar_hour = (instant % DAY) / HOUR + self.place.longitude / 15.0
         swing = 3.6 - 2.4 * self.cloud(instant - 2 * HOUR)
         day = swing * cos(2.0 * pi * (solar_hour - 14.5) / 24.0)
-        spell = 4.5 * smooth(self._warmth, instant / (60 * HOUR))
-        return self.season_temperature(instant) + day + spell - self.happenings.cold.at(instant)
+        spell = 4.5 * smooth_noise(self._warmth, instant / (60 * HOUR))
+        return self.season_temperature(instant) + day + spell - self.events.cold.at(instant)
 
     def wind_speed(self, instant: Instant) -> float:
         """Return the wind speed at 10 m, in m/s."""
-        slow = smooth(self._wind, instant / (14 * HOUR))
-        gust = smooth(self._wind ^ 1, instant / (6 * MINUTE))
+        slow = smooth_noise(self._wind, instant / (14 * HOUR))
+        gust = smooth_noise(self._wind ^ 1, instant / (6 * MINUTE))
         return max(0.2, 5.0 + 3.8 * slow + 0.9 * gust)
 
     def wind_direction(self, instant: Instant) -> float:
         """Return where the wind comes from, in degrees, [0, 360); mostly south-west."""
-        slow = smooth(self._direction, instant / (30 * HOUR))
-        fast = smooth(self._direction ^ 1, instant / (10 * MINUTE))
+        slow = smooth_noise(self._direction, instant / (30 * HOUR))
+        fast = smooth_noise(self._direction ^ 1, instant / (10 * MINUTE))
         return (225.0 + 110.0 * slow + 12.0 * fast) % 360.0
 
     def pressure(self, instant: Instant) -> float:
         """Return the air pressure at sea level, in hPa."""
-        slow = smooth(self._pressure, instant / (60 * HOUR))
-        fast = smooth(self._pressure ^ 1, instant / (8 * HOUR))
+        slow = smooth_noise(self._pressure, instant / (60 * HOUR))
+        fast = smooth_noise(self._pressure ^ 1, instant / (8 * HOUR))
         return 1014.0 + 15.0 * slow + 2.5 * fast
 
     def humidity(self, instant: Instant) -> float:

@@ -9,7 +9,7 @@ from prometheus_client import CollectorRegistry
 
 from alerting.metrics import AlertingMetrics
 from api.metrics import ApiMetrics
-from cli.supervisor.metrics import UpMetrics
+from cli.supervisor.metrics import SupervisorMetrics
 from ingest.metrics import IngestMetrics
 from outlets.metrics import OutletMetrics
 from runtime.telemetry.metrics import RoleMetrics
@@ -31,7 +31,7 @@ MAKERS: dict[str, tuple[Callable[[CollectorRegistry], object], ...]] = {
     "api": (ApiMetrics,),
     "alerting": (AlertingMetrics,),
     "outlets": (OutletMetrics, ApiMetrics),
-    "up": (UpMetrics,),
+    "up": (SupervisorMetrics,),
 }
 """What makes the metrics of each role and of `livetwin up`, beside those that every role has."""
 

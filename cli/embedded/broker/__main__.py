@@ -9,7 +9,7 @@ import signal
 import click
 import uvloop
 
-from cli.embedded.broker.request_handlers import Requests
+from cli.embedded.broker.request_handlers import RequestHandlers
 from cli.embedded.broker.server import serve
 from cli.embedded.ports import LOOPBACK
 from runtime.gc_tuning import tune_gc
@@ -24,10 +24,10 @@ def main(port: int, cluster_id: str, advertised: str) -> None:
     logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s")
     tune_gc()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_run(port, Requests(cluster_id, advertised)))
+        runner.run(_run(port, RequestHandlers(cluster_id, advertised)))
 
 
-async def _run(port: int, requests: Requests) -> None:
+async def _run(port: int, requests: RequestHandlers) -> None:
     ended = asyncio.Event()
     for which in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(which, ended.set)

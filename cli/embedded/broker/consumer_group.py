@@ -24,16 +24,16 @@ REBALANCING: int = errors.RebalanceInProgressError.errno
 INCONSISTENT_PROTOCOL: int = errors.InconsistentGroupProtocolError.errno
 
 
-class Phase(Enum):
+class GroupPhase(Enum):
     """Where a group is between two generations."""
 
     EMPTY = "empty"
-    JOINING = "joining"  #: waits until all members have joined again
-    DEALING = "dealing"  #: waits for what the leader deals out
+    PREPARING_REBALANCE = "joining"  #: waits until all members have joined again
+    COMPLETING_REBALANCE = "dealing"  #: waits for what the leader deals out
     STABLE = "stable"
 
 
-class Joined(NamedTuple):
+class JoinResult(NamedTuple):
     """The answer to who joins."""
 
     error: int
@@ -44,7 +44,7 @@ class Joined(NamedTuple):
     members: tuple[tuple[str, bytes], ...] = ()  #: what all said of themselves; for the leader
 
 
-class Committed(NamedTuple):
+class CommittedOffset(NamedTuple):
     """How far a group has read a partition."""
 
     offset: int
@@ -57,18 +57,18 @@ class _Member:
     session_s: float
     rebalance_s: float
     protocols: tuple[tuple[str, bytes], ...]
-    joining: asyncio.Future[Joined] | None = None
+    joining: asyncio.Future[JoinResult] | None = None
     syncing: asyncio.Future[tuple[int, bytes]] | None = None
     expiry: asyncio.TimerHandle | None = None
 
 
 @dataclass(slots=True)
-class Group:
+class ConsumerGroup:
     """One consumer group. Its times are those of the running event loop."""
 
-    phase: Phase = Phase.EMPTY
+    phase: GroupPhase = GroupPhase.EMPTY
     generation: int = 0
-    committed: dict[tuple[str, int], Committed] = field(default_factory=dict)
+    committed: dict[tuple[str, int], CommittedOffset] = field(default_factory=dict)
     _members: dict[str, _Member] = field(default_factory=dict)
     _leader: str = ""
     _protocol: str = ""
@@ -82,20 +82,20 @@ class Group:
         session_s: float,
         rebalance_s: float,
         protocols: Iterable[tuple[str, bytes]],
-    ) -> Joined:
+    ) -> JoinResult:
         """Return once the next generation begins, or at once where nothing changes."""
         offered = tuple((name, bytes(metadata)) for name, metadata in protocols)
         if member_id and member_id not in self._members:
-            return Joined(UNKNOWN_MEMBER, member=member_id)
+            return JoinResult(UNKNOWN_MEMBER, member=member_id)
         if not self._common(offered, without=member_id):
-            return Joined(INCONSISTENT_PROTOCOL, member=member_id)
+            return JoinResult(INCONSISTENT_PROTOCOL, member=member_id)
         if not member_id:
             member_id = f"{client}-{secrets.token_hex(8)}"
             member = self._members[member_id] = _Member(member_id, session_s, rebalance_s, offered)
         else:
             member = self._members[member_id]
             unchanged = member.protocols == offered and member_id != self._leader
-            if self.phase in (Phase.STABLE, Phase.DEALING) and unchanged:
+            if self.phase in (GroupPhase.STABLE, GroupPhase.COMPLETING_REBALANCE) and unchanged:
                 self._alive(member)
                 return self._answer(member)
             member.protocols, member.session_s, member.rebalance_s = offered, session_s, rebalance_s
@@ -107,22 +107,22 @@ class Group:
         return await self._waited(joining, member)
 
     async def sync(
-        self, member_id: str, generation: int, shares: Iterable[tuple[str, bytes]]
+        self, member_id: str, generation: int, assignments: Iterable[tuple[str, bytes]]
     ) -> tuple[int, bytes]:
         """Return (error, share) once the leader has dealt out."""
-        error = self.check(member_id, generation)
-        if error or self.phase is Phase.JOINING:
+        error = self.member_error(member_id, generation)
+        if error or self.phase is GroupPhase.PREPARING_REBALANCE:
             return error or REBALANCING, b""
         member = self._members[member_id]
         self._alive(member)
-        if self.phase is Phase.DEALING and member_id == self._leader:
-            self._shares = {name: bytes(share) for name, share in shares}
-            self.phase = Phase.STABLE
+        if self.phase is GroupPhase.COMPLETING_REBALANCE and member_id == self._leader:
+            self._shares = {name: bytes(share) for name, share in assignments}
+            self.phase = GroupPhase.STABLE
             for one in self._members.values():
                 if one.syncing is not None:
                     _resolve(one.syncing, (OK, self._shares.get(one.id, b"")))
                     one.syncing = None
-        if self.phase is Phase.STABLE:
+        if self.phase is GroupPhase.STABLE:
             return OK, self._shares.get(member_id, b"")
         if member.syncing is None:
             member.syncing = asyncio.get_running_loop().create_future()
@@ -139,11 +139,11 @@ class Group:
 
     def heartbeat(self, member_id: str, generation: int) -> int:
         """Note that a member lives; return the error that tells it to join again, or 0."""
-        error = self.check(member_id, generation)
+        error = self.member_error(member_id, generation)
         if error:
             return error
         self._alive(self._members[member_id])
-        return REBALANCING if self.phase is Phase.JOINING else OK
+        return REBALANCING if self.phase is GroupPhase.PREPARING_REBALANCE else OK
 
     def leave(self, member_id: str) -> int:
         """Let a member go."""
@@ -153,15 +153,17 @@ class Group:
         self._remove(member)
         return OK
 
-    def check(self, member_id: str, generation: int) -> int:
+    def member_error(self, member_id: str, generation: int) -> int:
         """Return what is wrong with what a member says of itself, or 0."""
         if member_id not in self._members:
             return UNKNOWN_MEMBER
         return OK if generation == self.generation else ILLEGAL_GENERATION
 
-    def commit(self, member_id: str, generation: int, offsets: Mapping[tuple[str, int], Committed]) -> int:
+    def commit(
+        self, member_id: str, generation: int, offsets: Mapping[tuple[str, int], CommittedOffset]
+    ) -> int:
         """Note how far partitions were read; without a generation for somebody who is in no group."""
-        error = self.check(member_id, generation) if generation >= 0 else OK
+        error = self.member_error(member_id, generation) if generation >= 0 else OK
         if not error:
             self.committed.update(offsets)
         return error
@@ -175,9 +177,9 @@ class Group:
 
     def _await_all(self) -> None:
         """Begin a rebalance: whoever is not back in time is out."""
-        if self.phase is Phase.JOINING:
+        if self.phase is GroupPhase.PREPARING_REBALANCE:
             return
-        self.phase = Phase.JOINING
+        self.phase = GroupPhase.PREPARING_REBALANCE
         for member in self._members.values():
             if member.syncing is not None:
                 _resolve(member.syncing, (REBALANCING, b""))
@@ -192,13 +194,15 @@ class Group:
         self._begin_if_all_joined()
 
     def _begin_if_all_joined(self) -> None:
-        if self.phase is not Phase.JOINING or any(one.joining is None for one in self._members.values()):
+        if self.phase is not GroupPhase.PREPARING_REBALANCE or any(
+            one.joining is None for one in self._members.values()
+        ):
             return
         if self._joining_until is not None:
             self._joining_until.cancel()
             self._joining_until = None
         if not self._members:
-            self.phase = Phase.EMPTY
+            self.phase = GroupPhase.EMPTY
             return
         self.generation += 1
         if self._leader not in self._members:
@@ -207,18 +211,18 @@ class Group:
         mine = [name for name, _ in self._members[self._leader].protocols]
         self._protocol = next(name for name in mine if all(name in names for names in others))
         self._shares = {}
-        self.phase = Phase.DEALING
+        self.phase = GroupPhase.COMPLETING_REBALANCE
         for member in self._members.values():
             self._alive(member)
             joining, member.joining = member.joining, None
             if joining is not None:
                 _resolve(joining, self._answer(member))
 
-    def _answer(self, member: _Member) -> Joined:
+    def _answer(self, member: _Member) -> JoinResult:
         members: tuple[tuple[str, bytes], ...] = ()
         if member.id == self._leader:
             members = tuple((one.id, dict(one.protocols)[self._protocol]) for one in self._members.values())
-        return Joined(OK, self.generation, self._protocol, self._leader, member.id, members)
+        return JoinResult(OK, self.generation, self._protocol, self._leader, member.id, members)
 
     def _alive(self, member: _Member) -> None:
         if member.expiry is not None:
@@ -233,7 +237,7 @@ class Group:
     def _remove(self, member: _Member) -> None:
         self._drop(member)
         if not self._members:
-            self.phase = Phase.EMPTY
+            self.phase = GroupPhase.EMPTY
             if self._joining_until is not None:
                 self._joining_until.cancel()
                 self._joining_until = None
@@ -246,7 +250,7 @@ class Group:
         if member.expiry is not None:
             member.expiry.cancel()
         if member.joining is not None:
-            _resolve(member.joining, Joined(UNKNOWN_MEMBER, member=member.id))
+            _resolve(member.joining, JoinResult(UNKNOWN_MEMBER, member=member.id))
         if member.syncing is not None:
             _resolve(member.syncing, (UNKNOWN_MEMBER, b""))
 

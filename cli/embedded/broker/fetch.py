@@ -9,13 +9,13 @@ from typing import NamedTuple
 from aiokafka import errors
 
 from cli.embedded.broker.partition_log import PartitionLog
-from cli.embedded.broker.topics import Topics
+from cli.embedded.broker.topics import BrokerTopics
 
 OUT_OF_RANGE = errors.OffsetOutOfRangeError.errno
 UNKNOWN_PARTITION = errors.UnknownTopicOrPartitionError.errno
 
 
-class Wanted(NamedTuple):
+class PartitionFetch(NamedTuple):
     """From where on a partition is read, and how much of it."""
 
     topic: str
@@ -24,18 +24,18 @@ class Wanted(NamedTuple):
     bytes_max: int
 
 
-class Found(NamedTuple):
+class FetchedPartition(NamedTuple):
     """What a partition holds from there on."""
 
-    wanted: Wanted
+    request: PartitionFetch
     error: int
     end: int  #: the offset after the last record, -1 in an error
     data: bytes = b""
 
 
-async def fetch(
-    topics: Topics, wanted: Iterable[Wanted], *, wait_s: float, bytes_min: int, bytes_max: int
-) -> list[Found]:
+async def fetch_partitions(
+    topics: BrokerTopics, wanted: Iterable[PartitionFetch], *, wait_s: float, bytes_min: int, bytes_max: int
+) -> list[FetchedPartition]:
     """Return what is there; wait up to `wait_s` for `bytes_min` of it, unless something is wrong."""
     asked = list(wanted)
     found = _look(topics, asked, bytes_max)
@@ -44,7 +44,7 @@ async def fetch(
     logs = [log for one in asked if (log := topics.find(one.topic, one.partition)) is not None]
     event = asyncio.Event()
     for log in logs:
-        log.wake(event)
+        log.add_waiter(event)
     try:
         async with asyncio.timeout(wait_s):
             while not _is_enough(found, bytes_min):
@@ -55,15 +55,15 @@ async def fetch(
         pass
     finally:
         for log in logs:
-            log.forget(event)
+            log.remove_waiter(event)
     return found
 
 
-def _is_enough(found: list[Found], bytes_min: int) -> bool:
+def _is_enough(found: list[FetchedPartition], bytes_min: int) -> bool:
     return sum(len(one.data) for one in found) >= bytes_min or any(one.error for one in found)
 
 
-def _look(topics: Topics, asked: list[Wanted], bytes_max: int) -> list[Found]:
+def _look(topics: BrokerTopics, asked: list[PartitionFetch], bytes_max: int) -> list[FetchedPartition]:
     found = []
     for one in asked:
         log = topics.find(one.topic, one.partition)
@@ -73,11 +73,11 @@ def _look(topics: Topics, asked: list[Wanted], bytes_max: int) -> list[Found]:
     return found
 
 
-def _read(log: PartitionLog | None, one: Wanted, bytes_max: int) -> Found:
+def _read(log: PartitionLog | None, one: PartitionFetch, bytes_max: int) -> FetchedPartition:
     if log is None:
-        return Found(one, UNKNOWN_PARTITION, -1)
+        return FetchedPartition(one, UNKNOWN_PARTITION, -1)
     if not log.start <= one.offset <= log.end:
-        return Found(one, OUT_OF_RANGE, -1)
+        return FetchedPartition(one, OUT_OF_RANGE, -1)
     if one.offset == log.end or bytes_max <= 0:
-        return Found(one, 0, log.end)
-    return Found(one, 0, log.end, log.read(one.offset, min(one.bytes_max, bytes_max)))
+        return FetchedPartition(one, 0, log.end)
+    return FetchedPartition(one, 0, log.end, log.read(one.offset, min(one.bytes_max, bytes_max)))

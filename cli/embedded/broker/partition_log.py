@@ -21,7 +21,7 @@ _HEADER_BYTES = 61
 _VERSION = 2
 
 
-class BatchError(TwinError):
+class RecordBatchError(TwinError):
     """What a producer sent is not a batch of records of version 2."""
 
 
@@ -40,7 +40,7 @@ class PartitionLog:
     def append(self, data: bytes) -> int:
         """Take in one or several batches; return the offset of the first record.
 
-        Raises BatchError, and takes in nothing, when they are not what they should be.
+        Raises RecordBatchError, and takes in nothing, when they are not what they should be.
         """
         first = self.end
         for batch in list(_batches(data)):
@@ -87,11 +87,11 @@ class PartitionLog:
         self.bytes -= len(self._batches[place])
         del self._batches[place], self._ends[place], self._newest[place]
 
-    def wake(self, event: asyncio.Event) -> None:
+    def add_waiter(self, event: asyncio.Event) -> None:
         """Set an event at each append from now on."""
         self._waiting.add(event)
 
-    def forget(self, event: asyncio.Event) -> None:
+    def remove_waiter(self, event: asyncio.Event) -> None:
         """Set it no more."""
         self._waiting.discard(event)
 
@@ -100,11 +100,11 @@ def _batches(data: bytes) -> Iterator[bytes]:
     place = 0
     while place < len(data):
         if len(data) - place < _HEADER_BYTES:
-            raise BatchError(f"a batch of records ends after {len(data) - place} bytes")
+            raise RecordBatchError(f"a batch of records ends after {len(data) - place} bytes")
         _, length, _, version = _HEADER.unpack_from(data, place)
         end = place + _LENGTH_BEGINS + length
         if version != _VERSION or length < _HEADER_BYTES - _LENGTH_BEGINS or end > len(data):
-            raise BatchError(
+            raise RecordBatchError(
                 f"a batch of records of version {version} and {length} bytes: expected version {_VERSION}, "
                 f"and no more than the {len(data) - place} bytes that came"
             )

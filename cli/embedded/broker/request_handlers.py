@@ -8,11 +8,11 @@ from typing import Any
 from aiokafka import errors
 from aiokafka.protocol import admin, commit, coordination, fetch, group, metadata, offset, produce
 
-from cli.embedded.broker.consumer_group import Committed, Group
-from cli.embedded.broker.fetch import OUT_OF_RANGE, UNKNOWN_PARTITION, Wanted
-from cli.embedded.broker.fetch import fetch as fetch_from
-from cli.embedded.broker.partition_log import BatchError, PartitionLog
-from cli.embedded.broker.topics import Topics
+from cli.embedded.broker.consumer_group import CommittedOffset, ConsumerGroup
+from cli.embedded.broker.fetch import OUT_OF_RANGE, UNKNOWN_PARTITION, PartitionFetch
+from cli.embedded.broker.fetch import fetch_partitions as fetch_from
+from cli.embedded.broker.partition_log import PartitionLog, RecordBatchError
+from cli.embedded.broker.topics import BrokerTopics
 
 API_VERSIONS = admin.ApiVersionRequest_v0.API_KEY
 
@@ -24,20 +24,20 @@ INVALID_PARTITIONS = errors.InvalidPartitionsError.errno
 LATEST = -1
 EARLIEST = -2
 
-Answer = Callable[[Any, str], Awaitable[Any]]
+RequestHandler = Callable[[Any, str], Awaitable[Any]]
 
 
-class Requests:
+class RequestHandlers:
     """Answers requests, from what clients have sent before."""
 
     def __init__(self, cluster_id: str, advertised: str) -> None:
         self._cluster_id = cluster_id
         self._host, _, port = advertised.rpartition(":")
         self._port = int(port)
-        self._topics = Topics()
-        self._groups: dict[str, Group] = {}
+        self._topics = BrokerTopics()
+        self._groups: dict[str, ConsumerGroup] = {}
         #: by API key: the class of the request, and what answers it
-        self.known: dict[int, tuple[Any, Answer]] = {
+        self.handlers: dict[int, tuple[Any, RequestHandler]] = {
             one.API_KEY: (one, answer)
             for one, answer in (
                 (admin.ApiVersionRequest_v0, self._versions),
@@ -58,11 +58,11 @@ class Requests:
             )
         }
 
-    def _group(self, name: str) -> Group:
-        return self._groups.setdefault(name, Group())
+    def _group(self, name: str) -> ConsumerGroup:
+        return self._groups.setdefault(name, ConsumerGroup())
 
     async def _versions(self, _request: Any, _client: str) -> Any:
-        known = [(key, one.API_VERSION, one.API_VERSION) for key, (one, _) in sorted(self.known.items())]
+        known = [(key, one.API_VERSION, one.API_VERSION) for key, (one, _) in sorted(self.handlers.items())]
         return admin.ApiVersionResponse_v0(0, known)
 
     async def _metadata(self, request: Any, _client: str) -> Any:
@@ -107,14 +107,14 @@ class Requests:
         def taken(log: PartitionLog, data: bytes) -> tuple[int, int, int]:
             try:
                 return 0, log.append(data), -1
-            except BatchError:
+            except RecordBatchError:
                 return CORRUPT, -1, -1
 
         answers = self._each(request.topics, taken, (UNKNOWN_PARTITION, -1, -1))
         return produce.ProduceResponse_v3(answers, 0) if request.required_acks else None
 
     async def _fetch(self, request: Any, _client: str) -> Any:
-        wanted = [Wanted(topic, *one) for topic, partitions in request.topics for one in partitions]
+        wanted = [PartitionFetch(topic, *one) for topic, partitions in request.topics for one in partitions]
         found = await fetch_from(
             self._topics,
             wanted,
@@ -124,8 +124,8 @@ class Requests:
         )
         answers: dict[str, list[tuple[Any, ...]]] = {}
         for one in found:
-            answers.setdefault(one.wanted.topic, []).append(
-                (one.wanted.partition, one.error, one.end, one.end, [], one.data)
+            answers.setdefault(one.request.topic, []).append(
+                (one.request.partition, one.error, one.end, one.end, [], one.data)
             )
         return fetch.FetchResponse_v4(0, list(answers.items()))
 
@@ -181,7 +181,7 @@ class Requests:
 
     async def _commit(self, request: Any, _client: str) -> Any:
         offsets = {
-            (topic, number): Committed(at, note)
+            (topic, number): CommittedOffset(at, note)
             for topic, partitions in request.topics
             for number, at, note in partitions
         }
@@ -196,7 +196,7 @@ class Requests:
         asked = request.topics
         if asked is None:
             asked = [(topic, [n for t, n in known if t == topic]) for topic in sorted({t for t, _ in known})]
-        nothing = Committed(-1, "")
+        nothing = CommittedOffset(-1, "")
         answers = [
             (topic, [(number, *known.get((topic, number), nothing), 0) for number in partitions])
             for topic, partitions in asked

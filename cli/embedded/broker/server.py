@@ -9,7 +9,7 @@ from collections import deque
 from io import BytesIO
 from typing import cast
 
-from cli.embedded.broker.request_handlers import API_VERSIONS, Requests
+from cli.embedded.broker.request_handlers import API_VERSIONS, RequestHandlers
 
 log = logging.getLogger(__name__)
 
@@ -26,10 +26,10 @@ class ProtocolError(Exception):
     """A client sent what cannot be answered; its connection ends."""
 
 
-class Connection(asyncio.Protocol):
+class BrokerConnection(asyncio.Protocol):
     """One client's connection."""
 
-    def __init__(self, requests: Requests) -> None:
+    def __init__(self, requests: RequestHandlers) -> None:
         self._requests = requests
         self._received = bytearray()
         self._waiting: deque[bytes] = deque()
@@ -87,7 +87,7 @@ class Connection(asyncio.Protocol):
                 data = self._waiting.popleft()
                 if not self._waiting:
                     self._transport.resume_reading()
-                answer = await answered(self._requests, data)
+                answer = await answer_request(self._requests, data)
                 if answer is not None:
                     await self._writable.wait()
                     self._transport.writelines(answer)
@@ -101,13 +101,13 @@ class Connection(asyncio.Protocol):
         self._transport.close()
 
 
-async def answered(requests: Requests, data: bytes) -> tuple[bytes, bytes] | None:
+async def answer_request(requests: RequestHandlers, data: bytes) -> tuple[bytes, bytes] | None:
     """Return the answer to a request, length and id first; None where none is wanted.
 
     Raises ProtocolError when the request cannot be read, or is of a kind or version that is not known here.
     """
     key, version, correlation, name_length = _HEADER.unpack_from(data)
-    known = requests.known.get(key)
+    known = requests.handlers.get(key)
     # A client asks for versions before it knows any; what it asks for is empty in all that matter here.
     if known is None or (version != known[0].API_VERSION and key != API_VERSIONS):
         raise ProtocolError(f"request {key} in version {version} is not known here")
@@ -125,6 +125,6 @@ async def answered(requests: Requests, data: bytes) -> tuple[bytes, bytes] | Non
     return _SIZE.pack(len(content) + _SIZE.size) + _SIZE.pack(correlation), content
 
 
-async def serve(requests: Requests, host: str, port: int) -> asyncio.Server:
+async def serve(requests: RequestHandlers, host: str, port: int) -> asyncio.Server:
     """Answer requests at an address until the server is closed."""
-    return await asyncio.get_running_loop().create_server(lambda: Connection(requests), host, port)
+    return await asyncio.get_running_loop().create_server(lambda: BrokerConnection(requests), host, port)

@@ -11,7 +11,7 @@ PARTITIONS_MAX = 1_024
 TOPICS_MAX = 1_024
 
 
-class Topics:
+class BrokerTopics:
     """Every topic by name. One that nobody made is not there: nothing is made on the side."""
 
     def __init__(self) -> None:

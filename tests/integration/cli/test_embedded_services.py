@@ -10,11 +10,11 @@ import pytest
 
 from cli.embedded.kafka import EmbeddedKafka
 from cli.embedded.mosquitto import EmbeddedMosquitto
-from cli.embedded.ports import free_port, is_free
+from cli.embedded.ports import free_port, is_port_free
 from cli.embedded.postgres import EmbeddedPostgres
 from cli.embedded.service import EmbeddedService
 from cli.process import service_account
-from cli.process.procfs import is_alive, processes_of
+from cli.process.procfs import is_alive, processes_of_data_dir
 from runtime.kafka.consumer import log_identity
 from twin.errors import ServiceError
 
@@ -30,12 +30,12 @@ async def test_a_service_starts_and_leaves_nothing_when_stopped(
     service = service_type(service_folder)
     await service.start()
     (pid,) = service.pids
-    assert not is_free(service.port)
-    assert pid in processes_of(service_folder)
+    assert not is_port_free(service.port)
+    assert pid in processes_of_data_dir(service_folder)
     await service.stop()
     assert service.pids == []
     assert not is_alive(pid)
-    assert processes_of(service_folder) == []
+    assert processes_of_data_dir(service_folder) == []
 
 
 @pytest.mark.parametrize("service_type", [EmbeddedPostgres, EmbeddedMosquitto])
@@ -61,7 +61,7 @@ async def test_a_service_starts_where_its_account_cannot_reach(
     cluster = EmbeddedPostgres(closed / "data-dir")
     await cluster.start()
     try:
-        assert processes_of(closed / "data-dir")
+        assert processes_of_data_dir(closed / "data-dir")
     finally:
         await cluster.stop()
 
@@ -115,4 +115,4 @@ async def test_a_service_that_does_not_come_up_tells_its_last_words(service_fold
     (service_folder / "postgres" / "data" / "PG_VERSION").write_text("9\n")
     with pytest.raises(ServiceError, match=r"ended at once.*incompatible"):
         await cluster.start()
-    assert processes_of(service_folder) == []
+    assert processes_of_data_dir(service_folder) == []

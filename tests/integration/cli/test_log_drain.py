@@ -7,7 +7,7 @@ import asyncio
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.structs import OffsetAndMetadata
 
-from cli.supervisor.log_drain import STREAM_GROUP, Drain
+from cli.supervisor.log_drain import STREAM_GROUP, LogDrain
 from runtime.kafka import topics
 from runtime.kafka.consumer import log_identity
 from tests.support.database.historian import PARTITIONS, fetch, historian, settings
@@ -29,7 +29,9 @@ async def test_the_log_is_drained_once_commands_are_worked_off_and_what_became_o
         await producer.send_and_wait(topics.ALARM_INPUTS, b"a command", partition=2)
         async with historian(settings(kafka, database)):
             log_id = await log_identity(kafka)
-            drained = asyncio.create_task(Drain(kafka, database, PARTITIONS).wait(log_id, TIMEOUT_S))
+            drained = asyncio.create_task(
+                LogDrain(kafka, database, PARTITIONS).wait_drained(log_id, TIMEOUT_S)
+            )
             # What the stage does: it answers, and puts something on its own input, before it commits.
             await producer.send_and_wait(topics.ALARMS, alarm_record(alarm_event()), partition=2)
             await producer.send_and_wait(topics.ALARM_INPUTS, b"what partitions tell each other", partition=2)

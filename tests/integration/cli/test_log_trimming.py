@@ -5,7 +5,7 @@ from __future__ import annotations
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
 from cli.supervisor.log_drain import STREAM_GROUP
-from cli.trimming import KEPT, Trimmer
+from cli.trimming import MIN_AGE, LogTrimmer
 from runtime.kafka import topics
 from runtime.kafka.consumer import first_offsets, log_identity, new_consumer
 from storage.database import connect
@@ -66,37 +66,37 @@ async def test_what_stream_and_historian_have_read_goes_when_it_is_no_longer_you
 ) -> None:
     now: Instant = 0
     log_id = await log_identity(kafka)
-    trimmer = Trimmer(kafka, database, PARTITIONS, lambda: now)
+    trimmer = LogTrimmer(kafka, database, PARTITIONS, lambda: now)
     await fill(kafka)
-    await trimmer.look(log_id, KEPT)
+    await trimmer.trim(log_id, MIN_AGE)
     await commit(kafka, {OBSERVATIONS: 7, INPUTS: 9})
     await store(database, log_id, {OBSERVATIONS: 5, UPDATES: 4})
-    now += KEPT
-    await trimmer.look(log_id, KEPT)
+    now += MIN_AGE
+    await trimmer.trim(log_id, MIN_AGE)
     assert await begins(kafka) == [0, 0, 0], "when it was looked at before, nobody had read anything"
 
-    now += KEPT - SECOND
-    await trimmer.look(log_id, KEPT)
+    now += MIN_AGE - SECOND
+    await trimmer.trim(log_id, MIN_AGE)
     assert await begins(kafka) == [0, 0, 0], "it is young"
     now += SECOND
-    await trimmer.look(log_id, None)
+    await trimmer.trim(log_id, None)
     assert await begins(kafka) == [0, 0, 0], "there is room"
-    await trimmer.look(log_id, KEPT)
+    await trimmer.trim(log_id, MIN_AGE)
     assert await begins(kafka) == [5, 4, 9]
 
     await commit(kafka, {OBSERVATIONS: 8, INPUTS: 10})
-    await trimmer.look(log_id, KEPT)
+    await trimmer.trim(log_id, MIN_AGE)
     assert await begins(kafka) == [5, 4, 9]
-    await trimmer.look(log_id, 0)
+    await trimmer.trim(log_id, 0)
     assert await begins(kafka) == [5, 4, 10], "of what is read by both nothing is kept when there is no room"
 
 
 async def test_positions_of_another_log_say_nothing(kafka: str, database: str) -> None:
     now: Instant = 0
-    trimmer = Trimmer(kafka, database, PARTITIONS, lambda: now)
+    trimmer = LogTrimmer(kafka, database, PARTITIONS, lambda: now)
     await fill(kafka)
     await store(database, "another", {OBSERVATIONS: 5, UPDATES: 4})
     for _ in range(3):
-        await trimmer.look(await log_identity(kafka), KEPT)
-        now += KEPT
+        await trimmer.trim(await log_identity(kafka), MIN_AGE)
+        now += MIN_AGE
     assert await begins(kafka) == [0, 0, 0]

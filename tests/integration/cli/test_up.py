@@ -16,7 +16,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from cli.process.procfs import is_alive, processes_of
+from cli.process.procfs import is_alive, processes_of_data_dir
 
 DEADLINE_S = 60
 ENTITY = "alkmaar.a9"
@@ -100,7 +100,7 @@ def test_a_killed_supervisor_leaves_nothing_and_the_next_one_continues(
     wait_until(lambda: count_of(first) == 1 and stored(first) == [1], "the observation is stored")
     key = first.operator_key
     first.stop(signal.SIGKILL)
-    wait_until(lambda: processes_of(service_folder) == [], "nothing of it runs")
+    wait_until(lambda: processes_of_data_dir(service_folder) == [], "nothing of it runs")
 
     second = start_system()
     second.wait_ready()
@@ -174,4 +174,4 @@ def test_ctrl_c_twice_ends_everything_at_once(start_system: Callable[..., Any], 
     system.process.send_signal(signal.SIGINT)
     wait_until(lambda: "stopping" in system.output, "it stops")
     assert system.stop(signal.SIGINT) == 1
-    wait_until(lambda: processes_of(service_folder) == [], "nothing of it runs")
+    wait_until(lambda: processes_of_data_dir(service_folder) == [], "nothing of it runs")

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import psycopg
 
-from cli.embedded.postgres import EmbeddedPostgres, find_binary
+from cli.embedded.postgres import EmbeddedPostgres, find_postgres_program
 from storage.schema.migrate import migrate
 from tests.support.database.historian import series
 from tests.support.database.history_rows import store
@@ -24,7 +24,12 @@ POINT = "before_the_mistake"
 def receiving(dsn: str, folder: Path) -> Iterator[None]:
     """Receive the write-ahead log of a server into a folder meanwhile."""
     folder.mkdir()
-    command = [find_binary("pg_receivewal"), f"--directory={folder}", "--slot=livetwin", f"--dbname={dsn}"]
+    command = [
+        find_postgres_program("pg_receivewal"),
+        f"--directory={folder}",
+        "--slot=livetwin",
+        f"--dbname={dsn}",
+    ]
     subprocess.run([*command, "--create-slot", "--if-not-exists"], check=True)
     process = subprocess.Popen([*command, "--synchronous"])
     try:
@@ -66,7 +71,7 @@ async def test_the_moment_before_a_mistake_is_reached(service_folder: Path) -> N
         await insert(server.dsn(), 0, 300)
         with receiving(server.dsn(), log):
             backup = [
-                find_binary("pg_basebackup"),
+                find_postgres_program("pg_basebackup"),
                 f"--pgdata={base}",
                 "--wal-method=none",
                 "--checkpoint=fast",

@@ -17,7 +17,7 @@ from outlets.mqtt_connection import MqttConnectionLostError, MqttConnectionOptio
 from runtime.clock import system_clock
 from runtime.mqtt.access import MqttAccess, MqttSettings
 from runtime.mqtt.outlet_topics import OutletTopics
-from simulators.mqtt_connection import Connection
+from simulators.mqtt_connection import DeviceConnection
 from simulators.settings import SimulatorSettings
 from tests.support.brokers.mqtt_publisher import publish
 from tests.support.brokers.secure_mosquitto import HOST, SecureMosquitto, device
@@ -173,7 +173,7 @@ async def test_probes_and_simulated_devices_speak_tls(broker: SecureMosquitto) -
         mqtt_username=SENSOR,
         mqtt_password=broker.passwords[SENSOR],
     )
-    connection = Connection(settings, 1)
+    connection = DeviceConnection(settings, 1)
     async with asyncio.timeout(60):
         await session.open()
         prober.start()

@@ -19,7 +19,7 @@ from runtime.mqtt.access import MqttAccess
 from simulators.replay import player, sample_recordings
 from simulators.replay.player import play
 from simulators.replay.recorded_data import ReadOptions
-from simulators.replay.recording import Played, Recording, read_files, recording_of
+from simulators.replay.recording import Recording, ReplayMessage, build_recording, read_files
 from simulators.settings import SimulatorSettings
 from twin.errors import ServiceError
 from twin.instant import MINUTE, SECOND, parse_instant
@@ -62,13 +62,13 @@ def recorded(folder: Path) -> Recording:
     path = folder / "water.xml"
     path.write_text(sample_recordings.water_level(1, start="2017-10-20", days=24).text)
     contents = read_files([path], ReadOptions(sensor="wl-1", field="level"))
-    return recording_of(contents, city="alkmaar")
+    return build_recording(contents, city="alkmaar")
 
 
-def messages(count: int, every: int) -> list[Played]:
+def messages(count: int, every: int) -> list[ReplayMessage]:
     times = [YEARS_AGO + n * every for n in range(count)]
     topic = "livetwin/alkmaar/wl-1/observations"
-    return [Played(time, time, topic, b"%d" % time, "wl-1") for time in times]
+    return [ReplayMessage(time, time, topic, b"%d" % time, "wl-1") for time in times]
 
 
 async def test_a_recording_arrives_whole_in_order_and_at_its_own_time(
@@ -77,7 +77,7 @@ async def test_a_recording_arrives_whole_in_order_and_at_its_own_time(
     recording = recorded(tmp_path)
     settings = SimulatorSettings(mqtt_port=mqtt[1])
     async with ingesting(mqtt[1], accept_replay=True) as session:
-        summary = await play(recording.messages, settings, speed=None, tell=print)
+        summary = await play(recording.messages, settings, speed=None, on_progress=print)
         found = await received(session, len(recording.messages))
     assert [one.payload for one in found] == [one.payload for one in recording.messages]
     assert [one.received_time for one in found] == [one.time for one in recording.messages]
@@ -89,7 +89,7 @@ async def test_a_recording_arrives_whole_in_order_and_at_its_own_time(
 async def test_ingest_that_accepts_no_replay_receives_it_now(mqtt: tuple[str, int]) -> None:
     started = system_clock()
     async with ingesting(mqtt[1], accept_replay=False) as session:
-        await play(messages(3, MINUTE), SimulatorSettings(mqtt_port=mqtt[1]), speed=None, tell=print)
+        await play(messages(3, MINUTE), SimulatorSettings(mqtt_port=mqtt[1]), speed=None, on_progress=print)
         found = await received(session, 3)
     assert all(one.received_time >= started for one in found)
 
@@ -99,7 +99,9 @@ async def test_the_timing_of_the_recording_is_divided_by_the_speed(mqtt: tuple[s
     arrivals: list[float] = []
     async with ingesting(mqtt[1], accept_replay=True) as session:
         playing = asyncio.create_task(
-            play(messages(3, 30 * SECOND), SimulatorSettings(mqtt_port=mqtt[1]), speed=100.0, tell=print)
+            play(
+                messages(3, 30 * SECOND), SimulatorSettings(mqtt_port=mqtt[1]), speed=100.0, on_progress=print
+            )
         )
         for _ in range(3):
             await received(session, 1)
@@ -117,7 +119,7 @@ async def test_a_broker_that_restarts_in_the_middle_gets_the_rest(service_folder
         async with ingesting(broker.port, accept_replay=True) as session:
             # Only now: what is published before anybody has subscribed is nobody's.
             playing = asyncio.create_task(
-                play(messages(200, SECOND // 100), settings, speed=1.0, tell=told.append)
+                play(messages(200, SECOND // 100), settings, speed=1.0, on_progress=told.append)
             )
             found = {one.payload for one in await received(session, 50)}
             await broker.stop()
@@ -130,11 +132,15 @@ async def test_a_broker_that_restarts_in_the_middle_gets_the_rest(service_folder
 
 
 async def test_who_hears_nothing_is_told(mqtt: tuple[str, int]) -> None:
-    summary = await play(messages(2, MINUTE), SimulatorSettings(mqtt_port=mqtt[1]), speed=None, tell=print)
+    summary = await play(
+        messages(2, MINUTE), SimulatorSettings(mqtt_port=mqtt[1]), speed=None, on_progress=print
+    )
     assert "2 of them had no subscriber: does ingest run?" in summary
 
 
 async def test_a_broker_that_does_not_answer_is_told_with_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(player, "CONNECT_S_MAX", 0.1)
     with pytest.raises(ServiceError, match="no MQTT broker answers at"):
-        await play(messages(1, MINUTE), SimulatorSettings(mqtt_port=free_port()), speed=None, tell=print)
+        await play(
+            messages(1, MINUTE), SimulatorSettings(mqtt_port=free_port()), speed=None, on_progress=print
+        )

@@ -16,7 +16,7 @@ import pytest
 
 from cli.embedded.ports import free_port
 from cli.embedded.postgres import EmbeddedPostgres
-from cli.process.service_account import give
+from cli.process.service_account import set_owner_and_mode
 from runtime.clock import system_clock
 from storage.database import connect
 from storage.model.model_store import apply_plan
@@ -41,9 +41,9 @@ async def postgres_with_tls(
     """Have the cluster of all tests speak TLS meanwhile."""
     server = authority.issue("postgres", HOST)
     for path in server:
-        give(path, postgres.account, 0o600)
+        set_owner_and_mode(path, postgres.account, 0o600)
     values = {"ssl_cert_file": server.certificate, "ssl_key_file": server.key, "ssl": "on"}
-    async with await postgres.administer() as connection:
+    async with await postgres.connect_as_administrator() as connection:
         for name, value in values.items():
             await connection.execute(f"ALTER SYSTEM SET {name} = '{value}'")
         await connection.execute("SELECT pg_reload_conf()")

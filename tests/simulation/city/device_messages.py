@@ -6,7 +6,15 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from simulators.faults import Delivery, PlannedFault, Reading, Report, faults_of, faulty, random_plan
+from simulators.faults import (
+    DeviceReading,
+    DeviceReport,
+    PlannedFault,
+    ReportDelivery,
+    apply_faults,
+    faults_for_sensor,
+    random_fault_plan,
+)
 from tests.simulation.city.random_city import RandomCity, Truth
 from tests.simulation.scenario import Scenario
 from twin.instant import Instant, format_instant
@@ -23,7 +31,7 @@ class Sent:
     sensor: str
     topic: str
     payload: bytes
-    delivery: Delivery | None  #: None: garbage
+    delivery: ReportDelivery | None  #: None: garbage
 
 
 def plan_of(scenario: Scenario, city: RandomCity) -> list[PlannedFault]:
@@ -31,7 +39,7 @@ def plan_of(scenario: Scenario, city: RandomCity) -> list[PlannedFault]:
     if not scenario.faults:
         return []
     seed = scenario.dice("faults").getrandbits(32)
-    return random_plan(seed, tuple(city.truths), start=city.start, span=city.span)
+    return random_fault_plan(seed, tuple(city.truths), start=city.start, span=city.span)
 
 
 def messages_of(scenario: Scenario, city: RandomCity, plan: Sequence[PlannedFault]) -> list[Sent]:
@@ -42,7 +50,7 @@ def messages_of(scenario: Scenario, city: RandomCity, plan: Sequence[PlannedFaul
         reports = _reports(truth, city.start + city.span, interval)
         dice = scenario.dice(f"faults of {sensor}")
         topic = f"livetwin/town/{sensor}/observations"
-        for one in faulty(reports, faults_of(plan, sensor), dice):
+        for one in apply_faults(reports, faults_for_sensor(plan, sensor), dice):
             # A network takes a moment, and no two messages arrive at the same one.
             arrival = one.arrival + dice.randrange(2_000_000)
             found.append(Sent(arrival, sensor, topic, _payload(one, truth.tells_time), one))
@@ -52,13 +60,15 @@ def messages_of(scenario: Scenario, city: RandomCity, plan: Sequence[PlannedFaul
     return found[: scenario.messages]
 
 
-def _reports(truth: Truth, end: Instant, interval: int) -> Iterator[Report]:
+def _reports(truth: Truth, end: Instant, interval: int) -> Iterator[DeviceReport]:
     for due in range(truth.first, end, interval):
         time = due if truth.tells_time else None
-        yield Report(due, tuple(Reading(name, time, take()) for name, take in truth.processes.items()))
+        yield DeviceReport(
+            due, tuple(DeviceReading(name, time, take()) for name, take in truth.processes.items())
+        )
 
 
-def _payload(delivery: Delivery, tells_time: bool) -> bytes:
+def _payload(delivery: ReportDelivery, tells_time: bool) -> bytes:
     values = {one.field: one.value for one in delivery.readings}
     if not tells_time:
         return json.dumps({"values": values}).encode()

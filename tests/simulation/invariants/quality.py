@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from simulators.faults import PlannedFault, faults_of
-from simulators.faults.fault import Place
-from simulators.faults.sensor_faults import Spike
+from simulators.faults import PlannedFault, faults_for_sensor
+from simulators.faults.fault import FaultLocation
+from simulators.faults.sensor_faults import SpikeFault
 from tests.simulation.city.device_messages import Sent
 from tests.simulation.invariants.observations import Ending, Judged
 from twin.indicators.registry import REGISTRY
@@ -58,8 +58,12 @@ def spikes_are_flagged(
     """A high spike in a sensor that has no other fault but on the way is suspect."""
     for id, found in judged.items():
         datastream = ending.model.datastreams[id]
-        faults = [one for one in faults_of(plan, datastream.sensor) if one.place is not Place.WAY]
-        sound = all(isinstance(one, Spike) for one in faults)
+        faults = [
+            one
+            for one in faults_for_sensor(plan, datastream.sensor)
+            if one.location is not FaultLocation.NETWORK
+        ]
+        sound = all(isinstance(one, SpikeFault) for one in faults)
         if faults and sound and not ending.model.calibrations_of(datastream):
             yield from _unseen(ending, found, _heights(messages, datastream), datastream)
 

@@ -16,7 +16,7 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersi
 from cities.folder_writer import write_city
 from cli.command_line import run as livetwin
 from cli.embedded.mosquitto import EmbeddedMosquitto
-from cli.process.service_account import give, own_folder
+from cli.process.service_account import create_service_folder, set_owner_and_mode
 from tests.support.brokers.certificate_authority import Authority
 from tests.support.waiting import wait_until
 from twin.model.city_model import CityPlan
@@ -42,10 +42,10 @@ class SecureMosquitto(EmbeddedMosquitto):
         """Give an account another password; the broker reads it without a restart."""
         self.passwords |= make_credentials(self._plan, self._files, "--rotate", name)
         self._write_files()
-        self.child.send(signal.SIGHUP)
+        self.child.send_signal(signal.SIGHUP)
 
     async def _prepare(self) -> None:
-        self._folder = own_folder(self.data_dir / "mosquitto", self.account)
+        self._folder = create_service_folder(self.data_dir / "mosquitto", self.account)
         self.passwords |= make_credentials(self._plan, self._files)
         self._write_files()
 
@@ -59,7 +59,7 @@ class SecureMosquitto(EmbeddedMosquitto):
         }
         for name, content in contents.items():
             (self._folder / name).write_text(content)
-            give(self._folder / name, self.account, 0o600)
+            set_owner_and_mode(self._folder / name, self.account, 0o600)
 
     def _configuration(self) -> str:
         text = CONFIGURATION.read_text()

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
-from simulators.replay.sample_recordings import AMSTERDAM, Entry, KnownRecording
+from simulators.replay.sample_recordings import AMSTERDAM, SampleEntry, SampleRecording
 from twin.instant import DAY, HOUR, Duration, Instant, from_datetime, to_datetime
 
 
@@ -52,25 +52,25 @@ class Series(NamedTuple):
         return begin - begin % DAY - DAY, end - end % DAY + 2 * DAY
 
 
-def truth(*recordings: KnownRecording) -> list[Value]:
+def truth(*recordings: SampleRecording) -> list[Value]:
     """Return what is stored of recordings: of one time the last line, with whether it is to be used."""
-    last: dict[Instant, Entry] = {}
+    last: dict[Instant, SampleEntry] = {}
     for recording in recordings:
-        for one in recording.sent():
+        for one in recording.sent_entries():
             last[one.time] = one
-    assert all(one.why in {"", "false zero", "stuck"} for one in last.values())
-    known = [Value(one.time, one.value or 0.0, not one.why) for _, one in sorted(last.items())]
+    assert all(one.defect in {"", "false zero", "stuck"} for one in last.values())
+    known = [Value(one.time, one.value or 0.0, not one.defect) for _, one in sorted(last.items())]
     return [forgiven(one, last[one.time], known) for one in known]
 
 
-def forgiven(one: Value, entry: Entry, known: list[Value]) -> Value:
+def forgiven(one: Value, entry: SampleEntry, known: list[Value]) -> Value:
     """Return the value as the best judge of its past can see it.
 
     A stretch is known to be stuck when equal values have lasted for a whole day: nobody can tell before, and
     water in a polder does stand still for hours. So the first day of it counts as usable, though it is not
     true; from then on every value is suspect.
     """
-    if entry.why != "stuck":
+    if entry.defect != "stuck":
         return one
     run = one.time
     for other in reversed([value for value in known if value.time < one.time]):

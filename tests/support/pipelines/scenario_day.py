@@ -11,9 +11,9 @@ from ingest.mqtt.message import MqttMessage
 from ingest.pipeline.intake import Intake, IntakeOptions
 from ingest.pipeline.mapping import DeviceMap
 from simulators.devices import devices_of
-from simulators.report_schedule import Schedule
-from simulators.scenarios import scenario_of
-from simulators.send_queue import Outbox
+from simulators.report_schedule import ReportSchedule
+from simulators.scenarios import build_scenario
+from simulators.send_queue import SendQueue
 from simulators.truth.city_truth import CityTruth
 from tests.support.cities.small_cities import model_of
 from tests.support.pipelines.stage_pipeline import StageRun
@@ -35,11 +35,11 @@ class ScenarioRun:
     def __init__(self, name: str, seed: int, start: Instant, chosen: Callable[[Sensor], bool]) -> None:
         plan = read_city(default_city())
         self.model = model_of(plan)
-        scenario = scenario_of(name, seed, start)
-        devices, _ = devices_of(plan, CityTruth(seed, plan, scenario.happenings))
+        scenario = build_scenario(name, seed, start)
+        devices, _ = devices_of(plan, CityTruth(seed, plan, scenario.events))
         speaking = [one for one in devices if chosen(one.sensor)]
-        self._schedule = Schedule(speaking, start, 1.0)
-        self._outbox = Outbox(speaking, scenario.faults(speaking), seed)
+        self._schedule = ReportSchedule(speaking, start, 1.0)
+        self._outbox = SendQueue(speaking, scenario.faults(speaking), seed)
         decoders = registry()
         self.stages = StageRun(self.model)
         self._intake = Intake(
@@ -62,10 +62,10 @@ class ScenarioRun:
             yield self.now
 
     def _arrived(self) -> list[Observation]:
-        for instant, number, device in self._schedule.until(self.now):
-            self._outbox.put(instant, number, device)
+        for instant, number, device in self._schedule.take_due(self.now):
+            self._outbox.add_report(instant, number, device)
         found: list[Observation] = []
-        for letter in self._outbox.until(self.now):
+        for letter in self._outbox.take_due(self.now):
             message = letter.message
             found += self._intake.process(
                 MqttMessage(message.topic, message.payload, letter.arrival, 1, 0, 0)

@@ -9,18 +9,20 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from cli.backup.archive import KEYS, reading, writing
-from cli.backup.manifest import LAYOUT, BackupError, Manifest, decode_manifest
+from cli.backup.archive import KEYS_FOLDER, open_for_reading, open_for_writing
+from cli.backup.manifest import LAYOUT, BackupError, BackupManifest, decode_manifest
 from storage.schema.migrate import known_migrations
 
 CONTENT = b"every observation" * 1_000
 
 
-def write(path: Path, *, name: str = KEYS + "link.key", layout: int = LAYOUT, migration: str = "") -> None:
-    with writing(path) as backup:
+def write(
+    path: Path, *, name: str = KEYS_FOLDER + "link.key", layout: int = LAYOUT, migration: str = ""
+) -> None:
+    with open_for_writing(path) as backup:
         backup.add(name, io.BytesIO(CONTENT))
         backup.finish(
-            Manifest(
+            BackupManifest(
                 layout=layout,
                 version="0.1.0",
                 time="2026-11-23T12:00:00Z",
@@ -36,9 +38,9 @@ def test_what_was_written_is_read_by_its_owner_alone(tmp_path: Path) -> None:
     path = tmp_path / "a.backup"
     write(path)
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
-    with reading(path) as backup:
-        assert backup.names(KEYS) == ["link.key"]
-        with backup.open(KEYS + "link.key") as member:
+    with open_for_reading(path) as backup:
+        assert backup.member_names(KEYS_FOLDER) == ["link.key"]
+        with backup.open(KEYS_FOLDER + "link.key") as member:
             assert member.read() == CONTENT
     assert list(tmp_path.iterdir()) == [path]
 
@@ -56,7 +58,7 @@ def test_a_backup_that_fails_leaves_nothing(tmp_path: Path) -> None:
         def read(self, size: int | None = -1, /) -> bytes:
             raise OSError("the disk is full")
 
-    with pytest.raises(OSError, match="the disk is full"), writing(tmp_path / "a.backup") as backup:
+    with pytest.raises(OSError, match="the disk is full"), open_for_writing(tmp_path / "a.backup") as backup:
         backup.add("database.dump", FullDisk())
     assert list(tmp_path.iterdir()) == []
 
@@ -68,7 +70,7 @@ def test_a_damaged_backup_is_refused(tmp_path: Path, place: float) -> None:
     data = bytearray(path.read_bytes())
     data[int(len(CONTENT) * place)] ^= 1
     path.write_bytes(data)
-    with pytest.raises(BackupError, match="damaged"), reading(path):
+    with pytest.raises(BackupError, match="damaged"), open_for_reading(path):
         pass
 
 
@@ -77,30 +79,30 @@ def test_a_backup_that_was_cut_off_is_refused(tmp_path: Path, kept: int) -> None
     path = tmp_path / "a.backup"
     write(path)
     path.write_bytes(path.read_bytes()[:kept])
-    with pytest.raises(BackupError, match="not a whole backup"), reading(path):
+    with pytest.raises(BackupError, match="not a whole backup"), open_for_reading(path):
         pass
 
 
 def test_a_backup_of_a_newer_program_is_refused(tmp_path: Path) -> None:
     write(tmp_path / "a.backup", layout=LAYOUT + 1)
-    with pytest.raises(BackupError, match=f"layout {LAYOUT + 1}"), reading(tmp_path / "a.backup"):
+    with pytest.raises(BackupError, match=f"layout {LAYOUT + 1}"), open_for_reading(tmp_path / "a.backup"):
         pass
     write(tmp_path / "b.backup", migration="9999_add_future.sql")
-    with pytest.raises(BackupError, match="9999_add_future"), reading(tmp_path / "b.backup"):
+    with pytest.raises(BackupError, match="9999_add_future"), open_for_reading(tmp_path / "b.backup"):
         pass
 
 
 def test_a_member_cannot_lead_out_of_its_folder(tmp_path: Path) -> None:
     path = tmp_path / "a.backup"
-    write(path, name=KEYS + "../../passwd")
-    with reading(path) as backup, pytest.raises(BackupError, match="which none has"):
-        backup.names(KEYS)
+    write(path, name=KEYS_FOLDER + "../../passwd")
+    with open_for_reading(path) as backup, pytest.raises(BackupError, match="which none has"):
+        backup.member_names(KEYS_FOLDER)
 
 
 def test_the_manifest_is_readable_by_people(tmp_path: Path) -> None:
     path = tmp_path / "a.backup"
     write(path)
-    with reading(path) as backup:
+    with open_for_reading(path) as backup:
         shown = msgspec.json.format(msgspec.json.encode(backup.manifest)).decode()
     assert shown.encode() in path.read_bytes()
 

@@ -10,28 +10,28 @@ from cli.embedded.broker.consumer_group import (
     OK,
     REBALANCING,
     UNKNOWN_MEMBER,
-    Committed,
-    Group,
-    Joined,
-    Phase,
+    CommittedOffset,
+    ConsumerGroup,
+    GroupPhase,
+    JoinResult,
 )
 
 LONG_S = 60.0
 PROTOCOLS = [("range", b"topics")]
 
 
-def join(group: Group, member: str = "", *, session_s: float = LONG_S) -> asyncio.Task[Joined]:
+def join(group: ConsumerGroup, member: str = "", *, session_s: float = LONG_S) -> asyncio.Task[JoinResult]:
     return asyncio.ensure_future(group.join(member, "client", session_s, LONG_S, PROTOCOLS))
 
 
-async def started(group: Group, **options: float) -> Joined:
+async def started(group: ConsumerGroup, **options: float) -> JoinResult:
     """Return the only member of a stable group."""
     joined = await join(group, **options)
     assert await group.sync(joined.member, joined.generation, [(joined.member, b"all")]) == (OK, b"all")
     return joined
 
 
-async def pair(group: Group) -> tuple[Joined, Joined]:
+async def pair(group: ConsumerGroup) -> tuple[JoinResult, JoinResult]:
     """Return the leader and the follower of a stable group."""
     first = await started(group)
     joining = join(group)
@@ -48,7 +48,7 @@ async def pair(group: Group) -> tuple[Joined, Joined]:
 
 
 async def test_the_first_member_leads_at_once() -> None:
-    group = Group()
+    group = ConsumerGroup()
     joined = await started(group)
     assert joined.leader == joined.member
     assert joined.members == ((joined.member, b"topics"),)
@@ -56,7 +56,7 @@ async def test_the_first_member_leads_at_once() -> None:
 
 
 async def test_a_second_member_makes_a_new_generation() -> None:
-    group = Group()
+    group = ConsumerGroup()
     first, second = await pair(group)
     assert first.generation == second.generation == 2
     assert second.leader == first.member
@@ -65,28 +65,28 @@ async def test_a_second_member_makes_a_new_generation() -> None:
 
 
 async def test_who_leaves_lets_the_others_join_again() -> None:
-    group = Group()
+    group = ConsumerGroup()
     first, second = await pair(group)
     assert group.leave(first.member) == OK
     assert group.heartbeat(second.member, second.generation) == REBALANCING
     alone = await join(group, second.member)
     assert (alone.leader, alone.generation) == (second.member, 3)
     assert group.leave(second.member) == OK
-    assert group.phase is Phase.EMPTY
+    assert group.phase is GroupPhase.EMPTY
 
 
 async def test_a_silent_member_is_out() -> None:
-    group = Group()
+    group = ConsumerGroup()
     joined = await started(group, session_s=0.01)
     gone = asyncio.Event()
     asyncio.get_running_loop().call_later(0.05, gone.set)
     await gone.wait()
     assert group.heartbeat(joined.member, joined.generation) == UNKNOWN_MEMBER
-    assert group.phase is Phase.EMPTY
+    assert group.phase is GroupPhase.EMPTY
 
 
 async def test_who_hangs_up_while_waiting_holds_nobody_up() -> None:
-    group = Group()
+    group = ConsumerGroup()
     first = await started(group)
     waiting = join(group)
     await asyncio.sleep(0)
@@ -97,7 +97,7 @@ async def test_who_hangs_up_while_waiting_holds_nobody_up() -> None:
 
 
 async def test_strangers_and_old_generations_are_told_so() -> None:
-    group = Group()
+    group = ConsumerGroup()
     joined = await started(group)
     assert (await join(group, "nobody")).error == UNKNOWN_MEMBER
     assert (await group.join("", "client", LONG_S, LONG_S, [("other", b"")])).error == INCONSISTENT_PROTOCOL
@@ -107,11 +107,14 @@ async def test_strangers_and_old_generations_are_told_so() -> None:
 
 
 async def test_offsets_are_kept_by_group() -> None:
-    group = Group()
+    group = ConsumerGroup()
     joined = await started(group)
     place = ("topic", 1)
-    assert group.commit(joined.member, joined.generation, {place: Committed(7, "")}) == OK
-    assert group.commit(joined.member, joined.generation - 1, {place: Committed(9, "")}) == ILLEGAL_GENERATION
-    assert group.committed == {place: Committed(7, "")}
-    assert group.commit("", -1, {place: Committed(8, "")}) == OK
-    assert group.committed == {place: Committed(8, "")}
+    assert group.commit(joined.member, joined.generation, {place: CommittedOffset(7, "")}) == OK
+    assert (
+        group.commit(joined.member, joined.generation - 1, {place: CommittedOffset(9, "")})
+        == ILLEGAL_GENERATION
+    )
+    assert group.committed == {place: CommittedOffset(7, "")}
+    assert group.commit("", -1, {place: CommittedOffset(8, "")}) == OK
+    assert group.committed == {place: CommittedOffset(8, "")}

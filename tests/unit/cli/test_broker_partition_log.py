@@ -7,7 +7,7 @@ from aiokafka.record.memory_records import MemoryRecords
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cli.embedded.broker.partition_log import BatchError, PartitionLog
+from cli.embedded.broker.partition_log import PartitionLog, RecordBatchError
 from tests.support.payloads.record_batches import record_batch
 
 
@@ -65,7 +65,7 @@ def test_one_batch_is_read_however_little_is_wanted() -> None:
 def test_what_is_no_batch_is_refused_and_changes_nothing(data: bytes) -> None:
     log = PartitionLog()
     log.append(batch([b"known"]))
-    with pytest.raises(BatchError):
+    with pytest.raises(RecordBatchError):
         log.append(batch([b"good"]) + data)
     assert records(log.read(0, 1 << 20)) == [(0, b"known")]
     assert log.end == 1

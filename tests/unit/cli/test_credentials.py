@@ -11,7 +11,7 @@ import pytest
 
 from cities.folder_writer import write_city
 from cli.command_line import run
-from cli.mosquitto_files import hashed, read_passwords
+from cli.mosquitto_files import password_hash, read_passwords
 from simulators.fleet import FEEDS, fleet
 
 
@@ -59,7 +59,7 @@ def test_one_password_is_rotated_and_accounts_of_devices_that_are_gone_go(
     name = next(iter(sorted(passwords_told(capsys))))
     file = tmp_path / "password_file"
     before = read_passwords(file)
-    file.write_text(file.read_text() + f"gone-device:{hashed('x')}\n")
+    file.write_text(file.read_text() + f"gone-device:{password_hash('x')}\n")
     assert run(["credentials", city, "--out", str(tmp_path), "--rotate", name]) == 0
     told = passwords_told(capsys)
     after = read_passwords(file)

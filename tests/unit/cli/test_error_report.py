@@ -7,8 +7,8 @@ import pytest
 from alerting.settings import AlertingSettings
 from cities.files.faults import CityError, CityFault
 from cli.command_line import run
-from cli.error_report import ConfigurationError, lines_of
-from cli.runner import keys_of_development, read_settings
+from cli.error_report import ConfigurationError, error_lines
+from cli.runner import development_key_variables, read_settings
 from ingest.settings import IngestSettings
 from twin.errors import ServiceError
 
@@ -18,7 +18,7 @@ def test_every_wrong_setting_is_told_with_its_variable(monkeypatch: pytest.Monke
     monkeypatch.setenv("LIVETWIN_RECEIVE_MAX", "0")
     with pytest.raises(ConfigurationError) as caught:
         read_settings(IngestSettings)
-    first, second = lines_of(caught.value)
+    first, second = error_lines(caught.value)
     assert "LIVETWIN_MQTT_PORT" in first
     assert "'many'" in first
     assert "LIVETWIN_RECEIVE_MAX" in second
@@ -26,12 +26,12 @@ def test_every_wrong_setting_is_told_with_its_variable(monkeypatch: pytest.Monke
 
 def test_every_fault_of_a_city_is_one_line() -> None:
     error = CityError([CityFault("b.yaml", 2, "", "two"), CityFault("a.yaml", 1, "x", "one")])
-    assert lines_of(error) == ["a.yaml:1: x: one", "b.yaml:2: two"]
+    assert error_lines(error) == ["a.yaml:1: x: one", "b.yaml:2: two"]
 
 
 def test_a_group_of_errors_tells_each_on_a_line_of_its_own() -> None:
     error = BaseExceptionGroup("roles", [ServiceError("first\nand more"), ValueError("second")])
-    first, second = lines_of(error)
+    first, second = error_lines(error)
     assert first == "error: first and more"
     assert "ValueError: second" in second
     assert "--debug" in second
@@ -62,6 +62,6 @@ def test_help_and_version_are_fine(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_keys_that_nobody_chose_are_told() -> None:
-    assert keys_of_development(IngestSettings()) == ["LIVETWIN_PSEUDONYM_KEY"]
-    assert keys_of_development(AlertingSettings()) == ["LIVETWIN_LINK_KEY"]
-    assert keys_of_development(IngestSettings(pseudonym_key="chosen by the city")) == []
+    assert development_key_variables(IngestSettings()) == ["LIVETWIN_PSEUDONYM_KEY"]
+    assert development_key_variables(AlertingSettings()) == ["LIVETWIN_LINK_KEY"]
+    assert development_key_variables(IngestSettings(pseudonym_key="chosen by the city")) == []

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from cli.process.service_account import Account, can_reach
+from cli.process.service_account import ServiceAccount, can_reach
 
-NOBODY = Account("nobody", 65534, 65534)
+NOBODY = ServiceAccount("nobody", 65534, 65534)
 
 
 def test_a_folder_below_a_closed_one_is_out_of_reach(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 from alerting.settings import AlertingSettings
 from api.settings import ApiSettings
 from cli.supervisor.metrics import metrics_ports
-from cli.supervisor.options import Secrets, UpOptions, role_environments
+from cli.supervisor.options import SystemSecrets, UpOptions, role_environments
 from ingest.settings import RECEIVE_STORED_MAX, IngestSettings
 from outlets.settings import OutletSettings
 from runtime.settings import RoleSettings
@@ -51,11 +51,11 @@ def environments(*, simulate: bool = True, acknowledge: str | None = None) -> di
         database="postgresql://livetwin:secret@127.0.0.1:15432/livetwin",
         mqtt_port=11883,
         http_port=18080,
-        secrets=Secrets(
+        secrets=SystemSecrets(
             pseudonym_key="pseudonyms",
             operator_key="operators",
             link_key="links",
-            channels=frozenset({"WATER_MAIL"}),
+            channel_variables=frozenset({"WATER_MAIL"}),
         ),
     )
 

@@ -10,7 +10,7 @@ import pytest
 from alerting.delivery.channel_secrets import ChannelSecrets
 from alerting.settings import AlertingSettings
 from api.settings import ApiSettings
-from cli.error_report import ConfigurationError, lines_of
+from cli.error_report import ConfigurationError, error_lines
 from cli.runner import read_settings
 from ingest.settings import IngestSettings
 from outlets.settings import OutletSettings
@@ -82,7 +82,7 @@ def test_a_file_that_holds_no_secret_is_told_with_its_variable(
     monkeypatch.setenv("LIVETWIN_LINK_KEY_FILE", str(path))
     with pytest.raises(ConfigurationError) as caught:
         read_settings(ApiSettings)
-    [line] = lines_of(caught.value)
+    [line] = error_lines(caught.value)
     assert line.startswith(f"error: LIVETWIN_LINK_KEY_FILE: {path}")
     assert expected in line
 
@@ -92,7 +92,7 @@ def test_every_file_that_is_missing_is_told_at_once(tmp_path: Path, monkeypatch:
     monkeypatch.setenv("LIVETWIN_OPERATOR_KEY_FILE", str(tmp_path))
     with pytest.raises(ConfigurationError) as caught:
         read_settings(ApiSettings)
-    told = lines_of(caught.value)
+    told = error_lines(caught.value)
     assert sorted(line.split(":")[1].strip() for line in told) == [
         "LIVETWIN_LINK_KEY_FILE",
         "LIVETWIN_OPERATOR_KEY_FILE",
@@ -125,7 +125,7 @@ def test_a_connection_uri_that_cannot_be_read_is_told_without_its_password(
     monkeypatch.setenv("LIVETWIN_DATABASE", "host=db password=s3cret and more")
     with pytest.raises(ConfigurationError) as caught:
         read_settings(RoleSettings)
-    [line] = lines_of(caught.value)
+    [line] = error_lines(caught.value)
     assert line.startswith("error: LIVETWIN_DATABASE: expected: postgresql://USER:PASSWORD@HOST")
     assert "s3cret" not in line
 

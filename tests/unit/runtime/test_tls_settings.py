@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives import serialization
 
-from cli.error_report import ConfigurationError, lines_of
+from cli.error_report import ConfigurationError, error_lines
 from cli.runner import read_settings
 from ingest.settings import IngestSettings
 from runtime.kafka.access import client_options
@@ -48,7 +48,7 @@ def test_settings_that_contradict_each_other_are_told(
         monkeypatch.setenv(f"LIVETWIN_{name}", value)
     with pytest.raises(ConfigurationError) as caught:
         read_settings(IngestSettings)
-    [line] = lines_of(caught.value)
+    [line] = error_lines(caught.value)
     assert told in line
 
 

@@ -14,7 +14,7 @@ import pytest
 
 from cities import default_city
 from cities.folder_reader import read_city
-from simulators.scenarios.catalogue import scenario_of
+from simulators.scenarios.catalogue import build_scenario
 from simulators.truth.city_truth import CityTruth
 from twin.alarms.rules.operand import WINDOW_SIZES, OperandSeries, Point
 from twin.alarms.rules.rule import Deviation, ExpressionCondition, QualityRank, ThresholdCondition
@@ -141,7 +141,7 @@ def test_a_day_raises_what_it_is_about_and_nothing_else(
     model = alkmaar()
     bindings = RuleIndex(model)
     start = EVENING
-    day = Day(CityTruth(1, read_city(default_city()), scenario_of(name, 1, start).happenings), start, {}, {})
+    day = Day(CityTruth(1, read_city(default_city()), build_scenario(name, 1, start).events), start, {}, {})
     found: dict[str, Severity] = {}
     for bound in chain.from_iterable(bindings.rules_of(id).rules.values() for id in model.entities):
         if judged_by_value(bound):

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from simulators.devices import FORMATS, Device, devices_of, expected
-from simulators.devices.dsmr import crc16, stamp
+from simulators.devices import ENCODERS, VirtualDevice, devices_of, expected_by_property
+from simulators.devices.dsmr import crc16, meter_timestamp
 from simulators.devices.lorawan import frame_counter
 from simulators.devices.ttn import without_empty
 from simulators.truth.city_truth import CityTruth
@@ -39,7 +39,7 @@ PLANS: dict[str, CityPlan] = {
 }
 
 
-def device_of(name: str, seed: int = 1) -> Device:
+def device_of(name: str, seed: int = 1) -> VirtualDevice:
     devices, left_out = devices_of(PLANS[name], CityTruth(seed, PLANS[name]))
     assert not left_out
     return devices[0]
@@ -57,7 +57,7 @@ def test_a_device_says_byte_for_byte_what_it_always_said(name: str) -> None:
 
 
 def test_every_format_has_a_golden_message() -> None:
-    assert {name.partition("_")[0] for name in PLANS} == set(FORMATS)
+    assert {name.partition("_")[0] for name in PLANS} == set(ENCODERS)
 
 
 @pytest.mark.parametrize("name", PLANS)
@@ -69,11 +69,11 @@ def test_a_device_says_the_same_again_and_another_seed_something_else(name: str)
 def test_what_is_expected_is_the_truth_at_the_resolution_of_the_device() -> None:
     device = device_of("ttn")
     (level, _) = device.datastreams
-    assert expected(device, NOON)["water_level"] == pytest.approx(
+    assert expected_by_property(device, NOON)["water_level"] == pytest.approx(
         device.truth.value(level, NOON), abs=0.0005001
     )
     sent = json.loads(device.message(NOON).payload)["uplink_message"]["decoded_payload"]
-    assert expected(device, NOON)["water_level"] == pytest.approx(1.85 - 0.01 * sent["distance"])
+    assert expected_by_property(device, NOON)["water_level"] == pytest.approx(1.85 - 0.01 * sent["distance"])
     assert set(sent) == {"distance", "device"}
 
 
@@ -110,7 +110,7 @@ def test_the_checksum_of_the_check_string_is_that_of_the_catalogue() -> None:
     ],
 )
 def test_a_telegram_tells_local_time_and_summer_or_winter(instant: str, written: str) -> None:
-    assert stamp("Europe/Amsterdam", parse_instant(instant)) == written
+    assert meter_timestamp("Europe/Amsterdam", parse_instant(instant)) == written
 
 
 def test_a_version_5_meter_reads_gas_every_five_minutes_and_shows_voltages() -> None:

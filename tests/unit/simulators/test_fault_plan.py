@@ -7,11 +7,19 @@ from random import Random
 
 import pytest
 
-from simulators.faults import FaultPlanError, Reading, Report, faults_of, faulty, random_plan, read_plan
-from simulators.faults.fault import FOR_EVER, Place
-from simulators.faults.fault_plan import FAULTS
-from simulators.faults.network_faults import Outage
-from simulators.faults.sensor_faults import Spike, Stuck
+from simulators.faults import (
+    DeviceReading,
+    DeviceReport,
+    FaultPlanError,
+    apply_faults,
+    faults_for_sensor,
+    random_fault_plan,
+    read_fault_plan,
+)
+from simulators.faults.fault import FOR_EVER, FaultLocation
+from simulators.faults.fault_plan import FAULT_TYPES
+from simulators.faults.network_faults import OutageFault
+from simulators.faults.sensor_faults import SpikeFault, StuckFault
 from twin.instant import DAY, HOUR, INSTANT_MIN, MINUTE, parse_instant
 
 NOON = parse_instant("2026-11-23T12:00:00Z")
@@ -34,20 +42,22 @@ def test_a_plan_says_which_device_has_what_and_when(tmp_path: Path) -> None:
           - {device: "*", fault: outage, from: 2026-11-24T03:00:00+01:00, for: PT30M, every: P1D, capacity: 7}
         """,
     )
-    plan = read_plan(path, NOON)
-    night = Outage(start=parse_instant("2026-11-24T02:00:00Z"), length=30 * MINUTE, every=DAY, capacity=7)
-    stuck = Stuck(start=NOON + 10 * MINUTE, length=2 * HOUR, field="level")
-    assert faults_of(plan, "wl-overdie-1") == [stuck, night]
-    assert faults_of(plan, "aq-1") == [
-        Spike(start=INSTANT_MIN, length=FOR_EVER, probability=0.5, height=300.0),
+    plan = read_fault_plan(path, NOON)
+    night = OutageFault(
+        start=parse_instant("2026-11-24T02:00:00Z"), length=30 * MINUTE, every=DAY, capacity=7
+    )
+    stuck = StuckFault(start=NOON + 10 * MINUTE, length=2 * HOUR, field="level")
+    assert faults_for_sensor(plan, "wl-overdie-1") == [stuck, night]
+    assert faults_for_sensor(plan, "aq-1") == [
+        SpikeFault(start=INSTANT_MIN, length=FOR_EVER, probability=0.5, height=300.0),
         night,
     ]
-    assert faults_of(plan, "aq-10") == [night]
+    assert faults_for_sensor(plan, "aq-10") == [night]
 
 
 def test_a_plan_may_be_json_and_a_bare_list(tmp_path: Path) -> None:
     path = written(tmp_path, '[{"device": "*", "fault": "late", "by": "PT5M"}]')
-    assert [one.fault.name for one in read_plan(path, NOON)] == ["late"]
+    assert [one.fault.name for one in read_fault_plan(path, NOON)] == ["late"]
 
 
 @pytest.mark.parametrize(
@@ -70,19 +80,19 @@ def test_a_plan_may_be_json_and_a_bare_list(tmp_path: Path) -> None:
 def test_a_faulty_plan_says_where_and_what_is_expected(tmp_path: Path, text: str, told: str) -> None:
     path = written(tmp_path, text)
     with pytest.raises(FaultPlanError) as caught:
-        read_plan(path, NOON)
+        read_fault_plan(path, NOON)
     assert str(path) in str(caught.value)
     assert told in str(caught.value)
 
 
 def test_a_seed_draws_the_same_plan_again_and_another_seed_another_one() -> None:
-    assert random_plan(3, DEVICES, start=NOON) == random_plan(3, DEVICES, start=NOON)
-    assert random_plan(3, DEVICES, start=NOON) != random_plan(4, DEVICES, start=NOON)
+    assert random_fault_plan(3, DEVICES, start=NOON) == random_fault_plan(3, DEVICES, start=NOON)
+    assert random_fault_plan(3, DEVICES, start=NOON) != random_fault_plan(4, DEVICES, start=NOON)
 
 
 def test_a_drawn_plan_has_every_fault_for_about_half_of_the_devices_within_its_span() -> None:
-    plan = random_plan(3, DEVICES, start=NOON, span=6 * HOUR)
-    assert {one.fault.name for one in plan} == set(FAULTS)
+    plan = random_fault_plan(3, DEVICES, start=NOON, span=6 * HOUR)
+    assert {one.fault.name for one in plan} == set(FAULT_TYPES)
     assert 70 < len({one.device for one in plan}) < 130
     assert all(NOON <= one.fault.start < NOON + 6 * HOUR for one in plan)
     assert all(one.fault.start + one.fault.length <= NOON + 6 * HOUR for one in plan)
@@ -90,16 +100,22 @@ def test_a_drawn_plan_has_every_fault_for_about_half_of_the_devices_within_its_s
 
 def test_a_drawn_plan_keeps_to_the_kinds_that_are_asked_for() -> None:
     kinds = ("late", "duplicate")
-    assert {one.fault.name for one in random_plan(1, DEVICES, kinds=kinds)} == set(kinds)
+    assert {one.fault.name for one in random_fault_plan(1, DEVICES, kinds=kinds)} == set(kinds)
 
 
 def test_drawn_faults_on_the_way_leave_every_value_true_and_lose_only_where_they_may() -> None:
-    reports = [Report(now, (Reading("level", now, now / MINUTE),)) for now in range(0, DAY, 20 * MINUTE)]
-    lossless = [name for name, kind in FAULTS.items() if kind.place is Place.WAY and name != "dropout"]
+    reports = [
+        DeviceReport(now, (DeviceReading("level", now, now / MINUTE),)) for now in range(0, DAY, 20 * MINUTE)
+    ]
+    lossless = [
+        name
+        for name, kind in FAULT_TYPES.items()
+        if kind.location is FaultLocation.NETWORK and name != "dropout"
+    ]
     lossless.remove("outage")
     for seed in range(200):
-        plan = random_plan(seed, ["wl-1"], kinds=lossless)
-        found = faulty(reports, faults_of(plan, "wl-1"), Random(seed))
+        plan = random_fault_plan(seed, ["wl-1"], kinds=lossless)
+        found = apply_faults(reports, faults_for_sensor(plan, "wl-1"), Random(seed))
         assert all(one.readings == one.truth for one in found), f"seed {seed}"
         assert {one.number for one in found} == set(range(len(reports))), f"seed {seed}"
         assert sum(not one.copy for one in found) == len(reports), f"seed {seed}"

@@ -8,33 +8,50 @@ from random import Random
 
 import pytest
 
-from simulators.faults import Delivery, Fault, Reading, Report, faulty
-from simulators.faults.clock_faults import ClockDrift, ClockStep, DstNight
-from simulators.faults.network_faults import Dropout, Duplicate, Late, Outage, Reorder
-from simulators.faults.sensor_faults import BlindCounter, Drift, Reboot, Spike, Stuck, WrongUnit
+from simulators.faults import DeviceFault, DeviceReading, DeviceReport, ReportDelivery, apply_faults
+from simulators.faults.clock_faults import ClockDriftFault, ClockStepFault, DstNightFault
+from simulators.faults.network_faults import (
+    DropoutFault,
+    DuplicateFault,
+    LateFault,
+    OutageFault,
+    ReorderFault,
+)
+from simulators.faults.sensor_faults import (
+    BlindCounterFault,
+    DriftFault,
+    RebootFault,
+    SpikeFault,
+    StuckFault,
+    WrongUnitFault,
+)
 from twin.instant import DAY, HOUR, MINUTE, SECOND, Instant, parse_instant
 
 NOON = parse_instant("2026-11-23T12:00:00Z")
 FROM_10 = {"start": NOON + 10 * MINUTE, "length": 10 * MINUTE}
 
 
-def reports(count: int = 60, *, start: Instant = NOON, every: int = MINUTE) -> list[Report]:
+def reports(count: int = 60, *, start: Instant = NOON, every: int = MINUTE) -> list[DeviceReport]:
     """A device with a level and a running total, once a minute."""
     return [
-        Report(now, (Reading("level", now, 100.0 + n), Reading("total", now, 5000.0 + 3 * n)))
+        DeviceReport(
+            now, (DeviceReading("level", now, 100.0 + n), DeviceReading("total", now, 5000.0 + 3 * n))
+        )
         for n, now in enumerate(range(start, start + count * every, every))
     ]
 
 
-def deliveries(*faults: Fault, seed: int = 1, told: Sequence[Report] | None = None) -> list[Delivery]:
-    return faulty(reports() if told is None else told, faults, Random(seed))
+def deliveries(
+    *faults: DeviceFault, seed: int = 1, told: Sequence[DeviceReport] | None = None
+) -> list[ReportDelivery]:
+    return apply_faults(reports() if told is None else told, faults, Random(seed))
 
 
-def values(found: Sequence[Delivery], field: str = "level") -> list[float]:
+def values(found: Sequence[ReportDelivery], field: str = "level") -> list[float]:
     return [one.value for delivery in found for one in delivery.readings if one.field == field]
 
 
-def changed(found: Sequence[Delivery]) -> list[int]:
+def changed(found: Sequence[ReportDelivery]) -> list[int]:
     return [one.number for one in found if one.readings != one.truth]
 
 
@@ -42,32 +59,32 @@ def test_without_faults_everything_arrives_when_it_is_due_and_is_true() -> None:
     found = deliveries()
     assert [one.readings for one in found] == [one.readings for one in reports()]
     assert [one.arrival for one in found] == [one.due for one in reports()]
-    assert all(tuple(one.true()) == one.readings for one in found)
+    assert all(tuple(one.true_readings()) == one.readings for one in found)
 
 
 def test_a_wrong_unit_scales_the_fields_that_it_touches_while_it_is_there() -> None:
-    found = deliveries(WrongUnit(factor=100.0, offset=1.0, field="lev*", **FROM_10))
+    found = deliveries(WrongUnitFault(factor=100.0, offset=1.0, field="lev*", **FROM_10))
     assert changed(found) == list(range(10, 20))
     assert values(found)[9:11] == [109.0, 11_001.0]
     assert values(found, "total") == values(deliveries(), "total")
 
 
 def test_a_stuck_sensor_tells_the_first_value_of_each_window() -> None:
-    found = values(deliveries(Stuck(**FROM_10, every=30 * MINUTE)))
+    found = values(deliveries(StuckFault(**FROM_10, every=30 * MINUTE)))
     assert found[10:21] == [110.0] * 10 + [120.0]
     assert found[40:50] == [140.0] * 10
 
 
 def test_a_drift_grows_with_time_and_ends_with_the_repair() -> None:
-    found = values(deliveries(Drift(per_hour=60.0, field="level", **FROM_10)))
+    found = values(deliveries(DriftFault(per_hour=60.0, field="level", **FROM_10)))
     assert found[10:13] == pytest.approx([110.0, 112.0, 114.0])
     assert found[20] == 120.0
-    assert values(deliveries(Drift(per_hour=60.0)))[:2] == [100.0, 102.0]
+    assert values(deliveries(DriftFault(per_hour=60.0)))[:2] == [100.0, 102.0]
 
 
 def test_spikes_are_single_values_at_least_half_as_high_as_said() -> None:
     told = reports(2_000)
-    found = deliveries(Spike(height=500.0, probability=0.05, field="level"), told=told)
+    found = deliveries(SpikeFault(height=500.0, probability=0.05, field="level"), told=told)
     jumps = [a - b.readings[0].value for a, b in zip(values(found), told, strict=True)]
     spikes = [abs(jump) for jump in jumps if jump]
     assert 60 < len(spikes) < 140
@@ -76,13 +93,13 @@ def test_spikes_are_single_values_at_least_half_as_high_as_said() -> None:
 
 
 def test_a_blind_counter_reports_zeros_on_time() -> None:
-    found = deliveries(BlindCounter(field="total", **FROM_10))
+    found = deliveries(BlindCounterFault(field="total", **FROM_10))
     assert values(found, "total")[9:12] == [5027.0, 0.0, 0.0]
     assert [one.arrival for one in found] == [one.due for one in reports()]
 
 
 def test_a_reboot_is_silent_and_then_counts_from_zero_without_losing_an_increment() -> None:
-    found = deliveries(Reboot(start=NOON + 10 * MINUTE, silent=3 * MINUTE, field="total"))
+    found = deliveries(RebootFault(start=NOON + 10 * MINUTE, silent=3 * MINUTE, field="total"))
     assert [one.number for one in found] == [*range(10), *range(13, 60)]
     totals = values(found, "total")
     assert totals[9] == 5027.0
@@ -92,12 +109,12 @@ def test_a_reboot_is_silent_and_then_counts_from_zero_without_losing_an_incremen
 
 
 def test_repeated_reboots_each_start_the_count_anew() -> None:
-    found = values(deliveries(Reboot(start=NOON, every=20 * MINUTE, silent=0, field="total")), "total")
+    found = values(deliveries(RebootFault(start=NOON, every=20 * MINUTE, silent=0, field="total")), "total")
     assert [n for n, (a, b) in enumerate(pairwise(found), 1) if b < a] == [20, 40]
 
 
 def test_a_clock_step_moves_told_times_and_nothing_else() -> None:
-    found = deliveries(ClockStep(seconds=-90.0, **FROM_10))
+    found = deliveries(ClockStepFault(seconds=-90.0, **FROM_10))
     assert [one.readings[0].time for one in found[9:12]] == [
         NOON + 9 * MINUTE,
         NOON + 10 * MINUTE - 90 * SECOND,
@@ -109,40 +126,40 @@ def test_a_clock_step_moves_told_times_and_nothing_else() -> None:
 
 def test_a_clock_that_runs_fast_gains_in_proportion_to_time() -> None:
     told = reports(25, every=HOUR)
-    found = deliveries(ClockDrift(ppm=100.0), told=told)
+    found = deliveries(ClockDriftFault(ppm=100.0), told=told)
     assert [one.told - one.due for one in found][:2] == [0, 360_000]
     assert found[24].told - found[24].due == 8_640_000  # 8.64 s a day
 
 
 def test_a_reading_without_a_time_is_not_touched_by_a_clock() -> None:
-    told = [Report(NOON, (Reading("pm2_5", None, 8.0),))]
-    assert deliveries(ClockStep(), told=told)[0].readings == told[0].readings
+    told = [DeviceReport(NOON, (DeviceReading("pm2_5", None, 8.0),))]
+    assert deliveries(ClockStepFault(), told=told)[0].readings == told[0].readings
 
 
 def test_local_time_without_offset_tells_the_second_pass_of_the_night_as_the_first() -> None:
     midnight = parse_instant("2026-10-24T22:00:00Z")
     told = reports(24, start=midnight, every=15 * MINUTE)
-    found = deliveries(DstNight(), told=told)
+    found = deliveries(DstNightFault(), told=told)
     moved = [one.number for one in found if one.told != one.due]
     assert moved == [12, 13, 14, 15]  # 01:00 to 01:45 UTC
     assert {one.due - one.told for one in found} == {0, HOUR}
-    filled = deliveries(DstNight(fill=0.0, field="level"), told=told)
+    filled = deliveries(DstNightFault(fill=0.0, field="level"), told=told)
     assert [one.number for one in filled if one.readings[0].value == 0.0] == moved
 
 
 def test_local_time_is_unique_on_every_other_day_of_the_year() -> None:
     told = reports(365 * 24, start=parse_instant("2026-01-01T00:00:00Z"), every=HOUR)
-    found = deliveries(DstNight(), told=told)
+    found = deliveries(DstNightFault(), told=told)
     assert [one.due for one in found if one.told != one.due] == [parse_instant("2026-10-25T01:00:00Z")]
 
 
 def test_a_dropout_loses_all_or_its_share() -> None:
-    assert [one.number for one in deliveries(Dropout(**FROM_10))] == [*range(10), *range(20, 60)]
-    assert 850 < len(deliveries(Dropout(probability=0.1), told=reports(1_000))) < 950
+    assert [one.number for one in deliveries(DropoutFault(**FROM_10))] == [*range(10), *range(20, 60)]
+    assert 850 < len(deliveries(DropoutFault(probability=0.1), told=reports(1_000))) < 950
 
 
 def test_after_an_outage_what_was_kept_comes_in_a_burst_and_what_was_not_is_lost() -> None:
-    found = deliveries(Outage(**FROM_10, capacity=6, spacing=SECOND))
+    found = deliveries(OutageFault(**FROM_10, capacity=6, spacing=SECOND))
     end = NOON + 20 * MINUTE
     assert [(one.number, one.arrival) for one in found[10:16]] == [
         (10, end),
@@ -157,7 +174,7 @@ def test_after_an_outage_what_was_kept_comes_in_a_burst_and_what_was_not_is_lost
 
 
 def test_duplicates_are_the_same_readings_again_and_marked() -> None:
-    found = deliveries(Duplicate(probability=1.0, within=5 * SECOND))
+    found = deliveries(DuplicateFault(probability=1.0, within=5 * SECOND))
     assert len(found) == 120
     firsts = {one.number: one for one in found if not one.copy}
     for copy in (one for one in found if one.copy):
@@ -166,7 +183,7 @@ def test_duplicates_are_the_same_readings_again_and_marked() -> None:
 
 
 def test_reordering_lets_later_reports_overtake_and_loses_none() -> None:
-    found = deliveries(Reorder(probability=0.5, by=10 * MINUTE))
+    found = deliveries(ReorderFault(probability=0.5, by=10 * MINUTE))
     numbers = [one.number for one in found]
     assert numbers != sorted(numbers)
     assert sorted(numbers) == list(range(60))
@@ -174,27 +191,27 @@ def test_reordering_lets_later_reports_overtake_and_loses_none() -> None:
 
 
 def test_late_reports_keep_their_order() -> None:
-    found = deliveries(Late(by=DAY))
+    found = deliveries(LateFault(by=DAY))
     assert [one.number for one in found] == list(range(60))
     assert {one.arrival - one.due for one in found} == {DAY}
 
 
 ALL = (
-    Late(by=HOUR, start=NOON + 30 * MINUTE),
-    Duplicate(probability=0.3),
-    Spike(probability=0.3, field="level"),
-    ClockStep(seconds=60.0),
-    Stuck(**FROM_10),
-    Reorder(probability=0.3),
-    Dropout(probability=0.2),
+    LateFault(by=HOUR, start=NOON + 30 * MINUTE),
+    DuplicateFault(probability=0.3),
+    SpikeFault(probability=0.3, field="level"),
+    ClockStepFault(seconds=60.0),
+    StuckFault(**FROM_10),
+    ReorderFault(probability=0.3),
+    DropoutFault(probability=0.2),
 )
 
 
 def test_faults_compose_sensor_before_clock_before_way_whatever_their_order() -> None:
-    found = deliveries(Late(by=HOUR), ClockStep(seconds=60.0), WrongUnit(factor=2.0))
-    assert found == deliveries(WrongUnit(factor=2.0), ClockStep(seconds=60.0), Late(by=HOUR))
+    found = deliveries(LateFault(by=HOUR), ClockStepFault(seconds=60.0), WrongUnitFault(factor=2.0))
+    assert found == deliveries(WrongUnitFault(factor=2.0), ClockStepFault(seconds=60.0), LateFault(by=HOUR))
     first = found[0]
-    assert first.readings[0] == Reading("level", NOON + MINUTE, 200.0)
+    assert first.readings[0] == DeviceReading("level", NOON + MINUTE, 200.0)
     assert (first.arrival, first.truth) == (NOON + HOUR, reports()[0].readings)
 
 
@@ -205,7 +222,7 @@ def test_the_same_seed_gives_the_same_deliveries_and_another_one_others() -> Non
 
 def test_one_more_fault_changes_nothing_in_what_the_others_do() -> None:
     without = deliveries(*ALL)
-    more = deliveries(*ALL, Late(by=0))
+    more = deliveries(*ALL, LateFault(by=0))
     assert more == without
 
 
@@ -218,6 +235,6 @@ def test_arrivals_are_in_order_and_each_reading_has_its_truth() -> None:
 
 
 def test_a_delivery_tells_which_of_its_readings_are_true() -> None:
-    truth = (Reading("a", 0, 1.0), Reading("b", 0, 2.0))
+    truth = (DeviceReading("a", 0, 1.0), DeviceReading("b", 0, 2.0))
     told = (truth[0], truth[1]._replace(value=3.0))
-    assert list(Delivery(0, 0, 0, 0, told, truth).true()) == [truth[0]]
+    assert list(ReportDelivery(0, 0, 0, 0, told, truth).true_readings()) == [truth[0]]

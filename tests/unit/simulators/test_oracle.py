@@ -13,8 +13,8 @@ from cities.folder_reader import read_city
 from ingest.decoders import registry
 from ingest.decoding import DecodingContext
 from ingest.pipeline.mapping import DeviceMap
-from simulators.devices import Device, devices_of
-from simulators.devices.device import Message
+from simulators.devices import VirtualDevice, devices_of
+from simulators.devices.device import SimulatedMessage
 from simulators.fleet import FEEDS, fleet
 from simulators.truth.city_truth import CityTruth
 from twin.instant import HOUR, MINUTE, SECOND, Instant, parse_instant
@@ -53,7 +53,7 @@ def decoder_of(feed: str) -> str:
 
 
 def held(
-    devices: DeviceMap, feed: str, message: Message, received: Instant, timezone: str
+    devices: DeviceMap, feed: str, message: SimulatedMessage, received: Instant, timezone: str
 ) -> Iterator[tuple[tuple[str, str, str], float, Instant]]:
     """What the twin holds after a message: (sensor, property, field), canonical value, phenomenon time."""
     decoder = registry()[decoder_of(feed)]
@@ -81,7 +81,7 @@ def check(plan: CityPlan, instants: Sequence[Instant], seed: int = 1) -> int:
     return compared
 
 
-def check_device(device: Device, devices: DeviceMap, instant: Instant, timezone: str) -> int:
+def check_device(device: VirtualDevice, devices: DeviceMap, instant: Instant, timezone: str) -> int:
     message = device.message(instant)
     received = instant + 40_000
     found = {

@@ -8,14 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from simulators.replay.recorded_data import Contents, ReadOptions, RecordingError, Sample
-from simulators.replay.recording import format_of, read_files, recording_of
+from simulators.replay.recorded_data import ReadOptions, RecordedData, RecordingError, Sample
+from simulators.replay.recording import build_recording, detect_format, read_files
 from twin.instant import HOUR, MINUTE, Instant, parse_instant
 
 EIGHT = parse_instant("2026-01-05T08:00:00Z")
 
 
-def read(folder: Path, text: str, **options: object) -> Contents:
+def read(folder: Path, text: str, **options: object) -> RecordedData:
     path = folder / "recording.csv"
     path.write_text(text, encoding="utf-8")
     return read_files([path], ReadOptions(**options))  # type: ignore[arg-type]
@@ -72,7 +72,7 @@ def test_negative_values_and_repeated_times_are_kept_and_missing_ones_counted(tm
     text = "time,sensor,pm2_5\n" + "".join(f"2026-01-05T08:00:00Z,aq-1,{row}\n" for row in rows)
     contents = read(tmp_path, text, missing=frozenset({"x"}))
     assert [one.value for one in contents.samples] == [-15.8, -15.8, 3.0]
-    assert contents.left_out == {("aq-1", "missing"): 4}
+    assert contents.skipped == {("aq-1", "missing"): 4}
 
 
 def night(*walls: str) -> str:
@@ -145,8 +145,8 @@ def test_a_file_that_is_not_utf_8_says_how_to_convert_it(tmp_path: Path) -> None
         read_files([path], ReadOptions())
 
 
-def payloads(contents: Contents, **options: object) -> list[object]:
-    recording = recording_of(contents, city="alkmaar", **options)  # type: ignore[arg-type]
+def payloads(contents: RecordedData, **options: object) -> list[object]:
+    recording = build_recording(contents, city="alkmaar", **options)  # type: ignore[arg-type]
     return [json.loads(one.payload) for one in recording.messages]
 
 
@@ -155,7 +155,7 @@ def test_fields_of_one_time_share_a_message_and_a_repetition_is_received_later(t
         "time,sensor,pm2_5,no2\n2026-01-05T09:00:00Z,aq-1,1,2\n2026-01-05T08:00:00Z,aq-1,3,4\n"
         "2026-01-05T08:00:00Z,aq-2,5,6\n2026-01-05T08:00:00Z,aq-1,7,\n"
     )
-    recording = recording_of(read(tmp_path, text), city="alkmaar")
+    recording = build_recording(read(tmp_path, text), city="alkmaar")
     assert [
         (one.topic, json.loads(one.payload)["values"], one.received - EIGHT) for one in recording.messages
     ] == [
@@ -193,4 +193,4 @@ def test_a_unit_that_is_said_goes_along_as_senml(tmp_path: Path) -> None:
 def test_the_format_follows_from_the_content(tmp_path: Path, name: str, start: str, expected: str) -> None:
     path = tmp_path / name
     path.write_text(start, encoding="utf-8")
-    assert format_of(path) == expected
+    assert detect_format(path) == expected

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from simulators.replay.recorded_data import Contents, ReadOptions, RecordingError, Sample
-from simulators.replay.recording import read_files, recording_of
+from simulators.replay.recorded_data import ReadOptions, RecordedData, RecordingError, Sample
+from simulators.replay.recording import build_recording, read_files
 from twin.instant import HOUR, parse_instant
 
 NIGHT = parse_instant("2017-10-29T00:45:00Z")
@@ -34,7 +34,7 @@ def document(*all_series: str, zone: str = "<timeZone>1.0</timeZone>", start: st
     )
 
 
-def read(folder: Path, text: str, **options: object) -> Contents:
+def read(folder: Path, text: str, **options: object) -> RecordedData:
     path = folder / "recording"
     path.write_text(text, encoding="utf-8")
     return read_files([path], ReadOptions(**options))  # type: ignore[arg-type]
@@ -66,7 +66,7 @@ def test_missing_and_unreliable_values_are_counted_and_not_sent(tmp_path: Path) 
     events.append('<event date="2017-10-29" time="01:03:00"/>')
     contents = read(tmp_path, document(series("WL", "H", *events, missing="-999.0")))
     assert len(contents.samples) == 6
-    assert contents.left_out == {("WL", "unreliable by its flag"): 3, ("WL", "missing"): 5}
+    assert contents.skipped == {("WL", "unreliable by its flag"): 3, ("WL", "missing"): 5}
 
 
 def test_a_file_holds_several_series_and_each_finds_its_sensor_and_field(tmp_path: Path) -> None:
@@ -115,7 +115,7 @@ def test_recorded_messages_are_played_as_they_were(tmp_path: Path) -> None:
     ]
     contents = read(tmp_path, "\n".join(map(json.dumps, lines)))
     assert [
-        (one.time - NIGHT, one.topic, one.payload) for one in recording_of(contents, city="x").messages
+        (one.time - NIGHT, one.topic, one.payload) for one in build_recording(contents, city="x").messages
     ] == [
         (-1_000_000, "dsmr/a/telegram", raw),
         (0, "airrohr/17", b'{"esp8266id":"17"}'),
@@ -135,7 +135,7 @@ def test_samples_by_sensor_may_nest_their_values(tmp_path: Path) -> None:
     }
     contents = read(tmp_path, json.dumps(line), sensors={"a": "aq-1"}, fields={"on": "state"})
     assert contents.samples == [Sample(NIGHT, "aq-1", "air.pm2_5", 8.0), Sample(NIGHT, "aq-1", "state", 1.0)]
-    assert contents.left_out == {("aq-1", "missing"): 1}
+    assert contents.skipped == {("aq-1", "missing"): 1}
 
 
 @pytest.mark.parametrize(

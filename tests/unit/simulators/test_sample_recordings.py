@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 
 from simulators.replay import sample_recordings
-from simulators.replay.recorded_data import Contents, ReadOptions
+from simulators.replay.recorded_data import ReadOptions, RecordedData
 from simulators.replay.recording import read_files
-from simulators.replay.sample_recordings import KnownRecording
+from simulators.replay.sample_recordings import SampleRecording
 from twin.instant import DAY, HOUR, MINUTE, parse_instant
 
 
-def replayed(folder: Path, recording: KnownRecording, **options: str) -> Contents:
+def replayed(folder: Path, recording: SampleRecording, **options: str) -> RecordedData:
     path = folder / "recording"
     path.write_text(recording.text)
     return read_files([path], ReadOptions(**options))  # type: ignore[arg-type]
@@ -35,9 +35,9 @@ def test_reading_a_recording_back_gives_what_it_sends(tmp_path: Path, name: str,
     recording = make(seed)
     contents = replayed(tmp_path, recording, **options)
     assert [(one.time, one.value) for one in contents.samples] == [
-        (one.time, one.value) for one in recording.sent()
+        (one.time, one.value) for one in recording.sent_entries()
     ]
-    assert contents.left_out.total() == len(recording.entries) - len(contents.samples)
+    assert contents.skipped.total() == len(recording.entries) - len(contents.samples)
 
 
 @pytest.mark.parametrize("name", MAKERS)
@@ -49,15 +49,15 @@ def test_the_seed_decides(name: str) -> None:
 
 def test_the_water_level_has_gaps_of_weeks_a_stuck_stretch_and_false_zeros_in_the_repeated_hour() -> None:
     entries = sample_recordings.water_level(1).entries
-    counts = Counter(one.why for one in entries)
+    counts = Counter(one.defect for one in entries)
     assert counts["missing"] == 19 * 96
     assert counts["stuck"] == 2 * 96 - 1
-    assert [one.time for one in entries if one.why == "false zero"] == [
+    assert [one.time for one in entries if one.defect == "false zero"] == [
         parse_instant("2017-10-29T00:00:00Z") + n * 15 * MINUTE for n in range(4)
     ]
     assert max(b.time - a.time for a, b in pairwise(entries)) == 35 * DAY + 15 * MINUTE
     assert all(-2.0 < one.value < -1.0 for one in entries if one.true and one.value is not None)
-    stuck = {one.value for one in entries if one.why == "stuck"}
+    stuck = {one.value for one in entries if one.defect == "stuck"}
     assert len(stuck) == 1
 
 
@@ -69,7 +69,7 @@ def test_fine_dust_has_negative_values_gaps_and_times_that_stand_there_twice() -
     assert sum(count == 2 for count in times.values()) > 20
     # The one before is superseded by the one after it, which is true.
     for first, second in pairwise(entries):
-        if first.why == "superseded":
+        if first.defect == "superseded":
             assert (second.time, second.true) == (first.time, True)
     assert max(b.time - a.time for a, b in pairwise(entries)) == 3 * DAY + HOUR
 
@@ -89,4 +89,6 @@ def test_a_recording_can_be_told_as_json_lines(tmp_path: Path) -> None:
     path = tmp_path / "dust.jsonl"
     path.write_text(sample_recordings.json_lines(recording, "aq-1", "pm2_5"))
     found = read_files([path], ReadOptions()).samples
-    assert [(one.time, one.value) for one in found] == [(one.time, one.value) for one in recording.sent()]
+    assert [(one.time, one.value) for one in found] == [
+        (one.time, one.value) for one in recording.sent_entries()
+    ]

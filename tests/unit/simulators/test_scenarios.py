@@ -10,7 +10,7 @@ import pytest
 from cities.folder_reader import read_city
 from simulators.devices import devices_of
 from simulators.fleet import fleet
-from simulators.scenarios import SCENARIOS, scenario_of
+from simulators.scenarios import SCENARIOS, build_scenario
 from simulators.settings import SimulatorSettings
 from simulators.truth.city_truth import CityTruth
 from tests.support.cities.sensor_city import city_of, observed
@@ -26,7 +26,7 @@ SEEDS = range(8)
 
 
 def truth(name: str | None, seed: int, start: Instant = EVENING) -> CityTruth:
-    return CityTruth(seed, PLAN, scenario_of(name, seed, start).happenings)
+    return CityTruth(seed, PLAN, build_scenario(name, seed, start).events)
 
 
 def series(city: CityTruth, property: str, start: Instant, length: int, every: int) -> list[float]:
@@ -65,7 +65,7 @@ def test_in_the_rush_hour_roads_are_slower_and_the_air_is_worse(seed: int) -> No
 def test_heat_pumps_more_than_double_the_load_of_a_street_and_registers_follow(seed: int) -> None:
     plan = city_of("native", observed("power_import"), observed("energy_import"))
     frost, usual = (
-        CityTruth(seed, plan, scenario_of(name, seed, EVENING).happenings) for name in ("heat-pumps", None)
+        CityTruth(seed, plan, build_scenario(name, seed, EVENING).events) for name in ("heat-pumps", None)
     )
     power, energy = plan.datastreams
     peak = EVENING + 3 * HOUR
@@ -77,7 +77,7 @@ def test_heat_pumps_more_than_double_the_load_of_a_street_and_registers_follow(s
 def test_a_gateway_outage_silences_its_lorawan_devices_and_no_others() -> None:
     plan = fleet(300)
     devices = devices_of(plan, CityTruth(1, plan))[0]
-    silenced = {one.device for one in scenario_of("gateway-outage", 1, EVENING).faults(devices)}
+    silenced = {one.device for one in build_scenario("gateway-outage", 1, EVENING).faults(devices)}
     lorawan = {one.sensor.id for one in devices if one.sensor.feed in ("ttn", "chirpstack")}
     assert silenced < lorawan
     assert len(silenced) > len(lorawan) // 6
@@ -87,7 +87,7 @@ def test_a_gateway_outage_silences_its_lorawan_devices_and_no_others() -> None:
 def test_a_gateway_outage_in_alkmaar_is_of_one_gateway_that_the_city_names(seed: int) -> None:
     plan = read_city(Path(__file__).parents[3] / "cities" / "alkmaar")
     devices = devices_of(plan, CityTruth(seed, plan))[0]
-    silenced = {one.device for one in scenario_of("gateway-outage", seed, EVENING).faults(devices)}
+    silenced = {one.device for one in build_scenario("gateway-outage", seed, EVENING).faults(devices)}
     gateways = {one.sensor.gateway for one in devices if one.sensor.id in silenced}
     assert len(gateways) == 1
     (gateway,) = gateways
@@ -117,7 +117,7 @@ def test_every_value_of_a_scenario_is_possible(name: str) -> None:
 
 def test_a_scenario_works_on_the_whole_city_of_alkmaar() -> None:
     plan = read_city(Path(__file__).parents[3] / "cities" / "alkmaar")
-    city = CityTruth(1, plan, scenario_of("new-year", 1, MIDNIGHT).happenings)
+    city = CityTruth(1, plan, build_scenario("new-year", 1, MIDNIGHT).events)
     for datastream in plan.datastreams:
         if datastream.property == "pm2_5":
             hour = [city.value(datastream, MIDNIGHT + n * 5 * MINUTE) for n in range(12)]

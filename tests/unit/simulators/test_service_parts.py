@@ -10,10 +10,10 @@ import pytest
 from pydantic import ValidationError
 
 from simulators.city_clock import CATCH_UP_SPEED, STEP_MAX, CityClock
-from simulators.devices import Device, devices_of
+from simulators.devices import VirtualDevice, devices_of
 from simulators.fleet import FEEDS, fleet
-from simulators.report_schedule import Schedule
-from simulators.sent_journal import Journal
+from simulators.report_schedule import ReportSchedule
+from simulators.sent_journal import SentJournal
 from simulators.settings import SimulatorSettings
 from simulators.truth.city_truth import CityTruth
 from tests.support.cities.sensor_city import city_of, observed
@@ -22,7 +22,7 @@ from twin.instant import HOUR, MINUTE, SECOND, parse_instant
 NOW = parse_instant("2026-11-23T12:00:00Z")
 
 
-def fleet_devices(count: int) -> list[Device]:
+def fleet_devices(count: int) -> list[VirtualDevice]:
     plan = fleet(count)
     return devices_of(plan, CityTruth(1, plan))[0]
 
@@ -71,15 +71,15 @@ def test_waiting_is_reckoned_in_wall_time() -> None:
 @pytest.mark.parametrize("speed", [1.0, 60.0])
 def test_every_device_reports_within_two_seconds_of_wall_time(speed: float) -> None:
     devices = fleet_devices(70)
-    schedule = Schedule(devices, NOW, speed)
-    early = {index for _, index, _ in schedule.until(NOW + int(2 * SECOND * speed))}
+    schedule = ReportSchedule(devices, NOW, speed)
+    early = {index for _, index, _ in schedule.take_due(NOW + int(2 * SECOND * speed))}
     assert early == set(range(70))
 
 
 def test_reports_come_in_order_each_device_at_its_own_phase_and_interval() -> None:
     devices = fleet_devices(21)
-    schedule = Schedule(devices, NOW, 1.0)
-    reports = list(schedule.until(NOW + HOUR))
+    schedule = ReportSchedule(devices, NOW, 1.0)
+    reports = list(schedule.take_due(NOW + HOUR))
     instants = [instant for instant, _, _ in reports]
     assert instants == sorted(instants)
     for number, device in enumerate(devices):
@@ -92,22 +92,22 @@ def test_reports_come_in_order_each_device_at_its_own_phase_and_interval() -> No
 
 
 def test_a_schedule_that_is_interrupted_loses_no_report() -> None:
-    whole = [report[:2] for report in Schedule(fleet_devices(14), NOW, 1.0).until(NOW + 5 * MINUTE)]
-    schedule = Schedule(fleet_devices(14), NOW, 1.0)
+    whole = [report[:2] for report in ReportSchedule(fleet_devices(14), NOW, 1.0).take_due(NOW + 5 * MINUTE)]
+    schedule = ReportSchedule(fleet_devices(14), NOW, 1.0)
     parts = []
     for n in range(1, 301):
-        parts += [report[:2] for report in schedule.until(NOW + n * SECOND)]
+        parts += [report[:2] for report in schedule.take_due(NOW + n * SECOND)]
     assert parts == whole
     # A caller that stops in the middle of a report is told it again.
-    again = Schedule(fleet_devices(14), NOW, 1.0)
-    first = next(again.until(NOW + 2 * SECOND))
-    assert next(again.until(NOW + 2 * SECOND)) == first
+    again = ReportSchedule(fleet_devices(14), NOW, 1.0)
+    first = next(again.take_due(NOW + 2 * SECOND))
+    assert next(again.take_due(NOW + 2 * SECOND)) == first
 
 
 def test_the_journal_counts_each_gas_reading_once(tmp_path: Path) -> None:
     plan = city_of("dsmr", observed("power_import"), observed("gas_volume"))
     (device,) = devices_of(plan, CityTruth(1, plan))[0]
-    journal = Journal()
+    journal = SentJournal()
     for n in range(90):  # a quarter of an hour, every ten seconds
         instant = NOW + n * 10 * SECOND
         journal.record(device.sensor, instant, device.message(instant))

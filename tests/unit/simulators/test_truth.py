@@ -10,18 +10,18 @@ from cities import default_city
 from cities.folder_reader import read_city
 from simulators.fleet import fleet
 from simulators.truth.city_truth import SIMULATED, CityTruth
-from simulators.truth.household import Household, Sky
-from simulators.truth.local_calendar import Place, sun_elevation
+from simulators.truth.household import Household, OutdoorConditions
+from simulators.truth.local_calendar import GeoPoint, sun_elevation
 from simulators.truth.meter_registers import EPOCH_DAY
 from simulators.truth.rain import Rain
-from simulators.truth.traffic import Traffic
+from simulators.truth.traffic import RoadTraffic
 from simulators.truth.water import Water
 from simulators.truth.weather import Weather
 from tests.support.cities.sensor_city import city_of, observed
 from twin.instant import DAY, HOUR, MINUTE, SECOND, parse_instant
 from twin.model.observed_property import BUILT_IN_PROPERTIES
 
-ALKMAAR = Place(4.75, 52.63)
+ALKMAAR = GeoPoint(4.75, 52.63)
 MONDAY = parse_instant("2026-11-23T00:00:00+01:00")
 # Properties that jump on purpose: counts of an interval, a switch.
 STEPS = {"vehicle_count", "bicycle_count", "pedestrian_count", "pump_state"}
@@ -29,7 +29,7 @@ EVERY_PROPERTY = city_of("native", *(observed(name) for name in sorted(BUILT_IN_
 
 
 def household(name: str, seed: int = 1, size: float = 1.0) -> Household:
-    return Household(seed, name, Sky(Weather(seed, ALKMAAR), "Europe/Amsterdam"), size)
+    return Household(seed, name, OutdoorConditions(Weather(seed, ALKMAAR), "Europe/Amsterdam"), size)
 
 
 def home_with_panels() -> Household:
@@ -168,7 +168,7 @@ def test_the_sun_stands_as_high_as_the_almanac_says() -> None:
 
 
 def test_rush_hours_are_busier_and_slower_than_the_night() -> None:
-    road = Traffic(1, "road", {"lanes": 2, "freeFlowSpeed": 80}, Weather(1, ALKMAAR), "Europe/Amsterdam")
+    road = RoadTraffic(1, "road", {"lanes": 2, "freeFlowSpeed": 80}, Weather(1, ALKMAAR), "Europe/Amsterdam")
     morning, night = MONDAY + 8 * HOUR, MONDAY + 3 * HOUR
     assert road.flow(morning) > 5 * road.flow(night)
     assert road.speed(morning) < road.speed(night) - 10

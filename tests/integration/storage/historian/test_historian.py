@@ -234,7 +234,7 @@ async def test_a_database_that_is_away_at_the_start_is_waited_for(
     name = database.rpartition("/")[2].partition("?")[0]
     observations = series(50)
     await produce(kafka, topics.OBSERVATIONS, in_records(observations))
-    async with await postgres.administer() as connection:
+    async with await postgres.connect_as_administrator() as connection:
         await connection.execute(f"ALTER DATABASE {name} WITH ALLOW_CONNECTIONS false")
         async with historian(settings(kafka, database)) as task:
             await asyncio.wait([task], timeout=0.5)
