@@ -94,7 +94,7 @@ async def database(postgres: PostgresServer, spare_databases: SpareDatabases) ->
     """The connection URI of a fresh, migrated database."""
     name = await asyncio.wrap_future(spare_databases.take())
     yield postgres.dsn(name)
-    spare_databases.give_back(name)
+    spare_databases.release(name)
 
 
 @pytest_asyncio.fixture

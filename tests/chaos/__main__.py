@@ -13,16 +13,16 @@ from typing import Any
 
 import click
 
-from tests.chaos.balance import Reckoning
-from tests.chaos.experiment import Broker, Options, conduct
+from tests.chaos.balance import MessageBalance
+from tests.chaos.experiment import DurableBroker, ExperimentOptions, run_experiment
 from tests.chaos.full_disk import small_disk
 from tests.chaos.rabbitmq import rabbitmq
-from tests.chaos.scenarios import CASES
-from tests.chaos.system_under_test import Town
+from tests.chaos.scenarios import EXPERIMENTS
+from tests.chaos.system_under_test import SystemUnderTest
 
 
 @click.command()
-@click.argument("names", nargs=-1, type=click.Choice(list(CASES)))
+@click.argument("names", nargs=-1, type=click.Choice(list(EXPERIMENTS)))
 @click.option("--messages", type=click.IntRange(1_000), default=20_000, show_default=True)
 @click.option("--seed", type=int, default=20261126, show_default=True)
 @click.option("--acknowledge", type=click.Choice(["logged", "stored"]), default="logged", show_default=True)
@@ -51,37 +51,37 @@ def main(
     # A polite end from outside is like Ctrl-C: the system that was started is ended, too.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with _broker(broker, broker_restart) as durable:
-        asked = Options(**options, broker=durable)
-        failed = [name for name in names or CASES if _try(name, asked, keep).faults]
+        asked = ExperimentOptions(**options, broker=durable)
+        failed = [name for name in names or EXPERIMENTS if _try(name, asked, keep).faults]
     if failed:
         print(f"not as promised: {', '.join(failed)}")
         sys.exit(1)
 
 
 @contextmanager
-def _broker(asked: str | None, restart: str | None) -> Iterator[Broker | None]:
+def _broker(asked: str | None, restart: str | None) -> Iterator[DurableBroker | None]:
     if asked is None:
         yield None
     elif asked == "rabbitmq":
         with rabbitmq() as own:
-            yield Broker(own.address, own.restart)
+            yield DurableBroker(own.address, own.restart)
     else:
         host, _, port = asked.rpartition(":")
         if not host or not port.isdecimal():
             raise click.BadParameter(f"found {asked!r}, expected HOST:PORT or rabbitmq")
         if restart is None:
             raise click.BadParameter("--broker HOST:PORT needs --broker-restart")
-        yield Broker((host, int(port)), partial(subprocess.run, restart, shell=True, check=True))
+        yield DurableBroker((host, int(port)), partial(subprocess.run, restart, shell=True, check=True))
 
 
-def _try(name: str, options: Options, keep: bool) -> Reckoning:
+def _try(name: str, options: ExperimentOptions, keep: bool) -> MessageBalance:
     print(f"== {name}, acknowledged when {options.acknowledge}, seed {options.seed}", flush=True)
-    case = CASES[name]
+    case = EXPERIMENTS[name]
     with (
         small_disk() if case.small_disk else nullcontext() as folder,
-        Town(f"--acknowledge={options.acknowledge}", folder=folder, keep=keep) as town,
+        SystemUnderTest(f"--acknowledge={options.acknowledge}", folder=folder, keep=keep) as town,
     ):
-        return asyncio.run(conduct(town, case, options, _say))
+        return asyncio.run(run_experiment(town, case, options, _say))
 
 
 def _say(line: str) -> None:

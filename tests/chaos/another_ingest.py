@@ -6,12 +6,12 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from cli.supervisor.options import PARTITIONS
-from tests.chaos.system_under_test import Town
+from tests.chaos.system_under_test import SystemUnderTest
 from tests.support.processes.role_process import RoleProcess
 
 
 @asynccontextmanager
-async def ingest_from(broker: tuple[str, int], town: Town) -> AsyncIterator[RoleProcess]:
+async def second_ingest(broker: tuple[str, int], town: SystemUnderTest) -> AsyncIterator[RoleProcess]:
     """Run an ingest beside that of the town: it takes what another broker has to the same log."""
     ports = town.ports
     settings = {
@@ -30,4 +30,4 @@ async def ingest_from(broker: tuple[str, int], town: Town) -> AsyncIterator[Role
     try:
         yield process
     finally:
-        await process.end()
+        await process.stop()

@@ -10,12 +10,12 @@ from typing import Any, Protocol, TypeAlias
 import httpx
 import psycopg
 
-from tests.chaos.fleet import Fleet
-from tests.chaos.message_plan import Kind, Plan, street_of, value_of
-from tests.chaos.system_under_test import LOADED, PROPERTY, sensor, street
+from tests.chaos.fleet import DeviceFleet
+from tests.chaos.message_plan import MessageKind, MessagePlan, street_of, value_of
+from tests.chaos.system_under_test import LOAD_STREETS, PROPERTY, microphone_id, street_id
 from twin.instant import format_instant, from_datetime
 
-Span: TypeAlias = tuple[float, float]
+LossWindow: TypeAlias = tuple[float, float]
 """From when until when, loop time."""
 
 # How long nothing more may arrive before the balance is struck as it is.
@@ -32,7 +32,7 @@ FROM observation o LEFT JOIN datastream d ON d.id = o.datastream_id
 """
 
 
-class Place(Protocol):
+class SystemAddress(Protocol):
     """Where a system is reached."""
 
     @property
@@ -45,26 +45,26 @@ class Place(Protocol):
 
 
 @dataclass
-class Reckoning:
+class MessageBalance:
     """What was found; `faults` is empty when everything is as promised."""
 
     acknowledged: int = 0
     stored: int = 0
     lost: int = 0  #: acknowledged and not stored
-    excused: int = 0  #: of these, those that may be by what is promised
-    doubled: int = 0
+    allowed_losses: int = 0  #: of these, those that may be by what is promised
+    duplicated: int = 0
     altered: int = 0  #: stored with another value, or of another sensor
     unexpected: int = 0  #: stored and never sent
     wrong_states: list[str] = field(default_factory=list)
     ledger: dict[str, Any] = field(default_factory=dict)
     faults: list[str] = field(default_factory=list)
 
-    def lines(self) -> Iterator[str]:
+    def report_lines(self) -> Iterator[str]:
         """Yield what a person wants to read."""
         yield (
             f"acknowledged {self.acknowledged}, stored {self.stored}: "
-            f"{self.lost} lost ({self.excused} excused), "
-            f"{self.doubled} doubled, {self.altered} altered, {self.unexpected} unexpected; "
+            f"{self.lost} lost ({self.allowed_losses} excused), "
+            f"{self.duplicated} doubled, {self.altered} altered, {self.unexpected} unexpected; "
             f"{len(self.wrong_states)} states wrong"
         )
         for equation in self.ledger.get("equations", ()):
@@ -72,22 +72,24 @@ class Reckoning:
         yield "NOT AS PROMISED: " + "; ".join(self.faults) if self.faults else "all as promised"
 
 
-async def reckon(town: Place, fleet: Fleet, excused: Span | None) -> Reckoning:
+async def compute_balance(
+    system: SystemAddress, fleet: DeviceFleet, loss_window: LossWindow | None
+) -> MessageBalance:
     """Wait until all is stored, or nothing more comes, and strike the balance."""
-    plan, found = fleet.plan, Reckoning()
+    plan, found = fleet.plan, MessageBalance()
     found.acknowledged = sum(time > 0 for time in fleet.acknowledged_at)
-    await _until_stored(town.database, plan.messages + len(fleet.canaries))
-    await asyncio.to_thread(_compare, town.database, fleet, found, excused)
+    await _until_stored(system.database, plan.messages + len(fleet.canaries))
+    await asyncio.to_thread(_compare, system.database, fleet, found, loss_window)
     counts = {
         "not acknowledged": plan.messages - found.acknowledged,
-        "acknowledged without a subscriber": fleet.unheard,
-        "lost": found.lost - found.excused,
-        "doubled": found.doubled,
+        "acknowledged without a subscriber": fleet.without_subscriber,
+        "lost": found.lost - found.allowed_losses,
+        "doubled": found.duplicated,
         "altered": found.altered,
         "unexpected": found.unexpected,
     }
     found.faults += [f"{count} {what}" for what, count in counts.items() if count]
-    async with httpx.AsyncClient(base_url=town.http, timeout=_TIMEOUT_S) as client:
+    async with httpx.AsyncClient(base_url=system.http, timeout=_TIMEOUT_S) as client:
         if not found.lost:
             found.wrong_states = await _wrong_states(client, plan)
         found.ledger = await _ledger(client, found.stored)
@@ -110,7 +112,7 @@ async def _until_stored(dsn: str, wanted: int) -> None:
             await asyncio.sleep(_LOOK_S)
 
 
-def _compare(dsn: str, fleet: Fleet, found: Reckoning, excused: Span | None) -> None:
+def _compare(dsn: str, fleet: DeviceFleet, found: MessageBalance, excused: LossWindow | None) -> None:
     plan = fleet.plan
     seen = bytearray(plan.messages)
     canaries = set(fleet.canaries)
@@ -118,7 +120,7 @@ def _compare(dsn: str, fleet: Fleet, found: Reckoning, excused: Span | None) -> 
         cursor.itersize = _ROWS
         for name, time, value in cursor.execute(_ALL):
             instant = from_datetime(time)
-            if name == sensor(LOADED):
+            if name == microphone_id(LOAD_STREETS):
                 found.unexpected += instant not in canaries
                 continue
             found.stored += 1
@@ -126,16 +128,16 @@ def _compare(dsn: str, fleet: Fleet, found: Reckoning, excused: Span | None) -> 
             if number is None:
                 found.unexpected += 1
                 continue
-            found.doubled += seen[number]
-            found.altered += (name, value) != (sensor(street_of(number)), value_of(number))
+            found.duplicated += seen[number]
+            found.altered += (name, value) != (microphone_id(street_of(number)), value_of(number))
             seen[number] = 1
     lost = [time for time, stored in zip(fleet.acknowledged_at, seen, strict=True) if time and not stored]
     found.lost = len(lost)
     if excused is not None:
-        found.excused = sum(excused[0] <= time <= excused[1] for time in lost)
+        found.allowed_losses = sum(excused[0] <= time <= excused[1] for time in lost)
 
 
-async def _wrong_states(client: httpx.AsyncClient, plan: Plan) -> list[str]:
+async def _wrong_states(client: httpx.AsyncClient, plan: MessagePlan) -> list[str]:
     """Return the streets whose newest value is not what the API tells; wait for them within a bound."""
     loop = asyncio.get_running_loop()
     deadline = loop.time() + STILL_S_MAX
@@ -143,11 +145,11 @@ async def _wrong_states(client: httpx.AsyncClient, plan: Plan) -> list[str]:
     while True:
         wrong = []
         for one, number in newest.items():
-            state = (await client.get(f"/v1/entities/{street(one)}/state")).raise_for_status().json()
+            state = (await client.get(f"/v1/entities/{street_id(one)}/state")).raise_for_status().json()
             told = state["properties"].get(PROPERTY, {})
             wanted = format_instant(plan.instant(number)), value_of(number)
             if (told.get("phenomenonTime"), told.get("value")) != wanted:
-                wrong.append(street(one))
+                wrong.append(street_id(one))
         if not wrong or loop.time() > deadline:
             return wrong
         await asyncio.sleep(_LOOK_S)
@@ -168,7 +170,7 @@ async def _ledger(client: httpx.AsyncClient, stored: int) -> dict[str, Any]:
         await asyncio.sleep(_LOOK_S)
 
 
-def _ledger_faults(found: Reckoning, fleet: Fleet) -> Iterator[str]:
+def _ledger_faults(found: MessageBalance, fleet: DeviceFleet) -> Iterator[str]:
     ledger = found.ledger
     if not ledger["balanced"] and not found.lost:
         yield f"the ledger does not balance: {ledger}"
@@ -176,5 +178,5 @@ def _ledger_faults(found: Reckoning, fleet: Fleet) -> Iterator[str]:
         yield f"the ledger has {ledger['stored']} stored, with {len(fleet.canaries)} canaries among them"
     if ledger["corrected"] or ledger["superseded"]:
         yield f"{ledger['corrected']} corrected, {ledger['superseded']} superseded: no value ever changed"
-    if not found.lost and ledger["quarantined"] < fleet.counts[Kind.POISON]:
-        yield f"{ledger['quarantined']} quarantined of {fleet.counts[Kind.POISON]} that nobody can use"
+    if not found.lost and ledger["quarantined"] < fleet.counts[MessageKind.POISON]:
+        yield f"{ledger['quarantined']} quarantined of {fleet.counts[MessageKind.POISON]} that nobody can use"

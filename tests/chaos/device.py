@@ -17,8 +17,8 @@ from benchmarks.load.mqtt_wire import (
     publish_packet,
     receive_max,
 )
-from tests.chaos.message_plan import Parcel
-from tests.support.processes.process_faults import deafen
+from tests.chaos.message_plan import PlannedMessage
+from tests.support.processes.process_faults import drop_incoming
 
 CONNECT_TIMEOUT_S = 10.0
 RECONNECT_DELAY_S = 0.2
@@ -30,10 +30,10 @@ _LOOK_S = 3.0
 _DUP = 0x08
 _SUCCESS = 0
 
-Content = Callable[[Parcel], tuple[bytes, bytes]]
+Content = Callable[[PlannedMessage], tuple[bytes, bytes]]
 
 
-class Device(asyncio.Protocol):
+class MqttDevice(asyncio.Protocol):
     """One connection, made again whenever it ends; tells of each parcel taken, and whether anybody heard it.
 
     Packet ids go on over connections, and what is sent again is marked as such, as by a device that keeps its
@@ -45,16 +45,16 @@ class Device(asyncio.Protocol):
         name: str,
         address: tuple[str, int],
         content: Content,
-        acknowledged: Callable[[Parcel, bool], None],
+        acknowledged: Callable[[PlannedMessage, bool], None],
     ) -> None:
         self.connections = 0
-        self.repeats = 0  #: parcels sent again
-        self.outbox: deque[Parcel] = deque()
+        self.retransmissions = 0  #: parcels sent again
+        self.outbox: deque[PlannedMessage] = deque()
         self._name = name
         self._address = address
         self._content = content
         self._acknowledged = acknowledged
-        self._waiting: dict[int, Parcel] = {}  # by packet id, oldest first
+        self._waiting: dict[int, PlannedMessage] = {}  # by packet id, oldest first
         self._packet_id = 0
         self._reader = PacketReader()
         self._receive_max = RECEIVE_MAX_DEFAULT
@@ -69,7 +69,7 @@ class Device(asyncio.Protocol):
         """Whether it is connected."""
         return self._open
 
-    async def keep(self) -> None:
+    async def stay_connected(self) -> None:
         """Stay connected until cancelled."""
         loop = asyncio.get_running_loop()
         while True:
@@ -110,10 +110,10 @@ class Device(asyncio.Protocol):
             self._transport.abort()
         self._transport, self._open = None, False
 
-    def deafen(self) -> None:
+    def block_incoming(self) -> None:
         """Let nothing arrive on the connection any more, not even its end."""
         if self._transport is not None:
-            deafen(self._transport.get_extra_info("socket"))
+            drop_incoming(self._transport.get_extra_info("socket"))
 
     def close(self) -> None:
         """Say goodbye."""
@@ -158,11 +158,11 @@ class Device(asyncio.Protocol):
             self._acknowledged(parcel, len(content) <= 2 or content[2] == _SUCCESS)
 
     def _send_again(self) -> None:
-        self.repeats += len(self._waiting)
+        self.retransmissions += len(self._waiting)
         for packet_id, parcel in self._waiting.items():
             self._send(packet_id, parcel, _DUP)
 
-    def _send(self, packet_id: int, parcel: Parcel, flags: int = 0) -> None:
+    def _send(self, packet_id: int, parcel: PlannedMessage, flags: int = 0) -> None:
         assert self._transport is not None
         packet = publish_packet(self._content(parcel)[0], packet_id, self._content(parcel)[1])
         self._transport.write(bytes([packet[0] | flags]) + packet[1:] if flags else packet)

@@ -9,12 +9,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from runtime.clock import system_clock
-from tests.chaos.another_ingest import ingest_from
-from tests.chaos.balance import Reckoning, Span, reckon
-from tests.chaos.fleet import Fleet
-from tests.chaos.message_plan import Plan
-from tests.chaos.recovery import Watch
-from tests.chaos.system_under_test import Town
+from tests.chaos.another_ingest import second_ingest
+from tests.chaos.balance import LossWindow, MessageBalance, compute_balance
+from tests.chaos.fleet import DeviceFleet
+from tests.chaos.message_plan import MessagePlan
+from tests.chaos.recovery import RecoveryProbe
+from tests.chaos.system_under_test import SystemUnderTest
 from tests.support.processes.role_process import RoleProcess
 from twin.instant import SECOND
 
@@ -24,7 +24,7 @@ _LOOK_S = 0.02
 
 
 @dataclass(frozen=True)
-class Broker:
+class DurableBroker:
     """An MQTT broker whose sessions are durable."""
 
     address: tuple[str, int]
@@ -32,43 +32,43 @@ class Broker:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Options:
+class ExperimentOptions:
     """How a trial is made."""
 
     messages: int
     seed: int
-    acknowledge: str  #: `logged` or `stored`
+    acknowledge: str  #: `logged` or `until_stored`
     rate: int  #: messages a second
     blows: int  #: how often something is killed, where that is up to chance
     seconds: float  #: how long something is away, where it comes back by itself
-    broker: Broker | None = None  #: another one than that of the town
+    broker: DurableBroker | None = None  #: another one than that of the town
 
 
 @dataclass
-class Trial:
+class Experiment:
     """What a scenario has at hand. What was acknowledged in the span that is excused may be lost."""
 
-    options: Options
-    town: Town
-    fleet: Fleet
-    watch: Watch
+    options: ExperimentOptions
+    system: SystemUnderTest
+    fleet: DeviceFleet
+    probe: RecoveryProbe
     dice: random.Random
-    say: Callable[[str], None]
+    report: Callable[[str], None]
     #: an ingest of our own, where the broker is not that of the town
     ingest: RoleProcess | None = None
-    excused: Span | None = None
+    loss_window: LossWindow | None = None
     recoveries: list[float] = field(default_factory=list)
 
     def count(self, share: float) -> int:
         """Return how many a share of all observations is."""
         return int(share * self.options.messages)
 
-    def excuse(self, seconds: float) -> None:
+    def allow_loss(self, seconds: float) -> None:
         """Say that by what is promised so many seconds up to now may be lost."""
         now = asyncio.get_running_loop().time()
-        self.excused = now - seconds, now
-        count = sum(self.excused[0] <= time <= self.excused[1] for time in self.fleet.acknowledged_at)
-        self.say(
+        self.loss_window = now - seconds, now
+        count = sum(self.loss_window[0] <= time <= self.loss_window[1] for time in self.fleet.acknowledged_at)
+        self.report(
             f"promised: what was acknowledged in the last {seconds:g} s may be lost, {count} observations"
         )
 
@@ -77,57 +77,67 @@ class Trial:
         while self.fleet.sent < self.count(share):  # noqa: ASYNC110 - the fleet makes it true
             await asyncio.sleep(_LOOK_S)
 
-    async def recovered(self, what: str, since: float) -> None:
+    async def await_recovery(self, what: str, since: float) -> None:
         """Wait until the system is whole again, and say how long after `since` that was."""
-        recovery = await self.watch.recovery(since)
+        recovery = await self.probe.measure(since)
         self.recoveries.append(recovery.live)
-        self.say(f"{self.fleet.sent:>9} sent: {what}; {recovery}")
+        self.report(f"{self.fleet.sent:>9} sent: {what}; {recovery}")
 
 
-Scenario = Callable[[Trial], Coroutine[Any, Any, None]]
+FaultInjection = Callable[[Experiment], Coroutine[Any, Any, None]]
 
 
 @dataclass(frozen=True)
-class Case:
+class FaultScenario:
     """A scenario, and what it needs."""
 
-    scenario: Scenario
+    inject: FaultInjection
     connections: int = 20
     small_disk: bool = False
 
 
-async def conduct(town: Town, case: Case, options: Options, say: Callable[[str], None]) -> Reckoning:
+async def run_experiment(
+    town: SystemUnderTest, case: FaultScenario, options: ExperimentOptions, say: Callable[[str], None]
+) -> MessageBalance:
     """Send everything while the scenario takes its course, and strike the balance."""
     if options.broker is None:
         return await _conduct(town, case, options, say, None)
-    async with ingest_from(options.broker.address, town) as ingest:
+    async with second_ingest(options.broker.address, town) as ingest:
         return await _conduct(town, case, options, say, ingest)
 
 
 async def _conduct(
-    town: Town, case: Case, options: Options, say: Callable[[str], None], ingest: RoleProcess | None
-) -> Reckoning:
-    plan = Plan(options.messages, options.seed, _whole(system_clock() - _HEAD_START), SECOND // options.rate)
+    town: SystemUnderTest,
+    case: FaultScenario,
+    options: ExperimentOptions,
+    say: Callable[[str], None],
+    ingest: RoleProcess | None,
+) -> MessageBalance:
+    plan = MessagePlan(
+        options.messages, options.seed, _whole(system_clock() - _HEAD_START), SECOND // options.rate
+    )
     address = town.mqtt if options.broker is None else options.broker.address
-    fleet = Fleet(plan, address, rate=options.rate, connections=case.connections)
-    watch = Watch(town, fleet, system_clock)
-    trial = Trial(options, town, fleet, watch, random.Random(options.seed), say, ingest)
+    fleet = DeviceFleet(plan, address, rate=options.rate, connections=case.connections)
+    watch = RecoveryProbe(town, fleet, system_clock)
+    trial = Experiment(options, town, fleet, watch, random.Random(options.seed), say, ingest)
     await fleet.connect()
     try:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(fleet.send())
-            tasks.create_task(case.scenario(trial))
-        await trial.recovered("everything is acknowledged", asyncio.get_running_loop().time())
-        found = await reckon(town, fleet, trial.excused)
+            tasks.create_task(case.inject(trial))
+        await trial.await_recovery("everything is acknowledged", asyncio.get_running_loop().time())
+        found = await compute_balance(town, fleet, trial.loss_window)
     finally:
         await fleet.close()
     say(
-        f"sent {plan.messages} observations, {plan.repeated} of them twice, {plan.poisoned} messages that "
-        f"nobody can use, {len(fleet.canaries)} canaries; {fleet.repeats} again after a connection had ended"
+        f"sent {plan.messages} observations, {plan.repeat_count} of them twice, {plan.poison_count} "
+        "messages that "
+        f"nobody can use, {len(fleet.canaries)} canaries; {fleet.retransmissions} again after a "
+        "connection had ended"
     )
     if trial.recoveries:
         say(f"live again after {_spread(trial.recoveries)}")
-    for line in found.lines():
+    for line in found.report_lines():
         say(line)
     return found
 

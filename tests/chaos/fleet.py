@@ -7,45 +7,45 @@ from array import array
 from collections import Counter
 from collections.abc import Sequence
 
-from tests.chaos.device import Device
-from tests.chaos.message_plan import Kind, Parcel, Plan
+from tests.chaos.device import MqttDevice
+from tests.chaos.message_plan import MessageKind, MessagePlan, PlannedMessage
 
 _TICK_S = 0.01
 
 
-class Fleet:
+class DeviceFleet:
     """Sends a plan. Whatever becomes of it, what is due is due: behind an outage comes what has gathered."""
 
-    def __init__(self, plan: Plan, address: tuple[str, int], *, rate: int, connections: int) -> None:
+    def __init__(self, plan: MessagePlan, address: tuple[str, int], *, rate: int, connections: int) -> None:
         self.plan = plan
         self.sent = 0  #: observations that have been given to a device
-        self.sent_max = plan.messages  #: where to wait until this is raised
+        self.pause_at = plan.messages  #: where to wait until this is raised
         self.canaries: list[int] = []
         #: when the broker acknowledged each observation, loop time; 0 where it has not
         self.acknowledged_at = array("d", bytes(8 * plan.messages))
-        self.counts: Counter[Kind] = Counter()  #: parcels acknowledged
-        self.unfinished = 0  #: parcels that are not acknowledged yet
-        self.unheard = 0  #: parcels that a broker took which knew nobody who wants them
+        self.counts: Counter[MessageKind] = Counter()  #: parcels acknowledged
+        self.unacknowledged = 0  #: parcels that are not acknowledged yet
+        self.without_subscriber = 0  #: parcels that a broker took which knew nobody who wants them
         self._rate = rate
         self._devices = [
-            Device(f"chaos-{number}", address, plan.content, self._acknowledge)
+            MqttDevice(f"chaos-{number}", address, plan.content, self._acknowledge)
             for number in range(connections)
         ]
         self._keeping: list[asyncio.Task[None]] = []
 
     @property
-    def devices(self) -> Sequence[Device]:
+    def devices(self) -> Sequence[MqttDevice]:
         """The devices, for whoever disturbs them."""
         return self._devices
 
     @property
-    def repeats(self) -> int:
+    def retransmissions(self) -> int:
         """How many parcels were sent again."""
-        return sum(device.repeats for device in self._devices)
+        return sum(device.retransmissions for device in self._devices)
 
     async def connect(self) -> None:
         """Connect every device."""
-        self._keeping = [asyncio.create_task(device.keep()) for device in self._devices]
+        self._keeping = [asyncio.create_task(device.stay_connected()) for device in self._devices]
         while not all(device.is_open for device in self._devices):  # noqa: ASYNC110 - the broker makes it true
             await asyncio.sleep(_TICK_S)
 
@@ -53,27 +53,27 @@ class Fleet:
         """Send the whole plan; return when each parcel is acknowledged."""
         loop = asyncio.get_running_loop()
         begin = loop.time()
-        for count, parcel in enumerate(self.plan.parcels(), 1):
-            if self.sent >= self.sent_max:
+        for count, parcel in enumerate(self.plan.planned_messages(), 1):
+            if self.sent >= self.pause_at:
                 begin += await self._held(loop)
             self._post(parcel.number, parcel)
-            self.sent += parcel.kind is Kind.OBSERVATION
+            self.sent += parcel.kind is MessageKind.OBSERVATION
             if (ahead := begin + count / self._rate - loop.time()) > 0:
                 await asyncio.sleep(max(ahead, _TICK_S))
-        while self.unfinished:  # noqa: ASYNC110 - the broker makes it true
+        while self.unacknowledged:  # noqa: ASYNC110 - the broker makes it true
             await asyncio.sleep(_TICK_S)
 
     async def _held(self, loop: asyncio.AbstractEventLoop) -> float:
         """Wait for leave to go on; return how long that took."""
         since = loop.time()
-        while self.sent >= self.sent_max:  # noqa: ASYNC110 - a scenario raises it
+        while self.sent >= self.pause_at:  # noqa: ASYNC110 - a scenario raises it
             await asyncio.sleep(_TICK_S)
         return loop.time() - since
 
-    def canary(self, instant: int) -> None:
+    def send_canary(self, instant: int) -> None:
         """Send an observation of the canary's street."""
         self.canaries.append(instant)
-        self._post(len(self.canaries), Parcel(Kind.CANARY, instant))
+        self._post(len(self.canaries), PlannedMessage(MessageKind.CANARY, instant))
 
     async def close(self) -> None:
         """Disconnect all."""
@@ -83,17 +83,17 @@ class Fleet:
             task.cancel()
         await asyncio.gather(*self._keeping, return_exceptions=True)
 
-    def _post(self, number: int, parcel: Parcel) -> None:
-        self.unfinished += 1
+    def _post(self, number: int, parcel: PlannedMessage) -> None:
+        self.unacknowledged += 1
         device = self._devices[number % len(self._devices)]
         device.outbox.append(parcel)
         device.flush()
 
-    def _acknowledge(self, parcel: Parcel, heard: bool) -> None:
-        self.unfinished -= 1
+    def _acknowledge(self, parcel: PlannedMessage, heard: bool) -> None:
+        self.unacknowledged -= 1
         self.counts[parcel.kind] += 1
-        self.unheard += not heard
-        if parcel.kind in (Kind.OBSERVATION, Kind.AGAIN):
+        self.without_subscriber += not heard
+        if parcel.kind in (MessageKind.OBSERVATION, MessageKind.REPEAT):
             # The first time: what is sent twice was promised then.
             known = self.acknowledged_at[parcel.number]
             self.acknowledged_at[parcel.number] = known or asyncio.get_running_loop().time()

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from tests.chaos.experiment import Trial
+from tests.chaos.experiment import Experiment
 from tests.conftest import make_folder
 from tests.support.processes.process_faults import ROLES, kill
 
@@ -30,27 +30,27 @@ def small_disk() -> Iterator[Path]:
         folder.rmdir()
 
 
-async def full_disk(trial: Trial) -> None:
+async def full_disk(trial: Experiment) -> None:
     """Fill the disk of the data folder, leave it so, and make room again."""
     await trial.until_sent(0.3)
     loop = asyncio.get_running_loop()
-    ballast = trial.town.folder / "ballast"
+    ballast = trial.system.folder / "ballast"
     await asyncio.to_thread(_fill, ballast)
-    trial.say(f"{trial.fleet.sent:>9} sent: the disk is full")
+    trial.report(f"{trial.fleet.sent:>9} sent: the disk is full")
     begun = loop.time()
     killed = 0
     for name in (*ROLES, "postgres"):
-        for pid in trial.town.pids.get(name, ()):
+        for pid in trial.system.pids.get(name, ()):
             kill(pid)
             killed += 1
-    trial.say(f"{killed} processes killed meanwhile: every role and the database")
+    trial.report(f"{killed} processes killed meanwhile: every role and the database")
     while loop.time() - begun < trial.options.seconds:
         # What is given back meanwhile, such as a log that is rotated, is taken again.
         await asyncio.to_thread(_fill, ballast)
         await asyncio.sleep(1)
     since = loop.time()
     ballast.unlink()
-    await trial.recovered(f"the disk was full for {trial.options.seconds:.0f} s", since)
+    await trial.await_recovery(f"the disk was full for {trial.options.seconds:.0f} s", since)
 
 
 def _fill(path: Path) -> None:

@@ -13,7 +13,7 @@ from enum import IntEnum
 from typing import NamedTuple
 
 from benchmarks.load.mqtt_wire import topic_field
-from tests.chaos.system_under_test import LOADED, PROPERTY, sensor
+from tests.chaos.system_under_test import LOAD_STREETS, PROPERTY, microphone_id
 from twin.instant import Instant, format_instant
 
 # A network delivers out of order, within so many messages.
@@ -26,34 +26,34 @@ POISON_EACH = 100
 _VALUE_STEPS = 400
 
 
-class Kind(IntEnum):
+class MessageKind(IntEnum):
     """What a parcel is."""
 
     OBSERVATION = 0
-    AGAIN = 1
+    REPEAT = 1
     POISON = 2
     CANARY = 3
 
 
-class Parcel(NamedTuple):
+class PlannedMessage(NamedTuple):
     """A message to be sent."""
 
-    kind: Kind
+    kind: MessageKind
     number: int  #: of the observation, or of the poison; of a canary its instant
 
 
 def street_of(number: int) -> int:
     """Return the number of the street that an observation is of: each in turn."""
-    return number % LOADED
+    return number % LOAD_STREETS
 
 
 def value_of(number: int) -> float:
     """Return the value of an observation; a street's next one has another."""
-    return round(30.0 + (number + number // LOADED) % _VALUE_STEPS / 10, 1)
+    return round(30.0 + (number + number // LOAD_STREETS) % _VALUE_STEPS / 10, 1)
 
 
 @dataclass(frozen=True)
-class Plan:
+class MessagePlan:
     """So many observations, the first one at `begin`, a `step` apart (microseconds)."""
 
     messages: int
@@ -62,27 +62,29 @@ class Plan:
     step: int
     _topics: dict[int, bytes] = field(default_factory=dict, init=False, repr=False)
 
-    def parcels(self) -> Iterator[Parcel]:
+    def planned_messages(self) -> Iterator[PlannedMessage]:
         """Yield every parcel in the order of sending."""
         dice = random.Random(self.seed)
         for first in range(0, self.messages, SHUFFLED):
             block = [
-                Parcel(Kind.OBSERVATION, number)
+                PlannedMessage(MessageKind.OBSERVATION, number)
                 for number in range(first, min(first + SHUFFLED, self.messages))
             ]
-            again = [one._replace(kind=Kind.AGAIN) for one in block if one.number % TWICE_EACH == 7]
-            poison = [one._replace(kind=Kind.POISON) for one in block if one.number % POISON_EACH == 13]
+            again = [one._replace(kind=MessageKind.REPEAT) for one in block if one.number % TWICE_EACH == 7]
+            poison = [
+                one._replace(kind=MessageKind.POISON) for one in block if one.number % POISON_EACH == 13
+            ]
             block += again + poison
             dice.shuffle(block)
             yield from block
 
     @property
-    def poisoned(self) -> int:
+    def poison_count(self) -> int:
         """How many messages nobody can use."""
         return len(range(13, self.messages, POISON_EACH))
 
     @property
-    def repeated(self) -> int:
+    def repeat_count(self) -> int:
         """How many observations are sent twice."""
         return len(range(7, self.messages, TWICE_EACH))
 
@@ -97,22 +99,24 @@ class Plan:
 
     def newest(self) -> dict[int, int]:
         """Return the newest observation of each street that has one."""
-        return {street_of(number): number for number in range(max(0, self.messages - LOADED), self.messages)}
+        return {
+            street_of(number): number for number in range(max(0, self.messages - LOAD_STREETS), self.messages)
+        }
 
-    def content(self, parcel: Parcel) -> tuple[bytes, bytes]:
+    def content(self, parcel: PlannedMessage) -> tuple[bytes, bytes]:
         """Return topic field and payload."""
-        if parcel.kind is Kind.CANARY:
-            return self._topic(LOADED), _payload(parcel.number, 40.0)
+        if parcel.kind is MessageKind.CANARY:
+            return self._topic(LOAD_STREETS), _payload(parcel.number, 40.0)
         topic = self._topic(street_of(parcel.number))
         payload = _payload(self.instant(parcel.number), value_of(parcel.number))
-        if parcel.kind is Kind.POISON:
+        if parcel.kind is MessageKind.POISON:
             return topic, _poison(parcel.number, payload)
         return topic, payload
 
     def _topic(self, street: int) -> bytes:
         known = self._topics.get(street)
         if known is None:
-            known = self._topics[street] = topic_field(f"livetwin/town/{sensor(street)}/observations")
+            known = self._topics[street] = topic_field(f"livetwin/town/{microphone_id(street)}/observations")
         return known
 
 

@@ -8,8 +8,8 @@ import signal
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 
-from tests.chaos.experiment import Scenario, Trial
-from tests.support.processes.process_faults import frozen, half_open, slowed
+from tests.chaos.experiment import Experiment, FaultInjection
+from tests.support.processes.process_faults import frozen, make_half_open, throttled
 
 Disturbance = Callable[[Sequence[int]], AbstractAsyncContextManager[None]]
 
@@ -25,63 +25,66 @@ CUT = (
 """Who is cut off from whom."""
 
 
-def _away(service: str, disturbance: Disturbance, word: str) -> Scenario:
-    async def scenario(trial: Trial) -> None:
+def _away(service: str, disturbance: Disturbance, word: str) -> FaultInjection:
+    async def scenario(trial: Experiment) -> None:
         loop = asyncio.get_running_loop()
         seconds = trial.options.seconds
         await trial.until_sent(0.3)
-        async with disturbance(trial.town.pids[service]):
+        async with disturbance(trial.system.pids[service]):
             begun = loop.time()
-            watching = asyncio.create_task(trial.watch.live(trial.watch.send(), begun))
+            watching = asyncio.create_task(trial.probe.until_live(trial.probe.send_canary(), begun))
             await asyncio.wait([watching], timeout=seconds)
             if watching.done():
                 live = watching.result()
-                trial.say(
+                trial.report(
                     f"{trial.fleet.sent:>9} sent: {service} {word}; live after {live:.1f} s all the same"
                 )
                 await asyncio.sleep(seconds - (loop.time() - begun))
             else:
                 watching.cancel()
-                trial.say(f"{trial.fleet.sent:>9} sent: {service} {word}; nothing is live meanwhile")
-        await trial.recovered(f"{service} {word} for {seconds:.0f} s", loop.time())
+                trial.report(f"{trial.fleet.sent:>9} sent: {service} {word}; nothing is live meanwhile")
+        await trial.await_recovery(f"{service} {word} for {seconds:.0f} s", loop.time())
 
     return scenario
 
 
 database_away = _away("postgres", frozen, "away")
-database_slow = _away("postgres", slowed, "slow")
+database_slow = _away("postgres", throttled, "slow")
 log_away = _away("kafka", frozen, "away")
 broker_away = _away("mosquitto", frozen, "away")
 
 
-async def broker_restarts(trial: Trial) -> None:
+async def broker_restarts(trial: Experiment) -> None:
     """End Mosquitto politely, three times: it saves what it holds, and nothing is lost."""
     for share in (0.2, 0.5, 0.8):
         await trial.until_sent(share)
         since = asyncio.get_running_loop().time()
-        (pid,) = trial.town.pids["mosquitto"]
+        (pid,) = trial.system.pids["mosquitto"]
         os.kill(pid, signal.SIGTERM)
-        await trial.watch.restarted("mosquitto", pid)
-        await trial.recovered("mosquitto restarted", since)
+        await trial.probe.until_restarted("mosquitto", pid)
+        await trial.await_recovery("mosquitto restarted", since)
 
 
-async def half_open_connections(trial: Trial) -> None:
+async def half_open_connections(trial: Experiment) -> None:
     """Let connections go half open, one kind after the other: nothing arrives, and nobody is told."""
     loop = asyncio.get_running_loop()
     await trial.until_sent(0.1)
-    trial.fleet.sent_max = trial.count(0.2)
+    trial.fleet.pause_at = trial.count(0.2)
     since = loop.time()
     for device in trial.fleet.devices:
-        device.deafen()
-    await trial.recovered("connections of all devices half open", since)
+        device.block_incoming()
+    await trial.await_recovery("connections of all devices half open", since)
     for step, (role, service) in enumerate(CUT, 2):
         await trial.until_sent(step / 10)
         # Should recovery take longer than the way to the next cut, the load waits there.
-        trial.fleet.sent_max = trial.count((step + 1) / 10)
+        trial.fleet.pause_at = trial.count((step + 1) / 10)
         since = loop.time()
-        count = sum(half_open(pid, trial.town.ports[service]) for pid in trial.town.pids[role])
+        count = sum(make_half_open(pid, trial.system.ports[service]) for pid in trial.system.pids[role])
         what = f"{count} connections of {role} to {service} half open"
-        await trial.recovered(what, since)
+        await trial.await_recovery(what, since)
         if (role, service) == ("api", "postgres"):
-            trial.say(f"{what}: it answers from the database after {await trial.watch.asked(since):.1f} s")
-    trial.fleet.sent_max = trial.options.messages
+            trial.report(
+                f"{what}: it answers from the database after "
+                f"{await trial.probe.until_database_answers(since):.1f} s"
+            )
+    trial.fleet.pause_at = trial.options.messages

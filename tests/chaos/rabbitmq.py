@@ -77,7 +77,7 @@ class RabbitMq:
         self.kill()
         self.start()
 
-    def end(self) -> None:
+    def stop(self) -> None:
         """End it, and the port mapper that it has started."""
         if self._process is not None:
             self.kill()
@@ -109,5 +109,5 @@ def rabbitmq() -> Iterator[RabbitMq]:
         broker.start()
         yield broker
     finally:
-        broker.end()
+        broker.stop()
         shutil.rmtree(folder, ignore_errors=True)

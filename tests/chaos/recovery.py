@@ -13,8 +13,8 @@ import httpx
 import psycopg
 
 from runtime.clock import Clock
-from tests.chaos.fleet import Fleet
-from tests.chaos.system_under_test import LOADED, PROPERTY, Town, sensor, street
+from tests.chaos.fleet import DeviceFleet
+from tests.chaos.system_under_test import LOAD_STREETS, PROPERTY, SystemUnderTest, microphone_id, street_id
 from twin.instant import Instant, format_instant, to_datetime
 
 RECOVERY_S_MAX = 180.0
@@ -44,41 +44,41 @@ class Recovery:
         return f"live after {self.live:.1f} s, stored after {self.stored:.1f} s"
 
 
-class Watch:
+class RecoveryProbe:
     """Looks at the system from outside, as a reader of its API and of its history does."""
 
-    def __init__(self, town: Town, fleet: Fleet, clock: Clock) -> None:
+    def __init__(self, town: SystemUnderTest, fleet: DeviceFleet, clock: Clock) -> None:
         self._town = town
         self._fleet = fleet
         self._clock = clock
 
-    async def recovery(self, since: float) -> Recovery:
+    async def measure(self, since: float) -> Recovery:
         """Send a canary and return how long after `since` (loop time) it was seen and stored."""
-        instant = self.send()
+        instant = self.send_canary()
         async with asyncio.TaskGroup() as tasks:
-            live = tasks.create_task(self.live(instant, since))
-            stored = tasks.create_task(self.stored(instant, since))
+            live = tasks.create_task(self.until_live(instant, since))
+            stored = tasks.create_task(self.until_stored(instant, since))
         return Recovery(live.result(), stored.result())
 
-    def send(self) -> Instant:
+    def send_canary(self) -> Instant:
         """Send a canary, and return which."""
         instant = self._clock()
-        self._fleet.canary(instant)
+        self._fleet.send_canary(instant)
         return instant
 
-    async def live(self, instant: Instant, since: float) -> float:
+    async def until_live(self, instant: Instant, since: float) -> float:
         """Return how long after `since` a canary, or one sent later, was seen."""
         return await _until(lambda: self._is_live(instant), since, "live")
 
-    async def stored(self, instant: Instant, since: float) -> float:
+    async def until_stored(self, instant: Instant, since: float) -> float:
         """Return how long after `since` a canary was stored."""
         return await _until(lambda: self._is_stored(instant), since, "stored")
 
-    async def asked(self, since: float) -> float:
+    async def until_database_answers(self, since: float) -> float:
         """Return how long after `since` the API answers from the database."""
         return await _until(self._answers, since, "told from the database")
 
-    async def restarted(self, name: str, gone: int) -> None:
+    async def until_restarted(self, name: str, gone: int) -> None:
         """Return when another process stands in the place of the one that is gone."""
         async with asyncio.timeout(RECOVERY_S_MAX):
             while set(self._town.pids.get(name, ())) <= {gone}:  # noqa: ASYNC110 - the supervisor ends it
@@ -87,7 +87,11 @@ class Watch:
     async def _is_live(self, instant: Instant) -> bool:
         try:
             async with httpx.AsyncClient(base_url=self._town.http, timeout=_ANSWER_S_MAX) as client:
-                answer = (await client.get(f"/v1/entities/{street(LOADED)}/state")).raise_for_status().json()
+                answer = (
+                    (await client.get(f"/v1/entities/{street_id(LOAD_STREETS)}/state"))
+                    .raise_for_status()
+                    .json()
+                )
         except (httpx.HTTPError, FileNotFoundError):
             return False
         told = answer["properties"].get(PROPERTY, {}).get("phenomenonTime", "")
@@ -106,7 +110,7 @@ class Watch:
                 asyncio.timeout(_ANSWER_S_MAX),
                 await psycopg.AsyncConnection.connect(self._town.database) as connection,
             ):
-                found = await connection.execute(_STORED, (sensor(LOADED), to_datetime(instant)))
+                found = await connection.execute(_STORED, (microphone_id(LOAD_STREETS), to_datetime(instant)))
                 row = await found.fetchone()
         except (psycopg.Error, TimeoutError, FileNotFoundError):
             return False

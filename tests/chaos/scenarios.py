@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from tests.chaos.broker_loss import killed_broker
-from tests.chaos.experiment import Case
+from tests.chaos.broker_loss import kill_broker
+from tests.chaos.experiment import FaultScenario
 from tests.chaos.full_disk import full_disk
-from tests.chaos.kills import killed_log, killed_supervisor, random_kills
+from tests.chaos.kills import kill_kafka, kill_supervisor, random_kills
 from tests.chaos.outages import (
     broker_away,
     broker_restarts,
@@ -14,19 +14,19 @@ from tests.chaos.outages import (
     half_open_connections,
     log_away,
 )
-from tests.chaos.storm import DEVICES, storm
+from tests.chaos.storm import STORM_DEVICES, connection_storm
 
-CASES = {
-    "kills": Case(random_kills),
-    "killed-log": Case(killed_log),
-    "killed-supervisor": Case(killed_supervisor),
-    "database-away": Case(database_away),
-    "database-slow": Case(database_slow),
-    "log-away": Case(log_away),
-    "broker-away": Case(broker_away),
-    "broker-restarts": Case(broker_restarts),
-    "killed-broker": Case(killed_broker),
-    "half-open": Case(half_open_connections),
-    "full-disk": Case(full_disk, small_disk=True),
-    "storm": Case(storm, connections=DEVICES),
+EXPERIMENTS = {
+    "kills": FaultScenario(random_kills),
+    "killed-log": FaultScenario(kill_kafka),
+    "killed-supervisor": FaultScenario(kill_supervisor),
+    "database-away": FaultScenario(database_away),
+    "database-slow": FaultScenario(database_slow),
+    "log-away": FaultScenario(log_away),
+    "broker-away": FaultScenario(broker_away),
+    "broker-restarts": FaultScenario(broker_restarts),
+    "killed-broker": FaultScenario(kill_broker),
+    "half-open": FaultScenario(half_open_connections),
+    "full-disk": FaultScenario(full_disk, small_disk=True),
+    "storm": FaultScenario(connection_storm, connections=STORM_DEVICES),
 }

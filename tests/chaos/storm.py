@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 
-from tests.chaos.experiment import Trial
+from tests.chaos.experiment import Experiment
 
-DEVICES = 10_000
+STORM_DEVICES = 10_000
 _LOOK_S = 0.05
 
 
-async def storm(trial: Trial) -> None:
+async def connection_storm(trial: Experiment) -> None:
     """Cut every device off, twice, under load."""
     loop = asyncio.get_running_loop()
     devices = trial.fleet.devices
@@ -22,7 +22,7 @@ async def storm(trial: Trial) -> None:
             device.abort()
         while sum(device.connections for device in devices) < before + len(devices):  # noqa: ASYNC110
             await asyncio.sleep(_LOOK_S)
-        trial.say(
+        trial.report(
             f"{len(devices)} devices cut off; all are connected again after {loop.time() - since:.1f} s"
         )
-        await trial.recovered(f"{len(devices)} devices came back at once", since)
+        await trial.await_recovery(f"{len(devices)} devices came back at once", since)

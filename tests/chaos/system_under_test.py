@@ -12,26 +12,26 @@ from typing import Any, Self
 from cities.folder_writer import write_city
 from cli.embedded.ports import free_port
 from tests.conftest import RunningSystem, make_folder
-from tests.support.cities.noise_city import noise_city, sensor_of
+from tests.support.cities.noise_city import microphone_of, noise_city
 from tests.support.cities.small_cities import model_of
 
-LOADED = 499
+LOAD_STREETS = 499
 """Streets whose microphones are the load."""
 
 PROPERTY = "noise_level"
 
 
-def street(number: int) -> str:
-    """Return the id of a street; that of the canary is number `LOADED`."""
+def street_id(number: int) -> str:
+    """Return the id of a street; that of the canary is number `LOAD_STREETS`."""
     return f"town.street-{number}"
 
 
-def sensor(number: int) -> str:
+def microphone_id(number: int) -> str:
     """Return the id of its microphone."""
-    return sensor_of(street(number))
+    return microphone_of(street_id(number))
 
 
-class Town:
+class SystemUnderTest:
     """The running system, on a data folder that goes afterwards; the port of MQTT stays over restarts."""
 
     def __init__(self, *options: str, folder: Path | None = None, keep: bool = False) -> None:
@@ -43,7 +43,7 @@ class Town:
 
     def __enter__(self) -> Self:
         city = self.folder / "city"
-        write_city(model_of(noise_city(LOADED + 1)), city)
+        write_city(model_of(noise_city(LOAD_STREETS + 1)), city)
         try:
             self._start()
         except BaseException:

@@ -18,7 +18,7 @@ from storage.stores.ledger import read_balance
 from tests.support.brokers.mqtt_publisher import publish
 from tests.support.cities.noise_city import noise_city, noise_message
 from tests.support.cities.small_cities import model_of
-from tests.support.processes.crash_faults import all_run, last_lines, strike
+from tests.support.processes.crash_faults import all_running, inject_fault, log_tails
 from tests.support.waiting import wait_until
 from twin.instant import SECOND, Instant, format_instant
 
@@ -87,7 +87,7 @@ async def publish_and_strike(system: System, dice: random.Random, told: list[str
     for first in chunks:
         await asyncio.to_thread(publish, system.mqtt, messages[first : first + CHUNK])
         if first in blows:
-            blow = await asyncio.to_thread(strike, system, dice)
+            blow = await asyncio.to_thread(inject_fault, system, dice)
             told.extend([f"after {first + CHUNK}: {blow}"] if blow else [])
     return newest, history
 
@@ -141,9 +141,9 @@ async def test_twenty_thousand_observations_survive_random_kills(
         await settled(system, newest, history)
         await windows_settled(system)
     except AssertionError as error:
-        raise AssertionError(f"{error}; {'; '.join(told)}\n{last_lines(system)}") from None
+        raise AssertionError(f"{error}; {'; '.join(told)}\n{log_tails(system)}") from None
     assert len(told) >= BLOWS // 2, told
-    await asyncio.to_thread(wait_until, lambda: all_run(system), lambda: last_lines(system))
+    await asyncio.to_thread(wait_until, lambda: all_running(system), lambda: log_tails(system))
     await check_the_books(system)
 
 

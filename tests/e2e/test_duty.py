@@ -13,9 +13,9 @@ import httpx
 import pytest
 
 from runtime.clock import system_clock
-from tests.support.processes.connection_faults import cut
-from tests.support.processes.crash_faults import last_lines
-from tests.support.receivers.mail_server import Post, Webhook
+from tests.support.processes.connection_faults import cut_connections
+from tests.support.processes.crash_faults import log_tails
+from tests.support.receivers.mail_server import NotificationRequest, NotificationWebhook
 from tests.support.waiting import wait_until
 from twin.instant import format_instant
 
@@ -79,7 +79,7 @@ rules:
 }
 
 
-def routes(hook: Webhook) -> str:
+def routes(hook: NotificationWebhook) -> str:
     return f"""\
 channels: [{{id: hook, url: "{hook.url}"}}]
 contacts:
@@ -99,17 +99,17 @@ routes: [{{team: duty, policy: urgent}}]
 class Duty:
     """What the officers have received."""
 
-    def __init__(self, hook: Webhook, system: System) -> None:
+    def __init__(self, hook: NotificationWebhook, system: System) -> None:
         self._hook = hook
         self._system = system
 
-    def _of(self, cause: str) -> list[Post]:
+    def _of(self, cause: str) -> list[NotificationRequest]:
         return [one for one in self._hook.accepted if one.notification.startswith(f"{cause}~")]
 
-    def wait_for(self, cause: str, kind: str, contact: str) -> Post:
+    def wait_for(self, cause: str, kind: str, contact: str) -> NotificationRequest:
         """Wait until somebody was told of something; return the message."""
 
-        def found() -> list[Post]:
+        def found() -> list[NotificationRequest]:
             return [
                 one
                 for one in self._of(cause)
@@ -118,20 +118,20 @@ class Duty:
 
         wait_until(
             lambda: bool(found()),
-            lambda: f"{contact} is told of {cause}: {self._hook.posts}\n{last_lines(self._system)}",
+            lambda: f"{contact} is told of {cause}: {self._hook.requests}\n{log_tails(self._system)}",
             WAIT_S,
         )
         return found()[0]
 
     def counts(self) -> Counter[str]:
         """Return how often each message came."""
-        return Counter(one.notification for one in self._hook.posts)
+        return Counter(one.notification for one in self._hook.requests)
 
 
 def test_two_events_are_two_incidents_and_nobody_is_told_twice_whatever_is_killed(
     start_system: Callable[..., System], tmp_path: Path
 ) -> None:
-    hook = Webhook()
+    hook = NotificationWebhook()
     hook.start()
     try:
         _play(start_system(f"--city={_folder(tmp_path, hook)}"), hook)
@@ -139,7 +139,7 @@ def test_two_events_are_two_incidents_and_nobody_is_told_twice_whatever_is_kille
         hook.stop()
 
 
-def _play(system: System, hook: Webhook) -> None:
+def _play(system: System, hook: NotificationWebhook) -> None:
     system.wait_ready()
     duty = Duty(hook, system)
     for number in range(3):  # the last that comes through the mast for a while
@@ -185,7 +185,7 @@ def _play(system: System, hook: Webhook) -> None:
     assert len(duty.counts()) == 8, "two steps and two recoveries of each"
 
 
-def _folder(tmp_path: Path, hook: Webhook) -> Path:
+def _folder(tmp_path: Path, hook: NotificationWebhook) -> Path:
     folder = tmp_path / "town"
     folder.mkdir()
     for name, content in (CITY | {"routes.yaml": routes(hook)}).items():
@@ -206,17 +206,17 @@ def _kill(system: System, role: str) -> None:
         os.kill(pid, signal.SIGKILL)
     wait_until(
         lambda: bool(system.ports["pids"].get(role)) and before.isdisjoint(system.ports["pids"][role]),
-        lambda: f"{role} comes back\n{last_lines(system)}",
+        lambda: f"{role} comes back\n{log_tails(system)}",
         WAIT_S,
     )
 
 
 def _cut_from_kafka(system: System, *roles: str) -> None:
     ports = system.ports
-    assert sum(cut(pid, ports["kafka"]) for role in roles for pid in ports["pids"][role]) > 0
+    assert sum(cut_connections(pid, ports["kafka"]) for role in roles for pid in ports["pids"][role]) > 0
 
 
-def _is_on_record(system: System, post: Post) -> None:
+def _is_on_record(system: System, post: NotificationRequest) -> None:
     """Wait until it is stored that a message was sent: a kill later finds no message half handed over."""
 
     def outcomes() -> list[str]:

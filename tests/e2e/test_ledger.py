@@ -16,10 +16,10 @@ from cities.folder_writer import write_city
 from storage.database import connect
 from storage.stores.ledger import LedgerBalance, read_balance, read_ledger
 from tests.support.brokers.mqtt_publisher import publish
-from tests.support.cities.noise_city import noise_city, noise_message, sensor_of
+from tests.support.cities.noise_city import microphone_of, noise_city, noise_message
 from tests.support.cities.small_cities import model_of
 from tests.support.payloads.device_payloads import DSMR_V5
-from tests.support.processes.crash_faults import kill_log, last_lines, strike
+from tests.support.processes.crash_faults import inject_fault, kill_kafka, log_tails
 from twin.instant import DAY, SECOND, Instant, format_instant, parse_instant, to_datetime
 
 pytestmark = pytest.mark.embedded
@@ -58,7 +58,7 @@ def garbage(kind: str, number: int, dice: random.Random) -> Message:
             telegram = DSMR_V5.replace(b"(00.244*kW)", f"(0{number % 10}.245*kW)".encode())
             return f"dsmr/p1-{number}/telegram", telegram
         case "unknown":
-            return topic.replace(sensor_of(street), f"nobody-{number}"), whole
+            return topic.replace(microphone_of(street), f"nobody-{number}"), whole
         case _:
             return noise_message(street, START + 3_650 * DAY + number, 41.5)
 
@@ -145,14 +145,14 @@ async def test_the_books_balance_after_crashes_also_of_the_log_with_one_percent_
     for first in chunks:
         await asyncio.to_thread(publish, system.mqtt, messages[first : first + CHUNK])
         if first in blows:
-            told.append(await asyncio.to_thread(strike, system, dice))
+            told.append(await asyncio.to_thread(inject_fault, system, dice))
         if first == chunks[len(chunks) // 2]:
-            kill_log(system)
+            kill_kafka(system)
     await asyncio.to_thread(publish, system.mqtt, last_ones())
     try:
         await until_all_is_stored(system)
     except AssertionError as error:
-        raise AssertionError(f"{error}; {'; '.join(told)}\n{last_lines(system)}") from None
+        raise AssertionError(f"{error}; {'; '.join(told)}\n{log_tails(system)}") from None
     assert sum(map(bool, told)) >= BLOWS // 2, told
     books = await books_of(system)
     counts = books.counts

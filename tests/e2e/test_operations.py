@@ -14,8 +14,8 @@ import pytest
 
 from runtime.clock import system_clock
 from runtime.telemetry.tracing import message_trace_id
-from tests.support.metric_catalogue import MAKERS, metrics_of
-from tests.support.receivers.trace_collector import Collector, SentSpan, collecting
+from tests.support.metric_catalogue import METRIC_FACTORIES, role_metrics
+from tests.support.receivers.trace_collector import ExportedSpan, TraceCollector, trace_collector
 from tests.support.waiting import WAIT_S, wait_until
 from twin.instant import SECOND, format_instant
 
@@ -47,7 +47,7 @@ def send_and_hear(system: Any, value: float) -> None:
         assert any(name == "state" and data["value"] == value for name, data in heard)
 
 
-def way_of(spans: list[SentSpan]) -> list[SentSpan]:
+def way_of(spans: list[ExportedSpan]) -> list[ExportedSpan]:
     """Return the spans from the first of a trace to what a subscriber was sent, as far as they are there."""
     found, parent = [], 0
     for name in WAY:
@@ -59,7 +59,7 @@ def way_of(spans: list[SentSpan]) -> list[SentSpan]:
     return found
 
 
-def receptions(collector: Collector) -> list[SentSpan]:
+def receptions(collector: TraceCollector) -> list[ExportedSpan]:
     return [one for one in list(collector.spans) if one.attributes.get("messaging.destination.name") == TOPIC]
 
 
@@ -72,10 +72,10 @@ def scraped(port: int) -> dict[str, str]:
 def check_metrics(system: Any) -> None:
     """Each role serves its metrics, all of them and with their types, and the supervisor serves its own."""
     ports = system.ports["metrics"]
-    assert ports.keys() == MAKERS.keys()
+    assert ports.keys() == METRIC_FACTORIES.keys()
     for role, port in ports.items():
         found = {name: kind for name, kind in scraped(port).items() if not name.endswith("_created")}
-        assert found == {name: one.type for name, one in metrics_of(role).items()}, role
+        assert found == {name: one.type for name, one in role_metrics(role).items()}, role
     wanted = ["livetwin_ingest_mqtt_connected 1.0", "livetwin_ingest_kafka_up 1.0"]
     text = httpx.get(f"http://127.0.0.1:{ports['ingest']}/metrics").text
     assert [line for line in wanted if line not in text.splitlines()] == []
@@ -83,7 +83,7 @@ def check_metrics(system: Any) -> None:
 
 def check_logs(system: Any) -> None:
     """Every line of every role is an object that names it."""
-    for role in MAKERS:
+    for role in METRIC_FACTORIES:
         lines = (system.data_dir / "logs" / f"{role}.log").read_text().splitlines()
         assert {json.loads(line)["role"] for line in lines} == {role}
 
@@ -107,7 +107,7 @@ def check_backup(system: Any) -> None:
 def test_a_running_system_tells_what_it_does(
     start_system: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with collecting() as collector:
+    with trace_collector() as collector:
         monkeypatch.setenv("LIVETWIN_LOG_FORMAT", "json")
         monkeypatch.setenv("LIVETWIN_TRACE_RATIO", "1")
         monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", collector.endpoint)
@@ -120,8 +120,8 @@ def test_a_running_system_tells_what_it_does(
         session, number = received.attributes["livetwin.session"], received.attributes["livetwin.sequence"]
         assert received.trace == message_trace_id(str(session), int(number))
 
-        def seen() -> list[SentSpan]:
-            return collector.of(received.trace)
+        def seen() -> list[ExportedSpan]:
+            return collector.spans_of(received.trace)
 
         def is_whole() -> bool:
             return len(way_of(seen())) == len(WAY) and any(one.name == "commit" for one in seen())

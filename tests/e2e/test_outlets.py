@@ -11,8 +11,8 @@ import pytest
 
 from runtime.clock import system_clock
 from runtime.mqtt.outlet_topics import OutletTopics
-from tests.support.brokers.mqtt_subscriber import Told, Watcher, watching
-from tests.support.receivers.webhook_receiver import receiving
+from tests.support.brokers.mqtt_subscriber import ReceivedMessage, TopicSubscriber, follow_topics
+from tests.support.receivers.webhook_receiver import webhook_receiver
 from tests.support.waiting import WAIT_S, wait_until
 from tests.unit.outlets.test_signature import documented_verify
 from twin.instant import SECOND, format_instant
@@ -27,7 +27,7 @@ VALUE = 21.375  # of no other test on this system
 async def test_a_value_is_retained_on_mqtt_and_sent_to_a_webhook(running_system: Any) -> None:
     key = {"Authorization": f"Bearer {running_system.operator_key}"}
     async with (
-        receiving() as receiver,
+        webhook_receiver() as receiver,
         httpx.AsyncClient(base_url=running_system.http, headers=key, timeout=WAIT_S) as client,
     ):
         wanted = {"url": receiver.url, "filter": {"entity": [ENTITY], "property": ["pm2_5"]}}
@@ -35,22 +35,22 @@ async def test_a_value_is_retained_on_mqtt_and_sent_to_a_webhook(running_system:
         running_system.publish(f"v3/alkmaar-air@ttn/devices/{DEVICE}/up", uplink())
         async with asyncio.timeout(WAIT_S), receiver.changed:
             await receiver.changed.wait_for(
-                lambda: any(one["data"]["value"] == VALUE for one in receiver.taken)
+                lambda: any(one["data"]["value"] == VALUE for one in receiver.accepted_events)
             )
         (await client.delete(f"/v1/subscriptions/{made['id']}")).raise_for_status()
-        last = receiver.tries[-1]
+        last = receiver.requests[-1]
         assert documented_verify()(made["secret"], last.headers, last.body, system_clock() / SECOND)
         answer = (await client.get(f"/v1/entities/{ENTITY}/state")).json()
-    with watching(running_system.mqtt, *OutletTopics("alkmaar").filters) as watcher:
-        await asyncio.to_thread(wait_until, lambda: told(watcher) is not None, lambda: watcher.told[-5:])
+    with follow_topics(running_system.mqtt, *OutletTopics("alkmaar").filters) as watcher:
+        await asyncio.to_thread(wait_until, lambda: told(watcher) is not None, lambda: watcher.messages[-5:])
     retained = told(watcher)
     assert retained is not None
     assert retained.content["properties"]["pm2_5"] == answer["properties"]["pm2_5"]
 
 
-def told(watcher: Watcher) -> Told | None:
+def told(watcher: TopicSubscriber) -> ReceivedMessage | None:
     """Return the message that tells the value, once it is there."""
-    for one in watcher.of(OutletTopics("alkmaar").entity_topic(ENTITY)):
+    for one in watcher.on_topic(OutletTopics("alkmaar").entity_topic(ENTITY)):
         if one.content["properties"].get("pm2_5", {}).get("value") == VALUE:
             return one
     return None

@@ -24,7 +24,14 @@ from storage.maintenance.repair import prepare_repairs
 from storage.maintenance.retention import apply_retention
 from storage.model.model_store import load_model
 from storage.settings import HistorianSettings
-from tests.support.oracles.recording_truth import Expected, Series, by_hour, by_local_day, the_same, truth
+from tests.support.oracles.recording_truth import (
+    ExpectedBucket,
+    RecordedSeries,
+    buckets_equal,
+    daily_buckets,
+    hourly_buckets,
+    true_values,
+)
 from tests.support.waiting import wait_until
 from twin.instant import DAY, HOUR, MINUTE, Instant, format_instant, from_datetime
 
@@ -69,7 +76,7 @@ properties:
 System = Any
 
 
-def history(system: System, series: Series, interval: str, **more: str) -> list[dict[str, Any]]:
+def history(system: System, series: RecordedSeries, interval: str, **more: str) -> list[dict[str, Any]]:
     start, end = series.span
     query = {
         "property": series.property,
@@ -86,10 +93,10 @@ def history(system: System, series: Series, interval: str, **more: str) -> list[
     return buckets
 
 
-def check(buckets: list[dict[str, Any]], wanted: dict[tuple[Instant, Instant], Expected]) -> None:
+def check(buckets: list[dict[str, Any]], wanted: dict[tuple[Instant, Instant], ExpectedBucket]) -> None:
     """Every bucket that was told is right, and there is one for each that must be there."""
     told = {
-        (one["start"], one["end"]): Expected(
+        (one["start"], one["end"]): ExpectedBucket(
             one["count"],
             one["suspect"],
             one["coverage"],
@@ -103,7 +110,7 @@ def check(buckets: list[dict[str, Any]], wanted: dict[tuple[Instant, Instant], E
     }
     right = {(format_instant(start), format_instant(end)): one for (start, end), one in wanted.items()}
     assert told.keys() == right.keys()
-    wrong = {key: (told[key], right[key]) for key in right if not the_same(told[key], right[key])}
+    wrong = {key: (told[key], right[key]) for key in right if not buckets_equal(told[key], right[key])}
     assert wrong == {}
     for one in buckets:
         assert one["quality"] == ("suspect" if one["suspect"] else "good"), one
@@ -134,7 +141,7 @@ def stored(system: System) -> tuple[int, ...]:
         return tuple(row)
 
 
-def check_stored_hours(system: System, series: Series) -> None:
+def check_stored_hours(system: System, series: RecordedSeries) -> None:
     """What the stream made of each hour, and the historian stored, is the truth too."""
     with psycopg.connect(system.postgres) as connection:
         rows = connection.execute(
@@ -143,11 +150,11 @@ def check_stored_hours(system: System, series: Series) -> None:
             (series.property,),
         ).fetchall()
     told = {from_datetime(start): figures for start, *figures in rows}
-    wanted = {start: one for (start, _), one in by_hour(series).items()}
+    wanted = {start: one for (start, _), one in hourly_buckets(series).items()}
     assert told.keys() == wanted.keys()
     for start, (count, suspect, share, *figures) in told.items():
-        found = Expected(count, suspect, count / share, *figures)
-        assert the_same(found, wanted[start]), (format_instant(start), found, wanted[start])
+        found = ExpectedBucket(count, suspect, count / share, *figures)
+        assert buckets_equal(found, wanted[start]), (format_instant(start), found, wanted[start])
 
 
 async def grow_old(system: System) -> None:
@@ -160,7 +167,7 @@ async def grow_old(system: System) -> None:
                 await asyncio.sleep(0.1)  # the historian's own is at it
 
 
-def city_and_recordings(folder: Path) -> tuple[list[list[str | Path]], list[Series]]:
+def city_and_recordings(folder: Path) -> tuple[list[list[str | Path]], list[RecordedSeries]]:
     """Write a city folder and the recordings; return the arguments of each replay, and the truth."""
     (folder / "town").mkdir()
     for name, text in FILES.items():
@@ -184,9 +191,9 @@ def city_and_recordings(folder: Path) -> tuple[list[list[str | Path]], list[Seri
         [folder / "spring.csv", "--timezone", AMSTERDAM],
     ]
     return replays, [
-        Series("town.canal", "water_level", 15 * MINUTE, truth(water)),
-        Series("town.street", "pm2_5", HOUR, truth(dust)),
-        Series("town.transformer", "transformer_power", 15 * MINUTE, truth(*loads)),
+        RecordedSeries("town.canal", "water_level", 15 * MINUTE, true_values(water)),
+        RecordedSeries("town.street", "pm2_5", HOUR, true_values(dust)),
+        RecordedSeries("town.transformer", "transformer_power", 15 * MINUTE, true_values(*loads)),
     ]
 
 
@@ -205,7 +212,9 @@ async def test_recordings_of_2017_replay_into_the_hours_and_days_of_their_truth(
         done = await asyncio.to_thread(replay, system, *arguments)
         assert (done.returncode, done.stderr) == (0, "")
         assert "messages sent and acknowledged" in done.stdout
-    count, hours = (sum(len(of(one)) for one in all_series) for of in (lambda one: one.values, by_hour))
+    count, hours = (
+        sum(len(of(one)) for one in all_series) for of in (lambda one: one.values, hourly_buckets)
+    )
     wanted = count, hours, count, 0
     await asyncio.to_thread(
         wait_until, lambda: stored(system) == wanted, lambda: (stored(system), wanted), STORED_S_MAX
@@ -214,8 +223,8 @@ async def test_recordings_of_2017_replay_into_the_hours_and_days_of_their_truth(
         check_stored_hours(system, series)
     for _ in range(2):
         for series in all_series:
-            check(history(system, series, "PT1H"), by_hour(series))
-            check(history(system, series, "P1D", timezone=AMSTERDAM), by_local_day(series))
+            check(history(system, series, "PT1H"), hourly_buckets(series))
+            check(history(system, series, "P1D", timezone=AMSTERDAM), daily_buckets(series))
         check_nights_of_23_and_25_hours(system, all_series[2])
         check_gaps_are_told_as_gaps(system, all_series[0])
         # Once more when only aggregates are left.
@@ -223,20 +232,22 @@ async def test_recordings_of_2017_replay_into_the_hours_and_days_of_their_truth(
         assert stored(system) == (0, hours, count, 0)
 
 
-def check_that_there_is_something_to_find(water: Series, dust: Series, load: Series) -> None:
+def check_that_there_is_something_to_find(
+    water: RecordedSeries, dust: RecordedSeries, load: RecordedSeries
+) -> None:
     """The recordings hold what they are made for."""
-    hours = by_hour(water)
+    hours = hourly_buckets(water)
     assert sum(1 for one in hours.values() if one.suspect == 4 and one.count == 0) >= 20
     false_zero = from_datetime(datetime.fromisoformat("2017-10-29T00:00:00+00:00"))
     assert hours[false_zero, false_zero + HOUR][:3] == (0, 4, 0.0)
     steps = [b.time - a.time for a, b in zip(water.values, water.values[1:], strict=False)]
     assert sorted(steps)[-2:] >= [19 * DAY, 35 * DAY]
-    assert any(one.low is not None and one.low < 0 for one in by_hour(dust).values())
-    assert any(one.mean is not None and one.mean < -20 for one in by_hour(load).values())
-    assert any(one.coverage == 0.75 for one in by_hour(load).values())
+    assert any(one.low is not None and one.low < 0 for one in hourly_buckets(dust).values())
+    assert any(one.mean is not None and one.mean < -20 for one in hourly_buckets(load).values())
+    assert any(one.coverage == 0.75 for one in hourly_buckets(load).values())
 
 
-def check_nights_of_23_and_25_hours(system: System, load: Series) -> None:
+def check_nights_of_23_and_25_hours(system: System, load: RecordedSeries) -> None:
     days = {one["start"]: one for one in history(system, load, "P1D", timezone=AMSTERDAM)}
     assert days["2017-03-25T23:00:00Z"]["end"] == "2017-03-26T22:00:00Z"
     assert days["2017-10-28T22:00:00Z"]["end"] == "2017-10-29T23:00:00Z"
@@ -244,9 +255,9 @@ def check_nights_of_23_and_25_hours(system: System, load: Series) -> None:
     assert 96 < days["2017-10-28T22:00:00Z"]["count"] <= 25 * 4
 
 
-def check_gaps_are_told_as_gaps(system: System, water: Series) -> None:
+def check_gaps_are_told_as_gaps(system: System, water: RecordedSeries) -> None:
     """Whoever asks for them gets buckets of gaps: without values, and nothing of them is covered."""
-    wanted = by_hour(water)
+    wanted = hourly_buckets(water)
     buckets = history(system, water, "PT1H", fill="null")
     start, end = water.span
     assert len(buckets) == (end - start) // HOUR

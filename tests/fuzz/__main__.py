@@ -14,7 +14,7 @@ from pathlib import Path
 
 import click
 
-from tests.fuzz.engine import Report, fuzz, kept
+from tests.fuzz.engine import FuzzReport, fuzz, save_crash
 from tests.fuzz.targets import targets
 
 INPUTS_MAX = 10**9
@@ -38,10 +38,10 @@ def main() -> int:
     return 1 if any(one.crash for one in reports) else 0
 
 
-def _show(report: Report, out: Path) -> None:
+def _show(report: FuzzReport, out: Path) -> None:
     click.echo(f"{report.target}: {report.inputs} inputs, {len(report.outcomes)} outcomes")
     if report.crash is not None:
-        click.echo(f"  BROKEN {report.crash}\n  kept in {kept(report.crash, out)}")
+        click.echo(f"  BROKEN {report.crash}\n  kept in {save_crash(report.crash, out)}")
 
 
 def _arguments() -> argparse.Namespace:

@@ -21,7 +21,7 @@ from ingest.pipeline.records import RecordBuilder
 from simulators.devices import devices_of
 from simulators.truth.city_truth import CityTruth
 from storage.text_column import without_nul
-from tests.fuzz.engine import Target
+from tests.fuzz.engine import FuzzTarget
 from tests.support.payloads.device_payloads import (
     CONTEXT,
     DSMR_V2,
@@ -32,7 +32,7 @@ from tests.support.payloads.device_payloads import (
     RECEIVED,
     TOPICS_AND_PAYLOADS,
 )
-from tests.support.pipelines.intake import intake_of
+from tests.support.pipelines.intake import make_intake
 from twin.instant import INSTANT_MAX, INSTANT_MIN
 from twin.model.city_model import CityModel
 from twin.quality.plausibility import QuarantineReason
@@ -56,13 +56,13 @@ _IDENTIFIER = re.compile(rb"(?:45|47|57|48)[0-9A-F]{8,}")
 
 
 @cache
-def alkmaar() -> CityModel:
+def alkmaar_model() -> CityModel:
     """Return the model of the city that comes with LiveTwin."""
     return read_city(default_city()).model(1)
 
 
 @cache
-def messages() -> dict[str, tuple[tuple[str, bytes], ...]]:
+def sample_messages() -> dict[str, tuple[tuple[str, bytes], ...]]:
     """Return topics and payloads of each feed: of devices that the city knows first."""
     plan = read_city(default_city())
     devices, _ = devices_of(plan, CityTruth(1, plan))
@@ -78,26 +78,26 @@ def messages() -> dict[str, tuple[tuple[str, bytes], ...]]:
     return {name: tuple(some) for name, some in found.items()}
 
 
-def words_of(payloads: tuple[bytes, ...]) -> tuple[bytes, ...]:
+def dictionary_of(payloads: tuple[bytes, ...]) -> tuple[bytes, ...]:
     """Return the words that payloads are made of."""
     words = {word: None for payload in payloads for word in _WORD.findall(payload)}
     return tuple(words)[:_WORDS_MAX]
 
 
-def decoder_targets() -> list[Target]:
+def decoder_targets() -> list[FuzzTarget]:
     """Return a target for each decoder there is; one that has no valid payload here is a fault."""
     return [
-        Target(
+        FuzzTarget(
             name=f"decoder-{name}",
-            run=partial(decode, name),
-            seeds=(payloads := tuple(payload for _, payload in messages()[name])),
-            words=words_of(payloads),
+            run=partial(run_decoder, name),
+            corpus=(payloads := tuple(payload for _, payload in sample_messages()[name])),
+            dictionary=dictionary_of(payloads),
         )
         for name in sorted(registry())
     ]
 
 
-def decode(name: str, payload: bytes) -> str:
+def run_decoder(name: str, payload: bytes) -> str:
     """Decode a payload twice: the same readings, or the same refusal, and nothing else is raised."""
     outcome = _decoded(name, payload)
     assert _decoded(name, payload) == outcome
@@ -109,7 +109,7 @@ def decode(name: str, payload: bytes) -> str:
 
 
 def _decoded(name: str, payload: bytes) -> str:
-    topic = messages()[name][0][0]
+    topic = sample_messages()[name][0][0]
     try:
         decoded = registry()[name].decode(topic, payload, CONTEXT)
     except PayloadError as refused:
@@ -138,18 +138,22 @@ def check_decoded(decoded: Decoded) -> None:
         assert reading.time is None or INSTANT_MIN <= reading.time <= INSTANT_MAX
 
 
-def intake_target() -> Target:
+def intake_target() -> FuzzTarget:
     """Return the target of the whole way: a topic, a line break, and a payload."""
-    seeds = tuple(topic.encode() + b"\n" + payload for some in messages().values() for topic, payload in some)
-    return Target(name="intake", run=take, seeds=seeds, words=words_of(seeds))
+    seeds = tuple(
+        topic.encode() + b"\n" + payload for some in sample_messages().values() for topic, payload in some
+    )
+    return FuzzTarget(name="intake", run=run_intake, corpus=seeds, dictionary=dictionary_of(seeds))
 
 
 @cache
 def _intake() -> Intake:
-    return intake_of(alkmaar(), payload_bytes_max=PAYLOAD_BYTES_MAX, quarantine_bytes_max=PAYLOAD_BYTES_MAX)
+    return make_intake(
+        alkmaar_model(), payload_bytes_max=PAYLOAD_BYTES_MAX, quarantine_bytes_max=PAYLOAD_BYTES_MAX
+    )
 
 
-def take(data: bytes) -> str:
+def run_intake(data: bytes) -> str:
     """Take a message twice: the same becomes of it, and the log can carry it."""
     topic, _, payload = data.partition(b"\n")
     text = topic[:TOPIC_BYTES_MAX].decode("utf-8", "backslashreplace")
@@ -166,7 +170,7 @@ def take(data: bytes) -> str:
 def _check_taken(taken: ProcessedMessage) -> None:
     assert taken.observations or taken.quarantined
     for one in taken.observations:
-        bounds = alkmaar().properties[alkmaar().datastreams[one.datastream].property]
+        bounds = alkmaar_model().properties[alkmaar_model().datastreams[one.datastream].property]
         assert bounds.minimum <= one.value <= bounds.maximum
         assert type(one.flags) is int
     if taken.quarantined is not None:
@@ -184,15 +188,17 @@ def _check_records(taken: ProcessedMessage) -> None:
         assert codec.encode(codec.decode(record.value)) == record.value  # type: ignore[attr-defined]
 
 
-def topic_target() -> Target:
+def topic_target() -> FuzzTarget:
     """Return the target of topics alone."""
-    seeds = tuple(topic.encode() for some in messages().values() for topic, _ in some)
-    return Target(name="topic", run=_route, seeds=seeds, words=(b"+", b"#", b"$SYS", b"$share", b"//", b"/"))
+    seeds = tuple(topic.encode() for some in sample_messages().values() for topic, _ in some)
+    return FuzzTarget(
+        name="topic", run=_route, corpus=seeds, dictionary=(b"+", b"#", b"$SYS", b"$share", b"//", b"/")
+    )
 
 
 @cache
 def _routes() -> TopicRoutes:
-    return TopicRoutes(registry(), alkmaar().feeds)
+    return TopicRoutes(registry(), alkmaar_model().feeds)
 
 
 def _route(data: bytes) -> str:
@@ -200,11 +206,16 @@ def _route(data: bytes) -> str:
     return route.feed if route is not None else "none"
 
 
-def redaction_targets() -> list[Target]:
+def redaction_targets() -> list[FuzzTarget]:
     """Return a target for each feed of personal data."""
     assert {name for name, one in registry().items() if one.redact is not None} == set(PERSONAL)
     return [
-        Target(name=f"redaction-{name}", run=partial(redact, name), seeds=seeds, words=words_of(seeds))
+        FuzzTarget(
+            name=f"redaction-{name}",
+            run=partial(run_redaction, name),
+            corpus=seeds,
+            dictionary=dictionary_of(seeds),
+        )
         for name, seeds in PERSONAL.items()
     ]
 
@@ -220,7 +231,7 @@ def identifying_pieces(name: str) -> frozenset[bytes]:
     )
 
 
-def redact(name: str, payload: bytes) -> str:
+def run_redaction(name: str, payload: bytes) -> str:
     """Redact a payload: nothing is raised, and no piece of an identifier is left."""
     decoder = registry()[name]
     assert decoder.redact is not None

@@ -18,7 +18,7 @@ from pathlib import Path
 from types import FrameType
 from typing import NamedTuple
 
-from tests.fuzz.mutation import SIZE_MAX, mutated
+from tests.fuzz.mutation import SIZE_MAX, mutate
 
 FIXTURES = Path(__file__).parent / "fixtures"
 """A folder for each target, and in it what once broke a law."""
@@ -35,18 +35,18 @@ _DIGITS = re.compile(r"\b[0-9A-F]{4}\b|[0-9]+")
 _QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"")
 
 
-class TooLongError(BaseException):
+class CpuLimitError(BaseException):
     """An input took more processor time than any may. No `Exception`, which programs under test may catch."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Target:
+class FuzzTarget:
     """Something that takes what others send. `run` returns in a word or two how it ended, or raises."""
 
     name: str
     run: Callable[[bytes], str]
-    seeds: tuple[bytes, ...]  #: valid inputs
-    words: tuple[bytes, ...] = ()  #: what the format knows
+    corpus: tuple[bytes, ...]  #: valid inputs
+    dictionary: tuple[bytes, ...] = ()  #: what the format knows
     size_max: int = SIZE_MAX  #: of the largest input that is worth its time
 
     def fixtures(self) -> list[Path]:
@@ -72,7 +72,7 @@ class Crash(NamedTuple):
 
 
 @dataclass(slots=True)
-class Report:
+class FuzzReport:
     """What a run has seen."""
 
     target: str
@@ -82,20 +82,20 @@ class Report:
     crash: Crash | None = None
 
 
-def fuzz(target: Target, seed: int, *, inputs: int, seconds: float = float("inf")) -> Report:
+def fuzz(target: FuzzTarget, seed: int, *, inputs: int, seconds: float = float("inf")) -> FuzzReport:
     """Run a target on inputs made from a seed, until one breaks a law, or either bound is reached."""
-    report = Report(target.name, seed)
+    report = FuzzReport(target.name, seed)
     dice = random.Random(f"{seed}/{target.name}")
-    pool = [*target.seeds, *(path.read_bytes() for path in target.fixtures())]
+    pool = [*target.corpus, *(path.read_bytes() for path in target.fixtures())]
     ends = time.monotonic() + seconds
     for number in range(inputs):
         if number % 16 == 0 and time.monotonic() >= ends:
             break
-        data = mutated(dice.choice(pool), dice, pool, target.words)
+        data = mutate(dice.choice(pool), dice, pool, target.dictionary)
         report.inputs += 1
         try:
-            outcome = shape(tried(target, data))
-        except (Exception, TooLongError) as error:
+            outcome = outcome_signature(run_input(target, data))
+        except (Exception, CpuLimitError) as error:
             report.crash = Crash(target.name, *_smallest(target, data, error))
             break
         seen = report.outcomes.setdefault(outcome, 0)
@@ -104,26 +104,26 @@ def fuzz(target: Target, seed: int, *, inputs: int, seconds: float = float("inf"
             if len(pool) < POOL_MAX:
                 pool.append(data)
             else:
-                pool[dice.randrange(len(target.seeds), POOL_MAX)] = data
+                pool[dice.randrange(len(target.corpus), POOL_MAX)] = data
     return report
 
 
-def tried(target: Target, data: bytes) -> str:
+def run_input(target: FuzzTarget, data: bytes) -> str:
     """Return how a target ends on an input, within the processor time that one may take."""
     with _cpu_bound():
         return target.run(data)
 
 
-def shape(outcome: str) -> str:
+def outcome_signature(outcome: str) -> str:
     """Return an outcome without what differs from input to input.
 
-    >>> shape("malformed: 'x' has 12 members")
+    >>> outcome_signature("malformed: 'x' has 12 members")
     "malformed: ' has 0 members"
     """
     return _DIGITS.sub("0", _QUOTED.sub("'", outcome))[:120]
 
 
-def said(error: Exception) -> str:
+def error_text(error: Exception) -> str:
     """Return what an error tells a person, which is something, and no book."""
     text = str(error)
     assert 0 < len(text) <= MESSAGE_CHARACTERS_MAX, f"a message of {len(text)} characters"
@@ -134,7 +134,7 @@ def said(error: Exception) -> str:
 @contextlib.contextmanager
 def _cpu_bound() -> Iterator[None]:
     def expired(number: int, frame: FrameType | None) -> None:
-        raise TooLongError(f"more than {CPU_S_MAX} s of processor time")
+        raise CpuLimitError(f"more than {CPU_S_MAX} s of processor time")
 
     before = signal.signal(signal.SIGVTALRM, expired)
     signal.setitimer(signal.ITIMER_VIRTUAL, CPU_S_MAX)
@@ -145,12 +145,12 @@ def _cpu_bound() -> Iterator[None]:
         signal.signal(signal.SIGVTALRM, before)
 
 
-def _smallest(target: Target, data: bytes, error: BaseException) -> tuple[bytes, BaseException]:
+def _smallest(target: FuzzTarget, data: bytes, error: BaseException) -> tuple[bytes, BaseException]:
     """Return a shorter input that fails in the same way."""
     kind = type(error)
     runs = 0
     size = max(1, len(data) // 2)
-    while runs < SHRINK_RUNS_MAX and not isinstance(error, TooLongError):
+    while runs < SHRINK_RUNS_MAX and not isinstance(error, CpuLimitError):
         start = 0
         while start < len(data) and runs < SHRINK_RUNS_MAX:
             shorter = data[:start] + data[start + size :]
@@ -166,15 +166,15 @@ def _smallest(target: Target, data: bytes, error: BaseException) -> tuple[bytes,
     return data, error
 
 
-def _failure(target: Target, data: bytes) -> BaseException | None:
+def _failure(target: FuzzTarget, data: bytes) -> BaseException | None:
     try:
-        tried(target, data)
-    except (Exception, TooLongError) as error:
+        run_input(target, data)
+    except (Exception, CpuLimitError) as error:
         return error
     return None
 
 
-def kept(crash: Crash, folder: Path) -> Path:
+def save_crash(crash: Crash, folder: Path) -> Path:
     """Write what broke a law into a folder; return the file."""
     path = folder / crash.target / crash.file_name
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -182,7 +182,7 @@ def kept(crash: Crash, folder: Path) -> Path:
     return path
 
 
-def largest(words: Sequence[bytes], size: int) -> Iterator[bytes]:
+def largest_inputs(words: Sequence[bytes], size: int) -> Iterator[bytes]:
     """Yield inputs of one size that repeat a single thing: what makes an algorithm worse than linear."""
     for word in words:
         if word:

@@ -13,11 +13,11 @@ from cities.folder_reader import read_city
 from simulators.replay.recorded_data import ReadOptions, RecordingError
 from simulators.replay.recording import read_files
 from simulators.replay.sample_recordings import fine_dust, transformer_load, water_level
-from tests.fuzz.device_targets import words_of
-from tests.fuzz.engine import Target, said
-from tests.support.cities.city_folders import FILES, write_folder
+from tests.fuzz.device_targets import dictionary_of
+from tests.fuzz.engine import FuzzTarget, error_text
+from tests.support.cities.city_folders import FILES, write_city_folder
 from tests.support.cities.duty_folder import ROSTER, ROUTES, write_duty_folder
-from tests.support.cities.rosters import LEAD, ROADS, WATER, WEEKS, calendar
+from tests.support.cities.rosters import LEAD, ROADS, WATER, WEEKS, calendar_text
 from twin.alarms.rules.expression import CompiledExpression, ExpressionError
 from twin.instant import DAY, INSTANT_MAX, INSTANT_MIN, parse_instant
 
@@ -49,7 +49,7 @@ EXPRESSIONS = (
 )  # fmt: skip
 
 
-def file_targets() -> list[Target]:
+def file_targets() -> list[FuzzTarget]:
     """Return a target for each kind of text that people write."""
     return [
         *_folder_targets(),
@@ -60,15 +60,15 @@ def file_targets() -> list[Target]:
     ]
 
 
-def _folder_targets() -> list[Target]:
+def _folder_targets() -> list[FuzzTarget]:
     files = {**FILES, "routes.yaml": ROUTES, "roster-operations.ics": ROSTER}
     return [
-        Target(
+        FuzzTarget(
             name=f"folder-{name}",
             run=partial(_read_folder, name),
-            seeds=(text.encode(),),
+            corpus=(text.encode(),),
             size_max=12 * 1024,
-            words=(*_YAML_WORDS, *words_of((text.encode(),))),
+            dictionary=(*_YAML_WORDS, *dictionary_of((text.encode(),))),
         )
         for name, text in files.items()
         if name.endswith(".yaml")
@@ -83,7 +83,7 @@ def _folder() -> Path:
 @cache
 def _city_folder(name: str) -> Path:
     folder = _folder() / name.removesuffix(".yaml")
-    return write_duty_folder(folder) if name == "routes.yaml" else write_folder(folder)
+    return write_duty_folder(folder) if name == "routes.yaml" else write_city_folder(folder)
 
 
 def _read_folder(name: str, data: bytes) -> str:
@@ -99,25 +99,25 @@ def _read_folder(name: str, data: bytes) -> str:
 
 def _first_of(error: CityError) -> str:
     for one in error.faults:
-        said(ValueError(str(one)))
+        error_text(ValueError(str(one)))
         assert one.line >= 1
     return error.faults[0].message
 
 
-def _calendar_target() -> Target:
-    whole = calendar(
+def _calendar_target() -> FuzzTarget:
+    whole = calendar_text(
         *WEEKS,
         ("UID:a", "DTSTART:20260105T080000Z", "DURATION:PT12H", "RRULE:FREQ=MONTHLY;BYDAY=-1FR;COUNT=9",
         "SUMMARY:lead"),
         ("UID:b", "DTSTART;VALUE=DATE:20260105", "SUMMARY:water", "EXDATE:20260106T080000Z"),
         head=("X-WR-TIMEZONE:Europe/Amsterdam",),
     )  # fmt: skip
-    return Target(
+    return FuzzTarget(
         name="calendar",
         size_max=12 * 1024,
         run=_duties,
-        seeds=(ROSTER.encode(), whole.encode()),
-        words=(*_CALENDAR_WORDS, *words_of((whole.encode(),))),
+        corpus=(ROSTER.encode(), whole.encode()),
+        dictionary=(*_CALENDAR_WORDS, *dictionary_of((whole.encode(),))),
     )
 
 
@@ -134,7 +134,7 @@ def _duties(data: bytes) -> str:
     return "duties" if found else "nobody"
 
 
-def _expression_target() -> Target:
+def _expression_target() -> FuzzTarget:
     words = (
         b"&&",
         b"||",
@@ -152,7 +152,9 @@ def _expression_target() -> Target:
         b"[1]",
         b"size(x)",
     )
-    return Target(name="expression", run=_compile, seeds=EXPRESSIONS, words=(*words, *words_of(EXPRESSIONS)))
+    return FuzzTarget(
+        name="expression", run=_compile, corpus=EXPRESSIONS, dictionary=(*words, *dictionary_of(EXPRESSIONS))
+    )
 
 
 def _compile(data: bytes) -> str:
@@ -161,12 +163,15 @@ def _compile(data: bytes) -> str:
         program = CompiledExpression(data.decode("utf-8", "replace"))
         return str(program.evaluate(dict.fromkeys(program.operands, 1.0)))
     except ExpressionError as error:
-        return said(error)
+        return error_text(error)
 
 
-def _duration_target() -> Target:
-    return Target(
-        name="duration", run=_duration, seeds=(b"PT10M", b"P1DT2H3.5S", b"P1W"), words=(b"P1M", b"T", b"S")
+def _duration_target() -> FuzzTarget:
+    return FuzzTarget(
+        name="duration",
+        run=_duration,
+        corpus=(b"PT10M", b"P1DT2H3.5S", b"P1W"),
+        dictionary=(b"P1M", b"T", b"S"),
     )
 
 
@@ -177,7 +182,7 @@ def _duration(data: bytes) -> str:
         return str(error)
 
 
-def _recording_targets() -> list[Target]:
+def _recording_targets() -> list[FuzzTarget]:
     lines = (
         '{"time": "2026-01-05T08:00:00Z", "topic": "airrohr/17", "payload": {"a": 1}}\n'
         '{"time": 1767600000, "topic": "airrohr/17", "payload": "eyJhIjogMX0="}\n'
@@ -203,12 +208,12 @@ def _recording_targets() -> list[Target]:
     for kind, some in texts.items():
         seeds = tuple(one.encode()[:6_000] for one in some)
         made.append(
-            Target(
+            FuzzTarget(
                 name=f"recording-{kind}",
                 run=partial(_read_recording, kind),
                 size_max=64 * 1024,
-                seeds=seeds,
-                words=(*words, *words_of(seeds)),
+                corpus=seeds,
+                dictionary=(*words, *dictionary_of(seeds)),
             )
         )
     return made
@@ -220,6 +225,6 @@ def _read_recording(kind: str, data: bytes) -> str:
     try:
         contents = read_files([path], ReadOptions(timezone="Europe/Amsterdam"))
     except RecordingError as error:
-        return said(error).partition(": ")[2]
+        return error_text(error).partition(": ")[2]
     assert all(INSTANT_MIN <= one.time <= INSTANT_MAX for one in (*contents.samples, *contents.messages))
     return f"{'samples' if contents.samples else ''} {'messages' if contents.messages else ''}"

@@ -27,8 +27,8 @@ from api.http.responses import encode_page_cursor
 from api.live.live_view import ViewSeed
 from api.settings import ApiSettings
 from storage.stores.tokens import TOKEN_PREFIX
-from tests.fuzz.device_targets import words_of
-from tests.fuzz.engine import Target
+from tests.fuzz.device_targets import dictionary_of
+from tests.fuzz.engine import FuzzTarget
 from tests.support.cities.small_cities import small_city
 from tests.support.payloads.device_payloads import RECEIVED
 from twin.model.role import Role
@@ -77,7 +77,7 @@ async def _name(hashed: bytes) -> str | None:
     return "fuzz"
 
 
-class Asked:
+class ApiUnderTest:
     """An application, and the loop that it runs in."""
 
     def __init__(self) -> None:
@@ -99,7 +99,7 @@ class Asked:
 
     def ask(self, data: bytes) -> str:
         """Send a request; return its status and the codes of its faults."""
-        return self._runner.run(asyncio.wait_for(asked(self.app, data), ANSWER_S_MAX))
+        return self._runner.run(asyncio.wait_for(send_request(self.app, data), ANSWER_S_MAX))
 
     @property
     def description(self) -> dict[str, Any]:
@@ -111,14 +111,14 @@ class Asked:
 
 
 @cache
-def here() -> Asked:
+def api_under_test() -> ApiUnderTest:
     """Return the application without a database."""
-    return Asked()
+    return ApiUnderTest()
 
 
-async def asked(app: ASGIApp, data: bytes) -> str:
+async def send_request(app: ASGIApp, data: bytes) -> str:
     """Send a request to an application, and check its answer."""
-    scope, body = scope_of(data)
+    scope, body = request_scope(data)
     received = [{"type": "http.request", "body": body, "more_body": False}]
     status, headers, answer = 0, {}, bytearray()
 
@@ -134,10 +134,10 @@ async def asked(app: ASGIApp, data: bytes) -> str:
             answer.extend(message.get("body", b""))
 
     await app(scope, receive, send)
-    return checked(scope, status, headers, bytes(answer))
+    return check_response(scope, status, headers, bytes(answer))
 
 
-def checked(scope: dict[str, Any], status: int, headers: dict[bytes, bytes], answer: bytes) -> str:
+def check_response(scope: dict[str, Any], status: int, headers: dict[bytes, bytes], answer: bytes) -> str:
     """Assert that an answer keeps the law; return what it was."""
     asked_for = f"{scope['method']} {scope['path'][:200]!r}"
     assert 200 <= status < 500 or status == 503, f"{asked_for} was answered {status}: {answer[:300]!r}"
@@ -160,7 +160,7 @@ def checked(scope: dict[str, Any], status: int, headers: dict[bytes, bytes], ans
     return f"{status} {' '.join(sorted({one['code'] for one in faults}))}"
 
 
-def scope_of(data: bytes) -> tuple[dict[str, Any], bytes]:
+def request_scope(data: bytes) -> tuple[dict[str, Any], bytes]:
     """Return a request as the server hands it over; what no server would let through is mended."""
     head, _, body = data.partition(b"\n\n")
     head = head[:HEAD_BYTES_MAX]
@@ -190,10 +190,10 @@ def scope_of(data: bytes) -> tuple[dict[str, Any], bytes]:
     }, body
 
 
-def http_targets() -> list[Target]:
+def http_targets() -> list[FuzzTarget]:
     """Return a target for each family of paths."""
     families: dict[str, list[bytes]] = {}
-    for path, operations in here().description["paths"].items():
+    for path, operations in api_under_test().description["paths"].items():
         family = path.split("/")[2] if path.startswith("/v1/") else "other"
         families.setdefault(family, []).extend(
             one
@@ -202,12 +202,12 @@ def http_targets() -> list[Target]:
             for one in _requests(path, method, operations[method])
         )
     return [
-        Target(
+        FuzzTarget(
             name=f"http-{family}",
             size_max=HEAD_BYTES_MAX,
-            run=here().ask,
-            seeds=tuple(seeds),
-            words=(*_WORDS, *words_of(tuple(seeds))),
+            run=api_under_test().ask,
+            corpus=tuple(seeds),
+            dictionary=(*_WORDS, *dictionary_of(tuple(seeds))),
         )
         for family, seeds in sorted(families.items())
     ]

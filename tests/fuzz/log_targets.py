@@ -18,7 +18,7 @@ from alerting.delivery.acknowledge_links import AcknowledgeLink, LinkRefusal, si
 from api.live.cursor import Cursor, CursorError, decode_cursor, encode_cursor
 from runtime.kafka import topics
 from storage.historian.log_batch import LogBatch, LogRecord
-from tests.fuzz.engine import Target, said
+from tests.fuzz.engine import FuzzTarget, error_text
 from tests.support.payloads.device_payloads import RECEIVED
 from twin.alarms import messages as alarm_messages
 from twin.alarms.rules.rule import Rule, decode_rule, encode_rule
@@ -47,7 +47,7 @@ _WORDS = (
 EXAMPLES = 6
 
 
-def log_targets() -> list[Target]:
+def log_targets() -> list[FuzzTarget]:
     """Return a target for each codec, for each topic that is stored, and for what comes back from outside."""
     codecs = {
         f"{module.__name__.rpartition('.')[0].rpartition('.')[2]}-{name.lower()}": one
@@ -56,40 +56,53 @@ def log_targets() -> list[Target]:
         if isinstance(one, Codec)
     }
     made = [
-        Target(name=f"record-{name}", run=partial(_decode, codec), seeds=_records(codec._type), words=_WORDS)
+        FuzzTarget(
+            name=f"record-{name}",
+            run=partial(_decode, codec),
+            corpus=_records(codec._type),
+            dictionary=_WORDS,
+        )
         for name, codec in codecs.items()
     ]
     made += [
-        Target(name=f"stored-{topic}", run=partial(_store, topic), seeds=_records(codec._type), words=_WORDS)
+        FuzzTarget(
+            name=f"stored-{topic}",
+            run=partial(_store, topic),
+            corpus=_records(codec._type),
+            dictionary=_WORDS,
+        )
         for topic, codec in _STORED.items()
     ]
     headers = _records(messages.MessageHeaders)
     return [
         *made,
-        Target(
-            name="record-headers", run=partial(_read, messages.decode_headers), seeds=headers, words=_WORDS
+        FuzzTarget(
+            name="record-headers",
+            run=partial(_read, messages.decode_headers),
+            corpus=headers,
+            dictionary=_WORDS,
         ),
-        Target(
+        FuzzTarget(
             name="record-payloads",
             run=partial(_read, messages.decode_payloads),
-            seeds=(b"\x92\xc4\x01a\xc4\x00",),
+            corpus=(b"\x92\xc4\x01a\xc4\x00",),
         ),
-        Target(
+        FuzzTarget(
             name="record-sketches",
             run=partial(_read, partial(decode_sketches, count=2)),
-            seeds=headers,
-            words=_WORDS,
+            corpus=headers,
+            dictionary=_WORDS,
         ),
-        Target(name="record-rule", run=partial(_read, decode_rule), seeds=_rules()),
-        Target(
+        FuzzTarget(name="record-rule", run=partial(_read, decode_rule), corpus=_rules()),
+        FuzzTarget(
             name="live-cursor",
             run=_cursor,
-            seeds=(encode_cursor(Cursor("log", ((1, 2),), RECEIVED)).encode(),),
+            corpus=(encode_cursor(Cursor("log", ((1, 2),), RECEIVED)).encode(),),
         ),
-        Target(
+        FuzzTarget(
             name="link",
             run=_verify,
-            seeds=(sign_link(b"key", AcknowledgeLink("a~b~1", "anna", RECEIVED)).encode(),),
+            corpus=(sign_link(b"key", AcknowledgeLink("a~b~1", "anna", RECEIVED)).encode(),),
         ),
     ]
 
@@ -161,7 +174,7 @@ def _decode(codec: Codec[Any], data: bytes) -> str:
     try:
         record = codec.decode(data)
     except MessageError as error:
-        return said(error)
+        return error_text(error)
     assert repr(codec.decode(codec.encode(record))) == repr(record)
     return "read"
 
@@ -170,7 +183,7 @@ def _read(decode: Callable[[bytes], Any], data: bytes) -> str:
     try:
         decode(data)
     except MessageError as error:
-        return said(error)
+        return error_text(error)
     return "read"
 
 

@@ -41,36 +41,36 @@ ODD_VALUES: tuple[Any, ...] = (
 """What may stand in the place of any node of a document."""
 
 
-class Raw(str):
+class RawNode(str):
     """A node that is written as it is, whether or not it is JSON."""
 
     __slots__ = ()
 
 
 RAW_NODES = tuple(
-    Raw(one)
+    RawNode(one)
     for one in (
         "1e999", "-1e999", "9" * 10_000, "NaN", "Infinity", "01", "0." + "3" * 5_000, '"\\ud800"', '"\\u0000"'
     )
 )  # fmt: skip
 
 
-class Pairs(list[tuple[str, Any]]):
+class ObjectMembers(list[tuple[str, Any]]):
     """An object as its members are written: a name may come twice."""
 
 
-def written(node: Any) -> str:
+def serialized(node: Any) -> str:
     """Return a document as text. Raises RecursionError when it is nested too deep."""
-    if isinstance(node, Raw):
+    if isinstance(node, RawNode):
         return node
-    if isinstance(node, Pairs):
-        return "{" + ",".join(f"{json.dumps(name)}:{written(one)}" for name, one in node) + "}"
+    if isinstance(node, ObjectMembers):
+        return "{" + ",".join(f"{json.dumps(name)}:{serialized(one)}" for name, one in node) + "}"
     if isinstance(node, list):
-        return "[" + ",".join(map(written, node)) + "]"
+        return "[" + ",".join(map(serialized, node)) + "]"
     return json.dumps(node)
 
 
-def mutated(data: bytes, dice: random.Random, others: Sequence[bytes], words: Sequence[bytes]) -> bytes:
+def mutate(data: bytes, dice: random.Random, others: Sequence[bytes], words: Sequence[bytes]) -> bytes:
     """Return an input made of `data`; `others` are what may be spliced in, `words` what the format knows."""
     for _ in range(dice.choice((1, 1, 1, 2, 3, 5))):
         data = dice.choice(_KINDS)(data, dice, others, words)
@@ -149,8 +149,8 @@ def _of_nodes(data: bytes, dice: random.Random, others: Sequence[bytes], words: 
     head, empty, body = data.partition(b"\n\n")
     prefix = head + empty if empty else b""
     try:
-        document = json.loads(body if empty else data, object_pairs_hook=Pairs)
-        return prefix + written(_restructured(document, dice)).encode("utf-8", "surrogatepass")
+        document = json.loads(body if empty else data, object_pairs_hook=ObjectMembers)
+        return prefix + serialized(_restructured(document, dice)).encode("utf-8", "surrogatepass")
     except (ValueError, RecursionError):
         return _of_tokens(data, dice, others, words)
 
@@ -161,7 +161,7 @@ def _restructured(document: Any, dice: random.Random) -> Any:
     node = document
     while True:
         place = dice.randrange(len(node))
-        below = node[place][1] if isinstance(node, Pairs) else node[place]
+        below = node[place][1] if isinstance(node, ObjectMembers) else node[place]
         if not (isinstance(below, list) and below and dice.random() < 0.75):
             break
         node = below
@@ -175,7 +175,7 @@ def _change(node: list[Any], place: int, below: Any, dice: random.Random) -> Non
         del node[place]
     elif way < 0.3:
         node[place:place] = [node[place]] * dice.choice((1, 1, 2, 1_200))
-    elif isinstance(node, Pairs):
+    elif isinstance(node, ObjectMembers):
         name = node[place][0]
         if way < 0.4:
             node[place] = dice.choice((name + "_", "", "\0", "time", "values", name[:-1])), below
@@ -191,15 +191,15 @@ def _new(node: Any, dice: random.Random) -> Any:
             return dice.choice(RAW_NODES)
         case 1:
             deep = dice.choice((1, 10, 200, 3_000))
-            return Raw("[" * deep + written(node) + "]" * deep)
+            return RawNode("[" * deep + serialized(node) + "]" * deep)
         case 2:
             deep = dice.choice((1, 10, 200, 3_000))
-            return Raw('{"a":' * deep + written(node) + "}" * deep)
+            return RawNode('{"a":' * deep + serialized(node) + "}" * deep)
         case 3:
             return [node] * dice.choice((2, 1_001))
         case _:
             new = dice.choice(ODD_VALUES)
-            return Pairs(new.items()) if isinstance(new, dict) else new
+            return ObjectMembers(new.items()) if isinstance(new, dict) else new
 
 
 _KINDS: tuple[Mutation, ...] = (

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from tests.fuzz.device_targets import decoder_targets, intake_target, redaction_targets, topic_target
-from tests.fuzz.engine import Target
+from tests.fuzz.engine import FuzzTarget
 from tests.fuzz.file_targets import file_targets
 from tests.fuzz.http_targets import http_targets
 from tests.fuzz.log_targets import log_targets
 
 
-def targets() -> list[Target]:
+def targets() -> list[FuzzTarget]:
     """Return every target."""
     return [
         *decoder_targets(),

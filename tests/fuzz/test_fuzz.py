@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from tests.fuzz.engine import FIXTURES, Target, fuzz, kept, largest, tried
+from tests.fuzz.engine import FIXTURES, FuzzTarget, fuzz, largest_inputs, run_input, save_crash
 from tests.fuzz.targets import targets
 
 # The same inputs in each run unless somebody asks for others: a test tells about the change, not about luck.
@@ -27,33 +27,34 @@ TARGETS = {one.name: one for one in targets()}
 
 
 @pytest.fixture(params=sorted(TARGETS))
-def target(request: pytest.FixtureRequest) -> Target:
+def target(request: pytest.FixtureRequest) -> FuzzTarget:
     return TARGETS[request.param]
 
 
-def test_the_seeds_are_taken(target: Target) -> None:
-    for data in target.seeds:
-        tried(target, data)
+def test_the_seeds_are_taken(target: FuzzTarget) -> None:
+    for data in target.corpus:
+        run_input(target, data)
 
 
-def test_what_once_broke_a_law_breaks_it_no_more(target: Target) -> None:
+def test_what_once_broke_a_law_breaks_it_no_more(target: FuzzTarget) -> None:
     for path in target.fixtures():
-        tried(target, path.read_bytes())
+        run_input(target, path.read_bytes())
 
 
-def test_nothing_breaks_a_law(target: Target, tmp_path: pytest.TempPathFactory) -> None:
+def test_nothing_breaks_a_law(target: FuzzTarget, tmp_path: pytest.TempPathFactory) -> None:
     report = fuzz(target, SEED, inputs=INPUTS, seconds=SECONDS)
     assert report.crash is None, (
-        f"{report.crash}; FUZZ_SEED={SEED} does it again. Mend it, and copy {kept(report.crash, tmp_path)} "
+        f"{report.crash}; FUZZ_SEED={SEED} does it again. Mend it, and copy "
+        f"{save_crash(report.crash, tmp_path)} "
         f"to tests/fuzz/fixtures/{target.name}/"
     )
     # An engine that gets nowhere is no test.
     assert len(report.outcomes) > 1 or report.inputs < INPUTS
 
 
-def test_the_largest_input_ends_soon_whatever_is_repeated_in_it(target: Target) -> None:
-    for data in largest(NASTY, target.size_max):
-        tried(target, data)
+def test_the_largest_input_ends_soon_whatever_is_repeated_in_it(target: FuzzTarget) -> None:
+    for data in largest_inputs(NASTY, target.size_max):
+        run_input(target, data)
 
 
 def test_every_fixture_is_of_a_target() -> None:

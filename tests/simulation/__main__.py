@@ -14,9 +14,9 @@ from time import perf_counter
 
 import click
 
-from tests.simulation.cutting import cut
+from tests.simulation.cutting import shrink
 from tests.simulation.scenario import MESSAGES_MAX, SENSORS_MAX, Scenario
-from tests.simulation.simulated_city import failures_of
+from tests.simulation.simulated_city import violations_of
 
 SHOWN_MAX = 5
 PARTS = [one.name for one in fields(Scenario) if one.default is True]
@@ -37,7 +37,9 @@ def main() -> int:
     begun = perf_counter()
     failed: list[tuple[Scenario, list[str]]] = []
     with ProcessPoolExecutor(arguments.jobs) as pool:
-        found = map(failures_of, scenarios) if runs == 1 else pool.map(failures_of, scenarios, chunksize=8)
+        found = (
+            map(violations_of, scenarios) if runs == 1 else pool.map(violations_of, scenarios, chunksize=8)
+        )
         for number, (one, broken) in enumerate(zip(scenarios, found, strict=True), 1):
             if broken:
                 failed.append((one, broken))
@@ -56,9 +58,9 @@ def _rate(runs: int, begun: float) -> str:
 
 def _show_smallest(failed: list[tuple[Scenario, list[str]]]) -> None:
     scenario, _ = min(failed, key=lambda one: len(one[1]))
-    smallest = cut(scenario, failures_of)
-    click.echo(f"smallest failing case: python -m tests.simulation {smallest.shown()}")
-    for words in failures_of(smallest)[:SHOWN_MAX]:
+    smallest = shrink(scenario, violations_of)
+    click.echo(f"smallest failing case: python -m tests.simulation {smallest.command_options()}")
+    for words in violations_of(smallest)[:SHOWN_MAX]:
         click.echo(f"  {words}")
 
 

@@ -7,12 +7,12 @@ from dataclasses import replace
 
 from tests.simulation.scenario import Scenario
 
-Broken = Callable[[Scenario], list[str]]
+FailureCheck = Callable[[Scenario], list[str]]
 
 _PARTS = ("log_loss", "new_model", "redelivery", "crashes", "garbage", "households", "faults")
 
 
-def cut(scenario: Scenario, broken: Broken) -> Scenario:
+def shrink(scenario: Scenario, broken: FailureCheck) -> Scenario:
     """Return a scenario of the same seed that is broken, and of which nothing more can be left out.
 
     The order is that of what makes a run easier to read. What is broken may be another thing in the end.

@@ -30,7 +30,7 @@ class Scenario:
         """Return dice of their own for one purpose, so that a cut elsewhere does not change them."""
         return Random(f"{self.seed}/{purpose}")
 
-    def shown(self) -> str:
+    def command_options(self) -> str:
         """Return the options of `python -m tests.simulation` that play this scenario."""
         options = [f"--seed {self.seed}"]
         for one in fields(self):

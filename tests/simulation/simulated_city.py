@@ -8,14 +8,14 @@ from collections.abc import Iterator
 from runtime.kafka import topics
 from stream.engine.stage import StageSeed
 from stream.entities.entity_seeding import stage_seed_of
-from tests.simulation.city.device_messages import messages_of, plan_of
+from tests.simulation.city.device_messages import device_messages, fault_plan
 from tests.simulation.city.random_city import random_city
 from tests.simulation.invariants import alarms, areas, observations, quality
-from tests.simulation.invariants.fault_free_run import indicators_are_those_in_order
-from tests.simulation.invariants.observations import Ending, Invariant
+from tests.simulation.invariants.fault_free_run import indicators_match_fault_free_run
+from tests.simulation.invariants.observations import FinalState, Invariant
 from tests.simulation.scenario import Scenario
 from tests.simulation.system.model_database import ModelDatabase
-from tests.simulation.system.model_repair import recompute_changed, work_off
+from tests.simulation.system.model_repair import recompute_calibrations, run_repairs
 from tests.simulation.system.simulated_ingest import SimulatedIngest
 from tests.simulation.system.simulated_log import SimulatedLog
 from tests.simulation.system.simulated_stream import FUTURE_MAX, SimulatedStream
@@ -38,20 +38,20 @@ LAST_TICKS = (MINUTE, 5 * MINUTE, 30 * MINUTE, HOUR, 3 * HOUR, 3 * MINUTE, 3 * M
 LAST_ROUNDS = 6
 
 ALWAYS: tuple[Invariant, ...] = (
-    observations.nothing_is_lost_or_made_up,
-    observations.the_ledger_balances,
+    observations.observations_match_what_was_sent,
+    observations.ledger_balances,
 )
 
 # A log that is lost takes along what it had told and nobody had stored. A part of that is repaired when the
 # next log begins; the rest comes with the next observations, which a run may not have.
 WITH_WHOLE_LOG: tuple[Invariant, ...] = (
-    observations.judgements_are_those_of_the_set,
-    observations.windows_are_those_of_the_set,
-    observations.states_are_those_of_the_set,
-    areas.areas_are_the_roll_up_of_their_children,
-    areas.silent_sensors_are_known,
-    quality.what_is_out_of_range_is_flagged,
-    quality.indicators_say_that_their_inputs_failed,
+    observations.quality_flags_match_oracle,
+    observations.windows_match_oracle,
+    observations.states_match_oracle,
+    areas.areas_match_their_roll_up,
+    areas.silent_sensors_are_reported,
+    quality.out_of_range_values_are_flagged,
+    quality.indicators_reflect_failed_inputs,
 )
 
 
@@ -63,14 +63,14 @@ class SimulatedCity:
         self._scenario = scenario
         self.city = random_city(scenario)
         self._partitions = self._dice.randint(1, 3)
-        self._plan = plan_of(scenario, self.city)
-        self.messages = messages_of(scenario, self.city, self._plan)
+        self._plan = fault_plan(scenario, self.city)
+        self.messages = device_messages(scenario, self.city, self._plan)
         self._ingest = SimulatedIngest(scenario, self.city.model, self._partitions)
         self.database = ModelDatabase()
         self.model: CityModel = self.city.model
         self.logs = [SimulatedLog(1)]
         self._stream = self._new_stream()
-        self._stream.hold_all()
+        self._stream.load_all()
         self._loses_log = scenario.log_loss and self._dice.random() < 0.15
         self._changes_model = scenario.new_model and self._dice.random() < 0.2
 
@@ -79,7 +79,7 @@ class SimulatedCity:
         return SimulatedStream(dice, self.logs[-1], self._partitions, lambda: self.model, self._knowledge)
 
     def _knowledge(self) -> StageSeed:
-        return stage_seed_of(self.database.knowledge(self.model))
+        return stage_seed_of(self.database.state_seed(self.model))
 
     def run(self) -> None:
         """Play it to its end."""
@@ -88,7 +88,7 @@ class SimulatedCity:
         change = dice.randrange(len(self.messages) + 1) if self._changes_model else ALL
         while place < len(self.messages):
             count = dice.choice((1, 2, 5, 20))
-            ingest.take(self.messages[place : place + count], self.logs[-1])
+            ingest.deliver(self.messages[place : place + count], self.logs[-1])
             place += count
             ingest.tick(self.logs[-1], dice.choice((SECOND, MINUTE, 10 * MINUTE)))
             if place >= loss:
@@ -113,72 +113,72 @@ class SimulatedCity:
         if self._scenario.crashes and dice.random() < 0.04:
             self._stream.crash()
         if dice.random() < 0.5:
-            for topic, partition in self.logs[-1].places():
+            for topic, partition in self.logs[-1].partitions():
                 if topic in STORED_TOPICS and dice.random() < 0.5:
-                    self.database.store(self.logs[-1], topic, partition, dice.choice((1, 4, 20)))
+                    self.database.store_records(self.logs[-1], topic, partition, dice.choice((1, 4, 20)))
         if dice.random() < 0.1:
-            work_off(self.database, self.model)
+            run_repairs(self.database, self.model)
         if dice.random() < 0.2:
             self._stream.reload()
 
     def _lose_log(self) -> None:
         """Lose everything on the log but observations and quarantined messages: those were stored."""
-        for topic, partition in self.logs[-1].places():
+        for topic, partition in self.logs[-1].partitions():
             if topic in STORED_TOPICS:
                 stored = topic in (topics.OBSERVATIONS, topics.QUARANTINE)
-                self.database.store(
+                self.database.store_records(
                     self.logs[-1], topic, partition, ALL if stored else self._dice.randrange(ALL)
                 )
         self.logs.append(SimulatedLog(len(self.logs) + 1))
         self._stream = self._new_stream()
 
     def _change_model(self) -> None:
-        before, self.model = self.model, self.city.later
+        before, self.model = self.model, self.city.recalibrated
         self._store_all()
-        recompute_changed(self.database, before, self.model, self._ingest.now)
+        recompute_calibrations(self.database, before, self.model, self._ingest.now)
 
     def _store_all(self) -> None:
-        for topic, partition in self.logs[-1].places():
+        for topic, partition in self.logs[-1].partitions():
             if topic in STORED_TOPICS:
-                self.database.store(self.logs[-1], topic, partition, ALL)
+                self.database.store_records(self.logs[-1], topic, partition, ALL)
 
     def _finish(self) -> None:
-        self._stream.hold_all()
+        self._stream.load_all()
         self._stream.reload()
         # The log goes on, so whoever has learnt of a model applies it, and of a verdict tells its area.
         for _ in range(LAST_ROUNDS):
             self._ingest.now += MINUTE
             self._ingest.tick(self.logs[-1], 0)
-            self._stream.finish()
+            self._stream.drain()
         self._store_all()
-        while work_off(self.database, self.model):
+        while run_repairs(self.database, self.model):
             pass
 
-    def broken(self) -> Iterator[str]:
+    def violations(self) -> Iterator[str]:
         """Yield what does not hold, in words."""
-        ending = Ending(
+        ending = FinalState(
             self.model,
             self.database,
-            self._ingest.written,
+            self._ingest.logged,
             len(self._ingest.received),
             self._sent(),
             self._ingest.now,
         )
-        judged = ending.judged()
+        judged = ending.checked()
         checked = ALWAYS if len(self.logs) > 1 else (*ALWAYS, *WITH_WHOLE_LOG)
         for invariant in checked:
             yield from invariant(ending, judged)
         if len(self.logs) == 1:
             yield from quality.spikes_are_flagged(ending, judged, self.messages, self._plan)
             if self.model is self.city.model:
-                yield from indicators_are_those_in_order(ending, self._scenario, self.logs[0], LAST_TICKS)
+                yield from indicators_match_fault_free_run(ending, self._scenario, self.logs[0], LAST_TICKS)
             if self.model is self.city.model:
-                yield from alarms.alarms_are_where_the_rules_are(ending, judged, self.logs[0])
-            yield from alarms.incidents_are_open_while_an_alarm_speaks(self.logs[0])
+                yield from alarms.alarms_match_rules(ending, judged, self.logs[0])
+            yield from alarms.incidents_are_open_while_alarms_are_active(self.logs[0])
         for log in self.logs:
-            yield from areas.revisions_tell_one_thing(log)
-            yield from alarms.revisions_of_alarms_tell_one_thing(log)
-        yield from areas.sums_of_households_tell_of_nobody(self.logs, self.model)
+            yield from areas.update_revisions_are_unique(log)
+            yield from alarms.alarm_revisions_are_unique(log)
+        yield from areas.household_sums_protect_privacy(self.logs, self.model)
 
     def _sent(self) -> dict[tuple[int, Instant], set[float]]:
         """Return by key the values of what was sent and can be believed, from what the devices did alone."""
@@ -193,14 +193,14 @@ class SimulatedCity:
                     continue
                 if reading.time - message.arrival <= FUTURE_MAX:
                     sent[datastream.id, reading.time].add(round(reading.value, 9))
-        for key, value in ((one[:2], one.value) for one in self._ingest.written):
+        for key, value in ((one[:2], one.value) for one in self._ingest.logged):
             if key in sent:  # believed only when it came a second time
                 sent[key].add(value)
         return dict(sent)
 
 
-def failures_of(scenario: Scenario) -> list[str]:
+def violations_of(scenario: Scenario) -> list[str]:
     """Play a scenario; return what is broken at its end, in words; empty when all holds."""
     city = SimulatedCity(scenario)
     city.run()
-    return list(city.broken())
+    return list(city.violations())

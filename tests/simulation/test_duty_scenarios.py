@@ -18,7 +18,7 @@ import pytest
 from alerting.messages.outgoing_message import OutgoingMessage
 from alerting.policy.roster import on_call
 from tests.simulation.system.simulated_duty import SimulatedDuty
-from tests.support.pipelines.scenario_day import ScenarioRun
+from tests.support.pipelines.scenario_day import ScenarioDay
 from twin.alarms.messages import IncidentEvent
 from twin.instant import HOUR, MINUTE, SECOND, Duration, Instant, parse_instant
 from twin.model.sensor import Sensor
@@ -32,9 +32,9 @@ SEEDS = (1, 2)
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_a_cloudburst_is_one_incident_and_is_told_at_once(seed: int, tmp_path: Path) -> None:
-    run = ScenarioRun("cloudburst", seed, START, _measures_water)
+    run = ScenarioDay("cloudburst", seed, START, _measures_water)
     with closing(SimulatedDuty(run.model, tmp_path / "journal", Random(seed))) as duty:
-        _play(run, duty, run.until(START + 75 * MINUTE))
+        _play(run, duty, run.advance(START + 75 * MINUTE))
         assert _incidents(run) == ["high-water~alkmaar~1"]
         _is_told_in_time(run, duty)
         _is_escalated(duty)
@@ -43,11 +43,11 @@ def test_a_cloudburst_is_one_incident_and_is_told_at_once(seed: int, tmp_path: P
 
 
 def test_a_cloudburst_is_closed_when_the_water_is_back_and_all_who_were_told_hear_it(tmp_path: Path) -> None:
-    run = ScenarioRun("cloudburst", 1, START, _of("wl-schermerboezem-c1", "wl-bierkade-1"))
+    run = ScenarioDay("cloudburst", 1, START, _of("wl-schermerboezem-c1", "wl-bierkade-1"))
     with closing(SimulatedDuty(run.model, tmp_path / "journal", Random(5))) as duty:
-        _play(run, duty, run.until(START + 2 * HOUR, 8 * SECOND))
+        _play(run, duty, run.advance(START + 2 * HOUR, 8 * SECOND))
         # Days of water that goes down slowly. Silence counts anew with such steps, and is not asked for here.
-        _play(run, duty, run.until(START + 90 * HOUR, MINUTE))
+        _play(run, duty, run.advance(START + 90 * HOUR, MINUTE))
         assert _incidents(run) == ["high-water~alkmaar~1"]
         assert not run.stages.incidents[-1].open
         _is_told_to_be_over(duty)
@@ -58,9 +58,9 @@ def test_a_cloudburst_is_closed_when_the_water_is_back_and_all_who_were_told_hea
 def test_a_gateway_outage_is_one_incident_from_its_first_message_to_its_last(
     seed: int, tmp_path: Path
 ) -> None:
-    run = ScenarioRun("gateway-outage", seed, START, lambda sensor: sensor.gateway != "")
+    run = ScenarioDay("gateway-outage", seed, START, lambda sensor: sensor.gateway != "")
     with closing(SimulatedDuty(run.model, tmp_path / "journal", Random(seed))) as duty:
-        _play(run, duty, run.until(START + 55 * MINUTE))
+        _play(run, duty, run.advance(START + 55 * MINUTE))
         assert len(_incidents(run)) == 1
         raised = {one.alarm for one in run.stages.alarms if one.state == "unacknowledged"}
         assert [one.split("~")[0] for one in raised] == ["gateway-outage"], "its sensors are quiet"
@@ -71,9 +71,9 @@ def test_a_gateway_outage_is_one_incident_from_its_first_message_to_its_last(
         _nobody_is_told_twice(duty)
 
 
-def _play(run: ScenarioRun, duty: SimulatedDuty, steps: Iterable[Instant]) -> None:
+def _play(run: ScenarioDay, duty: SimulatedDuty, steps: Iterable[Instant]) -> None:
     for now in steps:
-        duty.follow(run.stages, now)
+        duty.run_until(run.stages, now)
 
 
 def _measures_water(sensor: Sensor) -> bool:
@@ -84,7 +84,7 @@ def _of(*sensors: str) -> Callable[[Sensor], bool]:
     return lambda sensor: sensor.id in sensors
 
 
-def _incidents(run: ScenarioRun) -> list[str]:
+def _incidents(run: ScenarioDay) -> list[str]:
     return sorted({one.incident for one in run.stages.incidents})
 
 
@@ -92,11 +92,11 @@ def _first(events: Iterable[IncidentEvent]) -> IncidentEvent:
     return min(events, key=lambda one: one.revision)
 
 
-def _is_told_in_time(run: ScenarioRun, duty: SimulatedDuty) -> None:
+def _is_told_in_time(run: ScenarioDay, duty: SimulatedDuty) -> None:
     incident = _first(run.stages.incidents)
     raised = next(one for one in run.stages.alarms if one.alarm == incident.members[0].alarm)
     assert raised.raised_time is not None
-    at, message = duty.handed[0]
+    at, message = duty.delivered[0]
     assert message.send.incident == incident.incident
     assert at - raised.raised_time <= TOLD_WITHIN
     teams = [one.id for one in run.model.duty.teams]
@@ -105,30 +105,30 @@ def _is_told_in_time(run: ScenarioRun, duty: SimulatedDuty) -> None:
 
 def _is_escalated(duty: SimulatedDuty) -> None:
     """Nobody acknowledges, so a second step is told after the first, however often the loop is killed."""
-    steps = [one.send.step for _, one in duty.handed if one.send.kind != "recovery"]
+    steps = [one.send.step for _, one in duty.delivered if one.send.kind != "recovery"]
     assert steps[0] == 0
     assert max(steps) >= 1
 
 
 def _is_bearable(duty: SimulatedDuty) -> None:
     """Nobody gets more than one message in ten minutes on average (EEMUA 191), nor one title twice."""
-    first, last = duty.handed[0][0], duty.handed[-1][0]
-    for contact in {one.send.contact for _, one in duty.handed}:
-        titles = [one.wording.title for _, one in duty.handed if one.send.contact == contact]
+    first, last = duty.delivered[0][0], duty.delivered[-1][0]
+    for contact in {one.send.contact for _, one in duty.delivered}:
+        titles = [one.wording.title for _, one in duty.delivered if one.send.contact == contact]
         assert len(titles) <= 1 + (last - first) / (10 * MINUTE)
         assert len(set(titles)) == len(titles), titles
 
 
 def _is_told_to_be_over(duty: SimulatedDuty) -> None:
     over = {(one.send.contact, one.send.channel) for one in _of_kind(duty, "recovery")}
-    assert over == {(one.send.contact, one.send.channel) for _, one in duty.handed}
+    assert over == {(one.send.contact, one.send.channel) for _, one in duty.delivered}
 
 
 def _of_kind(duty: SimulatedDuty, kind: str) -> Iterator[OutgoingMessage]:
-    return (one for _, one in duty.handed if one.send.kind == kind)
+    return (one for _, one in duty.delivered if one.send.kind == kind)
 
 
 def _nobody_is_told_twice(duty: SimulatedDuty) -> None:
     assert duty.kills > 0, "the loop was never killed: this seed shows nothing"
-    told = Counter(one.id for _, one in duty.handed)
+    told = Counter(one.id for _, one in duty.delivered)
     assert [id for id, count in told.items() if count > 1] == []

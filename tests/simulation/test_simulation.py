@@ -10,10 +10,10 @@ import os
 
 import pytest
 
-from tests.simulation.cutting import cut
+from tests.simulation.cutting import shrink
 from tests.simulation.mutants import MUTANTS
 from tests.simulation.scenario import Scenario
-from tests.simulation.simulated_city import SimulatedCity, failures_of
+from tests.simulation.simulated_city import SimulatedCity, violations_of
 
 log = logging.getLogger(__name__)
 
@@ -28,9 +28,10 @@ SEEDS_TO_FIND_MAX = 60
 def test_no_invariant_is_broken(group: int) -> None:
     for seed in range(group, RUNS, GROUPS):
         scenario = Scenario(seed=seed)
-        broken = failures_of(scenario)
+        broken = violations_of(scenario)
         assert not broken, (
-            f"python -m tests.simulation {scenario.shown()} plays it again; {len(broken)} broken, first: "
+            f"python -m tests.simulation {scenario.command_options()} plays it again; {len(broken)} "
+            "broken, first: "
             f"{broken[0]}"
         )
 
@@ -46,8 +47,8 @@ def _first_seed_found(name: str, monkeypatch: pytest.MonkeyPatch) -> int:
     for seed in range(SEEDS_TO_FIND_MAX):
         with monkeypatch.context() as patch:
             MUTANTS[name](patch)
-            broken = failures_of(Scenario(seed=seed))
-        if broken and not failures_of(Scenario(seed=seed)):
+            broken = violations_of(Scenario(seed=seed))
+        if broken and not violations_of(Scenario(seed=seed)):
             return seed
     raise AssertionError(f"{name} was not found in {SEEDS_TO_FIND_MAX} seeds")
 
@@ -65,7 +66,7 @@ def test_a_run_is_the_same_run_each_time() -> None:
 def test_a_broken_run_is_cut_down_and_named(monkeypatch: pytest.MonkeyPatch) -> None:
     seed = _first_seed_found("count_a_duplicate_twice", monkeypatch)
     MUTANTS["count_a_duplicate_twice"](monkeypatch)
-    smallest = cut(Scenario(seed=seed), failures_of)
-    assert failures_of(smallest)
+    smallest = shrink(Scenario(seed=seed), violations_of)
+    assert violations_of(smallest)
     assert smallest.messages < Scenario(seed=seed).messages
-    assert f"--seed {seed}" in smallest.shown()
+    assert f"--seed {seed}" in smallest.command_options()

@@ -17,14 +17,14 @@ from storage.historian.metrics import HistorianMetrics
 from stream.metrics import StreamMetrics
 
 
-class Metric(NamedTuple):
+class MetricDescription(NamedTuple):
     """What a metric is."""
 
     type: str
     labels: tuple[str, ...]
 
 
-MAKERS: dict[str, tuple[Callable[[CollectorRegistry], object], ...]] = {
+METRIC_FACTORIES: dict[str, tuple[Callable[[CollectorRegistry], object], ...]] = {
     "ingest": (IngestMetrics,),
     "stream": (StreamMetrics,),
     "historian": (HistorianMetrics,),
@@ -35,7 +35,7 @@ MAKERS: dict[str, tuple[Callable[[CollectorRegistry], object], ...]] = {
 }
 """What makes the metrics of each role and of `livetwin up`, beside those that every role has."""
 
-MODULES = {
+METRIC_MODULES = {
     "alerting/metrics.py",
     "api/metrics.py",
     "cli/supervisor/metrics.py",
@@ -48,19 +48,21 @@ MODULES = {
 """The modules that register them."""
 
 
-def metrics_of(role: str) -> dict[str, Metric]:
+def role_metrics(role: str) -> dict[str, MetricDescription]:
     """Return the metrics of one role by the names that a scrape has."""
     registry = CollectorRegistry()
     RoleMetrics(registry)
-    for make in MAKERS[role]:
+    for make in METRIC_FACTORIES[role]:
         make(registry)
     collectors: list[Any] = list(registry._collector_to_names)
     return {
-        one._name + ("_total" if one._type == "counter" else ""): Metric(one._type, tuple(one._labelnames))
+        one._name + ("_total" if one._type == "counter" else ""): MetricDescription(
+            one._type, tuple(one._labelnames)
+        )
         for one in collectors
     }
 
 
-def all_metrics() -> dict[str, Metric]:
+def all_metrics() -> dict[str, MetricDescription]:
     """Return the metrics of all roles."""
-    return {name: metric for role in MAKERS for name, metric in metrics_of(role).items()}
+    return {name: metric for role in METRIC_FACTORIES for name, metric in role_metrics(role).items()}

@@ -17,8 +17,8 @@ from alerting.delivery.delivery_pool import CHANNEL_THREADS_MAX, DeliveryOptions
 from alerting.delivery.retry_policy import AttemptResult
 from alerting.messages.outgoing_message import OutgoingMessage
 from runtime.secret_files import SecretEnvironment
-from tests.support.pipelines.duty_loop import INCIDENT, NOON, DutyRun, alarm, duty_plan
-from tests.support.receivers.mail_server import MailServer, Webhook
+from tests.support.pipelines.duty_loop import INCIDENT, NOON, DutyLoop, duty_alarm, duty_plan
+from tests.support.receivers.mail_server import MailServer, NotificationWebhook
 from twin.alarms.severity import Severity
 from twin.instant import MINUTE
 from twin.model.duty import DutyPlan, NotificationChannel
@@ -36,8 +36,8 @@ def mails() -> Iterator[MailServer]:
 
 
 @pytest.fixture
-def hook() -> Iterator[Webhook]:
-    server = Webhook()
+def hook() -> Iterator[NotificationWebhook]:
+    server = NotificationWebhook()
     server.start()
     yield server
     server.stop()
@@ -68,9 +68,9 @@ def letter(**changes: object) -> ChannelMessage:
 
 def messages(plan: DutyPlan) -> list[OutgoingMessage]:
     """Return what the first step sends."""
-    run = DutyRun(plan, delivers=lambda _: None)
-    run.hear(alarm())
-    run.pass_(MINUTE)
+    run = DutyLoop(plan, delivers=lambda _: None)
+    run.on_alarms(duty_alarm())
+    run.advance(MINUTE)
     return list(run.messages.values())
 
 
@@ -115,9 +115,9 @@ async def test_a_mail_says_what_where_since_when_and_has_a_link_that_acknowledge
 
 
 async def test_a_webhook_that_hangs_holds_up_nobody_else(
-    mails: MailServer, hook: Webhook, channels: ChannelSender
+    mails: MailServer, hook: NotificationWebhook, channels: ChannelSender
 ) -> None:
-    hook.behaves = lambda _: "hang"
+    hook.behaviour = lambda _: "hang"
     plan = plan_over(mail=mails.url, sms=hook.url + "?rto=30")
     found = messages(plan)
     over_hook = next(one for one in found if one.send.channel == "sms")
@@ -146,13 +146,13 @@ async def test_a_webhook_that_hangs_holds_up_nobody_else(
 
 @pytest.mark.parametrize("behaviour", ["refuse", "drop"])
 def test_a_failure_says_why_and_keeps_the_secret(
-    hook: Webhook, channels: ChannelSender, behaviour: str, caplog: pytest.LogCaptureFixture
+    hook: NotificationWebhook, channels: ChannelSender, behaviour: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    hook.behaves = lambda _: behaviour  # type: ignore[return-value, assignment]
+    hook.behaviour = lambda _: behaviour  # type: ignore[return-value, assignment]
     caplog.set_level(logging.DEBUG)
-    url = f"json://duty:${{TOKEN}}@{hook.place}/${{TOKEN}}/{{address}}?+Key=${{TOKEN}}"
+    url = f"json://duty:${{TOKEN}}@{hook.address}/${{TOKEN}}/{{address}}?+Key=${{TOKEN}}"
     receipt = channels.send(NotificationChannel(id="hook", url=url), letter(address="${OPERATIONS}"))
-    assert hook.posts[0].path == "/s3cret%2Ft0ken/operations@town.example"
+    assert hook.requests[0].path == "/s3cret%2Ft0ken/operations@town.example"
     assert not receipt.sent
     assert not receipt.final
     assert receipt.detail

@@ -14,11 +14,11 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from tests.support.brokers.alarm_topics import send_alarms, told_until
-from tests.support.payloads.alarm_events import acknowledged
-from tests.support.pipelines.duty_loop import POLICY, alarm, duty_plan
+from tests.support.brokers.alarm_topics import notifications_until, publish_alarms
+from tests.support.payloads.alarm_events import acknowledged_event
+from tests.support.pipelines.duty_loop import POLICY, duty_alarm, duty_plan
 from tests.support.processes.role_process import RoleProcess
-from tests.support.receivers.mail_server import Behaviour, MailServer, Webhook
+from tests.support.receivers.mail_server import Behaviour, MailServer, NotificationWebhook
 from twin.alarms.messages import AlarmEvent
 from twin.instant import SECOND
 from twin.model.duty import DutyPlan, EscalationStep, NotificationChannel, NotificationEvent, encode_duty_plan
@@ -60,7 +60,7 @@ class Moments:
 
 
 def events() -> list[AlarmEvent]:
-    return [alarm("canal", rule=f"rule-{number}") for number in range(INCIDENTS)]
+    return [duty_alarm("canal", rule=f"rule-{number}") for number in range(INCIDENTS)]
 
 
 def causes(told: list[NotificationEvent], *outcomes: str) -> set[str]:
@@ -76,7 +76,7 @@ async def kept(role: RoleProcess, moments: Moments) -> AsyncIterator[None]:
         while True:
             if not role.running:
                 moments.victim = None
-                await role.end(signal.SIGKILL)
+                await role.stop(signal.SIGKILL)
                 await role.start()
                 moments.victim = role
             await asyncio.sleep(0.05)
@@ -89,10 +89,10 @@ async def kept(role: RoleProcess, moments: Moments) -> AsyncIterator[None]:
     finally:
         keeping.cancel()
         await asyncio.gather(keeping, return_exceptions=True)
-        await role.end()
+        await role.stop()
 
 
-def plan_of(mails: MailServer, hook: Webhook) -> DutyPlan:
+def plan_of(mails: MailServer, hook: NotificationWebhook) -> DutyPlan:
     """Return a plan that escalates each two seconds over both."""
     channels = (
         NotificationChannel(id="mail", url=mails.url),
@@ -112,7 +112,7 @@ async def test_no_incident_is_forgotten_and_nobody_is_told_twice_for_a_step(
 ) -> None:
     moments = Moments(seed)
     mails = MailServer(moments.perhaps)
-    hook = Webhook(moments.behaviour, moments.perhaps, moments.perhaps)
+    hook = NotificationWebhook(moments.behaviour, moments.perhaps, moments.perhaps)
     mails.start()
     hook.start()
     path = tmp_path / "plan.json"
@@ -124,11 +124,13 @@ async def test_no_incident_is_forgotten_and_nobody_is_told_twice_for_a_step(
     wanted = {one.cause for one in events()}
     try:
         async with kept(role, moments):
-            await send_alarms(kafka, *events())
-            await send_alarms(kafka, *events())  # what is told again does nothing
-            await told_until(kafka, lambda told: moments.kills >= KILLS and causes(told, "sent") == wanted)
-            await send_alarms(kafka, *(acknowledged(one) for one in events()), revision=2)
-            told = await told_until(kafka, lambda told: not causes(told, "sending", "failed"))
+            await publish_alarms(kafka, *events())
+            await publish_alarms(kafka, *events())  # what is told again does nothing
+            await notifications_until(
+                kafka, lambda told: moments.kills >= KILLS and causes(told, "sent") == wanted
+            )
+            await publish_alarms(kafka, *(acknowledged_event(one) for one in events()), revision=2)
+            told = await notifications_until(kafka, lambda told: not causes(told, "sending", "failed"))
     finally:
         mails.stop()
         hook.stop()

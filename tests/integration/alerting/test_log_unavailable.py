@@ -22,12 +22,12 @@ from storage.database import connect
 from storage.historian.alarm_buffer import AlarmBuffer
 from storage.historian.writers.alarm_writer import write_alarms
 from tests.conftest import PARTITIONS
-from tests.support.brokers.alarm_topics import send_alarms, told_until
+from tests.support.brokers.alarm_topics import notifications_until, publish_alarms
 from tests.support.brokers.kafka_reader import read_until
-from tests.support.payloads.alarm_events import returned
-from tests.support.pipelines.duty_loop import POLICY, alarm, duty_plan, incident
+from tests.support.payloads.alarm_events import returned_event
+from tests.support.pipelines.duty_loop import POLICY, duty_alarm, duty_incident, duty_plan
 from tests.support.processes.role_process import RoleProcess
-from tests.support.receivers.mail_server import Webhook
+from tests.support.receivers.mail_server import NotificationWebhook
 from tests.support.waiting import wait_until
 from twin.alarms.messages import AlarmEvent, IncidentEvent
 from twin.instant import HOUR, SECOND
@@ -57,7 +57,7 @@ SWIFT = replace(
     repeat=0,
 )
 
-FLOOD, FIRE, STORM, FROST = (alarm("canal", rule=rule) for rule in ("flood", "fire", "storm", "frost"))
+FLOOD, FIRE, STORM, FROST = (duty_alarm("canal", rule=rule) for rule in ("flood", "fire", "storm", "frost"))
 
 
 @pytest_asyncio.fixture
@@ -75,15 +75,15 @@ async def broker(service_folder: Path) -> AsyncIterator[EmbeddedKafka]:
 
 
 @pytest.fixture
-def hook() -> Iterator[Webhook]:
-    found = Webhook()
+def hook() -> Iterator[NotificationWebhook]:
+    found = NotificationWebhook()
     found.start()
     yield found
     found.stop()
 
 
 def role_of(
-    broker: EmbeddedKafka, folder: Path, hook: Webhook, policy: EscalationPolicy, **more: str
+    broker: EmbeddedKafka, folder: Path, hook: NotificationWebhook, policy: EscalationPolicy, **more: str
 ) -> RoleProcess:
     plan = duty_plan(policy, channels=(NotificationChannel(id="hook", url=hook.url),))
     contacts = tuple(replace(one, addresses={"hook": one.id}) for one in plan.contacts)
@@ -103,7 +103,7 @@ async def until(holds: Callable[[], bool], what: Callable[[], object]) -> None:
     await asyncio.to_thread(wait_until, holds, what, DEADLINE_S)
 
 
-def received(hook: Webhook) -> list[tuple[str, str]]:
+def received(hook: NotificationWebhook) -> list[tuple[str, str]]:
     """Return cause and contact of what was received."""
     return [(one.notification.split("~")[0], one.path.strip("/")) for one in hook.accepted]
 
@@ -119,7 +119,7 @@ def sent(told: list[NotificationEvent]) -> set[str]:
     return {one.notification for one in told if one.outcome == "sent"}
 
 
-def nobody_was_told_twice(hook: Webhook) -> None:
+def nobody_was_told_twice(hook: NotificationWebhook) -> None:
     counted = Counter(one.notification for one in hook.accepted)
     assert {id: count for id, count in counted.items() if count > 1} == {}
 
@@ -136,24 +136,24 @@ async def store(database: str, alarms: list[AlarmEvent], incidents: list[Inciden
 
 @pytest.mark.embedded
 async def test_escalation_goes_on_without_the_log_and_is_told_on_it_afterwards(
-    broker: EmbeddedKafka, tmp_path: Path, hook: Webhook
+    broker: EmbeddedKafka, tmp_path: Path, hook: NotificationWebhook
 ) -> None:
     role = role_of(broker, tmp_path, hook, SWIFT)
     await role.start()
     try:
-        await send_alarms(broker.bootstrap, FLOOD)
-        await until(lambda: ("flood", "first") in received(hook), role.last_lines)
+        await publish_alarms(broker.bootstrap, FLOOD)
+        await until(lambda: ("flood", "first") in received(hook), role.log_tail)
         os.kill(broker.child.pid, signal.SIGSTOP)
-        await until(lambda: ("flood", "third") in received(hook), role.last_lines)
+        await until(lambda: ("flood", "third") in received(hook), role.log_tail)
         assert untold(tmp_path) > 0, "the log was not away"
         os.kill(broker.child.pid, signal.SIGCONT)
         ids = {one.notification for one in hook.accepted}
-        await told_until(broker.bootstrap, lambda told: sent(told) == ids)
-        await until(lambda: untold(tmp_path) == 0, role.last_lines)
-        await send_alarms(broker.bootstrap, FIRE)
-        await until(lambda: ("fire", "first") in received(hook), role.last_lines)
+        await notifications_until(broker.bootstrap, lambda told: sent(told) == ids)
+        await until(lambda: untold(tmp_path) == 0, role.log_tail)
+        await publish_alarms(broker.bootstrap, FIRE)
+        await until(lambda: ("fire", "first") in received(hook), role.log_tail)
     finally:
-        await role.end()
+        await role.stop()
     nobody_was_told_twice(hook)
     # A record may be on the log twice, and says the same then.
     records = await read_until(broker.bootstrap, NOTIFICATIONS, 1, lambda found: len(found) >= 2 * len(ids))
@@ -163,21 +163,23 @@ async def test_escalation_goes_on_without_the_log_and_is_told_on_it_afterwards(
 
 @pytest.mark.embedded
 async def test_another_log_repeats_nothing_and_loses_nothing(
-    broker: EmbeddedKafka, database: str, tmp_path: Path, hook: Webhook
+    broker: EmbeddedKafka, database: str, tmp_path: Path, hook: NotificationWebhook
 ) -> None:
     role = role_of(broker, tmp_path, hook, ONCE, DATABASE=database)
     await role.start()
     try:
-        await send_alarms(broker.bootstrap, FLOOD, FIRE)
-        await until(lambda: len(hook.accepted) == 2, role.last_lines)
+        await publish_alarms(broker.bootstrap, FLOOD, FIRE)
+        await until(lambda: len(hook.accepted) == 2, role.log_tail)
         await broker.stop()
         # Told on the log that is gone, and never read: the flood is over, and there was another one after it.
-        over, again = returned(FLOOD), replace(FLOOD, revision=3)
-        closed, opened = incident(over, revision=2), incident(again, number=2, revision=1)
-        await store(database, [over, again, FIRE, STORM], [closed, opened, incident(FIRE), incident(STORM)])
+        over, again = returned_event(FLOOD), replace(FLOOD, revision=3)
+        closed, opened = duty_incident(over, revision=2), duty_incident(again, number=2, revision=1)
+        await store(
+            database, [over, again, FIRE, STORM], [closed, opened, duty_incident(FIRE), duty_incident(STORM)]
+        )
         await broker.start()
         await create_topics(broker.bootstrap, partition_counts(PARTITIONS))
-        await send_alarms(broker.bootstrap, FIRE, FROST)  # its stage tells on the new log what stands
+        await publish_alarms(broker.bootstrap, FIRE, FROST)  # its stage tells on the new log what stands
         wanted = ["fire", "flood", "flood", "flood", "frost", "storm"]
         await until(lambda: sorted(cause for cause, _ in received(hook)) == wanted, lambda: received(hook))
         ids = {one.notification for one in hook.accepted}
@@ -187,9 +189,9 @@ async def test_another_log_repeats_nothing_and_loses_nothing(
         }
         # What became of the first two is on the log that is gone, or, told too late for it, on this one.
         since = {one.notification for one in hook.accepted[2:]}
-        await told_until(broker.bootstrap, lambda told: sent(told) >= since)
+        await notifications_until(broker.bootstrap, lambda told: sent(told) >= since)
     finally:
-        await role.end()
+        await role.stop()
     nobody_was_told_twice(hook)
 
 
@@ -215,22 +217,28 @@ async def opened_way(database: str, port: int) -> AsyncIterator[None]:
 @pytest.mark.embedded
 @pytest.mark.parametrize("restarted", [True, False])
 async def test_what_the_database_cannot_tell_of_another_log_it_is_asked_again(
-    broker: EmbeddedKafka, database: str, tmp_path: Path, hook: Webhook, free_port: int, *, restarted: bool
+    broker: EmbeddedKafka,
+    database: str,
+    tmp_path: Path,
+    hook: NotificationWebhook,
+    free_port: int,
+    *,
+    restarted: bool,
 ) -> None:
     way = make_conninfo(database, host="127.0.0.1", port=free_port, sslmode="disable")
     role = role_of(broker, tmp_path, hook, ONCE, DATABASE=way)
     await role.start()
     try:
-        await send_alarms(broker.bootstrap, FLOOD)
-        await until(lambda: len(hook.accepted) == 1, role.last_lines)
+        await publish_alarms(broker.bootstrap, FLOOD)
+        await until(lambda: len(hook.accepted) == 1, role.log_tail)
         if restarted:
-            await role.end(signal.SIGKILL)
-        await store(database, [returned(FLOOD)], [incident(returned(FLOOD), revision=2)])
+            await role.stop(signal.SIGKILL)
+        await store(database, [returned_event(FLOOD)], [duty_incident(returned_event(FLOOD), revision=2)])
         async with opened_way(database, free_port):
             if restarted:
                 await role.start()
-            await until(lambda: len(hook.accepted) == 2, role.last_lines)
+            await until(lambda: len(hook.accepted) == 2, role.log_tail)
     finally:
-        await role.end()
+        await role.stop()
     assert hook.accepted[-1].content["title"].startswith("CLEARED · flood")
     nobody_was_told_twice(hook)

@@ -19,7 +19,7 @@ from tests.conftest import PARTITIONS
 from tests.support.brokers.kafka_reader import read_until
 from tests.support.cities.noise_city import noise_city
 from tests.support.processes.role_process import RoleProcess
-from tests.support.receivers.mail_server import Webhook
+from tests.support.receivers.mail_server import NotificationWebhook
 from tests.support.waiting import wait_until
 from twin.model.duty import NOTIFICATIONS as NOTIFICATIONS_CODEC
 from twin.model.duty import DutyPlan, NotificationChannel
@@ -35,7 +35,7 @@ async def until(holds: Callable[[], bool], what: Callable[[], object]) -> None:
 
 
 def watched_roles(
-    kafka: str, database: str, mqtt: tuple[str, int], folder: Path, hook: Webhook
+    kafka: str, database: str, mqtt: tuple[str, int], folder: Path, hook: NotificationWebhook
 ) -> dict[str, RoleProcess]:
     settings = {
         "CITY": "town",
@@ -48,7 +48,7 @@ def watched_roles(
     watching = {
         "WATCHDOG_INTERVAL_S": "0.5",
         "WATCHDOG_PATIENCE_S": "4",
-        "HEARTBEAT_URL": f"http://{hook.place}/heartbeat",
+        "HEARTBEAT_URL": f"http://{hook.address}/heartbeat",
         "HEARTBEAT_INTERVAL_S": "0.2",
     }
     return {
@@ -78,7 +78,7 @@ async def assert_probes_are_no_data(kafka: str) -> None:
 async def test_a_closed_way_is_told_by_the_second_one_and_the_heartbeat_stops(
     database: str, kafka: str, mqtt: tuple[str, int], service_folder: Path
 ) -> None:
-    hook = Webhook()
+    hook = NotificationWebhook()
     hook.start()
     duty = DutyPlan(channels=(NotificationChannel(id="hook", url=hook.url),), watchdog=("hook", "operations"))
     async with await connect(database, role="test") as connection:
@@ -91,18 +91,18 @@ async def test_a_closed_way_is_told_by_the_second_one_and_the_heartbeat_stops(
     try:
         for role in roles.values():
             await role.start()
-        await until(lambda: bool(hook.gets), roles["alerting"].last_lines)
+        await until(lambda: bool(hook.gets), roles["alerting"].log_tail)
         assert titles() == []
-        await roles["stream"].end(signal.SIGKILL)
+        await roles["stream"].stop(signal.SIGKILL)
         await until(lambda: titles() == [CLOSED], titles)
         beats = len(hook.gets)
-        await roles["alerting"].end(signal.SIGKILL)
+        await roles["alerting"].stop(signal.SIGKILL)
         await roles["alerting"].start()
         await roles["stream"].start()
         await until(lambda: titles() == [CLOSED, OPEN], titles)
         await until(lambda: len(hook.gets) > beats, lambda: hook.gets)
     finally:
         for role in roles.values():
-            await role.end()
+            await role.stop()
         hook.stop()
     await assert_probes_are_no_data(kafka)

@@ -22,8 +22,8 @@ from runtime.clock import system_clock
 from runtime.kafka import topics
 from storage.database import connect
 from storage.model.model_store import ModelSource, apply_plan, load_model
-from tests.integration.api.stored_city import Stored
-from tests.support.receivers.live_stream_reader import Events
+from tests.integration.api.stored_city import StoredCity
+from tests.support.receivers.live_stream_reader import LiveStreamReader
 from twin.instant import MINUTE
 from twin.model.city_model import City, CityModel, CityPlan, index_by_id
 from twin.model.entity import Entity
@@ -37,7 +37,7 @@ ENTITIES = [f"city.{number}" for number in range(8)]
 DEADLINE_S = 20.0
 
 
-class Models:
+class FixedModelSource:
     """A city model that never changes."""
 
     def __init__(self, model: CityModel) -> None:
@@ -96,7 +96,7 @@ def model() -> CityModel:
     )
 
 
-class Log:
+class UpdateLog:
     """Writes updates as the stream does: each entity in its partition, revisions rising by one."""
 
     def __init__(self, producer: AIOKafkaProducer, model: CityModel) -> None:
@@ -125,22 +125,22 @@ class Log:
 
 
 @asynccontextmanager
-async def open_log(bootstrap: str, model: CityModel) -> AsyncIterator[Log]:
+async def open_log(bootstrap: str, model: CityModel) -> AsyncIterator[UpdateLog]:
     producer = AIOKafkaProducer(bootstrap_servers=bootstrap)
     await producer.start()
     try:
-        yield Log(producer, model)
+        yield UpdateLog(producer, model)
     finally:
         await producer.stop()
 
 
 @pytest.fixture
-async def log(kafka: str, model: CityModel) -> AsyncIterator[Log]:
+async def log(kafka: str, model: CityModel) -> AsyncIterator[UpdateLog]:
     async with open_log(kafka, model) as opened:
         yield opened
 
 
-class Api:
+class RunningApi:
     """A running api."""
 
     def __init__(self, context: ApiContext, client: httpx.AsyncClient) -> None:
@@ -154,22 +154,25 @@ class Api:
                 await asyncio.sleep(0.01)
 
     @asynccontextmanager
-    async def follow(self, cursor: str | None = None, **query: str) -> AsyncIterator[Events]:
+    async def follow(self, cursor: str | None = None, **query: str) -> AsyncIterator[LiveStreamReader]:
         headers = {"Last-Event-ID": cursor} if cursor else {}
         async with self.client.stream("GET", "/v1/live", params=query, headers=headers) as response:
             assert response.status_code == 200, await response.aread()
-            yield Events(response)
+            yield LiveStreamReader(response)
 
 
-StartApi = Callable[..., AbstractAsyncContextManager[Api]]
+StartApi = Callable[..., AbstractAsyncContextManager[RunningApi]]
 
 
 @pytest.fixture
 def start_api(model: CityModel, free_port: int) -> StartApi:
     @asynccontextmanager
     async def start(
-        bootstrap: str, model: CityModel = model, models: Models | ModelSource | None = None, **options: Any
-    ) -> AsyncIterator[Api]:
+        bootstrap: str,
+        model: CityModel = model,
+        models: FixedModelSource | ModelSource | None = None,
+        **options: Any,
+    ) -> AsyncIterator[RunningApi]:
         settings = ApiSettings(
             **{
                 "city": "city",
@@ -183,7 +186,7 @@ def start_api(model: CityModel, free_port: int) -> StartApi:
             }
         )
         context = create_context(settings, model, system_clock, CollectorRegistry())
-        serving = asyncio.create_task(serve(context, models or Models(model)))
+        serving = asyncio.create_task(serve(context, models or FixedModelSource(model)))
         try:
             ready = asyncio.create_task(context.log_follower.ready.wait())
             async with asyncio.timeout(DEADLINE_S):
@@ -193,7 +196,7 @@ def start_api(model: CityModel, free_port: int) -> StartApi:
             base = f"http://127.0.0.1:{free_port}"
             async with httpx.AsyncClient(base_url=base, timeout=DEADLINE_S) as client:
                 await _listening(free_port)
-                yield Api(context, client)
+                yield RunningApi(context, client)
         finally:
             serving.cancel()
             with suppress(asyncio.CancelledError):
@@ -215,18 +218,18 @@ async def _listening(port: int) -> None:
 
 
 @pytest.fixture
-async def api(start_api: StartApi, kafka: str) -> AsyncIterator[Api]:
+async def api(start_api: StartApi, kafka: str) -> AsyncIterator[RunningApi]:
     async with start_api(kafka) as started:
         yield started
 
 
 @pytest.fixture(name="open_log")
-def open_log_fixture(model: CityModel) -> Callable[[str], AbstractAsyncContextManager[Log]]:
+def open_log_fixture(model: CityModel) -> Callable[[str], AbstractAsyncContextManager[UpdateLog]]:
     return lambda bootstrap: open_log(bootstrap, model)
 
 
 @pytest.fixture
-async def stored(database: str, model: CityModel) -> AsyncIterator[Stored]:
+async def stored(database: str, model: CityModel) -> AsyncIterator[StoredCity]:
     async with await connect(database, role="test") as connection:
         plan = CityPlan(
             city=model.city,
@@ -235,4 +238,4 @@ async def stored(database: str, model: CityModel) -> AsyncIterator[Stored]:
             datastreams=tuple(replace(one, id=0) for one in model.datastreams.values()),
         )
         await apply_plan(connection, plan)
-        yield Stored(database, await load_model(connection, "city"), connection)
+        yield StoredCity(database, await load_model(connection, "city"), connection)

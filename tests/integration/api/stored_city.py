@@ -16,7 +16,7 @@ from twin.model.city_model import CityModel
 from twin.wire.messages import Update, UpdateKind
 
 
-class Stored(NamedTuple):
+class StoredCity(NamedTuple):
     """A database that holds the city."""
 
     dsn: str
@@ -39,14 +39,14 @@ class Stored(NamedTuple):
         await self.connection.commit()
 
 
-def published(
+def published_update(
     entity: str, name: str, revision: int, time: Instant, value: float, *, count: int = 12
 ) -> Update:
     """Return the update that tells a derived value."""
     return Update(entity, name, revision, value, time, time, 0, (), None, UpdateKind.INDICATOR, count=count)
 
 
-async def archive(stored: Stored, *records: tuple[str, int, bytes]) -> None:
+async def store_records(stored: StoredCity, *records: tuple[str, int, bytes]) -> None:
     """Store records of the log, each (topic, partition, value), as the historian does."""
     batch = LogBatch("log")
     for offset, (topic, partition, value) in enumerate(records):

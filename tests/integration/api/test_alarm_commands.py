@@ -21,10 +21,10 @@ from runtime.kafka.consumer import new_consumer
 from stream.alarms.alarm_stage import AlarmStageFactory
 from stream.engine.stage import EMPTY_SEED
 from tests.integration.api.conftest import PARTITIONS
-from tests.integration.api.stored_city import Stored, archive
-from tests.support.cities.alarm_city import high_water
-from tests.support.oracles.cap_schema import read_cap, texts
-from tests.support.payloads.alarm_events import alarm_event, alarm_record, incident_event, operand
+from tests.integration.api.stored_city import StoredCity, store_records
+from tests.support.cities.alarm_city import high_water_rule
+from tests.support.oracles.cap_schema import element_texts, read_cap
+from tests.support.payloads.alarm_events import alarm_event, alarm_record, incident_event, operand_value
 from twin.alarms.messages import AlarmEvent
 from twin.alarms.rules.operand import Operand
 from twin.alarms.rules.rule import EntitySelection, Level, ThresholdCondition
@@ -34,16 +34,16 @@ from twin.model.city_model import CityModel
 from twin.wire.messages import partition_of
 
 RAISED = alarm_event(
-    entity="city.1", theme="environment", operands=(operand("city.1", datastream=1, name="pm2_5"),)
+    entity="city.1", theme="environment", operands=(operand_value("city.1", datastream=1, name="pm2_5"),)
 )
 OTHER = alarm_event(
-    entity="city.2", theme="environment", operands=(operand("city.2", datastream=3, name="pm2_5"),)
+    entity="city.2", theme="environment", operands=(operand_value("city.2", datastream=3, name="pm2_5"),)
 )
 PATH = f"/v1/alarms/{RAISED.alarm}"
 KEY = {"Authorization": "Bearer sesame"}
 DEADLINE_S = 20.0
 
-RULE = high_water(
+RULE = high_water_rule(
     theme="environment",
     select=EntitySelection(types=("Neighbourhood",)),
     condition=ThresholdCondition(
@@ -187,9 +187,9 @@ async def test_without_the_stage_a_command_is_accepted_and_done_when_it_is_back(
 
 
 async def test_events_come_from_the_database_and_the_newest_from_memory(
-    start_api: Any, kafka: str, stored: Stored
+    start_api: Any, kafka: str, stored: StoredCity
 ) -> None:
-    await archive(stored, (topics.ALARMS, 0, alarm_record(RAISED)))
+    await store_records(stored, (topics.ALARMS, 0, alarm_record(RAISED)))
     newer = alarm_event(entity="city.1", revision=2, kind="commented", actor="anna", text="hello")
     async with start_api(kafka, database=stored.dsn) as api:
         await tell(kafka, newer)
@@ -203,18 +203,20 @@ async def test_events_come_from_the_database_and_the_newest_from_memory(
         public = (await api.client.get(f"{PATH}/events")).json()["items"]
         assert (public[0]["actor"], public[0]["text"]) == (None, None)
         alert = read_cap((await api.client.get(f"{PATH}/cap")).content)
-        assert texts(alert, "identifier") == [f"{RAISED.alarm}.1.1"], "a comment is no news to the public"
+        assert element_texts(alert, "identifier") == [f"{RAISED.alarm}.1.1"], (
+            "a comment is no news to the public"
+        )
         page = (await api.client.get(f"{PATH}/events?limit=1", headers=KEY)).json()
         assert page["_links"]["next"]["href"]
 
 
 async def test_what_another_process_had_done_is_known_from_what_is_stored(
-    start_api: Any, kafka: str, stored: Stored, monkeypatch: pytest.MonkeyPatch
+    start_api: Any, kafka: str, stored: StoredCity, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(command_gateway, "ANSWER_WAIT_S", 0.1)
     done = command_id("operator", RAISED.alarm, "comment", "k")
     event = alarm_event(entity="city.1", revision=2, kind="commented", actor="operator", command=done)
-    await archive(stored, (topics.ALARMS, 0, alarm_record(RAISED, event)))
+    await store_records(stored, (topics.ALARMS, 0, alarm_record(RAISED, event)))
     async with start_api(kafka, database=stored.dsn) as api:
         for key, status in (("k", 200), ("other", 202)):
             headers = {**KEY, "Idempotency-Key": key}

@@ -15,8 +15,8 @@ import yaml
 
 from runtime.kafka import topics
 from storage.stores.tokens import create_token
-from tests.integration.api.conftest import ENTITIES, Api, StartApi
-from tests.integration.api.stored_city import Stored, archive
+from tests.integration.api.conftest import ENTITIES, RunningApi, StartApi
+from tests.integration.api.stored_city import StoredCity, store_records
 from twin.instant import MINUTE, SECOND, Instant, format_instant
 from twin.model.observation import Observation
 from twin.wire.codec import LAYOUT_VERSION
@@ -49,7 +49,7 @@ def asked(tested: object, **changes: Any) -> dict[str, Any]:
 
 
 @pytest.fixture
-async def past(stored: Stored, kafka: str, start_api: StartApi) -> AsyncIterator[Api]:
+async def past(stored: StoredCity, kafka: str, start_api: StartApi) -> AsyncIterator[RunningApi]:
     """A city with two hours of history, of a household, too, and a rule in force."""
     found = tuple(
         Observation(id, START + place * 10 * MINUTE, START + place * 10 * MINUTE + SECOND, float(value))
@@ -57,14 +57,14 @@ async def past(stored: Stored, kafka: str, start_api: StartApi) -> AsyncIterator
         for id in (stored.datastream(ENTITY), stored.datastream(ENTITIES[-1]))
     )
     batch = ObservationBatch(LAYOUT_VERSION, found, START)
-    await archive(stored, (topics.OBSERVATIONS, 0, OBSERVATIONS.encode(batch)))
+    await store_records(stored, (topics.OBSERVATIONS, 0, OBSERVATIONS.encode(batch)))
     async with start_api(kafka, model=stored.model, database=stored.dsn) as api:
         answer = await api.client.put("/v1/rules/bad-air", json=rule(), headers=OPERATOR)
         assert answer.status_code == 201
         yield api
 
 
-async def test_a_rule_is_tested_against_history_and_the_rule_in_force(past: Api) -> None:
+async def test_a_rule_is_tested_against_history_and_the_rule_in_force(past: RunningApi) -> None:
     body = asked(rule(onDelay="PT10M"), severity="major")
     answer = await past.client.post(PATH, json=body, headers=OPERATOR)
     assert answer.status_code == 200, answer.text
@@ -92,7 +92,7 @@ async def test_a_rule_is_tested_against_history_and_the_rule_in_force(past: Api)
     assert difference["addedCount"] == 0
 
 
-async def test_a_rule_in_force_is_compared_with_an_earlier_version(past: Api) -> None:
+async def test_a_rule_in_force_is_compared_with_an_earlier_version(past: RunningApi) -> None:
     strict = rule(when={"value": "pm2_5", "above": {"minor": 65}, "deadband": 5})
     assert (await past.client.put("/v1/rules/bad-air", json=strict, headers=OPERATOR)).status_code == 200
     answer = await past.client.post(PATH, json=asked("bad-air", compareWith=1, limit=1), headers=OPERATOR)
@@ -108,7 +108,9 @@ async def test_a_rule_in_force_is_compared_with_an_earlier_version(past: Api) ->
     assert [one["id"] for one in (await past.client.get("/v1/rules")).json()["items"]] == ["bad-air"]
 
 
-async def test_what_cannot_be_tested_is_told_and_only_to_operators(past: Api, stored: Stored) -> None:
+async def test_what_cannot_be_tested_is_told_and_only_to_operators(
+    past: RunningApi, stored: StoredCity
+) -> None:
     for body, said in (
         (asked("none"), "the city has no rule 'none'"),
         (asked("bad-air", compareWith=7), "has no version 7"),
@@ -127,7 +129,9 @@ async def test_what_cannot_be_tested_is_told_and_only_to_operators(past: Api, st
     assert (await past.client.post(PATH, json=asked("bad-air"), headers=headers)).status_code == 403
 
 
-async def test_the_command_says_what_the_api_says(past: Api, stored: Stored, tmp_path: Path) -> None:
+async def test_the_command_says_what_the_api_says(
+    past: RunningApi, stored: StoredCity, tmp_path: Path
+) -> None:
     file = tmp_path / "rules.yaml"
     file.write_text(yaml.safe_dump({"rules": [rule(onDelay="PT10M"), rule(id="other")]}))
     span = f"--start={at(0)}", f"--end={at(len(VALUES))}"

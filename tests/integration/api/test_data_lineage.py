@@ -12,8 +12,8 @@ import pytest_asyncio
 from runtime.kafka import topics
 from storage.historian.writers import update_writer
 from storage.stores.tokens import create_token
-from tests.integration.api.stored_city import Stored, archive, published
-from tests.support.database.historian import payload_of, quarantined, with_headers
+from tests.integration.api.stored_city import StoredCity, published_update, store_records
+from tests.support.database.historian import payload_of, quarantined_message, record_with_headers
 from twin.instant import HOUR, MINUTE, SECOND, Instant, format_instant, parse_instant, to_datetime
 from twin.model.observation import Observation
 from twin.quality.quality_flags import QualityFlag
@@ -24,7 +24,7 @@ START: Instant = parse_instant("2026-11-23T12:00:00Z")
 OPERATOR = {"Authorization": "Bearer sesame"}
 
 
-def measured(stored: Stored, entity: str, property: str, values: list[float]) -> list[Observation]:
+def measured(stored: StoredCity, entity: str, property: str, values: list[float]) -> list[Observation]:
     """Observations ten minutes apart, each received a second later."""
     id = stored.datastream(entity, property)
     times = [START + number * 10 * MINUTE for number in range(len(values))]
@@ -32,17 +32,17 @@ def measured(stored: Stored, entity: str, property: str, values: list[float]) ->
 
 
 @pytest_asyncio.fixture
-async def air(stored: Stored) -> list[Observation]:
+async def air(stored: StoredCity) -> list[Observation]:
     """An hour of one sensor, in the log and the database, the fifth value a spike; and its calibration."""
     found = measured(stored, "city.0", "pm2_5", [10.0, 11.0, 12.0, 11.0, 900.0, 11.0])
     partition = partition_of("city.0", 4)
     spike = Assessment(found[4].datastream, found[4].phenomenon_time, int(QualityFlag.SPIKE), START)
     judged = AGGREGATES.encode(AggregateBatch(LAYOUT_VERSION, START, 0, (), (spike,), ()))
-    await archive(
+    await store_records(
         stored,
-        (topics.OBSERVATIONS, partition, with_headers(found, "run")),
+        (topics.OBSERVATIONS, partition, record_with_headers(found, "run")),
         (topics.AGGREGATES, partition, judged),
-        (topics.QUARANTINE, 0, QUARANTINE.encode(quarantined(6, received_time=START))),
+        (topics.QUARANTINE, 0, QUARANTINE.encode(quarantined_message(6, received_time=START))),
     )
     await stored.connection.execute(
         'INSERT INTO calibration (sensor_id, property, start, gain, "offset", note, created_at) '
@@ -54,7 +54,7 @@ async def air(stored: Stored) -> list[Observation]:
 
 
 async def test_a_value_leads_back_to_its_observation_calibration_decoder_topic_and_payload(
-    start_api: Any, kafka: str, stored: Stored, air: list[Observation]
+    start_api: Any, kafka: str, stored: StoredCity, air: list[Observation]
 ) -> None:
     at = format_instant(START + 51 * MINUTE)
     path = f"/v1/entities/city.0/provenance?property=pm2_5&time={at}"
@@ -90,7 +90,7 @@ async def test_a_value_leads_back_to_its_observation_calibration_decoder_topic_a
 
 
 async def test_a_bucket_leads_back_to_all_of_its_observations_the_suspect_ones_too(
-    start_api: Any, kafka: str, stored: Stored, air: list[Observation]
+    start_api: Any, kafka: str, stored: StoredCity, air: list[Observation]
 ) -> None:
     span = f"start={format_instant(START)}&end={format_instant(START + HOUR)}"
     async with start_api(kafka, model=stored.model, database=stored.dsn) as api:
@@ -107,7 +107,7 @@ async def test_a_bucket_leads_back_to_all_of_its_observations_the_suspect_ones_t
 
 
 async def test_history_is_told_as_it_was_known(
-    start_api: Any, kafka: str, stored: Stored, air: list[Observation]
+    start_api: Any, kafka: str, stored: StoredCity, air: list[Observation]
 ) -> None:
     span = f"start={format_instant(START)}&end={format_instant(START + HOUR)}"
     known = format_instant(START + 21 * MINUTE)
@@ -121,17 +121,17 @@ async def test_history_is_told_as_it_was_known(
 
 
 async def test_an_indicator_leads_to_its_inputs_and_a_roll_up_to_its_entities(
-    start_api: Any, kafka: str, stored: Stored, log: Any, air: list[Observation]
+    start_api: Any, kafka: str, stored: StoredCity, log: Any, air: list[Observation]
 ) -> None:
     end = START + HOUR
-    told = [published("city.0", "lki", 1, end, 3.0, count=1)]
+    told = [published_update("city.0", "lki", 1, end, 3.0, count=1)]
     async with stored.connection.transaction():
         await update_writer.write_entity_values(stored.connection, told)
     await stored.connection.commit()
     async with start_api(kafka, model=stored.model, database=stored.dsn) as api:
         await log.tell("city.0", "city.1")
-        await log.write([published("city", "area_pm2_5", 1, START, 2.0)])
-        await log.write([published("city.0", "area_pm2_5", 1, START, 2.5)])
+        await log.write([published_update("city", "area_pm2_5", 1, START, 2.0)])
+        await log.write([published_update("city.0", "area_pm2_5", 1, START, 2.5)])
         await api.shows(4)
         path = f"/v1/entities/city.0/provenance?property=lki&time={format_instant(end)}"
         index = (await api.client.get(path)).json()
@@ -162,12 +162,14 @@ async def test_an_indicator_leads_to_its_inputs_and_a_roll_up_to_its_entities(
 
 
 async def test_the_payloads_and_readings_of_a_household_are_for_metering_alone(
-    start_api: Any, kafka: str, stored: Stored
+    start_api: Any, kafka: str, stored: StoredCity
 ) -> None:
     found = measured(stored, "city.7", "pm2_5", [1.0])
-    await archive(stored, (topics.OBSERVATIONS, partition_of("city.7", 4), with_headers(found, "run")))
+    await store_records(
+        stored, (topics.OBSERVATIONS, partition_of("city.7", 4), record_with_headers(found, "run"))
+    )
     async with stored.connection.transaction():
-        sums = [published("city.7", "pm2_5", 1, START + 10 * MINUTE, 41.5)]
+        sums = [published_update("city.7", "pm2_5", 1, START + 10 * MINUTE, 41.5)]
         await update_writer.write_entity_values(stored.connection, sums)
     key = {"Authorization": f"Bearer {await create_token(stored.connection, 'settlement', 'metering')}"}
     await stored.connection.commit()
@@ -185,7 +187,7 @@ async def test_the_payloads_and_readings_of_a_household_are_for_metering_alone(
 
 
 async def test_the_ledger_shows_its_equations_and_that_they_balance(
-    start_api: Any, kafka: str, stored: Stored, air: list[Observation]
+    start_api: Any, kafka: str, stored: StoredCity, air: list[Observation]
 ) -> None:
     path = f"/v1/ledger?start={format_instant(START)}&end={format_instant(START + HOUR)}"
     async with start_api(kafka, model=stored.model, database=stored.dsn) as api:
@@ -210,7 +212,7 @@ async def test_the_ledger_shows_its_equations_and_that_they_balance(
 
 
 async def test_a_ledger_that_lacks_a_row_does_not_balance(
-    start_api: Any, kafka: str, stored: Stored, air: list[Observation]
+    start_api: Any, kafka: str, stored: StoredCity, air: list[Observation]
 ) -> None:
     await stored.connection.execute(
         "DELETE FROM observation WHERE phenomenon_time = %s", (to_datetime(air[0].phenomenon_time),)
@@ -223,13 +225,13 @@ async def test_a_ledger_that_lacks_a_row_does_not_balance(
 
 
 async def test_a_replay_is_asked_for_once_however_often_one_asks(
-    start_api: Any, kafka: str, stored: Stored
+    start_api: Any, kafka: str, stored: StoredCity
 ) -> None:
     messages = [
-        quarantined(number, reason=reason, device=f"d{number}", received_time=START + number)
+        quarantined_message(number, reason=reason, device=f"d{number}", received_time=START + number)
         for number, reason in enumerate(("malformed", "malformed", "checksum"))
     ]
-    await archive(stored, *((topics.QUARANTINE, 0, QUARANTINE.encode(one)) for one in messages))
+    await store_records(stored, *((topics.QUARANTINE, 0, QUARANTINE.encode(one)) for one in messages))
     async with start_api(kafka, model=stored.model, database=stored.dsn) as api:
 
         async def replay(path: str) -> Any:

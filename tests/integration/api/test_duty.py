@@ -15,7 +15,7 @@ from runtime.clock import system_clock
 from storage.database import connect
 from storage.model.model_store import ModelSource, apply_plan, load_model
 from storage.stores.tokens import create_token
-from tests.support.cities.rosters import plan_of
+from tests.support.cities.rosters import plan_with_calendar
 from twin.instant import HOUR, format_instant
 from twin.model.city_model import CityModel, CityPlan
 from twin.model.role import Role
@@ -55,7 +55,7 @@ async def duty(
             entities=tuple(model.entities.values()),
             sensors=tuple(model.sensors.values()),
             datastreams=tuple(replace(one, id=0) for one in model.datastreams.values()),
-            duty=plan_of(""),
+            duty=plan_with_calendar(""),
         )
         await apply_plan(connection, plan)
         city = await load_model(connection, "city")

@@ -9,16 +9,16 @@ from typing import Any
 from aiokafka import AIOKafkaProducer
 
 from runtime.kafka import topics
-from tests.integration.api.stored_city import Stored, archive
+from tests.integration.api.stored_city import StoredCity, store_records
 from tests.support.brokers.kafka_reader import read_until
 from tests.support.payloads.alarm_events import (
     NOON,
-    acknowledged,
+    acknowledged_event,
     alarm_event,
     alarm_record,
     incident_event,
     notification_event,
-    returned,
+    returned_event,
 )
 from twin.instant import HOUR, MINUTE, format_instant
 from twin.model.city_model import CityModel
@@ -26,8 +26,8 @@ from twin.model.duty import DUTY_COMMANDS, NOTIFICATIONS, Contact, DutyPlan
 
 KEY = {"Authorization": "Bearer sesame"}
 RAISED = alarm_event(entity="city.1", theme="environment")
-KNOWN = acknowledged(RAISED)
-OVER = returned(KNOWN)
+KNOWN = acknowledged_event(RAISED)
+OVER = returned_event(KNOWN)
 AGAIN = alarm_event(
     entity="city.1", theme="environment", revision=4, occurrence=2, raised_time=NOON + HOUR, time=NOON + HOUR
 )
@@ -36,11 +36,11 @@ OPEN = incident_event(AGAIN, number=2)
 
 
 async def test_closed_incidents_are_stored_and_open_ones_are_told(
-    start_api: Any, kafka: str, stored: Stored, model: CityModel
+    start_api: Any, kafka: str, stored: StoredCity, model: CityModel
 ) -> None:
     events = alarm_record(RAISED, KNOWN, OVER, AGAIN, incidents=(incident_event(RAISED), CLOSED))
     messages = [NOTIFICATIONS.encode(notification_event(number)) for number in range(3)]
-    await archive(
+    await store_records(
         stored,
         (topics.ALARMS, 0, events),
         *((topics.NOTIFICATIONS, 0, one) for one in messages),

@@ -10,8 +10,8 @@ import pytest
 
 from runtime.kafka import topics
 from storage.historian.writers import update_writer
-from tests.integration.api.stored_city import Stored, archive, published
-from tests.support.database.historian import quarantined, with_headers
+from tests.integration.api.stored_city import StoredCity, published_update, store_records
+from tests.support.database.historian import quarantined_message, record_with_headers
 from twin.instant import HOUR, MINUTE, Instant, format_instant, parse_instant
 from twin.model.observation import Observation
 from twin.wire.messages import QUARANTINE, partition_of
@@ -21,14 +21,14 @@ OPERATOR = {"Authorization": "Bearer sesame"}
 
 
 async def test_an_unknown_device_shows_up_with_the_sensor_that_it_would_be(
-    start_api: Any, kafka: str, stored: Stored
+    start_api: Any, kafka: str, stored: StoredCity
 ) -> None:
     payload = b'{"time": "2026-11-23T12:00:00Z", "values": {"pm2_5": 11.2, "mystery": 3}}'
     messages = [
-        quarantined(number, feed="native", device="new-1", received_time=START + number * 10 * MINUTE)
+        quarantined_message(number, feed="native", device="new-1", received_time=START + number * 10 * MINUTE)
         for number in range(5)
     ]
-    await archive(stored, *((topics.QUARANTINE, 0, QUARANTINE.encode(one)) for one in messages))
+    await store_records(stored, *((topics.QUARANTINE, 0, QUARANTINE.encode(one)) for one in messages))
     await stored.connection.execute(
         "UPDATE quarantine SET payload = %s, topic = 'livetwin/city/new-1/observations'", (payload,)
     )
@@ -53,7 +53,7 @@ async def test_an_unknown_device_shows_up_with_the_sensor_that_it_would_be(
 
 
 async def test_a_value_that_follows_another_by_two_hours_is_found_to(
-    start_api: Any, kafka: str, stored: Stored
+    start_api: Any, kafka: str, stored: StoredCity
 ) -> None:
     def wave(hour: int) -> float:
         return 20 + math.sin(hour) * 5 + math.sin(hour * 0.37) * 3
@@ -61,8 +61,12 @@ async def test_a_value_that_follows_another_by_two_hours_is_found_to(
     air = stored.datastream("city.0")
     hours = range(200)
     found = [Observation(air, START + one * HOUR, START + one * HOUR, wave(one)) for one in hours]
-    await archive(stored, (topics.OBSERVATIONS, partition_of("city.0", 4), with_headers(found, "run")))
-    followed = [published("city", "area_no2", one + 1, START + one * HOUR, wave(one - 2)) for one in hours]
+    await store_records(
+        stored, (topics.OBSERVATIONS, partition_of("city.0", 4), record_with_headers(found, "run"))
+    )
+    followed = [
+        published_update("city", "area_no2", one + 1, START + one * HOUR, wave(one - 2)) for one in hours
+    ]
     async with stored.connection.transaction():
         await update_writer.write_entity_values(stored.connection, followed)
     await stored.connection.commit()

@@ -15,7 +15,7 @@ from api.live import event_stream
 from api.live.cursor import Cursor, encode_cursor
 from cli.embedded.kafka import EmbeddedKafka
 from runtime.clock import system_clock
-from tests.integration.api.stored_city import published
+from tests.integration.api.stored_city import published_update
 from twin.wire.messages import Update, UpdateKind
 
 HOLD_S = 20.0
@@ -95,7 +95,7 @@ async def test_roll_ups_count_their_revisions_apart_and_households_are_never_tol
     start_api: Any, kafka: str, log: Any, ring_events_max: int
 ) -> None:
     def roll_up(revision: int) -> Update:
-        return published("city.1", "area_pm2_5", revision, system_clock(), float(revision))
+        return published_update("city.1", "area_pm2_5", revision, system_clock(), float(revision))
 
     async with start_api(kafka, ring_events_max=ring_events_max) as api:
         async with api.follow() as events:
@@ -108,7 +108,7 @@ async def test_roll_ups_count_their_revisions_apart_and_households_are_never_tol
         personal = structs.replace(log.update("city.7"), value=nan, kind=UpdateKind.PERSONAL)
         again = log.update("city.1"), roll_up(2)
         await log.write(list(again))
-        await log.write([personal, published("city.7", "pm2_5", 2, system_clock(), 41.5)])
+        await log.write([personal, published_update("city.7", "pm2_5", 2, system_clock(), 41.5)])
         await log.write(list(again))
         await log.write([roll_up(3)])
         await log.tell("city.2")

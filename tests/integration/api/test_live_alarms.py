@@ -9,23 +9,23 @@ from aiokafka import AIOKafkaProducer
 
 from runtime.kafka import topics
 from tests.integration.api.conftest import PARTITIONS
-from tests.integration.api.stored_city import archive
+from tests.integration.api.stored_city import store_records
 from tests.support.payloads.alarm_events import (
-    acknowledged,
+    acknowledged_event,
     alarm_event,
     alarm_record,
     incident_event,
-    operand,
-    returned,
+    operand_value,
+    returned_event,
 )
 from twin.alarms.messages import AlarmEvent
 from twin.wire.messages import partition_of
 
 RAISED = alarm_event(
-    entity="city.1", theme="environment", operands=(operand("city.1", datastream=1, name="pm2_5"),)
+    entity="city.1", theme="environment", operands=(operand_value("city.1", datastream=1, name="pm2_5"),)
 )
-KNOWN = acknowledged(RAISED, "somebody")
-OVER = returned(KNOWN)
+KNOWN = acknowledged_event(RAISED, "somebody")
+OVER = returned_event(KNOWN)
 
 
 async def tell(kafka: str, *alarms: AlarmEvent, together: bool = False) -> None:
@@ -108,7 +108,7 @@ async def test_the_alarm_of_a_household_s_meter_is_told_to_nobody(api: Any, kafk
     async with api.follow() as events:
         await events.snapshot()
         await tell(kafka, alarm_event("silent", entity="city.7", sensor="s-city.7", operands=()))
-        reading = operand("city.7", datastream=15, name="voltage_l1", value=253.5)
+        reading = operand_value("city.7", datastream=15, name="voltage_l1", value=253.5)
         await tell(kafka, alarm_event("voltage", entity="city.7", operands=(reading,), sentence_en="253.5 V"))
         _, _, data = await events.next()
     assert data["alarmId"] == "voltage~city.7"
@@ -118,7 +118,7 @@ async def test_the_alarm_of_a_household_s_meter_is_told_to_nobody(api: Any, kafk
 
 async def test_alarms_outlive_a_lost_log_in_the_database(start_api: Any, kafka: str, stored: Any) -> None:
     record = alarm_record(RAISED, KNOWN, incidents=(incident_event(KNOWN),))
-    await archive(stored, (topics.ALARMS, 0, record))
+    await store_records(stored, (topics.ALARMS, 0, record))
     async with start_api(kafka, stored.model, database=stored.dsn) as api:
         async with api.follow() as events:
             ((_, _, shown),) = await events.snapshot()

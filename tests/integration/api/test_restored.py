@@ -18,8 +18,8 @@ from cli.embedded.postgres import EmbeddedPostgres
 from storage.database import connect
 from storage.stores.ledger import read_balance
 from storage.stores.tokens import create_token
-from tests.integration.api.stored_city import Stored, archive
-from tests.support.database.historian import with_headers
+from tests.integration.api.stored_city import StoredCity, store_records
+from tests.support.database.historian import record_with_headers
 from twin.instant import DAY, HOUR, format_instant, parse_instant
 from twin.model.observation import Observation
 
@@ -50,12 +50,12 @@ async def contents(dsn: str) -> dict[str, Any]:
 
 
 @pytest.fixture
-async def filled(stored: Stored) -> Stored:
+async def filled(stored: StoredCity) -> StoredCity:
     """A city with observations over weeks, their messages, a ledger, and an API key."""
     id = stored.datastream("city.0")
     times = range(START, START + DAYS * DAY, 6 * HOUR)
     observations = [Observation(id, time, time, number / 8) for number, time in enumerate(times)]
-    await archive(stored, ("observations", 0, with_headers(observations, "run")))
+    await store_records(stored, ("observations", 0, record_with_headers(observations, "run")))
     await create_token(stored.connection, "dashboard", "viewer")
     await stored.connection.commit()
     return stored
@@ -90,14 +90,14 @@ def livetwin(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 
 
 @pytest.fixture
-async def restored(filled: Stored, empty_database: str, file: Path, livetwin: Livetwin) -> str:
+async def restored(filled: StoredCity, empty_database: str, file: Path, livetwin: Livetwin) -> str:
     """The database, once more."""
     assert await livetwin(filled.dsn, "backup", str(file)) == (0, "")
     assert await livetwin(empty_database, "restore", str(file)) == (0, "")
     return empty_database
 
 
-async def history(start_api: Any, kafka: str, stored: Stored, dsn: str) -> Any:
+async def history(start_api: Any, kafka: str, stored: StoredCity, dsn: str) -> Any:
     span = f"start={format_instant(START)}&end={format_instant(START + DAYS * DAY)}"
     path = f"/v1/entities/city.0/history?property=pm2_5&interval=P1D&aggregate=mean,count&{span}"
     async with start_api(kafka, model=stored.model, database=dsn) as api:
@@ -107,7 +107,7 @@ async def history(start_api: Any, kafka: str, stored: Stored, dsn: str) -> Any:
 
 
 async def test_a_restored_database_is_the_same_and_works(
-    start_api: Any, kafka: str, filled: Stored, restored: str
+    start_api: Any, kafka: str, filled: StoredCity, restored: str
 ) -> None:
     expected = await contents(filled.dsn)
     assert expected["observation"][0] == DAYS * 4
@@ -122,12 +122,14 @@ async def test_a_restored_database_is_the_same_and_works(
     assert sum(one["count"] for one in answers[1]) == DAYS * 4
     # What comes after the restore is stored beside it.
     later = Observation(filled.datastream("city.0"), START + DAYS * DAY, START + DAYS * DAY, 1.0)
-    await archive(filled._replace(dsn=restored), ("observations", 0, with_headers([later], "next")))
+    await store_records(
+        filled._replace(dsn=restored), ("observations", 0, record_with_headers([later], "next"))
+    )
     assert (await contents(restored))["observation"][0] == DAYS * 4 + 1
 
 
 async def test_a_journal_is_backed_up_while_the_duty_loop_writes(
-    filled: Stored, empty_database: str, file: Path, tmp_path: Path, livetwin: Livetwin
+    filled: StoredCity, empty_database: str, file: Path, tmp_path: Path, livetwin: Livetwin
 ) -> None:
     journal = DutyJournal(tmp_path / "state/alerting-city.sqlite")
     journal.write(JournalChange(log="log-1", positions={("alarms", 0): 7}))
@@ -140,7 +142,9 @@ async def test_a_journal_is_backed_up_while_the_duty_loop_writes(
     copy.close()
 
 
-async def test_nothing_is_restored_over_what_is_there(filled: Stored, file: Path, livetwin: Livetwin) -> None:
+async def test_nothing_is_restored_over_what_is_there(
+    filled: StoredCity, file: Path, livetwin: Livetwin
+) -> None:
     assert await livetwin(filled.dsn, "backup", str(file)) == (0, "")
     expected = await contents(filled.dsn)
     code, said = await livetwin(filled.dsn, "restore", str(file))

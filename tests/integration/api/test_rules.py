@@ -12,8 +12,8 @@ import pytest
 from storage.database import connect
 from storage.model.model_store import ModelSource
 from storage.stores.tokens import create_token
-from tests.integration.api.conftest import Api, StartApi
-from tests.integration.api.stored_city import Stored
+from tests.integration.api.conftest import RunningApi, StartApi
+from tests.integration.api.stored_city import StoredCity
 
 OPERATOR = {"Authorization": "Bearer sesame"}
 PATH = "/v1/rules/bad-air"
@@ -32,12 +32,12 @@ def rule(**changes: Any) -> dict[str, Any]:
 
 
 @pytest.fixture
-async def ruled(stored: Stored, kafka: str, start_api: StartApi) -> AsyncIterator[Api]:
+async def ruled(stored: StoredCity, kafka: str, start_api: StartApi) -> AsyncIterator[RunningApi]:
     async with start_api(kafka, model=stored.model, database=stored.dsn) as api:
         yield api
 
 
-async def test_a_rule_is_made_read_changed_and_taken_away(ruled: Api) -> None:
+async def test_a_rule_is_made_read_changed_and_taken_away(ruled: RunningApi) -> None:
     client = ruled.client
     assert (await client.get("/v1/rules")).json()["items"] == []
     made = await client.put(PATH, json=rule(), headers=OPERATOR)
@@ -66,7 +66,7 @@ async def test_a_rule_is_made_read_changed_and_taken_away(ruled: Api) -> None:
     ]
 
 
-async def test_every_fault_of_a_rule_is_told_at_once(ruled: Api) -> None:
+async def test_every_fault_of_a_rule_is_told_at_once(ruled: RunningApi) -> None:
     wrong = rule(
         thme="water",
         select={"entities": ["city.99"]},
@@ -89,7 +89,7 @@ async def test_every_fault_of_a_rule_is_told_at_once(ruled: Api) -> None:
     assert (await ruled.client.get("/v1/rules")).json()["items"] == []
 
 
-async def test_only_operators_change_rules(ruled: Api, stored: Stored) -> None:
+async def test_only_operators_change_rules(ruled: RunningApi, stored: StoredCity) -> None:
     viewer = {"Authorization": f"Bearer {await create_token(stored.connection, 'desk', 'viewer')}"}
     await stored.connection.commit()
     assert (await ruled.client.put(PATH, json=rule())).status_code == 401
@@ -100,7 +100,7 @@ async def test_only_operators_change_rules(ruled: Api, stored: Stored) -> None:
     assert (await ruled.client.get(PATH, headers=viewer)).json()["changedBy"] == "operator"
 
 
-async def test_whoever_has_an_old_version_is_told(ruled: Api) -> None:
+async def test_whoever_has_an_old_version_is_told(ruled: RunningApi) -> None:
     client = ruled.client
     await client.put(PATH, json=rule(), headers=OPERATOR)
     for condition in ({"If-Match": '"7"'}, {"If-None-Match": "*"}):
@@ -113,7 +113,7 @@ async def test_whoever_has_an_old_version_is_told(ruled: Api) -> None:
     assert (await client.get(PATH)).json()["version"] == 1
 
 
-async def test_rules_and_versions_come_in_pages(ruled: Api) -> None:
+async def test_rules_and_versions_come_in_pages(ruled: RunningApi) -> None:
     client = ruled.client
     for id in ("c", "a", "b"):
         await client.put(f"/v1/rules/{id}", json=rule(id=id), headers=OPERATOR)
@@ -135,7 +135,7 @@ async def test_rules_and_versions_come_in_pages(ruled: Api) -> None:
 
 
 async def test_without_the_database_the_rules_are_those_of_the_model(
-    stored: Stored, kafka: str, start_api: StartApi, tmp_path: Path
+    stored: StoredCity, kafka: str, start_api: StartApi, tmp_path: Path
 ) -> None:
     async with start_api(kafka, model=stored.model, database=stored.dsn) as api:
         await api.client.put(PATH, json=rule(), headers=OPERATOR)
@@ -148,7 +148,7 @@ async def test_without_the_database_the_rules_are_those_of_the_model(
 
 
 async def test_a_changed_rule_comes_to_every_role_with_the_model(
-    ruled: Api, stored: Stored, tmp_path: Path
+    ruled: RunningApi, stored: StoredCity, tmp_path: Path
 ) -> None:
     source = ModelSource(stored.dsn, "city", tmp_path)
     before = await source.load()

@@ -17,7 +17,7 @@ import pytest_asyncio
 from api.service import run
 from api.settings import ApiSettings
 from runtime.tls import TlsError
-from tests.support.brokers.certificate_authority import Authority
+from tests.support.brokers.certificate_authority import CertificateAuthority
 from twin.model.city_model import CityModel
 
 AWAY = "postgresql://nobody@127.0.0.1:9/none"
@@ -38,12 +38,14 @@ class _Models:
 
 
 @pytest.fixture
-def authority(tmp_path: Path) -> Authority:
-    return Authority(tmp_path)
+def authority(tmp_path: Path) -> CertificateAuthority:
+    return CertificateAuthority(tmp_path)
 
 
 @pytest_asyncio.fixture
-async def served(kafka: str, model: CityModel, free_port: int, authority: Authority) -> AsyncIterator[int]:
+async def served(
+    kafka: str, model: CityModel, free_port: int, authority: CertificateAuthority
+) -> AsyncIterator[int]:
     """The port of an api that serves HTTPS."""
     identity = authority.issue("api", "localhost")
     settings = ApiSettings(
@@ -55,7 +57,7 @@ async def served(kafka: str, model: CityModel, free_port: int, authority: Author
         tls_key=identity.key,
     )
     role = asyncio.create_task(run(settings, _Models(model)))
-    trusted = ssl.create_default_context(cafile=authority.file)
+    trusted = ssl.create_default_context(cafile=authority.certificate_file)
     async with asyncio.timeout(DEADLINE_S), httpx.AsyncClient(verify=trusted) as client:
         while not await _ready(client, free_port):  # noqa: ASYNC110 - over HTTP there is no event
             await asyncio.sleep(0.02)
@@ -72,9 +74,9 @@ async def _ready(client: httpx.AsyncClient, port: int) -> bool:
 
 
 async def test_https_is_served_and_told_to_browsers_as_the_only_way(
-    served: int, authority: Authority
+    served: int, authority: CertificateAuthority
 ) -> None:
-    trusted = ssl.create_default_context(cafile=authority.file)
+    trusted = ssl.create_default_context(cafile=authority.certificate_file)
     async with httpx.AsyncClient(verify=trusted) as client:
         response = await client.get(f"https://localhost:{served}{PATH}")
         stream = client.stream("GET", f"https://localhost:{served}/v1/live")

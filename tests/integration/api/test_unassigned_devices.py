@@ -6,7 +6,7 @@ from typing import Any
 
 from storage.model.model_store import load_model
 from storage.stores.tokens import create_token
-from tests.integration.api.stored_city import Stored
+from tests.integration.api.stored_city import StoredCity
 
 PATH = "/v1/unassigned-devices/_assign"
 ITEM = {
@@ -19,7 +19,7 @@ ITEM = {
 
 
 async def test_an_admin_assigns_a_device_and_nobody_else_does(
-    stored: Stored, kafka: str, start_api: Any
+    stored: StoredCity, kafka: str, start_api: Any
 ) -> None:
     keys = {role: await create_token(stored.connection, role, role) for role in ("admin", "operator")}
     await stored.connection.commit()

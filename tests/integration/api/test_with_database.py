@@ -13,8 +13,8 @@ from runtime.kafka.consumer import log_identity
 from storage.historian.writers import update_writer
 from storage.historian.writers.quarantine_writer import write_quarantined
 from storage.stores.tokens import create_token
-from tests.integration.api.stored_city import Stored, published
-from tests.support.database.history_rows import store
+from tests.integration.api.stored_city import StoredCity, published_update
+from tests.support.database.history_rows import store_observations
 from twin.instant import DAY, MINUTE, format_instant, parse_instant
 from twin.model.observation import Observation
 from twin.wire.codec import LAYOUT_VERSION
@@ -24,7 +24,7 @@ START = parse_instant("2026-10-24T00:00:00+02:00")
 
 
 @pytest.fixture
-async def readings(stored: Stored) -> list[Observation]:
+async def readings(stored: StoredCity) -> list[Observation]:
     """Two days of readings, ten minutes apart, over the night in which clocks go back."""
     id, personal = stored.datastream("city.0"), stored.datastream("city.7")
     times = range(START, START + 2 * DAY, 10 * MINUTE)
@@ -33,13 +33,13 @@ async def readings(stored: Stored) -> list[Observation]:
         for one in (id, personal)
         for number, time in enumerate(times)
     ]
-    await store(stored.connection, found)
+    await store_observations(stored.connection, found)
     await stored.connection.commit()
     return [one for one in found if one.datastream == id]
 
 
 async def test_raw_history_comes_in_pages_oldest_first(
-    start_api: Any, kafka: str, stored: Stored, readings: list[Observation]
+    start_api: Any, kafka: str, stored: StoredCity, readings: list[Observation]
 ) -> None:
     async with start_api(kafka, model=stored.model, database=stored.dsn) as api:
         found = []
@@ -62,7 +62,7 @@ async def test_raw_history_comes_in_pages_oldest_first(
 
 
 async def test_local_days_have_25_hours_when_clocks_go_back(
-    start_api: Any, kafka: str, stored: Stored, readings: list[Observation]
+    start_api: Any, kafka: str, stored: StoredCity, readings: list[Observation]
 ) -> None:
     query = "property=pm2_5&start=2026-10-24T00:00:00%2B02:00&end=2026-10-26T00:00:00%2B01:00"
     async with start_api(kafka, model=stored.model, database=stored.dsn) as api:
@@ -81,10 +81,10 @@ async def test_local_days_have_25_hours_when_clocks_go_back(
 
 
 async def test_a_household_has_published_values_for_all_and_readings_for_metering(
-    start_api: Any, kafka: str, stored: Stored, readings: list[Observation]
+    start_api: Any, kafka: str, stored: StoredCity, readings: list[Observation]
 ) -> None:
     sums = [
-        published("city.7", "pm2_5", number + 1, START + (number + 1) * 10 * MINUTE, 100.0 + number)
+        published_update("city.7", "pm2_5", number + 1, START + (number + 1) * 10 * MINUTE, 100.0 + number)
         for number in range(12)
     ]
     async with stored.connection.transaction():
@@ -136,7 +136,7 @@ MALFORMED = {
 
 
 async def test_quarantined_messages_are_listed_newest_first(
-    start_api: Any, kafka: str, stored: Stored
+    start_api: Any, kafka: str, stored: StoredCity
 ) -> None:
     messages = [
         QuarantinedMessage(
@@ -172,7 +172,7 @@ async def test_quarantined_messages_are_listed_newest_first(
 
 
 async def test_the_view_is_seeded_from_the_database_and_goes_on_from_its_positions(
-    start_api: Any, kafka: str, stored: Stored, log: Any
+    start_api: Any, kafka: str, stored: StoredCity, log: Any
 ) -> None:
     await log.tell("city.1", "city.1", "city.1")
     partition = partition_of("city.1", 4)
@@ -187,7 +187,7 @@ async def test_the_view_is_seeded_from_the_database_and_goes_on_from_its_positio
 
 
 async def test_a_log_that_is_replaced_is_noticed_and_the_view_comes_back_from_the_database(
-    start_api: Any, stored: Stored, service_folder: Path, open_log: Any
+    start_api: Any, stored: StoredCity, service_folder: Path, open_log: Any
 ) -> None:
     broker = EmbeddedKafka(service_folder)
     await broker.start()

@@ -9,7 +9,7 @@ import pytest
 from benchmarks.load.bench_city import BenchCity
 from benchmarks.load.load_generator import FLAT_OUT, LoadOptions, LoadResult, generate_load
 from benchmarks.measure.worker_process import WorkerProcess
-from tests.support.brokers.mqtt_subscriber import Told, Watcher, watching
+from tests.support.brokers.mqtt_subscriber import ReceivedMessage, TopicSubscriber, follow_topics
 from tests.support.waiting import wait_until
 from twin.instant import parse_instant
 
@@ -33,12 +33,12 @@ def send(broker: tuple[str, int], rate: float) -> LoadResult:
     return sent
 
 
-def heard(watcher: Watcher) -> dict[tuple[str, int], float]:
-    def one(told: Told) -> tuple[tuple[str, int], float]:
+def heard(watcher: TopicSubscriber) -> dict[tuple[str, int], float]:
+    def one(told: ReceivedMessage) -> tuple[tuple[str, int], float]:
         (value,) = told.content["values"].values()
         return (told.topic, parse_instant(told.content["time"])), value
 
-    return dict(map(one, watcher.told))
+    return dict(map(one, watcher.messages))
 
 
 @pytest.mark.embedded
@@ -46,17 +46,17 @@ def heard(watcher: Watcher) -> dict[tuple[str, int], float]:
 async def test_every_message_is_heard_once_with_its_instant_and_value(
     mqtt: tuple[str, int], rate: float
 ) -> None:
-    def run() -> tuple[LoadResult, Watcher]:
-        with watching(mqtt, "livetwin/#") as watcher:
+    def run() -> tuple[LoadResult, TopicSubscriber]:
+        with follow_topics(mqtt, "livetwin/#") as watcher:
             sent = send(mqtt, rate)
-            wait_until(lambda: len(watcher.told) >= MESSAGES, lambda: f"{len(watcher.told)} came")
+            wait_until(lambda: len(watcher.messages) >= MESSAGES, lambda: f"{len(watcher.messages)} came")
             return sent, watcher
 
     sent, watcher = await asyncio.to_thread(run)
     traffic = CITY.traffic
     assert sent.acknowledged.all()
     assert sent.without_subscriber == 0
-    assert len(watcher.told) == MESSAGES
+    assert len(watcher.messages) == MESSAGES
     assert heard(watcher) == {
         (
             f"livetwin/bench/{traffic.sensor_name(traffic.sensor_of(number))}/observations",

@@ -10,7 +10,7 @@ from aiokafka.structs import OffsetAndMetadata
 from cli.supervisor.log_drain import STREAM_GROUP, LogDrain
 from runtime.kafka import topics
 from runtime.kafka.consumer import log_identity
-from tests.support.database.historian import PARTITIONS, fetch, historian, settings
+from tests.support.database.historian import PARTITIONS, fetch_rows, historian_settings, running_historian
 from tests.support.payloads.alarm_events import alarm_event, alarm_record
 
 TIMEOUT_S = 30.0
@@ -27,7 +27,7 @@ async def test_the_log_is_drained_once_commands_are_worked_off_and_what_became_o
     try:
         consumer.assign([commanded])
         await producer.send_and_wait(topics.ALARM_INPUTS, b"a command", partition=2)
-        async with historian(settings(kafka, database)):
+        async with running_historian(historian_settings(kafka, database)):
             log_id = await log_identity(kafka)
             drained = asyncio.create_task(
                 LogDrain(kafka, database, PARTITIONS).wait_drained(log_id, TIMEOUT_S)
@@ -40,7 +40,7 @@ async def test_the_log_is_drained_once_commands_are_worked_off_and_what_became_o
             await producer.send_and_wait(topics.ALARMS, alarm_record(alarm_event("other")), partition=1)
             await consumer.commit({commanded: OffsetAndMetadata(2, "")})
             await drained
-            assert await fetch(database, "SELECT count(*) FROM alarm") == [(2,)]
+            assert await fetch_rows(database, "SELECT count(*) FROM alarm") == [(2,)]
     finally:
         await producer.stop()
         await consumer.stop()

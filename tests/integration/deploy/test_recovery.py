@@ -13,8 +13,8 @@ import psycopg
 
 from cli.embedded.postgres import EmbeddedPostgres, find_postgres_program
 from storage.schema.migrate import migrate
-from tests.support.database.historian import series
-from tests.support.database.history_rows import store
+from tests.support.database.historian import make_observations
+from tests.support.database.history_rows import store_observations
 from tests.support.waiting import wait_until
 
 POINT = "before_the_mistake"
@@ -47,7 +47,7 @@ async def count(dsn: str) -> int:
 
 async def insert(dsn: str, first: int, last: int) -> None:
     async with await psycopg.AsyncConnection.connect(dsn) as connection:
-        await store(connection, series(last)[first:])
+        await store_observations(connection, make_observations(last)[first:])
 
 
 async def mistake(dsn: str, log: Path) -> None:

@@ -18,10 +18,10 @@ from twin.model.city_model import CityModel
 from twin.model.observation import Observation
 from twin.wire.messages import OBSERVATIONS, MessageHeader, ObservationBatch, decode_headers, decode_payloads
 
-NOISE = "livetwin/town/noise-1/observations"
+NOISE_TOPIC = "livetwin/town/noise-1/observations"
 
 
-class Model:
+class FakeModelSource:
     """A city model that follows what it is told."""
 
     def __init__(self) -> None:
@@ -35,16 +35,16 @@ class Model:
         while True:
             yield await self._newer.get()
 
-    def change(self, model: CityModel) -> None:
+    def publish_model(self, model: CityModel) -> None:
         self._newer.put_nowait(model)
 
 
 @asynccontextmanager
-async def ingesting(
-    mqtt: tuple[str, int], kafka: str, model: Model | None = None, **settings: object
+async def running_ingest(
+    mqtt: tuple[str, int], kafka: str, model: FakeModelSource | None = None, **settings: object
 ) -> AsyncIterator[asyncio.Task[None]]:
     options = IngestSettings(mqtt_host=mqtt[0], mqtt_port=mqtt[1], kafka=kafka, **settings)
-    task = asyncio.create_task(run(options, model or Model()))
+    task = asyncio.create_task(run(options, model or FakeModelSource()))
     try:
         yield task
     finally:
@@ -52,18 +52,18 @@ async def ingesting(
         await asyncio.gather(task, return_exceptions=True)
 
 
-def batches(records: list[ConsumerRecord]) -> list[ObservationBatch]:
+def decoded_batches(records: list[ConsumerRecord]) -> list[ObservationBatch]:
     return [OBSERVATIONS.decode(record.value) for record in records]
 
 
 def all_observations(records: list[ConsumerRecord]) -> list[Observation]:
-    return [one for batch in batches(records) for one in batch.observations]
+    return [one for batch in decoded_batches(records) for one in batch.observations]
 
 
 def all_messages(records: list[ConsumerRecord]) -> list[tuple[str, MessageHeader, bytes]]:
     """Return session, header and payload of each message."""
     found: list[tuple[str, MessageHeader, bytes]] = []
-    for batch in batches(records):
+    for batch in decoded_batches(records):
         if batch.headers:
             headers = decode_headers(batch.headers)
             payloads = decode_payloads(batch.payloads) if batch.payloads else (b"",) * len(headers.messages)
@@ -72,20 +72,20 @@ def all_messages(records: list[ConsumerRecord]) -> list[tuple[str, MessageHeader
     return found
 
 
-def native(time: str, value: object) -> bytes:
+def native_payload(time: str, value: object) -> bytes:
     return json.dumps({"time": time, "values": {"noise_level": value}}).encode()
 
 
-MARKER = native("2026-11-23T12:00:00Z", 1.0)
-"""What `session_made` publishes."""
+SESSION_MARKER = native_payload("2026-11-23T12:00:00Z", 1.0)
+"""What `created_session` publishes."""
 
 
 @asynccontextmanager
-async def session_made(mqtt: tuple[str, int], kafka: str) -> AsyncIterator[None]:
+async def created_session(mqtt: tuple[str, int], kafka: str) -> AsyncIterator[None]:
     """Let ingest subscribe once, so that the broker keeps what is published from now on."""
-    async with ingesting(mqtt, kafka):
+    async with running_ingest(mqtt, kafka):
         while True:
-            await asyncio.to_thread(publish, mqtt, [(NOISE, MARKER)])
+            await asyncio.to_thread(publish, mqtt, [(NOISE_TOPIC, SESSION_MARKER)])
             try:
                 await read_until(
                     kafka, "observations", 4, lambda found: bool(all_observations(found)), timeout_s=0.5

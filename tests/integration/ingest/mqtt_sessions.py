@@ -16,16 +16,16 @@ FILTER = "livetwin/+/+/observations"
 TOPIC = "livetwin/town/noise-1/observations"
 
 
-def numbered(first: int, last: int) -> list[tuple[str, bytes]]:
+def numbered_messages(first: int, last: int) -> list[tuple[str, bytes]]:
     return [(TOPIC, b"%d" % number) for number in range(first, last + 1)]
 
 
-def numbers(messages: list[MqttMessage]) -> list[int]:
+def message_numbers(messages: list[MqttMessage]) -> list[int]:
     return [int(message.payload) for message in messages]
 
 
 @asynccontextmanager
-async def opened(
+async def open_session(
     address: tuple[str, int],
     *,
     receive_max: int = 5_000,
@@ -51,7 +51,7 @@ async def opened(
             await session.close()
 
 
-async def received(session: MqttSession, count: int, *, acknowledge: bool = True) -> list[MqttMessage]:
+async def receive(session: MqttSession, count: int, *, acknowledge: bool = True) -> list[MqttMessage]:
     found: list[MqttMessage] = []
     while len(found) < count:
         batch = await session.next_batch(1_000)

@@ -22,7 +22,13 @@ from ingest.settings import IngestSettings
 from runtime.clock import system_clock
 from runtime.kafka.consumer import end_offsets, log_identity
 from runtime.kafka.topics import STORED, create_topics, partition_counts
-from tests.integration.ingest.ingest_role import MARKER, NOISE, all_messages, ingesting, session_made
+from tests.integration.ingest.ingest_role import (
+    NOISE_TOPIC,
+    SESSION_MARKER,
+    all_messages,
+    created_session,
+    running_ingest,
+)
 from tests.support.brokers.kafka_reader import read_until
 from tests.support.brokers.mqtt_publisher import publish
 from tests.support.cities.small_cities import small_city
@@ -69,7 +75,7 @@ async def receptions(kafka: str, goal: int) -> list[tuple[str, bytes]]:
     """Return session and payload of each message of a test on the log, once there are so many."""
 
     def ours(records: list[ConsumerRecord]) -> list[tuple[str, bytes]]:
-        return [(session, kept) for session, _, kept in all_messages(records) if kept != MARKER]
+        return [(session, kept) for session, _, kept in all_messages(records) if kept != SESSION_MARKER]
 
     return ours(await read_until(kafka, "observations", 4, lambda found: len(ours(found)) >= goal))
 
@@ -78,9 +84,9 @@ async def test_what_is_not_stored_is_handed_over_again_and_what_is_stored_is_not
     mqtt: tuple[str, int], kafka: str
 ) -> None:
     sent = [payload(number) for number in range(COUNT)]
-    async with session_made(mqtt, kafka):
+    async with created_session(mqtt, kafka):
         pass
-    await asyncio.to_thread(publish, mqtt, [(NOISE, one) for one in sent])
+    await asyncio.to_thread(publish, mqtt, [(NOISE_TOPIC, one) for one in sent])
     async with storing(mqtt, kafka) as acknowledged:
         first = await receptions(kafka, COUNT)
         assert acknowledged() == 0
@@ -94,7 +100,7 @@ async def test_what_is_not_stored_is_handed_over_again_and_what_is_stored_is_not
             while acknowledged() < COUNT:  # noqa: ASYNC110 - the broker and the log make it true
                 await asyncio.sleep(LOOK_S)
     last = payload(59)
-    await asyncio.to_thread(publish, mqtt, [(NOISE, last)])
+    await asyncio.to_thread(publish, mqtt, [(NOISE_TOPIC, last)])
     async with storing(mqtt, kafka):
         third = await receptions(kafka, 2 * COUNT + 1)
     assert [kept for _, kept in third].count(last) == 1
@@ -115,11 +121,11 @@ async def test_a_log_that_is_replaced_ends_ingest_and_the_next_one_gets_everythi
     mqtt: tuple[str, int], broker: EmbeddedKafka
 ) -> None:
     kafka = broker.bootstrap
-    async with session_made(mqtt, kafka):
+    async with created_session(mqtt, kafka):
         pass
     sent = [payload(number) for number in range(COUNT)]
-    async with ingesting(mqtt, kafka, acknowledge="stored") as running:
-        await asyncio.to_thread(publish, mqtt, [(NOISE, one) for one in sent])
+    async with running_ingest(mqtt, kafka, acknowledge="stored") as running:
+        await asyncio.to_thread(publish, mqtt, [(NOISE_TOPIC, one) for one in sent])
         await receptions(kafka, COUNT)
         await broker.stop()
         await broker.start()

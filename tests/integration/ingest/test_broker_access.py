@@ -20,12 +20,12 @@ from runtime.mqtt.outlet_topics import OutletTopics
 from simulators.mqtt_connection import DeviceConnection
 from simulators.settings import SimulatorSettings
 from tests.support.brokers.mqtt_publisher import publish
-from tests.support.brokers.secure_mosquitto import HOST, SecureMosquitto, device
-from tests.support.cities.noise_city import noise_city, sensor_of
+from tests.support.brokers.secure_mosquitto import HOST, SecureMosquitto, connected_account
+from tests.support.cities.noise_city import microphone_of, noise_city
 from tests.support.waiting import wait_until
 
 PLAN = noise_city(2)
-SENSOR, OTHER = (sensor_of(one.id) for one in PLAN.entities)
+SENSOR, OTHER = (microphone_of(one.id) for one in PLAN.entities)
 TOPIC = f"livetwin/town/{SENSOR}/observations"
 OTHER_TOPIC = f"livetwin/town/{OTHER}/observations"
 FILTER = "livetwin/+/+/observations"
@@ -56,7 +56,7 @@ def access(broker: SecureMosquitto, role: str, **changed: object) -> MqttAccess:
         "mqtt_host": HOST,
         "mqtt_port": broker.port,
         "mqtt_tls": True,
-        "mqtt_tls_ca": broker.authority.file,
+        "mqtt_tls_ca": broker.authority.certificate_file,
         "mqtt_username": f"livetwin-{role}",
         "mqtt_password": broker.passwords[f"livetwin-{role}"],
     }
@@ -81,7 +81,7 @@ def outlet_options(access: MqttAccess) -> MqttConnectionOptions:
 
 
 def test_a_device_publishes_on_its_own_topic_and_on_no_other(broker: SecureMosquitto) -> None:
-    with device(broker, SENSOR) as one:
+    with connected_account(broker, SENSOR) as one:
         assert one.publish(TOPIC, "{}") in (ACCEPTED, NOBODY_LISTENS)
         assert one.publish(OTHER_TOPIC, "{}") == REFUSED
         assert one.publish("dsmr/anybody/telegram", "{}") == REFUSED
@@ -89,11 +89,11 @@ def test_a_device_publishes_on_its_own_topic_and_on_no_other(broker: SecureMosqu
 
 
 def test_a_device_hears_nothing_not_even_itself(broker: SecureMosquitto) -> None:
-    with device(broker, SENSOR) as one, device(broker, OTHER) as other:
+    with connected_account(broker, SENSOR) as one, connected_account(broker, OTHER) as other:
         one.subscribe("#")
         other.publish(OTHER_TOPIC, "{}")
         one.publish(TOPIC, "{}")  # the broker hands over what it is to hand over before it answers this
-        assert one.heard == []
+        assert one.received_topics == []
 
 
 @pytest.mark.parametrize(
@@ -102,7 +102,7 @@ def test_a_device_hears_nothing_not_even_itself(broker: SecureMosquitto) -> None
 def test_without_the_right_password_nobody_gets_in(
     broker: SecureMosquitto, name: str | None, password: str | None
 ) -> None:
-    with pytest.raises(ConnectionError, match=REFUSED), device(broker, name, password):
+    with pytest.raises(ConnectionError, match=REFUSED), connected_account(broker, name, password):
         pass
 
 
@@ -112,7 +112,7 @@ def test_a_rotated_password_is_refused_from_then_on(broker: SecureMosquitto) -> 
 
     def gets_in(password: str) -> bool:
         try:
-            with device(broker, SENSOR, password):
+            with connected_account(broker, SENSOR, password):
                 return True
         except ConnectionError:
             return False
@@ -133,13 +133,13 @@ async def test_ingest_reads_what_devices_publish_over_tls_and_may_publish_nothin
     session = session_with(access(broker, "ingest"))
     async with asyncio.timeout(60):
         await session.open()
-        with device(broker, SENSOR) as one:
+        with connected_account(broker, SENSOR) as one:
             assert await asyncio.to_thread(one.publish, TOPIC, b'{"values": {}}') == ACCEPTED
         [message] = await session.next_batch(10)
         session.acknowledge([message])
         await session.close()
     assert (message.topic, message.payload) == (TOPIC, b'{"values": {}}')
-    with device(broker, "livetwin-ingest") as one:
+    with connected_account(broker, "livetwin-ingest") as one:
         assert one.publish(TOPIC, "{}") == REFUSED
 
 
@@ -147,7 +147,7 @@ async def test_outlets_write_over_tls_what_readers_read_and_readers_write_nothin
     broker: SecureMosquitto,
 ) -> None:
     topics = OutletTopics("town")
-    with device(broker, "livetwin-reader") as reader:
+    with connected_account(broker, "livetwin-reader") as reader:
         reader.subscribe(*topics.filters, "#")
         async with (
             asyncio.timeout(60),
@@ -156,8 +156,8 @@ async def test_outlets_write_over_tls_what_readers_read_and_readers_write_nothin
             assert await outlet.retained_digests(topics.filters, topics.marker_topic) == {}
             await outlet.publish(topics.entity_topic("town.street-0"), b"{}", retain=True)
             await outlet.wait_confirmed()
-        wait_until(lambda: bool(reader.heard), lambda: "nothing came")
-        assert set(reader.heard) == {topics.entity_topic("town.street-0")}
+        wait_until(lambda: bool(reader.received_topics), lambda: "nothing came")
+        assert set(reader.received_topics) == {topics.entity_topic("town.street-0")}
         assert reader.publish(topics.entity_topic("town.street-0"), "{}") == REFUSED
 
 
@@ -169,7 +169,7 @@ async def test_probes_and_simulated_devices_speak_tls(broker: SecureMosquitto) -
         mqtt_host=HOST,
         mqtt_port=broker.port,
         mqtt_tls=True,
-        mqtt_tls_ca=broker.authority.file,
+        mqtt_tls_ca=broker.authority.certificate_file,
         mqtt_username=SENSOR,
         mqtt_password=broker.passwords[SENSOR],
     )
@@ -218,7 +218,7 @@ async def test_ingest_says_why_it_does_not_connect(
 
 @pytest.mark.filterwarnings("ignore:ssl.TLSVersion.TLSv1_1 is deprecated:DeprecationWarning")
 def test_old_versions_of_tls_are_refused(broker: SecureMosquitto) -> None:
-    context = ssl.create_default_context(cafile=broker.authority.file)
+    context = ssl.create_default_context(cafile=broker.authority.certificate_file)
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     context.minimum_version = context.maximum_version = ssl.TLSVersion.TLSv1_1
     context.set_ciphers("ALL:@SECLEVEL=0")  # else it is our own OpenSSL that refuses

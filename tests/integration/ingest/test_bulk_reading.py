@@ -10,8 +10,8 @@ import mqtt5
 import pytest
 
 from ingest.mqtt import bulk_reading
-from tests.integration.ingest.mqtt_sessions import TOPIC, numbers, opened
-from tests.support.brokers.scripted_broker import Connection, scripted
+from tests.integration.ingest.mqtt_sessions import TOPIC, message_numbers, open_session
+from tests.support.brokers.scripted_broker import ScriptedConnection, scripted_broker
 
 
 @pytest.fixture(autouse=True)
@@ -26,38 +26,38 @@ def publish(number: int) -> bytes:
 async def test_what_arrives_while_a_batch_is_worked_on_is_the_next_batch() -> None:
     arrived, taken = asyncio.Event(), asyncio.Event()
 
-    async def script(connection: Connection) -> None:
+    async def script(connection: ScriptedConnection) -> None:
         await connection.send(publish(1))
         await taken.wait()
         for number in range(2, 101):
             await connection.send(publish(number))
         arrived.set()
-        await connection.gone()
+        await connection.until_closed()
 
-    async with scripted(script) as address, opened(address) as session:
-        assert numbers(await session.next_batch(1_000)) == [1]
+    async with scripted_broker(script) as address, open_session(address) as session:
+        assert message_numbers(await session.next_batch(1_000)) == [1]
         taken.set()
         await arrived.wait()
-        assert numbers(await session.next_batch(1_000)) == list(range(2, 101))
+        assert message_numbers(await session.next_batch(1_000)) == list(range(2, 101))
 
 
 async def test_acknowledgements_are_written_while_reading_rests() -> None:
-    async def script(connection: Connection) -> None:
+    async def script(connection: ScriptedConnection) -> None:
         await connection.send(publish(1))
         await taken.wait()
         await connection.send(publish(2))
         sent.set()
-        acknowledged.extend(await connection.acknowledged(1))
+        acknowledged.extend(await connection.next_acknowledgements(1))
         written.set()
-        await connection.gone()
+        await connection.until_closed()
 
     taken, sent, written = asyncio.Event(), asyncio.Event(), asyncio.Event()
     acknowledged: list[int] = []
-    async with scripted(script) as address, opened(address) as session:
+    async with scripted_broker(script) as address, open_session(address) as session:
         first = await session.next_batch(1_000)
         taken.set()
         await sent.wait()
         session.acknowledge(first)
         await written.wait()
         assert acknowledged == [1]
-        assert numbers(await session.next_batch(1_000)) == [2]
+        assert message_numbers(await session.next_batch(1_000)) == [2]

@@ -18,11 +18,11 @@ from runtime.clock import system_clock
 from runtime.kafka.consumer import end_offsets
 from storage.database import connect
 from storage.stores.ledger import read_balance
-from tests.integration.ingest.ingest_role import NOISE, all_messages, batches, session_made
+from tests.integration.ingest.ingest_role import NOISE_TOPIC, all_messages, created_session, decoded_batches
 from tests.support.brokers.kafka_reader import read_until
 from tests.support.brokers.mqtt_publisher import publish
 from tests.support.cities.small_cities import small_city
-from tests.support.database.historian import fetch, historian, settings, until_stored
+from tests.support.database.historian import fetch_rows, historian_settings, running_historian, until_stored
 from twin.instant import DAY, HOUR, SECOND, Duration, Instant, format_instant
 
 EACH = 50
@@ -59,7 +59,7 @@ async def until_received(registry: CollectorRegistry, count: int) -> None:
 async def test_whatever_the_clock_does_each_message_is_stored_or_in_quarantine(
     mqtt: tuple[str, int], kafka: str, database: str
 ) -> None:
-    async with session_made(mqtt, kafka):
+    async with created_session(mqtt, kafka):
         pass
     begin = await end_offsets(kafka, [TopicPartition("observations", partition) for partition in range(4)])
     clock, dice = SteppedClock(), random.Random(SEED)
@@ -71,23 +71,25 @@ async def test_whatever_the_clock_does_each_message_is_stored_or_in_quarantine(
     try:
         for number, clock.step in enumerate(dice.sample(STEPS * 2, 2 * len(STEPS))):
             part = sent[number * EACH : (number + 1) * EACH]
-            await asyncio.to_thread(publish, mqtt, [(NOISE, one) for one in part])
+            await asyncio.to_thread(publish, mqtt, [(NOISE_TOPIC, one) for one in part])
             await until_received(registry, (number + 1) * EACH)
         clock.step = 0
-        await asyncio.to_thread(publish, mqtt, [(NOISE, payload(COUNT))])
+        await asyncio.to_thread(publish, mqtt, [(NOISE_TOPIC, payload(COUNT))])
         records = await read_until(kafka, "observations", 4, has_last)
     finally:
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
     for partition, first in begin.items():
         ours = [one for one in records if one.partition == partition.partition and one.offset >= first]
-        times = [one.time for one in batches(ours)]
+        times = [one.time for one in decoded_batches(ours)]
         assert times == sorted(set(times))
-    async with historian(settings(kafka, database)):
+    async with running_historian(historian_settings(kafka, database)):
         await until_stored(kafka, database)
     async with await connect(database, role="test") as connection:
         books = await read_balance(connection)
-    (refused,) = (await fetch(database, "SELECT count(*) FROM quarantine WHERE reason = 'time-in-future'"))[0]
+    (refused,) = (
+        await fetch_rows(database, "SELECT count(*) FROM quarantine WHERE reason = 'time-in-future'")
+    )[0]
     assert books.balances, books
     assert books.counts.new == books.stored
     assert books.stored + refused == COUNT + 2, books  # the last one, and the marker of the session

@@ -6,7 +6,14 @@ import asyncio
 
 from ingest.service import run
 from ingest.settings import IngestSettings
-from tests.integration.ingest.ingest_role import MARKER, NOISE, Model, all_messages, ingesting, native
+from tests.integration.ingest.ingest_role import (
+    NOISE_TOPIC,
+    SESSION_MARKER,
+    FakeModelSource,
+    all_messages,
+    native_payload,
+    running_ingest,
+)
 from tests.support.brokers.kafka_reader import read_until
 from tests.support.brokers.mqtt_publisher import publish
 
@@ -19,7 +26,7 @@ async def retire(mqtt: tuple[str, int], kafka: str, name: str) -> None:
     options = IngestSettings(
         mqtt_host=mqtt[0], mqtt_port=mqtt[1], kafka=kafka, mqtt_client_id=name, mqtt_share=SHARE
     )
-    await asyncio.wait_for(run(options, Model(), drain=True), DEADLINE_S)
+    await asyncio.wait_for(run(options, FakeModelSource(), drain=True), DEADLINE_S)
 
 
 async def kept(kafka: str, goal: int, timeout_s: float = DEADLINE_S) -> list[bytes]:
@@ -32,9 +39,9 @@ async def kept(kafka: str, goal: int, timeout_s: float = DEADLINE_S) -> list[byt
 
 async def subscribe(mqtt: tuple[str, int], kafka: str, name: str, before: int) -> int:
     """Let a replica subscribe, and leave; return how many messages are on the log then, and were before."""
-    async with ingesting(mqtt, kafka, mqtt_client_id=name, mqtt_share=SHARE):
+    async with running_ingest(mqtt, kafka, mqtt_client_id=name, mqtt_share=SHARE):
         while True:
-            await asyncio.to_thread(publish, mqtt, [(NOISE, MARKER)])
+            await asyncio.to_thread(publish, mqtt, [(NOISE_TOPIC, SESSION_MARKER)])
             try:
                 return len(await kept(kafka, before + 1, timeout_s=0.5))
             except AssertionError:
@@ -45,8 +52,10 @@ async def test_what_is_kept_for_a_replica_is_taken_before_its_session_ends(
     mqtt: tuple[str, int], kafka: str
 ) -> None:
     async def send(first: int, last: int) -> list[bytes]:
-        sent = [native(f"2026-11-23T10:{number:02}:00Z", float(number)) for number in range(first, last)]
-        await asyncio.to_thread(publish, mqtt, [(NOISE, one) for one in sent])
+        sent = [
+            native_payload(f"2026-11-23T10:{number:02}:00Z", float(number)) for number in range(first, last)
+        ]
+        await asyncio.to_thread(publish, mqtt, [(NOISE_TOPIC, one) for one in sent])
         return sent
 
     count = 0
@@ -54,8 +63,8 @@ async def test_what_is_kept_for_a_replica_is_taken_before_its_session_ends(
         count = await subscribe(mqtt, kafka, name, count)
     sent = await send(0, 20)
     await asyncio.gather(retire(mqtt, kafka, "a"), retire(mqtt, kafka, "b"))
-    assert sorted({MARKER, *sent}) == sorted(set(await kept(kafka, count + 20)))
+    assert sorted({SESSION_MARKER, *sent}) == sorted(set(await kept(kafka, count + 20)))
     # Nobody subscribes any more, and no session keeps anything.
     await send(20, 30)
     count = await subscribe(mqtt, kafka, "a", count + 20)
-    assert sorted({MARKER, *sent}) == sorted(set(await kept(kafka, count)))
+    assert sorted({SESSION_MARKER, *sent}) == sorted(set(await kept(kafka, count)))

@@ -12,13 +12,13 @@ import pytest
 from aiokafka.structs import ConsumerRecord
 
 from tests.integration.ingest.ingest_role import (
-    NOISE,
+    NOISE_TOPIC,
     all_messages,
     all_observations,
-    batches,
-    ingesting,
-    native,
-    session_made,
+    created_session,
+    decoded_batches,
+    native_payload,
+    running_ingest,
 )
 from tests.support.brokers.kafka_reader import read_until
 from tests.support.brokers.mqtt_publisher import publish
@@ -38,7 +38,7 @@ def at(second: int) -> str:
 async def test_a_value_arrives_in_the_canonical_unit_at_its_own_time(
     mqtt: tuple[str, int], kafka: str
 ) -> None:
-    async with session_made(mqtt, kafka):
+    async with created_session(mqtt, kafka):
         pack = [{"bn": "level-1:", "n": "water_level", "u": "cm", "v": -47, "t": 1_795_000_060}]
         topic = "livetwin/town/level-1/observations"
         await asyncio.to_thread(publish, mqtt, [(topic, json.dumps(pack).encode())])
@@ -56,16 +56,16 @@ async def test_nothing_is_lost_when_ingest_is_ended_again_and_again(
     mqtt: tuple[str, int], kafka: str
 ) -> None:
     count = 3_000
-    async with session_made(mqtt, kafka):
+    async with created_session(mqtt, kafka):
         pass
-    messages = [(NOISE, native(at(number), float(number % 100))) for number in range(count)]
+    messages = [(NOISE_TOPIC, native_payload(at(number), float(number % 100))) for number in range(count)]
     publishing = asyncio.create_task(asyncio.to_thread(publish, mqtt, messages))
 
     def times(records: list[ConsumerRecord]) -> set[int]:
         return {one.phenomenon_time for one in all_observations(records)}
 
     for goal in (500, 1_200, 2_000, count):
-        async with ingesting(mqtt, kafka, batch_messages_max=20):
+        async with running_ingest(mqtt, kafka, batch_messages_max=20):
             await read_until(kafka, "observations", 4, lambda found, goal=goal: len(times(found)) > goal)
     await publishing
 
@@ -75,11 +75,11 @@ BAD = {
     "binary garbage": (bytes(range(256)) * 3, "malformed"),
     "invalid UTF-8": (b'{"time": "2026-11-23T12:00:00Z", "values": {"noise_\xff\xfe": 1}}', "malformed"),
     "NaN": (b'{"time": "2026-11-23T12:00:00Z", "values": {"noise_level": NaN}}', "malformed"),
-    "text for a number": (native("2026-11-23T12:00:00Z", "loud"), "not-a-number"),
-    "year 1970": (native("1970-01-01T00:00:00Z", 50.0), "time-too-old"),
-    "year 2099": (native("2099-01-01T00:00:00Z", 50.0), "time-in-future"),
-    "no time at all": (native("yesterday", 50.0), "time-invalid"),
-    "impossible": (native("2026-11-23T12:00:00Z", 1e9), "out-of-range"),
+    "text for a number": (native_payload("2026-11-23T12:00:00Z", "loud"), "not-a-number"),
+    "year 1970": (native_payload("1970-01-01T00:00:00Z", 50.0), "time-too-old"),
+    "year 2099": (native_payload("2099-01-01T00:00:00Z", 50.0), "time-in-future"),
+    "no time at all": (native_payload("yesterday", 50.0), "time-invalid"),
+    "impossible": (native_payload("2026-11-23T12:00:00Z", 1e9), "out-of-range"),
     "5 MB": (b"x" * 5_000_000, "too-large"),
     "empty": (b"", "malformed"),
 }
@@ -90,13 +90,13 @@ async def test_bad_input_is_quarantined_with_its_reason_and_the_feed_goes_on(
     name: str, mqtt: tuple[str, int], kafka: str
 ) -> None:
     payload, reason = BAD[name]
-    async with session_made(mqtt, kafka):
-        after = native(at(0), 61.0)
-        await asyncio.to_thread(publish, mqtt, [(NOISE, payload), (NOISE, after)])
+    async with created_session(mqtt, kafka):
+        after = native_payload(at(0), 61.0)
+        await asyncio.to_thread(publish, mqtt, [(NOISE_TOPIC, payload), (NOISE_TOPIC, after)])
         (record,) = await read_until(kafka, "quarantine", 1, bool)
         quarantined: QuarantinedMessage = QUARANTINE.decode(record.value)
         assert quarantined.reason == reason
-        assert quarantined.topic == NOISE
+        assert quarantined.topic == NOISE_TOPIC
         assert quarantined.payload_bytes == len(payload)
         assert quarantined.payload == payload[: len(quarantined.payload)]
         assert quarantined.detail
@@ -106,9 +106,9 @@ async def test_bad_input_is_quarantined_with_its_reason_and_the_feed_goes_on(
 
 
 async def test_an_unknown_sensor_is_quarantined(mqtt: tuple[str, int], kafka: str) -> None:
-    async with session_made(mqtt, kafka):
+    async with created_session(mqtt, kafka):
         topic = "livetwin/town/nobody/observations"
-        await asyncio.to_thread(publish, mqtt, [(topic, native(at(0), 50.0))])
+        await asyncio.to_thread(publish, mqtt, [(topic, native_payload(at(0), 50.0))])
         (record,) = await read_until(kafka, "quarantine", 1, bool)
         assert QUARANTINE.decode(record.value).reason == "unknown-sensor"
         assert QUARANTINE.decode(record.value).device == "nobody"
@@ -117,11 +117,16 @@ async def test_an_unknown_sensor_is_quarantined(mqtt: tuple[str, int], kafka: st
 async def test_every_observation_tells_its_message_and_messages_are_numbered_without_a_hole(
     mqtt: tuple[str, int], kafka: str
 ) -> None:
-    async with session_made(mqtt, kafka):
+    async with created_session(mqtt, kafka):
         topics = [f"livetwin/town/noise-{number % 3 + 1}/observations" for number in range(200)]
-        sent = [(topic, native(at(number), float(number % 100))) for number, topic in enumerate(topics)]
-        sent[50] = (NOISE, b"{")
-        sent[51] = (NOISE, b"[" + native(at(51), 50.0) + b"," + native(at(51), "loud") + b"]")
+        sent = [
+            (topic, native_payload(at(number), float(number % 100))) for number, topic in enumerate(topics)
+        ]
+        sent[50] = (NOISE_TOPIC, b"{")
+        sent[51] = (
+            NOISE_TOPIC,
+            b"[" + native_payload(at(51), 50.0) + b"," + native_payload(at(51), "loud") + b"]",
+        )
         await asyncio.to_thread(publish, mqtt, sent)
         times = {at_us(number) for number in range(200) if number != 50}
 
@@ -141,12 +146,12 @@ async def test_every_observation_tells_its_message_and_messages_are_numbered_wit
     for _, header, payload in messages:
         assert header.payload_sha256 == hashlib.sha256(payload).digest()
     for partition in range(4):
-        clock = [one.time for one in batches([one for one in records if one.partition == partition])]
+        clock = [one.time for one in decoded_batches([one for one in records if one.partition == partition])]
         assert clock == sorted(set(clock))
 
 
 async def test_a_city_at_rest_is_told_the_time_in_every_partition(mqtt: tuple[str, int], kafka: str) -> None:
-    async with ingesting(mqtt, kafka, tick_interval_s=0.05):
+    async with running_ingest(mqtt, kafka, tick_interval_s=0.05):
 
         def told(records: list[ConsumerRecord]) -> bool:
             return all(sum(one.partition == number for one in records) >= 3 for number in range(4))
@@ -158,8 +163,8 @@ async def test_a_city_at_rest_is_told_the_time_in_every_partition(mqtt: tuple[st
 async def test_payloads_as_large_as_allowed_are_kept_in_records_that_the_log_takes(
     mqtt: tuple[str, int], kafka: str
 ) -> None:
-    async with session_made(mqtt, kafka):
-        sent = [(NOISE, native(at(number), 60.0).ljust(250_000)) for number in range(12)]
+    async with created_session(mqtt, kafka):
+        sent = [(NOISE_TOPIC, native_payload(at(number), 60.0).ljust(250_000)) for number in range(12)]
         await asyncio.to_thread(publish, mqtt, sent)
 
         def found(records: list[ConsumerRecord]) -> bool:
@@ -173,7 +178,7 @@ async def test_payloads_as_large_as_allowed_are_kept_in_records_that_the_log_tak
 async def test_one_that_is_ended_while_it_starts_leaves_nothing_open(
     mqtt: tuple[str, int], kafka: str, turns: int
 ) -> None:
-    async with ingesting(mqtt, kafka):
+    async with running_ingest(mqtt, kafka):
         for _ in range(turns):
             await asyncio.sleep(0)
     # A producer, a connection or a session that was not closed says so when it goes: that fails a test.

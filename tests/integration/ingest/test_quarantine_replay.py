@@ -13,11 +13,16 @@ from aiokafka import TopicPartition
 from ingest.pipeline.intake import REPLAYED_SEQUENCE
 from ingest.pipeline.publisher import new_producer
 from ingest.pipeline.quarantine_replay import new_replay_consumer
-from tests.integration.ingest.ingest_role import Model, all_messages, all_observations, ingesting
+from tests.integration.ingest.ingest_role import (
+    FakeModelSource,
+    all_messages,
+    all_observations,
+    running_ingest,
+)
 from tests.support.brokers.kafka_reader import READ_TIMEOUT_S, read_until
 from tests.support.brokers.mqtt_publisher import publish
 from tests.support.cities.small_cities import small_city
-from tests.support.pipelines.intake import intake_of, message, noise
+from tests.support.pipelines.intake import make_intake, make_message, noise_payload
 from twin.model.city_model import CityModel
 from twin.wire.messages import QUARANTINE, QuarantinedMessage
 
@@ -35,9 +40,9 @@ def with_noise_9() -> CityModel:
 
 def unassigned(count: int) -> list[QuarantinedMessage]:
     """Return what an unknown sensor sent, the newest first."""
-    intake = intake_of()
-    payloads = [noise(50.0 + number, f"2026-11-23T11:59:{58 - number}Z") for number in range(count)]
-    taken = [intake.process(message(payload, NEW), number) for number, payload in enumerate(payloads)]
+    intake = make_intake()
+    payloads = [noise_payload(50.0 + number, f"2026-11-23T11:59:{58 - number}Z") for number in range(count)]
+    taken = [intake.process(make_message(payload, NEW), number) for number, payload in enumerate(payloads)]
     return [one.quarantined for one in taken if one.quarantined is not None]
 
 
@@ -59,7 +64,7 @@ async def answers(kafka: str, count: int) -> list[QuarantinedMessage]:
 async def until_received(mqtt: tuple[str, int], kafka: str) -> None:
     """Publish until a message has come through: ingest may not have subscribed yet."""
     for _ in range(20):
-        await asyncio.to_thread(publish, mqtt, [("livetwin/town/noise-1/observations", noise(60.0))])
+        await asyncio.to_thread(publish, mqtt, [("livetwin/town/noise-1/observations", noise_payload(60.0))])
         with suppress(AssertionError):
             await read_until(
                 kafka, "observations", 4, lambda found: bool(all_observations(found)), timeout_s=0.5
@@ -84,11 +89,11 @@ async def test_what_a_sensor_sent_before_it_was_known_arrives_in_order_of_event_
     mqtt: tuple[str, int], kafka: str
 ) -> None:
     originals = unassigned(20)
-    model = Model()
-    async with ingesting(mqtt, kafka, model):
+    model = FakeModelSource()
+    async with running_ingest(mqtt, kafka, model):
         # Asked for just before ingest knows of the sensor, as who adds it and replays at once does.
         await ask(kafka, [QUARANTINE.encode(one) for one in originals])
-        model.change(with_noise_9())
+        model.publish_model(with_noise_9())
         told = await answers(kafka, 20)
         records = await read_until(kafka, "observations", 4, lambda found: len(all_observations(found)) >= 20)
     assert {(one.replay_of, one.reason, one.observations) for one in told} == {
@@ -104,9 +109,9 @@ async def test_what_a_sensor_sent_before_it_was_known_arrives_in_order_of_event_
 
 async def test_replaying_twice_makes_duplicates_only(mqtt: tuple[str, int], kafka: str) -> None:
     (original,) = unassigned(1)
-    model = Model()
-    model.change(with_noise_9())
-    async with ingesting(mqtt, kafka, model):
+    model = FakeModelSource()
+    model.publish_model(with_noise_9())
+    async with running_ingest(mqtt, kafka, model):
         await ask(kafka, [QUARANTINE.encode(original)] * 2)
         told = await answers(kafka, 2)
         records = await read_until(kafka, "observations", 4, lambda found: len(all_observations(found)) >= 2)
@@ -120,7 +125,7 @@ async def test_what_was_answered_is_not_asked_again_after_a_restart(
 ) -> None:
     first, second = unassigned(2)
     for original in (first, second):
-        async with ingesting(mqtt, kafka):
+        async with running_ingest(mqtt, kafka):
             await ask(kafka, [QUARANTINE.encode(original)])
             count = 1 if original is first else 2
             told = await answers(kafka, count)
@@ -136,9 +141,9 @@ async def test_a_request_that_cannot_be_read_does_not_block_the_next(
     unreadable: bytes, mqtt: tuple[str, int], kafka: str
 ) -> None:
     (original,) = unassigned(1)
-    model = Model()
-    model.change(with_noise_9())
-    async with ingesting(mqtt, kafka, model):
+    model = FakeModelSource()
+    model.publish_model(with_noise_9())
+    async with running_ingest(mqtt, kafka, model):
         await ask(kafka, [unreadable, QUARANTINE.encode(original)])
         (told,) = await answers(kafka, 1)
     assert (told.replay_of, told.reason) == (original.id, "")
@@ -148,7 +153,7 @@ async def test_messages_do_not_wait_for_a_replay_that_waits_for_the_model(
     mqtt: tuple[str, int], kafka: str
 ) -> None:
     (original,) = unassigned(1)
-    async with ingesting(mqtt, kafka):
+    async with running_ingest(mqtt, kafka):
         await ask(kafka, [QUARANTINE.encode(original)])
         await until_received(mqtt, kafka)
         records = await read_until(kafka, "observations", 4, lambda found: bool(all_observations(found)))

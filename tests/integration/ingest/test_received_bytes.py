@@ -9,9 +9,9 @@ from pathlib import Path
 import mqtt5
 import pytest
 
-from tests.integration.ingest.mqtt_sessions import TOPIC, numbers, opened, received
-from tests.support.brokers.certificate_authority import Authority
-from tests.support.brokers.scripted_broker import Connection, scripted
+from tests.integration.ingest.mqtt_sessions import TOPIC, message_numbers, open_session, receive
+from tests.support.brokers.certificate_authority import CertificateAuthority
+from tests.support.brokers.scripted_broker import ScriptedConnection, scripted_broker
 
 pytestmark = pytest.mark.usefixtures("reading", "quick_reconnecting")
 
@@ -42,38 +42,38 @@ async def test_packets_in_pieces_are_received_whole_and_acknowledged_in_order() 
     packets = [publish(1), mqtt5.PingRespPacket().write(), publish(2, 0), publish(300), publish(4)]
     done = asyncio.Event()
 
-    async def script(connection: Connection) -> None:
+    async def script(connection: ScriptedConnection) -> None:
         for byte in b"".join(packets):
             await connection.send(bytes([byte]))
             await asyncio.sleep(0)
         await connection.send(b"".join(packets))
-        assert await connection.acknowledged(6) == [1, 300, 4] * 2
+        assert await connection.next_acknowledgements(6) == [1, 300, 4] * 2
         done.set()
-        await connection.gone()
+        await connection.until_closed()
 
-    async with scripted(script) as address, opened(address) as session:
-        assert numbers(await received(session, 8)) == [1, 2, 300, 4] * 2
+    async with scripted_broker(script) as address, open_session(address) as session:
+        assert message_numbers(await receive(session, 8)) == [1, 2, 300, 4] * 2
         await done.wait()
 
 
 async def test_over_tls_too_all_that_has_arrived_is_read(tmp_path: Path) -> None:
     """A read gives one record of TLS, of 16 KiB at most; here are dozens of them, and a message of many."""
-    authority = Authority(tmp_path)
+    authority = CertificateAuthority(tmp_path)
     identity = authority.issue("broker", "127.0.0.1")
     server = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     server.load_cert_chain(*identity)
     done = asyncio.Event()
 
-    async def script(connection: Connection) -> None:
+    async def script(connection: ScriptedConnection) -> None:
         await connection.send(b"".join(map(publish, range(1, 5_000))) + publish(5_000, size=900_000))
-        assert await connection.acknowledged(5_000) == list(range(1, 5_001))
+        assert await connection.next_acknowledgements(5_000) == list(range(1, 5_001))
         done.set()
-        await connection.gone()
+        await connection.until_closed()
 
-    client = ssl.create_default_context(cafile=str(authority.file))
-    async with scripted(script, server) as address, opened(address, tls=client) as session:
-        messages = await received(session, 5_000)
-        assert numbers(messages) == list(range(1, 5_001))
+    client = ssl.create_default_context(cafile=str(authority.certificate_file))
+    async with scripted_broker(script, server) as address, open_session(address, tls=client) as session:
+        messages = await receive(session, 5_000)
+        assert message_numbers(messages) == list(range(1, 5_001))
         assert len(messages[-1].payload) == 900_000
         await done.wait()
 
@@ -83,22 +83,22 @@ async def test_a_packet_that_is_broken_off_is_forgotten_and_comes_whole_over_the
     acknowledged: list[int] = []
     done = asyncio.Event()
 
-    async def script(connection: Connection) -> None:
+    async def script(connection: ScriptedConnection) -> None:
         if connection.number == 1:
             await connection.send(publish(1) + publish(2)[:-1])
             return
         await connection.send(publish(1, duplicate=True) + publish(2, duplicate=True))
-        acknowledged.extend(await connection.acknowledged(2))
+        acknowledged.extend(await connection.next_acknowledgements(2))
         done.set()
-        await connection.gone()
+        await connection.until_closed()
 
-    async with scripted(script) as address, opened(address) as session:
-        first = await received(session, 1, acknowledge=False)
-        again = await received(session, 2, acknowledge=False)
+    async with scripted_broker(script) as address, open_session(address) as session:
+        first = await receive(session, 1, acknowledge=False)
+        again = await receive(session, 2, acknowledge=False)
         session.acknowledge(first + again)
         await done.wait()
-    assert numbers(first) == [1]
-    assert numbers(again) == [1, 2]
+    assert message_numbers(first) == [1]
+    assert message_numbers(again) == [1, 2]
     assert acknowledged == [1, 2]
 
 
@@ -106,18 +106,18 @@ async def test_a_message_of_qos_2_is_received_once() -> None:
     """No broker should send one, as QoS 1 is what was asked for."""
     done = asyncio.Event()
 
-    async def script(connection: Connection) -> None:
+    async def script(connection: ScriptedConnection) -> None:
         await connection.send(publish(1) + publish(2, 2) + publish(2, 2, duplicate=True))
-        packets = [await connection.packet() for _ in range(3)]
+        packets = [await connection.next_packet() for _ in range(3)]
         assert kinds(packets) == ["PubAckPacket", "PubRecPacket", "PubRecPacket"]
         await connection.send(mqtt5.PubRelPacket(2).write() + publish(3))
-        packets = [await connection.packet() for _ in range(2)]
+        packets = [await connection.next_packet() for _ in range(2)]
         assert kinds(packets) == ["PubAckPacket", "PubCompPacket"]
         done.set()
-        await connection.gone()
+        await connection.until_closed()
 
-    async with scripted(script) as address, opened(address) as session:
-        assert sorted(numbers(await received(session, 3))) == [1, 2, 3]
+    async with scripted_broker(script) as address, open_session(address) as session:
+        assert sorted(message_numbers(await receive(session, 3))) == [1, 2, 3]
         await done.wait()
 
 
@@ -126,13 +126,13 @@ async def test_a_message_of_qos_2_is_received_once() -> None:
 async def test_a_topic_that_is_no_utf_8_is_received_readably() -> None:
     bad = b"\x32\x08\x00\x02a\xff\x00\x01\x005"
 
-    async def script(connection: Connection) -> None:
+    async def script(connection: ScriptedConnection) -> None:
         await connection.send(bad + publish(6))
-        assert await connection.acknowledged(2) == [1, 6]
-        await connection.gone()
+        assert await connection.next_acknowledgements(2) == [1, 6]
+        await connection.until_closed()
 
-    async with scripted(script) as address, opened(address) as session:
-        messages = await received(session, 2)
+    async with scripted_broker(script) as address, open_session(address) as session:
+        messages = await receive(session, 2)
     assert [(one.topic, one.payload) for one in messages] == [("a\\xff", b"5"), (TOPIC, b"6")]
 
 
@@ -149,15 +149,15 @@ async def test_a_topic_that_is_no_utf_8_is_received_readably() -> None:
 async def test_what_is_malformed_ends_the_connection_after_the_messages_before_it(malformed: bytes) -> None:
     gone = asyncio.Event()
 
-    async def script(connection: Connection) -> None:
+    async def script(connection: ScriptedConnection) -> None:
         if connection.number == 1:
             await connection.send(publish(1) + malformed + bytes(64))
-            await connection.gone()
+            await connection.until_closed()
             gone.set()
         else:
             await connection.send(publish(2))
-            await connection.gone()
+            await connection.until_closed()
 
-    async with scripted(script) as address, opened(address) as session:
-        assert numbers(await received(session, 2)) == [1, 2]
+    async with scripted_broker(script) as address, open_session(address) as session:
+        assert message_numbers(await receive(session, 2)) == [1, 2]
         assert gone.is_set()

@@ -17,7 +17,7 @@ from outlets.settings import OutletSettings
 from runtime.kafka.topics import create_topics, partition_counts
 from tests.integration.api.conftest import (
     PARTITIONS,
-    Models,
+    FixedModelSource,
     api,
     log,
     model,
@@ -25,7 +25,7 @@ from tests.integration.api.conftest import (
     start_api,
     stored,
 )
-from tests.integration.outlets.webhook_system import LOOPBACK, QUICK, Hooks
+from tests.integration.outlets.webhook_system import FAST_RETRIES, LOOPBACK, WebhookSystem
 from twin.model.city_model import CityModel
 
 __all__ = ["api", "log", "model", "open_log_fixture", "start_api", "stored"]
@@ -53,7 +53,7 @@ def start_outlets(model: CityModel) -> StartOutlets:
             }
         )
         registry = CollectorRegistry()
-        serving = asyncio.create_task(run_with_model(settings, model, Models(model), registry))
+        serving = asyncio.create_task(run_with_model(settings, model, FixedModelSource(model), registry))
         try:
             yield registry
         finally:
@@ -83,11 +83,11 @@ async def second_kafka(service_folder: Path) -> AsyncIterator[str]:
 @pytest.fixture
 async def hooks(
     start_api: Any, start_outlets: Any, kafka: str, mqtt: tuple[str, int], stored: Any
-) -> AsyncIterator[Hooks]:
+) -> AsyncIterator[WebhookSystem]:
     @asynccontextmanager
     async def start(kafka: str = kafka, **options: Any) -> AsyncIterator[CollectorRegistry]:
         async with start_outlets(
-            kafka, mqtt, stored.model, database=stored.dsn, **{**QUICK, **options}
+            kafka, mqtt, stored.model, database=stored.dsn, **{**FAST_RETRIES, **options}
         ) as counted:
             yield counted
 
@@ -95,4 +95,4 @@ async def hooks(
         start_api(kafka, stored.model, database=stored.dsn, sink_networks=LOOPBACK) as api,
         AsyncExitStack() as outlets,
     ):
-        yield Hooks(api, outlets, start)
+        yield WebhookSystem(api, outlets, start)

@@ -11,15 +11,15 @@ from cli.embedded.mosquitto import EmbeddedMosquitto
 from runtime.mqtt.outlet_topics import OutletTopics
 from tests.integration.api.test_live_alarms import tell
 from tests.support.brokers.mqtt_publisher import publish
-from tests.support.brokers.mqtt_subscriber import Watcher, watching
-from tests.support.payloads.alarm_events import acknowledged, alarm_event, operand, returned
+from tests.support.brokers.mqtt_subscriber import TopicSubscriber, follow_topics
+from tests.support.payloads.alarm_events import acknowledged_event, alarm_event, operand_value, returned_event
 from tests.support.waiting import WAIT_S
 
 RETAINED = OutletTopics("city").filters
 RAISED = alarm_event(
-    entity="city.1", theme="environment", operands=(operand("city.1", datastream=3, name="pm2_5"),)
+    entity="city.1", theme="environment", operands=(operand_value("city.1", datastream=3, name="pm2_5"),)
 )
-OVER = returned(acknowledged(RAISED))
+OVER = returned_event(acknowledged_event(RAISED))
 ALARM = f"livetwin/city/alarms/{RAISED.alarm}"
 
 
@@ -27,19 +27,19 @@ def topic_of(entity: str) -> str:
     return f"livetwin/city/entities/{entity}/state"
 
 
-async def until(watcher: Watcher, holds: Callable[[], bool]) -> None:
+async def until(watcher: TopicSubscriber, holds: Callable[[], bool]) -> None:
     """Wait until what came is as it should be; fail with what came instead."""
     try:
         async with asyncio.timeout(WAIT_S):
             while not holds():  # noqa: ASYNC110 - paho tells in a thread of its own
                 await asyncio.sleep(0.02)
     except TimeoutError:
-        raise AssertionError(watcher.told[-20:]) from None
+        raise AssertionError(watcher.messages[-20:]) from None
 
 
-def revision(watcher: Watcher, entity: str) -> int:
+def revision(watcher: TopicSubscriber, entity: str) -> int:
     """Return the revision that was told last; 0 before the first."""
-    told = watcher.of(topic_of(entity))
+    told = watcher.on_topic(topic_of(entity))
     return int(told[-1].content["revision"]) if told else 0
 
 
@@ -48,15 +48,15 @@ async def test_a_state_is_retained_as_the_api_answers_it(
 ) -> None:
     await log.tell("city.1", "city.2", "city.1")
     async with start_outlets(kafka, mqtt):
-        with watching(mqtt, *RETAINED) as watcher:
+        with follow_topics(mqtt, *RETAINED) as watcher:
             await until(
                 watcher, lambda: revision(watcher, "city.1") == 2 and bool(revision(watcher, "city.2"))
             )
         await api.shows(2)
-        with watching(mqtt, *RETAINED) as watcher:
-            await until(watcher, lambda: len(watcher.told) >= 2)
+        with follow_topics(mqtt, *RETAINED) as watcher:
+            await until(watcher, lambda: len(watcher.messages) >= 2)
         for entity in ("city.1", "city.2"):
-            (told,) = watcher.of(topic_of(entity))
+            (told,) = watcher.on_topic(topic_of(entity))
             answer = await api.client.get(f"/v1/entities/{entity}/state")
             assert told.retained
             assert told.content == answer.json()
@@ -66,10 +66,10 @@ async def test_readings_of_a_household_are_not_told(
     kafka: str, mqtt: tuple[str, int], log: Any, start_outlets: Any
 ) -> None:
     async with start_outlets(kafka, mqtt):
-        with watching(mqtt, *RETAINED) as watcher:
+        with follow_topics(mqtt, *RETAINED) as watcher:
             await log.tell("city.7", "city.1")
             await until(watcher, lambda: revision(watcher, "city.1") == 1)
-            told = [one.content for one in watcher.of(topic_of("city.7"))]
+            told = [one.content for one in watcher.on_topic(topic_of("city.7"))]
     assert all(one["properties"] == {} and one["datastreams"] == [] for one in told), told
 
 
@@ -78,14 +78,14 @@ async def test_an_entity_is_told_at_most_once_a_period_and_then_as_it_is(
 ) -> None:
     await log.tell("city.1")
     async with start_outlets(kafka, mqtt, outlet_period_s=3600):
-        with watching(mqtt, *RETAINED) as watcher:
+        with follow_topics(mqtt, *RETAINED) as watcher:
             await until(watcher, lambda: revision(watcher, "city.1") == 1)
             await log.tell(*["city.1"] * 20)
             await tell(kafka, RAISED)
-            await until(watcher, lambda: bool(watcher.of(ALARM)))
+            await until(watcher, lambda: bool(watcher.on_topic(ALARM)))
             assert revision(watcher, "city.1") == 1, "an alarm does not wait, a state does"
     async with start_outlets(kafka, mqtt):
-        with watching(mqtt, *RETAINED) as watcher:
+        with follow_topics(mqtt, *RETAINED) as watcher:
             await until(watcher, lambda: revision(watcher, "city.1") == 21)
 
 
@@ -95,13 +95,13 @@ async def test_an_alarm_does_not_wait_for_states_that_wait_their_turn(
     entities = [f"city.{number}" for number in range(1, 7)]
     await log.tell(*entities)
     async with start_outlets(kafka, mqtt, outlet_messages_per_s_max=2):
-        with watching(mqtt, *RETAINED) as watcher:
-            await until(watcher, lambda: bool(watcher.told))
+        with follow_topics(mqtt, *RETAINED) as watcher:
+            await until(watcher, lambda: bool(watcher.messages))
             await tell(kafka, RAISED)
             await until(watcher, lambda: all(revision(watcher, one) for one in entities))
-            states = [one.topic for one in watcher.told if one.topic != ALARM]
+            states = [one.topic for one in watcher.messages if one.topic != ALARM]
             assert sorted(states) == sorted(map(topic_of, entities)), "each once"
-            assert watcher.told[-1].topic != ALARM
+            assert watcher.messages[-1].topic != ALARM
 
 
 async def test_an_alarm_is_retained_until_it_is_normal(
@@ -109,36 +109,38 @@ async def test_an_alarm_is_retained_until_it_is_normal(
 ) -> None:
     async with start_outlets(kafka, mqtt), api.follow() as events:
         await events.snapshot()
-        with watching(mqtt, *RETAINED) as watcher:
+        with follow_topics(mqtt, *RETAINED) as watcher:
             await tell(kafka, RAISED)
-            await until(watcher, lambda: bool(watcher.of(ALARM)))
+            await until(watcher, lambda: bool(watcher.on_topic(ALARM)))
             _, _, data = await events.next()
-            assert watcher.of(ALARM)[0].content == data
-            await tell(kafka, acknowledged(RAISED), OVER)
-            await until(watcher, lambda: watcher.of(ALARM)[-1].content is None)
-            assert watcher.of(ALARM)[-2].content["state"] == "normal", "who listens is told how it ended"
-        with watching(mqtt, *RETAINED) as watcher:
+            assert watcher.on_topic(ALARM)[0].content == data
+            await tell(kafka, acknowledged_event(RAISED), OVER)
+            await until(watcher, lambda: watcher.on_topic(ALARM)[-1].content is None)
+            assert watcher.on_topic(ALARM)[-2].content["state"] == "normal", (
+                "who listens is told how it ended"
+            )
+        with follow_topics(mqtt, *RETAINED) as watcher:
             await tell(kafka, other := alarm_event("other", entity="city.2", operands=()))
-            await until(watcher, lambda: bool(watcher.told))
-            assert [one.topic for one in watcher.told] == [f"livetwin/city/alarms/{other.alarm}"]
+            await until(watcher, lambda: bool(watcher.messages))
+            assert [one.topic for one in watcher.messages] == [f"livetwin/city/alarms/{other.alarm}"]
 
 
 async def test_what_was_over_meanwhile_is_cleared_after_a_restart(
     kafka: str, mqtt: tuple[str, int], log: Any, start_outlets: Any
 ) -> None:
     async with start_outlets(kafka, mqtt):
-        with watching(mqtt, *RETAINED) as watcher:
+        with follow_topics(mqtt, *RETAINED) as watcher:
             await log.tell("city.1")
             await tell(kafka, RAISED)
-            await until(watcher, lambda: bool(watcher.of(ALARM)) and revision(watcher, "city.1") == 1)
-    await tell(kafka, acknowledged(RAISED), OVER)
-    with watching(mqtt, *RETAINED) as watcher:
-        await until(watcher, lambda: bool(watcher.of(ALARM)) and revision(watcher, "city.1") == 1)
+            await until(watcher, lambda: bool(watcher.on_topic(ALARM)) and revision(watcher, "city.1") == 1)
+    await tell(kafka, acknowledged_event(RAISED), OVER)
+    with follow_topics(mqtt, *RETAINED) as watcher:
+        await until(watcher, lambda: bool(watcher.on_topic(ALARM)) and revision(watcher, "city.1") == 1)
         async with start_outlets(kafka, mqtt):
-            await until(watcher, lambda: watcher.of(ALARM)[-1].content is None)
+            await until(watcher, lambda: watcher.on_topic(ALARM)[-1].content is None)
             await log.tell("city.2")
             await until(watcher, lambda: revision(watcher, "city.2") == 1)
-    assert len(watcher.of(topic_of("city.1"))) == 1, "what the broker has is not sent again"
+    assert len(watcher.on_topic(topic_of("city.1"))) == 1, "what the broker has is not sent again"
 
 
 async def test_a_broker_that_was_away_gets_the_newest(
@@ -150,17 +152,22 @@ async def test_a_broker_that_was_away_gets_the_newest(
     place = "127.0.0.1", broker.port
     try:
         async with start_outlets(kafka, place):
-            with watching(place, *RETAINED) as watcher:
+            with follow_topics(place, *RETAINED) as watcher:
                 await log.tell("city.1", "city.2")
                 await tell(kafka, RAISED)
-                await until(watcher, lambda: revision(watcher, "city.2") == 1 and bool(watcher.of(ALARM)))
+                await until(
+                    watcher, lambda: revision(watcher, "city.2") == 1 and bool(watcher.on_topic(ALARM))
+                )
             await broker.stop()
             await log.tell("city.1", "city.1")
-            await tell(kafka, acknowledged(RAISED), OVER)
+            await tell(kafka, acknowledged_event(RAISED), OVER)
             await broker.start()
-            with watching(place, *RETAINED) as watcher:
+            with follow_topics(place, *RETAINED) as watcher:
                 await until(watcher, lambda: revision(watcher, "city.1") == 3)
-                await until(watcher, lambda: not watcher.of(ALARM) or watcher.of(ALARM)[-1].content is None)
+                await until(
+                    watcher,
+                    lambda: not watcher.on_topic(ALARM) or watcher.on_topic(ALARM)[-1].content is None,
+                )
     finally:
         await broker.stop()
 
@@ -170,11 +177,11 @@ async def test_what_nobody_knows_any_more_is_cleared_once_the_database_has_said_
 ) -> None:
     gone = [topic_of("city.99"), "livetwin/city/alarms/gone~city.1"]
     await log.tell("city.1")
-    with watching(mqtt, *RETAINED) as watcher:
+    with follow_topics(mqtt, *RETAINED) as watcher:
         publish(mqtt, [(one, b"{}") for one in gone], retain=True)
         async with start_outlets(kafka, mqtt):
             await until(watcher, lambda: revision(watcher, "city.1") == 1)
-            await until(watcher, lambda: watcher.of(gone[0])[-1].content is None)
-        assert len(watcher.of(gone[1])) == 1
+            await until(watcher, lambda: watcher.on_topic(gone[0])[-1].content is None)
+        assert len(watcher.on_topic(gone[1])) == 1
         async with start_outlets(kafka, mqtt, stored.model, database=stored.dsn):
-            await until(watcher, lambda: watcher.of(gone[1])[-1].content is None)
+            await until(watcher, lambda: watcher.on_topic(gone[1])[-1].content is None)

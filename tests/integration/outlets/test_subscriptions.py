@@ -4,25 +4,25 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.integration.outlets.webhook_system import KEY, Hooks, came
-from tests.support.receivers.webhook_receiver import receiving
+from tests.integration.outlets.webhook_system import KEY, WebhookSystem, until_received
+from tests.support.receivers.webhook_receiver import webhook_receiver
 
 
-async def test_a_webhook_that_was_deleted_is_sent_nothing(hooks: Hooks, log: Any) -> None:
-    async with receiving() as deleted, receiving() as receiver:
+async def test_a_webhook_that_was_deleted_is_sent_nothing(hooks: WebhookSystem, log: Any) -> None:
+    async with webhook_receiver() as deleted, webhook_receiver() as receiver:
         gone = await hooks.subscribe(deleted.url)
         await hooks.subscribe(receiver.url)
         await hooks.start_outlets()
         await log.tell("city.1")
-        await came(deleted, lambda one: len(one.taken) == 1)
+        await until_received(deleted, lambda one: len(one.accepted_events) == 1)
         path = f"/v1/subscriptions/{gone['id']}"
         assert (await hooks.client.delete(path, headers=KEY)).status_code == 204
         assert (await hooks.client.delete(path, headers=KEY)).status_code == 404
         assert [one["url"] for one in (await hooks.get(""))["items"]] == [receiver.url]
         await hooks.counts("livetwin_outlets_webhooks", 1)
         await log.tell("city.1")
-        await came(receiver, lambda one: len(one.taken) == 2)
-    assert len(deleted.tries) == 1
+        await until_received(receiver, lambda one: len(one.accepted_events) == 2)
+    assert len(deleted.requests) == 1
 
 
 WRONG: list[tuple[dict[str, Any], list[str]]] = [
@@ -35,7 +35,7 @@ WRONG: list[tuple[dict[str, Any], list[str]]] = [
 ]
 
 
-async def test_a_wrong_subscription_is_refused_with_all_its_faults(hooks: Hooks) -> None:
+async def test_a_wrong_subscription_is_refused_with_all_its_faults(hooks: WebhookSystem) -> None:
     for body, names in WRONG:
         answer = await hooks.client.post("/v1/subscriptions", json=body, headers=KEY)
         assert answer.status_code == 400, body
@@ -43,7 +43,7 @@ async def test_a_wrong_subscription_is_refused_with_all_its_faults(hooks: Hooks)
     assert (await hooks.get(""))["items"] == []
 
 
-async def test_webhooks_are_for_operators(hooks: Hooks) -> None:
+async def test_webhooks_are_for_operators(hooks: WebhookSystem) -> None:
     for path in ("", "/abc", "/abc/dead-letters"):
         assert (await hooks.client.get(f"/v1/subscriptions{path}")).status_code == 401
     assert (await hooks.client.post("/v1/subscriptions", json={})).status_code == 401

@@ -8,7 +8,7 @@ from outlets.cloud_event import WebhookMessage
 from outlets.webhook_sender import WebhookSender
 from runtime.clock import system_clock
 from runtime.sink_address import SinkRules, parse_networks
-from tests.support.receivers.webhook_receiver import HANG, receiving
+from tests.support.receivers.webhook_receiver import NO_ANSWER, webhook_receiver
 
 PUBLIC = SinkRules()
 HERE = SinkRules(parse_networks("127.0.0.0/8, ::1/128"))
@@ -24,20 +24,20 @@ SECRET = b"0" * 32
         (302, "failed", "the receiver answered 302"),
         (410, "gone", "the receiver answered 410 Gone"),
         (500, "failed", "the receiver answered 500"),
-        (HANG, "failed", "no answer within 0.2 s"),
+        (NO_ANSWER, "failed", "no answer within 0.2 s"),
     ],
 )
 async def test_an_answer_says_what_became_of_a_message(status: int, result: str, said: str) -> None:
-    async with receiving(status) as receiver, WebhookSender(HERE, system_clock, 0.2) as sender:
+    async with webhook_receiver(status) as receiver, WebhookSender(HERE, system_clock, 0.2) as sender:
         receiver.headers = {"Location": receiver.url}
         outcome = await sender.send(receiver.url, SECRET, MESSAGE)
         assert (outcome.result, outcome.detail) == (result, said)
-        assert len(receiver.tries) == 1, "a redirect is not followed"
+        assert len(receiver.requests) == 1, "a redirect is not followed"
 
 
 @pytest.mark.parametrize(("asked", "expected"), [("7", 7.0), ("", None), ("soon", None), ("-1", None)])
 async def test_a_receiver_can_ask_to_be_left_alone(asked: str, expected: float | None) -> None:
-    async with receiving(503) as receiver, WebhookSender(HERE, system_clock, 5) as sender:
+    async with webhook_receiver(503) as receiver, WebhookSender(HERE, system_clock, 5) as sender:
         receiver.headers = {"Retry-After": asked}
         assert (await sender.send(receiver.url, SECRET, MESSAGE)).retry_after_s == expected
 
@@ -52,7 +52,7 @@ async def test_nobody_there_is_a_failure() -> None:
 async def test_a_name_is_refused_for_the_address_behind_it() -> None:
     name = "0x7f000001"  # The C library takes it for a name of 127.0.0.1, and asks nobody.
     PUBLIC.check_url(f"https://{name}/")
-    async with receiving() as receiver, WebhookSender(PUBLIC, system_clock, 5) as sender:
+    async with webhook_receiver() as receiver, WebhookSender(PUBLIC, system_clock, 5) as sender:
         url = receiver.url.replace("http://127.0.0.1", f"https://{name}")
         outcome = await sender.send(url, SECRET, MESSAGE)
     assert outcome.result == "failed"

@@ -9,15 +9,15 @@ from typing import Any
 
 from prometheus_client import CollectorRegistry
 
-from tests.support.receivers.webhook_receiver import Receiver
+from tests.support.receivers.webhook_receiver import WebhookReceiver
 
 DEADLINE_S = 60.0
 LOOPBACK = "127.0.0.0/8"
 KEY = {"Authorization": "Bearer sesame"}
-QUICK = {"sink_networks": LOOPBACK, "webhook_retry_first_s": 0.05, "webhook_retry_max_s": 0.2}
+FAST_RETRIES = {"sink_networks": LOOPBACK, "webhook_retry_first_s": 0.05, "webhook_retry_max_s": 0.2}
 
 
-class Hooks:
+class WebhookSystem:
     """The API and the outlets of one city."""
 
     def __init__(self, api: Any, outlets: AsyncExitStack, start: Callable[..., Any]) -> None:
@@ -68,14 +68,14 @@ class Hooks:
                 await asyncio.sleep(0.02)
 
 
-async def came(receiver: Receiver, holds: Callable[[Receiver], bool]) -> None:
+async def until_received(receiver: WebhookReceiver, holds: Callable[[WebhookReceiver], bool]) -> None:
     """Wait until a receiver has what it should have."""
     try:
         async with asyncio.timeout(DEADLINE_S), receiver.changed:
             await receiver.changed.wait_for(lambda: holds(receiver))
     except TimeoutError:
-        raise AssertionError([(one.status, one.events) for one in receiver.tries[-5:]]) from None
+        raise AssertionError([(one.status, one.events) for one in receiver.requests[-5:]]) from None
 
 
-def states(entity: str, *revisions: int) -> list[str]:
+def state_event_ids(entity: str, *revisions: int) -> list[str]:
     return [f"state/{entity}/pm2_5/{one}/live" for one in revisions]

@@ -13,7 +13,7 @@ from runtime.kafka.access import KafkaAccess
 from runtime.kafka.consumer import end_offsets, log_identity, new_consumer
 from runtime.kafka.topics import create_topics
 from runtime.settings import RoleSettings
-from tests.support.brokers.certificate_authority import Authority
+from tests.support.brokers.certificate_authority import CertificateAuthority
 from tests.support.brokers.secure_kafka import secure_kafka
 from twin.errors import ServiceError
 
@@ -22,12 +22,19 @@ PARTITION = TopicPartition("observations", 0)
 
 
 @pytest.fixture
-def authority(service_folder: Path) -> Iterator[Authority]:
-    return Authority(service_folder)
+def authority(service_folder: Path) -> Iterator[CertificateAuthority]:
+    return CertificateAuthority(service_folder)
 
 
-def access(bootstrap: str, authority: Authority, protocol: str = "SSL", **settings: object) -> KafkaAccess:
-    found = {"kafka": bootstrap, "kafka_protocol": protocol, "kafka_ca": authority.file, **settings}
+def access(
+    bootstrap: str, authority: CertificateAuthority, protocol: str = "SSL", **settings: object
+) -> KafkaAccess:
+    found = {
+        "kafka": bootstrap,
+        "kafka_protocol": protocol,
+        "kafka_ca": authority.certificate_file,
+        **settings,
+    }
     return RoleSettings.model_validate(found).kafka_access()
 
 
@@ -54,15 +61,15 @@ async def refused(kafka: KafkaAccess) -> str:
     return str(caught.value)
 
 
-async def test_records_go_and_come_over_tls(service_folder: Path, authority: Authority) -> None:
+async def test_records_go_and_come_over_tls(service_folder: Path, authority: CertificateAuthority) -> None:
     async with secure_kafka(service_folder, authority.issue("kafka", "localhost", "127.0.0.1")) as kafka:
         await write_and_read(access(kafka.bootstrap, authority))
 
 
 async def test_a_broker_of_another_authority_is_not_spoken_to(
-    service_folder: Path, authority: Authority, caplog: pytest.LogCaptureFixture
+    service_folder: Path, authority: CertificateAuthority, caplog: pytest.LogCaptureFixture
 ) -> None:
-    stranger = Authority(service_folder, "stranger")
+    stranger = CertificateAuthority(service_folder, "stranger")
     async with secure_kafka(service_folder, stranger.issue("kafka", "localhost", "127.0.0.1")) as kafka:
         await refused(access(kafka.bootstrap, authority))
         assert "CERTIFICATE_VERIFY_FAILED" in caplog.text
@@ -71,30 +78,30 @@ async def test_a_broker_of_another_authority_is_not_spoken_to(
 
 
 async def test_a_broker_of_another_name_is_not_spoken_to(
-    service_folder: Path, authority: Authority, caplog: pytest.LogCaptureFixture
+    service_folder: Path, authority: CertificateAuthority, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with secure_kafka(service_folder, authority.issue("kafka", "kafka.example")) as kafka:
         await refused(access(kafka.bootstrap, authority))
         assert "Hostname mismatch" in caplog.text
 
 
-async def test_without_tls_nobody_is_served(service_folder: Path, authority: Authority) -> None:
+async def test_without_tls_nobody_is_served(service_folder: Path, authority: CertificateAuthority) -> None:
     async with secure_kafka(service_folder, authority.issue("kafka", "localhost")) as kafka:
         assert kafka.bootstrap in await refused(KafkaAccess(servers=kafka.bootstrap))
 
 
 async def test_a_broker_that_wants_a_certificate_gets_ours(
-    service_folder: Path, authority: Authority
+    service_folder: Path, authority: CertificateAuthority
 ) -> None:
     server, client = authority.issue("kafka", "localhost", "127.0.0.1"), authority.issue("ingest")
-    async with secure_kafka(service_folder, server, client_authority=authority.file) as kafka:
+    async with secure_kafka(service_folder, server, client_authority=authority.certificate_file) as kafka:
         await refused(access(kafka.bootstrap, authority))
         files = {"kafka_cert": client.certificate, "kafka_key": client.key}
         await write_and_read(access(kafka.bootstrap, authority, **files))
 
 
 async def test_a_password_is_proven_and_a_wrong_one_refused(
-    service_folder: Path, authority: Authority, caplog: pytest.LogCaptureFixture
+    service_folder: Path, authority: CertificateAuthority, caplog: pytest.LogCaptureFixture
 ) -> None:
     server = authority.issue("kafka", "localhost", "127.0.0.1")
     account = {"kafka_username": "livetwin-ingest", "kafka_password": "s3cret"}

@@ -16,7 +16,7 @@ from runtime import tcp_keepalive
 from runtime.kafka.consumer import new_consumer
 from runtime.mqtt.access import MqttAccess
 from tests.support.processes.connection_faults import sockets_to
-from tests.support.processes.process_faults import deafen
+from tests.support.processes.process_faults import drop_incoming
 
 DEADLINE_S = 60.0
 
@@ -45,7 +45,7 @@ async def test_what_nobody_acknowledges_ends_the_connection(
     reader, writer = await asyncio.open_connection("127.0.0.1", listener)
     connection = writer.get_extra_info("socket")
     tcp_keepalive.enable_keepalive(connection)
-    deafen(connection)
+    drop_incoming(connection)
     writer.write(b"anybody there?")
     with pytest.raises(TimeoutError, match="timed out"):
         async with asyncio.timeout(DEADLINE_S):

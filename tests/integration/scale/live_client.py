@@ -10,16 +10,16 @@ from typing import Any, NamedTuple
 
 import httpx
 
-from tests.support.receivers.live_stream_reader import Events
+from tests.support.receivers.live_stream_reader import LiveStreamReader
 
-MOVE_EACH = 150
+EVENTS_PER_REPLICA = 150
 """Events after which it goes to the other replica of its own accord."""
 
 TIMEOUT_S = 20.0
 _LOOK_S = 0.05
 
 
-class State(NamedTuple):
+class SeenState(NamedTuple):
     """What an event tells of an entity with one property."""
 
     revision: int
@@ -28,15 +28,19 @@ class State(NamedTuple):
     value: float
 
 
-class Wanderer:
+class FailoverClient:
     """Follows everything. Where its replica ends, it goes on at the next one, from its last event."""
 
     def __init__(self, addresses: Sequence[str]) -> None:
         self._addresses = addresses
         self._cursor = ""
-        self.told: defaultdict[str, list[State]] = defaultdict(list)  #: by entity, in the order of coming
-        self.others: list[tuple[str, dict[str, Any]]] = []  #: what is no state: a gap, or a second snapshot
-        self.moves = 0
+        self.states: defaultdict[str, list[SeenState]] = defaultdict(
+            list
+        )  #: by entity, in the order of coming
+        self.other_events: list[
+            tuple[str, dict[str, Any]]
+        ] = []  #: what is no state: a gap, or a second snapshot
+        self.failovers = 0
         self.joined = asyncio.Event()
 
     async def follow(self) -> None:
@@ -48,34 +52,34 @@ class Wanderer:
                 except (httpx.HTTPError, AssertionError):
                     # It is away, or went away in the middle of the stream.
                     await asyncio.sleep(_LOOK_S)
-                self.moves += 1
+                self.failovers += 1
 
     async def _stay(self, client: httpx.AsyncClient, address: str) -> None:
         headers = {"Last-Event-ID": self._cursor} if self._cursor else {}
         async with client.stream("GET", f"{address}/v1/live", headers=headers) as response:
             response.raise_for_status()
-            events = Events(response)
+            events = LiveStreamReader(response)
             if not self._cursor:
                 self._cursor = (await events.snapshot())[-1][0]
                 self.joined.set()
-            for _ in range(MOVE_EACH):
+            for _ in range(EVENTS_PER_REPLICA):
                 self._cursor, name, data = await events.next()
                 if name == "state":
-                    self.told[data["entityId"]].append(_state(data))
+                    self.states[data["entityId"]].append(_state(data))
                 else:
-                    self.others.append((name, data))
+                    self.other_events.append((name, data))
 
 
-async def snapshot(address: str) -> dict[str, State]:
+async def live_snapshot(address: str) -> dict[str, SeenState]:
     """Return the state of every entity, as a replica tells it whoever comes anew."""
     async with (
         httpx.AsyncClient(timeout=TIMEOUT_S) as client,
         client.stream("GET", f"{address}/v1/live") as response,
     ):
-        events = await Events(response.raise_for_status()).snapshot()
+        events = await LiveStreamReader(response.raise_for_status()).snapshot()
     return {data["entityId"]: _state(data) for _, _, data in events if "entityId" in data}
 
 
-def _state(data: dict[str, Any]) -> State:
+def _state(data: dict[str, Any]) -> SeenState:
     age = ("live", "stale", "silent").index(data["freshness"])
-    return State(data["revision"], age, data["phenomenonTime"], data["value"])
+    return SeenState(data["revision"], age, data["phenomenonTime"], data["value"])

@@ -16,7 +16,7 @@ SHARE = "scale"
 
 
 @dataclass(frozen=True)
-class Services:
+class ServiceAddresses:
     """What the roles stand on."""
 
     kafka: str
@@ -27,7 +27,7 @@ class Services:
 class Replicas:
     """The processes, by role; the `http` is that of the first api."""
 
-    def __init__(self, services: Services, folder: Path) -> None:
+    def __init__(self, services: ServiceAddresses, folder: Path) -> None:
         self.database = services.database
         self.ports = (free_port(), free_port())
         self.roles = {
@@ -45,16 +45,18 @@ class Replicas:
         """Base URLs of both."""
         return tuple(f"http://127.0.0.1:{port}" for port in self.ports)
 
-    def all(self) -> Iterator[RoleProcess]:
+    def processes(self) -> Iterator[RoleProcess]:
         """Yield each process."""
         for processes in self.roles.values():
             yield from processes
 
-    def last_lines(self) -> str:
+    def log_tails(self) -> str:
         """Return the ends of all logs."""
-        return "\n\n".join(f"{one.log.stem}:\n{one.last_lines()}" for one in self.all() if one.log.exists())
+        return "\n\n".join(
+            f"{one.log.stem}:\n{one.log_tail()}" for one in self.processes() if one.log.exists()
+        )
 
-    def _process(self, role: str, number: int, services: Services, folder: Path) -> RoleProcess:
+    def _process(self, role: str, number: int, services: ServiceAddresses, folder: Path) -> RoleProcess:
         name = f"{role}-{number}"
         state_dir = folder / f"state-{name}"
         state_dir.mkdir()
@@ -74,13 +76,13 @@ class Replicas:
 
 
 @asynccontextmanager
-async def running(services: Services, folder: Path) -> AsyncIterator[Replicas]:
+async def running_replicas(services: ServiceAddresses, folder: Path) -> AsyncIterator[Replicas]:
     """Run all of them."""
     replicas = Replicas(services, folder)
     try:
         async with asyncio.TaskGroup() as starting:
-            for one in replicas.all():
+            for one in replicas.processes():
                 starting.create_task(one.start())
         yield replicas
     finally:
-        await asyncio.gather(*(one.end() for one in replicas.all()))
+        await asyncio.gather(*(one.stop() for one in replicas.processes()))

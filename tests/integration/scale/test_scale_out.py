@@ -12,12 +12,12 @@ from pathlib import Path
 from runtime.clock import system_clock
 from storage.database import connect
 from storage.model.model_store import apply_plan
-from tests.chaos.balance import reckon
-from tests.chaos.fleet import Fleet
-from tests.chaos.message_plan import Plan, value_of
-from tests.chaos.system_under_test import LOADED, street
-from tests.integration.scale.live_client import State, Wanderer, snapshot
-from tests.integration.scale.replicas import REPLICATED, Replicas, Services, running
+from tests.chaos.balance import compute_balance
+from tests.chaos.fleet import DeviceFleet
+from tests.chaos.message_plan import MessagePlan, value_of
+from tests.chaos.system_under_test import LOAD_STREETS, street_id
+from tests.integration.scale.live_client import FailoverClient, SeenState, live_snapshot
+from tests.integration.scale.replicas import REPLICATED, Replicas, ServiceAddresses, running_replicas
 from tests.support.cities.noise_city import noise_city
 from tests.support.processes.role_process import RoleProcess
 from twin.instant import SECOND, format_instant
@@ -44,81 +44,83 @@ def blows(replicas: Replicas, dice: random.Random) -> Iterator[tuple[RoleProcess
     yield from chosen
 
 
-async def disturb(replicas: Replicas, fleet: Fleet, dice: random.Random) -> None:
+async def disturb(replicas: Replicas, fleet: DeviceFleet, dice: random.Random) -> None:
     """End each process while messages come in, and start it again while more do."""
     share = MESSAGES // (2 * len(REPLICATED) + 1)
     for number, (process, way) in enumerate(blows(replicas, dice), 1):
-        fleet.sent_max = number * share
-        while fleet.sent < fleet.sent_max - share // 2:  # noqa: ASYNC110 - the fleet makes it true
+        fleet.pause_at = number * share
+        while fleet.sent < fleet.pause_at - share // 2:  # noqa: ASYNC110 - the fleet makes it true
             await asyncio.sleep(LOOK_S)
-        await process.end(way)
-        fleet.sent_max += share // 2
+        await process.stop(way)
+        fleet.pause_at += share // 2
         await process.start()
-    fleet.sent_max = MESSAGES
+    fleet.pause_at = MESSAGES
 
 
-def truth(plan: Plan) -> dict[str, tuple[str, float]]:
+def truth(plan: MessagePlan) -> dict[str, tuple[str, float]]:
     """Return the newest time and value of each street."""
     return {
-        street(one): (format_instant(plan.instant(number)), value_of(number))
+        street_id(one): (format_instant(plan.instant(number)), value_of(number))
         for one, number in plan.newest().items()
     }
 
 
-async def until_shown(wanted: dict[str, tuple[str, float]], wanderer: Wanderer, replicas: Replicas) -> None:
+async def until_shown(
+    wanted: dict[str, tuple[str, float]], wanderer: FailoverClient, replicas: Replicas
+) -> None:
     """Return when the client was told the newest of each street; fail with the logs when it is not."""
     try:
         async with asyncio.timeout(DEADLINE_S):
             while any(  # noqa: ASYNC110 - the replicas make it true
-                not wanderer.told[one] or wanderer.told[one][-1][2:] != newest
+                not wanderer.states[one] or wanderer.states[one][-1][2:] != newest
                 for one, newest in wanted.items()
             ):
                 await asyncio.sleep(LOOK_S)
     except TimeoutError:
-        raise AssertionError(replicas.last_lines()) from None
+        raise AssertionError(replicas.log_tails()) from None
 
 
 async def test_nothing_is_lost_doubled_or_out_of_order_while_replicas_come_and_go(
     database: str, kafka: str, mqtt: tuple[str, int], service_folder: Path
 ) -> None:
     async with await connect(database, role="test") as connection:
-        await apply_plan(connection, noise_city(LOADED + 1))
+        await apply_plan(connection, noise_city(LOAD_STREETS + 1))
     begin = system_clock() - HEAD_START
-    plan = Plan(MESSAGES, SEED, begin - begin % 1_000, SECOND // RATE)
-    fleet = Fleet(plan, mqtt, rate=RATE, connections=CONNECTIONS)
-    async with running(Services(kafka, database, mqtt), service_folder) as replicas:
-        wanderer = Wanderer(replicas.addresses)
+    plan = MessagePlan(MESSAGES, SEED, begin - begin % 1_000, SECOND // RATE)
+    fleet = DeviceFleet(plan, mqtt, rate=RATE, connections=CONNECTIONS)
+    async with running_replicas(ServiceAddresses(kafka, database, mqtt), service_folder) as replicas:
+        wanderer = FailoverClient(replicas.addresses)
         following = asyncio.create_task(wanderer.follow())
         await wanderer.joined.wait()
         await fleet.connect()
-        fleet.sent_max = 0
+        fleet.pause_at = 0
         try:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(fleet.send())
                 tasks.create_task(disturb(replicas, fleet, random.Random(SEED)))
             await until_shown(truth(plan), wanderer, replicas)
-            balance = await reckon(replicas, fleet, None)
-            shown = [await snapshot(address) for address in replicas.addresses]
+            balance = await compute_balance(replicas, fleet, None)
+            shown = [await live_snapshot(address) for address in replicas.addresses]
         finally:
             following.cancel()
             await asyncio.gather(following, return_exceptions=True)
             await fleet.close()
     assert balance.faults == []
     assert (balance.acknowledged, balance.stored) == (MESSAGES, MESSAGES)
-    assert wanderer.others == []
-    last = {one: states[-1] for one, states in wanderer.told.items()}
+    assert wanderer.other_events == []
+    last = {one: states[-1] for one, states in wanderer.states.items()}
     for replica in shown:
         assert {one: state[2:] for one, state in replica.items()} == truth(plan)
         assert {one: state.revision for one, state in replica.items()} == {
             one: state.revision for one, state in last.items()
         }
-    for states in wanderer.told.values():
+    for states in wanderer.states.values():
         assert_in_order(states)
 
 
-def assert_in_order(states: list[State]) -> None:
+def assert_in_order(states: list[SeenState]) -> None:
     """Assert that each revision was told, once at each age, and in the order of measurement."""
-    for one, other in pairwise([State(0, 0, "", 0.0), *states]):
+    for one, other in pairwise([SeenState(0, 0, "", 0.0), *states]):
         if one.revision == other.revision:
             assert one.age < other.age
             assert one[2:] == other[2:]

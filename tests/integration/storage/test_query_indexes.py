@@ -15,7 +15,7 @@ from storage.historian.writers.message_writer import write_messages
 from storage.historian.writers.observation_writer import create_observation_staging
 from storage.historian.writers.quarantine_writer import write_quarantined
 from storage.queries import query
-from tests.support.database.history_rows import store
+from tests.support.database.history_rows import store_observations
 from twin.instant import DAY, HOUR, MINUTE, Instant, parse_instant, to_datetime
 from twin.model.observation import Observation
 from twin.quality.quality_flags import QualityFlag
@@ -34,7 +34,7 @@ async def connection(database: str) -> AsyncIterator[Connection]:
 
 async def fill_observations(connection: Connection) -> None:
     # Enough in each day that reading an index is cheaper than reading the chunk.
-    await store(
+    await store_observations(
         connection,
         (
             Observation(datastream, time, time, 1.0)

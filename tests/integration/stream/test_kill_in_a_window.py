@@ -18,7 +18,14 @@ from runtime.kafka.consumer import new_consumer
 from runtime.kafka.topics import AGGREGATES, OBSERVATIONS, UPDATES, create_topics, partition_counts
 from storage.database import connect
 from storage.model.model_store import apply_plan, load_model
-from tests.support.cities.busy_city import NOISY, SLOTS, Part, busy_city, closing, traffic
+from tests.support.cities.busy_city import (
+    ENTITIES_WITH_MICROPHONE,
+    SLOTS,
+    PartitionRecord,
+    arriving_records,
+    busy_city_plan,
+    closing_records,
+)
 from tests.support.processes.role_process import RoleProcess
 from twin.instant import HOUR, Duration, Instant
 from twin.model.city_model import CityModel
@@ -128,7 +135,7 @@ class Run:
     worker: RoleProcess
     told: Told
 
-    async def write(self, slots: Iterable[Sequence[Part]]) -> None:
+    async def write(self, slots: Iterable[Sequence[PartitionRecord]]) -> None:
         """Write records in their order and wait until the log has them."""
         sent: list[Awaitable[object]] = []
         for slot in slots:
@@ -145,9 +152,7 @@ class Run:
                     told.heard.clear()
                     await told.heard.wait()
         except TimeoutError:
-            raise AssertionError(
-                f"told until {told.reached}, not {time}\n{self.worker.last_lines()}"
-            ) from None
+            raise AssertionError(f"told until {told.reached}, not {time}\n{self.worker.log_tail()}") from None
 
     async def until_rolled_up(self, time: Instant) -> None:
         """Return when district and town know the last measurement of every microphone.
@@ -158,14 +163,15 @@ class Run:
         wanted = [(area, "area_noise_level") for area in ("town", "town.east")]
         async with asyncio.timeout(TOLD_S_MAX):
             while any(
-                (one := told.areas.get(key)) is None or (one.phenomenon_time, one.count) != (time, NOISY)
+                (one := told.areas.get(key)) is None
+                or (one.phenomenon_time, one.count) != (time, ENTITIES_WITH_MICROPHONE)
                 for key in wanted
             ):
                 told.heard.clear()
                 await told.heard.wait()
 
     async def kill(self) -> None:
-        await self.worker.end(signal.SIGKILL)
+        await self.worker.stop(signal.SIGKILL)
         await self.worker.start()
 
 
@@ -193,7 +199,7 @@ async def running(database: str, folder: Path) -> AsyncIterator[Run]:
             await worker.start()
             yield Run(producer, worker, told)
         finally:
-            await worker.end()
+            await worker.stop()
             reading.cancel()
             await asyncio.gather(reading, return_exceptions=True)
             await producer.stop()
@@ -217,7 +223,9 @@ async def _read(bootstrap: str, told: Told) -> None:
         await consumer.stop()
 
 
-async def uninterrupted(run: Run, slots: list[list[Part]], ends: Sequence[list[Part]]) -> None:
+async def uninterrupted(
+    run: Run, slots: list[list[PartitionRecord]], ends: Sequence[list[PartitionRecord]]
+) -> None:
     await run.write(slots)
     for end in ends:
         await run.write([end])
@@ -226,7 +234,7 @@ async def uninterrupted(run: Run, slots: list[list[Part]], ends: Sequence[list[P
 
 
 async def interrupted(
-    run: Run, slots: list[list[Part]], ends: Sequence[list[Part]], dice: random.Random
+    run: Run, slots: list[list[PartitionRecord]], ends: Sequence[list[PartitionRecord]], dice: random.Random
 ) -> None:
     """Kill when a random slot was told and many more wait, and once more when all was told."""
     written = 0
@@ -248,11 +256,11 @@ async def test_a_worker_killed_in_the_middle_of_windows_tells_what_an_uninterrup
     database: str, service_folder: Path
 ) -> None:
     async with await connect(database, role="test") as connection:
-        await apply_plan(connection, busy_city())
+        await apply_plan(connection, busy_city_plan())
         model = await load_model(connection, "town")
-    slots = traffic(model, SEED, PARTITIONS)
+    slots = arriving_records(model, SEED, PARTITIONS)
     last = slots[-1][0].time
-    ends = [closing(model, last + hours * HOUR, PARTITIONS) for hours in (2, 4)]
+    ends = [closing_records(model, last + hours * HOUR, PARTITIONS) for hours in (2, 4)]
     for name in ("whole", "killed"):
         (service_folder / name).mkdir(mode=0o755)
     async with running(database, service_folder / "whole") as run:

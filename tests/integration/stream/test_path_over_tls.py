@@ -20,10 +20,10 @@ from cli.process.service_account import set_owner_and_mode
 from runtime.clock import system_clock
 from storage.database import connect
 from storage.model.model_store import apply_plan
-from tests.support.brokers.certificate_authority import Authority
+from tests.support.brokers.certificate_authority import CertificateAuthority
 from tests.support.brokers.secure_kafka import SecureKafka, secure_kafka
-from tests.support.brokers.secure_mosquitto import HOST, SecureMosquitto, device
-from tests.support.cities.noise_city import noise_city, noise_message, sensor_of
+from tests.support.brokers.secure_mosquitto import HOST, SecureMosquitto, connected_account
+from tests.support.cities.noise_city import microphone_of, noise_city, noise_message
 from tests.support.processes.role_process import RoleProcess
 from twin.errors import ServiceError
 
@@ -36,7 +36,7 @@ DEADLINE_S = 60.0
 
 @asynccontextmanager
 async def postgres_with_tls(
-    postgres: EmbeddedPostgres, folder: Path, authority: Authority
+    postgres: EmbeddedPostgres, folder: Path, authority: CertificateAuthority
 ) -> AsyncIterator[None]:
     """Have the cluster of all tests speak TLS meanwhile."""
     server = authority.issue("postgres", HOST)
@@ -69,7 +69,7 @@ class Place:
     def __init__(self, folder: Path, mosquitto: SecureMosquitto, kafka: SecureKafka, database: str) -> None:
         self._folder = folder
         self._mosquitto = mosquitto
-        self._authority = str(mosquitto.authority.file)
+        self._authority = str(mosquitto.authority.certificate_file)
         self._kafka = kafka
         checked = urlencode({"sslmode": "verify-full", "sslrootcert": self._authority})
         self.uri = f"{database.replace('127.0.0.1', HOST)}?{checked}"
@@ -115,7 +115,7 @@ async def state_of(client: httpx.AsyncClient, street: str, roles: list[RoleProce
                     return properties
                 await asyncio.sleep(0.1)
     except TimeoutError:
-        raise AssertionError("\n\n".join(role.last_lines() for role in roles)) from None
+        raise AssertionError("\n\n".join(role.log_tail() for role in roles)) from None
 
 
 async def encrypted(dsn: str) -> dict[str, bool]:
@@ -144,14 +144,14 @@ async def test_an_observation_becomes_state_over_connections_that_are_all_protec
         place = Place(service_folder, mosquitto, kafka, database)
         roles = [RoleProcess(role, place.settings_of(role), service_folder) for role in ROLES]
         for role in roles:
-            stack.push_async_callback(role.end)
+            stack.push_async_callback(role.stop)
         await asyncio.gather(*(role.start() for role in roles))
         topic, payload = noise_message(STREET, system_clock(), 61.5)
-        with device(mosquitto, sensor_of(STREET)) as microphone:
+        with connected_account(mosquitto, microphone_of(STREET)) as microphone:
             other_topic, other = noise_message(OTHER, system_clock(), 99.0)
             assert await asyncio.to_thread(microphone.publish, other_topic, other) == "Not authorized"
             assert await asyncio.to_thread(microphone.publish, topic, payload) == "Success"
-        trusted = ssl.create_default_context(cafile=authority.file)
+        trusted = ssl.create_default_context(cafile=authority.certificate_file)
         client = httpx.AsyncClient(base_url=f"https://{HOST}:{place.http_port}", verify=trusted)
         await stack.enter_async_context(client)
         found = await state_of(client, STREET, roles)
@@ -169,11 +169,14 @@ async def test_an_observation_becomes_state_over_connections_that_are_all_protec
 async def test_a_database_that_cannot_prove_who_it_is_gets_no_password(
     postgres: EmbeddedPostgres, database: str, service_folder: Path
 ) -> None:
-    authority, stranger = Authority(service_folder), Authority(service_folder, "stranger")
+    authority, stranger = (
+        CertificateAuthority(service_folder),
+        CertificateAuthority(service_folder, "stranger"),
+    )
     async with postgres_with_tls(postgres, service_folder, authority):
         for host, trusted, told in (
-            (HOST, stranger.file, "certificate verify failed"),
-            ("127.0.0.1", authority.file, "does not match host name"),
+            (HOST, stranger.certificate_file, "certificate verify failed"),
+            ("127.0.0.1", authority.certificate_file, "does not match host name"),
         ):
             checked = urlencode({"sslmode": "verify-full", "sslrootcert": trusted})
             with pytest.raises(ServiceError, match=told):

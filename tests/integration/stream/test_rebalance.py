@@ -89,7 +89,7 @@ class Traffic:
                     self.heard.clear()
                     await self.heard.wait()
         except TimeoutError:
-            logs = "\n\n".join(worker.last_lines() for worker in workers)
+            logs = "\n\n".join(worker.log_tail() for worker in workers)
             raise AssertionError(
                 f"told {len(self.told)} of {goal} after {CATCH_UP_S_MAX} s\n{logs}"
             ) from None

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.support.cities.alarm_city import INTERVAL, LIVE, alarm_city, bound, high_water, point
+from tests.support.cities.alarm_city import INTERVAL, LIVE_FOR, alarm_city, bound_rule, high_water_rule, point
 from twin.alarms.evaluation.alarm_transitions import episodes
 from twin.alarms.evaluation.baseline import Baseline
 from twin.alarms.evaluation.condition_state import REORDER_POINTS_MAX, ConditionChange, ConditionState
@@ -54,21 +54,23 @@ def over(*levels: Level, **changes: object) -> ThresholdCondition:
 
 LEVELS = (Level(Severity.MINOR, 0.1, 0.08), Level(Severity.MAJOR, 0.2, 0.05))
 RULES: dict[str, Rule] = {
-    "plain": high_water(),
-    "delayed": high_water(on_delay=2 * MINUTE, off_delay=3 * MINUTE),
-    "low": high_water(condition=over(Level(Severity.MINOR, 0.05, 0.1), direction="below")),
-    "often": high_water(condition=over(*LEVELS, times=NOfM(2, 4)), off_delay=MINUTE),
-    "any": high_water(quality="any"),
-    "poor": high_water(condition=over(Level(Severity.MINOR, 1, 0), relative_to="", transform=QualityRank())),
-    "rate": high_water(
+    "plain": high_water_rule(),
+    "delayed": high_water_rule(on_delay=2 * MINUTE, off_delay=3 * MINUTE),
+    "low": high_water_rule(condition=over(Level(Severity.MINOR, 0.05, 0.1), direction="below")),
+    "often": high_water_rule(condition=over(*LEVELS, times=NOfM(2, 4)), off_delay=MINUTE),
+    "any": high_water_rule(quality="any"),
+    "poor": high_water_rule(
+        condition=over(Level(Severity.MINOR, 1, 0), relative_to="", transform=QualityRank())
+    ),
+    "rate": high_water_rule(
         condition=over(Level(Severity.MINOR, 0.3, 0.1), relative_to="", transform=Rate(HOUR, 10 * MINUTE))
     ),
-    "sometimes": high_water(schedule=WeeklySchedule((WeeklyInterval((0,), 70, 90),))),
-    "until": high_water(end=START + 40 * MINUTE),
-    "twice, at times": high_water(
+    "sometimes": high_water_rule(schedule=WeeklySchedule((WeeklyInterval((0,), 70, 90),))),
+    "until": high_water_rule(end=START + 40 * MINUTE),
+    "twice, at times": high_water_rule(
         condition=over(*LEVELS, times=NOfM(2, 3)), schedule=WeeklySchedule((WeeklyInterval((0,), 75, 120),))
     ),
-    "falling": high_water(
+    "falling": high_water_rule(
         condition=over(
             Level(Severity.MINOR, -0.2, 0.0),
             Level(Severity.MAJOR, -1.5, -0.5),
@@ -86,7 +88,7 @@ def expression(source: str, **changes: object) -> Rule:
     condition = ExpressionCondition(
         source=source, operands=CompiledExpression(source).operands, severity=Severity.MINOR
     )
-    return high_water(condition=condition, select=EntitySelection(types=("Polder",)), **changes)
+    return high_water_rule(condition=condition, select=EntitySelection(types=("Polder",)), **changes)
 
 
 BOTH = "water_level > -0.42 && drainsTo.water_level > -0.42"
@@ -104,7 +106,7 @@ histories = st.lists(
         st.sampled_from([1, 1, 1, 2, 7]),
         st.sampled_from([-0.5, -0.5, -0.43, -0.41, -0.39, -0.31, -0.29]),
         st.sampled_from([0, 0, 0, int(QualityFlag.SPIKE), int(QualityFlag.ESTIMATED)]),
-        st.sampled_from([LIVE, MINUTE]),
+        st.sampled_from([LIVE_FOR, MINUTE]),
     ),
     max_size=80,
 )
@@ -128,7 +130,7 @@ def walk(seed: int, minutes: int, step: int = 1) -> list[Point]:
         away = 0.95 * away + dice.gauss(0, 0.03)
         value = round(-0.45 + 0.05 * math.sin(time / DAY * 2 * math.pi) + away, 2)
         flags = dice.choices((0, int(QualityFlag.ESTIMATED), int(QualityFlag.SPIKE)), (90, 5, 5))[0]
-        found.append(point(time, value, flags, dice.choice((LIVE, LIVE, MINUTE)) * step))
+        found.append(point(time, value, flags, dice.choice((LIVE_FOR, LIVE_FOR, MINUTE)) * step))
         time += dice.choices((1, 2, 7, 45), (90, 5, 4, 1))[0] * step * MINUTE
     return found
 
@@ -166,7 +168,7 @@ def test_a_replay_is_the_course_of_the_same_points(
     points = points_of(history)
     cuts = data.draw(st.lists(st.integers(0, len(points)), max_size=3))
     end = (points[-1].time if points else START) + HOUR
-    rule = bound(RULES[name])
+    rule = bound_rule(RULES[name])
     assert by_replay(rule, points, end, cuts) == by_course(rule, points, end)
 
 
@@ -175,7 +177,7 @@ def test_a_replay_is_the_course_of_the_same_points(
 def test_so_it_is_over_a_long_time(name: str, seed: int) -> None:
     points = walk(seed, 2 * 1440)
     end = points[-1].time + HOUR
-    rule = bound(RULES[name])
+    rule = bound_rule(RULES[name])
     found = by_replay(rule, points, end, [7, 300, 301, 1500])
     assert found or RULES[name].end < end or RULES[name].schedule is not None
     assert found == by_course(rule, points, end)
@@ -188,8 +190,8 @@ def test_so_are_deviations_whatever_is_passed_over(
     seed: int, measure: Literal["absolute", "percent", "spread"]
 ) -> None:
     raised = {"absolute": 0.1, "percent": 25.0, "spread": 3.0}[measure]
-    rule = bound(
-        high_water(
+    rule = bound_rule(
+        high_water_rule(
             condition=over(
                 Level(Severity.MINOR, raised, raised / 2), relative_to="", transform=Deviation(measure)
             ),
@@ -209,8 +211,8 @@ def test_so_are_deviations_whatever_is_passed_over(
 
 
 def test_an_hour_is_learned_once_no_point_of_it_may_change() -> None:
-    rule = bound(
-        high_water(
+    rule = bound_rule(
+        high_water_rule(
             condition=over(Level(Severity.MINOR, 0.15, 0.12), relative_to="", transform=Deviation("absolute"))
         )
     )
@@ -239,7 +241,7 @@ def test_an_hour_is_learned_once_no_point_of_it_may_change() -> None:
 @pytest.mark.parametrize("name", EXPRESSIONS)
 @pytest.mark.parametrize("seed", range(3))
 def test_expressions_are_the_course_of_the_same_points(name: str, seed: int) -> None:
-    rule = bound(EXPRESSIONS[name], "polder")
+    rule = bound_rule(EXPRESSIONS[name], "polder")
     operands = [walk(10 * seed + number, 1440, 1 + 4 * number) for number in range(len(rule.series))]
     # One falls silent for hours; the values of the other do not count then.
     operands[-1] = [one for one in operands[-1] if not 300 <= (one.time - START) // MINUTE < 420]
@@ -273,8 +275,8 @@ def _go_on(shifts: list[SeverityChange], change: ConditionChange | None) -> None
 
 
 def test_what_is_usual_is_learned_as_on_the_live_log() -> None:
-    rule = bound(
-        high_water(
+    rule = bound_rule(
+        high_water_rule(
             condition=over(Level(Severity.MINOR, 0.15, 0.1), relative_to="", transform=Deviation("absolute"))
         )
     )
@@ -298,7 +300,7 @@ def test_a_replay_makes_few_points_where_little_happens() -> None:
         made.append(place)
         return points[place]
 
-    replay = ConditionReplay.initial(bound(high_water()), MODEL)
+    replay = ConditionReplay.initial(bound_rule(high_water_rule()), MODEL)
     replay.on_columns([replace(column, point=count)])
     assert made == [700, 701]
     assert [one.peak for one in replay.firings()] == [0.5]
@@ -308,7 +310,7 @@ def test_the_peak_of_a_firing_is_found_across_stretches() -> None:
     values = [-0.5, -0.38, -0.35, -0.31, -0.36, -0.5, -0.39, -0.5]
     points = [point(START + place * INTERVAL, value) for place, value in enumerate(values)]
     for cut in range(len(points) + 1):
-        replay = ConditionReplay.initial(bound(high_water()), MODEL)
+        replay = ConditionReplay.initial(bound_rule(high_water_rule()), MODEL)
         replay.on_columns([PointColumn.from_points(points[:cut])])
         replay.on_columns([PointColumn.from_points(points[cut:])])
         assert [one.peak for one in replay.firings()] == [-0.31, -0.39]

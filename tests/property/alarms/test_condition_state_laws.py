@@ -7,7 +7,7 @@ from itertools import pairwise
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.support.cities.alarm_city import LIVE, bound, high_water, point
+from tests.support.cities.alarm_city import LIVE_FOR, bound_rule, high_water_rule, point
 from twin.alarms.alarm import Alarm, Explanation, StreamTime
 from twin.alarms.evaluation.alarm_transitions import apply_change, episodes
 from twin.alarms.evaluation.condition_state import REORDER_POINTS_MAX, ConditionState
@@ -18,7 +18,7 @@ from twin.instant import MINUTE, SECOND
 from twin.quality.quality_flags import QualityFlag
 
 RULES = [
-    bound(high_water(on_delay=on, off_delay=off))
+    bound_rule(high_water_rule(on_delay=on, off_delay=off))
     for on, off in ((0, 0), (90 * SECOND, 0), (0, 150 * SECOND), (2 * MINUTE, 3 * MINUTE))
 ]
 
@@ -27,7 +27,7 @@ points_of_a_day = st.lists(
         st.integers(0, 60).map(lambda half: half * MINUTE // 2),
         st.sampled_from([-0.5, -0.43, -0.41, -0.39, -0.31, -0.29]),
         st.sampled_from([0, 0, 0, 0, int(QualityFlag.SPIKE)]),
-        st.sampled_from([LIVE, MINUTE]),
+        st.sampled_from([LIVE_FOR, MINUTE]),
     ),
     max_size=REORDER_POINTS_MAX,
     unique_by=lambda one: one[0],

@@ -16,8 +16,8 @@ from msgspec.structs import replace
 
 from alerting.incidents.incident_state import RECOVERY_REPEATS_MAX, IncidentPhase
 from alerting.messages.outgoing_message import OutgoingMessage
-from tests.support.payloads.alarm_events import acknowledged, returned
-from tests.support.pipelines.duty_loop import INCIDENT, DutyRun, alarm, incident
+from tests.support.payloads.alarm_events import acknowledged_event, returned_event
+from tests.support.pipelines.duty_loop import INCIDENT, DutyLoop, duty_alarm, duty_incident
 from twin.alarms.messages import AlarmBatch, AlarmEvent
 from twin.alarms.severity import Severity
 from twin.instant import HOUR, MINUTE, SECOND, Duration
@@ -57,24 +57,24 @@ class Story:
         revision = known.revision + 1 if known is not None else 1
         match what:
             case "raise" if not active:
-                new = alarm(entity, revision, severity=Severity.MINOR)
+                new = duty_alarm(entity, revision, severity=Severity.MINOR)
             case "worsen" if known is not None and active and known.severity < Severity.CRITICAL:
                 worse = Severity(known.severity + 1)
                 new = replace(known, revision=revision, severity=worse, state="unacknowledged")
             case "acknowledge" if known is not None and active:
-                new = acknowledged(known)
+                new = acknowledged_event(known)
             case "return" if known is not None and active:
-                new = returned(known)
+                new = returned_event(known)
             case _:
                 return None
         self.alarms[entity] = new
         self.revision += 1
-        told = incident(*self.alarms.values(), revision=self.revision)
+        told = duty_incident(*self.alarms.values(), revision=self.revision)
         return AlarmBatch(LAYOUT_VERSION, 0, (new,), (told,))
 
 
 def play(
-    run: DutyRun, story: list[Happening], *, between: Callable[[list[AlarmBatch]], None] = lambda _: None
+    run: DutyLoop, story: list[Happening], *, between: Callable[[list[AlarmBatch]], None] = lambda _: None
 ) -> Story:
     """Play a story, and return who can go on telling it.
 
@@ -88,20 +88,20 @@ def play(
             run.command(what, str(number), text="third")
         elif (batch := teller.tell(what, entity)) is not None:
             told.append(batch)
-            run.take(batch)
+            run.on_batch(batch)
         between(told)
-        run.pass_(pause)
+        run.advance(pause)
     return teller
 
 
 @given(happenings, st.data())
 @settings(max_examples=60, deadline=None)
 def test_what_is_told_again_changes_no_decision(story: list[Happening], data: st.DataObject) -> None:
-    once, often = DutyRun(), DutyRun()
+    once, often = DutyLoop(), DutyLoop()
 
     def tell_again(told: list[AlarmBatch]) -> None:
         for repeated in data.draw(st.lists(st.sampled_from(told), max_size=3)) if told else ():
-            often.take(repeated)
+            often.on_batch(repeated)
 
     play(once, story)
     play(often, story, between=tell_again)
@@ -116,13 +116,13 @@ def test_nobody_is_told_twice_for_a_step_and_what_is_open_is_never_forgotten(
     def delivers(message: OutgoingMessage) -> bool | None:
         return dice.choices((True, False, None), (6, 3, 1))[0]
 
-    run = DutyRun(delivers=delivers)
+    run = DutyLoop(delivers=delivers)
     play(run, story)
     # The process dies; what it was about to hand over is doubtful.
-    run.desk.resolve_doubtful(run.now)
-    run.pass_(SECOND)
+    run.manager.resolve_doubtful(run.now)
+    run.advance(SECOND)
     run.delivers = lambda message: True
-    run.pass_(30 * MINUTE)
+    run.advance(30 * MINUTE)
     counted = Counter(one.notification for one in run.events if one.outcome == "sent")
     assert not counted or max(counted.values()) == 1
     tries = Counter((one.notification, one.attempt) for one in run.events if one.outcome == "sending")
@@ -131,8 +131,10 @@ def test_nobody_is_told_twice_for_a_step_and_what_is_open_is_never_forgotten(
     if case is None:
         return
     if case.phase is IncidentPhase.ESCALATING:
-        assert run.desk.next_due() is not None, "an open incident that nobody acknowledged has no next step"
-        run.pass_(12 * HOUR)
+        assert run.manager.next_due() is not None, (
+            "an open incident that nobody acknowledged has no next step"
+        )
+        run.advance(12 * HOUR)
         assert any(one.outcome == "sent" and one.kind in ("alarm", "change") for one in run.events)
     told = {(one.contact, one.channel) for one in run.events if one.kind != "recovery"}
     recovered = {(one.contact, one.channel) for one in run.events if one.kind == "recovery"}
@@ -148,18 +150,18 @@ def test_whoever_was_told_hears_in_the_end_that_it_is_over(
         waiting = recoveries if message.send.kind == "recovery" else others
         return waiting.pop() if waiting else True
 
-    run = DutyRun(delivers=delivers)
+    run = DutyLoop(delivers=delivers)
     teller = play(run, story)
     for entity in ENTITIES:
         if (batch := teller.tell("return", entity)) is not None:
-            run.take(batch)
+            run.on_batch(batch)
     # The process dies again and again, also of what it tells then.
     for _ in range(RECOVERY_REPEATS_MAX):
-        run.pass_(12 * HOUR)
-        run.desk.resolve_doubtful(run.now)
+        run.advance(12 * HOUR)
+        run.manager.resolve_doubtful(run.now)
     recoveries.clear()
     others.clear()
-    run.pass_(12 * HOUR)
+    run.advance(12 * HOUR)
     last = {(one.contact, one.channel): one.kind for one in run.events if one.outcome == "sent"}
     assert set(last.values()) <= {"recovery"}
 
@@ -167,11 +169,11 @@ def test_whoever_was_told_hears_in_the_end_that_it_is_over(
 @given(happenings)
 @settings(max_examples=25, deadline=None)
 def test_a_restart_at_any_moment_goes_on_alike(story: list[Happening]) -> None:
-    whole = DutyRun()
+    whole = DutyLoop()
     play(whole, story)
     with (
         tempfile.TemporaryDirectory() as folder,
-        closing(DutyRun(journal=Path(folder) / "duty.sqlite")) as cut,
+        closing(DutyLoop(journal=Path(folder) / "duty.sqlite")) as cut,
     ):
         play(cut, story, between=lambda _: cut.restart())
     assert cut.events == whole.events

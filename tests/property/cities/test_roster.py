@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from alerting.policy.roster import duty_shifts, on_call
-from tests.support.cities.rosters import ZONE, at, calendar, plan_of
+from tests.support.cities.rosters import ZONE, at, calendar_text, plan_with_calendar
 from twin.instant import DAY, HOUR, Instant, from_datetime
 from twin.model.duty import DutyOverride
 
@@ -81,7 +81,7 @@ def _expected(some: list[Series], made: list[DutyOverride], instant: Instant) ->
 def test_shifts_cover_a_time_exactly_and_agree_with_who_is_on_call(
     some: list[Series], made: list[DutyOverride], hours: list[int]
 ) -> None:
-    plan = plan_of(calendar(*(_event(number, one) for number, one in enumerate(some))), *made)
+    plan = plan_with_calendar(calendar_text(*(_event(number, one) for number, one in enumerate(some))), *made)
     found = duty_shifts(plan, "operations", START, END)
     assert (found[0].start, found[-1].end) == (START, END)
     for one, other in pairwise(found):
@@ -95,7 +95,7 @@ def test_shifts_cover_a_time_exactly_and_agree_with_who_is_on_call(
 
 @given(st.lists(series, min_size=1, max_size=3), st.integers(1, 27))
 def test_two_halves_tell_what_the_whole_tells(some: list[Series], day: int) -> None:
-    plan = plan_of(calendar(*(_event(number, one) for number, one in enumerate(some))))
+    plan = plan_with_calendar(calendar_text(*(_event(number, one) for number, one in enumerate(some))))
     middle = START + day * DAY
     whole = duty_shifts(plan, "operations", START, END)
     halves = (*duty_shifts(plan, "operations", START, middle), *duty_shifts(plan, "operations", middle, END))

@@ -7,7 +7,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.support.pipelines.neighbour_pipeline import POSTS, ROLLED_UP, Stages
+from tests.support.pipelines.neighbour_pipeline import AREA_PROPERTY, THERMOMETERS, NeighbourPipeline
 from twin.instant import MINUTE
 from twin.model.observation import Observation
 from twin.quality.quality_flags import is_usable
@@ -17,7 +17,7 @@ temperatures = st.sampled_from([18.0, 20.0, 21.5, 27.0, 29.0, 35.0, -3.0])
 reports = st.lists(
     st.builds(
         lambda id, minute, value: Observation(id, minute * MINUTE, minute * MINUTE, value, 0),
-        st.integers(1, len(POSTS)),
+        st.integers(1, len(THERMOMETERS)),
         st.integers(1, 4),
         temperatures,
     ),
@@ -28,13 +28,13 @@ reports = st.lists(
 
 def ended(arrivals: list[Observation], size: int = 3) -> dict[str, Any]:
     """Return what is told of posts and areas at the end, in this order of arrival."""
-    stages = Stages(time=20 * MINUTE)
+    stages = NeighbourPipeline(time=20 * MINUTE)
     for begin in range(0, len(arrivals), size):
         stages.time += MINUTE
-        stages.take(arrivals[begin : begin + size])
-    found: dict[str, Any] = {"suspect": stages.suspect()}
+        stages.observe(arrivals[begin : begin + size])
+    found: dict[str, Any] = {"suspect": stages.suspect_entities()}
     for one in stages.updates:
-        if one.property == ROLLED_UP:
+        if one.property == AREA_PROPERTY:
             # Of an area in which nobody is believed any more the last value stands, whichever that was.
             good = is_usable(one.flags)
             found[one.entity] = (one.value, one.count, one.deviating) if good else one.flags

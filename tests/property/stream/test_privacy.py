@@ -9,9 +9,9 @@ from typing import NamedTuple
 from hypothesis import Phase, example, given, settings
 from hypothesis import strategies as st
 
-from tests.support.cities.household_city import deeper, household_city, with_meters
+from tests.support.cities.household_city import household_city, with_only_meters, with_subareas
 from tests.support.oracles.differencing_risks import differencing_risks
-from tests.support.pipelines.household_pipeline import PROPERTY, HouseholdRun
+from tests.support.pipelines.household_pipeline import PROPERTY, HouseholdPipeline
 from twin.instant import MINUTE, Instant
 from twin.privacy.cohort import COHORT_BREAK, CONNECTIONS_MIN
 from twin.privacy.household_sum import HOUSEHOLD_WINDOW
@@ -20,7 +20,7 @@ from twin.wire.messages import Update, UpdateKind
 
 COUNTS = (24, 13, 9)
 METERS = frozenset(range(1, sum(COUNTS) + 1))
-TOWN = deeper(household_city(*COUNTS), registers=14)
+TOWN = with_subareas(household_city(*COUNTS), registers=14)
 
 few_or_many = st.one_of(
     st.just(frozenset[int]()),
@@ -55,18 +55,18 @@ happenings = st.lists(
 )
 
 
-def live(story: list[Happening], silent: frozenset[int]) -> HouseholdRun:
+def live(story: list[Happening], silent: frozenset[int]) -> HouseholdPipeline:
     """Return what the stages tell of the town while this happens to it."""
-    run = HouseholdRun(TOWN)
+    run = HouseholdPipeline(TOWN)
     speaking, registered, window = METERS - silent, METERS, 0
     for number, one in enumerate(story, start=2):
         before, window = window, window + one.gap * HOUSEHOLD_WINDOW
         speaking ^= one.change
-        run.speak(speaking, window, window + HOUSEHOLD_WINDOW - MINUTE // 2, 0)
+        run.report(speaking, window, window + HOUSEHOLD_WINDOW - MINUTE // 2, 0)
         end = window + HOUSEHOLD_WINDOW
         match one.event:
             case "late":
-                run.speak(one.some, before, end, number)
+                run.report(one.some, before, end, number)
             case "restart":
                 run.restart(0)
             case "replay":
@@ -75,12 +75,12 @@ def live(story: list[Happening], silent: frozenset[int]) -> HouseholdRun:
                 run.replace_log()
             case "meters":
                 registered ^= one.some
-                run.remodel(with_meters(TOWN, registered, number), end)
+                run.replace_model(with_only_meters(TOWN, registered, number), end)
         for minutes in one.ticks:
-            run.wait(end + minutes * MINUTE)
-        run.save()
-    run.wait(window + 2 * HOUSEHOLD_WINDOW)
-    run.wait(window + 3 * HOUSEHOLD_WINDOW)
+            run.advance(end + minutes * MINUTE)
+        run.checkpoint()
+    run.advance(window + 2 * HOUSEHOLD_WINDOW)
+    run.advance(window + 3 * HOUSEHOLD_WINDOW)
     return run
 
 
@@ -125,7 +125,7 @@ def test_no_combination_of_what_entities_tell_is_over_few_readings(
     for one in run.published:
         assert one.window > newest.get(one.entity, -HOUSEHOLD_WINDOW)
         newest[one.entity] = one.window
-        assert len(one.spoke) >= CONNECTIONS_MIN
+        assert len(one.reporting) >= CONNECTIONS_MIN
         assert one.members <= {id for id in METERS if TOWN.datastreams[id].entity == one.entity}
         readings = [run.sent[member, one.window] for member in one.members]
         if not one.estimated and all(len(values) == 1 for values in readings):
@@ -146,7 +146,7 @@ def test_areas_tell_sums_of_what_was_told_and_nothing_else(
     parents = {id: one.parent for id, one in TOWN.entities.items()}
     known: dict[str, Update] = {}
     for number, one in enumerate(run.updates):
-        if number in run.logs:
+        if number in run.log_starts:
             # With the log the areas forget; their entities tell again what was last stored of them.
             known = {id: told for id, told in known.items() if not told.property.startswith("area_")}
         if one.kind != UpdateKind.INDICATOR:

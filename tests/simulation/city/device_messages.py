@@ -15,7 +15,7 @@ from simulators.faults import (
     faults_for_sensor,
     random_fault_plan,
 )
-from tests.simulation.city.random_city import RandomCity, Truth
+from tests.simulation.city.random_city import RandomCity, SensorTruth
 from tests.simulation.scenario import Scenario
 from twin.instant import Instant, format_instant
 
@@ -24,7 +24,7 @@ _GARBAGE = (b"", b"{", b'{"values": {"x": 1}}', b'{"time": "never", "values": {"
 
 
 @dataclass(frozen=True, slots=True)
-class Sent:
+class DeviceMessage:
     """A message on its way to ingest."""
 
     arrival: Instant
@@ -34,7 +34,7 @@ class Sent:
     delivery: ReportDelivery | None  #: None: garbage
 
 
-def plan_of(scenario: Scenario, city: RandomCity) -> list[PlannedFault]:
+def fault_plan(scenario: Scenario, city: RandomCity) -> list[PlannedFault]:
     """Return the faults of a scenario."""
     if not scenario.faults:
         return []
@@ -42,9 +42,11 @@ def plan_of(scenario: Scenario, city: RandomCity) -> list[PlannedFault]:
     return random_fault_plan(seed, tuple(city.truths), start=city.start, span=city.span)
 
 
-def messages_of(scenario: Scenario, city: RandomCity, plan: Sequence[PlannedFault]) -> list[Sent]:
+def device_messages(
+    scenario: Scenario, city: RandomCity, plan: Sequence[PlannedFault]
+) -> list[DeviceMessage]:
     """Return the messages of a scenario in the order of their arrival."""
-    found: list[Sent] = []
+    found: list[DeviceMessage] = []
     for sensor, truth in city.truths.items():
         interval = city.model.sensors[sensor].interval
         reports = _reports(truth, city.start + city.span, interval)
@@ -53,18 +55,18 @@ def messages_of(scenario: Scenario, city: RandomCity, plan: Sequence[PlannedFaul
         for one in apply_faults(reports, faults_for_sensor(plan, sensor), dice):
             # A network takes a moment, and no two messages arrive at the same one.
             arrival = one.arrival + dice.randrange(2_000_000)
-            found.append(Sent(arrival, sensor, topic, _payload(one, truth.tells_time), one))
+            found.append(DeviceMessage(arrival, sensor, topic, _payload(one, truth.sends_time), one))
     if scenario.garbage:
         found += _garbage(scenario, city, len(found))
     found.sort(key=lambda one: (one.arrival, one.sensor))
     return found[: scenario.messages]
 
 
-def _reports(truth: Truth, end: Instant, interval: int) -> Iterator[DeviceReport]:
+def _reports(truth: SensorTruth, end: Instant, interval: int) -> Iterator[DeviceReport]:
     for due in range(truth.first, end, interval):
-        time = due if truth.tells_time else None
+        time = due if truth.sends_time else None
         yield DeviceReport(
-            due, tuple(DeviceReading(name, time, take()) for name, take in truth.processes.items())
+            due, tuple(DeviceReading(name, time, take()) for name, take in truth.signals.items())
         )
 
 
@@ -77,11 +79,11 @@ def _payload(delivery: ReportDelivery, tells_time: bool) -> bytes:
     return json.dumps({"time": format_instant(time), "values": values}).encode()
 
 
-def _garbage(scenario: Scenario, city: RandomCity, count: int) -> Iterator[Sent]:
+def _garbage(scenario: Scenario, city: RandomCity, count: int) -> Iterator[DeviceMessage]:
     dice = scenario.dice("garbage")
     names = (*city.truths, "nobody")
     for _ in range(count):
         if dice.random() < GARBAGE_SHARE:
             arrival, sensor = city.start + dice.randrange(city.span), dice.choice(names)
             topic = f"livetwin/town/{sensor}/observations"
-            yield Sent(arrival, sensor, topic, dice.choice(_GARBAGE), None)
+            yield DeviceMessage(arrival, sensor, topic, dice.choice(_GARBAGE), None)

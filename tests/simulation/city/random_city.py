@@ -17,7 +17,7 @@ from twin.model.entity import Entity
 from twin.model.sensor import Datastream, Sensor
 from twin.privacy.cohort import CONNECTIONS_MIN
 
-Process = Callable[[], float]
+Signal = Callable[[], float]
 """Gives the true value at one report after the other."""
 
 # An ordinary day, the night on which clocks are set back, the turn of the year.
@@ -29,12 +29,12 @@ BEGINNINGS = tuple(
 REPORTS_MAX = 70
 
 
-class Truth(NamedTuple):
+class SensorTruth(NamedTuple):
     """What a device measures when nothing is wrong with it."""
 
     first: Instant  #: of its reports
-    processes: Mapping[str, Process]  #: by field
-    tells_time: bool
+    signals: Mapping[str, Signal]  #: by field
+    sends_time: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,13 +42,13 @@ class RandomCity:
     """A city and what is true in it."""
 
     model: CityModel
-    later: CityModel  #: the same city with another calibration, a version on
+    recalibrated: CityModel  #: the same city with another calibration, a version on
     start: Instant
     span: Duration
-    truths: Mapping[str, Truth]  #: by sensor
+    truths: Mapping[str, SensorTruth]  #: by sensor
 
 
-def _walk(dice: Random, start: float, step: float, digits: int) -> Process:
+def _walk(dice: Random, start: float, step: float, digits: int) -> Signal:
     value = start
 
     def process() -> float:
@@ -59,11 +59,11 @@ def _walk(dice: Random, start: float, step: float, digits: int) -> Process:
     return process
 
 
-def _count(dice: Random, most: int) -> Process:
+def _count(dice: Random, most: int) -> Signal:
     return lambda: float(dice.randrange(most))
 
 
-def _register(dice: Random, start: float, step: float) -> Process:
+def _register(dice: Random, start: float, step: float) -> Signal:
     value = start
 
     def process() -> float:
@@ -74,11 +74,11 @@ def _register(dice: Random, start: float, step: float) -> Process:
     return process
 
 
-def _around(dice: Random) -> Process:
+def _around(dice: Random) -> Signal:
     return lambda: float(dice.randrange(360))
 
 
-_KINDS: Mapping[str, tuple[str, Mapping[str, tuple[str, Callable[[Random], Process]]]]] = MappingProxyType(
+_KINDS: Mapping[str, tuple[str, Mapping[str, tuple[str, Callable[[Random], Signal]]]]] = MappingProxyType(
     {
         "level": ("town.canal", {"water_level": ("m", lambda dice: _walk(dice, -0.6, 0.02, 3))}),
         "count": ("town.east.street", {"vehicle_count": ("1", lambda dice: _count(dice, 30))}),
@@ -142,7 +142,7 @@ def _add_neighbours(scenario: Scenario, builder: _Builder) -> None:
         builder.add(f"post-{number}", dice.choice(_POSTS), fields, interval)
 
 
-def _beside(offset: float) -> Callable[[Random], Process]:
+def _beside(offset: float) -> Callable[[Random], Signal]:
     return lambda dice: _walk(dice, 9.0 + offset, 0.4, 1)
 
 
@@ -155,13 +155,13 @@ class _Builder:
         self._span = span
         self._sensors: dict[str, Sensor] = {}
         self._datastreams: dict[int, Datastream] = {}
-        self._truths: dict[str, Truth] = {}
+        self._truths: dict[str, SensorTruth] = {}
 
     def add(
         self,
         id: str,
         entity: str,
-        fields: Mapping[str, tuple[str, Callable[[Random], Process]]],
+        fields: Mapping[str, tuple[str, Callable[[Random], Signal]]],
         interval: Duration,
         *,
         personal: bool = False,
@@ -180,7 +180,7 @@ class _Builder:
             )  # fmt: skip
         processes = {name: make(dice) for name, (_, make) in fields.items()}
         first = self._start + dice.randrange(interval)
-        self._truths[id] = Truth(first, processes, personal or dice.random() < 0.9)
+        self._truths[id] = SensorTruth(first, processes, personal or dice.random() < 0.9)
 
     def built(self, dice: Random) -> RandomCity:
         """Return the city."""

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from runtime.kafka import topics
 from tests.simulation.invariants.fault_free_run import repaired_datastreams
-from tests.simulation.invariants.observations import Ending, Judged
+from tests.simulation.invariants.observations import CheckedObservations, FinalState
 from tests.simulation.system.simulated_log import SimulatedLog
 from twin.alarms.evaluation.baseline import Baseline
 from twin.alarms.evaluation.condition_value import OperandMemory, evaluate_condition
@@ -22,13 +22,13 @@ from twin.state.freshness import live_duration
 
 
 def _batches(log: SimulatedLog) -> Iterator[AlarmBatch]:
-    for topic, partition in log.places():
+    for topic, partition in log.partitions():
         if topic == topics.ALARMS:
             for offset in range(log.end(topic, partition)):
                 yield ALARMS.decode(log.read(topic, partition, offset))
 
 
-def revisions_of_alarms_tell_one_thing(log: SimulatedLog) -> Iterator[str]:
+def alarm_revisions_are_unique(log: SimulatedLog) -> Iterator[str]:
     """What is told twice under one revision is the same, and revisions rise where it is told first."""
     told: dict[tuple[str, int], object] = {}
     highest: dict[str, int] = {}
@@ -56,7 +56,7 @@ def _newest(log: SimulatedLog) -> tuple[dict[str, AlarmEvent], dict[str, Inciden
     return alarms, incidents
 
 
-def incidents_are_open_while_an_alarm_speaks(log: SimulatedLog) -> Iterator[str]:
+def incidents_are_open_while_alarms_are_active(log: SimulatedLog) -> Iterator[str]:
     """An incident is open exactly while an alarm of its cause and area is active and not set aside."""
     alarms, incidents = _newest(log)
     speaking = Counter(
@@ -74,14 +74,14 @@ def incidents_are_open_while_an_alarm_speaks(log: SimulatedLog) -> Iterator[str]
                 yield f"incident {key}: {members} speak, expected {speaking[key]}"
 
 
-class Expected(NamedTuple):
+class ExpectedAlarm(NamedTuple):
     """What an alarm must be."""
 
     severity: int
     since: Instant | None
 
 
-def alarms_are_where_the_rules_are(ending: Ending, judged: Judged, log: SimulatedLog) -> Iterator[str]:
+def alarms_match_rules(ending: FinalState, judged: CheckedObservations, log: SimulatedLog) -> Iterator[str]:
     """An alarm is active exactly when its rule holds over all that was observed, since when it does.
 
     Of rules about single values of one sensor, nothing of which came too late to be evaluated.
@@ -97,7 +97,7 @@ def alarms_are_where_the_rules_are(ending: Ending, judged: Judged, log: Simulate
             expected = _expected(bound, ending, judged, datastream)
             event = alarms.get(alarm_id(bound.rule.id, entity))
             found = (
-                Expected(int(event.severity), event.raised_time)
+                ExpectedAlarm(int(event.severity), event.raised_time)
                 if event is not None and event.active
                 else None
             )
@@ -105,14 +105,14 @@ def alarms_are_where_the_rules_are(ending: Ending, judged: Judged, log: Simulate
                 yield f"alarm {bound.rule.id} of {entity}: {found}, expected {expected}; {event}"
 
 
-def _only_datastream(bound: BoundRule, ending: Ending) -> int | None:
+def _only_datastream(bound: BoundRule, ending: FinalState) -> int | None:
     if len(bound.series) != 1 or bound.series[0].over != "instant" or bound.fault:
         return None
     found = ending.model.datastreams_of(bound.entity, bound.series[0].name)
     return found[0].id if len(found) == 1 else None
 
 
-def _expected(bound: BoundRule, ending: Ending, judged: Judged, id: int) -> Expected:
+def _expected(bound: BoundRule, ending: FinalState, judged: CheckedObservations, id: int) -> ExpectedAlarm:
     interval = live_duration(ending.model.datastreams[id].interval)
     progress, sight, usual = LevelStates.initial(bound.level_config), OperandMemory.initial(bound), Baseline()
     shifts: list[SeverityChange] = []
@@ -125,4 +125,4 @@ def _expected(bound: BoundRule, ending: Ending, judged: Judged, id: int) -> Expe
     since = None
     for shift in shifts:
         since = (since or shift.time) if shift.severity else None
-    return Expected(progress.severity(bound.level_config), since)
+    return ExpectedAlarm(progress.severity(bound.level_config), since)

@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 
 from runtime.kafka import topics
-from tests.simulation.invariants.observations import Ending, Judged
+from tests.simulation.invariants.observations import CheckedObservations, FinalState
 from tests.simulation.system.simulated_log import SimulatedLog
 from twin.instant import Instant
 from twin.model.city_model import CityModel
@@ -19,7 +19,7 @@ from twin.state.freshness import freshness, live_duration
 from twin.wire.messages import AGGREGATES, UPDATES, Update, UpdateKind
 
 
-def areas_are_the_roll_up_of_their_children(ending: Ending, judged: Judged) -> Iterator[str]:
+def areas_match_their_roll_up(ending: FinalState, judged: CheckedObservations) -> Iterator[str]:
     """At the end the value of an area is what the last values of its entities and areas come to."""
     inputs: defaultdict[tuple[str, str], list[tuple[float, int, Instant, Instant]]] = defaultdict(list)
     for update in ending.database.updates.values():
@@ -74,7 +74,7 @@ def _rolled_up(found: list[tuple[float, int, Instant, Instant]], kind: str) -> f
     return max(values) if kind == "max" else min(values)
 
 
-def sums_of_households_tell_of_nobody(logs: Sequence[SimulatedLog], model: CityModel) -> Iterator[str]:
+def household_sums_protect_privacy(logs: Sequence[SimulatedLog], model: CityModel) -> Iterator[str]:
     """A published sum is of ten connections or more, and two differ in none or in ten or more."""
     published: defaultdict[tuple[str, str], dict[Instant, Update]] = defaultdict(dict)
     for update in (one for log in logs for one in _updates(log)):
@@ -103,7 +103,7 @@ def sums_of_households_tell_of_nobody(logs: Sequence[SimulatedLog], model: CityM
                         yield f"{entity} tells sums that differ in {len(apart)} connections"
 
 
-def revisions_tell_one_thing(log: SimulatedLog) -> Iterator[str]:
+def update_revisions_are_unique(log: SimulatedLog) -> Iterator[str]:
     """What is told twice under one revision is the same, and revisions rise where it is told first."""
     told: dict[tuple[object, ...], object] = {}
     highest: dict[tuple[str, bool], int] = {}
@@ -133,13 +133,13 @@ def _updates(log: SimulatedLog) -> Iterator[Update]:
 
 
 def _records(log: SimulatedLog, wanted: str) -> Iterator[bytes]:
-    for topic, partition in log.places():
+    for topic, partition in log.partitions():
         if topic == wanted:
             for offset in range(log.end(topic, partition)):
                 yield log.read(topic, partition, offset)
 
 
-def silent_sensors_are_known(ending: Ending, judged: Judged) -> Iterator[str]:
+def silent_sensors_are_reported(ending: FinalState, judged: CheckedObservations) -> Iterator[str]:
     """A sensor of which nothing came for long enough is silent, by what the state says of it."""
     for id, found in judged.items():
         told = ending.database.states.get(id)

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 
 from runtime.kafka import topics
 from stream.engine.stage import EMPTY_SEED
-from tests.simulation.invariants.observations import Ending
+from tests.simulation.invariants.observations import FinalState
 from tests.simulation.oracles import property_oracle
 from tests.simulation.scenario import Scenario
 from tests.simulation.system.model_database import ModelDatabase
@@ -28,8 +28,8 @@ OVER_WINDOWS = frozenset(
 )
 
 
-def indicators_are_those_in_order(
-    ending: Ending, scenario: Scenario, log: SimulatedLog, last_ticks: Sequence[Duration]
+def indicators_match_fault_free_run(
+    ending: FinalState, scenario: Scenario, log: SimulatedLog, last_ticks: Sequence[Duration]
 ) -> Iterator[str]:
     """An indicator over windows has the value that it has when everything comes in order.
 
@@ -55,7 +55,7 @@ def indicators_are_those_in_order(
             yield f"indicator {key}: told {told}, in order {expected}"
 
 
-def _given(ending: Ending) -> set[tuple[str, str]]:
+def _given(ending: FinalState) -> set[tuple[str, str]]:
     """Return the indicators over windows that have a value by the windows as they ended."""
     model, found = ending.model, set()
     for entity in model.entities.values():
@@ -69,9 +69,9 @@ def _given(ending: Ending) -> set[tuple[str, str]]:
     return {key for key in found if key[1] in OVER_WINDOWS}
 
 
-def _played(ending: Ending, scenario: Scenario, last_ticks: Sequence[Duration]) -> ModelDatabase:
+def _played(ending: FinalState, scenario: Scenario, last_ticks: Sequence[Duration]) -> ModelDatabase:
     log, database = SimulatedLog(0), ModelDatabase()
-    found = [one for ones in property_oracle.survivors(ending.written).values() for one in ones]
+    found = [one for ones in property_oracle.surviving_observations(ending.logged).values() for one in ones]
     found.sort(key=lambda one: (one.phenomenon_time, one.datastream))
     now = 0
     for begin in range(0, len(found), 8):
@@ -82,15 +82,15 @@ def _played(ending: Ending, scenario: Scenario, last_ticks: Sequence[Duration]) 
         now += step
         log.append(topics.OBSERVATIONS, 0, encode_observations((), now))
     stream = SimulatedStream(scenario.dice("in order"), log, 1, lambda: ending.model, lambda: EMPTY_SEED)
-    stream.finish()
-    database.store(log, topics.UPDATES, 0, ALL)
+    stream.drain()
+    database.store_records(log, topics.UPDATES, 0, ALL)
     return database
 
 
 def repaired_datastreams(log: SimulatedLog) -> set[int]:
     return {
         repair.datastream
-        for topic, partition in log.places()
+        for topic, partition in log.partitions()
         if topic == topics.AGGREGATES
         for offset in range(log.end(topic, partition))
         for repair in AGGREGATES.decode(log.read(topic, partition, offset)).repairs

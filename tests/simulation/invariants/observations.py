@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from tests.simulation.oracles import neighbour_oracle, property_oracle
-from tests.simulation.oracles.property_oracle import Window
+from tests.simulation.oracles.property_oracle import ExpectedWindow
 from tests.simulation.system.model_database import ModelDatabase
 from twin.instant import Instant
 from twin.model.city_model import CityModel
@@ -17,32 +17,36 @@ from twin.state.window import Aggregate
 
 
 @dataclass(frozen=True, slots=True)
-class Ending:
+class FinalState:
     """How a run ended."""
 
     model: CityModel
     database: ModelDatabase
-    written: list[Observation]  #: everything that ingest put on the log, in order, also twice
+    logged: list[Observation]  #: everything that ingest put on the log, in order, also twice
     received: int  #: messages on the log, each reception once
     #: by (datastream, phenomenon time) the values that devices sent and that could be believed
     sent: dict[tuple[int, Instant], set[float]]
     now: Instant
 
-    def judged(self) -> dict[int, list[Observation]]:
+    def checked(self) -> dict[int, list[Observation]]:
         """Return what the oracle makes of the observations, by datastream."""
         return {
-            id: property_oracle.judged(found, self.model.datastreams[id], self.model)
-            for id, found in property_oracle.survivors(self.written).items()
+            id: property_oracle.checked_observations(found, self.model.datastreams[id], self.model)
+            for id, found in property_oracle.surviving_observations(self.logged).items()
         }
 
 
-Judged = dict[int, list[Observation]]
+CheckedObservations = dict[int, list[Observation]]
 
 
-def nothing_is_lost_or_made_up(ending: Ending, judged: Judged) -> Iterator[str]:
+def observations_match_what_was_sent(ending: FinalState, judged: CheckedObservations) -> Iterator[str]:
     """Each plausible observation that was sent is stored once, as it was received last."""
     stored = ending.database.observations
-    expected = {one[:2]: one for found in property_oracle.survivors(ending.written).values() for one in found}
+    expected = {
+        one[:2]: one
+        for found in property_oracle.surviving_observations(ending.logged).values()
+        for one in found
+    }
     for key in expected.keys() | stored.keys():
         if expected.get(key) != stored.get(key):
             yield f"observation {key}: stored {stored.get(key)}, expected {expected.get(key)}"
@@ -51,18 +55,18 @@ def nothing_is_lost_or_made_up(ending: Ending, judged: Judged) -> Iterator[str]:
             yield f"observation {key}: stored {stored.get(key)}, sent {sorted(values)}"
 
 
-def the_ledger_balances(ending: Ending, judged: Judged) -> Iterator[str]:
+def ledger_balances(ending: FinalState, judged: CheckedObservations) -> Iterator[str]:
     """What was received, and what became of it, are equal sums."""
     ledger = ending.database.ledger
     if not ledger.balances:
         yield f"ledger: {ledger} does not balance"
     if ledger.received != ending.received:
         yield f"ledger: {ledger.received} messages, received were {ending.received}"
-    if ledger.observations != len(ending.written) or ledger.new != len(ending.database.observations):
-        yield f"ledger: {ledger}; written {len(ending.written)}, stored {len(ending.database.observations)}"
+    if ledger.observations != len(ending.logged) or ledger.new != len(ending.database.observations):
+        yield f"ledger: {ledger}; written {len(ending.logged)}, stored {len(ending.database.observations)}"
 
 
-def judgements_are_those_of_the_set(ending: Ending, judged: Judged) -> Iterator[str]:
+def quality_flags_match_oracle(ending: FinalState, judged: CheckedObservations) -> Iterator[str]:
     """The flags of each observation follow from those measured before it, whatever the order of arrival."""
     for id, found in judged.items():
         for one in found:
@@ -76,12 +80,12 @@ def judgements_are_those_of_the_set(ending: Ending, judged: Judged) -> Iterator[
                 yield f"judgement of {name} {one[:2]}: {flags}, expected {one.flags & ~TIME_FLAGS}"
 
 
-def windows_are_those_of_the_set(ending: Ending, judged: Judged) -> Iterator[str]:
+def windows_match_oracle(ending: FinalState, judged: CheckedObservations) -> Iterator[str]:
     """Every window in which something was observed is told, with what lies in it."""
     expected = {
         (size, id, start): window
         for id, found in judged.items()
-        for (size, start), window in property_oracle.windows_of(
+        for (size, start), window in property_oracle.expected_windows(
             found, ending.model.datastreams[id], ending.model
         ).items()
     }
@@ -97,20 +101,20 @@ def windows_are_those_of_the_set(ending: Ending, judged: Judged) -> Iterator[str
             yield f"window {key} of {name}: told {_shown(stored[key])}, expected {expected[key]}"
 
 
-def _shown(one: Aggregate) -> Window:
-    return Window(
+def _shown(one: Aggregate) -> ExpectedWindow:
+    return ExpectedWindow(
         one.count, one.suspect, one.flags, one.minimum, one.maximum, one.mean, one.total, one.first, one.last
     )
 
 
-def _equal(one: Window, other: Window) -> bool:
+def _equal(one: ExpectedWindow, other: ExpectedWindow) -> bool:
     return all(
         a == b or (a is not None and b is not None and math.isclose(a, b, rel_tol=1e-9, abs_tol=1e-6))
         for a, b in zip(one, other, strict=True)
     )
 
 
-def states_are_those_of_the_set(ending: Ending, judged: Judged) -> Iterator[str]:
+def states_match_oracle(ending: FinalState, judged: CheckedObservations) -> Iterator[str]:
     """The state of each datastream and of each property is what the whole set says."""
     model, database = ending.model, ending.database
     for id, found in judged.items():
@@ -118,12 +122,12 @@ def states_are_those_of_the_set(ending: Ending, judged: Judged) -> Iterator[str]
         if told is None or told.observation[:2] != found[-1][:2] or told.observation[3:] != found[-1][3:]:
             yield f"state of datastream {id}: told {told}, expected {found[-1]}"
     places = {(one.entity, one.property) for one in model.datastreams.values()}
-    outvoted = neighbour_oracle.outvoted(judged, model, database.updates)
+    outvoted = neighbour_oracle.disagreeing_values(judged, model, database.updates)
     for entity, property in sorted(places):
         update = database.updates.get((entity, property))
         if any(model.policy_of(one).personal for one in model.datastreams_of(entity, property)):
             continue
-        state = property_oracle.property_state(model.datastreams_of(entity, property), judged, model)
+        state = property_oracle.expected_property_state(model.datastreams_of(entity, property), judged, model)
         if state is None or update is None:
             if state is not None or update is not None:
                 yield f"state of {entity} {property}: told {update}, expected {state}"
@@ -143,4 +147,4 @@ def states_are_those_of_the_set(ending: Ending, judged: Judged) -> Iterator[str]
                 )
 
 
-Invariant = Callable[[Ending, Judged], Iterator[str]]
+Invariant = Callable[[FinalState, CheckedObservations], Iterator[str]]

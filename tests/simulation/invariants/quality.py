@@ -10,8 +10,8 @@ from collections.abc import Iterator, Sequence
 from simulators.faults import PlannedFault, faults_for_sensor
 from simulators.faults.fault import FaultLocation
 from simulators.faults.sensor_faults import SpikeFault
-from tests.simulation.city.device_messages import Sent
-from tests.simulation.invariants.observations import Ending, Judged
+from tests.simulation.city.device_messages import DeviceMessage
+from tests.simulation.invariants.observations import CheckedObservations, FinalState
 from twin.indicators.registry import REGISTRY
 from twin.model.observation import Observation
 from twin.model.sensor import Datastream
@@ -26,7 +26,7 @@ HEIGHT_MIN = 10.0
 """How many times the rule's least deviation a spike is high that must be seen whatever the noise."""
 
 
-def what_is_out_of_range_is_flagged(ending: Ending, judged: Judged) -> Iterator[str]:
+def out_of_range_values_are_flagged(ending: FinalState, judged: CheckedObservations) -> Iterator[str]:
     """A value beyond the range of its property does not take part."""
     for id, found in judged.items():
         rules = ending.model.properties[ending.model.datastreams[id].property].quality
@@ -39,7 +39,7 @@ def what_is_out_of_range_is_flagged(ending: Ending, judged: Judged) -> Iterator[
                 yield f"observation {one[:2]}: {one.value} of {low} to {high}, told {told}"
 
 
-def indicators_say_that_their_inputs_failed(ending: Ending, judged: Judged) -> Iterator[str]:
+def indicators_reflect_failed_inputs(ending: FinalState, judged: CheckedObservations) -> Iterator[str]:
     """An indicator of one present value is suspect when that value is, and only then."""
     for (entity, name), told in sorted(ending.database.updates.items()):
         indicator = REGISTRY.get(name)
@@ -53,7 +53,10 @@ def indicators_say_that_their_inputs_failed(ending: Ending, judged: Judged) -> I
 
 
 def spikes_are_flagged(
-    ending: Ending, judged: Judged, messages: Sequence[Sent], plan: Sequence[PlannedFault]
+    ending: FinalState,
+    judged: CheckedObservations,
+    messages: Sequence[DeviceMessage],
+    plan: Sequence[PlannedFault],
 ) -> Iterator[str]:
     """A high spike in a sensor that has no other fault but on the way is suspect."""
     for id, found in judged.items():
@@ -68,7 +71,7 @@ def spikes_are_flagged(
             yield from _unseen(ending, found, _heights(messages, datastream), datastream)
 
 
-def _heights(messages: Sequence[Sent], datastream: Datastream) -> dict[int, float]:
+def _heights(messages: Sequence[DeviceMessage], datastream: Datastream) -> dict[int, float]:
     """Return how far from the truth the values of a datastream were told, by phenomenon time."""
     return {
         told.time: abs(told.value - truth.value)
@@ -80,7 +83,7 @@ def _heights(messages: Sequence[Sent], datastream: Datastream) -> dict[int, floa
 
 
 def _unseen(
-    ending: Ending, found: list[Observation], heights: dict[int, float], datastream: Datastream
+    ending: FinalState, found: list[Observation], heights: dict[int, float], datastream: Datastream
 ) -> Iterator[str]:
     rule = ending.model.properties[datastream.property].quality.spike
     if rule is None:

@@ -19,7 +19,7 @@ from twin.wire.messages import Update
 Updates = Mapping[tuple[str, str], Update]
 
 
-class Voice(NamedTuple):
+class NeighbourValue(NamedTuple):
     """A value, from when, and until when it speaks for the present."""
 
     name: str  #: the entity, or the area
@@ -28,7 +28,9 @@ class Voice(NamedTuple):
     until: Instant
 
 
-def outvoted(judged: dict[int, list[Observation]], model: CityModel, told: Updates) -> set[tuple[str, str]]:
+def disagreeing_values(
+    judged: dict[int, list[Observation]], model: CityModel, told: Updates
+) -> set[tuple[str, str]]:
     """Return (entity, property) of every value that is too far from those of its neighbours."""
     found = set()
     for property in model.properties.values():
@@ -44,14 +46,14 @@ class _Town:
         self, judged: dict[int, list[Observation]], model: CityModel, told: Updates, property: str
     ) -> None:
         self._model, self._told, self._property = model, told, property
-        self._spoken: dict[str, Voice] = {}
+        self._spoken: dict[str, NeighbourValue] = {}
         for entity in model.entities:
             behind = model.datastreams_of(entity, property)
-            state = property_oracle.property_state(behind, judged, model)
+            state = property_oracle.expected_property_state(behind, judged, model)
             if state is not None and is_usable(state.flags):
                 lasts = live_duration(min(one.interval for one in behind))
                 time = state.phenomenon_time
-                self._spoken[entity] = Voice(entity, state.value, time, time + lasts)
+                self._spoken[entity] = NeighbourValue(entity, state.value, time, time + lasts)
 
     def is_outvoted(self, entity: str, limit: float) -> bool:
         """Ask the smallest area around an entity in which enough speak."""
@@ -65,12 +67,12 @@ class _Town:
             area = self._model.entities[area].parent
         return False
 
-    def _fresh(self, area: str) -> list[Voice]:
+    def _fresh(self, area: str) -> list[NeighbourValue]:
         voices = [*self._entities(area), *self._areas(area)]
         newest = max((one.time for one in voices), default=0)
         return [one for one in voices if one.until >= newest]
 
-    def _entities(self, area: str) -> Iterator[Voice]:
+    def _entities(self, area: str) -> Iterator[NeighbourValue]:
         for entity, voice in self._spoken.items():
             if area_of(entity, self._model) == area:
                 yield voice
@@ -78,13 +80,15 @@ class _Town:
             if len(self._fresh(child)) < PEERS_MIN:
                 yield from self._entities(child)
 
-    def _areas(self, area: str) -> Iterator[Voice]:
+    def _areas(self, area: str) -> Iterator[NeighbourValue]:
         for child in self._children(area):
             one = self._told.get((child, AREA_PREFIX + self._property))
             asks = len(self._fresh(child)) < PEERS_MIN and any(True for _ in self._entities(child))
             if one is not None and is_usable(one.flags) and not asks:
                 lasts = live_duration(one.interval)
-                yield Voice(f"area {child}", one.value, one.phenomenon_time, one.phenomenon_time + lasts)
+                yield NeighbourValue(
+                    f"area {child}", one.value, one.phenomenon_time, one.phenomenon_time + lasts
+                )
 
     def _children(self, area: str) -> list[str]:
         entities = self._model.entities.values()

@@ -24,7 +24,7 @@ from twin.state.counter import COUNTER_RATE_MAX, counter_increase
 from twin.state.window import WINDOW_SIZES
 
 
-class Window(NamedTuple):
+class ExpectedWindow(NamedTuple):
     """What a window must tell."""
 
     count: int  # type: ignore[assignment]
@@ -38,7 +38,7 @@ class Window(NamedTuple):
     last: float | None
 
 
-def survivors(written: Iterable[Observation]) -> dict[int, list[Observation]]:
+def surviving_observations(written: Iterable[Observation]) -> dict[int, list[Observation]]:
     """Return by datastream the observations that stay, of each time the greatest, by time."""
     best: dict[tuple[int, Instant], Observation] = {}
     for one in written:
@@ -49,7 +49,9 @@ def survivors(written: Iterable[Observation]) -> dict[int, list[Observation]]:
     return dict(found)
 
 
-def judged(observations: list[Observation], datastream: Datastream, model: CityModel) -> list[Observation]:
+def checked_observations(
+    observations: list[Observation], datastream: Datastream, model: CityModel
+) -> list[Observation]:
     """Return the observations of a datastream calibrated, and with all their flags."""
     rules = model.properties[datastream.property].quality
     found: list[Observation] = []
@@ -71,9 +73,9 @@ def judged(observations: list[Observation], datastream: Datastream, model: CityM
     return found
 
 
-def windows_of(
+def expected_windows(
     found: list[Observation], datastream: Datastream, model: CityModel
-) -> dict[tuple[Duration, Instant], Window]:
+) -> dict[tuple[Duration, Instant], ExpectedWindow]:
     """Return what each window in which something was observed comes to, by size and start."""
     kind = model.properties[datastream.property].aggregation
     steps: dict[Instant, float] = {}
@@ -88,7 +90,7 @@ def windows_of(
                 steps[one.phenomenon_time] = counted.amount
                 reading = one.phenomenon_time, counted.register
             register = reading
-    windows: dict[tuple[Duration, Instant], Window] = {}
+    windows: dict[tuple[Duration, Instant], ExpectedWindow] = {}
     for size in WINDOW_SIZES:
         if size < datastream.interval and size != WINDOW_SIZES[-1]:
             continue
@@ -100,13 +102,13 @@ def windows_of(
     return windows
 
 
-def _window(ones: list[Observation], kind: str, steps: dict[Instant, float]) -> Window:
+def _window(ones: list[Observation], kind: str, steps: dict[Instant, float]) -> ExpectedWindow:
     flags = 0
     for one in ones:
         flags |= one.flags
     values = [one.value for one in ones if is_usable(one.flags)]
     if not values:
-        return Window(0, len(ones), flags, None, None, None, None, None, None)
+        return ExpectedWindow(0, len(ones), flags, None, None, None, None, None, None)
     mean: float | None = math.fsum(values) / len(values)
     total = None
     low: float | None = min(values)
@@ -120,10 +122,12 @@ def _window(ones: list[Observation], kind: str, steps: dict[Instant, float]) -> 
         north = math.fsum(math.cos(math.radians(value)) for value in values)
         short = math.hypot(east, north) < 1e-9 * len(values)
         mean, low, high = None if short else math.degrees(math.atan2(east, north)) % 360.0, None, None
-    return Window(len(values), len(ones) - len(values), flags, low, high, mean, total, values[0], values[-1])
+    return ExpectedWindow(
+        len(values), len(ones) - len(values), flags, low, high, mean, total, values[0], values[-1]
+    )
 
 
-def property_state(
+def expected_property_state(
     datastreams: Iterable[Datastream], found: dict[int, list[Observation]], model: CityModel
 ) -> PropertyState | None:
     """Return the state of a property that these datastreams observe, None while nothing was observed."""

@@ -49,7 +49,7 @@ class ModelDatabase:
         self.derived_to: dict[tuple[str, int], int] = {}
         self.log = ""
 
-    def store(self, log: SimulatedLog, topic: str, partition: int, records_max: int) -> int:
+    def store_records(self, log: SimulatedLog, topic: str, partition: int, records_max: int) -> int:
         """Store the next records of a partition, in one transaction; return how many there were."""
         self.log = log.identity
         begin = self._positions.get((log.identity, topic, partition), 0)
@@ -121,7 +121,7 @@ class ModelDatabase:
         """Store judgements where their revision is greater."""
         _merge(self.assessments, {one[:2]: one for one in found})
 
-    def of_datastream(self, datastream: int) -> list[Observation]:
+    def observations_of(self, datastream: int) -> list[Observation]:
         """Return the observations of a datastream, by phenomenon time."""
         return sorted(
             (one for one in self.observations.values() if one.datastream == datastream),
@@ -142,13 +142,13 @@ class ModelDatabase:
         reached = self._positions.get((log, topics.OBSERVATIONS, request.partition), 0)
         return reached > max(request.log_offset, derived_to)
 
-    def knowledge(self, model: CityModel) -> StateSeed:
+    def state_seed(self, model: CityModel) -> StateSeed:
         """Return what the stream starts from on a new log, as `storage.stores.state_seed` reads it."""
         ids = sorted({one.datastream for one in self.observations.values()})
         newest: list[Observation] = []
         truncated = set()
         for id in ids:
-            of_one = self.of_datastream(id)
+            of_one = self.observations_of(id)
             newest += of_one[-RECENT_MAX:]
             if len(of_one) >= RECENT_MAX:
                 truncated.add(id)
@@ -179,7 +179,7 @@ class ModelDatabase:
     def _hours_to_repair(self, id: int, interval: Duration) -> list[Key]:
         """Return the hours with a closed window behind the last one told, by the shortest windows."""
         shortest = window_sizes_for(interval)[0]
-        times = [one.phenomenon_time for one in self.of_datastream(id)]
+        times = [one.phenomenon_time for one in self.observations_of(id)]
         starts = [start for size, one, start in self.aggregates if (size, one) == (shortest, id)]
         begin = max(starts) + shortest if starts else times[0]
         end = window_start(times[-1], shortest)

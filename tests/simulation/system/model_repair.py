@@ -19,7 +19,7 @@ from twin.wire.messages import Assessment
 Span = tuple[Instant, Instant]
 
 
-def work_off(database: ModelDatabase, model: CityModel) -> int:
+def run_repairs(database: ModelDatabase, model: CityModel) -> int:
     """Work off the requests that are ready; return how many there were."""
     ready = database.ready_repairs()
     requests = [HourRepair(*hour, log, one.log_offset, one.requested_at) for hour, log, one in ready]
@@ -32,7 +32,9 @@ def work_off(database: ModelDatabase, model: CityModel) -> int:
     return len(ready)
 
 
-def recompute_changed(database: ModelDatabase, before: CityModel, after: CityModel, now: Instant) -> None:
+def recompute_calibrations(
+    database: ModelDatabase, before: CityModel, after: CityModel, now: Instant
+) -> None:
     """Make again what the calibrations touch that one model has and the other has not."""
     for one in set(before.calibrations) ^ set(after.calibrations):
         for datastream in after.datastreams.values():
@@ -43,7 +45,7 @@ def recompute_changed(database: ModelDatabase, before: CityModel, after: CityMod
 def _recompute_span(
     database: ModelDatabase, model: CityModel, datastream: Datastream, one: Calibration, now: Instant
 ) -> None:
-    times = [found[1] for found in database.of_datastream(datastream.id) if one.start <= found[1] < one.end]
+    times = [found[1] for found in database.observations_of(datastream.id) if one.start <= found[1] < one.end]
     while times:
         begin = times[0] - times[0] % HOUR
         end = min(begin + DAY, one.end)
@@ -58,7 +60,7 @@ def recompute(
     `storage.maintenance.recompute.recompute_hours` does.
     """
     terms = model.policy_of(model.datastreams[datastream])
-    stored = database.of_datastream(datastream)
+    stored = database.observations_of(datastream)
     start = span[0] - span[0] % HOUR
     end = _reach(stored, span[1] + -span[1] % HOUR)
     count = 2 * CONTEXT_MAX + (terms.rules.stuck.count if terms.rules.stuck is not None else 0)

@@ -9,7 +9,7 @@ from alerting.incidents.incident_manager import AttemptResult, IncidentManager
 from alerting.incidents.journal import DutyJournal
 from alerting.messages.outgoing_message import OutgoingMessage
 from runtime.kafka import topics
-from tests.support.pipelines.stage_pipeline import StageRun
+from tests.support.pipelines.stage_pipeline import StagePipeline
 from twin.alarms.messages import ALARMS
 from twin.instant import Instant
 from twin.model.city_model import CityModel
@@ -26,7 +26,7 @@ class SimulatedDuty:
         self._model = model
         self._path = journal
         self._dice = dice
-        self.handed: list[tuple[Instant, OutgoingMessage]] = []
+        self.delivered: list[tuple[Instant, OutgoingMessage]] = []
         self.kills = 0
         self._open(0)
 
@@ -36,14 +36,14 @@ class SimulatedDuty:
         self._desk.resolve_doubtful(now)
         self._write()
 
-    def follow(self, stages: StageRun, now: Instant) -> None:
+    def run_until(self, stages: StagePipeline, now: Instant) -> None:
         """Take in what is told of alarms, let time come to `now`, and send what is due."""
         while not self._followed(stages, now):
             self.kills += 1
             self._journal.close()
             self._open(now)
 
-    def _followed(self, stages: StageRun, now: Instant) -> bool:
+    def _followed(self, stages: StagePipeline, now: Instant) -> bool:
         """Do it all; return False when killed meanwhile."""
         for number in range(stages.partitions):
             place = topics.ALARMS, number
@@ -61,7 +61,7 @@ class SimulatedDuty:
             self._write()
             if self._is_killed(0.02):
                 return False
-            self.handed.append((now, sending))
+            self.delivered.append((now, sending))
             if self._is_killed(0.1):
                 return False
             self._desk.end_attempt(AttemptResult(message.id, sent=True, detail=""), now)

@@ -15,7 +15,7 @@ from ingest.pipeline.intake import Intake, IntakeOptions, ProcessedMessage
 from ingest.pipeline.mapping import DeviceMap
 from ingest.pipeline.records import OutgoingRecord, RecordBuilder
 from runtime.kafka.topics import OBSERVATIONS, QUARANTINE
-from tests.simulation.city.device_messages import Sent
+from tests.simulation.city.device_messages import DeviceMessage
 from tests.simulation.scenario import Scenario
 from tests.simulation.system.simulated_log import SimulatedLog
 from twin.instant import MINUTE, SECOND, Instant
@@ -42,7 +42,7 @@ class SimulatedIngest:
         self.now: Instant = 0
         self._sessions = 0
         self._ticked: Instant = 0
-        self.written: list[Observation] = []  #: everything that is on the log, also twice
+        self.logged: list[Observation] = []  #: everything that is on the log, also twice
         self.received: set[tuple[str, int]] = set()  #: session and number of each message on the log
         self._begin()
 
@@ -60,7 +60,7 @@ class SimulatedIngest:
         )
         self._maker = RecordBuilder(self._session, lambda: self.now)
 
-    def take(self, messages: Sequence[Sent], log: SimulatedLog) -> None:
+    def deliver(self, messages: Sequence[DeviceMessage], log: SimulatedLog) -> None:
         """Write a batch to the log; crash before it is acknowledged, now and then, and take it again."""
         received = [max(self.now, one.arrival) for one in messages]
         while not self._written(messages, received, log):
@@ -68,7 +68,9 @@ class SimulatedIngest:
             self.now += self._dice.randrange(SECOND, 20 * MINUTE)
             received = [self.now] * len(messages)
 
-    def _written(self, messages: Sequence[Sent], received: Sequence[Instant], log: SimulatedLog) -> bool:
+    def _written(
+        self, messages: Sequence[DeviceMessage], received: Sequence[Instant], log: SimulatedLog
+    ) -> bool:
         """Write a batch, or some of it; return whether it was acknowledged."""
         batch = []
         for one, time in zip(messages, received, strict=True):
@@ -93,7 +95,7 @@ class SimulatedIngest:
         partitions = {one.partition for one in records if one.topic == OBSERVATIONS}
         for taken in batch:
             if taken.header is not None and taken.partition in partitions:
-                self.written += taken.observations
+                self.logged += taken.observations
                 self.received.add((self._session, taken.header.sequence))
         for record in records:
             if record.topic == QUARANTINE:

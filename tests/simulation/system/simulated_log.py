@@ -27,6 +27,6 @@ class SimulatedLog:
         """Return the record at an offset."""
         return self._records[topic, partition][offset]
 
-    def places(self) -> list[tuple[str, int]]:
+    def partitions(self) -> list[tuple[str, int]]:
         """Return every topic and partition that something was written to."""
         return sorted(self._records)

@@ -19,14 +19,14 @@ from stream.engine.buckets import CheckpointEntry
 from stream.engine.stage import OutputRecord, StageFactory, StageSeed, StreamStage
 from stream.entity_stages import EntityStageFactory
 from tests.simulation.system.simulated_log import SimulatedLog
-from tests.support.pipelines.checkpoint_topic import Changelog
+from tests.support.pipelines.checkpoint_topic import CheckpointTopic
 from twin.instant import MINUTE
 from twin.model.city_model import CityModel
 
 BUCKETS = 3
 FUTURE_MAX = 5 * MINUTE
 
-Place = tuple[str, int]
+TopicPartition = tuple[str, int]
 """A topic and a partition."""
 
 
@@ -52,15 +52,15 @@ class SimulatedStream:
         self._load = models
         self._seeds = seeds
         self.model = models()
-        self.places = [(topic, number) for topic in self._kinds for number in range(partitions)]
-        self._stages: dict[Place, StreamStage[Any]] = {}
-        self._models: dict[Place, CityModel] = {}  # by which each stage works
-        self._tables: defaultdict[Place, Changelog] = defaultdict(Changelog)
-        self._begun: dict[Place, Iterator[CheckpointEntry]] = {}  # checkpoints
-        self._unsent: defaultdict[Place, deque[OutputRecord]] = defaultdict(deque)
+        self.partitions = [(topic, number) for topic in self._kinds for number in range(partitions)]
+        self._stages: dict[TopicPartition, StreamStage[Any]] = {}
+        self._models: dict[TopicPartition, CityModel] = {}  # by which each stage works
+        self._tables: defaultdict[TopicPartition, CheckpointTopic] = defaultdict(CheckpointTopic)
+        self._begun: dict[TopicPartition, Iterator[CheckpointEntry]] = {}  # checkpoints
+        self._unsent: defaultdict[TopicPartition, deque[OutputRecord]] = defaultdict(deque)
         self.crashes = 0
 
-    def take(self, place: Place, records_max: int) -> int:
+    def apply_records(self, place: TopicPartition, records_max: int) -> int:
         """Apply the next records of a partition; return how many there were."""
         stage = self._stages.get(place) or self._hold(place)
         count = min(records_max, self._log.end(*place) - stage.offset - 1)
@@ -75,10 +75,10 @@ class SimulatedStream:
             self._unsent[place].extend(stage.apply(offset, batch, self.model).outputs)
         return count
 
-    def _hold(self, place: Place) -> StreamStage[Any]:
+    def _hold(self, place: TopicPartition) -> StreamStage[Any]:
         kind = self._kinds[place[0]]
         self._models[place] = self.model
-        stage = self._tables[place].restored(kind, place[1])
+        stage = self._tables[place].restore_stage(kind, place[1])
         if stage is None:
             knowledge = self._seeds()
             stage = kind.seeded(place[1], knowledge, self.model)
@@ -88,9 +88,9 @@ class SimulatedStream:
         self._stages[place] = stage
         return stage
 
-    def hold_all(self) -> None:
+    def load_all(self) -> None:
         """Take every partition into memory, as the worker does before it is ready."""
-        for place in self.places:
+        for place in self.partitions:
             if place not in self._stages:
                 self._hold(place)
 
@@ -98,10 +98,10 @@ class SimulatedStream:
         """Learn of the newest model."""
         self.model = self._load()
 
-    def send(self, place: Place, share: float = 1.0) -> None:
+    def send(self, place: TopicPartition, share: float = 1.0) -> None:
         """Have a part of what a stage wants to send reach the log: in each partition the first of it."""
         unsent = self._unsent[place]
-        by_place: defaultdict[Place, deque[OutputRecord]] = defaultdict(deque)
+        by_place: defaultdict[TopicPartition, deque[OutputRecord]] = defaultdict(deque)
         for one in unsent:
             by_place[one.topic, one.partition].append(one)
         unsent.clear()
@@ -111,7 +111,7 @@ class SimulatedStream:
                 self._log.append(*outputs.popleft())
             unsent.extend(outputs)
 
-    def checkpoint(self, place: Place, *, torn: bool = False) -> None:
+    def checkpoint(self, place: TopicPartition, *, torn: bool = False) -> None:
         """Write a checkpoint, when everything that it covers was sent; or only some of its entries."""
         self.send(place)
         self._begun.pop(place, None)
@@ -121,7 +121,7 @@ class SimulatedStream:
             entries = self._dice.sample(buckets, self._dice.randrange(len(buckets) + 1))
         self._tables[place].write(entries)
 
-    def checkpoint_a_little(self, place: Place) -> None:
+    def checkpoint_step(self, place: TopicPartition) -> None:
         """Write the next entry of a checkpoint that is spread over time; perhaps it begins with that."""
         self.send(place)
         entries = self._begun.setdefault(place, self._stages[place].checkpoint_entries())
@@ -152,19 +152,19 @@ class SimulatedStream:
             if fate < 0.1:
                 self.checkpoint(place)
             elif fate < 0.25:
-                self.checkpoint_a_little(place)
+                self.checkpoint_step(place)
             elif fate < 0.6:
                 self.send(place, self._dice.choice((0.0, 1.0)))
 
     def step(self) -> None:
         """Take in a little of what lies on the log."""
-        for place in self._dice.sample(self.places, self._dice.randint(1, len(self.places))):
-            self.take(place, self._dice.choice((1, 3, 10)))
+        for place in self._dice.sample(self.partitions, self._dice.randint(1, len(self.partitions))):
+            self.apply_records(place, self._dice.choice((1, 3, 10)))
 
-    def finish(self) -> None:
+    def drain(self) -> None:
         """Take in everything, and send everything."""
         taken = 1
         while taken:
-            for place in self.places:
+            for place in self.partitions:
                 self.send(place)
-            taken = sum(self.take(place, 1_000_000) for place in self.places)
+            taken = sum(self.apply_records(place, 1_000_000) for place in self.partitions)

@@ -13,7 +13,7 @@ from runtime.kafka.consumer import end_offsets
 from runtime.kafka.topics import ALARMS, NOTIFICATIONS
 from tests.support.brokers.kafka_reader import read_until
 from tests.support.payloads.alarm_events import alarm_record
-from tests.support.pipelines.duty_loop import incident
+from tests.support.pipelines.duty_loop import duty_incident
 from twin.alarms.messages import AlarmEvent
 from twin.model.duty import NOTIFICATIONS as NOTIFICATIONS_CODEC
 from twin.model.duty import NotificationEvent
@@ -21,20 +21,20 @@ from twin.model.duty import NotificationEvent
 DEADLINE_S = 90.0
 
 
-async def send_alarms(bootstrap: str, *alarms: AlarmEvent, revision: int = 1) -> None:
+async def publish_alarms(bootstrap: str, *alarms: AlarmEvent, revision: int = 1) -> None:
     """Tell alarms on the log, each with an incident of its own."""
     producer = AIOKafkaProducer(bootstrap_servers=bootstrap, acks="all")
     await producer.start()
     try:
         for one in alarms:
-            record = alarm_record(one, incidents=(incident(one, revision=revision),))
+            record = alarm_record(one, incidents=(duty_incident(one, revision=revision),))
             await producer.send_and_wait(ALARMS, record, partition=0)
     finally:
         await producer.stop()
 
 
-async def told_until(
-    bootstrap: str, holds: Callable[[list[NotificationEvent]], bool], deadline_s: float = DEADLINE_S
+async def notifications_until(
+    bootstrap: str, condition: Callable[[list[NotificationEvent]], bool], deadline_s: float = DEADLINE_S
 ) -> list[NotificationEvent]:
     """Return what became of each message by now, as soon as a condition holds of it."""
     place = TopicPartition(NOTIFICATIONS, 0)
@@ -42,13 +42,15 @@ async def told_until(
         while True:
             end = (await end_offsets(bootstrap, [place]))[place]
             if end:
-                told = newest(await read_until(bootstrap, NOTIFICATIONS, 1, partial(_reaches, end)))
-                if holds(told):
+                told = newest_notifications(
+                    await read_until(bootstrap, NOTIFICATIONS, 1, partial(_reaches, end))
+                )
+                if condition(told):
                     return told
             await asyncio.sleep(0.2)
 
 
-def newest(records: list[ConsumerRecord]) -> list[NotificationEvent]:
+def newest_notifications(records: list[ConsumerRecord]) -> list[NotificationEvent]:
     """Return what became of each message."""
     told = sorted((NOTIFICATIONS_CODEC.decode(one.value) for one in records), key=lambda one: one.revision)
     return list({one.notification: one for one in told}.values())

@@ -22,7 +22,7 @@ class Identity(NamedTuple):
     key: Path
 
 
-class Authority:
+class CertificateAuthority:
     """Keeps its files in a folder, which the service accounts of tests can read."""
 
     def __init__(self, folder: Path, name: str = "authority") -> None:
@@ -47,8 +47,8 @@ class Authority:
             .add_extension(x509.SubjectKeyIdentifier.from_public_key(self._key.public_key()), critical=False)
             .sign(self._key, hashes.SHA256())
         )
-        self.file = folder / f"{name}.pem"
-        self.file.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+        self.certificate_file = folder / f"{name}.pem"
+        self.certificate_file.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
 
     def issue(self, name: str, *hosts: str) -> Identity:
         """Return a new identity: that of a server with its host names and addresses, or of a client."""

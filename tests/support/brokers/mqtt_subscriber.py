@@ -13,7 +13,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 from tests.support.waiting import wait_until
 
 
-class Told(NamedTuple):
+class ReceivedMessage(NamedTuple):
     """One message."""
 
     topic: str
@@ -21,25 +21,25 @@ class Told(NamedTuple):
     retained: bool  #: whether the broker had kept it
 
 
-class Watcher:
+class TopicSubscriber:
     """What came since the subscription was made."""
 
     def __init__(self) -> None:
-        self.told: list[Told] = []
+        self.messages: list[ReceivedMessage] = []
 
-    def of(self, topic: str) -> list[Told]:
-        return [one for one in self.told if one.topic == topic]
+    def on_topic(self, topic: str) -> list[ReceivedMessage]:
+        return [one for one in self.messages if one.topic == topic]
 
 
 @contextmanager
-def watching(broker: tuple[str, int], *filters: str) -> Iterator[Watcher]:
+def follow_topics(broker: tuple[str, int], *filters: str) -> Iterator[TopicSubscriber]:
     """Follow topics; what the broker retains comes first."""
-    watcher = Watcher()
+    watcher = TopicSubscriber()
     subscribed: list[bool] = []
 
     def hear(_client: Client, _data: object, message: MQTTMessage) -> None:
         content = json.loads(message.payload) if message.payload else None
-        watcher.told.append(Told(message.topic, content, message.retain))
+        watcher.messages.append(ReceivedMessage(message.topic, content, message.retain))
 
     client = Client(CallbackAPIVersion.VERSION2)
     client.on_connect = lambda *_: client.subscribe([(one, 1) for one in filters])

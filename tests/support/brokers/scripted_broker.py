@@ -11,7 +11,7 @@ from typing import TypeAlias
 import mqtt5
 
 
-class Connection:
+class ScriptedConnection:
     """One connection of a client, which has subscribed by now."""
 
     def __init__(self, number: int, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -24,7 +24,7 @@ class Connection:
         self._writer.write(data)
         await self._writer.drain()
 
-    async def packet(self) -> object:
+    async def next_packet(self) -> object:
         """Return the next packet of the client; raise ConnectionError when it has gone."""
         while True:
             try:
@@ -38,38 +38,40 @@ class Connection:
                 self._unread = self._unread[length:]
                 return packet
 
-    async def acknowledged(self, count: int) -> list[int]:
+    async def next_acknowledgements(self, count: int) -> list[int]:
         """Return the packet ids of the next acknowledgements."""
-        packets = [await self.packet() for _ in range(count)]
+        packets = [await self.next_packet() for _ in range(count)]
         assert all(isinstance(one, mqtt5.PubAckPacket) for one in packets), packets
         return [one.packet_id for one in packets]
 
-    async def gone(self) -> None:
+    async def until_closed(self) -> None:
         """Return when the client has closed the connection; acknowledge what it publishes until then."""
         try:
             while True:
-                packet = await self.packet()
+                packet = await self.next_packet()
                 if isinstance(packet, mqtt5.PublishPacket):
                     await self.send(mqtt5.PubAckPacket(packet.packet_id).write())
         except ConnectionError:
             return
 
 
-Script: TypeAlias = Callable[[Connection], Awaitable[None]]
+Script: TypeAlias = Callable[[ScriptedConnection], Awaitable[None]]
 
 
 @asynccontextmanager
-async def scripted(script: Script, tls: ssl.SSLContext | None = None) -> AsyncIterator[tuple[str, int]]:
+async def scripted_broker(
+    script: Script, tls: ssl.SSLContext | None = None
+) -> AsyncIterator[tuple[str, int]]:
     """Serve clients by a script until the block ends; a connection ends with its script."""
-    connections: list[Connection] = []
+    connections: list[ScriptedConnection] = []
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        connection = Connection(len(connections) + 1, reader, writer)
+        connection = ScriptedConnection(len(connections) + 1, reader, writer)
         connections.append(connection)
         try:
-            await connection.packet()
+            await connection.next_packet()
             await connection.send(mqtt5.ConnAckPacket(session_present=connection.number > 1).write())
-            subscribe = await connection.packet()
+            subscribe = await connection.next_packet()
             assert isinstance(subscribe, mqtt5.SubscribePacket)
             granted = mqtt5.SubAckReasonCode.GRANTED_QOS_AT_LEAST_ONCE
             reasons = [granted for _ in subscribe.topic_filters]

@@ -28,7 +28,7 @@ _FAILED = 58  # SASL_AUTHENTICATION_FAILED
 _ITERATIONS = 4096
 
 
-class BehindProxy(EmbeddedKafka):
+class ProxiedKafka(EmbeddedKafka):
     """The broker, which names the proxy as the place where it is."""
 
     def __init__(self, folder: Path, port: int) -> None:
@@ -40,7 +40,7 @@ class BehindProxy(EmbeddedKafka):
         return f"127.0.0.1:{self._public_port}"
 
 
-class Scram:
+class ScramServer:
     """The server's side of one authentication with SCRAM-SHA-512."""
 
     def __init__(self, passwords: dict[str, str]) -> None:
@@ -131,7 +131,7 @@ class TlsProxy:
         inner_writer: asyncio.StreamWriter,
     ) -> bool:
         """Return whether the client has proven a password; the connection is of no more use where not."""
-        scram = Scram(self._passwords)
+        scram = ScramServer(self._passwords)
         while not scram.passed:
             size = await reader.readexactly(4)
             request = await reader.readexactly(int.from_bytes(size))
@@ -141,13 +141,13 @@ class TlsProxy:
                 inner_writer.write(size + request)
                 writer.write(await _versions(inner_reader, version))
             elif api == _SASL_HANDSHAKE:
-                _tell(writer, correlation, struct.pack(">hi", 0, 1) + _string("SCRAM-SHA-512"))
+                _write_response(writer, correlation, struct.pack(">hi", 0, 1) + _string("SCRAM-SHA-512"))
             elif api == _SASL_AUTHENTICATE:
                 answer = scram.answer(body[4:])
                 words = struct.pack(">hh", 0, -1) if answer is not None else struct.pack(">h", _FAILED)
                 words += b"" if answer is not None else _string("wrong user name or password")
                 words += struct.pack(">i", len(answer or b"")) + (answer or b"")
-                _tell(writer, correlation, words + (struct.pack(">q", 0) if version else b""))
+                _write_response(writer, correlation, words + (struct.pack(">q", 0) if version else b""))
                 if answer is None:
                     await writer.drain()
                     return False
@@ -168,7 +168,7 @@ async def _versions(reader: asyncio.StreamReader, version: int) -> bytes:
     return struct.pack(">i", len(body)) + body
 
 
-def _tell(writer: asyncio.StreamWriter, correlation: int, body: bytes) -> None:
+def _write_response(writer: asyncio.StreamWriter, correlation: int, body: bytes) -> None:
     writer.write(struct.pack(">ii", 4 + len(body), correlation) + body)
 
 
@@ -210,7 +210,7 @@ async def secure_kafka(
         context.load_verify_locations(client_authority)
         context.verify_mode = ssl.CERT_REQUIRED
     port = free_port()
-    broker = BehindProxy(folder, port)
+    broker = ProxiedKafka(folder, port)
     await broker.start()
     proxy = TlsProxy(port, broker.port, context, passwords or {})
     try:

@@ -17,7 +17,7 @@ from cities.folder_writer import write_city
 from cli.command_line import run as livetwin
 from cli.embedded.mosquitto import EmbeddedMosquitto
 from cli.process.service_account import create_service_folder, set_owner_and_mode
-from tests.support.brokers.certificate_authority import Authority
+from tests.support.brokers.certificate_authority import CertificateAuthority
 from tests.support.waiting import wait_until
 from twin.model.city_model import CityPlan
 
@@ -32,7 +32,7 @@ class SecureMosquitto(EmbeddedMosquitto):
 
     def __init__(self, folder: Path, plan: CityPlan, host: str = HOST) -> None:
         super().__init__(folder)
-        self.authority = Authority(folder)
+        self.authority = CertificateAuthority(folder)
         self._identity = self.authority.issue("mosquitto", host)
         self._plan = plan
         self._files = folder / "credentials"
@@ -81,23 +81,25 @@ def make_credentials(plan: CityPlan, out: Path, *options: str) -> dict[str, str]
     return dict(line.split("\t") for line in told.getvalue().splitlines())
 
 
-class Device:
+class AccountConnection:
     """A connection of one account: what it publishes, and what became of that."""
 
     def __init__(self, client: Client) -> None:
         self._client = client
-        self.results: list[str] = []  #: of each message, in order: `Success`, or why not
-        self.heard: list[str] = []  #: topics of the messages that came
-        client.on_publish = lambda _client, _data, _mid, reason, _properties: self.results.append(str(reason))
-        client.on_message = lambda _client, _data, message: self.heard.append(message.topic)
+        self.publish_results: list[str] = []  #: of each message, in order: `Success`, or why not
+        self.received_topics: list[str] = []  #: topics of the messages that came
+        client.on_publish = lambda _client, _data, _mid, reason, _properties: self.publish_results.append(
+            str(reason)
+        )
+        client.on_message = lambda _client, _data, message: self.received_topics.append(message.topic)
 
     def publish(self, topic: str, payload: bytes | str) -> str:
         """Publish, and return what the broker says to it."""
-        count = len(self.results)
+        count = len(self.publish_results)
         sent = self._client.publish(topic, payload, qos=1)
         assert sent.rc is MQTTErrorCode.MQTT_ERR_SUCCESS, f"{topic}: {sent.rc!r}"
-        wait_until(lambda: len(self.results) > count, lambda: f"no answer to {topic}")
-        return self.results[-1]
+        wait_until(lambda: len(self.publish_results) > count, lambda: f"no answer to {topic}")
+        return self.publish_results[-1]
 
     def subscribe(self, *filters: str) -> None:
         """Ask for topics; return when the broker has answered."""
@@ -108,7 +110,9 @@ class Device:
 
 
 @contextmanager
-def device(broker: SecureMosquitto, name: str | None, password: str | None = None) -> Iterator[Device]:
+def connected_account(
+    broker: SecureMosquitto, name: str | None, password: str | None = None
+) -> Iterator[AccountConnection]:
     """Be connected over TLS, with the account's own password by default.
 
     Raises ConnectionError with the reason when the broker refuses.
@@ -116,10 +120,10 @@ def device(broker: SecureMosquitto, name: str | None, password: str | None = Non
     client = Client(CallbackAPIVersion.VERSION2, protocol=MQTTProtocolVersion.MQTTv5)
     if name is not None:
         client.username_pw_set(name, broker.passwords[name] if password is None else password)
-    client.tls_set_context(ssl.create_default_context(cafile=broker.authority.file))
+    client.tls_set_context(ssl.create_default_context(cafile=broker.authority.certificate_file))
     answers: list[str] = []
     client.on_connect = lambda _client, _data, _flags, reason, _properties: answers.append(str(reason))
-    connected = Device(client)
+    connected = AccountConnection(client)
     client.connect(HOST, broker.port)
     client.loop_start()
     try:

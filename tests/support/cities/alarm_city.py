@@ -18,7 +18,7 @@ from twin.model.sensor import Datastream, Sensor
 from twin.quality.quality_rules import TIME_RULES_ONLY
 
 INTERVAL = MINUTE
-LIVE = 3 * MINUTE
+LIVE_FOR = 3 * MINUTE
 
 
 def alarm_city(
@@ -82,7 +82,7 @@ def _places() -> list[Entity]:
     ]
 
 
-def high_water(**changes: Any) -> Rule:
+def high_water_rule(**changes: Any) -> Rule:
     """Return a rule about water above its target: minor from 10 cm, major from 20 cm, clear 2 cm below."""
     condition = ThresholdCondition(
         operand=Operand("water_level"),
@@ -102,11 +102,11 @@ def high_water(**changes: Any) -> Rule:
     return Rule(**{**known, **changes})
 
 
-def bound(rule: Rule, entity: str = "canal") -> BoundRule:
+def bound_rule(rule: Rule, entity: str = "canal") -> BoundRule:
     """Return a rule on an entity of the town."""
     return RuleIndex(alarm_city([rule])).rules_of(entity).rules[rule.id]
 
 
-def point(time: Instant, value: float, flags: int = 0, live: int = LIVE) -> Point:
+def point(time: Instant, value: float, flags: int = 0, live: int = LIVE_FOR) -> Point:
     """Return a point that holds for three minutes."""
     return Point(time, value, flags, time + live)

@@ -22,10 +22,10 @@ LATE_MAX: Duration = 40 * MINUTE
 SLOT: Duration = 20 * SECOND
 """What arrives in it is a record or two of each partition; one without observations is a tick."""
 
-SOON: Duration = SECOND // 4
+RECORD_GAP: Duration = SECOND // 4
 """Two records in one second of the log: what is told once a second waits in between."""
 
-NOISY = STREETS + 1
+ENTITIES_WITH_MICROPHONE = STREETS + 1
 """Entities with a microphone: in every partition that has any entity."""
 
 SLOTS = (SPAN + LATE_MAX) // SLOT + 18
@@ -40,7 +40,7 @@ _ON_A_STREET = (
 )
 
 
-class Part(NamedTuple):
+class PartitionRecord(NamedTuple):
     """What one partition gets in one slot."""
 
     partition: int
@@ -48,7 +48,7 @@ class Part(NamedTuple):
     record: bytes
 
 
-def busy_city() -> CityPlan:
+def busy_city_plan() -> CityPlan:
     """Return the plan: streets in a district, and a transformer with enough household meters to be told."""
     entities = [
         Entity(id="town", type="Municipality", name="Town"),
@@ -95,45 +95,50 @@ def busy_city() -> CityPlan:
     )
 
 
-def traffic(model: CityModel, seed: int, partitions: int) -> list[list[Part]]:
+def arriving_records(model: CityModel, seed: int, partitions: int) -> list[list[PartitionRecord]]:
     """Return what arrives, slot by slot: every partition gets a record or two, dated at the slot's end."""
     dice = Random(seed)
     slots: list[dict[int, list[Observation]]] = [defaultdict(list) for _ in range(SLOTS)]
     for datastream in model.datastreams.values():
         partition = partition_of(datastream.entity, partitions)
-        for one in _sent(datastream, dice):
+        for one in _observations_sent(datastream, dice):
             slots[(one.received_time - START) // SLOT][partition].append(one)
     return [
         [
             part
             for partition in range(partitions)
-            for part in _parts(partition, START + (number + 1) * SLOT, found[partition], number % 2 == 0)
+            for part in _partition_records(
+                partition, START + (number + 1) * SLOT, found[partition], number % 2 == 0
+            )
         ]
         for number, found in enumerate(slots)
     ]
 
 
-def _parts(partition: int, time: Instant, arrived: list[Observation], divided: bool) -> Iterator[Part]:
+def _partition_records(
+    partition: int, time: Instant, arrived: list[Observation], divided: bool
+) -> Iterator[PartitionRecord]:
     arrived = sorted(arrived, key=lambda one: one.received_time)
     if divided:
         # Minutes begin with a slot: most of what closes their windows is in the second record.
         some = arrived[: len(arrived) // 8]
-        yield Part(partition, time, encode_observations(some, time))
-        arrived, time = arrived[len(some) :], time + SOON
-    yield Part(partition, time, encode_observations(arrived, time))
+        yield PartitionRecord(partition, time, encode_observations(some, time))
+        arrived, time = arrived[len(some) :], time + RECORD_GAP
+    yield PartitionRecord(partition, time, encode_observations(arrived, time))
 
 
-def closing(model: CityModel, time: Instant, partitions: int) -> list[Part]:
+def closing_records(model: CityModel, time: Instant, partitions: int) -> list[PartitionRecord]:
     """Return a last observation of each datastream, which closes every window before it."""
     found: defaultdict[int, list[Observation]] = defaultdict(list)
     for one in model.datastreams.values():
         found[partition_of(one.entity, partitions)].append(Observation(one.id, time, time, 42.0))
     return [
-        Part(partition, time, encode_observations(found[partition], time)) for partition in range(partitions)
+        PartitionRecord(partition, time, encode_observations(found[partition], time))
+        for partition in range(partitions)
     ]
 
 
-def _sent(datastream: Datastream, dice: Random) -> Iterator[Observation]:
+def _observations_sent(datastream: Datastream, dice: Random) -> Iterator[Observation]:
     """Yield what a sensor sends, in no order."""
     interval, counter = datastream.interval, datastream.property == "energy_import"
     gap = START + dice.randrange(SPAN)

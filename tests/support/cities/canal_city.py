@@ -12,7 +12,7 @@ from twin.model.sensor import Datastream, Sensor
 CITY = City(id="alkmaar", name="Alkmaar", timezone="Europe/Amsterdam")
 
 
-def datastream(sensor: str, property: str, entity: str) -> Datastream:
+def canal_datastream(sensor: str, property: str, entity: str) -> Datastream:
     return Datastream(
         id=0,
         sensor=sensor,
@@ -26,7 +26,7 @@ def datastream(sensor: str, property: str, entity: str) -> Datastream:
     )
 
 
-def plan(
+def canal_plan(
     *,
     sensor_at: str = "canal",
     entity_name: str = "Canal",
@@ -36,12 +36,15 @@ def plan(
 ) -> CityPlan:
     """Two entities below the city, a sensor that may stand at either, and perhaps a second one."""
     sensors = [Sensor(id="s1", feed="native", device="s1", entity=sensor_at, interval=10 * MINUTE)]
-    datastreams = [datastream("s1", "water_level", sensor_at), datastream("s1", "depth", sensor_at)]
+    datastreams = [
+        canal_datastream("s1", "water_level", sensor_at),
+        canal_datastream("s1", "depth", sensor_at),
+    ]
     if with_second:
         sensors.append(
             Sensor(id="s2", feed="dsmr", device="m", entity="street", interval=MINUTE, personal=True)
         )
-        datastreams.append(datastream("s2", "power_import", "street"))
+        datastreams.append(canal_datastream("s2", "power_import", "street"))
     return CityPlan(
         city=CITY,
         # Children first: the order of a plan is nobody's promise.

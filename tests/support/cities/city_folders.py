@@ -122,7 +122,7 @@ FILES = {
 }
 
 
-def write_folder(folder: Path, **changed: str | None) -> Path:
+def write_city_folder(folder: Path, **changed: str | None) -> Path:
     """Write the small city; `sensors=…` replaces sensors.yaml, None leaves the file out."""
     folder.mkdir(exist_ok=True)
     for name, text in FILES.items():
@@ -139,12 +139,12 @@ def faults_of(folder: Path) -> tuple[CityFault, ...]:
     return caught.value.faults
 
 
-def assert_told(folder: Path, case: FaultCase) -> None:
+def assert_fault(folder: Path, case: FaultCase) -> None:
     """Assert that the case's fault is told once, where it stands."""
     name, old, new, line, text = case
     file = f"{name}.yaml"
     assert old in FILES[file]
-    write_folder(folder, **{name: FILES[file].replace(old, new, 1)})
+    write_city_folder(folder, **{name: FILES[file].replace(old, new, 1)})
     told = [fault for fault in faults_of(folder) if text in str(fault)]
     assert len(told) == 1, "\n".join(map(str, faults_of(folder)))
     assert (told[0].file, told[0].line) == (str(folder / file), line)

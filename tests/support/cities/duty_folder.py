@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.support.cities.city_folders import write_folder
-from tests.support.cities.rosters import WEEKS, calendar
+from tests.support.cities.city_folders import write_city_folder
+from tests.support.cities.rosters import WEEKS, calendar_text
 
 ROUTES = """\
 channels:
@@ -37,12 +37,12 @@ routes:
 watchdog: {channel: mail, address: "${WATCHDOG_MAIL}"}
 """
 
-ROSTER = calendar(*WEEKS)
+ROSTER = calendar_text(*WEEKS)
 
 
 def write_duty_folder(folder: Path, routes: str = ROUTES, roster: str | None = ROSTER) -> Path:
     """Write the small city with its duty plan; None leaves the roster's file out."""
-    write_folder(folder)
+    write_city_folder(folder)
     (folder / "routes.yaml").write_text(routes, encoding="utf-8")
     if roster is not None:
         (folder / "roster-operations.ics").write_bytes(roster.encode())

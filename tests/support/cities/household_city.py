@@ -55,7 +55,7 @@ def _datastream(id: int, sensor: str, entity: str, property: str, unit: str) -> 
     )
 
 
-def deeper(model: CityModel, registers: int) -> CityModel:
+def with_subareas(model: CityModel, registers: int) -> CityModel:
     """Return the same town with a neighbourhood around two of its areas, and registers of some meters."""
     quay = Entity(id="town.east.quay", type="Neighbourhood", name="Quay", parent="town.east")
     inside = ("town.transformer-0", "town.transformer-1")
@@ -71,7 +71,7 @@ def deeper(model: CityModel, registers: int) -> CityModel:
     )
 
 
-def with_meters(model: CityModel, meters: Set[int], version: int) -> CityModel:
+def with_only_meters(model: CityModel, meters: Set[int], version: int) -> CityModel:
     """Return a later model of the same town, in which only these meters are registered."""
     kept = {id: one for id, one in model.datastreams.items() if id % REGISTERS in meters}
     sensors = {one.sensor: model.sensors[one.sensor] for one in kept.values()}

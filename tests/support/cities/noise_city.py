@@ -17,13 +17,19 @@ def noise_city(streets: int, city: str = "town") -> CityPlan:
         city=City(id=city, name="Town", timezone="Europe/Amsterdam"),
         entities=tuple(Entity(id=name, type="Road", name=name) for name in names),
         sensors=tuple(
-            Sensor(id=sensor_of(name), feed="native", device=sensor_of(name), entity=name, interval=SECOND)
+            Sensor(
+                id=microphone_of(name),
+                feed="native",
+                device=microphone_of(name),
+                entity=name,
+                interval=SECOND,
+            )
             for name in names
         ),
         datastreams=tuple(
             Datastream(
                 id=0,
-                sensor=sensor_of(name),
+                sensor=microphone_of(name),
                 entity=name,
                 property="noise_level",
                 field="noise_level",
@@ -37,7 +43,7 @@ def noise_city(streets: int, city: str = "town") -> CityPlan:
     )
 
 
-def sensor_of(street: str) -> str:
+def microphone_of(street: str) -> str:
     """Return the id of a street's microphone."""
     return street.replace(".street-", "-noise-")
 
@@ -46,4 +52,4 @@ def noise_message(street: str, time: Instant, level: float) -> tuple[str, bytes]
     """Return topic and payload of one observation, native JSON."""
     city = street.split(".", maxsplit=1)[0]
     payload = {"time": format_instant(time), "values": {"noise_level": level}}
-    return f"livetwin/{city}/{sensor_of(street)}/observations", json.dumps(payload).encode()
+    return f"livetwin/{city}/{microphone_of(street)}/observations", json.dumps(payload).encode()

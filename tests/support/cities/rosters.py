@@ -18,7 +18,7 @@ WEEKS = (
 )  # fmt: skip
 
 
-def calendar(*events: tuple[str, ...], head: tuple[str, ...] = ()) -> str:
+def calendar_text(*events: tuple[str, ...], head: tuple[str, ...] = ()) -> str:
     """Return a calendar of events, each as its lines."""
     lines = ["BEGIN:VCALENDAR", "VERSION:2.0", "PRODID:-//livetwin//tests//EN", *head]
     for event in events:
@@ -26,13 +26,13 @@ def calendar(*events: tuple[str, ...], head: tuple[str, ...] = ()) -> str:
     return "\r\n".join([*lines, "END:VCALENDAR", ""])
 
 
-def plan_of(text: str, *overrides: DutyOverride) -> DutyPlan:
+def plan_with_calendar(text: str, *overrides: DutyOverride) -> DutyPlan:
     """Return a plan with the team `operations`, whose calendar is a text."""
     team = DutyTeam(id="operations", name="Operations", members=("water", "roads", "lead"), calendar=text)
     return DutyPlan(contacts=(WATER, ROADS, LEAD), teams=(team,), overrides=overrides)
 
 
-def override(contact: str, start: str, end: str, name: str = "1") -> DutyOverride:
+def duty_override(contact: str, start: str, end: str, name: str = "1") -> DutyOverride:
     """Return an override of the team `operations`; times are RFC 3339."""
     return DutyOverride(
         id=name, team="operations", contact=contact, start=parse_instant(start), end=parse_instant(end)

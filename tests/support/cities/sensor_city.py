@@ -12,7 +12,7 @@ from twin.model.units import unit_conversion
 INTERVALS: dict[str, Duration] = {"dsmr": 10 * SECOND, "homewizard": 10 * SECOND, "airrohr": 145 * SECOND}
 
 
-def observed(
+def datastream_spec(
     property: str,
     field: str | None = None,
     unit: str | None = None,
@@ -28,7 +28,7 @@ def observed(
     )
 
 
-def city_of(
+def sensor_city(
     feed: str,
     *observes: tuple[str, str, str, tuple[float, float]],
     sensor: str = "probe",

@@ -16,8 +16,8 @@ from storage.history.buckets import AggregateName, HistoryBucket
 from storage.maintenance.recompute import recompute_observations
 from storage.model.model_store import apply_plan, load_model
 from storage.queries import query
-from tests.support.cities.canal_city import plan
-from tests.support.database.history_rows import assess, store, store_aggregates
+from tests.support.cities.canal_city import canal_plan
+from tests.support.database.history_rows import store_aggregates, store_assessments, store_observations
 from twin.instant import DAY, HOUR, MINUTE, Instant, parse_instant, to_datetime
 from twin.model.datastream_policy import DatastreamPolicy
 from twin.model.observation import Observation
@@ -42,11 +42,11 @@ LEVEL = replace(
 REGISTER = replace(LEVEL, aggregation="counter", combination="sum", wraps_at=1_000.0, quality=QualityRules())
 STEP = 2 * MINUTE
 
-WANTED: tuple[AggregateName, ...] = buckets.AGGREGATE_NAMES
+ALL_AGGREGATES: tuple[AggregateName, ...] = buckets.AGGREGATE_NAMES
 
 
-async def known_datastreams(connection: Connection) -> list[int]:
-    await apply_plan(connection, plan())
+async def store_datastreams(connection: Connection) -> list[int]:
+    await apply_plan(connection, canal_plan())
     model = await load_model(connection, "alkmaar")
     ids = sorted(one.id for one in model.datastreams.values() if one.sensor == "s1")
     async with connection.transaction():
@@ -57,7 +57,7 @@ async def known_datastreams(connection: Connection) -> list[int]:
     return ids
 
 
-def measured(dice: random.Random, datastream: int, *, register: bool) -> list[Observation]:
+def random_observations(dice: random.Random, datastream: int, *, register: bool) -> list[Observation]:
     """Values with repetitions, outliers, gaps, jitter; or a register that starts again now and then."""
     found = []
     value = 100.0
@@ -73,13 +73,13 @@ def measured(dice: random.Random, datastream: int, *, register: bool) -> list[Ob
     return found
 
 
-async def make_aggregates(
+async def store_derived(
     connection: Connection, observations: Sequence[Observation], property: ObservedProperty
 ) -> None:
     terms = DatastreamPolicy.of(property, STEP)
     made = recompute_observations(observations, terms)
     id = observations[0].datastream
-    await assess(connection, [(id, time, flags, 1) for time, flags in made.flags_by_time.items()])
+    await store_assessments(connection, [(id, time, flags, 1) for time, flags in made.flags_by_time.items()])
     await store_aggregates(
         connection,
         [
@@ -97,17 +97,17 @@ async def make_aggregates(
     )
 
 
-async def make_past(connection: Connection, dice: random.Random, property: ObservedProperty) -> list[int]:
+async def store_history(connection: Connection, dice: random.Random, property: ObservedProperty) -> list[int]:
     """Store what two datastreams have measured, with its aggregates; return their ids."""
-    ids = await known_datastreams(connection)
+    ids = await store_datastreams(connection)
     for id in ids:
-        observations = measured(dice, id, register=property.aggregation == "counter")
-        await store(connection, observations)
-        await make_aggregates(connection, observations, property)
+        observations = random_observations(dice, id, register=property.aggregation == "counter")
+        await store_observations(connection, observations)
+        await store_derived(connection, observations, property)
     return ids
 
 
-async def keep(connection: Connection, ids: list[int], **times: Instant | None) -> None:
+async def set_retention(connection: Connection, ids: list[int], **times: Instant | None) -> None:
     """Say what is kept; delete single observations that are not."""
     async with connection.transaction():
         for id in ids:
@@ -128,7 +128,7 @@ async def keep(connection: Connection, ids: list[int], **times: Instant | None) 
             )
 
 
-async def answers(
+async def history_buckets(
     connection: Connection,
     ids: list[int],
     interval: str,
@@ -140,7 +140,7 @@ async def answers(
         ids,
         *span,
         BucketInterval.parse(interval),
-        WANTED,
+        ALL_AGGREGATES,
         AMSTERDAM,
         combination=rules.combination,
         fill="null",
@@ -154,7 +154,7 @@ def assert_equal(found: list[HistoryBucket], wanted: list[HistoryBucket]) -> Non
     ]
     for one, exact in zip(found, wanted, strict=True):
         assert one.coverage == pytest.approx(exact.coverage)
-        for name in WANTED:
+        for name in ALL_AGGREGATES:
             if not name.startswith("p"):
                 assert one.values[name] == pytest.approx(exact.values[name]), name
 
@@ -186,7 +186,7 @@ async def assert_percentiles(
             assert low * (1 - RELATIVE_ACCURACY) <= value <= high * (1 + RELATIVE_ACCURACY)
 
 
-class Counting:
+class QueryCounter:
     """Passes statements on, and remembers their names."""
 
     def __init__(self) -> None:

@@ -39,7 +39,7 @@ TICK_S = 0.02
 START = 1_795_000_000_000_000
 
 
-def settings(kafka: str, database: str, **others: int) -> HistorianSettings:
+def historian_settings(kafka: str, database: str, **others: int) -> HistorianSettings:
     """Settings with small pauses."""
     return HistorianSettings(
         kafka=kafka,
@@ -50,7 +50,7 @@ def settings(kafka: str, database: str, **others: int) -> HistorianSettings:
 
 
 @asynccontextmanager
-async def historian(options: HistorianSettings) -> AsyncIterator[asyncio.Task[None]]:
+async def running_historian(options: HistorianSettings) -> AsyncIterator[asyncio.Task[None]]:
     """Run the historian; end it, as a crash would, at the end of the block. Its own failure is the test's."""
     task = asyncio.create_task(run_historian(options))
     try:
@@ -61,7 +61,7 @@ async def historian(options: HistorianSettings) -> AsyncIterator[asyncio.Task[No
             await asyncio.wait_for(task, DEADLINE_S)
 
 
-async def until(condition: Callable[[], Awaitable[bool]]) -> None:
+async def until_true(condition: Callable[[], Awaitable[bool]]) -> None:
     """Return when the condition holds; fail after the deadline."""
     async with asyncio.timeout(DEADLINE_S):
         while not await condition():  # noqa: ASYNC110 - another process makes it true
@@ -78,10 +78,10 @@ async def until_stored(kafka: str, database: str) -> None:
             reached = await read_positions(connection, log_id)
         return all(reached.get((one.topic, one.partition), 0) >= end for one, end in wanted.items())
 
-    await until(stored)
+    await until_true(stored)
 
 
-def series(count: int, datastreams: int = 7) -> list[Observation]:
+def make_observations(count: int, datastreams: int = 7) -> list[Observation]:
     """Distinct observations of several datastreams."""
     return [
         Observation(1 + n % datastreams, START + n * 1_000_000, START + n * 1_000_000 + 500, n / 4, n % 3)
@@ -89,7 +89,7 @@ def series(count: int, datastreams: int = 7) -> list[Observation]:
     ]
 
 
-async def produce(kafka: str, topic: str, records: Iterable[bytes]) -> None:
+async def write_records(kafka: str, topic: str, records: Iterable[bytes]) -> None:
     """Write records over the partitions of a topic and wait until the log has them."""
     count = partition_counts(PARTITIONS)[topic]
     producer = AIOKafkaProducer(bootstrap_servers=kafka)
@@ -104,7 +104,7 @@ async def produce(kafka: str, topic: str, records: Iterable[bytes]) -> None:
         await producer.stop()
 
 
-def in_records(observations: Sequence[Observation], size: int = 10) -> list[bytes]:
+def observation_records(observations: Sequence[Observation], size: int = 10) -> list[bytes]:
     """Pack observations into records."""
     return [
         encode_observations(observations[begin : begin + size], START)
@@ -112,7 +112,7 @@ def in_records(observations: Sequence[Observation], size: int = 10) -> list[byte
     ]
 
 
-def with_headers(
+def record_with_headers(
     observations: Sequence[Observation],
     session: str,
     first_sequence: int = 0,
@@ -155,7 +155,7 @@ def payload_of(observation: Observation) -> bytes:
     return f'{{"values": {{"x": {observation.value}}}}}'.encode()
 
 
-def quarantined(
+def quarantined_message(
     number: int,
     *,
     session: str = "run",
@@ -188,7 +188,7 @@ def quarantined(
     )
 
 
-async def fetch(database: str, statement: str) -> list[tuple[object, ...]]:
+async def fetch_rows(database: str, statement: str) -> list[tuple[object, ...]]:
     """Return the rows of a query."""
     async with await psycopg.AsyncConnection.connect(database) as connection:
         return await (await connection.execute(statement)).fetchall()
@@ -202,4 +202,4 @@ STORED = (
 
 async def stored_observations(database: str) -> list[Observation]:
     """Return every stored observation, by key."""
-    return [Observation._make(row) for row in await fetch(database, STORED)]
+    return [Observation._make(row) for row in await fetch_rows(database, STORED)]

@@ -11,7 +11,7 @@ from twin.model.observation import Observation
 from twin.state.window import Aggregate
 
 
-async def store(connection: Connection, observations: Iterable[Observation]) -> None:
+async def store_observations(connection: Connection, observations: Iterable[Observation]) -> None:
     """Store observations with keys that are new."""
     async with connection.transaction(), connection.cursor() as cursor:
         columns = "(datastream_id, phenomenon_time, received_time, value, flags)"
@@ -21,7 +21,7 @@ async def store(connection: Connection, observations: Iterable[Observation]) -> 
                 await copy.write_row((one[0], to_datetime(one[1]), to_datetime(one[2]), one[3], one[4]))
 
 
-async def assess(connection: Connection, found: Iterable[tuple[int, int, int, int]]) -> None:
+async def store_assessments(connection: Connection, found: Iterable[tuple[int, int, int, int]]) -> None:
     """Store judgements: datastream, phenomenon time, flags, revision."""
     async with connection.transaction(), connection.cursor() as cursor:
         await cursor.executemany(

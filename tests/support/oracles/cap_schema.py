@@ -16,50 +16,50 @@ PAIR = r"-?\d{1,2}(\.\d+)?,-?\d{1,3}(\.\d+)?"
 ANY = r"(?s).+"
 
 
-class Rule(NamedTuple):
+class ElementRule(NamedTuple):
     """An element: how often at least, at most (None: any number), and what its text is."""
 
     name: str
-    least: int
-    most: int | None
-    text: str = ""  #: empty: it holds elements
+    occurs_min: int
+    occurs_max: int | None
+    pattern: str = ""  #: empty: it holds elements
 
 
 def one_of(*words: str) -> str:
     return "|".join(words)
 
 
-NAMED = [Rule("valueName", 1, 1, ANY), Rule("value", 1, 1, ANY)]
+NAME_AND_VALUE = [ElementRule("valueName", 1, 1, ANY), ElementRule("value", 1, 1, ANY)]
 
 # Each element's children, in the order that they must have.
-RULES: dict[str, list[Rule]] = {
+ELEMENT_RULES: dict[str, list[ElementRule]] = {
     "alert": [
-        Rule("identifier", 1, 1, NAME),
-        Rule("sender", 1, 1, NAME),
-        Rule("sent", 1, 1, TIME),
-        Rule("status", 1, 1, one_of("Actual", "Exercise", "System", "Test", "Draft")),
-        Rule("msgType", 1, 1, one_of("Alert", "Update", "Cancel", "Ack", "Error")),
-        Rule("source", 0, 1, ANY),
-        Rule("scope", 1, 1, one_of("Public", "Restricted", "Private")),
-        Rule("restriction", 0, 1, ANY),
-        Rule("addresses", 0, 1, ANY),
-        Rule("code", 0, None, ANY),
-        Rule("note", 0, 1, ANY),
-        Rule("references", 0, 1, rf"{NAME},{NAME},{TIME}( {NAME},{NAME},{TIME})*"),
-        Rule("incidents", 0, 1, ANY),
-        Rule("info", 0, None),
+        ElementRule("identifier", 1, 1, NAME),
+        ElementRule("sender", 1, 1, NAME),
+        ElementRule("sent", 1, 1, TIME),
+        ElementRule("status", 1, 1, one_of("Actual", "Exercise", "System", "Test", "Draft")),
+        ElementRule("msgType", 1, 1, one_of("Alert", "Update", "Cancel", "Ack", "Error")),
+        ElementRule("source", 0, 1, ANY),
+        ElementRule("scope", 1, 1, one_of("Public", "Restricted", "Private")),
+        ElementRule("restriction", 0, 1, ANY),
+        ElementRule("addresses", 0, 1, ANY),
+        ElementRule("code", 0, None, ANY),
+        ElementRule("note", 0, 1, ANY),
+        ElementRule("references", 0, 1, rf"{NAME},{NAME},{TIME}( {NAME},{NAME},{TIME})*"),
+        ElementRule("incidents", 0, 1, ANY),
+        ElementRule("info", 0, None),
     ],
     "info": [
-        Rule("language", 0, 1, r"[a-zA-Z]{1,8}(-[a-zA-Z0-9]{1,8})*"),
-        Rule(
+        ElementRule("language", 0, 1, r"[a-zA-Z]{1,8}(-[a-zA-Z0-9]{1,8})*"),
+        ElementRule(
             "category",
             1,
             None,
             one_of("Geo", "Met", "Safety", "Security", "Rescue", "Fire", "Health", "Env", "Transport")
             + "|Infra|CBRNE|Other",
         ),
-        Rule("event", 1, 1, ANY),
-        Rule(
+        ElementRule("event", 1, 1, ANY),
+        ElementRule(
             "responseType",
             0,
             None,
@@ -67,35 +67,35 @@ RULES: dict[str, list[Rule]] = {
                 "Shelter", "Evacuate", "Prepare", "Execute", "Avoid", "Monitor", "Assess", "AllClear", "None"
             ),
         ),
-        Rule("urgency", 1, 1, one_of("Immediate", "Expected", "Future", "Past", "Unknown")),
-        Rule("severity", 1, 1, one_of("Extreme", "Severe", "Moderate", "Minor", "Unknown")),
-        Rule("certainty", 1, 1, one_of("Observed", "Likely", "Possible", "Unlikely", "Unknown")),
-        Rule("audience", 0, 1, ANY),
-        Rule("eventCode", 0, None),
-        Rule("effective", 0, 1, TIME),
-        Rule("onset", 0, 1, TIME),
-        Rule("expires", 0, 1, TIME),
-        Rule("senderName", 0, 1, ANY),
-        Rule("headline", 0, 1, ANY),
-        Rule("description", 0, 1, ANY),
-        Rule("instruction", 0, 1, ANY),
-        Rule("web", 0, 1, r"https?://\S+"),
-        Rule("contact", 0, 1, ANY),
-        Rule("parameter", 0, None),
-        Rule("resource", 0, None),
-        Rule("area", 0, None),
+        ElementRule("urgency", 1, 1, one_of("Immediate", "Expected", "Future", "Past", "Unknown")),
+        ElementRule("severity", 1, 1, one_of("Extreme", "Severe", "Moderate", "Minor", "Unknown")),
+        ElementRule("certainty", 1, 1, one_of("Observed", "Likely", "Possible", "Unlikely", "Unknown")),
+        ElementRule("audience", 0, 1, ANY),
+        ElementRule("eventCode", 0, None),
+        ElementRule("effective", 0, 1, TIME),
+        ElementRule("onset", 0, 1, TIME),
+        ElementRule("expires", 0, 1, TIME),
+        ElementRule("senderName", 0, 1, ANY),
+        ElementRule("headline", 0, 1, ANY),
+        ElementRule("description", 0, 1, ANY),
+        ElementRule("instruction", 0, 1, ANY),
+        ElementRule("web", 0, 1, r"https?://\S+"),
+        ElementRule("contact", 0, 1, ANY),
+        ElementRule("parameter", 0, None),
+        ElementRule("resource", 0, None),
+        ElementRule("area", 0, None),
     ],
     "area": [
-        Rule("areaDesc", 1, 1, ANY),
-        Rule("polygon", 0, None, rf"{PAIR}( {PAIR}){{3,}}"),
-        Rule("circle", 0, None, rf"{PAIR} \d+(\.\d+)?"),
-        Rule("geocode", 0, None),
-        Rule("altitude", 0, 1, r"-?\d+(\.\d+)?"),
-        Rule("ceiling", 0, 1, r"-?\d+(\.\d+)?"),
+        ElementRule("areaDesc", 1, 1, ANY),
+        ElementRule("polygon", 0, None, rf"{PAIR}( {PAIR}){{3,}}"),
+        ElementRule("circle", 0, None, rf"{PAIR} \d+(\.\d+)?"),
+        ElementRule("geocode", 0, None),
+        ElementRule("altitude", 0, 1, r"-?\d+(\.\d+)?"),
+        ElementRule("ceiling", 0, 1, r"-?\d+(\.\d+)?"),
     ],
-    "eventCode": NAMED,
-    "parameter": NAMED,
-    "geocode": NAMED,
+    "eventCode": NAME_AND_VALUE,
+    "parameter": NAME_AND_VALUE,
+    "geocode": NAME_AND_VALUE,
 }
 
 
@@ -103,35 +103,35 @@ def read_cap(document: bytes) -> etree._Element:
     """Return the alert in a document; fail with every rule that it breaks."""
     root = etree.fromstring(document)
     assert root.tag == f"{{{NAMESPACE}}}alert"
-    assert list(_broken(root)) == []
+    assert list(_violations(root)) == []
     return root
 
 
-def texts(element: etree._Element, path: str) -> list[str]:
+def element_texts(element: etree._Element, path: str) -> list[str]:
     """Return the texts of the elements at a path, such as `info/area/polygon`."""
     steps = "/".join(f"{{{NAMESPACE}}}{one}" for one in path.split("/"))
     return [one.text or "" for one in element.findall(steps)]
 
 
-def _broken(element: etree._Element) -> list[str]:
+def _violations(element: etree._Element) -> list[str]:
     name = etree.QName(element).localname
-    rules = {rule.name: rule for rule in RULES[name]}
-    order = [rule.name for rule in RULES[name]]
+    rules = {rule.name: rule for rule in ELEMENT_RULES[name]}
+    order = [rule.name for rule in ELEMENT_RULES[name]]
     children = [etree.QName(one).localname for one in element]
     found = [f"{name}: {one} is not known" for one in children if one not in rules]
     if not found and children != sorted(children, key=order.index):
         found.append(f"{name}: found the order {children}")
     counts = Counter(children)
     for rule in rules.values():
-        if not rule.least <= counts[rule.name] <= (rule.most or counts[rule.name]):
+        if not rule.occurs_min <= counts[rule.name] <= (rule.occurs_max or counts[rule.name]):
             found.append(f"{name}: {counts[rule.name]} times {rule.name}")
     for one in element:
         rule = rules.get(etree.QName(one).localname)
-        if rule is not None and rule.text and not re.fullmatch(rule.text, one.text or ""):
+        if rule is not None and rule.pattern and not re.fullmatch(rule.pattern, one.text or ""):
             found.append(f"{name}/{rule.name}: found {one.text!r}")
-        if rule is not None and not rule.text:
-            found += _broken(one)
-    for polygon in texts(element, "polygon"):
+        if rule is not None and not rule.pattern:
+            found += _violations(one)
+    for polygon in element_texts(element, "polygon"):
         pairs = polygon.split(" ")
         if pairs[0] != pairs[-1]:
             found.append(f"polygon is not closed: {polygon}")

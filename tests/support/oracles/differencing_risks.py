@@ -17,14 +17,14 @@ from twin.privacy.cohort import CONNECTIONS_MIN
 _Row = dict[int, Fraction]
 
 
-class Risk(NamedTuple):
+class DifferencingRisk(NamedTuple):
     """Published areas whose sums, combined, tell of fewer than `CONNECTIONS_MIN` connections."""
 
     areas: tuple[str, ...]  #: ascending
     connections: frozenset[int]  #: that are left
 
 
-def differencing_risks(areas: Mapping[str, frozenset[int]]) -> list[Risk]:
+def differencing_risks(areas: Mapping[str, frozenset[int]]) -> list[DifferencingRisk]:
     """Return how few connections can be isolated from the sums of areas, each given with its connections.
 
     Looks at each area alone, at the difference of each two (also where they overlap: what is in one alone
@@ -36,7 +36,7 @@ def differencing_risks(areas: Mapping[str, frozenset[int]]) -> list[Risk]:
 
     >>> areas = {"east": frozenset(range(12)), "city": frozenset(range(13))}
     >>> differencing_risks(areas)
-    [Risk(areas=('city', 'east'), connections=frozenset({12}))]
+    [DifferencingRisk(areas=('city', 'east'), connections=frozenset({12}))]
     """
     found: dict[frozenset[int], tuple[str, ...]] = {}
     named = sorted(areas.items())
@@ -46,7 +46,7 @@ def differencing_risks(areas: Mapping[str, frozenset[int]]) -> list[Risk]:
         _note(found, (first, second), left ^ right)
     for names, connections in _combined(areas):
         _note(found, names, connections)
-    return [Risk(names, connections) for connections, names in found.items()]
+    return [DifferencingRisk(names, connections) for connections, names in found.items()]
 
 
 def _note(

@@ -16,7 +16,7 @@ from simulators.replay.sample_recordings import AMSTERDAM, SampleEntry, SampleRe
 from twin.instant import DAY, HOUR, Duration, Instant, from_datetime, to_datetime
 
 
-class Value(NamedTuple):
+class TrueValue(NamedTuple):
     """What the truth says of one stored value."""
 
     time: Instant
@@ -24,7 +24,7 @@ class Value(NamedTuple):
     usable: bool
 
 
-class Expected(NamedTuple):
+class ExpectedBucket(NamedTuple):
     """What a bucket must tell."""
 
     count: int
@@ -37,13 +37,13 @@ class Expected(NamedTuple):
     last: float | None
 
 
-class Series(NamedTuple):
+class RecordedSeries(NamedTuple):
     """One sensor's recordings, and what history must make of them."""
 
     entity: str
     property: str
     interval: Duration
-    values: list[Value]
+    values: list[TrueValue]
 
     @property
     def span(self) -> tuple[Instant, Instant]:
@@ -52,18 +52,18 @@ class Series(NamedTuple):
         return begin - begin % DAY - DAY, end - end % DAY + 2 * DAY
 
 
-def truth(*recordings: SampleRecording) -> list[Value]:
+def true_values(*recordings: SampleRecording) -> list[TrueValue]:
     """Return what is stored of recordings: of one time the last line, with whether it is to be used."""
     last: dict[Instant, SampleEntry] = {}
     for recording in recordings:
         for one in recording.sent_entries():
             last[one.time] = one
     assert all(one.defect in {"", "false zero", "stuck"} for one in last.values())
-    known = [Value(one.time, one.value or 0.0, not one.defect) for _, one in sorted(last.items())]
-    return [forgiven(one, last[one.time], known) for one in known]
+    known = [TrueValue(one.time, one.value or 0.0, not one.defect) for _, one in sorted(last.items())]
+    return [as_detectable(one, last[one.time], known) for one in known]
 
 
-def forgiven(one: Value, entry: SampleEntry, known: list[Value]) -> Value:
+def as_detectable(one: TrueValue, entry: SampleEntry, known: list[TrueValue]) -> TrueValue:
     """Return the value as the best judge of its past can see it.
 
     A stretch is known to be stuck when equal values have lasted for a whole day: nobody can tell before, and
@@ -80,29 +80,32 @@ def forgiven(one: Value, entry: SampleEntry, known: list[Value]) -> Value:
     return one._replace(usable=one.time - run < DAY)
 
 
-def expected(values: Iterable[Value], length: Duration, interval: Duration) -> Expected:
+def expected_bucket(values: Iterable[TrueValue], length: Duration, interval: Duration) -> ExpectedBucket:
     """Return what the bucket of these values must tell."""
     found = list(values)
     good = [one.value for one in found if one.usable]
     coverage = len(good) / (length / interval)
     if not good:
-        return Expected(0, len(found), coverage, None, None, None, None, None)
+        return ExpectedBucket(0, len(found), coverage, None, None, None, None, None)
     mean = math.fsum(good) / len(good)
-    return Expected(
+    return ExpectedBucket(
         len(good), len(found) - len(good), coverage, mean, min(good), max(good), good[0], good[-1]
     )
 
 
-def by_hour(series: Series) -> dict[tuple[Instant, Instant], Expected]:
-    hours: defaultdict[Instant, list[Value]] = defaultdict(list)
+def hourly_buckets(series: RecordedSeries) -> dict[tuple[Instant, Instant], ExpectedBucket]:
+    hours: defaultdict[Instant, list[TrueValue]] = defaultdict(list)
     for one in series.values:
         hours[one.time - one.time % HOUR].append(one)
-    return {(start, start + HOUR): expected(values, HOUR, series.interval) for start, values in hours.items()}
+    return {
+        (start, start + HOUR): expected_bucket(values, HOUR, series.interval)
+        for start, values in hours.items()
+    }
 
 
-def by_local_day(series: Series) -> dict[tuple[Instant, Instant], Expected]:
+def daily_buckets(series: RecordedSeries) -> dict[tuple[Instant, Instant], ExpectedBucket]:
     zone = ZoneInfo(AMSTERDAM)
-    days: defaultdict[datetime, list[Value]] = defaultdict(list)
+    days: defaultdict[datetime, list[TrueValue]] = defaultdict(list)
     for one in series.values:
         local = to_datetime(one.time).astimezone(zone)
         days[datetime(local.year, local.month, local.day)].append(one)  # noqa: DTZ001 - a date
@@ -110,11 +113,11 @@ def by_local_day(series: Series) -> dict[tuple[Instant, Instant], Expected]:
     for day, values in days.items():
         start = from_datetime(day.replace(tzinfo=zone))
         end = from_datetime((day + timedelta(days=1)).replace(tzinfo=zone))
-        found[start, end] = expected(values, end - start, series.interval)
+        found[start, end] = expected_bucket(values, end - start, series.interval)
     return found
 
 
-def the_same(told: Expected, wanted: Expected) -> bool:
+def buckets_equal(told: ExpectedBucket, wanted: ExpectedBucket) -> bool:
     return all(
         one == other if one is None or other is None else math.isclose(one, other, rel_tol=1e-9, abs_tol=1e-9)
         for one, other in zip(told, wanted, strict=True)

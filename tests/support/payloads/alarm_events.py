@@ -25,7 +25,7 @@ from twin.wire.codec import LAYOUT_VERSION
 NOON: Instant = parse_instant("2026-11-23T12:00:00Z")
 
 
-def operand(entity: str = "city.canal", *, datastream: int = 4, **others: Any) -> OperandValue:
+def operand_value(entity: str = "city.canal", *, datastream: int = 4, **others: Any) -> OperandValue:
     """Return a level that is too high."""
     known: dict[str, Any] = {
         "name": "water_level",
@@ -76,14 +76,14 @@ def alarm_event(
         "assignee": "",
         "cause": rule,
         "area": "city",
-        "operands": (operand(entity),),
+        "operands": (operand_value(entity),),
         "sentence_en": "Water level is −0.25 m, above −0.30 m.",
         "sentence_nl": "Waterstand is −0,25 m, boven −0,30 m.",
     }
     return AlarmEvent(**{**known, **others})
 
 
-def acknowledged(event: AlarmEvent, actor: str = "operator", command: str = "") -> AlarmEvent:
+def acknowledged_event(event: AlarmEvent, actor: str = "operator", command: str = "") -> AlarmEvent:
     """Return what is told when somebody acknowledges an alarm."""
     return replace(
         event,
@@ -99,7 +99,7 @@ def acknowledged(event: AlarmEvent, actor: str = "operator", command: str = "") 
     )
 
 
-def returned(event: AlarmEvent) -> AlarmEvent:
+def returned_event(event: AlarmEvent) -> AlarmEvent:
     """Return what is told when an alarm is over."""
     known = event.state == "acknowledged"
     return replace(

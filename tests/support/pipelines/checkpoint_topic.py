@@ -11,14 +11,14 @@ from stream.engine.stage import StageFactory, StreamStage
 K = TypeVar("K")
 
 
-class Changelog:
+class CheckpointTopic:
     """The last write of each entry of one partition."""
 
     def __init__(self) -> None:
         self.buckets: dict[int, bytes] = {}
         self.position: bytes | None = None
 
-    def write(self, entries: Iterable[CheckpointEntry]) -> Changelog:
+    def write(self, entries: Iterable[CheckpointEntry]) -> CheckpointTopic:
         """Write a checkpoint, or some entries of one."""
         for entry in entries:
             if entry.bucket is None:
@@ -27,12 +27,12 @@ class Changelog:
                 self.buckets[entry.bucket] = entry.value
         return self
 
-    def copy(self) -> Changelog:
+    def copy(self) -> CheckpointTopic:
         """Return one that goes its own way from here."""
-        found = Changelog()
+        found = CheckpointTopic()
         found.buckets, found.position = dict(self.buckets), self.position
         return found
 
-    def restored(self, kind: StageFactory[K], partition: int = 0) -> StreamStage[K] | None:
+    def restore_stage(self, kind: StageFactory[K], partition: int = 0) -> StreamStage[K] | None:
         """Return the stage that a worker finds here."""
         return kind.restored(partition, self.position, self.buckets.get)

@@ -86,17 +86,17 @@ def duty_city(plan: DutyPlan | None = None, version: int = 1) -> CityModel:
     return alarm_city([rule], version=version, duty=plan if plan is not None else duty_plan())
 
 
-def alarm(entity: str = "canal", revision: int = 1, **changes: Any) -> AlarmEvent:
+def duty_alarm(entity: str = "canal", revision: int = 1, **changes: Any) -> AlarmEvent:
     """Return an alarm of the town."""
     return alarm_event(entity=entity, revision=revision, **{"area": "town.east", **changes})
 
 
-def incident(*alarms: AlarmEvent, revision: int = 1, **changes: Any) -> IncidentEvent:
+def duty_incident(*alarms: AlarmEvent, revision: int = 1, **changes: Any) -> IncidentEvent:
     """Return their incident."""
     return incident_event(*alarms, revision=revision, **changes)
 
 
-class Sent(NamedTuple):
+class SentMessage(NamedTuple):
     """A message that was sent, as tests look at it; `minute` counts from noon."""
 
     minute: float
@@ -105,7 +105,7 @@ class Sent(NamedTuple):
     channel: str
 
 
-class DutyRun:
+class DutyLoop:
     """Owns a desk and moves its time on; `delivers` decides what becomes of each try."""
 
     def __init__(
@@ -119,41 +119,41 @@ class DutyRun:
         self._path = journal
         self._journal = DutyJournal(journal) if journal is not None else None
         self.memory = JournalContent()
-        self.desk = IncidentManager(self.memory, duty_city(plan))
+        self.manager = IncidentManager(self.memory, duty_city(plan))
         self.delivers = delivers
         self.events: list[NotificationEvent] = []
         self.messages: dict[str, OutgoingMessage] = {}
         self._settle()
 
-    def hear(self, *alarms: AlarmEvent, **changes: Any) -> None:
+    def on_alarms(self, *alarms: AlarmEvent, **changes: Any) -> None:
         """Tell alarms and their incident."""
-        self.take(AlarmBatch(LAYOUT_VERSION, self.now, alarms, (incident(*alarms, **changes),)))
+        self.on_batch(AlarmBatch(LAYOUT_VERSION, self.now, alarms, (duty_incident(*alarms, **changes),)))
 
-    def take(self, batch: AlarmBatch) -> None:
+    def on_batch(self, batch: AlarmBatch) -> None:
         """Tell what a record of the log holds."""
-        self.desk.on_alarm_batch(batch, self.now)
+        self.manager.on_alarm_batch(batch, self.now)
         self._settle()
 
     def command(self, action: Any, id: str = "1", **changes: Any) -> None:
         """Have a person want something."""
         known = {"actor": "first", "time": self.now, "incident": INCIDENT}
-        self.desk.on_command(DutyCommand(id=id, action=action, **{**known, **changes}), self.now)
+        self.manager.on_command(DutyCommand(id=id, action=action, **{**known, **changes}), self.now)
         self._settle()
 
-    def pass_until(self, time: Instant) -> None:
+    def advance_until(self, time: Instant) -> None:
         """Move on from one due time to the next."""
-        while (due := self.desk.next_due()) is not None and due <= time:
+        while (due := self.manager.next_due()) is not None and due <= time:
             self.now = max(self.now, due)
             self._settle()
         self.now = max(self.now, time)
 
-    def pass_(self, duration: Duration) -> None:
+    def advance(self, duration: Duration) -> None:
         """Move on."""
-        self.pass_until(self.now + duration)
+        self.advance_until(self.now + duration)
 
-    def work_by(self, plan: DutyPlan, version: int = 2) -> None:
+    def replace_plan(self, plan: DutyPlan, version: int = 2) -> None:
         """Have another plan."""
-        self.desk.on_model(duty_city(plan, version), self.now)
+        self.manager.on_model(duty_city(plan, version), self.now)
         self._settle()
 
     def restart(self) -> None:
@@ -163,35 +163,37 @@ class DutyRun:
         self._journal.close()
         self._journal = DutyJournal(self._path)
         self.memory = self._journal.read()
-        self.desk = IncidentManager(self.memory, self.desk.model)
+        self.manager = IncidentManager(self.memory, self.manager.model)
 
     def close(self) -> None:
         """Let go of the journal."""
         if self._journal is not None:
             self._journal.close()
 
-    def case(self, incident: str = INCIDENT) -> IncidentState:
+    def incident_state(self, incident: str = INCIDENT) -> IncidentState:
         """Return a case."""
         return self.memory.incidents[incident]
 
     @property
-    def sent(self) -> list[Sent]:
+    def sent(self) -> list[SentMessage]:
         """What was sent, in order."""
         return [
-            Sent((one.time - NOON) / MINUTE, one.kind, one.contact, one.channel)
+            SentMessage((one.time - NOON) / MINUTE, one.kind, one.contact, one.channel)
             for one in self.events
             if one.outcome == "sent"
         ]
 
     def _settle(self) -> None:
-        self.desk.advance_to(self.now)
-        for message in self.desk.due_messages(self.now):
-            tried = self.desk.begin_attempt(message, self.now)
+        self.manager.advance_to(self.now)
+        for message in self.manager.due_messages(self.now):
+            tried = self.manager.begin_attempt(message, self.now)
             result = self.delivers(tried)
             if result is not None:
-                self.desk.end_attempt(AttemptResult(tried.id, result, "" if result else "refused"), self.now)
-        self._keep(self.desk.take_change())
-        if (due := self.desk.next_due()) is not None and due <= self.now:
+                self.manager.end_attempt(
+                    AttemptResult(tried.id, result, "" if result else "refused"), self.now
+                )
+        self._keep(self.manager.take_change())
+        if (due := self.manager.next_due()) is not None and due <= self.now:
             self._settle()
 
     def _keep(self, change: JournalChange) -> None:
@@ -201,6 +203,6 @@ class DutyRun:
         self.messages.update(change.messages)
 
 
-def told(sent: Iterable[Sent]) -> list[tuple[str, str]]:
+def kinds_and_contacts(sent: Iterable[SentMessage]) -> list[tuple[str, str]]:
     """Return kind and contact of messages, in order."""
     return [(one.kind, one.contact) for one in sent]

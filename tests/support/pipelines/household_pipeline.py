@@ -16,7 +16,7 @@ from stream.entities.entity_seeding import stage_seed_of
 from stream.entities.entity_stage import EntityStage
 from stream.entity_stages import EntityStageFactory
 from tests.support.cities.household_city import REGISTERS
-from tests.support.pipelines.checkpoint_topic import Changelog
+from tests.support.pipelines.checkpoint_topic import CheckpointTopic
 from twin.instant import MINUTE, Instant
 from twin.model.city_model import CityModel
 from twin.model.observation import Observation
@@ -38,10 +38,10 @@ class PublishedSum(NamedTuple):
     value: float
     members: frozenset[int]
     estimated: bool
-    spoke: frozenset[int]  #: members that had sent a reading of the window
+    reporting: frozenset[int]  #: members that had sent a reading of the window
 
 
-class HouseholdRun:
+class HouseholdPipeline:
     """One town, from its first record on."""
 
     def __init__(self, model: CityModel) -> None:
@@ -50,22 +50,22 @@ class HouseholdRun:
         self.updates: list[Update] = []  #: in the order in which they were told, each once
         self.inputs: list[AreaInput] = []
         self.sent: defaultdict[tuple[int, Instant], set[float]] = defaultdict(set)
-        self.logs: list[int] = [0]  #: how many updates were told when each log began
+        self.log_starts: list[int] = [0]  #: how many updates were told when each log began
         self._observations: defaultdict[int, dict[Instant, Observation]] = defaultdict(dict)
         self._told: dict[tuple[str, str, int], Update] = {}
         self._entities: EntityStage
         self._areas: AreaStage
-        self._saved: list[Changelog]
+        self._saved: list[CheckpointTopic]
         self._begin()
 
     # --- what happens ---
 
-    def speak(self, meters: frozenset[int], window: Instant, now: Instant, number: int) -> None:
+    def report(self, meters: frozenset[int], window: Instant, now: Instant, number: int) -> None:
         """Send a reading of the window of each meter; one that it sent before is corrected."""
         observations = []
         for meter in sorted(meters):
             time = window + (1 + meter % 8) * MINUTE
-            value = value_of(meter, window, number)
+            value = load_of(meter, window, number)
             self.sent[meter, window].add(value)
             for datastream in (meter, meter + REGISTERS):
                 one = Observation(datastream, time, now, value)
@@ -74,11 +74,11 @@ class HouseholdRun:
                     self._observations[datastream][time] = one
         self._apply(ObservationBatch(LAYOUT_VERSION, tuple(observations), now))
 
-    def wait(self, now: Instant) -> None:
+    def advance(self, now: Instant) -> None:
         """Let time pass."""
         self._apply(ObservationBatch(LAYOUT_VERSION, (), now))
 
-    def save(self) -> None:
+    def checkpoint(self) -> None:
         """Write a checkpoint; one that was written before may be what a restart finds."""
         self._saved.append(self._saved[-1].copy().write(self._entities.checkpoint_entries()))
         del self._saved[:-3]
@@ -88,39 +88,39 @@ class HouseholdRun:
         saved = self._saved[max(-len(self._saved), -1 - back)]
         if not saved.position:
             return
-        found = saved.restored(self._kind)
+        found = saved.restore_stage(self._kind)
         assert found is not None
         self._entities = found
         for offset in range(found.offset + 1, len(self._log)):
             self._take(self._entities.apply(offset, self._log[offset], self.model).outputs)
-        areas = self._saved_areas.write(self._areas.checkpoint_entries()).restored(self._area_kind)
+        areas = self._saved_areas.write(self._areas.checkpoint_entries()).restore_stage(self._area_kind)
         assert areas is not None
         self._areas = areas
 
-    def remodel(self, model: CityModel, now: Instant) -> None:
+    def replace_model(self, model: CityModel, now: Instant) -> None:
         """Go on with another model; a restart finds a checkpoint that knows it."""
         self.model = model
-        self.wait(now)
-        self.save()
+        self.advance(now)
+        self.checkpoint()
         del self._saved[:-1]
 
     def replace_log(self) -> None:
         """Lose the log and all checkpoints, and go on from what is in the database."""
-        self.logs.append(len(self.updates))
+        self.log_starts.append(len(self.updates))
         self._begin()
 
     # --- the stages ---
 
     def _begin(self) -> None:
-        log = f"log-{len(self.logs)}"
+        log = f"log-{len(self.log_starts)}"
         self._kind = EntityStageFactory(log, 1, 4, 5 * MINUTE)
         self._area_kind = AreaStageFactory(log, 1, 4)
         knowledge = stage_seed_of(self._stored())
         self._entities = self._kind.seeded(0, knowledge, self.model)
         self._areas = self._area_kind.seeded(0, knowledge, self.model)
         self._log: list[ObservationBatch] = []
-        self._saved = [Changelog()]
-        self._saved_areas = Changelog()
+        self._saved = [CheckpointTopic()]
+        self._saved_areas = CheckpointTopic()
         self._take(self._entities.initial_outputs(knowledge, self.model))
 
     def _stored(self) -> StateSeed:
@@ -176,6 +176,6 @@ class HouseholdRun:
             )
 
 
-def value_of(meter: int, window: Instant, number: int = 0) -> float:
+def load_of(meter: int, window: Instant, number: int = 0) -> float:
     """Return a load that nobody else has at any time, to a watt; `number` is that of the correction."""
     return ((meter + 1) * 7919 + window // HOUSEHOLD_WINDOW * 104_729 + number * 31) % 9_973 / 1000

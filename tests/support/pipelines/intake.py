@@ -16,11 +16,11 @@ from twin.model.city_model import CityModel
 from twin.quality.plausibility import PlausibilityBounds
 
 NOON = parse_instant("2026-11-23T12:00:00Z")
-NOISE = "livetwin/town/noise-1/observations"
+NOISE_TOPIC = "livetwin/town/noise-1/observations"
 SESSION = "run-1"
 
 
-def intake_of(model: CityModel | None = None, **options: Any) -> Intake:
+def make_intake(model: CityModel | None = None, **options: Any) -> Intake:
     """Return an intake that works by a model, the small city by default."""
     model = model or small_city()
     bounds = IntakeOptions(
@@ -36,12 +36,12 @@ def intake_of(model: CityModel | None = None, **options: Any) -> Intake:
     )
 
 
-def message(payload: bytes, topic: str = NOISE, received: Instant = NOON) -> MqttMessage:
+def make_message(payload: bytes, topic: str = NOISE_TOPIC, received: Instant = NOON) -> MqttMessage:
     """Return a message as the session hands it over."""
     return MqttMessage(topic, payload, received, 1, 1, 1)
 
 
-def noise(value: object, time: str = "2026-11-23T11:59:58Z") -> bytes:
+def noise_payload(value: object, time: str = "2026-11-23T11:59:58Z") -> bytes:
     """Return native JSON of one noise level."""
     shown = f'"{value}"' if isinstance(value, str) else value
     return f'{{"time":"{time}","values":{{"noise_level":{shown}}}}}'.encode()

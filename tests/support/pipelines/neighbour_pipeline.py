@@ -19,11 +19,11 @@ from twin.quality.neighbour_verdict import NeighbourVerdict
 from twin.wire.codec import LAYOUT_VERSION
 from twin.wire.messages import AREA_INPUTS, OBSERVATIONS, UPDATES, AreaInputBatch, ObservationBatch, Update
 
-NAME = "air_temperature"
-ROLLED_UP = "area_air_temperature"
+PROPERTY = "air_temperature"
+AREA_PROPERTY = "area_air_temperature"
 
 # North judges its own four posts; the two of South and the one of the town itself need each other.
-POSTS = (
+THERMOMETERS = (
     "town.north.a",
     "town.north.b",
     "town.north.c",
@@ -34,7 +34,7 @@ POSTS = (
 )
 
 
-def town(version: int = 1) -> CityModel:
+def thermometer_city(version: int = 1) -> CityModel:
     """Return the model: one thermometer on each post, of a minute each; their ids are 1 to 7."""
 
     def entity(id: str, type: str) -> Entity:
@@ -45,27 +45,29 @@ def town(version: int = 1) -> CityModel:
         entity("town.north", "District"),
         entity("town.south", "District"),
     )
-    posts = [entity(id, "WeatherStation") for id in POSTS]
+    posts = [entity(id, "WeatherStation") for id in THERMOMETERS]
     return CityModel(
         version=version,
         city=City(id="town", name="Town", timezone="Europe/Amsterdam"),
         entities={one.id: one for one in (*areas, *posts)},
-        sensors={id: Sensor(id=id, feed="native", device=id, entity=id, interval=MINUTE) for id in POSTS},
+        sensors={
+            id: Sensor(id=id, feed="native", device=id, entity=id, interval=MINUTE) for id in THERMOMETERS
+        },
         datastreams={
             number: Datastream(
-                id=number, sensor=id, entity=id, property=NAME, field=NAME, unit="Cel",
+                id=number, sensor=id, entity=id, property=PROPERTY, field=PROPERTY, unit="Cel",
                 scale=1.0, offset=0.0, interval=MINUTE,
             )
-            for number, id in enumerate(POSTS, start=1)
+            for number, id in enumerate(THERMOMETERS, start=1)
         },
     )  # fmt: skip
 
 
-MODEL = town()
+MODEL = thermometer_city()
 
 
 @dataclass
-class Stages:
+class NeighbourPipeline:
     """Both stages, of one partition each, with a log between them; time passes by the minute."""
 
     entities: EntityStage = field(
@@ -83,12 +85,12 @@ class Stages:
         """Let posts report at the next minute, and time go on until everything that follows is told."""
         self.time += MINUTE
         found = [
-            Observation(POSTS.index(post) + 1, self.time, self.time, value, 0)
+            Observation(THERMOMETERS.index(post) + 1, self.time, self.time, value, 0)
             for post, value in values.items()
         ]
-        self.take(found)
+        self.observe(found)
 
-    def take(self, found: list[Observation]) -> None:
+    def observe(self, found: list[Observation]) -> None:
         """Take observations in, and the ticks of some seconds after them."""
         self._play(ObservationBatch(LAYOUT_VERSION, tuple(found), self.time))
         for second in range(1, 6):
@@ -111,11 +113,11 @@ class Stages:
                 elif topic == topics.OBSERVATIONS:
                     self._waiting.append(OBSERVATIONS.decode(value))
 
-    def state(self, entity: str, property: str = NAME) -> Update:
+    def last_update(self, entity: str, property: str = PROPERTY) -> Update:
         """Return what was told last of a value."""
         return [one for one in self.updates if (one.entity, one.property) == (entity, property)][-1]
 
-    def suspect(self) -> set[str]:
+    def suspect_entities(self) -> set[str]:
         """Return the posts whose last told value is not good."""
-        last = {one.entity: one for one in self.updates if one.property == NAME}
+        last = {one.entity: one for one in self.updates if one.property == PROPERTY}
         return {entity for entity, one in last.items() if one.flags}

@@ -16,7 +16,7 @@ from simulators.scenarios import build_scenario
 from simulators.send_queue import SendQueue
 from simulators.truth.city_truth import CityTruth
 from tests.support.cities.small_cities import model_of
-from tests.support.pipelines.stage_pipeline import StageRun
+from tests.support.pipelines.stage_pipeline import StagePipeline
 from twin.instant import SECOND, Duration, Instant
 from twin.model.observation import Observation
 from twin.model.sensor import Sensor
@@ -29,7 +29,7 @@ _OPTIONS = IntakeOptions(
 )
 
 
-class ScenarioRun:
+class ScenarioDay:
     """One scenario of `simulators.scenarios`, by seed; only the chosen sensors speak."""
 
     def __init__(self, name: str, seed: int, start: Instant, chosen: Callable[[Sensor], bool]) -> None:
@@ -41,7 +41,7 @@ class ScenarioRun:
         self._schedule = ReportSchedule(speaking, start, 1.0)
         self._outbox = SendQueue(speaking, scenario.faults(speaking), seed)
         decoders = registry()
-        self.stages = StageRun(self.model)
+        self.stages = StagePipeline(self.model)
         self._intake = Intake(
             routes=TopicRoutes(decoders, self.model.feeds),
             devices=DeviceMap(self.model, decoders, self.stages.partitions),
@@ -51,14 +51,14 @@ class ScenarioRun:
         )
         self.now = start
 
-    def until(self, end: Instant, step: Duration = STEP) -> Iterator[Instant]:
+    def advance(self, end: Instant, step: Duration = STEP) -> Iterator[Instant]:
         """Let the city go on; yield the time after each step, when all that came is worked off."""
         while self.now < end:
             self.now += step
             observed = self._arrived()
             if observed:
                 self.stages.observe(*observed, now=self.now - 1)
-            self.stages.pass_time(self.now, step)  # to the partitions that nothing came to, too
+            self.stages.advance(self.now, step)  # to the partitions that nothing came to, too
             yield self.now
 
     def _arrived(self) -> list[Observation]:

@@ -28,7 +28,7 @@ from twin.wire.codec import LAYOUT_VERSION
 from twin.wire.messages import OBSERVATIONS, ObservationBatch, partition_of
 
 
-class StageRun:
+class StagePipeline:
     """Stages of every topic and partition, and the records that they wrote."""
 
     def __init__(
@@ -65,25 +65,25 @@ class StageRun:
         for number, found in by_partition.items():
             batch = ObservationBatch(LAYOUT_VERSION, tuple(found), self.time)
             self.records[topics.OBSERVATIONS, number].append(OBSERVATIONS.encode(batch))
-        self.work()
+        self.drain()
 
-    def pass_time(self, until: Instant, step: int = SECOND) -> None:
+    def advance(self, until: Instant, step: int = SECOND) -> None:
         """Let ticks come until an instant."""
         while self.time < until:
             self.time = min(until, self.time + step)
             for number in range(self.partitions):
                 tick = ObservationBatch(LAYOUT_VERSION, (), self.time)
                 self.records[topics.OBSERVATIONS, number].append(OBSERVATIONS.encode(tick))
-            self.work()
+            self.drain()
 
-    def command(self, command: AlarmCommand) -> None:
+    def send_command(self, command: AlarmCommand) -> None:
         """Put a command on the log."""
         batch = AlarmInputBatch(LAYOUT_VERSION, self.time, False, commands=(command,))
         place = topics.ALARM_INPUTS, partition_of(command.entity, self.partitions)
         self.records[place].append(ALARM_INPUTS.encode(batch))
-        self.work()
+        self.drain()
 
-    def work(self) -> None:
+    def drain(self) -> None:
         """Work off what is on the log."""
         busy = True
         while busy:

@@ -17,7 +17,7 @@ from twin.model.city_model import CityModel
 from twin.model.duty import decode_duty
 
 
-class FileModels:
+class FileModelSource:
     """The town with the plan of a file."""
 
     def __init__(self, path: Path) -> None:
@@ -33,5 +33,5 @@ class FileModels:
 
 if __name__ == "__main__":
     settings = AlertingSettings()
-    models = FileModels(Path(sys.argv[1]))
+    models = FileModelSource(Path(sys.argv[1]))
     run_role("alerting", settings, lambda: run(settings, models, dict(os.environ)))

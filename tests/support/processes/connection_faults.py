@@ -13,7 +13,7 @@ _PIDFD_GETFD = 438
 _ESTABLISHED = "01"
 
 
-def cut(pid: int, remote_port: int) -> int:
+def cut_connections(pid: int, remote_port: int) -> int:
     """Shut down each of the process's connections to a port on this machine; return how many there were.
 
     The process finds them ended, as when the other side or the network had gone. Needs the right to trace
@@ -28,7 +28,7 @@ def cut(pid: int, remote_port: int) -> int:
 
 def sockets_to(pid: int, remote_port: int) -> Iterator[socket.socket]:
     """Yield each of the process's connections to a port on this machine, one after the other."""
-    wanted = _inodes(remote_port)
+    wanted = _socket_inodes(remote_port)
     libc = ctypes.CDLL(None, use_errno=True)
     pidfd = os.pidfd_open(pid)
     try:
@@ -48,7 +48,7 @@ def sockets_to(pid: int, remote_port: int) -> Iterator[socket.socket]:
         os.close(pidfd)
 
 
-def _inodes(remote_port: int) -> set[str]:
+def _socket_inodes(remote_port: int) -> set[str]:
     """Return `socket:[inode]` of every established connection to the port."""
     found = set()
     for table in ("tcp", "tcp6"):

@@ -8,42 +8,42 @@ import signal
 from pathlib import Path
 from typing import Any
 
-from tests.support.processes.connection_faults import cut
+from tests.support.processes.connection_faults import cut_connections
 
-VICTIMS = ("ingest", "stream", "historian", "alerting", "outlets")
+FAULT_TARGETS = ("ingest", "stream", "historian", "alerting", "outlets")
 
 System = Any
 
 
-def strike(system: System, dice: random.Random) -> str:
+def inject_fault(system: System, dice: random.Random) -> str:
     """Kill a process with -9, or cut one's connections to Kafka; return what was done, empty for nothing."""
     ports = system.ports
-    for victim in dice.sample(VICTIMS, len(VICTIMS)):
+    for victim in dice.sample(FAULT_TARGETS, len(FAULT_TARGETS)):
         try:
             for pid in ports["pids"].get(victim, []):
                 if dice.random() < 0.5:
                     os.kill(pid, signal.SIGKILL)
                     return f"{victim} killed"
-                if count := cut(pid, ports["kafka"]):
+                if count := cut_connections(pid, ports["kafka"]):
                     return f"{count} connections of {victim} cut"
         except (ProcessLookupError, FileNotFoundError):
             continue  # it has just ended, and starts again
     return ""
 
 
-def kill_log(system: System) -> None:
+def kill_kafka(system: System) -> None:
     """Kill the embedded log with -9: what it held is gone."""
     (pid,) = system.ports["pids"]["kafka"]
     os.kill(pid, signal.SIGKILL)
 
 
-def all_run(system: System) -> bool:
+def all_running(system: System) -> bool:
     """Whether every victim is back."""
     pids = system.ports["pids"]
-    return all(any(Path(f"/proc/{pid}").exists() for pid in pids.get(one, [])) for one in VICTIMS)
+    return all(any(Path(f"/proc/{pid}").exists() for pid in pids.get(one, [])) for one in FAULT_TARGETS)
 
 
-def last_lines(system: System) -> str:
+def log_tails(system: System) -> str:
     """Return the end of each log, for whoever reads of the failure."""
     logs = sorted(system.data_dir.glob("logs/*.log"))
     return "\n".join(f"== {log.name}\n" + "\n".join(log.read_text().splitlines()[-15:]) for log in logs)

@@ -31,7 +31,7 @@ def kill(pid: int) -> None:
     os.kill(pid, signal.SIGKILL)
 
 
-def family(pids: Sequence[int]) -> list[psutil.Process]:
+def process_tree(pids: Sequence[int]) -> list[psutil.Process]:
     """Return processes and all that they have started."""
     found: list[psutil.Process] = []
     for pid in pids:
@@ -51,7 +51,7 @@ def signal_all(processes: Sequence[psutil.Process], which: signal.Signals) -> No
 @asynccontextmanager
 async def frozen(pids: Sequence[int]) -> AsyncIterator[None]:
     """Freeze processes: connections stay open, and nothing answers any more."""
-    processes = family(pids)
+    processes = process_tree(pids)
     signal_all(processes, signal.SIGSTOP)
     try:
         yield
@@ -60,12 +60,12 @@ async def frozen(pids: Sequence[int]) -> AsyncIterator[None]:
 
 
 @asynccontextmanager
-async def slowed(pids: Sequence[int]) -> AsyncIterator[None]:
+async def throttled(pids: Sequence[int]) -> AsyncIterator[None]:
     """Let processes work for a fifth of the time."""
 
     async def cycle() -> None:
         while True:
-            processes = family(pids)
+            processes = process_tree(pids)
             signal_all(processes, signal.SIGSTOP)
             try:
                 await asyncio.sleep(_CYCLE_S - _WORKING_S)
@@ -81,20 +81,20 @@ async def slowed(pids: Sequence[int]) -> AsyncIterator[None]:
         await asyncio.gather(task, return_exceptions=True)
 
 
-def deafen(connection: socket.socket) -> None:
+def drop_incoming(connection: socket.socket) -> None:
     """Let nothing reach this end of a connection any more."""
     program = ctypes.create_string_buffer(_DROP_ALL)
     header = struct.pack("HxxxxxxP", 1, ctypes.addressof(program))
     connection.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, header)
 
 
-def half_open(pid: int, remote_port: int) -> int:
+def make_half_open(pid: int, remote_port: int) -> int:
     """Let nothing reach a process any more over its connections to a port; return how many there were.
 
     Neither data nor an end gets through, as behind a firewall that forgot the connection; it is for good.
     """
     count = 0
     for connection in sockets_to(pid, remote_port):
-        deafen(connection)
+        drop_incoming(connection)
         count += 1
     return count

@@ -49,9 +49,9 @@ class RoleProcess:
                 async with asyncio.timeout(READY_TIMEOUT_S):
                     await asyncio.get_running_loop().sock_recv(listener, 256)
             except TimeoutError:
-                raise AssertionError(f"{self._role} is not ready\n{self.last_lines()}") from None
+                raise AssertionError(f"{self._role} is not ready\n{self.log_tail()}") from None
 
-    async def end(self, how: signal.Signals = signal.SIGTERM) -> None:
+    async def stop(self, how: signal.Signals = signal.SIGTERM) -> None:
         """Send a signal and wait until the process is gone."""
         process, self._process = self._process, None
         if process is None:
@@ -63,10 +63,10 @@ class RoleProcess:
                 await process.wait()
         except TimeoutError:
             process.kill()
-            raise AssertionError(f"{self._role} does not end\n{self.last_lines()}") from None
+            raise AssertionError(f"{self._role} does not end\n{self.log_tail()}") from None
 
     def kill(self) -> None:
-        """Kill it with -9, from whatever thread; `end` is due then, too."""
+        """Kill it with -9, from whatever thread; `stop` is due then, too."""
         if self._process is not None and self._process.returncode is None:
             os.kill(self._process.pid, signal.SIGKILL)
 
@@ -79,5 +79,5 @@ class RoleProcess:
     def running(self) -> bool:
         return self._process is not None and self._process.returncode is None
 
-    def last_lines(self) -> str:
+    def log_tail(self) -> str:
         return "\n".join(self.log.read_text().splitlines()[-20:])

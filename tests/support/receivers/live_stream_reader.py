@@ -11,7 +11,7 @@ import httpx
 DEADLINE_S = 60.0
 
 
-class Events:
+class LiveStreamReader:
     """Reads a stream of Server-Sent Events."""
 
     def __init__(self, response: httpx.Response) -> None:

@@ -18,7 +18,7 @@ from cli.embedded.ports import free_port
 Behaviour = Literal["accept", "refuse", "hang", "drop"]
 
 
-class Mail(NamedTuple):
+class ReceivedMail(NamedTuple):
     """A mail that was taken."""
 
     notification: str
@@ -30,7 +30,7 @@ class MailServer:
     """Takes every mail that `refuses` lets through; `received` is called before the answer goes out."""
 
     def __init__(self, received: Callable[[str], None] = lambda _: None) -> None:
-        self.mails: list[Mail] = []
+        self.mails: list[ReceivedMail] = []
         self._received = received
         self._controller = Controller(self, hostname="127.0.0.1", port=free_port())
 
@@ -38,7 +38,7 @@ class MailServer:
         """Take a mail."""
         content = message_from_bytes(envelope.content)
         notification = str(content[MAIL_HEADER])
-        self.mails.append(Mail(notification, envelope.rcpt_tos[0], content))
+        self.mails.append(ReceivedMail(notification, envelope.rcpt_tos[0], content))
         self._received(notification)
         return "250 OK"
 
@@ -58,7 +58,7 @@ class MailServer:
         )
 
 
-class Post(NamedTuple):
+class NotificationRequest(NamedTuple):
     """A request to the webhook."""
 
     notification: str
@@ -67,8 +67,8 @@ class Post(NamedTuple):
     behaviour: Behaviour
 
 
-class Webhook:
-    """Behaves to each request as `behaves` says; `received` is called before the answer goes out."""
+class NotificationWebhook:
+    """Behaves to each request as `behaviour` says; `received` is called before the answer goes out."""
 
     def __init__(
         self,
@@ -76,9 +76,9 @@ class Webhook:
         received: Callable[[str], None] = lambda _: None,
         answered: Callable[[str], None] = lambda _: None,
     ) -> None:
-        self.posts: list[Post] = []
+        self.requests: list[NotificationRequest] = []
         self.gets: list[str] = []  #: paths that were asked for
-        self.behaves = behaves
+        self.behaviour = behaves
         self._received = received
         self._answered = answered
         self._over = threading.Event()
@@ -115,23 +115,23 @@ class Webhook:
     @property
     def url(self) -> str:
         """Of a channel."""
-        return f"json://{self.place}/{{address}}"
+        return f"json://{self.address}/{{address}}"
 
     @property
-    def place(self) -> str:
+    def address(self) -> str:
         """Host and port."""
         return f"127.0.0.1:{self._server.server_address[1]}"
 
     @property
-    def accepted(self) -> list[Post]:
+    def accepted(self) -> list[NotificationRequest]:
         """The requests that were taken."""
-        return [one for one in self.posts if one.behaviour == "accept"]
+        return [one for one in self.requests if one.behaviour == "accept"]
 
     def _take(self, request: BaseHTTPRequestHandler) -> None:
         content = json.loads(request.rfile.read(int(request.headers["Content-Length"])))
         notification = request.headers[IDEMPOTENCY_HEADER]
-        behaviour = self.behaves(notification)
-        self.posts.append(Post(notification, request.path, content, behaviour))
+        behaviour = self.behaviour(notification)
+        self.requests.append(NotificationRequest(notification, request.path, content, behaviour))
         self._received(notification)
         if behaviour == "hang":
             self._over.wait()

@@ -14,7 +14,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
 )
 
 
-class SentSpan(NamedTuple):
+class ExportedSpan(NamedTuple):
     """A span as it was sent."""
 
     service: str
@@ -27,14 +27,14 @@ class SentSpan(NamedTuple):
     attributes: dict[str, str | int]
 
 
-class Collector:
+class TraceCollector:
     """What was received."""
 
     def __init__(self) -> None:
-        self.spans: list[SentSpan] = []
+        self.spans: list[ExportedSpan] = []
         self.endpoint = ""
 
-    def of(self, trace: int) -> list[SentSpan]:
+    def spans_of(self, trace: int) -> list[ExportedSpan]:
         """Return the spans of a trace."""
         return [one for one in list(self.spans) if one.trace == trace]
 
@@ -50,7 +50,7 @@ class Collector:
                         one.key: one.value.string_value or one.value.int_value for one in span.attributes
                     }
                     self.spans.append(
-                        SentSpan(
+                        ExportedSpan(
                             service,
                             span.name,
                             int.from_bytes(span.trace_id),
@@ -64,9 +64,9 @@ class Collector:
 
 
 @contextmanager
-def collecting() -> Iterator[Collector]:
+def trace_collector() -> Iterator[TraceCollector]:
     """Yield a collector that listens on a free port of loopback."""
-    collector = Collector()
+    collector = TraceCollector()
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:

@@ -10,11 +10,11 @@ from typing import Any, NamedTuple
 
 from aiohttp import web
 
-HANG = 0
+NO_ANSWER = 0
 """A status that never comes."""
 
 
-class Delivered(NamedTuple):
+class WebhookRequest(NamedTuple):
     """One message, as it came."""
 
     status: int  #: what was answered
@@ -27,44 +27,44 @@ class Delivered(NamedTuple):
         return found if isinstance(found, list) else [found]
 
 
-class Receiver:
+class WebhookReceiver:
     """Answers the statuses of `script`, one after the other, and then 204."""
 
     def __init__(self, *script: int) -> None:
         self.url = ""
         self.script = list(script)
-        self.tries: list[Delivered] = []
+        self.requests: list[WebhookRequest] = []
         self.changed = asyncio.Condition()
         self.headers: dict[str, str] = {}  #: of its answers
-        self.open = asyncio.Event()  #: it answers nobody while this is not set
-        self.open.set()
+        self.answering = asyncio.Event()  #: it answers nobody while this is not set
+        self.answering.set()
 
     @property
-    def taken(self) -> list[dict[str, Any]]:
+    def accepted_events(self) -> list[dict[str, Any]]:
         """The events that were taken, in the order in which they came."""
-        return [event for one in self.tries if one.status == 204 for event in one.events]
+        return [event for one in self.requests if one.status == 204 for event in one.events]
 
-    def ids(self) -> list[str]:
+    def accepted_ids(self) -> list[str]:
         """Return the ids of the events that were taken."""
-        return [one["id"] for one in self.taken]
+        return [one["id"] for one in self.accepted_events]
 
     async def handle(self, request: web.Request) -> web.Response:
         body = await request.read()
         async with self.changed:
             status = self.script.pop(0) if self.script else 204
             headers = {name.lower(): value for name, value in request.headers.items()}
-            self.tries.append(Delivered(status, headers, body))
+            self.requests.append(WebhookRequest(status, headers, body))
             self.changed.notify_all()
-        if status == HANG:
+        if status == NO_ANSWER:
             await asyncio.Event().wait()
-        await self.open.wait()
+        await self.answering.wait()
         return web.Response(status=status, headers=self.headers)
 
 
 @asynccontextmanager
-async def receiving(*script: int) -> AsyncIterator[Receiver]:
+async def webhook_receiver(*script: int) -> AsyncIterator[WebhookReceiver]:
     """Run a receiver on a free port."""
-    receiver = Receiver(*script)
+    receiver = WebhookReceiver(*script)
     application = web.Application()
     application.router.add_post("/hook", receiver.handle)
     runner = web.AppRunner(application, access_log=None, shutdown_timeout=0.1)

@@ -40,7 +40,7 @@ class SpareDatabases:
         taken, self._next = self._next, self._worker.submit(self._make)
         return taken
 
-    def give_back(self, name: str) -> None:
+    def release(self, name: str) -> None:
         """Remove a database, soon; who is still connected is thrown out."""
         self._removals.append(self._worker.submit(self._remove, name))
 

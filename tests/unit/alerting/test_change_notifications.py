@@ -4,61 +4,68 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from tests.support.payloads.alarm_events import returned
-from tests.support.pipelines.duty_loop import NOON, POLICY, DutyRun, alarm, duty_plan, told
+from tests.support.payloads.alarm_events import returned_event
+from tests.support.pipelines.duty_loop import (
+    NOON,
+    POLICY,
+    DutyLoop,
+    duty_alarm,
+    duty_plan,
+    kinds_and_contacts,
+)
 from twin.instant import HOUR, MINUTE
 
 
 def test_news_goes_with_the_step_to_whom_that_tells_and_to_the_others_beside_it() -> None:
-    run = DutyRun()
-    run.hear(alarm())
-    run.pass_until(NOON + 17 * MINUTE)
-    run.hear(alarm(), alarm("polder"), revision=2)
+    run = DutyLoop()
+    run.on_alarms(duty_alarm())
+    run.advance_until(NOON + 17 * MINUTE)
+    run.on_alarms(duty_alarm(), duty_alarm("polder"), revision=2)
     # News would be due at 17:05; quiet until the step at 20:05, by an officer who wants to be left alone.
     run.command("snooze", until=NOON + 25 * MINUTE)
-    run.pass_until(NOON + 26 * MINUTE)
+    run.advance_until(NOON + 26 * MINUTE)
     assert sorted((one.kind, one.contact, one.channel) for one in run.sent[3:]) == [
         ("alarm", "first", "mail"),
         ("alarm", "second", "mail"),
         ("alarm", "third", "mail"),
         ("change", "first", "sms"),
     ]
-    run.pass_(8 * MINUTE)
+    run.advance(8 * MINUTE)
     assert len(run.sent) == 7, "it was told once"
 
 
 def test_a_step_to_somebody_else_does_not_swallow_the_news() -> None:
-    run = DutyRun(duty_plan(replace(POLICY, group_interval=12 * MINUTE)))
-    run.hear(alarm())
-    run.pass_(MINUTE)
-    run.hear(alarm(), alarm("polder"), revision=2)
-    run.pass_until(NOON + 13 * MINUTE)
-    assert told(run.sent[2:]) == [("alarm", "second"), *[("change", "first")] * 2]
+    run = DutyLoop(duty_plan(replace(POLICY, group_interval=12 * MINUTE)))
+    run.on_alarms(duty_alarm())
+    run.advance(MINUTE)
+    run.on_alarms(duty_alarm(), duty_alarm("polder"), revision=2)
+    run.advance_until(NOON + 13 * MINUTE)
+    assert kinds_and_contacts(run.sent[2:]) == [("alarm", "second"), *[("change", "first")] * 2]
     newest = list(run.messages.values())[-1].wording
     assert newest.title == "MAJOR · New: High water, Polder"
 
 
 def test_news_that_is_over_before_it_is_due_is_not_told() -> None:
-    run = DutyRun()
-    run.hear(alarm())
-    run.pass_(MINUTE)
-    run.hear(alarm(), alarm("polder"), revision=2)
-    run.pass_(MINUTE)
-    run.hear(alarm(), returned(alarm("polder")), revision=3)
-    run.pass_until(NOON + 9 * MINUTE)
-    assert told(run.sent) == [("alarm", "first")] * 2
+    run = DutyLoop()
+    run.on_alarms(duty_alarm())
+    run.advance(MINUTE)
+    run.on_alarms(duty_alarm(), duty_alarm("polder"), revision=2)
+    run.advance(MINUTE)
+    run.on_alarms(duty_alarm(), returned_event(duty_alarm("polder")), revision=3)
+    run.advance_until(NOON + 9 * MINUTE)
+    assert kinds_and_contacts(run.sent) == [("alarm", "first")] * 2
 
 
 def test_an_incident_that_grows_all_the_time_makes_a_bearable_number_of_messages() -> None:
     """EEMUA 191: one in ten minutes is acceptable, two are the most that somebody can handle."""
-    run = DutyRun()
-    alarms = [alarm(rule=f"rule-{number}", cause="high-water") for number in range(22)]
+    run = DutyLoop()
+    alarms = [duty_alarm(rule=f"rule-{number}", cause="high-water") for number in range(22)]
     for number in range(len(alarms)):
-        run.hear(*alarms[: number + 1], revision=number + 1)
-        run.pass_(HOUR // len(alarms))
+        run.on_alarms(*alarms[: number + 1], revision=number + 1)
+        run.advance(HOUR // len(alarms))
     for contact in ("first", "second", "third"):
         minutes = [one.minute for one in run.sent if (one.contact, one.channel) == (contact, "mail")]
         assert len(minutes) <= 6
         assert len(set(minutes)) == len(minutes), "two messages at the same moment"
-    run.pass_(HOUR)
-    assert len(run.case().known) == len(alarms), "they were told of all of it"
+    run.advance(HOUR)
+    assert len(run.incident_state().known) == len(alarms), "they were told of all of it"

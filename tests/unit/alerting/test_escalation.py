@@ -6,26 +6,35 @@ import pytest
 from msgspec.structs import replace
 
 from alerting.incidents.incident_state import IncidentPhase
-from tests.support.payloads.alarm_events import acknowledged, returned
-from tests.support.pipelines.duty_loop import INCIDENT, NOON, POLICY, DutyRun, Sent, alarm, duty_plan, told
+from tests.support.payloads.alarm_events import acknowledged_event, returned_event
+from tests.support.pipelines.duty_loop import (
+    INCIDENT,
+    NOON,
+    POLICY,
+    DutyLoop,
+    SentMessage,
+    duty_alarm,
+    duty_plan,
+    kinds_and_contacts,
+)
 from twin.alarms.severity import Severity
 from twin.instant import HOUR, MINUTE, SECOND
 from twin.model.duty import EscalationStep
 
 
 def test_it_goes_from_one_step_to_the_next_until_the_rounds_are_over() -> None:
-    run = DutyRun()
-    run.hear(alarm())
+    run = DutyLoop()
+    run.on_alarms(duty_alarm())
     assert run.sent == []
-    run.pass_(70 * MINUTE)
+    run.advance(70 * MINUTE)
     group = 5 / 60
     assert run.sent[:6] == [
-        Sent(group, "alarm", "first", "mail"),
-        Sent(group, "alarm", "first", "sms"),
-        Sent(10 + group, "alarm", "second", "mail"),
-        Sent(20 + group, "alarm", "first", "mail"),
-        Sent(20 + group, "alarm", "second", "mail"),
-        Sent(20 + group, "alarm", "third", "mail"),
+        SentMessage(group, "alarm", "first", "mail"),
+        SentMessage(group, "alarm", "first", "sms"),
+        SentMessage(10 + group, "alarm", "second", "mail"),
+        SentMessage(20 + group, "alarm", "first", "mail"),
+        SentMessage(20 + group, "alarm", "second", "mail"),
+        SentMessage(20 + group, "alarm", "third", "mail"),
     ]
     # `repeat` is 1: the steps are gone through once more, and then not again.
     assert [(one.minute, one.contact) for one in run.sent[6:9]] == [
@@ -33,15 +42,15 @@ def test_it_goes_from_one_step_to_the_next_until_the_rounds_are_over() -> None:
         (40 + group, "first"),
         (50 + group, "second"),
     ]
-    run.pass_(2 * HOUR)
+    run.advance(2 * HOUR)
     assert len(run.sent) == 12
-    assert run.case().phase is IncidentPhase.UNANSWERED
+    assert run.incident_state().phase is IncidentPhase.UNANSWERED
 
 
 def test_what_nobody_answers_is_brought_to_mind_again() -> None:
-    run = DutyRun()
-    run.hear(alarm())
-    run.pass_(6 * HOUR)
+    run = DutyLoop()
+    run.on_alarms(duty_alarm())
+    run.advance(6 * HOUR)
     reminders = [one for one in run.sent if one.kind == "reminder"]
     assert {(one.contact, one.channel) for one in reminders} == {
         ("first", "mail"),
@@ -51,22 +60,22 @@ def test_what_nobody_answers_is_brought_to_mind_again() -> None:
 
 
 def test_an_acknowledgement_ends_it_and_a_reminder_follows() -> None:
-    run = DutyRun()
-    run.hear(alarm())
-    run.pass_(3 * MINUTE)
-    run.hear(acknowledged(alarm()), revision=2)
-    run.pass_(3 * HOUR)
-    assert told(run.sent) == [("alarm", "first")] * 2
-    run.pass_(2 * HOUR)
-    assert told(run.sent[2:]) == [("reminder", "first")] * 2
+    run = DutyLoop()
+    run.on_alarms(duty_alarm())
+    run.advance(3 * MINUTE)
+    run.on_alarms(acknowledged_event(duty_alarm()), revision=2)
+    run.advance(3 * HOUR)
+    assert kinds_and_contacts(run.sent) == [("alarm", "first")] * 2
+    run.advance(2 * HOUR)
+    assert kinds_and_contacts(run.sent[2:]) == [("reminder", "first")] * 2
 
 
 def test_recovery_is_told_to_those_who_were_told_and_to_nobody_else() -> None:
-    run = DutyRun()
-    run.hear(alarm())
-    run.pass_(11 * MINUTE)
-    run.hear(returned(alarm()), revision=2)
-    run.pass_(HOUR)
+    run = DutyLoop()
+    run.on_alarms(duty_alarm())
+    run.advance(11 * MINUTE)
+    run.on_alarms(returned_event(duty_alarm()), revision=2)
+    run.advance(HOUR)
     recoveries = [one for one in run.sent if one.kind == "recovery"]
     assert sorted((one.contact, one.channel) for one in recoveries) == [
         ("first", "mail"),
@@ -76,102 +85,102 @@ def test_recovery_is_told_to_those_who_were_told_and_to_nobody_else() -> None:
 
 
 def test_recovery_is_not_told_over_a_channel_that_failed() -> None:
-    run = DutyRun(delivers=lambda message: message.send.channel != "sms")
-    run.hear(alarm())
-    run.pass_(MINUTE)
-    run.hear(returned(alarm()), revision=2)
-    run.pass_(HOUR)
+    run = DutyLoop(delivers=lambda message: message.send.channel != "sms")
+    run.on_alarms(duty_alarm())
+    run.advance(MINUTE)
+    run.on_alarms(returned_event(duty_alarm()), revision=2)
+    run.advance(HOUR)
     assert [one for one in run.sent if one.kind == "recovery"] == [
-        Sent(run.sent[-1].minute, "recovery", "first", "mail")
+        SentMessage(run.sent[-1].minute, "recovery", "first", "mail")
     ]
     assert {one.outcome for one in run.events if one.channel == "sms"} == {"sending", "failed", "withdrawn"}
 
 
 def test_what_is_over_before_it_was_told_is_not_told() -> None:
-    run = DutyRun()
-    run.hear(alarm())
-    run.pass_(2 * SECOND)
-    run.hear(returned(alarm()), revision=2)
-    run.pass_(HOUR)
+    run = DutyLoop()
+    run.on_alarms(duty_alarm())
+    run.advance(2 * SECOND)
+    run.on_alarms(returned_event(duty_alarm()), revision=2)
+    run.advance(HOUR)
     assert run.events == []
 
 
 def test_what_somebody_acknowledged_before_it_was_told_is_not_told() -> None:
-    run = DutyRun()
-    run.hear(acknowledged(alarm()))
-    run.pass_(HOUR)
+    run = DutyLoop()
+    run.on_alarms(acknowledged_event(duty_alarm()))
+    run.advance(HOUR)
     assert run.events == []
-    assert run.case().phase is IncidentPhase.ACKNOWLEDGED
+    assert run.incident_state().phase is IncidentPhase.ACKNOWLEDGED
 
 
 @pytest.mark.parametrize("state", ["shelved", "suppressed-by-design", "out-of-service"])
 def test_an_alarm_that_was_set_aside_does_not_speak(state: str) -> None:
-    run = DutyRun()
-    quiet = alarm("polder", state=state, severity=Severity.CRITICAL)
-    run.hear(acknowledged(alarm()), quiet)
-    run.pass_(HOUR)
+    run = DutyLoop()
+    quiet = duty_alarm("polder", state=state, severity=Severity.CRITICAL)
+    run.on_alarms(acknowledged_event(duty_alarm()), quiet)
+    run.advance(HOUR)
     assert run.events == []
 
 
 def test_a_new_alarm_in_an_acknowledged_incident_is_told_as_a_change_after_the_interval() -> None:
-    run = DutyRun()
-    run.hear(alarm())
-    run.pass_(MINUTE)
-    known = acknowledged(alarm())
-    run.hear(known, revision=2)
-    run.pass_(30 * SECOND)
-    run.hear(known, alarm("polder"), revision=3)
-    run.pass_(10 * MINUTE)
+    run = DutyLoop()
+    run.on_alarms(duty_alarm())
+    run.advance(MINUTE)
+    known = acknowledged_event(duty_alarm())
+    run.on_alarms(known, revision=2)
+    run.advance(30 * SECOND)
+    run.on_alarms(known, duty_alarm("polder"), revision=3)
+    run.advance(10 * MINUTE)
     changes = [one for one in run.sent if one.kind == "change"]
     assert [(one.contact, one.channel) for one in changes] == [("first", "mail"), ("first", "sms")]
     assert changes[0].minute == 5 + 5 / 60  # five minutes after the first message
-    run.pass_(10 * MINUTE)
+    run.advance(10 * MINUTE)
     assert run.sent[-1].contact == "second", "it escalates like any other"
 
 
 def test_a_new_alarm_while_it_escalates_is_told_once_to_those_who_were_told() -> None:
-    run = DutyRun()
-    run.hear(alarm())
-    run.pass_(MINUTE)
-    run.hear(alarm(), alarm("polder"), revision=2)
-    run.pass_until(NOON + 9 * MINUTE)
+    run = DutyLoop()
+    run.on_alarms(duty_alarm())
+    run.advance(MINUTE)
+    run.on_alarms(duty_alarm(), duty_alarm("polder"), revision=2)
+    run.advance_until(NOON + 9 * MINUTE)
     assert [(one.kind, one.contact, one.channel) for one in run.sent[2:]] == [
         ("change", "first", "mail"),
         ("change", "first", "sms"),
     ]
-    run.pass_(2 * MINUTE)
-    assert run.sent[-1] == Sent(10 + 5 / 60, "alarm", "second", "mail"), "the steps keep their time"
+    run.advance(2 * MINUTE)
+    assert run.sent[-1] == SentMessage(10 + 5 / 60, "alarm", "second", "mail"), "the steps keep their time"
 
 
 def test_what_gets_worse_is_told_at_once() -> None:
-    run = DutyRun()
-    run.hear(alarm(severity=Severity.MINOR))
-    run.pass_(MINUTE)
-    run.hear(alarm(revision=2, severity=Severity.CRITICAL), revision=2)
-    run.pass_(MINUTE)
-    assert run.sent[-1] == Sent(1 + 5 / 60, "change", "first", "sms")
+    run = DutyLoop()
+    run.on_alarms(duty_alarm(severity=Severity.MINOR))
+    run.advance(MINUTE)
+    run.on_alarms(duty_alarm(revision=2, severity=Severity.CRITICAL), revision=2)
+    run.advance(MINUTE)
+    assert run.sent[-1] == SentMessage(1 + 5 / 60, "change", "first", "sms")
 
 
 def test_what_goes_on_getting_worse_is_not_put_off() -> None:
-    run = DutyRun()
-    run.hear(alarm(severity=Severity.MINOR))
-    run.pass_(MINUTE)
+    run = DutyLoop()
+    run.on_alarms(duty_alarm(severity=Severity.MINOR))
+    run.advance(MINUTE)
     for number in range(2, 20):
-        run.hear(alarm(revision=number, severity=Severity.CRITICAL), revision=number)
-        run.pass_(2 * SECOND)
+        run.on_alarms(duty_alarm(revision=number, severity=Severity.CRITICAL), revision=number)
+        run.advance(2 * SECOND)
     changes = [one for one in run.sent if one.kind == "change"]
     assert changes[0].minute == 1 + 5 / 60
     assert len(changes) == 2
 
 
 def test_an_incident_that_flaps_is_told_over_once_and_then_goes_on_escalating() -> None:
-    run = DutyRun()
+    run = DutyLoop()
     for number in range(60):
-        run.hear(alarm(revision=2 * number + 1), revision=2 * number + 1)
-        run.pass_(20 * SECOND)
-        run.hear(returned(alarm(revision=2 * number + 1)), revision=2 * number + 2)
-        run.pass_(10 * SECOND)
-    assert told(run.sent) == [
+        run.on_alarms(duty_alarm(revision=2 * number + 1), revision=2 * number + 1)
+        run.advance(20 * SECOND)
+        run.on_alarms(returned_event(duty_alarm(revision=2 * number + 1)), revision=2 * number + 2)
+        run.advance(10 * SECOND)
+    assert kinds_and_contacts(run.sent) == [
         *[("alarm", "first")] * 2,
         *[("recovery", "first")] * 2,
         *[("change", "first")] * 2,
@@ -180,8 +189,8 @@ def test_an_incident_that_flaps_is_told_over_once_and_then_goes_on_escalating() 
         ("change", "second"),
         ("change", "third"),
     ]
-    run.pass_(10 * MINUTE)
-    assert sorted(told(run.sent)[10:]) == [
+    run.advance(10 * MINUTE)
+    assert sorted(kinds_and_contacts(run.sent)[10:]) == [
         *[("recovery", "first")] * 2,
         ("recovery", "second"),
         ("recovery", "third"),
@@ -189,23 +198,24 @@ def test_an_incident_that_flaps_is_told_over_once_and_then_goes_on_escalating() 
 
 
 def test_what_comes_back_after_it_was_told_over_is_told_again() -> None:
-    run = DutyRun()
-    run.hear(alarm())
-    run.pass_(MINUTE)
-    run.hear(returned(alarm()), revision=2)
-    run.pass_(8 * MINUTE)
-    run.hear(alarm(revision=3), revision=3)
-    run.pass_(5 * MINUTE)
+    run = DutyLoop()
+    run.on_alarms(duty_alarm())
+    run.advance(MINUTE)
+    run.on_alarms(returned_event(duty_alarm()), revision=2)
+    run.advance(8 * MINUTE)
+    run.on_alarms(duty_alarm(revision=3), revision=3)
+    run.advance(5 * MINUTE)
     assert (
-        told(run.sent) == [("alarm", "first")] * 2 + [("recovery", "first")] * 2 + [("change", "first")] * 2
+        kinds_and_contacts(run.sent)
+        == [("alarm", "first")] * 2 + [("recovery", "first")] * 2 + [("change", "first")] * 2
     )
     assert len({one.notification for one in run.events}) == 6
 
 
 def test_a_step_that_reached_nobody_is_followed_at_once() -> None:
-    run = DutyRun(delivers=lambda message: message.send.contact != "first")
-    run.hear(alarm())
-    run.pass_(7 * MINUTE)
+    run = DutyLoop(delivers=lambda message: message.send.contact != "first")
+    run.on_alarms(duty_alarm())
+    run.advance(7 * MINUTE)
     given_up = next(one for one in run.events if one.outcome == "given-up")
     assert given_up.attempt == 8
     assert run.sent[0].contact == "second"
@@ -213,75 +223,75 @@ def test_a_step_that_reached_nobody_is_followed_at_once() -> None:
 
 
 def test_rounds_do_not_end_before_somebody_was_reached() -> None:
-    run = DutyRun(delivers=lambda message: False)
-    run.hear(alarm())
-    run.pass_(8 * HOUR)
+    run = DutyLoop(delivers=lambda message: False)
+    run.on_alarms(duty_alarm())
+    run.advance(8 * HOUR)
     run.delivers = lambda message: True
-    run.pass_(30 * MINUTE)
-    assert run.case().round > POLICY.repeat
+    run.advance(30 * MINUTE)
+    assert run.incident_state().round > POLICY.repeat
     assert run.sent
 
 
 def test_a_doubtful_message_is_not_sent_again_and_the_next_step_follows_at_once() -> None:
-    run = DutyRun(delivers=lambda message: None)
-    run.hear(alarm())
-    run.pass_(MINUTE)
+    run = DutyLoop(delivers=lambda message: None)
+    run.on_alarms(duty_alarm())
+    run.advance(MINUTE)
     assert [one.outcome for one in run.events] == ["sending", "sending"]
     run.delivers = lambda message: True
-    assert run.desk.resolve_doubtful(run.now) == 2
-    run.pass_(SECOND)
-    assert told(run.sent) == [("alarm", "second")]
+    assert run.manager.resolve_doubtful(run.now) == 2
+    run.advance(SECOND)
+    assert kinds_and_contacts(run.sent) == [("alarm", "second")]
     assert len({one.notification for one in run.events if one.outcome == "sending"}) == 3
 
 
 def test_snoozing_is_over_when_its_time_is_or_when_it_gets_worse() -> None:
-    run = DutyRun()
-    run.hear(alarm(severity=Severity.MINOR))
-    run.pass_(MINUTE)
+    run = DutyLoop()
+    run.on_alarms(duty_alarm(severity=Severity.MINOR))
+    run.advance(MINUTE)
     run.command("snooze", until=NOON + HOUR)
-    run.pass_until(NOON + 59 * MINUTE)
+    run.advance_until(NOON + 59 * MINUTE)
     assert len(run.sent) == 2
-    run.pass_(2 * MINUTE)
-    assert run.sent[-1] == Sent(60, "alarm", "second", "mail")
+    run.advance(2 * MINUTE)
+    assert run.sent[-1] == SentMessage(60, "alarm", "second", "mail")
     run.command("snooze", "2", until=NOON + 3 * HOUR)
-    run.hear(alarm(revision=2, severity=Severity.MAJOR), revision=2)
-    run.pass_(MINUTE)
+    run.on_alarms(duty_alarm(revision=2, severity=Severity.MAJOR), revision=2)
+    run.advance(MINUTE)
     assert run.sent[-1].kind == "change"
 
 
 def test_who_is_assigned_is_told_and_stands_for_whoever_is_on_call() -> None:
-    run = DutyRun()
-    run.hear(alarm())
-    run.pass_(MINUTE)
+    run = DutyLoop()
+    run.on_alarms(duty_alarm())
+    run.advance(MINUTE)
     run.command("assign", text="third")
-    assert run.sent[-1] == Sent(1, "reminder", "third", "mail")
+    assert run.sent[-1] == SentMessage(1, "reminder", "third", "mail")
     run.command("assign", text="third")  # the same command, delivered twice
     assert len(run.sent) == 3
 
 
 def test_a_comment_is_in_the_messages_that_follow() -> None:
-    run = DutyRun()
-    run.hear(alarm())
-    run.pass_(MINUTE)
+    run = DutyLoop()
+    run.on_alarms(duty_alarm())
+    run.advance(MINUTE)
     run.command("comment", text="The pump has been started.")
-    run.pass_(10 * MINUTE)
+    run.advance(10 * MINUTE)
     newest = [one for one in run.messages.values() if one.send.contact == "second"][-1]
     assert "Opmerking van first: The pump has been started." in newest.wording.body
 
 
 def test_a_step_without_anybody_to_tell_is_passed_over() -> None:
     steps = (EscalationStep(notify="contact", contact="nobody", channels=("mail",)), *POLICY.steps[:1])
-    run = DutyRun(duty_plan(replace(POLICY, steps=steps)))
-    run.hear(alarm())
-    run.pass_(MINUTE)
-    assert told(run.sent) == [("alarm", "first")] * 2
-    assert run.desk.unreachable_steps == 1
+    run = DutyLoop(duty_plan(replace(POLICY, steps=steps)))
+    run.on_alarms(duty_alarm())
+    run.advance(MINUTE)
+    assert kinds_and_contacts(run.sent) == [("alarm", "first")] * 2
+    assert run.manager.unreachable_steps == 1
 
 
 def test_the_id_of_a_message_says_what_it_is() -> None:
-    run = DutyRun()
-    run.hear(alarm())
-    run.pass_(11 * MINUTE)
+    run = DutyLoop()
+    run.on_alarms(duty_alarm())
+    run.advance(11 * MINUTE)
     assert list(dict.fromkeys(one.notification for one in run.events)) == [
         f"{INCIDENT}~0~0~first~mail",
         f"{INCIDENT}~0~0~first~sms",

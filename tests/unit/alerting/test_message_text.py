@@ -16,8 +16,8 @@ from alerting.messages.short_text import ALPHABET, SHORT_CHARACTERS_MAX, short_t
 from alerting.policy.escalation import open_incident
 from alerting.policy.notification_policy import DutyContext
 from alerting.topic import message_subject
-from tests.support.payloads.alarm_events import acknowledged, operand, returned
-from tests.support.pipelines.duty_loop import NOON, alarm, duty_city, incident
+from tests.support.payloads.alarm_events import acknowledged_event, operand_value, returned_event
+from tests.support.pipelines.duty_loop import NOON, duty_alarm, duty_city, duty_incident
 from twin.alarms.messages import AlarmEvent
 from twin.alarms.rules.operand import ObservationRef
 from twin.alarms.severity import Severity
@@ -29,7 +29,7 @@ RAISED = NOON + HOUR
 
 
 def case_of(*alarms: AlarmEvent) -> IncidentState:
-    case = open_incident(incident(*alarms), DutyContext(duty_city(), NOON))
+    case = open_incident(duty_incident(*alarms), DutyContext(duty_city(), NOON))
     assert case is not None
     return case
 
@@ -51,11 +51,11 @@ def told(*alarms: AlarmEvent, severity: Severity = Severity.MAJOR) -> IncidentSt
     return changed(case_of(*alarms), known=known, severity=severity, step=1, last_told=RAISED)
 
 
-CANAL = alarm("canal")
-POLDER = alarm("polder", severity=Severity.MINOR)
-TOWN = alarm("town", severity=Severity.MINOR)
-WORSE = alarm("polder", severity=Severity.CRITICAL)
-AGAIN = alarm("polder", 3, severity=Severity.MAJOR)
+CANAL = duty_alarm("canal")
+POLDER = duty_alarm("polder", severity=Severity.MINOR)
+TOWN = duty_alarm("town", severity=Severity.MINOR)
+WORSE = duty_alarm("polder", severity=Severity.CRITICAL)
+AGAIN = duty_alarm("polder", 3, severity=Severity.MAJOR)
 
 
 class Title(NamedTuple):
@@ -103,7 +103,7 @@ TITLES = {
     "one that speaks again while the other is acknowledged": Title(
         "change",
         changed(told(CANAL, POLDER), step=0),
-        (acknowledged(CANAL), AGAIN),
+        (acknowledged_event(CANAL), AGAIN),
         "MAJOR · Again: High water, Polder",
         "GROOT · Opnieuw: Hoog water, Polder",
     ),
@@ -134,14 +134,14 @@ TITLES = {
     "over": Title(
         "recovery",
         told(CANAL),
-        (returned(CANAL),),
+        (returned_event(CANAL),),
         "CLEARED · High water, Canal",
         "HERSTELD · Hoog water, Canal",
     ),
     "over, perhaps told before": Title(
         "recovery",
         changed(told(CANAL), repeats=1),
-        (returned(CANAL),),
+        (returned_event(CANAL),),
         "CLEARED · Perhaps told before: High water, Canal",
         "HERSTELD · Misschien al gemeld: Hoog water, Canal",
     ),
@@ -158,7 +158,7 @@ TITLES = {
 @pytest.mark.parametrize("what", TITLES)
 def test_the_title_says_what_has_happened(what: str) -> None:
     one = TITLES[what]
-    case = changed(one.before, incident=incident(*one.now, revision=2))
+    case = changed(one.before, incident=duty_incident(*one.now, revision=2))
     for language, title in (("en", one.english), ("nl", one.dutch)):
         said = said_of(case, one.kind, *one.now, before=one.before, language=language)
         assert said.title == title
@@ -182,7 +182,7 @@ def test_the_body_has_value_threshold_unit_and_local_time() -> None:
 
 def test_what_is_new_stands_before_the_rest() -> None:
     before = told(CANAL)
-    case = changed(before, incident=incident(CANAL, POLDER, revision=2), last_told=RAISED + 65 * MINUTE)
+    case = changed(before, incident=duty_incident(CANAL, POLDER, revision=2), last_told=RAISED + 65 * MINUTE)
     said = said_of(case, "change", CANAL, POLDER, before=before, language="nl")
     assert said.body.splitlines() == [
         "sinds 23-11-2026 13:00 (1 u 5 min), 2 alarmen",
@@ -196,7 +196,7 @@ def test_what_is_new_stands_before_the_rest() -> None:
 
 @pytest.mark.parametrize(("count", "last"), [(6, "en nog 1 alarm"), (8, "en nog 3 alarmen")])
 def test_no_more_than_five_are_listed_and_the_rest_is_counted(count: int, last: str) -> None:
-    alarms = [alarm("canal", rule=f"rule-{number}", cause="flood") for number in range(count)]
+    alarms = [duty_alarm("canal", rule=f"rule-{number}", cause="flood") for number in range(count)]
     said = said_of(case_of(*alarms), "alarm", *alarms, language="nl")
     assert said.body.count("– ") == 5
     assert said.body.splitlines()[-2] == last
@@ -204,14 +204,14 @@ def test_no_more_than_five_are_listed_and_the_rest_is_counted(count: int, last: 
 
 def test_a_sentence_stands_where_a_rule_compares_no_single_value() -> None:
     sentence = "Silent, Canal: nothing new from gauge-1 since 12:30 on 23 November 2026."
-    silent = alarm("canal", rule="silent", operands=(), sentence_en=sentence)
+    silent = duty_alarm("canal", rule="silent", operands=(), sentence_en=sentence)
     said = said_of(case_of(silent), "alarm", silent)
     assert f"– MAJOR · {sentence[:-1]}, since 23-11-2026 13:00" in said.body
 
 
 def test_a_recovery_says_how_long_it_took_and_has_nothing_to_acknowledge() -> None:
-    over = changed(returned(CANAL), time=RAISED + 130 * MINUTE)
-    case = changed(told(CANAL), incident=incident(over, revision=2))
+    over = changed(returned_event(CANAL), time=RAISED + 130 * MINUTE)
+    case = changed(told(CANAL), incident=duty_incident(over, revision=2))
     assert said_of(case, "recovery", over).body.startswith("over since 23-11-2026 15:10, after 2 h 10 min")
     dutch = said_of(case, "recovery", over, language="nl")
     assert dutch.short == "HERSTELD - Hoog water, Canal, voorbij sinds 23-11-2026 15:10, na 2 u 10 min"
@@ -220,14 +220,16 @@ def test_a_recovery_says_how_long_it_took_and_has_nothing_to_acknowledge() -> No
 
 def test_what_was_set_aside_is_not_said_to_be_over() -> None:
     shelved = changed(CANAL, state="shelved")
-    case = changed(told(CANAL), incident=incident(shelved, revision=2, open=False, closed_time=RAISED + HOUR))
+    case = changed(
+        told(CANAL), incident=duty_incident(shelved, revision=2, open=False, closed_time=RAISED + HOUR)
+    )
     said = said_of(case, "recovery", shelved)
     assert said.body.startswith("set aside since 23-11-2026 14:00, after 1 h")
     assert "(shelved)" in said.body
 
 
 def test_a_reminder_of_what_is_acknowledged_has_no_link() -> None:
-    known = acknowledged(CANAL)
+    known = acknowledged_event(CANAL)
     assert said_of(case_of(known), "reminder", known).answer_label == ""
 
 
@@ -240,7 +242,7 @@ def test_the_value_of_a_household_is_not_said(personal: bool) -> None:
     model = duty_city()
     sensors = {**model.sensors, "gauge-canal": replace(model.sensors["gauge-canal"], personal=personal)}
     model = replace(model, sensors=sensors)
-    one = alarm(operands=(operand("canal", sources=(ObservationRef(1, NOON),)),))
+    one = duty_alarm(operands=(operand_value("canal", sources=(ObservationRef(1, NOON),)),))
     case = case_of(one)
     said = compose_message(message_subject("alarm", case, case), "en", {one.alarm: one}, model)
     assert ("0.25" in said.body) is not personal
@@ -251,7 +253,7 @@ def test_the_short_one_fits_into_a_text_message() -> None:
     assert said_of(case_of(CANAL), "alarm", CANAL, language="nl").short == (
         "GROOT - Hoog water, Canal, -0,25 m, sinds 23-11-2026 13:00"
     )
-    for one in (alarm(operands=(operand("canal", unit="m" * 90),)), alarm("x" * 300)):
+    for one in (duty_alarm(operands=(operand_value("canal", unit="m" * 90),)), duty_alarm("x" * 300)):
         said = said_of(case_of(one), "alarm", one, language="nl")
         assert len(said.short) <= SHORT_CHARACTERS_MAX
         assert len(said.title) <= TITLE_CHARACTERS_MAX

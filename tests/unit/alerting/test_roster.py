@@ -7,7 +7,17 @@ from itertools import pairwise
 import pytest
 
 from alerting.policy.roster import DutyShift, duty_shifts, next_on_call, on_call
-from tests.support.cities.rosters import LEAD, ROADS, WATER, WEEKS, ZONE, at, calendar, override, plan_of
+from tests.support.cities.rosters import (
+    LEAD,
+    ROADS,
+    WATER,
+    WEEKS,
+    ZONE,
+    at,
+    calendar_text,
+    duty_override,
+    plan_with_calendar,
+)
 from twin.instant import HOUR, format_instant
 from twin.model.duty import DutyPlan, DutyTeam
 
@@ -29,11 +39,11 @@ TEAM = "operations"
     ],
 )
 def test_shifts_change_at_the_local_hour_all_year(time: str, expected: str | None) -> None:
-    assert on_call(plan_of(calendar(*WEEKS)), TEAM, at(time)) == expected
+    assert on_call(plan_with_calendar(calendar_text(*WEEKS)), TEAM, at(time)) == expected
 
 
 def test_the_week_in_which_the_clock_changes_has_an_hour_less_or_more() -> None:
-    plan = plan_of(calendar(*WEEKS))
+    plan = plan_with_calendar(calendar_text(*WEEKS))
     spring = duty_shifts(plan, TEAM, at("2026-03-23T08:00:00+01:00"), at("2026-04-06T08:00:00+02:00"))
     autumn = duty_shifts(plan, TEAM, at("2026-10-19T08:00:00+02:00"), at("2026-11-02T08:00:00+01:00"))
     assert [(one.contact, (one.end - one.start) / HOUR) for one in spring] == [("roads", 167), ("water", 168)]
@@ -41,13 +51,13 @@ def test_the_week_in_which_the_clock_changes_has_an_hour_less_or_more() -> None:
 
 
 def test_a_team_without_a_calendar_has_its_first_member_on_call() -> None:
-    assert on_call(plan_of(""), TEAM, 0) == "water"
-    assert duty_shifts(plan_of(""), TEAM, 0, HOUR) == (DutyShift("water", 0, HOUR, "default"),)
+    assert on_call(plan_with_calendar(""), TEAM, 0) == "water"
+    assert duty_shifts(plan_with_calendar(""), TEAM, 0, HOUR) == (DutyShift("water", 0, HOUR, "default"),)
 
 
 def test_an_excepted_occurrence_is_a_gap() -> None:
     water = (*WEEKS[0], f"EXDATE;{ZONE}:20260119T080000")
-    plan = plan_of(calendar(water, WEEKS[1]))
+    plan = plan_with_calendar(calendar_text(water, WEEKS[1]))
     start, end = at("2026-01-19T08:00:00+01:00"), at("2026-01-26T08:00:00+01:00")
     assert on_call(plan, TEAM, start) is None
     found = duty_shifts(plan, TEAM, start - HOUR, end + HOUR)
@@ -63,7 +73,7 @@ def test_a_moved_occurrence_counts_where_it_was_moved_to() -> None:
         "UID:water-weeks", f"RECURRENCE-ID;{ZONE}:20260119T080000", f"DTSTART;{ZONE}:20260120T080000",
         f"DTEND;{ZONE}:20260126T080000", "SUMMARY:lead",
     )  # fmt: skip
-    plan = plan_of(calendar(*WEEKS, moved))
+    plan = plan_with_calendar(calendar_text(*WEEKS, moved))
     assert on_call(plan, TEAM, at("2026-01-19T12:00:00+01:00")) is None
     assert on_call(plan, TEAM, at("2026-01-20T12:00:00+01:00")) == "lead"
     assert on_call(plan, TEAM, at("2026-02-02T12:00:00+01:00")) == "water"
@@ -74,20 +84,20 @@ def test_of_events_that_overlap_the_one_that_began_last_counts() -> None:
         "UID:evening", f"DTSTART;{ZONE}:20260107T180000", f"DTEND;{ZONE}:20260108T080000",
         "SUMMARY:Team lead operations",
     )  # fmt: skip
-    plan = plan_of(calendar(evening, *WEEKS))
+    plan = plan_with_calendar(calendar_text(evening, *WEEKS))
     found = duty_shifts(plan, TEAM, at("2026-01-07T00:00:00+01:00"), at("2026-01-09T00:00:00+01:00"))
     assert [one.contact for one in found] == ["water", "lead", "water"]
     assert format_instant(found[1].start) == "2026-01-07T17:00:00Z"
 
 
 def test_cancelled_events_do_not_count() -> None:
-    plan = plan_of(calendar((*WEEKS[0], "STATUS:CANCELLED")))
+    plan = plan_with_calendar(calendar_text((*WEEKS[0], "STATUS:CANCELLED")))
     assert on_call(plan, TEAM, at("2026-01-06T12:00:00+01:00")) is None
 
 
 def test_days_without_a_time_are_those_of_the_calendars_zone() -> None:
     day = ("UID:day", "DTSTART;VALUE=DATE:20260701", "RRULE:FREQ=DAILY;COUNT=2", "SUMMARY:WATER")
-    plan = plan_of(calendar(day, head=("X-WR-TIMEZONE:Europe/Amsterdam",)))
+    plan = plan_with_calendar(calendar_text(day, head=("X-WR-TIMEZONE:Europe/Amsterdam",)))
     found = duty_shifts(plan, TEAM, at("2026-06-30T00:00:00Z"), at("2026-07-04T00:00:00Z"))
     assert [(one.contact, format_instant(one.start)) for one in found] == [
         (None, "2026-06-30T00:00:00Z"),
@@ -106,7 +116,7 @@ def test_days_without_a_time_are_those_of_the_calendars_zone() -> None:
 )
 def test_no_day_of_many_months_is_lost(lines: tuple[str, ...]) -> None:
     event = ("UID:day", *lines, "RRULE:FREQ=DAILY;COUNT=200", "SUMMARY:water")
-    plan = plan_of(calendar(event, head=("X-WR-TIMEZONE:Pacific/Kiritimati",)))
+    plan = plan_with_calendar(calendar_text(event, head=("X-WR-TIMEZONE:Pacific/Kiritimati",)))
     found = duty_shifts(plan, TEAM, at("2025-12-30T00:00:00Z"), at("2026-08-01T00:00:00Z"))
     on_duty = [one for one in found if one.contact is not None]
     length = 24 if "DATE" in lines[0] else 1
@@ -117,10 +127,10 @@ def test_no_day_of_many_months_is_lost(lines: tuple[str, ...]) -> None:
 
 
 def test_an_override_counts_before_the_calendar_and_the_last_one_made_before_others() -> None:
-    plan = plan_of(
-        calendar(*WEEKS),
-        override("lead", "2026-01-06T00:00:00Z", "2026-01-08T00:00:00Z"),
-        override("roads", "2026-01-07T00:00:00Z", "2026-01-09T00:00:00Z", "2"),
+    plan = plan_with_calendar(
+        calendar_text(*WEEKS),
+        duty_override("lead", "2026-01-06T00:00:00Z", "2026-01-08T00:00:00Z"),
+        duty_override("roads", "2026-01-07T00:00:00Z", "2026-01-09T00:00:00Z", "2"),
     )
     found = duty_shifts(plan, TEAM, at("2026-01-05T12:00:00Z"), at("2026-01-10T00:00:00Z"))
     assert [(one.contact, one.source) for one in found] == [
@@ -133,29 +143,31 @@ def test_an_override_counts_before_the_calendar_and_the_last_one_made_before_oth
 
 
 def test_an_override_fills_a_gap_and_one_of_somebody_unknown_does_not_count() -> None:
-    gone = override("gone", "2020-01-01T00:00:00Z", "2020-01-02T00:00:00Z", "2")
-    plan = plan_of(calendar(*WEEKS), override("lead", "2020-01-01T00:00:00Z", "2020-01-02T00:00:00Z"), gone)
+    gone = duty_override("gone", "2020-01-01T00:00:00Z", "2020-01-02T00:00:00Z", "2")
+    plan = plan_with_calendar(
+        calendar_text(*WEEKS), duty_override("lead", "2020-01-01T00:00:00Z", "2020-01-02T00:00:00Z"), gone
+    )
     assert on_call(plan, TEAM, at("2020-01-01T12:00:00Z")) == "lead"
     assert on_call(plan, TEAM, at("2020-01-02T00:00:00Z")) is None
 
 
 def test_an_override_is_of_one_team_alone() -> None:
     other = DutyTeam(id="night", name="Night", members=("roads",))
-    plan = plan_of("", override("lead", "2026-01-01T00:00:00Z", "2026-02-01T00:00:00Z"))
+    plan = plan_with_calendar("", duty_override("lead", "2026-01-01T00:00:00Z", "2026-02-01T00:00:00Z"))
     plan = DutyPlan(contacts=plan.contacts, teams=(*plan.teams, other), overrides=plan.overrides)
     assert on_call(plan, "night", at("2026-01-10T00:00:00Z")) == "roads"
 
 
 def test_shifts_have_no_holes_between_them() -> None:
     start, end = at("2025-12-01T00:00:00Z"), at("2026-12-01T00:00:00Z")
-    found = duty_shifts(plan_of(calendar(*WEEKS)), TEAM, start, end)
+    found = duty_shifts(plan_with_calendar(calendar_text(*WEEKS)), TEAM, start, end)
     assert (found[0].start, found[-1].end) == (start, end)
     assert all(one.end == other.start for one, other in pairwise(found))
-    assert duty_shifts(plan_of(calendar(*WEEKS)), TEAM, end, end) == ()
+    assert duty_shifts(plan_with_calendar(calendar_text(*WEEKS)), TEAM, end, end) == ()
 
 
 def test_the_next_one_follows_in_the_order_of_members_and_starts_again() -> None:
-    plan = plan_of("")
+    plan = plan_with_calendar("")
     assert [next_on_call(plan, TEAM, "roads", n) for n in (1, 2, 3)] == ["lead", "water", "lead"]
     assert next_on_call(plan, TEAM, None) == "water"
     assert next_on_call(plan, TEAM, "somebody else") == "water"
@@ -168,11 +180,11 @@ def test_there_is_no_next_one_in_a_team_of_one() -> None:
 
 def test_an_unknown_team_is_told() -> None:
     with pytest.raises(KeyError):
-        on_call(plan_of(""), "nobody", 0)
+        on_call(plan_with_calendar(""), "nobody", 0)
 
 
 def test_contacts_are_named_by_id_name_or_address() -> None:
     for line in ("SUMMARY:Roads", f"SUMMARY:{ROADS.name}", "ATTENDEE;CN=?:mailto:roads", "ATTENDEE:roads"):
         event = ("UID:1", "DTSTART:20260101T000000Z", "DTEND:20260102T000000Z", line)
-        assert on_call(plan_of(calendar(event)), TEAM, at("2026-01-01T12:00:00Z")) == ROADS.id
+        assert on_call(plan_with_calendar(calendar_text(event)), TEAM, at("2026-01-01T12:00:00Z")) == ROADS.id
     assert LEAD.id != ROADS.id

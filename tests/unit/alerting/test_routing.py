@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from msgspec.structs import replace
 
-from tests.support.pipelines.duty_loop import NOON, DutyRun, alarm, duty_plan, told
+from tests.support.pipelines.duty_loop import NOON, DutyLoop, duty_alarm, duty_plan, kinds_and_contacts
 from twin.alarms.rules.schedule import WeeklyInterval
 from twin.alarms.severity import Severity
 from twin.instant import HOUR, MINUTE
@@ -26,9 +26,9 @@ NIGHT = QuietHours(
     ],
 )
 def test_quiet_hours_hold_back_what_is_not_bad_enough(severity: Severity, minute: float) -> None:
-    run = DutyRun(duty_plan(quiet_hours=(NIGHT,)), start=NOON + 11 * HOUR)
-    run.hear(alarm(severity=severity))
-    run.pass_(12 * HOUR)
+    run = DutyLoop(duty_plan(quiet_hours=(NIGHT,)), start=NOON + 11 * HOUR)
+    run.on_alarms(duty_alarm(severity=severity))
+    run.advance(12 * HOUR)
     assert run.sent[0].minute == minute
 
 
@@ -48,17 +48,17 @@ def test_routes_choose_by_severity_theme_area_and_cause_and_the_first_counts() -
         (IncidentRoute(team="nobody", policy="usual"), "first"),
     ]
     for route, contact in table:
-        run = DutyRun(replace(plan, teams=(*plan.teams, roads), routes=(route, *plan.routes)))
-        run.hear(alarm())
-        run.pass_(MINUTE)
+        run = DutyLoop(replace(plan, teams=(*plan.teams, roads), routes=(route, *plan.routes)))
+        run.on_alarms(duty_alarm())
+        run.advance(MINUTE)
         assert run.sent[0].contact == contact, route
 
 
 def test_without_a_route_nobody_is_told_until_the_plan_has_one() -> None:
-    run = DutyRun(duty_plan(routes=()))
-    run.hear(alarm())
-    run.pass_(HOUR)
+    run = DutyLoop(duty_plan(routes=()))
+    run.on_alarms(duty_alarm())
+    run.advance(HOUR)
     assert run.events == []
-    run.work_by(duty_plan())
-    run.pass_(MINUTE)
-    assert told(run.sent) == [("alarm", "first")] * 2
+    run.replace_plan(duty_plan())
+    run.advance(MINUTE)
+    assert kinds_and_contacts(run.sent) == [("alarm", "first")] * 2

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from alerting.monitoring.watchdog import PathStatus, Watchdog
-from tests.support.pipelines.duty_loop import NOON, DutyRun, duty_plan
+from tests.support.pipelines.duty_loop import NOON, DutyLoop, duty_plan
 from twin.instant import HOUR, MINUTE, SECOND
 from twin.wire.probe import Probe
 
@@ -37,13 +37,13 @@ def test_a_probe_from_the_past_or_the_future_shows_nothing() -> None:
 
 
 def test_an_outage_is_told_once_an_hour_and_its_end_once() -> None:
-    run = DutyRun(duty_plan(watchdog=("mail", "operations@town.example")))
+    run = DutyLoop(duty_plan(watchdog=("mail", "operations@town.example")))
     for minute in range(150):
-        run.desk.notify_outage(NOON - MINUTE, NOON + minute * MINUTE)
-        run.pass_until(NOON + minute * MINUTE)
+        run.manager.notify_outage(NOON - MINUTE, NOON + minute * MINUTE)
+        run.advance_until(NOON + minute * MINUTE)
     for _ in range(3):
-        run.desk.notify_outage_end(run.now)
-        run.pass_(MINUTE)
+        run.manager.notify_outage_end(run.now)
+        run.advance(MINUTE)
     assert [one.minute for one in run.sent] == [0, 59, 119, 149]
     assert {(one.kind, one.contact, one.channel) for one in run.sent} == {("watchdog", "watchdog", "mail")}
     titles = [one.wording.title for one in sorted(run.messages.values(), key=lambda one: one.due)]
@@ -51,8 +51,8 @@ def test_an_outage_is_told_once_an_hour_and_its_end_once() -> None:
 
 
 def test_without_a_second_way_nobody_is_told() -> None:
-    run = DutyRun()
-    run.desk.notify_outage(NOON, NOON)
-    run.desk.notify_outage_end(NOON + MINUTE)
-    run.pass_(HOUR)
+    run = DutyLoop()
+    run.manager.notify_outage(NOON, NOON)
+    run.manager.notify_outage_end(NOON + MINUTE)
+    run.advance(HOUR)
     assert run.events == []

@@ -28,7 +28,7 @@ from twin.wire.messages import Update, UpdateKind
 NOW: Instant = 1_795_435_200_000_000  # 2026-11-23T12:00:00Z
 
 
-class Clock:
+class FixedClock:
     """A clock that stands still until it is set."""
 
     def __init__(self) -> None:
@@ -39,8 +39,8 @@ class Clock:
 
 
 @pytest.fixture
-def clock() -> Clock:
-    return Clock()
+def clock() -> FixedClock:
+    return FixedClock()
 
 
 def _entity(id: str, kind: str, parent: str | None, at: tuple[float, float]) -> Entity:
@@ -146,7 +146,7 @@ def make_derived() -> UpdateMaker:
 
 
 @pytest.fixture
-def hub(model: CityModel, clock: Clock) -> Hub:
+def hub(model: CityModel, clock: FixedClock) -> Hub:
     """A hub that follows the log `log-1` from its beginning; two partitions, a ring of eight events."""
     made = Hub(model, clock, ApiMetrics(CollectorRegistry()), partitions=2, ring_events_max=8)
     made.reset("log-1", ViewSeed(), [0] * 4)

@@ -11,13 +11,13 @@ import pytest
 
 from api.context import ApiContext
 from storage.stores.tokens import TOKEN_PREFIX, token_digest
-from tests.support.cities.rosters import LEAD, ROADS, WATER, WEEKS, ZONE, calendar, override
+from tests.support.cities.rosters import LEAD, ROADS, WATER, WEEKS, ZONE, calendar_text, duty_override
 from twin.model.city_model import CityModel
 from twin.model.duty import DutyPlan, DutyTeam
 from twin.model.role import Role
 
 KEYS: dict[str, Role] = {f"{TOKEN_PREFIX}{role}": role for role in ("viewer", "operator", "duty", "admin")}
-GAP = calendar((*WEEKS[0], f"EXDATE;{ZONE}:20261207T080000"), WEEKS[1])
+GAP = calendar_text((*WEEKS[0], f"EXDATE;{ZONE}:20261207T080000"), WEEKS[1])
 
 
 def bearer(role: str) -> dict[str, str]:
@@ -28,12 +28,12 @@ def bearer(role: str) -> dict[str, str]:
 def model(model: CityModel) -> CityModel:
     """The city, with two teams; somebody has taken over in the first days of 2027."""
     operations = DutyTeam(
-        id="operations", name="Operations", members=("water", "roads", "lead"), calendar=calendar(*WEEKS)
+        id="operations", name="Operations", members=("water", "roads", "lead"), calendar=calendar_text(*WEEKS)
     )
     duty = DutyPlan(
         contacts=(WATER, ROADS, LEAD),
         teams=(operations, DutyTeam(id="leads", name="Leads", members=("lead",))),
-        overrides=(override("lead", "2027-01-01T00:00:00Z", "2027-01-03T00:00:00Z"),),
+        overrides=(duty_override("lead", "2027-01-01T00:00:00Z", "2027-01-03T00:00:00Z"),),
     )
     return replace(model, duty=duty)
 

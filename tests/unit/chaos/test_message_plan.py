@@ -7,24 +7,28 @@ from collections import Counter
 
 from ingest.decoders import registry
 from ingest.decoding import DecodingContext, PayloadError
-from tests.chaos.message_plan import Kind, Parcel, Plan, street_of, value_of
-from tests.chaos.system_under_test import LOADED, PROPERTY
+from tests.chaos.message_plan import MessageKind, MessagePlan, PlannedMessage, street_of, value_of
+from tests.chaos.system_under_test import LOAD_STREETS, PROPERTY
 
 BEGIN = 1_795_000_000_000_000
-PLAN = Plan(1_234, 7, BEGIN, 2_000)
+PLAN = MessagePlan(1_234, 7, BEGIN, 2_000)
 
 
 def test_each_observation_is_sent_and_one_in_a_hundred_twice() -> None:
-    parcels = list(PLAN.parcels())
+    parcels = list(PLAN.planned_messages())
     counts = Counter(one.kind for one in parcels)
-    assert sorted(one.number for one in parcels if one.kind is Kind.OBSERVATION) == list(range(1_234))
-    assert (counts[Kind.AGAIN], counts[Kind.POISON]) == (PLAN.repeated, PLAN.poisoned) == (13, 13)
+    assert sorted(one.number for one in parcels if one.kind is MessageKind.OBSERVATION) == list(range(1_234))
+    assert (
+        (counts[MessageKind.REPEAT], counts[MessageKind.POISON])
+        == (PLAN.repeat_count, PLAN.poison_count)
+        == (13, 13)
+    )
 
 
 def test_a_seed_gives_one_order_and_another_seed_another() -> None:
-    parcels = list(PLAN.parcels())
-    assert parcels == list(Plan(1_234, 7, BEGIN, 2_000).parcels())
-    assert parcels != list(Plan(1_234, 8, BEGIN, 2_000).parcels())
+    parcels = list(PLAN.planned_messages())
+    assert parcels == list(MessagePlan(1_234, 7, BEGIN, 2_000).planned_messages())
+    assert parcels != list(MessagePlan(1_234, 8, BEGIN, 2_000).planned_messages())
     assert [one.number for one in parcels] != sorted(one.number for one in parcels)
 
 
@@ -37,18 +41,18 @@ def test_an_observation_is_known_by_its_instant() -> None:
 
 def test_the_newest_of_each_street_is_its_last() -> None:
     newest = PLAN.newest()
-    assert len(newest) == LOADED
+    assert len(newest) == LOAD_STREETS
     for number in range(1_234):
         assert newest[street_of(number)] >= number
 
 
 def test_what_is_sent_holds_the_value_and_poison_holds_none() -> None:
-    _, payload = PLAN.content(Parcel(Kind.OBSERVATION, 1_000))
+    _, payload = PLAN.content(PlannedMessage(MessageKind.OBSERVATION, 1_000))
     assert json.loads(payload)["values"] == {PROPERTY: value_of(1_000)}
     native = registry()["native"]
     refused = 0
     for number in (13, 113, 213):
-        _, payload = PLAN.content(Parcel(Kind.POISON, number))
+        _, payload = PLAN.content(PlannedMessage(MessageKind.POISON, number))
         try:
             (reading,) = native.decode(
                 "livetwin/town/x/observations", payload, DecodingContext(BEGIN, "UTC")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.cities.city_folders import FaultCase, assert_told, faults_of, write_folder
+from tests.support.cities.city_folders import FaultCase, assert_fault, faults_of, write_city_folder
 
 CASES: list[FaultCase] = [
     # quality and retention
@@ -110,9 +110,9 @@ CASES: list[FaultCase] = [
 
 @pytest.mark.parametrize("case", CASES, ids=[case[4][:50] for case in CASES])
 def test_a_fault_is_told_with_its_file_and_line(tmp_path: Path, case: FaultCase) -> None:
-    assert_told(tmp_path, case)
+    assert_fault(tmp_path, case)
 
 
 def test_without_sensors_corrections_of_them_are_not_judged(tmp_path: Path) -> None:
-    folder = write_folder(tmp_path, sensors=None)
+    folder = write_city_folder(tmp_path, sensors=None)
     assert [str(fault) for fault in faults_of(folder)] == [f"{folder / 'sensors.yaml'}:1: file is missing"]

@@ -9,7 +9,7 @@ from alerting.policy.roster import on_call
 from cities import default_city
 from cities.folder_reader import read_city
 from cities.folder_writer import write_city
-from tests.support.cities.city_folders import write_folder
+from tests.support.cities.city_folders import write_city_folder
 from tests.support.cities.duty_folder import ROSTER, write_duty_folder
 from tests.support.cities.rosters import at
 from tests.support.cities.small_cities import model_of
@@ -55,7 +55,7 @@ def test_a_night_of_quiet_hours_is_two_intervals(tmp_path: Path) -> None:
 
 
 def test_a_folder_without_routes_has_no_plan(tmp_path: Path) -> None:
-    assert read_city(write_folder(tmp_path)).duty == NO_DUTY_PLAN
+    assert read_city(write_city_folder(tmp_path)).duty == NO_DUTY_PLAN
 
 
 def test_a_plan_is_written_as_it_was_read(tmp_path: Path) -> None:
@@ -67,7 +67,7 @@ def test_a_plan_is_written_as_it_was_read(tmp_path: Path) -> None:
 
 
 def test_writing_a_city_takes_away_rosters_that_it_no_longer_has(tmp_path: Path) -> None:
-    model = model_of(read_city(write_folder(tmp_path / "in")))
+    model = model_of(read_city(write_city_folder(tmp_path / "in")))
     write_duty_folder(tmp_path / "out")
     write_city(model, tmp_path / "out")
     assert not list((tmp_path / "out").glob("ro*"))

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.cities.city_folders import faults_of, write_folder
+from tests.support.cities.city_folders import faults_of, write_city_folder
 from tests.support.cities.duty_folder import ROUTES, write_duty_folder
-from tests.support.cities.rosters import WEEKS, ZONE, calendar
+from tests.support.cities.rosters import WEEKS, ZONE, calendar_text
 
 # What stands in routes.yaml, what stands there instead, line of the fault, part of its text.
 CASES = [
@@ -93,14 +93,14 @@ GOOD = ("UID:1", START, END, "SUMMARY:water")
 def event(**changed: str) -> str:
     """Return a calendar of one event in which lines are others; line 5 begins the event."""
     lines = {"uid": GOOD[0], "start": GOOD[1], "end": GOOD[2], "who": GOOD[3], **changed}
-    return calendar(tuple(line for line in lines.values() if line))
+    return calendar_text(tuple(line for line in lines.values() if line))
 
 
 ROSTER_CASES = [
     ("", 1, "found no iCalendar (RFC 5545)"),
     ("routes: []\n", 1, "found no iCalendar (RFC 5545)"),
-    (calendar(GOOD).replace("END:VCALENDAR\r\n", ""), 1, "found no iCalendar (RFC 5545)"),
-    (calendar(GOOD) * 2, 1, "found no iCalendar (RFC 5545)"),
+    (calendar_text(GOOD).replace("END:VCALENDAR\r\n", ""), 1, "found no iCalendar (RFC 5545)"),
+    (calendar_text(GOOD) * 2, 1, "found no iCalendar (RFC 5545)"),
     (event(uid=""), 4, "UID is missing"),
     (event(start=""), 4, "DTSTART is missing"),
     (event(end=""), 4, "DTEND is missing: a duty has an end"),
@@ -126,9 +126,9 @@ ROSTER_CASES = [
     (event(who="SUMMARY:Anybody"), 4, "names 'Anybody', expected a contact by id, name or address"),
     (event(who="ATTENDEE:mailto:nobody@example.org"), 4, "names 'nobody@example.org', expected a contact"),
     (event(who=""), 4, "names nobody: expected ATTENDEE or SUMMARY"),
-    (calendar(GOOD, head=("X-WR-TIMEZONE:Mars",)), 1, "X-WR-TIMEZONE: found 'Mars', expected an IANA"),
-    (calendar(*[GOOD] * 1001), 1, "found 1001 events, expected at most 1000"),
-    (calendar(*WEEKS, (*GOOD[:3], "SUMMARY:x")), 20, "names 'x', expected a contact"),
+    (calendar_text(GOOD, head=("X-WR-TIMEZONE:Mars",)), 1, "X-WR-TIMEZONE: found 'Mars', expected an IANA"),
+    (calendar_text(*[GOOD] * 1001), 1, "found 1001 events, expected at most 1000"),
+    (calendar_text(*WEEKS, (*GOOD[:3], "SUMMARY:x")), 20, "names 'x', expected a contact"),
 ]  # fmt: skip
 
 
@@ -160,7 +160,7 @@ def test_a_roster_of_no_team_is_told(tmp_path: Path) -> None:
 
 
 def test_a_plan_that_is_no_mapping_is_told(tmp_path: Path) -> None:
-    folder = write_folder(tmp_path)
+    folder = write_city_folder(tmp_path)
     (folder / "routes.yaml").write_text("- 1\n")
     assert "found a list of 1, expected a mapping with the keys channels, contacts" in str(
         faults_of(folder)[0]

@@ -14,7 +14,7 @@ from cities.duration import format_duration, parse_duration
 from cities.files.schema import RelationItem
 from cities.folder_reader import read_city
 from cities.model.geometry import geometry_faults
-from tests.support.cities.city_folders import SENSORS, write_folder
+from tests.support.cities.city_folders import SENSORS, write_city_folder
 from twin.instant import DAY, HOUR, MINUTE, parse_instant
 from twin.model.calibration import Calibration, Maintenance
 from twin.model.city_model import City, CityFeed, CityPlan
@@ -26,7 +26,7 @@ from twin.quality.quality_rules import QualityRules, StuckRule
 
 @pytest.fixture
 def plan(tmp_path: Path) -> CityPlan:
-    return read_city(write_folder(tmp_path))
+    return read_city(write_city_folder(tmp_path))
 
 
 def test_the_city_and_its_own_feeds_are_read(plan: CityPlan) -> None:
@@ -79,21 +79,25 @@ def test_meters_of_households_are_personal_unless_told_otherwise(
 ) -> None:
     feeds = "feeds: [{id: meters, filter: meters/+, decoder: dsmr}]\n"
     text = SENSORS.replace("feed: ttn", f"feed: {feed}")
-    assert read_city(write_folder(tmp_path, sensors=text, feeds=feeds)).sensors[0].personal is personal
+    assert read_city(write_city_folder(tmp_path, sensors=text, feeds=feeds)).sensors[0].personal is personal
     told = text.replace("PT10M", f"PT10M\n    personal: {str(not personal).lower()}")
-    assert read_city(write_folder(tmp_path, sensors=told, feeds=feeds)).sensors[0].personal is not personal
+    assert (
+        read_city(write_city_folder(tmp_path, sensors=told, feeds=feeds)).sensors[0].personal is not personal
+    )
 
 
 def test_a_city_may_observe_what_no_unit_table_knows(tmp_path: Path) -> None:
     text = SENSORS.replace(
         "property: pm2_5, field: pm2_5, unit: ug/m3", "property: turbidity, field: t, unit: NTU"
     )
-    folder = write_folder(tmp_path, sensors=text, calibrations=None, rules=None)
+    folder = write_city_folder(tmp_path, sensors=text, calibrations=None, rules=None)
     assert read_city(folder).datastreams[0].scale == 1
 
 
 def test_a_city_without_sensors_is_one(tmp_path: Path) -> None:
-    folder = write_folder(tmp_path, sensors="sensors: []\n", calibrations=None, maintenance=None, rules=None)
+    folder = write_city_folder(
+        tmp_path, sensors="sensors: []\n", calibrations=None, maintenance=None, rules=None
+    )
     plan = read_city(folder)
     assert (plan.sensors, plan.calibrations, plan.maintenance) == ((), (), ())
 
@@ -121,7 +125,7 @@ properties:
   - {name: cars, unit: "1", theme: mobility, minimum: 0, maximum: 65535, aggregation: counter, wrapsAt: 65536}
   - {name: gas_volume, wrapsAt: 100000}
 """
-    cars, gas = read_city(write_folder(tmp_path, properties=text)).properties
+    cars, gas = read_city(write_city_folder(tmp_path, properties=text)).properties
     assert (cars.wraps_at, gas.wraps_at) == (65536, 100000)
     assert replace(gas, wraps_at=None) == BUILT_IN_PROPERTIES["gas_volume"]
 

@@ -12,9 +12,9 @@ from tests.support.cities.city_folders import (
     ENTITIES,
     SENSORS,
     FaultCase,
-    assert_told,
+    assert_fault,
     faults_of,
-    write_folder,
+    write_city_folder,
 )
 
 CASES: list[FaultCase] = [
@@ -186,11 +186,11 @@ CASES: list[FaultCase] = [
 
 @pytest.mark.parametrize("case", CASES, ids=[case[4][:50] for case in CASES])
 def test_a_fault_is_told_with_its_file_and_line(tmp_path: Path, case: FaultCase) -> None:
-    assert_told(tmp_path, case)
+    assert_fault(tmp_path, case)
 
 
 def test_all_faults_of_all_files_are_told_at_once_in_order(tmp_path: Path) -> None:
-    folder = write_folder(
+    folder = write_city_folder(
         tmp_path,
         city="city: {id: delta, name: Delta, timezone: Mars}\n",
         entities=ENTITIES.replace("parent: delta\n    geo", "parent: nowhere\n    geo").replace(
@@ -209,30 +209,30 @@ def test_all_faults_of_all_files_are_told_at_once_in_order(tmp_path: Path) -> No
 
 
 def test_a_faulty_item_can_still_be_referred_to(tmp_path: Path) -> None:
-    folder = write_folder(tmp_path, entities=ENTITIES.replace("type: Waterway", "type: 5"))
+    folder = write_city_folder(tmp_path, entities=ENTITIES.replace("type: Waterway", "type: 5"))
     assert [fault.line for fault in faults_of(folder)] == [13]
 
 
 def test_without_entities_references_to_them_are_not_judged(tmp_path: Path) -> None:
-    folder = write_folder(tmp_path, entities=None)
+    folder = write_city_folder(tmp_path, entities=None)
     assert [str(fault) for fault in faults_of(folder)] == [f"{folder / 'entities.yaml'}:1: file is missing"]
 
 
 @pytest.mark.parametrize("name", ["city", "entities", "sensors"])
 def test_a_required_file_is_missed(tmp_path: Path, name: str) -> None:
-    folder = write_folder(tmp_path, **{name: None})
+    folder = write_city_folder(tmp_path, **{name: None})
     assert CityFault(str(folder / f"{name}.yaml"), 1, "", "file is missing") in faults_of(folder)
 
 
 def test_an_empty_file_is_told(tmp_path: Path) -> None:
-    folder = write_folder(tmp_path, sensors="# nothing yet\n")
+    folder = write_city_folder(tmp_path, sensors="# nothing yet\n")
     assert [fault.message for fault in faults_of(folder)] == [
         "found nothing, expected a mapping with the key 'sensors'"
     ]
 
 
 def test_a_misspelt_file_name_is_told_and_files_of_the_alarms_are_left_alone(tmp_path: Path) -> None:
-    folder = write_folder(tmp_path)
+    folder = write_city_folder(tmp_path)
     for name in ("roster.ics", "README.md"):
         (folder / name).write_text("][")
     assert read_city(folder).city.id == "delta"
@@ -245,7 +245,7 @@ def test_a_path_that_is_no_folder_is_told(tmp_path: Path) -> None:
 
 
 def test_bytes_that_are_not_utf8_are_told_with_their_line(tmp_path: Path) -> None:
-    folder = write_folder(tmp_path)
+    folder = write_city_folder(tmp_path)
     (folder / "city.yaml").write_bytes(b"city:\n  id: delta\n  name: D\xe9lta\n")
     assert [(fault.line, fault.message) for fault in faults_of(folder)] == [
         (3, "text is not UTF-8: found byte 0xe9")
@@ -254,14 +254,14 @@ def test_bytes_that_are_not_utf8_are_told_with_their_line(tmp_path: Path) -> Non
 
 def test_native_and_senml_share_their_devices_because_they_share_the_topic(tmp_path: Path) -> None:
     text = SENSORS.replace("feed: ttn\n    device: eui-01", "feed: senml\n    device: level-1")
-    folder = write_folder(tmp_path, sensors=text)
+    folder = write_city_folder(tmp_path, sensors=text)
     assert [
         "device of this feed is used twice: first in line 2" in str(one) for one in faults_of(folder)
     ] == [True]
 
 
 def test_swapped_coordinates_are_no_fault_outside_the_netherlands(tmp_path: Path) -> None:
-    folder = write_folder(
+    folder = write_city_folder(
         tmp_path,
         city="city: {id: delta, name: Delta, timezone: Africa/Nairobi}\n",
         entities=ENTITIES.replace("[4.8, 52.7]", "[52.7, 4.8]"),
@@ -271,7 +271,9 @@ def test_swapped_coordinates_are_no_fault_outside_the_netherlands(tmp_path: Path
 
 def test_a_deep_document_is_refused(tmp_path: Path) -> None:
     nested = "[" * 40 + "]" * 40
-    folder = write_folder(tmp_path, entities=ENTITIES.replace("connections: 120", f"connections: {nested}"))
+    folder = write_city_folder(
+        tmp_path, entities=ENTITIES.replace("connections: 120", f"connections: {nested}")
+    )
     assert ["nested too deeply" in str(one) for one in faults_of(folder)] == [True]
 
 
@@ -281,12 +283,12 @@ def test_a_fault_prints_as_file_line_subject_and_message() -> None:
 
 
 def test_what_yaml_refuses_is_told_once(tmp_path: Path) -> None:
-    folder = write_folder(tmp_path, entities=ENTITIES.replace("name: Canal", "name: !!set {}"))
+    folder = write_city_folder(tmp_path, entities=ENTITIES.replace("name: Canal", "name: !!set {}"))
     assert [fault.line for fault in faults_of(folder)] == [14]
 
 
 def test_a_fault_in_an_item_does_not_hide_its_other_faults(tmp_path: Path) -> None:
-    folder = write_folder(
+    folder = write_city_folder(
         tmp_path,
         entities=ENTITIES.replace("type: drainsTo, target: delta.canal", "type: drainTo, target: delta.cnl"),
         sensors=SENSORS.replace("PT10M", "10").replace("entity: delta.quay", "entity: delta.key"),

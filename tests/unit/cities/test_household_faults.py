@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from cities.folder_reader import read_city
-from tests.support.cities.city_folders import SENSORS, assert_told, faults_of, write_folder
+from tests.support.cities.city_folders import SENSORS, assert_fault, faults_of, write_city_folder
 
 
 def test_a_personal_sensor_beside_another_is_told_with_what_to_do(tmp_path: Path) -> None:
@@ -18,7 +18,7 @@ def test_a_personal_sensor_beside_another_is_told_with_what_to_do(tmp_path: Path
         "observes[0].property: pm2_5 of delta.quay is personal here, and not in air-1, line 2: expected only "
         "personal sensors of a property on an entity, or none; observe it as another property"
     )
-    assert_told(tmp_path, ("sensors", start, personal, 16, message))
+    assert_fault(tmp_path, ("sensors", start, personal, 16, message))
 
 
 def test_what_is_measured_of_households_and_otherwise_is_told_once_for_each_property(tmp_path: Path) -> None:
@@ -29,7 +29,7 @@ def test_what_is_measured_of_households_and_otherwise_is_told_once_for_each_prop
         for number in range(3)
     )
     rail = "  - id: rail\n    feed: native\n    entity: delta.quay\n    interval: PT1M\n" + observes
-    folder = write_folder(tmp_path, sensors=SENSORS + meters + rail + meters.replace("m-", "n-"))
+    folder = write_city_folder(tmp_path, sensors=SENSORS + meters + rail + meters.replace("m-", "n-"))
     (fault,) = faults_of(folder)
     assert (fault.subject, fault.line) == ("sensors[5] rail", 23)
     assert "power_import of delta.quay is not personal here, and personal in m-0, line 16" in fault.message
@@ -38,4 +38,4 @@ def test_what_is_measured_of_households_and_otherwise_is_told_once_for_each_prop
 def test_the_same_property_may_be_personal_on_another_entity(tmp_path: Path) -> None:
     text = SENSORS.replace("interval: PT1M\n", "interval: PT1M\n    personal: true\n")
     observed = "      - {property: pm2_5, field: pm, unit: ug/m3}\n"
-    assert read_city(write_folder(tmp_path, sensors=text + observed)).city.id == "delta"
+    assert read_city(write_city_folder(tmp_path, sensors=text + observed)).city.id == "delta"

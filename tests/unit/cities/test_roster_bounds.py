@@ -5,14 +5,14 @@ from __future__ import annotations
 import pytest
 
 from cities.duty.roster_calendar import DATES_MAX, REPEATING_MAX, calendar_faults
-from tests.support.cities.rosters import LEAD, ROADS, WATER, calendar
+from tests.support.cities.rosters import LEAD, ROADS, WATER, calendar_text
 
 CONTACTS = (WATER, ROADS, LEAD)
 DAY = ("DTSTART:20260105T080000Z", "DTEND:20260105T200000Z", "SUMMARY:water")
 
 
 def messages(*events: tuple[str, ...]) -> list[str]:
-    return [one.message for one in calendar_faults(calendar(*events), CONTACTS)]
+    return [one.message for one in calendar_faults(calendar_text(*events), CONTACTS)]
 
 
 @pytest.mark.parametrize(

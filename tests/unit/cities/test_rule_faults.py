@@ -9,7 +9,7 @@ import pytest
 
 from cities.rules.reader import RULES_MAX, read_rule
 from tests.support.cities.alarm_city import alarm_city
-from tests.support.cities.city_folders import RULES, FaultCase, assert_told, faults_of, write_folder
+from tests.support.cities.city_folders import RULES, FaultCase, assert_fault, faults_of, write_city_folder
 from twin.alarms.rules.rule import Rule
 from twin.model.city_model import CityModel
 from twin.model.entity import Entity, Relation
@@ -142,7 +142,7 @@ CASES: list[FaultCase] = [
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case[4][:40])
 def test_a_fault_is_told_where_it_stands(case: FaultCase, tmp_path: Path) -> None:
-    assert_told(tmp_path, case)
+    assert_fault(tmp_path, case)
 
 
 def test_all_faults_of_all_rules_are_told_at_once(tmp_path: Path) -> None:
@@ -153,12 +153,12 @@ def test_all_faults_of_all_rules_are_told_at_once(tmp_path: Path) -> None:
         .replace("value: pm2_5", "value: pm2")
         .replace("> 25", "> 25 +")
     )
-    lines = [fault.line for fault in faults_of(write_folder(tmp_path, rules=text))]
+    lines = [fault.line for fault in faults_of(write_city_folder(tmp_path, rules=text))]
     assert lines == [2, 4, 8, 9, 18, 23]
 
 
 def test_what_other_files_lack_is_not_told_of_the_rules(tmp_path: Path) -> None:
-    folder = write_folder(tmp_path, sensors="sensors: [\n")
+    folder = write_city_folder(tmp_path, sensors="sensors: [\n")
     assert {Path(fault.file).name for fault in faults_of(folder)} == {"sensors.yaml"}
 
 
@@ -166,7 +166,7 @@ def test_a_city_has_not_more_rules_than_can_be_looked_for(tmp_path: Path) -> Non
     one = "  - {id: r%d, title: {en: a, nl: b}, theme: water, select: {types: [Waterway]}, when: {%s}}\n"
     when = "value: water_level, above: 1, severity: minor"
     text = "rules:\n" + "".join(one % (number, when) for number in range(RULES_MAX + 1))
-    assert [fault.message for fault in faults_of(write_folder(tmp_path, rules=text))] == [
+    assert [fault.message for fault in faults_of(write_city_folder(tmp_path, rules=text))] == [
         "found 1001 rules, expected at most 1000"
     ]
 

@@ -13,7 +13,7 @@ from cities import default_city
 from cities.folder_reader import read_city
 from cities.rules.reader import read_rule
 from cities.rules.schema import RuleItem, ValueItem
-from tests.support.cities.city_folders import write_folder
+from tests.support.cities.city_folders import write_city_folder
 from twin.alarms.rules.rule import Rule
 from twin.model.city_model import CityModel
 
@@ -55,4 +55,4 @@ def test_the_tables_have_every_key() -> None:
 
 
 def test_a_folder_without_rules_has_none(tmp_path: Path) -> None:
-    assert read_city(write_folder(tmp_path, rules=None)).rules == ()
+    assert read_city(write_city_folder(tmp_path, rules=None)).rules == ()

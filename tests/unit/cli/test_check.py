@@ -9,26 +9,28 @@ from click.testing import CliRunner
 from cities import default_city
 from cli.commands.check import command, roster_warnings
 from tests.support.cities.duty_folder import write_duty_folder
-from tests.support.cities.rosters import WEEKS, ZONE, at, calendar, override, plan_of
+from tests.support.cities.rosters import WEEKS, ZONE, at, calendar_text, duty_override, plan_with_calendar
 
 NOW = at("2026-03-20T12:00:00Z")
-SKIPPED = calendar((*WEEKS[0], f"EXDATE;{ZONE}:20260330T080000"), WEEKS[1])
+SKIPPED = calendar_text((*WEEKS[0], f"EXDATE;{ZONE}:20260330T080000"), WEEKS[1])
 
 
 def test_a_gap_in_the_four_weeks_to_come_is_told() -> None:
-    assert list(roster_warnings(plan_of(SKIPPED), NOW)) == [
+    assert list(roster_warnings(plan_with_calendar(SKIPPED), NOW)) == [
         "nobody of team operations is on call from 2026-03-30T06:00:00Z until 2026-04-06T06:00:00Z"
     ]
 
 
 def test_neither_a_roster_without_gaps_nor_one_that_an_override_fills_is_told() -> None:
-    filled = plan_of(SKIPPED, override("lead", "2026-03-30T06:00:00Z", "2026-04-06T06:00:00Z"))
-    for plan in (plan_of(calendar(*WEEKS)), plan_of(""), filled):
+    filled = plan_with_calendar(
+        SKIPPED, duty_override("lead", "2026-03-30T06:00:00Z", "2026-04-06T06:00:00Z")
+    )
+    for plan in (plan_with_calendar(calendar_text(*WEEKS)), plan_with_calendar(""), filled):
         assert list(roster_warnings(plan, NOW)) == []
 
 
 def test_a_gap_is_a_warning_and_the_folder_is_fine(tmp_path: Path) -> None:
-    ended = calendar(("UID:1", "DTSTART:20200101T000000Z", "DTEND:20200102T000000Z", "SUMMARY:water"))
+    ended = calendar_text(("UID:1", "DTSTART:20200101T000000Z", "DTEND:20200102T000000Z", "SUMMARY:water"))
     result = CliRunner().invoke(command, [str(write_duty_folder(tmp_path, roster=ended))])
     assert result.exit_code == 0
     assert "warning: nobody of team operations is on call from" in result.stderr

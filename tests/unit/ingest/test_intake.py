@@ -12,7 +12,14 @@ from ingest.pipeline.intake import DEVICE_CHARACTERS_MAX, MESSAGE_OBSERVATIONS_M
 from tests.meter_city import meter_city
 from tests.support.cities.small_cities import small_city
 from tests.support.payloads.device_payloads import DSMR_V5, RECEIVED
-from tests.support.pipelines.intake import NOISE, NOON, SESSION, intake_of, message, noise
+from tests.support.pipelines.intake import (
+    NOISE_TOPIC,
+    NOON,
+    SESSION,
+    make_intake,
+    make_message,
+    noise_payload,
+)
 from twin.model.city_model import CityFeed, CityModel
 from twin.wire.messages import MessageHeader
 
@@ -21,12 +28,12 @@ METER_ID = b"4530303632303030303132333435363738"
 
 
 def test_a_header_tells_where_the_observations_come_from() -> None:
-    payload = noise(61.5)
-    taken = intake_of().process(message(payload), 7)
+    payload = noise_payload(61.5)
+    taken = make_intake().process(make_message(payload), 7)
     assert taken.header == MessageHeader(
         sequence=7,
         received_time=NOON,
-        topic=NOISE,
+        topic=NOISE_TOPIC,
         feed="native",
         device="noise-1",
         decoder="native",
@@ -40,8 +47,8 @@ def test_a_header_tells_where_the_observations_come_from() -> None:
 
 
 def test_a_message_that_is_not_wholly_usable_has_one_number_in_both_places() -> None:
-    payload = b"[" + noise(61.5) + b"," + noise("loud") + b"]"
-    taken = intake_of().process(message(payload), 3)
+    payload = b"[" + noise_payload(61.5) + b"," + noise_payload("loud") + b"]"
+    taken = make_intake().process(make_message(payload), 3)
     assert taken.header is not None
     assert taken.quarantined is not None
     assert taken.header.observations == taken.quarantined.observations == len(taken.observations) == 1
@@ -53,17 +60,17 @@ def test_a_message_that_is_not_wholly_usable_has_one_number_in_both_places() -> 
 @pytest.mark.parametrize(
     ("topic", "payload", "reason", "device", "decoder"),
     [
-        (NOISE, b"{", "malformed", "", "native"),
-        ("livetwin/town/Nobody-9/observations", noise(1), "unknown-sensor", "Nobody-9", "native"),
+        (NOISE_TOPIC, b"{", "malformed", "", "native"),
+        ("livetwin/town/Nobody-9/observations", noise_payload(1), "unknown-sensor", "Nobody-9", "native"),
         ("nobody/listens", b"", "unknown-topic", "", ""),
-        (NOISE, b'{"values":{"other":1}}', "no-observation", "noise-1", "native"),
-        (NOISE, noise("loud"), "not-a-number", "noise-1", "native"),
+        (NOISE_TOPIC, b'{"values":{"other":1}}', "no-observation", "noise-1", "native"),
+        (NOISE_TOPIC, noise_payload("loud"), "not-a-number", "noise-1", "native"),
     ],
 )
 def test_a_refused_message_tells_its_number_and_what_is_known_of_its_device(
     topic: str, payload: bytes, reason: str, device: str, decoder: str
 ) -> None:
-    taken = intake_of().process(message(payload, topic), 11)
+    taken = make_intake().process(make_message(payload, topic), 11)
     assert (taken.observations, taken.header, taken.payload) == ([], None, b"")
     found = taken.quarantined
     assert found is not None
@@ -75,14 +82,16 @@ def test_a_refused_message_tells_its_number_and_what_is_known_of_its_device(
 
 
 def test_an_unknown_device_with_an_endless_name_is_told_by_its_beginning() -> None:
-    taken = intake_of().process(message(noise(1), f"livetwin/town/{'x' * 400}/observations"), 0)
+    taken = make_intake().process(
+        make_message(noise_payload(1), f"livetwin/town/{'x' * 400}/observations"), 0
+    )
     assert taken.quarantined is not None
     assert taken.quarantined.device == "x" * DEVICE_CHARACTERS_MAX
 
 
 def test_two_receptions_of_one_payload_at_one_time_are_two_quarantined_messages() -> None:
-    intake = intake_of()
-    first, second, again = (intake.process(message(b"{"), number).quarantined for number in (0, 1, 1))
+    intake = make_intake()
+    first, second, again = (intake.process(make_message(b"{"), number).quarantined for number in (0, 1, 1))
     assert first is not None
     assert second is not None
     assert first.id != second.id
@@ -90,13 +99,13 @@ def test_two_receptions_of_one_payload_at_one_time_are_two_quarantined_messages(
 
 
 def test_what_was_not_received_now_has_no_number() -> None:
-    header = intake_of().process(message(noise(1))).header
+    header = make_intake().process(make_message(noise_payload(1))).header
     assert header is not None
     assert header.sequence == REPLAYED_SEQUENCE
 
 
 def test_personal_payloads_are_kept_with_pseudonyms_and_hashed_as_they_came() -> None:
-    taken = intake_of(meter_city()).process(message(DSMR_V5, METER, RECEIVED), 0)
+    taken = make_intake(meter_city()).process(make_message(DSMR_V5, METER, RECEIVED), 0)
     assert taken.header is not None
     assert taken.header.payload_sha256 == hashlib.sha256(DSMR_V5).digest()
     assert taken.header.payload_bytes == len(DSMR_V5)
@@ -106,15 +115,15 @@ def test_personal_payloads_are_kept_with_pseudonyms_and_hashed_as_they_came() ->
 
 
 def test_payloads_can_be_left_out_and_their_hashes_stay() -> None:
-    taken = intake_of(keep_payloads=False).process(message(noise(1)), 0)
+    taken = make_intake(keep_payloads=False).process(make_message(noise_payload(1)), 0)
     assert taken.payload == b""
     assert taken.header is not None
-    assert taken.header.payload_sha256 == hashlib.sha256(noise(1)).digest()
+    assert taken.header.payload_sha256 == hashlib.sha256(noise_payload(1)).digest()
 
 
 def test_quarantine_keeps_the_beginning_of_a_payload_redacted_and_within_its_bound() -> None:
-    taken = intake_of(meter_city(), quarantine_bytes_max=200).process(
-        message(DSMR_V5[:-3], METER, RECEIVED), 0
+    taken = make_intake(meter_city(), quarantine_bytes_max=200).process(
+        make_message(DSMR_V5[:-3], METER, RECEIVED), 0
     )
     assert taken.quarantined is not None
     assert taken.quarantined.payload_bytes == len(DSMR_V5) - 3
@@ -132,10 +141,10 @@ def crowded(targets: int) -> CityModel:
 def test_a_message_of_too_many_observations_is_refused_as_a_whole() -> None:
     targets = 1_000
     count = MESSAGE_OBSERVATIONS_MAX // targets
-    payload = b"[" + b",".join([noise(61.5)] * count) + b"]"
-    intake = intake_of(crowded(targets))
-    assert len(intake.process(message(payload), 0).observations) == MESSAGE_OBSERVATIONS_MAX
-    taken = intake.process(message(payload[:-1] + b"," + noise(61.5) + b"]"), 1)
+    payload = b"[" + b",".join([noise_payload(61.5)] * count) + b"]"
+    intake = make_intake(crowded(targets))
+    assert len(intake.process(make_message(payload), 0).observations) == MESSAGE_OBSERVATIONS_MAX
+    taken = intake.process(make_message(payload[:-1] + b"," + noise_payload(61.5) + b"]"), 1)
     assert taken.observations == []
     assert taken.header is None
     assert taken.quarantined is not None
@@ -156,16 +165,18 @@ def test_devices_that_share_a_topic_are_told_apart_by_their_payloads() -> None:
     model = small_city()
     sensors = {one.id: replace(one, feed="lora") for one in model.sensors.values()}
     feed = CityFeed(id="lora", filter="lora/up", decoder="ttn")
-    intake = intake_of(replace(model, sensors=sensors, feeds=(feed,)))
+    intake = make_intake(replace(model, sensors=sensors, feeds=(feed,)))
     names = ["noise-1", "noise-2", "noise-1", "noise-9", "noise-2"]
-    taken = [intake.process(message(uplink(name), "lora/up"), number) for number, name in enumerate(names)]
+    taken = [
+        intake.process(make_message(uplink(name), "lora/up"), number) for number, name in enumerate(names)
+    ]
     assert [one.header.device if one.header else None for one in taken] == [*names[:3], None, names[4]]
     assert taken[0].observations == taken[2].observations != taken[1].observations
 
 
 def test_more_topics_than_are_remembered_are_taken_like_any_others(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("ingest.pipeline.intake.TOPICS_CACHED_MAX", 2)
-    intake = intake_of()
+    intake = make_intake()
     topics = [f"livetwin/town/noise-{number}/observations" for number in (1, 2, 3, 1, 3)]
-    found = [intake.process(message(noise(50.0), topic)).header for topic in topics]
+    found = [intake.process(make_message(noise_payload(50.0), topic)).header for topic in topics]
     assert [header.topic if header else None for header in found] == topics

@@ -15,13 +15,13 @@ from ingest.pipeline.routes import TOPIC_CACHED_CHARACTERS_MAX
 from tests.meter_city import meter_city
 from tests.support.cities.small_cities import small_city
 from tests.support.payloads.device_payloads import DSMR_V5
-from tests.support.pipelines.intake import NOISE, NOON, intake_of, message, noise
+from tests.support.pipelines.intake import NOISE_TOPIC, NOON, make_intake, make_message, noise_payload
 from twin.errors import UnitError
 
 
 def test_a_topic_that_is_too_long_is_refused() -> None:
     topic = f"livetwin/town/{'a' * TOPIC_CHARACTERS_MAX}/observations"
-    taken = intake_of().process(message(b'{"values":{"noise_level":50}}', topic), 0)
+    taken = make_intake().process(make_message(b'{"values":{"noise_level":50}}', topic), 0)
     assert taken.quarantined is not None
     assert taken.quarantined.reason == "too-large"
     assert f"at most {TOPIC_CHARACTERS_MAX}" in taken.quarantined.detail
@@ -29,7 +29,7 @@ def test_a_topic_that_is_too_long_is_refused() -> None:
 
 def test_what_is_kept_under_a_topic_that_is_too_long_is_redacted_all_the_same() -> None:
     topic = f"dsmr/{'a' * TOPIC_CHARACTERS_MAX}/telegram"
-    taken = intake_of(meter_city()).process(message(DSMR_V5, topic), 0)
+    taken = make_intake(meter_city()).process(make_message(DSMR_V5, topic), 0)
     assert taken.quarantined is not None
     assert b"4530303632" not in taken.quarantined.payload
 
@@ -41,16 +41,16 @@ def test_long_topics_are_routed_and_not_remembered() -> None:
     assert found is not None
     assert found.feed == "native"
     assert routes._cached_route.cache_info().currsize == 0
-    routes.route(NOISE)
+    routes.route(NOISE_TOPIC)
     assert routes._cached_route.cache_info().currsize == 1
 
 
 def test_long_topics_and_names_of_devices_are_taken_and_not_remembered() -> None:
-    intake = intake_of()
+    intake = make_intake()
     long = f"livetwin/town/{'a' * TOPIC_CACHED_CHARACTERS_MAX}/observations"
-    for topic in (long, NOISE):
-        intake.process(message(noise(50.0), topic), 0)
-    assert list(intake._topic_contexts) == [NOISE]
+    for topic in (long, NOISE_TOPIC):
+        intake.process(make_message(noise_payload(50.0), topic), 0)
+    assert list(intake._topic_contexts) == [NOISE_TOPIC]
 
 
 def test_units_that_are_made_up_are_refused_and_not_remembered() -> None:
@@ -69,7 +69,7 @@ def test_units_that_are_made_up_are_refused_and_not_remembered() -> None:
 def test_long_names_in_a_pack_are_not_remembered() -> None:
     before = _known_last_part.cache_info().currsize
     pack = b'[{"n":"%s","v":1}]' % (b"a" * 100_000)
-    assert intake_of(payload_bytes_max=200_000).process(message(pack), 0).observations == []
+    assert make_intake(payload_bytes_max=200_000).process(make_message(pack), 0).observations == []
     assert _known_last_part.cache_info().currsize == before
 
 

@@ -9,7 +9,7 @@ from aiokafka.errors import KafkaConnectionError
 
 from ingest.pipeline.publisher import LogPublisher
 from ingest.pipeline.records import RecordBuilder
-from tests.support.pipelines.intake import SESSION, intake_of, message, noise
+from tests.support.pipelines.intake import SESSION, make_intake, make_message, noise_payload
 from twin.wire.messages import OBSERVATIONS, ObservationBatch
 
 PARTITIONS = 4
@@ -66,8 +66,8 @@ def publisher_to(kafka: Kafka, clock: Clock) -> LogPublisher:
     return LogPublisher(kafka, RecordBuilder(SESSION, clock), PARTITIONS)
 
 
-TAKEN = intake_of().process(message(noise(61.5)), 0)
-REFUSED = intake_of().process(message(b"{"), 1)
+TAKEN = make_intake().process(make_message(noise_payload(61.5)), 0)
+REFUSED = make_intake().process(make_message(b"{"), 1)
 
 
 async def test_where_nothing_was_written_a_tick_tells_the_time() -> None:

@@ -13,7 +13,7 @@ from ingest.pipeline.quarantine_replay import ReplayRequest, replay_message
 from tests.meter_city import meter_city
 from tests.support.cities.small_cities import small_city
 from tests.support.payloads.device_payloads import DSMR_V5, HOMEWIZARD_V1, RECEIVED
-from tests.support.pipelines.intake import NOON, SESSION, intake_of, message, noise
+from tests.support.pipelines.intake import NOON, SESSION, make_intake, make_message, noise_payload
 from twin.model.city_model import CityModel
 from twin.wire.codec import LAYOUT_VERSION
 from twin.wire.messages import QuarantinedMessage
@@ -38,17 +38,17 @@ def quarantined(taken: ProcessedMessage) -> QuarantinedMessage:
 
 
 def again(original: QuarantinedMessage, model: CityModel | None = None, number: int = 0) -> ProcessedMessage:
-    return replay_message(intake_of(model), ReplayRequest(original, NOON, number))
+    return replay_message(make_intake(model), ReplayRequest(original, NOON, number))
 
 
-UNKNOWN = quarantined(intake_of().process(message(noise(61.5), NEW), 5))
+UNKNOWN = quarantined(make_intake().process(make_message(noise_payload(61.5), NEW), 5))
 
 
 def test_a_sensor_that_was_added_gets_what_it_sent_as_if_it_had_been_known() -> None:
     taken = again(UNKNOWN, with_noise_9())
-    known = intake_of(with_noise_9()).process(message(noise(61.5), NEW), 5)
+    known = make_intake(with_noise_9()).process(make_message(noise_payload(61.5), NEW), 5)
     assert (taken.partition, taken.observations) == (known.partition, known.observations)
-    assert taken.payload == noise(61.5)
+    assert taken.payload == noise_payload(61.5)
     assert known.header is not None
     assert taken.header == msgspec.structs.replace(known.header, sequence=REPLAYED_SEQUENCE)
 
@@ -83,34 +83,39 @@ def test_what_fails_again_is_answered_with_todays_reason() -> None:
 
 
 def test_what_works_in_part_is_answered_with_both() -> None:
-    payload = b"[" + noise(61.5) + b"," + noise("loud") + b"]"
-    answer = quarantined(again(quarantined(intake_of().process(message(payload), 0))))
+    payload = b"[" + noise_payload(61.5) + b"," + noise_payload("loud") + b"]"
+    answer = quarantined(again(quarantined(make_intake().process(make_message(payload), 0))))
     assert (answer.reason, answer.observations) == ("not-a-number", 1)
 
 
 def test_observations_come_in_order_of_event_time() -> None:
     times = ["2026-11-23T11:59:58Z", "2026-11-23T11:00:00Z", "2026-11-23T11:30:00Z"]
-    payload = b"[" + b",".join(noise(60.0, time) for time in times) + b"]"
-    original = quarantined(intake_of().process(message(payload, NEW), 0))
+    payload = b"[" + b",".join(noise_payload(60.0, time) for time in times) + b"]"
+    original = quarantined(make_intake().process(make_message(payload, NEW), 0))
     told = [one.phenomenon_time for one in again(original, with_noise_9()).observations]
     assert told == sorted(told)
     assert len(told) == 3
 
 
 def test_a_payload_that_was_cut_off_cannot_be_replayed_and_the_answer_says_so() -> None:
-    original = quarantined(intake_of(quarantine_bytes_max=10).process(message(noise(61.5), NEW), 0))
+    original = quarantined(
+        make_intake(quarantine_bytes_max=10).process(make_message(noise_payload(61.5), NEW), 0)
+    )
     taken = again(original, with_noise_9())
     answer = quarantined(taken)
     assert (taken.observations, taken.header) == ([], None)
     assert (answer.replay_of, answer.reason) == (original.id, "unknown-sensor")
     assert answer.detail == (
-        f"the payload had {len(noise(61.5))} bytes, of which 10 were kept; a part cannot be replayed. "
+        f"the payload had {len(noise_payload(61.5))} bytes, of which 10 were kept; a part cannot be "
+        "replayed. "
         "Raise LIVETWIN_QUARANTINE_BYTES_MAX to keep more of the next ones"
     )
 
 
 def test_a_redacted_telegram_is_replayed_and_keeps_the_hash_and_the_pseudonyms_that_it_had() -> None:
-    original = quarantined(intake_of(meter_city(device="gw-0")).process(message(DSMR_V5, METER, RECEIVED), 0))
+    original = quarantined(
+        make_intake(meter_city(device="gw-0")).process(make_message(DSMR_V5, METER, RECEIVED), 0)
+    )
     assert METER_ID not in original.payload
     taken = again(original, meter_city())
     assert quarantined(taken).reason == ""
@@ -131,8 +136,8 @@ def test_a_redacted_telegram_is_replayed_and_keeps_the_hash_and_the_pseudonyms_t
 def test_a_redacted_payload_that_was_cut_off_fails_and_the_answer_says_why(
     feed: str, topic: str, payload: bytes, reason: str
 ) -> None:
-    before = intake_of(meter_city(feed, "gw-0"), quarantine_bytes_max=300)
-    original = quarantined(before.process(message(payload, topic, RECEIVED), 0))
+    before = make_intake(meter_city(feed, "gw-0"), quarantine_bytes_max=300)
+    original = quarantined(before.process(make_message(payload, topic, RECEIVED), 0))
     taken = again(original, meter_city(feed))
     answer = quarantined(taken)
     assert taken.observations == []
@@ -141,9 +146,11 @@ def test_a_redacted_payload_that_was_cut_off_fails_and_the_answer_says_why(
 
 
 def test_payloads_that_are_not_kept_are_not_kept_in_a_replay() -> None:
-    original = quarantined(intake_of(meter_city(device="gw-0")).process(message(DSMR_V5, METER, RECEIVED), 0))
+    original = quarantined(
+        make_intake(meter_city(device="gw-0")).process(make_message(DSMR_V5, METER, RECEIVED), 0)
+    )
     for one, model in ((original, meter_city()), (UNKNOWN, with_noise_9())):
-        taken = replay_message(intake_of(model, keep_payloads=False), ReplayRequest(one, NOON, 0))
+        taken = replay_message(make_intake(model, keep_payloads=False), ReplayRequest(one, NOON, 0))
         assert taken.header is not None
         assert taken.payload == b""
 

@@ -6,7 +6,7 @@ import pytest
 
 from ingest.mqtt.message import REPLAY_TIME_PROPERTY, replay_time
 from simulators.replay import player
-from tests.support.pipelines.intake import intake_of, message, noise
+from tests.support.pipelines.intake import make_intake, make_message, noise_payload
 from twin.instant import HOUR, format_instant, parse_instant
 
 NOW = parse_instant("2026-11-24T12:00:00Z")
@@ -36,11 +36,11 @@ def test_replay_and_ingest_mean_the_same_property() -> None:
 
 
 def test_a_recording_of_years_ago_passes_where_its_time_is_believed_and_nowhere_else() -> None:
-    payload = noise(48.5, time="2017-10-29T01:45:00Z")
+    payload = noise_payload(48.5, time="2017-10-29T01:45:00Z")
     then = replay_time([(REPLAY_TIME_PROPERTY, "2017-10-29T01:45:00Z")], NOW)
-    taken = intake_of().process(message(payload, received=then))
+    taken = make_intake().process(make_message(payload, received=then))
     assert taken.quarantined is None
     assert [one.phenomenon_time for one in taken.observations] == [then]
-    refused = intake_of().process(message(payload, received=NOW)).quarantined
+    refused = make_intake().process(make_message(payload, received=NOW)).quarantined
     assert refused is not None
     assert refused.reason == "time-too-old"

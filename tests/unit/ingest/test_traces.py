@@ -9,7 +9,7 @@ from ingest.pipeline.records import OutgoingRecord, RecordBuilder
 from ingest.pipeline.traces import IngestTraces
 from runtime.telemetry.otel import OtelTracer
 from runtime.telemetry.tracing import extract_context, message_trace_id
-from tests.support.pipelines.intake import NOON, SESSION, intake_of, message, noise
+from tests.support.pipelines.intake import NOON, SESSION, make_intake, make_message, noise_payload
 from twin.instant import SECOND
 
 
@@ -21,9 +21,9 @@ def published(
     traces = IngestTraces(
         OtelTracer("ingest", SimpleSpanProcessor(exporter)), SESSION, ratio, lambda: NOON + SECOND
     )
-    messages = [message(payload) for payload in payloads]
+    messages = [make_message(payload) for payload in payloads]
     trace = traces.begin_batch(messages, first)
-    intake = intake_of()
+    intake = make_intake()
     taken = [intake.process(one, number) for number, one in enumerate(messages, first)]
     records = list(RecordBuilder(SESSION, lambda: NOON).records(taken, trace))
     if trace is not None:
@@ -33,13 +33,13 @@ def published(
 
 
 def test_messages_that_nobody_follows_leave_no_header() -> None:
-    records, exporter = published(1e-9, [noise(60), noise(61)], first=5)
+    records, exporter = published(1e-9, [noise_payload(60), noise_payload(61)], first=5)
     assert [one.headers for one in records] == [()]
     assert exporter.get_finished_spans() == ()
 
 
 def test_a_followed_message_goes_on_with_its_record() -> None:
-    [record], exporter = published(1, [noise(60)])
+    [record], exporter = published(1, [noise_payload(60)])
     receive, publish = exporter.get_finished_spans()
     assert (receive.name, publish.name) == ("mqtt receive", "kafka publish")
     assert receive.context.trace_id == publish.context.trace_id == message_trace_id(SESSION, 0)
@@ -53,7 +53,7 @@ def test_a_followed_message_goes_on_with_its_record() -> None:
 
 
 def test_messages_of_one_record_are_linked() -> None:
-    [record], exporter = published(1, [noise(60), noise(61), noise(62)])
+    [record], exporter = published(1, [noise_payload(60), noise_payload(61), noise_payload(62)])
     published_spans = [one for one in exporter.get_finished_spans() if one.name == "kafka publish"]
     assert {one.context.trace_id for one in published_spans} == {
         message_trace_id(SESSION, number) for number in range(3)

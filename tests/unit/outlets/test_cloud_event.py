@@ -10,7 +10,7 @@ import pytest
 from api.live.alarm_events import alarm_data
 from api.live.events import GapReason, LiveEvent, gap_data, state_data
 from outlets.cloud_event import CloudEvent, build_message, cloud_event
-from tests.support.payloads.alarm_events import alarm_event, operand
+from tests.support.payloads.alarm_events import alarm_event, operand_value
 from tests.unit.api.conftest import NOW, make_model
 from twin.model.observation import Observation
 from twin.wire.messages import Update
@@ -21,7 +21,7 @@ STATE = state_data(
     "live",
     MODEL,
 )
-ALARM = alarm_data(alarm_event(operands=(operand(),)), MODEL)
+ALARM = alarm_data(alarm_event(operands=(operand_value(),)), MODEL)
 assert STATE is not None
 assert ALARM is not None
 

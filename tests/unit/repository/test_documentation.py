@@ -16,7 +16,7 @@ from pydantic.fields import FieldInfo
 from cli.command_line import COMMANDS
 from runtime.secret_files import FILE_SUFFIX, is_secret
 from runtime.settings import RoleSettings
-from tests.support.metric_catalogue import MODULES, all_metrics
+from tests.support.metric_catalogue import METRIC_MODULES, all_metrics
 
 ROOT = Path(__file__).resolve().parents[3]
 PAGES = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")] + sorted(
@@ -131,7 +131,7 @@ def test_pages_name_no_setting_that_does_not_exist() -> None:
 
 
 def test_every_metric_is_in_the_operations_page_with_its_type_and_nothing_else() -> None:
-    found = {str(one.relative_to(ROOT)) for one in ROOT.glob("*/*metrics.py")} - MODULES
+    found = {str(one.relative_to(ROOT)) for one in ROOT.glob("*/*metrics.py")} - METRIC_MODULES
     assert not found, f"{found}: add the metrics of this module to tests/support/metric_catalogue.py"
     told = re.findall(r"^\| `(livetwin_\w+)` \| (\w+) \| (.*) \|$", page("docs/operations.md"), re.MULTILINE)
     metrics = all_metrics()

@@ -15,7 +15,7 @@ from runtime.kafka.access import client_options
 from runtime.mqtt.access import MqttAccess
 from runtime.settings import RoleSettings
 from runtime.tls import TlsError, TlsFiles
-from tests.support.brokers.certificate_authority import Authority
+from tests.support.brokers.certificate_authority import CertificateAuthority
 
 NAMES = ("THE_CA", "THE_CERT", "THE_KEY")
 
@@ -61,10 +61,10 @@ def test_without_a_word_there_is_no_tls() -> None:
 
 
 def test_certificate_and_host_name_are_checked_and_old_versions_refused(tmp_path: Path) -> None:
-    authority = Authority(tmp_path)
+    authority = CertificateAuthority(tmp_path)
     ours = authority.issue("ingest")
     context = TlsFiles(
-        authorities=authority.file, certificate=ours.certificate, key=ours.key, names=NAMES
+        authorities=authority.certificate_file, certificate=ours.certificate, key=ours.key, names=NAMES
     ).context()
     assert context.verify_mode is ssl.CERT_REQUIRED
     assert context.check_hostname
@@ -72,7 +72,7 @@ def test_certificate_and_host_name_are_checked_and_old_versions_refused(tmp_path
 
 
 def test_a_file_that_cannot_be_used_is_told_with_its_setting(tmp_path: Path) -> None:
-    authority = Authority(tmp_path)
+    authority = CertificateAuthority(tmp_path)
     ours, theirs = authority.issue("ours"), authority.issue("theirs")
     nonsense = tmp_path / "nonsense.pem"
     nonsense.write_text("nonsense")
@@ -85,7 +85,7 @@ def test_a_file_that_cannot_be_used_is_told_with_its_setting(tmp_path: Path) -> 
 
 
 def test_an_encrypted_key_is_refused_and_nobody_is_asked_for_its_password(tmp_path: Path) -> None:
-    ours = Authority(tmp_path).issue("ours")
+    ours = CertificateAuthority(tmp_path).issue("ours")
     key = serialization.load_pem_private_key(ours.key.read_bytes(), None)
     ours.key.write_bytes(
         key.private_bytes(

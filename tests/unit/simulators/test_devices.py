@@ -14,27 +14,41 @@ from simulators.devices.dsmr import crc16, meter_timestamp
 from simulators.devices.lorawan import frame_counter
 from simulators.devices.ttn import without_empty
 from simulators.truth.city_truth import CityTruth
-from tests.support.cities.sensor_city import city_of, observed
+from tests.support.cities.sensor_city import datastream_spec, sensor_city
 from twin.instant import MINUTE, parse_instant
 from twin.model.city_model import CityPlan
 
 GOLDEN = Path(__file__).parent / "golden"
 NOON = parse_instant("2026-11-23T12:00:07.250+01:00")
 
-LEVEL = observed("water_level", "distance", "cm", (-0.01, 1.85))
+LEVEL = datastream_spec("water_level", "distance", "cm", (-0.01, 1.85))
 PLANS: dict[str, CityPlan] = {
-    "native": city_of("native", observed("traffic_flow"), observed("vehicle_speed", "speed", "m/s")),
-    "senml": city_of("senml", LEVEL, observed("relative_humidity", "humidity"), observed("battery_level")),
-    "ttn": city_of("ttn", LEVEL, observed("battery_level", "device.battery"), device="eui-a81758fffe0512ab"),
-    "chirpstack": city_of("chirpstack", observed("bicycle_count", "LTR"), device="70b3d57ed086af92"),
-    "dsmr_v5": city_of("dsmr", observed("power_import"), observed("gas_volume"), observed("voltage_l1")),
-    "dsmr_v4": city_of("dsmr", observed("power_export"), observed("energy_import_t1"), sensor="old-1"),
-    "homewizard_v1": city_of("homewizard", observed("power_import"), observed("gas_volume"), sensor="plug-0"),
-    "homewizard_v2": city_of(
-        "homewizard", observed("energy_export"), observed("gas_volume"), sensor="plug-1"
+    "native": sensor_city(
+        "native", datastream_spec("traffic_flow"), datastream_spec("vehicle_speed", "speed", "m/s")
     ),
-    "airrohr": city_of(
-        "airrohr", observed("pm10", "SDS_P1"), observed("air_pressure", "BME280_pressure", "Pa")
+    "senml": sensor_city(
+        "senml", LEVEL, datastream_spec("relative_humidity", "humidity"), datastream_spec("battery_level")
+    ),
+    "ttn": sensor_city(
+        "ttn", LEVEL, datastream_spec("battery_level", "device.battery"), device="eui-a81758fffe0512ab"
+    ),
+    "chirpstack": sensor_city(
+        "chirpstack", datastream_spec("bicycle_count", "LTR"), device="70b3d57ed086af92"
+    ),
+    "dsmr_v5": sensor_city(
+        "dsmr", datastream_spec("power_import"), datastream_spec("gas_volume"), datastream_spec("voltage_l1")
+    ),
+    "dsmr_v4": sensor_city(
+        "dsmr", datastream_spec("power_export"), datastream_spec("energy_import_t1"), sensor="old-1"
+    ),
+    "homewizard_v1": sensor_city(
+        "homewizard", datastream_spec("power_import"), datastream_spec("gas_volume"), sensor="plug-0"
+    ),
+    "homewizard_v2": sensor_city(
+        "homewizard", datastream_spec("energy_export"), datastream_spec("gas_volume"), sensor="plug-1"
+    ),
+    "airrohr": sensor_city(
+        "airrohr", datastream_spec("pm10", "SDS_P1"), datastream_spec("air_pressure", "BME280_pressure", "Pa")
     ),
 }
 
@@ -130,7 +144,7 @@ def test_a_version_4_meter_shows_whole_amperes_and_no_voltages() -> None:
 
 
 def test_a_home_without_gas_shows_a_dead_slot() -> None:
-    plans = (city_of("dsmr", observed("power_import"), sensor=f"home-{n}") for n in range(9))
+    plans = (sensor_city("dsmr", datastream_spec("power_import"), sensor=f"home-{n}") for n in range(9))
     telegrams = [devices_of(plan, CityTruth(1, plan))[0][0].message(NOON).payload for plan in plans]
     dead = [one for one in telegrams if b"0-1:24.2.1(700101010000W)(00000000)" in one]
     assert 0 < len(dead) < len(telegrams)
@@ -138,7 +152,7 @@ def test_a_home_without_gas_shows_a_dead_slot() -> None:
 
 def test_equipment_ids_are_hex_of_text_and_differ_between_meters() -> None:
     def meter(sensor: str) -> bytes:
-        plan = city_of("dsmr", observed("power_import"), sensor=sensor)
+        plan = sensor_city("dsmr", datastream_spec("power_import"), sensor=sensor)
         payload = devices_of(plan, CityTruth(1, plan))[0][0].message(NOON).payload
         found = re.search(rb"0-0:96\.1\.1\(([0-9A-F]{34})\)", payload)
         assert found is not None
@@ -186,6 +200,6 @@ def test_airrohr_values_are_texts_and_there_is_no_time() -> None:
 
 
 def test_a_sensor_of_an_unknown_feed_or_without_datastreams_is_named() -> None:
-    unknown, silent = city_of("sparkplug", observed("pm10")), city_of("native")
+    unknown, silent = sensor_city("sparkplug", datastream_spec("pm10")), sensor_city("native")
     assert devices_of(unknown, CityTruth(1, unknown)) == ([], ["probe"])
     assert devices_of(silent, CityTruth(1, silent)) == ([], ["probe"])

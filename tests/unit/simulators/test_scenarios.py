@@ -13,14 +13,14 @@ from simulators.fleet import fleet
 from simulators.scenarios import SCENARIOS, build_scenario
 from simulators.settings import SimulatorSettings
 from simulators.truth.city_truth import CityTruth
-from tests.support.cities.sensor_city import city_of, observed
+from tests.support.cities.sensor_city import datastream_spec, sensor_city
 from twin.instant import DAY, HOUR, MINUTE, Instant, parse_instant
 from twin.model.observed_property import BUILT_IN_PROPERTIES
 from twin.model.sensor import Datastream
 
 EVENING = parse_instant("2026-11-24T17:00:00+01:00")
 MIDNIGHT = parse_instant("2027-01-01T00:00:00+01:00")
-PLAN = city_of("native", *(observed(name) for name in sorted(BUILT_IN_PROPERTIES)))
+PLAN = sensor_city("native", *(datastream_spec(name) for name in sorted(BUILT_IN_PROPERTIES)))
 STREAMS = {one.property: one for one in PLAN.datastreams}
 SEEDS = range(8)
 
@@ -63,7 +63,7 @@ def test_in_the_rush_hour_roads_are_slower_and_the_air_is_worse(seed: int) -> No
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_heat_pumps_more_than_double_the_load_of_a_street_and_registers_follow(seed: int) -> None:
-    plan = city_of("native", observed("power_import"), observed("energy_import"))
+    plan = sensor_city("native", datastream_spec("power_import"), datastream_spec("energy_import"))
     frost, usual = (
         CityTruth(seed, plan, build_scenario(name, seed, EVENING).events) for name in ("heat-pumps", None)
     )

@@ -16,7 +16,7 @@ from simulators.report_schedule import ReportSchedule
 from simulators.sent_journal import SentJournal
 from simulators.settings import SimulatorSettings
 from simulators.truth.city_truth import CityTruth
-from tests.support.cities.sensor_city import city_of, observed
+from tests.support.cities.sensor_city import datastream_spec, sensor_city
 from twin.instant import HOUR, MINUTE, SECOND, parse_instant
 
 NOW = parse_instant("2026-11-23T12:00:00Z")
@@ -105,7 +105,7 @@ def test_a_schedule_that_is_interrupted_loses_no_report() -> None:
 
 
 def test_the_journal_counts_each_gas_reading_once(tmp_path: Path) -> None:
-    plan = city_of("dsmr", observed("power_import"), observed("gas_volume"))
+    plan = sensor_city("dsmr", datastream_spec("power_import"), datastream_spec("gas_volume"))
     (device,) = devices_of(plan, CityTruth(1, plan))[0]
     journal = SentJournal()
     for n in range(90):  # a quarter of an hour, every ten seconds

@@ -17,7 +17,7 @@ from simulators.truth.rain import Rain
 from simulators.truth.traffic import RoadTraffic
 from simulators.truth.water import Water
 from simulators.truth.weather import Weather
-from tests.support.cities.sensor_city import city_of, observed
+from tests.support.cities.sensor_city import datastream_spec, sensor_city
 from twin.instant import DAY, HOUR, MINUTE, SECOND, parse_instant
 from twin.model.observed_property import BUILT_IN_PROPERTIES
 
@@ -25,7 +25,7 @@ ALKMAAR = GeoPoint(4.75, 52.63)
 MONDAY = parse_instant("2026-11-23T00:00:00+01:00")
 # Properties that jump on purpose: counts of an interval, a switch.
 STEPS = {"vehicle_count", "bicycle_count", "pedestrian_count", "pump_state"}
-EVERY_PROPERTY = city_of("native", *(observed(name) for name in sorted(BUILT_IN_PROPERTIES)))
+EVERY_PROPERTY = sensor_city("native", *(datastream_spec(name) for name in sorted(BUILT_IN_PROPERTIES)))
 
 
 def household(name: str, seed: int = 1, size: float = 1.0) -> Household:
@@ -78,7 +78,7 @@ def test_another_seed_is_another_city() -> None:
     "property", sorted(set(BUILT_IN_PROPERTIES) - STEPS - {"wind_direction", "battery_level"})
 )
 def test_values_are_continuous_in_time(property: str) -> None:
-    plan = city_of("native", observed(property))
+    plan = sensor_city("native", datastream_spec(property))
     truth, (datastream,) = CityTruth(4, plan), plan.datastreams
     day = [truth.value(datastream, MONDAY + n * 10 * MINUTE) for n in range(145)]
     scale = max(day) - min(day) + 1e-9
@@ -177,7 +177,7 @@ def test_rush_hours_are_busier_and_slower_than_the_night() -> None:
 
 
 def test_counts_add_up_to_the_flow() -> None:
-    plan = city_of("native", observed("vehicle_count"), observed("traffic_flow"))
+    plan = sensor_city("native", datastream_spec("vehicle_count"), datastream_spec("traffic_flow"))
     truth, (count, flow) = CityTruth(1, plan), plan.datastreams
     passed = sum(truth.value(count, MONDAY + n * count.interval) for n in range(1, 145))
     mean = sum(truth.value(flow, MONDAY + n * MINUTE) for n in range(1440)) / 60.0
@@ -185,8 +185,10 @@ def test_counts_add_up_to_the_flow() -> None:
 
 
 def test_two_directions_share_the_bicycles_of_a_place() -> None:
-    both = city_of("native", observed("bicycle_count", "LTR"), observed("bicycle_count", "RTL"))
-    alone = city_of("native", observed("bicycle_count"))
+    both = sensor_city(
+        "native", datastream_spec("bicycle_count", "LTR"), datastream_spec("bicycle_count", "RTL")
+    )
+    alone = sensor_city("native", datastream_spec("bicycle_count"))
     instants = [MONDAY + n * 10 * MINUTE for n in range(144)]
 
     def total(truth: CityTruth, streams: tuple[object, ...]) -> float:

@@ -12,12 +12,12 @@ from storage.historian.alarm_buffer import newest_revisions
 from storage.historian.log_batch import LogBatch, LogRecord
 from storage.stores.alarm_rows import alarm_columns, alarm_from_row
 from tests.support.payloads.alarm_events import (
-    acknowledged,
+    acknowledged_event,
     alarm_event,
     alarm_record,
     incident_event,
     notification_event,
-    operand,
+    operand_value,
 )
 from twin.alarms.messages import AlarmEvent
 from twin.model.duty import NOTIFICATIONS
@@ -33,7 +33,7 @@ def batch_of(*records: tuple[str, bytes]) -> LogBatch:
 
 
 def test_every_event_stays_once_and_the_greatest_revision_is_the_newest() -> None:
-    known = acknowledged(RAISED)
+    known = acknowledged_event(RAISED)
     record = alarm_record(known, RAISED, incidents=(incident_event(RAISED),))
     batch = batch_of((topics.ALARMS, record), (topics.ALARMS, record))
     assert list(batch.alarm_buffer.alarms.values()) == [known, RAISED]
@@ -50,8 +50,8 @@ def test_every_event_stays_once_and_the_greatest_revision_is_the_newest() -> Non
         replace(RAISED, revision=-1),
         replace(RAISED, alarm="a\0b"),
         replace(RAISED, alarm="a" * 4_000),
-        replace(RAISED, operands=(operand(value=nan),)),
-        replace(RAISED, operands=(operand(unit="\0"),)),
+        replace(RAISED, operands=(operand_value(value=nan),)),
+        replace(RAISED, operands=(operand_value(unit="\0"),)),
     ],
 )
 def test_an_event_that_no_column_can_hold_is_quarantined_and_the_others_of_its_record_stay(

@@ -6,7 +6,7 @@ from msgspec.structs import replace
 
 from runtime.kafka import topics
 from storage.historian.log_batch import LogBatch, LogRecord
-from tests.support.database.historian import quarantined, with_headers
+from tests.support.database.historian import quarantined_message, record_with_headers
 from twin.datastream_snapshot import LastGoodValue
 from twin.instant import HOUR, MINUTE
 from twin.model.observation import Observation
@@ -128,8 +128,12 @@ def test_a_window_of_a_size_that_is_not_kept_is_quarantined_and_the_others_of_it
 
 
 def test_a_message_counts_by_its_header_or_by_its_quarantine_and_never_by_both() -> None:
-    batch = batch_of(topics.OBSERVATIONS, with_headers([ONE], "run", 5))
-    for one in (quarantined(6), quarantined(5, observations=1), quarantined(7, session="")):
+    batch = batch_of(topics.OBSERVATIONS, record_with_headers([ONE], "run", 5))
+    for one in (
+        quarantined_message(6),
+        quarantined_message(5, observations=1),
+        quarantined_message(7, session=""),
+    ):
         batch.add(record(topics.QUARANTINE, 0, messages.QUARANTINE.encode(one)))
     counted = batch.observation_buffer.messages["run"].distinct()
     assert dict(zip(counted.sequences.tolist(), counted.accepted.tolist(), strict=True)) == {
@@ -141,7 +145,7 @@ def test_a_message_counts_by_its_header_or_by_its_quarantine_and_never_by_both()
 
 
 def test_the_answer_to_a_replay_is_no_message_of_its_own() -> None:
-    answer = quarantined(8, replay_of="id6", reason="")
+    answer = quarantined_message(8, replay_of="id6", reason="")
     batch = batch_of(topics.QUARANTINE, messages.QUARANTINE.encode(answer))
     assert batch.replay_answers == {"id6": answer}
     assert not batch.quarantined

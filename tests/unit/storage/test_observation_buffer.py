@@ -8,7 +8,7 @@ import pytest
 from msgspec.structs import replace
 
 from storage.historian.observation_buffer import ObservationBuffer
-from tests.support.database.historian import payload_of, with_headers
+from tests.support.database.historian import payload_of, record_with_headers
 from twin.instant import HOUR, MINUTE
 from twin.model.observation import Observation
 from twin.wire.messages import (
@@ -34,7 +34,7 @@ def decoded(record: bytes) -> ObservationBatch:
 def test_each_observation_has_the_feed_and_the_minute_of_its_message() -> None:
     reception = ObservationBuffer()
     observations = [at(START, 1), at(START + 1, 2), at(START + MINUTE, 3)]
-    assert reception.add(decoded(with_headers(observations, "run", feed="dsmr")), 0, 0) == []
+    assert reception.add(decoded(record_with_headers(observations, "run", feed="dsmr")), 0, 0) == []
     assert [reception.feed_minutes[one] for one in reception.first_feed_minutes] == [
         ("dsmr", START),
         ("dsmr", START),
@@ -52,7 +52,7 @@ def test_an_observation_without_a_message_has_no_feed() -> None:
 def test_the_second_observation_of_a_key_waits_for_its_turn() -> None:
     reception = ObservationBuffer()
     first, second = at(START), at(START + MINUTE)
-    reception.add(decoded(with_headers([first, second], "run")), 0, 0)
+    reception.add(decoded(record_with_headers([first, second], "run")), 0, 0)
     assert reception.firsts == [first]
     assert [one.observation for one in reception.repeats[1, 0]] == [second]
     assert reception.count == 2
@@ -60,7 +60,7 @@ def test_the_second_observation_of_a_key_waits_for_its_turn() -> None:
 
 def test_a_replay_is_not_received_again() -> None:
     reception = ObservationBuffer()
-    reception.add(decoded(with_headers([at(START)], "run", -1)), 0, 0)
+    reception.add(decoded(record_with_headers([at(START)], "run", -1)), 0, 0)
     assert reception.firsts == [at(START)]
     assert not reception.messages
 
@@ -68,7 +68,7 @@ def test_a_replay_is_not_received_again() -> None:
 def test_a_record_keeps_its_headers_as_they_came() -> None:
     reception = ObservationBuffer()
     observations = [at(START + 9, 5), at(START + 2, 6)]
-    batch = decoded(with_headers(observations, "run"))
+    batch = decoded(record_with_headers(observations, "run"))
     reception.add(batch, 3, 77)
     (record,) = reception.records
     assert record[:4] == (3, 77, START + 2, START + 9)
@@ -79,7 +79,7 @@ def test_a_record_keeps_its_headers_as_they_came() -> None:
 def test_a_record_that_spans_hours_of_reception_is_divided() -> None:
     reception = ObservationBuffer()
     observations = [at(START, 1), at(START + 3 * HOUR, 2), at(START + 5, 3)]
-    reception.add(decoded(with_headers(observations, "run")), 0, 0)
+    reception.add(decoded(record_with_headers(observations, "run")), 0, 0)
     early, late = sorted(reception.records, key=lambda one: one.first_received)
     assert (early.first_received, early.last_received) == (START, START + 5)
     assert array("i", early.datastreams).tolist() == [1, 3]
@@ -90,7 +90,7 @@ def test_a_record_that_spans_hours_of_reception_is_divided() -> None:
 @pytest.mark.parametrize("headers", [b"\xc1", b"wrong count", b"negative"])
 def test_headers_that_do_not_fit_cost_no_observation(headers: bytes) -> None:
     reception = ObservationBuffer()
-    batch = decoded(with_headers([at(START, 1), at(START, 2)], "run"))
+    batch = decoded(record_with_headers([at(START, 1), at(START, 2)], "run"))
     told = decode_headers(batch.headers)
     if headers == b"wrong count":
         headers = encode_headers(replace(told, messages=told.messages[:1]))

@@ -4,27 +4,27 @@ from __future__ import annotations
 
 from msgspec import structs
 
-from tests.support.cities.alarm_city import alarm_city, high_water
-from tests.support.pipelines.stage_pipeline import StageRun
+from tests.support.cities.alarm_city import alarm_city, high_water_rule
+from tests.support.pipelines.stage_pipeline import StagePipeline
 from tests.unit.stream.test_alarm_stage import START, kinds, level
 from twin.instant import MINUTE, SECOND
 
 
 def test_a_pause_that_a_point_ends_does_not_count_towards_a_delay() -> None:
-    rule = structs.replace(high_water(), off_delay=4 * MINUTE + 30 * SECOND)
-    run = StageRun(alarm_city([rule]))
+    rule = structs.replace(high_water_rule(), off_delay=4 * MINUTE + 30 * SECOND)
+    run = StagePipeline(alarm_city([rule]))
     run.observe(level(0, -0.2))
     run.observe(level(1, -0.5))
     run.observe(level(3.5, -0.5))  # no tick since: the clock comes here with this point
     assert kinds(run) == ["raised"]
-    run.pass_time(START + 6 * MINUTE)
+    run.advance(START + 6 * MINUTE)
     assert kinds(run) == ["raised", "returned"]
     assert run.alarms[-1].time == START + 5 * MINUTE + 30 * SECOND
 
 
 def test_what_eased_too_soon_is_as_bad_again_when_a_late_point_says_so() -> None:
-    rule = structs.replace(high_water(), off_delay=2 * MINUTE)
-    run = StageRun(alarm_city([rule]))
+    rule = structs.replace(high_water_rule(), off_delay=2 * MINUTE)
+    run = StagePipeline(alarm_city([rule]))
     run.observe(level(0, -0.2))
     for number in range(40):  # the base has taken it by then
         run.observe(level(1 + number / 10, -0.2))

@@ -8,7 +8,7 @@ import pytest
 
 from stream.engine.stage import EMPTY_SEED
 from tests.support.cities.alarm_city import alarm_city
-from tests.support.pipelines.stage_pipeline import StageRun
+from tests.support.pipelines.stage_pipeline import StagePipeline
 from tests.unit.stream.test_alarm_stage import CANAL, START, kinds, level
 from twin.alarms.rules.rule import BilingualText, EntitySelection, OutageCondition, Rule, SilenceCondition
 from twin.alarms.severity import Severity
@@ -28,49 +28,49 @@ SILENT = Rule(
 
 
 def test_a_sensor_that_says_nothing_raises_an_alarm_until_it_is_heard() -> None:
-    run = StageRun(alarm_city([SILENT]))
+    run = StagePipeline(alarm_city([SILENT]))
     run.observe(level(0, -0.5))
-    run.pass_time(START + 10 * MINUTE, 10 * SECOND)
+    run.advance(START + 10 * MINUTE, 10 * SECOND)
     assert run.alarms == []
-    run.pass_time(START + 12 * MINUTE, 10 * SECOND)
+    run.advance(START + 12 * MINUTE, 10 * SECOND)
     raised = run.alarms[-1]
     assert raised.alarm == "silent~canal~gauge-canal"
     assert abs(raised.time - (START + 10 * MINUTE + 31 * SECOND)) < SECOND
     assert "nothing new from gauge-canal since 01:00 on 1 January 2026" in raised.sentence_en
     run.observe(level(13, -0.5))
-    run.pass_time(START + 14 * MINUTE)
+    run.advance(START + 14 * MINUTE)
     assert (run.alarms[-1].kind, run.alarms[-1].time) == ("returned", START + 13 * MINUTE + SECOND)
 
 
 def test_a_sensor_that_was_never_heard_is_not_missed() -> None:
-    run = StageRun(alarm_city([SILENT]))
+    run = StagePipeline(alarm_city([SILENT]))
     run.observe(level(0, -0.5))
-    run.pass_time(START + HOUR, 10 * SECOND)
+    run.advance(START + HOUR, 10 * SECOND)
     assert {one.entity for one in run.alarms} == {"canal"}
 
 
 def test_while_nobody_could_be_heard_nobody_is_silent() -> None:
-    run = StageRun(alarm_city([SILENT]))
+    run = StagePipeline(alarm_city([SILENT]))
     run.observe(level(0, -0.5))
-    run.pass_time(START + MINUTE)
+    run.advance(START + MINUTE)
     run.time = START + 3 * HOUR  # no tick came for hours: ingest was away
-    run.pass_time(START + 3 * HOUR + 5 * MINUTE, 10 * SECOND)
+    run.advance(START + 3 * HOUR + 5 * MINUTE, 10 * SECOND)
     assert run.alarms == []
-    run.pass_time(START + 3 * HOUR + 12 * MINUTE, 10 * SECOND)
+    run.advance(START + 3 * HOUR + 12 * MINUTE, 10 * SECOND)
     assert kinds(run, "silent~canal~gauge-canal") == ["raised"]
 
 
 def test_maintenance_suppresses_a_silence_by_design() -> None:
     work = Maintenance(sensor="gauge-canal", start=START, end=START + 30 * MINUTE)
-    run = StageRun(alarm_city([SILENT], maintenance=(work,)))
+    run = StagePipeline(alarm_city([SILENT], maintenance=(work,)))
     run.observe(level(0, -0.5))
-    run.pass_time(START + 20 * MINUTE, 10 * SECOND)
+    run.advance(START + 20 * MINUTE, 10 * SECOND)
     assert [(one.kind, one.state) for one in run.alarms] == [
         ("suppressed", "suppressed-by-design"),
         ("raised", "suppressed-by-design"),
     ]
     assert run.incidents == []
-    run.pass_time(START + 31 * MINUTE, 10 * SECOND)
+    run.advance(START + 31 * MINUTE, 10 * SECOND)
     assert (run.alarms[-1].kind, run.alarms[-1].state) == ("unsuppressed", "unacknowledged")
 
 
@@ -105,15 +105,15 @@ def gateway_city(count: int = 6) -> CityModel:
 
 @pytest.mark.parametrize("together", [False, True])
 def test_an_outage_is_one_alarm_and_inhibits_the_silences_behind_it(together: bool) -> None:
-    run = StageRun(gateway_city())
+    run = StagePipeline(gateway_city())
     for minutes in range(60):
         speaking = [level(minutes, 0, 100 + n) for n in range(6) if minutes % 10 == (0 if together else n)]
-        run.observe(*speaking, now=START + minutes * MINUTE) if speaking else run.pass_time(
+        run.observe(*speaking, now=START + minutes * MINUTE) if speaking else run.advance(
             START + minutes * MINUTE, MINUTE // 6
         )
-        run.pass_time(START + minutes * MINUTE + 50 * SECOND, 10 * SECOND)
+        run.advance(START + minutes * MINUTE + 50 * SECOND, 10 * SECOND)
     assert run.alarms == []
-    run.pass_time(START + 4 * HOUR, 10 * SECOND)
+    run.advance(START + 4 * HOUR, 10 * SECOND)
     active = [one.alarm for one in run.alarms if one.kind == "raised" and one.state == "unacknowledged"]
     assert active == ["gateway-out~gateway"]
     out = run.alarms[0]
@@ -122,25 +122,25 @@ def test_an_outage_is_one_alarm_and_inhibits_the_silences_behind_it(together: bo
     assert silent == {f"silent~ditch-{n}~s{n}" for n in range(6)}
     assert len({one.incident for one in run.incidents if one.open}) == 1
     run.observe(*(level(250, 0, 100 + n) for n in range(5)))
-    run.pass_time(START + 252 * MINUTE)
+    run.advance(START + 252 * MINUTE)
     newest = {one.alarm: one for one in run.alarms}
     assert newest["gateway-out~gateway"].kind == "returned"
     assert newest["silent~ditch-0~s0"].state == "normal"
     assert newest["silent~ditch-5~s5"].state == "suppressed-by-design", "its report may still be coming"
     assert not any(one.open for one in {one.incident: one for one in run.incidents}.values())
     run.observe(*(level(260, 0, 100 + n) for n in range(5)))
-    run.pass_time(START + 267 * MINUTE)
+    run.advance(START + 267 * MINUTE)
     newest = {one.alarm: one for one in run.alarms}
     assert newest["silent~ditch-5~s5"].state == "unacknowledged", "this one is still silent, by itself"
 
 
-def in_the_dark() -> StageRun:
+def in_the_dark() -> StagePipeline:
     """Return a run in which nothing has come through the gateway for hours."""
-    run = StageRun(gateway_city())
+    run = StagePipeline(gateway_city())
     for n in range(6):
         run.observe(level(n, 0, 100 + n))
-        run.pass_time(START + n * MINUTE + 50 * SECOND, 10 * SECOND)
-    run.pass_time(START + 4 * HOUR, 10 * SECOND)
+        run.advance(START + n * MINUTE + 50 * SECOND, 10 * SECOND)
+    run.advance(START + 4 * HOUR, 10 * SECOND)
     assert [one.alarm for one in run.alarms if one.state == "unacknowledged"] == ["gateway-out~gateway"]
     return run
 
@@ -149,8 +149,8 @@ def test_sensors_that_report_one_after_the_other_behind_a_gateway_that_is_back_a
     run = in_the_dark()
     for n in range(6):
         run.observe(level(241 + n, 0, 100 + n))
-        run.pass_time(START + (241 + n) * MINUTE + 50 * SECOND, 10 * SECOND)
-    run.pass_time(START + 249 * MINUTE, 10 * SECOND)
+        run.advance(START + (241 + n) * MINUTE + 50 * SECOND, 10 * SECOND)
+    run.advance(START + 249 * MINUTE, 10 * SECOND)
     assert {one.alarm for one in run.alarms if one.state == "unacknowledged"} == {"gateway-out~gateway"}
     newest = {one.alarm: one for one in run.alarms}
     assert {newest[f"silent~ditch-{n}~s{n}"].state for n in range(6)} == {"normal"}
@@ -162,21 +162,21 @@ def test_an_outage_goes_on_to_inhibit_on_a_new_log() -> None:
     newest = {one.alarm: one for one in before.alarms}
     incidents = {one.incident: one for one in before.incidents}
     knowledge = EMPTY_SEED._replace(alarms=list(newest.values()), incidents=list(incidents.values()))
-    run = StageRun(gateway_city(), knowledge=knowledge, log="log-2")
+    run = StagePipeline(gateway_city(), knowledge=knowledge, log="log-2")
     run.time = before.time
-    run.pass_time(before.time + HOUR, 10 * SECOND)
+    run.advance(before.time + HOUR, 10 * SECOND)
     assert run.alarms == []
     run.observe(level(310, 0, 100))
-    run.pass_time(START + 312 * MINUTE, 10 * SECOND)
+    run.advance(START + 312 * MINUTE, 10 * SECOND)
     assert kinds(run, "gateway-out~gateway") == ["returned"]
     assert {one.alarm for one in run.alarms if one.state == "unacknowledged"} == set()
 
 
 def test_sensors_that_fall_silent_one_by_one_are_no_outage() -> None:
-    run = StageRun(gateway_city())
+    run = StagePipeline(gateway_city())
     for minutes in range(0, 400, 10):
         alive = [n for n in range(6) if minutes < 60 + 50 * n]
         if alive:
             run.observe(*(level(minutes, 0, 100 + n) for n in alive))
-        run.pass_time(START + minutes * MINUTE + 9 * MINUTE, 30 * SECOND)
+        run.advance(START + minutes * MINUTE + 9 * MINUTE, 30 * SECOND)
     assert not [one for one in run.alarms if one.rule == "gateway-out" and one.time < START + 310 * MINUTE]

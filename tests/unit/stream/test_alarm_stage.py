@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from stream.engine.stage import EMPTY_SEED
-from tests.support.cities.alarm_city import alarm_city, high_water
-from tests.support.pipelines.stage_pipeline import StageRun
+from tests.support.cities.alarm_city import alarm_city, high_water_rule
+from tests.support.pipelines.stage_pipeline import StagePipeline
 from twin.alarms.messages import AlarmCommand
 from twin.alarms.rules.operand import Operand
 from twin.alarms.rules.rule import EntitySelection, ExpressionCondition, Level, ThresholdCondition
@@ -27,11 +27,11 @@ def level(
     return Observation(datastream, time, arrived + SECOND, value, 0)
 
 
-def kinds(run: StageRun, alarm: str = ALARM) -> list[str]:
+def kinds(run: StagePipeline, alarm: str = ALARM) -> list[str]:
     return [one.kind for one in run.alarms if one.alarm == alarm]
 
 
-def command(run: StageRun, action: str, **changes: Any) -> AlarmCommand:
+def command(run: StagePipeline, action: str, **changes: Any) -> AlarmCommand:
     known = {
         "id": f"{action}-{len(run.answers)}",
         "alarm": ALARM,
@@ -44,7 +44,7 @@ def command(run: StageRun, action: str, **changes: Any) -> AlarmCommand:
 
 
 def test_an_alarm_is_raised_worsens_eases_and_returns() -> None:
-    run = StageRun(alarm_city([high_water()]))
+    run = StagePipeline(alarm_city([high_water_rule()]))
     for minutes, value in enumerate((-0.5, -0.39, -0.29, -0.39, -0.5)):
         run.observe(level(minutes, value))
     assert kinds(run) == ["raised", "worsened", "eased", "returned"]
@@ -62,7 +62,7 @@ def test_an_alarm_is_raised_worsens_eases_and_returns() -> None:
 
 
 def test_alarms_of_one_cause_and_area_are_one_incident_until_the_last_returns() -> None:
-    run = StageRun(alarm_city([high_water()]))
+    run = StagePipeline(alarm_city([high_water_rule()]))
     run.observe(level(0, -0.3), level(0, -1.8, POLDER))
     run.observe(level(1, -0.6))
     run.observe(level(2, -2.0, POLDER))
@@ -78,9 +78,9 @@ def test_alarms_of_one_cause_and_area_are_one_incident_until_the_last_returns() 
 
 
 def test_an_acknowledged_alarm_is_normal_again_when_it_returns() -> None:
-    run = StageRun(alarm_city([high_water()]))
+    run = StagePipeline(alarm_city([high_water_rule()]))
     run.observe(level(0, -0.3))
-    run.command(command(run, "acknowledge"))
+    run.send_command(command(run, "acknowledge"))
     run.observe(level(1, -0.6))
     assert [(one.kind, one.state) for one in run.alarms] == [
         ("raised", "unacknowledged"),
@@ -92,13 +92,13 @@ def test_an_acknowledged_alarm_is_normal_again_when_it_returns() -> None:
 
 
 def test_what_is_not_possible_is_refused_with_its_reason() -> None:
-    run = StageRun(alarm_city([high_water()]))
-    run.command(command(run, "acknowledge"))
+    run = StagePipeline(alarm_city([high_water_rule()]))
+    run.send_command(command(run, "acknowledge"))
     run.observe(level(0, -0.3))
-    run.command(command(run, "acknowledge", occurrence=7))
-    run.command(command(run, "explode"))
-    run.command(command(run, "shelve"))
-    run.command(command(run, "reset"))
+    run.send_command(command(run, "acknowledge", occurrence=7))
+    run.send_command(command(run, "explode"))
+    run.send_command(command(run, "shelve"))
+    run.send_command(command(run, "reset"))
     found = [one.refusal for one in run.answers]
     assert found[0] == f"there is no alarm {ALARM}, or it was never raised"
     assert found[1] == "the command is for occurrence 7, the present one is 1"
@@ -108,37 +108,37 @@ def test_what_is_not_possible_is_refused_with_its_reason() -> None:
 
 
 def test_a_command_that_comes_twice_is_done_once() -> None:
-    run = StageRun(alarm_city([high_water()]))
+    run = StagePipeline(alarm_city([high_water_rule()]))
     run.observe(level(0, -0.3))
     one = command(run, "acknowledge")
-    run.command(one)
-    run.command(one)
+    run.send_command(one)
+    run.send_command(one)
     assert len(run.answers) == 1
 
 
 def test_a_shelved_alarm_comes_back_when_its_time_is_over() -> None:
-    run = StageRun(alarm_city([high_water()]))
+    run = StagePipeline(alarm_city([high_water_rule()]))
     run.observe(level(0, -0.3))
-    run.command(command(run, "shelve", until=START + 10 * MINUTE))
+    run.send_command(command(run, "shelve", until=START + 10 * MINUTE))
     run.observe(level(1, -0.29))
     assert not run.incidents[-1].open
-    run.pass_time(START + 9 * MINUTE, 10 * SECOND)
+    run.advance(START + 9 * MINUTE, 10 * SECOND)
     assert kinds(run) == ["raised", "shelved"]
-    run.pass_time(START + 10 * MINUTE + SECOND, 10 * SECOND)
+    run.advance(START + 10 * MINUTE + SECOND, 10 * SECOND)
     assert [(one.kind, one.state) for one in run.alarms][-1] == ("unshelved", "unacknowledged")
     assert run.incidents[-1].open
 
 
 def test_a_delay_ends_by_the_clock_when_nothing_comes() -> None:
-    run = StageRun(alarm_city([high_water(on_delay=2 * MINUTE)]))
+    run = StagePipeline(alarm_city([high_water_rule(on_delay=2 * MINUTE)]))
     run.observe(level(0, -0.3))
-    run.pass_time(START + 5 * MINUTE)
+    run.advance(START + 5 * MINUTE)
     assert [(one.kind, one.time) for one in run.alarms] == [("raised", START + 2 * MINUTE)]
     assert run.alarms[0].told_time <= START + 2 * MINUTE + 3 * SECOND
 
 
 def test_a_late_observation_that_shows_a_past_alarm_is_told_as_late() -> None:
-    run = StageRun(alarm_city([high_water()]))
+    run = StagePipeline(alarm_city([high_water_rule()]))
     run.observe(level(0, -0.5))
     run.observe(level(2, -0.5))
     run.observe(level(1, -0.3, received=3))
@@ -150,7 +150,7 @@ def test_a_late_observation_that_shows_a_past_alarm_is_told_as_late() -> None:
 
 
 def test_a_correction_takes_back_what_was_wrong() -> None:
-    run = StageRun(alarm_city([high_water()]))
+    run = StagePipeline(alarm_city([high_water_rule()]))
     run.observe(level(0, -0.5))
     run.observe(level(1, 1.0))
     run.observe(level(1, -0.5, received=2))
@@ -160,7 +160,7 @@ def test_a_correction_takes_back_what_was_wrong() -> None:
 
 
 def test_a_late_observation_moves_the_beginning() -> None:
-    run = StageRun(alarm_city([high_water()]))
+    run = StagePipeline(alarm_city([high_water_rule()]))
     run.observe(level(0, -0.5))
     run.observe(level(4, -0.3))
     run.observe(level(2, -0.3, received=5))
@@ -175,8 +175,8 @@ def test_a_rule_over_related_entities_and_roll_ups_is_evaluated_where_its_entity
     condition = ExpressionCondition(
         source="drainsTo.water_level > -0.4 && water_level > -1.9", operands=operands, severity=Severity.MAJOR
     )
-    both = high_water(id="both", condition=condition, select=EntitySelection(types=("Polder",)))
-    run = StageRun(alarm_city([both]), partitions=4)
+    both = high_water_rule(id="both", condition=condition, select=EntitySelection(types=("Polder",)))
+    run = StagePipeline(alarm_city([both]), partitions=4)
     run.observe(level(0, -0.3), level(0, -1.8, POLDER))
     run.observe(level(1, -0.5))
     assert kinds(run, "both~polder") == ["raised", "returned"]
@@ -187,7 +187,7 @@ def test_a_rule_that_fails_is_an_alarm_and_no_silence() -> None:
     condition = ExpressionCondition(
         source="1.0 / water_level > 1.0", operands=(Operand("water_level"),), severity=Severity.MAJOR
     )
-    run = StageRun(alarm_city([high_water(id="odd", condition=condition)]))
+    run = StagePipeline(alarm_city([high_water_rule(id="odd", condition=condition)]))
     run.observe(level(0, 0.0))
     raised = run.alarms[0]
     assert (raised.alarm, raised.kind) == ("rule-error~canal~odd", "raised")
@@ -199,7 +199,7 @@ def test_a_rule_that_fails_is_an_alarm_and_no_silence() -> None:
 
 
 def test_a_rule_that_cannot_be_bound_is_an_alarm_when_it_comes() -> None:
-    run = StageRun(alarm_city([]))
+    run = StagePipeline(alarm_city([]))
     run.observe(level(0, -0.5))
     condition = ThresholdCondition(
         operand=Operand("water_level"),
@@ -208,13 +208,13 @@ def test_a_rule_that_cannot_be_bound_is_an_alarm_when_it_comes() -> None:
         share_of="targetLevel",
         relative_to="nothing",
     )
-    run.model = alarm_city([high_water(id="odd", condition=condition)], version=2)
+    run.model = alarm_city([high_water_rule(id="odd", condition=condition)], version=2)
     run.observe(level(1, -0.5))
     assert kinds(run, "rule-error~canal~odd") == ["raised"]
 
 
 def test_a_rule_that_changes_judges_again_and_one_that_goes_takes_its_alarms_along() -> None:
-    run = StageRun(alarm_city([high_water()]))
+    run = StagePipeline(alarm_city([high_water_rule()]))
     run.observe(level(0, -0.45))
     assert run.alarms == []
     condition = ThresholdCondition(
@@ -223,7 +223,7 @@ def test_a_rule_that_changes_judges_again_and_one_that_goes_takes_its_alarms_alo
         levels=(Level(Severity.WARNING, 0.05, 0.0),),
         relative_to="targetLevel",
     )
-    run.model = alarm_city([high_water(version=2, condition=condition)], version=2)
+    run.model = alarm_city([high_water_rule(version=2, condition=condition)], version=2)
     run.observe(level(1, -0.45))
     assert (run.alarms[-1].kind, run.alarms[-1].rule_version) == ("raised", 2)
     run.model = alarm_city([], version=3)
@@ -232,38 +232,38 @@ def test_a_rule_that_changes_judges_again_and_one_that_goes_takes_its_alarms_alo
 
 
 def test_a_rule_that_is_switched_off_takes_its_alarms_out_of_service() -> None:
-    run = StageRun(alarm_city([high_water()]))
+    run = StagePipeline(alarm_city([high_water_rule()]))
     run.observe(level(0, -0.3))
-    run.model = alarm_city([high_water(version=2, enabled=False)], version=2)
+    run.model = alarm_city([high_water_rule(version=2, enabled=False)], version=2)
     run.observe(level(1, -0.3))
     assert run.alarms[-1].state == "out-of-service"
-    run.model = alarm_city([high_water(version=3)], version=3)
+    run.model = alarm_city([high_water_rule(version=3)], version=3)
     run.observe(level(2, -0.3))
     assert run.alarms[-1].state == "unacknowledged"
 
 
 def test_a_rule_that_was_never_switched_on_raises_alarms_out_of_service_alone() -> None:
-    run = StageRun(alarm_city([high_water(enabled=False)]))
+    run = StagePipeline(alarm_city([high_water_rule(enabled=False)]))
     run.observe(level(0, -0.3))
     assert {one.state for one in run.alarms} == {"out-of-service"}
     assert run.incidents == []
-    run.model = alarm_city([high_water(version=2)], version=2)
+    run.model = alarm_city([high_water_rule(version=2)], version=2)
     run.observe(level(1, -0.3))
     assert (run.alarms[-1].kind, run.alarms[-1].state) == ("restored", "unacknowledged")
 
 
 def test_an_alarm_goes_on_where_it_was_when_the_log_is_lost() -> None:
-    run = StageRun(alarm_city([high_water()]))
+    run = StagePipeline(alarm_city([high_water_rule()]))
     observed = [level(0, -0.5), level(1, -0.3), level(2, -0.41)]
     for one in observed:
         run.observe(one)
-    run.command(command(run, "acknowledge"))
+    run.send_command(command(run, "acknowledge"))
     newest = {one.alarm: one for one in run.alarms}
     incidents = {one.cause: one for one in run.incidents}
     stored = EMPTY_SEED._replace(
         observations=observed, alarms=tuple(newest.values()), incidents=tuple(incidents.values())
     )
-    after = StageRun(alarm_city([high_water()]), knowledge=stored, log="log-2")
+    after = StagePipeline(alarm_city([high_water_rule()]), knowledge=stored, log="log-2")
     after.observe(level(3, -0.41))
     assert after.alarms == [], "between clear and raised it goes on"
     after.observe(level(4, -0.5))

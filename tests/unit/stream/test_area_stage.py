@@ -5,7 +5,7 @@ from __future__ import annotations
 from stream.areas.area_stage import AreaStage, AreaStageFactory
 from stream.engine.stage import EMPTY_SEED
 from tests.support.cities.small_cities import small_city
-from tests.support.pipelines.checkpoint_topic import Changelog
+from tests.support.pipelines.checkpoint_topic import CheckpointTopic
 from twin.instant import MINUTE
 from twin.model.city_model import CityModel
 from twin.model.entity import Entity
@@ -117,7 +117,7 @@ def test_a_restored_stage_goes_on_where_it_was() -> None:
     stage = KIND.seeded(0, EMPTY_SEED._replace(area_revisions={"town": 7}), MODEL)
     before = play(stage, [told("town", "town.street", "noise_level", 60.0)])
     assert [one.revision for one in before] == [8]
-    again = Changelog().write(stage.checkpoint_entries()).restored(KIND)
+    again = CheckpointTopic().write(stage.checkpoint_entries()).restore_stage(KIND)
     assert again is not None
     after = play(again, [told("town", "town.street", "noise_level", 70.0, time=11 * MINUTE)])
     assert [(one.revision, one.value) for one in after] == [(9, 70.0)]

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from stream.engine.stage import EMPTY_SEED
-from tests.support.cities.alarm_city import alarm_city, high_water
-from tests.support.pipelines.stage_pipeline import StageRun
+from tests.support.cities.alarm_city import alarm_city, high_water_rule
+from tests.support.pipelines.stage_pipeline import StagePipeline
 from tests.unit.stream.test_alarm_stage import START, kinds, level
 from twin.alarms.evaluation.baseline import Baseline
 from twin.alarms.rules.operand import Operand, OperandSeries
@@ -12,7 +12,7 @@ from twin.alarms.rules.rule import Deviation, Level, ThresholdCondition
 from twin.alarms.severity import Severity
 from twin.instant import HOUR, MINUTE
 
-ODD = high_water(
+ODD = high_water_rule(
     id="odd",
     condition=ThresholdCondition(
         operand=Operand("water_level"),
@@ -38,7 +38,7 @@ def test_a_new_log_begins_with_what_was_usual() -> None:
     rise = [level(minute, -0.5 + 0.3 * (minute == 3)) for minute in range(6)]
     told = {}
     for name, known in (("nothing", EMPTY_SEED), ("usual", knowledge)):
-        run = StageRun(alarm_city([ODD]), knowledge=known)
+        run = StagePipeline(alarm_city([ODD]), knowledge=known)
         for one in rise:
             run.observe(one)
         told[name] = [(one.alarm, one.kind, one.time) for one in run.alarms]
@@ -51,14 +51,16 @@ def test_a_new_log_begins_with_what_was_usual() -> None:
 
 def test_an_odd_value_that_was_told_before_the_log_was_lost_is_not_told_again() -> None:
     series = OperandSeries("canal", "water_level", "instant", "value")
-    run = StageRun(alarm_city([ODD]), knowledge=EMPTY_SEED._replace(usual={series: usual(-0.5, -0.5, -0.4)}))
+    run = StagePipeline(
+        alarm_city([ODD]), knowledge=EMPTY_SEED._replace(usual={series: usual(-0.5, -0.5, -0.4)})
+    )
     observed = [level(0, -0.5), level(1, -0.2)]
     run.observe(*observed)
     assert kinds(run, "odd~canal") == ["raised"]
     stored = EMPTY_SEED._replace(
         observations=observed, alarms=tuple(run.alarms), usual={series: usual(-0.5, -0.5, -0.4)}
     )
-    after = StageRun(alarm_city([ODD]), knowledge=stored, log="log-2")
+    after = StagePipeline(alarm_city([ODD]), knowledge=stored, log="log-2")
     after.observe(level(2, -0.2))
     assert after.alarms == []
     after.observe(level(3, -0.5))

@@ -16,7 +16,7 @@ from stream.entities.entity_stage import EntityStage
 from stream.entities.roll_ups import ROLL_UP_INTERVALS
 from stream.entity_stages import EntityStageFactory
 from tests.support.cities.small_cities import small_city
-from tests.support.pipelines.checkpoint_topic import Changelog
+from tests.support.pipelines.checkpoint_topic import CheckpointTopic
 from tests.support.strategies import observations
 from twin.alarms.messages import ALARM_INPUTS
 from twin.instant import HOUR, MINUTE, SECOND
@@ -85,7 +85,7 @@ records_strategy = st.lists(st.lists(observations, min_size=0, max_size=5), min_
 @given(records_strategy, st.data())
 def test_a_crash_anywhere_replays_to_the_same_records(records: list[list[Observation]], data) -> None:
     whole = play(fresh(), records, 0, len(records))
-    store, stage = Changelog(), fresh()
+    store, stage = CheckpointTopic(), fresh()
     store.write(stage.checkpoint_entries())
     told: Told = {}
     done = 0
@@ -105,7 +105,7 @@ def test_a_crash_anywhere_replays_to_the_same_records(records: list[list[Observa
             if any(entry.bucket is None for entry in part):
                 begun = None
         else:
-            restored = store.restored(KIND)
+            restored = store.restore_stage(KIND)
             assert restored is not None
             stage, done, begun = restored, restored.offset + 1, None
     assert told == whole
@@ -117,17 +117,17 @@ def test_a_worker_that_lost_the_partition_cannot_lose_a_record(
 ) -> None:
     """Two owners at once, the old one behind, their entries reaching the changelog in any mixture."""
     whole = play(fresh(), records, 0, len(records))
-    store, old = Changelog(), fresh()
+    store, old = CheckpointTopic(), fresh()
     store.write(old.checkpoint_entries())
     middle = data.draw(st.integers(0, len(records)))
     told = play(old, records, 0, middle)
-    new = store.restored(KIND)
+    new = store.restore_stage(KIND)
     assert new is not None
     told |= play(new, records, 0, len(records))
     late = list(old.checkpoint_entries())
     store.write(new.checkpoint_entries())
     store.write(entry for entry in data.draw(st.permutations(late)) if data.draw(st.booleans()))
-    restored = store.restored(KIND)
+    restored = store.restore_stage(KIND)
     assert restored is not None
     for key, one in play(restored, records, restored.offset + 1, len(records)).items():
         assert whole[key] == one
@@ -138,11 +138,11 @@ def test_a_checkpoint_of_another_log_is_not_taken() -> None:
     stage = fresh()
     play(stage, [[Observation(1, 0, 0, 1.0)]], 0, 1)
     another = EntityStageFactory("log-2", 1, BUCKETS, 5 * MINUTE)
-    assert Changelog().write(stage.checkpoint_entries()).restored(another) is None
+    assert CheckpointTopic().write(stage.checkpoint_entries()).restore_stage(another) is None
 
 
 def test_a_partition_without_a_checkpoint_has_none() -> None:
-    assert Changelog().restored(KIND) is None
+    assert CheckpointTopic().restore_stage(KIND) is None
 
 
 def test_a_seeded_partition_starts_at_the_beginning_and_keeps_its_revisions() -> None:

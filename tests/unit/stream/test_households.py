@@ -8,7 +8,7 @@ from stream.engine.stage import EMPTY_SEED, OutputRecord
 from stream.entities.entity_stage import EntityStage
 from stream.entity_stages import EntityStageFactory
 from tests.support.cities.household_city import household_city
-from tests.support.pipelines.checkpoint_topic import Changelog
+from tests.support.pipelines.checkpoint_topic import CheckpointTopic
 from twin.instant import MINUTE
 from twin.model.city_model import CityModel
 from twin.model.observation import Observation
@@ -114,7 +114,7 @@ def test_meters_that_fell_silent_once_have_their_next_window_told_as_early_as_af
     live(stage, model, range(5))
     tick(stage, model, 25)  # the window of ten minutes is told early, that of the hour is not yet due
     live(stage, model, range(30, 36))
-    restored = Changelog().write(stage.checkpoint_entries()).restored(KIND)
+    restored = CheckpointTopic().write(stage.checkpoint_entries()).restore_stage(KIND)
     assert restored is not None
     told = [[tick(one, model, minute) for minute in (41, 44, 47)] for one in (stage, restored)]
     assert told[0] == told[1]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from stream.areas.area_stage import AreaStageFactory
 from stream.entity_stages import EntityStageFactory
-from tests.support.pipelines.checkpoint_topic import Changelog
-from tests.support.pipelines.neighbour_pipeline import MODEL, POSTS, ROLLED_UP, Stages
+from tests.support.pipelines.checkpoint_topic import CheckpointTopic
+from tests.support.pipelines.neighbour_pipeline import AREA_PROPERTY, MODEL, THERMOMETERS, NeighbourPipeline
 from twin.datastream_snapshot import LastGoodValue
 from twin.instant import MINUTE
 from twin.quality.quality_flags import QualityFlag
@@ -15,19 +15,19 @@ NORTH = {"town.north.a": 20.0, "town.north.b": 20.5, "town.north.c": 19.5}
 
 
 def test_an_outvoted_value_is_suspect_beside_its_last_good_one_and_takes_no_part() -> None:
-    stages = Stages()
+    stages = NeighbourPipeline()
     stages.report({**NORTH, "town.north.d": 21.0})
     stages.report({**NORTH, "town.north.d": 35.0})
-    state = stages.state("town.north.d")
+    state = stages.last_update("town.north.d")
     assert (state.value, state.flags) == (35.0, DISAGREES)
     assert state.last_good == LastGoodValue(21.0, MINUTE)
-    area = stages.state("town.north", ROLLED_UP)
+    area = stages.last_update("town.north", AREA_PROPERTY)
     assert (area.value, area.count, area.deviating, area.flags) == (20.0, 3, (4,), 0)
-    assert stages.suspect() == {"town.north.d"}
+    assert stages.suspect_entities() == {"town.north.d"}
 
 
 def test_a_verdict_is_told_once_stands_over_new_values_and_is_withdrawn() -> None:
-    stages = Stages()
+    stages = NeighbourPipeline()
     stages.report({**NORTH, "town.north.d": 35.0})
     stages.report({**NORTH, "town.north.d": 36.0})
     assert [(one.entity, one.deviates) for one in stages.verdicts] == [("town.north.d", True)]
@@ -35,77 +35,88 @@ def test_a_verdict_is_told_once_stands_over_new_values_and_is_withdrawn() -> Non
     assert told == [DISAGREES], "a new value of a post that stands corrected is not told as good first"
     stages.report({**NORTH, "town.north.d": 21.0})
     assert [one.deviates for one in stages.verdicts] == [True, False]
-    assert (stages.state("town.north.d").flags, stages.state("town.north.d").last_good) == (0, None)
-    area = stages.state("town.north", ROLLED_UP)
+    assert (stages.last_update("town.north.d").flags, stages.last_update("town.north.d").last_good) == (
+        0,
+        None,
+    )
+    area = stages.last_update("town.north", AREA_PROPERTY)
     assert (area.value, area.count, area.deviating) == (20.25, 4, ())
 
 
 def test_where_too_few_speak_the_area_above_judges() -> None:
-    stages = Stages()
+    stages = NeighbourPipeline()
     stages.report({**NORTH, "town.south.e": 20.0, "town.south.f": 35.0, "town.g": 21.0})
-    assert stages.suspect() == {"town.south.f"}
-    south = stages.state("town.south", ROLLED_UP)
+    assert stages.suspect_entities() == {"town.south.f"}
+    south = stages.last_update("town.south", AREA_PROPERTY)
     assert (south.value, south.count, south.deviating) == (20.0, 1, (6,))
     assert {one.area for one in stages.verdicts} == {"town"}
 
 
 def test_an_area_in_which_nobody_is_believed_says_so_and_counts_nowhere() -> None:
-    stages = Stages()
+    stages = NeighbourPipeline()
     stages.report({**NORTH, "town.south.f": 22.0, "town.g": 21.0})
-    assert stages.state("town", ROLLED_UP).count == 5
+    assert stages.last_update("town", AREA_PROPERTY).count == 5
     stages.report({**NORTH, "town.south.f": 35.0, "town.g": 21.0})
-    south = stages.state("town.south", ROLLED_UP)
+    south = stages.last_update("town.south", AREA_PROPERTY)
     assert (south.flags, south.last_good) == (DISAGREES, None)
-    assert (stages.state("town", ROLLED_UP).count, stages.state("town", ROLLED_UP).flags) == (4, 0)
+    assert (
+        stages.last_update("town", AREA_PROPERTY).count,
+        stages.last_update("town", AREA_PROPERTY).flags,
+    ) == (4, 0)
     stages.report({**NORTH, "town.south.f": 23.0, "town.g": 21.0})
-    assert (stages.state("town.south", ROLLED_UP).value, stages.state("town.south", ROLLED_UP).flags) == (
+    assert (
+        stages.last_update("town.south", AREA_PROPERTY).value,
+        stages.last_update("town.south", AREA_PROPERTY).flags,
+    ) == (
         23.0,
         0,
     )
-    assert stages.state("town", ROLLED_UP).count == 5
+    assert stages.last_update("town", AREA_PROPERTY).count == 5
 
 
 def test_two_alone_do_not_outvote_each_other() -> None:
-    stages = Stages()
+    stages = NeighbourPipeline()
     stages.report({"town.south.e": 5.0, "town.south.f": 35.0})
-    assert (stages.suspect(), stages.verdicts) == (set(), [])
-    assert stages.state("town", ROLLED_UP).value == 20.0
+    assert (stages.suspect_entities(), stages.verdicts) == (set(), [])
+    assert stages.last_update("town", AREA_PROPERTY).value == 20.0
 
 
 def test_who_has_fallen_silent_is_no_neighbour_any_more() -> None:
-    stages = Stages()
+    stages = NeighbourPipeline()
     stages.report({**NORTH, "town.north.d": 35.0})
     stages.time += 10 * MINUTE
     stages.report({"town.north.d": 36.0})
-    assert stages.suspect() == set()
+    assert stages.suspect_entities() == set()
     assert [one.deviates for one in stages.verdicts] == [True, False]
 
 
 def test_what_is_restored_from_a_checkpoint_knows_its_verdicts() -> None:
-    stages = Stages()
+    stages = NeighbourPipeline()
     stages.report({**NORTH, "town.north.d": 21.0, "town.south.f": 3.0})
     stages.report({**NORTH, "town.north.d": 35.0})
     restored = (
-        Changelog()
+        CheckpointTopic()
         .write(stages.entities.checkpoint_entries())
-        .restored(EntityStageFactory("log-1", 1, 4, 5 * MINUTE))
+        .restore_stage(EntityStageFactory("log-1", 1, 4, 5 * MINUTE))
     )
     areas_restored = (
-        Changelog().write(stages.areas.checkpoint_entries()).restored(AreaStageFactory("log-1", 1, 4))
+        CheckpointTopic()
+        .write(stages.areas.checkpoint_entries())
+        .restore_stage(AreaStageFactory("log-1", 1, 4))
     )
     assert restored is not None
     assert areas_restored is not None
-    again = Stages(restored, areas_restored, time=stages.time)
+    again = NeighbourPipeline(restored, areas_restored, time=stages.time)
     again.report({**NORTH, "town.north.d": 36.0})
     assert again.verdicts == []
-    assert (again.state("town.north.d").flags, again.state("town.north.d").last_good) == (
+    assert (again.last_update("town.north.d").flags, again.last_update("town.north.d").last_good) == (
         DISAGREES,
         LastGoodValue(21.0, MINUTE),
     )
 
 
 def test_what_is_told_twice_is_heard_once() -> None:
-    stages = Stages()
+    stages = NeighbourPipeline()
     stages.report({**NORTH, "town.north.d": 35.0})
     (verdict,) = stages.verdicts
     stages.report(NORTH)
@@ -117,8 +128,10 @@ def test_what_is_told_twice_is_heard_once() -> None:
 
 
 def test_a_verdict_of_an_area_that_an_entity_has_left_is_not_heeded() -> None:
-    stages = Stages()
+    stages = NeighbourPipeline()
     stages.report({**NORTH, "town.north.d": 35.0})
     (verdict,) = stages.verdicts
     content = stages.entities._buckets.content_to_change("town.north.a")
-    assert content.state.on_verdict(verdict._replace(entity=POSTS[0], area="town.south"), MODEL) is None
+    assert (
+        content.state.on_verdict(verdict._replace(entity=THERMOMETERS[0], area="town.south"), MODEL) is None
+    )

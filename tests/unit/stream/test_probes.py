@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from runtime.kafka.topics import ALARMS, OBSERVATIONS
 from tests.support.cities.alarm_city import alarm_city
-from tests.support.pipelines.stage_pipeline import StageRun
+from tests.support.pipelines.stage_pipeline import StagePipeline
 from twin.alarms.messages import ALARMS as ALARMS_CODEC
 from twin.instant import SECOND, parse_instant
 from twin.wire.codec import LAYOUT_VERSION
@@ -16,12 +16,12 @@ NOON = parse_instant("2026-11-23T12:00:00Z")
 
 
 def test_a_probe_comes_out_on_the_partition_on_which_it_came_in() -> None:
-    run = StageRun(alarm_city())
+    run = StagePipeline(alarm_city())
     run.time = NOON
-    run.pass_time(NOON + SECOND)
+    run.advance(NOON + SECOND)
     batch = ObservationBatch(LAYOUT_VERSION, (), NOON + 2 * SECOND, probes=(Probe(NOON),))
     run.records[OBSERVATIONS, 1].append(OBSERVATIONS_CODEC.encode(batch))
-    run.work()
+    run.drain()
     told = {
         number: [one for value in run.records[ALARMS, number] for one in ALARMS_CODEC.decode(value).probes]
         for number in range(run.partitions)
@@ -31,11 +31,11 @@ def test_a_probe_comes_out_on_the_partition_on_which_it_came_in() -> None:
 
 
 def test_a_probe_is_passed_on_once() -> None:
-    run = StageRun(alarm_city())
+    run = StagePipeline(alarm_city())
     batch = ObservationBatch(LAYOUT_VERSION, (), NOON, probes=(Probe(NOON),))
     run.records[OBSERVATIONS, 0].append(OBSERVATIONS_CODEC.encode(batch))
-    run.work()
+    run.drain()
     run.time = NOON
-    run.pass_time(NOON + 5 * SECOND)
+    run.advance(NOON + 5 * SECOND)
     told = [one for value in run.records[ALARMS, 0] for one in ALARMS_CODEC.decode(value).probes]
     assert told == [Probe(NOON)]

@@ -15,7 +15,14 @@ from storage.historian.log_batch import LogBatch, LogRecord
 from storage.historian.log_reader import LogReader
 from storage.historian.metrics import HistorianMetrics
 from storage.historian.partition_assignment import ALL_PARTITIONS
-from tests.support.database.historian import START, in_records, produce, series, settings, with_headers
+from tests.support.database.historian import (
+    START,
+    historian_settings,
+    make_observations,
+    observation_records,
+    record_with_headers,
+    write_records,
+)
 from twin.instant import SECOND
 
 
@@ -30,7 +37,7 @@ async def test_the_audit_tells_whether_the_ledger_balances(database: str) -> Non
     assert math.isnan(value(metrics, "ledger_balances"))
     archive = BatchWriter(database, metrics)
     batch = LogBatch("log")
-    batch.add(LogRecord(topics.OBSERVATIONS, 0, 0, 0, with_headers(series(4), "run")))
+    batch.add(LogRecord(topics.OBSERVATIONS, 0, 0, 0, record_with_headers(make_observations(4), "run")))
     await archive.store(batch)
     await archive.close()
     async with await connect(database, role="test") as connection:
@@ -46,9 +53,9 @@ async def test_the_audit_tells_whether_the_ledger_balances(database: str) -> Non
 
 
 async def test_the_reader_knows_what_the_log_holds_beyond_what_it_took(kafka: str, database: str) -> None:
-    await produce(kafka, topics.NOTIFICATIONS, in_records(series(300), size=1))
+    await write_records(kafka, topics.NOTIFICATIONS, observation_records(make_observations(300), size=1))
     metrics = HistorianMetrics()
-    small = settings(kafka, database, historian_rows_max=1)
+    small = historian_settings(kafka, database, historian_rows_max=1)
     reader = LogReader(small, await log_identity(kafka), metrics, ALL_PARTITIONS)
     try:
         await reader.start({})

@@ -16,7 +16,7 @@ from storage.historian.log_batch import LogBatch, LogRecord
 from storage.historian.metrics import OBSERVATION_OUTCOMES, HistorianMetrics
 from storage.historian.writers.aggregate_writer import write_assessments
 from storage.stores.ledger import read_balance
-from tests.support.database.historian import START, fetch, stored_observations
+from tests.support.database.historian import START, fetch_rows, stored_observations
 from twin.instant import HOUR, INSTANT_MAX, INSTANT_MIN, MINUTE, from_datetime, to_datetime
 from twin.model.observation import Observation
 from twin.state.window import Aggregate
@@ -125,7 +125,7 @@ async def test_the_tables_do_not_depend_on_order_nor_the_ledger_on_batches(
         counted.append([outcome_count(metrics, outcome) for outcome in OBSERVATION_OUTCOMES])
         stored = [one for one in await stored_observations(database) if one.datastream == datastream]
         assert stored == winners([one._replace(datastream=datastream) for one in everything])
-        versions = [one for one in await fetch(database, VERSIONS) if one[0] == datastream]
+        versions = [one for one in await fetch_rows(database, VERSIONS) if one[0] == datastream]
         for time in range(START + 4, START + 10):
             assert stored_at(versions, time) == known_at(everything, time)
     assert counted[0] == counted[1]
@@ -170,10 +170,10 @@ async def test_an_older_revision_changes_nothing(database: str) -> None:
             )
     finally:
         await archive.close()
-    assert await fetch(database, "SELECT revision, value, datastream_ids FROM property_state") == [
+    assert await fetch_rows(database, "SELECT revision, value, datastream_ids FROM property_state") == [
         (6, 0.5, [1, 2])
     ]
-    assert await fetch(database, "SELECT revision, flags FROM datastream_state") == [(6, 0)]
+    assert await fetch_rows(database, "SELECT revision, flags FROM datastream_state") == [(6, 0)]
 
 
 async def test_derived_values_become_a_series_and_a_household_is_only_a_state(database: str) -> None:
@@ -194,12 +194,12 @@ async def test_derived_values_become_a_series_and_a_household_is_only_a_state(da
     finally:
         await archive.close()
     columns = "entity_id, name, value, flags, count, revision"
-    assert await fetch(database, f"SELECT {columns} FROM entity_value ORDER BY phenomenon_time") == [
+    assert await fetch_rows(database, f"SELECT {columns} FROM entity_value ORDER BY phenomenon_time") == [
         ("e", "eaqi", 3.0, 2, 12, 4),
         ("e", "eaqi", 2.0, 2, 12, 2),
     ]
-    assert await fetch(database, "SELECT entity_id, kind FROM property_state") == [("e", 1)]
-    assert await fetch(database, "SELECT datastream_id, value FROM datastream_state") == [(9, 230.0)]
+    assert await fetch_rows(database, "SELECT entity_id, kind FROM property_state") == [("e", 1)]
+    assert await fetch_rows(database, "SELECT datastream_id, value FROM datastream_state") == [(9, 230.0)]
 
 
 async def test_judgements_of_any_time_are_stored_as_they_are(database: str) -> None:
@@ -211,7 +211,7 @@ async def test_judgements_of_any_time_are_stored_as_they_are(database: str) -> N
     async with await connect(database, role="test") as connection:
         await write_assessments(connection, found)
     columns = "datastream_id, phenomenon_time, flags, revision"
-    rows = await fetch(database, f"SELECT {columns} FROM assessment ORDER BY phenomenon_time")
+    rows = await fetch_rows(database, f"SELECT {columns} FROM assessment ORDER BY phenomenon_time")
     assert [Assessment(id, from_datetime(time), *others) for id, time, *others in rows] == found
 
 
@@ -242,14 +242,14 @@ async def test_what_the_stream_derives_is_stored_where_its_revision_is_greater(d
         await archive.close()
     columns = "revision, count, suspect, expected, flags, minimum, maximum, mean, sum, first, last, sketch"
     kept = (5, 3, 1, 6.0, 16, 1.0, 4.0, 2.0, None, 1.0, 4.0, b"\x01")
-    assert await fetch(database, f"SELECT {columns} FROM aggregate_minute") == [kept]
-    assert await fetch(database, f"SELECT {columns} FROM aggregate_ten_minutes") == [kept]
-    assert await fetch(database, f"SELECT {columns} FROM aggregate_hour") == [
+    assert await fetch_rows(database, f"SELECT {columns} FROM aggregate_minute") == [kept]
+    assert await fetch_rows(database, f"SELECT {columns} FROM aggregate_ten_minutes") == [kept]
+    assert await fetch_rows(database, f"SELECT {columns} FROM aggregate_hour") == [
         (6, *kept[1:7], None, *kept[8:])
     ]
-    assert await fetch(database, "SELECT datastream_id, flags, revision FROM assessment") == [(7, 0, 6)]
+    assert await fetch_rows(database, "SELECT datastream_id, flags, revision FROM assessment") == [(7, 0, 6)]
     requests = "SELECT datastream_id, log_id, partition, log_offset, start FROM repair_request ORDER BY 1"
-    assert await fetch(database, requests) == [
+    assert await fetch_rows(database, requests) == [
         (7, "log", 2, 50, to_datetime(hour)),
         (8, "log", 2, 40, to_datetime(hour)),
     ]

@@ -21,16 +21,16 @@ from storage.schema.migrate import migrate
 from storage.stores.current_state import read_current_state
 from tests.support.database.historian import (
     START,
-    fetch,
-    historian,
-    in_records,
-    produce,
-    quarantined,
-    series,
-    settings,
+    fetch_rows,
+    historian_settings,
+    make_observations,
+    observation_records,
+    quarantined_message,
+    running_historian,
     stored_observations,
-    until,
     until_stored,
+    until_true,
+    write_records,
 )
 from twin.datastream_snapshot import LastGoodValue
 from twin.model.observation import Observation
@@ -77,19 +77,19 @@ def updates_of(observations: list[Observation]) -> list[bytes]:
 
 
 def refused(number: int) -> bytes:
-    message = quarantined(number, reason=QuarantineReason.MALFORMED, device="\0")
+    message = quarantined_message(number, reason=QuarantineReason.MALFORMED, device="\0")
     return messages.QUARANTINE.encode(
         replace(message, topic="a/\0b", detail="no\0 JSON", payload=b"\0{", payload_bytes=2)
     )
 
 
 async def contents(database: str) -> dict[str, list[tuple[object, ...]]]:
-    return {table: sorted(await fetch(database, f"SELECT * FROM {table}"), key=repr) for table in TABLES}
+    return {table: sorted(await fetch_rows(database, f"SELECT * FROM {table}"), key=repr) for table in TABLES}
 
 
 async def test_every_topic_ends_in_its_table(kafka: str, database: str) -> None:
-    observations = series(100)
-    await produce(kafka, topics.OBSERVATIONS, in_records(observations))
+    observations = make_observations(100)
+    await write_records(kafka, topics.OBSERVATIONS, observation_records(observations))
     newest = observations[-1]
     last = replace(
         update(f"e{newest.datastream}", len(observations) // 7 + 1, newest),
@@ -99,12 +99,12 @@ async def test_every_topic_ends_in_its_table(kafka: str, database: str) -> None:
     )
     indicator = Update("e", "eaqi", 4, 2.0, START, START, 0, (1, 2), None, UpdateKind.INDICATOR, count=12)
     told = messages.UPDATES.encode(UpdateBatch(LAYOUT_VERSION, (last, indicator)))
-    await produce(kafka, topics.UPDATES, [told])
-    await produce(kafka, topics.QUARANTINE, [refused(1), refused(2)])
-    async with historian(settings(kafka, database)):
+    await write_records(kafka, topics.UPDATES, [told])
+    await write_records(kafka, topics.QUARANTINE, [refused(1), refused(2)])
+    async with running_historian(historian_settings(kafka, database)):
         await until_stored(kafka, database)
     assert await stored_observations(database) == sorted(observations)
-    assert await fetch(database, "SELECT id, topic, detail, payload FROM quarantine ORDER BY id") == [
+    assert await fetch_rows(database, "SELECT id, topic, detail, payload FROM quarantine ORDER BY id") == [
         (f"id{number}", "a/\N{SYMBOL FOR NULL}b", "no\N{SYMBOL FOR NULL} JSON", b"\0{") for number in (1, 2)
     ]
     log_id = await log_identity(kafka)
@@ -125,12 +125,12 @@ async def test_nothing_is_lost_or_doubled_over_crashes_at_any_moment(
 ) -> None:
     monkeypatch.setattr(log_reader, "HELD_ROWS_MIN", 1)
     dice = random.Random(seed)
-    observations = series(8_000)
-    await produce(kafka, topics.OBSERVATIONS, in_records(observations, 5))
-    await produce(kafka, topics.UPDATES, updates_of(observations[:300]))
+    observations = make_observations(8_000)
+    await write_records(kafka, topics.OBSERVATIONS, observation_records(observations, 5))
+    await write_records(kafka, topics.UPDATES, updates_of(observations[:300]))
     # Small batches and pauses, so that a crash falls between transactions and inside of them.
     # States that are held are written when nothing comes any more, and are read again after a crash.
-    options = settings(
+    options = historian_settings(
         kafka, database, historian_rows_max=50, historian_pause_ms=40, historian_hold_ms=hold_ms
     )
     stored = 0
@@ -139,35 +139,35 @@ async def test_nothing_is_lost_or_doubled_over_crashes_at_any_moment(
         return stored < len(await stored_observations(database))
 
     for _ in range(4):
-        async with historian(options) as task:
-            await until(has_progressed)
+        async with running_historian(options) as task:
+            await until_true(has_progressed)
             # Not a wait for something: the moment of the crash is the input.
             await asyncio.wait([task], timeout=dice.uniform(0, 0.08))
             assert not task.done()
         stored = len(await stored_observations(database))
         assert stored < len(observations), "the crash came too late to interrupt anything"
-    async with historian(options):
+    async with running_historian(options):
         await until_stored(kafka, database)
     assert await stored_observations(database) == sorted(observations)
-    states = await fetch(database, "SELECT datastream_id, value FROM datastream_state ORDER BY 1")
+    states = await fetch_rows(database, "SELECT datastream_id, value FROM datastream_state ORDER BY 1")
     assert states == sorted({one.datastream: one.value for one in observations[:300]}.items())
 
 
 async def test_a_crash_between_rows_and_positions_leaves_neither(kafka: str, database: str) -> None:
-    observations = series(50)
-    await produce(kafka, topics.OBSERVATIONS, in_records(observations))
+    observations = make_observations(50)
+    await write_records(kafka, topics.OBSERVATIONS, observation_records(observations))
 
     async def waits_for_the_lock() -> bool:
-        return bool(await fetch(database, "SELECT 1 FROM pg_locks WHERE NOT granted"))
+        return bool(await fetch_rows(database, "SELECT 1 FROM pg_locks WHERE NOT granted"))
 
     async with await connect(database, role="test") as locker:
         await locker.execute("LOCK TABLE log_position IN EXCLUSIVE MODE")
-        async with historian(settings(kafka, database)):
-            await until(waits_for_the_lock)
+        async with running_historian(historian_settings(kafka, database)):
+            await until_true(waits_for_the_lock)
         await locker.rollback()
     assert await stored_observations(database) == []
-    assert await fetch(database, "SELECT * FROM log_position") == []
-    async with historian(settings(kafka, database)):
+    assert await fetch_rows(database, "SELECT * FROM log_position") == []
+    async with running_historian(historian_settings(kafka, database)):
         await until_stored(kafka, database)
     assert await stored_observations(database) == sorted(observations)
 
@@ -175,33 +175,35 @@ async def test_a_crash_between_rows_and_positions_leaves_neither(kafka: str, dat
 async def test_reading_the_log_once_more_from_its_beginning_changes_nothing(
     kafka: str, database: str
 ) -> None:
-    observations = series(200)
+    observations = make_observations(200)
     corrections = [one._replace(received_time=one.received_time + 9, value=-1.0) for one in observations[::5]]
-    await produce(kafka, topics.OBSERVATIONS, in_records(observations + corrections + observations[:20]))
-    await produce(kafka, topics.UPDATES, updates_of(observations))
-    await produce(kafka, topics.QUARANTINE, [refused(1), b"not a record"])
-    async with historian(settings(kafka, database)):
+    await write_records(
+        kafka, topics.OBSERVATIONS, observation_records(observations + corrections + observations[:20])
+    )
+    await write_records(kafka, topics.UPDATES, updates_of(observations))
+    await write_records(kafka, topics.QUARANTINE, [refused(1), b"not a record"])
+    async with running_historian(historian_settings(kafka, database)):
         await until_stored(kafka, database)
     first = await contents(database)
     assert len(first["quarantine"]) == 2
     async with await connect(database, role="test") as connection:
         await connection.execute("DELETE FROM log_position")
-    async with historian(settings(kafka, database)):
+    async with running_historian(historian_settings(kafka, database)):
         await until_stored(kafka, database)
     assert await contents(database) == first
 
 
 async def test_a_record_that_cannot_be_read_does_not_stop_the_others(kafka: str, database: str) -> None:
-    observations = series(20)
-    good = in_records(observations)
-    await produce(kafka, topics.OBSERVATIONS, [b"", b"\xc1", *good, b"\x93\x01\x02"])
-    async with historian(settings(kafka, database)):
+    observations = make_observations(20)
+    good = observation_records(observations)
+    await write_records(kafka, topics.OBSERVATIONS, [b"", b"\xc1", *good, b"\x93\x01\x02"])
+    async with running_historian(historian_settings(kafka, database)):
         await until_stored(kafka, database)
     assert await stored_observations(database) == sorted(observations)
-    assert await fetch(
+    assert await fetch_rows(
         database, "SELECT DISTINCT reason, feed FROM quarantine WHERE topic LIKE 'log:observations/%'"
     ) == [("decoder-failed", "")]
-    assert len(await fetch(database, "SELECT id FROM quarantine")) == 3
+    assert len(await fetch_rows(database, "SELECT id FROM quarantine")) == 3
 
 
 async def test_a_database_that_restarts_costs_nothing(kafka: str, service_folder: Path) -> None:
@@ -211,16 +213,16 @@ async def test_a_database_that_restarts_costs_nothing(kafka: str, service_folder
         await cluster.create_database("city")
         database = cluster.dsn("city")
         await migrate(database)
-        observations = series(900)
-        async with historian(settings(kafka, database, historian_rows_max=50)):
-            await produce(kafka, topics.OBSERVATIONS, in_records(observations[:600]))
+        observations = make_observations(900)
+        async with running_historian(historian_settings(kafka, database, historian_rows_max=50)):
+            await write_records(kafka, topics.OBSERVATIONS, observation_records(observations[:600]))
 
             async def some_are_stored() -> bool:
                 return bool(await stored_observations(database))
 
-            await until(some_are_stored)
+            await until_true(some_are_stored)
             await cluster.stop()
-            await produce(kafka, topics.OBSERVATIONS, in_records(observations[600:]))
+            await write_records(kafka, topics.OBSERVATIONS, observation_records(observations[600:]))
             await cluster.start()
             await until_stored(kafka, database)
         assert await stored_observations(database) == sorted(observations)
@@ -232,11 +234,11 @@ async def test_a_database_that_is_away_at_the_start_is_waited_for(
     kafka: str, database: str, postgres: EmbeddedPostgres
 ) -> None:
     name = database.rpartition("/")[2].partition("?")[0]
-    observations = series(50)
-    await produce(kafka, topics.OBSERVATIONS, in_records(observations))
+    observations = make_observations(50)
+    await write_records(kafka, topics.OBSERVATIONS, observation_records(observations))
     async with await postgres.connect_as_administrator() as connection:
         await connection.execute(f"ALTER DATABASE {name} WITH ALLOW_CONNECTIONS false")
-        async with historian(settings(kafka, database)) as task:
+        async with running_historian(historian_settings(kafka, database)) as task:
             await asyncio.wait([task], timeout=0.5)
             assert not task.done()
             await connection.execute(f"ALTER DATABASE {name} WITH ALLOW_CONNECTIONS true")
@@ -245,42 +247,42 @@ async def test_a_database_that_is_away_at_the_start_is_waited_for(
 
 
 async def test_a_new_log_is_read_from_its_beginning(broker: EmbeddedKafka, database: str) -> None:
-    observations = series(120)
+    observations = make_observations(120)
     await topics.create_topics(broker.bootstrap, topics.partition_counts(4))
-    await produce(broker.bootstrap, topics.OBSERVATIONS, in_records(observations[:100]))
+    await write_records(broker.bootstrap, topics.OBSERVATIONS, observation_records(observations[:100]))
     first = await log_identity(broker.bootstrap)
-    async with historian(settings(broker.bootstrap, database)):
+    async with running_historian(historian_settings(broker.bootstrap, database)):
         await until_stored(broker.bootstrap, database)
         await broker.stop()
         await broker.start()
         # Fewer records than before: a consumer that kept its offsets would wait for ever.
         await topics.create_topics(broker.bootstrap, topics.partition_counts(4))
-        await produce(broker.bootstrap, topics.OBSERVATIONS, in_records(observations[100:]))
+        await write_records(broker.bootstrap, topics.OBSERVATIONS, observation_records(observations[100:]))
         await until_stored(broker.bootstrap, database)
     assert await stored_observations(database) == sorted(observations)
-    logs = {row[0] for row in await fetch(database, "SELECT log_id FROM log_position")}
+    logs = {row[0] for row in await fetch_rows(database, "SELECT log_id FROM log_position")}
     assert logs == {first, await log_identity(broker.bootstrap)}
 
 
 async def test_kafka_that_is_away_at_the_start_is_waited_for(broker: EmbeddedKafka, database: str) -> None:
-    observations = series(30)
+    observations = make_observations(30)
     await broker.stop()
-    async with historian(settings(broker.bootstrap, database)) as task:
+    async with running_historian(historian_settings(broker.bootstrap, database)) as task:
         await asyncio.wait([task], timeout=0.5)
         assert not task.done()
         await broker.start()
         await topics.create_topics(broker.bootstrap, topics.partition_counts(4))
-        await produce(broker.bootstrap, topics.OBSERVATIONS, in_records(observations))
+        await write_records(broker.bootstrap, topics.OBSERVATIONS, observation_records(observations))
         await until_stored(broker.bootstrap, database)
     assert await stored_observations(database) == sorted(observations)
 
 
 async def test_a_schema_that_is_not_there_yet_is_waited_for(kafka: str, postgres: EmbeddedPostgres) -> None:
-    observations = series(30)
-    await produce(kafka, topics.OBSERVATIONS, in_records(observations))
+    observations = make_observations(30)
+    await write_records(kafka, topics.OBSERVATIONS, observation_records(observations))
     await postgres.create_database("not_migrated")
     database = postgres.dsn("not_migrated")
-    async with historian(settings(kafka, database)) as task:
+    async with running_historian(historian_settings(kafka, database)) as task:
         await asyncio.wait([task], timeout=0.5)
         assert not task.done()
         await migrate(database)

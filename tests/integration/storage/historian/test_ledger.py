@@ -19,15 +19,15 @@ from storage.stores.ledger import UNCONFIRMED_MAX, LedgerBalance, read_balance, 
 from storage.stores.ledger_counts import OutcomeCounts
 from tests.support.database.historian import (
     START,
-    fetch,
-    historian,
-    produce,
-    quarantined,
-    series,
-    settings,
-    until,
+    fetch_rows,
+    historian_settings,
+    make_observations,
+    quarantined_message,
+    record_with_headers,
+    running_historian,
     until_stored,
-    with_headers,
+    until_true,
+    write_records,
 )
 from twin.instant import MINUTE
 from twin.model.observation import Observation
@@ -66,8 +66,8 @@ async def test_rows_are_by_feed_and_minute_of_reception(archive: BatchWriter, da
     observations = [
         Observation(1, n, START + n * MINUTE // 2, float(n)) for n in range(4)
     ]  # two in each minute, or one in the first and the last
-    await archive.store(observed(with_headers(observations, "run", feed="ttn")))
-    await archive.store(refused(quarantined(4, feed="dsmr", received_time=START)))
+    await archive.store(observed(record_with_headers(observations, "run", feed="ttn")))
+    await archive.store(refused(quarantined_message(4, feed="dsmr", received_time=START)))
     async with await connect(database, role="test") as connection:
         rows = await read_ledger(connection, FIRST_MINUTE, FIRST_MINUTE + 3 * MINUTE)
         of_one = await read_ledger(connection, FIRST_MINUTE, FIRST_MINUTE + MINUTE, "dsmr")
@@ -77,8 +77,8 @@ async def test_rows_are_by_feed_and_minute_of_reception(archive: BatchWriter, da
 
 
 async def test_a_message_that_is_written_twice_was_received_once(archive: BatchWriter, database: str) -> None:
-    record = with_headers(series(20), "run")
-    rest = with_headers(series(30)[20:], "run", 20)
+    record = record_with_headers(make_observations(20), "run")
+    rest = record_with_headers(make_observations(30)[20:], "run", 20)
     await archive.store(observed(record, record))
     await archive.store(observed(record, rest, offset=2))
     found = await balance_of(database)
@@ -94,8 +94,8 @@ async def test_a_message_that_is_written_twice_was_received_once(archive: BatchW
 async def test_a_message_that_could_be_used_in_part_counts_by_its_header(
     archive: BatchWriter, database: str
 ) -> None:
-    await archive.store(refused(quarantined(0, observations=1), quarantined(1)))
-    await archive.store(observed(with_headers(series(1), "run", 0)))
+    await archive.store(refused(quarantined_message(0, observations=1), quarantined_message(1)))
+    await archive.store(observed(record_with_headers(make_observations(1), "run", 0)))
     found = await balance_of(database)
     assert found.counts == OutcomeCounts(received=2, accepted=1, quarantined=1, observations=1, new=1)
     assert found.missing == 0
@@ -103,8 +103,8 @@ async def test_a_message_that_could_be_used_in_part_counts_by_its_header(
 
 async def test_numbers_that_were_never_seen_are_told(archive: BatchWriter, database: str) -> None:
     count = UNCONFIRMED_MAX + 100
-    await archive.store(observed(with_headers(series(3), "run", 10)))
-    await archive.store(observed(with_headers(series(5)[3:], "run", count - 2)))
+    await archive.store(observed(record_with_headers(make_observations(3), "run", 10)))
+    await archive.store(observed(record_with_headers(make_observations(5)[3:], "run", count - 2)))
     found = await balance_of(database)
     assert found.missing == count - 5
     assert found.lost == 97
@@ -116,8 +116,8 @@ async def test_numbers_that_were_never_seen_are_told(archive: BatchWriter, datab
 
 
 async def test_the_end_of_a_session_that_was_killed_is_not_lost(archive: BatchWriter, database: str) -> None:
-    await archive.store(observed(with_headers(series(3), "run", 0)))
-    await archive.store(observed(with_headers(series(5)[3:], "run", 7)))
+    await archive.store(observed(record_with_headers(make_observations(3), "run", 0)))
+    await archive.store(observed(record_with_headers(make_observations(5)[3:], "run", 7)))
     found = await balance_of(database)
     assert (found.missing, found.lost) == (4, 0)
     assert found.balances
@@ -126,7 +126,7 @@ async def test_the_end_of_a_session_that_was_killed_is_not_lost(archive: BatchWr
 async def test_removing_rows_without_counting_them_does_not_balance(
     archive: BatchWriter, database: str
 ) -> None:
-    await archive.store(observed(with_headers(series(10), "run")))
+    await archive.store(observed(record_with_headers(make_observations(10), "run")))
     async with await psycopg.AsyncConnection.connect(database) as connection:
         await connection.execute("DELETE FROM observation WHERE datastream_id = 1")
     assert not (await balance_of(database)).balances
@@ -176,7 +176,7 @@ async def test_a_commit_that_nobody_heard_of_is_not_counted_again(database: str)
     async with deaf_to_a_commit(database) as (way, broken):
         archive = BatchWriter(way, HistorianMetrics())
         try:
-            await archive.store(observed(with_headers(series(10), "run")))
+            await archive.store(observed(record_with_headers(make_observations(10), "run")))
         finally:
             await archive.close()
     assert broken
@@ -185,23 +185,25 @@ async def test_a_commit_that_nobody_heard_of_is_not_counted_again(database: str)
 
 
 async def test_a_crash_of_the_historian_changes_no_count(kafka: str, database: str) -> None:
-    observations = series(6_000)
-    records = [with_headers(observations[n : n + 2], "run", n) for n in range(0, 6_000, 2)]
-    await produce(kafka, topics.OBSERVATIONS, records)
-    await produce(kafka, topics.QUARANTINE, [QUARANTINE.encode(quarantined(6_000 + n)) for n in range(20)])
+    observations = make_observations(6_000)
+    records = [record_with_headers(observations[n : n + 2], "run", n) for n in range(0, 6_000, 2)]
+    await write_records(kafka, topics.OBSERVATIONS, records)
+    await write_records(
+        kafka, topics.QUARANTINE, [QUARANTINE.encode(quarantined_message(6_000 + n)) for n in range(20)]
+    )
     # Small batches and pauses, so that a crash falls between transactions and inside of them.
-    options = settings(kafka, database, historian_rows_max=50, historian_pause_ms=40)
+    options = historian_settings(kafka, database, historian_rows_max=50, historian_pause_ms=40)
     stored = 0
 
     async def has_progressed() -> bool:
-        return len(await fetch(database, "SELECT 1 FROM observation")) > stored
+        return len(await fetch_rows(database, "SELECT 1 FROM observation")) > stored
 
     for _ in range(3):
-        async with historian(options):
-            await until(has_progressed)
-        stored = len(await fetch(database, "SELECT 1 FROM observation"))
+        async with running_historian(options):
+            await until_true(has_progressed)
+        stored = len(await fetch_rows(database, "SELECT 1 FROM observation"))
         assert stored < len(observations), "the crash came too late to interrupt anything"
-    async with historian(options):
+    async with running_historian(options):
         await until_stored(kafka, database)
     found = await balance_of(database)
     assert found.counts == OutcomeCounts(

@@ -15,9 +15,9 @@ from storage.stores.log_positions import AGGREGATE_PROGRESS
 from tests.simulation.scenario import Scenario
 from tests.simulation.simulated_city import STORED_TOPICS, SimulatedCity
 from tests.simulation.system.model_database import ModelDatabase
-from tests.simulation.system.model_repair import work_off
+from tests.simulation.system.model_repair import run_repairs
 from tests.simulation.system.simulated_log import SimulatedLog
-from tests.support.database.historian import fetch, stored_observations
+from tests.support.database.historian import fetch_rows, stored_observations
 from twin.instant import HOUR, MINUTE, from_datetime
 from twin.model.city_model import CityModel, CityPlan
 
@@ -57,7 +57,7 @@ async def test_the_same_log_makes_the_same_tables_and_repairs(database: str, see
         await prepare_repairs(connection)
         while await repair_hours(connection, stored.properties):
             pass
-        while work_off(modelled, city.model):
+        while run_repairs(modelled, city.model):
             pass
         await same_tables(database, modelled)
         ledger = (await read_balance(connection)).counts
@@ -71,7 +71,7 @@ async def test_the_same_log_makes_the_same_tables_and_repairs(database: str, see
 
 async def store(database: str, log: SimulatedLog, archive: BatchWriter, modelled: ModelDatabase) -> None:
     """Store the log in both, each partition in transactions of its own."""
-    for topic, partition in log.places():
+    for topic, partition in log.partitions():
         if topic not in STORED_TOPICS:
             continue
         for begin in range(0, log.end(topic, partition), 7):
@@ -79,7 +79,7 @@ async def store(database: str, log: SimulatedLog, archive: BatchWriter, modelled
             for offset in range(begin, min(begin + 7, log.end(topic, partition))):
                 batch.add(LogRecord(topic, partition, offset, 0, log.read(topic, partition, offset)))
             await archive.store(batch)
-            modelled.store(log, topic, partition, 7)
+            modelled.store_records(log, topic, partition, 7)
             # A replay tells of earlier observations again: what the stored windows reach does not go back.
             assert await reached(database) == modelled.derived_to
 
@@ -98,7 +98,7 @@ async def same_tables(database: str, modelled: ModelDatabase) -> None:
     """Compare every table that the model has."""
     assert await stored_observations(database) == sorted(modelled.observations.values())
     for size, table in TABLES.items():
-        rows = await fetch(
+        rows = await fetch_rows(
             database,
             "SELECT datastream_id, start, revision, count, suspect, flags, minimum, maximum, mean, sum, "
             f"first, last FROM {table}",
@@ -112,12 +112,16 @@ async def same_tables(database: str, modelled: ModelDatabase) -> None:
             if one.size == size
         }
         assert {(row[0], from_datetime(row[1])): row[2:] for row in rows} == expected  # type: ignore[arg-type]
-    rows = await fetch(database, "SELECT datastream_id, phenomenon_time, flags, revision FROM assessment")
+    rows = await fetch_rows(
+        database, "SELECT datastream_id, phenomenon_time, flags, revision FROM assessment"
+    )
     judged = {(row[0], from_datetime(row[1])): row[2:] for row in rows}  # type: ignore[arg-type]
     assert judged == {key: (one.flags, one.revision) for key, one in modelled.assessments.items()}
-    rows = await fetch(database, "SELECT entity_id, property, revision, value, flags FROM property_state")
+    rows = await fetch_rows(
+        database, "SELECT entity_id, property, revision, value, flags FROM property_state"
+    )
     states = {row[:2]: row[2:] for row in rows}
     assert states == {key: (one.revision, one.value, one.flags) for key, one in modelled.updates.items()}
-    rows = await fetch(database, "SELECT datastream_id, start, log_offset FROM repair_request")
+    rows = await fetch_rows(database, "SELECT datastream_id, start, log_offset FROM repair_request")
     asked = {(row[0], from_datetime(row[1])): row[2] for row in rows}  # type: ignore[arg-type]
     assert asked == {hour: one.log_offset for hour, (_, one) in modelled.repairs.items()}

@@ -11,7 +11,7 @@ from storage.database import Connection, connect
 from storage.historian.writers import newest_times
 from storage.historian.writers.newest_times import NewestTimes
 from tests.support.database.historian import START
-from tests.support.database.history_rows import store
+from tests.support.database.history_rows import store_observations
 from twin.instant import DAY
 from twin.model.observation import Observation
 
@@ -29,14 +29,14 @@ async def newer(times: NewestTimes, connection: Connection, *keys: tuple[int, in
 
 
 async def test_the_newest_of_each_datastream_is_looked_up_once(connection: Connection) -> None:
-    await store(connection, [Observation(1, START + day * DAY, START, 1.0) for day in range(4)])
-    await store(connection, [Observation(2, START, START, 1.0)])
+    await store_observations(connection, [Observation(1, START + day * DAY, START, 1.0) for day in range(4)])
+    await store_observations(connection, [Observation(2, START, START, 1.0)])
     times = NewestTimes()
     last = START + 3 * DAY
     keys = (1, START - 1), (1, last), (1, last + 1), (2, START), (2, START + 1), (5_000, START)
     assert await newer(times, connection, *keys) == [False, False, True, False, True, True]
     # Stored by somebody else: it is not seen until everything is forgotten.
-    await store(connection, [Observation(2, START + DAY, START, 1.0)])
+    await store_observations(connection, [Observation(2, START + DAY, START, 1.0)])
     assert await newer(times, connection, (2, START + 1)) == [True]
     times.reset()
     assert await newer(times, connection, (2, START + 1), (2, START + DAY + 1)) == [False, True]

@@ -10,13 +10,13 @@ from runtime.kafka import topics
 from runtime.kafka.consumer import log_identity
 from tests.support.brokers.kafka_reader import read_until
 from tests.support.database.historian import (
-    historian,
-    in_records,
-    produce,
-    quarantined,
-    series,
-    settings,
+    historian_settings,
+    make_observations,
+    observation_records,
+    quarantined_message,
+    running_historian,
     stored_observations,
+    write_records,
 )
 from twin.wire.messages import QUARANTINE
 from twin.wire.stored_positions import STORED_POSITIONS
@@ -25,8 +25,8 @@ from twin.wire.stored_positions import STORED_POSITIONS
 async def test_how_far_the_log_is_stored_is_told_on_it_and_told_again_after_a_restart(
     kafka: str, database: str
 ) -> None:
-    await produce(kafka, topics.OBSERVATIONS, in_records(series(400)))
-    await produce(kafka, topics.QUARANTINE, [QUARANTINE.encode(quarantined(1))])
+    await write_records(kafka, topics.OBSERVATIONS, observation_records(make_observations(400)))
+    await write_records(kafka, topics.QUARANTINE, [QUARANTINE.encode(quarantined_message(1))])
     wanted = {("observations", number): 10 for number in range(4)} | {("quarantine", 0): 1}
     log_id = await log_identity(kafka)
 
@@ -37,6 +37,6 @@ async def test_how_far_the_log_is_stored_is_told_on_it_and_told_again_after_a_re
         return whole.count(True) >= times
 
     for times in (1, 2):
-        async with historian(settings(kafka, database)):
+        async with running_historian(historian_settings(kafka, database)):
             await read_until(kafka, topics.STORED, 1, partial(told, times=times))
             assert len(await stored_observations(database)) == 400

@@ -25,14 +25,14 @@ from storage.stores.replay_outbox import (
 from tests.support.brokers.kafka_reader import read_until
 from tests.support.database.historian import (
     START,
-    fetch,
-    historian,
-    produce,
-    quarantined,
-    settings,
-    until,
+    fetch_rows,
+    historian_settings,
+    quarantined_message,
+    record_with_headers,
+    running_historian,
     until_stored,
-    with_headers,
+    until_true,
+    write_records,
 )
 from twin.instant import SECOND
 from twin.model.observation import Observation
@@ -59,7 +59,7 @@ async def store(database: str, *messages: QuarantinedMessage) -> None:
 
 
 def at(number: int, second: int, **others: str) -> QuarantinedMessage:
-    return quarantined(number, received_time=START + second * SECOND, **others)  # type: ignore[arg-type]
+    return quarantined_message(number, received_time=START + second * SECOND, **others)  # type: ignore[arg-type]
 
 
 async def waiting(connection: Connection) -> list[str]:
@@ -117,9 +117,10 @@ async def test_an_answer_resolves_the_message_or_tells_why_not(database: str, co
     await request_replays(connection, feed="ttn")
     await connection.commit()
     await send(connection)
-    good = quarantined(11, replay_of="id1", reason="", observations=3)
+    good = quarantined_message(11, replay_of="id1", reason="", observations=3)
     bad = replace(
-        quarantined(12, replay_of="id2", reason=QuarantineReason.MALFORMED, feed="dsmr"), detail="torn"
+        quarantined_message(12, replay_of="id2", reason=QuarantineReason.MALFORMED, feed="dsmr"),
+        detail="torn",
     )
     await store(database, good, bad, bad)
     columns = "id, reason, detail, feed, attempts, observations, resolved_at IS NOT NULL, replay_requested_at"
@@ -127,10 +128,10 @@ async def test_an_answer_resolves_the_message_or_tells_why_not(database: str, co
         ("id1", "unknown-sensor", "why", "ttn", 1, 3, True, None),
         ("id2", "malformed", "torn", "dsmr", 1, 0, False, None),
     ]
-    assert await fetch(database, f"SELECT {columns} FROM quarantine ORDER BY id") == rows
+    assert await fetch_rows(database, f"SELECT {columns} FROM quarantine ORDER BY id") == rows
     # An answer that comes twice, or to what nobody asked, changes nothing.
     await store(database, good, bad)
-    assert await fetch(database, f"SELECT {columns} FROM quarantine ORDER BY id") == rows
+    assert await fetch_rows(database, f"SELECT {columns} FROM quarantine ORDER BY id") == rows
     assert await request_replays(connection, ids=["id1", "id2"]) == 1
     await connection.commit()
     counts = (await read_balance(connection)).counts
@@ -156,28 +157,28 @@ async def test_the_historian_sends_requests_to_ingest_and_takes_its_answers(
     kafka: str, database: str, connection: Connection
 ) -> None:
     """Ingest is played by the test; its replay tests are its own."""
-    await produce(kafka, topics.QUARANTINE, [QUARANTINE.encode(at(n, 10 - n)) for n in range(3)])
-    async with historian(settings(kafka, database)):
+    await write_records(kafka, topics.QUARANTINE, [QUARANTINE.encode(at(n, 10 - n)) for n in range(3)])
+    async with running_historian(historian_settings(kafka, database)):
         await until_stored(kafka, database)
         assert await request_replays(connection, feed="ttn") == 3
         await connection.commit()
 
         async def all_are_sent() -> bool:
-            rows = await fetch(database, "SELECT 1 FROM quarantine WHERE replay_sent_at IS NOT NULL")
+            rows = await fetch_rows(database, "SELECT 1 FROM quarantine WHERE replay_sent_at IS NOT NULL")
             return len(rows) == 3
 
-        await until(all_are_sent)
+        await until_true(all_are_sent)
         sent = await read_until(kafka, topics.REPLAYS, 1, lambda records: len(records) >= 3)
         requests = [QUARANTINE.decode(one.value) for one in sent]
         assert [one.id for one in requests] == ["id2", "id1", "id0"]
         observations = [Observation(1, one.received_time, one.received_time, 1.0) for one in requests]
-        await produce(kafka, topics.OBSERVATIONS, [with_headers(observations, "later", -1)])
+        await write_records(kafka, topics.OBSERVATIONS, [record_with_headers(observations, "later", -1)])
         answers = [
             replace(one, id=f"answer{one.id}", reason="", replay_of=one.id, payload=b"") for one in requests
         ]
-        await produce(kafka, topics.QUARANTINE, [QUARANTINE.encode(one) for one in answers])
+        await write_records(kafka, topics.QUARANTINE, [QUARANTINE.encode(one) for one in answers])
         await until_stored(kafka, database)
-    assert len(await fetch(database, "SELECT 1 FROM quarantine WHERE resolved_at IS NOT NULL")) == 3
+    assert len(await fetch_rows(database, "SELECT 1 FROM quarantine WHERE resolved_at IS NOT NULL")) == 3
     found = await read_balance(connection)
     assert found.balances
     assert found.counts == OutcomeCounts(

@@ -19,16 +19,16 @@ from storage.historian.partition_assignment import AssignmentTracker, PartitionA
 from storage.queries import query
 from storage.stores.ledger import read_balance
 from tests.support.database.historian import (
-    fetch,
-    historian,
-    produce,
-    quarantined,
-    series,
-    settings,
+    fetch_rows,
+    historian_settings,
+    make_observations,
+    quarantined_message,
+    record_with_headers,
+    running_historian,
     stored_observations,
-    until,
     until_stored,
-    with_headers,
+    until_true,
+    write_records,
 )
 from tests.support.services.service_source import PostgresServer
 from tests.support.services.spare_databases import SpareDatabases
@@ -42,7 +42,7 @@ def observed(first: int, partition: int = 0) -> LogBatch:
     """Return a batch of one record, a message with an observation at each of three offsets."""
     batch = LogBatch("log")
     for offset in range(first, first + 3):
-        value = with_headers([series(offset + 1)[offset]], "run", offset)
+        value = record_with_headers([make_observations(offset + 1)[offset]], "run", offset)
         batch.add(LogRecord(topics.OBSERVATIONS, partition, offset, 0, value))
     return batch
 
@@ -96,7 +96,7 @@ async def test_whoever_takes_part_has_a_share_of_its_own_and_another_city_has_no
                 PartitionAssignment(number, 3) for number in range(3)
             }
 
-        await until(divided)
+        await until_true(divided)
         async with taking_part(database) as late:
             four = [*three, late]
 
@@ -105,8 +105,8 @@ async def test_whoever_takes_part_has_a_share_of_its_own_and_another_city_has_no
                     PartitionAssignment(number, 4) for number in range(4)
                 }
 
-            await until(divided_again)
-        await until(divided)
+            await until_true(divided_again)
+        await until_true(divided)
         assert await others.current() == PartitionAssignment(0, 1)
 
 
@@ -122,7 +122,7 @@ async def test_one_that_says_nothing_for_long_takes_part_no_more(database: str) 
                 seen.append(await other.current())
                 return seen[-1] == PartitionAssignment(0, 1)
 
-            await until(is_alone)
+            await until_true(is_alone)
         assert seen[0].of == 2
         with suppress(psycopg.OperationalError):
             await silent.rollback()
@@ -148,21 +148,21 @@ async def test_a_standby_that_lagged_behind_is_gone_on_with_from_where_it_is(
 ) -> None:
     name = await asyncio.wrap_future(spare_databases.take())
     standby = postgres.dsn(name)
-    observations = series(900)
-    records = [with_headers(observations[n : n + RECORD], "run", n) for n in range(0, 900, RECORD)]
-    options = settings(kafka, database, historian_rows_max=50)
+    observations = make_observations(900)
+    records = [record_with_headers(observations[n : n + RECORD], "run", n) for n in range(0, 900, RECORD)]
+    options = historian_settings(kafka, database, historian_rows_max=50)
     try:
-        await produce(kafka, topics.OBSERVATIONS, records[:200])
-        async with historian(settings(kafka, standby)):
+        await write_records(kafka, topics.OBSERVATIONS, records[:200])
+        async with running_historian(historian_settings(kafka, standby)):
             await until_stored(kafka, standby)
-        await produce(kafka, topics.OBSERVATIONS, records[200:400])
-        async with historian(options), historian(options):
+        await write_records(kafka, topics.OBSERVATIONS, records[200:400])
+        async with running_historian(options), running_historian(options):
             await until_stored(kafka, database)
             await swap(postgres, database, standby)
-            await produce(kafka, topics.OBSERVATIONS, records[400:])
+            await write_records(kafka, topics.OBSERVATIONS, records[400:])
             await until_stored(kafka, database)
     finally:
-        spare_databases.give_back(name)
+        spare_databases.release(name)
     assert await stored_observations(database) == sorted(observations)
     async with await connect(database, role="test") as connection:
         found = await read_balance(connection)
@@ -171,25 +171,27 @@ async def test_a_standby_that_lagged_behind_is_gone_on_with_from_where_it_is(
 
 async def test_nothing_is_lost_or_doubled_while_historians_come_and_go(kafka: str, database: str) -> None:
     """One, two, three, two others, one; each goes as a crash would. More than partitions does no harm."""
-    observations = series(COUNT)
-    records = [with_headers(observations[n : n + RECORD], "run", n) for n in range(0, COUNT, RECORD)]
-    await produce(kafka, topics.OBSERVATIONS, records)
-    await produce(kafka, topics.QUARANTINE, [QUARANTINE.encode(quarantined(COUNT + n)) for n in range(20)])
+    observations = make_observations(COUNT)
+    records = [record_with_headers(observations[n : n + RECORD], "run", n) for n in range(0, COUNT, RECORD)]
+    await write_records(kafka, topics.OBSERVATIONS, records)
+    await write_records(
+        kafka, topics.QUARANTINE, [QUARANTINE.encode(quarantined_message(COUNT + n)) for n in range(20)]
+    )
     # Small batches and pauses, so that historians come and go between transactions and inside of them.
-    options = settings(kafka, database, historian_rows_max=50, historian_pause_ms=30)
+    options = historian_settings(kafka, database, historian_rows_max=50, historian_pause_ms=30)
     stored = 0
 
     async def has_progressed() -> bool:
-        return len(await fetch(database, "SELECT 1 FROM observation")) > stored + 300
+        return len(await fetch_rows(database, "SELECT 1 FROM observation")) > stored + 300
 
     for together in (1, 2, 3, 2, 5):
         async with AsyncExitStack() as stack:
             for _ in range(together):
-                await stack.enter_async_context(historian(options))
-            await until(has_progressed)
-        stored = len(await fetch(database, "SELECT 1 FROM observation"))
+                await stack.enter_async_context(running_historian(options))
+            await until_true(has_progressed)
+        stored = len(await fetch_rows(database, "SELECT 1 FROM observation"))
         assert stored < COUNT, "the historians were through before they had to divide anything"
-    async with historian(options), historian(options):
+    async with running_historian(options), running_historian(options):
         await until_stored(kafka, database)
     assert await stored_observations(database) == sorted(observations)
     async with await connect(database, role="test") as connection:

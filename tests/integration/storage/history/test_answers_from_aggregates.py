@@ -12,16 +12,16 @@ from storage.database import Connection, connect
 from storage.history import buckets
 from storage.history.bucket_interval import BucketInterval
 from tests.support.database.aggregated_history import (
+    ALL_AGGREGATES,
     AMSTERDAM,
     BEGIN,
     DAYS,
     LEVEL,
-    WANTED,
-    Counting,
-    answers,
+    QueryCounter,
     assert_equal,
-    keep,
-    make_past,
+    history_buckets,
+    set_retention,
+    store_history,
 )
 from twin.instant import DAY, MINUTE, to_datetime
 
@@ -35,28 +35,28 @@ async def connection(database: str) -> AsyncIterator[Connection]:
 async def test_short_aggregates_that_are_not_all_there_are_not_believed(
     connection: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    ids = await make_past(connection, random.Random(5), LEVEL)
+    ids = await store_history(connection, random.Random(5), LEVEL)
     span = BEGIN, BEGIN + DAYS * DAY
-    exact = await answers(connection, ids, "PT30M", span, LEVEL)
-    await keep(connection, ids, complete_to=BEGIN + 18 * DAY)
+    exact = await history_buckets(connection, ids, "PT30M", span, LEVEL)
+    await set_retention(connection, ids, complete_to=BEGIN + 18 * DAY)
     async with connection.transaction():
         # As if the sensor had reported each half-hour for a day.
         await connection.execute(
             "DELETE FROM aggregate_ten_minutes WHERE datastream_id = %s AND start >= %s AND start < %s",
             (ids[0], to_datetime(BEGIN + 3 * DAY), to_datetime(BEGIN + 4 * DAY)),
         )
-    monkeypatch.setattr("storage.history.history_reader.query", counting := Counting())
-    assert_equal(await answers(connection, ids, "PT30M", span, LEVEL), exact)
+    monkeypatch.setattr("storage.history.history_reader.query", counting := QueryCounter())
+    assert_equal(await history_buckets(connection, ids, "PT30M", span, LEVEL), exact)
     assert "history/list_aggregate_buckets" not in counting.names
 
 
 async def test_the_answer_does_not_depend_on_what_else_is_asked(connection: Connection) -> None:
-    ids = await make_past(connection, random.Random(6), LEVEL)
+    ids = await store_history(connection, random.Random(6), LEVEL)
     span = BEGIN + 33 * MINUTE, BEGIN + DAYS * DAY
     for complete_to in (BEGIN, BEGIN + 18 * DAY):
-        await keep(connection, ids, complete_to=complete_to)
-        together = await answers(connection, ids, "PT3H", span, LEVEL)
-        for name in WANTED:
+        await set_retention(connection, ids, complete_to=complete_to)
+        together = await history_buckets(connection, ids, "PT3H", span, LEVEL)
+        for name in ALL_AGGREGATES:
             alone = await buckets.read_history_buckets(
                 connection,
                 ids,

@@ -15,8 +15,8 @@ from storage.historian.log_batch import LogBatch, LogRecord
 from storage.historian.metrics import HistorianMetrics
 from storage.history.backtest import backtest_rules
 from storage.history.bucket_interval import QueryError
-from tests.support.cities.alarm_city import alarm_city, high_water
-from tests.support.pipelines.stage_pipeline import StageRun
+from tests.support.cities.alarm_city import alarm_city, high_water_rule
+from tests.support.pipelines.stage_pipeline import StagePipeline
 from twin.alarms.rules.expression import CompiledExpression
 from twin.alarms.rules.operand import Operand
 from twin.alarms.rules.rule import (
@@ -68,26 +68,30 @@ def minor(raised: float, clear: float) -> Level:
 DRAINS = "water_level > -1.9 && drainsTo.water_level > -0.45"
 
 RULES = [
-    high_water(),
-    high_water(id="delayed", on_delay=3 * MINUTE, off_delay=4 * MINUTE),
-    high_water(id="low", condition=level(minor(-0.1, -0.08), direction="below")),
-    high_water(id="often", condition=level(minor(0.1, 0.05), times=NOfM(3, 5))),
-    high_water(
+    high_water_rule(),
+    high_water_rule(id="delayed", on_delay=3 * MINUTE, off_delay=4 * MINUTE),
+    high_water_rule(id="low", condition=level(minor(-0.1, -0.08), direction="below")),
+    high_water_rule(id="often", condition=level(minor(0.1, 0.05), times=NOfM(3, 5))),
+    high_water_rule(
         id="rising",
         condition=level(minor(0.4, 0.2), relative_to="", transform=Rate(HOUR, 15 * MINUTE)),
     ),
-    high_water(id="mean", condition=level(minor(0.05, 0.0), operand=Operand("water_level", "ten_minutes"))),
-    high_water(
+    high_water_rule(
+        id="mean", condition=level(minor(0.05, 0.0), operand=Operand("water_level", "ten_minutes"))
+    ),
+    high_water_rule(
         id="peak",
         condition=level(minor(0.1, 0.05), operand=Operand("water_level", "ten_minutes", "maximum")),
         off_delay=10 * MINUTE,
     ),
-    high_water(
+    high_water_rule(
         id="poor", condition=level(minor(1.0, 0.0), relative_to="", transform=QualityRank()), on_delay=MINUTE
     ),
-    high_water(id="any", quality="any"),
-    high_water(id="at-night", schedule=WeeklySchedule((WeeklyInterval(tuple(range(7)), 2 * 60, 4 * 60),))),
-    high_water(
+    high_water_rule(id="any", quality="any"),
+    high_water_rule(
+        id="at-night", schedule=WeeklySchedule((WeeklyInterval(tuple(range(7)), 2 * 60, 4 * 60),))
+    ),
+    high_water_rule(
         id="both",
         condition=ExpressionCondition(
             source=DRAINS, operands=tuple(CompiledExpression(DRAINS).operands), severity=Severity.MAJOR
@@ -115,15 +119,15 @@ REST = {1: -0.45, 2: -1.92, 3: -0.47, 4: 20.0, 5: 40.0}
 """What the sensors come back to, by datastream."""
 
 SEVERAL = [
-    high_water(id="combined", on_delay=2 * MINUTE),
-    high_water(
+    high_water_rule(id="combined", on_delay=2 * MINUTE),
+    high_water_rule(
         id="peak",
         condition=level(minor(0.1, 0.05), operand=Operand("water_level", "ten_minutes", "maximum")),
     ),
-    high_water(
+    high_water_rule(
         id="deviation", condition=level(minor(0.08, 0.04), operand=Operand("level_deviation"), relative_to="")
     ),
-    high_water(
+    high_water_rule(
         id="area",
         condition=level(minor(31.0, 29.0), operand=Operand("area_pm2_5", whose="area"), relative_to=""),
         on_delay=3 * MINUTE,
@@ -169,19 +173,19 @@ def measured(model: CityModel) -> Iterator[list[Observation]]:
         waiting = later
 
 
-def lived(model: CityModel) -> StageRun:
+def lived(model: CityModel) -> StagePipeline:
     """Return the live run: every minute comes, and where it matters the clock ticks without a pause."""
-    run = StageRun(model)
+    run = StagePipeline(model)
     for minute, found in enumerate(measured(model)):
         now = START + minute * MINUTE + 5 * SECOND
         if SILENT.start - 5 <= minute <= SILENT.stop or minute >= MINUTES - 5:
-            run.pass_time(now - 5 * SECOND, 5 * SECOND)
+            run.advance(now - 5 * SECOND, 5 * SECOND)
         run.observe(*found, now=now)
-    run.pass_time(END, 5 * SECOND)
+    run.advance(END, 5 * SECOND)
     return run
 
 
-async def stored(run: StageRun, database: str) -> None:
+async def stored(run: StagePipeline, database: str) -> None:
     """Store all that a run has told."""
     batch = LogBatch("log-1")
     for topic in (topics.OBSERVATIONS, topics.UPDATES, topics.AGGREGATES, topics.ALARMS):
@@ -223,7 +227,7 @@ async def test_so_it_does_of_what_is_combined_calibrated_and_derived(database: s
 
 
 async def test_what_was_usual_is_known_from_the_weeks_before(database: str) -> None:
-    rule = high_water(
+    rule = high_water_rule(
         id="odd",
         condition=level(minor(0.2, 0.1), relative_to="", transform=Deviation("absolute")),
         select=EntitySelection(entities=("canal",)),
@@ -265,7 +269,7 @@ async def test_too_much_history_is_refused_before_it_is_read(database: str) -> N
         with pytest.raises(QueryError, match="at most 20,000,000 are looked at"):
             await backtest_rules(
                 connection,
-                [high_water()],
+                [high_water_rule()],
                 replace(model, datastreams=many),
                 (START - 30 * DAY, START),
                 Severity.WARNING,

@@ -10,7 +10,7 @@ from storage.historian.batch_writer import BatchWriter
 from storage.historian.log_batch import LogBatch, LogRecord
 from storage.historian.metrics import HistorianMetrics
 from storage.history.baseline_seed import read_baselines
-from tests.support.cities.alarm_city import alarm_city, high_water
+from tests.support.cities.alarm_city import alarm_city, high_water_rule
 from twin.alarms.rules.operand import Operand, OperandSeries
 from twin.alarms.rules.rule import Deviation, EntitySelection, Level, ThresholdCondition
 from twin.alarms.severity import Severity
@@ -22,7 +22,7 @@ from twin.wire.messages import AGGREGATES, AggregateBatch
 
 START: Instant = 1_767_571_200_000_000  # Monday 5 January 2026, 00:00 UTC
 WEEKS = 8
-ODD = high_water(
+ODD = high_water_rule(
     id="odd",
     condition=ThresholdCondition(
         operand=Operand("water_level"),
@@ -88,5 +88,5 @@ async def test_of_what_rules_learn_the_last_six_weeks_are_known(database: str) -
         # What is learned from the log goes on behind that.
         found[CANAL].add(START - MINUTE, 99.0, "Europe/Amsterdam")
         assert found[CANAL].count == 0
-        assert await read_baselines(connection, alarm_city([high_water()]), newest) == {}
+        assert await read_baselines(connection, alarm_city([high_water_rule()]), newest) == {}
         assert await read_baselines(connection, alarm_city([ODD]), []) == {}

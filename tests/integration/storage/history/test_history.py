@@ -15,8 +15,8 @@ from storage.history import buckets
 from storage.history.bucket_interval import BucketInterval, QueryError
 from storage.history.buckets import AggregateName, HistoryBucket, ObservationCursor
 from storage.model.model_store import apply_plan, load_model
-from tests.support.cities.canal_city import plan
-from tests.support.database.history_rows import store
+from tests.support.cities.canal_city import canal_plan
+from tests.support.database.history_rows import store_observations
 from twin.instant import DAY, HOUR, MINUTE, Instant, from_datetime, parse_instant
 from twin.model.observation import Observation
 
@@ -65,7 +65,7 @@ def local(*date: int) -> Instant:
 
 async def test_pages_follow_each_other_without_loss_or_repetition(connection: Connection) -> None:
     stored = [one for id in (3, 1, 2) for one in each(MINUTE, AUTUMN, AUTUMN + 10 * MINUTE, id, id / 2)]
-    await store(connection, stored)
+    await store_observations(connection, stored)
     found: list[buckets.CalibratedObservation] = []
     after = None
     while page := await buckets.read_observations(
@@ -83,7 +83,7 @@ async def test_the_day_of_a_clock_change_has_its_own_number_of_hours(
     connection: Connection, midnight: Instant, hours: int
 ) -> None:
     end = midnight + hours * HOUR
-    await store(connection, each(10 * MINUTE, midnight - DAY, end + DAY))
+    await store_observations(connection, each(10 * MINUTE, midnight - DAY, end + DAY))
     (day,) = await ask(connection, "P1D", midnight, end, "count")
     assert (day.start, day.end, day.count) == (midnight, end, 6 * hours)
     hourly = await ask(connection, "PT1H", midnight, end, "count", "mean")
@@ -92,7 +92,7 @@ async def test_the_day_of_a_clock_change_has_its_own_number_of_hours(
 
 
 async def test_24_hours_are_elapsed_time_and_a_day_is_not(connection: Connection) -> None:
-    await store(connection, each(HOUR, AUTUMN - DAY, AUTUMN + 3 * DAY))
+    await store_observations(connection, each(HOUR, AUTUMN - DAY, AUTUMN + 3 * DAY))
     elapsed = await ask(connection, "PT24H", AUTUMN, AUTUMN + 2 * DAY, "count")
     assert {one.end - one.start for one in elapsed} == {DAY}
     days = await ask(connection, "P1D", AUTUMN, AUTUMN + 2 * DAY, "count")
@@ -112,7 +112,7 @@ async def test_weeks_months_and_years_begin_where_the_calendar_says(
     connection: Connection, interval: str, start: tuple[int, ...], edges: list[tuple[int, ...]]
 ) -> None:
     begin = local(*start)
-    await store(connection, each(HOUR, begin, begin + DAY))
+    await store_observations(connection, each(HOUR, begin, begin + DAY))
     (bucket,) = await ask(connection, interval, begin, begin + DAY, "count")
     assert [bucket.start, bucket.end] == [local(*edge) for edge in edges]
     assert bucket.values == {"count": 24.0}
@@ -120,7 +120,7 @@ async def test_weeks_months_and_years_begin_where_the_calendar_says(
 
 async def test_every_aggregate_is_what_its_name_says(connection: Connection) -> None:
     values = [3.0, 1.0, 2.0, 10.0, 4.0]
-    await store(
+    await store_observations(
         connection,
         [Observation(1, AUTUMN + n * MINUTE, AUTUMN + DAY - n, value, n) for n, value in enumerate(values)],
     )
@@ -140,8 +140,8 @@ async def test_every_aggregate_is_what_its_name_says(connection: Connection) -> 
 
 
 async def test_datastreams_that_add_up_are_added_and_others_are_pooled(connection: Connection) -> None:
-    await store(connection, each(10 * MINUTE, AUTUMN, AUTUMN + HOUR, 1, 5.0))
-    await store(connection, each(30 * MINUTE, AUTUMN, AUTUMN + HOUR, 2, 1.0))
+    await store_observations(connection, each(10 * MINUTE, AUTUMN, AUTUMN + HOUR, 1, 5.0))
+    await store_observations(connection, each(30 * MINUTE, AUTUMN, AUTUMN + HOUR, 2, 1.0))
     wanted: tuple[AggregateName, ...] = ("mean", "max", "sum", "count")
     (added,) = await ask(connection, "PT1H", AUTUMN, AUTUMN + HOUR, *wanted, ids=[1, 2], combination="sum")
     assert added.values == {"mean": 6.0, "max": 6.0, "sum": 32.0, "count": 8.0}
@@ -150,10 +150,12 @@ async def test_datastreams_that_add_up_are_added_and_others_are_pooled(connectio
 
 
 async def test_the_mean_of_directions_is_a_direction(connection: Connection) -> None:
-    await store(
+    await store_observations(
         connection, [Observation(1, AUTUMN + n, AUTUMN, value) for n, value in enumerate((350.0, 20.0))]
     )
-    await store(connection, [Observation(1, AUTUMN + HOUR + n, AUTUMN, 350.0 - n) for n in range(2)])
+    await store_observations(
+        connection, [Observation(1, AUTUMN + HOUR + n, AUTUMN, 350.0 - n) for n in range(2)]
+    )
     first, second = await ask(
         connection, "PT1H", AUTUMN, AUTUMN + 2 * HOUR, "mean", combination="circular_mean"
     )
@@ -162,7 +164,7 @@ async def test_the_mean_of_directions_is_a_direction(connection: Connection) -> 
 
 
 async def test_empty_buckets_are_listed_when_asked_for(connection: Connection) -> None:
-    await store(
+    await store_observations(
         connection, each(HOUR, AUTUMN, AUTUMN + HOUR) + each(HOUR, AUTUMN + 3 * HOUR, AUTUMN + 4 * HOUR)
     )
     assert len(await ask(connection, "PT1H", AUTUMN, AUTUMN + 4 * HOUR, "mean")) == 2
@@ -172,15 +174,15 @@ async def test_empty_buckets_are_listed_when_asked_for(connection: Connection) -
 
 
 async def test_coverage_is_what_came_of_what_was_expected(connection: Connection) -> None:
-    await apply_plan(connection, plan())
+    await apply_plan(connection, canal_plan())
     model = await load_model(connection, "alkmaar")
     # Every 10 minutes are expected; the datastream was known from the start.
     water = next(one.id for one in model.datastreams.values() if one.property == "water_level")
     async with connection.transaction():
         await connection.execute("UPDATE datastream SET created_at = '2026-01-01Z'")
-    await store(connection, each(10 * MINUTE, AUTUMN, AUTUMN + HOUR, water))
-    await store(connection, each(20 * MINUTE, AUTUMN + HOUR, AUTUMN + 2 * HOUR, water))
-    await store(connection, each(MINUTE, AUTUMN + 3 * HOUR, AUTUMN + 4 * HOUR, water))
+    await store_observations(connection, each(10 * MINUTE, AUTUMN, AUTUMN + HOUR, water))
+    await store_observations(connection, each(20 * MINUTE, AUTUMN + HOUR, AUTUMN + 2 * HOUR, water))
+    await store_observations(connection, each(MINUTE, AUTUMN + 3 * HOUR, AUTUMN + 4 * HOUR, water))
     hours = await ask(connection, "PT1H", AUTUMN, AUTUMN + 4 * HOUR, "mean", ids=[water], fill="null")
     assert [one.coverage for one in hours] == [1.0, 0.5, 0.0, 1.0]
     # Only the asked part of a bucket counts.
@@ -189,9 +191,9 @@ async def test_coverage_is_what_came_of_what_was_expected(connection: Connection
 
 
 async def test_a_datastream_is_expected_only_while_it_was_known(connection: Connection) -> None:
-    await apply_plan(connection, plan())
-    await apply_plan(connection, plan(sensor_at="street"))
-    await apply_plan(connection, plan(sensor_at="canal"))
+    await apply_plan(connection, canal_plan())
+    await apply_plan(connection, canal_plan(sensor_at="street"))
+    await apply_plan(connection, canal_plan(sensor_at="canal"))
     ids = await buckets.read_datastream_ids(connection, "street", "water_level")
     assert len(ids) == 1
     async with connection.transaction():
@@ -200,7 +202,7 @@ async def test_a_datastream_is_expected_only_while_it_was_known(connection: Conn
             ("2026-10-24T23:00Z", "2026-10-25T00:00Z", ids[0]),
         )
     start = parse_instant("2026-10-24T22:00:00Z")
-    await store(connection, each(10 * MINUTE, start + HOUR, start + 2 * HOUR, ids[0]))
+    await store_observations(connection, each(10 * MINUTE, start + HOUR, start + 2 * HOUR, ids[0]))
     hours = await ask(connection, "PT1H", start, start + 3 * HOUR, "count", ids=ids, fill="null")
     assert [one.coverage for one in hours] == [None, 1.0, None]
 

@@ -13,8 +13,8 @@ from storage.history import buckets
 from storage.history.bucket_interval import BucketInterval
 from storage.history.buckets import AggregateName, HistoryBucket, ObservationCursor
 from storage.model.model_store import apply_plan, load_model
-from tests.support.cities.canal_city import plan
-from tests.support.database.history_rows import assess, store
+from tests.support.cities.canal_city import canal_plan
+from tests.support.database.history_rows import store_assessments, store_observations
 from twin.instant import DAY, HOUR, MINUTE, SECOND, Instant, parse_instant, to_datetime
 from twin.model.observation import Observation
 from twin.model.observed_property import BUILT_IN_PROPERTIES
@@ -55,7 +55,7 @@ SPIKE, STUCK = int(QualityFlag.SPIKE), int(QualityFlag.STUCK)
 
 async def water(connection: Connection) -> int:
     """Apply the little city, whose water level is known from the start of 2026; return its datastream."""
-    await apply_plan(connection, plan())
+    await apply_plan(connection, canal_plan())
     model = await load_model(connection, "alkmaar")
     async with connection.transaction():
         await connection.execute("UPDATE datastream SET created_at = '2026-01-01Z'")
@@ -81,7 +81,7 @@ async def calibrate(
 
 async def test_values_are_calibrated_by_what_is_in_force_at_their_time(connection: Connection) -> None:
     id = await water(connection)
-    await store(connection, each(10 * MINUTE, AUTUMN, AUTUMN + HOUR, id, 2.0))
+    await store_observations(connection, each(10 * MINUTE, AUTUMN, AUTUMN + HOUR, id, 2.0))
     await calibrate(connection, AUTUMN - DAY, 1.0, 0.5)
     await calibrate(connection, AUTUMN + 30 * MINUTE, 2.0, 0.0)
     page = await buckets.read_observations(connection, [id], AUTUMN, AUTUMN + HOUR, 10)
@@ -95,9 +95,9 @@ async def test_suspect_values_are_counted_beside_and_nowhere_else(connection: Co
     stored = each(10 * MINUTE, AUTUMN, AUTUMN + 2 * HOUR, id, 2.0)
     stored[1] = stored[1]._replace(value=99.0)  # found by judgement
     stored[2] = stored[2]._replace(value=88.0, flags=int(QualityFlag.MAINTENANCE))  # told by the device
-    await store(connection, stored)
-    await assess(connection, [(id, stored[1].phenomenon_time, SPIKE, 1)])
-    await assess(connection, [(id, one.phenomenon_time, STUCK, 1) for one in stored[6:]])
+    await store_observations(connection, stored)
+    await store_assessments(connection, [(id, stored[1].phenomenon_time, SPIKE, 1)])
+    await store_assessments(connection, [(id, one.phenomenon_time, STUCK, 1) for one in stored[6:]])
     wanted: tuple[AggregateName, ...] = ("mean", "max", "sum", "count", "last", "p95")
     first, second = await ask(connection, "PT1H", AUTUMN, AUTUMN + 2 * HOUR, *wanted, ids=[id])
     assert first.values == {"mean": 2.0, "max": 2.0, "sum": 8.0, "count": 4.0, "last": 2.0, "p95": 2.0}
@@ -114,7 +114,7 @@ async def test_late_and_ahead_follow_from_the_two_times(connection: Connection) 
     rules = replace(TIME_RULES_ONLY, late_after=HOUR, skew_after=30 * SECOND)
     lags = [0, 70 * MINUTE, 70 * MINUTE + 1, -30 * SECOND, -30 * SECOND - 1]
     times = [AUTUMN + n * 10 * MINUTE for n in range(len(lags))]
-    await store(
+    await store_observations(
         connection, [Observation(id, time, time + lag, 1.0) for time, lag in zip(times, lags, strict=True)]
     )
     page = await buckets.read_observations(connection, [id], AUTUMN, AUTUMN + HOUR, 10, quality_rules=rules)
@@ -141,7 +141,9 @@ async def test_history_can_be_asked_as_it_was_known(connection: Connection) -> N
     id = await water(connection)
     first, second, third = AUTUMN + HOUR, AUTUMN + 2 * HOUR, AUTUMN + 3 * HOUR
     other = AUTUMN + 10 * MINUTE
-    await store(connection, [Observation(id, AUTUMN, second, 5.0), Observation(id, other, first, 1.0)])
+    await store_observations(
+        connection, [Observation(id, AUTUMN, second, 5.0), Observation(id, other, first, 1.0)]
+    )
     async with connection.transaction():
         await connection.execute(
             "INSERT INTO superseded_observation (datastream_id, phenomenon_time, received_time, "
@@ -153,7 +155,7 @@ async def test_history_can_be_asked_as_it_was_known(connection: Connection) -> N
                 *map(to_datetime, (AUTUMN, first + 1, second)),
             ),
         )
-    await assess(connection, [(id, other, SPIKE, second)])
+    await store_assessments(connection, [(id, other, SPIKE, second)])
     await calibrate(connection, AUTUMN - DAY, 1.0, 100.0, created=third)
     asked: list[tuple[Instant | None, list[float], float | None]] = [
         (first - 1, [], None),
@@ -186,7 +188,7 @@ async def test_history_can_be_asked_as_it_was_known(connection: Connection) -> N
 
 async def test_a_calibration_that_was_retired_was_known_until_then(connection: Connection) -> None:
     id = await water(connection)
-    await store(connection, [Observation(id, AUTUMN, AUTUMN, 1.0)])
+    await store_observations(connection, [Observation(id, AUTUMN, AUTUMN, 1.0)])
     await calibrate(connection, AUTUMN - DAY, 1.0, 10.0, created=AUTUMN, retired=AUTUMN + DAY)
     for known_at, value in ((AUTUMN, 11.0), (AUTUMN + DAY - 1, 11.0), (AUTUMN + DAY, 1.0), (None, 1.0)):
         (one,) = await buckets.read_observations(
@@ -209,11 +211,11 @@ async def test_the_sum_of_a_register_is_its_increase_over_resets_and_wraps(conne
         (80, 13.0),
         (130, 1.0),
     ]
-    await store(
+    await store_observations(
         connection,
         [Observation(1, AUTUMN + at * MINUTE, AUTUMN + at * MINUTE, value) for at, value in readings],
     )
-    await assess(connection, [(1, AUTUMN + 75 * MINUTE, SPIKE, 1)])
+    await store_assessments(connection, [(1, AUTUMN + 75 * MINUTE, SPIKE, 1)])
     register = replace(BUILT_IN_PROPERTIES["energy_import"], name="revolutions", wraps_at=1000.0)
     found = await buckets.read_history_buckets(
         connection,

@@ -28,8 +28,8 @@ from tests.integration.storage.test_query_indexes import (
     indexes,
     plan_of,
 )
-from tests.support.database.historian import quarantined
-from tests.support.database.history_rows import assess, store
+from tests.support.database.historian import quarantined_message
+from tests.support.database.history_rows import store_assessments, store_observations
 from twin.instant import DAY, HOUR, MINUTE, to_datetime
 from twin.model.observation import Observation
 from twin.quality.quality_flags import QualityFlag
@@ -50,8 +50,8 @@ async def test_observations_come_as_they_were_sent_with_what_judgement_found(con
         for n in range(5)
         for id in (1, 2)
     ]
-    await store(connection, found)
-    await assess(connection, [(1, BEGIN + 2 * HOUR, SPIKE, BEGIN)])
+    await store_observations(connection, found)
+    await store_assessments(connection, [(1, BEGIN + 2 * HOUR, SPIKE, BEGIN)])
     assert await read_raw_observations(connection, [1], BEGIN + HOUR, BEGIN + 3 * HOUR, 10) == [
         RawObservation(1, BEGIN + HOUR, BEGIN + HOUR, 1.0, 2),
         RawObservation(1, BEGIN + 2 * HOUR, BEGIN + 2 * HOUR, 2.0, 2 | SPIKE),
@@ -93,10 +93,10 @@ async def test_devices_without_a_sensor_are_told_by_what_they_sent(connection: C
         await write_quarantined(
             connection,
             [
-                *(quarantined(n, device="a", received_time=BEGIN + n) for n in range(5)),
-                quarantined(5, device="b", received_time=BEGIN + 9),
-                quarantined(6, device="c", reason="malformed"),
-                quarantined(7, device=""),
+                *(quarantined_message(n, device="a", received_time=BEGIN + n) for n in range(5)),
+                quarantined_message(5, device="b", received_time=BEGIN + 9),
+                quarantined_message(6, device="c", reason="malformed"),
+                quarantined_message(7, device=""),
             ],
         )
     later, first = await read_unassigned_devices(connection)
@@ -109,7 +109,7 @@ async def test_devices_without_a_sensor_are_told_by_what_they_sent(connection: C
 
 async def test_the_state_of_a_replay_follows_its_request(connection: Connection) -> None:
     async with connection.transaction():
-        await write_quarantined(connection, [quarantined(1)])
+        await write_quarantined(connection, [quarantined_message(1)])
     assert await read_replay_state(connection, "id1") == ReplayState(True, False, False)
     async with connection.transaction():
         await request_replays(connection, ids=["id1"])

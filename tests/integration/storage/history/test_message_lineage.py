@@ -13,7 +13,7 @@ from storage.historian.batch_writer import BatchWriter
 from storage.historian.log_batch import LogBatch, LogRecord
 from storage.historian.metrics import HistorianMetrics
 from storage.message_store import find_message
-from tests.support.database.historian import START, fetch, payload_of, with_headers
+from tests.support.database.historian import START, fetch_rows, payload_of, record_with_headers
 from twin.instant import DAY, SECOND
 from twin.model.observation import Observation
 
@@ -47,7 +47,7 @@ async def test_the_message_of_an_observation_is_found_among_many(
 ) -> None:
     # Several are received at one time; they differ in their datastreams.
     records = [[received(10 * record + n // 2, n + 1) for n in range(20)] for record in range(3)]
-    await store(database, *(with_headers(one, "run", 20 * n) for n, one in enumerate(records)))
+    await store(database, *(record_with_headers(one, "run", 20 * n) for n, one in enumerate(records)))
     for number, record in enumerate(records):
         for place, one in enumerate(record):
             found = await find_message(connection, PARTITION, one.datastream, one.received_time)
@@ -62,17 +62,19 @@ async def test_the_message_of_an_observation_is_found_among_many(
 
 async def test_messages_that_are_replayed_after_days_are_found(database: str, connection: Connection) -> None:
     observations = [received(n * 86_400, 1) for n in range(5)]
-    await store(database, with_headers(observations, "run", -1))
+    await store(database, record_with_headers(observations, "run", -1))
     for one in observations:
         found = await find_message(connection, PARTITION, 1, one.received_time)
         assert found is not None
         assert found.payload == payload_of(one)
-    assert len(await fetch(database, "SELECT 1 FROM message_batch")) == 5
+    assert len(await fetch_rows(database, "SELECT 1 FROM message_batch")) == 5
 
 
 async def test_the_header_outlives_the_payload(database: str, connection: Connection) -> None:
     one, other = received(0, 1), received(1, 2)
-    await store(database, with_headers([one], "run"), with_headers([other], "run", 1, payloads=False))
+    await store(
+        database, record_with_headers([one], "run"), record_with_headers([other], "run", 1, payloads=False)
+    )
     async with await psycopg.AsyncConnection.connect(database) as dropper:
         await dropper.execute("UPDATE message_batch SET payloads = NULL")
     for observation in (one, other):
@@ -83,7 +85,7 @@ async def test_the_header_outlives_the_payload(database: str, connection: Connec
 
 
 async def test_a_record_that_is_read_again_is_stored_once(database: str) -> None:
-    record = with_headers([received(0, 1)], "run")
+    record = record_with_headers([received(0, 1)], "run")
     await store(database, record)
     await store(database, record)
-    assert len(await fetch(database, "SELECT 1 FROM message_batch")) == 1
+    assert len(await fetch_rows(database, "SELECT 1 FROM message_batch")) == 1

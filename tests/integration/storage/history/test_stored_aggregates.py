@@ -16,13 +16,13 @@ from tests.support.database.aggregated_history import (
     DAYS,
     LEVEL,
     REGISTER,
-    Counting,
-    answers,
+    QueryCounter,
     assert_equal,
     assert_percentiles,
-    keep,
-    known_datastreams,
-    make_past,
+    history_buckets,
+    set_retention,
+    store_datastreams,
+    store_history,
 )
 from twin.instant import DAY, HOUR, MINUTE
 
@@ -38,12 +38,12 @@ async def connection(database: str) -> AsyncIterator[Connection]:
 async def test_many_observations_are_answered_from_aggregates_alike(
     connection: Connection, seed: int, interval: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    ids = await make_past(connection, random.Random(seed), LEVEL)
+    ids = await store_history(connection, random.Random(seed), LEVEL)
     span = BEGIN + 33 * MINUTE, BEGIN + DAYS * DAY - 11 * MINUTE
-    exact = await answers(connection, ids, interval, span, LEVEL)  # nothing is complete: from raw
-    await keep(connection, ids, complete_to=BEGIN + 18 * DAY)
-    monkeypatch.setattr("storage.history.history_reader.query", counting := Counting())
-    found = await answers(connection, ids, interval, span, LEVEL)
+    exact = await history_buckets(connection, ids, interval, span, LEVEL)  # nothing is complete: from raw
+    await set_retention(connection, ids, complete_to=BEGIN + 18 * DAY)
+    monkeypatch.setattr("storage.history.history_reader.query", counting := QueryCounter())
+    found = await history_buckets(connection, ids, interval, span, LEVEL)
     assert counting.names.count("history/list_aggregate_buckets") == 1
     assert_equal(found, exact)
     if interval in {"P1D", "P1W"}:
@@ -54,35 +54,35 @@ async def test_many_observations_are_answered_from_aggregates_alike(
 async def test_what_single_observations_are_gone_of_is_answered_alike(
     connection: Connection, interval: str
 ) -> None:
-    ids = await make_past(connection, random.Random(3), LEVEL)
+    ids = await store_history(connection, random.Random(3), LEVEL)
     # From a whole aggregate on: within one nothing can be told apart any more.
     span = BEGIN - BEGIN % HOUR, BEGIN + DAYS * DAY
-    exact = await answers(connection, ids, interval, span, LEVEL)
+    exact = await history_buckets(connection, ids, interval, span, LEVEL)
     raw_from = BEGIN - BEGIN % HOUR + 9 * DAY
-    await keep(connection, ids, complete_to=BEGIN + 18 * DAY, raw_from=raw_from)
-    assert_equal(await answers(connection, ids, interval, span, LEVEL), exact)
+    await set_retention(connection, ids, complete_to=BEGIN + 18 * DAY, raw_from=raw_from)
+    assert_equal(await history_buckets(connection, ids, interval, span, LEVEL), exact)
 
 
 @pytest.mark.parametrize("interval", ["PT30M", "PT1H", "P1D"])
 async def test_the_increase_of_registers_is_the_same_from_aggregates(
     connection: Connection, interval: str
 ) -> None:
-    ids = await make_past(connection, random.Random(4), REGISTER)
+    ids = await store_history(connection, random.Random(4), REGISTER)
     span = BEGIN + 33 * MINUTE, BEGIN + DAYS * DAY - 11 * MINUTE
-    exact = await answers(connection, ids, interval, span, REGISTER)
+    exact = await history_buckets(connection, ids, interval, span, REGISTER)
     assert sum(one.values["sum"] or 0 for one in exact) > 10_000
-    await keep(connection, ids, complete_to=BEGIN + 18 * DAY)
-    assert_equal(await answers(connection, ids, interval, span, REGISTER), exact)
+    await set_retention(connection, ids, complete_to=BEGIN + 18 * DAY)
+    assert_equal(await history_buckets(connection, ids, interval, span, REGISTER), exact)
 
 
 async def test_what_is_not_kept_finely_enough_is_refused_with_what_to_ask(connection: Connection) -> None:
-    ids = await known_datastreams(connection)
+    ids = await store_datastreams(connection)
     raw_from, minute_from = BEGIN + 9 * DAY, BEGIN + 5 * DAY
-    await keep(connection, ids, raw_from=raw_from, minute_from=minute_from)
+    await set_retention(connection, ids, raw_from=raw_from, minute_from=minute_from)
     with pytest.raises(QueryError, match="ask for an interval of whole hours"):
-        await answers(connection, ids, "PT5M", (BEGIN, BEGIN + DAY), LEVEL)
+        await history_buckets(connection, ids, "PT5M", (BEGIN, BEGIN + DAY), LEVEL)
     with pytest.raises(QueryError, match="ask for an interval of whole hours"):
-        await answers(connection, ids, "PT7S", (BEGIN + 8 * DAY, BEGIN + 8 * DAY + HOUR), LEVEL)
+        await history_buckets(connection, ids, "PT7S", (BEGIN + 8 * DAY, BEGIN + 8 * DAY + HOUR), LEVEL)
     with pytest.raises(QueryError, match="as far back as single observations are kept"):
         await buckets.read_history_buckets(
             connection, ids, BEGIN, BEGIN + DAY, BucketInterval.parse("PT1H"), ["mean"], "UTC", known_at=BEGIN

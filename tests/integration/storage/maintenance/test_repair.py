@@ -17,9 +17,9 @@ from storage.maintenance.repair import prepare_repairs, repair_hours, run_repair
 from storage.model.model_store import apply_plan, load_model
 from storage.recompute import process_recompute_requests
 from storage.stores.log_positions import move_positions, read_positions
-from tests.support.cities.canal_city import plan
-from tests.support.database.historian import until
-from tests.support.database.history_rows import assess, store
+from tests.support.cities.canal_city import canal_plan
+from tests.support.database.historian import until_true
+from tests.support.database.history_rows import store_assessments, store_observations
 from twin.instant import DAY, HOUR, MINUTE, Instant, from_datetime, parse_instant, to_datetime
 from twin.model.city_model import CityModel
 from twin.model.datastream_policy import DatastreamPolicy
@@ -47,7 +47,7 @@ async def connection(database: str) -> AsyncIterator[Connection]:
 
 
 async def water(connection: Connection) -> int:
-    await apply_plan(connection, plan())
+    await apply_plan(connection, canal_plan())
     model = await load_model(connection, "alkmaar")
     return next(one.id for one in model.datastreams.values() if one.property == "water_level")
 
@@ -90,7 +90,7 @@ def measured(datastream: int, seed: int, count: int) -> list[Observation]:
 async def test_an_hour_made_again_is_as_if_nothing_had_been_late(connection: Connection, seed: int) -> None:
     id = await water(connection)
     observations = measured(id, seed, 300)
-    await store(connection, observations)
+    await store_observations(connection, observations)
     wanted = recompute_observations(observations, DatastreamPolicy.of(LEVEL, STEP))
     assert any(flags & QualityFlag.STUCK for flags in wanted.flags_by_time.values())
     assert any(flags & QualityFlag.SPIKE for flags in wanted.flags_by_time.values())
@@ -117,9 +117,9 @@ async def test_a_late_observation_changes_what_is_behind_it_too(connection: Conn
     # A step that looked like an outlier as long as the values before it were not there.
     calm = [Observation(id, NOON + n * STEP, NOON + n * STEP, float(n % 2)) for n in range(40)]
     step = [one._replace(value=100.0 + one.value) for one in calm[30:]]
-    await store(connection, calm[:29] + step)
-    await assess(connection, [(id, step[0].phenomenon_time, int(QualityFlag.SPIKE), 77)])
-    await store(connection, [calm[29]._replace(value=50.0)])
+    await store_observations(connection, calm[:29] + step)
+    await store_assessments(connection, [(id, step[0].phenomenon_time, int(QualityFlag.SPIKE), 77)])
+    await store_observations(connection, [calm[29]._replace(value=50.0)])
     await ask(connection, id, NOON + 4 * HOUR, 5)
     await write(connection, "log", 6)
     assert await repair_hours(connection, PROPERTIES) == 1
@@ -158,7 +158,7 @@ async def test_a_repair_of_an_older_log_waits_for_nothing(connection: Connection
 
 async def test_a_revision_always_rises(connection: Connection) -> None:
     id = await water(connection)
-    await store(connection, [Observation(id, NOON, NOON, 1.0)])
+    await store_observations(connection, [Observation(id, NOON, NOON, 1.0)])
     for wanted in (7, 8, 9):
         async with connection.transaction():
             await recompute_hours(connection, PROPERTIES, id, (NOON, NOON + HOUR), 7)
@@ -168,7 +168,7 @@ async def test_a_revision_always_rises(connection: Connection) -> None:
 async def test_an_hour_that_is_partly_gone_keeps_its_aggregate(connection: Connection) -> None:
     id = await water(connection)
     observations = measured(id, 1, 50)
-    await store(connection, observations)
+    await store_observations(connection, observations)
     async with connection.transaction():
         await recompute_hours(connection, PROPERTIES, id, (NOON, NOON + HOUR), 1)
     before = await hours(connection)
@@ -180,9 +180,9 @@ async def test_an_hour_that_is_partly_gone_keeps_its_aggregate(connection: Conne
             "INSERT INTO datastream_retention (datastream_id, raw_from) VALUES (%s, %s)",
             (id, to_datetime(NOON + HOUR)),
         )
-    await store(connection, [Observation(id, NOON + MINUTE, NOON + DAY, 1.0)])
+    await store_observations(connection, [Observation(id, NOON + MINUTE, NOON + DAY, 1.0)])
     # An hour that nobody ever saw can be made all the same.
-    await store(connection, [Observation(id, NOON - DAY, NOON + DAY, 1.0)])
+    await store_observations(connection, [Observation(id, NOON - DAY, NOON + DAY, 1.0)])
     for start in (NOON, NOON - DAY):
         async with connection.transaction():
             await recompute_hours(connection, PROPERTIES, id, (start, start + HOUR), 1)
@@ -196,7 +196,7 @@ async def test_a_changed_calibration_is_worked_off_piece_by_piece(connection: Co
     observations = [
         Observation(id, NOON + day * 40 * DAY + n * STEP, NOON, 2.0) for day in (0, 1, 2) for n in range(6)
     ]
-    await store(connection, observations)
+    await store_observations(connection, observations)
     async with connection.transaction():
         await connection.execute(
             'INSERT INTO calibration (sensor_id, property, start, gain, "offset", note) '
@@ -220,7 +220,7 @@ async def test_a_changed_calibration_is_worked_off_piece_by_piece(connection: Co
 
 async def test_maintenance_takes_values_out(connection: Connection) -> None:
     id = await water(connection)
-    await store(connection, [Observation(id, NOON + n * STEP, NOON, float(n)) for n in range(6)])
+    await store_observations(connection, [Observation(id, NOON + n * STEP, NOON, float(n)) for n in range(6)])
     async with connection.transaction():
         await connection.execute(
             "INSERT INTO maintenance (sensor_id, start, \"end\", note) VALUES ('s1', %s, %s, '')",
@@ -235,7 +235,7 @@ async def test_the_task_works_off_what_comes_while_it_runs(database: str, connec
     id = await water(connection)
     model: CityModel = await load_model(connection, "alkmaar")
     await connection.commit()
-    await store(connection, [Observation(id, NOON, NOON, 1.0)])
+    await store_observations(connection, [Observation(id, NOON, NOON, 1.0)])
     task = asyncio.create_task(run_repairs(database, lambda: model, lambda: NOON + DAY))
     try:
         await write(connection, "log", 9)
@@ -244,7 +244,7 @@ async def test_the_task_works_off_what_comes_while_it_runs(database: str, connec
         async def repaired() -> bool:
             return NOON in await hours(connection)
 
-        await until(repaired)
+        await until_true(repaired)
     finally:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)

@@ -20,9 +20,9 @@ from storage.maintenance.retention import RemovedRows, apply_retention, retentio
 from storage.model.model_store import apply_plan, load_model
 from storage.queries import query
 from storage.settings import HistorianSettings
-from tests.support.cities.canal_city import plan
-from tests.support.database.historian import until
-from tests.support.database.history_rows import assess, store
+from tests.support.cities.canal_city import canal_plan
+from tests.support.database.historian import until_true
+from tests.support.database.history_rows import store_assessments, store_observations
 from twin.instant import DAY, HOUR, MINUTE, Instant, from_datetime, parse_instant, to_datetime
 from twin.model.city_model import CityModel
 from twin.model.observation import Observation
@@ -45,7 +45,7 @@ async def connection(database: str) -> AsyncIterator[Connection]:
 
 async def city(connection: Connection, **kept: Retention) -> tuple[CityModel, dict[str, int]]:
     """Apply the little city with other retentions, without rules; return it and its datastreams."""
-    await apply_plan(connection, plan())
+    await apply_plan(connection, canal_plan())
     model = await load_model(connection, "alkmaar")
     await connection.commit()
     properties = {
@@ -77,7 +77,7 @@ async def test_single_values_that_are_gone_are_not_told_as_if_there_had_been_non
     connection: Connection,
 ) -> None:
     model, ids = await city(connection, water_level=Retention(raw=10 * DAY))
-    await store(connection, each(ids["water_level"]))
+    await store_observations(connection, each(ids["water_level"]))
     assert await apply_retention(connection, model, SETTINGS, NOW) is not None
     kept_from = NOW - NOW % HOUR - 10 * DAY
     with pytest.raises(QueryError, match=r"before 2026-10-26T10:00:00Z are gone"):
@@ -89,8 +89,8 @@ async def test_each_property_is_kept_as_long_as_it_says(connection: Connection) 
     model, ids = await city(connection, water_level=Retention(raw=10 * DAY), depth=Retention(raw=30 * DAY))
     level, depth, power = ids["water_level"], ids["depth"], ids["power_import"]
     for id in (level, depth, power):
-        await store(connection, each(id))
-    await assess(connection, [(level, BEGIN, 16, 1)])
+        await store_observations(connection, each(id))
+    await store_assessments(connection, [(level, BEGIN, 16, 1)])
     before = await value(connection, "SELECT count(*) FROM observation")
     removed = await apply_retention(connection, model, SETTINGS, NOW)
     assert removed is not None
@@ -108,7 +108,7 @@ async def test_each_property_is_kept_as_long_as_it_says(connection: Connection) 
 async def test_chunks_that_all_have_passed_are_dropped_and_counted(connection: Connection) -> None:
     model, ids = await city(connection, water_level=Retention(raw=10 * DAY), depth=Retention(raw=10 * DAY))
     for id in ids.values():
-        await store(connection, each(id))
+        await store_observations(connection, each(id))
     before = await value(connection, "SELECT count(*) FROM observation")
     await apply_retention(connection, model, SETTINGS, NOW)
     chunks = (
@@ -122,7 +122,7 @@ async def test_chunks_that_all_have_passed_are_dropped_and_counted(connection: C
 async def test_history_is_the_same_before_and_after(connection: Connection) -> None:
     model, ids = await city(connection, water_level=Retention(raw=10 * DAY))
     level = ids["water_level"]
-    await store(connection, each(level))
+    await store_observations(connection, each(level))
 
     async def hourly(interval: str = "PT1H") -> list[buckets.HistoryBucket]:
         return await buckets.read_history_buckets(
@@ -149,7 +149,7 @@ async def test_days_are_made_of_hours_by_the_citys_midnight(connection: Connecti
     kept = Retention(raw=DAY, minute=DAY, hour=2 * DAY)
     model, ids = await city(connection, water_level=kept)
     level = ids["water_level"]
-    await store(connection, each(level))
+    await store_observations(connection, each(level))
 
     async def days() -> list[buckets.HistoryBucket]:
         return await buckets.read_history_buckets(
@@ -192,7 +192,7 @@ async def test_days_are_made_of_hours_by_the_citys_midnight(connection: Connecti
 async def test_what_waits_for_a_repair_stays(connection: Connection) -> None:
     model, ids = await city(connection, water_level=Retention(raw=10 * DAY))
     level = ids["water_level"]
-    await store(connection, each(level))
+    await store_observations(connection, each(level))
     async with connection.transaction():
         await connection.execute(
             "INSERT INTO repair_request VALUES (%s, %s, 'log', 0, 7, now())",
@@ -241,7 +241,7 @@ async def test_one_process_at_a_time_removes(connection: Connection, database: s
         return removed[-1] is not None
 
     # The server lets go of the lock once it has seen that the other is gone.
-    await until(alone)
+    await until_true(alone)
     assert removed[-1] == RemovedRows()
 
 
@@ -269,7 +269,7 @@ async def test_minutes_go_after_their_time_and_those_of_households_after_seven_d
 
 async def test_the_task_removes_as_soon_as_it_starts(connection: Connection, database: str) -> None:
     model, ids = await city(connection, water_level=Retention(raw=10 * DAY))
-    await store(connection, each(ids["water_level"]))
+    await store_observations(connection, each(ids["water_level"]))
     settings = HistorianSettings(database=SecretStr(database))
     task = asyncio.create_task(run_retention(settings, lambda: model, lambda: NOW))
 
@@ -277,7 +277,7 @@ async def test_the_task_removes_as_soon_as_it_starts(connection: Connection, dat
         return await oldest(connection, ids["water_level"]) == NOW - NOW % HOUR - 10 * DAY
 
     try:
-        await until(removed)
+        await until_true(removed)
     finally:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)

@@ -21,8 +21,8 @@ from storage.model.duty_overrides import (
 )
 from storage.model.model_store import ModelSource
 from tests.integration.storage.model.test_model_store import applied, fetch, loaded, next_model
-from tests.support.cities.canal_city import plan
-from tests.support.cities.rosters import WEEKS, calendar, override, plan_of
+from tests.support.cities.canal_city import canal_plan
+from tests.support.cities.rosters import WEEKS, calendar_text, duty_override, plan_with_calendar
 from twin.alarms.rules.schedule import WeeklyInterval
 from twin.alarms.severity import Severity
 from twin.model.duty import (
@@ -37,14 +37,14 @@ from twin.model.duty import (
 )
 
 DUTY = msgspec.structs.replace(
-    plan_of(calendar(*WEEKS)),
+    plan_with_calendar(calendar_text(*WEEKS)),
     channels=(NotificationChannel(id="log", url="livetwin://log"),),
     policies=(EscalationPolicy(id="urgent", steps=(EscalationStep(notify="on-call", channels=("log",)),)),),
     quiet_hours=(QuietHours(up_to=Severity.MINOR, intervals=(WeeklyInterval((0, 6), 0, 420),)),),
     routes=(IncidentRoute(severities=(Severity.MAJOR,), team="operations", policy="urgent"),),
     watchdog=("log", ""),
 )
-HOLIDAY = override("lead", "2099-01-01T00:00:00Z", "2099-01-03T00:00:00Z")
+HOLIDAY = duty_override("lead", "2099-01-01T00:00:00Z", "2099-01-03T00:00:00Z")
 
 
 async def made(dsn: str, one: DutyOverride = HOLIDAY) -> StoredOverride:
@@ -57,30 +57,30 @@ async def duty_of_model(dsn: str) -> DutyPlan:
 
 
 async def test_a_plan_is_loaded_as_it_was_applied(database: str) -> None:
-    await applied(database, replace(plan(), duty=DUTY))
+    await applied(database, replace(canal_plan(), duty=DUTY))
     assert await duty_of_model(database) == DUTY
 
 
 async def test_a_city_without_a_plan_has_none(database: str) -> None:
-    await applied(database, plan())
+    await applied(database, canal_plan())
     assert await duty_of_model(database) == NO_DUTY_PLAN
 
 
 async def test_the_same_plan_again_changes_nothing_whatever_overrides_there_are(database: str) -> None:
-    await applied(database, replace(plan(), duty=DUTY))
+    await applied(database, replace(canal_plan(), duty=DUTY))
     await made(database)
-    outcome = await applied(database, replace(plan(), duty=DUTY))
+    outcome = await applied(database, replace(canal_plan(), duty=DUTY))
     assert (outcome.version, outcome.changed) == (2, False)
     assert len((await duty_of_model(database)).overrides) == 1
 
 
 async def test_another_plan_retires_the_one_before_and_none_retires_the_last(database: str) -> None:
-    await applied(database, replace(plan(), duty=DUTY))
+    await applied(database, replace(canal_plan(), duty=DUTY))
     other = msgspec.structs.replace(DUTY, watchdog=None)
-    outcome = await applied(database, replace(plan(), duty=other))
+    outcome = await applied(database, replace(canal_plan(), duty=other))
     assert (outcome.version, outcome.updated) == (2, 1)
     assert await duty_of_model(database) == other
-    assert (await applied(database, plan())).retired == 1
+    assert (await applied(database, canal_plan())).retired == 1
     assert await duty_of_model(database) == NO_DUTY_PLAN
     assert await fetch(
         database, "SELECT plan -> 'watchdog', retired_at IS NULL FROM duty_plan ORDER BY id"
@@ -91,7 +91,7 @@ async def test_another_plan_retires_the_one_before_and_none_retires_the_last(dat
 
 
 async def test_an_override_is_in_the_model_with_a_higher_version_and_audited(database: str) -> None:
-    await applied(database, replace(plan(), duty=DUTY))
+    await applied(database, replace(canal_plan(), duty=DUTY))
     one = await made(database)
     model = await loaded(database)
     assert (model.version, model.duty.overrides) == (2, (one.override,))
@@ -105,7 +105,7 @@ async def test_an_override_is_in_the_model_with_a_higher_version_and_audited(dat
 
 
 async def test_a_withdrawn_override_no_longer_counts_and_stays_on_record(database: str) -> None:
-    await applied(database, replace(plan(), duty=DUTY))
+    await applied(database, replace(canal_plan(), duty=DUTY))
     one = await made(database)
     async with await connect(database, role="test") as connection:
         withdrawn = await withdraw_override(connection, "alkmaar", one.override.id, "lead's desk")
@@ -119,14 +119,14 @@ async def test_a_withdrawn_override_no_longer_counts_and_stays_on_record(databas
 
 
 async def test_overrides_keep_the_order_in_which_they_were_made(database: str) -> None:
-    await applied(database, replace(plan(), duty=DUTY))
+    await applied(database, replace(canal_plan(), duty=DUTY))
     ids = [(await made(database)).override.id for _ in range(5)]
     assert [one.id for one in (await duty_of_model(database)).overrides] == ids
 
 
 async def test_what_is_long_over_is_not_in_the_model(database: str) -> None:
-    await applied(database, replace(plan(), duty=DUTY))
-    await made(database, override("lead", "2020-01-01T00:00:00Z", "2020-01-02T00:00:00Z"))
+    await applied(database, replace(canal_plan(), duty=DUTY))
+    await made(database, duty_override("lead", "2020-01-01T00:00:00Z", "2020-01-02T00:00:00Z"))
     assert (await duty_of_model(database)).overrides == ()
     async with await connect(database, role="test") as connection:
         assert len(await read_overrides(connection, 40 * OVERRIDE_RETENTION)) == 1
@@ -134,14 +134,14 @@ async def test_what_is_long_over_is_not_in_the_model(database: str) -> None:
 
 async def test_overrides_are_bounded(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(duty_overrides, "OVERRIDES_MAX", 1)
-    await applied(database, replace(plan(), duty=DUTY))
+    await applied(database, replace(canal_plan(), duty=DUTY))
     await made(database)
     with pytest.raises(TooManyOverridesError, match="1 overrides are not over, expected fewer"):
         await made(database)
 
 
 async def test_a_role_follows_an_override_and_its_copy_has_the_plan(database: str, tmp_path: Path) -> None:
-    await applied(database, replace(plan(), duty=DUTY))
+    await applied(database, replace(canal_plan(), duty=DUTY))
     source = ModelSource(database, "alkmaar", tmp_path)
     await source.load()
     one = await made(database)

@@ -17,8 +17,8 @@ from storage.database import Connection, connect
 from storage.history import buckets
 from storage.model.model_source import read_model_copy, write_model_copy
 from storage.model.model_store import ModelApplyResult, apply_plan, load_model
-from tests.support.cities.canal_city import datastream, plan
-from tests.support.database.history_rows import store
+from tests.support.cities.canal_city import canal_datastream, canal_plan
+from tests.support.database.history_rows import store_observations
 from twin.instant import DAY, HOUR, MINUTE, SECOND, parse_instant, to_datetime
 from twin.model.calibration import Calibration, Maintenance
 from twin.model.city_model import CityPlan
@@ -67,7 +67,7 @@ async def requests(connection: Connection) -> list[tuple[Any, ...]]:
 async def test_calibrations_and_maintenance_are_loaded_as_they_were_planned(
     connection: Connection, tmp_path: Path
 ) -> None:
-    wanted = plan(calibrations=(SINCE, LEVEL), maintenance=(OPEN, CLEANED))
+    wanted = canal_plan(calibrations=(SINCE, LEVEL), maintenance=(OPEN, CLEANED))
     await apply_plan(connection, wanted)
     model = await load_model(connection, "alkmaar")
     assert (model.calibrations, model.maintenance) == ((LEVEL, SINCE), (CLEANED, OPEN))
@@ -99,14 +99,14 @@ async def test_rules_and_retention_of_properties_are_loaded_as_they_were_planned
         wraps_at=65536.0,
     )
     level = replace(BUILT_IN_PROPERTIES["water_level"], quality=QualityRules(), wraps_at=None)
-    wanted = replace(plan(), properties=(depth, level))
+    wanted = replace(canal_plan(), properties=(depth, level))
     await apply_plan(connection, wanted)
     model = await load_model(connection, "alkmaar")
     assert model.properties == {**BUILT_IN_PROPERTIES, "depth": depth, "water_level": level}
     assert not (await apply_plan(connection, wanted)).changed
     write_model_copy(tmp_path / "copy.json", model)
     assert read_model_copy(tmp_path / "copy.json") == model
-    outcome = await apply_plan(connection, replace(plan(), properties=(depth,)))
+    outcome = await apply_plan(connection, replace(canal_plan(), properties=(depth,)))
     assert outcome == ModelApplyResult(version=2, created=0, updated=0, retired=1)
     assert (await load_model(connection, "alkmaar")).properties["water_level"] == BUILT_IN_PROPERTIES[
         "water_level"
@@ -125,16 +125,16 @@ async def test_alkmaar_comes_out_of_the_database_as_it_went_in(
 async def test_a_changed_calibration_is_a_new_version_and_the_old_one_stays_as_it_was_known(
     connection: Connection,
 ) -> None:
-    await apply_plan(connection, plan(calibrations=(LEVEL,)))
+    await apply_plan(connection, canal_plan(calibrations=(LEVEL,)))
     corrected = replace(LEVEL, gain=1.02)
-    outcome = await apply_plan(connection, plan(calibrations=(corrected,)))
+    outcome = await apply_plan(connection, canal_plan(calibrations=(corrected,)))
     assert outcome == ModelApplyResult(version=2, created=0, updated=1, retired=0)
     assert (await load_model(connection, "alkmaar")).calibrations == (corrected,)
     assert await rows(
         connection, "SELECT kind, key, action, difference FROM model_change WHERE version = 2"
     ) == [("calibration", "s1/water_level/2026-03-01T07:00:00Z", "update", {"gain": [1.01, 1.02]})]
-    await apply_plan(connection, plan(calibrations=(LEVEL,)))
-    await apply_plan(connection, plan())
+    await apply_plan(connection, canal_plan(calibrations=(LEVEL,)))
+    await apply_plan(connection, canal_plan())
     known = await rows(
         connection, "SELECT gain, created_at, retired_at FROM calibration ORDER BY created_at, id"
     )
@@ -146,36 +146,38 @@ async def test_a_changed_calibration_is_a_new_version_and_the_old_one_stays_as_i
 
 async def test_what_a_correction_touches_is_asked_to_be_computed_again(connection: Connection) -> None:
     start, end = to_datetime(LEVEL.start), to_datetime(LEVEL.end)
-    await apply_plan(connection, plan(calibrations=(LEVEL,), maintenance=(OPEN,)))
+    await apply_plan(connection, canal_plan(calibrations=(LEVEL,), maintenance=(OPEN,)))
     assert await requests(connection) == [("s1", "water_level", start, end), ("s2", None, start, None)]
     longer = replace(LEVEL, end=LEVEL.end + DAY)
-    await apply_plan(connection, plan(calibrations=(longer,), maintenance=(OPEN,)))
+    await apply_plan(connection, canal_plan(calibrations=(longer,), maintenance=(OPEN,)))
     assert await requests(connection) == [("s1", "water_level", start, to_datetime(longer.end))]
     # The day that it no longer holds for has to be computed again, too.
-    await apply_plan(connection, plan(calibrations=(LEVEL,), maintenance=(replace(OPEN, end=MARCH + DAY),)))
+    await apply_plan(
+        connection, canal_plan(calibrations=(LEVEL,), maintenance=(replace(OPEN, end=MARCH + DAY),))
+    )
     assert await requests(connection) == [
         ("s1", "water_level", start, to_datetime(longer.end)),
         ("s2", None, start, None),
     ]
-    await apply_plan(connection, plan(calibrations=(LEVEL,)))
+    await apply_plan(connection, canal_plan(calibrations=(LEVEL,)))
     assert await requests(connection) == [("s2", None, start, to_datetime(MARCH + DAY))]
-    await apply_plan(connection, plan(calibrations=(LEVEL,), entity_name="renamed"))
+    await apply_plan(connection, canal_plan(calibrations=(LEVEL,), entity_name="renamed"))
     assert await requests(connection) == []
 
 
 async def test_corrections_of_a_sensor_that_is_gone_stay_because_its_history_does(
     connection: Connection,
 ) -> None:
-    await apply_plan(connection, plan(maintenance=(OPEN, CLEANED)))
+    await apply_plan(connection, canal_plan(maintenance=(OPEN, CLEANED)))
     await requests(connection)
-    await apply_plan(connection, plan(with_second=False, maintenance=(CLEANED,)))
+    await apply_plan(connection, canal_plan(with_second=False, maintenance=(CLEANED,)))
     assert (await load_model(connection, "alkmaar")).maintenance == (CLEANED,)
     assert await rows(connection, "SELECT sensor_id, retired_at FROM maintenance ORDER BY sensor_id") == [
         ("s1", None),
         ("s2", None),
     ]
     # It is back, and the folder no longer has its maintenance.
-    await apply_plan(connection, plan(maintenance=(CLEANED,)))
+    await apply_plan(connection, canal_plan(maintenance=(CLEANED,)))
     assert [sensor for sensor, *_ in await requests(connection)] == ["s2"]
 
 
@@ -183,10 +185,12 @@ async def test_the_history_of_both_places_of_a_moved_sensor_stays_right(connecti
     noon = parse_instant("2026-11-23T12:00:00Z")
     places = []
     for number, place in enumerate(("canal", "street", "canal")):
-        await apply_plan(connection, plan(sensor_at=place, calibrations=(SINCE,)))
+        await apply_plan(connection, canal_plan(sensor_at=place, calibrations=(SINCE,)))
         (stream,) = (await load_model(connection, "alkmaar")).datastreams_of(place, "water_level")
         times = [noon + number * HOUR + minute * MINUTE for minute in (0, 10)]
-        await store(connection, [Observation(stream.id, time, time, float(number)) for time in times])
+        await store_observations(
+            connection, [Observation(stream.id, time, time, float(number)) for time in times]
+        )
         places.append(stream.id)
     assert places[0] == places[2] != places[1]
     found: dict[str, list[float]] = {}
@@ -200,9 +204,9 @@ async def test_the_history_of_both_places_of_a_moved_sensor_stays_right(connecti
 
 
 def with_new_device(feed: str, device: str, field: str = "power_import") -> CityPlan:
-    wanted = plan()
+    wanted = canal_plan()
     new = Sensor(id="new", feed=feed, device=device, entity="street", interval=MINUTE)
-    stream = replace(datastream("new", "power_import", "street"), field=field)
+    stream = replace(canal_datastream("new", "power_import", "street"), field=field)
     return replace(wanted, sensors=(*wanted.sensors, new), datastreams=(*wanted.datastreams, stream))
 
 
@@ -228,7 +232,7 @@ async def asked_for(connection: Connection) -> list[str]:
 async def test_what_a_device_sent_before_its_sensor_was_known_is_tried_again(
     connection: Connection, written: str
 ) -> None:
-    await apply_plan(connection, plan())
+    await apply_plan(connection, canal_plan())
     for id, device in (("a", "eui-0a"), ("b", "EUI-0A"), ("c", "eui-0b")):
         await quarantine(connection, id, device)
     await quarantine(connection, "d", "eui-0a", "out-of-range")
@@ -238,7 +242,7 @@ async def test_what_a_device_sent_before_its_sensor_was_known_is_tried_again(
     assert await asked_for(connection) == []
     await apply_plan(connection, with_new_device("ttn", "eui-0b"))
     assert await asked_for(connection) == ["c"]
-    await apply_plan(connection, plan())
+    await apply_plan(connection, canal_plan())
     assert await asked_for(connection) == []
     await apply_plan(connection, with_new_device("ttn", "eui-0b"))
     assert await asked_for(connection) == ["c"]

@@ -11,7 +11,7 @@ import pytest
 
 from storage.database import connect
 from storage.model.model_store import ModelApplyResult, ModelSource, apply_plan, load_model
-from tests.support.cities.canal_city import CITY, plan
+from tests.support.cities.canal_city import CITY, canal_plan
 from twin.errors import ServiceError
 from twin.model.city_model import City, CityModel, CityPlan
 from twin.model.observed_property import BUILT_IN_PROPERTIES
@@ -46,11 +46,11 @@ async def next_model(source: ModelSource) -> CityModel:
 
 
 async def test_a_model_is_loaded_as_it_was_planned(database: str) -> None:
-    outcome = await applied(database, plan())
+    outcome = await applied(database, canal_plan())
     model = await loaded(database)
     assert outcome == ModelApplyResult(version=1, created=11, updated=0, retired=0)
     assert (model.version, model.city) == (1, CITY)
-    wanted = plan()
+    wanted = canal_plan()
     assert set(model.entities) == {"canal", "street", "city"}
     assert model.entities["canal"].relations == wanted.entities[0].relations
     assert model.entities["canal"].attributes == wanted.entities[0].attributes
@@ -63,22 +63,22 @@ async def test_a_model_is_loaded_as_it_was_planned(database: str) -> None:
 
 
 async def test_applying_the_same_plan_again_changes_nothing(database: str) -> None:
-    await applied(database, plan())
+    await applied(database, canal_plan())
     before = await fetch(database, "SELECT count(*) FROM model_change")
-    outcome = await applied(database, plan())
+    outcome = await applied(database, canal_plan())
     assert (outcome.version, outcome.changed) == (1, False)
     assert await fetch(database, "SELECT count(*) FROM model_change") == before
 
 
 async def test_two_applies_at_once_are_one(database: str) -> None:
-    outcomes = await asyncio.gather(applied(database, plan()), applied(database, plan()))
+    outcomes = await asyncio.gather(applied(database, canal_plan()), applied(database, canal_plan()))
     assert sorted(one.changed for one in outcomes) == [False, True]
     assert {one.version for one in outcomes} == {1}
 
 
 async def test_a_change_is_audited_with_before_and_after(database: str) -> None:
-    await applied(database, plan())
-    outcome = await applied(database, plan(entity_name="Noordhollandsch Kanaal"))
+    await applied(database, canal_plan())
+    outcome = await applied(database, canal_plan(entity_name="Noordhollandsch Kanaal"))
     assert outcome == ModelApplyResult(version=2, created=0, updated=1, retired=0)
     assert await fetch(
         database, "SELECT kind, key, action, difference FROM model_change WHERE version = 2"
@@ -86,15 +86,15 @@ async def test_a_change_is_audited_with_before_and_after(database: str) -> None:
 
 
 async def test_what_is_gone_is_retired_and_comes_back_with_its_id(database: str) -> None:
-    await applied(database, plan())
+    await applied(database, canal_plan())
     first = await loaded(database)
-    outcome = await applied(database, plan(with_second=False))
+    outcome = await applied(database, canal_plan(with_second=False))
     assert outcome == ModelApplyResult(version=2, created=0, updated=0, retired=2)
     assert "s2" not in (await loaded(database)).sensors
     assert await fetch(
         database, "SELECT active, retired_at IS NOT NULL FROM datastream WHERE sensor_id = 's2'"
     ) == [(False, True)]
-    assert (await applied(database, plan())).created == 2
+    assert (await applied(database, canal_plan())).created == 2
     again = await loaded(database)
     assert dict(again.datastreams) == dict(first.datastreams)
 
@@ -102,19 +102,19 @@ async def test_what_is_gone_is_retired_and_comes_back_with_its_id(database: str)
 async def test_a_sensor_that_moves_gets_new_datastreams_and_its_old_ones_when_it_returns(
     database: str,
 ) -> None:
-    await applied(database, plan())
+    await applied(database, canal_plan())
     at_canal = {one.id for one in (await loaded(database)).datastreams_of("canal")}
-    await applied(database, plan(sensor_at="street"))
+    await applied(database, canal_plan(sensor_at="street"))
     moved = await loaded(database)
     assert moved.datastreams_of("canal") == ()
     assert not at_canal & set(moved.datastreams)
-    await applied(database, plan())
+    await applied(database, canal_plan())
     assert {one.id for one in (await loaded(database)).datastreams_of("canal")} == at_canal
 
 
 async def test_one_database_serves_one_city(database: str) -> None:
-    await applied(database, plan())
-    other = replace(plan(), city=City(id="utrecht", name="Utrecht", timezone="Europe/Amsterdam"))
+    await applied(database, canal_plan())
+    other = replace(canal_plan(), city=City(id="utrecht", name="Utrecht", timezone="Europe/Amsterdam"))
     with pytest.raises(ServiceError, match="serves the city 'alkmaar', expected 'utrecht'"):
         await applied(database, other)
 
@@ -127,7 +127,7 @@ async def test_without_an_apply_there_is_no_model(database: str, tmp_path: Path)
 async def test_a_role_starts_from_the_copy_while_the_database_is_away(
     database: str, tmp_path: Path, free_port: int
 ) -> None:
-    await applied(database, plan())
+    await applied(database, canal_plan())
     model = await ModelSource(database, "alkmaar", tmp_path).load()
     away = f"postgresql://nobody@127.0.0.1:{free_port}/none"
     copy = await ModelSource(away, "alkmaar", tmp_path).load()
@@ -139,7 +139,7 @@ async def test_a_role_starts_from_the_copy_while_the_database_is_away(
 async def test_a_database_without_a_model_is_not_covered_up_by_an_old_copy(
     database: str, tmp_path: Path
 ) -> None:
-    await applied(database, plan())
+    await applied(database, canal_plan())
     await ModelSource(database, "alkmaar", tmp_path).load()
     await fetch_nothing(database, "TRUNCATE city")
     with pytest.raises(ServiceError, match="has no city yet"):
@@ -156,18 +156,18 @@ async def test_a_damaged_copy_is_no_copy(tmp_path: Path, free_port: int) -> None
 
 
 async def test_a_newer_model_is_noticed(database: str, tmp_path: Path) -> None:
-    await applied(database, plan())
+    await applied(database, canal_plan())
     source = ModelSource(database, "alkmaar", tmp_path)
     await source.load()
     waiting = asyncio.create_task(next_model(source))
-    await applied(database, plan(entity_name="renamed"))
+    await applied(database, canal_plan(entity_name="renamed"))
     assert (await waiting).entities["canal"].name == "renamed"
     restarted = ModelSource("postgresql://x@127.0.0.1:1/x", "alkmaar", tmp_path)
     assert (await restarted.load()).version == 2
 
 
 async def test_watching_survives_the_loss_of_its_connection(database: str, tmp_path: Path) -> None:
-    await applied(database, plan())
+    await applied(database, canal_plan())
     source = ModelSource(database, "alkmaar", tmp_path)
     watching = source.watch()
     assert (await asyncio.wait_for(anext(watching), timeout=20)).version == 1
@@ -177,6 +177,6 @@ async def test_watching_survives_the_loss_of_its_connection(database: str, tmp_p
         "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
         "WHERE datname = current_database() AND application_name = 'livetwin-model'",
     )
-    await applied(database, plan(sensor_at="street", entity_name="x", with_second=False))
+    await applied(database, canal_plan(sensor_at="street", entity_name="x", with_second=False))
     assert (await asyncio.wait_for(waiting, timeout=20)).version == 2
     await watching.aclose()

@@ -20,8 +20,8 @@ from storage.model.rule_store import (
     read_versions_of,
 )
 from tests.integration.storage.model.test_model_store import fetch, next_model
-from tests.support.cities.alarm_city import high_water
-from tests.support.cities.canal_city import plan
+from tests.support.cities.alarm_city import high_water_rule
+from tests.support.cities.canal_city import canal_plan
 from twin.alarms.rules.rule import Rule
 from twin.errors import ServiceError
 from twin.instant import MINUTE
@@ -30,11 +30,11 @@ CITY = "alkmaar"
 
 
 def rule(**changes: object) -> Rule:
-    return high_water(version=0, **changes)
+    return high_water_rule(version=0, **changes)
 
 
 async def apply_rules(connection: Connection, *rules: Rule) -> int:
-    applied = await apply_plan(connection, replace(plan(), rules=rules))
+    applied = await apply_plan(connection, replace(canal_plan(), rules=rules))
     return applied.version
 
 
@@ -130,7 +130,7 @@ async def test_a_rule_that_the_folder_never_had_is_none_of_its_business(database
 async def test_a_plan_that_was_made_from_the_model_says_nothing_of_rules(database: str) -> None:
     async with await connect(database, role="test") as connection:
         version = await apply_rules(connection, rule())
-        await apply_plan(connection, plan(entity_name="Other canal"), based_on=version)
+        await apply_plan(connection, canal_plan(entity_name="Other canal"), based_on=version)
         assert set(await read_active_rules(connection)) == {"high-water"}
 
 
@@ -161,7 +161,7 @@ async def test_the_rules_are_in_the_copy_of_the_model(database: str, tmp_path: P
         await apply_rules(connection, rule())
     model = await ModelSource(database, CITY, tmp_path).load()
     away = ModelSource("host=127.0.0.1 port=1 dbname=none", CITY, tmp_path)
-    assert (await away.load()).rules == model.rules == {"high-water": high_water(version=1)}
+    assert (await away.load()).rules == model.rules == {"high-water": high_water_rule(version=1)}
 
 
 async def test_a_changed_rule_comes_to_whoever_follows_the_model(database: str, tmp_path: Path) -> None:
@@ -175,7 +175,7 @@ async def test_a_changed_rule_comes_to_whoever_follows_the_model(database: str, 
 
 
 async def test_sensors_keep_what_carries_them(database: str) -> None:
-    wanted = plan()
+    wanted = canal_plan()
     carried = tuple(replace(one, gateway="street", power="canal") for one in wanted.sensors)
     async with await connect(database, role="test") as connection:
         await apply_plan(connection, wanted)

@@ -21,7 +21,7 @@ from storage.queries import query
 from storage.schema.migrate import known_migrations, migrate
 from storage.stores.ledger import read_balance
 from storage.stores.log_positions import read_positions
-from tests.support.database.historian import with_headers
+from tests.support.database.historian import record_with_headers
 from twin.instant import HOUR, parse_instant
 from twin.model.observation import Observation
 
@@ -117,7 +117,7 @@ async def test_history_of_the_first_release_goes_on(first_release: str) -> None:
     known = Observation(1, START, START + 1_000_000, 0.0)
     new = Observation(1, START + HOURS * HOUR, START + HOURS * HOUR, 8.0)
     batch = LogBatch("log")
-    batch.add(LogRecord(topics.OBSERVATIONS, 0, HOURS, 0, with_headers([known, new], "run")))
+    batch.add(LogRecord(topics.OBSERVATIONS, 0, HOURS, 0, record_with_headers([known, new], "run")))
     archive = BatchWriter(first_release, HistorianMetrics())
     await archive.read_positions("log")
     await archive.store(batch)

@@ -25,23 +25,29 @@ from storage.stores.alarms import (
     read_stored_notifications,
 )
 from tests.integration.storage.test_query_indexes import indexes, plan_of
-from tests.support.database.historian import fetch, historian, produce, settings, until_stored
+from tests.support.database.historian import (
+    fetch_rows,
+    historian_settings,
+    running_historian,
+    until_stored,
+    write_records,
+)
 from tests.support.payloads.alarm_events import (
     NOON,
-    acknowledged,
+    acknowledged_event,
     alarm_event,
     alarm_record,
     incident_event,
     notification_event,
-    returned,
+    returned_event,
 )
 from twin.alarms.messages import AlarmEvent, IncidentEvent
 from twin.instant import DAY, HOUR, MINUTE, to_datetime
 from twin.model.duty import NOTIFICATIONS, NotificationEvent
 
 RAISED = alarm_event()
-KNOWN = acknowledged(RAISED)
-OVER = returned(KNOWN)
+KNOWN = acknowledged_event(RAISED)
+OVER = returned_event(KNOWN)
 
 
 @pytest_asyncio.fixture
@@ -76,13 +82,13 @@ async def test_what_is_told_of_alarms_ends_in_its_tables_and_once(kafka: str, da
     ]
     sending = replace(notification_event(), outcome="sending", detail="no\0")
     sent = notification_event(revision=2)
-    await produce(kafka, topics.ALARMS, records)
-    await produce(kafka, topics.NOTIFICATIONS, [NOTIFICATIONS.encode(one) for one in (sending, sent)])
-    async with historian(settings(kafka, database)):
+    await write_records(kafka, topics.ALARMS, records)
+    await write_records(kafka, topics.NOTIFICATIONS, [NOTIFICATIONS.encode(one) for one in (sending, sent)])
+    async with running_historian(historian_settings(kafka, database)):
         await until_stored(kafka, database)
     # All of it once more, as a stage that was killed tells it; then nobody hears of the first commit.
-    await produce(kafka, topics.ALARMS, [*records[:1], alarm_record(KNOWN, incidents=(opened,))])
-    async with historian(settings(kafka, database)):
+    await write_records(kafka, topics.ALARMS, [*records[:1], alarm_record(KNOWN, incidents=(opened,))])
+    async with running_historian(historian_settings(kafka, database)):
         await until_stored(kafka, database)
     async with await connect(database, role="test") as connection:
         assert sorted(await read_newest_alarms(connection), key=lambda one: one.alarm) == [OVER, shelved]
@@ -94,12 +100,12 @@ async def test_what_is_told_of_alarms_ends_in_its_tables_and_once(kafka: str, da
         ]
         assert await read_stored_alarm_events(connection, RAISED.alarm, before=3, limit=1) == [KNOWN]
         assert await read_stored_notifications(connection, before=None, limit=9) == [sent]
-    assert await fetch(database, "SELECT count(*) FROM incident_event") == [(2,)]
-    assert await fetch(database, "SELECT detail FROM notification_event ORDER BY revision") == [
+    assert await fetch_rows(database, "SELECT count(*) FROM incident_event") == [(2,)]
+    assert await fetch_rows(database, "SELECT detail FROM notification_event ORDER BY revision") == [
         ("no\N{SYMBOL FOR NULL}",),
         ("",),
     ]
-    assert await fetch(database, "SELECT topic FROM quarantine") == [("log:alarms/3",)]
+    assert await fetch_rows(database, "SELECT topic FROM quarantine") == [("log:alarms/3",)]
 
 
 async def test_any_order_of_writing_ends_in_the_same_rows(connection: Connection) -> None:

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from alerting.delivery.acknowledge_links import LINK_PATH, AcknowledgeLink, sign_link
 from api.alarms.command_gateway import command_id
 from api.context import ApiContext
-from tests.support.payloads.alarm_events import acknowledged, alarm_event, incident_event
+from tests.support.payloads.alarm_events import acknowledged_event, alarm_event, incident_event
 from tests.unit.api.conftest import NOW
 from twin.alarms.messages import AlarmBatch, CommandReply
 from twin.instant import HOUR
@@ -45,7 +45,7 @@ async def test_the_page_says_what_is_the_matter_and_has_one_button(client: httpx
 
 
 async def test_when_nothing_waits_there_is_no_button(client: httpx.AsyncClient, parts: ApiContext) -> None:
-    known = acknowledged(RAISED, "anna")
+    known = acknowledged_event(RAISED, "anna")
     parts.hub.on_alarms(2, 1, AlarmBatch(LAYOUT_VERSION, NOW, (known,)))
     page = (await client.get(f"{LINK_PATH}{TOKEN}")).text
     assert "Nothing waits" in page

@@ -10,7 +10,13 @@ from msgspec.structs import replace
 
 from api.alarms.command_gateway import command_id
 from api.context import ApiContext
-from tests.support.payloads.alarm_events import acknowledged, alarm_event, incident_event, operand, returned
+from tests.support.payloads.alarm_events import (
+    acknowledged_event,
+    alarm_event,
+    incident_event,
+    operand_value,
+    returned_event,
+)
 from twin.alarms.messages import AlarmBatch, AlarmEvent, CommandReply
 from twin.alarms.severity import Severity
 from twin.instant import HOUR, MINUTE
@@ -19,7 +25,7 @@ from twin.wire.codec import LAYOUT_VERSION
 KEY = {"Authorization": "Bearer sesame"}
 
 WATER = alarm_event()
-AIR = acknowledged(
+AIR = acknowledged_event(
     alarm_event(
         "bad-air",
         "city.east.hill",
@@ -27,12 +33,12 @@ AIR = acknowledged(
         severity=Severity.MINOR,
         raised_time=WATER.time - HOUR,
         told_time=WATER.told_time - HOUR,
-        operands=(operand("city.east.hill", datastream=1, name="pm2_5", window=HOUR),),
+        operands=(operand_value("city.east.hill", datastream=1, name="pm2_5", window=HOUR),),
     ),
     "duty desk",
 )
-OVER = returned(
-    acknowledged(alarm_event("calm", severity=Severity.WARNING, raised_time=WATER.time - 2 * HOUR))
+OVER = returned_event(
+    acknowledged_event(alarm_event("calm", severity=Severity.WARNING, raised_time=WATER.time - 2 * HOUR))
 )
 SILENT = alarm_event(
     "sensor-silent", "city.house", sensor="meter-1", theme="device", raised_time=WATER.time - 3 * HOUR
@@ -42,7 +48,7 @@ POWER = alarm_event(
     "city.house",
     theme="energy",
     raised_time=WATER.time - 4 * HOUR,
-    operands=(operand("city.house", datastream=5, name="power_import", value=3.5, unit="kW"),),
+    operands=(operand_value("city.house", datastream=5, name="power_import", value=3.5, unit="kW"),),
 )
 
 
@@ -173,7 +179,7 @@ async def test_a_wrong_question_is_a_problem(client: httpx.AsyncClient, path: st
 async def test_a_command_that_is_done_returns_the_alarm_as_it_is_then(
     client: httpx.AsyncClient, alarms: ApiContext
 ) -> None:
-    after = acknowledged(WATER, "operator")
+    after = acknowledged_event(WATER, "operator")
     done = CommandReply(command_id("operator", WATER.alarm, "acknowledge", "1"), "", WATER.alarm)
     batch = AlarmBatch(LAYOUT_VERSION, WATER.time, (after,), (), (done,))
     alarms.hub.on_alarms(2, 1, batch)

@@ -14,9 +14,9 @@ from msgspec.structs import replace
 
 from api.alarms.cap import CapMessage, CapSender, CapStatus, alarm_alert, city_alert, last_message
 from api.context import ApiContext
-from tests.support.cities.alarm_city import high_water
-from tests.support.oracles.cap_schema import read_cap, texts
-from tests.support.payloads.alarm_events import acknowledged, alarm_event, operand, returned
+from tests.support.cities.alarm_city import high_water_rule
+from tests.support.oracles.cap_schema import element_texts, read_cap
+from tests.support.payloads.alarm_events import acknowledged_event, alarm_event, operand_value, returned_event
 from tests.unit.api.conftest import NOW, make_model
 from twin.alarms.messages import AlarmBatch, AlarmEvent
 from twin.alarms.severity import Severity
@@ -34,7 +34,7 @@ POWER = alarm_event(
     "overload",
     "city.house",
     theme="energy",
-    operands=(operand("city.house", datastream=5, name="power_import", value=3.5, unit="kW"),),
+    operands=(operand_value("city.house", datastream=5, name="power_import", value=3.5, unit="kW"),),
 )
 SQUARE = [[[4.7, 52.6], [4.8, 52.6], [4.8, 52.7], [4.7, 52.7]]]
 
@@ -42,7 +42,7 @@ SQUARE = [[[4.7, 52.6], [4.8, 52.6], [4.8, 52.7], [4.7, 52.7]]]
 def placed(geometry: dict[str, Any] | None) -> CityModel:
     model = make_model()
     canal = dataclasses.replace(model.entities["city.canal"], geometry=geometry)
-    rules = {"high-water": high_water()}
+    rules = {"high-water": high_water_rule()}
     return dataclasses.replace(model, entities={**model.entities, "city.canal": canal}, rules=rules)
 
 
@@ -50,20 +50,20 @@ def test_an_alarm_is_told_in_both_languages_with_what_anybody_needs() -> None:
     alert = read_cap(
         alarm_alert(CapMessage(WATER), placed({"type": "Polygon", "coordinates": SQUARE}), ORIGIN)
     )
-    assert texts(alert, "msgType") == ["Alert"]
-    assert texts(alert, "status") == ["Exercise"]
-    assert texts(alert, "sent") == ["2026-11-23T12:00:01-00:00"]
-    assert texts(alert, "info/language") == ["en-GB", "nl-NL"]
-    assert texts(alert, "info/event") == ["High water", "Hoog water"]
-    assert texts(alert, "info/headline") == ["High water, Canal", "Hoog water, Canal"]
-    assert texts(alert, "info/description")[1].startswith("Waterstand is")
-    assert set(texts(alert, "info/severity")) == {"Severe"}
-    assert set(texts(alert, "info/urgency")) == {"Immediate"}
-    assert set(texts(alert, "info/category")) == {"Met"}
-    assert texts(alert, "info/web")[0] == "https://city.example/v1/alarms/high-water~city.canal"
-    assert texts(alert, "info/area/polygon")[0] == "52.6,4.7 52.6,4.8 52.7,4.8 52.7,4.7 52.6,4.7"
-    assert texts(alert, "info/area/circle") == []
-    assert "-0.25 m" in texts(alert, "info/parameter/value")
+    assert element_texts(alert, "msgType") == ["Alert"]
+    assert element_texts(alert, "status") == ["Exercise"]
+    assert element_texts(alert, "sent") == ["2026-11-23T12:00:01-00:00"]
+    assert element_texts(alert, "info/language") == ["en-GB", "nl-NL"]
+    assert element_texts(alert, "info/event") == ["High water", "Hoog water"]
+    assert element_texts(alert, "info/headline") == ["High water, Canal", "Hoog water, Canal"]
+    assert element_texts(alert, "info/description")[1].startswith("Waterstand is")
+    assert set(element_texts(alert, "info/severity")) == {"Severe"}
+    assert set(element_texts(alert, "info/urgency")) == {"Immediate"}
+    assert set(element_texts(alert, "info/category")) == {"Met"}
+    assert element_texts(alert, "info/web")[0] == "https://city.example/v1/alarms/high-water~city.canal"
+    assert element_texts(alert, "info/area/polygon")[0] == "52.6,4.7 52.6,4.8 52.7,4.8 52.7,4.7 52.6,4.7"
+    assert element_texts(alert, "info/area/circle") == []
+    assert "-0.25 m" in element_texts(alert, "info/parameter/value")
 
 
 @pytest.mark.parametrize(
@@ -78,14 +78,14 @@ def test_an_alarm_is_told_in_both_languages_with_what_anybody_needs() -> None:
 def test_an_area_is_where_the_entity_is(geometry: Any, polygons: int, circles: list[str]) -> None:
     alert = read_cap(alarm_alert(CapMessage(WATER), placed(geometry), ORIGIN))
     [info, _] = alert.findall("{*}info")
-    assert len(texts(info, "area/polygon")) == polygons
-    assert texts(info, "area/circle") == circles
+    assert len(element_texts(info, "area/polygon")) == polygons
+    assert element_texts(info, "area/circle") == circles
 
 
 def test_what_follows_upon_a_message_refers_to_it() -> None:
     worse = replace(WATER, revision=2, kind="worsened", severity=Severity.CRITICAL)
-    known = acknowledged(worse)
-    over = returned(known)
+    known = acknowledged_event(worse)
+    over = returned_event(known)
     model = make_model()
 
     def told(*events: AlarmEvent) -> Any:
@@ -94,18 +94,18 @@ def test_what_follows_upon_a_message_refers_to_it() -> None:
         return read_cap(alarm_alert(message, model, ORIGIN))
 
     update = told(WATER, worse, known)
-    assert texts(update, "msgType") == ["Update"]
-    assert texts(update, "identifier") == ["high-water~city.canal.1.2"]
+    assert element_texts(update, "msgType") == ["Update"]
+    assert element_texts(update, "identifier") == ["high-water~city.canal.1.2"]
     first = "livetwin.city,high-water~city.canal.1.1,2026-11-23T12:00:01-00:00"
-    assert texts(update, "references") == [first]
-    assert texts(update, "info/severity") == ["Extreme", "Extreme"]
+    assert element_texts(update, "references") == [first]
+    assert element_texts(update, "info/severity") == ["Extreme", "Extreme"]
     cancel = told(WATER, worse, known, over)
-    assert texts(cancel, "msgType") == ["Cancel"]
-    assert texts(cancel, "references")[0].split(" ")[0] == first
-    assert len(texts(cancel, "references")[0].split(" ")) == 2
-    assert set(texts(cancel, "info/urgency")) == {"Past"}
+    assert element_texts(cancel, "msgType") == ["Cancel"]
+    assert element_texts(cancel, "references")[0].split(" ")[0] == first
+    assert len(element_texts(cancel, "references")[0].split(" ")) == 2
+    assert set(element_texts(cancel, "info/urgency")) == {"Past"}
     again = replace(WATER, revision=9, occurrence=2)
-    assert texts(told(WATER, over, again), "references") == []
+    assert element_texts(told(WATER, over, again), "references") == []
 
 
 @given(
@@ -153,13 +153,13 @@ async def cap(client: httpx.AsyncClient, query: str = "", **headers: str) -> Any
 
 
 async def test_all_alarms_in_force_are_one_alert(client: httpx.AsyncClient, parts: ApiContext) -> None:
-    assert texts(await cap(client), "note") == ["No alarm is in force."]
+    assert element_texts(await cap(client), "note") == ["No alarm is in force."]
     shelved = alarm_event("shelved", state="shelved", shelved_until=NOW + HOUR)
-    over = returned(acknowledged(alarm_event("over")))
+    over = returned_event(acknowledged_event(alarm_event("over")))
     batch = AlarmBatch(LAYOUT_VERSION, NOW, (WATER, AIR, SILENT, POWER, shelved, over))
     parts.hub.on_alarms(2, 0, batch)
     alert = await cap(client)
-    codes = set(texts(alert, "info/eventCode/value"))
+    codes = set(element_texts(alert, "info/eventCode/value"))
     assert codes == {"high-water", "bad-air", "overload"}
     assert len(alert.findall("{*}info")) == 6
     assert len((await cap(client, "?theme=water")).findall("{*}info")) == 2

@@ -9,7 +9,7 @@ import pytest
 
 from api.alarms.command_gateway import command_id
 from api.context import ApiContext
-from tests.support.payloads.alarm_events import acknowledged, alarm_event, incident_event
+from tests.support.payloads.alarm_events import acknowledged_event, alarm_event, incident_event
 from twin.alarms.messages import AlarmBatch, CommandReply
 from twin.instant import MINUTE
 from twin.wire.codec import LAYOUT_VERSION
@@ -73,7 +73,7 @@ async def test_an_incident_shows_its_alarms_to_whoever_may_know_of_them(client: 
 async def test_acknowledging_an_incident_acknowledges_what_waits_for_it(
     client: httpx.AsyncClient, incidents: ApiContext
 ) -> None:
-    known = acknowledged(FIRST, "anna")
+    known = acknowledged_event(FIRST, "anna")
     incidents.hub.on_alarms(2, 1, AlarmBatch(LAYOUT_VERSION, FIRST.time, (known,)))
     id = command_id("operator", f"{SECOND.alarm}~1", "acknowledge", "k")
     incidents.command_gateway.on_alarms(

@@ -8,12 +8,17 @@ from msgspec.structs import replace
 
 from api.live import alarm_view
 from api.live.alarm_view import AlarmView
-from tests.support.payloads.alarm_events import acknowledged, alarm_event, incident_event, returned
+from tests.support.payloads.alarm_events import (
+    acknowledged_event,
+    alarm_event,
+    incident_event,
+    returned_event,
+)
 from twin.instant import MINUTE
 
 RAISED = alarm_event()
-KNOWN = acknowledged(RAISED)
-OVER = returned(KNOWN)
+KNOWN = acknowledged_event(RAISED)
+OVER = returned_event(KNOWN)
 
 
 @given(st.permutations([RAISED, KNOWN, OVER, RAISED, KNOWN]))

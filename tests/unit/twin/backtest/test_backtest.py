@@ -8,7 +8,7 @@ import msgspec
 import numpy as np
 import pytest
 
-from tests.support.cities.alarm_city import alarm_city, high_water
+from tests.support.cities.alarm_city import alarm_city, high_water_rule
 from twin.alarms.severity import Severity
 from twin.alarms.statistics import Transition
 from twin.backtest import backtest
@@ -57,7 +57,7 @@ def minutes(values: list[float]) -> HistoryChunk:
 
 def findings_of(values: list[float], **changes: object) -> BacktestResult:
     model = alarm_city()
-    test = Backtest(high_water(**changes), model)
+    test = Backtest(high_water_rule(**changes), model)
     stretch = minutes(values)
     BacktestHistory([test], model).on_chunk(stretch)
     return test.result(stretch.start, stretch.end, Severity.MINOR)
@@ -102,8 +102,8 @@ def test_a_rule_that_fires_all_the_time_is_not_followed_further(monkeypatch: pyt
 
 
 def test_a_fault_of_a_rule_is_told_for_each_entity() -> None:
-    condition = msgspec.structs.replace(high_water().condition, relative_to="dangerLevel")
-    test = Backtest(high_water(condition=condition), alarm_city())
+    condition = msgspec.structs.replace(high_water_rule().condition, relative_to="dangerLevel")
+    test = Backtest(high_water_rule(condition=condition), alarm_city())
     found = test.result(MIDNIGHT, MIDNIGHT + HOUR, Severity.MINOR)
     assert list(found.errors) == ["polder"]
     assert "dangerLevel" in found.errors["polder"]

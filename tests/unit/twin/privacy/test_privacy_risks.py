@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 
-from tests.support.oracles.differencing_risks import Risk, differencing_risks
+from tests.support.oracles.differencing_risks import DifferencingRisk, differencing_risks
 
 
 def group(first: int, count: int) -> frozenset[int]:
@@ -17,12 +17,12 @@ def test_disjoint_areas_of_enough_and_their_sum_are_no_risk() -> None:
 
 
 def test_an_area_of_few_is_a_risk() -> None:
-    assert differencing_risks({"lane": group(0, 9)}) == [Risk(("lane",), group(0, 9))]
+    assert differencing_risks({"lane": group(0, 9)}) == [DifferencingRisk(("lane",), group(0, 9))]
 
 
 def test_areas_that_overlap_nearly_wholly_are_a_risk() -> None:
     (risk,) = differencing_risks({"grid": group(0, 30), "quarter": group(4, 30)})
-    assert risk == Risk(("grid", "quarter"), group(0, 4) | group(30, 4))
+    assert risk == DifferencingRisk(("grid", "quarter"), group(0, 4) | group(30, 4))
 
 
 def test_a_rest_that_only_several_areas_together_leave_is_a_risk() -> None:
@@ -32,7 +32,7 @@ def test_a_rest_that_only_several_areas_together_leave_is_a_risk() -> None:
         "c": group(40, 20),
         "city": group(0, 63),
     }
-    assert differencing_risks(areas) == [Risk(("a", "b", "c", "city"), group(60, 3))]
+    assert differencing_risks(areas) == [DifferencingRisk(("a", "b", "c", "city"), group(60, 3))]
 
 
 def test_two_ways_to_cut_a_city_are_a_risk_where_their_unions_nearly_meet() -> None:
@@ -43,7 +43,7 @@ def test_two_ways_to_cut_a_city_are_a_risk_where_their_unions_nearly_meet() -> N
         "lower": group(20, 20) | group(60, 20),
     }
     (risk,) = differencing_risks(areas)
-    assert risk == Risk(("left", "lower", "right", "upper"), frozenset({80}))
+    assert risk == DifferencingRisk(("left", "lower", "right", "upper"), frozenset({80}))
 
 
 def test_every_connection_that_can_be_isolated_is_found_among_many_areas() -> None:
@@ -54,4 +54,4 @@ def test_every_connection_that_can_be_isolated_is_found_among_many_areas() -> No
     }
     assert differencing_risks(areas) == []
     areas["area-31"] = areas["area-3"] | {99_999}
-    assert Risk(("area-3", "area-31"), frozenset({99_999})) in differencing_risks(areas)
+    assert DifferencingRisk(("area-3", "area-31"), frozenset({99_999})) in differencing_risks(areas)

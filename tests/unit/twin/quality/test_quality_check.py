@@ -9,7 +9,7 @@ from math import pi, sin
 import pytest
 
 from simulators.truth.city_truth import CityTruth
-from tests.support.cities.sensor_city import city_of, observed
+from tests.support.cities.sensor_city import datastream_spec, sensor_city
 from twin.instant import DAY, HOUR, MINUTE, SECOND, Duration, Instant, from_datetime, parse_instant
 from twin.model.observed_property import BUILT_IN_PROPERTIES
 from twin.quality.quality_check import CONTEXT_MAX, ConstantRun, check_quality, check_times, extend_run
@@ -173,7 +173,7 @@ def test_a_tide_is_good() -> None:
 def test_the_simulated_city_is_hardly_ever_suspect(interval: Duration) -> None:
     """Truth as sensors tell it, in coarse digits: less than a thousandth of it may be called suspect."""
     coarse = {"water_level": 2, "air_pressure": 0, "relative_humidity": 0, "water_temperature": 1, "no2": 0}
-    plan = city_of("native", *(observed(name) for name in sorted(BUILT_IN_PROPERTIES)))
+    plan = sensor_city("native", *(datastream_spec(name) for name in sorted(BUILT_IN_PROPERTIES)))
     truth = CityTruth(11, plan)
     start = parse_instant("2026-11-21T00:00:00+01:00")
     for datastream in plan.datastreams:

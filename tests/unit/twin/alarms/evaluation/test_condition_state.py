@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.cities.alarm_city import bound, high_water, point
+from tests.support.cities.alarm_city import bound_rule, high_water_rule, point
 from twin.alarms.evaluation.condition_state import ConditionState
 from twin.alarms.rules.operand import Operand
 from twin.alarms.rules.rule import (
@@ -42,30 +42,30 @@ def run(rule: BoundRule, values: list[float], start: Instant = 0) -> list[tuple[
 
 def test_each_severity_has_its_threshold_and_a_clear_value_of_its_own() -> None:
     levels = [-0.5, -0.41, -0.40, -0.41, -0.29, -0.31, -0.33, -0.41, -0.43]
-    assert run(bound(high_water()), levels) == [(2, MINOR), (4, MAJOR), (6, MINOR), (8, 0)]
+    assert run(bound_rule(high_water_rule()), levels) == [(2, MINOR), (4, MAJOR), (6, MINOR), (8, 0)]
 
 
 def test_a_value_between_clear_and_raised_does_not_chatter() -> None:
-    assert run(bound(high_water()), [-0.395, -0.405] * 10) == [(0, MINOR)]
+    assert run(bound_rule(high_water_rule()), [-0.395, -0.405] * 10) == [(0, MINOR)]
 
 
 def test_an_alarm_is_raised_when_it_was_wrong_throughout_the_delay() -> None:
-    rule = bound(high_water(on_delay=5 * MINUTE))
+    rule = bound_rule(high_water_rule(on_delay=5 * MINUTE))
     assert run(rule, [-0.3] * 4 + [-0.5] + [-0.3] * 10) == [(10, MAJOR)]
 
 
 def test_the_delay_ends_between_two_values_at_its_own_time() -> None:
-    rule = bound(high_water(on_delay=90 * SECOND))
+    rule = bound_rule(high_water_rule(on_delay=90 * SECOND))
     assert run(rule, [-0.39, -0.39, -0.39]) == [(1.5, MINOR)]
 
 
 def test_an_alarm_returns_when_it_was_right_throughout_the_delay() -> None:
-    rule = bound(high_water(off_delay=3 * MINUTE))
+    rule = bound_rule(high_water_rule(off_delay=3 * MINUTE))
     assert run(rule, [-0.39, -0.5, -0.5, -0.39, -0.5, -0.5, -0.5, -0.5]) == [(0, MINOR), (7, 0)]
 
 
 def test_what_is_not_known_interrupts_a_delay_and_ends_nothing() -> None:
-    rule = bound(high_water(on_delay=5 * MINUTE))
+    rule = bound_rule(high_water_rule(on_delay=5 * MINUTE))
     course = ConditionState.initial(rule)
     for minutes in (0, 1, 10, 11, 12):  # nothing holds for nine minutes
         assert course.on_points(0, [point(minutes * MINUTE, -0.3)], rule, minutes * MINUTE) is None
@@ -78,7 +78,7 @@ def test_what_is_not_known_interrupts_a_delay_and_ends_nothing() -> None:
 
 
 def test_the_clock_moves_a_course_on_by_as_much_as_has_passed_and_not_to_the_present() -> None:
-    rule = bound(high_water(on_delay=2 * MINUTE))
+    rule = bound_rule(high_water_rule(on_delay=2 * MINUTE))
     course, now = ConditionState.initial(rule), 365 * DAY  # a recording of last year
     course.on_points(0, [point(0, -0.3)], rule, now)
     assert course.due(rule) == now + 2 * MINUTE
@@ -89,7 +89,7 @@ def test_the_clock_moves_a_course_on_by_as_much_as_has_passed_and_not_to_the_pre
 
 
 def test_suspect_values_neither_raise_nor_clear() -> None:
-    rule = bound(high_water())
+    rule = bound_rule(high_water_rule())
     course = ConditionState.initial(rule)
     assert course.on_points(0, [point(0, 9.0, QualityFlag.SPIKE)], rule, 0) is None
     assert course.on_points(0, [point(MINUTE, -0.3)], rule, 0) is not None
@@ -98,7 +98,7 @@ def test_suspect_values_neither_raise_nor_clear() -> None:
 
 
 def test_a_rule_may_take_every_value() -> None:
-    rule = bound(high_water(quality="any"))
+    rule = bound_rule(high_water_rule(quality="any"))
     assert ConditionState.initial(rule).on_points(0, [point(0, 9.0, QualityFlag.SPIKE)], rule, 0) is not None
 
 
@@ -113,19 +113,19 @@ def threshold(**changes: Any) -> ThresholdCondition:
 
 def test_below_is_the_mirror_of_above() -> None:
     condition = threshold(direction="below", levels=(Level(Severity.MINOR, -1.0, -0.9),))
-    rule = bound(high_water(condition=condition))
+    rule = bound_rule(high_water_rule(condition=condition))
     assert run(rule, [0, -0.95, -1.0, -0.95, -0.9]) == [(2, MINOR), (4, 0)]
 
 
 def test_n_of_m_values_must_be_beyond() -> None:
-    rule = bound(high_water(condition=threshold(times=NOfM(3, 5))))
+    rule = bound_rule(high_water_rule(condition=threshold(times=NOfM(3, 5))))
     assert run(rule, [2, 0, 2, 0, 2, 0, 0, 0, 0]) == [(4, MINOR), (5, 0)]
     assert run(rule, [2, 0, 0, 2, 0, 0, 2, 0, 0]) == []
 
 
 def test_a_rate_is_the_median_slope_over_its_span() -> None:
     rate = threshold(transform=Rate(HOUR, 10 * MINUTE), levels=(Level(Severity.MINOR, 0.5, 0.3),))
-    rule = bound(high_water(condition=rate))
+    rule = bound_rule(high_water_rule(condition=rate))
     rising = [0.01 * number for number in range(12)]  # 0.6 m/h
     found = run(rule, [0.0] * 10 + rising + [0.11] * 15)
     assert [severity for _, severity in found] == [MINOR, 0]
@@ -134,7 +134,7 @@ def test_a_rate_is_the_median_slope_over_its_span() -> None:
 
 def test_quality_can_be_what_a_rule_is_about() -> None:
     worth = threshold(transform=QualityRank(), levels=(Level(Severity.WARNING, 3.0, 2.0),))
-    rule = bound(high_water(condition=worth, on_delay=2 * MINUTE))
+    rule = bound_rule(high_water_rule(condition=worth, on_delay=2 * MINUTE))
     course = ConditionState.initial(rule)
     for minutes in range(3):
         course.on_points(0, [point(minutes * MINUTE, 0.0, QualityFlag.STUCK)], rule, minutes * MINUTE)
@@ -143,15 +143,15 @@ def test_quality_can_be_what_a_rule_is_about() -> None:
 
 def test_a_rule_counts_in_its_hours_and_while_it_is_in_force() -> None:
     working = WeeklySchedule((WeeklyInterval((0, 1, 2, 3, 4), 8 * 60, 8 * 60 + 10),))
-    rule = bound(high_water(schedule=working))
+    rule = bound_rule(high_water_rule(schedule=working))
     assert run(rule, [-0.3] * 30, MONDAY + 8 * HOUR - 10 * MINUTE) == [(10, MAJOR), (20, 0)]
-    dated = bound(high_water(start=MONDAY + 5 * MINUTE, end=MONDAY + 9 * MINUTE))
+    dated = bound_rule(high_water_rule(start=MONDAY + 5 * MINUTE, end=MONDAY + 9 * MINUTE))
     assert run(dated, [-0.3] * 15, MONDAY) == [(5, MAJOR), (9, 0)]
 
 
 def test_what_is_usual_at_an_hour_of_the_week_is_learned_from_the_weeks_before() -> None:
     condition = threshold(transform=Deviation("absolute"), levels=(Level(Severity.MINOR, 0.5, 0.4),))
-    rule = bound(high_water(condition=condition))
+    rule = bound_rule(high_water_rule(condition=condition))
     course = ConditionState.initial(rule)
     shifts = []
     for hour in range(5 * 7 * 24):
@@ -167,8 +167,10 @@ def test_what_is_usual_at_an_hour_of_the_week_is_learned_from_the_weeks_before()
 def test_an_expression_needs_all_its_operands_to_speak_for_the_present() -> None:
     operands = (Operand("water_level", whose="drainsTo"), Operand("water_level"))
     source = "water_level > -1.9 && drainsTo.water_level > -0.4"
-    rule = bound(
-        high_water(condition=ExpressionCondition(source=source, operands=operands, severity=Severity.MAJOR)),
+    rule = bound_rule(
+        high_water_rule(
+            condition=ExpressionCondition(source=source, operands=operands, severity=Severity.MAJOR)
+        ),
         "polder",
     )
     assert [one.entity for one in rule.series] == ["canal", "polder"]
@@ -186,8 +188,10 @@ def test_an_expression_needs_all_its_operands_to_speak_for_the_present() -> None
 def test_an_expression_that_fails_says_so_and_changes_nothing() -> None:
     operands = (Operand("water_level"),)
     source = "1.0 / water_level > 2.0"
-    rule = bound(
-        high_water(condition=ExpressionCondition(source=source, operands=operands, severity=Severity.MAJOR))
+    rule = bound_rule(
+        high_water_rule(
+            condition=ExpressionCondition(source=source, operands=operands, severity=Severity.MAJOR)
+        )
     )
     course = ConditionState.initial(rule)
     assert course.on_points(0, [point(0, 0.0)], rule, 0) is None
@@ -197,18 +201,18 @@ def test_an_expression_that_fails_says_so_and_changes_nothing() -> None:
 
 
 def test_a_missing_attribute_is_a_fault_of_the_binding() -> None:
-    rule = bound(high_water(condition=threshold(relative_to="capacity")))
+    rule = bound_rule(high_water_rule(condition=threshold(relative_to="capacity")))
     assert rule.fault == "attribute capacity of canal is None, expected a number"
 
 
 @pytest.mark.parametrize("count", [1, 40, 200])
 def test_a_rule_that_changed_judges_what_is_kept_again(count: int) -> None:
-    rule = bound(high_water())
+    rule = bound_rule(high_water_rule())
     course = ConditionState.initial(rule)
     for number in range(count):
         course.on_points(0, [point(number * MINUTE, -0.45)], rule, number * MINUTE)
-    stricter = bound(
-        high_water(
+    stricter = bound_rule(
+        high_water_rule(
             version=2,
             condition=threshold(relative_to="targetLevel", levels=(Level(Severity.MINOR, 0.05, 0.0),)),
         )
