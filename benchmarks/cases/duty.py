@@ -2,15 +2,37 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
+import time
+from array import array
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field
 from functools import partial
+from typing import Any, NamedTuple, cast
 
 import click
+import httptools
+import psycopg
 
-from benchmarks.duty_report import document, lines
-from benchmarks.duty_run import DutyOptions, measure_duty
-from benchmarks.load.duty_city import RULES, SITES
+from alerting.delivery.channels import IDEMPOTENCY_HEADER
+from benchmarks.load.duty_city import RULES, SITES, TRAFFIC, duty_city, expected_incidents, notification_id
+from benchmarks.load.load_generator import (
+    LATE_S_MAX,
+    PUBACK_TIMEOUT_S,
+    LoadOptions,
+    LoadResult,
+    generate_load,
+)
+from benchmarks.measure.bench_system import HOST, BenchSystem
+from benchmarks.measure.latency import LatencySummary, summarise
+from benchmarks.measure.machine import describe_machine
+from benchmarks.measure.processes import ProcessUsage, UsageMeter, measure_usage
+from benchmarks.measure.worker_process import BenchmarkError, WorkerChannel, WorkerProcess
 from benchmarks.report.results import write_results
+from runtime.clock import system_clock
+from twin.instant import from_datetime
 
 RATE = 500
 SECONDS = 60
@@ -39,3 +61,334 @@ def duty(*, rate: int, seconds: int, quick: bool, keeps: bool) -> None:
     write_results("duty", document(run))
     if run.balance.faults:
         sys.exit(1)
+
+
+# One run of the case `duty`: the system is loaded; what should have been told is held against what was.
+
+CONNECTIONS = 4
+READY_TIMEOUT_S = 60.0
+SAMPLE_S = 0.5
+
+# What has not come is given up for lost when nothing more has come for so long.
+STILL_S = 10.0
+_LOOK_S = 0.1
+
+_TOLD = """
+SELECT notification_id, due_time, time FROM notification_event
+WHERE kind = 'alarm' AND outcome = 'sending' AND attempt = 1
+"""
+_AGAIN = "SELECT count(*) FROM notification_event WHERE outcome = 'sending' AND attempt > 1"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DutyOptions:
+    """What to measure."""
+
+    rate: int
+    seconds: int
+    keep: bool
+
+    @property
+    def messages(self) -> int:
+        """How many messages are sent."""
+        return self.rate * self.seconds
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NotificationTally:
+    """What should have been told, and what was."""
+
+    raised: int  #: alarms that acknowledged messages should have raised
+    lost: int  #: of these, those that nobody was told of
+    duplicates: int  #: messages of any kind that came twice
+    unasked: int  #: messages about alarms that should not be
+    recoveries: int  #: messages that it is over
+    again: int  #: tries that followed a failed one
+
+    @property
+    def faults(self) -> list[str]:
+        """What is wrong, in words."""
+        found = {
+            "alarms not told": self.lost,
+            "messages told twice": self.duplicates,
+            "messages that nothing should have caused": self.unasked,
+        }
+        return [f"{count} {what}" for what, count in found.items() if count]
+
+
+class NotificationTimes(NamedTuple):
+    """When the duty loop did something about an alarm."""
+
+    decided: int
+    sending: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DutyRun:
+    """What a run found."""
+
+    options: DutyOptions
+    machine: dict[str, Any]
+    rate: float  #: messages a second, from the first sent to the last acknowledged
+    late: LatencySummary  #: how much later than due the generator sent
+    balance: NotificationTally
+    latency: LatencySummary  #: publish → receiver
+    decided: LatencySummary  #: publish → the duty loop's decision
+    sending: LatencySummary  #: publish → `sending` on `notifications`
+    slowest: list[tuple[float, str]]  #: milliseconds of the slowest, and their notifications
+    usage: dict[str, ProcessUsage]  #: of each process, from the first message until all was told
+    usage_s: float
+    other_cores: float  #: that all other programs used meanwhile
+    restarted: list[str] = field(default_factory=list)  #: parts whose processes changed during the run
+
+
+def measure_duty(options: DutyOptions, tell: Callable[[str], None]) -> DutyRun:
+    """Do one run. Raises BenchmarkError when something cannot be measured."""
+    companions = [WorkerProcess("receiver", receive_webhooks, HOST)]
+    try:
+        port = companions[0].answer(READY_TIMEOUT_S)
+        with BenchSystem(keep=options.keep, city=duty_city(port)) as system:
+            tell(f"system runs, {options.messages} messages follow, {options.rate} a second")
+            return _measure(options, system, companions)
+    finally:
+        for companion in companions:
+            companion.end()
+
+
+def _measure(options: DutyOptions, system: BenchSystem, companions: list[WorkerProcess]) -> DutyRun:
+    ports = system.ports
+    machine = describe_machine(system.data_dir)
+    target = LoadOptions(
+        traffic=TRAFFIC,
+        host=HOST,
+        port=ports["mqtt"],
+        rate=options.rate,
+        messages=options.messages,
+        connections=CONNECTIONS,
+    )
+    companions.append(WorkerProcess("load generator", generate_load, target))
+    receiver, load = companions
+    load.answer(READY_TIMEOUT_S)
+    groups = {**system.pids, "supervisor": [system.supervisor], **{one.name: [one.pid] for one in companions}}
+    through = _Through(options, load, receiver)
+    usage, other_s, usage_s = measure_usage(groups, through.push)
+    told, again = _stored(str(ports["database"]), len(through.published), load)
+    receiver.send("end")
+    received: ReceivedNotifications = receiver.answer(READY_TIMEOUT_S)
+    published, sent = through.published, through.result
+    arrived = dict(zip(reversed(received.notifications), reversed(received.arrived), strict=True))
+    delays = {id: arrived[id] - at for id, at in published.items() if id in arrived}
+    after = system.pids
+    return DutyRun(
+        options=options,
+        machine=machine,
+        rate=round(int(sent.acknowledged.sum()) / sent.acknowledging_s, 1),
+        late=summarise(sent.late_us),
+        balance=_strike(published, received.notifications, again),
+        latency=summarise(delays.values()),
+        decided=summarise(told[id].decided - at for id, at in published.items() if id in told),
+        sending=summarise(told[id].sending - at for id, at in published.items() if id in told),
+        slowest=sorted(((round(us / 1000, 1), id) for id, us in delays.items()), reverse=True)[:5],
+        usage=usage,
+        usage_s=usage_s,
+        other_cores=round(other_s / usage_s, 3),
+        restarted=sorted(name for name, pids in after.items() if pids != ports["pids"].get(name)),
+    )
+
+
+class _Through:
+    """Puts the load on the system and waits until everybody was told."""
+
+    result: LoadResult
+    published: dict[str, int]  #: notification → when the message was published that it is about
+
+    def __init__(self, options: DutyOptions, load: WorkerProcess, receiver: WorkerProcess) -> None:
+        self._options = options
+        self._load = load
+        self._receiver = receiver
+
+    def push(self, meter: UsageMeter) -> None:
+        """Send everything; return when nothing more is to come, or comes."""
+        deadline = time.monotonic() + self._options.seconds + LATE_S_MAX + PUBACK_TIMEOUT_S
+        self._load.send("go")
+        while not self._load.has_answer(SAMPLE_S):
+            meter.sample()
+            if time.monotonic() > deadline:
+                raise BenchmarkError("the load generator does not end")
+        self.result = sent = self._load.answer(0)
+        self.published = {
+            notification_id(area): int(sent.published[number])
+            for area, number in expected_incidents(self._options.messages).items()
+            if sent.acknowledged[number]
+        }
+        _settle(self._count, len(self.published), self._load)
+
+    def _count(self) -> int:
+        self._receiver.send("count")
+        return int(self._receiver.answer(READY_TIMEOUT_S))
+
+
+def _settle(count: Callable[[], int], wanted: int, silent: WorkerProcess) -> None:
+    """Wait until there are so many, or nothing more comes; `silent` says nothing meanwhile."""
+    known, since = -1, time.monotonic()
+    while (now := count()) < wanted:
+        if now > known:
+            known, since = now, time.monotonic()
+        elif time.monotonic() - since > STILL_S:
+            return
+        silent.has_answer(_LOOK_S)
+
+
+def _stored(dsn: str, wanted: int, silent: WorkerProcess) -> tuple[dict[str, NotificationTimes], int]:
+    """Return what the duty loop did when, and how many tries followed a failed one."""
+    with psycopg.connect(dsn, autocommit=True, application_name="livetwin-benchmark") as database:
+
+        def read() -> dict[str, NotificationTimes]:
+            rows = database.execute(_TOLD).fetchall()
+            return {id: NotificationTimes(from_datetime(due), from_datetime(at)) for id, due, at in rows}
+
+        _settle(lambda: len(read()), wanted, silent)
+        again = database.execute(_AGAIN).fetchone()
+        assert again is not None
+        return read(), int(again[0])
+
+
+def _strike(published: Mapping[str, int], came: Iterable[str], again: int) -> NotificationTally:
+    counted = Counter(came)
+    over = {id for id in counted if id not in published and "~recovery-" in id}
+    return NotificationTally(
+        raised=len(published),
+        lost=sum(id not in counted for id in published),
+        duplicates=sum(count - 1 for count in counted.values()),
+        unasked=sum(id not in published and id not in over for id in counted),
+        recoveries=len(over),
+        again=again,
+    )
+
+
+# A run of the case `duty` as a table for a person, and as JSON for a comparison.
+
+SCHEMA = 1
+
+_MIB = 1 << 20
+
+
+def lines(run: DutyRun) -> Iterator[str]:
+    """Yield the report, line by line."""
+    machine, balance = run.machine, run.balance
+    yield ""
+    yield (
+        f"{machine['cores']} cores of {machine['cpu']}, {machine['memoryBytes'] / (1 << 30):.0f} GiB, "
+        f"{machine['fileSystem']}, {machine['system']}, Python {machine['python']}; "
+        f"load {machine['loadBefore']} before, other programs used {run.other_cores:.2f} cores meanwhile"
+    )
+    yield ""
+    for name, value in (
+        ("rate", f"{run.rate}/s of {run.options.rate}/s for {run.options.seconds} s"),
+        ("alarms raised", balance.raised),
+        ("lost", balance.lost),
+        ("duplicates", balance.duplicates),
+        ("unasked", balance.unasked),
+        ("recoveries told", balance.recoveries),
+        ("tries made again", balance.again),
+    ):
+        yield f"{name:<22}{value}"
+    yield ""
+    yield f"{'milliseconds':<22}{'count':>7}{'p50':>9}{'p90':>9}{'p99':>9}{'max':>9}"
+    for name, one in (
+        ("publish to decision", run.decided),
+        ("publish to sending", run.sending),
+        ("publish to receiver", run.latency),
+        ("sent later than due", run.late),
+    ):
+        yield f"{name:<22}{one.count:>7}{one.p50:>9}{one.p90:>9}{one.p99:>9}{one.max:>9}"
+    yield "slowest: " + ", ".join(f"{id} {ms:g}" for ms, id in run.slowest)
+    yield ""
+    yield f"{'process':<22}{'cores':>8}{'peak MiB':>10}"
+    for name, used in run.usage.items():
+        yield f"{name:<22}{used.cpu_s / run.usage_s:>8.2f}{used.memory_bytes_max / _MIB:>10.0f}"
+    yield ""
+    if run.rate < 0.99 * run.options.rate:
+        yield "WARNING: the rate asked for was not reached."
+    if run.restarted:
+        yield f"WARNING: restarted during the run: {', '.join(run.restarted)}."
+    yield f"WRONG: {'; '.join(balance.faults)}." if balance.faults else "Everything was told, and once."
+
+
+def document(run: DutyRun) -> dict[str, Any]:
+    """Return the run as JSON holds it."""
+    return {
+        "schema": SCHEMA,
+        "machine": run.machine,
+        "asked": {"rate": run.options.rate, "seconds": run.options.seconds},
+        "rate": run.rate,
+        "balance": asdict(run.balance),
+        "faults": run.balance.faults,
+        "latencyMs": asdict(run.latency),
+        "decidedMs": asdict(run.decided),
+        "sendingMs": asdict(run.sending),
+        "lateMs": asdict(run.late),
+        "slowestMs": run.slowest,
+        "processes": {
+            name: {
+                "cpuS": round(one.cpu_s, 2),
+                "cores": round(one.cpu_s / run.usage_s, 3),
+                "memoryBytesMax": one.memory_bytes_max,
+            }
+            for name, one in run.usage.items()
+        },
+        "otherCores": run.other_cores,
+        "restarted": run.restarted,
+    }
+
+
+# The one on duty: takes messages over a webhook, and notes when each was there.
+
+_HEADER = IDEMPOTENCY_HEADER.lower().encode()
+_ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
+
+
+@dataclass(slots=True)
+class ReceivedNotifications:
+    """What came. Of both, element n belongs to request n."""
+
+    notifications: list[str] = field(default_factory=list)
+    arrived: array[int] = field(default_factory=lambda: array("q"))  #: instants of the last byte
+
+
+class _Request(asyncio.Protocol):
+    """One connection, which may carry several requests."""
+
+    def __init__(self, received: ReceivedNotifications) -> None:
+        self._received = received
+        self._parser = httptools.HttpRequestParser(self)
+        self._transport: asyncio.Transport | None = None
+        self._notification = ""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)
+
+    def data_received(self, data: bytes) -> None:
+        self._parser.feed_data(data)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if name.lower() == _HEADER:
+            self._notification = value.decode()
+
+    def on_message_complete(self) -> None:
+        self._received.arrived.append(system_clock())
+        self._received.notifications.append(self._notification)
+        assert self._transport is not None
+        self._transport.write(_ANSWER)
+
+
+async def receive_webhooks(channel: WorkerChannel, host: str) -> None:
+    """Listen, answer with the port, at "count" with how many came, and at "end" with what was Received."""
+    received = ReceivedNotifications()
+    loop = asyncio.get_running_loop()
+    server = await loop.create_server(lambda: _Request(received), host, 0)
+    channel.send(server.sockets[0].getsockname()[1])
+    while await channel.receive() == "count":
+        channel.send(len(received.notifications))
+    channel.send(received)
+    await channel.receive()

@@ -6,6 +6,7 @@ COPY puts the same rows into the same table: ready made, over one connection, fi
 
 from __future__ import annotations
 
+import asyncio
 import subprocess
 import tempfile
 import time
@@ -14,10 +15,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import psycopg
 
-from benchmarks.bare_services import bare_broker, bare_database
-from benchmarks.copy_rows import COPY, packed_rows
 from benchmarks.load.backlog import Backlog
 from benchmarks.load.bench_city import BenchCity
 from benchmarks.load.load_generator import FLAT_OUT, PUBACK_TIMEOUT_S, LoadOptions, LoadResult, generate_load
@@ -25,6 +25,11 @@ from benchmarks.load.packets import Packets
 from benchmarks.measure.bench_system import HOST
 from benchmarks.measure.processes import ProcessUsage, UsageMeter, measure_usage
 from benchmarks.measure.worker_process import BenchmarkError, WorkerProcess
+from cli.embedded.mosquitto import EmbeddedMosquitto
+from cli.embedded.postgres import EmbeddedPostgres
+from cli.embedded.service import EmbeddedService
+from runtime.clock import system_clock
+from storage.schema.migrate import migrate
 
 CONNECTIONS = 4
 READY_TIMEOUT_S = 60.0
@@ -164,3 +169,78 @@ def _limit(count: int, seconds: float, usage: Mapping[str, ProcessUsage]) -> Raw
         rate=round(count / seconds, 1),
         cpu_s={name: round(one.cpu_s * 1000 / count, 5) for name, one in usage.items()},
     )
+
+
+# A broker and a database of their own, with nothing of ours at work: what the raw limits are measured on.
+
+
+@contextmanager
+def bare_broker() -> Iterator[EmbeddedMosquitto]:
+    """Run the embedded system's Mosquitto, without a subscriber."""
+    with tempfile.TemporaryDirectory(prefix="livetwin-broker-") as folder, asyncio.Runner() as runner:
+        Path(folder).chmod(0o755)
+        broker = EmbeddedMosquitto(Path(folder))
+        with _running(runner, broker):
+            yield broker
+
+
+@contextmanager
+def bare_database() -> Iterator[EmbeddedPostgres]:
+    """Run the embedded system's PostgreSQL with our tables, empty."""
+    with tempfile.TemporaryDirectory(prefix="livetwin-database-") as folder, asyncio.Runner() as runner:
+        Path(folder).chmod(0o755)
+        cluster = EmbeddedPostgres(Path(folder))
+        with _running(runner, cluster):
+            runner.run(cluster.create_database())
+            runner.run(migrate(cluster.dsn()))
+            yield cluster
+
+
+@contextmanager
+def _running(runner: asyncio.Runner, service: EmbeddedService) -> Iterator[None]:
+    runner.run(service.start())
+    try:
+        yield
+    finally:
+        runner.run(service.stop())
+
+
+# Rows of the table `observation` as PostgreSQL's binary COPY takes them, ready made.
+
+COPY = """
+COPY observation (phenomenon_time, received_time, value, datastream_id, flags) FROM STDIN (FORMAT BINARY)
+"""
+
+_COLUMNS = (
+    ("phenomenon", ">i8"),
+    ("received", ">i8"),
+    ("value", ">f8"),
+    ("datastream", ">i4"),
+    ("flags", ">i2"),
+)
+_ROW = np.dtype(
+    [
+        ("columns", ">i2"),
+        *(part for name, kind in _COLUMNS for part in ((f"{name}Bytes", ">i4"), (name, kind))),
+    ]
+)
+_HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)
+_TRAILER = b"\xff\xff"
+_2000_US = 946_684_800_000_000
+_APART_US = 40  #: 25,000 a second
+
+
+def packed_rows(city: BenchCity, rows: int, each: int) -> Iterator[bytes]:
+    """Yield so many rows, `each` a COPY, as the datastreams of the city would send them until now."""
+    start = system_clock() - rows * _APART_US - _2000_US
+    for begin in range(0, rows, each):
+        numbers = np.arange(begin, min(begin + each, rows), dtype=np.int64)
+        table = np.zeros(len(numbers), _ROW)
+        table["columns"] = len(_COLUMNS)
+        for name, kind in _COLUMNS:
+            table[f"{name}Bytes"] = np.dtype(kind).itemsize
+        table["phenomenon"] = start + numbers * _APART_US
+        table["received"] = table["phenomenon"] + 1_000
+        table["value"] = city.tenths_of(numbers) / 10
+        table["datastream"] = numbers % city.datastreams + 1
+        yield _HEADER + table.tobytes() + _TRAILER

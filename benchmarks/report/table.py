@@ -10,10 +10,9 @@ from typing import Any
 
 import click
 
-from benchmarks.last import RESULTS
 from benchmarks.measure.worker_process import BenchmarkError
 from benchmarks.report.figures import Figure, format_value, from_json
-from benchmarks.report.results import CHECKOUT
+from benchmarks.report.results import CHECKOUT, RESULTS
 
 BEGIN, END = "<!-- figures: `python -m benchmarks table --write` -->", "<!-- end of figures -->"
 _BETWEEN = re.compile(f"{re.escape(BEGIN)}\n.*?{re.escape(END)}", re.DOTALL)

@@ -35,7 +35,7 @@ class _BoundedObservation(NamedTuple):
 
 
 class _BoundedLastGoodValue(NamedTuple):
-    """`twin.datastream_snapshot.LastGoodValue`, bounded."""
+    """`twin.state.datastream_state.LastGoodValue`, bounded."""
 
     value: float
     phenomenon_time: _Time

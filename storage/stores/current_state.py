@@ -11,9 +11,9 @@ from typing import Any
 from storage.database import Connection
 from storage.queries import query
 from storage.stores.log_positions import read_positions
-from twin.datastream_snapshot import LastGoodValue
 from twin.instant import from_datetime
 from twin.model.observation import Observation
+from twin.state.datastream_state import LastGoodValue
 from twin.wire.messages import Update, UpdateKind
 
 

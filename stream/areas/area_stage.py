@@ -27,12 +27,12 @@ from stream.engine.stage import (
     update_records,
     window_revision,
 )
-from twin.datastream_snapshot import LastGoodValue
 from twin.instant import Instant
 from twin.model.city_model import CityModel
 from twin.quality.neighbour_verdict import NeighbourVerdict
 from twin.quality.quality_flags import QualityFlag, is_usable
 from twin.state.area_state import AREA_PREFIX, AreaState, AreaValue
+from twin.state.datastream_state import LastGoodValue
 from twin.state.freshness import interval_for_live_duration
 from twin.wire.codec import LAYOUT_VERSION
 from twin.wire.messages import (

@@ -7,12 +7,11 @@ from dataclasses import dataclass, field
 import msgspec
 
 from stream.engine.stage import revision_base
-from twin.datastream_snapshot import DatastreamSnapshot
 from twin.instant import Instant
 from twin.model.city_model import CityModel
 from twin.model.sensor import Datastream
 from twin.quality.neighbour_verdict import NeighbourVerdict
-from twin.state.datastream_state import DatastreamState
+from twin.state.datastream_state import DatastreamSnapshot, DatastreamState
 from twin.state.derived_state import DerivedState
 from twin.state.entity_state import EntityState
 

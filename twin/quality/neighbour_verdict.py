@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from twin.datastream_snapshot import LastGoodValue
 from twin.instant import Instant
 from twin.model.city_model import CityModel
+from twin.state.datastream_state import LastGoodValue
 
 
 class NeighbourVerdict(NamedTuple):

@@ -11,13 +11,13 @@ from typing import NamedTuple
 
 import msgspec
 
-from twin.datastream_snapshot import LastGoodValue
 from twin.instant import Instant
 from twin.model.city_model import CityModel
 from twin.model.entity import AREA_TYPES
 from twin.quality.neighbour_verdict import NeighbourVerdict
 from twin.quality.quality_flags import QualityFlag
 from twin.state.combination import PEERS_MIN, outlier_places
+from twin.state.datastream_state import LastGoodValue
 from twin.wire.messages import AreaInput
 
 NeighbourInputs = Mapping[str, AreaInput]

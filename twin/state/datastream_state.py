@@ -16,16 +16,11 @@ makes its windows again from everything that was stored.
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple, TypeAlias
 
-from twin.counting import increase_up_to, increases_of
-from twin.datastream_snapshot import (
-    DatastreamSnapshot,
-    FoldedSummary,
-    LastGoodValue,
-    newest_good_value,
-    summary_after,
-)
+import msgspec
+
 from twin.instant import Duration, Instant
 from twin.model.datastream_policy import DatastreamPolicy
 from twin.model.observation import BY_TIME, Observation, ObservationOutcome, ObservationResult
@@ -39,9 +34,9 @@ from twin.quality.quality_check import (
     extend_run_over,
 )
 from twin.quality.quality_flags import TIME_FLAGS, QualityFlag, is_usable
-from twin.quiet import IdlePeriod, idle_until
+from twin.state.counter import counter_increase
 from twin.state.freshness import live_duration
-from twin.state.open_windows import EmittedWindow, OpenWindows, WindowKey
+from twin.state.open_windows import EmittedWindow, IdlePeriod, OpenWindows, WindowKey, idle_until
 from twin.state.window import WindowAccumulator
 
 LATE_MAX = 32
@@ -326,3 +321,110 @@ class DatastreamState:
         state._run = state._run_before(len(state._points))
         state._sought = False
         return state
+
+
+# How a datastream lies in a checkpoint.
+
+
+class LastGoodValue(NamedTuple):
+    """The newest value that was good enough to take part."""
+
+    value: float
+    phenomenon_time: Instant
+
+
+class FoldedSummary(msgspec.Struct, array_like=True, frozen=True):
+    """What is remembered of everything up to the newest folded observation."""
+
+    time: Instant
+    run: ConstantRun  #: of equal values, ending there
+    last_good: LastGoodValue | None
+    register: tuple[Instant, float] | None  #: what a counter's next reading is compared with
+
+
+def summary_after(
+    before: FoldedSummary | None, one: Observation, register: tuple[Instant, float] | None
+) -> FoldedSummary:
+    """Return what is remembered once one more observation is folded; `register` is what a counter reads."""
+    if is_usable(one.flags):
+        good: LastGoodValue | None = LastGoodValue(one.value, one.phenomenon_time)
+    else:
+        good = before.last_good if before is not None else None
+    run = extend_run(before.run if before is not None else None, one.phenomenon_time, one.value)
+    return FoldedSummary(one.phenomenon_time, run, good, register)
+
+
+def newest_good_value(judged: Sequence[Observation], folded: FoldedSummary | None) -> LastGoodValue | None:
+    """Return the newest good value of those that are not folded, ascending, or else of those that are."""
+    for one in reversed(judged):
+        if is_usable(one.flags):
+            return LastGoodValue(one.value, one.phenomenon_time)
+    return folded.last_good if folded is not None else None
+
+
+class DatastreamSnapshot(msgspec.Struct, array_like=True, frozen=True):
+    """A datastream in a checkpoint."""
+
+    recent: tuple[Observation, ...]
+    #: what judgement and calibration made of some of them: (place, value, flags)
+    assessed: tuple[tuple[int, float, int], ...]
+    folded_count: int
+    folded: FoldedSummary | None
+    windows: OpenWindows
+
+    @classmethod
+    def of(
+        cls,
+        kept: Sequence[Observation],
+        judged: Sequence[Observation],
+        folded_count: int,
+        folded: FoldedSummary | None,
+        windows: OpenWindows,
+    ) -> DatastreamSnapshot:
+        """Return the snapshot of what is kept, and of the same judged: the same object where it can be."""
+        changed = tuple(
+            (place, after.value, after.flags)
+            for place, (before, after) in enumerate(zip(kept, judged, strict=True))
+            if after is not before
+        )
+        return cls(tuple(kept), changed, folded_count, folded, windows)
+
+    def assessed_observations(self) -> list[Observation]:
+        """Return what is kept as it was judged."""
+        judged = list(self.recent)
+        for place, value, flags in self.assessed:
+            judged[place] = judged[place]._replace(value=value, flags=flags)
+        return judged
+
+
+# Counting: how much a counter counted up to each of its readings, one after the other.
+
+RegisterReading: TypeAlias = tuple[Instant, float]
+"""A reading that the next one is compared with: phenomenon time and value."""
+
+
+def increase_up_to(
+    register: RegisterReading | None, one: Observation, terms: DatastreamPolicy
+) -> tuple[float, RegisterReading | None]:
+    """Return what was counted up to a reading, and what the next is compared with; 0 for other properties.
+
+    A reading that is suspect counts nothing, and nothing is compared with it.
+    """
+    if terms.aggregation != "counter" or not is_usable(one.flags):
+        return 0.0, register
+    if register is None:
+        return 0.0, (one.phenomenon_time, one.value)
+    reading = one.phenomenon_time, one.value
+    counted = counter_increase(register, reading, wraps_at=terms.wraps_at, rate_max=terms.rate_max)
+    return counted.amount, (one.phenomenon_time, counted.register)
+
+
+def increases_of(
+    register: RegisterReading | None, readings: Iterable[Observation], terms: DatastreamPolicy
+) -> dict[Instant, float]:
+    """Return what was counted up to each reading, by its phenomenon time; nothing of other properties."""
+    counts: dict[Instant, float] = {}
+    if terms.aggregation == "counter":
+        for one in readings:
+            counts[one.phenomenon_time], register = increase_up_to(register, one, terms)
+    return counts

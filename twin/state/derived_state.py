@@ -11,7 +11,6 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from twin.datastream_snapshot import LastGoodValue
 from twin.indicators.indicator import Indicator, IndicatorValue, Input, InputValue
 from twin.indicators.registry import REGISTRY
 from twin.instant import HOUR, MINUTE, Duration, Instant
@@ -20,6 +19,7 @@ from twin.model.observed_property import ObservedProperty
 from twin.privacy.household_sum import HOUSEHOLD_WINDOW, HouseholdSum
 from twin.quality.quality_flags import UNUSABLE_FLAGS, is_usable
 from twin.state.combination import PropertyState
+from twin.state.datastream_state import LastGoodValue
 from twin.state.window import Aggregate
 from twin.state.window_history import NewestWindow, WindowHistory
 

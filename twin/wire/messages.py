@@ -15,11 +15,11 @@ from zlib import crc32
 
 import msgspec
 
-from twin.datastream_snapshot import LastGoodValue
 from twin.errors import MessageError
 from twin.instant import Duration, Instant
 from twin.model.observation import Observation
 from twin.quality.neighbour_verdict import NeighbourVerdict
+from twin.state.datastream_state import LastGoodValue
 from twin.state.entity_state import PropertyChange
 from twin.state.window import Aggregate
 from twin.wire.codec import DECODE_ERRORS, LAYOUT_VERSION, Codec

@@ -12,7 +12,6 @@ from collections import defaultdict
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from twin.datastream_snapshot import LastGoodValue
 from twin.instant import Duration, Instant
 from twin.model.city_model import CityModel
 from twin.model.observation import Observation
@@ -21,6 +20,7 @@ from twin.quality.quality_check import CONTEXT_MAX, ConstantRun, check_quality
 from twin.quality.quality_flags import is_usable
 from twin.state.combination import CombinationInput, PropertyState, combine
 from twin.state.counter import COUNTER_RATE_MAX, counter_increase
+from twin.state.datastream_state import LastGoodValue
 from twin.state.window import WINDOW_SIZES
 
 

@@ -8,9 +8,9 @@ import httpx
 from msgspec import structs
 
 from api.context import ApiContext
-from twin.datastream_snapshot import LastGoodValue
 from twin.instant import HOUR, MINUTE, parse_instant
 from twin.quality.quality_flags import QualityFlag
+from twin.state.datastream_state import LastGoodValue
 from twin.state.freshness import stale_duration
 
 NOW = parse_instant("2026-11-23T12:00:00Z")

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchmarks.acknowledgements import parse_pubacks
+from benchmarks.load.connection_state import parse_pubacks
 
 NO_SUBSCRIBER = 0x10
 

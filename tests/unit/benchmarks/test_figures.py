@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import last
+from benchmarks.report import results
 from benchmarks.report.figures import Figure, as_json, comparison_lines, from_json
 from benchmarks.report.table import BEGIN, END, replace_table, tables
 
@@ -49,14 +49,14 @@ def test_what_is_new_and_what_is_gone_is_told() -> None:
 
 
 def test_the_last_run_is_found_by_the_machine_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(last, "RESULTS", tmp_path)
-    monkeypatch.setattr(last, "CHECKOUT", tmp_path)
+    monkeypatch.setattr(results, "RESULTS", tmp_path)
+    monkeypatch.setattr(results, "CHECKOUT", tmp_path)
     machine = {"cpu": "Intel(R) Xeon(R) CPU @ 2.20GHz", "cores": 2}
-    assert last.reference_figures(machine) == []
-    last.write_reference({"machine": machine, "figures": as_json([RATE])})
+    assert results.reference_figures(machine) == []
+    results.write_reference({"machine": machine, "figures": as_json([RATE])})
     assert [path.name for path in tmp_path.iterdir()] == ["2-cores-intel-xeon-cpu-2-20ghz.json"]
-    assert last.reference_figures(machine) == [RATE]
-    assert last.reference_figures({**machine, "cores": 4}) == []
+    assert results.reference_figures(machine) == [RATE]
+    assert results.reference_figures({**machine, "cores": 4}) == []
 
 
 def test_the_pages_show_the_last_committed_run() -> None:

@@ -6,9 +6,9 @@ from stream.areas.area_stage import AreaStageFactory
 from stream.entity_stages import EntityStageFactory
 from tests.support.pipelines.checkpoint_topic import CheckpointTopic
 from tests.support.pipelines.neighbour_pipeline import AREA_PROPERTY, MODEL, THERMOMETERS, NeighbourPipeline
-from twin.datastream_snapshot import LastGoodValue
 from twin.instant import MINUTE
 from twin.quality.quality_flags import QualityFlag
+from twin.state.datastream_state import LastGoodValue
 
 DISAGREES = int(QualityFlag.DISAGREES)
 NORTH = {"town.north.a": 20.0, "town.north.b": 20.5, "town.north.c": 19.5}

@@ -32,9 +32,9 @@ from tests.support.database.historian import (
     until_true,
     write_records,
 )
-from twin.datastream_snapshot import LastGoodValue
 from twin.model.observation import Observation
 from twin.quality.plausibility import QuarantineReason
+from twin.state.datastream_state import LastGoodValue
 from twin.wire import messages
 from twin.wire.codec import LAYOUT_VERSION
 from twin.wire.messages import Update, UpdateBatch, UpdateKind

@@ -10,8 +10,8 @@ from api.event_text import constant_parts, encode_state_event, event_head, event
 from api.live.cursor import Cursor, RecordCursors, decode_cursor
 from api.live.events import decode_events, encode_event, state_data
 from tests.unit.api.conftest import NOW, make_model
-from twin.datastream_snapshot import LastGoodValue
 from twin.instant import INSTANT_MAX, INSTANT_MIN
+from twin.state.datastream_state import LastGoodValue
 from twin.state.freshness import Freshness
 from twin.wire.messages import Update
 
