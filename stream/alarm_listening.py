@@ -6,12 +6,12 @@ from collections.abc import Iterator
 
 from stream.alarms.entity_alarms import EntityAlarms
 from twin.alarms.alarm import Alarm, Explanation
+from twin.alarms.evaluation.explanation import outage_sentence, silence_sentence
 from twin.alarms.evaluation.shared_dependency import alarm_suffix
 from twin.alarms.evaluation.silence import SensorActivity, monitored_sensors, silent_from
 from twin.alarms.messages import AlarmEvent, DependencyOutage
 from twin.alarms.rules.rule import OutageCondition, Rule, SilenceCondition
 from twin.alarms.severity import Severity
-from twin.alarms.silence_sentence import outage_sentence, silence_sentence
 from twin.instant import Instant
 from twin.model.sensor import Sensor
 

@@ -10,8 +10,7 @@ from stream.alarms.alarm_content import AlarmContent
 from stream.alarms.entity_alarms import EntityAlarms, EvaluationContext
 from twin.alarms.alarm import Alarm
 from twin.alarms.messages import AlarmEvent, DependencyOutage, SeriesPoints
-from twin.alarms.rule_error import RULE_ERROR_ID
-from twin.alarms.rules.rule import OutageCondition, Rule, SilenceCondition
+from twin.alarms.rules.rule import RULE_ERROR_ID, OutageCondition, Rule, SilenceCondition
 from twin.alarms.state_machine import AlarmState, TransitionRefused, Trigger
 from twin.instant import Instant
 

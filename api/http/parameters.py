@@ -13,7 +13,7 @@ from api.entities.geometry import Extent, Position
 from api.entities.selection import CHANGE_KINDS, EntityFilter
 from api.live.events import EventName
 from cities.duration import parse_duration
-from cities.timezones import timezones
+from cities.files.values import timezones
 from storage.history.bucket_interval import BucketInterval, QueryError
 from storage.history.buckets import AggregateName, Fill
 from twin.indicators.correlation import LAG_MAX, Method

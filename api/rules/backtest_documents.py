@@ -10,8 +10,7 @@ from cities.duration import format_duration
 from twin.alarms.severity import Severity
 from twin.alarms.statistics import AlarmCount
 from twin.backtest.backtest import BacktestResult
-from twin.backtest.difference import FiringDifference
-from twin.backtest.firing import Firing
+from twin.backtest.firing import Firing, FiringDifference
 from twin.instant import Instant, format_instant
 
 Document = dict[str, Any]

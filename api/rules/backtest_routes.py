@@ -28,7 +28,7 @@ from storage.model.rule_store import read_rule_versions, read_versions_of
 from twin.alarms.rules.rule import Rule
 from twin.alarms.severity import severity_of
 from twin.backtest.backtest import TooManyFiringsError
-from twin.backtest.difference import compare_firings
+from twin.backtest.firing import compare_firings
 from twin.model.city_model import CityModel
 
 router = APIRouter(prefix="/v1", tags=["rules"])

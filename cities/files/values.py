@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+from functools import cache
 from typing import Annotated
+from zoneinfo import available_timezones
 
 from pydantic import AfterValidator, Field, PlainValidator
 
 from cities.duration import parse_duration
-from cities.timezones import timezones
 from twin.instant import DAY, INSTANT_MAX, SECOND, Duration, Instant, parse_instant
 
 # Nothing reports faster than a vibration sensor's summary; a value that is expected less than yearly is none.
@@ -101,3 +102,12 @@ Number = Annotated[float, Field(allow_inf_nan=False)]
 Positive = Annotated[float, Field(allow_inf_nan=False, gt=0)]
 Unit = Annotated[str, Field(min_length=1, max_length=32)]
 Note = Annotated[str, Field(max_length=1000)]
+
+
+# The IANA time zones that there are.
+
+
+@cache
+def timezones() -> frozenset[str]:
+    """Return their names, looked up once: the library walks through a folder of 600 files each time."""
+    return frozenset(available_timezones())

@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from api.rules.backtest_documents import backtest_document
-from cities.rule_file import read_rule_file
+from cities.rules.reader import read_rule_file
 from cli.backtest_table import backtest_lines
 from cli.runner import read_settings
 from runtime.clock import system_clock
@@ -20,7 +20,7 @@ from storage.model.model_store import load_model
 from twin.alarms.rules.rule import Rule
 from twin.alarms.severity import SEVERITY_WORDS, severity_of
 from twin.backtest.backtest import BacktestResult
-from twin.backtest.difference import FiringDifference, compare_firings
+from twin.backtest.firing import FiringDifference, compare_firings
 from twin.errors import TwinError
 from twin.instant import Instant, parse_instant
 from twin.model.city_model import CityModel

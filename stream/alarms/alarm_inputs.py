@@ -11,13 +11,12 @@ from dataclasses import dataclass, field
 
 from runtime.kafka import topics
 from stream.engine.stage import OutputRecord, record_chunks
-from twin.alarms.evaluation.operand_points import property_points
+from twin.alarms.evaluation.operand_points import derived_point, property_points, window_point
 from twin.alarms.evaluation.shared_dependency import SharedDependencies, dependencies_of
 from twin.alarms.evaluation.silence import report_spacing
 from twin.alarms.messages import ALARM_INPUTS, AlarmInputBatch, DependencyReport, SensorReport, SeriesPoints
 from twin.alarms.rules.operand import WINDOW_SIZES, OperandSeries, Point
 from twin.alarms.rules.rule_index import RuleIndex
-from twin.alarms.window_points import derived_point, window_point
 from twin.instant import INSTANT_MIN, Duration, Instant
 from twin.model.city_model import CityModel
 from twin.model.observation import Observation

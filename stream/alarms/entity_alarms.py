@@ -9,8 +9,7 @@ from stream.alarms.alarm_content import AlarmContent
 from twin.alarms.alarm import Alarm, Explanation, StreamTime
 from twin.alarms.evaluation.shared_dependency import SharedDependencies, dependencies_of, report_missed_from
 from twin.alarms.messages import AlarmEvent, DependencyOutage, alarm_id
-from twin.alarms.rule_error import RULE_ERROR_ID, rule_error_rule
-from twin.alarms.rules.rule import Rule
+from twin.alarms.rules.rule import RULE_ERROR_ID, Rule, rule_error_rule
 from twin.alarms.rules.rule_index import BoundRule, RuleIndex
 from twin.alarms.severity import Severity
 from twin.alarms.state_machine import AlarmState

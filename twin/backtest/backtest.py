@@ -26,8 +26,8 @@ from twin.backtest.firing import Firing
 from twin.backtest.history_chunk import HistoryChunk, HistoryNeeds, SeriesHistory
 from twin.backtest.night_calls import NightCalls, night_calls
 from twin.backtest.point_column import EMPTY, PointColumn
+from twin.backtest.prefilter import ExpressionCache
 from twin.backtest.silence_replay import SilenceReplay
-from twin.backtest.truth_screen import ExpressionCache
 from twin.errors import TwinError
 from twin.instant import Duration, Instant
 from twin.model.city_model import CityModel

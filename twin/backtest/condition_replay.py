@@ -21,13 +21,18 @@ from twin.alarms.messages import AlarmEvent, alarm_id
 from twin.alarms.rules.operand import Point
 from twin.alarms.rules.rule import Deviation, ExpressionCondition, Rate, ThresholdCondition
 from twin.alarms.rules.rule_index import BoundRule
-from twin.backtest.deviation_screen import DeviationPrefilter
 from twin.backtest.firing import Firing, firings_of
 from twin.backtest.ordered_condition_state import OrderedConditionState
 from twin.backtest.point_column import PointColumn
-from twin.backtest.prefilter import Prefilter, ValuePrefilter, usable
-from twin.backtest.rate_screen import RatePrefilter
-from twin.backtest.truth_screen import ExpressionCache, ExpressionPrefilter
+from twin.backtest.prefilter import (
+    DeviationPrefilter,
+    ExpressionCache,
+    ExpressionPrefilter,
+    Prefilter,
+    RatePrefilter,
+    ValuePrefilter,
+    usable,
+)
 from twin.instant import INSTANT_MAX, INSTANT_MIN, Instant
 from twin.model.city_model import CityModel
 

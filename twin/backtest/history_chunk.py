@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 
+from twin.alarms.evaluation.operand_points import derived_point, window_point
 from twin.alarms.rules.operand import OperandSeries, Point, WindowName
-from twin.alarms.window_points import derived_point, window_point
 from twin.backtest.point_column import EMPTY, PointColumn
 from twin.backtest.readings import DatastreamReadings, ObservedSeries
 from twin.instant import Duration, Instant

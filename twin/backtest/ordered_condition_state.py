@@ -1,7 +1,7 @@
 """The course of a rule over points that come in order: history, which is there as a whole.
 
 What `twin.alarms.evaluation.condition_state` comes to for the same points, without what it keeps for those
-that come late. What is usual is learned by whoever has the history (`twin.backtest.deviation_screen`).
+that come late. What is usual is learned by whoever has the history (`twin.backtest.prefilter`).
 """
 
 from __future__ import annotations

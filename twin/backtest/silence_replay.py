@@ -12,12 +12,12 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from twin.alarms.evaluation.explanation import outage_sentence, silence_sentence
 from twin.alarms.evaluation.shared_dependency import DependencyActivity, SharedDependencies, alarm_suffix
 from twin.alarms.evaluation.silence import SensorActivity, monitored_sensors, report_spacing, silent_from
 from twin.alarms.messages import alarm_id
 from twin.alarms.rules.rule import OutageCondition, SilenceCondition
 from twin.alarms.rules.rule_index import BoundRule
-from twin.alarms.silence_sentence import outage_sentence, silence_sentence
 from twin.backtest.firing import Firing
 from twin.backtest.point_column import Instants
 from twin.backtest.readings import DatastreamReadings

@@ -13,7 +13,7 @@ from twin.alarms.severity import Severity
 from twin.alarms.statistics import Transition
 from twin.backtest import backtest
 from twin.backtest.backtest import Backtest, BacktestHistory, BacktestResult, TooManyFiringsError
-from twin.backtest.difference import compare_firings
+from twin.backtest.firing import compare_firings
 from twin.backtest.history_chunk import HistoryChunk
 from twin.backtest.night_calls import NightCalls, night_calls
 from twin.backtest.readings import DatastreamReadings
