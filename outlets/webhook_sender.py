@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import errno
+import hashlib
+import hmac
 import socket
 from http import HTTPStatus
 from types import TracebackType
@@ -12,7 +15,6 @@ import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
 
 from outlets.cloud_event import WebhookMessage
-from outlets.signature import sign
 from runtime.clock import Clock
 from runtime.sink_address import SinkError, SinkRules, literal_address
 from twin.instant import SECOND
@@ -111,3 +113,15 @@ def _delivery_result(response: aiohttp.ClientResponse) -> DeliveryResult:
         f"the receiver answered {response.status}",
         float(asked) if asked.isdecimal() and len(asked) < 10 else None,
     )
+
+
+# Signatures of webhooks, as Standard Webhooks has them: HMAC-SHA-256 over id, time and body.
+
+
+def sign(secret: bytes, id: str, timestamp: int, body: bytes) -> str:
+    """Return the header `webhook-signature`; `timestamp` is in seconds since 1970.
+
+    https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md
+    """
+    signed = hmac.digest(secret, b"%b.%d.%b" % (id.encode(), timestamp, body), hashlib.sha256)
+    return "v1," + base64.b64encode(signed).decode()

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from outlets.signature import sign
+from outlets.webhook_sender import sign
 
 # The vector of the specification.
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
