@@ -6,9 +6,8 @@ import asyncio
 import logging
 from collections.abc import Iterable
 
-from storage.alarm_knowledge import read_last_incidents, read_newest_alarms
 from storage.database import DATABASE_UNAVAILABLE, connect
-from storage.stores.alarms import find_incident
+from storage.stores.alarms import find_incident, read_last_incidents, read_newest_alarms
 from twin.alarms.messages import AlarmBatch
 from twin.instant import Instant
 from twin.wire.codec import LAYOUT_VERSION

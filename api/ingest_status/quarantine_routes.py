@@ -16,8 +16,7 @@ from api.http.problems import ProblemError, RequestFault, bad_request, not_found
 from api.http.responses import collection_document, decode_page_cursor, encode_page_cursor, json_response
 from api.ingest_status import examples
 from api.ingest_status.schemas import QuarantineFilter, QuarantineParameters
-from storage.replay_state import read_replay_state
-from storage.stores.quarantine import QuarantineCursor, QuarantinedRow, read_quarantined
+from storage.stores.quarantine import QuarantineCursor, QuarantinedRow, read_quarantined, read_replay_state
 from storage.stores.replay_outbox import REPLAY_REQUESTS_MAX, request_replays
 from twin.instant import format_instant
 from twin.model.city_model import CityModel

@@ -11,9 +11,8 @@ from api.http.access import Role
 from runtime.kafka.topics import OBSERVATIONS
 from storage.database import Connection
 from storage.history.history_reader import read_extents
-from storage.history.lineage import RawObservation, SourceDatastream
+from storage.history.lineage import RawObservation, SourceDatastream, StoredMessage, find_message
 from storage.history.read_plan import DatastreamExtent
-from storage.message_store import StoredMessage, find_message
 from twin.errors import MessageError
 from twin.instant import INSTANT_MAX, Duration, format_instant
 from twin.model.calibration import calibration_at

@@ -11,17 +11,19 @@ from datetime import timedelta
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from storage.bucket_assembly import (
+from storage.database import Connection
+from storage.history.bucket_interval import BucketInterval, QueryError
+from storage.history.bucket_parts import (
+    AGGREGATE_NAMES,
+    AggregateName,
     BucketRequest,
     Fill,
+    HistoryBucket,
     PartialBuckets,
     add_rows,
     assemble_buckets,
     pool_datastreams,
 )
-from storage.database import Connection
-from storage.history.bucket_interval import BucketInterval, QueryError
-from storage.history.bucket_parts import AGGREGATE_NAMES, AggregateName, HistoryBucket
 from storage.history.counter_increases import COUNTER_READINGS_MAX, CounterReading, sum_increases
 from storage.history.history_reader import (
     BucketParameters,

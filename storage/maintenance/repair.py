@@ -12,9 +12,8 @@ from runtime.cancellation import raise_if_cancelled
 from runtime.kafka.topics import OBSERVATIONS
 from storage.database import DATABASE_UNAVAILABLE, Connection, connect
 from storage.historian.writers.aggregate_writer import create_aggregate_staging
-from storage.maintenance.recompute import recompute_hours
+from storage.maintenance.recompute import process_recompute_requests, recompute_hours
 from storage.queries import query
-from storage.recompute import process_recompute_requests
 from storage.stores.log_positions import AGGREGATE_PROGRESS
 from twin.instant import HOUR, Instant, from_datetime, to_datetime
 from twin.model.city_model import CityModel

@@ -14,7 +14,6 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from runtime.cancellation import raise_if_cancelled
-from storage.alarm_retention import remove_alarms
 from storage.database import DATABASE_UNAVAILABLE, Connection, connect
 from storage.history.history_reader import read_extents
 from storage.maintenance.downsampling import create_days, create_missing_hours, first_observation_time
@@ -322,3 +321,28 @@ async def _fetch_rows(
 ) -> list[tuple[Any, ...]]:
     async with connection.transaction():
         return await (await connection.execute(query(name), parameters)).fetchall()
+
+
+# Retention of alarms: what happened long ago goes; the newest event of each alarm stays.
+
+
+async def remove_alarms(connection: Connection, end: Instant, rows_max: int) -> int:
+    """Delete what happened before `end`, `rows_max` rows a transaction; return how many rows.
+
+    Open incidents stay, and the last of each cause and area: its number goes on.
+    """
+    removed = 0
+    asked = {"end": to_datetime(end), "limit": rows_max}
+    for statement in (
+        query("maintenance/removal/remove_alarm_events"),
+        query("maintenance/removal/remove_incident_events"),
+        query("maintenance/removal/remove_notification_events"),
+        query("maintenance/removal/remove_notifications"),
+        query("maintenance/removal/remove_incidents"),
+    ):
+        count = rows_max
+        while count == rows_max:
+            async with connection.transaction():
+                count = (await connection.execute(statement, asked)).rowcount
+            removed += count
+    return removed

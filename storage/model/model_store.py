@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,16 +17,23 @@ import psycopg
 from psycopg.rows import dict_row
 
 from runtime.cancellation import raise_if_cancelled
-from storage.assignment import request_replays_of_assigned
 from storage.database import DATABASE_UNAVAILABLE, NOT_MIGRATED_MESSAGE, Connection, connect
 from storage.model import model_rows
 from storage.model.duty_overrides import read_overrides
-from storage.model.model_rows import ModelRow, ModelTable, RowChange
+from storage.model.model_rows import (
+    CALIBRATION_TABLE,
+    DATASTREAM_TABLE,
+    MAINTENANCE_TABLE,
+    SENSOR_TABLE,
+    ModelRow,
+    ModelTable,
+    RowChange,
+)
 from storage.model.model_source import read_model_copy, write_model_copy
 from storage.model.rule_store import read_active_rules, read_rule_versions, write_rule_changes
 from storage.model.rule_version import folder_rule_changes
 from storage.queries import query
-from storage.recompute_request import insert_recompute_requests
+from storage.stores.replay_outbox import request_replays_of_devices
 from twin.errors import ServiceError, TwinError
 from twin.model.city_model import City, CityModel, CityPlan, index_by_id
 from twin.model.duty import NO_DUTY_PLAN, DutyPlan
@@ -293,3 +300,73 @@ class ModelSource:
         except OSError as error:
             log.warning("the copy of the city model at %s cannot be written: %s", self._copy_path, error)
         return model
+
+
+# Devices that the model assigns anew: what they sent before waits in quarantine, and is tried again.
+#
+# An unknown device is in quarantine as `unknown-sensor`, a field that nobody observed as `no-observation`.
+# When
+# `livetwin apply` brings the sensor, or the field, those messages are asked for in the same transaction.
+
+
+async def request_replays_of_assigned(
+    connection: Connection, changes: Iterable[RowChange], sensors: Sequence[ModelRow]
+) -> None:
+    """Ask for the messages of devices that these changes make known; `sensors` are the rows of the plan."""
+    assigned = {
+        str(change.row["id"] if change.table is SENSOR_TABLE else change.row["sensor"])
+        for change in changes
+        if _assigns_device(change)
+    }
+    devices = [
+        (str(one["feed"]), spelling)
+        for one in sensors
+        if one["id"] in assigned
+        for spelling in _id_variants(str(one["device"]))
+    ]
+    if devices:
+        await request_replays_of_devices(connection, devices)
+
+
+def _id_variants(device: str) -> set[str]:
+    """Return how a device may name itself: vendors write one EUI in either case, and ingest takes both."""
+    return {device, device.lower(), device.upper()}
+
+
+def _assigns_device(change: RowChange) -> bool:
+    if change.action in ("create", "revive"):
+        return change.table in (SENSOR_TABLE, DATASTREAM_TABLE)
+    if change.action != "update":
+        return False
+    changed = change.difference.keys()
+    return (change.table is SENSOR_TABLE and not changed.isdisjoint({"feed", "device"})) or (
+        change.table is DATASTREAM_TABLE and "field" in changed
+    )
+
+
+# Requests to compute again: what a change of a calibration or of maintenance touches.
+#
+# Written in the transaction that changes the model, so that none is lost; a worker takes them up.
+
+
+async def insert_recompute_requests(connection: Connection, changes: Iterable[RowChange]) -> None:
+    """Write one request for each change that makes stored values, or their quality, other ones."""
+    requests = [
+        _affected_range(one) for one in changes if one.table in (CALIBRATION_TABLE, MAINTENANCE_TABLE)
+    ]
+    if requests:
+        async with connection.cursor() as cursor:
+            await cursor.executemany(query("model/request_recompute"), requests)
+
+
+def _affected_range(change: RowChange) -> ModelRow:
+    """Return what a change touches: the time in which either the old row or the new one is in force."""
+    row = change.row
+    before = change.difference.get("end", (row["end"],))[0] if change.action == "update" else row["end"]
+    ends = (before, row["end"])
+    return {
+        "sensor": row["sensor"],
+        "property": row.get("property"),
+        "start": row["start"],
+        "end": None if None in ends else max(ends),
+    }

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from storage.text_column import without_nul
+from storage.column_limits import without_nul
 from twin.alarms.messages import AlarmEvent, IncidentEvent, IncidentMember, OperandValue
 from twin.alarms.severity import Severity
 from twin.instant import from_datetime, to_datetime

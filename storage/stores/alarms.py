@@ -126,3 +126,23 @@ def _position_parameters(before: ListPosition | None) -> dict[str, object]:
         "before_time": to_datetime(min(before.time, INSTANT_MAX)) if before is not None else None,
         "before_id": before.id if before is not None else None,
     }
+
+
+# What is known of alarms and incidents: what their stage and the live view start from on a new log.
+
+
+async def read_newest_alarms(connection: Connection) -> list[AlarmEvent]:
+    """Return the newest event of every alarm, normal ones too: their revision and occurrence go on."""
+    async with connection.transaction():
+        rows = await (await connection.execute(query("stores/alarms/list_alarms"))).fetchall()
+    return [alarm_from_row(row) for row in rows]
+
+
+async def read_last_incidents(connection: Connection) -> list[IncidentEvent]:
+    """Return the newest event of every open incident, and of the last of each cause and area.
+
+    The last one's number goes on, and it may be the same incident again when its alarms come back soon.
+    """
+    async with connection.transaction():
+        rows = await (await connection.execute(query("stores/alarms/list_last_incidents"))).fetchall()
+    return [incident_from_row(row) for row in rows]

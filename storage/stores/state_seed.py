@@ -7,9 +7,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from storage.alarm_knowledge import read_last_incidents, read_newest_alarms
 from storage.database import Connection
 from storage.queries import query
+from storage.stores.alarms import read_last_incidents, read_newest_alarms
 from storage.stores.current_state import CurrentState, read_current_state
 from twin.alarms.messages import AlarmEvent, IncidentEvent
 from twin.instant import HOUR, MINUTE, Duration, Instant, from_datetime

@@ -20,7 +20,7 @@ from ingest.pipeline.intake import Intake, ProcessedMessage
 from ingest.pipeline.records import RecordBuilder
 from simulators.devices import devices_of
 from simulators.truth.city_truth import CityTruth
-from storage.text_column import without_nul
+from storage.column_limits import without_nul
 from tests.fuzz.engine import FuzzTarget
 from tests.support.payloads.device_payloads import (
     CONTEXT,

@@ -7,12 +7,11 @@ from collections.abc import Iterable
 import numpy as np
 from numpy.typing import NDArray
 
+from storage.column_limits import without_nul
 from storage.database import Connection
-from storage.historian.observation_buffer import ObservationBuffer
+from storage.historian.observation_buffer import DistinctMessages, ObservationBuffer
 from storage.queries import query
-from storage.received_messages import DistinctMessages
 from storage.stores.ledger_counts import LedgerCounts
-from storage.text_column import without_nul
 from twin.instant import to_datetime
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 
+from storage.column_limits import without_nul
 from storage.database import Connection
 from storage.queries import query
 from storage.stores.ledger_counts import FeedMinute, LedgerCounts
-from storage.text_column import without_nul
 from twin.instant import from_datetime, to_datetime
 from twin.wire.messages import QuarantinedMessage
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+import struct
+from collections.abc import Collection, Iterable
+from struct import Struct
 
 import psycopg
 
 from storage.database import Connection
+from storage.historian.observation_rows import COPY_HEADER, COPY_TRAILER, POSTGRES_EPOCH
 from storage.queries import query
-from storage.state_rows import pack_datastream_states, pack_property_states
 from twin.instant import to_datetime
 from twin.wire.messages import Update
 
@@ -79,3 +81,79 @@ async def write_entity_values(connection: Connection, updates: Collection[Update
             [one.revision for one in updates],
         ),
     )
+
+
+# States as rows of PostgreSQL's binary COPY; `storage.historian.observation_rows` says what that is.
+#
+# A few compiled structures do what psycopg does with an object for each value, in a fifth of the time.
+
+_INTEGER = 23  # PostgreSQL's number of the type of an element
+
+_COUNT = Struct(">h")
+_LENGTH = Struct(">i")
+_NULL = b"\xff\xff\xff\xff"
+_EMPTY_ARRAY = Struct(">iiii").pack(12, 0, 0, _INTEGER)
+_ARRAY_OF_ONE = Struct(">iiiiiiii")
+
+# Of a property: revision, value, the two times, flags; kind; the last good value and its time; count.
+_PROPERTY = Struct(">iq id iq iq ih")
+_KIND = Struct(">ih")
+_LAST_GOOD = Struct(">id iq")
+_HOW_MANY = Struct(">ii")
+_PROPERTY_FIELDS = _COUNT.pack(13)
+
+# Of a datastream: its id, the two times, value, flags, revision.
+_DATASTREAM = Struct(">h ii iq iq id ih iq")
+
+
+def pack_property_states(updates: Iterable[Update]) -> bytes:
+    """Return updates as COPY reads them, in the order of `copy_staged_property_state`."""
+    return b"".join((COPY_HEADER, *map(_property_row, updates), COPY_TRAILER))
+
+
+def pack_datastream_states(updates: Iterable[Update]) -> bytes:
+    """Return the datastream states of updates, in the order of `copy_staged_datastream_state`."""
+    return b"".join((COPY_HEADER, *map(_datastream_row, updates), COPY_TRAILER))
+
+
+def _property_row(one: Update) -> bytes:
+    entity, name, good = one.entity.encode(), one.property.encode(), one.last_good
+    return b"".join(
+        (
+            _PROPERTY_FIELDS,
+            _LENGTH.pack(len(entity)),
+            entity,
+            _LENGTH.pack(len(name)),
+            name,
+            _PROPERTY.pack(
+                *(8, one.revision, 8, one.value, 8, one.phenomenon_time - POSTGRES_EPOCH),
+                *(8, one.received_time - POSTGRES_EPOCH, 2, one.flags),
+            ),
+            _array(one.datastreams),
+            _KIND.pack(2, one.kind),
+            _NULL + _NULL
+            if good is None
+            else _LAST_GOOD.pack(8, good.value, 8, good.phenomenon_time - POSTGRES_EPOCH),
+            _array(one.deviating),
+            _HOW_MANY.pack(4, one.count),
+        )
+    )
+
+
+def _datastream_row(one: Update) -> bytes:
+    assert one.observation is not None  # noqa: S101 - it is what is stored of them
+    datastream, measured, received, value, flags = one.observation
+    return _DATASTREAM.pack(
+        *(6, 4, datastream, 8, measured - POSTGRES_EPOCH, 8, received - POSTGRES_EPOCH),
+        *(8, value, 2, flags, 8, one.revision),
+    )
+
+
+def _array(ids: tuple[int, ...]) -> bytes:
+    """Return integers as an array of one dimension: no NULL among them, counted from 1."""
+    if len(ids) == 1:
+        return _ARRAY_OF_ONE.pack(28, 1, 0, _INTEGER, 1, 1, 4, ids[0])
+    if not ids:
+        return _EMPTY_ARRAY
+    elements = (number for one in ids for number in (4, one))
+    return struct.pack(f">6i{2 * len(ids)}i", 20 + 8 * len(ids), 1, 0, _INTEGER, len(ids), 1, *elements)

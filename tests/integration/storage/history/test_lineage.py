@@ -17,7 +17,7 @@ from storage.history.lineage import (
     read_published_values,
     read_raw_observations,
 )
-from storage.replay_state import ReplayState, read_replay_state
+from storage.stores.quarantine import ReplayState, read_replay_state
 from storage.stores.replay_outbox import request_replays
 from storage.stores.unassigned_devices import read_unassigned_devices
 from tests.integration.storage.test_query_indexes import (

@@ -12,7 +12,7 @@ from storage.database import Connection, connect
 from storage.historian.batch_writer import BatchWriter
 from storage.historian.log_batch import LogBatch, LogRecord
 from storage.historian.metrics import HistorianMetrics
-from storage.message_store import find_message
+from storage.history.lineage import find_message
 from tests.support.database.historian import START, fetch_rows, payload_of, record_with_headers
 from twin.instant import DAY, SECOND
 from twin.model.observation import Observation

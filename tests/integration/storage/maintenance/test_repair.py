@@ -12,10 +12,9 @@ import pytest
 import pytest_asyncio
 
 from storage.database import Connection, connect
-from storage.maintenance.recompute import recompute_hours, recompute_observations
+from storage.maintenance.recompute import process_recompute_requests, recompute_hours, recompute_observations
 from storage.maintenance.repair import prepare_repairs, repair_hours, run_repairs
 from storage.model.model_store import apply_plan, load_model
-from storage.recompute import process_recompute_requests
 from storage.stores.log_positions import move_positions, read_positions
 from tests.support.cities.canal_city import canal_plan
 from tests.support.database.historian import until_true

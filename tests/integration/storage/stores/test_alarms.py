@@ -11,15 +11,16 @@ import pytest_asyncio
 from msgspec.structs import replace
 
 from runtime.kafka import topics
-from storage.alarm_knowledge import read_last_incidents, read_newest_alarms
-from storage.alarm_retention import remove_alarms
 from storage.database import Connection, connect
 from storage.historian.alarm_buffer import AlarmBuffer
 from storage.historian.writers.alarm_writer import write_alarms
+from storage.maintenance.retention import remove_alarms
 from storage.stores.alarms import (
     ListPosition,
     find_incident,
     read_alarm_transitions,
+    read_last_incidents,
+    read_newest_alarms,
     read_stored_alarm_events,
     read_stored_incidents,
     read_stored_notifications,
