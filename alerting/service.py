@@ -11,12 +11,12 @@ import asyncio
 import logging
 import shutil
 from collections import Counter, deque
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager, suppress
 
 from alerting.delivery.channel_secrets import ChannelSecrets
 from alerting.delivery.channels import ChannelSender
-from alerting.delivery.delivery_pool import DeliveryPool
+from alerting.delivery.delivery_pool import DeliveryOptions, DeliveryPool
 from alerting.delivery.notification_publisher import publish_notifications
 from alerting.delivery.retry_policy import AttemptResult
 from alerting.incidents.duty_log_reader import (
@@ -32,20 +32,21 @@ from alerting.incidents.incident_state import IncidentPhase
 from alerting.incidents.journal import DutyJournal
 from alerting.metrics import AlertingMetrics
 from alerting.monitoring.prober import MqttProber
-from alerting.monitoring.self_monitor import SelfMonitor
-from alerting.options import delivery_options, self_monitor_options
+from alerting.monitoring.self_monitor import SelfMonitor, SelfMonitorOptions
 from alerting.settings import AlertingSettings
-from alerting.stored import read_stored_incidents
 from runtime.clock import Clock, system_clock
 from runtime.kafka.topics import ALARMS as ALARM_TOPIC
 from runtime.model_source import CityModelSource
 from runtime.readiness import notify_ready
 from runtime.telemetry.metrics import new_registry, serve_metrics
-from twin.alarms.messages import ALARMS
+from storage.database import DATABASE_UNAVAILABLE, connect
+from storage.stores.alarms import find_incident, read_last_incidents, read_newest_alarms
+from twin.alarms.messages import ALARMS, AlarmBatch
 from twin.errors import MessageError
-from twin.instant import HOUR, SECOND
+from twin.instant import HOUR, SECOND, Instant
 from twin.model.city_model import CityModel
 from twin.model.duty import DUTY_COMMANDS
+from twin.wire.codec import LAYOUT_VERSION
 
 log = logging.getLogger(__name__)
 
@@ -305,3 +306,55 @@ async def run(settings: AlertingSettings, models: CityModelSource, environment: 
             settings, journal, model, secrets=ChannelSecrets(environment), clock=system_clock, metrics=metrics
         )
         await alerting.run(models)
+
+
+# The options of the parts of the role, from its settings.
+
+
+def delivery_options(settings: AlertingSettings) -> DeliveryOptions:
+    """Return how messages are sent."""
+    return DeliveryOptions(
+        base_url=settings.base_url,
+        link_key=settings.link_key.get_secret_value().encode(),
+        link_valid=settings.link_hours * HOUR,
+        attempt_timeout_s=settings.try_timeout_s,
+    )
+
+
+def self_monitor_options(settings: AlertingSettings) -> SelfMonitorOptions:
+    """Return how closely it is watched."""
+    url = settings.heartbeat_url
+    return SelfMonitorOptions(
+        partitions=settings.partitions,
+        interval_s=settings.watchdog_interval_s,
+        patience=int(settings.watchdog_patience_s * SECOND),
+        heartbeat_url=url.get_secret_value() if url is not None else "",
+        heartbeat_s=settings.heartbeat_interval_s,
+    )
+
+
+# What the database knows of alarms: asked when another log stands in the place of the one that was read.
+
+DATABASE_READ_S_MAX = 5.0
+"""So long the loop waits for the database; it is asked again later."""
+
+
+async def read_stored_incidents(
+    database: str, open_incidents: Iterable[str], now: Instant
+) -> AlarmBatch | None:
+    """Return the newest events of all alarms, and of incidents that are open, last, or held for open.
+
+    None while the database is away.
+    """
+    try:
+        async with asyncio.timeout(DATABASE_READ_S_MAX), await connect(database, role="alerting") as stored:
+            alarms = await read_newest_alarms(stored)
+            incidents = {one.incident: one for one in await read_last_incidents(stored)}
+            for id in open_incidents:
+                # One that was followed by another of its cause and area is neither open nor the last.
+                if id not in incidents and (found := await find_incident(stored, id)) is not None:
+                    incidents[id] = found
+    except (*DATABASE_UNAVAILABLE, TimeoutError) as error:
+        log.info("the database does not tell what it knows of alarms: %r", error)
+        return None
+    return AlarmBatch(LAYOUT_VERSION, now, tuple(alarms), tuple(incidents.values()))

@@ -27,8 +27,7 @@ from stream.engine.record_traces import RecordTracer
 from stream.engine.stage import StageFactory, StageSeed
 from stream.engine.worker import StreamWorker
 from stream.entities.entity_seeding import stage_seed_of
-from stream.entity_stages import EntityStageFactory
-from stream.lag import measure_lag
+from stream.entities.entity_stage import EntityStageFactory
 from stream.metrics import StreamMetrics
 from stream.settings import StreamSettings
 from twin.alarms.evaluation.baseline import Baseline
@@ -221,3 +220,22 @@ class _SeedReader:
                     )
                 told = True
                 await asyncio.sleep(DATABASE_RETRY_S)
+
+
+# How far the stages are behind the log.
+
+LAG_INTERVAL_S = 1.0
+
+
+async def measure_lag(app: Any, workers: Mapping[str, StreamWorker], metrics: StreamMetrics) -> None:
+    """Tell about every second how many records of its partitions each stage has not applied."""
+    while True:
+        await asyncio.sleep(LAG_INTERVAL_S)
+        behind = dict.fromkeys(workers, 0)
+        for tp in app.consumer.assignment():
+            # What Kafka told with the last fetch; None before the first.
+            end = app.consumer.highwater(tp) if tp.topic in workers else None
+            if end is not None:
+                behind[tp.topic] += max(0, end - workers[tp.topic].position(tp.partition) - 1)
+        for topic, records in behind.items():
+            metrics.lag.labels(topic).set(records)

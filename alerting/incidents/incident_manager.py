@@ -21,12 +21,11 @@ from alerting.incidents.incident_state import (
     UnreachableStep,
 )
 from alerting.incidents.journal import JournalChange, JournalContent, PartitionKey
-from alerting.messages.message_text import compose_message
+from alerting.messages.message_text import compose_message, message_subject
 from alerting.messages.outgoing_message import DOUBTFUL_DETAIL, MessageState, OutgoingMessage
 from alerting.monitoring.watchdog_notice import REPEAT_EVERY, watchdog_notice
 from alerting.policy.escalation import is_still_relevant, next_due, next_state, open_incident
 from alerting.policy.notification_policy import DutyContext
-from alerting.topic import message_subject
 from twin.alarms.messages import AlarmBatch, AlarmEvent
 from twin.instant import DAY, Duration, Instant
 from twin.model.city_model import CityModel

@@ -22,7 +22,7 @@ from runtime.kafka import topics
 from stream.alarms.alarm_stage import AlarmStageFactory
 from stream.alarms.rule_index_cache import RuleIndexCache
 from stream.engine.stage import EMPTY_SEED, StreamStage
-from stream.entity_stages import EntityStageFactory
+from stream.entities.entity_stage import EntityStageFactory
 from twin.alarms.messages import ALARM_INPUTS, AlarmInputBatch
 from twin.alarms.rules.operand import Operand
 from twin.alarms.rules.rule import (

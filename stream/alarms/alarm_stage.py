@@ -7,40 +7,53 @@ by the time of those that do not.
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
 from runtime.kafka import topics
-from stream.alarm_commands import apply_command
-from stream.alarm_seeding import seeded_alarm_contents
-from stream.alarm_subject import EntityEvaluation
 from stream.alarms.alarm_content import PARTITION, AlarmCodec, AlarmContent
-from stream.alarms.entity_alarms import EvaluationContext
+from stream.alarms.entity_alarms import EntityEvaluation, EvaluationContext, apply_command, begin_condition
 from stream.alarms.rule_index_cache import RuleIndexCache
-from stream.alarms_told import AlarmOutput
 from stream.engine.buckets import CheckpointEntry, PartitionBuckets
-from stream.engine.stage import ApplyResult, OutputRecord, StageSeed, alarm_revision, log_time
+from stream.engine.stage import (
+    RECORD_ITEMS_MAX,
+    ApplyResult,
+    OutputRecord,
+    StageSeed,
+    alarm_revision,
+    log_time,
+    record_chunks,
+)
 from stream.engine.timers import Timers
-from twin.alarms.alarm import StreamTime
-from twin.alarms.evaluation.shared_dependency import DependencyActivity
+from twin.alarms.alarm import Alarm, StreamTime
+from twin.alarms.evaluation.shared_dependency import DependencyActivity, dependency_of_alarm
 from twin.alarms.evaluation.silence import SensorActivity
 from twin.alarms.incident import Incident
 from twin.alarms.messages import (
     ALARM_INPUTS,
+    ALARMS,
+    AlarmBatch,
     AlarmCommand,
+    AlarmEvent,
     AlarmInputBatch,
     CommandReply,
     DependencyOutage,
     DependencyReport,
+    IncidentEvent,
+    IncidentMember,
     IncidentMemberUpdate,
     SensorReport,
     SeriesPoints,
 )
+from twin.alarms.rules.rule import OutageCondition
+from twin.alarms.rules.rule_index import RuleIndex
 from twin.alarms.state_machine import TransitionRefused
 from twin.instant import INSTANT_MIN, SECOND, Duration, Instant
 from twin.model.city_model import CityModel
+from twin.wire.codec import LAYOUT_VERSION
 from twin.wire.messages import partition_of
+from twin.wire.probe import Probe
 
 TICK_GAP_MAX: Duration = 10 * SECOND
 """Ticks come each second. After a longer pause nobody could be heard for a while: silence counts anew."""
@@ -291,3 +304,111 @@ class AlarmStageFactory:
     def has_unknown(self, batch: AlarmInputBatch, model: CityModel) -> bool:
         """Whether a record speaks of entities that the model does not know."""
         return any(one.series.entity not in model.entities for one in batch.points)
+
+
+# What one record makes the stage of alarms tell, and the records that tell it.
+
+
+@dataclass(slots=True)
+class AlarmOutput:
+    """Alarms, incidents and answers, in order; and what other partitions are told."""
+
+    stream_time: StreamTime
+    alarms: list[AlarmEvent] = field(default_factory=list)
+    incidents: list[IncidentEvent] = field(default_factory=list)
+    replies: list[CommandReply] = field(default_factory=list)
+    member_updates: dict[str, IncidentMemberUpdate] = field(
+        default_factory=dict
+    )  #: by alarm: what it is at the end
+    outages: list[DependencyOutage] = field(default_factory=list)
+    probes: list[Probe] = field(default_factory=list)
+
+    def add(self, events: Iterable[AlarmEvent]) -> None:
+        """Tell what happened to alarms, and tell it to their incidents."""
+        for one in events:
+            self.alarms.append(one)
+            member = IncidentMember(
+                one.alarm, one.revision, one.state, one.active, int(one.severity), one.time
+            )
+            self.member_updates[one.alarm] = IncidentMemberUpdate(one.area, one.cause, one.theme, member)
+
+    def outputs(self, partition: int, partitions: int) -> list[OutputRecord]:
+        """Return the records."""
+        now = self.stream_time.now
+        outputs = []
+        count = max(len(self.alarms), len(self.incidents), len(self.replies), len(self.probes))
+        for start in range(0, count, RECORD_ITEMS_MAX):
+            part = slice(start, start + RECORD_ITEMS_MAX)
+            batch = AlarmBatch(
+                LAYOUT_VERSION,
+                now,
+                tuple(self.alarms[part]),
+                tuple(self.incidents[part]),
+                tuple(self.replies[part]),
+                tuple(self.probes[part]),
+            )
+            outputs.append(OutputRecord(topics.ALARMS, partition, ALARMS.encode(batch)))
+        by_area: defaultdict[int, list[IncidentMemberUpdate]] = defaultdict(list)
+        for _, one in sorted(self.member_updates.items()):
+            by_area[partition_of(one.area, partitions)].append(one)
+        inputs = [
+            (number, AlarmInputBatch(LAYOUT_VERSION, now, False, member_updates=tuple(found)))
+            for number in sorted(by_area)
+            for found in record_chunks(by_area[number])
+        ]
+        if self.outages:
+            everybody = AlarmInputBatch(LAYOUT_VERSION, now, False, outages=tuple(self.outages))
+            inputs += [(number, everybody) for number in range(partitions)]
+        return outputs + [
+            OutputRecord(topics.ALARM_INPUTS, number, ALARM_INPUTS.encode(batch)) for number, batch in inputs
+        ]
+
+
+# Seeding the stage of alarms: what it knows at the beginning of a log, made of what was stored. Pure.
+
+
+def seeded_alarm_contents(
+    knowledge: StageSeed, bindings: RuleIndex, is_mine: Callable[[str], bool]
+) -> dict[str, AlarmContent]:
+    """Return the entities of a partition of which something is known, as they begin."""
+    contents: dict[str, AlarmContent] = {}
+    for event in knowledge.alarms:
+        if is_mine(event.entity):
+            content = contents.setdefault(event.entity, AlarmContent())
+            content.alarms[event.alarm] = Alarm.from_event(event)
+    for incident in knowledge.incidents:
+        if is_mine(incident.area):
+            content = contents.setdefault(incident.area, AlarmContent())
+            content.incidents[incident.cause] = Incident.from_event(incident)
+    contents[PARTITION] = AlarmContent(outages=_known_outages(knowledge, bindings.model))
+    if knowledge.usual:
+        _seed_baselines(contents, knowledge, bindings, is_mine)
+    return contents
+
+
+def _known_outages(knowledge: StageSeed, model: CityModel) -> dict[str, DependencyOutage]:
+    """Return the supplies that are out, by their alarms: every partition knows them."""
+    found: dict[str, DependencyOutage] = {}
+    for event in knowledge.alarms:
+        rule = model.rules.get(event.rule)
+        if event.active and rule is not None and isinstance(rule.condition, OutageCondition):
+            supply = dependency_of_alarm(rule.condition, event.entity, event.sensor)
+            since = event.raised_time if event.raised_time is not None else event.time
+            found[supply] = DependencyOutage(supply, since, event.alarm, event.revision, since)
+    return found
+
+
+def _seed_baselines(
+    contents: dict[str, AlarmContent],
+    knowledge: StageSeed,
+    bindings: RuleIndex,
+    is_mine: Callable[[str], bool],
+) -> None:
+    """Let the courses of rules that learn begin with what was usual."""
+    for entity in filter(is_mine, bindings.model.entities):
+        for bound in bindings.rules_of(entity).rules.values():
+            known = knowledge.usual.get(bound.series[0]) if bound.uses_baseline else None
+            if known is not None:
+                content = contents.setdefault(entity, AlarmContent())
+                content.model = bindings.model.version
+                begin_condition(bound, content).baseline = known.copy()

@@ -17,7 +17,7 @@ from stream.alarms.rule_index_cache import RuleIndexCache
 from stream.areas.area_stage import AreaStageFactory
 from stream.engine.buckets import CheckpointEntry
 from stream.engine.stage import OutputRecord, StageFactory, StageSeed, StreamStage
-from stream.entity_stages import EntityStageFactory
+from stream.entities.entity_stage import EntityStageFactory
 from tests.simulation.system.simulated_log import SimulatedLog
 from tests.support.pipelines.checkpoint_topic import CheckpointTopic
 from twin.instant import MINUTE

@@ -13,8 +13,7 @@ from storage.stores.state_seed import StateSeed
 from stream.areas.area_stage import AreaStage, AreaStageFactory
 from stream.engine.stage import OutputRecord
 from stream.entities.entity_seeding import stage_seed_of
-from stream.entities.entity_stage import EntityStage
-from stream.entity_stages import EntityStageFactory
+from stream.entities.entity_stage import EntityStage, EntityStageFactory
 from tests.support.cities.household_city import REGISTERS
 from tests.support.pipelines.checkpoint_topic import CheckpointTopic
 from twin.instant import MINUTE, Instant

@@ -8,8 +8,7 @@ from dataclasses import dataclass, field
 from runtime.kafka import topics
 from stream.areas.area_stage import AreaStage, AreaStageFactory
 from stream.engine.stage import EMPTY_SEED
-from stream.entities.entity_stage import EntityStage
-from stream.entity_stages import EntityStageFactory
+from stream.entities.entity_stage import EntityStage, EntityStageFactory
 from twin.instant import MINUTE, SECOND, Instant
 from twin.model.city_model import City, CityModel
 from twin.model.entity import Entity

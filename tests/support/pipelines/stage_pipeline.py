@@ -11,7 +11,7 @@ from stream.alarms.alarm_stage import AlarmStageFactory
 from stream.alarms.rule_index_cache import RuleIndexCache
 from stream.areas.area_stage import AreaStageFactory
 from stream.engine.stage import EMPTY_SEED, OutputRecord, StageFactory, StageSeed, StreamStage
-from stream.entity_stages import EntityStageFactory
+from stream.entities.entity_stage import EntityStageFactory
 from twin.alarms.messages import (
     ALARM_INPUTS,
     ALARMS,

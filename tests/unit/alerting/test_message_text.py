@@ -11,11 +11,10 @@ from hypothesis import strategies as st
 from msgspec.structs import replace as changed
 
 from alerting.incidents.incident_state import IncidentState, MessageKind
-from alerting.messages.message_text import TITLE_CHARACTERS_MAX, MessageText, compose_message
+from alerting.messages.message_text import TITLE_CHARACTERS_MAX, MessageText, compose_message, message_subject
 from alerting.messages.short_text import ALPHABET, SHORT_CHARACTERS_MAX, short_text
 from alerting.policy.escalation import open_incident
 from alerting.policy.notification_policy import DutyContext
-from alerting.topic import message_subject
 from tests.support.payloads.alarm_events import acknowledged_event, operand_value, returned_event
 from tests.support.pipelines.duty_loop import NOON, duty_alarm, duty_city, duty_incident
 from twin.alarms.messages import AlarmEvent

@@ -12,9 +12,8 @@ from hypothesis import strategies as st
 from runtime.kafka import topics
 from stream.engine.buckets import BEFORE_FIRST_OFFSET, CheckpointEntry
 from stream.engine.stage import EMPTY_SEED, OutputRecord
-from stream.entities.entity_stage import EntityStage
+from stream.entities.entity_stage import EntityStage, EntityStageFactory
 from stream.entities.roll_ups import ROLL_UP_INTERVALS
-from stream.entity_stages import EntityStageFactory
 from tests.support.cities.small_cities import small_city
 from tests.support.pipelines.checkpoint_topic import CheckpointTopic
 from tests.support.strategies import observations

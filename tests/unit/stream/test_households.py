@@ -5,8 +5,7 @@ from __future__ import annotations
 import math
 
 from stream.engine.stage import EMPTY_SEED, OutputRecord
-from stream.entities.entity_stage import EntityStage
-from stream.entity_stages import EntityStageFactory
+from stream.entities.entity_stage import EntityStage, EntityStageFactory
 from tests.support.cities.household_city import household_city
 from tests.support.pipelines.checkpoint_topic import CheckpointTopic
 from twin.instant import MINUTE

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from stream.areas.area_stage import AreaStageFactory
-from stream.entity_stages import EntityStageFactory
+from stream.entities.entity_stage import EntityStageFactory
 from tests.support.pipelines.checkpoint_topic import CheckpointTopic
 from tests.support.pipelines.neighbour_pipeline import AREA_PROPERTY, MODEL, THERMOMETERS, NeighbourPipeline
 from twin.instant import MINUTE

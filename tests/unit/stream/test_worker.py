@@ -13,7 +13,7 @@ from runtime.telemetry.tracing import RecordHeaders
 from stream.engine.stage import EMPTY_SEED, StageSeed
 from stream.engine.transport import Confirmation
 from stream.engine.worker import SEEK_BACK_TRIES_MAX, HoleError, StreamWorker
-from stream.entity_stages import EntityStageFactory
+from stream.entities.entity_stage import EntityStageFactory
 from stream.metrics import StreamMetrics
 from stream.settings import StreamSettings
 from tests.support.cities.small_cities import small_city
