@@ -19,10 +19,10 @@ from api.duty import notification_routes
 from api.duty import routes as duty_routes
 from api.entities import datastream_routes
 from api.entities import routes as entities_routes
-from api.faults import add_error_handlers
 from api.history import routes as history_routes
 from api.http.access import authenticate
 from api.http.api_keys import ApiKeys
+from api.http.problems import add_error_handlers
 from api.http.rate_limiter import RateLimiter
 from api.http.request_limits import RequestLimits
 from api.http.response_headers import API_VERSION, ResponseHeaders
@@ -34,14 +34,13 @@ from api.lineage import routes as lineage_routes
 from api.live import routes as live_routes
 from api.live.event_stream import EventStreams
 from api.live.hub import Hub
-from api.live.log_follower import LogFollower, SeedSource
+from api.live.log_follower import LogFollower, RecordTraces, SeedSource
 from api.live.log_replay import LogReplay
 from api.metrics import ApiMetrics
 from api.rules import backtest_routes
 from api.rules import routes as rules_routes
 from api.rules.backtest_queue import BacktestQueue
 from api.settings import ApiSettings
-from api.traces import RecordTraces
 from api.webhooks import routes as webhooks_routes
 from runtime.clock import Clock
 from runtime.sink_address import SinkRules, parse_networks

@@ -9,7 +9,7 @@ from contextlib import suppress
 
 class PendingChanges:
     """Names, each once, however often it changed: as large as the city at most. An
-    `api.watcher.ChangeListener`.
+    `api.live.hub.ChangeListener`.
     """
 
     def __init__(self) -> None:

@@ -13,6 +13,7 @@ from api.alarms.command_gateway import command_id
 from api.alarms.command_routes import IdempotencyKey
 from api.alarms.documents import incident_document, incident_path, member_documents
 from api.alarms.incident_acknowledgement import acknowledge_incident
+from api.alarms.lookup import is_incident_visible, lookup_incident, read_incident_page
 from api.alarms.schemas import SNOOZE_MAX, AssignBody, CommentBody, IncidentParameters, PeriodBody, RemarkBody
 from api.context import context_of
 from api.http.access import actor_of, require_role, role_of
@@ -20,7 +21,6 @@ from api.http.bodies import read_body
 from api.http.parameters import NoParameters
 from api.http.problems import ProblemError, RequestFault, bad_request
 from api.http.responses import collection_document, decode_page_cursor, encode_page_cursor, json_response
-from api.incident_lookup import is_incident_visible, lookup_incident, read_incident_page
 from storage.stores.alarms import ListPosition
 from twin.instant import Instant
 from twin.model.city_model import CityModel

@@ -11,8 +11,7 @@ from fastapi import Request
 from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic.alias_generators import to_camel
 
-from api.faults import body_faults
-from api.http.problems import ProblemError, RequestFault, bad_request
+from api.http.problems import ProblemError, RequestFault, bad_request, body_faults
 from twin.wire.codec import DECODE_ERRORS
 from twin.wire.json_nesting import JsonNestingError, check_json_nesting
 

@@ -23,11 +23,10 @@ from api.live.events import (
     gap_data,
     state_data,
 )
-from api.live.hub import Hub
+from api.live.hub import AgedValue, Hub, LiveSnapshot, MissedChanges, SnapshotValue
 from api.live.log_replay import LogReplay, ReplayError
 from api.live.subscriber import Subscriber
 from api.metrics import ApiMetrics
-from api.snapshot import AgedValue, LiveSnapshot, MissedChanges, SnapshotValue
 from twin.alarms.messages import AlarmEvent
 from twin.state.freshness import freshness
 from twin.wire.messages import Update, UpdateKind

@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from api.entities.selection import EntityFilter, ResolvedFilter, resolve_filter
-from api.event_text import EventHead, constant_parts, encode_state_event
 from api.live.alarm_events import alarm_data
-from api.live.events import EventName, GapReason, encode_event
+from api.live.events import EventHead, EventName, GapReason, constant_parts, encode_event, encode_state_event
 from api.live.live_view import LiveValue
 from api.live.subscriber import Subscriber
 from api.metrics import ApiMetrics

@@ -7,26 +7,25 @@ that a subscriber gets and the moment from which it is told the changes. The hub
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple, Protocol
 
-from api.entities.selection import resolve_filter
-from api.event_text import event_head, event_heads
+from api.entities.selection import ResolvedFilter, resolve_filter
 from api.live.alarm_events import alarm_data
 from api.live.alarm_view import AlarmView
 from api.live.cursor import Cursor, PartitionPosition, RecordCursors, ageing_positions, encode_cursor
-from api.live.events import GapReason, encode_event, state_data
+from api.live.events import GapReason, encode_event, event_head, event_heads, state_data
 from api.live.fan_out import FanOut
 from api.live.live_view import LiveValue, LiveView, ViewSeed
 from api.live.partition_order import ordered_partitions
-from api.live.replay_buffer import BufferedRecord, ReplayBuffer
+from api.live.replay_buffer import BufferedChange, BufferedRecord, ReplayBuffer
 from api.live.subscriber import Subscriber
 from api.metrics import ApiMetrics
-from api.snapshot import AgedValue, LiveSnapshot, MissedChanges, SnapshotValue
-from api.watcher import ChangeListener
 from runtime.clock import Clock
 from twin.alarms.messages import ALARMS, AlarmBatch, AlarmEvent
 from twin.instant import Instant
 from twin.model.city_model import CityModel
+from twin.state.freshness import Freshness
 from twin.wire.codec import LAYOUT_VERSION
 from twin.wire.messages import UPDATES, Update, UpdateBatch, UpdateKind
 
@@ -258,3 +257,57 @@ class Hub:
 def _numbers(news: Sequence[int], count: int) -> Sequence[int]:
     """Return numbers, as a range where they are all of so many: that takes no room."""
     return range(count) if len(news) == count else news
+
+
+# Snapshots: what a subscriber is given when it joins, and what it has missed when it resumes.
+
+
+class SnapshotValue(NamedTuple):
+    """A value as it is at one moment."""
+
+    update: Update
+    freshness: Freshness
+
+
+class AgedValue(NamedTuple):
+    """A value that is less fresh than it was, by age alone."""
+
+    due: Instant  #: when it became so
+    update: Update
+    freshness: Freshness
+
+
+class LiveSnapshot(NamedTuple):
+    """Everything that a subscriber asked for, as it was in the step in which it joined."""
+
+    values: list[SnapshotValue]
+    alarms: list[AlarmEvent]  #: that are not normal
+    cursor: Cursor
+
+
+class MissedChanges(NamedTuple):
+    """What a subscriber that resumes has missed: values that aged meanwhile, then what the log told."""
+
+    aged: list[AgedValue]  #: in that order; of what the log told since there is none
+    changes: list[BufferedChange]
+    selection: ResolvedFilter
+    cursor: Cursor
+
+
+# Watchers: whoever keeps something in step with the live view without following each of its events.
+
+
+class ChangeListener(Protocol):
+    """Is told what changed, not what it is now: it looks into the view when it comes to it. Never waits."""
+
+    def on_entities(self, ids: Iterable[str]) -> None:
+        """Note that values of entities changed, or their freshness."""
+        ...
+
+    def on_alarm(self, id: str) -> None:
+        """Note that something happened to an alarm."""
+        ...
+
+    def on_reset(self) -> None:
+        """Note that anything may have changed: the view was seeded anew, or the city model is another one."""
+        ...

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from operator import itemgetter
 
 from api.entities.selection import ResolvedFilter
-from api.event_text import ConstantParts
+from api.live.events import ConstantParts
 from twin.alarms.messages import AlarmEvent, IncidentEvent
 from twin.instant import INSTANT_MAX, INSTANT_MIN, Duration, Instant
 from twin.model.city_model import CityModel

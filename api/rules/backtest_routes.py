@@ -11,7 +11,6 @@ from fastapi import APIRouter, Query, Request
 from pydantic import Field
 from starlette.responses import Response
 
-from api import backtest_examples
 from api.alarms.schemas import SeverityWord
 from api.context import context_of
 from api.http.access import require_role
@@ -19,6 +18,7 @@ from api.http.bodies import RequestBody, read_body
 from api.http.parameters import NoParameters, TimeText, parse_time
 from api.http.problems import ProblemError, RequestFault, bad_request
 from api.http.responses import json_response
+from api.rules import examples
 from api.rules.backtest_documents import backtest_document
 from api.rules.documents import RESPONSE_MEMBERS, rule_faults
 from cities.rules.reader import read_rule
@@ -57,8 +57,8 @@ class BacktestBody(RequestBody):
 @router.post(
     "/rules/_backtest",
     summary="Test a rule against stored history",
-    responses=backtest_examples.BACKTEST,
-    openapi_extra=backtest_examples.BACKTEST_BODY,
+    responses=examples.BACKTEST,
+    openapi_extra=examples.BACKTEST_BODY,
 )
 async def backtest_rule(request: Request, _: Annotated[NoParameters, Query()]) -> Response:
     """Tell what a rule would have raised, by the evaluator that runs live; nothing is changed by it.

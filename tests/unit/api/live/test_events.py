@@ -6,9 +6,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import structs
 
-from api.event_text import constant_parts, encode_state_event, event_head, event_heads
 from api.live.cursor import Cursor, RecordCursors, decode_cursor
-from api.live.events import decode_events, encode_event, state_data
+from api.live.events import (
+    constant_parts,
+    decode_events,
+    encode_event,
+    encode_state_event,
+    event_head,
+    event_heads,
+    state_data,
+)
 from tests.unit.api.conftest import NOW, make_model
 from twin.instant import INSTANT_MAX, INSTANT_MIN
 from twin.state.datastream_state import LastGoodValue
