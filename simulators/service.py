@@ -8,7 +8,6 @@ from collections.abc import Sequence
 
 from runtime.clock import Clock, system_clock
 from runtime.readiness import notify_ready
-from simulators.city_clock import CityClock
 from simulators.devices import devices_of
 from simulators.devices.device import VirtualDevice
 from simulators.faults import PlannedFault, random_fault_plan, read_fault_plan
@@ -20,7 +19,7 @@ from simulators.sent_journal import SentJournal
 from simulators.settings import SimulatorSettings
 from simulators.truth.city_truth import CityTruth
 from twin.errors import ServiceError
-from twin.instant import Instant, format_instant
+from twin.instant import SECOND, Duration, Instant, format_instant
 from twin.model.city_model import CityPlan
 
 log = logging.getLogger(__name__)
@@ -183,3 +182,37 @@ class SendRateLimit:
         if self._next_s - now > _NAP_S_MIN:
             await asyncio.sleep(self._next_s - now)
         self._next_s = max(self._next_s, now) + self._gap_s
+
+
+# The city's clock: runs at a speed until it reaches the present, and waits for who cannot keep up.
+
+STEP_MAX: Duration = SECOND
+"""The longest wall time that one tick credits: a longer pause was spent waiting, and the city waited too."""
+
+CATCH_UP_SPEED = 10.0
+"""How fast a city that has been in the present goes back there after it had to wait, at the least."""
+
+
+class CityClock:
+    """City time as a function of the ticks of a wall clock."""
+
+    def __init__(self, start: Instant, speed: float, now: Instant) -> None:
+        self.time: Instant = min(start, now)
+        self._speed = speed
+        self._wall = now
+        self._present = self.time >= now
+
+    def tick(self, now: Instant) -> Instant:
+        """Return the city time at a wall time: never in its future, never backwards."""
+        elapsed = min(max(0, now - self._wall), STEP_MAX)
+        self._wall = max(self._wall, now)
+        speed = max(CATCH_UP_SPEED, self._speed) if self._present else self._speed
+        self.time = max(self.time, min(now, self.time + int(elapsed * speed)))
+        self._present = self._present or self.time >= now
+        return self.time
+
+    def wait_s(self, due: Instant, now: Instant) -> float:
+        """Return after how many seconds the city will have reached an instant; 0 when it is due."""
+        if self._present:
+            return max(0, due - now) / SECOND
+        return max(0, due - self.time) / SECOND / self._speed

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import Coroutine, Iterable, Iterator
+from collections.abc import Callable, Coroutine, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,22 +14,19 @@ from cities.folder_reader import read_city
 from cli.commands.apply import apply_city
 from cli.embedded.kafka import EmbeddedKafka
 from cli.embedded.mosquitto import EmbeddedMosquitto
-from cli.embedded.ports import LOOPBACK, claim_port
+from cli.embedded.ports import LOOPBACK, claim_port, wait_until_healthy
 from cli.embedded.postgres import EmbeddedPostgres
 from cli.embedded.service import EmbeddedService
-from cli.http_probe import wait_until_healthy
 from cli.process.log_files import rotate_logs
-from cli.service_keeper import keep_service_running
 from cli.supervisor.data_dir import DataDir
 from cli.supervisor.log_drain import LogDrain
-from cli.supervisor.log_retention import LogRetention
+from cli.supervisor.log_retention import LogRetention, LogTrimmer
 from cli.supervisor.metrics import SUPERVISOR_NAME, SupervisedProcess, SupervisorMetrics, metrics_ports
 from cli.supervisor.notify_socket import NotifySocket
 from cli.supervisor.options import PARTITIONS, SystemSecrets, UpOptions, role_environments
 from cli.supervisor.ports_file import PortsFiles, ports_content
 from cli.supervisor.progress import TerminalProgress
 from cli.supervisor.role_supervisor import RoleSupervisor
-from cli.trimming import LogTrimmer
 from runtime.clock import system_clock
 from runtime.kafka.topics import create_topics, partition_counts
 from runtime.telemetry.metrics import new_registry, serve_metrics
@@ -264,3 +261,26 @@ def _shown(path: Path) -> str:
         return str(path.relative_to(Path.cwd()))
     except ValueError:
         return str(path)
+
+
+# An embedded service that is kept running: started again, with back-off, when it ends by itself.
+
+BACK_OFF_FIRST_S = 0.2
+BACK_OFF_MAX_S = 10.0
+
+
+async def keep_service_running(service: EmbeddedService, on_change: Callable[[], None]) -> None:
+    """Start a service again each time it ends, on the same port and data, until cancelled."""
+    while True:
+        code = await service.child.wait()
+        log.warning("%s ended (code %d); it starts again", service.name, code)
+        delay = BACK_OFF_FIRST_S
+        while True:
+            await asyncio.sleep(delay)
+            try:
+                await service.start()
+                break
+            except (TwinError, OSError) as error:
+                delay = min(BACK_OFF_MAX_S, 2 * delay)
+                log.warning("%s; tried again in %.1f s", error, delay)
+        on_change()

@@ -10,8 +10,13 @@ from __future__ import annotations
 from simulators.faults.delivery import DeviceReading, DeviceReport, ReportDelivery
 from simulators.faults.fault import DeviceFault, FaultStage
 from simulators.faults.fault_chain import FaultChain, apply_faults
-from simulators.faults.fault_plan import FaultPlanError, PlannedFault, faults_for_sensor, read_fault_plan
-from simulators.faults.random_plan import random_fault_plan
+from simulators.faults.fault_plan import (
+    FaultPlanError,
+    PlannedFault,
+    faults_for_sensor,
+    random_fault_plan,
+    read_fault_plan,
+)
 
 __all__ = [
     "DeviceFault",

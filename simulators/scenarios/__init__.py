@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from simulators.scenarios.catalogue import SCENARIOS, build_scenario
-from simulators.scenarios.scenario import Scenario
+from simulators.scenarios.catalogue import SCENARIOS, Scenario, build_scenario
 
 __all__ = ["SCENARIOS", "Scenario", "build_scenario"]

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from cli.embedded.broker.compacted import CompactedLog
-from cli.embedded.broker.partition_log import PartitionLog
+from cli.embedded.broker.partition_log import CompactedLog, PartitionLog
 
 PARTITIONS_MAX = 1_024
 TOPICS_MAX = 1_024

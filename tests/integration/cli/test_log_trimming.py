@@ -5,7 +5,7 @@ from __future__ import annotations
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
 from cli.supervisor.log_drain import STREAM_GROUP
-from cli.trimming import MIN_AGE, LogTrimmer
+from cli.supervisor.log_retention import MIN_AGE, LogTrimmer
 from runtime.kafka import topics
 from runtime.kafka.consumer import first_offsets, log_identity, new_consumer
 from storage.database import connect

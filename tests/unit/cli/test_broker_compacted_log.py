@@ -6,7 +6,7 @@ from aiokafka.record.memory_records import MemoryRecords
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cli.embedded.broker.compacted import CompactedLog
+from cli.embedded.broker.partition_log import CompactedLog
 from tests.support.payloads.record_batches import record_batch
 
 KEYS = st.sampled_from([b"a", b"b", b"c", None])

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from cli.recorded_sensors import LINES_MAX, unmapped_lines
+from cli.commands.replay import LINES_MAX, unmapped_lines
 from simulators.replay.recorded_data import RecordingError, Sample
 from tests.support.cities.small_cities import small_city
 from twin.model.city_model import CityModel

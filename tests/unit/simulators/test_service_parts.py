@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from simulators.city_clock import CATCH_UP_SPEED, STEP_MAX, CityClock
 from simulators.devices import VirtualDevice, devices_of
 from simulators.fleet import FEEDS, fleet
 from simulators.report_schedule import ReportSchedule
 from simulators.sent_journal import SentJournal
+from simulators.service import CATCH_UP_SPEED, STEP_MAX, CityClock
 from simulators.settings import SimulatorSettings
 from simulators.truth.city_truth import CityTruth
 from tests.support.cities.sensor_city import datastream_spec, sensor_city
