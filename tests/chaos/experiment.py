@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+from cli.supervisor.options import PARTITIONS
 from runtime.clock import system_clock
-from tests.chaos.another_ingest import second_ingest
 from tests.chaos.balance import LossWindow, MessageBalance, compute_balance
 from tests.chaos.fleet import DeviceFleet
 from tests.chaos.message_plan import MessagePlan
@@ -150,3 +151,29 @@ def _whole(instant: int) -> int:
 def _spread(seconds: Sequence[float]) -> str:
     ordered = sorted(seconds)
     return f"{ordered[len(ordered) // 2]:.1f} s (median of {len(ordered)}), at most {ordered[-1]:.1f} s"
+
+
+# An ingest beside that of the town, for a broker that is not the town's.
+
+
+@asynccontextmanager
+async def second_ingest(broker: tuple[str, int], town: SystemUnderTest) -> AsyncIterator[RoleProcess]:
+    """Run an ingest beside that of the town: it takes what another broker has to the same log."""
+    ports = town.ports
+    settings = {
+        "CITY": "town",
+        "KAFKA": f"127.0.0.1:{ports['kafka']}",
+        "PARTITIONS": str(PARTITIONS),
+        "DATABASE": town.database,
+        "STATE_DIR": str(town.folder / "state-of-another-ingest"),
+        "MQTT_HOST": broker[0],
+        "MQTT_PORT": str(broker[1]),
+        "MQTT_CLIENT_ID": "livetwin-chaos",
+        "MQTT_SHARE": "",
+    }
+    process = RoleProcess("ingest", settings, town.folder / "logs", "another-ingest")
+    await process.start()
+    try:
+        yield process
+    finally:
+        await process.stop()

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from tests.chaos.broker_loss import kill_broker
 from tests.chaos.experiment import FaultScenario
 from tests.chaos.full_disk import full_disk
-from tests.chaos.kills import kill_kafka, kill_supervisor, random_kills
+from tests.chaos.kills import kill_broker, kill_kafka, kill_supervisor, random_kills
 from tests.chaos.outages import (
+    STORM_DEVICES,
     broker_away,
     broker_restarts,
+    connection_storm,
     database_away,
     database_slow,
     half_open_connections,
     log_away,
 )
-from tests.chaos.storm import STORM_DEVICES, connection_storm
 
 EXPERIMENTS = {
     "kills": FaultScenario(random_kills),

@@ -14,8 +14,7 @@ from time import perf_counter
 
 import click
 
-from tests.simulation.cutting import shrink
-from tests.simulation.scenario import MESSAGES_MAX, SENSORS_MAX, Scenario
+from tests.simulation.scenario import MESSAGES_MAX, SENSORS_MAX, Scenario, shrink
 from tests.simulation.simulated_city import violations_of
 
 SHOWN_MAX = 5

@@ -10,9 +10,8 @@ import os
 
 import pytest
 
-from tests.simulation.cutting import shrink
 from tests.simulation.mutants import MUTANTS
-from tests.simulation.scenario import Scenario
+from tests.simulation.scenario import Scenario, shrink
 from tests.simulation.simulated_city import SimulatedCity, violations_of
 
 log = logging.getLogger(__name__)

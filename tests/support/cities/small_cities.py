@@ -49,3 +49,31 @@ def small_city(version: int = 1) -> CityModel:
 def model_of(plan: CityPlan) -> CityModel:
     """Return a plan as the model that it becomes; ids of datastreams are in the order of the plan."""
     return plan.model(1)
+
+
+# A city of one household with a smart meter.
+
+
+def meter_city(feed: str = "dsmr", device: str = "gw-12") -> CityModel:
+    """Return a model of one connection, whose imported power is observed."""
+    return CityModel(
+        version=1,
+        city=City(id="town", name="Town", timezone="Europe/Amsterdam"),
+        entities={"town.house": Entity(id="town.house", type="Connection", name="House")},
+        sensors={
+            "meter-1": Sensor(id="meter-1", feed=feed, device=device, entity="town.house", interval=MINUTE)
+        },
+        datastreams={
+            1: Datastream(
+                id=1,
+                sensor="meter-1",
+                entity="town.house",
+                property="power_import",
+                field="power_import",
+                unit="kW",
+                scale=1.0,
+                offset=0.0,
+                interval=MINUTE,
+            )
+        },
+    )

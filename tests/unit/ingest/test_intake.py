@@ -9,8 +9,7 @@ import pytest
 
 from ingest.decoders import registry
 from ingest.pipeline.intake import DEVICE_CHARACTERS_MAX, MESSAGE_OBSERVATIONS_MAX, REPLAYED_SEQUENCE
-from tests.meter_city import meter_city
-from tests.support.cities.small_cities import small_city
+from tests.support.cities.small_cities import meter_city, small_city
 from tests.support.payloads.device_payloads import DSMR_V5, RECEIVED
 from tests.support.pipelines.intake import (
     NOISE_TOPIC,

@@ -12,8 +12,7 @@ from ingest.mqtt.message import MESSAGE_OVERHEAD_BYTES, MqttMessage, memory_byte
 from ingest.pipeline.intake import TOPIC_CHARACTERS_MAX
 from ingest.pipeline.mapping import DeviceMap
 from ingest.pipeline.routes import TOPIC_CACHED_CHARACTERS_MAX
-from tests.meter_city import meter_city
-from tests.support.cities.small_cities import small_city
+from tests.support.cities.small_cities import meter_city, small_city
 from tests.support.payloads.device_payloads import DSMR_V5
 from tests.support.pipelines.intake import NOISE_TOPIC, NOON, make_intake, make_message, noise_payload
 from twin.errors import UnitError

@@ -10,8 +10,7 @@ import pytest
 
 from ingest.pipeline.intake import REPLAYED_SEQUENCE, ProcessedMessage
 from ingest.pipeline.quarantine_replay import ReplayRequest, replay_message
-from tests.meter_city import meter_city
-from tests.support.cities.small_cities import small_city
+from tests.support.cities.small_cities import meter_city, small_city
 from tests.support.payloads.device_payloads import DSMR_V5, HOMEWIZARD_V1, RECEIVED
 from tests.support.pipelines.intake import NOON, SESSION, make_intake, make_message, noise_payload
 from twin.model.city_model import CityModel
