@@ -299,9 +299,9 @@ def _observations(
     """A temperature that wanders, to a tenth of a degree, and is never far from ten."""
     found = []
     value = 10.0
-    for time in range(*span, interval):
+    for instant in range(*span, interval):
         value += dice.gauss(0, 0.3) + (10 - value) / 500
-        measured = time + dice.randrange(interval // 2)
+        measured = instant + dice.randrange(interval // 2)
         found.append(Observation(id, measured, measured + LAG, round(value, 1), 0))
     return found
 
