@@ -11,10 +11,10 @@ Decided here:
 from __future__ import annotations
 
 import re
-import struct
 from collections.abc import Callable
-from functools import cache
 from typing import NamedTuple
+
+from fastcrc import crc16
 
 from ingest.decoding import PayloadError
 from twin.quality.plausibility import QuarantineReason
@@ -23,7 +23,6 @@ from twin.quality.plausibility import QuarantineReason
 TELEGRAM_BYTES_MAX = 16_384
 
 _FRAME = re.compile(rb"[\s\0]*+(/.*?\n!)([0-9A-Fa-f]{0,4})[\s\0]*", re.DOTALL)
-_POLYNOMIAL_REFLECTED = 0xA001  # x^16 + x^15 + x^2 + 1, least significant bit first
 
 
 class TelegramFrame(NamedTuple):
@@ -35,7 +34,7 @@ class TelegramFrame(NamedTuple):
     @property
     def checksum_valid(self) -> bool:
         """Whether the printed checksum is that of the content."""
-        return self.checksum is not None and self.checksum == crc16(self.content)
+        return self.checksum is not None and self.checksum == crc16.arc(self.content)
 
 
 def parse_frame(payload: bytes) -> TelegramFrame:
@@ -65,35 +64,6 @@ def _defect(payload: bytes) -> str:
     return "with more after the checksum"
 
 
-def crc16(data: bytes) -> int:
-    """Return the CRC-16/ARC of the bytes (§6.2: polynomial x^16+x^15+x^2+1, initially 0, no final XOR).
-
-    >>> hex(crc16(b"123456789"))
-    '0xbb3d'
-    """
-    table = _table()
-    crc = 0
-    # Two bytes a step: the register has just as many.
-    for word in struct.unpack_from(f"<{len(data) // 2}H", data):
-        crc = table[crc ^ word]
-    if len(data) % 2:
-        crc = _step(crc ^ data[-1], 8)
-    return crc
-
-
-@cache
-def _table() -> tuple[int, ...]:
-    octets = [_step(octet, 8) for octet in range(256)]
-    firsts = [octets[word & 0xFF] ^ (word >> 8) for word in range(65_536)]
-    return tuple(octets[first & 0xFF] ^ (first >> 8) for first in firsts)
-
-
-def _step(register: int, bits: int) -> int:
-    for _ in range(bits):
-        register = (register >> 1) ^ (_POLYNOMIAL_REFLECTED if register & 1 else 0)
-    return register
-
-
 def rewrite_telegram(payload: bytes, rewrite: Callable[[bytes], bytes]) -> bytes:
     """Return the payload after `rewrite`, with its checksum renewed if it was right before.
 
@@ -103,7 +73,7 @@ def rewrite_telegram(payload: bytes, rewrite: Callable[[bytes], bytes]) -> bytes
     try:
         if changed == payload or not parse_frame(payload).checksum_valid:
             return changed
-        renewed = crc16(parse_frame(changed).content)
+        renewed = crc16.arc(parse_frame(changed).content)
     except PayloadError:
         return changed
     head, mark, tail = changed.rpartition(b"!")

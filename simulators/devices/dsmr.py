@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from fastcrc import crc16
+
 from simulators.devices.device import ExpectedValue, SimulatedMessage, VirtualDevice
 from simulators.devices.smart_meter import (
     GAS_EVERY_V4,
@@ -24,7 +26,6 @@ from simulators.truth.local_calendar import utc_offset
 from simulators.truth.noise import uniform
 from twin.instant import HOUR, Instant
 
-_POLYNOMIAL = 0xA001  # 0x8005 reflected
 _V5_SHARE = 0.7
 _DEAD_SLOT = ("0-1:24.1.0(003)", "0-1:96.1.0()", "0-1:24.2.1(700101010000W)(00000000)")
 
@@ -35,27 +36,6 @@ class MeterDisplay(NamedTuple):
     time: Instant
     gas_time: Instant
     values: Mapping[str, float]  #: by observed property, in kWh, kW, V, A, m3
-
-
-def crc16(data: bytes) -> int:
-    """Return the CRC-16/ARC of `/` up to and including `!`.
-
-    >>> hex(crc16(b"123456789"))
-    '0xbb3d'
-    """
-    crc = 0
-    for byte in data:
-        crc = (crc >> 8) ^ _CRC_TABLE[(crc ^ byte) & 0xFF]
-    return crc
-
-
-def _crc_entry(byte: int) -> int:
-    for _ in range(8):
-        byte = byte >> 1 ^ (_POLYNOMIAL if byte & 1 else 0)
-    return byte
-
-
-_CRC_TABLE = tuple(_crc_entry(byte) for byte in range(256))
 
 
 def version_of(device: VirtualDevice) -> int:
@@ -72,7 +52,7 @@ def encode(device: VirtualDevice, instant: Instant) -> SimulatedMessage:
     show = with_faulty_values(device, meter_display(household, instant, version))
     lines = _lines(device, household, show, version)
     body = ("\r\n".join(lines) + "\r\n!").encode("ascii")
-    payload = body + f"{crc16(body):04X}\r\n".encode("ascii")
+    payload = body + f"{crc16.arc(body):04X}\r\n".encode("ascii")
     expected = tuple(
         ExpectedValue(
             one, show.values[one.property], show.gas_time if one.property == "gas_volume" else show.time

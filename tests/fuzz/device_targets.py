@@ -10,11 +10,12 @@ import re
 from collections import defaultdict
 from functools import cache, partial
 
+from fastcrc import crc16
+
 from cities import default_city
 from cities.folder_reader import read_city
 from ingest.decoders import TopicRoutes, registry
 from ingest.decoding import Decoded, PayloadError, Reading
-from ingest.formats.p1_telegram import crc16
 from ingest.mqtt.session import MqttMessage
 from ingest.pipeline.intake import Intake, ProcessedMessage
 from ingest.pipeline.records import RecordBuilder
@@ -104,7 +105,7 @@ def run_decoder(name: str, payload: bytes) -> str:
     if name == "dsmr" and b"\n!" in payload:
         # Under its own checksum, so that the lines are read.
         content = payload.partition(b"\n!")[0] + b"\n!"
-        _decoded(name, content + b"%04X\r\n" % crc16(content.replace(b"\n", b"\r\n")))
+        _decoded(name, content + b"%04X\r\n" % crc16.arc(content.replace(b"\n", b"\r\n")))
     return outcome
 
 

@@ -8,12 +8,12 @@ import random
 from typing import Any
 
 import pytest
+from fastcrc import crc16
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ingest.decoders import TopicRoutes, registry
 from ingest.decoding import Decoded, PayloadError, Reading
-from ingest.formats.p1_telegram import crc16
 from ingest.pipeline.pseudonym import Pseudonymiser
 from tests.support.payloads.device_payloads import (
     CONTEXT,
@@ -74,7 +74,7 @@ def with_checksum(payload: bytes) -> bytes:
     """Return a telegram with the checksum of what is in it, so that its lines are read."""
     content = payload.partition(b"\n!")[0] + b"\n!"
     content = content[max(content.find(b"/"), 0) :]
-    return content + b"%04X\r\n" % crc16(content)
+    return content + b"%04X\r\n" % crc16.arc(content)
 
 
 def mutated(payload: bytes, seed: int) -> bytes:
