@@ -60,7 +60,7 @@ class CommandGroup(click.Group):
             name="livetwin",
             help="The live half of a city's digital twin: from sensor to trustworthy state.",
             params=[_debug_option()],
-            epilog="Settings of the roles are environment variables LIVETWIN_*: docs/configuration.md.",
+            epilog="Settings of the roles: variables LIVETWIN_*, see docs/reference/configuration.md.",
         )
 
     def list_commands(self, ctx: click.Context) -> list[str]:

@@ -44,7 +44,7 @@ done
 
 case "$code" in
   0) printf 'no known weakness\n' ;;
-  1) printf 'there are known weaknesses: take a version that has them repaired, or say in docs/security.md why not\n' >&2 ;;
+  1) printf 'there are known weaknesses: take a version that has them repaired, or say in docs/explanation/security.md why not\n' >&2 ;;
   *) printf 'an advisory service could not be asked: nothing is known of what it would have said\n' >&2 ;;
 esac
 exit "$code"

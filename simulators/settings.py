@@ -42,7 +42,7 @@ class SimulatorSettings(MqttSettings):
         default=None, description="What happens in the city; `livetwin simulate --help` lists them."
     )
     faults: Path | None = Field(
-        default=None, description="File with the faults of devices (YAML or JSON): docs/simulators.md."
+        default=None, description="File with the faults of devices (YAML or JSON): docs/how-to/simulators.md."
     )
     fault_seed: int | None = Field(
         default=None, description="Seed of faults for about half of the devices; none by default."

@@ -1,4 +1,6 @@
-"""The last committed run as the tables of README.md and docs/performance.md; `--write` puts them there."""
+"""The last committed run as the tables of README.md and docs/reference/performance.md; `--write` puts them
+there.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,7 @@ from benchmarks.report.results import CHECKOUT, RESULTS
 BEGIN, END = "<!-- figures: `python -m benchmarks table --write` -->", "<!-- end of figures -->"
 _BETWEEN = re.compile(f"{re.escape(BEGIN)}\n.*?{re.escape(END)}", re.DOTALL)
 
-# What a reader of the README wants to know; docs/performance.md has everything.
+# What a reader of the README wants to know; docs/reference/performance.md has everything.
 README_FIGURES = (
     "sustained, nothing lost",
     "sustained, of what mosquitto_sub receives",
@@ -46,7 +48,7 @@ def tables() -> dict[Path, str]:
     whole = "\n\n".join("\n".join(long_table(one)) for one in runs)
     return {
         CHECKOUT / "README.md": "\n".join(short_table(runs[0])),
-        CHECKOUT / "docs" / "performance.md": whole,
+        CHECKOUT / "docs" / "reference" / "performance.md": whole,
     }
 
 
@@ -100,7 +102,7 @@ def machine_of(document: Mapping[str, Any]) -> str:
 @click.command()
 @click.option("--write", is_flag=True, help="Put them into the pages.")
 def table(*, write: bool) -> None:
-    """Print the last committed run as the tables of README.md and docs/performance.md."""
+    """Print the last committed run as the tables of README.md and docs/reference/performance.md."""
     for path, text in tables().items():
         if write:
             path.write_text(replace_table(path.read_text(), text))

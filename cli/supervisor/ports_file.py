@@ -1,4 +1,4 @@
-"""The ports file of `livetwin up`: where everything is, for other programs; see docs/operations.md."""
+"""The ports file of `livetwin up`: where everything is, for other programs; see docs/how-to/operations.md."""
 
 from __future__ import annotations
 

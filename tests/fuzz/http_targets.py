@@ -92,7 +92,7 @@ class ApiUnderTest:
         )
         made = create_context(settings, small_city(), lambda: RECEIVED, CollectorRegistry())
         made.hub.reset("log-1", ViewSeed(), [0] * 4)
-        self.context: ApiContext = replace(made, keys=ApiKeys(None, _role, _name))
+        self.context: ApiContext = replace(made, api_keys=ApiKeys(None, _role, _name))
         self.app: ASGIApp = create_app(self.context)
         self._runner = asyncio.Runner()
         self._runner.run(self.context.database.open())

@@ -1,4 +1,6 @@
-"""A base backup and the write-ahead log lead to the moment before a mistake, as docs/backup.md says."""
+"""A base backup and the write-ahead log lead to the moment before a mistake, as docs/how-to/backup.md
+says.
+"""
 
 from __future__ import annotations
 

@@ -86,7 +86,7 @@ def test_nothing_of_the_example_leaves_the_machine() -> None:
 
 
 def test_the_example_in_the_documentation_is_a_plan(tmp_path: Path) -> None:
-    page = (Path(__file__).resolve().parents[3] / "docs" / "duty.md").read_text()
+    page = (Path(__file__).resolve().parents[3] / "docs" / "how-to" / "duty.md").read_text()
     plan = page.partition("```yaml\n")[2].partition("```")[0]
     event = page[page.index("BEGIN:VEVENT") :].partition("```")[0]
     folder = tmp_path / "alkmaar"

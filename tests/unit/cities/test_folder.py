@@ -149,7 +149,7 @@ def test_calibrations_and_maintenance_hold_from_and_until_a_time(plan: CityPlan)
 
 
 def test_the_examples_of_the_configuration_page_are_right(tmp_path: Path) -> None:
-    page = (Path(__file__).parents[3] / "docs" / "configuration.md").read_text(encoding="utf-8")
+    page = (Path(__file__).parents[3] / "docs" / "reference" / "configuration.md").read_text(encoding="utf-8")
     folder = tmp_path / "alkmaar"
     shutil.copytree(default_city(), folder)
     # The page's properties take the place of the city's own.

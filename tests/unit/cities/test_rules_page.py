@@ -17,7 +17,7 @@ from tests.support.cities.city_folders import write_city_folder
 from twin.alarms.rules.rule import Rule
 from twin.model.city_model import CityModel
 
-PAGE = (Path(__file__).parents[3] / "docs" / "rules.md").read_text(encoding="utf-8")
+PAGE = (Path(__file__).parents[3] / "docs" / "reference" / "rules.md").read_text(encoding="utf-8")
 BLOCKS = [yaml.safe_load(text) for text in re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)]
 
 

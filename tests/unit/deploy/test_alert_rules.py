@@ -103,24 +103,24 @@ def test_alerts_say_how_bad_it_is_and_where_to_read_on() -> None:
     for name, rule in alerts().items():
         assert rule["labels"]["severity"] in {"critical", "warning", "none"}, name
         assert rule["annotations"]["summary"], name
-        assert rule["annotations"]["runbook_url"] == f"docs/runbook.md#{name.lower()}"
+        assert rule["annotations"]["runbook_url"] == f"docs/how-to/runbook.md#{name.lower()}"
 
 
 def test_every_alert_has_a_whole_section_in_the_runbook_and_no_section_is_without() -> None:
-    text = (ROOT / "docs/runbook.md").read_text()
+    text = (ROOT / "docs/how-to/runbook.md").read_text()
     sections = re.split(r"^### ", text, flags=re.MULTILINE)[1:]
     titles = [one.partition("\n")[0] for one in sections]
-    assert titles == list(alerts()), "docs/runbook.md: the sections are the alerts, in their order"
+    assert titles == list(alerts()), "docs/how-to/runbook.md: the sections are the alerts, in their order"
     for title, section in zip(titles, sections, strict=True):
         assert re.findall(r"^\*\*([^*]+)\.\*\* \S", section, re.MULTILINE) == PARTS, (
-            f"docs/runbook.md, {title}"
+            f"docs/how-to/runbook.md, {title}"
         )
     for name in re.findall(r"\]\(#(\w+)\)", text):
-        assert name in {one.lower() for one in titles}, f"docs/runbook.md: no section {name}"
+        assert name in {one.lower() for one in titles}, f"docs/how-to/runbook.md: no section {name}"
 
 
 def test_the_runbook_names_no_metric_that_does_not_exist() -> None:
-    text = (ROOT / "docs/runbook.md").read_text()
+    text = (ROOT / "docs/how-to/runbook.md").read_text()
     for name in set(re.findall(r"\blivetwin_\w+", text)):
         labels_of(name)
 

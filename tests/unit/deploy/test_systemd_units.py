@@ -125,7 +125,7 @@ def test_the_secrets_of_a_role_are_settings_that_it_knows(role: str) -> None:
     loaded = re.findall(r"^LoadCredential=([\w-]+):", text, re.MULTILINE)
     assert sorted(re.findall(r"=%d/([\w-]+)$", text, re.MULTILINE)) == sorted(loaded)
     assert (f"mqtt:/etc/livetwin/secrets/mqtt-{role}" in text) is ("mqtt" in loaded)
-    # Whatever a city must choose comes from a file; what is not there has another way (docs/security.md).
+    # What a city must choose comes from a file; docs/explanation/security.md has the exceptions.
     elsewhere = {"kafka_password", "operator_key", "heartbeat_url"}
     needed = {name for name, field in fields.items() if is_secret(field)} - elsewhere
     assert needed == {name.removesuffix(FILE_SUFFIX).lower() for name in names if name.endswith(FILE_SUFFIX)}

@@ -21,7 +21,7 @@ SIGNATURE = "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="
 
 
 def documented_verify() -> Callable[..., bool]:
-    page = Path(__file__).resolve().parents[3] / "docs/webhooks.md"
+    page = Path(__file__).resolve().parents[3] / "docs/how-to/webhooks.md"
     code = re.search(r"```python\n(.*?)```", page.read_text(), re.DOTALL)
     assert code is not None
     names: dict[str, Any] = {}

@@ -23,7 +23,7 @@ PAGES = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md"
     (ROOT / "docs").rglob("*.md")
 )
 
-# The heading of a package's settings in docs/configuration.md.
+# The heading of a package's settings in docs/reference/configuration.md.
 HEADINGS = {
     "runtime": "Every role",
     "ingest": "`livetwin ingest`",
@@ -71,7 +71,7 @@ def shown_range(field: FieldInfo) -> str:
 
 
 def settings_table(settings: type[RoleSettings]) -> str:
-    """Return the table of a class's own settings, as docs/configuration.md must have it."""
+    """Return the table of a class's own settings, as docs/reference/configuration.md must have it."""
     rows = ["| variable | default | allowed | meaning |", "|---|---|---|---|"]
     for name, field in settings.model_fields.items():
         if settings is RoleSettings or name not in RoleSettings.model_fields:
@@ -85,13 +85,15 @@ def settings_table(settings: type[RoleSettings]) -> str:
 def test_every_setting_with_its_default_is_in_the_configuration_page_and_nothing_else() -> None:
     packages = {path.parent.name for path in ROOT.glob("*/settings.py")}
     assert packages == HEADINGS.keys(), "give each package with settings a heading in HEADINGS"
-    text = page("docs/configuration.md")
+    text = page("docs/reference/configuration.md")
     expected: list[str] = []
     for package, heading in HEADINGS.items():
         section = text.partition(f"## {heading}\n")[2].partition("\n## ")[0]
         for settings in settings_of(package):
             table = settings_table(settings)
-            assert table in section, f"docs/configuration.md, section {heading}: put in this table:\n{table}"
+            assert table in section, (
+                f"docs/reference/configuration.md, section {heading}: put in this table:\n{table}"
+            )
             expected += re.findall(r"^\| `(LIVETWIN_\w+)`", table, re.MULTILINE)
     assert re.findall(r"^\| `(LIVETWIN_\w+)`", text, re.MULTILINE) == expected
 
@@ -104,7 +106,7 @@ def test_every_secret_is_named_as_one() -> None:
         for name, field in settings.model_fields.items()
         if is_secret(field)
     }
-    section = page("docs/configuration.md").partition("## Secrets\n")[2].partition("\n**Each")[0]
+    section = page("docs/reference/configuration.md").partition("## Secrets\n")[2].partition("\n**Each")[0]
     assert set(re.findall(r"`(LIVETWIN_\w+)`", section)) == secrets
 
 
@@ -133,18 +135,20 @@ def test_pages_name_no_setting_that_does_not_exist() -> None:
 def test_every_metric_is_in_the_operations_page_with_its_type_and_nothing_else() -> None:
     found = {str(one.relative_to(ROOT)) for one in ROOT.glob("*/*metrics.py")} - METRIC_MODULES
     assert not found, f"{found}: add the metrics of this module to tests/support/metric_catalogue.py"
-    told = re.findall(r"^\| `(livetwin_\w+)` \| (\w+) \| (.*) \|$", page("docs/operations.md"), re.MULTILINE)
+    told = re.findall(
+        r"^\| `(livetwin_\w+)` \| (\w+) \| (.*) \|$", page("docs/how-to/operations.md"), re.MULTILINE
+    )
     metrics = all_metrics()
     assert sorted((name, kind) for name, kind, _ in told) == sorted(
         (name, one.type) for name, one in metrics.items()
-    ), "docs/operations.md must list each metric once, as a table row, with its type"
+    ), "docs/how-to/operations.md must list each metric once, as a table row, with its type"
     untold = [
         (name, label)
         for name, _, meaning in told
         for label in metrics[name].labels
         if f"`{label}`" not in meaning
     ]
-    assert not untold, f"{untold}: docs/operations.md must tell each label"
+    assert not untold, f"{untold}: docs/how-to/operations.md must tell each label"
 
 
 # --- commands, links, versions ---
@@ -158,7 +162,7 @@ def test_every_command_is_in_the_operations_page_and_no_page_names_another() -> 
     }
     assert {(path, word) for path, word in named if word not in COMMANDS} == set()
     told = {word for path, word in named if path == "operations.md"}
-    assert COMMANDS.keys() - told == set(), "docs/operations.md must name every command"
+    assert COMMANDS.keys() - told == set(), "docs/how-to/operations.md must name every command"
 
 
 def test_links_between_pages_lead_somewhere() -> None:

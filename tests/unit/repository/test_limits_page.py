@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[3]
-PAGE = (ROOT / "docs/limits.md").read_text()
+PAGE = (ROOT / "docs/reference/limits.md").read_text()
 ROWS = [line for line in PAGE.splitlines() if line.startswith("| ") and not line.startswith("| input")]
 
 
@@ -25,6 +25,6 @@ def test_what_the_page_names_exists() -> None:
 
 
 def test_the_settings_have_the_values_that_the_page_tells() -> None:
-    settings = (ROOT / "docs/configuration.md").read_text()
+    settings = (ROOT / "docs/reference/configuration.md").read_text()
     for name in set(re.findall(r"LIVETWIN_[A-Z_]+", PAGE)):
-        assert f"`{name}`" in settings, f"{name}: docs/configuration.md does not know it"
+        assert f"`{name}`" in settings, f"{name}: docs/reference/configuration.md does not know it"

@@ -1,4 +1,6 @@
-"""docs/security.md: its threat model is whole, every test that it names exists, and so does every topic."""
+"""docs/explanation/security.md: its threat model is whole, every test that it names exists, and so does
+every topic.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +12,7 @@ from pathlib import Path
 from runtime.kafka.topics import partition_counts
 
 ROOT = Path(__file__).resolve().parents[3]
-PAGE = (ROOT / "docs/security.md").read_text()
+PAGE = (ROOT / "docs/explanation/security.md").read_text()
 MODEL = PAGE.partition("## Threat model\n")[2].partition("\n## ")[0]
 LETTERS = "STRIDE"
 
@@ -55,7 +57,9 @@ def test_every_row_names_the_test_that_proves_it() -> None:
 def test_every_test_that_is_named_exists() -> None:
     named = _TEST.findall(PAGE)
     missing = [f"{path}::{name}" for path, name in named if name not in functions_in(path)]
-    assert missing == [], "docs/security.md: the test was renamed, or is gone; then what it proved is open"
+    assert missing == [], (
+        "docs/explanation/security.md: the test was renamed, or is gone; then what it proved is open"
+    )
     assert len(named) > 60
 
 

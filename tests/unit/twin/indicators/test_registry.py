@@ -15,7 +15,7 @@ from twin.model.observed_property import BUILT_IN_PROPERTIES
 from twin.model.units import known_units
 from twin.quality.quality_flags import QualityFlag
 
-PAGE = Path(__file__).resolve().parents[4] / "docs" / "indicators.md"
+PAGE = Path(__file__).resolve().parents[4] / "docs" / "reference" / "indicators.md"
 
 ROAD = {"freeFlowSpeed": 80, "capacity": 3200, "lanes": 2}
 POLDER = {"targetLevel": -0.5, "alertLevel": -0.35, "dangerLevel": -0.2}
@@ -64,7 +64,9 @@ def test_each_says_all_of_itself(one: Indicator) -> None:
 
 @pytest.mark.parametrize("one", REGISTRY.values(), ids=REGISTRY)
 def test_the_page_tells_each_as_it_is(one: Indicator) -> None:
-    assert row(one) in PAGE.read_text().splitlines(), f"docs/indicators.md lacks the row\n{row(one)}"
+    assert row(one) in PAGE.read_text().splitlines(), (
+        f"docs/reference/indicators.md lacks the row\n{row(one)}"
+    )
 
 
 @pytest.mark.parametrize("one", REGISTRY.values(), ids=REGISTRY)
