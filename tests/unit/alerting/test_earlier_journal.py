@@ -1,0 +1,60 @@
+"""A journal that version 0.1.0 wrote is read, and the duty loop goes on as that version would have."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from alerting.delivery.retry_policy import AttemptResult
+from alerting.incidents.incident_manager import IncidentManager
+from alerting.incidents.journal import DutyJournal, JournalContent
+from tests.support.pipelines.duty_loop import duty_city
+from twin.instant import MINUTE, SECOND
+
+GOLDEN = Path(__file__).parents[2] / "golden"
+"""The journal and its content: incidents in four phases, a waiting message and a half-sent one."""
+
+
+def as_json(value: object) -> Any:
+    return json.loads(msgspec.json.encode(value))
+
+
+def content_as_json(content: JournalContent) -> dict[str, Any]:
+    return {
+        "log": content.log,
+        "outage": as_json(content.outage),
+        "positions": [[topic, number, at] for (topic, number), at in content.positions.items()],
+        "incidents": as_json(content.incidents),
+        "alarms": as_json(content.alarms),
+        "messages": as_json(content.messages),
+    }
+
+
+def test_the_duty_loop_goes_on_from_a_journal_of_version_0_1(tmp_path: Path) -> None:
+    path = tmp_path / "alerting-town.sqlite"
+    shutil.copy(GOLDEN / "journal-0.1.0.sqlite", path)
+    recorded = json.loads((GOLDEN / "journal-0.1.0.json").read_text())
+    journal = DutyJournal(path)
+    content = journal.read()
+    found = content_as_json(content)
+    assert found == {key: recorded[key] for key in found}
+    assert len(journal.unpublished(1_000)) == recorded["unpublished"]
+
+    manager = IncidentManager(content, duty_city())
+    now = recorded["now"] + 10 * SECOND
+    manager.resolve_doubtful(now)
+    for _ in range(40):
+        now += 5 * MINUTE
+        manager.advance_to(now)
+        for message in manager.due_messages(now):
+            attempt = manager.begin_attempt(message, now)
+            manager.end_attempt(AttemptResult(attempt.id, True, ""), now)
+    change = manager.take_change()
+    assert as_json(change.events) == recorded["later"]
+    journal.write(change)
+    assert content_as_json(journal.read()) == content_as_json(content)
+    journal.close()
