@@ -2,5 +2,5 @@
 
 The modules named after a field (`lki`, `traffic`, `water`, `grid` …) hold formulas on plain numbers;
 `indicator` says what an indicator is, the modules `…_indicators` declare them, and `registry.REGISTRY` has
-them all by name. `air_thresholds`, `liveability` and `correlation` answer questions over series and areas.
+them all by name. `liveability` and `correlation` answer questions over series and areas.
 """

@@ -12,8 +12,6 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import NamedTuple
 
-from twin.indicators.bilingual import IndicatorText
-
 # Upper edges of the levels 1 to 5, in µg/m3; what is above the last one has level 6.
 EDGES: Mapping[str, tuple[float, ...]] = MappingProxyType(
     {
@@ -24,17 +22,6 @@ EDGES: Mapping[str, tuple[float, ...]] = MappingProxyType(
         "so2": (20, 40, 125, 190, 275),
     }
 )
-
-# The Dutch words are our translation.
-_WORDS = (
-    IndicatorText("good", "goed"),
-    IndicatorText("fair", "redelijk"),
-    IndicatorText("moderate", "matig"),
-    IndicatorText("poor", "slecht"),
-    IndicatorText("very poor", "zeer slecht"),
-    IndicatorText("extremely poor", "uiterst slecht"),
-)
-LEVEL_MAX = len(_WORDS)
 
 
 class Eaqi(NamedTuple):
@@ -68,14 +55,3 @@ def eaqi(hourly_means: Mapping[str, float]) -> Eaqi:
         )
     worst = max(levels.values())
     return Eaqi(worst, tuple(name for name, level in levels.items() if level == worst))
-
-
-def word(level: int) -> IndicatorText:
-    """Return the words of a level, 1 to 6.
-
-    >>> word(2).english, word(6).dutch
-    ('fair', 'uiterst slecht')
-    """
-    if not 1 <= level <= LEVEL_MAX:
-        raise ValueError(f"EAQI level {level} does not exist, expected 1 to {LEVEL_MAX}")
-    return _WORDS[level - 1]

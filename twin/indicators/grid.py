@@ -8,36 +8,10 @@ source was found.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Literal, NamedTuple, TypeAlias
-
-from twin.indicators.running_mean import TimeMean
-from twin.indicators.validity import is_valid
-from twin.instant import DAY, MINUTE, Duration
-
 NOMINAL_VOLTAGE = 230.0  #: V, EN 50160
-DEVIATION_MAX = 10.0  #: %, for `SHARE_MIN` of the week
-DEVIATION_LOWEST = -15.0  #: %, always
-SHARE_MIN = 0.95
-TEN_MINUTES: Duration = 10 * MINUTE
-WEEK: Duration = 7 * DAY
-MEANS_A_WEEK = WEEK // TEN_MINUTES
 
 # kW per kVA where the entity does not say; no published source found.
 POWER_FACTOR = 0.95
-
-VoltageWord: TypeAlias = Literal["ok", "violated"]
-
-
-class VoltageQuality(NamedTuple):
-    """What a week of ten-minute means of one phase says."""
-
-    word: VoltageWord
-    means: int  #: valid ten-minute means
-    coverage: float  #: their share of the week's 1,008; "ok" says no more than this much of it
-    share_within: float  #: share of the means within ±10 %
-    lowest: float  #: lowest mean, V
-    highest: float  #: highest mean, V
 
 
 def transformer_load(
@@ -80,35 +54,3 @@ def voltage_deviation(voltage: float) -> float:
     10.0
     """
     return 100.0 * (voltage - NOMINAL_VOLTAGE) / NOMINAL_VOLTAGE
-
-
-def voltage_quality(ten_minute_means: Iterable[TimeMean]) -> VoltageQuality | None:
-    """Return what the ten-minute means (V) of one phase within one week say; None when none is valid.
-
-    Of two means of one window the later in the sequence counts. Raises ValueError for a window that does not
-    start on a ten-minute mark (a single reading is not a mean), and for means further apart than a week.
-    """
-    means = {one.start: one.mean for one in ten_minute_means if is_valid(one.coverage)}
-    if not means:
-        return None
-    odd = next((start for start in means if start % TEN_MINUTES), None)
-    if odd is not None:
-        raise ValueError(
-            f"a mean that starts at {odd} µs, expected a ten-minute mark; give ten-minute means only"
-        )
-    span = max(means) - min(means)
-    if span >= WEEK:
-        raise ValueError(
-            f"means {span // MINUTE} minutes apart, expected those of one week ({WEEK // MINUTE})"
-        )
-    deviations = [voltage_deviation(mean) for mean in means.values()]
-    share = sum(abs(one) <= DEVIATION_MAX for one in deviations) / len(deviations)
-    always = min(deviations) >= DEVIATION_LOWEST and max(deviations) <= DEVIATION_MAX
-    return VoltageQuality(
-        word="ok" if share >= SHARE_MIN and always else "violated",
-        means=len(means),
-        coverage=len(means) / MEANS_A_WEEK,
-        share_within=share,
-        lowest=min(means.values()),
-        highest=max(means.values()),
-    )

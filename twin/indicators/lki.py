@@ -13,8 +13,6 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import NamedTuple
 
-from twin.indicators.bilingual import IndicatorText
-
 CLASS_MIN = 1
 CLASS_MAX = 11
 
@@ -26,16 +24,6 @@ EDGES: Mapping[str, tuple[float, ...]] = MappingProxyType(
         "no2": (10, 20, 30, 45, 60, 75, 100, 125, 150, 200),
         "o3": (15, 30, 40, 60, 80, 100, 140, 180, 200, 240),
     }
-)
-
-# Last class of a word. The Dutch ones are the index's own (luchtmeetnet.nl), the English ones our
-# translation.
-_WORDS = (
-    (3, IndicatorText("good", "goed")),
-    (6, IndicatorText("moderate", "matig")),
-    (8, IndicatorText("insufficient", "onvoldoende")),
-    (10, IndicatorText("bad", "slecht")),
-    (CLASS_MAX, IndicatorText("very bad", "zeer slecht")),
 )
 
 
@@ -93,15 +81,3 @@ def lki(hourly_means: Mapping[str, float]) -> Lki:
     if len(worst) == len(classes) > 1:
         value, index = min(float(CLASS_MAX), value + 1), min(CLASS_MAX, index + 1)
     return Lki(value, index, worst)
-
-
-def word(index: int) -> IndicatorText:
-    """Return the words of a class, 1 to 11.
-
-    >>> word(7).dutch, word(11).english
-    ('onvoldoende', 'very bad')
-    """
-    for last, text in _WORDS:
-        if CLASS_MIN <= index <= last:
-            return text
-    raise ValueError(f"LKI class {index} does not exist, expected {CLASS_MIN} to {CLASS_MAX}")

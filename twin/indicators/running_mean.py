@@ -14,7 +14,6 @@ from twin.indicators.validity import is_valid
 from twin.instant import DAY, HOUR, Duration, Instant
 
 EIGHT_HOURS: Duration = 8 * HOUR
-HOURS_MAX = 100_000  #: in one series: eleven years
 
 
 class TimeMean(NamedTuple):
@@ -38,26 +37,6 @@ def running_mean(hours: Iterable[TimeMean], last: Instant, length: Duration = DA
         hour.start: hour.mean for hour in hours if start <= hour.start <= last and is_valid(hour.coverage)
     }
     return _mean(start, list(known.values()), expected)
-
-
-def running_means(hours: Iterable[TimeMean], length: Duration = DAY) -> list[TimeMean]:
-    """Return the running mean at each valid hour that has one, in the order of time.
-
-    `start` is the start of the window: its last hour starts at `start + length - HOUR`.
-    Raises ValueError when `length` is not a number of whole hours or there are more than HOURS_MAX.
-    """
-    expected = _hours_in(length)
-    known = {hour.start: hour.mean for hour in hours if is_valid(hour.coverage)}
-    if len(known) > HOURS_MAX:
-        raise ValueError(f"{len(known)} hours, expected at most {HOURS_MAX}; ask for a shorter time")
-    found = []
-    for last in sorted(known):
-        start = last + HOUR - length
-        values = [known[hour] for hour in range(start, last + 1, HOUR) if hour in known]
-        mean = _mean(start, values, expected)
-        if mean is not None:
-            found.append(mean)
-    return found
 
 
 def _hours_in(length: Duration) -> int:

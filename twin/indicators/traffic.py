@@ -7,15 +7,12 @@ the capacity, are customary.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Collection
 from enum import IntEnum
 
 from twin.instant import HOUR, Duration
 
 FREE_RATIO_MIN = 0.75  #: from here on traffic flows freely; no published source found
 HEAVY_RATIO_MIN = 0.5  #: below it is congestion; no published source found
-HOURS_A_DAY = 24
 
 
 class LevelOfService(IntEnum):
@@ -38,27 +35,6 @@ def intensity_from_count(count: float, interval: Duration, coverage: float = 1.0
     if coverage <= 0 or interval <= 0:
         return None
     return count * HOUR / interval / coverage
-
-
-def intensity_from_rates(rates: Collection[float]) -> float | None:
-    """Return vehicles per hour from flow rates of intervals of equal length; None when there are none.
-
-    NDW's `vehicleFlowRate` is vehicles per *hour*, measured over one minute: nine cars in a minute are 540.
-    The intensity of an hour is the mean of its sixty rates, never their sum, which is sixty times too much.
-
-    >>> intensity_from_rates([540, 600, 660])
-    600.0
-    """
-    return math.fsum(rates) / len(rates) if rates else None
-
-
-def day_total(rates: Collection[float]) -> float | None:
-    """Return the vehicles of a day from its flow rates (vehicles per hour), as NDW does: their mean × 24.
-
-    Minutes that were not measured are taken to be like the rest. None when there are no rates.
-    """
-    mean = intensity_from_rates(rates)
-    return None if mean is None else mean * HOURS_A_DAY
 
 
 def speed_ratio(speed: float, free_speed: float, flow: float | None = None) -> float | None:

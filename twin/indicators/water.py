@@ -8,7 +8,6 @@ FloodMonitoring. No published ladder of stages was found for the waters around A
 from __future__ import annotations
 
 from collections.abc import Sequence
-from enum import IntEnum
 from statistics import median
 
 from twin.instant import HOUR, MINUTE, Duration, Instant
@@ -19,14 +18,6 @@ POINTS_MIN = 3
 SPAN_MIN: Duration = 10 * MINUTE
 # All pairs are compared; the newest 64 points make 2,016 of them.
 POINTS_MAX = 64
-
-
-class Stage(IntEnum):
-    """How high the water stands."""
-
-    NORMAL = 1
-    ALERT = 2
-    DANGER = 3
 
 
 def level_deviation(level: float, target_level: float) -> float:
@@ -50,17 +41,6 @@ def freeboard_share(level: float, target_level: float, danger_level: float) -> f
     """
     room = danger_level - target_level
     return 100.0 * freeboard(level, danger_level) / room if room > 0 else None
-
-
-def stage(level: float, alert_level: float | None, danger_level: float | None) -> Stage:
-    """Return the stage of a level; a level that is not given is never reached.
-
-    >>> stage(-0.30, -0.35, -0.20).name
-    'ALERT'
-    """
-    if danger_level is not None and level >= danger_level:
-        return Stage.DANGER
-    return Stage.ALERT if alert_level is not None and level >= alert_level else Stage.NORMAL
 
 
 def rate_of_rise(points: Sequence[tuple[Instant, float]]) -> float | None:

@@ -13,7 +13,7 @@ from twin.indicators.grid import feed_in_share, transformer_load
 from twin.indicators.indicator import InputValue
 from twin.indicators.liveability import SCORE_SCALES, ScoreScale
 from twin.indicators.registry import REGISTRY
-from twin.indicators.running_mean import TimeMean, running_mean, running_means
+from twin.indicators.running_mean import TimeMean, running_mean
 from twin.indicators.water import POINTS_MAX, rate_of_rise
 from twin.instant import DAY, HOUR, MINUTE
 from twin.quality.quality_flags import is_usable
@@ -73,12 +73,6 @@ def test_a_running_mean_lies_between_the_hours_it_is_of(
         inside = [one.mean for one in means if found.start <= one.start <= last * HOUR]
         assert min(inside) - 1e-9 <= found.mean <= max(inside) + 1e-9
         assert found.coverage >= 0.75
-
-
-@given(hours, st.sampled_from([8 * HOUR, DAY]))
-def test_the_series_of_running_means_is_each_of_them(means: list[TimeMean], length: int) -> None:
-    for one in running_means(means, length):
-        assert running_mean(means, one.start + length - HOUR, length) == one
 
 
 @given(points, st.floats(-2, 2))

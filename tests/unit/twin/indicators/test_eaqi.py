@@ -24,7 +24,6 @@ def test_an_edge_has_the_better_level_and_what_is_above_it_the_worse(
 def test_the_worst_pollutant_decides() -> None:
     found = eaqi.eaqi({"pm2_5": 16, "pm10": 16, "no2": 26, "o3": 61, "so2": 3})
     assert found == eaqi.Eaqi(3, ("pm2_5", "no2"))
-    assert eaqi.word(found.level).english == "moderate"
 
 
 @pytest.mark.parametrize("missing", eaqi.EDGES)
@@ -46,10 +45,3 @@ def test_without_any_pollutant_there_is_no_index() -> None:
 
 def test_the_hourly_edges_are_not_those_of_the_classic_set() -> None:
     assert eaqi.eaqi({"pm2_5": 8}).level == 2  # good in the classic set, whose first edge is 10
-
-
-def test_each_level_has_its_word() -> None:
-    words = [eaqi.word(level).english for level in range(1, eaqi.LEVEL_MAX + 1)]
-    assert words == ["good", "fair", "moderate", "poor", "very poor", "extremely poor"]
-    with pytest.raises(ValueError, match="EAQI level 7 does not exist"):
-        eaqi.word(7)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 
 from twin.indicators import lki
-from twin.indicators.bilingual import IndicatorText
 
 # Published class of each pollutant alone on either side of every edge, from the table of RIVM 2014-0050.
 EDGES = [
@@ -16,20 +15,17 @@ EDGES = [
 
 
 @pytest.mark.parametrize(
-    ("means", "value", "published", "word"),
+    ("means", "value", "published"),
     [
-        ({"o3": 124, "pm10": 18, "no2": 6, "pm2_5": 7}, 6.6, 7, IndicatorText("insufficient", "onvoldoende")),
-        ({"o3": 90, "pm10": 37, "pm2_5": 25, "no2": 25}, 5.5, 6, IndicatorText("moderate", "matig")),
+        ({"o3": 124, "pm10": 18, "no2": 6, "pm2_5": 7}, 6.6, 7),
+        ({"o3": 90, "pm10": 37, "pm2_5": 25, "no2": 25}, 5.5, 6),
     ],
 )
-def test_the_index_of_known_hours(
-    means: dict[str, float], value: float, published: int, word: IndicatorText
-) -> None:
+def test_the_index_of_known_hours(means: dict[str, float], value: float, published: int) -> None:
     found = lki.lki(means)
     assert found.value == pytest.approx(value)
     assert found.published == published
     assert found.pollutants == ("o3",)
-    assert lki.word(found.published) == word
 
 
 @pytest.mark.parametrize(
@@ -85,27 +81,3 @@ def test_one_pollutant_alone_does_not_agree_with_itself() -> None:
 def test_the_index_never_exceeds_eleven() -> None:
     found = lki.lki({"pm2_5": 900, "pm10": 900, "no2": 900, "o3": 900})
     assert (found.value, found.published) == (11.0, 11)
-
-
-@pytest.mark.parametrize(
-    ("index", "dutch"),
-    [
-        (1, "goed"),
-        (3, "goed"),
-        (4, "matig"),
-        (6, "matig"),
-        (7, "onvoldoende"),
-        (8, "onvoldoende"),
-        (9, "slecht"),
-        (10, "slecht"),
-        (11, "zeer slecht"),
-    ],
-)
-def test_each_class_has_its_word(index: int, dutch: str) -> None:
-    assert lki.word(index).dutch == dutch
-
-
-@pytest.mark.parametrize("index", [0, 12])
-def test_other_classes_do_not_exist(index: int) -> None:
-    with pytest.raises(ValueError, match=f"LKI class {index} does not exist"):
-        lki.word(index)

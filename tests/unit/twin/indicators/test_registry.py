@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from twin.indicators.indicator import Indicator, IndicatorValue, Inputs, InputValue
-from twin.indicators.registry import REGISTRY, fed_by
+from twin.indicators.registry import REGISTRY
 from twin.instant import HOUR, MINUTE
 from twin.model.observed_property import BUILT_IN_PROPERTIES
 from twin.model.units import known_units
@@ -75,17 +75,6 @@ def test_none_has_a_value_from_nothing_or_from_suspect_inputs(one: Indicator) ->
     suspect = {given.property: InputValue(1, HOUR, QualityFlag.STUCK) for given in one.inputs}
     assert one.evaluate({}, attributes) is None
     assert one.evaluate(suspect, attributes) is None
-
-
-def test_a_change_finds_what_it_feeds() -> None:
-    assert [one.name for one in fed_by("pm2_5", "hour")] == ["lki", "eaqi", "pm2_5_24h"]
-    assert fed_by("pm2_5", "instant") == ()
-    assert {one.name for one in fed_by("water_level", "instant")} == {
-        "freeboard",
-        "freeboard_share",
-        "level_deviation",
-        "rate_of_rise",
-    }
 
 
 def test_the_lki_is_of_one_hour_and_names_what_it_comes_from() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from twin.indicators.running_mean import EIGHT_HOURS, TimeMean, running_mean, running_means
+from twin.indicators.running_mean import EIGHT_HOURS, TimeMean, running_mean
 from twin.instant import DAY, HOUR, MINUTE
 
 
@@ -47,14 +47,6 @@ def test_hours_outside_the_window_do_not_count() -> None:
 
 def test_nothing_measured_has_no_mean() -> None:
     assert running_mean([], 0) is None
-    assert running_means([]) == []
-
-
-def test_the_series_of_running_means_has_one_at_each_hour_that_has_enough_before_it() -> None:
-    found = running_means(reversed(hours(*range(30))))
-    assert [one.start for one in found] == [(last - 23) * HOUR for last in range(17, 30)]
-    assert found[0].coverage == 0.75
-    assert found[-1].coverage == 1.0
 
 
 @pytest.mark.parametrize("length", [0, 30 * MINUTE, DAY + 1])

@@ -7,9 +7,7 @@ import pytest
 from twin.indicators.traffic import (
     LevelOfService,
     capacity_ratio,
-    day_total,
     intensity_from_count,
-    intensity_from_rates,
     level_of_service,
     speed_ratio,
 )
@@ -18,17 +16,6 @@ from twin.instant import HOUR, MINUTE
 
 def test_nine_cars_in_a_minute_are_540_an_hour() -> None:
     assert intensity_from_count(9, MINUTE) == 540
-
-
-def test_an_hour_of_minute_rates_has_their_mean_and_not_their_sum() -> None:
-    assert intensity_from_rates([540.0] * 60) == 540
-    assert intensity_from_rates([]) is None
-
-
-def test_a_days_total_is_the_mean_rate_times_24() -> None:
-    assert day_total([600.0] * 1440) == 14_400
-    assert day_total([600.0] * 700) == 14_400
-    assert day_total([]) is None
 
 
 def test_the_part_of_an_interval_that_was_not_counted_is_like_the_rest() -> None:

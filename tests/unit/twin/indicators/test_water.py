@@ -6,12 +6,10 @@ import pytest
 
 from twin.indicators.water import (
     POINTS_MAX,
-    Stage,
     freeboard,
     freeboard_share,
     level_deviation,
     rate_of_rise,
-    stage,
 )
 from twin.instant import HOUR, MINUTE
 
@@ -31,17 +29,6 @@ def test_the_share_of_freeboard_is_whole_at_the_target_and_none_at_the_danger_le
     assert freeboard_share(-0.20, -0.50, -0.20) == pytest.approx(0)
     assert freeboard_share(-0.65, -0.50, -0.20) == pytest.approx(150)
     assert freeboard_share(-0.50, -0.20, -0.20) is None
-
-
-def test_a_stage_begins_at_its_level() -> None:
-    assert [stage(one, -0.35, -0.20) for one in (-0.36, -0.35, -0.21, -0.20)] == [
-        Stage.NORMAL,
-        Stage.ALERT,
-        Stage.ALERT,
-        Stage.DANGER,
-    ]
-    assert stage(9.0, None, None) is Stage.NORMAL
-    assert stage(9.0, None, -0.20) is Stage.DANGER
 
 
 def test_a_steady_rise_has_its_slope_in_any_order() -> None:
