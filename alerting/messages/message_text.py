@@ -15,8 +15,9 @@ from twin.alarms.rules.rule import ThresholdCondition
 from twin.alarms.severity import Severity
 from twin.alarms.state_machine import AlarmState
 from twin.instant import MINUTE
+from twin.model.bilingual_text import Language
 from twin.model.city_model import CityModel
-from twin.model.localization import Language, display_name, format_quantity
+from twin.model.localization import display_name, format_quantity
 from twin.privacy.cohort import CONNECTIONS_MIN
 
 ALARMS_LISTED_MAX = 5
@@ -59,7 +60,7 @@ class _Composition(NamedTuple):
     def title_of(self, event: AlarmEvent) -> str:
         """Return the title of the rule of an alarm."""
         rule = self.model.rules.get(event.rule)
-        return getattr(rule.title, self.language) if rule is not None else event.rule
+        return rule.title.in_language(self.language) if rule is not None else event.rule
 
 
 def compose_message(

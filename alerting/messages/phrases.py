@@ -7,8 +7,8 @@ from types import MappingProxyType
 from zoneinfo import ZoneInfo
 
 from twin.instant import DAY, HOUR, MINUTE, Duration, Instant, to_datetime
+from twin.model.bilingual_text import Language
 from twin.model.city_model import CityModel
-from twin.model.localization import Language
 
 _SEVERITY: dict[Language, tuple[str, ...]] = {
     "en": ("cleared", "warning", "minor", "major", "critical"),

@@ -21,8 +21,8 @@ from api.http.parameters import NoParameters
 from api.http.problems import ProblemError, problem_response
 from twin.alarms.messages import AlarmEvent
 from twin.instant import Instant, to_datetime
+from twin.model.bilingual_text import Language
 from twin.model.duty import Contact
-from twin.model.localization import Language
 from twin.model.role import Role
 
 router = APIRouter(tags=["duty"])

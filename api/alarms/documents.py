@@ -12,8 +12,8 @@ from api.live.alarm_events import format_optional_instant, sentence_of
 from api.live.alarm_view import AlarmView
 from twin.alarms.messages import AlarmEvent, IncidentEvent, OperandValue
 from twin.alarms.rules.operand import ObservationRef
-from twin.alarms.rules.rule import BilingualText
 from twin.instant import format_instant
+from twin.model.bilingual_text import BilingualText
 from twin.model.city_model import CityModel
 from twin.quality.quality_flags import quality_word
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from api.live.live_view import LiveView
-from twin.indicators.bilingual import IndicatorText
 from twin.indicators.indicator import IndicatorValue
 from twin.indicators.liveability import SCORE_SCALES, DomainScore, liveability_card
 from twin.instant import Instant, format_instant
+from twin.model.bilingual_text import BilingualText
 from twin.model.entity import Entity
 from twin.quality.quality_flags import quality_word
 from twin.state.area_state import AREA_PREFIX
@@ -84,5 +84,5 @@ def _line(line: DomainScore, known: dict[str, _Known]) -> Document:
     }
 
 
-def _text(text: IndicatorText) -> dict[str, str]:
-    return {"en": text.english, "nl": text.dutch}
+def _text(text: BilingualText) -> dict[str, str]:
+    return {"en": text.en, "nl": text.nl}

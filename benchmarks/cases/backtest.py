@@ -30,7 +30,6 @@ from storage.schema.migrate import migrate
 from twin.alarms.rules.expression import CompiledExpression
 from twin.alarms.rules.operand import Operand
 from twin.alarms.rules.rule import (
-    BilingualText,
     Condition,
     Deviation,
     ExpressionCondition,
@@ -42,6 +41,7 @@ from twin.alarms.rules.rule import (
 )
 from twin.alarms.severity import Severity
 from twin.instant import DAY, HOUR, MINUTE, SECOND, Instant, to_datetime
+from twin.model.bilingual_text import BilingualText
 from twin.model.city_model import City, CityModel
 from twin.model.entity import Entity, Relation
 from twin.model.sensor import Datastream, Sensor

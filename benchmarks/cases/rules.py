@@ -26,7 +26,6 @@ from stream.entities.entity_stage import EntityStageFactory
 from twin.alarms.messages import ALARM_INPUTS, AlarmInputBatch
 from twin.alarms.rules.operand import Operand
 from twin.alarms.rules.rule import (
-    BilingualText,
     EntitySelection,
     ExpressionCondition,
     Level,
@@ -35,6 +34,7 @@ from twin.alarms.rules.rule import (
 )
 from twin.alarms.severity import Severity
 from twin.instant import MINUTE, SECOND, Instant
+from twin.model.bilingual_text import BilingualText
 from twin.model.city_model import City, CityModel
 from twin.model.entity import Entity
 from twin.model.observation import Observation

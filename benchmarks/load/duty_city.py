@@ -14,7 +14,6 @@ import numpy as np
 from benchmarks.load.traffic import LoadTraffic, Numbers
 from twin.alarms.rules.operand import Operand
 from twin.alarms.rules.rule import (
-    BilingualText,
     EntitySelection,
     ExpressionCondition,
     Level,
@@ -23,6 +22,7 @@ from twin.alarms.rules.rule import (
 )
 from twin.alarms.severity import Severity
 from twin.instant import HOUR
+from twin.model.bilingual_text import BilingualText
 from twin.model.city_model import City, CityModel
 from twin.model.duty import (
     Contact,

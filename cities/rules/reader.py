@@ -17,8 +17,9 @@ from cities.rules.context import RuleContext
 from cities.rules.faults import RuleFault, RuleFaults
 from cities.rules.schema import RuleItem, SelectItem
 from cities.rules.selection import read_schedule, read_selection
-from twin.alarms.rules.rule import BilingualText, Rule
+from twin.alarms.rules.rule import Rule
 from twin.instant import INSTANT_MAX, INSTANT_MIN
+from twin.model.bilingual_text import BilingualText
 from twin.model.city_model import CityModel
 from twin.model.entity import AREA_TYPES
 

@@ -12,7 +12,6 @@ from cities.rules.selection import DAYS, write_clock
 from twin.alarms.rules.expression import expression_name
 from twin.alarms.rules.operand import Operand
 from twin.alarms.rules.rule import (
-    BilingualText,
     Condition,
     Deviation,
     EntitySelection,
@@ -27,6 +26,7 @@ from twin.alarms.rules.rule import (
 from twin.alarms.rules.schedule import MINUTES_OF_DAY, WeeklyInterval
 from twin.alarms.severity import Severity
 from twin.instant import INSTANT_MAX, INSTANT_MIN, format_instant
+from twin.model.bilingual_text import BilingualText
 from twin.model.city_model import CityModel
 
 Document: TypeAlias = dict[str, Any]

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from twin.indicators import eaqi, lki
-from twin.indicators.bilingual import IndicatorText
 from twin.indicators.indicator import Attributes, Indicator, Input, UsableInputs
 from twin.indicators.running_mean import EIGHT_HOURS, TimeMean, running_mean
 from twin.instant import DAY, Duration
+from twin.model.bilingual_text import BilingualText
 
 
 def _hour(given: UsableInputs) -> dict[str, float]:
@@ -21,7 +21,7 @@ def _eaqi(given: UsableInputs, attributes: Attributes) -> float:
     return float(eaqi.eaqi(_hour(given)).level)
 
 
-def _running(name: str, property: str, length: Duration, title: IndicatorText) -> Indicator:
+def _running(name: str, property: str, length: Duration, title: BilingualText) -> Indicator:
     def formula(given: UsableInputs, attributes: Attributes) -> float | None:
         hours = [TimeMean(one.time, one.value, one.coverage) for one in given[property]]
         mean = running_mean(hours, hours[-1].start, length)
@@ -46,7 +46,7 @@ AIR: tuple[Indicator, ...] = (
         name="lki",
         unit="1",
         theme="environment",
-        title=IndicatorText("Dutch air-quality index", "Luchtkwaliteitsindex (LKI)"),
+        title=BilingualText("Dutch air-quality index", "Luchtkwaliteitsindex (LKI)"),
         inputs=tuple(Input(property=name, averaging="hour", need="optional") for name in lki.EDGES),
         roll_up="max",
         same_time=True,
@@ -58,7 +58,7 @@ AIR: tuple[Indicator, ...] = (
         name="eaqi",
         unit="1",
         theme="environment",
-        title=IndicatorText("European air-quality index", "Europese luchtkwaliteitsindex (EAQI)"),
+        title=BilingualText("European air-quality index", "Europese luchtkwaliteitsindex (EAQI)"),
         inputs=tuple(Input(property=name, averaging="hour", need="optional") for name in eaqi.EDGES),
         roll_up="max",
         same_time=True,
@@ -67,12 +67,12 @@ AIR: tuple[Indicator, ...] = (
         source="European Environment Agency, bands of 2024 (ETC-HE 2024/17)",
     ),
     _running(
-        "pm2_5_24h", "pm2_5", DAY, IndicatorText("PM2.5, running 24 hours", "PM2,5, lopend 24-uursgemiddelde")
+        "pm2_5_24h", "pm2_5", DAY, BilingualText("PM2.5, running 24 hours", "PM2,5, lopend 24-uursgemiddelde")
     ),
     _running(
-        "pm10_24h", "pm10", DAY, IndicatorText("PM10, running 24 hours", "PM10, lopend 24-uursgemiddelde")
+        "pm10_24h", "pm10", DAY, BilingualText("PM10, running 24 hours", "PM10, lopend 24-uursgemiddelde")
     ),
     _running(
-        "o3_8h", "o3", EIGHT_HOURS, IndicatorText("Ozone, running 8 hours", "Ozon, lopend 8-uursgemiddelde")
+        "o3_8h", "o3", EIGHT_HOURS, BilingualText("Ozone, running 8 hours", "Ozon, lopend 8-uursgemiddelde")
     ),
 )

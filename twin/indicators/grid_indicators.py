@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from twin.indicators import grid
-from twin.indicators.bilingual import IndicatorText
 from twin.indicators.indicator import Attributes, Indicator, Input, UsableInputs, newest, number
+from twin.model.bilingual_text import BilingualText
 
 _IMPORT = Input(property="power_import", averaging="ten_minutes")
 _EXPORT = Input(property="power_export", averaging="ten_minutes")
@@ -58,7 +58,7 @@ GRID: tuple[Indicator, ...] = (
         name="transformer_load",
         unit="%",
         theme="energy",
-        title=IndicatorText("Transformer load", "Transformatorbelasting"),
+        title=BilingualText("Transformer load", "Transformatorbelasting"),
         inputs=(_TRANSFORMER, _IMPORT, _EXPORT_IF_GIVEN),
         attributes=("ratedPower",),
         roll_up="max",
@@ -71,7 +71,7 @@ GRID: tuple[Indicator, ...] = (
         name="voltage_deviation",
         unit="%",
         theme="energy",
-        title=IndicatorText("Voltage deviation, worst phase", "Spanningsafwijking, slechtste fase"),
+        title=BilingualText("Voltage deviation, worst phase", "Spanningsafwijking, slechtste fase"),
         inputs=tuple(
             Input(property=f"voltage_l{phase}", averaging="ten_minutes", need="optional")
             for phase in (1, 2, 3)
@@ -86,7 +86,7 @@ GRID: tuple[Indicator, ...] = (
         name="net_power",
         unit="kW",
         theme="energy",
-        title=IndicatorText("Net power", "Nettovermogen"),
+        title=BilingualText("Net power", "Nettovermogen"),
         inputs=(_IMPORT, _EXPORT),
         roll_up="sum",
         same_time=True,
@@ -98,7 +98,7 @@ GRID: tuple[Indicator, ...] = (
         name="solar_feed_in",
         unit="%",
         theme="energy",
-        title=IndicatorText("Feed-in share", "Aandeel teruglevering"),
+        title=BilingualText("Feed-in share", "Aandeel teruglevering"),
         inputs=(_IMPORT, _EXPORT),
         roll_up="none",
         same_time=True,

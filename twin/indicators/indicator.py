@@ -7,9 +7,9 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple, TypeAlias
 
-from twin.indicators.bilingual import IndicatorText
 from twin.indicators.validity import is_valid
 from twin.instant import Duration, Instant
+from twin.model.bilingual_text import BilingualText
 from twin.model.observed_property import RollUp, Theme
 from twin.quality.quality_flags import is_usable
 
@@ -81,7 +81,7 @@ class Indicator:
     name: str
     unit: str  #: UCUM
     theme: Theme
-    title: IndicatorText
+    title: BilingualText
     inputs: tuple[Input, ...]
     attributes: tuple[str, ...] = ()  #: that an entity must have
     roll_up: RollUp

@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-from twin.indicators.bilingual import IndicatorText
 from twin.indicators.indicator import IndicatorValue
+from twin.model.bilingual_text import BilingualText
 from twin.quality.quality_flags import is_usable
 
 Domain: TypeAlias = Literal["air", "noise", "mobility", "energy", "water", "climate"]
@@ -26,7 +26,7 @@ class ScoreScale:
     unit: str  #: UCUM
     good: float  #: from here on the score is 100
     bad: float  #: from here on it is 0
-    explanation: IndicatorText
+    explanation: BilingualText
     source: str
 
     def score(self, value: float) -> float:
@@ -40,19 +40,19 @@ class DomainScore:
     """One line of the card; without a value, score and value are None and the first yardstick is told."""
 
     domain: Domain
-    title: IndicatorText
+    title: BilingualText
     score: float | None  #: 0 to 100
     value: IndicatorValue | None
     scale: ScoreScale
 
 
-TITLES: Mapping[Domain, IndicatorText] = {
-    "air": IndicatorText("Air", "Lucht"),
-    "noise": IndicatorText("Noise", "Geluid"),
-    "mobility": IndicatorText("Mobility", "Mobiliteit"),
-    "energy": IndicatorText("Energy", "Energie"),
-    "water": IndicatorText("Water", "Water"),
-    "climate": IndicatorText("Heat", "Hitte"),
+TITLES: Mapping[Domain, BilingualText] = {
+    "air": BilingualText("Air", "Lucht"),
+    "noise": BilingualText("Noise", "Geluid"),
+    "mobility": BilingualText("Mobility", "Mobiliteit"),
+    "energy": BilingualText("Energy", "Energie"),
+    "water": BilingualText("Water", "Water"),
+    "climate": BilingualText("Heat", "Hitte"),
 }
 
 SCORE_SCALES: Mapping[Domain, tuple[ScoreScale, ...]] = {
@@ -62,7 +62,7 @@ SCORE_SCALES: Mapping[Domain, tuple[ScoreScale, ...]] = {
             "1",
             1,
             11,
-            IndicatorText("100 at class 1, 0 at class 11", "100 bij klasse 1, 0 bij klasse 11"),
+            BilingualText("100 at class 1, 0 at class 11", "100 bij klasse 1, 0 bij klasse 11"),
             "RIVM report 2014-0050: lowest and highest class",
         ),
         ScoreScale(
@@ -70,7 +70,7 @@ SCORE_SCALES: Mapping[Domain, tuple[ScoreScale, ...]] = {
             "1",
             1,
             6,
-            IndicatorText("100 at level 1, 0 at level 6", "100 bij niveau 1, 0 bij niveau 6"),
+            BilingualText("100 at level 1, 0 at level 6", "100 bij niveau 1, 0 bij niveau 6"),
             "European Environment Agency: best and worst level of 2024",
         ),
     ),
@@ -80,7 +80,7 @@ SCORE_SCALES: Mapping[Domain, tuple[ScoreScale, ...]] = {
             "dB[A]",
             53,
             70,
-            IndicatorText("100 up to 53 dB(A), 0 from 70 dB(A)", "100 tot 53 dB(A), 0 vanaf 70 dB(A)"),
+            BilingualText("100 up to 53 dB(A), 0 from 70 dB(A)", "100 tot 53 dB(A), 0 vanaf 70 dB(A)"),
             "WHO Environmental Noise Guidelines, 2018: 53 dB for road traffic (Lden, of a whole year), 70 dB "
             "for all leisure noise",
         ),
@@ -91,7 +91,7 @@ SCORE_SCALES: Mapping[Domain, tuple[ScoreScale, ...]] = {
             "1",
             1.0,
             0.0,
-            IndicatorText(
+            BilingualText(
                 "100 at the free speed, 0 at a standstill", "100 bij vrije snelheid, 0 bij stilstand"
             ),
             "the ratio itself; free flow from 0.75 and congestion below 0.5: no published source found",
@@ -103,7 +103,7 @@ SCORE_SCALES: Mapping[Domain, tuple[ScoreScale, ...]] = {
             "%",
             80,
             120,
-            IndicatorText("100 up to 80 % load, 0 from 120 %", "100 tot 80 % belasting, 0 vanaf 120 %"),
+            BilingualText("100 up to 80 % load, 0 from 120 %", "100 tot 80 % belasting, 0 vanaf 120 %"),
             "customary levels of load; no published source found",
         ),
     ),
@@ -113,7 +113,7 @@ SCORE_SCALES: Mapping[Domain, tuple[ScoreScale, ...]] = {
             "%",
             100,
             0,
-            IndicatorText(
+            BilingualText(
                 "100 at the target level, 0 at the danger level", "100 op streefpeil, 0 op gevaarpeil"
             ),
             "the levels that the city's model gives the water",
@@ -125,7 +125,7 @@ SCORE_SCALES: Mapping[Domain, tuple[ScoreScale, ...]] = {
             "Cel",
             25,
             35,
-            IndicatorText("100 up to 25 °C, 0 from 35 °C", "100 tot 25 °C, 0 vanaf 35 °C"),
+            BilingualText("100 up to 25 °C, 0 from 35 °C", "100 tot 25 °C, 0 vanaf 35 °C"),
             "KNMI: a summer day reaches 25 °C, a tropical day 30 °C; for 35 °C no published source found. "
             "Heat only: cold is not judged",
         ),
@@ -143,7 +143,7 @@ def liveability_card(values: Mapping[str, IndicatorValue]) -> tuple[DomainScore,
     return tuple(_line(domain, title, values) for domain, title in TITLES.items())
 
 
-def _line(domain: Domain, title: IndicatorText, values: Mapping[str, IndicatorValue]) -> DomainScore:
+def _line(domain: Domain, title: BilingualText, values: Mapping[str, IndicatorValue]) -> DomainScore:
     for yardstick in SCORE_SCALES[domain]:
         value = values.get(yardstick.indicator)
         if value is not None and is_usable(value.flags):

@@ -6,9 +6,9 @@ Attributes: `freeFlowSpeed` (km/h) and `capacity` (vehicles an hour).
 from __future__ import annotations
 
 from twin.indicators import traffic
-from twin.indicators.bilingual import IndicatorText
 from twin.indicators.indicator import Attributes, Indicator, Input, UsableInputs, newest, number
 from twin.instant import MINUTE, Duration
+from twin.model.bilingual_text import BilingualText
 
 # Speed and flow of one NDW minute carry one time; those of two loops may be half a minute apart.
 FLOW_AGE_MAX: Duration = MINUTE
@@ -61,7 +61,7 @@ TRAFFIC: tuple[Indicator, ...] = (
         name="traffic_intensity",
         unit="1/h",
         theme="mobility",
-        title=IndicatorText("Traffic intensity", "Verkeersintensiteit"),
+        title=BilingualText("Traffic intensity", "Verkeersintensiteit"),
         inputs=_FLOW_INPUTS,
         roll_up="mean",
         same_time=True,
@@ -73,7 +73,7 @@ TRAFFIC: tuple[Indicator, ...] = (
         name="intensity_capacity_ratio",
         unit="1",
         theme="mobility",
-        title=IndicatorText("Intensity to capacity", "I/C-verhouding"),
+        title=BilingualText("Intensity to capacity", "I/C-verhouding"),
         inputs=_FLOW_INPUTS,
         attributes=("capacity",),
         roll_up="max",
@@ -86,7 +86,7 @@ TRAFFIC: tuple[Indicator, ...] = (
         name="speed_ratio",
         unit="1",
         theme="mobility",
-        title=IndicatorText("Speed to free speed", "Snelheid ten opzichte van vrije snelheid"),
+        title=BilingualText("Speed to free speed", "Snelheid ten opzichte van vrije snelheid"),
         inputs=_SPEED_INPUTS,
         attributes=("freeFlowSpeed",),
         roll_up="mean",
@@ -98,7 +98,7 @@ TRAFFIC: tuple[Indicator, ...] = (
         name="level_of_service",
         unit="1",
         theme="mobility",
-        title=IndicatorText("Level of service", "Doorstroming"),
+        title=BilingualText("Level of service", "Doorstroming"),
         inputs=_SPEED_INPUTS,
         attributes=("freeFlowSpeed",),
         roll_up="max",

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from twin.indicators import water
-from twin.indicators.bilingual import IndicatorText
 from twin.indicators.indicator import Attributes, Indicator, Input, UsableInputs, number
+from twin.model.bilingual_text import BilingualText
 
 _LEVEL = (Input(property="water_level", averaging="instant"),)
 
@@ -39,7 +39,7 @@ WATER: tuple[Indicator, ...] = (
         name="freeboard",
         unit="m",
         theme="water",
-        title=IndicatorText("Freeboard to the danger level", "Waking tot het gevaarpeil"),
+        title=BilingualText("Freeboard to the danger level", "Waking tot het gevaarpeil"),
         inputs=_LEVEL,
         attributes=("dangerLevel",),
         roll_up="min",
@@ -51,7 +51,7 @@ WATER: tuple[Indicator, ...] = (
         name="freeboard_share",
         unit="%",
         theme="water",
-        title=IndicatorText("Freeboard left", "Resterende waking"),
+        title=BilingualText("Freeboard left", "Resterende waking"),
         inputs=_LEVEL,
         attributes=("targetLevel", "dangerLevel"),
         roll_up="min",
@@ -63,7 +63,7 @@ WATER: tuple[Indicator, ...] = (
         name="level_deviation",
         unit="m",
         theme="water",
-        title=IndicatorText("Deviation from the target level", "Afwijking van het streefpeil"),
+        title=BilingualText("Deviation from the target level", "Afwijking van het streefpeil"),
         inputs=_LEVEL,
         attributes=("targetLevel",),
         roll_up="max",
@@ -75,7 +75,7 @@ WATER: tuple[Indicator, ...] = (
         name="rate_of_rise",
         unit="m/h",
         theme="water",
-        title=IndicatorText("Rate of rise", "Stijgsnelheid"),
+        title=BilingualText("Rate of rise", "Stijgsnelheid"),
         inputs=(Input(property="water_level", averaging="instant", history=water.RATE_WINDOW),),
         roll_up="max",
         formula=_rate_of_rise,

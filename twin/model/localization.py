@@ -4,55 +4,52 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Literal, TypeAlias
 from zoneinfo import ZoneInfo
 
-from twin.indicators.bilingual import IndicatorText
 from twin.indicators.registry import REGISTRY
 from twin.instant import DAY, HOUR, MINUTE, SECOND, Duration, Instant, to_datetime
+from twin.model.bilingual_text import BilingualText, Language
 from twin.state.area_state import AREA_PREFIX
 
-Language: TypeAlias = Literal["en", "nl"]
-
-_LABELS: Mapping[str, IndicatorText] = MappingProxyType(
+_LABELS: Mapping[str, BilingualText] = MappingProxyType(
     {
-        "pm1": IndicatorText("PM1", "PM1"),
-        "pm2_5": IndicatorText("PM2.5", "PM2,5"),
-        "pm10": IndicatorText("PM10", "PM10"),
-        "no2": IndicatorText("nitrogen dioxide", "stikstofdioxide"),
-        "o3": IndicatorText("ozone", "ozon"),
-        "so2": IndicatorText("sulphur dioxide", "zwaveldioxide"),
-        "co2": IndicatorText("carbon dioxide", "kooldioxide"),
-        "air_temperature": IndicatorText("air temperature", "luchttemperatuur"),
-        "water_temperature": IndicatorText("water temperature", "watertemperatuur"),
-        "relative_humidity": IndicatorText("relative humidity", "relatieve luchtvochtigheid"),
-        "air_pressure": IndicatorText("air pressure", "luchtdruk"),
-        "noise_level": IndicatorText("noise level", "geluidsniveau"),
-        "wind_speed": IndicatorText("wind speed", "windsnelheid"),
-        "wind_direction": IndicatorText("wind direction", "windrichting"),
-        "rainfall": IndicatorText("rainfall", "neerslag"),
-        "vehicle_count": IndicatorText("number of vehicles", "aantal voertuigen"),
-        "bicycle_count": IndicatorText("number of bicycles", "aantal fietsen"),
-        "pedestrian_count": IndicatorText("number of pedestrians", "aantal voetgangers"),
-        "traffic_flow": IndicatorText("traffic flow", "verkeersintensiteit"),
-        "vehicle_speed": IndicatorText("vehicle speed", "snelheid van voertuigen"),
-        "power_import": IndicatorText("power drawn", "afgenomen vermogen"),
-        "power_export": IndicatorText("power fed in", "teruggeleverd vermogen"),
-        "energy_import": IndicatorText("energy drawn", "afgenomen energie"),
-        "energy_export": IndicatorText("energy fed in", "teruggeleverde energie"),
-        "voltage_l1": IndicatorText("voltage of phase 1", "spanning van fase 1"),
-        "voltage_l2": IndicatorText("voltage of phase 2", "spanning van fase 2"),
-        "voltage_l3": IndicatorText("voltage of phase 3", "spanning van fase 3"),
-        "current_l1": IndicatorText("current of phase 1", "stroom van fase 1"),
-        "current_l2": IndicatorText("current of phase 2", "stroom van fase 2"),
-        "current_l3": IndicatorText("current of phase 3", "stroom van fase 3"),
-        "gas_volume": IndicatorText("gas volume", "gasvolume"),
-        "water_volume": IndicatorText("water volume", "watervolume"),
-        "water_level": IndicatorText("water level", "waterstand"),
-        "water_flow": IndicatorText("water flow", "waterafvoer"),
-        "pump_state": IndicatorText("pump state", "stand van de pomp"),
-        "battery_level": IndicatorText("battery level", "batterijniveau"),
-        "signal_strength": IndicatorText("signal strength", "signaalsterkte"),
+        "pm1": BilingualText("PM1", "PM1"),
+        "pm2_5": BilingualText("PM2.5", "PM2,5"),
+        "pm10": BilingualText("PM10", "PM10"),
+        "no2": BilingualText("nitrogen dioxide", "stikstofdioxide"),
+        "o3": BilingualText("ozone", "ozon"),
+        "so2": BilingualText("sulphur dioxide", "zwaveldioxide"),
+        "co2": BilingualText("carbon dioxide", "kooldioxide"),
+        "air_temperature": BilingualText("air temperature", "luchttemperatuur"),
+        "water_temperature": BilingualText("water temperature", "watertemperatuur"),
+        "relative_humidity": BilingualText("relative humidity", "relatieve luchtvochtigheid"),
+        "air_pressure": BilingualText("air pressure", "luchtdruk"),
+        "noise_level": BilingualText("noise level", "geluidsniveau"),
+        "wind_speed": BilingualText("wind speed", "windsnelheid"),
+        "wind_direction": BilingualText("wind direction", "windrichting"),
+        "rainfall": BilingualText("rainfall", "neerslag"),
+        "vehicle_count": BilingualText("number of vehicles", "aantal voertuigen"),
+        "bicycle_count": BilingualText("number of bicycles", "aantal fietsen"),
+        "pedestrian_count": BilingualText("number of pedestrians", "aantal voetgangers"),
+        "traffic_flow": BilingualText("traffic flow", "verkeersintensiteit"),
+        "vehicle_speed": BilingualText("vehicle speed", "snelheid van voertuigen"),
+        "power_import": BilingualText("power drawn", "afgenomen vermogen"),
+        "power_export": BilingualText("power fed in", "teruggeleverd vermogen"),
+        "energy_import": BilingualText("energy drawn", "afgenomen energie"),
+        "energy_export": BilingualText("energy fed in", "teruggeleverde energie"),
+        "voltage_l1": BilingualText("voltage of phase 1", "spanning van fase 1"),
+        "voltage_l2": BilingualText("voltage of phase 2", "spanning van fase 2"),
+        "voltage_l3": BilingualText("voltage of phase 3", "spanning van fase 3"),
+        "current_l1": BilingualText("current of phase 1", "stroom van fase 1"),
+        "current_l2": BilingualText("current of phase 2", "stroom van fase 2"),
+        "current_l3": BilingualText("current of phase 3", "stroom van fase 3"),
+        "gas_volume": BilingualText("gas volume", "gasvolume"),
+        "water_volume": BilingualText("water volume", "watervolume"),
+        "water_level": BilingualText("water level", "waterstand"),
+        "water_flow": BilingualText("water flow", "waterafvoer"),
+        "pump_state": BilingualText("pump state", "stand van de pomp"),
+        "battery_level": BilingualText("battery level", "batterijniveau"),
+        "signal_strength": BilingualText("signal strength", "signaalsterkte"),
     }
 )
 """Of built-in properties; indicators have a title of their own, a city's properties their name."""
@@ -87,7 +84,7 @@ def display_name(name: str, language: Language) -> str:
     text = indicator.title if indicator is not None else _LABELS.get(name)
     if text is None:
         return name.replace("_", " ")
-    return text.english if language == "en" else text.dutch
+    return text.in_language(language)
 
 
 def unit_symbol(unit: str) -> str:

@@ -14,7 +14,6 @@ from tests.support.cities.alarm_city import alarm_city
 from twin.alarms.rules.expression import CompiledExpression
 from twin.alarms.rules.operand import Operand
 from twin.alarms.rules.rule import (
-    BilingualText,
     Condition,
     Deviation,
     EntitySelection,
@@ -33,6 +32,7 @@ from twin.alarms.rules.rule import (
 from twin.alarms.rules.schedule import WeeklyInterval, WeeklySchedule
 from twin.alarms.severity import Severity
 from twin.instant import DAY, INSTANT_MAX, INSTANT_MIN, MINUTE
+from twin.model.bilingual_text import BilingualText
 
 TOWN = alarm_city()
 

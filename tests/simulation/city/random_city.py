@@ -11,7 +11,6 @@ from typing import NamedTuple
 from tests.simulation.scenario import Scenario
 from twin.alarms.rules.operand import Operand
 from twin.alarms.rules.rule import (
-    BilingualText,
     Condition,
     ExpressionCondition,
     Level,
@@ -24,6 +23,7 @@ from twin.alarms.rules.rule import (
 )
 from twin.alarms.severity import Severity
 from twin.instant import HOUR, MINUTE, SECOND, Duration, Instant, parse_instant
+from twin.model.bilingual_text import BilingualText
 from twin.model.calibration import Calibration
 from twin.model.city_model import City, CityModel
 from twin.model.entity import Entity

@@ -7,10 +7,11 @@ from dataclasses import replace
 from typing import Any
 
 from twin.alarms.rules.operand import Operand, Point
-from twin.alarms.rules.rule import BilingualText, EntitySelection, Level, Rule, ThresholdCondition
+from twin.alarms.rules.rule import EntitySelection, Level, Rule, ThresholdCondition
 from twin.alarms.rules.rule_index import BoundRule, RuleIndex
 from twin.alarms.severity import Severity
 from twin.instant import MINUTE, Instant
+from twin.model.bilingual_text import BilingualText
 from twin.model.city_model import City, CityModel
 from twin.model.entity import Entity, Relation
 from twin.model.observed_property import BUILT_IN_PROPERTIES

@@ -15,9 +15,10 @@ from tests.support.cities.alarm_city import alarm_city
 from tests.support.payloads.alarm_events import alarm_event, incident_event
 from twin.alarms.messages import AlarmBatch, AlarmEvent, IncidentEvent
 from twin.alarms.rules.operand import Operand
-from twin.alarms.rules.rule import BilingualText, Level, Rule, ThresholdCondition
+from twin.alarms.rules.rule import Level, Rule, ThresholdCondition
 from twin.alarms.severity import Severity
 from twin.instant import HOUR, MINUTE, SECOND, Duration, Instant, parse_instant
+from twin.model.bilingual_text import BilingualText
 from twin.model.city_model import CityModel
 from twin.model.duty import (
     Contact,

@@ -21,7 +21,7 @@ from twin.alarms.messages import AlarmEvent
 from twin.alarms.rules.operand import ObservationRef
 from twin.alarms.severity import Severity
 from twin.instant import HOUR, MINUTE
-from twin.model.localization import Language
+from twin.model.bilingual_text import Language
 
 RAISED = NOON + HOUR
 """When the alarms of tests are raised: 13:00 in the town."""

@@ -10,9 +10,10 @@ from stream.engine.stage import EMPTY_SEED
 from tests.support.cities.alarm_city import alarm_city
 from tests.support.pipelines.stage_pipeline import StagePipeline
 from tests.unit.stream.test_alarm_stage import CANAL, START, kinds, level
-from twin.alarms.rules.rule import BilingualText, EntitySelection, OutageCondition, Rule, SilenceCondition
+from twin.alarms.rules.rule import EntitySelection, OutageCondition, Rule, SilenceCondition
 from twin.alarms.severity import Severity
 from twin.instant import HOUR, MINUTE, SECOND
+from twin.model.bilingual_text import BilingualText
 from twin.model.calibration import Maintenance
 from twin.model.city_model import CityModel
 from twin.model.entity import Entity

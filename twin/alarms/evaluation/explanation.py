@@ -8,12 +8,12 @@ from twin.alarms.alarm import Explanation
 from twin.alarms.evaluation.level_state import SeverityChange
 from twin.alarms.messages import SOURCES_MAX, OperandValue
 from twin.alarms.rules.operand import WINDOW_SIZES, OperandSeries, Point
-from twin.alarms.rules.rule import BilingualText, Deviation, QualityRank, Rate, ThresholdCondition
+from twin.alarms.rules.rule import Deviation, QualityRank, Rate, ThresholdCondition
 from twin.alarms.rules.rule_index import BoundRule
 from twin.instant import Instant
+from twin.model.bilingual_text import BilingualText, Language
 from twin.model.city_model import CityModel
 from twin.model.localization import (
-    Language,
     display_name,
     format_duration,
     format_local_time,
@@ -122,7 +122,7 @@ def _sentence(language: Language, said: _Said) -> str:
     delay = rule.on_delay if shift.severity else rule.off_delay
     lasting = f" {words['for']} {format_duration(delay)}" if delay else ""
     when = f"{words['since']} {format_local_time(shift.time, said.bound.timezone, language)}"
-    return f"{_in(rule.title, language)}, {said.name}{ending}: {what}{lasting}, {when}."
+    return f"{rule.title.in_language(language)}, {said.name}{ending}: {what}{lasting}, {when}."
 
 
 def _compared(language: Language, said: _Said) -> str:
@@ -163,10 +163,6 @@ def _what(operand: OperandValue, language: Language) -> str:
         return name
     statistic = f"{_WORDS[language][operand.statistic]} " if operand.statistic != "value" else ""
     return f"{statistic}{name} ({format_duration(operand.window)})"
-
-
-def _in(text: BilingualText, language: Language) -> str:
-    return text.nl if language == "nl" else text.en
 
 
 # Sentences about what does not come.

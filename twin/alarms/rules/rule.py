@@ -15,15 +15,9 @@ from twin.alarms.rules.schedule import WeeklySchedule
 from twin.alarms.severity import Severity
 from twin.errors import MessageError
 from twin.instant import INSTANT_MAX, INSTANT_MIN, Duration, Instant
+from twin.model.bilingual_text import BilingualText
 from twin.model.observed_property import Theme
 from twin.wire.codec import DECODE_ERRORS
-
-
-class BilingualText(msgspec.Struct, frozen=True):
-    """The same, said in both languages of the city."""
-
-    en: str
-    nl: str
 
 
 class Level(msgspec.Struct, frozen=True):

@@ -20,7 +20,6 @@ from tests.support.pipelines.stage_pipeline import StagePipeline
 from twin.alarms.rules.expression import CompiledExpression
 from twin.alarms.rules.operand import Operand
 from twin.alarms.rules.rule import (
-    BilingualText,
     Deviation,
     EntitySelection,
     ExpressionCondition,
@@ -37,6 +36,7 @@ from twin.alarms.rules.schedule import WeeklyInterval, WeeklySchedule
 from twin.alarms.severity import Severity
 from twin.backtest.firing import Firing, firings_of
 from twin.instant import DAY, HOUR, MINUTE, SECOND, Instant, to_datetime
+from twin.model.bilingual_text import BilingualText
 from twin.model.calibration import Calibration
 from twin.model.city_model import CityModel
 from twin.model.observation import Observation

@@ -6,7 +6,6 @@ import math
 
 import pytest
 
-from twin.indicators.bilingual import IndicatorText
 from twin.indicators.indicator import (
     Attributes,
     Indicator,
@@ -18,6 +17,7 @@ from twin.indicators.indicator import (
     number,
 )
 from twin.instant import HOUR, MINUTE
+from twin.model.bilingual_text import BilingualText
 from twin.quality.quality_flags import QualityFlag
 
 
@@ -30,7 +30,7 @@ def an_indicator(*inputs: Input, same_time: bool = False, attributes: tuple[str,
         name="total",
         unit="1",
         theme="device",
-        title=IndicatorText("Total", "Totaal"),
+        title=BilingualText("Total", "Totaal"),
         inputs=inputs,
         attributes=attributes,
         roll_up="none",

@@ -81,4 +81,4 @@ def test_every_yardstick_is_an_indicator_or_an_observed_property_in_its_unit() -
         for one in yardsticks:
             assert units[one.indicator] == one.unit
             assert one.source
-            assert one.explanation.dutch != one.explanation.english
+            assert one.explanation.nl != one.explanation.en

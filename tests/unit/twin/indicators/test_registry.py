@@ -55,7 +55,7 @@ def test_each_says_all_of_itself(one: Indicator) -> None:
     assert REGISTRY[one.name] is one
     assert one.name not in BUILT_IN_PROPERTIES
     assert one.unit in known_units() | {"m/h"}
-    assert one.title.english != one.title.dutch
+    assert one.title.en != one.title.nl
     assert one.formula_text
     assert one.source
     assert {given.property for given in one.inputs} <= set(BUILT_IN_PROPERTIES) | {"transformer_power"}
