@@ -1,21 +1,23 @@
 """Correlation of two hourly series, at a range of lags, with an interval that does not overstate it.
 
-Hourly values of a city follow their own yesterday, so n pairs carry less than n pairs' worth of evidence. The
-effective number n* corrects for it (Bartlett 1935; Pyper & Peterman, Can. J. Fish. Aquat. Sci. 55, 1998,
+Hourly values of a city depend on the hours before, so n pairs carry less evidence than n independent pairs.
+The effective number n* corrects for it (Bartlett 1935; Pyper & Peterman, Can. J. Fish. Aquat. Sci. 55, 1998,
 2127-2140, eq. 1): 1/n* = 1/n + 2/n × Σ (1 - k/n) r_x(k) r_y(k), over the autocorrelations of both series. The
 interval is Fisher's: atanh r ± 1.96 / √(n* - 3), and for Spearman's rank correlation with √(1 + r²/2) on top
 (Bonett & Wright, Psychometrika 65, 2000, 23-28).
 
-A correlation is a reason to look, not a cause.
+A correlation does not prove a cause.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from operator import mul
+from collections.abc import Mapping
 from statistics import NormalDist
 from typing import Literal, NamedTuple, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
 
 from twin.instant import HOUR, Instant
 
@@ -23,17 +25,17 @@ Method: TypeAlias = Literal["pearson", "spearman"]
 
 HOURS_MAX = 10_000  #: from the first to the last hour of both series: over a year
 LAG_MAX = 168  #: hours; a week
-PAIRS_MIN = 8  #: fewer say nothing; our choice
+PAIRS_MIN = 8  #: our choice: fewer pairs give no useful estimate
 CONFIDENCE = 0.95
 
-# Pyper & Peterman advise up to a fifth of the series; a week bounds the work.
+# Pyper & Peterman recommend lags up to a fifth of the series; a week bounds the work.
 AUTOCORRELATION_LAGS_MAX = 168
 
-_Cells: TypeAlias = list[float | None]
+_Values: TypeAlias = NDArray[np.float64]
 
 
 class LagCorrelation(NamedTuple):
-    """How the series go together where the second is taken `lag` hours later."""
+    """The correlation at one lag: the second series is taken `lag` hours later."""
 
     lag: int  #: hours; positive: the second follows the first
     coefficient: float  #: -1 to 1
@@ -44,7 +46,7 @@ class LagCorrelation(NamedTuple):
 
 
 class Correlation(NamedTuple):
-    """How two series go together."""
+    """The correlation of two series at each lag, and the strongest of them."""
 
     method: Method
     lags: tuple[LagCorrelation, ...]  #: those that have a coefficient, by rising lag
@@ -62,20 +64,20 @@ def correlate(
 
     Only hours at which both have a finite value count. A lag has no coefficient where fewer than PAIRS_MIN
     remain or one of the series is constant. Raises ValueError when an hour does not start on the hour, the
-    series reach over more than HOURS_MAX, or lag_max is not 0 to LAG_MAX.
+    series span more than HOURS_MAX, or lag_max is not 0 to LAG_MAX.
     """
     if not 0 <= lag_max <= LAG_MAX:
         raise ValueError(f"lag_max is {lag_max} hours, expected 0 to {LAG_MAX}")
     x, y = _aligned(first, second)
-    shared = _shared_autocorrelations(x, y, method)
+    products = _autocorrelation_products(x, y, method)
     lags = []
     for lag in range(-lag_max, lag_max + 1):
-        pairs = _pairs(x, y, lag)
-        coefficient = _coefficient(pairs, method)
+        xs, ys = _pairs(x, y, lag)
+        coefficient = _coefficient(xs, ys, method)
         if coefficient is not None:
-            effective = _effective(len(pairs[0]), shared)
+            effective = _effective_pairs(len(xs), products)
             low, high = _interval(coefficient, effective, method, CONFIDENCE)
-            lags.append(LagCorrelation(lag, coefficient, len(pairs[0]), effective, low, high))
+            lags.append(LagCorrelation(lag, coefficient, len(xs), effective, low, high))
     best = max(lags, key=lambda one: (abs(one.coefficient), -abs(one.lag), one.lag), default=None)
     significant = False
     if best is not None:
@@ -85,11 +87,11 @@ def correlate(
     return Correlation(method, tuple(lags), best, significant)
 
 
-def _aligned(first: Mapping[Instant, float], second: Mapping[Instant, float]) -> tuple[_Cells, _Cells]:
-    """Return both series on one grid of hours, None where there is no value."""
+def _aligned(first: Mapping[Instant, float], second: Mapping[Instant, float]) -> tuple[_Values, _Values]:
+    """Return both series on one grid of hours, NaN where there is no finite value."""
     hours = first.keys() | second.keys()
     if not hours:
-        return [], []
+        return np.empty(0), np.empty(0)
     odd = next((hour for hour in hours if hour % HOUR), None)
     if odd is not None:
         raise ValueError(f"a value at {odd} µs, expected the start of an hour; give hourly means")
@@ -100,90 +102,71 @@ def _aligned(first: Mapping[Instant, float], second: Mapping[Instant, float]) ->
     return _on_grid(first, start, length), _on_grid(second, start, length)
 
 
-def _on_grid(series: Mapping[Instant, float], start: Instant, length: int) -> _Cells:
-    cells: _Cells = [None] * length
+def _on_grid(series: Mapping[Instant, float], start: Instant, length: int) -> _Values:
+    grid = np.full(length, np.nan)
     for hour, value in series.items():
         if math.isfinite(value):
-            cells[(hour - start) // HOUR] = value
-    return cells
+            grid[(hour - start) // HOUR] = value
+    return grid
 
 
-def _pairs(x: _Cells, y: _Cells, lag: int) -> tuple[list[float], list[float]]:
-    left, right = (x, y[lag:]) if lag >= 0 else (x[-lag:], y)
-    xs: list[float] = []
-    ys: list[float] = []
-    for one, other in zip(left, right, strict=False):
-        if one is not None and other is not None:
-            xs.append(one)
-            ys.append(other)
-    return xs, ys
+def _pairs(x: _Values, y: _Values, lag: int) -> tuple[_Values, _Values]:
+    """Return the values at hours where both series have one, the second series shifted by the lag."""
+    count = max(0, len(x) - abs(lag))
+    left, right = (x[:count], y[lag:]) if lag >= 0 else (x[-lag:], y[:count])
+    both = ~(np.isnan(left) | np.isnan(right))
+    return left[both], right[both]
 
 
-def _coefficient(pairs: tuple[Sequence[float], Sequence[float]], method: Method) -> float | None:
-    if len(pairs[0]) < PAIRS_MIN:
+def _coefficient(xs: _Values, ys: _Values, method: Method) -> float | None:
+    if len(xs) < PAIRS_MIN or xs.min() == xs.max() or ys.min() == ys.max():
         return None
-    xs, ys = (_ranks(one) for one in pairs) if method == "spearman" else pairs
-    dx, dy = _deviations(xs), _deviations(ys)
-    scale = math.sqrt(_product(dx, dx)) * math.sqrt(_product(dy, dy))
-    # A constant series has no deviations but those of rounding its mean.
-    if min(max(dx) - min(dx), max(dy) - min(dy)) == 0 or scale == 0:
-        return None
-    return min(1.0, max(-1.0, _product(dx, dy) / scale))
+    if method == "spearman":
+        xs, ys = _ranks(xs), _ranks(ys)
+    dx, dy = xs - xs.mean(), ys - ys.mean()
+    scale = math.sqrt(dx @ dx) * math.sqrt(dy @ dy)
+    return min(1.0, max(-1.0, float(dx @ dy) / scale)) if scale > 0 else None
 
 
-def _ranks(values: Sequence[float]) -> list[float]:
-    """Return the rank of each value; equal values share the mean of theirs."""
-    order = sorted(range(len(values)), key=values.__getitem__)
-    ranks = [0.0] * len(values)
-    first = 0
-    while first < len(order):
-        last = first
-        while last + 1 < len(order) and values[order[last + 1]] == values[order[first]]:
-            last += 1
-        for place in order[first : last + 1]:
-            ranks[place] = (first + last) / 2
-        first = last + 1
+def _ranks(values: _Values) -> _Values:
+    """Return the rank of each value from 0; equal values share the mean of theirs."""
+    _, group, counts = np.unique(values, return_inverse=True, return_counts=True)
+    ranks: _Values = (np.cumsum(counts) - (counts + 1) / 2)[group]
     return ranks
 
 
-def _deviations(values: Sequence[float]) -> list[float]:
-    mean = math.fsum(values) / len(values)
-    return [value - mean for value in values]
-
-
-def _product(left: Sequence[float], right: Sequence[float]) -> float:
-    return float(sum(map(mul, left, right)))
-
-
-def _shared_autocorrelations(x: _Cells, y: _Cells, method: Method) -> list[float]:
+def _autocorrelation_products(x: _Values, y: _Values, method: Method) -> _Values:
     """Return r_x(k) × r_y(k) for k = 1, 2, … up to a fifth of the series."""
-    count = min(sum(one is not None for one in x), sum(one is not None for one in y))
+    count = min(int((~np.isnan(x)).sum()), int((~np.isnan(y)).sum()))
     longest = min(count // 5, AUTOCORRELATION_LAGS_MAX)
     if longest < 1:
-        return []
-    return list(map(mul, _autocorrelations(x, longest, method), _autocorrelations(y, longest, method)))
+        return np.empty(0)
+    return _autocorrelations(x, longest, method) * _autocorrelations(y, longest, method)
 
 
-def _autocorrelations(cells: _Cells, longest: int, method: Method) -> list[float]:
-    """Return the autocorrelations at lags 1 to `longest`; 0 where too few pairs are there."""
-    present = [value for value in cells if value is not None]
-    deviations = iter(_deviations(_ranks(present) if method == "spearman" else present))
-    known = [0 if value is None else 1 for value in cells]
-    filled = [next(deviations) if one else 0.0 for one in known]
-    variance = _product(filled, filled) / len(present)
+def _autocorrelations(grid: _Values, longest: int, method: Method) -> _Values:
+    """Return the autocorrelations at lags 1 to `longest`; 0 where fewer than PAIRS_MIN pairs exist."""
+    present = ~np.isnan(grid)
+    values = grid[present]
+    deviations = np.zeros(len(grid))
+    if method == "spearman":
+        values = _ranks(values)
+    deviations[present] = values - values.mean()
+    variance = deviations @ deviations / len(values)
+    found = np.zeros(longest)
     if variance == 0:
-        return [0.0] * longest
-    found = []
+        return found
     for lag in range(1, longest + 1):
-        pairs = _product(known, known[lag:])
-        shared = _product(filled, filled[lag:]) / pairs if pairs >= PAIRS_MIN else 0.0
-        found.append(min(1.0, max(-1.0, shared / variance)))
-    return found
+        pairs = np.count_nonzero(present[:-lag] & present[lag:])
+        if pairs >= PAIRS_MIN:
+            found[lag - 1] = deviations[:-lag] @ deviations[lag:] / pairs / variance
+    return found.clip(-1.0, 1.0)
 
 
-def _effective(pairs: int, shared: Sequence[float]) -> float:
-    """Return n*, at most the number of pairs: that they count for more is not believed."""
-    total = sum((1 - lag / pairs) * one for lag, one in enumerate(shared, 1) if lag < pairs)
+def _effective_pairs(pairs: int, products: _Values) -> float:
+    """Return n*, at most the number of pairs: a larger n* is not trusted."""
+    lags = np.arange(1, min(len(products) + 1, pairs))
+    total = float((1 - lags / pairs) @ products[: len(lags)])
     return pairs / max(1.0, 1 + 2 * total)
 
 
