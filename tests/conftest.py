@@ -70,7 +70,7 @@ async def postgres(services: ServiceSource) -> AsyncIterator[PostgresServer]:
         async with services.postgres(folder) as server:
             await server.create_database(TEMPLATE)
             await migrate(server.dsn(TEMPLATE))
-            async with await server.administer() as connection:
+            async with await server.connect_as_administrator() as connection:
                 # TimescaleDB's own workers would connect to it, and a database in use cannot be copied.
                 await connection.execute(
                     f"ALTER DATABASE {TEMPLATE} WITH IS_TEMPLATE true ALLOW_CONNECTIONS false"

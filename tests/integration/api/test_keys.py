@@ -105,7 +105,7 @@ async def test_a_key_in_use_outlives_the_database_and_comes_back_under_its_contr
     assert (await ask()).status_code == 200
     name = str(conninfo.conninfo_to_dict(database)["dbname"])
     allow = sql.SQL("ALTER DATABASE {} WITH ALLOW_CONNECTIONS {}")
-    async with await postgres.administer() as connection:
+    async with await postgres.connect_as_administrator() as connection:
         await connection.execute(allow.format(sql.Identifier(name), sql.Literal(False)))
         await connection.execute(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", (name,)
@@ -113,7 +113,7 @@ async def test_a_key_in_use_outlives_the_database_and_comes_back_under_its_contr
     # A key that was not used yet cannot be told from a wrong one.
     await answered(lambda: client.get("/v1/entities", headers=bearer(keys["viewer"])), 503)
     assert (await ask()).status_code == 200
-    async with await postgres.administer() as connection:
+    async with await postgres.connect_as_administrator() as connection:
         await connection.execute(allow.format(sql.Identifier(name), sql.Literal(True)))
     await answered(lambda: client.get("/v1/entities", headers=bearer(keys["viewer"])), 200)
     async with await connect(database, role="test") as connection:

@@ -57,13 +57,13 @@ class ContainerPostgres:
 
     async def create_database(self, database: str) -> None:
         """Create an empty database; leave one that exists."""
-        async with await self.administer() as connection:
+        async with await self.connect_as_administrator() as connection:
             try:
                 await connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(database)))
             except psycopg.errors.DuplicateDatabase:
                 return
 
-    async def administer(self) -> psycopg.AsyncConnection:
+    async def connect_as_administrator(self) -> psycopg.AsyncConnection:
         """Return a connection, in autocommit, for work on whole databases."""
         return await psycopg.AsyncConnection.connect(self.dsn("postgres"), autocommit=True)
 
@@ -86,7 +86,7 @@ class ContainerServices:
 
         async def is_ready() -> bool:
             try:
-                await (await server.administer()).close()
+                await (await server.connect_as_administrator()).close()
             except psycopg.OperationalError:
                 return False
             return True

@@ -27,7 +27,7 @@ class PostgresServer(Protocol):
     async def create_database(self, database: str) -> None:
         """Create an empty database; leave one that exists."""
 
-    async def administer(self) -> psycopg.AsyncConnection:
+    async def connect_as_administrator(self) -> psycopg.AsyncConnection:
         """Return a connection, in autocommit, for work on whole databases."""
 
 

@@ -123,7 +123,7 @@ async def test_one_that_says_nothing_for_long_takes_part_no_more(database: str) 
                 return seen[-1] == PartitionAssignment(0, 1)
 
             await until_true(is_alone)
-        assert seen[0].of == 2
+        assert seen[0].total == 2
         with suppress(psycopg.OperationalError):
             await silent.rollback()
 
@@ -132,7 +132,7 @@ async def swap(server: PostgresServer, one: str, other: str) -> None:
     """Give each of two databases the other's name, while whoever uses them is thrown out and kept out."""
     first, second = (conninfo_to_dict(dsn)["dbname"] for dsn in (one, other))
     names = [str(first), str(second)]
-    async with await server.administer() as connection:
+    async with await server.connect_as_administrator() as connection:
         for name in names:
             await connection.execute(f"ALTER DATABASE {name} WITH ALLOW_CONNECTIONS false")
         ended = "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = ANY(%s)"
