@@ -93,6 +93,6 @@ class AssignmentTracker:
 
     def _set_assignment(self, share: PartitionAssignment) -> None:
         if share != self._current:
-            log.info("stores as number %d of %d historians", share.number + 1, share.count)
+            log.info("stores as number %d of %d historians", share.number + 1, share.total)
         self._current = share
         self._known.set()
