@@ -14,9 +14,16 @@ from psycopg_pool import AsyncConnectionPool, PoolTimeout, TooManyRequests
 from api.http.problems import ProblemError
 from api.live.live_view import ViewSeed
 from runtime.kafka.topics import ALARMS, UPDATES
-from storage.database import DATABASE_UNAVAILABLE, KEEPALIVE_OPTIONS, SESSION_OPTIONS, Connection, connect
+from storage.database import (
+    DATABASE_UNAVAILABLE,
+    KEEPALIVE_OPTIONS,
+    SESSION_OPTIONS,
+    Connection,
+    connect,
+    snapshot,
+)
 from storage.stores.alarms import read_last_incidents, read_newest_alarms, was_command_applied
-from storage.stores.current_state import read_state_in_snapshot, snapshot
+from storage.stores.current_state import read_state_in_snapshot
 from storage.stores.tokens import find_token_name, find_token_role
 from twin.errors import ServiceError
 from twin.model.role import Role

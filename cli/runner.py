@@ -18,7 +18,7 @@ from runtime.secret_files import SecretFileError, is_secret
 from runtime.settings import RoleSettings
 from runtime.tcp_keepalive import enable_kafka_keepalive
 from runtime.telemetry.logs import configure_logging, secret_values
-from storage.model.model_store import ModelSource
+from storage.model.model_source import ModelSource
 
 log = logging.getLogger(__name__)
 

@@ -5,6 +5,9 @@ from __future__ import annotations
 DATASTREAM_ID_MAX = 2**31 - 1
 """Of an integer."""
 
+INTEGER_MAX = 2**31 - 1
+"""Of an integer that counts."""
+
 FLAGS_MAX = 2**15 - 1
 """Of a smallint."""
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import TypeAlias
 
 import psycopg
 from psycopg.rows import TupleRow
 
 from runtime.tcp_keepalive import KEEPALIVE_PROBES_MAX, KEEPALIVE_S, USER_TIMEOUT_MS
-from twin.errors import ServiceError
+from storage.queries import query
+from twin.errors import ServiceError, TwinError
 
 Connection: TypeAlias = psycopg.AsyncConnection[TupleRow]
 
@@ -41,6 +44,10 @@ SESSION_OPTIONS = (
 )
 
 
+class QueryError(TwinError):
+    """A question about the history cannot be answered as it was asked."""
+
+
 async def connect(dsn: str, *, role: str) -> Connection:
     """Return a new connection that opens a transaction with its first statement and speaks UTC.
 
@@ -60,6 +67,14 @@ async def connect(dsn: str, *, role: str) -> Connection:
             f"the database {_location(dsn)} cannot be reached: {_one_line(error)}; "
             "is it running, and does LIVETWIN_DATABASE name it?"
         ) from error
+
+
+@asynccontextmanager
+async def snapshot(connection: Connection) -> AsyncIterator[None]:
+    """Make everything that is read within belong to one moment; no transaction may be open."""
+    async with connection.transaction():
+        await connection.execute(query("begin_snapshot"))
+        yield
 
 
 def _location(dsn: str) -> str:

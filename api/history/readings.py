@@ -9,8 +9,8 @@ from api.context import ApiContext
 from api.http.parameters import parse_time
 from api.http.problems import RequestFault, bad_request
 from api.http.responses import decode_page_cursor, encode_page_cursor
-from storage.history.buckets import CalibratedObservation, ObservationCursor, read_observations
 from storage.history.lineage import PublishedValue, read_published_values
+from storage.history.observations import CalibratedObservation, ObservationCursor, read_observations
 from twin.instant import DAY, INSTANT_MIN, Instant, format_instant
 from twin.model.city_model import CityModel
 from twin.quality.quality_flags import quality_word

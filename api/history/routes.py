@@ -33,7 +33,8 @@ from api.http.parameters import HistoryParameters
 from api.http.problems import ProblemError, RequestFault, bad_request
 from api.http.responses import json_response, page_links
 from storage.history.bucket_interval import BucketInterval
-from storage.history.buckets import BUCKETS_MAX, AggregateName, HistoryBucket
+from storage.history.bucket_parts import AggregateName, HistoryBucket
+from storage.history.buckets import BUCKETS_MAX
 from twin.instant import INSTANT_MIN, Instant, format_instant
 from twin.model.city_model import CityModel
 from twin.model.names import ValueName

@@ -8,13 +8,8 @@ from typing import NamedTuple
 from api.http.problems import RequestFault, bad_request
 from storage.database import Connection
 from storage.history.bucket_interval import BucketInterval
-from storage.history.buckets import (
-    AggregateName,
-    Fill,
-    HistoryBucket,
-    read_history_buckets,
-    read_published_buckets,
-)
+from storage.history.bucket_parts import AggregateName, Fill, HistoryBucket
+from storage.history.buckets import read_history_buckets, read_published_buckets
 from storage.history.lineage import read_source_datastreams
 from twin.instant import HOUR, Instant
 from twin.model.city_model import CityModel

@@ -14,8 +14,9 @@ from api.entities.selection import CHANGE_KINDS, EntityFilter
 from api.live.events import EventName
 from cities.duration import parse_duration
 from cities.files.values import timezones
-from storage.history.bucket_interval import BucketInterval, QueryError
-from storage.history.buckets import AggregateName, Fill
+from storage.database import QueryError
+from storage.history.bucket_interval import BucketInterval
+from storage.history.bucket_parts import AggregateName, Fill
 from twin.indicators.correlation import LAG_MAX, Method
 from twin.instant import DAY, Duration, Instant, parse_instant
 from twin.model.observed_property import Theme

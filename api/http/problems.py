@@ -15,7 +15,7 @@ from pydantic import BaseModel, ValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from storage.history.bucket_interval import QueryError
+from storage.database import QueryError
 
 FAULTS_MAX = 100
 """So many are listed: a query of 10,000 wrong names is wrong enough."""

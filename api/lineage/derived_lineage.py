@@ -18,7 +18,7 @@ from api.lineage.value_lineage import (
     trace_published_value,
 )
 from storage.history.bucket_interval import BucketInterval
-from storage.history.buckets import AggregateName, HistoryBucket
+from storage.history.bucket_parts import AggregateName, HistoryBucket
 from storage.history.lineage import (
     read_newest_raw_observations,
     read_published_values,

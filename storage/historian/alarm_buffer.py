@@ -7,14 +7,11 @@ from dataclasses import dataclass, field
 from math import isfinite
 from typing import Protocol, TypeVar
 
-from storage.column_limits import COUNT_MAX, FLAGS_MAX
+from storage.column_limits import COUNT_MAX, FLAGS_MAX, INTEGER_MAX
 from twin.alarms.messages import ALARMS, AlarmEvent, IncidentEvent
 from twin.errors import MessageError
 from twin.instant import INSTANT_MAX, INSTANT_MIN, Instant
 from twin.model.duty import NOTIFICATIONS, NotificationEvent
-
-# What the columns of counts can hold: integer.
-INTEGER_MAX = 2**31 - 1
 
 # A key of an index has 2,704 bytes at most; an id is three others.
 ID_CHARACTERS_MAX = 600

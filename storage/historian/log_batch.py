@@ -8,8 +8,8 @@ from typing import NamedTuple, Protocol, TypeVar
 
 from runtime.kafka import topics
 from runtime.telemetry.tracing import TraceContext
-from storage.column_limits import COUNT_MAX, DATASTREAM_ID_MAX, FLAGS_MAX
-from storage.historian.alarm_buffer import INTEGER_MAX, AlarmBuffer
+from storage.column_limits import COUNT_MAX, DATASTREAM_ID_MAX, FLAGS_MAX, INTEGER_MAX
+from storage.historian.alarm_buffer import AlarmBuffer
 from storage.historian.observation_buffer import ObservationBuffer
 from storage.historian.update_buffer import UpdateBuffer
 from storage.stores.log_positions import AGGREGATE_PROGRESS

@@ -11,8 +11,7 @@ from typing import Annotated, NamedTuple, TypeAlias
 
 import msgspec
 
-from storage.column_limits import COUNT_MAX, DATASTREAM_ID_MAX, FLAGS_MAX
-from storage.historian.alarm_buffer import INTEGER_MAX
+from storage.column_limits import COUNT_MAX, DATASTREAM_ID_MAX, FLAGS_MAX, INTEGER_MAX
 from storage.historian.observation_rows import fits_columns
 from twin.instant import INSTANT_MAX, INSTANT_MIN
 from twin.wire import messages

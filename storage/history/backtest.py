@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
-from storage.database import Connection
-from storage.history.bucket_interval import QueryError
+from storage.database import Connection, QueryError
 from storage.history.chunk_reader import expected_rows, read_chunk, read_chunks
 from twin.alarms.rules.rule import Rate, Rule, ThresholdCondition
 from twin.alarms.severity import Severity

@@ -5,13 +5,8 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from twin.errors import TwinError
+from storage.database import QueryError
 from twin.instant import DAY, HOUR, MINUTE, SECOND, Duration, Instant
-
-
-class QueryError(TwinError):
-    """A question about the history cannot be answered as it was asked."""
-
 
 _CALENDAR = re.compile(r"P(?:(\d{1,4})Y)?(?:(\d{1,5})M)?(?:(\d{1,5})W)?(?:(\d{1,6})D)?")
 _ELAPSED = re.compile(r"PT(?:(\d{1,7})H)?(?:(\d{1,9})M)?(?:(\d{1,9})S)?")

@@ -8,13 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 from datetime import timedelta
-from typing import Any, NamedTuple
+from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from storage.database import Connection
-from storage.history.bucket_interval import BucketInterval, QueryError
+from storage.database import Connection, QueryError
+from storage.history.bucket_interval import BucketInterval
 from storage.history.bucket_parts import (
-    AGGREGATE_NAMES,
     AggregateName,
     BucketRequest,
     Fill,
@@ -38,103 +37,18 @@ from storage.history.history_reader import (
     unique_ids,
     usable_span,
 )
+from storage.history.observations import OBSERVATIONS_MAX, ObservationCursor, read_observations_in_transaction
 from storage.history.read_plan import DatastreamExtent, HistoryRequest, ReadSpan, plan_spans
 from storage.queries import query
-from twin.instant import INSTANT_MIN, Duration, Instant, format_instant, from_datetime, to_datetime
+from twin.instant import INSTANT_MIN, Duration, Instant, to_datetime
 from twin.model.observed_property import Aggregation, Combination, ObservedProperty
 from twin.quality.quality_flags import UNUSABLE_FLAGS, is_usable
-from twin.quality.quality_rules import TIME_RULES_ONLY, QualityRules
+from twin.quality.quality_rules import TIME_RULES_ONLY
 from twin.state.counter import COUNTER_RATE_MAX
 
-__all__ = ["AGGREGATE_NAMES", "AggregateName", "Fill", "HistoryBucket", "QueryError"]
-
-# A page of raw observations is at most 1 MB of JSON; a chart has some thousand pixels.
-OBSERVATIONS_MAX = 10_000
 BUCKETS_MAX = 10_000
 PARTIAL_BUCKETS_MAX = 200_000
 """Buckets times datastreams: each is a part that is held in memory, about 500 bytes."""
-
-
-class CalibratedObservation(NamedTuple):
-    """An observation, calibrated, with all flags."""
-
-    datastream: int
-    phenomenon_time: Instant
-    received_time: Instant
-    value: float
-    flags: int
-
-
-class ObservationCursor(NamedTuple):
-    """A place among observations, oldest first."""
-
-    phenomenon_time: Instant
-    datastream: int
-
-
-async def read_datastream_ids(connection: Connection, entity: str, property: str) -> list[int]:
-    """Return the datastreams that ever observed a property of an entity, retired ones too."""
-    cursor = await connection.execute(query("history/list_datastream_ids"), (entity, property))
-    return [int(row[0]) for row in await cursor.fetchall()]
-
-
-async def read_observations(  # noqa: PLR0917 - a question has so many parts
-    connection: Connection,
-    datastream_ids: Collection[int],
-    start: Instant,
-    end: Instant,
-    limit: int,
-    after: ObservationCursor | None = None,
-    *,
-    quality_rules: QualityRules = TIME_RULES_ONLY,
-    known_at: Instant | None = None,
-) -> list[CalibratedObservation]:
-    """Return at most `limit` (≤ `OBSERVATIONS_MAX`) observations with start ≤ phenomenon time < end.
-
-    Oldest first, those of one time by datastream; `after` is the place of the last one of the page before.
-    `rules` are those of the property: they say what is late, and what is dated ahead. With `known_at` the
-    answer is what it would have been then.
-
-    Raises QueryError when there are too many datastreams, when some of what is asked for was removed by
-    retention, or when the database takes too long.
-    """
-    async with query_transaction(connection):
-        return await read_observations_in_transaction(
-            connection, datastream_ids, ReadSpan("raw", start, end), limit, after, quality_rules, known_at
-        )
-
-
-async def read_observations_in_transaction(  # noqa: PLR0917 - as `read_observations`
-    connection: Connection,
-    datastream_ids: Collection[int],
-    span: ReadSpan,
-    limit: int,
-    after: ObservationCursor | None,
-    rules: QualityRules,
-    known_at: Instant | None,
-) -> list[CalibratedObservation]:
-    kept = await read_extents_in_transaction(connection, unique_ids(datastream_ids), known_at)
-    raw_from = max((one.raw_from for one in kept), default=INSTANT_MIN)
-    if span.start < raw_from:
-        raise QueryError(
-            f"single observations before {format_instant(raw_from)} are gone: ask from then on, or for "
-            "buckets with an interval of whole hours"
-        )
-    place = after if after is not None else ObservationCursor(INSTANT_MIN, -1)
-    rows = await fetch_binary(
-        connection,
-        query("history/list_observations" if known_at is None else "history/list_observations_known_at"),
-        {
-            **observation_parameters(kept, span, rules, known_at),
-            "after_time": to_datetime(place.phenomenon_time),
-            "after_datastream": place.datastream,
-            "limit": max(0, min(limit, OBSERVATIONS_MAX)),
-        },
-    )
-    return [
-        CalibratedObservation(datastream, from_datetime(measured), from_datetime(received), value, flags)
-        for datastream, measured, received, value, flags in rows
-    ]
 
 
 async def read_history_buckets(  # noqa: PLR0917 - a question has so many parts

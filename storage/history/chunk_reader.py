@@ -11,8 +11,7 @@ from datetime import UTC, datetime
 import msgspec
 import numpy as np
 
-from storage.database import Connection
-from storage.history.bucket_interval import QueryError
+from storage.database import Connection, QueryError
 from storage.history.history_reader import fetch_binary
 from storage.queries import query
 from twin.alarms.rules.operand import WINDOW_SIZES, WindowName

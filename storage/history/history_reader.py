@@ -10,8 +10,8 @@ from typing import Any, TypedDict
 
 import psycopg
 
-from storage.database import Connection
-from storage.history.bucket_interval import BucketInterval, QueryError
+from storage.database import Connection, QueryError
+from storage.history.bucket_interval import BucketInterval
 from storage.history.bucket_parts import AggregateName
 from storage.history.counter_increases import CounterReading
 from storage.history.read_plan import CalibrationSegment, DatastreamExtent, ReadSpan, calibration_segments

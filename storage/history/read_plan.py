@@ -12,7 +12,8 @@ from itertools import pairwise
 from typing import Literal, NamedTuple, TypeAlias
 from zoneinfo import ZoneInfo
 
-from storage.history.bucket_interval import BucketInterval, QueryError
+from storage.database import QueryError
+from storage.history.bucket_interval import BucketInterval
 from twin.instant import DAY, HOUR, INSTANT_MIN, MINUTE, Duration, Instant, format_instant, to_datetime
 from twin.model.calibration import Calibration, calibration_at
 from twin.state.window import window_sizes_for

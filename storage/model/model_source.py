@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
 import os
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 from socket import gethostname
 
 import msgspec
+import psycopg
 
+from runtime.cancellation import raise_if_cancelled
+from storage.database import DATABASE_UNAVAILABLE, Connection, connect
+from storage.model.model_store import find_city_row, load_model
 from twin.alarms.rules.rule import Rule
+from twin.errors import ServiceError
 from twin.model.calibration import Calibration, Maintenance
 from twin.model.city_model import City, CityFeed, CityModel, index_by_id
 from twin.model.duty import DutyPlan
@@ -17,6 +25,10 @@ from twin.model.entity import Entity
 from twin.model.observed_property import ObservedProperty
 from twin.model.sensor import Datastream, Sensor
 from twin.wire.codec import DECODE_ERRORS
+
+log = logging.getLogger(__name__)
+
+MODEL_POLL_S = 1.0
 
 MODEL_COPY_LAYOUT = 4
 
@@ -84,3 +96,94 @@ def read_model_copy(path: Path) -> CityModel | None:
         rules={one.id: one for one in copy.rules},
         duty=copy.duty,
     )
+
+
+class ModelSource:
+    """Gives a role the city model, and each newer one, whether or not the database is there just now.
+
+    Owned by one task at a time. The copy on disk is renewed with every model that is read.
+    """
+
+    def __init__(self, dsn: str, city: str, state_dir: Path) -> None:
+        self._dsn = dsn
+        self._city = city
+        self._copy_path = state_dir / f"model-{city}.json"
+        self._version: int | None = None
+
+    async def load(self) -> CityModel:
+        """Return the model from the database, or the copy on disk while the database is away.
+
+        Raises ServiceError when neither has it. A database that answers but has no model is not away: an old
+        copy's datastream ids would mean something else in it.
+        """
+        try:
+            connection = await connect(self._dsn, role="model")
+        except ServiceError as error:
+            model = await self._read_copy_or_raise(error)
+        else:
+            try:
+                async with connection:
+                    model = await self._read(connection)
+            except psycopg.OperationalError as error:
+                model = await self._read_copy_or_raise(error)
+        self._version = model.version
+        return model
+
+    async def _read_copy_or_raise(self, reason: Exception) -> CityModel:
+        copy = await asyncio.to_thread(read_model_copy, self._copy_path)
+        if copy is None:
+            raise ServiceError(
+                f"no model of the city {self._city!r}: {reason}; there is no copy at {self._copy_path} "
+                "either. "
+                "Start the database and run `livetwin apply` with the city's folder"
+            ) from reason
+        log.warning("the city model comes from its copy %s: %s", self._copy_path, reason)
+        return copy
+
+    async def watch(self) -> AsyncIterator[CityModel]:
+        """Yield the model each time its version is another than the one known; look every `MODEL_POLL_S`.
+
+        Without a `load()` before, the first model comes as soon as the database has it.
+        """
+        connection: Connection | None = None
+        away = False
+        try:
+            while True:
+                try:
+                    if connection is None:
+                        connection = await connect(self._dsn, role="model")
+                    model = await self._read_newer(connection)
+                except DATABASE_UNAVAILABLE as error:
+                    if connection is not None:
+                        await connection.close()
+                    connection = None
+                    raise_if_cancelled()
+                    if not away:
+                        log.warning("the city model cannot be followed for now: %s", error)
+                    away = True
+                else:
+                    if away:
+                        log.info("the city model is followed again")
+                    away = False
+                    if model is not None:
+                        self._version = model.version
+                        yield model
+                await asyncio.sleep(MODEL_POLL_S)
+        finally:
+            if connection is not None:
+                await connection.close()
+
+    async def _read_newer(self, connection: Connection) -> CityModel | None:
+        async with connection.transaction():
+            row = await find_city_row(connection)
+        if row is None or row["id"] != self._city or row["model_version"] == self._version:
+            return None
+        return await self._read(connection)
+
+    async def _read(self, connection: Connection) -> CityModel:
+        model = await load_model(connection, self._city)
+        try:
+            await asyncio.to_thread(write_model_copy, self._copy_path, model)
+        except OSError as error:
+            log.warning("the copy of the city model at %s cannot be written: %s", self._copy_path, error)
+        return model

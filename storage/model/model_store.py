@@ -6,18 +6,15 @@ observations, and `storage.history.buckets.read_datastream_ids` still finds it.
 
 from __future__ import annotations
 
-import asyncio
 import logging
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import msgspec
 import psycopg
 from psycopg.rows import dict_row
 
-from runtime.cancellation import raise_if_cancelled
-from storage.database import DATABASE_UNAVAILABLE, NOT_MIGRATED_MESSAGE, Connection, connect
+from storage.database import NOT_MIGRATED_MESSAGE, Connection
 from storage.model import model_rows
 from storage.model.duty_overrides import read_overrides
 from storage.model.model_rows import (
@@ -29,7 +26,6 @@ from storage.model.model_rows import (
     ModelTable,
     RowChange,
 )
-from storage.model.model_source import read_model_copy, write_model_copy
 from storage.model.rule_store import read_active_rules, read_rule_versions, write_rule_changes
 from storage.model.rule_version import folder_rule_changes
 from storage.queries import query
@@ -40,8 +36,6 @@ from twin.model.duty import NO_DUTY_PLAN, DutyPlan
 from twin.model.observed_property import BUILT_IN_PROPERTIES
 
 log = logging.getLogger(__name__)
-
-MODEL_POLL_S = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -209,97 +203,6 @@ async def _write(connection: Connection, city: City, version: int, changes: list
                 for one in changes
             ],
         )
-
-
-class ModelSource:
-    """Gives a role the city model, and each newer one, whether or not the database is there just now.
-
-    Owned by one task at a time. The copy on disk is renewed with every model that is read.
-    """
-
-    def __init__(self, dsn: str, city: str, state_dir: Path) -> None:
-        self._dsn = dsn
-        self._city = city
-        self._copy_path = state_dir / f"model-{city}.json"
-        self._version: int | None = None
-
-    async def load(self) -> CityModel:
-        """Return the model from the database, or the copy on disk while the database is away.
-
-        Raises ServiceError when neither has it. A database that answers but has no model is not away: an old
-        copy's datastream ids would mean something else in it.
-        """
-        try:
-            connection = await connect(self._dsn, role="model")
-        except ServiceError as error:
-            model = await self._read_copy_or_raise(error)
-        else:
-            try:
-                async with connection:
-                    model = await self._read(connection)
-            except psycopg.OperationalError as error:
-                model = await self._read_copy_or_raise(error)
-        self._version = model.version
-        return model
-
-    async def _read_copy_or_raise(self, reason: Exception) -> CityModel:
-        copy = await asyncio.to_thread(read_model_copy, self._copy_path)
-        if copy is None:
-            raise ServiceError(
-                f"no model of the city {self._city!r}: {reason}; there is no copy at {self._copy_path} "
-                "either. "
-                "Start the database and run `livetwin apply` with the city's folder"
-            ) from reason
-        log.warning("the city model comes from its copy %s: %s", self._copy_path, reason)
-        return copy
-
-    async def watch(self) -> AsyncIterator[CityModel]:
-        """Yield the model each time its version is another than the one known; look every `MODEL_POLL_S`.
-
-        Without a `load()` before, the first model comes as soon as the database has it.
-        """
-        connection: Connection | None = None
-        away = False
-        try:
-            while True:
-                try:
-                    if connection is None:
-                        connection = await connect(self._dsn, role="model")
-                    model = await self._read_newer(connection)
-                except DATABASE_UNAVAILABLE as error:
-                    if connection is not None:
-                        await connection.close()
-                    connection = None
-                    raise_if_cancelled()
-                    if not away:
-                        log.warning("the city model cannot be followed for now: %s", error)
-                    away = True
-                else:
-                    if away:
-                        log.info("the city model is followed again")
-                    away = False
-                    if model is not None:
-                        self._version = model.version
-                        yield model
-                await asyncio.sleep(MODEL_POLL_S)
-        finally:
-            if connection is not None:
-                await connection.close()
-
-    async def _read_newer(self, connection: Connection) -> CityModel | None:
-        async with connection.transaction():
-            row = await find_city_row(connection)
-        if row is None or row["id"] != self._city or row["model_version"] == self._version:
-            return None
-        return await self._read(connection)
-
-    async def _read(self, connection: Connection) -> CityModel:
-        model = await load_model(connection, self._city)
-        try:
-            await asyncio.to_thread(write_model_copy, self._copy_path, model)
-        except OSError as error:
-            log.warning("the copy of the city model at %s cannot be written: %s", self._copy_path, error)
-        return model
 
 
 # Devices that the model assigns anew: what they sent before waits in quarantine, and is tried again.

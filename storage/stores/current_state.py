@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from storage.database import Connection
+from storage.database import Connection, snapshot
 from storage.queries import query
 from storage.stores.log_positions import read_positions
 from twin.instant import from_datetime
@@ -37,14 +36,6 @@ async def read_current_state(connection: Connection, log_id: str) -> CurrentStat
     """
     async with snapshot(connection):
         return await read_state_in_snapshot(connection, log_id)
-
-
-@asynccontextmanager
-async def snapshot(connection: Connection) -> AsyncIterator[None]:
-    """Make everything that is read within belong to one moment; no transaction may be open."""
-    async with connection.transaction():
-        await connection.execute(query("begin_snapshot"))
-        yield
 
 
 async def read_state_in_snapshot(connection: Connection, log_id: str) -> CurrentState:

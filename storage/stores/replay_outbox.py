@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from datetime import datetime
 
-from storage.database import Connection
-from storage.history.bucket_interval import QueryError
+from storage.database import Connection, QueryError
 from storage.queries import query
 from twin.instant import MINUTE, Duration, from_datetime
 from twin.quality.plausibility import QuarantineReason

@@ -21,7 +21,8 @@ from api.settings import ApiSettings
 from runtime.clock import system_clock
 from runtime.kafka import topics
 from storage.database import connect
-from storage.model.model_store import ModelSource, apply_plan, load_model
+from storage.model.model_source import ModelSource
+from storage.model.model_store import apply_plan, load_model
 from tests.integration.api.stored_city import StoredCity
 from tests.support.receivers.live_stream_reader import LiveStreamReader
 from twin.instant import MINUTE

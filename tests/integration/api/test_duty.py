@@ -13,7 +13,8 @@ import pytest
 
 from runtime.clock import system_clock
 from storage.database import connect
-from storage.model.model_store import ModelSource, apply_plan, load_model
+from storage.model.model_source import ModelSource
+from storage.model.model_store import apply_plan, load_model
 from storage.stores.tokens import create_token
 from tests.support.cities.rosters import plan_with_calendar
 from twin.instant import HOUR, format_instant

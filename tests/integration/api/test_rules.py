@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from storage.database import connect
-from storage.model.model_store import ModelSource
+from storage.model.model_source import ModelSource
 from storage.stores.tokens import create_token
 from tests.integration.api.conftest import RunningApi, StartApi
 from tests.integration.api.stored_city import StoredCity

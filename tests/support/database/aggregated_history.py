@@ -12,7 +12,8 @@ import pytest
 from storage.database import Connection
 from storage.history import buckets
 from storage.history.bucket_interval import BucketInterval
-from storage.history.buckets import AggregateName, HistoryBucket
+from storage.history.bucket_parts import AGGREGATE_NAMES, AggregateName, HistoryBucket
+from storage.history.observations import read_observations
 from storage.maintenance.recompute import recompute_observations
 from storage.model.model_store import apply_plan, load_model
 from storage.queries import query
@@ -42,7 +43,7 @@ LEVEL = replace(
 REGISTER = replace(LEVEL, aggregation="counter", combination="sum", wraps_at=1_000.0, quality=QualityRules())
 STEP = 2 * MINUTE
 
-ALL_AGGREGATES: tuple[AggregateName, ...] = buckets.AGGREGATE_NAMES
+ALL_AGGREGATES: tuple[AggregateName, ...] = AGGREGATE_NAMES
 
 
 async def store_datastreams(connection: Connection) -> list[int]:
@@ -166,7 +167,7 @@ async def assert_percentiles(
     for one in found:
         page: list[float] = []
         if one.count:
-            raw = await buckets.read_observations(
+            raw = await read_observations(
                 connection,
                 ids,
                 max(one.start, span[0]),

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from storage.history.bucket_interval import BucketInterval, QueryError
+from storage.database import QueryError
+from storage.history.bucket_interval import BucketInterval
 from twin.instant import DAY, HOUR, MINUTE, SECOND
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from storage.history.bucket_interval import BucketInterval, QueryError
+from storage.database import QueryError
+from storage.history.bucket_interval import BucketInterval
 from storage.history.read_plan import DatastreamExtent, HistoryRequest, ReadSpan, plan_spans
 from twin.instant import DAY, HOUR, INSTANT_MIN, MINUTE, SECOND, Duration
 

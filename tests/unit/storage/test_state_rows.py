@@ -5,8 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from storage.column_limits import COUNT_MAX, DATASTREAM_ID_MAX, FLAGS_MAX
-from storage.historian.alarm_buffer import INTEGER_MAX
+from storage.column_limits import COUNT_MAX, DATASTREAM_ID_MAX, FLAGS_MAX, INTEGER_MAX
 from storage.historian.writers.update_writer import pack_datastream_states, pack_property_states
 from tests.support.oracles.binary_copy import binary_copy
 from twin.instant import INSTANT_MAX, INSTANT_MIN, to_datetime

@@ -9,11 +9,10 @@ import pytest_asyncio
 from msgspec.structs import replace
 
 from runtime.kafka import topics
-from storage.database import Connection, connect
+from storage.database import Connection, QueryError, connect
 from storage.historian.batch_writer import BatchWriter
 from storage.historian.log_batch import LogBatch, LogRecord
 from storage.historian.metrics import HistorianMetrics
-from storage.history.bucket_interval import QueryError
 from storage.stores.ledger import read_balance
 from storage.stores.ledger_counts import OutcomeCounts
 from storage.stores.replay_outbox import (

@@ -9,12 +9,11 @@ from dataclasses import replace
 import pytest
 
 from runtime.kafka import topics
-from storage.database import connect
+from storage.database import QueryError, connect
 from storage.historian.batch_writer import BatchWriter
 from storage.historian.log_batch import LogBatch, LogRecord
 from storage.historian.metrics import HistorianMetrics
 from storage.history.backtest import backtest_rules
-from storage.history.bucket_interval import QueryError
 from tests.support.cities.alarm_city import alarm_city, high_water_rule
 from tests.support.pipelines.stage_pipeline import StagePipeline
 from twin.alarms.rules.expression import CompiledExpression

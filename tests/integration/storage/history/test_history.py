@@ -10,10 +10,16 @@ from zoneinfo import ZoneInfo
 import pytest
 import pytest_asyncio
 
-from storage.database import Connection, connect
+from storage.database import Connection, QueryError, connect
 from storage.history import buckets
-from storage.history.bucket_interval import BucketInterval, QueryError
-from storage.history.buckets import AggregateName, HistoryBucket, ObservationCursor
+from storage.history.bucket_interval import BucketInterval
+from storage.history.bucket_parts import AGGREGATE_NAMES, AggregateName, HistoryBucket
+from storage.history.observations import (
+    CalibratedObservation,
+    ObservationCursor,
+    read_datastream_ids,
+    read_observations,
+)
 from storage.model.model_store import apply_plan, load_model
 from tests.support.cities.canal_city import canal_plan
 from tests.support.database.history_rows import store_observations
@@ -66,11 +72,9 @@ def local(*date: int) -> Instant:
 async def test_pages_follow_each_other_without_loss_or_repetition(connection: Connection) -> None:
     stored = [one for id in (3, 1, 2) for one in each(MINUTE, AUTUMN, AUTUMN + 10 * MINUTE, id, id / 2)]
     await store_observations(connection, stored)
-    found: list[buckets.CalibratedObservation] = []
+    found: list[CalibratedObservation] = []
     after = None
-    while page := await buckets.read_observations(
-        connection, [1, 3], AUTUMN + MINUTE, AUTUMN + 9 * MINUTE, 5, after
-    ):
+    while page := await read_observations(connection, [1, 3], AUTUMN + MINUTE, AUTUMN + 9 * MINUTE, 5, after):
         assert len(page) <= 5
         found += page
         after = ObservationCursor(page[-1].phenomenon_time, page[-1].datastream)
@@ -124,7 +128,7 @@ async def test_every_aggregate_is_what_its_name_says(connection: Connection) -> 
         connection,
         [Observation(1, AUTUMN + n * MINUTE, AUTUMN + DAY - n, value, n) for n, value in enumerate(values)],
     )
-    (bucket,) = await ask(connection, "PT1H", AUTUMN, AUTUMN + HOUR, *buckets.AGGREGATE_NAMES)
+    (bucket,) = await ask(connection, "PT1H", AUTUMN, AUTUMN + HOUR, *AGGREGATE_NAMES)
     assert bucket.values == {
         "mean": 4.0,
         "min": 1.0,
@@ -194,7 +198,7 @@ async def test_a_datastream_is_expected_only_while_it_was_known(connection: Conn
     await apply_plan(connection, canal_plan())
     await apply_plan(connection, canal_plan(sensor_at="street"))
     await apply_plan(connection, canal_plan(sensor_at="canal"))
-    ids = await buckets.read_datastream_ids(connection, "street", "water_level")
+    ids = await read_datastream_ids(connection, "street", "water_level")
     assert len(ids) == 1
     async with connection.transaction():
         await connection.execute(
@@ -213,5 +217,5 @@ async def test_a_question_without_bounds_is_refused(connection: Connection) -> N
     with pytest.raises(QueryError, match="IANA name"):
         await ask(connection, "P1D", AUTUMN, AUTUMN + DAY, "mean", timezone="Mars/Olympus")
     with pytest.raises(QueryError, match="datastreams: expected at most"):
-        await buckets.read_observations(connection, range(2_000), AUTUMN, AUTUMN + DAY, 10)
+        await read_observations(connection, range(2_000), AUTUMN, AUTUMN + DAY, 10)
     assert await ask(connection, "P1D", AUTUMN, AUTUMN, "mean") == []

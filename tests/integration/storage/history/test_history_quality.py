@@ -11,7 +11,8 @@ import pytest_asyncio
 from storage.database import Connection, connect
 from storage.history import buckets
 from storage.history.bucket_interval import BucketInterval
-from storage.history.buckets import AggregateName, HistoryBucket, ObservationCursor
+from storage.history.bucket_parts import AGGREGATE_NAMES, AggregateName, HistoryBucket
+from storage.history.observations import ObservationCursor, read_observations
 from storage.model.model_store import apply_plan, load_model
 from tests.support.cities.canal_city import canal_plan
 from tests.support.database.history_rows import store_assessments, store_observations
@@ -84,7 +85,7 @@ async def test_values_are_calibrated_by_what_is_in_force_at_their_time(connectio
     await store_observations(connection, each(10 * MINUTE, AUTUMN, AUTUMN + HOUR, id, 2.0))
     await calibrate(connection, AUTUMN - DAY, 1.0, 0.5)
     await calibrate(connection, AUTUMN + 30 * MINUTE, 2.0, 0.0)
-    page = await buckets.read_observations(connection, [id], AUTUMN, AUTUMN + HOUR, 10)
+    page = await read_observations(connection, [id], AUTUMN, AUTUMN + HOUR, 10)
     assert [one.value for one in page] == [2.5, 2.5, 2.5, 4.0, 4.0, 4.0]
     (bucket,) = await ask(connection, "PT1H", AUTUMN, AUTUMN + HOUR, "mean", "first", "last", ids=[id])
     assert bucket.values == {"mean": 3.25, "first": 2.5, "last": 4.0}
@@ -105,7 +106,7 @@ async def test_suspect_values_are_counted_beside_and_nowhere_else(connection: Co
     assert first.coverage == pytest.approx(4 / 6)
     assert (second.count, second.suspect, second.coverage) == (0, 6, 0.0)
     assert second.values == dict.fromkeys(wanted) | {"count": 0.0}
-    page = await buckets.read_observations(connection, [id], AUTUMN, AUTUMN + HOUR, 10)
+    page = await read_observations(connection, [id], AUTUMN, AUTUMN + HOUR, 10)
     assert [one.flags for one in page[:4]] == [0, SPIKE, int(QualityFlag.MAINTENANCE), 0]
 
 
@@ -117,7 +118,7 @@ async def test_late_and_ahead_follow_from_the_two_times(connection: Connection) 
     await store_observations(
         connection, [Observation(id, time, time + lag, 1.0) for time, lag in zip(times, lags, strict=True)]
     )
-    page = await buckets.read_observations(connection, [id], AUTUMN, AUTUMN + HOUR, 10, quality_rules=rules)
+    page = await read_observations(connection, [id], AUTUMN, AUTUMN + HOUR, 10, quality_rules=rules)
     late, ahead = int(QualityFlag.LATE), int(QualityFlag.CLOCK_SKEW)
     assert [one.flags for one in page] == [0, 0, late, 0, ahead]
     level = replace(BUILT_IN_PROPERTIES["water_level"], quality=rules)
@@ -166,7 +167,7 @@ async def test_history_can_be_asked_as_it_was_known(connection: Connection) -> N
         (None, [105.0, 101.0], 105.0),
     ]
     for known_at, values, mean in asked:
-        page = await buckets.read_observations(connection, [id], AUTUMN, AUTUMN + HOUR, 10, known_at=known_at)
+        page = await read_observations(connection, [id], AUTUMN, AUTUMN + HOUR, 10, known_at=known_at)
         assert [one.value for one in page] == values
         found = await buckets.read_history_buckets(
             connection,
@@ -180,7 +181,7 @@ async def test_history_can_be_asked_as_it_was_known(connection: Connection) -> N
             known_at=known_at,
         )
         assert [one.values["mean"] for one in found] == [mean]
-    page = await buckets.read_observations(
+    page = await read_observations(
         connection, [id], AUTUMN, AUTUMN + HOUR, 10, ObservationCursor(AUTUMN, id), known_at=first
     )
     assert [one.value for one in page] == [1.0]
@@ -191,9 +192,7 @@ async def test_a_calibration_that_was_retired_was_known_until_then(connection: C
     await store_observations(connection, [Observation(id, AUTUMN, AUTUMN, 1.0)])
     await calibrate(connection, AUTUMN - DAY, 1.0, 10.0, created=AUTUMN, retired=AUTUMN + DAY)
     for known_at, value in ((AUTUMN, 11.0), (AUTUMN + DAY - 1, 11.0), (AUTUMN + DAY, 1.0), (None, 1.0)):
-        (one,) = await buckets.read_observations(
-            connection, [id], AUTUMN, AUTUMN + HOUR, 10, known_at=known_at
-        )
+        (one,) = await read_observations(connection, [id], AUTUMN, AUTUMN + HOUR, 10, known_at=known_at)
         assert one.value == value
 
 
@@ -257,7 +256,7 @@ async def test_published_values_are_a_history_of_their_own(connection: Connectio
         AUTUMN,
         AUTUMN + HOUR,
         BucketInterval.parse("PT1H"),
-        buckets.AGGREGATE_NAMES,
+        AGGREGATE_NAMES,
         AMSTERDAM,
         expected=10 * MINUTE,
         at_end=True,

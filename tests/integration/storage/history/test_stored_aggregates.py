@@ -8,9 +8,9 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 
-from storage.database import Connection, connect
+from storage.database import Connection, QueryError, connect
 from storage.history import buckets
-from storage.history.bucket_interval import BucketInterval, QueryError
+from storage.history.bucket_interval import BucketInterval
 from tests.support.database.aggregated_history import (
     BEGIN,
     DAYS,

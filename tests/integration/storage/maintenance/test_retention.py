@@ -12,9 +12,11 @@ import pytest
 import pytest_asyncio
 from pydantic import SecretStr
 
-from storage.database import Connection, connect
+from storage.database import Connection, QueryError, connect
 from storage.history import buckets
-from storage.history.bucket_interval import BucketInterval, QueryError
+from storage.history.bucket_interval import BucketInterval
+from storage.history.bucket_parts import HistoryBucket
+from storage.history.observations import read_observations
 from storage.maintenance.repair import prepare_repairs
 from storage.maintenance.retention import RemovedRows, apply_retention, retention_cutoffs, run_retention
 from storage.model.model_store import apply_plan, load_model
@@ -81,8 +83,8 @@ async def test_single_values_that_are_gone_are_not_told_as_if_there_had_been_non
     assert await apply_retention(connection, model, SETTINGS, NOW) is not None
     kept_from = NOW - NOW % HOUR - 10 * DAY
     with pytest.raises(QueryError, match=r"before 2026-10-26T10:00:00Z are gone"):
-        await buckets.read_observations(connection, [ids["water_level"]], kept_from - DAY, NOW, 10)
-    assert len(await buckets.read_observations(connection, [ids["water_level"]], kept_from, NOW, 10)) == 10
+        await read_observations(connection, [ids["water_level"]], kept_from - DAY, NOW, 10)
+    assert len(await read_observations(connection, [ids["water_level"]], kept_from, NOW, 10)) == 10
 
 
 async def test_each_property_is_kept_as_long_as_it_says(connection: Connection) -> None:
@@ -124,7 +126,7 @@ async def test_history_is_the_same_before_and_after(connection: Connection) -> N
     level = ids["water_level"]
     await store_observations(connection, each(level))
 
-    async def hourly(interval: str = "PT1H") -> list[buckets.HistoryBucket]:
+    async def hourly(interval: str = "PT1H") -> list[HistoryBucket]:
         return await buckets.read_history_buckets(
             connection,
             [level],
@@ -151,7 +153,7 @@ async def test_days_are_made_of_hours_by_the_citys_midnight(connection: Connecti
     level = ids["water_level"]
     await store_observations(connection, each(level))
 
-    async def days() -> list[buckets.HistoryBucket]:
+    async def days() -> list[HistoryBucket]:
         return await buckets.read_history_buckets(
             connection,
             [level],
@@ -174,7 +176,7 @@ async def test_days_are_made_of_hours_by_the_citys_midnight(connection: Connecti
     for found, exact in zip(await days(), wanted, strict=True):
         assert (found.start, found.end, found.count) == (exact.start, exact.end, exact.count)
         assert found.values == pytest.approx(exact.values)
-    with pytest.raises(buckets.QueryError, match="only days are kept"):
+    with pytest.raises(QueryError, match="only days are kept"):
         await buckets.read_history_buckets(
             connection,
             [level],

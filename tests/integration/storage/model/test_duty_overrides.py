@@ -19,7 +19,7 @@ from storage.model.duty_overrides import (
     read_overrides,
     withdraw_override,
 )
-from storage.model.model_store import ModelSource
+from storage.model.model_source import ModelSource
 from tests.integration.storage.model.test_model_store import applied, fetch, loaded, next_model
 from tests.support.cities.canal_city import canal_plan
 from tests.support.cities.rosters import WEEKS, calendar_text, duty_override, plan_with_calendar

@@ -14,7 +14,7 @@ from cities import default_city
 from cities.folder_reader import read_city
 from cities.folder_writer import write_city
 from storage.database import Connection, connect
-from storage.history import buckets
+from storage.history.observations import read_datastream_ids, read_observations
 from storage.model.model_source import read_model_copy, write_model_copy
 from storage.model.model_store import ModelApplyResult, apply_plan, load_model
 from tests.support.cities.canal_city import canal_datastream, canal_plan
@@ -195,8 +195,8 @@ async def test_the_history_of_both_places_of_a_moved_sensor_stays_right(connecti
     assert places[0] == places[2] != places[1]
     found: dict[str, list[float]] = {}
     for place in ("canal", "street"):
-        ids = await buckets.read_datastream_ids(connection, place, "water_level")
-        page = await buckets.read_observations(connection, ids, noon, noon + DAY, 100)
+        ids = await read_datastream_ids(connection, place, "water_level")
+        page = await read_observations(connection, ids, noon, noon + DAY, 100)
         found[place] = [round(one.value, 3) for one in page]
     assert found == {"canal": [0.0, 0.0, 2.0, 2.0], "street": [1.0, 1.0]}
     (back,) = await rows(connection, f"SELECT active, retired_at FROM datastream WHERE id = {places[0]}")

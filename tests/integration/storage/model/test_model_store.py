@@ -10,7 +10,8 @@ import psycopg
 import pytest
 
 from storage.database import connect
-from storage.model.model_store import ModelApplyResult, ModelSource, apply_plan, load_model
+from storage.model.model_source import ModelSource
+from storage.model.model_store import ModelApplyResult, apply_plan, load_model
 from tests.support.cities.canal_city import CITY, canal_plan
 from twin.errors import ServiceError
 from twin.model.city_model import City, CityModel, CityPlan

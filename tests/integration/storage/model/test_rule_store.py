@@ -10,7 +10,8 @@ import psycopg
 import pytest
 
 from storage.database import Connection, connect
-from storage.model.model_store import ModelSource, apply_plan, load_model
+from storage.model.model_source import ModelSource
+from storage.model.model_store import apply_plan, load_model
 from storage.model.rule_store import (
     RuleConflictError,
     delete_rule,

@@ -17,6 +17,7 @@ import pytest_asyncio
 from storage.database import Connection, connect
 from storage.history import buckets
 from storage.history.bucket_interval import BucketInterval
+from storage.history.bucket_parts import AGGREGATE_NAMES, HistoryBucket
 from storage.queries import query
 from storage.schema.migrate import known_migrations, migrate
 from storage.schema.timescale_edition import COLUMNSTORE_QUERIES, add_edition_features, read_edition
@@ -105,11 +106,11 @@ async def test_what_is_kept_by_column_can_be_asked_corrected_and_removed(connect
         to_datetime(BEGIN + 3 * DAY),
     )
 
-    async def hourly() -> list[buckets.HistoryBucket]:
+    async def hourly() -> list[HistoryBucket]:
         end = BEGIN + 3 * DAY
         interval = BucketInterval.parse("PT1H")
         return await buckets.read_history_buckets(
-            connection, [2], BEGIN, end, interval, buckets.AGGREGATE_NAMES, "UTC"
+            connection, [2], BEGIN, end, interval, AGGREGATE_NAMES, "UTC"
         )
 
     async def days() -> list[tuple[int, int]]:

@@ -16,7 +16,7 @@ from storage.database import connect
 from storage.historian.batch_writer import BatchWriter
 from storage.historian.log_batch import LogBatch, LogRecord
 from storage.historian.metrics import HistorianMetrics
-from storage.model.model_store import ModelSource
+from storage.model.model_source import ModelSource
 from storage.queries import query
 from storage.schema.migrate import known_migrations, migrate
 from storage.stores.ledger import read_balance
