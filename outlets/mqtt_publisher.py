@@ -23,6 +23,7 @@ from outlets.mqtt_connection import (
     payload_digest,
 )
 from outlets.pending_changes import PendingChanges
+from runtime.backoff import Backoff
 from runtime.clock import Clock
 from runtime.mqtt.outlet_topics import OutletTopics
 from twin.alarms.state_machine import AlarmState
@@ -87,21 +88,25 @@ class MqttPublisher:
 
     async def run(self) -> None:
         """Work until cancelled; outlives every outage of the broker."""
-        pause = RETRY_FIRST_S
+        backoff = Backoff(first_s=RETRY_FIRST_S, max_s=RETRY_MAX_S)
         await self._feed.ready.wait()
         while True:
             try:
-                async with open_mqtt_connection(self._options) as broker:
-                    log.info("connected to the MQTT broker at %s", self._options.broker.address)
-                    self._metrics.mqtt_connected.set(1)
-                    pause = RETRY_FIRST_S
-                    await self._publish_until_lost(broker)
+                await self._connect_and_publish(backoff)
             except MqttConnectionLostError as error:
-                log.warning("%s; trying again in %.1f s", error, pause)
-            finally:
-                self._metrics.mqtt_connected.set(0)
-            await asyncio.sleep(pause)
-            pause = min(2 * pause, RETRY_MAX_S)
+                delay_s = backoff.next_s()
+                log.warning("%s; trying again in %.1f s", error, delay_s)
+                await asyncio.sleep(delay_s)
+
+    async def _connect_and_publish(self, backoff: Backoff) -> None:
+        try:
+            async with open_mqtt_connection(self._options) as connection:
+                log.info("connected to the MQTT broker at %s", self._options.broker.address)
+                self._metrics.mqtt_connected.set(1)
+                backoff.reset()
+                await self._publish_until_lost(connection)
+        finally:
+            self._metrics.mqtt_connected.set(0)
 
     async def _publish_until_lost(self, broker: MqttConnection) -> None:
         """Tell what changes until the connection is lost, which raises MqttConnectionLostError."""

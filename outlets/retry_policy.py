@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from random import Random
 
+from runtime.backoff import backoff_delay
 from twin.instant import SECOND, Instant
 
 
@@ -23,8 +24,7 @@ class WebhookRetryPolicy:
         `asked_s` is what the receiver asked for (`Retry-After`): no less, within the bound. A half of the
         pause is chance, so that receivers of many that come back do not get everything at once.
         """
-        # 2**62 s is beyond every bound.
-        whole = min(self.max_s, self.first_s * 2 ** min(failures - 1, 62))
+        whole = backoff_delay(failures, self.first_s, self.max_s)
         pause = rng.uniform(whole / 2, whole)
         return pause if retry_after_s is None else max(pause, min(retry_after_s, self.max_s))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from runtime.backoff import backoff_delay
 from twin.instant import MINUTE, SECOND, Duration
 
 ATTEMPTS_MAX = 8
@@ -30,4 +31,4 @@ def retry_delay(attempt: int) -> Duration:
     >>> [retry_delay(attempt) // SECOND for attempt in range(1, ATTEMPTS_MAX)]
     [2, 4, 8, 16, 32, 64, 120]
     """
-    return min(BACK_OFF_MAX, BACK_OFF_FIRST << (attempt - 1))
+    return backoff_delay(attempt, BACK_OFF_FIRST, BACK_OFF_MAX)

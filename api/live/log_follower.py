@@ -19,6 +19,7 @@ from api.live.hub import Hub
 from api.live.live_view import ViewSeed
 from api.live.partition_order import ordered_partitions
 from api.metrics import ApiMetrics
+from runtime.backoff import Backoff
 from runtime.cancellation import raise_if_cancelled
 from runtime.clock import Clock
 from runtime.kafka.access import Kafka
@@ -91,18 +92,18 @@ class LogFollower:
 
     async def run(self) -> None:
         """Feed the hub until cancelled; outlives every outage of log and database."""
-        pause = RETRY_FIRST_S
+        backoff = _new_backoff()
         async with asyncio.TaskGroup() as group:
             group.create_task(self._sweep())
             while True:
                 try:
                     await self._follow_one_log()
-                    pause = RETRY_FIRST_S
+                    backoff.reset()
                 except (KafkaError, OSError, ServiceError) as error:
                     self.connected = False
-                    log.warning("the live view is not fed: %s; trying again in %.1f s", error, pause)
-                    await asyncio.sleep(pause)
-                    pause = min(2 * pause, RETRY_MAX_S)
+                    delay_s = backoff.next_s()
+                    log.warning("the live view is not fed: %s; trying again in %.1f s", error, delay_s)
+                    await asyncio.sleep(delay_s)
 
     async def _sweep(self) -> None:
         while True:
@@ -158,26 +159,25 @@ class LogFollower:
 
         Once something is shown, the old view is better than an empty one: then this waits for the database.
         """
-        pause = RETRY_FIRST_S
+        backoff = _new_backoff()
         while True:
+            delay_s = backoff.next_s()
             try:
                 return await self._seeds(identity)
             except ServiceError as error:
                 if not self._hub.log_id:
                     log.warning("the live view starts from the log alone: %s", error)
                     return None
-                log.warning("the live view cannot be seeded: %s; trying again in %.1f s", error, pause)
-            await asyncio.sleep(pause)
-            pause = min(2 * pause, RETRY_MAX_S)
+                log.warning("the live view cannot be seeded: %s; trying again in %.1f s", error, delay_s)
+            await asyncio.sleep(delay_s)
             if await log_identity(self._kafka) != identity:
                 raise ServiceError("the log changed again while the live view was seeded")
 
     async def _merge_later(self, identity: str) -> None:
         """Add what the database knows to a view that started without it, as soon as it is back."""
-        pause = RETRY_FIRST_S
+        backoff = _new_backoff()
         while True:
-            await asyncio.sleep(pause)
-            pause = min(2 * pause, RETRY_MAX_S)
+            await asyncio.sleep(backoff.next_s())
             try:
                 seed = await self._seeds(identity)
             except ServiceError:
@@ -296,3 +296,7 @@ class RecordTraces:
         if told is not None:
             send = self._tracer.begin("sse send", "producer", self._clock(), fan_out.context)
             told.on_sent(lambda: send.end(self._clock()))
+
+
+def _new_backoff() -> Backoff:
+    return Backoff(first_s=RETRY_FIRST_S, max_s=RETRY_MAX_S)

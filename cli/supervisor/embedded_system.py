@@ -27,6 +27,7 @@ from cli.supervisor.options import PARTITIONS, SystemSecrets, UpOptions, role_en
 from cli.supervisor.ports_file import PortsFiles, ports_content
 from cli.supervisor.progress import TerminalProgress
 from cli.supervisor.role_supervisor import RoleSupervisor
+from runtime.backoff import Backoff
 from runtime.clock import system_clock
 from runtime.kafka.topics import create_topics, partition_counts
 from runtime.telemetry.metrics import new_registry, serve_metrics
@@ -274,13 +275,14 @@ async def keep_service_running(service: EmbeddedService, on_change: Callable[[],
     while True:
         code = await service.child.wait()
         log.warning("%s ended (code %d); it starts again", service.name, code)
-        delay = BACK_OFF_FIRST_S
+        backoff = Backoff(first_s=BACK_OFF_FIRST_S, max_s=BACK_OFF_MAX_S)
+        delay_s = backoff.next_s()
         while True:
-            await asyncio.sleep(delay)
+            await asyncio.sleep(delay_s)
             try:
                 await service.start()
                 break
             except (TwinError, OSError) as error:
-                delay = min(BACK_OFF_MAX_S, 2 * delay)
-                log.warning("%s; tried again in %.1f s", error, delay)
+                delay_s = backoff.next_s()
+                log.warning("%s; tried again in %.1f s", error, delay_s)
         on_change()

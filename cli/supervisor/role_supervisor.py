@@ -12,6 +12,7 @@ from pathlib import Path
 import cli
 from cli.process.child_process import ChildProcess
 from cli.supervisor.notify_socket import NotifySocket
+from runtime.backoff import backoff_delay
 from runtime.telemetry.logs import parse_log_message
 from twin.errors import ServiceError
 
@@ -107,7 +108,7 @@ class RoleSupervisor:
                 raise ServiceError(
                     f"{self.name} does not start ({_told(code)}); {child.log} ends with: {words}"
                 )
-            delay = min(BACK_OFF_MAX_S, BACK_OFF_FIRST_S * 2 ** (failures - 1))
+            delay = backoff_delay(failures, BACK_OFF_FIRST_S, BACK_OFF_MAX_S)
             log.warning("%s %s; it starts again in %.1f s", self.name, _told(code), delay)
             await asyncio.sleep(delay)
 

@@ -13,6 +13,7 @@ from ingest.pipeline.acknowledgement import EndOffsets
 from ingest.pipeline.intake import ProcessedMessage
 from ingest.pipeline.records import OutgoingRecord, RecordBuilder
 from ingest.pipeline.traces import BatchTrace
+from runtime.backoff import Backoff
 from runtime.kafka.access import Kafka, client_options
 from runtime.kafka.topics import OBSERVATIONS
 from twin.wire.probe import Probe
@@ -71,7 +72,7 @@ class LogPublisher:
 
     async def _send_until_confirmed(self, records: list[OutgoingRecord]) -> EndOffsets:
         self._idle_partitions -= {record.partition for record in records if record.topic == OBSERVATIONS}
-        delay = RETRY_DELAY_S_MIN
+        backoff = Backoff(first_s=RETRY_DELAY_S_MIN, max_s=RETRY_DELAY_S_MAX)
         while records:
             try:
                 ends = await self._send(records)
@@ -81,8 +82,7 @@ class LogPublisher:
                         "Kafka does not confirm (%r); no message is acknowledged until it does", error
                     )
                 self._failing = True
-                await asyncio.sleep(delay)
-                delay = min(2 * delay, RETRY_DELAY_S_MAX)
+                await asyncio.sleep(backoff.next_s())
             else:
                 if self._failing:
                     log.info("Kafka confirms again")

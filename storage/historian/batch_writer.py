@@ -14,6 +14,7 @@ from typing import TypeVar
 
 import psycopg
 
+from runtime.backoff import Backoff
 from runtime.cancellation import raise_if_cancelled
 from storage.database import DATABASE_UNAVAILABLE, NOT_MIGRATED_MESSAGE, Connection, connect
 from storage.historian.log_batch import LogBatch
@@ -110,7 +111,7 @@ class BatchWriter:
             self._connection = None
 
     async def _retry_until_done(self, action: Callable[[Connection], Awaitable[T]]) -> T:
-        pause = BACK_OFF_FIRST_S
+        backoff = Backoff(first_s=BACK_OFF_FIRST_S, max_s=BACK_OFF_MAX_S)
         while True:
             try:
                 if self._connection is None:
@@ -123,8 +124,7 @@ class BatchWriter:
                     log.warning("the database is away, its rows wait in memory and on the log: %s", error)
                 self._is_unavailable = True
                 self._metrics.database_up.set(0)
-                await asyncio.sleep(pause)
-                pause = min(2 * pause, BACK_OFF_MAX_S)
+                await asyncio.sleep(backoff.next_s())
             except BaseException:
                 # Cancelled or broken in the middle of a transaction: the connection is of no more use.
                 await self.close()

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import groupby
 from typing import NamedTuple
 
+from runtime.backoff import Backoff
 from runtime.cancellation import raise_if_cancelled
 from runtime.kafka.topics import OBSERVATIONS
 from storage.database import DATABASE_UNAVAILABLE, Connection, connect
@@ -46,13 +47,13 @@ async def run_repairs(dsn: str, model: Callable[[], CityModel], clock: Callable[
 
     `model` returns the city model as it is now; its observed properties are what is looked at.
     """
-    pause = PAUSE_S
+    backoff = Backoff(first_s=PAUSE_S, max_s=BACK_OFF_MAX_S)
     while True:
         try:
             connection = await connect(dsn, role="repair")
             async with connection:
                 await prepare_repairs(connection)
-                pause = PAUSE_S
+                backoff.reset()
                 await _wait_for_lock(connection)
                 while True:
                     properties = model().properties
@@ -63,8 +64,7 @@ async def run_repairs(dsn: str, model: Callable[[], CityModel], clock: Callable[
         except DATABASE_UNAVAILABLE as error:
             raise_if_cancelled()
             log.warning("the database is away, repairs wait: %s", error)
-            await asyncio.sleep(pause)
-            pause = min(2 * pause, BACK_OFF_MAX_S)
+            await asyncio.sleep(backoff.next_s())
 
 
 async def _wait_for_lock(connection: Connection) -> None:
