@@ -24,9 +24,9 @@ from stream.alarms.rule_index_cache import RuleIndexCache
 from stream.areas.area_stage import AreaStageFactory
 from stream.engine.faust_app import FaustTransport, create_faust_app
 from stream.engine.record_traces import RecordTracer
-from stream.engine.stage import StageFactory, StageSeed
+from stream.engine.stage import StageFactory
+from stream.engine.stage_seed import StageSeed, stage_seed_of
 from stream.engine.worker import StreamWorker
-from stream.entities.entity_seeding import stage_seed_of
 from stream.entities.entity_stage import EntityStageFactory
 from stream.metrics import StreamMetrics
 from stream.settings import StreamSettings

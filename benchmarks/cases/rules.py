@@ -21,7 +21,8 @@ from benchmarks.report.results import OUT, write_results
 from runtime.kafka import topics
 from stream.alarms.alarm_stage import AlarmStageFactory
 from stream.alarms.rule_index_cache import RuleIndexCache
-from stream.engine.stage import EMPTY_SEED, StreamStage
+from stream.engine.stage import StreamStage
+from stream.engine.stage_seed import EMPTY_SEED
 from stream.entities.entity_stage import EntityStageFactory
 from twin.alarms.messages import ALARM_INPUTS, AlarmInputBatch
 from twin.alarms.rules.operand import Operand

@@ -20,11 +20,11 @@ from stream.engine.stage import (
     RECORD_ITEMS_MAX,
     ApplyResult,
     OutputRecord,
-    StageSeed,
     alarm_revision,
     log_time,
     record_chunks,
 )
+from stream.engine.stage_seed import StageSeed
 from stream.engine.timers import Timers
 from twin.alarms.alarm import Alarm, StreamTime
 from twin.alarms.evaluation.shared_dependency import DependencyActivity, dependency_of_alarm

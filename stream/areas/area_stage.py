@@ -8,18 +8,17 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from operator import attrgetter
 
 import msgspec
 
 from runtime.kafka import topics
 from stream.alarms.alarm_inputs import AlarmInputBuffer
 from stream.alarms.rule_index_cache import RuleIndexCache
+from stream.areas.area_inputs import area_input_records
 from stream.engine.buckets import CheckpointEntry, PartitionBuckets
 from stream.engine.stage import (
     ApplyResult,
     OutputRecord,
-    StageSeed,
     alarm_revision,
     log_time,
     record_chunks,
@@ -27,6 +26,7 @@ from stream.engine.stage import (
     update_records,
     window_revision,
 )
+from stream.engine.stage_seed import StageSeed
 from twin.instant import Instant
 from twin.model.city_model import CityModel
 from twin.quality.neighbour_verdict import NeighbourVerdict
@@ -34,7 +34,6 @@ from twin.quality.quality_flags import QualityFlag, is_usable
 from twin.state.area_state import AREA_PREFIX, AreaState, AreaValue
 from twin.state.datastream_state import LastGoodValue
 from twin.state.freshness import interval_for_live_duration
-from twin.wire.codec import LAYOUT_VERSION
 from twin.wire.messages import (
     AREA_INPUTS,
     AreaInput,
@@ -55,8 +54,6 @@ class AreaSnapshot(msgspec.Struct, array_like=True, frozen=True):
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(AreaSnapshot).decode
-
-_AREA_AND_NAME = attrgetter("area", "name")
 
 
 class AreaCodec:
@@ -173,26 +170,6 @@ class AreaStageFactory:
     def has_unknown(self, batch: AreaInputBatch, model: CityModel) -> bool:
         """Whether a record speaks of areas that the model does not know."""
         return any(one.area not in model.entities for one in batch.inputs)
-
-
-def area_input_records(inputs: list[AreaInput], now: Instant, partitions: int) -> list[OutputRecord]:
-    """Return records that tell these inputs to their areas; those of one area and name together, in order.
-
-    An area judges all that it was told by a name as soon as one record tells it something: so a name that is
-    spread over many records would be judged many times.
-    """
-    by_partition: defaultdict[int, list[AreaInput]] = defaultdict(list)
-    for one in sorted(inputs, key=_AREA_AND_NAME):
-        by_partition[partition_of(one.area, partitions)].append(one)
-    return [
-        OutputRecord(
-            topics.AREA_INPUTS,
-            partition,
-            AREA_INPUTS.encode(AreaInputBatch(LAYOUT_VERSION, now, tuple(part))),
-        )
-        for partition, found in sorted(by_partition.items())
-        for part in record_chunks(found)
-    ]
 
 
 def verdict_records(verdicts: list[NeighbourVerdict], now: Instant, partitions: int) -> list[OutputRecord]:

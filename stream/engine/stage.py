@@ -3,22 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from types import MappingProxyType
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple, Protocol, TypeVar
 
 from runtime.kafka import topics
 from stream.engine.buckets import CheckpointEntry
-from twin.alarms.evaluation.baseline import Baseline
-from twin.alarms.messages import AlarmEvent, IncidentEvent
-from twin.alarms.rules.operand import OperandSeries
+from stream.engine.stage_seed import StageSeed
 from twin.instant import DAY, SECOND, Instant
 from twin.model.city_model import CityModel
-from twin.model.observation import Observation, ObservationOutcome
-from twin.privacy.cohort import PastCohort
-from twin.state.window import Aggregate
+from twin.model.observation import ObservationOutcome
 from twin.wire.codec import LAYOUT_VERSION
-from twin.wire.messages import UPDATES, Update, UpdateBatch, WindowRepair
+from twin.wire.messages import UPDATES, Update, UpdateBatch
 
 
 class OutputRecord(NamedTuple):
@@ -61,34 +56,6 @@ class StreamStage(Protocol[B_contra]):
     def checkpoint_entries(self) -> Iterator[CheckpointEntry]:
         """Yield the entries of a checkpoint; records may be applied between two of them."""
         ...
-
-
-class StageSeed(NamedTuple):
-    """What the database knows when a log begins."""
-
-    #: the newest of each datastream, as many as a state keeps, ascending by phenomenon time
-    observations: list[Observation]
-    truncated: frozenset[int]  #: datastreams that have older observations than these
-    aggregates: list[Aggregate]  #: the windows of ten minutes and of an hour that indicators look back to
-    repairs: list[WindowRepair]  #: hours with closed windows of which no aggregate is stored
-    revisions: dict[str, int]  #: entity → the last revision that was stored
-    area_revisions: dict[str, int]  #: the same, of rolled-up values
-    #: (entity, property) → value, phenomenon time and flags as they were last stored
-    told: dict[tuple[str, str], tuple[float, Instant, int]]
-    #: datastream → value, phenomenon time and flags as they were last stored
-    states: dict[int, tuple[float, Instant, int]]
-    derived: list[Update]  #: derived values of entities as they were last stored
-    #: (entity, property) → the connections of the published sum that was last stored, and its window
-    cohorts: dict[tuple[str, str], PastCohort]
-    alarms: Sequence[AlarmEvent] = ()  #: each alarm as it was last stored
-    incidents: Sequence[
-        IncidentEvent
-    ] = ()  #: the last incident of each cause and area, as it was last stored
-    usual: Mapping[OperandSeries, Baseline] = MappingProxyType({})  #: of the series that rules learn from
-
-
-EMPTY_SEED = StageSeed([], frozenset(), [], [], {}, {}, {}, {}, [], {})
-"""What a database knows that nothing was ever stored in. Nobody changes what is in it."""
 
 
 class StageFactory(Protocol[K]):

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any, Protocol
 
 from runtime.telemetry.tracing import RecordHeaders
-from stream.engine.stage import StageSeed
+from stream.engine.stage_seed import StageSeed
 
 Confirmation = Awaitable[Any]
 

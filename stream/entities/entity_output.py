@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from runtime.kafka import topics
-from stream.areas.area_stage import area_input_records
+from stream.areas.area_inputs import area_input_records
 from stream.engine.stage import RECORD_ITEMS_MAX, OutputRecord, update_records
 from twin.instant import Instant
 from twin.model.city_model import CityModel

@@ -2,53 +2,19 @@
 
 from __future__ import annotations
 
-from storage.stores.state_seed import StateSeed
-from stream.engine.stage import StageSeed, revision_base
+from stream.engine.stage import revision_base
+from stream.engine.stage_seed import StageSeed, value_key
 from stream.entities.entity_content import EntityContent
 from twin.indicators.registry import REGISTRY
 from twin.instant import Duration, Instant
 from twin.model.city_model import CityModel
-from twin.model.observation import Observation
 from twin.privacy.cohort import Cohort, PastCohort
-from twin.privacy.household_sum import HOUSEHOLD_WINDOW, HouseholdSum
-from twin.state.area_state import AREA_PREFIX
+from twin.privacy.household_sum import HouseholdSum
 from twin.state.combination import PropertyState
 from twin.state.datastream_state import DatastreamState
 from twin.state.derived_state import indicator_value_from_storage, required_inputs
 from twin.state.entity_state import PropertyChange
-from twin.wire.messages import Update, UpdateKind, WindowRepair
-
-
-def stage_seed_of(stored: StateSeed) -> StageSeed:
-    """Return what is stored as the stages start from it."""
-    areas: dict[str, int] = {}
-    told: dict[tuple[str, str], tuple[float, Instant, int]] = {}
-    cohorts: dict[tuple[str, str], PastCohort] = {}
-    derived: list[Update] = []
-    for update in stored.state.updates:
-        place = update.entity, update.property
-        if update.property.startswith(AREA_PREFIX):
-            areas[update.entity] = max(update.revision, areas.get(update.entity, 0))
-        elif update.kind is UpdateKind.INDICATOR:
-            derived.append(update)
-            if update.datastreams:
-                cohorts[place] = PastCohort(update.datastreams, update.phenomenon_time - HOUSEHOLD_WINDOW)
-        else:
-            told[place] = update.value, update.phenomenon_time, update.flags
-    return StageSeed(
-        stored.observations,
-        stored.truncated,
-        stored.aggregates,
-        [WindowRepair(datastream, hour) for datastream, hour in stored.hours_to_repair],
-        stored.state.revisions,
-        areas,
-        told,
-        {one.datastream: _state(one) for one in stored.state.datastreams},
-        derived,
-        cohorts,
-        stored.alarms,
-        stored.incidents,
-    )
+from twin.wire.messages import Update
 
 
 def seeded_entities(knowledge: StageSeed, model: CityModel, future_max: Duration) -> dict[str, EntityContent]:
@@ -118,16 +84,12 @@ def unpublished_updates(
         personal = model.policy_of(model.datastreams[id]).personal
         state = None if personal else content.state.property_state(property, model)
         known = state is None or property in told or _is_stored(state, knowledge.told.get((entity, property)))
-        if known and knowledge.states.get(id) == _state(one.newest):
+        if known and knowledge.states.get(id) == value_key(one.newest):
             continue
         told.add(property)
         content.state.revision += 1
         updates.append(Update.of(PropertyChange(entity, property, content.state.revision, state, one.newest)))
     return updates
-
-
-def _state(observation: Observation) -> tuple[float, Instant, int]:
-    return observation.value, observation.phenomenon_time, observation.flags
 
 
 def _is_stored(state: PropertyState, told: tuple[float, Instant, int] | None) -> bool:

@@ -13,12 +13,12 @@ from stream.engine.buckets import CheckpointEntry, PartitionBuckets
 from stream.engine.stage import (
     ApplyResult,
     OutputRecord,
-    StageSeed,
     alarm_revision,
     log_time,
     starts_second,
     window_revision,
 )
+from stream.engine.stage_seed import StageSeed
 from stream.engine.timers import Timers
 from stream.entities.entity_content import EntityCodec, EntityContent, adopt_model, has_same_policy
 from stream.entities.entity_output import EntityOutput, stored_derived_value

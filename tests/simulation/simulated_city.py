@@ -6,8 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 
 from runtime.kafka import topics
-from stream.engine.stage import StageSeed
-from stream.entities.entity_seeding import stage_seed_of
+from stream.engine.stage_seed import StageSeed, stage_seed_of
 from tests.simulation.city.device_messages import device_messages, fault_plan
 from tests.simulation.city.random_city import random_city
 from tests.simulation.invariants import alarms, areas, observations, quality

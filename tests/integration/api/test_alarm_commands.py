@@ -19,7 +19,7 @@ from runtime.clock import system_clock
 from runtime.kafka import topics
 from runtime.kafka.consumer import new_consumer
 from stream.alarms.alarm_stage import AlarmStageFactory
-from stream.engine.stage import EMPTY_SEED
+from stream.engine.stage_seed import EMPTY_SEED
 from tests.integration.api.conftest import PARTITIONS
 from tests.integration.api.stored_city import StoredCity, store_records
 from tests.support.cities.alarm_city import high_water_rule

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from runtime.kafka import topics
-from stream.engine.stage import EMPTY_SEED
+from stream.engine.stage_seed import EMPTY_SEED
 from tests.simulation.invariants.observations import FinalState
 from tests.simulation.oracles import property_oracle
 from tests.simulation.scenario import Scenario

@@ -16,7 +16,8 @@ from stream.alarms.alarm_stage import AlarmStageFactory
 from stream.alarms.rule_index_cache import RuleIndexCache
 from stream.areas.area_stage import AreaStageFactory
 from stream.engine.buckets import CheckpointEntry
-from stream.engine.stage import OutputRecord, StageFactory, StageSeed, StreamStage
+from stream.engine.stage import OutputRecord, StageFactory, StreamStage
+from stream.engine.stage_seed import StageSeed
 from stream.entities.entity_stage import EntityStageFactory
 from tests.simulation.system.simulated_log import SimulatedLog
 from tests.support.pipelines.checkpoint_topic import CheckpointTopic

@@ -12,7 +12,7 @@ from storage.stores.current_state import CurrentState
 from storage.stores.state_seed import StateSeed
 from stream.areas.area_stage import AreaStage, AreaStageFactory
 from stream.engine.stage import OutputRecord
-from stream.entities.entity_seeding import stage_seed_of
+from stream.engine.stage_seed import stage_seed_of
 from stream.entities.entity_stage import EntityStage, EntityStageFactory
 from tests.support.cities.household_city import REGISTERS
 from tests.support.pipelines.checkpoint_topic import CheckpointTopic

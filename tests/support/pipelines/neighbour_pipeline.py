@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from runtime.kafka import topics
 from stream.areas.area_stage import AreaStage, AreaStageFactory
-from stream.engine.stage import EMPTY_SEED
+from stream.engine.stage_seed import EMPTY_SEED
 from stream.entities.entity_stage import EntityStage, EntityStageFactory
 from twin.instant import MINUTE, SECOND, Instant
 from twin.model.city_model import City, CityModel

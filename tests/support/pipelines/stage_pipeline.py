@@ -10,7 +10,8 @@ from runtime.kafka import topics
 from stream.alarms.alarm_stage import AlarmStageFactory
 from stream.alarms.rule_index_cache import RuleIndexCache
 from stream.areas.area_stage import AreaStageFactory
-from stream.engine.stage import EMPTY_SEED, OutputRecord, StageFactory, StageSeed, StreamStage
+from stream.engine.stage import OutputRecord, StageFactory, StreamStage
+from stream.engine.stage_seed import EMPTY_SEED, StageSeed
 from stream.entities.entity_stage import EntityStageFactory
 from twin.alarms.messages import (
     ALARM_INPUTS,

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from stream.engine.stage import EMPTY_SEED
+from stream.engine.stage_seed import EMPTY_SEED
 from tests.support.cities.alarm_city import alarm_city
 from tests.support.pipelines.stage_pipeline import StagePipeline
 from tests.unit.stream.test_alarm_stage import CANAL, START, kinds, level

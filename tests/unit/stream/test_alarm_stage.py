@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from stream.engine.stage import EMPTY_SEED
+from stream.engine.stage_seed import EMPTY_SEED
 from tests.support.cities.alarm_city import alarm_city, high_water_rule
 from tests.support.pipelines.stage_pipeline import StagePipeline
 from twin.alarms.messages import AlarmCommand

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from stream.areas.area_stage import AreaStage, AreaStageFactory
-from stream.engine.stage import EMPTY_SEED
+from stream.engine.stage_seed import EMPTY_SEED
 from tests.support.cities.small_cities import small_city
 from tests.support.pipelines.checkpoint_topic import CheckpointTopic
 from twin.instant import MINUTE

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from runtime.kafka import topics
 from stream.engine.buckets import BEFORE_FIRST_OFFSET, CheckpointEntry
-from stream.engine.stage import EMPTY_SEED, OutputRecord
+from stream.engine.stage import OutputRecord
+from stream.engine.stage_seed import EMPTY_SEED
 from stream.entities.entity_stage import EntityStage, EntityStageFactory
 from stream.entities.roll_ups import ROLL_UP_INTERVALS
 from tests.support.cities.small_cities import small_city

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 
-from stream.engine.stage import EMPTY_SEED, OutputRecord
+from stream.engine.stage import OutputRecord
+from stream.engine.stage_seed import EMPTY_SEED
 from stream.entities.entity_stage import EntityStage, EntityStageFactory
 from tests.support.cities.household_city import household_city
 from tests.support.pipelines.checkpoint_topic import CheckpointTopic

@@ -10,7 +10,7 @@ from prometheus_client import CollectorRegistry
 
 from runtime.kafka import topics
 from runtime.telemetry.tracing import RecordHeaders
-from stream.engine.stage import EMPTY_SEED, StageSeed
+from stream.engine.stage_seed import EMPTY_SEED, StageSeed
 from stream.engine.transport import Confirmation
 from stream.engine.worker import SEEK_BACK_TRIES_MAX, HoleError, StreamWorker
 from stream.entities.entity_stage import EntityStageFactory
