@@ -50,8 +50,8 @@ EXAMPLES = 6
 def log_targets() -> list[FuzzTarget]:
     """Return a target for each codec, for each topic that is stored, and for what comes back from outside."""
     codecs = {
-        f"{module.__name__.rpartition('.')[0].rpartition('.')[2]}-{name.lower()}": one
-        for module in (messages, alarm_messages, duty)
+        f"{group}-{name.lower()}": one
+        for group, module in (("twin", messages), ("alarms", alarm_messages), ("duty", duty))
         for name, one in vars(module).items()
         if isinstance(one, Codec)
     }

@@ -138,7 +138,7 @@ async def test_no_record_is_lost_or_told_differently_over_twenty_rebalances(
                 if not worker.running:
                     await worker.start()
                 elif other.running:
-                    await worker.end(dice.choice([signal.SIGTERM, signal.SIGKILL]))
+                    await worker.stop(dice.choice([signal.SIGTERM, signal.SIGKILL]))
                 else:
                     await other.start()
                 await flow.caught_up(workers)
@@ -148,7 +148,7 @@ async def test_no_record_is_lost_or_told_differently_over_twenty_rebalances(
         finally:
             writing.cancel()
             for worker in workers:
-                await worker.end()
+                await worker.stop()
     assert flow.contradictions == []
     by_entity: dict[str, list[int]] = {}
     for entity, revision in flow.told:
