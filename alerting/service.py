@@ -45,8 +45,8 @@ from twin.alarms.messages import ALARMS, AlarmBatch
 from twin.errors import MessageError
 from twin.instant import HOUR, SECOND, Instant
 from twin.model.city_model import CityModel
-from twin.model.duty import DUTY_COMMANDS
 from twin.wire.codec import LAYOUT_VERSION
+from twin.wire.duty_messages import DUTY_COMMANDS
 
 log = logging.getLogger(__name__)
 

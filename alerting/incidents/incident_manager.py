@@ -29,7 +29,7 @@ from alerting.policy.notification_policy import DutyContext
 from twin.alarms.messages import AlarmBatch, AlarmEvent
 from twin.instant import DAY, Duration, Instant
 from twin.model.city_model import CityModel
-from twin.model.duty import DutyCommand
+from twin.wire.duty_messages import DutyCommand
 
 INCIDENT_RETENTION: Duration = 7 * DAY
 """So long a closed case and an ended message are remembered: what is told of them again does nothing."""

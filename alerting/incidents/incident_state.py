@@ -12,7 +12,7 @@ from twin.alarms.messages import IncidentEvent, IncidentMember
 from twin.alarms.severity import Severity
 from twin.alarms.state_machine import AlarmState
 from twin.instant import Instant
-from twin.model.duty import DutyCommand
+from twin.wire.duty_messages import DutyCommand
 
 COMMENTS_MAX = 5
 """The newest comments, which messages carry."""

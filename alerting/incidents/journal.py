@@ -22,8 +22,8 @@ from alerting.messages.outgoing_message import OutgoingMessage
 from twin.alarms.messages import AlarmEvent
 from twin.errors import ServiceError
 from twin.instant import Instant
-from twin.model.duty import NOTIFICATIONS, NotificationEvent
 from twin.wire.codec import DECODE_ERRORS
+from twin.wire.duty_messages import NOTIFICATIONS, NotificationEvent
 
 PartitionKey: TypeAlias = tuple[str, int]
 """Topic and partition."""

@@ -11,8 +11,8 @@ from msgspec.structs import replace
 from alerting.incidents.incident_state import NotificationRequest
 from alerting.messages.message_text import MessageText
 from twin.instant import Instant
-from twin.model.duty import NotificationEvent
 from twin.wire.codec import LAYOUT_VERSION
+from twin.wire.duty_messages import NotificationEvent
 
 DETAIL_CHARACTERS_MAX = 300
 

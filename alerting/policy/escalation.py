@@ -41,7 +41,7 @@ from twin.alarms.messages import IncidentEvent
 from twin.alarms.severity import Severity
 from twin.instant import Instant
 from twin.model.city_model import CityModel
-from twin.model.duty import DutyCommand
+from twin.wire.duty_messages import DutyCommand
 
 
 def open_incident(incident: IncidentEvent, around: DutyContext) -> IncidentState | None:

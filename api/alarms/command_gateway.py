@@ -25,8 +25,8 @@ from runtime.kafka.access import Kafka, client_options
 from runtime.kafka.topics import ALARM_INPUTS as ALARM_INPUTS_TOPIC
 from runtime.kafka.topics import DUTY_COMMANDS as DUTY_COMMANDS_TOPIC
 from twin.alarms.messages import ALARM_INPUTS, AlarmBatch, AlarmCommand, AlarmInputBatch
-from twin.model.duty import DUTY_COMMANDS, DutyCommand, DutyCommandBatch
 from twin.wire.codec import LAYOUT_VERSION
+from twin.wire.duty_messages import DUTY_COMMANDS, DutyCommand, DutyCommandBatch
 from twin.wire.messages import partition_of
 
 log = logging.getLogger(__name__)

@@ -24,7 +24,7 @@ from api.http.responses import collection_document, decode_page_cursor, encode_p
 from storage.stores.alarms import ListPosition
 from twin.instant import Instant
 from twin.model.city_model import CityModel
-from twin.model.duty import DutyCommand
+from twin.wire.duty_messages import DutyCommand
 
 router = APIRouter(prefix="/v1", tags=["alarms"])
 

@@ -16,7 +16,7 @@ from api.http.responses import collection_document, decode_page_cursor, encode_p
 from storage.stores.alarms import ListPosition, read_stored_notifications
 from twin.instant import format_instant
 from twin.model.city_model import CityModel
-from twin.model.duty import NotificationEvent
+from twin.wire.duty_messages import NotificationEvent
 
 router = APIRouter(prefix="/v1", tags=["duty"])
 

@@ -13,10 +13,9 @@ from storage.history.buckets import read_history_buckets, read_published_buckets
 from storage.history.lineage import read_source_datastreams
 from twin.instant import HOUR, Instant
 from twin.model.city_model import CityModel
-from twin.model.names import ValueName, resolve_name, typical_interval
+from twin.model.names import AREA_PREFIX, ValueName, resolve_name, typical_interval
 from twin.model.role import Role, may_read_personal_data
 from twin.privacy.household_sum import HOUSEHOLD_WINDOW
-from twin.state.area_state import AREA_PREFIX
 from twin.state.derived_state import is_windowed
 
 _HOURLY = BucketInterval(elapsed=HOUR)

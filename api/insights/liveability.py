@@ -10,8 +10,8 @@ from twin.indicators.liveability import SCORE_SCALES, DomainScore, liveability_c
 from twin.instant import Instant, format_instant
 from twin.model.bilingual_text import BilingualText
 from twin.model.entity import Entity
+from twin.model.names import AREA_PREFIX
 from twin.quality.quality_flags import quality_word
-from twin.state.area_state import AREA_PREFIX
 from twin.state.freshness import Freshness, freshness
 from twin.wire.messages import Update
 

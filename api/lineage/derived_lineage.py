@@ -29,10 +29,10 @@ from twin.indicators.indicator import Input
 from twin.indicators.registry import REGISTRY
 from twin.instant import Instant, format_instant, parse_instant
 from twin.model.city_model import CityModel
-from twin.model.names import ValueName, averaging_window, resolve_name
+from twin.model.names import AREA_PREFIX, ValueName, averaging_window, resolve_name, roll_up_of
 from twin.model.observed_property import Aggregation
 from twin.quality.quality_flags import quality_word
-from twin.state.area_state import AREA_PREFIX, area_of, roll_up_of
+from twin.state.area_state import area_of
 from twin.state.freshness import freshness
 
 Document = dict[str, Any]

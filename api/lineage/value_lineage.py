@@ -22,11 +22,11 @@ from storage.history.lineage import (
 from twin.instant import Instant, format_instant, parse_instant
 from twin.model.city_model import CityModel
 from twin.model.names import ValueName
+from twin.model.observation import LastGoodValue
 from twin.model.role import may_read_personal_data
 from twin.privacy.household_sum import HOUSEHOLD_WINDOW
 from twin.quality.quality_flags import is_usable, quality_word
 from twin.state.combination import CombinationInput, combine
-from twin.state.datastream_state import LastGoodValue
 from twin.state.freshness import freshness
 
 Document = dict[str, Any]

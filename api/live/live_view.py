@@ -16,10 +16,9 @@ from api.live.events import ConstantParts
 from twin.alarms.messages import AlarmEvent, IncidentEvent
 from twin.instant import INSTANT_MAX, INSTANT_MIN, Duration, Instant
 from twin.model.city_model import CityModel
-from twin.model.names import ValueName, resolve_name, typical_interval
+from twin.model.names import AREA_PREFIX, ValueName, resolve_name, typical_interval
 from twin.model.observation import Observation
 from twin.privacy.household_sum import HOUSEHOLD_WINDOW
-from twin.state.area_state import AREA_PREFIX
 from twin.state.freshness import Freshness, freshness, live_duration, stale_duration
 from twin.wire.messages import Update, UpdateKind
 

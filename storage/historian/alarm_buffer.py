@@ -11,7 +11,7 @@ from storage.column_limits import COUNT_MAX, FLAGS_MAX, INTEGER_MAX
 from twin.alarms.messages import ALARMS, AlarmEvent, IncidentEvent
 from twin.errors import MessageError
 from twin.instant import INSTANT_MAX, INSTANT_MIN, Instant
-from twin.model.duty import NOTIFICATIONS, NotificationEvent
+from twin.wire.duty_messages import NOTIFICATIONS, NotificationEvent
 
 # A key of an index has 2,704 bytes at most; an id is three others.
 ID_CHARACTERS_MAX = 600

@@ -15,8 +15,9 @@ from storage.historian.update_buffer import UpdateBuffer
 from storage.stores.log_positions import AGGREGATE_PROGRESS
 from twin.errors import MessageError
 from twin.instant import HOUR, INSTANT_MAX, INSTANT_MIN, Instant
+from twin.model.datastream_policy import WINDOW_SIZES
 from twin.quality.plausibility import QuarantineReason
-from twin.state.window import WINDOW_SIZES, Aggregate, window_start
+from twin.state.window import Aggregate, window_start
 from twin.wire import messages
 from twin.wire.codec import LAYOUT_VERSION
 from twin.wire.messages import Assessment, QuarantinedMessage

@@ -41,10 +41,9 @@ from storage.history.observations import OBSERVATIONS_MAX, ObservationCursor, re
 from storage.history.read_plan import DatastreamExtent, HistoryRequest, ReadSpan, plan_spans
 from storage.queries import query
 from twin.instant import INSTANT_MIN, Duration, Instant, to_datetime
-from twin.model.observed_property import Aggregation, Combination, ObservedProperty
+from twin.model.observed_property import COUNTER_RATE_MAX, Aggregation, Combination, ObservedProperty
 from twin.quality.quality_flags import UNUSABLE_FLAGS, is_usable
 from twin.quality.quality_rules import TIME_RULES_ONLY
-from twin.state.counter import COUNTER_RATE_MAX
 
 BUCKETS_MAX = 10_000
 PARTIAL_BUCKETS_MAX = 200_000

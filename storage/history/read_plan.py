@@ -16,7 +16,7 @@ from storage.database import QueryError
 from storage.history.bucket_interval import BucketInterval
 from twin.instant import DAY, HOUR, INSTANT_MIN, MINUTE, Duration, Instant, format_instant, to_datetime
 from twin.model.calibration import Calibration, calibration_at
-from twin.state.window import window_sizes_for
+from twin.model.datastream_policy import window_sizes_for
 
 HistorySource: TypeAlias = Literal["raw", "minute", "ten_minutes", "hour", "day"]
 

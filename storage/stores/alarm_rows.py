@@ -11,8 +11,8 @@ from storage.column_limits import without_nul
 from twin.alarms.messages import AlarmEvent, IncidentEvent, IncidentMember, OperandValue
 from twin.alarms.severity import Severity
 from twin.instant import from_datetime, to_datetime
-from twin.model.duty import NotificationEvent
 from twin.wire.codec import LAYOUT_VERSION
+from twin.wire.duty_messages import NotificationEvent
 
 # Where a column is not named as its field.
 _COLUMNS = {"alarm": "alarm_id", "entity": "entity_id", "incident": "incident_id"}

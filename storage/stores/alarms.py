@@ -12,7 +12,7 @@ from twin.alarms.messages import AlarmEvent, IncidentEvent
 from twin.alarms.severity import Severity
 from twin.alarms.statistics import Transition
 from twin.instant import INSTANT_MAX, Instant, from_datetime, to_datetime
-from twin.model.duty import NotificationEvent
+from twin.wire.duty_messages import NotificationEvent
 
 ALARM_ROWS_MAX = 1_000
 """A page of the API."""

@@ -11,8 +11,7 @@ from storage.database import Connection, snapshot
 from storage.queries import query
 from storage.stores.log_positions import read_positions
 from twin.instant import from_datetime
-from twin.model.observation import Observation
-from twin.state.datastream_state import LastGoodValue
+from twin.model.observation import LastGoodValue, Observation
 from twin.wire.messages import Update, UpdateKind
 
 

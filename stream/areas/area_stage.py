@@ -29,10 +29,11 @@ from stream.engine.stage import (
 from stream.engine.stage_seed import StageSeed
 from twin.instant import Instant
 from twin.model.city_model import CityModel
+from twin.model.names import AREA_PREFIX
+from twin.model.observation import LastGoodValue
 from twin.quality.neighbour_verdict import NeighbourVerdict
 from twin.quality.quality_flags import QualityFlag, is_usable
-from twin.state.area_state import AREA_PREFIX, AreaState, AreaValue
-from twin.state.datastream_state import LastGoodValue
+from twin.state.area_state import AreaState, AreaValue
 from twin.state.freshness import interval_for_live_duration
 from twin.wire.messages import (
     AREA_INPUTS,

@@ -11,7 +11,7 @@ from stream.engine.buckets import CheckpointEntry
 from stream.engine.stage_seed import StageSeed
 from twin.instant import DAY, SECOND, Instant
 from twin.model.city_model import CityModel
-from twin.model.observation import ObservationOutcome
+from twin.state.datastream_state import ObservationOutcome
 from twin.wire.codec import LAYOUT_VERSION
 from twin.wire.messages import UPDATES, Update, UpdateBatch
 

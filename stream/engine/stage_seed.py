@@ -11,10 +11,10 @@ from twin.alarms.evaluation.baseline import Baseline
 from twin.alarms.messages import AlarmEvent, IncidentEvent
 from twin.alarms.rules.operand import OperandSeries
 from twin.instant import Instant
+from twin.model.names import AREA_PREFIX
 from twin.model.observation import Observation
 from twin.privacy.cohort import PastCohort
 from twin.privacy.household_sum import HOUSEHOLD_WINDOW
-from twin.state.area_state import AREA_PREFIX
 from twin.state.window import Aggregate
 from twin.wire.messages import Update, UpdateKind, WindowRepair
 

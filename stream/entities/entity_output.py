@@ -9,8 +9,9 @@ from stream.areas.area_inputs import area_input_records
 from stream.engine.stage import RECORD_ITEMS_MAX, OutputRecord, update_records
 from twin.instant import Instant
 from twin.model.city_model import CityModel
+from twin.model.names import roll_up_of
 from twin.quality.quality_flags import QualityFlag, is_usable
-from twin.state.area_state import area_of, roll_up_of
+from twin.state.area_state import area_of
 from twin.state.derived_state import DerivedValue, derived_interval
 from twin.state.freshness import live_duration
 from twin.state.window import Aggregate

@@ -26,10 +26,10 @@ from stream.entities.entity_seeding import seeded_entities, unpublished_updates
 from stream.entities.roll_ups import RollUpTable
 from twin.instant import HOUR, INSTANT_MIN, Duration, Instant
 from twin.model.city_model import CityModel
-from twin.model.observation import Observation, ObservationOutcome
+from twin.model.observation import Observation
 from twin.model.sensor import Datastream
 from twin.quality.neighbour_verdict import NeighbourVerdict
-from twin.state.datastream_state import DatastreamState
+from twin.state.datastream_state import DatastreamState, ObservationOutcome
 from twin.state.derived_state import RequiredInputs, required_inputs
 from twin.state.entity_state import EntityEffect
 from twin.state.window import aggregate_of, window_start

@@ -11,10 +11,10 @@ import pytest
 from stream.engine.buckets import CheckpointEntry, PartitionBuckets
 from tests.simulation.system.model_database import ModelDatabase
 from twin.instant import HOUR
-from twin.model.observation import Observation, ObservationOutcome, ObservationResult
+from twin.model.observation import Observation
 from twin.privacy import cohort
 from twin.quality.neighbours import NeighbourResult, NeighbourState
-from twin.state.datastream_state import DatastreamState
+from twin.state.datastream_state import DatastreamState, ObservationOutcome, ObservationResult
 from twin.state.derived_state import DerivedState
 from twin.state.open_windows import OpenWindows
 

@@ -12,8 +12,8 @@ from twin.backtest.point_column import EMPTY, PointColumn
 from twin.backtest.readings import DatastreamReadings, ObservedSeries
 from twin.instant import Duration, Instant
 from twin.model.city_model import CityModel
+from twin.model.names import AREA_PREFIX
 from twin.model.sensor import Datastream
-from twin.state.area_state import AREA_PREFIX
 from twin.state.derived_state import derived_interval
 from twin.state.window import Aggregate
 from twin.state.window_history import WindowHistory

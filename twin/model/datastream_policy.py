@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from twin.instant import Duration, Instant
+from twin.instant import HOUR, MINUTE, Duration, Instant
 from twin.model.calibration import Calibration, Maintenance, calibration_at
-from twin.model.observed_property import Aggregation, ObservedProperty
+from twin.model.observed_property import COUNTER_RATE_MAX, Aggregation, ObservedProperty
 from twin.quality.quality_rules import QualityRules
-from twin.state.counter import COUNTER_RATE_MAX
-from twin.state.window import window_sizes_for
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,3 +59,20 @@ class DatastreamPolicy:
     def is_in_maintenance(self, time: Instant) -> bool:
         """Whether somebody worked on the sensor at a time."""
         return any(one.start <= time < one.end for one in self.maintenance)
+
+
+WINDOW_SIZES: tuple[Duration, ...] = (MINUTE, 10 * MINUTE, HOUR)
+"""The sizes of the windows that are kept, ascending."""
+
+
+def window_sizes_for(interval: Duration) -> tuple[Duration, ...]:
+    """Return the sizes that are worth keeping for a sensor that reports at this interval.
+
+    A window shorter than the interval would repeat the raw values; an hour is kept of every sensor.
+
+    >>> [len(window_sizes_for(interval)) for interval in (MINUTE, 2 * MINUTE, HOUR, 24 * HOUR)]
+    [3, 2, 1, 1]
+    """
+    if interval <= MINUTE:
+        return WINDOW_SIZES
+    return WINDOW_SIZES[1:] if interval <= WINDOW_SIZES[1] else WINDOW_SIZES[2:]

@@ -6,14 +6,13 @@ works by it. All durations are microseconds. Secrets are not in it: an address o
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple
+from typing import Literal
 
 import msgspec
 
 from twin.alarms.rules.schedule import WeeklyInterval
 from twin.alarms.severity import Severity
 from twin.instant import HOUR, MINUTE, SECOND, Duration, Instant
-from twin.wire.codec import Codec
 
 
 class NotificationChannel(msgspec.Struct, frozen=True, kw_only=True):
@@ -107,58 +106,9 @@ class DutyPlan(msgspec.Struct, frozen=True, kw_only=True):
 NO_DUTY_PLAN = DutyPlan()
 
 
-class DutyCommand(NamedTuple):
-    """What a person wants of the duty loop."""
-
-    id: str
-    incident: str
-    action: Literal["snooze", "assign", "comment"]
-    actor: str
-    time: Instant
-    until: Instant | None = None  #: of snooze: nobody is told until then
-    text: str = ""  #: of assign the contact's id
-
-
-class DutyCommandBatch(msgspec.Struct, array_like=True, frozen=True, gc=False):
-    """A record on `duty-commands`."""
-
-    version: int
-    commands: tuple[DutyCommand, ...]
-
-
-class NotificationEvent(msgspec.Struct, array_like=True, frozen=True, gc=False):
-    """A record on `notifications`: what became of one message to one contact over one channel."""
-
-    version: int
-    #: `incident~round~step~contact~channel`, and what else tells it apart: the same message has the same id
-    notification: str
-    revision: int  #: rises with each try
-    incident: str
-    kind: Literal["alarm", "change", "reminder", "recovery", "watchdog"]
-    round: int  #: how often the steps were gone through before, from 0
-    step: int  #: from 0
-    contact: str
-    channel: str
-    outcome: Literal["sending", "sent", "failed", "given-up", "withdrawn"]
-    attempt: int  #: from 1
-    time: Instant
-    due_time: Instant  #: when the loop decided to send it
-    title: str
-    detail: str  #: why it failed, without secrets
-
-
-DUTY_COMMANDS: Codec[DutyCommandBatch] = Codec(DutyCommandBatch)
-NOTIFICATIONS: Codec[NotificationEvent] = Codec(NotificationEvent)
-
 _encode = msgspec.json.Encoder().encode
-_decode = msgspec.json.Decoder(DutyPlan).decode
 
 
 def encode_duty_plan(plan: DutyPlan) -> bytes:
     """Return a duty plan as JSON."""
     return _encode(plan)
-
-
-def decode_duty(data: bytes | str) -> DutyPlan:
-    """Return what `encode_duty_plan` was given; raise msgspec.MsgspecError when it is not that."""
-    return _decode(data)

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 from twin.indicators.registry import REGISTRY
 from twin.instant import DAY, HOUR, MINUTE, SECOND, Duration, Instant, to_datetime
 from twin.model.bilingual_text import BilingualText, Language
-from twin.state.area_state import AREA_PREFIX
+from twin.model.names import AREA_PREFIX
 
 _LABELS: Mapping[str, BilingualText] = MappingProxyType(
     {

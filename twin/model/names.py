@@ -9,8 +9,7 @@ from twin.indicators.indicator import Averaging
 from twin.indicators.registry import REGISTRY
 from twin.instant import HOUR, MINUTE, Duration
 from twin.model.city_model import CityModel
-from twin.model.observed_property import Aggregation, Theme
-from twin.state.area_state import AREA_PREFIX, roll_up_of
+from twin.model.observed_property import Aggregation, RollUp, Theme
 
 _WINDOWS: dict[Averaging, Duration] = {"instant": 0, "ten_minutes": 10 * MINUTE, "hour": HOUR, "day": HOUR}
 
@@ -82,3 +81,16 @@ def typical_interval(entity: str, what: ValueName, model: CityModel) -> Duration
         one.interval for place in places for one in model.datastreams_of(place) if one.property in properties
     ]
     return max(window, min(found)) if found else None
+
+
+AREA_PREFIX = "area_"
+"""What the name of a rolled-up value begins with: `area_pm2_5` is the mean of `pm2_5` over the area."""
+
+
+def roll_up_of(name: str, model: CityModel) -> RollUp:
+    """Return how the values of a property or an indicator become one of an area."""
+    property = model.properties.get(name)
+    if property is not None:
+        return property.roll_up
+    indicator = REGISTRY.get(name)
+    return indicator.roll_up if indicator is not None else "none"

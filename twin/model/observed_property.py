@@ -196,3 +196,22 @@ Canonical units are those of the contract. Bounds are what is physically possibl
 temperatures beyond the extremes recorded on Earth, concentrations above any fire plume's hourly value,
 water levels from below the deepest polder to above the highest hill of the Netherlands.
 """
+
+
+COUNTER_RATE_MAX: Mapping[str, float] = MappingProxyType(
+    {
+        # A transformer of 630 kVA, with room for a greater one; kWh/s.
+        **{
+            f"energy_{way}{tariff}": 2_000 / 3600
+            for way in ("import", "export")
+            for tariff in ("", "_t1", "_t2")
+        },
+        # The greatest meters of a street, G65 and Qn 60 or thereabouts; m3/s.
+        "gas_volume": 100 / 3600,
+        "water_volume": 100 / 3600,
+    }
+)
+"""Above what rate, in the canonical unit per second, the built-in registers cannot count.
+
+No published source found for where to draw the line; a city meter has no business beyond it.
+"""

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from twin.instant import Instant
 from twin.model.city_model import CityModel
-from twin.state.datastream_state import LastGoodValue
+from twin.model.observation import LastGoodValue
 
 
 class NeighbourVerdict(NamedTuple):

@@ -14,10 +14,10 @@ import msgspec
 from twin.instant import Instant
 from twin.model.city_model import CityModel
 from twin.model.entity import AREA_TYPES
+from twin.model.observation import LastGoodValue
 from twin.quality.neighbour_verdict import NeighbourVerdict
 from twin.quality.quality_flags import QualityFlag
 from twin.state.combination import PEERS_MIN, outlier_places
-from twin.state.datastream_state import LastGoodValue
 from twin.wire.messages import AreaInput
 
 NeighbourInputs = Mapping[str, AreaInput]

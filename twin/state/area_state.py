@@ -8,18 +8,14 @@ from typing import NamedTuple
 
 import msgspec
 
-from twin.indicators.registry import REGISTRY
 from twin.instant import Instant
 from twin.model.city_model import CityModel
 from twin.model.entity import AREA_TYPES
-from twin.model.observed_property import RollUp
+from twin.model.names import roll_up_of
 from twin.quality.neighbour_verdict import NeighbourVerdict
 from twin.quality.neighbours import NeighbourContext, NeighbourState, disagreement_limit
 from twin.quality.quality_flags import UNUSABLE_FLAGS, QualityFlag
 from twin.wire.messages import AreaInput
-
-AREA_PREFIX = "area_"
-"""What the name of a rolled-up value begins with: `area_pm2_5` is the mean of `pm2_5` over the area."""
 
 
 class AreaValue(NamedTuple):
@@ -140,15 +136,6 @@ def _failed(known: AreaValue, inputs: Iterable[AreaInput], left_out: frozenset[s
         if flags
         else None
     )
-
-
-def roll_up_of(name: str, model: CityModel) -> RollUp:
-    """Return how the values of a property or an indicator become one of an area."""
-    property = model.properties.get(name)
-    if property is not None:
-        return property.roll_up
-    indicator = REGISTRY.get(name)
-    return indicator.roll_up if indicator is not None else "none"
 
 
 def area_of(entity: str, model: CityModel) -> str | None:

@@ -8,10 +8,9 @@ from statistics import median
 from typing import NamedTuple, assert_never
 
 from twin.instant import Duration, Instant
-from twin.model.observation import Observation
+from twin.model.observation import LastGoodValue, Observation
 from twin.model.observed_property import Combination, ObservedProperty
 from twin.quality.quality_flags import is_usable
-from twin.state.datastream_state import LastGoodValue
 from twin.state.freshness import live_duration
 
 PEERS_MIN = 3

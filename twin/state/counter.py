@@ -8,8 +8,6 @@ its last reading repeated as the first of the rest, has the same sum.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from types import MappingProxyType
 from typing import NamedTuple
 
 from twin.instant import SECOND, Instant
@@ -29,24 +27,6 @@ WRAP_SHARE = 0.125
 
 A counter that is read often enough counts far less between two readings; a reset is taken for a wrap only in
 the last eighth of the circle, and with a `rate_max` hardly ever.
-"""
-
-COUNTER_RATE_MAX: Mapping[str, float] = MappingProxyType(
-    {
-        # A transformer of 630 kVA, with room for a greater one; kWh/s.
-        **{
-            f"energy_{way}{tariff}": 2_000 / 3600
-            for way in ("import", "export")
-            for tariff in ("", "_t1", "_t2")
-        },
-        # The greatest meters of a street, G65 and Qn 60 or thereabouts; m3/s.
-        "gas_volume": 100 / 3600,
-        "water_volume": 100 / 3600,
-    }
-)
-"""Above what rate, in the canonical unit per second, the built-in registers cannot count.
-
-No published source found for where to draw the line; a city meter has no business beyond it.
 """
 
 

@@ -17,13 +17,14 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
+from enum import StrEnum
 from typing import NamedTuple, TypeAlias
 
 import msgspec
 
 from twin.instant import Duration, Instant
 from twin.model.datastream_policy import DatastreamPolicy
-from twin.model.observation import BY_TIME, Observation, ObservationOutcome, ObservationResult
+from twin.model.observation import BY_TIME, LastGoodValue, Observation
 from twin.quality.quality_check import (
     CONTEXT_MAX,
     ConstantRun,
@@ -326,13 +327,6 @@ class DatastreamState:
 # How a datastream lies in a checkpoint.
 
 
-class LastGoodValue(NamedTuple):
-    """The newest value that was good enough to take part."""
-
-    value: float
-    phenomenon_time: Instant
-
-
 class FoldedSummary(msgspec.Struct, array_like=True, frozen=True):
     """What is remembered of everything up to the newest folded observation."""
 
@@ -428,3 +422,22 @@ def increases_of(
         for one in readings:
             counts[one.phenomenon_time], register = increase_up_to(register, one, terms)
     return counts
+
+
+class ObservationOutcome(StrEnum):
+    """What an observation did to the state of its datastream. Each ends in exactly one."""
+
+    ACCEPTED = "accepted"  #: newer than what was known: it is the state now
+    CORRECTION = "correction"  #: as old as the state, received later, another value: it is the state now
+    DUPLICATE = "duplicate"  #: same time, same value
+    SUPERSEDED = "superseded"  #: as old as the state, another value, received earlier: it lost
+    LATE = "late"  #: older than the state: part of its windows and of history
+    REPAIR = "repair"  #: too old for the windows in memory: history, from which they are made again
+    FUTURE = "future"  #: dated too far ahead of its reception: refused
+
+
+class ObservationResult(NamedTuple):
+    """What an observation did."""
+
+    outcome: ObservationOutcome
+    quality_results: list[QualityResult]  #: new ones, and those that changed

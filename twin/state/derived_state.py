@@ -15,11 +15,11 @@ from twin.indicators.indicator import Indicator, IndicatorValue, Input, InputVal
 from twin.indicators.registry import REGISTRY
 from twin.instant import HOUR, MINUTE, Duration, Instant
 from twin.model.city_model import CityModel
+from twin.model.observation import LastGoodValue
 from twin.model.observed_property import ObservedProperty
 from twin.privacy.household_sum import HOUSEHOLD_WINDOW, HouseholdSum
 from twin.quality.quality_flags import UNUSABLE_FLAGS, is_usable
 from twin.state.combination import PropertyState
-from twin.state.datastream_state import LastGoodValue
 from twin.state.window import Aggregate
 from twin.state.window_history import NewestWindow, WindowHistory
 

@@ -14,13 +14,13 @@ from typing import NamedTuple
 from twin.instant import Duration
 from twin.model.city_model import CityModel
 from twin.model.datastream_policy import DatastreamPolicy
-from twin.model.observation import Observation, ObservationOutcome
+from twin.model.observation import Observation
 from twin.model.sensor import Datastream
 from twin.quality.neighbour_verdict import NeighbourVerdict, effective_verdict
 from twin.quality.quality_check import QualityResult
 from twin.quality.quality_flags import QualityFlag, is_usable
 from twin.state.combination import CombinationInput, PropertyState, combine
-from twin.state.datastream_state import DatastreamState
+from twin.state.datastream_state import DatastreamState, ObservationOutcome
 
 
 class PropertyChange(NamedTuple):

@@ -12,13 +12,10 @@ import math
 
 import msgspec
 
-from twin.instant import HOUR, INSTANT_MAX, INSTANT_MIN, MINUTE, Duration, Instant
+from twin.instant import INSTANT_MAX, INSTANT_MIN, Duration, Instant
 from twin.model.observed_property import Aggregation
 from twin.quality.quality_flags import QualityFlag, is_usable
 from twin.state.sketch import Sketch
-
-WINDOW_SIZES: tuple[Duration, ...] = (MINUTE, 10 * MINUTE, HOUR)
-"""The sizes of the windows that are kept, ascending."""
 
 VALUES_MAX = 128
 """So many values wait in an accumulator before they are counted in bins: each time costs some 100 µs."""
@@ -40,19 +37,6 @@ def window_start(time: Instant, size: Duration) -> Instant:
     [-60, 0, 0, 60]
     """
     return time - time % size
-
-
-def window_sizes_for(interval: Duration) -> tuple[Duration, ...]:
-    """Return the sizes that are worth keeping for a sensor that reports at this interval.
-
-    A window shorter than the interval would repeat the raw values; an hour is kept of every sensor.
-
-    >>> [len(window_sizes_for(interval)) for interval in (MINUTE, 2 * MINUTE, HOUR, 24 * HOUR)]
-    [3, 2, 1, 1]
-    """
-    if interval <= MINUTE:
-        return WINDOW_SIZES
-    return WINDOW_SIZES[1:] if interval <= WINDOW_SIZES[1] else WINDOW_SIZES[2:]
 
 
 class WindowAccumulator(msgspec.Struct, array_like=True, gc=False):

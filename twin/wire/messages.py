@@ -17,9 +17,8 @@ import msgspec
 
 from twin.errors import MessageError
 from twin.instant import Duration, Instant
-from twin.model.observation import Observation
+from twin.model.observation import LastGoodValue, Observation
 from twin.quality.neighbour_verdict import NeighbourVerdict
-from twin.state.datastream_state import LastGoodValue
 from twin.state.entity_state import PropertyChange
 from twin.state.window import Aggregate
 from twin.wire.codec import DECODE_ERRORS, LAYOUT_VERSION, Codec
@@ -232,11 +231,6 @@ UPDATES: Codec[UpdateBatch] = Codec(UpdateBatch)
 QUARANTINE: Codec[QuarantinedMessage] = Codec(QuarantinedMessage)
 AGGREGATES: Codec[AggregateBatch] = Codec(AggregateBatch)
 AREA_INPUTS: Codec[AreaInputBatch] = Codec(AreaInputBatch)
-
-
-def encode_observations(observations: Sequence[Observation], time: Instant) -> bytes:
-    """Return an observation record that knows nothing of messages as bytes."""
-    return OBSERVATIONS.encode(ObservationBatch(LAYOUT_VERSION, tuple(observations), time))
 
 
 def encode_verdicts(verdicts: Sequence[NeighbourVerdict], time: Instant) -> bytes:

@@ -20,7 +20,8 @@ from storage.historian.writers.newest_times import NewestTimes
 from storage.queries import query
 from storage.stores.ledger_counts import LedgerCounts
 from twin.instant import Instant, from_datetime, to_datetime
-from twin.model.observation import Observation, ObservationOutcome
+from twin.model.observation import Observation
+from twin.state.datastream_state import ObservationOutcome
 
 
 class SupersededObservation(NamedTuple):

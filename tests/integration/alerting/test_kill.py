@@ -21,7 +21,8 @@ from tests.support.processes.role_process import RoleProcess
 from tests.support.receivers.mail_server import Behaviour, MailServer, NotificationWebhook
 from twin.alarms.messages import AlarmEvent
 from twin.instant import SECOND
-from twin.model.duty import DutyPlan, EscalationStep, NotificationChannel, NotificationEvent, encode_duty_plan
+from twin.model.duty import DutyPlan, EscalationStep, NotificationChannel, encode_duty_plan
+from twin.wire.duty_messages import NotificationEvent
 
 INCIDENTS = 4
 KILLS = 4

@@ -31,15 +31,9 @@ from tests.support.receivers.mail_server import NotificationWebhook
 from tests.support.waiting import wait_until
 from twin.alarms.messages import AlarmEvent, IncidentEvent
 from twin.instant import HOUR, SECOND
-from twin.model.duty import NOTIFICATIONS as NOTIFICATIONS_CODEC
-from twin.model.duty import (
-    DutyPlan,
-    EscalationPolicy,
-    EscalationStep,
-    NotificationChannel,
-    NotificationEvent,
-    encode_duty_plan,
-)
+from twin.model.duty import DutyPlan, EscalationPolicy, EscalationStep, NotificationChannel, encode_duty_plan
+from twin.wire.duty_messages import NOTIFICATIONS as NOTIFICATIONS_CODEC
+from twin.wire.duty_messages import NotificationEvent
 
 DEADLINE_S = 60.0
 

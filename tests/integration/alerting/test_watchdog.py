@@ -21,8 +21,8 @@ from tests.support.cities.noise_city import noise_city
 from tests.support.processes.role_process import RoleProcess
 from tests.support.receivers.mail_server import NotificationWebhook
 from tests.support.waiting import wait_until
-from twin.model.duty import NOTIFICATIONS as NOTIFICATIONS_CODEC
 from twin.model.duty import DutyPlan, NotificationChannel
+from twin.wire.duty_messages import NOTIFICATIONS as NOTIFICATIONS_CODEC
 from twin.wire.messages import OBSERVATIONS as OBSERVATIONS_CODEC
 
 DEADLINE_S = 60.0

@@ -22,7 +22,8 @@ from tests.support.payloads.alarm_events import (
 )
 from twin.instant import HOUR, MINUTE, format_instant
 from twin.model.city_model import CityModel
-from twin.model.duty import DUTY_COMMANDS, NOTIFICATIONS, Contact, DutyPlan
+from twin.model.duty import Contact, DutyPlan
+from twin.wire.duty_messages import DUTY_COMMANDS, NOTIFICATIONS
 
 KEY = {"Authorization": "Bearer sesame"}
 RAISED = alarm_event(entity="city.1", theme="environment")

@@ -29,7 +29,7 @@ from tests.support.cities.busy_city import (
 from tests.support.processes.role_process import RoleProcess
 from twin.instant import HOUR, Duration, Instant
 from twin.model.city_model import CityModel
-from twin.state.area_state import AREA_PREFIX
+from twin.model.names import AREA_PREFIX
 from twin.state.window import Aggregate
 from twin.wire import messages
 from twin.wire.messages import Assessment, Update, WindowRepair

@@ -17,11 +17,12 @@ from runtime.kafka.consumer import new_consumer
 from storage.database import connect
 from storage.model.model_store import apply_plan, load_model
 from tests.support.cities.noise_city import noise_city
+from tests.support.payloads.observation_records import encode_observations
 from tests.support.processes.role_process import RoleProcess
 from twin.instant import SECOND
 from twin.model.city_model import CityModel
 from twin.model.observation import Observation
-from twin.wire.messages import UPDATES, Update, encode_observations, partition_of
+from twin.wire.messages import UPDATES, Update, partition_of
 
 PARTITIONS = 4
 STREETS = 16

@@ -10,11 +10,11 @@ from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
 from twin.instant import HOUR, MINUTE, SECOND
-from twin.model.datastream_policy import DatastreamPolicy
-from twin.model.observation import Observation, ObservationOutcome
+from twin.model.datastream_policy import WINDOW_SIZES, DatastreamPolicy
+from twin.model.observation import Observation
 from twin.model.observed_property import BUILT_IN_PROPERTIES
-from twin.state.datastream_state import LATE_MAX, DatastreamSnapshot, DatastreamState
-from twin.state.window import WINDOW_SIZES, WindowAccumulator, aggregate_of, window_start
+from twin.state.datastream_state import LATE_MAX, DatastreamSnapshot, DatastreamState, ObservationOutcome
+from twin.state.window import WindowAccumulator, aggregate_of, window_start
 
 FUTURE_MAX = 5 * MINUTE
 INTERVAL = MINUTE

@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 from tests.support.cities.small_cities import small_city
 from tests.support.strategies import observations
 from twin.instant import MINUTE
-from twin.model.observation import Observation, ObservationOutcome
+from twin.model.observation import Observation
 from twin.quality.quality_flags import is_usable
 from twin.state.combination import CombinationInput, combine
+from twin.state.datastream_state import ObservationOutcome
 from twin.state.entity_state import EntityState
 
 FUTURE_MAX = 5 * MINUTE

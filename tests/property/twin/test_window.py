@@ -10,10 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from twin.instant import DAY, HOUR, MINUTE
+from twin.model.datastream_policy import WINDOW_SIZES
 from twin.model.observed_property import Aggregation
 from twin.quality.quality_flags import QualityFlag
 from twin.state.sketch import RELATIVE_ACCURACY, Sketch
-from twin.state.window import WINDOW_SIZES, WindowAccumulator, aggregate_of, window_start
+from twin.state.window import WindowAccumulator, aggregate_of, window_start
 
 FLAGS = [0, 0, 0, int(QualityFlag.LATE), int(QualityFlag.SPIKE), int(QualityFlag.MAINTENANCE)]
 

@@ -12,9 +12,9 @@ from tests.simulation.system.simulated_log import SimulatedLog
 from twin.instant import Instant
 from twin.model.city_model import CityModel
 from twin.model.entity import AREA_TYPES
+from twin.model.names import AREA_PREFIX, roll_up_of
 from twin.privacy.cohort import COHORT_BREAK, CONNECTIONS_MIN
 from twin.quality.quality_flags import is_usable
-from twin.state.area_state import AREA_PREFIX, roll_up_of
 from twin.state.freshness import freshness, live_duration
 from twin.wire.messages import AGGREGATES, UPDATES, Update, UpdateKind
 

@@ -16,10 +16,11 @@ from tests.simulation.scenario import Scenario
 from tests.simulation.system.model_database import ModelDatabase
 from tests.simulation.system.simulated_log import SimulatedLog
 from tests.simulation.system.simulated_stream import SimulatedStream
+from tests.support.payloads.observation_records import encode_observations
 from twin.indicators.registry import REGISTRY
 from twin.instant import MINUTE, Duration
 from twin.state.derived_state import DerivedState, required_inputs
-from twin.wire.messages import AGGREGATES, UpdateKind, encode_observations
+from twin.wire.messages import AGGREGATES, UpdateKind
 
 ALL = 1_000_000
 

@@ -9,9 +9,10 @@ from typing import NamedTuple
 from tests.simulation.oracles import property_oracle
 from twin.instant import Instant
 from twin.model.city_model import CityModel
+from twin.model.names import AREA_PREFIX
 from twin.model.observation import Observation
 from twin.quality.quality_flags import is_usable
-from twin.state.area_state import AREA_PREFIX, area_of
+from twin.state.area_state import area_of
 from twin.state.combination import PEERS_MIN
 from twin.state.freshness import live_duration
 from twin.wire.messages import Update

@@ -14,14 +14,14 @@ from typing import NamedTuple
 
 from twin.instant import Duration, Instant
 from twin.model.city_model import CityModel
-from twin.model.observation import Observation
+from twin.model.datastream_policy import WINDOW_SIZES
+from twin.model.observation import LastGoodValue, Observation
+from twin.model.observed_property import COUNTER_RATE_MAX
 from twin.model.sensor import Datastream
 from twin.quality.quality_check import CONTEXT_MAX, ConstantRun, check_quality
 from twin.quality.quality_flags import is_usable
 from twin.state.combination import CombinationInput, PropertyState, combine
-from twin.state.counter import COUNTER_RATE_MAX, counter_increase
-from twin.state.datastream_state import LastGoodValue
-from twin.state.window import WINDOW_SIZES
+from twin.state.counter import counter_increase
 
 
 class ExpectedWindow(NamedTuple):

@@ -18,9 +18,10 @@ from tests.simulation.system.simulated_log import SimulatedLog
 from twin.alarms.messages import AlarmEvent, IncidentEvent
 from twin.instant import HOUR, MINUTE, Duration, Instant
 from twin.model.city_model import CityModel
+from twin.model.datastream_policy import window_sizes_for
 from twin.model.observation import Observation
 from twin.state.datastream_state import RECENT_MAX
-from twin.state.window import Aggregate, window_sizes_for, window_start
+from twin.state.window import Aggregate, window_start
 from twin.wire.messages import AGGREGATES, Assessment, Update
 
 Key = tuple[int, Instant]

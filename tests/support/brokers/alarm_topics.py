@@ -15,8 +15,8 @@ from tests.support.brokers.kafka_reader import read_until
 from tests.support.payloads.alarm_events import alarm_record
 from tests.support.pipelines.duty_loop import duty_incident
 from twin.alarms.messages import AlarmEvent
-from twin.model.duty import NOTIFICATIONS as NOTIFICATIONS_CODEC
-from twin.model.duty import NotificationEvent
+from twin.wire.duty_messages import NOTIFICATIONS as NOTIFICATIONS_CODEC
+from twin.wire.duty_messages import NotificationEvent
 
 DEADLINE_S = 90.0
 

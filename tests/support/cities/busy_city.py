@@ -7,12 +7,13 @@ from collections.abc import Iterator
 from random import Random
 from typing import NamedTuple
 
+from tests.support.payloads.observation_records import encode_observations
 from twin.instant import HOUR, MINUTE, SECOND, Duration, Instant
 from twin.model.city_model import City, CityModel, CityPlan
 from twin.model.entity import Entity
 from twin.model.observation import Observation
 from twin.model.sensor import Datastream, Sensor
-from twin.wire.messages import encode_observations, partition_of
+from twin.wire.messages import partition_of
 
 STREETS = 6
 METERS = 12

@@ -18,6 +18,7 @@ from storage.historian.log_reader import stored_partitions
 from storage.historian.service import run_historian
 from storage.settings import HistorianSettings
 from storage.stores.log_positions import read_positions
+from tests.support.payloads.observation_records import encode_observations
 from twin.instant import Instant
 from twin.model.observation import Observation
 from twin.quality.plausibility import QuarantineReason
@@ -29,7 +30,6 @@ from twin.wire.messages import (
     ObservationBatch,
     QuarantinedMessage,
     encode_headers,
-    encode_observations,
     encode_payloads,
 )
 

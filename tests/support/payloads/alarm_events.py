@@ -19,8 +19,8 @@ from twin.alarms.messages import (
 from twin.alarms.rules.operand import ObservationRef
 from twin.alarms.severity import Severity
 from twin.instant import MINUTE, SECOND, Instant, parse_instant
-from twin.model.duty import NotificationEvent
 from twin.wire.codec import LAYOUT_VERSION
+from twin.wire.duty_messages import NotificationEvent
 
 NOON: Instant = parse_instant("2026-11-23T12:00:00Z")
 

@@ -22,16 +22,15 @@ from twin.model.bilingual_text import BilingualText
 from twin.model.city_model import CityModel
 from twin.model.duty import (
     Contact,
-    DutyCommand,
     DutyPlan,
     DutyTeam,
     EscalationPolicy,
     EscalationStep,
     IncidentRoute,
     NotificationChannel,
-    NotificationEvent,
 )
 from twin.wire.codec import LAYOUT_VERSION
+from twin.wire.duty_messages import DutyCommand, NotificationEvent
 
 NOON: Instant = parse_instant("2026-11-23T11:00:00Z")
 """A Monday, 12:00 in the town."""

@@ -9,12 +9,14 @@ import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import msgspec
+
 from alerting.service import run
 from alerting.settings import AlertingSettings
 from cli.runner import run_role
 from tests.support.pipelines.duty_loop import duty_city
 from twin.model.city_model import CityModel
-from twin.model.duty import decode_duty
+from twin.model.duty import DutyPlan
 
 
 class FileModelSource:
@@ -24,7 +26,7 @@ class FileModelSource:
         self._path = path
 
     async def load(self) -> CityModel:
-        return duty_city(decode_duty(self._path.read_bytes()))
+        return duty_city(msgspec.json.decode(self._path.read_bytes(), type=DutyPlan))
 
     async def watch(self) -> AsyncIterator[CityModel]:
         return

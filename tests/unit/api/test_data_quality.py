@@ -9,8 +9,8 @@ from msgspec import structs
 
 from api.context import ApiContext
 from twin.instant import HOUR, MINUTE, parse_instant
+from twin.model.observation import LastGoodValue
 from twin.quality.quality_flags import QualityFlag
-from twin.state.datastream_state import LastGoodValue
 from twin.state.freshness import stale_duration
 
 NOW = parse_instant("2026-11-23T12:00:00Z")

@@ -20,7 +20,7 @@ from tests.support.payloads.alarm_events import (
     operand_value,
 )
 from twin.alarms.messages import AlarmEvent
-from twin.model.duty import NOTIFICATIONS
+from twin.wire.duty_messages import NOTIFICATIONS
 
 RAISED = alarm_event()
 

@@ -7,10 +7,10 @@ from msgspec.structs import replace
 from runtime.kafka import topics
 from storage.historian.log_batch import LogBatch, LogRecord
 from tests.support.database.historian import quarantined_message, record_with_headers
+from tests.support.payloads.observation_records import encode_observations
 from twin.instant import HOUR, MINUTE
-from twin.model.observation import Observation
+from twin.model.observation import LastGoodValue, Observation
 from twin.quality.plausibility import QuarantineReason
-from twin.state.datastream_state import LastGoodValue
 from twin.state.window import Aggregate
 from twin.wire import messages
 from twin.wire.codec import LAYOUT_VERSION
@@ -22,7 +22,6 @@ from twin.wire.messages import (
     UpdateBatch,
     UpdateKind,
     WindowRepair,
-    encode_observations,
 )
 
 ONE = Observation(1, 1_000, 2_000, 3.5)

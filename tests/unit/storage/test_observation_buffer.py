@@ -9,16 +9,10 @@ from msgspec.structs import replace
 
 from storage.historian.observation_buffer import ObservationBuffer
 from tests.support.database.historian import payload_of, record_with_headers
+from tests.support.payloads.observation_records import encode_observations
 from twin.instant import HOUR, MINUTE
 from twin.model.observation import Observation
-from twin.wire.messages import (
-    OBSERVATIONS,
-    ObservationBatch,
-    decode_headers,
-    decode_payloads,
-    encode_headers,
-    encode_observations,
-)
+from twin.wire.messages import OBSERVATIONS, ObservationBatch, decode_headers, decode_payloads, encode_headers
 
 START = 10 * HOUR
 

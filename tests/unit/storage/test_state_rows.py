@@ -9,8 +9,7 @@ from storage.column_limits import COUNT_MAX, DATASTREAM_ID_MAX, FLAGS_MAX, INTEG
 from storage.historian.writers.update_writer import pack_datastream_states, pack_property_states
 from tests.support.oracles.binary_copy import binary_copy
 from twin.instant import INSTANT_MAX, INSTANT_MIN, to_datetime
-from twin.model.observation import Observation
-from twin.state.datastream_state import LastGoodValue
+from twin.model.observation import LastGoodValue, Observation
 from twin.wire.messages import Update, UpdateKind
 
 PROPERTY = (

@@ -7,8 +7,8 @@ from stream.entities.entity_stage import EntityStageFactory
 from tests.support.pipelines.checkpoint_topic import CheckpointTopic
 from tests.support.pipelines.neighbour_pipeline import AREA_PROPERTY, MODEL, THERMOMETERS, NeighbourPipeline
 from twin.instant import MINUTE
+from twin.model.observation import LastGoodValue
 from twin.quality.quality_flags import QualityFlag
-from twin.state.datastream_state import LastGoodValue
 
 DISAGREES = int(QualityFlag.DISAGREES)
 NORTH = {"town.north.a": 20.0, "town.north.b": 20.5, "town.north.c": 19.5}

@@ -17,11 +17,12 @@ from stream.entities.entity_stage import EntityStageFactory
 from stream.metrics import StreamMetrics
 from stream.settings import StreamSettings
 from tests.support.cities.small_cities import small_city
+from tests.support.payloads.observation_records import encode_observations
 from twin.instant import MINUTE
 from twin.model.city_model import CityModel
 from twin.model.observation import Observation
 from twin.wire.codec import LAYOUT_VERSION
-from twin.wire.messages import OBSERVATIONS, UPDATES, ObservationBatch, encode_observations, partition_of
+from twin.wire.messages import OBSERVATIONS, UPDATES, ObservationBatch, partition_of
 
 PARTITION = partition_of("town.canal", 4)
 

@@ -10,7 +10,7 @@ from twin.alarms.rules.cel_engine import cel
 from twin.alarms.rules.expression_syntax import ExpressionError, Identifier, parse
 from twin.alarms.rules.operand import Operand, WindowName
 from twin.alarms.rules.rule import ExpressionCondition
-from twin.state.area_state import AREA_PREFIX
+from twin.model.names import AREA_PREFIX
 
 __all__ = ["CompiledExpression", "ExpressionError"]
 

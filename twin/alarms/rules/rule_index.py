@@ -27,7 +27,7 @@ from twin.alarms.rules.rule import (
 from twin.instant import Duration
 from twin.model.city_model import CityModel
 from twin.model.entity import AREA_TYPES, Entity
-from twin.state.area_state import AREA_PREFIX
+from twin.model.names import AREA_PREFIX
 from twin.state.derived_state import required_inputs
 
 _NO_TERMS = LevelConfig((), above=True, on_delay=0, off_delay=0)

@@ -17,20 +17,13 @@ from storage.historian.metrics import OBSERVATION_OUTCOMES, HistorianMetrics
 from storage.historian.writers.aggregate_writer import write_assessments
 from storage.stores.ledger import read_balance
 from tests.support.database.historian import START, fetch_rows, stored_observations
+from tests.support.payloads.observation_records import encode_observations
 from twin.instant import HOUR, INSTANT_MAX, INSTANT_MIN, MINUTE, from_datetime, to_datetime
 from twin.model.observation import Observation
 from twin.state.window import Aggregate
 from twin.wire import messages
 from twin.wire.codec import LAYOUT_VERSION
-from twin.wire.messages import (
-    AggregateBatch,
-    Assessment,
-    Update,
-    UpdateBatch,
-    UpdateKind,
-    WindowRepair,
-    encode_observations,
-)
+from twin.wire.messages import AggregateBatch, Assessment, Update, UpdateBatch, UpdateKind, WindowRepair
 
 FRESH = count(1)
 

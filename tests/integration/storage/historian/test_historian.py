@@ -32,9 +32,8 @@ from tests.support.database.historian import (
     until_true,
     write_records,
 )
-from twin.model.observation import Observation
+from twin.model.observation import LastGoodValue, Observation
 from twin.quality.plausibility import QuarantineReason
-from twin.state.datastream_state import LastGoodValue
 from twin.wire import messages
 from twin.wire.codec import LAYOUT_VERSION
 from twin.wire.messages import Update, UpdateBatch, UpdateKind

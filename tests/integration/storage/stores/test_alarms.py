@@ -44,7 +44,7 @@ from tests.support.payloads.alarm_events import (
 )
 from twin.alarms.messages import AlarmEvent, IncidentEvent
 from twin.instant import DAY, HOUR, MINUTE, to_datetime
-from twin.model.duty import NOTIFICATIONS, NotificationEvent
+from twin.wire.duty_messages import NOTIFICATIONS, NotificationEvent
 
 RAISED = alarm_event()
 KNOWN = acknowledged_event(RAISED)

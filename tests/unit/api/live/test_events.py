@@ -18,7 +18,7 @@ from api.live.events import (
 )
 from tests.unit.api.conftest import NOW, make_model
 from twin.instant import INSTANT_MAX, INSTANT_MIN
-from twin.state.datastream_state import LastGoodValue
+from twin.model.observation import LastGoodValue
 from twin.state.freshness import Freshness
 from twin.wire.messages import Update
 

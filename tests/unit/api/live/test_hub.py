@@ -15,8 +15,8 @@ from api.live.live_view import ViewSeed
 from api.live.subscriber import Subscriber
 from twin.instant import MINUTE, parse_instant
 from twin.model.city_model import CityModel
+from twin.model.observation import LastGoodValue
 from twin.quality.quality_flags import QualityFlag
-from twin.state.datastream_state import LastGoodValue
 from twin.state.freshness import live_duration
 from twin.wire.messages import UpdateKind
 

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from twin.instant import MINUTE
-from twin.model.observation import Observation
+from twin.model.observation import LastGoodValue, Observation
 from twin.model.observed_property import BUILT_IN_PROPERTIES
 from twin.quality.quality_flags import QualityFlag
 from twin.state.combination import CombinationInput, combine
-from twin.state.datastream_state import LastGoodValue
 
 LEVEL = BUILT_IN_PROPERTIES["water_level"]
 

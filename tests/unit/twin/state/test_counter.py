@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from twin.instant import DAY, HOUR, MINUTE
-from twin.model.observed_property import BUILT_IN_PROPERTIES
-from twin.state.counter import COUNTER_RATE_MAX, CounterIncrease, counter_increase
+from twin.model.observed_property import BUILT_IN_PROPERTIES, COUNTER_RATE_MAX
+from twin.state.counter import CounterIncrease, counter_increase
 
 BITS_16 = 65_536
 VEHICLES_MAX = 1.0  # a vehicle each second

@@ -10,9 +10,9 @@ import pytest
 from tests.support.cities.small_cities import small_city
 from twin.instant import HOUR, MINUTE, Instant
 from twin.model.entity import Entity
+from twin.model.observation import LastGoodValue
 from twin.quality.quality_flags import QualityFlag
 from twin.state.combination import PropertyState
-from twin.state.datastream_state import LastGoodValue
 from twin.state.derived_state import DerivedState, DerivedValue, RequiredInputs, required_inputs
 from twin.state.window import Aggregate, WindowAccumulator, aggregate_of
 

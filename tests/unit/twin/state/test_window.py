@@ -8,18 +8,11 @@ import msgspec
 import pytest
 
 from twin.instant import DAY, HOUR, INSTANT_MAX, INSTANT_MIN, MINUTE, SECOND, Duration, parse_instant
+from twin.model.datastream_policy import WINDOW_SIZES, window_sizes_for
 from twin.model.observed_property import Aggregation
 from twin.quality.quality_flags import QualityFlag
 from twin.state.sketch import Sketch
-from twin.state.window import (
-    VALUES_MAX,
-    WINDOW_SIZES,
-    Aggregate,
-    WindowAccumulator,
-    aggregate_of,
-    window_sizes_for,
-    window_start,
-)
+from twin.state.window import VALUES_MAX, Aggregate, WindowAccumulator, aggregate_of, window_start
 
 
 @dataclass(frozen=True)
