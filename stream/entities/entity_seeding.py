@@ -13,7 +13,7 @@ from twin.privacy.household_sum import HouseholdSum
 from twin.state.combination import PropertyState
 from twin.state.datastream_state import DatastreamState
 from twin.state.derived_state import indicator_value_from_storage, required_inputs
-from twin.state.entity_state import PropertyChange
+from twin.state.entity_state import property_update
 from twin.wire.messages import Update
 
 
@@ -88,7 +88,7 @@ def unpublished_updates(
             continue
         told.add(property)
         content.state.revision += 1
-        updates.append(Update.of(PropertyChange(entity, property, content.state.revision, state, one.newest)))
+        updates.append(property_update(entity, property, content.state.revision, state, one.newest))
     return updates
 
 

@@ -29,11 +29,18 @@ from twin.model.city_model import CityModel
 from twin.model.observation import Observation
 from twin.model.sensor import Datastream
 from twin.quality.neighbour_verdict import NeighbourVerdict
-from twin.state.datastream_state import DatastreamState, ObservationOutcome
+from twin.state.datastream_state import DatastreamState, ObservationOutcome, ObservationResult
 from twin.state.derived_state import RequiredInputs, required_inputs
-from twin.state.entity_state import EntityEffect
 from twin.state.window import aggregate_of, window_start
-from twin.wire.messages import OBSERVATIONS, Assessment, ObservationBatch, Update, WindowRepair, partition_of
+from twin.wire.messages import (
+    OBSERVATIONS,
+    Assessment,
+    ObservationBatch,
+    Update,
+    UpdateKind,
+    WindowRepair,
+    partition_of,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,7 +144,7 @@ class EntityStage:
             told.repairs.append(WindowRepair(datastream.id, observation.phenomenon_time))
         content.pending_datastreams.add(datastream.id)
         self._awaited.add(datastream.entity)
-        self._take(content, datastream, effect, model, told)
+        self._emit(content, datastream, effect, model, told)
         since = observation.phenomenon_time
         if effect.quality_results:
             since = min(since, *(one.phenomenon_time for one in effect.quality_results))
@@ -159,34 +166,35 @@ class EntityStage:
         """Take in what neighbours say of an entity."""
         content = self._buckets.content_to_change(verdict.entity)
         adopt_model(content, model)
-        change = content.state.on_verdict(verdict, model)
-        if change is not None:
+        update = content.state.on_verdict(verdict, model)
+        if update is not None:
             self._awaited.add(verdict.entity)
-            datastream = model.datastreams[change.observation.datastream]
-            self._take(
-                content, datastream, EntityEffect(ObservationOutcome.DUPLICATE, [], change), model, told
-            )
+            self._emit_update(content, update, model, told)
 
-    def _take(
+    def _emit(
         self,
         content: EntityContent,
         datastream: Datastream,
-        effect: EntityEffect,
+        result: ObservationResult,
         model: CityModel,
         told: EntityOutput,
     ) -> None:
-        """Tell what an observation changed at once, and remember what is told at the next second."""
-        for judgement in effect.quality_results:
+        """Emit the quality results and the update of an observation at once."""
+        for quality in result.quality_results:
             told.assessments.append(
-                Assessment(datastream.id, judgement.phenomenon_time, judgement.flags, told.revision)
+                Assessment(datastream.id, quality.phenomenon_time, quality.flags, told.revision)
             )
-        if effect.change is None:
-            return
-        told.updates.append(Update.of(effect.change))
-        if effect.change.state is not None:
-            content.pending_properties.add(datastream.property)
-            wanted = self._wanted_of(datastream.entity, model)
-            content.derived.on_property_state(datastream.property, effect.change.state, wanted)
+        if result.update is not None:
+            self._emit_update(content, result.update, model, told)
+
+    def _emit_update(
+        self, content: EntityContent, update: Update, model: CityModel, told: EntityOutput
+    ) -> None:
+        """Emit an update at once; remember which derived values and roll-ups follow at the next second."""
+        told.updates.append(update)
+        if update.kind is not UpdateKind.PERSONAL:
+            content.pending_properties.add(update.property)
+            content.derived.on_update(update, self._wanted_of(update.entity, model))
 
     def _tell(self, model: CityModel, now: Instant, offset: int, told: EntityOutput) -> None:
         """Tell windows and derived values of what was observed, and of what falls due."""
@@ -296,7 +304,7 @@ class EntityStage:
                     # A replay may have told these windows by another model under the same revision.
                     hours = {window_start(one.phenomenon_time, HOUR) for one in state.assessed}
                     told.repairs += [WindowRepair(id, hour) for hour in sorted(hours)]
-                    self._take(content, datastream, effect, model, told)
+                    self._emit(content, datastream, effect, model, told)
                     self._points(content, datastream, effect.outcome, INSTANT_MIN)
 
     def _wanted_of(self, entity: str, model: CityModel) -> RequiredInputs:

@@ -39,6 +39,7 @@ from twin.state.counter import counter_increase
 from twin.state.freshness import live_duration
 from twin.state.open_windows import EmittedWindow, IdlePeriod, OpenWindows, WindowKey, idle_until
 from twin.state.window import WindowAccumulator
+from twin.wire.messages import Update
 
 LATE_MAX = 32
 """How many observations may overtake one before it is too late for the windows in memory."""
@@ -46,6 +47,26 @@ LATE_MAX = 32
 RECENT_MAX = CONTEXT_MAX + LATE_MAX
 
 _NONE: list[QualityResult] = []
+
+
+class ObservationOutcome(StrEnum):
+    """What an observation did to the state of its datastream. Each ends in exactly one."""
+
+    ACCEPTED = "accepted"  #: newer than what was known: it is the state now
+    CORRECTION = "correction"  #: as old as the state, received later, another value: it is the state now
+    DUPLICATE = "duplicate"  #: same time, same value
+    SUPERSEDED = "superseded"  #: as old as the state, another value, received earlier: it lost
+    LATE = "late"  #: older than the state: part of its windows and of history
+    REPAIR = "repair"  #: too old for the windows in memory: history, from which they are made again
+    FUTURE = "future"  #: dated too far ahead of its reception: refused
+
+
+class ObservationResult(NamedTuple):
+    """What an observation did."""
+
+    outcome: ObservationOutcome
+    quality_results: list[QualityResult]  #: new ones, and those that changed
+    update: Update | None = None  #: what it changed in the state of its entity
 
 
 class DatastreamState:
@@ -422,22 +443,3 @@ def increases_of(
         for one in readings:
             counts[one.phenomenon_time], register = increase_up_to(register, one, terms)
     return counts
-
-
-class ObservationOutcome(StrEnum):
-    """What an observation did to the state of its datastream. Each ends in exactly one."""
-
-    ACCEPTED = "accepted"  #: newer than what was known: it is the state now
-    CORRECTION = "correction"  #: as old as the state, received later, another value: it is the state now
-    DUPLICATE = "duplicate"  #: same time, same value
-    SUPERSEDED = "superseded"  #: as old as the state, another value, received earlier: it lost
-    LATE = "late"  #: older than the state: part of its windows and of history
-    REPAIR = "repair"  #: too old for the windows in memory: history, from which they are made again
-    FUTURE = "future"  #: dated too far ahead of its reception: refused
-
-
-class ObservationResult(NamedTuple):
-    """What an observation did."""
-
-    outcome: ObservationOutcome
-    quality_results: list[QualityResult]  #: new ones, and those that changed

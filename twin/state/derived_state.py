@@ -19,9 +19,9 @@ from twin.model.observation import LastGoodValue
 from twin.model.observed_property import ObservedProperty
 from twin.privacy.household_sum import HOUSEHOLD_WINDOW, HouseholdSum
 from twin.quality.quality_flags import UNUSABLE_FLAGS, is_usable
-from twin.state.combination import PropertyState
 from twin.state.window import Aggregate
 from twin.state.window_history import NewestWindow, WindowHistory
+from twin.wire.messages import Update
 
 _SIZES: Mapping[str, Duration] = {"minute": MINUTE, "ten_minutes": 10 * MINUTE, "hour": HOUR, "day": HOUR}
 
@@ -51,14 +51,14 @@ class DerivedState(msgspec.Struct, array_like=True):
     emitted: dict[str, IndicatorValue] = msgspec.field(default_factory=dict)
     changed: set[str] = msgspec.field(default_factory=set)  #: properties, since values were last derived
 
-    def on_property_state(self, property: str, state: PropertyState, wanted: RequiredInputs) -> None:
-        """Take in the new state of a property."""
-        history = wanted.instants.get(property)
+    def on_update(self, update: Update, required: RequiredInputs) -> None:
+        """Remember the new value of a property, where an indicator needs it."""
+        history = required.instants.get(update.property)
         if history is None:
             return
-        self.changed.add(property)
-        value = InputValue(state.value, state.phenomenon_time, state.flags, len(state.datastreams))
-        known = self.instant_values.setdefault(property, [])
+        self.changed.add(update.property)
+        value = InputValue(update.value, update.phenomenon_time, update.flags, update.count)
+        known = self.instant_values.setdefault(update.property, [])
         while known and known[-1].time >= value.time:
             known.pop()  # corrected, or told again
         known.append(value)

@@ -1,49 +1,63 @@
 """The state of an entity: its datastreams combined into one value for each observed property.
 
-Everything here is a function of the *set* of observations, so any order of arrival ends in the same state;
-only the revision, which counts the changes that were told, depends on the order. What neighbours say comes
-in as verdicts. Of households nothing is combined here: `twin.privacy.household_sum` publishes what may be
-told.
+Everything here is a function of the *set* of observations, so any order of arrival ends in the same state.
+Only the revision, which counts the emitted updates, depends on the order. Verdicts of neighbouring entities
+come in as inputs. Values of households are not combined here: `twin.privacy.household_sum` publishes them.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
 from twin.instant import Duration
 from twin.model.city_model import CityModel
-from twin.model.datastream_policy import DatastreamPolicy
 from twin.model.observation import Observation
 from twin.model.sensor import Datastream
 from twin.quality.neighbour_verdict import NeighbourVerdict, effective_verdict
-from twin.quality.quality_check import QualityResult
 from twin.quality.quality_flags import QualityFlag, is_usable
 from twin.state.combination import CombinationInput, PropertyState, combine
-from twin.state.datastream_state import DatastreamState, ObservationOutcome
+from twin.state.datastream_state import DatastreamState, ObservationOutcome, ObservationResult
+from twin.wire.messages import Update, UpdateKind
 
 
-class PropertyChange(NamedTuple):
-    """A property of an entity that an observation changed."""
-
-    entity: str
-    property: str
-    revision: int  #: of the entity, after this change
-    state: PropertyState | None  #: None for personal data: single values are not combined
-    observation: Observation  #: the datastream state that changed it, calibrated and judged
-
-
-class EntityEffect(NamedTuple):
-    """What one observation did."""
-
-    outcome: ObservationOutcome
-    quality_results: list[QualityResult]
-    change: PropertyChange | None
+def property_update(
+    entity: str, property: str, revision: int, state: PropertyState | None, observation: Observation
+) -> Update:
+    """Return the update that an observation causes; without a combined `state` it is one of personal data."""
+    if state is None:
+        return Update(
+            entity,
+            property,
+            revision,
+            math.nan,
+            observation.phenomenon_time,
+            observation.received_time,
+            observation.flags,
+            (observation.datastream,),
+            observation,
+            UpdateKind.PERSONAL,
+        )
+    return Update(
+        entity,
+        property,
+        revision,
+        state.value,
+        state.phenomenon_time,
+        state.received_time,
+        state.flags,
+        state.datastreams,
+        observation,
+        UpdateKind.OBSERVED,
+        state.last_good,
+        state.deviating,
+        len(state.datastreams),
+    )
 
 
 @dataclass(slots=True)
 class EntityState:
-    """What is known of one entity now. Mutable, owned by one partition of one worker."""
+    """The current state of one entity. Mutable, owned by one partition of one worker."""
 
     revision: int = 0
     datastreams: dict[int, DatastreamState] = field(default_factory=dict)
@@ -54,59 +68,62 @@ class EntityState:
     )
     _members_model: CityModel | None = field(init=False, repr=False, compare=False, default=None)
 
-    def observe(self, observation: Observation, model: CityModel, future_max: Duration) -> EntityEffect:
-        """Take in one observation. Raises KeyError when the model does not know the datastream."""
+    def observe(self, observation: Observation, model: CityModel, future_max: Duration) -> ObservationResult:
+        """Add one observation; return the result with the update that it causes.
+
+        Raises KeyError when the model does not know the datastream.
+        """
         datastream = model.datastreams[observation.datastream]
-        terms = model.policy_of(datastream)
+        policy = model.policy_of(datastream)
         state = self.datastreams.get(datastream.id)
         if state is None:
-            newest = good = None
+            newest = last_good = None
             state = DatastreamState()
-            outcome, judgements = state.observe(observation, terms, future_max)
-            if outcome is ObservationOutcome.FUTURE:
-                return EntityEffect(outcome, judgements, None)
+            result = state.observe(observation, policy, future_max)
+            if result.outcome is ObservationOutcome.FUTURE:
+                return result
             self.datastreams[datastream.id] = state
             self._members = {}
         else:
-            newest, good = state.newest, state.last_good
-            outcome, judgements = state.observe(observation, terms, future_max)
-        # The time of reception alone is no news. What is newer always is.
+            newest, last_good = state.newest, state.last_good
+            result = state.observe(observation, policy, future_max)
+        # A new time of reception alone causes no update. A newer observation always does.
         if (
-            outcome is not ObservationOutcome.ACCEPTED
+            result.outcome is not ObservationOutcome.ACCEPTED
             and newest is not None
-            and _told(newest) == _told(state.newest)
-            and good == state.last_good
+            and _published_part(newest) == _published_part(state.newest)
+            and last_good == state.last_good
         ):
-            return EntityEffect(outcome, judgements, None)
-        return EntityEffect(outcome, judgements, self._changed(datastream, state, terms, model))
-
-    def _changed(
-        self, datastream: Datastream, state: DatastreamState, terms: DatastreamPolicy, model: CityModel
-    ) -> PropertyChange:
-        self.revision += 1
-        combined = None if terms.personal else self.property_state(datastream.property, model)
-        return PropertyChange(datastream.entity, datastream.property, self.revision, combined, state.newest)
-
-    def reassess(self, datastream: Datastream, model: CityModel) -> EntityEffect:
-        """Judge a known datastream again by the model's present terms."""
-        state = self.datastreams[datastream.id]
-        terms = model.policy_of(datastream)
-        newest, good = state.newest, state.last_good
-        judgements = state.reassess(terms)
-        if _told(newest) == _told(state.newest) and good == state.last_good:
-            return EntityEffect(ObservationOutcome.DUPLICATE, judgements, None)
-        return EntityEffect(
-            ObservationOutcome.CORRECTION, judgements, self._changed(datastream, state, terms, model)
+            return result
+        return ObservationResult(
+            result.outcome, result.quality_results, self._next_update(datastream, state, model)
         )
 
-    def on_verdict(self, verdict: NeighbourVerdict, model: CityModel) -> PropertyChange | None:
-        """Take in a verdict of neighbours; return what it changed. One that is known changes nothing."""
-        of_property = self.verdicts.setdefault(verdict.property, {})
-        known = of_property.get(verdict.area)
+    def reassess(self, datastream: Datastream, model: CityModel) -> ObservationResult:
+        """Check the observations of a known datastream again, by the policy of this model."""
+        state = self.datastreams[datastream.id]
+        newest, last_good = state.newest, state.last_good
+        quality_results = state.reassess(model.policy_of(datastream))
+        if _published_part(newest) == _published_part(state.newest) and last_good == state.last_good:
+            return ObservationResult(ObservationOutcome.DUPLICATE, quality_results)
+        return ObservationResult(
+            ObservationOutcome.CORRECTION, quality_results, self._next_update(datastream, state, model)
+        )
+
+    def _next_update(self, datastream: Datastream, state: DatastreamState, model: CityModel) -> Update:
+        self.revision += 1
+        is_personal = model.policy_of(datastream).personal
+        combined = None if is_personal else self.property_state(datastream.property, model)
+        return property_update(datastream.entity, datastream.property, self.revision, combined, state.newest)
+
+    def on_verdict(self, verdict: NeighbourVerdict, model: CityModel) -> Update | None:
+        """Apply a verdict of neighbours; return the update that it causes. Ignore an older or known one."""
+        by_area = self.verdicts.setdefault(verdict.property, {})
+        known = by_area.get(verdict.area)
         if known is not None and verdict.revision <= known.revision:
             return None
         before = self.property_state(verdict.property, model)
-        of_property[verdict.area] = verdict
+        by_area[verdict.area] = verdict
         state = self.property_state(verdict.property, model)
         if state is None or state == before:
             return None
@@ -114,12 +131,12 @@ class EntityState:
         newest = max(
             (self.datastreams[id].newest for id in state.datastreams), key=lambda one: one.phenomenon_time
         )
-        return PropertyChange(verdict.entity, verdict.property, self.revision, state, newest)
+        return property_update(verdict.entity, verdict.property, self.revision, state, newest)
 
     def property_state(self, property: str, model: CityModel) -> PropertyState | None:
-        """Return the combined state of a property, or None while nothing was observed that may be combined.
+        """Return the combined state of a property; None without an observation that may be combined.
 
-        What is personal never is: `twin.privacy.household_sum` publishes it, over enough connections. One
+        Personal values never are: `twin.privacy.household_sum` publishes sums of enough connections. A value
         that neighbours have outvoted is suspect.
         """
         members = self._members_of(property, model)
@@ -142,17 +159,17 @@ class EntityState:
         """Return the datastreams of a property that may be combined, with their intervals."""
         if self._members_model is not model:
             self._members_model, self._members = model, {}
-        found = self._members.get(property)
-        if found is None:
-            found = self._members[property] = [
+        members = self._members.get(property)
+        if members is None:
+            members = self._members[property] = [
                 (state, datastream.interval)
                 for id, state in self.datastreams.items()
                 if (datastream := model.datastreams.get(id)) is not None
                 and datastream.property == property
                 and not model.policy_of(datastream).personal
             ]
-        return found
+        return members
 
 
-def _told(observation: Observation) -> tuple[int, float, int]:
+def _published_part(observation: Observation) -> tuple[int, float, int]:
     return observation.phenomenon_time, observation.value, observation.flags

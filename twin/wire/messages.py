@@ -7,7 +7,6 @@ misreading it. Structs are arrays on the wire: a field is appended, never moved.
 from __future__ import annotations
 
 import hashlib
-import math
 from collections.abc import Sequence
 from enum import IntEnum
 from typing import NamedTuple
@@ -19,7 +18,6 @@ from twin.errors import MessageError
 from twin.instant import Duration, Instant
 from twin.model.observation import LastGoodValue, Observation
 from twin.quality.neighbour_verdict import NeighbourVerdict
-from twin.state.entity_state import PropertyChange
 from twin.state.window import Aggregate
 from twin.wire.codec import DECODE_ERRORS, LAYOUT_VERSION, Codec
 from twin.wire.probe import Probe
@@ -152,39 +150,6 @@ class Update(msgspec.Struct, array_like=True, frozen=True, gc=False):
     deviating: tuple[int, ...] = ()
     count: int = 1  #: of datastreams or connections behind the value
     interval: Duration = 0  #: how often an indicator is made anew; 0: as often as its datastreams report
-
-    @classmethod
-    def of(cls, change: PropertyChange) -> Update:
-        """Return the update that tells a change."""
-        state, observation = change.state, change.observation
-        if state is None:
-            return cls(
-                change.entity,
-                change.property,
-                change.revision,
-                math.nan,
-                observation.phenomenon_time,
-                observation.received_time,
-                observation.flags,
-                (observation.datastream,),
-                observation,
-                UpdateKind.PERSONAL,
-            )
-        return cls(
-            change.entity,
-            change.property,
-            change.revision,
-            state.value,
-            state.phenomenon_time,
-            state.received_time,
-            state.flags,
-            state.datastreams,
-            observation,
-            UpdateKind.OBSERVED,
-            state.last_good,
-            state.deviating,
-            len(state.datastreams),
-        )
 
 
 class UpdateBatch(msgspec.Struct, array_like=True, frozen=True, gc=False):

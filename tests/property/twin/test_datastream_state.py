@@ -57,7 +57,7 @@ def run(
     flags: dict[int, int] = {}
     outcomes = []
     for one in arrivals:
-        outcome, judgements = state.observe(one, terms, FUTURE_MAX)
+        outcome, judgements, _ = state.observe(one, terms, FUTURE_MAX)
         outcomes.append(outcome)
         flags.update(judgements)
         if dice is not None and dice.random() < 0.3:
@@ -165,7 +165,7 @@ def test_what_comes_too_late_asks_for_a_repair_and_its_window_says_so() -> None:
     state = DatastreamState()
     for number in range(100):
         state.observe(Observation(1, number * SECOND, number * SECOND, 1.0), terms, FUTURE_MAX)
-    outcome, _ = state.observe(Observation(1, 500_000, 200 * SECOND, 1.0), terms, FUTURE_MAX)
+    outcome, _, _ = state.observe(Observation(1, 500_000, 200 * SECOND, 1.0), terms, FUTURE_MAX)
     assert outcome is ObservationOutcome.REPAIR
     told = {window: lacking for window, _, lacking in state.emit_windows(TOLD_AT_THE_END, terms)}
     assert told[HOUR, 0]

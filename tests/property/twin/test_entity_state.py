@@ -74,14 +74,14 @@ def test_each_observation_has_one_outcome_and_each_change_one_revision(arrivals:
     for observation in arrivals:
         entity = MODEL.datastreams[observation.datastream].entity
         state = entities.setdefault(entity, EntityState())
-        outcome, _, change = state.observe(observation, MODEL, FUTURE_MAX)
+        outcome, _, update = state.observe(observation, MODEL, FUTURE_MAX)
         outcomes[outcome] += 1
         if outcome is ObservationOutcome.ACCEPTED:
-            assert change is not None
+            assert update is not None
         if outcome in {ObservationOutcome.SUPERSEDED, ObservationOutcome.FUTURE}:
-            assert change is None
-        if change is not None:
-            revisions.setdefault(change.entity, []).append(change.revision)
+            assert update is None
+        if update is not None:
+            revisions.setdefault(update.entity, []).append(update.revision)
     assert outcomes.total() == len(arrivals)
     for told in revisions.values():
         assert told == list(range(1, len(told) + 1))

@@ -12,9 +12,9 @@ from twin.instant import HOUR, MINUTE, Instant
 from twin.model.entity import Entity
 from twin.model.observation import LastGoodValue
 from twin.quality.quality_flags import QualityFlag
-from twin.state.combination import PropertyState
 from twin.state.derived_state import DerivedState, DerivedValue, RequiredInputs, required_inputs
 from twin.state.window import Aggregate, WindowAccumulator, aggregate_of
+from twin.wire.messages import Update
 
 SPIKE, STUCK = int(QualityFlag.SPIKE), int(QualityFlag.STUCK)
 CANAL = {"targetLevel": -0.6, "dangerLevel": -0.2}
@@ -31,9 +31,9 @@ LEVEL = required_inputs({"water_level"}, CANAL)
 AIR = required_inputs({"pm10", "no2"}, {})
 
 
-def level(value: float, minute: int, flags: int = 0) -> PropertyState:
+def level(value: float, minute: int, flags: int = 0) -> Update:
     time = minute * MINUTE
-    return PropertyState(value, time, time, flags, (1,))
+    return Update("canal", "water_level", minute, value, time, time, flags, (1,), None)
 
 
 def hour(datastream: int, value: float, start: Instant, flags: int = 0) -> Aggregate:
@@ -51,31 +51,31 @@ def told(state: DerivedState, entity: str, wanted: RequiredInputs) -> dict[str, 
 
 def test_an_indicator_is_told_again_when_its_input_fails_and_comes_back_with_it() -> None:
     state = DerivedState()
-    state.on_property_state("water_level", level(-0.5, 1), LEVEL)
+    state.on_update(level(-0.5, 1), LEVEL)
     before = told(state, "canal", LEVEL)["freeboard"]
-    state.on_property_state("water_level", level(7.0, 2, SPIKE), LEVEL)
+    state.on_update(level(7.0, 2, SPIKE), LEVEL)
     failed = told(state, "canal", LEVEL)["freeboard"]
     assert failed == before._replace(flags=SPIKE, last_good=LastGoodValue(before.value, MINUTE))
-    state.on_property_state("water_level", level(7.0, 3, SPIKE), LEVEL)
+    state.on_update(level(7.0, 3, SPIKE), LEVEL)
     assert told(state, "canal", LEVEL) == {}, "nothing new"
-    state.on_property_state("water_level", level(-0.5, 4), LEVEL)
+    state.on_update(level(-0.5, 4), LEVEL)
     assert told(state, "canal", LEVEL)["freeboard"] == before._replace(phenomenon_time=4 * MINUTE)
 
 
 def test_a_value_that_is_judged_again_takes_its_indicator_along() -> None:
     state = DerivedState()
-    state.on_property_state("water_level", level(-0.5, 1), LEVEL)
+    state.on_update(level(-0.5, 1), LEVEL)
     before = told(state, "canal", LEVEL)["freeboard"]
-    state.on_property_state("water_level", level(-0.5, 1, SPIKE), LEVEL)
+    state.on_update(level(-0.5, 1, SPIKE), LEVEL)
     failed = told(state, "canal", LEVEL)["freeboard"]
     assert failed == before._replace(flags=SPIKE), "it was never good, so nothing good is beside it"
-    state.on_property_state("water_level", level(-0.5, 1), LEVEL)
+    state.on_update(level(-0.5, 1), LEVEL)
     assert told(state, "canal", LEVEL)["freeboard"] == before
 
 
 def test_an_indicator_that_never_had_a_value_has_none_by_a_failed_input() -> None:
     state = DerivedState()
-    state.on_property_state("water_level", level(7.0, 1, SPIKE), LEVEL)
+    state.on_update(level(7.0, 1, SPIKE), LEVEL)
     assert told(state, "canal", LEVEL) == {}
 
 
