@@ -1,6 +1,6 @@
-"""Indicators: values derived from what is measured, each by a published formula where there is one.
+"""Indicators: values derived from measurements, each by a published formula if one exists.
 
-The modules named after a field (`lki`, `traffic`, `water`, `grid` …) hold formulas on plain numbers;
-`indicator` says what an indicator is, the modules `…_indicators` declare them, and `registry.REGISTRY` has
-them all by name. `liveability` and `correlation` answer questions over series and areas.
+The modules named after a field (`air`, `traffic`, `water`, `grid`) hold its formulas on plain numbers and
+declare its indicators; `registry.REGISTRY` has all of them by name. `liveability` scores an area,
+`correlation` compares two series. All is pure: no clock, no storage, no state between calls.
 """

@@ -1,4 +1,4 @@
-"""The indicators of the air: the two indices, and the running means that thresholds are set in."""
+"""Air: the Dutch and the European index, and the running means that limit values refer to."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ from twin.instant import DAY, Duration
 from twin.model.bilingual_text import BilingualText
 
 
-def _hour(given: UsableInputs) -> dict[str, float]:
-    return {name: values[-1].value for name, values in given.items()}
+def _hour(inputs: UsableInputs) -> dict[str, float]:
+    return {name: values[-1].value for name, values in inputs.items()}
 
 
-def _lki(given: UsableInputs, attributes: Attributes) -> float:
-    return float(lki.lki(_hour(given)).published)
+def _lki(inputs: UsableInputs, attributes: Attributes) -> float:
+    return float(lki.lki(_hour(inputs)).published)
 
 
-def _eaqi(given: UsableInputs, attributes: Attributes) -> float:
-    return float(eaqi.eaqi(_hour(given)).level)
+def _eaqi(inputs: UsableInputs, attributes: Attributes) -> float:
+    return float(eaqi.eaqi(_hour(inputs)).level)
 
 
 def _running(name: str, property: str, length: Duration, title: BilingualText) -> Indicator:
-    def formula(given: UsableInputs, attributes: Attributes) -> float | None:
-        hours = [TimeMean(one.time, one.value, one.coverage) for one in given[property]]
+    def formula(inputs: UsableInputs, attributes: Attributes) -> float | None:
+        hours = [TimeMean(one.time, one.value, one.coverage) for one in inputs[property]]
         mean = running_mean(hours, hours[-1].start, length)
         return None if mean is None else mean.mean
 

@@ -92,9 +92,9 @@ def _aligned(first: Mapping[Instant, float], second: Mapping[Instant, float]) ->
     hours = first.keys() | second.keys()
     if not hours:
         return np.empty(0), np.empty(0)
-    odd = next((hour for hour in hours if hour % HOUR), None)
-    if odd is not None:
-        raise ValueError(f"a value at {odd} µs, expected the start of an hour; give hourly means")
+    misaligned = next((hour for hour in hours if hour % HOUR), None)
+    if misaligned is not None:
+        raise ValueError(f"a value at {misaligned} µs, expected the start of an hour; give hourly means")
     start = min(hours)
     length = (max(hours) - start) // HOUR + 1
     if length > HOURS_MAX:

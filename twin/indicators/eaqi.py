@@ -1,8 +1,8 @@
 """EAQI: the European air-quality index, 1 (good) to 6 (extremely poor), as in force since 2024.
 
 Source: European Environment Agency, airindex.eea.europa.eu, bands of ETC-HE report 2024/17, as listed in
-TheDave94/airwatch. All bands are of hourly means. This is not the classic set, in which particulate matter is
-judged by 24-hour means and which some public services still return.
+TheDave94/airwatch. All bands are of hourly means. The classic set, which some public services still return,
+uses 24-hour means of particulate matter.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import NamedTuple
 
-# Upper edges of the levels 1 to 5, in µg/m3; what is above the last one has level 6.
+# Upper edges of the levels 1 to 5, in µg/m3; values above the last edge have level 6.
 EDGES: Mapping[str, tuple[float, ...]] = MappingProxyType(
     {
         "pm2_5": (5, 15, 50, 90, 140),
@@ -43,10 +43,10 @@ def sub_level(pollutant: str, concentration: float) -> int:
 
 
 def eaqi(hourly_means: Mapping[str, float]) -> Eaqi:
-    """Return the index from the hourly means (µg/m3) of at least one of `EDGES`' pollutants; the worst wins.
+    """Return the worst level of the hourly means (µg/m3) of at least one pollutant in `EDGES`.
 
-    The agency publishes it only for stations that measure certain sets of pollutants; we tell which ones it
-    comes from instead. Raises ValueError when none is given.
+    The agency publishes the index only for stations that measure certain sets of pollutants; here the result
+    names the pollutants that decide it. Raises ValueError if no pollutant of the index is given.
     """
     levels = {name: sub_level(name, hourly_means[name]) for name in EDGES if name in hourly_means}
     if not levels:

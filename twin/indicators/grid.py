@@ -1,9 +1,10 @@
-"""Grid: transformer load, feed-in, and the voltage quality of EN 50160 and the Dutch grid code.
+"""Electricity grid: transformer load, net power, feed-in and voltage deviation.
 
-Sources: Netcode elektriciteit, art. 7.3 (Stcrt. 2020, 53673), which follows EN 50160: 230 V within ±10 % for
-95 % of the ten-minute means of a week, and within +10/-15 % for all of them. A second's voltage says nothing
-about either. Load is of the rated apparent power; levels of 80, 100 and 120 % are customary, no published
-source was found.
+Attributes of the entity: `ratedPower` (`{kVA: 400}`) and, if known, `powerFactor`. Inputs are ten-minute
+means: windows of a quarter of an hour are not kept, and EN 50160 requires ten minutes for voltages. The
+limits for voltages are those of the Dutch grid code (Netcode elektriciteit, art. 7.3, Stcrt. 2020, 53673),
+which follows EN 50160. Load is relative to the rated apparent power; levels of 80, 100 and 120 % are
+customary, no published source was found.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from twin.model.bilingual_text import BilingualText
 
 NOMINAL_VOLTAGE = 230.0  #: V, EN 50160
 
-# kW per kVA where the entity does not say; no published source found.
+# kW per kVA if the entity has no `powerFactor`; no published source found.
 POWER_FACTOR = 0.95
 
 
@@ -24,7 +25,7 @@ def transformer_load(
 ) -> float | None:
     """Return the load in % of the rated apparent power (kVA), from net active power (kW) in either direction.
 
-    None where the rating is not above 0 or the power factor is not in (0, 1].
+    None if the rating is not above 0 or the power factor is not in (0, 1].
 
     >>> transformer_load(-380.0, 400.0), transformer_load(200.0, 400.0, 1.0)
     (100.0, 50.0)
@@ -35,15 +36,15 @@ def transformer_load(
 
 
 def net_power(power_import: float, power_export: float) -> float:
-    """Return taken minus fed-in power (kW); negative is feed-in."""
+    """Return drawn power minus fed-in power (kW); negative is feed-in."""
     return power_import - power_export
 
 
 def feed_in_share(power_import: float, power_export: float) -> float | None:
-    """Return fed-in power in % of all that flows through the connections, in either direction.
+    """Return fed-in power in % of the sum of drawn and fed-in power.
 
-    0 where nobody feeds in, 100 where nobody takes. It is what is left after the homes' own use, so not the
-    whole production of their panels. None where nothing flows. Our definition; no published source was found.
+    0 without feed-in, 100 without consumption. Feed-in excludes what the homes use themselves, so it is less
+    than the production of their panels. None if both are 0. Our definition; no published source was found.
 
     >>> feed_in_share(30.0, 10.0)
     25.0
@@ -53,7 +54,7 @@ def feed_in_share(power_import: float, power_export: float) -> float | None:
 
 
 def voltage_deviation(voltage: float) -> float:
-    """Return how far (%) a ten-minute mean voltage (V) is from 230 V; negative below it.
+    """Return the deviation (%) of a ten-minute mean voltage (V) from 230 V; negative below it.
 
     >>> voltage_deviation(253.0)
     10.0
@@ -63,8 +64,8 @@ def voltage_deviation(voltage: float) -> float:
 
 _IMPORT = Input(property="power_import", averaging="ten_minutes")
 _EXPORT = Input(property="power_export", averaging="ten_minutes")
-# What the transformer itself carries (kW, negative is feed-in; a property of the city's own). Where it is
-# measured, the meters below it, seldom all of them, must not stand in for it.
+# The power through the transformer itself (kW, negative is feed-in), a property that a city may define. If it
+# is measured, the meters of its connections do not replace it: seldom all connections have one.
 _TRANSFORMER = Input(property="transformer_power", averaging="ten_minutes", need="sole")
 _EXPORT_IF_GIVEN = Input(property="power_export", averaging="ten_minutes", need="if_given")
 
@@ -75,31 +76,31 @@ def rated_power(attributes: Attributes) -> float | None:
     >>> rated_power({"ratedPower": {"kVA": 630}}), rated_power({"ratedPower": 400}), rated_power({})
     (630.0, 400.0, None)
     """
-    found = attributes.get("ratedPower")
-    return number(found, "kVA") if isinstance(found, Mapping) else number(attributes, "ratedPower")
+    rated = attributes.get("ratedPower")
+    return number(rated, "kVA") if isinstance(rated, Mapping) else number(attributes, "ratedPower")
 
 
-def _transformer_load(given: UsableInputs, attributes: Attributes) -> float | None:
+def _transformer_load(inputs: UsableInputs, attributes: Attributes) -> float | None:
     rated = rated_power(attributes)
     if rated is None:
         return None
-    power = newest(given, "transformer_power")
+    power = newest(inputs, "transformer_power")
     if power is None:
-        power = net_power(given["power_import"][-1].value, newest(given, "power_export") or 0.0)
+        power = net_power(inputs["power_import"][-1].value, newest(inputs, "power_export") or 0.0)
     power_factor = number(attributes, "powerFactor")
     return transformer_load(power, rated, POWER_FACTOR if power_factor is None else power_factor)
 
 
-def _net_power(given: UsableInputs, attributes: Attributes) -> float:
-    return net_power(given["power_import"][-1].value, given["power_export"][-1].value)
+def _net_power(inputs: UsableInputs, attributes: Attributes) -> float:
+    return net_power(inputs["power_import"][-1].value, inputs["power_export"][-1].value)
 
 
-def _feed_in(given: UsableInputs, attributes: Attributes) -> float | None:
-    return feed_in_share(given["power_import"][-1].value, given["power_export"][-1].value)
+def _feed_in(inputs: UsableInputs, attributes: Attributes) -> float | None:
+    return feed_in_share(inputs["power_import"][-1].value, inputs["power_export"][-1].value)
 
 
-def _voltage_deviation(given: UsableInputs, attributes: Attributes) -> float:
-    return max((voltage_deviation(values[-1].value) for values in given.values()), key=abs)
+def _voltage_deviation(inputs: UsableInputs, attributes: Attributes) -> float:
+    return max((voltage_deviation(values[-1].value) for values in inputs.values()), key=abs)
 
 
 GRID: tuple[Indicator, ...] = (

@@ -1,4 +1,4 @@
-"""What an indicator is: a value that an entity has because of what is measured on it."""
+"""Indicators: values of an entity that are computed from its measured properties."""
 
 from __future__ import annotations
 
@@ -14,27 +14,30 @@ from twin.model.observed_property import RollUp, Theme
 from twin.quality.quality_flags import is_usable
 
 Averaging: TypeAlias = Literal["instant", "ten_minutes", "hour", "day"]
-"""Which value of a property goes in: the newest measured one, or the aggregate of a closed window."""
+"""Which value of a property is used: the newest measured one, or the aggregate of a closed window."""
 
 Need: TypeAlias = Literal["required", "optional", "first", "if_given", "sole"]
-"""What becomes of an indicator without one of its inputs.
+"""How an indicator depends on one of its inputs.
 
-`required`: no value without it. `optional`: counts where it is usable. `first`: of all inputs marked so, the
-first usable one is taken. `if_given`: the entity need not have it, but where it has, there is no value
-without it. `sole`: where the entity has it, it alone counts, and the others are for entities that have not.
+- `required`: without it there is no value.
+- `optional`: it counts if it is usable.
+- `first`: of all inputs marked so, the first usable one counts.
+- `if_given`: an entity may lack it; if the entity observes it, there is no value without it.
+- `sole`: if the entity observes it, it alone counts; the other inputs are for entities that do not.
 """
 
 
 class InputValue(NamedTuple):
     """One value of a property of an entity, in the property's canonical unit.
 
-    For a window it is what the property's `aggregation` says: a mean of concentrations, the sum of counts.
+    For a window it is the aggregate by the property's `aggregation`: a mean of concentrations, a sum of
+    counts.
     """
 
     value: float
     time: Instant  #: phenomenon time; of a window its start
     flags: int = 0  #: `twin.quality.quality_flags.QualityFlag`
-    count: int = 1  # type: ignore[assignment]  #: how many observations it is made of
+    count: int = 1  # type: ignore[assignment]  #: number of observations in it
     coverage: float = 1.0  #: measured share of the window, 0 to 1
 
 
@@ -44,24 +47,24 @@ class IndicatorValue(NamedTuple):
     value: float
     time: Instant  #: of the newest input
     flags: int  #: all flags of the inputs
-    inputs: tuple[str, ...]  #: properties that it was computed from
+    inputs: tuple[str, ...]  #: the properties that it was computed from
 
 
 Inputs: TypeAlias = Mapping[str, InputValue | Sequence[InputValue]]
 """By property: the newest value, or, for an input with a history, its values in any order.
 
-A property that the entity does not observe is absent. One that it observes is always here: as it is where its
-value is not good, and as an empty sequence where it has no value yet.
+A property that the entity does not observe is absent. A property that it observes is always present: also if
+its value is not good, and as an empty sequence if it has no value yet.
 """
 
 UsableInputs: TypeAlias = Mapping[str, tuple[InputValue, ...]]
-"""What a formula gets: only usable values, by property, oldest first; one value where there is no history."""
+"""What a formula receives: usable values by property, oldest first; one value for inputs without history."""
 
 Attributes: TypeAlias = Mapping[str, Any]
-"""What the city's model says of the entity."""
+"""The attributes of the entity in the city's model."""
 
 Formula: TypeAlias = Callable[[UsableInputs, Attributes], float | None]
-"""Computes the value; None where there is none."""
+"""Computes the value; None if the inputs have none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,24 +74,24 @@ class Input:
     property: str
     averaging: Averaging
     need: Need = "required"
-    history: Duration = 0  #: how far back values are needed; 0 for the newest alone
+    history: Duration = 0  #: how far back values are needed; 0: the newest alone
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Indicator:
-    """A derived value, and how it is derived."""
+    """The definition of a derived value."""
 
     name: str
     unit: str  #: UCUM
     theme: Theme
     title: BilingualText
     inputs: tuple[Input, ...]
-    attributes: tuple[str, ...] = ()  #: that an entity must have
+    attributes: tuple[str, ...] = ()  #: attributes that an entity must have
     roll_up: RollUp
     same_time: bool = False  #: whether inputs count only at the time of the newest of them
     formula: Formula
-    formula_text: str  #: the formula, for people
-    source: str  #: where it comes from
+    formula_text: str  #: the formula as readers see it
+    source: str  #: the publication behind the formula
 
     def applies_to(self, properties: Collection[str], attributes: Attributes) -> bool:
         """Whether an entity with these observed properties and attributes can have the indicator."""
@@ -101,82 +104,82 @@ class Indicator:
         )
 
     def evaluate(self, inputs: Inputs, attributes: Attributes) -> IndicatorValue | None:
-        """Return the value that the inputs give, or None when they give none.
+        """Return the value for the inputs, or None if they have none.
 
-        Values that are suspect, under maintenance or (of windows) less than 75 % covered never count.
+        Suspect values, values under maintenance and windows that are less than 75 % covered never count.
         """
-        given = self._given(inputs)
-        if not given:
+        usable = self._usable_inputs(inputs)
+        if not usable:
             return None
-        value = self.formula(given, attributes)
+        value = self.formula(usable, attributes)
         if value is None or not math.isfinite(value):
             return None
         flags = 0
-        for values in given.values():
-            for one in values:
-                flags |= one.flags
-        newest = max(values[-1].time for values in given.values())
-        return IndicatorValue(value, newest, flags, tuple(given))
+        for values in usable.values():
+            for item in values:
+                flags |= item.flags
+        newest = max(values[-1].time for values in usable.values())
+        return IndicatorValue(value, newest, flags, tuple(usable))
 
-    def _given(self, inputs: Inputs) -> dict[str, tuple[InputValue, ...]] | None:
-        """Return the usable values; None when one is missing that the indicator needs."""
-        for one in self.inputs:
-            if one.need == "sole" and one.property in inputs:
-                values = _usable(one, inputs)
-                return {one.property: values} if values else None
-        usable = {one.property: values for one in self.inputs if (values := _usable(one, inputs))}
+    def _usable_inputs(self, inputs: Inputs) -> dict[str, tuple[InputValue, ...]] | None:
+        """Return the usable values; None if an input is missing that the indicator needs."""
+        for item in self.inputs:
+            if item.need == "sole" and item.property in inputs:
+                values = _usable(item, inputs)
+                return {item.property: values} if values else None
+        usable = {item.property: values for item in self.inputs if (values := _usable(item, inputs))}
         if self.same_time and usable:
             newest = max(values[-1].time for values in usable.values())
             usable = {name: values for name, values in usable.items() if values[-1].time == newest}
-        given: dict[str, tuple[InputValue, ...]] = {}
+        chosen: dict[str, tuple[InputValue, ...]] = {}
         has_first = False
-        for one in self.inputs:
-            values = usable.get(one.property, ())
+        for item in self.inputs:
+            values = usable.get(item.property, ())
             if not values:
-                if one.need == "required" or (one.need == "if_given" and one.property in inputs):
+                if item.need == "required" or (item.need == "if_given" and item.property in inputs):
                     return None
                 continue
-            if one.need == "first":
+            if item.need == "first":
                 if has_first:
                     continue
                 has_first = True
-            given[one.property] = values
-        return given
+            chosen[item.property] = values
+        return chosen
 
 
-def _usable(one: Input, inputs: Inputs) -> tuple[InputValue, ...]:
-    """Return what may count of an input, oldest first; of two values of one time the later given."""
-    found = inputs.get(one.property)
-    if found is None:
+def _usable(item: Input, inputs: Inputs) -> tuple[InputValue, ...]:
+    """Return the usable values of an input, oldest first; of two values of one time the later given."""
+    values = inputs.get(item.property)
+    if values is None:
         return ()
-    if isinstance(found, InputValue):
-        return (found,) if _counts(one, found) else ()
-    by_time = {value.time: value for value in found if _counts(one, value)}
+    if isinstance(values, InputValue):
+        return (values,) if _is_countable(item, values) else ()
+    by_time = {value.time: value for value in values if _is_countable(item, value)}
     ordered = [by_time[time] for time in sorted(by_time)]
-    if not one.history:
+    if not item.history:
         return tuple(ordered[-1:])
-    return tuple(value for value in ordered if _reaches(one, ordered[-1].time - value.time))
+    return tuple(value for value in ordered if _is_within_history(item, ordered[-1].time - value.time))
 
 
-def _counts(one: Input, value: InputValue) -> bool:
+def _is_countable(item: Input, value: InputValue) -> bool:
     if not is_usable(value.flags) or value.count < 1:
         return False
-    return one.averaging == "instant" or is_valid(value.coverage)
+    return item.averaging == "instant" or is_valid(value.coverage)
 
 
-def _reaches(one: Input, age: Duration) -> bool:
-    """Windows fill the history without its beginning; an instant at the very beginning still counts."""
-    return age <= one.history if one.averaging == "instant" else age < one.history
+def _is_within_history(item: Input, age: Duration) -> bool:
+    """Whether a value of an age lies in the history: an instant on its boundary does, a window does not."""
+    return age <= item.history if item.averaging == "instant" else age < item.history
 
 
-def newest(given: UsableInputs, property: str) -> float | None:
+def newest(inputs: UsableInputs, property: str) -> float | None:
     """Return the newest usable value of a property, or None."""
-    values = given.get(property)
+    values = inputs.get(property)
     return values[-1].value if values else None
 
 
 def number(attributes: Attributes, name: str) -> float | None:
-    """Return an attribute that is a finite number, or None when it is absent or anything else."""
+    """Return an attribute as a finite number, or None if it is absent or no finite number."""
     found = attributes.get(name)
     if isinstance(found, bool) or not isinstance(found, int | float) or not math.isfinite(found):
         return None
@@ -184,10 +187,10 @@ def number(attributes: Attributes, name: str) -> float | None:
 
 
 def by_name(indicators: Iterable[Indicator]) -> dict[str, Indicator]:
-    """Return indicators by their name; raise ValueError when two have the same."""
+    """Return indicators by their name. Raises ValueError if two have the same name."""
     found: dict[str, Indicator] = {}
-    for one in indicators:
-        if one.name in found:
-            raise ValueError(f"indicator {one.name!r} is declared twice; give one of them another name")
-        found[one.name] = one
+    for indicator in indicators:
+        if indicator.name in found:
+            raise ValueError(f"indicator {indicator.name!r} is declared twice; give one of them another name")
+        found[indicator.name] = indicator
     return found

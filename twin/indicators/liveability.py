@@ -1,8 +1,8 @@
 """The liveability card of a neighbourhood: its domains side by side, each with its score and source.
 
-A score is 100 at a value that is good, 0 at one that is bad, and straight between the two. There is no total
-on purpose: no published weighting of air against water against traffic was found, and inventing one would
-hide what the card is there to show. A domain without a value has no score; it is never filled in.
+A score is 100 at the good value of a scale, 0 at the bad one, and linear in between. There is no total: no
+published weighting of air against water against traffic was found, and a total would hide the differences
+that the card shows. A domain without a value has no score; it is never filled in.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ Domain: TypeAlias = Literal["air", "noise", "mobility", "energy", "water", "clim
 
 @dataclass(frozen=True, slots=True)
 class ScoreScale:
-    """What a domain is measured by."""
+    """The scale by which a domain is scored."""
 
     indicator: str  #: an indicator, or an observed property
     unit: str  #: UCUM
-    good: float  #: from here on the score is 100
-    bad: float  #: from here on it is 0
+    good: float  #: the value with score 100; better values have 100, too
+    bad: float  #: the value with score 0; worse values have 0, too
     explanation: BilingualText
     source: str
 
@@ -37,7 +37,7 @@ class ScoreScale:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DomainScore:
-    """One line of the card; without a value, score and value are None and the first yardstick is told."""
+    """One line of the card; without a value, score and value are None and `scale` is the domain's first."""
 
     domain: Domain
     title: BilingualText
@@ -131,14 +131,13 @@ SCORE_SCALES: Mapping[Domain, tuple[ScoreScale, ...]] = {
         ),
     ),
 }
-"""By domain what it is measured by; the first one that has a value is taken."""
+"""The scales of each domain; the first one that has a value is used."""
 
 
 def liveability_card(values: Mapping[str, IndicatorValue]) -> tuple[DomainScore, ...]:
     """Return the card of an area from its values by name of indicator or observed property.
 
-    Every domain has a line, in the order of `TITLES`. A value that is suspect or under maintenance gives no
-    score.
+    Every domain has a line, in the order of `TITLES`. A suspect value or one under maintenance has no score.
     """
     return tuple(_line(domain, title, values) for domain, title in TITLES.items())
 

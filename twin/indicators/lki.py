@@ -1,9 +1,9 @@
 """LKI: the Dutch air-quality index, 1 (good) to 11 (very bad), from hourly means.
 
-Source: RIVM report 2014-0050, with the table of the edges as two independent programs carry it
-(teusH/MySense, scripts/AirQualityIndex.py; R package con2lki 0.1.0, which also gives the edges between 10 and
-11). A concentration on an edge has the lower index: MySense rounds up what it interpolates, con2lki puts the
-edge into the higher index; for measured concentrations it makes no difference.
+Source: RIVM report 2014-0050. The table of edges agrees with two independent programs (teusH/MySense,
+scripts/AirQualityIndex.py; R package con2lki 0.1.0, which also has the edges between 10 and 11). A
+concentration on an edge has the lower index, as in MySense; con2lki assigns it to the higher index. For
+measured concentrations this makes no difference.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import NamedTuple
 CLASS_MIN = 1
 CLASS_MAX = 11
 
-# Upper edges of the indices 1 to 10, in µg/m3; what is above the last one has index 11.
+# Upper edges of the indices 1 to 10, in µg/m3; values above the last edge have index 11.
 EDGES: Mapping[str, tuple[float, ...]] = MappingProxyType(
     {
         "pm2_5": (10, 15, 20, 30, 40, 50, 70, 90, 100, 140),
@@ -38,8 +38,8 @@ class Lki(NamedTuple):
 def sub_index(pollutant: str, concentration: float) -> float:
     """Return the interpolated index, 0 to 11, of one hourly mean in µg/m3.
 
-    Reference monitors report negative hours, which are kept everywhere else; here they count as 0. Above the
-    last edge there is nothing to interpolate towards: the index is 11. Raises KeyError for another pollutant.
+    Negative hours, which reference monitors report and which are stored as they are, count as 0 here. Above
+    the last edge the index is 11. Raises KeyError for another pollutant.
 
     >>> sub_index("o3", 124), sub_index("pm10", 45), sub_index("pm10", -3), sub_index("pm2_5", 500)
     (6.6, 4.0, 0.0, 11.0)
@@ -63,12 +63,11 @@ def class_of(value: float) -> int:
 
 
 def lki(hourly_means: Mapping[str, float]) -> Lki:
-    """Return the index from the hourly means (µg/m3) of at least one of `EDGES`' pollutants.
+    """Return the index from the hourly means (µg/m3) of at least one pollutant in `EDGES`.
 
-    The highest sub-index wins. Where all pollutants have the same class, the total is one higher
-    (luchtmeetnet.nl, "deze website"; con2lki). One pollutant alone always agrees with itself, so the rule is
-    applied to two or more; no published source was found for a station that measures only some.
-    Raises ValueError when none is given.
+    It is the highest sub-index. If two or more pollutants all have the same class, the total is one higher
+    (luchtmeetnet.nl, "deze website"; con2lki); a single pollutant is not raised. No published source was
+    found for stations that measure only some of the pollutants. Raises ValueError if no pollutant is given.
     """
     values = {name: sub_index(name, hourly_means[name]) for name in EDGES if name in hourly_means}
     if not values:

@@ -1,4 +1,4 @@
-"""All indicators, by name and by what feeds them."""
+"""All indicators, by name."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Running means: the mean of the last 24 (or 8) hours at each hour, where enough of them were measured.
+"""Running means: the mean of the last 24 (or 8) hours, if enough of them were measured.
 
 Directive 2008/50/EC, annex I (running means of hourly values) and the 75 % of `twin.indicators.validity`: 18
-of 24 hours, 6 of 8. Hours that were not measured are left out of the mean; they are not filled in.
+of 24 hours, 6 of 8. Missing hours are left out of the mean, not filled in.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ class TimeMean(NamedTuple):
 def running_mean(hours: Iterable[TimeMean], last: Instant, length: Duration = DAY) -> TimeMean | None:
     """Return the mean of the hours from `last + HOUR - length` to the hour that starts at `last`, inclusive.
 
-    Only valid hours count; None where they are less than 75 % of the window. `coverage` is their share.
-    Of two means of one hour the later in the sequence counts: it is the amended one.
-    Raises ValueError when `length` is not a number of whole hours.
+    Only valid hours count; None if they are less than 75 % of the window. `coverage` is their share. Of two
+    means of one hour the later in the sequence, the correction, counts. Raises ValueError if `length` is not
+    a number of whole hours.
     """
     expected = _hours_in(length)
     start = last + HOUR - length

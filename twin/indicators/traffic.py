@@ -1,8 +1,9 @@
 """Traffic: intensity, speed ratio, level of service.
 
-Sources: NDW (docs.ndw.nu, speeds and intensities; DEXTER reports) for what its numbers mean. No published
-source was found for Dutch bands of the level of service: 0.75 and 0.5 of the free speed, and 0.8 and 1.0 of
-the capacity, are customary.
+Attributes of the road: `freeFlowSpeed` (km/h) and `capacity` (vehicles an hour). The meaning of speeds and
+flows is NDW's (docs.ndw.nu, speeds and intensities; DEXTER reports): a flow rate is in vehicles per hour,
+measured over one minute. No published source was found for Dutch bands of the level of service; 0.75 and 0.5
+of the free speed, and 0.8 and 1.0 of the capacity, are customary.
 """
 
 from __future__ import annotations
@@ -13,12 +14,16 @@ from twin.indicators.indicator import Attributes, Indicator, Input, UsableInputs
 from twin.instant import HOUR, MINUTE, Duration
 from twin.model.bilingual_text import BilingualText
 
-FREE_RATIO_MIN = 0.75  #: from here on traffic flows freely; no published source found
-HEAVY_RATIO_MIN = 0.5  #: below it is congestion; no published source found
+FREE_RATIO_MIN = 0.75  #: traffic flows freely at or above this ratio; no published source found
+HEAVY_RATIO_MIN = 0.5  #: congestion below this ratio; no published source found
+
+# Speed and flow of one NDW minute have the same time; those of two loops may be half a minute apart.
+FLOW_AGE_MAX: Duration = MINUTE
+_TEN_MINUTES: Duration = 10 * MINUTE
 
 
 class LevelOfService(IntEnum):
-    """How traffic flows; the words of DATEX II's traffic status."""
+    """The state of traffic, in the words of DATEX II's traffic status."""
 
     FREE = 1
     HEAVY = 2
@@ -26,10 +31,10 @@ class LevelOfService(IntEnum):
 
 
 def intensity_from_count(count: float, interval: Duration, coverage: float = 1.0) -> float | None:
-    """Return vehicles per hour from the vehicles counted in an interval, `coverage` of which was counted.
+    """Return vehicles per hour from a count over the covered share of an interval.
 
-    What was not counted is taken to be like the rest. None when nothing was counted at all: a counter without
-    uptime reports zeros that are not an empty road.
+    The uncovered share is assumed to have the same intensity. None if the coverage is 0: a counter without
+    uptime reports zeros that do not mean an empty road.
 
     >>> intensity_from_count(150, HOUR // 6), intensity_from_count(0, HOUR, 0.0)
     (900.0, None)
@@ -42,8 +47,8 @@ def intensity_from_count(count: float, interval: Duration, coverage: float = 1.0
 def speed_ratio(speed: float, free_speed: float, flow: float | None = None) -> float | None:
     """Return the mean speed as a share of the free speed (both km/h).
 
-    Speed 0 with flow 0 means that nobody passed (NDW): there is no speed, so None; the same where the flow is
-    not known. Speed 0 with traffic is a standstill. None, too, where the free speed is not above 0.
+    Speed 0 with flow 0 means that no vehicle passed (NDW), so there is no ratio; the same if the flow is
+    unknown. Speed 0 with flow is a standstill. None also if the free speed is not above 0.
 
     >>> speed_ratio(40, 80), speed_ratio(0, 80, 0), speed_ratio(0, 80), speed_ratio(0, 80, 120)
     (0.5, None, None, 0.0)
@@ -69,15 +74,10 @@ def level_of_service(ratio: float) -> LevelOfService:
 def capacity_ratio(intensity: float, capacity: float) -> float | None:
     """Return intensity over capacity (both vehicles per hour), the I/C of Dutch traffic engineering.
 
-    None where the capacity is not above 0. Customarily 0.8 is busy and 1.0 full; no published source was
-    found.
+    None if the capacity is not above 0. Customarily 0.8 is busy and 1.0 full; no published source was found.
     """
     return intensity / capacity if capacity > 0 else None
 
-
-# Speed and flow of one NDW minute carry one time; those of two loops may be half a minute apart.
-FLOW_AGE_MAX: Duration = MINUTE
-_TEN_MINUTES: Duration = 10 * MINUTE
 
 _FLOW_INPUTS = (
     Input(property="traffic_flow", averaging="ten_minutes", need="first"),
@@ -89,35 +89,35 @@ _SPEED_INPUTS = (
 )
 
 
-def _intensity(given: UsableInputs, attributes: Attributes) -> float | None:
-    flow = newest(given, "traffic_flow")
+def _intensity(inputs: UsableInputs, attributes: Attributes) -> float | None:
+    flow = newest(inputs, "traffic_flow")
     if flow is not None:
         return flow
-    counted = given["vehicle_count"][-1]
-    return intensity_from_count(counted.value, _TEN_MINUTES, counted.coverage)
+    count = inputs["vehicle_count"][-1]
+    return intensity_from_count(count.value, _TEN_MINUTES, count.coverage)
 
 
-def _capacity_ratio(given: UsableInputs, attributes: Attributes) -> float | None:
-    intensity, capacity = _intensity(given, attributes), number(attributes, "capacity")
+def _capacity_ratio(inputs: UsableInputs, attributes: Attributes) -> float | None:
+    intensity, capacity = _intensity(inputs, attributes), number(attributes, "capacity")
     if intensity is None or capacity is None:
         return None
     return capacity_ratio(intensity, capacity)
 
 
-def _speed_ratio(given: UsableInputs, attributes: Attributes) -> float | None:
+def _speed_ratio(inputs: UsableInputs, attributes: Attributes) -> float | None:
     free_speed = number(attributes, "freeFlowSpeed")
     if free_speed is None:
         return None
-    speed = given["vehicle_speed"][-1]
+    speed = inputs["vehicle_speed"][-1]
     flow = next(
-        (one.value for one in given.get("traffic_flow", ()) if abs(one.time - speed.time) <= FLOW_AGE_MAX),
+        (one.value for one in inputs.get("traffic_flow", ()) if abs(one.time - speed.time) <= FLOW_AGE_MAX),
         None,
     )
     return speed_ratio(speed.value, free_speed, flow)
 
 
-def _level_of_service(given: UsableInputs, attributes: Attributes) -> float | None:
-    ratio = _speed_ratio(given, attributes)
+def _level_of_service(inputs: UsableInputs, attributes: Attributes) -> float | None:
+    ratio = _speed_ratio(inputs, attributes)
     return None if ratio is None else float(level_of_service(ratio))
 
 

@@ -1,8 +1,8 @@
-"""Validity of a mean over time: how much of its time must have been measured.
+"""Validity of a mean over time: the share of its time that must have been measured.
 
-Directive 2008/50/EC, annex VII (A, 2) and annex XI (A), asks for 75 %: an hour needs 45 minutes, a mean over
-8 hours 6 hours, a mean over 24 hours 18 hours. We ask the same of ten-minute means, for which no published
-source was found.
+Directive 2008/50/EC, annex VII (A, 2) and annex XI (A), requires 75 %: an hour needs 45 minutes, a mean over
+8 hours 6 hours, a mean over 24 hours 18 hours. The same is required here of ten-minute means, for which no
+published source was found.
 """
 
 from __future__ import annotations

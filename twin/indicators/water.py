@@ -1,8 +1,8 @@
-"""Water: where a level stands against its target and its danger level, and how fast it rises.
+"""Water: a level relative to its target and its danger level, and its rate of rise.
 
-The levels are data of the entity, in m NAP (Dutch ordnance datum): `targetLevel` (Dutch "streefpeil", set by
-the water authority in its "peilbesluit"), `alertLevel` and `dangerLevel`, named as in the Smart Data Models'
-FloodMonitoring. No published ladder of stages was found for the waters around Alkmaar, so none is built in.
+Both levels are attributes of the entity, in m NAP (Dutch ordnance datum): `targetLevel` (Dutch "streefpeil",
+set by the water authority in its "peilbesluit") and `dangerLevel`, named as in the Smart Data Models'
+FloodMonitoring. No published scale of stages was found for the waters around Alkmaar, so none is built in.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from twin.model.bilingual_text import BilingualText
 
 RATE_WINDOW: Duration = HOUR
 POINTS_MIN = 3
-# Three readings within seconds differ by noise: a centimetre in a minute would be 0.6 m/h. Our choice.
+# Our choice: readings within seconds differ by noise, and a centimetre in a minute would be 0.6 m/h.
 SPAN_MIN: Duration = 10 * MINUTE
-# All pairs are compared; the newest 64 points make 2,016 of them.
+# All pairs are compared; 64 points make 2,016 pairs.
 POINTS_MAX = 64
 
 
@@ -33,10 +33,10 @@ def freeboard(level: float, danger_level: float) -> float:
 
 
 def freeboard_share(level: float, target_level: float, danger_level: float) -> float | None:
-    """Return the freeboard in % of what it is at the target level.
+    """Return the freeboard in % of the freeboard at the target level.
 
-    100 at the target, 0 at the danger level, more or less than that beyond them. None where the danger level
-    is not above the target.
+    100 at the target, 0 at the danger level; above 100 below the target, negative above the danger level.
+    None if the danger level is not above the target.
 
     >>> round(freeboard_share(-0.35, -0.50, -0.20), 9)
     50.0
@@ -46,11 +46,11 @@ def freeboard_share(level: float, target_level: float, danger_level: float) -> f
 
 
 def rate_of_rise(points: Sequence[tuple[Instant, float]]) -> float | None:
-    """Return how fast (m/h) the level rises, from (time, level) pairs of one gauge in any order.
+    """Return the rate of rise (m/h) from (time, level) pairs of one gauge in any order.
 
-    The Theil-Sen slope over the hour before the newest point: the median of the slopes of all pairs, which up
-    to 29 % of wild readings do not move (Sen, J. Am. Stat. Assoc. 63, 1968, 1379-1389). None with fewer than
-    three points, or where they span less than ten minutes. At most the newest 64 points count.
+    It is the Theil-Sen slope over the hour before the newest point: the median of the slopes of all pairs. Up
+    to 29 % of outliers do not change it (Sen, J. Am. Stat. Assoc. 63, 1968, 1379-1389). None with fewer than
+    three points, or if they span less than ten minutes. At most the newest 64 points count.
     """
     ordered = sorted(set(points))
     if not ordered:
@@ -72,29 +72,29 @@ def rate_of_rise(points: Sequence[tuple[Instant, float]]) -> float | None:
 _LEVEL = (Input(property="water_level", averaging="instant"),)
 
 
-def _level(given: UsableInputs) -> float:
-    return given["water_level"][-1].value
+def _level(inputs: UsableInputs) -> float:
+    return inputs["water_level"][-1].value
 
 
-def _freeboard(given: UsableInputs, attributes: Attributes) -> float | None:
+def _freeboard(inputs: UsableInputs, attributes: Attributes) -> float | None:
     danger = number(attributes, "dangerLevel")
-    return None if danger is None else freeboard(_level(given), danger)
+    return None if danger is None else freeboard(_level(inputs), danger)
 
 
-def _freeboard_share(given: UsableInputs, attributes: Attributes) -> float | None:
+def _freeboard_share(inputs: UsableInputs, attributes: Attributes) -> float | None:
     target, danger = number(attributes, "targetLevel"), number(attributes, "dangerLevel")
     if target is None or danger is None:
         return None
-    return freeboard_share(_level(given), target, danger)
+    return freeboard_share(_level(inputs), target, danger)
 
 
-def _level_deviation(given: UsableInputs, attributes: Attributes) -> float | None:
+def _level_deviation(inputs: UsableInputs, attributes: Attributes) -> float | None:
     target = number(attributes, "targetLevel")
-    return None if target is None else level_deviation(_level(given), target)
+    return None if target is None else level_deviation(_level(inputs), target)
 
 
-def _rate_of_rise(given: UsableInputs, attributes: Attributes) -> float | None:
-    return rate_of_rise([(one.time, one.value) for one in given["water_level"]])
+def _rate_of_rise(inputs: UsableInputs, attributes: Attributes) -> float | None:
+    return rate_of_rise([(one.time, one.value) for one in inputs["water_level"]])
 
 
 WATER: tuple[Indicator, ...] = (
