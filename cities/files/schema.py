@@ -40,8 +40,6 @@ FEEDS = (
     "dsmr",
     "homewizard",
     "airrohr",
-    "sparkplug",
-    "sensorthings",
 )
 """The feeds that every city has."""
 

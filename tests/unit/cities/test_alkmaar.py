@@ -31,7 +31,7 @@ def alkmaar() -> CityPlan:
 def test_alkmaar_has_many_sensors_on_many_feeds(alkmaar: CityPlan) -> None:
     sensors = Counter(one.feed for one in alkmaar.sensors)
     assert sensors.total() >= 150
-    assert sensors.keys() == set(FEEDS) - {"sparkplug", "sensorthings"}
+    assert sensors.keys() == set(FEEDS)
 
 
 def test_everything_lies_in_the_municipality(alkmaar: CityPlan) -> None:
