@@ -128,10 +128,10 @@ def _instants(packed: bytes) -> Instants:
     return np.frombuffer(packed, ">i8").astype(np.int64) + _POSTGRES_EPOCH
 
 
-_WINDOWS: dict[WindowName, str] = {
-    "minute": "history/chunks/list_windows_minute",
-    "ten_minutes": "history/chunks/list_windows_ten_minutes",
-    "hour": "history/chunks/list_windows_hour",
+_WINDOW_TABLES: dict[WindowName, str] = {
+    "minute": "aggregate_minute",
+    "ten_minutes": "aggregate_ten_minutes",
+    "hour": "aggregate_hour",
 }
 
 
@@ -146,7 +146,9 @@ async def _windows(
             "start": to_datetime(start - size),
             "end": to_datetime(end - size),
         }
-        for row in await fetch_binary(connection, query(_WINDOWS[over]), asked):
+        for row in await fetch_binary(
+            connection, query("history/chunks/list_windows", table=_WINDOW_TABLES[over]), asked
+        ):
             # Rules look at neither the first value of a window nor the last, and at no percentile.
             known = (row[0], size, from_datetime(row[1]), *row[2:], None, None, b"")
             found[over, row[0]].append(msgspec.convert(known, Aggregate))

@@ -218,8 +218,9 @@ async def read_partial_rows(
             query("history/list_aggregate_buckets"),
             {**parameters, **placing, "source": span.source},
         )
-    statement = "history/list_buckets" if parameters["known_at"] is None else "history/list_buckets_known_at"
-    return await fetch_binary(connection, query(statement), {**parameters, **placing})
+    versions = "history/versions_now" if parameters["known_at"] is None else "history/versions_known_at"
+    statement = query("history/list_buckets", rows=versions)
+    return await fetch_binary(connection, statement, {**parameters, **placing})
 
 
 async def read_readings_before(

@@ -89,9 +89,10 @@ async def read_observations_in_transaction(  # noqa: PLR0917 - as `read_observat
             "buckets with an interval of whole hours"
         )
     place = after if after is not None else ObservationCursor(INSTANT_MIN, -1)
+    page = "history/page_now" if known_at is None else "history/page_known_at"
     rows = await fetch_binary(
         connection,
-        query("history/list_observations" if known_at is None else "history/list_observations_known_at"),
+        query("history/list_observations", rows=page),
         {
             **observation_parameters(kept, span, rules, known_at),
             "after_time": to_datetime(place.phenomenon_time),

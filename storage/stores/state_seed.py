@@ -51,10 +51,8 @@ async def read_state_seed(connection: Connection, log_id: str, observations_max:
         for datastream, measured, received, value, flags in rows
     ]
     counts = Counter(one.datastream for one in observations)
-    hours = await _fetch(connection, "stores/state/list_newest_hours", {"limit": SEED_HOURS_MAX})
-    ten_minutes = await _fetch(
-        connection, "stores/state/list_newest_ten_minutes", {"limit": SEED_TEN_MINUTES_MAX}
-    )
+    hours = await _fetch_aggregates(connection, "aggregate_hour", SEED_HOURS_MAX)
+    ten_minutes = await _fetch_aggregates(connection, "aggregate_ten_minutes", SEED_TEN_MINUTES_MAX)
     without = await _fetch(connection, "stores/state/list_hours_to_repair", {"limit": SEED_REPAIRS_MAX})
     return StateSeed(
         observations,
@@ -65,6 +63,12 @@ async def read_state_seed(connection: Connection, log_id: str, observations_max:
         await read_newest_alarms(connection),
         await read_last_incidents(connection),
     )
+
+
+async def _fetch_aggregates(connection: Connection, table: str, limit: int) -> list[tuple[Any, ...]]:
+    statement = query("stores/state/list_newest_aggregates", table=table)
+    async with connection.transaction():
+        return await (await connection.execute(statement, {"limit": limit})).fetchall()
 
 
 async def _fetch(

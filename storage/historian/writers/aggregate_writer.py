@@ -11,19 +11,17 @@ from twin.instant import HOUR, MINUTE, Duration, Instant, format_instant, to_dat
 from twin.state.window import Aggregate
 from twin.wire.messages import Assessment
 
+AGGREGATE_TABLES: dict[Duration, str] = {
+    MINUTE: "aggregate_minute",
+    10 * MINUTE: "aggregate_ten_minutes",
+    HOUR: "aggregate_hour",
+}
+"""The table of each size of window that the stream aggregates."""
+
 _COLUMN_TYPES = (
     *("int4", "int8", "timestamptz", "int8", "int4", "int4", "float8", "int2"),
     *("float8", "float8", "float8", "float8", "float8", "float8", "bytea"),
 )
-
-
-def aggregate_merge_query(size: Duration) -> bytes:
-    """Return the statement that merges staged aggregates of a size; raise KeyError for another size."""
-    return {
-        MINUTE: query("historian/aggregates/merge_aggregates_minute"),
-        10 * MINUTE: query("historian/aggregates/merge_aggregates_ten_minutes"),
-        HOUR: query("historian/aggregates/merge_aggregates_hour"),
-    }[size]
 
 
 async def create_aggregate_staging(connection: Connection) -> None:
@@ -57,7 +55,9 @@ async def write_aggregates(connection: Connection, aggregates: Collection[Aggreg
                     )
                 )
         for size in sorted({one.size for one in aggregates}):
-            await cursor.execute(aggregate_merge_query(size), (size,))
+            await cursor.execute(
+                query("historian/aggregates/merge_aggregates", table=AGGREGATE_TABLES[size]), (size,)
+            )
 
 
 async def write_assessments(connection: Connection, assessments: Collection[Assessment]) -> None:

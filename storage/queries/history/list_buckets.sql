@@ -1,9 +1,10 @@
--- Aggregates of observations in buckets, in any order; of each datastream by itself where they stay apart.
--- observation_key and assessment_key, in the chunks that the range touches.
+-- Aggregates of observations in buckets, in any order: of all datastreams together, or of each one (`apart`).
+-- observation_key and assessment_key, in the chunks that the range touches; see versions_now and versions_known_at.
 --
--- Only what is asked for is computed. Single values are told as bytes, each a float8 in the order of the network.
--- A segment is a stretch of a datastream that one calibration is in force for. Values that do not take part are
--- counted beside; that a value is late or dated ahead follows from its two times.
+-- Only what is asked for is computed. Single values come as bytes, each a float8 in network byte order. A segment is
+-- the part of a datastream's range in which one calibration applies. Values with an unusable flag are counted
+-- separately. The flags "late" and "clock skew" follow from the two times of an observation. Only the newest
+-- assessment is stored: one that was made after `known_at` counts as not yet made.
 WITH segment AS (
     SELECT *
     FROM unnest(
@@ -11,18 +12,16 @@ WITH segment AS (
         %(segment_ends)s::timestamptz[], %(gains)s::float8[], %(offsets)s::float8[],
         %(late_after)s::bigint[]
     ) AS one (datastream_id, start, stop, gain, "offset", late_after)
-), version AS (
-    SELECT datastream_id, phenomenon_time, received_time, value, flags
-    FROM observation
-    WHERE datastream_id = ANY(%(datastreams)s::integer[])
-        AND phenomenon_time >= %(start)s
-        AND phenomenon_time < %(end)s
-), found AS (
+), {rows}, found AS (
     SELECT datastream_id, phenomenon_time, flags
     FROM assessment
     WHERE datastream_id = ANY(%(datastreams)s::integer[])
         AND phenomenon_time >= %(start)s
         AND phenomenon_time < %(end)s
+        AND (
+            %(known_at)s::timestamptz IS NULL
+            OR revision <= (extract(epoch FROM %(known_at)s::timestamptz) * 1000000)::bigint
+        )
 ), judged AS (
     SELECT version.datastream_id, version.phenomenon_time,
         segment.gain * version.value + segment."offset" AS value,

@@ -59,9 +59,11 @@ async def fill_quarantine(connection: Connection) -> None:
     await connection.execute("ANALYZE quarantine")
 
 
-async def plan_of(connection: Connection, name: str, parameters: dict[str, object]) -> list[dict[str, Any]]:
+async def plan_of(
+    connection: Connection, name: str, parameters: dict[str, object], **parts: str
+) -> list[dict[str, Any]]:
     """Return the nodes of a plan, all levels in one list."""
-    cursor = await connection.execute(b"EXPLAIN (FORMAT JSON) " + query(name), parameters)
+    cursor = await connection.execute(b"EXPLAIN (FORMAT JSON) " + query(name, **parts), parameters)
     row = await cursor.fetchone()
     assert row is not None
     waiting, nodes = [row[0][0]["Plan"]], []
@@ -98,6 +100,7 @@ def span(start: Instant, end: Instant) -> dict[str, object]:
         "late": int(QualityFlag.LATE),
         "skew": int(QualityFlag.CLOCK_SKEW),
         "unusable": 0,
+        "known_at": None,
     }
 
 
@@ -114,8 +117,11 @@ async def test_a_range_touches_the_chunks_of_its_days(
         "apart": False,
         **dict.fromkeys(("circular", "totals", "extremes", "ends", "percentiles"), False),
     }
-    for name, others in (("history/list_observations", raw), ("history/list_buckets", bucketed)):
-        nodes = await plan_of(connection, name, {**span(start, start + days * DAY), **others})
+    for name, rows, others in (
+        ("history/list_observations", "history/page_now", raw),
+        ("history/list_buckets", "history/versions_now", bucketed),
+    ):
+        nodes = await plan_of(connection, name, {**span(start, start + days * DAY), **others}, rows=rows)
         assert 1 <= len(chunks(nodes)) <= chunks_max, json.dumps(nodes, indent=1)
         assert any("observation_key" in one for one in indexes(nodes)), json.dumps(nodes, indent=1)
 

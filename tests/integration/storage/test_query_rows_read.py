@@ -74,10 +74,10 @@ class Read(NamedTuple):
     plan: str
 
 
-async def read(connection: Connection, name: str, parameters: dict[str, Any]) -> Read:
+async def read(connection: Connection, name: str, parameters: dict[str, Any], **parts: str) -> Read:
     async with connection.transaction():
         await connection.execute(query("history/set_history_memory"))
-        explained = b"EXPLAIN (ANALYZE, TIMING OFF, FORMAT JSON) " + query(name)
+        explained = b"EXPLAIN (ANALYZE, TIMING OFF, FORMAT JSON) " + query(name, **parts)
         row = await (await connection.execute(explained, parameters)).fetchone()
     assert row is not None
     top = row[0][0]["Plan"]
@@ -137,23 +137,28 @@ def span(start: Instant, end: Instant, *datastreams: int) -> dict[str, Any]:
 
 async def test_buckets_read_the_observations_of_their_range(connection: Connection) -> None:
     asked = span(BEGIN + 3 * DAY, BEGIN + 5 * DAY, 7)
-    found = await read(connection, "history/list_buckets", asked)
+    found = await read(
+        connection, "history/list_buckets", {**asked, "known_at": None}, rows="history/versions_now"
+    )
     assert found.answer == 48
     assert found.rows <= 2 * A_DAY + 2 * 3 + 10, found.plan  # and three judgements a day
     assert found.indexes == {"observation_key", "assessment_key"}, found.plan
     assert len([one for one in found.relations if one.startswith("_hyper")]) <= 2 + 2, found.plan
-    known = await read(connection, "history/list_buckets_known_at", asked)
+    known = await read(connection, "history/list_buckets", asked, rows="history/versions_known_at")
     assert known.answer == 48
     assert known.rows <= found.rows + 10, known.plan
 
 
-@pytest.mark.parametrize("statement", ["history/list_observations", "history/list_observations_known_at"])
-async def test_a_page_reads_little_more_than_a_page(connection: Connection, statement: str) -> None:
+@pytest.mark.parametrize("rows", ["history/page_now", "history/page_known_at"])
+async def test_a_page_reads_little_more_than_a_page(connection: Connection, rows: str) -> None:
     start = BEGIN + 2 * DAY
     place = {"after_time": to_datetime(start), "after_datastream": -1, "limit": 100}
     # Of the versions as they were known all are looked at: two days here.
-    days = 15 if statement == "history/list_observations" else 2
-    found = await read(connection, statement, {**span(start, start + days * DAY, 7), **place})
+    days = 15 if rows == "history/page_now" else 2
+    asked = {**span(start, start + days * DAY, 7), **place}
+    if rows == "history/page_now":
+        asked["known_at"] = None
+    found = await read(connection, "history/list_observations", asked, rows=rows)
     assert found.answer == 100
     assert found.rows <= 2 * A_DAY + 100, found.plan  # the chunks of two days; judgements of the page
     assert "observation_key" in found.indexes, found.plan

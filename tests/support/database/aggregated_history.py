@@ -193,6 +193,6 @@ class QueryCounter:
     def __init__(self) -> None:
         self.names: list[str] = []
 
-    def __call__(self, name: str) -> bytes:
+    def __call__(self, name: str, **parts: str) -> bytes:
         self.names.append(name)
-        return query(name)
+        return query(name, **parts)

@@ -17,7 +17,7 @@ SOURCES = [one.read_text() for one in PACKAGE.rglob("*.py") if one.parent != FOL
 
 
 def used_names() -> set[str]:
-    called = re.compile(r"\bquery\(\s*\"([\w/]+)\"\s*\)")
+    called = re.compile(r"\bquery\(\s*\"([\w/]+)\"")
     named = re.compile(r"_query=\"([\w/]+)\"")
     return {name for text in SOURCES for pattern in (called, named) for name in pattern.findall(text)}
 

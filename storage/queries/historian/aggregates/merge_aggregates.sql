@@ -1,6 +1,6 @@
--- Store the staged aggregates of this size where their revision is greater; in order, against deadlocks.
--- aggregate_minute_key.
-INSERT INTO aggregate_minute AS stored (
+-- Store the staged aggregates of one size where their revision is greater; ordered, so that writers do not deadlock.
+-- aggregate_minute_key, aggregate_ten_minutes_key or aggregate_hour_key.
+INSERT INTO {table} AS stored (
     start, revision, expected, minimum, maximum, mean, sum, first, last, datastream_id, count, suspect, flags,
     sketch
 )

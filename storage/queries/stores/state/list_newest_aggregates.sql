@@ -1,12 +1,12 @@
--- The newest aggregates of ten minutes of each datastream in use, at most a number of each.
--- aggregate_ten_minutes_key, read backwards for so many rows a datastream.
+-- The newest aggregates of one size of each active datastream, a limited number of each.
+-- aggregate_hour_key or aggregate_ten_minutes_key, read backwards for that many rows of each datastream.
 SELECT newest.*
 FROM datastream
 CROSS JOIN LATERAL (
     SELECT datastream_id, start, revision, count, suspect, expected, flags, minimum, maximum, mean, sum, first,
         last, sketch
-    FROM aggregate_ten_minutes
-    WHERE aggregate_ten_minutes.datastream_id = datastream.id
+    FROM {table} AS stored
+    WHERE stored.datastream_id = datastream.id
     ORDER BY start DESC
     LIMIT %(limit)s
 ) AS newest
