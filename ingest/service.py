@@ -13,7 +13,7 @@ import uuid
 from collections.abc import Coroutine
 from typing import Any, Literal
 
-from ingest.decoders import TopicRoutes, registry
+from ingest.decoders import registry
 from ingest.metrics import IngestMetrics
 from ingest.mqtt.draining import DrainingSession
 from ingest.mqtt.message import MqttMessage
@@ -22,11 +22,11 @@ from ingest.pipeline.acknowledgement import Acknowledger, LoggedAcknowledger, St
 from ingest.pipeline.batching import batch_interval_s
 from ingest.pipeline.intake import Intake, IntakeOptions
 from ingest.pipeline.mapping import DeviceMap
-from ingest.pipeline.probes import separate_probes
 from ingest.pipeline.pseudonym import Pseudonymiser
 from ingest.pipeline.publisher import LogPublisher, new_producer
 from ingest.pipeline.quarantine_replay import QuarantineReplayer
 from ingest.pipeline.records import RecordBuilder
+from ingest.pipeline.routes import TopicRoutes
 from ingest.pipeline.traces import IngestTraces
 from ingest.settings import IngestSettings
 from runtime.clock import Clock, system_clock
@@ -141,7 +141,6 @@ class IngestService:
 
     def _use_model(self, model: CityModel) -> None:
         settings = self._settings
-        self._timezone = model.city.timezone
         self._routes = TopicRoutes(self._decoders, model.feeds)
         self._intake = Intake(
             routes=self._routes,
@@ -166,22 +165,18 @@ class IngestService:
             self._session.acknowledge(messages)
             self._metrics.acknowledged.inc(len(received))
 
-        received, probes = separate_probes(messages, self._timezone)
-        self._metrics.messages.inc(len(received))
-        trace = self._traces.begin_batch(received, self._received) if self._traces is not None else None
-        taken = [
-            self._intake.process(message, number) for number, message in enumerate(received, self._received)
-        ]
+        first = self._received
+        received, processed, probes = self._intake.process_batch(messages, first)
         self._received += len(received)
-        if trace is not None:
-            trace.on_decoded()
+        self._metrics.messages.inc(len(received))
+        trace = self._traces.begin_batch(received, first) if self._traces is not None else None
         batch = acknowledgement.begin_batch(acknowledge)
-        ends = await publisher.publish(taken, trace)
+        ends = await publisher.publish(processed, trace)
         if trace is not None:
             trace.on_confirmed()
         await publisher.publish_probes(probes)
         batch.on_logged(ends)
-        self._metrics.count_batch(taken)
+        self._metrics.count_batch(processed)
 
 
 async def run(

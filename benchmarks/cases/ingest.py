@@ -21,16 +21,16 @@ from benchmarks.measure.machine import describe_machine
 from benchmarks.measure.stages import StageCosts
 from benchmarks.measure.worker_process import WorkerProcess
 from benchmarks.report.results import write_results
-from ingest.decoders import TopicRoutes, registry
+from ingest.decoders import registry
 from ingest.metrics import IngestMetrics
 from ingest.mqtt import bulk_reading
 from ingest.mqtt.session import MqttSession, MqttSessionOptions
 from ingest.pipeline.batching import batch_interval_s
 from ingest.pipeline.intake import Intake, IntakeOptions
 from ingest.pipeline.mapping import DeviceMap
-from ingest.pipeline.probes import separate_probes
 from ingest.pipeline.pseudonym import Pseudonymiser
 from ingest.pipeline.records import RecordBuilder
+from ingest.pipeline.routes import TopicRoutes
 from ingest.settings import IngestSettings
 from runtime.clock import system_clock
 from runtime.gc_tuning import tune_gc
@@ -93,10 +93,8 @@ async def _measure(
         with stages.stage("receive"):
             batch = await session.next_batch(settings.batch_messages_max)
         begun = time.monotonic()
-        with stages.stage("probes"):
-            received, _ = separate_probes(batch, model.city.timezone)
         with stages.stage("take"):
-            taken = [intake.process(message, number) for number, message in enumerate(received, count)]
+            taken = intake.process_batch(batch, count).processed
         with stages.stage("records"):
             list(maker.records(taken))
         with stages.stage("confirm"):

@@ -13,9 +13,6 @@ from functools import cache
 from types import MappingProxyType
 
 from ingest.decoding import Decoder, RegistrationError
-from ingest.pipeline.routes import TopicRoute, TopicRoutes
-
-__all__ = ["TopicRoute", "TopicRoutes", "build_registry", "registry"]
 
 
 @cache

@@ -1,82 +1,88 @@
-"""The intake: one MQTT message in; out come its observations with their header, and at most one quarantined
-message."""
+"""The intake: turns received MQTT messages into observations, quarantined messages and probes.
+
+Each message is routed by its topic, decoded, mapped to datastreams, converted into canonical units and
+checked for plausibility.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import msgspec
 
-from ingest.decoders import TopicRoutes
+from ingest.decoders import native
 from ingest.decoding import Decoded, Decoder, DecodingContext, PayloadError
 from ingest.mqtt.message import MqttMessage
 from ingest.pipeline.mapping import DeviceMap, MappedDevice
 from ingest.pipeline.pseudonym import Pseudonymiser
-from ingest.pipeline.routes import TOPIC_CACHED_CHARACTERS_MAX, TOPICS_CACHED_MAX
+from ingest.pipeline.routes import TOPIC_CACHED_CHARACTERS_MAX, TOPICS_CACHED_MAX, TopicRoutes
 from twin.errors import UnitError
 from twin.model.observation import Observation
 from twin.quality.plausibility import PlausibilityBounds, QuarantineReason, Rejection, check_plausibility
 from twin.quality.quality_flags import QualityFlag
 from twin.wire.codec import LAYOUT_VERSION
 from twin.wire.messages import MessageHeader, QuarantinedMessage, quarantine_id
+from twin.wire.probe import PROBE_PROPERTY, PROBE_SENSOR, Probe
 
 log = logging.getLogger(__name__)
 
-# A detail is read by a person; the payload beside it has the rest.
+# People read the detail; the payload stands beside it.
 DETAIL_REJECTIONS_MAX = 5
 DETAIL_CHARACTERS_MAX = 1_000
 
-# A message's observations stay in one record. No decoder reads more than some thousand values from a message;
-# ten thousand are 400 kB on the log and 100 ms of the stream processor.
+# All observations of a message stay in one record. No decoder returns more than some thousand values of a
+# message; ten thousand take 400 kB on the log and 100 ms in the stream processor.
 MESSAGE_OBSERVATIONS_MAX = 10_000
 
-# EUIs, chip ids and sensor ids have up to 64; what an unknown sender puts there has no bound of its own.
+# EUIs, chip ids and sensor ids have up to 64 characters; an unknown sender may put any text there.
 DEVICE_CHARACTERS_MAX = 256
 
-# MQTT allows 65,535 bytes; topics are remembered, and written beside every value.
+# MQTT allows 65,535 bytes; topics are cached, and written beside every value.
 TOPIC_CHARACTERS_MAX = 512
 
-# The sequence of a message that is taken once more: it was received, and counted, before.
 REPLAYED_SEQUENCE = -1
+"""The sequence of a replayed message: it was received and counted before."""
 
 _TIME_OF_RECEPTION = int(QualityFlag.TIME_OF_RECEPTION)
 
-# Canonical units need no more: a nanometre of water, a nanowatt-hour.
+# Nine decimals of a canonical unit are a nanometre of water or a nanowatt-hour.
 _DECIMALS = 9
+
+_PROBE_LEVEL = f"/{PROBE_SENSOR}/"
 
 
 class ProcessedMessage(msgspec.Struct, frozen=True, gc=False):
-    """What became of one message."""
+    """The observations of one message, and its quarantined copy where something in it was rejected."""
 
-    partition: int  #: of the observations' entity
+    partition: int  #: of the entity that the observations belong to
     observations: list[Observation]
     quarantined: QuarantinedMessage | None
     header: MessageHeader | None = None  #: None when there are no observations
     payload: bytes = b""  #: redacted; empty where payloads are not kept
 
 
+class ProcessedBatch(NamedTuple):
+    """The results of a batch of messages; `received` and `processed` have the same order and length."""
+
+    received: list[MqttMessage]  #: without probes
+    processed: list[ProcessedMessage]
+    probes: list[Probe]
+
+
 class _TopicContext(msgspec.Struct):
-    """What the topic of a message tells, and the device that last spoke on it."""
+    """The route of a topic, and the device that last sent on it."""
 
     feed: str
     decoder: Decoder
-    feeds: tuple[str, ...]  #: of sensors.yaml that the device may belong to
-    told: str | None  #: the device's name, where the topic tells it
-    name: str = ""
+    feeds: tuple[str, ...]  #: feeds of sensors.yaml that the device may belong to
+    topic_device: str | None  #: device name in the topic; None: the payload names the device
+    carries_probes: bool
+    device_name: str = ""
     device: MappedDevice | None = None
-
-
-class _Source(msgspec.Struct, frozen=True, gc=False):
-    """What is known of where a message comes from."""
-
-    message: MqttMessage
-    sequence: int
-    feed: str = ""
-    decoder: Decoder | None = None
-    device: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,13 +92,14 @@ class IntakeOptions:
     payload_bytes_max: int
     quarantine_bytes_max: int
     plausibility: PlausibilityBounds
-    keep_payloads: bool = True  #: whether the payloads of usable messages go to the log
+    keep_payloads: bool = True  #: whether the payloads of usable messages are written to the log
+    topics_cached_max: int = TOPICS_CACHED_MAX
 
 
 class Intake:
-    """Decodes, maps, converts and judges; made anew with each version of the model.
+    """Processes messages by one version of the city model; a new version needs a new intake.
 
-    `session` names the run of ingest that numbers the messages.
+    `session` identifies the run of ingest that numbers the messages.
     """
 
     def __init__(
@@ -113,78 +120,117 @@ class Intake:
         self._pseudonymise: Callable[[str], str] = pseudonymise
         self._session = session
 
+    def process_batch(self, messages: Iterable[MqttMessage], first_sequence: int) -> ProcessedBatch:
+        """Process messages in order; number all but probes, from `first_sequence` on. Never raises.
+
+        A probe shows that the pipeline works: it is not stored, not counted, and has no number.
+        """
+        batch = ProcessedBatch([], [], [])
+        for message in messages:
+            context = self._context_of(message.topic)
+            if context is not None and context.carries_probes:
+                probe = _read_probe(message, self._timezone)
+                if probe is not None:
+                    batch.probes.append(probe)
+                    continue
+            sequence = first_sequence + len(batch.processed)
+            batch.received.append(message)
+            batch.processed.append(self._process(message, sequence, context))
+        return batch
+
     def process(self, message: MqttMessage, sequence: int = REPLAYED_SEQUENCE) -> ProcessedMessage:
-        """Return what a message holds. Never raises: what cannot be used is quarantined with its reason."""
-        origin = self._topic_contexts.get(message.topic) or self._topic_context(message.topic)
-        if origin is None:
+        """Process one message that is no probe. Never raises: an unusable message is quarantined."""
+        return self._process(message, sequence, self._context_of(message.topic))
+
+    def _process(
+        self, message: MqttMessage, sequence: int, context: _TopicContext | None
+    ) -> ProcessedMessage:
+        if context is None:
             rejection = Rejection(
-                QuarantineReason.UNKNOWN_TOPIC, f"no feed of the city listens to {message.topic!r}"
+                QuarantineReason.UNKNOWN_TOPIC, f"no feed of the city has a filter for {message.topic!r}"
             )
-            return self._rejected(_Source(message, sequence), rejection)
-        feed, decoder, told = origin.feed, origin.decoder, origin.told
+            return self._reject(message, sequence, None, "", rejection)
+        name = context.topic_device
         try:
-            decoded = self._decode(message, decoder)
+            decoded = self._decode(message, context.decoder)
         except PayloadError as error:
-            source = _Source(message, sequence, feed, decoder, (told or "")[:DEVICE_CHARACTERS_MAX])
-            return self._rejected(source, Rejection(error.reason, error.detail))
-        name = decoded.device if told is None else told
-        source = _Source(message, sequence, feed, decoder, name[:DEVICE_CHARACTERS_MAX])
-        device = origin.device
-        if name != origin.name:
-            device = self._devices.find(origin.feeds, name)
-            if len(name) <= DEVICE_CHARACTERS_MAX:
-                origin.name, origin.device = name, device
+            rejection = Rejection(error.reason, error.detail)
+            return self._reject(message, sequence, context, name or "", rejection)
+        if name is None:
+            name = decoded.device
+        device = context.device if name == context.device_name else self._find_device(context, name)
         if device is None:
             rejection = Rejection(
                 QuarantineReason.UNKNOWN_SENSOR,
-                f"no sensor of feed {' or '.join(origin.feeds)} has device {name!r}; add it to sensors.yaml",
+                f"no sensor of feed {' or '.join(context.feeds)} has device {name!r}; add it to sensors.yaml",
             )
-            return self._rejected(source, rejection)
-        return self._accepted(source, decoded, device)
-
-    def _topic_context(self, topic: str) -> _TopicContext | None:
-        route = self._routes.route(topic)
-        if route is None:
-            return None
-        feed, decoder, level = route
-        feeds = decoder.feeds if feed in decoder.feeds else (feed,)
-        told = None if level is None else topic.split("/")[level]
-        origin = _TopicContext(feed, decoder, feeds, told)
-        if len(topic) <= TOPIC_CACHED_CHARACTERS_MAX:
-            if len(self._topic_contexts) >= TOPICS_CACHED_MAX:
-                self._topic_contexts.clear()
-            self._topic_contexts[topic] = origin
-        return origin
-
-    def _accepted(self, source: _Source, decoded: Decoded, device: MappedDevice) -> ProcessedMessage:
-        observations, rejections = self._convert_and_check(source.message, decoded, device)
+            return self._reject(message, sequence, context, name, rejection)
+        observations, rejections = self._convert_and_check(message, decoded, device)
         if not observations:
-            return self._rejected(source, *(rejections or [_no_mapped_field(decoded, device)]))
+            rejections = rejections or [_no_mapped_field(decoded, device)]
+            return self._reject(message, sequence, context, name, *rejections)
         if len(observations) > MESSAGE_OBSERVATIONS_MAX:
             rejection = Rejection(
                 QuarantineReason.TOO_LARGE,
                 f"the message holds {len(observations)} observations, at most {MESSAGE_OBSERVATIONS_MAX} are "
-                "taken from one; send them in several",
+                "accepted; send them in several messages",
             )
-            return self._rejected(source, rejection)
-        digest = hashlib.sha256(source.message.payload)
+            return self._reject(message, sequence, context, name, rejection)
+        digest = hashlib.sha256(message.payload)
+        header = _header(
+            message, sequence, context, name, observations=len(observations), digest=digest.digest()
+        )
         quarantined = None
         if rejections:
-            quarantined = self._quarantine(source, rejections, digest.hexdigest(), len(observations))
-        header = _header(source, len(observations), digest.digest())
-        payload = b""
-        if self._options.keep_payloads:
-            payload = self.redact(source.message.payload, source.decoder)
+            quarantined = self._quarantine(
+                message,
+                sequence,
+                context,
+                header.device,
+                rejections,
+                digest=digest.hexdigest(),
+                observations=len(observations),
+            )
+        payload = self.redact(message.payload, context.decoder) if self._options.keep_payloads else b""
         return ProcessedMessage(device.partition, observations, quarantined, header, payload)
 
+    def _context_of(self, topic: str) -> _TopicContext | None:
+        """Return the context of a topic; None when no filter matches it."""
+        return self._topic_contexts.get(topic) or self._new_context(topic)
+
+    def _new_context(self, topic: str) -> _TopicContext | None:
+        route = self._routes.route(topic)
+        if route is None:
+            return None
+        feed, decoder, level = route
+        context = _TopicContext(
+            feed,
+            decoder,
+            feeds=decoder.feeds if feed in decoder.feeds else (feed,),
+            topic_device=None if level is None else topic.split("/")[level],
+            carries_probes=_PROBE_LEVEL in topic and native.device_of(topic) == PROBE_SENSOR,
+        )
+        if len(topic) <= TOPIC_CACHED_CHARACTERS_MAX:
+            if len(self._topic_contexts) >= self._options.topics_cached_max:
+                self._topic_contexts.clear()
+            self._topic_contexts[topic] = context
+        return context
+
+    def _find_device(self, context: _TopicContext, name: str) -> MappedDevice | None:
+        """Look a device up, and remember it as the last one on this topic."""
+        device = self._devices.find(context.feeds, name)
+        if len(name) <= DEVICE_CHARACTERS_MAX:
+            context.device_name, context.device = name, device
+        return device
+
     def redact(self, payload: bytes, decoder: Decoder | None) -> bytes:
-        """Return a payload as it may be kept: without identifying data."""
+        """Return a payload without identifying data, as it may be kept."""
         if decoder is None or decoder.redact is None:
             return payload
         return decoder.redact(payload, self._pseudonymise)
 
     def redacts_topic(self, topic: str) -> bool:
-        """Return whether what is kept of a payload on this topic differs from what was received."""
+        """Return whether payloads on this topic are redacted before they are kept."""
         route = self._routes.route(topic)
         return route is not None and route.decoder.redact is not None
 
@@ -206,8 +252,13 @@ class Intake:
         except PayloadError:
             raise
         except Exception as error:
-            # A decoder raises nothing else; if one does, the message waits in quarantine for its repair.
-            log.exception("decoder %s failed on a message of %d bytes", decoder.name, size)
+            # A fault in a decoder must not stop the feed: the message can be replayed after the repair.
+            log.exception(
+                "decoder %s failed on a message of %d bytes",
+                decoder.name,
+                size,
+                extra={"event": "ingest.decoder-failed", "decoder": decoder.name},
+            )
             raise PayloadError(QuarantineReason.DECODER_FAILED, f"{decoder.name}: {error!r}") from error
 
     def _convert_and_check(
@@ -243,53 +294,94 @@ class Intake:
                     observations.append(Observation(target.id, time, received, value, flags))
         return observations, rejections
 
-    def _rejected(self, source: _Source, *rejections: Rejection) -> ProcessedMessage:
-        digest = hashlib.sha256(source.message.payload).hexdigest()
-        return ProcessedMessage(0, [], self._quarantine(source, rejections, digest, 0))
+    def _reject(
+        self,
+        message: MqttMessage,
+        sequence: int,
+        context: _TopicContext | None,
+        device: str,
+        *rejections: Rejection,
+    ) -> ProcessedMessage:
+        """Return the result of a message without any usable observation."""
+        digest = hashlib.sha256(message.payload).hexdigest()
+        device = device[:DEVICE_CHARACTERS_MAX]
+        quarantined = self._quarantine(
+            message, sequence, context, device, rejections, digest=digest, observations=0
+        )
+        return ProcessedMessage(0, [], quarantined)
 
     def _quarantine(
-        self, source: _Source, rejections: Sequence[Rejection], digest: str, observations: int
+        self,
+        message: MqttMessage,
+        sequence: int,
+        context: _TopicContext | None,
+        device: str,
+        rejections: Sequence[Rejection],
+        *,
+        digest: str,
+        observations: int,
     ) -> QuarantinedMessage:
-        message, decoder = source.message, source.decoder
-        details = [one.detail for one in rejections[:DETAIL_REJECTIONS_MAX]]
+        decoder = context.decoder if context is not None else None
+        details = [rejection.detail for rejection in rejections[:DETAIL_REJECTIONS_MAX]]
         if len(rejections) > DETAIL_REJECTIONS_MAX:
             details.append(f"and {len(rejections) - DETAIL_REJECTIONS_MAX} more")
         bytes_max = self._options.quarantine_bytes_max
         return QuarantinedMessage(
             version=LAYOUT_VERSION,
-            id=quarantine_id(message.topic, digest, message.received_time, source.sequence),
-            feed=source.feed,
+            id=quarantine_id(message.topic, digest, message.received_time, sequence),
+            feed=context.feed if context is not None else "",
             topic=message.topic,
             received_time=message.received_time,
             reason=rejections[0].reason,
             detail="; ".join(details)[:DETAIL_CHARACTERS_MAX],
-            # A pseudonym may be longer than what it stands for.
+            # A pseudonym may be longer than the identifier that it replaces.
             payload=self.redact(message.payload[:bytes_max], decoder)[:bytes_max],
             payload_bytes=len(message.payload),
             payload_sha256=digest,
             session=self._session,
-            sequence=source.sequence,
+            sequence=sequence,
             observations=observations,
-            device=source.device,
+            device=device,
             decoder=decoder.name if decoder is not None else "",
             decoder_version=decoder.version if decoder is not None else 0,
         )
 
 
-def _header(source: _Source, observations: int, digest: bytes) -> MessageHeader:
-    message, feed, decoder, device = source.message, source.feed, source.decoder, source.device
+def _header(
+    message: MqttMessage,
+    sequence: int,
+    context: _TopicContext,
+    device: str,
+    *,
+    observations: int,
+    digest: bytes,
+) -> MessageHeader:
+    decoder = context.decoder
     return MessageHeader(
-        source.sequence,
+        sequence,
         message.received_time,
         message.topic,
-        feed,
-        device,
-        decoder.name if decoder is not None else "",
-        decoder.version if decoder is not None else 0,
+        context.feed,
+        device[:DEVICE_CHARACTERS_MAX],
+        decoder.name,
+        decoder.version,
         observations,
         len(message.payload),
         digest,
     )
+
+
+def _read_probe(message: MqttMessage, timezone: str) -> Probe | None:
+    """Return the probe in a message; None when it has none, or cannot be read."""
+    try:
+        decoded = native.decode(
+            message.topic, message.payload, DecodingContext(message.received_time, timezone)
+        )
+    except PayloadError:
+        return None
+    times = (reading.time for reading in decoded.readings if reading.field == PROBE_PROPERTY)
+    time = next(times, None)
+    return Probe(time) if time is not None else None
 
 
 def _no_mapped_field(decoded: Decoded, device: MappedDevice) -> Rejection:

@@ -1,43 +1,45 @@
-"""What ingest tells of the messages that are followed: when each was received, and put on the log."""
+"""OpenTelemetry spans of sampled messages: one for their receipt, one for the record that carries them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from ingest.mqtt.message import MqttMessage
 from runtime.clock import Clock
-from runtime.telemetry.tracing import BatchSpans, RecordHeaders, Sampler, Span, Tracer, message_trace_id
+from runtime.telemetry.tracing import (
+    BatchSpans,
+    RecordHeaders,
+    Sampler,
+    TraceContext,
+    Tracer,
+    message_trace_id,
+)
+from twin.instant import Instant
 
-# A record with more followed messages than this tells of the first ones: a record has one header.
+# A record has one header; where it carries more sampled messages than this, only the first ones are linked.
 SAMPLED_MAX = 32
 
 
 class BatchTrace:
-    """The followed messages of one batch, by their numbers."""
+    """The spans of one batch. `received` holds the receive span of each sampled message, by its number."""
 
-    def __init__(self, tracer: Tracer, clock: Clock, received: dict[int, Span]) -> None:
+    def __init__(self, tracer: Tracer, clock: Clock, received: Mapping[int, TraceContext]) -> None:
         self._tracer = tracer
         self._clock = clock
         self._received = received
         self._published: list[BatchSpans] = []
 
-    def on_decoded(self) -> None:
-        """Note that every message of the batch is decoded."""
-        now = self._clock()
-        for span in self._received.values():
-            span.end(now)
-
     def record_headers(self, topic: str, partition: int, numbers: Iterable[int]) -> RecordHeaders:
-        """Return what a record is sent with that carries the messages of these numbers."""
-        followed = [self._received[number].context for number in numbers if number in self._received]
-        if not followed:
+        """Begin the publish span of a record with these messages; return the headers to send it with."""
+        sampled = [self._received[number] for number in numbers if number in self._received]
+        if not sampled:
             return ()
         spans = BatchSpans(
             self._tracer,
             "kafka publish",
             "producer",
             self._clock(),
-            followed[:SAMPLED_MAX],
+            sampled[:SAMPLED_MAX],
             attributes={
                 "messaging.system": "kafka",
                 "messaging.destination.name": topic,
@@ -48,14 +50,14 @@ class BatchTrace:
         return spans.context.headers
 
     def on_confirmed(self) -> None:
-        """Note that Kafka has confirmed every record of the batch."""
+        """End the publish spans: Kafka has confirmed every record of the batch."""
         now = self._clock()
         for spans in self._published:
             spans.end(now)
 
 
 class IngestTraces:
-    """Decides for each batch which of its messages are followed."""
+    """Samples the messages of each batch."""
 
     def __init__(self, tracer: Tracer, session: str, ratio: float, clock: Clock) -> None:
         self._tracer = tracer
@@ -64,15 +66,19 @@ class IngestTraces:
         self._clock = clock
 
     def begin_batch(self, messages: Sequence[MqttMessage], first: int) -> BatchTrace | None:
-        """Return the trace of a batch whose messages are numbered from `first`; None if none is followed."""
-        followed = self._sampler.sampled(first, first + len(messages))
-        if not followed:
+        """Return the trace of a decoded batch, numbered from `first`; None when no message is sampled.
+
+        The receive spans last from reception until now.
+        """
+        sampled = self._sampler.sampled(first, first + len(messages))
+        if not sampled:
             return None
-        received = {number: self._receive(messages[number - first], number) for number in followed}
+        now = self._clock()
+        received = {number: self._receive_span(messages[number - first], number, now) for number in sampled}
         return BatchTrace(self._tracer, self._clock, received)
 
-    def _receive(self, message: MqttMessage, number: int) -> Span:
-        return self._tracer.begin(
+    def _receive_span(self, message: MqttMessage, number: int, decoded: Instant) -> TraceContext:
+        span = self._tracer.begin(
             "mqtt receive",
             "consumer",
             message.received_time,
@@ -84,3 +90,5 @@ class IngestTraces:
                 "livetwin.sequence": number,
             },
         )
+        span.end(decoded)
+        return span.context

@@ -14,11 +14,12 @@ from fastcrc import crc16
 
 from cities import default_city
 from cities.folder_reader import read_city
-from ingest.decoders import TopicRoutes, registry
+from ingest.decoders import registry
 from ingest.decoding import Decoded, PayloadError, Reading
 from ingest.mqtt.session import MqttMessage
 from ingest.pipeline.intake import Intake, ProcessedMessage
 from ingest.pipeline.records import RecordBuilder
+from ingest.pipeline.routes import TopicRoutes
 from simulators.devices import devices_of
 from simulators.truth.city_truth import CityTruth
 from storage.column_limits import without_nul

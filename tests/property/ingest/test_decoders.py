@@ -12,9 +12,10 @@ from fastcrc import crc16
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ingest.decoders import TopicRoutes, registry
+from ingest.decoders import registry
 from ingest.decoding import Decoded, PayloadError, Reading
 from ingest.pipeline.pseudonym import Pseudonymiser
+from ingest.pipeline.routes import TopicRoutes
 from tests.support.payloads.device_payloads import (
     CONTEXT,
     DSMR_V2,

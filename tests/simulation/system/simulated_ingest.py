@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from random import Random
 
-from ingest.decoders import TopicRoutes, registry
+from ingest.decoders import registry
 from ingest.mqtt.message import MqttMessage
 from ingest.pipeline.intake import Intake, IntakeOptions, ProcessedMessage
 from ingest.pipeline.mapping import DeviceMap
 from ingest.pipeline.records import OutgoingRecord, RecordBuilder
+from ingest.pipeline.routes import TopicRoutes
 from runtime.kafka.topics import OBSERVATIONS, QUARANTINE
 from tests.simulation.city.device_messages import DeviceMessage
 from tests.simulation.scenario import Scenario

@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from ingest.decoders import TopicRoutes, registry
+from ingest.decoders import registry
 from ingest.mqtt.message import MqttMessage
 from ingest.pipeline.intake import Intake, IntakeOptions
 from ingest.pipeline.mapping import DeviceMap
 from ingest.pipeline.pseudonym import Pseudonymiser
+from ingest.pipeline.routes import TopicRoutes
 from tests.support.cities.small_cities import small_city
 from twin.instant import Instant, parse_instant
 from twin.model.city_model import CityModel

@@ -6,10 +6,11 @@ from collections.abc import Callable, Iterator
 
 from cities import default_city
 from cities.folder_reader import read_city
-from ingest.decoders import TopicRoutes, registry
+from ingest.decoders import registry
 from ingest.mqtt.message import MqttMessage
 from ingest.pipeline.intake import Intake, IntakeOptions
 from ingest.pipeline.mapping import DeviceMap
+from ingest.pipeline.routes import TopicRoutes
 from simulators.devices import devices_of
 from simulators.report_schedule import ReportSchedule
 from simulators.scenarios import build_scenario

@@ -19,8 +19,10 @@ from tests.support.pipelines.intake import (
     make_message,
     noise_payload,
 )
+from twin.instant import SECOND
 from twin.model.city_model import CityFeed, CityModel
 from twin.wire.messages import MessageHeader
+from twin.wire.probe import Probe, probe_topic
 
 METER = "dsmr/gw-12/telegram"
 METER_ID = b"4530303632303030303132333435363738"
@@ -149,7 +151,7 @@ def test_a_message_of_too_many_observations_is_refused_as_a_whole() -> None:
     assert taken.quarantined is not None
     assert taken.quarantined.reason == "too-large"
     assert taken.quarantined.detail == (
-        "the message holds 11000 observations, at most 10000 are taken from one; send them in several"
+        "the message holds 11000 observations, at most 10000 are accepted; send them in several messages"
     )
 
 
@@ -173,9 +175,26 @@ def test_devices_that_share_a_topic_are_told_apart_by_their_payloads() -> None:
     assert taken[0].observations == taken[2].observations != taken[1].observations
 
 
-def test_more_topics_than_are_remembered_are_taken_like_any_others(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ingest.pipeline.intake.TOPICS_CACHED_MAX", 2)
-    intake = make_intake()
+def test_probes_are_separated_from_messages_and_have_no_number() -> None:
+    probe = b'{"time":"2026-11-23T11:59:59Z","values":{"beat":1}}'
+    topic = probe_topic("town")
+    messages = [
+        make_message(noise_payload(60.0)),
+        make_message(probe, topic),
+        make_message(b"{", topic),
+        make_message(noise_payload(61.0)),
+    ]
+    batch = make_intake().process_batch(messages, 7)
+    assert batch.probes == [Probe(NOON - SECOND)]
+    assert batch.received == [messages[0], *messages[2:]]
+    assert [result.header.sequence if result.header else None for result in batch.processed] == [7, None, 9]
+    refused = batch.processed[1].quarantined
+    assert refused is not None
+    assert (refused.reason, refused.sequence) == ("malformed", 8)
+
+
+def test_more_topics_than_are_remembered_are_taken_like_any_others() -> None:
+    intake = make_intake(topics_cached_max=2)
     topics = [f"livetwin/town/noise-{number}/observations" for number in (1, 2, 3, 1, 3)]
     found = [intake.process(make_message(noise_payload(50.0), topic)).header for topic in topics]
     assert [header.topic if header else None for header in found] == topics

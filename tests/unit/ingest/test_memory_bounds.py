@@ -6,12 +6,12 @@ import sys
 
 import pytest
 
-from ingest.decoders import TopicRoutes, registry
+from ingest.decoders import registry
 from ingest.decoders.senml import _known_last_part
 from ingest.mqtt.message import MESSAGE_OVERHEAD_BYTES, MqttMessage, memory_bytes
 from ingest.pipeline.intake import TOPIC_CHARACTERS_MAX
 from ingest.pipeline.mapping import DeviceMap
-from ingest.pipeline.routes import TOPIC_CACHED_CHARACTERS_MAX
+from ingest.pipeline.routes import TOPIC_CACHED_CHARACTERS_MAX, TopicRoutes
 from tests.support.cities.small_cities import meter_city, small_city
 from tests.support.payloads.device_payloads import DSMR_V5
 from tests.support.pipelines.intake import NOISE_TOPIC, NOON, make_intake, make_message, noise_payload

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from ingest import decoders
-from ingest.decoders import TopicRoutes, build_registry, registry
+from ingest.decoders import build_registry, registry
 from ingest.decoding import Decoder, RegistrationError
+from ingest.pipeline.routes import TopicRoutes
 from runtime.mqtt.outlet_topics import OutletTopics, may_match_outlet_topic
 from tests.support.payloads.device_payloads import TOPICS_AND_PAYLOADS
 from twin.model.city_model import CityFeed

@@ -22,12 +22,10 @@ def published(
         OtelTracer("ingest", SimpleSpanProcessor(exporter)), SESSION, ratio, lambda: NOON + SECOND
     )
     messages = [make_message(payload) for payload in payloads]
+    processed = make_intake().process_batch(messages, first).processed
     trace = traces.begin_batch(messages, first)
-    intake = make_intake()
-    taken = [intake.process(one, number) for number, one in enumerate(messages, first)]
-    records = list(RecordBuilder(SESSION, lambda: NOON).records(taken, trace))
+    records = list(RecordBuilder(SESSION, lambda: NOON).records(processed, trace))
     if trace is not None:
-        trace.on_decoded()
         trace.on_confirmed()
     return records, exporter
 

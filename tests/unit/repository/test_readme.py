@@ -10,11 +10,12 @@ from pathlib import Path
 
 from cities import default_city
 from cities.folder_reader import read_city
-from ingest.decoders import TopicRoutes, build_registry, registry
+from ingest.decoders import build_registry, registry
 from ingest.mqtt.message import MqttMessage
 from ingest.pipeline.intake import Intake, IntakeOptions
 from ingest.pipeline.mapping import DeviceMap
 from ingest.pipeline.pseudonym import Pseudonymiser
+from ingest.pipeline.routes import TopicRoutes
 from twin.instant import parse_instant
 from twin.model.city_model import CityModel, CityPlan
 from twin.model.observed_property import BUILT_IN_PROPERTIES
