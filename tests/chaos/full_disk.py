@@ -10,8 +10,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from tests.chaos.experiment import Experiment
-from tests.conftest import make_folder
 from tests.support.processes.process_faults import ROLES, kill
+from tests.support.services.service_folder import make_service_folder
 
 DISK_MIB = 1_536
 
@@ -19,7 +19,7 @@ DISK_MIB = 1_536
 @contextmanager
 def small_disk() -> Iterator[Path]:
     """Give a folder with a file system of its own, in memory; needs root."""
-    folder = make_folder()
+    folder = make_service_folder()
     subprocess.run(
         ["mount", "-t", "tmpfs", "-o", f"size={DISK_MIB}m,mode=755", "tmpfs", str(folder)], check=True
     )

@@ -15,7 +15,7 @@ import psutil
 
 from benchmarks.load.mqtt_wire import connect_packet
 from cli.embedded.ports import LOOPBACK, free_port
-from tests.conftest import make_folder
+from tests.support.services.service_folder import make_service_folder
 
 START_S_MAX = 120.0
 _LOOK_S = 0.2
@@ -103,7 +103,7 @@ def rabbitmq() -> Iterator[RabbitMq]:
     """Run RabbitMQ on data of its own."""
     if not _SERVER.exists():
         raise SystemExit("RabbitMQ is missing: install it with `apt-get install rabbitmq-server`")
-    folder = make_folder()
+    folder = make_service_folder()
     broker = RabbitMq(folder)
     try:
         broker.start()

@@ -11,9 +11,10 @@ from typing import Any, Self
 
 from cities.folder_writer import write_city
 from cli.embedded.ports import free_port
-from tests.conftest import RunningSystem, make_folder
 from tests.support.cities.noise_city import microphone_of, noise_city
 from tests.support.cities.small_cities import model_of
+from tests.support.processes.running_system import RunningSystem
+from tests.support.services.service_folder import make_service_folder
 
 LOAD_STREETS = 499
 """Streets whose microphones are the load."""
@@ -35,7 +36,7 @@ class SystemUnderTest:
     """The running system, on a data folder that goes afterwards; the port of MQTT stays over restarts."""
 
     def __init__(self, *options: str, folder: Path | None = None, keep: bool = False) -> None:
-        self.folder = folder if folder is not None else make_folder()
+        self.folder = folder if folder is not None else make_service_folder()
         self.mqtt = "127.0.0.1", free_port()
         self._options = options
         self._keep = keep

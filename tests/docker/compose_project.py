@@ -11,7 +11,8 @@ from typing import Any
 
 from cli.command_line import COMMANDS
 from cli.embedded.ports import LOOPBACK, free_port
-from tests.support.services.compose_file import ROOT, run_name
+from tests.support.repository import ROOT
+from tests.support.services.compose_file import run_name
 
 ROLES = [name for name, told in COMMANDS.items() if told.startswith("Role:")]
 

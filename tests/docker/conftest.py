@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import pytest
 
 from cli.embedded.ports import LOOPBACK
-from tests.conftest import make_folder
 from tests.docker.compose_project import ComposeProject
+from tests.support.services.service_folder import make_service_folder
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class Running:
 @pytest.fixture(scope="session")
 def running() -> Iterator[Running]:
     """The whole system with the profile `demo`; afterwards nothing of it is left."""
-    folder = make_folder()
+    folder = make_service_folder()
     project = ComposeProject(folder)
     try:
         devices = project.make_secrets()

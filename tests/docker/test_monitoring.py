@@ -9,7 +9,8 @@ import httpx
 
 from tests.docker.compose_project import ROLES
 from tests.docker.conftest import Running
-from tests.support.services.compose_file import ROOT, image_of
+from tests.support.repository import ROOT
+from tests.support.services.compose_file import image_of
 from tests.support.waiting import wait_until
 
 MONITORING = ROOT / "deploy/monitoring"

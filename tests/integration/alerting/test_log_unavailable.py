@@ -21,13 +21,13 @@ from runtime.kafka.topics import NOTIFICATIONS, create_topics, partition_counts
 from storage.database import connect
 from storage.historian.alarm_buffer import AlarmBuffer
 from storage.historian.writers.alarm_writer import write_alarms
-from tests.conftest import PARTITIONS
 from tests.support.brokers.alarm_topics import notifications_until, publish_alarms
 from tests.support.brokers.kafka_reader import read_until
 from tests.support.payloads.alarm_events import returned_event
 from tests.support.pipelines.duty_loop import POLICY, duty_alarm, duty_incident, duty_plan
 from tests.support.processes.role_process import RoleProcess
 from tests.support.receivers.mail_server import NotificationWebhook
+from tests.support.services.service_source import PARTITIONS
 from tests.support.waiting import wait_until
 from twin.alarms.messages import AlarmEvent, IncidentEvent
 from twin.instant import HOUR, SECOND

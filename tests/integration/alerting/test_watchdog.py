@@ -15,11 +15,11 @@ from runtime.kafka.consumer import end_offsets
 from runtime.kafka.topics import NOTIFICATIONS, OBSERVATIONS, QUARANTINE
 from storage.database import connect
 from storage.model.model_store import apply_plan
-from tests.conftest import PARTITIONS
 from tests.support.brokers.kafka_reader import read_until
 from tests.support.cities.noise_city import noise_city
 from tests.support.processes.role_process import RoleProcess
 from tests.support.receivers.mail_server import NotificationWebhook
+from tests.support.services.service_source import PARTITIONS
 from tests.support.waiting import wait_until
 from twin.model.duty import DutyPlan, NotificationChannel
 from twin.wire.duty_messages import NOTIFICATIONS as NOTIFICATIONS_CODEC

@@ -10,7 +10,7 @@ from runtime.kafka import topics
 from runtime.kafka.consumer import first_offsets, log_identity, new_consumer
 from storage.database import connect
 from storage.stores.log_positions import move_positions
-from tests.conftest import PARTITIONS
+from tests.support.services.service_source import PARTITIONS
 from twin.instant import SECOND, Instant
 
 OBSERVATIONS, UPDATES, INPUTS = (

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import subprocess
-from pathlib import Path
 
 import pytest
 
-MONITORING = Path(__file__).resolve().parents[3] / "deploy/monitoring"
+from tests.support.repository import ROOT
+
+MONITORING = ROOT / "deploy/monitoring"
 
 
 @pytest.mark.parametrize("command", ["check rules alerts.yml", "test rules test-alerts.yml"])

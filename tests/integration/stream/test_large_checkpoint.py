@@ -10,10 +10,10 @@ from aiokafka.structs import ConsumerRecord
 from runtime.kafka.topics import OBSERVATIONS, UPDATES, create_topics, partition_counts
 from storage.database import connect
 from storage.model.model_store import apply_plan, load_model
-from tests.conftest import PARTITIONS
 from tests.support.brokers.kafka_reader import read_until
 from tests.support.cities.noise_city import noise_city
 from tests.support.processes.role_process import RoleProcess
+from tests.support.services.service_source import PARTITIONS
 from twin.instant import MINUTE, SECOND
 from twin.model.city_model import CityModel
 from twin.model.observation import Observation

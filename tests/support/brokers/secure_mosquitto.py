@@ -18,10 +18,11 @@ from cli.command_line import run as livetwin
 from cli.embedded.mosquitto import EmbeddedMosquitto
 from cli.process.service_account import create_service_folder, set_owner_and_mode
 from tests.support.brokers.certificate_authority import CertificateAuthority
+from tests.support.repository import ROOT
 from tests.support.waiting import wait_until
 from twin.model.city_model import CityPlan
 
-CONFIGURATION = Path(__file__).resolve().parents[3] / "deploy/mosquitto/livetwin.conf"
+CONFIGURATION = ROOT / "deploy/mosquitto/livetwin.conf"
 FOLDER = "/etc/mosquitto/livetwin/"
 
 HOST = "localhost"

@@ -5,12 +5,11 @@ from __future__ import annotations
 import os
 import re
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import yaml
 
-ROOT = Path(__file__).resolve().parents[3]
+from tests.support.repository import ROOT
 
 VARIABLE = re.compile(r"\$\{(\w+):-([^}]*)\}")
 

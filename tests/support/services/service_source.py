@@ -17,6 +17,9 @@ from cli.embedded.postgres import EmbeddedPostgres
 
 VARIABLE = "TEST_SERVICES"
 
+PARTITIONS = 4
+"""Partitions of each topic in the logs of tests."""
+
 
 class PostgresServer(Protocol):
     """A PostgreSQL with TimescaleDB in which a test may make databases."""

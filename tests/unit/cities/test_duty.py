@@ -13,6 +13,7 @@ from tests.support.cities.city_folders import write_city_folder
 from tests.support.cities.duty_folder import ROSTER, write_duty_folder
 from tests.support.cities.rosters import at
 from tests.support.cities.small_cities import model_of
+from tests.support.repository import ROOT
 from twin.alarms.rules.schedule import WeeklyInterval
 from twin.alarms.severity import Severity
 from twin.instant import HOUR, MINUTE, SECOND
@@ -86,7 +87,7 @@ def test_nothing_of_the_example_leaves_the_machine() -> None:
 
 
 def test_the_example_in_the_documentation_is_a_plan(tmp_path: Path) -> None:
-    page = (Path(__file__).resolve().parents[3] / "docs" / "how-to" / "duty.md").read_text()
+    page = (ROOT / "docs" / "how-to" / "duty.md").read_text()
     plan = page.partition("```yaml\n")[2].partition("```")[0]
     event = page[page.index("BEGIN:VEVENT") :].partition("```")[0]
     folder = tmp_path / "alkmaar"

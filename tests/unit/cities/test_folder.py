@@ -15,6 +15,7 @@ from cities.files.schema import RelationItem
 from cities.folder_reader import read_city
 from cities.model.geometry import geometry_faults
 from tests.support.cities.city_folders import SENSORS, write_city_folder
+from tests.support.repository import ROOT
 from twin.instant import DAY, HOUR, MINUTE, parse_instant
 from twin.model.calibration import Calibration, Maintenance
 from twin.model.city_model import City, CityFeed, CityPlan
@@ -149,7 +150,7 @@ def test_calibrations_and_maintenance_hold_from_and_until_a_time(plan: CityPlan)
 
 
 def test_the_examples_of_the_configuration_page_are_right(tmp_path: Path) -> None:
-    page = (Path(__file__).parents[3] / "docs" / "reference" / "configuration.md").read_text(encoding="utf-8")
+    page = (ROOT / "docs" / "reference" / "configuration.md").read_text(encoding="utf-8")
     folder = tmp_path / "alkmaar"
     shutil.copytree(default_city(), folder)
     # The page's properties take the place of the city's own.

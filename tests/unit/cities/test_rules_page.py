@@ -14,10 +14,11 @@ from cities.folder_reader import read_city
 from cities.rules.reader import read_rule
 from cities.rules.schema import RuleItem, ValueItem
 from tests.support.cities.city_folders import write_city_folder
+from tests.support.repository import ROOT
 from twin.alarms.rules.rule import Rule
 from twin.model.city_model import CityModel
 
-PAGE = (Path(__file__).parents[3] / "docs" / "reference" / "rules.md").read_text(encoding="utf-8")
+PAGE = (ROOT / "docs" / "reference" / "rules.md").read_text(encoding="utf-8")
 BLOCKS = [yaml.safe_load(text) for text in re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)]
 
 

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import re
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import yaml
 
 from tests.support.metric_catalogue import all_metrics
+from tests.support.repository import ROOT
 
-ROOT = Path(__file__).resolve().parents[3]
 MONITORING = ROOT / "deploy/monitoring"
 
 PARTS = ["What it means", "How to look", "What to do", "It is over when"]

@@ -16,7 +16,8 @@ from ingest.broker_accounts import ROLE_PREFIX, broker_accounts
 from ingest.decoders import registry
 from runtime.secret_files import FILE_SUFFIX, is_secret
 from runtime.settings import RoleSettings
-from tests.support.services.compose_file import ROOT, VARIABLE, compose_file
+from tests.support.repository import ROOT
+from tests.support.services.compose_file import VARIABLE, compose_file
 
 ROLES = {name for name, told in COMMANDS.items() if told.startswith("Role:")}
 IMAGE_GROUP = 10001

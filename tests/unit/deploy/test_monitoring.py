@@ -9,7 +9,8 @@ from typing import Any
 import yaml
 
 from tests.support.metric_catalogue import all_metrics
-from tests.support.services.compose_file import ROOT, compose_file
+from tests.support.repository import ROOT
+from tests.support.services.compose_file import compose_file
 from tests.unit.deploy.test_compose_file import ROLES
 
 MONITORING = ROOT / "deploy/monitoring"

@@ -6,7 +6,8 @@ from typing import Any
 
 import yaml
 
-from tests.support.services.compose_file import ROOT, compose_file
+from tests.support.repository import ROOT
+from tests.support.services.compose_file import compose_file
 
 SEVERAL = {"ingest", "stream", "historian", "api"}
 

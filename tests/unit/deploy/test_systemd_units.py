@@ -18,8 +18,9 @@ from runtime.secret_files import FILE_SUFFIX, is_secret
 from runtime.settings import RoleSettings
 from storage.settings import HistorianSettings
 from stream.settings import StreamSettings
+from tests.support.repository import ROOT
 
-UNITS = Path(__file__).resolve().parents[3] / "deploy/systemd"
+UNITS = ROOT / "deploy/systemd"
 PROGRAM = "/opt/livetwin/.venv/bin/livetwin"
 ROLES: dict[str, type[RoleSettings]] = {
     "ingest": IngestSettings,

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from cli.process.procfs import is_alive
-from tests.support.services.compose_file import ROOT
+from tests.support.repository import ROOT
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 

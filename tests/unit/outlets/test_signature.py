@@ -5,12 +5,12 @@ from __future__ import annotations
 import base64
 import re
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from outlets.webhook_sender import sign
+from tests.support.repository import ROOT
 
 # The vector of the specification.
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
@@ -21,7 +21,7 @@ SIGNATURE = "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="
 
 
 def documented_verify() -> Callable[..., bool]:
-    page = Path(__file__).resolve().parents[3] / "docs/how-to/webhooks.md"
+    page = ROOT / "docs/how-to/webhooks.md"
     code = re.search(r"```python\n(.*?)```", page.read_text(), re.DOTALL)
     assert code is not None
     names: dict[str, Any] = {}

@@ -17,8 +17,8 @@ from cli.command_line import COMMANDS
 from runtime.secret_files import FILE_SUFFIX, is_secret
 from runtime.settings import RoleSettings
 from tests.support.metric_catalogue import METRIC_MODULES, all_metrics
+from tests.support.repository import ROOT
 
-ROOT = Path(__file__).resolve().parents[3]
 PAGES = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")] + sorted(
     (ROOT / "docs").rglob("*.md")
 )

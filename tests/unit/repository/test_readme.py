@@ -16,12 +16,13 @@ from ingest.pipeline.intake import Intake, IntakeOptions
 from ingest.pipeline.mapping import DeviceMap
 from ingest.pipeline.pseudonym import Pseudonymiser
 from ingest.pipeline.routes import TopicRoutes
+from tests.support.repository import ROOT
 from twin.instant import parse_instant
 from twin.model.city_model import CityModel, CityPlan
 from twin.model.observed_property import BUILT_IN_PROPERTIES
 from twin.quality.plausibility import PlausibilityBounds
 
-README = Path(__file__).resolve().parents[3] / "README.md"
+README = ROOT / "README.md"
 README_LINES_MAX = 220
 DECODER_LINES_MAX = 25
 

@@ -7,11 +7,10 @@ from __future__ import annotations
 import ast
 import re
 from functools import cache
-from pathlib import Path
 
 from runtime.kafka.topics import partition_counts
+from tests.support.repository import ROOT
 
-ROOT = Path(__file__).resolve().parents[3]
 PAGE = (ROOT / "docs/explanation/security.md").read_text()
 MODEL = PAGE.partition("## Threat model\n")[2].partition("\n## ")[0]
 LETTERS = "STRIDE"

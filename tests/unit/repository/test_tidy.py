@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[3]
+from tests.support.repository import ROOT
 
 FUNCTION_LINES_MAX = 60
 BANNED_NAMES = {"util", "utils", "helper", "helpers", "common", "misc"}

@@ -8,15 +8,13 @@ import os
 import re
 import subprocess
 import sys
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from ingest.settings import IngestSettings
 from runtime.telemetry.logs import HumanFormatter, JsonFormatter, Redaction, secret_values
-
-ROOT = Path(__file__).resolve().parents[3]
+from tests.support.repository import ROOT
 
 # What goes wrong in each way that ends on standard error. A process of its own: logging belongs to all of it.
 PROGRAM = """

@@ -5,7 +5,6 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections import Counter
-from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -16,9 +15,8 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 
 from runtime.telemetry.otel import OtelTracer
 from runtime.telemetry.tracing import BatchSpans, Sampler, TraceContext, extract_context, open_tracer
+from tests.support.repository import ROOT
 from twin.instant import SECOND
-
-ROOT = Path(__file__).resolve().parents[3]
 
 ratios = st.floats(1e-6, 1)
 

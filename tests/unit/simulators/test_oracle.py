@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import cache
-from pathlib import Path
 
 import pytest
 
@@ -17,12 +16,13 @@ from simulators.devices import VirtualDevice, devices_of
 from simulators.devices.device import SimulatedMessage
 from simulators.fleet import FEEDS, fleet
 from simulators.truth.city_truth import CityTruth
+from tests.support.repository import ROOT
 from twin.instant import HOUR, MINUTE, SECOND, Instant, parse_instant
 from twin.model.city_model import CityModel, CityPlan
 from twin.model.observed_property import BUILT_IN_PROPERTIES
 from twin.quality.plausibility import PlausibilityBounds, check_plausibility
 
-ALKMAAR = Path(__file__).parents[3] / "cities" / "alkmaar"
+ALKMAAR = ROOT / "cities" / "alkmaar"
 TUESDAY = parse_instant("2026-11-24T17:20:03.123+01:00")
 # The hour that the October night has twice: first in summer time, then in winter time.
 TWICE = (parse_instant("2026-10-25T00:31:07Z"), parse_instant("2026-10-25T01:31:07Z"))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from statistics import mean
 
 import pytest
@@ -14,6 +13,7 @@ from simulators.scenarios import SCENARIOS, build_scenario
 from simulators.settings import SimulatorSettings
 from simulators.truth.city_truth import CityTruth
 from tests.support.cities.sensor_city import datastream_spec, sensor_city
+from tests.support.repository import ROOT
 from twin.instant import DAY, HOUR, MINUTE, Instant, parse_instant
 from twin.model.observed_property import BUILT_IN_PROPERTIES
 from twin.model.sensor import Datastream
@@ -85,7 +85,7 @@ def test_a_gateway_outage_silences_its_lorawan_devices_and_no_others() -> None:
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_a_gateway_outage_in_alkmaar_is_of_one_gateway_that_the_city_names(seed: int) -> None:
-    plan = read_city(Path(__file__).parents[3] / "cities" / "alkmaar")
+    plan = read_city(ROOT / "cities" / "alkmaar")
     devices = devices_of(plan, CityTruth(seed, plan))[0]
     silenced = {one.device for one in build_scenario("gateway-outage", seed, EVENING).faults(devices)}
     gateways = {one.sensor.gateway for one in devices if one.sensor.id in silenced}
@@ -116,7 +116,7 @@ def test_every_value_of_a_scenario_is_possible(name: str) -> None:
 
 
 def test_a_scenario_works_on_the_whole_city_of_alkmaar() -> None:
-    plan = read_city(Path(__file__).parents[3] / "cities" / "alkmaar")
+    plan = read_city(ROOT / "cities" / "alkmaar")
     city = CityTruth(1, plan, build_scenario("new-year", 1, MIDNIGHT).events)
     for datastream in plan.datastreams:
         if datastream.property == "pm2_5":

@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import subprocess
 from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,9 +20,10 @@ from storage.history.bucket_parts import AGGREGATE_NAMES, HistoryBucket
 from storage.queries import query
 from storage.schema.migrate import known_migrations, migrate
 from storage.schema.timescale_edition import COLUMNSTORE_QUERIES, add_edition_features, read_edition
+from tests.support.repository import ROOT
 from twin.instant import DAY, HOUR, MINUTE, parse_instant, to_datetime
 
-PGLITE = Path(__file__).resolve().parents[3] / "pglite"
+PGLITE = ROOT / "tests/pglite"
 BEGIN = parse_instant("2026-10-24T22:00:00Z")
 
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.support.repository import ROOT
 from twin.indicators.indicator import Indicator, IndicatorValue, Inputs, InputValue
 from twin.indicators.registry import REGISTRY
 from twin.instant import HOUR, MINUTE
@@ -15,7 +15,7 @@ from twin.model.observed_property import BUILT_IN_PROPERTIES
 from twin.model.units import known_units
 from twin.quality.quality_flags import QualityFlag
 
-PAGE = Path(__file__).resolve().parents[4] / "docs" / "reference" / "indicators.md"
+PAGE = ROOT / "docs" / "reference" / "indicators.md"
 
 ROAD = {"freeFlowSpeed": 80, "capacity": 3200, "lanes": 2}
 POLDER = {"targetLevel": -0.5, "alertLevel": -0.35, "dangerLevel": -0.2}

@@ -1,0 +1,104 @@
+"""`livetwin up` as a process of its own."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from tests.support.brokers.mqtt_publisher import publish
+
+START_TIMEOUT_S = 90
+STOP_TIMEOUT_S = 60
+
+
+class RunningSystem:
+    """`livetwin up` as a process of its own, as a user would start it."""
+
+    def __init__(self, data_dir: Path, *options: str) -> None:
+        self.data_dir = data_dir
+        self._ports_file = data_dir / "asked-ports.json"
+        self._ports_file.unlink(missing_ok=True)  # of a run that was killed
+        self._output = data_dir / "up.output"
+        command = [sys.executable, "-m", "cli", "up", f"--data-dir={data_dir}", "--port=0", "--mqtt-port=0"]
+        with self._output.open("ab") as output:
+            self.process = subprocess.Popen(
+                [*command, f"--ports-file={self._ports_file}", *options],
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+    def wait_ready(self) -> None:
+        """Return once the ports file is there; fail with what was printed when it does not come."""
+        deadline = time.monotonic() + START_TIMEOUT_S
+        while not self._ports_file.exists():
+            ended = self._ended_within(0.05)
+            assert not ended, f"livetwin up ended early: {self.output}"
+            assert time.monotonic() < deadline, f"livetwin up is not ready: {self.output}"
+
+    def kill(self) -> None:
+        """End it by force, should it still run."""
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+
+    def stop(self, which: signal.Signals = signal.SIGTERM) -> int:
+        """End it, and return its exit code."""
+        self.process.send_signal(which)
+        return self.process.wait(STOP_TIMEOUT_S)
+
+    @property
+    def output(self) -> str:
+        """What it has printed so far."""
+        return self._output.read_text()
+
+    @property
+    def ports(self) -> dict[str, Any]:
+        """The ports file, as it is now."""
+        content: dict[str, Any] = json.loads(self._ports_file.read_text())
+        return content
+
+    @property
+    def http(self) -> str:
+        """Base URL of the api, without a slash at the end."""
+        return f"http://127.0.0.1:{self.ports['http']}"
+
+    @property
+    def mqtt(self) -> tuple[str, int]:
+        """Host and port."""
+        return "127.0.0.1", self.ports["mqtt"]
+
+    @property
+    def kafka(self) -> str:
+        """Bootstrap address."""
+        return f"127.0.0.1:{self.ports['kafka']}"
+
+    @property
+    def postgres(self) -> str:
+        """Connection URI."""
+        return str(self.ports["database"])
+
+    @property
+    def operator_key(self) -> str:
+        """The API key of an operator."""
+        return str(self.ports["operatorKey"])
+
+    def publish(self, topic: str, payload: bytes | str, qos: int = 1) -> None:
+        """Publish one message and return when the broker acknowledged it."""
+        self.publish_all([(topic, payload)], qos)
+
+    def publish_all(self, messages: list[tuple[str, bytes | str]], qos: int = 1) -> None:
+        """Publish messages in order and return when the broker acknowledged all of them."""
+        publish(self.mqtt, messages, qos)
+
+    def _ended_within(self, timeout_s: float) -> bool:
+        try:
+            self.process.wait(timeout_s)
+        except subprocess.TimeoutExpired:
+            return False
+        return True
