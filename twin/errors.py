@@ -6,7 +6,7 @@
     ├── CityError        a city folder is wrong; carries every fault at once (in cities.files.faults)
     ├── UnitError        two units do not convert into each other
     ├── PayloadError     a message from a device cannot be used; carries a `Reason` (in ingest.decoding)
-    ├── ExpressionError  an expression of a rule is wrong, or fails (in twin.alarms.rules.expression_syntax)
+    ├── ExpressionError  an expression of a rule is wrong, or fails (in twin.alarms.rules.expression)
     ├── NestingError     JSON text is nested too deep (in twin.wire.json_nesting)
     ├── MessageError     a record between two roles cannot be read (another version wrote it)
     └── ServiceError     a service that we need is missing or refuses; says what to do

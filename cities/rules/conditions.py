@@ -25,8 +25,7 @@ from cities.rules.schema import (
     ValueItem,
     WorthItem,
 )
-from twin.alarms.rules.expression import CompiledExpression, ExpressionError
-from twin.alarms.rules.expression_syntax import parse
+from twin.alarms.rules.expression import CompiledExpression, ExpressionError, identifiers_of
 from twin.alarms.rules.operand import WindowName
 from twin.alarms.rules.rule import (
     Condition,
@@ -195,7 +194,7 @@ def _expression(when: Any, context: RuleContext, faults: RuleFaults) -> Conditio
         return None
     place = (*WHEN, "expression")
     try:
-        names = tuple(parse(source).variables)
+        names = identifiers_of(source)
     except ExpressionError as error:
         faults.add_fault(place, str(error))
         return None

@@ -10,8 +10,7 @@ from cities.files.faults import describe_value
 from cities.files.yaml_document import Location
 from cities.rules.context import RuleContext, unknown_whose
 from cities.rules.faults import RuleFaults
-from twin.alarms.rules.expression import to_operand
-from twin.alarms.rules.expression_syntax import Identifier
+from twin.alarms.rules.expression import Identifier, to_operand
 from twin.alarms.rules.operand import WINDOW_SIZES, Operand, Statistic, WindowName
 from twin.model.names import ValueName
 

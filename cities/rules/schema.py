@@ -13,7 +13,7 @@ from pydantic import AfterValidator, Field, PlainValidator
 from cities.duration import parse_duration
 from cities.files.schema import Item, RelationItem
 from cities.files.values import EntityType, Id, Interval, Positive, PropertyName, Text, Time, Unit
-from twin.alarms.rules.expression_syntax import LENGTH_MAX
+from twin.alarms.rules.expression import LENGTH_MAX
 from twin.alarms.rules.rule import RULE_ERROR_ID
 from twin.instant import DAY, HOUR, MINUTE, Duration
 from twin.model.observed_property import Theme

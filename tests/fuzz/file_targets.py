@@ -161,7 +161,7 @@ def _compile(data: bytes) -> str:
     """Compile an expression, and evaluate it over ones: a truth, or an error that says why."""
     try:
         program = CompiledExpression(data.decode("utf-8", "replace"))
-        return str(program.evaluate(dict.fromkeys(program.operands, 1.0)))
+        return str(program.evaluate([1.0] * len(program.operands)))
     except ExpressionError as error:
         return error_text(error)
 

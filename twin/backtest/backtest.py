@@ -26,7 +26,6 @@ from twin.backtest.firing import Firing
 from twin.backtest.history_chunk import HistoryChunk, HistoryNeeds, SeriesHistory
 from twin.backtest.night_calls import NightCalls, night_calls
 from twin.backtest.point_column import EMPTY, PointColumn
-from twin.backtest.prefilter import ExpressionCache
 from twin.backtest.silence_replay import SilenceReplay
 from twin.errors import TwinError
 from twin.instant import Duration, Instant
@@ -78,8 +77,7 @@ class Backtest:
             supplies = SharedDependencies(model)
             self._listening = [SilenceReplay(one, model, supplies) for one in bound]
         else:
-            truths = ExpressionCache()
-            self._replays = [ConditionReplay.initial(one, model, truths) for one in bound]
+            self._replays = [ConditionReplay.initial(one, model) for one in bound]
 
     @property
     def series(self) -> frozenset[OperandSeries]:

@@ -26,7 +26,6 @@ from twin.backtest.ordered_condition_state import OrderedConditionState
 from twin.backtest.point_column import PointColumn
 from twin.backtest.prefilter import (
     DeviationPrefilter,
-    ExpressionCache,
     ExpressionPrefilter,
     Prefilter,
     RatePrefilter,
@@ -46,7 +45,6 @@ class ConditionReplay:
     alarm: Alarm
     condition_state: OrderedConditionState
     events: list[AlarmEvent] = field(default_factory=list)
-    truths: ExpressionCache = field(default_factory=ExpressionCache)
     screened: bool = True  #: False: each point is judged, also where that cannot change anything
     error: str = ""  #: the first reason why points could not be judged
     _peaks: dict[int, float] = field(default_factory=dict)  #: by occurrence
@@ -56,16 +54,14 @@ class ConditionReplay:
         cls,
         bound: BoundRule,
         model: CityModel,
-        truths: ExpressionCache | None = None,
         *,
         screened: bool = True,
     ) -> ConditionReplay:
-        """Return the replay before the first point; `truths` are shared by those of one rule."""
+        """Return the replay before the first point."""
         alarm = Alarm(alarm_id(bound.rule.id, bound.entity), bound.rule.id, bound.entity)
         alarm.apply_rule(bound.rule, bound.entity)
         course = OrderedConditionState.initial(bound)
-        known = truths if truths is not None else ExpressionCache()
-        return cls(bound, model, alarm, course, truths=known, screened=screened, error=bound.fault)
+        return cls(bound, model, alarm, course, screened=screened, error=bound.fault)
 
     def on_columns(self, columns: Sequence[PointColumn]) -> None:
         """Take in the next stretch: a column for each operand."""
@@ -100,9 +96,7 @@ class ConditionReplay:
     def _screen(self, columns: Sequence[PointColumn]) -> Prefilter:
         condition = self.bound.rule.condition
         if isinstance(condition, ExpressionCondition):
-            return ExpressionPrefilter(
-                self.bound, self.condition_state, columns, self.truths, erred=bool(self.error)
-            )
+            return ExpressionPrefilter(self.bound, self.condition_state, columns, erred=bool(self.error))
         assert isinstance(condition, ThresholdCondition)  # noqa: S101 - others have no operands
         match condition.transform:
             case Rate() as rate:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TypeAlias
 
@@ -20,7 +19,6 @@ from twin.alarms.evaluation.baseline import Baseline
 from twin.alarms.evaluation.condition_state import REORDER_POINTS_MAX
 from twin.alarms.evaluation.condition_value import QUALITY_RANKS, RATE_POINTS_MIN, RECENT_MAX, deviation_unit
 from twin.alarms.evaluation.level_state import inert_range
-from twin.alarms.rules.expression import ExpressionError
 from twin.alarms.rules.operand import Point
 from twin.alarms.rules.rule import Deviation, QualityRank, Rate, ThresholdCondition
 from twin.alarms.rules.rule_index import BoundRule
@@ -331,44 +329,6 @@ def _learn(usual: Baseline, lessons: BaselineSamples) -> list[tuple[int, int, fl
     return over
 
 
-# Screening expressions: whether they are true at each moment, by the values that the operands have then.
-#
-# Sensors have a resolution, so the same values come again and again: the program is evaluated once for each
-# combination of them.
-
-TRUTHS_MAX = 200_000
-"""So many combinations of values are remembered for a rule, about 40 MB; then it begins anew."""
-
-
-@dataclass(slots=True)
-class ExpressionCache:
-    """What the program of a rule says of values; for all entities. Mutable."""
-
-    _known: dict[bytes, float] = field(default_factory=dict)
-
-    def of(self, bound: BoundRule, operands: Sequence[Values]) -> Values:
-        """Return 1 where the rule's expression is true of the operands' values, 0 where not, else NaN."""
-        rows = np.ascontiguousarray(np.column_stack(operands))
-        # The same bits are the same values.
-        data, size, known = rows.tobytes(), rows.itemsize * len(operands), self._known
-        truths: list[float] = []
-        for place in range(len(rows)):
-            key = data[place * size : (place + 1) * size]
-            truth = known.get(key)
-            truths.append(truth if truth is not None else self._evaluated(bound, rows[place], key))
-        return np.array(truths, np.float64)
-
-    def _evaluated(self, bound: BoundRule, row: Values, key: bytes) -> float:
-        try:
-            truth = float(bound.evaluate(row.tolist()))
-        except ExpressionError:
-            truth = np.nan
-        if len(self._known) >= TRUTHS_MAX:
-            self._known.clear()
-        self._known[key] = truth
-        return truth
-
-
 class ExpressionPrefilter(Prefilter):
     """Of an expression over one or several operands."""
 
@@ -377,7 +337,6 @@ class ExpressionPrefilter(Prefilter):
         bound: BoundRule,
         course: OrderedConditionState,
         columns: Sequence[PointColumn],
-        truths: ExpressionCache,
         *,
         erred: bool,
     ) -> None:
@@ -401,7 +360,7 @@ class ExpressionPrefilter(Prefilter):
         self._judged = judged & comes
         self._truth = np.full(len(self.times), np.nan)
         if self._judged.any():
-            self._truth[self._judged] = truths.of(bound, [one[self._judged] for one in operands])
+            self._truth[self._judged] = bound.evaluate_many([one[self._judged] for one in operands])
         # Where it cannot be evaluated nothing is known; the first reason is told.
         failing = self._judged & np.isnan(self._truth)
         self._judged &= ~failing

@@ -11,6 +11,9 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+import numpy as np
+from numpy.typing import NDArray
+
 from twin.alarms.evaluation.level_state import LevelConfig, ResolvedLevel
 from twin.alarms.rules.expression import CompiledExpression, ExpressionError
 from twin.alarms.rules.operand import WINDOW_SIZES, Operand, OperandSeries
@@ -53,10 +56,15 @@ class BoundRule:
 
     def evaluate(self, values: Sequence[float]) -> bool:
         """Return what the rule's expression says of its operands; raise ExpressionError when it fails."""
-        condition = self.rule.condition
-        if self.program is None or not isinstance(condition, ExpressionCondition):
+        if self.program is None:
             raise ExpressionError(f"rule {self.rule.id} has no expression")
-        return self.program.evaluate(dict(zip(condition.operands, values, strict=True)))
+        return self.program.evaluate(values)
+
+    def evaluate_many(self, columns: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:
+        """Return for each row of the operands' columns 1 for true, 0 for false and NaN for an error."""
+        if self.program is None:
+            raise ExpressionError(f"rule {self.rule.id} has no expression")
+        return self.program.evaluate_many(columns)
 
 
 @dataclass(frozen=True, slots=True)
