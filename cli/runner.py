@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 from pydantic import SecretStr, ValidationError
 from pydantic_settings import SettingsError
 
+from cli.environment import unknown_variable_errors
 from cli.error_report import ConfigurationError, settings_error_lines
 from runtime.gc_tuning import tune_gc
 from runtime.secret_files import SecretFileError, is_secret
@@ -31,12 +32,16 @@ EXIT_FORCED = 1
 def read_settings(settings_type: type[Settings]) -> Settings:
     """Return settings from the environment and its files. Raises ConfigurationError with every fault."""
     secrets = {name for name, field in settings_type.model_fields.items() if is_secret(field)}
+    unknown = unknown_variable_errors(os.environ, settings_type)
     try:
-        return settings_type()
+        settings = settings_type()
     except SecretFileError as error:
-        raise ConfigurationError(list(error.faults)) from error
+        raise ConfigurationError([*unknown, *error.faults]) from error
     except (ValidationError, SettingsError) as error:
-        raise ConfigurationError(settings_error_lines(error, secrets)) from error
+        raise ConfigurationError([*unknown, *settings_error_lines(error, secrets)]) from error
+    if unknown:
+        raise ConfigurationError(unknown)
+    return settings
 
 
 def model_source(settings: RoleSettings) -> ModelSource:
