@@ -1,17 +1,45 @@
-"""The error tree: what can go wrong, and how it is told.
+"""The error tree: every error class of LiveTwin.
 
 ::
 
     TwinError
-    ├── CityError        a city folder is wrong; carries every fault at once (in cities.files.faults)
-    ├── UnitError        two units do not convert into each other
-    ├── PayloadError     a message from a device cannot be used; carries a `Reason` (in ingest.decoding)
-    ├── ExpressionError  an expression of a rule is wrong, or fails (in twin.alarms.rules.expression)
-    ├── NestingError     JSON text is nested too deep (in twin.wire.json_nesting)
-    ├── MessageError     a record between two roles cannot be read (another version wrote it)
-    └── ServiceError     a service that we need is missing or refuses; says what to do
+    ├── BackupError            a backup file cannot be written or read
+    ├── BrokerAccountError     a device cannot have its own MQTT account
+    ├── CityError              a city folder is wrong; carries every fault
+    ├── ConfigurationError     a setting is missing or wrong
+    ├── ExpressionError        a rule expression is wrong or fails
+    ├── FaultPlanError         a plan of simulated faults is wrong
+    ├── HoleError              log records are missing at a partition
+    ├── JsonNestingError       JSON text is nested too deeply
+    ├── MessageError           a record between two roles cannot be read
+    ├── MigrationError         the database schema cannot be migrated
+    ├── ModelConflictError     the city model changed since it was read
+    ├── PasswordFileError      a password file of Mosquitto is wrong
+    ├── PayloadError           a device's message cannot be used; carries the reason
+    ├── PositionConflictError  another process moved the log positions
+    ├── QueryError             a history query cannot be answered
+    ├── RecordBatchError       a batch of log records is malformed
+    ├── RecordingError         a recorded feed cannot be read
+    ├── RegistrationError      decoders or feeds contradict each other
+    ├── ReplayError            the log cannot be read from a cursor on
+    ├── RestoreError           a backup cannot be restored
+    ├── RuleConflictError      a rule changed since it was read
+    ├── SecretFileError        a file with a secret cannot be read
+    ├── ServiceError           a required service is missing or refuses
+    │   ├── LogReplacedError         the log was replaced by another
+    │   └── MqttConnectionLostError  the MQTT connection is lost
+    ├── SinkError              sending to that address is not allowed
+    ├── TlsError               a certificate or key is wrong
+    ├── TokenError             an API key cannot be created or revoked
+    ├── TooManyFiringsError    a rule fires too often in a back-test
+    ├── TooManyOverridesError  a team has too many duty overrides
+    ├── UnitError              a unit does not convert into another
+    └── UnknownRuleError       no rule has that id
 
-A message names its subject, what was found, what was expected, and, where a person can act, what to do.
+Outside of the tree, because they never reach a person: CursorError, MissingSecretError, ProblemError and
+ProtocolError.
+
+A message names its subject, what was found, what was expected and, where a person can act, what to do.
 """
 
 from __future__ import annotations
@@ -22,11 +50,11 @@ class TwinError(Exception):
 
 
 class UnitError(TwinError):
-    """A unit is unknown or does not convert into the canonical one."""
+    """A unit is unknown or does not convert into the canonical unit."""
 
 
 class MessageError(TwinError):
-    """A record on the log is not one that this version can read."""
+    """This version cannot read a record of the log."""
 
 
 class ServiceError(TwinError):

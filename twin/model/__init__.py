@@ -1,4 +1,4 @@
-"""The city and the words for it: entities, sensors, observed properties, observations, units, names, roles
-and the duty plan. Immutable values only; nothing that changes with each observation, and no record of the
-log.
+"""The city and the words for it: entities, sensors, properties, observations, units, names, roles, duty plan.
+
+Immutable values only: nothing here changes with an observation, and no record of the log belongs here.
 """

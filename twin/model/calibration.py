@@ -1,4 +1,4 @@
-"""Calibrations and maintenance: what is known about a sensor from a time until a time."""
+"""Calibration and maintenance periods of sensors."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from twin.instant import INSTANT_MAX, Instant
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Calibration:
-    """How a sensor's values of one property are corrected: `gain × value + offset`, in the canonical unit.
+    """A correction of a sensor's values of one property: `gain × value + offset`, in the canonical unit.
 
-    In force for phenomenon times start ≤ t < end. Where two overlap, the one that starts later holds.
+    Valid for phenomenon times start ≤ t < end. Where two overlap, the one that starts later applies.
     """
 
     sensor: str
@@ -26,7 +26,7 @@ class Calibration:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Maintenance:
-    """A time during which somebody worked on a sensor: what it measured then does not count."""
+    """A period of work on a sensor: observations that it made then are not used."""
 
     sensor: str
     start: Instant
@@ -42,7 +42,7 @@ def calibration_at(calibrations: Sequence[Calibration], time: Instant) -> Calibr
     >>> [calibration_at((first, second), time) for time in (9, 10, 20)] == [None, first, second]
     True
     """
-    for one in reversed(calibrations):
-        if one.start <= time < one.end:
-            return one
+    for calibration in reversed(calibrations):
+        if calibration.start <= time < calibration.end:
+            return calibration
     return None

@@ -18,7 +18,7 @@ from twin.model.sensor import Datastream, Sensor
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class City:
-    """Which city this is."""
+    """Identity and time zone of the city."""
 
     id: str
     name: str
@@ -27,21 +27,20 @@ class City:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CityFeed:
-    """A feed that the city adds to those built in: which topics, decoded how."""
+    """A feed that the city adds to the built-in ones: topic filter and decoder."""
 
     id: str
     filter: str  #: MQTT topic filter
     decoder: str  #: name of a decoder in `ingest.decoders`
-    device_level: int | None = (
-        None  #: which topic level names the device, for decoders that take it from there
-    )
+    #: the topic level with the device id, for decoders that read it from the topic
+    device_level: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CityModel:
-    """Everything that the roles need to know about the city, as one immutable value with a version.
+    """The whole city model as one immutable value, indexed for the roles.
 
-    The version is the database's: it rises with every `livetwin apply` that changed something.
+    The database assigns the version: it rises with every `livetwin apply` that changes something.
     """
 
     version: int
@@ -61,7 +60,9 @@ class CityModel:
         init=False, repr=False, compare=False
     )
     _maintenance: Mapping[str, tuple[Maintenance, ...]] = field(init=False, repr=False, compare=False)
-    _terms: dict[int, DatastreamPolicy] = field(init=False, repr=False, compare=False, default_factory=dict)
+    _policies: dict[int, DatastreamPolicy] = field(
+        init=False, repr=False, compare=False, default_factory=dict
+    )
 
     def __post_init__(self) -> None:
         by_entity: defaultdict[str, list[Datastream]] = defaultdict(list)
@@ -75,48 +76,48 @@ class CityModel:
         for calibration in sorted(self.calibrations, key=lambda one: one.start):
             calibrations[calibration.sensor, calibration.property].append(calibration)
         maintenance: defaultdict[str, list[Maintenance]] = defaultdict(list)
-        for one in self.maintenance:
-            maintenance[one.sensor].append(one)
-        object.__setattr__(self, "_calibrations", {key: tuple(one) for key, one in calibrations.items()})
-        object.__setattr__(self, "_maintenance", {key: tuple(one) for key, one in maintenance.items()})
+        for period in self.maintenance:
+            maintenance[period.sensor].append(period)
+        object.__setattr__(self, "_calibrations", {key: tuple(value) for key, value in calibrations.items()})
+        object.__setattr__(self, "_maintenance", {key: tuple(value) for key, value in maintenance.items()})
         object.__setattr__(self, "_by_entity", {key: tuple(value) for key, value in by_entity.items()})
         object.__setattr__(self, "_children", {key: tuple(value) for key, value in children.items()})
 
     def datastreams_of(self, entity: str, property: str | None = None) -> tuple[Datastream, ...]:
         """Return the datastreams of an entity, of one property or of all, ordered by id."""
-        found = self._by_entity.get(entity, ())
+        datastreams = self._by_entity.get(entity, ())
         if property is None:
-            return found
-        return tuple(one for one in found if one.property == property)
+            return datastreams
+        return tuple(one for one in datastreams if one.property == property)
 
     def calibrations_of(self, datastream: Datastream) -> tuple[Calibration, ...]:
         """Return the calibrations of a datastream, ordered by their start."""
         return self._calibrations.get((datastream.sensor, datastream.property), ())
 
     def maintenance_of(self, datastream: Datastream) -> tuple[Maintenance, ...]:
-        """Return when the sensor of a datastream was, is or will be worked on."""
+        """Return the maintenance periods of the sensor of a datastream."""
         return self._maintenance.get(datastream.sensor, ())
 
     def policy_of(self, datastream: Datastream) -> DatastreamPolicy:
-        """Return by what the observations of a datastream are judged."""
-        terms = self._terms.get(datastream.id)
-        if terms is None:
+        """Return how the observations of a datastream are calibrated, checked and put into windows."""
+        policy = self._policies.get(datastream.id)
+        if policy is None:
             sensor = self.sensors.get(datastream.sensor)
-            terms = self._terms[datastream.id] = DatastreamPolicy.of(
+            policy = self._policies[datastream.id] = DatastreamPolicy.of(
                 self.properties[datastream.property],
                 datastream.interval,
                 self.calibrations_of(datastream),
                 self.maintenance_of(datastream),
                 personal=sensor is not None and sensor.personal,
             )
-        return terms
+        return policy
 
     def interval_of(self, entity: str) -> Duration:
-        """Return how often the most frequent sensor of an entity should report; 0 where it has none."""
+        """Return the shortest reporting interval of the entity's sensors; 0 where it has none."""
         return min((one.interval for one in self.datastreams_of(entity)), default=0)
 
     def within(self, area: str) -> Iterator[str]:
-        """Yield the ids of the area itself and of everything below it."""
+        """Yield the ids of the area itself and of all entities in it."""
         waiting = [area]
         while waiting:
             current = waiting.pop()
@@ -130,7 +131,7 @@ class CityModel:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CityPlan:
-    """What a city folder asks for: the model before the database gave it a version and its datastreams ids.
+    """The content of a city folder: the model before the database assigns a version and datastream ids.
 
     The datastreams of a plan have id 0; a datastream's identity is (sensor, property, entity).
     """
@@ -147,7 +148,7 @@ class CityPlan:
     duty: DutyPlan = NO_DUTY_PLAN
 
     def model(self, version: int) -> CityModel:
-        """Return the model that the plan becomes in an empty database."""
+        """Return the model of this plan in an empty database."""
         numbered = (replace(one, id=number) for number, one in enumerate(self.datastreams, 1))
         return CityModel(
             version=version,
@@ -165,5 +166,5 @@ class CityPlan:
 
 
 def index_by_id(datastreams: Iterable[Datastream]) -> dict[int, Datastream]:
-    """Return datastreams by their id."""
+    """Return a mapping from id to datastream."""
     return {one.id: one for one in datastreams}

@@ -1,4 +1,4 @@
-"""Terms: by what the observations of one datastream are calibrated, judged and put into windows."""
+"""How the observations of one datastream are calibrated, checked and put into windows."""
 
 from __future__ import annotations
 
@@ -10,16 +10,32 @@ from twin.model.calibration import Calibration, Maintenance, calibration_at
 from twin.model.observed_property import COUNTER_RATE_MAX, Aggregation, ObservedProperty
 from twin.quality.quality_rules import QualityRules
 
+WINDOW_SIZES: tuple[Duration, ...] = (MINUTE, 10 * MINUTE, HOUR)
+"""The sizes of the windows that are kept, ascending."""
+
+
+def window_sizes_for(interval: Duration) -> tuple[Duration, ...]:
+    """Return the window sizes that are worth keeping for a sensor that reports at this interval.
+
+    A window shorter than the interval would repeat the raw values; an hour is kept of every sensor.
+
+    >>> [len(window_sizes_for(interval)) for interval in (MINUTE, 2 * MINUTE, HOUR, 24 * HOUR)]
+    [3, 2, 1, 1]
+    """
+    if interval <= MINUTE:
+        return WINDOW_SIZES
+    return WINDOW_SIZES[1:] if interval <= WINDOW_SIZES[1] else WINDOW_SIZES[2:]
+
 
 @dataclass(frozen=True, slots=True)
 class DatastreamPolicy:
-    """Made once for each datastream and version of the model: everything here is looked at per value."""
+    """Made once for each datastream and model version, because it is read for each value."""
 
     interval: Duration  #: expected time between observations
     rules: QualityRules
     aggregation: Aggregation
-    wraps_at: float | None  #: a counter that starts again at 0 there
-    rate_max: float | None  #: a counter's greatest believable increase, canonical unit per second
+    wraps_at: float | None  #: the register value at which a counter starts again at 0
+    rate_max: float | None  #: a counter's greatest plausible increase, canonical unit per second
     sizes: tuple[Duration, ...]  #: of its windows, ascending
     calibrations: tuple[Calibration, ...]  #: ordered by their start
     maintenance: tuple[Maintenance, ...]
@@ -35,7 +51,7 @@ class DatastreamPolicy:
         *,
         personal: bool = False,
     ) -> DatastreamPolicy:
-        """Return the terms of a datastream of this property, which reports in this interval."""
+        """Return the policy for a datastream of this property that reports at this interval."""
         return cls(
             interval,
             property.quality,
@@ -49,7 +65,7 @@ class DatastreamPolicy:
         )
 
     def calibrated(self, value: float, time: Instant) -> float:
-        """Return what a value that was measured at a time is after calibration."""
+        """Return the calibrated value of a measurement of this time."""
         if self.calibrations:
             calibration = calibration_at(self.calibrations, time)
             if calibration is not None:
@@ -57,22 +73,5 @@ class DatastreamPolicy:
         return value
 
     def is_in_maintenance(self, time: Instant) -> bool:
-        """Whether somebody worked on the sensor at a time."""
+        """Return whether the sensor was in maintenance at this time."""
         return any(one.start <= time < one.end for one in self.maintenance)
-
-
-WINDOW_SIZES: tuple[Duration, ...] = (MINUTE, 10 * MINUTE, HOUR)
-"""The sizes of the windows that are kept, ascending."""
-
-
-def window_sizes_for(interval: Duration) -> tuple[Duration, ...]:
-    """Return the sizes that are worth keeping for a sensor that reports at this interval.
-
-    A window shorter than the interval would repeat the raw values; an hour is kept of every sensor.
-
-    >>> [len(window_sizes_for(interval)) for interval in (MINUTE, 2 * MINUTE, HOUR, 24 * HOUR)]
-    [3, 2, 1, 1]
-    """
-    if interval <= MINUTE:
-        return WINDOW_SIZES
-    return WINDOW_SIZES[1:] if interval <= WINDOW_SIZES[1] else WINDOW_SIZES[2:]

@@ -1,7 +1,7 @@
-"""The duty plan of a city, as data: whom to tell of which incident, how, and who is next.
+"""The duty plan of a city, as data: who is notified of which incident, how, and who follows.
 
-What people write (routes.yaml, roster.ics) is read by `cities.duty.reader`; the duty loop in `alerting`
-works by it. All durations are microseconds. Secrets are not in it: an address or URL names them as `${NAME}`.
+`cities.duty.reader` reads it from routes.yaml and roster.ics; the duty loop in `alerting` follows it. All
+durations are microseconds. It holds no secrets: an address or URL refers to them as `${NAME}`.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from twin.instant import HOUR, MINUTE, SECOND, Duration, Instant
 
 
 class NotificationChannel(msgspec.Struct, frozen=True, kw_only=True):
-    """A way to reach people: an apprise URL in which `{address}` stands for the contact's address."""
+    """A notification channel: an apprise URL in which `{address}` stands for the contact's address."""
 
     id: str
     url: str
 
 
 class Contact(msgspec.Struct, frozen=True, kw_only=True):
-    """Somebody who can be told; roles have contacts, too."""
+    """A person, or a function such as a control room, that can be notified."""
 
     id: str
     name: str
@@ -32,54 +32,54 @@ class Contact(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class DutyTeam(msgspec.Struct, frozen=True, kw_only=True):
-    """Contacts who take turns: the events of its calendar name one, by ATTENDEE or SUMMARY."""
+    """Contacts who take turns on duty: each event of the calendar names one, by ATTENDEE or SUMMARY."""
 
     id: str
     name: str
-    members: tuple[str, ...]  #: contact ids, in the order in which the next one is asked
+    members: tuple[str, ...]  #: contact ids, in the order of escalation
     calendar: str = ""  #: iCalendar (RFC 5545); empty: the first member is always on call
 
 
 class EscalationStep(msgspec.Struct, frozen=True, kw_only=True):
-    """A step of an escalation."""
+    """One step of an escalation."""
 
     notify: Literal["on-call", "next", "team", "contact"]
-    channels: tuple[str, ...]  #: ids, tried all at once
-    wait: Duration = 10 * MINUTE  #: for an acknowledgement, before the next step
-    contact: str = ""  #: of `contact`
+    channels: tuple[str, ...]  #: ids, all used at the same time
+    wait: Duration = 10 * MINUTE  #: time for an acknowledgement, before the next step
+    contact: str = ""  #: id, when `notify` is `contact`
 
 
 class EscalationPolicy(msgspec.Struct, frozen=True, kw_only=True):
-    """How an incident is told until somebody acknowledges it."""
+    """How an incident escalates until somebody acknowledges it."""
 
     id: str
     steps: tuple[EscalationStep, ...]
-    group_wait: Duration = 5 * SECOND  #: alarms of one incident that come within are told together
-    group_interval: Duration = 5 * MINUTE  #: least time between messages about what is new in an incident
-    repeat: int = 3  #: how often all steps are gone through again while nobody acknowledges
-    remind: Duration = 4 * HOUR  #: after an acknowledgement, while it is still wrong; 0: never
+    group_wait: Duration = 5 * SECOND  #: alarms of one incident within this time share a message
+    group_interval: Duration = 5 * MINUTE  #: least time between two messages about changes
+    repeat: int = 3  #: how many times all steps are repeated without an acknowledgement
+    remind: Duration = 4 * HOUR  #: after an acknowledgement, while the alarm lasts; 0: never
 
 
 class QuietHours(msgspec.Struct, frozen=True, kw_only=True):
-    """Local times at which incidents up to a severity wait until the end of it."""
+    """Local times during which incidents up to a severity wait."""
 
     up_to: Severity
     intervals: tuple[WeeklyInterval, ...]
 
 
 class IncidentRoute(msgspec.Struct, frozen=True, kw_only=True):
-    """Which incidents go to which team by which policy; the first route that fits counts."""
+    """Which incidents go to which team by which policy; the first route that matches applies."""
 
     severities: tuple[Severity, ...] = ()  #: empty: all
     themes: tuple[str, ...] = ()
-    within: tuple[str, ...] = ()  #: areas and everything below
+    within: tuple[str, ...] = ()  #: areas, with all entities in them
     causes: tuple[str, ...] = ()
     team: str
     policy: str
 
 
 class DutyOverride(msgspec.Struct, frozen=True, kw_only=True):
-    """Somebody takes over somebody's duty for a while; the last one made counts."""
+    """A contact takes over a team's duty for some time; the override created last applies."""
 
     id: str
     team: str
@@ -90,7 +90,7 @@ class DutyOverride(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class DutyPlan(msgspec.Struct, frozen=True, kw_only=True):
-    """All of it. Without routes nobody is told anything."""
+    """The whole duty plan. Without routes nobody is notified."""
 
     channels: tuple[NotificationChannel, ...] = ()
     contacts: tuple[Contact, ...] = ()
@@ -99,7 +99,7 @@ class DutyPlan(msgspec.Struct, frozen=True, kw_only=True):
     quiet_hours: tuple[QuietHours, ...] = ()
     routes: tuple[IncidentRoute, ...] = ()
     overrides: tuple[DutyOverride, ...] = ()
-    #: channel id and address that is told when the path itself fails; a way that needs none of the others
+    #: channel id and address for notices that the alarm path itself fails; needs none of the other channels
     watchdog: tuple[str, str] | None = None
 
 

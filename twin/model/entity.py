@@ -13,7 +13,7 @@ RELATION_TYPES = ("locatedIn", "feeds", "drainsTo", "adjacentTo")
 
 
 AREA_TYPES = frozenset({"Municipality", "District", "Neighbourhood"})
-"""Entities of these types are areas: what is measured on them is told by themselves, to themselves."""
+"""Entities of these types are areas. A value that is measured on an area itself rolls up into that area."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,7 @@ class Entity:
     id: str
     type: str
     name: str
-    parent: str | None = None  #: id of the area it belongs to; None for the city itself
+    parent: str | None = None  #: id of the area that it belongs to; None for the city itself
     geometry: Geometry | None = None
     attributes: Mapping[str, Any] = field(default_factory=dict)
     relations: tuple[Relation, ...] = ()

@@ -1,4 +1,4 @@
-"""Values and times as people read them, in both languages of the city."""
+"""Labels, numbers, units and times as text for people, in both languages of the city."""
 
 from __future__ import annotations
 
@@ -52,13 +52,13 @@ _LABELS: Mapping[str, BilingualText] = MappingProxyType(
         "signal_strength": BilingualText("signal strength", "signaalsterkte"),
     }
 )
-"""Of built-in properties; indicators have a title of their own, a city's properties their name."""
+"""Labels of built-in properties. Indicators have their own title; a city's properties show their name."""
 
-_SIGNS: Mapping[str, str] = MappingProxyType(
+_SYMBOLS: Mapping[str, str] = MappingProxyType(
     {"1": "", "1/h": "/h", "ug/m3": "µg/m³", "Cel": "°C", "dB[A]": "dB(A)", "dB[mW]": "dBm", "deg": "°",
      "m3": "m³", "m3/s": "m³/s"}
 )  # fmt: skip
-"""UCUM codes that people do not write so."""
+"""The usual symbols of UCUM codes, where the two differ."""
 
 _MONTHS: Mapping[Language, tuple[str, ...]] = MappingProxyType(
     {
@@ -71,7 +71,7 @@ _MONTHS: Mapping[Language, tuple[str, ...]] = MappingProxyType(
 
 
 def display_name(name: str, language: Language) -> str:
-    """Return what people call a property, an indicator or a roll-up.
+    """Return the label of a property, an indicator or a roll-up.
 
     >>> display_name("water_level", "nl"), display_name("area_pm2_5", "en"), display_name("duck_count", "en")
     ('waterstand', 'PM2.5 of the area', 'duck count')
@@ -88,12 +88,12 @@ def display_name(name: str, language: Language) -> str:
 
 
 def unit_symbol(unit: str) -> str:
-    """Return the usual sign of a UCUM unit; the code itself where none is known."""
-    return _SIGNS.get(unit, unit)
+    """Return the usual symbol of a UCUM unit; the code itself where none is known."""
+    return _SYMBOLS.get(unit, unit)
 
 
 def format_number(value: float, language: Language = "en") -> str:
-    """Return a number as people write it: four digits that count.
+    """Return a number rounded to four significant digits, or to a whole number from 1,000 on.
 
     >>> (format_number(0.123456), format_number(1234.5), format_number(-0.0), format_number(7.0),
     ...  format_number(-0.39, "nl"))
@@ -110,12 +110,12 @@ def format_quantity(value: float, unit: str, language: Language) -> str:
     >>> format_quantity(12.5, "ug/m3", "nl"), format_quantity(3, "1", "en"), format_quantity(81, "%", "en")
     ('12,5 µg/m³', '3', '81%')
     """
-    sign = unit_symbol(unit)
-    return format_number(value, language) + (sign if sign in ("", "%", "°") else f" {sign}")
+    symbol = unit_symbol(unit)
+    return format_number(value, language) + (symbol if symbol in ("", "%", "°") else f" {symbol}")
 
 
 def format_local_time(instant: Instant, timezone: str, language: Language) -> str:
-    """Return a time as the clocks of the city show it, to the minute.
+    """Return the local time of the city, to the minute.
 
     >>> format_local_time(0, "Europe/Amsterdam", "en"), format_local_time(0, "Europe/Amsterdam", "nl")
     ('01:00 on 1 January 1970', '1 januari 1970 om 01:00')
@@ -126,14 +126,14 @@ def format_local_time(instant: Instant, timezone: str, language: Language) -> st
 
 
 def format_duration(duration: Duration) -> str:
-    """Return a duration as people write it, the same in both languages; cut to whole seconds.
+    """Return a duration as text, equal in both languages; truncated to whole seconds.
 
     >>> [format_duration(one) for one in (HOUR, 90 * MINUTE, 30 * SECOND, 2 * DAY + 3 * HOUR)]
     ['1 h', '1 h 30 min', '30 s', '2 d 3 h']
     """
     parts = []
-    for size, word in ((DAY, "d"), (HOUR, "h"), (MINUTE, "min"), (SECOND, "s")):
+    for size, abbreviation in ((DAY, "d"), (HOUR, "h"), (MINUTE, "min"), (SECOND, "s")):
         count, duration = divmod(duration, size)
         if count:
-            parts.append(f"{count} {word}")
+            parts.append(f"{count} {abbreviation}")
     return " ".join(parts) or "0 s"

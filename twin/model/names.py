@@ -11,11 +11,14 @@ from twin.instant import HOUR, MINUTE, Duration
 from twin.model.city_model import CityModel
 from twin.model.observed_property import Aggregation, RollUp, Theme
 
+AREA_PREFIX = "area_"
+"""Prefix of the name of a rolled-up value: `area_pm2_5` is the mean of `pm2_5` over the area."""
+
 _WINDOWS: dict[Averaging, Duration] = {"instant": 0, "ten_minutes": 10 * MINUTE, "hour": HOUR, "day": HOUR}
 
 
 class ValueName(NamedTuple):
-    """What a name stands for."""
+    """A name with the unit, theme and kind of the values that it names."""
 
     name: str
     base: str  #: the property or indicator; of a roll-up, what is rolled up
@@ -27,7 +30,7 @@ class ValueName(NamedTuple):
 
 
 def resolve_name(name: str, model: CityModel) -> ValueName | None:
-    """Return what a name stands for in a city, or None when it stands for nothing."""
+    """Return what a name means in a city; None for an unknown name."""
     property = model.properties.get(name)
     if property is not None:
         return ValueName(
@@ -39,58 +42,57 @@ def resolve_name(name: str, model: CityModel) -> ValueName | None:
     base = name.removeprefix(AREA_PREFIX)
     if base == name or roll_up_of(base, model) == "none":
         return None
-    found = resolve_name(base, model)
-    if found is None or found.rolled_up:
+    resolved = resolve_name(base, model)
+    if resolved is None or resolved.rolled_up:
         return None
-    # A series of published values: of a counter, too, it is a plain number at each time.
-    aggregation: Aggregation = "circular_mean" if found.aggregation == "circular_mean" else "mean"
-    return found._replace(name=name, aggregation=aggregation, observed=False, rolled_up=True)
+    # A series of published values: even of a counter it is a plain number at each time.
+    aggregation: Aggregation = "circular_mean" if resolved.aggregation == "circular_mean" else "mean"
+    return resolved._replace(name=name, aggregation=aggregation, observed=False, rolled_up=True)
 
 
 def all_value_names(model: CityModel) -> Iterator[ValueName]:
-    """Yield everything that can have a value in a city."""
+    """Yield every name that can have a value in a city."""
     for base in (*model.properties, *(one for one in REGISTRY if one not in model.properties)):
         for name in (base, AREA_PREFIX + base):
-            found = resolve_name(name, model)
-            if found is not None:
-                yield found
-
-
-def averaging_window(averaging: Averaging) -> Duration:
-    """Return the length of the window that an indicator's input is averaged over; 0 for none.
-
-    A mean of a day is one of its hours.
-    """
-    return _WINDOWS[averaging]
-
-
-def typical_interval(entity: str, what: ValueName, model: CityModel) -> Duration | None:
-    """Return how often a value is made anew by the sensors behind it; None where there are none.
-
-    The shortest interval of a datastream that can change it, or the window that an indicator is made of where
-    that is longer. What an update says of itself goes before it.
-    """
-    window = 0
-    properties = {what.base}
-    indicator = REGISTRY.get(what.base)
-    if indicator is not None and what.base not in model.properties:
-        properties = {one.property for one in indicator.inputs}
-        window = max(averaging_window(one.averaging) for one in indicator.inputs)
-    places = model.within(entity) if what.rolled_up else (entity,)
-    found = [
-        one.interval for place in places for one in model.datastreams_of(place) if one.property in properties
-    ]
-    return max(window, min(found)) if found else None
-
-
-AREA_PREFIX = "area_"
-"""What the name of a rolled-up value begins with: `area_pm2_5` is the mean of `pm2_5` over the area."""
+            resolved = resolve_name(name, model)
+            if resolved is not None:
+                yield resolved
 
 
 def roll_up_of(name: str, model: CityModel) -> RollUp:
-    """Return how the values of a property or an indicator become one of an area."""
+    """Return how the values of a property or indicator combine into one value of an area."""
     property = model.properties.get(name)
     if property is not None:
         return property.roll_up
     indicator = REGISTRY.get(name)
     return indicator.roll_up if indicator is not None else "none"
+
+
+def averaging_window(averaging: Averaging) -> Duration:
+    """Return the length of the window that an indicator's input is averaged over; 0 for none.
+
+    A daily mean is computed from hourly windows.
+    """
+    return _WINDOWS[averaging]
+
+
+def typical_interval(entity: str, what: ValueName, model: CityModel) -> Duration | None:
+    """Return the time between two values, from the sensors behind them; None where there are no sensors.
+
+    It is the shortest interval of a datastream that can change the value, or the window of the indicator
+    where that is longer. An interval that an update states itself takes precedence.
+    """
+    window = 0
+    properties = {what.base}
+    indicator = REGISTRY.get(what.base)
+    if indicator is not None and what.base not in model.properties:
+        properties = {input.property for input in indicator.inputs}
+        window = max(averaging_window(input.averaging) for input in indicator.inputs)
+    entities = model.within(entity) if what.rolled_up else (entity,)
+    intervals = [
+        datastream.interval
+        for id in entities
+        for datastream in model.datastreams_of(id)
+        if datastream.property in properties
+    ]
+    return max(window, min(intervals)) if intervals else None

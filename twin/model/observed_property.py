@@ -1,4 +1,4 @@
-"""Observed properties: what is measured, in which unit, within which bounds, and how it combines."""
+"""Observed properties: unit, plausible range, and how values combine over sensors, time and areas."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ Combination: TypeAlias = Literal["mean", "sum", "max", "median", "circular_mean"
 """How the datastreams of one property on one entity combine into the entity's value."""
 
 Aggregation: TypeAlias = Literal["mean", "sum", "max", "last", "counter", "circular_mean"]
-"""How the property aggregates over time; a counter aggregates by its increase."""
+"""How the property aggregates over time; a counter by its increase."""
 
 RollUp: TypeAlias = Literal["max", "mean", "sum", "min", "none"]
-"""How the values of entities become one of the area that they are in; `none`: they do not."""
+"""How the values of entities combine into one value of their area; `none`: they do not."""
 
 Theme: TypeAlias = Literal["environment", "mobility", "energy", "water", "climate", "device"]
-"""The domains that the city puts side by side; `device` is the health of the sensor itself."""
+"""The domains of the city; `device` is the health of the sensor itself."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Retention:
-    """How long what is kept: single observations, then ever coarser aggregates. Aggregates of a day stay."""
+    """How long data are kept: observations, then coarser aggregates. Daily aggregates are kept for ever."""
 
     raw: Duration = 90 * DAY
     minute: Duration = 180 * DAY  #: aggregates of a minute and of ten minutes
@@ -34,11 +34,11 @@ class Retention:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ObservedProperty:
-    """What can be observed.
+    """A quantity that sensors observe.
 
-    `minimum` and `maximum` bound the *physically possible* canonical values, both inclusive; what lies
-    outside is not plausible and is quarantined. They are wide on purpose: reference monitors report
-    negative hourly concentrations, and those are kept.
+    `minimum` and `maximum` bound the *physically possible* canonical values, both inclusive. A value outside
+    is implausible and is quarantined. The range is wide on purpose: reference monitors report negative hourly
+    concentrations, and those are kept.
     """
 
     name: str
@@ -48,10 +48,10 @@ class ObservedProperty:
     maximum: float
     combination: Combination = "mean"
     aggregation: Aggregation = "mean"
-    quality: QualityRules = TIME_RULES_ONLY  #: when a plausible value is suspect all the same
+    quality: QualityRules = TIME_RULES_ONLY  #: when a plausible value is suspect
     retention: Retention = Retention()
     roll_up: RollUp = "none"
-    wraps_at: float | None = None  #: a counter that starts again at 0 there (65536 with 16 bits)
+    wraps_at: float | None = None  #: the value at which a counter starts again at 0 (65536 with 16 bits)
 
 
 def _properties() -> dict[str, ObservedProperty]:
@@ -93,7 +93,7 @@ def _properties() -> dict[str, ObservedProperty]:
             aggregation="counter",
         )
 
-    known = [
+    properties = [
         *(concentration(name, 5_000) for name in ("pm1", "pm2_5", "pm10", "no2", "o3", "so2")),
         ObservedProperty(
             name="co2", unit="ppm", theme="environment", minimum=0, maximum=40_000, roll_up="mean"
@@ -185,33 +185,34 @@ def _properties() -> dict[str, ObservedProperty]:
         ),
     ]
     return {
-        one.name: replace(one, quality=DEFAULT_QUALITY_RULES.get(one.name, TIME_RULES_ONLY)) for one in known
+        one.name: replace(one, quality=DEFAULT_QUALITY_RULES.get(one.name, TIME_RULES_ONLY))
+        for one in properties
     }
 
 
 BUILT_IN_PROPERTIES: Mapping[str, ObservedProperty] = MappingProxyType(_properties())
-"""The observed properties that every city has; a city adds its own in `properties.yaml`.
+"""The observed properties of every city; a city adds its own in `properties.yaml`.
 
-Canonical units are those of the contract. Bounds are what is physically possible with room to spare:
-temperatures beyond the extremes recorded on Earth, concentrations above any fire plume's hourly value,
+Canonical units are part of the public contract. Ranges are the physically possible values with a margin:
+temperatures beyond the extremes recorded on Earth, concentrations above the hourly value of any fire plume,
 water levels from below the deepest polder to above the highest hill of the Netherlands.
 """
 
 
 COUNTER_RATE_MAX: Mapping[str, float] = MappingProxyType(
     {
-        # A transformer of 630 kVA, with room for a greater one; kWh/s.
+        # A transformer of 630 kVA, with a margin for a larger one; kWh/s.
         **{
-            f"energy_{way}{tariff}": 2_000 / 3600
-            for way in ("import", "export")
+            f"energy_{direction}{tariff}": 2_000 / 3600
+            for direction in ("import", "export")
             for tariff in ("", "_t1", "_t2")
         },
-        # The greatest meters of a street, G65 and Qn 60 or thereabouts; m3/s.
+        # The largest meters of a street, about G65 and Qn 60; m3/s.
         "gas_volume": 100 / 3600,
         "water_volume": 100 / 3600,
     }
 )
-"""Above what rate, in the canonical unit per second, the built-in registers cannot count.
+"""The greatest plausible rate of the built-in counters, in the canonical unit per second.
 
-No published source found for where to draw the line; a city meter has no business beyond it.
+No published source found for these limits; a meter in a city does not exceed them.
 """

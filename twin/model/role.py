@@ -1,14 +1,14 @@
-"""Roles: who may do what. A ladder, and one role beside it that reads what is personal."""
+"""Roles: five in ascending order of rights, and `metering` beside them, which reads personal data."""
 
 from __future__ import annotations
 
 from typing import Literal, TypeAlias, get_args
 
 Role: TypeAlias = Literal["anonymous", "viewer", "operator", "duty", "admin", "metering"]
-"""Each of the first five may do what the ones before it may.
+"""Each of the first five may do everything that the ones before it may do.
 
-`metering` reads the single readings of personal sensors (a household's meter), and nobody else does: neither
-an operator nor an admin needs them to keep the city running. Otherwise it is a viewer.
+Only `metering` reads single readings of personal sensors (a household's meter): neither an operator nor an
+admin needs them to keep the city running. Apart from that it has the rights of a viewer.
 """
 
 ROLES_ASCENDING: tuple[Role, ...] = ("anonymous", "viewer", "operator", "duty", "admin")
@@ -18,7 +18,7 @@ GRANTABLE_ROLES: tuple[Role, ...] = tuple(one for one in get_args(Role) if one !
 
 
 def role_includes(role: Role, needed: Role) -> bool:
-    """Whether a role may do what `needed` may.
+    """Return whether a role has all rights of `needed`.
 
     >>> (role_includes("duty", "operator"), role_includes("viewer", "operator"),
     ...  role_includes("admin", "metering"))
@@ -34,5 +34,5 @@ def role_includes(role: Role, needed: Role) -> bool:
 
 
 def may_read_personal_data(role: Role) -> bool:
-    """Whether a role may see the single readings of personal sensors."""
+    """Return whether a role may read single readings of personal sensors."""
     return role == "metering"

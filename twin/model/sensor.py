@@ -11,8 +11,8 @@ from twin.instant import Duration
 class Datastream:
     """One sensor × one observed property on one entity.
 
-    A decoded value becomes canonical by `offset + scale × value`; unit and declared scale are folded into
-    these two numbers when the model is loaded, once, not per value.
+    A decoded value becomes canonical by `offset + scale × value`. Unit and declared scale are folded into
+    these two numbers once, when the model is loaded.
     """
 
     id: int  #: assigned by the database; 0 until then
@@ -28,13 +28,13 @@ class Datastream:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sensor:
-    """A device, as one feed knows it."""
+    """A device, as one feed identifies it."""
 
     id: str
     feed: str
-    device: str  #: what the feed calls it; unique within the feed
+    device: str  #: its id in the feed; unique within the feed
     entity: str
     interval: Duration
     personal: bool = False  #: whether its single readings are personal data (a household's meter)
-    gateway: str = ""  #: id of the entity that hands on what it sends; empty: not known
-    power: str = ""  #: id of the entity that it is powered by; empty: its own battery, or not known
+    gateway: str = ""  #: id of the entity that forwards its messages; empty: not known
+    power: str = ""  #: id of the entity that powers it; empty: its own battery, or not known

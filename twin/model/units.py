@@ -1,7 +1,7 @@
-"""Units: how a value in the device's unit becomes one in the canonical unit, resolved once per datastream.
+"""Units: conversion from the device's unit into the canonical unit, resolved once per datastream.
 
-Units are named in UCUM, as SensorThings asks; pint does the arithmetic. Every conversion that sensors need is
-affine (`offset + scale × value`), so two conversions of sample values tell all of it.
+Units have UCUM codes, as SensorThings requires; pint does the arithmetic. Every conversion that sensors need
+is affine (`offset + scale × value`), so converting two sample values determines it.
 """
 
 from __future__ import annotations
@@ -96,7 +96,7 @@ _PINT = {
     "A": "ampere",
 }
 
-# Logarithmic levels convert into nothing but themselves.
+# Logarithmic levels convert only into themselves.
 _LEVELS = frozenset({"dB", "dB[A]", "dB[mW]"})
 _LEVEL_SYNONYMS = {"dBA": "dB[A]", "dB(A)": "dB[A]", "dBm": "dB[mW]"}
 
@@ -110,12 +110,12 @@ def _registry() -> pint.UnitRegistry[float]:
 
 @cache
 def known_units() -> frozenset[str]:
-    """Return every unit code that a datastream may name."""
+    """Return every unit code that a datastream may have."""
     return frozenset(_PINT) | _LEVELS | frozenset(_LEVEL_SYNONYMS)
 
 
 def unit_conversion(source: str, target: str) -> UnitConversion:
-    """Return how a value in `source` becomes one in `target`, both UCUM codes.
+    """Return the conversion from unit `source` to unit `target`, both UCUM codes.
 
     Raises UnitError when a unit is unknown or the two measure different things.
 
@@ -134,7 +134,7 @@ def unit_conversion(source: str, target: str) -> UnitConversion:
         raise UnitError(f"unit {source!r} does not convert into {target!r}")
     try:
         zero = _convert(0.0, source, target)
-        # Far from zero, so that an offset such as 273.15 leaves no rounding in the slope.
+        # Far from zero, so that an offset such as 273.15 causes no rounding error in the slope.
         far = _convert(_FAR, source, target)
     except pint.DimensionalityError as error:
         raise UnitError(f"unit {source!r} does not convert into {target!r}: {error}") from error
@@ -149,5 +149,5 @@ def _convert(value: float, source: str, target: str) -> float:
 
 
 def _clean(number: float) -> float:
-    """Drop the last bit's noise of a conversion: 0.30000000000000004 is 0.3."""
+    """Round off the noise of a conversion in the last bit: 0.30000000000000004 becomes 0.3."""
     return float(f"{number:.15g}")

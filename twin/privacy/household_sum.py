@@ -1,7 +1,7 @@
-"""The published value of one property of households on one entity: window by window, over a cohort.
+"""The published sum of one property of the households on one entity, for one window after the other.
 
-Readings of single connections are collected here until their window is complete; what may be told of them is
-decided by `twin.privacy.cohort`. Nothing else of them leaves the entity.
+Readings of single connections are collected here until their window is complete. `twin.privacy.cohort`
+decides which sum may be published. Nothing else of them leaves the entity.
 """
 
 from __future__ import annotations
@@ -14,54 +14,51 @@ from twin.state.window import Aggregate
 
 HOUSEHOLD_WINDOW: Duration = 10 * MINUTE
 
-# How much longer than its connections' interval a window waits, by log time, for those that have not closed
-# it: the next reading does. A gateway that is away for longer has its readings carried by the cohort.
+# How long a window waits for missing connections, in log time beyond their interval: the next reading closes
+# it. The cohort carries forward the readings of a gateway that is away for longer.
 PENDING_MAX: Duration = 2 * MINUTE
 
-# Windows that wait at a time; with more, the oldest are complete as they are. A simulation that runs fast
-# may have a few.
+# Pending windows at a time; beyond, the oldest are published as they are. A fast simulation may have a few.
 PENDING_WINDOWS_MAX = 16
 
 
 class PendingWindow(msgspec.Struct, array_like=True):
-    """The readings of one window so far."""
+    """The readings of one window until it is published."""
 
     since: Instant  #: log time of the first
     values: dict[int, float]
 
 
 class HouseholdSum(msgspec.Struct, array_like=True):
-    """What is known of one personal property of one entity. Mutable; goes into a checkpoint."""
+    """The state of one personal property of one entity. Mutable; goes into a checkpoint."""
 
     cohort: Cohort | None = None
     pending: dict[Instant, PendingWindow] = msgspec.field(default_factory=dict)
 
     def add(self, aggregate: Aggregate, now: Instant) -> None:
-        """Take in a connection's window of size `HOUSEHOLD_WINDOW`; one that is published already changes
-        nothing.
-        """
+        """Add a connection's window of size `HOUSEHOLD_WINDOW`; ignore windows that are already published."""
         value = aggregate.mean
         if value is None or (self.cohort is not None and aggregate.start <= self.cohort.window):
             return
-        waiting = self.pending.get(aggregate.start)
-        if waiting is None:
-            waiting = self.pending[aggregate.start] = PendingWindow(now, {})
-        waiting.values[aggregate.datastream] = value
+        pending = self.pending.get(aggregate.start)
+        if pending is None:
+            pending = self.pending[aggregate.start] = PendingWindow(now, {})
+        pending.values[aggregate.datastream] = value
 
     def publish(self, now: Instant, registered: int, interval: Duration) -> list[PublishedSum]:
-        """Return what may be told of the windows that are complete, oldest first.
+        """Return the sums of complete windows that may be published, oldest first.
 
-        `registered` connections are known to the city model; the slowest reports each `interval`.
+        The city model has `registered` connections; `interval` is the longest of their intervals.
         """
         published = []
         for start in sorted(self.pending):
-            one = self.pending[start]
-            waited = now - max(one.since, start + HOUSEHOLD_WINDOW)
-            missing = len(one.values) < registered
-            if missing and waited < PENDING_MAX + interval and len(self.pending) <= PENDING_WINDOWS_MAX:
+            pending = self.pending[start]
+            waited = now - max(pending.since, start + HOUSEHOLD_WINDOW)
+            is_incomplete = len(pending.values) < registered
+            if is_incomplete and waited < PENDING_MAX + interval and len(self.pending) <= PENDING_WINDOWS_MAX:
                 break  # a later window is not published before this one
             del self.pending[start]
-            self.cohort, told = advance_cohort(self.cohort, one.values, start, registered)
-            if told is not None:
-                published.append(told)
+            self.cohort, total = advance_cohort(self.cohort, pending.values, start, registered)
+            if total is not None:
+                published.append(total)
         return published

@@ -1,3 +1,4 @@
-"""Which observations are plausible, and which are suspect: flags, rules, the checks of single values and of
-neighbouring entities. Nothing that stores a state or raises an alarm.
+"""Which observations are plausible and which are suspect: flags, rules, checks of values and of neighbours.
+
+Nothing here stores a state or raises an alarm.
 """

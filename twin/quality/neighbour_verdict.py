@@ -1,4 +1,4 @@
-"""Verdict: what the neighbours of an entity say of one of its properties, and whether the entity heeds it."""
+"""Verdicts: whether the neighbours of an entity outvote its value of a property."""
 
 from __future__ import annotations
 
@@ -11,31 +11,31 @@ from twin.model.observation import LastGoodValue
 
 
 class NeighbourVerdict(NamedTuple):
-    """What the entities of one area say of a property of one of them. It stands until the area revises it."""
+    """The result of an area's comparison for one of its entities. Valid until the area revises it."""
 
     entity: str
     property: str
-    area: str  #: whose entities were asked: each area revises its own verdicts only
+    area: str  #: that compared the values: an area revises its own verdicts only
     deviates: bool  #: False withdraws it
-    last_good: LastGoodValue | None  #: the last value that the area heard before and took for good
-    revision: Instant  #: log time at which the area told it
+    last_good: LastGoodValue | None  #: the last value that the area received and accepted
+    revision: Instant  #: log time at which the area emitted it
 
 
 def effective_verdict(verdicts: Iterable[NeighbourVerdict], model: CityModel) -> NeighbourVerdict | None:
-    """Return a verdict that the entity deviates, of an area that it lies in by the model; None without one.
+    """Return a verdict that the entity deviates, from an area that contains it; None without one.
 
-    Of several it is the one that knows the newest good value.
+    Of several verdicts it is the one with the newest good value.
     """
-    found = [one for one in verdicts if one.deviates and _lies_in(one.entity, one.area, model)]
-    return max(found, key=lambda one: (_known_until(one.last_good), one.area), default=None)
+    effective = [one for one in verdicts if one.deviates and _lies_in(one.entity, one.area, model)]
+    return max(effective, key=lambda one: (_time_of(one.last_good), one.area), default=None)
 
 
-def _known_until(good: LastGoodValue | None) -> tuple[bool, Instant]:
-    return (False, 0) if good is None else (True, good.phenomenon_time)
+def _time_of(last_good: LastGoodValue | None) -> tuple[bool, Instant]:
+    return (False, 0) if last_good is None else (True, last_good.phenomenon_time)
 
 
 def _lies_in(entity: str, area: str, model: CityModel) -> bool:
-    found = model.entities.get(entity)
-    while found is not None and found.id != area:
-        found = model.entities.get(found.parent) if found.parent is not None else None
-    return found is not None
+    ancestor = model.entities.get(entity)
+    while ancestor is not None and ancestor.id != area:
+        ancestor = model.entities.get(ancestor.parent) if ancestor.parent is not None else None
+    return ancestor is not None

@@ -1,7 +1,7 @@
-"""Neighbours: the entities of an area judge each other's values of one property. Pure.
+"""Neighbours: the entities of an area are compared with each other by their values of one property. Pure.
 
-An area in which too few speak asks the one above: it passes on what its entities told, with no weight.
-Who is outvoted is a function of what each entity told last, whatever the order in which it came.
+An area with too few values cannot compare them: it forwards its inputs, with weight 0, to its parent area.
+The result is a function of the latest input of each entity, whatever their order of arrival.
 """
 
 from __future__ import annotations
@@ -21,20 +21,20 @@ from twin.state.combination import PEERS_MIN, outlier_places
 from twin.wire.messages import AreaInput
 
 NeighbourInputs = Mapping[str, AreaInput]
-"""What an area was told of one property, by the entity or area that told it."""
+"""The inputs of an area for one property, by the entity or area that sent them."""
 
 _DISAGREES = int(QualityFlag.DISAGREES)
 
 
 class NeighbourStanding(NamedTuple):
-    """How an entity stands among its neighbours."""
+    """The last result of the comparison for one entity."""
 
     deviates: bool = False
-    last_good: LastGoodValue | None = None  #: its newest value that was heard and not outvoted
+    last_good: LastGoodValue | None = None  #: its newest value that was current and not outvoted
 
 
 class NeighbourContext(NamedTuple):
-    """Whose values of what are judged, and when."""
+    """Area, property and time of a comparison."""
 
     area: str
     property: str
@@ -43,106 +43,116 @@ class NeighbourContext(NamedTuple):
 
 
 class NeighbourResult(NamedTuple):
-    """What came of a judgement."""
+    """The result of a comparison."""
 
-    outvoted: frozenset[str]  #: entities of the area that take no part in its value
+    outvoted: frozenset[str]  #: entities of the area that are left out of its value
     verdicts: list[NeighbourVerdict]  #: those that changed
-    forwarded: list[AreaInput]  #: what is news to the area above
+    forwarded: list[AreaInput]  #: changed inputs for the parent area
 
 
 class _Vote(NamedTuple):
-    heard: dict[str, AreaInput]  #: entities whose values speak for the present
+    current: dict[str, AreaInput]  #: inputs of entities whose values are still valid
     enough: bool
     outvoted: frozenset[str]
 
 
 class NeighbourState(msgspec.Struct, array_like=True):
-    """What an area knows of its entities as neighbours, by one property. Mutable; goes into a checkpoint."""
+    """The comparison of an area's entities by one property. Mutable; goes into a checkpoint."""
 
-    from_below: dict[str, AreaInput] = msgspec.field(default_factory=dict)  #: passed on by areas with too few
+    from_below: dict[str, AreaInput] = msgspec.field(default_factory=dict)  #: forwarded by child areas
     standings: dict[str, NeighbourStanding] = msgspec.field(default_factory=dict)
     forwarded: dict[str, AreaInput] = msgspec.field(default_factory=dict)
 
-    def evaluate(self, inputs: NeighbourInputs, asked: NeighbourContext) -> NeighbourResult:
-        """Judge every entity that told a value, by all that was told until now."""
-        own = {source: one for source, one in inputs.items() if not _is_area(source, asked)}
-        entities = {source: one for source, one in (own | self.from_below).items() if one.value is not None}
-        vote = self._vote(inputs, entities, asked)
-        flagged = frozenset(source for source, one in entities.items() if one.flags & _DISAGREES)
+    def evaluate(self, inputs: NeighbourInputs, context: NeighbourContext) -> NeighbourResult:
+        """Compare the latest values of all entities."""
+        own = {source: input for source, input in inputs.items() if not _is_area(source, context)}
+        entities = {
+            source: input for source, input in (own | self.from_below).items() if input.value is not None
+        }
+        vote = self._vote(inputs, entities, context)
+        flagged = frozenset(source for source, input in entities.items() if input.flags & _DISAGREES)
         outvoted = vote.outvoted if vote.enough else flagged
         verdicts = []
-        for source in sorted(vote.heard.keys() | self.standings.keys()):
+        for source in sorted(vote.current.keys() | self.standings.keys()):
             before = self.standings.get(source, NeighbourStanding())
             last_good, deviates = before.last_good, source in vote.outvoted
-            one = vote.heard.get(source)
-            if one is not None and one.value is not None and source not in outvoted:
-                last_good = LastGoodValue(one.value, one.phenomenon_time)
+            input = vote.current.get(source)
+            if input is not None and input.value is not None and source not in outvoted:
+                last_good = LastGoodValue(input.value, input.phenomenon_time)
             self.standings[source] = NeighbourStanding(deviates, last_good)
             if deviates != before.deviates:
-                beside = last_good if deviates else None
                 verdicts.append(
-                    NeighbourVerdict(source, asked.property, asked.area, deviates, beside, asked.revision)
+                    NeighbourVerdict(
+                        source,
+                        context.property,
+                        context.area,
+                        deviates,
+                        last_good if deviates else None,
+                        context.revision,
+                    )
                 )
-        return NeighbourResult(outvoted & own.keys(), verdicts, self._pass_on(entities, vote, asked))
+        return NeighbourResult(outvoted & own.keys(), verdicts, self._forward(entities, vote, context))
 
-    def _vote(self, inputs: NeighbourInputs, entities: NeighbourInputs, asked: NeighbourContext) -> _Vote:
-        """Let the entities vote, and the areas that can judge their own: each of those has one voice."""
-        limit = disagreement_limit(asked.property, asked.model)
-        for_themselves = {
-            _child_with(source, asked) for source, one in self.from_below.items() if one.value is not None
+    def _vote(self, inputs: NeighbourInputs, entities: NeighbourInputs, context: NeighbourContext) -> _Vote:
+        """Compare the values of entities, and of child areas that can compare their own entities."""
+        limit = disagreement_limit(context.property, context.model)
+        forwarding = {
+            _child_with(source, context)
+            for source, input in self.from_below.items()
+            if input.value is not None
         }
         areas = [
-            one
-            for source, one in inputs.items()
-            if _is_area(source, asked) and source not in for_themselves and one.value is not None
+            input
+            for source, input in inputs.items()
+            if _is_area(source, context) and source not in forwarding and input.value is not None
         ]
-        newest = max((one.phenomenon_time for one in (*entities.values(), *areas)), default=0)
-        heard = {source: one for source, one in entities.items() if one.valid_until >= newest}
-        voices = [*heard.values(), *(one for one in areas if one.valid_until >= newest)]
-        values = [one.value for one in voices if one.value is not None]
+        newest = max((input.phenomenon_time for input in (*entities.values(), *areas)), default=0)
+        current = {source: input for source, input in entities.items() if input.valid_until >= newest}
+        voters = [*current.values(), *(input for input in areas if input.valid_until >= newest)]
+        values = [input.value for input in voters if input.value is not None]
         if limit is None or len(values) < PEERS_MIN:
-            return _Vote(heard, False, frozenset())
-        names = list(heard)
-        far = (place for place in outlier_places(values, limit) if place < len(names))
-        return _Vote(heard, True, frozenset(names[place] for place in far))
+            return _Vote(current, False, frozenset())
+        names = list(current)
+        outliers = (place for place in outlier_places(values, limit) if place < len(names))
+        return _Vote(current, True, frozenset(names[place] for place in outliers))
 
-    def _pass_on(self, entities: NeighbourInputs, vote: _Vote, asked: NeighbourContext) -> list[AreaInput]:
-        """Return what the area above is to hear, or is not to count any more."""
-        parent = asked.model.entities[asked.area].parent
-        wanted: dict[str, AreaInput] = {}
+    def _forward(self, entities: NeighbourInputs, vote: _Vote, context: NeighbourContext) -> list[AreaInput]:
+        """Return the inputs to send to the parent area; a value of None withdraws an earlier one."""
+        parent = context.model.entities[context.area].parent
+        after: dict[str, AreaInput] = {}
         if (
             parent is not None
             and not vote.enough
-            and disagreement_limit(asked.property, asked.model) is not None
+            and disagreement_limit(context.property, context.model) is not None
         ):
-            wanted = {source: one._replace(area=parent, weight=0) for source, one in entities.items()}
-        before, self.forwarded = self.forwarded, wanted
+            after = {source: input._replace(area=parent, weight=0) for source, input in entities.items()}
+        before, self.forwarded = self.forwarded, after
         return [
-            wanted[source] if source in wanted else before[source]._replace(value=None)
-            for source in sorted(wanted.keys() | before.keys())
-            if wanted.get(source) != before.get(source)
+            after[source] if source in after else before[source]._replace(value=None)
+            for source in sorted(after.keys() | before.keys())
+            if after.get(source) != before.get(source)
         ]
 
 
 def disagreement_limit(property: str, model: CityModel) -> float | None:
-    """Return how far a value may be from its neighbours'; None where neighbours are not compared.
+    """Return the greatest normal difference from the neighbours; None where neighbours are not compared.
 
-    Only what rolls up as a mean is: there the values of entities are samples of one thing. The loudest street
-    of a district is no fault, and the levels of two polders have nothing to do with each other.
+    Only properties that roll up as a mean are compared: there the values of entities are samples of the same
+    quantity. The loudest street of a district is no fault, and the levels of two polders are unrelated.
     """
-    found = model.properties.get(property)
-    return found.quality.disagreement if found is not None and found.roll_up == "mean" else None
+    known = model.properties.get(property)
+    return known.quality.disagreement if known is not None and known.roll_up == "mean" else None
 
 
-def _is_area(source: str, asked: NeighbourContext) -> bool:
-    """Whether a source is an area below; the area itself speaks as the entity that has sensors of its own."""
-    found = asked.model.entities.get(source)
-    return source != asked.area and found is not None and found.type in AREA_TYPES
+def _is_area(source: str, context: NeighbourContext) -> bool:
+    """Return whether a source is a child area; the area itself counts as an entity with sensors."""
+    entity = context.model.entities.get(source)
+    return source != context.area and entity is not None and entity.type in AREA_TYPES
 
 
-def _child_with(entity: str, asked: NeighbourContext) -> str:
-    """Return the area right below this one that an entity lies in, or is."""
-    entities, child = asked.model.entities, entity
-    while child in entities and (parent := entities[child].parent) is not None and parent != asked.area:
+def _child_with(entity: str, context: NeighbourContext) -> str:
+    """Return the direct child of this area that contains an entity, or is the entity."""
+    entities, child = context.model.entities, entity
+    while child in entities and (parent := entities[child].parent) is not None and parent != context.area:
         child = parent
     return child

@@ -1,4 +1,4 @@
-"""Plausibility: which observations may enter at all. Pure: judges an observation by its own contents."""
+"""Plausibility: which observations the system accepts, by their own value and times. Pure."""
 
 from __future__ import annotations
 
@@ -13,24 +13,24 @@ from twin.model.observed_property import ObservedProperty
 class QuarantineReason(StrEnum):
     """Why a message or an observation is quarantined. Labels the metric, the log line and the table row."""
 
-    MALFORMED = "malformed"  #: not what the format says: truncated JSON, binary garbage, invalid UTF-8
-    CHECKSUM = "checksum"  #: the checksum in the payload is not that of the payload
-    TOO_LARGE = "too-large"  #: more bytes than a message of that feed may have
+    MALFORMED = "malformed"  #: violates its format: truncated JSON, binary garbage, invalid UTF-8
+    CHECKSUM = "checksum"  #: the checksum in the payload does not match
+    TOO_LARGE = "too-large"  #: more bytes than the feed allows for a message
     UNKNOWN_TOPIC = "unknown-topic"  #: no decoder is registered for the topic
     UNKNOWN_SENSOR = "unknown-sensor"  #: no sensor of the city has that feed and device
     NO_OBSERVATION = "no-observation"  #: decoded, but nothing in it is mapped to an observed property
     NOT_A_NUMBER = "not-a-number"  #: NaN, infinite, or no number at all
     OUT_OF_RANGE = "out-of-range"  #: physically impossible for the observed property
-    UNKNOWN_UNIT = "unknown-unit"  #: the payload names a unit that does not convert into the canonical one
+    UNKNOWN_UNIT = "unknown-unit"  #: the payload has a unit that does not convert into the canonical one
     TIME_TOO_OLD = "time-too-old"  #: measured longer ago than is plausible
     TIME_IN_FUTURE = "time-in-future"  #: measured after it was received
     TIME_INVALID = "time-invalid"  #: not a time
-    DECODER_FAILED = "decoder-failed"  #: a fault of ours, not of the sender's
+    DECODER_FAILED = "decoder-failed"  #: an error in the decoder, not in the message
 
 
 @dataclass(frozen=True, slots=True)
 class Rejection:
-    """A refusal that says why."""
+    """The refusal of a message or an observation, with its reason."""
 
     reason: QuarantineReason
     detail: str
@@ -38,11 +38,11 @@ class Rejection:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlausibilityBounds:
-    """How far a device's clock may be off before we do not believe it."""
+    """How far the clock of a device may be wrong before its observations are refused."""
 
-    # A device's clock that is synchronised over LoRaWAN or NTP is within a minute; five leave room.
+    # A clock that is synchronised over LoRaWAN or NTP is right within a minute; five minutes leave a margin.
     future_max: Duration = 5 * MINUTE
-    # Loggers that were offline hand in weeks; a clock that was never set says 1970 or 2000.
+    # Loggers that were offline deliver weeks of data; a clock that was never set shows 1970 or 2000.
     past_max: Duration = 366 * DAY
 
 
@@ -53,7 +53,7 @@ def check_plausibility(
     received_time: Instant,
     bounds: PlausibilityBounds,
 ) -> Rejection | None:
-    """Return why this canonical value at this time cannot be believed, or None when it can."""
+    """Return why a canonical value at this time is implausible; None when it is plausible."""
     if not math.isfinite(value):
         return Rejection(
             QuarantineReason.NOT_A_NUMBER, f"{property.name} is {value}, expected a finite number"

@@ -1,12 +1,13 @@
-"""Judgement: what the rules of its property say about one observation, from those measured before it.
+"""The quality check of one observation by the rules of its property and the observations measured before it.
 
-A pure function of event time: not of what arrived when, except for how late the observation itself was. So an
-observation that arrives between two others changes the judgement of the later ones, and of nothing else.
+It is a pure function of event time. The order of arrival does not matter; only the delay of the observation
+itself does. An observation that arrives between two others changes the results of the later ones only.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from statistics import median
 from typing import NamedTuple
 
 import msgspec
@@ -14,19 +15,19 @@ import msgspec
 from twin.instant import MINUTE, SECOND, Duration, Instant
 from twin.quality.quality_flags import QualityFlag
 from twin.quality.quality_rules import QualityRules
-from twin.quality.spike import is_spike, median_of
+from twin.quality.spike import is_spike
 
 CONTEXT_MAX = 16
-"""How many preceding observations a judgement may look at; a checkpoint holds so many of each datastream."""
+"""How many preceding observations a check uses at most; a checkpoint holds as many of each datastream."""
 
 GAP_INTERVALS_MAX = 4
-"""Between two observations further apart than this no rate of change is judged."""
+"""The rate of change is not checked between two observations that are further apart."""
 
 RATE_SPAN_MIN: Duration = MINUTE
-"""Closer observations are judged as if so far apart: the last digit alone makes any rate of a short span."""
+"""Least time span of a rate: over a shorter one the rounding of the last digit alone makes a high rate."""
 
 RATE_CONTEXT = 13
-"""How many preceding values say whether a fast change was the way back from an outlier."""
+"""How many preceding values decide whether a fast change was the return from an outlier."""
 
 # Plain integers: the operators of an enumeration cost a microsecond each.
 _OUT_OF_RANGE = int(QualityFlag.OUT_OF_RANGE)
@@ -38,7 +39,7 @@ _CLOCK_SKEW = int(QualityFlag.CLOCK_SKEW)
 
 
 class ConstantRun(msgspec.Struct, array_like=True, frozen=True, gc=False):
-    """Equal values in a row, in event time, as they end at some observation."""
+    """Consecutive equal values, in event time, up to one observation."""
 
     value: float
     count: int
@@ -46,14 +47,14 @@ class ConstantRun(msgspec.Struct, array_like=True, frozen=True, gc=False):
 
 
 class QualityResult(NamedTuple):
-    """What is known now of an observation beyond what the device said."""
+    """The quality flags that the check adds to those of the device."""
 
     phenomenon_time: Instant
-    flags: int  #: without those that follow from its times
+    flags: int  #: without `TIME_FLAGS`
 
 
 def extend_run(run: ConstantRun | None, time: Instant, value: float) -> ConstantRun:
-    """Return the run that ends at this observation, from the one that ended at the observation before it.
+    """Return the run that ends at this observation, given the run that ended at the previous one.
 
     >>> extend_run(extend_run(None, 0, 1.5), 60, 1.5)
     ConstantRun(value=1.5, count=2, start=0)
@@ -66,13 +67,13 @@ def extend_run(run: ConstantRun | None, time: Instant, value: float) -> Constant
 
 
 def extend_run_over(run: ConstantRun | None, points: Iterable[tuple[Instant, float]]) -> ConstantRun | None:
-    """Return the run that ends at the last of these observations; they follow the one that `run` ends at."""
+    """Return the run that ends at the last of these observations; they follow the end of `run`."""
     for time, value in points:
         run = extend_run(run, time, value)
     return run
 
 
-def check_quality(  # noqa: PLR0917 - called for each observation; keywords would cost it a tenth
+def check_quality(  # noqa: PLR0917 - called for each observation; keywords would cost a tenth
     context: Sequence[tuple[Instant, float]],
     run: ConstantRun,
     time: Instant,
@@ -81,11 +82,11 @@ def check_quality(  # noqa: PLR0917 - called for each observation; keywords woul
     rules: QualityRules,
     interval: Duration,
 ) -> int:
-    """Return the `QualityFlag`s to add to the device's own.
+    """Return the `QualityFlag`s to add to those of the device.
 
     `context` holds (phenomenon time, value) of the observations measured before this one, ascending, at most
-    the newest `CONTEXT_MAX`, suspect ones too; `run` ends at this observation; `interval` is the expected
-    time between two.
+    the newest `CONTEXT_MAX`, including suspect ones. `run` ends at this observation. `interval` is the
+    expected time between two observations.
     """
     flags = 0
     if (rules.minimum is not None and value < rules.minimum) or (
@@ -118,9 +119,9 @@ def check_quality(  # noqa: PLR0917 - called for each observation; keywords woul
 
 
 def check_times(time: Instant, received: Instant, rules: QualityRules, interval: Duration) -> int:
-    """Return what the two times of an observation say by themselves: LATE, CLOCK_SKEW or nothing.
+    """Return the flag that follows from the two times of an observation: LATE, CLOCK_SKEW or 0.
 
-    A value may speak for the interval that it starts, so it is late only beyond the interval's end.
+    A value may describe the interval that it starts, so it is late only after the end of the interval.
     """
     lag = received - time
     if lag > rules.late_after + interval:
@@ -131,6 +132,6 @@ def check_times(time: Instant, received: Instant, rules: QualityRules, interval:
 def _is_return(
     context: Sequence[tuple[Instant, float]], oldest: Instant, value: float, change_max: float
 ) -> bool:
-    """Whether a value is back where most of the preceding ones were: the one before it was the outlier."""
+    """Return whether a value is back near the median, so that the previous value was the outlier."""
     values = [other for moment, other in context[-RATE_CONTEXT:] if moment >= oldest]
-    return abs(value - median_of(values)) <= change_max
+    return abs(value - median(values)) <= change_max

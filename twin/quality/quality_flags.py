@@ -1,4 +1,4 @@
-"""Quality of an observation: flags that say what is known about it, and the one word that sums them up."""
+"""Quality flags of an observation, and the single word that summarises them."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from enum import IntFlag
 from typing import Literal, TypeAlias
 
 QualityWord: TypeAlias = Literal["good", "estimated", "late", "suspect", "maintenance"]
-"""The vocabulary of the API, best first."""
+"""The quality words of the API, best first."""
 
 
 class QualityFlag(IntFlag):
-    """What is known about one observation. Stored as a small integer: never renumber a flag."""
+    """Facts about the quality of one observation. Stored as a small integer: never renumber a flag."""
 
     NONE = 0
     TIME_OF_RECEPTION = 1  #: the device sent no time; phenomenonTime is when we received it. Harmless.
@@ -21,9 +21,9 @@ class QualityFlag(IntFlag):
     STUCK = 32
     DRIFT = 64
     MAINTENANCE = 128
-    RATE_OF_CHANGE = 256  #: changed faster than the observed property can
-    CLOCK_SKEW = 512  #: dated after its reception, within what is believed
-    DISAGREES = 1024  #: far from what the other sensors of the same property say
+    RATE_OF_CHANGE = 256  #: changed faster than the observed property can change
+    CLOCK_SKEW = 512  #: dated after its reception, within the accepted limit
+    DISAGREES = 1024  #: far from the values of other sensors or neighbours
 
 
 # Plain integers: the operators of an enumeration cost a microsecond each.
@@ -40,14 +40,14 @@ _LATE = int(QualityFlag.LATE)
 _UNCERTAIN = int(QualityFlag.ESTIMATED | QualityFlag.CLOCK_SKEW)
 
 UNUSABLE_FLAGS = _SUSPECT | _MAINTENANCE
-"""Flags any of which keeps a value out of states and aggregates."""
+"""Each of these flags excludes a value from states and aggregates."""
 
 TIME_FLAGS = int(QualityFlag.LATE | QualityFlag.CLOCK_SKEW)
-"""Flags that follow from the two times of an observation alone: never stored, always computed."""
+"""Flags that follow from the two times of an observation: always computed, never stored."""
 
 
 def quality_word(flags: int) -> QualityWord:
-    """Return the worst thing that the flags say, as the API's word.
+    """Return the API's word for the worst of the flags.
 
     >>> quality_word(QualityFlag.NONE), quality_word(QualityFlag.TIME_OF_RECEPTION)
     ('good', 'good')
@@ -67,8 +67,9 @@ def quality_word(flags: int) -> QualityWord:
 
 
 def is_usable(flags: int) -> bool:
-    """Whether a value of this quality may take part in the state of an entity.
+    """Return whether a value of this quality enters states and aggregates.
 
-    Late and estimated values may: they are right, if not fresh or not measured; freshness is judged apart.
+    Late and estimated values do: they are correct, although not fresh or not measured. Freshness is a
+    separate check.
     """
     return not flags & UNUSABLE_FLAGS

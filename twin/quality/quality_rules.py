@@ -1,8 +1,8 @@
-"""What is normal for an observed property: the numbers by which single observations are judged.
+"""Quality rules: the limits of normal values for an observed property.
 
-The defaults let everything pass that a Dutch city really does, and say of each number why it is that. Where a
-reason names no source, no published one was found: the number is a judgement, and a city's `properties.yaml`
-may state another.
+The defaults accept everything that really happens in a Dutch city; a comment gives the reason for each
+number. Where it names no source, no published one was found: the number is an estimate, and a city's
+`properties.yaml` may state another.
 """
 
 from __future__ import annotations
@@ -16,55 +16,55 @@ from twin.instant import DAY, HOUR, SECOND, Duration
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SpikeRule:
-    """When a value stands out from those before it: the Hampel identifier, for what jumped
-    (`twin.quality.spike`).
+    """When a value is a spike: the Hampel identifier, for values reached by a jump (`twin.quality.spike`).
 
-    Suspect is what lies further from the median of the preceding values than `threshold` scaled median
-    absolute deviations (Hampel, The influence curve and its role in robust estimation, Journal of the
+    A value is suspect that lies further from the median of the preceding values than `threshold` scaled
+    median absolute deviations (Hampel, The influence curve and its role in robust estimation, Journal of the
     American Statistical Association 69, 1974; Davies & Gather, The identification of multiple outliers, the
-    same journal 88, 1993), and further than `deviation_min`: a signal that is flat to its last digit has no
-    deviation at all.
+    same journal 88, 1993), and further than `deviation_min`: a signal that is flat to its last digit has a
+    deviation of 0.
     """
 
-    window: int = 13  #: preceding observations that are looked at; a true step is believed after half of them
-    threshold: float = 6.0  #: twice the customary three, because sensors' noise is not normal
+    window: int = 13  #: number of preceding observations; a real step is accepted after half of them
+    threshold: float = 6.0  #: twice the customary three, because the noise of sensors is not normal
     deviation_min: float  #: canonical unit
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StuckRule:
-    """When equal values are too many to be true: at least `count` of them over at least `duration_min`."""
+    """When equal values are suspect: at least `count` in a row over at least `duration_min`."""
 
     count: int
     duration_min: Duration
-    except_values: tuple[float, ...] = ()  #: values that may repeat for ever
+    except_values: tuple[float, ...] = ()  #: values that may repeat without limit
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QualityRules:
-    """How the observations of one property are judged; a rule that is None judges nothing."""
+    """The rules for the observations of one property; None switches a rule off."""
 
-    minimum: float | None = None  #: canonical unit, inclusive; narrower than what is physically possible
+    minimum: float | None = None  #: canonical unit, inclusive; narrower than the physically possible range
     maximum: float | None = None
-    #: Canonical unit per second against the previous observation, unless a gap lies between the two; the way
-    #: back from an outlier may be fast.
+    #: Greatest change against the previous observation, canonical unit per second. Not checked over a gap,
+    #: nor for the return from an outlier.
     rate_max: float | None = None
     spike: SpikeRule | None = None
     stuck: StuckRule | None = None
-    #: How much later than measured, and than the interval that the value may speak for, it may be received. A
-    #: network that retries for minutes, and a logger that reports each half-hour, are not late.
+    #: Greatest normal delay between the end of the measuring interval and the reception. A network that
+    #: retries for minutes, and a logger that reports each half-hour, are not late.
     late_after: Duration = HOUR
-    #: How far ahead of its reception a value may be dated: a clock kept by NTP or LoRaWAN is off by seconds.
+    #: How far after its reception a value may be dated: a clock kept by NTP or LoRaWAN is wrong by seconds.
     skew_after: Duration = 30 * SECOND
-    #: Canonical unit from the median of the other sensors on the entity; judged there, not here.
+    #: Greatest normal difference from the median of the entity's sensors, canonical unit; checked when they
+    #: are combined.
     disagreement: float | None = None
 
 
 TIME_RULES_ONLY = QualityRules()
-"""No rule about the value: only whether it is late, or dated ahead."""
+"""No rule for the value: only for its delay and its clock."""
 
-# A day holds a night and a noon, a rush hour and an empty street: nothing out of doors that is measured
-# finely is the same through all of it. 24 values, so a sensor that reports thrice a day is spared.
+# A day has a night and a noon, a rush hour and an empty street: no fine outdoor measurement stays equal
+# through all of it. At least 24 values, so that a sensor that reports three times a day is not flagged.
 _SAME_ALL_DAY = StuckRule(count=24, duration_min=DAY)
 _SAME_TWO_DAYS = replace(_SAME_ALL_DAY, duration_min=2 * DAY)
 _SAME_THREE_DAYS = replace(_SAME_ALL_DAY, duration_min=3 * DAY)
@@ -72,25 +72,27 @@ _SAME_THREE_DAYS = replace(_SAME_ALL_DAY, duration_min=3 * DAY)
 
 def _air() -> dict[str, QualityRules]:
     # Reference monitors report negative hourly values in clean air, down to about -16 ug/m3. Fireworks
-    # multiply the concentration by ten or more within the hour, so neither a step nor a rate says anything;
-    # above 1,000 ug/m3 an optical sensor sees fog or its own dirt. Neighbours differ by a factor, not by an
-    # amount, so there is no disagreement to state.
+    # multiply the concentration by ten or more within the hour, so neither a step nor a rate is a sign of a
+    # fault; above 1,000 ug/m3 an optical sensor measures fog or its own dirt. Neighbours differ by a factor,
+    # not by an amount, so there is no limit for disagreement.
     dust = QualityRules(minimum=-20, maximum=1_000, stuck=_SAME_ALL_DAY)
     return {
         "pm1": dust,
         "pm2_5": dust,
         "pm10": dust,
-        # The highest alert thresholds of 2008/50/EC are 400, 240 and 500 ug/m3; twice that, and a plume, fit.
+        # The highest alert thresholds of 2008/50/EC are 400, 240 and 500 ug/m3; twice that, and a plume, are
+        # accepted.
         "no2": QualityRules(minimum=-20, maximum=1_000, stuck=_SAME_ALL_DAY),
         "o3": QualityRules(minimum=-20, maximum=600, stuck=_SAME_ALL_DAY),
-        # Hardly any is left: most hours are at the detection limit, told as zero or as one last digit.
+        # Concentrations are low: most hours are at the detection limit, reported as zero or as one last
+        # digit.
         "so2": QualityRules(
             minimum=-20, maximum=2_000, stuck=replace(_SAME_THREE_DAYS, except_values=(0.0,))
         ),
         # The background is above 420 ppm; below 300 the sensor has calibrated itself in stale air.
         "co2": QualityRules(minimum=300, maximum=10_000, stuck=_SAME_ALL_DAY),
-        # A siren and a firecracker are what the microphone is for: no spike. Its own noise is at least 15 dB,
-        # a jet engine at 30 m about 140. At night a cheap one rests on its floor for hours.
+        # A siren and a firecracker are real: no spike rule. The noise of the microphone is at least 15 dB,
+        # a jet engine at 30 m has about 140. At night a cheap microphone stays at its own noise for hours.
         "noise_level": QualityRules(
             minimum=15, maximum=140, stuck=StuckRule(count=60, duration_min=DAY // 2), disagreement=25
         ),
@@ -99,12 +101,12 @@ def _air() -> dict[str, QualityRules]:
 
 def _weather() -> dict[str, QualityRules]:
     return {
-        # The Netherlands' records are -27.4 and 40.7 degrees; roads and facades get hotter. A gust front
-        # takes six degrees in ten minutes now and then, and none takes ten.
+        # The records of the Netherlands are -27.4 and 40.7 degrees; roads and facades get hotter. A gust
+        # front lowers it by six degrees in ten minutes at times, never by ten.
         "air_temperature": QualityRules(
             minimum=-30, maximum=55, spike=SpikeRule(deviation_min=8), stuck=_SAME_ALL_DAY, disagreement=8
         ),
-        # A broken sensor says 0. In fog many rest at their highest value, for days.
+        # A broken sensor reports 0. In fog many stay at their highest value for days.
         "relative_humidity": QualityRules(
             minimum=2,
             spike=SpikeRule(deviation_min=35),
@@ -113,10 +115,10 @@ def _weather() -> dict[str, QualityRules]:
         ),
         # A squall's pressure jump is 2 to 4 hPa. Whole hectopascals may hold for a day under a high.
         "air_pressure": QualityRules(spike=SpikeRule(deviation_min=6), stuck=_SAME_TWO_DAYS, disagreement=6),
-        # Gusts are short and high: no spike. Calm in the lee of a house lasts a night; the highest gust at a
-        # Dutch station was 45 m/s.
+        # Gusts are short and high: no spike rule. Calm in the lee of a house lasts a night; the highest gust
+        # at a Dutch station was 45 m/s.
         "wind_speed": QualityRules(maximum=60, stuck=_SAME_TWO_DAYS),
-        # Without wind the vane stays where it is. A circle has no outliers and no rate in degrees.
+        # Without wind the vane does not move. A circle has no outliers, and no rate in degrees.
         "wind_direction": QualityRules(stuck=_SAME_TWO_DAYS),
         # It does not rain most of the time; how much can fall in one observation depends on its interval.
         "rainfall": QualityRules(stuck=replace(_SAME_ALL_DAY, except_values=(0.0,))),
@@ -124,33 +126,35 @@ def _weather() -> dict[str, QualityRules]:
 
 
 def _mobility() -> dict[str, QualityRules]:
-    # Zero is usual in a minute of the night, but a street on which nothing passed all day has a blind
-    # counter; there are some that were blind for a month at full uptime. The school bell and the bridge make
-    # steps.
+    # Zero is usual in a minute of the night. But where nothing passes all day, the counter is blind; some
+    # were blind for a month while they reported. The end of school and an open bridge cause steps.
     return {
         "vehicle_count": QualityRules(stuck=_SAME_ALL_DAY),
         "bicycle_count": QualityRules(stuck=_SAME_ALL_DAY),
-        # A wet winter weekend keeps everybody from the path along the dike.
+        # On a wet winter weekend nobody walks on the path along the dike.
         "pedestrian_count": QualityRules(stuck=_SAME_THREE_DAYS),
         "traffic_flow": QualityRules(stuck=_SAME_ALL_DAY),
-        # Zero says that nobody passed. Nothing drives faster than 250 km/h there, but radar echoes do.
+        # Zero means that nobody passed. No vehicle is faster than 250 km/h there, but radar echoes are.
         "vehicle_speed": QualityRules(maximum=250, stuck=replace(_SAME_ALL_DAY, except_values=(0.0,))),
     }
 
 
 def _energy() -> dict[str, QualityRules]:
-    # A kettle is a step and a holiday is a flat line: power and current are as they are told. Registers stand
-    # still and are replaced; `twin.state.counter` reads them.
+    # A kettle causes a step and a holiday a flat line: power and current have no rule. Registers stand still
+    # and are replaced; `twin.state.counter` handles that.
     still = ("power_import", "power_export", "current_l1", "current_l2", "current_l3", "water_volume")
-    registers = (f"energy_{way}{tariff}" for way in ("import", "export") for tariff in ("", "_t1", "_t2"))
-    # A dead phase is 0 V as long as it is dead, a broken neutral 400 V: both are true, and worth an alarm. A
-    # dip is short and real; the norm judges means of ten minutes. Whole volts may hold through a quiet hour.
+    registers = (
+        f"energy_{direction}{tariff}" for direction in ("import", "export") for tariff in ("", "_t1", "_t2")
+    )
+    # A dead phase has 0 V until it is repaired, a broken neutral causes 400 V: both are real, and need an
+    # alarm. A dip is short and real; the standard uses means of ten minutes. Whole volts may stay equal for a
+    # quiet hour.
     voltage = QualityRules(stuck=StuckRule(count=60, duration_min=6 * HOUR, except_values=(0.0,)))
     return {
         **dict.fromkeys(still, TIME_RULES_ONLY),
         **dict.fromkeys(registers, TIME_RULES_ONLY),
         **{f"voltage_l{phase}": voltage for phase in (1, 2, 3)},
-        # The gas meter hands its hourly reading to the electricity meter up to some hours later.
+        # The gas meter passes its hourly reading to the electricity meter up to some hours later.
         "gas_volume": QualityRules(late_after=4 * HOUR),
     }
 
@@ -158,16 +162,16 @@ def _energy() -> dict[str, QualityRules]:
 def _water() -> dict[str, QualityRules]:
     return {
         # Dutch tides rise by less than 2 m/h, canals and polders by some decimetres. A gate or a ship moves
-        # the level by a decimetre or two between two readings. A polder told in centimetres is flat for
-        # hours, so only a day of it is stuck.
+        # the level by a decimetre or two between two readings. A polder level in whole centimetres is flat
+        # for hours, so it is stuck only after a day.
         "water_level": QualityRules(
             rate_max=3.0 / 3600, spike=SpikeRule(deviation_min=0.25), stuck=_SAME_ALL_DAY, disagreement=0.5
         ),
-        # Pumps switch: steps are right, and a pump that stands or runs at its rating tells equal values.
+        # Pumps switch: steps are real, and a pump that stands or runs at its rated flow reports equal values.
         "water_flow": TIME_RULES_ONLY,
         "pump_state": TIME_RULES_ONLY,
-        # Water is slow; what jumps by five degrees hangs in the air or gives up. Deep water and water under
-        # ice keep their temperature for days.
+        # Water changes slowly; a sensor that jumps by five degrees is in the air or fails. Deep water and
+        # water under ice keep their temperature for days.
         "water_temperature": QualityRules(
             minimum=-2, maximum=45, spike=SpikeRule(deviation_min=5), stuck=_SAME_THREE_DAYS, disagreement=5
         ),
@@ -181,11 +185,9 @@ DEFAULT_QUALITY_RULES: Mapping[str, QualityRules] = MappingProxyType(
         **_mobility(),
         **_energy(),
         **_water(),
-        # Rounded to whole percents a battery stands still for weeks; a signal fades and jumps as it likes.
+        # In whole percents a battery level stays equal for weeks; a signal strength fades and jumps.
         "battery_level": TIME_RULES_ONLY,
         "signal_strength": TIME_RULES_ONLY,
     }
 )
-"""The rules of the built-in observed properties, by name; any other property is judged by
-`TIME_RULES_ONLY`.
-"""
+"""The rules of the built-in observed properties, by name; other properties have `TIME_RULES_ONLY`."""

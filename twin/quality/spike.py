@@ -1,38 +1,26 @@
-"""Spikes: whether a value stands out from those measured before it, and jumped there.
+"""Spikes: values that are far from the preceding ones and were reached by a jump.
 
-The Hampel identifier alone would call a flood a spike: after a flat night the first half of any rise lies far
-from the median. So a value that was reached in steps no greater than `deviation_min` is a movement, and only
-what jumped is a spike. (The second condition is our own; no published source found.)
+The Hampel identifier alone would flag a flood as a spike: after a flat night the first half of any rise lies
+far from the median. So a value that was reached in steps of at most `deviation_min` is a movement, and only
+a jump is a spike. (The second condition is our own; no published source found.)
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from statistics import median
 
 from twin.instant import Duration, Instant
 from twin.quality.quality_rules import SpikeRule
 
 SPIKE_CONTEXT_MIN = 5
-"""With fewer preceding values than this a median says nothing, and nothing is called a spike."""
+"""With fewer preceding values a median is not meaningful, and no value is flagged."""
 
 SPIKE_INTERVALS_MAX = 4
-"""A context may be as old as if all but each fourth observation were lost; beyond, it is another time."""
+"""Greatest age of the context, in intervals per observation: up to three of four observations may be lost."""
 
 MAD_SCALE = 1.4826
 """Makes the median absolute deviation estimate the standard deviation of normal noise: 1 / Φ⁻¹(3/4)."""
-
-
-def median_of(values: Iterable[float]) -> float:
-    """Return the median of at least one value.
-
-    >>> median_of([3.0, 1.0]), median_of([9.0, 1.0, 2.0])
-    (2.0, 2.0)
-    """
-    ranked = sorted(values)
-    middle = len(ranked) // 2
-    if len(ranked) % 2:
-        return ranked[middle]
-    return (ranked[middle - 1] + ranked[middle]) / 2.0
 
 
 def is_spike(
@@ -42,10 +30,10 @@ def is_spike(
     spike: SpikeRule,
     interval: Duration,
 ) -> bool:
-    """Return whether a value is suspect, given the ones measured before it, ascending.
+    """Return whether a value is a spike, given the values measured before it, ascending.
 
-    Those that were suspect themselves count like any other: so a step of the world, which looks like a spike
-    at first, is believed as soon as half of the context lies beyond it.
+    Values that were suspect themselves count like any other. So a real step, which looks like a spike at
+    first, is accepted once half of the context lies beyond it.
     """
     window = spike.window
     oldest = time - window * SPIKE_INTERVALS_MAX * interval
@@ -58,7 +46,7 @@ def is_spike(
         size += 1
         if low <= other <= high:
             near += 1
-            # More than half of at most `window` lie near: so does their median, whatever the rest is.
+            # More than half of at most `window` values are near, so the median is near, too.
             if near > enough:
                 return False
     if size < SPIKE_CONTEXT_MIN or 2 * near > size:
@@ -67,16 +55,16 @@ def is_spike(
 
 
 def _stands_out(values: list[float], value: float, spike: SpikeRule) -> bool:
-    median = median_of(values)
-    deviation = median_of([abs(other - median) for other in values])
+    middle = median(values)
+    deviation = median([abs(other - middle) for other in values])
     deviation_max = max(spike.threshold * MAD_SCALE * deviation, spike.deviation_min)
-    if abs(value - median) <= deviation_max:
+    if abs(value - middle) <= deviation_max:
         return False
-    # Back in time, step by step: over a jump, or down to where the values are usual?
+    # Go back in time, step by step: the first jump makes it a spike, a value near the median a movement.
     for before in reversed(values):
         if abs(value - before) > spike.deviation_min:
             return True
-        if abs(before - median) <= deviation_max:
+        if abs(before - middle) <= deviation_max:
             return False
         value = before
     return True

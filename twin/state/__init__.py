@@ -1,4 +1,4 @@
-"""What the observations of a datastream, an entity and an area amount to now: event-time windows, counters,
-combination, roll-ups and what a checkpoint holds. No rule of quality, no alarm and no encoding of log
-records.
+"""The current state of datastreams, entities and areas: windows, counters, combination, roll-ups, snapshots.
+
+Quality rules, alarms and the encoding of log records do not belong here.
 """

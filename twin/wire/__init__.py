@@ -1,4 +1,4 @@
-"""The records that the roles write to the log, their encoding, and the bounds for JSON from outside.
+"""The records that the roles write to the log, their encoding, and the nesting limit for JSON from outside.
 
-No decision about a value: state, quality and alarms decide.
+Nothing here decides about a value: `state`, `quality` and `alarms` do.
 """

@@ -9,23 +9,25 @@ import msgspec
 from twin.errors import MessageError
 
 LAYOUT_VERSION = 2
-"""Of the layout of all records; 2 since records tell which messages their observations came in."""
+"""Version of the layout of all records; 2 since records name the messages of their observations."""
 
 
 class VersionedRecord(Protocol):
-    """What every record has."""
+    """The common part of all records."""
 
     @property
     def version(self) -> int:
-        """Return the version of its layout."""
+        """Return the version of the record's layout."""
         ...
 
 
 T = TypeVar("T", bound=VersionedRecord)
 
 DECODE_ERRORS = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
-"""What msgspec raises at bytes that it cannot read: text that is no UTF-8 and nesting without end are no
-`MsgspecError`s."""
+"""The errors that msgspec raises for unreadable bytes.
+
+Invalid UTF-8 and unlimited nesting raise no `MsgspecError`.
+"""
 
 
 class Codec(Generic[T]):

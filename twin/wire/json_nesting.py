@@ -1,7 +1,7 @@
-"""How deep JSON of others is nested: told from its text, before anything is decoded.
+"""Limit for the nesting of JSON from outside, checked on the text before it is decoded.
 
-A decoder goes as deep as its interpreter lets it, which differs between releases by thousands of levels, and
-whatever walks the document afterwards may be let less deep. So the bound is our own.
+A decoder recurses as deeply as the interpreter allows, which differs between releases by thousands of levels.
+Code that reads the document afterwards may have a lower limit. So we set our own.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from itertools import accumulate
 from twin.errors import TwinError
 
 JSON_LEVELS_MAX = 64
-"""Of arrays and objects within each other. Payloads of devices have at most eight, a city's rules a dozen."""
+"""Greatest nesting of arrays and objects. Payloads of devices have at most 8 levels, a city's rules 12."""
 
 _STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)
 _NO_BRACKETS = bytes(sorted(set(range(256)) - set(b"[]{}")))
@@ -31,16 +31,16 @@ def check_json_nesting(text: bytes) -> None:
     Traceback (most recent call last):
     twin.wire.json_nesting.JsonNestingError: the JSON is nested 100 levels deep, at most 64 are read
     """
-    # Nearly all JSON has fewer brackets than that, wherever they stand.
+    # Nearly all JSON has fewer brackets than the limit.
     if text.count(b"[") + text.count(b"{") <= JSON_LEVELS_MAX:
         return
-    found = json_levels(text)
-    if found > JSON_LEVELS_MAX:
-        raise JsonNestingError(f"the JSON is nested {found} levels deep, at most {JSON_LEVELS_MAX} are read")
+    levels = json_levels(text)
+    if levels > JSON_LEVELS_MAX:
+        raise JsonNestingError(f"the JSON is nested {levels} levels deep, at most {JSON_LEVELS_MAX} are read")
 
 
 def json_levels(text: bytes) -> int:
-    """Return how many arrays and objects are open at the deepest place of JSON text.
+    """Return the greatest number of open arrays and objects in JSON text.
 
     >>> json_levels(b'{"a": [], "]{[": [[1]]}'), json_levels(b"1")
     (3, 0)

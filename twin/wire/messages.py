@@ -1,7 +1,7 @@
-"""The records that the roles write to each other on the log, and their encoding (MessagePack, by msgspec).
+"""The records that the roles exchange over the log, and their encoding (MessagePack, by msgspec).
 
-Every record starts with the version of its layout, so that a reader refuses what it does not know instead of
-misreading it. Structs are arrays on the wire: a field is appended, never moved.
+Every record starts with the version of its layout, so that a reader refuses an unknown layout instead of
+misreading it. Structs are encoded as arrays: append fields, never move them.
 """
 
 from __future__ import annotations
@@ -26,37 +26,36 @@ from twin.wire.probe import Probe
 class ObservationBatch(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """A record on `observations`: observations of entities of one partition, in the order of reception.
 
-    A record without observations is a tick: it tells that time has passed. What is known of the messages
-    that the observations came in is encoded apart, since the stream does not look at it.
+    A record without observations is a tick: only the time has advanced. The headers of the MQTT messages are
+    encoded separately, because the stream does not read them.
     """
 
     version: int
     observations: tuple[Observation, ...]
-    time: Instant  #: when ingest made the record: the log's clock
+    time: Instant  #: when ingest made the record: the clock of the log
     headers: bytes = b""  #: `MESSAGE_HEADERS`; empty in a tick
     payloads: bytes = b""  #: `PAYLOADS`: one for each header, in order; empty where they are not kept
-    verdicts: tuple[
-        NeighbourVerdict, ...
-    ] = ()  #: of neighbours; the stage of areas writes them, in records of their own
+    #: the area stage writes verdicts, in records without observations
+    verdicts: tuple[NeighbourVerdict, ...] = ()
     probes: tuple[Probe, ...] = ()
 
 
 class MessageHeader(msgspec.Struct, array_like=True, frozen=True, gc=False):
-    """One MQTT message, as it was received: where its observations come from.
+    """One MQTT message as received: the source of its observations.
 
-    Its observations are the next `observations` ones of the batch, behind those of the messages before it.
+    Its observations are the next `observations` ones of the batch, after those of the previous messages.
     """
 
-    #: number of the message within the session of ingest, from 0. -1: not a reception but the replay of a
-    #: quarantined message, which was received, and counted, before
+    #: number of the message within the session of ingest, from 0. -1: a replayed quarantined message, which
+    #: was received and counted before
     sequence: int
     received_time: Instant
     topic: str
     feed: str
-    device: str  #: what the feed calls it
+    device: str  #: its id in the feed
     decoder: str
     decoder_version: int
-    observations: int  #: how many it held; those refused are in its quarantined message
+    observations: int  #: how many were accepted; the quarantined message has the refused ones
     payload_bytes: int
     payload_sha256: bytes  #: of the whole payload
 
@@ -64,51 +63,52 @@ class MessageHeader(msgspec.Struct, array_like=True, frozen=True, gc=False):
 class MessageHeaders(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """The messages of one observation record."""
 
-    session: str  #: names one run of one ingest process: sequence numbers count within it
+    session: str  #: identifies one run of one ingest process; sequence numbers count within it
     messages: tuple[MessageHeader, ...]
 
 
 class Assessment(NamedTuple):
-    """What the judgement of an observation found beyond what the device said. A later one replaces it."""
+    """The flags that the quality check adds to an observation. A later assessment replaces it."""
 
     datastream: int
     phenomenon_time: Instant
-    flags: int  #: `QualityFlag`, without those that follow from the times; 0: nothing any more
-    revision: Instant  #: log time of the judgement
+    flags: int  #: `QualityFlag`s without `TIME_FLAGS`; 0 withdraws an earlier assessment
+    revision: Instant  #: log time of the check
 
 
 class WindowRepair(NamedTuple):
-    """An observation that came too late for the windows in memory: storage makes them again from raw."""
+    """An observation that came too late for the windows in memory: storage recomputes them from raw data."""
 
     datastream: int
     phenomenon_time: Instant
 
 
 class AggregateBatch(msgspec.Struct, array_like=True, frozen=True, gc=False):
-    """A record on `aggregates`: what became of windows and judgements of one partition at one log time."""
+    """A record on `aggregates`: windows and assessments of one partition at one log time."""
 
     version: int
     time: Instant
-    offset: int  #: in `observations` of the same partition: everything up to it is in the numbers
+    offset: int  #: in `observations` of the same partition: observations up to it are included
     aggregates: tuple[Aggregate, ...]
     assessments: tuple[Assessment, ...]
     repairs: tuple[WindowRepair, ...]
 
 
 class AreaInput(NamedTuple):
-    """What one entity, or one area, tells the area that it belongs to."""
+    """The value that one entity, or one area, sends to its area."""
 
     area: str
-    source: str  #: the entity that tells
+    source: str  #: the entity that sends it
     name: str  #: of the property or indicator
-    value: float | None  #: None: it has nothing to tell any more
+    value: float | None  #: None withdraws the earlier value
     phenomenon_time: Instant
     flags: int  #: DISAGREES beside a value: neighbours have outvoted it
-    weight: int  #: connections or sensors behind the value; 0: passed on for judgement by neighbours alone
-    valid_until: Instant  #: by event time: from then on it does not speak for the present any more
-    revision: (
-        int  #: of the source when it told this: a state may go back in time when its newest value is judged
+    weight: (
+        int  #: connections or sensors behind the value; 0: forwarded for the comparison of neighbours only
     )
+    valid_until: Instant  #: by event time: from then on the value is not current
+    #: of the source. Orders the inputs: a state may go back in time when its newest value is found suspect
+    revision: int
 
 
 class AreaInputBatch(msgspec.Struct, array_like=True, frozen=True, gc=False):
@@ -120,18 +120,18 @@ class AreaInputBatch(msgspec.Struct, array_like=True, frozen=True, gc=False):
 
 
 class UpdateKind(IntEnum):
-    """What a value is."""
+    """The kind of a value."""
 
     OBSERVED = 0  #: a property of an entity, combined from its datastreams
     INDICATOR = 1  #: derived: an indicator, a roll-up, or the published sum of households
-    PERSONAL = 2  #: a household's: only the datastream state is told, to those who may read it
+    PERSONAL = 2  #: of a household: only the datastream state, for roles that may read it
 
 
 class Update(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """The new state of one property of one entity, and the datastream state that changed it.
 
     `revision` rises by one with each update of the entity. A replay after a crash sends the same updates with
-    the same revisions again: whoever has seen a revision of an entity drops it.
+    the same revisions again: a reader drops a revision that it has already seen.
     """
 
     entity: str
@@ -142,25 +142,25 @@ class Update(msgspec.Struct, array_like=True, frozen=True, gc=False):
     received_time: Instant
     flags: int
     datastreams: tuple[int, ...]  #: ids of the datastreams that the value is combined from
-    #: the datastream state that changed: judged and calibrated. None in an indicator
+    #: the datastream state that changed: calibrated and checked. None in an indicator
     observation: Observation | None
     kind: UpdateKind = UpdateKind.OBSERVED
     last_good: LastGoodValue | None = None  #: beside a value that is suspect
-    #: ids of datastreams that disagree with the others and take no part; of an area, those of its entities
+    #: ids of datastreams left out because they disagree with the others; of an area, of its entities
     deviating: tuple[int, ...] = ()
     count: int = 1  #: of datastreams or connections behind the value
-    interval: Duration = 0  #: how often an indicator is made anew; 0: as often as its datastreams report
+    interval: Duration = 0  #: between two values of an indicator; 0: as its datastreams report
 
 
 class UpdateBatch(msgspec.Struct, array_like=True, frozen=True, gc=False):
-    """A record on `updates`: what one observation record changed, in order."""
+    """A record on `updates`: the updates that one observation record caused, in order."""
 
     version: int
     updates: tuple[Update, ...]
 
 
 class QuarantinedMessage(msgspec.Struct, array_like=True, frozen=True):
-    """A record on `quarantine`: a message that could not be used, or not wholly, and why."""
+    """A record on `quarantine`: a message that was refused, wholly or in part, and why."""
 
     version: int
     id: str
@@ -169,21 +169,21 @@ class QuarantinedMessage(msgspec.Struct, array_like=True, frozen=True):
     received_time: Instant
     reason: str  #: `twin.quality.plausibility.QuarantineReason`
     detail: str
-    payload: bytes  #: the beginning of the payload, at most what ingest is set to keep
-    payload_bytes: int  #: how long the payload was
+    payload: bytes  #: the beginning of the payload, as long as the setting of ingest allows
+    payload_bytes: int  #: length of the whole payload
     payload_sha256: str  #: hex, of the whole payload
     session: str  #: as in `MessageHeaders`; empty for a record of the log itself
     sequence: int  #: as in `MessageHeader`
-    observations: int  #: how many observations of the message could be used: it is then in `observations` too
-    device: str = ""  #: what the feed calls it; empty where it could not be told
+    observations: int  #: how many observations of the message were accepted; they are in `observations`
+    device: str = ""  #: its id in the feed; empty where it is not known
     decoder: str = ""
     decoder_version: int = 0
-    #: id of the quarantined message that this is a new try of; `reason` is empty when it went well
+    #: id of the quarantined message that this replays; `reason` is empty when the replay succeeded
     replay_of: str = ""
 
 
 def quarantine_id(topic: str, payload_sha256: str, received_time: Instant, number: int) -> str:
-    """Return the id of a quarantined message: the same record twice has one id, two receptions have two.
+    """Return the id of a quarantined message: equal for a repeated record, different for two receptions.
 
     `number` counts the messages of one reception time.
     """
@@ -199,7 +199,7 @@ AREA_INPUTS: Codec[AreaInputBatch] = Codec(AreaInputBatch)
 
 
 def encode_verdicts(verdicts: Sequence[NeighbourVerdict], time: Instant) -> bytes:
-    """Return a record on `observations` that holds nothing but verdicts as bytes."""
+    """Return a record on `observations` that holds only verdicts, as bytes."""
     return OBSERVATIONS.encode(ObservationBatch(LAYOUT_VERSION, (), time, verdicts=tuple(verdicts)))
 
 
@@ -214,7 +214,7 @@ def encode_headers(headers: MessageHeaders) -> bytes:
 
 
 def decode_headers(data: bytes) -> MessageHeaders:
-    """Return what `encode_headers` was given; raise MessageError when the bytes are not that."""
+    """Return the message headers; raise MessageError when the bytes cannot be read."""
     try:
         return _decode_headers(data)
     except DECODE_ERRORS as error:
@@ -227,7 +227,7 @@ def encode_payloads(payloads: Sequence[bytes]) -> bytes:
 
 
 def decode_payloads(data: bytes) -> tuple[bytes, ...]:
-    """Return what `encode_payloads` was given; raise MessageError when the bytes are not that."""
+    """Return the payloads; raise MessageError when the bytes cannot be read."""
     try:
         return _decode_payloads(data)
     except DECODE_ERRORS as error:
@@ -235,7 +235,7 @@ def decode_payloads(data: bytes) -> tuple[bytes, ...]:
 
 
 def partition_of(entity: str, partitions: int) -> int:
-    """Return the partition that an entity lives in; the same in every process and for ever.
+    """Return the partition of an entity; equal in every process and release.
 
     >>> partition_of("alkmaar.overdie", 4)
     1

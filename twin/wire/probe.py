@@ -1,7 +1,7 @@
-"""Probes: observations of a synthetic sensor that go the whole way to the duty loop, to show that it is open.
+"""Probes: observations of a synthetic sensor that test the whole path from MQTT to the duty loop.
 
-They belong to no entity and change no state: nobody sees them in data, roll-ups or the ledger. Each stage
-passes them on behind what came before them, so one that arrives shows that everything before it did.
+They belong to no entity and change no state: they appear in no data, no roll-up and not in the ledger. Each
+stage forwards a probe after the records before it, so its arrival proves that those arrived.
 """
 
 from __future__ import annotations
@@ -11,13 +11,13 @@ from typing import NamedTuple
 from twin.instant import Instant
 
 PROBE_SENSOR = "livetwin-watchdog"
-"""The id of the sensor, which no sensor of a city can have."""
+"""The id of the synthetic sensor; a city folder may not use it."""
 
 PROBE_PROPERTY = "beat"
 
 
 class Probe(NamedTuple):
-    """One observation of it. `time` tells it apart."""
+    """One observation of the synthetic sensor, identified by its time."""
 
     time: Instant  #: when it was sent, by the clock of the sender
 

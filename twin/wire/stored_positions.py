@@ -1,4 +1,4 @@
-"""How far the log is stored: what the historian tells whoever waits for it."""
+"""Stored positions: how far the historian has stored the log, for the roles that wait for it."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from twin.wire.codec import Codec
 
 
 class StoredPositions(msgspec.Struct, array_like=True, frozen=True, gc=False):
-    """How far one log is in the database; a later one says more of the same log, never less."""
+    """How far one log is stored in the database; positions of the same log never decrease."""
 
     version: int
-    log: str  #: its identity
+    log: str  #: identity of the log
     positions: tuple[tuple[str, int, int], ...]  #: topic, partition, first offset that is not stored
 
 
