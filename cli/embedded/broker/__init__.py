@@ -1,6 +1,6 @@
-"""The embedded broker: as much of Kafka's protocol as our clients speak, over a log in memory.
+"""The embedded broker: the part of Kafka's protocol that our clients use, with a log in memory.
 
-The messages are read and written by aiokafka's own definitions of them. One version of each request is
-understood, which clients learn from ApiVersions. One node, no replicas, no transactions, no authentication:
-loopback only. A contract test holds it and other brokers to the same behaviour.
+aiokafka's definitions of the messages decode and encode them. The broker supports one version of each
+request, which it reports in ApiVersions. It has one node and no replicas, transactions or authentication,
+so it listens on loopback only. A contract test runs against it and against other brokers.
 """

@@ -1,4 +1,4 @@
-"""`python -m cli.embedded.broker`: run the broker on loopback until ended."""
+"""`python -m cli.embedded.broker`: run the broker on loopback until SIGINT or SIGTERM."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from runtime.gc_tuning import tune_gc
 @click.command()
 @click.option("--port", type=click.IntRange(1, 65_535), required=True)
 @click.option("--cluster-id", required=True)
-@click.option("--advertised", required=True, help="HOST:PORT that clients are told to use.")
+@click.option("--advertised", required=True, help="HOST:PORT that clients must use.")
 def main(port: int, cluster_id: str, advertised: str) -> None:
     """Run the embedded broker."""
     logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s")
@@ -27,12 +27,12 @@ def main(port: int, cluster_id: str, advertised: str) -> None:
         runner.run(_run(port, RequestHandlers(cluster_id, advertised)))
 
 
-async def _run(port: int, requests: RequestHandlers) -> None:
-    ended = asyncio.Event()
-    for which in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(which, ended.set)
-    server = await serve(requests, LOOPBACK, port)
-    await ended.wait()
+async def _run(port: int, handlers: RequestHandlers) -> None:
+    stopped = asyncio.Event()
+    for signal_number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(signal_number, stopped.set)
+    server = await serve(handlers, LOOPBACK, port)
+    await stopped.wait()
     server.close()
 
 

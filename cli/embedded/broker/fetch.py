@@ -1,4 +1,4 @@
-"""Fetches: what was asked for at once where it is there, or when it comes, or what there is after a while."""
+"""Fetch requests: return records at once, or wait for enough new ones until a timeout."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ UNKNOWN_PARTITION = errors.UnknownTopicOrPartitionError.errno
 
 
 class PartitionFetch(NamedTuple):
-    """From where on a partition is read, and how much of it."""
+    """A request for records of one partition, from an offset."""
 
     topic: str
     partition: int
@@ -25,59 +25,65 @@ class PartitionFetch(NamedTuple):
 
 
 class FetchedPartition(NamedTuple):
-    """What a partition holds from there on."""
+    """The records of one partition that answer a request."""
 
     request: PartitionFetch
     error: int
-    end: int  #: the offset after the last record, -1 in an error
+    end: int  #: the offset after the last record of the partition; -1 with an error
     data: bytes = b""
 
 
 async def fetch_partitions(
-    topics: BrokerTopics, wanted: Iterable[PartitionFetch], *, wait_s: float, bytes_min: int, bytes_max: int
+    topics: BrokerTopics,
+    requests: Iterable[PartitionFetch],
+    *,
+    wait_s: float,
+    bytes_min: int,
+    bytes_max: int,
 ) -> list[FetchedPartition]:
-    """Return what is there; wait up to `wait_s` for `bytes_min` of it, unless something is wrong."""
-    asked = list(wanted)
-    found = _look(topics, asked, bytes_max)
-    if _is_enough(found, bytes_min) or wait_s <= 0:
-        return found
-    logs = [log for one in asked if (log := topics.find(one.topic, one.partition)) is not None]
-    event = asyncio.Event()
+    """Return records of each partition; wait up to `wait_s` for `bytes_min` bytes, unless one fails."""
+    requested = list(requests)
+    fetched = _read_all(topics, requested, bytes_max)
+    if _is_enough(fetched, bytes_min) or wait_s <= 0:
+        return fetched
+    logs = [log for one in requested if (log := topics.find(one.topic, one.partition)) is not None]
+    appended = asyncio.Event()
     for log in logs:
-        log.add_waiter(event)
+        log.add_waiter(appended)
     try:
         async with asyncio.timeout(wait_s):
-            while not _is_enough(found, bytes_min):
-                event.clear()
-                await event.wait()
-                found = _look(topics, asked, bytes_max)
+            while not _is_enough(fetched, bytes_min):
+                appended.clear()
+                await appended.wait()
+                fetched = _read_all(topics, requested, bytes_max)
     except TimeoutError:
         pass
     finally:
         for log in logs:
-            log.remove_waiter(event)
-    return found
+            log.remove_waiter(appended)
+    return fetched
 
 
-def _is_enough(found: list[FetchedPartition], bytes_min: int) -> bool:
-    return sum(len(one.data) for one in found) >= bytes_min or any(one.error for one in found)
+def _is_enough(fetched: list[FetchedPartition], bytes_min: int) -> bool:
+    return sum(len(one.data) for one in fetched) >= bytes_min or any(one.error for one in fetched)
 
 
-def _look(topics: BrokerTopics, asked: list[PartitionFetch], bytes_max: int) -> list[FetchedPartition]:
-    found = []
-    for one in asked:
-        log = topics.find(one.topic, one.partition)
-        result = _read(log, one, bytes_max)
-        bytes_max -= len(result.data)
-        found.append(result)
-    return found
+def _read_all(topics: BrokerTopics, requests: list[PartitionFetch], bytes_max: int) -> list[FetchedPartition]:
+    fetched = []
+    for request in requests:
+        log = topics.find(request.topic, request.partition)
+        partition = _read(log, request, bytes_max)
+        bytes_max -= len(partition.data)
+        fetched.append(partition)
+    return fetched
 
 
-def _read(log: PartitionLog | None, one: PartitionFetch, bytes_max: int) -> FetchedPartition:
+def _read(log: PartitionLog | None, request: PartitionFetch, bytes_max: int) -> FetchedPartition:
     if log is None:
-        return FetchedPartition(one, UNKNOWN_PARTITION, -1)
-    if not log.start <= one.offset <= log.end:
-        return FetchedPartition(one, OUT_OF_RANGE, -1)
-    if one.offset == log.end or bytes_max <= 0:
-        return FetchedPartition(one, 0, log.end)
-    return FetchedPartition(one, 0, log.end, log.read(one.offset, min(one.bytes_max, bytes_max)))
+        return FetchedPartition(request, UNKNOWN_PARTITION, -1)
+    if not log.start <= request.offset <= log.end:
+        return FetchedPartition(request, OUT_OF_RANGE, -1)
+    if request.offset == log.end or bytes_max <= 0:
+        return FetchedPartition(request, 0, log.end)
+    data = log.read(request.offset, min(request.bytes_max, bytes_max))
+    return FetchedPartition(request, 0, log.end, data)

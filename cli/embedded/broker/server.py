@@ -1,4 +1,4 @@
-"""The connections of the embedded broker: requests in, answers out, one after the other on each."""
+"""The connections of the embedded broker: each handles its requests one after the other."""
 
 from __future__ import annotations
 
@@ -14,103 +14,105 @@ from cli.embedded.broker.request_handlers import API_VERSIONS, RequestHandlers
 log = logging.getLogger(__name__)
 
 REQUEST_BYTES_MAX = 64 * 1024 * 1024
-WAITING_REQUESTS_MAX = 64
-"""So many requests of a connection wait for the one before them; beyond, it is not read."""
+QUEUED_REQUESTS_MAX = 64
+"""Requests of one connection that may be queued; above this, the broker stops reading from it."""
 
 _SIZE = struct.Struct(">i")
-# API key, version, correlation id, and the length of the client's name, which follows (-1: none).
+# API key, version, correlation id, and the length of the client id that follows (-1: none).
 _HEADER = struct.Struct(">hhih")
 
 
 class ProtocolError(Exception):
-    """A client sent what cannot be answered; its connection ends."""
+    """A request cannot be read or is not supported; the broker closes the connection."""
 
 
 class BrokerConnection(asyncio.Protocol):
     """One client's connection."""
 
-    def __init__(self, requests: RequestHandlers) -> None:
-        self._requests = requests
+    def __init__(self, handlers: RequestHandlers) -> None:
+        self._handlers = handlers
         self._received = bytearray()
-        self._waiting: deque[bytes] = deque()
-        self._work: asyncio.Task[None] | None = None
+        self._queue: deque[bytes] = deque()
+        self._task: asyncio.Task[None] | None = None
         self._writable = asyncio.Event()
         self._writable.set()
         self._transport: asyncio.Transport
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Learn where answers go."""
-        self._transport = cast(asyncio.Transport, transport)  # uvloop's is none by name
+        """Store the transport for responses."""
+        self._transport = cast(asyncio.Transport, transport)  # uvloop's is not a subclass
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Give up what is being answered: who waits in a group is gone with its connection."""
-        if self._work is not None:
-            self._work.cancel()
+        """Cancel the current request, so that a group removes a member that waits in it."""
+        if self._task is not None:
+            self._task.cancel()
 
     def pause_writing(self) -> None:
-        """Answer nothing more until the client has read."""
+        """Send no more responses until the client has read."""
         self._writable.clear()
 
     def resume_writing(self) -> None:
-        """Go on."""
+        """Continue to send responses."""
         self._writable.set()
 
     def data_received(self, data: bytes) -> None:
-        """Take in bytes, and answer the requests that are complete."""
+        """Buffer bytes, and handle the requests that are complete."""
         self._received += data
         try:
             self._split()
         except ProtocolError as error:
             self._close(error)
             return
-        if len(self._waiting) > WAITING_REQUESTS_MAX:
+        if len(self._queue) > QUEUED_REQUESTS_MAX:
             self._transport.pause_reading()
-        if self._waiting and self._work is None:
-            self._work = asyncio.get_running_loop().create_task(self._answer())
+        if self._queue and self._task is None:
+            self._task = asyncio.get_running_loop().create_task(self._handle_queue())
 
     def _split(self) -> None:
-        place = 0
-        while len(self._received) - place >= _SIZE.size:
-            (size,) = _SIZE.unpack_from(self._received, place)
+        position = 0
+        while len(self._received) - position >= _SIZE.size:
+            (size,) = _SIZE.unpack_from(self._received, position)
             if not _HEADER.size <= size <= REQUEST_BYTES_MAX:
-                raise ProtocolError(f"a request of {size} bytes; at most {REQUEST_BYTES_MAX} are taken")
-            end = place + _SIZE.size + size
+                raise ProtocolError(
+                    f"a request of {size} bytes, expected {_HEADER.size} to {REQUEST_BYTES_MAX} bytes"
+                )
+            end = position + _SIZE.size + size
             if end > len(self._received):
                 break
-            self._waiting.append(bytes(self._received[place + _SIZE.size : end]))
-            place = end
-        del self._received[:place]
+            self._queue.append(bytes(self._received[position + _SIZE.size : end]))
+            position = end
+        del self._received[:position]
 
-    async def _answer(self) -> None:
+    async def _handle_queue(self) -> None:
         try:
-            while self._waiting:
-                data = self._waiting.popleft()
-                if not self._waiting:
+            while self._queue:
+                data = self._queue.popleft()
+                if not self._queue:
                     self._transport.resume_reading()
-                answer = await answer_request(self._requests, data)
-                if answer is not None:
+                response = await handle_request(self._handlers, data)
+                if response is not None:
                     await self._writable.wait()
-                    self._transport.writelines(answer)
+                    self._transport.writelines(response)
         except ProtocolError as error:
             self._close(error)
         finally:
-            self._work = None
+            self._task = None
 
     def _close(self, error: ProtocolError) -> None:
-        log.warning("a connection from %s is closed: %s", self._transport.get_extra_info("peername"), error)
+        log.warning("closing a connection from %s: %s", self._transport.get_extra_info("peername"), error)
         self._transport.close()
 
 
-async def answer_request(requests: RequestHandlers, data: bytes) -> tuple[bytes, bytes] | None:
-    """Return the answer to a request, length and id first; None where none is wanted.
+async def handle_request(handlers: RequestHandlers, data: bytes) -> tuple[bytes, bytes] | None:
+    """Return the header and body of the response to a request; None if the client expects no response.
 
-    Raises ProtocolError when the request cannot be read, or is of a kind or version that is not known here.
+    Raises ProtocolError when the request cannot be read, or its kind or version is not supported.
     """
     key, version, correlation, name_length = _HEADER.unpack_from(data)
-    known = requests.handlers.get(key)
-    # A client asks for versions before it knows any; what it asks for is empty in all that matter here.
+    known = handlers.handlers.get(key)
+    # A client sends ApiVersions in any version before it knows ours; the relevant ones have empty bodies.
     if known is None or (version != known[0].API_VERSION and key != API_VERSIONS):
-        raise ProtocolError(f"request {key} in version {version} is not known here")
+        raise ProtocolError(f"request {key} in version {version} is not supported")
     kind, answer = known
     body = _HEADER.size + max(0, name_length)
     try:
@@ -125,6 +127,6 @@ async def answer_request(requests: RequestHandlers, data: bytes) -> tuple[bytes,
     return _SIZE.pack(len(content) + _SIZE.size) + _SIZE.pack(correlation), content
 
 
-async def serve(requests: RequestHandlers, host: str, port: int) -> asyncio.Server:
-    """Answer requests at an address until the server is closed."""
-    return await asyncio.get_running_loop().create_server(lambda: BrokerConnection(requests), host, port)
+async def serve(handlers: RequestHandlers, host: str, port: int) -> asyncio.Server:
+    """Start a server for requests at an address; the caller closes it."""
+    return await asyncio.get_running_loop().create_server(lambda: BrokerConnection(handlers), host, port)
