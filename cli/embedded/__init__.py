@@ -1,5 +1,5 @@
-"""The services that production brings along, embedded for one machine.
+"""Embedded services for one machine: PostgreSQL with TimescaleDB, Mosquitto, and a Kafka-compatible broker.
 
-PostgreSQL with TimescaleDB, Mosquitto, and a Kafka-compatible log. Each runs in a folder of its own, on
-loopback, as an unprivileged account when we are root, and dies with us.
+Each listens on loopback, has its own folder, runs as an unprivileged account if root starts it, and ends with
+its parent process. In production these services run elsewhere. Nothing of the roles may live here.
 """

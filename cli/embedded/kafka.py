@@ -1,25 +1,19 @@
-"""The embedded log: `cli.embedded.broker`, which speaks Kafka's protocol and keeps all in memory.
+"""The embedded log: `cli.embedded.broker`, which implements Kafka's protocol and keeps records in memory.
 
-So each start is a new log, which a new cluster id tells everyone, and `cli.supervisor.log_retention` bounds
-its memory.
+Each start is therefore a new log, with a new cluster id. `cli.supervisor.log_retention` bounds its memory.
 """
 
 from __future__ import annotations
 
 import secrets
-import sys
-from pathlib import Path
 
-import cli
 from cli.embedded.ports import LOOPBACK, wait_until_open
 from cli.embedded.service import EmbeddedService
 from cli.process.child_process import ChildProcess
 
-_PACKAGES = Path(cli.__file__).parent.parent
-
 
 class EmbeddedKafka(EmbeddedService):
-    """A broker with an empty log at each start. It runs as we do, like the roles."""
+    """A broker with an empty log at each start. It runs as the current user, like the roles."""
 
     name = "kafka"
     account_name = None
@@ -29,17 +23,17 @@ class EmbeddedKafka(EmbeddedService):
 
     @property
     def bootstrap(self) -> str:
-        """The address for clients."""
+        """The address for clients: HOST:PORT."""
         return f"{LOOPBACK}:{self.port}"
 
     @property
     def advertised(self) -> str:
-        """The address that clients are told to use."""
+        """The address that the broker returns to clients."""
         return self.bootstrap
 
     @property
     def resident_bytes(self) -> int:
-        """Memory that the broker, and so the log, holds."""
+        """Memory of the broker, which holds the log."""
         return self.child.resident_bytes
 
     async def _prepare(self) -> None:
@@ -51,12 +45,8 @@ class EmbeddedKafka(EmbeddedService):
             f"--cluster-id={self.cluster_id}",
             f"--advertised={self.advertised}",
         ]
-        return ChildProcess.start(
-            self.name,
-            [sys.executable, "-P", "-m", "cli.embedded.broker", *options],
-            data_dir=self.data_dir,
-            log=self.log,
-            environment={"PYTHONPATH": str(_PACKAGES), "PYTHONUNBUFFERED": "1"},
+        return ChildProcess.start_python(
+            self.name, "cli.embedded.broker", options, data_dir=self.data_dir, log=self.log
         )
 
     async def _until_ready(self) -> None:

@@ -1,4 +1,4 @@
-"""Mosquitto 2 from Debian's package, for one machine."""
+"""The embedded MQTT broker: Mosquitto 2 from the Debian package."""
 
 from __future__ import annotations
 
@@ -8,37 +8,37 @@ from pathlib import Path
 from cli.embedded.ports import LOOPBACK, wait_until_open
 from cli.embedded.service import EmbeddedService
 from cli.process.child_process import ChildProcess
-from cli.process.service_account import create_service_folder, set_owner_and_mode
+from cli.process.service_account import set_owner_and_mode
 from twin.errors import ServiceError
 
-# Debian puts it into sbin, which is not on every user's path.
-_SEARCHED = "/usr/sbin:/usr/local/sbin:/usr/bin:/usr/local/bin:/opt/homebrew/sbin"
+# Debian installs it into sbin, which is not on the path of every user.
+_SEARCH_PATH = "/usr/sbin:/usr/local/sbin:/usr/bin:/usr/local/bin:/opt/homebrew/sbin"
 
 _CONFIGURATION = """\
 # Written by `livetwin up` at each start; changes made here are lost.
 listener {port} {address}
-# Only programs of this machine reach a listener on loopback. A broker for a network needs passwords and TLS.
+# Only local programs reach a listener on loopback. A broker for a network needs passwords and TLS.
 allow_anonymous true
 user {user}
 
 persistence true
 persistence_location {folder}/
-# Saved each second: a broker that is killed loses at most what it acknowledged in its last second. Saving by
-# number of changes costs twice the processor time a message and loses hundreds all the same; losing
-# nothing needs a broker with replicated sessions.
+# Saved each second: a killed broker loses at most the messages that it acknowledged in its last second.
+# Saving by number of changes doubles the processor time per message and still loses hundreds; only a broker
+# with replicated sessions loses none.
 autosave_on_changes false
 autosave_interval 1
 
-# Mosquitto drops beyond these when a subscriber is slow: no limit. What waits while the log is recycled
-# or ingest is away waits here, and nowhere else.
-# A small packet does not wait for the acknowledgement of the one before.
+# Send small packets at once, without waiting for the acknowledgement of the previous one.
 set_tcp_nodelay true
+# No limits, since Mosquitto drops messages beyond them. Messages wait here, and nowhere else, while the log
+# is recycled or ingest is disconnected.
 max_inflight_messages 0
 max_queued_messages 0
 queue_qos0_messages true
 persistent_client_expiration 7d
 
-# The largest message that a feed may send; larger ones break the sender's connection.
+# The largest packet of a feed; Mosquitto closes the connection of a sender that exceeds it.
 max_packet_size {packet_bytes_max}
 
 log_dest stderr
@@ -61,7 +61,7 @@ class EmbeddedMosquitto(EmbeddedService):
     _folder: Path
 
     async def _prepare(self) -> None:
-        self._folder = create_service_folder(self.data_dir / "mosquitto", self.account)
+        self._folder = self.create_folder()
         configuration = self._folder / "mosquitto.conf"
         configuration.write_text(
             _CONFIGURATION.format(
@@ -89,10 +89,10 @@ class EmbeddedMosquitto(EmbeddedService):
 
 
 def find_mosquitto() -> Path:
-    """Return the broker's program. Raises ServiceError when it is missing."""
-    found = shutil.which("mosquitto") or shutil.which("mosquitto", path=_SEARCHED)
-    if found is None:
+    """Return the path of Mosquitto. Raises ServiceError when it is missing."""
+    program = shutil.which("mosquitto") or shutil.which("mosquitto", path=_SEARCH_PATH)
+    if program is None:
         raise ServiceError(
             "Mosquitto is missing: install it with `apt-get install mosquitto`, or `make setup`"
         )
-    return Path(found)
+    return Path(program)

@@ -1,10 +1,11 @@
-"""TCP ports on loopback: a free one, who holds a taken one, and waiting until one answers."""
+"""TCP ports on loopback: find a free port, name the process on a taken one, and probe until one answers."""
 
 from __future__ import annotations
 
 import asyncio
 import secrets
 import socket
+from http import HTTPStatus
 from pathlib import Path
 
 from cli.process.procfs import command_name, process_ids
@@ -12,15 +13,17 @@ from twin.errors import ServiceError
 
 LOOPBACK = "127.0.0.1"
 
-# Below Linux's ephemeral range (32768 and up), so that no outgoing connection takes the port in between.
+# Below Linux's ephemeral range (from 32768), so that no outgoing connection takes the port meanwhile.
 _FREE_FIRST, _FREE_LAST = 15_000, 32_000
 _FREE_TRIES_MAX = 200
-_CONNECT_PAUSE_S = 0.02
+_CONNECT_INTERVAL_S = 0.02
+_HTTP_POLL_INTERVAL_S = 0.05
+_HTTP_TIMEOUT_S = 5.0
 _LISTENING = "0A"
 
 
 def free_port() -> int:
-    """Return a port that nothing listens on. Nothing reserves it: use it soon."""
+    """Return a port on which nothing listens. It is not reserved: use it soon."""
     for _ in range(_FREE_TRIES_MAX):
         port = _FREE_FIRST + secrets.randbelow(_FREE_LAST - _FREE_FIRST)
         if is_port_free(port):
@@ -29,7 +32,7 @@ def free_port() -> int:
 
 
 def is_port_free(port: int) -> bool:
-    """Tell whether a server could listen on this port now."""
+    """Return whether a server could listen on this port now."""
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -41,9 +44,9 @@ def is_port_free(port: int) -> bool:
 
 
 def claim_port(port: int, service: str, option: str) -> int:
-    """Return the port to use: a free one for 0, else `port` itself.
+    """Return a free port for 0, else `port` itself.
 
-    Raises ServiceError, naming the holder where it can be seen, when `port` is taken.
+    Raises ServiceError when `port` is taken; the message names the process on it, if that is visible.
     """
     if port == 0:
         return free_port()
@@ -51,13 +54,14 @@ def claim_port(port: int, service: str, option: str) -> int:
         holder = port_holder(port)
         by = f" by {holder}" if holder else ""
         raise ServiceError(
-            f"port {port} for {service} is taken{by}: end that, or choose another with {option} (0 picks one)"
+            f"port {port} for {service} is taken{by}: stop that, or choose another with {option} "
+            "(0: any free port)"
         )
     return port
 
 
 def port_holder(port: int) -> str | None:
-    """Return `name (pid)` of the process that listens on a port, or None when it cannot be seen."""
+    """Return `name (pid)` of the process that listens on a port, or None if it is not visible."""
     sockets = _listening_sockets(port)
     for pid in process_ids():
         try:
@@ -74,50 +78,29 @@ def port_holder(port: int) -> str | None:
 
 
 async def wait_until_open(port: int) -> None:
-    """Return once something accepts connections on a port; the caller sets the deadline."""
+    """Wait until a port accepts connections; the caller sets the deadline."""
     while True:
         try:
             _, writer = await asyncio.open_connection(LOOPBACK, port)
         except OSError:
-            await asyncio.sleep(_CONNECT_PAUSE_S)
+            await asyncio.sleep(_CONNECT_INTERVAL_S)
         else:
             writer.close()
             return
 
 
-def _listening_sockets(port: int) -> set[str]:
-    """Return `socket:[inode]` of each socket that listens on a port, as /proc names them."""
-    found = set()
-    for table in ("/proc/net/tcp", "/proc/net/tcp6"):
-        path = Path(table)
-        if not path.exists():
-            continue
-        for line in path.read_text().splitlines()[1:]:
-            fields = line.split()
-            if fields[3] == _LISTENING and int(fields[1].rpartition(":")[2], 16) == port:
-                found.add(f"socket:[{fields[9]}]")
-    return found
-
-
-# Asking a server on loopback whether it is healthy, without an HTTP library.
-
-_OK = 200
-_ANSWER_TIMEOUT_S = 5.0
-_PAUSE_S = 0.05
-
-
 async def wait_until_healthy(port: int, path: str) -> None:
-    """Return once `GET path` is answered with 200; the caller sets the deadline."""
+    """Wait until `GET path` returns status 200; the caller sets the deadline."""
     while True:
-        if await http_status(port, path) == _OK:
+        if await http_status(port, path) == HTTPStatus.OK:
             return
-        await asyncio.sleep(_PAUSE_S)
+        await asyncio.sleep(_HTTP_POLL_INTERVAL_S)
 
 
 async def http_status(port: int, path: str) -> int | None:
-    """Return the status of `GET path`, or None when there is no answer."""
+    """Return the status of `GET path`, or None without an answer."""
     try:
-        async with asyncio.timeout(_ANSWER_TIMEOUT_S):
+        async with asyncio.timeout(_HTTP_TIMEOUT_S):
             reader, writer = await asyncio.open_connection(LOOPBACK, port)
             try:
                 writer.write(f"GET {path} HTTP/1.1\r\nHost: {LOOPBACK}\r\nConnection: close\r\n\r\n".encode())
@@ -127,3 +110,17 @@ async def http_status(port: int, path: str) -> int | None:
         return int(line.split()[1])
     except (OSError, TimeoutError, IndexError, ValueError):
         return None
+
+
+def _listening_sockets(port: int) -> set[str]:
+    """Return `socket:[inode]` for each socket that listens on a port, as in /proc/PID/fd."""
+    names = set()
+    for table in ("/proc/net/tcp", "/proc/net/tcp6"):
+        path = Path(table)
+        if not path.exists():
+            continue
+        for line in path.read_text().splitlines()[1:]:
+            fields = line.split()
+            if fields[3] == _LISTENING and int(fields[1].rpartition(":")[2], 16) == port:
+                names.add(f"socket:[{fields[9]}]")
+    return names

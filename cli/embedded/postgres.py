@@ -1,4 +1,4 @@
-"""PostgreSQL 17 with TimescaleDB 2.19 (Apache edition) from Debian's packages, for one machine."""
+"""The embedded database: PostgreSQL 17 with TimescaleDB 2.19 (Apache edition) from the Debian packages."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from psycopg import sql
 from cli.embedded.ports import LOOPBACK
 from cli.embedded.service import EmbeddedService
 from cli.process.child_process import ChildProcess
-from cli.process.service_account import create_service_folder, set_owner_and_mode
+from cli.process.service_account import set_owner_and_mode
 from twin.errors import ServiceError
 
 VERSION = 17
@@ -24,8 +24,8 @@ DATABASE = "livetwin"
 _BINARIES = Path(f"/usr/lib/postgresql/{VERSION}/bin")
 _EXTENSION = Path(f"/usr/share/postgresql/{VERSION}/extension/timescaledb.control")
 _INITDB_TIMEOUT_S = 120.0
-_PAUSE_S = 0.02
-_READY_LINE = 7  # of postmaster.pid, counted from 0; pg_ctl waits for the same word
+_POLL_INTERVAL_S = 0.02
+_READY_LINE = 7  # index of the status line in postmaster.pid, which pg_ctl reads, too
 
 _SETTINGS = {
     "listen_addresses": LOOPBACK,
@@ -38,7 +38,7 @@ _SETTINGS = {
     "timezone": "UTC",
     "log_timezone": "UTC",
     "password_encryption": "scram-sha-256",
-    # TimescaleDB's scheduler and a job or two; each database that is open costs one.
+    # For the scheduler and the jobs of TimescaleDB; each open database needs one worker.
     "max_worker_processes": "16",
     "max_wal_size": "512MB",
     "log_checkpoints": "off",
@@ -49,12 +49,12 @@ _SETTINGS = {
 
 
 class EmbeddedPostgres(EmbeddedService):
-    """A cluster of its own; the password of its one user is in `postgres.password` of the data dir."""
+    """A database cluster; `postgres.password` in the data dir holds the password of its only user."""
 
     name = "postgres"
     account_name = "postgres"
     port_option = "--postgres-port"
-    # SIGINT is PostgreSQL's fast shutdown: sessions end, the data is checkpointed.
+    # SIGINT is PostgreSQL's fast shutdown: it ends sessions and writes a checkpoint.
     stop_signal = signal.SIGINT
     stop_timeout_s = 30.0
 
@@ -66,14 +66,14 @@ class EmbeddedPostgres(EmbeddedService):
         return f"postgresql://{USER}:{password}@{LOOPBACK}:{self.port}/{database}"
 
     async def create_database(self, database: str = DATABASE) -> None:
-        """Create an empty database; leave one that exists."""
+        """Create an empty database, unless it exists."""
         async with await self.connect_as_administrator() as connection:
             present = await connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", (database,))
             if await present.fetchone() is None:
                 await connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(database)))
 
     async def connect_as_administrator(self) -> psycopg.AsyncConnection:
-        """Return a connection, in autocommit, for work on whole databases."""
+        """Return a connection in autocommit mode, for commands such as CREATE DATABASE."""
         return await psycopg.AsyncConnection.connect(
             self.dsn("postgres"), autocommit=True, application_name="livetwin-up"
         )
@@ -81,7 +81,7 @@ class EmbeddedPostgres(EmbeddedService):
     async def _prepare(self) -> None:
         find_postgres_program("postgres")
         require_timescale()
-        self._folder = create_service_folder(self.data_dir / "postgres", self.account)
+        self._folder = self.create_folder()
         password = self.data_dir / "postgres.password"
         if not (self._folder / "data").exists():
             password.touch(mode=0o600)
@@ -89,14 +89,14 @@ class EmbeddedPostgres(EmbeddedService):
             await self._initialise(password.read_text())
         elif not password.exists():
             raise ServiceError(
-                f"{password} is missing, but {self._folder} holds a database: put it back, "
+                f"{password} is missing, but {self._folder} contains a database: restore that file, "
                 "or choose another --data-dir"
             )
 
     async def _initialise(self, password: str) -> None:
-        """Make the cluster in a folder aside, so that an interrupted start leaves nothing half made."""
-        making = self._folder / "data.incomplete"
-        shutil.rmtree(making, ignore_errors=True)
+        """Create the cluster in a temporary folder, then rename it: an interrupted start leaves no part."""
+        incomplete = self._folder / "data.incomplete"
+        shutil.rmtree(incomplete, ignore_errors=True)
         secret = self._folder / "initdb.password"
         secret.write_text(password)
         set_owner_and_mode(secret, self.account, 0o600)
@@ -104,14 +104,14 @@ class EmbeddedPostgres(EmbeddedService):
             "initdb",
             [
                 find_postgres_program("initdb"),
-                f"--pgdata={making}",
+                f"--pgdata={incomplete}",
                 f"--username={USER}",
                 f"--pwfile={secret}",
                 "--auth=scram-sha-256",
                 "--encoding=UTF8",
                 "--locale=C.UTF-8",
                 "--no-instructions",
-                "--no-sync",  # the server syncs what it writes; a cluster this young is made anew
+                "--no-sync",  # the server syncs its own writes; a cluster lost before that is created again
             ],
             data_dir=self.data_dir,
             log=self.data_dir / "logs" / "initdb.log",
@@ -127,7 +127,7 @@ class EmbeddedPostgres(EmbeddedService):
             raise ServiceError(
                 f"initdb failed; its log {child.log} ends with: {' | '.join(child.last_lines(3))}"
             )
-        making.rename(self._folder / "data")
+        incomplete.rename(self._folder / "data")
 
     def _launch(self) -> ChildProcess:
         settings = {**_SETTINGS, "port": str(self.port)}
@@ -156,7 +156,7 @@ class EmbeddedPostgres(EmbeddedService):
                 and lines[_READY_LINE].strip() == "ready"
             ):
                 return
-            await asyncio.sleep(_PAUSE_S)
+            await asyncio.sleep(_POLL_INTERVAL_S)
 
 
 def require_timescale() -> None:
@@ -169,7 +169,7 @@ def require_timescale() -> None:
 
 
 def find_postgres_program(name: str) -> Path:
-    """Return a program of PostgreSQL. Raises ServiceError when it is missing."""
+    """Return the path of a PostgreSQL program. Raises ServiceError when it is missing."""
     path = _BINARIES / name
     if path.exists():
         return path

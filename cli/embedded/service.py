@@ -1,4 +1,4 @@
-"""What the embedded services have in common: a folder, a port, one child, a bounded start and stop."""
+"""The base of the embedded services: a folder, a port, one child process, a bounded start and stop."""
 
 from __future__ import annotations
 
@@ -9,27 +9,34 @@ from pathlib import Path
 
 from cli.embedded.ports import claim_port
 from cli.process.child_process import STOP_TIMEOUT_S, ChildProcess
-from cli.process.service_account import ServiceAccount, service_account
+from cli.process.service_account import (
+    FALLBACK_PARENT,
+    ServiceAccount,
+    create_service_folder,
+    service_account,
+)
 from twin.errors import ServiceError
 
 START_TIMEOUT_S = 30.0
 
 
 class EmbeddedService(ABC):
-    """One service of the embedded system; subclasses say how it is prepared, started and found ready.
+    """One service of the embedded system; subclasses define how to prepare, start and probe it.
 
-    `port` 0 is replaced by a free port at the first start, and kept for the later ones.
+    The first start replaces port 0 by a free port, which later starts keep. `fallback_parent` holds the
+    folder of the service if its account cannot enter the data dir.
     """
 
     name: str
-    account_name: str | None  #: of whom it runs where we are root; None: it is a program of ours
+    account_name: str | None  #: preferred account if root starts it; None: the current user
     port_option: str
     stop_signal = signal.SIGTERM
     stop_timeout_s = STOP_TIMEOUT_S
 
-    def __init__(self, data_dir: Path, port: int = 0) -> None:
+    def __init__(self, data_dir: Path, port: int = 0, *, fallback_parent: Path = FALLBACK_PARENT) -> None:
         self.data_dir = data_dir.resolve()
         self.port = port
+        self._fallback_parent = fallback_parent
         self.account: ServiceAccount | None = None
         if self.account_name is not None:
             self.account = service_account(self.account_name, self.data_dir / self.name)
@@ -37,25 +44,25 @@ class EmbeddedService(ABC):
 
     @property
     def log(self) -> Path:
-        """The file that its output goes to."""
+        """The file with its output."""
         return self.data_dir / "logs" / f"{self.name}.log"
 
     @property
     def child(self) -> ChildProcess:
-        """The running child; asking before the start is a fault of the caller."""
+        """The child process. Raises RuntimeError before the start."""
         if self._child is None:
             raise RuntimeError(f"{self.name} is not started")
         return self._child
 
     @property
     def pids(self) -> list[int]:
-        """Process ids of the service; empty when it does not run."""
+        """The process ids of the service; empty while it does not run."""
         return [] if self._child is None or self._child.exit_code is not None else [self._child.pid]
 
     async def start(self) -> None:
-        """Start it and return when it accepts connections.
+        """Start the service and wait until it accepts connections.
 
-        Raises ServiceError when its program is missing, its port taken, or it does not come up.
+        Raises ServiceError when its program is missing, its port is taken, or it does not become ready.
         """
         self.data_dir.mkdir(parents=True, exist_ok=True)
         self.port = claim_port(self.port, self.name, self.port_option)
@@ -66,10 +73,10 @@ class EmbeddedService(ABC):
         try:
             await asyncio.wait((ready, ended), timeout=START_TIMEOUT_S, return_when=asyncio.FIRST_COMPLETED)
             if not ready.done():
-                why = "ended at once" if ended.done() else f"is not ready after {START_TIMEOUT_S:.0f} s"
-                words = " | ".join(self._child.last_lines(3)) or "(nothing)"
+                reason = "ended at once" if ended.done() else f"is not ready after {START_TIMEOUT_S:.0f} s"
+                lines = " | ".join(self._child.last_lines(3)) or "(nothing)"
                 await self.stop()
-                raise ServiceError(f"{self.name} {why}; its log {self.log} ends with: {words}")
+                raise ServiceError(f"{self.name} {reason}; its log {self.log} ends with: {lines}")
             ready.result()
         finally:
             for task in (ready, ended):
@@ -77,10 +84,14 @@ class EmbeddedService(ABC):
             await asyncio.gather(ready, ended, return_exceptions=True)
 
     async def stop(self) -> None:
-        """End it and wait until it is gone; does nothing when it does not run."""
+        """Stop the service and wait for its end; do nothing if it does not run."""
         if self._child is not None:
             await self._child.stop(self.stop_signal, self.stop_timeout_s)
             self._child = None
+
+    def create_folder(self) -> Path:
+        """Create the folder for the files of the service; return its real path. Raises ServiceError."""
+        return create_service_folder(self.data_dir / self.name, self.account, elsewhere=self._fallback_parent)
 
     @abstractmethod
     async def _prepare(self) -> None: ...

@@ -1,4 +1,4 @@
-"""Operating-system processes of one machine: start, stop, account, log file, what /proc tells.
+"""Processes of one machine: start and stop, user account, log file, and their state in /proc.
 
-Nothing here knows which service or role a process is.
+Nothing here knows which service or role a process runs.
 """

@@ -1,4 +1,4 @@
-"""A child process that dies with us: started, waited for, stopped in time, its output in a bounded file."""
+"""A child process that ends with its parent, stops within a bound and writes to a bounded log file."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -17,16 +18,20 @@ from cli.process.service_account import ServiceAccount
 from twin.errors import ServiceError
 
 STOP_TIMEOUT_S = 10.0
-"""How long a child may take to end after a polite signal, unless its starter says otherwise."""
+"""How long a child may take to end after the first signal, by default."""
 
 _INHERITED = ("PATH", "HOME", "LANG", "TZ", "SSL_CERT_FILE", "VIRTUAL_ENV")
+
+# The folder of our packages, for a child that runs one of them.
+_PACKAGES = Path(__file__).parents[2]
 
 
 class ChildProcess:
     """One running program.
 
-    `setpriv` gives it its account and the signal that the kernel sends when we die, even of kill -9. It has
-    a session of its own, so that Ctrl-C in a terminal reaches only us and we end children in order.
+    `setpriv` sets its account, and the signal that the kernel sends when this process dies, even by SIGKILL.
+    It has its own session, so that Ctrl-C in a terminal reaches only this process, which ends its children
+    in order.
     """
 
     def __init__(self, name: str, process: subprocess.Popen[bytes], log: Path) -> None:
@@ -47,7 +52,7 @@ class ChildProcess:
         account: ServiceAccount | None = None,
         death_signal: signal.Signals = signal.SIGTERM,
     ) -> ChildProcess:
-        """Start `argv`; output goes to the end of `log`. Raises ServiceError when it cannot be started."""
+        """Start `argv` and append its output to `log`. Raises ServiceError when setpriv is missing."""
         setpriv = shutil.which("setpriv")
         if setpriv is None:
             raise ServiceError("setpriv is missing: install it with `apt-get install util-linux`")
@@ -68,23 +73,47 @@ class ChildProcess:
             )
         return cls(name, process, log)
 
+    @classmethod
+    def start_python(
+        cls,
+        name: str,
+        module: str,
+        arguments: Sequence[str],
+        *,
+        data_dir: Path,
+        log: Path,
+        environment: Mapping[str, str] | None = None,
+    ) -> ChildProcess:
+        """Start a module of ours as `python -m MODULE ARGUMENTS…`, with the interpreter of this process."""
+        return cls.start(
+            name,
+            [sys.executable, "-P", "-m", module, *arguments],
+            data_dir=data_dir,
+            log=log,
+            environment={
+                **(environment or {}),
+                "PYTHONPATH": str(_PACKAGES),
+                "PYTHONUNBUFFERED": "1",
+            },
+        )
+
     @property
     def pid(self) -> int:
-        """Its process id."""
+        """The process id."""
         return self._process.pid
 
     @property
     def exit_code(self) -> int | None:
-        """None while it runs; negative for the signal that ended it."""
+        """None while the process runs; the negative signal number if a signal ended it."""
         return self._process.poll()
 
     @property
     def resident_bytes(self) -> int:
-        """Memory that it holds in RAM."""
+        """Memory of the process in RAM."""
         return resident_bytes(self.pid)
 
     async def wait(self) -> int:
-        """Return its exit code once it has ended."""
+        """Wait for the end of the process and return its exit code."""
         code = self._process.poll()
         if code is not None:
             return code
@@ -100,14 +129,14 @@ class ChildProcess:
         return self._process.wait()
 
     def send_signal(self, signal_number: signal.Signals) -> None:
-        """Send a signal; do nothing when it has ended."""
+        """Send a signal; do nothing if the process has ended."""
         with contextlib.suppress(ProcessLookupError):
             self._process.send_signal(signal_number)
 
     async def stop(
         self, signal_number: signal.Signals = signal.SIGTERM, timeout_s: float = STOP_TIMEOUT_S
     ) -> int:
-        """End it: politely, then by force when it has not ended within the bound. Returns its exit code."""
+        """Send the signal, then SIGKILL if the process still runs after `timeout_s`; return the exit code."""
         self.send_signal(signal_number)
         try:
             return await asyncio.wait_for(self.wait(), timeout_s)
@@ -116,11 +145,11 @@ class ChildProcess:
             return await self.wait()
 
     def last_lines(self, count: int = 5) -> list[str]:
-        """Return the end of its log, for telling why it died."""
+        """Return the last lines of its log, which often explain why it ended."""
         return last_lines(self.log, count)
 
 
 def child_environment(data_dir: Path, extra: Mapping[str, str]) -> dict[str, str]:
-    """Return what a child finds in its environment: little of ours, the mark of the data dir, and `extra`."""
+    """Return the environment of a child: a few inherited variables, the data dir mark, and `extra`."""
     inherited = {name: os.environ[name] for name in _INHERITED if name in os.environ}
     return {**inherited, DATA_DIR_VARIABLE: str(data_dir), **extra}

@@ -1,4 +1,4 @@
-"""Log files of child processes: bounded, read for their last words, followed on the terminal."""
+"""Log files of child processes: rotate them, read their last lines, follow them on the terminal."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 
 LOG_BYTES_MAX = 4 << 20
-"""A log file is copied aside (one generation) and emptied when it passes this."""
+"""A longer log file is copied to `<name>.log.1` (one generation) and truncated."""
 
 _ROTATE_PAUSE_S = 5.0
 _FOLLOW_PAUSE_S = 0.2
@@ -18,22 +18,22 @@ _LAST_BYTES = 64 << 10
 
 
 def rotate(log: Path, bytes_max: int = LOG_BYTES_MAX) -> None:
-    """Move what a log holds aside when it is too long; its writers append, so they go on at the start.
+    """Copy a log that is too long to `<name>.log.1` and truncate it; its writers append, so they continue.
 
-    Where there is no room for a copy, there is none.
+    Without disk space for the copy, the log is truncated without one.
     """
     if log.exists() and log.stat().st_size > bytes_max:
-        aside = log.with_suffix(log.suffix + ".1")
+        previous = log.with_suffix(log.suffix + ".1")
         try:
-            shutil.copyfile(log, aside)
+            shutil.copyfile(log, previous)
         except OSError:
             with suppress(OSError):
-                aside.unlink()
+                previous.unlink()
         os.truncate(log, 0)
 
 
 def last_lines(log: Path, count: int) -> list[str]:
-    """Return the last lines of a file that hold text, oldest first; nothing when there is no file."""
+    """Return the last lines of a file that are not blank, oldest first; none if the file is missing."""
     if not log.exists():
         return []
     with log.open("rb") as file:
@@ -43,7 +43,7 @@ def last_lines(log: Path, count: int) -> list[str]:
 
 
 async def rotate_logs(folder: Path) -> None:
-    """Keep all logs in a folder bounded, until cancelled."""
+    """Rotate all logs in a folder until cancelled."""
     while True:
         for path in _logs(folder):
             rotate(path)
@@ -51,7 +51,7 @@ async def rotate_logs(folder: Path) -> None:
 
 
 async def follow_logs(folder: Path) -> None:
-    """Write what is added to the logs in a folder to standard error, until cancelled."""
+    """Copy new text in the logs of a folder to standard error until cancelled."""
     read = {path: path.stat().st_size for path in _logs(folder)}
     while True:
         for path in _logs(folder):

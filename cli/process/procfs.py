@@ -1,7 +1,4 @@
-"""What Linux tells about processes: alive or not, memory, and which ones a killed supervisor left behind.
-
-A process is named by its id and its start time, as ids are used again.
-"""
+"""Facts about processes from /proc: whether one runs, its memory, and which ones belong to a data dir."""
 
 from __future__ import annotations
 
@@ -10,14 +7,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 DATA_DIR_VARIABLE = "TWIN_DATA_DIR"
-"""Environment variable that marks every process started for a data dir with that dir."""
+"""Environment variable that marks each process of a data dir with the path of that dir."""
 
 _PROC = Path("/proc")
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 
 
 def is_alive(pid: int) -> bool:
-    """Tell whether a process runs; one that ended but was not yet collected (zombie) does not."""
+    """Return whether a process runs; a zombie (ended, not yet reaped) does not."""
     try:
         status = (_PROC / str(pid) / "stat").read_text()
     except OSError:
@@ -26,7 +23,7 @@ def is_alive(pid: int) -> bool:
 
 
 def resident_bytes(pid: int) -> int:
-    """Return the memory that a process holds in RAM (RSS); 0 when it is gone."""
+    """Return the resident memory (RSS) of a process; 0 if it has ended."""
     try:
         return int((_PROC / str(pid) / "statm").read_text().split()[1]) * _PAGE_BYTES
     except OSError:
@@ -42,16 +39,16 @@ def command_name(pid: int) -> str:
 
 
 def process_ids() -> Iterator[int]:
-    """Yield the ids of all processes that can be seen."""
+    """Yield the ids of all visible processes."""
     for entry in _PROC.iterdir():
         if entry.name.isdigit():
             yield int(entry.name)
 
 
 def processes_of_data_dir(data_dir: Path) -> list[int]:
-    """Return the processes started for a data dir: by their mark, or by where they work.
+    """Return the processes of a data dir, found by their mark or by their working directory.
 
-    PostgreSQL overwrites its environment with its process title, but works in its data folder.
+    PostgreSQL overwrites its environment with its process title, but it works in its data folder.
     """
     mark = f"{DATA_DIR_VARIABLE}={data_dir}".encode()
     services = service_folders(data_dir)
@@ -63,7 +60,7 @@ def processes_of_data_dir(data_dir: Path) -> list[int]:
 
 
 def service_folders(data_dir: Path) -> list[Path]:
-    """Return where the embedded services of a data dir keep their files, links followed."""
+    """Return the folders of the embedded services of a data dir, with links resolved."""
     return [(data_dir / name).resolve() for name in ("postgres", "mosquitto", "kafka")]
 
 

@@ -1,4 +1,4 @@
-"""The unprivileged account that a service runs as when we are root, and the folder that it can reach."""
+"""The unprivileged account of a service that root starts, and a folder which that account can enter."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from pathlib import Path
 
 from twin.errors import ServiceError
 
-ELSEWHERE = Path("/var/lib/livetwin")
-"""Where a service's folder goes when its account cannot reach the data dir (a checkout under /root)."""
+FALLBACK_PARENT = Path("/var/lib/livetwin")
+"""Parent of a service's folder if its account cannot enter the data dir, such as a checkout under /root."""
 
 _FALLBACK = "nobody"
 
 
 @dataclass(frozen=True, slots=True)
 class ServiceAccount:
-    """A user of this machine."""
+    """A user account of this machine."""
 
     name: str
     uid: int
@@ -31,10 +31,10 @@ class ServiceAccount:
 
 
 def service_account(preferred: str, folder: Path) -> ServiceAccount | None:
-    """Return the account to run a service as: None (ourselves) unless we are root.
+    """Return the account for a service; None, the current user, unless that is root.
 
-    A folder that an earlier start made keeps its owner. Nothing is created: `preferred` comes with the
-    service's Debian package, `nobody` with every system.
+    The owner of an existing `folder` is kept. No account is created: `preferred` comes with the Debian
+    package of the service, `nobody` with every system. Raises ServiceError when neither exists.
     """
     if os.geteuid() != 0:
         return None
@@ -54,17 +54,19 @@ def service_account(preferred: str, folder: Path) -> ServiceAccount | None:
 
 
 def can_reach(path: Path, account: ServiceAccount | None) -> bool:
-    """Tell whether an account may pass through every folder above `path` (by mode bits)."""
+    """Return whether the mode bits let an account enter every folder above `path`."""
     if account is None:
         return True
     return all(_may_enter(parent.stat(), account) for parent in path.resolve().parents)
 
 
-def create_service_folder(path: Path, account: ServiceAccount | None) -> Path:
-    """Create the folder that a service keeps its files in, owned by its account; return where it is.
+def create_service_folder(
+    path: Path, account: ServiceAccount | None, *, elsewhere: Path = FALLBACK_PARENT
+) -> Path:
+    """Create the folder for the files of a service, owned by its account; return its real path.
 
-    Where the account cannot reach `path`, `path` becomes a link to a folder below `ELSEWHERE`.
-    Raises ServiceError when neither place can be had.
+    If the account cannot reach `path`, `path` becomes a link to a folder below `elsewhere`.
+    Raises ServiceError when neither folder can be used.
     """
     try:
         if path.is_symlink():
@@ -72,8 +74,8 @@ def create_service_folder(path: Path, account: ServiceAccount | None) -> Path:
         elif can_reach(path, account):
             target = path
         else:
-            # A name of its own: a data dir that was moved away keeps its link, and its data.
-            target = ELSEWHERE / f"{path.parent.name.strip('.')}-{secrets.token_hex(6)}" / path.name
+            # A unique name: a data dir that is moved later keeps its link, and so its data.
+            target = elsewhere / f"{path.parent.name.strip('.')}-{secrets.token_hex(6)}" / path.name
             path.symlink_to(target)
         target.mkdir(parents=True, exist_ok=True)
         if account is not None:
@@ -81,12 +83,12 @@ def create_service_folder(path: Path, account: ServiceAccount | None) -> Path:
         target.chmod(0o700)
     except OSError as error:
         raise ServiceError(
-            f"cannot make the folder {path} ({error.strerror}): choose another --data-dir"
+            f"cannot create the folder {path} ({error.strerror}): choose another --data-dir"
         ) from error
     if not can_reach(target, account):
         raise ServiceError(
-            f"{target} cannot be reached by the user {account.name if account else '?'}: "
-            "choose a --data-dir that everyone may pass through, such as /var/tmp/livetwin"
+            f"the user {account.name if account else '?'} cannot enter {target}: "
+            "choose a --data-dir below folders that everyone may enter, such as /var/tmp/livetwin"
         )
     return target
 

@@ -13,7 +13,6 @@ from cli.embedded.mosquitto import EmbeddedMosquitto
 from cli.embedded.ports import free_port, is_port_free
 from cli.embedded.postgres import EmbeddedPostgres
 from cli.embedded.service import EmbeddedService
-from cli.process import service_account
 from cli.process.procfs import is_alive, processes_of_data_dir
 from runtime.kafka.consumer import log_identity
 from twin.errors import ServiceError
@@ -52,13 +51,12 @@ async def test_a_service_of_root_runs_as_somebody_else(
         await service.stop()
 
 
-async def test_a_service_starts_where_its_account_cannot_reach(
-    service_folder: Path, monkeypatch: pytest.MonkeyPatch
+async def test_a_service_whose_account_cannot_enter_the_data_dir_gets_a_folder_elsewhere(
+    service_folder: Path,
 ) -> None:
-    monkeypatch.setattr(service_account, "ELSEWHERE", service_folder / "elsewhere")
     closed = service_folder / "closed"
     closed.mkdir(mode=0o700)
-    cluster = EmbeddedPostgres(closed / "data-dir")
+    cluster = EmbeddedPostgres(closed / "data-dir", fallback_parent=service_folder / "elsewhere")
     await cluster.start()
     try:
         assert processes_of_data_dir(closed / "data-dir")

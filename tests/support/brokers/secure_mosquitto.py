@@ -16,7 +16,7 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersi
 from cities.folder_writer import write_city
 from cli.command_line import run as livetwin
 from cli.embedded.mosquitto import EmbeddedMosquitto
-from cli.process.service_account import create_service_folder, set_owner_and_mode
+from cli.process.service_account import set_owner_and_mode
 from tests.support.brokers.certificate_authority import CertificateAuthority
 from tests.support.repository import ROOT
 from tests.support.waiting import wait_until
@@ -46,7 +46,7 @@ class SecureMosquitto(EmbeddedMosquitto):
         self.child.send_signal(signal.SIGHUP)
 
     async def _prepare(self) -> None:
-        self._folder = create_service_folder(self.data_dir / "mosquitto", self.account)
+        self._folder = self.create_folder()
         self.passwords |= make_credentials(self._plan, self._files)
         self._write_files()
 
