@@ -1,4 +1,4 @@
-"""`livetwin …`: the composition root. The only package that knows all others, and the embedded system.
+"""The command line `livetwin …` and the composition root: the only package that may import all others.
 
-What may not live here: anything that a role needs to do its work; roles must run without `livetwin up`.
+It also runs the embedded system. No work of a role may live here: roles must run without `livetwin up`.
 """

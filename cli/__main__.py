@@ -8,7 +8,7 @@ from cli.command_line import run
 
 
 def main() -> None:
-    """Run the command line and exit: 0 fine, 1 it failed, 2 wrong usage."""
+    """Run the command line and exit with 0 (success), 1 (failure) or 2 (wrong usage)."""
     sys.exit(run())
 
 

@@ -1,4 +1,4 @@
-"""The command line: finds the command, and tells every failure in one line."""
+"""The command line: load a command, run it, and print each error as one line."""
 
 from __future__ import annotations
 
@@ -12,13 +12,10 @@ from typing import Any
 
 import click
 
-from cli.error_report import USAGE_ERRORS, error_lines
+from cli.error_report import EXIT_FAILED, EXIT_USAGE, USAGE_ERRORS, error_lines
 from runtime.telemetry.logs import log_failure
 
-EXIT_FAILED = 1
-EXIT_USAGE = 2
-
-# Kept here and not only in the modules: to list the commands must not load Faust and FastAPI.
+# The help texts stand here, since listing the commands must not import Faust and FastAPI.
 COMMANDS = {
     "up": "Run the whole system on this machine, with embedded services.",
     "ingest": "Role: MQTT to the log.",
@@ -30,20 +27,20 @@ COMMANDS = {
     "simulate": "Virtual devices that publish to MQTT.",
     "replay": "Play recorded feeds to MQTT.",
     "migrate": "Bring the database schema up to date.",
-    "check": "Validate a city folder; tells all faults at once.",
+    "check": "Validate a city folder and list all faults.",
     "apply": "Bring a city folder into the database.",
     "export": "Write the city in the database as a city folder.",
-    "backtest": "Tell what a rule would have raised over stored history.",
+    "backtest": "Evaluate a rule over stored history.",
     "credentials": "Accounts and topics of devices and roles at the MQTT broker.",
     "backup": "Write database, journal and keys to a file.",
-    "restore": "Bring back what a backup holds.",
+    "restore": "Restore a backup.",
     "token": "API keys: create, revoke, list.",
-    "doctor": "Tell what is installed, reachable and healthy, and what to do.",
+    "doctor": "Check what is installed, reachable and healthy, and what to do.",
 }
 
 
 def _debug_option() -> click.Option:
-    """Return the option that every command has; `run` looks for it before click does."""
+    """Return the option `--debug` of every command; `run` reads it before click does."""
     return click.Option(
         ["--debug"],
         is_flag=True,
@@ -53,7 +50,7 @@ def _debug_option() -> click.Option:
 
 
 class CommandGroup(click.Group):
-    """A group that loads a command's module when the command is asked for."""
+    """The group `livetwin`, which imports the module of a command only when the command runs."""
 
     def __init__(self) -> None:
         super().__init__(
@@ -64,11 +61,11 @@ class CommandGroup(click.Group):
         )
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """Return the names, in the order of interest."""
+        """Return the names of the commands, the most used first."""
         return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Load a command, or return None when there is none of that name."""
+        """Import and return a command, or None for an unknown name."""
         if cmd_name not in COMMANDS:
             return None
         command: click.Command = importlib.import_module(f"cli.commands.{cmd_name}").command
@@ -78,13 +75,13 @@ class CommandGroup(click.Group):
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """List the commands without loading them."""
+        """List the commands without importing them."""
         with formatter.section("Commands"):
             formatter.write_dl(list(COMMANDS.items()))
 
 
 def run(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line; return the exit code. Nothing but a fault in this function raises."""
+    """Run the command line and return the exit code; every error of a command is reported."""
     group = CommandGroup()
     click.version_option(importlib.metadata.version("livetwin"), prog_name="livetwin")(group)
     words = sys.argv[1:] if arguments is None else list(arguments)
@@ -100,17 +97,17 @@ def run(arguments: Sequence[str] | None = None) -> int:
     except (click.Abort, KeyboardInterrupt):
         return EXIT_FAILED
     except BrokenPipeError:
-        # Whoever read our output went away (`livetwin check . | head`).
+        # The reader of our output has ended, as in `livetwin check . | head`.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return EXIT_FAILED
     except Exception as error:
-        _tell(error, debug=debug)
+        _report(error, debug=debug)
         return EXIT_USAGE if isinstance(error, USAGE_ERRORS) else EXIT_FAILED
     return result if isinstance(result, int) else 0
 
 
-def _tell(error: Exception, *, debug: bool) -> None:
-    """Tell a failure: on the log of a role that speaks JSON, else to whoever typed the command."""
+def _report(error: Exception, *, debug: bool) -> None:
+    """Report an error: as a log line of a role with a JSON log, else on standard error."""
     lines = error_lines(error)
     if log_failure("; ".join(lines), error if debug else None):
         return

@@ -1,4 +1,4 @@
-"""Failures as a person reads them: one line each, saying what, where, and what to do."""
+"""Error messages for people: one line for each fault, with its place and what to do."""
 
 from __future__ import annotations
 
@@ -13,31 +13,35 @@ from twin.errors import TwinError
 
 
 class ConfigurationError(TwinError):
-    """Settings of a role are wrong; one line for each."""
+    """Settings of a role are wrong; the message has one line for each."""
 
     def __init__(self, faults: list[str]) -> None:
         self.faults = faults
         super().__init__("\n".join(faults))
 
 
+EXIT_FAILED = 1
+EXIT_USAGE = 2
+
 USAGE_ERRORS = (ConfigurationError,)
+"""Errors of the user's input: the command ends with `EXIT_USAGE`."""
 
 
 def error_lines(error: BaseException) -> list[str]:
-    """Return what to tell about an error: a line for each thing that is wrong.
+    """Return the message of an error: one line for each fault.
 
     >>> error_lines(TwinError("a\\nb"))
     ['error: a b']
     >>> error_lines(KeyError("x"))
     ["error: unexpected KeyError: 'x'; run it with --debug for the traceback, and report it"]
     """
-    return [line for leaf in _leaves(error) for line in _told(leaf)]
+    return [line for leaf in _leaves(error) for line in _lines(leaf)]
 
 
 def settings_error_lines(error: ValidationError | SettingsError, secrets: Collection[str] = ()) -> list[str]:
-    """Return a line for each wrong setting: its variable, what was found, what is expected.
+    """Return a line for each wrong setting: its variable, the value found, and what is expected.
 
-    Of `secrets` is not told what was found.
+    The values of `secrets` are left out.
     """
     if isinstance(error, SettingsError):
         return [_one_line(str(error))]
@@ -63,7 +67,7 @@ def _leaves(error: BaseException) -> Iterator[BaseException]:
         yield error
 
 
-def _told(error: BaseException) -> list[str]:
+def _lines(error: BaseException) -> list[str]:
     match error:
         case CityError():
             return [str(fault) for fault in error.faults]

@@ -1,4 +1,4 @@
-"""Running a coroutine as a process: settings read once, log configured, signals turned into cancellation."""
+"""Run a coroutine as a process: read its settings once, configure its log, cancel it on a signal."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import asyncio
 import logging
 import os
 import signal
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterable
 from typing import Any, TypeVar
 
 from pydantic import SecretStr, ValidationError
@@ -27,10 +27,11 @@ Settings = TypeVar("Settings", bound=RoleSettings)
 LoopFactory = Callable[[], asyncio.AbstractEventLoop]
 
 EXIT_FORCED = 1
+"""The exit code after a second SIGINT."""
 
 
 def read_settings(settings_type: type[Settings]) -> Settings:
-    """Return settings from the environment and its files. Raises ConfigurationError with every fault."""
+    """Return settings from environment variables and secret files. Raises ConfigurationError."""
     secrets = {name for name, field in settings_type.model_fields.items() if is_secret(field)}
     unknown = unknown_variable_errors(os.environ, settings_type)
     try:
@@ -45,12 +46,12 @@ def read_settings(settings_type: type[Settings]) -> Settings:
 
 
 def model_source(settings: RoleSettings) -> ModelSource:
-    """Return where a role loads the city model from."""
+    """Return the source from which a role loads the city model."""
     return ModelSource(settings.database.get_secret_value(), settings.city, settings.state_dir)
 
 
 def development_key_variables(settings: RoleSettings) -> list[str]:
-    """Return the variables of keys that nobody chose: their default is in the source."""
+    """Return the variables of keys that still have the public default of the source code."""
     return [
         f"LIVETWIN_{name.upper()}"
         for name, field in type(settings).model_fields.items()
@@ -69,7 +70,11 @@ def run_role(
     """Run a role until a signal ends it."""
     configure_logging(name, settings.log_level, settings.log_format, secret_values(settings))
     for variable in development_key_variables(settings):
-        log.warning("%s is the key of development, which everybody knows: set one of your own", variable)
+        log.warning(
+            "%s is the public development key: set a secret one",
+            variable,
+            extra={"event": "settings.development_key", "variable": variable},
+        )
     tune_gc()
     enable_kafka_keepalive()
     run_until_signal(work, loop_factory)
@@ -80,26 +85,35 @@ def run_until_signal(
 ) -> None:
     """Run a coroutine; SIGINT and SIGTERM cancel it, a second SIGINT ends the process at once."""
     with asyncio.Runner(loop_factory=loop_factory) as runner:
-        runner.run(_cancelled_by_signal(work))
+        runner.run(
+            cancel_on_signal(work(), (signal.SIGINT, signal.SIGTERM), force=lambda: os._exit(EXIT_FORCED))
+        )
 
 
-async def _cancelled_by_signal(work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+async def cancel_on_signal(
+    work: Coroutine[Any, Any, None], signals: Iterable[signal.Signals], *, force: Callable[[], None]
+) -> bool:
+    """Await a coroutine; the first signal cancels it. Return whether a signal did.
+
+    A SIGINT after the first signal calls `force`, also after this coroutine has returned.
+    """
     loop = asyncio.get_running_loop()
-    task = asyncio.ensure_future(work())
-    asked = False
+    task = asyncio.ensure_future(work)
+    stopping = False
 
-    def ask(which: signal.Signals) -> None:
-        nonlocal asked
-        if asked and which is signal.SIGINT:
-            os._exit(EXIT_FORCED)
-        if not asked:
-            asked = True
+    def on_signal(signal_number: signal.Signals) -> None:
+        nonlocal stopping
+        if stopping and signal_number is signal.SIGINT:
+            force()
+        if not stopping:
+            stopping = True
             task.cancel()
 
-    for which in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(which, ask, which)
+    for signal_number in signals:
+        loop.add_signal_handler(signal_number, on_signal, signal_number)
     try:
         await task
     except asyncio.CancelledError:
-        if not asked:
+        if not stopping:
             raise
+    return stopping

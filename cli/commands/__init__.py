@@ -1,1 +1,1 @@
-"""The commands of `livetwin`, one module each, named like the command; only the one asked for is loaded."""
+"""The commands of `livetwin`: one module each, named like the command, and imported only when it runs."""

@@ -13,7 +13,7 @@ import click
 
 from cities import default_city
 from cli.process.log_files import follow_logs
-from cli.runner import read_settings
+from cli.runner import EXIT_FORCED, cancel_on_signal, read_settings
 from cli.supervisor.data_dir import DataDir
 from cli.supervisor.embedded_system import EmbeddedSystem
 from cli.supervisor.options import DEFAULT_DATA_DIR, DEFAULT_LOG_MIB_MAX, UpOptions
@@ -23,11 +23,9 @@ from runtime.telemetry.logs import configure_logging
 from simulators.scenarios import SCENARIOS
 
 _PORT = click.IntRange(0, 65535)
-_STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-_EXIT_FORCED = 1
 
-# More than one broker on one machine serves; a shell gives a thousand or so unless it is asked.
 OPEN_FILES_MAX = 65_536
+"""Enough for the brokers of one machine; a shell allows some thousand by default."""
 
 
 @click.command("up")
@@ -37,7 +35,7 @@ OPEN_FILES_MAX = 65_536
     type=click.Path(path_type=Path, file_okay=False),
     default=DEFAULT_DATA_DIR,
     show_default=True,
-    help="Where databases, logs and keys are kept.",
+    help="Folder of databases, logs and keys.",
 )
 @click.option("--port", type=_PORT, default=8080, show_default=True, help="Port of the page and the API.")
 @click.option("--mqtt-port", type=_PORT, default=1883, show_default=True, help="Port of the MQTT broker.")
@@ -53,43 +51,41 @@ OPEN_FILES_MAX = 65_536
 @click.option(
     "--speed",
     type=click.FloatRange(1, 3600),
-    help="City seconds a second of the simulation, until it reaches the present.",
+    help="Seconds of city time per second, until the simulation reaches the present.",
 )
 @click.option("--seed", type=int, help="Seed of the simulated city.")
-@click.option(
-    "--start", help="When the simulated clock starts, such as 2026-11-22T06:00:00Z; now by default."
-)
-@click.option("--scenario", type=click.Choice(list(SCENARIOS)), help="What happens in the simulated city.")
+@click.option("--start", help="Start of the simulated clock, such as 2026-11-22T06:00:00Z; now by default.")
+@click.option("--scenario", type=click.Choice(list(SCENARIOS)), help="Scenario of the simulated city.")
 @click.option(
     "--faults",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="File with the faults of simulated devices.",
+    help="File with faults of simulated devices.",
 )
-@click.option("--fault-seed", type=int, help="Seed of faults for about half of the simulated devices.")
+@click.option("--fault-seed", type=int, help="Seed of random faults for about half of the simulated devices.")
 @click.option(
     "--acknowledge",
     type=click.Choice(["logged", "stored"]),
-    help="When a message is acknowledged to the MQTT broker: once it is on the log (the default), or once it "
-    "is in the database, so that even a killed log loses nothing.",
+    help="Acknowledge an MQTT message once it is on the log (the default), or once it is in the database, so "
+    "that even a killed log loses nothing.",
 )
 @click.option(
     "--ports-file",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="File to write ports and process ids to.",
+    help="File for ports and process ids.",
 )
 @click.option(
     "--log-mib-max",
     type=click.IntRange(min=16),
     default=DEFAULT_LOG_MIB_MAX,
     show_default=True,
-    help="Memory of the Kafka-compatible broker, in MiB, at which its log is recycled.",
+    help="Memory of the Kafka-compatible broker, in MiB, above which its log is recycled.",
 )
 @click.option(
     "--metrics-port",
     type=_PORT,
-    help="Port of /metrics; the roles have those that follow. 0: free ones. None by default.",
+    help="Port of /metrics; the roles use the next ones. 0: free ports. No metrics by default.",
 )
-@click.option("-v", "--verbose", is_flag=True, help="Show the logs of everything on the terminal.")
+@click.option("-v", "--verbose", is_flag=True, help="Show all logs on the terminal.")
 def command(
     *,
     city: Path | None,
@@ -111,8 +107,8 @@ def command(
     metrics_port: int | None,
     verbose: bool,
 ) -> None:
-    """Run the whole system on this machine until Ctrl-C. A port of 0 means: any free one."""
-    asked = {
+    """Run the whole system on this machine until Ctrl-C. Port 0 means any free port."""
+    simulator = {
         "LIVETWIN_SPEED": speed,
         "LIVETWIN_SEED": seed,
         "LIVETWIN_START": start,
@@ -128,7 +124,7 @@ def command(
         kafka_port=kafka_port,
         postgres_port=postgres_port,
         simulate=simulate,
-        simulator={name: str(value) for name, value in asked.items() if value is not None},
+        simulator={name: str(value) for name, value in simulator.items() if value is not None},
         acknowledge=acknowledge,
         ports_file=ports_file.absolute() if ports_file is not None else None,
         log_bytes_max=log_mib_max << 20,
@@ -139,72 +135,67 @@ def command(
 
 
 async def _up(options: UpOptions) -> None:
-    """Run the system until a signal; the first asks it to end, a second SIGINT ends everything by force."""
-    _raise_open_files()
-    held = DataDir(options.data_dir)
+    """Run the system until a signal; a second SIGINT kills all processes."""
+    _raise_open_files_limit()
+    data_dir = DataDir(options.data_dir)
     configure_logging("up", "INFO", read_settings(RoleSettings).log_format)
-    _log_to(held.path / "logs" / "up.log", terminal=options.verbose)
+    _log_to_file(data_dir.path / "logs" / "up.log", verbose=options.verbose)
     progress = TerminalProgress()
-    system = EmbeddedSystem(options, held, progress)
-    running = asyncio.ensure_future(_run(system, options, progress))
-    asked = False
+    system = EmbeddedSystem(options, data_dir, progress)
 
-    def ask(which: signal.Signals) -> None:
-        nonlocal asked
-        if asked and which is signal.SIGINT:
-            held.kill_all()
-            raise SystemExit(_EXIT_FORCED)
-        asked = True
-        running.cancel()
+    def kill_all() -> None:
+        data_dir.kill_all()
+        raise SystemExit(EXIT_FORCED)
 
-    loop = asyncio.get_running_loop()
-    for which in _STOP_SIGNALS:
-        # nohup asks to outlive the terminal; an ignored SIGINT only means that a script started us with `&`.
-        if which is not signal.SIGHUP or signal.getsignal(which) is not signal.SIG_IGN:
-            loop.add_signal_handler(which, ask, which)
     try:
-        await running
-    except asyncio.CancelledError:
-        if not asked:
-            raise
-        progress.write_line("stopping; Ctrl-C again ends everything at once")
+        if await cancel_on_signal(_run(system, options, progress), _stop_signals(), force=kill_all):
+            progress.write_line("stopping; Ctrl-C again ends everything at once")
     finally:
         await system.stop()
-        held.release()
+        data_dir.release()
     progress.write_line("stopped; the data stays in " + str(options.data_dir))
 
 
+def _stop_signals() -> list[signal.Signals]:
+    """Return the signals that stop the system: not SIGHUP if nohup has told this process to ignore it."""
+    signals = [signal.SIGINT, signal.SIGTERM]
+    # An ignored SIGINT, in contrast, only means that a script has started this process with `&`.
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        signals.append(signal.SIGHUP)
+    return signals
+
+
 async def _run(system: EmbeddedSystem, options: UpOptions, progress: TerminalProgress) -> None:
-    following = None
+    log_output = None
     try:
         if options.verbose:
-            following = asyncio.create_task(follow_logs(system.log_folder))
-        progress.write_line(f"LiveTwin starts, with its data in {options.data_dir}")
+            log_output = asyncio.create_task(follow_logs(system.log_folder))
+        progress.write_line(f"LiveTwin starts; its data is in {options.data_dir}")
         await system.start()
         for line in system.summary():
             progress.write_line(line)
-        progress.write_line("Ctrl-C ends it.")
+        progress.write_line("Ctrl-C stops it.")
         await system.supervise()
     finally:
-        if following is not None:
-            following.cancel()
+        if log_output is not None:
+            log_output.cancel()
             with contextlib.suppress(asyncio.CancelledError):
-                await following
+                await log_output
 
 
-def _raise_open_files() -> None:
-    """Let us and our children have as many open files as we may: a connection to a device is one."""
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = OPEN_FILES_MAX if most == resource.RLIM_INFINITY else min(most, OPEN_FILES_MAX)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, most))
+def _raise_open_files_limit() -> None:
+    """Raise the limit of open files for this process and its children: each connection needs one."""
+    _, maximum = resource.getrlimit(resource.RLIMIT_NOFILE)
+    limit = OPEN_FILES_MAX if maximum == resource.RLIM_INFINITY else min(maximum, OPEN_FILES_MAX)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (limit, maximum))
 
 
-def _log_to(path: Path, *, terminal: bool) -> None:
-    """Write our own log to a file; to the terminal only warnings, unless it shall show all."""
+def _log_to_file(path: Path, *, verbose: bool) -> None:
+    """Write the log of this process to a file, and only warnings to the terminal; if verbose, all to it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     root = logging.getLogger()
     console = root.handlers[0]
-    if terminal:
+    if verbose:
         return
     console.setLevel(logging.WARNING)
     file = logging.FileHandler(path)

@@ -1,4 +1,4 @@
-"""`livetwin up`: starts the embedded services and the roles, keeps them running and ends them in order.
+"""`livetwin up`: start the embedded services and the roles, keep them running and stop them in order.
 
-No role may import it: roles run without it, too.
+No role may import this package: roles also run without it.
 """

@@ -1,4 +1,4 @@
-"""The data dir of an embedded system: one owner at a time, its secrets, what a killed owner left running."""
+"""The data dir of an embedded system: its lock, its secrets, and leftover processes of a killed owner."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from cli.process.procfs import command_name, is_alive, processes_of_data_dir
 from twin.errors import ServiceError
 
 KEY_FILES = ("link.key", "operator.key", "pseudonym.key")
-"""The secrets of a data dir that a backup must have; the password of the database is made anew."""
+"""The secrets of a data dir that a backup must contain; a restore creates a new database password."""
 
 LEFTOVER_TIMEOUT_S = 15.0
-_PAUSE_S = 0.05
+_POLL_INTERVAL_S = 0.05
 
 
 class DataDir:
-    """A data dir that this process holds.
+    """A data dir that this process has locked.
 
-    Raises ServiceError when another process holds it, or it is not writable.
+    Raises ServiceError when another process has locked it, or it is not writable.
     """
 
     def __init__(self, path: Path) -> None:
@@ -42,13 +42,13 @@ class DataDir:
             os.close(self._lock)
             raise ServiceError(
                 f"data dir {path} is in use by another `livetwin up` (pid {owner}): "
-                "end that one, or choose another with --data-dir"
+                "stop that one, or choose another with --data-dir"
             ) from error
         os.ftruncate(self._lock, 0)
         os.write(self._lock, f"{os.getpid()}\n".encode())
 
     def secret(self, name: str) -> str:
-        """Return a secret of this data dir, made at its first use; only its owner may read the file."""
+        """Return a secret of this data dir; create it at first use, in a file only its owner can read."""
         path = self.path / name
         if not path.exists():
             incomplete = path.with_suffix(".incomplete")
@@ -58,46 +58,46 @@ class DataDir:
         return path.read_text().strip()
 
     async def end_leftover_processes(self) -> int:
-        """End what an owner that was killed left running; return how many processes that were.
+        """Stop processes that a killed owner left running; return how many there were.
 
-        Raises ServiceError when one does not end, not even by force.
+        Raises ServiceError when one survives even SIGKILL.
         """
-        found = leftovers = processes_of_data_dir(self.path)
-        _send(leftovers, polite=True)
-        if not await _gone(leftovers):
-            _send(leftovers, polite=False)
-            leftovers = processes_of_data_dir(self.path)
-            if not await _gone(leftovers):
+        leftovers = processes_of_data_dir(self.path)
+        _signal_all(leftovers, force=False)
+        if not await _all_ended(leftovers):
+            survivors = processes_of_data_dir(self.path)
+            _signal_all(survivors, force=True)
+            if not await _all_ended(survivors):
                 raise ServiceError(
-                    f"processes {leftovers} of an earlier run in {self.path} do not end: end them"
+                    f"processes {survivors} of an earlier run in {self.path} do not end: stop them"
                 )
-        return len(found)
+        return len(leftovers)
 
     def kill_all(self) -> None:
-        """End every process of this data dir by force."""
-        _send(processes_of_data_dir(self.path), polite=False)
+        """Send SIGKILL to every process of this data dir."""
+        _signal_all(processes_of_data_dir(self.path), force=True)
 
     def release(self) -> None:
-        """Let another process hold it."""
+        """Release the lock."""
         os.close(self._lock)
 
 
-def _send(pids: list[int], *, polite: bool) -> None:
+def _signal_all(pids: list[int], *, force: bool) -> None:
     for pid in pids:
-        # For PostgreSQL's main process SIGTERM waits for every client to leave; SIGINT does not.
+        # SIGTERM makes PostgreSQL's main process wait for its clients to disconnect; SIGINT does not.
         gentle = signal.SIGINT if command_name(pid) == "postgres" else signal.SIGTERM
         try:
-            os.kill(pid, gentle if polite else signal.SIGKILL)
+            os.kill(pid, signal.SIGKILL if force else gentle)
         except ProcessLookupError:
             continue
 
 
-async def _gone(pids: list[int]) -> bool:
-    """Tell whether all of them ended within `LEFTOVER_TIMEOUT_S`."""
+async def _all_ended(pids: list[int]) -> bool:
+    """Return whether all processes ended within `LEFTOVER_TIMEOUT_S`."""
     loop = asyncio.get_running_loop()
     deadline = loop.time() + LEFTOVER_TIMEOUT_S
     while any(is_alive(pid) for pid in pids):
         if loop.time() > deadline:
             return False
-        await asyncio.sleep(_PAUSE_S)
+        await asyncio.sleep(_POLL_INTERVAL_S)
     return True

@@ -1,4 +1,4 @@
-"""The embedded system: services, database, city and roles, started, watched and ended in the right order."""
+"""The embedded system: start, supervise and stop services, database, city and roles in the right order."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from cli.supervisor.log_retention import LogRetention, LogTrimmer
 from cli.supervisor.metrics import SUPERVISOR_NAME, SupervisedProcess, SupervisorMetrics, metrics_ports
 from cli.supervisor.notify_socket import NotifySocket
 from cli.supervisor.options import PARTITIONS, SystemSecrets, UpOptions, role_environments
-from cli.supervisor.ports_file import PortsFiles, ports_content
+from cli.supervisor.ports_file import PORTS_FILE_NAME, PortsFiles, ports_content
 from cli.supervisor.progress import TerminalProgress
 from cli.supervisor.role_supervisor import RoleSupervisor
 from runtime.backoff import Backoff
@@ -39,12 +39,17 @@ log = logging.getLogger(__name__)
 READY_TIMEOUT_S = 60.0
 DRAIN_TIMEOUT_S = 10.0
 
-# Writers before readers, so that little is left to do when the log goes.
-STOP_ORDER = ("simulate", "ingest", "stream", "historian", "alerting", "outlets", "api")
+# Sources stop before the log is drained, all other roles after it. Writers stop before readers.
+SOURCE_ROLES = ("simulate", "ingest")
+DRAINING_ROLES = ("stream", "historian")
+STOP_ORDER = (*DRAINING_ROLES, "alerting", "outlets", "api")
+
+SERVICE_BACK_OFF_FIRST_S = 0.2
+SERVICE_BACK_OFF_MAX_S = 10.0
 
 
 class EmbeddedSystem:
-    """Everything that `livetwin up` runs."""
+    """All services and roles of `livetwin up`."""
 
     def __init__(self, options: UpOptions, data_dir: DataDir, progress: TerminalProgress) -> None:
         self._options = options
@@ -57,62 +62,64 @@ class EmbeddedSystem:
         self.roles: dict[str, RoleSupervisor] = {}
         self.http_port = options.port
         self._operator_key = data_dir.secret("operator.key")
-        self._keeper: LogRetention | None = None
+        self._log_retention: LogRetention | None = None
         self._metrics_ports: dict[str, int] = {}
-        asked = options.ports_file
-        # Where asked, and where `livetwin doctor` looks.
-        self._ports_files = PortsFiles(path / "ports.json", *([asked] if asked is not None else []))
+        # The first is for our own commands, such as `livetwin doctor`.
+        self._ports_files = PortsFiles(
+            path / PORTS_FILE_NAME, *([options.ports_file] if options.ports_file is not None else [])
+        )
         self._ready = False
-        self._notifications = NotifySocket()
+        self._notify_socket = NotifySocket()
 
     async def start(self) -> None:
-        """Start everything; return when a request would be answered with live state.
+        """Start everything; return when the API answers with live state.
 
-        Raises CityError or ServiceError; `stop` is due then, too.
+        Raises CityError or ServiceError; the caller must call `stop` also then.
         """
-        self._ports_files.remove()  # of a run that was killed
+        self._ports_files.remove()  # left by a run that was killed
         plan = read_city(self._options.city)
         ended = await self._data_dir.end_leftover_processes()
         if ended:
-            self._progress.write_line(f"  ended {ended} processes that an earlier run left")
+            self._progress.write_line(f"  stopped {ended} leftover processes of an earlier run")
         self.http_port = claim_port(self.http_port, "HTTP", "--port")
-        with self._progress.step("PostgreSQL, Mosquitto and Kafka run"):
-            await _all(service.start() for service in self._services())
-        with self._progress.step(f"database holds {plan.city.name}"):
+        with self._progress.step("PostgreSQL, Mosquitto and Kafka are running"):
+            await _run_all(service.start() for service in self._services())
+        with self._progress.step(f"the database has the city {plan.city.name}"):
             await asyncio.gather(
                 create_topics(self.kafka.bootstrap, partition_counts(PARTITIONS)), self._apply(plan)
             )
         self._make_roles(plan)
-        with self._progress.step(f"{', '.join(self.roles)} work"):
+        with self._progress.step(f"{', '.join(self.roles)} are ready"):
             await self._start_roles()
         self._ready = True
         self.write_ports_files()
 
     async def supervise(self) -> None:
-        """Keep everything running, until cancelled."""
+        """Restart what ends, and bound the logs, until cancelled."""
         async with asyncio.TaskGroup() as tasks:
-            if self._keeper is not None:
-                tasks.create_task(self._keeper.run(), name="log")
+            if self._log_retention is not None:
+                tasks.create_task(self._log_retention.run(), name="log")
             tasks.create_task(rotate_logs(self.log_folder), name="logs")
             for service in (self.postgres, self.mosquitto):
                 tasks.create_task(keep_service_running(service, self.write_ports_files), name=service.name)
 
     async def stop(self) -> None:
-        """End everything: writers first, then what is on the log is stored, then readers and services."""
-        for name in STOP_ORDER[:2]:
-            if name in self.roles:
-                await self.roles[name].stop()
+        """Stop everything: the sources, then, once the log is stored, the other roles and the services."""
+        await self._stop_roles(SOURCE_ROLES)
         if self._ready:
-            await self._drain_at_end()
-        for name in STOP_ORDER[2:]:
-            if name in self.roles:
-                await self.roles[name].stop()
+            await self._drain_log()
+        await self._stop_roles(STOP_ORDER)
         await asyncio.gather(*(service.stop() for service in self._services()))
-        self._notifications.close()
+        self._notify_socket.close()
         self._ports_files.remove()
 
+    async def _stop_roles(self, names: Iterable[str]) -> None:
+        for name in names:
+            if name in self.roles:
+                await self.roles[name].stop()
+
     def write_ports_files(self) -> None:
-        """Bring the ports file up to date; there is none before the system is ready."""
+        """Update the ports files; there are none before the system is ready."""
         if not self._ready:
             return
         content = ports_content(
@@ -125,18 +132,18 @@ class EmbeddedSystem:
             operator_key=self._operator_key,
             database=self.postgres.dsn(),
             data_dir=self._data_dir.path,
-            recycles=self._keeper.recycles if self._keeper is not None else 0,
+            recycles=self._log_retention.recycles if self._log_retention is not None else 0,
             supervisor=os.getpid(),
             metrics=self._metrics_ports,
             pids={
-                **{one.name: one.pids for one in self._services()},
-                **{one.name: one.pids for one in self.roles.values()},
+                **{service.name: service.pids for service in self._services()},
+                **{role.name: role.pids for role in self.roles.values()},
             },
         )
         self._ports_files.write(content)
 
     def summary(self) -> Iterator[str]:
-        """Yield what a person wants to know once it runs."""
+        """Yield lines with the addresses and keys of the running system."""
         yield f"ready after {self._progress.elapsed_s:.1f} s"
         yield f"  page          http://localhost:{self.http_port}/"
         yield f"  API           http://localhost:{self.http_port}/v1/openapi.json"
@@ -144,11 +151,11 @@ class EmbeddedSystem:
         yield f"  Kafka         localhost:{self.kafka.port}"
         yield f"  database      {self.postgres.dsn()}"
         yield f"  operator key  {self._operator_key}"
-        yield f"  logs          {_shown(self.log_folder)}"
+        yield f"  logs          {_short_path(self.log_folder)}"
 
     @property
     def log_folder(self) -> Path:
-        """The folder of all logs."""
+        """The folder with the log files of all processes."""
         return self._data_dir.path / "logs"
 
     def _services(self) -> tuple[EmbeddedService, ...]:
@@ -157,7 +164,12 @@ class EmbeddedSystem:
     async def _apply(self, plan: CityPlan) -> None:
         await self.postgres.create_database()
         applied = await apply_city(self.postgres.dsn(), plan)
-        log.info("city %s is at version %d", plan.city.id, applied.version)
+        log.info(
+            "city %s has version %d",
+            plan.city.id,
+            applied.version,
+            extra={"event": "supervisor.city_applied", "city": plan.city.id},
+        )
 
     def _make_roles(self, plan: CityPlan) -> None:
         environments = role_environments(
@@ -179,18 +191,18 @@ class EmbeddedSystem:
             self._options.metrics_port, (name for name in environments if name != "simulate")
         )
         for name, environment in environments.items():
-            # Else each would want the one port that the environment of `up` names.
+            # Otherwise every role would use the one port that the environment of `up` names.
             environment["LIVETWIN_METRICS_PORT"] = str(self._metrics_ports.get(name, 0))
             self.roles[name] = RoleSupervisor(
                 name,
-                # A log file may hold tracebacks; the terminal may not.
+                # Tracebacks belong into the log file, not on the terminal.
                 ["--debug", *([str(self._options.city)] if name == "simulate" else [])],
                 environment=environment,
                 data_dir=self._data_dir.path,
-                notify_socket=self._notifications,
+                notify_socket=self._notify_socket,
                 on_change=self.write_ports_files,
             )
-        self._keeper = LogRetention(
+        self._log_retention = LogRetention(
             self.kafka,
             self.roles,
             LogDrain(self.kafka.bootstrap, self.postgres.dsn(), PARTITIONS),
@@ -200,17 +212,17 @@ class EmbeddedSystem:
             on_change=self.write_ports_files,
         )
         if self._metrics_ports:
-            self._serve_metrics(self._keeper)
+            self._serve_metrics(self._log_retention)
 
-    def _serve_metrics(self, keeper: LogRetention) -> None:
+    def _serve_metrics(self, log_retention: LogRetention) -> None:
         registry = new_registry()
         metrics = SupervisorMetrics(registry)
-        kept: list[SupervisedProcess] = [*self._services(), *self.roles.values()]
-        for one in kept:
-            metrics.add_process(one)
+        processes: list[SupervisedProcess] = [*self._services(), *self.roles.values()]
+        for process in processes:
+            metrics.add_process(process)
         metrics.log_bytes.set_function(lambda: self.kafka.resident_bytes if self.kafka.pids else 0)
         metrics.log_bytes_max.set(self._options.log_bytes_max)
-        metrics.recycles.set_function(lambda: keeper.recycles)
+        metrics.recycles.set_function(lambda: log_retention.recycles)
         serve_metrics(registry, LOOPBACK, self._metrics_ports[SUPERVISOR_NAME])
 
     async def _start_roles(self) -> None:
@@ -221,61 +233,40 @@ class EmbeddedSystem:
         try:
             async with asyncio.timeout(READY_TIMEOUT_S):
                 if simulate is not None:
-                    # Mosquitto forgets what nobody has ever subscribed to.
+                    # Mosquitto drops messages for which there was never a subscription.
                     await roles["ingest"].wait_ready()
                     simulate.start()
                     roles["simulate"] = simulate
-                await _all(role.wait_ready() for role in roles.values())
+                await _run_all(role.wait_ready() for role in roles.values())
                 await wait_until_healthy(self.http_port, "/v1/health/ready")
         except TimeoutError as error:
             waiting = [role.name for role in roles.values() if not role.ready.is_set()] or ["api"]
             raise ServiceError(
                 f"{', '.join(waiting)} not ready within {READY_TIMEOUT_S:.0f} s; "
-                f"look into {_shown(self.log_folder)}"
+                f"see the logs in {_short_path(self.log_folder)}"
             ) from error
 
-    async def _drain_at_end(self) -> None:
-        if self._keeper is None or not all(
-            role.pids for role in self.roles.values() if role.name in STOP_ORDER[2:4]
-        ):
+    async def _drain_log(self) -> None:
+        if not all(self.roles[name].pids for name in DRAINING_ROLES):
             return
         drain = LogDrain(self.kafka.bootstrap, self.postgres.dsn(), PARTITIONS)
         try:
             await drain.wait_drained(self.kafka.cluster_id, DRAIN_TIMEOUT_S)
         except TwinError as error:
-            self._progress.write_line(f"  not everything on the log was stored: {error}")
-
-
-async def _all(works: Iterable[Coroutine[Any, Any, None]]) -> None:
-    """Do several things at once; at the first failure end the others, and raise that failure alone."""
-    try:
-        async with asyncio.TaskGroup() as tasks:
-            for work in works:
-                tasks.create_task(work)
-    except BaseExceptionGroup as group:
-        raise group.exceptions[0] from None
-
-
-def _shown(path: Path) -> str:
-    """Return a path as short as it can be from here."""
-    try:
-        return str(path.relative_to(Path.cwd()))
-    except ValueError:
-        return str(path)
-
-
-# An embedded service that is kept running: started again, with back-off, when it ends by itself.
-
-BACK_OFF_FIRST_S = 0.2
-BACK_OFF_MAX_S = 10.0
+            self._progress.write_line(f"  not all records of the log were stored: {error}")
 
 
 async def keep_service_running(service: EmbeddedService, on_change: Callable[[], None]) -> None:
-    """Start a service again each time it ends, on the same port and data, until cancelled."""
+    """Restart a service with back-off each time it ends, on the same port and data, until cancelled."""
     while True:
         code = await service.child.wait()
-        log.warning("%s ended (code %d); it starts again", service.name, code)
-        backoff = Backoff(first_s=BACK_OFF_FIRST_S, max_s=BACK_OFF_MAX_S)
+        log.warning(
+            "%s ended (exit code %d); restarting it",
+            service.name,
+            code,
+            extra={"event": "supervisor.process_ended", "process": service.name},
+        )
+        backoff = Backoff(first_s=SERVICE_BACK_OFF_FIRST_S, max_s=SERVICE_BACK_OFF_MAX_S)
         delay_s = backoff.next_s()
         while True:
             await asyncio.sleep(delay_s)
@@ -284,5 +275,28 @@ async def keep_service_running(service: EmbeddedService, on_change: Callable[[],
                 break
             except (TwinError, OSError) as error:
                 delay_s = backoff.next_s()
-                log.warning("%s; tried again in %.1f s", error, delay_s)
+                log.warning(
+                    "%s; next attempt in %.1f s",
+                    error,
+                    delay_s,
+                    extra={"event": "supervisor.start_failed", "process": service.name},
+                )
         on_change()
+
+
+async def _run_all(coroutines: Iterable[Coroutine[Any, Any, None]]) -> None:
+    """Run coroutines concurrently; at the first failure cancel the others and raise that failure alone."""
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            for coroutine in coroutines:
+                tasks.create_task(coroutine)
+    except BaseExceptionGroup as group:
+        raise group.exceptions[0] from None
+
+
+def _short_path(path: Path) -> str:
+    """Return a path relative to the working directory if it lies below it."""
+    try:
+        return str(path.relative_to(Path.cwd()))
+    except ValueError:
+        return str(path)

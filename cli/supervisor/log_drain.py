@@ -1,4 +1,4 @@
-"""Waiting until everything that is on the log is in the database; then the log may go."""
+"""Wait until the stream and the historian have processed the whole log; then the log may be dropped."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from aiokafka.errors import KafkaError
 from runtime.kafka.access import Kafka, client_options
 from runtime.kafka.consumer import end_offsets
 from runtime.kafka.topics import ALARM_INPUTS, AREA_INPUTS, OBSERVATIONS, partition_counts
-from storage.database import connect
+from storage.database import Connection, connect
 from storage.historian.log_reader import STORED_TOPICS
 from storage.stores.log_positions import read_positions
 from twin.errors import ServiceError
 
 STREAM_GROUP = "livetwin-stream"
 STREAM_INPUT_TOPICS = (OBSERVATIONS, AREA_INPUTS, ALARM_INPUTS)
-_PAUSE_S = 0.1
+_POLL_INTERVAL_S = 0.1
 
 
 class LogDrain:
-    """Whether the stream and the historian have worked off one log."""
+    """The progress of the stream and the historian on one log."""
 
     def __init__(self, kafka: Kafka, dsn: str, partitions: int) -> None:
         self._kafka = kafka
@@ -31,54 +31,67 @@ class LogDrain:
         self._counts = partition_counts(partitions)
 
     async def wait_drained(self, log_id: str, timeout_s: float) -> None:
-        """Return when nothing on the log is left to do. Ingest must have stopped before.
+        """Wait until every record is processed and stored. Ingest must have stopped before.
 
-        The stream writes all that follows from a record before it commits it. So once everything is
-        committed that it reads, also what its stages told each other meanwhile, the ends of what it writes
-        are final. Raises ServiceError when it takes longer than `timeout_s`, or a service is away.
+        The stream writes all results of a record before it commits that record. So once it has committed all
+        its inputs, also the records that its stages exchanged meanwhile, the ends of its output topics are
+        final. Raises ServiceError after `timeout_s`, or when Kafka or the database is unavailable.
         """
-        doing = "reading the ends of the log"
+        awaited = "the ends of the log"
         try:
             async with asyncio.timeout(timeout_s):
-                doing = "the stream to process everything"
-                read = self._of(STREAM_INPUT_TOPICS)
-                told: Mapping[TopicPartition, int] = {}
-                while (found := await end_offsets(self._kafka, read)) != told:
-                    told = found
-                    await self._until_committed(told)
-                doing = "the historian to store all records"
-                await self._until_stored(log_id, await end_offsets(self._kafka, self._of(STORED_TOPICS)))
+                inputs = self._partitions_of(STREAM_INPUT_TOPICS)
+                committed: Mapping[TopicPartition, int] = {}
+                while (ends := await end_offsets(self._kafka, inputs)) != committed:
+                    awaited = "the stream to process everything"
+                    await self._wait_committed(ends)
+                    committed = ends
+                awaited = "the historian to store all records"
+                outputs = self._partitions_of(STORED_TOPICS)
+                await self._wait_stored(log_id, await end_offsets(self._kafka, outputs))
         except TimeoutError as error:
-            raise ServiceError(f"waited {timeout_s:.0f} s for {doing}") from error
+            raise ServiceError(f"waited {timeout_s:.0f} s for {awaited}") from error
         except (KafkaError, OSError) as error:
-            raise ServiceError(f"while waiting for {doing}: {error!r}") from error
+            raise ServiceError(f"while waiting for {awaited}: {error!r}") from error
 
-    def _of(self, topics: Iterable[str]) -> list[TopicPartition]:
+    def _partitions_of(self, topics: Iterable[str]) -> list[TopicPartition]:
         return [TopicPartition(topic, number) for topic in topics for number in range(self._counts[topic])]
 
-    async def _until_committed(self, wanted: Mapping[TopicPartition, int]) -> None:
+    async def _wait_committed(self, ends: Mapping[TopicPartition, int]) -> None:
         admin = AIOKafkaAdminClient(**client_options(self._kafka))
         try:
             await admin.start()
             while True:
-                answer = await admin.list_consumer_group_offsets(STREAM_GROUP, partitions=list(wanted))
-                if _reached(wanted, {one: found.offset for one, found in answer.items()}):
+                if _reached(ends, await committed_offsets(admin, ends)):
                     return
-                await asyncio.sleep(_PAUSE_S)
+                await asyncio.sleep(_POLL_INTERVAL_S)
         finally:
             await admin.close()
 
-    async def _until_stored(self, log_id: str, wanted: Mapping[TopicPartition, int]) -> None:
-        connection = await connect(self._dsn, role="up")
-        async with connection:
+    async def _wait_stored(self, log_id: str, ends: Mapping[TopicPartition, int]) -> None:
+        async with await connect(self._dsn, role="up") as connection:
             while True:
-                stored = await read_positions(connection, log_id)
+                stored = await stored_offsets(connection, log_id)
                 await connection.rollback()
-                if _reached(wanted, {TopicPartition(*one): offset for one, offset in stored.items()}):
+                if _reached(ends, stored):
                     return
-                await asyncio.sleep(_PAUSE_S)
+                await asyncio.sleep(_POLL_INTERVAL_S)
 
 
-def _reached(wanted: Mapping[TopicPartition, int], found: Mapping[TopicPartition, int]) -> bool:
-    # A group that has committed nothing is at -1; of an empty partition nothing is wanted.
-    return all(max(0, found.get(one, 0)) >= end for one, end in wanted.items())
+async def committed_offsets(
+    admin: AIOKafkaAdminClient, partitions: Iterable[TopicPartition]
+) -> dict[TopicPartition, int]:
+    """Return the offset that the stream has committed in each partition; -1 without a commit."""
+    offsets = await admin.list_consumer_group_offsets(STREAM_GROUP, partitions=list(partitions))
+    return {partition: found.offset for partition, found in offsets.items()}
+
+
+async def stored_offsets(connection: Connection, log_id: str) -> dict[TopicPartition, int]:
+    """Return the offset up to which the historian has stored each partition of a log."""
+    positions = await read_positions(connection, log_id)
+    return {TopicPartition(*place): offset for place, offset in positions.items()}
+
+
+def _reached(ends: Mapping[TopicPartition, int], offsets: Mapping[TopicPartition, int]) -> bool:
+    # A group without a commit is at -1, which suffices for an empty partition.
+    return all(max(0, offsets.get(partition, 0)) >= end for partition, end in ends.items())

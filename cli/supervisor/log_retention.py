@@ -1,10 +1,11 @@
-"""The embedded log, kept bounded and alive: trimmed, replaced when that is not enough, and when it dies.
+"""Keep the embedded log bounded and running: trim it, recycle it when trimming is not enough, restart it.
 
-The embedded broker has no retention. Past half of a set memory what everybody read a while ago is dropped,
-past three quarters all that they have read. Where that does not help, because the database is away or slow,
-the log is *recycled* past the whole: ingest stops (what devices send waits in Mosquitto), the stream and the
-historian work off what is there, the broker starts empty under a new identity, state comes back from the
-database, and subscribers of the api get a gap and a snapshot.
+The embedded broker has no retention. Above half of its memory limit, records that all readers passed some
+seconds ago are dropped; above three quarters, all records that they have passed. If that does not suffice,
+because the database is unavailable or slow, the log is *recycled* at the limit: ingest stops (messages of
+devices wait in Mosquitto), the stream and the historian process the rest, and the broker starts empty with a
+new identity. The stream then loads its state from the database, and subscribers of the API get a gap and a
+snapshot.
 """
 
 from __future__ import annotations
@@ -21,14 +22,13 @@ from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 from aiokafka.errors import KafkaError
 
 from cli.embedded.kafka import EmbeddedKafka
-from cli.supervisor.log_drain import STREAM_GROUP, STREAM_INPUT_TOPICS, LogDrain
+from cli.supervisor.log_drain import STREAM_INPUT_TOPICS, LogDrain, committed_offsets, stored_offsets
 from cli.supervisor.role_supervisor import RoleSupervisor
 from runtime.clock import Clock
 from runtime.kafka.access import Kafka, client_options
 from runtime.kafka.topics import ALARMS, NOTIFICATIONS, create_topics, partition_counts
 from storage.database import DATABASE_UNAVAILABLE, connect
 from storage.historian.log_reader import STORED_TOPICS
-from storage.stores.log_positions import read_positions
 from twin.errors import ServiceError, TwinError
 from twin.instant import SECOND, Duration, Instant
 
@@ -36,22 +36,31 @@ log = logging.getLogger(__name__)
 
 CHECK_INTERVAL_S = 1.0
 TRIM_INTERVAL_S = 2.0
+TRIM_TIMEOUT_S = 5.0
 
 TRIM_OLD_SHARE, TRIM_ALL_SHARE = 0.5, 0.75
-"""Shares of the memory from which on what was read a while ago goes, and all that was read."""
+"""Shares of the memory limit above which old records, or all records, that were read are dropped."""
+
+MIN_AGE: Duration = 20 * SECOND
+"""Records stay this long after they were read, if memory allows, for subscribers that reconnect."""
+
+UNTRIMMED_TOPICS = frozenset({ALARMS, NOTIFICATIONS})
+"""These hold few records, and the duty loop reads them again from the start."""
 
 DRAIN_TIMEOUT_S = 60.0
 RETRY_S = 60.0
-"""How long a recycle that could not drain, or a trim, is put off: the database may be away."""
+"""Delay after a recycle or a trim that failed, such as while the database is unavailable."""
 
 RESTART_RETRY_S = 1.0
 
-# Those that hold offsets of the log; the api notices a new log by itself and stays up.
+# These roles hold offsets of the log. The API detects a new log by itself and keeps running.
 LOG_CLIENT_ROLES = ("ingest", "stream", "historian")
+
+_Offsets: TypeAlias = dict[TopicPartition, int]
 
 
 class LogRetention:
-    """Watches the embedded broker: its life and its memory."""
+    """Supervises the embedded broker: restarts it and bounds its memory."""
 
     def __init__(
         self,
@@ -70,68 +79,83 @@ class LogRetention:
         self._ingest = roles["ingest"]
         self._drain = drain
         self._trimmer = trimmer
-        self._next_trim = 0.0
+        self._next_trim_s = 0.0
         self._partitions = partitions
         self._bytes_max = bytes_max
-        self._changed = on_change
-        self._not_before = 0.0
+        self._on_change = on_change
+        self._next_recycle_s = 0.0
 
     async def run(self) -> None:
-        """Work until cancelled."""
+        """Supervise the broker until cancelled."""
         loop = asyncio.get_running_loop()
         while True:
-            code = await self._ended_within(CHECK_INTERVAL_S)
+            code = await self._exit_code_within(CHECK_INTERVAL_S)
             if code is not None:
-                log.warning("kafka ended (code %d); it starts again, with an empty log", code)
-                # They would wait for it, and what they have not done is done again from the start.
+                log.warning(
+                    "kafka ended (exit code %d); restarting it with an empty log",
+                    code,
+                    extra={"event": "supervisor.log_lost"},
+                )
+                # The roles would wait for the old broker; they repeat unfinished work from the start.
                 await self._replace(signal.SIGKILL)
-            elif self._kafka.resident_bytes > self._bytes_max and loop.time() >= self._not_before:
+            elif self._kafka.resident_bytes > self._bytes_max and loop.time() >= self._next_recycle_s:
                 await self.recycle()
-            elif loop.time() >= self._next_trim:
+            elif loop.time() >= self._next_trim_s:
                 await self._trim()
 
     async def _trim(self) -> None:
         loop = asyncio.get_running_loop()
-        held = self._kafka.resident_bytes / self._bytes_max
-        kept = None if held < TRIM_OLD_SHARE else MIN_AGE if held < TRIM_ALL_SHARE else 0
+        share = self._kafka.resident_bytes / self._bytes_max
+        min_age = None if share < TRIM_OLD_SHARE else MIN_AGE if share < TRIM_ALL_SHARE else 0
         try:
-            await self._trimmer.trim(self._kafka.cluster_id, kept)
-            self._next_trim = loop.time() + TRIM_INTERVAL_S
+            await self._trimmer.trim(self._kafka.cluster_id, min_age)
+            self._next_trim_s = loop.time() + TRIM_INTERVAL_S
         except TwinError as error:
-            log.warning("%s; tried again in %.0f s", error, RETRY_S)
-            self._next_trim = loop.time() + RETRY_S
+            log.warning(
+                "%s; next attempt in %.0f s", error, RETRY_S, extra={"event": "supervisor.trim_failed"}
+            )
+            self._next_trim_s = loop.time() + RETRY_S
 
     async def recycle(self) -> bool:
-        """Drain the log and start an empty one; tell whether that was done.
+        """Drain the log and start an empty one; return whether that succeeded.
 
-        When the drain does not finish in time, ingest goes on and it is tried again later.
+        If the drain does not finish in time, ingest starts again and the recycle is retried later.
         """
         loop = asyncio.get_running_loop()
-        held_mib = self._kafka.resident_bytes >> 20
-        log.info("the log holds %d MiB: it is drained and recycled", held_mib)
+        log.info(
+            "the log holds %d MiB: draining and recycling it",
+            self._kafka.resident_bytes >> 20,
+            extra={"event": "supervisor.recycle_started"},
+        )
         started = loop.time()
         await self._ingest.stop()
         try:
             await self._drain.wait_drained(self._kafka.cluster_id, DRAIN_TIMEOUT_S)
         except TwinError as error:
-            log.warning("the log is not recycled: %s; tried again in %.0f s", error, RETRY_S)
+            log.warning(
+                "the log is not recycled: %s; next attempt in %.0f s",
+                error,
+                RETRY_S,
+                extra={"event": "supervisor.recycle_failed"},
+            )
             self._ingest.start()
-            self._not_before = loop.time() + RETRY_S
+            self._next_recycle_s = loop.time() + RETRY_S
             return False
         drained = loop.time()
         await self._replace()
         self.recycles += 1
-        self._changed()
+        self._on_change()
         log.info(
-            "the log was recycled: drained in %.1f s, replaced in %.1f s",
+            "recycled the log: drained in %.1f s, replaced in %.1f s",
             drained - started,
             loop.time() - drained,
+            extra={"event": "supervisor.recycled"},
         )
         return True
 
-    async def _replace(self, which: signal.Signals = signal.SIGTERM) -> None:
-        """Start an empty log, and those that read and write it."""
-        await asyncio.gather(*(role.stop(which) for role in self._roles))
+    async def _replace(self, signal_number: signal.Signals = signal.SIGTERM) -> None:
+        """Restart the broker with an empty log, and the roles that read and write it."""
+        await asyncio.gather(*(role.stop(signal_number) for role in self._roles))
         await self._kafka.stop()
         while True:
             try:
@@ -139,93 +163,90 @@ class LogRetention:
                 await create_topics(self._kafka.bootstrap, partition_counts(self._partitions))
                 break
             except (TwinError, OSError) as error:
-                log.warning("%s; tried again in %.0f s", error, RESTART_RETRY_S)
+                log.warning(
+                    "%s; next attempt in %.0f s",
+                    error,
+                    RESTART_RETRY_S,
+                    extra={"event": "supervisor.start_failed", "process": self._kafka.name},
+                )
                 await self._kafka.stop()
                 await asyncio.sleep(RESTART_RETRY_S)
         for role in self._roles:
             role.start()
-        self._changed()
+        self._on_change()
 
-    async def _ended_within(self, timeout_s: float) -> int | None:
+    async def _exit_code_within(self, timeout_s: float) -> int | None:
         try:
             return await asyncio.wait_for(self._kafka.child.wait(), timeout_s)
         except TimeoutError:
             return None
 
 
-# What of the embedded log may go: what all that read it for good have read, and is no longer young.
-
-MIN_AGE: Duration = 20 * SECOND
-"""What was read goes no sooner, where there is room: a subscriber that comes back goes on from it."""
-
-TRIM_TIMEOUT_S = 5.0
-
-UNTRIMMED_TOPICS = frozenset({ALARMS, NOTIFICATIONS})
-"""They are few, and whoever tells people goes back to them."""
-
-_Read: TypeAlias = dict[TopicPartition, int]
-
-
 class LogTrimmer:
-    """Drops from one broker what the stream has committed and the historian has stored."""
+    """Drops records of one broker that the stream has committed and the historian has stored."""
 
     def __init__(self, kafka: Kafka, dsn: str, partitions: int, clock: Clock) -> None:
         self._kafka = kafka
         self._dsn = dsn
         self._clock = clock
         counts = partition_counts(partitions)
-        self._places = [
+        self._partitions = [
             TopicPartition(topic, number)
             for topic in sorted({*STREAM_INPUT_TOPICS, *STORED_TOPICS} - UNTRIMMED_TOPICS)
             for number in range(counts[topic])
         ]
-        self._log = ""
-        self._seen: deque[tuple[Instant, _Read]] = deque()  # the looks of `MIN_AGE`, and the one before them
+        self._log_id = ""
+        # Read offsets by time: those of the last `MIN_AGE`, and the ones before.
+        self._history: deque[tuple[Instant, _Offsets]] = deque()
 
     async def trim(self, log_id: str, min_age: Duration | None) -> None:
-        """Note how far the log is read, and drop what was read so long ago, at most `MIN_AGE`; None: nothing.
+        """Record how far the log is read; drop records that were read `min_age` ago, or none for None.
 
-        Raises ServiceError when a service is away.
+        `min_age` is at most `MIN_AGE`. Raises ServiceError when Kafka or the database is unavailable.
         """
-        if log_id != self._log:
-            self._log = log_id
-            self._seen.clear()
+        if log_id != self._log_id:
+            self._log_id = log_id
+            self._history.clear()
         admin = AIOKafkaAdminClient(**client_options(self._kafka))
         try:
             async with asyncio.timeout(TRIM_TIMEOUT_S):
-                await self._look(admin, log_id, min_age)
+                await admin.start()
+                await self._record_offsets(admin)
+                await self._delete_records(admin, min_age)
         except (KafkaError, OSError, *DATABASE_UNAVAILABLE) as error:
             raise ServiceError(f"the log cannot be trimmed: {error!r}") from error
         finally:
             await admin.close()
 
-    async def _look(self, admin: AIOKafkaAdminClient, log_id: str, kept: Duration | None) -> None:
-        await admin.start()
+    async def _record_offsets(self, admin: AIOKafkaAdminClient) -> None:
         now = self._clock()
-        self._seen.append((now, await self._read(admin, log_id)))
-        while len(self._seen) > 1 and self._seen[1][0] <= now - MIN_AGE:
-            self._seen.popleft()
-        if kept is None:
-            return
-        old = [read for time, read in self._seen if time <= now - kept]
-        if old and old[-1]:
-            await admin.delete_records({one: RecordsToDelete(at) for one, at in old[-1].items()})
-
-    async def _read(self, admin: AIOKafkaAdminClient, log_id: str) -> _Read:
-        mine = [one for one in self._places if one.topic in STREAM_INPUT_TOPICS]
-        committed = await admin.list_consumer_group_offsets(STREAM_GROUP, partitions=mine)
+        inputs = [partition for partition in self._partitions if partition.topic in STREAM_INPUT_TOPICS]
+        committed = await committed_offsets(admin, inputs)
         async with await connect(self._dsn, role="up") as connection:
-            stored = await read_positions(connection, log_id)
-        return dict(self._least({one: found.offset for one, found in committed.items()}, stored))
+            stored = await stored_offsets(connection, self._log_id)
+        self._history.append((now, dict(self._read_offsets(committed, stored))))
+        while len(self._history) > 1 and self._history[1][0] <= now - MIN_AGE:
+            self._history.popleft()
 
-    def _least(
-        self, committed: Mapping[TopicPartition, int], stored: Mapping[tuple[str, int], int]
+    async def _delete_records(self, admin: AIOKafkaAdminClient, min_age: Duration | None) -> None:
+        if min_age is None:
+            return
+        newest = self._history[-1][0]
+        old = [offsets for time, offsets in self._history if time <= newest - min_age]
+        if old and old[-1]:
+            await admin.delete_records(
+                {partition: RecordsToDelete(offset) for partition, offset in old[-1].items()}
+            )
+
+    def _read_offsets(
+        self, committed: Mapping[TopicPartition, int], stored: Mapping[TopicPartition, int]
     ) -> Iterator[tuple[TopicPartition, int]]:
-        for one in self._places:
-            read = []
-            if one.topic in STREAM_INPUT_TOPICS:
-                read.append(committed.get(one, 0))
-            if one.topic in STORED_TOPICS:
-                read.append(stored.get((one.topic, one.partition), 0))
-            if min(read) > 0:
-                yield one, min(read)
+        """Yield each partition and the offset that all its readers have passed, if that is above 0."""
+        for partition in self._partitions:
+            offsets = []
+            if partition.topic in STREAM_INPUT_TOPICS:
+                offsets.append(committed.get(partition, 0))
+            if partition.topic in STORED_TOPICS:
+                offsets.append(stored.get(partition, 0))
+            if min(offsets) > 0:
+                yield partition, min(offsets)

@@ -1,4 +1,4 @@
-"""The other end of sd_notify: which processes said that they do their work."""
+"""The receiving end of sd_notify: which child processes have reported that they are ready."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ _DATAGRAM_BYTES_MAX = 4096
 
 
 class NotifySocket:
-    """A datagram socket that roles tell their readiness to.
+    """A datagram socket on which roles report their readiness.
 
-    Its name is abstract (no file): nothing to clean up, and no limit of 108 bytes for a deep data dir.
+    Its name is abstract: there is no file to remove, and no limit of 108 bytes on the path of the data dir.
     """
 
     def __init__(self) -> None:
@@ -30,15 +30,15 @@ class NotifySocket:
         return "@" + self._name
 
     async def wait_ready(self, pid: int) -> None:
-        """Return once the process `pid` said that it is ready."""
+        """Wait until the process `pid` has reported that it is ready."""
         await self._ready[pid].wait()
 
     def forget(self, pid: int) -> None:
-        """Drop what was heard of a process that ended; its id may be used again."""
+        """Forget the readiness of a process that has ended; the system may reuse its id."""
         self._ready.pop(pid, None)
 
     def close(self) -> None:
-        """Hear no more."""
+        """Close the socket."""
         asyncio.get_running_loop().remove_reader(self._socket.fileno())
         self._socket.close()
 

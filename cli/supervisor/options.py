@@ -1,4 +1,4 @@
-"""What `livetwin up` was asked for, and the environment that its roles get."""
+"""The options of `livetwin up`, and the environment variables of its roles."""
 
 from __future__ import annotations
 
@@ -9,22 +9,22 @@ from pathlib import Path
 
 from runtime.secret_files import FILE_SUFFIX
 
-# Partitions divide work among processes, and here each role is one: more would only cost records.
+# Partitions divide work among processes. Here each role is one process: more would only mean more records.
 PARTITIONS = 1
 
-# While an entry of a checkpoint is encoded the stream rests: so many small entries, spread over time.
+# Encoding a bucket of a checkpoint blocks the stream: many small buckets spread that over time.
 BUCKETS = 64
 
-# A worker that dies is missed after so long.
+# Kafka detects a dead worker after this time.
 STREAM_SESSION_S = 2
 
-# As many as may wait to be stored: at ten thousand messages a second, a second's.
+# Messages that may await storage: at ten thousand messages a second, those of one second.
 _RECEIVE_STORED_MAX = "10000"
 
 DEFAULT_DATA_DIR = Path(".livetwin")
 DEFAULT_LOG_MIB_MAX = 256
 
-# Of secrets that are the embedded system's own.
+# The embedded system has its own values for these secrets.
 _FILES_UNUSED = {
     "LIVETWIN_DATABASE_FILE",
     "LIVETWIN_LINK_KEY_FILE",
@@ -32,18 +32,18 @@ _FILES_UNUSED = {
     "LIVETWIN_PSEUDONYM_KEY_FILE",
 }
 
-# Its broker, its log and its api are on loopback, and do not speak TLS.
+# The embedded broker, log and API listen on loopback, without TLS.
 _NO_TLS = ("LIVETWIN_MQTT_TLS", "LIVETWIN_KAFKA_", "LIVETWIN_TLS_")
 
 _INGEST = {
-    # `livetwin replay` brings the time of a recording along; only programs here reach the broker.
+    # `livetwin replay` sends the reception time of each message; only local programs reach the broker.
     "LIVETWIN_ACCEPT_REPLAY": "true",
 }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UpOptions:
-    """The options of `livetwin up`; a port of 0 means any free one."""
+    """The options of `livetwin up`; port 0 means any free port."""
 
     city: Path
     data_dir: Path
@@ -52,22 +52,22 @@ class UpOptions:
     kafka_port: int
     postgres_port: int
     simulate: bool
-    simulator: Mapping[str, str]  #: variables of the simulator: speed, seed, start of its clock
-    acknowledge: str | None  #: `logged` or `stored`; None: as the environment says
+    simulator: Mapping[str, str]  #: environment variables of the simulator, such as speed and seed
+    acknowledge: str | None  #: `logged` or `stored`; None: LIVETWIN_ACKNOWLEDGE decides
     ports_file: Path | None
     log_bytes_max: int
     verbose: bool
-    metrics_port: int | None = None  #: of `up`, its roles have those that follow; None: no metrics
+    metrics_port: int | None = None  #: first metrics port; the roles use the next ones; None: no metrics
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SystemSecrets:
-    """The keys of an embedded system, and which variables of the caller hold those of the duty plan."""
+    """The keys of an embedded system, and the environment variables with secrets of the duty plan."""
 
     pseudonym_key: str
     operator_key: str
     link_key: str
-    channel_variables: frozenset[str]  #: names of variables
+    channel_variables: frozenset[str]  #: names of environment variables
 
 
 def role_environments(
@@ -83,13 +83,12 @@ def role_environments(
 ) -> dict[str, dict[str, str]]:
     """Return the settings of each role as environment variables.
 
-    What the caller's environment says about LIVETWIN_* and OTEL_* is passed on, except where the embedded
-    system knows better; a secret goes only to the role that needs it, and so do the variables that the duty
-    plan names.
+    LIVETWIN_* and OTEL_* of the caller are passed on, unless the embedded system sets them. Each secret, and
+    each variable that the duty plan names, goes only to the role that needs it.
     """
-    ours = _passed_on()
+    inherited = _inherited_variables()
     shared = {
-        **ours,
+        **inherited,
         "LIVETWIN_CITY": city,
         "LIVETWIN_KAFKA": kafka,
         "LIVETWIN_PARTITIONS": str(PARTITIONS),
@@ -99,26 +98,27 @@ def role_environments(
     mqtt = {"LIVETWIN_MQTT_HOST": "127.0.0.1", "LIVETWIN_MQTT_PORT": str(mqtt_port)}
     http = {"LIVETWIN_PORT": str(http_port), "LIVETWIN_OPERATOR_KEY": secrets.operator_key}
     links = {"LIVETWIN_LINK_KEY": secrets.link_key}
-    # Receivers of webhooks on this machine, too: everything else of the system is here.
-    sinks = {"LIVETWIN_SINK_NETWORKS": ours.get("LIVETWIN_SINK_NETWORKS", "127.0.0.0/8,::1/128")}
+    # Allow webhook receivers on this machine, since the whole system runs on it.
+    sinks = {"LIVETWIN_SINK_NETWORKS": inherited.get("LIVETWIN_SINK_NETWORKS", "127.0.0.0/8,::1/128")}
     environments = {
         "ingest": {
             **shared,
             **mqtt,
-            # Mosquitto 2.0 does not save shared subscriptions: after its restart, what devices send before
-            # ingest is back would have no subscriber. The only ingest subscribes alone, and that is saved.
+            # Mosquitto 2.0 does not save shared subscriptions: after its restart, messages that arrive before
+            # ingest reconnects would have no subscriber. There is one ingest, so an ordinary subscription,
+            # which Mosquitto does save, suffices.
             "LIVETWIN_MQTT_SHARE": "",
-            **_of_ingest(options.acknowledge, ours),
+            **_ingest_variables(options.acknowledge, inherited),
             "LIVETWIN_PSEUDONYM_KEY": secrets.pseudonym_key,
         },
-        "stream": {**shared, **_OF_STREAM},
+        "stream": {**shared, **_STREAM},
         "historian": shared,
         "alerting": {
-            **_of_channels(secrets.channel_variables),
+            **_channel_variables(secrets.channel_variables),
             **shared,
             **mqtt,
             **links,
-            "LIVETWIN_BASE_URL": ours.get("LIVETWIN_BASE_URL", f"http://localhost:{http_port}"),
+            "LIVETWIN_BASE_URL": inherited.get("LIVETWIN_BASE_URL", f"http://localhost:{http_port}"),
         },
         "outlets": {**shared, **mqtt, **sinks},
         "api": {**shared, **sinks, **links, **http},
@@ -128,10 +128,10 @@ def role_environments(
     return environments
 
 
-_OF_STREAM = {"LIVETWIN_SESSION_TIMEOUT_S": str(STREAM_SESSION_S), "LIVETWIN_BUCKETS": str(BUCKETS)}
+_STREAM = {"LIVETWIN_SESSION_TIMEOUT_S": str(STREAM_SESSION_S), "LIVETWIN_BUCKETS": str(BUCKETS)}
 
 
-def _passed_on() -> dict[str, str]:
+def _inherited_variables() -> dict[str, str]:
     return {
         name: value
         for name, value in os.environ.items()
@@ -141,14 +141,14 @@ def _passed_on() -> dict[str, str]:
     }
 
 
-def _of_channels(names: Iterable[str]) -> dict[str, str]:
-    both = [one for name in sorted(names) for one in (name, name + FILE_SUFFIX)]
-    return {name: os.environ[name] for name in both if name in os.environ}
+def _channel_variables(names: Iterable[str]) -> dict[str, str]:
+    with_files = [variable for name in sorted(names) for variable in (name, name + FILE_SUFFIX)]
+    return {name: os.environ[name] for name in with_files if name in os.environ}
 
 
-def _of_ingest(acknowledge: str | None, ours: Mapping[str, str]) -> dict[str, str]:
-    how = acknowledge or ours.get("LIVETWIN_ACKNOWLEDGE")
-    if how != "stored":
-        return {**_INGEST, **({"LIVETWIN_ACKNOWLEDGE": how} if how is not None else {})}
-    waiting = ours.get("LIVETWIN_RECEIVE_MAX", _RECEIVE_STORED_MAX)
-    return {**_INGEST, "LIVETWIN_ACKNOWLEDGE": how, "LIVETWIN_RECEIVE_MAX": waiting}
+def _ingest_variables(acknowledge: str | None, inherited: Mapping[str, str]) -> dict[str, str]:
+    after = acknowledge or inherited.get("LIVETWIN_ACKNOWLEDGE")
+    if after != "stored":
+        return {**_INGEST, **({"LIVETWIN_ACKNOWLEDGE": after} if after is not None else {})}
+    receive_max = inherited.get("LIVETWIN_RECEIVE_MAX", _RECEIVE_STORED_MAX)
+    return {**_INGEST, "LIVETWIN_ACKNOWLEDGE": after, "LIVETWIN_RECEIVE_MAX": receive_max}

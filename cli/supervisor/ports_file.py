@@ -1,4 +1,4 @@
-"""The ports file of `livetwin up`: where everything is, for other programs; see docs/how-to/operations.md."""
+"""The ports file of `livetwin up`: ports, process ids and keys; see docs/how-to/operations.md."""
 
 from __future__ import annotations
 
@@ -11,43 +11,58 @@ from typing import Any
 
 log = logging.getLogger(__name__)
 
+PORTS_FILE_NAME = "ports.json"
+"""The name of the ports file in the data dir."""
+
 RETRY_S = 2.0
 
 
-class PortsFiles:
-    """The files that hold the same content; one that cannot be written, as on a full disk, is tried again.
+def read_ports_file(path: Path) -> dict[str, Any]:
+    """Return the content of a ports file. Raises OSError, and ValueError if it is not JSON."""
+    content: dict[str, Any] = json.loads(path.read_bytes())
+    return content
 
-    Nothing waits for that, and nothing fails by it: what has ended must start again all the same.
+
+class PortsFiles:
+    """Files with the same content. A failed write, such as on a full disk, is retried in the background.
+
+    A failed write neither blocks nor fails the supervisor, which still has to restart processes.
     """
 
-    def __init__(self, *paths: Path) -> None:
+    def __init__(self, *paths: Path, retry_s: float = RETRY_S) -> None:
         self._paths = paths
+        self._retry_s = retry_s
         self._retry: asyncio.TimerHandle | None = None
 
     def write(self, content: Mapping[str, Any]) -> None:
-        """Bring every file up to date."""
-        self._cancel()
+        """Replace the content of every file."""
+        self._cancel_retry()
         try:
             for path in self._paths:
                 _replace(path, content)
         except OSError as error:
-            log.warning("the ports file is out of date: %s; tried again in %.0f s", error, RETRY_S)
-            self._retry = asyncio.get_running_loop().call_later(RETRY_S, self.write, content)
+            log.warning(
+                "the ports file is out of date: %s; next attempt in %.0f s",
+                error,
+                self._retry_s,
+                extra={"event": "supervisor.ports_file_failed"},
+            )
+            self._retry = asyncio.get_running_loop().call_later(self._retry_s, self.write, content)
 
     def remove(self) -> None:
         """Remove every file."""
-        self._cancel()
+        self._cancel_retry()
         for path in self._paths:
             path.unlink(missing_ok=True)
 
-    def _cancel(self) -> None:
+    def _cancel_retry(self) -> None:
         if self._retry is not None:
             self._retry.cancel()
             self._retry = None
 
 
 def _replace(path: Path, content: Mapping[str, Any]) -> None:
-    """Replace a file as a whole, so that a reader never sees half of it; it holds secrets, so 0600."""
+    """Replace a file atomically; it holds secrets, so only its owner may read it."""
     incomplete = path.with_name(path.name + ".incomplete")
     incomplete.touch(mode=0o600)
     incomplete.write_text(json.dumps(content, indent=2) + "\n")
@@ -65,7 +80,7 @@ def ports_content(
     pids: Mapping[str, Sequence[int]],
     metrics: Mapping[str, int],
 ) -> dict[str, Any]:
-    """Return what the file holds."""
+    """Return the content of a ports file."""
     return {
         **ports,
         "operatorKey": operator_key,

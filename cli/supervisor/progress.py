@@ -1,4 +1,4 @@
-"""What `livetwin up` tells while it works: short lines with the time each step took."""
+"""The progress of `livetwin up` on the terminal: short lines with the duration of each step."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import click
 
 
 class TerminalProgress:
-    """Lines on the terminal; to a pipe the same lines, at once and without colours."""
+    """Writes lines to the terminal; to a pipe the same lines, flushed at once and without colours."""
 
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
@@ -23,17 +23,15 @@ class TerminalProgress:
         return self._loop.time() - self._start
 
     def write_line(self, line: str) -> None:
-        """Write a line; a terminal that went away must not keep us from ending what we started."""
+        """Write a line; ignore a closed terminal, so that the shutdown still completes."""
         with suppress(OSError):
             click.echo(line)
             sys.stdout.flush()
 
     @contextmanager
     def step(self, what: str) -> Iterator[None]:
-        """Tell that a step was done, and how long it took."""
-        began = self._loop.time()
+        """Report that a step is done, and its duration."""
+        started = self._loop.time()
         yield
-        self.write_line(f"  {click.style('✓', fg='green')} {what} {click.style(self._took(began), dim=True)}")
-
-    def _took(self, began: float) -> str:
-        return f"{self._loop.time() - began:.1f} s"
+        duration = click.style(f"{self._loop.time() - started:.1f} s", dim=True)
+        self.write_line(f"  {click.style('✓', fg='green')} {what} {duration}")
