@@ -264,7 +264,7 @@ async def keep_service_running(service: EmbeddedService, on_change: Callable[[],
             "%s ended (exit code %d); restarting it",
             service.name,
             code,
-            extra={"event": "supervisor.process_ended", "process": service.name},
+            extra={"event": "supervisor.process_ended", "process_name": service.name},
         )
         backoff = Backoff(first_s=SERVICE_BACK_OFF_FIRST_S, max_s=SERVICE_BACK_OFF_MAX_S)
         delay_s = backoff.next_s()
@@ -279,7 +279,7 @@ async def keep_service_running(service: EmbeddedService, on_change: Callable[[],
                     "%s; next attempt in %.1f s",
                     error,
                     delay_s,
-                    extra={"event": "supervisor.start_failed", "process": service.name},
+                    extra={"event": "supervisor.start_failed", "process_name": service.name},
                 )
         on_change()
 

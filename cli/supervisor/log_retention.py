@@ -167,7 +167,7 @@ class LogRetention:
                     "%s; next attempt in %.0f s",
                     error,
                     RESTART_RETRY_S,
-                    extra={"event": "supervisor.start_failed", "process": self._kafka.name},
+                    extra={"event": "supervisor.start_failed", "process_name": self._kafka.name},
                 )
                 await self._kafka.stop()
                 await asyncio.sleep(RESTART_RETRY_S)

@@ -104,7 +104,7 @@ class RoleSupervisor:
                 self.name,
                 _exit_text(code),
                 delay_s,
-                extra={"event": "supervisor.process_ended", "process": self.name},
+                extra={"event": "supervisor.process_ended", "process_name": self.name},
             )
             await asyncio.sleep(delay_s)
 
