@@ -1,7 +1,7 @@
-"""The stream role: the Faust app around the pure core in `twin`. Wiring, checkpoints and nothing else.
+"""The stream role: three stages on Faust, from observations to state, area values, alarms and incidents.
 
-The promise, told once: an observation record is acknowledged to Kafka only when a checkpoint that covers it
-is durable, and a checkpoint is written only when the updates that it covers are durable. What Faust commits
-is never the authority: after every assignment the worker reads from its own checkpoint's position on, checks
-that offsets follow each other without a hole, and seeks back where they do not.
+The delivery promise is stated here once. A record is acknowledged to Kafka only when a checkpoint that covers
+it is durable. A checkpoint is written only when the outputs that it covers are durable. The offsets that
+Faust commits are never trusted: after each assignment the worker reads on from the position of its own
+checkpoint, checks that no offset is missing, and seeks back where one is.
 """

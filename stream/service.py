@@ -1,10 +1,11 @@
-"""The stream role: the app, its checkpoints, the model that it follows, and the log that it belongs to."""
+"""The stream role as a process: the Faust app, its workers and checkpoints, the model, and the log."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from runtime.clock import system_clock
@@ -16,7 +17,7 @@ from runtime.model_source import CityModelSource
 from runtime.readiness import notify_ready
 from runtime.telemetry.metrics import new_registry, serve_metrics
 from runtime.telemetry.tracing import Tracer
-from storage.database import Connection, connect
+from storage.database import connect
 from storage.history.baseline_seed import read_baselines
 from storage.stores.state_seed import read_state_seed
 from stream.alarms.alarm_stage import AlarmStageFactory
@@ -42,6 +43,7 @@ log = logging.getLogger(__name__)
 CHECKPOINT_CHECK_S = 0.1
 IDENTITY_CHECK_S = 1.0
 DATABASE_RETRY_S = 1.0
+LAG_INTERVAL_S = 1.0
 STOP_S_MAX = 5.0
 
 
@@ -53,11 +55,11 @@ async def run(
 ) -> None:
     """Run the stream role until cancelled.
 
-    `leave` is called with an exit code once all that matters is done: Faust is asked to stop then, and may
-    never do so.
+    `leave` is called with an exit code when everything that matters is done. Faust is asked to stop after
+    that, and may never do so.
 
-    Raises ServiceError when the log was replaced by another one: the state in memory belongs to the old log,
-    so the process ends, and its supervisor starts it anew.
+    Raises ServiceError when the log was replaced by another one. The state in memory belongs to the old log,
+    so the process ends, and its supervisor starts it again.
     """
     registry = new_registry()
     metrics = StreamMetrics(registry)
@@ -70,45 +72,45 @@ async def run(
     workers: dict[str, StreamWorker] = {}
 
     seeds = _SeedReader(settings, log_id, model)
-    traces = RecordTracer(tracer, system_clock) if tracer is not None else None
+    record_tracer = RecordTracer(tracer, system_clock) if tracer is not None else None
 
-    def workers_of(faust_log: FaustTransport) -> dict[str, StreamWorker]:
-        for kind in _kinds(settings, log_id):
-            workers[kind.topic] = StreamWorker(
+    def create_workers(transport: FaustTransport) -> dict[str, StreamWorker]:
+        for factory in _stage_factories(settings, log_id):
+            workers[factory.topic] = StreamWorker(
                 settings=settings,
-                kind=kind,
+                factory=factory,
                 model=model,
                 reload_model=models.load,
-                seeds=seeds.with_usual if kind.topic == topics.ALARM_INPUTS else seeds.without,
-                transport=faust_log,
+                read_seed=partial(seeds.read, with_baselines=factory.topic == topics.ALARM_INPUTS),
+                transport=transport,
                 metrics=metrics,
-                traces=traces,
+                tracer=record_tracer,
             )
         return workers
 
-    async def positioned() -> None:
+    async def on_positioned() -> None:
         for worker in workers.values():
             worker.on_recovered()
 
-    def fail(error: BaseException) -> None:
+    def on_failure(error: BaseException) -> None:
         if not failure.done():
             failure.set_exception(error)
 
-    app = create_faust_app(settings, kafka, workers_of, positioned, fail)
+    app = create_faust_app(settings, kafka, create_workers, on_positioned, on_failure)
     tasks: list[asyncio.Task[None]] = []
     code = 1
     try:
         await app.start()
         tasks += [
-            asyncio.create_task(_checkpoints(list(workers.values())), name="checkpoints"),
-            asyncio.create_task(_follow(models, list(workers.values())), name="model"),
-            asyncio.create_task(_same_log(kafka, log_id), name="log identity"),
-            asyncio.create_task(_crashed(app), name="faust"),
-            asyncio.create_task(measure_lag(app, workers, metrics), name="lag"),
+            asyncio.create_task(_write_checkpoints(list(workers.values())), name="checkpoints"),
+            asyncio.create_task(_watch_model(models, list(workers.values())), name="model"),
+            asyncio.create_task(_watch_log_identity(kafka, log_id), name="log identity"),
+            asyncio.create_task(_watch_crash(app), name="faust"),
+            asyncio.create_task(_measure_lag(app, workers, metrics), name="lag"),
         ]
         done, _ = await asyncio.wait([*tasks, failure], return_when=asyncio.FIRST_COMPLETED)
-        for one in done:
-            one.result()
+        for task in done:
+            task.result()
     except asyncio.CancelledError:
         code = 0
         raise
@@ -116,126 +118,123 @@ async def run(
         for task in tasks:
             task.cancel()
         if tasks:
-            await asyncio.wait(tasks, timeout=STOP_S_MAX)  # one that goes on all the same holds nobody up
-        await _checkpoint_on_the_way_out(list(workers.values()))
+            await asyncio.wait(tasks, timeout=STOP_S_MAX)  # a task that does not end must not delay the stop
+        await _write_last_checkpoints(list(workers.values()))
         leave(code)
         await app.stop()
 
 
-def _kinds(settings: StreamSettings, log_id: str) -> tuple[StageFactory[Any], ...]:
-    """Return the stages in the order in which what is measured passes through them."""
+def _stage_factories(settings: StreamSettings, log_id: str) -> tuple[StageFactory[Any], ...]:
+    """Return the factories in the order in which data passes through the stages."""
     future_max = settings.future_max_s * SECOND
-    bindings = RuleIndexCache()
+    rule_indexes = RuleIndexCache()
     return (
-        EntityStageFactory(log_id, settings.partitions, settings.buckets, future_max, bindings),
-        AreaStageFactory(log_id, settings.partitions, settings.buckets, bindings),
-        AlarmStageFactory(log_id, settings.partitions, settings.buckets, bindings),
+        EntityStageFactory(log_id, settings.partitions, settings.buckets, future_max, rule_indexes),
+        AreaStageFactory(log_id, settings.partitions, settings.buckets, rule_indexes),
+        AlarmStageFactory(log_id, settings.partitions, settings.buckets, rule_indexes),
     )
 
 
-async def _checkpoint_on_the_way_out(workers: Sequence[StreamWorker]) -> None:
+async def _write_last_checkpoints(workers: Sequence[StreamWorker]) -> None:
     try:
         async with asyncio.timeout(STOP_S_MAX):
             for worker in workers:
                 await worker.write_all_checkpoints()
-    except Exception as error:  # what is not covered by a checkpoint is replayed
-        log.warning("no checkpoint on the way out: %r", error)
+    except Exception as error:  # records without a checkpoint are replayed
+        log.warning(
+            "no checkpoint before the stop: %r", error, extra={"event": "stream.last_checkpoint_failed"}
+        )
 
 
-async def _checkpoints(workers: Sequence[StreamWorker]) -> None:
-    ready = False
+async def _write_checkpoints(workers: Sequence[StreamWorker]) -> None:
+    is_ready = False
     while True:
         await asyncio.sleep(CHECKPOINT_CHECK_S)
-        held = [await worker.restore_assigned() for worker in workers]
-        if all(held) and not ready:
-            ready = True
+        restored = [await worker.restore_assigned() for worker in workers]
+        if all(restored) and not is_ready:
+            is_ready = True
             notify_ready()
         for worker in workers:
             await worker.write_due_checkpoints()
 
 
-async def _follow(models: CityModelSource, workers: Sequence[StreamWorker]) -> None:
+async def _watch_model(models: CityModelSource, workers: Sequence[StreamWorker]) -> None:
     async for model in models.watch():
         for worker in workers:
             worker.model = model
-        log.info("works by version %d of the city model", model.version)
+        log.info(
+            "using version %d of the city model",
+            model.version,
+            extra={"event": "stream.model", "version": model.version},
+        )
 
 
-async def _same_log(kafka: Kafka, log_id: str) -> None:
-    """Return never; raise ServiceError when another log answers."""
+async def _watch_log_identity(kafka: Kafka, log_id: str) -> None:
+    """Never return; raise ServiceError when Kafka has another log."""
     while True:
         await asyncio.sleep(IDENTITY_CHECK_S)
         try:
             found = await log_identity(kafka, timeout_s=0)
         except ServiceError:
-            continue  # away; Faust reconnects
+            continue  # Kafka is unavailable; Faust reconnects
         if found != log_id:
-            raise ServiceError(f"the log {log_id} was replaced by {found}; starting anew from the database")
+            raise ServiceError(
+                f"the log {log_id} was replaced by {found}; restarting with the state from the database"
+            )
 
 
-async def _crashed(app: Any) -> None:
-    """Return never; raise what made Faust give up."""
+async def _watch_crash(app: Any) -> None:
+    """Never return; raise the error that stopped Faust."""
     await app._crashed.wait()
     reason = app.crash_reason
     raise ServiceError(f"Faust gave up: {reason!r}") from reason
 
 
+async def _measure_lag(app: Any, workers: Mapping[str, StreamWorker], metrics: StreamMetrics) -> None:
+    """Publish about every second how many records of its partitions each stage has not applied."""
+    while True:
+        await asyncio.sleep(LAG_INTERVAL_S)
+        lag = dict.fromkeys(workers, 0)
+        for tp in app.consumer.assignment():
+            # The end offset of the last fetch; None before the first.
+            end = app.consumer.highwater(tp) if tp.topic in workers else None
+            if end is not None:
+                lag[tp.topic] += max(0, end - workers[tp.topic].position(tp.partition) - 1)
+        for topic, records in lag.items():
+            metrics.lag.labels(topic).set(records)
+
+
 class _SeedReader:
-    """What the database knows at the beginning of a log; waits for the database as long as it takes."""
+    """Reads the seed of a new log from the database, and waits for the database if necessary."""
 
     def __init__(self, settings: StreamSettings, log_id: str, model: CityModel) -> None:
         self._settings = settings
         self._log_id = log_id
         self._model = model
-        self._usual: Mapping[OperandSeries, Baseline] | None = None  # read once, for all partitions
+        self._baselines: Mapping[OperandSeries, Baseline] | None = None  # read once, for all partitions
 
-    async def without(self) -> StageSeed:
-        """Return what is known but for what was usual."""
-        return await self._read(self._known)
-
-    async def with_usual(self) -> StageSeed:
-        """Return what is known, with what was usual."""
-        return await self._read(self._known_with_usual)
-
-    async def _known(self, connection: Connection) -> StageSeed:
-        return stage_seed_of(await read_state_seed(connection, self._log_id, RECENT_MAX))
-
-    async def _known_with_usual(self, connection: Connection) -> StageSeed:
-        knowledge = await self._known(connection)
-        if self._usual is None:
-            self._usual = await read_baselines(connection, self._model, knowledge.observations)
-        return knowledge._replace(usual=self._usual)
-
-    async def _read(self, known: Callable[[Connection], Awaitable[StageSeed]]) -> StageSeed:
-        told = False
+    async def read(self, *, with_baselines: bool) -> StageSeed:
+        """Return the seed; the baselines of deviation rules are read for the alarm stage only."""
+        is_logged = False
         while True:
             try:
-                connection = await connect(self._settings.database.get_secret_value(), role="stream")
-                async with connection:
-                    return await known(connection)
+                return await self._read(with_baselines)
             except (ServiceError, OSError) as error:
-                if not told:
+                if not is_logged:
                     log.warning(
-                        "a new log needs the state from the database, which is away (%s); waiting", error
+                        "a new log needs the state from the database, which is unavailable (%s); waiting",
+                        error,
+                        extra={"event": "stream.database_unavailable"},
                     )
-                told = True
+                is_logged = True
                 await asyncio.sleep(DATABASE_RETRY_S)
 
-
-# How far the stages are behind the log.
-
-LAG_INTERVAL_S = 1.0
-
-
-async def measure_lag(app: Any, workers: Mapping[str, StreamWorker], metrics: StreamMetrics) -> None:
-    """Tell about every second how many records of its partitions each stage has not applied."""
-    while True:
-        await asyncio.sleep(LAG_INTERVAL_S)
-        behind = dict.fromkeys(workers, 0)
-        for tp in app.consumer.assignment():
-            # What Kafka told with the last fetch; None before the first.
-            end = app.consumer.highwater(tp) if tp.topic in workers else None
-            if end is not None:
-                behind[tp.topic] += max(0, end - workers[tp.topic].position(tp.partition) - 1)
-        for topic, records in behind.items():
-            metrics.lag.labels(topic).set(records)
+    async def _read(self, with_baselines: bool) -> StageSeed:
+        database = self._settings.database.get_secret_value()
+        async with await connect(database, role="stream") as connection:
+            seed = stage_seed_of(await read_state_seed(connection, self._log_id, RECENT_MAX))
+            if not with_baselines:
+                return seed
+            if self._baselines is None:
+                self._baselines = await read_baselines(connection, self._model, seed.observations)
+            return seed._replace(baselines=self._baselines)

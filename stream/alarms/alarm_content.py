@@ -1,9 +1,10 @@
-"""What a partition keeps of the alarms of one entity, and how it lies in a checkpoint."""
+"""The alarm content of one entity: what a partition stores of it in memory and in a checkpoint."""
 
 from __future__ import annotations
 
 import msgspec
 
+from stream.engine.buckets import StructCodec
 from twin.alarms.alarm import Alarm
 from twin.alarms.evaluation.condition_state import ConditionState
 from twin.alarms.evaluation.shared_dependency import DependencyActivity
@@ -14,32 +15,31 @@ from twin.alarms.rules.operand import OperandSeries
 from twin.instant import INSTANT_MIN, Instant
 
 ALARM_COMMANDS_MAX = 64
-"""So many commands are remembered for each entity: a second delivery of one does nothing."""
+"""The newest commands of each entity, kept so that a second delivery of one has no effect."""
 
 PARTITION = "#partition"
-"""Under this name, which no entity has, is what a partition knows as a whole."""
+"""The name of the content that belongs to the partition as a whole; no entity has this id."""
 
 
 class AlarmContent(msgspec.Struct, array_like=True):
-    """What is kept of one entity. Mutable, owned by one partition of one worker."""
+    """The alarms of one entity and what they are evaluated from. Mutable, owned by one partition."""
 
-    model: int = 0  #: version of the model whose rules it was last evaluated by
+    model: int = 0  #: version of the model that it was last evaluated by
     conditions: dict[str, ConditionState] = msgspec.field(default_factory=dict)  #: by rule
     alarms: dict[str, Alarm] = msgspec.field(default_factory=dict)  #: by id
     sensor_activity: dict[str, SensorActivity] = msgspec.field(default_factory=dict)  #: by sensor
-    dependency_activity: dict[str, DependencyActivity] = msgspec.field(default_factory=dict)  #: by supply
+    dependency_activity: dict[str, DependencyActivity] = msgspec.field(default_factory=dict)  #: by dependency
     incidents: dict[str, Incident] = msgspec.field(default_factory=dict)  #: by cause
-    revisions: dict[str, int] = msgspec.field(default_factory=dict)  #: by series: the last that was taken
+    revisions: dict[str, int] = msgspec.field(default_factory=dict)  #: by series: the last applied one
     commands: list[str] = msgspec.field(default_factory=list)  #: ids, oldest first
     # Of the partition as a whole:
-    outages: dict[str, DependencyOutage] = msgspec.field(
-        default_factory=dict
-    )  #: by supply, those that are out
-    last_tick: Instant = INSTANT_MIN  #: of the last tick
-    ticks_since: Instant = INSTANT_MIN  #: log time since which ticks come without a gap
+    #: by dependency: its last outage, over or not
+    outages: dict[str, DependencyOutage] = msgspec.field(default_factory=dict)
+    last_tick: Instant = INSTANT_MIN  #: log time of the last tick
+    ticks_since: Instant = INSTANT_MIN  #: log time since which ticks have come without a gap
 
     def advance_revision(self, series: OperandSeries, revision: int) -> bool:
-        """Whether points of a series are told for the first time, or again by the same record."""
+        """Store the revision of a series; return False if points of a later revision were applied before."""
         key = "/".join(series)
         if revision < self.revisions.get(key, revision):
             return False
@@ -47,7 +47,7 @@ class AlarmContent(msgspec.Struct, array_like=True):
         return True
 
     def is_duplicate_command(self, command: str) -> bool:
-        """Whether a command was taken before; it is from now on."""
+        """Whether a command was applied before; its id is stored."""
         if command in self.commands:
             return True
         self.commands.append(command)
@@ -55,29 +55,4 @@ class AlarmContent(msgspec.Struct, array_like=True):
         return False
 
 
-class AlarmSnapshot(msgspec.Struct, array_like=True, frozen=True):
-    """An entity's alarms in a checkpoint."""
-
-    entity: str
-    content: AlarmContent
-
-
-_encode = msgspec.msgpack.Encoder().encode
-_decode = msgspec.msgpack.Decoder(AlarmSnapshot).decode
-
-
-class AlarmCodec:
-    """How the contents are made, encoded and decoded."""
-
-    def new(self) -> AlarmContent:
-        """Return what is kept of an entity of which nothing is known."""
-        return AlarmContent()
-
-    def encode(self, name: str, content: AlarmContent) -> bytes:
-        """Return a content as MessagePack."""
-        return _encode(AlarmSnapshot(name, content))
-
-    def decode(self, data: msgspec.Raw) -> tuple[str, AlarmContent]:
-        """Return what `encode` was given."""
-        one = _decode(data)
-        return one.entity, one.content
+ALARM_CODEC = StructCodec(AlarmContent)

@@ -1,7 +1,7 @@
-"""What the stages of entities and areas tell that of alarms: points that rules look at, and signs of life.
+"""The records of `alarm-inputs` that the entity and area stages send: points, sensor reports and ticks.
 
-Nothing of an entity is told that no rule looks at. What is told twice, after a crash, has the same revision
-and changes nothing.
+Only points that a rule uses are sent. A replay after a crash sends the same points with the same revision,
+which the alarm stage ignores.
 """
 
 from __future__ import annotations
@@ -31,153 +31,153 @@ from twin.wire.probe import Probe
 
 @dataclass(slots=True)
 class AlarmInputBuffer:
-    """Collects what one record makes a stage tell the stage of alarms; emptied by `take_outputs`."""
+    """Collects the alarm inputs of one record; `take_outputs` empties it."""
 
     rule_index: RuleIndex
     dependencies: SharedDependencies
     revision: int = 0
-    probes: list[Probe] = field(default_factory=list)  #: that came by, to be passed on behind all else
+    probes: list[Probe] = field(default_factory=list)  #: to be sent on after everything else
     _points: dict[OperandSeries, dict[Instant, Point]] = field(default_factory=dict)
-    _heard: list[SensorReport] = field(default_factory=list)
-    _carried: list[DependencyReport] = field(default_factory=list)
-    _begun: Instant = INSTANT_MIN
-    # When what was told last, by entity and sensor. Not state: it spares records.
-    _told: dict[tuple[str, str], tuple[Instant, Instant]] = field(default_factory=dict)
+    _sensor_reports: list[SensorReport] = field(default_factory=list)
+    _dependency_reports: list[DependencyReport] = field(default_factory=list)
+    _seeded_time: Instant = INSTANT_MIN  # when the newest stored observation was received
+    # Log time and phenomenon time of the last report, by entity and sensor. Not state: it saves records.
+    _last_reports: dict[tuple[str, str], tuple[Instant, Instant]] = field(default_factory=dict)
 
     @property
     def model(self) -> CityModel:
-        """The model whose rules it is for."""
+        """The model whose rules use the inputs."""
         return self.rule_index.model
 
     def rule_windows(self, entity: str) -> list[tuple[str, Duration]]:
-        """Return the windows that rules look at, by property and size."""
+        """Return the windows that rules use, by property and size."""
         return [
-            (one.name, WINDOW_SIZES[one.over])
-            for one in self.rule_index.watched_series(entity)
-            if one.over != "instant"
+            (series.name, WINDOW_SIZES[series.over])
+            for series in self.rule_index.watched_series(entity)
+            if series.over != "instant"
         ]
 
     def add_observed(self, entity: str, property: str, state: EntityState, since: Instant) -> None:
-        """Tell what a property was at each time from a phenomenon time on."""
+        """Add the points of a property from a phenomenon time on."""
         series = self.rule_index.watched_instant(entity, property)
         if series is not None:
             self._add(series, property_points(state, property, since, self.model))
 
     def add_window(self, entity: str, property: str, aggregate: Aggregate, derived: DerivedState) -> None:
-        """Tell a closed window."""
-        trail = derived.window_histories.get(property, {}).get(aggregate.size)
-        if trail is None:
+        """Add the points of a closed window."""
+        history = derived.window_histories.get(property, {}).get(aggregate.size)
+        if history is None:
             return
         for series in self.rule_index.watched_windows(entity, property, aggregate.size):
-            point = window_point(series, aggregate, trail, self.model.properties[property])
+            point = window_point(series, aggregate, history, self.model.properties[property])
             if point is not None:
                 self._add(series, [point])
 
     def add_derived(self, entity: str, value: DerivedValue) -> None:
-        """Tell a derived value of an entity.
+        """Add a derived value of an entity.
 
-        One that is told again because its inputs have failed since was right at its time: it stands until it
-        speaks for the present no more, and no alarm is taken back.
+        A value that is emitted again because its inputs have failed since was right at its time. It stays
+        valid until its interval is over, and no alarm is retracted.
         """
         series = self.rule_index.watched_instant(entity, value.name)
         if value.last_good is None and series is not None:
-            self._add(
-                series, [derived_point(value.value, value.phenomenon_time, value.flags, value.interval)]
-            )
+            point = derived_point(value.value, value.phenomenon_time, value.flags, value.interval)
+            self._add(series, [point])
 
     def add_area_value(self, update: Update) -> None:
-        """Tell a value of an area, as `add_derived` does."""
+        """Add a value of an area, by the rule of `add_derived`."""
         series = self.rule_index.watched_instant(update.entity, update.property)
         if update.last_good is None and series is not None:
             point = derived_point(update.value, update.phenomenon_time, update.flags, update.interval)
             self._add(series, [point])
 
     def add_sensor_report(self, datastream: Datastream, newest: Observation, now: Instant) -> None:
-        """Tell that a sensor spoke, where a rule listens for that."""
+        """Add that a sensor reported, if a rule on silence or outages needs it."""
         sensor = self.model.sensors.get(datastream.sensor)
         if sensor is None or not self.rule_index.has_silence_rules:
             return
         key = datastream.entity, sensor.id
-        told_at, known = self._told.get(key, (INSTANT_MIN, INSTANT_MIN))
-        # Windows fall due between two messages: old news must not keep the next message from being told.
-        if newest.phenomenon_time <= known or now - told_at < report_spacing(sensor):
+        reported_at, known = self._last_reports.get(key, (INSTANT_MIN, INSTANT_MIN))
+        # Windows fall due between two messages: an old observation must not hold back the next message.
+        if newest.phenomenon_time <= known or now - reported_at < report_spacing(sensor):
             return
-        self._told[key] = now, newest.phenomenon_time
-        self._heard.append(SensorReport(*key, newest.received_time, newest.phenomenon_time))
-        for supply in dependencies_of(sensor):
-            owner = self.dependencies.entity_of(supply)
+        self._last_reports[key] = now, newest.phenomenon_time
+        self._sensor_reports.append(SensorReport(*key, newest.received_time, newest.phenomenon_time))
+        for dependency in dependencies_of(sensor):
+            owner = self.dependencies.entity_of(dependency)
             if owner:
-                self._carried.append(DependencyReport(owner, supply, sensor.id, newest.received_time))
+                report = DependencyReport(owner, dependency, sensor.id, newest.received_time)
+                self._dependency_reports.append(report)
 
     def add_entity(self, entity: str, state: EntityState) -> None:
-        """Tell all that is kept of an entity, at the beginning of a log."""
-        known = [one for id in state.datastreams if (one := self.model.datastreams.get(id)) is not None]
-        for property in sorted({one.property for one in known}):
+        """Add all points and reports of an entity's state, at the beginning of a log."""
+        datastreams = [one for id in state.datastreams if (one := self.model.datastreams.get(id)) is not None]
+        for property in sorted({datastream.property for datastream in datastreams}):
             self.add_observed(entity, property, state, INSTANT_MIN)
-        for datastream in known:
+        for datastream in datastreams:
             newest = state.datastreams[datastream.id].newest
-            self._begun = max(self._begun, newest.received_time)
+            self._seeded_time = max(self._seeded_time, newest.received_time)
             self.add_sensor_report(datastream, newest, newest.received_time)
 
     def _add(self, series: OperandSeries, points: list[Point]) -> None:
         if points:
-            known = self._points.setdefault(series, {})
-            known.update((one.time, one) for one in points)
+            by_time = self._points.setdefault(series, {})
+            by_time.update((point.time, point) for point in points)
 
     def take_outputs(
         self, partition: int, partitions: int, now: Instant, *, clock: bool
     ) -> list[OutputRecord]:
-        """Return the records, and forget what is in them; with `is_partition_clock`, one tells the time at
-        least.
-        """
-        content: defaultdict[int, _PartitionInputs] = defaultdict(_PartitionInputs)
-        for series, found in self._points.items():
-            points = SeriesPoints(series, self.revision, tuple(found[time] for time in sorted(found)))
-            for number in {
-                partition_of(one, partitions) for one in self.rule_index.watching_entities(series)
-            }:
-                content[number].points.append(points)
-        for heard in self._heard:
-            content[partition_of(heard.entity, partitions)].heard.append(heard)
-        for carried in self._carried:
-            content[partition_of(carried.entity, partitions)].carried.append(carried)
-        if now == INSTANT_MIN:  # the beginning of a log: no record has told the time yet
-            now = self._begun
-        probes, self.probes = tuple(self.probes), []
-        self._points, self._heard, self._carried = {}, [], []
+        """Return the records, and empty the buffer; with `clock`, add a tick for this partition."""
+        if now == INSTANT_MIN:  # the beginning of a log: no record has set the time yet
+            now = self._seeded_time
         outputs = [
             OutputRecord(topics.ALARM_INPUTS, number, ALARM_INPUTS.encode(batch))
-            for number in sorted(content)
-            for batch in content[number].batches(now)
+            for number, inputs in sorted(self._by_partition(partitions).items())
+            for batch in inputs.batches(now)
         ]
         if clock:
             tick = AlarmInputBatch(LAYOUT_VERSION, now, True)
             outputs.append(OutputRecord(topics.ALARM_INPUTS, partition, ALARM_INPUTS.encode(tick)))
-        if probes:
-            passed_on = AlarmInputBatch(LAYOUT_VERSION, now, False, probes=probes)
-            outputs.append(OutputRecord(topics.ALARM_INPUTS, partition, ALARM_INPUTS.encode(passed_on)))
+        if self.probes:
+            batch = AlarmInputBatch(LAYOUT_VERSION, now, False, probes=tuple(self.probes))
+            outputs.append(OutputRecord(topics.ALARM_INPUTS, partition, ALARM_INPUTS.encode(batch)))
+        self._points, self._sensor_reports, self._dependency_reports, self.probes = {}, [], [], []
         return outputs
+
+    def _by_partition(self, partitions: int) -> dict[int, _PartitionInputs]:
+        inputs: defaultdict[int, _PartitionInputs] = defaultdict(_PartitionInputs)
+        for series, by_time in self._points.items():
+            points = SeriesPoints(series, self.revision, tuple(by_time[time] for time in sorted(by_time)))
+            entities = self.rule_index.watching_entities(series)
+            for number in {partition_of(entity, partitions) for entity in entities}:
+                inputs[number].points.append(points)
+        for sensor_report in self._sensor_reports:
+            inputs[partition_of(sensor_report.entity, partitions)].sensor_reports.append(sensor_report)
+        for report in self._dependency_reports:
+            inputs[partition_of(report.entity, partitions)].dependency_reports.append(report)
+        return inputs
 
 
 @dataclass(slots=True)
 class _PartitionInputs:
-    """What one partition is told."""
+    """The inputs for one partition."""
 
     points: list[SeriesPoints] = field(default_factory=list)
-    heard: list[SensorReport] = field(default_factory=list)
-    carried: list[DependencyReport] = field(default_factory=list)
+    sensor_reports: list[SensorReport] = field(default_factory=list)
+    dependency_reports: list[DependencyReport] = field(default_factory=list)
 
     def batches(self, now: Instant) -> list[AlarmInputBatch]:
-        found = [
+        """Return the inputs as the contents of records: points first, then reports."""
+        batches = [
             AlarmInputBatch(LAYOUT_VERSION, now, False, points=tuple(part))
             for part in record_chunks(self.points)
         ]
-        found += [
+        batches += [
             AlarmInputBatch(LAYOUT_VERSION, now, False, sensor_reports=tuple(part))
-            for part in record_chunks(self.heard)
+            for part in record_chunks(self.sensor_reports)
         ]
-        found += [
+        batches += [
             AlarmInputBatch(LAYOUT_VERSION, now, False, dependency_reports=tuple(part))
-            for part in record_chunks(self.carried)
+            for part in record_chunks(self.dependency_reports)
         ]
-        return found
+        return batches

@@ -1,4 +1,4 @@
-"""What follows from a model's rules, made once for all stages of a process."""
+"""The rule index and shared dependencies of the present model, built once for all stages of a process."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from twin.model.city_model import CityModel
 
 
 class RuleIndexCache:
-    """Remembers what follows from the last model that it was asked for."""
+    """Keeps what was built for the last requested model."""
 
     def __init__(self) -> None:
         self._model: CityModel | None = None
-        self._found: tuple[RuleIndex, SharedDependencies] | None = None
+        self._built: tuple[RuleIndex, SharedDependencies] | None = None
 
     def of(self, model: CityModel) -> tuple[RuleIndex, SharedDependencies]:
-        """Return which rules concern which entities, and what carries which sensors."""
-        if self._found is None or self._model is not model:
-            self._model, self._found = model, (RuleIndex(model), SharedDependencies(model))
-        return self._found
+        """Return which rules concern which entities, and which dependencies the sensors share."""
+        if self._built is None or self._model is not model:
+            self._model, self._built = model, (RuleIndex(model), SharedDependencies(model))
+        return self._built

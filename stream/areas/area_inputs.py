@@ -1,4 +1,4 @@
-"""The records of `area-inputs`: values that entities and areas pass on to the area that they belong to."""
+"""The records of `area-inputs`: values of entities and areas for the area that they belong to."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ _AREA_AND_NAME = attrgetter("area", "name")
 
 
 def area_input_records(inputs: list[AreaInput], now: Instant, partitions: int) -> list[OutputRecord]:
-    """Return records that tell these inputs to their areas; those of one area and name together, in order.
+    """Return the records of these inputs; those of one area and name are together, in order.
 
-    An area judges all that it was told by a name as soon as one record tells it something: so a name that is
-    spread over many records would be judged many times.
+    An area evaluates all inputs of a name for each record that changes one of them. Inputs of a name that
+    are spread over many records would be evaluated many times.
     """
     by_partition: defaultdict[int, list[AreaInput]] = defaultdict(list)
-    for one in sorted(inputs, key=_AREA_AND_NAME):
-        by_partition[partition_of(one.area, partitions)].append(one)
+    for input in sorted(inputs, key=_AREA_AND_NAME):
+        by_partition[partition_of(input.area, partitions)].append(input)
     return [
         OutputRecord(
             topics.AREA_INPUTS,
             partition,
             AREA_INPUTS.encode(AreaInputBatch(LAYOUT_VERSION, now, tuple(part))),
         )
-        for partition, found in sorted(by_partition.items())
-        for part in record_chunks(found)
+        for partition, of_partition in sorted(by_partition.items())
+        for part in record_chunks(of_partition)
     ]

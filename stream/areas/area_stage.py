@@ -1,6 +1,6 @@
-"""The second stage: what entities tell their areas becomes the values of areas, up to the city. Pure.
+"""The second stage: values of entities are rolled up into values of areas, up to the city. Pure.
 
-What neighbours find out about an entity goes back to it as a verdict on its own log, `observations`.
+A verdict of neighbours about an entity goes back to the stage of the entity, on `observations`.
 """
 
 from __future__ import annotations
@@ -9,13 +9,11 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
-import msgspec
-
 from runtime.kafka import topics
 from stream.alarms.alarm_inputs import AlarmInputBuffer
 from stream.alarms.rule_index_cache import RuleIndexCache
 from stream.areas.area_inputs import area_input_records
-from stream.engine.buckets import CheckpointEntry, PartitionBuckets
+from stream.engine.buckets import CheckpointEntry, PartitionBuckets, StructCodec
 from stream.engine.stage import (
     ApplyResult,
     OutputRecord,
@@ -45,44 +43,18 @@ from twin.wire.messages import (
     partition_of,
 )
 
-
-class AreaSnapshot(msgspec.Struct, array_like=True, frozen=True):
-    """An area in a checkpoint."""
-
-    area: str
-    state: AreaState
-
-
-_encode = msgspec.msgpack.Encoder().encode
-_decode = msgspec.msgpack.Decoder(AreaSnapshot).decode
-
-
-class AreaCodec:
-    """How areas are made, encoded and decoded."""
-
-    def new(self) -> AreaState:
-        """Return an area of which nothing is known."""
-        return AreaState()
-
-    def encode(self, name: str, content: AreaState) -> bytes:
-        """Return an area as MessagePack."""
-        return _encode(AreaSnapshot(name, content))
-
-    def decode(self, data: msgspec.Raw) -> tuple[str, AreaState]:
-        """Return the area that `encode` was given."""
-        one = _decode(data)
-        return one.area, one.state
+_AREA_CODEC = StructCodec(AreaState)
 
 
 class AreaStage:
     """The areas of one partition of `area-inputs`."""
 
     def __init__(
-        self, buckets: PartitionBuckets[AreaState], options: AreaStageFactory, partition: int
+        self, buckets: PartitionBuckets[AreaState], factory: AreaStageFactory, partition: int
     ) -> None:
         self._buckets = buckets
-        self._options = options
-        self._partitions = options.partitions
+        self._factory = factory
+        self._partitions = factory.partitions
         self._partition = partition
 
     @property
@@ -90,36 +62,36 @@ class AreaStage:
         """Return the offset of the last applied record."""
         return self._buckets.offset
 
-    def initial_outputs(self, knowledge: StageSeed, model: CityModel) -> list[OutputRecord]:
-        """Return nothing: what entities tell their areas comes with the log."""
+    def initial_outputs(self, seed: StageSeed, model: CityModel) -> list[OutputRecord]:
+        """Return nothing: the inputs of areas arrive with the log."""
         return []
 
     def apply(self, offset: int, batch: AreaInputBatch | None, model: CityModel) -> ApplyResult:
-        """Take in the record at `offset`; None is one that could not be read."""
+        """Apply the record at `offset`; None is an unreadable record."""
         if batch is None:
             self._buckets.advance(offset, self._buckets.time)
             return ApplyResult([], Counter(), 0)
         now = log_time(self._buckets.time, batch.time)
         changed: defaultdict[str, set[str]] = defaultdict(set)
-        for one in batch.inputs:
-            if one.area not in model.entities or self._buckets.has_applied(one.area, offset):
+        for input in batch.inputs:
+            if input.area not in model.entities or self._buckets.has_applied(input.area, offset):
                 continue
-            if self._buckets.content_to_change(one.area).on_input(one):
-                changed[one.area].add(one.name)
+            if self._buckets.content_to_change(input.area).on_input(input):
+                changed[input.area].add(input.name)
         updates: list[Update] = []
         inputs: list[AreaInput] = []
         verdicts: list[NeighbourVerdict] = []
         for area in sorted(changed):
             state = self._buckets.content_to_change(area)
             before = state.revision = max(state.revision, revision_base(model))
-            news = state.evaluate(area, changed[area], model, window_revision(now, model))
-            verdicts += news.verdicts
-            inputs += news.forwarded
+            changes = state.evaluate(area, changed[area], model, window_revision(now, model))
+            verdicts += changes.verdicts
+            inputs += changes.forwarded
             parent = model.entities[area].parent
-            for number, rolled in enumerate(news.values, start=before + 1):
-                updates.append(_update(area, number, rolled, now, model))
+            for revision, value in enumerate(changes.values, start=before + 1):
+                updates.append(_update(area, revision, value, now, model))
                 if parent is not None:
-                    inputs.append(_input(parent, area, rolled, number))
+                    inputs.append(_parent_input(parent, area, value, revision))
         self._buckets.advance(offset, now)
         outputs = update_records(updates, self._partition)
         outputs += area_input_records(inputs, now, self._partitions)
@@ -127,10 +99,10 @@ class AreaStage:
         return ApplyResult(outputs + self._alarm_inputs(updates, model, now), Counter(), 0)
 
     def _alarm_inputs(self, updates: list[Update], model: CityModel, now: Instant) -> list[OutputRecord]:
-        feed = AlarmInputBuffer(*self._options.rule_indexes.of(model), alarm_revision(now, model))
+        buffer = AlarmInputBuffer(*self._factory.rule_indexes.of(model), alarm_revision(now, model))
         for update in updates:
-            feed.add_area_value(update)
-        return feed.take_outputs(self._partition, self._partitions, now, clock=False)
+            buffer.add_area_value(update)
+        return buffer.take_outputs(self._partition, self._partitions, now, clock=False)
 
     def checkpoint_entries(self) -> Iterator[CheckpointEntry]:
         """Yield the entries of a checkpoint, as `PartitionBuckets.checkpoint_entries` does."""
@@ -139,7 +111,7 @@ class AreaStage:
 
 @dataclass(frozen=True, slots=True)
 class AreaStageFactory:
-    """Makes the stage of each partition of `area-inputs`."""
+    """Creates the stage of each partition of `area-inputs`."""
 
     log: str
     partitions: int
@@ -150,81 +122,83 @@ class AreaStageFactory:
     def restored(
         self, partition: int, position: bytes | None, bucket: Callable[[int], bytes | None]
     ) -> AreaStage | None:
-        """Return the stage as a checkpoint of this log has it, or None when there is none."""
-        buckets = PartitionBuckets.restored(AreaCodec(), self.log, self.buckets, position, bucket)
+        """Return the stage as the checkpoint of this log has it; None if there is no checkpoint."""
+        buckets = PartitionBuckets.restored(_AREA_CODEC, self.log, self.buckets, position, bucket)
         return AreaStage(buckets, self, partition) if buckets is not None else None
 
-    def seeded(self, partition: int, knowledge: StageSeed, model: CityModel) -> AreaStage:
-        """Return the stage at the beginning of a log: every entity tells its area again, with it."""
-        buckets = PartitionBuckets(AreaCodec(), self.log, self.buckets)
+    def seeded(self, partition: int, seed: StageSeed, model: CityModel) -> AreaStage:
+        """Return the stage at the beginning of a log; entities send the inputs of their areas again."""
+        buckets = PartitionBuckets(_AREA_CODEC, self.log, self.buckets)
         buckets.seed(
             (entity, AreaState(revision))
-            for entity, revision in knowledge.area_revisions.items()
+            for entity, revision in seed.area_revisions.items()
             if partition_of(entity, self.partitions) == partition
         )
         return AreaStage(buckets, self, partition)
 
     def decode(self, value: bytes) -> AreaInputBatch:
-        """Return what a record holds; raise MessageError when this version cannot read it."""
+        """Return the content of a record; raise MessageError when this version cannot read it."""
         return AREA_INPUTS.decode(value)
 
     def has_unknown(self, batch: AreaInputBatch, model: CityModel) -> bool:
-        """Whether a record speaks of areas that the model does not know."""
-        return any(one.area not in model.entities for one in batch.inputs)
+        """Whether a record names areas that the model does not have."""
+        return any(input.area not in model.entities for input in batch.inputs)
 
 
 def verdict_records(verdicts: list[NeighbourVerdict], now: Instant, partitions: int) -> list[OutputRecord]:
-    """Return observation records that tell these verdicts to their entities, in order."""
+    """Return the records on `observations` that carry these verdicts to their entities, in order."""
     by_partition: defaultdict[int, list[NeighbourVerdict]] = defaultdict(list)
-    for one in verdicts:
-        by_partition[partition_of(one.entity, partitions)].append(one)
+    for verdict in verdicts:
+        by_partition[partition_of(verdict.entity, partitions)].append(verdict)
     return [
         OutputRecord(topics.OBSERVATIONS, partition, encode_verdicts(part, now))
-        for partition, found in sorted(by_partition.items())
-        for part in record_chunks(found)
+        for partition, of_partition in sorted(by_partition.items())
+        for part in record_chunks(of_partition)
     ]
 
 
-def _update(area: str, revision: int, rolled: AreaValue, now: Instant, model: CityModel) -> Update:
+def _update(area: str, revision: int, value: AreaValue, now: Instant, model: CityModel) -> Update:
     return Update(
         area,
-        AREA_PREFIX + rolled.name,
+        AREA_PREFIX + value.name,
         revision,
-        rolled.value,
-        rolled.phenomenon_time,
+        value.value,
+        value.phenomenon_time,
         now,
-        rolled.flags,
+        value.flags,
         (),
         None,
         UpdateKind.INDICATOR,
-        last_good=_last_good(rolled),
+        last_good=_last_good(value),
         deviating=tuple(
-            one.id for entity in rolled.outvoted for one in model.datastreams_of(entity, rolled.name)
+            datastream.id
+            for entity in value.outvoted
+            for datastream in model.datastreams_of(entity, value.name)
         ),
-        count=rolled.weight,
-        interval=interval_for_live_duration(rolled.valid_until - rolled.phenomenon_time),
+        count=value.weight,
+        interval=interval_for_live_duration(value.valid_until - value.phenomenon_time),
     )
 
 
-def _last_good(rolled: AreaValue) -> LastGoodValue | None:
-    """Return what stands beside a value whose inputs failed: itself, as far as it is known to have been good.
+def _last_good(value: AreaValue) -> LastGoodValue | None:
+    """Return the last good value of an area whose inputs have failed since: the value itself.
 
-    Where the area above had to judge, the value may be one that the verdict came too late for.
+    Return None if neighbours outvoted it, since a verdict of the area above may have come too late.
     """
-    if is_usable(rolled.flags) or rolled.flags & int(QualityFlag.DISAGREES):
+    if is_usable(value.flags) or value.flags & int(QualityFlag.DISAGREES):
         return None
-    return LastGoodValue(rolled.value, rolled.phenomenon_time)
+    return LastGoodValue(value.value, value.phenomenon_time)
 
 
-def _input(parent: str, area: str, rolled: AreaValue, revision: int) -> AreaInput:
+def _parent_input(parent: str, area: str, value: AreaValue, revision: int) -> AreaInput:
     return AreaInput(
         parent,
         area,
-        rolled.name,
-        rolled.value if is_usable(rolled.flags) else None,
-        rolled.phenomenon_time,
-        rolled.flags,
-        rolled.weight,
-        rolled.valid_until,
+        value.name,
+        value.value if is_usable(value.flags) else None,
+        value.phenomenon_time,
+        value.flags,
+        value.weight,
+        value.valid_until,
         revision,
     )

@@ -1,9 +1,9 @@
-"""Buckets: what a partition keeps by name, and what a checkpoint of it holds. Pure.
+"""The contents of one partition, by name, in buckets; and the entries of their checkpoints. Pure.
 
-A checkpoint writes the buckets that changed, all at once or little by little. Each bucket carries the offset
-up to which it is complete; the position of the partition, written last, lists them. A checkpoint that was
-torn, or overwritten by a worker that had lost the partition without knowing it yet, is recognised by that
-list, and the replay starts early enough.
+A checkpoint writes the buckets that changed, all at once or one by one. Each bucket carries the offset up to
+which it is complete. The position of the partition is written last and lists the offsets of all buckets. This
+list reveals a checkpoint that is incomplete, or that was overwritten by a worker which had lost the partition
+without knowing it yet; the replay then starts early enough.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class BucketSnapshot(msgspec.Struct, array_like=True, frozen=True):
 
 
 class CheckpointPosition(msgspec.Struct, array_like=True, frozen=True):
-    """How far a checkpoint reaches: the last applied offset, and that of the last write of each bucket."""
+    """The last applied offset of a checkpoint, and the offset of the last write of each bucket."""
 
     version: int
     log: str
@@ -45,7 +45,7 @@ class CheckpointPosition(msgspec.Struct, array_like=True, frozen=True):
 class CheckpointEntry(NamedTuple):
     """One entry of a checkpoint."""
 
-    bucket: int | None  #: its number; None: it is the position
+    bucket: int | None  #: its number; None for the position
     value: bytes
 
 
@@ -53,19 +53,35 @@ S = TypeVar("S")
 
 
 class ContentCodec(Protocol[S]):
-    """How the contents of buckets are made, encoded and decoded."""
+    """Creates, encodes and decodes the contents of buckets."""
 
     def new(self) -> S:
-        """Return a content that knows nothing."""
+        """Return an empty content."""
         ...
 
     def encode(self, name: str, content: S) -> bytes:
-        """Return a content and its name as MessagePack."""
+        """Return a name and its content as MessagePack."""
         ...
 
     def decode(self, data: msgspec.Raw) -> tuple[str, S]:
-        """Return what `encode` was given."""
+        """Return the name and content that were encoded."""
         ...
+
+
+class StructCodec(Generic[S]):
+    """The codec of contents that msgspec encodes as they are: an array of name and content."""
+
+    def __init__(self, content: type[S]) -> None:
+        self.new = content
+        self._decode = msgspec.msgpack.Decoder(tuple[str, content]).decode  # type: ignore[valid-type]
+
+    def encode(self, name: str, content: S) -> bytes:
+        """Return a name and its content as MessagePack."""
+        return _encode((name, content))
+
+    def decode(self, data: msgspec.Raw) -> tuple[str, S]:
+        """Return the name and content that were encoded."""
+        return self._decode(data)
 
 
 class PartitionBucket(Generic[S]):
@@ -75,7 +91,7 @@ class PartitionBucket(Generic[S]):
 
     def __init__(self, offset: int) -> None:
         self.contents: dict[str, S] = {}
-        self.offset = offset  #: complete up to here
+        self.offset = offset  #: complete up to this offset
         self.dirty = False
 
 
@@ -85,27 +101,27 @@ _decode_position = msgspec.msgpack.Decoder(CheckpointPosition).decode
 
 
 class PartitionBuckets(Generic[S]):
-    """The contents of one partition, in memory, owned by one worker."""
+    """The contents of one partition in memory. Owned by one worker."""
 
     def __init__(
         self,
-        kind: ContentCodec[S],
+        codec: ContentCodec[S],
         log: str,
         count: int,
         offset: int = BEFORE_FIRST_OFFSET,
         time: Instant = INSTANT_MIN,
     ) -> None:
-        self._kind = kind
+        self._codec = codec
         self._log = log
         self._buckets: list[PartitionBucket[S]] = [PartitionBucket(offset) for _ in range(count)]
         self._written = [offset] * count
         self._by_name: dict[str, PartitionBucket[S]] = {}
-        self._complete_max = offset  # of all buckets: what comes later is no replay
-        self.offset = offset  #: last applied
+        self._complete_max = offset  # of all buckets; a record beyond it is not a replay
+        self.offset = offset  #: of the last applied record
         self.time = time  #: log time of the last applied record
 
     def seed(self, contents: Iterable[tuple[str, S]]) -> None:
-        """Take in what is known from elsewhere at the beginning of a log; all of it is to be written."""
+        """Add the contents from which a log starts; the next checkpoint writes every bucket."""
         for name, content in contents:
             self.bucket_of(name).contents[name] = content
         for bucket in self._buckets:
@@ -114,15 +130,15 @@ class PartitionBuckets(Generic[S]):
     @classmethod
     def restored(
         cls,
-        kind: ContentCodec[S],
+        codec: ContentCodec[S],
         log: str,
         count: int,
         position: bytes | None,
         bucket: Callable[[int], bytes | None],
     ) -> PartitionBuckets[S] | None:
-        """Return the contents as a checkpoint of this log has them, or None when there is none.
+        """Return the contents as the checkpoint of this log has them; None if there is no such checkpoint.
 
-        Raises MessageError when the checkpoint is of a version, or of a number of buckets, that does not fit.
+        Raises MessageError when the checkpoint has another layout version or another number of buckets.
         """
         if position is None:
             return None
@@ -135,23 +151,23 @@ class PartitionBuckets(Generic[S]):
                     f"the checkpoint has version {found.version} and {len(found.buckets)} buckets, this "
                     f"worker {LAYOUT_VERSION} and {count}; use a new group, or the settings it was made with"
                 )
-            buckets = cls(kind, log, count, found.offset, found.time)
-            complete = all(buckets._restore(number, found, bucket(number)) for number in range(count))
+            buckets = cls(codec, log, count, found.offset, found.time)
+            is_complete = all(buckets._restore(number, found, bucket(number)) for number in range(count))
         except DECODE_ERRORS as error:
             raise MessageError(f"the checkpoint cannot be read: {error}") from error
-        return buckets if complete else None
+        return buckets if is_complete else None
 
     def _restore(self, number: int, position: CheckpointPosition, data: bytes | None) -> bool:
-        """Take in a bucket; return False when the checkpoint lacks it."""
+        """Restore a bucket; return False when the checkpoint lacks it."""
         if data is None:
             return False
         snapshot = _decode_bucket(data)
         if snapshot.log != self._log:
             return False
         bucket = self._buckets[number]
-        bucket.contents = dict(map(self._kind.decode, snapshot.contents))
+        bucket.contents = dict(map(self._codec.decode, snapshot.contents))
         if snapshot.offset < position.buckets[number]:
-            # Overwritten by a worker that had lost the partition: replay from where that one was.
+            # Overwritten by a worker that had lost the partition: replay from the offset of that worker.
             if snapshot.offset < self.offset:
                 self.offset, self.time = snapshot.offset, snapshot.time
             bucket.offset = snapshot.offset
@@ -162,27 +178,31 @@ class PartitionBuckets(Generic[S]):
         return True
 
     def bucket_of(self, name: str) -> PartitionBucket[S]:
-        """Return the bucket that a name is in."""
+        """Return the bucket that a name belongs to."""
         bucket = self._by_name.get(name)
         if bucket is None:
             # The low bits chose the partition; the high ones are still evenly spread within it.
-            place = (crc32(name.encode()) >> 16) % len(self._buckets)
-            bucket = self._by_name[name] = self._buckets[place]
+            number = (crc32(name.encode()) >> 16) % len(self._buckets)
+            bucket = self._by_name[name] = self._buckets[number]
         return bucket
 
+    def peek(self, name: str) -> S | None:
+        """Return the content of a name, which must not be changed; None if there is none."""
+        return self.bucket_of(name).contents.get(name)
+
     def content_to_change(self, name: str) -> S:
-        """Return what is kept under a name, made if there is nothing; the next checkpoint will have it."""
+        """Return the content of a name, created if necessary; the next checkpoint writes its bucket."""
         bucket = self.bucket_of(name)
         bucket.dirty = True
         content = bucket.contents.get(name)
         if content is None:
-            content = bucket.contents[name] = self._kind.new()
+            content = bucket.contents[name] = self._codec.new()
         return content
 
     def has_applied(self, name: str, offset: int) -> bool:
-        """Whether the content of a name already holds what a record did: a replay meets these.
+        """Whether the content of a name contains the effect of a record already, as happens in a replay.
 
-        Its outputs were durable before the checkpoint was.
+        The outputs of such a record were durable before the checkpoint was written.
         """
         return offset <= self._complete_max and offset <= self.bucket_of(name).offset
 
@@ -192,29 +212,28 @@ class PartitionBuckets(Generic[S]):
             yield from bucket.contents.items()
 
     def advance(self, offset: int, time: Instant) -> None:
-        """Learn that a record was applied."""
+        """Note that the record at `offset` was applied, at a log time."""
         self.offset = max(self.offset, offset)
         self.time = max(self.time, time)
 
     def checkpoint_entries(self) -> Iterator[CheckpointEntry]:
-        """Yield what to write so that these contents can be restored: changed buckets, and last the position.
+        """Yield the entries that restore these contents: the changed buckets, and last the position.
 
         Records may be applied between two entries. So each bucket is complete up to the moment at which it is
-        yielded, and all of them at least up to the first: that is where the position stands, and a replay
-        meets buckets that know some of its records already. What was told until an entry was yielded must be
-        durable before it is written. A bucket counts as written when it is yielded.
+        yielded, and all of them at least up to the first entry, whose offset the position holds. A replay
+        therefore meets buckets that contain some of its records. Outputs that were made before an entry was
+        yielded must be durable before it is written. A bucket counts as written when it is yielded.
         """
         offset, time = self.offset, self.time
         for number, bucket in enumerate(self._buckets):
             if bucket.dirty:
                 yield CheckpointEntry(number, self._encoded(number, bucket))
-        yield CheckpointEntry(
-            None, _encode(CheckpointPosition(LAYOUT_VERSION, self._log, offset, time, tuple(self._written)))
-        )
+        position = CheckpointPosition(LAYOUT_VERSION, self._log, offset, time, tuple(self._written))
+        yield CheckpointEntry(None, _encode(position))
 
     def _encoded(self, number: int, bucket: PartitionBucket[S]) -> bytes:
         bucket.dirty = False
         self._written[number] = self.offset
-        encode = self._kind.encode
+        encode = self._codec.encode
         contents = tuple(msgspec.Raw(encode(name, content)) for name, content in bucket.contents.items())
         return _encode(BucketSnapshot(LAYOUT_VERSION, self._log, self.offset, self.time, contents))

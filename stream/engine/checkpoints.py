@@ -1,4 +1,4 @@
-"""The checkpoints of one partition: what they cover, when they are due, and how they are written."""
+"""The checkpoints of one partition: which records they cover, when they are due, and how they are written."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from stream.engine.transport import Confirmation, InputRecord
 from stream.metrics import StreamMetrics
 
 SPREAD_SHARE = 4
-"""A checkpoint that is due is written over a quarter of the interval, so that it holds nobody up."""
+"""A checkpoint is written over a quarter of the interval, so that it does not delay records."""
 
 ENCODING_SHARE_MIN = 20
 """Encoding takes a twentieth of the time at most: with many datastreams checkpoints are further apart."""
@@ -41,17 +41,17 @@ class CheckpointWriter:
         self._metrics = metrics
         self._interval_s = interval_s
         self._pause_s = interval_s / SPREAD_SHARE / buckets
-        #: held while a record is applied and what follows is sent: the state has all of a record, or nothing
+        #: held while a record is applied and its outputs are sent: no entry contains half a record
         self.apply_lock = asyncio.Lock()
-        self._records: list[InputRecord] = []  # since the last one began
+        self._records: list[InputRecord] = []  # since the last checkpoint began
         self._confirmations: list[Confirmation] = []
-        self._since = 0.0  # loop time of the first of them
-        self._last = 0.0  # and of the newest
-        self._encoding_s = 0.0  # of the last one
-        self._writing = asyncio.Lock()
+        self._first_time = 0.0  # loop time of the first of these records
+        self._last_time = 0.0  # loop time of the newest
+        self._encoding_s = 0.0  # of the last checkpoint
+        self._write_lock = asyncio.Lock()
         self._hurry = asyncio.Event()
         self._gradual: asyncio.Task[None] | None = None
-        self._is_lost = False
+        self._is_abandoned = False
 
     @property
     def pending_records(self) -> int:
@@ -59,26 +59,26 @@ class CheckpointWriter:
         return len(self._records)
 
     def cover(self, record: InputRecord) -> None:
-        """Have a record acknowledged by the next checkpoint that begins."""
-        self._last = asyncio.get_running_loop().time()
+        """Let the next checkpoint that begins acknowledge a record."""
+        self._last_time = asyncio.get_running_loop().time()
         if not self._records:
-            self._since = self._last
+            self._first_time = self._last_time
         self._records.append(record)
 
     def add_confirmation(self, confirmation: Confirmation) -> None:
-        """Let no checkpoint be written before something that was sent is confirmed."""
+        """Write no further entry before an output is confirmed."""
         self._confirmations.append(confirmation)
 
     def abandon(self) -> None:
-        """Write nothing more: the partition belongs to somebody else, who replays."""
-        self._is_lost = True
+        """Write nothing more: the partition belongs to another worker, which replays its records."""
+        self._is_abandoned = True
         self._hurry.set()
 
     async def write_if_due(self) -> None:
-        """Begin a checkpoint where one is due, and raise what made the one before fail.
+        """Begin a checkpoint if it is due, and raise the error of the one before.
 
-        Ticks come each second, so a partition without records belongs to a system that is being stopped: who
-        waits for the log to be worked off need not wait for the interval.
+        Ticks come each second. A partition without records belongs to a system that is being stopped, so its
+        checkpoint does not wait for the interval.
         """
         if self._gradual is not None and self._gradual.done():
             gradual, self._gradual = self._gradual, None
@@ -86,9 +86,9 @@ class CheckpointWriter:
         if not self._records and self._gradual is None:
             return
         now = asyncio.get_running_loop().time()
-        if now - self._last >= IDLE_S:
+        if now - self._last_time >= IDLE_S:
             await self.write_now()
-        elif self._gradual is None and now - self._since >= self._begins_after_s:
+        elif self._gradual is None and now - self._first_time >= self._begins_after_s:
             self._gradual = asyncio.create_task(self._write_gradually(), name="checkpoint")
 
     @property
@@ -97,31 +97,31 @@ class CheckpointWriter:
         return max(in_time, ENCODING_SHARE_MIN * self._encoding_s)
 
     async def write_now(self, *, first: bool = False) -> None:
-        """Write a checkpoint of all that was applied until now; return when it is durable.
+        """Write a checkpoint of all applied records; return when it is durable.
 
-        Without records there is none to write, but for the `first` one.
+        Without records nothing is written, except the `first` checkpoint.
         """
         self._hurry.set()
         try:
-            async with self._writing:
+            async with self._write_lock:
                 if self._records or first:
                     await self._write_entries(0.0)
         finally:
-            if not self._is_lost:
+            if not self._is_abandoned:
                 self._hurry.clear()
 
     async def _write_gradually(self) -> None:
-        async with self._writing:
+        async with self._write_lock:
             await self._write_entries(self._pause_s)
 
     async def _write_entries(self, pause_s: float) -> None:
         loop = asyncio.get_running_loop()
-        began = self._since = loop.time()
+        began = self._first_time = loop.time()
         encoding_s = 0.0
         written: list[Confirmation] = []
         entries = self._stage.checkpoint_entries()
         async with self.apply_lock:
-            # The first entry decides where the position stands: these are the records before it.
+            # The first entry fixes the offset of the position: these are the records before it.
             records, self._records = self._records, []
             entry = next(entries)
             encoding_s += loop.time() - began
@@ -130,7 +130,7 @@ class CheckpointWriter:
             await asyncio.gather(*confirmations)
             if entry.bucket is None:
                 await asyncio.gather(*written)
-            if self._is_lost:
+            if self._is_abandoned:
                 return
             confirmation = self._write(entry.bucket, entry.value)
             if entry.bucket is None:
@@ -142,7 +142,7 @@ class CheckpointWriter:
                 before = loop.time()
                 entry = next(entries)
                 encoding_s += loop.time() - before
-        if self._is_lost:
+        if self._is_abandoned:
             return
         for record in records:
             record.acknowledge()

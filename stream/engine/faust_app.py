@@ -1,4 +1,4 @@
-"""The Faust app: topic, table, agent and their settings, around a `StreamWorker`."""
+"""The Faust app: topics, checkpoint table, agents and settings, around one `StreamWorker` for each topic."""
 
 from __future__ import annotations
 
@@ -15,36 +15,36 @@ from yarl import URL
 
 from runtime.kafka.access import KafkaAccess
 from runtime.telemetry.tracing import RecordHeaders
-from stream.engine.faust_driver import Transport
+from stream.engine.faust_driver import PositionedTransport, ReadPositions
 from stream.engine.transport import Confirmation
 from stream.engine.worker import StreamWorker
 from stream.settings import StreamSettings
 
 log = logging.getLogger(__name__)
 
-# A buffered record holds up to 2,000 observations; a few are enough to keep the agent busy.
+# A buffered record contains up to 2,000 observations; a few records keep the agent busy.
 BUFFER_RECORDS_MAX = 256
 
 COMMIT_INTERVAL_S = 0.5
 
-# On a connection that is half open no answer comes, nor its end: so long until it is given up. Faust's own
-# bounds are 90 s and 20 minutes.
+# A half-open connection brings no answer and no end: after this time it is given up. Faust's own bounds are
+# 90 s and 20 minutes.
 REQUEST_S_MAX = 15.0
-# A record that is not confirmed by then fails, and the process starts again from its checkpoint: longer than
-# Kafka takes to elect other leaders.
+# A record without confirmation fails after this time, and the process restarts from its checkpoint. Longer
+# than Kafka takes to elect other leaders.
 SEND_S_MAX = 60.0
 
-# What is sent to one partition while a request is on its way. Faust's 16 KiB are five records of updates, and
-# the sixth waits for the answer.
+# The size of a batch for one partition while a request is under way. Faust's 16 KiB are five records of
+# updates, and the sixth would wait for the answer.
 BATCH_BYTES_MAX = 512 * 1024
 
-# An entry of a checkpoint is one record: a bucket with 5,000 datastreams, or an area that 100,000 tell
-# something. Kafka's own bound is a megabyte.
+# An entry of a checkpoint is one record: a bucket with 5,000 datastreams, or an area with inputs of 100,000
+# entities. Kafka's own bound is a megabyte.
 CHECKPOINT_BYTES_MAX = 16 * 1024 * 1024
 
 
 class FaustRecord:
-    """An event of Faust as the worker's record."""
+    """An event of Faust as the worker's input record."""
 
     __slots__ = ("_event", "offset", "partition", "value")
 
@@ -56,7 +56,7 @@ class FaustRecord:
 
     @property
     def headers(self) -> RecordHeaders:
-        """Return the headers that Kafka has beside the value."""
+        """Return the Kafka headers of the record."""
         headers: RecordHeaders = self._event.message.headers or ()
         return headers
 
@@ -79,15 +79,15 @@ class FaustTransport:
     async def send(
         self, topic: str, partition: int, value: bytes, headers: RecordHeaders = ()
     ) -> Confirmation:
-        """Send a record to a partition."""
+        """Send a record to a partition, and return its confirmation."""
         confirmation: Confirmation = await self._app.producer.send(
             topic, key=None, value=value, partition=partition, timestamp=None, headers=headers or None
         )
         return confirmation
 
     def write_checkpoint(self, partition: int, key: bytes, value: bytes) -> Confirmation:
-        """Write to the table: its changelog, in the source's partition, and its store."""
-        # Table[key] = value would take the partition from the event that is being processed; a checkpoint is
+        """Write to the table's changelog, in the partition of the input, and to its store."""
+        # Table[key] = value would use the partition of the event that is being processed; a checkpoint is
         # written between events.
         confirmation: Confirmation = self._table.send_changelog(partition, key, value)
         self._table.data[key] = value
@@ -107,13 +107,13 @@ class FaustTransport:
 def create_faust_app(
     settings: StreamSettings,
     kafka: KafkaAccess,
-    workers_of: Callable[[FaustTransport], Mapping[str, StreamWorker]],
+    create_workers: Callable[[FaustTransport], Mapping[str, StreamWorker]],
     on_positioned: Callable[[], Awaitable[None]],
     on_failure: Callable[[BaseException], None],
 ) -> Any:
     """Return a Faust app that feeds a worker for each topic; `on_positioned` is called when reading begins.
 
-    `on_failure` is called with what a worker raised; the app does nothing more then.
+    `on_failure` is called with the error of a worker; the app then processes no more records.
     """
     app = _new_app(settings, kafka)
     table = app.Table(
@@ -123,17 +123,17 @@ def create_faust_app(
         value_type=bytes,
         extra_topic_configs={"max.message.bytes": CHECKPOINT_BYTES_MAX},
     )
-    workers = workers_of(FaustTransport(app, table))
-    app.transport = Transport.configured(
-        kafka,
-        frozenset(workers),
-        lambda topic, partition: workers[topic].position(partition) + 1,
-        on_positioned,
-    )(app.conf.broker, app, loop=app.loop)
+    workers = create_workers(FaustTransport(app, table))
+    positions = ReadPositions(
+        kafka=kafka,
+        topics=frozenset(workers),
+        start_offset=lambda topic, partition: workers[topic].position(partition) + 1,
+        on_positioned=on_positioned,
+    )
+    app.transport = PositionedTransport(app.conf.broker, app, loop=app.loop, positions=positions)
     for topic, worker in workers.items():
-        app.agent(app.topic(topic, value_type=bytes, key_type=bytes), name=topic)(
-            _record_handler(worker, on_failure)
-        )
+        handler = _record_handler(worker, on_failure)
+        app.agent(app.topic(topic, value_type=bytes, key_type=bytes), name=topic)(handler)
         app.on_partitions_revoked.connect(_assignment_handler(worker), weak=False)
         app.on_partitions_assigned.connect(_assignment_handler(worker), weak=False)
     return app
@@ -185,7 +185,7 @@ def _credentials(kafka: KafkaAccess) -> CredentialsT | None:
 def _record_handler(
     worker: StreamWorker, on_failure: Callable[[BaseException], None]
 ) -> Callable[[Any], Awaitable[None]]:
-    async def take(stream: Any) -> None:
+    async def handle(stream: Any) -> None:
         try:
             async for event in stream.noack().events():
                 await worker.on_record(FaustRecord(event))
@@ -195,11 +195,11 @@ def _record_handler(
             on_failure(error)
             raise
 
-    return take
+    return handle
 
 
 def _assignment_handler(worker: StreamWorker) -> Callable[..., Awaitable[None]]:
-    async def forget(_app: Any, _partitions: Any, **_options: Any) -> None:
+    async def handle(_app: Any, _partitions: Any, **_options: Any) -> None:
         worker.drop_partitions()
 
-    return forget
+    return handle

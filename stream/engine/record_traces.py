@@ -1,4 +1,4 @@
-"""What the stream tells of followed messages: when a stage took in a record that carries some."""
+"""Traces of the stream: a span for each record that carries a traced message."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from stream.engine.transport import InputRecord
 
 
 class RecordTrace:
-    """The way of one record through a stage; what the stage sends meanwhile goes on with it."""
+    """The span of one record in a stage; records that the stage sends meanwhile carry its headers."""
 
     def __init__(self, span: Span, clock: Clock) -> None:
         self._span = span
@@ -16,19 +16,19 @@ class RecordTrace:
         self.headers: RecordHeaders = span.context.headers
 
     def end(self, outputs: int) -> None:
-        """Note that the record is applied, and its outputs are with the producer."""
+        """End the span: the record is applied, and its outputs are with the producer."""
         self._span.end(self._clock(), {"livetwin.outputs": outputs})
 
 
 class RecordTracer:
-    """Goes on with the traces of records."""
+    """Begins the spans of records."""
 
     def __init__(self, tracer: Tracer, clock: Clock) -> None:
         self._tracer = tracer
         self._clock = clock
 
     def begin(self, topic: str, record: InputRecord) -> RecordTrace | None:
-        """Begin to tell what a record does; None when it carries no followed message."""
+        """Return the begun span of a record; None when the record carries no traced message."""
         parent = extract_context(record.headers)
         if parent is None:
             return None

@@ -1,4 +1,4 @@
-"""A stage: what happens to the records of one topic. Pure: bytes in, records to send out."""
+"""The contract of a stage, the revisions of its outputs, and their records. Pure: bytes in, records out."""
 
 from __future__ import annotations
 
@@ -25,32 +25,32 @@ class OutputRecord(NamedTuple):
 
 
 class ApplyResult(NamedTuple):
-    """What one record did."""
+    """The effect of one record."""
 
     outputs: list[OutputRecord]
     outcomes: Counter[ObservationOutcome]
     unknown: int  #: observations of datastreams that the model does not have
 
 
-K = TypeVar("K")
+B = TypeVar("B")
 B_contra = TypeVar("B_contra", contravariant=True)
-"""What the records of a topic hold."""
+"""The decoded content of a record of the stage's topic."""
 
 
 class StreamStage(Protocol[B_contra]):
-    """The state of one partition of one topic, whose records hold a batch. Owned by one worker."""
+    """The state of one partition of one topic. Owned by one worker."""
 
     @property
     def offset(self) -> int:
         """Return the offset of the last applied record."""
         ...
 
-    def initial_outputs(self, knowledge: StageSeed, model: CityModel) -> list[OutputRecord]:
-        """Return what is told at the beginning of a log, before its first record."""
+    def initial_outputs(self, seed: StageSeed, model: CityModel) -> list[OutputRecord]:
+        """Return the records to send at the beginning of a log, before its first record is applied."""
         ...
 
     def apply(self, offset: int, batch: B_contra | None, model: CityModel) -> ApplyResult:
-        """Take in the record at `offset`; None is one that could not be read."""
+        """Apply the record at `offset`; None is an unreadable record."""
         ...
 
     def checkpoint_entries(self) -> Iterator[CheckpointEntry]:
@@ -58,68 +58,68 @@ class StreamStage(Protocol[B_contra]):
         ...
 
 
-class StageFactory(Protocol[K]):
-    """Makes the stages of one topic."""
+class StageFactory(Protocol[B]):
+    """Creates the stages of one topic."""
 
     @property
     def topic(self) -> str:
-        """Return the topic whose records the stages take."""
+        """Return the topic whose records the stages apply."""
         ...
 
     def restored(
         self, partition: int, position: bytes | None, bucket: Callable[[int], bytes | None]
-    ) -> StreamStage[K] | None:
-        """Return the stage as a checkpoint of this log has it, or None when there is none."""
+    ) -> StreamStage[B] | None:
+        """Return the stage as the checkpoint of this log has it; None if there is no checkpoint."""
         ...
 
-    def seeded(self, partition: int, knowledge: StageSeed, model: CityModel) -> StreamStage[K]:
+    def seeded(self, partition: int, seed: StageSeed, model: CityModel) -> StreamStage[B]:
         """Return the stage at the beginning of a log."""
         ...
 
-    def decode(self, value: bytes) -> K:
-        """Return what a record holds; raise MessageError when this version cannot read it."""
+    def decode(self, value: bytes) -> B:
+        """Return the content of a record; raise MessageError when this version cannot read it."""
         ...
 
-    def has_unknown(self, batch: K, model: CityModel) -> bool:
-        """Whether a record speaks of what the model does not know."""
+    def has_unknown(self, batch: B, model: CityModel) -> bool:
+        """Whether a record names something that the model does not have."""
         ...
 
 
 def log_time(before: Instant, time: Instant) -> Instant:
-    """Return the log time of a record: strictly rising, whatever the clocks of those who write."""
+    """Return the log time of a record: strictly rising, whatever the clocks of the writers show."""
     return max(before + 1, time)
 
 
 def revision_base(model: CityModel) -> int:
-    """Return the revision above which everything is told by a model.
+    """Return the revision above which all updates are made by a model.
 
-    A crash soon after the model has changed replays records by the new one that were told by the old one
-    already. What is told then must outrank that: revisions of a later version are greater than all of an
-    earlier one, of which there are at most 4 billion for an entity.
+    After a crash soon after a change of model, records are replayed by the new model although the old one
+    had applied them. Their updates must outrank the earlier ones: the revisions of a later version are
+    greater than all of an earlier version, of which an entity has at most 4 billion.
     """
     return max(0, model.version - 1) << 32
 
 
 def window_revision(now: Instant, model: CityModel) -> int:
-    """Return the revision of windows and judgements that are told at a log time by a model."""
+    """Return the revision of windows and assessments that a model makes at a log time."""
     return now + max(0, model.version - 1)
 
 
-# More than what is replayed after a crash can span, also while a long outage is being caught up with.
+# Longer than a replay after a crash can span, even when a long outage is being caught up with.
 _VERSION_STEP = 2 * DAY
 
 
 def alarm_revision(now: Instant, model: CityModel) -> int:
-    """Return the least revision of what is told of alarms at a log time by a model.
+    """Return the least revision of alarm records that a model makes at a log time.
 
-    Records of alarms follow each other by a microsecond. So that a replay by a later model outranks all that
-    was told by the earlier one, and does not share revisions with it, versions are days apart.
+    Alarm records follow each other by a microsecond. Versions are days apart, so that a replay by a later
+    model outranks all records of the earlier one and shares no revision with them.
     """
     return now + max(0, model.version - 1) * _VERSION_STEP
 
 
 def starts_second(before: Instant, now: Instant) -> bool:
-    """Whether a second of log time began between two records: then windows and derived values are told."""
+    """Whether a second of log time began between two records; windows and derived values are emitted then."""
     return now // SECOND != before // SECOND
 
 
@@ -129,7 +129,7 @@ RECORD_ITEMS_MAX = 1_000
 
 
 def update_records(updates: Sequence[Update], partition: int) -> list[OutputRecord]:
-    """Return the records that tell these updates, in order."""
+    """Return the records of these updates, in order."""
     return [
         OutputRecord(topics.UPDATES, partition, UPDATES.encode(UpdateBatch(LAYOUT_VERSION, tuple(part))))
         for part in record_chunks(updates)
@@ -140,6 +140,12 @@ T = TypeVar("T")
 
 
 def record_chunks(items: Sequence[T]) -> Iterator[Sequence[T]]:
-    """Yield parts that fit into a record each."""
-    for start in range(0, len(items), RECORD_ITEMS_MAX):
-        yield items[start : start + RECORD_ITEMS_MAX]
+    """Yield parts that each fit into a record."""
+    for part in chunk_slices(items):
+        yield items[part]
+
+
+def chunk_slices(*sequences: Sequence[object]) -> Iterator[slice]:
+    """Yield slices that cut all sequences together into parts that each fit into a record."""
+    for start in range(0, max(map(len, sequences)), RECORD_ITEMS_MAX):
+        yield slice(start, start + RECORD_ITEMS_MAX)

@@ -1,10 +1,10 @@
-"""What the stages of a new log start from: the state that the database stores."""
+"""The seed of the stages at the beginning of a log, made of the state that the database stores."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 from storage.stores.state_seed import StateSeed
 from twin.alarms.evaluation.baseline import Baseline
@@ -18,60 +18,60 @@ from twin.privacy.household_sum import HOUSEHOLD_WINDOW
 from twin.state.window import Aggregate
 from twin.wire.messages import Update, UpdateKind, WindowRepair
 
+StoredValue: TypeAlias = tuple[float, Instant, int]
+"""Value, phenomenon time and flags."""
+
 
 class StageSeed(NamedTuple):
-    """What the database knows when a log begins."""
+    """What the database stores when a log begins."""
 
-    #: the newest of each datastream, as many as a state keeps, ascending by phenomenon time
+    #: the newest of each datastream, as many as its state keeps, ascending by phenomenon time
     observations: list[Observation]
-    truncated: frozenset[int]  #: datastreams that have older observations than these
-    aggregates: list[Aggregate]  #: the windows of ten minutes and of an hour that indicators look back to
+    truncated: frozenset[int]  #: datastreams with older observations than these
+    aggregates: list[Aggregate]  #: the windows of ten minutes and of an hour that indicators use
     repairs: list[WindowRepair]  #: hours with closed windows of which no aggregate is stored
-    revisions: dict[str, int]  #: entity → the last revision that was stored
-    area_revisions: dict[str, int]  #: the same, of rolled-up values
-    #: (entity, property) → value, phenomenon time and flags as they were last stored
-    told: dict[tuple[str, str], tuple[float, Instant, int]]
-    #: datastream → value, phenomenon time and flags as they were last stored
-    states: dict[int, tuple[float, Instant, int]]
-    derived: list[Update]  #: derived values of entities as they were last stored
-    #: (entity, property) → the connections of the published sum that was last stored, and its window
+    revisions: dict[str, int]  #: entity → the last stored revision
+    area_revisions: dict[str, int]  #: area → the last stored revision of its rolled-up values
+    #: (entity, property) → stored value, phenomenon time and flags
+    properties: dict[tuple[str, str], StoredValue]
+    datastreams: dict[int, StoredValue]  #: datastream → stored value, phenomenon time and flags
+    derived: list[Update]  #: the last stored derived values of entities
+    #: (entity, property) → the connections of the last published sum, and its window
     cohorts: dict[tuple[str, str], PastCohort]
-    alarms: Sequence[AlarmEvent] = ()  #: each alarm as it was last stored
-    incidents: Sequence[
-        IncidentEvent
-    ] = ()  #: the last incident of each cause and area, as it was last stored
-    usual: Mapping[OperandSeries, Baseline] = MappingProxyType({})  #: of the series that rules learn from
+    alarms: Sequence[AlarmEvent] = ()  #: the last stored event of each alarm
+    incidents: Sequence[IncidentEvent] = ()  #: the last incident of each cause and area
+    baselines: Mapping[OperandSeries, Baseline] = MappingProxyType({})  #: of the series that rules compare
 
 
 EMPTY_SEED = StageSeed([], frozenset(), [], [], {}, {}, {}, {}, [], {})
-"""What a database knows that nothing was ever stored in. Nobody changes what is in it."""
+"""The seed from an empty database; must not be changed."""
 
 
 def stage_seed_of(stored: StateSeed) -> StageSeed:
-    """Return what is stored as the stages start from it."""
-    areas: dict[str, int] = {}
-    told: dict[tuple[str, str], tuple[float, Instant, int]] = {}
+    """Return the stored state in the form from which the stages start."""
+    area_revisions: dict[str, int] = {}
+    properties: dict[tuple[str, str], StoredValue] = {}
     cohorts: dict[tuple[str, str], PastCohort] = {}
     derived: list[Update] = []
     for update in stored.state.updates:
-        place = update.entity, update.property
+        key = update.entity, update.property
         if update.property.startswith(AREA_PREFIX):
-            areas[update.entity] = max(update.revision, areas.get(update.entity, 0))
+            area_revisions[update.entity] = max(update.revision, area_revisions.get(update.entity, 0))
         elif update.kind is UpdateKind.INDICATOR:
             derived.append(update)
             if update.datastreams:
-                cohorts[place] = PastCohort(update.datastreams, update.phenomenon_time - HOUSEHOLD_WINDOW)
+                cohorts[key] = PastCohort(update.datastreams, update.phenomenon_time - HOUSEHOLD_WINDOW)
         else:
-            told[place] = update.value, update.phenomenon_time, update.flags
+            properties[key] = update.value, update.phenomenon_time, update.flags
     return StageSeed(
         stored.observations,
         stored.truncated,
         stored.aggregates,
         [WindowRepair(datastream, hour) for datastream, hour in stored.hours_to_repair],
         stored.state.revisions,
-        areas,
-        told,
-        {one.datastream: value_key(one) for one in stored.state.datastreams},
+        area_revisions,
+        properties,
+        {one.datastream: stored_value(one) for one in stored.state.datastreams},
         derived,
         cohorts,
         stored.alarms,
@@ -79,6 +79,6 @@ def stage_seed_of(stored: StateSeed) -> StageSeed:
     )
 
 
-def value_key(observation: Observation) -> tuple[float, Instant, int]:
-    """Return what tells the state of one datastream from another: value, phenomenon time and flags."""
+def stored_value(observation: Observation) -> StoredValue:
+    """Return value, phenomenon time and flags of an observation."""
     return observation.value, observation.phenomenon_time, observation.flags

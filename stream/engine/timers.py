@@ -1,4 +1,4 @@
-"""The agenda of a stage: what is to be looked at although nothing comes, and from which log time on. Pure."""
+"""The timers of a stage: the log times at which something is due although no record concerns it. Pure."""
 
 from __future__ import annotations
 
@@ -12,30 +12,30 @@ K = TypeVar("K", bound=Hashable)
 
 
 class Timers(Generic[K]):
-    """Of each key the earliest time counts. It is no state: a stage makes it anew from its contents."""
+    """The earliest due time of each key. Not part of the state: a stage rebuilds it from its contents."""
 
     def __init__(self) -> None:
-        self._due: list[tuple[Instant, K]] = []
-        # The entry that counts of each key; others are passed over when their time comes.
-        self._scheduled: dict[K, Instant] = {}
+        self._heap: list[tuple[Instant, K]] = []
+        # The valid entry of each key; other entries of the heap are skipped when they fall due.
+        self._due: dict[K, Instant] = {}
 
     def schedule(self, key: K, due: Instant | None) -> None:
-        """Have a key looked at from a log time on, unless it is sooner anyway; None: there is nothing to see.
+        """Make a key due at a log time, unless it is due earlier; do nothing for None.
 
-        One that is looked at too early is scheduled anew then. One that is too late would do later what a
-        worker does in time that starts from a checkpoint.
+        A key that is due too early is scheduled again when it is evaluated. A key that is due too late would
+        be evaluated later than by a worker that starts from a checkpoint.
         """
-        if due is not None and due < self._scheduled.get(key, INSTANT_MAX):
-            self._scheduled[key] = due
-            heapq.heappush(self._due, (due, key))
+        if due is not None and due < self._due.get(key, INSTANT_MAX):
+            self._due[key] = due
+            heapq.heappush(self._heap, (due, key))
 
     def __contains__(self, key: K) -> bool:
-        return key in self._scheduled
+        return key in self._due
 
     def pop_due(self, now: Instant) -> Iterator[tuple[Instant, K]]:
-        """Yield what is due at a log time, earliest first; it is not scheduled any more."""
-        while self._due and self._due[0][0] <= now:
-            due, key = heapq.heappop(self._due)
-            if self._scheduled.get(key) == due:
-                del self._scheduled[key]
+        """Yield the keys that are due at a log time, earliest first, and remove them."""
+        while self._heap and self._heap[0][0] <= now:
+            due, key = heapq.heappop(self._heap)
+            if self._due.get(key) == due:
+                del self._due[key]
                 yield due, key

@@ -1,4 +1,4 @@
-"""What the worker needs around it: records, a way to send and to remember, and what the database knows."""
+"""What the worker needs from outside: input records, the log with its checkpoint table, and the seed."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ from runtime.telemetry.tracing import RecordHeaders
 from stream.engine.stage_seed import StageSeed
 
 Confirmation = Awaitable[Any]
+"""Completes when Kafka has confirmed a record."""
 
 
 class InputRecord(Protocol):
-    """An observation record, as the transport hands it over."""
+    """A record of an input topic, as the transport delivers it."""
 
     partition: int
     offset: int
@@ -20,16 +21,16 @@ class InputRecord(Protocol):
 
     @property
     def headers(self) -> RecordHeaders:
-        """Return the headers that the record was sent with."""
+        """Return the headers of the record."""
         ...
 
     def acknowledge(self) -> None:
-        """Tell the transport that the record need not come again."""
+        """Let the transport commit this record's offset."""
         ...
 
 
 class LogTransport(Protocol):
-    """What the worker needs of Kafka, Faust's way."""
+    """The five operations on Kafka that the worker needs."""
 
     def owns(self, topic: str, partition: int) -> bool:
         """Whether the partition is assigned to this process now."""
@@ -38,21 +39,21 @@ class LogTransport(Protocol):
     async def send(
         self, topic: str, partition: int, value: bytes, headers: RecordHeaders = ()
     ) -> Confirmation:
-        """Send a record; return what to await for its confirmation."""
+        """Send a record, and return its confirmation."""
         ...
 
     def write_checkpoint(self, partition: int, key: bytes, value: bytes) -> Confirmation:
-        """Write a table entry; return what to await for its confirmation."""
+        """Write an entry of the checkpoint table, and return its confirmation."""
         ...
 
     def read_checkpoint(self, key: bytes) -> bytes | None:
-        """Return a table entry as it was recovered."""
+        """Return an entry of the checkpoint table as it was recovered."""
         ...
 
     async def seek_back(self, topic: str, partition: int, offset: int) -> bool:
-        """Read a partition again from an offset; return False when the log no longer reaches back."""
+        """Read a partition again from an offset; return False when the log begins later."""
         ...
 
 
 ReadSeed = Callable[[], Awaitable[StageSeed]]
-"""Asks the database what it knows, for as long as it takes."""
+"""Reads the seed from the database, and waits for the database if necessary."""

@@ -1,4 +1,4 @@
-"""What a partition keeps of one entity, and how it lies in a checkpoint."""
+"""The content of one entity: what a partition stores of it in memory and in a checkpoint."""
 
 from __future__ import annotations
 
@@ -18,27 +18,32 @@ from twin.state.entity_state import EntityState
 
 @dataclass(slots=True)
 class EntityContent:
-    """What a partition keeps of one entity."""
+    """The state of one entity, and which outputs of it are pending. Mutable, owned by one partition."""
 
     state: EntityState = field(default_factory=EntityState)
     derived: DerivedState = field(default_factory=DerivedState)
-    #: datastreams that were observed, properties that changed, since windows and values were last told
+    #: datastreams observed and properties changed since windows and values were last emitted
     pending_datastreams: set[int] = field(default_factory=set)
     pending_properties: set[str] = field(default_factory=set)
-    model: int = 0  #: version of the model that its observations were judged by; 0: of none yet
-    #: log time at which a property was last told to the area
+    model: int = 0  #: version of the model that its observations were assessed by; 0 for none
+    #: property → log time at which it was last sent to the area
     rolled_up_times: dict[str, Instant] = field(default_factory=dict)
+
+    @property
+    def has_pending_households(self) -> bool:
+        """Whether a sum of households waits for readings."""
+        return any(household.pending for household in self.derived.households.values())
 
 
 def adopt_model(content: EntityContent, model: CityModel) -> None:
-    """Have what is told of an entity from now on outrank what an earlier model told."""
+    """Let the updates of an entity from now on outrank those that were made by an earlier model."""
     if content.model != model.version:
         content.model = model.version
         content.state.revision = max(content.state.revision, revision_base(model))
 
 
 def has_same_policy(datastream: Datastream, before: CityModel | None, model: CityModel) -> bool:
-    """Whether a datastream is judged by a model as it was by the one before."""
+    """Whether a model has the same policy for a datastream as the model before."""
     known = before.datastreams.get(datastream.id) if before is not None else None
     return known is not None and before is not None and before.policy_of(known) == model.policy_of(datastream)
 
@@ -62,14 +67,14 @@ _decode = msgspec.msgpack.Decoder(EntitySnapshot).decode
 
 
 class EntityCodec:
-    """How entities are made, encoded and decoded."""
+    """Creates, encodes and decodes the contents of entities."""
 
     def new(self) -> EntityContent:
-        """Return an entity of which nothing is known."""
+        """Return an empty content."""
         return EntityContent()
 
     def encode(self, name: str, content: EntityContent) -> bytes:
-        """Return an entity as MessagePack."""
+        """Return an entity and its content as MessagePack."""
         return _encode(
             EntitySnapshot(
                 name,
@@ -85,10 +90,15 @@ class EntityCodec:
         )
 
     def decode(self, data: msgspec.Raw) -> tuple[str, EntityContent]:
-        """Return the entity that `encode` was given."""
-        one = _decode(data)
-        datastreams = {id: DatastreamState.restored(state) for id, state in one.datastreams.items()}
-        state = EntityState(one.revision, datastreams, one.verdicts)
-        return one.entity, EntityContent(
-            state, one.derived, set(one.observed), set(one.changed), one.model, one.rolled_up
+        """Return the entity and content that were encoded."""
+        snapshot = _decode(data)
+        datastreams = {id: DatastreamState.restored(state) for id, state in snapshot.datastreams.items()}
+        state = EntityState(snapshot.revision, datastreams, snapshot.verdicts)
+        return snapshot.entity, EntityContent(
+            state,
+            snapshot.derived,
+            set(snapshot.observed),
+            set(snapshot.changed),
+            snapshot.model,
+            snapshot.rolled_up,
         )

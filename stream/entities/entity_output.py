@@ -1,4 +1,4 @@
-"""What one record makes the first stage tell, and the records that tell it."""
+"""The output of the entity stage for one record, and the records that carry it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from runtime.kafka import topics
 from stream.areas.area_inputs import area_input_records
-from stream.engine.stage import RECORD_ITEMS_MAX, OutputRecord, update_records
+from stream.engine.stage import OutputRecord, chunk_slices, update_records
 from twin.instant import Instant
 from twin.model.city_model import CityModel
 from twin.model.names import roll_up_of
@@ -31,9 +31,9 @@ DISAGREES = int(QualityFlag.DISAGREES)
 
 @dataclass(slots=True)
 class EntityOutput:
-    """Updates, windows, judgements, and what areas are told; in order."""
+    """Updates, windows, assessments, repairs and inputs of areas, each in order."""
 
-    revision: int  #: of windows and judgements
+    revision: int  #: of windows and assessments
     updates: list[Update] = field(default_factory=list)
     aggregates: list[Aggregate] = field(default_factory=list)
     assessments: list[Assessment] = field(default_factory=list)
@@ -41,7 +41,7 @@ class EntityOutput:
     inputs: list[AreaInput] = field(default_factory=list)
 
     def add_derived(self, entity: str, revision: int, value: DerivedValue, now: Instant) -> None:
-        """Tell a derived value of an entity."""
+        """Add the update of a derived value of an entity."""
         self.updates.append(
             Update(
                 entity,
@@ -61,10 +61,10 @@ class EntityOutput:
         )
 
     def add_area_input(self, model: CityModel, entity: str, value: DerivedValue, revision: int) -> None:
-        """Tell a value of an entity to its area, where such values are rolled up; None when it is suspect.
+        """Add a value of an entity to the inputs of its area, if it is rolled up; as None when it is suspect.
 
-        One that is suspect by the verdict of its neighbours alone stays a value to them, with the flag: what
-        they say of it must not depend on what they said before.
+        A value that is suspect only by the verdict of its neighbours stays a value, with the flag. The next
+        verdict must not depend on the verdict before.
         """
         area = area_of(entity, model)
         if area is None or roll_up_of(value.name, model) == "none":
@@ -84,14 +84,12 @@ class EntityOutput:
             )
         )
 
-    def outputs(self, partition: int, partitions: int, now: Instant, offset: int) -> list[OutputRecord]:
-        """Return the records; `offset` is that of the observations that all of it follows from."""
-        outputs = update_records(self.updates, partition)
-        # Of one observation only the last judgement counts: all that is told here has one revision.
+    def records(self, partition: int, partitions: int, now: Instant, offset: int) -> list[OutputRecord]:
+        """Return the records to send; `offset` is that of the observation record which caused them."""
+        records = update_records(self.updates, partition)
+        # Only the last assessment of an observation counts: all of them have the same revision.
         assessments = list({one[:2]: one for one in self.assessments}.values())
-        longest = max(len(self.aggregates), len(assessments), len(self.repairs))
-        for start in range(0, longest, RECORD_ITEMS_MAX):
-            part = slice(start, start + RECORD_ITEMS_MAX)
+        for part in chunk_slices(self.aggregates, assessments, self.repairs):
             batch = AggregateBatch(
                 LAYOUT_VERSION,
                 now,
@@ -100,12 +98,12 @@ class EntityOutput:
                 tuple(assessments[part]),
                 tuple(self.repairs[part]),
             )
-            outputs.append(OutputRecord(topics.AGGREGATES, partition, AGGREGATES.encode(batch)))
-        return outputs + area_input_records(self.inputs, now, partitions)
+            records.append(OutputRecord(topics.AGGREGATES, partition, AGGREGATES.encode(batch)))
+        return records + area_input_records(self.inputs, now, partitions)
 
 
 def stored_derived_value(update: Update) -> DerivedValue:
-    """Return a derived value as it was stored."""
+    """Return the derived value that a stored update holds."""
     return DerivedValue(
         update.property,
         update.value,

@@ -1,4 +1,4 @@
-"""The first stage: observations become the state of entities, their windows and derived values. Pure."""
+"""The first stage: observations become the states, windows and derived values of entities. Pure."""
 
 from __future__ import annotations
 
@@ -43,64 +43,56 @@ from twin.wire.messages import (
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EntityOptions:
-    """What the stages of entities have in common."""
-
-    partitions: int
-    future_max: Duration
-    rule_indexes: RuleIndexCache
-
-
 class EntityStage:
     """The entities of one partition of `observations`."""
 
     def __init__(
-        self, buckets: PartitionBuckets[EntityContent], options: EntityOptions, partition: int
+        self, buckets: PartitionBuckets[EntityContent], factory: EntityStageFactory, partition: int
     ) -> None:
         self._buckets = buckets
-        self._options = options
+        self._factory = factory
         self._partition = partition
         self._model: CityModel | None = None
-        self._alarms: AlarmInputBuffer | None = None
-        self._wanted: dict[str, RequiredInputs] = {}
+        self._alarm_inputs: AlarmInputBuffer | None = None
+        self._required_inputs: dict[str, RequiredInputs] = {}
         self._roll_ups = RollUpTable()
-        self._awaited: set[str] = set()  # entities with something to tell at the next second
-        self._agenda: Timers[tuple[str, int]] = Timers()  # datastreams whose windows are told when none comes
+        self._pending: set[str] = set()  # entities with outputs that are due at the next second
+        self._timers: Timers[tuple[str, int]] = Timers()  # (entity, datastream) with windows that fall due
 
     @property
     def offset(self) -> int:
         """Return the offset of the last applied record."""
         return self._buckets.offset
 
-    def initial_outputs(self, knowledge: StageSeed, model: CityModel) -> list[OutputRecord]:
-        """Return what was stored and not told, and have everything derived and told to areas again."""
-        told = EntityOutput(window_revision(self._buckets.time, model))
-        feed = self._feed_by(model, self._buckets.time)
-        for entity, content in self._buckets.items():
-            told.updates += unpublished_updates(entity, content, knowledge, model)
-            known = [one for id in content.state.datastreams if (one := model.datastreams.get(id))]
-            content.pending_properties.update(one.property for one in known)
-            feed.add_entity(entity, content.state)
+    def initial_outputs(self, seed: StageSeed, model: CityModel) -> list[OutputRecord]:
+        """Return the stored states that were not emitted, and all inputs of areas and alarms once more."""
+        output = EntityOutput(window_revision(self._buckets.time, model))
+        alarm_inputs = self._alarm_inputs_for(model, self._buckets.time)
         contents = dict(self._buckets.items())
-        for update in knowledge.derived:
+        for entity, content in contents.items():
+            output.updates += unpublished_updates(entity, content, seed, model)
+            datastreams = [one for id in content.state.datastreams if (one := model.datastreams.get(id))]
+            content.pending_properties.update(datastream.property for datastream in datastreams)
+            alarm_inputs.add_entity(entity, content.state)
+        for update in seed.derived:
             if update.entity in contents:
-                told.add_area_input(model, update.entity, stored_derived_value(update), update.revision)
-                feed.add_derived(update.entity, stored_derived_value(update))
-        mine = {id for _, content in self._buckets.items() for id in content.state.datastreams}
-        told.repairs += [one for one in knowledge.repairs if one.datastream in mine]
-        return self._outputs(told, self._buckets.time, self.offset, clock=False)
+                value = stored_derived_value(update)
+                output.add_area_input(model, update.entity, value, update.revision)
+                alarm_inputs.add_derived(update.entity, value)
+        mine = {id for content in contents.values() for id in content.state.datastreams}
+        output.repairs += [repair for repair in seed.repairs if repair.datastream in mine]
+        return self._records(output, self._buckets.time, self.offset, clock=False)
 
     def apply(self, offset: int, batch: ObservationBatch | None, model: CityModel) -> ApplyResult:
-        """Take in the record at `offset`; None is one that could not be read."""
+        """Apply the record at `offset`; None is an unreadable record."""
         before = self._buckets.time
         if batch is None:
             self._buckets.advance(offset, before)
             return ApplyResult([], Counter(), 0)
         now = log_time(before, batch.time)
-        told = EntityOutput(window_revision(now, model))
-        self._feed_by(model, now).probes += batch.probes
-        self._follow(model, told)
+        output = EntityOutput(window_revision(now, model))
+        self._alarm_inputs_for(model, now).probes += batch.probes
+        self._adopt_model(model, output)
         outcomes: Counter[ObservationOutcome] = Counter()
         unknown = 0
         for observation in batch.observations:
@@ -108,226 +100,236 @@ class EntityStage:
             if datastream is None:
                 unknown += 1
             elif not self._buckets.has_applied(datastream.entity, offset):
-                outcomes[self._observe(observation, datastream, model, told)] += 1
+                outcomes[self._on_observation(observation, datastream, model, output)] += 1
         for verdict in batch.verdicts:
             if not self._buckets.has_applied(verdict.entity, offset):
-                self._hear(verdict, model, told)
-        if starts_second(before, now):
-            self._tell(model, now, offset, told)
+                self._on_verdict(verdict, model, output)
+        is_tick = starts_second(before, now)
+        if is_tick:
+            self._emit_due(model, now, offset, output)
         self._buckets.advance(offset, now)
-        return ApplyResult(
-            self._outputs(told, now, offset, clock=starts_second(before, now)), outcomes, unknown
-        )
+        return ApplyResult(self._records(output, now, offset, clock=is_tick), outcomes, unknown)
 
-    def _feed_by(self, model: CityModel, now: Instant) -> AlarmInputBuffer:
-        if self._alarms is None or self._alarms.model is not model:
-            self._alarms = AlarmInputBuffer(*self._options.rule_indexes.of(model))
-        self._alarms.revision = alarm_revision(now, model)
-        return self._alarms
+    def _alarm_inputs_for(self, model: CityModel, now: Instant) -> AlarmInputBuffer:
+        if self._alarm_inputs is None or self._alarm_inputs.model is not model:
+            self._alarm_inputs = AlarmInputBuffer(*self._factory.rule_indexes.of(model))
+        self._alarm_inputs.revision = alarm_revision(now, model)
+        return self._alarm_inputs
 
-    def _outputs(self, told: EntityOutput, now: Instant, offset: int, *, clock: bool) -> list[OutputRecord]:
-        partition, partitions = self._partition, self._options.partitions
-        outputs = told.outputs(partition, partitions, now, offset)
-        if self._alarms is not None:
-            outputs += self._alarms.take_outputs(partition, partitions, now, clock=clock)
-        return outputs
+    def _records(self, output: EntityOutput, now: Instant, offset: int, *, clock: bool) -> list[OutputRecord]:
+        partition, partitions = self._partition, self._factory.partitions
+        records = output.records(partition, partitions, now, offset)
+        if self._alarm_inputs is not None:
+            records += self._alarm_inputs.take_outputs(partition, partitions, now, clock=clock)
+        return records
 
-    def _observe(
-        self, observation: Observation, datastream: Datastream, model: CityModel, told: EntityOutput
+    # -- observations and verdicts ----------------------------------------------------------------------
+
+    def _on_observation(
+        self, observation: Observation, datastream: Datastream, model: CityModel, output: EntityOutput
     ) -> ObservationOutcome:
         content = self._buckets.content_to_change(datastream.entity)
         adopt_model(content, model)
-        effect = content.state.observe(observation, model, self._options.future_max)
-        if effect.outcome is ObservationOutcome.FUTURE:
-            return effect.outcome
-        if effect.outcome is ObservationOutcome.REPAIR:
-            told.repairs.append(WindowRepair(datastream.id, observation.phenomenon_time))
+        result = content.state.observe(observation, model, self._factory.future_max)
+        if result.outcome is ObservationOutcome.FUTURE:
+            return result.outcome
+        if result.outcome is ObservationOutcome.REPAIR:
+            output.repairs.append(WindowRepair(datastream.id, observation.phenomenon_time))
         content.pending_datastreams.add(datastream.id)
-        self._awaited.add(datastream.entity)
-        self._emit(content, datastream, effect, model, told)
+        self._pending.add(datastream.entity)
+        self._add_result(content, datastream, result, model, output)
         since = observation.phenomenon_time
-        if effect.quality_results:
-            since = min(since, *(one.phenomenon_time for one in effect.quality_results))
-        self._points(content, datastream, effect.outcome, since)
-        return effect.outcome
+        if result.quality_results:
+            since = min(since, *(quality.phenomenon_time for quality in result.quality_results))
+        self._add_alarm_points(content, datastream, result.outcome, since)
+        return result.outcome
 
-    def _points(
-        self, content: EntityContent, datastream: Datastream, outcome: ObservationOutcome, since: Instant
-    ) -> None:
-        """Tell the stage of alarms what the property was from a time on, unless it is what it was."""
-        if self._alarms is not None and outcome not in (
-            ObservationOutcome.DUPLICATE,
-            ObservationOutcome.SUPERSEDED,
-            ObservationOutcome.FUTURE,
-        ):
-            self._alarms.add_observed(datastream.entity, datastream.property, content.state, since)
-
-    def _hear(self, verdict: NeighbourVerdict, model: CityModel, told: EntityOutput) -> None:
-        """Take in what neighbours say of an entity."""
+    def _on_verdict(self, verdict: NeighbourVerdict, model: CityModel, output: EntityOutput) -> None:
         content = self._buckets.content_to_change(verdict.entity)
         adopt_model(content, model)
         update = content.state.on_verdict(verdict, model)
         if update is not None:
-            self._awaited.add(verdict.entity)
-            self._emit_update(content, update, model, told)
+            self._pending.add(verdict.entity)
+            self._add_update(content, update, model, output)
 
-    def _emit(
+    def _add_result(
         self,
         content: EntityContent,
         datastream: Datastream,
         result: ObservationResult,
         model: CityModel,
-        told: EntityOutput,
+        output: EntityOutput,
     ) -> None:
-        """Emit the quality results and the update of an observation at once."""
+        """Add the assessments and the update of an observation to the output."""
         for quality in result.quality_results:
-            told.assessments.append(
-                Assessment(datastream.id, quality.phenomenon_time, quality.flags, told.revision)
+            output.assessments.append(
+                Assessment(datastream.id, quality.phenomenon_time, quality.flags, output.revision)
             )
         if result.update is not None:
-            self._emit_update(content, result.update, model, told)
+            self._add_update(content, result.update, model, output)
 
-    def _emit_update(
-        self, content: EntityContent, update: Update, model: CityModel, told: EntityOutput
+    def _add_update(
+        self, content: EntityContent, update: Update, model: CityModel, output: EntityOutput
     ) -> None:
-        """Emit an update at once; remember which derived values and roll-ups follow at the next second."""
-        told.updates.append(update)
+        """Add an update to the output; derived values and roll-ups of the property are due next second."""
+        output.updates.append(update)
         if update.kind is not UpdateKind.PERSONAL:
             content.pending_properties.add(update.property)
-            content.derived.on_update(update, self._wanted_of(update.entity, model))
+            content.derived.on_update(update, self._required_inputs_of(update.entity, model))
 
-    def _tell(self, model: CityModel, now: Instant, offset: int, told: EntityOutput) -> None:
-        """Tell windows and derived values of what was observed, and of what falls due."""
-        waiting = []
-        for due, (entity, id) in self._agenda.pop_due(now):
+    def _add_alarm_points(
+        self, content: EntityContent, datastream: Datastream, outcome: ObservationOutcome, since: Instant
+    ) -> None:
+        """Send the alarm stage the points of a property from a time on, unless nothing changed."""
+        if self._alarm_inputs is not None and outcome not in (
+            ObservationOutcome.DUPLICATE,
+            ObservationOutcome.SUPERSEDED,
+            ObservationOutcome.FUTURE,
+        ):
+            self._alarm_inputs.add_observed(datastream.entity, datastream.property, content.state, since)
+
+    # -- windows and derived values, once a second ------------------------------------------------------
+
+    def _emit_due(self, model: CityModel, now: Instant, offset: int, output: EntityOutput) -> None:
+        """Emit windows and derived values of the entities that were observed or have windows due."""
+        applied = []
+        for due, key in self._timers.pop_due(now):
+            entity, id = key
             if self._buckets.has_applied(entity, offset):
-                waiting.append(
-                    (due, (entity, id))
-                )  # what it told then is told; what it has to tell comes later
+                applied.append((due, key))  # its output is durable; it is due again in a later record
                 continue
-            content = self._buckets.bucket_of(entity).contents.get(entity)
+            content = self._buckets.peek(entity)
             if content is not None and id in content.state.datastreams:
                 content.pending_datastreams.add(id)
-                self._awaited.add(entity)
-        for due, key in waiting:
-            self._agenda.schedule(key, due)
-        awaited, self._awaited = sorted(self._awaited), set()
-        for entity in awaited:
+                self._pending.add(entity)
+        for due, key in applied:
+            self._timers.schedule(key, due)
+        pending, self._pending = sorted(self._pending), set()
+        for entity in pending:
             if self._buckets.has_applied(entity, offset):
-                self._awaited.add(entity)
+                self._pending.add(entity)
             else:
-                self._tell_entity(entity, model, now, told)
+                self._emit_entity(entity, model, now, output)
 
-    def _tell_entity(self, entity: str, model: CityModel, now: Instant, told: EntityOutput) -> None:
+    def _emit_entity(self, entity: str, model: CityModel, now: Instant, output: EntityOutput) -> None:
         content = self._buckets.content_to_change(entity)
-        wanted = self._wanted_of(entity, model)
+        required = self._required_inputs_of(entity, model)
         for id in sorted(content.pending_datastreams):
             datastream = model.datastreams.get(id)
             if datastream is not None and id in content.state.datastreams:
-                self._tell_windows(content, datastream, model, now, told)
-                if self._alarms is not None:
-                    self._alarms.add_sensor_report(datastream, content.state.datastreams[id].newest, now)
+                self._emit_windows(content, datastream, model, now, output)
+                if self._alarm_inputs is not None:
+                    newest = content.state.datastreams[id].newest
+                    self._alarm_inputs.add_sensor_report(datastream, newest, now)
         content.pending_datastreams.clear()
-        for value in content.derived.derive(model, entity, wanted, now):
+        for derived in content.derived.derive(model, entity, required, now):
             content.state.revision += 1
-            timed = value if value.interval else value._replace(interval=model.interval_of(entity))
-            told.add_derived(entity, content.state.revision, timed, now)
-            told.add_area_input(model, entity, timed, content.state.revision)
-            if self._alarms is not None:
-                self._alarms.add_derived(entity, timed)
-        self._roll_ups.emit_due(entity, content, model, told, now)
-        if content.pending_properties or any(one.pending for one in content.derived.households.values()):
-            self._awaited.add(entity)
+            value = derived if derived.interval else derived._replace(interval=model.interval_of(entity))
+            output.add_derived(entity, content.state.revision, value, now)
+            output.add_area_input(model, entity, value, content.state.revision)
+            if self._alarm_inputs is not None:
+                self._alarm_inputs.add_derived(entity, value)
+        self._roll_ups.emit_due(entity, content, model, output, now)
+        if content.pending_properties or content.has_pending_households:
+            self._pending.add(entity)
 
-    def _tell_windows(
+    def _emit_windows(
         self,
         content: EntityContent,
         datastream: Datastream,
         model: CityModel,
         now: Instant,
-        told: EntityOutput,
+        output: EntityOutput,
     ) -> None:
         state = content.state.datastreams[datastream.id]
-        terms = model.policy_of(datastream)
-        if state.is_idle(now, terms) and (datastream.entity, datastream.id) in self._agenda:
+        policy = model.policy_of(datastream)
+        if state.is_idle(now, policy) and (datastream.entity, datastream.id) in self._timers:
             return
-        for window, accumulator, lacking in state.emit_windows(now, terms):
+        for window, accumulator, is_incomplete in state.emit_windows(now, policy):
             aggregate = aggregate_of(
                 accumulator,
                 datastream=datastream.id,
                 size=window.size,
                 start=window.start,
-                revision=told.revision,
-                interval=terms.interval,
-                kind=terms.aggregation,
+                revision=output.revision,
+                interval=policy.interval,
+                kind=policy.aggregation,
             )
-            told.aggregates.append(aggregate)
-            if lacking:
-                told.repairs.append(WindowRepair(datastream.id, window.start))
-            if terms.personal:
+            output.aggregates.append(aggregate)
+            if is_incomplete:
+                output.repairs.append(WindowRepair(datastream.id, window.start))
+            if policy.personal:
                 property = model.properties[datastream.property]
                 content.derived.on_personal_window(property, aggregate, now)
             else:
-                wanted = self._wanted_of(datastream.entity, model)
-                content.derived.on_window(datastream.property, aggregate, wanted)
-                if self._alarms is not None:
-                    self._alarms.add_window(
-                        datastream.entity, datastream.property, aggregate, content.derived
-                    )
+                required = self._required_inputs_of(datastream.entity, model)
+                content.derived.on_window(datastream.property, aggregate, required)
+                if self._alarm_inputs is not None:
+                    entity, property_name = datastream.entity, datastream.property
+                    self._alarm_inputs.add_window(entity, property_name, aggregate, content.derived)
         self._schedule(datastream, state, model)
 
     def _schedule(self, datastream: Datastream, state: DatastreamState, model: CityModel) -> None:
-        self._agenda.schedule((datastream.entity, datastream.id), state.due(model.policy_of(datastream)))
+        self._timers.schedule((datastream.entity, datastream.id), state.due(model.policy_of(datastream)))
 
-    def _follow(self, model: CityModel, told: EntityOutput) -> None:
-        """Go on with a model: what it judges otherwise than the one before is judged again."""
+    # -- another model ----------------------------------------------------------------------------------
+
+    def _adopt_model(self, model: CityModel, output: EntityOutput) -> None:
+        """Continue with a model, and assess again the datastreams whose policy has changed."""
         if self._model is not None and self._model.version == model.version:
             return
         before, self._model = self._model, model
-        self._wanted.clear()
+        self._required_inputs.clear()
         for entity, content in list(self._buckets.items()):
-            if content.pending_datastreams or content.pending_properties or content.derived.changed:
-                self._awaited.add(entity)
-            if any(one.pending for one in content.derived.households.values()):
-                self._awaited.add(entity)
-            known = content.model == model.version
+            is_pending = content.pending_datastreams or content.pending_properties or content.derived.changed
+            if is_pending or content.has_pending_households:
+                self._pending.add(entity)
+            is_known = content.model == model.version
             adopt_model(content, model)
             for id, state in content.state.datastreams.items():
                 datastream = model.datastreams.get(id)
                 if datastream is None:
                     continue
                 self._schedule(datastream, state, model)
-                if not known and not has_same_policy(datastream, before, model):
-                    self._buckets.content_to_change(entity).pending_datastreams.add(id)
-                    self._awaited.add(entity)
-                    effect = content.state.reassess(datastream, model)
-                    # A replay may have told these windows by another model under the same revision.
-                    hours = {window_start(one.phenomenon_time, HOUR) for one in state.assessed}
-                    told.repairs += [WindowRepair(id, hour) for hour in sorted(hours)]
-                    self._emit(content, datastream, effect, model, told)
-                    self._points(content, datastream, effect.outcome, INSTANT_MIN)
+                if not is_known and not has_same_policy(datastream, before, model):
+                    self._reassess(entity, datastream, state, model, output)
 
-    def _wanted_of(self, entity: str, model: CityModel) -> RequiredInputs:
-        wanted = self._wanted.get(entity)
-        if wanted is None:
+    def _reassess(
+        self,
+        entity: str,
+        datastream: Datastream,
+        state: DatastreamState,
+        model: CityModel,
+        output: EntityOutput,
+    ) -> None:
+        content = self._buckets.content_to_change(entity)
+        content.pending_datastreams.add(datastream.id)
+        self._pending.add(entity)
+        result = content.state.reassess(datastream, model)
+        # A replay may have emitted these windows by another model under the same revision.
+        hours = {window_start(observation.phenomenon_time, HOUR) for observation in state.assessed}
+        output.repairs += [WindowRepair(datastream.id, hour) for hour in sorted(hours)]
+        self._add_result(content, datastream, result, model, output)
+        self._add_alarm_points(content, datastream, result.outcome, INSTANT_MIN)
+
+    def _required_inputs_of(self, entity: str, model: CityModel) -> RequiredInputs:
+        required = self._required_inputs.get(entity)
+        if required is None:
             found = model.entities.get(entity)
             attributes = found.attributes if found is not None else {}
-            properties = {one.property for one in model.datastreams_of(entity)}
-            windows = self._alarms.rule_windows(entity) if self._alarms is not None else ()
-            wanted = self._wanted[entity] = required_inputs(properties, attributes, windows)
-        return wanted
+            properties = {datastream.property for datastream in model.datastreams_of(entity)}
+            windows = self._alarm_inputs.rule_windows(entity) if self._alarm_inputs is not None else ()
+            required = self._required_inputs[entity] = required_inputs(properties, attributes, windows)
+        return required
 
     def checkpoint_entries(self) -> Iterator[CheckpointEntry]:
         """Yield the entries of a checkpoint, as `PartitionBuckets.checkpoint_entries` does."""
         return self._buckets.checkpoint_entries()
 
 
-# Makes the stages of `observations`: restored from a checkpoint, or seeded from what was stored. Pure.
-
-
 @dataclass(frozen=True, slots=True)
 class EntityStageFactory:
-    """Makes the stage of each partition of `observations`."""
+    """Creates the stage of each partition of `observations`."""
 
     log: str
     partitions: int
@@ -336,37 +338,30 @@ class EntityStageFactory:
     rule_indexes: RuleIndexCache = field(default_factory=RuleIndexCache)
     topic: str = topics.OBSERVATIONS
 
-    @property
-    def options(self) -> EntityOptions:
-        """What the stages have in common."""
-        return EntityOptions(
-            partitions=self.partitions, future_max=self.future_max, rule_indexes=self.rule_indexes
-        )
-
     def restored(
         self, partition: int, position: bytes | None, bucket: Callable[[int], bytes | None]
     ) -> EntityStage | None:
-        """Return the stage as a checkpoint of this log has it, or None when there is none."""
+        """Return the stage as the checkpoint of this log has it; None if there is no checkpoint."""
         buckets = PartitionBuckets.restored(EntityCodec(), self.log, self.buckets, position, bucket)
-        return EntityStage(buckets, self.options, partition) if buckets is not None else None
+        return EntityStage(buckets, self, partition) if buckets is not None else None
 
-    def seeded(self, partition: int, knowledge: StageSeed, model: CityModel) -> EntityStage:
-        """Return the stage at the beginning of a log, from what was stored."""
+    def seeded(self, partition: int, seed: StageSeed, model: CityModel) -> EntityStage:
+        """Return the stage at the beginning of a log, with the stored observations."""
         buckets = PartitionBuckets(EntityCodec(), self.log, self.buckets)
         mine = [
-            one
-            for one in knowledge.observations
-            if (known := model.datastreams.get(one.datastream)) is not None
-            and partition_of(known.entity, self.partitions) == partition
+            observation
+            for observation in seed.observations
+            if (datastream := model.datastreams.get(observation.datastream)) is not None
+            and partition_of(datastream.entity, self.partitions) == partition
         ]
-        contents = seeded_entities(knowledge._replace(observations=mine), model, self.future_max)
+        contents = seeded_entities(seed._replace(observations=mine), model, self.future_max)
         buckets.seed(contents.items())
-        return EntityStage(buckets, self.options, partition)
+        return EntityStage(buckets, self, partition)
 
     def decode(self, value: bytes) -> ObservationBatch:
-        """Return what a record holds; raise MessageError when this version cannot read it."""
+        """Return the content of a record; raise MessageError when this version cannot read it."""
         return OBSERVATIONS.decode(value)
 
     def has_unknown(self, batch: ObservationBatch, model: CityModel) -> bool:
-        """Whether a record holds observations of datastreams that the model does not know."""
+        """Whether a record has observations of datastreams that the model does not have."""
         return not {one.datastream for one in batch.observations} <= model.datastreams.keys()

@@ -1,4 +1,4 @@
-"""Roll-ups of observed properties: where each goes, and when an entity tells it to its area. Pure."""
+"""Roll-ups of observed properties: to which area each goes, and when an entity sends it. Pure."""
 
 from __future__ import annotations
 
@@ -17,23 +17,21 @@ from twin.state.freshness import live_duration
 from twin.wire.messages import AreaInput
 
 ROLL_UP_INTERVALS: tuple[Duration, ...] = (4 * SECOND, 5 * SECOND, 6 * SECOND)
-"""After one of these an entity tells its area a property again. What changes sooner waits.
+"""An entity sends a property to its area again after one of these intervals. Earlier changes wait.
 
-They differ, so that properties that were all told at once, as at the beginning of a log, do not remain so.
+The intervals differ, so that properties which were sent at once, as at the beginning of a log, drift apart.
 """
 
 
 class RollUp(NamedTuple):
-    """Where a property of an entity is rolled up, and how long a value of it speaks for the present."""
+    """Where a property of an entity is rolled up, and for how long a value of it is live."""
 
     area: str
-    live_for: Duration
-    pause: Duration  #: between two times that it is told
+    live_duration: Duration
+    interval: Duration  #: between two inputs
 
     def input(self, entity: str, property: str, state: PropertyState, revision: int) -> AreaInput:
-        """Return what an observed value of an entity tells its area; as `EntityOutput.add_area_input`, of a
-        derived one.
-        """
+        """Return the input of an observed value; derived values use `EntityOutput.add_area_input`."""
         time, flags = state.phenomenon_time, state.flags
         return AreaInput(
             self.area,
@@ -43,52 +41,50 @@ class RollUp(NamedTuple):
             time,
             flags,
             len(state.datastreams),
-            time + self.live_for,
+            time + self.live_duration,
             revision,
         )
 
 
 class RollUpTable:
-    """Remembers what it was asked, of one model."""
+    """The roll-ups of one model, looked up when they are first needed."""
 
     def __init__(self) -> None:
         self._model: CityModel | None = None
-        self._known: dict[tuple[str, str], RollUp | None] = {}
+        self._roll_ups: dict[tuple[str, str], RollUp | None] = {}
 
     def of(self, entity: str, property: str, model: CityModel) -> RollUp | None:
         """Return where an observed property of an entity is rolled up; None where it is not."""
         if self._model is not model:
-            self._model, self._known = model, {}
+            self._model, self._roll_ups = model, {}
         key = entity, property
-        if key not in self._known:
-            self._known[key] = _looked_up(entity, property, model)
-        return self._known[key]
+        if key not in self._roll_ups:
+            self._roll_ups[key] = _look_up(entity, property, model)
+        return self._roll_ups[key]
 
     def emit_due(
-        self, entity: str, content: EntityContent, model: CityModel, told: EntityOutput, now: Instant
+        self, entity: str, content: EntityContent, model: CityModel, output: EntityOutput, now: Instant
     ) -> None:
-        """Tell its area, at the log time `now`, what changed of an entity; what must wait stays
-        `pending_properties`.
-        """
+        """Add the changed properties of an entity to the output; those sent too recently stay pending."""
         waiting = set()
         for property in sorted(content.pending_properties):
             roll_up = self.of(entity, property, model)
             if roll_up is None:
                 continue
-            if now - content.rolled_up_times.get(property, INSTANT_MIN) < roll_up.pause:
+            if now - content.rolled_up_times.get(property, INSTANT_MIN) < roll_up.interval:
                 waiting.add(property)
                 continue
             state = content.state.property_state(property, model)
             if state is not None:
                 content.rolled_up_times[property] = now
-                told.inputs.append(roll_up.input(entity, property, state, content.state.revision))
+                output.inputs.append(roll_up.input(entity, property, state, content.state.revision))
         content.pending_properties = waiting
 
 
-def _looked_up(entity: str, property: str, model: CityModel) -> RollUp | None:
+def _look_up(entity: str, property: str, model: CityModel) -> RollUp | None:
     area = area_of(entity, model)
     if area is None or roll_up_of(property, model) == "none":
         return None
-    interval = min((one.interval for one in model.datastreams_of(entity, property)), default=0)
-    pause = ROLL_UP_INTERVALS[crc32(f"{entity} {property}".encode()) % len(ROLL_UP_INTERVALS)]
-    return RollUp(area, live_duration(interval), pause)
+    interval = min((datastream.interval for datastream in model.datastreams_of(entity, property)), default=0)
+    number = crc32(f"{entity} {property}".encode()) % len(ROLL_UP_INTERVALS)
+    return RollUp(area, live_duration(interval), ROLL_UP_INTERVALS[number])

@@ -80,7 +80,7 @@ async def test_a_bucket_of_more_than_a_megabyte_is_restored(
         await say(kafka, model, range(READINGS))
         await read_until(kafka, UPDATES, PARTITIONS, lambda found: told(found, READINGS - 1) == streets)
         await worker.stop()
-        assert "no checkpoint on the way out" not in worker.log.read_text()
+        assert "no checkpoint before the stop" not in worker.log.read_text()
         await worker.start()
         await say(kafka, model, range(READINGS, READINGS + 1))
         records = await read_until(kafka, UPDATES, PARTITIONS, lambda found: told(found, READINGS) == streets)

@@ -34,7 +34,7 @@ def usual(*means: float) -> Baseline:
 
 def test_a_new_log_begins_with_what_was_usual() -> None:
     series = OperandSeries("canal", "water_level", "instant", "value")
-    knowledge = EMPTY_SEED._replace(usual={series: usual(-0.5, -0.5, -0.4)})
+    knowledge = EMPTY_SEED._replace(baselines={series: usual(-0.5, -0.5, -0.4)})
     rise = [level(minute, -0.5 + 0.3 * (minute == 3)) for minute in range(6)]
     told = {}
     for name, known in (("nothing", EMPTY_SEED), ("usual", knowledge)):
@@ -52,13 +52,13 @@ def test_a_new_log_begins_with_what_was_usual() -> None:
 def test_an_odd_value_that_was_told_before_the_log_was_lost_is_not_told_again() -> None:
     series = OperandSeries("canal", "water_level", "instant", "value")
     run = StagePipeline(
-        alarm_city([ODD]), knowledge=EMPTY_SEED._replace(usual={series: usual(-0.5, -0.5, -0.4)})
+        alarm_city([ODD]), knowledge=EMPTY_SEED._replace(baselines={series: usual(-0.5, -0.5, -0.4)})
     )
     observed = [level(0, -0.5), level(1, -0.2)]
     run.observe(*observed)
     assert kinds(run, "odd~canal") == ["raised"]
     stored = EMPTY_SEED._replace(
-        observations=observed, alarms=tuple(run.alarms), usual={series: usual(-0.5, -0.5, -0.4)}
+        observations=observed, alarms=tuple(run.alarms), baselines={series: usual(-0.5, -0.5, -0.4)}
     )
     after = StagePipeline(alarm_city([ODD]), knowledge=stored, log="log-2")
     after.observe(level(2, -0.2))

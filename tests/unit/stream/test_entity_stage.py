@@ -149,7 +149,10 @@ def test_a_seeded_partition_starts_at_the_beginning_and_keeps_its_revisions() ->
     stored = [Observation(4, number * MINUTE, number * MINUTE, -0.5) for number in range(3)]
     told = {("town.canal", "water_level"): (-0.5, 2 * MINUTE, 0)}
     knowledge = EMPTY_SEED._replace(
-        observations=stored, revisions={"town.canal": 41}, told=told, states={4: (-0.5, 2 * MINUTE, 0)}
+        observations=stored,
+        revisions={"town.canal": 41},
+        properties=told,
+        datastreams={4: (-0.5, 2 * MINUTE, 0)},
     )
     stage = KIND.seeded(0, knowledge, MODEL)
     assert stage.offset == BEFORE_FIRST_OFFSET
@@ -167,7 +170,7 @@ def test_what_was_stored_and_not_told_is_told_when_a_log_begins() -> None:
     knowledge = EMPTY_SEED._replace(
         observations=stored,
         revisions={"town.canal": 41},
-        told=told,
+        properties=told,
         repairs=[WindowRepair(4, 0), WindowRepair(99, 0)],
     )
     opened = decoded(KIND.seeded(0, knowledge, MODEL).initial_outputs(knowledge, MODEL))

@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 from faust.types import TP
 
-from stream.engine.faust_driver import Consumer, _SeekTarget, driver
+from stream.engine.faust_driver import PositionedConsumer, _SeekTarget, driver
 
 PARTITION = TP("observations", 1)
 OTHER = TP("observations", 2)
 
 
-def fetching(monkeypatch: pytest.MonkeyPatch, *fetched: tuple[TP, int]) -> Consumer:
+def fetching(monkeypatch: pytest.MonkeyPatch, *fetched: tuple[TP, int]) -> PositionedConsumer:
     """Return a consumer whose driver hands over these messages next."""
 
     async def getmany(self: Any, timeout: float) -> AsyncIterator[tuple[TP, Any]]:  # noqa: ASYNC109
@@ -23,13 +23,13 @@ def fetching(monkeypatch: pytest.MonkeyPatch, *fetched: tuple[TP, int]) -> Consu
             yield tp, SimpleNamespace(offset=offset)
 
     monkeypatch.setattr(driver.Consumer, "getmany", getmany)
-    consumer = object.__new__(Consumer)
-    consumer._goals = {}
+    consumer = object.__new__(PositionedConsumer)
+    consumer._targets = {}
     consumer._read_offset = {PARTITION: 358, OTHER: 5}
     return consumer
 
 
-async def handed_over(consumer: Consumer) -> list[tuple[TP, int]]:
+async def handed_over(consumer: PositionedConsumer) -> list[tuple[TP, int]]:
     return [(tp, message.offset) async for tp, message in consumer.getmany(1.0)]
 
 
@@ -38,7 +38,7 @@ async def test_messages_fetched_before_a_seek_are_passed_over_until_its_goal_com
 ) -> None:
     fetched = [(PARTITION, 359), (OTHER, 6), (PARTITION, 360), (PARTITION, 247), (PARTITION, 248)]
     consumer = fetching(monkeypatch, *fetched)
-    consumer._goals[PARTITION] = _SeekTarget(247, deadline=float("inf"))
+    consumer._targets[PARTITION] = _SeekTarget(247, deadline=float("inf"))
     assert await handed_over(consumer) == [(OTHER, 6), (PARTITION, 247), (PARTITION, 248)]
     # What Faust took for read is set back, or it would drop the goal in silence.
     assert consumer._read_offset[PARTITION] == 247
@@ -46,5 +46,5 @@ async def test_messages_fetched_before_a_seek_are_passed_over_until_its_goal_com
 
 async def test_a_goal_that_does_not_come_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     consumer = fetching(monkeypatch, (PARTITION, 359), (PARTITION, 360))
-    consumer._goals[PARTITION] = _SeekTarget(247, deadline=0.0)
+    consumer._targets[PARTITION] = _SeekTarget(247, deadline=0.0)
     assert await handed_over(consumer) == [(PARTITION, 359), (PARTITION, 360)]

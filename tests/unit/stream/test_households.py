@@ -87,7 +87,7 @@ def test_the_beginning_of_a_log_tells_nothing_of_households() -> None:
     model = household_city(12, 3)
     stored = [one for minute in range(5) for one in readings(model, minute)]
     states = {one.datastream: (one.value, one.phenomenon_time, 0) for one in stored}
-    knowledge = EMPTY_SEED._replace(observations=stored, states=states)
+    knowledge = EMPTY_SEED._replace(observations=stored, datastreams=states)
     stage = KIND.seeded(0, knowledge, model)
     assert stage.initial_outputs(knowledge, model) == []
     updates, inputs = live(stage, model, range(5, 7))

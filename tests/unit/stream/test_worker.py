@@ -97,23 +97,25 @@ def worker(
     newer: CityModel | None = None,
     knowledge: StageSeed = EMPTY_SEED,
     settings: StreamSettings | None = None,
+    seek_back_delay_s: float = 0.3,
 ) -> StreamWorker:
     model = model or small_city()
 
     async def reload() -> CityModel:
         return newer or model
 
-    async def seeds() -> StageSeed:
+    async def read_seed() -> StageSeed:
         return knowledge
 
     return StreamWorker(
         settings=settings or StreamSettings(),
-        kind=EntityStageFactory("log-1", 4, 4, 5 * MINUTE),
+        factory=EntityStageFactory("log-1", 4, 4, 5 * MINUTE),
         model=model,
         reload_model=reload,
-        seeds=seeds,
+        read_seed=read_seed,
         transport=log,
         metrics=StreamMetrics(CollectorRegistry()),
+        seek_back_delay_s=seek_back_delay_s,
     )
 
 
@@ -210,9 +212,8 @@ async def test_a_hole_that_the_log_cannot_fill_is_passed_over() -> None:
     assert revisions(log) == [1]
 
 
-async def test_a_hole_that_stays_ends_the_worker(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("stream.engine.worker.SEEK_BACK_DELAY_S", 0.0)
-    one = worker(Log())
+async def test_a_hole_that_stays_ends_the_worker() -> None:
+    one = worker(Log(), seek_back_delay_s=0.0)
     for _ in range(SEEK_BACK_TRIES_MAX):
         await one.on_record(record(7))
     with pytest.raises(HoleError, match="found offset 7, expected 0"):
@@ -266,7 +267,7 @@ async def test_what_history_has_and_the_state_has_not_is_told_when_a_log_begins(
     knowledge = EMPTY_SEED._replace(
         observations=[Observation(4, 0, 0, -0.5), ahead],
         revisions={"town.canal": 7},
-        told={("town.canal", "water_level"): (-0.5, 0, 0)},
+        properties={("town.canal", "water_level"): (-0.5, 0, 0)},
     )
     one = worker(log, knowledge=knowledge)
     await one.restore_assigned()
