@@ -1,4 +1,4 @@
-"""What the routes work with: one record per process, kept on the application."""
+"""The parts that routes work with: one record per process, attached to the application."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from fastapi import Request
 from api.alarms.command_gateway import CommandGateway
 from api.database import Database
 from api.http.api_keys import ApiKeys
+from api.http.bounded_protocol import HEAD_TIMEOUT_S
 from api.ingest_status.ledger_cache import LedgerCache
 from api.live.event_stream import EventStreams
 from api.live.hub import Hub
@@ -21,6 +22,8 @@ from api.settings import ApiSettings
 from runtime.clock import Clock
 from runtime.sink_address import SinkRules
 from twin.model.city_model import CityModel
+
+BODY_TIMEOUT_S = 10.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,14 +42,16 @@ class ApiContext:
     ledger_cache: LedgerCache
     backtest_queue: BacktestQueue
     sink_rules: SinkRules
-    correlation_slots: asyncio.Semaphore  #: a place for each that may be computed at one time
+    correlation_slots: asyncio.Semaphore  #: bounds the correlations computed at one time
+    body_timeout_s: float = BODY_TIMEOUT_S  #: from the head of a request until its body is complete
+    head_timeout_s: float = HEAD_TIMEOUT_S  #: from the start of a request until its head is complete
 
     @property
     def model(self) -> CityModel:
-        """The city model, as of now: ask once per request."""
+        """The present city model; read it once per request, as it may be replaced."""
         return self.hub.model
 
 
 def context_of(request: Request) -> ApiContext:
-    """Return the context of the application that a request came to."""
+    """Return the context of the application that serves a request."""
     return cast(ApiContext, request.app.state.context)

@@ -1,4 +1,4 @@
-"""The api role: serves HTTP until it is cancelled, and keeps the live view fed and the city model current."""
+"""The api role: serves HTTP until cancelled, and keeps the live view and the city model up to date."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ from twin.errors import ServiceError
 
 log = logging.getLogger(__name__)
 
-# Streams end at once; a request that is under way has this long.
+# Event streams end at once; other requests have this long to complete.
 SHUTDOWN_S = 3
 _PAUSE_S = 0.02
 
 
 class _Server(uvicorn.Server):
-    """Leaves signals to the command line, which turns them into cancellation."""
+    """A server without signal handlers: the command line turns signals into cancellation."""
 
     @contextlib.contextmanager
     def capture_signals(self) -> Generator[None]:
@@ -82,8 +82,8 @@ def _configuration(context: ApiContext) -> uvicorn.Config:
         create_app(context),
         host=settings.host,
         port=settings.port,
-        http=BoundedHttpProtocol.with_connections(settings.connections_max),
-        # There is no WebSocket: events come as Server-Sent Events.
+        http=BoundedHttpProtocol.with_limits(settings.connections_max, context.head_timeout_s),
+        # No WebSocket: events are sent as Server-Sent Events.
         ws="none",
         ssl_certfile=settings.tls_cert,
         ssl_keyfile=settings.tls_key,
@@ -92,7 +92,7 @@ def _configuration(context: ApiContext) -> uvicorn.Config:
         lifespan="off",
         timeout_graceful_shutdown=SHUTDOWN_S,
         server_header=False,
-        # Behind a reverse proxy on this machine the scheme is the proxy's.
+        # Behind a reverse proxy on this machine the scheme is that of the client's request to the proxy.
         proxy_headers=True,
         forwarded_allow_ips="127.0.0.1",
     )

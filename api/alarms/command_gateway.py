@@ -1,8 +1,8 @@
-"""The desk for commands: puts what people want onto the log, and waits for what the stage of alarms answers.
+"""Writes the commands of operators to the log, and waits for the replies of the alarm stage.
 
-Commands are idempotent by their id: the stage takes each once, so that a repeated request does no harm. It
-answers only the first; what it answered then is remembered here, and where this process was not there to hear
-it, the events that are stored tell it.
+Commands are idempotent by their id: the stage executes each once, so a repeated request does no harm. It
+replies only to the first; the reply is kept here, and one that this process missed is looked up in the
+stored events.
 """
 
 from __future__ import annotations
@@ -13,13 +13,12 @@ import logging
 import uuid
 from collections import OrderedDict, defaultdict
 from collections.abc import Awaitable, Callable, Sequence
-from http import HTTPStatus
 from typing import Literal, NamedTuple, TypeAlias
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
-from api.http.problems import ProblemError
+from api.http.problems import unavailable
 from api.metrics import ApiMetrics
 from runtime.kafka.access import Kafka, client_options
 from runtime.kafka.topics import ALARM_INPUTS as ALARM_INPUTS_TOPIC
@@ -31,8 +30,8 @@ from twin.wire.messages import partition_of
 
 log = logging.getLogger(__name__)
 
-# The stage answers within some tens of milliseconds; while a worker is replaced it takes seconds, and whoever
-# asks is told to look again.
+# The alarm stage answers within some tens of milliseconds; while a worker is replaced it takes seconds, and
+# the client gets 202 and looks at the alarm's events later.
 ANSWER_WAIT_S = 5.0
 CONFIRM_WAIT_S = 5.0
 REQUEST_TIMEOUT_MS = 4_000
@@ -49,7 +48,7 @@ CommandOutcome: TypeAlias = Literal["done", "refused", "unanswered"]
 
 
 class CommandResult(NamedTuple):
-    """What became of a command."""
+    """The outcome of a command."""
 
     outcome: CommandOutcome
     refusal: str = ""  #: why it was refused
@@ -62,11 +61,11 @@ class _Record(NamedTuple):
 
 
 IsCommandStored = Callable[[str, str], Awaitable[bool]]
-"""Whether it is stored that a command (its alarm, its id) was done; False where nobody can say."""
+"""Whether it is stored that a command (its alarm, its id) was done; False when that is not known."""
 
 
 def command_id(actor: str, about: str, action: str, key: str) -> str:
-    """Return the id of a command: the same for the same action with the same Idempotency-Key, else a new one.
+    """Return the id of a command: equal for the same action with the same Idempotency-Key, else a new one.
 
     >>> command_id("operator", "high-water~canal", "comment", "1")
     'bcbc434d82ed0c255ae0f97cece70323'
@@ -77,67 +76,76 @@ def command_id(actor: str, about: str, action: str, key: str) -> str:
 
 
 class CommandGateway:
-    """Sends commands of this process, and hears the answers to everybody's."""
+    """Sends the commands of this process, and receives the replies to those of all processes."""
 
     def __init__(
-        self, kafka: Kafka, partitions: int, metrics: ApiMetrics, is_command_stored: IsCommandStored
+        self,
+        kafka: Kafka,
+        partitions: int,
+        metrics: ApiMetrics,
+        is_command_stored: IsCommandStored,
+        *,
+        answer_wait_s: float = ANSWER_WAIT_S,
     ) -> None:
+        self.answer_wait_s = answer_wait_s
         self._kafka = kafka
         self._partitions = partitions
         self._metrics = metrics
-        self._done_before = is_command_stored
+        self._is_command_stored = is_command_stored
         self._producer: AIOKafkaProducer | None = None
         self._starting = asyncio.Lock()
         self._waiting: dict[str, asyncio.Future[None]] = {}
-        self._answered: OrderedDict[str, CommandResult] = OrderedDict()
+        self._results: OrderedDict[str, CommandResult] = OrderedDict()
 
     def on_alarms(self, batch: AlarmBatch) -> None:
-        """Take in the answers of a record of `alarms`."""
+        """Process the replies in a record of `alarms`."""
         for answer in batch.replies:
-            self._answered[answer.command] = (
+            self._results[answer.command] = (
                 CommandResult("refused", answer.refusal) if answer.refusal else CommandResult("done")
             )
             waiting = self._waiting.get(answer.command)
             if waiting is not None and not waiting.done():
                 waiting.set_result(None)
-        while len(self._answered) > ANSWERS_MAX:
-            self._answered.popitem(last=False)
+        while len(self._results) > ANSWERS_MAX:
+            self._results.popitem(last=False)
 
     async def send_command(self, command: AlarmCommand) -> CommandResult:
-        """Give a command to the alarm's stage, and return what became of it; raise as `send_commands`."""
-        [reply] = await self.send_commands([command])
-        return reply
+        """Send a command to the alarm stage and return its outcome; raise as `send_commands`."""
+        [result] = await self.send_commands([command])
+        return result
 
     async def send_commands(self, commands: Sequence[AlarmCommand]) -> list[CommandResult]:
-        """Give commands to the stages of their alarms, and return what became of each, in the same order.
+        """Send commands to the alarm stage, and return their outcomes in the same order.
 
-        Of some nobody may have said so in time. Raises a problem (503) when the log does not confirm them:
-        then they may be sent again, with the same ids.
+        A command without a reply in time is unanswered. Raises a problem (503) when the log does not confirm
+        the commands: they may be sent again with the same ids.
         """
-        wanted = [one for one in commands if one.id not in self._answered]
-        if len(self._waiting) + len(wanted) > WAITING_MAX:
-            raise _busy()
+        unknown = [command for command in commands if command.id not in self._results]
+        if len(self._waiting) + len(unknown) > WAITING_MAX:
+            raise unavailable(
+                f"{WAITING_MAX} commands wait for an answer already; try again later.", RETRY_AFTER_S
+            )
         new = asyncio.get_running_loop().create_future
-        waiting = {one.id: self._waiting.setdefault(one.id, new()) for one in wanted}
+        waiting = {command.id: self._waiting.setdefault(command.id, new()) for command in unknown}
         try:
-            await self._send(self._records(wanted))
+            await self._send(self._records(unknown))
             if waiting:
-                await asyncio.wait(waiting.values(), timeout=ANSWER_WAIT_S)
-            replies = [await self._reply(one) for one in commands]
+                await asyncio.wait(waiting.values(), timeout=self.answer_wait_s)
+            results = [await self._result(command) for command in commands]
         finally:
             for id in waiting:
                 self._waiting.pop(id, None)
-        for one in replies:
-            self._metrics.commands.labels(one.outcome).inc()
-        return replies
+        for result in results:
+            self._metrics.commands.labels(result.outcome).inc()
+        return results
 
     async def send_duty_command(self, command: DutyCommand) -> None:
-        """Give a command to the duty loop, which takes it up in its own time; raise as `send_command`."""
+        """Send a command to the duty loop, without waiting for an outcome; raise as `send_command`."""
         batch = DutyCommandBatch(LAYOUT_VERSION, (command,))
         await self._send([_Record(DUTY_COMMANDS_TOPIC, 0, DUTY_COMMANDS.encode(batch))])
 
     async def close(self) -> None:
-        """Send nothing more."""
+        """Stop the producer."""
         producer, self._producer = self._producer, None
         if producer is not None:
             await producer.stop()
@@ -145,20 +153,20 @@ class CommandGateway:
     def _records(self, commands: Sequence[AlarmCommand]) -> list[_Record]:
         records = []
         by_partition: defaultdict[int, list[AlarmCommand]] = defaultdict(list)
-        for one in commands:
-            by_partition[partition_of(one.entity, self._partitions)].append(one)
-        for partition, found in by_partition.items():
-            for start in range(0, len(found), RECORD_COMMANDS_MAX):
-                part = tuple(found[start : start + RECORD_COMMANDS_MAX])
+        for command in commands:
+            by_partition[partition_of(command.entity, self._partitions)].append(command)
+        for partition, group in by_partition.items():
+            for start in range(0, len(group), RECORD_COMMANDS_MAX):
+                part = tuple(group[start : start + RECORD_COMMANDS_MAX])
                 batch = AlarmInputBatch(LAYOUT_VERSION, part[-1].time, False, commands=part)
                 records.append(_Record(ALARM_INPUTS_TOPIC, partition, ALARM_INPUTS.encode(batch)))
         return records
 
-    async def _reply(self, command: AlarmCommand) -> CommandResult:
-        known = self._answered.get(command.id)
-        if known is not None:
-            return known
-        if await self._done_before(command.alarm, command.id):
+    async def _result(self, command: AlarmCommand) -> CommandResult:
+        result = self._results.get(command.id)
+        if result is not None:
+            return result
+        if await self._is_command_stored(command.alarm, command.id):
             return CommandResult("done")
         return CommandResult("unanswered")
 
@@ -170,12 +178,13 @@ class CommandGateway:
                     await producer.send_and_wait(topic, value, partition=partition)
         except (KafkaError, OSError, TimeoutError) as error:
             self._metrics.commands.labels("unsent").inc()
-            log.warning("a command was not confirmed by the log: %r", error)
-            raise ProblemError(
-                HTTPStatus.SERVICE_UNAVAILABLE,
-                "The log does not confirm the command just now; whether it was taken is not certain. Send it "
-                "again with the same Idempotency-Key: it is done once.",
-                headers={"Retry-After": str(RETRY_AFTER_S)},
+            log.warning(
+                "the log did not confirm a command: %r", error, extra={"event": "api.command_unconfirmed"}
+            )
+            raise unavailable(
+                "The log did not confirm the command, and may or may not have stored it. Send it again with "
+                "the same Idempotency-Key: it is done once.",
+                RETRY_AFTER_S,
             ) from error
 
     async def _started(self) -> AIOKafkaProducer:
@@ -194,11 +203,3 @@ class CommandGateway:
                     raise
                 self._producer = producer
             return self._producer
-
-
-def _busy() -> ProblemError:
-    return ProblemError(
-        HTTPStatus.SERVICE_UNAVAILABLE,
-        f"{WAITING_MAX} commands wait for an answer already; try again later.",
-        headers={"Retry-After": str(RETRY_AFTER_S)},
-    )

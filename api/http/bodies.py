@@ -1,4 +1,4 @@
-"""Bodies of requests: JSON of a bounded size, checked as a whole."""
+"""Request bodies: JSON of a bounded size; a problem lists all faults of a body."""
 
 from __future__ import annotations
 
@@ -11,19 +11,17 @@ from fastapi import Request
 from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic.alias_generators import to_camel
 
+from api.context import context_of
 from api.http.problems import ProblemError, RequestFault, bad_request, body_faults
 from twin.wire.codec import DECODE_ERRORS
 from twin.wire.json_nesting import JsonNestingError, check_json_nesting
 
 BODY_BYTES_MAX = 64 * 1024
-"""A sensor with a hundred datastreams is described in 10 kB."""
-
-BODY_S_MAX = 10.0
-"""From the head of a request until its body is there."""
+"""The description of a sensor with a hundred datastreams takes 10 kB."""
 
 
 class RequestBody(BaseModel):
-    """Base of all bodies; what is not declared is a fault."""
+    """Base of all bodies; an undeclared member is a fault."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, alias_generator=to_camel, populate_by_name=True)
 
@@ -32,15 +30,15 @@ B = TypeVar("B", bound=RequestBody)
 
 
 async def read_json_object(request: Request, expected: str) -> dict[str, Any]:
-    """Return the JSON object in the body of a request; `expected` says to a person what it is.
+    """Return the JSON object in the body of a request; `expected` describes it in the error text.
 
-    Raises a problem when it is something else, or longer than `BODY_BYTES_MAX`.
+    Raises a problem when the body is something else, or longer than `BODY_BYTES_MAX`.
     """
     return _object(await _read(request), f"expected a JSON object {expected}")
 
 
 async def read_body(request: Request, kind: type[B]) -> B:
-    """Return the body of a request; none is one without members. Raises a problem with all its faults."""
+    """Return the body of a request; an empty body has no members. Raises a problem with all its faults."""
     data = await _read(request)
     item = _object(data, "expected a JSON object") if data.strip() else {}
     try:
@@ -53,7 +51,9 @@ async def read_body(request: Request, kind: type[B]) -> B:
 def _object(data: bytes, expected: str) -> dict[str, Any]:
     try:
         if b"\\u0000" in data:
-            raise bad_request(RequestFault("body", "", "nul", "found \\u0000: no text holds that character"))
+            raise bad_request(
+                RequestFault("body", "", "nul", "found \\u0000: no text contains that character")
+            )
         check_json_nesting(data)
         item: dict[str, Any] = msgspec.json.decode(data, type=dict[str, Any])
     except (JsonNestingError, *DECODE_ERRORS) as error:
@@ -63,8 +63,9 @@ def _object(data: bytes, expected: str) -> dict[str, Any]:
 
 async def _read(request: Request) -> bytes:
     body = bytearray()
+    timeout_s = context_of(request).body_timeout_s
     try:
-        async with asyncio.timeout(BODY_S_MAX):
+        async with asyncio.timeout(timeout_s):
             async for chunk in request.stream():
                 body += chunk
                 if len(body) > BODY_BYTES_MAX:
@@ -73,6 +74,6 @@ async def _read(request: Request) -> bytes:
                     )
     except TimeoutError:
         raise ProblemError(
-            HTTPStatus.REQUEST_TIMEOUT, f"The body did not arrive within {BODY_S_MAX:g} s."
+            HTTPStatus.REQUEST_TIMEOUT, f"The body did not arrive within {timeout_s:g} s."
         ) from None
     return bytes(body)

@@ -1,7 +1,7 @@
-"""uvicorn's protocol of HTTP/1.1, with bounds on what somebody may send before a request begins.
+"""uvicorn's HTTP/1.1 protocol with bounds on the head of a request and on the number of connections.
 
-uvicorn collects the head of a request however large it gets, waits for its end as long as it takes, and takes
-any number of connections: a few senders could hold the memory, or all descriptors, of the process.
+uvicorn collects a head of any size, waits for its end without limit, and accepts any number of connections:
+a few senders could use up the memory or all file descriptors of the process.
 """
 
 from __future__ import annotations
@@ -17,99 +17,103 @@ from api.http.problems import MEDIA_TYPE, ProblemError, problem_document
 from api.http.response_headers import API_VERSION
 
 HEAD_BYTES_MAX = 128 * 1024
-"""Of the request line and the headers: a browser that resumes sends two cursors of 40,000 characters at most,
-one in the query and one in Last-Event-ID. The gate (`api.http.request_limits`) bounds each."""
+"""Of the request line and the headers. A browser that resumes sends two cursors of up to 40,000 characters,
+in the query and in Last-Event-ID; `api.http.request_limits` bounds each."""
 
-HEAD_S_MAX = 10.0
-"""From the connection, or the begin of a further request on it, until the head is there."""
-
-
-_DETAILS = {
-    HTTPStatus.BAD_REQUEST: "That is no HTTP request.",
-    HTTPStatus.REQUEST_TIMEOUT: f"The head was not there after {HEAD_S_MAX:g} s; send the request again.",
-    HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE: f"The head has more than {HEAD_BYTES_MAX} bytes.",
-}
+HEAD_TIMEOUT_S = 10.0
+"""From the connection, or the first byte of a further request on it, until the head is complete."""
 
 
 class BoundedHttpProtocol(HttpToolsProtocol):
-    """A connection; one of too many is closed without a word."""
+    """One connection; it is closed without a response when there are too many."""
 
     connections_max: int
+    head_timeout_s: float
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         self._head_bytes = 0
-        self._head_late: asyncio.TimerHandle | None = None
-        self._begun = False  # whether a request began in the data that is looked at
+        self._head_timer: asyncio.TimerHandle | None = None
+        self._request_began = False  # in the data that is being parsed
 
     @classmethod
-    def with_connections(cls, connections_max: int) -> type[BoundedHttpProtocol]:
-        """Return the class for a server with so many connections at one time."""
-        return type(cls.__name__, (cls,), {"connections_max": connections_max})
+    def with_limits(
+        cls, connections_max: int, head_timeout_s: float = HEAD_TIMEOUT_S
+    ) -> type[BoundedHttpProtocol]:
+        """Return the class for a server with these limits; uvicorn makes the instances."""
+        limits = {"connections_max": connections_max, "head_timeout_s": head_timeout_s}
+        return type(cls.__name__, (cls,), limits)
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Begin to wait for a request."""
+        """Start the timer of the first head, or close a connection beyond the limit."""
         super().connection_made(transport)
         if len(self.connections) > self.connections_max:
             transport.abort()
         else:
-            self._expect_head()
+            self._start_head_timer()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Wait no more."""
-        self._have_head()
+        """Stop the timer."""
+        self._stop_head_timer()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Read on; end a connection whose head is too large."""
+        """Parse data; end a connection whose head is too large."""
         if self.transport.is_closing():
             return
-        self._begun = False
+        self._request_began = False
         super().data_received(data)
-        between = self.cycle is not None and self.cycle.response_complete and not self._begun
-        if between and self._head_late is None:
-            # Line breaks between requests are no request yet, and no silence either.
-            self._expect_head()
-        if self._head_late is not None:
+        between = self.cycle is not None and self.cycle.response_complete and not self._request_began
+        if between and self._head_timer is None:
+            # Line breaks between requests start no request, but end the idle time of the connection.
+            self._start_head_timer()
+        if self._head_timer is not None:
             self._head_bytes += len(data)
             if self._head_bytes > HEAD_BYTES_MAX:
                 self._refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
 
     def on_message_begin(self) -> None:
-        """Wait for the head of a request whose first byte is there."""
+        """Start the timer of a head whose first byte has arrived."""
         super().on_message_begin()
-        self._begun = True
-        if self._head_late is None:
-            self._expect_head()
+        self._request_began = True
+        if self._head_timer is None:
+            self._start_head_timer()
 
     def on_headers_complete(self) -> None:
-        """Have the head; the body is the application's to bound."""
-        self._have_head()
+        """Stop the timer: the application bounds the body."""
+        self._stop_head_timer()
         super().on_headers_complete()
 
-    def _expect_head(self) -> None:
-        self._head_bytes = 0
-        self._head_late = self.loop.call_later(HEAD_S_MAX, self._refuse, HTTPStatus.REQUEST_TIMEOUT)
-
-    def _have_head(self) -> None:
-        if self._head_late is not None:
-            self._head_late.cancel()
-            self._head_late = None
-
     def send_400_response(self, msg: str) -> None:
-        """Answer what is no HTTP."""
+        """Answer data that is not HTTP."""
         self._refuse(HTTPStatus.BAD_REQUEST)
 
+    def _start_head_timer(self) -> None:
+        self._head_bytes = 0
+        self._head_timer = self.loop.call_later(self.head_timeout_s, self._refuse, HTTPStatus.REQUEST_TIMEOUT)
+
+    def _stop_head_timer(self) -> None:
+        if self._head_timer is not None:
+            self._head_timer.cancel()
+            self._head_timer = None
+
     def _refuse(self, status: HTTPStatus) -> None:
-        """Answer with a problem, unless an answer is under way, and close."""
-        self._have_head()
+        """Answer with a problem, unless a response is being sent, and close the connection."""
+        self._stop_head_timer()
         if self.transport.is_closing():
             return
         if self.cycle is None or self.cycle.response_complete:
-            body = msgspec.json.encode(problem_document(ProblemError(status, _DETAILS[status]), ""))
+            body = msgspec.json.encode(problem_document(ProblemError(status, self._detail(status)), ""))
             head = (
                 f"HTTP/1.1 {status.value} {status.phrase}\r\ncontent-type: {MEDIA_TYPE}\r\n"
                 f"content-length: {len(body)}\r\napi-version: {API_VERSION}\r\nconnection: close\r\n\r\n"
             )
             self.transport.write(head.encode() + body)
         self.transport.close()
+
+    def _detail(self, status: HTTPStatus) -> str:
+        if status is HTTPStatus.REQUEST_TIMEOUT:
+            return f"The head did not arrive within {self.head_timeout_s:g} s; send the request again."
+        if status is HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE:
+            return f"The head has more than {HEAD_BYTES_MAX} bytes."
+        return "This is not an HTTP request."

@@ -1,7 +1,7 @@
-"""How often one client may ask: a bucket of tokens each, in bounded memory. Pure: the clock is an argument.
+"""Rate limit per client: one token bucket each, in bounded memory. Pure: the clock is an argument.
 
-A client that was not heard of for as long as its bucket takes to fill again is as good as new: so the bucket
-that was touched longest ago may go when there are too many.
+A bucket that nobody used while it would refill is the same as a new one. So the bucket that was used longest
+ago may be dropped when there are too many.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ CLIENTS_MAX = 20_000
 
 
 class RateLimitDecision(NamedTuple):
-    """What a client has left after a request."""
+    """Whether a request is granted, and the quota of its client after it."""
 
     granted: bool
-    remaining: int  #: requests that it may make at once
-    wait_s: float  #: until the next one is granted; 0 where one is left
+    remaining: int  #: requests that are granted at once
+    wait_s: float  #: until the next request is granted; 0 where one is left
 
 
 @dataclass(slots=True)
@@ -32,9 +32,10 @@ class _Bucket:
 class RateLimiter:
     """The buckets of all clients: `burst` requests at once, and `per_s` more each second."""
 
-    def __init__(self, per_s: float, burst: int) -> None:
+    def __init__(self, per_s: float, burst: int, *, clients_max: int = CLIENTS_MAX) -> None:
         self.per_s = per_s
         self.burst = burst
+        self._clients_max = clients_max
         self._buckets: OrderedDict[str, _Bucket] = OrderedDict()
 
     @property
@@ -43,7 +44,7 @@ class RateLimiter:
         return ceil(self.burst / self.per_s)
 
     def take(self, client: str, now_s: float) -> RateLimitDecision:
-        """Take a request from a client's bucket, unless it is empty; `now_s` is monotonic.
+        """Take a token for a request from a client's bucket, unless it is empty; `now_s` is monotonic.
 
         >>> limiter = RateLimiter(per_s=2, burst=1)
         >>> limiter.take("a", 0.0)
@@ -54,7 +55,7 @@ class RateLimiter:
         bucket = self._buckets.get(client)
         if bucket is None:
             bucket = self._buckets[client] = _Bucket(self.burst, now_s)
-            while len(self._buckets) > CLIENTS_MAX:
+            while len(self._buckets) > self._clients_max:
                 self._buckets.popitem(last=False)
         else:
             self._buckets.move_to_end(client)
@@ -63,5 +64,5 @@ class RateLimiter:
         granted = bucket.tokens >= 1
         if granted:
             bucket.tokens -= 1
-        left = int(bucket.tokens)
-        return RateLimitDecision(granted, left, 0.0 if left else (1 - bucket.tokens) / self.per_s)
+        remaining = int(bucket.tokens)
+        return RateLimitDecision(granted, remaining, 0.0 if remaining else (1 - bucket.tokens) / self.per_s)

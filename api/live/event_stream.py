@@ -1,4 +1,4 @@
-"""The live stream of one subscriber: snapshot or missed events, then changes, and a gap where one is."""
+"""The event stream of one subscriber: a snapshot or the missed changes, then further changes, and gaps."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from itertools import chain, islice
 from typing import TypeAlias
 
 from api.entities.selection import CHANGE_KINDS, EntityFilter, resolve_filter
-from api.http.problems import ProblemError
+from api.http.problems import ProblemError, unavailable
 from api.live.alarm_events import alarm_data
 from api.live.cursor import Cursor, ageing_positions, encode_cursor
 from api.live.events import (
@@ -33,16 +33,17 @@ from twin.wire.messages import Update, UpdateKind
 
 KEEPALIVE_S = 15.0
 
-# Encoding 200 events takes about a millisecond: others are not kept waiting longer than that.
+# Encoding 200 events takes about a millisecond: other connections wait no longer than that.
 CHUNK_EVENTS = 200
 
-# A process that has just started may be behind a cursor that another gave; it catches up in less.
+# A process that has just started may be behind a cursor that another process gave; it catches up in less.
 CATCH_UP_S = 5.0
+RETRY_AFTER_S = 10
 _PAUSE_S = 0.05
 _SEEDING_POLL_S = 0.5
 
 _Seen: TypeAlias = dict[tuple[str, str], int]
-"""By entity and property or indicator, or by nothing and alarm, the last revision that was told."""
+"""The last revision that was sent, by entity and property or indicator, or by "" and alarm."""
 
 
 class EventStreams:
@@ -57,10 +58,14 @@ class EventStreams:
         subscribers_max: int,
         client_subscribers_max: int | None = None,
         queue_bytes_max: int,
+        keepalive_s: float = KEEPALIVE_S,
+        catch_up_s: float = CATCH_UP_S,
     ) -> None:
         self.hub = hub
         self.replay = replay
         self.metrics = metrics
+        self.keepalive_s = keepalive_s
+        self.catch_up_s = catch_up_s
         self._subscribers_max = subscribers_max
         self._client_subscribers_max = client_subscribers_max
         self._clients: Counter[str] = Counter()
@@ -75,28 +80,27 @@ class EventStreams:
             subscriber.close()
 
     @contextmanager
-    def open_subscriber(self, wanted: EntityFilter, client: str = "") -> Iterator[Subscriber]:
-        """Hold a place among the subscribers; raise a problem when there is none, or none for this client.
+    def open_subscriber(self, filter: EntityFilter, client: str = "") -> Iterator[Subscriber]:
+        """Add a subscriber for the block; raise a problem at the limit of all, or of this client.
 
-        Without a name for the client its own number is not bounded.
+        Subscribers without a client identity have no limit per client.
         """
         if self._closed or len(self._subscribers) >= self._subscribers_max:
             self.metrics.subscribers_refused.inc()
-            raise ProblemError(
-                HTTPStatus.SERVICE_UNAVAILABLE,
-                f"There are {len(self._subscribers)} live subscribers, at most {self._subscribers_max} "
-                "are served; try again later.",
-                headers={"Retry-After": "10"},
+            raise unavailable(
+                f"There are {len(self._subscribers)} live subscribers, the limit is "
+                f"{self._subscribers_max}; try again later.",
+                RETRY_AFTER_S,
             )
         if client and self._clients[client] >= (self._client_subscribers_max or self._subscribers_max):
             self.metrics.requests_limited.labels("subscribers").inc()
             raise ProblemError(
                 HTTPStatus.TOO_MANY_REQUESTS,
-                f"This client has {self._clients[client]} live subscribers, as many as one may have; close "
-                "some, or ask one for more: a filter takes many names.",
-                headers={"Retry-After": "10"},
+                f"This client has {self._clients[client]} live subscribers, the limit per client; close "
+                "some, or combine them: a filter accepts many names.",
+                headers={"Retry-After": str(RETRY_AFTER_S)},
             )
-        subscriber = Subscriber(wanted, self._queue_bytes_max)
+        subscriber = Subscriber(filter, self._queue_bytes_max)
         self._clients[client] += 1
         self._subscribers.add(subscriber)
         self.metrics.subscribers.set(len(self._subscribers))
@@ -115,10 +119,10 @@ class EventStreams:
     ) -> AsyncGenerator[bytes, None]:
         """Yield the Server-Sent Events of one subscriber, until the server stops.
 
-        A gap is told whatever `events` asks for: without it nobody could trust the rest.
+        A gap event is sent even if `events` does not include it: the other events would mislead without it.
         """
         while not (self.hub.seeded.is_set() or subscriber.closed):
-            # An empty snapshot would be a lie; a refusal would make a browser give up.
+            # An empty snapshot would be wrong, and after a refusal a browser does not reconnect.
             with suppress(TimeoutError):
                 await asyncio.wait_for(self.hub.seeded.wait(), _SEEDING_POLL_S)
         stream = _Stream(self, subscriber, events)
@@ -132,7 +136,7 @@ class EventStreams:
 
 
 class _Stream:
-    """One subscriber's way through join, missed events and changes."""
+    """The stream of one subscriber: joining or resuming, then changes."""
 
     def __init__(self, streams: EventStreams, subscriber: Subscriber, events: frozenset[EventName]) -> None:
         self._streams = streams
@@ -141,22 +145,22 @@ class _Stream:
         self._events = events
 
     async def run(self, cursor: Cursor | None) -> AsyncGenerator[bytes, None]:
-        """Yield events until the subscriber is lost, which the last event then tells, or closed."""
+        """Yield events until the subscriber is closed, or lost; the last event is then a gap."""
         subscriber = self._subscriber
         try:
-            begin = self._snapshot(self._hub.join(subscriber)) if cursor is None else self._resume(cursor)
-            async with aclosing(begin):
-                async for chunk in begin:
+            start = self._snapshot(self._hub.join(subscriber)) if cursor is None else self._resume(cursor)
+            async with aclosing(start):
+                async for chunk in start:
                     if subscriber.lost is not None or subscriber.closed:
                         break
                     yield chunk
             while subscriber.lost is None and not subscriber.closed:
-                waiting = await subscriber.next_chunk(KEEPALIVE_S)
-                if waiting is None:
+                queued = await subscriber.next_chunk(self._streams.keepalive_s)
+                if queued is None:
                     if subscriber.lost is None and not subscriber.closed:
                         yield KEEPALIVE
                 elif CHANGE_KINDS & self._events:
-                    yield waiting
+                    yield queued
                     subscriber.on_chunk_sent()
             lost = subscriber.lost
         except ReplayError as error:
@@ -192,7 +196,7 @@ class _Stream:
             await asyncio.sleep(0)
 
     async def _resume(self, cursor: Cursor) -> AsyncGenerator[bytes, None]:
-        """Yield what was missed since a cursor, from ring or log; raise ReplayError where a gap is."""
+        """Yield the changes since a cursor, from the replay buffer or the log; raise ReplayError at a gap."""
         await self._catch_up(cursor)
         seen: _Seen = {}
         source = "ring"
@@ -202,7 +206,7 @@ class _Stream:
             missed = self._hub.resume(self._subscriber, cursor)
             if missed is not None:
                 break
-            # The subscriber is not told the changes yet: however long this takes, nothing piles up for it.
+            # The subscriber has not joined yet: its queue stays empty, however long this takes.
             source = "log"
             target = Cursor(cursor.log, tuple(self._hub.positions), cursor.aged_until)
             async with aclosing(self._replayed(cursor, target, seen)) as chunks:
@@ -215,7 +219,7 @@ class _Stream:
 
     async def _catch_up(self, cursor: Cursor) -> None:
         loop = asyncio.get_running_loop()
-        deadline = loop.time() + CATCH_UP_S
+        deadline = loop.time() + self._streams.catch_up_s
         while True:
             if cursor.log == self._hub.log_id:
                 if len(cursor.positions) != len(self._hub.positions):
@@ -231,59 +235,63 @@ class _Stream:
         raise ReplayError(GapReason.CURSOR_AHEAD if ahead else GapReason.LOG_CHANGED)
 
     async def _replayed(self, start: Cursor, target: Cursor, seen: _Seen) -> AsyncGenerator[bytes, None]:
-        """Yield what the log tells between two cursors; `seen` keeps the revision of each value."""
+        """Yield the changes of the log between two cursors; `seen` collects the revision of each value."""
         positions = list(start.positions)
         selection = resolve_filter(self._subscriber.filter, self._hub.model)
         async with aclosing(self._streams.replay.records(start.positions, target.positions)) as records:
-            async for lane, offset, told in records:
+            async for partition, offset, changes in records:
                 frames = []
-                for index, one in enumerate(told):
-                    if isinstance(one, Update) and one.kind == UpdateKind.PERSONAL:
+                for index, change in enumerate(changes):
+                    if isinstance(change, Update) and change.kind == UpdateKind.PERSONAL:
                         continue
-                    known = seen.get(_name(one), 0)
-                    seen[_name(one)] = max(known, one.revision)
-                    if (offset, index) < start.positions[lane] or one.revision <= known:
+                    known = seen.get(_key(change), 0)
+                    seen[_key(change)] = max(known, change.revision)
+                    if (offset, index) < start.positions[partition] or change.revision <= known:
                         continue
-                    positions[lane] = offset, index + 1
-                    if selection.matches_change(one):
-                        frames.append(self._event(one, Cursor(start.log, tuple(positions), start.aged_until)))
+                    positions[partition] = offset, index + 1
+                    if selection.matches_change(change):
+                        cursor = Cursor(start.log, tuple(positions), start.aged_until)
+                        frames.append(self._event(change, cursor))
                 if frames and CHANGE_KINDS & self._events:
                     yield b"".join(frames)
 
     async def _missed(self, missed: MissedChanges, start: Cursor, seen: _Seen) -> AsyncIterator[bytes]:
         if not CHANGE_KINDS & self._events:
             return
-        events = chain(self._aged(missed.aged, start), self._entries(missed, start, seen))
+        events = chain(self._aged(missed.aged, start), self._buffered(missed, start, seen))
         while chunk := list(islice(events, CHUNK_EVENTS)):
             yield b"".join(chunk)
             await asyncio.sleep(0)
 
     def _aged(self, aged: Sequence[AgedValue], start: Cursor) -> Iterator[bytes]:
-        """Yield the events of what aged."""
-        untils = ageing_positions([one.due for one in aged], start.aged_until)
-        for one, until in zip(aged, untils, strict=True):
-            data = state_data(one.update, one.freshness, self._hub.model)
+        """Yield the events of aged values."""
+        positions = ageing_positions([value.due for value in aged], start.aged_until)
+        for value, until in zip(aged, positions, strict=True):
+            data = state_data(value.update, value.freshness, self._hub.model)
             if data is not None:
                 yield encode_event("state", encode_cursor(Cursor(start.log, start.positions, until)), data)
 
-    def _entries(self, missed: MissedChanges, start: Cursor, seen: _Seen) -> Iterator[bytes]:
+    def _buffered(self, missed: MissedChanges, start: Cursor, seen: _Seen) -> Iterator[bytes]:
+        """Yield the events of changes in the replay buffer."""
         positions = list(start.positions)
-        for entry in missed.changes:
-            positions[entry.partition_index] = entry.offset, entry.record_index + 1
-            if entry.change.revision > seen.get(_name(entry.change), 0):
-                yield self._event(entry.change, Cursor(start.log, tuple(positions), missed.cursor.aged_until))
+        for buffered in missed.changes:
+            positions[buffered.partition_index] = buffered.offset, buffered.record_index + 1
+            if buffered.change.revision > seen.get(_key(buffered.change), 0):
+                cursor = Cursor(start.log, tuple(positions), missed.cursor.aged_until)
+                yield self._event(buffered.change, cursor)
 
-    def _event(self, told: Update | AlarmEvent, behind: Cursor) -> bytes:
-        """Return the event of what was missed, as fresh as it was then; nothing if unknown by now."""
-        if isinstance(told, AlarmEvent):
-            data = alarm_data(told, self._hub.model)
-            return encode_event("alarm", encode_cursor(behind), data) if data is not None else b""
-        interval = self._hub.view.expected_interval(told)
+    def _event(self, change: Update | AlarmEvent, cursor: Cursor) -> bytes:
+        """Return the event of a missed change with its freshness at that time; b"" if the model lost it."""
+        if isinstance(change, AlarmEvent):
+            data = alarm_data(change, self._hub.model)
+            return encode_event("alarm", encode_cursor(cursor), data) if data is not None else b""
+        interval = self._hub.view.expected_interval(change)
         if interval is None:
             return b""
-        data = state_data(told, freshness(told.phenomenon_time, interval, behind.aged_until), self._hub.model)
-        return encode_event("state", encode_cursor(behind), data) if data is not None else b""
+        then = freshness(change.phenomenon_time, interval, cursor.aged_until)
+        data = state_data(change, then, self._hub.model)
+        return encode_event("state", encode_cursor(cursor), data) if data is not None else b""
 
 
-def _name(told: Update | AlarmEvent) -> tuple[str, str]:
-    return ("", told.alarm) if isinstance(told, AlarmEvent) else (told.entity, told.property)
+def _key(change: Update | AlarmEvent) -> tuple[str, str]:
+    return ("", change.alarm) if isinstance(change, AlarmEvent) else (change.entity, change.property)

@@ -1,18 +1,17 @@
-"""The queue of back-tests: one at a time, since each takes a core for seconds, and few that wait."""
+"""The queue of back-tests: one runs at a time, since each takes a core for seconds; few may wait."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from http import HTTPStatus
 
-from api.http.problems import ProblemError
+from api.http.problems import unavailable
 
 WAITING_MAX = 3
 
-SECONDS_MAX = 180.0
-"""So long one may take: a month of a hundred sensors takes seconds."""
+TIMEOUT_S = 180.0
+"""The longest run of a back-test: a month of a hundred sensors takes seconds."""
 
 RETRY_AFTER_S = 30
 
@@ -20,28 +19,27 @@ RETRY_AFTER_S = 30
 class BacktestQueue:
     """Lets one back-test run at a time."""
 
-    def __init__(self) -> None:
+    def __init__(self, timeout_s: float = TIMEOUT_S) -> None:
+        self._timeout_s = timeout_s
         self._lock = asyncio.Lock()
         self._waiting = 0
 
     @asynccontextmanager
     async def turn(self) -> AsyncIterator[None]:
-        """Wait for a turn, and have it for the block; raise a problem (503) when many wait, or it lasts."""
+        """Wait for a turn and hold it; raise a problem (503) when the queue is full or the run takes long."""
         if self._waiting > WAITING_MAX:
-            raise ProblemError(
-                HTTPStatus.SERVICE_UNAVAILABLE,
-                f"{self._waiting} back-tests are under way or waiting already; ask again in a while.",
-                headers={"Retry-After": str(RETRY_AFTER_S)},
+            raise unavailable(
+                f"{self._waiting} back-tests are running or waiting; try again later.", RETRY_AFTER_S
             )
         self._waiting += 1
         try:
-            async with self._lock, asyncio.timeout(SECONDS_MAX):
+            async with self._lock, asyncio.timeout(self._timeout_s):
                 yield
         except TimeoutError as error:
-            raise ProblemError(
-                HTTPStatus.SERVICE_UNAVAILABLE,
-                f"The back-test took longer than {SECONDS_MAX:.0f} s; ask for a shorter time, or a rule for "
-                "fewer entities.",
+            raise unavailable(
+                f"The back-test took longer than {self._timeout_s:.0f} s; ask for a shorter time, or a rule "
+                "for fewer entities.",
+                RETRY_AFTER_S,
             ) from error
         finally:
             self._waiting -= 1

@@ -15,7 +15,8 @@ from aiokafka import AIOKafkaProducer
 from prometheus_client import CollectorRegistry
 
 from api.app import create_context
-from api.context import ApiContext
+from api.context import BODY_TIMEOUT_S, ApiContext
+from api.http.bounded_protocol import HEAD_TIMEOUT_S
 from api.service import serve
 from api.settings import ApiSettings
 from runtime.clock import system_clock
@@ -172,6 +173,8 @@ def start_api(model: CityModel, free_port: int) -> StartApi:
         bootstrap: str,
         model: CityModel = model,
         models: FixedModelSource | ModelSource | None = None,
+        head_timeout_s: float = HEAD_TIMEOUT_S,
+        body_timeout_s: float = BODY_TIMEOUT_S,
         **options: Any,
     ) -> AsyncIterator[RunningApi]:
         settings = ApiSettings(
@@ -186,7 +189,11 @@ def start_api(model: CityModel, free_port: int) -> StartApi:
                 **options,
             }
         )
-        context = create_context(settings, model, system_clock, CollectorRegistry())
+        context = replace(
+            create_context(settings, model, system_clock, CollectorRegistry()),
+            head_timeout_s=head_timeout_s,
+            body_timeout_s=body_timeout_s,
+        )
         serving = asyncio.create_task(serve(context, models or FixedModelSource(model)))
         try:
             ready = asyncio.create_task(context.log_follower.ready.wait())

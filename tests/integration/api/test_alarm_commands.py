@@ -13,7 +13,6 @@ import pytest
 from aiokafka import AIOKafkaProducer, TopicPartition
 
 from alerting.delivery.acknowledge_links import AcknowledgeLink, sign_link
-from api.alarms import command_gateway
 from api.alarms.command_gateway import command_id
 from runtime.clock import system_clock
 from runtime.kafka import topics
@@ -174,11 +173,11 @@ async def test_the_same_key_does_it_once(api: Any, kafka: str, start_stage: Star
 
 
 async def test_without_the_stage_a_command_is_accepted_and_done_when_it_is_back(
-    api: Any, kafka: str, start_stage: StartStage, monkeypatch: pytest.MonkeyPatch
+    api: Any, kafka: str, start_stage: StartStage
 ) -> None:
     await tell(kafka, RAISED)
     await shown(api.client, PATH, lambda found: found["state"] == "unacknowledged")
-    monkeypatch.setattr(command_gateway, "ANSWER_WAIT_S", 0.1)
+    api.context.command_gateway.answer_wait_s = 0.1
     response = await api.client.post(f"{PATH}/_acknowledge", headers=KEY)
     assert response.status_code == 202
     assert response.json()["_links"]["alarm"]["href"] == PATH
@@ -211,13 +210,13 @@ async def test_events_come_from_the_database_and_the_newest_from_memory(
 
 
 async def test_what_another_process_had_done_is_known_from_what_is_stored(
-    start_api: Any, kafka: str, stored: StoredCity, monkeypatch: pytest.MonkeyPatch
+    start_api: Any, kafka: str, stored: StoredCity
 ) -> None:
-    monkeypatch.setattr(command_gateway, "ANSWER_WAIT_S", 0.1)
     done = command_id("operator", RAISED.alarm, "comment", "k")
     event = alarm_event(entity="city.1", revision=2, kind="commented", actor="operator", command=done)
     await store_records(stored, (topics.ALARMS, 0, alarm_record(RAISED, event)))
     async with start_api(kafka, database=stored.dsn) as api:
+        api.context.command_gateway.answer_wait_s = 0.1
         for key, status in (("k", 200), ("other", 202)):
             headers = {**KEY, "Idempotency-Key": key}
             response = await api.client.post(f"{PATH}/_comment", json={"text": "hello"}, headers=headers)

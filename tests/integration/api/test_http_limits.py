@@ -1,4 +1,4 @@
-"""Who sends without end, without haste or over ever more connections is cut off, and others are answered."""
+"""Senders of endless or slow requests, or over too many connections, are cut off; others are served."""
 
 from __future__ import annotations
 
@@ -6,9 +6,7 @@ import asyncio
 from contextlib import AsyncExitStack
 from typing import Any
 
-import pytest
-
-from api.http import bodies, bounded_protocol
+from api.http.bounded_protocol import HEAD_BYTES_MAX
 
 DEADLINE_S = 20.0
 REQUEST = b"GET /v1/health/live HTTP/1.1\r\nHost: localhost\r\n"
@@ -20,7 +18,7 @@ async def opened(api: Any) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
 
 
 async def answer(reader: asyncio.StreamReader) -> bytes:
-    """Return all that comes until the connection is closed, which must be soon."""
+    """Return everything received until the connection is closed, which must be soon."""
     async with asyncio.timeout(DEADLINE_S):
         try:
             return await reader.read()
@@ -28,13 +26,13 @@ async def answer(reader: asyncio.StreamReader) -> bytes:
             return b""
 
 
-async def test_a_head_without_end_is_cut_off(api: Any) -> None:
+async def test_an_endless_head_is_cut_off(api: Any) -> None:
     reader, writer = await opened(api)
     writer.write(REQUEST)
     sent = 0
     header = b"X-Filler: " + b"x" * 1_000 + b"\r\n"
     try:
-        while sent <= 4 * bounded_protocol.HEAD_BYTES_MAX:
+        while sent <= 4 * HEAD_BYTES_MAX:
             writer.write(header)
             await writer.drain()
             sent += len(header)
@@ -42,36 +40,36 @@ async def test_a_head_without_end_is_cut_off(api: Any) -> None:
         pass
     found = await answer(reader)
     writer.close()
-    assert found.startswith(b"HTTP/1.1 431 ") or found == b""  # a reset overtakes what was said
+    assert found.startswith(b"HTTP/1.1 431 ") or found == b""  # a reset may overtake the response
 
 
-async def test_a_head_that_takes_its_time_is_cut_off(api: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bounded_protocol, "HEAD_S_MAX", 0.2)
-    reader, writer = await opened(api)
-    writer.write(REQUEST)  # and not the empty line that ends it
-    assert (await answer(reader)).startswith(b"HTTP/1.1 408 ")
-    writer.close()
+async def test_a_slow_head_is_cut_off(start_api: Any, kafka: str) -> None:
+    async with start_api(kafka, head_timeout_s=0.2) as api:
+        reader, writer = await opened(api)
+        writer.write(REQUEST)  # without the empty line that ends it
+        assert (await answer(reader)).startswith(b"HTTP/1.1 408 ")
+        writer.close()
 
 
-async def test_who_connects_and_says_nothing_is_cut_off(api: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bounded_protocol, "HEAD_S_MAX", 0.2)
-    reader, writer = await opened(api)
-    assert (await answer(reader)).startswith(b"HTTP/1.1 408 ")
-    writer.close()
+async def test_a_silent_connection_is_cut_off(start_api: Any, kafka: str) -> None:
+    async with start_api(kafka, head_timeout_s=0.2) as api:
+        reader, writer = await opened(api)
+        assert (await answer(reader)).startswith(b"HTTP/1.1 408 ")
+        writer.close()
 
 
-async def test_a_body_that_takes_its_time_is_cut_off(api: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bodies, "BODY_S_MAX", 0.2)
-    reader, writer = await opened(api)
-    writer.write(
-        b"POST /v1/subscriptions HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
-        b"Authorization: Bearer sesame\r\nContent-Length: 100\r\n\r\n{"
-    )
-    assert (await answer(reader)).startswith(b"HTTP/1.1 408 ")
-    writer.close()
+async def test_a_slow_body_is_cut_off(start_api: Any, kafka: str) -> None:
+    async with start_api(kafka, body_timeout_s=0.2) as api:
+        reader, writer = await opened(api)
+        writer.write(
+            b"POST /v1/subscriptions HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
+            b"Authorization: Bearer sesame\r\nContent-Length: 100\r\n\r\n{"
+        )
+        assert (await answer(reader)).startswith(b"HTTP/1.1 408 ")
+        writer.close()
 
 
-async def test_a_connection_that_is_kept_serves_further_requests(api: Any) -> None:
+async def test_a_kept_connection_serves_further_requests(api: Any) -> None:
     reader, writer = await opened(api)
     for _ in range(3):
         writer.write(REQUEST + b"\r\n")
@@ -83,7 +81,7 @@ async def test_a_connection_that_is_kept_serves_further_requests(api: Any) -> No
     writer.close()
 
 
-async def test_one_connection_too_many_is_closed_and_the_others_are_answered(
+async def test_a_connection_beyond_the_limit_is_closed_and_others_are_served(
     start_api: Any, kafka: str
 ) -> None:
     async with AsyncExitStack() as stack:

@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 from msgspec import structs
 
-from api.live import event_stream
 from api.live.cursor import Cursor, encode_cursor
 from cli.embedded.kafka import EmbeddedKafka
 from runtime.clock import system_clock
@@ -210,7 +209,7 @@ async def test_what_is_fetched_at_once_is_not_too_much_for_a_quick_subscriber(
 
 async def test_streams_end_when_the_server_stops(start_api: Any, kafka: str) -> None:
     async with start_api(kafka) as api, api.client.stream("GET", "/v1/live") as response:
-        api.context.streams.close()
+        api.context.event_streams.close()
         async with asyncio.timeout(HOLD_S):
             async for _ in response.aiter_bytes():
                 pass
@@ -229,10 +228,10 @@ async def test_too_many_subscribers_are_refused(start_api: Any, kafka: str) -> N
     ("positions", "reason"), [(((9_999, 0),) * 8, "cursor-ahead"), (((0, 0),) * 4, "log-changed")]
 )
 async def test_a_cursor_that_points_nowhere_is_a_gap(
-    api: Any, monkeypatch: pytest.MonkeyPatch, positions: tuple[tuple[int, int], ...], reason: str
+    api: Any, positions: tuple[tuple[int, int], ...], reason: str
 ) -> None:
-    monkeypatch.setattr(event_stream, "CATCH_UP_S", 0.1)
-    cursor = encode_cursor(Cursor(api.context.hub.log, positions, 0))
+    api.context.event_streams.catch_up_s = 0.1
+    cursor = encode_cursor(Cursor(api.context.hub.log_id, positions, 0))
     async with api.follow(cursor) as events:
         _, name, data = await events.next()
         assert (name, data["reason"]) == ("gap", reason)
@@ -258,8 +257,8 @@ async def test_events_can_be_chosen(api: Any, log: Any) -> None:
         assert (await events.next())[1] == "state"
 
 
-async def test_a_silent_stream_is_kept_alive(api: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(event_stream, "KEEPALIVE_S", 0.05)
+async def test_a_silent_stream_is_kept_alive(api: Any) -> None:
+    api.context.event_streams.keepalive_s = 0.05
     async with api.client.stream("GET", "/v1/live?entity=nowhere") as response:
         async with asyncio.timeout(HOLD_S):
             async for line in response.aiter_lines():

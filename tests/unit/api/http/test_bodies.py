@@ -34,7 +34,7 @@ async def test_a_body_has_a_bound(client: httpx.AsyncClient) -> None:
         (b'{"url":' + b'{"a":' * 64 + b"1" + b"}" * 65, "malformed", "nested 65 levels deep, at most 64"),
         (b'{"url":"\xff"}', "malformed", "utf-8"),
         (b'{"url":"\\ud800"}', "malformed", ""),
-        (b'{"url":"a\\u0000b"}', "nul", "no text holds"),
+        (b'{"url":"a\\u0000b"}', "nul", "no text contains"),
         (b'{"url":' + b"9" * 5_000 + b"}", "malformed", "out of range"),
         (b"[]", "malformed", "expected"),
     ],

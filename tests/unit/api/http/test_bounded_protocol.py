@@ -7,13 +7,11 @@ import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
-import pytest
 import uvicorn
 from starlette.responses import PlainTextResponse
 from starlette.types import Receive, Scope, Send
 
-from api.http import bounded_protocol
-from api.http.bounded_protocol import HEAD_BYTES_MAX, BoundedHttpProtocol
+from api.http.bounded_protocol import HEAD_BYTES_MAX, HEAD_TIMEOUT_S, BoundedHttpProtocol
 
 DEADLINE_S = 20.0
 GET = b"GET / HTTP/1.1\r\nHost: city.example\r\n"
@@ -35,8 +33,8 @@ class _Server(uvicorn.Server):
 
 
 @asynccontextmanager
-async def served(connections: int = 10) -> AsyncIterator[int]:
-    protocol = BoundedHttpProtocol.with_connections(connections)
+async def served(connections: int = 10, head_timeout_s: float = HEAD_TIMEOUT_S) -> AsyncIterator[int]:
+    protocol = BoundedHttpProtocol.with_limits(connections, head_timeout_s)
     config = uvicorn.Config(
         app, host="127.0.0.1", port=0, http=protocol, lifespan="off", log_config=None, access_log=False
     )
@@ -100,23 +98,20 @@ async def test_many_requests_on_one_connection_are_no_long_head() -> None:
                 await asyncio.wait_for(reader.readexactly(len(b"0 bytes")), DEADLINE_S)
 
 
-async def test_whoever_sends_nothing_is_asked_to_leave(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bounded_protocol, "HEAD_S_MAX", 0.2)
-    async with served() as port:
+async def test_whoever_sends_nothing_is_asked_to_leave() -> None:
+    async with served(head_timeout_s=0.2) as port:
         status, body = await asked(port, b"")
         assert status == 408
         assert json.loads(body)["title"] == "Request Timeout"
 
 
-async def test_a_head_that_never_ends_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bounded_protocol, "HEAD_S_MAX", 0.2)
-    async with served() as port:
+async def test_a_head_that_never_ends_is_not_waited_for() -> None:
+    async with served(head_timeout_s=0.2) as port:
         assert (await asked(port, GET + b"X-Slow: "))[0] == 408
 
 
-async def test_line_breaks_between_requests_keep_no_connection_open(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bounded_protocol, "HEAD_S_MAX", 0.2)
-    async with served() as port, connected(port) as (reader, writer):
+async def test_line_breaks_between_requests_keep_no_connection_open() -> None:
+    async with served(head_timeout_s=0.2) as port, connected(port) as (reader, writer):
         writer.write(GET + b"\r\n")
         await asyncio.wait_for(reader.readuntil(b"0 bytes"), DEADLINE_S)
         writer.write(b"\r\n")
@@ -127,4 +122,4 @@ async def test_what_is_no_http_is_told_as_a_problem() -> None:
     async with served() as port:
         status, body = await asked(port, b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n")
         assert status == 400
-        assert json.loads(body)["detail"] == "That is no HTTP request."
+        assert json.loads(body)["detail"] == "This is not an HTTP request."

@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 
 from api.app import create_app
 from api.context import ApiContext
-from api.http import rate_limiter
 from api.http.api_keys import ApiKeys
 from api.http.parameters import NAMES_MAX
 from api.http.rate_limiter import RateLimiter
@@ -145,9 +144,8 @@ def test_no_client_gets_more_than_its_burst_and_its_rate(steps: list[tuple[str, 
             granted[one] += 1
 
 
-def test_the_buckets_are_bounded_in_number(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rate_limiter, "CLIENTS_MAX", 10)
-    allowances = RateLimiter(per_s=1.0, burst=1)
+def test_the_buckets_are_bounded_in_number() -> None:
+    limiter = RateLimiter(per_s=1.0, burst=1, clients_max=10)
     for number in range(1_000):
-        allowances.take(str(number), 0.0)
-    assert len(allowances._buckets) == 10
+        limiter.take(str(number), 0.0)
+    assert len(limiter._buckets) == 10
