@@ -6,7 +6,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 
 class ApiMetrics:
-    """What the api counts; served at /metrics."""
+    """Counters, gauges and histograms of one api process; served at /metrics."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self.registry = registry
@@ -15,13 +15,15 @@ class ApiMetrics:
         )
         self.subscribers_refused = Counter(
             "livetwin_api_subscribers_refused_total",
-            "Subscribers refused because there were too many.",
+            "Subscribers refused because the limit was reached.",
             registry=registry,
         )
         self.events = Counter(
             "livetwin_api_events_total", "Events offered to subscribers.", ["event"], registry=registry
         )
-        self.gaps = Counter("livetwin_api_gaps_total", "Gaps told, by reason.", ["reason"], registry=registry)
+        self.gaps = Counter(
+            "livetwin_api_gaps_total", "Gap events sent, by reason.", ["reason"], registry=registry
+        )
         self.resumes = Counter(
             "livetwin_api_resumes_total", "Subscribers resumed, by source.", ["source"], registry=registry
         )
@@ -38,13 +40,13 @@ class ApiMetrics:
         self.view_size = Gauge("livetwin_api_view_values", "Values in the live view.", registry=registry)
         self.log_lag = Gauge(
             "livetwin_api_feed_lag_records",
-            "Records of `updates` and `alarms` not yet taken in.",
+            "Records of `updates` and `alarms` not yet applied to the live view.",
             registry=registry,
         )
-        self.log_up = Gauge("livetwin_api_log_up", "1 while the log answers.", registry=registry)
+        self.log_up = Gauge("livetwin_api_log_up", "1 while the log (Kafka) answers.", registry=registry)
         self.reseeds = Counter(
             "livetwin_api_reseeds_total",
-            "Times the view was seeded, by source.",
+            "Times the live view was seeded, by source.",
             ["source"],
             registry=registry,
         )
@@ -54,31 +56,31 @@ class ApiMetrics:
         registry = self.registry
         self.alarms = Counter(
             "livetwin_api_alarm_events_total",
-            "Events of alarms read from the log, by outcome.",
+            "Alarm events read from the log, by outcome.",
             ["outcome"],
             registry=registry,
         )
         self.commands = Counter(
             "livetwin_api_alarm_commands_total",
-            "Commands to alarms, by what became of them.",
+            "Alarm commands, by outcome.",
             ["outcome"],
             registry=registry,
         )
         self.view_alarms = Gauge(
-            "livetwin_api_view_alarms", "Alarms in the live view, normal ones too.", registry=registry
+            "livetwin_api_view_alarms", "Alarms in the live view, including normal ones.", registry=registry
         )
         self.requests = Counter(
             "livetwin_api_requests_total", "Requests answered.", ["route", "status"], registry=registry
         )
         self.requests_limited = Counter(
             "livetwin_api_limited_total",
-            "Requests refused by a limit of their client.",
+            "Requests refused by a limit per client.",
             ["limit"],
             registry=registry,
         )
         self.request_seconds = Histogram(
             "livetwin_api_request_seconds",
-            "Time until the answer began.",
+            "Time until the response began.",
             ["route"],
             registry=registry,
             buckets=(0.001, 0.005, 0.02, 0.1, 0.5, 2.0, 10.0),

@@ -1,26 +1,19 @@
-"""Events of alarms on the live stream: what anybody may see of an alarm, as JSON."""
+"""Alarm events of the live stream, as JSON: the part of an alarm that every role may see."""
 
 from __future__ import annotations
 
 import msgspec
 
-from api.alarms.visibility import may_see_alarm, may_see_sentence, may_see_value
+from api.alarms.visibility import Sentence, is_public, may_see_value, sentence_of
+from api.http.responses import format_optional_instant
 from twin.alarms.messages import AlarmEvent
-from twin.instant import Instant, format_instant
+from twin.instant import format_instant
 from twin.model.city_model import CityModel
-from twin.model.role import Role
 from twin.quality.quality_flags import quality_word
 
 
-class Sentence(msgspec.Struct, frozen=True, gc=False):
-    """The same, said in both languages of the city."""
-
-    en: str
-    nl: str
-
-
 class OperandData(msgspec.Struct, frozen=True, rename="camel", gc=False):
-    """An operand as it was at the last change by the process."""
+    """An operand with its value at the last change that the process caused."""
 
     name: str
     entity_id: str
@@ -32,7 +25,7 @@ class OperandData(msgspec.Struct, frozen=True, rename="camel", gc=False):
 
 
 class AlarmData(msgspec.Struct, frozen=True, rename="camel", gc=False, kw_only=True):
-    """What an alarm event tells, and the alarm in a snapshot."""
+    """The data of an alarm event, or of an alarm in a snapshot."""
 
     alarm_id: str
     revision: int
@@ -69,12 +62,11 @@ _encode = msgspec.json.Encoder().encode
 
 
 def alarm_data(event: AlarmEvent, model: CityModel, *, last: bool = False) -> bytes | None:
-    """Return the JSON of an alarm; `last_received` marks the end of a snapshot. None where not everybody may
-    know.
+    """Return the JSON of an alarm; `last` marks the end of a snapshot. None for an alarm that is not public.
 
-    A stream is the same for everybody: who acknowledged, and what people wrote, is at `/v1/alarms/{id}`.
+    A stream is the same for all roles: who acknowledged and what people wrote is at `/v1/alarms/{id}`.
     """
-    if event.entity not in model.entities or not may_see_alarm("anonymous", event, model):
+    if not is_public(event, model):
         return None
     kind = FinalAlarmData if last else AlarmData
     return _encode(
@@ -103,33 +95,15 @@ def alarm_data(event: AlarmEvent, model: CityModel, *, last: bool = False) -> by
             sentence=sentence_of("anonymous", event, model),
             operands=[
                 OperandData(
-                    name=one.name,
-                    entity_id=one.entity,
-                    value=one.value if may_see_value("anonymous", one, model) else None,
-                    unit=one.unit,
-                    quality=quality_word(one.flags),
-                    time=format_instant(one.time),
-                    threshold=one.threshold,
+                    name=operand.name,
+                    entity_id=operand.entity,
+                    value=operand.value if may_see_value("anonymous", operand, model) else None,
+                    unit=operand.unit,
+                    quality=quality_word(operand.flags),
+                    time=format_instant(operand.time),
+                    threshold=operand.threshold,
                 )
-                for one in event.operands
+                for operand in event.operands
             ],
         )
     )
-
-
-def sentence_of(role: Role, event: AlarmEvent, model: CityModel) -> Sentence:
-    """Return what a role can read of an alarm; without its values where they are of few households."""
-    if may_see_sentence(role, event, model):
-        return Sentence(event.sentence_en, event.sentence_nl)
-    return title_of(event, model)
-
-
-def title_of(event: AlarmEvent, model: CityModel) -> Sentence:
-    """Return the title of an alarm's rule, or its id where the rule is gone."""
-    rule = model.rules.get(event.rule)
-    return Sentence(rule.title.en, rule.title.nl) if rule is not None else Sentence(event.rule, event.rule)
-
-
-def format_optional_instant(instant: Instant | None) -> str | None:
-    """Return an instant as the API writes it; None where there is none."""
-    return format_instant(instant) if instant is not None else None

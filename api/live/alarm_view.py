@@ -11,21 +11,21 @@ from collections.abc import Iterable, Iterator
 from twin.alarms.messages import AlarmEvent, IncidentEvent
 from twin.alarms.state_machine import AlarmState
 
-# Closed ones beyond are in the database only. Each is about a kilobyte.
+# Further closed incidents are only in the database. Each takes about a kilobyte.
 CLOSED_INCIDENTS_MAX = 5_000
 
 
 class AlarmView:
-    """Takes events in, and drops those that it knows. Holds one event for each alarm that there ever was."""
+    """Applies events and drops those that it has. Keeps one event for every alarm that was ever raised."""
 
     def __init__(self) -> None:
         self._alarms: dict[str, AlarmEvent] = {}
         self._incidents: dict[str, IncidentEvent] = {}
-        self._of_alarm: dict[str, str] = {}  #: alarm → the incident that told last that it is a member
-        self._closed: dict[str, None] = {}  #: closed incidents, the one that closed first first
+        self._of_alarm: dict[str, str] = {}  #: alarm → the last incident that it is a member of
+        self._closed: dict[str, None] = {}  #: ids of closed incidents, in the order of closing
 
     def __len__(self) -> int:
-        """Return how many alarms there are."""
+        """Return the number of alarms."""
         return len(self._alarms)
 
     def alarm(self, id: str) -> AlarmEvent | None:
@@ -38,35 +38,35 @@ class AlarmView:
 
     def standing(self) -> Iterator[AlarmEvent]:
         """Yield the alarms that are not normal."""
-        return (one for one in self._alarms.values() if one.state != AlarmState.NORMAL)
+        return (event for event in self._alarms.values() if event.state != AlarmState.NORMAL)
 
     def incident(self, id: str) -> IncidentEvent | None:
         """Return an incident; None when it is not in memory."""
         return self._incidents.get(id)
 
     def open_incidents(self) -> list[IncidentEvent]:
-        """Return the incidents that are open, the one that opened last first."""
-        found = [one for one in self._incidents.values() if one.open]
-        return sorted(found, key=lambda one: (one.opened_time, one.incident), reverse=True)
+        """Return the open incidents, the latest first."""
+        opened = [event for event in self._incidents.values() if event.open]
+        return sorted(opened, key=lambda event: (event.opened_time, event.incident), reverse=True)
 
     def incident_of(self, alarm: str) -> str | None:
-        """Return the id of the incident that an alarm is, or was last, a member of."""
+        """Return the id of the last incident that an alarm is or was a member of."""
         return self._of_alarm.get(alarm)
 
     def reset(self, alarms: Iterable[AlarmEvent], incidents: Iterable[IncidentEvent]) -> None:
-        """Replace everything by what the database knows."""
+        """Replace everything by the stored state."""
         for known in (self._alarms, self._incidents, self._of_alarm, self._closed):
             known.clear()
         self.merge(alarms, incidents)
 
     def merge(self, alarms: Iterable[AlarmEvent], incidents: Iterable[IncidentEvent]) -> list[AlarmEvent]:
-        """Take in what the database knows and this view does not; return the alarms that changed."""
+        """Add the part of the stored state that is newer than the view; return the alarms that changed."""
         for incident in sorted(incidents, key=lambda one: one.opened_time):
             self.apply_incident(incident)
-        return [one for one in alarms if self.apply(one)]
+        return [event for event in alarms if self.apply(event)]
 
     def apply(self, event: AlarmEvent) -> bool:
-        """Take in an event; return whether it was news."""
+        """Apply an event; return whether it was new."""
         known = self._alarms.get(event.alarm)
         if known is not None and event.revision <= known.revision:
             return False
@@ -74,7 +74,7 @@ class AlarmView:
         return True
 
     def apply_incident(self, event: IncidentEvent) -> bool:
-        """Take in an event of an incident; return whether it was news."""
+        """Apply an event of an incident; return whether it was new."""
         known = self._incidents.get(event.incident)
         if known is not None and event.revision <= known.revision:
             return False

@@ -1,9 +1,8 @@
-"""Cursors: where in the log a subscriber has got to, as an opaque text.
+"""Cursors: the position of a subscriber in the log, as an opaque text.
 
-A cursor names the log and, for each lane (`api.live.partition_order`: partitions of `updates`, then of
-`alarms`), the next
-record and how much of it is already told. It also says up to when ageing was told, because a value that
-turns stale is not on the log.
+A cursor names the log and, for each partition in the order of `api.live.partition_order`, the next record
+and how many of its changes are already sent. It also has the time until which ageing was sent, because a
+value that turns stale makes no record.
 """
 
 from __future__ import annotations
@@ -20,11 +19,11 @@ from twin.instant import Instant
 from twin.wire.codec import DECODE_ERRORS
 
 PartitionPosition: TypeAlias = tuple[int, int]
-"""Offset of the next record, and how many of its updates, or events of alarms, are told."""
+"""Offset of the next record, and how many of its updates or alarm events are already sent."""
 
 _VERSION = 1
 
-# 2,048 lanes of 14 bytes each, in base64, with room for the log's name.
+# 2,048 partitions of 14 bytes each, in base64, with room for the name of the log.
 CURSOR_CHARACTERS_MAX = 40_000
 
 
@@ -33,12 +32,12 @@ class CursorError(ValueError):
 
 
 class Cursor(msgspec.Struct, array_like=True, frozen=True, gc=False):
-    """A place in one log."""
+    """A position in one log."""
 
     log: str
-    positions: tuple[PartitionPosition, ...]  #: by lane
-    aged_until: Instant  #: every transition of freshness due until then is told
-    partial: bool = False  #: a snapshot was under way: whoever resumes here needs a new one
+    positions: tuple[PartitionPosition, ...]  #: by `api.live.partition_order`
+    aged_until: Instant  #: every change of freshness that was due until then is sent
+    partial: bool = False  #: inside a snapshot: a subscriber that resumes here needs a new one
     version: int = _VERSION
 
 
@@ -52,7 +51,7 @@ def encode_cursor(cursor: Cursor) -> str:
 
 
 def decode_cursor(text: str) -> Cursor:
-    """Return the cursor that a text holds; raise CursorError when it holds none."""
+    """Return the cursor that a text encodes; raise CursorError for any other text."""
     if len(text) > CURSOR_CHARACTERS_MAX:
         raise CursorError(f"{len(text)} characters are more than a cursor has")
     try:
@@ -68,31 +67,31 @@ def decode_cursor(text: str) -> Cursor:
 
 
 class RecordCursors:
-    """The cursors behind each of the updates of one record: they differ in one number.
+    """The cursors after each update of one record, encoded together; they differ in one number.
 
-    The text around it is made once. Base64 writes three bytes at a time, so only the bytes that share a group
-    with the number are written for each, of all at once. The number always takes four bytes, which reads the
-    same.
+    The text around the number is encoded once. Base64 encodes groups of three bytes, so only the groups that
+    contain the number are encoded per cursor, all in one call. The number always takes four bytes, which
+    decodes to the same value.
     """
 
-    def __init__(self, cursor: Cursor, lane: int, offset: int, count: int) -> None:
+    def __init__(self, cursor: Cursor, partition_index: int, offset: int, count: int) -> None:
         positions = list(cursor.positions)
         whole = []
-        for told in (_FOUR_BYTES, _FOUR_BYTES | 0xFFFF):
-            positions[lane] = offset, told
+        for sent in (_FOUR_BYTES, _FOUR_BYTES | 0xFFFF):
+            positions[partition_index] = offset, sent
             whole.append(_encoder.encode(msgspec.structs.replace(cursor, positions=tuple(positions))))
-        differing = next(place for place, pair in enumerate(zip(*whole, strict=True)) if pair[0] != pair[1])
+        differing = next(index for index, pair in enumerate(zip(*whole, strict=True)) if pair[0] != pair[1])
         begin, end = differing - 2, differing + 2
         first, last = begin - begin % 3, end + -end % 3
         encoded = whole[0]
         self.head = _text(encoded[:first])
         self.tail = _text(encoded[last:]).rstrip(b"=")
         groups = bytearray(encoded[first:last] * count)
-        told_counts = struct.pack(f">{count}I", *range(1, count + 1))
+        sent_counts = struct.pack(f">{count}I", *range(1, count + 1))
         for byte in range(4):
-            groups[begin - first + byte :: last - first] = told_counts[byte::4]
+            groups[begin - first + byte :: last - first] = sent_counts[byte::4]
         text, size = _text(groups), (last - first) // 3 * 4
-        #: what stands between head and tail when one update is told, when two are, and so on
+        #: the text between head and tail after the first update, after the second, and so on
         self.middles = [text[at : at + size] for at in range(0, len(text), size)]
 
 
@@ -101,9 +100,9 @@ _URL_SAFE = bytes.maketrans(b"+/", b"-_")
 
 
 def ageing_positions(dues: Sequence[Instant], since: Instant) -> Iterator[Instant]:
-    """Yield what a cursor behind the event of each ageing says: until when ageing is told.
+    """Yield, for the event of each aged value, the time until which its cursor marks ageing as sent.
 
-    `dues` ascend. Several values that age at one instant are told only with the last of them.
+    `dues` ascend. Values that age at the same instant count as sent only with the last of them.
 
     >>> list(ageing_positions([5, 7, 7, 9], since=3))
     [5, 5, 7, 9]

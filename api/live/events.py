@@ -1,4 +1,8 @@
-"""Events of the live stream: their data, and how they are written as Server-Sent Events."""
+"""Events of the live stream: their data as JSON, and their encoding as Server-Sent Events.
+
+State events have a second encoder, `encode_state_event`: it reuses the parts that are the same in all events
+of a value, writes the same bytes as `state_data` and `encode_event`, and takes a fifth of the time.
+"""
 
 from __future__ import annotations
 
@@ -31,11 +35,11 @@ class LiveEvent(NamedTuple):
 
 
 class GapReason(StrEnum):
-    """Why a subscriber missed something and gets a snapshot instead."""
+    """Why a subscriber missed events and gets a snapshot instead."""
 
-    LOG_CHANGED = "log-changed"  #: the log that the cursor names is gone; there is a new one
+    LOG_CHANGED = "log-changed"  #: a new log replaced the one that the cursor names
     LOG_TRUNCATED = "log-truncated"  #: the log no longer reaches back to the cursor
-    LOG_UNREADABLE = "log-unreadable"  #: the log could not be read again just now
+    LOG_UNREADABLE = "log-unreadable"  #: the log could not be re-read at that moment
     CURSOR_AHEAD = "cursor-ahead"  #: the cursor points beyond the end of the log
     TOO_SLOW = "too-slow"  #: the subscriber did not read as fast as events came
 
@@ -50,14 +54,14 @@ GAP_DETAILS = {
 
 
 class LastGoodData(msgspec.Struct, frozen=True, rename="camel", gc=False):
-    """The newest good value, beside one that is suspect."""
+    """The newest good value, next to a suspect one."""
 
     value: float
     phenomenon_time: str
 
 
 class StateData(msgspec.Struct, frozen=True, rename="camel", gc=False, omit_defaults=True):
-    """What a state or snapshot event tells."""
+    """The data of a state event, or of a value in a snapshot."""
 
     entity_id: str
     property: str
@@ -90,20 +94,20 @@ class _Gap(msgspec.Struct, frozen=True):
 _encode = msgspec.json.Encoder().encode
 
 EMPTY_SNAPSHOT = _encode(_Complete())
-"""The data of the snapshot of nothing."""
+"""The data of an empty snapshot."""
 
 
 def state_data(update: Update, freshness: Freshness, model: CityModel, *, last: bool = False) -> bytes | None:
-    """Return the JSON of a value; `last` marks the end of a snapshot. None where the name means nothing."""
-    what = resolve_name(update.property, model)
-    if what is None:
+    """Return the JSON of a value; `last` marks the end of a snapshot. None for an unknown name."""
+    name = resolve_name(update.property, model)
+    if name is None:
         return None
     good = update.last_good
     members = (
         update.entity,
         update.property,
         update.value,
-        what.unit,
+        name.unit,
         format_instant(update.phenomenon_time),
         format_instant(update.received_time),
         quality_word(update.flags),
@@ -121,92 +125,86 @@ def gap_data(reason: GapReason) -> bytes:
 
 
 def encode_event(event: EventName, cursor: str, data: bytes) -> bytes:
-    """Return one Server-Sent Event; `data` holds no line break."""
+    """Return one Server-Sent Event; `data` contains no line break."""
     return b"id: %b\nevent: %b\ndata: %b\n\n" % (cursor.encode(), event.encode(), data)
 
 
 def decode_events(chunk: bytes) -> list[LiveEvent]:
-    """Return the events in what `encode_event` wrote; comments are left out.
+    """Return the events of a chunk that `encode_event` wrote; comments are left out.
 
     >>> decode_events(encode_event("state", "c1", b"{}") + KEEPALIVE)
     [LiveEvent(cursor='c1', name='state', data=b'{}')]
     """
-    found = []
+    events = []
     for block in chunk.split(b"\n\n"):
         if block.startswith(b"id: "):
             cursor, name, data = (line.partition(b": ")[2] for line in block.split(b"\n"))
-            found.append(LiveEvent(cursor.decode(), cast(EventName, name.decode()), data))
-    return found
+            events.append(LiveEvent(cursor.decode(), cast(EventName, name.decode()), data))
+    return events
 
 
-# The text of state events: what stays the same in all events of a value is written once.
-#
-# It is what `api.live.events.state_data` and `api.live.events.encode_event` write, byte for byte, in a fifth
-# of the time.
-
-# Flags have some hundred combinations; what a device invents has no more room than this.
+# Flags have some hundred combinations; a bound all the same, as devices may send any.
 WORDS_MAX = 10_000
 
 _BEHIND_CURSOR = b"\nevent: state\ndata: "
 
-# As nearly always: received at no full second, with a count.
+# The common case: a received time with a fraction of a second, and a count.
 _END = b'","receivedTime":"%b.%06dZ%b%d,"count":%d}\n\n'
 
 
 _words: dict[tuple[int, Freshness], bytes] = {}
 
-
 EventHead: TypeAlias = tuple[bytes, bytes, bytes]
-"""What stands before the data of an event, in three parts: the middle one differs within a record."""
+"""The text before the data of an event, in three parts: only the middle one differs within a record."""
 
 
 def event_head(cursor: str) -> EventHead:
-    """Return what stands before the data of a state event."""
+    """Return the text before the data of a state event."""
     return b"id: ", cursor.encode(), _BEHIND_CURSOR
 
 
-def event_heads(places: RecordCursors) -> Callable[[int], EventHead]:
-    """Return what stands before the data of each state event of one record, by how many were told before."""
-    begin, counts, end = b"id: " + places.head, places.middles, places.tail + _BEHIND_CURSOR
-    return lambda number: (begin, counts[number], end)
+def event_heads(cursors: RecordCursors) -> Callable[[int], EventHead]:
+    """Return a function from the index of an update in its record to the text before its event's data."""
+    begin, middles, end = b"id: " + cursors.head, cursors.middles, cursors.tail + _BEHIND_CURSOR
+    return lambda index: (begin, middles[index], end)
 
 
 class ConstantParts(NamedTuple):
-    """What stays the same in the events of one value while the city model does."""
+    """The parts that all events of one value share while the city model stays the same."""
 
     begin: bytes  #: up to the value
     unit: bytes  #: behind the value, up to the phenomenon time
 
 
 def constant_parts(update: Update, model: CityModel) -> ConstantParts | None:
-    """Return what stays the same in the events of a value; None where its name means nothing."""
-    what = resolve_name(update.property, model)
-    if what is None:
+    """Return the constant parts of a value's events; None for an unknown name."""
+    name = resolve_name(update.property, model)
+    if name is None:
         return None
     return ConstantParts(
         b'{"entityId":%b,"property":%b,"value":' % (_encode(update.entity), _encode(update.property)),
-        b',"unit":%b,"phenomenonTime":"' % _encode(what.unit),
+        b',"unit":%b,"phenomenonTime":"' % _encode(name.unit),
     )
 
 
 def encode_state_event(
     head: EventHead, parts: ConstantParts, update: Update, freshness: Freshness, model: CityModel
 ) -> bytes:
-    """Return the event that tells a value, as Server-Sent Events have it."""
-    before, number, behind = head
+    """Return the Server-Sent Event of a value."""
+    before, middle, behind = head
     begin, unit = parts
     second, rest = divmod(update.received_time, SECOND)
     if rest == 0 or update.count < 0 or update.last_good is not None:
         data = state_data(update, freshness, model)
-        return b"".join((before, number, behind, data or b"{}", b"\n\n"))
-    words = _words.get((update.flags, freshness)) or _written(update.flags, freshness)
+        return b"".join((before, middle, behind, data or b"{}", b"\n\n"))
+    words = _words.get((update.flags, freshness)) or _encode_words(update.flags, freshness)
     end = _END % (_second(second), rest, words, update.revision, update.count)
     value, measured = _encode(update.value), _instant(update.phenomenon_time)
-    return b"".join((before, number, behind, begin, value, unit, measured, end))
+    return b"".join((before, middle, behind, begin, value, unit, measured, end))
 
 
 def _instant(instant: Instant) -> bytes:
-    """Return what `format_instant` does, as bytes."""
+    """Return the text of `format_instant` as bytes."""
     second, rest = divmod(instant, SECOND)
     return b"%b.%06dZ" % (_second(second), rest) if rest else _second(second) + b"Z"
 
@@ -216,8 +214,8 @@ def _second(second: int) -> bytes:
     return format_instant(second * SECOND)[:-1].encode()
 
 
-def _written(flags: int, freshness: Freshness) -> bytes:
-    """Return how good and how fresh a value is, up to its revision."""
+def _encode_words(flags: int, freshness: Freshness) -> bytes:
+    """Return the members quality and freshness, up to the revision."""
     text = b'","quality":"%b","freshness":"%b","revision":' % (
         quality_word(flags).encode(),
         freshness.encode(),

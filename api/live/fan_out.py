@@ -1,4 +1,4 @@
-"""The fan-out: who asks for what, and the events on their way to them. Each event is written once for all."""
+"""Fan-out of events to groups of subscribers with the same filter; each event is encoded once for all."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from twin.model.city_model import CityModel
 
 @dataclass(slots=True, eq=False)
 class SubscriberGroup:
-    """The subscribers that ask for the same."""
+    """The subscribers with one filter."""
 
     selection: ResolvedFilter
     members: set[Subscriber] = field(default_factory=set)
-    events: list[bytes] = field(default_factory=list)  #: that `flush` offers
+    events: list[bytes] = field(default_factory=list)  #: that the next `flush` sends
 
 
 class FanOut:
@@ -28,11 +28,11 @@ class FanOut:
 
     def __init__(self, metrics: ApiMetrics) -> None:
         self.groups: dict[EntityFilter, SubscriberGroup] = {}
-        self.last_notified: Subscriber | None = None  #: one of those that were told something last
+        self.last_notified: Subscriber | None = None  #: a subscriber that the last flush sent events to
         self._metrics = metrics
 
     def join(self, subscriber: Subscriber, model: CityModel) -> SubscriberGroup:
-        """Begin to tell a subscriber what it asks for; return its group."""
+        """Start sending a subscriber the events that its filter selects; return its group."""
         subscriber.reset()
         group = self.groups.get(subscriber.filter)
         if group is None:
@@ -41,7 +41,7 @@ class FanOut:
         return group
 
     def leave(self, subscriber: Subscriber) -> None:
-        """Tell a subscriber nothing more."""
+        """Stop sending events to a subscriber."""
         group = self.groups.get(subscriber.filter)
         if group is not None:
             group.members.discard(subscriber)
@@ -49,14 +49,14 @@ class FanOut:
                 del self.groups[subscriber.filter]
 
     def lose_all(self, reason: GapReason) -> None:
-        """Tell nobody anything more: all need a snapshot."""
+        """Drop all subscribers: each needs a new snapshot."""
         groups, self.groups = self.groups, {}
         for group in groups.values():
             for member in group.members:
                 member.lose(reason)
 
     def add_state(self, value: LiveValue, head: EventHead, model: CityModel) -> None:
-        """Add the event that tells a value to each group that asks for it."""
+        """Add the event of a value to each group whose filter selects it."""
         update, freshness = value.update, value.freshness
         if freshness is None:
             return
@@ -73,20 +73,20 @@ class FanOut:
                 group.events.append(event)
 
     def add_alarm(self, alarm: AlarmEvent, cursor: str, model: CityModel) -> None:
-        """Add the event of an alarm to each group that asks for it."""
-        asking = [one for one in self.groups.values() if one.selection.matches_alarm(alarm)]
-        data = alarm_data(alarm, model) if asking else None
+        """Add the event of an alarm to each group whose filter selects it."""
+        groups = [group for group in self.groups.values() if group.selection.matches_alarm(alarm)]
+        data = alarm_data(alarm, model) if groups else None
         if data is not None:
             event = encode_event("alarm", cursor, data)
-            for group in asking:
+            for group in groups:
                 group.events.append(event)
 
     def flush(self, name: EventName = "state") -> None:
-        """Offer what was added, and lose those that cannot take it."""
-        for group in [one for one in self.groups.values() if one.events]:
+        """Queue the added events for the members of each group; drop members whose queue is full."""
+        for group in [group for group in self.groups.values() if group.events]:
             chunk = b"".join(group.events)
             self._metrics.events.labels(name).inc(len(group.events) * len(group.members))
             group.events.clear()
             self.last_notified = next(iter(group.members), self.last_notified)
-            for member in [one for one in group.members if not one.offer(chunk)]:
+            for member in [member for member in group.members if not member.offer(chunk)]:
                 self.leave(member)

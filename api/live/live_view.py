@@ -1,7 +1,7 @@
 """The live view: the present value of every property and indicator of every entity. Pure; owned by the hub.
 
-An entity has two sequences of revisions: one of what is observed on it and derived of it, one of what is
-rolled up over it as an area. So what is known is told from what is new by the revision of each single value.
+An entity has two sequences of revisions: one of its observed and derived values, one of the roll-ups over it
+as an area. So the revision of each single value decides whether an update is new.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from twin.wire.messages import Update, UpdateKind
 
 _NEVER: Instant = INSTANT_MAX
 
-# A member is looked up in its enumeration at a cost that counts here.
+# Looking up a member of an enumeration for each update costs measurable time.
 _PERSONAL = UpdateKind.PERSONAL
 
 # Each is about 300 bytes; a city has some thousand values.
@@ -33,7 +33,7 @@ INTERVALS_MAX = 50_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ViewSeed:
-    """What the database knows: the view at known positions of one log."""
+    """The stored state at known positions of one log, from which the live view starts."""
 
     updates: tuple[Update, ...] = ()
     datastreams: tuple[Observation, ...] = ()
@@ -48,31 +48,32 @@ class LiveValue:
     """The present value of one property or indicator of one entity."""
 
     update: Update
-    freshness: Freshness | None = None  #: as last told; None while it is not to be shown
-    freshness_due: Instant = _NEVER  #: when its freshness is looked at next
-    live_duration: Duration = 0  #: how long it is live after its measurement; 0 while it is not to be shown
-    constant_parts: ConstantParts | None = None  #: what stays the same in its events, once one was written
+    freshness: Freshness | None = None  #: as last sent; None while the value is not shown
+    freshness_due: Instant = _NEVER  #: when its freshness is evaluated next
+    live_duration: Duration = 0  #: how long it is live after its measurement; 0 while it is not shown
+    constant_parts: ConstantParts | None = None  #: of its events, once the first was encoded
 
 
 @dataclass(slots=True)
 class EntityView:
-    """What is known of one entity."""
+    """The present state of one entity."""
 
     values: dict[str, LiveValue] = field(default_factory=dict)
     datastreams: dict[int, Observation] = field(default_factory=dict)
-    datastream_revisions: dict[int, int] = field(
-        default_factory=dict
-    )  #: by datastream, the revision that told its state
+    #: by datastream, the revision of the update that carried its observation
+    datastream_revisions: dict[int, int] = field(default_factory=dict)
 
     @property
     def revision(self) -> int:
-        """The last revision of what is observed on it and derived of it; 0 where there is none."""
-        own = (one.update.revision for name, one in self.values.items() if not name.startswith(AREA_PREFIX))
+        """The last revision of its observed and derived values, without roll-ups; 0 without values."""
+        own = (
+            value.update.revision for name, value in self.values.items() if not name.startswith(AREA_PREFIX)
+        )
         return max((*own, *self.datastream_revisions.values()), default=0)
 
 
 class LiveView:
-    """Takes updates in, drops those that it knows, and knows when each value ages."""
+    """Applies updates, drops those that it has, and schedules when the freshness of each value changes."""
 
     def __init__(self, model: CityModel) -> None:
         self.model = model
@@ -83,22 +84,22 @@ class LiveView:
         self._size = 0
 
     def __len__(self) -> int:
-        """Return how many values there are."""
+        """Return the number of values."""
         return self._size
 
     def entity(self, id: str) -> EntityView | None:
-        """Return what is known of an entity, or None when nothing is."""
+        """Return the state of an entity, or None when it has none."""
         return self._entities.get(id)
 
     def reset(self, seed: ViewSeed, now: Instant) -> None:
-        """Replace everything by what the database knows."""
+        """Replace everything by the stored state."""
         self._entities.clear()
         self._due.clear()
         self._size = 0
         self.merge(seed, now)
 
     def merge(self, seed: ViewSeed, now: Instant) -> list[LiveValue]:
-        """Take in what the database knows and this view does not; return the values that changed."""
+        """Add the part of the stored state that is newer than the view; return the values that changed."""
         changed = []
         for update in seed.updates:
             view = self._entities.setdefault(update.entity, EntityView())
@@ -113,10 +114,10 @@ class LiveView:
         return changed
 
     def apply(self, update: Update, now: Instant) -> LiveValue | None:
-        """Take in an update of the log; return its value, or None when there is nothing to tell.
+        """Apply an update of the log; return its value, or None when no event is to be sent.
 
-        That is so of what was known already, and of a household's: it changes the state of its datastream,
-        which `state_document` shows to those who may see it, and nothing else.
+        No event is sent for an update that the view has already, and for one of a household: that changes
+        only the state of its datastream, which `state_document` shows to the roles that may see it.
         """
         view = self._entities.get(update.entity)
         if view is None:
@@ -136,7 +137,7 @@ class LiveView:
         before = value.update
         value.update = update
         due = update.phenomenon_time + value.live_duration + 1
-        # As nearly always: made of the same as before, and live.
+        # The common case: the same sources as before, and live.
         if (
             now < due
             and value.live_duration
@@ -146,9 +147,9 @@ class LiveView:
         ):
             value.freshness = "live"
             if due < value.freshness_due:
-                self._look_at(value, due)
+                self._schedule(value, due)
         else:
-            self._judge(value, now)
+            self._evaluate_freshness(value, now)
         return value
 
     def _put(self, view: EntityView, update: Update, now: Instant) -> LiveValue:
@@ -157,11 +158,18 @@ class LiveView:
             value = view.values[update.property] = LiveValue(update)
             self._size += 1
         value.update = update
-        self._judge(value, now)
+        self._evaluate_freshness(value, now)
         return value
 
-    def _judge(self, value: LiveValue, now: Instant) -> None:
-        """Set a value's freshness, and note when to look again."""
+    def freshness_of(self, value: LiveValue, now: Instant) -> Freshness | None:
+        """Return the freshness of a value at `now`; None for a value that is not shown."""
+        if value.live_duration and now - value.update.phenomenon_time <= value.live_duration:
+            return "live"  # The common case, without a look-up.
+        interval = self.expected_interval(value.update)
+        return None if interval is None else freshness(value.update.phenomenon_time, interval, now)
+
+    def _evaluate_freshness(self, value: LiveValue, now: Instant) -> None:
+        """Set the freshness of a value, and schedule its next evaluation."""
         update = value.update
         interval = self.expected_interval(update)
         if interval is None:
@@ -174,56 +182,56 @@ class LiveView:
             return
         lasts = value.live_duration if value.freshness == "live" else stale_duration(interval)
         due = update.phenomenon_time + lasts + 1
-        # A value that was renewed is still in the heap for its old instant, and is looked at then: one entry
-        # a value keeps the heap as small as the view.
+        # A renewed value keeps its old entry in the heap and is evaluated then: with one entry for each value
+        # the heap stays as small as the view.
         if due < value.freshness_due:
-            self._look_at(value, due)
+            self._schedule(value, due)
 
-    def _look_at(self, value: LiveValue, due: Instant) -> None:
+    def _schedule(self, value: LiveValue, due: Instant) -> None:
         value.freshness_due = due
         heapq.heappush(self._due, (due, value.update.entity, value.update.property))
 
     def resolve_name(self, name: str) -> ValueName | None:
-        """Return what the name of a value stands for, or None when it stands for nothing."""
+        """Return the value that a name denotes, or None for an unknown name; cached."""
         try:
             return self._names[name]
         except KeyError:
-            found = self._names[name] = resolve_name(name, self.model)
-            return found
+            resolved = self._names[name] = resolve_name(name, self.model)
+            return resolved
 
     def expected_interval(self, update: Update) -> Duration | None:
-        """Return how often a value is made anew: as the update says, else as the sensors behind it report.
+        """Return the expected time between two values: that of the update, else that of its sensors.
 
-        None when the model does not know the entity, what the name stands for or any sensor behind it: then
-        the value is not shown. Neither is one that was combined from single personal readings; the stream
-        makes none, and one that an earlier version stored must not be told.
+        None when the model does not contain the entity, the name or any of the sensors: the value is not
+        shown then. Nor is one that combines single personal readings: the stream makes none, and one that an
+        earlier version stored must not be published.
         """
         key = update.entity, update.property, update.datastreams
         if key not in self._intervals:
-            # Cohorts and combinations come and go; what is forgotten is found again.
+            # Cohorts and combinations change over time; a cleared interval is computed again.
             if len(self._intervals) >= INTERVALS_MAX:
                 self._intervals.clear()
-            self._intervals[key] = self._usual(update)
-        known = self._intervals[key]
-        return update.interval or known if known is not None else None
+            self._intervals[key] = self._interval_of_sources(update)
+        interval = self._intervals[key]
+        return update.interval or interval if interval is not None else None
 
-    def _usual(self, update: Update) -> Duration | None:
+    def _interval_of_sources(self, update: Update) -> Duration | None:
         model = self.model
-        what = resolve_name(update.property, model)
-        if update.entity not in model.entities or what is None:
+        name = resolve_name(update.property, model)
+        if update.entity not in model.entities or name is None:
             return None
-        behind = [model.datastreams[one] for one in update.datastreams if one in model.datastreams]
-        if update.kind == UpdateKind.OBSERVED and any(model.policy_of(one).personal for one in behind):
+        sources = [model.datastreams[id] for id in update.datastreams if id in model.datastreams]
+        if update.kind == UpdateKind.OBSERVED and any(model.policy_of(each).personal for each in sources):
             return None
-        if behind:
-            # The sum of households is made of windows, however often their meters report.
+        if sources:
+            # The sum of households has windows, however often their meters report.
             least = HOUSEHOLD_WINDOW if update.kind == UpdateKind.INDICATOR else 0
-            return max(least, min(one.interval for one in behind))
-        found = typical_interval(update.entity, what, model)
-        return update.interval or None if found is None else found
+            return max(least, min(each.interval for each in sources))
+        typical = typical_interval(update.entity, name, model)
+        return update.interval or None if typical is None else typical
 
     def age_values(self, now: Instant) -> list[tuple[Instant, LiveValue]]:
-        """Age every value to `now`; return those whose freshness changed, by the instant at which it did."""
+        """Update the freshness of every value to `now`; return the changed ones, ordered by their instant."""
         aged = []
         while self._due and self._due[0][0] <= now:
             due, entity, property = heapq.heappop(self._due)
@@ -233,15 +241,15 @@ class LiveView:
                 continue
             before = value.freshness
             value.freshness_due = _NEVER
-            self._judge(value, now)
+            self._evaluate_freshness(value, now)
             if value.freshness != before:
-                # An entry may be that of an earlier measurement: the value aged when its own says.
+                # The entry may belong to an earlier measurement: the instant is that of the present one.
                 aged.append((self.aged_at(value, INSTANT_MIN, now) or due, value))
         aged.sort(key=itemgetter(0))
         return aged
 
     def aged_at(self, value: LiveValue, since: Instant, now: Instant) -> Instant | None:
-        """Return when a value's freshness last changed by age alone, after `since` and until `now`."""
+        """Return when age alone last changed a value's freshness, after `since` and until `now`."""
         interval = self.expected_interval(value.update)
         if interval is None:
             return None
@@ -252,7 +260,7 @@ class LiveView:
         return None
 
     def set_model(self, model: CityModel, now: Instant) -> list[LiveValue]:
-        """Go on with another model; return the values whose freshness it changed."""
+        """Replace the city model; return the values whose freshness changed by it."""
         self.model = model
         self._intervals.clear()
         self._names.clear()
@@ -260,7 +268,7 @@ class LiveView:
         changed = []
         for value in self.values():
             before, value.freshness_due, value.constant_parts = value.freshness, _NEVER, None
-            self._judge(value, now)
+            self._evaluate_freshness(value, now)
             if value.freshness != before and value.freshness is not None:
                 changed.append(value)
         return changed
@@ -270,13 +278,13 @@ class LiveView:
         for view in self._entities.values():
             yield from view.values.values()
 
-    def matching(self, selection: ResolvedFilter) -> Iterable[LiveValue]:
-        """Yield the values that are selected, entity by entity."""
+    def matching(self, filter: ResolvedFilter) -> Iterable[LiveValue]:
+        """Yield the shown values that a filter selects, entity by entity."""
         for entity, view in self._entities.items():
-            if entity not in selection.entities:
+            if entity not in filter.entities:
                 continue
             for property, value in view.values.items():
-                if property in selection.properties and value.freshness is not None:
+                if property in filter.properties and value.freshness is not None:
                     yield value
 
 

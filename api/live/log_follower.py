@@ -1,7 +1,7 @@
-"""The feed: follows `updates` and `alarms` on the log into the hub, and notices when the log is another one.
+"""Follows `updates` and `alarms` on the log into the hub, and detects a replaced log.
 
-A groupless consumer that is connected to a restarted, emptied log waits for ever at its old position; so the
-identity of the log is compared about every second.
+A consumer without a group that is connected to a restarted, emptied log waits for ever at its old position.
+So the follower checks the identity of the log about every second.
 """
 
 from __future__ import annotations
@@ -47,21 +47,21 @@ SWEEP_S = 1.0
 RETRY_FIRST_S = 0.2
 RETRY_MAX_S = 5.0
 
-# One fetch is handled between two breaths of the event loop: at ~10 us an update and ~100 a record, 50 ms.
+# One fetch takes 50 ms of the event loop: about 10 us an update, and 100 updates a record.
 RECORDS_MAX = 50
 _POLL_MS = 500
 
 
 class SeedSource(Protocol):
-    """Where the view is seeded from: the database, behind one call."""
+    """The stored state that the view starts from: the database, behind one call."""
 
     async def __call__(self, log_id: str) -> ViewSeed:
-        """Return what is stored, with positions in that log; raise ServiceError when the database is away."""
+        """Return the stored state with positions in that log; raise ServiceError without a database."""
         ...
 
 
 class LogFollower:
-    """Keeps the hub fed from the log; one task for the life of the process."""
+    """Reads the log into the hub; one task for the life of the process."""
 
     def __init__(
         self,
@@ -77,21 +77,21 @@ class LogFollower:
     ) -> None:
         self.ready = asyncio.Event()  #: set once the view has caught up with the log for the first time
         self.connected = False  #: whether the log answers
-        self.seeded_from_database = True  #: whether the view holds what the database knew
+        self.seeded_from_database = True  #: whether the view includes the stored state
         self._kafka = kafka
         self._pace = pace
         self._count = partitions
-        self._lanes = {one: lane for lane, one in enumerate(ordered_partitions(partitions))}
+        self._partitions = {each: index for index, each in enumerate(ordered_partitions(partitions))}
         self._hub = hub
-        self._hear = on_alarms  #: told every record of `alarms` once the hub has it
+        self._on_alarms = on_alarms  #: called with every record of `alarms` once the hub has applied it
         self._seeds = seeds
         self._metrics = metrics
         self._traces = record_traces
         metrics.log_up.set_function(lambda: float(self.connected))
-        self._truncated = False  #: whether the log lost records that the view has not seen
+        self._truncated = False  #: whether the log lost records that the view has not read
 
     async def run(self) -> None:
-        """Feed the hub until cancelled; outlives every outage of log and database."""
+        """Feed the hub until cancelled; survives every outage of log and database."""
         backoff = _new_backoff()
         async with asyncio.TaskGroup() as group:
             group.create_task(self._sweep())
@@ -102,7 +102,12 @@ class LogFollower:
                 except (KafkaError, OSError, ServiceError) as error:
                     self.connected = False
                     delay_s = backoff.next_s()
-                    log.warning("the live view is not fed: %s; trying again in %.1f s", error, delay_s)
+                    log.warning(
+                        "the live view does not receive the log: %s; retrying in %.1f s",
+                        error,
+                        delay_s,
+                        extra={"event": "api.log_lost", "delay_s": delay_s},
+                    )
                     await asyncio.sleep(delay_s)
 
     async def _sweep(self) -> None:
@@ -118,7 +123,7 @@ class LogFollower:
         merging: asyncio.Task[None] | None = None
         try:
             await consumer.start()
-            if self._hub.log_id != identity or self._truncated or not await self._go_on(consumer):
+            if self._hub.log_id != identity or self._truncated or not await self._continue(consumer):
                 await self._reset(consumer, identity)
             self.connected = True
             if not self.seeded_from_database:
@@ -126,20 +131,24 @@ class LogFollower:
             await self._follow(consumer, identity)
         except OffsetOutOfRangeError:
             self._truncated = True
-            log.warning("log %s no longer reaches back to the live view; it is seeded anew", identity)
+            log.warning(
+                "log %s begins after the position of the live view; the view is seeded anew",
+                identity,
+                extra={"event": "api.log_truncated", "log_id": identity},
+            )
         finally:
             if merging is not None:
                 merging.cancel()
             await consumer.stop()
 
-    async def _go_on(self, consumer: Any) -> bool:
-        """Read on where the view is, unnoticed by whoever follows it; False when the log begins later."""
+    async def _continue(self, consumer: Any) -> bool:
+        """Read on from the position of the view, without a gap; False when the log begins later."""
         wanted = [offset for offset, _ in self._hub.positions]
-        places = {(one.topic, one.partition): wanted[lane] for one, lane in self._lanes.items()}
-        return await self._start_at(consumer, places) == wanted
+        offsets = {(each.topic, each.partition): wanted[index] for each, index in self._partitions.items()}
+        return await self._start_at(consumer, offsets) == wanted
 
     async def _reset(self, consumer: Any, identity: str) -> None:
-        """Begin anew with what the database knows."""
+        """Start the view anew from the stored state."""
         seed = await self._seed(identity)
         offsets = await self._start_at(consumer, seed.offsets if seed is not None else {})
         self._hub.reset(identity, seed or ViewSeed(), offsets)
@@ -152,12 +161,13 @@ class LogFollower:
             offsets,
             values,
             alarms,
+            extra={"event": "api.view_seeded", "log_id": identity, "values": values, "alarms": alarms},
         )
 
     async def _seed(self, identity: str) -> ViewSeed | None:
-        """Return what the database knows; None when it is away and nothing was shown yet.
+        """Return the stored state; None without a database as long as the view is empty.
 
-        Once something is shown, the old view is better than an empty one: then this waits for the database.
+        A view with values is better than an empty one: it is kept until the database is available.
         """
         backoff = _new_backoff()
         while True:
@@ -166,15 +176,24 @@ class LogFollower:
                 return await self._seeds(identity)
             except ServiceError as error:
                 if not self._hub.log_id:
-                    log.warning("the live view starts from the log alone: %s", error)
+                    log.warning(
+                        "the live view starts from the log alone: %s",
+                        error,
+                        extra={"event": "api.seed_unavailable"},
+                    )
                     return None
-                log.warning("the live view cannot be seeded: %s; trying again in %.1f s", error, delay_s)
+                log.warning(
+                    "the live view cannot be seeded: %s; retrying in %.1f s",
+                    error,
+                    delay_s,
+                    extra={"event": "api.seed_unavailable", "delay_s": delay_s},
+                )
             await asyncio.sleep(delay_s)
             if await log_identity(self._kafka) != identity:
                 raise ServiceError("the log changed again while the live view was seeded")
 
     async def _merge_later(self, identity: str) -> None:
-        """Add what the database knows to a view that started without it, as soon as it is back."""
+        """Add the stored state to a view that started without it, once the database is available."""
         backoff = _new_backoff()
         while True:
             await asyncio.sleep(backoff.next_s())
@@ -184,24 +203,28 @@ class LogFollower:
                 continue
             self._hub.merge(seed)
             self.seeded_from_database = True
-            log.info("the live view has %d values, now that the database is back", len(self._hub.view))
+            log.info(
+                "the live view has %d values, including the stored state",
+                len(self._hub.view),
+                extra={"event": "api.view_merged", "values": len(self._hub.view)},
+            )
             return
 
     async def _start_at(self, consumer: Any, wanted: Mapping[tuple[str, int], int]) -> list[int]:
-        """Make a consumer read on from the wanted offset of each lane, or from the log's beginning.
+        """Make a consumer start at the wanted offset of each partition, or at the log's beginning.
 
-        Returns the offsets by lane.
+        Returns the offsets, by `api.live.partition_order`.
         """
-        first = await first_offsets(consumer, self._lanes)
-        offsets = [max(first[one], wanted.get((one.topic, one.partition), 0)) for one in self._lanes]
-        consumer.assign(list(self._lanes))
-        for one, lane in self._lanes.items():
-            consumer.seek(one, offsets[lane])
+        first = await first_offsets(consumer, self._partitions)
+        offsets = [max(first[each], wanted.get((each.topic, each.partition), 0)) for each in self._partitions]
+        consumer.assign(list(self._partitions))
+        for partition, index in self._partitions.items():
+            consumer.seek(partition, offsets[index])
         return offsets
 
     async def _follow(self, consumer: Any, identity: str) -> None:
-        caught_up = await end_offsets(self._kafka, self._lanes)
-        changed = asyncio.create_task(self._changed(identity))
+        caught_up = await end_offsets(self._kafka, self._partitions)
+        changed = asyncio.create_task(self._wait_for_new_identity(identity))
         try:
             while not changed.done():
                 raise_if_cancelled()
@@ -209,52 +232,69 @@ class LogFollower:
                 for partition, records in fetched.items():
                     for record in records:
                         if self._traces is None:
-                            self._take(partition, record.offset, record.value)
+                            self._apply(partition, record.offset, record.value)
                         else:
-                            take = partial(self._take, partition, record.offset, record.value)
-                            self._traces.trace(partition.topic, record.headers, take)
-                        # Connections send in between: else all that was fetched at once would wait for them.
+                            apply = partial(self._apply, partition, record.offset, record.value)
+                            self._traces.trace(partition.topic, record.headers, apply)
+                        # Lets connections send their events before the next record adds more.
                         await asyncio.sleep(0)
-                self._measure_lag(consumer)
+                self._set_lag_metric(consumer)
                 if not self.ready.is_set() and all(
-                    self._hub.positions[self._lanes[one]][0] >= end for one, end in caught_up.items()
+                    self._hub.positions[self._partitions[each]][0] >= end for each, end in caught_up.items()
                 ):
                     self.ready.set()
-            log.warning("log %s was replaced by %s", identity, changed.result())
+            log.warning(
+                "log %s was replaced by %s",
+                identity,
+                changed.result(),
+                extra={"event": "api.log_replaced", "log_id": changed.result()},
+            )
         finally:
             changed.cancel()
 
-    def _take(self, partition: TopicPartition, offset: int, value: bytes) -> None:
-        lane = self._lanes[partition]
+    def _apply(self, partition: TopicPartition, offset: int, value: bytes) -> None:
+        index = self._partitions[partition]
         try:
             if partition.topic == ALARM_TOPIC:
                 batch = ALARMS.decode(value)
-                self._hub.on_alarms(lane, offset, batch, value)
-                self._hear(batch)
+                self._hub.on_alarms(index, offset, batch, value)
+                self._on_alarms(batch)
             else:
-                self._hub.on_updates(lane, offset, UPDATES.decode(value).updates, value)
+                self._hub.on_updates(index, offset, UPDATES.decode(value).updates, value)
         except MessageError as error:
             self._metrics.records_unreadable.inc()
-            log.error("record %d of %s-%d: %s", offset, partition.topic, partition.partition, error)
-            self._hub.on_updates(lane, offset, ())
+            log.error(
+                "record %d of %s-%d cannot be read: %s",
+                offset,
+                partition.topic,
+                partition.partition,
+                error,
+                extra={
+                    "event": "api.record_unreadable",
+                    "topic": partition.topic,
+                    "partition": partition.partition,
+                    "offset": offset,
+                },
+            )
+            self._hub.on_updates(index, offset, ())
 
-    def _measure_lag(self, consumer: Any) -> None:
+    def _set_lag_metric(self, consumer: Any) -> None:
         lag = 0
-        for one, lane in self._lanes.items():
-            end = consumer.highwater(one)
+        for partition, index in self._partitions.items():
+            end = consumer.highwater(partition)
             if end is not None:
-                lag += max(0, end - self._hub.positions[lane][0])
+                lag += max(0, end - self._hub.positions[index][0])
         self._metrics.log_lag.set(lag)
 
-    async def _changed(self, identity: str) -> str:
-        """Return the log's new identity once it has one."""
+    async def _wait_for_new_identity(self, identity: str) -> str:
+        """Wait until the log has another identity; return that."""
         while True:
             await asyncio.sleep(IDENTITY_CHECK_S)
             try:
                 found = await log_identity(self._kafka, IDENTITY_TIMEOUT_S)
             except ServiceError as error:
                 if self.connected:
-                    log.warning("%s", error)
+                    log.warning("the log does not answer: %s", error, extra={"event": "api.log_lost"})
                 self.connected = False
                 continue
             self.connected = True
@@ -262,25 +302,22 @@ class LogFollower:
                 return found
 
 
-# What the api tells of followed messages: when the view had it, and when a subscriber was sent it.
-
-
 class RecordTraces:
-    """Goes on with the traces of records of the log."""
+    """Continues the traces of records: spans for the live view, and for sending to a subscriber."""
 
     def __init__(self, tracer: Tracer, clock: Clock, hub: Hub) -> None:
         self._tracer = tracer
         self._clock = clock
         self._hub = hub
 
-    def trace(self, topic: str, headers: RecordHeaders, take: Callable[[], None]) -> None:
-        """Have the hub take in a record; tell how long that took, if the record carries a followed message.
+    def trace(self, topic: str, headers: RecordHeaders, apply: Callable[[], None]) -> None:
+        """Apply a record to the hub; measure the time when the record carries a traced message.
 
-        Of the subscribers that it is told to, one is followed until it has been sent the events.
+        One of the subscribers is measured as well, until its connection has the events.
         """
         parent = extract_context(headers)
         if parent is None:
-            take()
+            apply()
             return
         fan_out = self._tracer.begin(
             "fan-out",
@@ -290,12 +327,12 @@ class RecordTraces:
             attributes={"messaging.system": "kafka", "messaging.destination.name": topic},
         )
         self._hub.fan_out.last_notified = None
-        take()
+        apply()
         fan_out.end(self._clock())
-        told = self._hub.fan_out.last_notified
-        if told is not None:
+        subscriber = self._hub.fan_out.last_notified
+        if subscriber is not None:
             send = self._tracer.begin("sse send", "producer", self._clock(), fan_out.context)
-            told.on_sent(lambda: send.end(self._clock()))
+            subscriber.call_when_sent(lambda: send.end(self._clock()))
 
 
 def _new_backoff() -> Backoff:

@@ -1,4 +1,4 @@
-"""Reading a stretch of `updates` and `alarms` again, for a subscriber whose cursor is older than the ring."""
+"""Re-reads part of `updates` and `alarms` for a subscriber whose cursor is older than the replay buffer."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from twin.alarms.messages import ALARMS, AlarmEvent
 from twin.errors import MessageError, TwinError
 from twin.wire.messages import UPDATES, Update
 
-# After a crash the stream tells its last updates again. Reading a little before the cursor shows which
-# revisions the subscriber has seen. A checkpoint covers 20 s, of some tens of records a second at most.
+# After a crash the stream repeats its last updates. Reading from a little before the cursor shows which
+# revisions the subscriber has. A checkpoint covers 20 s, with some tens of records a second at most.
 LOOKBACK_RECORDS = 2_000
 
 RECORDS_MAX = 200
@@ -30,7 +30,7 @@ _POLL_MS = 200
 
 
 class ReplayError(TwinError):
-    """The log cannot be read from a cursor on; says why."""
+    """The log cannot be read from a cursor on; `reason` is that of the gap event."""
 
     def __init__(self, reason: GapReason) -> None:
         super().__init__(reason.value)
@@ -46,7 +46,7 @@ class ReplayedRecord(NamedTuple):
 
 
 class LogReplay:
-    """Reads the log again with a consumer of its own, a few at a time."""
+    """Re-reads the log, with one consumer for each replay and a limit on their number."""
 
     def __init__(self, kafka: Kafka, replays_max: int) -> None:
         self._kafka = kafka
@@ -55,49 +55,49 @@ class LogReplay:
     async def records(
         self, start: Sequence[PartitionPosition], end: Sequence[PartitionPosition]
     ) -> AsyncGenerator[ReplayedRecord, None]:
-        """Yield the records from a little before `start` up to `end`, by lane, in order within each lane.
+        """Yield the records from a little before `start` up to `end`, in order within each partition.
 
         Raises ReplayError when the log begins after `start` or stops answering.
         """
         order = ordered_partitions(len(start) // 2)
-        wanted = {
-            one: (first[0], last[0])
-            for one, first, last in zip(order, start, end, strict=True)
+        ranges = {
+            partition: (first[0], last[0])
+            for partition, first, last in zip(order, start, end, strict=True)
             if first[0] < last[0]
         }
-        if not wanted:
+        if not ranges:
             return
         if self._free.locked():
             raise ReplayError(GapReason.LOG_UNREADABLE)
-        end_of = {one: last for one, (_, last) in wanted.items()}
-        lane_of = {one: lane for lane, one in enumerate(order)}
+        ends = {partition: last for partition, (_, last) in ranges.items()}
+        indexes = {partition: index for index, partition in enumerate(order)}
         async with (
             self._free,
-            self._consumer(wanted) as consumer,
-            aclosing(_read(consumer, end_of)) as found,
+            self._consumer(ranges) as consumer,
+            aclosing(_read(consumer, ends)) as records,
         ):
-            async for one, offset, value in found:
+            async for partition, offset, value in records:
                 try:
-                    yield ReplayedRecord(lane_of[one], offset, _told(one.topic, value))
+                    yield ReplayedRecord(indexes[partition], offset, _decode(partition.topic, value))
                 except MessageError:
-                    continue  # the feed has counted it
+                    continue  # the log follower has counted it
 
     @asynccontextmanager
-    async def _consumer(self, wanted: dict[TopicPartition, tuple[int, int]]) -> AsyncIterator[Any]:
+    async def _consumer(self, ranges: dict[TopicPartition, tuple[int, int]]) -> AsyncIterator[Any]:
         consumer = new_consumer(self._kafka)
         try:
             async with asyncio.timeout(PROGRESS_TIMEOUT_S):
                 await consumer.start()
-                first = await first_offsets(consumer, wanted)
+                first = await first_offsets(consumer, ranges)
         except (KafkaError, OSError, TimeoutError) as error:
             await consumer.stop()
             raise ReplayError(GapReason.LOG_UNREADABLE) from error
         try:
-            if any(start < first[one] for one, (start, _) in wanted.items()):
+            if any(start < first[partition] for partition, (start, _) in ranges.items()):
                 raise ReplayError(GapReason.LOG_TRUNCATED)
-            consumer.assign(list(wanted))
-            for one, (start, _) in wanted.items():
-                consumer.seek(one, max(first[one], start - LOOKBACK_RECORDS))
+            consumer.assign(list(ranges))
+            for partition, (start, _) in ranges.items():
+                consumer.seek(partition, max(first[partition], start - LOOKBACK_RECORDS))
             yield consumer
         except OffsetOutOfRangeError as error:
             raise ReplayError(GapReason.LOG_TRUNCATED) from error
@@ -107,7 +107,7 @@ class LogReplay:
             await consumer.stop()
 
 
-def _told(topic: str, value: bytes) -> Sequence[Update | AlarmEvent]:
+def _decode(topic: str, value: bytes) -> Sequence[Update | AlarmEvent]:
     return ALARMS.decode(value).alarms if topic == ALARM_TOPIC else UPDATES.decode(value).updates
 
 
@@ -120,13 +120,13 @@ async def _read(
         fetched = await consumer.getmany(timeout_ms=_POLL_MS, max_records=RECORDS_MAX)
         if not fetched and loop.time() > deadline:
             raise ReplayError(GapReason.LOG_UNREADABLE)
-        for one, records in fetched.items():
+        for partition, records in fetched.items():
             for record in records:
-                if one not in remaining or record.offset >= remaining[one]:
+                if partition not in remaining or record.offset >= remaining[partition]:
                     break
-                yield one, record.offset, record.value
-        for one in [one for one, end in remaining.items() if await consumer.position(one) >= end]:
-            del remaining[one]
-            consumer.pause(one)
+                yield partition, record.offset, record.value
+        for partition in [each for each, end in remaining.items() if await consumer.position(each) >= end]:
+            del remaining[partition]
+            consumer.pause(partition)
         if fetched:
             deadline = loop.time() + PROGRESS_TIMEOUT_S

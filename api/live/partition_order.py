@@ -1,6 +1,6 @@
-"""Lanes: the partitions of the log that the live view follows, in one order: of `updates`, then of `alarms`.
+"""The order of the partitions that the live view follows: those of `updates`, then those of `alarms`.
 
-A cursor has a position for each lane, so one text says how far a subscriber is in both topics.
+A cursor has a position for each of them, so one text marks the position of a subscriber in both topics.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ from runtime.kafka.topics import ALARMS, UPDATES
 
 
 def ordered_partitions(partitions: int) -> list[TopicPartition]:
-    """Return the lanes of a log whose topics have so many partitions.
+    """Return the partitions of a log, in order; `partitions` is the number of each topic.
 
-    >>> [(one.topic, one.partition) for one in ordered_partitions(2)]
+    >>> [(each.topic, each.partition) for each in ordered_partitions(2)]
     [('updates', 0), ('updates', 1), ('alarms', 0), ('alarms', 1)]
     """
     return [TopicPartition(topic, number) for topic in (UPDATES, ALARMS) for number in range(partitions)]

@@ -1,4 +1,4 @@
-"""The live stream: snapshot, changes and recent past as one gapless sequence of events."""
+"""Route of the live event stream: snapshot, missed changes and further changes without a gap."""
 
 from __future__ import annotations
 
@@ -12,69 +12,82 @@ from starlette.types import Receive, Scope, Send
 
 from api.context import context_of
 from api.entities.selection import EntityFilter
-from api.http import openapi_examples
 from api.http.access import role_of
-from api.http.parameters import LiveParameters
+from api.http.openapi_examples import response_example
 from api.http.problems import RequestFault, bad_request
 from api.live.cursor import Cursor, CursorError, decode_cursor
 from api.live.event_stream import EventStreams
 from api.live.events import EventName
+from api.live.schemas import LiveFilter
 from api.live.subscriber import Subscriber
 
 router = APIRouter(prefix="/v1", tags=["live"])
 
+_EVENT = """id: lQHZ…
+event: state
+data: {"entityId":"alkmaar.overdie","property":"pm2_5","value":11.2,"unit":"ug/m3",\
+"phenomenonTime":"2026-11-23T12:00:00Z","receivedTime":"2026-11-23T12:00:01Z","quality":"good",\
+"freshness":"live","revision":7,"count":1}
 
-@router.get("/live", summary="Follow the city", responses=openapi_examples.LIVE, response_class=Response)
-async def follow(request: Request, wanted: Annotated[LiveParameters, Query()]) -> Response:
-    """Server-Sent Events: a snapshot or what was missed since the cursor, then every change.
+"""
 
-    The revision of an entity rises with each of its updates. An event whose freshness changed and whose
-    revision did not tells that a value has aged.
+
+@router.get(
+    "/live",
+    summary="Follow the city",
+    responses=response_example("Events, until either side ends the stream.", _EVENT, "text/event-stream"),
+    response_class=Response,
+)
+async def follow(request: Request, parameters: Annotated[LiveFilter, Query()]) -> Response:
+    """Send Server-Sent Events: a snapshot, or the changes since the cursor, then every further change.
+
+    The revision of an entity rises with each of its updates. An event with another freshness and the same
+    revision means that the value has aged.
     """
     role_of(request)
     context = context_of(request)
-    events = frozenset(wanted.events or get_args(EventName))
-    return EventStreamResponse(context.event_streams, wanted.filter(), events, _cursor(request, wanted))
+    events = frozenset(parameters.events or get_args(EventName))
+    cursor = _cursor(request, parameters)
+    return EventStreamResponse(context.event_streams, parameters.filter(), events, cursor)
 
 
-def _cursor(request: Request, wanted: LiveParameters) -> Cursor | None:
+def _cursor(request: Request, parameters: LiveFilter) -> Cursor | None:
     # A browser that reconnects repeats the query and adds the header: the header is newer.
     header = request.headers.get("last-event-id")
-    place, name, text = ("header", "Last-Event-ID", header) if header else ("query", "cursor", wanted.cursor)
+    part, name, text = (
+        ("header", "Last-Event-ID", header) if header else ("query", "cursor", parameters.cursor)
+    )
     if text is None:
         return None
     try:
         return decode_cursor(text)
     except CursorError as error:
         raise bad_request(
-            RequestFault(place, name, "cursor", f"{error}; leave it out to start with a snapshot")
+            RequestFault(part, name, "cursor", f"{error}; omit it to start with a snapshot")
         ) from error
 
 
-# The HTTP answer that carries a live stream; ends at once when its peer goes or the server stops.
-
-
 class EventStreamResponse(Response):
-    """Server-Sent Events of one subscriber."""
+    """Server-Sent Events of one subscriber; ends when the client disconnects or the server stops."""
 
     media_type = "text/event-stream"
 
     def __init__(
-        self, streams: EventStreams, wanted: EntityFilter, events: frozenset[EventName], cursor: Cursor | None
+        self, streams: EventStreams, filter: EntityFilter, events: frozenset[EventName], cursor: Cursor | None
     ) -> None:
-        # A proxy that buffers would hold events back; nginx heeds this header.
+        # A proxy that buffers would delay events; nginx obeys this header.
         super().__init__(headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"})
         del self.headers["content-length"]
         self._streams = streams
-        self._wanted = wanted
+        self._filter = filter
         self._events = events
         self._cursor = cursor
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send the stream; raises a problem when there is no room, before anything is sent."""
-        with self._streams.open_subscriber(self._wanted, scope["state"].get("client", "")) as subscriber:
+        """Send the stream; raise a problem, before anything is sent, when the limit is reached."""
+        with self._streams.open_subscriber(self._filter, scope["state"].get("client", "")) as subscriber:
             sending = asyncio.create_task(self._send(send, subscriber))
-            leaving = asyncio.create_task(_left(receive))
+            leaving = asyncio.create_task(_wait_for_disconnect(receive))
             try:
                 await asyncio.wait({sending, leaving}, return_when=asyncio.FIRST_COMPLETED)
             finally:
@@ -94,6 +107,6 @@ class EventStreamResponse(Response):
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
-async def _left(receive: Receive) -> None:
+async def _wait_for_disconnect(receive: Receive) -> None:
     while (await receive())["type"] != "http.disconnect":
         pass

@@ -228,7 +228,7 @@ async def test_a_command_that_the_log_does_not_confirm_may_be_sent_again(client:
         ("_comment", {"text": ""}, 400, "text"),
         ("_comment", {"txet": "x"}, 400, "did you mean 'text'?"),
         ("_acknowledge", {"occurrence": -1}, 400, "occurrence"),
-        ("_dance", {}, 404, "nothing at"),
+        ("_dance", {}, 404, "no resource at"),
     ],
 )
 async def test_what_a_command_may_not_say(
