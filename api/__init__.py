@@ -1,6 +1,6 @@
-"""The outside of LiveTwin: the HTTP API, the live stream of events, and the page.
+"""The HTTP API, the live event stream and the web page.
 
-What lives here: the live view and those who follow it, the routes under /v1, how a request is checked and
-an answer is written. The live view is fed by the log alone, so live state goes on while the database is away.
-What may not: what an observation means (that is `twin`), SQL (that is `storage`).
+Here live the routes under /v1, request checks, response documents, and the live view with its subscribers.
+Only the log feeds the live view, so live state is served while the database is unavailable. The meaning of
+observations belongs to `twin`, SQL to `storage`.
 """

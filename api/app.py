@@ -1,4 +1,4 @@
-"""The application: routes, error handling and headers put together around one context."""
+"""The application: its context, and the routes, error handlers and middleware around it."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ from runtime.sink_address import SinkRules, parse_networks
 from runtime.telemetry.tracing import Tracer
 from twin.model.city_model import CityModel
 
-# The most one may ask for takes seconds of a core; more at one time would keep live streams waiting.
+# The largest correlation takes seconds of a core; more at one time would delay the live streams.
 CORRELATIONS_MAX = 2
 
 
@@ -60,12 +60,12 @@ def create_context(
     seeds: SeedSource | None = None,
     tracer: Tracer | None = None,
 ) -> ApiContext:
-    """Return the parts of an api process, none of them started; `seeds` is the database by default."""
+    """Return the parts of an api process, not started; `seeds` is the database by default."""
     metrics = ApiMetrics(registry)
     hub = _hub(settings, model, clock, metrics)
     database = Database(settings.database.get_secret_value(), settings.database_connections_max)
     kafka = settings.kafka_access()
-    desk = CommandGateway(kafka, settings.partitions, metrics, database.is_command_stored)
+    command_gateway = CommandGateway(kafka, settings.partitions, metrics, database.is_command_stored)
     return ApiContext(
         settings=settings,
         clock=clock,
@@ -77,10 +77,10 @@ def create_context(
             hub,
             seeds or database.read_seed,
             metrics,
-            on_alarms=desk.on_alarms,
+            on_alarms=command_gateway.on_alarms,
             record_traces=RecordTraces(tracer, clock, hub) if tracer is not None else None,
         ),
-        command_gateway=desk,
+        command_gateway=command_gateway,
         event_streams=EventStreams(
             hub,
             LogReplay(kafka, settings.replays_max),
@@ -110,7 +110,7 @@ def _hub(settings: ApiSettings, model: CityModel, clock: Clock, metrics: ApiMetr
 
 
 def create_app(context: ApiContext) -> ASGIApp:
-    """Return the application; whoever serves it starts and stops the parts of the context."""
+    """Return the application; its caller starts and stops the parts of the context."""
     app = FastAPI(
         title="LiveTwin",
         version=API_VERSION,
@@ -160,11 +160,11 @@ def create_app(context: ApiContext) -> ASGIApp:
         app.mount("/", page_routes.PageFiles(directory=static, html=True))
     else:
         app.include_router(page_routes.unbuilt_router)
-    gate = RequestLimits(app, context.api_keys, context.metrics, _allowances(context.settings))
-    return ResponseHeaders(gate, context.metrics, context.settings.tiles)
+    limits = RequestLimits(app, context.api_keys, context.metrics, _rate_limiter(context.settings))
+    return ResponseHeaders(limits, context.metrics, context.settings.tiles)
 
 
-def _allowances(settings: ApiSettings) -> RateLimiter | None:
+def _rate_limiter(settings: ApiSettings) -> RateLimiter | None:
     if not settings.client_requests_per_s:
         return None
     return RateLimiter(settings.client_requests_per_s, settings.client_requests_burst)

@@ -1,4 +1,4 @@
-"""The database as the api uses it: a small pool with short timeouts, which may be empty for a while."""
+"""The database of the api: a small connection pool with short timeouts that survives outages."""
 
 from __future__ import annotations
 
@@ -6,12 +6,11 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from http import HTTPStatus
 
 import psycopg
 from psycopg_pool import AsyncConnectionPool, PoolTimeout, TooManyRequests
 
-from api.http.problems import ProblemError
+from api.http.problems import ProblemError, unavailable
 from api.live.live_view import ViewSeed
 from runtime.kafka.topics import ALARMS, UPDATES
 from storage.database import (
@@ -30,26 +29,26 @@ from twin.model.role import Role
 
 log = logging.getLogger(__name__)
 
-# A request does not wait long for a database that is away; whoever asks can come back.
+# A request waits only shortly for an unavailable database: the client can retry.
 CONNECTION_WAIT_S = 2.0
 CONNECT_TIMEOUT_S = 3
 STATEMENT_TIMEOUT_MS = 15_000
 WAITING_MAX = 64
 RETRY_AFTER_S = 5
 
-# A database that hangs accepts and says nothing: only a clock tells. It is looked at this often, and taken
-# for away when a look takes longer; requests are refused at once then instead of hanging with it.
+# A database that hangs accepts connections and never answers: only a timeout shows it. It is probed this
+# often and counts as unavailable when a probe takes longer; requests are then refused at once.
 PROBE_INTERVAL_S = 1.0
 PROBE_WAIT_S = 1.0
 
 
 class Database:
-    """Lends connections to requests."""
+    """Provides connections to requests."""
 
     def __init__(self, dsn: str, connections_max: int) -> None:
         self._dsn = dsn
-        self._answers: bool | None = None  # None until the first look
-        self._looked = asyncio.Event()
+        self._available: bool | None = None  # None until the first probe
+        self._probed = asyncio.Event()
         self._probing: asyncio.Task[None] | None = None
         self._pool: AsyncConnectionPool[Connection] = AsyncConnectionPool(
             dsn,
@@ -59,7 +58,7 @@ class Database:
             timeout=CONNECTION_WAIT_S,
             max_waiting=WAITING_MAX,
             reconnect_timeout=CONNECTION_WAIT_S,
-            # After an outage the pool holds connections that are dead and do not know it.
+            # After an outage the pool holds connections that are broken without an error so far.
             check=AsyncConnectionPool.check_connection,
             kwargs={
                 "autocommit": True,
@@ -71,7 +70,7 @@ class Database:
         )
 
     async def open(self) -> None:
-        """Begin to lend; needs no database yet."""
+        """Open the pool; works without a database."""
         await self._pool.open(wait=False)
         self._probing = asyncio.create_task(self._probe(), name="database probe")
 
@@ -84,35 +83,38 @@ class Database:
 
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[Connection]:
-        """Lend a connection; raise a problem (503) when the database is away or too busy."""
-        if self._answers is False:
-            raise _away()
+        """Provide a connection; raise a problem (503) when the database is unavailable or too busy."""
+        if self._available is False:
+            raise _unavailable()
         try:
             async with self._pool.connection() as connection:
                 yield connection
         except psycopg.errors.QueryCanceled as error:
-            raise ProblemError(
-                HTTPStatus.SERVICE_UNAVAILABLE,
-                f"The question took longer than {STATEMENT_TIMEOUT_MS // 1000} s; ask for a shorter "
-                "time or a longer interval.",
-                headers={"Retry-After": str(RETRY_AFTER_S)},
+            raise unavailable(
+                f"The query took longer than {STATEMENT_TIMEOUT_MS // 1000} s; ask for a shorter time or a "
+                "longer interval.",
+                RETRY_AFTER_S,
             ) from error
         except (PoolTimeout, TooManyRequests, *DATABASE_UNAVAILABLE) as error:
-            log.warning("the database did not answer a request: %s", error)
-            raise _away() from error
+            log.warning(
+                "the database did not answer a request: %s",
+                error,
+                extra={"event": "api.database_request_failed"},
+            )
+            raise _unavailable() from error
 
     async def role_of_key(self, token_sha256: bytes) -> Role | None:
-        """Return the role of a live API key, by its hash; raise a problem (503) when the database is away."""
+        """Return the role of a valid API key, by its hash; raise a problem (503) without a database."""
         async with self.connection() as connection:
             return await find_token_role(connection, token_sha256)
 
     async def name_of_key(self, token_sha256: bytes) -> str | None:
-        """Return the name of a live API key, by its hash; raise a problem (503) when the database is away."""
+        """Return the name of a valid API key, by its hash; raise a problem (503) without a database."""
         async with self.connection() as connection:
             return await find_token_name(connection, token_sha256)
 
     async def is_command_stored(self, alarm: str, command: str) -> bool:
-        """Return whether it is stored that a command changed an alarm; False while the database is away."""
+        """Return whether it is stored that a command changed an alarm; False without a database."""
         try:
             async with self.connection() as connection:
                 return await was_command_applied(connection, alarm, command)
@@ -120,36 +122,37 @@ class Database:
             return False
 
     async def is_available(self) -> bool:
-        """Return whether the database answered when it was last looked at."""
-        await self._looked.wait()
-        return self._answers is True
+        """Return whether the database answered the last probe; wait for the first one."""
+        await self._probed.wait()
+        return self._available is True
 
     async def _probe(self) -> None:
-        """Look at the database for ever."""
+        """Probe the database for ever."""
         while True:
-            look = asyncio.create_task(self._look())
+            probe = asyncio.create_task(self._answers())
             try:
-                await asyncio.wait([look], timeout=PROBE_WAIT_S)
-                self._told(answers=look.done() and look.result())
-                # A look that hangs ends when the database goes on, or its connection breaks.
-                self._told(answers=await look)
+                await asyncio.wait([probe], timeout=PROBE_WAIT_S)
+                self._set_available(available=probe.done() and probe.result())
+                # A probe that hangs ends when the database continues, or its connection breaks.
+                self._set_available(available=await probe)
             finally:
-                look.cancel()
+                probe.cancel()
             await asyncio.sleep(PROBE_INTERVAL_S)
 
-    async def _look(self) -> bool:
+    async def _answers(self) -> bool:
         try:
             async with self._pool.connection(PROBE_WAIT_S):
                 return True
         except (PoolTimeout, TooManyRequests, psycopg.Error):
             return False
 
-    def _told(self, *, answers: bool) -> None:
-        if answers != self._answers:
-            level = logging.INFO if answers else logging.WARNING
-            log.log(level, "the database %s", "answers" if answers else "is away")
-        self._answers = answers
-        self._looked.set()
+    def _set_available(self, *, available: bool) -> None:
+        if available != self._available:
+            level = logging.INFO if available else logging.WARNING
+            word = "available" if available else "unavailable"
+            log.log(level, "the database is %s", word, extra={"event": f"api.database_{word}"})
+        self._available = available
+        self._probed.set()
 
     async def read_seed(self, log_id: str) -> ViewSeed:
         """Return the stored state and its positions in a log; raise ServiceError when that fails."""
@@ -159,7 +162,7 @@ class Database:
 async def read_seed(dsn: str, log_id: str, *, role: str = "api") -> ViewSeed:
     """Return the stored state and its positions in a log; raise ServiceError when that fails."""
     try:
-        # One moment: what the positions do not cover must not be in what is read.
+        # One database snapshot: the state must not include changes after the positions.
         async with await connect(dsn, role=role) as connection, snapshot(connection):
             stored = await read_state_in_snapshot(connection, log_id)
             alarms = await read_newest_alarms(connection)
@@ -172,14 +175,14 @@ async def read_seed(dsn: str, log_id: str, *, role: str = "api") -> ViewSeed:
         alarms=tuple(alarms),
         incidents=tuple(incidents),
         offsets={
-            place: offset for place, offset in stored.positions.items() if place[0] in (UPDATES, ALARMS)
+            partition: offset
+            for partition, offset in stored.positions.items()
+            if partition[0] in (UPDATES, ALARMS)
         },
     )
 
 
-def _away() -> ProblemError:
-    return ProblemError(
-        HTTPStatus.SERVICE_UNAVAILABLE,
-        "The database does not answer just now; live state goes on without it. Try again later.",
-        headers={"Retry-After": str(RETRY_AFTER_S)},
+def _unavailable() -> ProblemError:
+    return unavailable(
+        "The database does not answer; live state is available without it. Try again later.", RETRY_AFTER_S
     )

@@ -1,20 +1,20 @@
-"""The page: its files, and what it needs to know to begin."""
+"""Routes of the web page: its files, and the settings that it starts with."""
 
 from __future__ import annotations
 
 from importlib.metadata import version
-from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Request
 from starlette.exceptions import HTTPException
 from starlette.responses import PlainTextResponse, Response
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
 from api.context import context_of
-from api.entities.geometry import Extent, bounding_box
-from api.http.parameters import NoParameters
-from api.http.responses import json_response
+from api.entities.geometry import bounding_box
+from api.http.parameters import NoQuery
+from api.http.responses import Document, json_response
+from cities.model.geometry import BoundingBox
 from twin.model.city_model import CityModel
 
 router = APIRouter(include_in_schema=False)
@@ -22,12 +22,12 @@ unbuilt_router = APIRouter(include_in_schema=False)
 
 
 @router.get("/page.json")
-async def page(request: Request, _: Annotated[NoParameters, Query()]) -> Response:
-    """Return what the page needs to draw its first map."""
+async def page(request: Request, _: NoQuery) -> Response:
+    """Return the settings with which the page draws its first map."""
     context = context_of(request)
     city = context.model.city
     box = city_bounds(context.model)
-    document: dict[str, Any] = {
+    document: Document = {
         "city": {
             "id": city.id,
             "name": city.name,
@@ -41,28 +41,28 @@ async def page(request: Request, _: Annotated[NoParameters, Query()]) -> Respons
     return json_response(document)
 
 
-def city_bounds(model: CityModel) -> Extent | None:
+def city_bounds(model: CityModel) -> BoundingBox | None:
     """Return the box around all entities, or None when none has a geometry."""
-    found = [bounding_box(one.geometry) for one in model.entities.values() if one.geometry is not None]
-    boxes = [one for one in found if one is not None]
+    geometries = [entity.geometry for entity in model.entities.values() if entity.geometry is not None]
+    boxes = [box for geometry in geometries if (box := bounding_box(geometry)) is not None]
     if not boxes:
         return None
-    return Extent(
-        min(one.west for one in boxes),
-        min(one.south for one in boxes),
-        max(one.east for one in boxes),
-        max(one.north for one in boxes),
+    return BoundingBox(
+        min(box.west for box in boxes),
+        min(box.south for box in boxes),
+        max(box.east for box in boxes),
+        max(box.north for box in boxes),
     )
 
 
 @unbuilt_router.get("/")
 async def unbuilt(request: Request) -> Response:
-    """Say that the page is missing."""
+    """Return the note that the page is not built."""
     return PlainTextResponse("The page is not built; run `make setup`. The API is at /v1/openapi.json.\n")
 
 
 class PageFiles(StaticFiles):
-    """The built page; browsers ask each time whether a file has changed."""
+    """The built page; browsers revalidate a file each time."""
 
     async def get_response(self, path: str, scope: Scope) -> Response:
         """Return a file."""

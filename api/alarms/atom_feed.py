@@ -7,7 +7,7 @@ from urllib.parse import quote
 from xml.etree.ElementTree import Element, SubElement, tostring
 
 from api.alarms.cap import ALARMS_MAX, MEDIA_TYPE, CapSender, message_identifier
-from api.live.alarm_events import sentence_of, title_of
+from api.alarms.visibility import sentence_of, title_of
 from twin.alarms.messages import AlarmEvent
 from twin.instant import Instant, format_instant
 from twin.model.city_model import CityModel

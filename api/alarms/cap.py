@@ -11,9 +11,8 @@ from typing import Any, Literal, NamedTuple
 from urllib.parse import quote
 from xml.etree.ElementTree import Element, SubElement, tostring
 
-from api.alarms.visibility import may_see_alarm, may_see_value
+from api.alarms.visibility import Sentence, may_see_alarm, may_see_value, sentence_of, title_of
 from api.entities.geometry import bounding_box, distance_m, positions
-from api.live.alarm_events import Sentence, sentence_of, title_of
 from twin.alarms.messages import AlarmEvent
 from twin.alarms.severity import Severity
 from twin.alarms.state_machine import AlarmState

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
 from urllib.parse import quote, urlencode
 
-from api.alarms.visibility import may_see_people, may_see_value, visible_sources
+from api.alarms.visibility import may_see_people, may_see_value, sentence_of, visible_sources
 from api.http.access import Role
-from api.live.alarm_events import format_optional_instant, sentence_of
+from api.http.responses import Document, format_optional_instant
 from api.live.alarm_view import AlarmView
 from twin.alarms.messages import AlarmEvent, IncidentEvent, OperandValue
 from twin.alarms.rules.operand import ObservationRef
@@ -16,8 +15,6 @@ from twin.instant import format_instant
 from twin.model.bilingual_text import BilingualText
 from twin.model.city_model import CityModel
 from twin.quality.quality_flags import quality_word
-
-Document = dict[str, Any]
 
 
 def alarm_path(alarm: str) -> str:

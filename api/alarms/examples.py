@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from api.http.openapi_examples import Responses, page_example, response_example
+from api.http.openapi_examples import (
+    Responses,
+    body_example,
+    page_example,
+    problem_example,
+    response_example,
+)
 
 _SENTENCE = {
     "en": "High water, Singel: water level is -0.25 m, at or above -0.3 m, at 13:00 on 23 November 2026.",
@@ -98,25 +104,6 @@ ALARM_EVENTS = response_example(
     ),
 )
 _DONE = {**ALARM_EXAMPLE, "state": "acknowledged", "acknowledged": True, "acknowledgedBy": "duty desk"}
-
-
-def problem_example(status: int, description: str, title: str, detail: str) -> Responses:
-    """Return the description of a problem that an endpoint may answer with."""
-    problem = {"type": "about:blank", "title": title, "status": status, "detail": detail}
-    return {
-        status: {
-            "description": description,
-            "content": {"application/problem+json": {"example": problem}},
-        }
-    }
-
-
-def body_example(example: dict[str, Any], *, required: bool = True) -> dict[str, Any]:
-    """Return the description of a JSON body."""
-    content = {"application/json": {"schema": {"type": "object"}, "example": example}}
-    return {"requestBody": {"required": required, "content": content}}
-
-
 COMMAND: Responses = {
     **response_example("Done: the alarm as it is then.", _DONE),
     202: {
@@ -183,29 +170,6 @@ DUTY_COMMAND = {
         409, "The incident is closed.", "Conflict", "The incident is closed: nobody is told of it any more."
     ),
 }
-NOTIFICATIONS = response_example(
-    "A page of messages.",
-    page_example(
-        {
-            "id": "high-water~alkmaar~4~0~0~duty-officer-water~mail",
-            "incidentId": "high-water~alkmaar~4",
-            "kind": "alarm",
-            "round": 0,
-            "step": 0,
-            "contact": "duty-officer-water",
-            "contactName": "Duty officer water",
-            "channel": "mail",
-            "outcome": "sent",
-            "attempt": 1,
-            "time": "2026-11-23T12:00:06Z",
-            "dueTime": "2026-11-23T12:00:05Z",
-            "title": "High water, Singel",
-            "detail": None,
-            "_links": {"incident": {"href": "/v1/incidents/high-water~alkmaar~4"}},
-        },
-        "/v1/notifications",
-    ),
-)
 STATISTICS = response_example(
     "The statistics.",
     {

@@ -35,7 +35,6 @@ TEXT_CHARACTERS_MAX = 2_000
 NAME_CHARACTERS_MAX = 200
 
 SeverityWord = Literal["warning", "minor", "major", "critical"]
-NotificationOutcome = Literal["sending", "sent", "failed", "given-up", "withdrawn"]
 Severities = Annotated[list[SeverityWord], BeforeValidator(split_names)]
 
 
@@ -111,18 +110,6 @@ class IncidentParameters(Parameters):
     severity: Severities = Field(default=[], description="Severities, any of them.")
     cause: Names = Field(default=[], description="Causes, any of them.")
     area: Names = Field(default=[], description="Ids of the areas that incidents are of.")
-    cursor: PageCursor = None
-    limit: PageLimit = LIMIT_DEFAULT
-
-
-class NotificationParameters(Parameters):
-    """Which messages to people, the newest first."""
-
-    incident: str | None = Field(default=None, max_length=600, description="Id of an incident.")
-    contact: str | None = Field(default=None, max_length=200, description="Id of a contact.")
-    outcome: Annotated[list[NotificationOutcome], BeforeValidator(split_names)] = Field(
-        default=[], description="What became of it, any of them."
-    )
     cursor: PageCursor = None
     limit: PageLimit = LIMIT_DEFAULT
 

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
 
-from api.live.alarm_events import format_optional_instant
+from api.http.responses import Document, format_optional_instant
 from cities.duration import format_duration
 from twin.alarms.messages import AlarmEvent
 from twin.alarms.statistics import STALE_AFTER, AlarmCount, AlarmStatistics, Flood
 from twin.instant import Instant, format_instant
-
-Document = dict[str, Any]
 
 # EEMUA 191, long term average alarm rate in steady operation: less than one for an operator in ten minutes
 # is very likely to be acceptable, one in five minutes manageable, one in two likely to be over-demanding, and

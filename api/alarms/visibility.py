@@ -1,6 +1,12 @@
-"""What of an alarm is shown to whom: no single household (decision 0009), and no people to just anybody."""
+"""Which parts of an alarm a role may see.
+
+Values of single households are visible to `metering` only (decision 0009), and people's names and texts not
+to anonymous clients.
+"""
 
 from __future__ import annotations
+
+import msgspec
 
 from twin.alarms.messages import AlarmEvent, OperandValue
 from twin.alarms.rules.operand import ObservationRef
@@ -9,41 +15,66 @@ from twin.model.role import Role, may_read_personal_data, role_includes
 from twin.privacy.cohort import CONNECTIONS_MIN
 
 
+class Sentence(msgspec.Struct, frozen=True, gc=False):
+    """One sentence in both languages of the city."""
+
+    en: str
+    nl: str
+
+
 def may_see_alarm(role: Role, event: AlarmEvent, model: CityModel) -> bool:
     """Whether a role may know of an alarm at all.
 
-    That a meter is silent says that somebody may be away: it is for those who look after meters. Whose a
-    sensor was that the model knows no more nobody can say.
+    A silent meter suggests that nobody is at home: such an alarm is for the roles that maintain meters. The
+    same holds for a sensor that the model no longer contains, as its owner is unknown.
     """
     sensor = model.sensors.get(event.sensor)
     public = not event.sensor or (sensor is not None and not sensor.personal)
     return public or role_includes(role, "operator") or may_read_personal_data(role)
 
 
+def is_public(event: AlarmEvent, model: CityModel) -> bool:
+    """Whether every role may know of an alarm, and the model contains its entity."""
+    return event.entity in model.entities and may_see_alarm("anonymous", event, model)
+
+
 def may_see_people(role: Role) -> bool:
-    """Whether a role may see who did something to an alarm, and what they wrote."""
+    """Whether a role may see who acted on an alarm, and what they wrote."""
     return role_includes(role, "viewer")
 
 
 def may_see_value(role: Role, operand: OperandValue, model: CityModel) -> bool:
-    """Whether a role may see the value of an operand: not where it is of few households."""
-    personal = {one.datastream for one in operand.sources if _is_personal(one, model)}
+    """Whether a role may see the value of an operand; a value over few households is personal data."""
+    personal = {source.datastream for source in operand.sources if _is_personal(source, model)}
     return not personal or len(personal) >= CONNECTIONS_MIN or may_read_personal_data(role)
 
 
 def may_see_sentence(role: Role, event: AlarmEvent, model: CityModel) -> bool:
-    """Whether a role may read the sentence of an alarm, which says the values of its operands."""
-    return all(may_see_value(role, one, model) for one in event.operands)
+    """Whether a role may read the sentence of an alarm, which contains the values of its operands."""
+    return all(may_see_value(role, operand, model) for operand in event.operands)
 
 
 def visible_sources(role: Role, operand: OperandValue, model: CityModel) -> list[ObservationRef]:
-    """Return the observations behind an operand that a role may see; none of what the model does not know."""
+    """Return the observations of an operand that a role may see, without those of unknown datastreams."""
     return [
-        one
-        for one in operand.sources
-        if one.datastream in model.datastreams
-        and (not _is_personal(one, model) or may_read_personal_data(role))
+        source
+        for source in operand.sources
+        if source.datastream in model.datastreams
+        and (not _is_personal(source, model) or may_read_personal_data(role))
     ]
+
+
+def sentence_of(role: Role, event: AlarmEvent, model: CityModel) -> Sentence:
+    """Return the sentence of an alarm that a role may read: only the title where values are personal."""
+    if may_see_sentence(role, event, model):
+        return Sentence(event.sentence_en, event.sentence_nl)
+    return title_of(event, model)
+
+
+def title_of(event: AlarmEvent, model: CityModel) -> Sentence:
+    """Return the title of an alarm's rule, or the rule's id when the model no longer contains it."""
+    rule = model.rules.get(event.rule)
+    return Sentence(rule.title.en, rule.title.nl) if rule is not None else Sentence(event.rule, event.rule)
 
 
 def _is_personal(source: ObservationRef, model: CityModel) -> bool:

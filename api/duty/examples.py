@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from api.alarms.examples import body_example, problem_example
-from api.http.openapi_examples import Responses, page_example, response_example
+from api.http.openapi_examples import Responses, body_example, page_example, problem_example, response_example
 
 _CONTACT = {"id": "water", "name": "Duty officer water", "language": "nl"}
 _NEXT = {"id": "water-second", "name": "Second duty officer water", "language": "nl"}
@@ -88,4 +87,27 @@ OVERRIDE_BODY = body_example(
         "end": "2026-11-26T07:00:00Z",
         "note": "Swapped.",
     }
+)
+NOTIFICATIONS = response_example(
+    "A page of messages.",
+    page_example(
+        {
+            "id": "high-water~alkmaar~4~0~0~duty-officer-water~mail",
+            "incidentId": "high-water~alkmaar~4",
+            "kind": "alarm",
+            "round": 0,
+            "step": 0,
+            "contact": "duty-officer-water",
+            "contactName": "Duty officer water",
+            "channel": "mail",
+            "outcome": "sent",
+            "attempt": 1,
+            "time": "2026-11-23T12:00:06Z",
+            "dueTime": "2026-11-23T12:00:05Z",
+            "title": "High water, Singel",
+            "detail": None,
+            "_links": {"incident": {"href": "/v1/incidents/high-water~alkmaar~4"}},
+        },
+        "/v1/notifications",
+    ),
 )

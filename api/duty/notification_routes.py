@@ -1,18 +1,24 @@
-"""Messages to people: who was told of which incident, over which channel, and what became of it."""
+"""Route of the notifications sent to contacts: of which incident, over which channel, with which outcome."""
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
-from api.alarms import examples
 from api.alarms.documents import incident_path
-from api.alarms.schemas import NotificationParameters
 from api.context import context_of
+from api.duty import examples
+from api.duty.schemas import NotificationParameters
 from api.http.access import require_role
-from api.http.responses import collection_document, decode_page_cursor, encode_page_cursor, json_response
+from api.http.responses import (
+    Document,
+    collection_document,
+    decode_page_cursor,
+    json_response,
+    next_cursor,
+)
 from storage.stores.alarms import ListPosition, read_stored_notifications
 from twin.instant import format_instant
 from twin.model.city_model import CityModel
@@ -21,34 +27,32 @@ from twin.wire.duty_messages import NotificationEvent
 router = APIRouter(prefix="/v1", tags=["duty"])
 
 
-@router.get("/notifications", summary="Messages to people", responses=examples.NOTIFICATIONS)
+@router.get("/notifications", summary="List notifications", responses=examples.NOTIFICATIONS)
 async def list_notifications(
-    request: Request, wanted: Annotated[NotificationParameters, Query()]
+    request: Request, parameters: Annotated[NotificationParameters, Query()]
 ) -> Response:
-    """List messages to people, the newest first, each as its last try left it."""
+    """List the notifications sent to contacts, the newest first, each with its last attempt."""
     require_role(request, "operator")
     context = context_of(request)
-    before = decode_page_cursor(wanted.cursor, ListPosition)
+    before = decode_page_cursor(parameters.cursor, ListPosition)
     async with context.database.connection() as connection:
         page = await read_stored_notifications(
             connection,
             before=before,
-            limit=wanted.limit,
-            incident=wanted.incident,
-            contact=wanted.contact,
-            outcomes=wanted.outcome,
+            limit=parameters.limit,
+            incident=parameters.incident,
+            contact=parameters.contact,
+            outcomes=parameters.outcome,
         )
-    last = page[-1] if len(page) == wanted.limit else None
-    following = (
-        encode_page_cursor(ListPosition(last.due_time, last.notification)) if last is not None else None
+    following = next_cursor(
+        page, parameters.limit, lambda last: ListPosition(last.due_time, last.notification)
     )
-    return json_response(
-        collection_document(request, [_document(one, context.model) for one in page], following)
-    )
+    items = [_document(event, context.model) for event in page]
+    return json_response(collection_document(request, items, following))
 
 
-def _document(event: NotificationEvent, model: CityModel) -> dict[str, Any]:
-    names = {one.id: one.name for one in model.duty.contacts}
+def _document(event: NotificationEvent, model: CityModel) -> Document:
+    names = {contact.id: contact.name for contact in model.duty.contacts}
     return {
         "id": event.notification,
         "incidentId": event.incident,

@@ -19,11 +19,10 @@ from api.duty.schemas import (
     OnCallParameters,
     OverrideBody,
     RosterParameters,
-    instant_or,
 )
 from api.http.access import actor_of, require_role
 from api.http.bodies import read_body
-from api.http.parameters import NoParameters
+from api.http.parameters import NoParameters, instant_or
 from api.http.problems import ProblemError, RequestFault, bad_request, not_found
 from api.http.responses import collection_document, json_response, page_links
 from cities.files.items import suggestion

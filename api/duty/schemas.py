@@ -1,27 +1,31 @@
-"""Query parameters and bodies of the endpoints of duty."""
+"""Query parameters and bodies of duty and of notifications."""
 
 from __future__ import annotations
 
-from pydantic import Field
+from typing import Annotated, Literal
+
+from pydantic import BeforeValidator, Field
 
 from api.http.bodies import RequestBody
-from api.http.parameters import Names, Parameters, TimeText, parse_time
-from twin.instant import DAY, Duration, Instant
+from api.http.parameters import Names, PageParameters, Parameters, TimeText, split_names
+from twin.instant import DAY, Duration
 
 ROSTER_DEFAULT: Duration = 28 * DAY
 ROSTER_MAX: Duration = 366 * DAY
 NOTE_CHARACTERS_MAX = 1_000
 
+NotificationOutcome = Literal["sending", "sent", "failed", "given-up", "withdrawn"]
+
 
 class OnCallParameters(Parameters):
-    """Of which teams, and when."""
+    """Which teams, at which time."""
 
     at: TimeText | None = Field(default=None, description="Now by default.")
     team: Names = Field(default=[], description="Ids of teams; all by default.")
 
 
 class RosterParameters(Parameters):
-    """Of which teams, from when until when."""
+    """Which teams, in which interval."""
 
     start: TimeText | None = Field(default=None, description="Inclusive; now by default.")
     end: TimeText | None = Field(
@@ -31,15 +35,22 @@ class RosterParameters(Parameters):
 
 
 class OverrideBody(RequestBody):
-    """Who takes over whose duty, from when until when."""
+    """Which contact takes over which team's duty, in which interval."""
 
-    team_id: str = Field(max_length=128, description="Whose duty.")
-    contact_id: str = Field(max_length=128, description="Who takes it over.")
+    team_id: str = Field(max_length=128, description="Team whose duty is taken over.")
+    contact_id: str = Field(max_length=128, description="Contact who takes it over.")
     start: TimeText | None = Field(default=None, description="Inclusive; now by default.")
     end: TimeText = Field(description="Exclusive; at most 366 days after `start`.")
-    note: str = Field(default="", max_length=NOTE_CHARACTERS_MAX, description="Why; for those who have duty.")
+    note: str = Field(
+        default="", max_length=NOTE_CHARACTERS_MAX, description="Reason; shown to the role duty and above."
+    )
 
 
-def instant_or(text: str | None, default: Instant) -> Instant:
-    """Return the instant of a checked text, or a default where there is none."""
-    return default if text is None else parse_time(text)
+class NotificationParameters(PageParameters):
+    """Which notifications, the newest first."""
+
+    incident: str | None = Field(default=None, max_length=600, description="Id of an incident.")
+    contact: str | None = Field(default=None, max_length=200, description="Id of a contact.")
+    outcome: Annotated[list[NotificationOutcome], BeforeValidator(split_names)] = Field(
+        default=[], description="Outcomes, any of them."
+    )

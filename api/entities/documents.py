@@ -1,12 +1,12 @@
-"""Documents: entities, their state and their datastreams as the API writes them."""
+"""Documents of entities, their state, their relations and their datastreams."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any
 
 from api.http.access import Role, may_see_datastream
-from api.live.live_view import LiveValue, LiveView
+from api.http.responses import Document
+from api.live.live_view import LiveView
 from cities.duration import format_duration
 from twin.instant import Instant, format_instant
 from twin.model.city_model import CityModel
@@ -17,39 +17,29 @@ from twin.quality.quality_flags import QualityFlag, quality_word
 from twin.state.freshness import Freshness, freshness
 from twin.wire.messages import Update
 
-Document = dict[str, Any]
-
-# A plain integer: the operators of an enumeration cost a microsecond each.
+# A plain integer: an operator of an enumeration costs a microsecond.
 _DISAGREES = int(QualityFlag.DISAGREES)
 
-_ORDER: tuple[Freshness, ...] = ("live", "stale", "silent")
+_FRESHEST_FIRST: tuple[Freshness, ...] = ("live", "stale", "silent")
 
 
 def entity_freshness(entity: str, view: LiveView, now: Instant) -> Freshness | None:
-    """Return the freshness of an entity's freshest value: whether anything speaks for it at present.
+    """Return the freshness of an entity's freshest value.
 
-    Where sensors observe it, what is rolled up over it does not make up for their silence. `silent` when
-    nothing was ever observed though it has datastreams; None when it has neither datastreams nor values.
+    Where sensors observe the entity, its roll-ups do not count. `silent` when it has datastreams and nothing
+    was ever observed; None when it has neither datastreams nor values.
     """
-    known = view.entity(entity)
-    own = {one.property for one in view.model.datastreams_of(entity)}
-    found = [
-        _fresh(value, view, now)
-        for name, value in (known.values.items() if known is not None else ())
-        if not own or name in own
-    ]
-    words = {one for one in found if one is not None}
-    for word in _ORDER:
+    state = view.entity(entity)
+    observed = {datastream.property for datastream in view.model.datastreams_of(entity)}
+    words = {
+        view.freshness_of(value, now)
+        for name, value in (state.values.items() if state is not None else ())
+        if not observed or name in observed
+    }
+    for word in _FRESHEST_FIRST:
         if word in words:
             return word
-    return "silent" if view.model.datastreams_of(entity) else None
-
-
-def _fresh(value: LiveValue, view: LiveView, now: Instant) -> Freshness | None:
-    if value.live_duration and now - value.update.phenomenon_time <= value.live_duration:
-        return "live"  # As nearly always.
-    interval = view.expected_interval(value.update)
-    return None if interval is None else freshness(value.update.phenomenon_time, interval, now)
+    return "silent" if observed else None
 
 
 def entity_document(entity: Entity, view: LiveView, now: Instant) -> Document:
@@ -65,8 +55,8 @@ def entity_document(entity: Entity, view: LiveView, now: Instant) -> Document:
         "geometry": entity.geometry,
         "attributes": dict(entity.attributes),
         "themes": sorted(view.model.themes_of(entity.id)),
-        "properties": sorted({one.property for one in datastreams}),
-        "interval": format_duration(min(one.interval for one in datastreams)) if datastreams else None,
+        "properties": sorted({each.property for each in datastreams}),
+        "interval": format_duration(min(each.interval for each in datastreams)) if datastreams else None,
         "freshness": entity_freshness(entity.id, view, now),
         "_links": {
             "self": {"href": path},
@@ -89,22 +79,22 @@ def geojson_feature(document: Document) -> Document:
 
 def state_document(entity: Entity, view: LiveView, now: Instant, role: Role) -> Document:
     """Return the present state of an entity, from the live view."""
-    known = view.entity(entity.id)
+    state = view.entity(entity.id)
     properties: Document = {}
     indicators: Document = {}
-    if known is not None:
-        for name, value in sorted(known.values.items()):
-            fresh = _fresh(value, view, now)
-            what = view.resolve_name(name)
-            if fresh is not None and what is not None:
-                found = properties if what.observed else indicators
-                found[name] = value_document(value.update, what, fresh, view.model, role)
+    if state is not None:
+        for name, value in sorted(state.values.items()):
+            value_freshness = view.freshness_of(value, now)
+            value_name = view.resolve_name(name)
+            if value_freshness is not None and value_name is not None:
+                documents = properties if value_name.observed else indicators
+                documents[name] = value_document(value.update, value_name, value_freshness, view.model, role)
     return {
         "entityId": entity.id,
-        "revision": known.revision if known is not None else 0,
+        "revision": state.revision if state is not None else 0,
         "properties": properties,
         "indicators": indicators,
-        "datastreams": list(_datastreams(entity, view, now, role)),
+        "datastreams": list(_datastream_states(entity, view, now, role)),
         "_links": {
             "self": {"href": f"/v1/entities/{entity.id}/state"},
             "entity": {"href": f"/v1/entities/{entity.id}"},
@@ -113,48 +103,47 @@ def state_document(entity: Entity, view: LiveView, now: Instant, role: Role) -> 
 
 
 def value_document(
-    update: Update, what: ValueName, fresh: Freshness, model: CityModel, role: Role
+    update: Update, name: ValueName, value_freshness: Freshness, model: CityModel, role: Role
 ) -> Document:
-    """Return the value of a property or an indicator."""
+    """Return the value of a property, an indicator or a roll-up."""
     document: Document = {
         "value": update.value,
-        "unit": what.unit,
+        "unit": name.unit,
         "phenomenonTime": format_instant(update.phenomenon_time),
         "receivedTime": format_instant(update.received_time),
         "quality": quality_word(update.flags),
-        "freshness": fresh,
+        "freshness": value_freshness,
         "revision": update.revision,
         "count": update.count,
     }
     if update.last_good is not None:
         value, time = update.last_good
         document["lastGood"] = {"value": value, "phenomenonTime": format_instant(time)}
-    if what.observed:
-        document["combination"] = model.properties[what.name].combination
-        document["sensorIds"] = _sensors(update.datastreams, model, role)
-        document["deviatingSensorIds"] = _sensors(update.deviating, model, role)
-    if what.rolled_up:
-        behind = (model.datastreams[one] for one in update.deviating if one in model.datastreams)
-        document["deviatingEntityIds"] = sorted({one.entity for one in behind})
+    if name.observed:
+        document["combination"] = model.properties[name.name].combination
+        document["sensorIds"] = _visible_sensors(update.datastreams, model, role)
+        document["deviatingSensorIds"] = _visible_sensors(update.deviating, model, role)
+    if name.rolled_up:
+        deviating = (model.datastreams[id] for id in update.deviating if id in model.datastreams)
+        document["deviatingEntityIds"] = sorted({datastream.entity for datastream in deviating})
     return document
 
 
-def _sensors(datastreams: Sequence[int], model: CityModel, role: Role) -> list[str]:
-    """Return the sensors of datastreams, as far as a role may know them."""
-    known = model.datastreams
-    found = [known[one] for one in datastreams if one in known]
-    return sorted({one.sensor for one in found if may_see_datastream(role, one, model)}) if found else []
+def _visible_sensors(datastreams: Sequence[int], model: CityModel, role: Role) -> list[str]:
+    """Return the sensors of those datastreams that a role may see."""
+    known = [model.datastreams[id] for id in datastreams if id in model.datastreams]
+    return sorted({each.sensor for each in known if may_see_datastream(role, each, model)}) if known else []
 
 
-def _datastreams(entity: Entity, view: LiveView, now: Instant, role: Role) -> Iterable[Document]:
-    known, model = view.entity(entity.id), view.model
-    if known is None:
+def _datastream_states(entity: Entity, view: LiveView, now: Instant, role: Role) -> Iterable[Document]:
+    state, model = view.entity(entity.id), view.model
+    if state is None:
         return
-    updates = [value.update for value in known.values.values()]
-    deviating = {id for one in updates for id in one.deviating}
-    deviating |= {id for one in updates if one.flags & _DISAGREES for id in one.datastreams}
+    updates = [value.update for value in state.values.values()]
+    deviating = {id for update in updates for id in update.deviating}
+    deviating |= {id for update in updates if update.flags & _DISAGREES for id in update.datastreams}
     for datastream in model.datastreams_of(entity.id):
-        observation = known.datastreams.get(datastream.id)
+        observation = state.datastreams.get(datastream.id)
         if observation is None or not may_see_datastream(role, datastream, model):
             continue
         flags = observation.flags | (_DISAGREES if datastream.id in deviating else 0)
@@ -172,26 +161,26 @@ def _datastreams(entity: Entity, view: LiveView, now: Instant, role: Role) -> It
 
 
 def relations_document(entity: Entity, model: CityModel) -> Document:
-    """Return what an entity is linked to, in both directions."""
-    outgoing = [(one.type, one.target) for one in entity.relations]
+    """Return the relations of an entity in both directions, its parent and its children."""
+    outgoing = [(relation.type, relation.target) for relation in entity.relations]
     incoming = [
-        (one.type, other.id)
+        (relation.type, other.id)
         for other in model.entities.values()
-        for one in other.relations
-        if one.target == entity.id
+        for relation in other.relations
+        if relation.target == entity.id
     ]
-    children = sorted(one.id for one in model.entities.values() if one.parent == entity.id)
+    children = sorted(child.id for child in model.entities.values() if child.parent == entity.id)
     return {
         "entityId": entity.id,
         "parent": entity.parent,
         "children": children,
-        "outgoing": list(_linked(sorted(outgoing), model)),
-        "incoming": list(_linked(sorted(incoming), model)),
+        "outgoing": list(_related(sorted(outgoing), model)),
+        "incoming": list(_related(sorted(incoming), model)),
         "_links": {"self": {"href": f"/v1/entities/{entity.id}/relations"}},
     }
 
 
-def _linked(relations: Iterable[tuple[str, str]], model: CityModel) -> Iterable[Document]:
+def _related(relations: Iterable[tuple[str, str]], model: CityModel) -> Iterable[Document]:
     for kind, id in relations:
         other = model.entities.get(id)
         yield {"type": kind, "entityId": id, "name": other.name if other is not None else None}
@@ -199,13 +188,13 @@ def _linked(relations: Iterable[tuple[str, str]], model: CityModel) -> Iterable[
 
 def datastream_document(datastream: Datastream, model: CityModel) -> Document:
     """Return a datastream."""
-    known = model.properties.get(datastream.property)
+    observed = model.properties.get(datastream.property)
     return {
         "id": datastream.id,
         "sensorId": datastream.sensor,
         "entityId": datastream.entity,
         "property": datastream.property,
-        "unit": known.unit if known is not None else None,
+        "unit": observed.unit if observed is not None else None,
         "interval": format_duration(datastream.interval),
         "_links": {"observations": {"href": f"/v1/datastreams/{datastream.id}/observations"}},
     }

@@ -1,7 +1,7 @@
-"""Geometry for filters: does a GeoJSON geometry lie in a box, and how far is it from a point.
+"""Bounding boxes of GeoJSON geometries, and distances to them.
 
-A city is small: distances are taken on a plane that touches the earth at the point asked about, which is
-right to a metre or two within 10 km.
+Distances are computed on a plane that touches the earth at the given point. Within 10 km, and so within a
+city, the error is a metre or two.
 """
 
 from __future__ import annotations
@@ -9,8 +9,9 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from itertools import pairwise
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, TypeAlias
 
+from cities.model.geometry import BoundingBox
 from twin.model.entity import Geometry
 
 Position: TypeAlias = tuple[float, float]
@@ -18,29 +19,6 @@ Position: TypeAlias = tuple[float, float]
 
 # Mean earth radius of the IUGG (Moritz, Geodetic Reference System 1980, R1), in metres.
 EARTH_RADIUS_M = 6_371_008.8
-
-
-class Extent(NamedTuple):
-    """A box of longitudes and latitudes, all inclusive."""
-
-    west: float
-    south: float
-    east: float
-    north: float
-
-    def intersects(self, other: Extent) -> bool:
-        """Whether the two boxes share a point.
-
-        >>> (Extent(4, 52, 5, 53).intersects(Extent(5, 53, 6, 54)),
-        ...  Extent(4, 52, 5, 53).intersects(Extent(6, 52, 7, 53)))
-        (True, False)
-        """
-        return (
-            self.west <= other.east
-            and other.west <= self.east
-            and self.south <= other.north
-            and other.south <= self.north
-        )
 
 
 def positions(geometry: Geometry) -> Iterator[Position]:
@@ -58,13 +36,14 @@ def _flat(coordinates: Any) -> Iterator[Position]:
         yield from _flat(part)
 
 
-def bounding_box(geometry: Geometry) -> Extent | None:
+def bounding_box(geometry: Geometry) -> BoundingBox | None:
     """Return the smallest box around a geometry, or None when it is empty."""
-    found = list(positions(geometry))
-    if not found:
+    all_positions = list(positions(geometry))
+    if not all_positions:
         return None
-    longitudes, latitudes = [one[0] for one in found], [one[1] for one in found]
-    return Extent(min(longitudes), min(latitudes), max(longitudes), max(latitudes))
+    longitudes = [position[0] for position in all_positions]
+    latitudes = [position[1] for position in all_positions]
+    return BoundingBox(min(longitudes), min(latitudes), max(longitudes), max(latitudes))
 
 
 def distance_m(geometry: Geometry, point: Position) -> float:
@@ -77,7 +56,7 @@ def distance_m(geometry: Geometry, point: Position) -> float:
         return min((distance_m(part, point) for part in geometry["geometries"]), default=math.inf)
     east = math.cos(math.radians(point[1]))
 
-    def plane(position: Any) -> Position:
+    def to_plane(position: Any) -> Position:
         return (
             math.radians(position[0] - point[0]) * EARTH_RADIUS_M * east,
             math.radians(position[1] - point[1]) * EARTH_RADIUS_M,
@@ -90,9 +69,9 @@ def distance_m(geometry: Geometry, point: Position) -> float:
         polygons = geometry["coordinates"]
     for rings in polygons:
         # A point in a hole is inside two rings.
-        if sum(_encloses([plane(one) for one in ring]) for ring in rings) % 2:
+        if sum(_encloses([to_plane(position) for position in ring]) for ring in rings) % 2:
             return 0.0
-    paths = [[plane(one) for one in path] for path in _paths(geometry["coordinates"])]
+    paths = [[to_plane(position) for position in path] for path in _paths(geometry["coordinates"])]
     return min((_to_path(path) for path in paths), default=math.inf)
 
 
@@ -107,8 +86,8 @@ def _paths(coordinates: Any) -> Iterator[list[Any]]:
 
 
 def _to_path(path: list[Position]) -> float:
-    """Return how far the origin is from a path."""
-    nearest = min(math.hypot(*one) for one in path)
+    """Return the distance from the origin to a path."""
+    nearest = min(math.hypot(*position) for position in path)
     for (x1, y1), (x2, y2) in pairwise(path):
         dx, dy = x2 - x1, y2 - y1
         squared = dx * dx + dy * dy
@@ -119,7 +98,7 @@ def _to_path(path: list[Position]) -> float:
 
 
 def _encloses(ring: list[Position]) -> bool:
-    """Whether a ring runs around the origin: a ray to the east crosses it an odd number of times."""
+    """Whether a ring encloses the origin: a ray to the east crosses it an odd number of times."""
     inside = False
     for (x1, y1), (x2, y2) in zip(ring, ring[1:] + ring[:1], strict=True):
         if (y1 > 0) != (y2 > 0) and x1 - y1 * (x2 - x1) / (y2 - y1) > 0:

@@ -1,11 +1,12 @@
-"""Selections: which entities, properties and alarms a reader asks for. Pure."""
+"""Filters that select entities, properties and alarms of a city model. Pure."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, TypeAlias
 
-from api.entities.geometry import Extent, bounding_box
+from api.entities.geometry import bounding_box
+from cities.model.geometry import BoundingBox
 from twin.alarms.messages import AlarmEvent
 from twin.model.city_model import CityModel
 from twin.model.entity import Entity
@@ -13,17 +14,17 @@ from twin.model.names import all_value_names
 from twin.wire.messages import Update
 
 ChangeKind: TypeAlias = Literal["state", "alarm"]
-"""What the live stream tells: values of properties, and alarms."""
+"""What the live stream sends: values of properties, and alarms."""
 
 CHANGE_KINDS: frozenset[ChangeKind] = frozenset({"state", "alarm"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EntityFilter:
-    """What a reader asks for; an empty set or None asks for everything. Unknown names match nothing.
+    """The conditions of a filter; an empty set or None matches everything. Unknown names match nothing.
 
-    Within one filter any of the names may match; all filters must. A `parent` stands for everything below it.
-    Of alarms the properties are those that their operands name, and the theme is that of their rule.
+    Any name of a condition may match; every condition must. A `parent` matches everything inside that area.
+    An alarm has the properties of its operands and the theme of its rule.
     """
 
     entities: frozenset[str] = frozenset()
@@ -31,78 +32,79 @@ class EntityFilter:
     parents: frozenset[str] = frozenset()
     properties: frozenset[str] = frozenset()
     themes: frozenset[str] = frozenset()
-    bbox: Extent | None = None
+    bbox: BoundingBox | None = None
     change_kinds: frozenset[ChangeKind] = CHANGE_KINDS
 
 
 class ResolvedFilter(NamedTuple):
-    """A filter, resolved against one version of the model. Only what the model knows is ever selected."""
+    """A filter resolved against one version of the city model; it selects only what the model contains."""
 
     entities: frozenset[str]
-    properties: frozenset[str]  #: of properties, indicators and roll-ups; none where no state is asked for
+    properties: frozenset[str]  #: names of properties, indicators and roll-ups; empty without state events
     filter: EntityFilter = EntityFilter()
 
     def matches(self, entity: str, property: str) -> bool:
-        """Whether the property of the entity is asked for."""
+        """Whether the filter selects the property of the entity."""
         return property in self.properties and entity in self.entities
 
     def matches_alarm(self, event: AlarmEvent) -> bool:
-        """Whether the alarm is asked for."""
-        wanted = self.filter
+        """Whether the filter selects the alarm."""
+        filter = self.filter
         return (
-            "alarm" in wanted.change_kinds
+            "alarm" in filter.change_kinds
             and event.entity in self.entities
-            and (not wanted.themes or event.theme in wanted.themes)
-            and (not wanted.properties or any(one.name in wanted.properties for one in event.operands))
+            and (not filter.themes or event.theme in filter.themes)
+            and (not filter.properties or any(each.name in filter.properties for each in event.operands))
         )
 
-    def matches_change(self, told: Update | AlarmEvent) -> bool:
-        """Whether what the log told is asked for."""
-        if isinstance(told, AlarmEvent):
-            return self.matches_alarm(told)
-        return self.matches(told.entity, told.property)
+    def matches_change(self, change: Update | AlarmEvent) -> bool:
+        """Whether the filter selects a change of the log."""
+        if isinstance(change, AlarmEvent):
+            return self.matches_alarm(change)
+        return self.matches(change.entity, change.property)
 
 
-def resolve_filter(wanted: EntityFilter, model: CityModel) -> ResolvedFilter:
-    """Return what a filter selects of a model."""
+def resolve_filter(filter: EntityFilter, model: CityModel) -> ResolvedFilter:
+    """Return a filter resolved against a city model."""
     return ResolvedFilter(
-        entities=frozenset(entity.id for entity in select_entities(wanted, model)),
+        entities=frozenset(entity.id for entity in select_entities(filter, model)),
         properties=frozenset(
-            one.name
-            for one in all_value_names(model)
-            if "state" in wanted.change_kinds
-            and (not wanted.properties or one.name in wanted.properties)
-            and (not wanted.themes or one.theme in wanted.themes)
+            each.name
+            for each in all_value_names(model)
+            if "state" in filter.change_kinds
+            and (not filter.properties or each.name in filter.properties)
+            and (not filter.themes or each.theme in filter.themes)
         ),
-        filter=wanted,
+        filter=filter,
     )
 
 
-def select_entities(wanted: EntityFilter, model: CityModel) -> list[Entity]:
-    """Return the entities that a filter selects by id, type, parent and place, ordered by id.
+def select_entities(filter: EntityFilter, model: CityModel) -> list[Entity]:
+    """Return the entities that a filter selects by id, type, parent and location, ordered by id.
 
-    Properties and themes select nothing here: an entity may be asked for without any.
+    Properties and themes are ignored: entities without any may be selected.
     """
-    below = {
-        one for parent in wanted.parents for one in model.within(parent) if one not in wanted.parents
-    } | _nested(wanted.parents, model)
-    found = [
+    # A parent lies inside itself; it is selected only where another parent contains it.
+    inside = {
+        id for parent in filter.parents for id in model.within(parent) if id not in filter.parents
+    } | _nested_parents(filter.parents, model)
+    selected = [
         entity
         for entity in model.entities.values()
-        if (not wanted.entities or entity.id in wanted.entities)
-        and (not wanted.types or entity.type in wanted.types)
-        and (not wanted.parents or entity.id in below)
-        and (wanted.bbox is None or _lies_in(entity, wanted.bbox))
+        if (not filter.entities or entity.id in filter.entities)
+        and (not filter.types or entity.type in filter.types)
+        and (not filter.parents or entity.id in inside)
+        and (filter.bbox is None or _intersects(entity, filter.bbox))
     ]
-    return sorted(found, key=lambda entity: entity.id)
+    return sorted(selected, key=lambda entity: entity.id)
 
 
-def _nested(parents: frozenset[str], model: CityModel) -> set[str]:
-    """Return those of the parents that lie below another of them."""
-    return {one for one in parents for other in parents if other != one and one in model.within(other)}
+def _nested_parents(parents: frozenset[str], model: CityModel) -> set[str]:
+    """Return those of the parents that lie inside another of them."""
+    return {id for id in parents for other in parents if other != id and id in model.within(other)}
 
 
-def _lies_in(entity: Entity, box: Extent) -> bool:
+def _intersects(entity: Entity, box: BoundingBox) -> bool:
     if entity.geometry is None:
         return False
     extent = bounding_box(entity.geometry)

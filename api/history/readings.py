@@ -1,14 +1,14 @@
-"""Single values of the past: one page of observations, or of published values, oldest first."""
+"""Pages of single stored values, oldest first: observations, or published values."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from api.context import ApiContext
-from api.http.parameters import parse_time
+from api.http.parameters import instant_or
 from api.http.problems import RequestFault, bad_request
-from api.http.responses import decode_page_cursor, encode_page_cursor
+from api.http.responses import Document, decode_page_cursor, next_cursor
 from storage.history.lineage import PublishedValue, read_published_values
 from storage.history.observations import CalibratedObservation, ObservationCursor, read_observations
 from twin.instant import DAY, INSTANT_MIN, Instant, format_instant
@@ -18,9 +18,9 @@ from twin.quality.quality_rules import QualityRules
 
 
 def requested_interval(start: str | None, end: str | None, now: Instant) -> tuple[Instant, Instant]:
-    """Return the asked time, `end` exclusive: the last 24 hours unless said; raise a problem when empty."""
-    last = parse_time(end) if end else now
-    first = parse_time(start) if start else last - DAY
+    """Return start and exclusive end of a query: the last 24 hours by default; raise a problem when empty."""
+    last = instant_or(end, now)
+    first = instant_or(start, last - DAY)
     if first >= last:
         raise bad_request(
             RequestFault(
@@ -34,7 +34,7 @@ def requested_interval(start: str | None, end: str | None, now: Instant) -> tupl
 
 
 class ReadingsQuery(NamedTuple):
-    """Which readings."""
+    """Which page of readings."""
 
     start: Instant
     end: Instant
@@ -44,66 +44,64 @@ class ReadingsQuery(NamedTuple):
 
 
 async def read_observation_page(
-    context: ApiContext, datastreams: Sequence[int], wanted: ReadingsQuery, rules: QualityRules
+    context: ApiContext, datastreams: Sequence[int], query: ReadingsQuery, rules: QualityRules
 ) -> tuple[list[CalibratedObservation], str | None]:
-    """Return a page of observations of one property, judged by its rules, and the cursor of the next page.
+    """Return a page of observations of one property, checked by its rules, and the cursor of the next page.
 
-    The cursor is None at the end.
+    The cursor is None on the last page.
     """
-    after = decode_page_cursor(wanted.cursor, ObservationCursor)
+    after = decode_page_cursor(query.cursor, ObservationCursor)
     async with context.database.connection() as connection:
         page = await read_observations(
             connection,
             datastreams,
-            wanted.start,
-            wanted.end,
-            wanted.limit,
+            query.start,
+            query.end,
+            query.limit,
             after,
             quality_rules=rules,
-            known_at=wanted.known_at,
+            known_at=query.known_at,
         )
-    following = None
-    if len(page) == wanted.limit:
-        last = page[-1]
-        following = encode_page_cursor(ObservationCursor(last.phenomenon_time, last.datastream))
-    return page, following
+    return page, next_cursor(
+        page, query.limit, lambda last: ObservationCursor(last.phenomenon_time, last.datastream)
+    )
 
 
 async def read_published_page(
-    context: ApiContext, entity: str, name: str, wanted: ReadingsQuery
+    context: ApiContext, entity: str, name: str, query: ReadingsQuery
 ) -> tuple[list[PublishedValue], str | None]:
-    """Return a page of published values, and the cursor of the next page, None at the end."""
-    after = decode_page_cursor(wanted.cursor, int)
+    """Return a page of published values and the cursor of the next page, None on the last page."""
+    after = decode_page_cursor(query.cursor, int)
     async with context.database.connection() as connection:
         page = await read_published_values(
             connection,
             entity,
             name,
-            wanted.start,
-            wanted.end,
-            wanted.limit,
+            query.start,
+            query.end,
+            query.limit,
             INSTANT_MIN if after is None else after,
         )
-    return page, encode_page_cursor(page[-1].phenomenon_time) if len(page) == wanted.limit else None
+    return page, next_cursor(page, query.limit, lambda last: last.phenomenon_time)
 
 
-def observation_document(row: CalibratedObservation, model: CityModel) -> dict[str, Any]:
+def observation_document(observation: CalibratedObservation, model: CityModel) -> Document:
     """Return one observation."""
-    datastream = model.datastreams.get(row.datastream)
+    datastream = model.datastreams.get(observation.datastream)
     return {
-        "phenomenonTime": format_instant(row.phenomenon_time),
-        "receivedTime": format_instant(row.received_time),
-        "value": row.value,
-        "quality": quality_word(row.flags),
+        "phenomenonTime": format_instant(observation.phenomenon_time),
+        "receivedTime": format_instant(observation.received_time),
+        "value": observation.value,
+        "quality": quality_word(observation.flags),
         "sensorId": datastream.sensor if datastream is not None else None,
     }
 
 
-def published_value_document(row: PublishedValue) -> dict[str, Any]:
+def published_value_document(value: PublishedValue) -> Document:
     """Return one published value."""
     return {
-        "phenomenonTime": format_instant(row.phenomenon_time),
-        "value": row.value,
-        "quality": quality_word(row.flags),
-        "count": row.count,
+        "phenomenonTime": format_instant(value.phenomenon_time),
+        "value": value.value,
+        "quality": quality_word(value.flags),
+        "count": value.count,
     }

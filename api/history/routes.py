@@ -1,16 +1,17 @@
-"""The history of a property, an indicator or a roll-up: single values, or buckets of time."""
+"""Route of the history of a property, an indicator or a roll-up: single values, or buckets of time."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from http import HTTPStatus
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
 from api.context import ApiContext, context_of
 from api.entities.routes import lookup_entity
+from api.history import examples
 from api.history.readings import (
     ReadingsQuery,
     observation_document,
@@ -19,6 +20,7 @@ from api.history.readings import (
     read_published_page,
     requested_interval,
 )
+from api.history.schemas import HistoryParameters
 from api.history.series import (
     BucketQuery,
     ValueSeries,
@@ -27,11 +29,9 @@ from api.history.series import (
     read_buckets,
     read_series,
 )
-from api.http import openapi_examples
 from api.http.access import Role, may_see_datastream, role_of
-from api.http.parameters import HistoryParameters
 from api.http.problems import ProblemError, RequestFault, bad_request
-from api.http.responses import json_response, page_links
+from api.http.responses import Document, json_response, page_links
 from storage.history.bucket_interval import BucketInterval
 from storage.history.bucket_parts import AggregateName, HistoryBucket
 from storage.history.buckets import BUCKETS_MAX
@@ -45,66 +45,70 @@ router = APIRouter(prefix="/v1", tags=["entities"])
 _AGGREGATES: tuple[AggregateName, ...] = ("mean", "min", "max")
 
 
-@router.get("/entities/{id}/history", summary="The history of a value", responses=openapi_examples.HISTORY)
-async def get_history(request: Request, id: str, wanted: Annotated[HistoryParameters, Query()]) -> Response:
+@router.get("/entities/{id}/history", summary="Get the history of a value", responses=examples.HISTORY)
+async def get_history(
+    request: Request, id: str, parameters: Annotated[HistoryParameters, Query()]
+) -> Response:
     """Return single values, oldest first, or one bucket for each `interval`.
 
-    What households' meters measure is answered from published sums, for everybody alike; only the role
-    metering reads single readings. `source` tells which of the two was asked.
+    For measurements of households, every role gets published sums; only the role metering gets single
+    readings. `source` names which of the two the answer holds.
     """
     role = role_of(request)
     context = context_of(request)
     entity = lookup_entity(context.model, id)
-    _check(wanted)
-    what = lookup_name(wanted.property, context.model)
-    start, end = requested_interval(wanted.start, wanted.end, context.clock())
-    interval = BucketInterval.parse(wanted.interval) if wanted.interval else None
+    _check_combination(parameters)
+    name = lookup_name(parameters.property, context.model)
+    start, end = requested_interval(parameters.start, parameters.end, context.clock())
+    interval = BucketInterval.parse(parameters.interval) if parameters.interval else None
     if interval is None:
-        _check_role(entity.id, what, context.model, role)
+        _check_role(entity.id, name, context.model, role)
     else:
         _check_interval(interval, start, end)
     async with context.database.connection() as connection:
-        series = await read_series(connection, entity.id, what)
-    document: dict[str, Any] = {"entityId": entity.id, "property": what.name, "unit": what.unit}
-    if wanted.known_at is not None:
-        document["knownAt"] = format_instant(wanted.known_at_instant or 0)
+        series = await read_series(connection, entity.id, name)
+    document: Document = {"entityId": entity.id, "property": name.name, "unit": name.unit}
+    if parameters.known_at is not None:
+        document["knownAt"] = format_instant(parameters.known_at_instant or 0)
     following = None
     if interval is None:
-        page = ReadingsQuery(start, end, wanted.limit, wanted.cursor, wanted.known_at_instant)
-        single, following = await _single(context, series, page, role)
-        document |= single
+        page = ReadingsQuery(start, end, parameters.limit, parameters.cursor, parameters.known_at_instant)
+        readings, following = await _readings(context, series, page, role)
+        document |= readings
     else:
-        asked = BucketQuery(
+        query = BucketQuery(
             start,
             end,
             interval,
-            wanted.aggregate or _AGGREGATES,
-            wanted.timezone or context.model.city.timezone,
-            wanted.fill or "none",
-            wanted.known_at_instant,
+            parameters.aggregate or _AGGREGATES,
+            parameters.timezone or context.model.city.timezone,
+            parameters.fill or "none",
+            parameters.known_at_instant,
         )
         async with context.database.connection() as connection:
-            found = await read_buckets(connection, series, asked, context.model)
+            buckets = await read_buckets(connection, series, query, context.model)
         document["source"] = "published" if series.published else "observations"
-        document["interval"] = wanted.interval
-        document["buckets"] = list(bucket_documents(found))
+        document["interval"] = parameters.interval
+        document["buckets"] = list(bucket_documents(buckets))
     return json_response({**document, "_links": page_links(request, following)})
 
 
-def _check(wanted: HistoryParameters) -> None:
-    """Raise a problem with everything that does not go together."""
+def _check_combination(parameters: HistoryParameters) -> None:
+    """Raise a problem with every parameter that the others exclude."""
     faults = []
-    of_buckets = {"aggregate": wanted.aggregate, "timezone": wanted.timezone, "fill": wanted.fill}
-    if wanted.interval is None:
+    bucket_options = {
+        "aggregate": parameters.aggregate,
+        "timezone": parameters.timezone,
+        "fill": parameters.fill,
+    }
+    if parameters.interval is None:
         faults += [
             RequestFault("query", name, "needs-interval", f"`{name}` needs `interval`, such as interval=PT1H")
-            for name, value in of_buckets.items()
+            for name, value in bucket_options.items()
             if value
         ]
-    elif wanted.cursor is not None:
-        faults.append(
-            RequestFault("query", "cursor", "not-paged", "buckets have no pages: leave `cursor` out")
-        )
+    elif parameters.cursor is not None:
+        faults.append(RequestFault("query", "cursor", "not-paged", "buckets have no pages: omit `cursor`"))
     if faults:
         raise bad_request(*faults)
 
@@ -117,64 +121,64 @@ def _check_interval(interval: BucketInterval, start: Instant, end: Instant) -> N
                 "query",
                 "interval",
                 "too-many",
-                f"about {count} buckets, at most {BUCKETS_MAX} are told; ask for a longer interval "
-                "or a shorter time",
+                f"about {count} buckets, the limit is {BUCKETS_MAX}; ask for a longer interval or a shorter "
+                "time",
             )
         )
 
 
-async def _single(
+async def _readings(
     context: ApiContext, series: ValueSeries, page: ReadingsQuery, role: Role
-) -> tuple[dict[str, Any], str | None]:
+) -> tuple[Document, str | None]:
     """Return the single values of a series that a role may see, and the cursor of the next page."""
     name = series.named.name
     if not series.named.observed:
         if page.known_at is not None:
             raise known_at_problem(name)
         values, following = await read_published_page(context, series.entity, name, page)
-        documents = [published_value_document(one) for one in values]
+        documents = [published_value_document(value) for value in values]
         return {"source": "published", "observations": documents}, following
     readable = series.readable(role)
     if series.personal and not readable:
-        raise _personal()
+        raise _personal_data_problem()
     rules = context.model.properties[name].quality
     readings, following = await read_observation_page(context, readable, page, rules)
-    documents = [observation_document(one, context.model) for one in readings]
+    documents = [observation_document(reading, context.model) for reading in readings]
     return {"source": "observations", "observations": documents}, following
 
 
-def _check_role(entity: str, what: ValueName, model: CityModel, role: Role) -> None:
-    """Raise a problem when the model alone says that a role may see no single value."""
-    known = model.datastreams_of(entity, what.name) if what.observed else ()
-    if known and not any(may_see_datastream(role, one, model) for one in known):
-        raise _personal()
+def _check_role(entity: str, name: ValueName, model: CityModel, role: Role) -> None:
+    """Raise a problem when the city model alone shows that a role may see no single value."""
+    datastreams = model.datastreams_of(entity, name.name) if name.observed else ()
+    if datastreams and not any(may_see_datastream(role, each, model) for each in datastreams):
+        raise _personal_data_problem()
 
 
-def _personal() -> ProblemError:
+def _personal_data_problem() -> ProblemError:
     return ProblemError(
         HTTPStatus.FORBIDDEN,
-        "These readings are personal data: they need an API key of the role metering. Ask with an "
-        "`interval` for the sums over enough connections that are published, such as interval=PT10M.",
+        "These readings are personal data: they need an API key of the role metering. With an `interval`, "
+        "such as interval=PT10M, the answer has the published sums over enough connections.",
     )
 
 
-def bucket_documents(buckets: Iterable[HistoryBucket]) -> Iterator[dict[str, Any]]:
-    """Yield buckets; `quality` is that of all values of a bucket, the suspect ones too."""
+def bucket_documents(buckets: Iterable[HistoryBucket]) -> Iterator[Document]:
+    """Yield buckets; `quality` covers all values of a bucket, including suspect ones."""
     end, end_text = INSTANT_MIN, ""
-    for one in buckets:
-        # One begins where the one before ends, most times.
-        start_text = end_text if one.start == end else format_instant(one.start)
-        end, end_text = one.end, format_instant(one.end)
-        quality = quality_word(one.flags) if one.count or one.suspect else None
-        document: dict[str, Any] = {
+    for bucket in buckets:
+        # Most buckets begin where the one before ends.
+        start_text = end_text if bucket.start == end else format_instant(bucket.start)
+        end, end_text = bucket.end, format_instant(bucket.end)
+        quality = quality_word(bucket.flags) if bucket.count or bucket.suspect else None
+        document: Document = {
             "start": start_text,
             "end": end_text,
-            "count": one.count,
-            "suspect": one.suspect,
-            "coverage": one.coverage,
+            "count": bucket.count,
+            "suspect": bucket.suspect,
+            "coverage": bucket.coverage,
             "quality": quality,
         }
-        for name, value in one.values.items():
+        for name, value in bucket.values.items():
             if name != "count":
                 document[name] = value
         yield document

@@ -1,4 +1,4 @@
-"""Series: the past of one value of an entity, whether it is observed, derived, or published of households."""
+"""The stored series of a value of an entity: observed, derived, or published for households."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ _HOURLY = BucketInterval(elapsed=HOUR)
 
 
 class ValueSeries(NamedTuple):
-    """Where the past of one value is."""
+    """Where the stored values of one name of an entity are."""
 
     entity: str
     named: ValueName
-    datastreams: tuple[int, ...]  #: that are nobody's personal data, retired ones too
-    personal: tuple[int, ...]  #: datastreams that are
-    published: bool  #: whether buckets are made of published values instead of observations
+    datastreams: tuple[int, ...]  #: without personal data, including retired ones
+    personal: tuple[int, ...]  #: datastreams with personal data
+    published: bool  #: whether buckets aggregate published values instead of observations
 
     def readable(self, role: Role) -> tuple[int, ...]:
         """Return the datastreams whose single readings a role may see."""
@@ -48,74 +48,74 @@ class BucketQuery(NamedTuple):
 
 
 def lookup_name(name: str, model: CityModel, parameter: str = "property") -> ValueName:
-    """Return what a name stands for; raise a problem when it stands for nothing."""
-    found = resolve_name(name, model)
-    if found is None:
+    """Return the value that a name denotes; raise a problem for an unknown name."""
+    value_name = resolve_name(name, model)
+    if value_name is None:
         raise bad_request(
             RequestFault(
                 "query",
                 parameter,
                 "unknown",
-                f"{name!r} is no observed property of the city, no indicator and no roll-up (area_…)",
+                f"{name!r} is not an observed property of the city, an indicator or a roll-up (area_…)",
             )
         )
-    return found
+    return value_name
 
 
-async def read_series(connection: Connection, entity: str, what: ValueName) -> ValueSeries:
+async def read_series(connection: Connection, entity: str, name: ValueName) -> ValueSeries:
     """Return the series of a value of an entity.
 
-    One whose property is, or ever was, measured by a household's sensor is answered from what was published:
-    that a meter was taken away does not make its readings anybody's.
+    Where a household's sensor measures the property, or ever did, the series is of published values: the
+    readings stay personal data after the meter is removed.
     """
-    if not what.observed:
-        return ValueSeries(entity, what, (), (), published=True)
-    behind = await read_source_datastreams(connection, entity, what.name)
-    personal = tuple(one.id for one in behind if one.personal)
-    others = tuple(one.id for one in behind if not one.personal)
-    return ValueSeries(entity, what, others, personal, published=bool(personal))
+    if not name.observed:
+        return ValueSeries(entity, name, (), (), published=True)
+    sources = await read_source_datastreams(connection, entity, name.name)
+    personal = tuple(source.id for source in sources if source.personal)
+    others = tuple(source.id for source in sources if not source.personal)
+    return ValueSeries(entity, name, others, personal, published=bool(personal))
 
 
 async def read_buckets(
-    connection: Connection, series: ValueSeries, wanted: BucketQuery, model: CityModel
+    connection: Connection, series: ValueSeries, query: BucketQuery, model: CityModel
 ) -> list[HistoryBucket]:
-    """Return the buckets of a series, oldest first; raises a problem, or QueryError, when it cannot."""
+    """Return the buckets of a series, oldest first; raise a problem or QueryError for an invalid query."""
     if not series.published:
         observed = model.properties[series.named.name]
         return await read_history_buckets(
             connection,
             series.datastreams,
-            *wanted[:5],
+            *query[:5],
             combination=observed.combination,
-            fill=wanted.fill,
+            fill=query.fill,
             observed_property=observed,
-            known_at=wanted.known_at,
+            known_at=query.known_at,
             day_zone=model.city.timezone,
         )
-    if wanted.known_at is not None:
+    if query.known_at is not None:
         raise known_at_problem(series.named.name)
-    usual = HOUSEHOLD_WINDOW if series.personal else typical_interval(series.entity, series.named, model)
+    expected = HOUSEHOLD_WINDOW if series.personal else typical_interval(series.entity, series.named, model)
     return await read_published_buckets(
         connection,
         series.entity,
         series.named.name,
-        *wanted[:5],
+        *query[:5],
         kind="circular_mean" if series.named.aggregation == "circular_mean" else "mean",
-        fill=wanted.fill,
-        expected=usual or 0,
+        fill=query.fill,
+        expected=expected or 0,
         at_end=bool(series.personal) or is_windowed(series.named.name.removeprefix(AREA_PREFIX)),
     )
 
 
 def known_at_problem(name: str) -> Exception:
-    """Return the problem of asking what a published value was known to be."""
+    """Return the problem of a query for earlier knowledge of a published value."""
     return bad_request(
         RequestFault(
             "query",
             "knownAt",
             "not-kept",
-            f"{name!r} is answered from published values, of which only the last one of each time is kept; "
-            "leave `knownAt` out, or ask for a property that is observed there and not of households",
+            f"{name!r} is answered from published values, of which only the last version is stored; omit "
+            "`knownAt`, or ask for a property that is observed there and is not of households",
         )
     )
 
@@ -123,7 +123,7 @@ def known_at_problem(name: str) -> Exception:
 async def hourly_means(
     connection: Connection, series: ValueSeries, start: Instant, end: Instant, model: CityModel
 ) -> dict[Instant, float]:
-    """Return the mean of each hour that has one; hours are those of UTC."""
-    wanted = BucketQuery(start, end, _HOURLY, ("mean",), "UTC")
-    found = await read_buckets(connection, series, wanted, model)
-    return {one.start: mean for one in found if (mean := one.values["mean"]) is not None}
+    """Return the mean of each hour that has one; hours of UTC."""
+    query = BucketQuery(start, end, _HOURLY, ("mean",), "UTC")
+    buckets = await read_buckets(connection, series, query, model)
+    return {bucket.start: mean for bucket in buckets if (mean := bucket.values["mean"]) is not None}

@@ -1,4 +1,4 @@
-"""Who asks, and what they may see."""
+"""Who sends a request, and what their role may see."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ _CHALLENGE = {"WWW-Authenticate": "Bearer"}
 
 
 async def authenticate(connection: HTTPConnection) -> None:
-    """Find out the role of whoever asks, for `role_of`; a dependency of every route that asks for it.
+    """Determine the role of the client, for `role_of`; a dependency of every route that needs a role.
 
-    Raises a problem: 401 for a key that is none, 503 when the database that knows is away.
+    Raises a problem: 401 for an unknown key, 503 when the database cannot check it.
     """
-    connection.state.role = await _role(connection)
+    connection.state.role = await _authenticated_role(connection)
 
 
-async def _role(connection: HTTPConnection) -> Role:
+async def _authenticated_role(connection: HTTPConnection) -> Role:
     header = connection.headers.get("authorization")
     if header is None:
         return "anonymous"
@@ -44,7 +44,7 @@ async def _role(connection: HTTPConnection) -> Role:
     if role is None:
         raise ProblemError(
             HTTPStatus.UNAUTHORIZED,
-            "The API key is not known here, or was revoked; leave the header out to ask as anybody may.",
+            "The API key is unknown or was revoked; omit the header for anonymous access.",
             headers=_CHALLENGE,
         )
     return role
@@ -56,18 +56,18 @@ def _credentials(header: str) -> tuple[str, str]:
 
 
 async def actor_of(request: HTTPConnection) -> str:
-    """Return by what name somebody acts who sent a key that `authenticate` has found good."""
+    """Return the name of the API key of a request that `authenticate` accepted."""
     _, key = _credentials(request.headers.get("authorization", ""))
     return await cast(ApiContext, request.app.state.context).api_keys.name_of(key)
 
 
 def role_of(request: HTTPConnection) -> Role:
-    """Return the role of whoever sent a request that `authenticate` has looked at."""
+    """Return the role that `authenticate` determined."""
     return cast(Role, request.state.role)
 
 
 def require_role(request: Request, needed: Role) -> Role:
-    """Return the role of whoever asks; raise a problem (401, 403) unless it may do what `needed` may."""
+    """Return the role of a request; raise a problem (401, 403) unless it includes the role `needed`."""
     role = role_of(request)
     if role_includes(role, needed):
         return role
@@ -80,7 +80,7 @@ def require_role(request: Request, needed: Role) -> Role:
 def may_see_datastream(role: Role, datastream: Datastream, model: CityModel) -> bool:
     """Whether a role may see the single readings of a datastream.
 
-    Those of a personal sensor are for `metering` alone: neither operator nor admin sees them.
+    Only `metering` sees those of a personal sensor; operator and admin do not.
     """
     sensor = model.sensors.get(datastream.sensor)
     return sensor is not None and (not sensor.personal or may_read_personal_data(role))

@@ -1,4 +1,4 @@
-"""API keys as the api knows them: looked up in the database by their hash, and remembered for a moment."""
+"""API keys: looked up in the database by their hash, and cached for a moment."""
 
 from __future__ import annotations
 
@@ -7,22 +7,21 @@ import hmac
 import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
-from http import HTTPStatus
 from typing import NamedTuple
 
 from pydantic import SecretStr
 
-from api.http.problems import ProblemError
+from api.http.problems import ProblemError, unavailable
 from storage.stores.tokens import TOKEN_PREFIX, token_digest
 from twin.model.role import Role
 
-# A revoked key is refused after this and one lookup, which has at most LOOKUP_S: within 2 s.
+# A revoked key is refused after this and one lookup of at most LOOKUP_WAIT_S: within 2 s.
 CACHE_S = 0.8
 LOOKUP_WAIT_S = 1.0
-# A lookup that hangs on a connection that died without a word is ended, and the key is looked up anew.
+# A lookup on a connection that died silently hangs: it is ended after this, and the next one starts anew.
 LOOKUP_TIMEOUT_S = 10.0
 KEYS_MAX = 1_000
-# Longer than any key that was ever given out; what is longer is not worth a hash.
+# Longer than any key that was ever issued; a longer text is refused without hashing it.
 KEY_LENGTH_MAX = 512
 LOOKUPS_MAX = 64
 RETRY_AFTER_S = 5
@@ -42,17 +41,16 @@ class _Known(NamedTuple):
     checked_s: float
 
 
-class _Looking(NamedTuple):
+class _PendingLookup(NamedTuple):
     task: asyncio.Task[Role | None]
     since_s: float
 
 
 class ApiKeys:
-    """The keys that were good when last looked at.
+    """A cache of the keys that were valid at their last lookup.
 
-    While the database is away these go on to be good, since live state does without the database; others
-    cannot be told from wrong ones, and get a 503. Keys that are wrong are not remembered, so that whoever
-    tries many drives no good one out.
+    While the database is unavailable the cached keys stay valid, since live state works without it; other
+    keys cannot be checked and get a 503. Unknown keys are not cached, so that guesses evict no valid key.
     """
 
     def __init__(
@@ -62,101 +60,102 @@ class ApiKeys:
         name_lookup: NameLookup,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._operator = token_digest(operator_key.get_secret_value()) if operator_key is not None else None
+        self._operator_hash = (
+            token_digest(operator_key.get_secret_value()) if operator_key is not None else None
+        )
         self._lookup = role_lookup
         self._name = name_lookup
-        self._seconds = monotonic
+        self._monotonic = monotonic
         self._known: OrderedDict[bytes, _Known] = OrderedDict()
-        self._looking: dict[bytes, _Looking] = {}
+        self._lookups: dict[bytes, _PendingLookup] = {}
 
     async def role_of(self, key: str) -> Role | None:
-        """Return the role of a key, or None when it is none.
+        """Return the role of a key, or None for an unknown key.
 
-        Raises a ProblemError (503) when nobody can say.
+        Raises a ProblemError (503) when the key cannot be checked.
         """
-        hashed = token_digest(key)
-        if self._operator is not None and hmac.compare_digest(hashed, self._operator):
+        key_hash = token_digest(key)
+        if self._operator_hash is not None and hmac.compare_digest(key_hash, self._operator_hash):
             return "operator"
         if not key.startswith(TOKEN_PREFIX):
-            return None  # Not one of ours: the database need not be asked.
-        known = self._known.get(hashed)
-        if known is not None and self._seconds() - known.checked_s < CACHE_S:
-            self._known.move_to_end(hashed)
+            return None  # It was never issued here: no lookup is needed.
+        known = self._known.get(key_hash)
+        if known is not None and self._monotonic() - known.checked_s < CACHE_S:
+            self._known.move_to_end(key_hash)
             return known.role
         try:
-            return await self._look(hashed)
+            return await self._lookup_role(key_hash)
         except ProblemError:
-            # The database is away: what it said last stands.
+            # The database is unavailable: its last answer stays valid.
             if known is None:
                 raise
             return known.role
 
     def known_hash(self, key: str) -> bytes | None:
-        """Return the hash of a key that was good when last looked at, None for every other."""
+        """Return the hash of a key that was valid at its last lookup, None for every other key."""
         if not 0 < len(key) <= KEY_LENGTH_MAX:
             return None
-        hashed = token_digest(key)
-        if self._operator is not None and hmac.compare_digest(hashed, self._operator):
-            return hashed
-        return hashed if hashed in self._known else None
+        key_hash = token_digest(key)
+        if self._operator_hash is not None and hmac.compare_digest(key_hash, self._operator_hash):
+            return key_hash
+        return key_hash if key_hash in self._known else None
 
     async def name_of(self, key: str) -> str:
-        """Return by what name whoever has a key acts; the begin of its hash where nobody can say the name."""
-        hashed = token_digest(key)
-        if self._operator is not None and hmac.compare_digest(hashed, self._operator):
+        """Return the name of a key; the start of its hash when the name cannot be looked up."""
+        key_hash = token_digest(key)
+        if self._operator_hash is not None and hmac.compare_digest(key_hash, self._operator_hash):
             return OPERATOR_KEY_NAME
         try:
             async with asyncio.timeout(LOOKUP_WAIT_S):
-                found = await self._name(hashed)
+                name = await self._name(key_hash)
         except (ProblemError, TimeoutError):
-            found = None
-        return found or f"key {hashed.hex()[:8]}"
+            name = None
+        return name or f"key {key_hash.hex()[:8]}"
 
-    async def _look(self, hashed: bytes) -> Role | None:
-        looking = self._looking.get(hashed)
-        if looking is None:
-            if len(self._looking) >= LOOKUPS_MAX:
-                raise _undecided()
-            task = asyncio.create_task(self._ask(hashed), name="api key lookup")
-            looking = self._looking[hashed] = _Looking(task, self._seconds())
-            task.add_done_callback(lambda done: self._looked(hashed, done))
-        # Not cancelled yet when it takes long: others may wait for the same answer. But while the database
-        # hangs, only the first of them waits.
-        left_s = looking.since_s + LOOKUP_WAIT_S - self._seconds()
+    async def _lookup_role(self, key_hash: bytes) -> Role | None:
+        pending = self._lookups.get(key_hash)
+        if pending is None:
+            if len(self._lookups) >= LOOKUPS_MAX:
+                raise _unchecked_problem()
+            task = asyncio.create_task(self._query_role(key_hash), name="api key lookup")
+            pending = self._lookups[key_hash] = _PendingLookup(task, self._monotonic())
+            task.add_done_callback(lambda done: self._on_lookup_done(key_hash, done))
+        # A slow lookup is not cancelled: other requests may wait for it. Later ones do not wait longer than
+        # the first, so that only one waits while the database hangs.
+        left_s = pending.since_s + LOOKUP_WAIT_S - self._monotonic()
         if left_s > 0:
-            await asyncio.wait({looking.task}, timeout=left_s)
-        if not looking.task.done():
-            raise _undecided()
-        return looking.task.result()
+            await asyncio.wait({pending.task}, timeout=left_s)
+        if not pending.task.done():
+            raise _unchecked_problem()
+        return pending.task.result()
 
-    async def _ask(self, hashed: bytes) -> Role | None:
-        # From before the question: what is revoked while it is under way may be answered either way.
-        asked_s = self._seconds()
+    async def _query_role(self, key_hash: bytes) -> Role | None:
+        # The time before the query: a key that is revoked during the query may get either answer.
+        began_s = self._monotonic()
         try:
             async with asyncio.timeout(LOOKUP_TIMEOUT_S):
-                role = await self._lookup(hashed)
+                role = await self._lookup(key_hash)
         except TimeoutError as error:
-            raise _undecided() from error
+            raise _unchecked_problem() from error
         if role is None:
-            self._known.pop(hashed, None)
+            self._known.pop(key_hash, None)
         else:
-            self._known[hashed] = _Known(role, asked_s)
-            self._known.move_to_end(hashed)
+            self._known[key_hash] = _Known(role, began_s)
+            self._known.move_to_end(key_hash)
             while len(self._known) > KEYS_MAX:
                 self._known.popitem(last=False)
         return role
 
-    def _looked(self, hashed: bytes, done: asyncio.Task[Role | None]) -> None:
-        self._looking.pop(hashed, None)
+    def _on_lookup_done(self, key_hash: bytes, done: asyncio.Task[Role | None]) -> None:
+        self._lookups.pop(key_hash, None)
         if not done.cancelled():
-            # Told to whoever still waits; nobody may.
+            # Marks the exception as retrieved: perhaps no request waits for it any more.
             done.exception()
 
 
-def _undecided() -> ProblemError:
-    return ProblemError(
-        HTTPStatus.SERVICE_UNAVAILABLE,
-        "The API key cannot be checked just now, as the database does not answer; leave the key out to ask "
-        "as anybody may, or try again later.",
-        headers={"Retry-After": str(RETRY_AFTER_S)},
+def _unchecked_problem() -> ProblemError:
+    return unavailable(
+        "The API key cannot be checked, because the database does not answer; omit the key for anonymous "
+        "access, or try again later.",
+        RETRY_AFTER_S,
     )

@@ -1,4 +1,4 @@
-"""Examples of answers, for /v1/openapi.json."""
+"""Builders of the response and body examples in /v1/openapi.json."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ Responses: TypeAlias = dict[int | str, dict[str, Any]]
 
 _PROBLEM: Responses = {
     400: {
-        "description": "The request is wrong; every fault at once.",
+        "description": "The request has faults; `errors` lists each.",
         "content": {
             "application/problem+json": {
                 "example": {
@@ -31,20 +31,6 @@ _PROBLEM: Responses = {
     }
 }
 
-_ENTITY = {
-    "id": "alkmaar.overdie",
-    "type": "Neighbourhood",
-    "name": "Overdie",
-    "parent": "alkmaar.oost",
-    "geometry": {"type": "Point", "coordinates": [4.7489, 52.6324]},
-    "attributes": {"connections": 2900},
-    "themes": ["environment"],
-    "properties": ["no2", "pm2_5"],
-    "interval": "PT10M",
-    "freshness": "live",
-    "_links": {"self": {"href": "/v1/entities/alkmaar.overdie"}},
-}
-
 VALUE = {
     "value": 11.2,
     "unit": "ug/m3",
@@ -54,19 +40,11 @@ VALUE = {
     "freshness": "live",
 }
 
-_EVENT = """id: lQHZ…
-event: state
-data: {"entityId":"alkmaar.overdie","property":"pm2_5","value":11.2,"unit":"ug/m3",\
-"phenomenonTime":"2026-11-23T12:00:00Z","receivedTime":"2026-11-23T12:00:01Z","quality":"good",\
-"freshness":"live","revision":7,"count":1}
-
-"""
-
 
 def response_example(
     description: str, example: object, media_type: str = "application/json", status: int = 200
 ) -> Responses:
-    """Return the description of an endpoint's answers: the one that it gives, and that of a wrong request."""
+    """Return the described responses of an endpoint: the successful one, and that of a faulty request."""
     return {status: {"description": description, "content": {media_type: {"example": example}}}, **_PROBLEM}
 
 
@@ -78,107 +56,18 @@ def page_example(item: object, path: str) -> dict[str, object]:
     }
 
 
-ENTITIES = response_example("A page of entities.", page_example(_ENTITY, "/v1/entities"))
-ENTITY = response_example("The entity.", _ENTITY)
-STATE = response_example(
-    "The state.",
-    {
-        "entityId": "alkmaar.overdie",
-        "revision": 7,
-        "properties": {
-            "pm2_5": {
-                **VALUE,
-                "revision": 7,
-                "count": 1,
-                "combination": "mean",
-                "sensorIds": ["aq-overdie-1"],
-                "deviatingSensorIds": [],
-            },
-            "no2": {
-                **VALUE,
-                "value": 940.0,
-                "quality": "suspect",
-                "lastGood": {"value": 31.0, "phenomenonTime": "2026-11-23T11:50:00Z"},
-                "revision": 6,
-                "count": 1,
-                "combination": "mean",
-                "sensorIds": ["aq-overdie-1"],
-                "deviatingSensorIds": [],
-            },
-        },
-        "indicators": {
-            "lki": {**VALUE, "value": 3, "unit": "1", "revision": 5, "count": 2},
-            "area_pm2_5": {**VALUE, "revision": 41, "count": 3, "deviatingEntityIds": []},
-        },
-        "datastreams": [{"id": 17, "sensorId": "aq-overdie-1", "property": "pm2_5", **VALUE}],
-    },
-)
-RELATIONS = response_example(
-    "The relations.",
-    {
-        "entityId": "alkmaar.overdie",
-        "parent": "alkmaar.oost",
-        "children": [],
-        "outgoing": [{"type": "drainsTo", "entityId": "alkmaar.schermerboezem", "name": "Schermerboezem"}],
-        "incoming": [],
-    },
-)
-_OBSERVATION = {
-    "phenomenonTime": "2026-11-23T12:00:00Z",
-    "receivedTime": "2026-11-23T12:00:01Z",
-    "value": 11.2,
-    "quality": "good",
-}
-HISTORY = response_example(
-    "The history: `buckets` with an `interval`, `observations` without.",
-    {
-        "entityId": "alkmaar.overdie",
-        "property": "pm2_5",
-        "unit": "ug/m3",
-        "source": "observations",
-        "interval": "PT1H",
-        "buckets": [
-            {
-                "start": "2026-11-23T11:00:00Z",
-                "end": "2026-11-23T12:00:00Z",
-                "count": 6,
-                "suspect": 0,
-                "coverage": 1.0,
-                "quality": "good",
-                "mean": 11.0,
-                "max": 12.5,
-            }
-        ],
-        "_links": {"self": {"href": "/v1/entities/alkmaar.overdie/history?property=pm2_5&interval=PT1H"}},
-    },
-)
-DATASTREAMS = response_example(
-    "A page of datastreams.",
-    page_example(
-        {
-            "id": 17,
-            "sensorId": "aq-overdie-1",
-            "entityId": "alkmaar.overdie",
-            "property": "pm2_5",
-            "unit": "ug/m3",
-            "interval": "PT10M",
-        },
-        "/v1/datastreams",
-    ),
-)
-OBSERVATIONS = response_example(
-    "A page of observations.", page_example(_OBSERVATION, "/v1/datastreams/17/observations")
-)
-LIVE = response_example("Events, until either side ends.", _EVENT, "text/event-stream")
-LIVENESS = response_example("It answers.", {"status": "ok"})
-READINESS = response_example(
-    "Ready, perhaps degraded.",
-    {
-        "status": "ok",
-        "parts": {
-            "liveView": {"status": "ok", "values": 412},
-            "log": {"status": "ok", "identity": "livetwin-1"},
-            "database": {"status": "ok"},
-        },
-    },
-)
+def problem_example(status: int, description: str, title: str, detail: str) -> Responses:
+    """Return the described response of a problem that an endpoint may raise."""
+    problem = {"type": "about:blank", "title": title, "status": status, "detail": detail}
+    return {
+        status: {
+            "description": description,
+            "content": {"application/problem+json": {"example": problem}},
+        }
+    }
+
+
+def body_example(example: dict[str, Any], *, required: bool = True) -> dict[str, Any]:
+    """Return the described JSON body of a request."""
+    content = {"application/json": {"schema": {"type": "object"}, "example": example}}
+    return {"requestBody": {"required": required, "content": content}}

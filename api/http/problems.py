@@ -1,4 +1,7 @@
-"""Problems: how an error is told (RFC 9457), with all faults of a request at once."""
+"""Problem documents (RFC 9457), and the only place that maps errors to responses.
+
+A problem lists every fault of a request at once.
+"""
 
 from __future__ import annotations
 
@@ -17,19 +20,26 @@ from starlette.responses import Response
 
 from storage.database import QueryError
 
+log = logging.getLogger(__name__)
+
 FAULTS_MAX = 100
-"""So many are listed: a query of 10,000 wrong names is wrong enough."""
+"""Faults listed in one problem; a query of 10,000 unknown names need not list them all."""
 
 MEDIA_TYPE = "application/problem+json"
 
+_DETAILS = {
+    HTTPStatus.NOT_FOUND: "There is no resource at {path}; /v1/openapi.json lists the paths.",
+    HTTPStatus.METHOD_NOT_ALLOWED: "{path} does not support the method {method}.",
+}
+
 
 class RequestFault(msgspec.Struct, frozen=True, omit_defaults=True, rename={"place": "in"}):
-    """One thing that is wrong with a request."""
+    """One fault of a request."""
 
     place: str  #: query, path, header or body
     name: str  #: of the parameter or field
     code: str  #: a stable word for programs
-    detail: str  #: what was found, what was expected, what to do
+    detail: str  #: what was found, what was expected, how to correct it
 
 
 class ProblemError(Exception):
@@ -51,7 +61,7 @@ class ProblemError(Exception):
 
 
 def bad_request(*faults: RequestFault) -> ProblemError:
-    """Return the problem of a request whose parameters are wrong."""
+    """Return the problem (400) of a request with faults."""
     many = "1 fault" if len(faults) == 1 else f"{len(faults)} faults"
     each = "each" if len(faults) <= FAULTS_MAX else f"the first {FAULTS_MAX}"
     return ProblemError(
@@ -61,13 +71,18 @@ def bad_request(*faults: RequestFault) -> ProblemError:
     )
 
 
-def not_found(what: str) -> ProblemError:
-    """Return the problem of something that does not exist."""
-    return ProblemError(HTTPStatus.NOT_FOUND, what)
+def not_found(detail: str) -> ProblemError:
+    """Return the problem (404) of a resource that does not exist."""
+    return ProblemError(HTTPStatus.NOT_FOUND, detail)
+
+
+def unavailable(detail: str, retry_after_s: int) -> ProblemError:
+    """Return the problem (503) of a request that can succeed later."""
+    return ProblemError(HTTPStatus.SERVICE_UNAVAILABLE, detail, headers={"Retry-After": str(retry_after_s)})
 
 
 def problem_document(problem: ProblemError, instance: str) -> dict[str, object]:
-    """Return a problem as it is told; `instance` is the path that was asked for."""
+    """Return the document of a problem; `instance` is the requested path."""
     document: dict[str, object] = {
         "type": "about:blank",
         "title": problem.status.phrase,
@@ -81,7 +96,7 @@ def problem_document(problem: ProblemError, instance: str) -> dict[str, object]:
 
 
 def problem_response(problem: ProblemError, instance: str) -> Response:
-    """Return the answer that tells a problem; `instance` is the path that was asked for."""
+    """Return the response of a problem; `instance` is the requested path."""
     return Response(
         msgspec.json.encode(problem_document(problem, instance)),
         status_code=problem.status.value,
@@ -90,34 +105,31 @@ def problem_response(problem: ProblemError, instance: str) -> Response:
     )
 
 
-# How what goes wrong becomes a problem: the one place that maps errors to answers.
-
-log = logging.getLogger(__name__)
-
-_DETAILS = {
-    HTTPStatus.NOT_FOUND: "There is nothing at {path}; /v1/openapi.json lists what there is.",
-    HTTPStatus.METHOD_NOT_ALLOWED: "{method} cannot be asked of {path}.",
-}
-
-
 def add_error_handlers(app: FastAPI) -> None:
     """Make an application answer every error with a problem document."""
     app.add_exception_handler(ProblemError, _on_problem)
-    app.add_exception_handler(RequestValidationError, _on_invalid)
-    app.add_exception_handler(QueryError, _on_query)
-    app.add_exception_handler(HTTPException, _on_http)
-    app.add_exception_handler(Exception, _on_fault_of_ours)
+    app.add_exception_handler(RequestValidationError, _on_invalid_request)
+    app.add_exception_handler(QueryError, _on_query_error)
+    app.add_exception_handler(HTTPException, _on_http_error)
+    app.add_exception_handler(Exception, _on_internal_error)
+
+
+def body_faults(error: ValidationError, known: list[str]) -> list[RequestFault]:
+    """Return the faults of a body whose members are `known`."""
+    return [
+        _fault({**each, "loc": ("body", *each["loc"])}, known) for each in error.errors(include_context=False)
+    ]
 
 
 async def _on_problem(request: Request, error: Exception) -> Response:
     return problem_response(cast(ProblemError, error), request.url.path)
 
 
-async def _on_query(request: Request, error: Exception) -> Response:
+async def _on_query_error(request: Request, error: Exception) -> Response:
     return problem_response(ProblemError(HTTPStatus.BAD_REQUEST, str(error)), request.url.path)
 
 
-async def _on_http(request: Request, error: Exception) -> Response:
+async def _on_http_error(request: Request, error: Exception) -> Response:
     error = cast(HTTPException, error)
     status = HTTPStatus(error.status_code)
     detail = _DETAILS.get(status, "{method} {path} was refused.")
@@ -126,37 +138,36 @@ async def _on_http(request: Request, error: Exception) -> Response:
         status, detail.format(method=request.method, path=path), headers=dict(error.headers or {})
     )
     if status is HTTPStatus.NOT_FOUND and len(path) > 1 and path.endswith("/"):
-        problem.detail = f"A path ends without a slash: ask for {path.rstrip('/') or '/'}."
+        problem.detail = f"Paths end without a slash: request {path.rstrip('/') or '/'}."
     return problem_response(problem, path)
 
 
-async def _on_invalid(request: Request, error: Exception) -> Response:
-    known = _parameters_of(request)
+async def _on_invalid_request(request: Request, error: Exception) -> Response:
+    known = _query_parameters(request)
     errors = cast(RequestValidationError, error).errors()
-    return problem_response(bad_request(*(_fault(one, known) for one in errors)), request.url.path)
+    return problem_response(bad_request(*(_fault(each, known) for each in errors)), request.url.path)
 
 
-def body_faults(error: ValidationError, known: list[str]) -> list[RequestFault]:
-    """Return what is wrong with a body that has the members `known`."""
-    return [
-        _fault({**one, "loc": ("body", *one["loc"])}, known) for one in error.errors(include_context=False)
-    ]
-
-
-async def _on_fault_of_ours(request: Request, error: Exception) -> Response:
-    log.error("%s %s failed", request.method, request.url.path, exc_info=error)
+async def _on_internal_error(request: Request, error: Exception) -> Response:
+    log.error(
+        "%s %s failed",
+        request.method,
+        request.url.path,
+        exc_info=error,
+        extra={"event": "api.request_failed", "method": request.method, "path": request.url.path},
+    )
     problem = ProblemError(
-        HTTPStatus.INTERNAL_SERVER_ERROR, "That is a fault of this server; its log says more."
+        HTTPStatus.INTERNAL_SERVER_ERROR, "The server failed on this request; its log has the cause."
     )
     return problem_response(problem, request.url.path)
 
 
-def _parameters_of(request: Request) -> list[str]:
-    """Return the query parameters that the route of a request knows."""
+def _query_parameters(request: Request) -> list[str]:
+    """Return the names of the query parameters that the route of a request accepts."""
     dependant = getattr(request.scope.get("route"), "dependant", None)
     names: list[str] = []
-    for one in getattr(dependant, "query_params", ()):
-        model = one.field_info.annotation
+    for parameter in getattr(dependant, "query_params", ()):
+        model = parameter.field_info.annotation
         if isinstance(model, type) and issubclass(model, BaseModel):
             names += [field.alias or name for name, field in model.model_fields.items()]
     return names
@@ -168,9 +179,8 @@ def _fault(error: dict[str, Any], known: list[str]) -> RequestFault:
     if error["type"] == "extra_forbidden":
         near = get_close_matches(name, known, n=1)
         hint = f"; did you mean {near[0]!r}?" if near else f"; known are {', '.join(known) or 'none'}"
-        what = "member" if place == "body" else "parameter"
-        return RequestFault(place, name, "unknown", f"the {what} {name!r} is unknown{hint}")
+        kind = "member" if place == "body" else "parameter"
+        return RequestFault(place, name, "unknown", f"the {kind} {name!r} is unknown{hint}")
     message = str(error["msg"]).removeprefix("Value error, ")
-    found = error.get("input")
-    said = f"found {str(found)[:100]!r}: " if error["type"] != "missing" else ""
-    return RequestFault(place, name, error["type"], f"{said}{message[:1].lower()}{message[1:]}")
+    shown = f"found {str(error.get('input'))[:100]!r}: " if error["type"] != "missing" else ""
+    return RequestFault(place, name, error["type"], f"{shown}{message[:1].lower()}{message[1:]}")

@@ -1,4 +1,4 @@
-"""What every answer carries: API-Version, security headers and CORS; and the count of requests. Pure ASGI."""
+"""Headers of every response: API-Version, security headers and CORS. Counts requests. ASGI middleware."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _PREFLIGHT = {
 
 
 def content_security_policy(tiles: str | None) -> str:
-    """Return the policy that lets the page work and nothing else; MapLibre draws in a blob worker.
+    """Return the policy that allows only what the page needs; MapLibre draws in a blob worker.
 
     >>> "https://tiles.example" in content_security_policy("https://tiles.example/{z}/{x}/{y}.png")
     True
@@ -55,7 +55,7 @@ def content_security_policy(tiles: str | None) -> str:
 
 
 class ResponseHeaders:
-    """Middleware around the whole application."""
+    """The outermost middleware of the application."""
 
     def __init__(self, app: ASGIApp, metrics: ApiMetrics, tiles: str | None) -> None:
         self._app = app
@@ -70,7 +70,7 @@ class ResponseHeaders:
         }
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass a request on, and complete the headers of its answer."""
+        """Pass a request on, and complete the headers of its response."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -94,7 +94,7 @@ class ResponseHeaders:
         await self._app(scope, receive, send_complete)
 
     def _count(self, scope: Scope, status: int, seconds: float) -> None:
-        # The route's pattern, never the path: labels stay few whatever is asked for.
+        # The pattern of the route, never the path: the number of label values stays small.
         route = getattr(scope.get("route"), "path", "other")
         self._metrics.requests.labels(route, str(status)).inc()
         self._metrics.request_seconds.labels(route).observe(seconds)

@@ -1,10 +1,11 @@
-"""Collections: items, links and the opaque cursor of the next page."""
+"""JSON responses: documents, collections, links and the opaque cursor of the next page."""
 
 from __future__ import annotations
 
 import base64
-from collections.abc import Sequence
-from typing import TypeVar
+from collections.abc import Callable, Sequence
+from http import HTTPStatus
+from typing import Any, TypeAlias, TypeVar
 from urllib.parse import urlencode
 
 import msgspec
@@ -12,15 +13,30 @@ from fastapi import Request
 from starlette.responses import Response
 
 from api.http.problems import RequestFault, bad_request
-from twin.instant import INSTANT_MAX, INSTANT_MIN
+from twin.instant import INSTANT_MAX, INSTANT_MIN, Instant, format_instant
 from twin.wire.codec import DECODE_ERRORS
 
 T = TypeVar("T")
 
+Document: TypeAlias = dict[str, Any]
+"""A JSON object of a response."""
 
-def json_response(document: object, media_type: str = "application/json") -> Response:
-    """Return a document as the answer."""
-    return Response(msgspec.json.encode(document), media_type=media_type, headers={"Vary": "Accept"})
+
+def json_response(
+    document: object, media_type: str = "application/json", *, status: HTTPStatus = HTTPStatus.OK
+) -> Response:
+    """Return the response that carries a document."""
+    return Response(
+        msgspec.json.encode(document),
+        status_code=status.value,
+        media_type=media_type,
+        headers={"Vary": "Accept"},
+    )
+
+
+def format_optional_instant(instant: Instant | None) -> str | None:
+    """Return an instant as RFC 3339 text; None for None."""
+    return format_instant(instant) if instant is not None else None
 
 
 def encode_page_cursor(key: object) -> str:
@@ -29,7 +45,7 @@ def encode_page_cursor(key: object) -> str:
 
 
 def decode_page_cursor(cursor: str | None, kind: type[T]) -> T | None:
-    """Return the key in a cursor, None without one; raise a problem when the cursor is not of our making."""
+    """Return the key in a cursor, None without one; raise a problem for a cursor that is not ours."""
     if cursor is None:
         return None
     try:
@@ -39,7 +55,10 @@ def decode_page_cursor(cursor: str | None, kind: type[T]) -> T | None:
     except (ValueError, *DECODE_ERRORS) as error:
         raise bad_request(
             RequestFault(
-                "query", "cursor", "cursor", "not a cursor that this collection gave; leave it out to start"
+                "query",
+                "cursor",
+                "cursor",
+                "not a cursor of this collection; omit it to start at the first page",
             )
         ) from error
     return key
@@ -54,18 +73,29 @@ def _check(key: object) -> None:
             raise ValueError("a text that no item has")
 
 
+def first_page(items: Sequence[T], limit: int, key: Callable[[T], object]) -> tuple[Sequence[T], str | None]:
+    """Return the first `limit` items and the cursor of the next page, None when there is none."""
+    page = items[:limit]
+    return page, encode_page_cursor(key(page[-1])) if len(items) > len(page) else None
+
+
+def next_cursor(page: Sequence[T], limit: int, key: Callable[[T], object]) -> str | None:
+    """Return the cursor after a page read with `limit`; None when the page is not full."""
+    return encode_page_cursor(key(page[-1])) if len(page) == limit else None
+
+
 def page_links(request: Request, following: str | None) -> dict[str, dict[str, str]]:
-    """Return `_links` of a page: itself, and the following one if there is any."""
+    """Return `_links` of a page: itself, and the next page where `following` is its cursor."""
     path, query = request.url.path, request.url.query
-    found = {"self": {"href": f"{path}?{query}" if query else path}}
+    links = {"self": {"href": f"{path}?{query}" if query else path}}
     if following is not None:
         kept = [(name, value) for name, value in request.query_params.multi_items() if name != "cursor"]
-        found["next"] = {"href": f"{path}?{urlencode([*kept, ('cursor', following)])}"}
-    return found
+        links["next"] = {"href": f"{path}?{urlencode([*kept, ('cursor', following)])}"}
+    return links
 
 
 def collection_document(
-    request: Request, items: Sequence[object], following: str | None
+    request: Request, items: Sequence[object], following: str | None = None
 ) -> dict[str, object]:
-    """Return one page of a collection."""
+    """Return one page of a collection; `following` is the cursor of the next page."""
     return {"items": items, "_links": page_links(request, following)}

@@ -7,18 +7,19 @@ from http import HTTPStatus
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
+from pydantic import Field
 from starlette.responses import Response
 
 from api.context import ApiContext, context_of
 from api.entities.routes import lookup_entity
 from api.history.series import hourly_means, lookup_name, read_series
 from api.http.access import role_of
-from api.http.parameters import CorrelationParameters, NoParameters, parse_time
+from api.http.parameters import NoParameters, Parameters, TimeText, parse_time
 from api.http.problems import ProblemError, RequestFault, bad_request, not_found
 from api.http.responses import json_response, page_links
 from api.insights import examples
 from api.insights.liveability import liveability_document
-from twin.indicators.correlation import CONFIDENCE, Correlation, LagCorrelation, correlate
+from twin.indicators.correlation import CONFIDENCE, LAG_MAX, Correlation, LagCorrelation, Method, correlate
 from twin.instant import DAY, HOUR, Duration, Instant, format_instant
 from twin.model.entity import AREA_TYPES
 from twin.model.names import ValueName
@@ -27,6 +28,18 @@ router = APIRouter(prefix="/v1", tags=["insights"])
 
 RANGE_MAX: Duration = 366 * DAY
 _RANGE_USUAL: Duration = 30 * DAY
+
+
+class CorrelationParameters(Parameters):
+    """Which two values, over which hours."""
+
+    entity: str | None = Field(default=None, description="Id of the entity that `x` and `y` are of.")
+    x: str = Field(description="Property, indicator or roll-up; `entity:name` for another entity.")
+    y: str = Field(description="As `x`.")
+    start: TimeText | None = Field(default=None, description="Inclusive; 30 days before `end` by default.")
+    end: TimeText | None = Field(default=None, description="Exclusive; now by default. At most 366 days.")
+    lag: Annotated[int, Field(ge=0, le=LAG_MAX, description="Largest lag in hours, in both directions.")] = 0
+    method: Method = "pearson"
 
 
 @router.get("/insights/correlations", summary="How two values go together", responses=examples.CORRELATIONS)

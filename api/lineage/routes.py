@@ -5,16 +5,17 @@ from __future__ import annotations
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
+from pydantic import Field
 from starlette.responses import Response
 
 from api.context import context_of
 from api.entities.routes import lookup_entity
 from api.history.series import lookup_name
 from api.http.access import role_of
-from api.http.parameters import ProvenanceParameters, parse_time
+from api.http.parameters import Parameters, TimeText, parse_time
 from api.http.problems import RequestFault, bad_request
 from api.http.responses import json_response, page_links
-from api.insights import examples
+from api.lineage import examples
 from api.lineage.derived_lineage import trace_value
 from api.lineage.value_lineage import LineageContext, LineageTime
 from twin.instant import DAY, Duration
@@ -22,6 +23,17 @@ from twin.instant import DAY, Duration
 router = APIRouter(prefix="/v1", tags=["entities"])
 
 RANGE_MAX: Duration = 366 * DAY
+
+
+class ProvenanceParameters(Parameters):
+    """Which value, at which time or in which range."""
+
+    property: str = Field(
+        description="Observed property, indicator (`lki`), or roll-up over the area (`area_pm2_5`)."
+    )
+    time: TimeText | None = Field(default=None, description="The value at this time; now by default.")
+    start: TimeText | None = Field(default=None, description="The values from here on, with `end`.")
+    end: TimeText | None = Field(default=None, description="Exclusive.")
 
 
 @router.get("/entities/{id}/provenance", summary="Where a value comes from", responses=examples.PROVENANCE)

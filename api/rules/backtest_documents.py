@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
-from api.live.alarm_events import format_optional_instant
+from api.http.responses import Document, format_optional_instant
 from cities.duration import format_duration
 from twin.alarms.severity import Severity
 from twin.alarms.statistics import AlarmCount
 from twin.backtest.backtest import BacktestResult
 from twin.backtest.firing import Firing, FiringDifference
 from twin.instant import Instant, format_instant
-
-Document = dict[str, Any]
 
 ENTITIES_SHOWN_MAX = 1_000
 REPEATED_SHOWN_MAX = 100

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from api.alarms.examples import body_example, problem_example
-from api.http.openapi_examples import Responses, page_example, response_example
+from api.http.openapi_examples import Responses, body_example, page_example, problem_example, response_example
 
 _RULE: dict[str, Any] = {
     "id": "high-water",

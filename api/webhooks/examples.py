@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from api.http.openapi_examples import page_example, response_example
+from api.http.openapi_examples import Responses, body_example, page_example, response_example
 
 _WEBHOOK: dict[str, Any] = {
     "id": "5f0c2a9be1d04c7788aa3e10",
@@ -36,26 +36,14 @@ _EVENT = {
     "cursor": "lQHZ…",
     "data": {"alarmId": "high-water~alkmaar.singelgracht", "revision": 3, "state": "unacknowledged"},
 }
-
-
-def _body(example: dict[str, Any], *, required: bool) -> dict[str, Any]:
-    return {
-        "requestBody": {
-            "required": required,
-            "content": {"application/json": {"schema": {"type": "object"}, "example": example}},
-        }
-    }
-
-
-BODY = _body(
+BODY = body_example(
     {
         "url": "https://example.org/livetwin",
         "filter": {"parent": ["alkmaar.oost"], "events": ["alarm"]},
         "mode": "batch",
     },
-    required=True,
 )
-RESUME_BODY = _body({"cursor": "lQHZ…"}, required=False)
+RESUME_BODY = body_example({"cursor": "lQHZ…"}, required=False)
 CREATED = response_example(
     "The webhook, with its secret, which is told this once.",
     {**_WEBHOOK, "secret": "whsec_MfKQ9r…"},
@@ -63,7 +51,7 @@ CREATED = response_example(
 )
 WEBHOOKS = response_example("All webhooks.", page_example(_WEBHOOK, "/v1/subscriptions"))
 WEBHOOK = response_example("The webhook, and how far it is.", _WEBHOOK)
-DELETED: dict[int | str, dict[str, Any]] = {204: {"description": "It is gone."}}
+DELETED: Responses = {204: {"description": "It is gone."}}
 DEAD_LETTERS = response_example(
     "Messages that were given up.",
     page_example(

@@ -8,8 +8,8 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, Field
 
 from api.http.bodies import RequestBody
-from api.http.parameters import LiveFilter
 from api.live.cursor import CursorError, decode_cursor
+from api.live.schemas import LiveFilter
 from storage.stores.webhooks import DeadLetter, Webhook, WebhookMode
 from twin.instant import Instant, format_instant
 

@@ -34,6 +34,20 @@ class BoundingBox(NamedTuple):
         """Whether a position lies in the box."""
         return self.west <= longitude <= self.east and self.south <= latitude <= self.north
 
+    def intersects(self, other: BoundingBox) -> bool:
+        """Whether the two boxes share a point.
+
+        >>> (BoundingBox(4, 52, 5, 53).intersects(BoundingBox(5, 53, 6, 54)),
+        ...  BoundingBox(4, 52, 5, 53).intersects(BoundingBox(6, 52, 7, 53)))
+        (True, False)
+        """
+        return (
+            self.west <= other.east
+            and other.west <= self.east
+            and self.south <= other.north
+            and other.south <= self.north
+        )
+
 
 _EARTH = BoundingBox(-180.0, -90.0, 180.0, 90.0)
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from api.entities.geometry import Extent, distance_m
+from api.entities.geometry import distance_m
 from api.entities.selection import EntityFilter, resolve_filter, select_entities
+from cities.model.geometry import BoundingBox
 from twin.model.city_model import CityModel
 
 
@@ -19,7 +20,7 @@ from twin.model.city_model import CityModel
             EntityFilter(parents=frozenset({"city", "city.east"}), types=frozenset({"District"})),
             ["city.east", "city.west"],
         ),
-        (EntityFilter(bbox=Extent(4.73, 52.6, 4.76, 52.65)), ["city", "city.canal"]),
+        (EntityFilter(bbox=BoundingBox(4.73, 52.6, 4.76, 52.65)), ["city", "city.canal"]),
         (EntityFilter(entities=frozenset({"city.canal", "nowhere"})), ["city.canal"]),
         (EntityFilter(parents=frozenset({"nowhere"})), []),
     ],

@@ -1,0 +1,82 @@
+"""Query parameters of entities and datastreams."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import BeforeValidator, Field
+
+from api.entities.geometry import Position
+from api.entities.selection import EntityFilter
+from api.http.parameters import Names, PageParameters, Themes, parsed_by, split_names
+from cities.model.geometry import BoundingBox
+from twin.state.freshness import Freshness
+
+RADIUS_DEFAULT_M = 1_000.0
+RADIUS_MAX_M = 100_000.0
+
+
+def parse_box(text: str) -> BoundingBox:
+    """Return the box `west,south,east,north`; raise ValueError for anything else."""
+    numbers = _numbers(text, 4, "west,south,east,north in degrees, such as 4.70,52.60,4.80,52.67")
+    box = BoundingBox(*numbers)
+    if box.west > box.east or box.south > box.north:
+        raise ValueError("expected west,south,east,north: west at most east, south at most north")
+    return box
+
+
+def parse_position(text: str) -> Position:
+    """Return the position `longitude,latitude`; raise ValueError for anything else."""
+    longitude, latitude = _numbers(text, 2, "longitude,latitude in degrees, such as 4.75,52.63")
+    if not (-180 <= longitude <= 180 and -90 <= latitude <= 90):
+        raise ValueError("expected a longitude from -180 to 180 and a latitude from -90 to 90")
+    return longitude, latitude
+
+
+def _numbers(text: str, count: int, expected: str) -> list[float]:
+    try:
+        numbers = [float(part) for part in text.split(",")]
+    except ValueError:
+        numbers = []
+    # The negated comparison refuses NaN as well.
+    if len(numbers) != count or any(not abs(number) <= 360 for number in numbers):
+        raise ValueError(f"expected {expected}")
+    return numbers
+
+
+BoxText = Annotated[str, parsed_by(parse_box)]
+PositionText = Annotated[str, parsed_by(parse_position)]
+
+
+class EntityParameters(PageParameters):
+    """Which entities."""
+
+    type: Names = Field(default=[], description="Entity types, any of them.")
+    parent: Names = Field(default=[], description="Ids of areas; everything inside them.")
+    theme: Themes = Field(default=[], description="Themes, any of them.")
+    bbox: BoxText | None = Field(default=None, description="west,south,east,north; degrees, WGS 84.")
+    near: PositionText | None = Field(default=None, description="longitude,latitude; with `radius`.")
+    radius: float | None = Field(
+        default=None, gt=0, le=RADIUS_MAX_M, description="Metres around `near`; 1000 by default."
+    )
+    q: str | None = Field(default=None, max_length=200, description="Part of the id or the name.")
+    freshness: Annotated[list[Freshness], BeforeValidator(split_names)] = Field(
+        default=[], description="Freshness of the entity, which is that of its freshest value."
+    )
+
+    def filter(self) -> EntityFilter:
+        """Return the conditions that the city model alone decides."""
+        return EntityFilter(
+            types=frozenset(self.type),
+            parents=frozenset(self.parent),
+            themes=frozenset(self.theme),
+            bbox=parse_box(self.bbox) if self.bbox else None,
+        )
+
+
+class DatastreamParameters(PageParameters):
+    """Which datastreams."""
+
+    entity: Names = Field(default=[], description="Ids of entities.")
+    sensor: Names = Field(default=[], description="Ids of sensors.")
+    property: Names = Field(default=[], description="Observed properties.")
